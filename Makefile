@@ -1,0 +1,49 @@
+# Everything runs in .venv, made once and again whenever what is to be installed changes.
+PYTHON ?= python3
+VENV := .venv
+STAMP := $(VENV)/.installed
+PYTEST := PYTHONHASHSEED=0 $(VENV)/bin/pytest
+PACKAGES := hw model sim boards search cli
+TYPES := build/types/bitformer
+
+.PHONY: help demo test test-all lint format clean
+
+help:
+	@echo "make demo      set up, then train, export, simulate and plan a small model"
+	@echo "make test      set up, then run the tests"
+	@echo "make test-all  the same with the slow tests"
+	@echo "make lint      ruff and mypy"
+	@echo "make format    let ruff format and sort imports"
+	@echo "make clean     remove .venv and everything built"
+
+demo: $(STAMP)
+	$(VENV)/bin/bitformer demo
+
+test: $(STAMP)
+	$(PYTEST)
+
+test-all: $(STAMP)
+	$(PYTEST) -m "slow or not slow"
+
+# mypy has to see the folders under the names they are imported by.
+lint: $(STAMP)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	@mkdir -p $(TYPES)
+	@for package in $(PACKAGES); do ln -sfn ../../../$$package $(TYPES)/$$package; done
+	$(VENV)/bin/mypy -p bitformer
+
+format: $(STAMP)
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+# The constraints hold torch at one release: a free choice can fetch gigabytes of GPU libraries.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "bitformer needs Python 3.11 or newer, not %d.%d: make PYTHON=python3.11" % v[:2])'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[train,plot,synth,dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Boards as plain data, shells around the accelerator, build plans, host drivers."""

@@ -1,0 +1,1 @@
+"""The `bitformer` command: parses, calls, prints."""

@@ -1,0 +1,1 @@
+"""Time-series Transformers: data, training, quantization, and the integer model they become."""

@@ -1,0 +1,1 @@
+"""Finding a model that fits a part: resource knowledge, filtering, ranking."""

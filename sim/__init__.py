@@ -1,0 +1,1 @@
+"""Running a design: simulators, comparison with the reference, waves."""
