@@ -1,0 +1,362 @@
+"""The integer model: a list of operations on named integer tensors.
+
+Real value of a stored integer: ``2**exponent * (q - zero)``. Every operation ends in the same
+requantization (:func:`bitformer.model.numerics.requantize`), with int64 arrays throughout:
+
+    y = clamp(((u * multiplier + (r << residual_shift) + 2**(shift - 1)) >> shift) + zero)
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from . import numerics
+from .config import TransformerConfig
+from .errors import UserError
+
+__all__ = [
+    "Affine",
+    "Attend",
+    "IntegerModel",
+    "LayerNorm",
+    "Linear",
+    "Operation",
+    "Pool",
+    "Residual",
+    "Scores",
+    "SubtractLast",
+    "Tensor",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tensor:
+    """A stored tensor of ``rows`` x ``features`` signed integers of ``bits`` bits."""
+
+    name: str
+    rows: int
+    features: int
+    bits: int
+    exponent: int
+    zero: int = 0
+    component: str = ""
+
+    @property
+    def low(self) -> int:
+        return -(1 << (self.bits - 1))
+
+    @property
+    def high(self) -> int:
+        return (1 << (self.bits - 1)) - 1
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return (self.rows, self.features)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Residual:
+    """What a linear layer adds before it rounds: ``r << shift``.
+
+    ``source`` names a tensor or a constant of the output's shape; with ``channel`` set, it is one
+    value: that channel of the source's last row.
+    """
+
+    source: str
+    shift: int
+    channel: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Operation:
+    """Reads tensors, writes tensor ``y``."""
+
+    y: str
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        raise TypeError("an operation class must list its reads")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SubtractLast(Operation):
+    """``y = clamp(round_shift(x - x[last row], shift))``."""
+
+    x: str
+    shift: int
+
+    @property
+    def reads(self):
+        return (self.x,)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Linear(Operation):
+    """``u = x @ weight.T + bias``.
+
+    ``x`` is read row-major as ``y.rows`` rows of ``weight.shape[1]`` values, so that patches and
+    the flattened head are views. ``weight`` [out, in], ``bias`` [out], ``multiplier`` [out].
+    With ``relu`` the clamp starts at ``y``'s zero point.
+    """
+
+    x: str
+    weight: np.ndarray
+    weight_bits: int
+    bias: np.ndarray
+    multiplier: np.ndarray
+    shift: int
+    relu: bool = False
+    residual: Residual | None = None
+
+    @property
+    def reads(self):
+        return (self.x, *((self.residual.source,) if self.residual else ()))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scores(Operation):
+    """``u = q[i, head] . k[j, head]``; ``y`` has a row for each (i, head), a feature for each j."""
+
+    q: str
+    k: str
+    heads: int
+    multiplier: int
+    shift: int
+
+    @property
+    def reads(self):
+        return (self.q, self.k)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Attend(Operation):
+    """``u = sum_j e[i, head, j] * v[j, head]`` with the multiplier ``reciprocal(sum_j e)``."""
+
+    scores: str
+    v: str
+    heads: int
+    shift: int
+
+    @property
+    def reads(self):
+        return (self.scores, self.v)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Affine(Operation):
+    """BatchNorm after a residual: ``u = x``, per-channel ``multiplier`` and ``offset`` as ``r``."""
+
+    x: str
+    multiplier: np.ndarray
+    offset: np.ndarray
+    offset_shift: int
+    shift: int
+
+    @property
+    def reads(self):
+        return (self.x,)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LayerNorm(Operation):
+    """``u = (N*x - sum(x)) << e``, multiplier ``gamma * r``, with ``(e, r) = rsqrt(D)``."""
+
+    x: str
+    gamma: np.ndarray
+    beta: np.ndarray
+    beta_shift: int
+    shift: int
+
+    @property
+    def reads(self):
+        return (self.x,)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pool(Operation):
+    """``u = sum over rows``; the multiplier holds 1 / rows."""
+
+    x: str
+    multiplier: int
+    shift: int
+
+    @property
+    def reads(self):
+        return (self.x,)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class IntegerModel:
+    """An integer-only Transformer: data, not code.
+
+    ``operations`` are in an order in which they can run; ``constants`` are tensors with fixed
+    values (the position table). ``meta`` is free JSON (scaling of the data, training results).
+    """
+
+    config: TransformerConfig
+    tensors: Mapping[str, Tensor]
+    operations: tuple[Operation, ...]
+    constants: Mapping[str, np.ndarray] = field(default_factory=dict)
+    meta: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self):
+        check(self)
+
+    @property
+    def input(self) -> Tensor:
+        return self.tensors["input"]
+
+    @property
+    def output(self) -> Tensor:
+        return self.tensors[self.operations[-1].y]
+
+    def quantize_input(self, x) -> np.ndarray:
+        """Standardised floats [..., steps, channels] to the integers the accelerator is sent."""
+        spec = self.input
+        q = numerics.round_half_up(np.asarray(x, dtype=np.float64) * 2.0**-spec.exponent)
+        return np.clip(q + spec.zero, spec.low, spec.high)
+
+    def dequantize_output(self, y) -> np.ndarray:
+        """Integers of the output tensor as real (standardised) values."""
+        return (np.asarray(y) - self.output.zero) * 2.0**self.output.exponent
+
+
+def _fail(where: str, what: str, must: str, was) -> None:
+    raise UserError(f"{where}: {what} must be {must}, not {was}")
+
+
+def _check_array(where: str, name: str, array, shape: tuple[int, ...], low: int, high: int):
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iu":
+        _fail(where, name, "an integer array", type(array).__name__)
+    if array.shape != shape:
+        _fail(where, name, f"of shape {shape}", array.shape)
+    if array.size and (array.min() < low or array.max() > high):
+        _fail(where, name, f"within {low}..{high}", f"{array.min()}..{array.max()}")
+
+
+_MULTIPLIER = 1 << (numerics.MULTIPLIER_BITS - 1)
+
+
+def _check_requant(where: str, op) -> None:
+    if not 0 <= op.shift <= 40:
+        _fail(where, "shift", "0 to 40", op.shift)
+    for name in ("offset_shift", "beta_shift"):
+        if not 0 <= getattr(op, name, 0) <= 40:
+            _fail(where, name, "0 to 40", getattr(op, name))
+    if isinstance(op, (Scores, Pool)) and not 0 < op.multiplier < _MULTIPLIER:
+        _fail(where, "multiplier", f"1 to {_MULTIPLIER - 1}", op.multiplier)
+
+
+def _check_linear(where: str, op: Linear, model: IntegerModel, written: set[str]) -> None:
+    x, y = model.tensors[op.x], model.tensors[op.y]
+    if op.weight.ndim != 2:
+        _fail(where, "weight", "two-dimensional", op.weight.shape)
+    if x.rows * x.features != y.rows * op.weight.shape[1]:
+        _fail(where, "weight", f"of {x.rows * x.features // y.rows} inputs", op.weight.shape[1])
+    if not 2 <= op.weight_bits <= 8:
+        _fail(where, "weight_bits", "2 to 8", op.weight_bits)
+    limit = (1 << (op.weight_bits - 1)) - 1
+    shape = (y.features, op.weight.shape[1])
+    _check_array(where, "weight", op.weight, shape, -limit, limit)
+    _check_array(where, "bias", op.bias, (y.features,), -(1 << 23), (1 << 23) - 1)
+    _check_array(where, "multiplier", op.multiplier, (y.features,), 0, _MULTIPLIER - 1)
+    if op.residual is None:
+        return
+    source, channel = op.residual.source, op.residual.channel
+    if source not in written:
+        _fail(where, "residual", "a tensor written before", repr(source))
+    spec = model.tensors[source]
+    if channel is None and spec.shape != y.shape:
+        _fail(where, "residual", f"of shape {y.shape}", spec.shape)
+    if channel is not None and not 0 <= channel < spec.features:
+        _fail(where, "residual channel", f"below {spec.features}", channel)
+    if not 0 <= op.residual.shift <= 40:
+        _fail(where, "residual shift", "0 to 40", op.residual.shift)
+
+
+def _check_shapes(where: str, op: Operation, model: IntegerModel) -> None:
+    y = model.tensors[op.y]
+    shape = model.tensors[op.reads[0]].shape
+    if isinstance(op, (SubtractLast, Affine, LayerNorm)) and shape != y.shape:
+        _fail(where, "y", f"of shape {shape}", y.shape)
+    if isinstance(op, Affine):
+        limits = (-_MULTIPLIER, _MULTIPLIER - 1)
+        _check_array(where, "multiplier", op.multiplier, (y.features,), *limits)
+        _check_array(where, "offset", op.offset, (y.features,), *limits)
+    elif isinstance(op, LayerNorm):
+        _check_array(where, "gamma", op.gamma, (y.features,), -128, 127)
+        _check_array(where, "beta", op.beta, (y.features,), -_MULTIPLIER, _MULTIPLIER - 1)
+    elif isinstance(op, Pool):
+        if y.shape != (1, model.tensors[op.x].features):
+            _fail(where, "y", f"of shape {(1, model.tensors[op.x].features)}", y.shape)
+    elif isinstance(op, Scores):
+        q, k = model.tensors[op.q], model.tensors[op.k]
+        if q.features != k.features or op.heads < 1 or k.features % op.heads:
+            _fail(where, "heads", f"a divisor of the features of q and k ({q.features})", op.heads)
+        if y.shape != (q.rows * op.heads, k.rows):
+            _fail(where, "y", f"of shape {(q.rows * op.heads, k.rows)}", y.shape)
+        if (y.bits, y.exponent) != (numerics.SCORE_BITS, -numerics.SCORE_FRACTION_BITS):
+            _fail(where, "y", f"{numerics.SCORE_BITS} bits in 1/8 octaves", f"{y.bits} bits")
+    elif isinstance(op, Attend):
+        scores, v = model.tensors[op.scores], model.tensors[op.v]
+        if op.heads < 1 or v.features % op.heads or scores.features != v.rows or v.rows > 256:
+            _fail(where, "scores", f"a feature for each of v's {v.rows} rows", scores.features)
+        if y.shape != (scores.rows // op.heads, v.features):
+            _fail(where, "y", f"of shape {(scores.rows // op.heads, v.features)}", y.shape)
+
+
+def _check_zero_points(model: IntegerModel) -> None:
+    """Only a linear layer's input may be asymmetric: its bias absorbs the zero point."""
+    for number, op in enumerate(model.operations):
+        for name in op.reads:
+            absorbed = isinstance(op, Linear) and name == op.x
+            if model.tensors[name].zero and not absorbed:
+                where = f"operation {number} ({type(op).__name__} -> {op.y})"
+                _fail(where, f"zero point of {name}", "0", model.tensors[name].zero)
+
+
+def check(model: IntegerModel) -> None:
+    """Raise :class:`UserError`, naming the field, unless the model is consistent."""
+    for name, spec in model.tensors.items():
+        if spec.name != name:
+            _fail(f"tensor {name}", "name", repr(name), repr(spec.name))
+        if spec.rows < 1 or spec.features < 1:
+            _fail(f"tensor {name}", "shape", "positive", spec.shape)
+        if not 2 <= spec.bits <= 16:
+            _fail(f"tensor {name}", "bits", "2 to 16", spec.bits)
+        if not spec.low <= spec.zero <= spec.high:
+            _fail(f"tensor {name}", "zero", f"within {spec.low}..{spec.high}", spec.zero)
+        if not -40 <= spec.exponent <= 40:
+            _fail(f"tensor {name}", "exponent", "within -40..40", spec.exponent)
+    for name in ("input", *model.constants):
+        if name not in model.tensors:
+            raise UserError(f"tensors must contain {name!r}, which is missing")
+    shape = (model.config.window, model.config.inputs)
+    if model.input.shape != shape:
+        _fail("tensor input", "shape", f"{shape} as in config", model.input.shape)
+    if model.input.zero:
+        _fail("tensor input", "zero", "0", model.input.zero)
+    for name, array in model.constants.items():
+        spec = model.tensors[name]
+        _check_array(f"constant {name}", "values", array, spec.shape, spec.low, spec.high)
+    if not model.operations:
+        raise UserError("operations must not be empty")
+    written = {"input", *model.constants}
+    for number, op in enumerate(model.operations):
+        where = f"operation {number} ({type(op).__name__} -> {op.y})"
+        for name in op.reads:
+            if name not in written:
+                _fail(where, "input", "a tensor written before", repr(name))
+        if op.y not in model.tensors or op.y in written:
+            _fail(where, "y", "a declared tensor written once", repr(op.y))
+        _check_requant(where, op)
+        _check_shapes(where, op, model)
+        if isinstance(op, Linear):
+            _check_linear(where, op, model, written)
+        written.add(op.y)
+    _check_zero_points(model)
+    if unwritten := set(model.tensors) - written:
+        raise UserError(f"tensors must each be written by an operation, not {sorted(unwritten)}")
+    if model.output.shape != (1, model.config.horizon):
+        _fail("output", "shape", f"{(1, model.config.horizon)} as in config", model.output.shape)

@@ -1,0 +1,112 @@
+"""Integer arithmetic of the number contract, shared by the reference, training and hardware.
+
+Every function takes and returns integers (numpy int64 arrays or Python ints) and rounds half up:
+``floor(x + 0.5)``.  The tables are plain lists; the hardware turns them into ROMs.
+"""
+
+import math
+
+import numpy as np
+
+__all__ = [
+    "EXP_TABLE",
+    "MULTIPLIER_BITS",
+    "RECIPROCAL_TABLE",
+    "RSQRT_TABLE",
+    "SCORE_BITS",
+    "SCORE_FRACTION_BITS",
+    "exp2_weights",
+    "norm_width",
+    "reciprocal",
+    "reciprocal_headroom",
+    "requantize",
+    "round_half_up",
+    "round_shift",
+    "rsqrt",
+]
+
+#: Softmax logits are integers in units of ``2**-SCORE_FRACTION_BITS`` octaves.
+SCORE_FRACTION_BITS = 3
+#: Width of a stored softmax logit, signed.
+SCORE_BITS = 8
+#: Width of a requantizer's multiplier, signed: the short port of a DSP48E1.
+MULTIPLIER_BITS = 18
+
+_LARGEST_WEIGHT = 255
+#: ``EXP_TABLE[i] = round(255 * 2**(-i / 8))``.
+EXP_TABLE = [
+    math.floor(_LARGEST_WEIGHT * 2 ** (-i / (1 << SCORE_FRACTION_BITS)) + 0.5)
+    for i in range(1 << SCORE_FRACTION_BITS)
+]
+#: ``RECIPROCAL_TABLE[i] = round(2**17 / (256 + i + 0.5))``, 9 bits.
+RECIPROCAL_TABLE = [math.floor(2**17 / (256 + i + 0.5) + 0.5) for i in range(256)]
+#: ``RSQRT_TABLE[i] = round(2**12 / sqrt(64 + i + 0.5))``, 9 bits.
+RSQRT_TABLE = [math.floor(2**12 / math.sqrt(64 + i + 0.5) + 0.5) for i in range(192)]
+
+_EXP = np.array(EXP_TABLE, dtype=np.int64)
+_RECIPROCAL = np.array(RECIPROCAL_TABLE, dtype=np.int64)
+_RSQRT = np.array(RSQRT_TABLE, dtype=np.int64)
+
+
+def round_half_up(x):
+    """``floor(x + 0.5)`` of a float array, as int64."""
+    return np.floor(np.asarray(x, dtype=np.float64) + 0.5).astype(np.int64)
+
+
+def round_shift(x, shift: int):
+    """``x / 2**shift`` rounded half up; ``shift`` is not negative."""
+    return (x + ((1 << shift) >> 1)) >> shift
+
+
+def requantize(u, multiplier, addend, shift: int, zero: int, low: int, high: int):
+    """The post-processor: ``clamp(((u * multiplier + addend + 2**(shift-1)) >> shift) + zero)``."""
+    return np.clip(round_shift(u * multiplier + addend, shift) + zero, low, high)
+
+
+def bit_length(x) -> np.ndarray:
+    """Number of bits of each non-negative integer below 2**53 (0 for 0)."""
+    return np.frexp(np.asarray(x, dtype=np.float64))[1].astype(np.int64)
+
+
+def exp2_weights(scores):
+    """Softmax numerators of a row: ``EXP_TABLE[frac] >> int`` of the distance to the row's maximum.
+
+    ``scores`` has keys in its last axis, in units of 1/8 octave. Returns integers 0 to 255.
+    """
+    distance = scores.max(axis=-1, keepdims=True) - scores
+    fraction = distance & ((1 << SCORE_FRACTION_BITS) - 1)
+    return _EXP[fraction] >> (distance >> SCORE_FRACTION_BITS)
+
+
+def reciprocal_headroom(keys: int) -> int:
+    """Largest exponent ``e`` of a sum of ``keys`` softmax numerators, as in :func:`reciprocal`."""
+    return max(0, (_LARGEST_WEIGHT * keys).bit_length() - 9)
+
+
+def reciprocal(total, keys: int):
+    """Multiplier ``r << (E - e)`` with ``1 / total`` close to ``multiplier * 2**-(17 + E)``.
+
+    ``total = mantissa * 2**e`` with a 9-bit mantissa (``e`` is -1 for 255), ``r`` is the table's
+    entry of the mantissa and ``E = reciprocal_headroom(keys)``. ``total`` is at least 255: the
+    largest numerator of a row always is.
+    """
+    exponent = bit_length(total) - 9
+    mantissa = np.where(exponent < 0, total << 1, total >> np.maximum(exponent, 0))
+    return _RECIPROCAL[mantissa - 256] << (reciprocal_headroom(keys) - exponent)
+
+
+def norm_width(features: int, bits: int) -> int:
+    """Even width W with ``D = N*sum(x^2) - sum(x)^2 < 2**W`` for N features of ``bits`` bits."""
+    bound = (features << (bits - 1)) ** 2
+    return max(8, bound.bit_length() + bound.bit_length() % 2)
+
+
+def rsqrt(variance, width: int):
+    """Even-normalised reciprocal square root: ``(e, r)`` with
+
+    ``1 / sqrt(variance) ~ r * 2**(e - 12 - (width - 8) / 2)``; both 0 where ``variance`` is 0.
+    """
+    exponent = np.where(variance > 0, (width - bit_length(variance)) >> 1, 0)
+    index = ((variance << (2 * exponent)) >> (width - 8)) - 64
+    found = variance > 0
+    return exponent, np.where(found, _RSQRT[np.where(found, index, 0)], 0)
