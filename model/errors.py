@@ -2,7 +2,7 @@
 
 
 class UserError(ValueError):
-    """A mistake of the user's: one sentence that says what must change; the command line exits with 2.
+    """A mistake of the user's, shown as one sentence that says what must change; exit code 2.
 
     Everything else that goes wrong is a defect of bitformer and keeps its traceback.
     """

@@ -1,0 +1,248 @@
+"""Data sets by name, and any CSV file by its path.
+
+A named set is looked for in the folder that the environment variable ``BITFORMER_DATA`` names, then
+in the user's cache, and is then downloaded. It counts only if its SHA-256 is the published one. The
+synthetic series needs no file.
+"""
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from bitformer.model.csv_source import read_csv, read_header
+from bitformer.model.errors import UserError
+from bitformer.model.splits import Splitter, before, by_ett_months, by_fractions
+from bitformer.model.synthetic import COLUMNS as SYNTHETIC_COLUMNS
+from bitformer.model.synthetic import synthetic_series
+from bitformer.model.windows import Dataset, make_dataset
+
+ENVIRONMENT = "BITFORMER_DATA"
+SYNTHETIC = "synthetic"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Source:
+    """A published file and how it is used unless the caller says otherwise.
+
+    Parameters
+    ----------
+    folder : sub-folder of ``BITFORMER_DATA`` that may hold the file.
+    url : where it is downloaded from, up to the file's name.
+    filename, sha256 : the file and its digest.
+    target, inputs : columns.
+    time : the column of times, or several that make one.
+    split : where training and validation end.
+    """
+
+    folder: str
+    url: str
+    filename: str
+    sha256: str
+    target: str
+    inputs: tuple[str, ...]
+    time: tuple[str, ...]
+    split: Splitter
+
+
+def _ett(filename: str, sha256: str) -> Source:
+    return Source(
+        folder="etth",
+        url="https://raw.githubusercontent.com/zhouhaoyi/ETDataset/1d16c8f4f943005d613b5bc962e9eeb06058cf07/ETT-small/",
+        filename=filename,
+        sha256=sha256,
+        target="OT",
+        inputs=("OT",),
+        time=("date",),
+        split=by_ett_months,
+    )
+
+
+SOURCES = {
+    "etth1": _ett("ETTh1.csv", "f18de3ad269cef59bb07b5438d79bb3042d3be49bdeecf01c1cd6d29695ee066"),
+    "etth2": _ett("ETTh2.csv", "a3dc2c597b9218c7ce1cd55eb77b283fd459a1d09d753063f944967dd6b9218b"),
+    # Ozone from what a small station measures beside it: seven inputs, as the published family
+    # has. SO2, RAIN and PRES are left out; dew point (with the temperature: humidity) and wind
+    # say more about ozone.
+    "beijing-air": Source(
+        folder="beijing_air",
+        url="https://raw.githubusercontent.com/roccohsia/stats131group10/147dff44db784e1b5039dc1ae9c9d052c1e79e12/",
+        filename="PRSA_Data_Dongsi_20130301-20170228.csv",
+        sha256="9c0020214425e5ee2a64d42f97a1f632e1d8f6b53ad50edd85a686cc7999f27e",
+        target="O3",
+        inputs=("PM2.5", "PM10", "NO2", "CO", "TEMP", "DEWP", "WSPM"),
+        time=("year", "month", "day", "hour"),
+        split=before(2016, 3, 1),
+    ),
+}
+NAMES = (*SOURCES, SYNTHETIC)
+
+
+def load_dataset(
+    name_or_path: str,
+    *,
+    window: int,
+    horizon: int,
+    target: str | None = None,
+    inputs: Sequence[str] | None = None,
+    time: str | None = None,
+    max_fill: int = 3,
+) -> Dataset:
+    """The data set of that name, or the CSV file at that path, split, scaled and cut into windows.
+
+    Parameters
+    ----------
+    name_or_path : one of `NAMES`, or the path of a CSV file.
+    window, horizon : rows of input, and rows of target right after them.
+    target : the column to forecast; needed for a CSV file.
+    inputs : the columns a model sees; of a CSV file, the target alone unless given.
+    time : the column of times of a CSV file; without it rows count as evenly spaced and in order.
+    max_fill : longest run of missing cells that is filled with the value before it, in samples.
+
+    Raises
+    ------
+    UserError
+        The data is not there, not readable, or not enough.
+    """
+    options = {"window": window, "horizon": horizon, "max_fill": max_fill}
+    if name_or_path in NAMES and time is not None:
+        raise UserError(
+            f"Data set {name_or_path} has its own times: time must not be given, but is {time!r}"
+        )
+    if name_or_path == SYNTHETIC:
+        target = target or SYNTHETIC_COLUMNS[0]
+        inputs = _inputs(inputs, default=(target,))
+        for column in (*inputs, target):
+            if column not in SYNTHETIC_COLUMNS:
+                have = ", ".join(SYNTHETIC_COLUMNS)
+                raise UserError(
+                    f"Column {column!r} is not in the synthetic series, which has {have}"
+                )
+        dataset = make_dataset(
+            synthetic_series(),
+            name=SYNTHETIC,
+            inputs=inputs,
+            target=target,
+            split=by_fractions,
+            **options,
+        )
+        note = "Synthetic data: generated, not measured"
+        return dataclasses.replace(dataset, notes=(note, *dataset.notes))
+    if name_or_path in SOURCES:
+        source = SOURCES[name_or_path]
+        return _from_csv(
+            find(source),
+            name=name_or_path,
+            inputs=_inputs(inputs, default=source.inputs),
+            target=target or source.target,
+            time=source.time,
+            split=source.split,
+            **options,
+        )
+    path = Path(name_or_path)
+    if not path.exists() and not path.suffix:
+        raise UserError(
+            f"Data must be {', '.join(NAMES)} or the path of a CSV file, not {name_or_path!r}"
+        )
+    if target is None:
+        have = ", ".join(read_header(path))
+        raise UserError(f"Target must name the column of {path} to forecast, one of {have}")
+    return _from_csv(
+        path,
+        name=path.name,
+        inputs=_inputs(inputs, default=(target,)),
+        target=target,
+        time=() if time is None else (time,),
+        split=by_fractions,
+        **options,
+    )
+
+
+def _from_csv(
+    path: Path,
+    *,
+    name: str,
+    inputs: tuple[str, ...],
+    target: str,
+    time: tuple[str, ...],
+    split: Splitter,
+    window: int,
+    horizon: int,
+    max_fill: int,
+) -> Dataset:
+    columns = tuple(dict.fromkeys((*inputs, target)))
+    return make_dataset(
+        read_csv(path, columns=columns, time=time),
+        name=name,
+        inputs=inputs,
+        target=target,
+        split=split,
+        window=window,
+        horizon=horizon,
+        max_fill=max_fill,
+    )
+
+
+def _inputs(inputs: Sequence[str] | None, *, default: tuple[str, ...]) -> tuple[str, ...]:
+    if inputs is None:
+        return default
+    if not inputs or len(set(inputs)) < len(inputs):
+        raise UserError(
+            f"Inputs must be one or more different columns, not {', '.join(inputs) or 'none'}"
+        )
+    return tuple(inputs)
+
+
+def find(source: Source, *, cache: Path | None = None) -> Path:
+    """The file of ``source``; what is nowhere is downloaded to ``cache`` (the user's folder)."""
+    given = os.environ.get(ENVIRONMENT)
+    if given:
+        folder = Path(given)
+        if not folder.is_dir():
+            raise UserError(f"{ENVIRONMENT} must name a folder with data sets, not {given!r}")
+        for path in (folder / source.folder / source.filename, folder / source.filename):
+            if path.is_file():
+                return _checked(path, source)
+    return _download(source, _cache() if cache is None else cache)
+
+
+def _checked(path: Path, source: Source) -> Path:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != source.sha256:
+        raise UserError(
+            f"{path} must be the published {source.filename} with SHA-256 {source.sha256},"
+            f" not {digest}"
+        )
+    return path
+
+
+def _cache() -> Path:
+    import platformdirs  # late: --help should not wait for it
+
+    return Path(platformdirs.user_cache_dir("bitformer"))
+
+
+def _download(source: Source, cache: Path) -> Path:
+    path = cache / source.filename
+    if path.is_file():
+        return _checked(path, source)
+    import pooch  # late: it imports requests
+
+    try:
+        pooch.retrieve(
+            source.url + source.filename,
+            known_hash=f"sha256:{source.sha256}",
+            fname=source.filename,
+            path=cache,
+        )
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # no network or no space; another file than the published one
+        why = "its checksum is wrong" if isinstance(error, ValueError) else "the download failed"
+        raise UserError(
+            f"Data set file {source.filename} is not in ${ENVIRONMENT} or {cache} and {why}:"
+            f" download {source.url}{source.filename} into a folder and set {ENVIRONMENT} to it"
+        ) from None
+    return path

@@ -1,0 +1,231 @@
+"""Windows over a split and scaled series: what models are trained, selected and tested on.
+
+A window is ``window`` rows of the inputs; its targets are the ``horizon`` rows of the target right
+after it. It belongs to the part that all its targets lie in. The inputs of validation and test
+windows may reach back into the part before, so no target of those parts is left out. Inputs and
+targets are z-scores by the mean and the standard deviation over the training rows.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from bitformer.model.csv_source import Series
+from bitformer.model.errors import UserError
+from bitformer.model.gaps import Clean, clean
+from bitformer.model.splits import Split, Splitter, fractions
+
+DAY = 86400.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Windows:
+    """N windows of one part, cut from the series when they are asked for.
+
+    Parameters
+    ----------
+    inputs : float64 [rows, m]; z-scores of the whole series, shared by all parts.
+    target : float64 [rows]; z-scores of the target.
+    first : int64 [N]; each window's first target row.
+    window : rows of input.
+    horizon : rows of target.
+    """
+
+    inputs: np.ndarray
+    target: np.ndarray
+    first: np.ndarray
+    window: int
+    horizon: int
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    @property
+    def x(self) -> np.ndarray:
+        """Inputs, float64 [N, window, m]; a read-only view where they follow without a gap."""
+        views = sliding_window_view(self.inputs, self.window, axis=0).transpose(0, 2, 1)
+        return self._pick(views, self.first - self.window)
+
+    @property
+    def y(self) -> np.ndarray:
+        """Targets, float64 [N, horizon]."""
+        return self._pick(sliding_window_view(self.target, self.horizon), self.first)
+
+    @property
+    def past(self) -> np.ndarray:
+        """The target over the window's own rows, float64 [N, window], be it an input or not."""
+        views = sliding_window_view(self.target, self.window)
+        return self._pick(views, self.first - self.window)
+
+    def take(self, index: np.ndarray | slice) -> "Windows":
+        """The windows that ``index`` picks: a batch, or the first few."""
+        return dataclasses.replace(self, first=self.first[index])
+
+    def _pick(self, views: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        if len(rows) and np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows))):
+            return views[rows[0] : rows[0] + len(rows)]
+        return views[rows]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """A series ready for training.
+
+    Parameters
+    ----------
+    name : what reports call it.
+    inputs : names of the m input columns.
+    target : name of the target column.
+    mean, std : float64 [m]; of the inputs over the training rows, in the file's units.
+    target_mean, target_std : the same of the target.
+    target_channel : index of the target among the inputs; None if it is not one of them.
+    train, val, test : the windows of each part.
+    notes : sentences for people: the split, what was filled, what was left out.
+    period : rows of one day; None where the rows have no dates or a day is no whole number of rows.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    target: str
+    mean: np.ndarray
+    std: np.ndarray
+    target_mean: float
+    target_std: float
+    target_channel: int | None
+    train: Windows
+    val: Windows
+    test: Windows
+    notes: tuple[str, ...]
+    period: int | None
+
+
+def rows_needed(window: int, horizon: int) -> int:
+    """Fewest rows of a file without gaps that give each part of `by_fractions` a window."""
+    rows = window + horizon
+    while min(_targets(b - max(a, window), horizon) for a, b in fractions(rows).ranges) < 1:
+        rows += 1
+    return rows
+
+
+def make_dataset(
+    series: Series,
+    *,
+    name: str,
+    inputs: Sequence[str],
+    target: str,
+    split: Splitter,
+    window: int,
+    horizon: int,
+    max_fill: int,
+) -> Dataset:
+    """Clean, split and scale ``series``.
+
+    Parameters
+    ----------
+    series : the columns ``inputs`` and ``target``, in any order.
+    name : what reports call it.
+    inputs, target : names of columns.
+    split : where the parts end.
+    window, horizon : rows of input and of target.
+    max_fill : longest run of missing cells that is filled, in samples.
+
+    Raises
+    ------
+    UserError
+        The series is out of order, or leaves a part without a window, or its target never changes.
+    """
+    for what, value in (("Window", window), ("Horizon", horizon)):
+        if value < 1:
+            raise UserError(f"{what} must be a positive number of rows, not {value}")
+    cleaned, parts = clean(series, max_fill=max_fill), split(series)
+    columns = [series.columns.index(column) for column in (*inputs, target)]
+    values = cleaned.values[:, columns]
+    notes = [f"Split: {parts.rule}", *cleaned.notes]
+    if target not in inputs:
+        notes.append(f"Target {target} is not an input, so only the repeating baselines see it")
+    firsts = [_firsts(cleaned, part, window, horizon) for part in parts.ranges]
+    _check_parts(name, firsts, cleaned, window, horizon)
+    notes.append(
+        f"{len(firsts[0])} training, {len(firsts[1])} validation and {len(firsts[2])} test windows"
+        f" of {window} + {horizon} rows"
+    )
+    mean, std = _scale(values, cleaned, parts)
+    if std[-1] == 0:
+        raise UserError(
+            f"Target {target!r} of {name} must change within the training rows,"
+            f" but is always {mean[-1]:g}"
+        )
+    for column, spread in zip(inputs, std[:-1], strict=True):
+        if spread == 0:
+            notes.append(f"Input {column} never changes within the training rows")
+    std[std == 0] = 1.0
+    scaled = (values - mean) / std
+    train, val, test = (
+        Windows(
+            inputs=scaled[:, :-1], target=scaled[:, -1], first=first, window=window, horizon=horizon
+        )
+        for first in firsts
+    )
+    return Dataset(
+        name=name,
+        inputs=tuple(inputs),
+        target=target,
+        mean=mean[:-1],
+        std=std[:-1],
+        target_mean=float(mean[-1]),
+        target_std=float(std[-1]),
+        target_channel=tuple(inputs).index(target) if target in inputs else None,
+        train=train,
+        val=val,
+        test=test,
+        notes=tuple(notes),
+        period=_period(series, cleaned),
+    )
+
+
+def _targets(rows: int, horizon: int) -> int:
+    """How many runs of ``horizon`` rows start within ``rows`` rows."""
+    return max(0, rows - horizon + 1)
+
+
+def _firsts(cleaned: Clean, part: tuple[int, int], window: int, horizon: int) -> np.ndarray:
+    """First target rows of a part's windows, each of which lies in one segment."""
+    ranges = []
+    for start, stop in cleaned.segments:
+        low, high = max(start + window, part[0]), min(stop, part[1])
+        ranges.append(np.arange(low, low + _targets(high - low, horizon)))
+    return np.concatenate([np.empty(0, int), *ranges])
+
+
+def _check_parts(
+    name: str, firsts: list[np.ndarray], cleaned: Clean, window: int, horizon: int
+) -> None:
+    rows, needed = len(cleaned.values), rows_needed(window, horizon)
+    for part, first in zip(("training", "validation", "test"), firsts, strict=True):
+        if not len(first):
+            longest = max((stop - start for start, stop in cleaned.segments), default=0)
+            raise UserError(
+                f"{name} must have at least {needed} rows without a gap for a window of {window}"
+                f" and a horizon of {horizon}, but its {part} part holds no window:"
+                f" it has {rows} rows, the longest stretch {longest}"
+            )
+
+
+def _scale(values: np.ndarray, cleaned: Clean, parts: Split) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of the training rows inside segments; 0 where nothing changes."""
+    used = np.zeros(len(values), bool)
+    for start, stop in cleaned.segments:
+        used[start : min(stop, parts.train)] = True
+    rows = values[used]
+    std = rows.std(axis=0)
+    std[rows.min(axis=0) == rows.max(axis=0)] = 0.0  # not the rounding error of the mean
+    return rows.mean(axis=0), std
+
+
+def _period(series: Series, cleaned: Clean) -> int | None:
+    if not series.dated or not cleaned.step:
+        return None
+    rows = DAY / cleaned.step
+    return round(rows) if rows >= 1 and abs(rows - round(rows)) < 1e-6 else None
