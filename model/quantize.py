@@ -30,23 +30,40 @@ from .ir import (
     Tensor,
 )
 
-__all__ = ["dyadic", "quantize_model", "quantize_weight", "tensor_specs", "weight_components"]
+__all__ = [
+    "BIAS_LIMIT",
+    "dyadic",
+    "norm_offset",
+    "quantize_model",
+    "quantize_weight",
+    "tensor_specs",
+    "weight_components",
+]
 
 #: Magnitude bits of a multiplier that is not a power of two.
 DYADIC_BITS = 12
 #: Magnitude bits of a norm's offset.
 OFFSET_BITS = 15
-_BIAS_LIMIT = (1 << 23) - 1
+#: Largest magnitude of a bias with its input's zero point folded in.
+BIAS_LIMIT = (1 << 23) - 1
 
 
 def dyadic(factor, bits: int = DYADIC_BITS) -> tuple[np.ndarray, int]:
-    """Integers ``m`` and one ``shift`` with ``factor ~ m * 2**-shift``, ``m`` of ``bits`` bits at most."""
+    """Integers ``m`` and one ``shift`` with ``factor ~ m * 2**-shift`` (``m``: ``bits`` bits)."""
     factor = np.asarray(factor, dtype=np.float64)
     largest = float(np.abs(factor).max())
     if largest == 0.0:
         return np.zeros(factor.shape, dtype=np.int64), 0
     shift = max(0, bits - int(np.frexp(largest)[1]))
     return numerics.round_half_up(np.ldexp(factor, shift)), shift
+
+
+def norm_offset(offset, exponent: int, shift: int) -> tuple[np.ndarray, int]:
+    """A norm's ``offset`` in units of ``2**(exponent - shift)``, as (values, left shift)."""
+    scaled = np.ldexp(offset, shift - exponent)
+    largest = float(np.abs(scaled).max())
+    left = max(0, int(np.frexp(largest)[1]) - OFFSET_BITS)
+    return numerics.round_half_up(np.ldexp(scaled, -left)), left
 
 
 def quantize_weight(weight: np.ndarray, exponent: np.ndarray, bits: int) -> np.ndarray:
@@ -127,7 +144,7 @@ class _Builder:
         weight = quantize_weight(self.params[layer + ".weight"], exponent, bits)
         scale = x_spec.exponent + exponent
         bias = numerics.round_half_up(np.ldexp(self.params[layer + ".bias"], -scale))
-        bias = np.clip(bias - x_spec.zero * weight.sum(axis=1), -_BIAS_LIMIT, _BIAS_LIMIT)
+        bias = np.clip(bias - x_spec.zero * weight.sum(axis=1), -BIAS_LIMIT, BIAS_LIMIT)
         factor = scale - y_spec.exponent
         shift = max(0, -int(factor.min()))
         if residual is not None:
@@ -180,7 +197,7 @@ class _Builder:
         offset = np.asarray(offset, dtype=np.float64)
         if self.config.norm == "batch":
             multiplier, shift = dyadic(scale * 2.0 ** (x_spec.exponent - y_spec.exponent))
-            values, offset_shift = self.offset(offset, y_spec.exponent, shift)
+            values, offset_shift = norm_offset(offset, y_spec.exponent, shift)
             self.operations.append(
                 Affine(
                     x=x,
@@ -196,18 +213,10 @@ class _Builder:
         gamma = np.clip(numerics.round_half_up(np.ldexp(scale, -exponent)), -128, 127)
         width = numerics.norm_width(x_spec.features, x_spec.bits)
         shift = 12 + (width - 8) // 2 + y_spec.exponent - exponent
-        values, offset_shift = self.offset(offset, y_spec.exponent, shift)
+        values, offset_shift = norm_offset(offset, y_spec.exponent, shift)
         self.operations.append(
             LayerNorm(x=x, y=y, gamma=gamma, beta=values, beta_shift=offset_shift, shift=shift)
         )
-
-    @staticmethod
-    def offset(offset, exponent: int, shift: int) -> tuple[np.ndarray, int]:
-        """``offset`` at scale ``2**(exponent - shift)``, as (values, left shift)."""
-        scaled = np.ldexp(offset, shift - exponent)
-        largest = float(np.abs(scaled).max())
-        left = max(0, int(np.frexp(largest)[1]) - OFFSET_BITS)
-        return numerics.round_half_up(np.ldexp(scaled, -left)), left
 
     def build(self, meta) -> IntegerModel:
         config, specs = self.config, self.specs
