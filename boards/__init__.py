@@ -1,1 +1,1 @@
-"""Boards as plain data, shells around the accelerator, build plans, host drivers."""
+"""Boards: what they are, the shell around the accelerator, and the vendor build plan."""

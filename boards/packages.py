@@ -1,0 +1,102 @@
+"""FPGA packages: which balls are user I/O, in which bank, and which can take a clock.
+
+The balls were read in the open prjxray database (``package_pins.csv`` of xc7s6ftgb196 and
+xc7s50csga324). XC7S6 and XC7S15 are footprint-compatible in FTGB196.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["PACKAGES", "Package"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """One die in one package.
+
+    Parameters
+    ----------
+    parts : tuple of str
+        The dies it holds for: ``("xc7s15",)``.
+    name : str
+        The package as vendor tools spell it: ``"ftgb196"``.
+    banks : mapping from int to frozenset of str
+        The user I/O balls of every I/O bank. Power, ground and configuration balls are in none.
+    clock_balls : frozenset of str
+        The balls from which a single-ended clock reaches a global buffer: the P side of the
+        pairs called MRCC and SRCC.
+
+    Raises
+    ------
+    ValueError
+        If a ball is in two banks, or a clock ball in none.
+    """
+
+    parts: tuple[str, ...]
+    name: str
+    banks: Mapping[int, frozenset[str]]
+    clock_balls: frozenset[str]
+
+    def __post_init__(self):
+        if len(self.balls) != sum(len(bank) for bank in self.banks.values()):
+            raise ValueError(f"Package {self.name}: a ball is in two banks")
+        if strays := sorted(self.clock_balls - self.balls):
+            raise ValueError(f"Package {self.name}: clock ball {strays[0]} is in no bank")
+
+    @property
+    def balls(self) -> frozenset[str]:
+        """Every user I/O ball."""
+        return frozenset().union(*self.banks.values())
+
+    def bank_of(self, ball: str) -> int:
+        """The bank that `ball` is in; ``KeyError`` if it is no user I/O."""
+        for number, bank in self.banks.items():
+            if ball in bank:
+                return number
+        raise KeyError(ball)
+
+
+def _balls(text: str) -> frozenset[str]:
+    """Expand ``"A2-5 B1"`` to the balls A2, A3, A4, A5 and B1."""
+    balls = []
+    for word in text.split():
+        first, _, last = word[1:].partition("-")
+        balls += [f"{word[0]}{n}" for n in range(int(first), int(last or first) + 1)]
+    return frozenset(balls)
+
+
+_FTGB196 = Package(
+    parts=("xc7s6", "xc7s15"),
+    name="ftgb196",
+    banks={
+        14: _balls(
+            "A10 A12-13 B10-14 C10-12 C14 D10 D12-14 E11-13 F11-14 G11 G14 "
+            "H11-14 J11-14 K11-12 L12-14 M10-14 N10-11 N14 P10-13"
+        ),
+        34: _balls(
+            "A2-5 B1-3 B5-6 C1 C3-5 D1-4 E2 E4 F1-4 G1 G4 H1-4 J1-4 K3-4 L1-3 L5 M1-5 N1 N4 P2-5"
+        ),
+    },
+    clock_balls=_balls("D1 D14 G4 G11 H2 H4 H11 H13"),
+)
+
+_CSGA324_S50 = Package(
+    parts=("xc7s50",),
+    name="csga324",
+    banks={
+        14: _balls("K17-18 L13-18 M13-18 N13-15 N18 P13-18 R11-18 T11-15 T18 U11-12 U15-18 V12-17"),
+        15: _balls(
+            "A13-17 B13-18 C13-14 C17-18 D12 D14-18 E12-18 F13-15 F18 G13 G15-18 "
+            "H13-18 J13-16 K13-14 K16"
+        ),
+        16: _balls("A9-11 B11 C9-12 D10-11"),
+        34: _balls("J6 K1-4 K6 L1 L4-6 M1-6 N1-5 P1-2 P5-7 R1-7 T1-6 U1-3 U6-7 V2-7"),
+        35: _balls("A2-8 B1-5 B7 C1-5 C7 D1-2 D5-7 E1-6 F1-6 G1-2 G5-6 H2-6 J1-5"),
+    },
+    clock_balls=_balls("A10 B11 C1-2 C10 C12 D14 D18 E1 F4 F14 G16 N15 P2 P14 R2-3 R14 R16 U1"),
+)
+
+#: Known packages by (die, package).
+PACKAGES: dict[tuple[str, str], Package] = {
+    (part, package.name): package for package in (_FTGB196, _CSGA324_S50) for part in package.parts
+}

@@ -1,0 +1,213 @@
+"""An asynchronous serial line: eight data bits, no parity, one stop bit, no flow control."""
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.cdc import FFSynchronizer
+from amaranth.lib.wiring import In, Out
+
+from bitformer.boards.checks import check_int
+
+__all__ = ["UartReceiver", "UartTransmitter", "uart_divisor"]
+
+_DATA_BITS = 8
+_FRAME_BITS = 1 + _DATA_BITS + 1
+#: Fewer clock cycles in a bit leave too little of it after synchronisation.
+_LEAST_DIVISOR = 8
+_MOST_ERROR = 0.02
+
+
+def uart_divisor(*, clock_hz: int, baud: int) -> int:
+    """The number of clock cycles in a bit: `clock_hz` / `baud`, rounded.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no integer.
+    ValueError
+        If an argument is not positive, a bit has fewer than 8 clock cycles, or the rounded rate is
+        off by more than 2 %: half a bit after the ten bits of a frame is 5 %, for both ends.
+    """
+    check_int("Clock frequency", clock_hz)
+    check_int("Baud rate", baud)
+    divisor = round(clock_hz / baud)
+    if divisor < _LEAST_DIVISOR:
+        raise ValueError(
+            f"Baud rate must be at most {clock_hz // _LEAST_DIVISOR} at a clock of {clock_hz} Hz, "
+            f"not {baud}"
+        )
+    error = abs(clock_hz / (divisor * baud) - 1)
+    if error > _MOST_ERROR:
+        raise ValueError(
+            f"Baud rate {baud} would be off by {error:.1%} at a clock of {clock_hz} Hz; "
+            f"at most {_MOST_ERROR:.0%} is allowed"
+        )
+    return divisor
+
+
+class UartReceiver(wiring.Component):
+    """Bytes from a serial line.
+
+    The line passes two flip-flops and every bit is sampled once, in its middle. A start bit that is
+    over by its middle is taken for a glitch. The byte stands at `o` for one cycle, in the middle of
+    the stop bit, whether somebody takes it or not. After a frame without a stop bit the receiver
+    waits until the line is high again.
+
+    Parameters
+    ----------
+    divisor : int
+        Clock cycles in a bit, at least 8; see `uart_divisor`.
+
+    Members
+    -------
+    rx : In(1)
+        The line, asynchronous; high when idle.
+    o : Out(stream of 8 bits, always ready)
+        The bytes.
+    framing_error : Out(1)
+        High for one cycle when a frame has no stop bit, and is no break.
+    line_break : Out(1)
+        High for one cycle when a frame is all zeros, stop bit included: the host held the line low.
+    idle : Out(1)
+        Whether the line is high and no frame is under way.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `divisor` is no integer, or below 8.
+    """
+
+    def __init__(self, *, divisor: int):
+        self._divisor = check_int("Divisor", divisor, least=_LEAST_DIVISOR)
+        super().__init__(
+            {
+                "rx": In(1, init=1),
+                "o": Out(stream.Signature(_DATA_BITS, always_ready=True)),
+                "framing_error": Out(1),
+                "line_break": Out(1),
+                "idle": Out(1),
+            }
+        )
+
+    @property
+    def divisor(self) -> int:
+        return self._divisor
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the one in which the line falls to the one in which `o` is valid."""
+        synchroniser, detection, output = 2, 1, 1
+        return synchroniser + detection + self._divisor // 2 + 9 * self._divisor + output - 1
+
+    def elaborate(self, platform):
+        m = Module()
+
+        line = Signal(init=1)
+        m.submodules.line = FFSynchronizer(self.rx, line, init=1)
+
+        timer = Signal(range(self._divisor))
+        bits_left = Signal(range(_DATA_BITS))
+        data = Signal(_DATA_BITS, reset_less=True)
+
+        def wait(cycles):
+            return timer.eq(cycles - 1)
+
+        m.d.comb += self.o.payload.eq(data)
+        m.d.sync += [
+            self.o.valid.eq(0),
+            self.framing_error.eq(0),
+            self.line_break.eq(0),
+            timer.eq(timer - 1),
+        ]
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.idle.eq(line)
+                m.d.sync += wait(self._divisor // 2)
+                with m.If(~line):
+                    m.next = "START"
+            with m.State("START"), m.If(timer == 0):
+                m.d.sync += [wait(self._divisor), bits_left.eq(_DATA_BITS - 1)]
+                with m.If(line):
+                    m.next = "IDLE"
+                with m.Else():
+                    m.next = "DATA"
+            with m.State("DATA"), m.If(timer == 0):
+                m.d.sync += [wait(self._divisor), data.eq(Cat(data[1:], line))]
+                m.d.sync += bits_left.eq(bits_left - 1)
+                with m.If(bits_left == 0):
+                    m.next = "STOP"
+            with m.State("STOP"), m.If(timer == 0):
+                with m.If(line):
+                    m.d.sync += self.o.valid.eq(1)
+                    m.next = "IDLE"
+                with m.Else():
+                    m.d.sync += [
+                        self.framing_error.eq(data != 0),
+                        self.line_break.eq(data == 0),
+                    ]
+                    m.next = "RECOVER"
+            with m.State("RECOVER"), m.If(line):
+                m.next = "IDLE"
+
+        return m
+
+
+class UartTransmitter(wiring.Component):
+    """Bytes to a serial line.
+
+    A byte every ``10 * divisor`` cycles, without a gap while the stream has bytes.
+
+    Parameters
+    ----------
+    divisor : int
+        Clock cycles in a bit, at least 8; see `uart_divisor`.
+
+    Members
+    -------
+    i : In(stream of 8 bits)
+        The bytes.
+    tx : Out(1)
+        The line, from a flip-flop; high when idle. The start bit begins the cycle after a byte is
+        taken.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `divisor` is no integer, or below 8.
+    """
+
+    def __init__(self, *, divisor: int):
+        self._divisor = check_int("Divisor", divisor, least=_LEAST_DIVISOR)
+        super().__init__({"i": In(stream.Signature(_DATA_BITS)), "tx": Out(1, init=1)})
+
+    @property
+    def divisor(self) -> int:
+        return self._divisor
+
+    def elaborate(self, platform):
+        m = Module()
+
+        timer = Signal(range(self._divisor))
+        bits_left = Signal(range(_FRAME_BITS + 1))
+        # The bits that follow the one on the line; ones move in from behind, for stop and idle.
+        data = Signal(_DATA_BITS + 1, init=-1)
+
+        last_cycle = (bits_left == 1) & (timer == 0)
+        m.d.comb += self.i.ready.eq((bits_left == 0) | last_cycle)
+
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [
+                self.tx.eq(0),
+                data.eq(Cat(self.i.payload, 1)),
+                bits_left.eq(_FRAME_BITS),
+                timer.eq(self._divisor - 1),
+            ]
+        with m.Elif(timer != 0):
+            m.d.sync += timer.eq(timer - 1)
+        with m.Elif(bits_left != 0):
+            m.d.sync += [
+                Cat(self.tx, data).eq(Cat(data, 1)),
+                bits_left.eq(bits_left - 1),
+                timer.eq(self._divisor - 1),
+            ]
+
+        return m

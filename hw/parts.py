@@ -1,0 +1,86 @@
+"""The FPGA parts bitformer knows: what each offers, as plain data."""
+
+from dataclasses import dataclass
+
+__all__ = ["PARTS", "Part"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """The resources of one die.
+
+    Parameters
+    ----------
+    name : str
+        The die as vendor tools spell it, without package and speed grade: ``"xc7s15"``.
+    luts, ffs : int
+        Six-input look-up tables and flip-flops.
+    lutram_luts : int
+        The LUTs among `luts` that can serve as memory, 64 bits each.
+    ramb18 : int
+        Block RAMs of 18 Kb; two adjacent ones make a RAMB36.
+    dsps : int
+        DSP48E1 slices.
+    static_w : float or None
+        Static power in watts as Vivado reports it (typical process, 25 °C ambient), or ``None``
+        where no report was read.
+    verified : bool
+        Whether the counts were read in a Vivado report of this part. The others are quoted from
+        memory of the data sheet: check them before relying on them.
+
+    Raises
+    ------
+    ValueError
+        If a count is not positive, or more LUTs could be memory than there are LUTs.
+    """
+
+    name: str
+    luts: int
+    ffs: int
+    lutram_luts: int
+    ramb18: int
+    dsps: int
+    static_w: float | None
+    verified: bool
+
+    def __post_init__(self):
+        for field in ("luts", "ffs", "lutram_luts", "ramb18", "dsps"):
+            if getattr(self, field) < 1:
+                raise ValueError(
+                    f"Part {self.name}: {field} must be positive, not {getattr(self, field)}"
+                )
+        if self.lutram_luts > self.luts:
+            raise ValueError(
+                f"Part {self.name}: lutram_luts must be at most luts ({self.luts}), "
+                f"not {self.lutram_luts}"
+            )
+        if self.static_w is not None and self.static_w <= 0:
+            raise ValueError(f"Part {self.name}: static_w must be positive, not {self.static_w}")
+
+
+def _part(name, luts, ffs, lutram_luts, ramb18, dsps, static_w, verified):
+    return Part(
+        name=name,
+        luts=luts,
+        ffs=ffs,
+        lutram_luts=lutram_luts,
+        ramb18=ramb18,
+        dsps=dsps,
+        static_w=static_w,
+        verified=verified,
+    )
+
+
+#: Every known part by name, smallest first.
+PARTS: dict[str, Part] = {
+    part.name: part
+    for part in (
+        #     name        luts    ffs  lutram ramb18 dsps  static  verified
+        _part("xc7s6", 3_752, 7_504, 1_120, 10, 10, None, False),
+        _part("xc7s15", 8_000, 16_000, 2_400, 20, 20, 0.020, True),
+        _part("xc7s25", 14_600, 29_200, 5_000, 90, 80, 0.064, True),
+        _part("xc7s50", 32_600, 65_200, 9_600, 150, 120, 0.072, True),
+        _part("xc7s75", 48_000, 96_000, 13_312, 180, 140, None, False),
+        _part("xc7s100", 64_000, 128_000, 17_600, 240, 160, None, False),
+    )
+}

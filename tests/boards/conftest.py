@@ -1,0 +1,147 @@
+# amaranth: UnusedElaboratable=no
+"""A host on the other end of a serial line, and stand-ins for the accelerator."""
+
+from types import SimpleNamespace
+
+import pytest
+from amaranth.hdl import Module, Signal, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.sim import Simulator
+
+#: A frame is ten bits; a receiver that has heard nothing for this many knows that all was said.
+QUIET_BITS = 45
+
+
+class AddTwo(wiring.Component):
+    """The sum of each number and the one before it, in two stages, each result `slow` cycles."""
+
+    def __init__(self, *, bits, result_bits=None, slow=1):
+        self._bits = bits
+        self._slow = slow
+        super().__init__(
+            {
+                "i": In(stream.Signature(signed(bits))),
+                "o": Out(stream.Signature(signed(result_bits or bits + 1))),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        before = Signal(signed(self._bits))
+        now = Signal(signed(self._bits))
+        full = Signal()
+        wait = Signal(range(self._slow))
+        advance = ~self.o.valid | self.o.ready
+
+        with m.If(wait != 0):
+            m.d.sync += wait.eq(wait - 1)
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(full & advance & (wait == 0)):
+            m.d.sync += [
+                self.o.payload.eq(before + now),
+                self.o.valid.eq(1),
+                before.eq(now),
+                full.eq(0),
+            ]
+        m.d.comb += self.i.ready.eq(~full)
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [now.eq(self.i.payload), full.eq(1), wait.eq(self._slow - 1)]
+        return m
+
+
+def sums(numbers):
+    """What `AddTwo` makes of `numbers`."""
+    return [a + b for a, b in zip([0, *numbers[:-1]], numbers, strict=True)]
+
+
+def pack(numbers, size):
+    return b"".join(n.to_bytes(size, "little", signed=True) for n in numbers)
+
+
+def unpack(data, size):
+    assert len(data) % size == 0
+    return [
+        int.from_bytes(data[k : k + size], "little", signed=True) for k in range(0, len(data), size)
+    ]
+
+
+def frame(byte, *, stop=1):
+    """The levels of one frame, a bit each."""
+    return [0, *(byte >> k & 1 for k in range(8)), stop]
+
+
+def levels(script):
+    """A script of bytes, ("idle", bits), ("break", bits) and ("broken", byte) as line levels."""
+    for step in script:
+        match step:
+            case bytes():
+                for byte in step:
+                    yield from frame(byte)
+            case ("idle", bits):
+                yield from [1] * bits
+            case ("break", bits):
+                yield from [0] * bits + [1]
+            case ("broken", byte):
+                yield from [*frame(byte, stop=0), 1]
+
+
+def decode(wave, divisor):
+    """The bytes in a line's levels, one per clock cycle; a frame without a stop bit is refused."""
+    data, at = bytearray(), 0
+    while at < len(wave):
+        if wave[at]:
+            at += 1
+            continue
+        middle = [at + divisor // 2 + k * divisor for k in range(10)]
+        bits = [wave[k] for k in middle]
+        assert bits[0] == 0, f"glitch at cycle {at}"
+        assert bits[9] == 1, f"no stop bit at cycle {at}"
+        data.append(sum(bit << k for k, bit in enumerate(bits[1:9])))
+        at = middle[9]
+    return bytes(data)
+
+
+def talk(shell, script, *, watch=()):
+    """Play `script` to the shell; return the bytes it sends until it falls silent.
+
+    With `watch`, a list of signals, also return their values at the end.
+    """
+    wave = []
+    values = []
+
+    async def host(ctx):
+        quiet = 0
+        for level in levels(script):
+            ctx.set(shell.rx, level)
+            for _ in range(shell.divisor):
+                await ctx.tick()
+                wave.append(ctx.get(shell.tx))
+        while quiet < QUIET_BITS * shell.divisor:
+            await ctx.tick()
+            wave.append(ctx.get(shell.tx))
+            quiet = quiet + 1 if wave[-1] else 0
+            assert len(wave) < 1_000_000, "the shell never falls silent"
+        values.extend(ctx.get(signal) for signal in watch)
+
+    simulator = Simulator(shell)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(host)
+    simulator.run()
+    data = decode(wave, shell.divisor)
+    return (data, values) if watch else data
+
+
+@pytest.fixture(scope="session")
+def serial():
+    return SimpleNamespace(
+        AddTwo=AddTwo,
+        decode=decode,
+        frame=frame,
+        levels=levels,
+        pack=pack,
+        sums=sums,
+        talk=talk,
+        unpack=unpack,
+    )
