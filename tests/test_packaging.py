@@ -1,0 +1,147 @@
+"""The package's layout: imports run one way, and nothing heavy or shadowing comes along."""
+
+import ast
+import importlib.metadata
+import importlib.util
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+MAPPING: dict[str, str] = PROJECT["tool"]["setuptools"]["package-dir"]
+
+# What each folder may import besides itself; the table of the architecture.
+MAY_IMPORT = {
+    "model": set(),
+    "hw": {"model"},
+    "sim": {"hw", "model"},
+    "boards": {"hw"},
+    "search": {"model", "hw", "sim", "boards"},
+    "cli": {"model", "hw", "sim", "boards", "search"},
+}
+EVERYWHERE = "bitformer.model.errors"  # the one exception class for mistakes of the user's
+TORCH_FREE = ("hw", "sim", "boards", "search")
+
+
+def files(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def imported(source: str, package: str) -> set[str]:
+    """Full names of all modules a source imports, wherever in the file it does."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            base = importlib.util.resolve_name(base, package) if node.level else base
+            names |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+    return names
+
+
+def offences(source: str, folder: str) -> list[str]:
+    """Imports of a file in ``folder`` that run against the table."""
+    allowed = MAY_IMPORT[folder] | {folder}
+    wrong = []
+    for name in sorted(imported(source, f"bitformer.{folder}")):
+        parts = name.split(".")
+        if name == EVERYWHERE or name.startswith(f"{EVERYWHERE}."):
+            continue
+        if parts[0] == "bitformer" and len(parts) > 1 and parts[1] not in allowed:
+            wrong.append(name)
+        if parts[0] in MAY_IMPORT:  # works from the repository root only
+            wrong.append(name)
+        if parts[0] == "torch" and folder in TORCH_FREE:
+            wrong.append(name)
+    return wrong
+
+
+@pytest.mark.parametrize("folder", MAY_IMPORT)
+def test_imports_run_one_way(folder):
+    found = files(folder)
+    assert found, f"{folder}/ must hold modules"
+    wrong = {str(path.relative_to(ROOT)): offences(path.read_text(), folder) for path in found}
+    assert {path: names for path, names in wrong.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    ("folder", "source"),
+    [
+        ("model", "from bitformer.hw import program"),
+        ("model", "from bitformer import hw"),
+        ("hw", "def f():\n    import bitformer.sim.compare"),
+        ("hw", "from ..boards import uart"),
+        ("boards", "from bitformer.model.ir import Graph"),
+        ("boards", "from bitformer.model import errors_of_another_kind"),
+        ("hw", "import torch"),
+        ("sim", "from torch.nn import functional"),
+        ("sim", "import model.ir"),
+        ("search", "from bitformer.cli.main import main"),
+    ],
+)
+def test_wrong_imports_are_noticed(folder, source):
+    assert offences(source, folder)
+
+
+def test_table_names_every_package():
+    assert set(MAPPING) == set(PROJECT["tool"]["setuptools"]["packages"])
+    assert {f"bitformer.{folder}" for folder in MAY_IMPORT} <= set(MAPPING)
+    folders = {path.parent for folder in MAY_IMPORT for path in files(folder)}
+    assert {str(path.relative_to(ROOT)) for path in folders} == set(MAPPING.values())
+
+
+def test_top_level_names_stay_free():
+    provided = importlib.metadata.packages_distributions()
+    for name in MAY_IMPORT:
+        assert "bitformer" not in provided.get(name, [])
+    code = f"import importlib.util as u; print([n for n in {list(MAY_IMPORT)} if u.find_spec(n)])"
+    assert python(code) == "[]"
+
+
+def python(code: str) -> str:
+    """What ``code`` prints in a fresh interpreter that does not see the repository root."""
+    command = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT.parent)
+    return done.stdout.strip()
+
+
+HEAVY = ("torch", "pandas", "matplotlib", "pooch", "requests")
+
+
+def modules(folder: str) -> list[str]:
+    names = [path.relative_to(ROOT).with_suffix("") for path in files(folder)]
+    return [".".join(("bitformer", *name.parts)).removesuffix(".__init__") for name in names]
+
+
+@pytest.mark.parametrize("names", [*map(modules, TORCH_FREE), ["bitformer.model.datasets"]])
+def test_importing_loads_nothing_heavy(names):
+    """Every module of the folders below the command line, with all that it imports in turn."""
+    code = f"import sys, {', '.join(names)}; print([n for n in {HEAVY} if n in sys.modules])"
+    assert python(code) == "[]"
+
+
+def test_every_requirement_says_why():
+    lines = (ROOT / "pyproject.toml").read_text().splitlines()
+    requirements = [
+        text
+        for group in (
+            PROJECT["project"]["dependencies"],
+            *PROJECT["project"]["optional-dependencies"].values(),
+        )
+        for text in group
+    ]
+    for text in requirements:
+        line = next(i for i, content in enumerate(lines) if f'"{text}"' in content)
+        assert lines[line - 1].lstrip().startswith("#"), f"{text} must have a comment above it"
+
+
+def test_constraints_are_exact_releases():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    assert all(line.count("==") == 1 and "/" not in line and "+" not in line for line in pins)
+    assert "torch==2.13.0" in pins
