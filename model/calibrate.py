@@ -1,0 +1,38 @@
+"""From a trained float model to a quantized one: where the scales start."""
+
+import torch
+from torch import Tensor
+
+from .fake_quant import best_exponent
+from .transformer import Transformer
+
+__all__ = ["calibrate"]
+
+
+def calibrate(model: Transformer, x: Tensor, y: Tensor) -> None:
+    """Set the scales of all tensors by what they hold for training windows; make it quantized.
+
+    ``x`` [N, window, inputs] and ``y`` [N, horizon] are standardised. Every scale is the one of
+    least squared error, except that nothing in the input and the output may be clamped.
+    """
+    was_training = model.training
+    model.eval()
+    trace: dict[str, Tensor] = {}
+    with torch.no_grad():
+        forecast = model(x, trace)
+    activations = model.activations
+    trace["output"] = torch.cat([forecast.flatten(), y.flatten()])
+    for name, value in trace.items():
+        if name.endswith(".scores"):
+            continue
+        low, high = activations.limits(name)
+        exact = name in ("input", "output")
+        exponent = best_exponent(value.reshape(1, -1), low, high, span=0 if exact else 8)
+        activations.set_exponent(name, int(exponent))
+    for module in model.modules():
+        if hasattr(module, "fold"):
+            module.fold()
+        if module is not model and hasattr(module, "calibrate"):
+            module.calibrate()
+    activations.quantized = True
+    model.train(was_training)

@@ -1,0 +1,151 @@
+"""The parts of the Transformer that have parameters: linear layers and norms.
+
+Each has two modes and reads the mode from its input: plain floats for pre-training, and, for a
+quantized input, exactly what the integer operation of the same name computes before it rounds.
+"""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from . import numerics, quantize
+from .activations import Activation
+from .exact import normalized
+from .fake_quant import (
+    best_exponent,
+    dyadic_factor,
+    fake_quantize,
+    power_of_two,
+    quantize_to,
+    round_half_up,
+    straight_through,
+    to_numpy,
+)
+
+__all__ = ["BatchNorm", "LayerNorm", "Linear"]
+
+#: Octaves between the scales of a layer's output channels: they share one requantizing shift.
+SCALE_SPREAD = 8
+_EPSILON = 1e-5
+
+
+class Linear(nn.Module):
+    """``x @ weight.T + bias``; weights of ``bits`` bits with a learned scale per output channel."""
+
+    def __init__(self, inputs: int, outputs: int, bits: int):
+        super().__init__()
+        bound = inputs**-0.5
+        self.limit = (1 << (bits - 1)) - 1
+        self.weight = nn.Parameter(torch.empty(outputs, inputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound))
+        self.log2_scale = nn.Parameter(torch.zeros(outputs, 1))
+
+    def calibrate(self) -> None:
+        """Start the scales where the weights' rounding error is least."""
+        exponent = best_exponent(self.weight, -self.limit, self.limit)
+        self.log2_scale.data = exponent[:, None].to(self.log2_scale)
+
+    def scales(self) -> Tensor:
+        """log2 of each output channel's scale, [out, 1]."""
+        return torch.maximum(self.log2_scale, self.log2_scale.amax().detach() - SCALE_SPREAD)
+
+    def exponents(self) -> Tensor:
+        """Exponent of each output channel's weights, int64 [out]."""
+        return round_half_up(self.scales().detach().to(torch.float64)).to(torch.int64)[:, 0]
+
+    def forward(self, x: Activation) -> Tensor:
+        value = x.value
+        if x.exponent is None:
+            return functional.linear(value, self.weight, self.bias)
+        scales = self.scales().to(value.dtype)
+        weight = fake_quantize(self.weight.to(value.dtype), scales, -self.limit, self.limit)
+        exponents = self.exponents()
+        # the integer bias absorbs the input's zero point, and it is that sum which has a limit
+        units = power_of_two(-exponents).to(value.dtype)
+        absorbed = x.zero * (weight.detach().sum(dim=1) * units)
+        low, high = absorbed - quantize.BIAS_LIMIT, absorbed + quantize.BIAS_LIMIT
+        bias = quantize_to(self.bias.to(value.dtype), exponents + x.exponent, low, high)
+        return functional.linear(value, weight, bias)
+
+
+class LayerNorm(nn.Module):
+    """Normalises each row and applies ``scale`` and ``offset``; the scale is stored in 8 bits."""
+
+    #: Keeps the requantizing shift within the IR's limit.
+    finest = -12
+
+    def __init__(self, features: int):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(features))
+        self.offset = nn.Parameter(torch.zeros(features))
+
+    def fold(self) -> None:
+        """Nothing to fold: the statistics are those of the row."""
+
+    def exponent(self) -> int:
+        """Exponent of ``scale``: the finest that holds the largest entry."""
+        largest = float(np.abs(to_numpy(self.scale)).max())
+        return max(self.finest, math.ceil(math.log2(max(largest, 2.0**-30) / 127.5)))
+
+    def forward(self, x: Activation, y_exponent: int | None) -> Tensor:
+        value = x.value
+        smooth = functional.layer_norm(value, value.shape[-1:], eps=_EPSILON)
+        if x.exponent is None or y_exponent is None:
+            return smooth * self.scale + self.offset
+        exponent = self.exponent()
+        unit = torch.tensor(exponent, device=value.device)
+        scale = quantize_to(self.scale.to(value.dtype), unit, -128, 127)
+        width = numerics.norm_width(value.shape[-1], x.bits)
+        shift = 12 + (width - 8) // 2 + y_exponent - exponent
+        offset = _offset(self.offset.to(value.dtype), y_exponent, shift)
+        return straight_through(smooth, normalized(x.integers(), x.bits)) * scale + offset
+
+
+class BatchNorm(nn.Module):
+    """Normalises each feature over batch and rows.
+
+    :meth:`fold` turns it into a per-channel ``x * scale + offset``, which goes on learning.
+    """
+
+    momentum = 0.1
+
+    def __init__(self, features: int):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(features))
+        self.offset = nn.Parameter(torch.zeros(features))
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("variance", torch.ones(features))
+
+    def fold(self) -> None:
+        """Put the running statistics into ``scale`` and ``offset``."""
+        with torch.no_grad():
+            self.scale.div_((self.variance + _EPSILON).sqrt())
+            self.offset.sub_(self.mean * self.scale)
+
+    def forward(self, x: Activation, y_exponent: int | None) -> Tensor:
+        value = x.value
+        if x.exponent is None or y_exponent is None:
+            return functional.batch_norm(
+                value.flatten(0, 1),
+                self.mean,
+                self.variance,
+                self.scale,
+                self.offset,
+                training=self.training,
+                momentum=self.momentum,
+                eps=_EPSILON,
+            ).view_as(value)
+        unit = 2.0 ** (x.exponent - y_exponent)
+        factor, shift = dyadic_factor(self.scale.to(torch.float64) * unit)
+        offset = _offset(self.offset.to(value.dtype), y_exponent, shift)
+        return value * (factor / unit).to(value.dtype) + offset
+
+
+def _offset(offset: Tensor, exponent: int, shift: int) -> Tensor:
+    """A norm's offset as the integer operation has it."""
+    values, left = quantize.norm_offset(to_numpy(offset), exponent, shift)
+    exact = np.ldexp(values, left + exponent - shift)
+    return straight_through(offset, torch.from_numpy(exact).to(offset.device))
