@@ -170,6 +170,15 @@ def test_jitter_is_no_gap(tmp_path):
     assert len(data.train) == 31
 
 
+def test_rows_closer_than_half_a_step_are_cut_off(tmp_path):
+    early = {
+        f"time{i}": (datetime(2024, 1, 1, 19, 20) + timedelta(hours=i - 20)).isoformat()
+        for i in range(20, ROWS)
+    }
+    data = load(write(tmp_path, table(**early)))
+    assert len(data.train) == (20 - 5) + (16 - 5)
+
+
 def test_without_times_rows_count_as_even(tmp_path):
     data = load(write(tmp_path, table(time5=stamp(2))), time=None)
     assert data.period is None
