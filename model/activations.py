@@ -49,6 +49,8 @@ class Activations(nn.Module):
     softmax logits to its table: they do not learn.
     """
 
+    learned: Tensor
+
     def __init__(self, config: TransformerConfig):
         super().__init__()
         self.specs: dict[str, ir.Tensor] = tensor_specs(config, defaultdict(int))

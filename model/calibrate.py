@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from .fake_quant import best_exponent
+from .layers import BatchNorm, Linear
 from .transformer import Transformer
 
 __all__ = ["calibrate"]
@@ -30,9 +31,9 @@ def calibrate(model: Transformer, x: Tensor, y: Tensor) -> None:
         exponent = best_exponent(value.reshape(1, -1), low, high, span=0 if exact else 8)
         activations.set_exponent(name, int(exponent))
     for module in model.modules():
-        if hasattr(module, "fold"):
+        if isinstance(module, BatchNorm):
             module.fold()
-        if module is not model and hasattr(module, "calibrate"):
+        elif isinstance(module, Linear):
             module.calibrate()
     activations.quantized = True
     model.train(was_training)

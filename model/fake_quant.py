@@ -48,11 +48,11 @@ def to_numpy(x: Tensor) -> np.ndarray:
 
 class _StraightThrough(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, smooth, exact):
+    def forward(_ctx, smooth, exact):
         return exact.to(smooth.dtype)
 
     @staticmethod
-    def backward(ctx, *gradients):
+    def backward(_ctx, *gradients):
         return gradients[0], None
 
 
@@ -95,7 +95,8 @@ def fake_quantize(x: Tensor, log2_scale: Tensor, low: int, high: int) -> Tensor:
 def quantize_to(x: Tensor, exponent: Tensor, low: Tensor | int, high: Tensor | int) -> Tensor:
     """``x`` in units of ``2**exponent``, rounded and clamped; the scale learns nothing."""
     q = round_half_up(x.detach() * power_of_two(-exponent).to(x.dtype))
-    return straight_through(x, q.clamp(low, high) * power_of_two(exponent).to(x.dtype))
+    bounds = (torch.as_tensor(bound, dtype=x.dtype, device=x.device) for bound in (low, high))
+    return straight_through(x, q.clamp(*bounds) * power_of_two(exponent).to(x.dtype))
 
 
 def dyadic_number(factor: float) -> float:

@@ -82,9 +82,6 @@ class LayerNorm(nn.Module):
         self.scale = nn.Parameter(torch.ones(features))
         self.offset = nn.Parameter(torch.zeros(features))
 
-    def fold(self) -> None:
-        """Nothing to fold: the statistics are those of the row."""
-
     def exponent(self) -> int:
         """Exponent of ``scale``: the finest that holds the largest entry."""
         largest = float(np.abs(to_numpy(self.scale)).max())
@@ -111,6 +108,8 @@ class BatchNorm(nn.Module):
     """
 
     momentum = 0.1
+    mean: Tensor
+    variance: Tensor
 
     def __init__(self, features: int):
         super().__init__()

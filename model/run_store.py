@@ -1,0 +1,102 @@
+"""A training run on disk: ``run.json`` says what it is, ``state.pt`` holds what it resumes from.
+
+Both appear whole or not at all. ``state.pt`` holds tensors and plain data only and is loaded so.
+"""
+
+import json
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from .errors import UserError
+
+__all__ = ["RunStore"]
+
+FORMAT = "bitformer-run"
+VERSION = 1
+
+
+class RunStore:
+    """The folder of one run."""
+
+    def __init__(self, run_dir):
+        self.path = Path(run_dir)
+        self._state, self._record = self.path / "state.pt", self.path / "run.json"
+
+    def start(self, identity: Mapping[str, object], *, resume: bool) -> dict | None:
+        """The state to resume from; None for a new run, whose folder is made.
+
+        ``identity`` is plain data by section. Raises :class:`UserError` when the folder holds a
+        run with another one.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"Run folder {self.path} cannot be made: {error.strerror}") from None
+        identity = json.loads(json.dumps(identity))
+        if resume and self._record.exists():
+            record = self.read_record()
+            for section, value in identity.items():
+                if record.get(section) != value:
+                    difference = _difference(record.get(section), value)
+                    raise UserError(
+                        f"Run folder {self.path} holds a run with another {section}"
+                        f" ({difference}): choose another folder, or do not resume"
+                    )
+            if self._state.exists():
+                return self.read_state()
+        self._state.unlink(missing_ok=True)
+        self.write_record(identity)
+        return None
+
+    def write_record(self, record: Mapping[str, object]) -> None:
+        """Replace ``run.json``."""
+        data = {"format": FORMAT, "version": VERSION, **record}
+        part = self._record.with_suffix(".json.part")
+        try:
+            part.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+            part.replace(self._record)
+        except OSError as error:
+            raise UserError(f"{self._record} cannot be written: {error.strerror}") from None
+
+    def write_state(self, state: Mapping[str, object]) -> None:
+        """Replace ``state.pt``."""
+        part = self._state.with_suffix(".pt.part")
+        try:
+            torch.save(dict(state), part)
+            part.replace(self._state)
+        except (OSError, RuntimeError) as error:
+            raise UserError(f"{self._state} cannot be written: {error}") from None
+
+    def read_record(self) -> dict:
+        """What ``run.json`` says."""
+        if not self._record.is_file():
+            raise UserError(f"Run folder must hold a run, but {self.path} has no run.json")
+        try:
+            record = json.loads(self._record.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self._record} must be JSON, which it is not: {error}") from None
+        found = (record.get("format"), record.get("version")) if isinstance(record, dict) else None
+        if found != (FORMAT, VERSION):
+            raise UserError(f"{self._record} must be a {FORMAT} of version {VERSION}, not {found}")
+        return record
+
+    def read_state(self) -> dict:
+        """What ``state.pt`` holds, on the CPU."""
+        if not self._state.is_file():
+            raise UserError(f"Run in {self.path} must have finished an epoch, but has no state.pt")
+        try:
+            return torch.load(self._state, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"{self._state} must be a saved state, not damaged: {reason}") from None
+
+
+def _difference(old: object, new: object) -> str:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in (*old, *new):
+            if old.get(key) != new.get(key):
+                return f"{key}: {old.get(key)} there, {new.get(key)} here"
+    return f"{old} there, {new} here"
