@@ -1,6 +1,6 @@
 """A board as an Amaranth platform."""
 
-from amaranth.build import Attrs, Clock, Pins, Resource, Subsignal
+from amaranth.build import Attrs, Clock, Connector, Pins, Resource, Subsignal
 from amaranth.vendor import XilinxPlatform
 
 from bitformer.boards.board import Board
@@ -31,8 +31,8 @@ class BoardPlatform(XilinxPlatform):
         If `board` is no `Board`.
     """
 
-    resources = []  # replaced in __init__
-    connectors = []
+    resources: list[Resource] = []  # replaced in __init__
+    connectors: list[Connector] = []
     default_clk = "clock"
 
     def __init__(self, *, board: Board):

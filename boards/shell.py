@@ -80,6 +80,8 @@ class UartShell(wiring.Component):
         self._input_shape = stream_shape(accelerator, "i", In)
         self._result_shape = stream_shape(accelerator, "o", Out)
         self._divisor = uart_divisor(clock_hz=clock_hz, baud=baud)
+        self._clock_hz = clock_hz
+        self._baud = baud
         self._queue = check_int("Queue", queue)
         if gap_bits is None:
             gap_bits = max(baud // _PAUSES_PER_SECOND, _LEAST_GAP_BITS)
@@ -98,6 +100,14 @@ class UartShell(wiring.Component):
     @property
     def accelerator(self) -> wiring.Component:
         return self._accelerator
+
+    @property
+    def clock_hz(self) -> int:
+        return self._clock_hz
+
+    @property
+    def baud(self) -> int:
+        return self._baud
 
     @property
     def divisor(self) -> int:

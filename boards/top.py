@@ -22,8 +22,6 @@ class BoardTop(Elaboratable):
     Parameters
     ----------
     shell : UartShell
-    clock_hz : int
-        The board's clock, for the blinking.
 
     Raises
     ------
@@ -31,11 +29,14 @@ class BoardTop(Elaboratable):
         If `shell` is no `UartShell`.
     """
 
-    def __init__(self, *, shell: UartShell, clock_hz: int):
+    def __init__(self, *, shell: UartShell):
         if not isinstance(shell, UartShell):
             raise TypeError(f"Shell must be a UartShell, not {shell!r}")
         self._shell = shell
-        self._clock_hz = clock_hz
+
+    @property
+    def shell(self) -> UartShell:
+        return self._shell
 
     def elaborate(self, platform):
         m = Module()
@@ -68,7 +69,7 @@ class BoardTop(Elaboratable):
         m.d.comb += shell.i_reset.eq(reset_left != 0)
 
         if "alive" in pins:
-            half_second = self._clock_hz // 2
+            half_second = shell.clock_hz // 2
             timer = Signal(range(half_second), init=half_second - 1)
             lit = Signal()
             m.d.sync += timer.eq(timer - 1)

@@ -45,6 +45,7 @@ def test_sizes(make, bits, sizes):
 def test_properties(make):
     shell = make(divisor=9, queue=5, gap_bits=33)
     assert (shell.divisor, shell.queue, shell.gap_bits) == (9, 5, 33)
+    assert (shell.clock_hz, shell.baud) == (9 * BAUD, BAUD)
     assert make(gap_bits=None).gap_bits == BAUD // 20
 
 

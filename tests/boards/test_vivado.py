@@ -1,0 +1,150 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bitformer.boards.build import run_vivado
+from bitformer.boards.plan_directory import PLAN_FILE
+from bitformer.boards.vivado import vivado_found
+from bitformer.model.errors import UserError
+
+SCRIPT = """#!/bin/sh
+set -e
+: ${VIVADO:=vivado}
+"$VIVADO" -mode batch -log top.log -source top.tcl
+"""
+
+
+@pytest.fixture
+def plan(tmp_path):
+    """A plan with a space in its path."""
+    plan = tmp_path / "a plan"
+    plan.mkdir()
+    (plan / PLAN_FILE).write_text(json.dumps({"name": "top", "bitstream": "top.bit"}))
+    (plan / "build_top.sh").write_text(SCRIPT)
+    return plan
+
+
+@pytest.fixture
+def no_vivado(tmp_path, monkeypatch):
+    """A PATH with what a script needs, and no Vivado."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for tool in ("sh", "sleep", "touch"):
+        (tools / tool).symlink_to(shutil.which(tool))
+    monkeypatch.setenv("PATH", str(tools))
+    monkeypatch.delenv("VIVADO", raising=False)
+    monkeypatch.delenv("AMARANTH_ENV_VIVADO", raising=False)
+    return tools
+
+
+@pytest.fixture
+def fake(no_vivado):
+    """Make a stand-in for Vivado out of the lines of a shell script."""
+
+    def fake(*lines):
+        tool = no_vivado / "vivado"
+        tool.write_text("\n".join(["#!/bin/sh", *lines, ""]))
+        tool.chmod(0o755)
+
+    return fake
+
+
+def test_builds(plan, fake):
+    fake('echo "$@" > arguments', "echo running", "touch top.bit")
+    assert vivado_found()
+    assert run_vivado(plan) == plan / "top.bit"
+    assert (plan / "arguments").read_text() == "-mode batch -log top.log -source top.tcl\n"
+    assert (plan / "build.log").read_text() == "running\n"
+
+
+@pytest.mark.usefixtures("no_vivado")
+def test_without_vivado(plan):
+    assert not vivado_found()
+    with pytest.raises(
+        UserError,
+        match=r"^Vivado is not on the PATH; the plan in .*a plan builds elsewhere with "
+        r"'sh build_top\.sh'$",
+    ):
+        run_vivado(plan)
+    assert not (plan / "build.log").exists()
+
+
+@pytest.mark.parametrize(
+    ("variable", "file"), [("VIVADO", "tools/other"), ("AMARANTH_ENV_VIVADO", "settings64.sh")]
+)
+@pytest.mark.usefixtures("no_vivado")
+def test_found_by_its_variables(tmp_path, monkeypatch, variable, file):
+    path = tmp_path / file
+    path.write_text("")
+    path.chmod(0o755)
+    monkeypatch.setenv(variable, str(path))
+    assert vivado_found()
+
+
+def test_failure_names_the_error_and_the_log(plan, fake):
+    fake("echo INFO: fine", "echo 'ERROR: [Place 30-640] too many LUTs' >&2", "exit 3")
+    with pytest.raises(
+        UserError,
+        match=r"^Vivado failed with exit status 3 \(ERROR: \[Place 30-640\] too many LUTs\); "
+        r"see .*a plan/build\.log$",
+    ):
+        run_vivado(plan)
+    assert "INFO: fine" in (plan / "build.log").read_text()
+
+
+def test_silent_failure(plan, fake):
+    fake("exit 1")
+    with pytest.raises(UserError, match=r"^Vivado failed with exit status 1; see .*build\.log$"):
+        run_vivado(plan)
+
+
+def test_missing_bitstream(plan, fake):
+    fake("exit 0")
+    (plan / "top.bit").write_text("of an earlier run")
+    with pytest.raises(
+        UserError, match=r"^Vivado ended without an error but wrote no top\.bit; see .*build\.log$"
+    ):
+        run_vivado(plan)
+    assert not (plan / "top.bit").exists()
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"name": "top"}'])
+def test_no_plan(tmp_path, text):
+    if text is not None:
+        (tmp_path / PLAN_FILE).write_text(text)
+    with pytest.raises(UserError, match=r"^Directory .* holds no bitformer build$"):
+        run_vivado(tmp_path)
+
+
+def test_interrupt_ends_vivado_and_its_children(plan, fake):
+    fake("sleep 100 & echo $! > pid.new", "touch pid", "wait", "touch top.bit")
+    code = "import sys; from bitformer.boards.vivado import run_vivado; run_vivado(sys.argv[1])"
+    process = subprocess.Popen([sys.executable, "-c", code, plan], stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 30
+    while not (plan / "pid").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    child = int((plan / "pid.new").read_text())
+    os.kill(child, 0)  # it lives
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert b"KeyboardInterrupt" in stderr
+    while _lives(child):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert not (plan / "top.bit").exists()
+
+
+def _lives(pid):
+    """Whether a process runs; one that has ended may still wait for its parent to notice."""
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
