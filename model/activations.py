@@ -11,7 +11,10 @@ from .config import TransformerConfig
 from .fake_quant import fake_quantize, power_of_two
 from .quantize import tensor_specs
 
-__all__ = ["Activation", "Activations", "Keeper"]
+__all__ = ["LARGEST_EXPONENT", "Activation", "Activations", "Keeper"]
+
+#: Scales stay within 2**-24 to 2**24, whatever training does.
+LARGEST_EXPONENT = 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +70,7 @@ class Activations(nn.Module):
     def scales(self) -> Tensor:
         """log2 of every scale, [tensors]; the subtraction cannot be finer than the input."""
         scales = torch.where(self.learned, self.log2_scale, self.log2_scale.detach())
+        scales = scales.clamp(-LARGEST_EXPONENT, LARGEST_EXPONENT)
         if "delta" in self.index:
             at = torch.tensor(self.index["delta"], device=scales.device)
             finest = torch.maximum(scales[at], scales[self.index["input"]])

@@ -4,13 +4,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from .config import TransformerConfig
+from .errors import UserError
 from .fake_quant import to_numpy
 from .ir import IntegerModel
 from .layers import LayerNorm, Linear
 from .quantize import quantize_model
+from .run_store import RunStore
 from .transformer import Transformer
 
-__all__ = ["export", "parameters"]
+__all__ = ["export", "export_run", "load_run", "parameters"]
 
 
 def parameters(model: Transformer) -> tuple[dict[str, np.ndarray], dict[str, object]]:
@@ -36,3 +39,31 @@ def export(model: Transformer, meta: Mapping[str, object] | None = None) -> Inte
     """The integer model that equals ``model`` in ``eval()``; ``meta`` is free JSON."""
     params, exponents = parameters(model)
     return quantize_model(model.config, params, exponents, meta)
+
+
+def load_run(run_dir) -> tuple[Transformer, dict]:
+    """The quantized model that a finished run selected, and what its ``run.json`` says."""
+    store = RunStore(run_dir)
+    record = store.read_record()
+    if "results" not in record:
+        raise UserError(f"Run in {run_dir} must be finished first: train again to resume it")
+    model = Transformer(TransformerConfig.from_dict(record["config"]))
+    try:
+        model.load_state_dict(store.read_state()["best"])
+    except (KeyError, RuntimeError):
+        raise UserError(
+            f"{run_dir}/state.pt must belong to run.json beside it, which it does not"
+        ) from None
+    model.activations.quantized = True
+    return model.eval(), record
+
+
+def export_run(run_dir) -> IntegerModel:
+    """The integer model of a finished run.
+
+    Its ``meta`` has the data's names and scaling (``dataset``), what it was trained with
+    (``settings``) and the errors it came to (``results``).
+    """
+    model, record = load_run(run_dir)
+    meta = {name: record[name] for name in ("dataset", "settings", "results")}
+    return export(model, meta)

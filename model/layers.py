@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from . import numerics, quantize
-from .activations import Activation
+from .activations import LARGEST_EXPONENT, Activation
 from .exact import normalized
 from .fake_quant import (
     best_exponent,
@@ -50,7 +50,8 @@ class Linear(nn.Module):
 
     def scales(self) -> Tensor:
         """log2 of each output channel's scale, [out, 1]."""
-        return torch.maximum(self.log2_scale, self.log2_scale.amax().detach() - SCALE_SPREAD)
+        scales = self.log2_scale.clamp(-LARGEST_EXPONENT, LARGEST_EXPONENT)
+        return torch.maximum(scales, scales.amax().detach() - SCALE_SPREAD)
 
     def exponents(self) -> Tensor:
         """Exponent of each output channel's weights, int64 [out]."""

@@ -1,0 +1,159 @@
+"""Quantizers: what they round to, what they learn."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from bitformer.model import numerics
+from bitformer.model.exact import attention_weights, normalized
+from bitformer.model.fake_quant import (
+    best_exponent,
+    dyadic_factor,
+    fake_quantize,
+    power_of_two,
+    quantize_to,
+    round_half_up,
+    straight_through,
+)
+from bitformer.model.quantize import dyadic
+
+torch.set_num_threads(1)  # many workers, tiny tensors
+
+
+def test_rounding_is_half_up():
+    x = torch.tensor([-1.5, -0.5, 0.5, 1.5, 2.5, -2.5])
+    assert round_half_up(x).tolist() == [-1, 0, 1, 2, 3, -2]
+
+
+def test_power_of_two_is_exact():
+    exponents = torch.arange(-60, 61)
+    assert power_of_two(exponents).tolist() == [2.0**e for e in range(-60, 61)]
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4, 6, 8])
+def test_values_are_those_of_numpy(bits):
+    limit = (1 << (bits - 1)) - 1
+    x = torch.linspace(-3, 3, 977, dtype=torch.float64)
+    log2_scale = torch.tensor(-1.3, dtype=torch.float64)
+    y = fake_quantize(x, log2_scale, -limit, limit)
+    q = np.clip(numerics.round_half_up(x.numpy() * 2), -limit, limit)
+    assert np.array_equal(y.numpy(), q / 2)
+
+
+def test_scale_exponent_is_rounded_half_up():
+    x = torch.tensor([0.7])
+    for log2_scale, step in [(-0.5, 1.0), (-0.51, 0.5), (0.49, 1.0), (0.5, 2.0)]:
+        y = fake_quantize(x, torch.tensor(log2_scale), -128, 127)
+        assert y.item() == step * math.floor(0.7 / step + 0.5)
+
+
+def test_gradient_passes_inside_and_stops_at_the_clamp():
+    x = torch.tensor([-9.0, -8.4, -0.3, 7.4, 7.6], requires_grad=True)
+    fake_quantize(x, torch.tensor(0.0), -8, 7).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [0, 1, 1, 1, 0]
+
+
+def test_scale_gradient_is_lsq():
+    x = torch.tensor([-11.0, 0.3, 1.75, 20.0])
+    log2_scale = torch.tensor(1.0, requires_grad=True)
+    fake_quantize(x, log2_scale, -4, 3).sum().backward()
+    slopes = [-4, 0 - 0.15, 1 - 0.875, 3]
+    expected = 2 * math.log(2) * sum(slopes) / math.sqrt(4 * 3)
+    assert log2_scale.grad is not None
+    assert log2_scale.grad.item() == pytest.approx(expected)
+
+
+def test_a_scale_per_channel_learns_alone():
+    x = torch.tensor([[0.2, 0.4], [100.0, 100.0]])
+    log2_scale = torch.zeros(2, 1, requires_grad=True)
+    fake_quantize(x, log2_scale, -7, 7).sum().backward()
+    assert log2_scale.grad is not None
+    assert log2_scale.grad.shape == (2, 1)
+    expected = [[math.log(2) * total / math.sqrt(2 * 7)] for total in (-0.6, 14.0)]
+    assert torch.allclose(log2_scale.grad, torch.tensor(expected))
+
+
+def test_a_learned_scale_finds_the_data():
+    """From a scale 16 times too coarse, gradient steps come within an octave of the best."""
+    x = torch.randn(4096, generator=torch.Generator().manual_seed(0))
+    log2_scale = torch.tensor(2.0, requires_grad=True)
+    optimizer = torch.optim.Adam([log2_scale], 0.05)
+    for _ in range(200):
+        loss = (fake_quantize(x, log2_scale, -8, 7) - x).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    best = best_exponent(x[None], -8, 7).item()
+    assert abs(round(log2_scale.item()) - best) <= 1
+
+
+def test_straight_through_has_the_exact_value_and_the_smooth_gradient():
+    smooth = torch.tensor([0.1, 1e8], requires_grad=True)
+    y = straight_through(smooth, torch.tensor([3.0, -7.0]))
+    (y * torch.tensor([2.0, 5.0])).sum().backward()
+    assert y.tolist() == [3, -7]
+    assert smooth.grad is not None
+    assert smooth.grad.tolist() == [2, 5]
+
+
+def test_quantize_to_clamps_in_units_of_the_exponent():
+    x = torch.tensor([0.126, -0.125, 99.0], dtype=torch.float64)
+    y = quantize_to(x, torch.tensor([-2, -2, -2]), -8, 8)
+    assert y.tolist() == [0.25, 0.0, 2.0]
+
+
+def test_dyadic_factor_is_the_integer_one():
+    factor = torch.tensor([0.3, -0.001, 1.7], dtype=torch.float64)
+    exact, shift = dyadic_factor(factor)
+    multiplier, expected = dyadic(factor.numpy())
+    assert shift == expected
+    assert np.array_equal(exact.numpy() * 2.0**shift, multiplier)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-7, 7), (-128, 127), (0, 255), (-1, 1)])
+def test_best_exponent_is_the_best(low, high):
+    x = torch.randn(3, 500, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    x = x * torch.tensor([[0.01], [1.0], [30.0]])
+    x = x.clamp(min=0) if low == 0 else x
+
+    def error(exponent):
+        return (fake_quantize(x, exponent, low, high) - x).square().mean(dim=1)
+
+    candidates = torch.stack([error(torch.tensor(float(e))) for e in range(-20, 20)])
+    expected = candidates.argmin(dim=0) - 20
+    assert best_exponent(x, low, high).tolist() == expected.tolist()
+
+
+def test_best_exponent_without_span_clamps_nothing():
+    x = torch.tensor([[-4.0, 3.0], [0.0, 0.0], [1.0, 127.5]])
+    exponents = best_exponent(x, -128, 127, span=0)
+    reach = 127 * power_of_two(exponents)
+    assert (x.abs().amax(dim=1) <= reach).all()
+
+
+@pytest.mark.parametrize("keys", [1, 2, 12, 24, 96, 256])
+def test_attention_weights_are_those_of_numerics(keys):
+    rng = np.random.default_rng(keys)
+    scores = rng.integers(-128, 128, (64, keys))
+    scores[0], scores[1], scores[2, 1:] = 127, -128, -128
+    e = numerics.exp2_weights(scores)
+    reciprocal = numerics.reciprocal(e.sum(axis=-1, keepdims=True), keys)
+    expected = e * reciprocal / 2.0 ** (17 + numerics.reciprocal_headroom(keys))
+    assert np.array_equal(attention_weights(torch.from_numpy(scores)).numpy(), expected)
+
+
+@pytest.mark.parametrize(("features", "bits"), [(1, 8), (8, 4), (16, 8), (24, 6), (256, 8)])
+def test_normalized_is_that_of_numerics(features, bits):
+    rng = np.random.default_rng(features)
+    half = 1 << (bits - 1)
+    x = rng.integers(-half, half, (64, features))
+    x[0], x[1], x[2] = 3, -half, np.where(np.arange(features) % 2, half - 1, -half)
+    total = x.sum(axis=-1, keepdims=True)
+    variance = features * (x * x).sum(axis=-1, keepdims=True) - total * total
+    width = numerics.norm_width(features, bits)
+    exponent, root = numerics.rsqrt(variance, width)
+    expected = ((features * x - total) << exponent) * root * 2.0 ** -(12 + (width - 8) // 2)
+    assert np.array_equal(normalized(torch.from_numpy(x), bits).numpy(), expected)
