@@ -1,0 +1,51 @@
+"""What an accumulator can reach, from the actual weights; and whether two products may be packed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..model import ir, numerics
+
+__all__ = ["Bound", "accumulator_bound", "result_bound"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bound:
+    """Largest magnitude of the dot product (``dot``) and with the bias (``total``)."""
+
+    dot: int
+    total: int
+
+
+def _magnitude(tensor: ir.Tensor) -> int:
+    return max(-tensor.low, tensor.high)
+
+
+def accumulator_bound(model: ir.IntegerModel, op: ir.Operation) -> Bound:
+    """Bound over every output of a matrix operation; contract: exact, never wraps."""
+    tensors = model.tensors
+    if isinstance(op, ir.Linear):
+        x = tensors[op.x]
+        positive = np.maximum(op.weight, 0).sum(axis=1)
+        negative = np.maximum(-op.weight, 0).sum(axis=1)
+        high = positive * x.high - negative * x.low
+        low = positive * x.low - negative * x.high
+        dot = int(max(high.max(), -low.min()))
+        total = int(max(np.abs(high + op.bias).max(), np.abs(low + op.bias).max()))
+        return Bound(dot=dot, total=max(dot, total))
+    if isinstance(op, ir.Scores):
+        q, k = tensors[op.q], tensors[op.k]
+        dot = q.features // op.heads * _magnitude(q) * _magnitude(k)
+    elif isinstance(op, ir.Attend):
+        v = tensors[op.v]
+        dot = v.rows * max(numerics.EXP_TABLE) * _magnitude(v)
+    elif isinstance(op, ir.Pool):
+        dot = tensors[op.x].rows * _magnitude(tensors[op.x])
+    else:
+        raise TypeError(f"A matrix operation must be given, not {type(op).__name__}")
+    return Bound(dot=dot, total=dot)
+
+
+def result_bound(u: int, multiplier: int, addend: int, shift: int, zero: int) -> int:
+    """Largest magnitude of a requantized result before the clamp."""
+    return ((u * multiplier + addend + (1 << shift)) >> shift) + abs(zero) + 1

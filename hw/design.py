@@ -1,0 +1,76 @@
+"""A lowered model: everything the accelerator is elaborated from, as plain data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..model.ir import IntegerModel
+from .program import Program
+from .schedule import Schedule
+from .store import StoreSpec
+from .timing import NORM_DELAY
+
+__all__ = ["Design", "Geometry"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Geometry:
+    """Widths and counts of the units.
+
+    ``columns`` multipliers (a DSP block each) make ``columns`` products a cycle, or twice as many
+    in a packed operation, whose two weights of ``half_bits`` lie ``pack_shift`` bits apart.
+    ``ways`` results a cycle leave the engine. ``column_bits`` is a column's part of a weight word.
+    """
+
+    columns: int
+    ways: int
+    pack_shift: int
+    half_bits: int
+    column_bits: int
+    dynamic_bits: int
+    dynamic_packed: bool
+    activation_bits: int
+    operand_bits: int
+    accumulator_bits: int
+    product_bits: int
+    result_bits: int
+    value_bits: int
+    factor_bits: int
+    keys: int
+    norm_features: int
+    norm_bits: int
+    score_pitch: int
+
+    @property
+    def dynamic_slots(self) -> int:
+        """Values in a word of the key and value store."""
+        return self.columns * (2 if self.dynamic_packed else 1)
+
+    @property
+    def vector_delay(self) -> int:
+        """Extra stages of a vector operation."""
+        return NORM_DELAY if self.norm_features else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """A program, its memory images and where each store lives.
+
+    ``stores`` has a spec for each of: ``program``, ``weights``, ``parameters``, ``position``,
+    ``activations``, ``dynamic`` (keys and values), ``scores``, ``input``, ``output``; one that a
+    model does not use is absent. ``images`` holds the words of the ROMs. ``bounds`` is the largest
+    magnitude of each accumulator, by tensor. ``latency`` counts cycles from the first input
+    accepted to the last output taken, ``interval`` between inferences back to back.
+    """
+
+    model: IntegerModel
+    geometry: Geometry
+    program: Program
+    schedule: Schedule
+    stores: Mapping[str, StoreSpec]
+    images: Mapping[str, list[int]]
+    bounds: Mapping[str, int]
+    packed: Mapping[str, bool]
+    parameter_bits: tuple[int, int]
+    latency: int
+    interval: int
+    part: str

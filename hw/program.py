@@ -1,0 +1,154 @@
+"""What the accelerator executes: operations (constants of a layer) and instructions (its rows).
+
+An instruction names an operation and the addresses of one row. It is issued a fixed number of
+cycles after the one before it (``delta``), so a program is also its own timetable.
+"""
+
+import enum
+from dataclasses import dataclass, fields
+
+__all__ = ["Addend", "Destination", "Factor", "Instruction", "Operation", "Program", "Source"]
+
+
+class Source(enum.IntEnum):
+    """Where the matrix engine takes its activations."""
+
+    ACTIVATION = 0
+    INPUT = 1
+    SCORE = 2
+    ONE = 3
+
+
+class Factor(enum.IntEnum):
+    """The post-processor's multiplier."""
+
+    IMMEDIATE = 0
+    PARAMETER = 1
+    RECIPROCAL = 2
+    NORM = 3
+
+
+class Addend(enum.IntEnum):
+    """What the post-processor adds after the multiplication."""
+
+    NONE = 0
+    ACTIVATION = 1
+    POSITION = 2
+    LAST = 3
+    PARAMETER = 4
+
+
+class Destination(enum.IntEnum):
+    """Where results go."""
+
+    ACTIVATION = 0
+    SCORE = 1
+    KEY = 2
+    VALUE = 3
+    OUTPUT = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """The fields that all rows of a layer share; each is a constant in the hardware's decoder.
+
+    ``matrix``: ``groups`` dot products of ``length`` terms for all columns, one group every
+    ``pitch`` cycles; the result of columns ``skip``.. is drained, all of them in a group but
+    ``last_columns`` in the last. Otherwise a vector operation of ``slots`` words through the
+    post-processor, or, without slots, no operation.
+    """
+
+    tensor: str = ""
+    matrix: bool = False
+    slots: int = 0
+    source: Source = Source.ACTIVATION
+    length: int = 1
+    pitch: int = 1
+    groups: int = 1
+    last_columns: int = 1
+    skip: int = 0
+    packed: bool = False
+    dynamic: bool = False
+    weight_base: int = 0
+    weight_step: int = 1
+    weight_group: int = 0
+    wait_input: bool = False
+    wait_output: bool = False
+    release_input: bool = False
+    parameters: int = 0
+    bias: bool = False
+    factor: Factor = Factor.IMMEDIATE
+    multiplier: int = 0
+    shift: int = 0
+    addend: Addend = Addend.NONE
+    addend_shift: int = 0
+    zero: int = 0
+    low: int = 0
+    high: int = 0
+    destination: Destination = Destination.ACTIVATION
+    statistics: bool = False
+    normalize: bool = False
+    odd: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instruction:
+    """One row: ``act``, ``dst`` and ``res`` are addresses in the stores that the operation names.
+
+    ``row`` is the row of the operation's tensor (for the trace, not in hardware); ``first`` the
+    tensor's feature that the first result belongs to.
+    """
+
+    op: int
+    delta: int = 0
+    act: int = 0
+    dst: int = 0
+    res: int = 0
+    row: int = 0
+    first: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """Operations and instructions, with the widths that the hardware gives their fields."""
+
+    operations: tuple[Operation, ...]
+    instructions: tuple[Instruction, ...]
+
+    @property
+    def cycles(self) -> int:
+        """Cycles from the first issue to the next inference's first issue."""
+        return sum(i.delta for i in self.instructions)
+
+    def width(self, field: str) -> int:
+        """Bits of an instruction field."""
+        if field == "op":
+            return max(1, (len(self.operations) - 1).bit_length())
+        return max(1, max(getattr(i, field) for i in self.instructions).bit_length())
+
+    @property
+    def word_bits(self) -> int:
+        """Bits of an instruction."""
+        return sum(self.width(field) for field in self.layout())
+
+    @staticmethod
+    def layout() -> tuple[str, ...]:
+        """Instruction fields in the hardware, lowest bits first."""
+        return ("op", "delta", "act", "dst", "res")
+
+    def words(self) -> list[int]:
+        """The program ROM's contents."""
+        words = []
+        for instruction in self.instructions:
+            word = offset = 0
+            for field in self.layout():
+                word |= getattr(instruction, field) << offset
+                offset += self.width(field)
+            words.append(word)
+        return words
+
+    def values(self, field: str) -> list[int]:
+        """One field of every operation, for the hardware's decoder."""
+        if field not in {f.name for f in fields(Operation)}:
+            raise ValueError(f"Field must be one of an Operation's, not {field!r}")
+        return [int(getattr(op, field)) for op in self.operations]

@@ -1,0 +1,51 @@
+"""Brings the requantizers' shifts to few distinct values: each costs the hardware a multiplexer.
+
+``(u*m + (r << s) + 2**(n-1)) >> n`` is unchanged when m and n, s grow or shrink together by a
+power of two that divides what must stay an integer. The least number of points that meet every
+operation's interval of possible n is found greedily, by right ends.
+"""
+
+import numpy as np
+
+from ..model import ir, numerics
+
+__all__ = ["common_shifts"]
+
+
+def _divisible(values) -> int:
+    """How often 2 divides every value (40 when all are zero)."""
+    values = np.abs(np.asarray(values, dtype=np.int64))
+    values = values[values > 0]
+    if not values.size:
+        return 40
+    return int(min((int(v) & -int(v)).bit_length() - 1 for v in np.unique(values)))
+
+
+def _interval(op: ir.Operation) -> tuple[int, int]:
+    """Shifts that the operation can be brought to without a change in any result."""
+    if isinstance(op, (ir.Attend, ir.LayerNorm)):
+        return op.shift, op.shift
+    if not isinstance(op, (ir.Linear, ir.Scores, ir.Pool, ir.Affine)):
+        raise TypeError(f"An operation with a multiplier must be given, not {type(op).__name__}")
+    largest = int(np.abs(np.asarray(op.multiplier)).max())
+    up = numerics.MULTIPLIER_BITS - 1 - largest.bit_length()
+    down = min(_divisible(op.multiplier), max(0, op.shift - 1))
+    if isinstance(op, ir.Affine):
+        down = min(down, op.offset_shift)
+    if isinstance(op, ir.Linear) and op.residual is not None:
+        down = min(down, op.residual.shift)
+    return op.shift - down, op.shift + max(0, up)
+
+
+def common_shifts(model: ir.IntegerModel) -> dict[str, int]:
+    """The shift to use for each operation, by the tensor it writes."""
+    intervals = {
+        op.y: _interval(op) for op in model.operations if not isinstance(op, ir.SubtractLast)
+    }
+    chosen: dict[str, int] = {}
+    point = None
+    for name, (low, high) in sorted(intervals.items(), key=lambda item: item[1][1]):
+        if point is None or low > point:
+            point = high
+        chosen[name] = point
+    return chosen

@@ -1,0 +1,117 @@
+"""A memory with a placement: block RAM, distributed RAM (LUTs), registers, or the tool's choice."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from amaranth.hdl import Module, Signal, unsigned
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["PLACEMENTS", "READ_LATENCY", "Store", "StoreSpec", "placement_attributes"]
+
+#: Where a store can live.
+PLACEMENTS = ("block", "distributed", "registers", "auto")
+#: Cycles from a read address to its data: the memory's own register and its output register.
+READ_LATENCY = 2
+
+
+def placement_attributes(placement: str, *, rom: bool) -> dict[str, str]:
+    """Attributes that tell Vivado and Yosys where a memory goes (a ROM takes ``rom_style``)."""
+    if placement not in PLACEMENTS:
+        raise ValueError(f"Placement must be one of {PLACEMENTS}, not {placement!r}")
+    if placement == "auto":
+        return {}
+    if rom:
+        return {"rom_style": "distributed" if placement == "registers" else placement}
+    return {"ram_style": placement}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreSpec:
+    """Shape of a memory: ``depth`` words of ``width`` bits, written in ``granule``-bit parts."""
+
+    name: str
+    depth: int
+    width: int
+    granule: int = 0
+    read_ports: int = 1
+    rom: bool = False
+    placement: str = "auto"
+
+    @property
+    def bits(self) -> int:
+        """Capacity in bits."""
+        return self.depth * self.width
+
+
+class Store(wiring.Component):
+    """One memory, one write port and ``read_ports`` read ports, each of latency 2 cycles.
+
+    A word written in cycle t can be addressed for reading from cycle t + 1.
+
+    Parameters
+    ----------
+    spec : StoreSpec
+        Shape and placement. ``rom`` has no write port.
+    init : sequence of int
+        Initial words; a ROM's contents.
+
+    Members
+    -------
+    addr_0, data_0, addr_1 ... : read ports; ``data_k`` follows ``addr_k`` by 2 cycles.
+    w_addr, w_data, w_en : write port; one enable for each granule.
+    """
+
+    def __init__(self, *, spec: StoreSpec, init: Iterable[int] = ()):
+        if not isinstance(spec, StoreSpec):
+            raise TypeError(f"Spec must be a StoreSpec, not {spec!r}")
+        if spec.depth < 1 or spec.width < 1:
+            raise ValueError(
+                f"Store {spec.name} must have words and bits, not {spec.depth}x{spec.width}"
+            )
+        granule = spec.granule or spec.width
+        if spec.width % granule:
+            raise ValueError(f"Granule must divide the width {spec.width}, not be {granule}")
+        self._spec = spec
+        self._init: Sequence[int] = list(init)
+        if len(self._init) > spec.depth:
+            raise ValueError(f"Init must have at most {spec.depth} words, not {len(self._init)}")
+        address = range(max(2, spec.depth))
+        ports: dict[str, In | Out] = {}
+        for port in range(spec.read_ports):
+            ports[f"addr_{port}"] = In(address)
+            ports[f"data_{port}"] = Out(unsigned(spec.width))
+        if not spec.rom:
+            ports["w_addr"] = In(address)
+            ports["w_data"] = In(unsigned(spec.width))
+            ports["w_en"] = In(unsigned(spec.width // granule))
+        super().__init__(ports)
+
+    @property
+    def spec(self) -> StoreSpec:
+        return self._spec
+
+    def elaborate(self, platform):
+        m = Module()
+        spec = self._spec
+        m.submodules.mem = mem = memory.Memory(
+            shape=unsigned(spec.width),
+            depth=max(2, spec.depth),
+            init=self._init,
+            attrs=placement_attributes(spec.placement, rom=spec.rom),
+        )
+        for number in range(spec.read_ports):
+            port = mem.read_port()
+            data = Signal(spec.width, name=f"q_{number}", reset_less=True)
+            m.d.comb += port.addr.eq(getattr(self, f"addr_{number}"))
+            m.d.sync += data.eq(port.data)
+            m.d.comb += getattr(self, f"data_{number}").eq(data)
+        if not spec.rom:
+            granule = spec.granule if spec.granule and spec.granule != spec.width else None
+            write = mem.write_port(granularity=granule)
+            m.d.comb += [
+                write.addr.eq(self.w_addr),
+                write.data.eq(self.w_data),
+                write.en.eq(self.w_en),
+            ]
+        return m

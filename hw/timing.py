@@ -1,0 +1,33 @@
+"""Latencies of the datapath, in cycles: what the schedule promises and the hardware keeps.
+
+An operation issued in cycle t walks its addresses from cycle t + ``ADDRESS``.
+"""
+
+#: From issue to the first address on the stores' read ports.
+ADDRESS = 1
+#: From a read address to its activation and weight at the first column of the engine.
+OPERAND = 6
+#: From an activation at the first column to that column's accumulator.
+ACCUMULATE = 3
+#: From an address to the first column's accumulator: the post-processor's slot begins then.
+PRODUCT = OPERAND + ACCUMULATE
+#: From a slot's accumulator to the result on a store's write port.
+POST = 7
+#: From a result on the write port to an address that may read it.
+WRITTEN = 1
+#: The same for a row of scores, whose maximum follows.
+SCORED = 4
+#: The same for the last column of a key, behind the one-key-a-cycle writer.
+KEYED = 2
+#: From the last result of a row to its statistics.
+STATISTICS = 9
+#: Extra stages of a vector operation when the design has a LayerNorm.
+NORM_DELAY = 2
+#: From a result on the write port to the output stream.
+OUTPUT = 2
+#: Shortest distance of two issues: what fetching and decoding takes.
+MIN_ISSUE = 5
+#: Rows between issue and drain, at most: the depth of the post-processor's queue.
+QUEUE = 8
+#: From the last slot of a program to the first issue of the next inference.
+TAIL = POST + 3
