@@ -126,8 +126,8 @@ def test_break_restarts_accelerator_queue_and_number(serial, make):
 def test_break_lets_the_byte_on_the_line_end_and_no_other(serial, make):
     shell = make(bits=8)
     numbers = numbers_of(8, 4)
-    # The line out is busy from the end of the first frame on: ten bytes have begun when the break is
-    # seen, at the end of the eleventh. A break a little later cuts the sixth result in two.
+    # The line out is busy from the end of the first frame on: ten bytes have begun when the break
+    # is seen, at the end of the eleventh. A break a little later cuts the sixth result in two.
     heard = serial.talk(shell, [serial.pack(numbers, 1), ("break", 20)])
     assert heard == serial.pack(serial.sums(numbers), 2)[:10]
     late = serial.talk(make(bits=8), [serial.pack(numbers, 1), ("idle", 7), ("break", 20)])
