@@ -79,7 +79,7 @@ def describe(dataset: Dataset) -> dict[str, object]:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Models this small are slower on two threads (8 times on a busy machine), and less the same."""
+    """Models this small are slower on more threads: 8 times, on a busy machine with two cores."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
