@@ -10,18 +10,20 @@ from .transformer import Transformer
 __all__ = ["calibrate"]
 
 
-def calibrate(model: Transformer, x: Tensor, y: Tensor) -> None:
+def calibrate(model: Transformer, x: Tensor, y: Tensor, *, samples: int = 1024) -> None:
     """Set the scales of all tensors by what they hold for training windows; make it quantized.
 
-    ``x`` [N, window, inputs] and ``y`` [N, horizon] are standardised. Every scale is the one of
-    least squared error, except that nothing in the input and the output may be clamped.
+    ``x`` [N, window, inputs] and ``y`` [N, horizon] are standardised. The scales are those of least
+    squared error on ``samples`` windows, except that no input, target or forecast may be clamped.
     """
     was_training = model.training
     model.eval()
+    some = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[:samples]
     trace: dict[str, Tensor] = {}
     with torch.no_grad():
-        forecast = model(x, trace)
+        forecast = model(x[some.to(x.device)], trace)
     activations = model.activations
+    trace["input"] = x
     trace["output"] = torch.cat([forecast.flatten(), y.flatten()])
     for name, value in trace.items():
         if name.endswith(".scores"):

@@ -42,7 +42,7 @@ class RunStore:
                 if record.get(section) != value:
                     difference = _difference(record.get(section), value)
                     raise UserError(
-                        f"Run folder {self.path} holds a run with another {section}"
+                        f"Run folder {self.path} holds another run, with a difference in {section}"
                         f" ({difference}): choose another folder, or do not resume"
                     )
             if self._state.exists():

@@ -77,6 +77,18 @@ def describe(dataset: Dataset) -> dict[str, object]:
     }
 
 
+def _place(device: str | None) -> torch.device:
+    name = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        place = torch.device(name)
+        torch.zeros(1, device=place)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise UserError(f"device must be one that torch can use here, not {name!r}") from None
+    if place.type not in ("cpu", "cuda"):
+        raise UserError(f"device must be cpu or cuda, not {name!r}")
+    return place
+
+
 @contextmanager
 def _one_thread() -> Iterator[None]:
     """Models this small are slower on more threads: 8 times, on a busy machine with two cores."""
@@ -115,7 +127,7 @@ def train(
     """
     chosen = TrainSettings(**settings)
     _check(config, dataset)
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    place = _place(device)
     identity = {
         "config": config.to_dict(),
         "dataset": describe(dataset),

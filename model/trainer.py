@@ -151,9 +151,7 @@ class Trainer:
         """From the best float model to a quantized one."""
         self.model.load_state_dict(self.best)
         self.float_best, self.float_error = self.best, self.best_error
-        generator = torch.Generator().manual_seed(self.settings.seed)
-        some = torch.randperm(len(self.x), generator=generator)[:1024].to(self.device)
-        calibrate(self.model, self.x[some], self.y[some])
+        calibrate(self.model, self.x, self.y)
         self.stage, self.epoch, self.idle, self.best_error = 1, 0, 0, math.inf
         self.stop_dropout()
         self.optimizer = self.make_optimizer()

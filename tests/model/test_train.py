@@ -162,10 +162,10 @@ def test_nan_in_the_data_is_told(small_dataset, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"config": TINY.replace(ffn=8)}, r"another config \(ffn: 16 there, 8 here\)"),
-        ({"name": "other"}, r"another dataset \(name: small there, other here\)"),
-        ({"seed_of_data": 5}, r"another dataset \(checksum: \d+ there, \d+ here\)"),
-        ({"lr": 1.0}, r"another settings \(lr: 0.005 there, 1.0 here\)"),
+        ({"config": TINY.replace(ffn=8)}, r"difference in config \(ffn: 16 there, 8 here\)"),
+        ({"name": "other"}, r"difference in dataset \(name: small there, other here\)"),
+        ({"seed_of_data": 5}, r"difference in dataset \(checksum: \d+ there, \d+ here\)"),
+        ({"lr": 1.0}, r"difference in settings \(lr: 0.005 there, 1.0 here\)"),
     ],
 )
 def test_another_run_in_the_folder_is_refused(small_dataset, tmp_path, change, message):
@@ -226,6 +226,12 @@ def test_a_damaged_run_is_refused(small_dataset, tmp_path, damage, message):
     damage(tmp_path)
     with pytest.raises(UserError, match=message):
         train(TINY, small_dataset(), run_dir=tmp_path, **SHORT)
+
+
+@pytest.mark.parametrize("device", ["tpu!", "meta", "cuda:99"])
+def test_an_unusable_device_is_refused(small_dataset, tmp_path, device):
+    with pytest.raises(UserError, match=f"device must be .*, not '{device}'"):
+        train(TINY, small_dataset(), run_dir=tmp_path, **SHORT | {"device": device})
 
 
 def test_a_file_in_place_of_the_folder_is_refused(small_dataset, tmp_path):

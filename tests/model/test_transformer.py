@@ -224,6 +224,20 @@ def test_training_forward_is_near_the_evaluated_one():
     assert torch.allclose(forecast, exact_forecast.to(torch.float32), atol=0.1)
 
 
+def test_calibration_clamps_no_input_and_no_target():
+    """Not even those outside the windows that the other scales are taken from."""
+    config = CONFIGS["deep"]
+    model = Transformer(config)
+    x, y = windows(config, 64), torch.randn(64, config.horizon)
+    x[5, 3, 1], y[60, 2] = -77.0, 33.0
+    calibrate(model, x, y, samples=1)
+    activations = model.activations
+    exponents = activations.exponents()
+    assert -activations.limits("input")[0] * 2.0 ** exponents["input"] >= 77
+    assert activations.limits("output")[1] * 2.0 ** exponents["output"] >= 33
+    assert model.training
+
+
 def test_batch_norm_folds_to_its_running_statistics():
     norm = layers.BatchNorm(4)
     with torch.no_grad():
