@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from . import ir
 from .config import TransformerConfig
-from .fake_quant import fake_quantize, power_of_two
+from .fake_quant import fake_quantize
 from .quantize import tensor_specs
 
 __all__ = ["LARGEST_EXPONENT", "Activation", "Activations", "Keeper"]
@@ -41,8 +41,7 @@ class Activation:
 
     def integers(self) -> Tensor:
         """What is stored, int64."""
-        scale = power_of_two(torch.tensor(-(self.exponent or 0))).to(self.value)
-        return (self.value.detach() * scale).to(torch.int64) + self.zero
+        return (self.value.detach() * 2.0 ** -(self.exponent or 0)).to(torch.int64) + self.zero
 
 
 class Activations(nn.Module):
@@ -119,9 +118,10 @@ class Keeper:
         if activations.quantized:
             spec, (low, high) = activations.specs[name], activations.limits(name)
             scale = self._scales[activations.index[name]].to(value.dtype)
+            exponent = self._exponents[name]
             stored = Activation(
-                value=fake_quantize(value, scale, low, high),
-                exponent=self._exponents[name],
+                value=fake_quantize(value, scale, low, high, exponent),
+                exponent=exponent,
                 zero=spec.zero,
                 bits=spec.bits,
             )

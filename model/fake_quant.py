@@ -63,33 +63,39 @@ def straight_through(smooth: Tensor, exact: Tensor) -> Tensor:
 
 class _FakeQuantize(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, log2_scale, low, high):
-        exponent = round_half_up(log2_scale.detach().to(torch.float64))
-        scaled = x * power_of_two(-exponent).to(x.dtype)
-        q = torch.clamp(round_half_up(scaled), low, high)
-        y = q * power_of_two(exponent).to(x.dtype)
-        ctx.save_for_backward(x, y, log2_scale)
-        ctx.inside = (scaled >= low - 0.5) & (scaled < high + 0.5)
+    def forward(ctx, x, log2_scale, low, high, exponent):
+        if exponent is None:
+            rounded = round_half_up(log2_scale.to(torch.float64))
+            scale, inverse = (power_of_two(e).to(x.dtype) for e in (rounded, -rounded))
+        else:
+            scale, inverse = 2.0**exponent, 2.0**-exponent
+        steps = round_half_up(x * inverse)
+        q = steps.clamp(low, high)
+        y = q * scale
+        ctx.save_for_backward(x, y, log2_scale, q == steps)
         ctx.high = high
         return y
 
     @staticmethod
     def backward(ctx, *gradients):
         (gradient,) = gradients
-        x, y, log2_scale = ctx.saved_tensors
-        passed = torch.where(ctx.inside, gradient, 0.0)
+        x, y, log2_scale, inside = ctx.saved_tensors
+        passed = gradient * inside
         # d y / d log2(s) = s ln2 (q - x / s) where x is inside, s ln2 q where it is clamped
         slope = math.log(2.0) * (gradient * y - passed * x)
         weight = (log2_scale.numel() / (x.numel() * ctx.high)) ** 0.5
-        return passed, weight * slope.sum_to_size(log2_scale.shape), None, None
+        return passed, weight * slope.sum_to_size(log2_scale.shape), None, None, None
 
 
-def fake_quantize(x: Tensor, log2_scale: Tensor, low: int, high: int) -> Tensor:
+def fake_quantize(
+    x: Tensor, log2_scale: Tensor, low: int, high: int, exponent: int | None = None
+) -> Tensor:
     """``s * clamp(round_half_up(x / s), low, high)`` with ``s = 2**round_half_up(log2_scale)``.
 
-    ``log2_scale`` broadcasts against ``x`` and has ``x``'s dtype.
+    ``log2_scale`` broadcasts against ``x`` and has ``x``'s dtype. For a caller that has a single
+    scale's rounded logarithm at hand, ``exponent`` saves time.
     """
-    return _FakeQuantize.apply(x, log2_scale, low, high)
+    return _FakeQuantize.apply(x, log2_scale, low, high, exponent)
 
 
 def quantize_to(x: Tensor, exponent: Tensor, low: Tensor | int, high: Tensor | int) -> Tensor:
