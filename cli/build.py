@@ -1,0 +1,95 @@
+"""``bitformer build``: a board's complete project, and its bitstream where Vivado is installed."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .estimate import estimate_data
+from .options import PATH, hardware_options, lowered, model_argument
+from .report import Report, json_option
+
+if TYPE_CHECKING:
+    from bitformer.boards.board import Board
+    from bitformer.hw.design import Design
+
+__all__ = ["command", "design_name", "write_plan"]
+
+
+def design_name(name: str) -> str:
+    """A configuration's name as a Verilog one."""
+    plain = re.sub(r"[^A-Za-z0-9_]", "_", name)
+    return plain if re.match(r"[A-Za-z]", plain) else f"m_{plain}"
+
+
+def write_plan(design: "Design", board: "Board", *, name: str, output: Path) -> Path:
+    """Write the Vivado project of a design to ``output``."""
+    from bitformer.boards.build import build_plan
+    from bitformer.hw.accelerator import Accelerator
+
+    return build_plan(board, lambda: Accelerator(design=design), name=name, directory=output)
+
+
+@click.command("build")
+@model_argument
+@click.option("--board", required=True, metavar="B", help="A board of 'bitformer boards'.")
+@hardware_options
+@click.option("--name", metavar="NAME", help="Of the top module and the files [the config's].")
+@click.option("--plan-only", is_flag=True, help="Write the project, and do not run Vivado.")
+@click.option("-o", "--output", type=PATH, required=True, metavar="DIR", help="Folder to write.")
+@json_option
+def command(
+    model: Path,
+    board: str,
+    lanes: int | None,
+    place: tuple[str, ...],
+    name: str | None,
+    plan_only: bool,
+    output: Path,
+    report: Report,
+) -> None:
+    """Write MODEL's complete Vivado project for a board to DIR, and run it where Vivado is found.
+
+    DIR holds Verilog, constraints, the Tcl script, and a script that builds all of it elsewhere
+    with one command. Without Vivado the project is left there and the exit code is 2;
+    --plan-only asks for no more than the project. What bitformer wrote to DIR before is replaced.
+
+    \b
+    bitformer build m.safetensors --board sea --plan-only -o build/mine
+    """
+    from bitformer.boards.catalog import find_board
+    from bitformer.hw.estimate import estimate
+    from bitformer.model.checkpoint import load_model
+
+    found = find_board(board)
+    loaded = load_model(model)
+    design = lowered(loaded, part=found.part, lanes=lanes, place=place)
+    result = estimate(design, clock_hz=found.clock_hz)
+    for use in result.over:
+        report.note(f"Does not fit {found.title}: {use}")
+    name = name or design_name(loaded.config.name)
+    plan = write_plan(design, found, name=name, output=output)
+    report.line(f"{found.title}: project in {plan}; build it with 'sh build_{name}.sh' there")
+    bitstream, problem = None, None
+    if not plan_only:
+        from bitformer.boards.build import run_vivado
+        from bitformer.model.errors import UserError
+
+        try:
+            bitstream = run_vivado(plan)
+            report.line(f"Bitstream: {bitstream}; read the timing report beside it")
+        except UserError as error:
+            problem = error
+    report.data(
+        {
+            "model": str(model),
+            "board": found.name,
+            "plan": str(plan),
+            "command": f"sh build_{name}.sh",
+            "bitstream": None if bitstream is None else str(bitstream),
+            "estimate": estimate_data(result),
+        }
+    )
+    if problem is not None:
+        raise problem

@@ -1,0 +1,127 @@
+"""The data a command works on: what its options say, else what the model was trained on."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bitformer.model.errors import UserError
+
+from .options import columns_of
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from bitformer.model.ir import IntegerModel
+    from bitformer.model.windows import Dataset
+
+__all__ = ["RANDOM", "SOURCE_FILE", "dataset_of", "integer_windows", "trained_on", "write_source"]
+
+#: What ``--data`` calls random integers over a model's whole input range.
+RANDOM = "random"
+#: Beside a run: the data as the command line named them.
+SOURCE_FILE = "source.json"
+
+
+def write_source(
+    run: Path, *, data: str, target: str | None, inputs: Sequence[str] | None, time: str | None
+) -> None:
+    """Note in ``run`` what its data were called; a CSV file by its full path."""
+    path = Path(data)
+    source = {
+        "data": str(path.resolve()) if path.suffix and path.is_file() else data,
+        "target": target,
+        "inputs": None if inputs is None else list(inputs),
+        "time": time,
+    }
+    try:
+        (run / SOURCE_FILE).write_text(json.dumps(source, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{run / SOURCE_FILE} cannot be written: {error.strerror}") from None
+
+
+def read_source(run: Path) -> dict | None:
+    """What :func:`write_source` noted; None for a run that was not started here."""
+    try:
+        source = json.loads((run / SOURCE_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return source if isinstance(source, dict) else None
+
+
+def trained_on(model: "IntegerModel") -> dict:
+    """The data set part of a model's ``meta``; empty for an untrained model."""
+    found = model.meta.get("dataset")
+    return found if isinstance(found, dict) else {}
+
+
+def dataset_of(
+    model: "IntegerModel",
+    *,
+    data: str | None,
+    target: str | None,
+    inputs: str | None,
+    time: str | None,
+) -> "Dataset":
+    """The data set that the options name, or the model's own; it must suit the model."""
+    from bitformer.model.datasets import NAMES, load_dataset
+
+    meta, source = trained_on(model), model.meta.get("source")
+    source = source if isinstance(source, dict) else {}
+    columns = columns_of(inputs)
+    if data is None:
+        data = source.get("data") or meta.get("name")
+        if not isinstance(data, str):
+            raise UserError("Data must be given with --data, as the model names none")
+        if data not in NAMES and not Path(data).is_file():
+            raise UserError(
+                f"Data must be given with --data, as {data}, which the model was trained on,"
+                " is not here"
+            )
+        target = target or source.get("target") or meta.get("target")
+        columns = columns or source.get("inputs") or meta.get("inputs")
+        time = time or source.get("time")
+    elif data == meta.get("name") or Path(data).name == meta.get("name"):
+        # the same file somewhere else: its columns are the model's
+        target, columns = target or meta.get("target"), columns or meta.get("inputs")
+        time = time or source.get("time")
+    config = model.config
+    dataset = load_dataset(
+        data,
+        window=config.window,
+        horizon=config.horizon,
+        target=target,
+        inputs=columns,
+        time=time,
+    )
+    if len(dataset.inputs) != config.inputs:
+        raise UserError(
+            f"Data must have {config.inputs} input column(s) for this model, not"
+            f" {len(dataset.inputs)}: name them with --inputs"
+        )
+    if config.subtract_last and dataset.target_channel != config.target_channel:
+        raise UserError(
+            f"Target {dataset.target} must be input column {config.target_channel} of this model,"
+            f" not one of {', '.join(dataset.inputs)} in another place"
+        )
+    return dataset
+
+
+def evenly(count: int, of: int) -> "np.ndarray":
+    """``count`` different indices below ``of``, evenly spaced, the first and the last included."""
+    import numpy as np
+
+    return np.unique(np.linspace(0, of - 1, min(count, of)).round().astype(int))
+
+
+def integer_windows(
+    model: "IntegerModel", dataset: "Dataset | None", samples: int, seed: int
+) -> "np.ndarray":
+    """Integers [samples, steps, channels]: test windows, or random ones without a data set."""
+    import numpy as np
+
+    if dataset is not None:
+        return model.quantize_input(dataset.test.take(evenly(samples, len(dataset.test))).x)
+    spec = model.input
+    rng = np.random.default_rng(seed)
+    return rng.integers(spec.low, spec.high, (samples, *spec.shape), endpoint=True)

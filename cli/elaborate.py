@@ -1,0 +1,93 @@
+"""``bitformer elaborate``: the accelerator as Verilog, and its design as JSON."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .estimate import estimate_data
+from .options import PATH, hardware_options, lowered, model_argument, part_option
+from .report import Report, json_option
+
+if TYPE_CHECKING:
+    from bitformer.hw.design import Design
+
+__all__ = ["command"]
+
+TOP = "bitformer_accelerator"
+
+
+def _design_data(design: "Design") -> dict[str, object]:
+    """What the design is made of: units, program and bounds."""
+    from bitformer.hw.estimate import estimate
+
+    program, model = design.program, design.model
+    return {
+        "format": 1,
+        "top": TOP,
+        "config": model.config.to_dict(),
+        "input": {"bits": model.input.bits, "values": model.input.rows * model.input.features},
+        "output": {"bits": model.output.bits, "values": model.output.features},
+        "geometry": dataclasses.asdict(design.geometry),
+        "estimate": estimate_data(estimate(design)),
+        "accumulator_bounds": dict(design.bounds),
+        "packed": dict(design.packed),
+        "operations": [
+            {field: _plain(value) for field, value in vars(op).items()} for op in program.operations
+        ],
+        "instructions": [
+            {"cycle": event.issue, "waited_for": event.reason, **vars(instruction)}
+            for event, instruction in zip(design.schedule.events, program.instructions, strict=True)
+        ],
+    }
+
+
+def _plain(value: object) -> object:
+    """Names of enumerations, numbers and strings as they are."""
+    return getattr(value, "name", value)
+
+
+@click.command("elaborate")
+@model_argument
+@part_option
+@hardware_options
+@click.option("-o", "--output", type=PATH, required=True, metavar="DIR", help="Folder to write.")
+@json_option
+def command(
+    model: Path,
+    part: str | None,
+    lanes: int | None,
+    place: tuple[str, ...],
+    output: Path,
+    report: Report,
+) -> None:
+    """Write MODEL's accelerator to DIR: a Verilog module without anything of a board in it.
+
+    Its ports are a clock, a reset, and two streams (payload, valid, ready): numbers in, one window
+    after another, and results out. DIR/bitformer.json holds the units' widths, the program with its
+    timetable, the bound of each accumulator, and the estimate. What bitformer wrote to DIR before
+    is replaced; a folder with other files is refused.
+
+    \b
+    bitformer elaborate m.safetensors -o build/verilog
+    """
+    from bitformer.boards.plan_directory import PLAN_FILE, whole_directory
+    from bitformer.hw.accelerator import Accelerator
+    from bitformer.model.checkpoint import load_model
+
+    from .verilog import to_verilog
+
+    design = lowered(load_model(model), part=part, lanes=lanes, place=place)
+    data = _design_data(design)
+    target = output.resolve()
+    with whole_directory(target) as fresh:
+        source = to_verilog(Accelerator(design=design), name=TOP)
+        (fresh / f"{TOP}.v").write_text(source, encoding="utf-8")
+        text = json.dumps(data, indent=1, default=int) + "\n"
+        (fresh / PLAN_FILE).write_text(text, encoding="utf-8")
+    files = {"verilog": str(output / f"{TOP}.v"), "design": str(output / PLAN_FILE)}
+    report.line(f"{files['verilog']}: {len(source.splitlines())} lines, top {TOP}")
+    report.line(f"{files['design']}: {len(design.program.instructions)} instructions and the rest")
+    report.data({"model": str(model), **files, "top": TOP, "latency_cycles": design.latency})

@@ -1,0 +1,133 @@
+"""``bitformer estimate``: cycles and memory before anything is synthesised."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bitformer.model.errors import UserError
+
+from .options import clock_option, hardware_options, lowered, model_argument, part_option
+from .report import Report, json_option
+
+if TYPE_CHECKING:
+    from bitformer.hw.design import Design
+    from bitformer.hw.estimate import Estimate
+
+__all__ = ["command", "estimate_data", "hertz", "show_estimate"]
+
+
+def hertz(clock_mhz: float | None) -> float:
+    """The clock of ``--clock``, or the default one."""
+    from bitformer.hw.estimate import DEFAULT_CLOCK_HZ
+
+    if clock_mhz is None:
+        return DEFAULT_CLOCK_HZ
+    if not 0 < clock_mhz < 1e4:
+        raise UserError(f"--clock must be a number of megahertz above 0, not {clock_mhz:g}")
+    return clock_mhz * 1e6
+
+
+def show_estimate(report: Report, design: "Design", result: "Estimate") -> None:
+    """Print an estimate: cycles, stores, totals, and what is too much."""
+    geometry = design.geometry
+    report.line(
+        f"{design.model.config.name} on {result.part} at {result.clock_hz / 1e6:g} MHz:"
+        f" latency {result.latency} cycles ({result.latency_us:.2f} us),"
+        f" one inference every {result.interval} cycles ({result.interval_us:.2f} us)"
+    )
+    report.line(
+        f"{result.macs} MACs, {result.macs_per_cycle:.1f} a cycle:"
+        f" {result.utilisation:.0%} of the {result.peak} that {geometry.columns} columns can make"
+    )
+    report.table(
+        (
+            "store",
+            "kind",
+            "placement",
+            "words",
+            "bits each",
+            "bits",
+            "RAMB18",
+            "LUT as mem.",
+            "LUT",
+        ),
+        (
+            (
+                store.name,
+                "ROM" if store.rom else "RAM",
+                store.placement,
+                store.depth,
+                store.width,
+                store.bits,
+                store.ramb18,
+                store.lutram,
+                store.luts,
+            )
+            for store in result.stores
+        ),
+        words=3,
+    )
+    report.table(
+        ("resource", "used", "of", "share"),
+        (
+            (use.resource, use.used, use.available, f"{use.used / use.available:.0%}")
+            for use in result.uses
+        ),
+    )
+    for use in result.over:
+        report.line(f"Does not fit {result.part}: {use}")
+    report.line("LUTs are those of the stores: the units' own logic is not modelled yet.")
+
+
+def estimate_data(result: "Estimate") -> dict[str, object]:
+    """An estimate as plain data."""
+    return {
+        "part": result.part,
+        "clock_hz": result.clock_hz,
+        "latency_cycles": result.latency,
+        "interval_cycles": result.interval,
+        "latency_us": result.latency_us,
+        "interval_us": result.interval_us,
+        "macs": result.macs,
+        "macs_per_cycle": result.macs_per_cycle,
+        "peak_macs_per_cycle": result.peak,
+        "utilisation": result.utilisation,
+        "stores": [dataclasses.asdict(store) for store in result.stores],
+        "resources": [{**dataclasses.asdict(use), "over": use.over} for use in result.uses],
+        "within_budget": not result.over,
+        "luts_are": "stores only",
+    }
+
+
+@click.command("estimate")
+@model_argument
+@part_option
+@hardware_options
+@clock_option
+@json_option
+def command(
+    model: Path,
+    part: str | None,
+    lanes: int | None,
+    place: tuple[str, ...],
+    clock_mhz: float | None,
+    report: Report,
+) -> None:
+    """Predict MODEL's cycles exactly, and each store's memory against the part's budget.
+
+    Stores: program, weights, parameters, position, activations, dynamic (keys and values), scores,
+    input, output.
+
+    \b
+    bitformer estimate m.safetensors --part xc7s15
+    bitformer estimate m.safetensors --lanes 16 --place weights=block --place scores=registers
+    """
+    from bitformer.hw.estimate import estimate
+    from bitformer.model.checkpoint import load_model
+
+    design = lowered(load_model(model), part=part, lanes=lanes, place=place)
+    result = estimate(design, clock_hz=hertz(clock_mhz))
+    show_estimate(report, design, result)
+    report.data({"model": str(model), **estimate_data(result)})

@@ -1,0 +1,34 @@
+"""``bitformer init``: a model without training."""
+
+from pathlib import Path
+
+import click
+
+from .options import load_config, output_file_option, ready_file
+from .report import Report, json_option
+
+__all__ = ["command"]
+
+
+@click.command("init")
+@click.argument("config")
+@output_file_option
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of weights.")
+@json_option
+def command(config: str, output: Path, seed: int, report: Report) -> None:
+    """Make an untrained integer model of CONFIG: random weights, calibrated on random windows.
+
+    It has the shapes, bits and ranges of a real model, and forecasts nothing. CONFIG is tiny,
+    etth1-96-24, etth1-48-24, grid-N-D-B (N steps, width D, B bits) or a JSON file.
+
+    \b
+    bitformer init grid-12-32-4 -o grid.safetensors
+    """
+    from bitformer.model.checkpoint import save_model
+    from bitformer.model.initialize import initialize
+
+    chosen = load_config(config)
+    model = initialize(chosen, seed)
+    save_model(model, ready_file(output))
+    report.line(f"{output}: {chosen.name}, untrained, seed {seed}, {chosen.macs} MACs")
+    report.data({"model": str(output), "config": chosen.to_dict(), "seed": seed})

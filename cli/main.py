@@ -1,0 +1,117 @@
+"""The ``bitformer`` command: loads the subcommand that is asked for, and says what went wrong.
+
+Exit codes: 0 done, 1 a check failed, 2 a mistake of the user's, 130 interrupted. A mistake is one
+sentence on the standard error. Anything unexpected keeps its traceback: it is a defect.
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from bitformer.model.errors import UserError
+
+__all__ = ["cli", "main"]
+
+INTERRUPTED = 130
+
+#: Subcommands by section, with the line that ``--help`` shows. Their modules are loaded when used.
+SECTIONS = {
+    "Start here": {
+        "demo": "The whole job on real data: train, check, estimate, plan a build.",
+    },
+    "Models": {
+        "train": "Train a quantized Transformer on a data set or a CSV file.",
+        "export": "Write a finished training run as an integer model.",
+        "init": "Make an untrained integer model, for hardware work.",
+        "info": "Show what an integer model holds.",
+        "evaluate": "Test error of an integer model, beside the baselines.",
+    },
+    "Hardware": {
+        "simulate": "Run the accelerator cycle by cycle; compare every tensor bit for bit.",
+        "estimate": "Cycles, latency and memory on a part, before synthesis.",
+        "elaborate": "Write the accelerator as Verilog.",
+        "build": "Make a board's complete Vivado project, and run it if Vivado is here.",
+        "boards": "List the boards.",
+    },
+}
+COMMANDS = {name: text for section in SECTIONS.values() for name, text in section.items()}
+
+
+class CommandLine(click.Group):
+    """A group whose subcommands live in modules of the same name, as ``command``."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return importlib.import_module(f"bitformer.cli.{cmd_name}").command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, COMMANDS))
+        for section, commands in SECTIONS.items():
+            with formatter.section(section):
+                formatter.write_dl([(name.ljust(width), text) for name, text in commands.items()])
+
+    def main(self, args: Sequence[str] | None = None, **extra):  # type: ignore[override]
+        """Run a command line and exit with its code."""
+        extra["standalone_mode"] = False
+        try:
+            code = super().main(args, **extra)
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            code = error.exit_code
+        except click.ClickException as error:
+            code = _refuse(_sentence(error), error.exit_code)
+        except UserError as error:
+            code = _refuse(str(error), 2)
+        except (click.Abort, KeyboardInterrupt):
+            code = _interrupted()
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse(sentence: str, code: int) -> int:
+    click.echo(f"Error: {' '.join(sentence.split())}", err=True)
+    return code
+
+
+def _interrupted() -> int:
+    click.echo("Interrupted", err=True)
+    return INTERRUPTED
+
+
+def _sentence(error: click.ClickException) -> str:
+    """What click has to say, and where to read on."""
+    text = error.format_message().strip()
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        text = f"{text.rstrip('.')} (see '{error.ctx.command_path} --help')"
+    return text
+
+
+@click.group(
+    cls=CommandLine,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Every command takes --json, and --help shows how it is used.",
+)
+@click.version_option(package_name="bitformer", message="bitformer %(version)s")
+def cli() -> None:
+    """Train a quantized time-series Transformer, prove its integer-only accelerator bit-exact in
+    simulation, and build it for a tiny FPGA.
+
+    \b
+    bitformer demo                                    everything, on real data
+    bitformer train --data my.csv --target power --time date -o runs/mine
+    bitformer simulate runs/mine/model.safetensors    every tensor, bit for bit
+    bitformer build runs/mine/model.safetensors --board sea -o build/mine
+    """
+
+
+def main() -> None:
+    """Entry point of the ``bitformer`` script."""
+    try:
+        cli(prog_name="bitformer")
+    except KeyboardInterrupt:
+        sys.exit(_interrupted())

@@ -1,0 +1,154 @@
+"""Arguments and options that several commands share, and what becomes of them."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bitformer.model.errors import UserError
+
+if TYPE_CHECKING:
+    from bitformer.hw.design import Design
+    from bitformer.model.config import TransformerConfig
+    from bitformer.model.ir import IntegerModel
+
+__all__ = [
+    "clock_option",
+    "columns_of",
+    "data_options",
+    "hardware_options",
+    "load_config",
+    "lowered",
+    "model_argument",
+    "output_file_option",
+    "part_option",
+    "placements",
+    "ready_file",
+]
+
+PATH = click.Path(path_type=Path)
+#: More lanes than any known part has multipliers for.
+MOST_LANES = 512
+
+Decorator = Callable[[Callable], Callable]
+
+
+def together(*decorators: Decorator) -> Decorator:
+    """Several decorators as one; the first is the first in ``--help``."""
+
+    def decorate(function: Callable) -> Callable:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+model_argument = click.argument("model", type=PATH)
+
+output_file_option = click.option(
+    "-o", "--output", type=PATH, required=True, metavar="M.safetensors", help="File to write."
+)
+
+part_option = click.option(
+    "--part", metavar="PART", help="FPGA to place the stores for: xc7s6 to xc7s100 [xc7s15]."
+)
+
+clock_option = click.option(
+    "--clock", "clock_mhz", type=float, metavar="MHZ", help="Clock in megahertz [100]."
+)
+
+hardware_options = together(
+    click.option(
+        "--lanes",
+        type=click.IntRange(1, MOST_LANES),
+        metavar="N",
+        help="Products a cycle; by default what the part's DSP blocks allow.",
+    ),
+    click.option(
+        "--place",
+        "place",
+        multiple=True,
+        metavar="STORE=PLACEMENT",
+        help="Keep a store in block, distributed, registers or auto; may be repeated.",
+    ),
+)
+
+data_options = together(
+    click.option(
+        "--data",
+        metavar="NAME|CSV",
+        help="etth1, etth2, beijing-air, synthetic, or a CSV file.",
+    ),
+    click.option("--target", metavar="COLUMN", help="Column to forecast; needed for a CSV file."),
+    click.option(
+        "--inputs", metavar="A,B", help="Columns the model sees; of a CSV file, the target alone."
+    ),
+    click.option(
+        "--time", metavar="COLUMN", help="Column of times; without it rows count as evenly spaced."
+    ),
+)
+
+
+def ready_file(path: Path) -> Path:
+    """``path``, which can be written as far as its folder goes; the folder is made."""
+    if path.is_dir():
+        raise UserError(f"Output {path} must be a file, not a directory")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"Folder {path.parent} cannot be made: {error.strerror}") from None
+    return path
+
+
+def columns_of(inputs: str | None) -> tuple[str, ...] | None:
+    """The columns that ``--inputs`` names."""
+    if inputs is None:
+        return None
+    return tuple(name.strip() for name in inputs.split(",") if name.strip())
+
+
+def placements(place: Sequence[str]) -> dict[str, str]:
+    """Stores and placements of ``--place STORE=PLACEMENT``."""
+    found: dict[str, str] = {}
+    for text in place:
+        store, separator, placement = text.partition("=")
+        if not separator or not store or not placement:
+            raise UserError(f"--place must be STORE=PLACEMENT, not {text!r}")
+        if found.get(store, placement) != placement:
+            raise UserError(
+                f"--place must give store {store} one placement, not {found[store]} and {placement}"
+            )
+        found[store] = placement
+    return found
+
+
+def lowered(
+    model: "IntegerModel", *, part: str | None, lanes: int | None, place: Sequence[str]
+) -> "Design":
+    """The model's design with the options of the command line."""
+    from bitformer.hw.lower import DEFAULT_PART, lower
+
+    return lower(model, part=part or DEFAULT_PART, lanes=lanes, placement=placements(place))
+
+
+def load_config(name_or_path: str) -> "TransformerConfig":
+    """The named configuration, or the one in a JSON file."""
+    import json
+
+    from bitformer.model.config import TransformerConfig, named_config
+
+    path = Path(name_or_path)
+    if path.suffix != ".json":
+        return named_config(name_or_path)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"Config file {path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise UserError(f"Config file {path} must be JSON, which it is not: {error}") from None
+    try:
+        return TransformerConfig.from_dict(data)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None

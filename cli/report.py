@@ -1,0 +1,90 @@
+"""What a command says: JSON for programs, tables for people, notes on the side.
+
+With ``--json`` the standard output holds one JSON object and nothing else; what people read goes to
+the standard error then. Without it, results go to the standard output, notes to the other.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["Report", "json_option"]
+
+#: Columns of text where nobody's terminal says how many there are.
+WIDTH = 100
+
+
+class Report:
+    """Where a command's results, tables and notes go."""
+
+    def __init__(self, *, as_json: bool = False):
+        self.as_json = as_json
+
+    @cached_property
+    def console(self) -> "Console":
+        """Where people read results."""
+        from rich.console import Console  # late: not for --help
+
+        console = Console(stderr=self.as_json, highlight=False, soft_wrap=False)
+        if not console.is_terminal:
+            console.width = WIDTH
+        return console
+
+    def note(self, sentence: str) -> None:
+        """A remark on the standard error."""
+        click.echo(sentence, err=True)
+
+    def line(self, text: str = "") -> None:
+        """A line of the result, for people."""
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[object]],
+        *,
+        title: str | None = None,
+        words: int = 1,
+    ) -> None:
+        """A table whose first ``words`` columns are text and whose others are aligned as numbers.
+
+        A row of None draws a line.
+        """
+        from rich import box
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(
+            title=title,
+            title_justify="left",
+            title_style="bold",
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+        )
+        for number, name in enumerate(columns):
+            table.add_column(Text(name), justify="left" if number < words else "right")
+        for row in rows:
+            table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        self.console.print(table)
+
+    def data(self, data: Mapping[str, object]) -> None:
+        """The result, for programs; silent unless ``--json`` was given."""
+        if self.as_json:
+            click.echo(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def json_option(function):
+    """``--json``, given to the command as ``report``."""
+    return click.option(
+        "--json",
+        "report",
+        is_flag=True,
+        callback=lambda _ctx, _param, value: Report(as_json=value),
+        help="Print one JSON object on the standard output; text goes to the standard error.",
+    )(function)

@@ -1,0 +1,181 @@
+"""``bitformer train``: from data to an integer model."""
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bitformer.model.errors import UserError
+
+from .data import write_source
+from .export import export_to
+from .options import PATH, columns_of, data_options, load_config
+from .report import Report, json_option
+from .scores import Scores, mse, show_scores
+
+if TYPE_CHECKING:
+    from bitformer.model.config import TransformerConfig
+    from bitformer.model.ir import IntegerModel
+    from bitformer.model.train import TrainResult
+    from bitformer.model.windows import Dataset
+
+__all__ = ["MODEL_FILE", "command", "require_torch", "scored", "suited"]
+
+MODEL_FILE = "model.safetensors"
+
+
+def require_torch() -> None:
+    """Refuse in one sentence where torch is not installed."""
+    if importlib.util.find_spec("torch") is None:
+        raise UserError("Training needs torch, which is not installed: pip install torch")
+
+
+def suited(config: "TransformerConfig", dataset: "Dataset", report: Report) -> "TransformerConfig":
+    """``config`` with the data's number of inputs and place of the target; notes what changed."""
+    changes: dict[str, object] = {}
+    if config.inputs != len(dataset.inputs):
+        changes["inputs"] = len(dataset.inputs)
+        columns = ", ".join(dataset.inputs)
+        report.note(f"Config {config.name} takes {len(dataset.inputs)} input(s) here: {columns}")
+    if config.subtract_last and dataset.target_channel is None:
+        changes["subtract_last"] = False
+        report.note(f"Target {dataset.target} is no input, so no last value is subtracted")
+    elif config.subtract_last:
+        changes["target_channel"] = dataset.target_channel
+    return config.replace(**changes)
+
+
+def scored(result: "TrainResult", model: "IntegerModel", dataset: "Dataset") -> Scores:
+    """Test errors of the float, the rounded and the integer model, beside the baselines."""
+    from bitformer.model.reference import predict
+
+    return Scores.of(
+        dataset,
+        {
+            "float Transformer": result.float_test,
+            "quantized (QAT)": result.quantized_test,
+            "integer": mse(predict(model, dataset.test.x), dataset),
+        },
+    )
+
+
+def _chosen(
+    config: str, window: int | None, horizon: int | None, patch: int | None, bits: dict
+) -> "TransformerConfig":
+    """The configuration with what the options change."""
+    import dataclasses
+
+    chosen = load_config(config)
+    sizes = {"window": window, "horizon": horizon, "patch": patch}
+    changes: dict[str, object] = {name: size for name, size in sizes.items() if size is not None}
+    given = {name: value for name, value in bits.items() if value is not None}
+    if given:
+        changes["default"] = dataclasses.replace(chosen.default, **given)
+        changes["precision"] = {
+            name: dataclasses.replace(precision, **given)
+            for name, precision in chosen.precision.items()
+        }
+    return chosen.replace(**changes)
+
+
+@click.command("train")
+@data_options
+@click.option(
+    "--config",
+    default="etth1-96-24",
+    show_default=True,
+    metavar="NAME|FILE.json",
+    help="tiny, etth1-96-24, etth1-48-24, grid-N-D-B, or a JSON file.",
+)
+@click.option("--window", type=int, metavar="STEPS", help="Steps that the model sees.")
+@click.option("--horizon", type=int, metavar="STEPS", help="Steps that it forecasts.")
+@click.option("--patch", type=int, metavar="STEPS", help="Steps in a token; divides the window.")
+@click.option("--weights", type=int, metavar="BITS", help="Bits of all weights: 2, 3, 4, 6, 8.")
+@click.option("--activations", type=int, metavar="BITS", help="Bits of activations: 4 to 8.")
+@click.option("--epochs", type=int, metavar="N", help="Most epochs without rounding [12].")
+@click.option("--qat-epochs", type=int, metavar="N", help="Most epochs with rounding [12].")
+@click.option("--lr", type=float, help="Peak learning rate without rounding [0.002].")
+@click.option("--qat-lr", type=float, help="Peak learning rate with rounding [0.001].")
+@click.option("--batch", type=int, metavar="N", help="Windows of a step [32].")
+@click.option("--dropout", type=float, help="Probability, without rounding only [0].")
+@click.option("--patience", type=int, metavar="N", help="Epochs without gain that end it [5].")
+@click.option("--seed", type=int, help="Of weights and order of windows [0].")
+@click.option("--device", metavar="NAME", help="cpu or cuda; a GPU where there is one by default.")
+@click.option("--restart", is_flag=True, help="Start again instead of resuming the run.")
+@click.option("-o", "--output", type=PATH, required=True, metavar="RUN", help="Folder of the run.")
+@json_option
+def command(
+    data: str | None,
+    target: str | None,
+    inputs: str | None,
+    time: str | None,
+    config: str,
+    window: int | None,
+    horizon: int | None,
+    patch: int | None,
+    weights: int | None,
+    activations: int | None,
+    device: str | None,
+    restart: bool,
+    output: Path,
+    report: Report,
+    **settings: float | None,
+) -> None:
+    """Train a quantized Transformer and write the integer model RUN/model.safetensors.
+
+    Floats first, then with rounding. Ctrl-C is safe: the same command resumes the run. Of the rows
+    of a CSV file the first 60 % train, the next 20 % select, the last 20 % test. Up to 3 missing
+    cells in a row take the value before; longer gaps are left out, and no window spans one. Times
+    that repeat or go back, and cells that are no numbers, are refused.
+
+    \b
+    bitformer train --data etth1 -o runs/etth1
+    bitformer train --data my.csv --target power --inputs power,wind --time date \\
+        --window 48 --horizon 12 --weights 4 -o runs/mine
+
+    A JSON file holds the fields of a configuration; those left out have defaults:
+
+    \b
+    {"name": "mine", "window": 48, "patch": 4, "horizon": 12, "d_model": 16, "heads": 2,
+     "ffn": 32, "default": {"weights": 4, "activations": 8}}
+    """
+    from bitformer.model.datasets import load_dataset
+
+    if data is None:
+        raise UserError("--data must name a data set or a CSV file to train on")
+    bits = {"weights": weights, "activations": activations}
+    chosen = _chosen(config, window, horizon, patch, bits)
+    columns = columns_of(inputs)
+    dataset = load_dataset(
+        data,
+        window=chosen.window,
+        horizon=chosen.horizon,
+        target=target,
+        inputs=columns,
+        time=time,
+    )
+    for sentence in dataset.notes:
+        report.note(sentence)
+    chosen = suited(chosen, dataset, report)
+    require_torch()
+    from bitformer.model.train import train
+
+    given = {name: value for name, value in settings.items() if value is not None}
+    result = train(chosen, dataset, run_dir=output, device=device, resume=not restart, **given)
+    write_source(output, data=data, target=target, inputs=columns, time=time)
+    path = output / MODEL_FILE
+    scores = scored(result, export_to(output, path), dataset)
+    show_scores(report, scores)
+    report.line(f"Trained in {result.seconds:.0f} s. Integer model: {path}")
+    report.line(f"Next: bitformer simulate {path}")
+    report.data(
+        {
+            "run": str(output),
+            "model": str(path),
+            "config": chosen.to_dict(),
+            "seconds": result.seconds,
+            "validation_mse": {"float": result.float_val, "quantized": result.quantized_val},
+            **scores.to_dict(),
+        }
+    )
