@@ -7,9 +7,9 @@ __all__ = ["sample_bar"]
 
 
 @contextmanager
-def sample_bar(total: int) -> Iterator[Callable[[int, int], None]]:
-    """Gives a function that is told (samples done, samples in all)."""
+def sample_bar(total: int) -> Iterator[Callable[[int], None]]:
+    """Gives a function that is told the samples done."""
     from bitformer.model.progress import progress_bar
 
     with progress_bar(total) as report:
-        yield lambda done, _total: report(done, "simulating")
+        yield lambda done: report(done, "simulating")

@@ -1,0 +1,234 @@
+"""``bitformer demo``: the whole job, end to end, on real data."""
+
+import dataclasses
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bitformer.model.errors import UserError
+
+from .build import design_name, write_plan
+from .data import evenly, write_source
+from .estimate import estimate_data
+from .export import export_to
+from .options import PATH
+from .progress import sample_bar
+from .report import Report, json_option
+from .scores import Scores, mse
+from .simulate import cycles_kept, simulation_data
+from .train import MODEL_FILE, require_torch, scored
+
+if TYPE_CHECKING:
+    from bitformer.hw.design import Design
+    from bitformer.hw.estimate import Estimate
+    from bitformer.model.config import TransformerConfig
+    from bitformer.model.ir import IntegerModel
+    from bitformer.model.windows import Dataset
+    from bitformer.sim.run import Simulation
+
+__all__ = ["command"]
+
+CONFIG, DATA, BOARD = "etth1-96-24", "etth1", "sea"
+RESULT_FILE = "results.json"
+STEPS = 5
+
+
+class _Steps:
+    """Says which step begins, and how long everything has taken."""
+
+    def __init__(self, report: Report):
+        self.report, self.number, self.started = report, 0, time.monotonic()
+
+    def __call__(self, sentence: str) -> None:
+        self.number += 1
+        self.report.note(f"[{self.number}/{STEPS}] {self.seconds:4.0f} s  {sentence}")
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+
+def _data(config: "TransformerConfig", report: Report) -> tuple[str, "Dataset"]:
+    """ETTh1, or the synthetic series where it cannot be had."""
+    from bitformer.model.datasets import SYNTHETIC, load_dataset
+
+    sizes = {"window": config.window, "horizon": config.horizon}
+    try:
+        return DATA, load_dataset(DATA, **sizes)
+    except UserError as error:
+        report.note(f"{error}")
+        report.note("The demo goes on with the synthetic series: its errors say nothing of ETTh1")
+        return SYNTHETIC, load_dataset(SYNTHETIC, **sizes)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Hardware:
+    """What the simulator said of some test windows, with the scores on the same windows."""
+
+    design: "Design"
+    estimate: "Estimate"
+    simulation: "Simulation"
+    scores: Scores
+    seconds: float
+
+    @property
+    def good(self) -> bool:
+        return self.simulation.bit_exact and cycles_kept(self.design, self.simulation)
+
+
+def _simulate(
+    model: "IntegerModel", dataset: "Dataset", design: "Design", result: "Estimate", samples: int
+) -> _Hardware:
+    from bitformer.model.reference import predict
+    from bitformer.sim.run import simulate
+
+    started = time.monotonic()
+    some = dataset.test.take(evenly(samples, len(dataset.test)))
+    part = dataclasses.replace(dataset, test=some)
+    with sample_bar(len(some)) as progress:
+        simulation = simulate(design, model.quantize_input(some.x), progress=progress)
+    models = {
+        "integer": mse(predict(model, some.x), part),
+        "hardware": mse(model.dequantize_output(simulation.outputs), part),
+    }
+    return _Hardware(
+        design=design,
+        estimate=result,
+        simulation=simulation,
+        scores=Scores.of(part, models),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _errors(report: Report, full: Scores, hardware: _Hardware) -> None:
+    some = hardware.scores
+    rows: list[tuple[str, str, str]] = []
+    for name, error in full.models.items():
+        beside = f"{some.models['integer']:.4f}" if name == "integer" else ""
+        rows.append((name, f"{error:.4f}", beside))
+    rows.append(("simulated hardware", "", f"{some.models['hardware']:.4f}"))
+    for name, baseline in full.baselines.items():
+        pair = (baseline, some.baselines[name])
+        rows.append((name, *("-" if error is None else f"{error:.4f}" for error in pair)))
+    report.table(
+        (
+            "forecast",
+            f"MSE, all {len(full.dataset.test)} test windows",
+            f"MSE, the {len(some.dataset.test)} simulated",
+        ),
+        rows,
+        title=f"{full.dataset.name}, {full.dataset.target}: {full.dataset.train.window} steps in,"
+        f" {full.dataset.train.horizon} out; standardised",
+    )
+
+
+def _facts(report: Report, hardware: _Hardware, files: dict[str, str]) -> None:
+    result, simulation = hardware.estimate, hardware.simulation
+    exact = "bit exact" if simulation.bit_exact else f"NOT bit exact: {simulation.difference}"
+    rows: list[tuple[str, str]] = [
+        ("hardware against reference", f"{exact}, {len(simulation.tensors)} tensors"),
+        (
+            "latency",
+            f"{simulation.latency[0]} cycles simulated, {result.latency} predicted:"
+            f" {result.latency_us:.1f} us at {result.clock_hz / 1e6:g} MHz",
+        ),
+        (
+            "throughput",
+            f"one inference every {result.interval} cycles ({result.interval_us:.1f} us),"
+            f" {result.macs_per_cycle:.1f} of {result.peak} MACs a cycle",
+        ),
+    ]
+    for use in result.uses:
+        over = f", {use.over} too many" if use.over else ""
+        rows.append((use.resource, f"{use.used} of {use.available} on the {result.part}{over}"))
+    rows += list(files.items())
+    report.table(("accelerator", ""), rows, words=2)
+
+
+@click.command("demo")
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    default=Path("runs/demo"),
+    show_default=True,
+    metavar="DIR",
+    help="Folder of everything that is made.",
+)
+@click.option(
+    "--samples", type=click.IntRange(1), default=8, show_default=True, help="Windows to simulate."
+)
+@click.option("--quick", is_flag=True, help="Train for two epochs: a trial, not a result.")
+@json_option
+def command(output: Path, samples: int, quick: bool, report: Report) -> None:
+    """The whole job on ETTh1 (96 hours of oil temperature in, 24 out), in under ten minutes.
+
+    Trains a Transformer and quantizes it, writes the integer model, evaluates it on every test
+    window, simulates the accelerator on some and compares every tensor bit for bit, estimates, and
+    writes the build plan for the Spartan Edge Accelerator (XC7S15). Without the data and a network,
+    a synthetic series takes their place. What was interrupted is resumed by the same command.
+
+    \b
+    bitformer demo
+    """
+    require_torch()
+    from bitformer.boards.catalog import find_board
+    from bitformer.hw.estimate import estimate
+    from bitformer.hw.lower import lower
+    from bitformer.model.config import named_config
+    from bitformer.model.train import train
+
+    steps, board, config = _Steps(report), find_board(BOARD), named_config(CONFIG)
+    data, dataset = _data(config, report)
+    steps(f"Training {CONFIG} on {data}: floats, then with rounding (a few minutes)")
+    run = output / (f"train-{data}-quick" if quick else f"train-{data}")
+    settings = {"epochs": 1, "qat_epochs": 1} if quick else {}
+    result = train(config, dataset, run_dir=run, **settings)
+    write_source(run, data=data, target=None, inputs=None, time=None)
+
+    steps(f"Exporting, and evaluating on all {len(dataset.test)} test windows")
+    path = output / MODEL_FILE
+    model = export_to(run, path)
+    full = scored(result, model, dataset)
+
+    steps(f"Lowering for the {board.part}")
+    design = lower(model, part=board.part)
+    predicted = estimate(design, clock_hz=board.clock_hz)
+
+    steps(f"Simulating {samples} test windows, {design.interval} cycles each")
+    hardware = _simulate(model, dataset, design, predicted, samples)
+
+    steps(f"Writing the build plan for the {board.title}")
+    name = design_name(CONFIG)
+    plan = output / f"build-{board.name}"
+    write_plan(design, board, name=name, output=plan)
+    report.note(f"Done in {steps.seconds:.0f} s")
+
+    files = {"integer model": str(path), "build plan": f"{plan} (run: sh build_{name}.sh)"}
+    _errors(report, full, hardware)
+    _facts(report, hardware, files)
+    if quick:
+        report.line("Trained for two epochs only: the errors say little.")
+    report.line("Next, with a CSV file of your own:")
+    report.line("  bitformer train --data my.csv --target COLUMN --time COLUMN -o runs/mine")
+    report.line("  bitformer simulate runs/mine/model.safetensors")
+    report.line(f"  bitformer build runs/mine/model.safetensors --board {BOARD} -o build/mine")
+    facts = {
+        "config": CONFIG,
+        "quick": quick,
+        "model": str(path),
+        "plan": str(plan),
+        "train_seconds": result.seconds,
+        "seconds": steps.seconds,
+        **full.to_dict(),
+        "simulated": {**hardware.scores.to_dict(), "seconds": hardware.seconds},
+        "simulation": simulation_data(design, hardware.simulation),
+        "estimate": estimate_data(predicted),
+    }
+    (output / RESULT_FILE).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    report.data(facts)
+    if not hardware.good:
+        raise click.exceptions.Exit(1)

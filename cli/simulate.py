@@ -1,0 +1,175 @@
+"""``bitformer simulate``: the accelerator, cycle by cycle, against the integer reference."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bitformer.model.errors import UserError
+
+from .data import RANDOM, dataset_of, integer_windows, trained_on
+from .options import (
+    PATH,
+    data_options,
+    hardware_options,
+    lowered,
+    model_argument,
+    part_option,
+    ready_file,
+)
+from .progress import sample_bar
+from .report import Report, json_option
+
+if TYPE_CHECKING:
+    from bitformer.hw.design import Design
+    from bitformer.model.ir import IntegerModel
+    from bitformer.model.windows import Dataset
+    from bitformer.sim.run import Simulation
+
+__all__ = ["command", "cycles_kept", "show_simulation", "simulation_data"]
+
+
+def _dataset(model: "IntegerModel", report: Report, **options: str | None) -> "Dataset | None":
+    """Where samples come from; None for random ones, which the model's own data may have to be."""
+    if options["data"] == RANDOM:
+        return None
+    if options["data"] is None and not trained_on(model):
+        return None
+    try:
+        return dataset_of(model, **options)
+    except UserError as error:
+        if options["data"] is not None:
+            raise
+        report.note(f"Random samples, as the data the model was trained on cannot be had: {error}")
+        return None
+
+
+def cycles_kept(design: "Design", result: "Simulation") -> bool:
+    """Whether the cycles are those that the program promised, to the cycle."""
+    return set(result.interval) <= {design.interval} and result.latency[:1] == [design.latency]
+
+
+def simulation_data(design: "Design", result: "Simulation") -> dict[str, object]:
+    """A simulation as plain data."""
+    difference = None
+    if result.difference is not None:
+        fields = ("tensor", "row", "feature", "expected", "got", "cycle", "sample")
+        difference = {name: getattr(result.difference, name) for name in fields}
+    return {
+        "bit_exact": result.bit_exact,
+        "difference": difference,
+        "samples": len(result.outputs),
+        "tensors": list(result.tensors),
+        "cycles": result.cycles,
+        "latency_cycles": list(result.latency),
+        "interval_cycles": list(result.interval),
+        "predicted": {"latency_cycles": design.latency, "interval_cycles": design.interval},
+    }
+
+
+def show_simulation(report: Report, design: "Design", result: "Simulation") -> None:
+    """Print what a simulation found."""
+    samples, tensors = len(result.outputs), len(result.tensors)
+    if result.bit_exact:
+        report.line(f"Bit exact: {samples} sample(s), every element of {tensors} tensors")
+    else:
+        report.line(f"Not bit exact: {result.difference}")
+    rows = [
+        ("latency of the first sample", design.latency, " ".join(map(str, result.latency[:1]))),
+        (
+            "cycles between samples",
+            design.interval,
+            " ".join(map(str, sorted(set(result.interval)))) or "-",
+        ),
+    ]
+    report.table(("cycles", "predicted", "simulated"), rows)
+
+
+@click.command("simulate")
+@model_argument
+@click.option(
+    "--samples", type=click.IntRange(1), default=4, show_default=True, help="Windows to run."
+)
+@data_options
+@part_option
+@hardware_options
+@click.option("--vcd", type=PATH, metavar="FILE", help="Write waves of every named signal.")
+@click.option(
+    "--backpressure",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    show_default=True,
+    metavar="P",
+    help="Chance that the source has nothing, and that the sink takes nothing, in a cycle.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Of random samples and back-pressure.",
+)
+@json_option
+def command(
+    model: Path,
+    samples: int,
+    data: str | None,
+    target: str | None,
+    inputs: str | None,
+    time: str | None,
+    part: str | None,
+    lanes: int | None,
+    place: tuple[str, ...],
+    vcd: Path | None,
+    backpressure: float,
+    seed: int,
+    report: Report,
+) -> None:
+    """Run MODEL's accelerator in Amaranth's simulator and compare every tensor, bit for bit.
+
+    Samples are test windows of the data that MODEL was trained on, evenly spaced, or of --data; an
+    untrained model gets random ones (--data random). Exits with 1 if a single bit differs, naming
+    the first tensor, element and cycle, or if the cycles are not those predicted.
+
+    \b
+    bitformer simulate m.safetensors --samples 4
+    bitformer simulate m.safetensors --samples 1 --vcd waves.vcd
+    bitformer simulate m.safetensors --backpressure 0.3 --seed 7
+    """
+    from bitformer.model.checkpoint import load_model
+    from bitformer.sim.run import simulate
+
+    loaded = load_model(model)
+    design = lowered(loaded, part=part, lanes=lanes, place=place)
+    dataset = _dataset(loaded, report, data=data, target=target, inputs=inputs, time=time)
+    x = integer_windows(loaded, dataset, samples, seed)
+    source = "random" if dataset is None else f"{dataset.name}, test windows"
+    report.note(f"Simulating {len(x)} sample(s) ({source}) at one to two thousand cycles a second")
+    with sample_bar(len(x)) as progress:
+        result = simulate(
+            design,
+            x,
+            vcd=None if vcd is None else ready_file(vcd),
+            back_pressure=backpressure,
+            seed=seed,
+            progress=progress,
+        )
+    kept = cycles_kept(design, result) if backpressure == 0 else None
+    show_simulation(report, design, result)
+    if kept is False:
+        report.line("The cycles are not those predicted")
+    if vcd is not None:
+        report.line(f"Waves: {vcd}")
+    report.data(
+        {
+            "model": str(model),
+            "source": source,
+            "back_pressure": backpressure,
+            "seed": seed,
+            "cycles_as_predicted": kept,
+            "vcd": None if vcd is None else str(vcd),
+            **simulation_data(design, result),
+        }
+    )
+    if not result.bit_exact or kept is False:
+        raise click.exceptions.Exit(1)
