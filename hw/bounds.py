@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..model import ir, numerics
+from bitformer.model import ir, numerics
 
 __all__ = ["Bound", "accumulator_bound", "result_bound"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..model.ir import IntegerModel
+from bitformer.model.ir import IntegerModel
 from .program import Program
 from .schedule import Schedule
 from .store import StoreSpec
@@ -71,6 +71,7 @@ class Design:
     bounds: Mapping[str, int]
     packed: Mapping[str, bool]
     parameter_bits: tuple[int, int]
+    last_channel: int
     latency: int
     interval: int
     part: str

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..model import ir
+from bitformer.model import ir
 from .design import Geometry
 from .layers import Layout, Lowered
 from .pipeline import signed_bits

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..model import ir
+from bitformer.model import ir
 from .program import Addend, Destination, Factor, Operation, Source
 from .schedule import Read, Row, Stage
 

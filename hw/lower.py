@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..model import ir, numerics
-from ..model.errors import UserError
+from bitformer.model import ir, numerics
+from bitformer.model.errors import UserError
 from . import timing
 from .allocate import Block, allocate, lifetimes, merge
 from .bounds import accumulator_bound, result_bound
@@ -290,9 +290,6 @@ class _Encoder:
         row, op = event.row, event.row.operation
         if op.addend is Addend.POSITION:
             return row.row * self.layout.words(row.features)
-        if op.addend is Addend.LAST:
-            residual = self.sources[row.tensor].residual
-            return residual.channel
         for read in row.reads:
             if read.post:
                 return self.addresses[read.tensor, read.row]
@@ -364,6 +361,15 @@ def _value_widths(
             f"multipliers must fit {numerics.MULTIPLIER_BITS} bits, not need {max(factors)}"
         )
     return max(results), max(sums), max(factors)
+
+
+def _last_channel(model: ir.IntegerModel) -> int:
+    """The channel whose last value is added to the output; the hardware keeps one."""
+    residuals = [getattr(op, "residual", None) for op in model.operations]
+    channels = {r.channel for r in residuals if r is not None and r.channel is not None}
+    if len(channels) > 1:
+        raise UserError(f"residual channel must be the same everywhere, not {sorted(channels)}")
+    return channels.pop() if channels else 0
 
 
 def _latency(timeline: Schedule) -> int:
@@ -498,6 +504,7 @@ def lower(
         latency=_latency(timeline),
         interval=program.cycles,
         parameter_bits=parameter_bits,
+        last_channel=_last_channel(model),
         part=part,
     )
 

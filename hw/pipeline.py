@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, ValueLike, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, ValueLike, signed, unsigned
 from amaranth.utils import bits_for
 
-__all__ = ["by_operation", "delay", "multiply_in_luts", "signed_bits"]
+__all__ = ["by_operation", "delay", "multiply_in_luts", "signed_bits", "signed_value"]
 
 
 def signed_bits(low: int, high: int) -> int:
@@ -30,7 +30,7 @@ def by_operation(m: Module, op: Value, values: Sequence[int], *, name: str) -> V
     """
     low, high = min(values), max(values)
     if low == high:
-        return Const(low, Shape.cast(range(low, low + 1)) if low >= 0 else signed(bits_for(low)))
+        return Const(low, unsigned(bits_for(low)) if low >= 0 else signed(bits_for(low)))
     shape = signed(signed_bits(low, high)) if low < 0 else Shape.cast(range(high + 1))
     result = Signal(shape, name=name)
     with m.Switch(op):
@@ -49,3 +49,9 @@ def multiply_in_luts(a: Value, b: Value) -> Value:
     product = rows[0]
     width = len(a) + len(b)
     return product[:width].as_signed() if product.shape().signed else Cat(product)[:width]
+
+
+def signed_value(word: int, bits: int) -> int:
+    """The lowest ``bits`` bits of ``word`` as a two's complement number."""
+    word &= (1 << bits) - 1
+    return word - (1 << bits) if word >> (bits - 1) else word

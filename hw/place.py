@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from ..model.errors import UserError
+from bitformer.model.errors import UserError
 from .parts import Part
 from .store import PLACEMENTS, StoreSpec
 

@@ -156,8 +156,9 @@ class _Timeline:
         slots = self.slots(row)
         for read in row.reads:
             bounds.append((self.data_bound(op, read, slots), read.tensor))
-        if op.destination is Destination.KEY:
-            bounds.append((self.key_free - int(slots[0]) - timing.POST, "key writer"))
+        if op.destination in (Destination.KEY, Destination.VALUE):
+            # keys are written behind their results, through the port that values take at once
+            bounds.append((self.key_free + 1 - int(slots[0]) - timing.POST, "key writer"))
         if op.destination is Destination.SCORE:
             bounds.append((self.score_free - int(slots[0]) - timing.POST, "score maximum"))
         issue, reason = max(bounds, key=lambda b: b[0])

@@ -7,7 +7,7 @@ operation's interval of possible n is found greedily, by right ends.
 
 import numpy as np
 
-from ..model import ir, numerics
+from bitformer.model import ir, numerics
 
 __all__ = ["common_shifts"]
 

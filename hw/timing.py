@@ -24,7 +24,7 @@ STATISTICS = 9
 #: Extra stages of a vector operation when the design has a LayerNorm.
 NORM_DELAY = 2
 #: From a result on the write port to the output stream.
-OUTPUT = 2
+OUTPUT = 1
 #: Shortest distance of two issues: what fetching and decoding takes.
 MIN_ISSUE = 5
 #: Rows between issue and drain, at most: the depth of the post-processor's queue.

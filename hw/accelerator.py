@@ -1,0 +1,380 @@
+"""The accelerator: samples in, results out, one inference after another."""
+
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .design import Design
+from .engine import MatrixEngine
+from .layernorm import RowStatistics
+from .operands import Operands
+from .pipeline import by_operation, delay
+from .ports import InputPort, OutputPort
+from .postprocessor import PostProcessor
+from .program import Destination, Source
+from .sequencer import Sequencer
+from .slots import Drain, Vector
+from .softmax import Reciprocal, RowMaximum
+from .store import READ_LATENCY, Store, StoreSpec
+from .timing import OPERAND, PRODUCT
+from .walker import Walker
+from .writers import DynamicWriter
+
+__all__ = ["Accelerator"]
+
+
+class Accelerator(wiring.Component):
+    """Runs a design's program on every window of samples.
+
+    ``i`` takes ``window * channels`` signed samples, step by step; ``o`` gives ``horizon`` signed
+    results. Both obey the stream rules; inferences run back to back, and the next window is taken
+    in while one is computed. Latency and interval are the design's, when neither end waits.
+
+    Members
+    -------
+    i, o : streams. o_trace_y, o_trace_valid, o_trace_vector : results of the post-processor as
+    they are written, for comparison. o_trace_x, o_trace_input : the engine's activation, and
+    whether it is one from the input.
+    """
+
+    def __init__(self, *, design: Design):
+        if not isinstance(design, Design):
+            raise TypeError(f"Design must be a Design, not {design!r}")
+        self._design = design
+        geometry = design.geometry
+        super().__init__(
+            {
+                "i": In(stream.Signature(signed(design.model.input.bits))),
+                "o": Out(stream.Signature(signed(design.model.output.bits))),
+                "o_trace_y": Out(geometry.activation_bits * geometry.ways),
+                "o_trace_valid": Out(geometry.ways),
+                "o_trace_vector": Out(1),
+                "o_trace_x": Out(signed(geometry.operand_bits)),
+                "o_trace_input": Out(1),
+            }
+        )
+
+    @property
+    def design(self) -> Design:
+        return self._design
+
+    def _stores(self, m: Module) -> dict[str, Store]:
+        stores = {}
+        for name, spec in self._design.stores.items():
+            if name != "output":
+                stores[name] = Store(spec=spec, init=self._design.images.get(name, ()))
+                m.submodules[f"store_{name}"] = stores[name]
+        return stores
+
+    def elaborate(self, platform):
+        m = Module()
+        design, geometry, program = self._design, self._design.geometry, self._design.program
+        stores = self._stores(m)
+        spec = design.model.input
+        act_bits = program.width("act") + 1
+        weight_bits = max(
+            (stores[name].spec.depth - 1).bit_length() or 1
+            for name in ("weights", "dynamic")
+            if name in stores
+        )
+
+        m.submodules.sequencer = sequencer = Sequencer(
+            program=program,
+            inputs=spec.rows * spec.features,
+            whole_window=any(op.y == "delta" for op in design.model.operations),
+        )
+        m.submodules.walker = walker = Walker(
+            program=program, act_bits=act_bits, weight_bits=weight_bits
+        )
+        m.submodules.input_port = input_port = InputPort(
+            steps=spec.rows, channels=spec.features, bits=spec.bits
+        )
+        m.submodules.output_port = output_port = OutputPort(
+            features=design.model.output.features,
+            bits=design.model.output.bits,
+            ways=geometry.ways,
+        )
+        m.submodules.operands = operands = Operands(design=design)
+        m.submodules.engine = engine = MatrixEngine(
+            columns=geometry.columns,
+            column_bits=geometry.column_bits,
+            operand_bits=geometry.operand_bits,
+            pack_shift=geometry.pack_shift,
+            half_bits=geometry.half_bits,
+            always_packed=all(design.packed.values()),
+            product_bits=geometry.product_bits,
+        )
+        m.submodules.drain = drain = Drain(design=design)
+        m.submodules.vector = vector = Vector(design=design)
+        m.submodules.post = post = PostProcessor(design=design)
+
+        # issue
+        row = sequencer.o_next
+        matrix = by_operation(m, row.op, program.values("matrix"), name="matrix")
+        slots = [int(value > 0) for value in program.values("slots")]
+        is_vector = by_operation(m, row.op, slots, name="vector")
+        m.d.comb += [
+            sequencer.i_word.eq(stores["program"].data_0),
+            stores["program"].addr_0.eq(sequencer.o_addr),
+            sequencer.i_count.eq(input_port.o_count),
+            sequencer.i_output.eq(output_port.o_empty),
+            walker.i_start.eq(sequencer.o_issue & matrix),
+            walker.i_op.eq(row.op),
+            walker.i_act.eq(row.act),
+            drain.i_issue.eq(sequencer.o_issue & matrix),
+            vector.i_issue.eq(sequencer.o_issue & is_vector),
+        ]
+        for unit in (drain, vector):
+            m.d.comb += [unit.i_op.eq(row.op), unit.i_dst.eq(row.dst), unit.i_res.eq(row.res)]
+
+        self._operands(m, stores, walker, input_port, operands)
+        self._engine(m, stores, walker, operands, engine)
+        self._drain(m, walker, engine, drain, post)
+        self._post_reads(m, stores, input_port, drain, vector, post)
+        self._attention(m, stores, walker, operands, post)
+        self._norm(m, vector, post)
+        self._writes(m, stores, post, output_port)
+
+        release = by_operation(m, walker.o_op, program.values("release_input"), name="release")
+        wiring.connect(m, wiring.flipped(self.i), input_port.i)
+        wiring.connect(m, output_port.o, wiring.flipped(self.o))
+        m.d.comb += [
+            input_port.i_release.eq(walker.o_last & walker.o_end & release),
+            input_port.i_start.eq(sequencer.o_start),
+            self.o_trace_y.eq(Cat(post.o_y)),
+            self.o_trace_valid.eq(post.o_slot.valid),
+            self.o_trace_vector.eq(post.o_vector),
+            self.o_trace_x.eq(operands.o_x),
+            self.o_trace_input.eq(
+                operands.o_valid
+                & (
+                    by_operation(m, operands.o_op, program.values("source"), name="traced")
+                    == Source.INPUT
+                )
+            ),
+        ]
+        return m
+
+    def _operands(self, m, stores, walker, input_port, operands):
+        """Addresses of activations to the stores, their words to the operand unit."""
+        design, ways = self._design, self._design.geometry.ways
+        word = walker.o_act >> (ways - 1)
+        m.d.comb += [
+            operands.i_op.eq(walker.o_op),
+            operands.i_first.eq(walker.o_first),
+            operands.i_valid.eq(walker.o_valid),
+            operands.i_element.eq(walker.o_act[0]),
+            stores["activations"].addr_0.eq(word),
+            operands.i_activation.eq(stores["activations"].data_0),
+            stores["input"].addr_0.eq(walker.o_act),
+            operands.i_input.eq(stores["input"].data_0),
+            stores["input"].w_addr.eq(input_port.o_addr),
+            stores["input"].w_data.eq(input_port.o_data),
+            stores["input"].w_en.eq(input_port.o_en),
+        ]
+        if "scores" in stores:
+            m.d.comb += [
+                stores["scores"].addr_0.eq(word),
+                operands.i_score.eq(stores["scores"].data_0),
+            ]
+        channels = design.model.input.features
+        last = StoreSpec(
+            name="last",
+            depth=2 * channels,
+            width=design.model.input.bits,
+            read_ports=2,
+            placement="distributed",
+        )
+        m.submodules.store_last = stores["last"] = store = Store(spec=last)
+        following = Signal(range(max(2, channels)))
+        channel = Signal.like(following)
+        m.d.comb += channel.eq(Mux(walker.o_first, 0, following))
+        m.d.sync += following.eq(Mux(channel == channels - 1, 0, channel + 1))
+        base = Mux(input_port.o_current, channels, 0)
+        m.d.comb += [
+            store.w_addr.eq(input_port.o_last_addr),
+            store.w_data.eq(input_port.o_data),
+            store.w_en.eq(input_port.o_last_en),
+            store.addr_0.eq(base + channel),
+            operands.i_last.eq(store.data_0),
+        ]
+
+    def _engine(self, m, stores, walker, operands, engine):
+        """Weights, or keys and values in their place, meet the activation at the first column."""
+        geometry = self._design.geometry
+        late = OPERAND - READ_LATENCY - 1
+        address = delay(m, walker.o_weight, late, name="weight")
+        op = delay(m, walker.o_op, OPERAND - 1, name="weight_op")
+        static = Const(0, 1)
+        if "weights" in stores:
+            m.d.comb += stores["weights"].addr_0.eq(address)
+            static = stores["weights"].data_0
+        word = static
+        if "dynamic" in stores:
+            m.d.comb += stores["dynamic"].addr_0.eq(address)
+            dynamic = by_operation(m, op, self._design.program.values("dynamic"), name="dynamic")
+            word = Mux(dynamic, self._spread(stores["dynamic"].data_0), static)
+        m.d.sync += engine.i_w.eq(word)
+        packed = by_operation(
+            m, operands.o_op, self._design.program.values("packed"), name="packed"
+        )
+        m.d.comb += [
+            engine.i_x.eq(operands.o_x),
+            engine.i_first.eq(operands.o_first),
+            engine.i_packed.eq(packed),
+        ]
+
+    def _spread(self, word):
+        """A word of keys or values as weights: sign-extended to the width of a weight."""
+        geometry = self._design.geometry
+        bits = geometry.dynamic_bits
+        wide = geometry.half_bits if geometry.dynamic_packed else geometry.column_bits
+        fields = []
+        for slot in range(geometry.dynamic_slots):
+            value = word[slot * bits : (slot + 1) * bits].as_signed()
+            fields.append((value | Const(0, signed(wide)))[:wide])
+        joined = Cat(fields)
+        if not geometry.dynamic_packed:
+            return joined
+        pair, column = 2 * wide, geometry.column_bits
+        return Cat(
+            Cat(joined[c * pair : (c + 1) * pair], Const(0, column - pair))
+            for c in range(geometry.columns)
+        )
+
+    def _drain(self, m, walker, engine, drain, post):
+        """A group's end follows its activations down the pipeline to the drain."""
+        flags = Cat(walker.o_last, walker.o_begin, walker.o_end)
+        done = delay(m, flags, PRODUCT - 1, name="group_end", reset_less=False)
+        accumulators = Array(engine.o_p[j] for j in range(self._design.geometry.columns))
+        m.d.comb += [
+            drain.i_done.eq(done[0]),
+            drain.i_begin.eq(done[1]),
+            drain.i_end.eq(done[2]),
+            post.i_p.eq(accumulators[drain.o_column]),
+            post.i_drain.eq(drain.o_slot),
+        ]
+
+    def _post_reads(self, m, stores, input_port, drain, vector, post):
+        """The slot in hand, a drain's or a vector's, addresses what it needs."""
+        vectors = vector.o_slot.valid.any()
+        parameter = Mux(vectors, vector.o_slot.parameter, drain.o_slot.parameter)
+        residual = Mux(vectors, vector.o_slot.res, drain.o_slot.res)
+        channels = self._design.model.input.features
+        channel = self._design.last_channel
+        m.d.comb += [
+            post.i_vector.eq(vector.o_slot),
+            stores["activations"].addr_1.eq(residual),
+            post.i_activation.eq(stores["activations"].data_1),
+            stores["last"].addr_1.eq(Mux(input_port.o_current, channels, 0) + channel),
+            post.i_last.eq(stores["last"].data_1),
+        ]
+        if "parameters" in stores:
+            m.d.comb += [
+                stores["parameters"].addr_0.eq(parameter),
+                post.i_parameter.eq(stores["parameters"].data_0),
+            ]
+        if "position" in stores:
+            m.d.comb += [
+                stores["position"].addr_0.eq(drain.o_slot.res),
+                post.i_position.eq(stores["position"].data_0),
+            ]
+
+    def _attention(self, m, stores, walker, operands, post):
+        """Maxima of score rows as they are written; the reciprocal of a row's sum as it is read."""
+        if "scores" not in stores:
+            return
+        geometry = self._design.geometry
+        slots = stores["scores"].spec.depth // geometry.score_pitch
+        m.submodules.maximum = maximum = RowMaximum(ways=geometry.ways)
+        spec = StoreSpec(name="maxima", depth=slots, width=8, placement="distributed")
+        m.submodules.store_maxima = maxima = Store(spec=spec)
+        m.submodules.reciprocal = reciprocal = Reciprocal(keys=geometry.keys)
+        is_score = self._destination(m, post.o_slot.op, Destination.SCORE)
+        m.d.comb += maximum.i_valid.eq(Mux(is_score, post.o_slot.valid, 0))
+        for way in range(geometry.ways):
+            m.d.comb += getattr(maximum, f"i_score_{way}").eq(post.o_y[way])
+        pitch_bits = geometry.score_pitch.bit_length() - 1
+        slot = delay(m, post.o_slot.dst >> pitch_bits, 2, name="score_slot")
+        m.d.comb += [
+            maximum.i_first.eq(post.o_slot.first),
+            maximum.i_last.eq(post.o_slot.last),
+            maxima.w_addr.eq(slot),
+            maxima.w_data.eq(maximum.o_maximum),
+            maxima.w_en.eq(maximum.o_done),
+            maxima.addr_0.eq(walker.o_act >> (geometry.ways - 1) >> pitch_bits),
+            operands.i_maximum.eq(maxima.data_0),
+            reciprocal.i_weight.eq(operands.o_weight),
+            reciprocal.i_valid.eq(operands.o_weight_valid),
+            reciprocal.i_first.eq(operands.o_weight_first),
+            reciprocal.i_last.eq(delay(m, walker.o_last, OPERAND - 1, name="row_last")),
+            post.i_factor.eq(reciprocal.o_factor),
+        ]
+
+    def _norm(self, m, vector, post):
+        """Statistics of rows that a LayerNorm will read, taken when it starts."""
+        geometry, program = self._design.geometry, self._design.program
+        if not geometry.norm_features:
+            return
+        m.submodules.statistics = statistics = RowStatistics(
+            features=geometry.norm_features, bits=geometry.norm_bits, ways=geometry.ways
+        )
+        wanted = by_operation(
+            m, post.o_slot.op, program.values("statistics"), name="statistics_wanted"
+        )
+        for way in range(geometry.ways):
+            m.d.comb += getattr(statistics, f"i_x_{way}").eq(post.o_y[way])
+        norms = by_operation(m, vector.o_slot.op, program.values("normalize"), name="normalizes")
+        taken = vector.o_slot.valid.any() & vector.o_slot.first & norms
+        held = Signal.like(statistics.o_statistics, reset_less=True)
+        with m.If(taken):
+            m.d.sync += held.eq(statistics.o_statistics)
+        m.d.comb += [
+            statistics.i_valid.eq(Mux(wanted, post.o_slot.valid, 0)),
+            statistics.i_first.eq(post.o_slot.first),
+            statistics.i_last.eq(post.o_slot.last),
+            statistics.i_take.eq(taken),
+            post.i_statistics.as_value().eq(delay(m, held.as_value(), 1, name="statistics")),
+        ]
+
+    def _destination(self, m, op, destination: Destination):
+        values = [int(d == destination) for d in self._design.program.values("destination")]
+        return by_operation(m, op, values, name=f"to_{destination.name.lower()}")
+
+    def _writes(self, m, stores, post, output_port):
+        """Results to the store that their operation names."""
+        slot, geometry = post.o_slot, self._design.geometry
+        for destination, name in (
+            (Destination.ACTIVATION, "activations"),
+            (Destination.SCORE, "scores"),
+        ):
+            if name not in stores:
+                continue
+            store = stores[name]
+            bits = store.spec.width // geometry.ways
+            here = self._destination(m, slot.op, destination)
+            enable = Mux(here, slot.valid, 0)
+            m.d.comb += [
+                store.w_addr.eq(slot.dst),
+                store.w_data.eq(Cat(post.o_y[way][:bits] for way in range(geometry.ways))),
+                store.w_en.eq(enable if len(store.w_en) > 1 else enable.any()),
+            ]
+        out = self._destination(m, slot.op, Destination.OUTPUT)
+        bits = self._design.model.output.bits
+        m.d.comb += [
+            output_port.i_valid.eq(Mux(out, slot.valid, 0)),
+            output_port.i_word.eq(Cat(post.o_y[way][:bits] for way in range(geometry.ways))),
+        ]
+        if "dynamic" in stores:
+            m.submodules.writer = writer = DynamicWriter(design=self._design)
+            m.d.comb += [
+                writer.i_y.eq(post.o_y),
+                writer.i_valid.eq(slot.valid),
+                writer.i_first.eq(slot.first),
+                writer.i_key.eq(self._destination(m, slot.op, Destination.KEY)),
+                writer.i_value.eq(self._destination(m, slot.op, Destination.VALUE)),
+                writer.i_dst.eq(slot.dst),
+                stores["dynamic"].w_addr.eq(writer.o_addr),
+                stores["dynamic"].w_data.eq(writer.o_data),
+                stores["dynamic"].w_en.eq(writer.o_en),
+            ]

@@ -1,0 +1,28 @@
+"""Rounding and saturation of signed values: the hardware's one home for both."""
+
+from amaranth.hdl import Const, Mux, Shape, Signal, Value, signed
+
+from .pipeline import signed_bits
+
+__all__ = ["clamp", "round_shift"]
+
+
+def round_shift(value: Value, shift: int) -> Value:
+    """``value / 2**shift`` rounded half up, as ``numerics.round_shift``."""
+    if shift == 0:
+        return value
+    return (value + (1 << (shift - 1))) >> shift
+
+
+def clamp(value: Value, low, high) -> Value:
+    """``value`` limited to ``low``..``high`` (integers, or values looked up by operation)."""
+    if isinstance(low, int) and isinstance(high, int):
+        shape = signed(signed_bits(low, high))
+        low, high = Const(low, shape), Const(high, shape)
+    limited = Mux(value < low, low, Mux(value > high, high, value))
+    bits = max(len(low), len(high))
+    if not isinstance(limited, Signal):
+        limited = limited[:bits].as_signed()
+    if Shape.cast(limited.shape()).signed is False:
+        raise TypeError("Clamp must be given a signed value")
+    return limited

@@ -1,0 +1,194 @@
+"""LayerNorm: sums of a row as it is written, a table for 1/sqrt, and the normalised values."""
+
+from amaranth.hdl import Array, Cat, Const, Module, Signal, signed, unsigned
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from bitformer.model import numerics
+
+from .pipeline import delay, multiply_in_luts
+from .timing import NORM_DELAY, QUEUE
+
+__all__ = ["Normalizer", "RowStatistics", "statistics_layout"]
+
+#: Rows whose statistics can wait for their LayerNorm.
+STATISTICS_DEPTH = 32
+
+
+def statistics_layout(features: int, bits: int) -> data.StructLayout:
+    """Sum of a row; exponent and mantissa of its reciprocal standard deviation."""
+    width = numerics.norm_width(features, bits)
+    return data.StructLayout(
+        {
+            "total": signed(bits + (features - 1).bit_length() + 1),
+            "exponent": (width // 2).bit_length(),
+            "factor": unsigned(9),
+        }
+    )
+
+
+class RowStatistics(wiring.Component):
+    """``sum(x)`` and ``rsqrt(N * sum(x^2) - sum(x)^2)`` of rows, queued in order.
+
+    A row's statistics can be taken 9 cycles after its last word (``timing.STATISTICS``).
+
+    Parameters
+    ----------
+    features, bits : of a row. ways : elements a word.
+
+    Members
+    -------
+    i_x : a word. i_valid : its elements. i_first, i_last : bounds of the row.
+    i_take : the head of the queue has been taken. o_statistics : the head, held for taking.
+    """
+
+    def __init__(self, *, features: int, bits: int, ways: int):
+        self._features, self._bits, self._ways = features, bits, ways
+        super().__init__(
+            {
+                **{f"i_x_{way}": In(signed(bits)) for way in range(ways)},
+                "i_valid": In(ways),
+                "i_first": In(1),
+                "i_last": In(1),
+                "i_take": In(1),
+                "o_statistics": Out(statistics_layout(features, bits)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        features, bits, ways = self._features, self._bits, self._ways
+        layout = statistics_layout(features, bits)
+        width = numerics.norm_width(features, bits)
+        valid = self.i_valid.any()
+
+        # stages 1, 2: squares as rows of partial sums, in LUTs: DSP blocks are for the engine
+        sums, squares = [], []
+        for way in range(ways):
+            x = getattr(self, f"i_x_{way}")
+            real = Signal(signed(bits), name=f"real_{way}", reset_less=True)
+            magnitude = Signal(bits, name=f"magnitude_{way}", reset_less=True)
+            m.d.sync += real.eq(0), magnitude.eq(0)
+            with m.If(self.i_valid[way]):
+                m.d.sync += [real.eq(x), magnitude.eq(abs(x))]
+            square = Signal(2 * bits, name=f"square_{way}", reset_less=True)
+            m.d.sync += square.eq(multiply_in_luts(magnitude, magnitude))
+            sums.append(delay(m, real, 1, name=f"real_late_{way}").as_signed())
+            squares.append(square)
+        first = delay(m, self.i_first, 2, name="first")
+        active = delay(m, valid, 2, name="active", reset_less=False)
+        # stage 3: the row's sums
+        total = Signal(layout.members["total"], reset_less=True)
+        power = Signal(2 * bits + features.bit_length(), reset_less=True)
+        with m.If(active):
+            with m.If(first):
+                m.d.sync += [total.eq(sum(sums)), power.eq(sum(squares))]
+            with m.Else():
+                m.d.sync += [total.eq(total + sum(sums)), power.eq(power + sum(squares))]
+        # stages 4 to 6: D = N * sum(x^2) - sum(x)^2, the square in a DSP block
+        a, product = Signal.like(total, reset_less=True), Signal(2 * len(total), reset_less=True)
+        scaled, scaled_late = Signal(width + 1, reset_less=True), Signal(width + 1, reset_less=True)
+        variance = Signal(width, reset_less=True)
+        m.d.sync += [
+            a.eq(total),
+            scaled.eq(power * features),
+            product.eq(a * a),
+            scaled_late.eq(scaled),
+            variance.eq(scaled_late - product),
+        ]
+        # stages 7 to 8: even-normalised mantissa and its table
+        exponent = Signal(layout.members["exponent"])
+        mantissa = Signal(8)
+        m.d.comb += [exponent.eq(0), mantissa.eq(0)]
+        for step in reversed(range(width // 2 - 3)):
+            top = width - 2 * step
+            with m.If(variance[top - 2 : top].any()):
+                m.d.comb += [exponent.eq(step), mantissa.eq(variance[top - 8 : top])]
+        for step in range(width // 2 - 3, width // 2):
+            top = width - 2 * step
+            with m.If(~variance[top:].any() & variance[top - 2 : top].any()):
+                pad = Const(0, 8 - top)
+                m.d.comb += [exponent.eq(step), mantissa.eq(Cat(pad, variance[:top]))]
+        exponent = delay(m, exponent, 1, name="exponent")
+        index = Signal(8, reset_less=True)
+        m.d.sync += index.eq(mantissa)
+        table = Array(Const(0 if i < 64 else numerics.RSQRT_TABLE[i - 64], 9) for i in range(256))
+        result = Signal(layout, reset_less=True)
+        m.d.sync += [
+            result.factor.eq(table[index]),
+            result.exponent.eq(exponent),
+            result.total.eq(delay(m, total, 4, name="total").as_signed()),
+        ]
+        finished = delay(m, self.i_last & valid, 8, name="finished", reset_less=False)
+        self._queue(m, result, finished)
+        return m
+
+    def _queue(self, m: Module, result, finished):
+        m.submodules.queue = store = memory.Memory(
+            shape=result.shape(),
+            depth=STATISTICS_DEPTH,
+            init=[],
+            attrs={"ram_style": "distributed"},
+        )
+        write, read = store.write_port(), store.read_port(domain="comb")
+        tail, head = Signal(range(STATISTICS_DEPTH)), Signal(range(STATISTICS_DEPTH))
+        m.d.comb += [
+            write.addr.eq(tail),
+            write.data.eq(result),
+            write.en.eq(finished),
+            read.addr.eq(head),
+            self.o_statistics.eq(read.data),
+        ]
+        with m.If(finished):
+            m.d.sync += tail.eq(tail + 1)
+        with m.If(self.i_take):
+            m.d.sync += head.eq(head + 1)
+
+
+class Normalizer(wiring.Component):
+    """``u = (N*x - total) << exponent`` and ``multiplier = gamma * factor``, in ``NORM_DELAY``.
+
+    Members
+    -------
+    i_x, i_gamma : element and its scale, with i_statistics of the element's row.
+    o_u, o_multiplier : 2 cycles later.
+    """
+
+    latency = NORM_DELAY
+
+    def __init__(self, *, features: int, bits: int, gamma_bits: int):
+        self._features, self._bits = features, bits
+        width = numerics.norm_width(features, bits)
+        # |N*x - sum| <= sqrt((N - 1) * D), and D * 4**exponent < 2**width
+        u_bits = width // 2 + (features - 1).bit_length() // 2 + 3
+        super().__init__(
+            {
+                "i_x": In(signed(bits)),
+                "i_gamma": In(signed(gamma_bits)),
+                "i_statistics": In(statistics_layout(features, bits)),
+                "o_u": Out(signed(u_bits)),
+                "o_multiplier": Out(signed(gamma_bits + 9)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        row = self.i_statistics
+        centred = Signal(signed(len(row.total) + 2), reset_less=True)
+        exponent = delay(m, row.exponent, 1, name="exponent")
+        low, high = (
+            Signal(signed(len(self.i_gamma) + 5), name=f"product_{part}", reset_less=True)
+            for part in ("low", "high")
+        )
+        m.d.sync += [
+            centred.eq(self.i_x * self._features - row.total),
+            low.eq(multiply_in_luts(self.i_gamma, row.factor[:5])),
+            high.eq(multiply_in_luts(self.i_gamma, row.factor[5:])),
+            self.o_u.eq(centred << exponent),
+            self.o_multiplier.eq(low + (high << 5)),
+        ]
+        return m
+
+
+if STATISTICS_DEPTH < QUEUE:
+    raise RuntimeError("Statistics must be able to wait for all rows in flight")

@@ -1,0 +1,215 @@
+"""Hands the post-processor its work: results drained from the engine, or words of a vector."""
+
+from amaranth.hdl import Array, Const, Module, Mux, Signal
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from .design import Design
+from .pipeline import by_operation
+from .timing import QUEUE
+
+__all__ = ["Drain", "Vector", "slot_layout"]
+
+
+def slot_layout(design: Design) -> data.StructLayout:
+    """One cycle of the post-processor: a result for each way whose ``valid`` bit is set.
+
+    ``first`` and ``last`` bound a row; the addresses are of this slot's words.
+    """
+    program = design.program
+    depth = max(2, len(design.images["parameters"]))
+    return data.StructLayout(
+        {
+            "valid": design.geometry.ways,
+            "op": program.width("op"),
+            "first": 1,
+            "last": 1,
+            "parameter": (depth - 1).bit_length(),
+            "dst": program.width("dst"),
+            "res": program.width("res"),
+        }
+    )
+
+
+class _Counters:
+    """Addresses that begin with a row and advance with its words."""
+
+    def __init__(self, m: Module, design: Design, slot, bases: list[int]):
+        self.m, self.slot, self.bases = m, slot, bases
+
+    def start(self, op, dst, res) -> None:
+        base = by_operation(self.m, op, self.bases, name="parameter_base")
+        self.m.d.sync += [
+            self.slot.op.eq(op),
+            self.slot.parameter.eq(base),
+            self.slot.dst.eq(dst),
+            self.slot.res.eq(res),
+            self.slot.first.eq(1),
+        ]
+
+    def advance(self) -> None:
+        for name in ("parameter", "dst", "res"):
+            field = getattr(self.slot, name)
+            self.m.d.sync += field.eq(field + 1)
+
+
+class Drain(wiring.Component):
+    """Walks the engine's columns as they finish, one a cycle.
+
+    A row is queued when it is issued. The slot of a group's first column is out one cycle after
+    ``i_done``; with ``skip`` columns, the first valid slot comes as much later.
+
+    Members
+    -------
+    i_issue, i_op, i_dst, i_res : a matrix row is issued. i_done : a group's first column will
+    have finished in the next cycle. i_begin, i_end : it is the row's first or last group.
+    o_slot : slot_layout. o_column : the column whose accumulator the slot takes.
+    """
+
+    def __init__(self, *, design: Design):
+        self._design = design
+        program, columns = design.program, design.geometry.columns
+        super().__init__(
+            {
+                "i_issue": In(1),
+                "i_op": In(program.width("op")),
+                "i_dst": In(program.width("dst")),
+                "i_res": In(program.width("res")),
+                "i_done": In(1),
+                "i_begin": In(1),
+                "i_end": In(1),
+                "o_slot": Out(slot_layout(design)),
+                "o_column": Out(range(max(2, columns))),
+            }
+        )
+
+    def _queue(self, m: Module):
+        """Rows that have been issued and not drained, in order."""
+        layout = data.StructLayout(
+            {"op": len(self.i_op), "dst": len(self.i_dst), "res": len(self.i_res)}
+        )
+        m.submodules.queue = store = memory.Memory(
+            shape=layout, depth=QUEUE, init=[], attrs={"ram_style": "distributed"}
+        )
+        write, read = store.write_port(), store.read_port(domain="comb")
+        tail, head = Signal(range(QUEUE)), Signal(range(QUEUE))
+        m.d.comb += [
+            write.addr.eq(tail),
+            write.en.eq(self.i_issue),
+            write.data.op.eq(self.i_op),
+            write.data.dst.eq(self.i_dst),
+            write.data.res.eq(self.i_res),
+            read.addr.eq(head),
+        ]
+        with m.If(self.i_issue):
+            m.d.sync += tail.eq(tail + 1)
+        with m.If(self.i_done & self.i_begin):
+            m.d.sync += head.eq(head + 1)
+        return read.data
+
+    def elaborate(self, platform):
+        m = Module()
+        design, program = self._design, self._design.program
+        columns, ways = design.geometry.columns, design.geometry.ways
+        row = self._queue(m)
+        slot = Signal(slot_layout(design), reset_less=True)
+        active, end = Signal(), Signal(reset_less=True)
+        final = Signal(range(max(2, columns)), reset_less=True)
+        counters = _Counters(m, design, slot, program.values("parameters"))
+
+        packed = by_operation(m, slot.op, program.values("packed"), name="packed")
+        skip = by_operation(m, slot.op, program.values("skip"), name="skip")
+        odd = by_operation(m, slot.op, program.values("odd"), name="odd")
+        lasts = [value - 1 for value in program.values("last_columns")]
+        op = Signal.like(slot.op)
+        m.d.comb += op.eq(Mux(self.i_begin, row.op, slot.op))
+        last = by_operation(m, op, lasts, name="last_column")
+
+        at_last = Signal()
+        taken = active & (self.o_column >= skip)
+        m.d.comb += [
+            at_last.eq(self.o_column == final),
+            self.o_slot.eq(slot),
+            self.o_slot.last.eq(at_last & end),
+        ]
+        if ways == 1:
+            m.d.comb += self.o_slot.valid.eq(taken)
+            step = Const(1)
+        else:
+            place = self.o_column[0]
+            single = _single_way(place)
+            both = Mux(odd & at_last & end, 0b01, 0b11)
+            m.d.comb += self.o_slot.valid.eq(Mux(taken, Mux(packed, both, single), 0))
+            step = packed | place
+        with m.If(active):
+            m.d.sync += self.o_column.eq(self.o_column + 1)
+            with m.If(at_last):
+                m.d.sync += active.eq(0)
+            with m.If(self.o_column >= skip):
+                m.d.sync += slot.first.eq(0)
+                with m.If(step):
+                    counters.advance()
+        with m.If(self.i_done):
+            m.d.sync += [
+                active.eq(1),
+                self.o_column.eq(0),
+                end.eq(self.i_end),
+                final.eq(Mux(self.i_end, last, columns - 1)),
+            ]
+            with m.If(self.i_begin):
+                counters.start(row.op, row.dst, row.res)
+        return m
+
+
+def _single_way(place):
+    """Valid bits of a single result: the way that its place in a pair gives."""
+    return Array([Const(0b01, 2), Const(0b10, 2)])[place]
+
+
+class Vector(wiring.Component):
+    """Walks the words of a stored row.
+
+    Members
+    -------
+    i_issue, i_op, i_dst, i_res : a vector operation is issued; its first slot is out one cycle
+    later. o_slot : slot_layout. o_start : its first slot is out.
+    """
+
+    def __init__(self, *, design: Design):
+        self._design = design
+        program = design.program
+        super().__init__(
+            {
+                "i_issue": In(1),
+                "i_op": In(program.width("op")),
+                "i_dst": In(program.width("dst")),
+                "i_res": In(program.width("res")),
+                "o_slot": Out(slot_layout(design)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        design, program = self._design, self._design.program
+        slot = Signal(slot_layout(design), reset_less=True)
+        counts = [max(0, value - 1) for value in program.values("slots")]
+        left = Signal(range(max(counts) + 1), reset_less=True)
+        active = Signal()
+        counters = _Counters(m, design, slot, program.values("parameters"))
+        count = by_operation(m, self.i_op, counts, name="count")
+        odd = by_operation(m, slot.op, program.values("odd"), name="odd")
+        every = (1 << design.geometry.ways) - 1
+        m.d.comb += [
+            self.o_slot.eq(slot),
+            self.o_slot.last.eq(left == 0),
+            self.o_slot.valid.eq(Mux(active, Mux(odd & (left == 0), 1, every), 0)),
+        ]
+        with m.If(active):
+            m.d.sync += [left.eq(left - 1), slot.first.eq(0)]
+            counters.advance()
+            with m.If(left == 0):
+                m.d.sync += active.eq(0)
+        with m.If(self.i_issue):
+            m.d.sync += [active.eq(1), left.eq(count)]
+            counters.start(self.i_op, self.i_dst, self.i_res)
+        return m

@@ -1,0 +1,91 @@
+"""What every result of the post-processor must be, in the order in which the hardware makes them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from bitformer.hw.design import Design
+from bitformer.hw.program import Source
+
+__all__ = ["Difference", "Place", "Trace"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """An element of a tensor."""
+
+    tensor: str
+    row: int
+    feature: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """The first element that the hardware got wrong."""
+
+    tensor: str
+    row: int
+    feature: int
+    expected: int
+    got: int
+    cycle: int
+    sample: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.tensor}[{self.row}, {self.feature}] of sample {self.sample} must be "
+            f"{self.expected}, not {self.got}, in cycle {self.cycle}"
+        )
+
+
+class Trace:
+    """Places of one inference's results, for each of three observed sequences.
+
+    ``drain`` and ``vector`` are lists of slots, each with a place (or None) for every way;
+    ``operand`` lists the activations that are read from the input.
+    """
+
+    def __init__(self, design: Design):
+        self.design = design
+        ways = design.geometry.ways
+        self.drain: list[tuple[Place | None, ...]] = []
+        self.vector: list[tuple[Place | None, ...]] = []
+        self.operand: list[Place] = []
+        for event in design.schedule.events:
+            row, op = event.row, event.row.operation
+            results = [
+                Place(tensor=row.tensor, row=row.row, feature=row.first + f)
+                for f in range(row.features)
+            ]
+            if op.matrix and not op.packed and ways > 1:
+                for number, place in enumerate(results):
+                    way = number % ways
+                    self.drain.append(tuple(place if w == way else None for w in range(ways)))
+            else:
+                padded: list[Place | None] = [*results, *[None] * (-len(results) % ways)]
+                sequence = self.drain if op.matrix else self.vector
+                for start in range(0, len(padded), ways):
+                    sequence.append(tuple(padded[start : start + ways]))
+            if op.matrix and op.source is Source.INPUT:
+                self.operand += self._operands(design, row.row, op.length) * op.groups
+
+    @staticmethod
+    def _operands(design: Design, row: int, length: int) -> list[Place]:
+        tensor = "delta" if "delta" in design.model.tensors else "input"
+        features = design.model.tensors[tensor].features
+        return [
+            Place(tensor=tensor, row=e // features, feature=e % features)
+            for e in range(row * length, (row + 1) * length)
+        ]
+
+    @property
+    def tensors(self) -> list[str]:
+        """Names of the tensors that are compared."""
+        places = [place for slot in (*self.drain, *self.vector) for place in slot if place]
+        return list(dict.fromkeys(p.tensor for p in (*self.operand, *places)))
+
+    @staticmethod
+    def value(values: Mapping[str, np.ndarray], place: Place) -> int:
+        """The reference's element, from tensors [rows, features] of one sample."""
+        return int(values[place.tensor][place.row, place.feature])
