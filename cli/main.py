@@ -115,3 +115,7 @@ def main() -> None:
         cli(prog_name="bitformer")
     except KeyboardInterrupt:
         sys.exit(_interrupted())
+
+
+if __name__ == "__main__":
+    main()

@@ -67,20 +67,22 @@ def simulation_data(design: "Design", result: "Simulation") -> dict[str, object]
     }
 
 
-def show_simulation(report: Report, design: "Design", result: "Simulation") -> None:
-    """Print what a simulation found."""
+def show_simulation(
+    report: Report, design: "Design", result: "Simulation", *, promised: bool
+) -> None:
+    """Print what a simulation found; ``promised``: whether the predicted cycles apply to it."""
     samples, tensors = len(result.outputs), len(result.tensors)
     if result.bit_exact:
         report.line(f"Bit exact: {samples} sample(s), every element of {tensors} tensors")
     else:
         report.line(f"Not bit exact: {result.difference}")
+    columns = {
+        "latency of the first sample": (design.latency, result.latency[:1]),
+        "from one sample to the next": (design.interval, sorted(set(result.interval))),
+    }
     rows = [
-        ("latency of the first sample", design.latency, " ".join(map(str, result.latency[:1]))),
-        (
-            "cycles between samples",
-            design.interval,
-            " ".join(map(str, sorted(set(result.interval)))) or "-",
-        ),
+        (name, predicted if promised else "-", " ".join(map(str, simulated)) or "-")
+        for name, (predicted, simulated) in columns.items()
     ]
     report.table(("cycles", "predicted", "simulated"), rows)
 
@@ -144,7 +146,7 @@ def command(
     dataset = _dataset(loaded, report, data=data, target=target, inputs=inputs, time=time)
     x = integer_windows(loaded, dataset, samples, seed)
     source = "random" if dataset is None else f"{dataset.name}, test windows"
-    report.note(f"Simulating {len(x)} sample(s) ({source}) at one to two thousand cycles a second")
+    report.note(f"Simulating {len(x)} sample(s) ({source}), {design.interval} cycles each")
     with sample_bar(len(x)) as progress:
         result = simulate(
             design,
@@ -155,7 +157,7 @@ def command(
             progress=progress,
         )
     kept = cycles_kept(design, result) if backpressure == 0 else None
-    show_simulation(report, design, result)
+    show_simulation(report, design, result, promised=backpressure == 0)
     if kept is False:
         report.line("The cycles are not those predicted")
     if vcd is not None:

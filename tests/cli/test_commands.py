@@ -1,0 +1,305 @@
+"""Each command does what its help says, for people and, with ``--json``, for programs."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from bitformer.boards.catalog import BOARDS
+from bitformer.cli import boards as boards_command
+from bitformer.hw.lower import lower
+from bitformer.model.checkpoint import load_model
+from bitformer.model.datasets import load_dataset
+from bitformer.model.reference import predict
+
+FAST = ("--config", "tiny", "--epochs", "1", "--qat-epochs", "1")
+
+EVERY = {
+    "boards": ["boards"],
+    "init": ["init", "tiny", "-o", "{out}/m.safetensors"],
+    "info": ["info", "{model}"],
+    "estimate": ["estimate", "{model}"],
+    "evaluate": ["evaluate", "{model}", "--data", "synthetic"],
+    "simulate": ["simulate", "{model}", "--samples", "1"],
+    "elaborate": ["elaborate", "{model}", "-o", "{out}/verilog"],
+    "build": ["build", "{model}", "--board", "sea", "--plan-only", "-o", "{out}/plan"],
+}
+
+
+@pytest.fixture(scope="module")
+def trained(bitformer, tmp_path_factory):
+    """A run on a CSV file of one's own, and what the command said."""
+    folder = tmp_path_factory.mktemp("own")
+    rng = np.random.default_rng(3)
+    hours = np.arange(400)
+    power = 20 + 5 * np.sin(2 * np.pi * hours / 24) + rng.normal(0, 0.5, 400)
+    lines = ["when,power,note"]
+    for hour, value in zip(hours, power, strict=True):
+        cell = "" if hour % 97 == 96 else f"{value:.3f}"
+        lines.append(f"2024-01-{hour // 24 + 1:02d} {hour % 24:02d}:00,{cell},x")
+    data = folder / "my.csv"
+    data.write_text("\n".join(lines[: 24 * 16 + 1]) + "\n")
+    run = folder / "run"
+    options = ["--data", data, "--target", "power", "--time", "when", *FAST, "-o", run]
+    return run, bitformer("train", *options, "--json"), options
+
+
+@pytest.mark.parametrize("args", EVERY.values(), ids=EVERY)
+def test_json_is_all_that_the_standard_output_holds(args, bitformer, tiny, tmp_path):
+    args = [arg.format(model=tiny, out=tmp_path) for arg in args]
+    said = bitformer(*args, "--json")
+    assert said.code == 0
+    assert isinstance(said.data, dict)
+    people = bitformer(*args)
+    assert people.code == 0
+    assert people.out.strip()
+    assert people.out.strip() in said.err
+
+
+def test_boards(bitformer):
+    found = bitformer("boards", "--json").data["boards"]
+    assert [board["name"] for board in found] == list(BOARDS)
+    assert found[0]["resources"]["luts"] == 8000
+    assert all(board in bitformer("boards").out for board in BOARDS)
+    assert boards_command.command.name == "boards"
+
+
+def test_init_is_seeded(bitformer, tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        said = bitformer("init", "tiny", "-o", tmp_path / "new" / name, "--seed", seed)
+        assert said.code == 0
+    a, b, c = ((tmp_path / "new" / name).read_bytes() for name in "abc")
+    assert a == b != c
+
+
+def test_init_of_a_file(bitformer, tmp_path):
+    config = {"name": "mine", "window": 12, "patch": 4, "d_model": 8, "heads": 2, "ffn": 16}
+    (tmp_path / "mine.json").write_text(json.dumps(config))
+    said = bitformer("init", tmp_path / "mine.json", "-o", tmp_path / "m.safetensors", "--json")
+    assert said.code == 0
+    assert load_model(tmp_path / "m.safetensors").config.d_model == 8
+
+
+def test_info_adds_up(bitformer, tiny):
+    data, model = bitformer("info", tiny, "--json").data, load_model(tiny)
+    assert data["macs"] == model.config.macs
+    assert [tensor["name"] for tensor in data["tensors"]] == list(model.tensors)
+    sizes = {f"layers.0.{name}": 8 * 8 + 8 for name in ("q", "k", "v", "add1")}
+    sizes |= {"embedding": 4 * 8 + 8, "output": 48 * 6 + 6}
+    sizes |= {"layers.0.hidden": 8 * 16 + 16, "layers.0.add2": 16 * 8 + 8}
+    sizes |= {"layers.0.norm1": 16, "layers.0.norm2": 16}
+    found = {row["output"]: row["parameters"] for row in data["operations"] if row["parameters"]}
+    assert found == sizes
+    assert data["parameters"] == sum(sizes.values())
+    weights = sum(op.weight.size * 4 for op in model.operations if hasattr(op, "weight"))
+    assert weights + 6 * 8 * 8 < data["size_bits"] < 2 * weights
+
+
+def test_evaluate_is_the_references_error(bitformer, tiny):
+    model = load_model(tiny)
+    data = load_dataset("synthetic", window=24, horizon=6)
+    expected = np.mean((predict(model, data.test.x) - data.test.y) ** 2)
+    said = bitformer("evaluate", tiny, "--data", "synthetic", "--json")
+    assert said.data["test_mse"]["tiny (integer)"] == pytest.approx(expected)
+    assert said.data["test_windows"] == len(data.test)
+    assert "Synthetic data: generated, not measured" in said.err
+    root = expected**0.5 * data.target_std
+    assert said.data["test_rmse"]["tiny (integer)"] == pytest.approx(root)
+
+
+def test_evaluate_in_the_simulator_is_the_same(bitformer, tiny):
+    some = ["evaluate", tiny, "--data", "synthetic", "--samples", "2", "--json"]
+    reference, hardware = bitformer(*some), bitformer(*some, "--engine", "python")
+    assert hardware.code == 0
+    assert (
+        hardware.data["test_mse"]["tiny (python)"] == reference.data["test_mse"]["tiny (integer)"]
+    )
+    assert hardware.data["baseline_mse"] == reference.data["baseline_mse"]
+    assert hardware.data["test_windows"] == 2
+
+
+def test_estimate_takes_part_lanes_clock_and_placement(bitformer, tiny):
+    usual = bitformer("estimate", tiny, "--json").data
+    design = lower(load_model(tiny))
+    assert (usual["part"], usual["latency_cycles"]) == ("xc7s15", design.latency)
+    options = ["--part", "xc7s50", "--lanes", "8", "--clock", "50", "--place", "scores=registers"]
+    other = bitformer("estimate", tiny, *options, "--json").data
+    assert other["part"] == "xc7s50"
+    assert other["latency_cycles"] > usual["latency_cycles"]
+    assert other["latency_us"] == pytest.approx(other["latency_cycles"] / 50)
+    placement = {store["name"]: store["placement"] for store in other["stores"]}
+    assert placement["scores"] == "registers"
+    assert "stores" in other["luts_are"]
+
+
+def test_estimate_names_what_does_not_fit(bitformer, tiny):
+    said = bitformer("estimate", tiny, "--lanes", "64")
+    assert said.code == 0
+    assert "Does not fit xc7s15: DSP: 35 of 20, 15 too many" in said.out
+    data = bitformer("estimate", tiny, "--lanes", "64", "--json").data
+    assert data["within_budget"] is False
+    assert {use["resource"]: use["over"] for use in data["resources"]}["DSP"] == 15
+
+
+def test_simulate_is_bit_exact_and_on_time(bitformer, tiny, tmp_path):
+    waves = tmp_path / "new" / "waves.vcd"
+    said = bitformer("simulate", tiny, "--samples", "2", "--vcd", waves, "--json")
+    assert said.code == 0
+    assert said.data["bit_exact"] is True
+    assert said.data["difference"] is None
+    assert said.data["cycles_as_predicted"] is True
+    assert said.data["latency_cycles"][0] == said.data["predicted"]["latency_cycles"]
+    tensors = set(load_model(tiny).tensors) - {"input", "position"}
+    assert tensors <= set(said.data["tensors"])
+    assert waves.stat().st_size > 10_000
+
+
+def test_simulate_under_back_pressure(bitformer, tiny):
+    said = bitformer("simulate", tiny, "--samples", "1", "--backpressure", "0.4", "--json")
+    assert said.code == 0
+    assert said.data["bit_exact"] is True
+    assert said.data["cycles_as_predicted"] is None
+
+
+def test_a_wrong_bit_is_exit_code_one(bitformer, tiny, monkeypatch):
+    import bitformer.sim.run as run
+
+    right = run.reference.run
+
+    def wrong(model, x):
+        values = dict(right(model, x))
+        values["layers.0.add1"] = values["layers.0.add1"] ^ 1
+        return values
+
+    monkeypatch.setattr(run.reference, "run", wrong)
+    said = bitformer("simulate", tiny, "--samples", "1", "--json")
+    assert said.code == 1
+    assert said.data["bit_exact"] is False
+    assert said.data["difference"]["tensor"] == "layers.0.add1"
+    assert "Not bit exact: layers.0.add1[" in said.err
+
+
+def test_elaborate_replaces_its_own_and_nothing_else(bitformer, tiny, tmp_path):
+    for _ in range(2):
+        said = bitformer("elaborate", tiny, "-o", tmp_path / "v", "--json")
+        assert said.code == 0
+    verilog = (tmp_path / "v" / "bitformer_accelerator.v").read_text()
+    assert "module bitformer_accelerator(" in verilog
+    design = json.loads((tmp_path / "v" / "bitformer.json").read_text())
+    assert len(design["instructions"]) == len(lower(load_model(tiny)).program.instructions)
+    assert design["operations"][0]["destination"] == "ACTIVATION"
+    (tmp_path / "v" / "bitformer.json").unlink()
+    assert bitformer("elaborate", tiny, "-o", tmp_path / "v").code == 2
+    assert (tmp_path / "v" / "bitformer_accelerator.v").read_text() == verilog
+
+
+def test_build_without_vivado_leaves_the_plan(bitformer, tiny, tmp_path, no_vivado):
+    said = bitformer("build", tiny, "--board", "arty-s7-50", "-o", tmp_path / "b", "--json")
+    assert said.code == 2
+    assert said.data["bitstream"] is None
+    assert said.err.splitlines()[-1].startswith("Error: Vivado is not on the PATH; the plan in ")
+    assert (tmp_path / "b" / "build_tiny.sh").is_file()
+    assert said.data["command"] == "sh build_tiny.sh"
+
+
+def test_build_runs_vivado(bitformer, tiny, tmp_path, monkeypatch):
+    tool = tmp_path / "vivado"
+    tool.write_text("#!/bin/sh\ntouch tiny_one.bit\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("VIVADO", str(tool))
+    monkeypatch.delenv("AMARANTH_ENV_VIVADO", raising=False)
+    options = ["--board", "sea", "--name", "tiny_one", "-o", tmp_path / "b"]
+    said = bitformer("build", tiny, *options, "--json")
+    assert said.code == 0
+    assert said.data["bitstream"] == str(tmp_path / "b" / "tiny_one.bit")
+
+
+def test_own_data_go_the_whole_way(trained, bitformer, tmp_path):
+    run, said, _ = trained
+    assert said.code == 0
+    assert said.data["data"]["name"] == "my.csv"
+    errors = said.data["test_mse"]
+    assert errors["integer"] == pytest.approx(errors["quantized (QAT)"], rel=1e-12)
+    model = run / "model.safetensors"
+    simulated = bitformer("simulate", model, "--samples", "2", "--json")
+    assert simulated.code == 0
+    assert simulated.data["source"] == "my.csv, test windows"
+    assert simulated.data["bit_exact"] is True
+    built = bitformer("build", model, "--board", "sea", "--plan-only", "-o", tmp_path / "b")
+    assert built.code == 0
+    again = bitformer("evaluate", model, "--json").data
+    assert again["test_mse"]["tiny (integer)"] == errors["integer"]
+    assert again["data"]["target"] == "power"
+
+
+def test_finished_run_is_read_not_repeated(trained, bitformer):
+    _, said, options = trained
+    again = bitformer("train", *options, "--json")
+    assert again.data["test_mse"] == said.data["test_mse"]
+    assert again.data["seconds"] == said.data["seconds"]
+
+
+def test_export_writes_the_same_model(trained, bitformer, tmp_path):
+    run = trained[0]
+    assert bitformer("export", run, "-o", tmp_path / "m.safetensors").code == 0
+    same = (run / "model.safetensors").read_bytes()
+    assert (tmp_path / "m.safetensors").read_bytes() == same
+
+
+def test_bits_of_the_command_line(bitformer, tmp_path):
+    options = ["--data", "synthetic", *FAST, "--weights", "2", "--activations", "6"]
+    said = bitformer("train", *options, "--horizon", "3", "-o", tmp_path / "run", "--json")
+    assert said.code == 0
+    config = load_model(tmp_path / "run" / "model.safetensors").config
+    assert (config.default.weights, config.default.activations, config.horizon) == (2, 6, 3)
+
+
+def test_more_inputs_than_the_config_has(bitformer, tmp_path):
+    options = ["--data", "synthetic", "--inputs", "synthetic_1,synthetic", *FAST]
+    said = bitformer("train", *options, "-o", tmp_path / "run", "--json")
+    assert said.code == 0
+    assert "Config tiny takes 2 input(s) here: synthetic_1, synthetic" in said.err
+    config = said.data["config"]
+    assert (config["inputs"], config["target_channel"], config["subtract_last"]) == (2, 1, True)
+
+
+@pytest.mark.parametrize("name", ["boards", "train"])
+def test_interrupted(name, bitformer, monkeypatch):
+    def interrupt(*_args, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"bitformer.cli.{name}.command.callback", interrupt)
+    said = bitformer(*{"boards": ["boards"], "train": ["train", "-o", "x"]}[name])
+    assert (said.code, said.out, said.err.strip()) == (130, "", "Interrupted")
+
+
+def test_a_defect_keeps_its_traceback(bitformer, monkeypatch):
+    monkeypatch.setattr("bitformer.cli.boards.command.callback", lambda **_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        bitformer("boards")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGINT for a child")
+def test_ctrl_c_ends_training_which_is_resumed(tmp_path):
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "bitformer.cli.main", "train", "--data", "synthetic"]
+    command += ["--config", "tiny", "--epochs", "3", "--qat-epochs", "1", "-o", str(run)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (run / "state.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines()[-1] == "Interrupted"
+    assert "Traceback" not in err
+    before = json.loads((run / "run.json").read_text())["history"]
+    assert 1 <= len(before) < 5
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((run / "run.json").read_text())["history"][: len(before)] == before

@@ -1,0 +1,98 @@
+"""Help is quick, complete, and loads nothing that it does not need."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+
+import click
+import pytest
+
+from bitformer.cli.main import COMMANDS, cli
+
+HEAVY = ("torch", "amaranth", "pandas", "numpy", "rich", "matplotlib", "requests")
+#: Commands that load neither torch nor anything else that only training needs.
+WITHOUT_TORCH = {
+    "boards": ["boards"],
+    "init": ["init", "tiny", "-o", "{out}/m.safetensors"],
+    "info": ["info", "{model}"],
+    "estimate": ["estimate", "{model}"],
+    "elaborate": ["elaborate", "{model}", "-o", "{out}/verilog"],
+    "simulate": ["simulate", "{model}", "--samples", "1"],
+    "build": ["build", "{model}", "--board", "sea", "--plan-only", "-o", "{out}/plan"],
+    "evaluate": ["evaluate", "{model}", "--data", "synthetic"],
+}
+
+
+def loaded(args, names):
+    """Which of the modules ``names`` a command line has loaded at its end."""
+    code = (
+        "import json, sys\n"
+        "from bitformer.cli.main import cli\n"
+        "try:\n"
+        f"    cli({args!r})\n"
+        "finally:\n"
+        f"    print('\\n' + json.dumps([n for n in {names!r} if n in sys.modules]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "Traceback" not in done.stderr, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("args", WITHOUT_TORCH.values(), ids=WITHOUT_TORCH)
+def test_no_torch(args, tiny, tmp_path):
+    args = [arg.format(model=tiny, out=tmp_path) for arg in args]
+    assert loaded(args, ("torch", "pandas", "requests")) == []
+
+
+@pytest.mark.parametrize("args", [["--help"], ["--version"], *([n, "--help"] for n in COMMANDS)])
+def test_help_loads_nothing_heavy(args):
+    assert loaded(args, HEAVY) == []
+
+
+def test_loading_is_noticed(tiny):
+    assert loaded(["info", str(tiny)], ("numpy", "torch")) == ["numpy"]
+
+
+def test_help_is_quick():
+    """Best of three, as a user starts it: a busy machine slows some of them."""
+    seconds = []
+    for _ in range(3):
+        started = time.monotonic()
+        command = [sys.executable, "-m", "bitformer.cli.main", "--help"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        seconds.append(time.monotonic() - started)
+        assert "simulate" in done.stdout
+    assert min(seconds) < 0.5
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_teaches(name, bitformer):
+    said = bitformer(name, "--help")
+    assert said.code == 0
+    assert re.search(rf"^  bitformer {name}\b", said.out, re.M), "an example"
+    assert "--json" in said.out
+    undocumented = [
+        param.name
+        for param in cli.get_command(click.Context(cli), name).params
+        if isinstance(param, click.Option) and not param.help
+    ]
+    assert undocumented == []
+
+
+def test_help_lists_every_command(bitformer):
+    said = bitformer("--help")
+    for name in COMMANDS:
+        assert re.search(rf"^  {name} ", said.out, re.M)
+
+
+def test_nothing_to_do_shows_help_and_is_a_mistake(bitformer):
+    said = bitformer()
+    assert said.code == 2
+    assert "Commands" not in said.out
+    assert "demo" in said.err
+
+
+def test_version(bitformer):
+    assert re.fullmatch(r"bitformer \d+\.\d+\.\d+\S*\n", bitformer("--version").out)

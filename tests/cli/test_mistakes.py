@@ -1,0 +1,257 @@
+"""Every mistake of a user's is one sentence and exit code 2; nothing half done is left."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+ROWS = 300
+
+
+def csv_file(*, rows=ROWS, header="when,power,wind", cell=lambda row: f"{row % 24}.5", when=None):
+    """A CSV file's text: hours from 2024-01-01 on."""
+    when = when or (lambda row: f"2024-01-{row // 24 + 1:02d} {row % 24:02d}:00")
+    return (
+        "\n".join([header, *(f"{when(row)},{cell(row)},{row % 7}" for row in range(rows))]) + "\n"
+    )
+
+
+FILES = {
+    "empty.csv": "",
+    "header.csv": "when,power,wind\n",
+    "numbers.csv": "1,2,3\n4,5,6\n",
+    "twice.csv": csv_file(header="when,power,power"),
+    "words.csv": csv_file(cell=lambda row: "off" if row == 40 else row % 24),
+    "infinite.csv": csv_file(cell=lambda row: "inf" if row == 40 else row % 24),
+    "nan.csv": csv_file(cell=lambda row: "NaN"),
+    "constant.csv": csv_file(cell=lambda row: "7"),
+    "short.csv": csv_file(rows=40),
+    "gaps.csv": csv_file(cell=lambda row: "" if row % 20 < 5 else row % 24),
+    "repeated.csv": csv_file(when=lambda row: f"2024-01-0{1 + (row >= 50)}"),
+    "backwards.csv": csv_file(when=lambda row: f"{2000 - row}"),
+    "months.csv": csv_file(when=lambda row: f"{row // 24 + 1:02d}/01/2024"),
+    "ragged.csv": csv_file() + "2024-02-01 00:00,3\n",
+    "good.csv": csv_file(),
+    "not.safetensors": "this is no model, whatever its name says",
+    "config.json": '{"name": "mine", "window": 24, "d_model": 8}',
+    "typo.json": '{"name": "mine", "window": 24, "d_model": 8, "ffn": 16, "haeds": 2}',
+    "broken.json": '{"name": ',
+    "bits.json": '{"name": "m", "window": 8, "d_model": 8, "ffn": 8, "default": {"weights": 4}}',
+    "occupied/thesis.txt": "do not delete",
+    "plain": "a file",
+    "run/notes.txt": "no run",
+    "damaged/run.json": "{",
+}
+
+
+def rewritten(tiny, path, change):
+    """The tiny model with its header and arrays changed."""
+    with safe_open(tiny, framework="numpy") as file:
+        header = json.loads(file.metadata()["bitformer"])
+        names = file.keys()
+        arrays = {name: file.get_tensor(name) for name in names}
+    change(header, arrays)
+    save_file(arrays, path, metadata={"bitformer": json.dumps(header)})
+
+
+def _set(*keys, value):
+    def change(header, _):
+        for key in keys[:-1]:
+            header = header[key]
+        header[keys[-1]] = value
+
+    return change
+
+
+def _shape(_, arrays):
+    arrays["1.weight"] = np.ascontiguousarray(arrays["1.weight"][:, :-1])
+
+
+def _range(_, arrays):
+    arrays["1.weight"] = np.full_like(arrays["1.weight"], 99)
+
+
+CHANGES = {
+    "version": _set("version", value=99),
+    "format": _set("format", value="onnx"),
+    "field": _set("tensors", 0, "colour", value="red"),
+    "config_field": _set("config", "depth", value=3),
+    "operation": _set("operations", 1, "op", value="Convolution"),
+    "source": _set("operations", 1, "x", value="nowhere"),
+    "shape": _shape,
+    "range": _range,
+    "shift": _set("operations", 1, "shift", value=-3),
+    "bits": _set("tensors", 0, "bits", value=99),
+    "meta": _set("meta", value=[]),
+}
+
+
+@pytest.fixture(scope="module")
+def place(tiny, tmp_path_factory):
+    """A folder with all that can be wrong."""
+    root = tmp_path_factory.mktemp("mistakes")
+    for name, text in FILES.items():
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text(text)
+    (root / "latin.csv").write_bytes(csv_file(header="when,power,höhe").encode("latin-1"))
+    whole = tiny.read_bytes()
+    (root / "good.safetensors").write_bytes(whole)
+    (root / "truncated.safetensors").write_bytes(whole[: len(whole) // 2])
+    (root / "empty.safetensors").write_bytes(b"")
+    save_file({"x": np.zeros(3)}, root / "other.safetensors")
+    for name, change in CHANGES.items():
+        rewritten(tiny, root / f"{name}.safetensors", change)
+    return root
+
+
+M = "{d}/good.safetensors"
+TRAIN = "train --config tiny --epochs 1 --qat-epochs 1 -o {d}/new --target power"
+TIMED = TRAIN + " --time when"
+
+#: Command line -> what the sentence must say. ``{d}`` is the folder of the files above.
+MISTAKES = {
+    # the command line itself
+    "fly": "No such command 'fly'",
+    "info": "Missing argument 'MODEL'",
+    f"info {M} --colour": "No such option.*--colour",
+    f"simulate {M} --samples none": "'none' is not a valid integer",
+    f"simulate {M} --samples 0": "0 is not in the range x>=1",
+    f"simulate {M} --backpressure 1": "1.* is not in the range",
+    f"simulate {M} --seed -1": "-1 is not in the range",
+    f"evaluate {M} --engine vhdl": "'vhdl' is not one of",
+    # model files
+    "info {d}/missing.safetensors": "model file must exist, which .*missing.* does not",
+    "info {d}": "model file must exist",
+    "info {d}/truncated.safetensors": "must be a safetensors file",
+    "info {d}/empty.safetensors": "must be a safetensors file",
+    "info {d}/not.safetensors": "must be a safetensors file",
+    "info {d}/other.safetensors": "must be a bitformer model",
+    "info {d}/version.safetensors": "version must be 1, not 99",
+    "info {d}/format.safetensors": "format must be 'bitformer-integer-model'",
+    "info {d}/field.safetensors": "tensor 0 has an unknown field 'colour'",
+    "info {d}/config_field.safetensors": "config has an unknown field 'depth'",
+    "info {d}/operation.safetensors": "op must be one of .* not 'Convolution'",
+    "info {d}/source.safetensors": "nowhere",
+    "simulate {d}/shape.safetensors": r"weight must be of shape|must read|shape",
+    "estimate {d}/range.safetensors": "weight must be within .* not 99..99",
+    "elaborate {d}/shift.safetensors -o {d}/new": "shift must be .* not -3",
+    "build {d}/bits.safetensors --board sea -o {d}/new": "bits must be .* not 99",
+    "evaluate {d}/meta.safetensors": "meta must be a dict",
+    # configurations
+    "init huge -o {d}/new/m": "config must be one of .* not 'huge'",
+    "init grid-12-32-5 -o {d}/new/m": "weights must be one of .* not 5",
+    "init grid-0-32-4 -o {d}/new/m": "window must be a positive integer, not 0",
+    "init {d}/missing.json -o {d}/new/m": "Config file .* cannot be read: No such file",
+    "init {d}/broken.json -o {d}/new/m": "Config file .* must be JSON",
+    "init {d}/config.json -o {d}/new/m": "config is incomplete",
+    "init {d}/typo.json -o {d}/new/m": "config has an unknown field 'haeds'",
+    "init {d}/bits.json -o {d}/new/m": "config is incomplete or malformed",
+    # data
+    "train --config tiny -o {d}/new": "--data must name a data set or a CSV file",
+    TRAIN + " --data etth9": "Data must be etth1, .* not 'etth9'",
+    TRAIN + " --data {d}/missing.csv": "missing.csv does not exist",
+    "train --data {d}/good.csv -o {d}/new": "Target must name the column .* power, wind",
+    TRAIN + " --data {d}/good.csv --inputs solar": "Column 'solar' is not in .* power, wind",
+    TRAIN + " --data {d}/good.csv --inputs power,power": "one or more different columns",
+    TRAIN + " --data {d}/good.csv --inputs ,": "one or more different columns",
+    TRAIN + " --data {d}/good.csv --time date": "Column 'date' is not in",
+    TRAIN + " --data {d}/empty.csv": "it is empty",
+    TRAIN + " --data {d}/header.csv": "must have at least .* rows",
+    TRAIN + " --data {d}/numbers.csv": "must name the columns, but it holds only numbers",
+    TRAIN + " --data {d}/twice.csv": "a name of its own, but 'power' is there twice",
+    TRAIN + " --data {d}/words.csv": "finite numbers, but line 42 has 'off'",
+    TRAIN + " --data {d}/infinite.csv": "finite numbers, but line 42 has 'inf'",
+    TRAIN + " --data {d}/nan.csv": "must have at least .* rows without a gap",
+    TRAIN + " --data {d}/constant.csv": "Target 'power' .* must change",
+    TRAIN + " --data {d}/short.csv": "must have at least .* rows",
+    TRAIN + " --data {d}/gaps.csv": "the longest stretch",
+    TRAIN + " --data {d}/ragged.csv": "must have 3 cells like the header, not 2",
+    TRAIN + " --data {d}/latin.csv": "must be text in UTF-8",
+    TRAIN + " --data {d}": "must be a CSV file, not a directory",
+    TIMED + " --data {d}/repeated.csv": "the time of line 3 repeats that of line 2",
+    TIMED + " --data {d}/backwards.csv": "the time of line 3 goes back behind",
+    TIMED + " --data {d}/months.csv": "01/01/2024",
+    f"evaluate {M}": "Data must be given with --data",
+    f"evaluate {M} --data {{d}}/good.csv": "Target must name the column",
+    f"evaluate {M} --data synthetic --inputs synthetic,synthetic_1": "1 input column.* not 2",
+    f"simulate {M} --data {{d}}/missing.csv --target x": "missing.csv does not exist",
+    # training
+    TRAIN + " --data {d}/good.csv --window 25": r"patch must divide window \(25\)",
+    TRAIN + " --data {d}/good.csv --weights 5": "weights must be one of .* not 5",
+    TRAIN + " --data {d}/good.csv --activations 9": "activations must be one of .* not 9",
+    TRAIN + " --data {d}/good.csv --epochs 0": "epochs must be a positive integer, not 0",
+    TRAIN + " --data {d}/good.csv --lr nan": "lr must be a positive number, not nan",
+    TRAIN + " --data {d}/good.csv --device toaster": "device must be",
+    "train --data {d}/good.csv --target power --config tiny -o {d}/plain": "cannot be made",
+    "train --data {d}/good.csv --target power --config tiny -o {d}/damaged": "must be JSON",
+    "export {d}/run -o {d}/new/m": "no run.json",
+    "export {d}/missing -o {d}/new/m": "no run.json",
+    "export {d}/damaged -o {d}/new/m": "must be JSON",
+    # hardware
+    f"estimate {M} --part xc7z020": "part must be one of xc7s6, .* not 'xc7z020'",
+    f"estimate {M} --lanes 0": "0 is not in the range",
+    f"estimate {M} --lanes 100000": "100000 is not in the range",
+    f"estimate {M} --place weights": "--place must be STORE=PLACEMENT, not 'weights'",
+    f"estimate {M} --place cache=block": "placement must name a store of .* not 'cache'",
+    f"estimate {M} --place weights=ddr": "placement of weights must be one of .* not 'ddr'",
+    f"estimate {M} --place scores=block --place scores=registers": "one placement",
+    f"estimate {M} --clock -5": "--clock must be a number of megahertz above 0, not -5",
+    f"estimate {M} --clock nan": "--clock must be a number of megahertz above 0, not nan",
+    f"build {M} --board nexys -o {{d}}/new": "Board 'nexys' is unknown; known boards are",
+    f"build {M} --board sea --name 1x -o {{d}}/new": "Design name must be a letter",
+    # places to write to
+    "init tiny -o {d}/occupied": "must be a file, not a directory",
+    "init tiny -o {d}/plain/m.safetensors": "Folder .*plain cannot be made",
+    f"simulate {M} --samples 1 --vcd {{d}}/plain/x.vcd": "Folder .*plain cannot be made",
+    f"elaborate {M} -o {{d}}/occupied": "has files in it and is no bitformer build",
+    f"elaborate {M} -o {{d}}/plain": "is a file; name another one",
+    f"build {M} --board sea -o {{d}}/occupied": "has files in it and is no bitformer build",
+    f"build {M} --board sea -o {{d}}/plain/x": "cannot be written",
+}
+
+
+@pytest.mark.parametrize("line", MISTAKES)
+def test_one_sentence_and_exit_code_two(line, place, bitformer):
+    before = {path: path.stat().st_mtime_ns for path in place.rglob("*") if path.is_file()}
+    said = bitformer(*(word.format(d=place) for word in line.split()))
+    assert said.code == 2, said
+    assert said.out == ""
+    error = said.err.splitlines()[-1]
+    assert error.startswith("Error: ")
+    assert said.err.count("Error: ") == 1
+    assert "Traceback" not in said.err
+    assert re.search(MISTAKES[line], error), error
+    assert not error.rstrip().endswith(":")
+    after = {path: path.stat().st_mtime_ns for path in place.rglob("*") if path.is_file()}
+    assert after == before
+
+
+def test_there_are_more_than_twenty_kinds():
+    assert len(MISTAKES) > 20
+
+
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_with_json_too(as_json, place, bitformer):
+    said = bitformer("info", place / "truncated.safetensors", *as_json)
+    assert (said.code, said.out) == (2, "")
+    assert len(said.err.splitlines()) == 1
+
+
+def test_another_run_in_the_folder(bitformer, tmp_path):
+    options = ["--data", "synthetic", "--config", "tiny", "--epochs", "1", "--qat-epochs", "1"]
+    assert bitformer("train", *options, "-o", tmp_path).code == 0
+    said = bitformer("train", *options, "--seed", "1", "-o", tmp_path)
+    assert said.code == 2
+    assert "seed: 0 there, 1 here" in said.err
+    assert bitformer("train", *options, "--seed", "1", "--restart", "-o", tmp_path).code == 0
+
+
+def test_training_without_torch(bitformer, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    for command in (["train", "--data", "synthetic", "-o", tmp_path / "run"], ["demo"]):
+        said = bitformer(*command)
+        assert said.code == 2
+        assert "Error: Training needs torch, which is not installed" in said.err
