@@ -27,12 +27,12 @@ class TrainSettings:
     seed: int = 0
     epochs: int = 12
     qat_epochs: int = 12
-    lr: float = 2e-3
+    lr: float = 1e-3
     qat_lr: float = 1e-3
     scale_lr: float = 1.0
     batch: int = 32
-    weight_decay: float = 1e-2
-    dropout: float = 0.0
+    weight_decay: float = 0.1
+    dropout: float = 0.1
     patience: int = 5
 
     def __post_init__(self):

@@ -224,18 +224,30 @@ def test_training_forward_is_near_the_evaluated_one():
     assert torch.allclose(forecast, exact_forecast.to(torch.float32), atol=0.1)
 
 
-def test_calibration_clamps_no_input_and_no_target():
-    """Not even those outside the windows that the other scales are taken from."""
+def test_calibration_of_input_and_output_sees_all_windows():
+    """Also those outside the windows that the other scales are taken from."""
     config = CONFIGS["deep"]
-    model = Transformer(config)
     x, y = windows(config, 64), torch.randn(64, config.horizon)
-    x[5, 3, 1], y[60, 2] = -77.0, 33.0
-    calibrate(model, x, y, samples=1)
-    activations = model.activations
-    exponents = activations.exponents()
-    assert -activations.limits("input")[0] * 2.0 ** exponents["input"] >= 77
-    assert activations.limits("output")[1] * 2.0 ** exponents["output"] >= 33
-    assert model.training
+    for size in (1.0, 16.0):
+        model = Transformer(config)
+        calibrate(model, size * x, size * y, samples=1)
+        assert model.training
+        found = model.activations.exponents()
+        for name, values in (("input", x), ("output", y)):
+            best = fake_quant.best_exponent(size * values.reshape(1, -1), -128, 127)
+            assert found[name] == best.item()
+
+
+def test_one_outlier_does_not_take_the_scale():
+    """With 4 bits, covering it would leave nothing of the rest."""
+    config = named_config("grid-12-32-4")
+    model = Transformer(config)
+    x, y = torch.randn(512, 12, 7), torch.randn(512, 1)
+    x[5, 3, 1], y[60] = -77.0, 17.0
+    calibrate(model, x, y)
+    exponents = model.activations.exponents()
+    assert exponents["input"] <= 0
+    assert exponents["output"] <= 0
 
 
 def test_batch_norm_folds_to_its_running_statistics():
