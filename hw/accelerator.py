@@ -71,7 +71,18 @@ class Accelerator(wiring.Component):
         design, geometry, program = self._design, self._design.geometry, self._design.program
         stores = self._stores(m)
         spec = design.model.input
-        act_bits = program.width("act") + 1
+        # an address runs on from an instruction's: to the last element of the deepest store
+        act_bits = max(
+            (elements - 1).bit_length() or 1
+            for elements in (
+                stores["input"].spec.depth,
+                *(
+                    stores[s].spec.depth * geometry.ways
+                    for s in ("activations", "scores")
+                    if s in stores
+                ),
+            )
+        )
         weight_bits = max(
             (stores[name].spec.depth - 1).bit_length() or 1
             for name in ("weights", "dynamic")

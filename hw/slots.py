@@ -16,8 +16,11 @@ def slot_layout(design: Design) -> data.StructLayout:
 
     ``first`` and ``last`` bound a row; the addresses are of this slot's words.
     """
-    program = design.program
+    program, stores = design.program, design.stores
     depth = max(2, len(design.images["parameters"]))
+    # addresses run on from an instruction's to the end of its row
+    words = max(stores[s].depth for s in ("activations", "scores", "position") if s in stores)
+    address = (words - 1).bit_length()
     return data.StructLayout(
         {
             "valid": design.geometry.ways,
@@ -25,8 +28,8 @@ def slot_layout(design: Design) -> data.StructLayout:
             "first": 1,
             "last": 1,
             "parameter": (depth - 1).bit_length(),
-            "dst": program.width("dst"),
-            "res": program.width("res"),
+            "dst": max(program.width("dst"), address),
+            "res": max(program.width("res"), address),
         }
     )
 
