@@ -1,0 +1,154 @@
+"""A synthesized netlist: the cells of a design and the nets between them, as Yosys writes them."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+__all__ = ["Cell", "Netlist", "read_netlist", "signal_of"]
+
+#: Cells that stand for nothing on the chip.
+_NOTES = frozenset({"$scopeinfo"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One primitive. A port's bits are numbers of nets; constants are None."""
+
+    name: str
+    kind: str
+    inputs: Mapping[str, tuple[int | None, ...]]
+    outputs: Mapping[str, tuple[int | None, ...]]
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The name as a person knows it: without the prefixes of Yosys' passes."""
+        return re.sub(r"^\$flatten\\", "", self.name).lstrip("\\")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Netlist:
+    """A flat module.
+
+    Parameters
+    ----------
+    cells : its primitives.
+    inputs, outputs : the module's ports and their nets.
+    names : every name of each net, hidden ones left out; a bit of a vector as ``name[3]``.
+    """
+
+    cells: tuple[Cell, ...]
+    inputs: Mapping[str, tuple[int | None, ...]]
+    outputs: Mapping[str, tuple[int | None, ...]]
+    names: Mapping[int, tuple[str, ...]]
+
+    @cached_property
+    def driver(self) -> dict[int, tuple[Cell, str]]:
+        """The cell and the output port that drive a net."""
+        return {
+            bit: (cell, port)
+            for cell in self.cells
+            for port, bits in cell.outputs.items()
+            for bit in bits
+            if bit is not None
+        }
+
+    @cached_property
+    def counts(self) -> Counter[str]:
+        """How many cells of each kind there are."""
+        return Counter(cell.kind for cell in self.cells)
+
+    def name(self, bit: int) -> str:
+        """The name of a net that says most: where it is driven rather than where it is used."""
+        if self.names.get(bit):
+            return min(self.names[bit], key=_clumsiness)
+        if bit not in self.driver:
+            return f"net {bit}"
+        cell, port = self.driver[bit]
+        if re.match(r"LUT|INV|MUXF|CARRY", cell.kind):
+            return f"logic of {', '.join(self._support(bit)[:4])}"
+        return f"{cell.title}/{port}"
+
+    def _support(self, bit: int) -> list[str]:
+        """The named signals that the logic before an unnamed net is a function of, nearest first."""
+        found: list[str] = []
+        seen, waiting = {bit}, [bit]
+        while waiting:
+            cell = self.driver[waiting.pop(0)][0]
+            for before in (bit for bits in cell.inputs.values() for bit in bits):
+                if before is None or before in seen:
+                    continue
+                seen.add(before)
+                if self.names.get(before) or before not in self.driver:
+                    found.append(signal_of(self.name(before)))
+                elif re.match(r"LUT|INV|MUXF|CARRY", self.driver[before][0].kind):
+                    waiting.append(before)
+        return list(dict.fromkeys(found))
+
+
+def signal_of(name: str) -> str:
+    """A net's name without the number of the bit: ``unit.count[3]`` is ``unit.count``'s."""
+    return re.sub(r"\[\d+\]", "", name)
+
+
+def _clumsiness(name: str) -> tuple[bool, bool, bool, int, str]:
+    unit, _, own = name.rpartition(".")
+    given = own.startswith(("i_", "addr", "w_addr", "w_data", "w_en")) or own.startswith("$")
+    return not unit, "$" in own, given, len(name), name
+
+
+def _bits(bits: Iterable[int | str]) -> tuple[int | None, ...]:
+    return tuple(bit if isinstance(bit, int) else None for bit in bits)
+
+
+def _cell(name: str, data: Mapping[str, Any]) -> Cell:
+    ports: dict[str, dict[str, tuple[int | None, ...]]] = {"input": {}, "output": {}}
+    for port, bits in data["connections"].items():
+        try:
+            direction = data["port_directions"][port]
+        except KeyError:
+            raise ValueError(f"Cell {name} of kind {data['type']} is not a known one") from None
+        ports["output" if direction == "output" else "input"][port] = _bits(bits)
+    return Cell(
+        name=name,
+        kind=data["type"],
+        inputs=ports["input"],
+        outputs=ports["output"],
+        parameters=data.get("parameters", {}),
+    )
+
+
+def read_netlist(data: Mapping[str, Any], *, module: str = "top") -> Netlist:
+    """The module ``module`` of what ``write_json`` wrote.
+
+    Raises
+    ------
+    ValueError
+        If there is no such module, or it has a cell whose ports have no direction.
+    """
+    try:
+        found = data["modules"][module]
+    except (KeyError, TypeError):
+        raise ValueError(f"Netlist must have a module {module!r}") from None
+    names: dict[int, list[str]] = {}
+    for name, net in found["netnames"].items():
+        if net.get("hide_name"):
+            continue
+        bits = _bits(net["bits"])
+        for number, bit in enumerate(bits):
+            if bit is not None:
+                names.setdefault(bit, []).append(f"{name}[{number}]" if len(bits) > 1 else name)
+    ports: dict[str, dict[str, tuple[int | None, ...]]] = {"input": {}, "output": {}}
+    for name, port in found["ports"].items():
+        ports["output" if port["direction"] == "output" else "input"][name] = _bits(port["bits"])
+    return Netlist(
+        cells=tuple(
+            _cell(name, cell) for name, cell in found["cells"].items() if cell["type"] not in _NOTES
+        ),
+        inputs=ports["input"],
+        outputs=ports["output"],
+        names={bit: tuple(found) for bit, found in names.items()},
+    )
