@@ -212,7 +212,6 @@ class Accelerator(wiring.Component):
 
     def _engine(self, m, stores, walker, operands, engine):
         """Weights, or keys and values in their place, meet the activation at the first column."""
-        geometry = self._design.geometry
         late = OPERAND - READ_LATENCY - 1
         address = delay(m, walker.o_weight, late, name="weight")
         op = delay(m, walker.o_op, OPERAND - 1, name="weight_op")

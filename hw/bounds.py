@@ -1,4 +1,4 @@
-"""What an accumulator can reach, from the actual weights; and whether two products may be packed."""
+"""What an accumulator and a result can reach, from the actual integers."""
 
 from dataclasses import dataclass
 

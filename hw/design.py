@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bitformer.model.ir import IntegerModel
+
 from .program import Program
 from .schedule import Schedule
 from .store import StoreSpec

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bitformer.model import ir
+
 from .design import Geometry
 from .layers import Layout, Lowered
 from .pipeline import signed_bits

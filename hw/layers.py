@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bitformer.model import ir
+
 from .program import Addend, Destination, Factor, Operation, Source
 from .schedule import Read, Row, Stage
 

@@ -41,7 +41,7 @@ def by_operation(m: Module, op: Value, values: Sequence[int], *, name: str) -> V
 
 
 def multiply_in_luts(a: Value, b: Value) -> Value:
-    """``a * b`` as a sum of shifted rows, for products too small for a DSP block; ``b`` unsigned."""
+    """``a * b`` as a sum of shifted rows, for products too small for a DSP; ``b`` is unsigned."""
     rows: list[Value] = [Mux(b[i], a, 0) << i for i in range(len(b))]
     while len(rows) > 1:
         paired = [x + y for x, y in zip(rows[0::2], rows[1::2], strict=False)]

@@ -4,13 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from bitformer.model.errors import UserError
+
 from .parts import Part
 from .store import PLACEMENTS, StoreSpec
+from .tiling import RAMB18_SHAPES, best_tiling, rest_of
 
 __all__ = ["Cost", "cost", "place"]
-
-#: Depth and width of a RAMB18 with one write and one read port.
-RAMB18_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +29,13 @@ def _blocks(depth: int, width: int) -> int:
 def cost(spec: StoreSpec, placement: str) -> Cost:
     """Resources of a store in a placement; ``auto`` is no placement and is refused."""
     ports = spec.read_ports
+    if spec.tiles:
+        rest = [
+            cost(StoreSpec(name="rest", depth=rows, width=bits, rom=True), "distributed").luts
+            for _, rows, _, bits in rest_of(spec.depth, spec.width, spec.tiles)
+        ]
+        muxes = sum(tile.width for tile in spec.tiles if tile.rows < spec.depth)
+        return Cost(ramb18=sum(tile.ramb18 for tile in spec.tiles), luts=sum(rest) + muxes)
     if placement == "block":
         width = spec.width
         if spec.granule and spec.granule not in (spec.width, 8, 9):
@@ -81,6 +87,7 @@ def place(
     free = part.ramb18 - sum(
         cost(spec, "block").ramb18 for spec in specs if placed[spec.name] == "block"
     )
+    named = {spec.name: spec for spec in specs}
     candidates = []
     for spec in specs:
         if placed[spec.name] != "auto":
@@ -88,8 +95,19 @@ def place(
         inside, blocks = cost(spec, "distributed"), cost(spec, "block").ramb18
         candidates.append(((inside.luts + inside.lutram) / blocks, blocks, spec.name))
         placed[spec.name] = "distributed"
+    cut = {}
     for saving, blocks, name in sorted(candidates, reverse=True):
-        if blocks <= free and saving >= 32:
+        spec = named[name]
+        if saving < 32:
+            continue
+        if blocks <= free:
             placed[name] = "block"
             free -= blocks
-    return {spec.name: replace(spec, placement=placed[spec.name]) for spec in specs}
+        elif spec.rom and free:
+            # too large for the blocks that are left: put in them what they hold
+            placed[name], cut[name] = "block", best_tiling(spec.depth, spec.width, free)
+            free -= sum(tile.ramb18 for tile in cut[name])
+    return {
+        spec.name: replace(spec, placement=placed[spec.name], tiles=cut.get(spec.name, ()))
+        for spec in specs
+    }

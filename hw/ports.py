@@ -4,6 +4,8 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .timing import FETCH
+
 __all__ = ["InputPort", "OutputPort"]
 
 
@@ -11,6 +13,8 @@ class InputPort(wiring.Component):
     """Writes a window's samples, in order of steps and channels, and counts them.
 
     When the window is complete nothing is taken until ``i_release``: its samples have been read.
+    Nor is anything taken after reset until the first instruction has been fetched (``FETCH``
+    cycles), so that the first inference takes as long as every other.
     The last step's samples are also kept by themselves, for two windows in turn.
 
     Members
@@ -42,9 +46,12 @@ class InputPort(wiring.Component):
         m = Module()
         total = self._steps * self._channels
         half = Signal()
+        asleep = Signal(range(FETCH + 1), init=FETCH)
+        with m.If(asleep != 0):
+            m.d.sync += asleep.eq(asleep - 1)
         channel = Signal(range(max(2, self._channels)))
         m.d.comb += [
-            self.i.ready.eq(self.o_count != total),
+            self.i.ready.eq((self.o_count != total) & (asleep == 0)),
             self.o_en.eq(self.i.valid & self.i.ready),
             self.o_addr.eq(self.o_count),
             self.o_data.eq(self.i.payload),

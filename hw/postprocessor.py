@@ -98,7 +98,7 @@ class PostProcessor(wiring.Component):
             reset_less=False,
         )
         layout = slot_layout(self._design)
-        drain_view, vector_view = data.View(layout, drain), data.View(layout, vector)
+        vector_view = data.View(layout, vector)
         is_vector = vector_view.valid.any()
         return data.View(layout, Mux(is_vector, vector, drain)), is_vector
 

@@ -116,7 +116,7 @@ class RowMaximum(wiring.Component):
 
     Members
     -------
-    i_score, i_valid : ``ways`` scores, each with its valid bit. i_first, i_last : bounds of the row.
+    i_score, i_valid : ``ways`` scores, each with its valid bit. i_first, i_last : the row's bounds.
     """
 
     def __init__(self, *, ways: int):

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from amaranth.hdl import Module, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
+
+from .tiling import Tile, rest_of
 
 __all__ = ["PLACEMENTS", "READ_LATENCY", "Store", "StoreSpec", "placement_attributes"]
 
@@ -28,7 +30,10 @@ def placement_attributes(placement: str, *, rom: bool) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class StoreSpec:
-    """Shape of a memory: ``depth`` words of ``width`` bits, written in ``granule``-bit parts."""
+    """Shape of a memory: ``depth`` words of ``width`` bits, written in ``granule``-bit parts.
+
+    A ROM placed in ``block`` may have ``tiles``: only those are in block RAM, the rest in LUTs.
+    """
 
     name: str
     depth: int
@@ -37,6 +42,7 @@ class StoreSpec:
     read_ports: int = 1
     rom: bool = False
     placement: str = "auto"
+    tiles: tuple[Tile, ...] = ()
 
     @property
     def bits(self) -> int:
@@ -93,6 +99,63 @@ class Store(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        if self._spec.tiles:
+            self._tiled(m)
+        else:
+            self._whole(m)
+        return m
+
+    def _rom(self, m: Module, name: str, init: list[int], width: int, placement: str):
+        """Read port data of a part of a tiled ROM, a cycle after the address."""
+        m.submodules[name] = mem = memory.Memory(
+            shape=unsigned(width),
+            depth=max(2, len(init)),
+            init=init,
+            attrs=placement_attributes(placement, rom=True),
+        )
+        port = mem.read_port()
+        m.d.comb += port.addr.eq(self.addr_0)
+        return port
+
+    def _tiled(self, m: Module) -> None:
+        """Tiles side by side, each in block RAM for its first rows and in LUTs for the others."""
+        spec = self._spec
+        words = list(self._init) + [0] * (spec.depth - len(self._init))
+
+        def part(row: int, rows: int, bit: int, bits: int) -> list[int]:
+            return [word >> bit & ((1 << bits) - 1) for word in words[row : row + rows]]
+
+        fields: list[Value] = []
+        rest = {
+            bit: (row, rows, bits)
+            for row, rows, bit, bits in rest_of(spec.depth, spec.width, spec.tiles)
+        }
+        bit = 0
+        for number, tile in enumerate(spec.tiles):
+            init = part(0, tile.rows, tile.first, tile.width)
+            field: Value = self._rom(m, f"block_{number}", init, tile.width, "block").data
+            if tile.first in rest:
+                row, rows, bits = rest[tile.first]
+                # rows beyond the tile: addressed from 0, chosen a cycle later
+                low = self._rom(
+                    m, f"rest_{number}", part(row, rows, tile.first, bits), bits, "distributed"
+                )
+                beyond = Signal(name=f"beyond_{number}", reset_less=True)
+                m.d.comb += low.addr.eq(self.addr_0 - row)
+                m.d.sync += beyond.eq(self.addr_0 >= row)
+                field = Mux(beyond, low.data, field)
+            fields.append(field)
+            bit = tile.first + tile.width
+        if bit in rest:
+            row, rows, bits = rest[bit]
+            fields.append(
+                self._rom(m, "beside", part(row, rows, bit, bits), bits, "distributed").data
+            )
+        data = Signal(spec.width, name="q_0", reset_less=True)
+        m.d.sync += data.eq(Cat(fields))
+        m.d.comb += self.data_0.eq(data)
+
+    def _whole(self, m: Module) -> None:
         spec = self._spec
         m.submodules.mem = mem = memory.Memory(
             shape=unsigned(spec.width),
@@ -114,4 +177,3 @@ class Store(wiring.Component):
                 write.data.eq(self.w_data),
                 write.en.eq(self.w_en),
             ]
-        return m

@@ -27,6 +27,8 @@ NORM_DELAY = 2
 OUTPUT = 1
 #: Shortest distance of two issues: what fetching and decoding takes.
 MIN_ISSUE = 5
+#: From reset to an input whose arrival could issue the first instruction.
+FETCH = MIN_ISSUE - 2
 #: Rows between issue and drain, at most: the depth of the post-processor's queue.
 QUEUE = 8
 #: From the last slot of a program to the first issue of the next inference.

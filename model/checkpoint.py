@@ -90,7 +90,7 @@ def _build(kind: type, data: object, where: str, types: dict[str, type]):
         raise UserError(f"{where} is incomplete: {error}") from None
 
 
-_TENSOR_TYPES = {"name": str, "component": str}
+_TENSOR_TYPES = {"name": str, "component": str, "narrow": bool}
 _OP_TYPES = {
     **dict.fromkeys(("x", "y", "q", "k", "v", "scores"), str),
     **dict.fromkeys(_ARRAYS, np.ndarray),

@@ -32,7 +32,10 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class Tensor:
-    """A stored tensor of ``rows`` x ``features`` signed integers of ``bits`` bits."""
+    """A stored tensor of ``rows`` x ``features`` signed integers of ``bits`` bits.
+
+    ``narrow`` leaves out the lowest number, as for weights: keys and values play their part.
+    """
 
     name: str
     rows: int
@@ -41,10 +44,11 @@ class Tensor:
     exponent: int
     zero: int = 0
     component: str = ""
+    narrow: bool = False
 
     @property
     def low(self) -> int:
-        return -(1 << (self.bits - 1))
+        return -(1 << (self.bits - 1)) + self.narrow
 
     @property
     def high(self) -> int:

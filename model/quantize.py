@@ -88,7 +88,7 @@ def tensor_specs(config: TransformerConfig, exponents: Mapping[str, int]) -> dic
     n, d = config.tokens, config.d_model
     specs: dict[str, Tensor] = {}
 
-    def add(name, rows, features, component, *, bits=None, zero=0):
+    def add(name, rows, features, component, *, bits=None, zero=0, narrow=False):
         bits = bits or config.bits(component).activations
         specs[name] = Tensor(
             name=name,
@@ -98,6 +98,7 @@ def tensor_specs(config: TransformerConfig, exponents: Mapping[str, int]) -> dic
             exponent=int(exponents[name]),
             zero=zero,
             component=component,
+            narrow=narrow,
         )
 
     add("input", config.window, config.inputs, "Linput", bits=config.input_bits)
@@ -108,7 +109,7 @@ def tensor_specs(config: TransformerConfig, exponents: Mapping[str, int]) -> dic
     for layer in range(config.layers):
         prefix = f"layers.{layer}."
         for name in "qkv":
-            add(prefix + name, n, d, "MHA")
+            add(prefix + name, n, d, "MHA", narrow=name != "q")
         specs[prefix + "scores"] = Tensor(
             name=prefix + "scores",
             rows=n * config.heads,
@@ -123,7 +124,9 @@ def tensor_specs(config: TransformerConfig, exponents: Mapping[str, int]) -> dic
         hidden_bits = config.bits("FFN").activations
         add(prefix + "hidden", n, config.ffn, "FFN", zero=-(1 << (hidden_bits - 1)))
         add(prefix + "add2", n, d, "AddFFN")
-        add(prefix + "norm2", n, d, "BNFFN")
+        # the mean over time is a product with ones, in which the last norm is the weight
+        pooled = config.pooling == "mean" and layer == config.layers - 1
+        add(prefix + "norm2", n, d, "BNFFN", narrow=pooled)
     if config.pooling == "mean":
         add("pooled", 1, d, "GAP")
     add("output", 1, config.horizon, "Loutput", bits=config.output_bits)

@@ -1,4 +1,4 @@
-"""What every result of the post-processor must be, in the order in which the hardware makes them."""
+"""What every result of the hardware must be, in the order in which it is made."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
