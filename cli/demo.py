@@ -3,8 +3,9 @@
 import dataclasses
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,7 +17,7 @@ from .estimate import estimate_data
 from .export import export_to
 from .options import PATH
 from .progress import sample_bar
-from .report import Report, json_option
+from .report import Report, json_option, program
 from .scores import Scores, mse
 from .simulate import cycles_kept, simulation_data
 from .train import MODEL_FILE, require_torch, scored
@@ -55,7 +56,7 @@ def _data(config: "TransformerConfig", report: Report) -> tuple[str, "Dataset"]:
     """ETTh1, or the synthetic series where it cannot be had."""
     from bitformer.model.datasets import SYNTHETIC, load_dataset
 
-    sizes = {"window": config.window, "horizon": config.horizon}
+    sizes: dict[str, Any] = {"window": config.window, "horizon": config.horizon}
     try:
         return DATA, load_dataset(DATA, **sizes)
     except UserError as error:
@@ -103,49 +104,52 @@ def _simulate(
     )
 
 
-def _errors(report: Report, full: Scores, hardware: _Hardware) -> None:
-    some = hardware.scores
-    rows: list[tuple[str, str, str]] = []
+def _errors(full: Scores, some: Scores) -> Iterator[tuple[str, str, str]]:
     for name, error in full.models.items():
-        beside = f"{some.models['integer']:.4f}" if name == "integer" else ""
-        rows.append((name, f"{error:.4f}", beside))
-    rows.append(("simulated hardware", "", f"{some.models['hardware']:.4f}"))
+        yield name, _rounded(error), _rounded(some.models[name]) if name in some.models else ""
+    yield "simulated hardware", "", _rounded(some.models["hardware"])
     for name, baseline in full.baselines.items():
-        pair = (baseline, some.baselines[name])
-        rows.append((name, *("-" if error is None else f"{error:.4f}" for error in pair)))
-    report.table(
-        (
-            "forecast",
-            f"MSE, all {len(full.dataset.test)} test windows",
-            f"MSE, the {len(some.dataset.test)} simulated",
-        ),
-        rows,
-        title=f"{full.dataset.name}, {full.dataset.target}: {full.dataset.train.window} steps in,"
-        f" {full.dataset.train.horizon} out; standardised",
-    )
+        yield name, _rounded(baseline), _rounded(some.baselines[name])
 
 
-def _facts(report: Report, hardware: _Hardware, files: dict[str, str]) -> None:
+def _rounded(error: float | None) -> str:
+    return "-" if error is None else f"{error:.4f}"
+
+
+def _facts(hardware: _Hardware) -> Iterator[tuple[str, str, str]]:
     result, simulation = hardware.estimate, hardware.simulation
-    exact = "bit exact" if simulation.bit_exact else f"NOT bit exact: {simulation.difference}"
-    rows: list[tuple[str, str]] = [
-        ("hardware against reference", f"{exact}, {len(simulation.tensors)} tensors"),
-        (
-            "latency",
-            f"{simulation.latency[0]} cycles simulated, {result.latency} predicted:"
-            f" {result.latency_us:.1f} us at {result.clock_hz / 1e6:g} MHz",
-        ),
-        (
-            "throughput",
-            f"one inference every {result.interval} cycles ({result.interval_us:.1f} us),"
-            f" {result.macs_per_cycle:.1f} of {result.peak} MACs a cycle",
-        ),
-    ]
+    clock, latency = result.clock_hz / 1e6, simulation.latency[0]
+    tensors = len(simulation.tensors)
+    yield "accelerator", "predicted", "simulated"
+    yield (
+        f"{tensors} tensors, bit for bit",
+        "equal",
+        "equal" if simulation.bit_exact else "NOT equal",
+    )
+    yield "latency in cycles", str(result.latency), str(latency)
+    yield f"latency at {clock:g} MHz", f"{result.latency_us:.1f} us", f"{latency / clock:.1f} us"
+    intervals = " ".join(map(str, sorted(set(simulation.interval))))
+    yield "cycles from one inference to the next", str(result.interval), intervals
+    yield f"MACs a cycle, of {result.peak}", f"{result.macs_per_cycle:.1f}", ""
     for use in result.uses:
         over = f", {use.over} too many" if use.over else ""
-        rows.append((use.resource, f"{use.used} of {use.available} on the {result.part}{over}"))
-    rows += list(files.items())
-    report.table(("accelerator", ""), rows, words=2)
+        yield f"{use.resource}, of {use.available} on the {result.part}", f"{use.used}{over}", ""
+
+
+def _show(report: Report, full: Scores, hardware: _Hardware) -> None:
+    """The table at the end."""
+    dataset, windows = full.dataset, full.dataset.test
+    report.table(
+        (
+            "mean squared error, standardised",
+            f"all {len(windows)} test windows",
+            f"the {len(hardware.scores.dataset.test)} simulated",
+        ),
+        [*_errors(full, hardware.scores), None, *_facts(hardware)],
+        title=f"{dataset.name}, {dataset.target}: {windows.window} steps in, {windows.horizon} out",
+    )
+    if not hardware.simulation.bit_exact:
+        report.line(f"NOT bit exact: {hardware.simulation.difference}")
 
 
 @click.command("demo")
@@ -185,7 +189,7 @@ def command(output: Path, samples: int, quick: bool, report: Report) -> None:
     data, dataset = _data(config, report)
     steps(f"Training {CONFIG} on {data}: floats, then with rounding (a few minutes)")
     run = output / (f"train-{data}-quick" if quick else f"train-{data}")
-    settings = {"epochs": 1, "qat_epochs": 1} if quick else {}
+    settings: dict[str, Any] = {"epochs": 1, "qat_epochs": 1} if quick else {}
     result = train(config, dataset, run_dir=run, **settings)
     write_source(run, data=data, target=None, inputs=None, time=None)
 
@@ -207,15 +211,16 @@ def command(output: Path, samples: int, quick: bool, report: Report) -> None:
     write_plan(design, board, name=name, output=plan)
     report.note(f"Done in {steps.seconds:.0f} s")
 
-    files = {"integer model": str(path), "build plan": f"{plan} (run: sh build_{name}.sh)"}
-    _errors(report, full, hardware)
-    _facts(report, hardware, files)
+    _show(report, full, hardware)
+    report.line(f"Integer model: {path}")
+    report.line(f"Build plan:    {plan} (where Vivado is: sh build_{name}.sh)")
+    report.line(f"All figures:   {output / RESULT_FILE}")
     if quick:
         report.line("Trained for two epochs only: the errors say little.")
     report.line("Next, with a CSV file of your own:")
-    report.line("  bitformer train --data my.csv --target COLUMN --time COLUMN -o runs/mine")
-    report.line("  bitformer simulate runs/mine/model.safetensors")
-    report.line(f"  bitformer build runs/mine/model.safetensors --board {BOARD} -o build/mine")
+    report.line(f"  {program()} train --data my.csv --target COLUMN --time COLUMN -o runs/mine")
+    report.line(f"  {program()} simulate runs/mine/{MODEL_FILE}")
+    report.line(f"  {program()} build runs/mine/{MODEL_FILE} --board {BOARD} -o build/mine")
     facts = {
         "config": CONFIG,
         "quick": quick,

@@ -28,7 +28,7 @@ def _integers(op: "Operation") -> tuple[int, int]:
             continue
         width = int(np.maximum(value, ~value).max()).bit_length() + 1
         count += 0 if name == "multiplier" and hasattr(op, "weight") else value.size
-        bits += value.size * (op.weight_bits if name == "weight" else width)
+        bits += value.size * (getattr(op, "weight_bits", width) if name == "weight" else width)
     return count, bits
 
 

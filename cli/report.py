@@ -5,8 +5,11 @@ the standard error then. Without it, results go to the standard output, notes to
 """
 
 import json
+import shutil
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,10 +17,16 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Report", "json_option"]
+__all__ = ["Report", "json_option", "program"]
 
 #: Columns of text where nobody's terminal says how many there are.
 WIDTH = 100
+
+
+def program() -> str:
+    """How this program is called from here: by its path, if it is not on the PATH."""
+    own = Path(sys.argv[0])
+    return "bitformer" if shutil.which("bitformer") or own.stem != "bitformer" else str(own)
 
 
 class Report:
@@ -47,14 +56,14 @@ class Report:
     def table(
         self,
         columns: Sequence[str],
-        rows: Iterable[Sequence[object]],
+        rows: Iterable[Sequence[object] | None],
         *,
         title: str | None = None,
         words: int = 1,
     ) -> None:
         """A table whose first ``words`` columns are text and whose others are aligned as numbers.
 
-        A row of None draws a line.
+        None in place of a row draws a line.
         """
         from rich import box
         from rich.table import Table
@@ -70,7 +79,10 @@ class Report:
         for number, name in enumerate(columns):
             table.add_column(Text(name), justify="left" if number < words else "right")
         for row in rows:
-            table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+            if row is None:
+                table.add_section()
+            else:
+                table.add_row(*(Text(str(cell)) for cell in row))
         self.console.print(table)
 
     def data(self, data: Mapping[str, object]) -> None:

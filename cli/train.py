@@ -2,7 +2,7 @@
 
 import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,7 +11,7 @@ from bitformer.model.errors import UserError
 from .data import write_source
 from .export import export_to
 from .options import PATH, columns_of, data_options, load_config
-from .report import Report, json_option
+from .report import Report, json_option, program
 from .scores import Scores, mse, show_scores
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def command(
     restart: bool,
     output: Path,
     report: Report,
-    **settings: float | None,
+    **settings: Any,
 ) -> None:
     """Train a quantized Transformer and write the integer model RUN/model.safetensors.
 
@@ -168,7 +168,7 @@ def command(
     scores = scored(result, export_to(output, path), dataset)
     show_scores(report, scores)
     report.line(f"Trained in {result.seconds:.0f} s. Integer model: {path}")
-    report.line(f"Next: bitformer simulate {path}")
+    report.line(f"Next: {program()} simulate {path}")
     report.data(
         {
             "run": str(output),

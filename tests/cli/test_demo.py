@@ -1,0 +1,79 @@
+"""The demo's shape, on a small model and generated data."""
+
+import json
+
+import pytest
+
+import bitformer.cli.demo as demo
+from bitformer.model.checkpoint import load_model
+from bitformer.model.errors import UserError
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """The demo with the tiny model on the synthetic series."""
+    monkeypatch.setattr(demo, "CONFIG", "tiny")
+    monkeypatch.setattr(demo, "DATA", "synthetic")
+
+
+def test_demo_ends_with_a_table_and_files(small, bitformer, tmp_path):
+    options = ["demo", "--quick", "--samples", "2", "-o", tmp_path]
+    said = bitformer(*options, "--json")
+    assert said.code == 0
+    data = said.data
+    assert data == json.loads((tmp_path / "results.json").read_text())
+    errors = data["test_mse"]
+    assert list(errors) == ["float Transformer", "quantized (QAT)", "integer"]
+    assert errors["integer"] == pytest.approx(errors["quantized (QAT)"], rel=1e-12)
+    some = data["simulated"]["test_mse"]
+    assert some["hardware"] == some["integer"]
+    assert data["simulated"]["test_windows"] == 2
+    assert data["simulation"]["bit_exact"] is True
+    assert data["simulation"]["latency_cycles"][0] == data["estimate"]["latency_cycles"]
+    assert data["estimate"]["part"] == "xc7s15"
+    assert load_model(data["model"]).config.name == "tiny"
+    assert (tmp_path / "build-sea" / "build_tiny.sh").is_file()
+    for row in ("float Transformer", "simulated hardware", "repeat last value", "repeat last day"):
+        assert row in said.err
+    for row in ("linear", "DSP", "RAMB18", "bit for bit", "Build plan", str(tmp_path), "xc7s15"):
+        assert row in said.err
+    again = bitformer(*options)
+    assert again.code == 0
+    assert "Trained for two epochs only" in again.out
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["train_seconds"] == data["train_seconds"], "resumed, not repeated"
+
+
+def test_without_the_data_it_says_so(monkeypatch, bitformer, tmp_path):
+    from bitformer.model import datasets
+
+    original = datasets.load_dataset
+
+    def offline(name, **options):
+        if name == "etth1":
+            raise UserError("Data set file ETTh1.csv is not here")
+        return original(name, **options)
+
+    monkeypatch.setattr(datasets, "load_dataset", offline)
+    monkeypatch.setattr(demo, "CONFIG", "tiny")
+    said = bitformer("demo", "--quick", "--samples", "1", "-o", tmp_path, "--json")
+    assert said.code == 0
+    assert said.data["data"]["name"] == "synthetic"
+    assert "ETTh1.csv is not here" in said.err
+    assert "The demo goes on with the synthetic series" in said.err
+
+
+def test_hardware_that_differs_is_exit_code_one(small, bitformer, tmp_path, monkeypatch):
+    import bitformer.sim.run as run
+
+    right = run.reference.run
+
+    def wrong(model, x):
+        values = dict(right(model, x))
+        values["output"] = values["output"] + 1
+        return values
+
+    monkeypatch.setattr(run.reference, "run", wrong)
+    said = bitformer("demo", "--quick", "--samples", "1", "-o", tmp_path)
+    assert said.code == 1
+    assert "NOT bit exact: output[0, 0]" in said.out
