@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 __all__ = ["Cell", "Netlist", "read_netlist", "signal_of"]
@@ -25,8 +26,9 @@ class Cell:
 
     @property
     def title(self) -> str:
-        """The name as a person knows it: without the prefixes of Yosys' passes."""
-        return re.sub(r"^\$flatten\\", "", self.name).lstrip("\\")
+        """The name as a person knows it: no prefix of Yosys' passes, no part of a memory."""
+        name = re.sub(r"^\$flatten\\", "", self.name).lstrip("\\")
+        return re.sub(r"(\.\d+)+$", "", name) if self.kind.startswith("RAM") else name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +75,7 @@ class Netlist:
         return f"{cell.title}/{port}"
 
     def _support(self, bit: int) -> list[str]:
-        """The named signals that the logic before an unnamed net is a function of, nearest first."""
+        """The named signals that an unnamed net is a function of, nearest first."""
         found: list[str] = []
         seen, waiting = {bit}, [bit]
         while waiting:
@@ -96,7 +98,7 @@ def signal_of(name: str) -> str:
 
 def _clumsiness(name: str) -> tuple[bool, bool, bool, int, str]:
     unit, _, own = name.rpartition(".")
-    given = own.startswith(("i_", "addr", "w_addr", "w_data", "w_en")) or own.startswith("$")
+    given = own.startswith(("i_", "addr", "port_", "w_addr", "w_data", "w_en", "$"))
     return not unit, "$" in own, given, len(name), name
 
 
@@ -121,8 +123,13 @@ def _cell(name: str, data: Mapping[str, Any]) -> Cell:
     )
 
 
-def read_netlist(data: Mapping[str, Any], *, module: str = "top") -> Netlist:
-    """The module ``module`` of what ``write_json`` wrote.
+def read_netlist(
+    data: Mapping[str, Any],
+    *,
+    module: str = "top",
+    aliases: Mapping[str, str] = MappingProxyType({}),
+) -> Netlist:
+    """The module ``module`` of what ``write_json`` wrote; ``aliases`` are more names for names.
 
     Raises
     ------
@@ -139,8 +146,12 @@ def read_netlist(data: Mapping[str, Any], *, module: str = "top") -> Netlist:
             continue
         bits = _bits(net["bits"])
         for number, bit in enumerate(bits):
-            if bit is not None:
-                names.setdefault(bit, []).append(f"{name}[{number}]" if len(bits) > 1 else name)
+            if bit is None:
+                continue
+            own = f"{name}[{number}]" if len(bits) > 1 else name
+            names.setdefault(bit, []).append(own)
+            if own in aliases:
+                names[bit].append(aliases[own])
     ports: dict[str, dict[str, tuple[int | None, ...]]] = {"input": {}, "output": {}}
     for name, port in found["ports"].items():
         ports["output" if port["direction"] == "output" else "input"][name] = _bits(port["bits"])
