@@ -57,7 +57,7 @@ def show_estimate(report: Report, design: "Design", result: "Estimate") -> None:
             (
                 store.name,
                 "ROM" if store.rom else "RAM",
-                store.placement,
+                "block, rest LUT" if store.ramb18 and store.luts else store.placement,
                 store.depth,
                 store.width,
                 store.bits,

@@ -1,0 +1,65 @@
+"""What the README and the helps tell people to type is accepted, and what they name is there."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from bitformer.cli.main import COMMANDS, cli
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def command_lines(text):
+    """Arguments of every ``bitformer`` line that stands indented in ``text``."""
+    lines = re.findall(r"^ {4,}bitformer (.*)$", re.sub(r"\\\n\s*", "", text), re.M)
+    return [shlex.split(re.split(r" {4,}", line)[0]) for line in lines]
+
+
+def helps():
+    for name in COMMANDS:
+        help_text = cli.get_command(click.Context(cli), name).help
+        yield from command_lines(re.sub(r"^", "    ", help_text, flags=re.M))
+
+
+def parse(args):
+    """Take a command line as click does, without running it."""
+    command = cli.get_command(click.Context(cli), args[0])
+    assert command is not None, args
+    return command.make_context(args[0], list(args[1:]))
+
+
+EXAMPLES = [*command_lines(README), *helps()]
+
+
+@pytest.mark.parametrize("args", EXAMPLES, ids=" ".join)
+def test_example_is_accepted(args):
+    parse(args)
+
+
+def test_examples_are_found():
+    assert {args[0] for args in command_lines(README)} >= {"init", "train", "simulate", "build"}
+    assert {args[0] for args in helps()} == set(COMMANDS)
+    with pytest.raises(click.UsageError):
+        parse(["train", "--no-such-option"])
+
+
+def test_every_command_and_folder_is_in_the_readme():
+    tables = "\n".join(line for line in README.splitlines() if line.startswith("|"))
+    for name in COMMANDS:
+        assert f"`{name}`" in tables
+    folders = re.findall(r"^\| `(\w+)/` \|", README, re.M)
+    assert set(folders) == {"model", "hw", "sim", "boards", "search", "cli", "tests"}
+    for name in (*folders, *re.findall(r"\w+/\w+\.py", README)):
+        assert (ROOT / name).exists(), name
+
+
+def test_make_targets_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    targets = re.findall(r"\bmake (\w+)", README)
+    assert {"demo", "test"} <= set(targets)
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.M), target
