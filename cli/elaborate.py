@@ -66,9 +66,10 @@ def command(
     """Write MODEL's accelerator to DIR: a Verilog module without anything of a board in it.
 
     Its ports are a clock, a reset, and two streams (payload, valid, ready): numbers in, one window
-    after another, and results out; the o_trace ports are for comparison and may stay open. DIR/bitformer.json holds the units' widths, the program with its
-    timetable, the bound of each accumulator, and the estimate. What bitformer wrote to DIR before
-    is replaced; a folder with other files is refused.
+    after another, and results out; the o_trace ports are for comparison and may stay open.
+    DIR/bitformer.json holds the units' widths, the program with its timetable, the bound of each
+    accumulator, and the estimate. What bitformer wrote to DIR before is replaced; a folder with
+    other files is refused.
 
     \b
     bitformer elaborate m.safetensors -o build/verilog
