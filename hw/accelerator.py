@@ -13,7 +13,7 @@ from .ports import InputPort, OutputPort
 from .postprocessor import PostProcessor
 from .program import Destination, Source
 from .sequencer import Sequencer
-from .slots import Drain, Vector
+from .slots import PLACE_BITS, Drain, Vector
 from .softmax import Reciprocal, RowMaximum
 from .store import READ_LATENCY, Store, StoreSpec
 from .timing import OPERAND, PRODUCT
@@ -256,12 +256,18 @@ class Accelerator(wiring.Component):
         """A group's end follows its activations down the pipeline to the drain."""
         flags = Cat(walker.o_last, walker.o_begin, walker.o_end)
         done = delay(m, flags, PRODUCT - 1, name="group_end", reset_less=False)
-        accumulators = Array(engine.o_p[j] for j in range(self._design.geometry.columns))
+        columns, four = self._design.geometry.columns, 1 << PLACE_BITS
+        groups = Array(
+            Array(engine.o_p[j] for j in range(start, min(start + four, columns)))[
+                drain.o_places.word_select(start // four, PLACE_BITS)
+            ]
+            for start in range(0, columns, four)
+        )
         m.d.comb += [
             drain.i_done.eq(done[0]),
             drain.i_begin.eq(done[1]),
             drain.i_end.eq(done[2]),
-            post.i_p.eq(accumulators[drain.o_column]),
+            post.i_p.eq(groups[drain.o_column >> PLACE_BITS]),
             post.i_drain.eq(drain.o_slot),
         ]
 

@@ -83,6 +83,15 @@ def choose_geometry(model: ir.IntegerModel, columns: int, packing: Packing) -> G
     )
 
 
+def _largest_offset(op: ir.Operation) -> int:
+    """Largest magnitude of a norm's offset."""
+    if isinstance(op, ir.Affine):
+        return int(np.abs(op.offset).max())
+    if isinstance(op, ir.LayerNorm):
+        return int(np.abs(op.beta).max())
+    raise TypeError(f"A norm must be given, not {type(op).__name__}")
+
+
 def value_widths(
     model: ir.IntegerModel, geometry: Geometry, program: Program
 ) -> tuple[int, int, int]:
@@ -112,10 +121,10 @@ def value_widths(
             u = accumulator_bound(model, source).total
         addend = 0
         if op.addend is Addend.PARAMETER:
-            values = source.offset if isinstance(source, ir.Affine) else source.beta
-            addend = int(np.abs(values).max()) << op.addend_shift
+            addend = _largest_offset(source) << op.addend_shift
         elif op.addend is not Addend.NONE:
-            addend = 1 << (model.tensors[source.residual.source].bits - 1 + op.addend_shift)
+            bits = max(model.tensors[name].bits for name in source.reads)
+            addend = 1 << (bits - 1 + op.addend_shift)
         bound = result_bound(u, factor, addend, op.shift, op.zero)
         results.append(bound.bit_length() + 1)
         total = u * factor + addend + (1 << op.shift) + (abs(op.zero) << op.shift)

@@ -39,7 +39,7 @@ def weight_words(
             for column in group.T:
                 if packed:
                     pairs = column.reshape(-1, 2)
-                    fields = [pack_elements(pair, geometry.half_bits) for pair in pairs]
+                    fields = [pack_elements(list(pair), geometry.half_bits) for pair in pairs]
                 else:
                     fields = list(column)
                 words.append(pack_elements(fields, geometry.column_bits))
@@ -83,4 +83,5 @@ def position_words(model: ir.IntegerModel, geometry: Geometry) -> tuple[list[int
     table, bits = model.constants["position"], model.tensors["position"].bits
     rest = -table.shape[1] % geometry.ways
     padded = np.pad(table, ((0, 0), (0, rest)))
-    return [pack_elements(row, bits) for row in padded.reshape(-1, geometry.ways)], bits
+    words = [pack_elements(list(row), bits) for row in padded.reshape(-1, geometry.ways)]
+    return words, bits

@@ -1,6 +1,6 @@
 """LayerNorm: sums of a row as it is written, a table for 1/sqrt, and the normalised values."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Signal, signed, unsigned
+from amaranth.hdl import Array, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -27,10 +27,17 @@ def statistics_layout(features: int, bits: int) -> data.StructLayout:
     )
 
 
+def _square(magnitude: Value) -> Value:
+    """The square of a number up to ``2**(b-1)``: a table for all but the largest."""
+    bits = len(magnitude)
+    table = Array(Const(i * i, 2 * bits - 2) for i in range(1 << (bits - 1)))
+    return Mux(magnitude[-1], 1 << (2 * bits - 2), table[magnitude[:-1]])
+
+
 class RowStatistics(wiring.Component):
     """``sum(x)`` and ``rsqrt(N * sum(x^2) - sum(x)^2)`` of rows, queued in order.
 
-    A row's statistics can be taken 9 cycles after its last word (``timing.STATISTICS``).
+    A row's statistics can be taken 10 cycles after its last word (``timing.STATISTICS``).
 
     Parameters
     ----------
@@ -68,11 +75,11 @@ class RowStatistics(wiring.Component):
             x = getattr(self, f"i_x_{way}")
             real = Signal(signed(bits), name=f"real_{way}", reset_less=True)
             magnitude = Signal(bits, name=f"magnitude_{way}", reset_less=True)
-            m.d.sync += real.eq(0), magnitude.eq(0)
+            m.d.sync += [real.eq(0), magnitude.eq(0)]
             with m.If(self.i_valid[way]):
                 m.d.sync += [real.eq(x), magnitude.eq(abs(x))]
             square = Signal(2 * bits, name=f"square_{way}", reset_less=True)
-            m.d.sync += square.eq(multiply_in_luts(magnitude, magnitude))
+            m.d.sync += square.eq(_square(magnitude))
             sums.append(delay(m, real, 1, name=f"real_late_{way}").as_signed())
             squares.append(square)
         first = delay(m, self.i_first, 2, name="first")
@@ -96,30 +103,28 @@ class RowStatistics(wiring.Component):
             scaled_late.eq(scaled),
             variance.eq(scaled_late - product),
         ]
-        # stages 7 to 8: even-normalised mantissa and its table
-        exponent = Signal(layout.members["exponent"])
-        mantissa = Signal(8)
-        m.d.comb += [exponent.eq(0), mantissa.eq(0)]
-        for step in reversed(range(width // 2 - 3)):
+        # stages 7 to 10: exponent, even-normalised mantissa, its table
+        exponent = Signal(layout.members["exponent"], reset_less=True)
+        late = Signal.like(variance, reset_less=True)
+        index = Signal(8, reset_less=True)
+        m.d.sync += [
+            exponent.eq(0),
+            late.eq(variance),
+            index.eq((late << (exponent << 1)) >> (width - 8)),
+        ]
+        for step in reversed(range(width // 2)):
             top = width - 2 * step
             with m.If(variance[top - 2 : top].any()):
-                m.d.comb += [exponent.eq(step), mantissa.eq(variance[top - 8 : top])]
-        for step in range(width // 2 - 3, width // 2):
-            top = width - 2 * step
-            with m.If(~variance[top:].any() & variance[top - 2 : top].any()):
-                pad = Const(0, 8 - top)
-                m.d.comb += [exponent.eq(step), mantissa.eq(Cat(pad, variance[:top]))]
+                m.d.sync += exponent.eq(step)
         exponent = delay(m, exponent, 1, name="exponent")
-        index = Signal(8, reset_less=True)
-        m.d.sync += index.eq(mantissa)
         table = Array(Const(0 if i < 64 else numerics.RSQRT_TABLE[i - 64], 9) for i in range(256))
         result = Signal(layout, reset_less=True)
         m.d.sync += [
             result.factor.eq(table[index]),
             result.exponent.eq(exponent),
-            result.total.eq(delay(m, total, 4, name="total").as_signed()),
+            result.total.eq(delay(m, total, 5, name="total").as_signed()),
         ]
-        finished = delay(m, self.i_last & valid, 8, name="finished", reset_less=False)
+        finished = delay(m, self.i_last & valid, 9, name="finished", reset_less=False)
         self._queue(m, result, finished)
         return m
 

@@ -57,9 +57,10 @@ def _pitch(length: int, groups: int, columns: int) -> int:
     return max(length, columns) if groups > 1 else length
 
 
-def _clamp(spec: ir.Tensor, relu: bool = False) -> dict[str, int]:
+def _clamped(operation: Operation, spec: ir.Tensor, relu: bool = False) -> Operation:
+    """The operation with its tensor's zero point and limits."""
     low = max(spec.low, spec.zero) if relu else spec.low
-    return {"zero": spec.zero, "low": low, "high": spec.high}
+    return replace(operation, zero=spec.zero, low=low, high=spec.high)
 
 
 def _scaled(layout: Layout, tensor: str, shift: int) -> tuple[int, int]:
@@ -90,28 +91,31 @@ def _linear(model: ir.IntegerModel, op: ir.Linear, layout: Layout, rank: int) ->
             addend = Addend.ACTIVATION
     from_input = op.x in ("input", "delta")
     destination = layout.destination[op.y]
-    base = Operation(
-        tensor=op.y,
-        matrix=True,
-        source=Source.INPUT if from_input else Source.ACTIVATION,
-        length=length,
-        pitch=_pitch(length, groups, layout.columns),
-        groups=groups,
-        last_columns=last,
-        packed=layout.packed[op.y],
-        weight_group=length,
-        wait_input=from_input,
-        wait_output=destination is Destination.OUTPUT,
-        bias=True,
-        factor=Factor.IMMEDIATE if uniform else Factor.PARAMETER,
-        multiplier=int(multiplier[0]) if uniform else 0,
-        shift=shift,
-        addend=addend,
-        addend_shift=addend_shift,
-        destination=destination,
-        statistics=_feeds_layer_norm(model, op.y),
-        odd=bool(y.features % layout.ways),
-        **_clamp(y, op.relu),
+    base = _clamped(
+        Operation(
+            tensor=op.y,
+            matrix=True,
+            source=Source.INPUT if from_input else Source.ACTIVATION,
+            length=length,
+            pitch=_pitch(length, groups, layout.columns),
+            groups=groups,
+            last_columns=last,
+            packed=layout.packed[op.y],
+            weight_group=length,
+            wait_input=from_input,
+            wait_output=destination is Destination.OUTPUT,
+            bias=True,
+            factor=Factor.IMMEDIATE if uniform else Factor.PARAMETER,
+            multiplier=int(multiplier[0]) if uniform else 0,
+            shift=shift,
+            addend=addend,
+            addend_shift=addend_shift,
+            destination=destination,
+            statistics=_feeds_layer_norm(model, op.y),
+            odd=bool(y.features % layout.ways),
+        ),
+        y,
+        op.relu,
     )
     rows = []
     for row in range(y.rows):
@@ -161,22 +165,24 @@ def _scores(model: ir.IntegerModel, op: ir.Scores, layout: Layout, rank: int) ->
     rows = []
     for row in range(y.rows):
         token, head = divmod(row, op.heads)
-        operation = Operation(
-            tensor=op.y,
-            matrix=True,
-            length=length,
-            pitch=_pitch(length, groups, layout.columns),
-            groups=groups,
-            last_columns=last,
-            packed=layout.packed[op.y],
-            dynamic=True,
-            weight_base=head * length,
-            weight_group=q.features,
-            multiplier=op.multiplier << power if power >= 0 else op.multiplier >> -power,
-            shift=shift,
-            destination=Destination.SCORE,
-            odd=bool(y.features % layout.ways),
-            **_clamp(y),
+        operation = _clamped(
+            Operation(
+                tensor=op.y,
+                matrix=True,
+                length=length,
+                pitch=_pitch(length, groups, layout.columns),
+                groups=groups,
+                last_columns=last,
+                packed=layout.packed[op.y],
+                dynamic=True,
+                weight_base=head * length,
+                weight_group=q.features,
+                multiplier=op.multiplier << power if power >= 0 else op.multiplier >> -power,
+                shift=shift,
+                destination=Destination.SCORE,
+                odd=bool(y.features % layout.ways),
+            ),
+            y,
         )
         reads = (Read(tensor=op.q, row=token), Read(tensor=op.k, whole=True))
         rows.append(
@@ -218,25 +224,27 @@ def _attend(model: ir.IntegerModel, op: ir.Attend, layout: Layout, rank: int) ->
                 groups = -(-count // slots)
                 skip = first % slots // per_column
                 begins, completes = first == 0, first + count == y.features
-                operation = Operation(
-                    tensor=op.y,
-                    matrix=True,
-                    source=Source.SCORE,
-                    length=v.rows,
-                    pitch=_pitch(v.rows, groups, layout.columns),
-                    groups=groups,
-                    last_columns=skip + -(-(count - (groups - 1) * slots) // per_column),
-                    skip=skip,
-                    packed=layout.packed[op.y],
-                    dynamic=True,
-                    weight_base=first // slots,
-                    weight_step=-(-v.features // slots),
-                    weight_group=1,
-                    factor=Factor.RECIPROCAL,
-                    shift=shift,
-                    destination=layout.destination[op.y],
-                    odd=bool(count % layout.ways),
-                    **_clamp(y),
+                operation = _clamped(
+                    Operation(
+                        tensor=op.y,
+                        matrix=True,
+                        source=Source.SCORE,
+                        length=v.rows,
+                        pitch=_pitch(v.rows, groups, layout.columns),
+                        groups=groups,
+                        last_columns=skip + -(-(count - (groups - 1) * slots) // per_column),
+                        skip=skip,
+                        packed=layout.packed[op.y],
+                        dynamic=True,
+                        weight_base=first // slots,
+                        weight_step=-(-v.features // slots),
+                        weight_group=1,
+                        factor=Factor.RECIPROCAL,
+                        shift=shift,
+                        destination=layout.destination[op.y],
+                        odd=bool(count % layout.ways),
+                    ),
+                    y,
                 )
                 rows.append(
                     Row(
@@ -260,23 +268,25 @@ def _pool(model: ir.IntegerModel, op: ir.Pool, layout: Layout, rank: int) -> Low
     x, y = model.tensors[op.x], model.tensors[op.y]
     groups, last = _columns(layout, op.y, y.features)
     power, shift = _scaled(layout, op.y, op.shift)
-    operation = Operation(
-        tensor=op.y,
-        matrix=True,
-        source=Source.ONE,
-        length=x.rows,
-        pitch=_pitch(x.rows, groups, layout.columns),
-        groups=groups,
-        last_columns=last,
-        packed=layout.packed[op.y],
-        dynamic=True,
-        weight_step=-(-x.features // layout.dynamic_slots),
-        weight_group=1,
-        multiplier=op.multiplier << power if power >= 0 else op.multiplier >> -power,
-        shift=shift,
-        destination=layout.destination[op.y],
-        odd=bool(y.features % layout.ways),
-        **_clamp(y),
+    operation = _clamped(
+        Operation(
+            tensor=op.y,
+            matrix=True,
+            source=Source.ONE,
+            length=x.rows,
+            pitch=_pitch(x.rows, groups, layout.columns),
+            groups=groups,
+            last_columns=last,
+            packed=layout.packed[op.y],
+            dynamic=True,
+            weight_step=-(-x.features // layout.dynamic_slots),
+            weight_group=1,
+            multiplier=op.multiplier << power if power >= 0 else op.multiplier >> -power,
+            shift=shift,
+            destination=layout.destination[op.y],
+            odd=bool(y.features % layout.ways),
+        ),
+        y,
     )
     row = Row(
         operation=operation,
@@ -300,17 +310,19 @@ def _norm(
     else:
         values, factors = op.beta, _power(op.gamma, power)
         offset_shift, factor = op.beta_shift + power, Factor.NORM
-    operation = Operation(
-        tensor=op.y,
-        slots=layout.words(y.features),
-        factor=factor,
-        shift=shift,
-        addend=Addend.PARAMETER,
-        addend_shift=offset_shift,
-        destination=layout.destination[op.y],
-        normalize=isinstance(op, ir.LayerNorm),
-        odd=bool(y.features % layout.ways),
-        **_clamp(y),
+    operation = _clamped(
+        Operation(
+            tensor=op.y,
+            slots=layout.words(y.features),
+            factor=factor,
+            shift=shift,
+            addend=Addend.PARAMETER,
+            addend_shift=offset_shift,
+            destination=layout.destination[op.y],
+            normalize=isinstance(op, ir.LayerNorm),
+            odd=bool(y.features % layout.ways),
+        ),
+        y,
     )
     rows = tuple(
         Row(

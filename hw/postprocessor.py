@@ -10,7 +10,7 @@ from .design import Design
 from .fixed import clamp
 from .layernorm import Normalizer, statistics_layout
 from .pipeline import by_operation, delay
-from .program import Addend, Factor, Operation
+from .program import Addend, Factor
 from .slots import slot_layout
 from .store import READ_LATENCY
 from .timing import NORM_DELAY, POST
@@ -87,27 +87,14 @@ class PostProcessor(wiring.Component):
         return results
 
     def _slot(self, m: Module) -> tuple[data.View, Value]:
-        """The slot whose operands are here, and whether it is a vector's."""
-        depth = READ_LATENCY
-        drain = delay(m, self.i_drain, depth, name="drain", reset_less=False)
-        vector = delay(
-            m,
-            self.i_vector,
-            depth + self._design.geometry.vector_delay,
-            name="vector",
-            reset_less=False,
-        )
+        """The slot whose operands will be here in the next cycle, and whether it is a vector's."""
+        wait = READ_LATENCY - 1
+        drain = delay(m, self.i_drain, wait, name="drain", reset_less=False)
+        wait += self._design.geometry.vector_delay
+        vector = delay(m, self.i_vector, wait, name="vector", reset_less=False)
         layout = slot_layout(self._design)
-        vector_view = data.View(layout, vector)
-        is_vector = vector_view.valid.any()
+        is_vector = data.View(layout, vector).valid.any()
         return data.View(layout, Mux(is_vector, vector, drain)), is_vector
-
-    def _late(self, m: Module, value: Value, is_vector: Value, name: str) -> Value:
-        """A word read for a slot: a LayerNorm's slot takes it ``vector_delay`` later."""
-        wait = self._design.geometry.vector_delay
-        if not wait:
-            return value
-        return Mux(is_vector, delay(m, value, wait, name=name), value)
 
     def _parameter(self, word: Value, way: int) -> tuple[Value, Value]:
         """Value and factor of one way in a parameter word."""
@@ -127,76 +114,77 @@ class PostProcessor(wiring.Component):
         geometry = self._design.geometry
         ways, operations = geometry.ways, self._design.program.operations
         accumulators = self._accumulators(m)
+        # one stage ahead of the operands, so that what the operation decides comes from registers
         slot, is_vector = self._slot(m)
-        op = slot.op
-        parameter = self._late(m, self.i_parameter, is_vector, "parameter")
-        later = delay(m, op, 1, name="op"), delay(m, op, POST - 2 - READ_LATENCY, name="op_shift")
-        op_clamp = delay(m, op, POST - 1 - READ_LATENCY, name="op_clamp")
+        ahead = slot.op
+        chosen = _Choices(m, self._design, ahead, delay(m, is_vector, 1, name="is_vector_now"))
+        stages = POST - READ_LATENCY
+        ops = [delay(m, ahead, stage, name=f"op_{stage}") for stage in (2, stages - 1, stages)]
+        rounding = [((1 << o.shift) >> 1) + (o.zero << o.shift) for o in operations]
 
         for way in range(ways):
-            value, factor = self._parameter(parameter, way)
+            bias, _ = self._parameter(self.i_parameter, way)
+            value, factor = self._parameter(self._for_vector(m, self.i_parameter, way), way)
             stored = self._element(self.i_activation, ways, way)
-            u, normal = self._multiplicand(m, way, op, is_vector, accumulators[way], value, stored)
-            multiplier = self._multiplier(m, op, factor, normal)
+            u, normal = self._multiplicand(m, way, chosen, accumulators[way], bias, stored)
             u_register = Signal(signed(max(len(u), 2)), name=f"u_{way}", reset_less=True)
-            factor_register = Signal.like(multiplier, name=f"factor_{way}", reset_less=True)
+            multiplier = Signal(signed(geometry.factor_bits), name=f"factor_{way}", reset_less=True)
             addend = Signal(signed(geometry.value_bits), name=f"addend_{way}", reset_less=True)
-            m.d.sync += [u_register.eq(u), factor_register.eq(multiplier)]
-            self._addend(
-                m,
-                addend,
-                op,
-                operations,
-                {
-                    Addend.PARAMETER: value,
-                    Addend.ACTIVATION: stored,
-                    Addend.POSITION: self._element(self.i_position, ways, way),
-                    Addend.LAST: self.i_last,
-                },
-            )
+            m.d.sync += u_register.eq(u)
+            factors = self._factors(chosen, way, factor, normal)
+            with m.Switch(chosen.factor):
+                for kind, operand in factors.items():
+                    with m.Case(kind):
+                        m.d.sync += multiplier.eq(operand)
+            sources = {
+                Addend.PARAMETER: value,
+                Addend.ACTIVATION: stored,
+                Addend.POSITION: self._element(self.i_position, ways, way),
+                Addend.LAST: self.i_last,
+            }
+            m.d.sync += addend.eq(0)
+            with m.Switch(chosen.addend):
+                for (kind, shift), number in chosen.addends.items():
+                    with m.Case(number):
+                        m.d.sync += addend.eq(sources[kind] << shift)
             product = Signal(
-                signed(len(u_register) + len(factor_register)),
-                name=f"product_{way}",
-                reset_less=True,
+                signed(len(u_register) + len(multiplier)), name=f"product_{way}", reset_less=True
             )
             offset = Signal(signed(geometry.value_bits), name=f"offset_{way}", reset_less=True)
             total = Signal(signed(geometry.value_bits), name=f"total_{way}", reset_less=True)
-            rounding = [((1 << o.shift) >> 1) + (o.zero << o.shift) for o in operations]
             m.d.sync += [
-                product.eq(u_register * factor_register),
-                offset.eq(addend + by_operation(m, later[0], rounding, name=f"rounding_{way}")),
+                product.eq(u_register * multiplier),
+                offset.eq(addend + by_operation(m, ops[0], rounding, name=f"rounding_{way}")),
                 total.eq(product + offset),
             ]
             result = Signal(signed(geometry.result_bits), name=f"result_{way}", reset_less=True)
-            self._shift(m, result, total, later[1], [o.shift for o in operations])
-            low = by_operation(m, op_clamp, self._constants("low"), name=f"low_{way}")
-            high = by_operation(m, op_clamp, self._constants("high"), name=f"high_{way}")
+            self._shift(m, result, total, ops[1], [o.shift for o in operations])
+            low = by_operation(m, ops[2], self._constants("low"), name=f"low_{way}")
+            high = by_operation(m, ops[2], self._constants("high"), name=f"high_{way}")
             y = Signal(signed(geometry.activation_bits), name=f"y_{way}", reset_less=True)
             m.d.sync += y.eq(clamp(result, low, high))
             m.d.comb += self.o_y[way].eq(y)
 
-        late = POST - READ_LATENCY
+        late = delay(m, Value.cast(slot), stages + 1, name="slot", reset_less=False)
         m.d.comb += [
-            self.o_slot.eq(
-                data.View(
-                    slot_layout(self._design),
-                    delay(m, Value.cast(slot), late, name="slot", reset_less=False),
-                )
-            ),
-            self.o_vector.eq(delay(m, is_vector, late, name="is_vector", reset_less=False)),
+            self.o_slot.eq(data.View(slot_layout(self._design), late)),
+            self.o_vector.eq(delay(m, is_vector, stages + 1, name="is_vector", reset_less=False)),
         ]
         return m
 
-    def _multiplicand(self, m, way, op, is_vector, accumulator, value, stored):
+    def _for_vector(self, m: Module, word: Value, way: int) -> Value:
+        """The parameter word of a vector's slot, which comes ``vector_delay`` early."""
+        return delay(m, word, self._design.geometry.vector_delay, name=f"parameter_{way}")
+
+    def _multiplicand(self, m, way, chosen, accumulator, bias, stored):
         """``u``, and a LayerNorm's multiplier."""
         geometry = self._design.geometry
-        bias = by_operation(m, op, self._constants("bias"), name=f"bias_{way}")
-        drained = accumulator + Mux(bias, value, 0)
+        drained = accumulator + Mux(chosen.bias, bias, 0)
         drained = drained[: geometry.accumulator_bits].as_signed()
         if not any(not o.matrix for o in self._design.program.operations):
             return drained, None
         if not geometry.norm_features:
-            return Mux(is_vector, stored, drained), None
+            return Mux(chosen.is_vector, stored, drained), None
         gamma = self._parameter(self.i_parameter, way)[1]
         unit = Normalizer(
             features=geometry.norm_features, bits=geometry.norm_bits, gamma_bits=len(gamma)
@@ -208,40 +196,26 @@ class PostProcessor(wiring.Component):
             unit.i_statistics.eq(self.i_statistics),
         ]
         vector = Mux(
-            by_operation(m, op, self._constants("normalize"), name=f"normalize_{way}"),
+            chosen.normalize,
             unit.o_u,
             delay(m, stored, NORM_DELAY, name=f"stored_{way}").as_signed(),
         )
-        return Mux(is_vector, vector, drained), unit.o_multiplier
+        return Mux(chosen.is_vector, vector, drained), unit.o_multiplier
 
-    def _multiplier(self, m, op, factor, normal):
-        kinds = {
-            Factor.IMMEDIATE: by_operation(m, op, self._constants("multiplier"), name="immediate"),
+    def _factors(self, chosen, way, factor, normal) -> dict[Factor, Value]:
+        """The multipliers that the program uses."""
+        drained = self._parameter(self.i_parameter, way)[1]
+        if self._design.geometry.vector_delay:
+            factor = Mux(chosen.is_vector, factor, drained)
+        factors: dict[Factor, Value] = {
+            Factor.IMMEDIATE: chosen.multiplier,
             Factor.PARAMETER: factor,
             Factor.RECIPROCAL: self.i_factor,
         }
         if normal is not None:
-            kinds[Factor.NORM] = normal
+            factors[Factor.NORM] = normal
         used = {Factor(kind) for kind in self._constants("factor")}
-        chosen = Signal(signed(self._design.geometry.factor_bits))
-        select = by_operation(m, op, self._constants("factor"), name="factor_kind")
-        with m.Switch(select):
-            for kind in sorted(used):
-                with m.Case(kind):
-                    m.d.comb += chosen.eq(kinds[kind])
-        return chosen
-
-    @staticmethod
-    def _addend(m: Module, addend, op, operations: Sequence[Operation], sources) -> None:
-        """``r << s``: a multiplexer over the (source, shift) pairs that the program uses."""
-        pairs = sorted({(o.addend, o.addend_shift) for o in operations if o.addend})
-        numbers = {pair: number for number, pair in enumerate(pairs, start=1)}
-        kinds = [numbers.get((o.addend, o.addend_shift), 0) for o in operations]
-        m.d.sync += addend.eq(0)
-        with m.Switch(by_operation(m, op, kinds, name="addend_kind")):
-            for (kind, shift), number in numbers.items():
-                with m.Case(number):
-                    m.d.sync += addend.eq(sources[kind] << shift)
+        return {kind: factors[kind] for kind in sorted(used)}
 
     @staticmethod
     def _shift(m: Module, result, total, op, shifts: Sequence[int]) -> None:
@@ -252,3 +226,24 @@ class PostProcessor(wiring.Component):
             for number, point in enumerate(points):
                 with m.Case(number):
                     m.d.sync += result.eq(total >> point)
+
+
+class _Choices:
+    """What the operation of a slot decides, in registers when the slot's operands are there."""
+
+    def __init__(self, m: Module, design: Design, op: Value, is_vector: Value):
+        operations = design.program.operations
+
+        def registered(values: Sequence[int], name: str) -> Value:
+            return delay(m, by_operation(m, op, values, name=name), 1, name=name)
+
+        pairs = sorted({(o.addend, o.addend_shift) for o in operations if o.addend})
+        self.addends = {pair: number for number, pair in enumerate(pairs, start=1)}
+        kinds = [self.addends.get((o.addend, o.addend_shift), 0) for o in operations]
+        self.is_vector = is_vector
+        self.addend = registered(kinds, "addend_kind")
+        self.bias = registered([o.bias for o in operations], "bias")
+        self.factor = registered([o.factor for o in operations], "factor_kind")
+        self.normalize = registered([o.normalize for o in operations], "normalize")
+        multiplier = by_operation(m, op, [o.multiplier for o in operations], name="immediate")
+        self.multiplier = delay(m, multiplier, 1, name="immediate")

@@ -120,6 +120,11 @@ class Program:
         """Cycles from the first issue to the next inference's first issue."""
         return sum(i.delta for i in self.instructions)
 
+    @staticmethod
+    def encoded(instruction: Instruction, field: str) -> int:
+        """A field as the hardware reads it: ``delta`` less one, the others as they are."""
+        return getattr(instruction, field) - (field == "delta")
+
     def width(self, field: str) -> int:
         """Bits of an instruction field."""
         if field == "op":
@@ -142,7 +147,7 @@ class Program:
         for instruction in self.instructions:
             word = offset = 0
             for field in self.layout():
-                word |= getattr(instruction, field) << offset
+                word |= self.encoded(instruction, field) << offset
                 offset += self.width(field)
             words.append(word)
         return words

@@ -225,6 +225,8 @@ class _Timeline:
             for i in range(len(ready)):
                 self.key_free = max(int(writes[i]), self.key_free) + 1
                 ready[i] = self.key_free + timing.KEYED
+        elif op.destination is Destination.VALUE:
+            ready = writes + timing.KEPT
         elif op.destination is Destination.SCORE:
             ready[:] = int(writes.max()) + timing.SCORED
             self.score_free = int(writes.max()) + timing.SCORED

@@ -23,8 +23,8 @@ class Sequencer(wiring.Component):
     -------
     o_addr, i_word : read port of the program store.
     i_output : the output has room for a whole result.
-    o_next : fields of the next instruction, valid when o_ready.
-    o_issue : it is issued in this cycle. o_start : and it is the program's first.
+    o_next : fields of the instruction, valid with o_issue.
+    o_issue : it was issued in the cycle before. o_start : and it is the program's first.
     i_count : elements of the present input window that have arrived.
     """
 
@@ -53,7 +53,7 @@ class Sequencer(wiring.Component):
         waiting = Signal(range(READ_LATENCY + 3), init=READ_LATENCY + 2)
         word = Signal(self._layout, reset_less=True)
         needed = Signal(range(self._inputs + 1), reset_less=True)
-        arrived, room = Signal(), Signal()
+        arrived, room, issue = Signal(), Signal(), Signal()
 
         wait_input = by_operation(m, word.op, program.values("wait_input"), name="wait_input")
         wait_output = by_operation(m, word.op, program.values("wait_output"), name="wait_output")
@@ -70,12 +70,12 @@ class Sequencer(wiring.Component):
             arrived.eq((self.i_count >= needed) | ~wait_input),
             room.eq(self.i_output | ~wait_output),
             self.o_next.eq(word),
-            self.o_issue.eq((waiting == 0) & (timer == 0) & arrived & room),
-            self.o_start.eq(self.o_issue & (self.o_addr == 0)),
+            issue.eq((waiting == 0) & (timer == 0) & arrived & room),
         ]
-        with m.If(self.o_issue):
+        m.d.sync += [self.o_issue.eq(issue), self.o_start.eq(issue & (self.o_addr == 0))]
+        with m.If(issue):
             m.d.sync += [
-                timer.eq(word.delta - 1),
+                timer.eq(word.delta),
                 waiting.eq(READ_LATENCY + 2),
                 self.o_addr.eq(Mux(self.o_addr == last, 0, self.o_addr + 1)),
             ]

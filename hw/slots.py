@@ -8,7 +8,10 @@ from .design import Design
 from .pipeline import by_operation
 from .timing import QUEUE
 
-__all__ = ["Drain", "Vector", "slot_layout"]
+__all__ = ["PLACE_BITS", "Drain", "Vector", "slot_layout"]
+
+#: Columns are chosen in groups of ``2**PLACE_BITS``.
+PLACE_BITS = 2
 
 
 def slot_layout(design: Design) -> data.StructLayout:
@@ -66,7 +69,8 @@ class Drain(wiring.Component):
     -------
     i_issue, i_op, i_dst, i_res : a matrix row is issued. i_done : a group's first column will
     have finished in the next cycle. i_begin, i_end : it is the row's first or last group.
-    o_slot : slot_layout. o_column : the column whose accumulator the slot takes.
+    o_slot : slot_layout. o_column : the column whose accumulator the slot takes; o_places : for
+    every four columns, the lowest bits of the column while it is one of them.
     """
 
     def __init__(self, *, design: Design):
@@ -83,6 +87,7 @@ class Drain(wiring.Component):
                 "i_end": In(1),
                 "o_slot": Out(slot_layout(design)),
                 "o_column": Out(range(max(2, columns))),
+                "o_places": Out(-(-columns // (1 << PLACE_BITS)) * PLACE_BITS),
             }
         )
 
@@ -144,8 +149,14 @@ class Drain(wiring.Component):
             both = Mux(odd & at_last & end, 0b01, 0b11)
             m.d.comb += self.o_slot.valid.eq(Mux(taken, Mux(packed, both, single), 0))
             step = packed | place
+        following = Signal.like(self.o_column)
+        m.d.comb += following.eq(Mux(self.i_done, 0, self.o_column + 1))
+        m.d.sync += self.o_column.eq(following)
+        for group in range(len(self.o_places) // PLACE_BITS):
+            # each four columns have a select of their own: one for all would have too many loads
+            with m.If(following[PLACE_BITS:] == group):
+                m.d.sync += self.o_places.word_select(group, PLACE_BITS).eq(following)
         with m.If(active):
-            m.d.sync += self.o_column.eq(self.o_column + 1)
             with m.If(at_last):
                 m.d.sync += active.eq(0)
             with m.If(self.o_column >= skip):
@@ -155,7 +166,6 @@ class Drain(wiring.Component):
         with m.If(self.i_done):
             m.d.sync += [
                 active.eq(1),
-                self.o_column.eq(0),
                 end.eq(self.i_end),
                 final.eq(Mux(self.i_end, last, columns - 1)),
             ]

@@ -4,7 +4,7 @@ An operation issued in cycle t walks its addresses from cycle t + ``ADDRESS``.
 """
 
 #: From issue to the first address on the stores' read ports.
-ADDRESS = 1
+ADDRESS = 2
 #: From a read address to its activation and weight at the first column of the engine.
 OPERAND = 6
 #: From an activation at the first column to that column's accumulator.
@@ -15,12 +15,14 @@ PRODUCT = OPERAND + ACCUMULATE
 POST = 7
 #: From a result on the write port to an address that may read it.
 WRITTEN = 1
+#: The same for a word of keys or values, whose writer is registered.
+KEPT = 2
 #: The same for a row of scores, whose maximum follows.
 SCORED = 4
 #: The same for the last column of a key, behind the one-key-a-cycle writer.
-KEYED = 2
+KEYED = 3
 #: From the last result of a row to its statistics.
-STATISTICS = 9
+STATISTICS = 10
 #: Extra stages of a vector operation when the design has a LayerNorm.
 NORM_DELAY = 2
 #: From a result on the write port to the output stream.

@@ -1,6 +1,6 @@
 """Writers of the key and value store, whose words go across tokens or across features."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,8 +13,8 @@ class DynamicWriter(wiring.Component):
     """Writes keys a feature at a time, and values a word's slots at a time.
 
     A key's features lie in one slot (its token's) of successive words: they are queued, and written
-    one a cycle from one cycle after they come. A value's features fill the slots of a word in the
-    cycle in which they come. Lowering keeps the two from meeting.
+    one a cycle from two cycles after they come. A value's features fill the slots of a word one
+    cycle after they come. Lowering keeps the two from meeting.
 
     Members
     -------
@@ -108,19 +108,16 @@ class DynamicWriter(wiring.Component):
             with m.If(done):
                 m.d.sync += head.eq(head + 1)
 
-        # one write port
-        lanes = Array(elements)
+        # one write port, registered
+        written = [Signal(bits, name=f"written_{way}", reset_less=True) for way in range(ways)]
+        m.d.sync += self.o_en.eq(0)
         with m.If(busy):
-            m.d.comb += [
-                self.o_addr.eq(address),
-                self.o_en.eq(1 << slot_now),
-                self.o_data.eq(element.replicate(slots)),
-            ]
+            m.d.sync += [self.o_addr.eq(address), self.o_en.eq(1 << slot_now)]
+            m.d.sync += [copy.eq(element) for copy in written]
         with m.Else():
-            m.d.comb += [
-                self.o_addr.eq(word_now),
-                self.o_data.eq(Cat(lanes[s % ways] for s in range(slots))),
-            ]
+            m.d.sync += self.o_addr.eq(word_now)
+            m.d.sync += [copy.eq(one) for copy, one in zip(written, elements, strict=True)]
             with m.If(value):
-                m.d.comb += self.o_en.eq(self.i_valid << place_now)
+                m.d.sync += self.o_en.eq(self.i_valid << place_now)
+        m.d.comb += self.o_data.eq(Cat(written[slot % ways] for slot in range(slots)))
         return m

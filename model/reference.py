@@ -25,7 +25,7 @@ def _linear(op: Linear, model: IntegerModel, values: dict) -> tuple:
     # float64 holds every integer below 2**53, and BLAS beats an int64 matmul many times
     rows = x.reshape(len(x), y.rows, op.weight.shape[1]).astype(np.float64)
     u = (rows @ op.weight.T.astype(np.float64)).astype(np.int64) + op.bias
-    addend = 0
+    addend: int | np.ndarray = 0
     if op.residual is not None:
         residual = values[op.residual.source]
         if op.residual.channel is not None:
@@ -67,6 +67,8 @@ def _layer_norm(op: LayerNorm, model: IntegerModel, values: dict) -> tuple:
 def _step(op: Operation, model: IntegerModel, values: dict):
     y = model.tensors[op.y]
     low = y.low
+    multiplier: int | np.ndarray
+    addend: int | np.ndarray
     if isinstance(op, SubtractLast):
         x = values[op.x]
         u, multiplier, addend = x - x[:, -1:], 1, 0
