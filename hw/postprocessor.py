@@ -144,9 +144,9 @@ class PostProcessor(wiring.Component):
             }
             m.d.sync += addend.eq(0)
             with m.Switch(chosen.addend):
-                for (kind, shift), number in chosen.addends.items():
+                for (source, shift), number in chosen.addends.items():
                     with m.Case(number):
-                        m.d.sync += addend.eq(sources[kind] << shift)
+                        m.d.sync += addend.eq(sources[source] << shift)
             product = Signal(
                 signed(len(u_register) + len(multiplier)), name=f"product_{way}", reset_less=True
             )
