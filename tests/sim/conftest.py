@@ -1,0 +1,60 @@
+"""Small models, and one function that runs them through the hardware."""
+
+import numpy as np
+import pytest
+
+from bitformer.hw.lower import lower
+from bitformer.model.config import TransformerConfig, named_config
+from bitformer.model.initialize import initialize
+from bitformer.sim.run import simulate
+
+#: Small enough for a second or two in Amaranth's simulator.
+BASE = {"name": "small", "window": 4, "horizon": 2, "d_model": 4, "ffn": 6}
+
+
+def make_model(config="tiny", *, seed=0, **changes):
+    """An untrained model: of a named configuration, or of ``BASE`` with changes."""
+    config = TransformerConfig(**BASE | changes) if changes or not config else named_config(config)
+    return initialize(config, seed=seed, samples=16)
+
+
+def make_inputs(model, kind="random", *, samples=2, seed=0):
+    """Windows of input integers: random, or at the extremes of their range."""
+    spec = model.input
+    shape = (samples, spec.rows, spec.features)
+    alternating = np.where(np.arange(np.prod(shape)).reshape(shape) % 2, spec.low, spec.high)
+    return {
+        "random": np.random.default_rng(seed).integers(spec.low, spec.high + 1, shape),
+        "lowest": np.full(shape, spec.low),
+        "highest": np.full(shape, spec.high),
+        "alternating": alternating,
+    }[kind]
+
+
+def run_exactly(model, x=None, *, back_pressure=0.0, seed=0, **options):
+    """Lower and simulate; hold every tensor and, without back-pressure, every cycle count."""
+    design = lower(model, **options)
+    x = make_inputs(model, seed=seed) if x is None else x
+    result = simulate(design, x, back_pressure=back_pressure, seed=seed)
+    assert result.bit_exact, str(result.difference)
+    assert result.outputs.shape == (len(x), design.model.config.horizon)
+    assert {*result.tensors} >= {op.y for op in model.operations} - {"input", "output"}
+    if not back_pressure:
+        assert result.latency[0] == design.latency
+        assert result.interval == [design.interval] * (len(x) - 1)
+    return design, result
+
+
+@pytest.fixture(scope="session")
+def small_model():
+    return make_model
+
+
+@pytest.fixture(scope="session")
+def inputs_of():
+    return make_inputs
+
+
+@pytest.fixture(scope="session")
+def run():
+    return run_exactly
