@@ -104,6 +104,7 @@ class Accelerator(wiring.Component):
             features=design.model.output.features,
             bits=design.model.output.bits,
             ways=geometry.ways,
+            placement=design.stores["output"].placement,
         )
         m.submodules.operands = operands = Operands(design=design)
         m.submodules.engine = engine = MatrixEngine(

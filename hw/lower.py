@@ -145,6 +145,7 @@ def _stores(
             depth=-(-model.output.features // ways),
             width=ways * model.output.bits,
             granule=model.output.bits if mixed else 0,
+            asynchronous=True,
         ),
     ]
     return [spec for spec in specs if spec.depth]

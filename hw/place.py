@@ -1,6 +1,7 @@
 """Places stores: block RAM by shape, distributed RAM and ROM by LUTs, within a part's budget."""
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from bitformer.model.errors import UserError
@@ -10,6 +11,9 @@ from .store import PLACEMENTS, StoreSpec
 from .tiling import RAMB18_SHAPES, best_tiling, rest_of
 
 __all__ = ["Cost", "cost", "place"]
+
+#: LUTs that a RAMB18 must save to be worth using.
+BLOCK_VALUE = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,46 +72,65 @@ def _check(specs: list[StoreSpec], wanted: Mapping[str, str]) -> None:
             raise UserError(f"placement must name a store of {names}, not {name!r}")
         if placement not in PLACEMENTS:
             raise UserError(f"placement of {name} must be one of {PLACEMENTS}, not {placement!r}")
+        if placement == "block" and specs[names.index(name)].asynchronous:
+            raise UserError(f"placement of {name} must be distributed or registers, not 'block'")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Choice:
+    """A placement of every store, its cost, and how far it is over the part's memories."""
+
+    specs: tuple[StoreSpec, ...]
+    over: int
+    value: float
+
+
+def _choice(specs: Iterable[StoreSpec], part: Part) -> _Choice:
+    specs = tuple(specs)
+    costs = [cost(spec, spec.placement) for spec in specs]
+    ramb18, lutram = sum(c.ramb18 for c in costs), sum(c.lutram for c in costs)
+    luts = lutram + sum(c.luts for c in costs)
+    over = max(0, ramb18 - part.ramb18) * 288 + max(0, lutram - part.lutram_luts)
+    return _Choice(specs=specs, over=over, value=luts + BLOCK_VALUE * ramb18)
+
+
+def _candidates(
+    specs: list[StoreSpec], placed: dict[str, str], free: list[str], part: Part
+) -> Iterator[_Choice]:
+    """Every assignment of the free stores; the largest ROM takes the blocks that others leave."""
+    roms = [s for s in specs if s.rom and s.name in free]
+    largest = max(roms, key=lambda s: s.bits, default=None)
+    choices = [
+        ("distributed",) if spec.asynchronous else ("distributed", "block")
+        for spec in specs
+        if spec.name in free
+    ]
+    for places in itertools.product(*choices):
+        chosen = placed | dict(zip(free, places, strict=True))
+        whole = [replace(spec, placement=chosen[spec.name]) for spec in specs]
+        yield _choice(whole, part)
+        if largest is None or chosen[largest.name] != "block":
+            continue
+        used = sum(cost(s, s.placement).ramb18 for s in whole if s.name != largest.name)
+        tiles = best_tiling(largest.depth, largest.width, max(0, part.ramb18 - used))
+        if tiles:
+            cut = (replace(s, tiles=tiles) if s.name == largest.name else s for s in whole)
+            yield _choice(cut, part)
 
 
 def place(
     specs: Iterable[StoreSpec], part: Part, wanted: Mapping[str, str]
 ) -> dict[str, StoreSpec]:
-    """Resolve ``auto``: all in LUTs, then the store that frees most LUTs a block RAM, and so on.
+    """Resolve ``auto`` exactly: of all placements that fit the part's memories, the cheapest.
 
-    Small stores stay in LUTs, where a block RAM would be mostly empty. Block RAMs are spent while
-    there are any and they save at least ``32`` LUTs each.
+    A block RAM is worth ``BLOCK_VALUE`` LUTs: small stores stay in LUTs, where a block would be
+    mostly empty. A ROM larger than the blocks that are left is cut, and what does not fit them
+    is in LUTs. When nothing fits, the placement that is least over is taken: ``estimate`` says by
+    how much.
     """
     specs = list(specs)
     _check(specs, wanted)
-    placed = {
-        spec.name: wanted.get(spec.name, "auto") if wanted.get(spec.name) != "auto" else "auto"
-        for spec in specs
-    }
-    free = part.ramb18 - sum(
-        cost(spec, "block").ramb18 for spec in specs if placed[spec.name] == "block"
-    )
-    named = {spec.name: spec for spec in specs}
-    candidates = []
-    for spec in specs:
-        if placed[spec.name] != "auto":
-            continue
-        inside, blocks = cost(spec, "distributed"), cost(spec, "block").ramb18
-        candidates.append(((inside.luts + inside.lutram) / blocks, blocks, spec.name))
-        placed[spec.name] = "distributed"
-    cut = {}
-    for saving, blocks, name in sorted(candidates, reverse=True):
-        spec = named[name]
-        if saving < 32:
-            continue
-        if blocks <= free:
-            placed[name] = "block"
-            free -= blocks
-        elif spec.rom and free:
-            # too large for the blocks that are left: put in them what they hold
-            placed[name], cut[name] = "block", best_tiling(spec.depth, spec.width, free)
-            free -= sum(tile.ramb18 for tile in cut[name])
-    return {
-        spec.name: replace(spec, placement=placed[spec.name], tiles=cut.get(spec.name, ()))
-        for spec in specs
-    }
+    placed = {spec.name: wanted.get(spec.name, "auto") for spec in specs}
+    free = [spec.name for spec in specs if placed[spec.name] == "auto"]
+    best = min(_candidates(specs, placed, free, part), key=lambda c: (c.over, c.value))
+    return {spec.name: spec for spec in best.specs}

@@ -6,6 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from .timing import FETCH
 
+from .store import placement_attributes
+
 __all__ = ["InputPort", "OutputPort"]
 
 
@@ -80,8 +82,9 @@ class OutputPort(wiring.Component):
     i_word, i_valid : ``ways`` elements. o : results. o_empty : all have been taken.
     """
 
-    def __init__(self, *, features: int, bits: int, ways: int):
+    def __init__(self, *, features: int, bits: int, ways: int, placement: str = "distributed"):
         self._features, self._bits, self._ways = features, bits, ways
+        self._attributes = placement_attributes(placement, rom=False)
         super().__init__(
             {
                 "i_word": In(bits * ways),
@@ -96,7 +99,7 @@ class OutputPort(wiring.Component):
         bits, ways = self._bits, self._ways
         depth = 1 << (-(-self._features // ways) - 1).bit_length() if self._features > ways else 2
         m.submodules.mem = mem = memory.Memory(
-            shape=bits * ways, depth=depth, init=[], attrs={"ram_style": "distributed"}
+            shape=bits * ways, depth=depth, init=[], attrs=self._attributes
         )
         write = mem.write_port(granularity=bits if ways > 1 else None)
         read = mem.read_port(domain="comb")

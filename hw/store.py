@@ -33,6 +33,7 @@ class StoreSpec:
     """Shape of a memory: ``depth`` words of ``width`` bits, written in ``granule``-bit parts.
 
     A ROM placed in ``block`` may have ``tiles``: only those are in block RAM, the rest in LUTs.
+    ``asynchronous`` : it is read in the cycle of its address, which block RAM cannot do.
     """
 
     name: str
@@ -41,6 +42,7 @@ class StoreSpec:
     granule: int = 0
     read_ports: int = 1
     rom: bool = False
+    asynchronous: bool = False
     placement: str = "auto"
     tiles: tuple[Tile, ...] = ()
 

@@ -1,5 +1,6 @@
 """Cuts a ROM into rectangles: some in block RAM, the rest in LUTs."""
 
+import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -46,6 +47,7 @@ def _covered(depth: int, width: int, blocks: int, levels: int) -> tuple[int, lis
     return best
 
 
+@functools.cache
 def best_tiling(depth: int, width: int, blocks: int) -> tuple[Tile, ...]:
     """The tiles of a ``depth`` x ``width`` ROM that put most of its bits in ``blocks`` RAMB18."""
     return tuple(_covered(depth, width, blocks, 2)[1])
