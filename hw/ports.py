@@ -4,9 +4,8 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .timing import FETCH
-
 from .store import placement_attributes
+from .timing import FETCH
 
 __all__ = ["InputPort", "OutputPort"]
 
