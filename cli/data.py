@@ -50,9 +50,22 @@ def read_source(run: Path) -> dict | None:
 
 
 def trained_on(model: "IntegerModel") -> dict:
-    """The data set part of a model's ``meta``; empty for an untrained model."""
-    found = model.meta.get("dataset")
-    return found if isinstance(found, dict) else {}
+    """What a model's ``meta`` says of its data set; empty for an untrained model."""
+    return _said(model, "dataset")
+
+
+def _said(model: "IntegerModel", section: str) -> dict:
+    """A section of ``meta``, which is free JSON, after checking what is used of it here."""
+    found = model.meta.get(section)
+    if not isinstance(found, dict):
+        return {}
+    for name in ("name", "data", "target", "time"):
+        if not isinstance(found.get(name, ""), (str, type(None))):
+            raise UserError(f"meta: {name} of {section} must be a string, not {found[name]!r}")
+    columns = found.get("inputs") or []
+    if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
+        raise UserError(f"meta: inputs of {section} must be names, not {columns!r}")
+    return found
 
 
 def dataset_of(
@@ -66,12 +79,11 @@ def dataset_of(
     """The data set that the options name, or the model's own; it must suit the model."""
     from bitformer.model.datasets import NAMES, load_dataset
 
-    meta, source = trained_on(model), model.meta.get("source")
-    source = source if isinstance(source, dict) else {}
+    meta, source = trained_on(model), _said(model, "source")
     columns = columns_of(inputs)
     if data is None:
         data = source.get("data") or meta.get("name")
-        if not isinstance(data, str):
+        if not data:
             raise UserError("Data must be given with --data, as the model names none")
         if data not in NAMES and not Path(data).is_file():
             raise UserError(

@@ -5,6 +5,7 @@ the standard error then. Without it, results go to the standard output, notes to
 """
 
 import json
+import math
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +22,15 @@ __all__ = ["Report", "json_option", "program"]
 
 #: Columns of text where nobody's terminal says how many there are.
 WIDTH = 100
+
+
+def _plain(value: object) -> object:
+    """``value`` as JSON has it, which has no word for what is not finite: null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def program() -> str:
@@ -88,7 +98,8 @@ class Report:
     def data(self, data: Mapping[str, object]) -> None:
         """The result, for programs; silent unless ``--json`` was given."""
         if self.as_json:
-            click.echo(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
+            text = json.dumps(_plain(data), indent=2, ensure_ascii=False, allow_nan=False)
+            click.echo(text)
 
 
 def json_option(function):

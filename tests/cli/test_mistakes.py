@@ -86,6 +86,9 @@ CHANGES = {
     "shift": _set("operations", 1, "shift", value=-3),
     "bits": _set("tensors", 0, "bits", value=99),
     "meta": _set("meta", value=[]),
+    "meta_name": _set("meta", value={"dataset": {"name": 7}}),
+    "meta_inputs": _set("meta", value={"dataset": {"name": "etth1", "inputs": [1]}}),
+    "meta_gone": _set("meta", value={"dataset": {"name": "gone.csv"}}),
 }
 
 
@@ -140,6 +143,9 @@ MISTAKES = {
     "elaborate {d}/shift.safetensors -o {d}/new": "shift must be .* not -3",
     "build {d}/bits.safetensors --board sea -o {d}/new": "bits must be .* not 99",
     "evaluate {d}/meta.safetensors": "meta must be a dict",
+    "evaluate {d}/meta_name.safetensors": "name of dataset must be a string, not 7",
+    "simulate {d}/meta_inputs.safetensors": "inputs of dataset must be names",
+    "evaluate {d}/meta_gone.safetensors": "gone.csv, which the model was trained on, is not here",
     # configurations
     "init huge -o {d}/new/m": "config must be one of .* not 'huge'",
     "init grid-12-32-5 -o {d}/new/m": "weights must be one of .* not 5",
@@ -207,6 +213,7 @@ MISTAKES = {
     "init tiny -o {d}/plain/m.safetensors": "Folder .*plain cannot be made",
     f"simulate {M} --samples 1 --vcd {{d}}/plain/x.vcd": "Folder .*plain cannot be made",
     f"elaborate {M} -o {{d}}/occupied": "has files in it and is no bitformer build",
+    "demo -o {d}/plain": "cannot be made",
     f"elaborate {M} -o {{d}}/plain": "is a file; name another one",
     f"build {M} --board sea -o {{d}}/occupied": "has files in it and is no bitformer build",
     f"build {M} --board sea -o {{d}}/plain/x": "cannot be written",
