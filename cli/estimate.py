@@ -117,6 +117,8 @@ def command(
 ) -> None:
     """Predict MODEL's cycles exactly, and each store's memory against the part's budget.
 
+    The exit code is 1 if the part has too little of something.
+
     Stores: program, weights, parameters, position, activations, dynamic (keys and values), scores,
     input, output.
 
@@ -131,3 +133,5 @@ def command(
     result = estimate(design, clock_hz=hertz(clock_mhz))
     show_estimate(report, design, result)
     report.data({"model": str(model), **estimate_data(result)})
+    if result.over:
+        raise click.exceptions.Exit(1)

@@ -141,10 +141,10 @@ def test_estimate_takes_part_lanes_clock_and_placement(bitformer, tiny):
 
 
 def test_estimate_names_what_does_not_fit(bitformer, tiny):
-    said = bitformer("estimate", tiny, "--lanes", "64")
-    assert said.code == 0
-    assert "Does not fit xc7s15: DSP: 35 of 20, 15 too many" in said.out
-    data = bitformer("estimate", tiny, "--lanes", "64", "--json").data
+    said = bitformer("estimate", tiny, "--lanes", "64", "--json")
+    assert said.code == 1
+    assert "Does not fit xc7s15: DSP: 35 of 20, 15 too many" in said.err
+    data = said.data
     assert data["within_budget"] is False
     assert {use["resource"]: use["over"] for use in data["resources"]}["DSP"] == 15
 
