@@ -1,0 +1,80 @@
+"""What would make a design fit a part that it does not fit: the cheapest changes, tried out."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from bitformer.model.errors import UserError
+from bitformer.model.ir import IntegerModel
+
+from .estimate import Estimate, estimate
+from .lower import lower
+from .parts import PARTS
+
+__all__ = ["Remedy", "remedies"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remedy:
+    """A change with which the design fits, and the estimate it then has."""
+
+    change: str
+    estimate: Estimate
+
+    def __str__(self) -> str:
+        used = ", ".join(f"{use.used} {use.resource}" for use in self.estimate.uses)
+        return f"{self.change}: {self.estimate.latency} cycles, {used}"
+
+
+def _trials(
+    part: str, lanes: int | None, columns: int, placement: Mapping[str, str]
+) -> Iterator[tuple[str, dict]]:
+    """Changes worth trying, each with the arguments of ``lower`` it stands for."""
+    kept = {"part": part, "lanes": lanes, "placement": placement}
+    for store, place in placement.items():
+        if place != "auto":
+            freed = {name: other for name, other in placement.items() if name != store}
+            yield f"leave the placement of {store} to the solver", {**kept, "placement": freed}
+    if placement:
+        yield "leave all placements to the solver", {**kept, "placement": {}}
+    fewer = (lanes or 2 * columns) // 2
+    while fewer:
+        yield f"{fewer} lanes", {**kept, "lanes": fewer}
+        fewer //= 2
+    for name, other in PARTS.items():
+        if other.luts > PARTS[part].luts:
+            yield f"part {name}", {**kept, "part": name}
+            yield f"part {name}, placements left to the solver", {"part": name, "lanes": lanes}
+
+
+def remedies(
+    model: IntegerModel,
+    *,
+    part: str,
+    lanes: int | None = None,
+    placement: Mapping[str, str] | None = None,
+    clock_hz: float = 100e6,
+    most: int = 3,
+) -> list[Remedy]:
+    """Up to ``most`` changes with which ``model`` fits, the fastest first; none if it fits already.
+
+    Tried, one at a time: placements given to the solver, fewer lanes, larger parts.
+    """
+    placement = dict(placement or {})
+    design = lower(model, part=part, lanes=lanes, placement=placement)
+    if not estimate(design, clock_hz=clock_hz).over:
+        return []
+    found, larger = [], False
+    for change, arguments in _trials(part, lanes, design.geometry.columns, placement):
+        another = arguments["part"] != part
+        if another and larger:
+            continue
+        try:
+            trial = estimate(lower(model, **arguments), clock_hz=clock_hz)
+        except UserError:
+            continue
+        if not trial.over:
+            found.append(Remedy(change=change, estimate=trial))
+            larger = larger or another
+    here = [remedy for remedy in found if remedy.estimate.part == part]
+    here.sort(key=lambda remedy: remedy.estimate.latency)
+    return [*here, *(r for r in found if r.estimate.part != part)][:most]
