@@ -57,10 +57,10 @@ def simulate(
     """
     if not 0.0 <= back_pressure < 1.0:
         raise UserError(f"back_pressure must be at least 0 and below 1, not {back_pressure}")
-    expected = reference.run(design.model, x)
-    x = np.asarray(x, dtype=np.int64)
-    if not len(x):
+    x = np.asarray(x)
+    if x.shape[:1] == (0,):
         raise UserError("samples must be at least 1, not 0")
+    expected = reference.run(design.model, x)
     comparison = Comparison(design, expected)
     run_python(
         accelerator or Accelerator(design=design),
