@@ -215,7 +215,7 @@ class Accelerator(wiring.Component):
         """Weights, or keys and values in their place, meet the activation at the first column."""
         late = OPERAND - READ_LATENCY - 1
         address = delay(m, walker.o_weight, late, name="weight")
-        op = delay(m, walker.o_op, OPERAND - 1, name="weight_op")
+        op = delay(m, walker.o_op, OPERAND - 2, name="weight_op")
         static = Const(0, 1)
         if "weights" in stores:
             m.d.comb += stores["weights"].addr_0.eq(address)
@@ -223,8 +223,17 @@ class Accelerator(wiring.Component):
         word = static
         if "dynamic" in stores:
             m.d.comb += stores["dynamic"].addr_0.eq(address)
+            kept = self._spread(stores["dynamic"].data_0)
             dynamic = by_operation(m, op, self._design.program.values("dynamic"), name="dynamic")
-            word = Mux(dynamic, self._spread(stores["dynamic"].data_0), static)
+            # a select for each half of the word, one of them inverted: one for all would have
+            # too many loads, and two alike would be merged
+            half = len(kept) // 2
+            takes_kept = delay(m, dynamic, 1, name="takes_kept")
+            takes_static = delay(m, ~dynamic, 1, name="takes_static")
+            word = Cat(
+                Mux(takes_kept, kept[:half], static[:half]),
+                Mux(takes_static, static[half:], kept[half:]),
+            )
         m.d.sync += engine.i_w.eq(word)
         packed = by_operation(
             m, operands.o_op, self._design.program.values("packed"), name="packed"

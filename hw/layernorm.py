@@ -37,7 +37,7 @@ def _square(magnitude: Value) -> Value:
 class RowStatistics(wiring.Component):
     """``sum(x)`` and ``rsqrt(N * sum(x^2) - sum(x)^2)`` of rows, queued in order.
 
-    A row's statistics can be taken 10 cycles after its last word (``timing.STATISTICS``).
+    A row's statistics can be taken 11 cycles after its last word (``timing.STATISTICS``).
 
     Parameters
     ----------
@@ -82,17 +82,20 @@ class RowStatistics(wiring.Component):
             m.d.sync += square.eq(_square(magnitude))
             sums.append(delay(m, real, 1, name=f"real_late_{way}").as_signed())
             squares.append(square)
-        first = delay(m, self.i_first, 2, name="first")
-        active = delay(m, valid, 2, name="active", reset_less=False)
-        # stage 3: the row's sums
+        # stages 3, 4: the word's sums, the row's sums
+        word_sum = Signal(signed(bits + ways - 1), reset_less=True)
+        word_power = Signal(2 * bits + ways - 1, reset_less=True)
+        m.d.sync += [word_sum.eq(sum(sums)), word_power.eq(sum(squares))]
+        first = delay(m, self.i_first, 3, name="first")
+        active = delay(m, valid, 3, name="active", reset_less=False)
         total = Signal(layout.members["total"], reset_less=True)
         power = Signal(2 * bits + features.bit_length(), reset_less=True)
         with m.If(active):
-            with m.If(first):
-                m.d.sync += [total.eq(sum(sums)), power.eq(sum(squares))]
-            with m.Else():
-                m.d.sync += [total.eq(total + sum(sums)), power.eq(power + sum(squares))]
-        # stages 4 to 6: D = N * sum(x^2) - sum(x)^2, the square in a DSP block
+            m.d.sync += [
+                total.eq(Mux(first, 0, total) + word_sum),
+                power.eq(Mux(first, 0, power) + word_power),
+            ]
+        # stages 5 to 7: D = N * sum(x^2) - sum(x)^2, the square in a DSP block
         a, product = Signal.like(total, reset_less=True), Signal(2 * len(total), reset_less=True)
         scaled, scaled_late = Signal(width + 1, reset_less=True), Signal(width + 1, reset_less=True)
         variance = Signal(width, reset_less=True)
@@ -103,7 +106,7 @@ class RowStatistics(wiring.Component):
             scaled_late.eq(scaled),
             variance.eq(scaled_late - product),
         ]
-        # stages 7 to 10: exponent, even-normalised mantissa, its table
+        # stages 8 to 11: exponent, even-normalised mantissa, its table
         exponent = Signal(layout.members["exponent"], reset_less=True)
         late = Signal.like(variance, reset_less=True)
         index = Signal(8, reset_less=True)
@@ -124,7 +127,7 @@ class RowStatistics(wiring.Component):
             result.exponent.eq(exponent),
             result.total.eq(delay(m, total, 5, name="total").as_signed()),
         ]
-        finished = delay(m, self.i_last & valid, 9, name="finished", reset_less=False)
+        finished = delay(m, self.i_last & valid, 10, name="finished", reset_less=False)
         self._queue(m, result, finished)
         return m
 

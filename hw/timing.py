@@ -22,7 +22,7 @@ SCORED = 4
 #: The same for the last column of a key, behind the one-key-a-cycle writer.
 KEYED = 3
 #: From the last result of a row to its statistics.
-STATISTICS = 10
+STATISTICS = 11
 #: Extra stages of a vector operation when the design has a LayerNorm.
 NORM_DELAY = 2
 #: From a result on the write port to the output stream.

@@ -53,16 +53,17 @@ class DynamicWriter(wiring.Component):
             word_now.eq(Mux(self.i_first, self.i_dst, word)),
         ]
         # one valid element of a pair: the first stays at its word for the second
-        step = Mux(self.i_valid[1], ways, 0) if ways > 1 else 1
-        following = Signal(range(slots + 3))
-        m.d.comb += following.eq(place_now + step)
+        advances = self.i_valid[ways - 1]
+        wraps = advances & (place_now == slots - ways)
         value = self.i_value & self.i_valid.any()
         with m.If(value):
-            wraps = following >= slots
-            m.d.sync += [
-                place.eq(Mux(wraps, 0, following)),
-                word.eq(word_now + wraps),
-            ]
+            m.d.sync += word.eq(word_now + wraps)
+            with m.If(wraps):
+                m.d.sync += place.eq(0)
+            with m.Elif(advances):
+                m.d.sync += place.eq(place_now + ways)
+            with m.Else():
+                m.d.sync += place.eq(place_now)
 
         # keys: queued words of features, written one feature a cycle
         depth = 1 << (geometry.columns + 1).bit_length()
