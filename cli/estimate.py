@@ -8,7 +8,16 @@ import click
 
 from bitformer.model.errors import UserError
 
-from .options import clock_option, hardware_options, lowered, model_argument, part_option
+from .options import (
+    PATH,
+    clock_option,
+    hardware_options,
+    lowered,
+    model_argument,
+    part_option,
+    placements,
+    ready_file,
+)
 from .report import Report, json_option
 
 if TYPE_CHECKING:
@@ -101,11 +110,38 @@ def estimate_data(result: "Estimate") -> dict[str, object]:
     }
 
 
+def _show_layers(report: Report, design: "Design") -> list[dict]:
+    """Print where the engine's cycles go; the same as plain data."""
+    from bitformer.hw.timeline import layer_use
+
+    uses = layer_use(design)
+    report.table(
+        ("layer", "rows", "first cycle", "last", "engine", "waited", "for"),
+        (
+            (
+                use.layer,
+                use.rows,
+                use.first,
+                use.last,
+                use.engine,
+                use.waited,
+                ", ".join(f"{reason} {cycles}" for reason, cycles in use.waits.items()),
+            )
+            for use in uses
+        ),
+    )
+    return [{**dataclasses.asdict(use), "waited": use.waited} for use in uses]
+
+
 @click.command("estimate")
 @model_argument
 @part_option
 @hardware_options
 @clock_option
+@click.option("--layers", is_flag=True, help="Also each layer's cycles, and what it waits for.")
+@click.option(
+    "--plot", type=PATH, metavar="FILE", help="Draw who holds which unit when: .png, .svg, .pdf."
+)
 @json_option
 def command(
     model: Path,
@@ -113,11 +149,14 @@ def command(
     lanes: int | None,
     place: tuple[str, ...],
     clock_mhz: float | None,
+    layers: bool,
+    plot: Path | None,
     report: Report,
 ) -> None:
     """Predict MODEL's cycles exactly, and each store's memory against the part's budget.
 
-    The exit code is 1 if the part has too little of something.
+    If the part has too little of something, the exit code is 1, and changes are named with which
+    the design fits.
 
     Stores: program, weights, parameters, position, activations, dynamic (keys and values), scores,
     input, output.
@@ -129,9 +168,30 @@ def command(
     from bitformer.hw.estimate import estimate
     from bitformer.model.checkpoint import load_model
 
-    design = lowered(load_model(model), part=part, lanes=lanes, place=place)
-    result = estimate(design, clock_hz=hertz(clock_mhz))
+    clock_hz, loaded = hertz(clock_mhz), load_model(model)
+    design = lowered(loaded, part=part, lanes=lanes, place=place)
+    result = estimate(design, clock_hz=clock_hz)
+    if plot is not None:
+        from bitformer.sim.timeline_plot import plot_timeline
+
+        plot_timeline(design, ready_file(plot))
+        report.note(f"Timeline: {plot}")
     show_estimate(report, design, result)
-    report.data({"model": str(model), **estimate_data(result)})
+    data = {"model": str(model), **estimate_data(result)}
+    data["plot"] = None if plot is None else str(plot)
+    if layers:
+        data["layers"] = _show_layers(report, design)
+    if result.over:
+        from bitformer.hw.remedies import remedies
+
+        found = remedies(
+            loaded, part=design.part, lanes=lanes, placement=placements(place), clock_hz=clock_hz
+        )
+        for remedy in found:
+            report.line(f"It fits with {remedy}")
+        data["remedies"] = [
+            {"change": remedy.change, **estimate_data(remedy.estimate)} for remedy in found
+        ]
+    report.data(data)
     if result.over:
         raise click.exceptions.Exit(1)

@@ -149,6 +149,23 @@ def test_estimate_names_what_does_not_fit(bitformer, tiny):
     assert {use["resource"]: use["over"] for use in data["resources"]}["DSP"] == 15
 
 
+def test_estimate_says_what_would_fit(bitformer, tiny):
+    said = bitformer("estimate", tiny, "--lanes", "64", "--json")
+    remedy = said.data["remedies"][0]
+    assert remedy["within_budget"] is True
+    assert f"It fits with {remedy['change']}: " in said.err
+    assert "remedies" not in bitformer("estimate", tiny, "--json").data
+
+
+def test_estimate_of_layers_adds_up(bitformer, tiny, tmp_path):
+    picture = tmp_path / "new" / "timeline.svg"
+    data = bitformer("estimate", tiny, "--layers", "--plot", picture, "--json").data
+    spent = sum(layer["engine"] + layer["waited"] for layer in data["layers"])
+    assert spent == data["interval_cycles"]
+    assert "layers.0.scores" in [layer["layer"] for layer in data["layers"]]
+    assert "<svg" in picture.read_text()
+
+
 def test_simulate_is_bit_exact_and_on_time(bitformer, tiny, tmp_path):
     waves = tmp_path / "new" / "waves.vcd"
     said = bitformer("simulate", tiny, "--samples", "2", "--vcd", waves, "--json")

@@ -206,6 +206,7 @@ MISTAKES = {
     f"estimate {M} --place scores=block --place scores=registers": "one placement",
     f"estimate {M} --clock -5": "--clock must be a number of megahertz above 0, not -5",
     f"estimate {M} --clock nan": "--clock must be a number of megahertz above 0, not nan",
+    f"estimate {M} --plot {{d}}/new.docx": "new.docx cannot be written",
     f"build {M} --board nexys -o {{d}}/new": "Board 'nexys' is unknown; known boards are",
     f"build {M} --board sea --name 1x -o {{d}}/new": "Design name must be a letter",
     # places to write to
