@@ -13,7 +13,21 @@ from dataclasses import dataclass
 from bitformer.boards.netlist import Cell, Netlist, signal_of
 from bitformer.boards.netlist_cells import Arc, arcs, is_clock, pin_role, start_levels
 
-__all__ = ["Depth", "Fanout", "LogicPath", "depth", "fanouts"]
+__all__ = [
+    "MOST_CHAINS",
+    "MOST_LEVELS",
+    "MOST_LOADS",
+    "Depth",
+    "Fanout",
+    "LogicPath",
+    "depth",
+    "fanouts",
+]
+
+#: What a part of speed grade -1 does in 6.7 ns (150 MHz): LUT levels and carry chains of a path.
+MOST_LEVELS, MOST_CHAINS = 6, 1
+#: Loads of a control net: one with 768 alone cost 7.4 ns in a trial.
+MOST_LOADS = 128
 
 _Cost = tuple[int, int, int]
 
@@ -49,6 +63,11 @@ class Depth:
     chains: int
     paths: tuple[LogicPath, ...]
 
+    @property
+    def short_enough(self) -> bool:
+        """Whether every path keeps to ``MOST_LEVELS`` and ``MOST_CHAINS``."""
+        return self.levels <= MOST_LEVELS and self.chains <= MOST_CHAINS
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fanout:
@@ -60,6 +79,11 @@ class Fanout:
     resets: int
     logic: int
     data: int
+
+    @property
+    def control(self) -> bool:
+        """Whether it steers: it drives more than addresses and operands of memories and DSPs."""
+        return self.enables + self.resets + self.logic > 0
 
 
 @dataclass(frozen=True, kw_only=True)

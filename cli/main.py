@@ -31,6 +31,7 @@ SECTIONS = {
     "Hardware": {
         "simulate": "Run the accelerator cycle by cycle; compare every tensor bit for bit.",
         "estimate": "Cycles, latency and memory on a part, before synthesis.",
+        "synthesize": "LUTs, memories, DSPs and logic depth on a part, measured with Yosys.",
         "elaborate": "Write the accelerator as Verilog.",
         "build": "Make a board's complete Vivado project, and run it if Vivado is here.",
         "boards": "List the boards.",

