@@ -1,6 +1,6 @@
 """Rounding and saturation of signed values: the hardware's one home for both."""
 
-from amaranth.hdl import Const, Mux, Shape, Signal, Value, signed
+from amaranth.hdl import Const, Mux, Value, signed
 
 from .pipeline import signed_bits
 
@@ -16,13 +16,11 @@ def round_shift(value: Value, shift: int) -> Value:
 
 def clamp(value: Value, low, high) -> Value:
     """``value`` limited to ``low``..``high`` (integers, or values looked up by operation)."""
+    if not value.shape().signed:
+        raise TypeError("Clamp must be given a signed value")
     if isinstance(low, int) and isinstance(high, int):
         shape = signed(signed_bits(low, high))
         low, high = Const(low, shape), Const(high, shape)
     limited = Mux(value < low, low, Mux(value > high, high, value))
-    bits = max(len(low), len(high))
-    if not isinstance(limited, Signal):
-        limited = limited[:bits].as_signed()
-    if Shape.cast(limited.shape()).signed is False:
-        raise TypeError("Clamp must be given a signed value")
-    return limited
+    bits = max(len(limit) + (not limit.shape().signed) for limit in (low, high))
+    return limited[:bits].as_signed()

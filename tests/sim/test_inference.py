@@ -143,19 +143,24 @@ def test_packing_shortens_the_inference(small_model, run, precision):
     assert packed.latency < plain.latency
 
 
+def possible(placement):
+    """The stores that can be placed so: results are handed out in the cycle of their address."""
+    return [store for store in STORES if (store, placement) != ("output", "block")]
+
+
 @pytest.mark.parametrize("placement", PLACEMENTS)
 @pytest.mark.parametrize("pack", [True, False])
 def test_every_placement_of_every_store(small_model, run, placement, pack):
     model = small_model(norm="batch", pooling="mean", **W4A8)
-    design, _ = run(model, pack=pack, placement=dict.fromkeys(STORES, placement))
-    assert {*design.stores} == {*STORES}
-    if placement != "auto":
-        assert {spec.placement for spec in design.stores.values()} == {placement}
+    design, _ = run(model, pack=pack, placement=dict.fromkeys(possible(placement), placement))
+    for store in possible(placement):
+        assert design.stores[store].placement == placement or placement == "auto"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("store", STORES)
-@pytest.mark.parametrize("placement", PLACEMENTS)
+@pytest.mark.parametrize(
+    ("placement", "store"), [(p, store) for p in PLACEMENTS for store in possible(p)]
+)
 def test_each_store_alone(small_model, run, store, placement):
     run(small_model(heads=2, **W4A8), placement={store: placement})
 

@@ -1,0 +1,178 @@
+# amaranth: UnusedElaboratable=no
+"""Memories in every placement: what is written is read two cycles after its address."""
+
+import random
+
+import pytest
+
+from bitformer.hw.store import (
+    PLACEMENTS,
+    READ_LATENCY,
+    Store,
+    StoreSpec,
+    placement_attributes,
+)
+from bitformer.hw.tiling import Tile, best_tiling, rest_of
+
+
+def reads_and_writes(play, spec, init=(), *, cycles=150, seed=0):
+    """Play random traffic; compare each read with a list of words."""
+    chance = random.Random(seed)
+    words = [*init] + [0] * (spec.depth - len(init))
+    granule = spec.granule or spec.width
+    dut = Store(spec=spec, init=init)
+    script, expected = [], []
+    for _ in range(cycles):
+        step = {f"addr_{p}": chance.randrange(spec.depth) for p in range(spec.read_ports)}
+        if not spec.rom:
+            step |= {
+                "w_addr": chance.randrange(spec.depth),
+                "w_data": chance.getrandbits(spec.width),
+                "w_en": chance.getrandbits(spec.width // granule) if chance.random() < 0.7 else 0,
+            }
+        # what is being written is not read in the same cycle
+        known = [
+            None
+            if step.get("w_en") and step[f"addr_{p}"] == step["w_addr"]
+            else words[step[f"addr_{p}"]]
+            for p in range(spec.read_ports)
+        ]
+        expected.append(known)
+        script.append(step)
+        for part in range(spec.width // granule):
+            if step.get("w_en", 0) >> part & 1:
+                mask = ((1 << granule) - 1) << (part * granule)
+                old = words[step["w_addr"]]
+                words[step["w_addr"]] = old & ~mask | step["w_data"] & mask
+    script += [{}] * READ_LATENCY
+    shown = play(dut, script, [f"data_{p}" for p in range(spec.read_ports)])
+    for known, got in zip(expected, shown[READ_LATENCY:], strict=True):
+        assert [g if k is not None else None for k, g in zip(known, got, strict=True)] == known
+
+
+def test_latency_is_two():
+    assert READ_LATENCY == 2
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS)
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"depth": 1, "width": 1},
+        {"depth": 1, "width": 12, "granule": 4},
+        {"depth": 2, "width": 8, "read_ports": 2},
+        {"depth": 5, "width": 9, "granule": 3},
+        {"depth": 13, "width": 16, "granule": 8, "read_ports": 2},
+        {"depth": 16, "width": 7, "granule": 7},
+    ],
+    ids=lambda shape: "x".join(map(str, shape.values())),
+)
+def test_ram(play, placement, shape):
+    reads_and_writes(play, StoreSpec(name="ram", placement=placement, **shape))
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS)
+@pytest.mark.parametrize(("depth", "width", "ports"), [(1, 4, 1), (7, 11, 1), (12, 3, 2)])
+def test_rom(play, placement, depth, width, ports):
+    init = [random.Random(1).getrandbits(width) for _ in range(depth)]
+    spec = StoreSpec(
+        name="rom", depth=depth, width=width, rom=True, placement=placement, read_ports=ports
+    )
+    dut = Store(spec=spec, init=init)
+    assert not hasattr(dut, "w_en")
+    reads_and_writes(play, spec, init, cycles=60)
+
+
+TILINGS = {
+    "rows": [Tile(rows=3, first=0, width=10, ramb18=1)],
+    "bits": [Tile(rows=11, first=0, width=6, ramb18=1)],
+    "corner": [Tile(rows=4, first=0, width=7, ramb18=1)],
+    "two": [Tile(rows=11, first=0, width=4, ramb18=1), Tile(rows=2, first=4, width=6, ramb18=1)],
+    "two and a rest": [
+        Tile(rows=9, first=0, width=3, ramb18=1),
+        Tile(rows=5, first=3, width=3, ramb18=1),
+    ],
+}
+
+
+@pytest.mark.parametrize("tiles", TILINGS.values(), ids=TILINGS)
+@pytest.mark.parametrize("given", [11, 6])
+def test_rom_in_pieces(play, tiles, given):
+    init = [random.Random(2).getrandbits(10) for _ in range(11)]
+    spec = StoreSpec(
+        name="rom", depth=11, width=10, rom=True, placement="block", tiles=tuple(tiles)
+    )
+    reads_and_writes(play, spec, init[:given], cycles=80)
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3, 4])
+@pytest.mark.parametrize(("depth", "width"), [(600, 40), (3, 200), (2000, 7), (1025, 37)])
+def test_tiles_and_their_rest_cover_the_rom_once(depth, width, blocks):
+    tiles = best_tiling(depth, width, blocks)
+    assert sum(tile.ramb18 for tile in tiles) <= blocks
+    rectangles = [(0, t.rows, t.first, t.width) for t in tiles] + rest_of(depth, width, tiles)
+    assert sum(rows * bits for _, rows, _, bits in rectangles) == depth * width
+    for row, rows, bit, bits in rectangles:
+        assert 0 <= row < row + rows <= depth
+        assert 0 <= bit < bit + bits <= width
+    for a in rectangles:
+        for b in rectangles:
+            apart = a[0] + a[1] <= b[0] or b[0] + b[1] <= a[0]
+            assert a is b or apart or a[2] + a[3] <= b[2] or b[2] + b[3] <= a[2]
+
+
+@pytest.mark.parametrize(
+    ("placement", "rom", "attributes"),
+    [
+        ("block", False, {"ram_style": "block"}),
+        ("distributed", False, {"ram_style": "distributed"}),
+        ("registers", False, {"ram_style": "registers"}),
+        ("block", True, {"rom_style": "block"}),
+        ("distributed", True, {"rom_style": "distributed"}),
+        ("registers", True, {"rom_style": "distributed"}),
+        ("auto", True, {}),
+        ("auto", False, {}),
+    ],
+)
+def test_placement_as_the_tools_spell_it(placement, rom, attributes):
+    assert placement_attributes(placement, rom=rom) == attributes
+
+
+def spec(**changes):
+    return StoreSpec(**{"name": "s", "depth": 4, "width": 8} | changes)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: Store(spec="s"), TypeError, r"^Spec must be a StoreSpec, not 's'$"),
+        (
+            lambda: Store(spec=spec(depth=0)),
+            ValueError,
+            r"^Store s must have words and bits, not 0x8$",
+        ),
+        (
+            lambda: Store(spec=spec(width=0)),
+            ValueError,
+            r"^Store s must have words and bits, not 4x0$",
+        ),
+        (
+            lambda: Store(spec=spec(granule=3)),
+            ValueError,
+            r"^Granule must divide the width 8, not be 3$",
+        ),
+        (
+            lambda: Store(spec=spec(), init=range(5)),
+            ValueError,
+            r"^Init must have at most 4 words, not 5$",
+        ),
+        (
+            lambda: placement_attributes("flash", rom=True),
+            ValueError,
+            r"^Placement must be one of .*, not 'flash'$",
+        ),
+    ],
+)
+def test_mistakes_are_named(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
