@@ -103,61 +103,13 @@ class Store(wiring.Component):
         m = Module()
         if self._spec.tiles:
             self._tiled(m)
+        elif self._spec.placement in ("block", "auto"):
+            self._block(m)
         else:
-            self._whole(m)
+            self._in_luts(m)
         return m
 
-    def _rom(self, m: Module, name: str, init: list[int], width: int, placement: str):
-        """Read port data of a part of a tiled ROM, a cycle after the address."""
-        m.submodules[name] = mem = memory.Memory(
-            shape=unsigned(width),
-            depth=max(2, len(init)),
-            init=init,
-            attrs=placement_attributes(placement, rom=True),
-        )
-        port = mem.read_port()
-        m.d.comb += port.addr.eq(self.addr_0)
-        return port
-
-    def _tiled(self, m: Module) -> None:
-        """Tiles side by side, each in block RAM for its first rows and in LUTs for the others."""
-        spec = self._spec
-        words = list(self._init) + [0] * (spec.depth - len(self._init))
-
-        def part(row: int, rows: int, bit: int, bits: int) -> list[int]:
-            return [word >> bit & ((1 << bits) - 1) for word in words[row : row + rows]]
-
-        fields: list[Value] = []
-        rest = {
-            bit: (row, rows, bits)
-            for row, rows, bit, bits in rest_of(spec.depth, spec.width, spec.tiles)
-        }
-        bit = 0
-        for number, tile in enumerate(spec.tiles):
-            init = part(0, tile.rows, tile.first, tile.width)
-            field: Value = self._rom(m, f"block_{number}", init, tile.width, "block").data
-            if tile.first in rest:
-                row, rows, bits = rest[tile.first]
-                # rows beyond the tile: addressed from 0, chosen a cycle later
-                low = self._rom(
-                    m, f"rest_{number}", part(row, rows, tile.first, bits), bits, "distributed"
-                )
-                beyond = Signal(name=f"beyond_{number}", reset_less=True)
-                m.d.comb += low.addr.eq(self.addr_0 - row)
-                m.d.sync += beyond.eq(self.addr_0 >= row)
-                field = Mux(beyond, low.data, field)
-            fields.append(field)
-            bit = tile.first + tile.width
-        if bit in rest:
-            row, rows, bits = rest[bit]
-            fields.append(
-                self._rom(m, "beside", part(row, rows, bit, bits), bits, "distributed").data
-            )
-        data = Signal(spec.width, name="q_0", reset_less=True)
-        m.d.sync += data.eq(Cat(fields))
-        m.d.comb += self.data_0.eq(data)
-
-    def _whole(self, m: Module) -> None:
+    def _memory(self, m: Module) -> memory.Memory:
         spec = self._spec
         m.submodules.mem = mem = memory.Memory(
             shape=unsigned(spec.width),
@@ -165,12 +117,6 @@ class Store(wiring.Component):
             init=self._init,
             attrs=placement_attributes(spec.placement, rom=spec.rom),
         )
-        for number in range(spec.read_ports):
-            port = mem.read_port()
-            data = Signal(spec.width, name=f"q_{number}", reset_less=True)
-            m.d.comb += port.addr.eq(getattr(self, f"addr_{number}"))
-            m.d.sync += data.eq(port.data)
-            m.d.comb += getattr(self, f"data_{number}").eq(data)
         if not spec.rom:
             granule = spec.granule if spec.granule and spec.granule != spec.width else None
             write = mem.write_port(granularity=granule)
@@ -179,3 +125,74 @@ class Store(wiring.Component):
                 write.data.eq(self.w_data),
                 write.en.eq(self.w_en),
             ]
+        return mem
+
+    def _block(self, m: Module) -> None:
+        """The memory's own read register, and its output register."""
+        mem = self._memory(m)
+        for number in range(self._spec.read_ports):
+            port = mem.read_port()
+            data = Signal(self._spec.width, name=f"q_{number}", reset_less=True)
+            m.d.comb += port.addr.eq(getattr(self, f"addr_{number}"))
+            m.d.sync += data.eq(port.data)
+            m.d.comb += getattr(self, f"data_{number}").eq(data)
+
+    def _in_luts(self, m: Module) -> None:
+        """A register before the look-up and one behind it: the address has many loads."""
+        mem = self._memory(m)
+        for number in range(self._spec.read_ports):
+            port = mem.read_port(domain="comb")
+            address = Signal.like(port.addr, name=f"address_{number}", reset_less=True)
+            data = Signal(self._spec.width, name=f"q_{number}", reset_less=True)
+            m.d.sync += [address.eq(getattr(self, f"addr_{number}")), data.eq(port.data)]
+            m.d.comb += port.addr.eq(address)
+            m.d.comb += getattr(self, f"data_{number}").eq(data)
+
+    def _part(self, row: int, rows: int, bit: int, bits: int) -> list[int]:
+        """A rectangle of the contents."""
+        words = [*self._init, *[0] * (self._spec.depth - len(self._init))]
+        return [word >> bit & ((1 << bits) - 1) for word in words[row : row + rows]]
+
+    def _rom(self, m: Module, name: str, row: int, rows: int, bit: int, bits: int, placement: str):
+        """The rectangle as a memory of its own: its word, a cycle after the store's address."""
+        m.submodules[name] = mem = memory.Memory(
+            shape=unsigned(bits),
+            depth=max(2, rows),
+            init=self._part(row, rows, bit, bits),
+            attrs=placement_attributes(placement, rom=True),
+        )
+        offset = self.addr_0 - row
+        if placement == "block":
+            port = mem.read_port()
+            m.d.comb += port.addr.eq(offset)
+        else:
+            port = mem.read_port(domain="comb")
+            address = Signal.like(port.addr, name=f"address_{name}", reset_less=True)
+            m.d.sync += address.eq(offset)
+            m.d.comb += port.addr.eq(address)
+        return port.data
+
+    def _tiled(self, m: Module) -> None:
+        """Tiles side by side, each in block RAM for its first rows and in LUTs for the others."""
+        spec = self._spec
+        rest = {
+            bit: (row, rows, bit, bits)
+            for row, rows, bit, bits in rest_of(spec.depth, spec.width, spec.tiles)
+        }
+        fields: list[Value] = []
+        bit = 0
+        for number, tile in enumerate(spec.tiles):
+            bit, area = tile.first, (0, tile.rows, tile.first, tile.width)
+            field: Value = self._rom(m, f"block_{number}", *area, "block")
+            if bit in rest:
+                low = self._rom(m, f"rest_{number}", *rest[bit], "distributed")
+                beyond = Signal(name=f"beyond_{number}", reset_less=True)
+                m.d.sync += beyond.eq(self.addr_0 >= tile.rows)
+                field = Mux(beyond, low, field)
+            fields.append(field)
+            bit += tile.width
+        if bit in rest:
+            fields.append(self._rom(m, "beside", *rest[bit], "distributed"))
+        data = Signal(spec.width, name="q_0", reset_less=True)
+        m.d.sync += data.eq(Cat(fields))
+        m.d.comb += self.data_0.eq(data)

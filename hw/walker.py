@@ -74,47 +74,53 @@ class Walker(wiring.Component):
         cycles = Signal(range(max(pitches) + 1), reset_less=True)
         left = Signal(range(max(groups) + 1), reset_less=True)
         active, fresh, begin = Signal(), Signal(reset_less=True), Signal(reset_less=True)
+        # whether the counters are at 0, known a cycle ahead
+        last_term, last_cycle = Signal(reset_less=True), Signal(reset_less=True)
+
+        def begin_group(first_length, first_pitch, act, weight) -> None:
+            m.d.sync += [
+                terms.eq(first_length),
+                last_term.eq(first_length == 0),
+                cycles.eq(first_pitch),
+                last_cycle.eq(first_pitch == 0),
+                fresh.eq(1),
+                self.o_valid.eq(1),
+                self.o_act.eq(act),
+                self.o_weight.eq(weight),
+                base_weight.eq(weight),
+            ]
 
         m.d.comb += [
             self.o_first.eq(fresh),
-            self.o_last.eq(self.o_valid & (terms == 0)),
+            self.o_last.eq(self.o_valid & last_term),
             self.o_begin.eq(begin),
             self.o_end.eq(left == 0),
         ]
-        m.d.sync += [cycles.eq(cycles - 1), terms.eq(terms - 1), fresh.eq(0)]
+        m.d.sync += [
+            cycles.eq(cycles - 1),
+            last_cycle.eq(cycles == 1),
+            terms.eq(terms - 1),
+            last_term.eq(terms == 1),
+            fresh.eq(0),
+            self.o_weight.eq(self.o_weight + step),
+        ]
         with m.If(~hold):
             m.d.sync += self.o_act.eq(self.o_act + 1)
-        m.d.sync += self.o_weight.eq(self.o_weight + step)
         with m.If(self.o_last):
             m.d.sync += self.o_valid.eq(0)
-        with m.If(active & (cycles == 0)):
+        with m.If(active & last_cycle):
             with m.If(left == 0):
                 m.d.sync += active.eq(0)
             with m.Else():
-                m.d.sync += [
-                    left.eq(left - 1),
-                    begin.eq(0),
-                    terms.eq(length),
-                    cycles.eq(pitch),
-                    fresh.eq(1),
-                    self.o_valid.eq(1),
-                    self.o_act.eq(base_act),
-                    self.o_weight.eq(base_weight + stride),
-                    base_weight.eq(base_weight + stride),
-                ]
+                m.d.sync += [left.eq(left - 1), begin.eq(0)]
+                begin_group(length, pitch, base_act, base_weight + stride)
         with m.If(self.i_start):
             m.d.sync += [
                 active.eq(1),
                 self.o_op.eq(self.i_op),
-                self.o_valid.eq(1),
                 begin.eq(1),
-                fresh.eq(1),
-                terms.eq(start_length),
-                cycles.eq(start_pitch),
                 left.eq(start_groups),
-                self.o_act.eq(self.i_act),
                 base_act.eq(self.i_act),
-                self.o_weight.eq(start_weight),
-                base_weight.eq(start_weight),
             ]
+            begin_group(start_length, start_pitch, self.i_act, start_weight)
         return m
