@@ -26,10 +26,12 @@ SOURCE_FILE = "source.json"
 def write_source(
     run: Path, *, data: str, target: str | None, inputs: Sequence[str] | None, time: str | None
 ) -> None:
-    """Note in ``run`` what its data were called; a CSV file by its full path."""
-    path = Path(data)
+    """Note in ``run`` what its data were called on the command line.
+
+    A path stays as it was typed: models are passed on, and whose disk it was is nobody's business.
+    """
     source = {
-        "data": str(path.resolve()) if path.suffix and path.is_file() else data,
+        "data": data,
         "target": target,
         "inputs": None if inputs is None else list(inputs),
         "time": time,

@@ -13,6 +13,7 @@ import pytest
 
 from bitformer.boards.catalog import BOARDS
 from bitformer.cli import boards as boards_command
+from bitformer.cli.report import program
 from bitformer.hw.lower import lower
 from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import named_config
@@ -303,6 +304,20 @@ def test_what_is_not_finite_is_null(bitformer, tmp_path):
     assert bitformer("info", tmp_path / "m.safetensors", "--json").data["meta"] == {
         "results": {"seconds": None}
     }
+
+
+@pytest.mark.parametrize(
+    ("called", "on_path", "named"),
+    [
+        ("/x/.venv/bin/bitformer", None, "/x/.venv/bin/bitformer"),
+        ("/x/.venv/bin/bitformer", "/usr/bin/bitformer", "bitformer"),
+        ("/x/.venv/bin/pytest", None, "bitformer"),
+    ],
+)
+def test_hints_name_the_program_as_it_was_called(monkeypatch, called, on_path, named):
+    monkeypatch.setattr("sys.argv", [called])
+    monkeypatch.setattr("shutil.which", lambda _: on_path)
+    assert program() == named
 
 
 @pytest.mark.parametrize("name", ["boards", "train"])
