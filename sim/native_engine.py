@@ -1,0 +1,119 @@
+"""The compiled design as an engine: the Python engine's cycles, hundreds of times as fast."""
+
+import ctypes
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from bitformer.hw.accelerator import Accelerator
+from bitformer.model.errors import UserError
+
+from .compare import Comparison, Observed
+from .native_build import NativeError, build
+
+__all__ = ["run_native"]
+
+#: Cycles between two returns to Python: a tenth of a second or so, for Ctrl-C and progress.
+_WINDOW = 1 << 16
+_ARRAYS = {
+    "accept_cycle": np.int64,
+    "operand_cycle": np.int64,
+    "operand": np.int64,
+    "slot_cycle": np.int64,
+    "slot_word": np.uint64,
+    "slot_valid": np.uint8,
+    "slot_vector": np.uint8,
+    "take_cycle": np.int64,
+    "take": np.int64,
+}
+_COUNTS = ("accepts", "operands", "slots", "takes")
+
+
+class _Window(ctypes.Structure):
+    """``Window`` of native_driver.cpp."""
+
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("cycles", *_COUNTS)),
+        *((name, ctypes.c_void_p) for name in _ARRAYS),
+    ]
+
+
+def _load(path: Path) -> ctypes.CDLL:
+    try:
+        library = ctypes.CDLL(str(path))
+    except OSError as error:
+        raise NativeError(f"compiled design must be loadable, and gave: {error}") from error
+    pointer, integer = ctypes.c_void_p, ctypes.c_int64
+    library.bitformer_new.restype = pointer
+    library.bitformer_new.argtypes = [
+        *(pointer, ctypes.c_double, pointer, integer, integer, ctypes.c_char_p)
+    ]
+    library.bitformer_run.restype = library.bitformer_delete.restype = None
+    library.bitformer_run.argtypes = [pointer, pointer]
+    library.bitformer_delete.argtypes = [pointer]
+    return library
+
+
+def run_native(
+    accelerator: Accelerator,
+    samples: np.ndarray,
+    comparison: Comparison,
+    *,
+    vcd: str | Path | None = None,
+    back_pressure: float = 0.0,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+    note: Callable[[str], None] | None = None,
+    cache: Path | None = None,
+) -> None:
+    """Drive ``samples`` [N, values] through both streams and report what is seen to ``comparison``.
+
+    Cycle for cycle what the Python engine does, with the same draws for the same ``seed``. Raises
+    :class:`NativeError` where it cannot be compiled, :class:`RuntimeError` when the design stops
+    answering: cycles are bounded. Memory does not grow with the number of samples.
+    """
+    design = accelerator.design
+    library = _load(build(accelerator, waves=vcd is not None, cache=cache, note=note))
+    values = np.ascontiguousarray(samples.reshape(-1), dtype=np.int32)
+    state = np.array(random.Random(seed).getstate()[1], dtype=np.uint32)
+    wanted = len(samples) * design.model.output.features
+    allowed = 200 + (len(samples) + 1) * design.interval + design.latency
+    limit = int(allowed / (1.0 - back_pressure) ** 2 * 1.5)
+
+    arrays = {name: np.empty(_WINDOW, dtype=kind) for name, kind in _ARRAYS.items()}
+    window = _Window(**{name: array.ctypes.data for name, array in arrays.items()})
+    simulation = library.bitformer_new(
+        state.ctypes.data,
+        back_pressure,
+        values.ctypes.data,
+        len(values),
+        wanted,
+        None if vcd is None else str(vcd).encode(),
+    )
+    if not simulation:
+        raise UserError(f"vcd must be a file that can be written, not {vcd}")
+    try:
+        cycles = finished = 0
+        while not comparison.done:
+            if cycles > limit:
+                raise RuntimeError(f"design must answer within {limit} cycles")
+            window.cycles = min(_WINDOW, limit + 1 - cycles)
+            library.bitformer_run(simulation, ctypes.addressof(window))
+            cycles += window.cycles
+            comparison.observe(_observed(window, arrays))
+            if progress and comparison.finished > finished:
+                finished = comparison.finished
+                progress(finished)
+    finally:
+        library.bitformer_delete(simulation)
+
+
+def _observed(window: _Window, arrays: dict[str, np.ndarray]) -> Observed:
+    """The part of the arrays that the window filled."""
+    used = {}
+    for name, array in arrays.items():
+        kind = name.split("_")[0]
+        used[name] = array[: getattr(window, f"{kind}s")]
+    return Observed(**used)
