@@ -65,6 +65,9 @@ class Netlist:
 
     def name(self, bit: int) -> str:
         """The name of a net that says most: where it is driven rather than where it is used."""
+        for port, bits in self.inputs.items():
+            if bit in bits:
+                return f"{port}[{bits.index(bit)}]" if len(bits) > 1 else port
         if self.names.get(bit):
             return min(self.names[bit], key=_clumsiness)
         if bit not in self.driver:

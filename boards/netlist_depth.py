@@ -222,11 +222,7 @@ def _path(netlist: Netlist, longest: _Longest, end: _End) -> LogicPath:
         name = netlist.name(nets[0])
     else:
         name = f"{_place(netlist, start[0])}/{start[1]}"
-    through = []
-    for bit in nets[1:]:
-        own = netlist.name(bit)
-        if bit in netlist.names and own not in through:
-            through.append(own)
+    through = dict.fromkeys(netlist.name(bit) for bit in nets[1:] if bit in netlist.names)
     return LogicPath(
         levels=cost[0],
         chains=cost[1],
