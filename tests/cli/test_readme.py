@@ -8,6 +8,9 @@ import click
 import pytest
 
 from bitformer.cli.main import COMMANDS, cli
+from bitformer.hw.lower import lower
+from bitformer.model.config import named_config
+from bitformer.model.initialize import initialize
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -55,6 +58,20 @@ def test_every_command_and_folder_is_in_the_readme():
     assert set(folders) == {"model", "hw", "sim", "boards", "search", "cli", "tests"}
     for name in (*folders, *re.findall(r"\w+/\w+\.py", README)):
         assert (ROOT / name).exists(), name
+
+
+GRID = re.findall(r"^\| (\d+), (\d+), (\d) \| [\d ]+ \| ([\d ]+) \|", README, re.M)
+
+
+def test_the_table_of_cycles_is_found():
+    assert len(GRID) == 4
+
+
+@pytest.mark.parametrize(("steps", "width", "bits", "cycles"), GRID)
+def test_cycles_in_the_readme_are_the_designs(steps, width, bits, cycles):
+    config = named_config(f"grid-{steps}-{width}-{bits}")
+    latency = lower(initialize(config)).latency
+    assert int(cycles.replace(" ", "")) == latency, "README.md must have today's figure"
 
 
 def test_make_targets_exist():
