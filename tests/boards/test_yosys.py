@@ -1,0 +1,305 @@
+# amaranth: UnusedElaboratable=no
+"""Real syntheses: placements take effect, packing costs no second DSP, depth is what it must be."""
+
+import json
+import random
+
+import pytest
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from bitformer.boards import yosys, yosys_cache
+from bitformer.boards.netlist import signal_of
+from bitformer.boards.netlist_depth import MOST_LOADS
+from bitformer.boards.yosys import synthesize
+from bitformer.boards.yosys_tool import Tool, find_tool
+from bitformer.hw.engine import MatrixEngine
+from bitformer.hw.lower import lower
+from bitformer.hw.store import Store, StoreSpec
+from bitformer.model.config import named_config
+from bitformer.model.errors import UserError
+from bitformer.model.initialize import initialize
+
+
+def _tool_is_missing():
+    try:
+        find_tool()
+    except UserError:
+        return True
+    return False
+
+
+needs_yosys = pytest.mark.skipif(_tool_is_missing(), reason="no Yosys here")
+
+ENGINE = {"operand_bits": 9, "product_bits": 40}
+
+
+class Gallery(wiring.Component):
+    """Components side by side, every port of each a port."""
+
+    def __init__(self, **units):
+        self._units = units
+        super().__init__({name: Out(unit.signature) for name, unit in units.items()})
+
+    def elaborate(self, platform):
+        m = Module()
+        for name, unit in self._units.items():
+            m.submodules[name] = unit
+            connect(m, unit, flipped(getattr(self, name)))
+        return m
+
+
+class Adder(wiring.Component):
+    """Sums of two registers in a third."""
+
+    a: In(16)
+    b: In(16)
+    o: Out(16)
+
+    def elaborate(self, platform):
+        m = Module()
+        a, b = Signal(16, reset_less=True), Signal(16, reset_less=True)
+        m.d.sync += [a.eq(self.a), b.eq(self.b), self.o.eq(a + b)]
+        return m
+
+
+class Parity(wiring.Component):
+    """Parity of 200 bits: three levels of LUTs with six inputs."""
+
+    i: In(200)
+    o: Out(1)
+
+    def elaborate(self, platform):
+        m = Module()
+        bits = Signal(200, reset_less=True)
+        m.d.sync += [bits.eq(self.i), self.o.eq(bits.xor())]
+        return m
+
+
+class Gate(wiring.Component):
+    """A register of 200 bits behind an enable."""
+
+    i: In(200)
+    i_go: In(1)
+    o: Out(200)
+
+    def elaborate(self, platform):
+        m = Module()
+        go = Signal(reset_less=True)
+        kept = Signal(200, reset_less=True)
+        m.d.comb += self.o.eq(kept)
+        m.d.sync += go.eq(self.i_go)
+        with m.If(go):
+            m.d.sync += kept.eq(self.i)
+        return m
+
+
+def store(placement, depth, width, *, rom=False):
+    rng = random.Random(depth * width)
+    words = [rng.getrandbits(width) for _ in range(depth)] if rom else []
+    spec = StoreSpec(name="s", depth=depth, width=width, rom=rom, placement=placement)
+    return Store(spec=spec, init=words)
+
+
+@pytest.fixture(scope="module")
+def gallery():
+    """What has been synthesized comes from the cache: a test run later takes no time."""
+    return synthesize(
+        Gallery(
+            ram_block=store("block", 512, 16),
+            ram_distributed=store("distributed", 64, 12),
+            ram_registers=store("registers", 8, 10),
+            rom_block=store("block", 512, 16, rom=True),
+            rom_distributed=store("distributed", 128, 8, rom=True),
+            packed=MatrixEngine(
+                columns=4, column_bits=8, pack_shift=21, half_bits=4, always_packed=True, **ENGINE
+            ),
+            unpacked=MatrixEngine(
+                columns=7, column_bits=4, pack_shift=0, half_bits=0, always_packed=False, **ENGINE
+            ),
+            adder=Adder(),
+            parity=Parity(),
+            gate=Gate(),
+        ),
+        units=True,
+        worst=1000,
+    )
+
+
+@needs_yosys
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("unit", "ramb18", "memory", "least_ffs"),
+    [
+        ("ram_block", 1, False, 16),
+        ("ram_distributed", 0, True, 12),
+        ("ram_registers", 0, False, 80),
+        ("rom_block", 1, False, 0),
+        ("rom_distributed", 0, False, 8),
+    ],
+)
+def test_placement_took_effect(unit, ramb18, memory, least_ffs, gallery):
+    taken = gallery.units[unit]
+    assert taken.ramb18 == ramb18
+    assert (taken.luts_as_memory > 0) == memory
+    assert taken.ffs >= least_ffs
+    assert (taken.luts_as_logic >= 8) == (unit in ("rom_distributed", "ram_registers"))
+
+
+@needs_yosys
+@pytest.mark.slow
+@pytest.mark.parametrize(("unit", "dsps"), [("packed", 4), ("unpacked", 7)])
+def test_a_column_is_one_dsp(unit, dsps, gallery):
+    assert gallery.units[unit].dsps == dsps
+
+
+@needs_yosys
+@pytest.mark.slow
+def test_the_whole_is_the_units(gallery):
+    taken, units = gallery.resources, gallery.units.values()
+    assert taken.dsps == sum(unit.dsps for unit in units) == 11
+    assert taken.ramb18 == sum(unit.ramb18 for unit in units) == 2
+    assert 0.8 < taken.luts / sum(unit.luts for unit in units) <= 1.05
+    assert sum(gallery.cells[kind] for kind in ("FDRE", "FDSE") if kind in gallery.cells) == (
+        taken.ffs
+    )
+
+
+@needs_yosys
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("end", "levels", "chains", "carries"),
+    [("adder.o/D", 1, 1, 4), ("parity.o/D", 3, 0, 0), ("gate.kept/CE", 0, 0, 0)],
+)
+def test_depth_of_known_logic(end, levels, chains, carries, gallery):
+    found = next(path for path in gallery.depth.paths if signal_of(path.end) == end)
+    assert (found.levels, found.chains, found.carries) == (levels, chains, carries)
+
+
+@needs_yosys
+@pytest.mark.slow
+def test_a_wide_enable_is_noticed(gallery):
+    widest = gallery.fanouts[0]
+    assert widest.name == "gate.go"
+    assert (widest.loads, widest.enables, widest.control) == (200, 200, True)
+    assert widest.loads > MOST_LOADS
+
+
+@needs_yosys
+@pytest.mark.slow
+def test_tiny_is_short_fits_and_uses_its_multipliers_once():
+    design = lower(initialize(named_config("tiny")))
+    result = synthesize(design)
+    assert result.over == ()
+    assert result.resources.dsps <= 20
+    assert result.depth.levels >= 2
+    assert result.depth.short_enough, result.depth.paths[0]
+    wide = [net for net in result.fanouts if net.control and net.loads > MOST_LOADS]
+    assert wide == []
+    block = sum(spec.placement == "block" for spec in design.stores.values())
+    assert (result.resources.ramb18 > 0) == (block > 0)
+    multipliers = design.geometry.columns + design.geometry.ways
+    assert multipliers <= result.resources.dsps <= multipliers + 1
+
+
+@pytest.fixture
+def counting(monkeypatch):
+    """A Yosys that answers at once and counts; its netlist has one LUT."""
+    calls = []
+
+    def run(tool, script, files, result):
+        calls.append(script)
+        cell = {"type": "LUT2", "connections": {}, "port_directions": {}}
+        top = {"cells": {"x": cell}, "netnames": {}, "ports": {}}
+        return json.dumps({"modules": {"top": top}})
+
+    monkeypatch.setattr(yosys_cache, "run_yosys", run)
+    monkeypatch.setattr(yosys, "find_tool", lambda: Tool(command=("yosys",), version="yosys 9.99"))
+    return calls
+
+
+def test_nothing_is_synthesized_twice(counting, tmp_path):
+    told = []
+    for _ in range(2):
+        result = synthesize(Adder(), cache=tmp_path, progress=told.append)
+        assert (result.resources.luts, result.units, result.part) == (1, {}, None)
+    assert len(counting) == 1
+    assert told == ["synthesizing"]
+    assert len(list(tmp_path.iterdir())) == 1
+    synthesize(Parity(), cache=tmp_path)
+    synthesize(Adder(), cache=tmp_path, units=True)
+    assert len(counting) == 3
+    assert ["-flatten" in script for script in counting] == [True, True, False]
+
+
+def test_a_new_version_synthesizes_again(counting, tmp_path, monkeypatch):
+    synthesize(Adder(), cache=tmp_path)
+    monkeypatch.setattr(yosys, "find_tool", lambda: Tool(command=("yosys",), version="yosys 10.0"))
+    assert synthesize(Adder(), cache=tmp_path).tool == "yosys 10.0"
+    assert len(counting) == 2
+
+
+@pytest.mark.parametrize("damage", [b"", b"no gzip", None])
+def test_a_damaged_cache_is_made_again(damage, counting, tmp_path):
+    synthesize(Adder(), cache=tmp_path)
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:-9] if damage is None else damage)
+    assert synthesize(Adder(), cache=tmp_path).resources.luts == 1
+    assert len(counting) == 2
+    synthesize(Adder(), cache=tmp_path)
+    assert len(counting) == 2
+
+
+def test_without_a_place_for_the_cache(counting, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert synthesize(Adder(), cache=tmp_path / "file" / "cache").resources.luts == 1
+
+
+def test_interrupted_while_keeping_leaves_nothing(counting, tmp_path, monkeypatch):
+    def interrupt(*_args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(yosys_cache.os, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        synthesize(Adder(), cache=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("part", ["xc7s15", "xc7s50"])
+def test_budget_of_a_part(part, counting, tmp_path):
+    result = synthesize(Adder(), part=part, cache=tmp_path)
+    assert result.part.name == part
+    assert [use.resource for use in result.uses] == [
+        "LUT",
+        "LUT as memory",
+        "FF",
+        "RAMB18",
+        "DSP",
+    ]
+    assert result.over == ()
+
+
+def test_mistakes(counting, tmp_path):
+    with pytest.raises(UserError, match=r"^part must be one of xc7s6, .*, not 'xc7s16'$"):
+        synthesize(Adder(), part="xc7s16", cache=tmp_path)
+    with pytest.raises(TypeError, match=r"^Design must be a Design or a Component, not 3$"):
+        synthesize(3, cache=tmp_path)
+    assert counting == []
+
+
+def test_trace_ports_are_not_synthesized(counting, tmp_path, monkeypatch):
+    sources = []
+    real = yosys_cache.run_yosys
+
+    def run(tool, script, files, result):
+        sources.append(files["top.il"])
+        return real(tool, script, files, result)
+
+    monkeypatch.setattr(yosys_cache, "run_yosys", run)
+    synthesize(lower(initialize(named_config("tiny"))), cache=tmp_path)
+    (source,) = sources
+    top = source[source.index("module \\top\n") :].partition("\nend\n")[0]
+    outputs = [line.split()[-1] for line in top.splitlines() if " output " in line]
+    assert sorted(outputs) == ["\\i__ready", "\\o__payload", "\\o__valid"]
+    assert 'rom_style "distributed"' not in source
