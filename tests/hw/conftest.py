@@ -58,7 +58,7 @@ def read(ctx, signal):
         return value
 
 
-def tell_stream(stream, items, rate, seed, before=None):
+def tell_stream(stream, items, rate, seed):
     """A testbench that offers `items` at `rate`, its payload scrambled while it offers nothing."""
     chance = random.Random(seed)
     shape = Shape.cast(stream.payload.shape())
@@ -72,7 +72,9 @@ def tell_stream(stream, items, rate, seed, before=None):
                 await ctx.tick()
             ctx.set(stream.valid, 1)
             ctx.set(stream.payload, item)
-            await ctx.tick().until(stream.ready)
+            taken = False
+            while not taken:
+                _, _, taken = await ctx.tick().sample(stream.ready)
         ctx.set(stream.valid, 0)
         ctx.set(stream.payload, low + chance.getrandbits(shape.width))
 
@@ -87,15 +89,14 @@ def hear_stream(stream, count, rate, seed, limit=5000):
     async def bench(ctx):
         held = None
         for _ in range(limit):
+            before = ctx.get(stream.valid)
             ready = chance.random() < rate
-            valid, payload = ctx.get(stream.valid), ctx.get(stream.payload)
+            ctx.set(stream.ready, ready)
+            assert ctx.get(stream.valid) == before, "valid must not depend on ready"
+            _, _, valid, payload = await ctx.tick().sample(stream.valid, stream.payload)
             if held is not None:
                 assert (valid, payload) == (1, held), "a payload must hold until it is taken"
-            ctx.set(stream.ready, ready)
-            shown = ctx.get(stream.valid), ctx.get(stream.payload)
-            assert shown == (valid, payload), "valid must not depend on ready"
             held = payload if valid and not ready else None
-            await ctx.tick()
             if valid and ready:
                 taken.append(payload)
             if len(taken) == count:
@@ -107,14 +108,30 @@ def hear_stream(stream, count, rate, seed, limit=5000):
 
 
 def play_benches(dut, *benches, background=()):
-    """Run testbenches until those that are not in the background have ended."""
+    """Run testbenches until those that are not in the background have ended.
+
+    What they assert is raised when the simulator has come to its end.
+    """
+    failures = []
+
+    def guarded(bench):
+        async def run(ctx):
+            try:
+                await bench(ctx)
+            except AssertionError as error:
+                failures.append(str(error))
+
+        return run
+
     simulator = Simulator(dut)
     simulator.add_clock(1e-8)
     for bench in benches:
-        simulator.add_testbench(bench)
+        simulator.add_testbench(guarded(bench))
     for bench in background:
-        simulator.add_testbench(bench, background=True)
+        simulator.add_testbench(guarded(bench), background=True)
     simulator.run()
+    if failures:
+        raise AssertionError(failures[0])
 
 
 @pytest.fixture(scope="session")
