@@ -23,7 +23,9 @@ __all__ = ["command"]
 SIMULATED = 8
 
 
-def _simulated(model: "IntegerModel", dataset: "Dataset", report: Report) -> "np.ndarray":
+def _simulated(
+    model: "IntegerModel", dataset: "Dataset", engine: str, report: Report
+) -> "np.ndarray":
     from bitformer.hw.lower import lower
     from bitformer.sim.run import simulate
 
@@ -31,7 +33,7 @@ def _simulated(model: "IntegerModel", dataset: "Dataset", report: Report) -> "np
 
     x = model.quantize_input(dataset.test.x)
     with sample_bar(len(x)) as progress:
-        result = simulate(lower(model), x, progress=progress)
+        result = simulate(lower(model), x, engine=engine, progress=progress, note=report.note)
     if not result.bit_exact:
         report.note(f"Not bit exact: {result.difference}")
         raise click.exceptions.Exit(1)
@@ -43,10 +45,11 @@ def _simulated(model: "IntegerModel", dataset: "Dataset", report: Report) -> "np
 @data_options
 @click.option(
     "--engine",
-    type=click.Choice(["integer", "python"]),
+    type=click.Choice(["integer", "python", "native"]),
     default="integer",
     show_default=True,
-    help="The integer reference, or the hardware in Amaranth's Python simulator (slow).",
+    help="The integer reference; or the hardware: in Amaranth's Python simulator (slow), or"
+    " compiled by a C++ compiler (a minute to start, then fast).",
 )
 @click.option(
     "--samples",
@@ -67,11 +70,12 @@ def command(
 ) -> None:
     """Test error of MODEL beside the baselines, on the data it was trained on unless told others.
 
-    With fewer windows than all, the baselines are scored on the same windows. Engine python exits
-    with 1 if the hardware differs from the reference in a single bit.
+    With fewer windows than all, the baselines are scored on the same windows. Engines python and
+    native exit with 1 if the hardware differs from the reference in a single bit.
 
     \b
     bitformer evaluate runs/demo/model.safetensors
+    bitformer evaluate runs/demo/model.safetensors --engine native
     bitformer evaluate m.safetensors --data my.csv --target power --time date
     """
     from bitformer.model.checkpoint import load_model
@@ -93,10 +97,10 @@ def command(
     if samples is not None:
         some = dataset.test.take(evenly(samples, len(dataset.test)))
         dataset = dataclasses.replace(dataset, test=some)
-    if engine == "python":
-        forecast = _simulated(loaded, dataset, report)
-    else:
+    if engine == "integer":
         forecast = predict(loaded, dataset.test.x)
+    else:
+        forecast = _simulated(loaded, dataset, engine, report)
     scores = Scores.of(dataset, {f"{loaded.config.name} ({engine})": mse(forecast, dataset)})
     show_scores(report, scores)
     report.data({"model": str(model), "engine": engine, **scores.to_dict()})

@@ -81,10 +81,17 @@ def show_simulation(
         "from one sample to the next": (design.interval, sorted(set(result.interval))),
     }
     rows = [
-        (name, predicted if promised else "-", " ".join(map(str, simulated)) or "-")
+        (name, predicted if promised else "-", _range(simulated))
         for name, (predicted, simulated) in columns.items()
     ]
     report.table(("cycles", "predicted", "simulated"), rows)
+
+
+def _range(cycles: list[int]) -> str:
+    """Sorted counts in few words."""
+    if len(cycles) > 2:
+        return f"{cycles[0]} to {cycles[-1]}"
+    return " ".join(map(str, cycles)) or "-"
 
 
 @click.command("simulate")
@@ -95,6 +102,14 @@ def show_simulation(
 @data_options
 @part_option
 @hardware_options
+@click.option(
+    "--engine",
+    type=click.Choice(["python", "native", "auto"]),
+    default="python",
+    show_default=True,
+    help="Amaranth's simulator, or the same design compiled by a C++ compiler: a minute to start,"
+    " then hundreds of times as fast. auto: native where that is possible.",
+)
 @click.option("--vcd", type=PATH, metavar="FILE", help="Write waves of every named signal.")
 @click.option(
     "--backpressure",
@@ -122,12 +137,13 @@ def command(
     part: str | None,
     lanes: int | None,
     place: tuple[str, ...],
+    engine: str,
     vcd: Path | None,
     backpressure: float,
     seed: int,
     report: Report,
 ) -> None:
-    """Run MODEL's accelerator in Amaranth's simulator and compare every tensor, bit for bit.
+    """Run MODEL's accelerator, cycle by cycle, and compare every tensor, bit for bit.
 
     Samples are test windows of the data that MODEL was trained on, evenly spaced, or of --data; an
     untrained model gets random ones (--data random). Exits with 1 if a single bit differs, naming
@@ -137,6 +153,7 @@ def command(
     bitformer simulate m.safetensors --samples 4
     bitformer simulate m.safetensors --samples 1 --vcd waves.vcd
     bitformer simulate m.safetensors --backpressure 0.3 --seed 7
+    bitformer simulate m.safetensors --samples 1000 --engine native
     """
     from bitformer.model.checkpoint import load_model
     from bitformer.sim.run import simulate
@@ -151,6 +168,8 @@ def command(
         result = simulate(
             design,
             x,
+            engine=engine,
+            note=report.note,
             vcd=None if vcd is None else ready_file(vcd),
             back_pressure=backpressure,
             seed=seed,
@@ -166,6 +185,7 @@ def command(
         {
             "model": str(model),
             "source": source,
+            "engine": result.engine,
             "back_pressure": backpressure,
             "seed": seed,
             "cycles_as_predicted": kept,

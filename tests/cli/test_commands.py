@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -125,6 +126,21 @@ def test_evaluate_in_the_simulator_is_the_same(bitformer, tiny):
     )
     assert hardware.data["baseline_mse"] == reference.data["baseline_mse"]
     assert hardware.data["test_windows"] == 2
+
+
+@pytest.mark.slow  # compiles the design
+@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
+def test_native_engine_is_the_same(bitformer, tiny):
+    data = ["--data", "synthetic"]
+    reference = bitformer("evaluate", tiny, *data, "--json")
+    hardware = bitformer("evaluate", tiny, *data, "--engine", "native", "--json")
+    assert hardware.code == 0
+    expected = reference.data["test_mse"]["tiny (integer)"]
+    assert hardware.data["test_mse"]["tiny (native)"] == expected
+    said = bitformer("simulate", tiny, "--samples", "50", "--engine", "native", "--json")
+    assert said.code == 0
+    assert (said.data["engine"], said.data["bit_exact"]) == ("native", True)
+    assert set(said.data["interval_cycles"]) == {said.data["predicted"]["interval_cycles"]}
 
 
 def test_estimate_takes_part_lanes_clock_and_placement(bitformer, tiny):

@@ -1,0 +1,178 @@
+"""``bitformer synthesize``: what it says of a netlist, its exit code, its mistakes."""
+
+import json
+
+import pytest
+
+from bitformer.boards import yosys, yosys_cache
+from bitformer.boards.yosys_tool import Tool
+from bitformer.model.errors import UserError
+
+
+def cells(**kinds):
+    """That many cells of each kind; LUTs in a row between two registers, one big enable."""
+    chain = kinds.pop("chain", 0)
+    loads = kinds.pop("loads", 0)
+    found = {
+        f"{kind}_{number}": {"type": kind, "connections": {}, "port_directions": {}}
+        for kind, count in kinds.items()
+        for number in range(count)
+    }
+    for number in range(chain):
+        found[f"chain_{number}"] = {
+            "type": "LUT1",
+            "connections": {"I0": [100 + number], "O": [101 + number]},
+            "port_directions": {"I0": "input", "O": "output"},
+        }
+    for number, (d, q) in enumerate([("0", 100), (100 + chain, 99)] if chain else []):
+        found[f"end_{number}"] = {
+            "type": "FDRE",
+            "connections": {"D": [d], "Q": [q]},
+            "port_directions": {"D": "input", "Q": "output"},
+        }
+    for number in range(loads):
+        found[f"load_{number}"] = {
+            "type": "FDRE",
+            "connections": {"CE": [50], "Q": [5000 + number]},
+            "port_directions": {"CE": "input", "Q": "output"},
+        }
+    return found
+
+
+@pytest.fixture
+def synthesizer(monkeypatch, tmp_path):
+    """Put a Yosys in place that answers with so many cells; returns the scripts it was given."""
+    scripts = []
+
+    def install(**kinds):
+        names = {"first.count": 100, "last.flag": 99, "unit.go": 50}
+        nets = {name: {"hide_name": 0, "bits": [bit]} for name, bit in names.items()}
+        top = {"cells": cells(**kinds), "netnames": nets, "ports": {}}
+        text = json.dumps({"modules": {"top": top}})
+
+        def run(tool, script, files, result):
+            scripts.append(script)
+            return text
+
+        monkeypatch.setattr(yosys_cache, "run_yosys", run)
+        monkeypatch.setattr(yosys, "find_tool", lambda: Tool(command=("y",), version="yosys 9.9"))
+        monkeypatch.setattr(yosys, "default_cache", lambda: tmp_path / "cache")
+        return scripts
+
+    return install
+
+
+def test_what_people_read(bitformer, tiny, synthesizer):
+    synthesizer(LUT6=40, RAM64M=2, SRL16E=3, RAMB36E1=1, DSP48E1=18, INV=7, chain=8, loads=130)
+    said = bitformer("synthesize", tiny, "--part", "xc7s15")
+    assert said.code == 0
+    rows = {
+        " ".join(line.split()[:-3]): line.split()[-3:] for line in said.out.splitlines() if line
+    }
+    assert rows["LUT"][0] == str(40 + 8 + 11)
+    assert rows["LUT as memory"] == ["11", "2400", "0%"]
+    assert rows["RAMB18"] == ["2", "20", "10%"]
+    assert rows["DSP"] == ["18", "20", "90%"]
+    assert "by yosys 9.9" in said.out
+    assert "Logic depth: 8 LUT levels" in said.out
+    assert "first.count" in said.out
+    assert "last.flag/D" in said.out
+    assert "unit.go" in said.out
+    assert "7 inverters" in said.out
+    assert "Does not fit" not in said.out
+
+
+def test_json(bitformer, tiny, synthesizer):
+    synthesizer(LUT6=40, RAM64M=2, SRL16E=3, RAMB36E1=1, chain=3, loads=130)
+    said = bitformer("synthesize", tiny, "--json")
+    assert said.code == 0
+    data = said.data
+    assert data["part"] == "xc7s15"
+    assert data["resources"]["luts"] == 40 + 3 + 11
+    assert (data["resources"]["luts_as_memory"], data["resources"]["srls"]) == (11, 3)
+    assert (data["resources"]["ramb18"], data["resources"]["ramb36"]) == (2, 1)
+    assert (data["lut_levels"], data["carry_chains"]) == (3, 0)
+    assert data["short_enough_for_150_mhz"] is True
+    assert data["paths"][0]["end"] == "last.flag/D"
+    assert data["loads"][0] == {
+        "name": "unit.go",
+        "loads": 130,
+        "enables": 130,
+        "resets": 0,
+        "logic": 0,
+        "data": 0,
+        "control": True,
+    }
+    assert (data["fits"], data["units"]) == (True, {})
+
+
+@pytest.mark.parametrize(
+    ("kinds", "sentence"),
+    [
+        ({"DSP48E1": 21}, "Does not fit xc7s15: DSP: 21 of 20, 1 too many"),
+        ({"RAM64M": 601}, "Does not fit xc7s15: LUT as memory: 2404 of 2400, 4 too many"),
+        ({"RAMB36E1": 10, "RAMB18E1": 2}, "Does not fit xc7s15: RAMB18: 22 of 20, 2 too many"),
+    ],
+    ids=["DSP", "LUT as memory", "RAMB18"],
+)
+def test_too_big_is_exit_code_one(kinds, sentence, bitformer, tiny, synthesizer):
+    synthesizer(**kinds)
+    said = bitformer("synthesize", tiny)
+    assert said.code == 1
+    assert sentence in said.out
+    said = bitformer("synthesize", tiny, "--json")
+    assert (said.code, said.data["fits"]) == (1, False)
+    assert bitformer("synthesize", tiny, "--part", "xc7s50").code == 0
+
+
+def test_units_take_another_run(bitformer, tiny, synthesizer):
+    scripts = synthesizer(LUT6=5)
+    data = bitformer("synthesize", tiny, "--units", "--json").data
+    assert data["units"]["(own)"]["luts"] == 5
+    assert ["-flatten" in script for script in scripts] == [True, False]
+
+
+def test_lanes_and_placement_make_another_design(bitformer, tiny, synthesizer):
+    scripts = synthesizer(LUT6=5)
+    for options in ([], ["--lanes", "8"], ["--place", "scores=registers"], []):
+        assert bitformer("synthesize", tiny, *options).code == 0
+    assert len(scripts) == 3
+
+
+def test_no_tool(bitformer, tiny, monkeypatch):
+    def missing():
+        raise UserError("Synthesis needs Yosys 0.40 or later: install it")
+
+    monkeypatch.setattr(yosys, "find_tool", missing)
+    said = bitformer("synthesize", tiny)
+    assert (said.code, said.out) == (2, "")
+    assert said.err.strip() == "Error: Synthesis needs Yosys 0.40 or later: install it"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--part", "xc7s16"], "xc7s16"),
+        (["--lanes", "0"], "--lanes"),
+        (["--place", "scores"], "--place must be STORE=PLACEMENT"),
+        (["--place", "attic=block"], "attic"),
+    ],
+)
+def test_mistakes(options, sentence, bitformer, tiny, synthesizer):
+    scripts = synthesizer()
+    said = bitformer("synthesize", tiny, *options)
+    assert (said.code, said.out, scripts) == (2, "", [])
+    assert len(said.err.splitlines()) == 1
+    assert sentence in said.err
+
+
+def test_interrupted(bitformer, tiny, synthesizer, monkeypatch, tmp_path):
+    synthesizer()
+
+    def interrupt(*_args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(yosys_cache, "run_yosys", interrupt)
+    said = bitformer("synthesize", tiny)
+    assert (said.code, said.out, said.err.strip()) == (130, "", "Interrupted")
+    assert not (tmp_path / "cache").exists()
