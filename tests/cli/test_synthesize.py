@@ -120,9 +120,14 @@ def test_too_big_is_exit_code_one(kinds, sentence, bitformer, tiny, synthesizer)
     said = bitformer("synthesize", tiny)
     assert said.code == 1
     assert sentence in said.out
+
+
+def test_a_bigger_part(bitformer, tiny, synthesizer):
+    synthesizer(DSP48E1=21)
     said = bitformer("synthesize", tiny, "--json")
     assert (said.code, said.data["fits"]) == (1, False)
-    assert bitformer("synthesize", tiny, "--part", "xc7s50").code == 0
+    said = bitformer("synthesize", tiny, "--part", "xc7s50", "--json")
+    assert (said.code, said.data["fits"]) == (0, True)
 
 
 def test_units_take_another_run(bitformer, tiny, synthesizer):
