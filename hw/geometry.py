@@ -53,6 +53,8 @@ def choose_geometry(model: ir.IntegerModel, columns: int, packing: Packing) -> G
     if len({(spec.features, spec.bits) for spec in layer}) > 1:
         raise UserError("layer norms must all have the same features and bits in one design")
     scores = [model.tensors[op.y] for op in model.operations if isinstance(op, ir.Scores)]
+    if len({spec.features for spec in scores}) > 1:
+        raise UserError("scores must all have the same number of keys in one design")
     keys = max((spec.features for spec in scores), default=1)
     ways = 2 if any(packed.values()) else 1
     written = [

@@ -7,12 +7,9 @@ from amaranth.lib.wiring import In, Out
 from bitformer.model import numerics
 
 from .pipeline import delay, multiply_in_luts
-from .timing import NORM_DELAY, QUEUE
+from .timing import NORM_DELAY, STATISTICS_QUEUE
 
 __all__ = ["Normalizer", "RowStatistics", "statistics_layout"]
-
-#: Rows whose statistics can wait for their LayerNorm.
-STATISTICS_DEPTH = 32
 
 
 def statistics_layout(features: int, bits: int) -> data.StructLayout:
@@ -134,12 +131,12 @@ class RowStatistics(wiring.Component):
     def _queue(self, m: Module, result, finished):
         m.submodules.queue = store = memory.Memory(
             shape=result.shape(),
-            depth=STATISTICS_DEPTH,
+            depth=STATISTICS_QUEUE,
             init=[],
             attrs={"ram_style": "distributed"},
         )
         write, read = store.write_port(), store.read_port(domain="comb")
-        tail, head = Signal(range(STATISTICS_DEPTH)), Signal(range(STATISTICS_DEPTH))
+        tail, head = Signal(range(STATISTICS_QUEUE)), Signal(range(STATISTICS_QUEUE))
         m.d.comb += [
             write.addr.eq(tail),
             write.data.eq(result),
@@ -196,7 +193,3 @@ class Normalizer(wiring.Component):
             self.o_multiplier.eq(low + (high << 5)),
         ]
         return m
-
-
-if STATISTICS_DEPTH < QUEUE:
-    raise RuntimeError("Statistics must be able to wait for all rows in flight")

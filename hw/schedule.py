@@ -190,6 +190,8 @@ class _Timeline:
             elif read.row not in tensor.complete:
                 return False
         op = row.operation
+        if op.statistics and len(self.statistics) >= timing.STATISTICS_QUEUE:
+            return False
         if op.normalize:
             return bool(self.statistics) and self.statistics[0] == (row.reads[0].tensor, row.row)
         return True

@@ -23,6 +23,8 @@ SCORED = 4
 KEYED = 3
 #: From the last result of a row to its statistics.
 STATISTICS = 11
+#: Rows whose statistics can wait for their LayerNorm.
+STATISTICS_QUEUE = 32
 #: Extra stages of a vector operation when the design has a LayerNorm.
 NORM_DELAY = 2
 #: From a result on the write port to the output stream.
