@@ -1,0 +1,424 @@
+"""Lowering as a property of random models: what the hardware relies on holds for every one."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, reject, settings
+from hypothesis import strategies as st
+
+from bitformer.hw import timing
+from bitformer.hw.bounds import accumulator_bound
+from bitformer.hw.encode import assign_addresses
+from bitformer.hw.layers import Layout
+from bitformer.hw.lower import _destinations, lower
+from bitformer.hw.packing import MATRIX, PORT_BITS, choose_packing
+from bitformer.hw.pipeline import signed_value
+from bitformer.hw.program import Destination, Instruction, Operation, Program
+from bitformer.hw.shifts import common_shifts
+from bitformer.model import ir, numerics, reference
+from bitformer.model.config import Precision, TransformerConfig
+from bitformer.model.errors import UserError
+from bitformer.model.initialize import initialize
+
+PRECISIONS = st.builds(
+    Precision, weights=st.sampled_from([2, 3, 4, 6, 8]), activations=st.sampled_from([4, 6, 8])
+)
+
+
+@st.composite
+def models(draw):
+    heads = draw(st.sampled_from([1, 2, 4]))
+    patch = draw(st.sampled_from([1, 2, 3]))
+    inputs = draw(st.sampled_from([1, 3]))
+    config = TransformerConfig(
+        name="random",
+        window=patch * draw(st.integers(1, 7)),
+        inputs=inputs,
+        horizon=draw(st.integers(1, 5)),
+        patch=patch,
+        d_model=heads * draw(st.integers(1, 4)) * draw(st.sampled_from([1, 2])),
+        layers=draw(st.integers(1, 2)),
+        heads=heads,
+        ffn=draw(st.integers(1, 12)),
+        norm=draw(st.sampled_from(["layer", "batch"])),
+        pooling=draw(st.sampled_from(["mean", "flatten"])),
+        subtract_last=draw(st.booleans()),
+        target_channel=draw(st.integers(0, inputs - 1)),
+        default=draw(PRECISIONS),
+        precision={"MHA": draw(PRECISIONS), "FFN": draw(PRECISIONS)},
+    )
+    try:
+        return initialize(config, seed=draw(st.integers(0, 3)), samples=8)
+    except UserError:
+        # a channel that is always 0, in so small a model, has no scale
+        reject()
+
+
+@st.composite
+def designs(draw):
+    return lower(
+        draw(models()),
+        lanes=draw(st.sampled_from([None, 1, 2, 3, 4, 6, 8, 32])),
+        pack=draw(st.booleans()),
+    )
+
+
+def several(count):
+    # a failure is shown as it was found: shrinking would lower hundreds of models
+    phases = [Phase.explicit, Phase.generate]
+    return settings(
+        phases=phases,
+        max_examples=count,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+
+
+def check_timetable(design):
+    events, program = design.schedule.events, design.program
+    issues = [event.issue for event in events]
+    assert all(b - a >= timing.MIN_ISSUE for a, b in itertools.pairwise(issues))
+    assert [i.delta for i in program.instructions[:-1]] == np.diff(issues).tolist()
+    assert program.instructions[-1].delta >= timing.MIN_ISSUE
+    assert design.interval == program.cycles == sum(i.delta for i in program.instructions)
+
+
+def check_post_processor(design):
+    """One slot a cycle."""
+    taken = set()
+    for event in design.schedule.events:
+        slots = {int(cycle) for cycle in event.writes}
+        assert not taken & slots
+        taken |= slots
+
+
+def check_engine(design):
+    """One address a cycle: rows do not overlap in the engine."""
+    free = 0
+    for event in design.schedule.events:
+        op = event.row.operation
+        if op.matrix:
+            assert event.issue >= free
+            free = event.issue + (op.groups - 1) * op.pitch + op.length
+
+
+def check_reads(design):
+    """Nothing is read before it has been written, by the write port's own clock."""
+    ready = {}
+    for event in design.schedule.events:
+        row, op = event.row, event.row.operation
+        for read in row.reads:
+            rows = range(design.model.tensors[read.tensor].rows) if read.whole else [read.row]
+            features = design.model.tensors[read.tensor].features
+            for number, feature in itertools.product(rows, range(features)):
+                written = ready[read.tensor, number, feature]
+                if read.post:
+                    place = feature - row.first
+                    if not 0 <= place < row.features:
+                        continue
+                    back = timing.POST + (0 if op.matrix else design.geometry.vector_delay)
+                    used = int(event.writes[place]) - back
+                elif read.whole:
+                    used = event.issue + timing.ADDRESS
+                else:
+                    # a head reads its own part, the first element of it in the first cycle
+                    place = feature - (row.row * op.length % features)
+                    if not 0 <= place < op.length:
+                        continue
+                    used = event.issue + timing.ADDRESS + place
+                assert used >= written + timing.WRITTEN
+        for place, cycle in enumerate(event.writes):
+            ready[row.tensor, row.row, row.first + place] = int(cycle)
+
+
+def check_every_element_is_written_once(design):
+    written = [
+        (event.row.tensor, event.row.row, event.row.first + place)
+        for event in design.schedule.events
+        for place in range(event.row.features)
+    ]
+    wanted = {
+        (op.y, row, feature)
+        for op in design.model.operations
+        if not isinstance(op, ir.SubtractLast)
+        for row in range(design.model.tensors[op.y].rows)
+        for feature in range(design.model.tensors[op.y].features)
+    }
+    assert len(written) == len(set(written))
+    assert {*written} == wanted
+
+
+def check_memory(design):
+    """Walk the instructions: what is read is still what was written there."""
+    model, geometry = design.model, design.geometry
+    layout = Layout(
+        columns=geometry.columns,
+        ways=geometry.ways,
+        packed=dict(design.packed),
+        dynamic_packed=geometry.dynamic_packed,
+        shifts=common_shifts(model),
+        destination=_destinations(model),
+    )
+    addresses, depths = assign_addresses(model, design.schedule, layout, geometry)
+    for store, depth in depths.items():
+        assert depth == (design.stores[store].depth if store in design.stores else 0)
+    held = {}
+    for event in design.schedule.events:
+        row = event.row
+        for read in row.reads:
+            rows = range(model.tensors[read.tensor].rows) if read.whole else [read.row]
+            for number in rows:
+                for place in words_of(design, layout, addresses, read.tensor, number):
+                    # (store, word, slot): who wrote it last, in the order of issue
+                    assert held[place] == (read.tensor, number)
+        if row.operation.destination is not Destination.OUTPUT:
+            for store, word, slot in words_of(design, layout, addresses, row.tensor, row.row):
+                assert 0 <= word < depths[store]
+                held[store, word, slot] = (row.tensor, row.row)
+
+
+def words_of(design, layout, addresses, tensor, row):
+    """(store, word, slot) of every place that a row of a tensor takes."""
+    spec, slots = design.model.tensors[tensor], design.geometry.dynamic_slots
+    where = layout.destination[tensor]
+    if where is Destination.KEY:
+        base = addresses[tensor, 0] + row // slots * spec.features
+        return [("dynamic", base + f, row % slots) for f in range(spec.features)]
+    if where is Destination.VALUE:
+        base = addresses[tensor, row]
+        return [("dynamic", base + f // slots, f % slots) for f in range(spec.features)]
+    store = "scores" if where is Destination.SCORE else "activations"
+    base = addresses[tensor, row]
+    return [(store, base + w, 0) for w in range(layout.words(spec.features))]
+
+
+def check_widths(design):
+    """Every field of an instruction and every image fits its place."""
+    program = design.program
+    for instruction, word in zip(program.instructions, program.words(), strict=True):
+        offset = 0
+        for field in program.layout():
+            width = program.width(field)
+            assert word >> offset & ((1 << width) - 1) == program.encoded(instruction, field)
+            offset += width
+        assert word >> offset == 0
+    for name, words in design.images.items():
+        if words:
+            spec = design.stores[name]
+            assert len(words) == spec.depth
+            assert all(0 <= word < 1 << spec.width for word in words)
+
+
+def check_packing(design):
+    geometry = design.geometry
+    for op in design.model.operations:
+        if isinstance(op, MATRIX):
+            bound = accumulator_bound(design.model, op)
+            assert bound.total < 1 << (geometry.accumulator_bits - 1)
+            if design.packed[op.y]:
+                assert bound.dot < 1 << (geometry.pack_shift - 1)
+                assert geometry.pack_shift + geometry.half_bits <= PORT_BITS
+
+
+CHECKS = [
+    check_timetable,
+    check_post_processor,
+    check_engine,
+    check_reads,
+    check_every_element_is_written_once,
+    check_memory,
+    check_widths,
+    check_packing,
+]
+
+
+@several(25)
+@given(designs())
+def test_lowered_models_keep_the_hardwares_rules(design):
+    for check in CHECKS:
+        check(design)
+
+
+@pytest.mark.slow
+@several(1000)
+@given(designs())
+def test_many_lowered_models_keep_the_hardwares_rules(design):
+    for check in CHECKS:
+        check(design)
+
+
+@pytest.fixture(scope="module")
+def design():
+    config = TransformerConfig(name="small", window=4, horizon=2, d_model=4, ffn=6)
+    return lower(initialize(config, samples=8), lanes=4)
+
+
+def test_a_slot_taken_twice_is_found(design):
+    events = list(design.schedule.events)
+    late = max(events, key=lambda e: e.write_last)
+    first = events[0]
+    kept = first.writes
+    try:
+        first.writes = late.writes[: len(kept)]
+        with pytest.raises(AssertionError):
+            check_post_processor(design)
+    finally:
+        first.writes = kept
+
+
+def test_a_read_too_early_is_found(design):
+    for event in design.schedule.events:
+        event.issue -= 3 * timing.POST
+    try:
+        with pytest.raises(AssertionError):
+            check_reads(design)
+    finally:
+        for event in design.schedule.events:
+            event.issue += 3 * timing.POST
+
+
+@several(25)
+@given(models())
+def test_common_shifts_leave_every_result_as_it_is(model):
+    """Requantization with the shift that lowering chooses, on the operands of a real run."""
+    shifts = common_shifts(model)
+    rng = np.random.default_rng(0)
+    for op in model.operations:
+        if isinstance(op, ir.SubtractLast):
+            assert op.y not in shifts
+            continue
+        power = shifts[op.y] - op.shift
+        u = rng.integers(-(2**20), 2**20, 200)
+        multiplier = np.max(getattr(op, "multiplier", 0)) if hasattr(op, "multiplier") else 1
+        r = rng.integers(-128, 128, 200)
+        shift = getattr(op, "offset_shift", getattr(op, "beta_shift", 0))
+        if isinstance(op, ir.Linear) and op.residual:
+            shift = op.residual.shift
+        addend = r << shift
+        if isinstance(op, (ir.Scores, ir.Pool)) or (isinstance(op, ir.Linear) and not op.residual):
+            addend = r * 0
+        if isinstance(op, (ir.Attend, ir.LayerNorm)):
+            assert power == 0
+            continue
+        scaled = int(multiplier) << power if power >= 0 else int(multiplier) >> -power
+        moved = addend << power if power >= 0 else addend >> -power
+        limits = (-(2**30), 2**30)
+        before = numerics.requantize(u, int(multiplier), addend, op.shift, 0, *limits)
+        after = numerics.requantize(u, scaled, moved, shifts[op.y], 0, *limits)
+        assert np.array_equal(before, after)
+        assert abs(scaled) < 1 << (numerics.MULTIPLIER_BITS - 1)
+
+
+@several(40)
+@given(models())
+def test_bounds_hold_for_the_sums_of_a_run(model):
+    rng = np.random.default_rng(0)
+    spec = model.input
+    x = rng.integers(spec.low, spec.high + 1, (16, *spec.shape))
+    x[0], x[1] = spec.low, spec.high
+    values = reference.run(model, x)
+    for op in model.operations:
+        if isinstance(op, ir.Linear):
+            rows = values[op.x].reshape(len(x), model.tensors[op.y].rows, -1)
+            dot = rows @ op.weight.T
+            bound = accumulator_bound(model, op)
+            assert np.abs(dot).max() <= bound.dot
+            assert np.abs(dot + op.bias).max() <= bound.total
+
+
+def test_bound_is_reached():
+    """A row of weights meets the inputs that make most of it."""
+    config = TransformerConfig(name="small", window=4, horizon=2, d_model=4, ffn=6)
+    model = initialize(config, samples=8)
+    op = model.operations[0]
+    x = model.tensors[op.x]
+    sums = [np.where(sign * op.weight > 0, x.high, x.low) * op.weight for sign in (1, -1)]
+    reached = max(np.abs(s.sum(axis=1)).max() for s in sums)
+    assert accumulator_bound(model, op).dot == reached
+
+
+def test_packing_is_refused_where_the_low_sum_does_not_fit():
+    config = TransformerConfig(
+        name="wide", window=4, d_model=8, ffn=64, norm="batch", pooling="mean"
+    )
+    model = initialize(config, samples=8)
+    packing = choose_packing(model, 16, True)
+    for op in model.operations:
+        if isinstance(op, MATRIX):
+            fits = accumulator_bound(model, op).dot < 1 << (packing.shift - 1)
+            assert not packing.packed[op.y] or fits
+    assert not packing.packed["layers.0.add2"]
+    narrow = initialize(config.replace(default=Precision(weights=4, activations=8)), samples=8)
+    assert choose_packing(narrow, 16, True).packed["layers.0.add2"]
+    assert not any(choose_packing(narrow, 16, False).packed.values())
+
+
+@given(
+    st.lists(
+        st.builds(
+            Instruction,
+            op=st.integers(0, 4),
+            delta=st.integers(1, 1000),
+            act=st.integers(0, 5000),
+            dst=st.integers(0, 300),
+            res=st.integers(0, 1),
+        ),
+        min_size=1,
+        max_size=20,
+    )
+)
+@several(50)
+def test_program_words_hold_their_instructions(instructions):
+    program = Program(operations=(Operation(),) * 5, instructions=tuple(instructions))
+    for instruction, word in zip(instructions, program.words(), strict=True):
+        assert word < 1 << program.word_bits
+        for field in program.layout():
+            width = program.width(field)
+            assert word & ((1 << width) - 1) == program.encoded(instruction, field)
+            word >>= width
+
+
+def test_fields_of_operations_are_named():
+    program = Program(
+        operations=(Operation(shift=3), Operation()), instructions=(Instruction(op=0),)
+    )
+    assert program.values("shift") == [3, 0]
+    with pytest.raises(ValueError, match=r"^Field must be one of an Operation's, not 'speed'$"):
+        program.values("speed")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"part": "xc7z020"}, r"^part must be one of xc7s6, .*, not 'xc7z020'$"),
+        ({"lanes": 0}, r"^lanes must be at least 1, not 0$"),
+        ({"placement": {"wieghts": "block"}}, r"^placement must name a store of .*'wieghts'$"),
+        (
+            {"placement": {"weights": "flash"}},
+            r"^placement of weights must be one of .*, not 'flash'$",
+        ),
+    ],
+)
+def test_mistakes_are_named(design, options, message):
+    with pytest.raises(UserError, match=message):
+        lower(design.model, **options)
+
+
+def test_weight_words_hold_the_weights(design):
+    """The image of a packed layer, element by element."""
+    model, geometry = design.model, design.geometry
+    for op in model.operations:
+        if not isinstance(op, ir.Linear):
+            continue
+        base = next(o.weight_base for o in design.program.operations if o.tensor == op.y)
+        packed = design.packed[op.y]
+        per_column = 2 if packed else 1
+        bits = geometry.half_bits if packed else geometry.column_bits
+        for (out, term), weight in np.ndenumerate(op.weight):
+            group, place = divmod(out, geometry.columns * per_column)
+            column, half = divmod(place, per_column)
+            word = design.images["weights"][base + group * op.weight.shape[1] + term]
+            field = word >> (column * geometry.column_bits + half * bits)
+            assert signed_value(field, bits) == weight
