@@ -1,0 +1,90 @@
+"""Random models, engines and pressures: bit-exact, and in the predicted cycles."""
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, reject, settings
+from hypothesis import strategies as st
+
+from bitformer.model.config import COMPONENTS, Precision, TransformerConfig
+from bitformer.model.errors import UserError
+from bitformer.model.initialize import initialize
+
+PRECISIONS = st.builds(
+    Precision,
+    weights=st.sampled_from([2, 3, 4, 6, 8]),
+    activations=st.sampled_from([4, 5, 6, 7, 8]),
+)
+
+
+@st.composite
+def configs(draw):
+    heads = draw(st.sampled_from([1, 2, 4]))
+    patch = draw(st.sampled_from([1, 1, 2, 3]))
+    inputs = draw(st.sampled_from([1, 1, 3, 7]))
+    norm = draw(st.sampled_from(["layer", "batch"]))
+    precision = draw(st.dictionaries(st.sampled_from(COMPONENTS), PRECISIONS, max_size=3))
+    if norm == "layer":
+        # one LayerNorm unit serves both norms
+        precision = {k: v for k, v in precision.items() if not k.startswith("Add") or k == "AddPE"}
+    return TransformerConfig(
+        name="random",
+        window=patch * draw(st.integers(1, 5)),
+        inputs=inputs,
+        horizon=draw(st.integers(1, 5)),
+        patch=patch,
+        d_model=heads * draw(st.integers(1, 3)),
+        layers=draw(st.sampled_from([1, 1, 2])),
+        heads=heads,
+        ffn=draw(st.integers(1, 9)),
+        norm=norm,
+        pooling=draw(st.sampled_from(["mean", "flatten"])),
+        subtract_last=draw(st.booleans()),
+        target_channel=draw(st.integers(0, inputs - 1)),
+        input_bits=draw(st.sampled_from([4, 8, 10, 12])),
+        output_bits=draw(st.sampled_from([4, 8, 12])),
+        default=draw(PRECISIONS),
+        precision=precision,
+    )
+
+
+def several(count):
+    # a failure is shown as it was found: shrinking would simulate for hours
+    return settings(
+        max_examples=count,
+        deadline=None,
+        derandomize=True,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+CASES = {
+    "config": configs(),
+    "seed": st.integers(0, 100),
+    "lanes": st.sampled_from([None, 1, 2, 3, 4, 5, 6, 8, 16, 32]),
+    "pack": st.booleans(),
+    "back_pressure": st.sampled_from([0.0, 0.0, 0.3, 0.7]),
+    "kind": st.sampled_from(["random", "random", "lowest", "highest", "alternating"]),
+}
+
+
+def check(run, inputs_of, *, config, seed, lanes, pack, back_pressure, kind):
+    try:
+        model = initialize(config, seed=seed, samples=16)
+    except UserError:
+        # a channel that is always 0, in so small a model, has no scale
+        reject()
+    x = inputs_of(model, kind, seed=seed)
+    run(model, x, lanes=lanes, pack=pack, back_pressure=back_pressure, seed=seed)
+
+
+@several(5)
+@given(**CASES)
+def test_any_model_is_exact(run, inputs_of, **case):
+    check(run, inputs_of, **case)
+
+
+@pytest.mark.slow
+@several(150)
+@given(**CASES)
+def test_many_models_are_exact(run, inputs_of, **case):
+    check(run, inputs_of, **case)
