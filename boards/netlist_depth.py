@@ -82,8 +82,9 @@ class Fanout:
 
     @property
     def control(self) -> bool:
-        """Whether it steers: it drives more than addresses and operands of memories and DSPs."""
-        return self.enables + self.resets + self.logic > 0
+        """Whether it steers: it is no address of a memory (a ROM in LUTs has it on their inputs),
+        and drives more than operands of memories and DSPs."""
+        return "addr" not in self.name and self.enables + self.resets + self.logic > 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +111,9 @@ def _sequential_ends(netlist: Netlist, through: set[tuple[str, int]]) -> Iterabl
 
 def _place(netlist: Netlist, cell: Cell) -> str:
     """A register by the name of its net, other cells by their own."""
-    if cell.kind.startswith("FD"):
-        return next(netlist.name(bit) for bit in cell.outputs["Q"] if bit is not None)
+    if cell.kind.startswith(("FD", "SRL")):
+        name = next(netlist.name(bit) for bit in cell.outputs["Q"] if bit is not None)
+        return name if cell.kind.startswith("FD") else f"{name} ({cell.kind})"
     return f"{cell.title} ({cell.kind})"
 
 
