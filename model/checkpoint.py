@@ -99,6 +99,12 @@ _OP_TYPES = {
 }
 
 
+def _integers(name: str, array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind != "i":
+        raise UserError(f"{name} must hold integers, not {array.dtype}")
+    return array.astype(np.int64)
+
+
 def _operation(number: int, entry: object, arrays: dict[str, np.ndarray]) -> ir.Operation:
     where = f"operation {number}"
     if not isinstance(entry, dict) or entry.get("op") not in _OPERATIONS:
@@ -110,10 +116,7 @@ def _operation(number: int, entry: object, arrays: dict[str, np.ndarray]) -> ir.
         data["residual"] = _build(ir.Residual, data["residual"], f"{where} residual", types)
     prefix = f"{number}."
     for name in [name for name in arrays if name.startswith(prefix)]:
-        array = arrays.pop(name)
-        if array.dtype.kind != "i":
-            raise UserError(f"{name} must hold integers, not {array.dtype}")
-        data[name.removeprefix(prefix)] = array.astype(np.int64)
+        data[name.removeprefix(prefix)] = _integers(name, arrays.pop(name))
     types = dict(_OP_TYPES)
     kind = _OPERATIONS[entry["op"]]
     if kind in (ir.Scores, ir.Pool):
@@ -162,7 +165,7 @@ def load_model(path) -> ir.IntegerModel:
         ]
         operations = [_operation(i, entry, arrays) for i, entry in enumerate(header["operations"])]
         constants = {
-            name.removeprefix("constant."): arrays.pop(name).astype(np.int64)
+            name.removeprefix("constant."): _integers(name, arrays.pop(name))
             for name in list(arrays)
             if name.startswith("constant.")
         }

@@ -1,0 +1,135 @@
+"""Configurations: what follows from them, the named ones, and every mistake by name."""
+
+from dataclasses import FrozenInstanceError
+
+import pytest
+
+from bitformer.model.config import (
+    COMPONENTS,
+    NAMED_CONFIGS,
+    Precision,
+    TransformerConfig,
+    named_config,
+)
+from bitformer.model.errors import UserError
+
+SMALL = {"name": "small", "window": 12, "d_model": 8, "ffn": 16}
+
+
+def make(**changes):
+    return TransformerConfig(**SMALL | changes)
+
+
+def test_what_follows():
+    config = make(patch=3, inputs=2, horizon=5, layers=2, heads=4)
+    assert (config.tokens, config.token_inputs, config.head_inputs) == (4, 6, 32)
+    assert make(pooling="mean").head_inputs == 8
+    # input, per layer q k v o, scores and context, FFN; output
+    layer = 4 * 4 * 8 * 8 + 2 * 4 * 4 * 8 + 2 * 4 * 8 * 16
+    assert config.macs == 4 * 6 * 8 + 2 * layer + 32 * 5
+
+
+def test_components_take_the_default_or_their_own():
+    own = Precision(weights=2, activations=5)
+    config = make(precision={"MHA": own})
+    for component in COMPONENTS:
+        expected = own if component == "MHA" else Precision(weights=8, activations=8)
+        assert config.bits(component) == expected
+
+
+@pytest.mark.parametrize("name", [*NAMED_CONFIGS, "grid-6-8-4", "grid-24-64-6"])
+def test_named_configurations_and_their_copies(name):
+    config = named_config(name)
+    assert config.name == name
+    assert TransformerConfig.from_dict(config.to_dict()) == config
+    assert config.replace(horizon=2).horizon == 2
+
+
+def test_published_family():
+    config = named_config("grid-18-32-6")
+    assert (config.window, config.d_model, config.ffn, config.inputs) == (18, 32, 128, 7)
+    assert (config.norm, config.pooling, config.heads, config.layers) == ("batch", "mean", 1, 1)
+    assert {config.bits(c) for c in COMPONENTS} == {Precision(weights=6, activations=6)}
+
+
+@pytest.mark.parametrize("name", ["", "big", "grid-6-8", "grid-a-b-c", "grid-6-8-4-2", "TINY"])
+def test_unknown_names(name):
+    with pytest.raises(UserError, match=r"^config must be one of tiny, .* or grid-N-D-B, not "):
+        named_config(name)
+
+
+def test_a_configuration_does_not_change():
+    with pytest.raises(FrozenInstanceError):
+        make().window = 3
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        *("window", "inputs", "horizon", "patch", "d_model", "layers", "heads", "ffn"),
+        *("input_bits", "output_bits"),
+    ],
+)
+@pytest.mark.parametrize("value", [0, -1, 1.5, True, "4", None])
+def test_counts_are_positive_integers(field, value):
+    with pytest.raises(UserError, match=rf"^{field} must be a positive integer, not {value!r}$"):
+        make(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": 3}, r"^name must be a string, not 3$"),
+        ({"norm": "rms"}, r"^norm must be one of \('batch', 'layer'\), not 'rms'$"),
+        ({"pooling": "max"}, r"^pooling must be one of \('mean', 'flatten'\), not 'max'$"),
+        ({"position": "rotary"}, r"^position must be one of .*, not 'rotary'$"),
+        ({"subtract_last": "yes"}, r"^subtract_last must be one of \(False, True\), not 'yes'$"),
+        ({"patch": 5}, r"^patch must divide window \(12\), not be 5$"),
+        ({"heads": 3}, r"^heads must divide d_model \(8\), not be 3$"),
+        (
+            {"subtract_last": True, "target_channel": 1},
+            r"^target_channel must be a channel below 1, not 1$",
+        ),
+        ({"window": 257}, r"^window / patch must be at most 256 tokens, not 257$"),
+        ({"d_model": 512}, r"^d_model must be at most 256, not 512$"),
+        ({"input_bits": 3}, r"^input_bits must be 4 to 12, not 3$"),
+        ({"output_bits": 13}, r"^output_bits must be 4 to 12, not 13$"),
+        (
+            {"precision": {"Attention": Precision(weights=4, activations=4)}},
+            r"^precision must name components of .*, not 'Attention'$",
+        ),
+    ],
+)
+def test_mistakes_are_named(changes, message):
+    with pytest.raises(UserError, match=message):
+        make(**changes)
+
+
+@pytest.mark.parametrize(
+    ("bits", "message"),
+    [
+        ({"weights": 5, "activations": 8}, r"^weights must be one of \(2, 3, .*\) bits, not 5$"),
+        ({"weights": 8, "activations": 9}, r"^activations must be one of \(4, .*\) bits, not 9$"),
+        ({"weights": 8, "activations": 2}, r"^activations must be one of \(4, .*\) bits, not 2$"),
+    ],
+)
+def test_precisions_are_those_of_the_hardware(bits, message):
+    with pytest.raises(UserError, match=message):
+        Precision(**bits)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (3, r"^config must be an object, not 3$"),
+        ({**SMALL, "depth": 3}, r"^config has an unknown field 'depth'$"),
+        ({"name": "x"}, r"^config is incomplete or malformed: "),
+        ({**SMALL, "default": {"weights": 4}}, r"^config is incomplete or malformed: "),
+        ({**SMALL, "default": 8}, r"^config is incomplete or malformed: "),
+        ({**SMALL, "precision": 8}, r"^config is incomplete or malformed: "),
+        ({**SMALL, "precision": {"MHA": {"bits": 8}}}, r"^config is incomplete or malformed: "),
+    ],
+)
+def test_data_that_is_no_configuration(data, message):
+    with pytest.raises(UserError, match=message):
+        TransformerConfig.from_dict(data)

@@ -1,0 +1,125 @@
+"""Untrained models and quantization: seeded, in range, and as the formulas say."""
+
+import numpy as np
+import pytest
+
+from bitformer.model import ir, numerics
+from bitformer.model.config import NAMED_CONFIGS, Precision, TransformerConfig, named_config
+from bitformer.model.initialize import initialize, sinusoidal
+from bitformer.model.quantize import (
+    BIAS_LIMIT,
+    DYADIC_BITS,
+    OFFSET_BITS,
+    dyadic,
+    norm_offset,
+    quantize_weight,
+    tensor_specs,
+    weight_components,
+)
+from bitformer.model.reference import run
+
+
+def arrays_of(model):
+    return [
+        value
+        for op in model.operations
+        for value in vars(op).values()
+        if isinstance(value, np.ndarray)
+    ]
+
+
+@pytest.mark.parametrize("name", [*NAMED_CONFIGS, "grid-6-8-4", "grid-12-32-8"])
+def test_the_same_seed_is_the_same_model(name):
+    one, two, other = (initialize(named_config(name), seed=seed) for seed in (3, 3, 4))
+    assert one.tensors == two.tensors
+    assert all(map(np.array_equal, arrays_of(one), arrays_of(two)))
+    assert not all(map(np.array_equal, arrays_of(one), arrays_of(other)))
+    assert one.meta == {"origin": "untrained, seed 3"}
+
+
+def test_tensors_use_their_range():
+    """Calibrated: no tensor saturates all the time, and none stays near zero."""
+    model = initialize(named_config("tiny"))
+    x = np.random.default_rng(0).normal(size=(64, 24, 1))
+    values = run(model, model.quantize_input(x))
+    for op in model.operations:
+        spec, value = model.tensors[op.y], values[op.y]
+        assert np.abs(value - spec.zero).max() > (spec.high - spec.zero) // 4
+        saturated = (value == spec.high) | ((value == spec.low) & (spec.low != spec.zero))
+        assert saturated.mean() < 0.05 or isinstance(op, ir.Scores)
+
+
+def test_position_table():
+    table = sinusoidal(5, 4)
+    assert table.shape == (5, 4)
+    assert np.allclose(table[:, 0], np.sin(np.arange(5)))
+    assert np.allclose(table[:, 3], np.cos(np.arange(5) / 100))
+
+
+@pytest.mark.parametrize(
+    "factor", [[1.0], [0.3, -0.7], [1e-6], [1000.0, 0.001], [2.0**-20], [4095.4]]
+)
+def test_dyadic_is_within_half_a_unit(factor):
+    values, shift = dyadic(factor)
+    largest = np.abs(values).max()
+    assert 1 << (DYADIC_BITS - 1) <= largest <= 1 << DYADIC_BITS or shift == 0
+    assert np.abs(values - np.array(factor) * 2.0**shift).max() <= 0.5
+
+
+def test_dyadic_of_nothing():
+    values, shift = dyadic([0.0, 0.0])
+    assert (values.tolist(), shift) == ([0, 0], 0)
+
+
+@pytest.mark.parametrize("offset", [[0.0], [0.25, -3.0], [1e6, 1.0]])
+def test_norm_offsets_fit(offset):
+    values, left = norm_offset(np.array(offset), -3, 10)
+    assert np.abs(values).max() <= 1 << OFFSET_BITS
+    exact = np.array(offset) * 2.0**13
+    assert np.abs((values << left) - exact).max() <= 2.0**left / 2
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4, 6, 8])
+def test_weights_are_narrow_and_rounded_half_up(bits):
+    limit = (1 << (bits - 1)) - 1
+    weight = np.array([[-1000.0, -1.5, -0.5, 0.5, 1000.0]])
+    q = quantize_weight(weight, np.array([0]), bits)
+    assert q.tolist() == [[-limit, -1, 0, 1, limit]]
+    assert quantize_weight(weight, np.array([-1]), 8).tolist() == [[-127, -3, -1, 1, 127]]
+
+
+def test_two_bit_weights_are_ternary():
+    config = TransformerConfig(
+        name="t", window=4, d_model=4, ffn=6, default=Precision(weights=2, activations=8)
+    )
+    for op in initialize(config).operations:
+        if isinstance(op, ir.Linear):
+            assert {*np.unique(op.weight)} <= {-1, 0, 1}
+
+
+def test_zero_points_are_folded_into_biases():
+    """The layer behind a ReLU takes its input's zero point out of the loop."""
+    model = initialize(named_config("tiny"))
+    op = next(op for op in model.operations if op.y == "layers.0.add2")
+    zero = model.tensors[op.x].zero
+    assert zero == -128
+    assert np.abs(op.bias + zero * op.weight.sum(axis=1)).max() < np.abs(op.bias).max() + 1
+    assert np.abs(op.bias).max() <= BIAS_LIMIT
+
+
+def test_components_of_tensors_and_weights():
+    config = TransformerConfig(
+        name="t", window=4, d_model=4, ffn=6, layers=2, pooling="mean", subtract_last=True
+    )
+    names = [*initialize(config).tensors]
+    specs = tensor_specs(config, dict.fromkeys(names, 0))
+    assert [*specs] == names
+    assert specs["layers.1.scores"].bits == numerics.SCORE_BITS
+    assert specs["layers.1.hidden"].zero == -128
+    assert {specs[f"layers.0.{n}"].narrow for n in "kv"} == {True}
+    assert not specs["layers.0.q"].narrow
+    assert (specs["layers.0.norm2"].narrow, specs["layers.1.norm2"].narrow) == (False, True)
+    components = weight_components(config)
+    assert len(components) == 2 + 2 * 6
+    assert components["layers.1.ffn2"] == "FFN"
+    assert components["output"] == "Loutput"
