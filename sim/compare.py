@@ -9,10 +9,10 @@ from bitformer.hw.design import Design
 
 from .trace import Difference, Place, Trace
 
-__all__ = ["Comparison", "Observed"]
+__all__ = ["CHUNK", "Comparison", "Observed"]
 
-#: Samples whose expected values are computed, and kept, at a time.
-_CHUNK = 64
+#: Samples whose expected values are computed at a time; two such chunks are kept.
+CHUNK = 64
 #: Events that an engine reports one by one before they are compared.
 _PENDING = 4096
 
@@ -207,7 +207,7 @@ class Comparison:
         if self._difference is not None or not length:
             return None
         end = min(sequence.count, self.samples * length)
-        size = _CHUNK * length
+        size = CHUNK * length
         while start < end:
             chunk, offset = divmod(start, size)
             stop = min(end, (chunk + 1) * size)
@@ -237,7 +237,7 @@ class Comparison:
     def _expected(self, chunk: int) -> list[np.ndarray]:
         """Of each sequence, what a chunk of samples must give; the latest chunks are kept."""
         if chunk not in self._chunks:
-            values = self._reference(self._x[chunk * _CHUNK : (chunk + 1) * _CHUNK])
+            values = self._reference(self._x[chunk * CHUNK : (chunk + 1) * CHUNK])
             while len(self._chunks) > 1:
                 del self._chunks[next(iter(self._chunks))]
             self._chunks[chunk] = [sequence.expected(values) for sequence in self._sequences]

@@ -10,7 +10,7 @@ import numpy as np
 from bitformer.hw.accelerator import Accelerator
 from bitformer.model.errors import UserError
 
-from .compare import Comparison, Observed
+from .compare import CHUNK, Comparison, Observed
 from .native_build import NativeError, build
 
 __all__ = ["run_native"]
@@ -94,12 +94,14 @@ def run_native(
     )
     if not simulation:
         raise UserError(f"vcd must be a file that can be written, not {vcd}")
+    # few enough samples for the comparison to have all that they must give at hand
+    most = min(_WINDOW, CHUNK // 2 * design.interval)
     try:
         cycles = finished = 0
         while not comparison.done:
             if cycles > limit:
                 raise RuntimeError(f"design must answer within {limit} cycles")
-            window.cycles = min(_WINDOW, limit + 1 - cycles)
+            window.cycles = min(most, limit + 1 - cycles)
             library.bitformer_run(simulation, ctypes.addressof(window))
             cycles += window.cycles
             comparison.observe(_observed(window, arrays))

@@ -12,7 +12,7 @@ from bitformer.model import reference
 from bitformer.model.errors import UserError
 
 from .compare import Comparison
-from .native_build import NativeError
+from .native_build import NativeError, find_compiler
 from .native_engine import run_native
 from .python_engine import run_python
 from .trace import Difference
@@ -100,14 +100,22 @@ def simulate(
     if x.shape[:1] == (0,):
         raise UserError("samples must be at least 1, not 0")
     reference.run(design.model, _extreme_samples(x))  # refuses samples that do not match
-    accelerator = accelerator or Accelerator(design=design)
     comparison = Comparison(design, x, lambda part: reference.run(design.model, part))
     samples = x.reshape(len(x), -1)
-    options = {"vcd": vcd, "back_pressure": back_pressure, "seed": seed, "progress": progress}
     ran = "python"
     if engine != "python":
         try:
-            run_native(accelerator, samples, comparison, note=note, **options)
+            find_compiler()  # before anything is elaborated in vain
+            run_native(
+                accelerator or Accelerator(design=design),
+                samples,
+                comparison,
+                vcd=vcd,
+                back_pressure=back_pressure,
+                seed=seed,
+                progress=progress,
+                note=note,
+            )
             ran = "native"
         except NativeError as error:
             if engine == "native":
@@ -115,7 +123,15 @@ def simulate(
             if note is not None:
                 note(f"The Python simulator runs instead of the native one: {error}")
     if ran == "python":
-        run_python(accelerator, samples, comparison, **options)
+        run_python(
+            accelerator or Accelerator(design=design),
+            samples,
+            comparison,
+            vcd=vcd,
+            back_pressure=back_pressure,
+            seed=seed,
+            progress=progress,
+        )
     return Simulation(
         outputs=comparison.outputs,
         difference=comparison.difference,
