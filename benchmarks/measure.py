@@ -50,7 +50,8 @@ class Results:
             record = {"key": key, **compute()}
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
+                # an empty line before it: the last one may have been cut off
+                file.write("\n" + json.dumps(record) + "\n")
             self._records[key] = record
         return self._records[key]
 
