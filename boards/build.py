@@ -1,11 +1,10 @@
 """The vendor build: a directory with everything that Vivado needs, on this machine or another."""
 
-import contextlib
 import json
 import os
 import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from amaranth.lib import wiring
@@ -16,6 +15,7 @@ from bitformer.boards.platforms import BoardPlatform
 from bitformer.boards.shell import UartShell
 from bitformer.boards.top import BoardTop
 from bitformer.boards.vivado import run_vivado
+from bitformer.hw.convert import builtin_yosys
 from bitformer.model.errors import UserError
 
 __all__ = ["build_plan", "run_vivado"]
@@ -95,7 +95,7 @@ def build_plan(
         shell = UartShell(accelerator=accelerator, clock_hz=board.clock_hz, baud=baud)
         platform = BoardPlatform(board=board)
         top = BoardTop(shell=shell)
-        with _builtin_yosys():
+        with builtin_yosys():
             plan = platform.prepare(top, name, emit_src=False)
         facts = _facts(board, shell, name)
         plan.add_file("README.txt", _readme(board, facts))
@@ -132,18 +132,3 @@ def _readme(board: Board, facts: dict[str, str | int]) -> str:
         tx=board.uart_tx.ball,
         **facts,
     )
-
-
-@contextlib.contextmanager
-def _builtin_yosys() -> Iterator[None]:
-    """Convert with Amaranth's own Yosys: another version on the PATH would write other Verilog."""
-    variable = "AMARANTH_USE_YOSYS"
-    before = os.environ.get(variable)
-    os.environ[variable] = "builtin"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[variable]
-        else:
-            os.environ[variable] = before

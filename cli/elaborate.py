@@ -76,9 +76,8 @@ def command(
     """
     from bitformer.boards.plan_directory import PLAN_FILE, whole_directory
     from bitformer.hw.accelerator import Accelerator
+    from bitformer.hw.convert import to_verilog
     from bitformer.model.checkpoint import load_model
-
-    from .verilog import to_verilog
 
     design = lowered(load_model(model), part=part, lanes=lanes, place=place)
     data = _design_data(design)

@@ -1,6 +1,7 @@
 """The integer model as a file: safetensors, with the graph as JSON in its header."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def save_model(model: ir.IntegerModel, path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _build(kind: type, data: object, where: str, types: dict[str, type]):
+def _build(kind: type, data: object, where: str, types: Mapping[str, type]):
     """``kind(**data)`` after checking the names and types of the fields."""
     if not isinstance(data, dict):
         raise UserError(f"{where} must be an object, not {data!r}")
@@ -90,8 +91,8 @@ def _build(kind: type, data: object, where: str, types: dict[str, type]):
         raise UserError(f"{where} is incomplete: {error}") from None
 
 
-_TENSOR_TYPES = {"name": str, "component": str, "narrow": bool}
-_OP_TYPES = {
+_TENSOR_TYPES: dict[str, type] = {"name": str, "component": str, "narrow": bool}
+_OP_TYPES: dict[str, type] = {
     **dict.fromkeys(("x", "y", "q", "k", "v", "scores"), str),
     **dict.fromkeys(_ARRAYS, np.ndarray),
     "relu": bool,
@@ -112,8 +113,8 @@ def _operation(number: int, entry: object, arrays: dict[str, np.ndarray]) -> ir.
         raise UserError(f"{where}: op must be one of {sorted(_OPERATIONS)}, not {kind!r}")
     data = {key: value for key, value in entry.items() if key != "op"}
     if "residual" in data:
-        types = {"source": str}
-        data["residual"] = _build(ir.Residual, data["residual"], f"{where} residual", types)
+        where_residual = f"{where} residual"
+        data["residual"] = _build(ir.Residual, data["residual"], where_residual, {"source": str})
     prefix = f"{number}."
     for name in [name for name in arrays if name.startswith(prefix)]:
         data[name.removeprefix(prefix)] = _integers(name, arrays.pop(name))

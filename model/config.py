@@ -220,20 +220,10 @@ NAMED_CONFIGS = {
         input_bits=10,
         output_bits=10,
     ),
-    "etth1-48-24": TransformerConfig(
-        name="etth1-48-24",
-        window=48,
-        horizon=24,
-        patch=4,
-        d_model=16,
-        heads=2,
-        ffn=32,
-        subtract_last=True,
-        default=_W4A8,
-        input_bits=10,
-        output_bits=10,
-    ),
 }
+NAMED_CONFIGS["etth1-48-24"] = NAMED_CONFIGS["etth1-96-24"].replace(
+    name="etth1-48-24", window=48, patch=4
+)
 
 
 def named_config(name: str) -> TransformerConfig:

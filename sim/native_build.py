@@ -7,12 +7,12 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
 from bitformer.hw.accelerator import Accelerator
+from bitformer.hw.convert import builtin_yosys
 from bitformer.model.errors import UserError
 
 __all__ = ["NativeError", "build", "default_cache", "find_compiler"]
@@ -51,25 +51,11 @@ def find_compiler() -> list[str]:
     )
 
 
-@contextmanager
-def _builtin_yosys() -> Iterator[None]:
-    """Amaranth's own Yosys: an older one on the PATH writes C++ that does not compile."""
-    name, before = "AMARANTH_USE_YOSYS", os.environ.get("AMARANTH_USE_YOSYS")
-    os.environ[name] = "builtin"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
-
-
 def _source(accelerator: Accelerator, *, waves: bool) -> str:
     """The design's C++ with the driver behind it; what only waves need is left out without."""
     from amaranth.back import cxxrtl
 
-    with _builtin_yosys():
+    with builtin_yosys():
         source: str = cxxrtl.convert(accelerator, emit_src=False)
     if "converged = false" in source:
         raise NativeError("a design must have no combinational feedback for the native simulator")
