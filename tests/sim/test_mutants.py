@@ -30,6 +30,8 @@ def design(small_model):
             precision={"Linput": Precision(weights=4, activations=6)},
         ),
         lanes=4,
+        # a block RAM shows a word a cycle after it was written, LUTs at once: no slack to hide in
+        placement=dict.fromkeys(("activations", "dynamic", "scores"), "block"),
     )
 
 
