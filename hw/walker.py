@@ -51,50 +51,43 @@ class Walker(wiring.Component):
         m = Module()
         program = self._program
 
-        def counted(field: str) -> list[int]:
-            return [value - 1 for value in program.values(field)]
+        def field(name: str, values: list[int]):
+            """An operation's constant, and a register that keeps it while the operation runs."""
+            start = by_operation(m, self.i_op, values, name=f"start_{name}")
+            kept = Signal(start.shape(), name=name, reset_less=True)
+            with m.If(self.i_start):
+                m.d.sync += kept.eq(start)
+            return start, kept
 
-        lengths, pitches, groups = counted("length"), counted("pitch"), counted("groups")
-        start_length = by_operation(m, self.i_op, lengths, name="start_length")
-        start_pitch = by_operation(m, self.i_op, pitches, name="start_pitch")
-        start_groups = by_operation(m, self.i_op, groups, name="start_groups")
-        start_weight = by_operation(
-            m, self.i_op, program.values("weight_base"), name="start_weight"
-        )
-        length = by_operation(m, self.o_op, lengths, name="length")
-        pitch = by_operation(m, self.o_op, pitches, name="pitch")
-        step = by_operation(m, self.o_op, program.values("weight_step"), name="step")
-        stride = by_operation(m, self.o_op, program.values("weight_group"), name="stride")
-        no_act = [int(source == Source.ONE) for source in program.values("source")]
-        hold = by_operation(m, self.o_op, no_act, name="hold")
+        lengths, pitches = program.values("length"), program.values("pitch")
+        groups = program.values("groups")
+        start_length, length = field("length", [value - 1 for value in lengths])
+        start_single, single = field("single_term", [int(value == 1) for value in lengths])
+        start_pitch, pitch = field("pitch", [value - 1 for value in pitches])
+        start_short, short = field("single_cycle", [int(value == 1) for value in pitches])
+        start_weight, _ = field("weight", program.values("weight_base"))
+        _, step = field("step", program.values("weight_step"))
+        _, stride = field("stride", program.values("weight_group"))
+        # the product with ones reads no activations
+        _, hold = field("hold", [int(s == Source.ONE) for s in program.values("source")])
+        start_left, _ = field("groups", [value - 1 for value in groups])
+        start_final, _ = field("single_group", [int(value == 1) for value in groups])
 
         base_act = Signal.like(self.o_act, name="base_act", reset_less=True)
         base_weight = Signal.like(self.o_weight, name="base_weight", reset_less=True)
-        terms = Signal(range(max(lengths) + 1), reset_less=True)
-        cycles = Signal(range(max(pitches) + 1), reset_less=True)
-        left = Signal(range(max(groups) + 1), reset_less=True)
+        terms = Signal(range(max(lengths)), reset_less=True)
+        cycles = Signal(range(max(pitches)), reset_less=True)
+        left = Signal(range(max(groups)), reset_less=True)
         active, fresh, begin = Signal(), Signal(reset_less=True), Signal(reset_less=True)
         # whether the counters are at 0, known a cycle ahead
         last_term, last_cycle = Signal(reset_less=True), Signal(reset_less=True)
-
-        def begin_group(first_length, first_pitch, act, weight) -> None:
-            m.d.sync += [
-                terms.eq(first_length),
-                last_term.eq(first_length == 0),
-                cycles.eq(first_pitch),
-                last_cycle.eq(first_pitch == 0),
-                fresh.eq(1),
-                self.o_valid.eq(1),
-                self.o_act.eq(act),
-                self.o_weight.eq(weight),
-                base_weight.eq(weight),
-            ]
+        final = Signal(reset_less=True)
 
         m.d.comb += [
             self.o_first.eq(fresh),
             self.o_last.eq(self.o_valid & last_term),
             self.o_begin.eq(begin),
-            self.o_end.eq(left == 0),
+            self.o_end.eq(final),
         ]
         m.d.sync += [
             cycles.eq(cycles - 1),
@@ -109,18 +102,39 @@ class Walker(wiring.Component):
         with m.If(self.o_last):
             m.d.sync += self.o_valid.eq(0)
         with m.If(active & last_cycle):
-            with m.If(left == 0):
+            with m.If(final):
                 m.d.sync += active.eq(0)
             with m.Else():
-                m.d.sync += [left.eq(left - 1), begin.eq(0)]
-                begin_group(length, pitch, base_act, base_weight + stride)
+                m.d.sync += [
+                    left.eq(left - 1),
+                    final.eq(left == 1),
+                    begin.eq(0),
+                    terms.eq(length),
+                    last_term.eq(single),
+                    cycles.eq(pitch),
+                    last_cycle.eq(short),
+                    fresh.eq(1),
+                    self.o_valid.eq(1),
+                    self.o_act.eq(base_act),
+                    self.o_weight.eq(base_weight + stride),
+                    base_weight.eq(base_weight + stride),
+                ]
         with m.If(self.i_start):
             m.d.sync += [
                 active.eq(1),
                 self.o_op.eq(self.i_op),
                 begin.eq(1),
-                left.eq(start_groups),
+                left.eq(start_left),
+                final.eq(start_final),
+                terms.eq(start_length),
+                last_term.eq(start_single),
+                cycles.eq(start_pitch),
+                last_cycle.eq(start_short),
+                fresh.eq(1),
+                self.o_valid.eq(1),
                 base_act.eq(self.i_act),
+                self.o_act.eq(self.i_act),
+                base_weight.eq(start_weight),
+                self.o_weight.eq(start_weight),
             ]
-            begin_group(start_length, start_pitch, self.i_act, start_weight)
         return m

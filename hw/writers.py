@@ -57,9 +57,9 @@ class DynamicWriter(wiring.Component):
         wraps = advances & (place_now == slots - ways)
         value = self.i_value & self.i_valid.any()
         with m.If(value):
-            m.d.sync += word.eq(word_now + wraps)
+            m.d.sync += word.eq(word_now)
             with m.If(wraps):
-                m.d.sync += place.eq(0)
+                m.d.sync += [word.eq(word_now + 1), place.eq(0)]
             with m.Elif(advances):
                 m.d.sync += place.eq(place_now + ways)
             with m.Else():
