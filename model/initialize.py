@@ -46,7 +46,8 @@ class _Calibration:
 
     def norm(self, name: str, x):
         axis = (0, 1) if self.config.norm == "batch" else (-1,)
-        mean, std = x.mean(axis=axis, keepdims=True), x.std(axis=axis, keepdims=True) + 1e-6
+        mean = x.mean(axis=axis, keepdims=True)
+        std = np.maximum(x.std(axis=axis, keepdims=True), 0.01)  # a channel may be constant
         gamma = self.rng.uniform(0.5, 1.5, x.shape[-1])
         beta = self.rng.uniform(-0.5, 0.5, x.shape[-1])
         if self.config.norm == "batch":
@@ -92,8 +93,8 @@ class _Calibration:
 
 
 def _exponent(largest: float, steps: float) -> int:
-    """Smallest e with ``largest <= steps * 2**e``."""
-    return int(np.ceil(np.log2(max(largest, 2.0**-30) / steps)))
+    """Smallest e with ``largest <= steps * 2**e``; what is always 0 is scaled like 1."""
+    return int(np.ceil(np.log2((largest if largest > 2.0**-10 else 1.0) / steps)))
 
 
 def initialize(config: TransformerConfig, seed: int = 0, samples: int = 64) -> IntegerModel:

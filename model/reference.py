@@ -36,13 +36,13 @@ def _linear(op: Linear, model: IntegerModel, values: dict) -> tuple:
 
 def _split_heads(x, heads: int):
     """[batch, rows, features] to [batch, heads, rows, features / heads]."""
-    return x.reshape(*x.shape[:2], heads, -1).swapaxes(1, 2)
+    return x.reshape(*x.shape[:2], heads, x.shape[2] // heads).swapaxes(1, 2)
 
 
 def _scores(op: Scores, values: dict) -> tuple:
     q, k = (_split_heads(values[name], op.heads) for name in (op.q, op.k))
     u = np.einsum("bhid,bhjd->bihj", q, k)
-    return u.reshape(len(u), -1, u.shape[-1]), op.multiplier, 0
+    return u.reshape(len(u), u.shape[1] * u.shape[2], u.shape[3]), op.multiplier, 0
 
 
 def _attend(op: Attend, values: dict) -> tuple:
@@ -50,10 +50,11 @@ def _attend(op: Attend, values: dict) -> tuple:
     e = numerics.exp2_weights(scores)
     multiplier = numerics.reciprocal(e.sum(axis=-1, keepdims=True), scores.shape[-1])
     v = _split_heads(values[op.v], op.heads)
-    e = e.reshape(len(e), -1, op.heads, e.shape[-1])
+    e = e.reshape(len(e), e.shape[1] // op.heads, op.heads, e.shape[2])
     u = np.einsum("bihj,bhjd->bihd", e, v)
     multiplier = np.broadcast_to(multiplier.reshape(*u.shape[:3], 1), u.shape)
-    return u.reshape(*u.shape[:2], -1), multiplier.reshape(*u.shape[:2], -1), 0
+    shape = (*u.shape[:2], u.shape[2] * u.shape[3])
+    return u.reshape(shape), multiplier.reshape(shape), 0
 
 
 def _layer_norm(op: LayerNorm, model: IntegerModel, values: dict) -> tuple:
