@@ -147,6 +147,20 @@ def test_differences_are_told_as_by_the_python_engine(design, x, monkeypatch, te
     assert difference.expected == difference.got ^ 1
 
 
+def test_only_waves_compile_what_shows_them(design):
+    """If Yosys wrote these otherwise, everything would still work, only slower."""
+    plain, waves = (
+        native_build._source(Accelerator(design=design), waves=waves) for waves in (False, True)
+    )
+    assert "items->add" in waves
+    assert "items->add" not in plain
+    assert len(plain) < 0.7 * len(waves)
+    assert ".curr = p_" in plain
+    commits = re.findall(r"(\w+)\.commit\(observer\)", plain)
+    assert commits
+    assert all(name.startswith("memory_p_") for name in commits)
+
+
 def test_waves_have_names_and_the_results_stay(design, x, tmp_path, compiled):
     waves = tmp_path / "waves.vcd"
     result = both(design, x[:1], vcd=waves)
