@@ -9,12 +9,18 @@ from bitformer.hw.design import Design
 
 from .trace import Difference, Place, Trace
 
-__all__ = ["CHUNK", "Comparison", "Observed"]
+__all__ = ["CHUNK", "Comparison", "Observed", "cycle_limit"]
 
 #: Samples whose expected values are computed at a time; two such chunks are kept.
 CHUNK = 64
 #: Events that an engine reports one by one before they are compared.
 _PENDING = 4096
+
+
+def cycle_limit(design: Design, samples: int, back_pressure: float) -> int:
+    """Cycles after which a design that has not answered is stuck, for any engine."""
+    allowed = 200 + (samples + 1) * design.interval + design.latency
+    return int(allowed / (1.0 - back_pressure) ** 2 * 1.5)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ import numpy as np
 from bitformer.hw.accelerator import Accelerator
 from bitformer.model.errors import UserError
 
-from .compare import CHUNK, Comparison, Observed
+from .compare import CHUNK, Comparison, Observed, cycle_limit
 from .native_build import NativeError, build
 
 __all__ = ["run_native"]
@@ -79,8 +79,7 @@ def run_native(
     values = np.ascontiguousarray(samples.reshape(-1), dtype=np.int32)
     state = np.array(random.Random(seed).getstate()[1], dtype=np.uint32)
     wanted = len(samples) * design.model.output.features
-    allowed = 200 + (len(samples) + 1) * design.interval + design.latency
-    limit = int(allowed / (1.0 - back_pressure) ** 2 * 1.5)
+    limit = cycle_limit(design, len(samples), back_pressure)
 
     arrays = {name: np.empty(_WINDOW, dtype=kind) for name, kind in _ARRAYS.items()}
     window = _Window(**{name: array.ctypes.data for name, array in arrays.items()})

@@ -8,7 +8,7 @@ from amaranth.sim import Simulator
 
 from bitformer.hw.accelerator import Accelerator
 
-from .compare import Comparison
+from .compare import Comparison, cycle_limit
 
 __all__ = ["run_python"]
 
@@ -33,8 +33,7 @@ def run_python(
     dut = accelerator
     flat = [int(value) for value in samples.reshape(-1)]
     chance = random.Random(seed)
-    allowed = 200 + (len(samples) + 1) * design.interval + design.latency
-    limit = int(allowed / (1.0 - back_pressure) ** 2 * 1.5)
+    limit = cycle_limit(design, len(samples), back_pressure)
 
     async def feed(ctx):
         for value in flat:
@@ -49,8 +48,7 @@ def run_python(
 
     async def watch(ctx):
         cycle, finished = 0, 0
-        take = Random_bit(chance, back_pressure)
-        ctx.set(dut.o.ready, take())
+        ctx.set(dut.o.ready, chance.random() >= back_pressure)
         ticks = ctx.tick().sample(
             dut.i.valid & dut.i.ready,
             dut.o.valid & dut.o.ready,
@@ -77,9 +75,9 @@ def run_python(
                     progress(finished)
             cycle += 1
             if cycle > limit:
-                raise RuntimeError(f"design must answer within {limit} cycles")
+                return
             if back_pressure:
-                ctx.set(dut.o.ready, take())
+                ctx.set(dut.o.ready, chance.random() >= back_pressure)
 
     simulator = Simulator(dut)
     simulator.add_clock(_PERIOD)
@@ -87,8 +85,5 @@ def run_python(
     simulator.add_testbench(watch)
     with simulator.write_vcd(str(vcd)) if vcd else nullcontext():
         simulator.run()
-
-
-def Random_bit(chance: random.Random, refuse: float):
-    """A function that is 0 with probability ``refuse`` and else 1."""
-    return lambda: int(chance.random() >= refuse)
+    if not comparison.done:
+        raise RuntimeError(f"design must answer within {limit} cycles")
