@@ -6,11 +6,12 @@ PYTEST := PYTHONHASHSEED=0 $(VENV)/bin/pytest
 PACKAGES := hw model sim boards search cli
 TYPES := build/types/bitformer
 
-.PHONY: help demo test test-all lint format clean
+.PHONY: help demo test test-synthesis test-all lint format clean
 
 help:
 	@echo "make demo      set up, then train, export, simulate and plan a small model"
 	@echo "make test      set up, then run the tests"
+	@echo "make test-synthesis  those of the slow tests that synthesize"
 	@echo "make test-all  the same with the slow tests"
 	@echo "make lint      ruff and mypy"
 	@echo "make format    let ruff format and sort imports"
@@ -21,6 +22,10 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(PYTEST)
+
+# The slow tests that CI runs too: resources, logic depth and loads by real synthesis.
+test-synthesis: $(STAMP)
+	$(PYTEST) -m slow tests/boards/test_yosys.py tests/hw/test_softmax.py
 
 test-all: $(STAMP)
 	$(PYTEST) -m "slow or not slow"
