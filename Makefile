@@ -11,8 +11,8 @@ TYPES := build/types/bitformer
 help:
 	@echo "make demo      set up, then train, export, simulate and plan a small model"
 	@echo "make test      set up, then run the tests"
-	@echo "make test-synthesis  those of the slow tests that synthesize"
 	@echo "make test-all  the same with the slow tests"
+	@echo "make test-synthesis  only the slow tests that synthesize"
 	@echo "make lint      ruff and mypy"
 	@echo "make format    let ruff format and sort imports"
 	@echo "make clean     remove .venv and everything built"
