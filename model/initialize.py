@@ -1,5 +1,7 @@
 """A seeded, calibrated, untrained model: shape and ranges of a real one, for hardware work."""
 
+from typing import Any
+
 import numpy as np
 
 from .config import TransformerConfig
@@ -106,14 +108,13 @@ def initialize(config: TransformerConfig, seed: int = 0, samples: int = 64) -> I
     blank = dict.fromkeys(values, 0) | {
         f"layers.{layer}.scores": 0 for layer in range(config.layers)
     }
-    exponents: dict[str, object] = {}
+    exponents: dict[str, Any] = {}
     for name, spec in tensor_specs(config, blank).items():
         if name in values:
             steps = spec.high - spec.zero + 0.5
             exponents[name] = _exponent(np.quantile(np.abs(values[name]), 0.999), steps)
     if config.subtract_last:
-        finest = exponents["input"]
-        exponents["delta"] = max(int(exponents["delta"]), int(finest))  # type: ignore[call-overload]
+        exponents["delta"] = max(exponents["delta"], exponents["input"])
     for layer, component in weight_components(config).items():
         limit = (1 << (config.bits(component).weights - 1)) - 0.5
         rows = np.abs(params[layer + ".weight"]).max(axis=1)

@@ -82,7 +82,7 @@ def _place(device: str | None) -> torch.device:
     try:
         place = torch.device(name)
         torch.zeros(1, device=place)
-    except (RuntimeError, AssertionError, NotImplementedError):
+    except (RuntimeError, AssertionError, NotImplementedError):  # torch's, by kind of device
         raise UserError(f"device must be one that torch can use here, not {name!r}") from None
     if place.type not in ("cpu", "cuda"):
         raise UserError(f"device must be cpu or cuda, not {name!r}")
