@@ -96,6 +96,7 @@ _OP_TYPES: dict[str, type] = {
     **dict.fromkeys(("x", "y", "q", "k", "v", "scores"), str),
     **dict.fromkeys(_ARRAYS, np.ndarray),
     "relu": bool,
+    "causal": bool,
     "residual": ir.Residual,
 }
 

@@ -6,49 +6,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .errors import UserError
-
-__all__ = ["COMPONENTS", "NAMED_CONFIGS", "Precision", "TransformerConfig", "named_config"]
-
-#: The published components, each with its own bitwidths.
-COMPONENTS = (
-    "Linput",
-    "AddPE",
-    "MHA",
-    "AddMHA",
-    "BNMHA",
-    "FFN",
-    "AddFFN",
-    "BNFFN",
-    "GAP",
-    "Loutput",
+from .precision import (
+    COMPONENTS,
+    DECODER_COMPONENTS,
+    FLOAT_BITS,
+    Precision,
+    check_activation_bits,
+    check_weight_bits,
+    keep_precise,
 )
+from .structure import tensor_components, weight_components
+
+__all__ = ["NAMED_CONFIGS", "TransformerConfig", "named_config"]
+
 _COUNTS = (
     *("window", "inputs", "horizon", "patch", "d_model", "layers", "heads", "ffn"),
     *("input_bits", "output_bits"),
 )
-WEIGHT_BITS = (2, 3, 4, 6, 8)
-ACTIVATION_BITS = (4, 5, 6, 7, 8)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Precision:
-    """Bits of a component's weights and of the activations it produces."""
-
-    weights: int
-    activations: int
-
-    def __post_init__(self):
-        if self.weights not in WEIGHT_BITS:
-            raise UserError(f"weights must be one of {WEIGHT_BITS} bits, not {self.weights}")
-        if self.activations not in ACTIVATION_BITS:
-            raise UserError(
-                f"activations must be one of {ACTIVATION_BITS} bits, not {self.activations}"
-            )
+_W8A8 = Precision(weights=8, activations=8)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TransformerConfig:
-    """An encoder-only time-series Transformer.
+    """A time-series Transformer: an encoder, or an encoder and a decoder.
+
+    A decoder's rows are the last ``horizon`` known steps, in patches. Row i sees rows 0..i and the
+    whole encoder, and gives the i-th patch of the forecast: all of it in one pass.
 
     Parameters
     ----------
@@ -64,6 +47,10 @@ class TransformerConfig:
     target_channel : channel of ``inputs`` that is added back.
     input_bits, output_bits : width of a sample and of a result.
     precision : bits per component; a missing component takes ``default``.
+    tensors : bits of single tensors (``layers.0.q``) or weights (``layers.0.q.weight``).
+    weight_scales : ``"channel"`` or ``"tensor"``: what has a scale of its own.
+    asymmetric : whether activations that only linear layers read may have a zero point.
+    decoder_layers : 0 for an encoder alone.
     """
 
     name: str
@@ -82,8 +69,12 @@ class TransformerConfig:
     target_channel: int = 0
     input_bits: int = 8
     output_bits: int = 8
-    default: Precision = Precision(weights=8, activations=8)
+    default: Precision = _W8A8
     precision: Mapping[str, Precision] = field(default_factory=dict)
+    tensors: Mapping[str, int] = field(default_factory=dict)
+    weight_scales: str = "channel"
+    asymmetric: bool = False
+    decoder_layers: int = 0
 
     def __post_init__(self):
         if not isinstance(self.name, str):
@@ -97,6 +88,8 @@ class TransformerConfig:
             ("pooling", ("mean", "flatten")),
             ("position", ("sinusoidal", "learned")),
             ("subtract_last", (False, True)),
+            ("weight_scales", ("channel", "tensor")),
+            ("asymmetric", (False, True)),
         ):
             if getattr(self, name) not in choices:
                 raise UserError(f"{name} must be one of {choices}, not {getattr(self, name)!r}")
@@ -113,12 +106,42 @@ class TransformerConfig:
         if self.d_model > 256:
             raise UserError(f"d_model must be at most 256, not {self.d_model}")
         for name in ("input_bits", "output_bits"):
-            if not 4 <= getattr(self, name) <= 12:
-                raise UserError(f"{name} must be 4 to 12, not {getattr(self, name)}")
+            if not 4 <= getattr(self, name) <= 16:
+                raise UserError(f"{name} must be 4 to 16, not {getattr(self, name)}")
+        self._check_decoder()
+        self._check_precision()
+
+    def _check_decoder(self):
+        layers = self.decoder_layers
+        if not isinstance(layers, int) or isinstance(layers, bool) or layers < 0:
+            raise UserError(f"decoder_layers must be 0 or a positive integer, not {layers!r}")
+        if not layers:
+            return
+        if self.horizon % self.patch or self.horizon > self.window:
+            raise UserError(
+                f"horizon must be a multiple of patch ({self.patch}) and at most window"
+                f" ({self.window}) with a decoder, not {self.horizon}"
+            )
+        if self.pooling != "flatten":
+            raise UserError(f"pooling must be flatten with a decoder, not {self.pooling!r}")
+
+    def _check_precision(self):
+        known = self.components
         for component in self.precision:
-            if component not in COMPONENTS:
+            if component not in known:
+                raise UserError(f"precision must name components of {known}, not {component!r}")
+        weights, tensors = weight_components(self), tensor_components(self)
+        for name, bits in self.tensors.items():
+            if name.removesuffix(".weight") in weights and name.endswith(".weight"):
+                check_weight_bits(f"tensors: {name}", bits)
+            elif name in tensors and name not in ("input", "output"):
+                check_activation_bits(f"tensors: {name}", bits)
+                if name.endswith(".scores"):
+                    raise UserError(f"tensors must not name softmax logits, which {name} are")
+            else:
                 raise UserError(
-                    f"precision must name components of {COMPONENTS}, not {component!r}"
+                    "tensors must name a weight such as layers.0.q.weight or a tensor such as"
+                    f" layers.0.q, not {name!r}"
                 )
 
     @property
@@ -127,25 +150,62 @@ class TransformerConfig:
         return self.window // self.patch
 
     @property
+    def decoder_tokens(self) -> int:
+        """Rows of the decoder, and of the output: 1 without a decoder."""
+        return self.horizon // self.patch if self.decoder_layers else 1
+
+    @property
     def token_inputs(self) -> int:
         """Values in a token."""
         return self.patch * self.inputs
 
     @property
     def head_inputs(self) -> int:
-        """Inputs of the output layer."""
-        return self.d_model * (1 if self.pooling == "mean" else self.tokens)
+        """Inputs of the output layer, for each of its rows."""
+        one_row = self.pooling == "mean" or self.decoder_layers
+        return self.d_model * (1 if one_row else self.tokens)
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Names of the components it has."""
+        return COMPONENTS + (DECODER_COMPONENTS if self.decoder_layers else ())
 
     def bits(self, component: str) -> Precision:
         """The component's bitwidths."""
         return self.precision.get(component, self.default)
 
+    def weight_bits(self, layer: str) -> int:
+        """Bits of a linear layer's weights, by its name: ``layers.0.q``."""
+        component = weight_components(self)[layer]
+        return self.tensors.get(layer + ".weight", self.bits(component).weights)
+
+    def tensor_bits(self, name: str) -> int:
+        """Bits of a stored tensor; softmax logits have a fixed width of their own."""
+        fixed = {"input": self.input_bits, "output": self.output_bits}
+        if name in fixed:
+            return fixed[name]
+        return self.tensors.get(name, self.bits(tensor_components(self)[name]).activations)
+
+    @property
+    def has_floats(self) -> bool:
+        """Whether anything is kept in float32: such a model runs in torch only."""
+        used = [self.weight_bits(name) for name in weight_components(self)]
+        used += [self.tensor_bits(name) for name in tensor_components(self)]
+        return FLOAT_BITS in used
+
     @property
     def macs(self) -> int:
         """Multiply-accumulates of one inference (pooling not counted)."""
-        n, d = self.tokens, self.d_model
+        n, m, d = self.tokens, self.decoder_tokens, self.d_model
         layer = 4 * n * d * d + 2 * n * n * d + 2 * n * d * self.ffn
-        return n * self.token_inputs * d + self.layers * layer + self.head_inputs * self.horizon
+        total = n * self.token_inputs * d + self.layers * layer
+        if not self.decoder_layers:
+            return total + self.head_inputs * self.horizon
+        own = 4 * m * d * d + m * (m + 1) * d  # row i attends to i + 1 rows
+        context = 2 * (m + n) * d * d + 2 * m * n * d
+        layer = own + context + 2 * m * d * self.ffn
+        total += m * self.token_inputs * d + self.decoder_layers * layer
+        return total + self.head_inputs * self.horizon
 
     def replace(self, **changes) -> "TransformerConfig":
         """A copy with fields changed."""
@@ -223,6 +283,17 @@ NAMED_CONFIGS = {
 }
 NAMED_CONFIGS["etth1-48-24"] = NAMED_CONFIGS["etth1-96-24"].replace(
     name="etth1-48-24", window=48, patch=4
+)
+NAMED_CONFIGS["etth1-48-24-ed"] = NAMED_CONFIGS["etth1-48-24"].replace(
+    name="etth1-48-24-ed",
+    d_model=32,
+    ffn=256,
+    layers=2,
+    decoder_layers=1,
+    default=Precision(weights=2, activations=8),
+    precision=keep_precise({}, 16),
+    input_bits=12,
+    output_bits=12,
 )
 
 

@@ -1,12 +1,14 @@
 """A seeded, calibrated, untrained model: shape and ranges of a real one, for hardware work."""
 
+from collections import defaultdict
 from typing import Any
 
 import numpy as np
 
 from .config import TransformerConfig
 from .ir import IntegerModel
-from .quantize import quantize_model, tensor_specs, weight_components
+from .quantize import quantize_model, tensor_specs
+from .structure import Block, decoder_blocks, encoder_blocks, linear_shapes, norms
 
 __all__ = ["initialize", "sinusoidal"]
 
@@ -19,15 +21,19 @@ def sinusoidal(rows: int, features: int) -> np.ndarray:
     return np.where(np.arange(features) % 2 == 0, np.sin(angle), np.cos(angle))
 
 
+_KINDS = ("input", "output", "q", "k", "v", "o", "ffn1", "ffn2")
+
+
 def _linear_params(config: TransformerConfig, rng) -> dict[str, np.ndarray]:
-    d = config.d_model
-    shapes = {"input": (d, config.token_inputs), "output": (config.horizon, config.head_inputs)}
-    for layer in range(config.layers):
-        p = f"layers.{layer}."
-        shapes |= {p + name: (d, d) for name in "qkvo"}
-        shapes |= {p + "ffn1": (config.ffn, d), p + "ffn2": (d, config.ffn)}
+    def order(name: str) -> tuple:
+        """Not that of computation, which may change: the same seed always gives the same model."""
+        stem, _, kind = name.rpartition(".")
+        return (name.count("."), stem, _KINDS.index(kind))
+
     params = {}
-    for name, (out, inputs) in shapes.items():
+    shapes = linear_shapes(config)
+    for name in sorted(shapes, key=order):
+        out, inputs = shapes[name]
         bound = inputs**-0.5
         params[name + ".weight"] = rng.uniform(-bound, bound, (out, inputs)) * 3**0.5
         params[name + ".bias"] = rng.uniform(-bound, bound, out)
@@ -41,6 +47,9 @@ class _Calibration:
         self.config, self.rng = config, rng
         self.params = _linear_params(config, rng)
         self.params["position"] = sinusoidal(config.tokens, config.d_model)
+        if config.decoder_layers:
+            rows = sinusoidal(config.decoder_tokens, config.d_model)
+            self.params["decoder.position"] = rows
         self.values: dict[str, np.ndarray] = {}
 
     def linear(self, layer: str, x):
@@ -59,38 +68,56 @@ class _Calibration:
             self.params[name + ".scale"], self.params[name + ".offset"] = gamma, beta
         return gamma * (x - mean) / std + beta
 
-    def attention(self, prefix: str, x):
-        heads = self.config.heads
-        q, k, v = (self.keep(prefix + name, self.linear(prefix + name, x)) for name in "qkv")
+    def attention(self, block: Block, x, encoded):
+        heads, prefix = self.config.heads, block.prefix
+        sources = {"q": x, "k": encoded, "v": encoded} if block.cross else dict.fromkeys("qkv", x)
+        q, k, v = (
+            self.keep(prefix + name, self.linear(prefix + name, source))
+            for name, source in sources.items()
+        )
         q, k, v = (t.reshape(*t.shape[:2], heads, -1).swapaxes(1, 2) for t in (q, k, v))
         logits = q @ k.swapaxes(-1, -2) / q.shape[-1] ** 0.5
+        if block.causal:
+            logits = np.where(np.tri(block.rows, dtype=bool), logits, -np.inf)
         e = np.exp(logits - logits.max(axis=-1, keepdims=True))
         context = (e / e.sum(axis=-1, keepdims=True)) @ v
         return self.keep(prefix + "context", context.swapaxes(1, 2).reshape(x.shape))
+
+    def block(self, block: Block, x, encoded):
+        keep, p = self.keep, block.prefix
+        if block.attention:
+            x = keep(block.add, x + self.linear(p + "o", self.attention(block, x, encoded)))
+        else:
+            hidden = keep(p + "hidden", np.maximum(self.linear(p + "ffn1", x), 0))
+            x = keep(block.add, x + self.linear(p + "ffn2", hidden))
+        return keep(block.norm, self.norm(block.norm, x))
 
     def keep(self, name: str, x):
         self.values[name] = x
         return x
 
-    def run(self, x):
+    def embed(self, steps, prefix: str):
+        """Steps in patches, with positions."""
+        position = self.keep(prefix + "position", self.params[prefix + "position"])
+        tokens = steps.reshape(len(steps), len(position), self.config.token_inputs)
+        return self.keep(prefix + "embedding", self.linear(prefix + "input", tokens) + position)
+
+    def run(self, steps):
         config, keep = self.config, self.keep
-        keep("input", x)
-        last = x[:, -1:, config.target_channel, None] * config.subtract_last
+        keep("input", steps)
+        last = steps[:, -1:, config.target_channel, None] * config.subtract_last
         if config.subtract_last:
-            x = keep("delta", x - x[:, -1:])
-        x = x.reshape(len(x), config.tokens, config.token_inputs)
-        position = keep("position", self.params["position"])
-        x = keep("embedding", self.linear("input", x) + position)
-        for layer in range(config.layers):
-            p = f"layers.{layer}."
-            x = keep(p + "add1", x + self.linear(p + "o", self.attention(p, x)))
-            x = keep(p + "norm1", self.norm(p + "norm1", x))
-            hidden = keep(p + "hidden", np.maximum(self.linear(p + "ffn1", x), 0))
-            x = keep(p + "add2", x + self.linear(p + "ffn2", hidden))
-            x = keep(p + "norm2", self.norm(p + "norm2", x))
+            steps = keep("delta", steps - steps[:, -1:])
+        x = self.embed(steps, "")
+        for block in encoder_blocks(config):
+            x = self.block(block, x, x)
+        if config.decoder_layers:
+            encoded, x = x, self.embed(steps[:, -config.horizon :], "decoder.")
+            for block in decoder_blocks(config):
+                x = self.block(block, x, encoded)
         if config.pooling == "mean":
             x = keep("pooled", x.mean(axis=1, keepdims=True))
-        x = x.reshape(len(x), 1, config.head_inputs)
+        x = x.reshape(len(x), config.decoder_tokens, config.head_inputs)
         return keep("output", self.linear("output", x) + last)
 
 
@@ -105,21 +132,28 @@ def initialize(config: TransformerConfig, seed: int = 0, samples: int = 64) -> I
     calibration = _Calibration(config, rng)
     calibration.run(rng.normal(size=(samples, config.window, config.inputs)))
     values, params = calibration.values, calibration.params
-    blank = dict.fromkeys(values, 0) | {
-        f"layers.{layer}.scores": 0 for layer in range(config.layers)
-    }
     exponents: dict[str, Any] = {}
-    for name, spec in tensor_specs(config, blank).items():
+    for name, spec in tensor_specs(config, defaultdict(int)).items():
         if name in values:
             steps = spec.high - spec.zero + 0.5
             exponents[name] = _exponent(np.quantile(np.abs(values[name]), 0.999), steps)
     if config.subtract_last:
         exponents["delta"] = max(exponents["delta"], exponents["input"])
-    for layer, component in weight_components(config).items():
-        limit = (1 << (config.bits(component).weights - 1)) - 0.5
-        rows = np.abs(params[layer + ".weight"]).max(axis=1)
-        exponents[layer + ".weight"] = np.array([_exponent(row, limit) for row in rows])
-    for layer_index in range(config.layers):
-        for name in (f"layers.{layer_index}.norm1.scale", f"layers.{layer_index}.norm2.scale"):
-            exponents[name] = _exponent(np.abs(params[name]).max(), 127.5)
+    for layer in linear_shapes(config):
+        exponents[layer + ".weight"] = _weight_exponents(config, layer, params[layer + ".weight"])
+    for norm in norms(config):
+        scale = np.abs(params[norm + ".scale"]).max()
+        exponents[norm + ".scale"] = _exponent(scale, 127.5)
     return quantize_model(config, params, exponents, {"origin": f"untrained, seed {seed}"})
+
+
+def _weight_exponents(config: TransformerConfig, layer: str, weight) -> np.ndarray:
+    """Scales [out] that hold the largest weight; of one bit, about the mean magnitude."""
+    bits = config.weight_bits(layer)
+    if bits == 1:
+        rows, limit = np.abs(weight).mean(axis=1), 2**0.5
+    else:
+        rows, limit = np.abs(weight).max(axis=1), (1 << (bits - 1)) - 0.5
+    if config.weight_scales == "tensor":
+        rows = np.full_like(rows, rows.max())
+    return np.array([_exponent(row, limit) for row in rows])

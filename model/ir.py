@@ -99,8 +99,9 @@ class SubtractLast(Operation):
 class Linear(Operation):
     """``u = x @ weight.T + bias``.
 
-    ``x`` is read row-major as ``y.rows`` rows of ``weight.shape[1]`` values, so that patches and
-    the flattened head are views. ``weight`` [out, in], ``bias`` [out], ``multiplier`` [out].
+    ``x`` is read row-major, from its element ``start`` on, as ``y.rows`` rows of
+    ``weight.shape[1]`` values, so that patches, the flattened head and a decoder's steps are views.
+    ``weight`` [out, in], ``bias`` [out], ``multiplier`` [out]. Weights of one bit are -1 and 1.
     With ``relu`` the clamp starts at ``y``'s zero point.
     """
 
@@ -110,6 +111,7 @@ class Linear(Operation):
     bias: np.ndarray
     multiplier: np.ndarray
     shift: int
+    start: int = 0
     relu: bool = False
     residual: Residual | None = None
 
@@ -120,13 +122,17 @@ class Linear(Operation):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scores(Operation):
-    """``u = q[i, head] . k[j, head]``; ``y`` has a row for each (i, head), a feature for each j."""
+    """``u = q[i, head] . k[j, head]``; ``y`` has a row for each (i, head), a feature for each j.
+
+    ``causal`` : only j <= i is computed; the rest of ``y`` is its lowest number, never stored.
+    """
 
     q: str
     k: str
     heads: int
     multiplier: int
     shift: int
+    causal: bool = False
 
     @property
     def reads(self):
@@ -135,12 +141,16 @@ class Scores(Operation):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Attend(Operation):
-    """``u = sum_j e[i, head, j] * v[j, head]`` with the multiplier ``reciprocal(sum_j e)``."""
+    """``u = sum_j e[i, head, j] * v[j, head]`` with the multiplier ``reciprocal(sum_j e)``.
+
+    ``causal`` : only j <= i counts.
+    """
 
     scores: str
     v: str
     heads: int
     shift: int
+    causal: bool = False
 
     @property
     def reads(self):
@@ -239,15 +249,17 @@ def _check_array(where: str, name: str, array, shape: tuple[int, ...], low: int,
         _fail(where, name, f"within {low}..{high}", f"{array.min()}..{array.max()}")
 
 
+_BIAS = 1 << 40
 _MULTIPLIER = 1 << (numerics.MULTIPLIER_BITS - 1)
 
 
+_SHIFTS = range(49)
+
+
 def _check_requant(where: str, op) -> None:
-    if not 0 <= op.shift <= 40:
-        _fail(where, "shift", "0 to 40", op.shift)
-    for name in ("offset_shift", "beta_shift"):
-        if not 0 <= getattr(op, name, 0) <= 40:
-            _fail(where, name, "0 to 40", getattr(op, name))
+    for name in ("shift", "offset_shift", "beta_shift"):
+        if getattr(op, name, 0) not in _SHIFTS:
+            _fail(where, name, f"0 to {_SHIFTS[-1]}", getattr(op, name))
     if isinstance(op, (Scores, Pool)) and not 0 < op.multiplier < _MULTIPLIER:
         _fail(where, "multiplier", f"1 to {_MULTIPLIER - 1}", op.multiplier)
 
@@ -256,14 +268,19 @@ def _check_linear(where: str, op: Linear, model: IntegerModel, written: set[str]
     x, y = model.tensors[op.x], model.tensors[op.y]
     if op.weight.ndim != 2:
         _fail(where, "weight", "two-dimensional", op.weight.shape)
-    if x.rows * x.features != y.rows * op.weight.shape[1]:
-        _fail(where, "weight", f"of {x.rows * x.features // y.rows} inputs", op.weight.shape[1])
-    if not 2 <= op.weight_bits <= 8:
-        _fail(where, "weight_bits", "2 to 8", op.weight_bits)
-    limit = (1 << (op.weight_bits - 1)) - 1
+    values = x.rows * x.features
+    if not 0 <= op.start < values:
+        _fail(where, "start", f"below {values}", op.start)
+    if values - op.start != y.rows * op.weight.shape[1]:
+        _fail(where, "weight", f"of {(values - op.start) // y.rows} inputs", op.weight.shape[1])
+    if not 1 <= op.weight_bits <= 16:
+        _fail(where, "weight_bits", "1 to 16", op.weight_bits)
+    limit = max(1, (1 << (op.weight_bits - 1)) - 1)
     shape = (y.features, op.weight.shape[1])
     _check_array(where, "weight", op.weight, shape, -limit, limit)
-    _check_array(where, "bias", op.bias, (y.features,), -(1 << 23), (1 << 23) - 1)
+    if op.weight_bits == 1 and not op.weight.all():
+        _fail(where, "weight", "-1 or 1 in one bit", 0)
+    _check_array(where, "bias", op.bias, (y.features,), -_BIAS, _BIAS)
     _check_array(where, "multiplier", op.multiplier, (y.features,), 0, _MULTIPLIER - 1)
     if op.residual is None:
         return
@@ -275,8 +292,8 @@ def _check_linear(where: str, op: Linear, model: IntegerModel, written: set[str]
         _fail(where, "residual", f"of shape {y.shape}", spec.shape)
     if channel is not None and not 0 <= channel < spec.features:
         _fail(where, "residual channel", f"below {spec.features}", channel)
-    if not 0 <= op.residual.shift <= 40:
-        _fail(where, "residual shift", "0 to 40", op.residual.shift)
+    if op.residual.shift not in _SHIFTS:
+        _fail(where, "residual shift", f"0 to {_SHIFTS[-1]}", op.residual.shift)
 
 
 def _check_shapes(where: str, op: Operation, model: IntegerModel) -> None:
@@ -300,6 +317,8 @@ def _check_shapes(where: str, op: Operation, model: IntegerModel) -> None:
             _fail(where, "heads", f"a divisor of the features of q and k ({q.features})", op.heads)
         if y.shape != (q.rows * op.heads, k.rows):
             _fail(where, "y", f"of shape {(q.rows * op.heads, k.rows)}", y.shape)
+        if op.causal and q.rows != k.rows:
+            _fail(where, "k", f"of {q.rows} rows, as q, to be causal", k.rows)
         if (y.bits, y.exponent) != (numerics.SCORE_BITS, -numerics.SCORE_FRACTION_BITS):
             _fail(where, "y", f"{numerics.SCORE_BITS} bits in 1/8 octaves", f"{y.bits} bits")
     elif isinstance(op, Attend):
@@ -362,5 +381,7 @@ def check(model: IntegerModel) -> None:
     _check_zero_points(model)
     if unwritten := set(model.tensors) - written:
         raise UserError(f"tensors must each be written by an operation, not {sorted(unwritten)}")
-    if model.output.shape != (1, model.config.horizon):
-        _fail("output", "shape", f"{(1, model.config.horizon)} as in config", model.output.shape)
+    rows = model.config.decoder_tokens
+    shape = (rows, model.config.horizon // rows)
+    if model.output.shape != shape:
+        _fail("output", "shape", f"{shape} as in config", model.output.shape)

@@ -38,7 +38,8 @@ class Linear(nn.Module):
     def __init__(self, inputs: int, outputs: int, bits: int):
         super().__init__()
         bound = inputs**-0.5
-        self.limit = (1 << (bits - 1)) - 1
+        self.bits = bits
+        self.limit = max(1, (1 << (bits - 1)) - 1)
         self.weight = nn.Parameter(torch.empty(outputs, inputs).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound))
         self.log2_scale = nn.Parameter(torch.zeros(outputs, 1))
@@ -67,7 +68,8 @@ class Linear(nn.Module):
         # the integer bias absorbs the input's zero point, and it is that sum which has a limit
         units = power_of_two(-exponents).to(value.dtype)
         absorbed = x.zero * (weight.detach().sum(dim=1) * units)
-        low, high = absorbed - quantize.BIAS_LIMIT, absorbed + quantize.BIAS_LIMIT
+        limit = quantize.bias_limit(self.bits, x.bits)
+        low, high = absorbed - limit, absorbed + limit
         bias = quantize_to(self.bias.to(value.dtype), exponents + x.exponent, low, high)
         return functional.linear(value, weight, bias)
 

@@ -68,14 +68,16 @@ def bit_length(x) -> np.ndarray:
     return np.frexp(np.asarray(x, dtype=np.float64))[1].astype(np.int64)
 
 
-def exp2_weights(scores):
+def exp2_weights(scores, visible=np.True_):
     """Softmax numerators of a row: ``EXP_TABLE[frac] >> int`` of the distance to the row's maximum.
 
-    ``scores`` has keys in its last axis, in units of 1/8 octave. Returns integers 0 to 255.
+    ``scores`` has keys in its last axis, in units of 1/8 octave; those that are not ``visible``
+    have no part in it. Returns integers 0 to 255.
     """
-    distance = scores.max(axis=-1, keepdims=True) - scores
+    lowest = -(1 << (SCORE_BITS - 1))
+    distance = np.where(visible, scores, lowest).max(axis=-1, keepdims=True) - scores
     fraction = distance & ((1 << SCORE_FRACTION_BITS) - 1)
-    return _EXP[fraction] >> (distance >> SCORE_FRACTION_BITS)
+    return np.where(visible, _EXP[fraction] >> np.maximum(distance >> SCORE_FRACTION_BITS, 0), 0)
 
 
 def reciprocal_headroom(keys: int) -> int:

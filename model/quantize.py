@@ -6,8 +6,11 @@ Parameters (float arrays) and exponents go by the same names as the tensors:
     layers.L.{q,k,v,o}.weight [d, d] .bias            layers.L.{ffn1,ffn2}.weight .bias
     layers.L.{norm1,norm2}.{scale,offset} [d]         output.weight [horizon, head] .bias
 
+and those of a decoder after the same pattern (:mod:`bitformer.model.structure`).
+
 ``exponents`` holds an integer for each activation tensor, for ``position`` and for each norm's
-scale of a LayerNorm, and an integer array [out] for each weight.
+scale of a LayerNorm, and an integer array [out] for each weight. ``NAME.zero`` may hold the zero
+point of a tensor that only linear layers read.
 """
 
 from collections.abc import Mapping
@@ -16,6 +19,7 @@ import numpy as np
 
 from . import numerics
 from .config import TransformerConfig
+from .errors import UserError
 from .ir import (
     Affine,
     Attend,
@@ -29,23 +33,29 @@ from .ir import (
     SubtractLast,
     Tensor,
 )
+from .precision import FLOAT_BITS
+from .structure import (
+    Block,
+    decoder_blocks,
+    encoder_blocks,
+    only_linear_reads,
+    tensor_components,
+    weight_components,
+)
 
 __all__ = [
-    "BIAS_LIMIT",
+    "bias_limit",
     "dyadic",
     "norm_offset",
     "quantize_model",
     "quantize_weight",
     "tensor_specs",
-    "weight_components",
 ]
 
 #: Magnitude bits of a multiplier that is not a power of two.
 DYADIC_BITS = 12
 #: Magnitude bits of a norm's offset.
 OFFSET_BITS = 15
-#: Largest magnitude of a bias with its input's zero point folded in.
-BIAS_LIMIT = (1 << 23) - 1
 
 
 def dyadic(factor, bits: int = DYADIC_BITS) -> tuple[np.ndarray, int]:
@@ -66,70 +76,74 @@ def norm_offset(offset, exponent: int, shift: int) -> tuple[np.ndarray, int]:
     return numerics.round_half_up(np.ldexp(scaled, -left)), left
 
 
+def bias_limit(weight_bits: int, input_bits: int) -> int:
+    """Largest magnitude of a bias with its input's zero point folded in."""
+    return (1 << (23 if weight_bits + input_bits <= 20 else 40)) - 1
+
+
 def quantize_weight(weight: np.ndarray, exponent: np.ndarray, bits: int) -> np.ndarray:
-    """Symmetric narrow integers of a weight [out, in] with an exponent per output channel."""
+    """Integers of a weight [out, in] with an exponent per output channel.
+
+    Symmetric and narrow: -1, 0, 1 in 2 bits; in 1 bit, -1 and 1 by sign, where 0 counts as 1.
+    """
+    if bits == 1:
+        return np.where(weight >= 0, 1, -1).astype(np.int64)
     limit = (1 << (bits - 1)) - 1
     return np.clip(numerics.round_half_up(np.ldexp(weight, -exponent[:, None])), -limit, limit)
 
 
-def weight_components(config: TransformerConfig) -> dict[str, str]:
-    """Component of every linear layer, by the layer's name."""
-    components = {"input": "Linput", "output": "Loutput"}
-    for layer in range(config.layers):
-        for name in "qkvo":
-            components[f"layers.{layer}.{name}"] = "MHA"
-        for name in ("ffn1", "ffn2"):
-            components[f"layers.{layer}.{name}"] = "FFN"
-    return components
+def _narrow_tensors(config: TransformerConfig) -> set[str]:
+    """Tensors that play the weights' part, so that they leave out the lowest number."""
+    blocks = encoder_blocks(config) + decoder_blocks(config)
+    names = {block.prefix + name for block in blocks if block.attention for name in "kv"}
+    if config.pooling == "mean":  # a product with ones, in which the last norm is the weight
+        names.add(encoder_blocks(config)[-1].norm)
+    return names
+
+
+def _shapes(config: TransformerConfig) -> dict[str, tuple[int, int]]:
+    """(rows, features) of every stored tensor."""
+    d, steps = config.d_model, (config.window, config.inputs)
+    shapes = dict.fromkeys(("input", "delta"), steps)
+    shapes |= dict.fromkeys(("position", "embedding"), (config.tokens, d))
+    m = config.decoder_tokens
+    shapes |= dict.fromkeys(("decoder.position", "decoder.embedding"), (m, d))
+    for block in encoder_blocks(config) + decoder_blocks(config):
+        shapes |= dict.fromkeys((*block.tensors, block.add, block.norm), (block.rows, d))
+        if block.attention:
+            shapes |= dict.fromkeys((block.prefix + "k", block.prefix + "v"), (block.keys, d))
+            shapes[block.prefix + "scores"] = (block.rows * config.heads, block.keys)
+        else:
+            shapes[block.prefix + "hidden"] = (block.rows, config.ffn)
+    return shapes | {"pooled": (1, d), "output": (m, config.horizon // m)}
 
 
 def tensor_specs(config: TransformerConfig, exponents: Mapping[str, int]) -> dict[str, Tensor]:
-    """Every tensor of the model with its shape, bits and scale, in order of computation."""
-    n, d = config.tokens, config.d_model
-    specs: dict[str, Tensor] = {}
+    """Every tensor of the model with its shape, bits and scale, in order of computation.
 
-    def add(name, rows, features, component, *, bits=None, zero=0, narrow=False):
-        bits = bits or config.bits(component).activations
+    Raises :class:`UserError` for a zero point where none may be.
+    """
+    specs: dict[str, Tensor] = {}
+    shapes, narrow, free = _shapes(config), _narrow_tensors(config), only_linear_reads(config)
+    for name, component in tensor_components(config).items():
+        rows, features = shapes[name]
+        scores = name.endswith(".scores")
+        bits = numerics.SCORE_BITS if scores else config.tensor_bits(name)
+        zero = int(exponents.get(name + ".zero", 0))
+        if name.endswith(".hidden"):  # nothing lies below 0 after a ReLU
+            zero = -(1 << (bits - 1))
+        elif zero and not (config.asymmetric and name in free):
+            raise UserError(f"{name}.zero must be 0 in config {config.name}, not {zero}")
         specs[name] = Tensor(
             name=name,
             rows=rows,
             features=features,
             bits=bits,
-            exponent=int(exponents[name]),
+            exponent=-numerics.SCORE_FRACTION_BITS if scores else int(exponents[name]),
             zero=zero,
             component=component,
-            narrow=narrow,
+            narrow=name in narrow,
         )
-
-    add("input", config.window, config.inputs, "Linput", bits=config.input_bits)
-    if config.subtract_last:
-        add("delta", config.window, config.inputs, "Linput")
-    add("position", n, d, "AddPE")
-    add("embedding", n, d, "AddPE")
-    for layer in range(config.layers):
-        prefix = f"layers.{layer}."
-        for name in "qkv":
-            add(prefix + name, n, d, "MHA", narrow=name != "q")
-        specs[prefix + "scores"] = Tensor(
-            name=prefix + "scores",
-            rows=n * config.heads,
-            features=n,
-            bits=numerics.SCORE_BITS,
-            exponent=-numerics.SCORE_FRACTION_BITS,
-            component="MHA",
-        )
-        add(prefix + "context", n, d, "MHA")
-        add(prefix + "add1", n, d, "AddMHA")
-        add(prefix + "norm1", n, d, "BNMHA")
-        hidden_bits = config.bits("FFN").activations
-        add(prefix + "hidden", n, config.ffn, "FFN", zero=-(1 << (hidden_bits - 1)))
-        add(prefix + "add2", n, d, "AddFFN")
-        # the mean over time is a product with ones, in which the last norm is the weight
-        pooled = config.pooling == "mean" and layer == config.layers - 1
-        add(prefix + "norm2", n, d, "BNFFN", narrow=pooled)
-    if config.pooling == "mean":
-        add("pooled", 1, d, "GAP")
-    add("output", 1, config.horizon, "Loutput", bits=config.output_bits)
     return specs
 
 
@@ -137,17 +151,19 @@ class _Builder:
     def __init__(self, config, params, exponents):
         self.config, self.params, self.exponents = config, params, exponents
         self.specs = tensor_specs(config, exponents)
-        self.components = weight_components(config)
         self.operations: list[Operation] = []
 
-    def linear(self, layer: str, x: str, y: str, *, relu=False, residual=None, channel=None):
+    def linear(
+        self, layer: str, x: str, y: str, *, start=0, relu=False, residual=None, channel=None
+    ):
         x_spec, y_spec = self.specs[x], self.specs[y]
-        bits = self.config.bits(self.components[layer]).weights
+        bits = self.config.weight_bits(layer)
         exponent = np.asarray(self.exponents[layer + ".weight"], dtype=np.int64)
         weight = quantize_weight(self.params[layer + ".weight"], exponent, bits)
         scale = x_spec.exponent + exponent
         bias = numerics.round_half_up(np.ldexp(self.params[layer + ".bias"], -scale))
-        bias = np.clip(bias - x_spec.zero * weight.sum(axis=1), -BIAS_LIMIT, BIAS_LIMIT)
+        limit = bias_limit(bits, x_spec.bits)
+        bias = np.clip(bias - x_spec.zero * weight.sum(axis=1), -limit, limit)
         factor = scale - y_spec.exponent
         shift = max(0, -int(factor.min()))
         if residual is not None:
@@ -158,6 +174,7 @@ class _Builder:
             Linear(
                 x=x,
                 y=y,
+                start=start,
                 weight=weight,
                 weight_bits=bits,
                 bias=bias,
@@ -168,8 +185,8 @@ class _Builder:
             )
         )
 
-    def attention(self, prefix: str):
-        config, specs = self.config, self.specs
+    def attention(self, block: Block):
+        config, specs, prefix = self.config, self.specs, block.prefix
         q, k, v, y = (specs[prefix + name].exponent for name in ("q", "k", "v", "context"))
         root = np.sqrt(config.d_model / config.heads)
         scale = np.log2(np.e) / root * 2.0 ** (q + k + numerics.SCORE_FRACTION_BITS)
@@ -182,6 +199,7 @@ class _Builder:
                 heads=config.heads,
                 multiplier=int(multiplier),
                 shift=shift,
+                causal=block.causal,
             )
         )
         self.operations.append(
@@ -190,9 +208,25 @@ class _Builder:
                 v=prefix + "v",
                 y=prefix + "context",
                 heads=config.heads,
-                shift=17 + numerics.reciprocal_headroom(config.tokens) + y - v,
+                shift=17 + numerics.reciprocal_headroom(block.keys) + y - v,
+                causal=block.causal,
             )
         )
+
+    def block(self, block: Block, x: str, encoded: str) -> str:
+        """One block after another tensor ``x``; its keys and values may come from ``encoded``."""
+        p = block.prefix
+        if block.attention:
+            for name in "kv":
+                self.linear(p + name, encoded if block.cross else x, p + name)
+            self.linear(p + "q", x, p + "q")
+            self.attention(block)
+            self.linear(p + "o", p + "context", block.add, residual=x)
+        else:
+            self.linear(p + "ffn1", x, p + "hidden", relu=True)
+            self.linear(p + "ffn2", p + "hidden", block.add, residual=x)
+        self.norm(block.norm, block.add, block.norm)
+        return block.norm
 
     def norm(self, name: str, x: str, y: str):
         x_spec, y_spec = self.specs[x], self.specs[y]
@@ -221,29 +255,32 @@ class _Builder:
             LayerNorm(x=x, y=y, gamma=gamma, beta=values, beta_shift=offset_shift, shift=shift)
         )
 
+    def position(self, name: str) -> np.ndarray:
+        """Integers of a position table."""
+        spec = self.specs[name]
+        table = numerics.round_half_up(np.ldexp(self.params[name], -spec.exponent))
+        return np.clip(table, spec.low, spec.high)
+
     def build(self, meta) -> IntegerModel:
         config, specs = self.config, self.specs
-        x = "input"
+        steps = "input"
         if config.subtract_last:
             shift = specs["delta"].exponent - specs["input"].exponent
-            self.operations.append(SubtractLast(x=x, y="delta", shift=shift))
-            x = "delta"
-        position = np.ldexp(self.params["position"], -specs["position"].exponent)
-        spec = specs["position"]
-        position = np.clip(numerics.round_half_up(position), spec.low, spec.high)
-        self.linear("input", x, "embedding", residual="position")
+            self.operations.append(SubtractLast(x=steps, y="delta", shift=shift))
+            steps = "delta"
+        constants = {"position": self.position("position")}
+        self.linear("input", steps, "embedding", residual="position")
         x = "embedding"
-        for layer in range(config.layers):
-            p = f"layers.{layer}."
-            for name in "kvq":
-                self.linear(p + name, x, p + name)
-            self.attention(p)
-            self.linear(p + "o", p + "context", p + "add1", residual=x)
-            self.norm(p + "norm1", p + "add1", p + "norm1")
-            self.linear(p + "ffn1", p + "norm1", p + "hidden", relu=True)
-            self.linear(p + "ffn2", p + "hidden", p + "add2", residual=p + "norm1")
-            self.norm(p + "norm2", p + "add2", p + "norm2")
-            x = p + "norm2"
+        for block in encoder_blocks(config):
+            x = self.block(block, x, x)
+        if config.decoder_layers:
+            constants["decoder.position"] = self.position("decoder.position")
+            start = (config.window - config.horizon) * config.inputs
+            residual = "decoder.position"
+            encoded, x = x, "decoder.embedding"
+            self.linear("decoder.input", steps, x, start=start, residual=residual)
+            for block in decoder_blocks(config):
+                x = self.block(block, x, encoded)
         if config.pooling == "mean":
             factor = 2.0 ** (specs[x].exponent - specs["pooled"].exponent) / config.tokens
             multiplier, shift = dyadic(factor)
@@ -255,7 +292,7 @@ class _Builder:
             config=config,
             tensors=specs,
             operations=tuple(self.operations),
-            constants={"position": position},
+            constants=constants,
             meta=meta or {},
         )
 
@@ -268,6 +305,13 @@ def quantize_model(
 ) -> IntegerModel:
     """The integer model of float ``params`` at the scales ``2**exponents``.
 
-    Raises :class:`bitformer.model.errors.UserError` when a result breaks a limit of the IR.
+    Raises :class:`bitformer.model.errors.UserError` when something is kept in float32 or a result
+    breaks a limit of the IR.
     """
+    for layer in weight_components(config):
+        if config.weight_bits(layer) == FLOAT_BITS:
+            raise UserError(f"weights of {layer} must be integers of at most 16 bits, not float32")
+    for name in tensor_components(config):
+        if config.tensor_bits(name) == FLOAT_BITS:
+            raise UserError(f"tensor {name} must have at most 16 bits, not be kept in float32")
     return _Builder(config, params, exponents).build(meta)

@@ -23,7 +23,7 @@ def _linear(op: Linear, model: IntegerModel, values: dict) -> tuple:
     y = model.tensors[op.y]
     x = values[op.x]
     # float64 holds every integer below 2**53, and BLAS beats an int64 matmul many times
-    rows = x.reshape(len(x), y.rows, op.weight.shape[1]).astype(np.float64)
+    rows = x.reshape(len(x), -1)[:, op.start :].reshape(len(x), y.rows, -1).astype(np.float64)
     u = (rows @ op.weight.T.astype(np.float64)).astype(np.int64) + op.bias
     addend: int | np.ndarray = 0
     if op.residual is not None:
@@ -39,6 +39,11 @@ def _split_heads(x, heads: int):
     return x.reshape(*x.shape[:2], heads, x.shape[2] // heads).swapaxes(1, 2)
 
 
+def _visible(rows: int, heads: int) -> np.ndarray:
+    """Which key counts for a causal row: [rows * heads, rows], lower triangles."""
+    return np.repeat(np.tri(rows, dtype=bool), heads, axis=0)
+
+
 def _scores(op: Scores, values: dict) -> tuple:
     q, k = (_split_heads(values[name], op.heads) for name in (op.q, op.k))
     u = np.einsum("bhid,bhjd->bihj", q, k)
@@ -47,7 +52,10 @@ def _scores(op: Scores, values: dict) -> tuple:
 
 def _attend(op: Attend, values: dict) -> tuple:
     scores = values[op.scores]
-    e = numerics.exp2_weights(scores)
+    visible = np.True_
+    if op.causal:
+        visible = _visible(scores.shape[-1], op.heads)
+    e = numerics.exp2_weights(scores, visible)
     multiplier = numerics.reciprocal(e.sum(axis=-1, keepdims=True), scores.shape[-1])
     v = _split_heads(values[op.v], op.heads)
     e = e.reshape(len(e), e.shape[1] // op.heads, op.heads, e.shape[2])
@@ -89,7 +97,10 @@ def _step(op: Operation, model: IntegerModel, values: dict):
         u, multiplier, addend = values[op.x].sum(axis=1, keepdims=True), op.multiplier, 0
     else:
         raise TypeError(f"an operation must be one of the IR's, not {type(op).__name__}")
-    return numerics.requantize(u, multiplier, addend, op.shift, y.zero, low, y.high)
+    result = numerics.requantize(u, multiplier, addend, op.shift, y.zero, low, y.high)
+    if isinstance(op, Scores) and op.causal:
+        result[:, ~_visible(y.features, op.heads)] = y.low
+    return result
 
 
 def run(model: IntegerModel, x) -> dict[str, np.ndarray]:
@@ -118,8 +129,8 @@ def predict(model: IntegerModel, x, *, batch: int = 512) -> np.ndarray:
     """Standardised forecasts [N, horizon] from standardised float windows [N, steps, channels]."""
     q = model.quantize_input(x)
     rows = [
-        run(model, q[start : start + batch])[model.output.name][:, 0]
+        run(model, q[start : start + batch])[model.output.name].reshape(-1, model.config.horizon)
         for start in range(0, len(q), batch)
     ]
-    empty = np.zeros((0, model.output.features))
+    empty = np.zeros((0, model.config.horizon))
     return model.dequantize_output(np.concatenate(rows) if rows else empty)

@@ -17,7 +17,7 @@ from .fake_quant import dyadic_number, straight_through
 from .initialize import sinusoidal
 from .layers import BatchNorm, LayerNorm, Linear
 from .numerics import SCORE_FRACTION_BITS
-from .quantize import weight_components
+from .structure import weight_components
 
 __all__ = ["Transformer"]
 
@@ -28,11 +28,10 @@ class EncoderLayer(nn.Module):
     def __init__(self, config: TransformerConfig, number: int, dropout: float):
         super().__init__()
         self.config, self.prefix = config, f"layers.{number}."
-        components = weight_components(config)
         d, norm = config.d_model, BatchNorm if config.norm == "batch" else LayerNorm
 
         def linear(name: str, inputs: int, outputs: int) -> Linear:
-            bits = config.bits(components[self.prefix + name]).weights
+            bits = config.weight_bits(self.prefix + name)
             return Linear(inputs, outputs, bits)
 
         self.q, self.k, self.v, self.o = (linear(name, d, d) for name in "qkvo")
@@ -86,9 +85,9 @@ class Transformer(nn.Module):
     def __init__(self, config: TransformerConfig, dropout: float = 0.0):
         super().__init__()
         self.config = config
-        d, components = config.d_model, weight_components(config)
+        d = config.d_model
         self.activations = Activations(config)
-        bits = {name: config.bits(component).weights for name, component in components.items()}
+        bits = {name: config.weight_bits(name) for name in weight_components(config)}
         self.input = Linear(config.token_inputs, d, bits["input"])
         table = torch.from_numpy(sinusoidal(config.tokens, d)).to(torch.float32)
         if config.position == "learned":

@@ -17,9 +17,10 @@ from bitformer.hw.pipeline import signed_value
 from bitformer.hw.program import Destination, Instruction, Operation, Program
 from bitformer.hw.shifts import common_shifts
 from bitformer.model import ir, numerics, reference
-from bitformer.model.config import Precision, TransformerConfig
+from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
+from bitformer.model.precision import Precision
 
 PRECISIONS = st.builds(
     Precision, weights=st.sampled_from([2, 3, 4, 6, 8]), activations=st.sampled_from([4, 6, 8])

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from bitformer.model.config import Precision, named_config
+from bitformer.model.config import named_config
 from bitformer.model.datasets import load_dataset
 from bitformer.model.errors import UserError
 from bitformer.model.export import export_run
+from bitformer.model.precision import Precision
 from bitformer.model.reference import predict
 from bitformer.model.train import train
 

@@ -10,9 +10,10 @@ from safetensors.numpy import save_file
 
 from bitformer.model import ir
 from bitformer.model.checkpoint import FORMAT, VERSION, load_model, save_model
-from bitformer.model.config import Precision, TransformerConfig
+from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
+from bitformer.model.precision import Precision
 from bitformer.model.reference import run
 
 SMALL = {"name": "small", "window": 4, "horizon": 3, "d_model": 4, "heads": 2, "ffn": 5}

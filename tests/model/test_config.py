@@ -4,14 +4,9 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from bitformer.model.config import (
-    COMPONENTS,
-    NAMED_CONFIGS,
-    Precision,
-    TransformerConfig,
-    named_config,
-)
+from bitformer.model.config import NAMED_CONFIGS, TransformerConfig, named_config
 from bitformer.model.errors import UserError
+from bitformer.model.precision import COMPONENTS, Precision
 
 SMALL = {"name": "small", "window": 12, "d_model": 8, "ffn": 16}
 
@@ -42,7 +37,7 @@ def test_named_configurations_and_their_copies(name):
     config = named_config(name)
     assert config.name == name
     assert TransformerConfig.from_dict(config.to_dict()) == config
-    assert config.replace(horizon=2).horizon == 2
+    assert config.replace(horizon=config.patch).horizon == config.patch
 
 
 def test_published_family():
@@ -92,11 +87,34 @@ def test_counts_are_positive_integers(field, value):
         ),
         ({"window": 257}, r"^window / patch must be at most 256 tokens, not 257$"),
         ({"d_model": 512}, r"^d_model must be at most 256, not 512$"),
-        ({"input_bits": 3}, r"^input_bits must be 4 to 12, not 3$"),
-        ({"output_bits": 13}, r"^output_bits must be 4 to 12, not 13$"),
+        ({"input_bits": 3}, r"^input_bits must be 4 to 16, not 3$"),
+        ({"output_bits": 17}, r"^output_bits must be 4 to 16, not 17$"),
         (
             {"precision": {"Attention": Precision(weights=4, activations=4)}},
             r"^precision must name components of .*, not 'Attention'$",
+        ),
+        (
+            {"precision": {"CMHA": Precision(weights=4, activations=4)}},
+            r"^precision must name components of .*, not 'CMHA'$",
+        ),
+        ({"tensors": {"layers.1.q": 4}}, r"^tensors must name a weight .*, not 'layers.1.q'$"),
+        ({"tensors": {"output": 4}}, r"^tensors must name a weight .*, not 'output'$"),
+        ({"tensors": {"layers.0.q": 1}}, r"^tensors: layers.0.q must be one of \(2, .*, not 1$"),
+        (
+            {"tensors": {"layers.0.q.weight": 5}},
+            r"^tensors: layers.0.q.weight must be one of \(1, .*, not 5$",
+        ),
+        ({"tensors": {"layers.0.scores": 4}}, r"^tensors must not name softmax logits, which "),
+        ({"weight_scales": "row"}, r"^weight_scales must be one of .*, not 'row'$"),
+        ({"asymmetric": 1.5}, r"^asymmetric must be one of \(False, True\), not 1.5$"),
+        ({"decoder_layers": -1}, r"^decoder_layers must be 0 or a positive integer, not -1$"),
+        (
+            {"decoder_layers": 1, "horizon": 13},
+            r"^horizon must be a multiple of patch \(1\) and at most window \(12\) with a .* 13$",
+        ),
+        (
+            {"decoder_layers": 1, "pooling": "mean"},
+            r"^pooling must be flatten with a decoder, not 'mean'$",
         ),
     ],
 )
@@ -108,9 +126,9 @@ def test_mistakes_are_named(changes, message):
 @pytest.mark.parametrize(
     ("bits", "message"),
     [
-        ({"weights": 5, "activations": 8}, r"^weights must be one of \(2, 3, .*\) bits, not 5$"),
-        ({"weights": 8, "activations": 9}, r"^activations must be one of \(4, .*\) bits, not 9$"),
-        ({"weights": 8, "activations": 2}, r"^activations must be one of \(4, .*\) bits, not 2$"),
+        ({"weights": 5, "activations": 8}, r"^weights must be one of \(1, 2, .*\) bits, not 5$"),
+        ({"weights": 8, "activations": 9}, r"^activations must be one of \(2, .*\) bits, not 9$"),
+        ({"weights": 8, "activations": 1}, r"^activations must be one of \(2, .*\) bits, not 1$"),
     ],
 )
 def test_precisions_are_those_of_the_hardware(bits, message):
@@ -133,3 +151,26 @@ def test_precisions_are_those_of_the_hardware(bits, message):
 def test_data_that_is_no_configuration(data, message):
     with pytest.raises(UserError, match=message):
         TransformerConfig.from_dict(data)
+
+
+def test_single_tensors_go_before_components():
+    own = Precision(weights=2, activations=5)
+    config = make(precision={"MHA": own}, tensors={"layers.0.q": 16, "layers.0.k.weight": 1})
+    assert [config.weight_bits(f"layers.0.{name}") for name in "qkvo"] == [2, 1, 2, 2]
+    assert [config.tensor_bits(f"layers.0.{name}") for name in "qkv"] == [16, 5, 5]
+    assert (config.tensor_bits("input"), config.tensor_bits("output")) == (8, 8)
+    assert not config.has_floats
+    assert make(tensors={"layers.0.k.weight": 32}).has_floats
+    assert TransformerConfig.from_dict(config.to_dict()) == config
+
+
+def test_a_decoder():
+    config = make(decoder_layers=2, horizon=6, patch=3, inputs=2)
+    assert (config.decoder_tokens, config.head_inputs) == (2, 8)
+    assert config.components[-1] == "DBNFFN"
+    d, f, n, m = 8, 16, 4, 2
+    encoder = n * 6 * d + 4 * n * d * d + 2 * n * n * d + 2 * n * d * f
+    own = 4 * m * d * d + (1 + 2) * 2 * d
+    context = 2 * m * d * d + 2 * n * d * d + 2 * m * n * d
+    decoder = m * 6 * d + 2 * (own + context + 2 * m * d * f)
+    assert config.macs == encoder + decoder + m * 3 * d

@@ -4,19 +4,21 @@ import numpy as np
 import pytest
 
 from bitformer.model import ir, numerics
-from bitformer.model.config import NAMED_CONFIGS, Precision, TransformerConfig, named_config
+from bitformer.model.config import NAMED_CONFIGS, TransformerConfig, named_config
+from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize, sinusoidal
+from bitformer.model.precision import Precision
 from bitformer.model.quantize import (
-    BIAS_LIMIT,
     DYADIC_BITS,
     OFFSET_BITS,
+    bias_limit,
     dyadic,
     norm_offset,
     quantize_weight,
     tensor_specs,
-    weight_components,
 )
 from bitformer.model.reference import run
+from bitformer.model.structure import tensor_components, weight_components
 
 
 def arrays_of(model):
@@ -35,6 +37,11 @@ def test_the_same_seed_is_the_same_model(name):
     assert all(map(np.array_equal, arrays_of(one), arrays_of(two)))
     assert not all(map(np.array_equal, arrays_of(one), arrays_of(other)))
     assert one.meta == {"origin": "untrained, seed 3"}
+
+
+NO_SCALE = dict.fromkeys(
+    tensor_components(TransformerConfig(name="t", window=4, d_model=4, ffn=6)), 0
+)
 
 
 def test_tensors_use_their_range():
@@ -88,13 +95,39 @@ def test_weights_are_narrow_and_rounded_half_up(bits):
     assert quantize_weight(weight, np.array([-1]), 8).tolist() == [[-127, -3, -1, 1, 127]]
 
 
-def test_two_bit_weights_are_ternary():
+@pytest.mark.parametrize(("bits", "values"), [(1, {-1, 1}), (2, {-1, 0, 1})])
+@pytest.mark.parametrize("scales", ["channel", "tensor"])
+def test_binary_and_ternary_weights(bits, values, scales):
+    default = Precision(weights=bits, activations=8)
     config = TransformerConfig(
-        name="t", window=4, d_model=4, ffn=6, default=Precision(weights=2, activations=8)
+        name="t", window=4, d_model=8, ffn=6, default=default, weight_scales=scales
     )
     for op in initialize(config).operations:
         if isinstance(op, ir.Linear):
-            assert {*np.unique(op.weight)} <= {-1, 0, 1}
+    XX
+            assert scales == "channel" or len({*op.multiplier}) == 1
+
+
+def test_zero_points_only_where_linear_layers_alone_read():
+    config = TransformerConfig(name="t", window=4, d_model=4, ffn=6, asymmetric=True)
+    assert tensor_specs(config, {**NO_SCALE, "layers.0.context.zero": 5})["layers.0.context"].zero
+    with pytest.raises(UserError, match=r"^layers.0.norm1.zero must be 0 in config t, not 5$"):
+        tensor_specs(config, {**NO_SCALE, "layers.0.norm1.zero": 5})
+    changed = config.replace(asymmetric=False)
+    with pytest.raises(UserError, match=r"^layers.0.context.zero must be 0 in config t, not 5$"):
+        tensor_specs(changed, {**NO_SCALE, "layers.0.context.zero": 5})
+
+
+@pytest.mark.parametrize(
+    ("tensors", "message"),
+    [
+        ({"layers.0.q.weight": 32}, r"^weights of layers.0.q must be integers of at most 16 bits"),
+        ({"layers.0.q": 32}, r"^tensor layers.0.q must have at most 16 bits, not be kept in float"),
+    ],
+)
+def test_floats_are_refused(tensors, message):
+    with pytest.raises(UserError, match=message):
+        initialize(TransformerConfig(name="t", window=4, d_model=4, ffn=6, tensors=tensors))
 
 
 def test_zero_points_are_folded_into_biases():
@@ -104,7 +137,7 @@ def test_zero_points_are_folded_into_biases():
     zero = model.tensors[op.x].zero
     assert zero == -128
     assert np.abs(op.bias + zero * op.weight.sum(axis=1)).max() < np.abs(op.bias).max() + 1
-    assert np.abs(op.bias).max() <= BIAS_LIMIT
+    assert np.abs(op.bias).max() <= bias_limit(4, 8)
 
 
 def test_components_of_tensors_and_weights():

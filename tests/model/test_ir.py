@@ -104,12 +104,20 @@ BAD = {
         r"^constant position: values must be an integer array, not ",
     ),
     "shift": (
-        operation(L0 + "q", shift=41),
-        r"^operation 4 \(Linear -> layers\.0\.q\): shift must be 0 to 40, not 41$",
+        operation(L0 + "q", shift=49),
+        r"^operation 4 \(Linear -> layers\.0\.q\): shift must be 0 to 48, not 49$",
     ),
     "weight bits": (
-        operation(L0 + "q", weight_bits=9),
-        r"-> layers\.0\.q\): weight_bits must be 2 to 8, not 9$",
+        operation(L0 + "q", weight_bits=17),
+        r"-> layers\.0\.q\): weight_bits must be 1 to 16, not 17$",
+    ),
+    "start": (
+        operation(L0 + "q", start=99),
+        r"-> layers\.0\.q\): start must be below \d+, not 99$",
+    ),
+    "binary weight": (
+        operation(L0 + "q", weight_bits=1, weight=np.zeros((4, 4), dtype=np.int64)),
+        r"-> layers\.0\.q\): weight must be -1 or 1 in one bit, not 0$",
     ),
     "weight range": (
         operation(L0 + "q", weight=np.full((4, 4), -128)),
@@ -128,8 +136,8 @@ BAD = {
         r"-> layers\.0\.q\): weight must be two-dimensional, not \(4,\)$",
     ),
     "bias": (
-        operation(L0 + "q", bias=np.full(4, 1 << 23)),
-        r"-> layers\.0\.q\): bias must be within -8388608\.\.8388607, not ",
+        operation(L0 + "q", bias=np.full(4, (1 << 40) + 1)),
+        r"-> layers\.0\.q\): bias must be within -1099511627776\.\.1099511627776, not ",
     ),
     "multiplier": (
         operation(L0 + "q", multiplier=np.full(4, 1 << 17)),
@@ -149,7 +157,7 @@ BAD = {
     ),
     "residual shift": (
         operation(L0 + "add1", residual=residual(shift=-1)),
-        r"-> layers\.0\.add1\): residual shift must be 0 to 40, not -1$",
+        r"-> layers\.0\.add1\): residual shift must be 0 to 48, not -1$",
     ),
     "residual channel": (
         operation("output", residual=replace(op("output").residual, channel=1)),
@@ -172,8 +180,8 @@ BAD = {
         r"\(LayerNorm -> layers\.0\.norm1\): gamma must be within -128\.\.127, not 128\.\.128$",
     ),
     "beta shift": (
-        operation(L0 + "norm1", beta_shift=41),
-        r"\(LayerNorm -> layers\.0\.norm1\): beta_shift must be 0 to 40, not 41$",
+        operation(L0 + "norm1", beta_shift=49),
+        r"\(LayerNorm -> layers\.0\.norm1\): beta_shift must be 0 to 48, not 49$",
     ),
     "offset": (
         operation(L0 + "norm1", BATCH, offset=np.zeros(3, dtype=int)),

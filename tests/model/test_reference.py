@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from bitformer.model import ir, numerics
-from bitformer.model.config import Precision, TransformerConfig
+from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
+from bitformer.model.precision import Precision, keep_precise
 from bitformer.model.reference import predict, run
 
 SMALL = {"name": "small", "window": 4, "horizon": 3, "d_model": 4, "ffn": 5}
@@ -51,7 +52,7 @@ def element(op, model, values, i, j):
         return x[i][j] - x[-1][j], 1, 0
     if isinstance(op, ir.Linear):
         flat = [value for row in x for value in row]
-        inputs = flat[i * op.weight.shape[1] :]
+        inputs = flat[op.start + i * op.weight.shape[1] :]
         u = sum(int(w) * v for w, v in zip(op.weight[j], inputs, strict=False)) + int(op.bias[j])
         addend = 0
         if op.residual:
@@ -62,16 +63,18 @@ def element(op, model, values, i, j):
         return u, int(op.multiplier[j]), addend
     if isinstance(op, ir.Scores):
         token, head = divmod(i, op.heads)
+        if op.causal and j > token:
+            return None
         size = len(x[0]) // op.heads
         part = range(head * size, (head + 1) * size)
         return sum(x[token][f] * values[op.k][j][f] for f in part), op.multiplier, 0
     if isinstance(op, ir.Attend):
         v = values[op.v]
         head = j // (len(v[0]) // op.heads)
-        row = x[i * op.heads + head]
+        row = x[i * op.heads + head][: i + 1 if op.causal else None]
         e = [exponential(max(row) - score) for score in row]
         u = sum(weight * v[k][j] for k, weight in enumerate(e))
-        return u, reciprocal(sum(e), len(row)), 0
+        return u, reciprocal(sum(e), len(v)), 0
     if isinstance(op, ir.Affine):
         return x[i][j], int(op.multiplier[j]), int(op.offset[j]) << op.offset_shift
     if isinstance(op, ir.LayerNorm):
@@ -89,13 +92,12 @@ def slowly(model, window):
     values |= {name: constant.tolist() for name, constant in model.constants.items()}
     for op in model.operations:
         spec = model.tensors[op.y]
+        x, y = spec.shape
         low = max(spec.low, spec.zero) if getattr(op, "relu", False) else spec.low
+        rows = [[element(op, model, values, i, j) for j in range(y)] for i in range(x)]
         values[op.y] = [
-            [
-                requantize(*element(op, model, values, i, j), op.shift, spec, low)
-                for j in range(spec.features)
-            ]
-            for i in range(spec.rows)
+            [spec.low if e is None else requantize(*e, op.shift, spec, low) for e in row]
+            for row in rows
         ]
     return values
 
@@ -115,6 +117,22 @@ def windows(model, count=3, seed=0):
         {"heads": 4, "pooling": "mean", "patch": 2},
         {"inputs": 7, "norm": "batch", "default": Precision(weights=2, activations=4)},
         {"window": 1, "default": Precision(weights=4, activations=8)},
+        {"window": 5, "default": Precision(weights=1, activations=2), "weight_scales": "tensor"},
+        {"norm": "batch", "default": Precision(weights=16, activations=16), "input_bits": 16},
+        {"default": Precision(weights=16, activations=16), "pooling": "mean", "heads": 2},
+        {"decoder_layers": 1, "heads": 2},
+        {
+            "window": 8,
+            "horizon": 6,
+            "patch": 2,
+            "inputs": 2,
+            "layers": 2,
+            "norm": "batch",
+            "decoder_layers": 2,
+            "subtract_last": True,
+            "precision": keep_precise({}, 16),
+            "default": Precision(weights=2, activations=8),
+        },
         {"window": 9, "input_bits": 12, "output_bits": 12, "subtract_last": True},
     ],
     ids=str,

@@ -6,8 +6,9 @@ import torch
 
 from bitformer.model import exact, fake_quant, layers
 from bitformer.model.calibrate import calibrate
-from bitformer.model.config import Precision, TransformerConfig, named_config
+from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.export import export, parameters
+from bitformer.model.precision import Precision
 from bitformer.model.quantize import quantize_model
 from bitformer.model.reference import run
 from bitformer.model.transformer import Transformer

@@ -3,7 +3,7 @@
 import pytest
 
 from bitformer.hw.store import PLACEMENTS
-from bitformer.model.config import Precision
+from bitformer.model.precision import Precision
 
 MIXED = {
     "Linput": Precision(weights=8, activations=6),

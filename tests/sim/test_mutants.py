@@ -12,7 +12,7 @@ from bitformer.hw.accelerator import Accelerator
 from bitformer.hw.lower import lower
 from bitformer.hw.packing import PORT_BITS, Packing
 from bitformer.model import ir, numerics, reference
-from bitformer.model.config import Precision
+from bitformer.model.precision import Precision
 from bitformer.sim.run import simulate
 
 L0 = "layers.0."

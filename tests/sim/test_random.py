@@ -4,9 +4,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
 
-from bitformer.model.config import COMPONENTS, Precision, TransformerConfig
+from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
+from bitformer.model.precision import COMPONENTS, Precision
 
 PRECISIONS = st.builds(
     Precision,

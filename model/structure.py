@@ -1,0 +1,183 @@
+"""The parts of a Transformer by name: what has weights, what is stored, and whose bits they take.
+
+The names are those of parameters, of tensors and of everything derived from them:
+
+    input  position  layers.L.{q,k,v,o,ffn1,ffn2,norm1,norm2}  output
+    decoder.input  decoder.position  decoder.layers.L.{q,k,v,o,cross.{q,k,v,o},ffn1,ffn2,norm1..3}
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .config import TransformerConfig
+
+__all__ = [
+    "Block",
+    "blocks",
+    "decoder_blocks",
+    "encoder_blocks",
+    "linear_shapes",
+    "norms",
+    "only_linear_reads",
+    "tensor_components",
+    "weight_components",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """One attention or feed-forward network with its residual and norm.
+
+    ``prefix`` : of its own names. ``add``, ``norm`` : names of the tensors it ends in.
+    ``components`` : of the block, of its residual sum and of its norm.
+    ``rows``, ``keys`` : rows it works on and rows it attends to. ``attention`` : or an FFN.
+    ``cross`` : keys and values come from the encoder. ``causal`` : row i attends to rows 0..i.
+    """
+
+    prefix: str
+    add: str
+    norm: str
+    components: tuple[str, str, str]
+    rows: int
+    keys: int = 0
+    attention: bool = True
+    cross: bool = False
+    causal: bool = False
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Its linear layers, in the order in which they are computed."""
+        return tuple(self.prefix + name for name in ("kvqo" if self.attention else _FFN))
+
+    @property
+    def tensors(self) -> tuple[str, ...]:
+        """What it stores before its residual sum."""
+        names = ("q", "k", "v", "scores", "context") if self.attention else ("hidden",)
+        return tuple(self.prefix + name for name in names)
+
+
+_FFN = ("ffn1", "ffn2")
+
+
+def encoder_blocks(config: "TransformerConfig") -> list[Block]:
+    """Blocks of the encoder in the order in which they are computed."""
+    blocks = []
+    n = config.tokens
+    for layer in range(config.layers):
+        p = f"layers.{layer}."
+        attention, ffn = ("MHA", "AddMHA", "BNMHA"), ("FFN", "AddFFN", "BNFFN")
+        blocks += [
+            Block(prefix=p, add=p + "add1", norm=p + "norm1", components=attention, rows=n, keys=n),
+            Block(
+                prefix=p,
+                add=p + "add2",
+                norm=p + "norm2",
+                components=ffn,
+                rows=n,
+                attention=False,
+            ),
+        ]
+    return blocks
+
+
+def decoder_blocks(config: "TransformerConfig") -> list[Block]:
+    """Blocks of the decoder in the order in which they are computed."""
+    blocks = []
+    n, m = config.tokens, config.decoder_tokens
+    for layer in range(config.decoder_layers):
+        p = f"decoder.layers.{layer}."
+        blocks += [
+            Block(
+                prefix=p,
+                add=p + "add1",
+                norm=p + "norm1",
+                components=("DMHA", "DAddMHA", "DBNMHA"),
+                rows=m,
+                keys=m,
+                causal=True,
+            ),
+            Block(
+                prefix=p + "cross.",
+                add=p + "add2",
+                norm=p + "norm2",
+                components=("CMHA", "AddCMHA", "BNCMHA"),
+                rows=m,
+                keys=n,
+                cross=True,
+            ),
+            Block(
+                prefix=p,
+                add=p + "add3",
+                norm=p + "norm3",
+                components=("DFFN", "DAddFFN", "DBNFFN"),
+                rows=m,
+                attention=False,
+            ),
+        ]
+    return blocks
+
+
+def blocks(config: "TransformerConfig") -> list[Block]:
+    """All blocks in the order in which they are computed."""
+    return encoder_blocks(config) + decoder_blocks(config)
+
+
+def weight_components(config: "TransformerConfig") -> dict[str, str]:
+    """Component of every linear layer, by the layer's name."""
+    components = {"input": "Linput"}
+    if config.decoder_layers:
+        components["decoder.input"] = "Dinput"
+    for block in blocks(config):
+        components |= dict.fromkeys(block.layers, block.components[0])
+    return components | {"output": "Loutput"}
+
+
+def linear_shapes(config: "TransformerConfig") -> dict[str, tuple[int, int]]:
+    """(outputs, inputs) of every linear layer, by name."""
+    d, f = config.d_model, config.ffn
+    shapes = {}
+    for name in weight_components(config):
+        kind = name.rpartition(".")[2]
+        shapes[name] = {"ffn1": (f, d), "ffn2": (d, f)}.get(kind, (d, d))
+        if kind == "input":
+            shapes[name] = (d, config.token_inputs)
+    shapes["output"] = (config.horizon // config.decoder_tokens, config.head_inputs)
+    return shapes
+
+
+def norms(config: "TransformerConfig") -> dict[str, str]:
+    """Component of every norm, by the name of the tensor it writes."""
+    return {block.norm: block.components[2] for block in blocks(config)}
+
+
+def tensor_components(config: "TransformerConfig") -> dict[str, str]:
+    """Component of every stored tensor, in order of computation."""
+    components = {"input": "Linput"}
+    if config.subtract_last:
+        components["delta"] = "Linput"
+    components |= dict.fromkeys(("position", "embedding"), "AddPE")
+    if config.decoder_layers:
+        components |= dict.fromkeys(("decoder.position", "decoder.embedding"), "DAddPE")
+    for block in blocks(config):
+        component, add, norm = block.components
+        components |= dict.fromkeys(block.tensors, component)
+        components |= {block.add: add, block.norm: norm}
+    if config.pooling == "mean":
+        components["pooled"] = "GAP"
+    return components | {"output": "Loutput"}
+
+
+def only_linear_reads(config: "TransformerConfig") -> frozenset[str]:
+    """Tensors that nothing but linear layers reads: those may have a zero point.
+
+    The last norm of a stack is one of them, unless it is pooled.
+    """
+    names = {block.prefix + "context" for block in blocks(config) if block.attention}
+    names |= {block.prefix + "hidden" for block in blocks(config) if not block.attention}
+    if config.subtract_last:
+        names.add("delta")
+    names.add("pooled" if config.pooling == "mean" else encoder_blocks(config)[-1].norm)
+    if config.decoder_layers:
+        names.add(decoder_blocks(config)[-1].norm)
+    return frozenset(names)
