@@ -52,9 +52,8 @@ def _scores(op: Scores, values: dict) -> tuple:
 
 def _attend(op: Attend, values: dict) -> tuple:
     scores = values[op.scores]
-    visible = np.True_
-    if op.causal:
-        visible = _visible(scores.shape[-1], op.heads)
+    keys = scores.shape[-1]
+    visible = _visible(keys, op.heads) if op.causal else np.bool_(True)
     e = numerics.exp2_weights(scores, visible)
     multiplier = numerics.reciprocal(e.sum(axis=-1, keepdims=True), scores.shape[-1])
     v = _split_heads(values[op.v], op.heads)

@@ -104,7 +104,7 @@ def test_binary_and_ternary_weights(bits, values, scales):
     )
     for op in initialize(config).operations:
         if isinstance(op, ir.Linear):
-    XX
+            assert {*np.unique(op.weight)} <= values
             assert scales == "channel" or len({*op.multiplier}) == 1
 
 
