@@ -9,33 +9,27 @@ from .options import model_argument
 from .report import Report, json_option
 
 if TYPE_CHECKING:
+    from bitformer.model.config import TransformerConfig
     from bitformer.model.ir import IntegerModel, Operation
 
 __all__ = ["command"]
 
 
-def _integers(op: "Operation") -> tuple[int, int]:
-    """How many parameters an operation holds, and the bits of all its integers.
-
-    Weights have their own bits, vectors are as narrow as they can be. A linear layer's multipliers
-    take space and are no parameters: they follow from the scales.
-    """
+def _parameters(op: "Operation") -> int:
+    """How many parameters an operation holds; a linear layer's multipliers follow from scales."""
     import numpy as np
 
-    count = bits = 0
-    for name, value in vars(op).items():
-        if not isinstance(value, np.ndarray):
-            continue
-        width = int(np.maximum(value, ~value).max()).bit_length() + 1
-        count += 0 if name == "multiplier" and hasattr(op, "weight") else value.size
-        bits += value.size * (getattr(op, "weight_bits", width) if name == "weight" else width)
-    return count, bits
+    arrays = {name: value for name, value in vars(op).items() if isinstance(value, np.ndarray)}
+    if hasattr(op, "weight"):
+        del arrays["multiplier"]
+    return sum(array.size for array in arrays.values())
 
 
 def _operations(model: "IntegerModel") -> list[dict]:
+    from bitformer.model.compression import stored_bits
+
     rows = []
     for op in model.operations:
-        count, bits = _integers(op)
         spec = model.tensors[op.y]
         rows.append(
             {
@@ -49,8 +43,8 @@ def _operations(model: "IntegerModel") -> list[dict]:
                 "zero": spec.zero,
                 "weight_bits": getattr(op, "weight_bits", None),
                 "reads": list(op.reads),
-                "parameters": count,
-                "parameter_bits": bits,
+                "parameters": _parameters(op),
+                "parameter_bits": sum(stored_bits(op).values()),
             }
         )
     return rows
@@ -67,21 +61,24 @@ def command(model: Path, report: Report) -> None:
     bitformer info runs/demo/model.safetensors --json
     """
     from bitformer.model.checkpoint import load_model
+    from bitformer.model.compression import published_ratio, stored_size
 
     loaded = load_model(model)
     config, rows = loaded.config, _operations(loaded)
-    tables = {
-        name: (loaded.tensors[name].bits, array.size) for name, array in loaded.constants.items()
-    }
+    size, published = stored_size(loaded), published_ratio(config)
     parameters = sum(row["parameters"] for row in rows)
-    bits = sum(row["parameter_bits"] for row in rows) + sum(b * n for b, n in tables.values())
     report.line(f"{model}: {config.name}")
     report.line(
         f"  {config.window} steps of {config.inputs} input(s) in {config.tokens} tokens,"
-        f" {config.horizon} output(s); width {config.d_model}, {config.layers} layer(s),"
-        f" {config.heads} head(s), FFN {config.ffn}, {config.norm} norm, {config.pooling} head"
+        f" {config.horizon} output(s); width {config.d_model}, {_stack(config)},"
+        f" {config.heads} head(s), FFN {config.ffn}, {config.norm} norm"
     )
-    report.line(f"  {parameters} parameters in {bits} bits, {config.macs} MACs an inference")
+    report.line(f"  {parameters} parameters, {config.macs} MACs an inference")
+    kinds = ", ".join(f"{kind} {bits}" for kind, bits in size.bits.items())
+    report.line(
+        f"  {size.total} bits stored ({kinds}): {size.ratio:.2f} times smaller than float32;"
+        f" {published:.2f} times counted as published, linear layers at nominal widths"
+    )
     report.table(
         ("output", "operation", "component", "shape", "bits", "exponent", "weights", "parameters"),
         (
@@ -108,11 +105,22 @@ def command(model: Path, report: Report) -> None:
             "tensors": [vars(spec) for spec in loaded.tensors.values()],
             "operations": rows,
             "parameters": parameters,
-            "size_bits": bits,
+            "size_bits": size.total,
+            "stored_bits": size.bits,
+            "float_bits": size.float_bits,
+            "compression": size.ratio,
+            "compression_published": published,
             "macs": config.macs,
             "meta": dict(loaded.meta),
         }
     )
+
+
+def _stack(config: "TransformerConfig") -> str:
+    """Layers and what follows them, in words."""
+    if config.decoder_layers:
+        return f"{config.layers} encoder and {config.decoder_layers} decoder layer(s)"
+    return f"{config.layers} layer(s) and a {config.pooling} head"
 
 
 def _plain(value: object) -> str:

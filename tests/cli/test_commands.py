@@ -102,7 +102,9 @@ def test_info_adds_up(bitformer, tiny):
     assert found == sizes
     assert data["parameters"] == sum(sizes.values())
     weights = sum(op.weight.size * 4 for op in model.operations if hasattr(op, "weight"))
-    assert weights + 6 * 8 * 8 < data["size_bits"] < 2 * weights
+    assert data["stored_bits"]["weights"] == weights
+    assert data["size_bits"] == sum(data["stored_bits"].values())
+    assert data["compression_published"] == 8
 
 
 def test_evaluate_is_the_references_error(bitformer, tiny):
