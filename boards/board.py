@@ -7,7 +7,13 @@ from bitformer.boards.checks import check_int
 from bitformer.boards.packages import PACKAGES, Package
 from bitformer.hw.parts import PARTS, Part
 
-__all__ = ["Board", "Pin"]
+__all__ = ["LINKS", "Board", "Loader", "Pin", "SpiFlash", "SpiPins", "UartPins"]
+
+#: The kinds of host link.
+LINKS = ("uart", "spi")
+
+#: The rates in megahertz at which the FPGA can read its configuration from a flash.
+_CONFIG_RATES = (3, 6, 9, 12, 16, 22, 26, 33, 40, 50, 66)
 
 #: The supply voltage that an I/O standard needs in its bank.
 _BANK_VOLTS = {"LVCMOS33": 3.3, "LVCMOS25": 2.5, "LVCMOS18": 1.8, "SSTL135": 1.35}
@@ -33,6 +39,57 @@ class Pin:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UartPins:
+    """A serial line, named from the FPGA's side: the host talks to `rx`."""
+
+    rx: Pin
+    tx: Pin
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpiPins:
+    """An SPI bus on which the FPGA is the slave: `mosi` comes from the host, `miso` goes to it."""
+
+    sck: Pin
+    cs: Pin
+    mosi: Pin
+    miso: Pin
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpiFlash:
+    """A flash from which the FPGA configures itself: `width` data lines, nominally `rate_mhz`."""
+
+    width: int
+    rate_mhz: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loader:
+    """What openFPGALoader has to be told to reach a board.
+
+    Parameters
+    ----------
+    board : str or None
+        The board's name there.
+    part : str or None
+        The part's name there, for a board that it does not know.
+    cable : str or None
+        The JTAG cable, for a board with its own; None if the user has to name one.
+    flash : bool
+        Whether the FPGA has a flash that openFPGALoader can write.
+    before : str
+        What has to be done by hand first, a sentence.
+    """
+
+    board: str | None = None
+    part: str | None = None
+    cable: str | None = None
+    flash: bool = False
+    before: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Board:
     """What a build has to know of a board.
 
@@ -45,22 +102,29 @@ class Board:
     part, package, speed : str
         ``"xc7s15"``, ``"ftgb196"``, ``"1"``.
     clock_hz : int
-        The oscillator, in hertz. It clocks the design through a global buffer: an MMCM would cost
-        0.1 W, five times the static power of an XC7S15.
+        The oscillator, in hertz. It clocks the design through a global buffer, with no MMCM unless
+        one is asked for (see :mod:`.clock`).
     clock : Pin
         Where it arrives.
-    uart_rx, uart_tx : Pin
-        The host link, named from the FPGA's side: the host talks to `uart_rx`.
+    uart : UartPins or None
+    spi : SpiPins or None
+        The host links; one at least.
+    link : str
+        The link that is used unless another is asked for, ``"uart"`` or ``"spi"``.
     alive, fault : Pin or None
         LEDs for the heartbeat and for a fault of the host link.
     reset : Pin or None
         A button that restarts the design.
     cfgbvs, config_voltage : str
         The Vivado properties of these names.
+    flash : SpiFlash or None
+        Where the FPGA can load itself from when power comes.
     constraints : tuple of str
         Further lines for the XDC file.
-    loader : str
-        How a bitstream gets onto the board, in plain sentences.
+    loader : Loader
+        How openFPGALoader loads a bitstream.
+    loading : str
+        How a bitstream gets onto the board otherwise, in plain sentences; ``{bit}`` stands for it.
     notes : str
         What a user has to know before wiring it up.
 
@@ -68,7 +132,8 @@ class Board:
     ------
     TypeError, ValueError
         If the part or the package is unknown, a ball is no user I/O or is used twice, the clock's
-        ball cannot take a clock, or two standards in a bank need different supplies.
+        ball cannot take a clock, two standards in a bank need different supplies, the link has no
+        pins, or the flash cannot be read as it says.
     """
 
     name: str
@@ -78,15 +143,18 @@ class Board:
     speed: str
     clock_hz: int
     clock: Pin
-    uart_rx: Pin
-    uart_tx: Pin
+    uart: UartPins | None = None
+    spi: SpiPins | None = None
+    link: str = "uart"
     alive: Pin | None = None
     fault: Pin | None = None
     reset: Pin | None = None
     cfgbvs: str = "VCCO"
     config_voltage: str = "3.3"
+    flash: SpiFlash | None = None
     constraints: tuple[str, ...] = ()
-    loader: str
+    loader: Loader
+    loading: str = ""
     notes: str = ""
 
     def __post_init__(self):
@@ -101,6 +169,17 @@ class Board:
             raise ValueError(f"Board {self.name}: package {self.package!r} is unknown")
         if self.cfgbvs not in ("VCCO", "GND"):
             raise ValueError(f"Board {self.name}: cfgbvs must be VCCO or GND, not {self.cfgbvs!r}")
+        self.wires(self.link)
+        if self.flash is not None:
+            if self.flash.width not in (1, 2, 4):
+                raise ValueError(
+                    f"Board {self.name}: flash width must be 1, 2 or 4, not {self.flash.width}"
+                )
+            if self.flash.rate_mhz not in _CONFIG_RATES:
+                raise ValueError(
+                    f"Board {self.name}: flash rate must be one of "
+                    f"{', '.join(map(str, _CONFIG_RATES))} MHz, not {self.flash.rate_mhz}"
+                )
         self._check_pins()
 
     def _check_pins(self):
@@ -127,10 +206,34 @@ class Board:
             )
 
     @property
+    def links(self) -> tuple[str, ...]:
+        """The host links that the board has pins for, the usual one first."""
+        there = [link for link in LINKS if getattr(self, link) is not None]
+        return tuple(sorted(there, key=lambda link: link != self.link))
+
+    def wires(self, link: str) -> dict[str, Pin]:
+        """The pins of a host link by wire: ``{"rx": …, "tx": …}``.
+
+        Raises
+        ------
+        ValueError
+            If the board has no such link.
+        """
+        if link not in LINKS or getattr(self, link) is None:
+            raise ValueError(
+                f"Board {self.name}: link must be {' or '.join(self.links)}, not {link!r}"
+            )
+        return vars(getattr(self, link))
+
+    @property
     def pins(self) -> dict[str, Pin]:
-        """Every pin in use, by what it is used for."""
-        uses = ("clock", "reset", "uart_rx", "uart_tx", "alive", "fault")
-        return {use: pin for use in uses if (pin := getattr(self, use)) is not None}
+        """Every pin in use, by what it is used for: ``clock``, ``uart_rx``, ``spi_sck``, …"""
+        pins = {"clock": self.clock, "reset": self.reset}
+        for link in LINKS:
+            if getattr(self, link) is not None:
+                pins |= {f"{link}_{wire}": pin for wire, pin in self.wires(link).items()}
+        pins |= {"alive": self.alive, "fault": self.fault}
+        return {use: pin for use, pin in pins.items() if pin is not None}
 
     @property
     def vivado_part(self) -> str:

@@ -1,15 +1,18 @@
-"""The vendor build: a directory with everything that Vivado needs, on this machine or another."""
+"""The vendor build: a directory with everything that the tools need, on this machine or another."""
 
 import json
 import os
 import re
+import shutil
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from amaranth.lib import wiring
 
 from bitformer.boards.board import Board
+from bitformer.boards.clock import MMCM_W
 from bitformer.boards.plan_directory import PLAN_FILE, whole_directory
 from bitformer.boards.platforms import BoardPlatform
 from bitformer.boards.shell import UartShell
@@ -18,7 +21,10 @@ from bitformer.boards.vivado import run_vivado
 from bitformer.hw.convert import builtin_yosys
 from bitformer.model.errors import UserError
 
-__all__ = ["build_plan", "run_vivado"]
+__all__ = ["SHELLS", "build_plan", "run_vivado"]
+
+#: The shell of each host link.
+SHELLS = {"uart": UartShell}
 
 _README = """\
 {title}: a bitformer build
@@ -32,8 +38,8 @@ This makes {name}.bit and the reports {name}_timing.rpt, {name}_utilization_plac
 {name}_power.rpt. A bitstream is no proof of timing: read the timing report.
 
 Part           {part}
-Clock          {clock_hz} Hz on ball {clock}
-Host link      UART, {baud} baud, 8N1; the FPGA receives on {rx} and sends on {tx}
+Clock          {clock}
+Host link      {wires}
 Input number   {input_bytes} byte(s), two's complement, least significant byte first
 Result         {result_bytes} byte(s), likewise
 
@@ -50,7 +56,11 @@ def build_plan(
     *,
     name: str,
     directory: str | os.PathLike,
+    link: str | None = None,
     baud: int = 115_200,
+    clock_hz: int | None = None,
+    saif: str | os.PathLike | None = None,
+    facts: Mapping[str, Any] | None = None,
     force: bool = False,
 ) -> Path:
     """Write the Vivado project for `accelerator` on `board` and return its directory.
@@ -68,8 +78,16 @@ def build_plan(
         The name of the top module and of the files: a letter, then letters, digits, underscores.
     directory : path
         Where to. An earlier build there is replaced, bitstream included.
+    link : str or None
+        The host link, ``"uart"`` or ``"spi"``; by default the board's usual one.
     baud : int
-        The rate of the host link.
+        The rate of a UART.
+    clock_hz : int or None
+        The design's clock; another than the board's costs an MMCM.
+    saif : path or None
+        Switching activity of the design, for the power report; a copy goes into the directory.
+    facts : mapping or None
+        What else ``bitformer.json`` is to say, such as the cycles of an inference.
     force : bool
         Whether to replace a directory that is no build of ours.
 
@@ -77,10 +95,9 @@ def build_plan(
     ------
     TypeError
         If `board` is no `Board` or `accelerator` does not suit the shell.
-    ValueError
-        If the line rate cannot be had from the board's clock, or the payloads are too wide.
     UserError
-        If `name` or `directory` will not do.
+        If `name`, `directory`, `link`, `clock_hz` or `saif` will not do, the line rate cannot be
+        had from the clock, or the payloads are too wide.
     """
     if not isinstance(board, Board):
         raise TypeError(f"Board must be a Board, not {board!r}")
@@ -88,47 +105,84 @@ def build_plan(
         raise UserError(
             f"Design name must be a letter, then letters, digits and underscores, not {name!r}"
         )
+    link = _link(board, link)
+    platform = _platform(board, clock_hz, None if saif is None else f"{name}.saif")
     target = Path(directory).resolve()
     with whole_directory(target, force=force) as fresh:
+        if saif is not None:
+            try:
+                shutil.copyfile(saif, fresh / f"{name}.saif")
+            except OSError as error:
+                raise UserError(f"SAIF file {saif} cannot be read: {error.strerror}") from None
         if not isinstance(accelerator, wiring.Component) and callable(accelerator):
             accelerator = accelerator()
-        shell = UartShell(accelerator=accelerator, clock_hz=board.clock_hz, baud=baud)
-        platform = BoardPlatform(board=board)
-        top = BoardTop(shell=shell)
+        shell = _shell(accelerator, link, clock_hz=platform.clock_hz, baud=baud)
         with builtin_yosys():
-            plan = platform.prepare(top, name, emit_src=False)
-        facts = _facts(board, shell, name)
-        plan.add_file("README.txt", _readme(board, facts))
-        plan.add_file(PLAN_FILE, json.dumps(facts, indent=2) + "\n")
+            plan = platform.prepare(BoardTop(shell=shell), name, emit_src=False)
+        found = {**_facts(platform, shell, link, name), **(facts or {})}
+        plan.add_file("README.txt", _readme(board, platform, link, found))
+        plan.add_file(PLAN_FILE, json.dumps(found, indent=2) + "\n")
         plan.extract(fresh)
     return target
 
 
-def _facts(board: Board, shell: UartShell, name: str) -> dict[str, str | int]:
+def _link(board: Board, link: str | None) -> str:
+    there = [known for known in board.links if known in SHELLS]
+    if link is None:
+        return there[0]
+    if link not in there:
+        raise UserError(f"Link of {board.title} must be {' or '.join(there)}, not {link!r}")
+    return link
+
+
+def _platform(board: Board, clock_hz: int | None, saif: str | None) -> BoardPlatform:
+    try:
+        return BoardPlatform(board=board, clock_hz=clock_hz, saif=saif)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def _shell(accelerator: wiring.Component, link: str, *, clock_hz: int, baud: int):
+    rate = {"baud": baud} if link == "uart" else {}
+    try:
+        return SHELLS[link](accelerator=accelerator, clock_hz=clock_hz, **rate)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def _facts(platform: BoardPlatform, shell, link: str, name: str) -> dict[str, Any]:
     return {
         "format": 1,
         "name": name,
-        "board": board.name,
-        "part": board.vivado_part,
+        "board": platform.board.name,
+        "part": platform.board.vivado_part,
         "clock_hz": shell.clock_hz,
-        "link": "uart",
-        "baud": shell.baud,
+        "mmcm": platform.mmcm is not None,
+        "link": link,
+        **({"baud": shell.baud} if link == "uart" else {}),
         "input_bytes": shell.input_bytes,
         "result_bytes": shell.result_bytes,
         "bitstream": f"{name}.bit",
     }
 
 
-def _readme(board: Board, facts: dict[str, str | int]) -> str:
-    loading = f"Loading: {board.loader.format(bit=facts['bitstream'])}"
+def _readme(board: Board, platform: BoardPlatform, link: str, facts: dict[str, Any]) -> str:
+    loading = (
+        f"Loading: bitformer program . --board {board.name}, through openFPGALoader. "
+        + board.loading.format(bit=facts["bitstream"], name=facts["name"])
+    )
     notes = "\n\n".join(textwrap.fill(text, 98) for text in (board.notes, loading) if text)
     title = f"{facts['name']} on {board.title}"
+    clock = f"{board.clock_hz} Hz on ball {board.clock.ball}"
+    if platform.mmcm is not None:
+        clock += f"; an MMCM makes {platform.clock_hz} Hz of it, for about {MMCM_W} W"
+    balls = ", ".join(f"{wire} {pin.ball}" for wire, pin in board.wires(link).items())
+    kind = f"UART, {facts['baud']} baud, 8N1" if link == "uart" else "SPI"
     return _README.format(
         title=title,
         underline="=" * len(f"{title}: a bitformer build"),
         notes=notes,
-        clock=board.clock.ball,
-        rx=board.uart_rx.ball,
-        tx=board.uart_tx.ball,
-        **facts,
+        clock=clock,
+        wires=f"{kind}; on the FPGA's side: {balls}",
+        **{key: facts[key] for key in ("name", "part", "input_bytes", "result_bytes")},
     )

@@ -1,6 +1,10 @@
 """The boards bitformer builds for. Nothing here was tried on a real board yet."""
 
-from bitformer.boards.board import Board, Pin
+from amaranth.build import Resource
+from amaranth_boards.arty_s7 import ArtyS7_25Platform, ArtyS7_50Platform
+from amaranth_boards.cmod_s7 import CmodS7_Platform
+
+from bitformer.boards.board import Board, Loader, Pin, SpiFlash, SpiPins, UartPins
 from bitformer.model.errors import UserError
 
 __all__ = ["BOARDS", "find_board"]
@@ -14,44 +18,165 @@ _SEA = Board(
     clock_hz=100_000_000,
     clock=Pin(ball="H4"),
     reset=Pin(ball="D14", inverted=True),
-    uart_rx=Pin(ball="M14"),
-    uart_tx=Pin(ball="N14"),
+    uart=UartPins(rx=Pin(ball="M14"), tx=Pin(ball="N14")),
+    # The lines to the ESP32, of which its quad mode would use two more.
+    spi=SpiPins(
+        sck=Pin(ball="H14"),
+        cs=Pin(ball="M13", inverted=True),
+        mosi=Pin(ball="P2"),
+        miso=Pin(ball="L14"),
+    ),
     alive=Pin(ball="J1"),
     fault=Pin(ball="A13"),
-    loader=(
-        "Over JTAG, with switch K5 on JTAG: "
-        "openFPGALoader -b spartanEdgeAccelBoard -c CABLE {bit}. "
+    loader=Loader(board="spartanEdgeAccelBoard", before="Set switch K5 to JTAG."),
+    loading=(
         "From an SD card, with K5 on Slave: copy {bit} to /overlay/default.bit; Seeed's ESP32 "
         "loader skips the first 100 bytes, so it takes the .bit and never the .bin file. "
         "The board has no flash for the FPGA: the bitstream is gone when the power is."
     ),
     notes=(
-        "USB-C reaches the ESP32 only. Connect a 3.3 V USB serial adapter to header J10: its TXD "
-        "to IO1 (M14), its RXD to IO0 (N14), and ground."
+        "USB-C reaches the ESP32 only. UART: connect a 3.3 V USB serial adapter to header J10, its "
+        "TXD to IO1 (M14), its RXD to IO0 (N14), and ground. SPI: the ESP32 is the host, SCK 18, "
+        "CS 5, MOSI 23, MISO 19. The Arduino pins A0 to A5 of some constraint files (balls F5, D8, "
+        "C7, E7, D7, D5) are no user I/O of this part."
     ),
 )
 
-_ARTY_S7_50 = Board(
-    name="arty-s7-50",
-    title="Digilent Arty S7-50",
-    part="xc7s50",
-    package="csga324",
+_ELASTIC_NODE = Board(
+    name="elastic-node-v5",
+    title="Elastic Node v5",
+    part="xc7s15",
+    package="ftgb196",
+    # Which grade is soldered is stated nowhere: the slowest promises no more than any other keeps.
     speed="1",
     clock_hz=100_000_000,
-    clock=Pin(ball="R2", standard="SSTL135"),
-    reset=Pin(ball="C18", inverted=True),
-    uart_rx=Pin(ball="V12"),
-    uart_tx=Pin(ball="R12"),
-    alive=Pin(ball="E18"),
-    fault=Pin(ball="F13"),
-    # The clock arrives in the DDR3 bank, at 1.35 V; its receiver compares with half of that.
-    constraints=("set_property INTERNAL_VREF 0.675 [get_iobanks 34]",),
-    loader="openFPGALoader -b arty_s7_50 {bit}, or Vivado's hardware manager.",
-    notes="The USB connector carries the serial port.",
+    clock=Pin(ball="H11"),
+    spi=SpiPins(
+        sck=Pin(ball="N11"),
+        cs=Pin(ball="P12", inverted=True),
+        mosi=Pin(ball="P11"),
+        miso=Pin(ball="M12"),
+    ),
+    uart=UartPins(rx=Pin(ball="A12"), tx=Pin(ball="A13")),
+    link="spi",
+    alive=Pin(ball="H12"),
+    fault=Pin(ball="J12"),
+    flash=SpiFlash(width=4, rate_mhz=50),
+    loader=Loader(
+        part="xc7s15ftgb196",
+        flash=True,
+        before=(
+            "Connect a JTAG cable to J2; for the flash, the RP2040 must leave its SPI pins alone."
+        ),
+    ),
+    loading="The RP2040 can write {name}.bin to the flash, and reset the FPGA by GPIO12.",
+    notes=(
+        "The RP2040 is the SPI host: SCK GPIO18, CS GPIO17, MOSI GPIO19, MISO GPIO16. It has to "
+        "switch the FPGA's power on first: GPIO23 high, 10 ms, GPIO21 low. UART: header J1, the "
+        "host's TXD to FIO_0 (A12), its RXD to FIO_1 (A13). The oscillator also drives ball A10: "
+        "it must stay an input."
+    ),
+)
+
+_QMTECH = Board(
+    name="qmtech-xc7s15",
+    title="QMTECH XC7S15 core board",
+    part="xc7s15",
+    package="ftgb196",
+    speed="1",
+    clock_hz=50_000_000,
+    clock=Pin(ball="H11"),
+    reset=Pin(ball="B6", inverted=True),
+    uart=UartPins(rx=Pin(ball="N4"), tx=Pin(ball="P5")),
+    # Four neighbours of the header, which have no other use.
+    spi=SpiPins(
+        sck=Pin(ball="P4"),
+        cs=Pin(ball="P3", inverted=True),
+        mosi=Pin(ball="P2"),
+        miso=Pin(ball="N1"),
+    ),
+    alive=Pin(ball="C4"),
+    fault=Pin(ball="L5"),
+    flash=SpiFlash(width=4, rate_mhz=33),
+    loader=Loader(part="xc7s15ftgb196", flash=True, before="Connect a JTAG cable."),
+    notes=(
+        "There is no USB serial port: connect a 3.3 V adapter to the header, its TXD to ball N4, "
+        "its RXD to P5, and ground. SPI: SCK P4, CS P3, MOSI P2, MISO N1."
+    ),
+)
+
+
+def _pin(resource: Resource, wire: str | None = None) -> Pin:
+    """The ball of a resource of amaranth-boards, or of one of its wires."""
+    part = resource
+    if wire is not None:
+        part = next(part for part in resource.ios if part.name == wire)
+    pins = part.ios[0]
+    standard = part.attrs.get("IOSTANDARD") or resource.attrs["IOSTANDARD"]
+    return Pin(ball=pins.names[0], standard=standard, inverted=pins.invert)
+
+
+def _digilent(platform, **facts) -> Board:
+    """A board whose pins amaranth-boards knows."""
+    resources = {(found.name, found.number): found for found in platform.resources}
+    clock = resources[platform.default_clk, 0]
+    reset = getattr(platform, "default_rst", None)
+    uart = resources["uart", 0]
+    return Board(
+        part=platform.device,
+        package=platform.package,
+        speed=platform.speed,
+        clock_hz=round(clock.clock.frequency),
+        clock=_pin(clock),
+        reset=_pin(resources[reset, 0]) if reset else facts.pop("reset"),
+        uart=UartPins(rx=_pin(uart, "rx"), tx=_pin(uart, "tx")),
+        alive=_pin(resources["led", 0]),
+        fault=_pin(resources["led", 1]),
+        notes=facts.pop("notes", "The USB connector carries JTAG and the serial port."),
+        **facts,
+    )
+
+
+def _arty(size: int, platform) -> Board:
+    return _digilent(
+        platform,
+        name=f"arty-s7-{size}",
+        title=f"Digilent Arty S7-{size}",
+        flash=SpiFlash(width=4, rate_mhz=50),
+        # The clock arrives in the DDR3 bank, at 1.35 V; its receiver compares with half of that.
+        constraints=("set_property INTERNAL_VREF 0.675 [get_iobanks 34]",),
+        loader=Loader(board=f"arty_s7_{size}", cable="digilent", flash=True),
+        loading="Vivado's hardware manager loads it too.",
+    )
+
+
+_CMOD = _digilent(
+    CmodS7_Platform,
+    name="cmod-s7",
+    title="Digilent Cmod S7",
+    reset=Pin(ball="D2"),
+    flash=SpiFlash(width=4, rate_mhz=33),
+    loader=Loader(board="cmod_s7", part="xc7s25", cable="digilent", flash=True),
+    loading="Vivado's hardware manager loads it too.",
+    notes=(
+        "The USB connector carries JTAG and the serial port. The oscillator has 12 MHz, so a "
+        "forecast takes eight times as long as at 100 MHz; --clock 100 adds an MMCM. Button 0 "
+        "restarts the design."
+    ),
 )
 
 #: Every known board by name.
-BOARDS: dict[str, Board] = {board.name: board for board in (_SEA, _ARTY_S7_50)}
+BOARDS: dict[str, Board] = {
+    board.name: board
+    for board in (
+        _SEA,
+        _ELASTIC_NODE,
+        _QMTECH,
+        _arty(25, ArtyS7_25Platform),
+        _arty(50, ArtyS7_50Platform),
+        _CMOD,
+    )
+}
 
 
 def find_board(name: str) -> Board:

@@ -1,7 +1,8 @@
 """FPGA packages: which balls are user I/O, in which bank, and which can take a clock.
 
-The balls were read in the open prjxray database (``package_pins.csv`` of xc7s6ftgb196 and
-xc7s50csga324). XC7S6 and XC7S15 are footprint-compatible in FTGB196.
+The balls were read in the open prjxray databases (``package_pins.csv`` of xc7s6ftgb196,
+xc7s25csga225, xc7s25csga324 and xc7s50csga324). XC7S6 and XC7S15 are footprint-compatible in
+FTGB196.
 """
 
 from collections.abc import Mapping
@@ -80,23 +81,46 @@ _FTGB196 = Package(
     clock_balls=_balls("D1 D14 G4 G11 H2 H4 H11 H13"),
 )
 
+_CSGA225 = Package(
+    parts=("xc7s25",),
+    name="csga225",
+    banks={
+        14: _balls("H14-15 J11-12 J15 K11-15 L10-15 M7-10 M13-15 N6-15 P6-7 P10-12 P14-15 R5-14"),
+        15: _balls("A5-14 B6 B9-15 C6-10 C13-15 D7-13 D15 E11-15 F11 F14-15 G11-15 H11-13"),
+        34: _balls("A2-4 B1-5 C1 C4-5 D1-4 E1-3 F1-4 G1 G4 H1-4 J1-4 K1-3 L1 M1-4 N1-4 P1-3 R2-4"),
+    },
+    clock_balls=_balls("A11 A13 B13 C15 F4 H1 H4 J2 M9 N12 P14 R13"),
+)
+
+#: What XC7S25 and XC7S50 have in common in CSGA324.
+_CSGA324_BANKS = {
+    14: _balls("K17-18 L13-18 M13-18 N13-15 N18 P13-18 R11-18 T11-15 T18 U11-12 U15-18 V12-17"),
+    15: _balls(
+        "A13-17 B13-18 C13-14 C17-18 D12 D14-18 E12-18 F13-15 F18 G13 G15-18 "
+        "H13-18 J13-16 K13-14 K16"
+    ),
+    34: _balls("J6 K1-4 K6 L1 L4-6 M1-6 N1-5 P1-2 P5-7 R1-7 T1-6 U1-3 U6-7 V2-7"),
+}
+_CSGA324_CLOCKS = _balls("D14 D18 F14 G16 N15 P2 P14 R2-3 R14 R16 T1")
+
+_CSGA324_S25 = Package(
+    parts=("xc7s25",), name="csga324", banks=_CSGA324_BANKS, clock_balls=_CSGA324_CLOCKS
+)
+
 _CSGA324_S50 = Package(
     parts=("xc7s50",),
     name="csga324",
     banks={
-        14: _balls("K17-18 L13-18 M13-18 N13-15 N18 P13-18 R11-18 T11-15 T18 U11-12 U15-18 V12-17"),
-        15: _balls(
-            "A13-17 B13-18 C13-14 C17-18 D12 D14-18 E12-18 F13-15 F18 G13 G15-18 "
-            "H13-18 J13-16 K13-14 K16"
-        ),
+        **_CSGA324_BANKS,
         16: _balls("A9-11 B11 C9-12 D10-11"),
-        34: _balls("J6 K1-4 K6 L1 L4-6 M1-6 N1-5 P1-2 P5-7 R1-7 T1-6 U1-3 U6-7 V2-7"),
         35: _balls("A2-8 B1-5 B7 C1-5 C7 D1-2 D5-7 E1-6 F1-6 G1-2 G5-6 H2-6 J1-5"),
     },
-    clock_balls=_balls("A10 B11 C1-2 C10 C12 D14 D18 E1 F4 F14 G16 N15 P2 P14 R2-3 R14 R16 U1"),
+    clock_balls=_CSGA324_CLOCKS | _balls("A10 B11 C1-2 C10 C12 E1 F4"),
 )
 
 #: Known packages by (die, package).
 PACKAGES: dict[tuple[str, str], Package] = {
-    (part, package.name): package for package in (_FTGB196, _CSGA324_S50) for part in package.parts
+    (part, package.name): package
+    for package in (_FTGB196, _CSGA225, _CSGA324_S25, _CSGA324_S50)
+    for part in package.parts
 }

@@ -1,42 +1,59 @@
 """The top of a board's design: the shell between the board's pins."""
 
-from amaranth.hdl import Elaboratable, Module, Signal
+from amaranth.hdl import Cat, Elaboratable, Module, Signal
 from amaranth.lib import io
 from amaranth.lib.cdc import FFSynchronizer
+from amaranth.lib.wiring import Component, In
 
-from bitformer.boards.shell import UartShell
+from bitformer.boards.board import LINKS
 
 __all__ = ["BoardTop"]
 
 #: Cycles for which the design is held in reset after configuration, and after the button.
 _RESET_CYCLES = 15
 
+#: The wires of each host link that a shell has as members of the same name.
+_WIRES = {"uart": ("rx", "tx"), "spi": ("sck", "cs", "mosi", "miso")}
+#: The outputs of a shell that say that it has stopped; it has some of them.
+_FAULTS = ("framing_error", "overflow", "fault")
+
 
 class BoardTop(Elaboratable):
-    """A UART shell on a board.
+    """A shell on a board.
 
     The shell starts 15 cycles after configuration, and restarts when the reset button, if there is
     one, is let go. The LED ``alive`` blinks once a second; ``fault`` is lit while the shell has
-    stopped (see `UartShell`).
+    stopped.
 
     Parameters
     ----------
-    shell : UartShell
+    shell : wiring.Component
+        A `UartShell`, or any other component with the wires of a host link (``rx`` and ``tx``, or
+        ``sck``, ``cs``, ``mosi`` and ``miso``; high in ``cs`` is selected), an input ``i_reset``
+        and a property ``clock_hz``. Its inputs are asynchronous.
 
     Raises
     ------
     TypeError
-        If `shell` is no `UartShell`.
+        If `shell` is no such component.
     """
 
-    def __init__(self, *, shell: UartShell):
-        if not isinstance(shell, UartShell):
-            raise TypeError(f"Shell must be a UartShell, not {shell!r}")
+    def __init__(self, *, shell: Component):
+        members = shell.signature.members if isinstance(shell, Component) else {}
+        links = [link for link in LINKS if all(wire in members for wire in _WIRES[link])]
+        if len(links) != 1 or "i_reset" not in members:
+            raise TypeError(f"Shell must have a host link and i_reset, not {shell!r}")
+        self._link = links[0]
         self._shell = shell
 
     @property
-    def shell(self) -> UartShell:
+    def shell(self) -> Component:
         return self._shell
+
+    @property
+    def link(self) -> str:
+        """The shell's host link, ``"uart"`` or ``"spi"``."""
+        return self._link
 
     def elaborate(self, platform):
         m = Module()
@@ -53,9 +70,13 @@ class BoardTop(Elaboratable):
             m.submodules += buffer
             m.d.comb += buffer.o.eq(value)
 
-        uart = platform.request("uart", dir="-")
-        m.d.comb += shell.rx.eq(listen(uart.rx))
-        drive(uart.tx, shell.tx)
+        link = platform.request(self._link, dir="-")
+        for wire in _WIRES[self._link]:
+            port, member = getattr(link, wire), getattr(shell, wire)
+            if shell.signature.members[wire].flow == In:
+                m.d.comb += member.eq(listen(port))
+            else:
+                drive(port, member)
 
         pressed = Signal()
         if "reset" in pins:
@@ -78,7 +99,8 @@ class BoardTop(Elaboratable):
             drive(platform.request("alive", dir="-"), lit)
         if "fault" in pins:
             fault = Signal()
-            m.d.sync += fault.eq(shell.framing_error | shell.overflow)
+            faults = [getattr(shell, name) for name in _FAULTS if hasattr(shell, name)]
+            m.d.sync += fault.eq(Cat(faults).any())
             drive(platform.request("fault", dir="-"), fault)
 
         return m

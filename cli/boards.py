@@ -19,6 +19,7 @@ def command(report: Report) -> None:
     bitformer boards --json
     """
     from bitformer.boards.catalog import BOARDS
+    from bitformer.boards.clock import MMCM_W
 
     rows = []
     for board in BOARDS.values():
@@ -26,20 +27,25 @@ def command(report: Report) -> None:
         rows.append(
             (
                 board.name,
-                board.title,
                 board.vivado_part,
                 f"{board.clock_hz / 1e6:g} MHz",
+                ", ".join(board.links),
                 part.luts,
-                part.ffs,
+                part.lutram_luts,
                 part.ramb18,
                 part.dsps,
             )
         )
-    columns = ("board", "name", "part", "clock", "LUT", "FF", "RAMB18", "DSP")
-    report.table(columns, rows, words=3)
+    columns = ("board", "part", "clock", "link", "LUT", "as mem.", "RAMB18", "DSP")
+    report.table(columns, rows, words=4)
+    report.line(
+        "Each clock goes straight from its pin through a global buffer. --clock of 'build' asks for"
+        f" another by an MMCM, which takes about {MMCM_W} W: five times the static power of an"
+        " XC7S15."
+    )
     for board in BOARDS.values():
-        report.line(f"{board.name}: {board.notes}")
-        report.line(f"  {board.loader.format(bit='FILE.bit')}")
+        loading = board.loading.format(bit="F.bit", name="F")
+        report.line(f"{board.name}: {board.title}. {board.notes} {loading}".rstrip())
     report.data(
         {
             "boards": [
@@ -51,7 +57,11 @@ def command(report: Report) -> None:
                     "clock_hz": board.clock_hz,
                     "resources": dataclasses.asdict(board.resources),
                     "pins": {use: pin.ball for use, pin in board.pins.items()},
-                    "loader": board.loader,
+                    "links": board.links,
+                    "config_voltage": board.config_voltage,
+                    "flash": None if board.flash is None else dataclasses.asdict(board.flash),
+                    "loader": dataclasses.asdict(board.loader),
+                    "loading": board.loading,
                     "notes": board.notes,
                 }
                 for board in BOARDS.values()

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,12 +23,21 @@ def design_name(name: str) -> str:
     return plain if re.match(r"[A-Za-z]", plain) else f"m_{plain}"
 
 
-def write_plan(design: "Design", board: "Board", *, name: str, output: Path) -> Path:
-    """Write the Vivado project of a design to ``output``."""
+def write_plan(
+    design: "Design", board: "Board", *, name: str, output: Path, **options: Any
+) -> Path:
+    """Write the project of a design to ``output``; ``options`` are those of ``build_plan``."""
     from bitformer.boards.build import build_plan
     from bitformer.hw.accelerator import Accelerator
 
-    return build_plan(board, lambda: Accelerator(design=design), name=name, directory=output)
+    return build_plan(
+        board,
+        lambda: Accelerator(design=design),
+        name=name,
+        directory=output,
+        facts={"latency_cycles": design.latency, "interval_cycles": design.interval},
+        **options,
+    )
 
 
 @click.command("build")
@@ -36,6 +45,21 @@ def write_plan(design: "Design", board: "Board", *, name: str, output: Path) -> 
 @click.option("--board", required=True, metavar="B", help="A board of 'bitformer boards'.")
 @hardware_options
 @click.option("--name", metavar="NAME", help="Of the top module and the files [the config's].")
+@click.option("--link", metavar="LINK", help="Host link, uart or spi [the board's usual one].")
+@click.option("--baud", type=click.IntRange(1), metavar="N", help="Rate of a UART [115200].")
+@click.option(
+    "--clock",
+    "clock_mhz",
+    type=click.FloatRange(0, min_open=True),
+    metavar="MHZ",
+    help="Another clock than the board's, by an MMCM: about 0.105 W more.",
+)
+@click.option(
+    "--saif",
+    type=PATH,
+    metavar="FILE",
+    help="Switching activity for the power report, as 'simulate --saif' writes it.",
+)
 @click.option("--plan-only", is_flag=True, help="Write the project, and do not run Vivado.")
 @click.option("-o", "--output", type=PATH, required=True, metavar="DIR", help="Folder to write.")
 @json_option
@@ -45,6 +69,10 @@ def command(
     lanes: int | None,
     place: tuple[str, ...],
     name: str | None,
+    link: str | None,
+    baud: int | None,
+    clock_mhz: float | None,
+    saif: Path | None,
     plan_only: bool,
     output: Path,
     report: Report,
@@ -59,17 +87,34 @@ def command(
     bitformer build m.safetensors --board sea --plan-only -o build/mine
     """
     from bitformer.boards.catalog import find_board
+    from bitformer.boards.clock import MMCM_W
     from bitformer.hw.estimate import estimate
     from bitformer.model.checkpoint import load_model
 
     found = find_board(board)
     loaded = load_model(model)
     design = lowered(loaded, part=found.part, lanes=lanes, place=place)
-    result = estimate(design, clock_hz=found.clock_hz)
+    clock_hz = found.clock_hz if clock_mhz is None else round(clock_mhz * 1e6)
+    if clock_hz != found.clock_hz:
+        report.note(
+            f"An MMCM makes {clock_hz / 1e6:g} MHz of {found.clock_hz / 1e6:g} MHz; it takes about"
+            f" {MMCM_W} W"
+        )
+    result = estimate(design, clock_hz=clock_hz)
     for use in result.over:
         report.note(f"Does not fit {found.title}: {use}")
     name = name or design_name(loaded.config.name)
-    plan = write_plan(design, found, name=name, output=output)
+    options = {"baud": baud} if baud is not None else {}
+    plan = write_plan(
+        design,
+        found,
+        name=name,
+        output=output,
+        link=link,
+        clock_hz=clock_hz,
+        saif=saif,
+        **options,
+    )
     report.line(f"{found.title}: project in {plan}; build it with 'sh build_{name}.sh' there")
     bitstream, problem = None, None
     if not plan_only:

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from bitformer.boards.board import Board, Pin
+from bitformer.boards.board import Board, Pin, SpiFlash, UartPins
 from bitformer.boards.catalog import BOARDS, find_board
 from bitformer.boards.packages import PACKAGES, Package
 from bitformer.hw.parts import PARTS, Part
@@ -14,7 +14,14 @@ ARTY, SEA = BOARDS["arty-s7-50"], BOARDS["sea"]
 
 
 def test_catalog():
-    assert sorted(BOARDS) == ["arty-s7-50", "sea"]
+    assert list(BOARDS) == [
+        "sea",
+        "elastic-node-v5",
+        "qmtech-xc7s15",
+        "arty-s7-25",
+        "arty-s7-50",
+        "cmod-s7",
+    ]
     assert all(name == board.name for name, board in BOARDS.items())
     assert find_board("sea") is SEA
     assert SEA.vivado_part == "xc7s15ftgb196-1"
@@ -24,7 +31,7 @@ def test_catalog():
 
 def test_unknown_board():
     with pytest.raises(
-        UserError, match=r"^Board 'zybo' is unknown; known boards are arty-s7-50, sea$"
+        UserError, match=r"^Board 'zybo' is unknown; known boards are arty-s7-25, .*, sea$"
     ):
         find_board("zybo")
 
@@ -39,8 +46,43 @@ def test_pins_belong_to_the_package_and_are_unique(board):
 
 @EVERY_BOARD
 def test_board_says_how_to_load_it(board):
-    assert "{bit}" in board.loader
-    assert "{" not in board.loader.format(bit="top.bit")
+    assert board.loader.board or board.loader.part
+    assert "{" not in board.loading.format(bit="top.bit", name="top")
+    # Only a board that configures itself from a flash can have one written.
+    assert board.loader.flash == (board.flash is not None)
+
+
+@EVERY_BOARD
+def test_links(board):
+    assert board.links[0] == board.link
+    for link in board.links:
+        assert {f"{link}_{wire}" for wire in board.wires(link)} <= set(board.pins)
+
+
+def test_pins_of_amaranth_boards():
+    pins = {use: (pin.ball, pin.standard, pin.inverted) for use, pin in ARTY.pins.items()}
+    assert pins == {
+        "clock": ("R2", "SSTL135", False),
+        "reset": ("C18", "LVCMOS33", True),
+        "uart_rx": ("V12", "LVCMOS33", False),
+        "uart_tx": ("R12", "LVCMOS33", False),
+        "alive": ("E18", "LVCMOS33", False),
+        "fault": ("F13", "LVCMOS33", False),
+    }
+    assert BOARDS["arty-s7-25"].pins == ARTY.pins
+    assert BOARDS["cmod-s7"].clock_hz == 12_000_000
+    assert {use: pin.ball for use, pin in BOARDS["cmod-s7"].pins.items()} == {
+        "clock": "M9",
+        "reset": "D2",
+        "uart_rx": "K15",
+        "uart_tx": "L12",
+        "alive": "E2",
+        "fault": "K1",
+    }
+
+
+def test_arduino_pins_of_some_constraint_files_are_no_user_io():
+    assert not {"F5", "D8", "C7", "E7", "D7", "D5"} & SEA.package_data.balls
 
 
 @pytest.mark.parametrize(
@@ -51,14 +93,26 @@ def test_board_says_how_to_load_it(board):
         (SEA, {"package": "csga324"}, r"Board sea: package 'csga324' is unknown"),
         (SEA, {"clock_hz": 0}, r"Board sea: clock_hz must be at least 1, not 0"),
         (SEA, {"cfgbvs": "VCC"}, r"Board sea: cfgbvs must be VCCO or GND, not 'VCC'"),
-        (SEA, {"uart_rx": Pin(ball="A1")}, r"uart_rx is on A1, no user I/O of ftgb196"),
+        (
+            SEA,
+            {"uart": UartPins(rx=Pin(ball="A1"), tx=Pin(ball="N14"))},
+            r"uart_rx is on A1, no user I/O of ftgb196",
+        ),
         # A power ball, a configuration ball, and one beyond the grid.
         (SEA, {"alive": Pin(ball="B4")}, r"alive is on B4, no user I/O"),
         (SEA, {"alive": Pin(ball="A8")}, r"alive is on A8, no user I/O"),
         (SEA, {"alive": Pin(ball="R2")}, r"alive is on R2, no user I/O"),
-        (SEA, {"uart_tx": Pin(ball="M14")}, r"uart_tx is on M14, which uart_rx has taken"),
+        (
+            SEA,
+            {"uart": UartPins(rx=Pin(ball="M14"), tx=Pin(ball="M14"))},
+            r"uart_tx is on M14, which uart_rx has taken",
+        ),
         (SEA, {"clock": Pin(ball="H3")}, r"clock is on H3, which cannot take a clock"),
         (SEA, {"fault": Pin(ball="A13", standard="LVCMOS34")}, r"unknown I/O standard 'LVCMOS34'"),
+        (SEA, {"link": "usb"}, r"Board sea: link must be uart or spi, not 'usb'"),
+        (ARTY, {"link": "spi"}, r"Board arty-s7-50: link must be uart, not 'spi'"),
+        (ARTY, {"flash": SpiFlash(width=3, rate_mhz=50)}, r"width must be 1, 2 or 4, not 3"),
+        (ARTY, {"flash": SpiFlash(width=4, rate_mhz=60)}, r"rate must be one of 3, .*, not 60"),
         (ARTY, {"alive": Pin(ball="P1")}, r"alive needs 3\.3 V in bank 34, which has 1\.35 V"),
     ],
 )
@@ -79,6 +133,8 @@ def test_board_is_frozen_and_keyword_only():
     [
         # I/O counts as the data sheet gives them; four clock pairs in a full bank.
         (("xc7s15", "ftgb196"), 100, {14: 50, 34: 50}, 8),
+        (("xc7s25", "csga225"), 150, {14: 50, 15: 50, 34: 50}, 12),
+        (("xc7s25", "csga324"), 150, {14: 50, 15: 50, 34: 50}, 12),
         (("xc7s50", "csga324"), 210, {14: 50, 15: 50, 16: 10, 34: 50, 35: 50}, 20),
     ],
 )

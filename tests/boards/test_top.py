@@ -112,5 +112,5 @@ def test_board_without_leds_and_button(serial):
 
 @pytest.mark.parametrize("shell", [None, BOARDS["sea"]])
 def test_shell_refused(shell):
-    with pytest.raises(TypeError, match=r"Shell must be a UartShell, not "):
+    with pytest.raises(TypeError, match=r"Shell must have a host link and i_reset, not "):
         BoardTop(shell=shell)

@@ -1,0 +1,46 @@
+"""Programs that are run to their end, and ended with all they started when we are interrupted."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+__all__ = ["run_child"]
+
+
+def run_child(command: Sequence[str], *, cwd: Path, output: IO[bytes] | None = None) -> int:
+    """Run a program in the directory ``cwd`` and return its exit status.
+
+    Parameters
+    ----------
+    command : sequence of str
+        The program and its arguments.
+    cwd : Path
+        Where it runs.
+    output : binary file or None
+        Where both of its outputs go; None leaves them ours. Its standard input is empty.
+
+    Raises
+    ------
+    OSError
+        If it cannot be started.
+    """
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT if output is not None else None,
+        start_new_session=True,  # so that Ctrl-C reaches us first, and we end the whole family
+    )
+    try:
+        return process.wait()
+    except BaseException:
+        if os.name == "nt":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
