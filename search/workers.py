@@ -1,0 +1,98 @@
+"""Work on several processes or machines through Dask; results are the same for any number of them.
+
+A worker that dies loses nothing: Dask gives its task to another. What has been returned is the
+caller's to keep, so that a killed search takes up where it was.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from bitformer.model.errors import UserError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+__all__ = ["Pool", "open_pool"]
+
+#: How often a task may be lost with its worker before it is given up.
+_ATTEMPTS = 3
+
+
+class Pool:
+    """Runs tasks; without a ``client``, one after another in this process."""
+
+    def __init__(self, client: "Client | None" = None):
+        self._client = client
+
+    def run(
+        self, function: Callable[..., Any], tasks: Mapping[str, tuple]
+    ) -> Iterator[tuple[str, Any]]:
+        """(key, ``function(*arguments)``) of every task, as they come to an end.
+
+        ``function`` is a module's own, so that it can be sent; arguments and results are plain
+        data. What it raises is raised here, and tasks that wait are dropped.
+        """
+        if self._client is None:
+            for key, arguments in tasks.items():
+                yield key, function(*arguments)
+            return
+        from distributed import KilledWorker, as_completed
+
+        futures = {
+            self._client.submit(function, *arguments, pure=False, key=f"{key}-{id(self)}"): key
+            for key, arguments in tasks.items()
+        }
+        try:
+            for future in as_completed(list(futures)):
+                try:
+                    yield futures[future], future.result()
+                except KilledWorker:
+                    raise UserError(
+                        f"Workers died {_ATTEMPTS} times on {futures[future]}: see their output,"
+                        " and give them more memory or use fewer"
+                    ) from None
+        finally:
+            self._client.cancel([future for future in futures if not future.done()])
+
+
+@contextmanager
+def open_pool(workers: int | None = None, scheduler: str | None = None) -> Iterator[Pool]:
+    """A pool on a Dask ``scheduler``'s workers, or on ``workers`` processes of this machine.
+
+    ``workers`` None takes a process for each core; one worker needs no processes at all.
+    Raises :class:`UserError` where Dask is missing or the scheduler does not answer.
+    """
+    count = workers if workers is not None else len(os.sched_getaffinity(0))
+    if count < 1:
+        raise UserError(f"workers must be at least 1, not {count}")
+    if scheduler is None and count == 1:
+        yield Pool()
+        return
+    try:
+        import dask
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise UserError(
+            "Several workers need Dask, which is not installed: pip install 'bitformer[search]'"
+        ) from None
+    dask.config.set({"distributed.scheduler.allowed-failures": _ATTEMPTS})
+    if scheduler is not None:
+        try:
+            client = Client(scheduler, timeout="10s")
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"scheduler must be the address of a running Dask scheduler, not {scheduler!r}:"
+                f" {error}"
+            ) from None
+        with client:
+            yield Pool(client)
+        return
+    with (
+        LocalCluster(
+            n_workers=count, threads_per_worker=1, dashboard_address=None, memory_limit=None
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield Pool(client)

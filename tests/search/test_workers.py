@@ -1,0 +1,51 @@
+"""Work on several processes: the same results, whatever happens to a worker."""
+
+import os
+from pathlib import Path
+
+import pytest
+from bitformer.model.errors import UserError
+from bitformer.search.workers import open_pool
+
+
+def square(number):
+    return number * number
+
+
+TASKS = {str(number): (number,) for number in range(5)}
+
+
+def test_one_worker_runs_here():
+    with open_pool(1) as pool:
+        assert list(pool.run(square, TASKS)) == [(str(n), n * n) for n in range(5)]
+
+
+def test_several_processes_survive_a_death(tmp_path):
+    def mortal(number: int, marker: str) -> int:
+        try:
+            os.mkdir(marker)
+        except FileExistsError:
+            return number * number
+        os._exit(9)
+
+    def fails(number: int) -> int:
+        raise UserError(f"number must be even, not {number}")
+
+    with open_pool(2) as pool:
+        tasks = {key: (*arguments, str(tmp_path / "dead")) for key, arguments in TASKS.items()}
+        assert dict(pool.run(mortal, tasks)) == {str(n): n * n for n in range(5)}
+        assert Path(tmp_path / "dead").exists()
+        with pytest.raises(UserError, match=r"^number must be even, not 3$"):
+            list(pool.run(fails, {"a": (3,)}))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"workers": 0}, r"^workers must be at least 1, not 0$"),
+        ({"scheduler": "nowhere"}, r"^scheduler must be the address of a .*, not 'nowhere'"),
+    ],
+)
+def test_mistakes_are_named(options, message):
+    with pytest.raises(UserError, match=message), open_pool(**options):
+        pass
