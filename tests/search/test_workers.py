@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from bitformer.model.errors import UserError
 from bitformer.search.workers import open_pool
 
