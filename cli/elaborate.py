@@ -29,7 +29,7 @@ def _design_data(design: "Design") -> dict[str, object]:
         "top": TOP,
         "config": model.config.to_dict(),
         "input": {"bits": model.input.bits, "values": model.input.rows * model.input.features},
-        "output": {"bits": model.output.bits, "values": model.output.features},
+        "output": {"bits": model.output.bits, "values": model.config.horizon},
         "geometry": dataclasses.asdict(design.geometry),
         "estimate": estimate_data(estimate(design)),
         "accumulator_bounds": dict(design.bounds),

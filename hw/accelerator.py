@@ -101,6 +101,7 @@ class Accelerator(wiring.Component):
             steps=spec.rows, channels=spec.features, bits=spec.bits
         )
         m.submodules.output_port = output_port = OutputPort(
+            rows=design.model.output.rows,
             features=design.model.output.features,
             bits=design.model.output.bits,
             ways=geometry.ways,

@@ -31,15 +31,14 @@ class Block:
     address: int = -1
 
 
-def lifetimes(events: Iterable[Event], rows_of: dict[str, int]) -> dict[tuple[str, int], Lifetime]:
+def lifetimes(events: Iterable[Event]) -> dict[tuple[str, int], Lifetime]:
     """Lifetime of every row of every tensor that a schedule writes."""
     lives: dict[tuple[str, int], Lifetime] = {}
     for place, event in enumerate(events):
         row = event.row
         for read in row.reads:
-            rows = range(rows_of[read.tensor]) if read.whole else (read.row,)
             last = event.post_last if read.post else event.engine_last
-            for number in rows:
+            for number in read.numbers:
                 life = lives.get((read.tensor, number))
                 if life is not None:
                     life.read, life.last_reader = max(life.read, last), place

@@ -8,7 +8,7 @@ from bitformer.model.errors import UserError
 from . import timing
 from .allocate import Block, allocate, lifetimes, merge
 from .design import Geometry
-from .layers import Layout
+from .layers import Layout, is_flat
 from .program import Addend, Destination, Instruction, Operation, Program, Source
 from .schedule import Event, Schedule
 
@@ -19,15 +19,10 @@ def assign_addresses(
     model: ir.IntegerModel, timeline: Schedule, layout: Layout, geometry: Geometry
 ) -> tuple[dict[tuple[str, int], int], dict[str, int]]:
     """Word address of every row, by (tensor, row), and the depth of each store."""
-    rows_of = {name: spec.rows for name, spec in model.tensors.items()}
-    lives = lifetimes(timeline.events, rows_of)
+    lives = lifetimes(timeline.events)
     slots = geometry.dynamic_slots
     groups: dict[str, list[Block]] = {"activations": [], "scores": [], "dynamic": []}
-    flat = {
-        op.x
-        for op in model.operations
-        if isinstance(op, ir.Linear) and op.weight.shape[1] != model.tensors[op.x].features
-    }
+    flat = {op.x for op in model.operations if isinstance(op, ir.Linear) and is_flat(model, op)}
     for name, destination in layout.destination.items():
         if (name, 0) not in lives:
             continue
@@ -81,8 +76,9 @@ class Encoder:
         self.numbers: dict[Operation, int] = {}
         self.sources = {op.y: op for op in model.operations}
 
-    def operation(self, event: Event) -> int:
+    def operation(self, event: Event, releases: bool) -> int:
         op, source = event.row.operation, self.sources[event.row.tensor]
+        op = replace(op, release_input=releases)
         if op.dynamic:
             kept = source.k if isinstance(source, ir.Scores) else None
             kept = source.v if isinstance(source, ir.Attend) else kept
@@ -108,22 +104,22 @@ class Encoder:
         return self.addresses[row.tensor, row.row] + row.first // self.layout.ways
 
     def source(self, event: Event) -> int:
-        row, op = event.row, event.row.operation
+        row, op, source = event.row, event.row.operation, self.sources[event.row.tensor]
         if not op.matrix or op.source is Source.ONE:
             return 0
         if op.source is Source.INPUT:
-            return row.row * op.length
+            return source.start + row.row * op.length
         read = row.reads[0]
         ways = self.layout.ways
-        if read.whole:
-            return self.addresses[read.tensor, 0] * ways + row.row * op.length
-        head = op.weight_base if isinstance(self.sources[row.tensor], ir.Scores) else 0
+        if read.rows and isinstance(source, ir.Linear):
+            return self.addresses[read.tensor, 0] * ways + source.start + row.row * op.length
+        head = op.weight_base if isinstance(source, ir.Scores) else 0
         return self.addresses[read.tensor, read.row] * ways + head
 
     def residual(self, event: Event) -> int:
         row, op = event.row, event.row.operation
         if op.addend is Addend.POSITION:
-            return row.row * self.layout.words(row.features)
+            return self.addresses[self.sources[row.tensor].residual.source, row.row]
         for read in row.reads:
             if read.post:
                 return self.addresses[read.tensor, read.row]
@@ -134,11 +130,15 @@ class Encoder:
         # the first row of an inference is issued at 0 of the timetable; deltas lead to the next
         end = max(timeline.drained + timing.TAIL, events[-1].issue + timing.MIN_ISSUE)
         issues = [event.issue for event in events] + [end]
+        # the last row that reads the input gives its place to the next window
+        released = max(
+            n for n, e in enumerate(events) if e.row.operation.source is Source.INPUT
+        )
         instructions = []
-        for event, following in zip(events, issues[1:], strict=True):
+        for place, (event, following) in enumerate(zip(events, issues[1:], strict=True)):
             instructions.append(
                 Instruction(
-                    op=self.operation(event),
+                    op=self.operation(event, place == released),
                     delta=following - event.issue,
                     act=self.source(event),
                     dst=self.destination(event),

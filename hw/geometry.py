@@ -53,8 +53,6 @@ def choose_geometry(model: ir.IntegerModel, columns: int, packing: Packing) -> G
     if len({(spec.features, spec.bits) for spec in layer}) > 1:
         raise UserError("layer norms must all have the same features and bits in one design")
     scores = [model.tensors[op.y] for op in model.operations if isinstance(op, ir.Scores)]
-    if len({spec.features for spec in scores}) > 1:
-        raise UserError("scores must all have the same number of keys in one design")
     keys = max((spec.features for spec in scores), default=1)
     ways = 2 if any(packed.values()) else 1
     written = [
@@ -109,8 +107,8 @@ def value_widths(
             factor = int(np.ldexp(float(source.multiplier.max()), power))
         elif isinstance(source, ir.Attend):
             u = accumulator_bound(model, source).total
-            keys = model.tensors[source.v].rows
-            factor = max(numerics.RECIPROCAL_TABLE) << (numerics.reciprocal_headroom(keys) + 1)
+            headroom = numerics.reciprocal_headroom(geometry.keys)
+            factor = max(numerics.RECIPROCAL_TABLE) << (headroom + 1)
         elif isinstance(source, ir.Affine):
             u = -model.tensors[source.x].low
             factor = int(np.ldexp(float(np.abs(source.multiplier).max()), op.shift - source.shift))

@@ -76,12 +76,16 @@ def parameter_words(
     return words, bases, (bits[0], bits[1])
 
 
-def position_words(model: ir.IntegerModel, geometry: Geometry) -> tuple[list[int], int]:
-    """The position table, ``ways`` elements a word, and the bits of an element."""
-    if "position" not in model.constants:
-        return [], 1
-    table, bits = model.constants["position"], model.tensors["position"].bits
-    rest = -table.shape[1] % geometry.ways
-    padded = np.pad(table, ((0, 0), (0, rest)))
-    words = [pack_elements(list(row), bits) for row in padded.reshape(-1, geometry.ways)]
-    return words, bits
+def position_words(
+    model: ir.IntegerModel, geometry: Geometry
+) -> tuple[list[int], dict[tuple[str, int], int], int]:
+    """Position tables, ``ways`` elements a word; the word of each row; bits of an element."""
+    bits = max((model.tensors[name].bits for name in model.constants), default=1)
+    words: list[int] = []
+    places: dict[tuple[str, int], int] = {}
+    for name, table in model.constants.items():
+        padded = np.pad(table, ((0, 0), (0, -table.shape[1] % geometry.ways)))
+        for number, row in enumerate(padded):
+            places[name, number] = len(words)
+            words += [pack_elements(list(w), bits) for w in row.reshape(-1, geometry.ways)]
+    return words, places, bits

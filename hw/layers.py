@@ -1,6 +1,7 @@
 """Turns each operation of the integer model into operations and rows of the accelerator."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from bitformer.model import ir
 from .program import Addend, Destination, Factor, Operation, Source
 from .schedule import Read, Row, Stage
 
-__all__ = ["Layout", "Lowered", "lower_operation"]
+__all__ = ["Layout", "Lowered", "is_flat", "lower_operation"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +24,13 @@ class Layout:
     shifts: dict[str, int]
     destination: dict[str, Destination]
 
+    def per_column(self, tensor: str) -> int:
+        """Outputs of one column."""
+        return 2 if self.packed[tensor] else 1
+
     def per_group(self, tensor: str) -> int:
         """Outputs of one group of columns."""
-        return self.columns * (2 if self.packed[tensor] else 1)
+        return self.columns * self.per_column(tensor)
 
     @property
     def dynamic_slots(self) -> int:
@@ -45,92 +50,107 @@ class Lowered:
     parameters: np.ndarray | None = None
 
 
-def _columns(layout: Layout, tensor: str, outputs: int) -> tuple[int, int]:
-    """Groups, and columns of the last group, for ``outputs`` results."""
-    per_group = layout.per_group(tensor)
+def _result(model: ir.IntegerModel, op: ir.Operation, layout: Layout, outputs: int) -> dict:
+    """Fields of an operation that its tensor decides, for ``outputs`` results a row."""
+    y = model.tensors[op.y]
+    return {
+        "tensor": op.y,
+        "shift": layout.shifts[op.y],
+        "destination": layout.destination[op.y],
+        "odd": bool(outputs % layout.ways),
+        "zero": y.zero,
+        "low": y.low,
+        "high": y.high,
+    }
+
+
+def _matrix(
+    model: ir.IntegerModel,
+    op: ir.Operation,
+    layout: Layout,
+    *,
+    outputs: int,
+    length: int,
+    skip: int = 0,
+    **fields: Any,
+) -> Operation:
+    """Dot products of ``length`` terms for ``outputs`` results, from column ``skip`` on."""
+    per_column, per_group = layout.per_column(op.y), layout.per_group(op.y)
     groups = -(-outputs // per_group)
     rest = outputs - (groups - 1) * per_group
-    return groups, -(-rest // (2 if layout.packed[tensor] else 1))
+    return Operation(
+        **_result(model, op, layout, outputs) | fields,
+        matrix=True,
+        length=length,
+        pitch=max(length, layout.columns) if groups > 1 else length,
+        groups=groups,
+        last_columns=skip + -(-rest // per_column),
+        skip=skip,
+        packed=layout.packed[op.y],
+    )
 
 
-def _pitch(length: int, groups: int, columns: int) -> int:
-    return max(length, columns) if groups > 1 else length
-
-
-def _clamped(operation: Operation, spec: ir.Tensor, relu: bool = False) -> Operation:
-    """The operation with its tensor's zero point and limits."""
-    low = max(spec.low, spec.zero) if relu else spec.low
-    return replace(operation, zero=spec.zero, low=low, high=spec.high)
-
-
-def _scaled(layout: Layout, tensor: str, shift: int) -> tuple[int, int]:
-    """Power of two that brings the operation to its common shift, and that shift."""
-    target = layout.shifts[tensor]
-    return target - shift, target
-
-
-def _power(values: np.ndarray, power: int) -> np.ndarray:
+def _power(layout: Layout, op, values):
+    """``values`` times the power of two that brings the operation to its common shift."""
+    power = layout.shifts[op.y] - op.shift
     return values << power if power >= 0 else values >> -power
+
+
+def is_flat(model: ir.IntegerModel, op: ir.Linear) -> bool:
+    """Whether a row of ``op`` is no row of its input, but a part of the flat view of all rows."""
+    features = model.tensors[op.x].features
+    return op.weight.shape[1] != features or op.start % features != 0
+
+
+def _addend(model: ir.IntegerModel, op: ir.Linear) -> Addend:
+    if op.residual is None:
+        return Addend.NONE
+    if op.residual.channel is not None:
+        return Addend.LAST
+    return Addend.POSITION if op.residual.source in model.constants else Addend.ACTIVATION
 
 
 def _linear(model: ir.IntegerModel, op: ir.Linear, layout: Layout, rank: int) -> Lowered:
     x, y = model.tensors[op.x], model.tensors[op.y]
-    groups, last = _columns(layout, op.y, y.features)
     length = op.weight.shape[1]
-    power, shift = _scaled(layout, op.y, op.shift)
-    multiplier = _power(op.multiplier, power)
+    multiplier = _power(layout, op, op.multiplier)
     uniform = bool((multiplier == multiplier[0]).all())
-    addend, addend_shift, reads = Addend.NONE, 0, []
-    if op.residual is not None:
-        addend_shift = op.residual.shift + power
-        if op.residual.channel is not None:
-            addend = Addend.LAST
-        elif op.residual.source in model.constants:
-            addend = Addend.POSITION
-        else:
-            addend = Addend.ACTIVATION
-    from_input = op.x in ("input", "delta")
-    destination = layout.destination[op.y]
-    base = _clamped(
-        Operation(
-            tensor=op.y,
-            matrix=True,
-            source=Source.INPUT if from_input else Source.ACTIVATION,
-            length=length,
-            pitch=_pitch(length, groups, layout.columns),
-            groups=groups,
-            last_columns=last,
-            packed=layout.packed[op.y],
-            weight_group=length,
-            wait_input=from_input,
-            wait_output=destination is Destination.OUTPUT,
-            bias=True,
-            factor=Factor.IMMEDIATE if uniform else Factor.PARAMETER,
-            multiplier=int(multiplier[0]) if uniform else 0,
-            shift=shift,
-            addend=addend,
-            addend_shift=addend_shift,
-            destination=destination,
-            statistics=_feeds_layer_norm(model, op.y),
-            odd=bool(y.features % layout.ways),
-        ),
-        y,
-        op.relu,
+    addend, from_input = _addend(model, op), op.x in ("input", "delta")
+    power = layout.shifts[op.y] - op.shift
+    base = _matrix(
+        model,
+        op,
+        layout,
+        outputs=y.features,
+        length=length,
+        source=Source.INPUT if from_input else Source.ACTIVATION,
+        weight_group=length,
+        wait_input=from_input,
+        bias=True,
+        factor=Factor.IMMEDIATE if uniform else Factor.PARAMETER,
+        multiplier=int(multiplier[0]) if uniform else 0,
+        addend=addend,
+        addend_shift=op.residual.shift + power if op.residual is not None else 0,
+        statistics=_feeds_layer_norm(model, op.y),
+        low=max(y.low, y.zero) if op.relu else y.low,
     )
     rows = []
     for row in range(y.rows):
-        operation = base
-        if from_input and row == y.rows - 1:
-            operation = replace(base, release_input=True)
-        reads = [] if from_input else _activation_reads(model, op, row, length)
+        reads, needed = [], 0
+        if from_input:
+            needed = op.start + (row + 1) * length
+            needed = x.rows * x.features if op.x == "delta" else needed
+        elif is_flat(model, op):
+            reads.append(Read(tensor=op.x, rows=x.rows))
+        else:
+            reads.append(Read(tensor=op.x, row=op.start // x.features + row))
         if addend is Addend.ACTIVATION and op.residual is not None:
             reads.append(Read(tensor=op.residual.source, row=row, post=True))
-        needed = 0
-        if from_input:
-            needed = x.rows * x.features if op.x == "delta" else (row + 1) * length
+        # the output has room for all rows or for none
+        waits = row == 0 and base.destination is Destination.OUTPUT
         rows.append(
             Row(
-                operation=operation,
+                operation=replace(base, wait_output=waits),
                 tensor=op.y,
                 row=row,
                 first=0,
@@ -146,13 +166,6 @@ def _linear(model: ir.IntegerModel, op: ir.Linear, layout: Layout, rank: int) ->
     )
 
 
-def _activation_reads(model: ir.IntegerModel, op: ir.Linear, row: int, length: int) -> list[Read]:
-    """The rows of ``x`` that row ``row`` of a linear layer reads: one, or all for a flat view."""
-    if length == model.tensors[op.x].features:
-        return [Read(tensor=op.x, row=row)]
-    return [Read(tensor=op.x, whole=True)]
-
-
 def _feeds_layer_norm(model: ir.IntegerModel, tensor: str) -> bool:
     return any(isinstance(op, ir.LayerNorm) and op.x == tensor for op in model.operations)
 
@@ -160,39 +173,29 @@ def _feeds_layer_norm(model: ir.IntegerModel, tensor: str) -> bool:
 def _scores(model: ir.IntegerModel, op: ir.Scores, layout: Layout, rank: int) -> Lowered:
     q, y = model.tensors[op.q], model.tensors[op.y]
     length = q.features // op.heads
-    groups, last = _columns(layout, op.y, y.features)
-    power, shift = _scaled(layout, op.y, op.shift)
     rows = []
     for row in range(y.rows):
         token, head = divmod(row, op.heads)
-        operation = _clamped(
-            Operation(
-                tensor=op.y,
-                matrix=True,
-                length=length,
-                pitch=_pitch(length, groups, layout.columns),
-                groups=groups,
-                last_columns=last,
-                packed=layout.packed[op.y],
-                dynamic=True,
-                weight_base=head * length,
-                weight_group=q.features,
-                multiplier=op.multiplier << power if power >= 0 else op.multiplier >> -power,
-                shift=shift,
-                destination=Destination.SCORE,
-                odd=bool(y.features % layout.ways),
-            ),
-            y,
+        keys = token + 1 if op.causal else y.features
+        operation = _matrix(
+            model,
+            op,
+            layout,
+            outputs=keys,
+            length=length,
+            dynamic=True,
+            weight_base=head * length,
+            weight_group=q.features,
+            multiplier=_power(layout, op, op.multiplier),
         )
-        reads = (Read(tensor=op.q, row=token), Read(tensor=op.k, whole=True))
         rows.append(
             Row(
                 operation=operation,
                 tensor=op.y,
                 row=row,
                 first=0,
-                features=y.features,
-                reads=reads,
+                features=keys,
+                reads=(Read(tensor=op.q, row=token), Read(tensor=op.k, rows=keys)),
             )
         )
     return Lowered(stages=[Stage(name=op.y, rank=rank, rows=tuple(rows))])
@@ -214,79 +217,53 @@ def _pieces(layout: Layout, first: int, features: int) -> list[tuple[int, int]]:
 def _attend(model: ir.IntegerModel, op: ir.Attend, layout: Layout, rank: int) -> Lowered:
     v, y = model.tensors[op.v], model.tensors[op.y]
     size, slots = v.features // op.heads, layout.dynamic_slots
-    per_column = 2 if layout.packed[op.y] else 1
-    _, shift = _scaled(layout, op.y, op.shift)
     rows = []
-    for token in range(y.rows):
-        for head in range(op.heads):
-            pieces = _pieces(layout, head * size, size)
-            for first, count in pieces:
-                groups = -(-count // slots)
-                skip = first % slots // per_column
-                begins, completes = first == 0, first + count == y.features
-                operation = _clamped(
-                    Operation(
-                        tensor=op.y,
-                        matrix=True,
-                        source=Source.SCORE,
-                        length=v.rows,
-                        pitch=_pitch(v.rows, groups, layout.columns),
-                        groups=groups,
-                        last_columns=skip + -(-(count - (groups - 1) * slots) // per_column),
-                        skip=skip,
-                        packed=layout.packed[op.y],
-                        dynamic=True,
-                        weight_base=first // slots,
-                        weight_step=-(-v.features // slots),
-                        weight_group=1,
-                        factor=Factor.RECIPROCAL,
-                        shift=shift,
-                        destination=layout.destination[op.y],
-                        odd=bool(count % layout.ways),
-                    ),
-                    y,
+    for row in range(y.rows * op.heads):
+        token, head = divmod(row, op.heads)
+        keys = token + 1 if op.causal else v.rows
+        for first, count in _pieces(layout, head * size, size):
+            operation = _matrix(
+                model,
+                op,
+                layout,
+                outputs=count,
+                length=keys,
+                skip=first % slots // layout.per_column(op.y),
+                source=Source.SCORE,
+                dynamic=True,
+                weight_base=first // slots,
+                weight_step=-(-v.features // slots),
+                weight_group=1,
+                factor=Factor.RECIPROCAL,
+            )
+            rows.append(
+                Row(
+                    operation=operation,
+                    tensor=op.y,
+                    row=token,
+                    first=first,
+                    features=count,
+                    begins=first == 0,
+                    completes=first + count == y.features,
+                    reads=(Read(tensor=op.scores, row=row), Read(tensor=op.v, rows=keys)),
                 )
-                rows.append(
-                    Row(
-                        operation=operation,
-                        tensor=op.y,
-                        row=token,
-                        first=first,
-                        features=count,
-                        begins=begins,
-                        completes=completes,
-                        reads=(
-                            Read(tensor=op.scores, row=token * op.heads + head),
-                            Read(tensor=op.v, whole=True),
-                        ),
-                    )
-                )
+            )
     return Lowered(stages=[Stage(name=op.y, rank=rank, rows=tuple(rows))])
 
 
 def _pool(model: ir.IntegerModel, op: ir.Pool, layout: Layout, rank: int) -> Lowered:
     x, y = model.tensors[op.x], model.tensors[op.y]
-    groups, last = _columns(layout, op.y, y.features)
-    power, shift = _scaled(layout, op.y, op.shift)
-    operation = _clamped(
-        Operation(
-            tensor=op.y,
-            matrix=True,
-            source=Source.ONE,
-            length=x.rows,
-            pitch=_pitch(x.rows, groups, layout.columns),
-            groups=groups,
-            last_columns=last,
-            packed=layout.packed[op.y],
-            dynamic=True,
-            weight_step=-(-x.features // layout.dynamic_slots),
-            weight_group=1,
-            multiplier=op.multiplier << power if power >= 0 else op.multiplier >> -power,
-            shift=shift,
-            destination=layout.destination[op.y],
-            odd=bool(y.features % layout.ways),
-        ),
-        y,
+    operation = _matrix(
+        model,
+        op,
+        layout,
+        outputs=y.features,
+        length=x.rows,
+        source=Source.ONE,
+        dynamic=True,
+        weight_step=-(-x.features // layout.dynamic_slots),
+        weight_group=1,
+        multiplier=_power(layout, op, op.multiplier),
     )
     row = Row(
         operation=operation,
@@ -294,7 +271,7 @@ def _pool(model: ir.IntegerModel, op: ir.Pool, layout: Layout, rank: int) -> Low
         row=0,
         first=0,
         features=y.features,
-        reads=(Read(tensor=op.x, whole=True),),
+        reads=(Read(tensor=op.x, rows=x.rows),),
     )
     return Lowered(stages=[Stage(name=op.y, rank=rank, rows=(row,))])
 
@@ -303,26 +280,19 @@ def _norm(
     model: ir.IntegerModel, op: ir.Affine | ir.LayerNorm, layout: Layout, rank: int
 ) -> Lowered:
     y = model.tensors[op.y]
-    power, shift = _scaled(layout, op.y, op.shift)
     if isinstance(op, ir.Affine):
-        values, factors = op.offset, _power(op.multiplier, power)
-        offset_shift, factor = op.offset_shift + power, Factor.PARAMETER
+        values, factors = op.offset, _power(layout, op, op.multiplier)
+        offset_shift, factor = op.offset_shift, Factor.PARAMETER
     else:
-        values, factors = op.beta, _power(op.gamma, power)
-        offset_shift, factor = op.beta_shift + power, Factor.NORM
-    operation = _clamped(
-        Operation(
-            tensor=op.y,
-            slots=layout.words(y.features),
-            factor=factor,
-            shift=shift,
-            addend=Addend.PARAMETER,
-            addend_shift=offset_shift,
-            destination=layout.destination[op.y],
-            normalize=isinstance(op, ir.LayerNorm),
-            odd=bool(y.features % layout.ways),
-        ),
-        y,
+        values, factors = op.beta, _power(layout, op, op.gamma)
+        offset_shift, factor = op.beta_shift, Factor.NORM
+    operation = Operation(
+        **_result(model, op, layout, y.features),
+        slots=layout.words(y.features),
+        factor=factor,
+        addend=Addend.PARAMETER,
+        addend_shift=offset_shift + layout.shifts[op.y] - op.shift,
+        normalize=isinstance(op, ir.LayerNorm),
     )
     rows = tuple(
         Row(

@@ -47,8 +47,21 @@ def _destinations(model: ir.IntegerModel) -> dict[str, Destination]:
     return found
 
 
+def _beside(model: ir.IntegerModel) -> set[str]:
+    """Tensors that do not depend on the first layer: a decoder's, before it meets the encoder."""
+    first = next(op for op in model.operations if isinstance(op, ir.Linear))
+    after = {first.y}
+    for op in model.operations:
+        if after.intersection(op.reads):
+            after.add(op.y)
+    return {op.y for op in model.operations} - after
+
+
 def _ranks(model: ir.IntegerModel) -> list[int]:
-    """Priority of each operation: downstream first, but keys and values before queries."""
+    """Priority of each operation: downstream first, but keys and values before queries.
+
+    What runs beside the main path has none, and fills its gaps.
+    """
     names = [op.y for op in model.operations]
     ranks = list(range(len(names)))
     for op in model.operations:
@@ -56,7 +69,10 @@ def _ranks(model: ir.IntegerModel) -> list[int]:
             first = min(names.index(op.k), names.index(op.q))
             ranks[names.index(op.k)] = first + 2
             ranks[names.index(op.q)] = first
-    return ranks
+    beside = _beside(model)
+    return [
+        rank - len(names) * (name in beside) for name, rank in zip(names, ranks, strict=True)
+    ]
 
 
 def _last_channel(model: ir.IntegerModel) -> int:
@@ -142,7 +158,7 @@ def _stores(
         ),
         StoreSpec(
             name="output",
-            depth=-(-model.output.features // ways),
+            depth=model.output.rows * -(-model.output.features // ways),
             width=ways * model.output.bits,
             granule=model.output.bits if mixed else 0,
             asynchronous=True,
@@ -188,18 +204,17 @@ def lower(
         columns=geometry.columns,
         ways=geometry.ways,
         vector_delay=geometry.vector_delay,
-        rows_of={name: spec.rows for name, spec in model.tensors.items()},
     )
     addresses, depths = assign_addresses(model, timeline, layout, geometry)
     weights, bases = weight_words(lowered, layout, geometry)
     parameters, parameter_bases, parameter_bits = parameter_words(lowered, geometry)
-    encoder = Encoder(model, layout, geometry, addresses, bases, parameter_bases)
+    position, places, position_bits = position_words(model, geometry)
+    encoder = Encoder(model, layout, geometry, addresses | places, bases, parameter_bases)
     program = encoder.program(timeline)
     result_bits, value_bits, factor_bits = value_widths(model, geometry, program)
     geometry = replace(
         geometry, result_bits=result_bits, value_bits=value_bits, factor_bits=factor_bits
     )
-    position, position_bits = position_words(model, geometry)
     images = {
         "program": program.words(),
         "weights": weights,

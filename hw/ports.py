@@ -72,7 +72,7 @@ class InputPort(wiring.Component):
 
 
 class OutputPort(wiring.Component):
-    """Queues a whole result and hands it out, one element a cycle.
+    """Queues a whole result, ``rows`` of ``features``, and hands it out, one element a cycle.
 
     A result written in cycle t is offered from t + 1.
 
@@ -81,8 +81,10 @@ class OutputPort(wiring.Component):
     i_word, i_valid : ``ways`` elements. o : results. o_empty : all have been taken.
     """
 
-    def __init__(self, *, features: int, bits: int, ways: int, placement: str = "distributed"):
-        self._features, self._bits, self._ways = features, bits, ways
+    def __init__(
+        self, *, features: int, bits: int, ways: int, rows: int = 1, placement: str = "distributed"
+    ):
+        self._features, self._bits, self._ways, self._rows = features, bits, ways, rows
         self._attributes = placement_attributes(placement, rom=False)
         super().__init__(
             {
@@ -96,7 +98,8 @@ class OutputPort(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         bits, ways = self._bits, self._ways
-        depth = 1 << (-(-self._features // ways) - 1).bit_length() if self._features > ways else 2
+        words = self._rows * -(-self._features // ways)
+        depth = max(2, 1 << (words - 1).bit_length())
         m.submodules.mem = mem = memory.Memory(
             shape=bits * ways, depth=depth, init=[], attrs=self._attributes
         )

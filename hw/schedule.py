@@ -19,16 +19,21 @@ __all__ = ["Event", "Read", "Row", "Schedule", "Stage", "schedule"]
 
 @dataclass(frozen=True, kw_only=True)
 class Read:
-    """A row of a tensor that is read.
+    """What is read of a tensor: its row ``row``, or its first ``rows`` rows.
 
-    The engine reads one element a cycle from its first address on; with ``post``, the
-    post-processor reads as its slots pass; ``whole`` is the entire tensor at any time (keys).
+    The engine reads a row's elements one a cycle from its first address on; with ``post``, the
+    post-processor reads them as its slots pass. Several ``rows`` are read at any time (keys).
     """
 
     tensor: str
     row: int = 0
-    whole: bool = False
+    rows: int = 0
     post: bool = False
+
+    @property
+    def numbers(self) -> range:
+        """The rows that are read."""
+        return range(self.rows) if self.rows else range(self.row, self.row + 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +99,8 @@ class _Tensor:
 
 
 class _Timeline:
-    def __init__(self, columns: int, ways: int, vector_delay: int, rows_of: dict[str, int]):
+    def __init__(self, columns: int, ways: int, vector_delay: int):
         self.columns, self.ways, self.vector_delay = columns, ways, vector_delay
-        self.rows_of = rows_of
         self.tensors: dict[str, _Tensor] = {}
         self.post_busy: list[tuple[int, int]] = []
         self.engine_free = self.next_issue = 0
@@ -105,6 +109,7 @@ class _Timeline:
         self.statistics: list[tuple[str, int]] = []
         self.key_free = 0
         self.score_free = 0
+        self.arrived = 0
 
     def slots(self, row: Row) -> np.ndarray:
         """Slot of each result relative to issue (the accumulator's cycle), one per feature."""
@@ -168,8 +173,8 @@ class _Timeline:
 
     def data_bound(self, op: Operation, read: Read, slots: np.ndarray) -> int:
         tensor = self.tensors[read.tensor]
-        if read.whole:
-            return max(int(ready.max()) for ready in tensor.ready.values()) - timing.ADDRESS
+        if read.rows:
+            return max(int(tensor.ready[n].max()) for n in read.numbers) - timing.ADDRESS
         ready = tensor.ready[read.row]
         if not read.post:
             return int((ready - np.arange(len(ready))).max()) - timing.ADDRESS
@@ -182,12 +187,7 @@ class _Timeline:
         """Whether everything the row reads has been issued."""
         for read in row.reads:
             tensor = self.tensors.get(read.tensor)
-            if tensor is None:
-                return False
-            if read.whole:
-                if len(tensor.complete) < self.rows_of[read.tensor]:
-                    return False
-            elif read.row not in tensor.complete:
+            if tensor is None or not tensor.complete.issuperset(read.numbers):
                 return False
         op = row.operation
         if op.statistics and len(self.statistics) >= timing.STATISTICS_QUEUE:
@@ -203,8 +203,10 @@ class _Timeline:
         windows = self.windows(row, issue)
         self.next_issue = issue + timing.MIN_ISSUE
         if op.matrix:
-            if op.wait_input or op.wait_output:
+            # it waits for what has not been waited for before
+            if row.needed_inputs > self.arrived or op.wait_output:
                 self.stall_guard = max(self.stall_guard, self.drain_end)
+            self.arrived = max(self.arrived, row.needed_inputs)
             length = (op.groups - 1) * op.pitch + op.length
             self.engine_free = issue + length
             event.engine_last = issue + timing.ADDRESS + length
@@ -244,10 +246,10 @@ class _Timeline:
 
 
 def schedule(
-    stages: Sequence[Stage], *, columns: int, ways: int, vector_delay: int, rows_of: dict[str, int]
+    stages: Sequence[Stage], *, columns: int, ways: int, vector_delay: int
 ) -> Schedule:
     """Give every row of every stage its place and cycle; cycle 0 accepts the first input."""
-    line = _Timeline(columns, ways, vector_delay, rows_of)
+    line = _Timeline(columns, ways, vector_delay)
     result = Schedule()
     pending = {stage.name: list(stage.rows) for stage in stages}
     ranks = {stage.name: stage.rank for stage in stages}

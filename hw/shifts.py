@@ -21,9 +21,20 @@ def _divisible(values) -> int:
     return int(min((int(v) & -int(v)).bit_length() - 1 for v in np.unique(values)))
 
 
-def _interval(op: ir.Operation) -> tuple[int, int]:
+def _spare(model: ir.IntegerModel, op: ir.Attend) -> int:
+    """Power of two by which the reciprocal of the design's longest row exceeds this one's."""
+    own = model.tensors[op.v].rows
+    longest = max(model.tensors[o.v].rows for o in model.operations if isinstance(o, ir.Attend))
+    return numerics.reciprocal_headroom(longest) - numerics.reciprocal_headroom(own)
+
+
+def _interval(model: ir.IntegerModel, op: ir.Operation) -> tuple[int, int]:
     """Shifts that the operation can be brought to without a change in any result."""
-    if isinstance(op, (ir.Attend, ir.LayerNorm)):
+    if isinstance(op, ir.Attend):
+        # one unit makes all reciprocals, with the headroom of the longest row
+        shift = op.shift + _spare(model, op)
+        return shift, shift
+    if isinstance(op, ir.LayerNorm):
         return op.shift, op.shift
     if not isinstance(op, (ir.Linear, ir.Scores, ir.Pool, ir.Affine)):
         raise TypeError(f"An operation with a multiplier must be given, not {type(op).__name__}")
@@ -40,7 +51,7 @@ def _interval(op: ir.Operation) -> tuple[int, int]:
 def common_shifts(model: ir.IntegerModel) -> dict[str, int]:
     """The shift to use for each operation, by the tensor it writes."""
     intervals = {
-        op.y: _interval(op) for op in model.operations if not isinstance(op, ir.SubtractLast)
+        op.y: _interval(model, op) for op in model.operations if not isinstance(op, ir.SubtractLast)
     }
     chosen: dict[str, int] = {}
     point = None

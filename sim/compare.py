@@ -82,7 +82,8 @@ class Comparison:
     ):
         self.trace = Trace(design)
         self.samples = len(samples)
-        self.horizon = design.model.output.features
+        rows, features = design.model.output.shape
+        self.horizon = rows * features
         self.inputs = design.model.input.rows * design.model.input.features
         self.bits = design.geometry.activation_bits
         self.ways = design.geometry.ways
@@ -94,7 +95,12 @@ class Comparison:
         self._drains = _Sequence(self.trace.drain, self.ways)
         self._vectors = _Sequence(self.trace.vector, self.ways)
         self._outputs = _Sequence(
-            [(Place(tensor=output, row=0, feature=f),) for f in range(self.horizon)], 1
+            [
+                (Place(tensor=output, row=row, feature=feature),)
+                for row in range(rows)
+                for feature in range(features)
+            ],
+            1,
         )
         self._sequences = (self._operands, self._drains, self._vectors, self._outputs)
         self._chunks: dict[int, list[np.ndarray]] = {}

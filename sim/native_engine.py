@@ -78,7 +78,7 @@ def run_native(
     library = _load(build(accelerator, waves=vcd is not None, cache=cache, note=note))
     values = np.ascontiguousarray(samples.reshape(-1), dtype=np.int32)
     state = np.array(random.Random(seed).getstate()[1], dtype=np.uint32)
-    wanted = len(samples) * design.model.output.features
+    wanted = len(samples) * comparison.horizon
     limit = cycle_limit(design, len(samples), back_pressure)
 
     arrays = {name: np.empty(_WINDOW, dtype=kind) for name, kind in _ARRAYS.items()}

@@ -7,6 +7,7 @@ import numpy as np
 
 from bitformer.hw.design import Design
 from bitformer.hw.program import Source
+from bitformer.model.ir import Linear
 
 __all__ = ["Difference", "Place", "Trace"]
 
@@ -49,6 +50,7 @@ class Trace:
     def __init__(self, design: Design):
         self.design = design
         ways = design.geometry.ways
+        sources = {op.y: op for op in design.model.operations if isinstance(op, Linear)}
         self.drain: list[tuple[Place | None, ...]] = []
         self.vector: list[tuple[Place | None, ...]] = []
         self.operand: list[Place] = []
@@ -68,15 +70,16 @@ class Trace:
                 for start in range(0, len(padded), ways):
                     sequence.append(tuple(padded[start : start + ways]))
             if op.matrix and op.source is Source.INPUT:
-                self.operand += self._operands(design, row.row, op.length) * op.groups
+                start = sources[row.tensor].start + row.row * op.length
+                self.operand += self._operands(design, start, op.length) * op.groups
 
     @staticmethod
-    def _operands(design: Design, row: int, length: int) -> list[Place]:
+    def _operands(design: Design, start: int, length: int) -> list[Place]:
         tensor = "delta" if "delta" in design.model.tensors else "input"
         features = design.model.tensors[tensor].features
         return [
             Place(tensor=tensor, row=e // features, feature=e % features)
-            for e in range(row * length, (row + 1) * length)
+            for e in range(start, start + length)
         ]
 
     @property
