@@ -131,9 +131,7 @@ class Encoder:
         end = max(timeline.drained + timing.TAIL, events[-1].issue + timing.MIN_ISSUE)
         issues = [event.issue for event in events] + [end]
         # the last row that reads the input gives its place to the next window
-        released = max(
-            n for n, e in enumerate(events) if e.row.operation.source is Source.INPUT
-        )
+        released = max(n for n, e in enumerate(events) if e.row.operation.source is Source.INPUT)
         instructions = []
         for place, (event, following) in enumerate(zip(events, issues[1:], strict=True)):
             instructions.append(

@@ -70,9 +70,7 @@ def _ranks(model: ir.IntegerModel) -> list[int]:
             ranks[names.index(op.k)] = first + 2
             ranks[names.index(op.q)] = first
     beside = _beside(model)
-    return [
-        rank - len(names) * (name in beside) for name, rank in zip(names, ranks, strict=True)
-    ]
+    return [rank - len(names) * (name in beside) for name, rank in zip(names, ranks, strict=True)]
 
 
 def _last_channel(model: ir.IntegerModel) -> int:

@@ -245,9 +245,7 @@ class _Timeline:
             tensor.complete.add(row.row)
 
 
-def schedule(
-    stages: Sequence[Stage], *, columns: int, ways: int, vector_delay: int
-) -> Schedule:
+def schedule(stages: Sequence[Stage], *, columns: int, ways: int, vector_delay: int) -> Schedule:
     """Give every row of every stage its place and cycle; cycle 0 accepts the first input."""
     line = _Timeline(columns, ways, vector_delay)
     result = Schedule()

@@ -82,16 +82,19 @@ def test_nothing_is_taken_before_the_first_fetch(streams):
     assert ready == [0] * FETCH + [1, 1]
 
 
-def results_read(streams, results, *, ways, rate, packed=True, gap=0, seed=0):
-    """Write results a word at a time when the port is empty; return what the stream gives."""
+def results_read(streams, results, *, ways, rate, packed=True, gap=0, rows=1, seed=0):
+    """Write results a word at a time; return what the stream gives.
+
+    The port is empty when the first of every `rows` is written.
+    """
     features = len(results[0])
-    dut = OutputPort(features=features, bits=8, ways=ways)
+    dut = OutputPort(features=features, rows=rows, bits=8, ways=ways)
     hear, taken = streams.hear(dut.o, len(results) * features, rate, seed)
     first_offers = []
 
     async def write(ctx):
-        for row in results:
-            while not ctx.get(dut.o_empty):
+        for number, row in enumerate(results):
+            while number % rows == 0 and not ctx.get(dut.o_empty):
                 await ctx.tick()
             step = ways if packed else 1
             for start in range(0, features, step):
@@ -102,7 +105,7 @@ def results_read(streams, results, *, ways, rate, packed=True, gap=0, seed=0):
                 ctx.set(dut.i_valid, ((1 << len(part)) - 1) << place)
                 before = ctx.get(dut.o.valid)
                 await ctx.tick()
-                if start == 0:
+                if start == 0 and number % rows == 0:
                     first_offers.append((before, ctx.get(dut.o.valid)))
                 ctx.set(dut.i_valid, 0)
                 ctx.set(dut.i_word, (1 << 8 * ways) - 1)
@@ -112,7 +115,7 @@ def results_read(streams, results, *, ways, rate, packed=True, gap=0, seed=0):
     streams.run(dut, hear, background=[write])
     # offered OUTPUT = 1 cycle after it was written
     assert OUTPUT == 1
-    assert first_offers == [(0, 1)] * len(results)
+    assert first_offers == [(0, 1)] * (len(results) // rows)
     return [taken[n : n + features] for n in range(0, len(taken), features)]
 
 
@@ -123,6 +126,20 @@ def results_read(streams, results, *, ways, rate, packed=True, gap=0, seed=0):
 def test_results_are_handed_out_in_order(streams, rate, gap, ways, packed, features):
     results = [[(91 * (r * features + f)) % 256 - 128 for f in range(features)] for r in range(4)]
     found = results_read(streams, results, ways=ways, rate=rate, packed=packed, gap=gap)
+    assert found == results
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize(("ways", "packed"), [(1, True), (2, True), (2, False)])
+@pytest.mark.parametrize("features", [1, 2, 3, 4])
+@pytest.mark.parametrize("rows", [2, 3, 6])
+def test_results_of_several_rows_have_their_place(streams, rate, ways, packed, features, rows):
+    """All of them at once, however slowly they are taken."""
+    count = 3 * rows
+    results = [
+        [(91 * (r * features + f)) % 256 - 128 for f in range(features)] for r in range(count)
+    ]
+    found = results_read(streams, results, ways=ways, rate=rate, packed=packed, rows=rows)
     assert found == results
 
 

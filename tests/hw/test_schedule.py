@@ -14,7 +14,7 @@ from bitformer.hw.layers import Layout
 from bitformer.hw.lower import _destinations, lower
 from bitformer.hw.packing import MATRIX, PORT_BITS, choose_packing
 from bitformer.hw.pipeline import signed_value
-from bitformer.hw.program import Destination, Instruction, Operation, Program
+from bitformer.hw.program import Destination, Instruction, Operation, Program, Source
 from bitformer.hw.shifts import common_shifts
 from bitformer.model import ir, numerics, reference
 from bitformer.model.config import TransformerConfig
@@ -32,18 +32,22 @@ def models(draw):
     heads = draw(st.sampled_from([1, 2, 4]))
     patch = draw(st.sampled_from([1, 2, 3]))
     inputs = draw(st.sampled_from([1, 3]))
+    tokens = draw(st.integers(1, 7))
+    decoder_layers = draw(st.sampled_from([0, 0, 1, 2]))
+    decoded = patch * draw(st.integers(1, tokens))
     config = TransformerConfig(
         name="random",
-        window=patch * draw(st.integers(1, 7)),
+        window=patch * tokens,
         inputs=inputs,
-        horizon=draw(st.integers(1, 5)),
+        horizon=decoded if decoder_layers else draw(st.integers(1, 5)),
+        decoder_layers=decoder_layers,
         patch=patch,
         d_model=heads * draw(st.integers(1, 4)) * draw(st.sampled_from([1, 2])),
         layers=draw(st.integers(1, 2)),
         heads=heads,
         ffn=draw(st.integers(1, 12)),
         norm=draw(st.sampled_from(["layer", "batch"])),
-        pooling=draw(st.sampled_from(["mean", "flatten"])),
+        pooling="flatten" if decoder_layers else draw(st.sampled_from(["mean", "flatten"])),
         subtract_last=draw(st.booleans()),
         target_channel=draw(st.integers(0, inputs - 1)),
         default=draw(PRECISIONS),
@@ -111,25 +115,24 @@ def check_reads(design):
     for event in design.schedule.events:
         row, op = event.row, event.row.operation
         for read in row.reads:
-            rows = range(design.model.tensors[read.tensor].rows) if read.whole else [read.row]
             features = design.model.tensors[read.tensor].features
-            for number, feature in itertools.product(rows, range(features)):
-                written = ready[read.tensor, number, feature]
+            for number, feature in itertools.product(read.numbers, range(features)):
                 if read.post:
                     place = feature - row.first
                     if not 0 <= place < row.features:
                         continue
                     back = timing.POST + (0 if op.matrix else design.geometry.vector_delay)
                     used = int(event.writes[place]) - back
-                elif read.whole:
+                elif read.rows:
                     used = event.issue + timing.ADDRESS
                 else:
                     # a head reads its own part, the first element of it in the first cycle
-                    place = feature - (row.row * op.length % features)
+                    scores = op.destination is Destination.SCORE
+                    place = feature - (row.row * op.length % features if scores else 0)
                     if not 0 <= place < op.length:
                         continue
                     used = event.issue + timing.ADDRESS + place
-                assert used >= written + timing.WRITTEN
+                assert used >= ready[read.tensor, number, feature] + timing.WRITTEN
         for place, cycle in enumerate(event.writes):
             ready[row.tensor, row.row, row.first + place] = int(cycle)
 
@@ -146,6 +149,7 @@ def check_every_element_is_written_once(design):
         if not isinstance(op, ir.SubtractLast)
         for row in range(design.model.tensors[op.y].rows)
         for feature in range(design.model.tensors[op.y].features)
+        if not (isinstance(op, ir.Scores) and op.causal and feature > row // op.heads)
     }
     assert len(written) == len(set(written))
     assert {*written} == wanted
@@ -169,8 +173,7 @@ def check_memory(design):
     for event in design.schedule.events:
         row = event.row
         for read in row.reads:
-            rows = range(model.tensors[read.tensor].rows) if read.whole else [read.row]
-            for number in rows:
+            for number in read.numbers:
                 for place in words_of(design, layout, addresses, read.tensor, number):
                     # (store, word, slot): who wrote it last, in the order of issue
                     assert held[place] == (read.tensor, number)
@@ -223,7 +226,32 @@ def check_packing(design):
                 assert geometry.pack_shift + geometry.half_bits <= PORT_BITS
 
 
+def check_ends(design):
+    """The last row that reads the input releases it; the first result waits for room."""
+    operations = [design.program.operations[i.op] for i in design.program.instructions]
+    reads = [place for place, op in enumerate(operations) if op.source is Source.INPUT]
+    assert [p for p, op in enumerate(operations) if op.release_input] == reads[-1:]
+    assert all(operations[place].wait_input for place in reads)
+    results = [p for p, op in enumerate(operations) if op.destination is Destination.OUTPUT]
+    assert [p for p, op in enumerate(operations) if op.wait_output] == results[:1]
+    rows = [design.program.instructions[place].row for place in results]
+    assert rows == [*range(design.model.output.rows)]
+
+
+def check_products(design):
+    """Masked products are not made: those that are, are the model's."""
+    pools = {op.y for op in design.model.operations if isinstance(op, ir.Pool)}
+    made = sum(
+        event.row.features * event.row.operation.length
+        for event in design.schedule.events
+        if event.row.operation.matrix and event.row.tensor not in pools
+    )
+    assert made == design.model.config.macs
+
+
 CHECKS = [
+    check_ends,
+    check_products,
     check_timetable,
     check_post_processor,
     check_engine,
@@ -286,6 +314,7 @@ def test_common_shifts_leave_every_result_as_it_is(model):
     """Requantization with the shift that lowering chooses, on the operands of a real run."""
     shifts = common_shifts(model)
     rng = np.random.default_rng(0)
+    scores = [op for op in model.operations if isinstance(op, ir.Scores)]
     for op in model.operations:
         if isinstance(op, ir.SubtractLast):
             assert op.y not in shifts
@@ -300,12 +329,25 @@ def test_common_shifts_leave_every_result_as_it_is(model):
         addend = r << shift
         if isinstance(op, (ir.Scores, ir.Pool)) or (isinstance(op, ir.Linear) and not op.residual):
             addend = r * 0
-        if isinstance(op, (ir.Attend, ir.LayerNorm)):
+        limits = (-(2**30), 2**30)
+        if isinstance(op, ir.Attend):
+            # the one unit for reciprocals has the headroom of the longest row of keys
+            own = model.tensors[op.v].rows
+            longest = max(model.tensors[o.y].features for o in scores)
+            total = rng.integers(255, 255 * own + 1, 200)
+            before = numerics.requantize(
+                u, numerics.reciprocal(total, own), 0, op.shift, 0, *limits
+            )
+            after = numerics.requantize(
+                u, numerics.reciprocal(total, longest), 0, shifts[op.y], 0, *limits
+            )
+            assert np.array_equal(before, after)
+            continue
+        if isinstance(op, ir.LayerNorm):
             assert power == 0
             continue
         scaled = int(multiplier) << power if power >= 0 else int(multiplier) >> -power
         moved = addend << power if power >= 0 else addend >> -power
-        limits = (-(2**30), 2**30)
         before = numerics.requantize(u, int(multiplier), addend, op.shift, 0, *limits)
         after = numerics.requantize(u, scaled, moved, shifts[op.y], 0, *limits)
         assert np.array_equal(before, after)
@@ -322,7 +364,8 @@ def test_bounds_hold_for_the_sums_of_a_run(model):
     values = reference.run(model, x)
     for op in model.operations:
         if isinstance(op, ir.Linear):
-            rows = values[op.x].reshape(len(x), model.tensors[op.y].rows, -1)
+            flat = values[op.x].reshape(len(x), -1)[:, op.start :]
+            rows = flat.reshape(len(x), model.tensors[op.y].rows, -1)
             dot = rows @ op.weight.T
             bound = accumulator_bound(model, op)
             assert np.abs(dot).max() <= bound.dot

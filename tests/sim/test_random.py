@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
-from bitformer.model.precision import COMPONENTS, Precision
+from bitformer.model.precision import COMPONENTS, DECODER_COMPONENTS, Precision
 
 PRECISIONS = st.builds(
     Precision,
@@ -17,27 +17,31 @@ PRECISIONS = st.builds(
 
 
 @st.composite
-def configs(draw):
+def configs(draw, decoder=False):
     heads = draw(st.sampled_from([1, 2, 4]))
     patch = draw(st.sampled_from([1, 1, 2, 3]))
     inputs = draw(st.sampled_from([1, 1, 3, 7]))
     norm = draw(st.sampled_from(["layer", "batch"]))
-    precision = draw(st.dictionaries(st.sampled_from(COMPONENTS), PRECISIONS, max_size=3))
+    tokens = draw(st.integers(1, 5))
+    decoded = patch * draw(st.integers(1, tokens))
+    components = COMPONENTS + (DECODER_COMPONENTS if decoder else ())
+    precision = draw(st.dictionaries(st.sampled_from(components), PRECISIONS, max_size=3))
     if norm == "layer":
-        # one LayerNorm unit serves both norms
-        precision = {k: v for k, v in precision.items() if not k.startswith("Add") or k == "AddPE"}
+        # one LayerNorm unit serves all norms
+        precision = {k: v for k, v in precision.items() if "Add" not in k or k.endswith("PE")}
     return TransformerConfig(
         name="random",
-        window=patch * draw(st.integers(1, 5)),
+        window=patch * tokens,
         inputs=inputs,
-        horizon=draw(st.integers(1, 5)),
+        horizon=decoded if decoder else draw(st.integers(1, 5)),
+        decoder_layers=draw(st.sampled_from([1, 1, 2])) if decoder else 0,
         patch=patch,
         d_model=heads * draw(st.integers(1, 3)),
         layers=draw(st.sampled_from([1, 1, 2])),
         heads=heads,
         ffn=draw(st.integers(1, 9)),
         norm=norm,
-        pooling=draw(st.sampled_from(["mean", "flatten"])),
+        pooling="flatten" if decoder else draw(st.sampled_from(["mean", "flatten"])),
         subtract_last=draw(st.booleans()),
         target_channel=draw(st.integers(0, inputs - 1)),
         input_bits=draw(st.sampled_from([4, 8, 10, 12])),
@@ -59,7 +63,6 @@ def several(count):
 
 
 CASES = {
-    "config": configs(),
     "seed": st.integers(0, 100),
     "lanes": st.sampled_from([None, 1, 2, 3, 4, 5, 6, 8, 16, 32]),
     "pack": st.booleans(),
@@ -79,13 +82,26 @@ def check(run, inputs_of, *, config, seed, lanes, pack, back_pressure, kind):
 
 
 @several(5)
-@given(**CASES)
+@given(config=configs(), **CASES)
 def test_any_model_is_exact(run, inputs_of, **case):
+    check(run, inputs_of, **case)
+
+
+@several(4)
+@given(config=configs(decoder=True), **CASES)
+def test_any_decoder_is_exact(run, inputs_of, **case):
     check(run, inputs_of, **case)
 
 
 @pytest.mark.slow
 @several(150)
-@given(**CASES)
+@given(config=configs(), **CASES)
 def test_many_models_are_exact(run, inputs_of, **case):
+    check(run, inputs_of, **case)
+
+
+@pytest.mark.slow
+@several(150)
+@given(config=configs(decoder=True), **CASES)
+def test_many_decoders_are_exact(run, inputs_of, **case):
     check(run, inputs_of, **case)
