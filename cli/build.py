@@ -123,7 +123,9 @@ def command(
 
         try:
             bitstream = run_vivado(plan)
-            report.line(f"Bitstream: {bitstream}; read the timing report beside it")
+            report.line(
+                f"Bitstream: {bitstream}; 'bitformer report {plan}' says whether it is good"
+            )
         except UserError as error:
             problem = error
     report.data(

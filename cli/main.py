@@ -34,14 +34,17 @@ SECTIONS = {
         "synthesize": "LUTs, memories, DSPs and logic depth on a part, measured with Yosys.",
         "elaborate": "Write the accelerator as Verilog.",
         "build": "Make a board's complete Vivado project, and run it if Vivado is here.",
+        "report": "What Vivado's reports say of a build, and whether it is good; energy.",
         "boards": "List the boards.",
     },
 }
+#: Modules that are not called like their command.
+MODULES = {"report": "build_report"}
 COMMANDS = {name: text for section in SECTIONS.values() for name, text in section.items()}
 
 
 class CommandLine(click.Group):
-    """A group whose subcommands live in modules of the same name, as ``command``."""
+    """A group whose subcommands live in modules, of the same name as a rule, as ``command``."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -49,7 +52,7 @@ class CommandLine(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        return importlib.import_module(f"bitformer.cli.{cmd_name}").command
+        return importlib.import_module(f"bitformer.cli.{MODULES.get(cmd_name, cmd_name)}").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, COMMANDS))

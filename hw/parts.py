@@ -21,6 +21,8 @@ class Part:
         Block RAMs of 18 Kb; two adjacent ones make a RAMB36.
     dsps : int
         DSP48E1 slices.
+    bitstream_bits : int
+        The length of an uncompressed bitstream (UG470, table 1-1).
     static_w : float or None
         Static power in watts as Vivado reports it (typical process, 25 °C ambient), or ``None``
         where no report was read.
@@ -40,11 +42,12 @@ class Part:
     lutram_luts: int
     ramb18: int
     dsps: int
+    bitstream_bits: int
     static_w: float | None
     verified: bool
 
     def __post_init__(self):
-        for field in ("luts", "ffs", "lutram_luts", "ramb18", "dsps"):
+        for field in ("luts", "ffs", "lutram_luts", "ramb18", "dsps", "bitstream_bits"):
             if getattr(self, field) < 1:
                 raise ValueError(
                     f"Part {self.name}: {field} must be positive, not {getattr(self, field)}"
@@ -58,7 +61,7 @@ class Part:
             raise ValueError(f"Part {self.name}: static_w must be positive, not {self.static_w}")
 
 
-def _part(name, luts, ffs, lutram_luts, ramb18, dsps, static_w, verified):
+def _part(name, luts, ffs, lutram_luts, ramb18, dsps, bitstream_bits, static_w, verified):
     return Part(
         name=name,
         luts=luts,
@@ -66,6 +69,7 @@ def _part(name, luts, ffs, lutram_luts, ramb18, dsps, static_w, verified):
         lutram_luts=lutram_luts,
         ramb18=ramb18,
         dsps=dsps,
+        bitstream_bits=bitstream_bits,
         static_w=static_w,
         verified=verified,
     )
@@ -75,12 +79,12 @@ def _part(name, luts, ffs, lutram_luts, ramb18, dsps, static_w, verified):
 PARTS: dict[str, Part] = {
     part.name: part
     for part in (
-        #     name        luts    ffs  lutram ramb18 dsps  static  verified
-        _part("xc7s6", 3_752, 7_504, 1_120, 10, 10, None, False),
-        _part("xc7s15", 8_000, 16_000, 2_400, 20, 20, 0.020, True),
-        _part("xc7s25", 14_600, 29_200, 5_000, 90, 80, 0.064, True),
-        _part("xc7s50", 32_600, 65_200, 9_600, 150, 120, 0.072, True),
-        _part("xc7s75", 48_000, 96_000, 13_312, 180, 140, None, False),
-        _part("xc7s100", 64_000, 128_000, 17_600, 240, 160, None, False),
+        #     name        luts    ffs  lutram ramb18 dsps    bitstream  static  verified
+        _part("xc7s6", 3_752, 7_504, 1_120, 10, 10, 4_310_752, None, False),
+        _part("xc7s15", 8_000, 16_000, 2_400, 20, 20, 4_310_752, 0.020, True),
+        _part("xc7s25", 14_600, 29_200, 5_000, 90, 80, 9_934_432, 0.064, True),
+        _part("xc7s50", 32_600, 65_200, 9_600, 150, 120, 17_536_096, 0.072, True),
+        _part("xc7s75", 48_000, 96_000, 13_312, 180, 140, 29_494_496, None, False),
+        _part("xc7s100", 64_000, 128_000, 17_600, 240, 160, 29_494_496, None, False),
     )
 }

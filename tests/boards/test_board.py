@@ -166,6 +166,7 @@ def test_parts():
         lutram_luts=2_400,
         ramb18=20,
         dsps=20,
+        bitstream_bits=4_310_752,
         static_w=0.020,
         verified=True,
     )

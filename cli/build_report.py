@@ -1,0 +1,161 @@
+"""``bitformer report``: what the tools say of a build, and whether it is good."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bitformer.model.errors import UserError
+
+from .options import PATH
+from .report import Report, json_option
+
+if TYPE_CHECKING:
+    from bitformer.boards.build_report import BuildReport
+    from bitformer.boards.energy import Energy
+
+__all__ = ["command"]
+
+
+def _show(report: Report, found: "BuildReport") -> None:
+    name = found.facts.get("name", found.directory.name)
+    report.line(f"{name}: {found.device or 'part unknown'}, by {found.tool or 'open tools'}")
+    rows: list[tuple[object, ...] | None] = []
+    uses = found.utilization.uses.values() if found.utilization is not None else ()
+    rows += [(use.resource, use.used, f"of {use.available}") for use in uses]
+    if found.yosys is not None:
+        rows += [
+            (f"{name}, by Yosys", count, "")
+            for name, count in (
+                ("LUT", found.yosys.luts),
+                ("LUT as memory", found.yosys.luts_as_memory),
+                ("FF", found.yosys.ffs),
+                ("RAMB18", found.yosys.ramb18),
+                ("DSP", found.yosys.dsps),
+            )
+        ]
+    if found.timing is not None:
+        rows.append(None)
+        for kind, slack in found.timing.slack_ns.items():
+            rows.append((f"{kind} slack", "NA" if slack is None else f"{slack:.3f}", "ns"))
+        fmax = found.timing.fmax_mhz(found.facts.get("clock_hz"))
+        rows.append(("fastest clock", "NA" if fmax is None else f"{fmax:.1f}", "MHz"))
+    if found.nextpnr is not None:
+        rows.append(None)
+        for clock, mhz in found.nextpnr.reached_mhz.items():
+            rows.append((f"clock {clock}, by nextpnr", f"{mhz:.1f}", "MHz"))
+    if (power := found.power) is not None:
+        rows.append(None)
+        rows += [
+            ("power", f"{power.total_w:.3f}", "W"),
+            ("of it static", f"{power.static_w:.3f}", "W"),
+            ("confidence", power.confidence or "hidden", ""),
+            ("activity", power.activity or "guessed", power.matched or ""),
+            ("process, grade", f"{power.process or '?'}, {power.grade or '?'}", ""),
+        ]
+    report.table(("report", "value", ""), rows)
+
+
+def _show_energy(report: Report, energy: "Energy", configuration_w: float) -> None:
+    off = energy.day.off_j
+    report.table(
+        ("energy", "value", ""),
+        (
+            ("one forecast", f"{energy.inference_j * 1e6:.3f}", "µJ"),
+            ("its time", f"{energy.seconds * 1e6:.2f}", "µs"),
+            ("one configuration", f"{energy.configuration_j * 1e6:.1f}", "µJ"),
+            ("its time", f"{energy.configuration_s * 1e3:.2f}", "ms"),
+            None,
+            (f"a day of {energy.day.forecasts}, idle in between", f"{energy.day.idle_j:.3f}", "J"),
+            ("the same, off in between", "no time" if off is None else f"{off:.3f}", "J"),
+            ("off is better above", f"{energy.break_even_s * 1e3:.1f}", "ms between two"),
+        ),
+    )
+    report.line(
+        f"Assumed: {configuration_w:g} W while configuring, at the nominal rate;"
+        f" {energy.idle_w:.3f} W idle, static and clock; nothing when off. The board's regulators,"
+        " flash and host are not in it."
+    )
+
+
+@click.command("report")
+@click.argument("directory", type=PATH, metavar="DIR")
+@click.option("--cycles", type=click.IntRange(1), metavar="N", help="Of a forecast [the build's].")
+@click.option(
+    "--clock",
+    "clock_mhz",
+    type=click.FloatRange(0, min_open=True),
+    metavar="MHZ",
+    help="The design's clock [the build's].",
+)
+@click.option(
+    "--per-day",
+    type=click.IntRange(1),
+    default=1440,
+    show_default=True,
+    metavar="N",
+    help="Forecasts in a day.",
+)
+@click.option(
+    "--config-power",
+    type=click.FloatRange(0, min_open=True),
+    default=0.1,
+    show_default=True,
+    metavar="W",
+    help="Power while the FPGA is configured: no report has it.",
+)
+@json_option
+def command(
+    directory: Path,
+    cycles: int | None,
+    clock_mhz: float | None,
+    per_day: int,
+    config_power: float,
+    report: Report,
+) -> None:
+    """Read the reports in DIR, and say whether they call the design good: exit code 0, or else 1.
+
+    DIR is what 'bitformer build' wrote, after Vivado or the open tools have run there, or any
+    folder with Vivado's utilization, timing and power reports (2018.2 to 2025.1). A design is good
+    when it fits, setup, hold and pulse width are constrained and met, every port is constrained,
+    and the confidence in the power report is not low. Energy is reported power times simulated
+    cycles.
+
+    \b
+    bitformer report build/mine
+    bitformer report build/mine --per-day 96 --config-power 0.08
+    """
+    from bitformer.boards.build_report import energy_of, read_build
+
+    found = read_build(directory)
+    try:
+        energy = energy_of(
+            found,
+            forecasts=per_day,
+            cycles=cycles,
+            clock_hz=None if clock_mhz is None else round(clock_mhz * 1e6),
+            configuration_w=config_power,
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    _show(report, found)
+    if energy is not None:
+        _show_energy(report, energy, config_power)
+    for problem in found.problems:
+        report.line(f"Not good: {problem}")
+    if found.good:
+        report.line("Good: it fits, every constraint is there and met, and the power is believable")
+    report.data(
+        {
+            **dataclasses.asdict(found),
+            "directory": str(directory),
+            "good": found.good,
+            "device": found.device,
+            "tool": found.tool,
+            "energy": None if energy is None else dataclasses.asdict(energy),
+            "configuration_w": config_power,
+        }
+    )
+    if not found.good:
+        raise click.exceptions.Exit(1)
