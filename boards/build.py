@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from bitformer.boards.board import Board
 from bitformer.boards.clock import MMCM_W
 from bitformer.boards.plan_directory import PLAN_FILE, whole_directory
 from bitformer.boards.platforms import BoardPlatform
+from bitformer.boards.saif import SIMULATED_HZ, rescaled
 from bitformer.boards.shell import UartShell
 from bitformer.boards.top import BoardTop
 from bitformer.boards.vivado import run_vivado
@@ -85,7 +85,8 @@ def build_plan(
     clock_hz : int or None
         The design's clock; another than the board's costs an MMCM.
     saif : path or None
-        Switching activity of the design, for the power report; a copy goes into the directory.
+        Switching activity of the accelerator, as :mod:`.saif` writes it, for the power report; a
+        copy, at the design's clock, goes into the directory.
     facts : mapping or None
         What else ``bitformer.json`` is to say, such as the cycles of an inference.
     force : bool
@@ -110,10 +111,8 @@ def build_plan(
     target = Path(directory).resolve()
     with whole_directory(target, force=force) as fresh:
         if saif is not None:
-            try:
-                shutil.copyfile(saif, fresh / f"{name}.saif")
-            except OSError as error:
-                raise UserError(f"SAIF file {saif} cannot be read: {error.strerror}") from None
+            activity = _activity(Path(saif), platform.clock_hz)
+            (fresh / f"{name}.saif").write_text(activity, encoding="utf-8")
         if not isinstance(accelerator, wiring.Component) and callable(accelerator):
             accelerator = accelerator()
         shell = _shell(accelerator, link, clock_hz=platform.clock_hz, baud=baud)
@@ -140,6 +139,16 @@ def _platform(board: Board, clock_hz: int | None, saif: str | None) -> BoardPlat
         return BoardPlatform(board=board, clock_hz=clock_hz, saif=saif)
     except ValueError as error:
         raise UserError(str(error)) from None
+
+
+def _activity(saif: Path, clock_hz: int) -> str:
+    try:
+        text = saif.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UserError(f"SAIF file {saif} cannot be read: {error}") from None
+    if "(SAIFILE" not in text[:1000]:
+        raise UserError(f"SAIF file {saif} must begin with SAIFILE")
+    return rescaled(text, from_hz=SIMULATED_HZ, to_hz=clock_hz)
 
 
 def _shell(accelerator: wiring.Component, link: str, *, clock_hz: int, baud: int):

@@ -15,7 +15,7 @@ from bitformer.model.errors import UserError
 
 STAND_IN = Path(__file__).with_name("stand_in_vivado.py")
 EVERY_BOARD = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
-SAIF = "(SAIFILE (INSTANCE bitformer (INSTANCE adder (NET (x (T0 1) (T1 1) (TC 1))))))"
+SAIF = "(SAIFILE (INSTANCE bitformer (INSTANCE top (NET (x (T0 1) (T1 1) (TC 1))))))"
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("_tkinter") is None, reason="Python was built without Tcl"
@@ -71,8 +71,8 @@ def test_activity_is_read_after_routing(plan_of, tmp_path):
     run_vivado(plan)
     done = (plan / "adder.log").read_text().split()
     assert done.index("route_design") < done.index("read_saif") < done.index("report_power")
-    (plan / "adder.saif").write_text(SAIF.replace("INSTANCE adder", "INSTANCE other"))
-    with pytest.raises(UserError, match="no instance adder"):
+    (plan / "adder.saif").write_text(SAIF.replace("INSTANCE top", "INSTANCE other"))
+    with pytest.raises(UserError, match="no instance top"):
         run_vivado(plan)
 
 
