@@ -30,8 +30,8 @@ def _column(geometry: Geometry, field: Value, kind: WeightFormat) -> Value:
 def column_words(m: Module, geometry: Geometry, word: Value, kind: Value, unit: Value) -> Value:
     """``column_bits`` for every column, column 0 lowest.
 
-    ``kind`` (number of a format) is of the cycle before ``word``, ``unit`` (which of a word's parts)
-    of its address.
+    ``kind`` (a format's number) is of the cycle before ``word``, ``unit`` (which of the word's
+    parts) is of its address.
     """
     layout = geometry.weights
     kinds, columns, bits = layout.kinds, geometry.columns, geometry.column_bits

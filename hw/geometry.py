@@ -31,9 +31,7 @@ def choose_columns(model: ir.IntegerModel, part: Part, lanes: int | None, pack: 
     return 1 << min(4, spare.bit_length() - 1)
 
 
-def choose_geometry(
-    model: ir.IntegerModel, packing: Packing, weights: WeightLayout
-) -> Geometry:
+def choose_geometry(model: ir.IntegerModel, packing: Packing, weights: WeightLayout) -> Geometry:
     """Widths of every unit, from the bounds of the model's actual integers."""
     packed, shift, half = packing.packed, packing.shift, packing.half_bits
     matrix = [op for op in model.operations if isinstance(op, MATRIX)]

@@ -47,9 +47,7 @@ def weight_words(
         padded = np.zeros((-(-outputs // per_group) * per_group, length), dtype=np.int64)
         padded[:outputs] = one.weights
         parts = [
-            part
-            for group in padded.reshape(-1, per_group, length)
-            for part in _fields(group, kind)
+            part for group in padded.reshape(-1, per_group, length) for part in _fields(group, kind)
         ]
         for start in range(0, len(parts), count):
             words.append(pack_elements(parts[start : start + count], columns * kind.field))

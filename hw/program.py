@@ -54,8 +54,8 @@ class Operation:
 
     ``matrix``: ``groups`` dot products of ``length`` terms for ``columns`` columns (0 for all), one
     group every ``pitch`` cycles; the result of columns ``skip``.. is drained, all of them in a
-    group but ``last_columns`` in the last. Weights lie as ``weight_format`` says. Otherwise a vector operation of ``slots`` words through the
-    post-processor, or, without slots, no operation.
+    group but ``last_columns`` in the last. Weights lie as ``weight_format`` says. Otherwise a
+    vector operation of ``slots`` words through the post-processor, or, without slots, no operation.
     """
 
     tensor: str = ""

@@ -82,8 +82,9 @@ def _linears(model: ir.IntegerModel) -> list[ir.Linear]:
 def _format(op: ir.Linear, packing: Packing) -> WeightFormat:
     if packing.packed[op.y]:
         return WeightFormat(pair=True, field=2 * op.weight_bits)
-    # as wide as the pair that could not be proved safe: there it needs nothing of its own
-    return WeightFormat(pair=False, field=max(op.weight_bits, 2 * packing.half_bits))
+    # as wide as the pair that could not be proved safe, it needs nothing of its own
+    alone = op.weight_bits != packing.half_bits
+    return WeightFormat(pair=False, field=op.weight_bits * (1 if alone else 2))
 
 
 def _formats(model: ir.IntegerModel, packing: Packing) -> dict[str, WeightFormat]:
