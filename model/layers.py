@@ -50,6 +50,11 @@ class Linear(nn.Module):
         self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound))
         self.log2_scale = nn.Parameter(torch.zeros(1 if per_tensor else outputs, 1))
 
+    @property
+    def stores_integers(self) -> bool:
+        """Whether its weights are rounded now."""
+        return self.quantized and self.bits != FLOAT_BITS
+
     def calibrate(self, ranges: str = "learned") -> None:
         """Set the scales by what the weights are now: see :mod:`bitformer.model.ranges`."""
         exponent = weight_exponent(
@@ -78,7 +83,7 @@ class Linear(nn.Module):
 
     def forward(self, x: Activation) -> Tensor:
         value, dtype = x.value, x.value.dtype
-        if not self.quantized or self.bits == FLOAT_BITS:
+        if not self.stores_integers:
             return functional.linear(value, self.weight.to(dtype), self.bias.to(dtype))
         weight = self.rounded(dtype)
         if x.exponent is None:

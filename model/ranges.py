@@ -8,20 +8,19 @@ from torch import Tensor
 
 from .fake_quant import power_of_two, round_half_up
 
-__all__ = ["RANGES", "best_exponent", "best_offset", "covering_exponent", "weight_exponent"]
+__all__ = ["best_exponent", "best_offset", "covering_exponent", "weight_exponent"]
 
-#: What a scale is taken from: learned ones start at the least squared error.
-RANGES = ("learned", "minmax", "moving-average")
 _SPAN = 8
+_SMALLEST = 2.0**-20
 
 
 def covering_exponent(x: Tensor, low: int, high: int) -> Tensor:
     """Smallest exponent of each row of ``x`` that clamps nothing, int64 [rows]."""
     x = x.detach().to(torch.float64)
-    # half a step more than the largest number still rounds to it
-    reach = torch.maximum(x.amax(dim=1) / (high + 0.5), x.amin(dim=1) / (low - 0.5))
-    mantissa, exponent = torch.frexp(reach.clamp(min=2.0**-20))
-    return (exponent - (mantissa == 0.5).to(exponent)).to(torch.int64)
+    # what is less than half a step above the highest, or at most that below the lowest, is kept
+    above = torch.frexp((x.amax(dim=1) / (high + 0.5)).clamp(min=_SMALLEST)).exponent
+    mantissa, below = torch.frexp((x.amin(dim=1) / (low - 0.5)).clamp(min=_SMALLEST))
+    return torch.maximum(above, below - (mantissa == 0.5).to(below)).to(torch.int64)
 
 
 def best_exponent(x: Tensor, low: int, high: int, *, span: int = _SPAN) -> Tensor:
@@ -85,7 +84,7 @@ def weight_exponent(weight: Tensor, bits: int, *, ranges: str, per_tensor: bool)
     rows = weight.detach().to(torch.float64)
     rows = rows.reshape(1, -1) if per_tensor else rows
     if bits == 1:
-        mean = rows.abs().mean(dim=1).clamp(min=2.0**-20)
+        mean = rows.abs().mean(dim=1).clamp(min=_SMALLEST)
         lower = torch.frexp(mean).exponent.to(torch.int64) - 1  # 2**lower <= mean
         scale = power_of_two(lower)
         # the squared error of s is s^2 - 2 s mean and a constant

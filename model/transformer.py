@@ -83,7 +83,7 @@ class Transformer(nn.Module):
             if isinstance(part, (Linear, BatchNorm)):
                 part.quantized = value
 
-    def position(self, name: str) -> Tensor:
+    def position_table(self, name: str) -> Tensor:
         """The position table ``position`` or ``decoder.position``, [rows, d_model]."""
         learned = self.config.position == "learned"
         return self.get_parameter(name) if learned else self.get_buffer(name)
@@ -122,7 +122,7 @@ class Transformer(nn.Module):
         """Steps in patches, each a row, with positions."""
         value = steps.value
         rows = steps.with_value(value.reshape(len(value), -1, self.config.token_inputs))
-        table = self.position(prefix + "position").to(value.dtype).expand(len(value), -1, -1)
+        table = self.position_table(prefix + "position").to(value.dtype).expand(len(value), -1, -1)
         position = keep(prefix + "position", table)
         y = self.parts[prefix + "input"](rows)
         return keep(prefix + "embedding", y + position.value)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from bitformer.model import exact, fake_quant, layers
+from bitformer.model import exact, fake_quant, layers, ranges
 from bitformer.model.calibrate import calibrate
 from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.export import export, parameters
@@ -189,7 +189,7 @@ def test_float_mode_is_plain_attention():
     x = windows(config)
     trace: dict[str, torch.Tensor] = {}
     model(x, trace)
-    layer = model.layers[0]
+    layer = model.get_submodule("layers.0")
     attention = torch.nn.MultiheadAttention(config.d_model, config.heads, batch_first=True)
     with torch.no_grad():
         attention.in_proj_weight.copy_(torch.cat([getattr(layer, n).weight for n in "qkv"]))
@@ -235,7 +235,7 @@ def test_calibration_of_input_and_output_sees_all_windows():
         assert model.training
         found = model.activations.exponents()
         for name, values in (("input", x), ("output", y)):
-            best = fake_quant.best_exponent(size * values.reshape(1, -1), -128, 127)
+            best = ranges.best_exponent(size * values.reshape(1, -1), -128, 127)
             assert found[name] == best.item()
 
 
