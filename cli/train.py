@@ -236,7 +236,9 @@ def command(
         report.line(f"Trained in {result.seconds:.0f} s. Integer model: {path}")
         report.line(f"Next: {program()} simulate {path}")
     else:
-        report.line(f"Trained in {result.seconds:.0f} s. No integer model: parts are kept in floats")
+        report.line(
+            f"Trained in {result.seconds:.0f} s. No integer model: parts are kept in floats"
+        )
     report.data(
         {
             "run": str(output),

@@ -96,10 +96,11 @@ class Activations(nn.Module):
 
     def zeros(self, exponents: dict[str, int]) -> dict[str, int]:
         """Zero point of every tensor that may have a learned one, by name."""
-        zeros = {}
+        zeros: dict[str, int] = {}
+        offsets = self.offset.tolist() if self.movable else []
         for name in self.movable:
-            spec, offset = self.specs[name], float(self.offset[self.index[name]])
-            zero = math.floor(-offset * 2.0 ** -exponents[name] + 0.5)
+            spec = self.specs[name]
+            zero = math.floor(-offsets[self.index[name]] * 2.0 ** -exponents[name] + 0.5)
             zeros[name] = min(max(zero, spec.low), spec.high)
         return zeros
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from .layers import BatchNorm, Linear
+from .layers import BatchNorm
 from .ranges import best_exponent, best_offset, covering_exponent
 from .transformer import Transformer
 
@@ -37,18 +37,16 @@ def calibrate(
     in place of the float model, and the scales of what is as wide as there.
     """
     was_training = model.training
-    values = _values(known or model, x, y, samples)
-    for name, value in values.items():
-        unchanged = known and known.activations.specs[name].bits == model.activations.specs[name].bits
-        if not unchanged:
+    for name, value in _values(known or model, x, y, samples).items():
+        bits = known and known.activations.specs[name].bits
+        if bits != model.activations.specs[name].bits:
             _fit(model, name, value, "learned" if name in ("input", "output") else ranges)
-    for name, part in model.parts.items():
-        if isinstance(part, BatchNorm) and known is None:
-            part.fold()
-        elif isinstance(part, Linear):
-            same = known and known.parts[name].bits == part.bits
-            if not same:
-                part.calibrate(ranges)
+    for name, linear in model.linears.items():
+        if known is None or known.linears[name].bits != linear.bits:
+            linear.calibrate(ranges)
+    for norm in model.norms.values():
+        if isinstance(norm, BatchNorm) and known is None:
+            norm.fold()
     model.quantized = True
     model.train(was_training)
 
@@ -141,9 +139,9 @@ class MovingRanges:
         unit = 2.0 ** exponents[name]
         return _Moving(low * unit, high * unit)
 
-    def state_dict(self) -> dict[str, tuple[float, float]]:
+    def state_dict(self) -> dict[str, tuple]:
         """The averages, as plain data."""
         return {name: (moving.low, moving.high) for name, moving in self.ranges.items()}
 
-    def load_state_dict(self, state: Mapping[str, tuple[float, float]]) -> None:
+    def load_state_dict(self, state: Mapping[str, tuple]) -> None:
         self.ranges = {name: _Moving(*extremes) for name, extremes in state.items()}

@@ -8,7 +8,7 @@ from .config import TransformerConfig
 from .errors import UserError
 from .fake_quant import to_numpy
 from .ir import IntegerModel
-from .layers import LayerNorm, Linear
+from .layers import LayerNorm
 from .quantize import quantize_model
 from .run_store import RunStore
 from .transformer import Transformer
@@ -27,16 +27,15 @@ def parameters(model: Transformer) -> tuple[dict[str, np.ndarray], dict[str, obj
     exponents: dict[str, object] = dict(model.activations.exponents())
     zeros = model.activations.zeros(model.activations.exponents())
     exponents |= {name + ".zero": zero for name, zero in zeros.items()}
-    for name, part in model.parts.items():
-        if isinstance(part, Linear):
-            params[name + ".weight"] = to_numpy(part.weight)
-            params[name + ".bias"] = to_numpy(part.bias)
-            exponents[name + ".weight"] = part.exponents().cpu().numpy()
-        else:
-            params[name + ".scale"] = to_numpy(part.get_parameter("scale"))
-            params[name + ".offset"] = to_numpy(part.get_parameter("offset"))
-            if isinstance(part, LayerNorm):
-                exponents[name + ".scale"] = part.exponent()
+    for name, linear in model.linears.items():
+        params[name + ".weight"] = to_numpy(linear.weight)
+        params[name + ".bias"] = to_numpy(linear.bias)
+        exponents[name + ".weight"] = linear.exponents().cpu().numpy()
+    for name, norm in model.norms.items():
+        params[name + ".scale"] = to_numpy(norm.scale)
+        params[name + ".offset"] = to_numpy(norm.offset)
+        if isinstance(norm, LayerNorm):
+            exponents[name + ".scale"] = norm.exponent()
     return params, exponents
 
 

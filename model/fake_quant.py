@@ -106,7 +106,7 @@ class _FakeQuantize(torch.autograd.Function):
 
 
 def _rounded_offset(offset: Tensor, exponent: int) -> float:
-    return math.floor(float(offset) * 2.0**-exponent + 0.5) * 2.0**exponent
+    return math.floor(float(offset.detach()) * 2.0**-exponent + 0.5) * 2.0**exponent
 
 
 def fake_quantize(

@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-from .layers import Linear
 from .transformer import Transformer
 
 __all__ = ["ailments"]
@@ -29,7 +28,6 @@ def ailments(model: Transformer, x: Tensor) -> list[str]:
     def observe(name: str, value: Tensor) -> None:
         low, high = activations.limits(name, zeros.get(name))
         steps = value * 2.0 ** -exponents[name]
-        # a row of a causal attention has logits that are not computed
         outside = (steps < low - 0.5) | (steps >= high + 0.5)
         clipped[name] = float(outside.to(torch.float64).mean())
 
@@ -50,9 +48,9 @@ def ailments(model: Transformer, x: Tensor) -> list[str]:
             found.append(f"{name} is always {int(value.flatten()[0])}")
         elif clipped[name] >= _CLIPPED and not name.endswith(".scores"):
             found.append(f"{name} clips {clipped[name]:.0%} of its values")
-    for name, part in model.parts.items():
-        if isinstance(part, Linear) and part.stores_integers and part.weight.shape[1] > 1:
-            weight = part.rounded(torch.float64).detach()
+    for name, linear in model.linears.items():
+        if linear.stores_integers and linear.weight.shape[1] > 1:
+            weight = linear.rounded(torch.float64).detach()
             dead = int((weight == weight[:, :1]).all(dim=1).sum())
             if dead:
                 found.append(f"{name}.weight has {dead} of {len(weight)} rows of one value")

@@ -109,6 +109,7 @@ class LayerNorm(nn.Module):
 
     def __init__(self, features: int):
         super().__init__()
+        self.quantized = False
         self.scale = nn.Parameter(torch.ones(features))
         self.offset = nn.Parameter(torch.zeros(features))
 

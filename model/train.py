@@ -173,9 +173,7 @@ def _restore(trainer: Trainer, state: dict, store: RunStore) -> None:
         ) from None
 
 
-def _finish(
-    trainer: Trainer, store: RunStore, identity: dict, progress: bool | None
-) -> dict[str, object]:
+def _finish(trainer: Trainer, store: RunStore, identity: dict, progress: bool | None) -> dict:
     """All epochs that are left, each saved, and what they came to."""
     epochs = [stage.epochs for stage in trainer.stages]
     with progress_bar(sum(epochs), progress) as report:

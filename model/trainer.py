@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from .calibrate import MovingRanges, calibrate
 from .errors import UserError
 from .health import ailments
-from .layers import Linear
 from .stages import Stage, raised, stages, without_training
 from .train_settings import TrainSettings
 from .transformer import Transformer
@@ -170,9 +169,8 @@ class Trainer:
 
     def follow_weights(self) -> None:
         """Observed scales are those of the weights as they are."""
-        for part in self.model.parts.values():
-            if isinstance(part, Linear):
-                part.calibrate(self.settings.ranges)
+        for linear in self.model.linears.values():
+            linear.calibrate(self.settings.ranges)
 
     def diverged(self) -> UserError:
         name = self.stage.setting

@@ -29,24 +29,27 @@ _MASKED = -(2.0**12)
 class Transformer(nn.Module):
     """The Transformer of ``config``; ``dropout`` acts before each residual in training.
 
-    Starts in float mode; :func:`bitformer.model.calibrate.calibrate` makes it quantized. ``parts``
-    has linear layers and norms by the names of :mod:`bitformer.model.structure`, which are those of
-    the state dict.
+    Starts in float mode; :func:`bitformer.model.calibrate.calibrate` makes it quantized.
+    ``linears`` and ``norms`` have its parts by the names of :mod:`bitformer.model.structure`, which
+    are those of the state dict.
     """
 
     def __init__(self, config: TransformerConfig, dropout: float = 0.0):
         super().__init__()
         self.config, self.dropout = config, dropout
         self.activations = Activations(config)
-        self.parts: dict[str, nn.Module] = {}
+        self.linears: dict[str, Linear] = {}
+        self.norms: dict[str, BatchNorm | LayerNorm] = {}
         self._encoder, self._decoder = encoder_blocks(config), decoder_blocks(config)
         per_tensor = config.weight_scales == "tensor"
         for name, (outputs, inputs) in linear_shapes(config).items():
             bits = config.weight_bits(name)
-            self._place(name, Linear(inputs, outputs, bits, per_tensor=per_tensor))
+            self.linears[name] = Linear(inputs, outputs, bits, per_tensor=per_tensor)
         kind = BatchNorm if config.norm == "batch" else LayerNorm
         for name in norms(config):
-            self._place(name, kind(config.d_model))
+            self.norms[name] = kind(config.d_model)
+        for name, part in (*self.linears.items(), *self.norms.items()):
+            self._place(name, part)
         self._place_positions("", config.tokens)
         if config.decoder_layers:
             self._place_positions("decoder", config.decoder_tokens)
@@ -60,7 +63,6 @@ class Transformer(nn.Module):
                 parent.add_module(step, nn.Module())
             parent = parent.get_submodule(step)
         parent.add_module(leaf, part)
-        self.parts[name] = part
 
     def _place_positions(self, parent: str, rows: int) -> None:
         features, owner = self.config.d_model, self.get_submodule(parent)
@@ -79,9 +81,8 @@ class Transformer(nn.Module):
     @quantized.setter
     def quantized(self, value: bool) -> None:
         self.activations.quantized = value
-        for part in self.parts.values():
-            if isinstance(part, (Linear, BatchNorm)):
-                part.quantized = value
+        for part in (*self.linears.values(), *self.norms.values()):
+            part.quantized = value
 
     def position_table(self, name: str) -> Tensor:
         """The position table ``position`` or ``decoder.position``, [rows, d_model]."""
@@ -113,7 +114,7 @@ class Transformer(nn.Module):
         if config.pooling == "mean":
             h = keep("pooled", self.mean(h, keep.exponent("pooled")))
         rows = h.value.reshape(len(x), config.decoder_tokens, config.head_inputs)
-        y = self.parts["output"](h.with_value(rows))
+        y = self.linears["output"](h.with_value(rows))
         if config.subtract_last:
             y = y + last
         return keep("output", y).value.reshape(len(x), config.horizon)
@@ -124,27 +125,27 @@ class Transformer(nn.Module):
         rows = steps.with_value(value.reshape(len(value), -1, self.config.token_inputs))
         table = self.position_table(prefix + "position").to(value.dtype).expand(len(value), -1, -1)
         position = keep(prefix + "position", table)
-        y = self.parts[prefix + "input"](rows)
+        y = self.linears[prefix + "input"](rows)
         return keep(prefix + "embedding", y + position.value)
 
     def block(self, block: Block, x: Activation, encoded: Activation, keep: Keeper) -> Activation:
         """Attention or a feed-forward network, with a residual and a norm after it."""
-        parts, p = self.parts, block.prefix
+        linears, p = self.linears, block.prefix
         if block.attention:
-            y = parts[p + "o"](self.attention(block, x, encoded if block.cross else x, keep))
+            y = linears[p + "o"](self.attention(block, x, encoded if block.cross else x, keep))
         else:
-            y = parts[p + "ffn2"](keep(p + "hidden", parts[p + "ffn1"](x).relu()))
+            y = linears[p + "ffn2"](keep(p + "hidden", linears[p + "ffn1"](x).relu()))
         if self.training and self.dropout:
             y = functional.dropout(y, self.dropout)
         x = keep(block.add, x.value + y)
-        return keep(block.norm, parts[block.norm](x, keep.exponent(block.norm)))
+        return keep(block.norm, self.norms[block.norm](x, keep.exponent(block.norm)))
 
     def attention(self, block: Block, x: Activation, source: Activation, keep: Keeper):
         """Heads are feature slices; ``scores`` has a row for each (query, head)."""
         p, heads, batch = block.prefix, self.config.heads, len(x.value)
-        k = keep(p + "k", self.parts[p + "k"](source))
-        v = keep(p + "v", self.parts[p + "v"](source))
-        q = keep(p + "q", self.parts[p + "q"](x))
+        k = keep(p + "k", self.linears[p + "k"](source))
+        v = keep(p + "v", self.linears[p + "v"](source))
+        q = keep(p + "q", self.linears[p + "q"](x))
         qh, kh, vh = (t.value.view(batch, t.value.shape[1], heads, -1) for t in (q, k, v))
         logits = torch.einsum("bihd,bjhd->bihj", qh, kh)
         logits = logits.reshape(batch, block.rows * heads, block.keys) * self.octaves(q, k)
