@@ -5,6 +5,7 @@ Yosys knows no part's limits and places nothing, so the counts are those of ``sy
 apart: Vivado absorbs them into LUTs.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,14 +19,14 @@ from bitformer.boards.netlist_names import output_names
 from bitformer.boards.netlist_resources import Resources
 from bitformer.boards.netlist_units import unit_resources
 from bitformer.boards.yosys_cache import default_cache, synthesized
-from bitformer.boards.yosys_tool import find_tool
+from bitformer.boards.yosys_tool import Tool, find_tool
 from bitformer.hw.accelerator import Accelerator
 from bitformer.hw.design import Design
 from bitformer.hw.estimate import Use
 from bitformer.hw.parts import PARTS, Part
 from bitformer.model.errors import UserError
 
-__all__ = ["Synthesis", "synthesize"]
+__all__ = ["Synthesis", "digest", "synthesize"]
 
 _TOP = "top"
 
@@ -37,6 +38,7 @@ class Synthesis:
     Parameters
     ----------
     part : the budget it is held against; None for a component without one.
+    digest : of the hardware's source and of the tool: what was measured.
     tool : name and version. seconds : that the synthesis took, when it was run.
     cells : how many of each primitive. resources : what they take.
     depth : LUT levels and carry chains between registers, and the worst paths.
@@ -46,6 +48,7 @@ class Synthesis:
     """
 
     part: Part | None
+    digest: str
     tool: str
     seconds: float
     cells: Mapping[str, int]
@@ -112,6 +115,7 @@ def synthesize(
         found, seconds = unit_resources(apart, module=_TOP), seconds + more
     return Synthesis(
         part=PARTS[part] if part is not None else None,
+        digest=_digest(source, tool),
         tool=tool.version,
         seconds=seconds,
         cells=dict(sorted(netlist.counts.items())),
@@ -120,6 +124,15 @@ def synthesize(
         fanouts=fanouts(netlist)[:worst],
         units=found,
     )
+
+
+def digest(design: Design | wiring.Component) -> str:
+    """What a synthesis of it would be called: see :class:`Synthesis`. Raises as `synthesize`."""
+    return _digest(_source(design), find_tool())
+
+
+def _digest(source: str, tool: Tool) -> str:
+    return hashlib.sha256(f"{source}\0{tool.version}".encode()).hexdigest()
 
 
 def _source(design: Design | wiring.Component) -> str:

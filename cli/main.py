@@ -34,9 +34,12 @@ SECTIONS = {
         "synthesize": "LUTs, memories, DSPs and logic depth on a part, measured with Yosys.",
         "elaborate": "Write the accelerator as Verilog.",
         "build": "Make a board's complete Vivado project, and run it if Vivado is here.",
-        "program": "Load a bitstream into a board, through openFPGALoader.",
         "report": "What Vivado's reports say of a build, and whether it is good; energy.",
         "boards": "List the boards.",
+    },
+    "Finding a model that fits": {
+        "profile": "Measure designs for the knowledge base that estimates are fitted on.",
+        "kb": "Show, merge and export the knowledge base.",
     },
 }
 #: Modules that are not called like their command.

@@ -18,6 +18,7 @@ __all__ = [
     "columns_of",
     "data_options",
     "hardware_options",
+    "kb_option",
     "load_config",
     "lowered",
     "model_argument",
@@ -25,6 +26,7 @@ __all__ = [
     "part_option",
     "placements",
     "ready_file",
+    "workers_options",
 ]
 
 PATH = click.Path(path_type=Path)
@@ -57,6 +59,25 @@ part_option = click.option(
 
 clock_option = click.option(
     "--clock", "clock_mhz", type=float, metavar="MHZ", help="Clock in megahertz [100]."
+)
+
+kb_option = click.option(
+    "--kb",
+    type=PATH,
+    metavar="FILE",
+    help="Knowledge base [BITFORMER_KB, or one in your data folder].",
+)
+
+workers_options = together(
+    click.option(
+        "--workers",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Processes; by default one for each core.",
+    ),
+    click.option(
+        "--scheduler", metavar="ADDRESS", help="A Dask scheduler whose workers do the work."
+    ),
 )
 
 hardware_options = together(

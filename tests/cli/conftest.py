@@ -45,6 +45,12 @@ def tiny(tmp_path_factory):
     return path
 
 
+@pytest.fixture(autouse=True)
+def own_knowledge(monkeypatch, tmp_path):
+    """A knowledge base of the test's own: nothing is left in the user's data folder."""
+    monkeypatch.setenv("BITFORMER_KB", str(tmp_path / "knowledge" / "kb.sqlite"))
+
+
 @pytest.fixture
 def no_vivado(monkeypatch):
     """A machine without Vivado."""

@@ -181,3 +181,50 @@ def test_interrupted(bitformer, tiny, synthesizer, monkeypatch, tmp_path):
     said = bitformer("synthesize", tiny)
     assert (said.code, said.out, said.err.strip()) == (130, "", "Interrupted")
     assert not (tmp_path / "cache").exists()
+
+
+def test_what_was_measured_is_remembered(bitformer, tiny, synthesizer, tmp_path):
+    synthesizer(LUT6=40, DSP48E1=18)
+    other = tmp_path / "other.sqlite"
+    assert bitformer("synthesize", tiny).code == 0
+    assert bitformer("synthesize", tiny, "--units", "--kb", other).code == 0
+    assert bitformer("synthesize", tiny, "--no-kb", "--lanes", "8").code == 0
+    (entry,) = bitformer("kb", "show", "--json").data["entries"]
+    assert (entry["name"], entry["luts"], entry["dsps"]) == ("tiny", 40, 18)
+    assert entry["widths"]["MHA"] == "4/8"
+    assert entry["features"]["columns"] == 16
+    kinds = [
+        one["kind"] for one in bitformer("kb", "show", "--kb", other, "--json").data["entries"]
+    ]
+    assert kinds == ["design", "unit"]
+    said = bitformer("kb", "merge", other)
+    assert "1 of 2 entries are new" in said.out
+    assert bitformer("kb", "export", tmp_path / "out.json", "--json").data["entries"] == 2
+
+
+def test_a_base_that_fails_is_no_failure(bitformer, tiny, synthesizer, tmp_path):
+    synthesizer(LUT6=40)
+    bad = tmp_path / "bad.sqlite"
+    bad.write_text("no database " * 100)
+    said = bitformer("synthesize", tiny, "--kb", bad)
+    assert said.code == 0
+    assert "Not remembered: Knowledge base" in said.err
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (["kb", "show", "x"], "takes no files"),
+        (["kb", "merge"], "at least one base"),
+        (["kb", "merge", "nothing.sqlite"], "which is not there"),
+        (["kb", "export"], "one file to write"),
+        (["profile", "--bits", "5/x"], "bits must be numbers"),
+        (["profile", "--bits", "32"], "widths that a model can have"),
+        (["profile", "--windows", "0"], "--windows must be positive integers"),
+        (["profile", "--parts", "xc7s16", "--widths", "8"], "part must be one of"),
+    ],
+)
+def test_mistakes_of_the_base(bitformer, args, sentence):
+    said = bitformer(*args)
+    assert said.code == 2
+    assert sentence in said.err

@@ -1,0 +1,105 @@
+"""``bitformer profile``: measured designs for the knowledge base."""
+
+from pathlib import Path
+
+import click
+
+from bitformer.model.errors import UserError
+
+from .options import kb_option, load_config, workers_options
+from .report import Report, json_option
+
+__all__ = ["command"]
+
+
+def _numbers(option: str, text: str) -> list[int]:
+    """Positive integers of ``--option 4,6,8``."""
+    try:
+        numbers = [int(one) for one in text.split(",")]
+    except ValueError:
+        numbers = []
+    if not numbers or min(numbers) < 1:
+        raise UserError(f"{option} must be positive integers such as 12,24, not {text!r}")
+    return numbers
+
+
+@click.command("profile")
+@click.argument("configs", nargs=-1, metavar="[CONFIG]...")
+@click.option("--windows", metavar="N,N", help="Lengths of the published family [12,18,24].")
+@click.option("--widths", metavar="D,D", help="Its widths d [8,16,32,64].")
+@click.option(
+    "--bits", default="4,6,8", show_default=True, help="Widths: 4, or 2/8 (weights/acts)."
+)
+@click.option("--parts", default="xc7s15", show_default=True, help="Parts to lower for.")
+@click.option("--lanes", metavar="N,N", help="Products a cycle [what the part allows].")
+@click.option(
+    "--mixed", type=click.IntRange(0), default=0, help="Random mixed-precision designs, too."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of those.")
+@click.option("--units", is_flag=True, help="Each unit by itself, too; doubles the time.")
+@kb_option
+@workers_options
+@json_option
+def command(
+    configs: tuple[str, ...],
+    windows: str | None,
+    widths: str | None,
+    bits: str,
+    parts: str,
+    lanes: str | None,
+    mixed: int,
+    seed: int,
+    units: bool,
+    kb: Path | None,
+    workers: int | None,
+    scheduler: str | None,
+    report: Report,
+) -> None:
+    """Synthesize a grid of designs into the knowledge base that estimates are fitted on.
+
+    The grid is the published family of models, or the named CONFIGs; --mixed draws designs of the
+    same shapes whose components have bits of their own. What is in the base already is not
+    measured again, so a run that was interrupted, or killed, takes up where it was.
+
+    \b
+    bitformer profile --windows 12 --widths 8,16 --bits 4,6,8
+    bitformer profile etth1-96-24 --mixed 10 --workers 4
+    """
+    from bitformer.model.progress import progress_bar
+    from bitformer.search.knowledge import KnowledgeBase
+    from bitformer.search.profile import Job, family, parse_bits, profile
+    from bitformer.search.profile import mixed as draw
+    from bitformer.search.workers import open_pool
+
+    choices = [parse_bits(one) for one in bits.split(",")]
+    lengths = _numbers("--windows", windows or "12,18,24")
+    sizes = _numbers("--widths", widths or "8,16,32,64")
+    if configs:
+        bases = [load_config(name) for name in configs]
+        designs = list(bases)
+        for base in bases:
+            drawn = draw(mixed, seed=seed, windows=(), widths=(), bits=choices, base=base)
+            designs += drawn
+    else:
+        designs = family(lengths, sizes, choices) if windows or widths or not mixed else []
+        designs += draw(mixed, seed=seed, windows=lengths, widths=sizes, bits=choices)
+    counts = _numbers("--lanes", lanes) if lanes else [None]
+    jobs = [
+        Job(config=config, part=part, lanes=count, units=units)
+        for config in designs
+        for part in parts.split(",")
+        for count in counts
+    ]
+    base_file = KnowledgeBase(kb)
+    with progress_bar(len(jobs)) as bar, open_pool(workers, scheduler) as pool:
+        bar(0, "measuring")
+        new = profile(jobs, base_file, pool, lambda done, name: bar(done, name))
+    report.line(f"{len(jobs)} designs, {new} new entries: {base_file.path} holds {len(base_file)}")
+    report.data(
+        {
+            "path": str(base_file.path),
+            "designs": len(jobs),
+            "new": new,
+            "entries": len(base_file),
+        }
+    )

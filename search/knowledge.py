@@ -1,0 +1,246 @@
+"""The knowledge base: measured synthesis results in an SQLite file that many processes may share.
+
+An entry says what was measured (a whole design, or one unit of it), with what, and what came out.
+Its key is a digest of the hardware's source and of the tool, so the same measurement is never in a
+base twice, and a base's content does not depend on who measured first.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from bitformer.model.errors import UserError
+
+__all__ = [
+    "Entry",
+    "KnowledgeBase",
+    "default_path",
+    "read_entries",
+    "shipped_entries",
+    "write_entries",
+]
+
+#: Marks the file as ours (``PRAGMA application_id``): "bitf".
+_APPLICATION = 0x62697466
+#: Layout of the table; a file with a higher one comes from a newer bitformer.
+_VERSION = 1
+#: Seconds to wait for another process that writes.
+_PATIENCE = 60.0
+#: Entries that come with the project.
+_SHIPPED = Path(__file__).with_name("profiled.json")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A measurement.
+
+    Parameters
+    ----------
+    key : digest of what was measured and of the tool.
+    kind : ``"design"``, or ``"unit"`` for one unit synthesized by itself.
+    name : of the configuration, or of the unit.
+    part, lanes : that it was lowered for; ``lanes`` is products a cycle.
+    widths : bits by component, as ``"4/8"``: weights and activations.
+    shape : ``window``, ``d_model`` and the like.
+    placement : of each store.
+    tool, version : what measured it.
+    features : physical quantities that an estimate is fitted on (:mod:`.features`).
+    luts, lutram, srls, ffs, ramb18, dsps : what it takes. ``lutram``, LUTs that serve as memory,
+        are among ``luts``; ``srls``, shift registers, are among ``lutram``.
+    levels : LUT levels between registers.
+    """
+
+    key: str
+    kind: str = "design"
+    name: str
+    part: str
+    lanes: int
+    widths: Mapping[str, str] = field(default_factory=dict)
+    shape: Mapping[str, int] = field(default_factory=dict)
+    placement: Mapping[str, str] = field(default_factory=dict)
+    tool: str
+    version: str
+    features: Mapping[str, float] = field(default_factory=dict)
+    luts: int
+    lutram: int
+    srls: int | None = None
+    ffs: int
+    ramb18: int
+    dsps: int
+    levels: int | None = None
+
+    def __post_init__(self):
+        if self.kind not in ("design", "unit"):
+            raise UserError(f"kind of an entry must be design or unit, not {self.kind!r}")
+        for name in ("key", "name", "part", "tool", "version"):
+            if not isinstance(getattr(self, name), str):
+                raise UserError(f"{name} of an entry must be text, not {getattr(self, name)!r}")
+        for name in ("lanes", "luts", "lutram", "ffs", "ramb18", "dsps"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+                raise UserError(f"{name} of an entry must be a count, not {value!r}")
+        for name in _MAPPINGS:
+            if not isinstance(getattr(self, name), Mapping):
+                raise UserError(f"{name} of an entry must be an object")
+
+    def to_dict(self) -> dict[str, object]:
+        """As plain data."""
+        return {name: _plain(getattr(self, name)) for name in _COLUMNS}
+
+    @classmethod
+    def from_dict(cls, data: object) -> "Entry":
+        """Inverse of :meth:`to_dict`; refuses what is missing or unknown."""
+        if not isinstance(data, Mapping):
+            raise UserError(f"an entry must be an object, not {type(data).__name__}")
+        try:
+            return cls(**data)
+        except TypeError as error:
+            raise UserError(f"an entry is incomplete or has unknown fields: {error}") from None
+
+
+_COLUMNS = tuple(f.name for f in fields(Entry))
+_MAPPINGS = ("widths", "shape", "placement", "features")
+_TABLE = f"CREATE TABLE IF NOT EXISTS entries ({', '.join(_COLUMNS)}, PRIMARY KEY (key))"
+
+
+def _plain(value: object) -> object:
+    return dict(sorted(value.items())) if isinstance(value, Mapping) else value
+
+
+def default_path() -> Path:
+    """The user's own base: ``BITFORMER_KB``, or a file in the user's data folder."""
+    if name := os.environ.get("BITFORMER_KB"):
+        return Path(name)
+    import platformdirs  # late: --help should not wait for it
+
+    return Path(platformdirs.user_data_dir("bitformer")) / "knowledge.sqlite"
+
+
+class KnowledgeBase:
+    """A base in a file, made if it is not there; several processes may write to it at a time.
+
+    Raises :class:`UserError` for a file that is damaged, or is not a knowledge base.
+    """
+
+    def __init__(self, path: Path | None = None, *, must_exist: bool = False):
+        self.path = path or default_path()
+        if must_exist and not self.path.is_file():
+            raise UserError(f"Knowledge base {self.path} must be a file, which is not there")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"Folder {self.path.parent} cannot be made: {error.strerror}") from None
+        with self._connection() as connection:
+            self._open(connection)
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        """A connection of its own for each use: safe across forks and kills."""
+        try:
+            with closing(sqlite3.connect(self.path, timeout=_PATIENCE)) as connection:
+                yield connection
+        except sqlite3.OperationalError as error:
+            raise UserError(f"Knowledge base {self.path} cannot be used: {error}") from None
+        except sqlite3.DatabaseError as error:
+            raise UserError(f"Knowledge base {self.path} is damaged or foreign: {error}") from None
+
+    def _open(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            owner = connection.execute("PRAGMA application_id").fetchone()[0]
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if owner != _APPLICATION and (owner or tables):
+                raise UserError(f"{self.path} must be a knowledge base, which it is not")
+            if version > _VERSION:
+                raise UserError(f"Knowledge base {self.path} comes from a newer bitformer")
+            connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+            connection.execute(f"PRAGMA user_version = {_VERSION}")
+            connection.execute(_TABLE)
+
+    def add(self, entries: Iterable[Entry]) -> int:
+        """Insert what is new, all or nothing; how many were."""
+        marks = ", ".join("?" * len(_COLUMNS))
+        rows = [
+            tuple(
+                json.dumps(_plain(value), sort_keys=True) if name in _MAPPINGS else value
+                for name, value in entry.to_dict().items()
+            )
+            for entry in entries
+        ]
+        with self._connection() as connection, connection:
+            connection.execute("BEGIN IMMEDIATE")
+            before = connection.total_changes
+            connection.executemany(f"INSERT OR IGNORE INTO entries VALUES ({marks})", rows)
+            return connection.total_changes - before
+
+    def entries(self, *, kind: str | None = None) -> list[Entry]:
+        """Entries in the order of their keys."""
+        where, values = ("WHERE kind = ?", (kind,)) if kind else ("", ())
+        query = f"SELECT {', '.join(_COLUMNS)} FROM entries {where} ORDER BY key"
+        with self._connection() as connection:
+            rows = connection.execute(query, values).fetchall()
+        return [self._entry(row) for row in rows]
+
+    def get(self, key: str) -> Entry | None:
+        """The entry with a key."""
+        query = f"SELECT {', '.join(_COLUMNS)} FROM entries WHERE key = ?"
+        with self._connection() as connection:
+            row = connection.execute(query, (key,)).fetchone()
+        return self._entry(row) if row else None
+
+    def keys(self) -> set[str]:
+        """The keys of all entries."""
+        with self._connection() as connection:
+            return {row[0] for row in connection.execute("SELECT key FROM entries")}
+
+    def _entry(self, row: tuple) -> Entry:
+        data = dict(zip(_COLUMNS, row, strict=True))
+        try:
+            return Entry(**{**data, **{name: json.loads(data[name]) for name in _MAPPINGS}})
+        except (TypeError, ValueError, UserError) as error:
+            raise UserError(f"Knowledge base {self.path} is damaged: {error}") from None
+
+    def __len__(self) -> int:
+        with self._connection() as connection:
+            return connection.execute("SELECT count(*) FROM entries").fetchone()[0]
+
+
+def read_entries(path: Path) -> list[Entry]:
+    """Entries of a base, or of what ``kb export`` wrote."""
+    if not path.is_file():
+        raise UserError(f"Knowledge base {path} must be a file, which is not there")
+    if path.suffix != ".json":
+        return KnowledgeBase(path, must_exist=True).entries()
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} must be JSON, which it is not: {error}") from None
+    if not isinstance(data, list):
+        raise UserError(f"{path} must be a list of entries, not {type(data).__name__}")
+    try:
+        return [Entry.from_dict(one) for one in data]
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def write_entries(path: Path, entries: Iterable[Entry]) -> None:
+    """Entries as JSON, one a line, in the order of their keys."""
+    lines = [json.dumps(entry.to_dict()) for entry in sorted(entries, key=lambda one: one.key)]
+    text = "[\n" + ",\n".join(lines) + "\n]\n"
+    temporary = path.with_name(path.name + ".part")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def shipped_entries() -> list[Entry]:
+    """Entries that come with the project."""
+    return read_entries(_SHIPPED) if _SHIPPED.is_file() else []

@@ -1,0 +1,250 @@
+"""Predicts what a design takes of a part: exact where it can be, fitted on measurements elsewhere.
+
+Cycles, DSP blocks and RAMB18 follow from the design. LUTs and flip-flops are fitted: the units'
+logic on physical features (:mod:`.features`) of all designs in the knowledge base. A design that
+was measured itself is taken as it was.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bitformer.hw.design import Design
+from bitformer.hw.estimate import Use
+from bitformer.hw.parts import PARTS
+from bitformer.model.config import TransformerConfig
+from bitformer.model.errors import UserError
+
+from .features import FEATURES, VERSION, dsps, physical, quantities
+from .knowledge import Entry
+from .regression import Fit, fit
+
+if TYPE_CHECKING:
+    from bitformer.boards.netlist_resources import Resources
+    from bitformer.boards.yosys import Synthesis
+
+__all__ = ["Interval", "Prediction", "Predictor", "entries_of", "prediction_data", "widths_of"]
+
+#: Fewer measured designs than this fit nothing.
+LEAST = 12
+#: Standard deviations of an interval: 95 of 100 designs, if the errors are normal.
+_DEVIATIONS = 1.96
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A number, and between what it lies for 95 of 100 designs; one point if it is exact."""
+
+    value: int
+    low: int
+    high: int
+
+    @classmethod
+    def exact(cls, value: int) -> "Interval":
+        """A number that is known."""
+        return cls(value=value, low=value, high=value)
+
+    def __str__(self) -> str:
+        return (
+            str(self.value) if self.low == self.high else f"{self.value} ({self.low}–{self.high})"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """A design's resources and cycles.
+
+    ``measured`` : they are a synthesis' own. ``lutram``, LUTs as memory, are among ``luts``.
+    """
+
+    part: str
+    luts: Interval
+    lutram: Interval
+    ffs: Interval
+    ramb18: int
+    dsps: int
+    latency: int
+    interval: int
+    measured: bool = False
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """The part's budget beside what is predicted."""
+        part = PARTS[self.part]
+        return (
+            Use(resource="LUT", used=self.luts.value, available=part.luts),
+            Use(resource="LUT as memory", used=self.lutram.value, available=part.lutram_luts),
+            Use(resource="FF", used=self.ffs.value, available=part.ffs),
+            Use(resource="RAMB18", used=self.ramb18, available=part.ramb18),
+            Use(resource="DSP", used=self.dsps, available=part.dsps),
+        )
+
+    @property
+    def over(self) -> tuple[Use, ...]:
+        """The resources of which the part has too few."""
+        return tuple(use for use in self.uses if use.over)
+
+
+def widths_of(config: TransformerConfig) -> dict[str, str]:
+    """Bits of each component, ``"4/8"``: weights and activations; and of each tensor of its own."""
+    widths = {
+        component: f"{config.bits(component).weights}/{config.bits(component).activations}"
+        for component in config.components
+    }
+    return widths | {name: str(bits) for name, bits in config.tensors.items()}
+
+
+def _shape_of(config: TransformerConfig) -> dict[str, int]:
+    names = ("window", "inputs", "horizon", "patch", "d_model", "layers", "heads", "ffn")
+    return {name: getattr(config, name) for name in (*names, "decoder_layers")}
+
+
+def entries_of(design: Design, result: "Synthesis") -> list[Entry]:
+    """What a synthesis teaches: the whole design, and each unit that was synthesized alone."""
+    config, geometry = design.model.config, design.geometry
+    tool, _, version = result.tool.rpartition(" ")
+
+    def entry(key: str, name: str, kind: str, taken: "Resources", **more: Any) -> Entry:
+        return Entry(
+            key=key,
+            kind=kind,
+            name=name,
+            part=design.part,
+            lanes=geometry.columns * geometry.ways,
+            widths=widths_of(config),
+            shape=_shape_of(config),
+            placement={name: spec.placement for name, spec in design.stores.items()},
+            tool=tool,
+            version=version,
+            luts=taken.luts,
+            lutram=taken.luts_as_memory,
+            srls=taken.srls,
+            ffs=taken.ffs,
+            ramb18=taken.ramb18,
+            dsps=taken.dsps,
+            **more,
+        )
+
+    features = {"version": VERSION, **{k: int(v) for k, v in quantities(design).items()}}
+    whole = entry(
+        result.digest,
+        config.name,
+        "design",
+        result.resources,
+        features=features,
+        levels=result.depth.levels,
+    )
+    units = [
+        entry(f"{result.digest}.{unit}", unit, "unit", taken)
+        for unit, taken in result.units.items()
+    ]
+    return [whole, *units]
+
+
+class Predictor:
+    """Predicts from measured designs.
+
+    Raises :class:`UserError` if there are fewer than ``LEAST`` that can be used.
+    """
+
+    def __init__(self, entries: Iterable[Entry]):
+        usable = [
+            entry
+            for entry in entries
+            if entry.kind == "design"
+            and entry.srls is not None
+            and entry.features.get("version") == VERSION
+        ]
+        unique = {entry.key: entry for entry in usable}
+        self.entries = [unique[key] for key in sorted(unique)]
+        if len(self.entries) < LEAST:
+            raise UserError(
+                f"Knowledge base must hold at least {LEAST} measured designs, not"
+                f" {len(self.entries)}: 'bitformer profile' measures some"
+            )
+        rows = [physical(entry.features) for entry in self.entries]
+        luts = np.array([entry.luts for entry in self.entries])
+        memory = np.array([entry.lutram for entry in self.entries])
+        ffs = np.array([entry.ffs for entry in self.entries])
+        self.logic: Fit = fit(rows, list(luts - memory), FEATURES["logic"])
+        self.memory: Fit = fit(rows, list(memory), FEATURES["memory"])
+        self.ffs: Fit = fit(rows, list(ffs), FEATURES["ffs"])
+        self.spread = {
+            "luts": _deviation(self._lut_residuals(luts, memory)),
+            "lutram": _deviation(self.memory.residuals),
+            "ffs": _deviation(self.ffs.residuals),
+        }
+
+    def _lut_residuals(self, luts: np.ndarray, memory: np.ndarray) -> np.ndarray:
+        """Relative errors of the sum of both fits."""
+        return (self.logic.residuals * (luts - memory) + self.memory.residuals * memory) / luts
+
+    def counts(self, q: Mapping[str, Any]) -> dict[str, Any]:
+        """LUTs, LUTs as memory and flip-flops for quantities: numbers, or arrays for a space."""
+        features = physical(q)
+        memory = self.memory.predict(features)
+        return {
+            "luts": np.rint(self.logic.predict(features) + memory).astype(np.int64),
+            "lutram": np.rint(memory).astype(np.int64),
+            "ffs": np.rint(self.ffs.predict(features)).astype(np.int64),
+        }
+
+    def predict(
+        self, design: Design, *, digest: Callable[[Design], str] | None = None
+    ) -> Prediction:
+        """The prediction for a lowered design.
+
+        With ``digest`` (:func:`bitformer.boards.yosys.digest`), a design that was measured is
+        taken from the base; it is asked only when one with the same quantities is there.
+        """
+        q = {name: int(value) for name, value in quantities(design).items()}
+        if digest is not None:
+            same = {e.key: e for e in self.entries if {**e.features, **q} == e.features}
+            if same and (found := same.get(digest(design))) is not None:
+                return self._measured(found, design)
+        counts = {n: self.interval(n, int(value)) for n, value in self.counts(q).items()}
+        return Prediction(
+            part=design.part,
+            luts=counts["luts"],
+            lutram=counts["lutram"],
+            ffs=counts["ffs"],
+            ramb18=q["ramb18"],
+            dsps=dsps(design.geometry),
+            latency=design.latency,
+            interval=design.interval,
+        )
+
+    def interval(self, name: str, value: int) -> Interval:
+        """``value`` with the spread of ``luts``, ``lutram`` or ``ffs``."""
+        margin = int(np.ceil(_DEVIATIONS * self.spread[name] * value))
+        return Interval(value=value, low=max(0, value - margin), high=value + margin)
+
+    @staticmethod
+    def _measured(entry: Entry, design: Design) -> Prediction:
+        return Prediction(
+            part=design.part,
+            luts=Interval.exact(entry.luts),
+            lutram=Interval.exact(entry.lutram),
+            ffs=Interval.exact(entry.ffs),
+            ramb18=entry.ramb18,
+            dsps=entry.dsps,
+            latency=design.latency,
+            interval=design.interval,
+            measured=True,
+        )
+
+
+def _deviation(residuals: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(residuals))))
+
+
+def prediction_data(prediction: Prediction) -> dict[str, object]:
+    """A prediction as plain data."""
+    return {
+        **dataclasses.asdict(prediction),
+        "fits": not prediction.over,
+        "over": {use.resource: use.over for use in prediction.over},
+    }

@@ -1,0 +1,141 @@
+"""Fills a knowledge base: which designs to measure, and the measuring of one, here or elsewhere."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bitformer.hw.lower import lower
+from bitformer.hw.parts import PARTS
+from bitformer.model.config import TransformerConfig, grid_config
+from bitformer.model.errors import UserError
+from bitformer.model.initialize import initialize
+from bitformer.model.precision import ACTIVATION_BITS, FLOAT_BITS, WEIGHT_BITS, Precision
+
+from .knowledge import Entry, KnowledgeBase
+from .predict import entries_of
+from .workers import Pool
+
+__all__ = ["Job", "family", "measure", "mixed", "parse_bits", "profile"]
+
+#: Narrowest samples and results that a design's streams have.
+_STREAM_BITS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A design to measure: an untrained model of ``config``, lowered for ``part``."""
+
+    config: TransformerConfig
+    part: str = "xc7s15"
+    lanes: int | None = None
+    units: bool = False
+
+    def __post_init__(self):
+        if self.part not in PARTS:
+            raise UserError(f"part must be one of {', '.join(PARTS)}, not {self.part!r}")
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages, and by a pool."""
+        lanes = "" if self.lanes is None else f"-{self.lanes}"
+        return f"{self.config.name}-{self.part}{lanes}"
+
+
+def parse_bits(text: str) -> Precision:
+    """``"4"``, or weights and activations apart, ``"2/8"``."""
+    weights, _, activations = text.partition("/")
+    try:
+        both = (int(weights), int(activations or weights))
+    except ValueError:
+        raise UserError(f"bits must be numbers such as 4 or 2/8, not {text!r}") from None
+    if FLOAT_BITS in both or both[0] not in WEIGHT_BITS or both[1] not in ACTIVATION_BITS:
+        raise UserError(f"bits must be widths that a model can have, such as 4 or 2/8, not {text}")
+    return Precision(weights=both[0], activations=both[1])
+
+
+def _streams(bits: Precision) -> int:
+    return max(_STREAM_BITS, bits.activations)
+
+
+def family(
+    windows: Sequence[int], widths: Sequence[int], bits: Sequence[Precision]
+) -> list[TransformerConfig]:
+    """The published family, the same bits everywhere; small designs come first."""
+    configs = []
+    for d in sorted(widths):
+        for window in sorted(windows):
+            for one in bits:
+                name = f"grid-{window}-{d}-{one.weights}/{one.activations}"
+                config = grid_config(window, d, 8).replace(
+                    name=name, default=one, input_bits=_streams(one), output_bits=_streams(one)
+                )
+                configs.append(config)
+    return configs
+
+
+def mixed(
+    count: int,
+    *,
+    seed: int,
+    windows: Sequence[int],
+    widths: Sequence[int],
+    bits: Sequence[Precision],
+    base: TransformerConfig | None = None,
+) -> list[TransformerConfig]:
+    """Random designs of the family, or of ``base``'s shape, with bits of each component's own.
+
+    The n-th of a seed is the same for every ``count``.
+    """
+    configs = []
+    for number in range(count):
+        rng = np.random.default_rng([seed, number])
+        if base is None:
+            shape = grid_config(int(rng.choice(windows)), int(rng.choice(widths)), 8)
+        else:
+            shape = base
+        drawn = {name: bits[int(rng.integers(len(bits)))] for name in shape.components}
+        config = shape.replace(name=f"{shape.name}-mixed-{seed}-{number}", precision=drawn)
+        if base is None:
+            first, last = drawn["Linput"], drawn["Loutput"]
+            config = config.replace(input_bits=_streams(first), output_bits=_streams(last))
+        configs.append(config)
+    return configs
+
+
+def measure(
+    config: dict, part: str, lanes: int | None, units: bool, known: Sequence[str]
+) -> list[dict]:
+    """Synthesize a design unless the digest of its hardware is ``known``; entries as plain data.
+
+    A worker's task: arguments and result can be sent.
+    """
+    from bitformer.boards.yosys import digest, synthesize
+
+    design = lower(initialize(TransformerConfig.from_dict(config)), part=part, lanes=lanes)
+    if digest(design) in known:
+        return []
+    return [entry.to_dict() for entry in entries_of(design, synthesize(design, units=units))]
+
+
+def profile(
+    jobs: Iterable[Job],
+    base: KnowledgeBase,
+    pool: Pool,
+    progress: Callable[[int, str], None] | None = None,
+) -> int:
+    """Measure what is not in the base yet; each design is kept as soon as it is measured.
+
+    A run that was killed takes up where it was, and the base's content is the same in the end.
+    Returns how many entries are new. ``progress`` is told (designs done, the last one's name).
+    """
+    known = sorted(base.keys())
+    tasks = {
+        job.name: (job.config.to_dict(), job.part, job.lanes, job.units, known) for job in jobs
+    }
+    new = 0
+    for done, (name, found) in enumerate(pool.run(measure, tasks), start=1):
+        new += base.add(Entry.from_dict(one) for one in found)
+        if progress is not None:
+            progress(done, name)
+    return new
