@@ -73,7 +73,7 @@ class Loader:
     board : str or None
         The board's name there.
     part : str or None
-        The part's name there, for a board that it does not know.
+        The part's name there, for a board that it does not know, or can only write the flash of.
     cable : str or None
         The JTAG cable, for a board with its own; None if the user has to name one.
     flash : bool

@@ -1,9 +1,8 @@
-"""The vendor build: a directory with everything that the tools need, on this machine or another."""
+"""The build: a directory with everything that the tools need, on this machine or another."""
 
 import json
 import os
 import re
-import shutil
 import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,29 +12,33 @@ from amaranth.lib import wiring
 
 from bitformer.boards.board import Board
 from bitformer.boards.clock import MMCM_W
+from bitformer.boards.open_platform import OpenPlatform
 from bitformer.boards.plan_directory import PLAN_FILE, whole_directory
 from bitformer.boards.platforms import BoardPlatform
+from bitformer.boards.run_plan import run_plan
+from bitformer.boards.saif import SIMULATED_HZ, rescaled
 from bitformer.boards.shell import UartShell
 from bitformer.boards.top import BoardTop
-from bitformer.boards.vivado import run_vivado
 from bitformer.hw.convert import builtin_yosys
 from bitformer.model.errors import UserError
 
-__all__ = ["SHELLS", "build_plan", "run_vivado"]
+__all__ = ["SHELLS", "build_plan", "run_plan"]
 
 #: The shell of each host link.
 SHELLS = {"uart": UartShell}
+
+_PLATFORMS = {"vivado": BoardPlatform, "open": OpenPlatform}
 
 _README = """\
 {title}: a bitformer build
 {underline}
 
-Build it, where Vivado 2018.2 or later is on the PATH:
+Build it, where {tools} on the PATH:
 
     sh build_{name}.sh          (Windows: build_{name}.bat)
 
-This makes {name}.bit and the reports {name}_timing.rpt, {name}_utilization_place.rpt and
-{name}_power.rpt. A bitstream is no proof of timing: read the timing report.
+This makes {name}.bit and reports. A bitstream is no proof of timing: 'bitformer report .' says
+whether the reports call the design good.
 
 Part           {part}
 Clock          {clock}
@@ -60,10 +63,11 @@ def build_plan(
     baud: int = 115_200,
     clock_hz: int | None = None,
     saif: str | os.PathLike | None = None,
+    toolchain: str = "vivado",
     facts: Mapping[str, Any] | None = None,
     force: bool = False,
 ) -> Path:
-    """Write the Vivado project for `accelerator` on `board` and return its directory.
+    """Write the project for `accelerator` on `board` and return its directory.
 
     The directory holds Verilog, constraints, the Tcl script, build scripts for both kinds of
     shells, a README.txt, and ``bitformer.json``, which says the same to programs. It appears whole
@@ -85,7 +89,10 @@ def build_plan(
     clock_hz : int or None
         The design's clock; another than the board's costs an MMCM.
     saif : path or None
-        Switching activity of the design, for the power report; a copy goes into the directory.
+        Switching activity of the accelerator, as :mod:`.saif` writes it, for the power report; a
+        copy, at the design's clock, goes into the directory.
+    toolchain : str
+        ``"vivado"``, or ``"open"`` for Yosys and nextpnr-xilinx.
     facts : mapping or None
         What else ``bitformer.json`` is to say, such as the cycles of an inference.
     force : bool
@@ -96,8 +103,8 @@ def build_plan(
     TypeError
         If `board` is no `Board` or `accelerator` does not suit the shell.
     UserError
-        If `name`, `directory`, `link`, `clock_hz` or `saif` will not do, the line rate cannot be
-        had from the clock, or the payloads are too wide.
+        If `name`, `directory`, `link`, `clock_hz`, `saif` or `toolchain` will not do, the
+        line rate cannot be had from the clock, or the payloads are too wide.
     """
     if not isinstance(board, Board):
         raise TypeError(f"Board must be a Board, not {board!r}")
@@ -106,20 +113,22 @@ def build_plan(
             f"Design name must be a letter, then letters, digits and underscores, not {name!r}"
         )
     link = _link(board, link)
-    platform = _platform(board, clock_hz, None if saif is None else f"{name}.saif")
+    platform = _platform(board, toolchain, clock_hz, None if saif is None else f"{name}.saif")
     target = Path(directory).resolve()
     with whole_directory(target, force=force) as fresh:
         if saif is not None:
-            try:
-                shutil.copyfile(saif, fresh / f"{name}.saif")
-            except OSError as error:
-                raise UserError(f"SAIF file {saif} cannot be read: {error.strerror}") from None
+            activity = _activity(Path(saif), platform.clock_hz)
+            (fresh / f"{name}.saif").write_text(activity, encoding="utf-8")
         if not isinstance(accelerator, wiring.Component) and callable(accelerator):
             accelerator = accelerator()
         shell = _shell(accelerator, link, clock_hz=platform.clock_hz, baud=baud)
         with builtin_yosys():
             plan = platform.prepare(BoardTop(shell=shell), name, emit_src=False)
-        found = {**_facts(platform, shell, link, name), **(facts or {})}
+        found = {
+            **_facts(platform, shell, link, name),
+            "toolchain": toolchain,
+            **(facts or {}),
+        }
         plan.add_file("README.txt", _readme(board, platform, link, found))
         plan.add_file(PLAN_FILE, json.dumps(found, indent=2) + "\n")
         plan.extract(fresh)
@@ -135,11 +144,25 @@ def _link(board: Board, link: str | None) -> str:
     return link
 
 
-def _platform(board: Board, clock_hz: int | None, saif: str | None) -> BoardPlatform:
+def _platform(
+    board: Board, toolchain: str, clock_hz: int | None, saif: str | None
+) -> BoardPlatform:
+    if toolchain not in _PLATFORMS:
+        raise UserError(f"Toolchain must be {' or '.join(_PLATFORMS)}, not {toolchain!r}")
     try:
-        return BoardPlatform(board=board, clock_hz=clock_hz, saif=saif)
+        return _PLATFORMS[toolchain](board=board, clock_hz=clock_hz, saif=saif)
     except ValueError as error:
         raise UserError(str(error)) from None
+
+
+def _activity(saif: Path, clock_hz: int) -> str:
+    try:
+        text = saif.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UserError(f"SAIF file {saif} cannot be read: {error}") from None
+    if "(SAIFILE" not in text[:1000]:
+        raise UserError(f"SAIF file {saif} must begin with SAIFILE")
+    return rescaled(text, from_hz=SIMULATED_HZ, to_hz=clock_hz)
 
 
 def _shell(accelerator: wiring.Component, link: str, *, clock_hz: int, baud: int):
@@ -176,6 +199,10 @@ def _readme(board: Board, platform: BoardPlatform, link: str, facts: dict[str, A
     clock = f"{board.clock_hz} Hz on ball {board.clock.ball}"
     if platform.mmcm is not None:
         clock += f"; an MMCM makes {platform.clock_hz} Hz of it, for about {MMCM_W} W"
+    tools = {
+        "vivado": "Vivado 2018.2 or later is",
+        "open": "yosys, nextpnr-xilinx, fasm2frames and xc7frames2bit are",
+    }[facts["toolchain"]]
     balls = ", ".join(f"{wire} {pin.ball}" for wire, pin in board.wires(link).items())
     kind = f"UART, {facts['baud']} baud, 8N1" if link == "uart" else "SPI"
     return _README.format(
@@ -183,6 +210,7 @@ def _readme(board: Board, platform: BoardPlatform, link: str, facts: dict[str, A
         underline="=" * len(f"{title}: a bitformer build"),
         notes=notes,
         clock=clock,
+        tools=tools,
         wires=f"{kind}; on the FPGA's side: {balls}",
         **{key: facts[key] for key in ("name", "part", "input_bytes", "result_bytes")},
     )

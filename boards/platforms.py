@@ -7,14 +7,12 @@ from amaranth.vendor import XilinxPlatform
 
 from bitformer.boards.board import LINKS, Board
 from bitformer.boards.clock import Mmcm, mmcm_for
+from bitformer.boards.saif import STRIP_PATH
 
-__all__ = ["SAIF_ROOT", "BoardPlatform"]
+__all__ = ["BoardPlatform"]
 
 #: The uses of a pin that the FPGA listens to; it drives the others.
 _INPUTS = ("clock", "reset", "uart_rx", "spi_sck", "spi_cs", "spi_mosi")
-
-#: The instance of a SAIF file that holds the top.
-SAIF_ROOT = "bitformer"
 
 
 class BoardPlatform(XilinxPlatform):
@@ -120,7 +118,7 @@ class BoardPlatform(XilinxPlatform):
         lines = [*self._configuration(), *self._board.constraints, *self._false_paths(fragment)]
         if self._saif is not None:
             kwargs["script_after_route"] = (
-                f"read_saif -strip_path {SAIF_ROOT}/{name} -out_file {name}_saif.rpt {self._saif}"
+                f"read_saif -strip_path {STRIP_PATH} -out_file {name}_saif.rpt {self._saif}"
             )
         return super().toolchain_prepare(fragment, name, add_constraints="\n".join(lines), **kwargs)
 

@@ -60,7 +60,14 @@ def write_plan(
     metavar="FILE",
     help="Switching activity for the power report, as 'simulate --saif' writes it.",
 )
-@click.option("--plan-only", is_flag=True, help="Write the project, and do not run Vivado.")
+@click.option(
+    "--toolchain",
+    default="vivado",
+    show_default=True,
+    metavar="T",
+    help="vivado, or open: Yosys and nextpnr-xilinx, for the XC7S50.",
+)
+@click.option("--plan-only", is_flag=True, help="Write the project, and run no tools.")
 @click.option("-o", "--output", type=PATH, required=True, metavar="DIR", help="Folder to write.")
 @json_option
 def command(
@@ -73,18 +80,20 @@ def command(
     baud: int | None,
     clock_mhz: float | None,
     saif: Path | None,
+    toolchain: str,
     plan_only: bool,
     output: Path,
     report: Report,
 ) -> None:
-    """Write MODEL's complete Vivado project for a board to DIR, and run it where Vivado is found.
+    """Write MODEL's complete project for a board to DIR, and run it where the tools are found.
 
-    DIR holds Verilog, constraints, the Tcl script, and a script that builds all of it elsewhere
-    with one command. Without Vivado the project is left there and the exit code is 2;
+    DIR holds Verilog, constraints, the tools' script, and a script that builds all of it elsewhere
+    with one command. Without the tools the project is left there and the exit code is 2;
     --plan-only asks for no more than the project. What bitformer wrote to DIR before is replaced.
 
     \b
     bitformer build m.safetensors --board sea --plan-only -o build/mine
+    bitformer build m.safetensors --board arty-s7-50 --toolchain open -o build/mine
     """
     from bitformer.boards.catalog import find_board
     from bitformer.boards.clock import MMCM_W
@@ -113,16 +122,17 @@ def command(
         link=link,
         clock_hz=clock_hz,
         saif=saif,
+        toolchain=toolchain,
         **options,
     )
     report.line(f"{found.title}: project in {plan}; build it with 'sh build_{name}.sh' there")
     bitstream, problem = None, None
     if not plan_only:
-        from bitformer.boards.build import run_vivado
+        from bitformer.boards.build import run_plan
         from bitformer.model.errors import UserError
 
         try:
-            bitstream = run_vivado(plan)
+            bitstream = run_plan(plan)
             report.line(
                 f"Bitstream: {bitstream}; 'bitformer report {plan}' says whether it is good"
             )

@@ -34,6 +34,7 @@ SECTIONS = {
         "synthesize": "LUTs, memories, DSPs and logic depth on a part, measured with Yosys.",
         "elaborate": "Write the accelerator as Verilog.",
         "build": "Make a board's complete Vivado project, and run it if Vivado is here.",
+        "program": "Load a bitstream into a board, through openFPGALoader.",
         "report": "What Vivado's reports say of a build, and whether it is good; energy.",
         "boards": "List the boards.",
     },

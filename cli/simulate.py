@@ -1,6 +1,9 @@
 """``bitformer simulate``: the accelerator, cycle by cycle, against the integer reference."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
@@ -94,6 +97,21 @@ def _range(cycles: list[int]) -> str:
     return " ".join(map(str, cycles)) or "-"
 
 
+@contextmanager
+def _waves(vcd: Path | None, saif: Path | None) -> Iterator[Path | None]:
+    """The file to write waves to, if any; when the block ends well, ``saif`` is made of it."""
+    if saif is None:
+        yield None if vcd is None else ready_file(vcd)
+        return
+    from bitformer.boards.saif import write_saif
+
+    ready_file(saif)
+    with TemporaryDirectory(prefix="bitformer-") as folder:
+        waves = Path(folder) / "waves.vcd" if vcd is None else ready_file(vcd)
+        yield waves
+        write_saif(waves, saif)
+
+
 @click.command("simulate")
 @model_argument
 @click.option(
@@ -111,6 +129,12 @@ def _range(cycles: list[int]) -> str:
     " then hundreds of times as fast. auto: native where that is possible.",
 )
 @click.option("--vcd", type=PATH, metavar="FILE", help="Write waves of every named signal.")
+@click.option(
+    "--saif",
+    type=PATH,
+    metavar="FILE",
+    help="Write switching activity, for the power report of 'build --saif'.",
+)
 @click.option(
     "--backpressure",
     type=click.FloatRange(0, 1, max_open=True),
@@ -139,6 +163,7 @@ def command(
     place: tuple[str, ...],
     engine: str,
     vcd: Path | None,
+    saif: Path | None,
     backpressure: float,
     seed: int,
     report: Report,
@@ -152,6 +177,7 @@ def command(
     \b
     bitformer simulate m.safetensors --samples 4
     bitformer simulate m.safetensors --samples 1 --vcd waves.vcd
+    bitformer simulate m.safetensors --samples 2 --saif activity.saif
     bitformer simulate m.safetensors --backpressure 0.3 --seed 7
     bitformer simulate m.safetensors --samples 1000 --engine native
     """
@@ -164,13 +190,13 @@ def command(
     x = integer_windows(loaded, dataset, samples, seed)
     source = "random" if dataset is None else f"{dataset.name}, test windows"
     report.note(f"Simulating {len(x)} sample(s) ({source}), {design.interval} cycles each")
-    with sample_bar(len(x)) as progress:
+    with _waves(vcd, saif) as waves, sample_bar(len(x)) as progress:
         result = simulate(
             design,
             x,
             engine=engine,
             note=report.note,
-            vcd=None if vcd is None else ready_file(vcd),
+            vcd=waves,
             back_pressure=backpressure,
             seed=seed,
             progress=progress,
@@ -181,6 +207,8 @@ def command(
         report.line("The cycles are not those predicted")
     if vcd is not None:
         report.line(f"Waves: {vcd}")
+    if saif is not None:
+        report.line(f"Switching activity: {saif}")
     report.data(
         {
             "model": str(model),
@@ -190,6 +218,7 @@ def command(
             "seed": seed,
             "cycles_as_predicted": kept,
             "vcd": None if vcd is None else str(vcd),
+            "saif": None if saif is None else str(saif),
             **simulation_data(design, result),
         }
     )

@@ -46,25 +46,33 @@ def suited(config: "TransformerConfig", dataset: "Dataset", report: Report) -> "
     return config.replace(**changes)
 
 
-def scored(result: "TrainResult", model: "IntegerModel", dataset: "Dataset") -> Scores:
+def scored(
+    result: "TrainResult", model: "IntegerModel | None", dataset: "Dataset", *, method: str = "qat"
+) -> Scores:
     """Test errors of the float, the rounded and the integer model, beside the baselines."""
     from bitformer.model.reference import predict
 
-    return Scores.of(
-        dataset,
-        {
-            "float Transformer": result.float_test,
-            "quantized (QAT)": result.quantized_test,
-            "integer": mse(predict(model, dataset.test.x), dataset),
-        },
-    )
+    errors = {
+        "float Transformer": result.float_test,
+        f"quantized ({method.upper()})": result.quantized_test,
+    }
+    if model is not None:
+        errors["integer"] = mse(predict(model, dataset.test.x), dataset)
+    return Scores.of(dataset, errors)
 
 
 def _chosen(
-    config: str, window: int | None, horizon: int | None, patch: int | None, bits: dict
+    config: str,
+    window: int | None,
+    horizon: int | None,
+    patch: int | None,
+    bits: dict,
+    precise: int | None,
 ) -> "TransformerConfig":
     """The configuration with what the options change."""
     import dataclasses
+
+    from bitformer.model.precision import PRECISE_COMPONENTS, keep_precise
 
     chosen = load_config(config)
     sizes = {"window": window, "horizon": horizon, "patch": patch}
@@ -76,7 +84,21 @@ def _chosen(
             name: dataclasses.replace(precision, **given)
             for name, precision in chosen.precision.items()
         }
-    return chosen.replace(**changes)
+    chosen = chosen.replace(**changes)
+    if precise is None:
+        return chosen
+    kept = [name for name in PRECISE_COMPONENTS if name in chosen.components]
+    return chosen.replace(precision=keep_precise(chosen.precision, precise, kept))
+
+
+def _widths(_context, _parameter, text: str | None) -> tuple[int, ...] | None:
+    """The widths that ``--lowering`` lists."""
+    if text is None or text == "none":
+        return None if text is None else ()
+    try:
+        return tuple(int(width) for width in text.split(","))
+    except ValueError:
+        raise UserError(f"--lowering must be widths such as 8,4 or none, not {text!r}") from None
 
 
 @click.command("train")
@@ -86,13 +108,42 @@ def _chosen(
     default="etth1-96-24",
     show_default=True,
     metavar="NAME|FILE.json",
-    help="tiny, etth1-96-24, etth1-48-24, grid-N-D-B, or a JSON file.",
+    help="tiny, etth1-96-24, etth1-48-24, grid-N-D-B, others of README.md, or a JSON file.",
 )
 @click.option("--window", type=int, metavar="STEPS", help="Steps that the model sees.")
 @click.option("--horizon", type=int, metavar="STEPS", help="Steps that it forecasts.")
 @click.option("--patch", type=int, metavar="STEPS", help="Steps in a token; divides the window.")
-@click.option("--weights", type=int, metavar="BITS", help="Bits of all weights: 2, 3, 4, 6, 8.")
-@click.option("--activations", type=int, metavar="BITS", help="Bits of activations: 4 to 8.")
+@click.option("--weights", type=int, metavar="BITS", help="Bits of all weights: 1 to 16.")
+@click.option("--activations", type=int, metavar="BITS", help="Bits of activations: 2 to 16.")
+@click.option(
+    "--precise",
+    type=int,
+    metavar="BITS",
+    help="Bits of the layers kept precise: Linput, Dinput, CMHA, Loutput.",
+)
+@click.option(
+    "--method",
+    type=click.Choice(["qat", "ptq"]),
+    help="Train with rounding, or only round the trained model [qat].",
+)
+@click.option(
+    "--ranges",
+    type=click.Choice(["learned", "minmax", "moving-average"]),
+    help="Where scales come from [learned].",
+)
+@click.option(
+    "--lowering",
+    callback=_widths,
+    metavar="BITS,BITS",
+    help="Widths to train at before those below 4, or none [8,4,2].",
+)
+@click.option(
+    "--from",
+    "float_run",
+    type=PATH,
+    metavar="RUN",
+    help="Start from the float model of another run of the same shape on the same data.",
+)
 @click.option("--epochs", type=int, metavar="N", help="Most epochs without rounding [12].")
 @click.option("--qat-epochs", type=int, metavar="N", help="Most epochs with rounding [12].")
 @click.option("--lr", type=float, help="Peak learning rate without rounding [0.002].")
@@ -116,6 +167,8 @@ def command(
     patch: int | None,
     weights: int | None,
     activations: int | None,
+    precise: int | None,
+    float_run: Path | None,
     device: str | None,
     restart: bool,
     output: Path,
@@ -145,7 +198,7 @@ def command(
     if data is None:
         raise UserError("--data must name a data set or a CSV file to train on")
     bits = {"weights": weights, "activations": activations}
-    chosen = _chosen(config, window, horizon, patch, bits)
+    chosen = _chosen(config, window, horizon, patch, bits, precise)
     columns = columns_of(inputs)
     dataset = load_dataset(
         data,
@@ -162,19 +215,38 @@ def command(
     from bitformer.model.train import train
 
     given = {name: value for name, value in settings.items() if value is not None}
-    result = train(chosen, dataset, run_dir=output, device=device, resume=not restart, **given)
+    result = train(
+        chosen,
+        dataset,
+        run_dir=output,
+        device=device,
+        resume=not restart,
+        float_run=float_run,
+        **given,
+    )
     write_source(output, data=data, target=target, inputs=columns, time=time)
-    path = output / MODEL_FILE
-    scores = scored(result, export_to(output, path), dataset)
+    path = None if chosen.has_floats else output / MODEL_FILE
+    model = export_to(output, path) if path else None
+    method = given.get("method", "qat")
+    scores = scored(result, model, dataset, method=method)
     show_scores(report, scores)
-    report.line(f"Trained in {result.seconds:.0f} s. Integer model: {path}")
-    report.line(f"Next: {program()} simulate {path}")
+    for sentence in result.warnings:
+        report.note(f"Dead range: {sentence}")
+    if path:
+        report.line(f"Trained in {result.seconds:.0f} s. Integer model: {path}")
+        report.line(f"Next: {program()} simulate {path}")
+    else:
+        report.line(
+            f"Trained in {result.seconds:.0f} s. No integer model: parts are kept in floats"
+        )
     report.data(
         {
             "run": str(output),
-            "model": str(path),
+            "model": None if path is None else str(path),
             "config": chosen.to_dict(),
+            "method": method,
             "seconds": result.seconds,
+            "warnings": list(result.warnings),
             "validation_mse": {"float": result.float_val, "quantized": result.quantized_val},
             **scores.to_dict(),
         }

@@ -3,7 +3,9 @@
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
+from .columns import column_words
 from .design import Design
 from .engine import MatrixEngine
 from .layernorm import RowStatistics
@@ -84,8 +86,8 @@ class Accelerator(wiring.Component):
             )
         )
         weight_bits = max(
-            (stores[name].spec.depth - 1).bit_length() or 1
-            for name in ("weights", "dynamic")
+            (stores[name].spec.depth * units - 1).bit_length() or 1
+            for name, units in (("weights", geometry.weights.units), ("dynamic", 1))
             if name in stores
         )
 
@@ -214,18 +216,26 @@ class Accelerator(wiring.Component):
 
     def _engine(self, m, stores, walker, operands, engine):
         """Weights, or keys and values in their place, meet the activation at the first column."""
+        geometry, program = self._design.geometry, self._design.program
         late = OPERAND - READ_LATENCY - 1
         address = delay(m, walker.o_weight, late, name="weight")
         op = delay(m, walker.o_op, OPERAND - 2, name="weight_op")
         static = Const(0, 1)
         if "weights" in stores:
-            m.d.comb += stores["weights"].addr_0.eq(address)
-            static = stores["weights"].data_0
+            units, values = geometry.weights.units, program.values("weight_format")
+            m.d.comb += stores["weights"].addr_0.eq(address[exact_log2(units) :])
+            static = column_words(
+                m,
+                geometry,
+                stores["weights"].data_0,
+                by_operation(m, op, values, name="weight_format"),
+                address[: exact_log2(units)],
+            )
         word = static
         if "dynamic" in stores:
             m.d.comb += stores["dynamic"].addr_0.eq(address)
             kept = self._spread(stores["dynamic"].data_0)
-            dynamic = by_operation(m, op, self._design.program.values("dynamic"), name="dynamic")
+            dynamic = by_operation(m, op, program.values("dynamic"), name="dynamic")
             # a select for each half of the word, one of them inverted: one for all would have
             # too many loads, and two alike would be merged
             half = len(kept) // 2
@@ -236,9 +246,7 @@ class Accelerator(wiring.Component):
                 Mux(takes_static, static[half:], kept[half:]),
             )
         m.d.sync += engine.i_w.eq(word)
-        packed = by_operation(
-            m, operands.o_op, self._design.program.values("packed"), name="packed"
-        )
+        packed = by_operation(m, operands.o_op, program.values("packed"), name="packed")
         m.d.comb += [
             engine.i_x.eq(operands.o_x),
             engine.i_first.eq(operands.o_first),

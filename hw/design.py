@@ -9,6 +9,7 @@ from .program import Program
 from .schedule import Schedule
 from .store import StoreSpec
 from .timing import NORM_DELAY
+from .weights import WeightLayout
 
 __all__ = ["Design", "Geometry"]
 
@@ -19,11 +20,13 @@ class Geometry:
 
     ``columns`` multipliers (a DSP block each) make ``columns`` products a cycle, or twice as many
     in a packed operation, whose two weights of ``half_bits`` lie ``pack_shift`` bits apart.
-    ``ways`` results a cycle leave the engine. ``column_bits`` is a column's part of a weight word.
+    ``ways`` results a cycle leave the engine. A weight word, cut as ``weights`` says, gives each
+    column ``column_bits``.
     """
 
     columns: int
     ways: int
+    weights: WeightLayout
     pack_shift: int
     half_bits: int
     column_bits: int

@@ -10,6 +10,7 @@ from .design import Geometry
 from .packing import MATRIX, PORT_BITS, Packing, dynamic_bits
 from .parts import Part
 from .program import Addend, Program
+from .weights import WeightLayout
 
 __all__ = ["choose_columns", "choose_geometry", "value_widths"]
 
@@ -30,15 +31,15 @@ def choose_columns(model: ir.IntegerModel, part: Part, lanes: int | None, pack: 
     return 1 << min(4, spare.bit_length() - 1)
 
 
-def choose_geometry(model: ir.IntegerModel, columns: int, packing: Packing) -> Geometry:
+def choose_geometry(model: ir.IntegerModel, packing: Packing, weights: WeightLayout) -> Geometry:
     """Widths of every unit, from the bounds of the model's actual integers."""
     packed, shift, half = packing.packed, packing.shift, packing.half_bits
     matrix = [op for op in model.operations if isinstance(op, MATRIX)]
     kept_bits = dynamic_bits(model)
-    widths = [1]
-    for op in matrix:
-        bits = op.weight_bits if isinstance(op, ir.Linear) else kept_bits
-        widths.append(2 * half if packed[op.y] else bits)
+    # a weight of one bit is multiplied as a number of two
+    widths = [2 * half if kind.pair else max(2, kind.field) for kind in weights.kinds]
+    if kept_bits:
+        widths.append(2 * half if packing.dynamic else kept_bits)
     accumulators, products = [], []
     for op in matrix:
         bound = accumulator_bound(model, op)
@@ -62,8 +63,9 @@ def choose_geometry(model: ir.IntegerModel, columns: int, packing: Packing) -> G
     operands = [spec.bits for spec in stored] + ([9] if scores else [])
     pitch = 1 << (-(-keys // ways) - 1).bit_length()
     return Geometry(
-        columns=columns,
+        columns=weights.columns,
         ways=ways,
+        weights=weights,
         pack_shift=shift,
         half_bits=half,
         column_bits=max(widths),

@@ -7,9 +7,10 @@ import numpy as np
 from bitformer.model import ir
 
 from .design import Geometry
-from .layers import Layout, Lowered
+from .layers import Lowered
 from .pipeline import signed_bits
 from .program import Factor
+from .weights import WeightFormat, WeightLayout
 
 __all__ = ["pack_elements", "parameter_words", "position_words", "weight_words"]
 
@@ -20,29 +21,36 @@ def pack_elements(values: Sequence[int], bits: int) -> int:
     return sum((int(value) & mask) << (bits * place) for place, value in enumerate(values))
 
 
+def _fields(group: np.ndarray, kind: WeightFormat) -> list[int]:
+    """The weights of one group of outputs [outputs, inputs]: for each input all columns' fields."""
+    if kind.bits == 1:
+        group = (group < 0).astype(np.int64)
+    elements = group.T.reshape(group.shape[1], -1, 2 if kind.pair else 1)
+    fields = [[pack_elements(list(e), kind.bits) for e in column] for column in elements]
+    return [pack_elements(column, kind.field) for column in fields]
+
+
 def weight_words(
-    lowered: Mapping[str, Lowered], layout: Layout, geometry: Geometry
+    lowered: Mapping[str, Lowered], layout: WeightLayout
 ) -> tuple[list[int], dict[str, int]]:
-    """A word for each (group, input) of each layer: a weight or a packed pair for each column."""
+    """Words with the parts of each layer, group by group and input by input; where each begins."""
     words: list[int] = []
     bases: dict[str, int] = {}
     for tensor, one in lowered.items():
         if one.weights is None:
             continue
-        bases[tensor] = len(words)
+        bases[tensor] = len(words) * layout.units
+        kind = layout.formats[tensor]
+        columns, count = layout.columns_of(kind), layout.parts(kind)
+        per_group = columns * (2 if kind.pair else 1)
         outputs, length = one.weights.shape
-        packed, per_group = layout.packed[tensor], layout.per_group(tensor)
-        groups = -(-outputs // per_group)
-        padded = np.zeros((groups * per_group, length), dtype=np.int64)
+        padded = np.zeros((-(-outputs // per_group) * per_group, length), dtype=np.int64)
         padded[:outputs] = one.weights
-        for group in padded.reshape(groups, per_group, length):
-            for column in group.T:
-                if packed:
-                    pairs = column.reshape(-1, 2)
-                    fields = [pack_elements(list(pair), geometry.half_bits) for pair in pairs]
-                else:
-                    fields = list(column)
-                words.append(pack_elements(fields, geometry.column_bits))
+        parts = [
+            part for group in padded.reshape(-1, per_group, length) for part in _fields(group, kind)
+        ]
+        for start in range(0, len(parts), count):
+            words.append(pack_elements(parts[start : start + count], columns * kind.field))
     return words, bases
 
 

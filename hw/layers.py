@@ -9,6 +9,7 @@ from bitformer.model import ir
 
 from .program import Addend, Destination, Factor, Operation, Source
 from .schedule import Read, Row, Stage
+from .weights import WeightLayout
 
 __all__ = ["Layout", "Lowered", "is_flat", "lower_operation"]
 
@@ -19,6 +20,7 @@ class Layout:
 
     columns: int
     ways: int
+    weights: WeightLayout
     packed: dict[str, bool]
     dynamic_packed: bool
     shifts: dict[str, int]
@@ -28,9 +30,14 @@ class Layout:
         """Outputs of one column."""
         return 2 if self.packed[tensor] else 1
 
+    def columns_of(self, tensor: str) -> int:
+        """Columns that the operation uses: those for which a weight word has a field."""
+        kind = self.weights.formats.get(tensor)
+        return self.columns if kind is None else self.weights.columns_of(kind)
+
     def per_group(self, tensor: str) -> int:
         """Outputs of one group of columns."""
-        return self.columns * self.per_column(tensor)
+        return self.columns_of(tensor) * self.per_column(tensor)
 
     @property
     def dynamic_slots(self) -> int:
@@ -76,14 +83,16 @@ def _matrix(
 ) -> Operation:
     """Dot products of ``length`` terms for ``outputs`` results, from column ``skip`` on."""
     per_column, per_group = layout.per_column(op.y), layout.per_group(op.y)
+    columns = layout.columns_of(op.y)
     groups = -(-outputs // per_group)
     rest = outputs - (groups - 1) * per_group
     return Operation(
         **_result(model, op, layout, outputs) | fields,
         matrix=True,
         length=length,
-        pitch=max(length, layout.columns) if groups > 1 else length,
+        pitch=max(length, columns) if groups > 1 else length,
         groups=groups,
+        columns=columns,
         last_columns=skip + -(-rest // per_column),
         skip=skip,
         packed=layout.packed[op.y],
@@ -117,6 +126,8 @@ def _linear(model: ir.IntegerModel, op: ir.Linear, layout: Layout, rank: int) ->
     uniform = bool((multiplier == multiplier[0]).all())
     addend, from_input = _addend(model, op), op.x in ("input", "delta")
     power = layout.shifts[op.y] - op.shift
+    kind = layout.weights.formats[op.y]
+    step = layout.weights.step(kind)
     base = _matrix(
         model,
         op,
@@ -124,7 +135,9 @@ def _linear(model: ir.IntegerModel, op: ir.Linear, layout: Layout, rank: int) ->
         outputs=y.features,
         length=length,
         source=Source.INPUT if from_input else Source.ACTIVATION,
-        weight_group=length,
+        weight_step=step,
+        weight_group=length * step,
+        weight_format=layout.weights.kinds.index(layout.weights.cut(kind)),
         wait_input=from_input,
         bias=True,
         factor=Factor.IMMEDIATE if uniform else Factor.PARAMETER,

@@ -13,13 +13,14 @@ from .encode import Encoder, assign_addresses
 from .geometry import choose_columns, choose_geometry, value_widths
 from .images import parameter_words, position_words, weight_words
 from .layers import Layout, Lowered, lower_operation
-from .packing import MATRIX, choose_packing
-from .parts import PARTS
-from .place import place
+from .packing import MATRIX, Packing, choose_packing
+from .parts import PARTS, Part
+from .place import crowding, place
 from .program import Destination, Program
 from .schedule import Schedule, schedule
 from .shifts import common_shifts
 from .store import StoreSpec
+from .weights import WeightLayout, weight_layouts
 
 __all__ = ["DEFAULT_PART", "lower"]
 
@@ -120,7 +121,7 @@ def _stores(
         StoreSpec(
             name="weights",
             depth=len(images["weights"]),
-            width=geometry.columns * geometry.column_bits,
+            width=geometry.weights.bits,
             rom=True,
         ),
         StoreSpec(
@@ -177,17 +178,39 @@ def lower(
 
     ``lanes`` is the number of products a cycle asked for (by default what the part's DSP blocks
     allow); ``pack`` allows two in a DSP block where the weights prove it safe. ``placement`` maps
-    store names to ``block``, ``distributed``, ``registers`` or ``auto``. Raises
+    store names to ``block``, ``distributed``, ``registers`` or ``auto``. Weights of several widths
+    are laid out for the fewest cycles with which the memories fit. Raises
     :class:`bitformer.model.errors.UserError`, naming the field, for what cannot be built.
     """
     if part not in PARTS:
         raise UserError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
     columns = choose_columns(model, PARTS[part], lanes, pack)
     packing = choose_packing(model, columns, pack)
-    geometry = choose_geometry(model, columns, packing)
+    designs = (
+        _lower(model, PARTS[part], packing, weights, placement or {})
+        for weights in weight_layouts(model, packing, columns)
+    )
+    tried: list[tuple[tuple[int, int], Design]] = []
+    for design in designs:
+        tried.append((crowding(design.stores.values(), PARTS[part]), design))
+        if tried[-1][0] == (0, 0):
+            return design
+    return min(tried, key=lambda one: one[0])[1]
+
+
+def _lower(
+    model: ir.IntegerModel,
+    part: Part,
+    packing: Packing,
+    weights: WeightLayout,
+    placement: Mapping[str, str],
+) -> Design:
+    """The design with weights laid out so."""
+    geometry = choose_geometry(model, packing, weights)
     layout = Layout(
         columns=geometry.columns,
         ways=geometry.ways,
+        weights=weights,
         packed=packing.packed,
         dynamic_packed=packing.dynamic,
         shifts=common_shifts(model),
@@ -204,7 +227,7 @@ def lower(
         vector_delay=geometry.vector_delay,
     )
     addresses, depths = assign_addresses(model, timeline, layout, geometry)
-    weights, bases = weight_words(lowered, layout, geometry)
+    words, bases = weight_words(lowered, weights)
     parameters, parameter_bases, parameter_bits = parameter_words(lowered, geometry)
     position, places, position_bits = position_words(model, geometry)
     encoder = Encoder(model, layout, geometry, addresses | places, bases, parameter_bases)
@@ -215,7 +238,7 @@ def lower(
     )
     images = {
         "program": program.words(),
-        "weights": weights,
+        "weights": words,
         "parameters": parameters,
         "position": position,
     }
@@ -225,7 +248,7 @@ def lower(
         geometry=geometry,
         program=program,
         schedule=timeline,
-        stores=place(specs, PARTS[part], placement or {}),
+        stores=place(specs, part, placement),
         images=images,
         bounds={
             op.y: accumulator_bound(model, op).total
@@ -237,5 +260,5 @@ def lower(
         interval=program.cycles,
         parameter_bits=parameter_bits,
         last_channel=_last_channel(model),
-        part=part,
+        part=part.name,
     )

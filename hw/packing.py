@@ -92,7 +92,8 @@ def choose_packing(model: ir.IntegerModel, columns: int, allowed: bool) -> Packi
         return nothing
     static = {op.y for op in matrix if isinstance(op, ir.Linear)}
     bits = dynamic_bits(model)
-    widths = {op.weight_bits for op in matrix if isinstance(op, ir.Linear)} | {bits}
+    # a weight of one bit, -1 or 1, is multiplied as a number of two
+    widths = {max(2, op.weight_bits) for op in matrix if isinstance(op, ir.Linear)} | {bits}
     best, most = nothing, 0
     for half in sorted(width for width in widths if width):
         for dynamic in (False, True):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, ValueLike, signed, unsigned
 from amaranth.utils import bits_for
 
-__all__ = ["by_operation", "delay", "multiply_in_luts", "signed_bits", "signed_value"]
+__all__ = ["by_operation", "delay", "multiply_in_luts", "signed_bits", "signed_value", "twice"]
 
 
 def signed_bits(low: int, high: int) -> int:
@@ -21,6 +21,15 @@ def delay(m: Module, value: ValueLike, cycles: int, *, name: str, reset_less: bo
         m.d.sync += stage.eq(value)
         value = stage
     return value
+
+
+def twice(m: Module, value: ValueLike, *, name: str) -> tuple[Value, Value]:
+    """``value`` a cycle later, from two registers that share its loads.
+
+    The second keeps the complement: two alike would be merged by synthesis.
+    """
+    value = Value.cast(value)
+    return delay(m, value, 1, name=name), ~delay(m, ~value, 1, name=f"{name}_complement")
 
 
 def by_operation(m: Module, op: Value, values: Sequence[int], *, name: str) -> Value:

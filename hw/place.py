@@ -10,7 +10,7 @@ from .parts import Part
 from .store import PLACEMENTS, StoreSpec
 from .tiling import RAMB18_SHAPES, best_tiling, rest_of
 
-__all__ = ["Cost", "cost", "place"]
+__all__ = ["Cost", "cost", "crowding", "place"]
 
 #: LUTs that a RAMB18 must save to be worth using.
 BLOCK_VALUE = 32
@@ -82,7 +82,7 @@ class _Choice:
 
     specs: tuple[StoreSpec, ...]
     over: int
-    value: float
+    value: int
 
 
 def _choice(specs: Iterable[StoreSpec], part: Part) -> _Choice:
@@ -92,6 +92,14 @@ def _choice(specs: Iterable[StoreSpec], part: Part) -> _Choice:
     luts = lutram + sum(c.luts for c in costs)
     over = max(0, ramb18 - part.ramb18) * 288 + max(0, lutram - part.lutram_luts)
     return _Choice(specs=specs, over=over, value=luts + BLOCK_VALUE * ramb18)
+
+
+def crowding(specs: Iterable[StoreSpec], part: Part) -> tuple[int, int]:
+    """How far placed stores are over the part's memories, and over a quarter of its LUTs."""
+    specs = list(specs)
+    choice = _choice(specs, part)
+    luts = choice.value - BLOCK_VALUE * sum(cost(s, s.placement).ramb18 for s in specs)
+    return choice.over, max(0, luts - part.luts // 4)
 
 
 def _candidates(

@@ -52,10 +52,10 @@ class Destination(enum.IntEnum):
 class Operation:
     """The fields that all rows of a layer share; each is a constant in the hardware's decoder.
 
-    ``matrix``: ``groups`` dot products of ``length`` terms for all columns, one group every
-    ``pitch`` cycles; the result of columns ``skip``.. is drained, all of them in a group but
-    ``last_columns`` in the last. Otherwise a vector operation of ``slots`` words through the
-    post-processor, or, without slots, no operation.
+    ``matrix``: ``groups`` dot products of ``length`` terms for ``columns`` columns (0 for all), one
+    group every ``pitch`` cycles; the result of columns ``skip``.. is drained, all of them in a
+    group but ``last_columns`` in the last. Weights lie as ``weight_format`` says. Otherwise a
+    vector operation of ``slots`` words through the post-processor, or, without slots, no operation.
     """
 
     tensor: str = ""
@@ -66,12 +66,14 @@ class Operation:
     pitch: int = 1
     groups: int = 1
     last_columns: int = 1
+    columns: int = 0
     skip: int = 0
     packed: bool = False
     dynamic: bool = False
     weight_base: int = 0
     weight_step: int = 1
     weight_group: int = 0
+    weight_format: int = 0
     wait_input: bool = False
     wait_output: bool = False
     release_input: bool = False

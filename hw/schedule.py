@@ -111,6 +111,10 @@ class _Timeline:
         self.score_free = 0
         self.arrived = 0
 
+    def columns_of(self, op: Operation) -> int:
+        """Columns that the operation uses."""
+        return op.columns or self.columns
+
     def slots(self, row: Row) -> np.ndarray:
         """Slot of each result relative to issue (the accumulator's cycle), one per feature."""
         op = row.operation
@@ -119,9 +123,9 @@ class _Timeline:
             return timing.ADDRESS + self.vector_delay + feature // self.ways
         per_column = self.ways if op.packed else 1
         column = feature // per_column + op.skip
-        group = column // self.columns
+        group = column // self.columns_of(op)
         base = timing.ADDRESS + op.length - 1 + timing.PRODUCT
-        return base + group * op.pitch + column % self.columns
+        return base + group * op.pitch + column % self.columns_of(op)
 
     def windows(self, row: Row, issue: int) -> list[tuple[int, int]]:
         """Intervals in which the row holds the post-processor."""
@@ -130,7 +134,7 @@ class _Timeline:
             start = issue + timing.ADDRESS
             return [(start - 1, start + op.slots + self.vector_delay)]
         start = issue + timing.ADDRESS + op.length - 1 + timing.PRODUCT
-        counts = [self.columns] * (op.groups - 1) + [op.last_columns]
+        counts = [self.columns_of(op)] * (op.groups - 1) + [op.last_columns]
         return [
             (start + g * op.pitch - 1, start + g * op.pitch + count)
             for g, count in enumerate(counts)

@@ -129,9 +129,11 @@ class Drain(wiring.Component):
         skip = by_operation(m, slot.op, program.values("skip"), name="skip")
         odd = by_operation(m, slot.op, program.values("odd"), name="odd")
         lasts = [value - 1 for value in program.values("last_columns")]
+        fulls = [(value or columns) - 1 for value in program.values("columns")]
         op = Signal.like(slot.op)
         m.d.comb += op.eq(Mux(self.i_begin, row.op, slot.op))
         last = by_operation(m, op, lasts, name="last_column")
+        full = by_operation(m, op, fulls, name="full_group")
 
         at_last = Signal()
         taken = active & (self.o_column >= skip)
@@ -167,7 +169,7 @@ class Drain(wiring.Component):
             m.d.sync += [
                 active.eq(1),
                 end.eq(self.i_end),
-                final.eq(Mux(self.i_end, last, columns - 1)),
+                final.eq(Mux(self.i_end, last, full)),
             ]
             with m.If(self.i_begin):
                 counters.start(row.op, row.dst, row.res)

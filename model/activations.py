@@ -1,6 +1,8 @@
 """The named tensors of a Transformer and the scales they are stored at."""
 
+import math
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +11,9 @@ from torch import Tensor, nn
 from . import ir
 from .config import TransformerConfig
 from .fake_quant import fake_quantize
+from .precision import FLOAT_BITS
 from .quantize import tensor_specs
+from .structure import only_linear_reads
 
 __all__ = ["LARGEST_EXPONENT", "Activation", "Activations", "Keeper"]
 
@@ -21,8 +25,8 @@ LARGEST_EXPONENT = 24
 class Activation:
     """Real values [batch, rows, features] and, when quantized, how they are stored.
 
-    ``exponent`` is None as long as the model computes in floats; else the values are
-    ``2**exponent * (q - zero)`` with integers ``q`` of ``bits`` bits.
+    ``exponent`` is None as long as the model computes in floats, and for a tensor kept in float32;
+    else the values are ``2**exponent * (q - zero)`` with integers ``q`` of ``bits`` bits.
     """
 
     value: Tensor
@@ -30,25 +34,26 @@ class Activation:
     zero: int = 0
     bits: int = 0
 
-    def reshape(self, rows: int, features: int) -> "Activation":
-        """The same values read row-major as another shape."""
-        return Activation(
-            value=self.value.reshape(len(self.value), rows, features),
-            exponent=self.exponent,
-            zero=self.zero,
-            bits=self.bits,
-        )
+    def with_value(self, value: Tensor) -> "Activation":
+        """Some of the same numbers, or in another shape."""
+        return Activation(value=value, exponent=self.exponent, zero=self.zero, bits=self.bits)
+
+    def steps(self) -> Tensor:
+        """``q - zero`` as floats."""
+        return self.value.detach() * 2.0 ** -(self.exponent or 0)
 
     def integers(self) -> Tensor:
         """What is stored, int64."""
-        return (self.value.detach() * 2.0 ** -(self.exponent or 0)).to(torch.int64) + self.zero
+        return self.steps().to(torch.int64) + self.zero
 
 
 class Activations(nn.Module):
     """Learned power-of-two scales of all tensors of ``config``; starts in float mode.
 
     The scales of the input and the output belong to the accelerator's interface and those of the
-    softmax logits to its table: they do not learn.
+    softmax logits to its table: they do not learn. ``offset`` is the real value that the middle of
+    a tensor with a zero point stands for. ``observer``, if set, is called with every tensor's name
+    and values before they are rounded.
     """
 
     learned: Tensor
@@ -56,9 +61,16 @@ class Activations(nn.Module):
     def __init__(self, config: TransformerConfig):
         super().__init__()
         self.specs: dict[str, ir.Tensor] = tensor_specs(config, defaultdict(int))
+        self.floats = {name for name in self.specs if config.tensor_bits(name) == FLOAT_BITS}
         self.index = {name: number for number, name in enumerate(self.specs)}
         self.quantized = False
+        self.observer: Callable[[str, Tensor], None] | None = None
         self.log2_scale = nn.Parameter(torch.zeros(len(self.specs)))
+        self.movable: set[str] = set()
+        if config.asymmetric:
+            free = only_linear_reads(config) - self.floats
+            self.movable = {name for name in free if not name.endswith(".hidden")}
+            self.offset = nn.Parameter(torch.zeros(len(self.specs)))
         learned = [name not in ("input", "output") for name in self.specs]
         for name, spec in self.specs.items():
             if name.endswith(".scores"):
@@ -76,19 +88,33 @@ class Activations(nn.Module):
             scales = scales.index_put((at,), finest)
         return scales
 
-    def exponents(self) -> dict[str, int]:
-        """Exponent of every tensor, by name."""
-        rounded = torch.floor(self.scales().detach() + 0.5).tolist()
+    def exponents(self, scales: Tensor | None = None) -> dict[str, int]:
+        """Exponent of every tensor, by name, from :meth:`scales`."""
+        scales = self.scales() if scales is None else scales
+        rounded = torch.floor(scales.detach() + 0.5).tolist()
         return {name: int(rounded[number]) for name, number in self.index.items()}
 
-    def set_exponent(self, name: str, exponent: int) -> None:
-        """Fix where a tensor's scale starts to learn from."""
-        self.log2_scale.data[self.index[name]] = exponent
+    def zeros(self, exponents: dict[str, int]) -> dict[str, int]:
+        """Zero point of every tensor that may have a learned one, by name."""
+        zeros: dict[str, int] = {}
+        offsets = self.offset.tolist() if self.movable else []
+        for name in self.movable:
+            spec = self.specs[name]
+            zero = math.floor(-offsets[self.index[name]] * 2.0 ** -exponents[name] + 0.5)
+            zeros[name] = min(max(zero, spec.low), spec.high)
+        return zeros
 
-    def limits(self, name: str) -> tuple[int, int]:
+    def set_scale(self, name: str, exponent: int, offset: float = 0.0) -> None:
+        """Fix where a tensor's scale, and its offset, start to learn from."""
+        self.log2_scale.data[self.index[name]] = exponent
+        if name in self.movable:
+            self.offset.data[self.index[name]] = offset
+
+    def limits(self, name: str, zero: int | None = None) -> tuple[int, int]:
         """Smallest and largest ``q - zero`` of a tensor."""
         spec = self.specs[name]
-        return spec.low - spec.zero, spec.high - spec.zero
+        zero = spec.zero if zero is None else zero
+        return spec.low - zero, spec.high - zero
 
     def keeper(self, trace: dict[str, Tensor] | None = None) -> "Keeper":
         """Stores the tensors of one forward pass."""
@@ -98,7 +124,7 @@ class Activations(nn.Module):
 class Keeper:
     """Called with each tensor's name and value: gives what the accelerator stores.
 
-    ``trace``, if given, receives the stored integers by name, or the reals in float mode.
+    ``trace``, if given, receives the stored integers by name, or the reals of what is not rounded.
     """
 
     def __init__(self, activations: Activations, trace: dict[str, Tensor] | None):
@@ -106,27 +132,37 @@ class Keeper:
         self._trace = trace
         self._exponents: dict[str, int] = {}
         if activations.quantized:
-            self._scales = activations.scales()
-            self._exponents = activations.exponents()
+            scales = activations.scales()
+            self._scales = dict(zip(activations.index, scales.unbind(), strict=True))
+            self._exponents = activations.exponents(scales)
+            self._zeros = activations.zeros(self._exponents)
+            for name in activations.floats:
+                del self._exponents[name]
 
     def exponent(self, name: str) -> int | None:
-        """Exponent of a tensor; None in float mode."""
+        """Exponent of a tensor; None for what is not rounded."""
         return self._exponents.get(name)
 
     def __call__(self, name: str, value: Tensor) -> Activation:
-        activations = self._activations
-        if activations.quantized:
-            spec, (low, high) = activations.specs[name], activations.limits(name)
-            scale = self._scales[activations.index[name]].to(value.dtype)
-            exponent = self._exponents[name]
-            stored = Activation(
-                value=fake_quantize(value, scale, low, high, exponent),
-                exponent=exponent,
-                zero=spec.zero,
-                bits=spec.bits,
-            )
-        else:
-            stored = Activation(value=value)
+        activations, exponent = self._activations, self._exponents.get(name)
+        if activations.observer is not None:
+            activations.observer(name, value.detach())
+        if exponent is None:
+            if self._trace is not None:
+                self._trace[name] = value.detach()
+            return Activation(value=value)
+        spec = activations.specs[name]
+        zero = self._zeros.get(name, spec.zero)
+        low, high = activations.limits(name, zero)
+        scale, offset = self._scales[name].to(value.dtype), None
+        if name in activations.movable:
+            offset = activations.offset[activations.index[name]].to(value.dtype)
+        stored = Activation(
+            value=fake_quantize(value, scale, low, high, exponent, offset),
+            exponent=exponent,
+            zero=zero,
+            bits=spec.bits,
+        )
         if self._trace is not None:
-            self._trace[name] = stored.integers() if activations.quantized else value.detach()
+            self._trace[name] = stored.integers()
         return stored

@@ -1,40 +1,147 @@
-"""From a trained float model to a quantized one: where the scales start."""
+"""From a trained float model to a quantized one: where the scales start, and how they may follow.
+
+Besides learned scales there are those of an observer: the extremes of all that was seen
+(``minmax``) or a moving average of each batch's (``moving-average``), as in Jacob et al. (2018).
+"""
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from .fake_quant import best_exponent
-from .layers import BatchNorm, Linear
+from .layers import BatchNorm
+from .ranges import best_exponent, best_offset, covering_exponent
 from .transformer import Transformer
 
-__all__ = ["calibrate"]
+__all__ = ["MovingRanges", "calibrate"]
+
+_BATCH = 64
+#: Weight of a batch's extremes in the moving average.
+_MOMENTUM = 0.1
 
 
-def calibrate(model: Transformer, x: Tensor, y: Tensor, *, samples: int = 1024) -> None:
+def calibrate(
+    model: Transformer,
+    x: Tensor,
+    y: Tensor,
+    *,
+    ranges: str = "learned",
+    samples: int = 1024,
+    known: Transformer | None = None,
+) -> None:
     """Set the scales of all tensors by what they hold for training windows; make it quantized.
 
     ``x`` [N, window, inputs] and ``y`` [N, horizon] are standardised. The scales are those of least
-    squared error: of the input and the output on all windows, of the rest on ``samples`` of them.
+    squared error, or an observer's: of the input and the output on all windows, of the rest on
+    ``samples`` of them. A quantized ``known`` of the same shape, at other widths, gives the values
+    in place of the float model, and the scales of what is as wide as there.
     """
+    was_training = model.training
+    for name, value in _values(known or model, x, y, samples).items():
+        bits = known and known.activations.specs[name].bits
+        if bits != model.activations.specs[name].bits:
+            _fit(model, name, value, "learned" if name in ("input", "output") else ranges)
+    for name, linear in model.linears.items():
+        if known is None or known.linears[name].bits != linear.bits:
+            linear.calibrate(ranges)
+    for norm in model.norms.values():
+        if isinstance(norm, BatchNorm) and known is None:
+            norm.fold()
+    model.quantized = True
+    model.train(was_training)
+
+
+def _values(model: Transformer, x: Tensor, y: Tensor, samples: int) -> dict[str, Tensor]:
+    """What every tensor holds, on the real scale, by name; not softmax logits and floats."""
     was_training = model.training
     model.eval()
     some = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[:samples]
-    trace: dict[str, Tensor] = {}
+    values: dict[str, Tensor] = {}
+    model.activations.observer = values.__setitem__
     with torch.no_grad():
-        model(x[some.to(x.device)], trace)
-    activations = model.activations
-    trace["input"] = x
-    trace["output"] = y
-    for name, value in trace.items():
-        if name.endswith(".scores"):
-            continue
-        low, high = activations.limits(name)
-        exponent = best_exponent(value.reshape(1, -1), low, high)
-        activations.set_exponent(name, int(exponent))
-    for module in model.modules():
-        if isinstance(module, BatchNorm):
-            module.fold()
-        elif isinstance(module, Linear):
-            module.calibrate()
-    activations.quantized = True
+        model(x[some.to(x.device)])
+    model.activations.observer = None
     model.train(was_training)
+    values |= {"input": x, "output": y}
+    skipped = model.activations.floats
+    return {n: v for n, v in values.items() if n not in skipped and not n.endswith(".scores")}
+
+
+def _fit(model: Transformer, name: str, value: Tensor, ranges: str) -> None:
+    activations = model.activations
+    low, high = activations.limits(name)
+    if ranges == "moving-average":
+        moving = _Moving()
+        for batch in value.split(_BATCH):
+            moving.add(batch)
+        value = torch.tensor([moving.low, moving.high], dtype=torch.float64)
+    cover = ranges != "learned"
+    if name in activations.movable:
+        activations.set_scale(name, *best_offset(value, low, high, cover=cover))
+        return
+    fit = covering_exponent if cover else best_exponent
+    activations.set_scale(name, int(fit(value.reshape(1, -1), low, high)))
+
+
+class _Moving:
+    """Moving average of the extremes of batches."""
+
+    def __init__(self, low: float | None = None, high: float | None = None):
+        self.low, self.high = low, high
+
+    def add(self, batch: Tensor) -> None:
+        low, high = (float(extreme) for extreme in batch.aminmax())
+        if self.low is None or self.high is None:
+            self.low, self.high = low, high
+            return
+        self.low += _MOMENTUM * (low - self.low)
+        self.high += _MOMENTUM * (high - self.high)
+
+
+class MovingRanges:
+    """Lets the scales of a quantized model follow its batches and weights while it trains.
+
+    A context: inside it, each forward pass moves the averages and sets the scales from them.
+    """
+
+    def __init__(self, model: Transformer):
+        self.model = model
+        self.ranges: dict[str, _Moving] = {}
+
+    def __enter__(self):
+        self.model.activations.observer = self._observe
+        return self
+
+    def __exit__(self, *_):
+        self.model.activations.observer = None
+
+    def _observe(self, name: str, value: Tensor) -> None:
+        activations = self.model.activations
+        fixed = name in activations.floats or name.endswith(".scores")
+        if fixed or name in ("input", "output"):
+            return
+        if name not in self.ranges:
+            self.ranges[name] = self._start(name)
+        moving = self.ranges[name]
+        moving.add(value)
+        low, high = activations.limits(name)
+        extremes = torch.tensor([[moving.low, moving.high]], dtype=torch.float64)
+        if name in activations.movable:
+            activations.set_scale(name, *best_offset(extremes, low, high, cover=True))
+        else:
+            activations.set_scale(name, int(covering_exponent(extremes, low, high)))
+
+    def _start(self, name: str) -> _Moving:
+        """What the calibrated scale covers."""
+        activations = self.model.activations
+        exponents = activations.exponents()
+        low, high = activations.limits(name, activations.zeros(exponents).get(name))
+        unit = 2.0 ** exponents[name]
+        return _Moving(low * unit, high * unit)
+
+    def state_dict(self) -> dict[str, tuple]:
+        """The averages, as plain data."""
+        return {name: (moving.low, moving.high) for name, moving in self.ranges.items()}
+
+    def load_state_dict(self, state: Mapping[str, tuple]) -> None:
+        self.ranges = {name: _Moving(*extremes) for name, extremes in state.items()}

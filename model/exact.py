@@ -1,7 +1,10 @@
 """The table-driven functions of numerics.py in torch: softmax weights and layer normalisation.
 
-Both take integers and return reals that float64 holds exactly. They have no gradient.
+Both take whole numbers, as int64 or as floats, and return reals: exact ones in float64, which
+integers become. They have no gradient.
 """
+
+import functools
 
 import torch
 from torch import Tensor
@@ -17,36 +20,61 @@ def _bit_length(x: Tensor) -> Tensor:
     return torch.frexp(x.to(torch.float64)).exponent.to(torch.int64)
 
 
-def _table(values: list[int], index: Tensor) -> Tensor:
-    return torch.tensor(values, dtype=torch.int64, device=index.device)[index]
+def _real(x: Tensor) -> Tensor:
+    return x if x.is_floating_point() else x.to(torch.float64)
 
 
-def attention_weights(scores: Tensor) -> Tensor:
-    """Softmax over the last axis of logits in 1/8 octaves, int64; rows sum to nearly 1.
-
-    See :func:`bitformer.model.numerics.exp2_weights` and :func:`~.numerics.reciprocal`.
-    """
-    distance = scores.amax(dim=-1, keepdim=True) - scores
+@functools.cache
+def _numerators(entries: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Softmax numerators of all distances to a row's maximum."""
+    distance = torch.arange(1 << numerics.SCORE_BITS)
     fraction = distance & ((1 << numerics.SCORE_FRACTION_BITS) - 1)
-    e = _table(numerics.EXP_TABLE, fraction) >> (distance >> numerics.SCORE_FRACTION_BITS)
-    total = e.sum(dim=-1, keepdim=True)
+    e = torch.tensor(entries)[fraction] >> (distance >> numerics.SCORE_FRACTION_BITS)
+    return e.to(device, dtype)
+
+
+@functools.cache
+def _reciprocals(
+    entries: tuple[int, ...], keys: int, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """What a row's numerators are multiplied by, by their sum; sums below 255 do not occur."""
+    total = torch.arange(255, 255 * keys + 1)
     exponent = _bit_length(total) - 9
     mantissa = torch.where(exponent < 0, total << 1, total >> exponent.clamp(min=0))
-    reciprocal = _table(numerics.RECIPROCAL_TABLE, mantissa - 256)
-    return (e * reciprocal).to(torch.float64) * power_of_two(-17 - exponent)
+    factor = torch.tensor(entries)[mantissa - 256] * power_of_two(-17 - exponent)
+    return torch.cat([torch.zeros(255, dtype=torch.float64), factor]).to(device, dtype)
+
+
+def attention_weights(scores: Tensor, used: Tensor | None = None) -> Tensor:
+    """Softmax over the last axis of logits in 1/8 octaves; rows sum to nearly 1.
+
+    ``used`` (bool, broadcast) says which keys take part; the others hold the smallest logit.
+    See :func:`bitformer.model.numerics.exp2_weights` and :func:`~.numerics.reciprocal`.
+    """
+    scores = _real(scores)
+    kind = scores.dtype, scores.device
+    distance = (scores.amax(dim=-1, keepdim=True) - scores).to(torch.int64)
+    e = _numerators(tuple(numerics.EXP_TABLE), *kind)[distance]
+    if used is not None:
+        e = e * used
+    total = e.sum(dim=-1, keepdim=True).to(torch.int64)
+    return e * _reciprocals(tuple(numerics.RECIPROCAL_TABLE), scores.shape[-1], *kind)[total]
 
 
 def normalized(x: Tensor, bits: int) -> Tensor:
-    """``(x - mean) / std`` over the last axis of int64 features of ``bits`` bits.
+    """``(x - mean) / std`` over the last axis of features of ``bits`` bits.
 
     See :func:`bitformer.model.numerics.rsqrt`; 0 where all features are equal.
     """
+    x = _real(x)
     features = x.shape[-1]
     width = numerics.norm_width(features, bits)
-    total = x.sum(dim=-1, keepdim=True)
-    variance = features * (x * x).sum(dim=-1, keepdim=True) - total * total
+    total = x.sum(dim=-1, keepdim=True).to(torch.float64)
+    squares = (x * x).sum(dim=-1, keepdim=True).to(torch.float64)
+    variance = (features * squares - total * total).clamp(min=0)
     exponent = torch.where(variance > 0, (width - _bit_length(variance)) >> 1, 0)
-    index = ((variance << (2 * exponent)) >> (width - 8)) - 64
-    root = torch.where(variance > 0, _table(numerics.RSQRT_TABLE, index.clamp(min=0)), 0)
-    scale = power_of_two(exponent - 12 - (width - 8) // 2)
-    return ((features * x - total) * root).to(torch.float64) * scale
+    index = (variance * power_of_two(2 * exponent - (width - 8))).to(torch.int64) - 64
+    entries = torch.tensor(numerics.RSQRT_TABLE, dtype=torch.float64, device=x.device)
+    root = torch.where(variance > 0, entries[index.clamp(0, len(entries) - 1)], 0)
+    root = root * power_of_two(exponent - 12 - (width - 8) // 2)
+    return (features * x - total.to(x.dtype)) * root.to(x.dtype)

@@ -8,7 +8,7 @@ from .config import TransformerConfig
 from .errors import UserError
 from .fake_quant import to_numpy
 from .ir import IntegerModel
-from .layers import LayerNorm, Linear
+from .layers import LayerNorm
 from .quantize import quantize_model
 from .run_store import RunStore
 from .transformer import Transformer
@@ -20,18 +20,22 @@ def parameters(model: Transformer) -> tuple[dict[str, np.ndarray], dict[str, obj
     """Float parameters and exponents under the names of :mod:`bitformer.model.quantize`."""
     if not model.quantized:
         raise ValueError("Model must be quantized before it is exported, not in float mode")
-    params = {"position": to_numpy(model.position)}
+    config = model.config
+    params = {"position": to_numpy(model.position_table("position"))}
+    if config.decoder_layers:
+        params["decoder.position"] = to_numpy(model.position_table("decoder.position"))
     exponents: dict[str, object] = dict(model.activations.exponents())
-    for name, module in model.named_modules():
-        if isinstance(module, Linear):
-            params[name + ".weight"] = to_numpy(module.weight)
-            params[name + ".bias"] = to_numpy(module.bias)
-            exponents[name + ".weight"] = module.exponents().cpu().numpy()
-        elif ".norm" in name:
-            params[name + ".scale"] = to_numpy(module.get_parameter("scale"))
-            params[name + ".offset"] = to_numpy(module.get_parameter("offset"))
-            if isinstance(module, LayerNorm):
-                exponents[name + ".scale"] = module.exponent()
+    zeros = model.activations.zeros(model.activations.exponents())
+    exponents |= {name + ".zero": zero for name, zero in zeros.items()}
+    for name, linear in model.linears.items():
+        params[name + ".weight"] = to_numpy(linear.weight)
+        params[name + ".bias"] = to_numpy(linear.bias)
+        exponents[name + ".weight"] = linear.exponents().cpu().numpy()
+    for name, norm in model.norms.items():
+        params[name + ".scale"] = to_numpy(norm.scale)
+        params[name + ".offset"] = to_numpy(norm.offset)
+        if isinstance(norm, LayerNorm):
+            exponents[name + ".scale"] = norm.exponent()
     return params, exponents
 
 
@@ -54,7 +58,7 @@ def load_run(run_dir) -> tuple[Transformer, dict]:
         raise UserError(
             f"{run_dir}/state.pt must belong to run.json beside it, which it does not"
         ) from None
-    model.activations.quantized = True
+    model.quantized = True
     return model.eval(), record
 
 

@@ -1,7 +1,8 @@
 """The parts of the Transformer that have parameters: linear layers and norms.
 
-Each has two modes and reads the mode from its input: plain floats for pre-training, and, for a
-quantized input, exactly what the integer operation of the same name computes before it rounds.
+Each has two modes: plain floats for pre-training, and what the integer operation of the same name
+computes before it rounds. A part between tensors of which one is kept in float32 rounds only what
+does not need the other's scale.
 """
 
 import math
@@ -15,7 +16,7 @@ from . import numerics, quantize
 from .activations import LARGEST_EXPONENT, Activation
 from .exact import normalized
 from .fake_quant import (
-    best_exponent,
+    binarize,
     dyadic_factor,
     fake_quantize,
     power_of_two,
@@ -24,6 +25,8 @@ from .fake_quant import (
     straight_through,
     to_numpy,
 )
+from .precision import FLOAT_BITS
+from .ranges import weight_exponent
 
 __all__ = ["BatchNorm", "LayerNorm", "Linear"]
 
@@ -33,44 +36,68 @@ _EPSILON = 1e-5
 
 
 class Linear(nn.Module):
-    """``x @ weight.T + bias``; weights of ``bits`` bits with a learned scale per output channel."""
+    """``x @ weight.T + bias``; weights of ``bits`` bits, ``quantized`` or not yet.
 
-    def __init__(self, inputs: int, outputs: int, bits: int):
+    They have a learned scale per output channel, or one with ``per_tensor``.
+    """
+
+    def __init__(self, inputs: int, outputs: int, bits: int, *, per_tensor: bool = False):
         super().__init__()
         bound = inputs**-0.5
-        self.bits = bits
+        self.bits, self.per_tensor, self.quantized = bits, per_tensor, False
         self.limit = max(1, (1 << (bits - 1)) - 1)
         self.weight = nn.Parameter(torch.empty(outputs, inputs).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound))
-        self.log2_scale = nn.Parameter(torch.zeros(outputs, 1))
+        self.log2_scale = nn.Parameter(torch.zeros(1 if per_tensor else outputs, 1))
 
-    def calibrate(self) -> None:
-        """Start the scales where the weights' rounding error is least."""
-        exponent = best_exponent(self.weight, -self.limit, self.limit)
+    @property
+    def stores_integers(self) -> bool:
+        """Whether its weights are rounded now."""
+        return self.quantized and self.bits != FLOAT_BITS
+
+    def calibrate(self, ranges: str = "learned") -> None:
+        """Set the scales by what the weights are now: see :mod:`bitformer.model.ranges`."""
+        exponent = weight_exponent(
+            self.weight, self.bits, ranges=ranges, per_tensor=self.per_tensor
+        )
         self.log2_scale.data = exponent[:, None].to(self.log2_scale)
 
     def scales(self) -> Tensor:
-        """log2 of each output channel's scale, [out, 1]."""
+        """log2 of the scales, [out or 1, 1]."""
         scales = self.log2_scale.clamp(-LARGEST_EXPONENT, LARGEST_EXPONENT)
+        if self.per_tensor:
+            return scales
         return torch.maximum(scales, scales.amax().detach() - SCALE_SPREAD)
 
     def exponents(self) -> Tensor:
         """Exponent of each output channel's weights, int64 [out]."""
-        return round_half_up(self.scales().detach().to(torch.float64)).to(torch.int64)[:, 0]
+        exponents = round_half_up(self.scales().detach().to(torch.float64)).to(torch.int64)[:, 0]
+        return exponents.expand(len(self.weight))
+
+    def rounded(self, dtype: torch.dtype) -> Tensor:
+        """The weights as they are stored, on the real scale."""
+        weight, scales = self.weight.to(dtype), self.scales().to(dtype)
+        if self.bits == 1:
+            return binarize(weight, scales)
+        return fake_quantize(weight, scales, -self.limit, self.limit)
 
     def forward(self, x: Activation) -> Tensor:
-        value = x.value
+        value, dtype = x.value, x.value.dtype
+        if not self.stores_integers:
+            return functional.linear(value, self.weight.to(dtype), self.bias.to(dtype))
+        weight = self.rounded(dtype)
         if x.exponent is None:
-            return functional.linear(value, self.weight, self.bias)
-        scales = self.scales().to(value.dtype)
-        weight = fake_quantize(self.weight.to(value.dtype), scales, -self.limit, self.limit)
+            return functional.linear(value, weight, self.bias.to(dtype))
         exponents = self.exponents()
-        # the integer bias absorbs the input's zero point, and it is that sum which has a limit
-        units = power_of_two(-exponents).to(value.dtype)
-        absorbed = x.zero * (weight.detach().sum(dim=1) * units)
         limit = quantize.bias_limit(self.bits, x.bits)
-        low, high = absorbed - limit, absorbed + limit
-        bias = quantize_to(self.bias.to(value.dtype), exponents + x.exponent, low, high)
+        low: Tensor | int = -limit
+        high: Tensor | int = limit
+        if x.zero:
+            # the integer bias absorbs the zero point, and it is that sum which has a limit
+            units = power_of_two(-exponents).to(dtype)
+            absorbed = x.zero * (weight.detach().sum(dim=1) * units)
+            low, high = absorbed - limit, absorbed + limit
+        bias = quantize_to(self.bias.to(dtype), exponents + x.exponent, low, high)
         return functional.linear(value, weight, bias)
 
 
@@ -82,32 +109,34 @@ class LayerNorm(nn.Module):
 
     def __init__(self, features: int):
         super().__init__()
+        self.quantized = False
         self.scale = nn.Parameter(torch.ones(features))
         self.offset = nn.Parameter(torch.zeros(features))
 
     def exponent(self) -> int:
         """Exponent of ``scale``: the finest that holds the largest entry."""
-        largest = float(np.abs(to_numpy(self.scale)).max())
+        largest = float(self.scale.detach().abs().max())
         return max(self.finest, math.ceil(math.log2(max(largest, 2.0**-30) / 127.5)))
 
     def forward(self, x: Activation, y_exponent: int | None) -> Tensor:
-        value = x.value
+        value, dtype = x.value, x.value.dtype
         smooth = functional.layer_norm(value, value.shape[-1:], eps=_EPSILON)
         if x.exponent is None or y_exponent is None:
-            return smooth * self.scale + self.offset
+            return smooth * self.scale.to(dtype) + self.offset.to(dtype)
         exponent = self.exponent()
         unit = torch.tensor(exponent, device=value.device)
-        scale = quantize_to(self.scale.to(value.dtype), unit, -128, 127)
+        scale = quantize_to(self.scale.to(dtype), unit, -128, 127)
         width = numerics.norm_width(value.shape[-1], x.bits)
         shift = 12 + (width - 8) // 2 + y_exponent - exponent
-        offset = _offset(self.offset.to(value.dtype), y_exponent, shift)
-        return straight_through(smooth, normalized(x.integers(), x.bits)) * scale + offset
+        offset = _offset(self.offset.to(dtype), y_exponent, shift)
+        return straight_through(smooth, normalized(x.steps(), x.bits)) * scale + offset
 
 
 class BatchNorm(nn.Module):
     """Normalises each feature over batch and rows.
 
-    :meth:`fold` turns it into a per-channel ``x * scale + offset``, which goes on learning.
+    :meth:`fold` turns it into a per-channel ``x * scale + offset``, which goes on learning;
+    ``quantized`` says that it is folded.
     """
 
     momentum = 0.1
@@ -116,6 +145,7 @@ class BatchNorm(nn.Module):
 
     def __init__(self, features: int):
         super().__init__()
+        self.quantized = False
         self.scale = nn.Parameter(torch.ones(features))
         self.offset = nn.Parameter(torch.zeros(features))
         self.register_buffer("mean", torch.zeros(features))
@@ -128,8 +158,8 @@ class BatchNorm(nn.Module):
             self.offset.sub_(self.mean * self.scale)
 
     def forward(self, x: Activation, y_exponent: int | None) -> Tensor:
-        value = x.value
-        if x.exponent is None or y_exponent is None:
+        value, dtype = x.value, x.value.dtype
+        if not self.quantized:
             return functional.batch_norm(
                 value.flatten(0, 1),
                 self.mean,
@@ -140,10 +170,12 @@ class BatchNorm(nn.Module):
                 momentum=self.momentum,
                 eps=_EPSILON,
             ).view_as(value)
+        if x.exponent is None or y_exponent is None:
+            return value * self.scale.to(dtype) + self.offset.to(dtype)
         unit = 2.0 ** (x.exponent - y_exponent)
         factor, shift = dyadic_factor(self.scale.to(torch.float64) * unit)
-        offset = _offset(self.offset.to(value.dtype), y_exponent, shift)
-        return value * (factor / unit).to(value.dtype) + offset
+        offset = _offset(self.offset.to(dtype), y_exponent, shift)
+        return value * (factor / unit).to(dtype) + offset
 
 
 def _offset(offset: Tensor, exponent: int, shift: int) -> Tensor:

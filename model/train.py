@@ -16,10 +16,11 @@ import torch
 
 from .config import TransformerConfig
 from .errors import UserError
-from .progress import Report, progress_bar
+from .float_run import float_weights, with_float_settings
+from .progress import progress_bar
 from .run_store import RunStore
 from .train_settings import TrainSettings
-from .trainer import STAGES, Trainer
+from .trainer import Trainer
 from .windows import Dataset
 
 __all__ = ["TrainResult", "train"]
@@ -30,7 +31,8 @@ class TrainResult:
     """What a run came to. Errors are mean squared ones of standardised forecasts.
 
     ``quantized_*`` are the errors of the integer model too: the two are equal. ``history`` has a
-    dict for each epoch: stage, epoch, loss, val.
+    dict for each epoch: stage, epoch, loss, val. ``warnings`` are sentences about tensors and
+    weights of the quantized model that hold one value, or clip most of what they get.
     """
 
     run_dir: Path
@@ -40,6 +42,7 @@ class TrainResult:
     quantized_test: float
     seconds: float
     history: tuple[dict, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def _check(config: TransformerConfig, dataset: Dataset) -> None:
@@ -108,6 +111,7 @@ def train(
     device: str | None = None,
     progress: bool | None = None,
     resume: bool = True,
+    float_run=None,
     **settings,
 ) -> TrainResult:
     """Train ``config`` on ``dataset``, keeping everything in ``run_dir``.
@@ -118,48 +122,78 @@ def train(
     device : torch device; a GPU when there is one by default.
     progress : whether to draw a bar; None when a person is watching.
     resume : False starts again, whatever ``run_dir`` holds.
-    settings : fields of :class:`TrainSettings`.
+    float_run : folder of a run whose float model this one starts from instead of training its own:
+        of the same shape, on the same data.
+    settings : fields of :class:`TrainSettings`; with ``float_run`` those of its float stage, too,
+        are that run's.
 
     Raises
     ------
     UserError
-        The data do not fit the model, the training diverges, or ``run_dir`` holds another run.
+        The data do not fit the model, the training diverges, ``run_dir`` holds another run, or
+        ``float_run`` does not fit.
     """
-    chosen = TrainSettings(**settings)
     _check(config, dataset)
+    weights, source = None, None
+    if float_run is not None:
+        weights, source = float_weights(float_run, config, describe(dataset))
+        settings = with_float_settings(settings, source, float_run)
+    chosen = TrainSettings(**settings)
     place = _place(device)
     identity = {
         "config": config.to_dict(),
         "dataset": describe(dataset),
         "settings": dataclasses.asdict(chosen),
+        "float": source,
     }
     store = RunStore(run_dir)
     state = store.start(identity, resume=resume)
     record = store.read_record()
-    trainer = Trainer(config, dataset, chosen, place)
-    if state is not None:
-        try:
-            trainer.load_state_dict(state)
-        except (KeyError, RuntimeError, ValueError):
-            raise UserError(
-                f"{store.path}/state.pt must belong to run.json beside it, which it does not"
-            ) from None
-    if state is None or "results" not in record:
-        with _one_thread(), progress_bar(chosen.epochs + chosen.qat_epochs, progress) as report:
-            _run(trainer, store, identity, report)
-            record = {**identity, "history": trainer.history, "results": trainer.results()}
-        store.write_record(record)
-    return TrainResult(run_dir=store.path, history=tuple(record["history"]), **record["results"])
+    with _one_thread():
+        if state is None or "results" not in record:
+            trainer = Trainer(config, dataset, chosen, place, weights)
+            if state is not None:
+                _restore(trainer, state, store)
+            record = _finish(trainer, store, identity, progress)
+            store.write_record(record)
+    return TrainResult(
+        run_dir=store.path,
+        history=tuple(record["history"]),
+        warnings=tuple(record.get("warnings", ())),
+        **record["results"],
+    )
 
 
-def _run(trainer: Trainer, store: RunStore, identity: dict, report: Report) -> None:
-    """All epochs that are left, each saved."""
-    before = trainer.settings.epochs
-    while not (trainer.stage == 1 and trainer.stage_over):
-        if trainer.stage_over:
-            trainer.next_stage()
-        trainer.run_epoch()
-        store.write_state(trainer.state_dict())
-        store.write_record({**identity, "history": trainer.history})
-        text = f"{STAGES[trainer.stage]}: validation error {trainer.best_error:.5f}"
-        report(trainer.stage * before + trainer.epoch, text)
+def _restore(trainer: Trainer, state: dict, store: RunStore) -> None:
+    try:
+        trainer.load_state_dict(state)
+    except (IndexError, KeyError, RuntimeError, ValueError):
+        raise UserError(
+            f"{store.path}/state.pt must belong to run.json beside it, which it does not"
+        ) from None
+
+
+def _finish(trainer: Trainer, store: RunStore, identity: dict, progress: bool | None) -> dict:
+    """All epochs that are left, each saved, and what they came to."""
+    epochs = [stage.epochs for stage in trainer.stages]
+    with progress_bar(sum(epochs), progress) as report:
+        while not trainer.finished:
+            try:
+                if trainer.stage_over:
+                    trainer.next_stage()
+                else:
+                    trainer.run_epoch()
+            except UserError as error:
+                failed = {**identity, "history": trainer.history, "failure": str(error)}
+                store.write_record(failed)
+                raise
+            store.write_state(trainer.state_dict())
+            store.write_record({**identity, "history": trainer.history})
+            done = sum(epochs[: trainer.stage_index]) + trainer.epoch
+            report(done, f"{trainer.stage.name}: validation error {trainer.best_error:.5f}")
+        return {
+            **identity,
+            "history": trainer.history,
+            "results": trainer.results(),
+            "warnings": trainer.warnings(),
+        }

@@ -5,7 +5,12 @@ from dataclasses import dataclass
 
 from .errors import UserError
 
-__all__ = ["TrainSettings"]
+__all__ = ["METHODS", "RANGES", "TrainSettings"]
+
+#: Training with rounding, or rounding alone.
+METHODS = ("qat", "ptq")
+#: What scales are taken from: learned ones start at the least squared error.
+RANGES = ("learned", "minmax", "moving-average")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +19,14 @@ class TrainSettings:
 
     Parameters
     ----------
+    method : ``"qat"`` trains with rounding after training without; ``"ptq"`` only rounds then.
+    ranges : scales are learned, cover all that calibration saw (``"minmax"``), or a moving average
+        of each batch's extremes (``"moving-average"``); all are powers of two. Without training,
+        learned ones are those of least squared error.
+    lowering : widths that training with rounding goes through first, largest first; each raises
+        whatever is below it. None stands for 8 and 4 where something has fewer bits than 4, and
+        then 2 where something has 1.
+    lowering_epochs : passes at each of these widths.
     seed : of the initial weights, the order of windows and dropout.
     epochs, qat_epochs : most passes over the training windows without and with rounding.
     lr, qat_lr : peak learning rates of AdamW; each decays to 0 along a half cosine.
@@ -24,6 +37,10 @@ class TrainSettings:
     patience : epochs without a better validation error after which a stage ends.
     """
 
+    method: str = "qat"
+    ranges: str = "learned"
+    lowering: tuple[int, ...] | None = None
+    lowering_epochs: int = 1
     seed: int = 0
     epochs: int = 12
     qat_epochs: int = 12
@@ -36,7 +53,10 @@ class TrainSettings:
     patience: int = 5
 
     def __post_init__(self):
-        for name in ("epochs", "qat_epochs", "batch", "patience"):
+        for name, choices in (("method", METHODS), ("ranges", RANGES)):
+            if getattr(self, name) not in choices:
+                raise UserError(f"{name} must be one of {choices}, not {getattr(self, name)!r}")
+        for name in ("epochs", "qat_epochs", "lowering_epochs", "batch", "patience"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise UserError(f"{name} must be a positive integer, not {value!r}")
@@ -49,3 +69,15 @@ class TrainSettings:
             raise UserError(f"weight_decay must not be negative, but is {self.weight_decay}")
         if not 0 <= self.dropout < 1:
             raise UserError(f"dropout must be at least 0 and below 1, not {self.dropout}")
+        self._check_lowering()
+
+    def _check_lowering(self):
+        if self.lowering is None:
+            return
+        widths = list(self.lowering)
+        known = all(width in (2, 3, 4, 6, 8) for width in widths)
+        if not known or widths != sorted(set(widths), reverse=True):
+            raise UserError(
+                f"lowering must be falling widths of 8, 6, 4, 3 and 2 bits, not {self.lowering!r}"
+            )
+        object.__setattr__(self, "lowering", tuple(widths))

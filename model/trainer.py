@@ -2,23 +2,22 @@
 
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .calibrate import calibrate
+from .calibrate import MovingRanges, calibrate
 from .errors import UserError
+from .health import ailments
+from .stages import Stage, raised, stages, without_training
 from .train_settings import TrainSettings
 from .transformer import Transformer
 from .windows import Dataset, Windows
 
-__all__ = ["STAGES", "Trainer", "predict"]
-
-#: Without and with rounding.
-STAGES = ("float", "qat")
+__all__ = ["Trainer", "predict"]
 
 
 def predict(model: Transformer, x: np.ndarray, *, batch: int = 512) -> np.ndarray:
@@ -40,31 +39,62 @@ def _error(model: Transformer, windows: Windows) -> float:
     return float(np.square(predict(model, windows.x) - windows.y).mean())
 
 
-def _tensors(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def _tensors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.detach().cpu().clone() for name, value in state.items()}
 
 
 class Trainer:
-    """The state of a run and the steps that change it."""
+    """The state of a run and the steps that change it.
 
-    def __init__(self, config, dataset: Dataset, settings: TrainSettings, device: torch.device):
-        self.settings, self.dataset, self.device = settings, dataset, device
-        with self.randomness(settings.seed):
-            self.model = Transformer(config, dropout=settings.dropout).to(device)
+    ``weights``, if given, are those of a trained float model; the run starts after its first stage.
+    """
+
+    def __init__(
+        self,
+        config,
+        dataset: Dataset,
+        settings: TrainSettings,
+        device: torch.device,
+        weights: Mapping[str, Tensor] | None = None,
+    ):
+        self.config, self.settings, self.dataset, self.device = config, settings, dataset, device
         self.x = torch.tensor(dataset.train.x, dtype=torch.float32, device=device)
         self.y = torch.tensor(dataset.train.y, dtype=torch.float32, device=device)
-        self.stage, self.epoch, self.idle = 0, 0, 0
-        self.best, self.best_error = _tensors(self.model.state_dict()), math.inf
+        self.stages = stages(config, settings)
+        self.stage_index, self.epoch, self.idle = 0, 0, 0
+        self.best_error = self.float_error = math.inf
         self.float_best: dict[str, Tensor] = {}
-        self.float_error = math.inf
         self.history: list[dict] = []
         self.seconds = 0.0
+        self.enter()
+        self.best = _tensors(self.model.state_dict())
+        if weights is not None:
+            self.stages = (without_training(self.stages[0]), *self.stages[1:])
+            self.model.load_state_dict({**self.best, **weights})
+            self.validate(0, loss=None)
+
+    @property
+    def stage(self) -> Stage:
+        return self.stages[self.stage_index]
+
+    def enter(self, state: Mapping[str, Tensor] | None = None) -> None:
+        """A model of the stage's widths with its optimizer, initial or of a ``state`` given."""
+        settings, stage = self.settings, self.stage
+        with self.randomness(settings.seed):
+            dropout = 0.0 if stage.quantized else settings.dropout
+            config = raised(self.config, stage.floor)
+            self.model = Transformer(config, dropout=dropout).to(self.device)
+        if state is not None:
+            self.model.load_state_dict(state)
+        self.moving = MovingRanges(self.model)
+        self.learns_scales = stage.quantized and settings.ranges == "learned"
         self.optimizer = self.make_optimizer()
 
     def make_optimizer(self) -> torch.optim.AdamW:
         groups: dict[str, list[nn.Parameter]] = {"decayed": [], "plain": [], "scales": []}
         for name, parameter in self.model.named_parameters():
-            if name.endswith("log2_scale"):
+            if name.endswith("log2_scale") or name == "activations.offset":
+                parameter.requires_grad_(self.learns_scales)
                 groups["scales"].append(parameter)
             else:
                 groups["decayed" if parameter.dim() > 1 else "plain"].append(parameter)
@@ -78,7 +108,8 @@ class Trainer:
                     "weight_decay": 0.0,
                     "factor": self.settings.scale_lr,
                 },
-            ]
+            ],
+            fused=True,
         )
 
     @contextmanager
@@ -90,12 +121,12 @@ class Trainer:
             yield
 
     @property
-    def stage_epochs(self) -> int:
-        return (self.settings.epochs, self.settings.qat_epochs)[self.stage]
+    def stage_over(self) -> bool:
+        return self.epoch >= self.stage.epochs or self.idle >= self.settings.patience
 
     @property
-    def stage_over(self) -> bool:
-        return self.epoch >= self.stage_epochs or self.idle >= self.settings.patience
+    def finished(self) -> bool:
+        return self.stage_over and self.stage_index == len(self.stages) - 1
 
     def batches(self) -> Iterator[Tensor]:
         """Indices of this epoch's batches, a function of seed, stage and epoch alone."""
@@ -105,42 +136,57 @@ class Trainer:
     def run_epoch(self) -> None:
         """One pass over the training windows, then the validation error."""
         settings, started = self.settings, time.monotonic()
-        peak = (settings.lr, settings.qat_lr)[self.stage]
-        steps = -(-len(self.x) // settings.batch)
+        observed = self.stage.quantized and settings.ranges == "moving-average"
+        seed = settings.seed * 1_000_003 + self.stage_index * 1009 + self.epoch + 1
         total = torch.zeros((), device=self.device)
-        with self.randomness(settings.seed * 1_000_003 + self.stage * 1009 + self.epoch + 1):
+        with self.randomness(seed), self.moving if observed else nullcontext():
             self.model.train()
             for step, batch in enumerate(self.batches()):
-                done = (self.epoch + step / steps) / self.stage_epochs
-                warm = min(1.0, (self.epoch * steps + step + 1) / 100)
-                for group in self.optimizer.param_groups:
-                    rate = peak * 0.5 * (1 + math.cos(math.pi * done))
-                    group["lr"] = rate * warm * group["factor"]
-                loss = (self.model(self.x[batch]) - self.y[batch]).square().mean()
-                self.optimizer.zero_grad()
-                loss.backward()
-                norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-                if not torch.isfinite(loss.detach() + norm):
-                    raise self.diverged()
-                self.optimizer.step()
-                total += loss.detach() * len(batch)
+                total += self.step(step, batch) * len(batch)
         self.validate(self.epoch + 1, float(total) / len(self.x))
         self.epoch += 1
         self.seconds += time.monotonic() - started
 
+    def step(self, step: int, batch: Tensor) -> Tensor:
+        """One change of the weights; gives the loss before it."""
+        settings = self.settings
+        steps = -(-len(self.x) // settings.batch)
+        done = (self.epoch + step / steps) / self.stage.epochs
+        warm = min(1.0, (self.epoch * steps + step + 1) / 100)
+        peak = getattr(settings, self.stage.setting)
+        for group in self.optimizer.param_groups:
+            group["lr"] = peak * 0.5 * (1 + math.cos(math.pi * done)) * warm * group["factor"]
+        if self.stage.quantized and settings.ranges != "learned":
+            self.follow_weights()
+        loss = (self.model(self.x[batch]) - self.y[batch]).square().mean()
+        self.optimizer.zero_grad()
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        if not math.isfinite(float(loss.detach() + norm)):
+            raise self.diverged()
+        self.optimizer.step()
+        return loss.detach()
+
+    def follow_weights(self) -> None:
+        """Observed scales are those of the weights as they are."""
+        for linear in self.model.linears.values():
+            linear.calibrate(self.settings.ranges)
+
     def diverged(self) -> UserError:
-        name = ("lr", "qat_lr")[self.stage]
+        name = self.stage.setting
         return UserError(
-            f"Training diverged in epoch {self.epoch + 1} of stage {STAGES[self.stage]}: try {name}"
+            f"Training diverged in epoch {self.epoch + 1} of stage {self.stage.name}: try {name}"
             f" below {getattr(self.settings, name):g}, and look for extreme values in the data"
         )
 
     def validate(self, epoch: int, loss: float | None) -> None:
         """Record the epoch; keep the model if it is the best of its stage."""
+        if self.stage.quantized and self.settings.ranges != "learned":
+            self.follow_weights()
         error = _error(self.model, self.dataset.val)
         if not math.isfinite(error):
             raise self.diverged()
-        entry = {"stage": STAGES[self.stage], "epoch": epoch, "loss": loss, "val": error}
+        entry = {"stage": self.stage.name, "epoch": epoch, "loss": loss, "val": error}
         self.history.append(entry)
         self.idle += 1
         if error < self.best_error:
@@ -148,27 +194,28 @@ class Trainer:
             self.idle = 0
 
     def next_stage(self) -> None:
-        """From the best float model to a quantized one."""
-        self.model.load_state_dict(self.best)
-        self.float_best, self.float_error = self.best, self.best_error
-        calibrate(self.model, self.x, self.y)
-        self.stage, self.epoch, self.idle, self.best_error = 1, 0, 0, math.inf
-        self.stop_dropout()
-        self.optimizer = self.make_optimizer()
+        """From the best model of a stage to one of the next stage's widths."""
+        started = time.monotonic()
+        before = self.model
+        before.load_state_dict(self.best)
+        known = before if self.stage.quantized else None
+        if known is None:
+            self.float_best, self.float_error = self.best, self.best_error
+        self.stage_index += 1
+        self.epoch, self.idle, self.best_error = 0, 0, math.inf
+        self.enter(before.state_dict())
+        calibrate(self.model, self.x, self.y, ranges=self.settings.ranges, known=known)
         self.validate(0, loss=None)
-
-    def stop_dropout(self) -> None:
-        for module in self.model.modules():
-            if isinstance(module, nn.Dropout):
-                module.p = 0.0
+        self.seconds += time.monotonic() - started
 
     def state_dict(self) -> dict[str, object]:
         return {
-            "stage": self.stage,
+            "stage": self.stage_index,
             "epoch": self.epoch,
             "idle": self.idle,
             "model": _tensors(self.model.state_dict()),
             "optimizer": self.optimizer.state_dict(),
+            "moving": self.moving.state_dict(),
             "best": self.best,
             "best_error": self.best_error,
             "float_best": self.float_best,
@@ -178,12 +225,11 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        self.stage, self.epoch, self.idle = state["stage"], state["epoch"], state["idle"]
-        self.model.load_state_dict(state["model"])
-        if self.stage == 1:
-            self.model.activations.quantized = True
-            self.stop_dropout()
+        self.stage_index, self.epoch, self.idle = state["stage"], state["epoch"], state["idle"]
+        self.enter(state["model"])
+        self.model.quantized = self.stage.quantized
         self.optimizer.load_state_dict(state["optimizer"])
+        self.moving.load_state_dict(state["moving"])
         self.best, self.best_error = state["best"], state["best_error"]
         self.float_best, self.float_error = state["float_best"], state["float_error"]
         self.history, self.seconds = state["history"], state["seconds"]
@@ -191,10 +237,10 @@ class Trainer:
     def results(self) -> dict[str, float]:
         """Both selected models on the test windows; leaves the quantized one in ``model``."""
         self.model.load_state_dict(self.float_best)
-        self.model.activations.quantized = False
+        self.model.quantized = False
         float_test = _error(self.model, self.dataset.test)
         self.model.load_state_dict(self.best)
-        self.model.activations.quantized = True
+        self.model.quantized = True
         return {
             "float_val": self.float_error,
             "float_test": float_test,
@@ -202,3 +248,7 @@ class Trainer:
             "quantized_test": _error(self.model, self.dataset.test),
             "seconds": self.seconds,
         }
+
+    def warnings(self) -> list[str]:
+        """What is wrong with the selected quantized model, which :meth:`results` leaves."""
+        return ailments(self.model, self.x)

@@ -9,6 +9,7 @@ import math
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from .activations import Activation, Activations, Keeper
 from .config import TransformerConfig
@@ -17,98 +18,82 @@ from .fake_quant import dyadic_number, straight_through
 from .initialize import sinusoidal
 from .layers import BatchNorm, LayerNorm, Linear
 from .numerics import SCORE_FRACTION_BITS
-from .structure import weight_components
+from .structure import Block, decoder_blocks, encoder_blocks, linear_shapes, norms
 
 __all__ = ["Transformer"]
 
-
-class EncoderLayer(nn.Module):
-    """Multi-head attention and a feed-forward network, each with a residual and a norm after it."""
-
-    def __init__(self, config: TransformerConfig, number: int, dropout: float):
-        super().__init__()
-        self.config, self.prefix = config, f"layers.{number}."
-        d, norm = config.d_model, BatchNorm if config.norm == "batch" else LayerNorm
-
-        def linear(name: str, inputs: int, outputs: int) -> Linear:
-            bits = config.weight_bits(self.prefix + name)
-            return Linear(inputs, outputs, bits)
-
-        self.q, self.k, self.v, self.o = (linear(name, d, d) for name in "qkvo")
-        self.norm1 = norm(d)
-        self.ffn1 = linear("ffn1", d, config.ffn)
-        self.ffn2 = linear("ffn2", config.ffn, d)
-        self.norm2 = norm(d)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: Activation, keep: Keeper) -> Activation:
-        p = self.prefix
-        context = self.attention(x, keep)
-        x = keep(p + "add1", x.value + self.dropout(self.o(context)))
-        x = keep(p + "norm1", self.norm1(x, keep.exponent(p + "norm1")))
-        hidden = keep(p + "hidden", self.ffn1(x).relu())
-        x = keep(p + "add2", x.value + self.dropout(self.ffn2(hidden)))
-        return keep(p + "norm2", self.norm2(x, keep.exponent(p + "norm2")))
-
-    def attention(self, x: Activation, keep: Keeper) -> Activation:
-        """Heads are feature slices; ``scores`` has a row for each (query, head)."""
-        p, heads = self.prefix, self.config.heads
-        batch, rows, features = x.value.shape
-        q = keep(p + "q", self.q(x))
-        k = keep(p + "k", self.k(x))
-        v = keep(p + "v", self.v(x))
-        qh, kh, vh = (t.value.view(batch, rows, heads, -1) for t in (q, k, v))
-        logits = torch.einsum("bihd,bjhd->bihj", qh, kh).reshape(batch, rows * heads, rows)
-        scores = keep(p + "scores", logits * self.octaves(q, k))
-        weights = (scores.value * math.log(2.0)).softmax(dim=-1)
-        if scores.exponent is not None:
-            weights = straight_through(weights, attention_weights(scores.integers()))
-        weights = weights.view(batch, rows, heads, rows)
-        context = torch.einsum("bihj,bjhd->bihd", weights, vh)
-        return keep(p + "context", context.reshape(batch, rows, features))
-
-    def octaves(self, q: Activation, k: Activation) -> float:
-        """What a dot product is multiplied by: 1 / sqrt(d_head), and log2(e) for base 2."""
-        factor = np.log2(np.e) / np.sqrt(self.config.d_model / self.config.heads)
-        if q.exponent is None or k.exponent is None:
-            return float(factor)
-        unit = 2.0 ** (q.exponent + k.exponent + SCORE_FRACTION_BITS)
-        return dyadic_number(factor * unit) / unit
+#: A logit that is not computed, in octaves: clamped it is the smallest, in floats it weighs 0.
+_MASKED = -(2.0**12)
 
 
 class Transformer(nn.Module):
-    """Encoder-only Transformer of ``config``; ``dropout`` acts before each residual in training.
+    """The Transformer of ``config``; ``dropout`` acts before each residual in training.
 
     Starts in float mode; :func:`bitformer.model.calibrate.calibrate` makes it quantized.
+    ``linears`` and ``norms`` have its parts by the names of :mod:`bitformer.model.structure`, which
+    are those of the state dict.
     """
 
     def __init__(self, config: TransformerConfig, dropout: float = 0.0):
         super().__init__()
-        self.config = config
-        d = config.d_model
+        self.config, self.dropout = config, dropout
         self.activations = Activations(config)
-        bits = {name: config.weight_bits(name) for name in weight_components(config)}
-        self.input = Linear(config.token_inputs, d, bits["input"])
-        table = torch.from_numpy(sinusoidal(config.tokens, d)).to(torch.float32)
-        if config.position == "learned":
-            self.position = nn.Parameter(0.1 * torch.randn(config.tokens, d))
+        self.linears: dict[str, Linear] = {}
+        self.norms: dict[str, BatchNorm | LayerNorm] = {}
+        self._encoder, self._decoder = encoder_blocks(config), decoder_blocks(config)
+        per_tensor = config.weight_scales == "tensor"
+        for name, (outputs, inputs) in linear_shapes(config).items():
+            bits = config.weight_bits(name)
+            self.linears[name] = Linear(inputs, outputs, bits, per_tensor=per_tensor)
+        kind = BatchNorm if config.norm == "batch" else LayerNorm
+        for name in norms(config):
+            self.norms[name] = kind(config.d_model)
+        for name, part in (*self.linears.items(), *self.norms.items()):
+            self._place(name, part)
+        self._place_positions("", config.tokens)
+        if config.decoder_layers:
+            self._place_positions("decoder", config.decoder_tokens)
+
+    def _place(self, name: str, part: nn.Module) -> None:
+        """Make ``part`` a submodule under its dotted name."""
+        parent: nn.Module = self
+        *path, leaf = name.split(".")
+        for step in path:
+            if step not in dict(parent.named_children()):
+                parent.add_module(step, nn.Module())
+            parent = parent.get_submodule(step)
+        parent.add_module(leaf, part)
+
+    def _place_positions(self, parent: str, rows: int) -> None:
+        features, owner = self.config.d_model, self.get_submodule(parent)
+        if self.config.position == "learned":
+            table = nn.Parameter(0.1 * torch.randn(rows, features))
+            owner.register_parameter("position", table)
         else:
-            self.register_buffer("position", table)
-        self.layers = nn.ModuleList(
-            EncoderLayer(config, number, dropout) for number in range(config.layers)
-        )
-        self.output = Linear(config.head_inputs, config.horizon, bits["output"])
+            fixed = torch.from_numpy(sinusoidal(rows, features))
+            owner.register_buffer("position", fixed.to(torch.float32))
 
     @property
     def quantized(self) -> bool:
-        """Whether tensors are rounded to what the accelerator stores."""
+        """Whether what is stored is rounded to what the accelerator stores."""
         return self.activations.quantized
+
+    @quantized.setter
+    def quantized(self, value: bool) -> None:
+        self.activations.quantized = value
+        for part in (*self.linears.values(), *self.norms.values()):
+            part.quantized = value
+
+    def position_table(self, name: str) -> Tensor:
+        """The position table ``position`` or ``decoder.position``, [rows, d_model]."""
+        learned = self.config.position == "learned"
+        return self.get_parameter(name) if learned else self.get_buffer(name)
 
     def forward(self, x: Tensor, trace: dict[str, Tensor] | None = None) -> Tensor:
         """Standardised windows [batch, window, inputs] to forecasts [batch, horizon].
 
-        ``trace``, if given, receives every tensor by name: [batch, rows, features], int64 when
-        quantized.
+        ``trace``, if given, receives every tensor by name: [batch, rows, features], int64 where it
+        is rounded.
         """
         config, keep = self.config, self.activations.keeper(trace)
         if self.quantized and not self.training:
@@ -118,17 +103,78 @@ class Transformer(nn.Module):
         steps = sample
         if config.subtract_last:
             steps = keep("delta", sample.value - sample.value[:, -1:])
-        tokens = steps.reshape(config.tokens, config.token_inputs)
-        position = keep("position", self.position.to(x.dtype).expand(len(x), -1, -1))
-        h = keep("embedding", self.input(tokens) + position.value)
-        for layer in self.layers:
-            h = layer(h, keep)
+        h = encoded = self.embed("", steps, keep)
+        for block in self._encoder:
+            h = encoded = self.block(block, h, h, keep)
+        if config.decoder_layers:
+            known = steps.with_value(steps.value[:, -config.horizon :])
+            h = self.embed("decoder.", known, keep)
+            for block in self._decoder:
+                h = self.block(block, h, encoded, keep)
         if config.pooling == "mean":
             h = keep("pooled", self.mean(h, keep.exponent("pooled")))
-        y = self.output(h.reshape(1, config.head_inputs))
+        rows = h.value.reshape(len(x), config.decoder_tokens, config.head_inputs)
+        y = self.linears["output"](h.with_value(rows))
         if config.subtract_last:
             y = y + last
-        return keep("output", y).value[:, 0]
+        return keep("output", y).value.reshape(len(x), config.horizon)
+
+    def embed(self, prefix: str, steps: Activation, keep: Keeper) -> Activation:
+        """Steps in patches, each a row, with positions."""
+        value = steps.value
+        rows = steps.with_value(value.reshape(len(value), -1, self.config.token_inputs))
+        table = self.position_table(prefix + "position").to(value.dtype).expand(len(value), -1, -1)
+        position = keep(prefix + "position", table)
+        y = self.linears[prefix + "input"](rows)
+        return keep(prefix + "embedding", y + position.value)
+
+    def block(self, block: Block, x: Activation, encoded: Activation, keep: Keeper) -> Activation:
+        """Attention or a feed-forward network, with a residual and a norm after it."""
+        linears, p = self.linears, block.prefix
+        if block.attention:
+            y = linears[p + "o"](self.attention(block, x, encoded if block.cross else x, keep))
+        else:
+            y = linears[p + "ffn2"](keep(p + "hidden", linears[p + "ffn1"](x).relu()))
+        if self.training and self.dropout:
+            y = functional.dropout(y, self.dropout)
+        x = keep(block.add, x.value + y)
+        return keep(block.norm, self.norms[block.norm](x, keep.exponent(block.norm)))
+
+    def attention(self, block: Block, x: Activation, source: Activation, keep: Keeper):
+        """Heads are feature slices; ``scores`` has a row for each (query, head)."""
+        p, heads, batch = block.prefix, self.config.heads, len(x.value)
+        k = keep(p + "k", self.linears[p + "k"](source))
+        v = keep(p + "v", self.linears[p + "v"](source))
+        q = keep(p + "q", self.linears[p + "q"](x))
+        qh, kh, vh = (t.value.view(batch, t.value.shape[1], heads, -1) for t in (q, k, v))
+        logits = torch.einsum("bihd,bjhd->bihj", qh, kh)
+        logits = logits.reshape(batch, block.rows * heads, block.keys) * self.octaves(q, k)
+        used = self.visible(block, logits.device) if block.causal else None
+        if used is not None:
+            logits = logits.masked_fill(~used, _MASKED)
+        scores = keep(p + "scores", logits)
+        smooth = scores.value * math.log(2.0)
+        if used is not None:
+            smooth = smooth.masked_fill(~used, -math.inf)
+        weights = smooth.softmax(dim=-1)
+        if scores.exponent is not None:
+            weights = straight_through(weights, attention_weights(scores.steps(), used))
+        weights = weights.view(batch, block.rows, heads, block.keys)
+        context = torch.einsum("bihj,bjhd->bihd", weights, vh)
+        return keep(p + "context", context.reshape(batch, block.rows, -1))
+
+    def visible(self, block: Block, device: torch.device) -> Tensor:
+        """Which keys a causal row sees: itself and those before it, bool [rows * heads, keys]."""
+        mask = torch.ones(block.rows, block.keys, dtype=torch.bool, device=device).tril()
+        return mask.repeat_interleave(self.config.heads, dim=0)
+
+    def octaves(self, q: Activation, k: Activation) -> float:
+        """What a dot product is multiplied by: 1 / sqrt(d_head), and log2(e) for base 2."""
+        factor = np.log2(np.e) / np.sqrt(self.config.d_model / self.config.heads)
+        if q.exponent is None or k.exponent is None:
+            return float(factor)
+        unit = 2.0 ** (q.exponent + k.exponent + SCORE_FRACTION_BITS)
+        return dyadic_number(factor * unit) / unit
 
     def mean(self, x: Activation, y_exponent: int | None) -> Tensor:
         """Mean over rows, [batch, 1, features]."""

@@ -188,6 +188,7 @@ def test_readme_and_facts(plans, board):
         "input_bytes": 2,
         "result_bytes": 1,
         "bitstream": "adder.bit",
+        "toolchain": "vivado",
     }
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from bitformer.boards.build import build_plan, run_vivado
+from bitformer.boards.build import build_plan, run_plan
 from bitformer.boards.catalog import BOARDS
 from bitformer.model.errors import UserError
 
 STAND_IN = Path(__file__).with_name("stand_in_vivado.py")
 EVERY_BOARD = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
-SAIF = "(SAIFILE (INSTANCE bitformer (INSTANCE adder (NET (x (T0 1) (T1 1) (TC 1))))))"
+SAIF = "(SAIFILE (INSTANCE bitformer (INSTANCE top (NET (x (T0 1) (T1 1) (TC 1))))))"
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("_tkinter") is None, reason="Python was built without Tcl"
@@ -55,7 +55,7 @@ def plan_of(serial, tmp_path_factory):
 @EVERY_BOARD
 def test_runs_clean(plan_of, board, tmp_path):
     plan = shutil.copytree(plan_of(board), tmp_path / "a plan")
-    assert run_vivado(plan) == plan / "adder.bit"
+    assert run_plan(plan) == plan / "adder.bit"
     done = (plan / "adder.log").read_text().split()
     assert done.index("synth_design") < done.index("route_design") < done.index("write_bitstream")
     for report in ("utilization_place", "timing", "power", "drc", "route_status"):
@@ -68,17 +68,17 @@ def test_activity_is_read_after_routing(plan_of, tmp_path):
     saif = tmp_path / "it.saif"
     saif.write_text(SAIF)
     plan = shutil.copytree(plan_of(BOARDS["sea"], saif=saif), tmp_path / "plan")
-    run_vivado(plan)
+    run_plan(plan)
     done = (plan / "adder.log").read_text().split()
     assert done.index("route_design") < done.index("read_saif") < done.index("report_power")
-    (plan / "adder.saif").write_text(SAIF.replace("INSTANCE adder", "INSTANCE other"))
-    with pytest.raises(UserError, match="no instance adder"):
-        run_vivado(plan)
+    (plan / "adder.saif").write_text(SAIF.replace("INSTANCE top", "INSTANCE other"))
+    with pytest.raises(UserError, match="no instance top"):
+        run_plan(plan)
 
 
 def test_a_faster_clock_takes_an_mmcm(plan_of, tmp_path):
     plan = shutil.copytree(plan_of(BOARDS["cmod-s7"], clock_hz=100_000_000), tmp_path / "plan")
-    run_vivado(plan)
+    run_plan(plan)
     verilog = (plan / "adder.v").read_text()
     settings = dict(re.findall(r"\.(\w+)\(([\d.]+)\)", verilog.split("MMCME2_BASE #(")[1][:300]))
     made = 12.0 * float(settings["CLKFBOUT_MULT_F"]) / float(settings["CLKOUT0_DIVIDE_F"])
@@ -124,14 +124,14 @@ def test_mutants_are_noticed(plan_of, tmp_path, file, old, new, message):
     assert old in text
     path.write_text(text.replace(old, new))
     with pytest.raises(UserError, match=rf"^Vivado failed .*{re.escape(message)}"):
-        run_vivado(plan)
+        run_plan(plan)
 
 
 def test_missing_verilog_is_noticed(plan_of, tmp_path):
     plan = shutil.copytree(plan_of(BOARDS["sea"]), tmp_path / "plan")
     (plan / "adder.v").unlink()
     with pytest.raises(UserError, match=r"'adder\.v' does not exist"):
-        run_vivado(plan)
+        run_plan(plan)
 
 
 @pytest.mark.parametrize(

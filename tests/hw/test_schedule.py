@@ -23,7 +23,9 @@ from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
 
 PRECISIONS = st.builds(
-    Precision, weights=st.sampled_from([2, 3, 4, 6, 8]), activations=st.sampled_from([4, 6, 8])
+    Precision,
+    weights=st.sampled_from([1, 2, 3, 4, 6, 8]),
+    activations=st.sampled_from([2, 3, 4, 6, 8]),
 )
 
 
@@ -51,7 +53,7 @@ def models(draw):
         subtract_last=draw(st.booleans()),
         target_channel=draw(st.integers(0, inputs - 1)),
         default=draw(PRECISIONS),
-        precision={"MHA": draw(PRECISIONS), "FFN": draw(PRECISIONS)},
+        precision={name: draw(PRECISIONS) for name in ("MHA", "FFN", "Loutput")},
     )
     try:
         return initialize(config, seed=draw(st.integers(0, 3)), samples=8)
@@ -161,6 +163,7 @@ def check_memory(design):
     layout = Layout(
         columns=geometry.columns,
         ways=geometry.ways,
+        weights=geometry.weights,
         packed=dict(design.packed),
         dynamic_packed=geometry.dynamic_packed,
         shifts=common_shifts(model),
@@ -249,7 +252,32 @@ def check_products(design):
     assert made == design.model.config.macs
 
 
+def check_weights(design):
+    """Every weight is where the walker will find it, and no more bits wide than its format."""
+    model, layout = design.model, design.geometry.weights
+    for op in model.operations:
+        if not isinstance(op, ir.Linear):
+            continue
+        fields = next(o for o in design.program.operations if o.tensor == op.y)
+        kind = layout.formats[op.y]
+        columns, parts = layout.columns_of(kind), layout.parts(kind)
+        assert layout.units % parts == 0
+        assert columns * parts * kind.field <= layout.bits
+        per_column = 2 if design.packed[op.y] else 1
+        for (out, term), weight in np.ndenumerate(op.weight):
+            group, place = divmod(out, columns * per_column)
+            address = fields.weight_base + group * fields.weight_group + term * fields.weight_step
+            address, unit = divmod(address, layout.units)
+            part, rest = divmod(unit * parts, layout.units)
+            assert rest == 0
+            bit = part * columns * kind.field + place * kind.bits
+            field = design.images["weights"][address] >> bit
+            value = 1 - 2 * (field & 1) if kind.bits == 1 else signed_value(field, kind.bits)
+            assert value == weight
+
+
 CHECKS = [
+    check_weights,
     check_ends,
     check_products,
     check_timetable,
@@ -450,19 +478,21 @@ def test_mistakes_are_named(design, options, message):
         lower(design.model, **options)
 
 
-def test_weight_words_hold_the_weights(design):
-    """The image of a packed layer, element by element."""
-    model, geometry = design.model, design.geometry
-    for op in model.operations:
-        if not isinstance(op, ir.Linear):
-            continue
-        base = next(o.weight_base for o in design.program.operations if o.tensor == op.y)
-        packed = design.packed[op.y]
-        per_column = 2 if packed else 1
-        bits = geometry.half_bits if packed else geometry.column_bits
-        for (out, term), weight in np.ndenumerate(op.weight):
-            group, place = divmod(out, geometry.columns * per_column)
-            column, half = divmod(place, per_column)
-            word = design.images["weights"][base + group * op.weight.shape[1] + term]
-            field = word >> (column * geometry.column_bits + half * bits)
-            assert signed_value(field, bits) == weight
+def test_narrow_weights_take_no_more_room_beside_wide_ones():
+    """A tenth of the bits is padding, though one layer is four times as wide as the others."""
+    config = TransformerConfig(
+        name="mixed",
+        window=8,
+        patch=4,
+        horizon=8,
+        d_model=32,
+        ffn=64,
+        default=Precision(weights=2, activations=6),
+        precision={"Loutput": Precision(weights=8, activations=8)},
+    )
+    design = lower(initialize(config, samples=8))
+    layers = [op for op in design.model.operations if isinstance(op, ir.Linear)]
+    needed = sum(op.weight.size * op.weight_bits for op in layers)
+    assert len(design.images["weights"]) * design.geometry.weights.bits < 1.1 * needed
+    narrow = lower(initialize(config.replace(precision={}), samples=8))
+    assert design.interval < 1.2 * narrow.interval

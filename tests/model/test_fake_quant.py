@@ -9,7 +9,6 @@ import torch
 from bitformer.model import numerics
 from bitformer.model.exact import attention_weights, normalized
 from bitformer.model.fake_quant import (
-    best_exponent,
     dyadic_factor,
     fake_quantize,
     power_of_two,
@@ -18,6 +17,7 @@ from bitformer.model.fake_quant import (
     straight_through,
 )
 from bitformer.model.quantize import dyadic
+from bitformer.model.ranges import best_exponent, covering_exponent
 
 torch.set_num_threads(1)  # many workers, tiny tensors
 
@@ -127,11 +127,14 @@ def test_best_exponent_is_the_best(low, high):
     assert best_exponent(x, low, high).tolist() == expected.tolist()
 
 
-def test_best_exponent_without_span_clamps_nothing():
-    x = torch.tensor([[-4.0, 3.0], [0.0, 0.0], [1.0, 127.5]])
-    exponents = best_exponent(x, -128, 127, span=0)
-    reach = 127 * power_of_two(exponents)
-    assert (x.abs().amax(dim=1) <= reach).all()
+def test_covering_exponent_is_the_smallest_that_clamps_nothing():
+    x = torch.tensor([[-4.0, 3.0], [0.0, 0.0], [1.0, 127.4], [1.0, 127.5], [-128.5, 0.0]])
+    exponents = covering_exponent(x, -128, 127)
+    assert exponents.tolist()[2:] == [0, 1, 0]
+    for step in (0, -1):
+        scale = power_of_two(exponents + step)[:, None]
+        clamped = (round_half_up(x / scale).clamp(-128, 127) != round_half_up(x / scale)).any(dim=1)
+        assert clamped.tolist() == ([False] * 5 if step == 0 else [True, False, True, True, True])
 
 
 @pytest.mark.parametrize("keys", [1, 2, 12, 24, 96, 256])

@@ -223,6 +223,9 @@ def test_settings_are_checked(small_dataset, tmp_path, settings, message):
 )
 def test_a_damaged_run_is_refused(small_dataset, tmp_path, damage, message):
     train(TINY, small_dataset(), run_dir=tmp_path, **SHORT)
+    record = json.loads((tmp_path / "run.json").read_text())
+    del record["results"]  # as if it had been interrupted
+    (tmp_path / "run.json").write_text(json.dumps(record))
     damage(tmp_path)
     with pytest.raises(UserError, match=message):
         train(TINY, small_dataset(), run_dir=tmp_path, **SHORT)

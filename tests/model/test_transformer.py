@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from bitformer.model import exact, fake_quant, layers
+from bitformer.model import exact, fake_quant, layers, ranges
 from bitformer.model.calibrate import calibrate
 from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.export import export, parameters
-from bitformer.model.precision import Precision
+from bitformer.model.precision import Precision, keep_precise
 from bitformer.model.quantize import quantize_model
 from bitformer.model.reference import run
 from bitformer.model.transformer import Transformer
@@ -44,6 +44,22 @@ CONFIGS = {
         name="odd", window=5, horizon=1, d_model=9, heads=3, ffn=7, norm="batch", pooling="mean"
     ),
     "one-token": TransformerConfig(name="one-token", window=4, patch=4, d_model=4, ffn=4),
+    "decoder": TransformerConfig(
+        name="decoder",
+        **_SHAPE,
+        heads=2,
+        layers=2,
+        decoder_layers=2,
+        subtract_last=True,
+        target_channel=1,
+        input_bits=12,
+        output_bits=12,
+        default=Precision(weights=2, activations=8),
+        precision=keep_precise({}, 16),
+        tensors={"decoder.layers.0.ffn1.weight": 1, "layers.1.v": 5},
+        weight_scales="tensor",
+        asymmetric=True,
+    ),
 }
 
 
@@ -103,7 +119,8 @@ def test_every_tensor_equals_the_reference(name):
     values = run(integer, integer.quantize_input(x.numpy()))
     forecast, trace = trace_of(model, x)
     assert differing(trace, values) == set()
-    assert np.array_equal(forecast, integer.dequantize_output(values["output"][:, 0]))
+    output = integer.dequantize_output(values["output"])
+    assert np.array_equal(forecast, output.reshape(len(x), config.horizon))
     for tensor, spec in integer.tensors.items():
         assert trace[tensor].shape == (len(x), *spec.shape)
         assert trace[tensor].dtype == np.int64
@@ -171,7 +188,7 @@ def test_every_parameter_learns_in_both_modes(name):
         model.zero_grad()
         (model(x) - y).square().mean().backward()
         for parameter_name, parameter in model.named_parameters():
-            scale = parameter_name.endswith("log2_scale")
+            scale = parameter_name.endswith(("log2_scale", "activations.offset"))
             if scale and not quantized:
                 continue
             assert parameter.grad is not None, parameter_name
@@ -189,7 +206,7 @@ def test_float_mode_is_plain_attention():
     x = windows(config)
     trace: dict[str, torch.Tensor] = {}
     model(x, trace)
-    layer = model.layers[0]
+    layer = model.get_submodule("layers.0")
     attention = torch.nn.MultiheadAttention(config.d_model, config.heads, batch_first=True)
     with torch.no_grad():
         attention.in_proj_weight.copy_(torch.cat([getattr(layer, n).weight for n in "qkv"]))
@@ -201,6 +218,28 @@ def test_float_mode_is_plain_attention():
     assert torch.allclose(trace["layers.0.add1"], expected, atol=1e-5)
     norm = torch.nn.functional.layer_norm(expected, (config.d_model,))
     assert torch.allclose(trace["layers.0.norm1"], norm, atol=1e-4)
+
+
+def test_a_row_of_the_decoder_sees_no_later_step():
+    """And the mask is that of torch's own causal attention."""
+    config = CONFIGS["decoder"].replace(decoder_layers=1)
+    torch.manual_seed(0)
+    model = Transformer(config).eval()
+    x = windows(config)
+    trace: dict[str, torch.Tensor] = {}
+    model(x, trace)
+    p = "decoder.layers.0."
+    q, k, v = (trace[p + name].unflatten(2, (config.heads, -1)).transpose(1, 2) for name in "qkv")
+    expected = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+    assert torch.allclose(trace[p + "context"], expected.transpose(1, 2).flatten(2), atol=1e-6)
+    q, k, v = (trace[p + "cross." + name].unflatten(2, (2, -1)).transpose(1, 2) for name in "qkv")
+    expected = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+    found = trace[p + "cross.context"]
+    assert torch.allclose(found, expected.transpose(1, 2).flatten(2), atol=1e-6)
+    known = trace["delta"][:, -config.horizon :].reshape(len(x), config.decoder_tokens, -1)
+    table = trace["decoder.position"]
+    embedding = model.linears["decoder.input"](layers.Activation(value=known)) + table
+    assert torch.equal(trace["decoder.embedding"], embedding)
 
 
 def test_quantized_stays_near_the_float_model():
@@ -235,7 +274,7 @@ def test_calibration_of_input_and_output_sees_all_windows():
         assert model.training
         found = model.activations.exponents()
         for name, values in (("input", x), ("output", y)):
-            best = fake_quant.best_exponent(size * values.reshape(1, -1), -128, 127)
+            best = ranges.best_exponent(size * values.reshape(1, -1), -128, 127)
             assert found[name] == best.item()
 
 

@@ -81,9 +81,10 @@ LINEARS = ["embedding", L0 + "k", L0 + "v", L0 + "q", L0 + "add1", L0 + "hidden"
 
 @pytest.mark.parametrize("tensor", LINEARS)
 def test_bit_of_a_weight(design, x, tensor):
-    width = design.geometry.half_bits if design.packed[tensor] else design.geometry.column_bits
-    word = operation(design, tensor).weight_base
-    difference = found(design, x, flipped(design, "weights", word, width - 1))
+    layout = design.geometry.weights
+    word, unit = divmod(operation(design, tensor).weight_base, layout.units)
+    assert unit == 0
+    difference = found(design, x, flipped(design, "weights", word, layout.formats[tensor].bits - 1))
     assert difference.tensor == tensor
     assert difference.feature == 0
     assert difference.sample == 0

@@ -121,7 +121,7 @@ def test_a_second_run_compiles_nothing(design, x, compiled):
 
 def test_a_faulty_image_is_found_as_by_the_python_engine(design, x):
     words = list(design.images["weights"])
-    words[len(words) // 2] ^= 1 << (design.geometry.column_bits - 1)
+    words[len(words) // 2] ^= 1 << (design.geometry.weights.bits - 1)
     mutant = replace(design, images={**design.images, "weights": words})
     result = both(design, x, accelerator=Accelerator(design=mutant), back_pressure=0.2)
     assert result.difference is not None

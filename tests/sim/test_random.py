@@ -11,8 +11,8 @@ from bitformer.model.precision import COMPONENTS, DECODER_COMPONENTS, Precision
 
 PRECISIONS = st.builds(
     Precision,
-    weights=st.sampled_from([2, 3, 4, 6, 8]),
-    activations=st.sampled_from([4, 5, 6, 7, 8]),
+    weights=st.sampled_from([1, 2, 3, 4, 6, 8]),
+    activations=st.sampled_from([2, 3, 4, 5, 6, 7, 8]),
 )
 
 

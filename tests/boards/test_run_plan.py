@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bitformer.boards.build import run_vivado
+from bitformer.boards.build import run_plan
 from bitformer.boards.plan_directory import PLAN_FILE
-from bitformer.boards.vivado import vivado_found
+from bitformer.boards.run_plan import missing_tools
 from bitformer.model.errors import UserError
 
 SCRIPT = """#!/bin/sh
@@ -58,21 +58,21 @@ def fake(no_vivado):
 
 def test_builds(plan, fake):
     fake('echo "$@" > arguments', "echo running", "touch top.bit")
-    assert vivado_found()
-    assert run_vivado(plan) == plan / "top.bit"
+    assert missing_tools("vivado") == ()
+    assert run_plan(plan) == plan / "top.bit"
     assert (plan / "arguments").read_text() == "-mode batch -log top.log -source top.tcl\n"
     assert (plan / "build.log").read_text() == "running\n"
 
 
 @pytest.mark.usefixtures("no_vivado")
 def test_without_vivado(plan):
-    assert not vivado_found()
+    assert missing_tools("vivado") == ("vivado",)
     with pytest.raises(
         UserError,
         match=r"^Vivado is not on the PATH; the plan in .*a plan builds elsewhere with "
         r"'sh build_top\.sh'$",
     ):
-        run_vivado(plan)
+        run_plan(plan)
     assert not (plan / "build.log").exists()
 
 
@@ -85,7 +85,7 @@ def test_found_by_its_variables(tmp_path, monkeypatch, variable, file):
     path.write_text("")
     path.chmod(0o755)
     monkeypatch.setenv(variable, str(path))
-    assert vivado_found()
+    assert missing_tools("vivado") == ()
 
 
 def test_failure_names_the_error_and_the_log(plan, fake):
@@ -95,14 +95,14 @@ def test_failure_names_the_error_and_the_log(plan, fake):
         match=r"^Vivado failed with exit status 3 \(ERROR: \[Place 30-640\] too many LUTs\); "
         r"see .*a plan/build\.log$",
     ):
-        run_vivado(plan)
+        run_plan(plan)
     assert "INFO: fine" in (plan / "build.log").read_text()
 
 
 def test_silent_failure(plan, fake):
     fake("exit 1")
     with pytest.raises(UserError, match=r"^Vivado failed with exit status 1; see .*build\.log$"):
-        run_vivado(plan)
+        run_plan(plan)
 
 
 def test_missing_bitstream(plan, fake):
@@ -111,7 +111,7 @@ def test_missing_bitstream(plan, fake):
     with pytest.raises(
         UserError, match=r"^Vivado ended without an error but wrote no top\.bit; see .*build\.log$"
     ):
-        run_vivado(plan)
+        run_plan(plan)
     assert not (plan / "top.bit").exists()
 
 
@@ -120,12 +120,12 @@ def test_no_plan(tmp_path, text):
     if text is not None:
         (tmp_path / PLAN_FILE).write_text(text)
     with pytest.raises(UserError, match=r"^Directory .* holds no bitformer build$"):
-        run_vivado(tmp_path)
+        run_plan(tmp_path)
 
 
 def test_interrupt_ends_vivado_and_its_children(plan, fake):
     fake("sleep 100 & echo $! > pid.new", "touch pid", "wait", "touch top.bit")
-    code = "import sys; from bitformer.boards.vivado import run_vivado; run_vivado(sys.argv[1])"
+    code = "import sys; from bitformer.boards.run_plan import run_plan; run_plan(sys.argv[1])"
     process = subprocess.Popen([sys.executable, "-c", code, plan], stderr=subprocess.PIPE)
     deadline = time.monotonic() + 30
     while not (plan / "pid").exists():

@@ -1,0 +1,171 @@
+"""Switching activity for Vivado's power report, from the waves of our own simulation.
+
+A SAIF file says of every bit how long it was 0 and 1, and how often it changed. It is made of a VCD
+file of a simulated accelerator; the names are put where the accelerator stands in a board's design.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bitformer.model.errors import UserError
+
+__all__ = ["SIMULATED_HZ", "STRIP_PATH", "rescaled", "write_saif"]
+
+#: The clock of our simulations.
+SIMULATED_HZ = 100_000_000
+
+#: The instances around the design's top, which Vivado has to strip.
+ROOT = ("bitformer", "top")
+STRIP_PATH = "/".join(ROOT)
+#: Where the accelerator stands under the top.
+ACCELERATOR = ("shell", "accelerator")
+
+#: Names that Verilog has too: no field of a structure, none made unique with a number.
+_PLAIN = re.compile(r"[A-Za-z_]\w*\Z")
+_DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9, "ps": 12, "fs": 15}
+
+
+@dataclass(slots=True)
+class _Net:
+    """One signal: its value, when each bit last changed, how long each was 1, and its changes."""
+
+    name: str
+    width: int
+    value: int = 0
+    since: list[int] = field(default_factory=list)
+    high: list[int] = field(default_factory=list)
+    changes: list[int] = field(default_factory=list)
+
+    def __post_init__(self):
+        self.since, self.high, self.changes = ([0] * self.width for _ in range(3))
+
+    def change(self, value: int, time: int) -> None:
+        changed = self.value ^ value
+        while changed:
+            low = changed & -changed
+            bit = low.bit_length() - 1
+            if self.value & low:
+                self.high[bit] += time - self.since[bit]
+            self.since[bit] = time
+            self.changes[bit] += time > 0  # taking the first value is no change
+            changed ^= low
+        self.value = value
+
+    def lines(self, end: int, second: int) -> Iterator[str]:
+        for bit in range(self.width):
+            high = self.high[bit] + (end - self.since[bit]) * (self.value >> bit & 1)
+            name = self.name if self.width == 1 else rf"{self.name}\[{bit}\]"
+            low = _picoseconds(end - high, second)
+            high = _picoseconds(high, second)
+            yield f"({name} (T0 {low}) (T1 {high}) (TX 0) (TC {self.changes[bit]}) (IG 0))"
+
+
+def _picoseconds(time: int, second: int) -> int:
+    return time * 10**12 // second
+
+
+@dataclass
+class _Scope:
+    nets: dict[str, _Net] = field(default_factory=dict)
+    inside: dict[str, "_Scope"] = field(default_factory=dict)
+
+
+def write_saif(vcd: Path, saif: Path) -> int:
+    """Write `saif` from the VCD file `vcd` of an accelerator; returns the number of nets.
+
+    Durations are in picoseconds of the simulation's time, whose clock has 100 MHz; see
+    :func:`rescaled`. Values are 0 and 1: our simulators know no others.
+
+    Raises
+    ------
+    UserError
+        If `vcd` holds no waves, or a file cannot be read or written.
+    """
+    try:
+        with vcd.open(encoding="utf-8") as lines:
+            top, end, fraction = _read(lines)
+    except (OSError, ValueError) as error:
+        raise UserError(f"VCD file {vcd} cannot be read: {error}") from None
+    second = 10**fraction
+    while not top.nets and len(top.inside) == 1:
+        (top,) = top.inside.values()  # what stands around the accelerator has no signals
+    if not end or not (top.nets or top.inside):
+        raise UserError(f"VCD file {vcd} holds no waves")
+    count = 0
+
+    def instance(name: str, scope: _Scope) -> Iterator[str]:
+        nonlocal count
+        yield f"(INSTANCE {name}"
+        if scope.nets:
+            yield "(NET"
+            for net in scope.nets.values():
+                count += net.width
+                yield from net.lines(end, second)
+            yield ")"
+        for inner, within in scope.inside.items():
+            yield from instance(inner, within)
+        yield ")"
+
+    for name in reversed((*ROOT[1:], *ACCELERATOR)):
+        top = _Scope(inside={name: top})
+    try:
+        with saif.open("w", encoding="utf-8") as out:
+            out.write('(SAIFILE\n(SAIFVERSION "2.0")\n(DIRECTION "backward")\n(DESIGN )\n')
+            out.write('(PROGRAM_NAME "bitformer")\n(DIVIDER / )\n(TIMESCALE 1 ps)\n')
+            out.write(f"(DURATION {_picoseconds(end, second)})\n")
+            out.writelines(f"{line}\n" for line in instance(ROOT[0], top))
+            out.write(")\n")
+    except OSError as error:
+        raise UserError(f"SAIF file {saif} cannot be written: {error.strerror}") from None
+    return count
+
+
+def rescaled(text: str, *, from_hz: int, to_hz: int) -> str:
+    """A SAIF file of ours as if the simulation had run with another clock."""
+
+    def scale(match: re.Match) -> str:
+        return f"({match[1]} {int(match[2]) * from_hz // to_hz})"
+
+    return text if from_hz == to_hz else re.sub(r"\((DURATION|T0|T1) (\d+)\)", scale, text)
+
+
+def _read(lines: Iterable[str]) -> tuple[_Scope, int, int]:
+    """The signals by scope, the last time, and how many digits of a second it counts."""
+    top = _Scope()
+    path = [top]
+    by_code: dict[str, list[_Net]] = {}
+    time = digits = 0
+    words: list[str] = []
+    for line in lines:
+        first = line[:1]
+        if first in "01":
+            for net in by_code.get(line[1:].strip(), ()):
+                net.change(int(first), time)
+        elif first == "b":
+            value, code = line[1:].split()
+            for net in by_code.get(code, ()):
+                net.change(int(value, 2), time)
+        elif first == "#":
+            time = int(line[1:])
+        elif first == "$" or words:
+            words += line.split()
+            if words[-1] != "$end":
+                continue
+            match words:
+                case ["$timescale", *number, "$end"]:
+                    match = re.fullmatch(r"(10*)\s*([a-z]+)", " ".join(number))
+                    if match is None:
+                        raise ValueError(f"timescale {' '.join(number)}")
+                    digits = _DIGITS[match[2]] - (len(match[1]) - 1)
+                case ["$scope", _, name, "$end"]:
+                    path.append(path[-1].inside.setdefault(name, _Scope()))
+                case ["$upscope", "$end"]:
+                    path.pop()
+                case ["$var", _, width, code, name, *_] if _PLAIN.match(name):
+                    net = _Net(name=name, width=int(width))
+                    path[-1].nets[name] = net
+                    by_code.setdefault(code, []).append(net)
+            words = []
+    return top, time, digits

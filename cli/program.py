@@ -1,0 +1,47 @@
+"""``bitformer program``: loads a bitstream into a board."""
+
+from pathlib import Path
+
+import click
+
+from .options import PATH
+from .report import Report, json_option
+
+__all__ = ["command"]
+
+
+@click.command("program")
+@click.argument("source", type=PATH, metavar="DIR|FILE")
+@click.option("--board", metavar="B", help="A board of 'bitformer boards'; a build knows its own.")
+@click.option("--flash", is_flag=True, help="Write the board's flash, to stay there.")
+@click.option("--cable", metavar="C", help="JTAG cable, for a board without its own.")
+@json_option
+def command(
+    source: Path, board: str | None, flash: bool, cable: str | None, report: Report
+) -> None:
+    """Load the bitstream of a build's directory, or FILE, into a board.
+
+    Without --flash it is gone when the power is. openFPGALoader does the work; where it is not
+    installed, this says how to get it.
+
+    \b
+    bitformer program build/mine
+    bitformer program build/mine --flash
+    bitformer program mine.bit --board sea --cable digilent_hs2
+    """
+    from bitformer.boards.program import find_bitstream, load_command, program
+
+    bitstream, found = find_bitstream(source, board=board, flash=flash)
+    arguments = load_command(found, bitstream, flash=flash, cable=cable)
+    if found.loader.before:
+        report.note(f"{found.title}: {found.loader.before}")
+    program(found, bitstream, flash=flash, cable=cable)
+    report.line(f"{found.title}: {bitstream} is {'in the flash' if flash else 'loaded'}")
+    report.data(
+        {
+            "board": found.name,
+            "bitstream": str(bitstream),
+            "flash": flash,
+            "command": arguments,
+        }
+    )

@@ -1,0 +1,57 @@
+"""Where a quantized model has gone blind: ranges that hold one value, or clip what they get."""
+
+import torch
+from torch import Tensor
+
+from .transformer import Transformer
+
+__all__ = ["ailments"]
+
+#: A tensor is said to clip from this share of its values on.
+_CLIPPED = 0.5
+_SAMPLES = 512
+
+
+def ailments(model: Transformer, x: Tensor) -> list[str]:
+    """One sentence for each tensor or weight of a quantized model that has a dead range.
+
+    ``x`` [N, window, inputs] are windows to look at. A tensor is dead when all that is stored is
+    one number, a weight's row when all its numbers are the same, and a tensor clips when at least
+    half of its values lie outside its range.
+    """
+    clipped: dict[str, float] = {}
+    trace: dict[str, Tensor] = {}
+    activations = model.activations
+    exponents = activations.exponents()
+    zeros = activations.zeros(exponents)
+
+    def observe(name: str, value: Tensor) -> None:
+        low, high = activations.limits(name, zeros.get(name))
+        steps = value * 2.0 ** -exponents[name]
+        outside = (steps < low - 0.5) | (steps >= high + 0.5)
+        clipped[name] = float(outside.to(torch.float64).mean())
+
+    was_training = model.training
+    model.eval()
+    activations.observer = observe
+    try:
+        with torch.no_grad():
+            model(x[:_SAMPLES], trace)
+    finally:
+        activations.observer = None
+        model.train(was_training)
+    found = []
+    for name, value in trace.items():
+        if name in activations.floats:
+            continue
+        if value.numel() > len(value) and bool((value == value.flatten()[0]).all()):
+            found.append(f"{name} is always {int(value.flatten()[0])}")
+        elif clipped[name] >= _CLIPPED and not name.endswith(".scores"):
+            found.append(f"{name} clips {clipped[name]:.0%} of its values")
+    for name, linear in model.linears.items():
+        if linear.stores_integers and linear.weight.shape[1] > 1:
+            weight = linear.rounded(torch.float64).detach()
+            dead = int((weight == weight[:, :1]).all(dim=1).sum())
+            if dead:
+                found.append(f"{name}.weight has {dead} of {len(weight)} rows of one value")
+    return found

@@ -1,0 +1,71 @@
+"""What a run goes through: floats, then rounding at widths that fall to those of the config."""
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .config import TransformerConfig
+from .precision import Precision
+from .structure import tensor_components, weight_components
+from .train_settings import TrainSettings
+
+__all__ = ["Stage", "raised", "stages"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A stretch of training with a learning rate of its own.
+
+    ``setting`` : the field of :class:`TrainSettings` with its peak. ``floor`` : no width is below.
+    """
+
+    name: str
+    epochs: int
+    setting: str = "qat_lr"
+    floor: int = 0
+    quantized: bool = True
+
+
+def raised(config: TransformerConfig, floor: int) -> TransformerConfig:
+    """``config`` with every width that is below ``floor`` bits raised to it."""
+
+    def at_least(precision: Precision) -> Precision:
+        return Precision(
+            weights=max(precision.weights, floor), activations=max(precision.activations, floor)
+        )
+
+    return config.replace(
+        default=at_least(config.default),
+        precision={name: at_least(bits) for name, bits in config.precision.items()},
+        tensors={name: max(bits, floor) for name, bits in config.tensors.items()},
+    )
+
+
+def _smallest_width(config: TransformerConfig) -> int:
+    weights = [config.weight_bits(layer) for layer in weight_components(config)]
+    return min(weights + [config.tensor_bits(name) for name in tensor_components(config)])
+
+
+def stages(config: TransformerConfig, settings: TrainSettings) -> tuple[Stage, ...]:
+    """All stages of a run in their order; the last is at the widths of ``config``."""
+
+    def quantized() -> Iterator[Stage]:
+        if settings.method == "ptq":
+            yield Stage(name="ptq", epochs=0)
+            return
+        smallest, widths = _smallest_width(config), settings.lowering
+        if widths is None:
+            widths = (8, 4, 2) if smallest < 4 else ()
+        for width in widths:
+            if width > smallest:
+                name = f"qat at {width} bits"
+                yield Stage(name=name, epochs=settings.lowering_epochs, floor=width)
+        yield Stage(name="qat", epochs=settings.qat_epochs)
+
+    first = Stage(name="float", epochs=settings.epochs, setting="lr", quantized=False)
+    return (first, *quantized())
+
+
+def without_training(stage: Stage) -> Stage:
+    """The stage with its result given."""
+    return dataclasses.replace(stage, epochs=0)

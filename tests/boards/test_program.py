@@ -1,0 +1,121 @@
+import json
+import sys
+
+import pytest
+
+from bitformer.boards.catalog import BOARDS
+from bitformer.boards.program import find_bitstream, load_command, program
+from bitformer.model.errors import UserError
+
+
+@pytest.fixture
+def loader(tmp_path, monkeypatch):
+    """A stand-in for openFPGALoader that records its arguments and ends with ``status``."""
+    tool = tmp_path / "tools" / "openFPGALoader"
+    tool.parent.mkdir()
+    code = (
+        f"#!{sys.executable}\nimport json, sys\n"
+        f"open({str(tmp_path / 'said.json')!r}, 'w').write(json.dumps(sys.argv[1:]))\n"
+        f"sys.exit(len(sys.argv[-1]) if 'bad' in sys.argv[-1] else 0)\n"
+    )
+    tool.write_text(code)
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tool.parent))
+    monkeypatch.delenv("OPENFPGALOADER", raising=False)
+    return lambda: json.loads((tmp_path / "said.json").read_text())
+
+
+@pytest.fixture
+def build(tmp_path):
+    path = tmp_path / "a build"
+    path.mkdir()
+    (path / "bitformer.json").write_text('{"board": "elastic-node-v5", "bitstream": "net.bit"}')
+    (path / "net.bit").write_bytes(b"bit")
+    (path / "net.bin").write_bytes(b"bin")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("board", "options", "arguments"),
+    [
+        ("arty-s7-50", {}, ["-b", "arty_s7_50"]),
+        ("arty-s7-25", {"flash": True}, ["-b", "arty_s7_25", "-f"]),
+        ("arty-s7-25", {"cable": "ft2232"}, ["-b", "arty_s7_25", "-c", "ft2232"]),
+        # Its name there is for the flash only.
+        ("cmod-s7", {}, ["-c", "digilent", "--fpga-part", "xc7s25"]),
+        ("cmod-s7", {"flash": True}, ["-b", "cmod_s7", "-f"]),
+        ("sea", {"cable": "digilent_hs2"}, ["-b", "spartanEdgeAccelBoard", "-c", "digilent_hs2"]),
+        (
+            "elastic-node-v5",
+            {"cable": "digilent_hs2", "flash": True},
+            ["-c", "digilent_hs2", "--fpga-part", "xc7s15ftgb196", "-f"],
+        ),
+        (
+            "qmtech-xc7s15",
+            {"cable": "dirtyJtag"},
+            ["-c", "dirtyJtag", "--fpga-part", "xc7s15ftgb196"],
+        ),
+    ],
+)
+def test_arguments(loader, tmp_path, board, options, arguments):
+    bitstream = tmp_path / "net.bit"
+    program(BOARDS[board], bitstream, **options)
+    assert loader() == [*arguments, str(bitstream)]
+
+
+def test_every_board_can_be_loaded(tmp_path):
+    for board in BOARDS.values():
+        assert load_command(board, tmp_path / "a.bit", cable="ft2232")[-1].endswith("a.bit")
+
+
+@pytest.mark.parametrize(
+    ("board", "options", "message"),
+    [
+        ("sea", {}, r"^Seeed .* has no JTAG cable of its own: name yours with --cable"),
+        ("sea", {"cable": "ft2232", "flash": True}, r"^Seeed .* has no flash"),
+    ],
+)
+def test_what_a_board_lacks(loader, tmp_path, board, options, message):
+    with pytest.raises(UserError, match=message):
+        program(BOARDS[board], tmp_path / "net.bit", **options)
+
+
+def test_not_installed(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("OPENFPGALOADER", raising=False)
+    with pytest.raises(UserError, match=r"^openFPGALoader is not on the PATH; install .*apt"):
+        program(BOARDS["arty-s7-50"], tmp_path / "net.bit")
+
+
+def test_failure(loader, tmp_path):
+    bitstream = tmp_path / "bad.bit"
+    with pytest.raises(
+        UserError, match=r"^openFPGALoader failed with exit status \d+: is Digilent"
+    ):
+        program(BOARDS["arty-s7-50"], bitstream)
+
+
+def test_a_build_knows_its_board_and_files(build):
+    assert find_bitstream(build, board=None, flash=False) == (
+        build / "net.bit",
+        BOARDS["elastic-node-v5"],
+    )
+    assert find_bitstream(build, board="elastic-node-v5", flash=True)[0] == build / "net.bin"
+    (build / "net.bin").unlink()
+    assert find_bitstream(build, board=None, flash=True)[0] == build / "net.bit"
+
+
+@pytest.mark.parametrize(
+    ("source", "board", "message"),
+    [
+        ("a build", "sea", r"is for board elastic-node-v5, not sea"),
+        ("a build/net.bit", None, r"^Board must be named with --board"),
+        ("a build/net.bit", "zybo", r"^Board 'zybo' is unknown"),
+        ("a build/other.bit", "sea", r"^Bitstream .*other\.bit is not there; build it first"),
+        ("m.safetensors", "sea", r"must be a \.bit or \.bin file .* 'bitformer build' makes one"),
+        (".", None, r"holds no bitformer build"),
+    ],
+)
+def test_mistakes(build, source, board, message):
+    with pytest.raises(UserError, match=message):
+        find_bitstream(build.parent / source, board=board, flash=False)
