@@ -2,19 +2,21 @@
 
 Results are records in a file of JSON lines. A record's key says what was measured: the accelerator
 itself, as RTLIL, and the settings. So a run that was broken off goes on where it was, and a change
-of the hardware measures again exactly the configurations that it changed.
+of the hardware measures again exactly the configurations that it changed. The RTLIL's hash is a
+record too, by the sources that it comes from: where they are the same, nothing is elaborated.
 """
 
+import functools
 import hashlib
 import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import amaranth
 import numpy as np
 from amaranth.back import rtlil
 
-from bitformer.boards.netlist_depth import MOST_LOADS
 from bitformer.boards.yosys import synthesize
 from bitformer.hw.accelerator import Accelerator
 from bitformer.hw.design import Design
@@ -26,6 +28,7 @@ from bitformer.sim.run import simulate
 
 __all__ = ["Results", "measure"]
 
+ROOT = Path(__file__).resolve().parent.parent
 Note = Callable[[str], None]
 BACK_PRESSURE = 0.3
 
@@ -56,10 +59,31 @@ class Results:
         return self._records[key]
 
 
-def _key(design: Design, *settings: object) -> str:
-    source = rtlil.convert(Accelerator(design=design), name="top", emit_src=False)
-    text = "\0".join((source, json.dumps(settings)))
-    return hashlib.sha256(text.encode()).hexdigest()
+def _hash(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+@functools.cache
+def _sources() -> str:
+    """Everything that an untrained model's RTLIL comes from."""
+    files = sorted(path for folder in ("model", "hw") for path in (ROOT / folder).rglob("*.py"))
+    texts = (f"{path.relative_to(ROOT)}\0{path.read_text(encoding='utf-8')}" for path in files)
+    return _hash(amaranth.__version__, np.__version__, *texts)
+
+
+def _rtlil(design: Design, part: str, results: Results) -> str:
+    """The hash of a design's RTLIL."""
+
+    def convert() -> dict:
+        source = rtlil.convert(Accelerator(design=design), name="top", emit_src=False)
+        return {"kind": "design", "rtlil": _hash(source)}
+
+    config = repr(design.model.config)
+    return results.get(_hash(_sources(), config, part), convert)["rtlil"]
+
+
+def _key(source: str, *settings: object) -> str:
+    return _hash(source, json.dumps(settings))
 
 
 def _simulated(design: Design, *, engine: str, samples: int, seed: int, note: Note) -> dict:
@@ -98,10 +122,9 @@ def _synthesized(design: Design, note: Note) -> dict:
         "dsps": taken.dsps,
         "levels": result.depth.levels,
         "chains": result.depth.chains,
-        "loads": max((net.loads for net in result.fanouts if net.control), default=0),
+        "loads": result.control.loads if result.control else 0,
         "fits": not result.over,
-        "short": result.depth.short_enough
-        and all(net.loads <= MOST_LOADS for net in result.fanouts if net.control),
+        "short": result.short_enough,
     }
 
 
@@ -126,14 +149,15 @@ def measure(
         row |= {"latency": design.latency, "interval": design.interval}
         row |= {"macs": design.model.config.macs, "columns": design.geometry.columns}
         row["packed"] = f"{sum(design.packed.values())}/{len(design.packed)}"
+        source = _rtlil(design, part, results) if samples or with_synthesis else ""
         if samples:
             row["simulation"] = results.get(
-                _key(design, "simulation", engine, samples, seed, BACK_PRESSURE),
+                _key(source, "simulation", engine, samples, seed, BACK_PRESSURE),
                 lambda: _simulated(design, engine=engine, samples=samples, seed=seed, note=note),
             )
         if with_synthesis:
             row["synthesis"] = results.get(
-                _key(design, "synthesis", part), lambda: _synthesized(design, note)
+                _key(source, "synthesis", part), lambda: _synthesized(design, note)
             )
     except UserError as error:
         row["error"] = str(error)

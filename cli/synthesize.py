@@ -87,8 +87,10 @@ def show_synthesis(report: Report, name: str, result: "Synthesis") -> None:
         ),
         words=2,
     )
+    most = f"{result.control.loads} of {result.control.name}" if result.control else "none"
     report.line(
-        f"Loads, clock and reset left out (for 150 MHz: {MOST_LOADS} of a control net at most)"
+        f"Loads, clock and reset left out. Of a control net at most {most} (for 150 MHz:"
+        f" {MOST_LOADS})"
     )
     report.table(
         ("net", "loads", "enables", "resets", "logic", "data"),
@@ -118,7 +120,7 @@ def synthesis_data(result: "Synthesis") -> dict[str, object]:
         "units": {unit: plain(taken) for unit, taken in result.units.items()},
         "lut_levels": result.depth.levels,
         "carry_chains": result.depth.chains,
-        "short_enough_for_150_mhz": result.depth.short_enough,
+        "short_enough_for_150_mhz": result.short_enough,
         "paths": [dataclasses.asdict(path) for path in result.depth.paths],
         "loads": [{**dataclasses.asdict(net), "control": net.control} for net in result.fanouts],
     }

@@ -10,7 +10,7 @@ from .design import Design
 from .engine import MatrixEngine
 from .layernorm import RowStatistics
 from .operands import Operands
-from .pipeline import by_operation, delay
+from .pipeline import by_operation, delay, twice
 from .ports import InputPort, OutputPort
 from .postprocessor import PostProcessor
 from .program import Destination, Source
@@ -236,14 +236,12 @@ class Accelerator(wiring.Component):
             m.d.comb += stores["dynamic"].addr_0.eq(address)
             kept = self._spread(stores["dynamic"].data_0)
             dynamic = by_operation(m, op, program.values("dynamic"), name="dynamic")
-            # a select for each half of the word, one of them inverted: one for all would have
-            # too many loads, and two alike would be merged
+            # a select for each half of the word: one for all would have too many loads
             half = len(kept) // 2
-            takes_kept = delay(m, dynamic, 1, name="takes_kept")
-            takes_static = delay(m, ~dynamic, 1, name="takes_static")
+            lower, upper = twice(m, dynamic, name="takes_kept")
             word = Cat(
-                Mux(takes_kept, kept[:half], static[:half]),
-                Mux(takes_static, static[half:], kept[half:]),
+                Mux(lower, kept[:half], static[:half]),
+                Mux(upper, kept[half:], static[half:]),
             )
         m.d.sync += engine.i_w.eq(word)
         packed = by_operation(m, operands.o_op, program.values("packed"), name="packed")

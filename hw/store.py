@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
 
-from .tiling import Tile, rest_of
+from .pipeline import delay, twice
+from .tiling import Tile, block_depth, rest_of
 
 __all__ = ["PLACEMENTS", "READ_LATENCY", "Store", "StoreSpec", "placement_attributes"]
 
@@ -15,6 +17,8 @@ __all__ = ["PLACEMENTS", "READ_LATENCY", "Store", "StoreSpec", "placement_attrib
 PLACEMENTS = ("block", "distributed", "registers", "auto")
 #: Cycles from a read address to its data: the memory's own register and its output register.
 READ_LATENCY = 2
+#: Words of a RAM in LUTs that is one LUT deep.
+_LUT_WORDS = 64
 
 
 def placement_attributes(placement: str, *, rom: bool) -> dict[str, str]:
@@ -109,7 +113,8 @@ class Store(wiring.Component):
             self._in_luts(m)
         return m
 
-    def _memory(self, m: Module) -> memory.Memory:
+    def _memory(self, m: Module, *, wait: int = 0) -> memory.Memory:
+        """The memory, whose words are written ``wait`` cycles after they are given."""
         spec = self._spec
         m.submodules.mem = mem = memory.Memory(
             shape=unsigned(spec.width),
@@ -121,9 +126,9 @@ class Store(wiring.Component):
             granule = spec.granule if spec.granule and spec.granule != spec.width else None
             write = mem.write_port(granularity=granule)
             m.d.comb += [
-                write.addr.eq(self.w_addr),
-                write.data.eq(self.w_data),
-                write.en.eq(self.w_en),
+                write.addr.eq(delay(m, self.w_addr, wait, name="w_addr")),
+                write.data.eq(delay(m, self.w_data, wait, name="w_data")),
+                write.en.eq(delay(m, self.w_en, wait, name="w_en", reset_less=False)),
             ]
         return mem
 
@@ -138,8 +143,11 @@ class Store(wiring.Component):
             m.d.comb += getattr(self, f"data_{number}").eq(data)
 
     def _in_luts(self, m: Module) -> None:
-        """A register before the look-up and one behind it: the address has many loads."""
-        mem = self._memory(m)
+        """A register before the look-up and one behind it: the address has many loads.
+
+        So has that of a deep RAM's writes: they take a cycle more, as the address of a read does.
+        """
+        mem = self._memory(m, wait=int(self._spec.depth > _LUT_WORDS))
         for number in range(self._spec.read_ports):
             port = mem.read_port(domain="comb")
             address = Signal.like(port.addr, name=f"address_{number}", reset_less=True)
@@ -152,6 +160,18 @@ class Store(wiring.Component):
         """A rectangle of the contents."""
         words = [*self._init, *[0] * (self._spec.depth - len(self._init))]
         return [word >> bit & ((1 << bits) - 1) for word in words[row : row + rows]]
+
+    @staticmethod
+    def _one_of(m: Module, words: Sequence[Value], number: Value, *, name: str) -> Value:
+        """One of the words, by its number, which comes a cycle before them."""
+        if len(words) == 1:
+            return words[0]
+        half = len(words[0]) // 2
+        lower, upper = twice(m, number[: bits_for(len(words) - 1)], name=name)
+        return Cat(
+            Array(word[:half] for word in words)[lower],
+            Array(word[half:] for word in words)[upper],
+        )
 
     def _rom(self, m: Module, name: str, row: int, rows: int, bit: int, bits: int, placement: str):
         """The rectangle as a memory of its own: its word, a cycle after the store's address."""
@@ -173,7 +193,10 @@ class Store(wiring.Component):
         return port.data
 
     def _tiled(self, m: Module) -> None:
-        """Tiles side by side, each in block RAM for its first rows and in LUTs for the others."""
+        """Tiles side by side, each in block RAM for its first rows and in LUTs for the others.
+
+        A tile's blocks are stacked here: synthesis would choose all bits with one register.
+        """
         spec = self._spec
         rest = {
             bit: (row, rows, bit, bits)
@@ -182,14 +205,16 @@ class Store(wiring.Component):
         fields: list[Value] = []
         bit = 0
         for number, tile in enumerate(spec.tiles):
-            bit, area = tile.first, (0, tile.rows, tile.first, tile.width)
-            field: Value = self._rom(m, f"block_{number}", *area, "block")
+            bit, deep = tile.first, block_depth(tile)
+            stack = []
+            for row in range(0, tile.rows, deep):
+                area = (row, min(deep, tile.rows - row), bit, tile.width)
+                stack.append(self._rom(m, f"block_{number}_{row}", *area, "block"))
+            part = self.addr_0 >> exact_log2(deep)
             if bit in rest:
-                low = self._rom(m, f"rest_{number}", *rest[bit], "distributed")
-                beyond = Signal(name=f"beyond_{number}", reset_less=True)
-                m.d.sync += beyond.eq(self.addr_0 >= tile.rows)
-                field = Mux(beyond, low, field)
-            fields.append(field)
+                part = Mux(self.addr_0 >= tile.rows, len(stack), part)
+                stack.append(self._rom(m, f"rest_{number}", *rest[bit], "distributed"))
+            fields.append(self._one_of(m, stack, part, name=f"part_{number}"))
             bit += tile.width
         if bit in rest:
             fields.append(self._rom(m, "beside", *rest[bit], "distributed"))

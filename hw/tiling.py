@@ -4,7 +4,7 @@ import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-__all__ = ["RAMB18_SHAPES", "Tile", "best_tiling", "rest_of"]
+__all__ = ["RAMB18_SHAPES", "Tile", "best_tiling", "block_depth", "rest_of"]
 
 #: Depth and width of a RAMB18 with one write and one read port.
 RAMB18_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
@@ -51,6 +51,16 @@ def _covered(depth: int, width: int, blocks: int, levels: int) -> tuple[int, lis
 def best_tiling(depth: int, width: int, blocks: int) -> tuple[Tile, ...]:
     """The tiles of a ``depth`` x ``width`` ROM that put most of its bits in ``blocks`` RAMB18."""
     return tuple(_covered(depth, width, blocks, 2)[1])
+
+
+def block_depth(tile: Tile) -> int:
+    """Words of each block in a tile's stack: the shape that takes the fewest RAMB18."""
+
+    def taken(shape: tuple[int, int]) -> tuple[int, int]:
+        depth, width = shape
+        return -(-tile.rows // depth) * -(-tile.width // width), -depth
+
+    return min(RAMB18_SHAPES[:3], key=taken)[0]
 
 
 def rest_of(depth: int, width: int, tiles: Iterable[Tile]) -> list[tuple[int, int, int, int]]:

@@ -62,7 +62,8 @@ def run(scripts, monkeypatch, tmp_path, *args):
 def test_measures_once_and_writes_a_report(scripts, monkeypatch, tmp_path):
     said = run(scripts, monkeypatch, tmp_path, "tiny", "--write")
     assert said.exit_code == 0, said.output
-    (record,) = map(json.loads, (tmp_path / "r.jsonl").read_text().split("\n\n"))
+    design, record = map(json.loads, (tmp_path / "r.jsonl").read_text().split("\n\n"))
+    assert design["kind"] == "design"
     assert record["bit_exact"]
     assert record["bit_exact_held"]
     assert record["as_predicted"]
@@ -70,6 +71,7 @@ def test_measures_once_and_writes_a_report(scripts, monkeypatch, tmp_path):
     assert "1 of 1 configurations keep every promise" in report
     assert "yes (2)" in report
     monkeypatch.setattr(scripts[1], "simulate", lambda *_a, **_k: pytest.fail("measured twice"))
+    monkeypatch.setattr(scripts[1].rtlil, "convert", lambda *_a, **_k: pytest.fail("elaborated"))
     assert run(scripts, monkeypatch, tmp_path, "tiny").exit_code == 0
 
 

@@ -4,7 +4,7 @@
 import itertools
 
 import pytest
-from amaranth.hdl import Signal, signed, unsigned
+from amaranth.hdl import Cat, Signal, signed, unsigned
 from amaranth.lib.wiring import In
 
 from bitformer.hw.fixed import clamp, round_shift
@@ -14,6 +14,7 @@ from bitformer.hw.pipeline import (
     multiply_in_luts,
     signed_bits,
     signed_value,
+    twice,
 )
 from bitformer.model import numerics
 
@@ -50,6 +51,17 @@ def test_delay(combinational, play, cycles, reset_less):
     sent = [5, -32, 31, 0, -1, 7, 8, 9, 10, 11]
     shown = play(dut, [{"i": value} for value in sent], ["o"])
     assert [o for (o,) in shown] == [0] * cycles + sent[: len(sent) - cycles]
+
+
+def test_twice_is_two_delays(combinational, play):
+    dut = combinational(
+        inputs={"i": In(6)},
+        shape=unsigned(12),
+        build=lambda m, c: Cat(twice(m, c.i, name="i")),
+    )
+    sent = [5, 63, 0, 32, 31]
+    shown = play(dut, [{"i": value} for value in [*sent, 0]], ["o"])
+    assert [divmod(o, 64) for (o,) in shown[1:]] == [(value, value) for value in sent]
 
 
 @pytest.mark.parametrize(

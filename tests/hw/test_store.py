@@ -5,6 +5,8 @@ import random
 
 import pytest
 
+from bitformer.hw import store as store_module
+from bitformer.hw.pipeline import delay
 from bitformer.hw.store import (
     PLACEMENTS,
     READ_LATENCY,
@@ -12,7 +14,13 @@ from bitformer.hw.store import (
     StoreSpec,
     placement_attributes,
 )
-from bitformer.hw.tiling import Tile, best_tiling, rest_of
+from bitformer.hw.tiling import RAMB18_SHAPES, Tile, best_tiling, block_depth, rest_of
+
+
+def contents(depth, width):
+    """A ROM's words, each its own."""
+    chance = random.Random(depth * width)
+    return [chance.getrandbits(width) for _ in range(depth)]
 
 
 def reads_and_writes(play, spec, init=(), *, cycles=150, seed=0):
@@ -23,7 +31,12 @@ def reads_and_writes(play, spec, init=(), *, cycles=150, seed=0):
     dut = Store(spec=spec, init=init)
     script, expected = [], []
     for _ in range(cycles):
-        step = {f"addr_{p}": chance.randrange(spec.depth) for p in range(spec.read_ports)}
+        # half of the reads are of what has just been written
+        last = script[-1].get("w_addr", 0) if script else 0
+        step = {
+            f"addr_{p}": chance.choice([last, chance.randrange(spec.depth)])
+            for p in range(spec.read_ports)
+        }
         if not spec.rom:
             step |= {
                 "w_addr": chance.randrange(spec.depth),
@@ -64,6 +77,7 @@ def test_latency_is_two():
         {"depth": 5, "width": 9, "granule": 3},
         {"depth": 13, "width": 16, "granule": 8, "read_ports": 2},
         {"depth": 16, "width": 7, "granule": 7},
+        {"depth": 65, "width": 6, "granule": 3, "read_ports": 2},
     ],
     ids=lambda shape: "x".join(map(str, shape.values())),
 )
@@ -71,10 +85,26 @@ def test_ram(play, placement, shape):
     reads_and_writes(play, StoreSpec(name="ram", placement=placement, **shape))
 
 
+@pytest.mark.parametrize("depth", [64, 65])
+def test_writes_a_cycle_later_are_found(play, depth, monkeypatch):
+    def late(m, value, cycles, **options):
+        return delay(m, value, cycles + 1, **options)
+
+    spec = StoreSpec(name="ram", depth=depth, width=8, placement="distributed")
+    reads_and_writes(play, spec)
+    monkeypatch.setattr(store_module, "delay", late)
+    if depth > 64:
+        with pytest.raises(AssertionError):
+            reads_and_writes(play, spec)
+    else:
+        # one LUT deep, a word is written at once: this much later is still in time
+        reads_and_writes(play, spec)
+
+
 @pytest.mark.parametrize("placement", PLACEMENTS)
 @pytest.mark.parametrize(("depth", "width", "ports"), [(1, 4, 1), (7, 11, 1), (12, 3, 2)])
 def test_rom(play, placement, depth, width, ports):
-    init = [random.Random(1).getrandbits(width) for _ in range(depth)]
+    init = contents(depth, width)
     spec = StoreSpec(
         name="rom", depth=depth, width=width, rom=True, placement=placement, read_ports=ports
     )
@@ -98,11 +128,40 @@ TILINGS = {
 @pytest.mark.parametrize("tiles", TILINGS.values(), ids=TILINGS)
 @pytest.mark.parametrize("given", [11, 6])
 def test_rom_in_pieces(play, tiles, given):
-    init = [random.Random(2).getrandbits(10) for _ in range(11)]
+    init = contents(11, 10)
     spec = StoreSpec(
         name="rom", depth=11, width=10, rom=True, placement="block", tiles=tuple(tiles)
     )
     reads_and_writes(play, spec, init[:given], cycles=80)
+
+
+@pytest.mark.parametrize(
+    ("rows", "width", "first", "deep"),
+    [(1030, 36, 0, 512), (520, 35, 1, 1024), (1100, 1, 2, 2048), (2049, 15, 0, 1024)],
+)
+def test_stacked_rom_at_every_address(play, rows, width, first, deep):
+    depth = rows + 3
+    init = contents(depth, 40)
+    tile = Tile(rows=rows, first=first, width=width, ramb18=8)
+    if first:
+        spare = Tile(rows=depth, first=0, width=first, ramb18=1)
+        tiles = (spare, tile)
+    else:
+        tiles = (tile,)
+    spec = StoreSpec(name="rom", depth=depth, width=40, rom=True, placement="block", tiles=tiles)
+    script = [{"addr_0": address} for address in range(depth)] + [{}] * READ_LATENCY
+    shown = play(Store(spec=spec, init=init), script, ["data_0"])
+    assert [word for (word,) in shown[READ_LATENCY:]] == init
+    assert block_depth(tile) == deep
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3, 10])
+@pytest.mark.parametrize(("depth", "width"), [(600, 40), (1614, 192), (3164, 128), (2000, 7)])
+def test_a_stack_takes_the_blocks_of_its_tile(depth, width, blocks):
+    widths = dict(RAMB18_SHAPES)
+    for tile in best_tiling(depth, width, blocks):
+        deep = block_depth(tile)
+        assert -(-tile.rows // deep) * -(-tile.width // widths[deep]) <= tile.ramb18
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 3, 4])
