@@ -60,7 +60,7 @@ def synthesized(
 
     ``flatten`` makes one module of it. ``progress`` is told when there is something to wait for.
     """
-    file, read = _READ[language]
+    source_file, read = _READ[language]
     script = _SCRIPT.format(read=read, top=top, flatten="-flatten " if flatten else "")
     text = "\0".join((source, script, tool.version))
     path = folder / f"{hashlib.sha256(text.encode()).hexdigest()}.json.gz"
@@ -73,7 +73,7 @@ def synthesized(
     if progress is not None:
         progress("synthesizing" if flatten else "synthesizing unit by unit")
     start = time.monotonic()
-    netlist = json.loads(run_yosys(tool, script, {file: source}, "netlist.json"))
+    netlist = json.loads(run_yosys(tool, script, {source_file: source}, "netlist.json"))
     seconds = time.monotonic() - start
     _keep(path, {"netlist": netlist, "seconds": seconds})
     return netlist, seconds
