@@ -80,7 +80,7 @@ def command(model: Path, report: Report) -> None:
         f" {published:.2f} times counted as published, linear layers at nominal widths"
     )
     report.table(
-        ("output", "operation", "component", "shape", "bits", "exponent", "weights", "parameters"),
+        ("output", "operation", "component", "shape", "bits", "scale", "weights", "values"),
         (
             (
                 row["output"],
@@ -88,7 +88,7 @@ def command(model: Path, report: Report) -> None:
                 row["component"],
                 f"{row['rows']} x {row['features']}",
                 row["bits"],
-                row["exponent"],
+                f"2^{row['exponent']}",
                 f"{row['weight_bits']} bits" if row["weight_bits"] else "",
                 row["parameters"] or "",
             )

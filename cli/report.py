@@ -87,7 +87,10 @@ class Report:
             pad_edge=False,
         )
         for number, name in enumerate(columns):
-            table.add_column(Text(name), justify="left" if number < words else "right")
+            # a long name goes on in another line: cut off, two of them could look alike
+            table.add_column(
+                Text(name), justify="left" if number < words else "right", overflow="fold"
+            )
         for row in rows:
             if row is None:
                 table.add_section()

@@ -183,13 +183,20 @@ def _feeds_layer_norm(model: ir.IntegerModel, tensor: str) -> bool:
     return any(isinstance(op, ir.LayerNorm) and op.x == tensor for op in model.operations)
 
 
+def _keys(model: ir.IntegerModel, op: ir.Scores | ir.Attend, token: int) -> int:
+    """Keys that a row of attention sees: what is masked is not computed."""
+    if op.causal:
+        return token + 1
+    return model.tensors[op.k if isinstance(op, ir.Scores) else op.v].rows
+
+
 def _scores(model: ir.IntegerModel, op: ir.Scores, layout: Layout, rank: int) -> Lowered:
     q, y = model.tensors[op.q], model.tensors[op.y]
     length = q.features // op.heads
     rows = []
     for row in range(y.rows):
         token, head = divmod(row, op.heads)
-        keys = token + 1 if op.causal else y.features
+        keys = _keys(model, op, token)
         operation = _matrix(
             model,
             op,
@@ -233,7 +240,7 @@ def _attend(model: ir.IntegerModel, op: ir.Attend, layout: Layout, rank: int) ->
     rows = []
     for row in range(y.rows * op.heads):
         token, head = divmod(row, op.heads)
-        keys = token + 1 if op.causal else v.rows
+        keys = _keys(model, op, token)
         for first, count in _pieces(layout, head * size, size):
             operation = _matrix(
                 model,

@@ -58,6 +58,17 @@ class _Sequence:
                 found.setdefault(place.tensor, []).append((at, place.row, place.feature))
         self._indices = {tensor: np.array(where).T for tensor, where in found.items()}
 
+    def place(self, at: int, way: int) -> tuple[Place, int]:
+        """The place of a slot's way; of one that must be empty, a neighbour and the step to it."""
+        near = min(
+            (other for other, place in enumerate(self.slots[at]) if place is not None),
+            key=lambda other: abs(way - other),
+        )
+        place = self.slots[at][near]
+        if place is None:
+            raise RuntimeError("a slot of the trace must hold a place")
+        return place, way - near
+
     def expected(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """Of every sample, slot after slot: [samples * slots, ways]."""
         samples = len(values["input"])
@@ -211,7 +222,7 @@ class Comparison:
     def _compare(
         self, number: int, cycles: np.ndarray, values: np.ndarray, valid: np.ndarray
     ) -> Difference | None:
-        """The first of a sequence's next ``values`` that is wrong, or was not written."""
+        """The first of a sequence's next ``values`` that is wrong, missing or too many."""
         sequence = self._sequences[number]
         length = len(sequence.slots)
         start = sequence.count
@@ -227,17 +238,15 @@ class Comparison:
             expected = self._expected(chunk)[number][offset : offset + stop - start]
             wanted = sequence.wanted[np.arange(start, stop) % length]
             written = np.broadcast_to(valid, values.shape)[part]
-            wrong = wanted & ((values[part] != expected) | ~written)
+            wrong = (wanted & (values[part] != expected)) | (wanted != written)
             if wrong.any():
                 slot, way = divmod(int(wrong.argmax()), wrong.shape[1])
                 sample, at = divmod(start + slot, length)
-                place = sequence.slots[at][way]
-                if place is None:
-                    raise RuntimeError("a place that is compared must be in the trace")
+                place, step = sequence.place(at, way)
                 return Difference(
                     tensor=place.tensor,
                     row=place.row,
-                    feature=place.feature,
+                    feature=place.feature + step,
                     expected=int(expected[slot, way]),
                     got=int(values[part][slot, way]) if written[slot, way] else 0,
                     cycle=int(cycles[part][slot]),
