@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from bitformer.boards.build import build_plan
+from bitformer.boards.board import LINKS
+from bitformer.boards.build import SHELLS, build_plan
 from bitformer.boards.catalog import BOARDS
 from bitformer.boards.platforms import BoardPlatform
 from bitformer.model.errors import UserError
@@ -39,6 +40,11 @@ def plans(serial, tmp_path_factory):
     }
 
 
+def link_of(board):
+    """The host link of a board's plan: the usual one, of those that there is a shell for."""
+    return next(link for link in board.links if link in SHELLS)
+
+
 def top_ports(verilog):
     """The ports of the top module: {name: direction}."""
     module = re.search(r"^module adder\((.*?)\);(.*?)^endmodule", verilog, re.M | re.S)
@@ -64,8 +70,9 @@ def wrong(ports, xdc, board):
     """What is amiss between a top's ports, its XDC and its board; an empty list if nothing is."""
     amiss = []
     properties = constraints(xdc)
-    # The other link's pins are not in the design.
-    used = {use: pin for use, pin in board.pins.items() if not use.startswith("spi_")}
+    # The other links' pins are not in the design.
+    idle = tuple(f"{link}_" for link in LINKS if link != link_of(board))
+    used = {use: pin for use, pin in board.pins.items() if not use.startswith(idle)}
     standards = {pin.ball: pin.standard for pin in used.values()}
     clocks = {
         port: float(period)
@@ -163,7 +170,7 @@ def test_asynchronous_inputs_are_synchronised(plans, board):
     # Two flip-flops each, of which the first is excepted from timing.
     excepted = r'\(\* \\amaranth\.vivado\.false_path  = "TRUE" \*\)\n'
     pair = rf'ASYNC_REG = "TRUE" \*\)\n\s*{excepted}\s*reg stage0 .*\n.*ASYNC_REG = "TRUE"'
-    inputs = 1 + (board.reset is not None)
+    inputs = {"uart": 1, "spi": 3}[link_of(board)] + (board.reset is not None)
     assert len(re.findall(pair, verilog)) == inputs
     assert len(re.findall(excepted, verilog)) == inputs
 
@@ -173,7 +180,8 @@ def test_readme_and_facts(plans, board):
     readme = (plans[board.name] / "README.txt").read_text()
     assert readme.startswith(f"adder on {board.title}")
     assert readme.count("sh build_adder.sh") == 1
-    assert f"rx {board.uart.rx.ball}, tx {board.uart.tx.ball}" in readme
+    for wire, pin in board.wires(link_of(board)).items():
+        assert f"{wire} {pin.ball}" in " ".join(readme.split())
     assert "adder.bit" in readme
     assert max(map(len, readme.splitlines())) <= 100
     assert json.loads((plans[board.name] / "bitformer.json").read_text()) == {
@@ -183,8 +191,8 @@ def test_readme_and_facts(plans, board):
         "part": board.vivado_part,
         "clock_hz": board.clock_hz,
         "mmcm": False,
-        "link": "uart",
-        "baud": 115_200,
+        "link": link_of(board),
+        **({"baud": 115_200} if link_of(board) == "uart" else {}),
         "input_bytes": 2,
         "result_bytes": 1,
         "bitstream": "adder.bit",

@@ -35,7 +35,12 @@ def parse(args):
     return command.make_context(args[0], list(args[1:]))
 
 
-EXAMPLES = [*command_lines(README), *helps()]
+DOCS = [path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))]
+EXAMPLES = [
+    *command_lines(README),
+    *helps(),
+    *(args for text in DOCS for args in command_lines(text)),
+]
 
 
 @pytest.mark.parametrize("args", EXAMPLES, ids=" ".join)
