@@ -28,6 +28,10 @@ SECTIONS = {
         "info": "Show what an integer model holds.",
         "evaluate": "Test error of an integer model, beside the baselines.",
     },
+    "Bitwidths": {
+        "compare": "Training with rounding against rounding alone, over widths and seeds.",
+        "sensitivity": "What rounding each component costs, and what sparing it gains.",
+    },
     "Hardware": {
         "simulate": "Run the accelerator cycle by cycle; compare every tensor bit for bit.",
         "estimate": "Cycles, latency and memory on a part, before synthesis.",

@@ -1,4 +1,4 @@
-"""The one exception that stands for a mistake of the user's."""
+"""The exception that stands for a mistake of the user's."""
 
 
 class UserError(ValueError):
@@ -6,3 +6,7 @@ class UserError(ValueError):
 
     Everything else that goes wrong is a defect of bitformer and keeps its traceback.
     """
+
+
+class TrainingDivergedError(UserError):
+    """Training left the numbers: a study notes it and goes on."""

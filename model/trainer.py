@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .calibrate import MovingRanges, calibrate
-from .errors import UserError
+from .errors import TrainingDivergedError
 from .health import ailments
 from .stages import Stage, raised, stages, without_training
 from .train_settings import TrainSettings
@@ -172,9 +172,9 @@ class Trainer:
         for linear in self.model.linears.values():
             linear.calibrate(self.settings.ranges)
 
-    def diverged(self) -> UserError:
+    def diverged(self) -> TrainingDivergedError:
         name = self.stage.setting
-        return UserError(
+        return TrainingDivergedError(
             f"Training diverged in epoch {self.epoch + 1} of stage {self.stage.name}: try {name}"
             f" below {getattr(self.settings, name):g}, and look for extreme values in the data"
         )

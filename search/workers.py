@@ -18,6 +18,7 @@ __all__ = ["Pool", "open_pool"]
 
 #: How often a task may be lost with its worker before it is given up.
 _ATTEMPTS = 3
+_PATIENCE = "120s"
 
 
 class Pool:
@@ -77,7 +78,12 @@ def open_pool(workers: int | None = None, scheduler: str | None = None) -> Itera
         raise UserError(
             "Several workers need Dask, which is not installed: pip install 'bitformer[search]'"
         ) from None
-    dask.config.set({"distributed.scheduler.allowed-failures": _ATTEMPTS})
+    dask.config.set(
+        {
+            "distributed.scheduler.allowed-failures": _ATTEMPTS,
+            "distributed.comm.timeouts.connect": _PATIENCE,  # a busy machine starts slowly
+        }
+    )
     if scheduler is not None:
         try:
             client = Client(scheduler, timeout="10s")

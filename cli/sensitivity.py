@@ -1,0 +1,113 @@
+"""``bitformer sensitivity``: what rounding each component costs."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import PATH, ready_file
+from .report import Report, json_option
+from .studies import given, numbers, prepared, run_all, study_options
+
+__all__ = ["command"]
+
+
+@click.command("sensitivity")
+@study_options
+@click.option(
+    "--widths",
+    default="8,6,4,3,2",
+    show_default=True,
+    metavar="BITS,...",
+    callback=numbers("--widths"),
+    help="Bits of a component's weights and activations.",
+)
+@click.option(
+    "--method",
+    type=click.Choice(["ptq", "qat"]),
+    default="ptq",
+    show_default=True,
+    help="By calibration alone, in seconds each, or with training.",
+)
+@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, metavar="N")
+@click.option("--plot", type=PATH, metavar="FILE", help="Draw the table: .png, .svg or .pdf.")
+@json_option
+def command(
+    data: str | None,
+    target: str | None,
+    inputs: str | None,
+    time: str | None,
+    config: str,
+    workers: int | None,
+    scheduler: str | None,
+    output: Path,
+    widths: tuple[int, ...],
+    method: str,
+    seeds: int,
+    plot: Path | None,
+    report: Report,
+    **settings: Any,
+) -> None:
+    """Quantize each component alone at each width, and spare each alone from the lowest.
+
+    Errors are those of validation windows, so that a search may use them. DIR keeps what is done:
+    Ctrl-C is safe, and the same command goes on.
+
+    \b
+    bitformer sensitivity --data etth1 -o runs/sensitivity --plot sensitivity.png
+    bitformer sensitivity --data etth1 --widths 8,4,2 --method qat --seeds 3 -o runs/sensitivity
+    """
+    from bitformer.search.sensitivity import sensitivity_trials, tabulate
+
+    chosen, source = prepared(
+        report, config=config, data=data, target=target, inputs=inputs, time=time
+    )
+    if plot is not None:
+        ready_file(plot)
+    trials = sensitivity_trials(
+        chosen,
+        source,
+        widths=widths,
+        method=method,
+        seeds=range(seeds),
+        settings=given(settings),
+    )
+    outcomes = run_all(list(trials.values()), output, workers=workers, scheduler=scheduler)
+    result = tabulate(dict(zip(trials, outcomes, strict=True)))
+    report.table(
+        ("component", *(f"{bits} bit" for bits in widths), f"spared from {result.low_bits} bit"),
+        (
+            (
+                name,
+                *(f"{errors[bits] / result.base - 1:+.1%}" for bits in widths),
+                f"{result.spared[name] / result.base - 1:+.1%}",
+            )
+            for name, errors in result.alone.items()
+        ),
+        title=(
+            f"{chosen.name} on {data}, {method}: validation error over the float model's"
+            f" {result.base:.5f}, one component rounded"
+        ),
+    )
+    report.line(
+        f"Everything at {result.low_bits} bit: {result.low / result.base - 1:+.1%}. The last column"
+        " keeps one component in float32 there."
+    )
+    if plot is not None:
+        from bitformer.search.sensitivity_plot import plot_sensitivity
+
+        plot_sensitivity(result, plot)
+        report.line(f"Picture: {plot}")
+    report.data(
+        {
+            "config": chosen.to_dict(),
+            "data": data,
+            "method": method,
+            "seeds": seeds,
+            "float_val": result.base,
+            "alone": result.alone,
+            "low_bits": result.low_bits,
+            "low": result.low,
+            "spared": result.spared,
+        }
+    )

@@ -1,0 +1,117 @@
+"""How much each component hurts: quantized alone at each width, and spared alone.
+
+Errors are on validation windows, so that a search may be guided by them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import mean
+from typing import Any
+
+from bitformer.model.config import TransformerConfig
+from bitformer.model.errors import UserError
+from bitformer.model.precision import FLOAT_BITS, WEIGHT_BITS, Precision
+
+from .trials import DataSource, Outcome, Trial
+
+__all__ = ["Sensitivity", "sensitivity_trials", "tabulate"]
+
+_FLOAT = Precision(weights=FLOAT_BITS, activations=FLOAT_BITS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sensitivity:
+    """Validation errors (mean squared, standardised, mean over seeds) by component.
+
+    ``base`` : with nothing rounded. ``alone[component][bits]`` : this component rounded at
+    ``bits``, all others in float32. ``low`` : everything rounded at ``low_bits``.
+    ``spared[component]`` : everything but this component rounded at ``low_bits``.
+    """
+
+    base: float
+    alone: Mapping[str, Mapping[int, float]]
+    low_bits: int
+    low: float
+    spared: Mapping[str, float]
+
+    @property
+    def added(self) -> dict[str, dict[int, float]]:
+        """Error that rounding each component alone adds."""
+        return {
+            name: {bits: error - self.base for bits, error in errors.items()}
+            for name, errors in self.alone.items()
+        }
+
+
+def precision_at(bits: int) -> Precision:
+    """A component at ``bits``; its activations have at least 2."""
+    return Precision(weights=bits, activations=max(bits, 2))
+
+
+def _components(config: TransformerConfig) -> tuple[str, ...]:
+    """Components that ``config`` has: pooling is one only where there is a mean."""
+    return tuple(name for name in config.components if name != "GAP" or config.pooling == "mean")
+
+
+def _configs(
+    config: TransformerConfig, widths: Sequence[int]
+) -> dict[tuple[str, str, int], TransformerConfig]:
+    """By (what is done, component, bits)."""
+    plain = config.replace(tensors={}, precision={})
+    low = min(widths)
+    configs = {("low", "", low): plain.replace(name=f"all-{low}", default=precision_at(low))}
+    for name in _components(config):
+        for bits in widths:
+            configs["alone", name, bits] = plain.replace(
+                name=f"{name}-{bits}", default=_FLOAT, precision={name: precision_at(bits)}
+            )
+        configs["spared", name, low] = plain.replace(
+            name=f"all-{low}-but-{name}", default=precision_at(low), precision={name: _FLOAT}
+        )
+    return configs
+
+
+def sensitivity_trials(
+    config: TransformerConfig,
+    source: DataSource,
+    *,
+    widths: Sequence[int] = (8, 6, 4, 3, 2),
+    method: str = "ptq",
+    seeds: Sequence[int] = (0,),
+    settings: Mapping[str, Any] | None = None,
+) -> dict[tuple[str, str, int, int], Trial]:
+    """Trials by (what is done, component, bits, seed)."""
+    for bits in widths:
+        if bits not in WEIGHT_BITS or bits == FLOAT_BITS:
+            known = [width for width in WEIGHT_BITS if width != FLOAT_BITS]
+            raise UserError(f"widths must be of {known}, not {bits}")
+    return {
+        (*key, seed): Trial(
+            config=changed,
+            source=source,
+            settings={**(settings or {}), "seed": seed, "method": method},
+        )
+        for key, changed in _configs(config, widths).items()
+        for seed in seeds
+    }
+
+
+def tabulate(outcomes: Mapping[tuple[str, str, int, int], Outcome]) -> Sensitivity:
+    """The outcomes of :func:`sensitivity_trials`, by the same keys."""
+    errors: dict[tuple[str, str, int], list[float]] = {}
+    floats: dict[int, float] = {}
+    for (what, name, bits, seed), outcome in outcomes.items():
+        errors.setdefault((what, name, bits), []).append(outcome.val)
+        floats[seed] = outcome.float_val
+    alone: dict[str, dict[int, float]] = {}
+    spared: dict[str, float] = {}
+    for (what, name, bits), values in errors.items():
+        if what == "alone":
+            alone.setdefault(name, {})[bits] = mean(values)
+        elif what == "spared":
+            spared[name] = mean(values)
+        else:
+            low_bits, low = bits, mean(values)
+    return Sensitivity(
+        base=mean(floats.values()), alone=alone, low_bits=low_bits, low=low, spared=spared
+    )
