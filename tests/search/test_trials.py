@@ -72,6 +72,7 @@ def test_another_machine_gets_the_float_model(pair, done, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_any_number_of_workers(pair, done, tmp_path):
     _, outcomes = done
     with open_pool(2) as pool:

@@ -21,6 +21,8 @@ def test_one_worker_runs_here():
         assert list(pool.run(square, TASKS)) == [(str(n), n * n) for n in range(5)]
 
 
+# Dask looks for a free port with a socket that it leaves to the garbage collector
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_several_processes_survive_a_death(tmp_path):
     def mortal(number: int, marker: str) -> int:
         try:
