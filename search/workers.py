@@ -97,7 +97,7 @@ def open_pool(workers: int | None = None, scheduler: str | None = None) -> Itera
         return
     with (
         LocalCluster(
-            n_workers=count, threads_per_worker=1, dashboard_address=None, memory_limit=None
+            n_workers=count, threads_per_worker=1, dashboard_address=":0", memory_limit=None
         ) as cluster,
         Client(cluster) as client,
     ):
