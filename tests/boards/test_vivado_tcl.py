@@ -10,8 +10,13 @@ from pathlib import Path
 import pytest
 
 from bitformer.boards.build import build_plan, run_plan
+from bitformer.boards.build_report import read_build
 from bitformer.boards.catalog import BOARDS
+from bitformer.hw.accelerator import Accelerator
+from bitformer.hw.lower import lower
+from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
+from bitformer.model.initialize import initialize
 
 STAND_IN = Path(__file__).with_name("stand_in_vivado.py")
 EVERY_BOARD = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
@@ -62,6 +67,38 @@ def test_runs_clean(plan_of, board, tmp_path):
         assert (plan / f"adder_{report}.rpt").is_file()
     # Each asynchronous input passes a synchroniser whose first flip-flop is excepted.
     assert done.count("get_cells") == 4
+
+
+def test_its_reports_are_read(plan_of, tmp_path, monkeypatch):
+    reports = tmp_path / "reports"
+    reports.mkdir()
+    for path in (STAND_IN.parent / "reports" / "v2018_2").iterdir():
+        shutil.copyfile(path, reports / path.name.replace("net", "adder"))
+    monkeypatch.setenv("STAND_IN_REPORTS", str(reports))
+    plan = shutil.copytree(plan_of(BOARDS["sea"]), tmp_path / "plan")
+    run_plan(plan)
+    found = read_build(plan)
+    assert found.good
+    assert found.files == {
+        "power": "adder_power.rpt",
+        "timing": "adder_timing.rpt",
+        "utilization": "adder_utilization_place.rpt",
+    }
+    # The same reports say nothing of another board's build.
+    plan = shutil.copytree(plan_of(BOARDS["cmod-s7"]), tmp_path / "other")
+    run_plan(plan)
+    assert len(read_build(plan).problems) == 4  # three devices, and the clock
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", ["grid-12-32-4", "etth1-96-24"])
+@EVERY_BOARD
+def test_models_run_clean(board, config, tmp_path):
+    design = lower(initialize(named_config(config)), part=board.part)
+    plan = build_plan(
+        board, lambda: Accelerator(design=design), name="net", directory=tmp_path / "p"
+    )
+    assert run_plan(plan).is_file()
 
 
 def test_activity_is_read_after_routing(plan_of, tmp_path):
