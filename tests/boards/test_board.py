@@ -81,6 +81,10 @@ def test_pins_of_amaranth_boards():
     }
 
 
+def test_elastic_node_leaves_the_oscillators_second_ball_alone():
+    assert "A10" not in {pin.ball for pin in BOARDS["elastic-node-v5"].pins.values()}
+
+
 def test_arduino_pins_of_some_constraint_files_are_no_user_io():
     assert not {"F5", "D8", "C7", "E7", "D7", "D5"} & SEA.package_data.balls
 
