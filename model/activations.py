@@ -10,15 +10,12 @@ from torch import Tensor, nn
 
 from . import ir
 from .config import TransformerConfig
-from .fake_quant import fake_quantize
+from .fake_quant import LARGEST_EXPONENT, fake_quantize
 from .precision import FLOAT_BITS
 from .quantize import tensor_specs
 from .structure import only_linear_reads
 
-__all__ = ["LARGEST_EXPONENT", "Activation", "Activations", "Keeper"]
-
-#: Scales stay within 2**-24 to 2**24, whatever training does.
-LARGEST_EXPONENT = 24
+__all__ = ["Activation", "Activations", "Keeper"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +155,7 @@ class Keeper:
         if name in activations.movable:
             offset = activations.offset[activations.index[name]].to(value.dtype)
         stored = Activation(
-            value=fake_quantize(value, scale, low, high, exponent, offset),
+            value=fake_quantize(value, scale, low, high, 2.0**exponent, 2.0**-exponent, offset),
             exponent=exponent,
             zero=zero,
             bits=spec.bits,

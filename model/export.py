@@ -30,7 +30,7 @@ def parameters(model: Transformer) -> tuple[dict[str, np.ndarray], dict[str, obj
     for name, linear in model.linears.items():
         params[name + ".weight"] = to_numpy(linear.weight)
         params[name + ".bias"] = to_numpy(linear.bias)
-        exponents[name + ".weight"] = linear.exponents().cpu().numpy()
+        exponents[name + ".weight"] = linear.exponents().expand(len(linear.weight)).cpu().numpy()
     for name, norm in model.norms.items():
         params[name + ".scale"] = to_numpy(norm.scale)
         params[name + ".offset"] = to_numpy(norm.offset)

@@ -8,6 +8,7 @@ learns by LSQ's rule (Esser et al. 2020, equation 3) in log2, as in TQT (Jain et
 offset as in LSQ+ (Bhalgat et al. 2020, equation 5).
 """
 
+import functools
 import math
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch import Tensor
 from . import quantize
 
 __all__ = [
+    "LARGEST_EXPONENT",
     "binarize",
     "dyadic_factor",
     "dyadic_number",
@@ -26,7 +28,11 @@ __all__ = [
     "round_half_up",
     "straight_through",
     "to_numpy",
+    "weight_scales",
 ]
+
+#: Scales stay within 2**-24 to 2**24, whatever training does.
+LARGEST_EXPONENT = 24
 
 
 def round_half_up(x: Tensor) -> Tensor:
@@ -62,51 +68,64 @@ def straight_through(smooth: Tensor, exact: Tensor) -> Tensor:
     return _StraightThrough.apply(smooth, exact)
 
 
-def _scale(log2_scale: Tensor, exponent: int | None, dtype: torch.dtype):
-    """A scale and its inverse: numbers where there is one scale with a known exponent."""
-    if exponent is not None:
-        return 2.0**exponent, 2.0**-exponent
-    rounded = round_half_up(log2_scale.to(torch.float64)).to(torch.int64)
-    return power_of_two(rounded).to(dtype), power_of_two(-rounded).to(dtype)
+@functools.cache
+def _powers(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """``2**-LARGEST_EXPONENT`` to ``2**LARGEST_EXPONENT``."""
+    exponents = torch.arange(-LARGEST_EXPONENT, LARGEST_EXPONENT + 1, device=device)
+    return power_of_two(exponents).to(dtype)
 
 
-def _sum_to(product: Tensor, scale: Tensor) -> Tensor:
-    return product.sum().view_as(scale) if scale.numel() == 1 else product.sum_to_size(scale.shape)
+def weight_scales(exponents: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """``2**exponents`` and ``2**-exponents`` of whole numbers up to LARGEST_EXPONENT."""
+    powers = _powers(dtype, exponents.device)
+    return powers[LARGEST_EXPONENT + exponents], powers[LARGEST_EXPONENT - exponents]
+
+
+def round_scaled(x: Tensor, inverse: Tensor | float) -> Tensor:
+    """``floor(x * inverse + 0.5)`` with an ``inverse`` that is a power of two."""
+    if isinstance(inverse, Tensor):
+        return (x * inverse).add_(0.5).floor_()
+    half = torch.tensor(0.5, dtype=x.dtype, device=x.device)
+    return torch.add(half, x, alpha=inverse).floor_()
 
 
 class _FakeQuantize(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, log2_scale, offset, low, high, exponent):
-        scale, inverse = _scale(log2_scale, exponent, x.dtype)
-        steps = round_half_up(x * inverse)
-        q = steps.clamp(low, high)
-        inside = q == steps
-        y = q.mul_(scale)
-        ctx.save_for_backward(x, y, log2_scale, inside)
-        ctx.reach, ctx.has_offset = max(high, 1), offset is not None
-        # at a clamp y moves with the offset, and only the rest of it with the scale
-        ctx.shift = -_rounded_offset(offset, exponent) if ctx.has_offset else 0.0
+    def forward(ctx, x, log2_scale, offset, scale, inverse, low, high):
+        steps = round_scaled(x, inverse)
+        y = steps.clamp(low, high).mul_(scale)
+        ctx.save_for_backward(x, steps, y)
+        ctx.limits, ctx.shape, ctx.shift = (low, high), log2_scale.shape, None
+        if offset is not None:
+            # at a clamp y moves with the offset, and only the rest of it with the scale
+            ctx.shift = -math.floor(float(offset.detach()) * inverse + 0.5) * scale
         return y
 
     @staticmethod
     def backward(ctx, *gradients):
         (gradient,) = gradients
-        x, y, log2_scale, inside = ctx.saved_tensors
-        passed = gradient * inside
+        x, steps, y = ctx.saved_tensors
+        low, high = ctx.limits
+        # steps are whole: strictly between these limits is inside
+        passed = torch.ops.aten.hardtanh_backward(gradient, steps, low - 0.5, high + 0.5)
         if not ctx.needs_input_grad[1]:
-            return passed, None, None, None, None, None
+            return passed, None, None, None, None, None, None
         # d y / d log2(s) = s ln2 (q - x / s) where x is inside, s ln2 q where it is clamped
-        slope = _sum_to(gradient * y - passed * x, log2_scale)
-        weight = (log2_scale.numel() / (x.numel() * ctx.reach)) ** 0.5
+        scales = math.prod(ctx.shape)
+        if scales == 1:
+            slope = _dot(gradient, y) - _dot(passed, x)
+        else:
+            slope = (gradient * y).sub_(passed * x).sum_to_size(ctx.shape)
         moved = None
-        if ctx.has_offset:
+        if ctx.shift is not None:
             moved = gradient.sum() - passed.sum()
             slope = slope + ctx.shift * moved
-        return passed, weight * math.log(2.0) * slope, moved, None, None, None
+        weight = math.log(2.0) * (scales / (x.numel() * max(high, 1))) ** 0.5
+        return passed, (weight * slope).view(ctx.shape), moved, None, None, None, None
 
 
-def _rounded_offset(offset: Tensor, exponent: int) -> float:
-    return math.floor(float(offset.detach()) * 2.0**-exponent + 0.5) * 2.0**exponent
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    return torch.dot(a.reshape(-1), b.reshape(-1))
 
 
 def fake_quantize(
@@ -114,54 +133,56 @@ def fake_quantize(
     log2_scale: Tensor,
     low: int,
     high: int,
-    exponent: int | None = None,
+    scale: Tensor | float,
+    inverse: Tensor | float,
     offset: Tensor | None = None,
 ) -> Tensor:
-    """``s * clamp(round_half_up(x / s), low, high)`` with ``s = 2**round_half_up(log2_scale)``.
+    """``scale * clamp(round_half_up(x * inverse), low, high)``.
 
-    ``log2_scale`` broadcasts against ``x`` and has ``x``'s dtype. For a caller that has a single
-    scale's rounded logarithm at hand, ``exponent`` saves time. ``offset`` (with ``exponent``) is
+    ``scale`` is a power of two and ``inverse`` one over it: numbers, or tensors that broadcast
+    against ``x``. ``log2_scale`` has that shape and gets the gradient. ``offset`` (with numbers) is
     the real value from which ``low`` and ``high`` were moved by a zero point; it gets the gradient
     of the clamped values.
     """
-    return _FakeQuantize.apply(x, log2_scale, offset, low, high, exponent)
+    return _FakeQuantize.apply(x, log2_scale, offset, scale, inverse, low, high)
 
 
 class _Binarize(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, log2_scale):
-        scale, _ = _scale(log2_scale, None, x.dtype)
+    def forward(ctx, x, log2_scale, scale):
         y = torch.where(x < 0, -scale, scale)
-        ctx.save_for_backward(y, log2_scale)
+        ctx.save_for_backward(y)
+        ctx.shape = log2_scale.shape
         return y
 
     @staticmethod
     def backward(ctx, *gradients):
         (gradient,) = gradients
-        y, log2_scale = ctx.saved_tensors
+        (y,) = ctx.saved_tensors
         if not ctx.needs_input_grad[1]:
-            return gradient, None
-        weight = (log2_scale.numel() / y.numel()) ** 0.5
-        return gradient, weight * math.log(2.0) * _sum_to(gradient * y, log2_scale)
+            return gradient, None, None
+        weight = math.log(2.0) * (math.prod(ctx.shape) / y.numel()) ** 0.5
+        return gradient, weight * (gradient * y).sum_to_size(ctx.shape), None
 
 
-def binarize(x: Tensor, log2_scale: Tensor) -> Tensor:
-    """``s`` where ``x`` is at least 0, else ``-s``: a weight of one bit.
+def binarize(x: Tensor, log2_scale: Tensor, scale: Tensor) -> Tensor:
+    """``scale`` where ``x`` is at least 0, else ``-scale``: a weight of one bit.
 
-    The gradient passes to all of ``x``; the scale's is exact.
+    The gradient passes to all of ``x``; that of ``log2_scale`` is exact.
     """
-    return _Binarize.apply(x, log2_scale)
+    return _Binarize.apply(x, log2_scale, scale)
 
 
-def quantize_to(x: Tensor, exponent: Tensor, low: Tensor | int, high: Tensor | int) -> Tensor:
-    """``x`` in units of ``2**exponent``, rounded and clamped; the scale learns nothing."""
-    q = round_half_up(x.detach() * power_of_two(-exponent).to(x.dtype))
-    if isinstance(low, Tensor) or isinstance(high, Tensor):
-        bounds = (torch.as_tensor(bound, dtype=x.dtype, device=x.device) for bound in (low, high))
-        q = q.clamp(*bounds)
-    else:
-        q = q.clamp(low, high)
-    return straight_through(x, q * power_of_two(exponent).to(x.dtype))
+def quantize_to(
+    x: Tensor,
+    scale: Tensor | float,
+    inverse: Tensor | float,
+    low: Tensor | int,
+    high: Tensor | int,
+) -> Tensor:
+    """``x`` in units of ``scale``, rounded and clamped; the scale learns nothing."""
+    q = round_scaled(x.detach(), inverse)
+    return straight_through(x, q.clamp(low, high).mul_(scale))
 
 
 def dyadic_number(factor: float) -> float:

@@ -50,7 +50,7 @@ def ailments(model: Transformer, x: Tensor) -> list[str]:
             found.append(f"{name} clips {clipped[name]:.0%} of its values")
     for name, linear in model.linears.items():
         if linear.stores_integers and linear.weight.shape[1] > 1:
-            weight = linear.rounded(torch.float64).detach()
+            weight = linear.rounded(torch.float64)[0].detach()
             dead = int((weight == weight[:, :1]).all(dim=1).sum())
             if dead:
                 found.append(f"{name}.weight has {dead} of {len(weight)} rows of one value")

@@ -13,17 +13,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from . import numerics, quantize
-from .activations import LARGEST_EXPONENT, Activation
+from .activations import Activation
 from .exact import normalized
 from .fake_quant import (
+    LARGEST_EXPONENT,
     binarize,
     dyadic_factor,
     fake_quantize,
-    power_of_two,
     quantize_to,
     round_half_up,
     straight_through,
     to_numpy,
+    weight_scales,
 )
 from .precision import FLOAT_BITS
 from .ranges import weight_exponent
@@ -62,42 +63,37 @@ class Linear(nn.Module):
         )
         self.log2_scale.data = exponent[:, None].to(self.log2_scale)
 
-    def scales(self) -> Tensor:
-        """log2 of the scales, [out or 1, 1]."""
-        scales = self.log2_scale.clamp(-LARGEST_EXPONENT, LARGEST_EXPONENT)
-        if self.per_tensor:
-            return scales
-        return torch.maximum(scales, scales.amax().detach() - SCALE_SPREAD)
-
     def exponents(self) -> Tensor:
-        """Exponent of each output channel's weights, int64 [out]."""
-        exponents = round_half_up(self.scales().detach().to(torch.float64)).to(torch.int64)[:, 0]
-        return exponents.expand(len(self.weight))
+        """Exponents of the scales, int64 [out or 1]."""
+        exponents = round_half_up(self.log2_scale.detach()).to(torch.int64)[:, 0]
+        exponents.clamp_(-LARGEST_EXPONENT, LARGEST_EXPONENT)
+        return torch.maximum(exponents, exponents.amax() - SCALE_SPREAD)
 
-    def rounded(self, dtype: torch.dtype) -> Tensor:
-        """The weights as they are stored, on the real scale."""
-        weight, scales = self.weight.to(dtype), self.scales().to(dtype)
+    def rounded(self, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+        """The weights as they are stored, on the real scale; their scales and one over them."""
+        scale, inverse = weight_scales(self.exponents(), dtype)
+        weight, units = self.weight.to(dtype), (scale[:, None], inverse[:, None])
         if self.bits == 1:
-            return binarize(weight, scales)
-        return fake_quantize(weight, scales, -self.limit, self.limit)
+            return binarize(weight, self.log2_scale, units[0]), scale, inverse
+        limit = self.limit
+        return fake_quantize(weight, self.log2_scale, -limit, limit, *units), scale, inverse
 
     def forward(self, x: Activation) -> Tensor:
         value, dtype = x.value, x.value.dtype
         if not self.stores_integers:
             return functional.linear(value, self.weight.to(dtype), self.bias.to(dtype))
-        weight = self.rounded(dtype)
+        weight, scale, inverse = self.rounded(dtype)
         if x.exponent is None:
             return functional.linear(value, weight, self.bias.to(dtype))
-        exponents = self.exponents()
         limit = quantize.bias_limit(self.bits, x.bits)
         low: Tensor | int = -limit
         high: Tensor | int = limit
         if x.zero:
             # the integer bias absorbs the zero point, and it is that sum which has a limit
-            units = power_of_two(-exponents).to(dtype)
-            absorbed = x.zero * (weight.detach().sum(dim=1) * units)
+            absorbed = x.zero * (weight.detach().sum(dim=1) * inverse)
             low, high = absorbed - limit, absorbed + limit
-        bias = quantize_to(self.bias.to(dtype), exponents + x.exponent, low, high)
+        units = scale * 2.0**x.exponent, inverse * 2.0**-x.exponent
+        bias = quantize_to(self.bias.to(dtype), *units, low, high)
         return functional.linear(value, weight, bias)
 
 
@@ -124,8 +120,7 @@ class LayerNorm(nn.Module):
         if x.exponent is None or y_exponent is None:
             return smooth * self.scale.to(dtype) + self.offset.to(dtype)
         exponent = self.exponent()
-        unit = torch.tensor(exponent, device=value.device)
-        scale = quantize_to(self.scale.to(dtype), unit, -128, 127)
+        scale = quantize_to(self.scale.to(dtype), 2.0**exponent, 2.0**-exponent, -128, 127)
         width = numerics.norm_width(value.shape[-1], x.bits)
         shift = 12 + (width - 8) // 2 + y_exponent - exponent
         offset = _offset(self.offset.to(dtype), y_exponent, shift)

@@ -132,7 +132,7 @@ def test_every_tensor_equals_the_reference(name):
     [
         (layers, "quantize_to"),
         (layers, "fake_quantize"),
-        (fake_quant, "round_half_up"),
+        (fake_quant, "round_scaled"),
     ],
 )
 def test_a_wrong_rounding_is_seen(monkeypatch, target, name):
@@ -144,7 +144,7 @@ def test_a_wrong_rounding_is_seen(monkeypatch, target, name):
     mutants = {
         "quantize_to": lambda x, *_: x,
         "fake_quantize": lambda x, scale, *_: torch.trunc(x / 2**scale) * 2**scale,
-        "round_half_up": torch.round,
+        "round_scaled": lambda x, inverse: torch.round(x * inverse),
     }
     monkeypatch.setattr(target, name, mutants[name])
     _, trace = trace_of(model, x)
