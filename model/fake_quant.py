@@ -177,12 +177,18 @@ def quantize_to(
     x: Tensor,
     scale: Tensor | float,
     inverse: Tensor | float,
-    low: Tensor | int,
-    high: Tensor | int,
+    low: int,
+    high: int,
+    centre: Tensor | None = None,
 ) -> Tensor:
-    """``x`` in units of ``scale``, rounded and clamped; the scale learns nothing."""
+    """``x`` in units of ``scale``, rounded and clamped to whole numbers from ``low`` to ``high``.
+
+    The limits are those of the distance to whole numbers ``centre``, if given. The scale learns
+    nothing.
+    """
     q = round_scaled(x.detach(), inverse)
-    return straight_through(x, q.clamp(low, high).mul_(scale))
+    q = q.clamp(low, high) if centre is None else (q - centre).clamp_(low, high).add_(centre)
+    return straight_through(x, q.mul_(scale))
 
 
 def dyadic_number(factor: float) -> float:

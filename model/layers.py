@@ -86,14 +86,10 @@ class Linear(nn.Module):
         if x.exponent is None:
             return functional.linear(value, weight, self.bias.to(dtype))
         limit = quantize.bias_limit(self.bits, x.bits)
-        low: Tensor | int = -limit
-        high: Tensor | int = limit
-        if x.zero:
-            # the integer bias absorbs the zero point, and it is that sum which has a limit
-            absorbed = x.zero * (weight.detach().sum(dim=1) * inverse)
-            low, high = absorbed - limit, absorbed + limit
+        # the integer bias absorbs the zero point, and it is that sum which has a limit
+        absorbed = x.zero * (weight.detach().sum(dim=1) * inverse) if x.zero else None
         units = scale * 2.0**x.exponent, inverse * 2.0**-x.exponent
-        bias = quantize_to(self.bias.to(dtype), *units, low, high)
+        bias = quantize_to(self.bias.to(dtype), *units, -limit, limit, absorbed)
         return functional.linear(value, weight, bias)
 
 
