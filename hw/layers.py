@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from bitformer.model import ir
+from bitformer.model.errors import UserError
 
 from .program import Addend, Destination, Factor, Operation, Source
 from .schedule import Read, Row, Stage
@@ -122,6 +123,9 @@ def _addend(model: ir.IntegerModel, op: ir.Linear) -> Addend:
 def _linear(model: ir.IntegerModel, op: ir.Linear, layout: Layout, rank: int) -> Lowered:
     x, y = model.tensors[op.x], model.tensors[op.y]
     length = op.weight.shape[1]
+    if op.x == "delta" and (op.start % x.features or length % x.features):
+        # the last value to subtract is counted channel by channel from a row's beginning
+        raise UserError(f"rows of {op.y} must be whole steps of {x.features} input(s)")
     multiplier = _power(layout, op, op.multiplier)
     uniform = bool((multiplier == multiplier[0]).all())
     addend, from_input = _addend(model, op), op.x in ("input", "delta")
