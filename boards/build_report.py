@@ -1,6 +1,7 @@
 """All reports of a build as one, and whether they call it good."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,8 @@ _KINDS = {
     "utilization": "Utilization Design Information",
     "power": "Total On-Chip Power (W)",
 }
+#: How Yosys' statistics count cells, until 0.55 and since; its logs hold them many times over.
+_CELLS = re.compile(r"Number of cells:\s+\d|^\s+\d+(?:\s+\S+)? cells\s*$", re.M)
 _STATES = ("synth", "placed", "place", "physopt", "routed", "route")
 
 
@@ -158,7 +161,7 @@ def _kind(name: str, text: str) -> str | None:
         return "yosys"
     if "Max frequency for clock" in text:
         return "nextpnr"
-    if "Number of cells:" in text and "Number of wires:" in text:
+    if not name.endswith(".log") and _CELLS.search(text):
         return "yosys"
     if name.endswith(".rpt"):
         return next((kind for kind, line in _KINDS.items() if line in text), None)

@@ -274,10 +274,15 @@ Info: Max frequency for clock 'clk': 104.25 MHz (PASS at 100.00 MHz)
 """
 
 
-@pytest.mark.parametrize("text", [json.dumps(YOSYS), YOSYS_0_40, YOSYS_0_60])
-def test_open_tools(tmp_path, text):
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("_stat.json", json.dumps(YOSYS)), ("_stat.txt", YOSYS_0_40), (".rpt", YOSYS_0_60)],
+)
+def test_open_tools(tmp_path, name, text):
     (tmp_path / "bitformer.json").write_text(json.dumps(FACTS))
-    (tmp_path / "net_stat.json").write_text(text)
+    (tmp_path / f"net{name}").write_text(text)
+    # A log has the statistics of every stage.
+    (tmp_path / "net_yosys.log").write_text(YOSYS_0_40.replace("1000", "9999"))
     (tmp_path / "net_nextpnr.log").write_text(NEXTPNR)
     report = read_build(tmp_path)
     assert (report.yosys.luts, report.yosys.ffs, report.yosys.dsps) == (1000, 20, 21)

@@ -1,0 +1,78 @@
+"""Options of ``build``, and what ``program`` says."""
+
+import json
+
+import pytest
+
+
+def test_an_mmcm_is_said_to_cost(bitformer, tiny, tmp_path):
+    said = bitformer(
+        "build", tiny, "--board", "cmod-s7", "--clock", 100, "--plan-only", "-o", tmp_path / "p"
+    )
+    assert said.code == 0
+    assert "An MMCM makes 100 MHz of 12 MHz; it takes about 0.105 W" in said.err
+    facts = json.loads((tmp_path / "p" / "bitformer.json").read_text())
+    assert (facts["clock_hz"], facts["mmcm"]) == (100_000_000, True)
+    assert facts["latency_cycles"] > facts["interval_cycles"] > 0
+
+
+def test_the_boards_own_clock_costs_nothing(bitformer, tiny, tmp_path):
+    said = bitformer(
+        "build", tiny, "--board", "cmod-s7", "--clock", 12, "--plan-only", "-o", tmp_path / "p"
+    )
+    assert "MMCM" not in said.err
+    assert json.loads((tmp_path / "p" / "bitformer.json").read_text())["mmcm"] is False
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--link", "spi"], "Link of Digilent Arty S7-50 must be uart, not 'spi'"),
+        (["--baud", 20_000_000], "Baud rate must be at most 12500000"),
+        (["--clock", 99.9999], "Clock of 99999900 Hz cannot be made"),
+        (["--saif", "none.saif"], "SAIF file none.saif cannot be read"),
+        (["--toolchain", "ise"], "Toolchain must be vivado or open, not 'ise'"),
+    ],
+)
+def test_mistakes(bitformer, tiny, tmp_path, options, sentence):
+    said = bitformer(
+        "build", tiny, "--board", "arty-s7-50", *options, "--plan-only", "-o", tmp_path / "p"
+    )
+    assert said.code == 2
+    assert said.err.splitlines()[-1].startswith(f"Error: {sentence}")
+    assert not (tmp_path / "p").exists()
+
+
+def test_program_without_the_loader(bitformer, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENFPGALOADER", "loader-that-is-not-here")
+    (tmp_path / "net.bit").write_bytes(b"bit")
+    said = bitformer("program", tmp_path / "net.bit", "--board", "arty-s7-50")
+    assert said.code == 2
+    assert "loader-that-is-not-here is not on the PATH; install openFPGALoader" in said.err
+
+
+def test_program_loads(bitformer, tmp_path, monkeypatch):
+    tool = tmp_path / "loader"
+    tool.write_text("#!/bin/sh\nexit 0\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("OPENFPGALOADER", str(tool))
+    (tmp_path / "net.bit").write_bytes(b"bit")
+    said = bitformer(
+        "program", tmp_path / "net.bit", "--board", "sea", "--cable", "ft2232", "--json"
+    )
+    assert said.code == 0
+    assert said.data["command"][1:] == [
+        "-b", "spartanEdgeAccelBoard", "-c", "ft2232", str(tmp_path / "net.bit"),
+    ]  # fmt: skip
+    assert "Set switch K5 to JTAG." in said.err
+
+
+def test_simulate_writes_switching_activity(bitformer, tiny, tmp_path):
+    said = bitformer(
+        "simulate", tiny, "--samples", 1, "--saif", tmp_path / "new" / "a.saif", "--json"
+    )
+    assert said.code == 0
+    assert said.data["saif"] == str(tmp_path / "new" / "a.saif")
+    assert (tmp_path / "new" / "a.saif").read_text().startswith("(SAIFILE")
+    # The waves that it was made of are gone.
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.saif"]
