@@ -40,6 +40,21 @@ def write_plan(
     )
 
 
+def _problems(report: Report, plan: Path) -> tuple[str, ...] | None:
+    """What the tools' reports have against a build, also for people; None if there are none."""
+    from bitformer.boards.build_report import read_build
+    from bitformer.model.errors import UserError
+
+    try:
+        problems = read_build(plan).problems
+    except UserError as error:
+        report.note(str(error))
+        return None
+    for problem in problems:
+        report.line(f"Not good: {problem}")
+    return problems
+
+
 @click.command("build")
 @model_argument
 @click.option("--board", required=True, metavar="B", help="A board of 'bitformer boards'.")
@@ -126,16 +141,15 @@ def command(
         **options,
     )
     report.line(f"{found.title}: project in {plan}; build it with 'sh build_{name}.sh' there")
-    bitstream, problem = None, None
+    bitstream, problem, against = None, None, None
     if not plan_only:
         from bitformer.boards.build import run_plan
         from bitformer.model.errors import UserError
 
         try:
             bitstream = run_plan(plan)
-            report.line(
-                f"Bitstream: {bitstream}; 'bitformer report {plan}' says whether it is good"
-            )
+            report.line(f"Bitstream: {bitstream}; 'bitformer report {plan}' has the reports")
+            against = _problems(report, plan)
         except UserError as error:
             problem = error
     report.data(
@@ -145,6 +159,7 @@ def command(
             "plan": str(plan),
             "command": f"sh build_{name}.sh",
             "bitstream": None if bitstream is None else str(bitstream),
+            "problems": against,
             "estimate": estimate_data(result),
         }
     )

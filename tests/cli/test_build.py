@@ -1,6 +1,7 @@
 """Options of ``build``, and what ``program`` says."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +42,19 @@ def test_mistakes(bitformer, tiny, tmp_path, options, sentence):
     assert said.code == 2
     assert said.err.splitlines()[-1].startswith(f"Error: {sentence}")
     assert not (tmp_path / "p").exists()
+
+
+def test_what_the_reports_have_against_a_build(bitformer, tiny, tmp_path, monkeypatch):
+    reports = Path(__file__).resolve().parents[1] / "boards" / "reports" / "v2022_1"
+    tool = tmp_path / "vivado"
+    tool.write_text(f"#!/bin/sh\ncp {reports}/*.rpt .\ntouch tiny.bit\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("VIVADO", str(tool))
+    monkeypatch.delenv("AMARANTH_ENV_VIVADO", raising=False)
+    said = bitformer("build", tiny, "--board", "sea", "-o", tmp_path / "p", "--json")
+    assert said.code == 0
+    assert "the power report hides its confidence level" in said.data["problems"]
+    assert "Not good: no clock is constrained" in said.err
 
 
 def test_program_without_the_loader(bitformer, tmp_path, monkeypatch):
