@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from amaranth.back import rtlil
 from amaranth.lib import wiring
@@ -26,7 +27,7 @@ from bitformer.hw.estimate import Use
 from bitformer.hw.parts import PARTS, Part
 from bitformer.model.errors import UserError
 
-__all__ = ["Synthesis", "digest", "synthesize"]
+__all__ = ["Synthesis", "digest", "synthesize", "synthesized_netlist"]
 
 _TOP = "top"
 
@@ -143,6 +144,23 @@ def digest(design: Design | wiring.Component) -> str:
 
 def _digest(source: str, tool: Tool) -> str:
     return hashlib.sha256(f"{source}\0{tool.version}".encode()).hexdigest()
+
+
+def synthesized_netlist(
+    design: Design | wiring.Component,
+    *,
+    cache: Path | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """The flat netlist that :func:`synthesize` counts, in Yosys' JSON; its module is ``top``.
+
+    Raises
+    ------
+    UserError
+        If there is no Yosys, or it fails.
+    """
+    folder, source = cache or default_cache(), _source(design)
+    return synthesized(find_tool(), source, flatten=True, folder=folder, progress=progress)[0]
 
 
 def _source(design: Design | wiring.Component) -> str:

@@ -1,8 +1,9 @@
 """Runs a design on samples and compares every tensor with the reference, element by element."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,13 +15,14 @@ from bitformer.model.errors import UserError
 from .compare import Comparison
 from .native_build import NativeError, find_compiler
 from .native_engine import run_native
+from .netlist_engine import run_netlist
 from .python_engine import run_python
 from .trace import Difference
 
 __all__ = ["ENGINES", "Simulation", "simulate"]
 
 #: What ``engine`` can be.
-ENGINES = ("python", "native", "auto")
+ENGINES = ("python", "native", "auto", "netlist")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,7 @@ class Simulation:
     ``outputs`` [N, horizon] are the integers that left the accelerator; ``latency`` and
     ``interval`` are cycles per sample (first input accepted to last output taken; last output to
     last output); ``difference`` is the first element that was wrong, in order of cycles;
-    ``engine`` is the one that ran, ``python`` or ``native``.
+    ``tensors`` are those that were compared; ``engine`` is the one that ran.
     """
 
     outputs: np.ndarray
@@ -58,11 +60,13 @@ def simulate(
     progress: Callable[[int], None] | None = None,
     note: Callable[[str], None] | None = None,
     accelerator: Accelerator | None = None,
+    netlist: Mapping[str, Any] | None = None,
 ) -> Simulation:
     """Run ``x`` (integers [N, steps, channels]) through the design, back to back.
 
-    Both engines run the same accelerator, cycle for cycle alike, and compare the same elements;
-    memory does not grow with N beyond the samples and results themselves.
+    All engines run the same accelerator, cycle for cycle alike; memory does not grow with N beyond
+    the samples and results themselves. ``python`` and ``native`` compare the same elements, those
+    of every tensor; a netlist shows its results alone.
 
     Parameters
     ----------
@@ -70,13 +74,13 @@ def simulate(
         ``python`` is Amaranth's simulator: about a thousand cycles a second, at once. ``native``
         is the design compiled by a C++ compiler: hundreds of times as fast, after a minute or less
         that later runs of the same design are spared. ``auto`` is ``native`` where that is
-        possible and else ``python``.
+        possible and else ``python``. ``netlist`` runs ``netlist``, as fast as ``python``.
     vcd : path, optional
-        A file for waves of every named signal.
+        A file for waves of every named signal; not of a netlist.
     back_pressure : float
         Probability, in each cycle, that a sample is withheld or a result not taken.
     seed : int
-        Of the back-pressure: the same cycles with both engines.
+        Of the back-pressure: the same cycles with all engines.
     progress : callable, optional
         Called with the samples done.
     note : callable, optional
@@ -84,16 +88,24 @@ def simulate(
         why ``auto`` does without.
     accelerator : Accelerator, optional
         Another than the design's own, to see that a fault is found.
+    netlist : mapping, optional
+        What the engine ``netlist`` runs: the design synthesized for a 7-series part, in Yosys'
+        JSON (:func:`bitformer.boards.yosys.synthesized_netlist`).
 
     Raises
     ------
     UserError
-        For samples that do not match the model, and for ``native`` without a C++ compiler.
+        For samples that do not match the model, for ``native`` without a C++ compiler, and for a
+        netlist with something in it that is not modelled.
     RuntimeError
         When the design stops answering.
     """
     if engine not in ENGINES:
         raise UserError(f"engine must be one of {', '.join(ENGINES)}, not {engine!r}")
+    if (netlist is not None) != (engine == "netlist"):
+        raise UserError("netlist must be given to the engine netlist, and to no other")
+    if netlist is not None and vcd is not None:
+        raise UserError("vcd must not be given with the engine netlist, which writes no waves")
     if not 0.0 <= back_pressure < 1.0:
         raise UserError(f"back_pressure must be at least 0 and below 1, not {back_pressure}")
     x = np.asarray(x)
@@ -103,7 +115,18 @@ def simulate(
     comparison = Comparison(design, x, lambda part: reference.run(design.model, part))
     samples = x.reshape(len(x), -1)
     ran = "python"
-    if engine != "python":
+    if netlist is not None:
+        run_netlist(
+            design,
+            netlist,
+            samples,
+            comparison,
+            back_pressure=back_pressure,
+            seed=seed,
+            progress=progress,
+        )
+        ran = "netlist"
+    elif engine != "python":
         try:
             find_compiler()  # before anything is elaborated in vain
             run_native(
@@ -138,7 +161,7 @@ def simulate(
         latency=comparison.latency,
         interval=comparison.interval,
         cycles=comparison.cycles,
-        tensors=[*comparison.trace.tensors],
+        tensors=[design.model.output.name] if ran == "netlist" else comparison.trace.tensors,
         engine=ran,
     )
 

@@ -1,0 +1,193 @@
+"""A synthesized netlist, cycle by cycle: cells of a 7-series part, as Yosys writes them.
+
+A netlist becomes one Python function, of a line or a few for each cell in the order in which
+signals run, with models of the cells that are this project's own. So nothing of what is checked,
+neither the design nor the synthesizer, has a part in the check; and nothing has to be compiled.
+"""
+
+from collections.abc import Generator, Iterable, Mapping
+from typing import Any
+
+from .netlist_blocks import BLOCKS
+from .netlist_cells import SLICE
+from .netlist_lines import Bit, Cell, Lines, Modelled, NetlistError, join_bits
+
+__all__ = ["MODELLED", "NetlistSimulator"]
+
+#: The primitives that are modelled.
+MODELLED: Mapping[str, Modelled] = {**SLICE, **BLOCKS}
+#: Cells that stand for nothing on the chip.
+_NOTES = frozenset({"$scopeinfo"})
+
+
+class NetlistSimulator:
+    """Runs the flat module ``top`` of a netlist in Yosys' JSON, from its state after configuration.
+
+    Parameters
+    ----------
+    netlist : mapping
+        What ``write_json`` wrote. It has one clock, its input ``clk``.
+    unknown : int
+        0 or 1: what contents and pins are that synthesis left open (``x``). A result that depends
+        on it is no result.
+
+    Raises
+    ------
+    NetlistError
+        For a cell, a parameter's value or a pin in use that is not modelled; for more than one
+        clock, a net that nothing drives, or logic that feeds back into itself.
+    """
+
+    def __init__(self, netlist: Mapping[str, Any], *, unknown: int = 0):
+        if unknown not in (0, 1):
+            raise ValueError(f"Unknown must be 0 or 1, not {unknown!r}")
+        self._unknown = str(unknown)
+        try:
+            module = netlist["modules"]["top"]
+        except KeyError:
+            raise NetlistError("netlist must have a module top") from None
+        ports = module["ports"]
+        inputs = {n: p["bits"] for n, p in ports.items() if p["direction"] == "input"}
+        outputs = {
+            n: self._bits(p["bits"]) for n, p in ports.items() if p["direction"] == "output"
+        }
+        clock = inputs.pop("clk", [None])[0]
+        lines = Lines()
+        for number, (name, cell) in enumerate(module["cells"].items()):
+            if cell["type"] not in _NOTES:
+                checked = self._cell(name, number, cell)
+                MODELLED[checked.kind].emit(checked, lines)
+        if lines.clocks - {clock}:
+            raise NetlistError("all cells of a netlist must have the clock clk")
+        #: Widths of the ports.
+        self.inputs = {name: len(bits) for name, bits in inputs.items()}
+        self.outputs = {name: len(bits) for name, bits in outputs.items()}
+        self._state = self._start(_source(inputs, outputs, lines), lines.memories)
+
+    def step(self, **inputs: int) -> dict[str, int]:
+        """One cycle: the outputs while ``inputs`` are held, then a rising edge of the clock.
+
+        Numbers are unsigned, of as many bits as the port; an input that is not given is 0.
+        """
+        values = tuple(
+            inputs.get(name, 0) & ((1 << width) - 1) for name, width in self.inputs.items()
+        )
+        return dict(zip(self.outputs, self._state.send(values), strict=True))
+
+    @staticmethod
+    def _start(source: str, memories: Mapping[str, list[int]]) -> Generator[Any, Any, None]:
+        scope: dict[str, Any] = {}
+        exec(compile(source, "<netlist>", "exec"), scope)
+        state: Generator[Any, Any, None] = scope["run"](**memories)
+        next(state)
+        return state
+
+    def _bits(self, bits: Iterable[Bit]) -> list[Bit]:
+        return [self._unknown if bit in ("x", "z") else bit for bit in bits]
+
+    def _cell(self, name: str, number: int, data: Mapping[str, Any]) -> Cell:
+        """A cell, once it is known that all of it is modelled."""
+        kind = data["type"]
+        if kind not in MODELLED:
+            raise NetlistError(
+                f"cell {name} of a netlist must be one of {', '.join(MODELLED)}, not {kind}"
+            )
+        modelled = MODELLED[kind]
+        limits = {**modelled.fixed, **modelled.optional}
+        parameters: dict[str, int | str] = {}
+        for parameter, value in data["parameters"].items():
+            known = parameter in limits
+            if not known and parameter not in modelled.free:
+                raise NetlistError(f"{parameter} of cell {name} ({kind}) is not modelled")
+            parameters[parameter] = _value(value, "0" if known else self._unknown)
+            if known and parameters[parameter] not in limits[parameter]:
+                raise NetlistError(
+                    f"{parameter} of cell {name} ({kind}) must be one of"
+                    f" {', '.join(map(str, limits[parameter]))}, not {parameters[parameter]}"
+                )
+        for parameter in modelled.fixed:
+            if parameter not in parameters:
+                raise NetlistError(f"{parameter} of cell {name} ({kind}) must be given")
+        pins = {pin: self._bits(bits) for pin, bits in data["connections"].items()}
+        for pin, bits in pins.items():
+            if pin in modelled.tied:
+                if set(bits) != {modelled.tied[pin]}:
+                    raise NetlistError(
+                        f"pin {pin} of cell {name} ({kind}) must be {modelled.tied[pin]}"
+                    )
+            elif pin not in modelled.pins:
+                raise NetlistError(f"pin {pin} of cell {name} ({kind}) is not modelled")
+        return Cell(name=name, kind=kind, number=number, pins=pins, parameters=parameters)
+
+
+def _value(value: int | str, unknown: str) -> int | str:
+    """A parameter in Yosys' JSON: bits in a string, or a text."""
+    if isinstance(value, int) or not value or set(value) - set("01xz"):
+        return value
+    return int(value.replace("x", unknown).replace("z", unknown), 2)
+
+
+def _source(
+    inputs: Mapping[str, list[Bit]], outputs: Mapping[str, list[Bit]], lines: Lines
+) -> str:
+    """A generator function: it is sent the inputs of a cycle and yields the outputs."""
+    start = {bit for bits in inputs.values() for bit in bits if isinstance(bit, int)}
+    names = [f"i{number}" for number in range(len(inputs))]
+    given = [
+        f"n{bit} = {name} >> {k} & 1"
+        for name, bits in zip(names, inputs.values(), strict=True)
+        for k, bit in enumerate(bits)
+    ]
+    taken = [join_bits(bits) for bits in outputs.values()]
+    registers = {
+        int(line.split(" = ")[0][1:]) for line in lines.setup if line.split(" = ")[0][1:].isdigit()
+    }
+    logic = _ordered(lines, start | registers)
+    receive = f"({', '.join(names)}{',' if names else ''}) = "
+    tuple_of = f"({', '.join(taken)}{',' if taken else ''})"
+    body = [
+        *given,
+        *logic,
+        f"inputs = yield {tuple_of}",
+        *lines.sample,
+        *lines.commit,
+        f"{receive}inputs",
+    ]
+    return "\n".join(
+        [
+            f"def run({', '.join(lines.memories)}):",
+            *(f"    {line}" for line in lines.setup),
+            f"    {receive}yield",
+            "    while True:",
+            *(f"        {line}" for line in body),
+            "",
+        ]
+    )
+
+
+def _ordered(lines: Lines, known: set[int]) -> list[str]:
+    """The logic's lines, each after those that it needs."""
+    missing, readers, ready = [], {}, []
+    for number, (_, needs, _) in enumerate(lines.logic):
+        waits = {net for net in needs if net not in known}
+        missing.append(len(waits))
+        for net in waits:
+            readers.setdefault(net, []).append(number)
+        if not waits:
+            ready.append(number)
+    ordered: list[str] = []
+    done = 0
+    while ready:
+        gives, _, text = lines.logic[ready.pop()]
+        done += 1
+        ordered += text
+        for net in gives:
+            for reader in readers.pop(net, ()):
+                missing[reader] -= 1
+                if not missing[reader]:
+                    ready.append(reader)
+    if done < len(lines.logic):
+        raise NetlistError(
+            "a netlist must have no logic that feeds back into itself or that nothing drives"
+        )
+    return ordered
