@@ -23,9 +23,11 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(PYTEST)
 
-# The slow tests that CI runs too: resources, logic depth and loads by real synthesis.
+# The slow tests that CI runs too: resources, logic depth and loads by real synthesis, and the netlist
+# that comes of it against the reference.
 test-synthesis: $(STAMP)
-	$(PYTEST) -m slow tests/boards/test_yosys.py tests/hw/test_softmax.py
+	$(PYTEST) -m slow tests/boards/test_yosys.py tests/hw/test_softmax.py \
+		tests/sim/test_netlist.py
 
 test-all: $(STAMP)
 	$(PYTEST) -m "slow or not slow"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +22,7 @@ from .options import (
 )
 from .progress import sample_bar
 from .report import Report, json_option
+from .synthesize import spinner
 
 if TYPE_CHECKING:
     from bitformer.hw.design import Design
@@ -45,6 +46,14 @@ def _dataset(model: "IntegerModel", report: Report, **options: str | None) -> "D
             raise
         report.note(f"Random samples, as the data the model was trained on cannot be had: {error}")
         return None
+
+
+def _netlist(design: "Design") -> "dict[str, Any]":
+    """The design as Yosys synthesizes it: a minute or so, once."""
+    from bitformer.boards.yosys import synthesized_netlist
+
+    with spinner() as progress:
+        return synthesized_netlist(design, progress=progress)
 
 
 def cycles_kept(design: "Design", result: "Simulation") -> bool:
@@ -76,7 +85,8 @@ def show_simulation(
     """Print what a simulation found; ``promised``: whether the predicted cycles apply to it."""
     samples, tensors = len(result.outputs), len(result.tensors)
     if result.bit_exact:
-        report.line(f"Bit exact: {samples} sample(s), every element of {tensors} tensors")
+        compared = f"{tensors} tensors" if tensors > 1 else f"the {result.tensors[0]}"
+        report.line(f"Bit exact: {samples} sample(s), every element of {compared}")
     else:
         report.line(f"Not bit exact: {result.difference}")
     columns = {
@@ -122,11 +132,12 @@ def _waves(vcd: Path | None, saif: Path | None) -> Iterator[Path | None]:
 @hardware_options
 @click.option(
     "--engine",
-    type=click.Choice(["python", "native", "auto"]),
+    type=click.Choice(["python", "native", "auto", "netlist"]),
     default="python",
     show_default=True,
     help="Amaranth's simulator, or the same design compiled by a C++ compiler: a minute to start,"
-    " then hundreds of times as fast. auto: native where that is possible.",
+    " then hundreds of times as fast. auto: native where that is possible. netlist: what Yosys"
+    " makes of the design for the part, cell by cell; only results and cycles are compared.",
 )
 @click.option("--vcd", type=PATH, metavar="FILE", help="Write waves of every named signal.")
 @click.option(
@@ -180,6 +191,7 @@ def command(
     bitformer simulate m.safetensors --samples 2 --saif activity.saif
     bitformer simulate m.safetensors --backpressure 0.3 --seed 7
     bitformer simulate m.safetensors --samples 1000 --engine native
+    bitformer simulate m.safetensors --samples 3 --engine netlist
     """
     from bitformer.model.checkpoint import load_model
     from bitformer.sim.run import simulate
@@ -190,11 +202,13 @@ def command(
     x = integer_windows(loaded, dataset, samples, seed)
     source = "random" if dataset is None else f"{dataset.name}, test windows"
     report.note(f"Simulating {len(x)} sample(s) ({source}), {design.interval} cycles each")
+    netlist = _netlist(design) if engine == "netlist" else None
     with _waves(vcd, saif) as waves, sample_bar(len(x)) as progress:
         result = simulate(
             design,
             x,
             engine=engine,
+            netlist=netlist,
             note=report.note,
             vcd=waves,
             back_pressure=backpressure,

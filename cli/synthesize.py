@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from bitformer.boards.yosys import Synthesis
     from bitformer.hw.design import Design
 
-__all__ = ["command", "show_synthesis", "synthesis_data"]
+__all__ = ["command", "show_synthesis", "spinner", "synthesis_data"]
 
 #: Paths and nets that people are shown; programs get more.
 SHOWN = 5
 
 
 @contextmanager
-def _spinner() -> Iterator[Callable[[str], None]]:
+def spinner() -> Iterator[Callable[[str], None]]:
     """Gives a function that is told what goes on; silent unless a person is watching."""
     if not sys.stderr.isatty():
         yield lambda _text: None
@@ -172,7 +172,7 @@ def command(
     from bitformer.model.checkpoint import load_model
 
     design = lowered(load_model(model), part=part, lanes=lanes, place=place)
-    with _spinner() as progress:
+    with spinner() as progress:
         result = synthesize(design, units=units, progress=progress)
     if not no_kb:
         _remember(report, kb, design, result)

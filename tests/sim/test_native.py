@@ -244,6 +244,18 @@ def test_the_environment_stays_as_it_was(design, monkeypatch):
     assert os.environ["AMARANTH_USE_YOSYS"] == "system"
 
 
-def test_engine_is_one_of_three(design, x):
-    with pytest.raises(UserError, match=r"^engine must be one of python, native, auto, not 'fast'"):
+def test_engine_is_one_of_four(design, x):
+    message = r"^engine must be one of python, native, auto, netlist, not 'fast'"
+    with pytest.raises(UserError, match=message):
         simulate(design, x, engine="fast")
+
+
+@pytest.mark.parametrize("options", [{"engine": "netlist"}, {"engine": "native", "netlist": {}}])
+def test_a_netlist_is_for_its_engine_alone(design, x, options):
+    with pytest.raises(UserError, match=r"^netlist must be given to the engine netlist, and to no"):
+        simulate(design, x, **options)
+
+
+def test_a_netlist_writes_no_waves(design, x, tmp_path):
+    with pytest.raises(UserError, match=r"^vcd must not be given with the engine netlist"):
+        simulate(design, x, engine="netlist", netlist={}, vcd=tmp_path / "waves.vcd")
