@@ -105,7 +105,7 @@ def simulate(
     if (netlist is not None) != (engine == "netlist"):
         raise UserError("netlist must be given to the engine netlist, and to no other")
     if netlist is not None and vcd is not None:
-        raise UserError("vcd must not be given with the engine netlist, which writes no waves")
+        raise UserError("waves (vcd, saif) must not be asked of the engine netlist, which has none")
     if not 0.0 <= back_pressure < 1.0:
         raise UserError(f"back_pressure must be at least 0 and below 1, not {back_pressure}")
     x = np.asarray(x)
