@@ -257,5 +257,5 @@ def test_a_netlist_is_for_its_engine_alone(design, x, options):
 
 
 def test_a_netlist_writes_no_waves(design, x, tmp_path):
-    with pytest.raises(UserError, match=r"^waves .vcd, saif. must not be asked of the engine netlist"):
+    with pytest.raises(UserError, match=r"^waves .vcd, saif. must not be asked"):
         simulate(design, x, engine="netlist", netlist={}, vcd=tmp_path / "waves.vcd")
