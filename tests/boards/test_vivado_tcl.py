@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bitformer.boards.build import build_plan, run_plan
+from bitformer.boards.build import SHELLS, build_plan, run_plan
 from bitformer.boards.build_report import read_build
 from bitformer.boards.catalog import BOARDS
 from bitformer.hw.accelerator import Accelerator
@@ -57,9 +57,13 @@ def plan_of(serial, tmp_path_factory):
     return plan_of
 
 
-@EVERY_BOARD
-def test_runs_clean(plan_of, board, tmp_path):
-    plan = shutil.copytree(plan_of(board), tmp_path / "a plan")
+@pytest.mark.parametrize(
+    ("board", "link"),
+    [(board, link) for board in BOARDS.values() for link in board.links if link in SHELLS],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_runs_clean(plan_of, board, link, tmp_path):
+    plan = shutil.copytree(plan_of(board, link=link), tmp_path / "a plan")
     assert run_plan(plan) == plan / "adder.bit"
     done = (plan / "adder.log").read_text().split()
     assert done.index("synth_design") < done.index("route_design") < done.index("write_bitstream")
