@@ -27,7 +27,7 @@ test: $(STAMP)
 # that comes of it against the reference.
 test-synthesis: $(STAMP)
 	$(PYTEST) -m slow tests/boards/test_yosys.py tests/hw/test_softmax.py \
-		tests/sim/test_netlist.py
+		tests/sim/test_netlist.py tests/sim/test_netlist_memories.py
 
 test-all: $(STAMP)
 	$(PYTEST) -m "slow or not slow"

@@ -70,7 +70,7 @@ def _dsp(cell: Cell, lines: Lines) -> None:
 
 
 def _block_ram(cell: Cell, lines: Lines) -> None:
-    """Words of 8 bits of data and one of parity, or 2, 4, 8 times as many; see ``_check_ports``.
+    """Words of 1, 2, 4 bits, or of 8 and one of parity, or 2, 4, 8 times as many.
 
     A read gives what was there before a write in the same cycle (READ_FIRST). As a simple
     dual-port RAM, port A reads and port B writes words that take the pins of both ports.
@@ -78,21 +78,22 @@ def _block_ram(cell: Cell, lines: Lines) -> None:
     big = cell.kind == "RAMB36E1"
     simple = cell.parameters["RAM_MODE"] == "SDP"
     width = _check_ports(cell, simple, 36 if big else 18)
-    lanes = width // 9
+    lanes = width // 9  # bits of parity: none in a word that is narrower than a byte
+    data_bits = width - lanes
     rows = {"INIT_": 128 if big else 64, "INITP_": 16 if big else 8}
     # row after row of 256 bits makes one long number, from which words are cut
     image = {
         name: sum(cell.value(f"{name}{k:02X}") << 256 * k for k in range(count))
         for name, count in rows.items()
     }
-    depth = rows["INIT_"] * 32 // lanes
+    depth = rows["INIT_"] * 256 // data_bits
     words = cell.net("words")
     lines.memories[words] = [
-        image["INIT_"] >> 8 * lanes * k & (1 << 8 * lanes) - 1
-        | (image["INITP_"] >> lanes * k & (1 << lanes) - 1) << 8 * lanes
+        image["INIT_"] >> data_bits * k & (1 << data_bits) - 1
+        | (image["INITP_"] >> lanes * k & (1 << lanes) - 1) << data_bits
         for k in range(depth)
     ]
-    low = 3 + (lanes.bit_length() - 1)  # an address counts bits
+    low = data_bits.bit_length() - 1  # an address counts bits
     ports = {
         "A": ("ADDRARDADDR", "CLKARDCLK", "ENARDEN", "WEA", "DIADI", "DIPADIP", "DOADO", "DOPADOP"),
         "B": (
@@ -118,14 +119,14 @@ def _block_ram(cell: Cell, lines: Lines) -> None:
             q = cell.net(f"q_{letter}")
             lines.setup.append(f"{q} = 0")
             cell.register(lines, q, f"{words}[{address}]", enable=cell.bit(enable))
-            outputs = _lanes(cell, out, "DOBDO" if simple else None, 8 * lanes)
+            outputs = _lanes(cell, out, "DOBDO" if simple else None, data_bits)
             outputs += _lanes(cell, parity_out, "DOPBDOP" if simple else None, lanes)
             lines.give(outputs, [], split_bits(outputs, q))
         if writes:
-            word = _lanes(cell, "DIADI" if simple else data, data if simple else None, 8 * lanes)
+            word = _lanes(cell, "DIADI" if simple else data, data if simple else None, data_bits)
             word += _lanes(cell, "DIPADIP" if simple else parity, parity if simple else None, lanes)
             new, select = cell.net(f"new_{letter}"), cell.net(f"select_{letter}")
-            lanes_written = _mask(cell.bits(write)[:lanes], lanes)
+            lanes_written = _mask(cell.bits(write), data_bits, lanes)
             lines.sample.append(f"{new} = {join_bits(word)}")
             lines.sample.append(
                 f"{select} = ({lanes_written}) if {variable(cell.bit(enable))} else 0"
@@ -141,12 +142,12 @@ def _lanes(cell: Cell, pin: str, above: str | None, count: int) -> list[Bit]:
     return [*cell.bits(pin), *(cell.bits(above) if above else [])][:count]
 
 
-def _mask(enables: list[Bit], lanes: int) -> str:
+def _mask(enables: list[Bit], data_bits: int, lanes: int) -> str:
     """Bits of a word, data and parity, that the enables of its lanes let through."""
-    masks = [255 << 8 * k | 1 << 8 * lanes + k for k in range(lanes)]
+    masks = [255 << 8 * k | 1 << data_bits + k for k in range(lanes)] or [(1 << data_bits) - 1]
     terms = [
         f"(-{variable(bit)} & {mask})"
-        for bit, mask in zip(enables, masks, strict=True)
+        for bit, mask in zip(enables, masks, strict=False)
         if bit != "0"
     ]
     return " | ".join(terms) or "0"
@@ -156,7 +157,8 @@ def _check_ports(cell: Cell, simple: bool, side: int) -> int:
     """The one width of all ports in use. ``side`` is the most that one port's pins carry."""
     names = ("READ_WIDTH_A", "READ_WIDTH_B", "WRITE_WIDTH_A", "WRITE_WIDTH_B")
     widths = {name: cell.value(name) for name in names if cell.value(name)}
-    used, allowed = set(widths.values()), [2 * side] if simple else [9, 18, 36][: side // 18 + 1]
+    used = set(widths.values())
+    allowed = [2 * side] if simple else [width for width in (1, 2, 4, 9, 18, 36) if width <= side]
     only = {"READ_WIDTH_A", "WRITE_WIDTH_B"} if simple else set(names)
     if len(used) != 1 or not used <= set(allowed) or not widths.keys() <= only:
         raise NetlistError(

@@ -346,13 +346,13 @@ REFUSED = {
     ),
     "output register": (rom(DOA_REG="1"), "DOA_REG of cell x .* must be one of 0, not 1"),
     "initial output": (rom(INIT_A="100"), "INIT_A of cell x .* must be one of 0, not 4"),
-    "narrow": (
-        rom(READ_WIDTH_A=f"{4:032b}"),
-        "ports of cell x .* must be of one width in 9, 18, not {'READ_WIDTH_A': 4}",
+    "width": (
+        rom(READ_WIDTH_A=f"{6:032b}"),
+        "ports of cell x .* must be of one width in 1, 2, 4, 9, 18, not {'READ_WIDTH_A': 6}",
     ),
     "two widths": (
         rom(WRITE_WIDTH_B=f"{9:032b}"),
-        "ports of cell x .* must be of one width in 9, 18, not {.*: 18, .*: 9}",
+        "ports of cell x .* must be of one width in 1, 2, 4, 9, 18, not {.*: 18, .*: 9}",
     ),
     "reset of a RAM": (with_pin(rom(), "RSTRAMARSTRAM", [3]), "pin RSTRAMARSTRAM .* must be 0"),
     "pin": (with_pin(rom(), "INJECTDBITERR", ["0"]), "pin INJECTDBITERR .* is not modelled"),
