@@ -9,15 +9,27 @@ import pytest
 import torch
 
 from bitformer.model import trainer
+from bitformer.model.calibrate import MovingRanges, calibrate
 from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
 from bitformer.model.export import load_run
+from bitformer.model.health import ailments
+from bitformer.model.precision import Precision
 from bitformer.model.run_store import RunStore
+from bitformer.model.stages import raised, stages
 from bitformer.model.train import train
+from bitformer.model.train_settings import TrainSettings
 from bitformer.model.trainer import Trainer, predict
+from bitformer.model.transformer import Transformer
 
 TINY = named_config("tiny")
-SHORT = {"epochs": 3, "qat_epochs": 2, "lr": 5e-3, "progress": False, "device": "cpu"}
+SHORT = {"epochs": 3, "qat_epochs": 2, "lr": 5e-3, "batch": 32, "progress": False, "device": "cpu"}
+TERNARY = TINY.replace(default=Precision(weights=2, activations=8))
+
+
+def from_float(settings):
+    """Settings for a run that takes another's float model."""
+    return {k: v for k, v in settings.items() if k not in ("epochs", "lr", "dropout")}
 
 
 def weights(run_dir):
@@ -60,19 +72,31 @@ def test_it_learns(small_dataset, tmp_path):
     assert [h["stage"] for h in result.history] == ["float"] * 12 + ["qat"] * 7
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.2])
-@pytest.mark.parametrize("epochs", [1, 3, 4])
-def test_resumed_equals_uninterrupted(small_dataset, tmp_path, monkeypatch, epochs, dropout):
-    dataset, settings = small_dataset(), SHORT | {"dropout": dropout}
-    whole = train(TINY, dataset, run_dir=tmp_path / "whole", **settings)
+@pytest.mark.parametrize(
+    ("config", "epochs", "changes"),
+    [
+        (TINY, 1, {"dropout": 0.0}),
+        (TINY, 3, {"dropout": 0.2}),
+        (TINY, 4, {"dropout": 0.2}),
+        (TINY, 4, {"ranges": "moving-average"}),
+        (TINY.replace(asymmetric=True), 4, {"ranges": "minmax"}),
+        (TERNARY, 4, {"lowering": (8, 4)}),
+        (TERNARY, 5, {"lowering": (8, 4)}),
+    ],
+)
+def test_resumed_equals_uninterrupted(
+    small_dataset, tmp_path, monkeypatch, config, epochs, changes
+):
+    dataset, settings = small_dataset(), SHORT | changes
+    whole = train(config, dataset, run_dir=tmp_path / "whole", **settings)
     with monkeypatch.context() as patch:
         interrupt_after(patch, epochs)
         with pytest.raises(KeyboardInterrupt):
-            train(TINY, dataset, run_dir=tmp_path / "parts", **settings)
+            train(config, dataset, run_dir=tmp_path / "parts", **settings)
     record = RunStore(tmp_path / "parts").read_record()
     assert len([h for h in record["history"] if h["epoch"]]) == epochs
     torch.rand(1)
-    parts = train(TINY, dataset, run_dir=tmp_path / "parts", **settings)
+    parts = train(config, dataset, run_dir=tmp_path / "parts", **settings)
     assert comparable(parts) == comparable(whole)
     assert same(weights(tmp_path / "parts"), weights(tmp_path / "whole"))
 
@@ -138,17 +162,161 @@ def test_patience_ends_a_stage(small_dataset, tmp_path, monkeypatch):
     assert (result.float_val, result.quantized_val) == (4.0, 3.0)
 
 
-@pytest.mark.parametrize("settings", [{"lr": 1e30}, {"qat_lr": 1e30}])
-def test_divergence_is_told(small_dataset, tmp_path, settings):
-    name = next(iter(settings))
+def test_widths_are_lowered_step_by_step(small_dataset, tmp_path):
+    result = train(TERNARY, small_dataset(), run_dir=tmp_path, **SHORT)
+    stages = list(dict.fromkeys(h["stage"] for h in result.history))
+    assert stages == ["float", "qat at 8 bits", "qat at 4 bits", "qat"]
+    assert load_run(tmp_path)[0].config == TERNARY
+    best = min(h["val"] for h in result.history if h["stage"] == "qat")
+    assert result.quantized_val == best
+
+
+@pytest.mark.parametrize(
+    ("weights", "activations", "lowering", "expected"),
+    [
+        (4, 8, None, []),
+        (2, 8, None, [8, 4]),
+        (1, 8, None, [8, 4, 2]),
+        (8, 3, None, [8, 4]),
+        (2, 8, (), []),
+        (2, 8, (6,), [6]),
+        (4, 8, (8, 6, 4, 3), [8, 6]),
+    ],
+)
+def test_default_widths_lead_to_what_is_below_four_bits(weights, activations, lowering, expected):
+    config = TINY.replace(default=Precision(weights=weights, activations=activations))
+    found = stages(config, TrainSettings(lowering=lowering))
+    assert [stage.floor for stage in found[1:-1]] == expected
+
+
+def test_raised_widths_are_no_lower_than_the_floor():
+    config = TINY.replace(
+        default=Precision(weights=2, activations=8),
+        precision={"MHA": Precision(weights=8, activations=2)},
+        tensors={"layers.0.q": 3, "layers.0.o.weight": 1},
+    )
+    found = raised(config, 4)
+    assert found.default == Precision(weights=4, activations=8)
+    assert found.precision["MHA"] == Precision(weights=8, activations=4)
+    assert found.tensors == {"layers.0.q": 4, "layers.0.o.weight": 4}
+
+
+@pytest.mark.parametrize("ranges", ["learned", "minmax", "moving-average"])
+def test_post_training_quantization_changes_no_weight(small_dataset, tmp_path, ranges):
+    config, dataset = TINY.replace(asymmetric=True), small_dataset()
+    result = train(config, dataset, run_dir=tmp_path, method="ptq", ranges=ranges, **SHORT)
+    assert [h["stage"] for h in result.history] == ["float"] * 3 + ["ptq"]
+    state = RunStore(tmp_path).read_state()
+    for name, value in state["float_best"].items():
+        if not name.endswith("log2_scale") and not name.startswith("activations."):
+            assert torch.equal(state["best"][name], value), name
+    forecast = predict(load_run(tmp_path)[0], dataset.test.x)
+    assert np.square(forecast - dataset.test.y).mean() == result.quantized_test
+    assert result.quantized_test != result.float_test
+
+
+def test_scales_of_extremes_do_not_learn(small_dataset, tmp_path):
+    """Those of tensors stay where calibration put them, those of weights hold the weights."""
+    dataset, settings = small_dataset(), SHORT | {"ranges": "minmax", "qat_lr": 0.05}
+    train(TINY, dataset, run_dir=tmp_path / "ptq", method="ptq", **settings)
+    settings = from_float(settings)
+    train(TINY, dataset, run_dir=tmp_path / "qat", float_run=tmp_path / "ptq", **settings)
+    before, after = (load_run(tmp_path / name)[0] for name in ("ptq", "qat"))
+    assert before.activations.exponents() == after.activations.exponents()
+    weight = after.linears["layers.0.ffn1"]
+    exponents = weight.exponents()
+    assert not torch.equal(before.linears["layers.0.ffn1"].weight, weight.weight)
+    weight.calibrate("minmax")
+    assert torch.equal(weight.exponents(), exponents)
+
+
+@pytest.mark.parametrize("asymmetric", [False, True])
+def test_moving_averages_follow_the_batches(asymmetric):
+    torch.manual_seed(0)
+    model = Transformer(TINY.replace(asymmetric=asymmetric))
+    x = torch.randn(64, 24, 1)
+    calibrate(model, x, x[:, :6, 0], ranges="moving-average")
+    before = model.activations.exponents()
+    model(x / 8)
+    assert model.activations.exponents() == before
+    with MovingRanges(model):
+        for _ in range(60):
+            model(x / 8)
+    after = model.activations.exponents()
+    assert after["delta"] == before["delta"] - 3
+    assert after["input"] == before["input"]
+    assert after["layers.0.scores"] == before["layers.0.scores"]
+
+
+def test_a_float_model_serves_several_runs(small_dataset, tmp_path):
+    dataset, settings = small_dataset(), SHORT | {"dropout": 0.2}
+    whole = train(TINY, dataset, run_dir=tmp_path / "whole", **settings)
+    train(TERNARY, dataset, run_dir=tmp_path / "ptq", method="ptq", **settings)
+    kinds = from_float(settings)
+    result = train(TINY, dataset, run_dir=tmp_path / "a", float_run=tmp_path / "ptq", **kinds)
+    assert [h["epoch"] for h in result.history if h["stage"] == "float"] == [0]
+    assert result.float_test == whole.float_test
+    assert result.quantized_test == whole.quantized_test
+    record = json.loads((tmp_path / "a" / "run.json").read_text())
+    assert record["settings"]["dropout"] == 0.2
+    again = train(TINY, dataset, run_dir=tmp_path / "a", float_run=tmp_path / "ptq", **kinds)
+    assert again == result
+    with pytest.raises(UserError, match="holds another run, with a difference in float"):
+        train(TINY, dataset, run_dir=tmp_path / "a", **settings)
+
+
+@pytest.mark.parametrize(
+    ("config", "data", "settings", "message"),
+    [
+        (TINY.replace(ffn=24), {}, {}, "ffn must be 16 as in the run in .*, not 24"),
+        (TINY, {"seed": 3}, {}, "Data must be those of the run in .*: checksum is"),
+        (TINY, {}, {"lr": 0.1}, "lr must not be given: the float model of .* is used"),
+    ],
+)
+def test_a_float_model_that_does_not_fit_is_refused(
+    small_dataset, tmp_path, config, data, settings, message
+):
+    train(TINY, small_dataset(), run_dir=tmp_path / "a", method="ptq", **SHORT)
+    settings = from_float(SHORT) | settings
+    with pytest.raises(UserError, match=message):
+        train(
+            config,
+            small_dataset(**data),
+            run_dir=tmp_path / "b",
+            float_run=tmp_path / "a",
+            **settings,
+        )
+    assert not (tmp_path / "b").exists()
+
+
+def test_dead_ranges_are_told(small_dataset, tmp_path):
     dataset = small_dataset()
-    if name == "lr":
-        pattern = r"Training diverged in epoch \d of stage float: try lr below 1e\+30, and look"
-        with pytest.raises(UserError, match=pattern):
-            train(TINY, dataset, run_dir=tmp_path, **SHORT | settings)
-    else:  # quantizers clamp: rounding keeps the forecast finite whatever the rate
-        result = train(TINY, dataset, run_dir=tmp_path, **SHORT | settings)
-        assert np.isfinite(result.quantized_val)
+    train(TINY, dataset, run_dir=tmp_path, **SHORT)
+    model, _ = load_run(tmp_path)
+    x = torch.tensor(dataset.train.x, dtype=torch.float32)
+    assert not [s for s in ailments(model, x) if "always" in s or "clips" in s]
+    with torch.no_grad():
+        model.linears["layers.0.q"].weight[3:5] = 0
+        model.activations.set_scale("layers.0.k", -20)
+        model.activations.set_scale("layers.0.v", 20)
+    found = ailments(model, x)
+    assert "layers.0.v is always 0" in found
+    assert "layers.0.q.weight has 2 of 8 rows of one value" in found
+    assert any(re.fullmatch(r"layers\.0\.k clips \d+% of its values", s) for s in found)
+
+
+def test_dead_ranges_are_kept_in_the_record(small_dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "ailments", lambda *_: ["layers.0.q is always 0"])
+    result = train(TINY, small_dataset(), run_dir=tmp_path, **SHORT)
+    assert result.warnings == ("layers.0.q is always 0",)
+    assert train(TINY, small_dataset(), run_dir=tmp_path, **SHORT) == result
+
+
+@pytest.mark.parametrize(("name", "stage"), [("lr", "float"), ("qat_lr", "qat")])
+def test_divergence_is_told(small_dataset, tmp_path, name, stage):
+    pattern = rf"diverged in epoch \d of stage {stage}: try {name} below 1e\+30, and look"
+    with pytest.raises(UserError, match=pattern):
+        train(TINY, small_dataset(), run_dir=tmp_path, **SHORT | {name: 1e30})
 
 
 def test_nan_in_the_data_is_told(small_dataset, tmp_path):
@@ -156,6 +324,8 @@ def test_nan_in_the_data_is_told(small_dataset, tmp_path):
     dataset.train.inputs[50] = np.nan
     with pytest.raises(UserError, match="Training diverged in epoch 1 of stage float"):
         train(TINY, dataset, run_dir=tmp_path, **SHORT)
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert record["failure"].startswith("Training diverged in epoch 1 of stage float")
     assert not (tmp_path / "state.pt").exists()
 
 
@@ -199,6 +369,11 @@ def test_data_must_fit_the_model(small_dataset, tmp_path, data, config, message)
         ({"seed": -1}, r"seed must be an integer from 0 to 2\*\*32 - 1, not -1"),
         ({"weight_decay": -0.1}, "weight_decay must not be negative, but is -0.1"),
         ({"dropout": 1.0}, "dropout must be at least 0 and below 1, not 1.0"),
+        ({"method": "ptx"}, r"method must be one of \('qat', 'ptq'\), not 'ptx'"),
+        ({"ranges": "max"}, r"ranges must be one of \('learned', .*, not 'max'"),
+        ({"lowering": (4, 8)}, r"lowering must be falling widths .*, not \(4, 8\)"),
+        ({"lowering": (5,)}, r"lowering must be falling widths .*, not \(5,\)"),
+        ({"lowering_epochs": 0}, "lowering_epochs must be a positive integer, not 0"),
     ],
 )
 def test_settings_are_checked(small_dataset, tmp_path, settings, message):
