@@ -44,10 +44,10 @@ class TrainSettings:
     seed: int = 0
     epochs: int = 12
     qat_epochs: int = 12
-    lr: float = 1e-3
-    qat_lr: float = 1e-3
+    lr: float = 4e-3
+    qat_lr: float = 2e-3
     scale_lr: float = 1.0
-    batch: int = 32
+    batch: int = 128
     weight_decay: float = 0.1
     dropout: float = 0.1
     patience: int = 5

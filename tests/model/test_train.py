@@ -233,7 +233,7 @@ def test_scales_of_extremes_do_not_learn(small_dataset, tmp_path):
 @pytest.mark.parametrize("asymmetric", [False, True])
 def test_moving_averages_follow_the_batches(asymmetric):
     torch.manual_seed(0)
-    model = Transformer(TINY.replace(asymmetric=asymmetric))
+    model = Transformer(TINY.replace(asymmetric=asymmetric, input_bits=16))
     x = torch.randn(64, 24, 1)
     calibrate(model, x, x[:, :6, 0], ranges="moving-average")
     before = model.activations.exponents()
