@@ -30,7 +30,7 @@ study_options = together(
     ),
     click.option("--epochs", type=int, metavar="N", help="Most epochs without rounding [12]."),
     click.option("--qat-epochs", type=int, metavar="N", help="Most epochs with rounding [12]."),
-    click.option("--batch", type=int, metavar="N", help="Windows of a step [32]."),
+    click.option("--batch", type=int, metavar="N", help="Windows of a step [128]."),
     click.option("--workers", type=int, metavar="N", help="Processes; one a core by default."),
     click.option(
         "--scheduler", metavar="ADDRESS", help="Dask scheduler whose workers train, instead."
