@@ -387,9 +387,15 @@ class Accelerator(wiring.Component):
             bits = store.spec.width // geometry.ways
             here = self._destination(m, slot.op, destination)
             enable = Mux(here, slot.valid, 0)
+            word = Cat(post.o_y[way][:bits] for way in range(geometry.ways))
+            if name == "activations" and geometry.wide_rows:
+                values = self._design.program.values("wide_y")
+                wide = by_operation(m, slot.op, values, name="wide_y")
+                word = Mux(wide, post.o_y[0], word)
+                enable = Mux(here, Mux(wide & slot.valid.any(), 0b11, slot.valid), 0)
             m.d.comb += [
                 store.w_addr.eq(slot.dst),
-                store.w_data.eq(Cat(post.o_y[way][:bits] for way in range(geometry.ways))),
+                store.w_data.eq(word),
                 store.w_en.eq(enable if len(store.w_en) > 1 else enable.any()),
             ]
         out = self._destination(m, slot.op, Destination.OUTPUT)

@@ -6,7 +6,7 @@ import numpy as np
 
 from bitformer.model import ir, numerics
 
-__all__ = ["Bound", "accumulator_bound", "result_bound"]
+__all__ = ["Bound", "accumulator_bound", "multiplicand_bound", "result_bound"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +44,17 @@ def accumulator_bound(model: ir.IntegerModel, op: ir.Operation) -> Bound:
     else:
         raise TypeError(f"A matrix operation must be given, not {type(op).__name__}")
     return Bound(dot=dot, total=dot)
+
+
+def multiplicand_bound(model: ir.IntegerModel, op: ir.Operation) -> int:
+    """Largest magnitude of what the post-processor multiplies."""
+    if isinstance(op, ir.Affine):
+        return -model.tensors[op.x].low
+    if isinstance(op, ir.LayerNorm):
+        spec = model.tensors[op.x]
+        width = numerics.norm_width(spec.features, spec.bits)
+        return int(np.ceil(np.sqrt(spec.features) * 2 ** (width // 2)))
+    return accumulator_bound(model, op).total
 
 
 def result_bound(u: int, multiplier: int, addend: int, shift: int, zero: int) -> int:

@@ -8,7 +8,7 @@ from bitformer.model.ir import IntegerModel
 from .program import Program
 from .schedule import Schedule
 from .store import StoreSpec
-from .timing import NORM_DELAY
+from .timing import NORM_DELAY, POST, WIDE_DELAY
 from .weights import WeightLayout
 
 __all__ = ["Design", "Geometry"]
@@ -22,6 +22,11 @@ class Geometry:
     in a packed operation, whose two weights of ``half_bits`` lie ``pack_shift`` bits apart.
     ``ways`` results a cycle leave the engine. A weight word, cut as ``weights`` says, gives each
     column ``column_bits``.
+
+    ``wide`` are the tensors of wide operations, ``wide_rows`` those with an element a word, of
+    ``ways`` times ``element_bits``. ``accumulator_bits`` holds every accumulator, ``narrow_bits``
+    those of operations that are not wide. In the post-processor ``value_bits`` are those of a sum,
+    ``low_bits`` and ``high_bits`` of the two parts of a wide one, ``sum_bits`` of their sum.
     """
 
     columns: int
@@ -32,12 +37,19 @@ class Geometry:
     column_bits: int
     dynamic_bits: int
     dynamic_packed: bool
+    wide: frozenset[str]
+    wide_rows: frozenset[str]
     activation_bits: int
+    element_bits: int
     operand_bits: int
     accumulator_bits: int
+    narrow_bits: int
     product_bits: int
     result_bits: int
     value_bits: int
+    low_bits: int
+    high_bits: int
+    sum_bits: int
     factor_bits: int
     keys: int
     norm_features: int
@@ -53,6 +65,11 @@ class Geometry:
     def vector_delay(self) -> int:
         """Extra stages of a vector operation."""
         return NORM_DELAY if self.norm_features else 0
+
+    @property
+    def post(self) -> int:
+        """From a slot's accumulator to the result on a store's write port."""
+        return POST + (WIDE_DELAY if self.wide else 0)
 
 
 @dataclass(frozen=True, kw_only=True)

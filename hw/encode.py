@@ -28,7 +28,7 @@ def assign_addresses(
             continue
         spec = model.tensors[name]
         whole = merge(lives[name, row] for row in range(spec.rows))
-        words = layout.words(spec.features)
+        words = layout.words(spec)
         if destination is Destination.KEY:
             words = -(-spec.rows // slots) * spec.features
             groups["dynamic"].append(Block(key=(name, 0), words=words, align=1, lives=whole))
@@ -36,7 +36,7 @@ def assign_addresses(
             words = spec.rows * -(-spec.features // slots)
             groups["dynamic"].append(Block(key=(name, 0), words=words, align=1, lives=whole))
         elif destination is Destination.ACTIVATION and name in flat:
-            if spec.features % layout.ways:
+            if spec.features % layout.ways and name not in layout.wide_rows:
                 raise UserError(f"tensor {name} must have an even number of features to be flat")
             block = Block(key=(name, 0), words=words * spec.rows, align=1, lives=whole)
             groups["activations"].append(block)
@@ -59,7 +59,7 @@ def assign_addresses(
         if destination is Destination.ACTIVATION and name in flat and (name, 0) in addresses:
             base = addresses[name, 0]
             for row in range(spec.rows):
-                addresses[name, row] = base + row * layout.words(spec.features)
+                addresses[name, row] = base + row * layout.words(spec)
         elif destination is Destination.VALUE and (name, 0) in addresses:
             base, step = addresses[name, 0], -(-spec.features // slots)
             for row in range(spec.rows):
@@ -101,7 +101,8 @@ class Encoder:
             group, slot = divmod(row.row, slots)
             address = self.addresses[row.tensor, 0] + group * spec.features
             return address << max(1, (slots - 1).bit_length()) | slot
-        return self.addresses[row.tensor, row.row] + row.first // self.layout.ways
+        first = row.first if row.operation.wide_y else row.first // self.layout.ways
+        return self.addresses[row.tensor, row.row] + first
 
     def source(self, event: Event) -> int:
         row, op, source = event.row, event.row.operation, self.sources[event.row.tensor]
@@ -111,10 +112,12 @@ class Encoder:
             return source.start + row.row * op.length
         read = row.reads[0]
         ways = self.layout.ways
+        step = ways if op.wide_x else 1
         if read.rows and isinstance(source, ir.Linear):
-            return self.addresses[read.tensor, 0] * ways + source.start + row.row * op.length
+            first = source.start + row.row * op.length
+            return self.addresses[read.tensor, 0] * ways + first * step
         head = op.weight_base if isinstance(source, ir.Scores) else 0
-        return self.addresses[read.tensor, read.row] * ways + head
+        return self.addresses[read.tensor, read.row] * ways + head * step
 
     def residual(self, event: Event) -> int:
         row, op = event.row, event.row.operation
@@ -128,7 +131,9 @@ class Encoder:
     def program(self, timeline: Schedule) -> Program:
         events = timeline.events
         # the first row of an inference is issued at 0 of the timetable; deltas lead to the next
-        end = max(timeline.drained + timing.TAIL, events[-1].issue + timing.MIN_ISSUE)
+        end = max(
+            timeline.drained + self.geometry.post + timing.TAIL, events[-1].issue + timing.MIN_ISSUE
+        )
         issues = [event.issue for event in events] + [end]
         # the last row that reads the input gives its place to the next window
         released = max(n for n, e in enumerate(events) if e.row.operation.source is Source.INPUT)

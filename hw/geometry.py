@@ -1,16 +1,19 @@
 """Widths and counts of the units: everything is as wide as its bound, and no wider."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from bitformer.model import ir, numerics
 from bitformer.model.errors import UserError
 
-from .bounds import accumulator_bound, result_bound
+from .bounds import accumulator_bound, multiplicand_bound, result_bound
 from .design import Geometry
-from .packing import MATRIX, PORT_BITS, Packing, dynamic_bits
+from .packing import MATRIX, Packing, dynamic_bits
 from .parts import Part
-from .program import Addend, Program
+from .program import Addend, Destination, Operation, Program
 from .weights import WeightLayout
+from .wide import SPLIT, element_bits, wide_operations
 
 __all__ = ["choose_columns", "choose_geometry", "value_widths"]
 
@@ -31,7 +34,13 @@ def choose_columns(model: ir.IntegerModel, part: Part, lanes: int | None, pack: 
     return 1 << min(4, spare.bit_length() - 1)
 
 
-def choose_geometry(model: ir.IntegerModel, packing: Packing, weights: WeightLayout) -> Geometry:
+def choose_geometry(
+    model: ir.IntegerModel,
+    packing: Packing,
+    weights: WeightLayout,
+    destination: Mapping[str, Destination],
+    wide_rows: frozenset[str],
+) -> Geometry:
     """Widths of every unit, from the bounds of the model's actual integers."""
     packed, shift, half = packing.packed, packing.shift, packing.half_bits
     matrix = [op for op in model.operations if isinstance(op, MATRIX)]
@@ -40,13 +49,13 @@ def choose_geometry(model: ir.IntegerModel, packing: Packing, weights: WeightLay
     widths = [2 * half if kind.pair else max(2, kind.field) for kind in weights.kinds]
     if kept_bits:
         widths.append(2 * half if packing.dynamic else kept_bits)
-    accumulators, products = [], []
+    wide = wide_operations(model, wide_rows)
+    accumulators, products = {}, []
     for op in matrix:
         bound = accumulator_bound(model, op)
-        bits = bound.total.bit_length() + 1
-        if bits > PORT_BITS:
-            raise UserError(f"accumulator of {op.y} must fit {PORT_BITS} bits, not need {bits}")
-        accumulators.append(bits)
+        bits = accumulators[op.y] = bound.total.bit_length() + 1
+        if bits > DSP_BITS:
+            raise UserError(f"accumulator of {op.y} must fit {DSP_BITS} bits, not need {bits}")
         dot = bound.dot.bit_length() + 1
         products.append(dot + shift + 1 if packed[op.y] else dot)
     norms = [op for op in model.operations if isinstance(op, (ir.Affine, ir.LayerNorm))]
@@ -71,12 +80,19 @@ def choose_geometry(model: ir.IntegerModel, packing: Packing, weights: WeightLay
         column_bits=max(widths),
         dynamic_bits=kept_bits,
         dynamic_packed=packing.dynamic,
+        wide=wide,
+        wide_rows=wide_rows,
         activation_bits=max(spec.bits for spec in written),
+        element_bits=element_bits(model, destination, wide_rows),
         operand_bits=max(operands),
-        accumulator_bits=max(accumulators),
+        accumulator_bits=max(accumulators.values()),
+        narrow_bits=max((b for y, b in accumulators.items() if y not in wide), default=1),
         product_bits=max(products),
         result_bits=0,
         value_bits=0,
+        low_bits=0,
+        high_bits=0,
+        sum_bits=0,
         factor_bits=0,
         keys=keys,
         norm_features=layer[0].features if layer else 0,
@@ -94,48 +110,65 @@ def _largest_offset(op: ir.Operation) -> int:
     raise TypeError(f"A norm must be given, not {type(op).__name__}")
 
 
-def value_widths(
-    model: ir.IntegerModel, geometry: Geometry, program: Program
-) -> tuple[int, int, int]:
-    """Bits of the post-processor: result before the clamp, its sum, and the multiplier."""
+def _factor(model: ir.IntegerModel, geometry: Geometry, op: Operation, source) -> int:
+    """Largest magnitude of an operation's multiplier."""
+    if isinstance(source, (ir.Linear, ir.Affine)):
+        largest = np.abs(source.multiplier).max()
+        return int(np.ldexp(float(largest), op.shift - source.shift))
+    if isinstance(source, ir.Attend):
+        headroom = numerics.reciprocal_headroom(geometry.keys)
+        return max(numerics.RECIPROCAL_TABLE) << (headroom + 1)
+    if isinstance(source, ir.LayerNorm):
+        return int(np.abs(source.gamma).max()) * max(numerics.RSQRT_TABLE)
+    return op.multiplier
+
+
+def _addend(model: ir.IntegerModel, op: Operation, source) -> int:
+    """Largest magnitude of what is added."""
+    if op.addend is Addend.NONE:
+        return 0
+    if op.addend is Addend.PARAMETER:
+        return _largest_offset(source) << op.addend_shift
+    return 1 << (model.tensors[source.residual.source].bits - 1 + op.addend_shift)
+
+
+def value_widths(model: ir.IntegerModel, geometry: Geometry, program: Program) -> dict[str, int]:
+    """Bits of the post-processor, by the geometry's names."""
     sources = {op.y: op for op in model.operations}
-    results, sums, factors = [1], [1], [1]
+    bounds: dict[str, list[int]] = {}
+
+    def note(name: str, bound: int) -> None:
+        bounds.setdefault(name, [0]).append(bound)
+
     for op in program.operations:
         source = sources[op.tensor]
-        factor = op.multiplier
-        if isinstance(source, ir.Linear):
-            u = accumulator_bound(model, source).total
-            power = op.shift - source.shift
-            factor = int(np.ldexp(float(source.multiplier.max()), power))
-        elif isinstance(source, ir.Attend):
-            u = accumulator_bound(model, source).total
-            headroom = numerics.reciprocal_headroom(geometry.keys)
-            factor = max(numerics.RECIPROCAL_TABLE) << (headroom + 1)
-        elif isinstance(source, ir.Affine):
-            u = -model.tensors[source.x].low
-            factor = int(np.ldexp(float(np.abs(source.multiplier).max()), op.shift - source.shift))
-        elif isinstance(source, ir.LayerNorm):
-            spec = model.tensors[source.x]
-            width = numerics.norm_width(spec.features, spec.bits)
-            u = int(np.ceil(np.sqrt(spec.features) * 2 ** (width // 2)))
-            factor = int(np.abs(source.gamma).max()) * max(numerics.RSQRT_TABLE)
+        u, factor = multiplicand_bound(model, source), _factor(model, geometry, op, source)
+        addend = _addend(model, op, source)
+        offset = addend + (1 << op.shift) + (abs(op.zero) << op.shift)
+        note("result", result_bound(u, factor, addend, op.shift, op.zero))
+        note("factor", factor)
+        if op.wide:
+            note("low", (factor << SPLIT) + offset)
+            note("high", ((u >> SPLIT) + 1) * factor)
+            note("sum", u * factor + offset)
         else:
-            u = accumulator_bound(model, source).total
-        addend = 0
-        if op.addend is Addend.PARAMETER:
-            addend = _largest_offset(source) << op.addend_shift
-        elif op.addend is not Addend.NONE:
-            bits = max(model.tensors[name].bits for name in source.reads)
-            addend = 1 << (bits - 1 + op.addend_shift)
-        bound = result_bound(u, factor, addend, op.shift, op.zero)
-        results.append(bound.bit_length() + 1)
-        total = u * factor + addend + (1 << op.shift) + (abs(op.zero) << op.shift)
-        sums.append(total.bit_length() + 1)
-        factors.append(factor.bit_length() + 1)
-    if max(sums) > DSP_BITS:
-        raise UserError(f"post-processor must stay within {DSP_BITS} bits, not need {max(sums)}")
-    if max(factors) > numerics.MULTIPLIER_BITS:
+            note("value", u * factor + offset)
+    bits = {name: max(found).bit_length() + 1 for name, found in bounds.items()}
+    value = bits.get("value", 1)
+    low, high = (max(value, bits.get(name, 1)) for name in ("low", "high"))
+    if max(low, high) > DSP_BITS:
         raise UserError(
-            f"multipliers must fit {numerics.MULTIPLIER_BITS} bits, not need {max(factors)}"
+            f"post-processor must stay within {DSP_BITS} bits, not need {max(low, high)}"
         )
-    return max(results), max(sums), max(factors)
+    if bits["factor"] > numerics.MULTIPLIER_BITS:
+        raise UserError(
+            f"multipliers must fit {numerics.MULTIPLIER_BITS} bits, not need {bits['factor']}"
+        )
+    return {
+        "result_bits": bits["result"],
+        "value_bits": value,
+        "factor_bits": bits["factor"],
+        "low_bits": low,
+        "high_bits": high,
+        "sum_bits": bits.get("sum", 1),
+    }

@@ -57,7 +57,10 @@ def weight_words(
 def parameter_words(
     lowered: Mapping[str, Lowered], geometry: Geometry
 ) -> tuple[list[int], dict[str, int], tuple[int, int]]:
-    """(value, factor) of ``ways`` channels a word; where each layer begins; bits of both fields."""
+    """(value, factor) of ``ways`` channels a word; where each layer begins; bits of both fields.
+
+    A word of a wide operation has one channel, whose value takes the fields of both ways.
+    """
     tables = {}
     for tensor, one in lowered.items():
         if one.parameters is None:
@@ -69,12 +72,21 @@ def parameter_words(
         tables[tensor] = np.concatenate([table, np.zeros((rest, 2), dtype=np.int64)])
     if not tables:
         return [], {}, (1, 1)
-    every = np.concatenate(list(tables.values()))
-    bits = tuple(signed_bits(int(c.min()), int(c.max())) for c in every.T)
+    halved = geometry.wide if geometry.ways > 1 else frozenset()
+    widths = []
+    for tensor, table in tables.items():
+        value, factor = (signed_bits(int(c.min()), int(c.max())) for c in table.T)
+        widths.append((-(-value // 2) if tensor in halved else value, factor))
+    bits = tuple(max(width) for width in zip(*widths, strict=True))
     words: list[int] = []
     bases = {}
     for tensor, table in tables.items():
         bases[tensor] = len(words)
+        if tensor in halved:
+            # a value over both fields, its factor in both
+            low, high = table.copy(), table.copy()
+            high[:, 0] >>= bits[0]
+            table = np.stack([low, high], axis=1)
         for row in table.reshape(-1, geometry.ways, 2):
             elements = [
                 pack_elements([value], bits[0]) | pack_elements([factor], bits[1]) << bits[0]

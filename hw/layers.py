@@ -22,6 +22,8 @@ class Layout:
     columns: int
     ways: int
     weights: WeightLayout
+    wide: frozenset[str]
+    wide_rows: frozenset[str]
     packed: dict[str, bool]
     dynamic_packed: bool
     shifts: dict[str, int]
@@ -44,9 +46,9 @@ class Layout:
     def dynamic_slots(self) -> int:
         return self.columns * (2 if self.dynamic_packed else 1)
 
-    def words(self, features: int) -> int:
+    def words(self, spec: ir.Tensor) -> int:
         """Words of a row in the activation store."""
-        return -(-features // self.ways)
+        return spec.features if spec.name in self.wide_rows else -(-spec.features // self.ways)
 
 
 @dataclass(kw_only=True)
@@ -69,6 +71,8 @@ def _result(model: ir.IntegerModel, op: ir.Operation, layout: Layout, outputs: i
         "zero": y.zero,
         "low": y.low,
         "high": y.high,
+        "wide": op.y in layout.wide,
+        "wide_y": op.y in layout.wide_rows,
     }
 
 
@@ -141,6 +145,8 @@ def _linear(model: ir.IntegerModel, op: ir.Linear, layout: Layout, rank: int) ->
         source=Source.INPUT if from_input else Source.ACTIVATION,
         weight_step=step,
         weight_group=length * step,
+        wide_x=op.x in layout.wide_rows,
+        wide_r=addend is Addend.ACTIVATION and op.reads[-1] in layout.wide_rows,
         weight_format=layout.weights.kinds.index(layout.weights.cut(kind)),
         wait_input=from_input,
         bias=True,
@@ -208,6 +214,7 @@ def _scores(model: ir.IntegerModel, op: ir.Scores, layout: Layout, rank: int) ->
             outputs=keys,
             length=length,
             dynamic=True,
+            wide_x=op.q in layout.wide_rows,
             weight_base=head * length,
             weight_group=q.features,
             multiplier=_power(layout, op, op.multiplier),
@@ -312,7 +319,8 @@ def _norm(
         offset_shift, factor = op.beta_shift, Factor.NORM
     operation = Operation(
         **_result(model, op, layout, y.features),
-        slots=layout.words(y.features),
+        slots=y.features if op.y in layout.wide else -(-y.features // layout.ways),
+        wide_r=op.x in layout.wide_rows,
         factor=factor,
         addend=Addend.PARAMETER,
         addend_shift=offset_shift + layout.shifts[op.y] - op.shift,

@@ -21,6 +21,7 @@ from .schedule import Schedule, schedule
 from .shifts import common_shifts
 from .store import StoreSpec
 from .weights import WeightLayout, weight_layouts
+from .wide import one_by_one, wide_rows
 
 __all__ = ["DEFAULT_PART", "lower"]
 
@@ -105,14 +106,8 @@ def _stores(
     position_bits: int,
 ) -> list[StoreSpec]:
     """Every memory the design needs, not placed yet."""
-    written = {op.y for op in model.operations if not isinstance(op, ir.SubtractLast)}
-    stored = [
-        model.tensors[name].bits
-        for name, where in layout.destination.items()
-        if where is Destination.ACTIVATION and name in written
-    ]
-    ways, bits = geometry.ways, max(stored, default=1)
-    mixed = ways > 1 and not all(layout.packed.values())
+    ways, bits = geometry.ways, geometry.element_bits
+    mixed = ways > 1 and (bool(geometry.wide) or not all(layout.packed.values()))
     slots = geometry.dynamic_slots
     specs = [
         StoreSpec(
@@ -185,9 +180,13 @@ def lower(
     if part not in PARTS:
         raise UserError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
     columns = choose_columns(model, PARTS[part], lanes, pack)
-    packing = choose_packing(model, columns, pack)
+    destination = _destinations(model)
+    rows = wide_rows(model, destination)
+    packing = choose_packing(model, columns, pack, one_by_one(model, rows))
+    if not any(packing.packed.values()):
+        rows = frozenset()
     designs = (
-        _lower(model, PARTS[part], packing, weights, placement or {})
+        _lower(model, PARTS[part], packing, weights, destination, rows, placement or {})
         for weights in weight_layouts(model, packing, columns)
     )
     tried: list[tuple[tuple[int, int], Design]] = []
@@ -203,18 +202,22 @@ def _lower(
     part: Part,
     packing: Packing,
     weights: WeightLayout,
+    destination: Mapping[str, Destination],
+    rows: frozenset[str],
     placement: Mapping[str, str],
 ) -> Design:
     """The design with weights laid out so."""
-    geometry = choose_geometry(model, packing, weights)
+    geometry = choose_geometry(model, packing, weights, destination, rows)
     layout = Layout(
         columns=geometry.columns,
         ways=geometry.ways,
         weights=weights,
+        wide=geometry.wide,
+        wide_rows=rows,
         packed=packing.packed,
         dynamic_packed=packing.dynamic,
         shifts=common_shifts(model),
-        destination=_destinations(model),
+        destination=destination,
     )
     lowered: dict[str, Lowered] = {
         op.y: lower_operation(model, op, layout, rank)
@@ -225,6 +228,7 @@ def _lower(
         columns=geometry.columns,
         ways=geometry.ways,
         vector_delay=geometry.vector_delay,
+        post=geometry.post,
     )
     addresses, depths = assign_addresses(model, timeline, layout, geometry)
     words, bases = weight_words(lowered, weights)
@@ -232,10 +236,7 @@ def _lower(
     position, places, position_bits = position_words(model, geometry)
     encoder = Encoder(model, layout, geometry, addresses | places, bases, parameter_bases)
     program = encoder.program(timeline)
-    result_bits, value_bits, factor_bits = value_widths(model, geometry, program)
-    geometry = replace(
-        geometry, result_bits=result_bits, value_bits=value_bits, factor_bits=factor_bits
-    )
+    geometry = replace(geometry, **value_widths(model, geometry, program))
     images = {
         "program": program.words(),
         "weights": words,

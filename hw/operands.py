@@ -67,8 +67,14 @@ class Operands(wiring.Component):
         design = self._design
         ready = READ_LATENCY + 1
         element = delay(m, self.i_element, READ_LATENCY, name="element")
-        activation = Signal(signed(len(self.i_activation) // design.geometry.ways), reset_less=True)
-        m.d.sync += activation.eq(self._select(self.i_activation, element))
+        selected = self._select(self.i_activation, element)
+        if design.geometry.wide_rows:
+            op = delay(m, self.i_op, READ_LATENCY - 1, name="activation_op")
+            wide = by_operation(m, op, design.program.values("wide_x"), name="wide_x")
+            whole = delay(m, wide, 1, name="whole")
+            selected = Mux(whole, self.i_activation.as_signed(), selected)
+        activation = Signal(selected.shape(), reset_less=True)
+        m.d.sync += activation.eq(selected)
         sources: dict[Source, Signal] = {
             Source.ACTIVATION: delay(m, activation, OPERAND - 1 - ready, name="activation")
         }

@@ -52,7 +52,7 @@ def _pairable(model: ir.IntegerModel) -> bool:
     return all(width % 2 == 0 for width in (*widths, *heads))
 
 
-def _candidate(model: ir.IntegerModel, half: int, dynamic: bool) -> Packing:
+def _candidate(model: ir.IntegerModel, half: int, dynamic: bool, single: frozenset[str]) -> Packing:
     """Packing with weights of at most ``half`` bits; with keys and values in or out."""
     # the high weight less a borrow must fit the port above the low field: a narrow one does
     wide = dynamic and any(
@@ -63,9 +63,10 @@ def _candidate(model: ir.IntegerModel, half: int, dynamic: bool) -> Packing:
     for op in model.operations:
         if not isinstance(op, MATRIX):
             continue
-        fits = accumulator_bound(model, op).dot < 1 << (shift - 1)
+        bound = accumulator_bound(model, op)
+        fits = bound.dot < 1 << (shift - 1) and bound.total < 1 << (PORT_BITS - 1)
         narrow = op.weight_bits <= half if isinstance(op, ir.Linear) else dynamic
-        packed[op.y] = fits and narrow
+        packed[op.y] = fits and narrow and op.y not in single
     return Packing(packed=packed, dynamic=dynamic, shift=shift, half_bits=half)
 
 
@@ -80,11 +81,13 @@ def _macs(model: ir.IntegerModel, op: ir.Operation) -> int:
     return y.features
 
 
-def choose_packing(model: ir.IntegerModel, columns: int, allowed: bool) -> Packing:
+def choose_packing(
+    model: ir.IntegerModel, columns: int, allowed: bool, single: frozenset[str] = frozenset()
+) -> Packing:
     """The provably safe packing that covers most multiply-accumulates.
 
-    Every operation whose low sum fits its field packs, the others do not; keys and values are
-    laid out one way for all the operations that read them.
+    Every operation whose low sum fits its field packs, the others do not, nor those of ``single``,
+    by tensor written; keys and values are laid out one way for all that reads them.
     """
     matrix = [op for op in model.operations if isinstance(op, MATRIX)]
     nothing = Packing(packed={op.y: False for op in matrix})
@@ -97,7 +100,7 @@ def choose_packing(model: ir.IntegerModel, columns: int, allowed: bool) -> Packi
     best, most = nothing, 0
     for half in sorted(width for width in widths if width):
         for dynamic in (False, True):
-            found = _candidate(model, half, dynamic)
+            found = _candidate(model, half, dynamic, single)
             if dynamic and (
                 bits > half or not all(found.packed[n] for n in found.packed if n not in static)
             ):

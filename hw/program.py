@@ -56,6 +56,10 @@ class Operation:
     group every ``pitch`` cycles; the result of columns ``skip``.. is drained, all of them in a
     group but ``last_columns`` in the last. Weights lie as ``weight_format`` says. Otherwise a
     vector operation of ``slots`` words through the post-processor, or, without slots, no operation.
+
+    A ``wide`` operation (:mod:`.wide`) has its results one a cycle; of its rows those that the
+    engine reads (``wide_x``), that it writes (``wide_y``) and that the post-processor reads
+    (``wide_r``) may have an element a word.
     """
 
     tensor: str = ""
@@ -90,6 +94,10 @@ class Operation:
     destination: Destination = Destination.ACTIVATION
     statistics: bool = False
     normalize: bool = False
+    wide: bool = False
+    wide_x: bool = False
+    wide_y: bool = False
+    wide_r: bool = False
     odd: bool = False
 
 

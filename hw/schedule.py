@@ -99,8 +99,9 @@ class _Tensor:
 
 
 class _Timeline:
-    def __init__(self, columns: int, ways: int, vector_delay: int):
-        self.columns, self.ways, self.vector_delay = columns, ways, vector_delay
+    def __init__(self, columns: int, ways: int, vector_delay: int, post: int):
+        self.columns, self.ways = columns, ways
+        self.vector_delay, self.post = vector_delay, post
         self.tensors: dict[str, _Tensor] = {}
         self.post_busy: list[tuple[int, int]] = []
         self.engine_free = self.next_issue = 0
@@ -120,7 +121,7 @@ class _Timeline:
         op = row.operation
         feature = np.arange(row.features)
         if not op.matrix:
-            return timing.ADDRESS + self.vector_delay + feature // self.ways
+            return timing.ADDRESS + self.vector_delay + feature // (1 if op.wide else self.ways)
         per_column = self.ways if op.packed else 1
         column = feature // per_column + op.skip
         group = column // self.columns_of(op)
@@ -167,9 +168,9 @@ class _Timeline:
             bounds.append((self.data_bound(op, read, slots), read.tensor))
         if op.destination in (Destination.KEY, Destination.VALUE):
             # keys are written behind their results, through the port that values take at once
-            bounds.append((self.key_free + 1 - int(slots[0]) - timing.POST, "key writer"))
+            bounds.append((self.key_free + 1 - int(slots[0]) - self.post, "key writer"))
         if op.destination is Destination.SCORE:
-            bounds.append((self.score_free - int(slots[0]) - timing.POST, "score maximum"))
+            bounds.append((self.score_free - int(slots[0]) - self.post, "score maximum"))
         issue, reason = max(bounds, key=lambda b: b[0])
         while wait := self.post_conflict(row, issue):
             issue, reason = issue + wait, "post-processor"
@@ -184,7 +185,9 @@ class _Timeline:
             return int((ready - np.arange(len(ready))).max()) - timing.ADDRESS
         if not op.matrix:
             slots = slots - self.vector_delay
-        words = np.arange(len(ready)) // self.ways * self.ways
+        words = np.arange(len(ready))
+        if not op.wide:
+            words -= words % self.ways
         return int((ready - slots[words]).max())
 
     def available(self, row: Row) -> bool:
@@ -202,7 +205,7 @@ class _Timeline:
 
     def commit(self, row: Row, issue: int, reason: str, stage: str) -> Event:
         op = row.operation
-        writes = issue + self.slots(row) + timing.POST
+        writes = issue + self.slots(row) + self.post
         event = Event(row=row, issue=issue, stage=stage, reason=reason, writes=writes)
         windows = self.windows(row, issue)
         self.next_issue = issue + timing.MIN_ISSUE
@@ -249,9 +252,16 @@ class _Timeline:
             tensor.complete.add(row.row)
 
 
-def schedule(stages: Sequence[Stage], *, columns: int, ways: int, vector_delay: int) -> Schedule:
+def schedule(
+    stages: Sequence[Stage],
+    *,
+    columns: int,
+    ways: int,
+    vector_delay: int,
+    post: int = timing.POST,
+) -> Schedule:
     """Give every row of every stage its place and cycle; cycle 0 accepts the first input."""
-    line = _Timeline(columns, ways, vector_delay)
+    line = _Timeline(columns, ways, vector_delay, post)
     result = Schedule()
     pending = {stage.name: list(stage.rows) for stage in stages}
     ranks = {stage.name: stage.rank for stage in stages}

@@ -9,7 +9,12 @@ import numpy as np
 
 from bitformer.model import ir, numerics
 
+from .bounds import multiplicand_bound
+
 __all__ = ["common_shifts"]
+
+#: Bits of a sum to which multipliers may grow: a DSP48E1's accumulator.
+_SUM_BITS = 48
 
 
 def _divisible(values) -> int:
@@ -28,6 +33,18 @@ def _spare(model: ir.IntegerModel, op: ir.Attend) -> int:
     return numerics.reciprocal_headroom(longest) - numerics.reciprocal_headroom(own)
 
 
+def _sum(model: ir.IntegerModel, op, largest: int) -> int:
+    """Bound of the sum before it is shifted, at the operation's own shift."""
+    zero = abs(model.tensors[op.y].zero)
+    total = multiplicand_bound(model, op) * largest + ((1 + zero) << op.shift)
+    if isinstance(op, ir.Affine):
+        total += int(np.abs(op.offset).max()) << op.offset_shift
+    if isinstance(op, ir.Linear) and op.residual is not None:
+        source = model.tensors[op.residual.source]
+        total += 1 << (source.bits - 1 + op.residual.shift)
+    return total
+
+
 def _interval(model: ir.IntegerModel, op: ir.Operation) -> tuple[int, int]:
     """Shifts that the operation can be brought to without a change in any result."""
     if isinstance(op, ir.Attend):
@@ -40,6 +57,7 @@ def _interval(model: ir.IntegerModel, op: ir.Operation) -> tuple[int, int]:
         raise TypeError(f"An operation with a multiplier must be given, not {type(op).__name__}")
     largest = int(np.abs(np.asarray(op.multiplier)).max())
     up = numerics.MULTIPLIER_BITS - 1 - largest.bit_length()
+    up = min(up, _SUM_BITS - 1 - _sum(model, op, largest).bit_length())
     down = min(_divisible(op.multiplier), max(0, op.shift - 1))
     if isinstance(op, ir.Affine):
         down = min(down, op.offset_shift)

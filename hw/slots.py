@@ -1,5 +1,7 @@
 """Hands the post-processor its work: results drained from the engine, or words of a vector."""
 
+from contextlib import nullcontext
+
 from amaranth.hdl import Array, Const, Module, Mux, Signal
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
@@ -17,16 +19,19 @@ PLACE_BITS = 2
 def slot_layout(design: Design) -> data.StructLayout:
     """One cycle of the post-processor: a result for each way whose ``valid`` bit is set.
 
-    ``first`` and ``last`` bound a row; the addresses are of this slot's words.
+    ``first`` and ``last`` bound a row; the addresses are of this slot's words. In designs with wide
+    operations ``upper`` says that the slot's only result is the second of words that have two.
     """
     program, stores = design.program, design.stores
     depth = max(2, len(design.images["parameters"]))
     # addresses run on from an instruction's to the end of its row
     words = max(stores[s].depth for s in ("activations", "scores", "position") if s in stores)
     address = (words - 1).bit_length()
+    upper = {"upper": 1} if design.geometry.wide and design.geometry.ways > 1 else {}
     return data.StructLayout(
         {
             "valid": design.geometry.ways,
+            **upper,
             "op": program.width("op"),
             "first": 1,
             "last": 1,
@@ -38,10 +43,20 @@ def slot_layout(design: Design) -> data.StructLayout:
 
 
 class _Counters:
-    """Addresses that begin with a row and advance with its words."""
+    """Addresses that begin with a row and advance with its words.
+
+    Those of wide operations' parameters and of wide rows advance with every result.
+    """
 
     def __init__(self, m: Module, design: Design, slot, bases: list[int]):
         self.m, self.slot, self.bases = m, slot, bases
+        program = design.program
+        fields = {"parameter": "wide", "dst": "wide_y", "res": "wide_r"}
+        self.always = {
+            name: by_operation(m, slot.op, program.values(field), name=f"always_{name}")
+            for name, field in fields.items()
+            if design.geometry.ways > 1 and any(program.values(field))
+        }
 
     def start(self, op, dst, res) -> None:
         base = by_operation(self.m, op, self.bases, name="parameter_base")
@@ -53,10 +68,19 @@ class _Counters:
             self.slot.first.eq(1),
         ]
 
-    def advance(self) -> None:
-        for name in ("parameter", "dst", "res"):
-            field = getattr(self.slot, name)
-            self.m.d.sync += field.eq(field + 1)
+    def advance(self, step=None) -> None:
+        """To the next result, which is of the next word where ``step`` (always) is set."""
+        with self.m.If(step) if step is not None else nullcontext():
+            for name in ("parameter", "dst", "res"):
+                if name not in self.always:
+                    self._advance(name)
+        for name, always in self.always.items():
+            with self.m.If(step | always) if step is not None else nullcontext():
+                self._advance(name)
+
+    def _advance(self, name: str) -> None:
+        field = getattr(self.slot, name)
+        self.m.d.sync += field.eq(field + 1)
 
 
 class Drain(wiring.Component):
@@ -147,10 +171,12 @@ class Drain(wiring.Component):
             step = Const(1)
         else:
             place = self.o_column[0]
-            single = _single_way(place)
+            single = _single_way(m, design, slot, place)
             both = Mux(odd & at_last & end, 0b01, 0b11)
             m.d.comb += self.o_slot.valid.eq(Mux(taken, Mux(packed, both, single), 0))
             step = packed | place
+            if design.geometry.wide:
+                m.d.comb += self.o_slot.upper.eq(place)
         following = Signal.like(self.o_column)
         m.d.comb += following.eq(Mux(self.i_done, 0, self.o_column + 1))
         m.d.sync += self.o_column.eq(following)
@@ -163,8 +189,7 @@ class Drain(wiring.Component):
                 m.d.sync += active.eq(0)
             with m.If(self.o_column >= skip):
                 m.d.sync += slot.first.eq(0)
-                with m.If(step):
-                    counters.advance()
+                counters.advance(step)
         with m.If(self.i_done):
             m.d.sync += [
                 active.eq(1),
@@ -176,9 +201,13 @@ class Drain(wiring.Component):
         return m
 
 
-def _single_way(place):
-    """Valid bits of a single result: the way that its place in a pair gives."""
-    return Array([Const(0b01, 2), Const(0b10, 2)])[place]
+def _single_way(m: Module, design: Design, slot, place):
+    """Valid bits of a single result: of the way that its place in a pair gives."""
+    way = Array([Const(0b01, 2), Const(0b10, 2)])[place]
+    if not design.geometry.wide_rows:
+        return way
+    wide = by_operation(m, slot.op, design.program.values("wide_y"), name="wide_y")
+    return Mux(wide, 0b01, way)
 
 
 class Vector(wiring.Component):
@@ -214,17 +243,25 @@ class Vector(wiring.Component):
         count = by_operation(m, self.i_op, counts, name="count")
         odd = by_operation(m, slot.op, program.values("odd"), name="odd")
         every = (1 << design.geometry.ways) - 1
+        valid, step = Mux(odd & (left == 0), 1, every), None
+        if design.geometry.wide and design.geometry.ways > 1:
+            wide = by_operation(m, slot.op, program.values("wide"), name="wide")
+            upper = slot.upper
+            m.d.sync += upper.eq(active & ~upper)
+            valid, step = Mux(wide, _single_way(m, design, slot, upper), valid), ~wide | upper
         m.d.comb += [
             self.o_slot.eq(slot),
             self.o_slot.last.eq(left == 0),
-            self.o_slot.valid.eq(Mux(active, Mux(odd & (left == 0), 1, every), 0)),
+            self.o_slot.valid.eq(Mux(active, valid, 0)),
         ]
         with m.If(active):
             m.d.sync += [left.eq(left - 1), slot.first.eq(0)]
-            counters.advance()
+            counters.advance(step)
             with m.If(left == 0):
                 m.d.sync += active.eq(0)
         with m.If(self.i_issue):
             m.d.sync += [active.eq(1), left.eq(count)]
+            if "upper" in slot.shape().members:
+                m.d.sync += slot.upper.eq(0)
             counters.start(self.i_op, self.i_dst, self.i_res)
         return m

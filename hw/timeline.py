@@ -104,8 +104,8 @@ def spans(design: Design) -> list[Span]:
             Span(
                 layer=event.stage,
                 unit=unit,
-                start=event.write_first - timing.POST,
-                end=event.write_last - timing.POST + 1,
+                start=event.write_first - design.geometry.post,
+                end=event.write_last - design.geometry.post + 1,
             )
         )
     return found

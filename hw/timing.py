@@ -13,6 +13,8 @@ ACCUMULATE = 3
 PRODUCT = OPERAND + ACCUMULATE
 #: From a slot's accumulator to the result on a store's write port.
 POST = 7
+#: Extra stages of every result in a design with wide operations (:mod:`.wide`).
+WIDE_DELAY = 1
 #: From a result on the write port to an address that may read it.
 WRITTEN = 1
 #: The same for a word of keys or values, whose writer is registered.
@@ -35,5 +37,5 @@ MIN_ISSUE = 5
 FETCH = MIN_ISSUE - 2
 #: Rows between issue and drain, at most: the depth of the post-processor's queue.
 QUEUE = 8
-#: From the last slot of a program to the first issue of the next inference.
-TAIL = POST + 3
+#: From the last result of a program on the write port to the first issue of the next inference.
+TAIL = 3

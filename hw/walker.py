@@ -68,6 +68,10 @@ class Walker(wiring.Component):
         start_weight, _ = field("weight", program.values("weight_base"))
         _, step = field("step", program.values("weight_step"))
         _, stride = field("stride", program.values("weight_group"))
+        # two elements of wide rows are a word apart
+        step_x = 1
+        if any(program.values("wide_x")):
+            _, step_x = field("step_x", [1 + wide for wide in program.values("wide_x")])
         # the product with ones reads no activations
         _, hold = field("hold", [int(s == Source.ONE) for s in program.values("source")])
         start_left, _ = field("groups", [value - 1 for value in groups])
@@ -98,7 +102,7 @@ class Walker(wiring.Component):
             self.o_weight.eq(self.o_weight + step),
         ]
         with m.If(~hold):
-            m.d.sync += self.o_act.eq(self.o_act + 1)
+            m.d.sync += self.o_act.eq(self.o_act + step_x)
         with m.If(self.o_last):
             m.d.sync += self.o_valid.eq(0)
         with m.If(active & last_cycle):

@@ -60,13 +60,13 @@ class Trace:
                 Place(tensor=row.tensor, row=row.row, feature=row.first + f)
                 for f in range(row.features)
             ]
-            if op.matrix and not op.packed and ways > 1:
+            sequence = self.drain if op.matrix else self.vector
+            if ways > 1 and (op.wide or (op.matrix and not op.packed)):
                 for number, place in enumerate(results):
-                    way = number % ways
-                    self.drain.append(tuple(place if w == way else None for w in range(ways)))
+                    way = 0 if op.wide_y else number % ways
+                    sequence.append(tuple(place if w == way else None for w in range(ways)))
             else:
                 padded: list[Place | None] = [*results, *[None] * (-len(results) % ways)]
-                sequence = self.drain if op.matrix else self.vector
                 for start in range(0, len(padded), ways):
                     sequence.append(tuple(padded[start : start + ways]))
             if op.matrix and op.source is Source.INPUT:
