@@ -350,7 +350,10 @@ class Accelerator(wiring.Component):
         if not geometry.norm_features:
             return
         m.submodules.statistics = statistics = RowStatistics(
-            features=geometry.norm_features, bits=geometry.norm_bits, ways=geometry.ways
+            features=geometry.norm_features,
+            bits=geometry.norm_bits,
+            ways=geometry.ways,
+            upper_bits=geometry.square_bits[-1],
         )
         wanted = by_operation(
             m, post.o_slot.op, program.values("statistics"), name="statistics_wanted"

@@ -6,7 +6,14 @@ import numpy as np
 
 from bitformer.model import ir, numerics
 
-__all__ = ["Bound", "accumulator_bound", "multiplicand_bound", "result_bound"]
+__all__ = [
+    "Bound",
+    "accumulator_bound",
+    "multiplicand_bound",
+    "norm_bits",
+    "normalized_bound",
+    "result_bound",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,14 +53,24 @@ def accumulator_bound(model: ir.IntegerModel, op: ir.Operation) -> Bound:
     return Bound(dot=dot, total=dot)
 
 
+def norm_bits(model: ir.IntegerModel) -> int:
+    """Bits of the widest row that a LayerNorm reads: one unit serves all; 0 without one."""
+    norms = (op for op in model.operations if isinstance(op, ir.LayerNorm))
+    return max((model.tensors[op.x].bits for op in norms), default=0)
+
+
+def normalized_bound(features: int, bits: int) -> int:
+    """Largest magnitude of ``(N*x - sum(x)) << e``: at most ``sqrt((N - 1) * D * 4**e)``."""
+    width = numerics.norm_width(features, bits)
+    return int(np.ceil(np.sqrt(features) * 2 ** (width // 2)))
+
+
 def multiplicand_bound(model: ir.IntegerModel, op: ir.Operation) -> int:
     """Largest magnitude of what the post-processor multiplies."""
     if isinstance(op, ir.Affine):
         return -model.tensors[op.x].low
     if isinstance(op, ir.LayerNorm):
-        spec = model.tensors[op.x]
-        width = numerics.norm_width(spec.features, spec.bits)
-        return int(np.ceil(np.sqrt(spec.features) * 2 ** (width // 2)))
+        return normalized_bound(model.tensors[op.x].features, norm_bits(model))
     return accumulator_bound(model, op).total
 
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from bitformer.model.ir import IntegerModel
 
+from .layernorm import is_long, squared_in_dsp
 from .program import Program
 from .schedule import Schedule
 from .store import StoreSpec
-from .timing import NORM_DELAY, POST, WIDE_DELAY
+from .timing import LONG_STATISTICS, NORM_DELAY, POST, STATISTICS, WIDE_DELAY
 from .weights import WeightLayout
 
 __all__ = ["Design", "Geometry"]
@@ -70,6 +71,27 @@ class Geometry:
     def post(self) -> int:
         """From a slot's accumulator to the result on a store's write port."""
         return POST + (WIDE_DELAY if self.wide else 0)
+
+    @property
+    def statistics(self) -> int:
+        """From the last result of a row to its statistics."""
+        long = self.norm_features and is_long(self.norm_features, self.norm_bits)
+        return STATISTICS + (LONG_STATISTICS if long else 0)
+
+    @property
+    def square_bits(self) -> tuple[int, ...]:
+        """Bits that the statistics' units square, by way: wide rows have their elements in one."""
+        if not self.norm_features:
+            return ()
+        upper = min(self.norm_bits, self.element_bits) if self.wide_rows else self.norm_bits
+        return (self.norm_bits, upper)[: self.ways]
+
+    @property
+    def dsps(self) -> int:
+        """DSP blocks: the engine's, a multiplier for each result a cycle, the statistics'."""
+        post = 2 if self.wide else self.ways
+        squares = sum(squared_in_dsp(bits) for bits in self.square_bits)
+        return self.columns + post + (1 if self.norm_features else 0) + squares
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -119,16 +119,10 @@ def _store(spec: StoreSpec) -> StoreEstimate:
     )
 
 
-def _dsps(design: Design) -> int:
-    """The engine's columns, a multiplier for each result a cycle, one for LayerNorm's squares."""
-    geometry = design.geometry
-    return geometry.columns + geometry.ways + (1 if geometry.norm_features else 0)
-
-
 def _uses(design: Design, stores: tuple[StoreEstimate, ...], part: Part) -> Iterator[Use]:
     lutram = sum(store.lutram for store in stores)
     luts = lutram + sum(store.luts for store in stores)
-    yield Use(resource="DSP", used=_dsps(design), available=part.dsps)
+    yield Use(resource="DSP", used=design.geometry.dsps, available=part.dsps)
     ramb18 = sum(store.ramb18 for store in stores)
     yield Use(resource="RAMB18", used=ramb18, available=part.ramb18)
     yield Use(resource="LUT as memory", used=lutram, available=part.lutram_luts)

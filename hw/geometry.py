@@ -7,8 +7,9 @@ import numpy as np
 from bitformer.model import ir, numerics
 from bitformer.model.errors import UserError
 
-from .bounds import accumulator_bound, multiplicand_bound, result_bound
+from .bounds import accumulator_bound, multiplicand_bound, norm_bits, result_bound
 from .design import Geometry
+from .layernorm import squared_in_dsp
 from .packing import MATRIX, Packing, dynamic_bits
 from .parts import Part
 from .program import Addend, Destination, Operation, Program
@@ -21,7 +22,13 @@ __all__ = ["choose_columns", "choose_geometry", "value_widths"]
 DSP_BITS = 48
 
 
-def choose_columns(model: ir.IntegerModel, part: Part, lanes: int | None, pack: bool) -> int:
+def choose_columns(
+    model: ir.IntegerModel,
+    part: Part,
+    lanes: int | None,
+    pack: bool,
+    wide_rows: frozenset[str] = frozenset(),
+) -> int:
     """Multipliers of the engine: those asked for, or the largest power of two that the part has."""
     if lanes is not None:
         if lanes < 1:
@@ -29,6 +36,8 @@ def choose_columns(model: ir.IntegerModel, part: Part, lanes: int | None, pack: 
         return max(1, lanes // 2) if pack and lanes > 1 else lanes
     layer_norm = any(isinstance(op, ir.LayerNorm) for op in model.operations)
     spare = part.dsps - 2 - (1 if layer_norm else 0)
+    if squared_in_dsp(norm_bits(model)):
+        spare -= 2 if pack and not wide_rows else 1
     if spare < 1:
         raise UserError(f"part {part.name} must have more than {part.dsps} DSP blocks")
     return 1 << min(4, spare.bit_length() - 1)
@@ -60,8 +69,8 @@ def choose_geometry(
         products.append(dot + shift + 1 if packed[op.y] else dot)
     norms = [op for op in model.operations if isinstance(op, (ir.Affine, ir.LayerNorm))]
     layer = [model.tensors[op.x] for op in norms if isinstance(op, ir.LayerNorm)]
-    if len({(spec.features, spec.bits) for spec in layer}) > 1:
-        raise UserError("layer norms must all have the same features and bits in one design")
+    if len({spec.features for spec in layer}) > 1:
+        raise UserError("layer norms must all have the same features in one design")
     scores = [model.tensors[op.y] for op in model.operations if isinstance(op, ir.Scores)]
     keys = max((spec.features for spec in scores), default=1)
     ways = 2 if any(packed.values()) else 1
@@ -96,7 +105,7 @@ def choose_geometry(
         factor_bits=0,
         keys=keys,
         norm_features=layer[0].features if layer else 0,
-        norm_bits=layer[0].bits if layer else 0,
+        norm_bits=norm_bits(model),
         score_pitch=pitch,
     )
 

@@ -315,7 +315,7 @@ def _norm(
         values, factors = op.offset, _power(layout, op, op.multiplier)
         offset_shift, factor = op.offset_shift, Factor.PARAMETER
     else:
-        values, factors = op.beta, _power(layout, op, op.gamma)
+        values, factors = op.beta, op.gamma  # a wider row's shift is in its exponent
         offset_shift, factor = op.beta_shift, Factor.NORM
     operation = Operation(
         **_result(model, op, layout, y.features),

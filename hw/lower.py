@@ -179,10 +179,13 @@ def lower(
     """
     if part not in PARTS:
         raise UserError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
-    columns = choose_columns(model, PARTS[part], lanes, pack)
     destination = _destinations(model)
     rows = wide_rows(model, destination)
-    packing = choose_packing(model, columns, pack, one_by_one(model, rows))
+    single = one_by_one(model, rows)
+    if not any(choose_packing(model, 2, pack, single).packed.values()):
+        rows, pack = frozenset(), False
+    columns = choose_columns(model, PARTS[part], lanes, pack, rows)
+    packing = choose_packing(model, columns, pack, single)
     if not any(packing.packed.values()):
         rows = frozenset()
     designs = (
@@ -229,6 +232,7 @@ def _lower(
         ways=geometry.ways,
         vector_delay=geometry.vector_delay,
         post=geometry.post,
+        statistics=geometry.statistics,
     )
     addresses, depths = assign_addresses(model, timeline, layout, geometry)
     words, bases = weight_words(lowered, weights)

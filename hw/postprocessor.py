@@ -237,7 +237,7 @@ class PostProcessor(wiring.Component):
     def _split(chosen, u: Value) -> tuple[Value, Value]:
         """Lower and upper bits of a multiplicand; all of a narrow one is in the lower."""
         u = u | Const(0, signed(SPLIT + 1))
-        return Cat(u[:SPLIT], Mux(chosen.wide, 0, u[SPLIT])).as_signed(), u >> SPLIT
+        return Cat(u[:SPLIT], Mux(chosen.wide, 0, u[SPLIT])).as_signed(), u[SPLIT:].as_signed()
 
     def _upper_product(self, m: Module, high: Value, multiplier: Value) -> Value:
         """The second product of a design that has one way."""

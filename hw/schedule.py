@@ -99,9 +99,9 @@ class _Tensor:
 
 
 class _Timeline:
-    def __init__(self, columns: int, ways: int, vector_delay: int, post: int):
+    def __init__(self, columns: int, ways: int, vector_delay: int, post: int, statistics: int):
         self.columns, self.ways = columns, ways
-        self.vector_delay, self.post = vector_delay, post
+        self.vector_delay, self.post, self.after = vector_delay, post, statistics
         self.tensors: dict[str, _Tensor] = {}
         self.post_busy: list[tuple[int, int]] = []
         self.engine_free = self.next_issue = 0
@@ -242,7 +242,7 @@ class _Timeline:
             ready[:] = int(writes.max()) + timing.SCORED
             self.score_free = int(writes.max()) + timing.SCORED
         if op.statistics:
-            ready[:] = np.maximum(ready, int(writes.max()) + timing.STATISTICS)
+            ready[:] = np.maximum(ready, int(writes.max()) + self.after)
         tensor = self.tensors.setdefault(row.tensor, _Tensor({}, set()))
         if row.begins:
             tensor.ready[row.row] = ready
@@ -259,9 +259,10 @@ def schedule(
     ways: int,
     vector_delay: int,
     post: int = timing.POST,
+    statistics: int = timing.STATISTICS,
 ) -> Schedule:
     """Give every row of every stage its place and cycle; cycle 0 accepts the first input."""
-    line = _Timeline(columns, ways, vector_delay, post)
+    line = _Timeline(columns, ways, vector_delay, post, statistics)
     result = Schedule()
     pending = {stage.name: list(stage.rows) for stage in stages}
     ranks = {stage.name: stage.rank for stage in stages}

@@ -9,7 +9,7 @@ import numpy as np
 
 from bitformer.model import ir, numerics
 
-from .bounds import multiplicand_bound
+from .bounds import multiplicand_bound, norm_bits
 
 __all__ = ["common_shifts"]
 
@@ -52,7 +52,11 @@ def _interval(model: ir.IntegerModel, op: ir.Operation) -> tuple[int, int]:
         shift = op.shift + _spare(model, op)
         return shift, shift
     if isinstance(op, ir.LayerNorm):
-        return op.shift, op.shift
+        # and one all normalised rows, with the exponent of the widest
+        spec = model.tensors[op.x]
+        widths = (numerics.norm_width(spec.features, b) for b in (norm_bits(model), spec.bits))
+        shift = op.shift + (next(widths) - next(widths)) // 2
+        return shift, shift
     if not isinstance(op, (ir.Linear, ir.Scores, ir.Pool, ir.Affine)):
         raise TypeError(f"An operation with a multiplier must be given, not {type(op).__name__}")
     largest = int(np.abs(np.asarray(op.multiplier)).max())

@@ -25,6 +25,8 @@ SCORED = 4
 KEYED = 3
 #: From the last result of a row to its statistics.
 STATISTICS = 11
+#: More of them for rows whose sum is too long to be squared at once (:mod:`.layernorm`).
+LONG_STATISTICS = 3
 #: Rows whose statistics can wait for their LayerNorm.
 STATISTICS_QUEUE = 32
 #: Extra stages of a vector operation when the design has a LayerNorm.

@@ -6,8 +6,9 @@ import random
 import numpy as np
 import pytest
 
-from bitformer.hw.layernorm import Normalizer, RowStatistics, statistics_layout
-from bitformer.hw.timing import NORM_DELAY, STATISTICS
+from bitformer.hw.bounds import normalized_bound
+from bitformer.hw.layernorm import Normalizer, RowStatistics, is_long, statistics_layout
+from bitformer.hw.timing import LONG_STATISTICS, NORM_DELAY, STATISTICS
 from bitformer.model import numerics
 
 
@@ -34,8 +35,9 @@ def statistics(play, rows, *, bits, ways, gap=0, shift=0):
             script.append(step | {"i_last": start + ways >= features})
         ends.append(len(script) - 1)
         script += [{"i_x_0": -1, "i_first": 1, "i_last": 1}] * gap
-    script += [{} for _ in range(STATISTICS + shift)]
-    takes = [end + STATISTICS + shift for end in ends]
+    wait = STATISTICS + (LONG_STATISTICS if is_long(features, bits) else 0) + shift
+    script += [{} for _ in range(wait)]
+    takes = [end + wait for end in ends]
     for cycle in takes:
         script[cycle] = script[cycle] | {"i_take": 1}
     shown = play(dut, script, ["o_statistics"])
@@ -75,10 +77,22 @@ def test_statistics(play, ways, features, bits, gap):
     assert found == [model(row, bits) for row in rows]
 
 
-@pytest.mark.parametrize("features", [64, 256])
-def test_statistics_of_wide_rows(play, features):
-    rows = extreme_rows(features, 8)[:7] + random_rows(features, 8, 2, 0)
-    assert statistics(play, rows, bits=8, ways=2) == [model(row, 8) for row in rows]
+@pytest.mark.parametrize(("features", "bits"), [(64, 8), (256, 8), (32, 16), (256, 16)])
+def test_statistics_of_many_features(play, features, bits):
+    rows = extreme_rows(features, bits)[:7] + random_rows(features, bits, 2, 0)
+    assert statistics(play, rows, bits=bits, ways=2) == [model(row, bits) for row in rows]
+
+
+@pytest.mark.parametrize("ways", [1, 2])
+@pytest.mark.parametrize(("features", "long"), [(2, False), (4, True), (6, True)])
+def test_statistics_of_rows_of_16_bits(play, ways, features, long):
+    """Variances of every magnitude, each row right after the one before."""
+    rows = extreme_rows(features, 16)
+    rows += [[1 << bit, *[0] * (features - 2), -(1 << bit)] for bit in range(15)]
+    rows += random_rows(features, 16, 12, features)
+    assert is_long(features, 16) == long
+    found = statistics(play, rows, bits=16, ways=ways)
+    assert found == [model(row, 16) for row in rows]
 
 
 def test_statistics_wait_in_order(play):
@@ -100,7 +114,9 @@ def test_a_wrong_table_is_found(play, monkeypatch):
     assert statistics(play, [row], bits=8, ways=1) != [expected]
 
 
-@pytest.mark.parametrize(("features", "bits", "gamma_bits"), [(2, 4, 4), (4, 8, 8), (16, 8, 8)])
+@pytest.mark.parametrize(
+    ("features", "bits", "gamma_bits"), [(2, 4, 4), (4, 8, 8), (16, 8, 8), (32, 16, 8)]
+)
 def test_normalised_values(play, features, bits, gamma_bits):
     rows = extreme_rows(features, bits) + random_rows(features, bits, 10, 1)
     chance = random.Random(2)
@@ -114,6 +130,7 @@ def test_normalised_values(play, features, bits, gamma_bits):
             gamma = chance.choice([low, high, 0, 1, chance.randint(low, high)])
             script.append({"i_x": x, "i_gamma": gamma, "i_statistics": packed.as_bits()})
             expected.append(((features * x - total) << exponent, gamma * factor))
+            assert abs(expected[-1][0]) <= normalized_bound(features, bits)
     dut = Normalizer(features=features, bits=bits, gamma_bits=gamma_bits)
     assert dut.latency == NORM_DELAY == 2
     shown = play(dut, script + [{}] * dut.latency, ["o_u", "o_multiplier"])

@@ -24,8 +24,8 @@ from bitformer.model.precision import Precision
 
 PRECISIONS = st.builds(
     Precision,
-    weights=st.sampled_from([1, 2, 3, 4, 6, 8]),
-    activations=st.sampled_from([2, 3, 4, 6, 8]),
+    weights=st.sampled_from([1, 2, 3, 4, 6, 8, 16]),
+    activations=st.sampled_from([2, 3, 4, 6, 8, 16]),
 )
 
 
@@ -123,7 +123,8 @@ def check_reads(design):
                     place = feature - row.first
                     if not 0 <= place < row.features:
                         continue
-                    back = timing.POST + (0 if op.matrix else design.geometry.vector_delay)
+                    geometry = design.geometry
+                    back = geometry.post + (0 if op.matrix else geometry.vector_delay)
                     used = int(event.writes[place]) - back
                 elif read.rows:
                     used = event.issue + timing.ADDRESS
@@ -164,6 +165,8 @@ def check_memory(design):
         columns=geometry.columns,
         ways=geometry.ways,
         weights=geometry.weights,
+        wide=geometry.wide,
+        wide_rows=geometry.wide_rows,
         packed=dict(design.packed),
         dynamic_packed=geometry.dynamic_packed,
         shifts=common_shifts(model),
@@ -198,7 +201,7 @@ def words_of(design, layout, addresses, tensor, row):
         return [("dynamic", base + f // slots, f % slots) for f in range(spec.features)]
     store = "scores" if where is Destination.SCORE else "activations"
     base = addresses[tensor, row]
-    return [(store, base + w, 0) for w in range(layout.words(spec.features))]
+    return [(store, base + w, 0) for w in range(layout.words(spec))]
 
 
 def check_widths(design):
@@ -223,8 +226,10 @@ def check_packing(design):
     for op in design.model.operations:
         if isinstance(op, MATRIX):
             bound = accumulator_bound(design.model, op)
-            assert bound.total < 1 << (geometry.accumulator_bits - 1)
+            bits = geometry.accumulator_bits if op.y in geometry.wide else geometry.narrow_bits
+            assert bound.total < 1 << (bits - 1)
             if design.packed[op.y]:
+                assert op.y not in geometry.wide
                 assert bound.dot < 1 << (geometry.pack_shift - 1)
                 assert geometry.pack_shift + geometry.half_bits <= PORT_BITS
 
@@ -372,7 +377,12 @@ def test_common_shifts_leave_every_result_as_it_is(model):
             assert np.array_equal(before, after)
             continue
         if isinstance(op, ir.LayerNorm):
-            assert power == 0
+            # as many bits as the exponent of the widest normalised row has more
+            widths = [
+                numerics.norm_width(model.tensors[o.x].features, model.tensors[o.x].bits)
+                for o in (op, *(o for o in model.operations if isinstance(o, ir.LayerNorm)))
+            ]
+            assert power == (max(widths) - widths[0]) // 2
             continue
         scaled = int(multiplier) << power if power >= 0 else int(multiplier) >> -power
         moved = addend << power if power >= 0 else addend >> -power

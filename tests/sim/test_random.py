@@ -11,8 +11,8 @@ from bitformer.model.precision import COMPONENTS, DECODER_COMPONENTS, Precision
 
 PRECISIONS = st.builds(
     Precision,
-    weights=st.sampled_from([1, 2, 3, 4, 6, 8]),
-    activations=st.sampled_from([2, 3, 4, 5, 6, 7, 8]),
+    weights=st.sampled_from([1, 2, 3, 4, 6, 8, 16]),
+    activations=st.sampled_from([2, 3, 4, 5, 6, 7, 8, 16]),
 )
 
 
@@ -26,9 +26,6 @@ def configs(draw, decoder=False):
     decoded = patch * draw(st.integers(1, tokens))
     components = COMPONENTS + (DECODER_COMPONENTS if decoder else ())
     precision = draw(st.dictionaries(st.sampled_from(components), PRECISIONS, max_size=3))
-    if norm == "layer":
-        # one LayerNorm unit serves all norms
-        precision = {k: v for k, v in precision.items() if "Add" not in k or k.endswith("PE")}
     return TransformerConfig(
         name="random",
         window=patch * tokens,
@@ -44,8 +41,8 @@ def configs(draw, decoder=False):
         pooling="flatten" if decoder else draw(st.sampled_from(["mean", "flatten"])),
         subtract_last=draw(st.booleans()),
         target_channel=draw(st.integers(0, inputs - 1)),
-        input_bits=draw(st.sampled_from([4, 8, 10, 12])),
-        output_bits=draw(st.sampled_from([4, 8, 12])),
+        input_bits=draw(st.sampled_from([4, 8, 10, 12, 16])),
+        output_bits=draw(st.sampled_from([4, 8, 12, 16])),
         default=draw(PRECISIONS),
         precision=precision,
     )
