@@ -1,6 +1,7 @@
 """Widths and counts of the units: everything is as wide as its bound, and no wider."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -141,7 +142,7 @@ def _addend(model: ir.IntegerModel, op: Operation, source) -> int:
     return 1 << (model.tensors[source.residual.source].bits - 1 + op.addend_shift)
 
 
-def value_widths(model: ir.IntegerModel, geometry: Geometry, program: Program) -> dict[str, int]:
+def value_widths(model: ir.IntegerModel, geometry: Geometry, program: Program) -> dict[str, Any]:
     """Bits of the post-processor, by the geometry's names."""
     sources = {op.y: op for op in model.operations}
     bounds: dict[str, list[int]] = {}

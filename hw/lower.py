@@ -205,7 +205,7 @@ def _lower(
     part: Part,
     packing: Packing,
     weights: WeightLayout,
-    destination: Mapping[str, Destination],
+    destination: dict[str, Destination],
     rows: frozenset[str],
     placement: Mapping[str, str],
 ) -> Design:

@@ -353,7 +353,9 @@ class _Choices:
         self.normalize = registered([o.normalize for o in operations], "normalize")
         multiplier = by_operation(m, op, [o.multiplier for o in operations], name="immediate")
         self.multiplier = delay(m, multiplier, 1, name="immediate")
-        self.addend_1, self.wide, self.early = self.addend, None, None
+        self.addend_1 = self.addend
+        self.wide: Value | None = None
+        self.early: _Wide | None = None
         narrow = [0 if o.wide else kind for o, kind in zip(operations, kinds, strict=True)]
         self.narrow = set(narrow)
         if design.geometry.wide:

@@ -122,18 +122,29 @@ def test_keys_lie_in_one_slot_of_successive_words(play, layout, features):
     assert cycles[::features] == [cycle + KEYED - 1 for cycle in came[::features]]
 
 
-def vectors(play, ways, starts):
+NARROW = (
+    Operation(tensor="a", slots=3, parameters=5),
+    Operation(tensor="b", slots=1, parameters=0, odd=True),
+    Operation(tensor="c", slots=4, parameters=9, odd=True),
+)
+WIDE = (
+    NARROW[0],
+    Operation(tensor="b", slots=4, parameters=0, wide=True, wide_r=True),
+    Operation(tensor="c", slots=2, parameters=9, wide=True, wide_y=True),
+)
+
+
+def vectors(play, ways, starts, operations=NARROW):
     """(cycle, valid, op, first, last, parameter, dst, res) of every slot."""
-    operations = (
-        Operation(tensor="a", slots=3, parameters=5),
-        Operation(tensor="b", slots=1, parameters=0, odd=True),
-        Operation(tensor="c", slots=4, parameters=9, odd=True),
-    )
     program = Program(
         operations=operations, instructions=(Instruction(op=2, delta=5, dst=30, res=30),)
     )
     design = SimpleNamespace(
-        geometry=SimpleNamespace(ways=ways),
+        geometry=SimpleNamespace(
+            ways=ways,
+            wide={op.tensor for op in operations if op.wide},
+            wide_rows={op.tensor for op in operations if op.wide_y},
+        ),
         program=program,
         images={"parameters": range(14)},
         stores={"activations": SimpleNamespace(depth=34)},
@@ -153,7 +164,13 @@ def vectors(play, ways, starts):
         for n in range(op.slots):
             last = int(n == op.slots - 1)
             valid = 1 if op.odd and last else every
-            place = (op.parameters + n, dst + n, res + n)
+            if op.wide:
+                # one element after the other: a word each, or each in its place of a word
+                valid = 1 if op.wide_y else 1 << n % ways
+                dst_n, res_n = (n if own else n // ways for own in (op.wide_y, op.wide_r))
+                place = (op.parameters + n, dst + dst_n, res + res_n)
+            else:
+                place = (op.parameters + n, dst + n, res + n)
             expected.append((cycle + 1 + n, valid, number, int(n == 0), last, *place))
     return found, expected
 
@@ -168,4 +185,10 @@ def test_vectors_walk_their_rows(play, ways):
 
 def test_vectors_follow_without_a_gap(play):
     found, expected = vectors(play, 2, [(1, 0, 0, 9), (4, 2, 7, 0), (8, 1, 5, 5), (9, 0, 1, 1)])
+    assert found == expected
+
+
+def test_wide_vectors_walk_element_by_element(play):
+    starts = [(0, 1, 30, 2), (4, 2, 7, 0), (6, 0, 5, 5), (9, 1, 1, 1)]
+    found, expected = vectors(play, 2, starts, WIDE)
     assert found == expected
