@@ -186,7 +186,8 @@ class _Folder:
                 raise UserError(f"Folder {path / name} cannot be made: {error.strerror}") from None
 
     def _files(self, key: str) -> tuple[Path, Path]:
-        return tuple(self.path / "results" / (key + end) for end in (".json", ".safetensors"))
+        results = self.path / "results"
+        return results / f"{key}.json", results / f"{key}.safetensors"
 
     def read(self, trial: Trial) -> Outcome | None:
         """A result that is there; one that is damaged or of another trial is not."""
