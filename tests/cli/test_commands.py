@@ -331,6 +331,44 @@ def test_bits_of_the_command_line(bitformer, tmp_path):
     assert (config.default.weights, config.default.activations, config.horizon) == (2, 6, 3)
 
 
+def test_rounding_alone_from_the_float_model_of_another_run(trained, bitformer, tmp_path):
+    run, said, options = trained
+    options = [*options[:8], "--method", "ptq", "--weights", "2", "--from", run, "-o", tmp_path]
+    rounded = bitformer("train", *options, "--json")
+    assert rounded.code == 0
+    assert rounded.data["method"] == "ptq"
+    errors = rounded.data["test_mse"]
+    assert errors["float Transformer"] == said.data["test_mse"]["float Transformer"]
+    assert errors["integer"] == pytest.approx(errors["quantized (PTQ)"], rel=1e-12)
+    assert load_model(tmp_path / "model.safetensors").config.default.weights == 2
+
+
+def test_what_is_kept_in_floats_has_no_integer_model(bitformer, tmp_path):
+    config = replace(
+        named_config("tiny"), name="ed", decoder_layers=1, horizon=8, window=8, d_model=4
+    )
+    path = tmp_path / "ed.json"
+    path.write_text(json.dumps(config.to_dict()))
+    options = ["--data", "synthetic", "--config", path, *FAST[2:], "--weights", "2"]
+    options += ["--lowering", "none", "--ranges", "minmax", "--precise", "32"]
+    said = bitformer("train", *options, "-o", tmp_path / "run", "--json")
+    assert said.code == 0
+    assert said.data["model"] is None
+    assert set(said.data["test_mse"]) == {"float Transformer", "quantized (QAT)"}
+    assert said.data["config"]["precision"]["CMHA"] == {"weights": 32, "activations": 32}
+    assert "No integer model: parts are kept in floats" in said.err
+    refused = bitformer("export", tmp_path / "run", "-o", tmp_path / "m.safetensors")
+    assert refused.code != 0
+    assert "must be integers of at most 16 bits, not float32" in refused.err
+
+
+def test_dead_ranges_are_noted(bitformer, tmp_path, monkeypatch):
+    monkeypatch.setattr("bitformer.model.trainer.ailments", lambda *_: ["layers.0.q is always 0"])
+    said = bitformer("train", "--data", "synthetic", *FAST, "-o", tmp_path, "--json")
+    assert said.data["warnings"] == ["layers.0.q is always 0"]
+    assert "Dead range: layers.0.q is always 0" in said.err
+
+
 def test_more_inputs_than_the_config_has(bitformer, tmp_path):
     options = ["--data", "synthetic", "--inputs", "synthetic_1,synthetic", *FAST]
     said = bitformer("train", *options, "-o", tmp_path / "run", "--json")
