@@ -108,7 +108,7 @@ def _widths(_context, _parameter, text: str | None) -> tuple[int, ...] | None:
     default="etth1-96-24",
     show_default=True,
     metavar="NAME|FILE.json",
-    help="tiny, etth1-96-24, etth1-48-24, grid-N-D-B, others of README.md, or a JSON file.",
+    help="tiny, etth1-{96,48}-24[-w2a8|-w2a4], etth1-48-24-ed, grid-N-D-B, or a JSON file.",
 )
 @click.option("--window", type=int, metavar="STEPS", help="Steps that the model sees.")
 @click.option("--horizon", type=int, metavar="STEPS", help="Steps that it forecasts.")

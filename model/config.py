@@ -284,6 +284,15 @@ NAMED_CONFIGS = {
 NAMED_CONFIGS["etth1-48-24"] = NAMED_CONFIGS["etth1-96-24"].replace(
     name="etth1-48-24", window=48, patch=4
 )
+#: The first and the last layer hold little and matter much.
+_ENDS = dict.fromkeys(("Linput", "Loutput"), _W4A8)
+for _name in ("etth1-96-24", "etth1-48-24"):
+    for _bits in (8, 4):
+        NAMED_CONFIGS[f"{_name}-w2a{_bits}"] = NAMED_CONFIGS[_name].replace(
+            name=f"{_name}-w2a{_bits}",
+            default=Precision(weights=2, activations=_bits),
+            precision=_ENDS,
+        )
 NAMED_CONFIGS["etth1-48-24-ed"] = NAMED_CONFIGS["etth1-48-24"].replace(
     name="etth1-48-24-ed",
     d_model=32,
