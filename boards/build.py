@@ -17,7 +17,7 @@ from bitformer.boards.plan_directory import PLAN_FILE, whole_directory
 from bitformer.boards.platforms import BoardPlatform
 from bitformer.boards.run_plan import run_plan
 from bitformer.boards.saif import SIMULATED_HZ, rescaled
-from bitformer.boards.shell import UartShell
+from bitformer.boards.shell import SpiShell, UartShell
 from bitformer.boards.top import BoardTop
 from bitformer.hw.convert import builtin_yosys
 from bitformer.model.errors import UserError
@@ -25,7 +25,7 @@ from bitformer.model.errors import UserError
 __all__ = ["SHELLS", "build_plan", "run_plan"]
 
 #: The shell of each host link.
-SHELLS = {"uart": UartShell}
+SHELLS = {"uart": UartShell, "spi": SpiShell}
 
 _PLATFORMS = {"vivado": BoardPlatform, "open": OpenPlatform}
 
@@ -46,8 +46,8 @@ Host link      {wires}
 Input number   {input_bytes} byte(s), two's complement, least significant byte first
 Result         {result_bytes} byte(s), likewise
 
-A session begins with a break (the line low for 20 bit times or more). While the LED "fault" is
-lit, numbers were lost, and nothing more is taken until a break.
+Numbers travel in frames with a checksum: docs/protocol.md of bitformer describes them, and its
+host drivers speak them. The LED "fault" is lit while the last request was refused.
 
 {notes}
 """

@@ -1,4 +1,4 @@
-"""Between the bytes of a serial line and the numbers of an accelerator.
+"""Between the bytes of a frame and the numbers of an accelerator.
 
 A number is sent as a two's complement integer in as few whole bytes as hold it, the least
 significant byte first.
@@ -8,8 +8,6 @@ from amaranth.hdl import Cat, Module, Shape, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from bitformer.boards.checks import check_int
-
 __all__ = ["NumberReader", "NumberWriter", "number_bytes"]
 
 _BYTE = 8
@@ -17,7 +15,7 @@ _MOST_BITS = 16
 
 
 def number_bytes(shape) -> int:
-    """The bytes that a number of `shape` takes on the line.
+    """The bytes that a number of `shape` takes in a frame.
 
     Raises
     ------
@@ -34,109 +32,64 @@ def number_bytes(shape) -> int:
 
 
 class NumberReader(wiring.Component):
-    """Numbers from bytes that cannot wait.
+    """Numbers from bytes. Bits beyond the number's width are ignored.
 
-    Bits beyond the number's width are ignored. Where the line falls silent for `gap` cycles
-    in the middle of a number, the bytes before the silence are dropped and the next one starts
-    a number.
-
-    A number that is lost would shift all that follow. Therefore a fault stops the reader for good:
-    it takes nothing more until reset.
+    A number of one byte passes in the same cycle. Of two bytes, the first is kept, and the number
+    is there with the second.
 
     Parameters
     ----------
     shape : Shape
         The number, 1 to 16 bits.
-    gap : int
-        Cycles of silence after which an unfinished number is dropped.
 
     Members
     -------
-    i : In(stream of 8 bits, always ready)
+    i : In(stream of 8 bits)
         The bytes.
-    i_idle : In(1)
-        Whether the line is silent.
-    i_error : In(1)
-        A byte arrived broken, for one cycle: a fault.
     o : Out(stream of `shape`)
-        The numbers, valid the cycle after their last byte.
-    framing_error : Out(1)
-        Whether the reader has stopped because a byte arrived broken.
-    overflow : Out(1)
-        Whether the reader has stopped because a number was complete before the one
-        before it was taken.
+        The numbers.
 
     Raises
     ------
     TypeError, ValueError
-        If `shape` or `gap` is none of the above.
+        If `shape` is none of the above.
     """
 
-    def __init__(self, *, shape: Shape, gap: int):
+    def __init__(self, *, shape: Shape):
         self._bytes = number_bytes(shape)
         self._shape = shape
-        self._gap = check_int("Gap", gap)
-        super().__init__(
-            {
-                "i": In(stream.Signature(_BYTE, always_ready=True)),
-                "i_idle": In(1),
-                "i_error": In(1),
-                "o": Out(stream.Signature(shape)),
-                "framing_error": Out(1),
-                "overflow": Out(1),
-            }
-        )
+        super().__init__({"i": In(stream.Signature(_BYTE)), "o": Out(stream.Signature(shape))})
 
     @property
     def shape(self) -> Shape:
         return self._shape
 
-    @property
-    def gap(self) -> int:
-        return self._gap
-
     def elaborate(self, platform):
         m = Module()
-
-        silence = Signal(range(self._gap + 1))
-        index = Signal(range(self._bytes))
-        earlier = Signal(_BYTE * (self._bytes - 1), reset_less=True)
-        stopped = Signal()
-        m.d.comb += stopped.eq(self.framing_error | self.overflow)
-
-        with m.If(~self.i_idle):
-            m.d.sync += silence.eq(0)
-        with m.Elif(silence != self._gap):
-            m.d.sync += silence.eq(silence + 1)
-        with m.Else():
-            m.d.sync += index.eq(0)
-
-        with m.If(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
-        with m.If(~stopped & self.i_error):
-            m.d.sync += self.framing_error.eq(1)
-        with m.If(~stopped & self.i.valid):
-            with m.If(index != self._bytes - 1):
-                m.d.sync += [
-                    index.eq(index + 1),
-                    earlier.eq(Cat(earlier, self.i.payload) >> _BYTE),
-                ]
-            with m.Elif(self.o.valid & ~self.o.ready):
-                m.d.sync += self.overflow.eq(1)
-            with m.Else():
-                m.d.sync += [
-                    index.eq(0),
-                    self.o.valid.eq(1),
-                    self.o.payload.eq(Cat(earlier, self.i.payload)),
-                ]
-
+        if self._bytes == 1:
+            m.d.comb += [
+                self.o.payload.eq(self.i.payload),
+                self.o.valid.eq(self.i.valid),
+                self.i.ready.eq(self.o.ready),
+            ]
+            return m
+        low = Signal(_BYTE, reset_less=True)
+        kept = Signal()
+        m.d.comb += [
+            self.o.payload.eq(Cat(low, self.i.payload)),
+            self.o.valid.eq(self.i.valid & kept),
+            self.i.ready.eq(self.o.ready | ~kept),
+        ]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [low.eq(self.i.payload), kept.eq(~kept)]
         return m
 
 
 class NumberWriter(wiring.Component):
     """Bytes from numbers, which are sign-extended to whole bytes.
 
-    Takes the next number the cycle after the last byte of the one before it was taken.
+    A number of one byte passes in the same cycle. One of two bytes is held until its second byte
+    is taken.
 
     Parameters
     ----------
@@ -148,7 +101,7 @@ class NumberWriter(wiring.Component):
     i : In(stream of `shape`)
         The numbers.
     o : Out(stream of 8 bits)
-        The bytes; the first is valid the cycle after its number was taken.
+        The bytes.
 
     Raises
     ------
@@ -167,18 +120,16 @@ class NumberWriter(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-
-        wide = Signal(Shape(_BYTE * self._bytes, self._shape.signed), reset_less=True)
-        bytes_left = Signal(range(self._bytes + 1))
-
+        wide = Signal(Shape(_BYTE * self._bytes, self._shape.signed))
+        m.d.comb += [wide.eq(self.i.payload), self.o.valid.eq(self.i.valid)]
+        if self._bytes == 1:
+            m.d.comb += [self.o.payload.eq(wide), self.i.ready.eq(self.o.ready)]
+            return m
+        second = Signal()
         m.d.comb += [
-            self.i.ready.eq(bytes_left == 0),
-            self.o.valid.eq(bytes_left != 0),
-            self.o.payload.eq(wide[:_BYTE]),
+            self.o.payload.eq(wide.word_select(second, _BYTE)),
+            self.i.ready.eq(self.o.ready & second),
         ]
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [wide.eq(self.i.payload), bytes_left.eq(self._bytes)]
         with m.If(self.o.valid & self.o.ready):
-            m.d.sync += [wide.eq(wide >> _BYTE), bytes_left.eq(bytes_left - 1)]
-
+            m.d.sync += second.eq(~second)
         return m

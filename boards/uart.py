@@ -6,8 +6,9 @@ from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
 from bitformer.boards.checks import check_int
+from bitformer.boards.link import LinkSignature
 
-__all__ = ["UartReceiver", "UartTransmitter", "uart_divisor"]
+__all__ = ["UartLink", "UartReceiver", "UartTransmitter", "uart_divisor"]
 
 _DATA_BITS = 8
 _FRAME_BITS = 1 + _DATA_BITS + 1
@@ -64,9 +65,7 @@ class UartReceiver(wiring.Component):
     o : Out(stream of 8 bits, always ready)
         The bytes.
     framing_error : Out(1)
-        High for one cycle when a frame has no stop bit, and is no break.
-    line_break : Out(1)
-        High for one cycle when a frame is all zeros, stop bit included: the host held the line low.
+        High for one cycle when a frame has no stop bit.
     idle : Out(1)
         Whether the line is high and no frame is under way.
 
@@ -83,7 +82,6 @@ class UartReceiver(wiring.Component):
                 "rx": In(1, init=1),
                 "o": Out(stream.Signature(_DATA_BITS, always_ready=True)),
                 "framing_error": Out(1),
-                "line_break": Out(1),
                 "idle": Out(1),
             }
         )
@@ -115,7 +113,6 @@ class UartReceiver(wiring.Component):
         m.d.sync += [
             self.o.valid.eq(0),
             self.framing_error.eq(0),
-            self.line_break.eq(0),
             timer.eq(timer - 1),
         ]
         with m.FSM():
@@ -140,10 +137,7 @@ class UartReceiver(wiring.Component):
                     m.d.sync += self.o.valid.eq(1)
                     m.next = "IDLE"
                 with m.Else():
-                    m.d.sync += [
-                        self.framing_error.eq(data != 0),
-                        self.line_break.eq(data == 0),
-                    ]
+                    m.d.sync += self.framing_error.eq(1)
                     m.next = "RECOVER"
             with m.State("RECOVER"), m.If(line):
                 m.next = "IDLE"
@@ -210,4 +204,54 @@ class UartTransmitter(wiring.Component):
                 timer.eq(self._divisor - 1),
             ]
 
+        return m
+
+
+class UartLink(wiring.Component):
+    """A serial line as a link: bytes both ways, and silence.
+
+    Parameters
+    ----------
+    divisor : int
+        Clock cycles in a bit, at least 8; see `uart_divisor`.
+    gap_bits : int
+        Bit times without a start bit after which the line is quiet, at least 2: a host that pauses
+        as long within a frame has broken it off.
+
+    Members
+    -------
+    rx, tx : the line.
+    link : see `LinkSignature`; there is never a `drop`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is no integer, or too small.
+    """
+
+    def __init__(self, *, divisor: int, gap_bits: int):
+        self._divisor = check_int("Divisor", divisor, least=_LEAST_DIVISOR)
+        self._gap_bits = check_int("Gap", gap_bits, least=2)
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "link": Out(LinkSignature())})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.receiver = receiver = UartReceiver(divisor=self._divisor)
+        m.submodules.transmitter = transmitter = UartTransmitter(divisor=self._divisor)
+        m.d.comb += [
+            receiver.rx.eq(self.rx),
+            self.tx.eq(transmitter.tx),
+            self.link.rx_error.eq(receiver.framing_error),
+        ]
+        wiring.connect(m, receiver.o, wiring.flipped(self.link.rx))
+        wiring.connect(m, wiring.flipped(self.link.tx), transmitter.i)
+
+        # counts down to a negative number: its sign is the answer
+        gap = self._gap_bits * self._divisor
+        silence = Signal(range(-1, gap), init=-1)
+        m.d.comb += self.link.quiet.eq(silence < 0)
+        with m.If(~receiver.idle):
+            m.d.sync += silence.eq(gap - 1)
+        with m.Elif(~self.link.quiet):
+            m.d.sync += silence.eq(silence - 1)
         return m

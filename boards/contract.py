@@ -1,0 +1,128 @@
+"""What a shell has to know of its accelerator, as plain data."""
+
+from dataclasses import dataclass
+
+from amaranth.hdl import Shape, ShapeCastable
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from bitformer.boards.checks import check_int
+from bitformer.boards.framing import number_bytes
+from bitformer.hw.design import Design
+from bitformer.hw.golden import golden_vectors
+from bitformer.hw.identity import HASH_BYTES, model_hash
+from bitformer.hw.parts import PARTS
+from bitformer.hw.place import cost
+
+__all__ = ["DEFAULT_VECTORS", "Contract", "contract_of", "stream_shape"]
+
+#: Golden vectors on the chip unless asked otherwise.
+DEFAULT_VECTORS = 2
+#: A vector's index, or that all have passed, is one byte.
+_MOST_VECTORS = 254
+_MOST_NUMBERS = 0xFFFF
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contract:
+    """An accelerator seen from outside.
+
+    Parameters
+    ----------
+    inputs, results : int
+        Numbers of a window, and of its forecast; 1 to 65535.
+    model_hash : bytes
+        8 bytes that identify the model.
+    latency : int
+        Cycles from the first number in to the last result out.
+    vectors : tuple of (inputs, results)
+        Golden vectors for the self-test, at most 254.
+    placement : str
+        Where the shell's buffer lives: ``block`` or ``distributed``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a count is none, or a vector has another number of integers than it must.
+    """
+
+    inputs: int = 1
+    results: int = 1
+    model_hash: bytes = bytes(HASH_BYTES)
+    latency: int = 0
+    vectors: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()
+    placement: str = "distributed"
+
+    def __post_init__(self):
+        for name in ("inputs", "results"):
+            value = check_int(f"Contract: {name}", getattr(self, name))
+            if value > _MOST_NUMBERS:
+                raise ValueError(f"Contract: {name} must be at most {_MOST_NUMBERS}, not {value}")
+        check_int("Contract: latency", self.latency, least=0)
+        if len(self.model_hash) != HASH_BYTES:
+            raise ValueError(
+                f"Contract: model_hash must have {HASH_BYTES} bytes, not {len(self.model_hash)}"
+            )
+        if len(self.vectors) > _MOST_VECTORS:
+            raise ValueError(
+                f"Contract: vectors must be at most {_MOST_VECTORS}, not {len(self.vectors)}"
+            )
+        for inputs, results in self.vectors:
+            if (len(inputs), len(results)) != (self.inputs, self.results):
+                raise ValueError(
+                    f"Contract: vectors must have {self.inputs} inputs and {self.results} results, "
+                    f"not {len(inputs)} and {len(results)}"
+                )
+        if self.placement not in ("block", "distributed"):
+            raise ValueError(
+                f"Contract: placement must be block or distributed, not {self.placement!r}"
+            )
+
+
+def contract_of(design: Design, *, vectors: int = DEFAULT_VECTORS) -> Contract:
+    """The contract of a design's accelerator, with ``vectors`` golden vectors.
+
+    The buffer takes a block RAM where the design leaves one.
+    """
+    check_int("Vectors", vectors, least=0)
+    model = design.model
+    taken = sum(cost(spec, spec.placement).ramb18 for spec in design.stores.values())
+    golden = golden_vectors(model, vectors) if vectors else []
+    return Contract(
+        inputs=model.input.rows * model.input.features,
+        results=model.output.features,
+        model_hash=model_hash(model),
+        latency=design.latency,
+        vectors=tuple((tuple(x), tuple(y)) for x, y in golden),
+        placement="block" if taken < PARTS[design.part].ramb18 else "distributed",
+    )
+
+
+def stream_shape(accelerator: wiring.Component, name: str, flow: type[In] | type[Out]) -> Shape:
+    """The payload's shape of the accelerator's stream ``name``, whose direction is ``flow``.
+
+    Raises
+    ------
+    TypeError
+        If ``accelerator`` is no component, or has no such stream of plain integers.
+    ValueError
+        If the payload has no bits, or more than 16.
+    """
+    if not isinstance(accelerator, wiring.Component):
+        raise TypeError(f"Accelerator must be a component, not {accelerator!r}")
+    member = accelerator.signature.members.get(name)
+    if (
+        member is None
+        or not member.is_signature
+        or member.flow != flow
+        or not isinstance(member.signature, stream.Signature)
+        or member.signature.always_valid
+        or member.signature.always_ready
+    ):
+        raise TypeError(f"Accelerator must have a stream {name!r} with valid and ready")
+    shape = member.signature.members["payload"].shape
+    if isinstance(shape, ShapeCastable):
+        raise TypeError(f"Accelerator must have plain integers in {name!r}, not {shape!r}")
+    shape = Shape.cast(shape)
+    number_bytes(shape)
+    return shape

@@ -1,0 +1,194 @@
+"""The framed protocol between a host and a shell: its numbers, its frames, its registers.
+
+Both ends are made from this file; docs/protocol.md describes it in words. A frame is
+
+    ``SYNC`` | length, 2 bytes | sequence number | command | payload | CRC, 4 bytes
+
+with the low byte of every number first. ``length`` counts the payload's bytes. The CRC is CRC-32 as
+in IEEE 802.3 (polynomial 0x04C11DB7, reflected, initial value and final xor 0xFFFFFFFF; zlib's
+``crc32``) over all bytes between ``SYNC`` and itself.
+"""
+
+import enum
+import struct
+import zlib
+from dataclasses import dataclass
+
+__all__ = [
+    "ANSWER",
+    "CRC_BYTES",
+    "HEADER_BYTES",
+    "NAK",
+    "OVERHEAD",
+    "PASSED",
+    "REGISTER_BYTES",
+    "SYNC",
+    "VERSION",
+    "Command",
+    "Feature",
+    "Frame",
+    "FrameError",
+    "Reason",
+    "Registers",
+    "encode",
+    "find_frame",
+]
+
+#: The first byte of every frame.
+SYNC = 0xA5
+#: Of the protocol; in the registers.
+VERSION = 1
+#: Added to a request's command in the answer to it.
+ANSWER = 0x80
+#: The command of an answer that refuses; its payload is the `Reason`, one byte.
+NAK = 0xFF
+#: ``SYNC``, length, sequence number, command.
+HEADER_BYTES = 5
+CRC_BYTES = 4
+#: Bytes of a frame that are not its payload.
+OVERHEAD = HEADER_BYTES + CRC_BYTES
+#: What a self-test answers when every vector was right; otherwise, the first wrong one's index.
+PASSED = 0xFF
+#: What a register block begins with.
+IDENTITY = b"BFMR"
+#: Constants, the counters, status and cycles.
+CONSTANT_BYTES, COUNTER_BYTES = 32, 2
+REGISTER_BYTES = CONSTANT_BYTES + 8 * COUNTER_BYTES + 4
+
+
+class Command(enum.IntEnum):
+    """What a host may ask for."""
+
+    READ = 0x01
+    INFER = 0x02
+    SELF_TEST = 0x03
+
+
+class Reason(enum.IntEnum):
+    """Why a frame was refused; 0 counts those that were not."""
+
+    ACCEPTED = 0
+    #: A byte arrived broken (a UART's stop bit was missing).
+    LINE = 1
+    #: What arrived did not begin with ``SYNC``.
+    START = 2
+    #: The host stopped in the middle of a frame.
+    TRUNCATED = 3
+    #: Too long for the buffer, or not the length that the command has.
+    LENGTH = 4
+    CRC = 5
+    #: A command that this shell does not know.
+    COMMAND = 6
+    #: Bytes arrived while a request was being worked on.
+    OVERRUN = 7
+
+
+class Feature(enum.IntFlag):
+    """What a shell can do, and what it is on."""
+
+    NONE = 0
+    SELF_TEST = 1
+    SPI = 4
+
+
+class FrameError(ValueError):
+    """Bytes that are no frame; ``reason`` says why."""
+
+    def __init__(self, reason: Reason):
+        super().__init__(f"Frame must be whole and undamaged; it is refused for {reason.name}")
+        self.reason = reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """A frame's contents: ``sequence`` and ``command`` are bytes."""
+
+    sequence: int
+    command: int
+    payload: bytes = b""
+
+
+def encode(frame: Frame) -> bytes:
+    """A frame as it goes over the line."""
+    head = struct.pack("<HBB", len(frame.payload), frame.sequence, frame.command)
+    covered = head + frame.payload
+    return bytes([SYNC]) + covered + struct.pack("<I", zlib.crc32(covered))
+
+
+def find_frame(data: bytes, *, longest: int = 0xFFFF) -> tuple[Frame, bytes] | None:
+    """The first frame in ``data`` and what follows it; None while more bytes are needed.
+
+    What stands before the first ``SYNC`` is skipped. Raises `FrameError` for a length above
+    ``longest`` and for a wrong CRC.
+    """
+    start = data.find(SYNC)
+    data = data[start:] if start >= 0 else b""
+    if len(data) < HEADER_BYTES:
+        return None
+    length, sequence, command = struct.unpack_from("<HBB", data, 1)
+    if length > longest:
+        raise FrameError(Reason.LENGTH)
+    end = HEADER_BYTES + length
+    if len(data) < end + CRC_BYTES:
+        return None
+    if struct.unpack_from("<I", data, end)[0] != zlib.crc32(data[1:end]):
+        raise FrameError(Reason.CRC)
+    frame = Frame(sequence=sequence, command=command, payload=data[HEADER_BYTES:end])
+    return frame, data[end + CRC_BYTES :]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registers:
+    """A shell's registers.
+
+    ``inputs`` numbers of ``input_bytes`` make a window, ``results`` numbers of ``result_bytes``
+    its forecast. ``vectors`` golden vectors are stored. ``capacity`` is the longest payload in
+    bytes. ``latency`` is the number of cycles that the design promises from the first number in
+    to the last result out, ``cycles`` what the last inference took (24 bits). ``counters`` has a
+    count for every `Reason`, 16 bits that wrap. ``status`` is for what changes; 0 so far.
+    """
+
+    version: int = VERSION
+    features: Feature = Feature.NONE
+    input_bytes: int
+    result_bytes: int
+    inputs: int
+    results: int
+    vectors: int
+    capacity: int
+    model_hash: bytes
+    clock_hz: int
+    latency: int
+    counters: tuple[int, ...] = (0,) * len(Reason)
+    status: int = 0
+    cycles: int = 0
+
+    def constants(self) -> bytes:
+        """The part that never changes: the first ``CONSTANT_BYTES`` bytes."""
+        return IDENTITY + struct.pack(
+            "<BBBBHHHH8sII",
+            self.version,
+            self.features,
+            self.input_bytes,
+            self.result_bytes,
+            self.inputs,
+            self.results,
+            self.vectors,
+            self.capacity,
+            self.model_hash,
+            self.clock_hz,
+            self.latency,
+        )
+
+    @classmethod
+    def parse(cls, data: bytes) -> "Registers":
+        """The registers in an answer's payload; `ValueError` if these are none of ours."""
+        if len(data) != REGISTER_BYTES or not data.startswith(IDENTITY):
+            raise ValueError(f"Registers must be {REGISTER_BYTES} bytes from {IDENTITY!r} on")
+        names = ("version", "features", "input_bytes", "result_bytes", "inputs", "results")
+        names += ("vectors", "capacity", "model_hash", "clock_hz", "latency")
+        fields = dict(zip(names, struct.unpack_from("<BBBBHHHH8sII", data, 4), strict=True))
+        fields["features"] = Feature(fields["features"])
+        counters = struct.unpack_from(f"<{len(Reason)}H", data, CONSTANT_BYTES)
+        status, low, high = struct.unpack_from("<BHB", data, REGISTER_BYTES - 4)
+        return cls(**fields, counters=counters, status=status, cycles=high << 16 | low)

@@ -1,0 +1,24 @@
+"""Golden vectors: windows with the results that the integer reference gives for them."""
+
+import numpy as np
+
+from bitformer.model import ir, reference
+
+__all__ = ["golden_vectors"]
+
+
+def golden_vectors(
+    model: ir.IntegerModel, count: int, *, seed: int = 0
+) -> list[tuple[list[int], list[int]]]:
+    """``count`` pairs of a window's integers, step by step, and its results.
+
+    Windows are random over the whole input range: every bit of every sample is at work.
+    """
+    spec = model.input
+    rng = np.random.default_rng(seed)
+    x = rng.integers(spec.low, spec.high, (count, *spec.shape), endpoint=True)
+    y = reference.run(model, x)[model.output.name]
+    return [
+        (window.ravel().tolist(), result.ravel().tolist())
+        for window, result in zip(x, y, strict=True)
+    ]
