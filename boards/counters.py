@@ -19,7 +19,7 @@ class ChangingRegisters(wiring.Component):
 
     Members
     -------
-    i_count : counts `i_reason`, for one cycle; `o_byte` means nothing in it.
+    i_count : counts `i_reason`, for one cycle; `o_byte` means nothing in the next.
     i_clear : the measured cycles are 0 from the next cycle on. i_run : this cycle is one of them.
     i_status : the status byte.
     i_address, o_byte : the counters from 0 on, status, and 3 bytes of cycles, low bytes first.
@@ -42,11 +42,13 @@ class ChangingRegisters(wiring.Component):
             attrs=placement_attributes("distributed", rom=False),
         )
         read, write = counts.read_port(domain="comb"), counts.write_port()
+        counted, reason = Signal(), Signal.like(self.i_reason, reset_less=True)
+        m.d.sync += [counted.eq(self.i_count), reason.eq(self.i_reason)]
         m.d.comb += [
-            read.addr.eq(Mux(self.i_count, self.i_reason, self.i_address[1:])),
-            write.addr.eq(self.i_reason),
+            read.addr.eq(Mux(counted, reason, self.i_address[1:])),
+            write.addr.eq(reason),
             write.data.eq(read.data + 1),
-            write.en.eq(self.i_count),
+            write.en.eq(counted),
         ]
         cycles = Signal(CYCLE_BITS)
         with m.If(self.i_clear):

