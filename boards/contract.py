@@ -14,13 +14,15 @@ from bitformer.hw.identity import HASH_BYTES, model_hash
 from bitformer.hw.parts import PARTS
 from bitformer.hw.place import cost
 
-__all__ = ["DEFAULT_VECTORS", "Contract", "contract_of", "stream_shape"]
+__all__ = ["DEFAULT_VECTORS", "STRUCTURE_BYTES", "Contract", "contract_of", "stream_shape"]
 
 #: Golden vectors on the chip unless asked otherwise.
 DEFAULT_VECTORS = 2
 #: A vector's index, or that all have passed, is one byte.
 _MOST_VECTORS = 254
 _MOST_NUMBERS = 0xFFFF
+#: Bytes of the hash of what new weights do not change.
+STRUCTURE_BYTES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +35,10 @@ class Contract:
         Numbers of a window, and of its forecast; 1 to 65535.
     model_hash : bytes
         8 bytes that identify the model.
+    structure : bytes
+        4 bytes that identify what new weights do not change.
     latency : int
-        Cycles from the first number in to the last result out.
+        Cycles from the first number in to the last result out, below 2**24.
     vectors : tuple of (inputs, results)
         Golden vectors for the self-test, at most 254.
     placement : str
@@ -49,6 +53,7 @@ class Contract:
     inputs: int = 1
     results: int = 1
     model_hash: bytes = bytes(HASH_BYTES)
+    structure: bytes = bytes(STRUCTURE_BYTES)
     latency: int = 0
     vectors: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()
     placement: str = "distributed"
@@ -59,10 +64,11 @@ class Contract:
             if value > _MOST_NUMBERS:
                 raise ValueError(f"Contract: {name} must be at most {_MOST_NUMBERS}, not {value}")
         check_int("Contract: latency", self.latency, least=0)
-        if len(self.model_hash) != HASH_BYTES:
-            raise ValueError(
-                f"Contract: model_hash must have {HASH_BYTES} bytes, not {len(self.model_hash)}"
-            )
+        for name, size in (("model_hash", HASH_BYTES), ("structure", STRUCTURE_BYTES)):
+            if len(getattr(self, name)) != size:
+                raise ValueError(
+                    f"Contract: {name} must have {size} bytes, not {len(getattr(self, name))}"
+                )
         if len(self.vectors) > _MOST_VECTORS:
             raise ValueError(
                 f"Contract: vectors must be at most {_MOST_VECTORS}, not {len(self.vectors)}"

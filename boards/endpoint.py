@@ -83,6 +83,7 @@ class Endpoint(wiring.Component):
             vectors=len(contract.vectors),
             capacity=max(self._sample, self._answer),
             model_hash=contract.model_hash,
+            structure=contract.structure,
             clock_hz=clock_hz,
             latency=contract.latency,
         )

@@ -50,10 +50,11 @@ OVERHEAD = HEADER_BYTES + CRC_BYTES
 #: What a self-test answers when every vector was right; otherwise, the first wrong one's index.
 PASSED = 0xFF
 #: What a register block begins with.
-IDENTITY = b"BFMR"
+IDENTITY = b"BF"
 #: Constants, the counters, status and cycles.
 CONSTANT_BYTES, COUNTER_BYTES = 32, 2
 REGISTER_BYTES = CONSTANT_BYTES + 8 * COUNTER_BYTES + 4
+_CONSTANTS = "<BBBBHHHI8s4sI"
 
 
 class Command(enum.IntEnum):
@@ -146,10 +147,11 @@ class Registers:
     """A shell's registers.
 
     ``inputs`` numbers of ``input_bytes`` make a window, ``results`` numbers of ``result_bytes``
-    its forecast. ``vectors`` golden vectors are stored. ``capacity`` is the longest payload in
-    bytes. ``latency`` is the number of cycles that the design promises from the first number in
-    to the last result out, ``cycles`` what the last inference took (24 bits). ``counters`` has a
-    count for every `Reason`, 16 bits that wrap. ``status`` is for what changes; 0 so far.
+    its forecast. ``capacity`` is the longest payload in bytes. ``vectors`` golden vectors are
+    stored. ``latency`` is the number of cycles that the design promises from the first number in
+    to the last result out, ``cycles`` what the last inference took (24 bits both).
+    ``model_hash``, 8 bytes, is the model's; ``structure``, 4 bytes, that of what new weights do
+    not change. ``counters`` has a count for every `Reason`, 16 bits that wrap.
     """
 
     version: int = VERSION
@@ -158,30 +160,36 @@ class Registers:
     result_bytes: int
     inputs: int
     results: int
-    vectors: int
     capacity: int
-    model_hash: bytes
-    clock_hz: int
+    vectors: int
     latency: int
+    model_hash: bytes
+    structure: bytes
+    clock_hz: int
     counters: tuple[int, ...] = (0,) * len(Reason)
     status: int = 0
     cycles: int = 0
 
+    def errors(self) -> dict[Reason, int]:
+        """The counts of what was refused, by reason."""
+        counts = zip(Reason, self.counters, strict=True)
+        return {reason: count for reason, count in counts if reason is not Reason.ACCEPTED}
+
     def constants(self) -> bytes:
         """The part that never changes: the first ``CONSTANT_BYTES`` bytes."""
         return IDENTITY + struct.pack(
-            "<BBBBHHHH8sII",
+            _CONSTANTS,
             self.version,
             self.features,
             self.input_bytes,
             self.result_bytes,
             self.inputs,
             self.results,
-            self.vectors,
             self.capacity,
+            self.vectors | self.latency << 8,
             self.model_hash,
+            self.structure,
             self.clock_hz,
-            self.latency,
         )
 
     @classmethod
@@ -190,9 +198,12 @@ class Registers:
         if len(data) != REGISTER_BYTES or not data.startswith(IDENTITY):
             raise ValueError(f"Registers must be {REGISTER_BYTES} bytes from {IDENTITY!r} on")
         names = ("version", "features", "input_bytes", "result_bytes", "inputs", "results")
-        names += ("vectors", "capacity", "model_hash", "clock_hz", "latency")
-        fields = dict(zip(names, struct.unpack_from("<BBBBHHHH8sII", data, 4), strict=True))
+        names += ("capacity", "vectors", "model_hash", "structure", "clock_hz")
+        values = struct.unpack_from(_CONSTANTS, data, len(IDENTITY))
+        fields = dict(zip(names, values, strict=True))
+        fields["latency"], fields["vectors"] = divmod(fields["vectors"], 1 << 8)
         fields["features"] = Feature(fields["features"])
         counters = struct.unpack_from(f"<{len(Reason)}H", data, CONSTANT_BYTES)
-        status, low, high = struct.unpack_from("<BHB", data, REGISTER_BYTES - 4)
-        return cls(**fields, counters=counters, status=status, cycles=high << 16 | low)
+        (changing,) = struct.unpack_from("<I", data, REGISTER_BYTES - 4)
+        status, cycles = changing & 0xFF, changing >> 8
+        return cls(**fields, counters=counters, status=status, cycles=cycles)

@@ -41,6 +41,7 @@ SECTIONS = {
         "program": "Load a bitstream into a board, through openFPGALoader.",
         "report": "What Vivado's reports say of a build, and whether it is good; energy.",
         "boards": "List the boards.",
+        "predict": "Forecasts from a board, over its serial port or SPI.",
     },
     "Finding a model that fits": {
         "profile": "Measure designs for the knowledge base that estimates are fitted on.",

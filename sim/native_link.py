@@ -101,10 +101,6 @@ class SimulatedUart(_Simulated):
         del self._heard[:size]
         return data
 
-    def reset_input_buffer(self) -> None:
-        """Forget what was heard."""
-        self._heard.clear()
-
 
 class SimulatedSpi(_Simulated):
     """An SPI master whose slave is a simulated shell; transfers like spidev's ``xfer2``.

@@ -4,7 +4,7 @@
 from types import SimpleNamespace
 
 import pytest
-from amaranth.hdl import Module, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
@@ -49,6 +49,50 @@ class AddTwo(wiring.Component):
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [now.eq(self.i.payload), full.eq(1), wait.eq(self._slow - 1)]
         return m
+
+
+class WindowSums(wiring.Component):
+    """Results 1·s, -2·s, 3·s … of the sum s of a window, ``slow`` cycles after its last number.
+
+    A window starts anew after its results; nothing is taken before they are.
+    """
+
+    def __init__(self, *, inputs, results, bits=8, result_bits=16, slow=1):
+        self._inputs, self._results, self._slow = inputs, results, slow
+        super().__init__(
+            {
+                "i": In(stream.Signature(signed(bits))),
+                "o": Out(stream.Signature(signed(result_bits))),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        total = Signal(signed(16))
+        count, given = Signal(range(self._inputs + 1)), Signal(range(self._results + 1))
+        wait = Signal(range(self._slow + 1))
+        m.d.comb += [
+            self.i.ready.eq(count != self._inputs),
+            self.o.valid.eq((count == self._inputs) & (wait == 0)),
+            self.o.payload.eq(Mux(given[0], -total, total) * (given + 1)),
+        ]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [count.eq(count + 1), total.eq(total + self.i.payload)]
+            m.d.sync += wait.eq(self._slow)
+        with m.Elif(wait != 0):
+            m.d.sync += wait.eq(wait - 1)
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += given.eq(given + 1)
+            with m.If(given == self._results - 1):
+                m.d.sync += [count.eq(0), given.eq(0), total.eq(0)]
+        return m
+
+
+def window_sums(window, results, result_bits=16):
+    """What `WindowSums` makes of a window."""
+    values = [(-1) ** k * (k + 1) * sum(window) for k in range(results)]
+    half = 1 << result_bits - 1
+    return [(value + half) % (2 * half) - half for value in values]
 
 
 def sums(numbers):
@@ -137,6 +181,7 @@ def talk(shell, script, *, watch=()):
 def serial():
     return SimpleNamespace(
         AddTwo=AddTwo,
+        WindowSums=WindowSums,
         decode=decode,
         frame=frame,
         levels=levels,
@@ -144,4 +189,5 @@ def serial():
         sums=sums,
         talk=talk,
         unpack=unpack,
+        window_sums=window_sums,
     )

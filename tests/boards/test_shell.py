@@ -1,137 +1,126 @@
 # amaranth: UnusedElaboratable=no
-import random
+"""Both shells, from pin to pin, in Amaranth's simulator; test_links.py has what takes long."""
 
 import pytest
 from amaranth.hdl import signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from bitformer.boards.shell import UartShell
+from bitformer.boards.contract import Contract, contract_of
+from bitformer.boards.protocol import Command, Feature, Frame, Reason, encode, find_frame
+from bitformer.boards.shell import SpiShell, UartShell
+from bitformer.hw.golden import golden_vectors
+from bitformer.hw.identity import model_hash
+from bitformer.hw.lower import lower
+from bitformer.model.config import named_config
+from bitformer.model.initialize import initialize
 
 BAUD = 10_000
 
 
 @pytest.fixture
 def make(serial):
-    def make(*, divisor=8, bits=8, result_bits=None, slow=1, **options):
-        accelerator = serial.AddTwo(bits=bits, result_bits=result_bits, slow=slow)
-        options = {"gap_bits": 40, **options}
-        return UartShell(accelerator=accelerator, clock_hz=divisor * BAUD, baud=BAUD, **options)
+    def make(*, divisor=8, bits=8, gap_bits=20, inputs=3, results=2):
+        accelerator = serial.WindowSums(inputs=inputs, results=results, bits=bits)
+        return UartShell(
+            accelerator=accelerator,
+            clock_hz=divisor * BAUD,
+            baud=BAUD,
+            gap_bits=gap_bits,
+            contract=Contract(inputs=inputs, results=results),
+        )
 
     return make
 
 
-def numbers_of(bits, count):
-    rng = random.Random(bits)
-    low = -(1 << bits - 1)
-    return [low, low, ~low, ~low, 0, -1, *(rng.randrange(low, ~low + 1) for _ in range(count))]
+def infer(serial, window, size=1, sequence=3):
+    payload = serial.pack(window, size)
+    return encode(Frame(sequence=sequence, command=Command.INFER, payload=payload))
 
 
-@pytest.mark.parametrize("bits", [4, 7, 8, 12, 15])
+@pytest.mark.parametrize("bits", [4, 8, 15])
 @pytest.mark.parametrize("divisor", [8, 11])
 def test_bytes_to_bytes(serial, make, bits, divisor):
     shell = make(bits=bits, divisor=divisor)
-    numbers = numbers_of(bits, 10)
-    heard = serial.talk(shell, [serial.pack(numbers, shell.input_bytes)])
-    assert serial.unpack(heard, shell.result_bytes) == serial.sums(numbers)
+    low = -(1 << bits - 1)
+    window = (low, ~low, 5)
+    heard = serial.talk(shell, [infer(serial, window, shell.input_bytes)])
+    frame, rest = find_frame(heard)
+    assert (frame.sequence, frame.command, rest) == (3, 0x82, b"")
+    assert serial.unpack(frame.payload, 2) == serial.window_sums(window, 2)
 
 
-@pytest.mark.parametrize(("bits", "sizes"), [(4, (1, 1)), (7, (1, 1)), (8, (1, 2)), (9, (2, 2))])
+def test_pause_within_a_frame_is_borne_up_to_the_gap(serial, make):
+    good = infer(serial, (1, 2, 3))
+    heard = serial.talk(make(), [good[:7], ("idle", 15), good[7:]])
+    assert find_frame(heard)[0].command == 0x82
+    heard = serial.talk(make(), [good[:7], ("idle", 30), good[7:], ("idle", 100), good])
+    first, rest = find_frame(heard)
+    assert first.payload == bytes([Reason.TRUNCATED])
+    second, rest = find_frame(rest)  # what came while the first was said
+    assert second.payload == bytes([Reason.OVERRUN])
+    assert find_frame(rest)[0].command == 0x82
+
+
+@pytest.mark.parametrize("step", [("broken", 0x11), ("break", 30)])
+def test_broken_byte_is_refused(serial, make, step):
+    good = infer(serial, (1, 2, 3))
+    heard = serial.talk(make(), [good[:6], step, ("idle", 140), good])
+    frame, rest = find_frame(heard)
+    assert frame.payload == bytes([Reason.LINE])
+    assert find_frame(rest)[0].command == 0x82
+
+
+def test_properties(serial, make):
+    shell = make(divisor=9, gap_bits=33)
+    assert (shell.divisor, shell.gap_bits, shell.baud) == (9, 33, BAUD)
+    assert shell.clock_hz == 9 * BAUD
+    assert shell.endpoint.registers.features == Feature.NONE
+    assert make(gap_bits=None).gap_bits == BAUD // 20
+    spi = SpiShell(accelerator=serial.WindowSums(inputs=1, results=1), clock_hz=60_000_000)
+    assert spi.highest_sck_hz == 10_000_000
+    assert spi.endpoint.registers.features == Feature.SPI
+
+
+@pytest.mark.parametrize(("bits", "sizes"), [(4, (1, 2)), (8, (1, 2)), (9, (2, 2))])
 def test_sizes(make, bits, sizes):
     shell = make(bits=bits)
     assert (shell.input_bytes, shell.result_bytes) == sizes
 
 
-def test_properties(make):
-    shell = make(divisor=9, queue=5, gap_bits=33)
-    assert (shell.divisor, shell.queue, shell.gap_bits) == (9, 5, 33)
-    assert (shell.clock_hz, shell.baud) == (9 * BAUD, BAUD)
-    assert make(gap_bits=None).gap_bits == BAUD // 20
+@pytest.fixture(scope="module")
+def model():
+    return initialize(named_config("tiny"))
 
 
-def test_truncated_number_is_dropped_after_a_gap(serial, make):
-    shell = make(bits=12)
-    good = [100, -2000, 3]
-    script = [serial.pack([7], 2), b"\x55", ("idle", 45), serial.pack(good, 2)]
-    heard = serial.talk(shell, script)
-    assert serial.unpack(heard, 2) == serial.sums([7, *good])
+def test_contract_of_a_design(model):
+    design = lower(model)
+    contract = contract_of(design, vectors=3)
+    assert contract.model_hash == model_hash(model)
+    assert (contract.inputs, contract.results) == (24, 6)
+    assert contract.latency == design.latency
+    assert contract.vectors == tuple((tuple(x), tuple(y)) for x, y in golden_vectors(model, 3))
+    # a part whose block RAM is all taken keeps the buffer in LUTs
+    assert contract.placement == "block"
+    full = lower(initialize(named_config("grid-24-64-8")))
+    assert contract_of(full, vectors=0).placement in ("block", "distributed")
 
 
-def test_short_pause_inside_a_number_is_borne(serial, make):
-    shell = make(bits=12)
-    script = [b"\x34", ("idle", 25), b"\x02", serial.pack([-1], 2)]
-    assert serial.unpack(serial.talk(shell, script), 2) == [0x234, 0x233]
-
-
-def test_slow_accelerator_is_waited_for(serial, make):
-    # A number takes three frames' time: the queue fills while the line goes on.
-    shell = make(slow=240, queue=16)
-    numbers = numbers_of(8, 8)
-    heard, faults = serial.talk(
-        shell, [serial.pack(numbers, 1)], watch=[shell.overflow, shell.framing_error]
-    )
-    assert serial.unpack(heard, 2) == serial.sums(numbers)
-    assert faults == [0, 0]
-
-
-def test_slow_line_holds_the_accelerator(serial, make):
-    # Results have twice the inputs' bytes: the line out is the slower one.
-    shell = make(queue=4)
-    numbers = numbers_of(8, 2)
-    heard = serial.talk(shell, [serial.pack(numbers, 1)])
-    assert serial.unpack(heard, 2) == serial.sums(numbers)
-
-
-def test_overflow_stops_before_a_wrong_result(serial, make):
-    shell = make(slow=300, queue=2)
-    numbers = numbers_of(8, 20)
-    script = [serial.pack(numbers, 1)]
-    heard, faults = serial.talk(shell, script, watch=[shell.overflow, shell.framing_error])
-    results = serial.unpack(heard, 2)
-    assert 3 <= len(results) < len(numbers)
-    assert results == serial.sums(numbers)[: len(results)]
-    assert faults == [1, 0]
-
-
-def test_broken_byte_stops_until_a_break(serial, make):
-    shell = make(bits=12)
-    script = [
-        serial.pack([5], 2),
-        ("broken", 0x11),
-        serial.pack([1, 2, 3], 2),
-        ("idle", 60),
-        serial.pack([4], 2),
-    ]
-    heard, faults = serial.talk(shell, script, watch=[shell.overflow, shell.framing_error])
-    assert serial.unpack(heard, 2) == [5]
-    assert faults == [0, 1]
-
-    heard, faults = serial.talk(
-        make(bits=12), [*script, ("break", 30), serial.pack([8, 9], 2)], watch=[shell.overflow]
-    )
-    assert serial.unpack(heard, 2) == [5, 8, 17]
-
-
-def test_break_restarts_accelerator_queue_and_number(serial, make):
-    shell = make(bits=12, slow=300, queue=16)
-    # Nothing of the first four numbers, nor of the half one, is left behind the break.
-    script = [serial.pack([1, 2, 3, 4], 2), b"\x77", ("break", 20), serial.pack([10, 20], 2)]
-    heard = serial.talk(shell, script)
-    assert heard.endswith(serial.pack([10, 30], 2))
-    before = heard[:-4]
-    assert 0 < len(before) < 8
-    assert serial.pack(serial.sums([1, 2, 3, 4]), 2).startswith(before)
-
-
-def test_break_lets_the_byte_on_the_line_end_and_no_other(serial, make):
-    shell = make(bits=8)
-    numbers = numbers_of(8, 4)
-    # The line out is busy from the end of the first frame on: ten bytes have begun when the break
-    # is seen, at the end of the eleventh. A break a little later cuts the sixth result in two.
-    heard = serial.talk(shell, [serial.pack(numbers, 1), ("break", 20)])
-    assert heard == serial.pack(serial.sums(numbers), 2)[:10]
-    late = serial.talk(make(bits=8), [serial.pack(numbers, 1), ("idle", 7), ("break", 20)])
-    assert late == serial.pack(serial.sums(numbers), 2)[:11]
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"inputs": 0}, r"inputs must be at least 1, not 0"),
+        ({"results": 70_000}, r"results must be at most 65535, not 70000"),
+        ({"model_hash": b"abc"}, r"model_hash must have 8 bytes, not 3"),
+        ({"structure": b"abc"}, r"structure must have 4 bytes, not 3"),
+        ({"vectors": (((1, 2), (3,)),)}, r"must have 1 inputs and 1 results, not 2 and 1"),
+        ({"vectors": (((1,), (3,)),) * 255}, r"vectors must be at most 254, not 255"),
+        ({"placement": "auto"}, r"placement must be block or distributed, not 'auto'"),
+    ],
+)
+def test_contract_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        Contract(**changes)
 
 
 class Ports(wiring.Component):
@@ -168,13 +157,14 @@ IN, OUT = In(stream.Signature(signed(8))), Out(stream.Signature(signed(8)))
 def test_accelerator_refused(accelerator, error, message):
     with pytest.raises(error, match=message):
         UartShell(accelerator=accelerator, clock_hz=1_000_000, baud=BAUD)
+    with pytest.raises(error, match=message):
+        SpiShell(accelerator=accelerator, clock_hz=1_000_000)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"baud": 103_000}, r"Baud rate 103000 would be off by 2\.9%"),
-        ({"queue": 0}, r"Queue must be at least 1, not 0"),
         ({"gap_bits": 19}, r"Gap must be at least 20, not 19"),
     ],
 )

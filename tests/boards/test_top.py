@@ -8,6 +8,7 @@ from amaranth.lib import io
 from amaranth.sim import Simulator
 
 from bitformer.boards.catalog import BOARDS
+from bitformer.boards.protocol import Command, Frame, encode, find_frame
 from bitformer.boards.shell import UartShell
 from bitformer.boards.top import BoardTop
 
@@ -75,20 +76,38 @@ def play(serial):
     return play
 
 
+def infer(number):
+    return encode(Frame(sequence=number, command=Command.INFER, payload=bytes([number])))
+
+
+def answers(heard):
+    """The payloads of the frames that were heard."""
+    payloads = []
+    while found := find_frame(heard):
+        payloads.append(found[0].payload)
+        heard = found[1]
+    assert not heard
+    return payloads
+
+
+#: Cycles in which an answer of one byte is sent.
+ANSWER = 12 * 10 * DIVISOR
+
+
 def test_from_pin_to_pin(play):
-    heard, _, fault = play([b"\x05\x07\x7f", 500])
-    assert heard == b"\x05\x0c\x06"
+    heard, _, fault = play([infer(5), ANSWER, infer(7), ANSWER])
+    assert answers(heard) == [b"\x05", b"\x0c"]
     assert not any(fault)
 
 
 def test_reset_button_restarts(play):
-    heard, _, _ = play([b"\x05\x07", 200, ("press", 5), 30, b"\x01", 200])
-    assert heard == b"\x05\x0c\x01"
+    heard, _, _ = play([infer(5), ANSWER, ("press", 5), 30, infer(1), ANSWER])
+    assert answers(heard) == [b"\x05", b"\x01"]
 
 
 def test_without_the_button_nothing_restarts(play):
-    heard, _, _ = play([b"\x05\x07", 200, 5, 30, b"\x01", 200])
-    assert heard == b"\x05\x0c\x08"
+    heard, _, _ = play([infer(5), ANSWER, 5, 30, infer(1), ANSWER])
+    assert answers(heard) == [b"\x05", b"\x06"]
 
 
 def test_alive_blinks_once_a_second(play):
@@ -97,10 +116,12 @@ def test_alive_blinks_once_a_second(play):
     assert {b - a for a, b in pairwise(edges)} == {BAUD * DIVISOR // 2}
 
 
-def test_fault_is_lit_until_a_break(play):
-    _, _, fault = play([("broken", 0x11), 100, ("break", 20), 50])
+def test_fault_is_lit_until_a_request_is_served(play):
+    damaged = bytearray(infer(3))
+    damaged[5] ^= 1
+    _, _, fault = play([bytes(damaged), 50 * DIVISOR + ANSWER, infer(4), ANSWER])
     assert not fault[0]
-    assert fault[20 + 12 * DIVISOR + 50]
+    assert fault[20 + 10 * len(damaged) * DIVISOR + 50 * DIVISOR]
     assert not fault[-1]
 
 
