@@ -54,7 +54,7 @@ def test_pause_within_a_frame_is_borne_up_to_the_gap(serial, make):
     good = infer(serial, (1, 2, 3))
     heard = serial.talk(make(), [good[:7], ("idle", 15), good[7:]])
     assert find_frame(heard)[0].command == 0x82
-    heard = serial.talk(make(), [good[:7], ("idle", 30), good[7:], ("idle", 100), good])
+    heard = serial.talk(make(), [good[:7], ("idle", 30), good[7:], ("idle", 300), good])
     first, rest = find_frame(heard)
     assert first.payload == bytes([Reason.TRUNCATED])
     second, rest = find_frame(rest)  # what came while the first was said
