@@ -25,13 +25,18 @@ class ChangingRegisters(wiring.Component):
     i_address, o_byte : the counters from 0 on, status, and 3 bytes of cycles, low bytes first.
     """
 
-    i_count: In(1)
-    i_reason: In(Reason)
-    i_clear: In(1)
-    i_run: In(1)
-    i_status: In(8)
-    i_address: In(5)
-    o_byte: Out(8)
+    def __init__(self):
+        super().__init__(
+            {
+                "i_count": In(1),
+                "i_reason": In(Reason),
+                "i_clear": In(1),
+                "i_run": In(1),
+                "i_status": In(8),
+                "i_address": In(5),
+                "o_byte": Out(8),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()

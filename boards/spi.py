@@ -37,11 +37,16 @@ class SpiLink(wiring.Component):
     link : see `LinkSignature`; quiet is no chip select.
     """
 
-    sck: In(1)
-    cs: In(1)
-    mosi: In(1)
-    miso: Out(1)
-    link: Out(LinkSignature())
+    def __init__(self):
+        super().__init__(
+            {
+                "sck": In(1),
+                "cs": In(1),
+                "mosi": In(1),
+                "miso": Out(1),
+                "link": Out(LinkSignature()),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()

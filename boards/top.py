@@ -1,6 +1,6 @@
 """The top of a board's design: the shell between the board's pins."""
 
-from amaranth.hdl import Cat, Elaboratable, Module, Signal
+from amaranth.hdl import Elaboratable, Module, Signal
 from amaranth.lib import io
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import Component, In
@@ -14,22 +14,20 @@ _RESET_CYCLES = 15
 
 #: The wires of each host link that a shell has as members of the same name.
 _WIRES = {"uart": ("rx", "tx"), "spi": ("sck", "cs", "mosi", "miso")}
-#: The outputs of a shell that say that it has stopped; it has some of them.
-_FAULTS = ("framing_error", "overflow", "fault")
 
 
 class BoardTop(Elaboratable):
     """A shell on a board.
 
     The shell starts 15 cycles after configuration, and restarts when the reset button, if there is
-    one, is let go. The LED ``alive`` blinks once a second; ``fault`` is lit while the shell has
-    stopped.
+    one, is let go. The LED ``alive`` blinks once a second; ``fault`` is lit while the shell's
+    last request was refused.
 
     Parameters
     ----------
     shell : wiring.Component
         A `UartShell`, or any other component with the wires of a host link (``rx`` and ``tx``, or
-        ``sck``, ``cs``, ``mosi`` and ``miso``; high in ``cs`` is selected), an input ``i_reset``
+        ``sck``, ``cs``, ``mosi`` and ``miso``; high in ``cs`` is selected), ``i_reset``, ``fault``
         and a property ``clock_hz``. Its inputs are asynchronous.
 
     Raises
@@ -99,8 +97,7 @@ class BoardTop(Elaboratable):
             drive(platform.request("alive", dir="-"), lit)
         if "fault" in pins:
             fault = Signal()
-            faults = [getattr(shell, name) for name in _FAULTS if hasattr(shell, name)]
-            m.d.sync += fault.eq(Cat(faults).any())
+            m.d.sync += fault.eq(shell.fault)
             drive(platform.request("fault", dir="-"), fault)
 
         return m
