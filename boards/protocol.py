@@ -197,8 +197,19 @@ class Registers:
         """The registers in an answer's payload; `ValueError` if these are none of ours."""
         if len(data) != REGISTER_BYTES or not data.startswith(IDENTITY):
             raise ValueError(f"Registers must be {REGISTER_BYTES} bytes from {IDENTITY!r} on")
-        names = """version features input_bytes result_bytes inputs results capacity vectors
-            model_hash structure clock_hz""".split()
+        names = [
+            "version",
+            "features",
+            "input_bytes",
+            "result_bytes",
+            "inputs",
+            "results",
+            "capacity",
+            "vectors",
+            "model_hash",
+            "structure",
+            "clock_hz",
+        ]
         values = struct.unpack_from(_CONSTANTS, data, len(IDENTITY))
         fields = dict(zip(names, values, strict=True))
         fields["latency"], fields["vectors"] = divmod(fields["vectors"], 1 << 8)

@@ -41,7 +41,8 @@ class LossyUart:
         return self._damaged(self._port.read(size))
 
     def _damaged(self, data):
-        if not data or self._rng.random() >= self._rate:
+        # a frame is read in parts: each is damaged as seldom as it is short
+        if self._rng.random() >= self._rate * min(1, len(data) / 16):
             return data
         self.damages += 1
         return corrupted(data, self._rng)

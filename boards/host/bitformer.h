@@ -171,7 +171,8 @@ static inline int bitformer_ask(bitformer_port *port, uint8_t *buffer, size_t ro
         }
         if (result == BITFORMER_COMMAND)
             break;
-        if (result == BITFORMER_DAMAGED && !port->spi)
+        /* a refusal may be an earlier one's: let what is under way come to its end */
+        if (result != BITFORMER_TIMEOUT && !port->spi)
             while (port->receive(port->context, buffer, 1)) {
             }
     }

@@ -153,6 +153,7 @@ class Shell:
                     problem = REASONS[reason] if reason < len(REASONS) else str(reason)
                     if problem == "command":
                         raise ShellError("shell does not know the command")
+                    self._link.settle()  # this may be an earlier refusal: do not interrupt
                     break
                 mine = found[0] == self._sequence and found[1] == command | ANSWER
                 if mine and len(found[2]) == expected:

@@ -87,6 +87,9 @@ class Client:
                         f"Shell on {self._transport.name} must know command {command:#04x}, "
                         "which it does not"
                     )
+                # it may be an earlier refusal, and the answer still under way: to speak now would
+                # be an overrun, whose refusal would come as late
+                self._transport.settle()
                 continue
             return answer.payload
         raise LinkError(
