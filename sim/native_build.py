@@ -18,6 +18,8 @@ from bitformer.model.errors import UserError
 
 __all__ = ["NativeError", "build", "default_cache", "find_compiler"]
 
+#: The C++ behind a design's, unless another is asked for.
+_DRIVER = "native_driver.cpp"
 #: Tried in this order, unless ``CXX`` names one.
 _COMPILERS = ("g++", "clang++", "c++")
 _FLAGS = ("-std=c++14", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-w")
@@ -57,7 +59,7 @@ def find_compiler() -> list[str]:
     )
 
 
-def _source(component: wiring.Component, *, driver: str, waves: bool) -> str:
+def _source(component: wiring.Component, *, waves: bool, driver: str = _DRIVER) -> str:
     """The design's C++ with the driver behind it; what only waves need is left out without."""
     from amaranth.back import cxxrtl
 
@@ -95,7 +97,7 @@ def compile_library(command: list[str], source: str, folder: Path) -> Path:
 def build(
     component: wiring.Component,
     *,
-    driver: str = "native_driver.cpp",
+    driver: str = _DRIVER,
     defines: tuple[str, ...] = (),
     waves: bool = False,
     cache: Path | None = None,
