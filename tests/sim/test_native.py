@@ -83,6 +83,31 @@ def test_equal_to_the_python_engine_in_every_cycle(tiny, inputs_of, back_pressur
         assert result.interval == [tiny.interval] * (len(x) - 1)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("norm", "heads", "inputs"), [("layer", 2, 1), ("batch", 1, 3)])
+def test_decoders_are_exact_for_many_windows(small_model, inputs_of, norm, heads, inputs):
+    model = small_model(
+        window=8,
+        patch=2,
+        horizon=6,
+        layers=2,
+        decoder_layers=2,
+        norm=norm,
+        heads=heads,
+        inputs=inputs,
+        subtract_last=norm == "layer",
+    )
+    design = lower(model)
+    x = inputs_of(model, samples=70)
+    result = simulate(design, x, engine="native")
+    assert result.bit_exact, str(result.difference)
+    assert result.latency[0] == design.latency
+    assert result.interval == [design.interval] * (len(x) - 1)
+    hindered = simulate(design, x, engine="native", back_pressure=0.6)
+    assert hindered.bit_exact, str(hindered.difference)
+    assert (hindered.outputs == result.outputs).all()
+
+
 def test_windows_and_chunks_are_seamless(design, inputs_of, monkeypatch):
     x = inputs_of(design.model, samples=70, seed=6)  # more than a chunk of the reference
     monkeypatch.setattr(native_engine, "_WINDOW", 97)
