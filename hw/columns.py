@@ -45,6 +45,14 @@ def column_words(m: Module, geometry: Geometry, word: Value, kind: Value, unit: 
     words = []
     for j in range(columns):
         selected = Signal(bits, name=f"column_{j}")
+        # what lies above a pair may be the widest format's: a multiplexer saved
+        above = [
+            _column(geometry, word[j * own.field : (j + 1) * own.field], own)
+            for own in kinds
+            if not layout.paired(own) and layout.parts(own) == 1 and j < layout.columns_of(own)
+        ]
+        if above:
+            m.d.comb += selected.eq(above[-1])
         with m.Switch(choices[2 * j >= columns]):
             for number, own in enumerate(kinds):
                 used = layout.columns_of(own)
@@ -54,8 +62,9 @@ def column_words(m: Module, geometry: Geometry, word: Value, kind: Value, unit: 
                 for part in range(layout.parts(own)):
                     start = (part * used + j) * own.field
                     value = _column(geometry, word[start : start + own.field], own)
+                    end = 2 * geometry.half_bits if above and layout.paired(own) else bits
                     with m.Case(_pattern(number, len(kinds), part, units, free)):
-                        m.d.comb += selected.eq(value)
+                        m.d.comb += selected[:end].eq(value[:end])
         words.append(selected)
     return Cat(words)
 

@@ -61,6 +61,10 @@ class WeightLayout:
         """Parts of a word in the narrowest format: 1 without weights."""
         return max((self.parts(kind) for kind in self.kinds), default=1)
 
+    def paired(self, cut: WeightFormat) -> bool:
+        """Whether only packed operations use it: all that is above the pair is of no account."""
+        return all(kind.pair for kind in self.formats.values() if self.cut(kind) == cut)
+
     def columns_of(self, kind: WeightFormat) -> int:
         """Columns that have a weight in a word."""
         columns = min(self.columns, self.bits // kind.field)
