@@ -80,17 +80,15 @@ def _apart(a: Lifetime, b: Lifetime) -> bool:
     return b.write > a.read and b.issued > a.last_reader
 
 
-def allocate(blocks: Iterable[Block]) -> int:
-    """First fit in the order of writing; sets every block's address and returns the depth."""
+def _first_fit(blocks: Iterable[Block]) -> int:
+    """Place each block in turn at the lowest address that is free while it lives."""
     placed: list[Block] = []
     depth = 0
-    for block in sorted(blocks, key=lambda b: (b.lives.write, b.key)):
+    for block in blocks:
         rivals = sorted(
-            (
-                (other.address, other.address + other.words)
-                for other in placed
-                if not _apart(other.lives, block.lives)
-            ),
+            (other.address, other.address + other.words)
+            for other in placed
+            if not _apart(other.lives, block.lives) and not _apart(block.lives, other.lives)
         )
         address = 0
         for start, end in rivals:
@@ -101,3 +99,15 @@ def allocate(blocks: Iterable[Block]) -> int:
         placed.append(block)
         depth = max(depth, address + block.words)
     return depth
+
+
+def allocate(blocks: Iterable[Block], *, by_size: bool = False) -> int:
+    """Sets every block's address and returns the depth: first fit in the order of writing.
+
+    With ``by_size``, for blocks of very different sizes, the largest first where that is better.
+    """
+    early = sorted(blocks, key=lambda b: (b.lives.write, b.key))
+    large = sorted(early, key=lambda b: -b.words)
+    if by_size and _first_fit(large) < _first_fit(early):
+        return _first_fit(large)
+    return _first_fit(early)

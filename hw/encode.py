@@ -52,7 +52,9 @@ def assign_addresses(
                         lives=lives[name, row],
                     )
                 )
-    depths = {store: allocate(blocks) for store, blocks in groups.items()}
+    depths = {
+        store: allocate(blocks, by_size=store == "dynamic") for store, blocks in groups.items()
+    }
     addresses = {block.key: block.address for blocks in groups.values() for block in blocks}
     for name, destination in layout.destination.items():
         spec = model.tensors[name]

@@ -30,10 +30,10 @@ def overlap(a, b):
     return a.address < b.address + b.words and b.address < a.address + a.words
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
-@given(blocks())
-def test_blocks_that_share_words_live_one_after_the_other(found):
-    depth = allocate(found)
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(blocks(), st.booleans())
+def test_blocks_that_share_words_live_one_after_the_other(found, by_size):
+    depth = allocate(found, by_size=by_size)
     assert depth == max(block.address + block.words for block in found)
     for block in found:
         assert block.address >= 0
@@ -58,6 +58,18 @@ def test_memory_is_used_again():
     assert allocate(found) == 4
     together = [Block(key=("t", n), words=4, align=1, lives=life(10 * n, 99)) for n in range(5)]
     assert allocate(together) == 20
+
+
+def test_the_largest_first_is_taken_where_it_is_better():
+    # the small one is written first and would lie where the large ones could follow each other
+    found = [
+        Block(key=("small", 0), words=1, align=1, lives=life(0, 25)),
+        Block(key=("large", 0), words=6, align=1, lives=life(1, 9)),
+        Block(key=("late", 0), words=7, align=1, lives=life(20, 40)),
+    ]
+    assert allocate(found) == 8
+    between = [*found, Block(key=("mid", 0), words=2, align=1, lives=life(5, 30))]
+    assert allocate(between) > allocate(between, by_size=True) == 10
 
 
 def test_rows_kept_together_live_as_long_as_any():
