@@ -147,7 +147,11 @@ def _widths(_context, _parameter, text: str | None) -> tuple[int, ...] | None:
 @click.option("--epochs", type=int, metavar="N", help="Most epochs without rounding [12].")
 @click.option("--qat-epochs", type=int, metavar="N", help="Most epochs with rounding [12].")
 @click.option("--lr", type=float, help="Peak learning rate without rounding [0.004].")
-@click.option("--qat-lr", type=float, help="Peak learning rate with rounding [0.002].")
+@click.option(
+    "--qat-lr",
+    type=float,
+    help="Peak learning rate with rounding [0.0005; 0.004 below 6-bit activations].",
+)
 @click.option("--batch", type=int, metavar="N", help="Windows of a step [128].")
 @click.option("--dropout", type=float, help="Probability, without rounding only [0.1].")
 @click.option("--patience", type=int, metavar="N", help="Epochs without gain that end it [5].")

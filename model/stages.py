@@ -11,16 +11,21 @@ from .train_settings import TrainSettings
 
 __all__ = ["Stage", "raised", "stages"]
 
+#: Peak learning rates with rounding, chosen on ETTh1's validation windows.
+_GENTLE_LR, _HARD_LR = 5e-4, 4e-3
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
     """A stretch of training with a learning rate of its own.
 
-    ``setting`` : the field of :class:`TrainSettings` with its peak. ``floor`` : no width is below.
+    ``lr`` : its peak, which ``setting``, a field of :class:`TrainSettings`, decides. ``floor`` : no
+    width is below.
     """
 
     name: str
     epochs: int
+    lr: float
     setting: str = "qat_lr"
     floor: int = 0
     quantized: bool = True
@@ -41,28 +46,36 @@ def raised(config: TransformerConfig, floor: int) -> TransformerConfig:
     )
 
 
-def _smallest_width(config: TransformerConfig) -> int:
-    weights = [config.weight_bits(layer) for layer in weight_components(config)]
-    return min(weights + [config.tensor_bits(name) for name in tensor_components(config)])
+def _smallest_widths(config: TransformerConfig) -> tuple[int, int]:
+    """Of weights, and of activations."""
+    weights = min(config.weight_bits(layer) for layer in weight_components(config))
+    return weights, min(config.tensor_bits(name) for name in tensor_components(config))
 
 
 def stages(config: TransformerConfig, settings: TrainSettings) -> tuple[Stage, ...]:
     """All stages of a run in their order; the last is at the widths of ``config``."""
 
+    weights, activations = _smallest_widths(config)
+    lr = settings.qat_lr
+    if lr is None:
+        lr = _HARD_LR if activations < 6 else _GENTLE_LR
+
     def quantized() -> Iterator[Stage]:
         if settings.method == "ptq":
-            yield Stage(name="ptq", epochs=0)
+            yield Stage(name="ptq", epochs=0, lr=lr)
             return
-        smallest, widths = _smallest_width(config), settings.lowering
+        smallest, widths = min(weights, activations), settings.lowering
         if widths is None:
             widths = (8, 4, 2) if smallest < 4 else ()
         for width in widths:
             if width > smallest:
                 name = f"qat at {width} bits"
-                yield Stage(name=name, epochs=settings.lowering_epochs, floor=width)
-        yield Stage(name="qat", epochs=settings.qat_epochs)
+                yield Stage(name=name, epochs=settings.lowering_epochs, lr=lr, floor=width)
+        yield Stage(name="qat", epochs=settings.qat_epochs, lr=lr)
 
-    first = Stage(name="float", epochs=settings.epochs, setting="lr", quantized=False)
+    first = Stage(
+        name="float", epochs=settings.epochs, lr=settings.lr, setting="lr", quantized=False
+    )
     return (first, *quantized())
 
 

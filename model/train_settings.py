@@ -29,7 +29,9 @@ class TrainSettings:
     lowering_epochs : passes at each of these widths.
     seed : of the initial weights, the order of windows and dropout.
     epochs, qat_epochs : most passes over the training windows without and with rounding.
-    lr, qat_lr : peak learning rates of AdamW; each decays to 0 along a half cosine.
+    lr, qat_lr : peak learning rates of AdamW; each decays to 0 along a half cosine. For ``qat_lr``
+        None stands for 0.0005, or 0.004 where activations have fewer than 6 bits: small steps do
+        not get over their rounding.
     scale_lr : learning rate of log2 scales, as a multiple of the stage's.
     batch : windows of a step.
     weight_decay : of weight matrices.
@@ -45,7 +47,7 @@ class TrainSettings:
     epochs: int = 12
     qat_epochs: int = 12
     lr: float = 4e-3
-    qat_lr: float = 2e-3
+    qat_lr: float | None = None
     scale_lr: float = 1.0
     batch: int = 128
     weight_decay: float = 0.1
@@ -63,8 +65,9 @@ class TrainSettings:
         if not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
             raise UserError(f"seed must be an integer from 0 to 2**32 - 1, not {self.seed!r}")
         for name in ("lr", "qat_lr", "scale_lr"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise UserError(f"{name} must be a positive number, not {getattr(self, name)}")
+            value = getattr(self, name)
+            if not (name == "qat_lr" and value is None) and not 0 < value < math.inf:
+                raise UserError(f"{name} must be a positive number, not {value}")
         if not 0 <= self.weight_decay < math.inf:
             raise UserError(f"weight_decay must not be negative, but is {self.weight_decay}")
         if not 0 <= self.dropout < 1:

@@ -153,9 +153,9 @@ class Trainer:
         steps = -(-len(self.x) // settings.batch)
         done = (self.epoch + step / steps) / self.stage.epochs
         warm = min(1.0, (self.epoch * steps + step + 1) / 100)
-        peak = getattr(settings, self.stage.setting)
+        rate = self.stage.lr * 0.5 * (1 + math.cos(math.pi * done)) * warm
         for group in self.optimizer.param_groups:
-            group["lr"] = peak * 0.5 * (1 + math.cos(math.pi * done)) * warm * group["factor"]
+            group["lr"] = rate * group["factor"]
         if self.stage.quantized and settings.ranges != "learned":
             self.follow_weights()
         loss = (self.model(self.x[batch]) - self.y[batch]).square().mean()
@@ -176,7 +176,7 @@ class Trainer:
         name = self.stage.setting
         return TrainingDivergedError(
             f"Training diverged in epoch {self.epoch + 1} of stage {self.stage.name}: try {name}"
-            f" below {getattr(self.settings, name):g}, and look for extreme values in the data"
+            f" below {self.stage.lr:g}, and look for extreme values in the data"
         )
 
     def validate(self, epoch: int, loss: float | None) -> None:

@@ -189,6 +189,16 @@ def test_default_widths_lead_to_what_is_below_four_bits(weights, activations, lo
     assert [stage.floor for stage in found[1:-1]] == expected
 
 
+@pytest.mark.parametrize(
+    ("weights", "activations", "given", "expected"),
+    [(4, 8, None, 5e-4), (2, 8, None, 5e-4), (2, 4, None, 4e-3), (1, 8, None, 5e-4), (2, 4, 1, 1)],
+)
+def test_coarse_activations_are_learned_in_larger_steps(weights, activations, given, expected):
+    config = TINY.replace(default=Precision(weights=weights, activations=activations))
+    found = stages(config, TrainSettings(qat_lr=given, lowering=(6,)))
+    assert [stage.lr for stage in found] == [TrainSettings().lr, expected, expected]
+
+
 def test_raised_widths_are_no_lower_than_the_floor():
     config = TINY.replace(
         default=Precision(weights=2, activations=8),
