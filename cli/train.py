@@ -154,7 +154,7 @@ def _widths(_context, _parameter, text: str | None) -> tuple[int, ...] | None:
 )
 @click.option("--batch", type=int, metavar="N", help="Windows of a step [128].")
 @click.option("--dropout", type=float, help="Probability, without rounding only [0.1].")
-@click.option("--patience", type=int, metavar="N", help="Epochs without gain that end it [5].")
+@click.option("--patience", type=int, metavar="N", help="Epochs without gain that end it [12].")
 @click.option("--seed", type=int, help="Of weights and order of windows [0].")
 @click.option("--device", metavar="NAME", help="cpu or cuda; a GPU where there is one by default.")
 @click.option("--restart", is_flag=True, help="Start again instead of resuming the run.")

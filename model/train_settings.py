@@ -52,7 +52,7 @@ class TrainSettings:
     batch: int = 128
     weight_decay: float = 0.1
     dropout: float = 0.1
-    patience: int = 5
+    patience: int = 12
 
     def __post_init__(self):
         for name, choices in (("method", METHODS), ("ranges", RANGES)):
