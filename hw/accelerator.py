@@ -274,17 +274,20 @@ class Accelerator(wiring.Component):
         flags = Cat(walker.o_last, walker.o_begin, walker.o_end)
         done = delay(m, flags, PRODUCT - 1, name="group_end", reset_less=False)
         columns, four = self._design.geometry.columns, 1 << PLACE_BITS
-        groups = Array(
+        half = self._design.geometry.product_bits // 2
+        groups = [
             Array(engine.o_p[j] for j in range(start, min(start + four, columns)))[
                 drain.o_places.word_select(start // four, PLACE_BITS)
             ]
             for start in range(0, columns, four)
-        )
+        ]
+        lower = Array(group[:half] for group in groups)[drain.o_group_lower]
+        upper = Array(group[half:] for group in groups)[drain.o_group_upper]
         m.d.comb += [
             drain.i_done.eq(done[0]),
             drain.i_begin.eq(done[1]),
             drain.i_end.eq(done[2]),
-            post.i_p.eq(groups[drain.o_column >> PLACE_BITS]),
+            post.i_p.eq(Cat(lower, upper)),
             post.i_drain.eq(drain.o_slot),
         ]
 

@@ -7,7 +7,7 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from .design import Design
-from .pipeline import by_operation
+from .pipeline import by_operation, twice
 from .timing import QUEUE
 
 __all__ = ["PLACE_BITS", "Drain", "Vector", "slot_layout"]
@@ -94,7 +94,8 @@ class Drain(wiring.Component):
     i_issue, i_op, i_dst, i_res : a matrix row is issued. i_done : a group's first column will
     have finished in the next cycle. i_begin, i_end : it is the row's first or last group.
     o_slot : slot_layout. o_column : the column whose accumulator the slot takes; o_places : for
-    every four columns, the lowest bits of the column while it is one of them.
+    every four columns, the lowest bits of the column while it is one of them; o_group_lower,
+    o_group_upper : which four, for either half of the accumulator's bits.
     """
 
     def __init__(self, *, design: Design):
@@ -112,6 +113,8 @@ class Drain(wiring.Component):
                 "o_slot": Out(slot_layout(design)),
                 "o_column": Out(range(max(2, columns))),
                 "o_places": Out(-(-columns // (1 << PLACE_BITS)) * PLACE_BITS),
+                "o_group_lower": Out(range(-(-columns // (1 << PLACE_BITS)))),
+                "o_group_upper": Out(range(-(-columns // (1 << PLACE_BITS)))),
             }
         )
 
@@ -180,6 +183,8 @@ class Drain(wiring.Component):
         following = Signal.like(self.o_column)
         m.d.comb += following.eq(Mux(self.i_done, 0, self.o_column + 1))
         m.d.sync += self.o_column.eq(following)
+        lower, upper = twice(m, following[PLACE_BITS:], name="group")
+        m.d.comb += [self.o_group_lower.eq(lower), self.o_group_upper.eq(upper)]
         for group in range(len(self.o_places) // PLACE_BITS):
             # each four columns have a select of their own: one for all would have too many loads
             with m.If(following[PLACE_BITS:] == group):
