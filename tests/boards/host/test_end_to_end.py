@@ -1,0 +1,78 @@
+# amaranth: UnusedElaboratable=no
+"""From windows of data through driver, line, shell and accelerator to forecasts."""
+
+import numpy as np
+import pytest
+from link_harness import compiled_once, compiler_is_missing
+
+from bitformer.boards.contract import contract_of
+from bitformer.boards.host.client import Client, LinkError
+from bitformer.boards.host.predictor import Predictor
+from bitformer.boards.host.transport import SpiTransport, UartTransport
+from bitformer.boards.shell import SpiShell, UartShell
+from bitformer.hw.accelerator import Accelerator
+from bitformer.hw.lower import lower
+from bitformer.model import reference
+from bitformer.model.config import named_config
+from bitformer.model.datasets import load_dataset
+from bitformer.model.errors import UserError
+from bitformer.model.initialize import initialize
+from bitformer.sim.native_link import SimulatedSpi, SimulatedUart
+
+pytestmark = pytest.mark.skipif(compiler_is_missing(), reason="no C++ compiler here")
+
+BAUD = 10_000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def cache(tmp_path_factory, request):
+    yield from compiled_once(tmp_path_factory, request)
+
+
+def session(design, link):
+    """A client whose shell is simulated: of every tenth clock cycle a bit, or the fastest SPI."""
+    accelerator = Accelerator(design=design)
+    if link == "uart":
+        shell = UartShell(accelerator=accelerator, clock_hz=8 * BAUD, baud=BAUD, gap_bits=40)
+        return Client(UartTransport(SimulatedUart(shell, timeout=0.5)))
+    shell = SpiShell(accelerator=accelerator, clock_hz=100_000_000)
+    return Client(SpiTransport(SimulatedSpi(shell)))
+
+
+def check(design, x, link):
+    model = design.model
+    with session(design, link) as client:
+        forecast = Predictor(client, model).predict(x)
+        assert np.array_equal(forecast, reference.predict(model, x))
+        facts = client.read()
+        assert client.self_test() is None
+        assert facts.counters[1:] == (0,) * 7
+        assert client.resent == 0
+        if facts.result_bytes == 1:
+            assert facts.cycles == facts.latency == design.latency
+        else:
+            assert design.latency <= facts.cycles <= design.latency + facts.results
+        other = initialize(model.config, seed=9)
+        with pytest.raises(LinkError, match=r"Model on the board must be this one"):
+            Predictor(client, other)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("link", ["uart", "spi"])
+def test_tiny(link):
+    design = lower(initialize(named_config("tiny")))
+    x = np.random.default_rng(0).normal(size=(6, *design.model.input.shape))
+    assert contract_of(design).vectors
+    check(design, x, link)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("link", ["uart", "spi"])
+def test_fifty_windows_of_etth1(link):
+    config = named_config("etth1-96-24")
+    try:
+        dataset = load_dataset("etth1", window=config.window, horizon=config.horizon)
+    except UserError as error:
+        pytest.skip(str(error))
+    x = dataset.test.take(np.linspace(0, len(dataset.test) - 1, 50).astype(int)).x
+    check(lower(initialize(config)), x, link)
