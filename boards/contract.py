@@ -8,21 +8,20 @@ from amaranth.lib.wiring import In, Out
 
 from bitformer.boards.checks import check_int
 from bitformer.boards.framing import number_bytes
-from bitformer.hw.design import Design
+from bitformer.hw.design import RELOADED, Design
 from bitformer.hw.golden import golden_vectors
 from bitformer.hw.identity import HASH_BYTES, model_hash
 from bitformer.hw.parts import PARTS
 from bitformer.hw.place import cost
+from bitformer.hw.reload import STRUCTURE_BYTES, structure_hash
 
-__all__ = ["DEFAULT_VECTORS", "STRUCTURE_BYTES", "Contract", "contract_of", "stream_shape"]
+__all__ = ["DEFAULT_VECTORS", "Contract", "contract_of", "stream_shape"]
 
 #: Golden vectors on the chip unless asked otherwise.
 DEFAULT_VECTORS = 2
 #: A vector's index, or that all have passed, is one byte.
 _MOST_VECTORS = 254
 _MOST_NUMBERS = 0xFFFF
-#: Bytes of the hash of what new weights do not change.
-STRUCTURE_BYTES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +40,9 @@ class Contract:
         Cycles from the first number in to the last result out, below 2**24.
     vectors : tuple of (inputs, results)
         Golden vectors for the self-test, at most 254.
+    image : tuple of (words, bytes of a word)
+        The stores that take new weights, of an accelerator that does; see `Accelerator.reloaded`.
+        It needs golden vectors.
     placement : str
         Where the shell's buffer lives: ``block`` or ``distributed``.
 
@@ -56,6 +58,7 @@ class Contract:
     structure: bytes = bytes(STRUCTURE_BYTES)
     latency: int = 0
     vectors: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()
+    image: tuple[tuple[int, int], ...] = ()
     placement: str = "distributed"
 
     def __post_init__(self):
@@ -79,6 +82,8 @@ class Contract:
                     f"Contract: vectors must have {self.inputs} inputs and {self.results} results, "
                     f"not {len(inputs)} and {len(results)}"
                 )
+        if self.image and not self.vectors:
+            raise ValueError("Contract: vectors must be 1 at least where new weights are taken")
         if self.placement not in ("block", "distributed"):
             raise ValueError(
                 f"Contract: placement must be block or distributed, not {self.placement!r}"
@@ -99,7 +104,13 @@ def contract_of(design: Design, *, vectors: int = DEFAULT_VECTORS) -> Contract:
         results=model.output.features,
         model_hash=model_hash(model),
         latency=design.latency,
+        structure=structure_hash(design) if design.banks > 1 else bytes(STRUCTURE_BYTES),
         vectors=tuple((tuple(x), tuple(y)) for x, y in golden),
+        image=tuple(
+            (len(design.images[name]), -(-design.stores[name].width // 8))
+            for name in (RELOADED if design.banks > 1 else ())
+            if name in design.stores
+        ),
         placement="block" if taken < PARTS[design.part].ramb18 else "distributed",
     )
 

@@ -9,10 +9,13 @@ from bitformer.boards.contract import Contract
 from bitformer.boards.counters import ChangingRegisters
 from bitformer.boards.framing import NumberReader, NumberWriter, number_bytes
 from bitformer.boards.link import LinkSignature
+from bitformer.boards.loader import Loader
 from bitformer.boards.protocol import (
+    BLOCK_BYTES,
     CONSTANT_BYTES,
     CRC_BYTES,
     HEADER_BYTES,
+    INCOMPLETE,
     NAK,
     PASSED,
     REGISTER_BYTES,
@@ -25,6 +28,13 @@ from bitformer.boards.protocol import (
 from bitformer.hw.store import placement_attributes
 
 __all__ = ["Endpoint"]
+
+#: Where regions of the memory begin: the low bits of an address count the changing registers then.
+_ALIGNED = 32
+#: A block of new weights with its number.
+_LOAD_BYTES = 2 + BLOCK_BYTES
+#: What goes on from the loader to the accelerator.
+_LOADS = ("addr", "data", "en")
 
 
 class Endpoint(wiring.Component):
@@ -53,7 +63,9 @@ class Endpoint(wiring.Component):
     -------
     link : the line's bytes.
     to_model, from_model : the accelerator's streams.
-    o_fault : the last request was refused.
+    o_fault : the last request was refused. Of a contract with an image: o_bank, the image to use;
+    o_restart, the accelerator must begin anew, for a cycle; o_load_addr, o_load_data, o_load_en,
+    see `Loader`.
     """
 
     def __init__(
@@ -74,6 +86,8 @@ class Endpoint(wiring.Component):
         self._answer = contract.results * result_bytes
         if contract.vectors:
             features |= Feature.SELF_TEST
+        if contract.image:
+            features |= Feature.RELOADABLE
         self._registers = Registers(
             features=features,
             input_bytes=input_bytes,
@@ -81,14 +95,27 @@ class Endpoint(wiring.Component):
             inputs=contract.inputs,
             results=contract.results,
             vectors=len(contract.vectors),
-            capacity=max(self._sample, self._answer),
+            capacity=max(self._sample, self._answer, _LOAD_BYTES if contract.image else 0),
             model_hash=contract.model_hash,
             structure=contract.structure,
             clock_hz=clock_hz,
             latency=contract.latency,
         )
+        # a region: constants and golden vectors, of each image of the weights
+        region = CONSTANT_BYTES + len(contract.vectors) * (self._sample + self._answer)
+        self._loader = Loader(parts=(*contract.image, (region, 1))) if contract.image else None
+        first = -(-self._registers.capacity // _ALIGNED) * _ALIGNED
+        self._regions = [first]
+        loads: dict[str, Out] = {}
+        if self._loader is not None:
+            self._regions.append(first + -(-region // _ALIGNED) * _ALIGNED)
+            members = self._loader.signature.members
+            loads = {f"o_load_{name}": Out(members[f"o_{name}"].shape) for name in _LOADS}
+            loads |= {"o_bank": Out(1), "o_restart": Out(1)}
+        self._depth = self._regions[-1] + region
         super().__init__(
             {
+                **loads,
                 "link": In(LinkSignature()),
                 "to_model": Out(stream.Signature(input_shape)),
                 "from_model": In(stream.Signature(result_shape)),
@@ -106,17 +133,12 @@ class Endpoint(wiring.Component):
         return self._registers
 
     @property
-    def buffer_base(self) -> int:
-        """Where the buffer begins in the memory."""
-        return CONSTANT_BYTES
+    def loader(self) -> Loader | None:
+        """What sorts new weights; None in a design that takes none."""
+        return self._loader
 
-    @property
-    def golden_base(self) -> int:
-        """Where the golden vectors begin in the memory."""
-        return self.buffer_base + self._registers.capacity
-
-    def contents(self) -> bytes:
-        """The memory as it is configured."""
+    def region(self) -> bytes:
+        """Constant registers and golden vectors, as they lie in the memory."""
         vectors = b"".join(
             value.to_bytes(size, "little", signed=True)
             for vector in self._contract.vectors
@@ -125,11 +147,15 @@ class Endpoint(wiring.Component):
             )
             for value in values
         )
-        return self._registers.constants() + bytes(self._registers.capacity) + vectors
+        return self._registers.constants() + vectors
+
+    def contents(self) -> bytes:
+        """The memory as it is configured."""
+        return (bytes(self._regions[0]) + self.region()).ljust(self._depth, b"\0")
 
     def elaborate(self, platform):
         m = Module()
-        link, base = self.link, self.buffer_base
+        link, loader = self.link, self._loader
         contents = self.contents()
         m.submodules.memory = store = memory.Memory(
             shape=8,
@@ -158,9 +184,12 @@ class Endpoint(wiring.Component):
         # an answer of one byte: why a frame is refused, or how many golden vectors were right
         verdict = Signal(8, reset_less=True)
         wrong, running = Signal(reset_less=True), Signal(reset_less=True)
-        empty, sample, too_long = (Signal(reset_less=True) for _ in range(3))
+        empty, sample, too_long, whole_block = (Signal(reset_less=True) for _ in range(4))
         testing, says_verdict, says_registers = command[0], command[:2] == 3, command[:2] == 1
         listening, lost = Signal(), Signal()
+        # which image of the weights is live, and whether the other is on trial
+        bank, trial = Signal(), Signal()
+        block = Signal(16)  # of the new weights: the next
         arrived = link.rx.valid | link.rx_error
         with m.If(arrived & ~listening):
             m.d.sync += lost.eq(1)
@@ -168,7 +197,17 @@ class Endpoint(wiring.Component):
             registers.i_reason.eq(verdict[:3]),
             registers.i_run.eq(running),
             registers.i_address.eq(index),
+            registers.i_status.eq(bank),
         ]
+        starts = [Const(start, len(index)) for start in self._regions]
+
+        def region(other=0):
+            """Where the constants of the live image are, or of the other."""
+            return Mux(bank ^ other, starts[1], starts[0]) if loader is not None else starts[0]
+
+        def golden(other=0):
+            starts = [start + CONSTANT_BYTES for start in self._regions]
+            return Mux(bank ^ other, starts[1], starts[0]) if loader is not None else starts[0]
 
         # one outgoing byte waits in a register, and passes the CRC in its first cycles there
         byte, full, fresh, upper = Signal(8, reset_less=True), Signal(), Signal(), Signal()
@@ -207,6 +246,15 @@ class Endpoint(wiring.Component):
                 m.d.sync += full.eq(0)
                 m.next = "LISTEN"
 
+        if loader is not None:
+            # constants and golden vectors of new weights go to their own region
+            pointer = Signal.like(index)
+            with m.If(loader.i_start):
+                m.d.sync += pointer.eq(region(other=1))
+            with m.If(loader.o_memory_en):
+                m.d.sync += pointer.eq(pointer + 1)
+                m.d.comb += write.addr.eq(pointer)
+
         with m.FSM(name="phase"):
             with m.State("LISTEN"):
                 m.d.comb += [listening.eq(1), anew.eq(1)]
@@ -221,7 +269,7 @@ class Endpoint(wiring.Component):
                         refuse(Reason.START)
 
             with m.State("HEADER"):
-                m.d.comb += [listening.eq(1), following.eq(base)]
+                m.d.comb += [listening.eq(1), following.eq(0)]
                 with m.If(link.rx.valid):
                     m.d.sync += step.eq(step + 1)
                     with m.Switch(step):
@@ -242,7 +290,7 @@ class Endpoint(wiring.Component):
                 broken()
 
             with m.State("PAYLOAD"):
-                room_left = index != base + self._registers.capacity
+                room_left = index != self._registers.capacity
                 m.d.comb += [
                     listening.eq(1),
                     write.data.eq(link.rx.payload),
@@ -265,7 +313,11 @@ class Endpoint(wiring.Component):
                 broken()
 
             with m.State("CHECK"):
-                m.d.sync += [empty.eq(index == base), sample.eq(index == base + self._sample)]
+                m.d.sync += [
+                    whole_block.eq(index == _LOAD_BYTES),
+                    empty.eq(index == 0),
+                    sample.eq(index == self._sample),
+                ]
                 with m.If(~upper):
                     m.next = "DISPATCH"
                     with m.If(~crc.match_detected):
@@ -286,14 +338,24 @@ class Endpoint(wiring.Component):
 
                 with m.Switch(command):
                     with m.Case(Command.READ):
-                        accept(empty, place=0, count=REGISTER_BYTES, to="ANSWER")
+                        accept(empty, place=region(), count=REGISTER_BYTES, to="ANSWER")
                     with m.Case(Command.INFER):
-                        accept(sample, place=base, count=self._sample, to="FEED")
+                        accept(sample, place=0, count=self._sample, to="FEED")
                     if self._contract.vectors:
                         with m.Case(Command.SELF_TEST):
-                            accept(empty, place=self.golden_base, count=self._sample, to="FEED")
+                            accept(empty, place=golden(), count=self._sample, to="FEED")
+                    if loader is not None:
+                        with m.Case(Command.LOAD):
+                            accept(whole_block, place=0, count=_LOAD_BYTES, to="LOAD")
+                        with m.Case(Command.COMMIT):
+                            accept(empty, place=golden(1), count=self._sample, to="TRIAL")
                     with m.Default():
                         refuse(Reason.COMMAND, to="REFUSE")
+
+            if loader is not None:
+                self._load_states(
+                    m, loader, read.data, index, left, advance, block, verdict, bank, trial
+                )
 
             with m.State("FEED"):
                 m.d.comb += [reader.i.valid.eq(1), reader.i.payload.eq(read.data)]
@@ -305,7 +367,7 @@ class Endpoint(wiring.Component):
                     with m.If(left == 1):
                         m.d.sync += left.eq(self._answer)
                         with m.If(~testing):
-                            m.d.comb += following.eq(base)
+                            m.d.comb += following.eq(0)
                         m.next = "COLLECT"
 
             with m.State("COLLECT"):
@@ -323,15 +385,21 @@ class Endpoint(wiring.Component):
                         m.next = "COMPARE"
 
             with m.State("COMPARE"):
+                last_vector = verdict == len(self._contract.vectors) - 1
                 m.d.sync += left.eq(1)
                 m.next = "ANSWER"
+                if loader is not None:
+                    with m.If(testing & (wrong | last_vector)):
+                        m.d.sync += trial.eq(0)
+                        # what was on trial is live now, or void: either way it is not there again
+                        m.d.comb += [loader.i_start.eq(trial), self.o_restart.eq(trial)]
                 with m.If(~testing):
-                    m.d.comb += following.eq(base)
+                    m.d.comb += following.eq(0)
                     m.d.sync += left.eq(self._answer)
                 with m.Elif(~wrong):
                     m.d.sync += verdict.eq(verdict + 1)
-                    with m.If(verdict == len(self._contract.vectors) - 1):
-                        m.d.sync += verdict.eq(PASSED)
+                    with m.If(last_vector):
+                        m.d.sync += [verdict.eq(PASSED), bank.eq(bank ^ trial)]
                     with m.Else():
                         m.d.comb += registers.i_clear.eq(1)
                         m.d.sync += left.eq(self._sample)
@@ -370,7 +438,7 @@ class Endpoint(wiring.Component):
                     advance()
                     with m.If(says_verdict):
                         send(verdict)
-                    with m.Elif(says_registers & (index >= CONSTANT_BYTES)):
+                    with m.Elif(says_registers & (left <= REGISTER_BYTES - CONSTANT_BYTES)):
                         send(registers.o_byte)
                     with m.Else():
                         send(read.data)
@@ -392,4 +460,46 @@ class Endpoint(wiring.Component):
                     m.next = "LISTEN"
                 dropped()
 
+        if loader is not None:
+            with m.If(loader.o_memory_en):
+                m.d.comb += [write.data.eq(loader.o_data[-8:]), write.en.eq(1)]
+
         return m
+
+    def _load_states(
+        self, m, loader, byte, index, left, advance, block, verdict, bank, trial
+    ) -> None:
+        """New weights, block by block, and their trial."""
+        m.submodules.loader = loader
+        m.d.comb += [self.o_bank.eq(bank ^ trial), loader.i_byte.eq(byte)]
+        m.d.comb += [getattr(self, f"o_load_{n}").eq(getattr(loader, f"o_{n}")) for n in _LOADS]
+        first, fits = Signal(reset_less=True), Signal(reset_less=True)
+        with m.State("LOAD"):
+            # block 0 begins anew; any other is taken if it is the next, and ignored if not
+            advance()
+            with m.If(index == 0):
+                m.d.sync += [first.eq(byte == 0), fits.eq(byte == block[:8])]
+            with m.Elif(index == 1):
+                m.d.sync += [first.eq(first & (byte == 0)), fits.eq(fits & (byte == block[8:]))]
+                m.d.comb += loader.i_start.eq(first & (byte == 0))
+            with m.Else():
+                m.d.comb += loader.i_valid.eq(first | fits)
+            with m.If(left == 1):
+                with m.If(first):
+                    m.d.sync += block.eq(1)
+                with m.Elif(fits):
+                    m.d.sync += block.eq(block + 1)
+                m.next = "LOADED"
+        with m.State("LOADED"):
+            m.d.sync += [verdict.eq(block), left.eq(1)]
+            m.next = "ANSWER"
+        with m.State("TRIAL"):
+            m.next = "RESTART"
+            with m.If(loader.o_done):
+                m.d.sync += trial.eq(1)
+                m.d.comb += self.o_restart.eq(1)
+            with m.Else():
+                m.d.sync += [verdict.eq(INCOMPLETE), left.eq(1)]
+                m.next = "ANSWER"
+        with m.State("RESTART"):  # the accelerator's reset comes a cycle late
+            m.next = "FEED"

@@ -16,8 +16,11 @@ from dataclasses import dataclass
 
 __all__ = [
     "ANSWER",
+    "BLOCK_BYTES",
+    "CONSTANT_BYTES",
     "CRC_BYTES",
     "HEADER_BYTES",
+    "INCOMPLETE",
     "NAK",
     "OVERHEAD",
     "PASSED",
@@ -49,6 +52,10 @@ CRC_BYTES = 4
 OVERHEAD = HEADER_BYTES + CRC_BYTES
 #: What a self-test answers when every vector was right; otherwise, the first wrong one's index.
 PASSED = 0xFF
+#: What a commit answers when not all of the new weights are there.
+INCOMPLETE = 0xFE
+#: Bytes of new weights in a `Command.LOAD`, behind the block's number of 2 bytes.
+BLOCK_BYTES = 64
 #: What a register block begins with.
 IDENTITY = b"BF"
 #: Constants, the counters, status and cycles.
@@ -67,6 +74,8 @@ class Command(enum.IntEnum):
     READ = 0x01
     INFER = 0x02
     SELF_TEST = 0x03
+    LOAD = 0x07
+    COMMIT = 0x0B
 
 
 class Reason(enum.IntEnum):
@@ -93,6 +102,7 @@ class Feature(enum.IntFlag):
 
     NONE = 0
     SELF_TEST = 1
+    RELOADABLE = 2
     SPI = 4
 
 

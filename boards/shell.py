@@ -101,7 +101,20 @@ class Shell(wiring.Component):
         restartable = ResetInserter(restart)
         m.submodules.link = restartable(link)
         m.submodules.endpoint = restartable(self._endpoint)
-        m.submodules.accelerator = restartable(self._accelerator)
+        accelerator, endpoint = self._accelerator, self._endpoint
+        if endpoint.loader is None:
+            m.submodules.accelerator = restartable(accelerator)
+        else:
+            # between two images of its weights the accelerator begins anew
+            between = Signal(init=1)
+            m.d.sync += between.eq(self.i_reset | endpoint.o_restart)
+            m.submodules.accelerator = ResetInserter(between)(accelerator)
+            m.d.comb += [
+                accelerator.i_bank.eq(endpoint.o_bank),
+                accelerator.i_load_addr.eq(endpoint.o_load_addr),
+                accelerator.i_load_data.eq(endpoint.o_load_data),
+                accelerator.i_load_en.eq(endpoint.o_load_en),
+            ]
         wiring.connect(m, link.link, self._endpoint.link)
         wiring.connect(m, self._endpoint.to_model, self._accelerator.i)
         wiring.connect(m, self._accelerator.o, self._endpoint.from_model)

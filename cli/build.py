@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .estimate import estimate_data
-from .options import PATH, hardware_options, lowered, model_argument
+from .options import PATH, hardware_options, lowered, model_argument, reloadable_option
 from .report import Report, json_option
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def _problems(report: Report, plan: Path) -> tuple[str, ...] | None:
     metavar="T",
     help="vivado, or open: Yosys and nextpnr-xilinx, for the XC7S50.",
 )
+@reloadable_option
 @click.option("--plan-only", is_flag=True, help="Write the project, and run no tools.")
 @click.option("-o", "--output", type=PATH, required=True, metavar="DIR", help="Folder to write.")
 @json_option
@@ -96,6 +97,7 @@ def command(
     clock_mhz: float | None,
     saif: Path | None,
     toolchain: str,
+    reloadable: bool,
     plan_only: bool,
     output: Path,
     report: Report,
@@ -117,7 +119,7 @@ def command(
 
     found = find_board(board)
     loaded = load_model(model)
-    design = lowered(loaded, part=found.part, lanes=lanes, place=place)
+    design = lowered(loaded, part=found.part, lanes=lanes, place=place, reloadable=reloadable)
     clock_hz = found.clock_hz if clock_mhz is None else round(clock_mhz * 1e6)
     if clock_hz != found.clock_hz:
         report.note(

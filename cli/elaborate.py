@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from .estimate import estimate_data
-from .options import PATH, hardware_options, lowered, model_argument, part_option
+from .options import (
+    PATH,
+    hardware_options,
+    lowered,
+    model_argument,
+    part_option,
+    reloadable_option,
+)
 from .report import Report, json_option
 
 if TYPE_CHECKING:
@@ -53,6 +60,7 @@ def _plain(value: object) -> object:
 @model_argument
 @part_option
 @hardware_options
+@reloadable_option
 @click.option("-o", "--output", type=PATH, required=True, metavar="DIR", help="Folder to write.")
 @json_option
 def command(
@@ -60,6 +68,7 @@ def command(
     part: str | None,
     lanes: int | None,
     place: tuple[str, ...],
+    reloadable: bool,
     output: Path,
     report: Report,
 ) -> None:

@@ -42,6 +42,7 @@ SECTIONS = {
         "report": "What Vivado's reports say of a build, and whether it is good; energy.",
         "boards": "List the boards.",
         "predict": "Forecasts from a board, over its serial port or SPI.",
+        "reload": "New weights for a board, without a new bitstream.",
     },
     "Finding a model that fits": {
         "profile": "Measure designs for the knowledge base that estimates are fitted on.",

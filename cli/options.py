@@ -9,6 +9,7 @@ import click
 from bitformer.model.errors import UserError
 
 if TYPE_CHECKING:
+    from bitformer.boards.host.client import Client
     from bitformer.hw.design import Design
     from bitformer.model.config import TransformerConfig
     from bitformer.model.ir import IntegerModel
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "clock_option",
     "columns_of",
+    "connected",
     "data_options",
     "hardware_options",
     "kb_option",
@@ -25,7 +27,9 @@ __all__ = [
     "output_file_option",
     "part_option",
     "placements",
+    "port_options",
     "ready_file",
+    "reloadable_option",
     "workers_options",
 ]
 
@@ -96,6 +100,37 @@ hardware_options = together(
     ),
 )
 
+reloadable_option = click.option(
+    "--reloadable",
+    is_flag=True,
+    help="Keep the weights writable, and twice, for 'reload' to load others.",
+)
+
+port_options = together(
+    click.option(
+        "--port",
+        required=True,
+        metavar="P",
+        help="Serial port, such as /dev/ttyUSB0 or COM3; or spi:BUS.DEVICE.",
+    ),
+    click.option(
+        "--baud", type=click.IntRange(1), metavar="B", help="Rate of a serial port [115200]."
+    ),
+    click.option(
+        "--sck", type=click.IntRange(1), metavar="HZ", help="Clock of an SPI bus [1000000]."
+    ),
+)
+
+
+def connected(port: str, baud: int | None, sck: int | None) -> "Client":
+    """The shell on the port that the options name."""
+    from bitformer.boards.host import transport
+    from bitformer.boards.host.client import Client
+
+    rates = {name: rate for name, rate in (("baud", baud), ("sck_hz", sck)) if rate is not None}
+    return Client(transport.open_transport(port, **rates))
+
+
 data_options = together(
     click.option(
         "--data",
@@ -146,12 +181,20 @@ def placements(place: Sequence[str]) -> dict[str, str]:
 
 
 def lowered(
-    model: "IntegerModel", *, part: str | None, lanes: int | None, place: Sequence[str]
+    model: "IntegerModel",
+    *,
+    part: str | None,
+    lanes: int | None,
+    place: Sequence[str],
+    reloadable: bool = False,
 ) -> "Design":
     """The model's design with the options of the command line."""
     from bitformer.hw.lower import DEFAULT_PART, lower
+    from bitformer.hw.reload import lower_reloadable
 
-    return lower(model, part=part or DEFAULT_PART, lanes=lanes, placement=placements(place))
+    return (lower_reloadable if reloadable else lower)(
+        model, part=part or DEFAULT_PART, lanes=lanes, placement=placements(place)
+    )
 
 
 def load_config(name_or_path: str) -> "TransformerConfig":

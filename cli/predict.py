@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from .options import PATH, model_argument
+from .options import PATH, connected, model_argument, port_options
 from .report import Report, json_option
 
 __all__ = ["command"]
@@ -15,12 +15,7 @@ _SHOWN = 6
 
 @click.command("predict")
 @model_argument
-@click.option(
-    "--port",
-    required=True,
-    metavar="P",
-    help="Serial port, such as /dev/ttyUSB0 or COM3; or spi:BUS.DEVICE.",
-)
+@port_options
 @click.option("--data", type=PATH, required=True, metavar="CSV", help="The newest rows.")
 @click.option("--time", metavar="COLUMN", help="Column of times; without it no gap is seen.")
 @click.option(
@@ -30,18 +25,16 @@ _SHOWN = 6
     metavar="N",
     help="Forecasts, of windows a row apart; the newest is the last [1].",
 )
-@click.option("--baud", type=click.IntRange(1), metavar="B", help="Rate of a serial port [115200].")
-@click.option("--sck", type=click.IntRange(1), metavar="HZ", help="Clock of an SPI bus [1000000].")
 @click.option("--self-test", is_flag=True, help="Let the board replay its golden vectors first.")
 @json_option
 def command(
     model: Path,
     port: str,
+    baud: int | None,
+    sck: int | None,
     data: Path,
     time: str | None,
     windows: int,
-    baud: int | None,
-    sck: int | None,
     self_test: bool,
     report: Report,
 ) -> None:
@@ -54,9 +47,7 @@ def command(
     bitformer predict m.safetensors --port /dev/ttyUSB0 --data my.csv
     bitformer predict m.safetensors --port spi:0.0 --data my.csv --windows 24 --json
     """
-    from bitformer.boards.host.client import Client
     from bitformer.boards.host.predictor import Predictor
-    from bitformer.boards.host.transport import DEFAULT_BAUD, DEFAULT_SCK_HZ, open_transport
     from bitformer.model.checkpoint import load_model
     from bitformer.model.forecast import newest_windows, scaling_of
 
@@ -67,8 +58,7 @@ def command(
     newest = newest_windows(data, model=loaded, scaling=scaling, count=windows, time=time)
     for sentence in newest.notes:
         report.note(sentence)
-    transport = open_transport(port, baud=baud or DEFAULT_BAUD, sck_hz=sck or DEFAULT_SCK_HZ)
-    with Client(transport) as client:
+    with connected(port, baud, sck) as client:
         predictor = Predictor(client, loaded)
         wrong = client.self_test() if self_test else None
         if wrong is not None:

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from .columns import column_words
-from .design import Design
+from .design import RELOADED, Design
 from .engine import MatrixEngine
 from .layernorm import RowStatistics
 from .operands import Operands
@@ -36,7 +36,9 @@ class Accelerator(wiring.Component):
     -------
     i, o : streams. o_trace_y, o_trace_valid, o_trace_vector : results of the post-processor as
     they are written, for comparison. o_trace_x, o_trace_input : the engine's activation, and
-    whether it is one from the input.
+    whether it is one from the input. With two banks: i_bank, the image that is live; i_load_addr,
+    i_load_data, i_load_en : a word for the other image of the stores of ``reloaded``, an enable
+    for each.
     """
 
     def __init__(self, *, design: Design):
@@ -44,8 +46,19 @@ class Accelerator(wiring.Component):
             raise TypeError(f"Design must be a Design, not {design!r}")
         self._design = design
         geometry = design.geometry
+        # new weights come in, word by word, for the image that is not live
+        loads: dict[str, In | Out] = {}
+        if design.banks > 1:
+            specs = [design.stores[name] for name in self.reloaded]
+            loads = {
+                "i_bank": In(1),
+                "i_load_addr": In(range(max(2, *(spec.depth // 2 for spec in specs)))),
+                "i_load_data": In(8 * max(-(-spec.width // 8) for spec in specs)),
+                "i_load_en": In(len(specs)),
+            }
         super().__init__(
             {
+                **loads,
                 "i": In(stream.Signature(signed(design.model.input.bits))),
                 "o": Out(stream.Signature(signed(design.model.output.bits))),
                 "o_trace_y": Out(geometry.activation_bits * geometry.ways),
@@ -60,6 +73,30 @@ class Accelerator(wiring.Component):
     def design(self) -> Design:
         return self._design
 
+    @property
+    def reloaded(self) -> list[str]:
+        """The stores that new weights are loaded into, in order."""
+        return [name for name in RELOADED if name in self._design.stores]
+
+    def _live(self, store: Store, address):
+        """An address in the image that is live."""
+        if self._design.banks == 1:
+            return address
+        inner = len(store.addr_0) - 1
+        return Cat((address | Const(0, inner))[:inner], self.i_bank)
+
+    def _loads(self, m: Module, stores: dict[str, Store]) -> None:
+        """Words of new weights go into the other image; the last byte of each is the highest."""
+        for number, name in enumerate(self.reloaded):
+            store = stores[name]
+            width, inner = store.spec.width, len(store.addr_0) - 1
+            address = (self.i_load_addr | Const(0, inner))[:inner]
+            m.d.comb += [
+                store.w_addr.eq(Cat(address, ~self.i_bank)),
+                store.w_data.eq(self.i_load_data[-8 * (-(-width // 8)) :][:width]),
+                store.w_en.eq(self.i_load_en[number]),
+            ]
+
     def _stores(self, m: Module) -> dict[str, Store]:
         stores = {}
         for name, spec in self._design.stores.items():
@@ -72,6 +109,8 @@ class Accelerator(wiring.Component):
         m = Module()
         design, geometry, program = self._design, self._design.geometry, self._design.program
         stores = self._stores(m)
+        if design.banks > 1:
+            self._loads(m, stores)
         spec = design.model.input
         # an address runs on from an instruction's: to the last element of the deepest store
         act_bits = max(
@@ -223,7 +262,9 @@ class Accelerator(wiring.Component):
         static = Const(0, 1)
         if "weights" in stores:
             units, values = geometry.weights.units, program.values("weight_format")
-            m.d.comb += stores["weights"].addr_0.eq(address[exact_log2(units) :])
+            m.d.comb += stores["weights"].addr_0.eq(
+                self._live(stores["weights"], address[exact_log2(units) :])
+            )
             static = column_words(
                 m,
                 geometry,
@@ -307,12 +348,12 @@ class Accelerator(wiring.Component):
         ]
         if "parameters" in stores:
             m.d.comb += [
-                stores["parameters"].addr_0.eq(parameter),
+                stores["parameters"].addr_0.eq(self._live(stores["parameters"], parameter)),
                 post.i_parameter.eq(stores["parameters"].data_0),
             ]
         if "position" in stores:
             m.d.comb += [
-                stores["position"].addr_0.eq(drain.o_slot.res),
+                stores["position"].addr_0.eq(self._live(stores["position"], drain.o_slot.res)),
                 post.i_position.eq(stores["position"].data_0),
             ]
 

@@ -12,7 +12,7 @@ from .store import StoreSpec
 from .timing import LONG_STATISTICS, NORM_DELAY, POST, STATISTICS, WIDE_DELAY
 from .weights import WeightLayout
 
-__all__ = ["Design", "Geometry"]
+__all__ = ["RELOADED", "Design", "Geometry"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +94,10 @@ class Geometry:
         return self.columns + post + (1 if self.norm_features else 0) + squares
 
 
+#: The stores whose contents differ between two trained models of one structure.
+RELOADED = ("weights", "parameters", "position")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Design:
     """A program, its memory images and where each store lives.
@@ -102,7 +106,8 @@ class Design:
     ``activations``, ``dynamic`` (keys and values), ``scores``, ``input``, ``output``; one that a
     model does not use is absent. ``images`` holds the words of the ROMs. ``bounds`` is the largest
     magnitude of each accumulator, by tensor. ``latency`` counts cycles from the first input
-    accepted to the last output taken, ``interval`` between inferences back to back.
+    accepted to the last output taken, ``interval`` between inferences back to back. With two
+    ``banks`` the stores of ``RELOADED`` hold two images, of which one is live.
     """
 
     model: IntegerModel
@@ -118,3 +123,4 @@ class Design:
     latency: int
     interval: int
     part: str
+    banks: int = 1

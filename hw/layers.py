@@ -28,6 +28,7 @@ class Layout:
     dynamic_packed: bool
     shifts: dict[str, int]
     destination: dict[str, Destination]
+    immediate: bool = True
 
     def per_column(self, tensor: str) -> int:
         """Outputs of one column."""
@@ -131,7 +132,7 @@ def _linear(model: ir.IntegerModel, op: ir.Linear, layout: Layout, rank: int) ->
         # the last value to subtract is counted channel by channel from a row's beginning
         raise UserError(f"rows of {op.y} must be whole steps of {x.features} input(s)")
     multiplier = _power(layout, op, op.multiplier)
-    uniform = bool((multiplier == multiplier[0]).all())
+    uniform = layout.immediate and bool((multiplier == multiplier[0]).all())
     addend, from_input = _addend(model, op), op.x in ("input", "delta")
     power = layout.shifts[op.y] - op.shift
     kind = layout.weights.formats[op.y]

@@ -168,13 +168,15 @@ def lower(
     lanes: int | None = None,
     pack: bool = True,
     placement: Mapping[str, str] | None = None,
+    immediate: bool = True,
 ) -> Design:
     """Lower ``model`` for ``part``.
 
     ``lanes`` is the number of products a cycle asked for (by default what the part's DSP blocks
     allow); ``pack`` allows two in a DSP block where the weights prove it safe. ``placement`` maps
     store names to ``block``, ``distributed``, ``registers`` or ``auto``. Weights of several widths
-    are laid out for the fewest cycles with which the memories fit. Raises
+    are laid out for the fewest cycles with which the memories fit. A layer whose channels share a
+    multiplier has it as a constant of the hardware, unless ``immediate`` is false. Raises
     :class:`bitformer.model.errors.UserError`, naming the field, for what cannot be built.
     """
     if part not in PARTS:
@@ -189,7 +191,7 @@ def lower(
     if not any(packing.packed.values()):
         rows = frozenset()
     designs = (
-        _lower(model, PARTS[part], packing, weights, destination, rows, placement or {})
+        _lower(model, PARTS[part], packing, weights, destination, rows, placement or {}, immediate)
         for weights in weight_layouts(model, packing, columns)
     )
     tried: list[tuple[tuple[int, int], Design]] = []
@@ -208,6 +210,7 @@ def _lower(
     destination: dict[str, Destination],
     rows: frozenset[str],
     placement: Mapping[str, str],
+    immediate: bool,
 ) -> Design:
     """The design with weights laid out so."""
     geometry = choose_geometry(model, packing, weights, destination, rows)
@@ -221,6 +224,7 @@ def _lower(
         dynamic_packed=packing.dynamic,
         shifts=common_shifts(model),
         destination=destination,
+        immediate=immediate,
     )
     lowered: dict[str, Lowered] = {
         op.y: lower_operation(model, op, layout, rank)

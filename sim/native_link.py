@@ -27,6 +27,11 @@ class _Simulated:
         self._library.bitformer_link_new.restype = ctypes.c_void_p
         self._handle = ctypes.c_void_p(self._library.bitformer_link_new())
 
+    def restart(self) -> None:
+        """Begin anew: the design as it is right after configuration."""
+        self.close()
+        self._handle = ctypes.c_void_p(self._library.bitformer_link_new())
+
     def idle(self, cycles: int) -> None:
         """Let time pass."""
         self._library.bitformer_link_idle(self._handle, ctypes.c_int64(cycles))
@@ -68,6 +73,11 @@ class SimulatedUart(_Simulated):
         self._out = (ctypes.c_uint8 * _ROOM)()
         self._library.bitformer_link_uart.restype = ctypes.c_int64
         self._library.bitformer_link_broken.restype = ctypes.c_int64
+        self.levels([1] * 4)
+
+    def restart(self) -> None:
+        super().restart()
+        self._heard.clear()
         self.levels([1] * 4)
 
     def levels(self, levels: Iterable[int], *, room: int = _ROOM) -> None:
@@ -133,6 +143,10 @@ class SimulatedSpi(_Simulated):
     ):
         self.ratio, self.lead, self.rest, self.phase = ratio, lead, rest, phase
         super().__init__(shell, "BITFORMER_SPI", cache)
+        self.idle(16)
+
+    def restart(self) -> None:
+        super().restart()
         self.idle(16)
 
     def transfer(self, data: bytes, *, bits: int | None = None) -> bytes:

@@ -1,10 +1,12 @@
 """Requests to a shell, with time-outs, retries and sequence numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bitformer.boards.host.transport import Transport
 from bitformer.boards.protocol import (
     ANSWER,
+    BLOCK_BYTES,
+    INCOMPLETE,
     NAK,
     PASSED,
     REGISTER_BYTES,
@@ -153,3 +155,35 @@ class Client:
         """The first golden vector that comes out wrong; None if all are right."""
         (verdict,) = self.ask(Command.SELF_TEST, expected=1)
         return None if verdict == PASSED else verdict
+
+    def load(self, image: bytes, *, progress: Callable[[int], None] | None = None) -> None:
+        """Send new weights, which do nothing yet; ``progress`` is told the bytes that are there.
+
+        An image that was not sent to its end is forgotten with the first block of the next.
+        """
+        blocks = -(-len(image) // BLOCK_BYTES)
+        for number in range(blocks):
+            part = image[number * BLOCK_BYTES :][:BLOCK_BYTES].ljust(BLOCK_BYTES, b"\0")
+            (there,) = self.ask(Command.LOAD, number.to_bytes(2, "little") + part, expected=1)
+            if there != (number + 1) % 256:
+                raise LinkError(
+                    f"Shell on {self._transport.name} must take block {number} of the new weights,"
+                    " and lost count: was it restarted?"
+                )
+            if progress is not None:
+                progress(min(len(image), (number + 1) * BLOCK_BYTES))
+
+    def commit(self) -> None:
+        """Put new weights on trial; they are live from then on if every golden vector is right.
+
+        Raises `LinkError` if the old ones stay: a vector came out wrong, or weights were missing.
+        """
+        (verdict,) = self.ask(Command.COMMIT, expected=1)
+        if verdict == INCOMPLETE:
+            # the answer to an earlier try may have been lost, and the weights be live
+            problem = "they are not all there"
+        elif verdict != PASSED:
+            problem = f"golden vector {verdict} came out wrong"
+        else:
+            return
+        raise LinkError(f"New weights must pass their trial, and {problem}: the old ones stay live")

@@ -170,60 +170,78 @@ def test_every_bad_frame_is_counted(serial, line):
     assert sum(counted[1:]) == refused == 60
 
 
-@pytest.mark.parametrize("cut", [0, 3, 8, 37, 100])
-def test_host_that_stops_within_a_byte(serial, cut):
+@pytest.fixture(scope="module")
+def compiled_spi(serial):
+    with SimulatedSpi(spi_shell(serial)) as port:
+        yield port
+
+
+@pytest.fixture
+def spi(compiled_spi):
+    """An SPI bus right after configuration."""
+    compiled_spi.restart()
+    compiled_spi.ratio, compiled_spi.phase, compiled_spi.lead = 6.0, 0.0, 8.0
+    return compiled_spi
+
+
+def test_host_that_stops_within_a_byte(serial):
     good = infer(serial, [1, 2, 3, 4, 5, 6], 1)
     with SimulatedUart(uart_shell(serial), timeout=300 / BAUD) as port:
-        levels = list(serial.levels([good]))[:cut]
-        port.levels(levels + [1] * 200)
-        port.read(64)
-        port.write(good)
-        assert find_frame(port.read(64))[0].command == 0x82
-    with SimulatedSpi(spi_shell(serial)) as port:
-        port.transfer(good, bits=cut)
-        port.transfer(bytes(20))
-        port.transfer(good)
-        port.idle(60)
-        assert find_frame(port.transfer(bytes(30)))[0].command == 0x82
+        for cut in (0, 3, 8, 37, 100):
+            levels = list(serial.levels([good]))[:cut]
+            port.levels(levels + [1] * 200)
+            port.read(64)
+            port.write(good)
+            assert find_frame(port.read(64))[0].command == 0x82
+
+
+@pytest.mark.parametrize("cut", [0, 3, 8, 37, 100])
+def test_transfer_that_ends_within_a_byte(serial, spi, cut):
+    good = infer(serial, [1, 2, 3, 4, 5, 6], 1)
+    spi.transfer(good, bits=cut)
+    spi.transfer(bytes(20))
+    spi.transfer(good)
+    spi.idle(60)
+    assert find_frame(spi.transfer(bytes(30)))[0].command == 0x82
 
 
 @pytest.mark.parametrize("ratio", [6, 6.4, 7.9, 33])
 @pytest.mark.parametrize("phase", [0.0, 0.01, 0.5, 0.99])
-def test_spi_clock_of_any_phase_up_to_the_ratio(serial, ratio, phase):
-    with SimulatedSpi(spi_shell(serial), ratio=ratio, phase=phase, lead=4 + ratio / 2) as port:
-        rng = random.Random(6)
-        for number in range(20):
-            port.phase = phase + number * 0.07
-            window = [rng.randrange(-128, 128) for _ in range(INPUTS)]
-            port.transfer(infer(serial, window, number))
-            port.idle(40)
-            frame, _ = find_frame(port.transfer(bytes(OVERHEAD + 2 * RESULTS)))
-            assert frame.sequence == number
-            assert serial.unpack(frame.payload, 2) == serial.window_sums(window, RESULTS)
+def test_spi_clock_of_any_phase_up_to_the_ratio(serial, spi, ratio, phase):
+    spi.ratio, spi.lead = ratio, 4 + ratio / 2
+    rng = random.Random(6)
+    for number in range(20):
+        spi.phase = phase + number * 0.07
+        window = [rng.randrange(-128, 128) for _ in range(INPUTS)]
+        spi.transfer(infer(serial, window, number))
+        spi.idle(40)
+        frame, _ = find_frame(spi.transfer(bytes(OVERHEAD + 2 * RESULTS)))
+        assert frame.sequence == number
+        assert serial.unpack(frame.payload, 2) == serial.window_sums(window, RESULTS)
 
 
-def test_spi_clock_beyond_what_can_be_seen_fails(serial):
+def test_spi_clock_beyond_what_can_be_seen_fails(serial, spi):
     # the mutant of the test above
-    with SimulatedSpi(spi_shell(serial), ratio=1.7) as port:
-        port.transfer(infer(serial, [1] * INPUTS, 1))
-        port.idle(60)
-        assert find_frame(port.transfer(bytes(30)) + bytes(9)) is None
+    spi.ratio = 1.7
+    spi.transfer(infer(serial, [1] * INPUTS, 1))
+    spi.idle(60)
+    assert find_frame(spi.transfer(bytes(30)) + bytes(9)) is None
 
 
-def test_spi_answer_is_whole_or_not_there(serial):
-    with SimulatedSpi(spi_shell(serial)) as port:
-        good = infer(serial, [1] * INPUTS, 1)
-        # asked too early, every byte is 0, however long the transfer
-        port.transfer(good)
-        first = port.transfer(bytes(2))
-        assert first == bytes(2)
-        port.idle(60)
-        # read in part, the rest is dropped
-        assert port.transfer(bytes(3))[0] == 0xA5
-        assert port.transfer(bytes(20)) == bytes(20)
-        # not read at all, it is void with the next request
-        port.transfer(good)
-        port.idle(60)
-        port.transfer(infer(serial, [2] * INPUTS, 9))
-        port.idle(60)
-        assert find_frame(port.transfer(bytes(20)))[0].sequence == 9
+def test_spi_answer_is_whole_or_not_there(serial, spi):
+    good = infer(serial, [1] * INPUTS, 1)
+    # asked too early, every byte is 0, however long the transfer
+    spi.rest = 0.0
+    spi.transfer(good)
+    spi.rest = 10.0
+    assert spi.transfer(bytes(2)) == bytes(2)
+    spi.idle(60)
+    # read in part, the rest is dropped
+    assert spi.transfer(bytes(3))[0] == 0xA5
+    assert spi.transfer(bytes(20)) == bytes(20)
+    # not read at all, it is void with the next request
+    spi.transfer(good)
+    spi.idle(60)
+    spi.transfer(infer(serial, [2] * INPUTS, 9))
+    spi.idle(60)
+    assert find_frame(spi.transfer(bytes(20)))[0].sequence == 9

@@ -72,8 +72,8 @@ def cache(tmp_path_factory, request):
     yield from compiled_once(tmp_path_factory, request)
 
 
-@pytest.fixture
-def uart():
+@pytest.fixture(scope="module")
+def compiled_uart():
     shell = UartShell(
         accelerator=Sums(), clock_hz=8 * BAUD, baud=BAUD, gap_bits=20, contract=CONTRACT
     )
@@ -81,11 +81,23 @@ def uart():
         yield port
 
 
-@pytest.fixture
-def spi():
+@pytest.fixture(scope="module")
+def compiled_spi():
     shell = SpiShell(accelerator=Sums(), clock_hz=100_000_000, contract=CONTRACT)
     with SimulatedSpi(shell) as port:
         yield port
+
+
+@pytest.fixture
+def uart(compiled_uart):
+    compiled_uart.restart()
+    return compiled_uart
+
+
+@pytest.fixture
+def spi(compiled_spi):
+    compiled_spi.restart()
+    return compiled_spi
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,80 @@
+"""``bitformer reload``: new weights for a board, without a new bitstream."""
+
+from pathlib import Path
+
+import click
+
+from .options import (
+    PATH,
+    connected,
+    hardware_options,
+    lowered,
+    model_argument,
+    part_option,
+    port_options,
+)
+from .report import Report, json_option
+
+__all__ = ["command"]
+
+
+@click.command("reload")
+@model_argument
+@click.option(
+    "--on",
+    "built_from",
+    type=PATH,
+    required=True,
+    metavar="M.safetensors",
+    help="The model that the bitstream was built from, with --reloadable.",
+)
+@port_options
+@part_option
+@hardware_options
+@json_option
+def command(
+    model: Path,
+    built_from: Path,
+    port: str,
+    baud: int | None,
+    sck: int | None,
+    part: str | None,
+    lanes: int | None,
+    place: tuple[str, ...],
+    report: Report,
+) -> None:
+    """Load the weights of MODEL into a board that was built with 'build --reloadable'.
+
+    --on, --part, --lanes and --place are those of the build. The board goes on with its old
+    weights until the new ones are there whole and have passed their golden vectors on the chip.
+    Exits with 2, and one sentence, if the model needs other hardware or the old weights stay.
+
+    \b
+    bitformer build first.safetensors --board sea --reloadable -o build/mine
+    bitformer reload second.safetensors --on first.safetensors --port /dev/ttyUSB0
+    """
+    from bitformer.boards.host.reload import load_model as load_into
+    from bitformer.hw.identity import model_hash
+    from bitformer.hw.reload import new_images
+    from bitformer.model.checkpoint import load_model
+    from bitformer.model.progress import progress_bar
+
+    new, first = load_model(model), load_model(built_from)
+    design = lowered(first, part=part, lanes=lanes, place=place, reloadable=True)
+    images = new_images(design, new, lanes=lanes)  # before the port is opened in vain
+    total = sum(len(words) * -(-design.stores[n].width // 8) for n, words in images.items())
+    with connected(port, baud, sck) as client, progress_bar(total) as tell:
+        sent = load_into(
+            client, design, new, lanes=lanes, progress=lambda done: tell(done, "bytes sent")
+        )
+        resent = client.resent
+    report.line(f"New weights are live on {port}: {sent} bytes, model {model_hash(new).hex()}")
+    report.data(
+        {
+            "model": str(model),
+            "port": port,
+            "bytes": sent,
+            "resent": resent,
+            "model_hash": model_hash(new).hex(),
+        }
+    )
