@@ -187,8 +187,9 @@ class Endpoint(wiring.Component):
         empty, sample, too_long, whole_block = (Signal(reset_less=True) for _ in range(4))
         testing, says_verdict, says_registers = command[0], command[:2] == 3, command[:2] == 1
         listening, lost = Signal(), Signal()
-        # which image of the weights is live, and whether the other is on trial
-        bank, trial = Signal(), Signal()
+        # which image of the weights is live, which a reset must not change: the other may be half
+        # an image; and whether that is on trial
+        bank, trial = Signal(reset_less=True), Signal()
         block = Signal(16)  # of the new weights: the next
         arrived = link.rx.valid | link.rx_error
         with m.If(arrived & ~listening):

@@ -120,6 +120,13 @@ EXPORTED void bitformer_link_idle(bitformer::Link *link, int64_t cycles) {
         link->cycle();
 }
 
+EXPORTED void bitformer_link_reset(bitformer::Link *link, int64_t cycles) {
+    link->top.p_i__reset.set<uint32_t>(1);
+    bitformer_link_idle(link, cycles);
+    link->top.p_i__reset.set<uint32_t>(0);
+    bitformer_link_idle(link, cycles);
+}
+
 #ifdef BITFORMER_UART
 EXPORTED int64_t bitformer_link_uart(bitformer::Link *link, const uint8_t *levels, int64_t count,
                                      int64_t divisor, uint8_t *out, int64_t room) {

@@ -36,6 +36,10 @@ class _Simulated:
         """Let time pass."""
         self._library.bitformer_link_idle(self._handle, ctypes.c_int64(cycles))
 
+    def reset(self, cycles: int = 20) -> None:
+        """Press the reset button."""
+        self._library.bitformer_link_reset(self._handle, ctypes.c_int64(cycles))
+
     def close(self) -> None:
         """End the simulation."""
         if self._handle:

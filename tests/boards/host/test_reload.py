@@ -153,6 +153,22 @@ def test_committed_twice_stays(port, design, models):
     answers_as(client, models[1])
 
 
+def test_reset_button_never_shows_half_an_image(port, design, models):
+    client = Client(UartTransport(port))
+    load_model(client, design, models[1], lanes=LANES)
+    port.reset()
+    answers_as(client, models[1])
+    # the image that the button would fall back to is half a new one by now
+    image = image_bytes(design, models[2], client.read(), lanes=LANES)
+    client.load(image[: 3 * BLOCK_BYTES])
+    port.reset()
+    answers_as(client, models[1])
+    with pytest.raises(LinkError, match=r"they are not all there"):
+        client.commit()
+    load_model(client, design, models[2], lanes=LANES)
+    answers_as(client, models[2])
+
+
 def test_blocks_out_of_order_are_ignored(port, design, models):
     client = Client(UartTransport(port))
     image = image_bytes(design, models[1], client.read(), lanes=LANES)
