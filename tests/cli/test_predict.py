@@ -87,7 +87,10 @@ def path(model, tmp_path):
 
 
 def write(path, values, columns):
-    rows = [",".join(columns), *(",".join("" if v is None else f"{v}" for v in r) for r in values)]
+    rows = [
+        ",".join(columns),
+        *(",".join("NA" if v is None else f"{v}" for v in r) for r in values),
+    ]
     path.write_text("\n".join(rows) + "\n")
     return path
 
