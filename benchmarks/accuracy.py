@@ -17,7 +17,6 @@ from rich.console import Console
 from bitformer.model.baselines import baselines
 from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.errors import UserError
-from bitformer.model.precision import Precision
 from bitformer.model.progress import progress_bar
 from bitformer.search.trials import DataSource, Outcome, Trial, run_trials
 from bitformer.search.workers import open_pool
@@ -46,12 +45,12 @@ TASKS: tuple[tuple[str, str, tuple[TransformerConfig, ...]], ...] = (
     (
         "ETTh2, 48 hours to 24",
         "etth2",
-        tuple(named_config("etth1-48-24" + kind) for kind in ("", "-w2a8", "-ed")),
+        tuple(named_config("etth1-48-24" + kind) for kind in ("", "-w2a8")),
     ),
     (
         "Beijing air, 24 hours of 7 inputs to ozone one hour ahead",
         "beijing-air",
-        (OZONE, OZONE.replace(name="beijing-24-1-8", default=Precision(weights=8, activations=8))),
+        (OZONE,),
     ),
 )
 

@@ -37,7 +37,7 @@ SEEDS = (0, 1, 2)
 PRECISE = 8
 #: Of the same layers at 2-bit weights, in the encoder-decoder on ETTh1: float32 and integers.
 PRECISE_TRIED = (32, 16, 8)
-SETTINGS = {"batch": 128, "qat_epochs": 8}
+SETTINGS = {"batch": 128, "qat_epochs": 8, "lr": 1e-3, "qat_lr": 1e-3, "patience": 5}
 #: Of arXiv 2408.16495, at 2 bits with those layers in float32.
 PUBLISHED_COMPRESSION, PUBLISHED_INCREASE = 7.46545, 0.10
 
