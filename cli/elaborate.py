@@ -56,6 +56,11 @@ def _plain(value: object) -> object:
     return getattr(value, "name", value)
 
 
+def _json(value) -> object:
+    """What JSON has no word for: sets as sorted lists, numpy's integers as Python's."""
+    return sorted(value) if isinstance(value, (set, frozenset)) else int(value)
+
+
 @click.command("elaborate")
 @model_argument
 @part_option
@@ -75,7 +80,8 @@ def command(
     """Write MODEL's accelerator to DIR: a Verilog module without anything of a board in it.
 
     Its ports are a clock, a reset, and two streams (payload, valid, ready): numbers in, one window
-    after another, and results out; the o_trace ports are for comparison and may stay open.
+    after another, and results out; the o_trace ports are for comparison and may stay open. With
+    --reloadable, the i_load ports write new weights beside those that i_bank chooses.
     DIR/bitformer.json holds the units' widths, the program with its timetable, the bound of each
     accumulator, and the estimate. What bitformer wrote to DIR before is replaced; a folder with
     other files is refused.
@@ -88,13 +94,13 @@ def command(
     from bitformer.hw.convert import to_verilog
     from bitformer.model.checkpoint import load_model
 
-    design = lowered(load_model(model), part=part, lanes=lanes, place=place)
+    design = lowered(load_model(model), part=part, lanes=lanes, place=place, reloadable=reloadable)
     data = _design_data(design)
     target = output.resolve()
     with whole_directory(target) as fresh:
         source = to_verilog(Accelerator(design=design), name=TOP)
         (fresh / f"{TOP}.v").write_text(source, encoding="utf-8")
-        text = json.dumps(data, indent=1, default=int) + "\n"
+        text = json.dumps(data, indent=1, default=_json) + "\n"
         (fresh / PLAN_FILE).write_text(text, encoding="utf-8")
     files = {"verilog": str(output / f"{TOP}.v"), "design": str(output / PLAN_FILE)}
     report.line(f"{files['verilog']}: {len(source.splitlines())} lines, top {TOP}")
