@@ -25,6 +25,8 @@ from bitformer.sim.native_link import SimulatedSpi, SimulatedUart
 pytestmark = pytest.mark.skipif(compiler_is_missing(), reason="no C++ compiler here")
 
 INPUTS, RESULTS, BAUD, GAP = 6, 3, 10_000, 20
+#: Cycles that an inference takes, about, where it matters that it takes some.
+WORK = 120
 FUZZ = settings(
     deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40
 )
@@ -46,9 +48,9 @@ def uart_shell(serial, **options):
     )
 
 
-def spi_shell(serial):
+def spi_shell(serial, slow=9):
     return SpiShell(
-        accelerator=serial.WindowSums(inputs=INPUTS, results=RESULTS, slow=9),
+        accelerator=serial.WindowSums(inputs=INPUTS, results=RESULTS, slow=slow),
         clock_hz=100_000_000,
         contract=Contract(inputs=INPUTS, results=RESULTS),
     )
@@ -172,7 +174,7 @@ def test_every_bad_frame_is_counted(serial, line):
 
 @pytest.fixture(scope="module")
 def compiled_spi(serial):
-    with SimulatedSpi(spi_shell(serial)) as port:
+    with SimulatedSpi(spi_shell(serial, slow=WORK)) as port:
         yield port
 
 
@@ -201,7 +203,7 @@ def test_transfer_that_ends_within_a_byte(serial, spi, cut):
     spi.transfer(good, bits=cut)
     spi.transfer(bytes(20))
     spi.transfer(good)
-    spi.idle(60)
+    spi.idle(2 * WORK)
     assert find_frame(spi.transfer(bytes(30)))[0].command == 0x82
 
 
@@ -214,7 +216,7 @@ def test_spi_clock_of_any_phase_up_to_the_ratio(serial, spi, ratio, phase):
         spi.phase = phase + number * 0.07
         window = [rng.randrange(-128, 128) for _ in range(INPUTS)]
         spi.transfer(infer(serial, window, number))
-        spi.idle(40)
+        spi.idle(2 * WORK)
         frame, _ = find_frame(spi.transfer(bytes(OVERHEAD + 2 * RESULTS)))
         assert frame.sequence == number
         assert serial.unpack(frame.payload, 2) == serial.window_sums(window, RESULTS)
@@ -224,24 +226,22 @@ def test_spi_clock_beyond_what_can_be_seen_fails(serial, spi):
     # the mutant of the test above
     spi.ratio = 1.7
     spi.transfer(infer(serial, [1] * INPUTS, 1))
-    spi.idle(60)
+    spi.idle(2 * WORK)
     assert find_frame(spi.transfer(bytes(30)) + bytes(9)) is None
 
 
 def test_spi_answer_is_whole_or_not_there(serial, spi):
     good = infer(serial, [1] * INPUTS, 1)
     # asked too early, every byte is 0, however long the transfer
-    spi.rest = 0.0
     spi.transfer(good)
-    spi.rest = 10.0
     assert spi.transfer(bytes(2)) == bytes(2)
-    spi.idle(60)
+    spi.idle(2 * WORK)
     # read in part, the rest is dropped
     assert spi.transfer(bytes(3))[0] == 0xA5
     assert spi.transfer(bytes(20)) == bytes(20)
     # not read at all, it is void with the next request
     spi.transfer(good)
-    spi.idle(60)
+    spi.idle(2 * WORK)
     spi.transfer(infer(serial, [2] * INPUTS, 9))
-    spi.idle(60)
+    spi.idle(2 * WORK)
     assert find_frame(spi.transfer(bytes(20)))[0].sequence == 9
