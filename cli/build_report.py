@@ -1,6 +1,7 @@
 """``bitformer report``: what the tools say of a build, and whether it is good."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,7 @@ import click
 
 from bitformer.model.errors import UserError
 
-from .options import PATH
+from .options import PATH, kb_option
 from .report import Report, json_option
 
 if TYPE_CHECKING:
@@ -79,6 +80,37 @@ def _show_energy(report: Report, energy: "Energy", configuration_w: float) -> No
     )
 
 
+def _remember(report: Report, kb: Path | None, found: "BuildReport") -> None:
+    """Add a build that Vivado calls good to the knowledge base, if its report is there."""
+    import hashlib
+
+    from bitformer.search.knowledge import Entry, KnowledgeBase
+
+    if found.utilization is None or found.tool is None:
+        return
+    used = {name: use.used for name, use in found.utilization.uses.items()}
+    name, part = found.facts.get("name", found.directory.name), str(found.device)
+    key = json.dumps([name, part, found.tool, used], sort_keys=True)
+    try:
+        entry = Entry(
+            key=hashlib.sha256(key.encode()).hexdigest(),
+            kind="build",
+            name=name,
+            part=part,
+            lanes=0,
+            tool="Vivado",
+            version=found.tool,
+            luts=used["LUT"],
+            lutram=used["LUT as memory"],
+            ffs=used["FF"],
+            ramb18=used["RAMB18"],
+            dsps=used["DSP"],
+        )
+        KnowledgeBase(kb).add([entry])
+    except (UserError, KeyError) as error:
+        report.note(f"Not remembered: {error}")
+
+
 @click.command("report")
 @click.argument("directory", type=PATH, metavar="DIR")
 @click.option("--cycles", type=click.IntRange(1), metavar="N", help="Of a forecast [the build's].")
@@ -105,6 +137,8 @@ def _show_energy(report: Report, energy: "Energy", configuration_w: float) -> No
     metavar="W",
     help="Power while the FPGA is configured: no report has it.",
 )
+@kb_option
+@click.option("--no-kb", is_flag=True, help="Do not add a good build to the knowledge base.")
 @json_option
 def command(
     directory: Path,
@@ -112,6 +146,8 @@ def command(
     clock_mhz: float | None,
     per_day: int,
     config_power: float,
+    kb: Path | None,
+    no_kb: bool,
     report: Report,
 ) -> None:
     """Read the reports in DIR, and say whether they call the design good: exit code 0, or else 1.
@@ -144,6 +180,8 @@ def command(
         _show_energy(report, energy, config_power)
     for problem in found.problems:
         report.line(f"Not good: {problem}")
+    if found.good and not no_kb:
+        _remember(report, kb, found)
     if found.good:
         report.line("Good: it fits, every constraint is there and met, and the power is believable")
     report.data(

@@ -57,8 +57,8 @@ def command(action: str, files: tuple[Path, ...], kb: Path | None, report: Repor
     kinds = Counter(entry.kind for entry in entries)
     tools = ", ".join(sorted({f"{entry.tool} {entry.version}" for entry in entries}))
     report.line(
-        f"{base.path}: {kinds['design']} designs, {kinds['unit']} units"
-        + (f", by {tools}" if tools else "")
+        f"{base.path}: {kinds['design']} designs, {kinds['unit']} units,"
+        f" {kinds['build']} builds" + (f", by {tools}" if tools else "")
     )
     columns = ("kind", "name", "part", "lanes", "LUT", "as mem.", "FF", "RAMB18", "DSP", "levels")
     rows = [

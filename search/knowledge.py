@@ -41,7 +41,8 @@ class Entry:
     Parameters
     ----------
     key : digest of what was measured and of the tool.
-    kind : ``"design"``, or ``"unit"`` for one unit synthesized by itself.
+    kind : ``"design"``; ``"unit"`` for one unit synthesized by itself; ``"build"`` for a design
+        with its board's shell, placed and routed.
     name : of the configuration, or of the unit.
     part, lanes : that it was lowered for; ``lanes`` is products a cycle.
     widths : bits by component, as ``"4/8"``: weights and activations.
@@ -74,8 +75,8 @@ class Entry:
     levels: int | None = None
 
     def __post_init__(self):
-        if self.kind not in ("design", "unit"):
-            raise UserError(f"kind of an entry must be design or unit, not {self.kind!r}")
+        if self.kind not in ("design", "unit", "build"):
+            raise UserError(f"kind of an entry must be design, unit or build, not {self.kind!r}")
         for name in ("key", "name", "part", "tool", "version"):
             if not isinstance(getattr(self, name), str):
                 raise UserError(f"{name} of an entry must be text, not {getattr(self, name)!r}")

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from bitformer.search.knowledge import KnowledgeBase
+
 REPORTS = Path(__file__).resolve().parents[1] / "boards" / "reports"
 FACTS = {
     "name": "net",
@@ -37,6 +39,17 @@ def test_a_good_build(bitformer, build):
     text = bitformer("report", build).out
     assert "3.428" in text  # µJ
     assert "Good: it fits" in text
+
+
+def test_a_good_build_is_remembered_once(bitformer, build, tmp_path):
+    base = tmp_path / "base.sqlite"
+    for _ in range(2):
+        assert bitformer("report", build, "--kb", base).code == 0
+    bitformer("report", REPORTS / "v2022_1", "--kb", base)
+    (entry,) = KnowledgeBase(base).entries()
+    assert (entry.kind, entry.name, entry.part) == ("build", "net", "xc7s15ftgb196")
+    assert (entry.luts, entry.tool) == (1904, "Vivado")
+    assert "2018.2" in entry.version
 
 
 def test_a_bad_build(bitformer, build):
