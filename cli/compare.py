@@ -38,7 +38,14 @@ __all__ = ["command"]
     show_default=True,
     help="With training or by calibration alone; may be repeated.",
 )
-@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, metavar="N")
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="Trainings of everything, from seeds 0 to N - 1.",
+)
 @json_option
 def command(
     data: str | None,

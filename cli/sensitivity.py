@@ -29,7 +29,14 @@ __all__ = ["command"]
     show_default=True,
     help="By calibration alone, in seconds each, or with training.",
 )
-@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, metavar="N")
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Trainings of everything, from seeds 0 to N - 1.",
+)
 @click.option("--plot", type=PATH, metavar="FILE", help="Draw the table: .png, .svg or .pdf.")
 @json_option
 def command(
