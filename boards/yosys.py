@@ -5,7 +5,6 @@ Yosys knows no part's limits and places nothing, so the counts are those of ``sy
 apart: Vivado absorbs them into LUTs.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +18,8 @@ from bitformer.boards.netlist_depth import MOST_LOADS, Depth, Fanout, depth, fan
 from bitformer.boards.netlist_names import output_names
 from bitformer.boards.netlist_resources import Resources
 from bitformer.boards.netlist_units import unit_resources
-from bitformer.boards.yosys_cache import default_cache, synthesized
-from bitformer.boards.yosys_tool import Tool, find_tool
+from bitformer.boards.yosys_cache import default_cache, digest_of, synthesized
+from bitformer.boards.yosys_tool import find_tool
 from bitformer.hw.accelerator import Accelerator
 from bitformer.hw.design import Design
 from bitformer.hw.estimate import Use
@@ -39,7 +38,7 @@ class Synthesis:
     Parameters
     ----------
     part : the budget it is held against; None for a component without one.
-    digest : of the hardware's source and of the tool: what was measured.
+    digest : of the hardware's source, the tool and its script: what was measured.
     tool : name and version. seconds : that the synthesis took, when it was run.
     cells : how many of each primitive. resources : what they take.
     depth : LUT levels and carry chains between registers, and the worst paths.
@@ -125,7 +124,7 @@ def synthesize(
         found, seconds = unit_resources(apart, module=_TOP), seconds + more
     return Synthesis(
         part=PARTS[part] if part is not None else None,
-        digest=_digest(source, tool),
+        digest=digest_of(source, tool),
         tool=tool.version,
         seconds=seconds,
         cells=dict(sorted(netlist.counts.items())),
@@ -139,11 +138,7 @@ def synthesize(
 
 def digest(design: Design | wiring.Component) -> str:
     """What a synthesis of it would be called: see :class:`Synthesis`. Raises as `synthesize`."""
-    return _digest(_source(design), find_tool())
-
-
-def _digest(source: str, tool: Tool) -> str:
-    return hashlib.sha256(f"{source}\0{tool.version}".encode()).hexdigest()
+    return digest_of(_source(design), find_tool())
 
 
 def synthesized_netlist(

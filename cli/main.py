@@ -47,6 +47,7 @@ SECTIONS = {
     "Finding a model that fits": {
         "profile": "Measure designs for the knowledge base that estimates are fitted on.",
         "kb": "Show, merge and export the knowledge base.",
+        "doctor": "What of a part a model takes too much of, and the cheapest ways to fit.",
     },
 }
 #: Modules that are not called like their command.

@@ -23,12 +23,12 @@ from .store import StoreSpec
 from .weights import WeightLayout, weight_layouts
 from .wide import one_by_one, wide_rows
 
-__all__ = ["DEFAULT_PART", "lower"]
+__all__ = ["DEFAULT_PART", "destinations", "lower", "lower_as"]
 
 DEFAULT_PART = "xc7s15"
 
 
-def _destinations(model: ir.IntegerModel) -> dict[str, Destination]:
+def destinations(model: ir.IntegerModel) -> dict[str, Destination]:
     """Where each tensor is written; one that is a weight of another operation goes with those."""
     found = dict.fromkeys(model.tensors, Destination.ACTIVATION)
     found[model.output.name] = Destination.OUTPUT
@@ -181,7 +181,7 @@ def lower(
     """
     if part not in PARTS:
         raise UserError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
-    destination = _destinations(model)
+    destination = destinations(model)
     rows = wide_rows(model, destination)
     single = one_by_one(model, rows)
     if not any(choose_packing(model, 2, pack, single).packed.values()):
@@ -191,7 +191,9 @@ def lower(
     if not any(packing.packed.values()):
         rows = frozenset()
     designs = (
-        _lower(model, PARTS[part], packing, weights, destination, rows, placement or {}, immediate)
+        lower_as(
+            model, PARTS[part], packing, weights, destination, rows, placement or {}, immediate
+        )
         for weights in weight_layouts(model, packing, columns)
     )
     tried: list[tuple[tuple[int, int], Design]] = []
@@ -202,7 +204,7 @@ def lower(
     return min(tried, key=lambda one: one[0])[1]
 
 
-def _lower(
+def lower_as(
     model: ir.IntegerModel,
     part: Part,
     packing: Packing,
@@ -212,7 +214,7 @@ def _lower(
     placement: Mapping[str, str],
     immediate: bool,
 ) -> Design:
-    """The design with weights laid out so."""
+    """The design with products packed and weights laid out as given."""
     geometry = choose_geometry(model, packing, weights, destination, rows)
     layout = Layout(
         columns=geometry.columns,

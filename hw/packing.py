@@ -6,7 +6,7 @@ from bitformer.model import ir
 
 from .bounds import accumulator_bound
 
-__all__ = ["MATRIX", "PORT_BITS", "Packing", "choose_packing", "dynamic_bits"]
+__all__ = ["MATRIX", "PORT_BITS", "Packing", "choose_packing", "dynamic_bits", "macs"]
 
 #: Operations that the matrix engine runs.
 MATRIX = (ir.Linear, ir.Scores, ir.Attend, ir.Pool)
@@ -70,7 +70,7 @@ def _candidate(model: ir.IntegerModel, half: int, dynamic: bool, single: frozens
     return Packing(packed=packed, dynamic=dynamic, shift=shift, half_bits=half)
 
 
-def _macs(model: ir.IntegerModel, op: ir.Operation) -> int:
+def macs(model: ir.IntegerModel, op: ir.Operation) -> int:
     y = model.tensors[op.y]
     if isinstance(op, ir.Linear):
         return y.rows * op.weight.size
@@ -107,7 +107,7 @@ def choose_packing(
                 continue
             if columns % 2 and not all(found.packed.values()):
                 continue
-            gain = sum(_macs(model, op) for op in matrix if found.packed[op.y])
+            gain = sum(macs(model, op) for op in matrix if found.packed[op.y])
             if gain > most:
                 best, most = found, gain
     return best

@@ -1,8 +1,10 @@
 """Places stores: block RAM by shape, distributed RAM and ROM by LUTs, within a part's budget."""
 
-import itertools
-from collections.abc import Iterable, Iterator, Mapping
+import functools
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from bitformer.model.errors import UserError
 
@@ -102,28 +104,47 @@ def crowding(specs: Iterable[StoreSpec], part: Part) -> tuple[int, int]:
     return choice.over, max(0, luts - part.luts // 4)
 
 
-def _candidates(
-    specs: list[StoreSpec], placed: dict[str, str], free: list[str], part: Part
-) -> Iterator[_Choice]:
-    """Every assignment of the free stores; the largest ROM takes the blocks that others leave."""
-    roms = [s for s in specs if s.rom and s.name in free]
-    largest = max(roms, key=lambda s: s.bits, default=None)
-    choices = [
-        ("distributed",) if spec.asynchronous else ("distributed", "block")
-        for spec in specs
-        if spec.name in free
-    ]
-    for places in itertools.product(*choices):
-        chosen = placed | dict(zip(free, places, strict=True))
-        whole = [replace(spec, placement=chosen[spec.name]) for spec in specs]
-        yield _choice(whole, part)
-        if largest is None or chosen[largest.name] != "block":
-            continue
-        used = sum(cost(s, s.placement).ramb18 for s in whole if s.name != largest.name)
-        tiles = best_tiling(largest.depth, largest.width, max(0, part.ramb18 - used))
-        if tiles:
-            cut = (replace(s, tiles=tiles) if s.name == largest.name else s for s in whole)
-            yield _choice(cut, part)
+def _taken(spec: StoreSpec) -> tuple[int, int, int]:
+    """RAMB18, LUTs as memory, and all LUTs of a placed store."""
+    found = cost(spec, spec.placement)
+    return found.ramb18, found.lutram, found.lutram + found.luts
+
+
+@functools.lru_cache(maxsize=4096)
+def _cut(block: StoreSpec, spare: int) -> tuple[StoreSpec, tuple[int, int, int]]:
+    """A ROM in ``spare`` RAMB18, the rest of it in LUTs, and what it takes."""
+    cut = replace(block, tiles=best_tiling(block.depth, block.width, spare))
+    return cut, _taken(cut)
+
+
+def _best(options: list[list[StoreSpec]], largest: int | None, part: Part) -> list[StoreSpec]:
+    """The cheapest assignment; the ROM ``largest`` takes the blocks that others leave."""
+    sizes = [len(one) for one in options]
+    chosen = np.indices(sizes).reshape(len(sizes), -1).T
+    tables = [np.array([_taken(spec) for spec in one]) for one in options]
+    totals = np.sum([table[chosen[:, n]] for n, table in enumerate(tables)], axis=0)
+    rows = which = np.zeros(0, dtype=np.int64)
+    cuts: list[tuple[StoreSpec, tuple[int, int, int]]] = []
+    if largest is not None:
+        number = next(n for n, spec in enumerate(options[largest]) if spec.placement == "block")
+        own = tables[largest][number]
+        rows = np.flatnonzero(chosen[:, largest] == number)
+        left = np.maximum(0, part.ramb18 - (totals[rows, 0] - own[0]))
+        rows = rows[left > 0]
+        spares, which = np.unique(left[left > 0], return_inverse=True)
+        cuts = [_cut(options[largest][number], int(spare)) for spare in spares]
+        if cuts:
+            taken = np.array([taken for _, taken in cuts])
+            totals = np.concatenate([totals, totals[rows] - own + taken[which]])
+    ramb18, lutram, luts = totals.T
+    over = np.maximum(0, ramb18 - part.ramb18) * 288 + np.maximum(0, lutram - part.lutram_luts)
+    best = int(np.lexsort((luts + BLOCK_VALUE * ramb18, over))[0])
+    cut = best - len(chosen)
+    picked = chosen[rows[cut] if cut >= 0 else best]
+    specs = [one[number] for one, number in zip(options, picked, strict=True)]
+    if cut >= 0 and largest is not None:
+        specs[largest] = cuts[which[cut]][0]
+    return specs
 
 
 def place(
@@ -138,7 +159,13 @@ def place(
     """
     specs = list(specs)
     _check(specs, wanted)
-    placed = {spec.name: wanted.get(spec.name, "auto") for spec in specs}
-    free = [spec.name for spec in specs if placed[spec.name] == "auto"]
-    best = min(_candidates(specs, placed, free, part), key=lambda c: (c.over, c.value))
-    return {spec.name: spec for spec in best.specs}
+    options = []
+    for spec in specs:
+        placement = wanted.get(spec.name, "auto")
+        places = (placement,) if placement != "auto" else ("distributed", "block")
+        if placement == "auto" and spec.asynchronous:
+            places = ("distributed",)
+        options.append([replace(spec, placement=one) for one in places])
+    roms = [n for n, spec in enumerate(specs) if spec.rom and len(options[n]) > 1]
+    largest = max(roms, key=lambda n: specs[n].bits, default=None)
+    return {spec.name: spec for spec in _best(options, largest, part)}

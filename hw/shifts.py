@@ -11,7 +11,7 @@ from bitformer.model import ir, numerics
 
 from .bounds import multiplicand_bound, norm_bits
 
-__all__ = ["common_shifts"]
+__all__ = ["common_shifts", "shift_interval"]
 
 #: Bits of a sum to which multipliers may grow: a DSP48E1's accumulator.
 _SUM_BITS = 48
@@ -45,7 +45,7 @@ def _sum(model: ir.IntegerModel, op, largest: int) -> int:
     return total
 
 
-def _interval(model: ir.IntegerModel, op: ir.Operation) -> tuple[int, int]:
+def shift_interval(model: ir.IntegerModel, op: ir.Operation) -> tuple[int, int]:
     """Shifts that the operation can be brought to without a change in any result."""
     if isinstance(op, ir.Attend):
         # one unit makes all reciprocals, with the headroom of the longest row
@@ -73,7 +73,9 @@ def _interval(model: ir.IntegerModel, op: ir.Operation) -> tuple[int, int]:
 def common_shifts(model: ir.IntegerModel) -> dict[str, int]:
     """The shift to use for each operation, by the tensor it writes."""
     intervals = {
-        op.y: _interval(model, op) for op in model.operations if not isinstance(op, ir.SubtractLast)
+        op.y: shift_interval(model, op)
+        for op in model.operations
+        if not isinstance(op, ir.SubtractLast)
     }
     chosen: dict[str, int] = {}
     point = None

@@ -18,7 +18,7 @@ from bitformer.hw.design import Design
 from bitformer.hw.place import cost
 from bitformer.hw.program import Program
 from bitformer.hw.store import StoreSpec
-from bitformer.hw.tiling import rest_of
+from bitformer.hw.tiling import block_depth, rest_of
 from bitformer.hw.timing import QUEUE
 from bitformer.model import ir, numerics
 
@@ -26,7 +26,6 @@ __all__ = [
     "FEATURES",
     "VERSION",
     "StoreTerms",
-    "dsps",
     "live_bits",
     "physical",
     "quantities",
@@ -70,9 +69,10 @@ class StoreTerms:
     """What one store adds.
 
     ``rom_luts``, ``rom_muxes`` : a ROM's blocks of 64 words in LUTs, and what selects among them.
-    ``tile_muxes`` : between block RAM and LUTs. ``ram_luts`` : LUTs as memory. ``ram_reads`` : bits
-    of their blocks that a read port selects from. ``lut_address`` : address registers of memories
-    in LUTs. ``rom_bits``, ``ram_bits`` : output registers. ``enables`` : of a RAM in LUTs.
+    ``tile_muxes`` : between the blocks of a tile and LUTs. ``ram_luts`` : LUTs as memory.
+    ``ram_reads`` : bits of their blocks that a read port selects from. ``lut_address`` : address
+    registers of memories in LUTs, ``write_bits`` : registers before a deep one's write port.
+    ``rom_bits``, ``ram_bits`` : output registers.
     """
 
     ramb18: int = 0
@@ -84,7 +84,7 @@ class StoreTerms:
     lut_address: int = 0
     rom_bits: int = 0
     ram_bits: int = 0
-    enables: int = 0
+    write_bits: int = 0
 
 
 def store_terms(spec: StoreSpec, live: int) -> StoreTerms:
@@ -99,7 +99,10 @@ def store_terms(spec: StoreSpec, live: int) -> StoreTerms:
             ramb18=sum(tile.ramb18 for tile in spec.tiles),
             rom_luts=luts,
             rom_muxes=muxes,
-            tile_muxes=sum(tile.width for tile in spec.tiles if tile.rows < spec.depth),
+            tile_muxes=sum(
+                tile.width * (_ceil(tile.rows, block_depth(tile)) - 1 + (tile.rows < spec.depth))
+                for tile in spec.tiles
+            ),
             rom_bits=live,
         )
     if spec.rom and spec.placement == "block":
@@ -121,7 +124,7 @@ def store_terms(spec: StoreSpec, live: int) -> StoreTerms:
         ram_reads=blocks * spec.width * spec.read_ports if blocks > 1 else 0,
         lut_address=address,
         ram_bits=0 if spec.asynchronous else spec.width * spec.read_ports,
-        enables=spec.width // granule if spec.name == "dynamic" else 0,
+        write_bits=(address + spec.width + copies) * (blocks > 1),
     )
 
 
@@ -142,11 +145,6 @@ def _constants(program: Program) -> int:
     return total
 
 
-def dsps(geometry) -> int:
-    """The engine's columns, a multiplier for each result a cycle, one for LayerNorm's squares."""
-    return geometry.columns + geometry.ways + (1 if geometry.norm_features else 0)
-
-
 def quantities(design: Design) -> dict[str, int]:
     """Everything the features are computed from, for one design."""
     geometry, program, stores = design.geometry, design.program, design.stores
@@ -164,7 +162,9 @@ def quantities(design: Design) -> dict[str, int]:
         "ways": geometry.ways,
         "mixed": int(geometry.ways > 1 and not all(design.packed.values())),
         "layer_norm": int(geometry.norm_features > 0),
+        "wide": int(bool(geometry.wide)),
         "subtract": int(any(isinstance(op, ir.SubtractLast) for op in design.model.operations)),
+        "weight_cuts": sum(geometry.weights.parts(kind) for kind in geometry.weights.kinds),
         "half_bits": geometry.half_bits,
         "column_bits": geometry.column_bits,
         "product_bits": geometry.product_bits,
@@ -182,7 +182,6 @@ def quantities(design: Design) -> dict[str, int]:
         "constants": _constants(program),
         "shifts": len({op.shift for op in operations}),
         "addends": len({(op.addend, op.addend_shift) for op in operations if op.addend}),
-        "norm_features": geometry.norm_features,
         "score_rows": scores,
         "channels": design.model.input.features,
         "input_bits": design.model.input.bits,
@@ -209,14 +208,24 @@ def _memory_in_units(q: Mapping[str, Count]) -> Count:
 #: The features of each fit: LUTs as logic, LUTs as memory, flip-flops.
 FEATURES = {
     "logic": (
-        *("one", "two_ways", "mixed", "layer_norm", "packing", "select", "drain", "accumulator"),
-        *("result", "value", "constants", "addresses", "timer", "shifts", "addends"),
+        *("one", "two_ways", "mixed", "layer_norm", "wide", "packing", "select", "cuts", "drain"),
+        *("accumulator", "result", "value", "constants", "addresses", "timer", "shifts", "addends"),
         *("rom_luts", "rom_muxes", "tile_muxes", "ram_reads", "subtract"),
     ),
-    "memory": ("one", "two_ways", "mixed", "layer_norm", "cells", "skew", "parameter"),
+    "memory": ("one", "two_ways", "mixed", "layer_norm", "wide", "cells", "skew", "parameter"),
     "ffs": (
-        *("one", "two_ways", "mixed", "layer_norm", "rom_bits", "ram_bits", "select", "column"),
-        *("accumulator", "product", "addresses", "lut_address", "enables", "subtract"),
+        *(
+            "one",
+            "two_ways",
+            "mixed",
+            "layer_norm",
+            "wide",
+            "rom_bits",
+            "ram_bits",
+            "select",
+            "column",
+        ),
+        *("accumulator", "product", "addresses", "lut_address", "write_bits", "subtract"),
     ),
 }
 
@@ -224,7 +233,8 @@ FEATURES = {
 def physical(q: Mapping[str, Count]) -> dict[str, Count]:
     """The features, each about as large as the LUTs or flip-flops that it stands for.
 
-    ``packing`` : weights put together for a DSP. ``select`` : keys or weights into the engine.
+    ``packing`` : weights put together for a DSP. ``select`` : keys or weights into the engine,
+    ``cuts`` : out of words that hold weights of several widths.
     ``drain`` : columns to the post-processor. ``accumulator``, ``result``, ``value``, ``shifts``,
     ``addends`` : the post-processor's adders, clamp and multiplexers. ``addresses``, ``timer`` :
     counters of walker, slots and sequencer. ``skew`` : shift registers that delay the weights.
@@ -235,9 +245,11 @@ def physical(q: Mapping[str, Count]) -> dict[str, Count]:
         "two_ways": ways - 1,
         "mixed": q["mixed"],
         "layer_norm": q["layer_norm"],
+        "wide": q["wide"] * q["accumulator_bits"],
         "subtract": q["subtract"],
         "packing": q["columns"] * q["half_bits"],
         "select": q["columns"] * q["column_bits"],
+        "cuts": q["columns"] * q["column_bits"] * np.maximum(0, q["weight_cuts"] - 1),
         "drain": q["product_bits"] * q["columns"] / 4,
         "accumulator": ways * q["accumulator_bits"],
         "result": ways * q["result_bits"],
@@ -259,5 +271,5 @@ def physical(q: Mapping[str, Count]) -> dict[str, Count]:
         "column": q["column_bits"],
         "product": q["product_bits"],
         "lut_address": q["lut_address"],
-        "enables": q["enables"],
+        "write_bits": q["write_bits"],
     }

@@ -18,7 +18,7 @@ from bitformer.hw.parts import PARTS
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 
-from .features import FEATURES, VERSION, dsps, physical, quantities
+from .features import FEATURES, VERSION, physical, quantities
 from .knowledge import Entry
 from .regression import Fit, fit
 
@@ -212,7 +212,7 @@ class Predictor:
             lutram=counts["lutram"],
             ffs=counts["ffs"],
             ramb18=q["ramb18"],
-            dsps=dsps(design.geometry),
+            dsps=design.geometry.dsps,
             latency=design.latency,
             interval=design.interval,
         )

@@ -11,7 +11,7 @@ from bitformer.hw import timing
 from bitformer.hw.bounds import accumulator_bound
 from bitformer.hw.encode import assign_addresses
 from bitformer.hw.layers import Layout
-from bitformer.hw.lower import _destinations, lower
+from bitformer.hw.lower import destinations, lower
 from bitformer.hw.packing import MATRIX, PORT_BITS, choose_packing
 from bitformer.hw.pipeline import signed_value
 from bitformer.hw.program import Destination, Instruction, Operation, Program, Source
@@ -170,7 +170,7 @@ def check_memory(design):
         packed=dict(design.packed),
         dynamic_packed=geometry.dynamic_packed,
         shifts=common_shifts(model),
-        destination=_destinations(model),
+        destination=destinations(model),
     )
     addresses, depths = assign_addresses(model, design.schedule, layout, geometry)
     for store, depth in depths.items():

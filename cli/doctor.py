@@ -1,0 +1,144 @@
+"""``bitformer doctor``: why a model does not fit a part, and what would make it fit."""
+
+import dataclasses
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bitformer.model.errors import UserError
+
+from .options import PATH, hardware_options, kb_option, model_argument, part_option, placements
+from .report import Report, json_option
+
+if TYPE_CHECKING:
+    from bitformer.search.doctor import Outlook
+    from bitformer.search.predict import Predictor
+
+__all__ = ["command"]
+
+
+def read_sensitivity(path: Path) -> dict[str, dict[int, float]]:
+    """Added validation error by component and bits, from a JSON object of objects."""
+    import json
+
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            str(name): {int(bits): float(added) for bits, added in own.items()}
+            for name, own in data.items()
+        }
+    except OSError as error:
+        raise UserError(f"Sensitivity file {path} cannot be read: {error.strerror}") from None
+    except (ValueError, TypeError, AttributeError):
+        raise UserError(
+            f'Sensitivity file {path} must be JSON such as {{"MHA": {{"4": 0.01, "8": 0}}}}'
+        ) from None
+
+
+def predictor_of(report: Report, kb: Path | None) -> "Predictor | None":
+    """A fit on what comes with bitformer and the user's base; None if there is too little."""
+    from bitformer.search.knowledge import KnowledgeBase, default_path, shipped_entries
+    from bitformer.search.predict import Predictor
+
+    entries = shipped_entries()
+    if kb is not None or default_path().exists():
+        entries += KnowledgeBase(kb, must_exist=True).entries()
+    try:
+        return Predictor(entries)
+    except UserError as error:
+        report.note(f"LUTs and flip-flops are those of the stores alone. {error}")
+        return None
+
+
+def _row(outlook: "Outlook") -> tuple[object, ...]:
+    error = "?" if outlook.error is None else f"{outlook.error:+.4f}" if outlook.retrain else "0"
+    over = ", ".join(f"{use.resource} +{use.over}" for use in outlook.over)
+    return (
+        outlook.change or "as it is",
+        over or "fits",
+        *(use.used for use in outlook.uses[:5]),
+        outlook.latency,
+        error,
+    )
+
+
+def _table(report: Report, title: str, outlooks: "list[Outlook]") -> None:
+    names = [use.resource for use in outlooks[0].uses[:5]]
+    report.table(
+        ("change", "over", *names, "cycles", "added error"),
+        [_row(outlook) for outlook in outlooks],
+        title=title,
+        words=2,
+    )
+
+
+def _data(outlook: "Outlook") -> Mapping[str, object]:
+    uses = [{**dataclasses.asdict(use), "over": use.over} for use in outlook.uses]
+    return {**dataclasses.asdict(outlook), "uses": uses, "fits": not outlook.over}
+
+
+@click.command("doctor")
+@model_argument
+@part_option
+@hardware_options
+@click.option(
+    "--sensitivity",
+    type=PATH,
+    metavar="FILE",
+    help="JSON: validation error that bits add, by component.",
+)
+@kb_option
+@json_option
+def command(
+    model: Path,
+    part: str | None,
+    lanes: int | None,
+    place: tuple[str, ...],
+    sensitivity: Path | None,
+    kb: Path | None,
+    report: Report,
+) -> None:
+    """Say what MODEL takes too much of a part, and the cheapest changes with which it fits.
+
+    Changes are tried one at a time: placements, lanes, narrower components, a larger part. Cycles,
+    RAMB18 and DSP blocks are exact, LUTs and flip-flops predicted from the knowledge base. The
+    exit code is 1 if the model does not fit as it is.
+
+    \b
+    bitformer doctor m.safetensors --part xc7s6
+    bitformer doctor m.safetensors --part xc7s15 --place weights=distributed
+    """
+    from bitformer.hw.lower import DEFAULT_PART
+    from bitformer.model.checkpoint import load_model
+    from bitformer.search.doctor import diagnose
+
+    found = diagnose(
+        load_model(model),
+        part=part or DEFAULT_PART,
+        lanes=lanes,
+        placement=placements(place),
+        predictor=predictor_of(report, kb),
+        sensitivity=read_sensitivity(sensitivity) if sensitivity is not None else None,
+    )
+    _table(report, f"On {found.now.part}", [found.now])
+    _table(report, "The same, placed otherwise", list(found.placements))
+    if found.fixes:
+        _table(report, "One of these would do", list(found.fixes))
+        if any(fix.retrain for fix in found.fixes):
+            report.line("Other bits mean another training: figures are of untrained models.")
+    elif found.now.over:
+        report.line("No single change that was tried makes it fit.")
+    report.data(
+        {
+            "model": str(model),
+            "fits": not found.now.over,
+            "now": _data(found.now),
+            "placements": [_data(one) for one in found.placements],
+            "fixes": [_data(one) for one in found.fixes],
+        }
+    )
+    if found.now.over:
+        sys.exit(1)

@@ -1,0 +1,103 @@
+"""What fits, and what is best of it: limits, scores and Pareto sets over a space's outcomes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from bitformer.hw.parts import PARTS
+from bitformer.model.errors import UserError
+
+from .power import inference_j, power_w
+from .space import ComponentSpace, Outcomes
+
+__all__ = ["Limits", "energy_of", "pareto", "predicted_loss", "within"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Upper bounds; None of a resource is all that the part has, None else is no bound.
+
+    ``latency_us`` microseconds, ``energy_j`` joules of an inference at ``clock_hz``.
+    """
+
+    part: str = "xc7s15"
+    luts: int | None = None
+    lutram: int | None = None
+    ffs: int | None = None
+    ramb18: int | None = None
+    dsps: int | None = None
+    latency_us: float | None = None
+    energy_j: float | None = None
+    clock_hz: float = 100e6
+
+    def __post_init__(self):
+        if self.part not in PARTS:
+            raise UserError(f"part must be one of {', '.join(PARTS)}, not {self.part!r}")
+        for name in ("luts", "lutram", "ffs", "ramb18", "dsps", "latency_us", "energy_j"):
+            value = getattr(self, name)
+            if value is not None and not value >= 0:
+                raise UserError(f"limit of {name} must not be negative, not {value!r}")
+        if not self.clock_hz > 0:
+            raise UserError(f"clock must be a positive number of hertz, not {self.clock_hz!r}")
+
+    def of(self, resource: str) -> int:
+        """The bound on a resource."""
+        own = getattr(self, resource)
+        name = {"lutram": "lutram_luts"}.get(resource, resource)
+        return getattr(PARTS[self.part], name) if own is None else own
+
+
+def energy_of(outcomes: Outcomes, limits: Limits) -> np.ndarray:
+    """Joules of an inference of each combination, by the power model."""
+    power = power_w(
+        limits.part,
+        luts=outcomes.luts,
+        ffs=outcomes.ffs,
+        ramb18=outcomes.ramb18,
+        dsps=outcomes.dsps,
+        clock_hz=limits.clock_hz,
+    )
+    return inference_j(power, outcomes.latency, clock_hz=limits.clock_hz)
+
+
+def within(outcomes: Outcomes, limits: Limits) -> np.ndarray:
+    """Which combinations keep every limit."""
+    kept = outcomes.possible.copy()
+    for resource in ("luts", "lutram", "ffs", "ramb18", "dsps"):
+        kept &= getattr(outcomes, resource) <= limits.of(resource)
+    if limits.latency_us is not None:
+        kept &= outcomes.latency <= limits.latency_us * 1e-6 * limits.clock_hz
+    if limits.energy_j is not None:
+        kept &= energy_of(outcomes, limits) <= limits.energy_j
+    return kept
+
+
+def predicted_loss(
+    space: ComponentSpace, sensitivity: Mapping[str, Mapping[int, float]]
+) -> np.ndarray:
+    """What the bits of each component add to the validation error, summed.
+
+    ``sensitivity`` gives the added error by component and bits, for all of the space's.
+    """
+    total = np.zeros(len(space))
+    for place, name in enumerate(space.config.components):
+        own = sensitivity.get(name)
+        if own is None or any(bits not in own for bits in space.bits):
+            raise UserError(f"sensitivity of {name} must be given for bits {list(space.bits)}")
+        total += np.array([own[bits] for bits in space.bits])[space.codes[:, place]]
+    return total
+
+
+def pareto(costs: np.ndarray) -> np.ndarray:
+    """Rows of ``costs`` [points, objectives] that no other is better than, in order of the first.
+
+    All objectives are to be small; of equal rows the first counts. Points are taken in
+    lexicographic order, in which nothing that comes later is better than what is kept.
+    """
+    costs = np.asarray(costs, dtype=np.float64)
+    kept: list[int] = []
+    for number in np.lexsort(costs.T[::-1]):
+        if not (costs[kept] <= costs[number]).all(axis=1).any():
+            kept.append(int(number))
+    return np.array(kept, dtype=np.int64)

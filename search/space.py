@@ -1,0 +1,393 @@
+"""All combinations of bits that components can have, with cycles and resources of each, at once.
+
+Nothing is lowered for each combination. What a combination's cycles follow from is which products
+are packed and how many columns each layer's weights reach, and that takes few different forms: one
+of each is lowered. Widths are maxima over layers, from tables of what each layer needs at its own
+bits; memories are placed once for each different set of shapes. Cycles and DSP blocks are exact;
+RAMB18, LUTs and flip-flops are those of a model with the same widths whose tables are not its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from bitformer.hw.design import Design
+from bitformer.hw.geometry import choose_columns
+from bitformer.hw.lower import DEFAULT_PART, destinations, lower_as
+from bitformer.hw.packing import PORT_BITS, Packing, macs
+from bitformer.hw.parts import PARTS
+from bitformer.hw.place import crowding, place
+from bitformer.hw.store import StoreSpec
+from bitformer.hw.weights import WeightLayout, weight_layouts
+from bitformer.model import ir
+from bitformer.model.config import TransformerConfig
+from bitformer.model.errors import UserError
+from bitformer.model.precision import Precision
+
+from .features import StoreTerms, live_bits, quantities, store_terms
+from .predict import Predictor
+from .tables import ModelTables
+
+__all__ = ["ComponentSpace", "Outcomes"]
+
+#: What a combination takes that has no design.
+NEVER = np.iinfo(np.int32).max
+#: Larger spaces are not enumerated.
+LARGEST = 200_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcomes:
+    """Arrays with a number for each combination; ``latency`` and ``interval`` in cycles.
+
+    What is not ``possible`` (a sum too wide for a DSP block, say) needs ``NEVER`` of everything.
+    """
+
+    possible: np.ndarray
+    latency: np.ndarray
+    interval: np.ndarray
+    luts: np.ndarray
+    lutram: np.ndarray
+    ffs: np.ndarray
+    ramb18: np.ndarray
+    dsps: np.ndarray
+
+
+def _kept(op: ir.Operation) -> str | None:
+    """The tensor that plays the weights' part."""
+    if isinstance(op, ir.Scores):
+        return op.k
+    if isinstance(op, ir.Attend):
+        return op.v
+    return op.x if isinstance(op, ir.Pool) else None
+
+
+class ComponentSpace:
+    """The combinations of ``bits`` for the components of ``config``.
+
+    Combination ``n`` has ``bits[codes[n, c]]`` for component ``config.components[c]``, weights and
+    activations alike. Samples and results keep the width they have in ``config``.
+
+    Raises :class:`UserError` for a space that is too large to enumerate, or that has bits outside
+    2 to 8, whose rows take more than one pass.
+    """
+
+    def __init__(
+        self,
+        config: TransformerConfig,
+        *,
+        bits: Sequence[int] = (4, 6, 8),
+        part: str = DEFAULT_PART,
+        lanes: int | None = None,
+        seed: int = 0,
+    ):
+        if part not in PARTS:
+            raise UserError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
+        if not bits or not all(2 <= one <= 8 for one in bits):
+            raise UserError(f"bits of a space must be 2 to 8, not {list(bits)}")
+        self.config, self.part = config.replace(precision={}, tensors={}), part
+        self.bits = tuple(sorted(set(bits)))
+        count = len(self.bits) ** len(config.components)
+        if count > LARGEST:
+            raise UserError(
+                f"A space must have at most {LARGEST} combinations to be enumerated, not {count}"
+            )
+        shape = [len(self.bits)] * len(config.components)
+        self.codes = np.stack(np.unravel_index(np.arange(count), shape), axis=1).astype(np.int8)
+        self.tables = ModelTables(self.config, self.bits, self.codes, seed)
+        self.columns = choose_columns(self.tables.first, PARTS[part], lanes, True)
+        self.matrix = [self.tables.first.operations[place] for place in self.tables.matrix]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def config_of(self, number: int) -> TransformerConfig:
+        """A combination as a configuration."""
+        chosen = [self.bits[code] for code in self.codes[number]]
+        precision = {
+            name: Precision(weights=bits, activations=bits)
+            for name, bits in zip(self.config.components, chosen, strict=True)
+        }
+        name = f"{self.config.name}-{''.join(map(str, chosen))}"
+        return self.config.replace(name=name, precision=precision)
+
+    @cached_property
+    def total_bits(self) -> np.ndarray:
+        """The published score: the sum of the components' bits."""
+        return np.array(self.bits)[self.codes].sum(axis=1)
+
+    @cached_property
+    def _dynamic_bits(self) -> np.ndarray:
+        kept = [self.tables.tensor_bits(name) for op in self.matrix if (name := _kept(op))]
+        return np.max(kept, axis=0) if kept else np.zeros(len(self), dtype=np.int64)
+
+    def _packing(self, dots: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """[combinations, operations + 2]: packed, then half width and whether keys are packed.
+
+        The rule of :func:`bitformer.hw.packing.choose_packing`, for all combinations at once.
+        """
+        model = self.tables.first
+        result = np.zeros((len(self), len(self.matrix) + 2), dtype=np.int8)
+        scores = {op.y for op in self.matrix if isinstance(op, ir.Scores)}
+        free = {"input", "delta", model.output.name} | scores
+        sizes = [spec.features for name, spec in model.tensors.items() if name not in free]
+        sizes += [
+            model.tensors[op.v].features // op.heads
+            for op in self.matrix
+            if isinstance(op, ir.Attend)
+        ]
+        if any(size % 2 for size in sizes):
+            return result
+        gains = np.array([macs(model, op) for op in self.matrix])
+        static = np.greater(weights, 0)
+        most = np.zeros(len(self), dtype=np.int64)
+        for half in self.bits:
+            there = (weights == half).any(axis=1) | (self._dynamic_bits == half)
+            for dynamic in (False, True):
+                fits = dots < 1 << (PORT_BITS - half - 1)
+                packed = fits & np.where(static, weights <= half, dynamic)
+                possible = there.copy()
+                if dynamic:
+                    possible &= (self._dynamic_bits <= half) & (packed | static).all(axis=1)
+                if self.columns % 2:
+                    possible &= packed.all(axis=1)
+                gain = np.where(possible, packed @ gains, 0)
+                better = gain > most
+                most = np.maximum(most, gain)
+                result[better, :-2] = packed[better]
+                result[better, -2:] = half, dynamic
+        return result
+
+    def outcomes(self, predictor: Predictor) -> Outcomes:
+        """Cycles and resources of every combination."""
+        dots, totals = self.tables.bounds()
+        weights = self.tables.weight_bits()
+        packing = self._packing(dots, weights)
+        stored = [
+            self.tables.tensor_bits(name)
+            for name in self.tables.first.tensors
+            if name in self._activations
+        ]
+        act = np.max(stored, axis=0) if stored else np.ones(len(self), dtype=np.int64)
+        constants = [self.tables.tensor_bits(name) for name in self.tables.first.constants]
+        position = np.max(constants, axis=0) if constants else np.ones(len(self), dtype=np.int64)
+        layers = np.flatnonzero(weights[0] > 0)
+        structure = np.column_stack([packing, self._norm_bits, weights[:, layers]])
+        words = np.column_stack([*self.tables.parameters(1), *self.tables.parameters(2)])
+        words = np.where(packing[:, :-2].any(axis=1, keepdims=True), words[:, 2:], words[:, :2])
+        keys = np.column_stack([structure, act, self._dynamic_bits, position, words])
+        unique, index, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+        forms = _Forms(self)
+        split = structure.shape[1]
+        rows = [
+            forms.row(tuple(key[:split]), number, _Widths(*key[split:]))
+            for key, number in zip(unique.tolist(), index.tolist(), strict=True)
+        ]
+        built = np.array([row is not None for row in rows])[inverse.reshape(-1)]
+        number = (np.cumsum([row is not None for row in rows]) - 1)[inverse.reshape(-1)][built]
+        there = np.flatnonzero(built)
+        found = [row for row in rows if row is not None]
+        if not found:
+            raise UserError(f"config {self.config.name} must have a combination that can be built")
+        q = {name: np.array([row[name] for row in found])[number] for name in found[0]}
+        dots, totals, packing = dots[there], totals[there], packing[there]
+        packed = packing[:, :-2].astype(bool)
+        q["accumulator_bits"] = _signed(totals).max(axis=1)
+        shift = PORT_BITS - packing[:, -2:-1].astype(np.int64)
+        q["product_bits"] = np.where(packed, _signed(dots) + shift + 1, _signed(dots)).max(axis=1)
+        possible = np.zeros(len(self), dtype=bool)
+        possible[there] = True
+
+        def every(values: np.ndarray) -> np.ndarray:
+            full = np.full(len(self), NEVER, dtype=np.int32)
+            full[there] = values
+            return full
+
+        names = ("latency", "interval", "ramb18", "dsps")
+        taken = predictor.counts(q) | {name: q[name] for name in names}
+        return Outcomes(possible=possible, **{name: every(taken[name]) for name in taken})
+
+    @cached_property
+    def _norm_bits(self) -> np.ndarray:
+        """Bits of the widest row that a LayerNorm reads; 0 without one."""
+        bits = [
+            self.tables.tensor_bits(op.x)
+            for op in self.tables.first.operations
+            if isinstance(op, ir.LayerNorm)
+        ]
+        return np.max(bits, axis=0) if bits else np.zeros(len(self), dtype=np.int64)
+
+    @cached_property
+    def _activations(self) -> set[str]:
+        """Tensors in the activation store."""
+        model = self.tables.first
+        elsewhere = {"input", "delta", model.output.name, *model.constants}
+        elsewhere |= {op.y for op in self.matrix if isinstance(op, ir.Scores)}
+        elsewhere |= {name for op in self.matrix if (name := _kept(op))}
+        return set(model.tensors) - elsewhere
+
+
+def _signed(magnitudes: np.ndarray) -> np.ndarray:
+    """Bits of signed numbers up to these magnitudes."""
+    return np.frexp(magnitudes.astype(np.float64))[1].astype(np.int64) + 1
+
+
+class _Widths(NamedTuple):
+    """Bits of stores' elements, of a parameter word, and of those how many are not constant."""
+
+    activations: int
+    dynamic: int
+    position: int
+    parameters: int
+    live: int
+
+
+class _Forms:
+    """The designs that differ in more than widths, each lowered once."""
+
+    def __init__(self, space: ComponentSpace):
+        self.space = space
+        self.designs: dict[tuple, tuple[Design, dict[str, int]]] = {}
+        self.layouts: dict[tuple, tuple[Packing, list[WeightLayout], ir.IntegerModel]] = {}
+        self.placed: dict[tuple, tuple[tuple[int, int], dict[str, int]]] = {}
+
+    def row(self, structure: tuple[int, ...], number: int, bits: _Widths) -> dict[str, int] | None:
+        """Quantities of a combination, None if it cannot be built."""
+        try:
+            return self._row(structure, number, bits)
+        except UserError:
+            return None
+
+    def _row(self, structure: tuple[int, ...], number: int, bits: _Widths) -> dict[str, int]:
+        """With the first layout of its weights that fits."""
+        tried = []
+        packing, layouts, model = self._layouts(structure, number)
+        norm = structure[len(self.space.matrix) + 2]
+        for layout in layouts:
+            design, base = self._design(packing, layout, model, norm)
+            over, terms = self._stores(design, layout, model, bits)
+            tried.append((over, design, base, terms, layout))
+            if over == (0, 0):
+                break
+        _, design, base, terms, layout = min(tried, key=lambda one: one[0])
+        kinds = layout.kinds
+        column = [2 * layout.half_bits if kind.pair else max(2, kind.field) for kind in kinds]
+        column.append(2 * packing.half_bits if packing.dynamic else bits.dynamic)
+        return (
+            base
+            | terms
+            | {
+                "half_bits": packing.half_bits,
+                "column_bits": max(column),
+                "dynamic_bits": bits.dynamic,
+                "weight_cuts": sum(layout.parts(kind) for kind in kinds),
+                "latency": design.latency,
+                "interval": design.interval,
+                "dsps": design.geometry.dsps,
+            }
+        )
+
+    def _layouts(self, structure: tuple[int, ...], number: int):
+        if structure not in self.layouts:
+            matrix = self.space.matrix
+            flags, half, dynamic = structure[: len(matrix)], structure[len(matrix)], 0
+            dynamic = structure[len(matrix) + 1]
+            packing = Packing(
+                packed={op.y: bool(flag) for op, flag in zip(matrix, flags, strict=True)},
+                dynamic=bool(dynamic),
+                shift=PORT_BITS - half if any(flags) else 0,
+                half_bits=half,
+            )
+            model = self.space.tables.model(number)
+            found = list(weight_layouts(model, packing, self.space.columns))
+            self.layouts[structure] = (packing, found, model)
+        return self.layouts[structure]
+
+    def _design(self, packing: Packing, layout: WeightLayout, model: ir.IntegerModel, norm: int):
+        """The design of this packing whose layers use as many columns."""
+        used = tuple(layout.columns_of(kind) for kind in layout.formats.values())
+        key = (tuple(packing.packed.items()), packing.dynamic, layout.columns, used, norm)
+        if key not in self.designs:
+            design = lower_as(
+                model,
+                PARTS[self.space.part],
+                packing,
+                layout,
+                destinations(model),
+                rows=frozenset(),
+                placement={},
+                immediate=True,
+            )
+            self.designs[key] = (design, quantities(design))
+        return self.designs[key]
+
+    def _stores(
+        self,
+        design: Design,
+        layout: WeightLayout,
+        model: ir.IntegerModel,
+        bits: _Widths,
+    ) -> tuple[tuple[int, int], dict[str, int]]:
+        """How far the stores are over the part, and what they take."""
+        geometry = design.geometry
+        depth, used = _weight_words(model, layout)
+        widths = {
+            "weights": layout.bits,
+            "activations": geometry.ways * bits.activations,
+            "dynamic": geometry.dynamic_slots * bits.dynamic,
+            "position": geometry.ways * bits.position,
+            "parameters": bits.parameters,
+        }
+        key = (id(design), depth, used, bits.live, *widths.values())
+        if key not in self.placed:
+            specs = [
+                replace(
+                    spec,
+                    depth=depth if name == "weights" else spec.depth,
+                    width=widths.get(name, spec.width),
+                    granule=_granule(spec, widths.get(name, spec.width)),
+                    placement="auto",
+                    tiles=(),
+                )
+                for name, spec in design.stores.items()
+            ]
+            part = PARTS[self.space.part]
+            chosen = place(specs, part, {})
+            live = {"program": live_bits(design.images["program"]), "parameters": bits.live}
+            live["weights"] = used
+            terms = [store_terms(spec, live.get(name, spec.width)) for name, spec in chosen.items()]
+            total = {
+                name: sum(getattr(term, name) for term in terms)
+                for name in StoreTerms.__dataclass_fields__
+            }
+            total["weight_words"] = depth
+            self.placed[key] = (crowding(chosen.values(), part), total)
+        return self.placed[key]
+
+
+def _granule(spec: StoreSpec, width: int) -> int:
+    return spec.granule * width // spec.width
+
+
+def _weight_words(model: ir.IntegerModel, layout: WeightLayout) -> tuple[int, int]:
+    """Words of the weight store, and how many of their bits hold weights.
+
+    As :func:`bitformer.hw.images.weight_words` lays them out: a layer with few outputs leaves the
+    last columns empty.
+    """
+    depth = used = 0
+    for op in model.operations:
+        if not isinstance(op, ir.Linear):
+            continue
+        kind = layout.formats[op.y]
+        outputs, length = op.weight.shape
+        columns, together = layout.columns_of(kind), 2 if kind.pair else 1
+        groups = -(-outputs // (columns * together))
+        depth += -(-groups * length // layout.parts(kind))
+        filled = (1 << min(columns, -(-outputs // together)) * kind.field) - 1
+        for part in range(min(layout.parts(kind), groups * length)):
+            used |= filled << part * columns * kind.field
+    return depth, used.bit_count()

@@ -1,0 +1,103 @@
+"""A space as a whole says what each of its designs says; limits, scores, Pareto sets."""
+
+import numpy as np
+import pytest
+
+from bitformer.hw.lower import lower
+from bitformer.model.config import named_config
+from bitformer.model.errors import UserError
+from bitformer.model.initialize import initialize
+from bitformer.search.rank import Limits, energy_of, pareto, predicted_loss, within
+from bitformer.search.space import ComponentSpace
+
+
+@pytest.fixture(scope="module")
+def space():
+    return ComponentSpace(named_config("grid-6-8-4"), bits=(4, 8))
+
+
+@pytest.fixture(scope="module")
+def outcomes(space, predictor):
+    return space.outcomes(predictor)
+
+
+def test_every_combination_is_there_once(space):
+    assert len(space) == 2**10
+    assert len(np.unique(space.codes, axis=0)) == 2**10
+    config = space.config_of(0)
+    assert {config.bits(name).weights for name in config.components} == {4}
+    assert space.total_bits.min() == 40
+    assert space.total_bits.max() == 80
+
+
+def test_outcomes_are_those_of_the_designs(space, outcomes, predictor):
+    for number in np.random.default_rng(1).choice(len(space), 6, replace=False):
+        said = predictor.predict(lower(initialize(space.config_of(number))))
+        exact = ("latency", "interval", "ramb18", "dsps")
+        assert [getattr(outcomes, n)[number] for n in exact] == [getattr(said, n) for n in exact]
+        for name in ("luts", "lutram", "ffs"):
+            assert getattr(outcomes, name)[number] == pytest.approx(
+                getattr(said, name).value, rel=0.02
+            )
+
+
+def test_limits(outcomes):
+    everything = within(outcomes, Limits())
+    assert everything.all()
+    latency = np.median(outcomes.latency) / 100
+    fast = within(outcomes, Limits(latency_us=latency))
+    assert 0 < fast.sum() < len(fast)
+    assert (outcomes.latency[fast] <= latency * 100).all()
+    joules = np.median(energy_of(outcomes, Limits()))
+    assert (
+        energy_of(outcomes, Limits())[within(outcomes, Limits(energy_j=joules))] <= joules
+    ).all()
+    assert not within(outcomes, Limits(dsps=17)).any() or (outcomes.dsps <= 17).any()
+    with pytest.raises(UserError, match="limit of luts must not be negative"):
+        Limits(luts=-1)
+
+
+def test_predicted_loss(space):
+    table = {name: {4: 0.1, 8: 0.0} for name in space.config.components}
+    loss = predicted_loss(space, table)
+    assert loss[0] == pytest.approx(1.0)
+    assert loss[-1] == 0
+    with pytest.raises(UserError, match="sensitivity of GAP must be given for bits"):
+        predicted_loss(space, {**table, "GAP": {8: 0.0}})
+
+
+def test_pareto():
+    costs = np.array([[3, 1], [1, 3], [2, 2], [3, 3], [2, 2], [1, 4]])
+    assert pareto(costs).tolist() == [1, 2, 0]
+    points = np.random.default_rng(0).integers(0, 8, (200, 3))
+    kept = points[pareto(points)]
+    for one in points:
+        assert (kept <= one).all(axis=1).any()
+    for n, one in enumerate(kept):
+        rest = np.delete(kept, n, axis=0)
+        assert not (rest <= one).all(axis=1).any()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"bits": (4, 16)}, "bits of a space must be 2 to 8"),
+        ({"bits": (2, 3, 4, 6, 8)}, "at most 200000 combinations"),
+        ({"part": "xc7s1"}, "part must be one of"),
+    ],
+)
+def test_mistakes(wanted, message):
+    with pytest.raises(UserError, match=message):
+        ComponentSpace(named_config("grid-6-8-4"), **wanted)
+
+
+@pytest.mark.slow
+def test_the_published_space_in_seconds(predictor):
+    """CPU time, so that a busy machine fails nothing."""
+    import time
+
+    started = time.process_time()
+    space = ComponentSpace(named_config("grid-12-32-4"))
+    assert len(space) == 59049
+    space.outcomes(predictor)
+    assert time.process_time() - started < 20
