@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 #: Changes whenever a formula here does: measurements of other versions are not fitted together.
-VERSION = 1
+VERSION = 2
 
 #: An integer, or an array of them: one for each design of a space.
 Count = Any
