@@ -85,3 +85,22 @@ def test_make_targets_exist():
     assert {"demo", "test"} <= set(targets)
     for target in targets:
         assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+def resources(text, pattern):
+    """LUTs, LUTs as memory, RAMB18, DSP blocks by (steps, width, bits)."""
+    found = {}
+    for row in re.findall(pattern, text, re.M):
+        shape, numbers = tuple(map(int, row[:3])), row[3:]
+        found[shape] = [int(number.replace(" ", "")) for number in numbers]
+    return found
+
+
+def test_resources_in_the_readme_are_the_measured_ones():
+    table = r"^\| (\d+), (\d+), (\d) \| ([\d ]+) \(([\d ]+)\) \| (\d+) \| (\d+) \|"
+    here = resources(README, table)
+    report = (ROOT / "docs" / "benchmarks.md").read_text().split("## Resources")[1]
+    line = r"^\| grid-(\d+)-(\d+)-(\d) \| ([\d ]+) \| ([\d ]+) \| [\d ]+ \| (\d+) \| (\d+) \|"
+    measured = resources(report, line)
+    assert len(here) == 4
+    assert here == {shape: measured[shape] for shape in here}
