@@ -9,8 +9,8 @@ from bitformer.hw.parts import PARTS, Part
 
 __all__ = ["LINKS", "Board", "Loader", "Pin", "SpiFlash", "SpiPins", "UartPins"]
 
-#: The kinds of host link.
-LINKS = ("uart", "spi")
+#: The kinds of host link. ``elastic`` is the Elastic Node's own protocol, on the pins of ``spi``.
+LINKS = ("uart", "spi", "elastic")
 
 #: The rates in megahertz at which the FPGA can read its configuration from a flash.
 _CONFIG_RATES = (3, 6, 9, 12, 16, 22, 26, 33, 40, 50, 66)
@@ -109,8 +109,11 @@ class Board:
     uart : UartPins or None
     spi : SpiPins or None
         The host links; one at least.
+    busy : Pin or None
+        Where an SPI host looks whether an inference is going on; with it the board has the link
+        ``elastic``.
     link : str
-        The link that is used unless another is asked for, ``"uart"`` or ``"spi"``.
+        The link that is used unless another is asked for: one of ``LINKS``.
     alive, fault : Pin or None
         LEDs for the heartbeat and for a fault of the host link.
     reset : Pin or None
@@ -145,6 +148,7 @@ class Board:
     clock: Pin
     uart: UartPins | None = None
     spi: SpiPins | None = None
+    busy: Pin | None = None
     link: str = "uart"
     alive: Pin | None = None
     fault: Pin | None = None
@@ -208,8 +212,14 @@ class Board:
     @property
     def links(self) -> tuple[str, ...]:
         """The host links that the board has pins for, the usual one first."""
-        there = [link for link in LINKS if getattr(self, link) is not None]
+        there = [link for link in LINKS if self._wires(link)]
         return tuple(sorted(there, key=lambda link: link != self.link))
+
+    def _wires(self, link: str) -> dict[str, Pin]:
+        if link == "elastic":
+            return vars(self.spi) | {"busy": self.busy} if self.spi and self.busy else {}
+        found = getattr(self, link) if link in LINKS else None
+        return {} if found is None else dict(vars(found))
 
     def wires(self, link: str) -> dict[str, Pin]:
         """The pins of a host link by wire: ``{"rx": …, "tx": …}``.
@@ -219,20 +229,20 @@ class Board:
         ValueError
             If the board has no such link.
         """
-        if link not in LINKS or getattr(self, link) is None:
+        wires = self._wires(link)
+        if not wires:
             raise ValueError(
                 f"Board {self.name}: link must be {' or '.join(self.links)}, not {link!r}"
             )
-        return vars(getattr(self, link))
+        return wires
 
     @property
     def pins(self) -> dict[str, Pin]:
         """Every pin in use, by what it is used for: ``clock``, ``uart_rx``, ``spi_sck``, …"""
         pins = {"clock": self.clock, "reset": self.reset}
-        for link in LINKS:
-            if getattr(self, link) is not None:
-                pins |= {f"{link}_{wire}": pin for wire, pin in self.wires(link).items()}
-        pins |= {"alive": self.alive, "fault": self.fault}
+        for link in ("uart", "spi"):
+            pins |= {f"{link}_{wire}": pin for wire, pin in self._wires(link).items()}
+        pins |= {"busy": self.busy, "alive": self.alive, "fault": self.fault}
         return {use: pin for use, pin in pins.items() if pin is not None}
 
     @property

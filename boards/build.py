@@ -12,6 +12,8 @@ from amaranth.lib import wiring
 
 from bitformer.boards.board import Board
 from bitformer.boards.clock import MMCM_W
+from bitformer.boards.elastic import ElasticShell
+from bitformer.boards.elastic_map import V2, ElasticMap
 from bitformer.boards.open_platform import OpenPlatform
 from bitformer.boards.plan_directory import PLAN_FILE, whole_directory
 from bitformer.boards.platforms import BoardPlatform
@@ -25,7 +27,7 @@ from bitformer.model.errors import UserError
 __all__ = ["SHELLS", "build_plan", "run_plan"]
 
 #: The shell of each host link.
-SHELLS = {"uart": UartShell, "spi": SpiShell}
+SHELLS = {"uart": UartShell, "spi": SpiShell, "elastic": ElasticShell}
 
 _PLATFORMS = {"vivado": BoardPlatform, "open": OpenPlatform}
 
@@ -46,11 +48,28 @@ Host link      {wires}
 Input number   {input_bytes} byte(s), two's complement, least significant byte first
 Result         {result_bytes} byte(s), likewise
 
-Numbers travel in frames with a checksum: docs/protocol.md of bitformer describes them, and its
-host drivers speak them. The LED "fault" is lit while the last request was refused.
+{protocol}
 
 {notes}
 """
+
+_FRAMED = """\
+Numbers travel in frames with a checksum: docs/protocol.md of bitformer describes them, and its
+host drivers speak them. The LED "fault" is lit while the last request was refused."""
+
+_ELASTIC = """\
+The link speaks the Elastic Node's own protocol, which has no checksum: docs/protocol.md of
+bitformer. For the node's firmware (addresses count from 0x{base:04x}):
+
+    #define ADDR_MODEL_ID {model_id}
+    #define BYTES_MODEL_ID 16
+    #define ADDR_COMPUTATION_ENABLE {start}
+    #define ADDR_SKELETON_INPUTS {data}
+    #define QXI_BAUD_RATE {sck_hz}
+    #define QXI_CPHA SPI_CPHA_{phase}
+
+and the model's name is {name}. The LED "fault" is lit after a transfer
+that was neither a read nor a write."""
 
 
 def build_plan(
@@ -61,6 +80,7 @@ def build_plan(
     directory: str | os.PathLike,
     link: str | None = None,
     baud: int = 115_200,
+    elastic: ElasticMap = V2,
     clock_hz: int | None = None,
     saif: str | os.PathLike | None = None,
     toolchain: str = "vivado",
@@ -83,9 +103,11 @@ def build_plan(
     directory : path
         Where to. An earlier build there is replaced, bitstream included.
     link : str or None
-        The host link, ``"uart"`` or ``"spi"``; by default the board's usual one.
+        The host link, ``"uart"``, ``"spi"`` or ``"elastic"``; by default the board's usual one.
     baud : int
         The rate of a UART.
+    elastic : ElasticMap
+        The addresses of the link ``"elastic"``.
     clock_hz : int or None
         The design's clock; another than the board's costs an MMCM.
     saif : path or None
@@ -121,7 +143,11 @@ def build_plan(
             (fresh / f"{name}.saif").write_text(activity, encoding="utf-8")
         if not isinstance(accelerator, wiring.Component) and callable(accelerator):
             accelerator = accelerator()
-        shell = _shell(accelerator, link, clock_hz=platform.clock_hz, baud=baud)
+        known: dict[str, dict[str, Any]] = {
+            "uart": {"baud": baud},
+            "elastic": {"addresses": elastic},
+        }
+        shell = _shell(accelerator, link, clock_hz=platform.clock_hz, **known.get(link, {}))
         with builtin_yosys():
             plan = platform.prepare(BoardTop(shell=shell), name, emit_src=False)
         found = {
@@ -165,10 +191,9 @@ def _activity(saif: Path, clock_hz: int) -> str:
     return rescaled(text, from_hz=SIMULATED_HZ, to_hz=clock_hz)
 
 
-def _shell(accelerator: wiring.Component, link: str, *, clock_hz: int, baud: int):
-    rate = {"baud": baud} if link == "uart" else {}
+def _shell(accelerator: wiring.Component, link: str, *, clock_hz: int, **options: Any) -> Any:
     try:
-        return SHELLS[link](accelerator=accelerator, clock_hz=clock_hz, **rate)
+        return SHELLS[link](accelerator=accelerator, clock_hz=clock_hz, **options)
     except ValueError as error:
         raise UserError(str(error)) from None
 
@@ -183,10 +208,30 @@ def _facts(platform: BoardPlatform, shell, link: str, name: str) -> dict[str, An
         "mmcm": platform.mmcm is not None,
         "link": link,
         **({"baud": shell.baud} if link == "uart" else {}),
+        **(_elastic_facts(shell) if link == "elastic" else {}),
         "input_bytes": shell.input_bytes,
         "result_bytes": shell.result_bytes,
         "bitstream": f"{name}.bit",
     }
+
+
+def _elastic_facts(shell: ElasticShell) -> dict[str, Any]:
+    return {
+        "addresses": vars(shell.addresses),
+        "model_id": shell.model_id.hex(),
+        "highest_sck_hz": shell.highest_sck_hz,
+    }
+
+
+def _protocol(facts: dict[str, Any]) -> str:
+    if facts["link"] != "elastic":
+        return _FRAMED
+    name = "{" + ", ".join(f"0x{byte:02x}" for byte in bytes.fromhex(facts["model_id"])[:8])
+    return _ELASTIC.format(
+        **facts["addresses"],
+        sck_hz=facts["highest_sck_hz"],
+        name=name + "}, then zeros",
+    )
 
 
 def _readme(board: Board, platform: BoardPlatform, link: str, facts: dict[str, Any]) -> str:
@@ -212,5 +257,6 @@ def _readme(board: Board, platform: BoardPlatform, link: str, facts: dict[str, A
         clock=clock,
         tools=tools,
         wires=f"{kind}; on the FPGA's side: {balls}",
+        protocol=_protocol(facts),
         **{key: facts[key] for key in ("name", "part", "input_bytes", "result_bytes")},
     )

@@ -57,6 +57,7 @@ _ELASTIC_NODE = Board(
         mosi=Pin(ball="P11"),
         miso=Pin(ball="M12"),
     ),
+    busy=Pin(ball="L12"),
     uart=UartPins(rx=Pin(ball="A12"), tx=Pin(ball="A13")),
     link="spi",
     alive=Pin(ball="H12"),
@@ -71,7 +72,8 @@ _ELASTIC_NODE = Board(
     ),
     loading="The RP2040 can write {name}.bin to the flash, and reset the FPGA by GPIO12.",
     notes=(
-        "The RP2040 is the SPI host: SCK GPIO18, CS GPIO17, MOSI GPIO19, MISO GPIO16. It has to "
+        "The RP2040 is the SPI host: SCK GPIO18, CS GPIO17, MOSI GPIO19, MISO GPIO16, and sees on "
+        "GPIO15 whether an inference is going on, with the node's own protocol. It has to "
         "switch the FPGA's power on first: GPIO23 high, 10 ms, GPIO21 low. UART: header J1, the "
         "host's TXD to FIO_0 (A12), its RXD to FIO_1 (A13). The oscillator also drives ball A10: "
         "it must stay an input."

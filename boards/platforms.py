@@ -11,15 +11,16 @@ from bitformer.boards.saif import STRIP_PATH
 
 __all__ = ["BoardPlatform"]
 
-#: The uses of a pin that the FPGA listens to; it drives the others.
-_INPUTS = ("clock", "reset", "uart_rx", "spi_sck", "spi_cs", "spi_mosi")
+#: What the FPGA listens to, or the wire of a link that it does; it drives the others.
+_INPUTS = ("clock", "reset", "rx", "sck", "cs", "mosi")
 
 
 class BoardPlatform(XilinxPlatform):
     """The Vivado platform of a board.
 
     Resources: ``clock``; of ``uart`` (subsignals ``rx``, ``tx``), ``spi`` (``sck``, ``cs``,
-    ``mosi``, ``miso``), ``reset``, ``alive`` and ``fault`` those the board has. The ``sync`` domain
+    ``mosi``, ``miso``), ``elastic`` (the same balls, and ``busy``), ``reset``, ``alive`` and
+    ``fault`` those the board has. The ``sync`` domain
     is the clock pin, or what an MMCM makes of it, behind a global buffer that opens when
     configuration ends; it has no reset of its own.
 
@@ -143,7 +144,7 @@ class BoardPlatform(XilinxPlatform):
         for name, port, _ in design.ports:
             use = use_of[port.metadata[0].name]
             if use != "clock":
-                side = "-from" if use in _INPUTS else "-to"
+                side = "-from" if use.split("_")[-1] in _INPUTS else "-to"
                 yield f"set_false_path {side} [get_ports {{{name}}}]"
 
 
@@ -160,10 +161,7 @@ def _resources(board: Board) -> list[Resource]:
         Resource(
             link,
             0,
-            *(
-                Subsignal(wire, *io_of(f"{link}_{wire}", pin))
-                for wire, pin in board.wires(link).items()
-            ),
+            *(Subsignal(wire, *io_of(wire, pin)) for wire, pin in board.wires(link).items()),
         )
         for link in LINKS
         if link in board.links

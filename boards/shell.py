@@ -1,5 +1,9 @@
 """Shells: an accelerator behind a host link."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -7,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from bitformer.boards.checks import check_int
 from bitformer.boards.contract import Contract, contract_of, stream_shape
 from bitformer.boards.endpoint import Endpoint
+from bitformer.boards.framing import number_bytes
 from bitformer.boards.protocol import Feature
 from bitformer.boards.spi import SPI_RATIO, SpiLink
 from bitformer.boards.uart import UartLink, uart_divisor
@@ -20,8 +25,16 @@ _PAUSES_PER_SECOND = 20
 _LEAST_GAP_BITS = 20
 
 
+def _contract(accelerator: wiring.Component, contract: Contract | None) -> Contract:
+    """The contract given, or that of a design's accelerator, or a number in and a number out."""
+    if contract is not None:
+        return contract
+    design = accelerator.design if isinstance(accelerator, Accelerator) else None
+    return contract_of(design) if design is not None else Contract()
+
+
 class Shell(wiring.Component):
-    """What both shells share: the accelerator, the endpoint, and a restart for both.
+    """What all shells share: the accelerator, the endpoint, and a restart for both.
 
     Parameters
     ----------
@@ -35,8 +48,10 @@ class Shell(wiring.Component):
         for another component, a number in and a number out.
     pins : dict
         The members of the link's line.
-    features : Feature
-        What to say of the link.
+    endpoint : callable
+        Makes the endpoint from ``contract``, ``input_shape`` and ``result_shape``. It has a member
+        ``link`` for the link, ``to_model`` and ``from_model``, ``o_fault`` and, where it restarts
+        the accelerator, ``o_restart``.
 
     Members
     -------
@@ -53,21 +68,17 @@ class Shell(wiring.Component):
         clock_hz: int,
         contract: Contract | None,
         pins: dict,
-        features: Feature,
+        endpoint: Callable[..., Any],
     ):
         input_shape = stream_shape(accelerator, "i", In)
         result_shape = stream_shape(accelerator, "o", Out)
-        if contract is None:
-            design = accelerator.design if isinstance(accelerator, Accelerator) else None
-            contract = contract_of(design) if design is not None else Contract()
         self._accelerator = accelerator
         self._clock_hz = check_int("Clock frequency", clock_hz)
-        self._endpoint = Endpoint(
-            contract=contract,
+        self._bytes = number_bytes(input_shape), number_bytes(result_shape)
+        self._endpoint = endpoint(
+            contract=_contract(accelerator, contract),
             input_shape=input_shape,
             result_shape=result_shape,
-            clock_hz=clock_hz,
-            features=features,
         )
         super().__init__({**pins, "i_reset": In(1), "fault": Out(1)})
 
@@ -76,7 +87,7 @@ class Shell(wiring.Component):
         return self._accelerator
 
     @property
-    def endpoint(self) -> Endpoint:
+    def endpoint(self) -> Any:
         return self._endpoint
 
     @property
@@ -86,12 +97,12 @@ class Shell(wiring.Component):
     @property
     def input_bytes(self) -> int:
         """Bytes of an input number."""
-        return self._endpoint.registers.input_bytes
+        return self._bytes[0]
 
     @property
     def result_bytes(self) -> int:
         """Bytes of a result."""
-        return self._endpoint.registers.result_bytes
+        return self._bytes[1]
 
     def _body(self, m: Module, link: wiring.Component) -> None:
         """The endpoint between the link and the accelerator."""
@@ -102,23 +113,22 @@ class Shell(wiring.Component):
         m.submodules.link = restartable(link)
         m.submodules.endpoint = restartable(self._endpoint)
         accelerator, endpoint = self._accelerator, self._endpoint
-        if endpoint.loader is None:
-            m.submodules.accelerator = restartable(accelerator)
-        else:
-            # between two images of its weights the accelerator begins anew
+        if "o_restart" in endpoint.signature.members:
             between = Signal(init=1)
             m.d.sync += between.eq(self.i_reset | endpoint.o_restart)
-            m.submodules.accelerator = ResetInserter(between)(accelerator)
+            restartable = ResetInserter(between)
+        m.submodules.accelerator = restartable(accelerator)
+        if "o_bank" in endpoint.signature.members:
             m.d.comb += [
                 accelerator.i_bank.eq(endpoint.o_bank),
                 accelerator.i_load_addr.eq(endpoint.o_load_addr),
                 accelerator.i_load_data.eq(endpoint.o_load_data),
                 accelerator.i_load_en.eq(endpoint.o_load_en),
             ]
-        wiring.connect(m, link.link, self._endpoint.link)
-        wiring.connect(m, self._endpoint.to_model, self._accelerator.i)
-        wiring.connect(m, self._accelerator.o, self._endpoint.from_model)
-        m.d.comb += self.fault.eq(self._endpoint.o_fault)
+        wiring.connect(m, link.link, endpoint.link)
+        wiring.connect(m, endpoint.to_model, accelerator.i)
+        wiring.connect(m, accelerator.o, endpoint.from_model)
+        m.d.comb += self.fault.eq(endpoint.o_fault)
 
 
 class UartShell(Shell):
@@ -169,7 +179,7 @@ class UartShell(Shell):
             clock_hz=clock_hz,
             contract=contract,
             pins={"rx": In(1, init=1), "tx": Out(1, init=1)},
-            features=Feature.NONE,
+            endpoint=partial(Endpoint, clock_hz=clock_hz),
         )
 
     @property
@@ -224,7 +234,7 @@ class SpiShell(Shell):
             clock_hz=clock_hz,
             contract=contract,
             pins={"sck": In(1), "cs": In(1), "mosi": In(1), "miso": Out(1)},
-            features=Feature.SPI,
+            endpoint=partial(Endpoint, clock_hz=clock_hz, features=Feature.SPI),
         )
 
     @property

@@ -5,15 +5,18 @@ from amaranth.lib import io
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import Component, In
 
-from bitformer.boards.board import LINKS
-
 __all__ = ["BoardTop"]
 
 #: Cycles for which the design is held in reset after configuration, and after the button.
 _RESET_CYCLES = 15
 
-#: The wires of each host link that a shell has as members of the same name.
-_WIRES = {"uart": ("rx", "tx"), "spi": ("sck", "cs", "mosi", "miso")}
+#: The wires of each host link that a shell has as members of the same name; where those of two
+#: fit, it is the later one.
+_WIRES = {
+    "uart": ("rx", "tx"),
+    "spi": ("sck", "cs", "mosi", "miso"),
+    "elastic": ("sck", "cs", "mosi", "miso", "busy"),
+}
 
 
 class BoardTop(Elaboratable):
@@ -27,8 +30,9 @@ class BoardTop(Elaboratable):
     ----------
     shell : wiring.Component
         A `UartShell`, or any other component with the wires of a host link (``rx`` and ``tx``, or
-        ``sck``, ``cs``, ``mosi`` and ``miso``; high in ``cs`` is selected), ``i_reset``, ``fault``
-        and a property ``clock_hz``. Its inputs are asynchronous.
+        ``sck``, ``cs``, ``mosi`` and ``miso``; high in ``cs`` is selected; with ``busy``, the
+        Elastic Node's), ``i_reset``, ``fault`` and a property ``clock_hz``. Its inputs are
+        asynchronous.
 
     Raises
     ------
@@ -38,10 +42,10 @@ class BoardTop(Elaboratable):
 
     def __init__(self, *, shell: Component):
         members = shell.signature.members if isinstance(shell, Component) else {}
-        links = [link for link in LINKS if all(wire in members for wire in _WIRES[link])]
-        if len(links) != 1 or "i_reset" not in members:
+        links = [link for link in _WIRES if all(wire in members for wire in _WIRES[link])]
+        if not links or "i_reset" not in members:
             raise TypeError(f"Shell must have a host link and i_reset, not {shell!r}")
-        self._link = links[0]
+        self._link = links[-1]
         self._shell = shell
 
     @property
@@ -50,7 +54,7 @@ class BoardTop(Elaboratable):
 
     @property
     def link(self) -> str:
-        """The shell's host link, ``"uart"`` or ``"spi"``."""
+        """The shell's host link, one of `LINKS`."""
         return self._link
 
     def elaborate(self, platform):

@@ -12,6 +12,7 @@ from .report import Report, json_option
 
 if TYPE_CHECKING:
     from bitformer.boards.board import Board
+    from bitformer.boards.elastic_map import ElasticMap
     from bitformer.hw.design import Design
 
 __all__ = ["command", "design_name", "write_plan"]
@@ -55,13 +56,37 @@ def _problems(report: Report, plan: Path) -> tuple[str, ...] | None:
     return problems
 
 
+def _addresses(_context, _option, text: str | None) -> "ElasticMap | None":
+    """What ``--elastic`` says."""
+    if text is None:
+        return None
+    from bitformer.boards.elastic_map import ElasticMap
+    from bitformer.model.errors import UserError
+
+    numbers = text.split(",")
+    if not 3 <= len(numbers) <= 4 or not all(number.strip().isdecimal() for number in numbers):
+        raise UserError(f"--elastic must be ID,START,DATA or ID,START,DATA,PHASE, not {text!r}")
+    fields = ("model_id", "start", "data", "phase")
+    try:
+        return ElasticMap(**dict(zip(fields, map(int, numbers), strict=False)))
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
 @click.command("build")
 @model_argument
 @click.option("--board", required=True, metavar="B", help="A board of 'bitformer boards'.")
 @hardware_options
 @click.option("--name", metavar="NAME", help="Of the top module and the files [the config's].")
-@click.option("--link", metavar="LINK", help="Host link, uart or spi [the board's usual one].")
+@click.option("--link", metavar="LINK", help="uart, spi or elastic [the board's usual one].")
 @click.option("--baud", type=click.IntRange(1), metavar="N", help="Rate of a UART [115200].")
+@click.option(
+    "--elastic",
+    "addresses",
+    callback=_addresses,
+    metavar="ID,START,DATA[,PHASE]",
+    help="Addresses of the link elastic, and its SPI phase [0,16,18,1].",
+)
 @click.option(
     "--clock",
     "clock_mhz",
@@ -94,6 +119,7 @@ def command(
     name: str | None,
     link: str | None,
     baud: int | None,
+    addresses: "ElasticMap | None",
     clock_mhz: float | None,
     saif: Path | None,
     toolchain: str,
@@ -110,6 +136,7 @@ def command(
 
     \b
     bitformer build m.safetensors --board sea --plan-only -o build/mine
+    bitformer build m.safetensors --board elastic-node-v5 --link elastic -o build/mine
     bitformer build m.safetensors --board arty-s7-50 --toolchain open -o build/mine
     """
     from bitformer.boards.catalog import find_board
@@ -130,7 +157,8 @@ def command(
     for use in result.over:
         report.note(f"Does not fit {found.title}: {use}")
     name = name or design_name(loaded.config.name)
-    options = {"baud": baud} if baud is not None else {}
+    given = {"baud": baud, "elastic": addresses}
+    options = {name: value for name, value in given.items() if value is not None}
     plan = write_plan(
         design,
         found,

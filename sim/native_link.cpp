@@ -1,6 +1,6 @@
 // Drives the pins of a compiled shell: a UART's line bit by bit, an SPI bus at any phase and ratio
 // of its clock to the design's. It is compiled behind the C++ that Yosys writes for a design, with
-// BITFORMER_UART or BITFORMER_SPI saying which pins there are.
+// BITFORMER_UART or BITFORMER_SPI saying which pins there are, and BITFORMER_BUSY one more.
 
 #include <cstdint>
 
@@ -83,21 +83,22 @@ struct Link {
     }
 
     // A transfer of `count` bits, most significant first, with SCK at `period` cycles, `lead`
-    // cycles from chip select to the first edge, and `rest` cycles without chip select behind it.
+    // cycles from chip select to the first bit's edge, and `rest` cycles without chip select behind
+    // it. Bits are read where SCK rises, or, with `falls`, where it falls.
     void spi(const uint8_t *out, uint8_t *in, int64_t count, double period, double lead,
-             double rest, double phase) {
+             double rest, double phase, uint32_t falls) {
         double time = now + phase;
         until(time);
         top.p_cs.set<uint32_t>(1);
         time += lead;
         for (int64_t k = 0; k < count; k++) {
             until(time - period / 2);
-            top.p_sck.set<uint32_t>(0);
+            top.p_sck.set<uint32_t>(falls);
             top.p_mosi.set<uint32_t>(out[k / 8] >> (7 - k % 8) & 1);
             until(time);
-            // a master samples at the rising edge what was there before it
+            // a master samples at the edge what was there before it
             in[k / 8] = uint8_t(in[k / 8] << 1 | miso());
-            top.p_sck.set<uint32_t>(1);
+            top.p_sck.set<uint32_t>(!falls);
             time += period;
         }
         until(time - period / 2);
@@ -139,7 +140,14 @@ EXPORTED int64_t bitformer_link_broken(bitformer::Link *link) { return link->bro
 #ifdef BITFORMER_SPI
 EXPORTED void bitformer_link_spi(bitformer::Link *link, const uint8_t *out, uint8_t *in,
                                  int64_t count, double period, double lead, double rest,
-                                 double phase) {
-    link->spi(out, in, count, period, lead, rest, phase);
+                                 double phase, int64_t falls) {
+    link->spi(out, in, count, period, lead, rest, phase, uint32_t(falls));
+}
+#endif
+
+#ifdef BITFORMER_BUSY
+EXPORTED int64_t bitformer_link_busy(bitformer::Link *link) {
+    link->settle(false);
+    return link->top.p_busy.get<uint32_t>();
 }
 #endif

@@ -18,8 +18,8 @@ _ROOM = 1 << 16
 class _Simulated:
     """A compiled component and the calls that drive its pins."""
 
-    def __init__(self, shell: wiring.Component, define: str, cache: Path | None):
-        path = build(shell, driver=_DRIVER, defines=(define,), cache=cache)
+    def __init__(self, shell: wiring.Component, defines: tuple[str, ...], cache: Path | None):
+        path = build(shell, driver=_DRIVER, defines=defines, cache=cache)
         try:
             self._library = ctypes.CDLL(str(path))
         except OSError as error:
@@ -73,7 +73,7 @@ class SimulatedUart(_Simulated):
         self._divisor, self._baud = shell.divisor, shell.baud
         self.timeout = timeout
         self._heard = bytearray()
-        super().__init__(shell, "BITFORMER_UART", cache)
+        super().__init__(shell, ("BITFORMER_UART",), cache)
         self._out = (ctypes.c_uint8 * _ROOM)()
         self._library.bitformer_link_uart.restype = ctypes.c_int64
         self._library.bitformer_link_broken.restype = ctypes.c_int64
@@ -122,7 +122,7 @@ class SimulatedSpi(_Simulated):
     Parameters
     ----------
     shell : wiring.Component
-        With members ``sck``, ``cs``, ``mosi`` and ``miso``.
+        With members ``sck``, ``cs``, ``mosi`` and ``miso``; perhaps ``busy``.
     ratio : float
         Clock cycles in a period of SCK.
     lead : float
@@ -131,6 +131,8 @@ class SimulatedSpi(_Simulated):
         Cycles between transfers.
     phase : float
         What every transfer is later than a clock edge, in cycles.
+    falls : bool
+        Whether bits are read where SCK falls, as in SPI's phase 1; where it rises by default.
     cache : path, optional
         Where compiled designs are kept.
     """
@@ -143,10 +145,14 @@ class SimulatedSpi(_Simulated):
         lead: float = 8.0,
         rest: float = 10.0,
         phase: float = 0.0,
+        falls: bool = False,
         cache: Path | None = None,
     ):
         self.ratio, self.lead, self.rest, self.phase = ratio, lead, rest, phase
-        super().__init__(shell, "BITFORMER_SPI", cache)
+        self._falls = falls
+        has_busy = "busy" in shell.signature.members
+        defines = ("BITFORMER_SPI", *(("BITFORMER_BUSY",) if has_busy else ()))
+        super().__init__(shell, defines, cache)
         self.idle(16)
 
     def restart(self) -> None:
@@ -162,9 +168,15 @@ class SimulatedSpi(_Simulated):
             into,
             ctypes.c_int64(8 * len(data) if bits is None else bits),
             *(ctypes.c_double(v) for v in (self.ratio, self.lead, self.rest, self.phase)),
+            ctypes.c_int64(self._falls),
         )
         return bytes(into[: len(data)])
 
     def xfer2(self, data: list[int]) -> list[int]:
         """A transfer of integers, as spidev has it."""
         return list(self.transfer(bytes(data)))
+
+    def busy(self) -> bool:
+        """The level of the busy pin, ten cycles later."""
+        self.idle(10)
+        return bool(self._library.bitformer_link_busy(self._handle))

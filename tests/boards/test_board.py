@@ -56,7 +56,9 @@ def test_board_says_how_to_load_it(board):
 def test_links(board):
     assert board.links[0] == board.link
     for link in board.links:
-        assert {f"{link}_{wire}" for wire in board.wires(link)} <= set(board.pins)
+        assert {pin.ball for pin in board.wires(link).values()} <= {
+            pin.ball for pin in board.pins.values()
+        }
 
 
 def test_pins_of_amaranth_boards():
@@ -79,6 +81,13 @@ def test_pins_of_amaranth_boards():
         "alive": "E2",
         "fault": "K1",
     }
+
+
+def test_only_a_busy_pin_makes_an_elastic_link():
+    node = BOARDS["elastic-node-v5"]
+    assert node.links == ("spi", "uart", "elastic")
+    assert node.wires("elastic") == node.wires("spi") | {"busy": Pin(ball="L12")}
+    assert not any("elastic" in b.links for b in BOARDS.values() if b is not node)
 
 
 def test_elastic_node_leaves_the_oscillators_second_ball_alone():

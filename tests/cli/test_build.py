@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from bitformer.hw.identity import model_hash
+from bitformer.model.checkpoint import load_model
+
 
 def test_an_mmcm_is_said_to_cost(bitformer, tiny, tmp_path):
     said = bitformer(
@@ -29,6 +32,8 @@ def test_the_boards_own_clock_costs_nothing(bitformer, tiny, tmp_path):
     ("options", "sentence"),
     [
         (["--link", "spi"], "Link of Digilent Arty S7-50 must be uart, not 'spi'"),
+        (["--elastic", "1,2"], "--elastic must be ID,START,DATA or ID,START,DATA,PHASE, not '1,2'"),
+        (["--elastic", "0,16,16"], "Elastic Node: the start at 16 must lie behind the data"),
         (["--baud", 20_000_000], "Baud rate must be at most 12500000"),
         (["--clock", 99.9999], "Clock of 99999900 Hz cannot be made"),
         (["--saif", "none.saif"], "SAIF file none.saif cannot be read"),
@@ -42,6 +47,24 @@ def test_mistakes(bitformer, tiny, tmp_path, options, sentence):
     assert said.code == 2
     assert said.err.splitlines()[-1].startswith(f"Error: {sentence}")
     assert not (tmp_path / "p").exists()
+
+
+def test_the_elastic_nodes_own_protocol(bitformer, tiny, tmp_path):
+    options = ["--board", "elastic-node-v5", "--link", "elastic", "--plan-only"]
+    said = bitformer("build", tiny, *options, "--elastic", "2000,100,0", "-o", tmp_path / "p")
+    assert said.code == 0
+    facts = json.loads((tmp_path / "p" / "bitformer.json").read_text())
+    assert facts["model_id"] == model_hash(load_model(tiny)).hex() + 8 * "00"
+    assert facts["addresses"] == {
+        "model_id": 2000, "start": 100, "data": 0, "base": 256, "phase": 1
+    }  # fmt: skip
+    readme = (tmp_path / "p" / "README.txt").read_text()
+    assert "#define ADDR_COMPUTATION_ENABLE 100\n" in readme
+    assert "#define QXI_BAUD_RATE 12500000\n" in readme
+    assert f"0x{facts['model_id'][:2]}, " in readme
+    said = bitformer("build", tiny, *options, "--reloadable", "-o", tmp_path / "q")
+    assert said.code == 2
+    assert "Link must be a framed one to load new weights" in said.err
 
 
 def test_what_the_reports_have_against_a_build(bitformer, tiny, tmp_path, monkeypatch):

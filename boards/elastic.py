@@ -1,0 +1,88 @@
+"""The shell that speaks the Elastic Node's own protocol."""
+
+from functools import partial
+
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from bitformer.boards.contract import Contract
+from bitformer.boards.elastic_bus import ELASTIC_RATIO, ElasticBus
+from bitformer.boards.elastic_endpoint import ElasticEndpoint
+from bitformer.boards.elastic_map import V2, ElasticMap
+from bitformer.boards.shell import Shell
+
+__all__ = ["ElasticShell"]
+
+
+class ElasticShell(Shell):
+    """An accelerator behind the Elastic Node's SPI protocol; docs/protocol.md has it in words.
+
+    Nothing in it is checked: a damaged byte is a wrong number, and a window of which bytes are
+    missing keeps those of the one before.
+
+    Parameters
+    ----------
+    accelerator, clock_hz, contract
+        See `Shell`. Golden vectors of the contract are not used.
+    addresses : ElasticMap
+        Where the firmware looks for what.
+
+    Members
+    -------
+    sck, cs, mosi : In(1)
+        Asynchronous; high in ``cs`` is selected.
+    miso : Out(1)
+    busy : Out(1)
+        An inference goes on: from 4 cycles after the last bit of its start on, until its results
+        are there.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `accelerator` is no such component, its payloads are too wide, the addresses do not hold
+        them, or the contract is one of new weights.
+    """
+
+    def __init__(
+        self,
+        *,
+        accelerator: wiring.Component,
+        clock_hz: int,
+        contract: Contract | None = None,
+        addresses: ElasticMap = V2,
+    ):
+        super().__init__(
+            accelerator=accelerator,
+            clock_hz=clock_hz,
+            contract=contract,
+            pins={"sck": In(1), "cs": In(1), "mosi": In(1), "miso": Out(1), "busy": Out(1)},
+            endpoint=partial(ElasticEndpoint, addresses=addresses),
+        )
+
+    @property
+    def addresses(self) -> ElasticMap:
+        return self._endpoint.addresses
+
+    @property
+    def model_id(self) -> bytes:
+        """The 16 bytes by which the firmware knows the model."""
+        return self._endpoint.model_id
+
+    @property
+    def highest_sck_hz(self) -> int:
+        """The fastest SPI clock."""
+        return self._clock_hz // ELASTIC_RATIO
+
+    def elaborate(self, platform):
+        m = Module()
+        link = ElasticBus(phase=self.addresses.phase)
+        self._body(m, link)
+        m.d.comb += [
+            link.sck.eq(self.sck),
+            link.cs.eq(self.cs),
+            link.mosi.eq(self.mosi),
+            self.miso.eq(link.miso),
+            self.busy.eq(self._endpoint.o_busy),
+        ]
+        return m
