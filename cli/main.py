@@ -45,6 +45,7 @@ SECTIONS = {
         "reload": "New weights for a board, without a new bitstream.",
     },
     "Finding a model that fits": {
+        "search": "Models for a part, limits and data: trained, proved, ready to build.",
         "profile": "Measure designs for the knowledge base that estimates are fitted on.",
         "kb": "Show, merge and export the knowledge base.",
         "doctor": "What of a part a model takes too much of, and the cheapest ways to fit.",

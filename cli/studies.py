@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bitformer.model.config import TransformerConfig
     from bitformer.search.trials import DataSource, Outcome, Trial
 
-__all__ = ["given", "numbers", "prepared", "run_all", "study_options"]
+__all__ = ["given", "numbers", "prepared", "run_all", "study_bar", "study_options"]
 
 study_options = together(
     data_options,
@@ -86,8 +86,8 @@ def prepared(
 
 
 @contextmanager
-def _bar() -> Iterator[Callable[[int, int, str], None]]:
-    """A progress bar over trainings where a person is watching."""
+def study_bar(what: str = "trainings") -> Iterator[Callable[[int, int, str], None]]:
+    """A progress bar where a person is watching: told (done, in all, what)."""
     import sys
 
     if not sys.stderr.isatty():
@@ -103,7 +103,7 @@ def _bar() -> Iterator[Callable[[int, int, str], None]]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("trainings", total=None)
+        task = progress.add_task(what, total=None)
 
         def tell(done: int, total: int, text: str) -> None:
             progress.update(task, completed=done, total=total, description=text)
@@ -122,7 +122,7 @@ def run_all(
     from bitformer.search.trials import run_trials
     from bitformer.search.workers import open_pool
 
-    with _bar() as tell, open_pool(workers, scheduler) as pool:
+    with study_bar() as tell, open_pool(workers, scheduler) as pool:
         return run_trials(trials, output, pool, tell)
 
 

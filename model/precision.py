@@ -73,6 +73,11 @@ class Precision:
         check_weight_bits("weights", self.weights)
         check_activation_bits("activations", self.activations)
 
+    def __str__(self) -> str:
+        """``"4"``, or where they differ ``"2/8"``."""
+        same = self.weights == self.activations
+        return str(self.weights) if same else f"{self.weights}/{self.activations}"
+
 
 def keep_precise(
     precision: Mapping[str, Precision], bits: int, components=PRECISE_COMPONENTS

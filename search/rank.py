@@ -7,11 +7,15 @@ import numpy as np
 
 from bitformer.hw.parts import PARTS
 from bitformer.model.errors import UserError
+from bitformer.model.precision import Precision
 
 from .power import inference_j, power_w
 from .space import ComponentSpace, Outcomes
 
-__all__ = ["Limits", "energy_of", "pareto", "predicted_loss", "within"]
+__all__ = ["RESOURCES", "Limits", "energy_of", "excesses", "pareto", "predicted_loss", "within"]
+
+#: What a part has, by the names of limits and outcomes.
+RESOURCES = ("luts", "lutram", "ffs", "ramb18", "dsps")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +38,7 @@ class Limits:
     def __post_init__(self):
         if self.part not in PARTS:
             raise UserError(f"part must be one of {', '.join(PARTS)}, not {self.part!r}")
-        for name in ("luts", "lutram", "ffs", "ramb18", "dsps", "latency_us", "energy_j"):
+        for name in (*RESOURCES, "latency_us", "energy_j"):
             value = getattr(self, name)
             if value is not None and not value >= 0:
                 raise UserError(f"limit of {name} must not be negative, not {value!r}")
@@ -46,6 +50,13 @@ class Limits:
         own = getattr(self, resource)
         name = {"lutram": "lutram_luts"}.get(resource, resource)
         return getattr(PARTS[self.part], name) if own is None else own
+
+    @property
+    def cycles(self) -> float | None:
+        """The bound on latency in cycles."""
+        if self.latency_us is None:
+            return None
+        return round(self.latency_us * 1e-6 * self.clock_hz, 6)
 
 
 def energy_of(outcomes: Outcomes, limits: Limits) -> np.ndarray:
@@ -61,30 +72,39 @@ def energy_of(outcomes: Outcomes, limits: Limits) -> np.ndarray:
     return inference_j(power, outcomes.latency, clock_hz=limits.clock_hz)
 
 
+def excesses(outcomes: Outcomes, limits: Limits) -> dict[str, np.ndarray]:
+    """How far each combination is over each limit, relative to it; at most 0 where it is kept."""
+    bounds: dict[str, tuple[np.ndarray, float | None]] = {
+        name: (getattr(outcomes, name), limits.of(name)) for name in RESOURCES
+    }
+    bounds["latency"] = outcomes.latency, limits.cycles
+    bounds["energy"] = energy_of(outcomes, limits), limits.energy_j
+    return {
+        name: (values - bound) / max(bound, 1e-12)
+        for name, (values, bound) in bounds.items()
+        if bound is not None
+    }
+
+
 def within(outcomes: Outcomes, limits: Limits) -> np.ndarray:
     """Which combinations keep every limit."""
-    kept = outcomes.possible.copy()
-    for resource in ("luts", "lutram", "ffs", "ramb18", "dsps"):
-        kept &= getattr(outcomes, resource) <= limits.of(resource)
-    if limits.latency_us is not None:
-        kept &= outcomes.latency <= limits.latency_us * 1e-6 * limits.clock_hz
-    if limits.energy_j is not None:
-        kept &= energy_of(outcomes, limits) <= limits.energy_j
-    return kept
+    over = excesses(outcomes, limits).values()
+    return np.logical_and.reduce([outcomes.possible, *(one <= 0 for one in over)])
 
 
 def predicted_loss(
-    space: ComponentSpace, sensitivity: Mapping[str, Mapping[int, float]]
+    space: ComponentSpace, sensitivity: Mapping[str, Mapping[Precision, float]]
 ) -> np.ndarray:
     """What the bits of each component add to the validation error, summed.
 
     ``sensitivity`` gives the added error by component and bits, for all of the space's.
     """
     total = np.zeros(len(space))
-    for place, name in enumerate(space.config.components):
+    for place, name in enumerate(space.components):
         own = sensitivity.get(name)
         if own is None or any(bits not in own for bits in space.bits):
-            raise UserError(f"sensitivity of {name} must be given for bits {list(space.bits)}")
+            wanted = ", ".join(map(str, space.bits))
+            raise UserError(f"sensitivity of {name} must be given for bits {wanted}")
         total += np.array([own[bits] for bits in space.bits])[space.codes[:, place]]
     return total
 

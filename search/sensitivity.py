@@ -3,8 +3,10 @@
 Errors are on validation windows, so that a search may be guided by them.
 """
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import mean
 from typing import Any
 
@@ -14,7 +16,14 @@ from bitformer.model.precision import FLOAT_BITS, WEIGHT_BITS, Precision
 
 from .trials import DataSource, Outcome, Trial
 
-__all__ = ["Sensitivity", "sensitivity_trials", "tabulate"]
+__all__ = [
+    "Sensitivity",
+    "alone_trials",
+    "existing",
+    "read_added",
+    "sensitivity_trials",
+    "tabulate",
+]
 
 _FLOAT = Precision(weights=FLOAT_BITS, activations=FLOAT_BITS)
 
@@ -48,7 +57,7 @@ def precision_at(bits: int) -> Precision:
     return Precision(weights=bits, activations=max(bits, 2))
 
 
-def _components(config: TransformerConfig) -> tuple[str, ...]:
+def existing(config: TransformerConfig) -> tuple[str, ...]:
     """Components that ``config`` has: pooling is one only where there is a mean."""
     return tuple(name for name in config.components if name != "GAP" or config.pooling == "mean")
 
@@ -60,7 +69,7 @@ def _configs(
     plain = config.replace(tensors={}, precision={})
     low = min(widths)
     configs = {("low", "", low): plain.replace(name=f"all-{low}", default=precision_at(low))}
-    for name in _components(config):
+    for name in existing(config):
         for bits in widths:
             configs["alone", name, bits] = plain.replace(
                 name=f"{name}-{bits}", default=_FLOAT, precision={name: precision_at(bits)}
@@ -69,6 +78,58 @@ def _configs(
             name=f"all-{low}-but-{name}", default=precision_at(low), precision={name: _FLOAT}
         )
     return configs
+
+
+def alone_trials(
+    config: TransformerConfig,
+    source: DataSource,
+    bits: Iterable[Precision],
+    *,
+    seed: int = 0,
+    method: str = "ptq",
+    settings: Mapping[str, Any] | None = None,
+) -> dict[tuple[str, Precision], Trial]:
+    """Trials by (component, its bits), all else in float32: those of :func:`sensitivity_trials`."""
+    plain = config.replace(tensors={}, precision={}, default=_FLOAT)
+    own = {**(settings or {}), "seed": seed, "method": method}
+    return {
+        (name, one): Trial(
+            config=plain.replace(
+                name=f"{name}-{str(one).replace('/', 'a')}", precision={name: one}
+            ),
+            source=source,
+            settings=own,
+        )
+        for name in existing(config)
+        for one in bits
+    }
+
+
+def read_added(path: Path) -> dict[str, dict[Precision, float]]:
+    """Added validation error by component and bits, from a file.
+
+    A JSON object such as ``{"MHA": {"4": 0.01, "2/8": 0}}``, or what ``sensitivity --json`` prints.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        base = 0.0
+        if "alone" in data:
+            data, base = data["alone"], float(data["float_val"])
+        return {
+            str(name): {_precision(bits): float(error) - base for bits, error in own.items()}
+            for name, own in data.items()
+        }
+    except OSError as error:
+        raise UserError(f"Sensitivity file {path} cannot be read: {error.strerror}") from None
+    except (ValueError, TypeError, AttributeError, KeyError):
+        raise UserError(
+            f'Sensitivity file {path} must be JSON such as {{"MHA": {{"4": 0.01, "8": 0}}}}'
+        ) from None
+
+
+def _precision(text: str) -> Precision:
+    weights, _, activations = text.partition("/")
+    return Precision(weights=int(weights), activations=int(activations or weights))
 
 
 def sensitivity_trials(

@@ -29,14 +29,15 @@ from bitformer.model.precision import Precision
 
 from .features import StoreTerms, live_bits, quantities, store_terms
 from .predict import Predictor
+from .sensitivity import existing
 from .tables import ModelTables
 
-__all__ = ["ComponentSpace", "Outcomes"]
+__all__ = ["LARGEST", "NEVER", "ComponentSpace", "Outcomes", "code_of"]
 
 #: What a combination takes that has no design.
 NEVER = np.iinfo(np.int32).max
 #: Larger spaces are not enumerated.
-LARGEST = 200_000
+LARGEST = 300_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +57,13 @@ class Outcomes:
     dsps: np.ndarray
 
 
+def code_of(bits: Sequence[Precision]) -> str:
+    """Bits of one component after the other: ``"4468"``, or with some apart ``"4.2a8.8"``."""
+    if all(one.weights == one.activations < 10 for one in bits):
+        return "".join(map(str, bits))
+    return ".".join(str(one).replace("/", "a") for one in bits)
+
+
 def _kept(op: ir.Operation) -> str | None:
     """The tensor that plays the weights' part."""
     if isinstance(op, ir.Scores):
@@ -68,8 +76,8 @@ def _kept(op: ir.Operation) -> str | None:
 class ComponentSpace:
     """The combinations of ``bits`` for the components of ``config``.
 
-    Combination ``n`` has ``bits[codes[n, c]]`` for component ``config.components[c]``, weights and
-    activations alike. Samples and results keep the width they have in ``config``.
+    Combination ``n`` has ``bits[codes[n, c]]`` for ``components[c]``; a number stands for weights
+    and activations alike. Samples and results keep the width they have in ``config``.
 
     Raises :class:`UserError` for a space that is too large to enumerate, or that has bits outside
     2 to 8, whose rows take more than one pass.
@@ -79,25 +87,29 @@ class ComponentSpace:
         self,
         config: TransformerConfig,
         *,
-        bits: Sequence[int] = (4, 6, 8),
+        bits: Sequence[int | Precision] = (4, 6, 8),
         part: str = DEFAULT_PART,
         lanes: int | None = None,
         seed: int = 0,
     ):
         if part not in PARTS:
             raise UserError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
-        if not bits or not all(2 <= one <= 8 for one in bits):
-            raise UserError(f"bits of a space must be 2 to 8, not {list(bits)}")
+        both = [
+            (one, one) if isinstance(one, int) else (one.weights, one.activations) for one in bits
+        ]
+        if not both or not all(2 <= width <= 8 for one in both for width in one):
+            raise UserError(f"bits of a space must be 2 to 8, not {', '.join(map(str, bits))}")
         self.config, self.part = config.replace(precision={}, tensors={}), part
-        self.bits = tuple(sorted(set(bits)))
-        count = len(self.bits) ** len(config.components)
+        self.bits = tuple(Precision(weights=w, activations=a) for w, a in sorted(set(both)))
+        self.components = existing(config)
+        count = len(self.bits) ** len(self.components)
         if count > LARGEST:
             raise UserError(
                 f"A space must have at most {LARGEST} combinations to be enumerated, not {count}"
             )
-        shape = [len(self.bits)] * len(config.components)
+        shape = [len(self.bits)] * len(self.components)
         self.codes = np.stack(np.unravel_index(np.arange(count), shape), axis=1).astype(np.int8)
-        self.tables = ModelTables(self.config, self.bits, self.codes, seed)
+        self.tables = ModelTables(self.config, self.components, self.bits, self.codes, seed)
         self.columns = choose_columns(self.tables.first, PARTS[part], lanes, True)
         self.matrix = [self.tables.first.operations[place] for place in self.tables.matrix]
 
@@ -107,17 +119,19 @@ class ComponentSpace:
     def config_of(self, number: int) -> TransformerConfig:
         """A combination as a configuration."""
         chosen = [self.bits[code] for code in self.codes[number]]
-        precision = {
-            name: Precision(weights=bits, activations=bits)
-            for name, bits in zip(self.config.components, chosen, strict=True)
-        }
-        name = f"{self.config.name}-{''.join(map(str, chosen))}"
+        precision = dict(zip(self.components, chosen, strict=True))
+        name = f"{self.config.name}-{code_of(chosen)}"
         return self.config.replace(name=name, precision=precision)
+
+    def uniform(self, bits: Precision) -> int:
+        """The number of the combination with the same bits everywhere."""
+        return int(np.flatnonzero((self.codes == self.bits.index(bits)).all(axis=1))[0])
 
     @cached_property
     def total_bits(self) -> np.ndarray:
-        """The published score: the sum of the components' bits."""
-        return np.array(self.bits)[self.codes].sum(axis=1)
+        """The published score: the sum of the components' bits; of two that differ, their mean."""
+        means = np.array([(one.weights + one.activations) / 2 for one in self.bits])
+        return means[self.codes].sum(axis=1)
 
     @cached_property
     def _dynamic_bits(self) -> np.ndarray:
@@ -144,7 +158,7 @@ class ComponentSpace:
         gains = np.array([macs(model, op) for op in self.matrix])
         static = np.greater(weights, 0)
         most = np.zeros(len(self), dtype=np.int64)
-        for half in self.bits:
+        for half in sorted({width for one in self.bits for width in vars(one).values()}):
             there = (weights == half).any(axis=1) | (self._dynamic_bits == half)
             for dynamic in (False, True):
                 fits = dots < 1 << (PORT_BITS - half - 1)

@@ -38,17 +38,25 @@ def _layers(config: TransformerConfig) -> dict[str, str]:
 class ModelTables:
     """Untrained models of ``config`` at all ``bits``, taken apart.
 
-    ``codes`` [combinations, components] says which of ``bits`` each component has.
+    ``codes`` [combinations, components] says which of ``bits`` each of ``components`` has.
     """
 
     def __init__(
-        self, config: TransformerConfig, bits: Sequence[int], codes: np.ndarray, seed: int = 0
+        self,
+        config: TransformerConfig,
+        components: Sequence[str],
+        bits: Sequence[Precision],
+        codes: np.ndarray,
+        seed: int = 0,
     ):
-        self.config, self.bits, self.codes = config, tuple(bits), codes
-        self.columns = {name: n for n, name in enumerate(config.components)}
+        self.config, self.components, self.codes = config, tuple(components), codes
+        self.bits = tuple(bits)
+        self._weight_bits = np.array([one.weights for one in bits])
+        self._activation_bits = np.array([one.activations for one in bits])
+        self.columns = {name: n for n, name in enumerate(components)}
         self.of_weight, self.of_tensor = weight_components(config), tensor_components(config)
         self._layer_of = _layers(config)
-        self.first = self._initialize((0,), dict.fromkeys(config.components, 0), seed)
+        self.first = self._initialize((0,), dict.fromkeys(components, 0), seed)
         self._needs = [sorted(self._components(op)) for op in self.first.operations]
         self.colours = self._coloured()
         count = 1 + max(self.colours.values())
@@ -59,10 +67,7 @@ class ModelTables:
         self._weights = [len(self.bits) ** (count - 1 - c) for c in range(count)]
 
     def _initialize(self, chosen: tuple[int, ...], colours: dict[str, int], seed: int):
-        precision = {
-            name: Precision(weights=self.bits[chosen[c]], activations=self.bits[chosen[c]])
-            for name, c in colours.items()
-        }
+        precision = {name: self.bits[chosen[c]] for name, c in colours.items()}
         return initialize(self.config.replace(precision=precision), seed)
 
     def _components(self, op: ir.Operation) -> set[str]:
@@ -80,7 +85,7 @@ class ModelTables:
     def _coloured(self) -> dict[str, int]:
         """A colour for each component; those that meet in an operation have different ones."""
         colours: dict[str, int] = {}
-        for name in self.config.components:
+        for name in self.components:
             near = {other for need in self._needs if name in need for other in need}
             taken = {colours[other] for other in near if other in colours}
             colours[name] = min(set(range(len(taken) + 1)) - taken)
@@ -114,7 +119,7 @@ class ModelTables:
         """Bits of a tensor, by combination."""
         if self._fixed(name) or name.endswith(".scores"):
             return np.full(len(self.codes), self.first.tensors[name].bits)
-        return np.array(self.bits)[self.codes[:, self.columns[self.of_tensor[name]]]]
+        return self._activation_bits[self.codes[:, self.columns[self.of_tensor[name]]]]
 
     @cached_property
     def matrix(self) -> list[int]:
@@ -138,7 +143,7 @@ class ModelTables:
             op = self.first.operations[place]
             if isinstance(op, ir.Linear):
                 component = self.of_weight[self._layer_of[op.y]]
-                found[:, column] = np.array(self.bits)[self.codes[:, self.columns[component]]]
+                found[:, column] = self._weight_bits[self.codes[:, self.columns[component]]]
         return found
 
     def model(self, number: int) -> ir.IntegerModel:

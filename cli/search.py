@@ -1,0 +1,289 @@
+"""``bitformer search``: the model that a part, a latency, an energy and data ask for."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bitformer.model.errors import UserError
+
+from .doctor import predictor_of
+from .options import MOST_LANES, PATH, kb_option, part_option, together
+from .quantity import quantity
+from .report import Report, json_option, program
+from .search_report import show_search
+from .studies import given, prepared, study_bar, study_options
+
+if TYPE_CHECKING:
+    from bitformer.search.predict import Predictor
+    from bitformer.search.rank import Limits
+
+__all__ = ["command"]
+
+_COUNT = click.IntRange(min=0)
+_limit_options = together(
+    part_option,
+    click.option(
+        "--max-latency",
+        metavar="TIME",
+        callback=quantity("--max-latency", "s", "50us", power=-6),
+        help="Of a forecast: 50us, 0.05ms.",
+    ),
+    click.option(
+        "--max-energy",
+        metavar="ENERGY",
+        callback=quantity("--max-energy", "J", "5uJ"),
+        help="Of a forecast, by a model of power: 5uJ.",
+    ),
+    click.option("--max-luts", type=_COUNT, metavar="N", help="LUTs [all the part has]."),
+    click.option("--max-lutram", type=_COUNT, metavar="N", help="LUTs as memory [the same]."),
+    click.option("--max-ffs", type=_COUNT, metavar="N", help="Flip-flops [the same]."),
+    click.option("--max-ramb18", type=_COUNT, metavar="N", help="Block RAMs of 18 Kb [the same]."),
+    click.option("--max-dsps", type=_COUNT, metavar="N", help="DSP blocks [the same]."),
+    click.option(
+        "--clock",
+        "clock_mhz",
+        type=float,
+        default=100.0,
+        show_default=True,
+        metavar="MHZ",
+        help="Clock in megahertz, for latency and energy.",
+    ),
+)
+
+
+def _limits(options: dict[str, Any]) -> "Limits":
+    """The limits among the options, which are taken out."""
+    from bitformer.search.rank import Limits
+
+    clock = options.pop("clock_mhz")
+    return Limits(
+        part=options.pop("part") or "xc7s15",
+        latency_us=options.pop("max_latency"),
+        energy_j=options.pop("max_energy"),
+        clock_hz=clock * 1e6,
+        **{
+            name: options.pop(f"max_{name}") for name in ("luts", "lutram", "ffs", "ramb18", "dsps")
+        },
+    )
+
+
+def _tool(report: Report, synthesis: str) -> str:
+    """The Yosys there is; a sentence where there is none."""
+    from bitformer.boards.yosys_tool import find_tool
+
+    if synthesis == "none":
+        return ""
+    try:
+        return find_tool().version
+    except UserError as error:
+        report.note(f"Nothing is synthesized, and predicted figures are kept. {error}")
+        return ""
+
+
+def _remember(report: Report, kb: Path | None, entries: list[dict]) -> None:
+    """Add what was synthesized to the knowledge base, which may fail."""
+    from bitformer.search.knowledge import Entry, KnowledgeBase
+
+    if not entries:
+        return
+    try:
+        KnowledgeBase(kb).add(Entry.from_dict(one) for one in entries)
+    except UserError as error:
+        report.note(f"Not remembered: {error}")
+
+
+def _picture(report: Report, output: Path, result: Mapping[str, Any]) -> str | None:
+    from bitformer.search.exploration_plot import plot_exploration
+
+    try:
+        plot_exploration(result, output / "pareto.png")
+    except UserError as error:
+        report.note(f"No picture: {error}")
+        return None
+    return "pareto.png"
+
+
+@click.command("search")
+@study_options
+@_limit_options
+@click.option(
+    "--bits",
+    default="4,6,8",
+    show_default=True,
+    metavar="B,...",
+    help="Choices of each component: 4, or weights and activations apart, 2/8.",
+)
+@click.option(
+    "--score",
+    type=click.Choice(["loss", "bits"]),
+    default="loss",
+    show_default=True,
+    help="Rank by the error that bits are predicted to add, or by the published sum of bits.",
+)
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="Candidates to train: about half a minute each on a core, so 20 are affordable.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all trainings."
+)
+@click.option(
+    "--lanes",
+    type=click.IntRange(1, MOST_LANES),
+    metavar="N",
+    help="Products a cycle; by default what the part's DSP blocks allow.",
+)
+@click.option(
+    "--sensitivity",
+    type=PATH,
+    metavar="FILE",
+    help="Sensitivities as 'sensitivity --json' prints them, instead of measuring.",
+)
+@click.option(
+    "--per-tensor",
+    is_flag=True,
+    help="Bits for each weight and tensor, by NSGA-II; so are spaces too large to be enumerated.",
+)
+@click.option(
+    "--tries",
+    type=click.IntRange(min=1),
+    default=400,
+    show_default=True,
+    metavar="N",
+    help="Designs that NSGA-II looks at, some a second.",
+)
+@click.option(
+    "--windows",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    metavar="N",
+    help="Validation windows that each candidate is simulated on.",
+)
+@click.option(
+    "--synthesis",
+    type=click.Choice(["all", "chosen", "none"]),
+    default="all",
+    show_default=True,
+    help="Which of the trained are synthesized: a minute or two each on a core.",
+)
+@click.option(
+    "--trials", type=PATH, metavar="DIR", help="Folder of trainings that searches share [DIR]."
+)
+@kb_option
+@json_option
+def command(
+    data: str | None,
+    target: str | None,
+    inputs: str | None,
+    time: str | None,
+    config: str,
+    workers: int | None,
+    scheduler: str | None,
+    output: Path,
+    bits: str,
+    score: str,
+    top: int,
+    seed: int,
+    lanes: int | None,
+    sensitivity: Path | None,
+    per_tensor: bool,
+    tries: int,
+    windows: int,
+    synthesis: str,
+    trials: Path | None,
+    kb: Path | None,
+    report: Report,
+    **rest: Any,
+) -> None:
+    """Find models that fit a part and keep your limits: trained, proved bit-exact, ready to build.
+
+    What rounding each component costs is measured on validation windows. All combinations of bits
+    are predicted and filtered; the best by --score are trained, and so is each of --bits
+    everywhere, to be compared with. They are simulated and synthesized, and
+    handed over as DIR/1-NAME.safetensors and so on, the best validation error first, with
+    DIR/search.json and DIR/pareto.png. DIR keeps what is done: Ctrl-C is safe, and the same
+    command goes on.
+
+    The exit code is 1 if none of the candidates turns out to fit, bit for bit.
+
+    \b
+    bitformer search --part xc7s15 --data etth1 --max-latency 50us -o runs/search
+    bitformer search --part xc7s6 --data etth1 --max-energy 5uJ --top 20 -o runs/small
+    bitformer search --data etth1 --bits 2/8,4/6,4/8 --max-luts 2500 -o runs/narrow
+    """
+    from bitformer.search.exploration import explore
+    from bitformer.search.profile import parse_bits
+    from bitformer.search.question import Question
+    from bitformer.search.sensitivity import read_added
+    from bitformer.search.workers import open_pool
+
+    limits = _limits(rest)
+    choices = tuple(parse_bits(one) for one in bits.split(","))
+    added = None if sensitivity is None else read_added(sensitivity)
+    chosen, source = prepared(
+        report, config=config, data=data, target=target, inputs=inputs, time=time
+    )
+    question = Question(
+        config=chosen,
+        source=source,
+        limits=limits,
+        bits=choices,
+        score=score,
+        top=top,
+        seed=seed,
+        lanes=lanes,
+        settings=given(rest),
+        per_tensor=per_tensor,
+        tries=tries,
+        windows=windows,
+        synthesis=synthesis,
+    )
+    if not question.enumerated and not per_tensor:
+        report.note(
+            "The space is too large to look at all of it: NSGA-II draws bits for each weight and"
+            " tensor"
+        )
+
+    def predictor() -> "Predictor":
+        found = predictor_of(report, kb)
+        if found is None:
+            raise UserError("search must have LUTs and flip-flops predicted, which they cannot be")
+        return found
+
+    tool = _tool(report, synthesis)
+    with study_bar("searching") as tell, open_pool(workers, scheduler) as pool:
+        result = explore(
+            question,
+            output,
+            pool,
+            predictor,
+            added=added,
+            trials=trials,
+            tool=tool,
+            report=tell,
+        )
+    _remember(report, kb, result.pop("entries"))
+    picture = _picture(report, output, result)
+    show_search(report, result, limits)
+    winner = result["chosen"]
+    path = None
+    if winner is not None:
+        path = output / result["candidates"][winner["rank"] - 1]["model"]
+        report.line(f"Next: {program()} build {path} --board sea -o {output / 'build'}")
+    report.data(
+        {
+            "output": str(output),
+            "model": None if path is None else str(path),
+            "picture": None if picture is None else str(output / picture),
+            **result,
+        }
+    )
+    if winner is None:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,115 @@
+"""Tables of a search: what was predicted and what came out, and what was beaten at what cost."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bitformer.search.rank import Limits
+
+    from .report import Report
+
+__all__ = ["show_search"]
+
+_COLUMNS = (
+    ("LUT", "luts"),
+    ("as mem.", "lutram"),
+    ("FF", "ffs"),
+    ("RAMB18", "ramb18"),
+    ("DSP", "dsps"),
+    ("cycles", "latency"),
+)
+
+
+def _both(predicted: object, found: object) -> str:
+    return str(predicted) if predicted == found else f"{predicted} → {found}"
+
+
+def _cost_row(name: str, one: Mapping[str, Any]) -> tuple[str, ...]:
+    before, after = one["predicted"], one["came_out"]
+    if before is None:
+        return (name, *["-"] * (len(_COLUMNS) + 1))
+    energy = _both(*(f"{figures['energy_j'] * 1e6:.3f}" for figures in (before, after)))
+    return (name, *(_both(before[field], after[field]) for _, field in _COLUMNS), energy)
+
+
+def _proved(one: Mapping[str, Any]) -> str:
+    """What simulation said of it, and whether it fits, in a word or two."""
+    proof = one["proof"]
+    if proof is None:
+        return "not tried"
+    if proof["error"]:
+        return "no design"
+    if not proof["bit_exact"]:
+        return "NOT EXACT"
+    if not proof["cycles_as_predicted"]:
+        return "exact, NOT in its cycles"
+    return "exact" if one["fits"] else "exact, too large"
+
+
+def _name(one: Mapping[str, Any]) -> str:
+    return f"{one['rank']}" if "rank" in one else one["why"]
+
+
+def _error(value: float | None) -> str:
+    return "diverged" if value is None else f"{value:.5f}"
+
+
+def _uniform(names: Sequence[str]) -> str:
+    return ", ".join(name.removeprefix("uniform ") for name in names) or "-"
+
+
+def show_search(report: "Report", result: Mapping[str, Any], limits: "Limits") -> None:
+    """Print what :func:`bitformer.search.exploration.explore` came to."""
+    space, rows = result["space"], [*result["candidates"], *result["baselines"]]
+    looked = "" if space["seen"] == space["combinations"] else f", {space['seen']} of them drawn"
+    report.line(
+        f"{space['combinations']} combinations{looked}, {space['within']} within the limits;"
+        f" {len(result['candidates'])} trained"
+    )
+    synthesized = any(one["synthesized"] for one in rows)
+    report.table(
+        ("", *(title for title, _ in _COLUMNS), "µJ"),
+        (_cost_row(_name(one), one) for one in rows),
+        title=f"On {limits.part}: predicted → " + ("synthesized" if synthesized else "lowered"),
+    )
+    report.table(
+        ("", "bits", "chosen as", "hardware", "predicted +", "val. MSE", "beats", "in time"),
+        [
+            (
+                _name(one),
+                one["name"].removeprefix(result["question"]["config"]["name"] + "-"),
+                one["why"] if "rank" in one else "baseline",
+                _proved(one),
+                f"{one['loss']:+.5f}",
+                _error(one["val"]),
+                _uniform(one.get("beats", ())),
+                _uniform(one.get("beats_in_time_and_energy", ())),
+            )
+            for one in rows
+        ],
+        title=f"Validation error; the float model's is {result['float_val']:.5f}",
+        words=4,
+    )
+    report.line(
+        "Beats: uniform bits with a larger validation error, at no more LUTs, LUTs as memory,"
+        " RAMB18, DSP blocks or cycles; in time: at no more latency or energy."
+    )
+    for one in rows:
+        for warning in one["warnings"]:
+            report.note(f"{one['name']}: {warning}")
+        if one["proof"] and one["proof"].get("not_synthesized"):
+            report.note(f"{one['name']}: not synthesized: {one['proof']['not_synthesized']}")
+        if one["proof"] and (one["proof"]["error"] or one["proof"].get("difference")):
+            report.note(f"{one['name']}: {one['proof']['error'] or one['proof']['difference']}")
+    winner = result["chosen"]
+    if winner is None:
+        report.line("None of the candidates turned out to fit, bit for bit.")
+        return
+    report.line(
+        f"Chosen on validation: {winner['rank']}. Its test MSE is {winner['test']:.5f},"
+        f" the float model's {winner['float_test']:.5f}"
+    )
+    if winner["no_better_than"]:
+        report.line(
+            "No better on validation than what fits too: " + ", ".join(winner["no_better_than"])
+        )

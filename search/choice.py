@@ -1,0 +1,98 @@
+"""Which combinations of a space are worth a training."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from .rank import Limits, energy_of, excesses, pareto, within
+from .space import Outcomes
+
+__all__ = ["COSTS", "SCORES", "Choice", "choose", "nearest_miss", "no_dearer"]
+
+#: What a combination may be ranked by: predicted loss, or the published sum of bits.
+SCORES = ("loss", "bits")
+#: What a design costs, beside its flip-flops, of which parts have plenty.
+COSTS = ("luts", "lutram", "ramb18", "dsps", "latency")
+_UNITS = {"latency": "cycles", "energy": "J"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A combination by its number, and why it was chosen."""
+
+    number: int
+    why: str
+
+
+def no_dearer(outcomes: Outcomes, number: int) -> np.ndarray:
+    """Which combinations cost at most what ``number`` does, of each of :data:`COSTS`."""
+    columns = [getattr(outcomes, name) for name in COSTS]
+    return np.logical_and.reduce([column <= column[number] for column in columns])
+
+
+def choose(
+    outcomes: Outcomes,
+    limits: Limits,
+    score: np.ndarray,
+    top: int,
+    *,
+    by: str = "loss",
+    uniform: Mapping[str, int] | None = None,
+) -> list[Choice]:
+    """At most ``top`` combinations within the limits, none of them ``uniform``.
+
+    ``score`` : a number for each combination, the smaller the better; ``uniform`` : combinations
+    with the same bits everywhere by name, which are trained anyway, for comparison.
+
+    By ``bits`` it is the best scores, as published: ties go to the faster, then to the one that
+    takes less energy. By ``loss``, the first place is the best score's. Then each of ``uniform``
+    has a place, for the best score that costs no more of anything. The rest are of the Pareto set
+    of score, latency and energy, best scores first: a later one is worse in score, but faster or
+    more sparing. When there are no more, it is the best scores that are left.
+    """
+    uniform = dict(uniform or {})
+    kept = within(outcomes, limits)
+    there = np.flatnonzero(kept)
+    energy = energy_of(outcomes, limits)
+    score = np.round(score, 12)  # sums of the same terms in another order tie
+    order = there[np.lexsort((energy[there], outcomes.latency[there], score[there]))]
+    chosen: dict[int, str] = {}
+    out = set(uniform.values())
+
+    def take(numbers, why: str, most: int) -> None:
+        for number in numbers:
+            if most <= 0 or len(chosen) >= top:
+                return
+            if int(number) not in out and int(number) not in chosen:
+                chosen[int(number)] = why
+                most -= 1
+
+    take(order, "best score", 1 if by == "loss" else top)
+    if by == "loss":
+        for name, number in uniform.items():
+            cheap = no_dearer(outcomes, number)
+            take(order[cheap[order]], f"best at no more than {name}", 1)
+        points = np.column_stack([score, outcomes.latency, energy])[there]
+        take(there[pareto(points)], "Pareto set", top)
+        take(order, "next score", top)
+    return [Choice(number=number, why=why) for number, why in chosen.items()]
+
+
+def nearest_miss(outcomes: Outcomes, limits: Limits) -> tuple[int, str]:
+    """The combination that is least over the limits, and a sentence that says by what.
+
+    Only asked when nothing is within. The tightest limit is the one it is most over.
+    """
+    over = excesses(outcomes, limits)
+    worst = np.max(list(over.values()), axis=0)
+    number = int(np.argmin(np.where(outcomes.possible, worst, np.inf)))
+    name = max(over, key=lambda one: over[one][number])
+    if name == "energy":
+        need, bound = f"{energy_of(outcomes, limits)[number]:.3g}", f"{limits.energy_j:.3g}"
+    elif name == "latency":
+        need, bound = str(outcomes.latency[number]), f"{limits.cycles:.0f}"
+    else:
+        need, bound = str(getattr(outcomes, name)[number]), str(limits.of(name))
+    unit = _UNITS.get(name, name)
+    return number, f"{name} is the tightest limit: the nearest needs {need} {unit}, not {bound}"

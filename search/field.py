@@ -1,0 +1,194 @@
+"""What a search chooses from: configurations, what each is predicted to take and to lose.
+
+A component space is looked at as a whole. Where it is too large for that, or each tensor is to have
+bits of its own, NSGA-II draws designs, and what it ends with is the field.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bitformer.hw.lower import lower
+from bitformer.model.config import TransformerConfig
+from bitformer.model.errors import UserError
+from bitformer.model.initialize import initialize
+from bitformer.model.precision import Precision
+from bitformer.model.structure import tensor_components, weight_components
+
+from .evolve import evolve, tensor_names
+from .predict import Prediction, Predictor
+from .rank import Limits, predicted_loss
+from .sensitivity import existing
+from .space import LARGEST, NEVER, ComponentSpace, Outcomes
+
+__all__ = ["Added", "Field", "component_field", "enumerable", "tensor_field"]
+
+#: Validation error that bits add, by component.
+Added = Mapping[str, Mapping[Precision, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """Configurations, by number.
+
+    ``kind`` : ``"components"`` or ``"tensors"``, which have bits of their own. ``combinations`` :
+    how many the space has, ``seen`` how many were looked at. ``loss`` : predicted added error.
+    ``bits`` : the published sum. ``uniform`` : those with the same bits everywhere, by name.
+    """
+
+    kind: str
+    combinations: int
+    seen: int
+    config_of: Callable[[int], TransformerConfig]
+    outcomes: Outcomes
+    loss: np.ndarray
+    bits: np.ndarray
+    uniform: Mapping[str, int]
+
+
+def enumerable(config: TransformerConfig, bits: Sequence[Precision]) -> bool:
+    """Whether the component space is small enough to be looked at as a whole."""
+    return len(set(bits)) ** len(existing(config)) <= LARGEST
+
+
+def _title(bits: Precision) -> str:
+    return f"uniform {bits}"
+
+
+def component_field(
+    config: TransformerConfig,
+    bits: Sequence[Precision],
+    added: Added,
+    predictor: Predictor,
+    limits: Limits,
+    *,
+    lanes: int | None = None,
+) -> Field:
+    """All combinations of ``bits`` for the components."""
+    space = ComponentSpace(config, bits=bits, part=limits.part, lanes=lanes)
+    return Field(
+        kind="components",
+        combinations=len(space),
+        seen=len(space),
+        config_of=space.config_of,
+        outcomes=space.outcomes(predictor),
+        loss=predicted_loss(space, added),
+        bits=space.total_bits,
+        uniform={_title(one): space.uniform(one) for one in bits},
+    )
+
+
+def _bits_of(config: TransformerConfig) -> dict[str, int]:
+    """Bits of every weight and tensor that may have its own."""
+    weights = {f"{layer}.weight": config.weight_bits(layer) for layer in weight_components(config)}
+    return {n: weights[n] if n in weights else config.tensor_bits(n) for n in tensor_names(config)}
+
+
+def tensor_loss(config: TransformerConfig, added: Added) -> float:
+    """Predicted added error of bits tensor by tensor.
+
+    Each weight and tensor of a component answers for an equal share of what its component was
+    measured to lose at that width.
+    """
+    owner = {f"{layer}.weight": name for layer, name in weight_components(config).items()}
+    owner |= tensor_components(config)
+    own: dict[str, list[float]] = {}
+    for name, width in _bits_of(config).items():
+        component = owner[name]
+        found = added[component].get(Precision(weights=width, activations=width))
+        if found is None:
+            raise UserError(f"sensitivity of {component} must be given for {width} bits")
+        own.setdefault(component, []).append(found)
+    return sum(sum(losses) / len(losses) for losses in own.values())
+
+
+def _outcomes(found: Sequence[Prediction | None]) -> Outcomes:
+    def every(read: Callable[[Prediction], int]) -> np.ndarray:
+        return np.array([NEVER if one is None else read(one) for one in found], dtype=np.int64)
+
+    return Outcomes(
+        possible=np.array([one is not None for one in found]),
+        latency=every(lambda one: one.latency),
+        interval=every(lambda one: one.interval),
+        luts=every(lambda one: one.luts.value),
+        lutram=every(lambda one: one.lutram.value),
+        ffs=every(lambda one: one.ffs.value),
+        ramb18=every(lambda one: one.ramb18),
+        dsps=every(lambda one: one.dsps),
+    )
+
+
+def _predicted(config: TransformerConfig, predictor, limits, lanes) -> Prediction | None:
+    try:
+        return predictor.predict(lower(initialize(config), part=limits.part, lanes=lanes))
+    except UserError:
+        return None
+
+
+def tensor_field(
+    config: TransformerConfig,
+    bits: Sequence[Precision],
+    added: Added,
+    predictor: Predictor,
+    limits: Limits,
+    *,
+    lanes: int | None = None,
+    by: str = "loss",
+    tries: int = 400,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Field:
+    """The Pareto set that an evolutionary search finds, and the uniform ones.
+
+    Raises :class:`UserError` for bits that differ between weights and activations, which tensors
+    with bits of their own need not be told.
+    """
+    for one in bits:
+        if one.weights != one.activations:
+            raise UserError(f"bits of single tensors must be such as 4, not {one}")
+    widths = sorted({one.weights for one in bits})
+    plain = config.replace(precision={}, tensors={})
+    names = tensor_names(plain)
+
+    def score(candidate: TransformerConfig) -> float:
+        if by == "loss":
+            return tensor_loss(candidate, added)
+        return -float(sum(_bits_of(candidate).values()))
+
+    found = evolve(
+        plain,
+        score,
+        predictor,
+        limits,
+        choices=dict.fromkeys(names, widths),
+        trials=tries,
+        seed=seed,
+        lanes=lanes,
+        progress=progress,
+    )
+    configs = []
+    for one in found:
+        text = json.dumps(one.config.tensors, sort_keys=True)
+        name = f"{config.name}-t{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        configs.append(one.config.replace(name=name))
+    predictions: list[Prediction | None] = [one.prediction for one in found]
+    uniform = {}
+    for one in bits:
+        uniform[_title(one)] = len(configs)
+        precision = dict.fromkeys(existing(config), one)
+        same = plain.replace(name=f"{config.name}-all{one}", precision=precision)
+        configs.append(same)
+        predictions.append(_predicted(same, predictor, limits, lanes))
+    return Field(
+        kind="tensors",
+        combinations=len(widths) ** len(names),
+        seen=tries,
+        config_of=configs.__getitem__,
+        outcomes=_outcomes(predictions),
+        loss=np.array([tensor_loss(one, added) for one in configs]),
+        bits=np.array([sum(_bits_of(one).values()) for one in configs], dtype=np.float64),
+        uniform=uniform,
+    )

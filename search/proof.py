@@ -1,0 +1,148 @@
+"""A trained candidate as hardware: lowered, simulated bit for bit, synthesized."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from bitformer.hw.lower import lower
+from bitformer.model.checkpoint import load_model
+from bitformer.model.errors import UserError
+
+from .workers import Pool
+
+__all__ = ["Bench", "prove", "prove_all"]
+
+#: From so many cycles on a design is compiled for its simulation, where there is a compiler.
+_COMPILED = 5000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What candidates are tried on: real windows [N, steps, channels], a part, and its tools.
+
+    ``tool`` : name and version of the Yosys that synthesizes, empty for none.
+    """
+
+    windows: np.ndarray
+    part: str
+    lanes: int | None = None
+    tool: str = ""
+
+    def key(self, model: bytes) -> str:
+        """The same for the same model, windows, part and tool."""
+        described = json.dumps([self.part, self.lanes, self.tool, self.windows.shape])
+        content = model + described.encode() + np.ascontiguousarray(self.windows).tobytes()
+        return hashlib.sha256(content).hexdigest()[:16]
+
+
+def prove(
+    model: bytes, windows: np.ndarray, part: str, lanes: int | None, synthesis: bool
+) -> dict[str, Any]:
+    """A worker's task: arguments and result can be sent.
+
+    ``model`` is a file's content. The result has no times in it: it is the same on every machine
+    with the same tools.
+    """
+    with TemporaryDirectory(prefix="bitformer-") as folder:
+        path = Path(folder) / "model.safetensors"
+        path.write_bytes(model)
+        loaded = load_model(path)
+    try:
+        design = lower(loaded, part=part, lanes=lanes)
+    except UserError as error:
+        return {"error": str(error), "entries": []}
+    from bitformer.sim.run import simulate
+
+    from .features import quantities
+
+    worth = design.interval * len(windows) > _COMPILED
+    engine = "auto" if worth else "python"
+    result = simulate(design, loaded.quantize_input(windows), engine=engine)
+    kept = set(result.interval) <= {design.interval} and result.latency[:1] == [design.latency]
+    record: dict[str, Any] = {
+        "error": None,
+        "bit_exact": result.bit_exact,
+        "difference": None if result.difference is None else str(result.difference),
+        "cycles_as_predicted": kept,
+        "windows": len(windows),
+        "tensors": len(result.tensors),
+        "engine": result.engine,
+        "latency": design.latency,
+        "interval": design.interval,
+        "ramb18": int(quantities(design)["ramb18"]),
+        "dsps": design.geometry.dsps,
+        "synthesis": None,
+        "entries": [],
+    }
+    if synthesis:
+        from bitformer.boards.yosys import synthesize
+
+        from .predict import entries_of
+
+        try:
+            done = synthesize(design)
+        except UserError as error:
+            return record | {"not_synthesized": str(error)}
+        record["synthesis"] = {
+            "luts": done.resources.luts,
+            "lutram": done.resources.luts_as_memory,
+            "ffs": done.resources.ffs,
+            "ramb18": done.resources.ramb18,
+            "dsps": done.resources.dsps,
+            "lut_levels": done.depth.levels,
+            "tool": done.tool,
+        }
+        record["entries"] = [entry.to_dict() for entry in entries_of(design, done)]
+    return record
+
+
+def prove_all(
+    models: Mapping[str, Path],
+    bench: Bench,
+    folder: Path,
+    pool: Pool,
+    *,
+    synthesized: bool = True,
+    report: Callable[[int, int, str], None] = lambda _done, _total, _text: None,
+) -> dict[str, dict[str, Any]]:
+    """The record of every model by its name; those that ``folder`` holds are read.
+
+    ``synthesized`` : whether they are synthesized, where there is a tool.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"Folder {folder} cannot be made: {error.strerror}") from None
+    contents = {name: path.read_bytes() for name, path in models.items()}
+    wanted = bool(bench.tool) and synthesized
+    paths = {
+        name: folder / f"{bench.key(content)}{'-synthesized' if wanted else ''}.json"
+        for name, content in contents.items()
+    }
+    records: dict[str, dict[str, Any]] = {}
+    for name, path in paths.items():
+        try:
+            records[name] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+    report(len(records), len(models), "read")
+    tasks = {
+        name: (content, bench.windows, bench.part, bench.lanes, wanted)
+        for name, content in contents.items()
+        if name not in records
+    }
+    for name, record in pool.run(prove, tasks):
+        text = json.dumps(record, indent=1) + "\n"
+        part = paths[name].with_name(f"{paths[name].name}.{os.getpid()}.part")
+        part.write_text(text, encoding="utf-8")
+        part.replace(paths[name])
+        records[name] = json.loads(text)
+        report(len(records), len(models), name)
+    return {name: records[name] for name in models}

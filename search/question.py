@@ -1,0 +1,89 @@
+"""What a search is asked: a shape, data, limits, bits to choose from, and how much to spend."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bitformer.model.config import TransformerConfig
+from bitformer.model.errors import UserError
+from bitformer.model.precision import Precision
+
+from .choice import SCORES
+from .field import enumerable
+from .rank import Limits
+from .trials import DataSource, Trial
+
+__all__ = ["SYNTHESES", "Question"]
+
+#: Which trained candidates are synthesized.
+SYNTHESES = ("all", "chosen", "none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is searched for.
+
+    Parameters
+    ----------
+    config : the shape; its own bits do not count, but those of samples and results do.
+    source : data to train and select on.
+    limits : what a design may take.
+    bits : choices of each component, or of each weight and tensor if ``per_tensor``.
+    score : ``"loss"`` or ``"bits"`` (:func:`bitformer.search.choice.choose`).
+    top : how many are trained, beside the uniform ones.
+    seed : of training, and of drawing where not everything can be looked at.
+    lanes : products a cycle; None takes what the part allows.
+    settings : of training (:class:`bitformer.model.train_settings.TrainSettings`).
+    tries : designs that are looked at where the space is not enumerated.
+    windows : real ones that each candidate is simulated on.
+    synthesis : which of the trained are synthesized.
+    """
+
+    config: TransformerConfig
+    source: DataSource
+    limits: Limits
+    bits: tuple[Precision, ...]
+    score: str = "loss"
+    top: int = 5
+    seed: int = 0
+    lanes: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    per_tensor: bool = False
+    tries: int = 400
+    windows: int = 8
+    synthesis: str = "all"
+
+    def __post_init__(self):
+        for name, known in (("score", SCORES), ("synthesis", SYNTHESES)):
+            if getattr(self, name) not in known:
+                raise UserError(
+                    f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}"
+                )
+        if not self.bits or len(set(self.bits)) != len(self.bits):
+            said = ", ".join(map(str, self.bits))
+            raise UserError(f"bits of a search must name each choice once, not {said!r}")
+        for name in ("top", "tries", "windows"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} must be a positive integer, not {getattr(self, name)}")
+
+    @property
+    def enumerated(self) -> bool:
+        """Whether all combinations are looked at."""
+        return not self.per_tensor and enumerable(self.config, self.bits)
+
+    def trial(self, config: TransformerConfig) -> Trial:
+        """The training of a candidate."""
+        settings = {**self.settings, "seed": self.seed, "method": "qat"}
+        return Trial(config=config, source=self.source, settings=settings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        data = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
+        return data | {
+            "config": self.config.to_dict(),
+            "source": dataclasses.asdict(self.source),
+            "limits": dataclasses.asdict(self.limits),
+            "bits": [str(one) for one in self.bits],
+            "settings": dict(self.settings),
+        }

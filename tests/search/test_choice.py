@@ -1,0 +1,110 @@
+"""What is chosen to be trained: best scores, no dearer than uniform bits, Pareto sets."""
+
+import re
+
+import numpy as np
+import pytest
+
+from bitformer.search.choice import COSTS, choose, nearest_miss, no_dearer
+from bitformer.search.rank import Limits, energy_of
+from bitformer.search.space import Outcomes
+
+#: LUTs, RAMB18, cycles and predicted loss; all else is the same.
+ROWS = [
+    (1000, 5, 2000, 0.050),  # 0 uniform 4
+    (1200, 6, 2500, 0.004),  # 1 uniform 6
+    (1500, 8, 3000, 0.001),  # 2 uniform 8
+    (990, 5, 2000, 0.040),  # 3 better than 0 at no more
+    (1200, 6, 2500, 0.003),  # 4 better than 1 at no more
+    (1500, 8, 2900, 0.0005),  # 5 best of all
+    (1490, 8, 2950, 0.0008),  # 6 better than 2 at no more, but dominated by 5
+    (1000, 9, 1900, 0.030),  # 7 faster than all: of the Pareto set
+    (9000, 8, 2000, 0.0),  # 8 too large
+    (1500, 8, 3000, 0.002),  # 9 dominated
+]
+UNIFORM = {"uniform 4": 0, "uniform 6": 1, "uniform 8": 2}
+
+
+@pytest.fixture
+def outcomes():
+    luts, ramb18, latency, _ = (np.array(column) for column in zip(*ROWS, strict=True))
+    same = np.full(len(ROWS), 7)
+    return Outcomes(
+        possible=np.ones(len(ROWS), dtype=bool),
+        latency=latency,
+        interval=latency,
+        luts=luts,
+        lutram=same,
+        ffs=same * 100,
+        ramb18=ramb18,
+        dsps=same,
+    )
+
+
+LOSS = np.array([row[3] for row in ROWS])
+
+
+def chosen(outcomes, top, limits=None, by="loss", score=LOSS):
+    return choose(outcomes, limits or Limits(), score, top, by=by, uniform=UNIFORM)
+
+
+def test_the_best_then_one_for_each_uniform_then_pareto(outcomes):
+    found = chosen(outcomes, 5)
+    assert [one.number for one in found] == [5, 3, 4, 6, 7]
+    assert [one.why for one in found] == [
+        "best score",
+        "best at no more than uniform 4",
+        "best at no more than uniform 6",
+        "best at no more than uniform 8",
+        "Pareto set",
+    ]
+
+
+def test_no_more_than_asked_and_none_twice(outcomes):
+    assert [one.number for one in chosen(outcomes, 2)] == [5, 3]
+    everything = [one.number for one in chosen(outcomes, 50)]
+    assert sorted(everything) == [3, 4, 5, 6, 7, 9]
+    assert everything[-1] == 9
+
+
+def test_limits_hold(outcomes):
+    found = chosen(outcomes, 9, Limits(latency_us=25))
+    assert [one.number for one in found] == [4, 3, 7]
+    joules = float(energy_of(outcomes, Limits())[3])
+    assert [one.number for one in chosen(outcomes, 9, Limits(energy_j=joules))] == [7, 3]
+    assert [one.number for one in chosen(outcomes, 9, Limits(ramb18=5))] == [3]
+
+
+def test_by_bits_it_is_the_sum_alone(outcomes):
+    bits = np.array([40, 60, 80, 41, 60, 78, 78, 50, 99, 78])
+    found = chosen(outcomes, 4, by="bits", score=-bits)
+    assert [one.number for one in found] == [5, 6, 9, 4]  # ties: the faster first
+
+
+def test_sums_of_another_order_tie(outcomes):
+    noisy = LOSS.copy()
+    noisy[5], noisy[6] = 0.1 + 0.2, 0.3
+    assert noisy[5] > noisy[6]
+    assert [one.number for one in chosen(outcomes, 9, score=noisy)][-2:] == [5, 6]
+
+
+def test_no_dearer_is_in_every_cost(outcomes):
+    cheap = no_dearer(outcomes, 2)
+    assert np.flatnonzero(cheap).tolist() == [0, 1, 2, 3, 4, 5, 6, 9]
+    for name in COSTS:
+        assert (getattr(outcomes, name)[cheap] <= getattr(outcomes, name)[2]).all()
+
+
+@pytest.mark.parametrize(
+    ("limits", "number", "sentence"),
+    [
+        ({"latency_us": 10}, 7, "latency is the tightest .* needs 1900 cycles, not 1000"),
+        ({"luts": 900, "latency_us": 25}, 3, "luts is the tightest .* needs 990 luts, not 900"),
+        ({"ramb18": 4, "luts": 995}, 3, "ramb18 is the tightest .* needs 5 ramb18, not 4"),
+        ({"energy_j": 1e-9}, 7, "energy is the tightest .* J, not 1e-09"),
+    ],
+)
+def test_the_nearest_miss_is_named(outcomes, limits, number, sentence):
+    found, said = nearest_miss(outcomes, Limits(**limits))
+    assert found == number
+    assert re.search(sentence, said), said
