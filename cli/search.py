@@ -16,7 +16,6 @@ from .search_report import show_search
 from .studies import given, prepared, study_bar, study_options
 
 if TYPE_CHECKING:
-    from bitformer.search.predict import Predictor
     from bitformer.search.rank import Limits
 
 __all__ = ["command"]
@@ -251,12 +250,9 @@ def command(
             " tensor"
         )
 
-    def predictor() -> "Predictor":
-        found = predictor_of(report, kb)
-        if found is None:
-            raise UserError("search must have LUTs and flip-flops predicted, which they cannot be")
-        return found
-
+    predictor = predictor_of(report, kb)
+    if predictor is None:
+        raise UserError("A search needs measured designs to predict by: 'bitformer profile' first")
     tool = _tool(report, synthesis)
     with study_bar("searching") as tell, open_pool(workers, scheduler) as pool:
         result = explore(

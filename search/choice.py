@@ -86,7 +86,8 @@ def nearest_miss(outcomes: Outcomes, limits: Limits) -> tuple[int, str]:
     """
     over = excesses(outcomes, limits)
     worst = np.max(list(over.values()), axis=0)
-    number = int(np.argmin(np.where(outcomes.possible, worst, np.inf)))
+    summed = np.sum(np.maximum(0.0, list(over.values())), axis=0)
+    number = int(np.lexsort((summed, worst, ~outcomes.possible))[0])
     name = max(over, key=lambda one: over[one][number])
     if name == "energy":
         need, bound = f"{energy_of(outcomes, limits)[number]:.3g}", f"{limits.energy_j:.3g}"

@@ -65,7 +65,7 @@ def explore(
     question: Question,
     folder: Path,
     pool: Pool,
-    predictor: Callable[[], Predictor],
+    predictor: Predictor,
     *,
     added: Added | None = None,
     trials: Path | None = None,
@@ -76,7 +76,7 @@ def explore(
 
     Parameters
     ----------
-    predictor : gives what designs are predicted by; not asked when the choice was made before.
+    predictor : not asked when the choice was made before.
     added : sensitivities; None measures them.
     trials : a folder of trainings that searches share; by default the search's own.
     tool : name and version of the Yosys that synthesizes, empty for none.
@@ -110,7 +110,7 @@ def _choice(
     question: Question,
     added: Added,
     folder: Path,
-    predictor: Callable[[], Predictor],
+    predictor: Predictor,
     report: Report,
 ) -> dict[str, Any]:
     """What is to be trained: read, or found and written down."""
@@ -128,7 +128,7 @@ def _choice(
     except (OSError, ValueError, TypeError, KeyError):
         pass
     report(0, 1, "")
-    found = _chosen(question, _field(question, added, predictor(), report))
+    found = _chosen(question, _field(question, added, predictor, report))
     data = json.loads(json.dumps({"digest": digest, **found}))
     _write(path, json.dumps(data, indent=1))
     report(1, 1, "")

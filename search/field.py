@@ -170,10 +170,10 @@ def tensor_field(
         progress=progress,
     )
     configs = []
-    for one in found:
-        text = json.dumps(one.config.tensors, sort_keys=True)
+    for candidate in found:
+        text = json.dumps(candidate.config.tensors, sort_keys=True)
         name = f"{config.name}-t{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-        configs.append(one.config.replace(name=name))
+        configs.append(candidate.config.replace(name=name))
     predictions: list[Prediction | None] = [one.prediction for one in found]
     uniform = {}
     for one in bits:

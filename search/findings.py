@@ -68,7 +68,9 @@ class Finding:
         found = self.taken(limits)
         if found is None or (self.proof is not None and self.proof["error"] is not None):
             return False
-        bounds = [(found[name], limits.of(name)) for name in RESOURCES]
+        bounds: list[tuple[float, float | None]] = [
+            (found[name], limits.of(name)) for name in RESOURCES
+        ]
         bounds += [(found["latency"], limits.cycles), (found["energy_j"], limits.energy_j)]
         return all(bound is None or value <= bound for value, bound in bounds)
 

@@ -63,6 +63,12 @@ class Question:
         if not self.bits or len(set(self.bits)) != len(self.bits):
             said = ", ".join(map(str, self.bits))
             raise UserError(f"bits of a search must name each choice once, not {said!r}")
+        widths = {width for one in self.bits for width in vars(one).values()}
+        if self.enumerated and not all(2 <= width <= 8 for width in widths):
+            raise UserError(
+                f"bits of components must be 2 to 8 to be searched, not {max(widths)}; each tensor"
+                " may have more"
+            )
         for name in ("top", "tries", "windows"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be a positive integer, not {getattr(self, name)}")

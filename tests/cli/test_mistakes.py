@@ -113,6 +113,7 @@ def place(tiny, tmp_path_factory):
 M = "{d}/good.safetensors"
 TRAIN = "train --config tiny --epochs 1 --qat-epochs 1 -o {d}/new --target power"
 TIMED = TRAIN + " --time when"
+SEARCH = "search --config tiny --data synthetic --workers 1 -o {d}/new"
 
 #: Command line -> what the sentence must say. ``{d}`` is the folder of the files above.
 MISTAKES = {
@@ -214,6 +215,22 @@ MISTAKES = {
     f"estimate {M} --plot {{d}}/new.docx": "new.docx cannot be written",
     f"build {M} --board nexys -o {{d}}/new": "Board 'nexys' is unknown; known boards are",
     f"build {M} --board sea --name 1x -o {{d}}/new": "Design name must be a letter",
+    # search
+    SEARCH.replace(" --data synthetic", ""): "--data must name a data set or a CSV file",
+    SEARCH + " --max-latency 50": "--max-latency must be a positive number with its unit.*'50'",
+    SEARCH + " --max-energy 5us": "--max-energy must be a positive number .* such as 5uJ",
+    SEARCH + " --max-luts -1": "-1 is not in the range",
+    SEARCH + " --clock 0": "clock must be a positive number of hertz, not 0.0",
+    SEARCH + " --part xc7z020": "part must be one of xc7s6, .* not 'xc7z020'",
+    SEARCH + " --bits wide": "bits must be numbers such as 4 or 2/8, not 'wide'",
+    SEARCH + " --bits 4,5": "bits must be widths that a model can have, .* not 5",
+    SEARCH + " --bits 4,4": "bits of a search must name each choice once, not '4, 4'",
+    SEARCH + " --bits 16": "bits of components must be 2 to 8 to be searched, not 16",
+    SEARCH + " --score luck": "'luck' is not one of",
+    SEARCH + " --top 0": "0 is not in the range",
+    SEARCH + " --sensitivity {d}/missing": "Sensitivity file .* cannot be read",
+    SEARCH + " --sensitivity {d}/broken.json": "Sensitivity file .* must be JSON such as",
+    SEARCH: "A search needs measured designs to predict by",
     # places to write to
     "init tiny -o {d}/occupied": "must be a file, not a directory",
     "init tiny -o {d}/plain/m.safetensors": "Folder .*plain cannot be made",

@@ -1,0 +1,144 @@
+"""``bitformer search``, from data to models, as a user types it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from measurement_harness import drawn, invented
+
+from bitformer.cli.quantity import quantity
+from bitformer.model.checkpoint import load_model
+from bitformer.model.errors import UserError
+from bitformer.search.knowledge import KnowledgeBase
+
+CONFIG = {"name": "small", "window": 8, "horizon": 2, "patch": 4, "d_model": 4, "ffn": 4}
+COMPONENTS = ("Linput", "AddPE", "MHA", "AddMHA", "BNMHA", "FFN", "AddFFN", "BNFFN", "Loutput")
+FAST = ["--epochs", "1", "--qat-epochs", "1", "--batch", "512", "--windows", "1", "--top", "1"]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A configuration, sensitivities and a knowledge base that nobody measured."""
+    root = tmp_path_factory.mktemp("search")
+    (root / "small.json").write_text(json.dumps(CONFIG))
+    added = {name: {"4": 0.01 * n, "8": 0.0} for n, name in enumerate(COMPONENTS, start=1)}
+    (root / "added.json").write_text(json.dumps(added))
+    KnowledgeBase(root / "kb.sqlite").add(
+        invented(design, key=f"k{n}") for n, design in enumerate(drawn(12, 7))
+    )
+    return root
+
+
+def line(place, output, *more):
+    config = ["--config", place / "small.json", "--data", "synthetic", "--bits", "4,8"]
+    known = ["--sensitivity", place / "added.json", "--kb", place / "kb.sqlite"]
+    return ["search", *config, *known, *FAST, "--synthesis", "none", "-o", output, *more]
+
+
+@pytest.fixture(scope="module")
+def done(place, bitformer):
+    """What one search said, and its folder."""
+    folder = place / "done"
+    return folder, bitformer(*line(place, folder, "--workers", "1", "--json"))
+
+
+def test_a_search(done, place):
+    folder, said = done
+    assert said.code == 0
+    assert said.data["space"]["combinations"] == 2**9
+    (candidate,) = said.data["candidates"]
+    assert candidate["proof"]["bit_exact"]
+    assert candidate["proof"]["engine"] == "python"
+    assert said.data["model"] == str(folder / candidate["model"])
+    assert load_model(said.data["model"]).config.name == candidate["name"]
+    assert (folder / "pareto.png").exists()
+    assert json.loads((folder / "search.json").read_text())["candidates"] == [candidate]
+    assert f"build {said.data['model']} --board" in said.err
+    assert len(re.findall(r"test MSE", said.err)) == 1
+
+
+def test_again_it_says_the_same_at_once(done, place, bitformer, monkeypatch):
+    folder, _ = done
+    monkeypatch.setattr("bitformer.search.trials._train", None)
+    again = bitformer(*line(place, folder, "--workers", "1"))
+    assert again.code == 0
+    assert "uniform 4" in again.out
+    assert "Chosen on validation: 1." in again.out
+    last = again.out.splitlines()[-1]
+    assert last.startswith("Next: ")
+    assert "build" in last
+
+
+def test_nothing_within_the_limits(done, place, bitformer):
+    folder, _ = done
+    limits = ["--max-latency", "1us", "--max-energy", "5uJ"]
+    said = bitformer(*line(place, place / "none", "--trials", folder, *limits))
+    assert said.code == 2
+    assert "latency is the tightest limit: the nearest needs" in said.err
+    assert not (place / "none" / "search.json").exists()
+
+
+def test_what_does_not_turn_out_is_exit_code_one(done, place, bitformer, monkeypatch):
+    folder, _ = done
+
+    def wrong(*_arguments):
+        return {"error": "no design", "entries": []}
+
+    monkeypatch.setattr("bitformer.search.proof.prove", wrong)
+    said = bitformer(*line(place, place / "wrong", "--trials", folder, "--workers", "1"))
+    assert said.code == 1
+    assert "None of the candidates turned out to fit" in said.out
+
+
+def test_without_yosys_it_says_so(done, place, bitformer, monkeypatch):
+    folder, _ = done
+
+    def missing():
+        raise UserError("Synthesis needs Yosys")
+
+    monkeypatch.setattr("bitformer.boards.yosys_tool.find_tool", missing)
+    said = bitformer(
+        *line(place, place / "no-yosys", "--trials", folder, "--synthesis", "all"),
+        *("--workers", "1"),
+    )
+    assert said.code == 0
+    assert "Nothing is synthesized, and predicted figures are kept. Synthesis needs" in said.err
+
+
+@pytest.mark.slow
+def test_killed_it_comes_to_what_it_would_have(done, place):
+    """Kill -9 in the middle of the trainings, of a process of its own; then the same again."""
+    folder, _ = done
+    output = place / "killed"
+    command = [sys.executable, "-m", "bitformer.cli.main"]
+    command += [str(word) for word in line(place, output, "--workers", "1")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    results = output / "results"
+    while len(list(results.glob("*.json"))) < 2:  # the float model, and one more
+        assert process.poll() is None, "it must be killed before it ends"
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (output / "search.json").exists()
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    assert (output / "search.json").read_bytes() == (folder / "search.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("50us", 50), ("0.05ms", 50), ("50 µs", 50), ("5e-5s", 50), ("25000ns", 25), ("2 s", 2e6)],
+)
+def test_quantities(text, value):
+    assert quantity("--max-latency", "s", "50us", power=-6)(None, None, text) == value
+
+
+@pytest.mark.parametrize("text", ["50", "us", "-3us", "50uJ", "1e999s", "0s", "5Ms", "nans", ""])
+def test_quantities_that_are_none(text):
+    with pytest.raises(UserError, match="--max-latency must be a positive number with its unit"):
+        quantity("--max-latency", "s", "50us", power=-6)(None, None, text)

@@ -1,0 +1,209 @@
+"""A search from a question to proved designs; killed or shared out, the same."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from bitformer.model.checkpoint import load_model
+from bitformer.model.errors import UserError
+from bitformer.model.precision import Precision
+from bitformer.search import trials
+from bitformer.search.exploration import explore
+from bitformer.search.exploration_plot import plot_exploration
+from bitformer.search.findings import Finding, conclusion
+from bitformer.search.profile import parse_bits
+from bitformer.search.question import Question
+from bitformer.search.rank import Limits
+from bitformer.search.sensitivity import read_added
+from bitformer.search.trials import Outcome, Trial
+from bitformer.search.workers import Pool, open_pool
+
+BITS = (parse_bits("4"), parse_bits("4/8"))
+
+
+@pytest.fixture(scope="module")
+def question(fast, config, source):
+    return Question(
+        config=config,
+        source=source,
+        limits=Limits(latency_us=1000.0),
+        bits=BITS,
+        top=2,
+        settings={name: value for name, value in fast.items() if name != "seed"},
+        windows=1,
+    )
+
+
+@pytest.fixture(scope="module")
+def added(config):
+    """Sensitivities that nobody measured."""
+    names = [name for name in config.components if name != "GAP"]
+    return {name: {BITS[0]: 0.01 * n, BITS[1]: 0.0} for n, name in enumerate(names, start=1)}
+
+
+@pytest.fixture(scope="module")
+def done(question, added, predictor, tmp_path_factory):
+    """Folder and result."""
+    folder = tmp_path_factory.mktemp("search")
+    return folder, explore(question, folder, Pool(), predictor, added=added)
+
+
+def test_what_comes_out(done, question):
+    folder, result = done
+    assert result["space"]["combinations"] == 2**9
+    assert result["space"]["within"] == 2**9 - 2
+    assert [one["why"] for one in result["baselines"]] == ["uniform 4", "uniform 4/8"]
+    candidates = result["candidates"]
+    assert [one["rank"] for one in candidates] == [1, 2]
+    assert candidates[0]["val"] <= candidates[1]["val"]
+    for one in [*candidates, *result["baselines"]]:
+        assert one["fits"]
+        assert one["proof"]["bit_exact"]
+        assert one["proof"]["cycles_as_predicted"]
+        assert one["predicted"].keys() == one["came_out"].keys()
+    for one in candidates:
+        model = load_model(folder / one["model"])
+        widths = {name: str(model.config.bits(name)) for name in model.config.components}
+        assert widths == one["widths"]
+    assert result["chosen"]["name"] == candidates[0]["name"]
+    assert not any("test" in one for one in [*candidates, *result["baselines"]])
+    written = json.loads((folder / "search.json").read_text())
+    assert written == json.loads(json.dumps({n: v for n, v in result.items() if n != "entries"}))
+    assert written["question"] == json.loads(json.dumps(question.to_dict()))
+
+
+def test_again_nothing_is_done_twice(done, question, added, monkeypatch):
+    folder, result = done
+    monkeypatch.setattr(trials, "_train", None)
+    monkeypatch.setattr("bitformer.search.proof.prove", None)
+    assert explore(question, folder, Pool(), None, added=added) == result
+
+
+class Killed(BaseException):
+    """Stands for the end of a process."""
+
+
+@pytest.mark.parametrize("stage", ["ranking", "training", "proving"])
+def test_killed_anywhere_it_comes_to_the_same(stage, done, question, added, predictor, tmp_path):
+    """Trainings are the other search's, so that only what comes after them is done again."""
+    folder, result = done
+
+    def kill(done, total, text):
+        if text.startswith(stage) and (done or stage == "training"):
+            raise Killed
+
+    def run(report):
+        options = {"added": added, "trials": folder, "report": report}
+        return explore(question, tmp_path, Pool(), predictor, **options)
+
+    with pytest.raises(Killed):
+        run(kill)
+    assert not (tmp_path / "search.json").exists()
+    assert run(lambda *_: None) == result
+
+
+def test_another_question_is_another_choice(done, question, added, predictor, tmp_path):
+    folder, _ = done
+    (tmp_path / "choice.json").write_bytes((folder / "choice.json").read_bytes())
+    tight = replace(question, limits=Limits(latency_us=0.1))
+    with pytest.raises(UserError, match=r"^No design is within the limits; latency is the tight"):
+        explore(tight, tmp_path, Pool(), predictor, added=added, trials=folder)
+
+
+def test_a_picture(done, tmp_path):
+    _, result = done
+    plot_exploration(result, tmp_path / "pareto.png")
+    assert (tmp_path / "pareto.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(UserError, match="cannot be written"):
+        plot_exploration(result, tmp_path / "pareto.doc")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_two_workers_come_to_the_same(done, question, added, predictor, tmp_path):
+    _, result = done
+    with open_pool(2) as pool:
+        assert explore(question, tmp_path, pool, predictor, added=added) == result
+
+
+@pytest.mark.slow
+def test_tensors_of_their_own_bits(question, added, predictor, tmp_path, done):
+    pytest.importorskip("optuna")
+    bits = (parse_bits("4"), parse_bits("8"))
+    known = {name: dict(zip(bits, own.values(), strict=True)) for name, own in added.items()}
+    asked = replace(question, bits=bits, per_tensor=True, tries=20, top=1)
+    result = explore(asked, tmp_path, Pool(), predictor, added=known)
+    assert result["space"]["kind"] == "tensors"
+    assert result["space"]["seen"] == 20
+    assert set(result["candidates"][0]["tensors"].values()) <= {4, 8}
+    assert result["candidates"][0]["proof"]["bit_exact"]
+    with pytest.raises(UserError, match="bits of single tensors must be such as 4, not 4/8"):
+        explore(replace(asked, bits=BITS), tmp_path, Pool(), predictor, added=added)
+
+
+def finding(config, name, *, val, luts, baseline=False, synthesized=None, exact=True, **proof):
+    """A finding without a training or a simulation."""
+    figures = {"lutram": 5, "ffs": 9, "ramb18": 1, "dsps": 2, "latency": 100, "interval": 90}
+    record = {"error": None, "bit_exact": exact, "cycles_as_predicted": True, "synthesis": None}
+    record |= {n: figures[n] for n in ("latency", "interval", "ramb18", "dsps")} | proof
+    if synthesized is not None:
+        record["synthesis"] = {**figures, "luts": synthesized}
+    trial = Trial(config=config.replace(name=name), source=None, settings={})
+    outcome = Outcome(
+        trial=trial,
+        float_val=1.0,
+        float_test=1.1,
+        val=val,
+        test=val + 0.1,
+        seconds=1,
+        warnings=(),
+        model="somewhere",
+    )
+    return Finding(
+        config=trial.config,
+        outcome=outcome,
+        why=name,
+        baseline=baseline,
+        within=True,
+        loss=0.0,
+        total_bits=8,
+        predicted={**figures, "luts": luts, "energy_j": 1e-6},
+        proof=record,
+    )
+
+
+def test_who_beats_whom(config):
+    uniform = finding(config, "uniform 4", val=2.0, luts=100, baseline=True, synthesized=110)
+    better = finding(config, "a", val=1.9, luts=100, synthesized=111)
+    unmeasured = finding(config, "b", val=1.8, luts=99)
+    worse = finding(config, "c", val=2.1, luts=50, synthesized=50)
+    result = conclusion([better, unmeasured, worse, uniform], Limits())
+    beats = {one["name"]: one["beats"] for one in result["candidates"]}
+    assert beats == {"a": [], "b": ["uniform 4"], "c": []}
+    assert [one["name"] for one in result["candidates"]] == ["b", "a", "c"]
+
+
+def test_only_what_is_sound_is_chosen(config):
+    wrong = finding(config, "wrong", val=1.0, luts=9, exact=False)
+    late = finding(config, "late", val=1.1, luts=9, cycles_as_predicted=False)
+    large = finding(config, "large", val=1.2, luts=9, synthesized=8001)
+    good = finding(config, "good", val=1.3, luts=9)
+    uniform = finding(config, "uniform 8", val=1.3, luts=9, baseline=True)
+    result = conclusion([good, large, late, wrong, uniform], Limits())
+    chosen = result["chosen"]
+    assert (chosen["name"], chosen["rank"], chosen["test"]) == ("good", 4, 1.4000000000000001)
+    assert chosen["no_better_than"] == ["uniform 8"]
+    assert conclusion([large, late, wrong], Limits())["chosen"] is None
+
+
+def test_sensitivities_from_files(tmp_path):
+    path = tmp_path / "s.json"
+    path.write_text(json.dumps({"MHA": {"4": 0.5, "2/8": 0.25}}))
+    four, apart = Precision(weights=4, activations=4), Precision(weights=2, activations=8)
+    assert read_added(path) == {"MHA": {four: 0.5, apart: 0.25}}
+    path.write_text(json.dumps({"float_val": 1.0, "alone": {"MHA": {"4": 1.5}}, "low": 3}))
+    assert read_added(path) == {"MHA": {four: 0.5}}
+    path.write_text('{"MHA": 3}')
+    with pytest.raises(UserError, match="must be JSON such as"):
+        read_added(path)
