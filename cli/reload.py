@@ -47,7 +47,8 @@ def command(
 
     --on, --part, --lanes and --place are those of the build. The board goes on with its old
     weights until the new ones are there whole and have passed their golden vectors on the chip.
-    Exits with 2, and one sentence, if the model needs other hardware or the old weights stay.
+    'train --from RUN --keep-scales' trains weights that fit. Exits with 2, and one sentence, if the
+    model needs other hardware or the old weights stay.
 
     \b
     bitformer build first.safetensors --board sea --reloadable -o build/mine

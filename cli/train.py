@@ -144,6 +144,11 @@ def _widths(_context, _parameter, text: str | None) -> tuple[int, ...] | None:
     metavar="RUN",
     help="Start from the float model of another run of the same shape on the same data.",
 )
+@click.option(
+    "--keep-scales",
+    is_flag=True,
+    help="Go on from the quantized model of --from, and train its weights alone, for 'reload'.",
+)
 @click.option("--epochs", type=int, metavar="N", help="Most epochs without rounding [12].")
 @click.option("--qat-epochs", type=int, metavar="N", help="Most epochs with rounding [12].")
 @click.option("--lr", type=float, help="Peak learning rate without rounding [0.004].")
@@ -173,6 +178,7 @@ def command(
     activations: int | None,
     precise: int | None,
     float_run: Path | None,
+    keep_scales: bool,
     device: str | None,
     restart: bool,
     output: Path,
@@ -226,6 +232,7 @@ def command(
         device=device,
         resume=not restart,
         float_run=float_run,
+        keep_scales=keep_scales,
         **given,
     )
     write_source(output, data=data, target=target, inputs=columns, time=time)

@@ -169,6 +169,7 @@ def lower(
     pack: bool = True,
     placement: Mapping[str, str] | None = None,
     immediate: bool = True,
+    shifts: Mapping[str, int] | None = None,
 ) -> Design:
     """Lower ``model`` for ``part``.
 
@@ -176,7 +177,8 @@ def lower(
     allow); ``pack`` allows two in a DSP block where the weights prove it safe. ``placement`` maps
     store names to ``block``, ``distributed``, ``registers`` or ``auto``. Weights of several widths
     are laid out for the fewest cycles with which the memories fit. A layer whose channels share a
-    multiplier has it as a constant of the hardware, unless ``immediate`` is false. Raises
+    multiplier has it as a constant of the hardware, unless ``immediate`` is false. ``shifts``, by
+    the tensor that is written, are those to use where they change no result. Raises
     :class:`bitformer.model.errors.UserError`, naming the field, for what cannot be built.
     """
     if part not in PARTS:
@@ -192,7 +194,15 @@ def lower(
         rows = frozenset()
     designs = (
         lower_as(
-            model, PARTS[part], packing, weights, destination, rows, placement or {}, immediate
+            model,
+            PARTS[part],
+            packing,
+            weights,
+            destination,
+            rows,
+            placement or {},
+            immediate,
+            shifts,
         )
         for weights in weight_layouts(model, packing, columns)
     )
@@ -213,6 +223,7 @@ def lower_as(
     rows: frozenset[str],
     placement: Mapping[str, str],
     immediate: bool,
+    shifts: Mapping[str, int] | None = None,
 ) -> Design:
     """The design with products packed and weights laid out as given."""
     geometry = choose_geometry(model, packing, weights, destination, rows)
@@ -224,7 +235,7 @@ def lower_as(
         wide_rows=rows,
         packed=packing.packed,
         dynamic_packed=packing.dynamic,
-        shifts=common_shifts(model),
+        shifts=common_shifts(model, shifts or {}),
         destination=destination,
         immediate=immediate,
     )

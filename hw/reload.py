@@ -144,7 +144,8 @@ def new_images(
     """
     if design.banks == 1:
         raise UserError("design must be reloadable to take new weights")
-    other = lower(model, part=design.part, lanes=lanes, pack=pack, immediate=False)
+    shifts = {op.tensor: op.shift for op in design.program.operations}
+    other = lower(model, part=design.part, lanes=lanes, pack=pack, immediate=False, shifts=shifts)
     _check_tensors(design.model, model)
     _check_operations(design.program.operations, other.program.operations)
     if design.program.instructions != other.program.instructions:

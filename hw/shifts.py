@@ -5,6 +5,8 @@ power of two that divides what must stay an integer. The least number of points 
 operation's interval of possible n is found greedily, by right ends.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from bitformer.model import ir, numerics
@@ -70,8 +72,10 @@ def shift_interval(model: ir.IntegerModel, op: ir.Operation) -> tuple[int, int]:
     return op.shift - down, op.shift + max(0, up)
 
 
-def common_shifts(model: ir.IntegerModel) -> dict[str, int]:
-    """The shift to use for each operation, by the tensor it writes."""
+def common_shifts(
+    model: ir.IntegerModel, wanted: Mapping[str, int] | None = None
+) -> dict[str, int]:
+    """The shift to use for each operation, by the tensor it writes; ``wanted`` where possible."""
     intervals = {
         op.y: shift_interval(model, op)
         for op in model.operations
@@ -83,4 +87,8 @@ def common_shifts(model: ir.IntegerModel) -> dict[str, int]:
         if point is None or low > point:
             point = high
         chosen[name] = point
+    for name, shift in (wanted or {}).items():
+        low, high = intervals.get(name, (1, 0))
+        if low <= shift <= high:
+            chosen[name] = shift
     return chosen

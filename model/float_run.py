@@ -1,4 +1,8 @@
-"""The float model of a finished run, for others to start from: one serves a whole study."""
+"""The models of a finished run, for others to start from.
+
+One float model serves a whole study. A quantized one with its scales kept makes models whose
+weights alone differ, as hardware needs that takes new weights.
+"""
 
 import zlib
 
@@ -9,24 +13,27 @@ from .errors import UserError
 from .fake_quant import to_numpy
 from .run_store import RunStore
 
-__all__ = ["float_weights", "with_float_settings"]
+__all__ = ["float_weights", "quantized_state", "with_float_settings"]
 
 #: What a float model does not see of a config, beside its name.
 _PRECISION = {
     *("name", "default", "precision", "tensors", "weight_scales", "asymmetric"),
     *("input_bits", "output_bits"),
 }
+#: What must be the same of data that are not.
+_COLUMNS = ("inputs", "target", "target_channel")
 #: Settings of the stage without rounding.
 _SETTINGS = ("epochs", "lr", "dropout")
 
 
 def float_weights(
-    run_dir, config: TransformerConfig, dataset: dict
+    run_dir, config: TransformerConfig, dataset: dict, *, same_data: bool = True
 ) -> tuple[dict[str, Tensor], dict[str, object]]:
     """Float weights that the run in ``run_dir`` selected, and what identifies them.
 
     ``dataset`` is that of :func:`bitformer.model.train.describe`. Raises :class:`UserError` unless
-    the run is past its float stage, of ``config``'s shape and on the same data.
+    the run is past its float stage, of ``config``'s shape and on the same data, or at least, where
+    not ``same_data`` is asked for, on columns of the same names.
     """
     store = RunStore(run_dir)
     record, state = store.read_record(), store.read_state()
@@ -37,11 +44,11 @@ def float_weights(
                 f"{name} must be {shape[name]} as in the run in {run_dir}, whose float model is"
                 f" wanted, not {value}"
             )
-    for name, value in dataset.items():
-        if record["dataset"].get(name) != value:
+    for name in dataset if same_data else _COLUMNS:
+        if record["dataset"].get(name) != dataset[name]:
             raise UserError(
                 f"Data must be those of the run in {run_dir}, whose float model is wanted:"
-                f" {name} is {record['dataset'].get(name)} there, {value} here"
+                f" {name} is {record['dataset'].get(name)} there, {dataset[name]} here"
             )
     weights = {
         name: value
@@ -50,10 +57,34 @@ def float_weights(
     }
     if not weights:
         raise UserError(f"Run in {run_dir} must be past its float stage: train again to resume it")
+    return weights, {"checksum": _checksum(weights), "settings": record["settings"]}
+
+
+def quantized_state(run_dir, config: TransformerConfig) -> tuple[dict[str, Tensor], int]:
+    """The quantized model that the run in ``run_dir`` selected, as tensors, and its checksum.
+
+    Raises :class:`UserError` unless the run is finished and ``config`` is its own but for the name.
+    """
+    store = RunStore(run_dir)
+    record = store.read_record()
+    if "results" not in record:
+        raise UserError(f"Run in {run_dir} must be finished first: train again to resume it")
+    theirs = TransformerConfig.from_dict(record["config"]).to_dict()
+    for name, value in config.to_dict().items():
+        if name != "name" and theirs[name] != value:
+            raise UserError(
+                f"{name} must be {theirs[name]} as in the run in {run_dir}, whose scales are kept,"
+                f" not {value}"
+            )
+    best = store.read_state()["best"]
+    return best, _checksum(best)
+
+
+def _checksum(tensors: dict[str, Tensor]) -> int:
     checksum = 0
-    for name in sorted(weights):
-        checksum = zlib.crc32(to_numpy(weights[name]).tobytes(), checksum)
-    return weights, {"checksum": checksum, "settings": record["settings"]}
+    for name in sorted(tensors):
+        checksum = zlib.crc32(to_numpy(tensors[name]).tobytes(), checksum)
+    return checksum
 
 
 def _shape(config: TransformerConfig) -> dict[str, object]:

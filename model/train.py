@@ -16,7 +16,7 @@ import torch
 
 from .config import TransformerConfig
 from .errors import UserError
-from .float_run import float_weights, with_float_settings
+from .float_run import float_weights, quantized_state, with_float_settings
 from .progress import progress_bar
 from .run_store import RunStore
 from .train_settings import TrainSettings
@@ -112,6 +112,7 @@ def train(
     progress: bool | None = None,
     resume: bool = True,
     float_run=None,
+    keep_scales: bool = False,
     **settings,
 ) -> TrainResult:
     """Train ``config`` on ``dataset``, keeping everything in ``run_dir``.
@@ -124,6 +125,10 @@ def train(
     resume : False starts again, whatever ``run_dir`` holds.
     float_run : folder of a run whose float model this one starts from instead of training its own:
         of the same shape, on the same data.
+    keep_scales : start from the quantized model of ``float_run`` instead, whose configuration this
+        one's must be, on its data or on others with the same columns; its scales, zero points and
+        norms stay, and weights, biases and positions alone are trained: a device that was built
+        from that model takes this one's weights.
     settings : fields of :class:`TrainSettings`; with ``float_run`` those of its float stage, too,
         are that run's.
 
@@ -134,11 +139,21 @@ def train(
         ``float_run`` does not fit.
     """
     _check(config, dataset)
-    weights, source = None, None
+    weights, source, kept = None, None, None
+    if keep_scales:
+        if float_run is None:
+            raise UserError("Scales can be kept only of another run to start from")
+        kept, checksum = quantized_state(float_run, config)
     if float_run is not None:
-        weights, source = float_weights(float_run, config, describe(dataset))
+        weights, source = float_weights(
+            float_run, config, describe(dataset), same_data=not keep_scales
+        )
         settings = with_float_settings(settings, source, float_run)
+        if keep_scales:
+            source["kept"] = checksum
     chosen = TrainSettings(**settings)
+    if keep_scales and chosen.method != "qat":
+        raise UserError(f"method must be qat to train with kept scales, not {chosen.method!r}")
     place = _place(device)
     identity = {
         "config": config.to_dict(),
@@ -151,7 +166,7 @@ def train(
     record = store.read_record()
     with _one_thread():
         if state is None or "results" not in record:
-            trainer = Trainer(config, dataset, chosen, place, weights)
+            trainer = Trainer(config, dataset, chosen, place, weights, kept)
             if state is not None:
                 _restore(trainer, state, store)
             record = _finish(trainer, store, identity, progress)

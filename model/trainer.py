@@ -47,6 +47,8 @@ class Trainer:
     """The state of a run and the steps that change it.
 
     ``weights``, if given, are those of a trained float model; the run starts after its first stage.
+    ``kept``, if given too, is the state of a quantized model to go on from, whose scales and norms
+    do not change.
     """
 
     def __init__(
@@ -56,7 +58,9 @@ class Trainer:
         settings: TrainSettings,
         device: torch.device,
         weights: Mapping[str, Tensor] | None = None,
+        kept: Mapping[str, Tensor] | None = None,
     ):
+        self.kept = kept
         self.config, self.settings, self.dataset, self.device = config, settings, dataset, device
         self.x = torch.tensor(dataset.train.x, dtype=torch.float32, device=device)
         self.y = torch.tensor(dataset.train.y, dtype=torch.float32, device=device)
@@ -69,7 +73,8 @@ class Trainer:
         self.enter()
         self.best = _tensors(self.model.state_dict())
         if weights is not None:
-            self.stages = (without_training(self.stages[0]), *self.stages[1:])
+            others = self.stages[1:] if kept is None else self.stages[-1:]
+            self.stages = (without_training(self.stages[0]), *others)
             self.model.load_state_dict({**self.best, **weights})
             self.validate(0, loss=None)
 
@@ -87,7 +92,12 @@ class Trainer:
         if state is not None:
             self.model.load_state_dict(state)
         self.moving = MovingRanges(self.model)
-        self.learns_scales = stage.quantized and settings.ranges == "learned"
+        free = stage.quantized and self.kept is None
+        self.learns_scales = free and settings.ranges == "learned"
+        self.observes = free and settings.ranges != "learned"
+        if stage.quantized and self.kept is not None:
+            for norm in self.model.norms.values():
+                norm.requires_grad_(False)
         self.optimizer = self.make_optimizer()
 
     def make_optimizer(self) -> torch.optim.AdamW:
@@ -136,7 +146,7 @@ class Trainer:
     def run_epoch(self) -> None:
         """One pass over the training windows, then the validation error."""
         settings, started = self.settings, time.monotonic()
-        observed = self.stage.quantized and settings.ranges == "moving-average"
+        observed = self.observes and settings.ranges == "moving-average"
         seed = settings.seed * 1_000_003 + self.stage_index * 1009 + self.epoch + 1
         total = torch.zeros((), device=self.device)
         with self.randomness(seed), self.moving if observed else nullcontext():
@@ -156,7 +166,7 @@ class Trainer:
         rate = self.stage.lr * 0.5 * (1 + math.cos(math.pi * done)) * warm
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
-        if self.stage.quantized and settings.ranges != "learned":
+        if self.observes:
             self.follow_weights()
         loss = (self.model(self.x[batch]) - self.y[batch]).square().mean()
         self.optimizer.zero_grad()
@@ -181,7 +191,7 @@ class Trainer:
 
     def validate(self, epoch: int, loss: float | None) -> None:
         """Record the epoch; keep the model if it is the best of its stage."""
-        if self.stage.quantized and self.settings.ranges != "learned":
+        if self.observes:
             self.follow_weights()
         error = _error(self.model, self.dataset.val)
         if not math.isfinite(error):
@@ -204,7 +214,11 @@ class Trainer:
         self.stage_index += 1
         self.epoch, self.idle, self.best_error = 0, 0, math.inf
         self.enter(before.state_dict())
-        calibrate(self.model, self.x, self.y, ranges=self.settings.ranges, known=known)
+        if self.kept is None:
+            calibrate(self.model, self.x, self.y, ranges=self.settings.ranges, known=known)
+        else:
+            self.model.load_state_dict(self.kept)
+            self.model.quantized = True
         self.validate(0, loss=None)
         self.seconds += time.monotonic() - started
 

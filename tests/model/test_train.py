@@ -12,7 +12,7 @@ from bitformer.model import trainer
 from bitformer.model.calibrate import MovingRanges, calibrate
 from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
-from bitformer.model.export import load_run
+from bitformer.model.export import export_run, load_run
 from bitformer.model.health import ailments
 from bitformer.model.precision import Precision
 from bitformer.model.run_store import RunStore
@@ -296,6 +296,59 @@ def test_a_float_model_that_does_not_fit_is_refused(
             float_run=tmp_path / "a",
             **settings,
         )
+    assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize(
+    "config", [TINY, TINY.replace(asymmetric=True), TINY.replace(norm="layer")]
+)
+def test_kept_scales_stay_and_weights_learn(small_dataset, tmp_path, config):
+    train(config, small_dataset(), run_dir=tmp_path / "a", **SHORT)
+    settings = from_float(SHORT) | {"float_run": tmp_path / "a", "keep_scales": True}
+    other = small_dataset(seed=8)  # other rows of the same columns
+    result = train(config, other, run_dir=tmp_path / "b", **settings)
+    before, after = weights(tmp_path / "a"), weights(tmp_path / "b")
+    same_now = {name for name in before if torch.equal(before[name], after[name])}
+    kept = {n for n in before if "scale" in n or "offset" in n or "norm" in n}
+    assert kept <= same_now
+    assert not {n for n in before if n.endswith(".weight") and n not in kept} & same_now
+    # what is selected is no worse than where it began, and the same command reads the run again
+    begun = next(h for h in result.history if h["stage"] == "qat" and h["epoch"] == 0)
+    assert result.quantized_val <= begun["val"]
+    assert train(config, other, run_dir=tmp_path / "b", **settings) == result
+    first, second = (export_run(tmp_path / name) for name in "ab")
+    assert first.tensors == second.tensors
+    for a, b in zip(first.operations, second.operations, strict=True):
+        assert getattr(a, "shift", None) == getattr(b, "shift", None)
+
+
+def test_kept_scales_resumed_equal_uninterrupted(small_dataset, tmp_path, monkeypatch):
+    train(TINY, small_dataset(), run_dir=tmp_path / "a", **SHORT)
+    settings = from_float(SHORT) | {"float_run": tmp_path / "a", "keep_scales": True}
+    whole = train(TINY, small_dataset(), run_dir=tmp_path / "b", **settings)
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 1)
+        with pytest.raises(KeyboardInterrupt):
+            train(TINY, small_dataset(), run_dir=tmp_path / "c", **settings)
+    parts = train(TINY, small_dataset(), run_dir=tmp_path / "c", **settings)
+    assert comparable(parts) == comparable(whole)
+    assert same(weights(tmp_path / "b"), weights(tmp_path / "c"))
+
+
+@pytest.mark.parametrize(
+    ("config", "data", "settings", "message"),
+    [
+        (TERNARY, {}, {}, "default must be .* as in the run in .*, whose scales are kept, not"),
+        (TINY, {"inputs": 2}, {}, "inputs must be 1 as in config tiny, not 2"),
+        (TINY, {}, {"float_run": None}, "Scales can be kept only of another run to start from"),
+        (TINY, {}, {"method": "ptq"}, "method must be qat to train with kept scales, not 'ptq'"),
+    ],
+)
+def test_scales_that_cannot_be_kept(small_dataset, tmp_path, config, data, settings, message):
+    train(TINY, small_dataset(), run_dir=tmp_path / "a", method="ptq", **SHORT)
+    settings = {"float_run": tmp_path / "a", "keep_scales": True} | from_float(SHORT) | settings
+    with pytest.raises(UserError, match=message):
+        train(config, small_dataset(**data), run_dir=tmp_path / "b", **settings)
     assert not (tmp_path / "b").exists()
 
 
