@@ -26,7 +26,7 @@ from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.precision import Precision
 
-from .choice import choose, nearest_miss
+from .choice import Choice, choose, nearest_miss
 from .field import Added, Field, component_field, tensor_field
 from .findings import Finding, conclusion
 from .predict import Predictor
@@ -39,6 +39,8 @@ from .workers import Pool
 
 __all__ = ["explore"]
 
+#: So many designs are lowered at most before a choice is taken as it is.
+_MOST_REFINED = 200
 #: Called with (done, in all, what).
 Report = Callable[[int, int, str], None]
 
@@ -128,7 +130,7 @@ def _choice(
     except (OSError, ValueError, TypeError, KeyError):
         pass
     report(0, 1, "")
-    found = _chosen(question, _field(question, added, predictor, report))
+    found = _chosen(question, _field(question, added, predictor, report), report)
     data = json.loads(json.dumps({"digest": digest, **found}))
     _write(path, json.dumps(data, indent=1))
     report(1, 1, "")
@@ -149,9 +151,35 @@ def _field(question: Question, added: Added, predictor: Predictor, report: Repor
     )
 
 
-def _chosen(question: Question, field: Field) -> dict[str, Any]:
+def _settled(question: Question, field: Field, report: Report) -> list[Choice]:
+    """The choice, when all that is chosen, and uniform bits, are predicted from their own designs.
+
+    What turns out to cost more than the space said makes room for the next.
+    """
+    score = field.loss if question.score == "loss" else -field.bits
+    refined: set[int] = set()
+    while True:
+        chosen = choose(
+            field.outcomes,
+            question.limits,
+            score,
+            question.top,
+            by=question.score,
+            uniform=field.uniform,
+        )
+        wanted = {*field.uniform.values(), *(one.number for one in chosen)} - refined
+        if not wanted or len(refined) > _MOST_REFINED:
+            return chosen
+        for number in sorted(wanted):
+            field.refine(number)
+            refined.add(number)
+            report(len(refined), max(len(refined), _MOST_REFINED), "designs")
+
+
+def _chosen(question: Question, field: Field, report: Report) -> dict[str, Any]:
     """The choice of a field, as plain data."""
     limits, outcomes = question.limits, field.outcomes
+    chosen = _settled(question, field, report)
     kept = within(outcomes, limits)
     free = kept.copy()
     free[list(field.uniform.values())] = False
@@ -160,11 +188,13 @@ def _chosen(question: Question, field: Field) -> dict[str, Any]:
         name = field.config_of(number).name
         raise UserError(f"No design is within the limits; {sentence} ({name})")
     energy = energy_of(outcomes, limits)
-    score = field.loss if question.score == "loss" else -field.bits
 
     def described(number: int, why: str, baseline: bool) -> dict[str, Any]:
-        names = (*RESOURCES, "latency", "interval")
-        possible = bool(outcomes.possible[number])
+        predicted: dict[str, Any] | None = None
+        if outcomes.possible[number]:
+            names = (*RESOURCES, "latency", "interval")
+            predicted = {name: int(getattr(outcomes, name)[number]) for name in names}
+            predicted["energy_j"] = float(energy[number])
         return {
             "config": field.config_of(number).to_dict(),
             "why": why,
@@ -172,13 +202,9 @@ def _chosen(question: Question, field: Field) -> dict[str, Any]:
             "within": bool(kept[number]),
             "loss": float(field.loss[number]),
             "total_bits": float(field.bits[number]),
-            "predicted": {name: int(getattr(outcomes, name)[number]) for name in names}
-            | {"energy_j": float(energy[number])}
-            if possible
-            else None,
+            "predicted": predicted,
         }
 
-    chosen = choose(outcomes, limits, score, question.top, by=question.score, uniform=field.uniform)
     there = np.flatnonzero(kept)
     points = np.column_stack([field.loss, outcomes.latency, energy])[there]
     return {

@@ -37,6 +37,7 @@ class Field:
     ``kind`` : ``"components"`` or ``"tensors"``, which have bits of their own. ``combinations`` :
     how many the space has, ``seen`` how many were looked at. ``loss`` : predicted added error.
     ``bits`` : the published sum. ``uniform`` : those with the same bits everywhere, by name.
+    ``lowered`` : a combination's own prediction, where ``outcomes`` are those of the whole space.
     """
 
     kind: str
@@ -47,6 +48,14 @@ class Field:
     loss: np.ndarray
     bits: np.ndarray
     uniform: Mapping[str, int]
+    lowered: Callable[[int], Prediction | None] | None = None
+
+    def refine(self, number: int) -> None:
+        """Replace what a space as a whole says of a combination by what its own design does."""
+        if self.lowered is not None:
+            own = _outcomes([self.lowered(number)])
+            for name in Outcomes.__dataclass_fields__:
+                getattr(self.outcomes, name)[number] = getattr(own, name)[0]
 
 
 def enumerable(config: TransformerConfig, bits: Sequence[Precision]) -> bool:
@@ -78,6 +87,7 @@ def component_field(
         loss=predicted_loss(space, added),
         bits=space.total_bits,
         uniform={_title(one): space.uniform(one) for one in bits},
+        lowered=lambda number: _predicted(space.config_of(number), predictor, limits, lanes),
     )
 
 

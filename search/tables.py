@@ -13,8 +13,9 @@ import numpy as np
 
 from bitformer.hw.bounds import accumulator_bound
 from bitformer.hw.packing import MATRIX
+from bitformer.hw.program import Addend
 from bitformer.hw.shifts import shift_interval
-from bitformer.model import ir
+from bitformer.model import ir, numerics
 from bitformer.model.config import TransformerConfig
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
@@ -179,9 +180,12 @@ class ModelTables:
         power = self._powers()
         for place in places:
             found = self.table(place, lambda _model, op: _parameters(op, ways))
-            value, factor = found[:, :2], found[:, 2:4] << power[:, place : place + 1]
+            own_power = (
+                0 if isinstance(self.first.operations[place], ir.LayerNorm) else power[:, place]
+            )
+            value, factor = found[:, :2], found[:, 2:4] << np.reshape(own_power, (-1, 1))
             own = found[:, 4:].reshape(len(found), ways, 4).copy()
-            own[:, :, 2:] <<= power[:, place, None, None]
+            own[:, :, 2:] <<= np.reshape(own_power, (-1, 1, 1))
             bounds.append(np.concatenate([value, factor], axis=1))
             masks.append(own)
         low = np.minimum.reduce(bounds)[:, [0, 2]]
@@ -199,10 +203,8 @@ class ModelTables:
         :func:`bitformer.hw.shifts.common_shifts`, for all combinations at once.
         """
         chosen = np.zeros((len(self.codes), len(self.first.operations)), dtype=np.int64)
-        places = [
-            n for n, op in enumerate(self.first.operations) if not isinstance(op, ir.SubtractLast)
-        ]
-        both = np.stack([self.table(place, shift_interval) for place in places], axis=1)
+        places = [n for n, op in enumerate(self.first.operations) if _shifted(op)]
+        both = np.stack([self._shift_interval(place) for place in places], axis=1)
         order = np.argsort(both[..., 1], axis=1, kind="stable")
         rows = np.arange(len(self.codes))
         point = np.full(len(self.codes), -1)
@@ -213,15 +215,81 @@ class ModelTables:
             chosen[rows, np.array(places)[column]] = point
         return chosen
 
+    @cached_property
+    def norm_bits(self) -> np.ndarray:
+        """Bits of the widest row that a LayerNorm reads; 0 without one."""
+        found = [
+            self.tensor_bits(op.x) for op in self.first.operations if isinstance(op, ir.LayerNorm)
+        ]
+        return np.max(found, axis=0) if found else np.zeros(len(self.codes), dtype=np.int64)
+
+    def _shift_interval(self, place: int) -> np.ndarray:
+        """An operation's :func:`bitformer.hw.shifts.shift_interval`: [combinations, 2]."""
+        op = self.first.operations[place]
+        if not isinstance(op, ir.LayerNorm):
+            return self.table(place, shift_interval)
+        # it depends on the widest row of the whole model, which the tables' models do not share
+        features = self.first.tensors[op.x].features
+        widths = np.array([0, *(numerics.norm_width(features, bits) for bits in range(1, 17))])
+        more = (widths[self.norm_bits] - widths[self.tensor_bits(op.x)]) // 2
+        return self.table(place, _shift) + more[:, None].repeat(2, axis=1)
+
+    def distinct_shifts(self) -> np.ndarray:
+        """How many different shifts the requantizers have, by combination."""
+        own = [n for n, op in enumerate(self.first.operations) if _shifted(op)]
+        return _distinct(self.shifts[:, own])
+
+    def distinct_addends(self) -> np.ndarray:
+        """How many different (source, shift) the post-processor adds, by combination."""
+        powers, found = self._powers(), []
+        for place, op in enumerate(self.first.operations):
+            source = _addend(self.first, op)
+            if source:
+                own = self.table(place, _addend_shift)[:, 0] + powers[:, place]
+                found.append(own * 8 + source)
+        return _distinct(np.stack(found, axis=1)) if found else np.zeros(len(self.codes), np.int64)
+
     def _powers(self) -> np.ndarray:
         """By how much each operation's multiplier is shifted left: [combinations, operations]."""
         own = [
             np.zeros(len(self.codes), dtype=np.int64)
-            if isinstance(op, ir.SubtractLast)
+            if not _shifted(op)
             else self.table(place, _shift)[:, 0]
             for place, op in enumerate(self.first.operations)
         ]
         return self.shifts - np.stack(own, axis=1)
+
+
+def _distinct(values: np.ndarray) -> np.ndarray:
+    """How many different values each row has."""
+    ordered = np.sort(values, axis=1)
+    return 1 + (np.diff(ordered, axis=1) != 0).sum(axis=1)
+
+
+def _shifted(op: ir.Operation) -> bool:
+    return not isinstance(op, ir.SubtractLast)
+
+
+def _addend(model: ir.IntegerModel, op: ir.Operation) -> Addend:
+    """What the post-processor adds for an operation."""
+    if isinstance(op, ir.Affine | ir.LayerNorm):
+        return Addend.PARAMETER
+    if not isinstance(op, ir.Linear) or op.residual is None:
+        return Addend.NONE
+    if op.residual.channel is not None:
+        return Addend.LAST
+    return Addend.POSITION if op.residual.source in model.constants else Addend.ACTIVATION
+
+
+def _addend_shift(_model: ir.IntegerModel, op: ir.Operation) -> tuple[int]:
+    """Its shift at the operation's own."""
+    if isinstance(op, ir.Affine):
+        return (op.offset_shift,)
+    if isinstance(op, ir.LayerNorm):
+        return (op.beta_shift,)
+    if isinstance(op, ir.Linear) and op.residual is not None:
+        return (op.residual.shift,)
+    raise TypeError(f"An operation that adds must be given, not {type(op).__name__}")
 
 
 def _shift(_model: ir.IntegerModel, op: ir.Operation) -> tuple[int]:
