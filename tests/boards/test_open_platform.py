@@ -8,12 +8,17 @@ import sys
 
 import pytest
 
+from bitformer.boards import yosys_cache
 from bitformer.boards.build import build_plan, run_plan
 from bitformer.boards.build_report import read_build
 from bitformer.boards.catalog import BOARDS
+from bitformer.boards.yosys_tool import find_tool, run_yosys
 from bitformer.model.errors import UserError
 
 BOARD = BOARDS["arty-s7-50"]
+#: The commands of both scripts, and options that one of them has.
+COMMANDS = ("scratchpad", "synth_xilinx", "splitnets")
+OPTIONS = ("-noiopad", "-noclkbuf", "-flatten", "-abc9")
 #: Records its arguments, and makes the file that the next one reads.
 STAND_IN = """#!{python}
 import pathlib, sys
@@ -63,6 +68,29 @@ def tools(tmp_path, monkeypatch):
     for name in ("AMARANTH_ENV_XRAY", "DB_DIR", "CHIPDB_DIR"):
         monkeypatch.delenv(name, raising=False)
     return folder
+
+
+def test_what_is_built_is_mapped_like_what_is_counted(plan):
+    counted = yosys_cache._SCRIPT.splitlines()
+    built = (plan / "adder.ys").read_text().splitlines()
+
+    def plain(lines):
+        texts = (line.replace("{top}", "adder").replace("{flatten}", "") for line in lines)
+        words = [[word for word in text.split() if word not in OPTIONS] for text in texts]
+        return [found for found in words if found and found[0] in COMMANDS]
+
+    assert plain(counted) == plain(built)[:4]
+    assert len(plain(counted)) == 4
+
+
+@pytest.mark.slow
+def test_yosys_synthesizes_the_plan(plan):
+    tool = find_tool()
+    files = {name: (plan / name).read_text() for name in ("adder.v", "adder.ys")}
+    netlist = json.loads(run_yosys(tool, files["adder.ys"], files, "adder.json"))
+    kinds = {cell["type"] for cell in netlist["modules"]["adder"]["cells"].values()}
+    assert {"BUFG", "FDRE", "IBUF", "OBUFT"} <= kinds
+    assert not [kind for kind in kinds if kind.startswith("$")]
 
 
 @pytest.mark.usefixtures("tools")
