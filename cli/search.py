@@ -16,6 +16,7 @@ from .search_report import show_search
 from .studies import given, prepared, study_bar, study_options
 
 if TYPE_CHECKING:
+    from bitformer.model.precision import Precision
     from bitformer.search.rank import Limits
 
 __all__ = ["command"]
@@ -68,6 +69,13 @@ def _limits(options: dict[str, Any]) -> "Limits":
     )
 
 
+def _bits(text: str) -> "tuple[Precision, ...]":
+    """The choices of ``--bits 4,2/8``."""
+    from bitformer.search.profile import parse_bits
+
+    return tuple(parse_bits(one) for one in text.split(","))
+
+
 def _tool(report: Report, synthesis: str) -> str:
     """The Yosys there is; a sentence where there is none."""
     from bitformer.boards.yosys_tool import find_tool
@@ -113,6 +121,11 @@ def _picture(report: Report, output: Path, result: Mapping[str, Any]) -> str | N
     show_default=True,
     metavar="B,...",
     help="Choices of each component: 4, or weights and activations apart, 2/8.",
+)
+@click.option(
+    "--baselines",
+    metavar="B,...",
+    help="Bits that everything has, trained to be compared with [--bits].",
 )
 @click.option(
     "--score",
@@ -187,6 +200,7 @@ def command(
     scheduler: str | None,
     output: Path,
     bits: str,
+    baselines: str | None,
     score: str,
     top: int,
     seed: int,
@@ -204,8 +218,8 @@ def command(
     """Find models that fit a part and keep your limits: trained, proved bit-exact, ready to build.
 
     What rounding each component costs is measured on validation windows. All combinations of bits
-    are predicted and filtered; the best by --score are trained, and so is each of --bits
-    everywhere, to be compared with. They are simulated and synthesized, and
+    are predicted and filtered; the best by --score are trained, and so is each of
+    --baselines everywhere, to be compared with. They are simulated and synthesized, and
     handed over as DIR/1-NAME.safetensors and so on, the best validation error first, with
     DIR/search.json and DIR/pareto.png. DIR keeps what is done: Ctrl-C is safe, and the same
     command goes on.
@@ -218,13 +232,12 @@ def command(
     bitformer search --data etth1 --bits 2/8,4/6,4/8 --max-luts 2500 -o runs/narrow
     """
     from bitformer.search.exploration import explore
-    from bitformer.search.profile import parse_bits
     from bitformer.search.question import Question
     from bitformer.search.sensitivity import read_added
     from bitformer.search.workers import open_pool
 
     limits = _limits(rest)
-    choices = tuple(parse_bits(one) for one in bits.split(","))
+    choices = _bits(bits)
     added = None if sensitivity is None else read_added(sensitivity)
     chosen, source = prepared(
         report, config=config, data=data, target=target, inputs=inputs, time=time
@@ -234,6 +247,7 @@ def command(
         source=source,
         limits=limits,
         bits=choices,
+        baselines=None if baselines is None else _bits(baselines),
         score=score,
         top=top,
         seed=seed,

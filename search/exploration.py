@@ -52,7 +52,7 @@ def _measured(
     wanted = alone_trials(
         question.config,
         question.source,
-        question.bits,
+        question.measured,
         seed=question.seed,
         settings=question.settings,
     )
@@ -139,11 +139,12 @@ def _choice(
 
 def _field(question: Question, added: Added, predictor: Predictor, report: Report) -> Field:
     common = (question.config, question.bits, added, predictor, question.limits)
+    options: dict[str, Any] = {"lanes": question.lanes, "baselines": question.baselines}
     if question.enumerated:
-        return component_field(*common, lanes=question.lanes)
+        return component_field(*common, **options)
     return tensor_field(
         *common,
-        lanes=question.lanes,
+        **options,
         by=question.score,
         tries=question.tries,
         seed=question.seed,

@@ -22,7 +22,7 @@ from .evolve import evolve, tensor_names
 from .predict import Prediction, Predictor
 from .rank import Limits, predicted_loss
 from .sensitivity import existing
-from .space import LARGEST, NEVER, ComponentSpace, Outcomes
+from .space import LARGEST, NEVER, ComponentSpace, Outcomes, code_of
 
 __all__ = ["Added", "Field", "component_field", "enumerable", "tensor_field"]
 
@@ -75,20 +75,63 @@ def component_field(
     limits: Limits,
     *,
     lanes: int | None = None,
+    baselines: Sequence[Precision] | None = None,
 ) -> Field:
-    """All combinations of ``bits`` for the components."""
+    """All combinations of ``bits`` for the components; then the ``baselines`` not among them."""
     space = ComponentSpace(config, bits=bits, part=limits.part, lanes=lanes)
+    outcomes, loss, total = (
+        space.outcomes(predictor),
+        predicted_loss(space, added),
+        space.total_bits,
+    )
+    uniform, more = {}, []
+    for one in bits if baselines is None else baselines:
+        if one in space.bits:
+            uniform[_title(one)] = space.uniform(one)
+        else:
+            uniform[_title(one)] = len(space) + len(more)
+            more.append(_uniform(config, one))
+    own = _outcomes([_predicted(same, predictor, limits, lanes) for same in more])
+    total_of = [
+        sum((same.bits(n).weights + same.bits(n).activations) / 2 for n in space.components)
+        for same in more
+    ]
+
+    def config_of(number: int) -> TransformerConfig:
+        return space.config_of(number) if number < len(space) else more[number - len(space)]
+
     return Field(
         kind="components",
         combinations=len(space),
         seen=len(space),
-        config_of=space.config_of,
-        outcomes=space.outcomes(predictor),
-        loss=predicted_loss(space, added),
-        bits=space.total_bits,
-        uniform={_title(one): space.uniform(one) for one in bits},
-        lowered=lambda number: _predicted(space.config_of(number), predictor, limits, lanes),
+        config_of=config_of,
+        outcomes=joined(outcomes, own),
+        loss=np.concatenate([loss, [component_loss(same, added) for same in more]]),
+        bits=np.concatenate([total, total_of]),
+        uniform=uniform,
+        lowered=lambda number: _predicted(config_of(number), predictor, limits, lanes),
     )
+
+
+def _uniform(config: TransformerConfig, bits: Precision) -> TransformerConfig:
+    """``config`` with the same bits everywhere, named as a space names it."""
+    components = existing(config)
+    return config.replace(
+        name=f"{config.name}-{code_of([bits] * len(components))}",
+        precision=dict.fromkeys(components, bits),
+        tensors={},
+    )
+
+
+def component_loss(config: TransformerConfig, added: Added) -> float:
+    """Predicted added error of bits component by component."""
+    total = 0.0
+    for name in existing(config):
+        bits = config.bits(name)
+        if bits not in added.get(name, {}):
+            raise UserError(f"sensitivity of {name} must be given for bits {bits}")
+        total += added[name][bits]
+    return total
 
 
 def _bits_of(config: TransformerConfig) -> dict[str, int]:
@@ -115,12 +158,18 @@ def tensor_loss(config: TransformerConfig, added: Added) -> float:
     return sum(sum(losses) / len(losses) for losses in own.values())
 
 
+def joined(first: Outcomes, second: Outcomes) -> Outcomes:
+    """One after the other."""
+    names = Outcomes.__dataclass_fields__
+    return Outcomes(**{n: np.concatenate([getattr(first, n), getattr(second, n)]) for n in names})
+
+
 def _outcomes(found: Sequence[Prediction | None]) -> Outcomes:
     def every(read: Callable[[Prediction], int]) -> np.ndarray:
         return np.array([NEVER if one is None else read(one) for one in found], dtype=np.int64)
 
     return Outcomes(
-        possible=np.array([one is not None for one in found]),
+        possible=np.array([one is not None for one in found], dtype=bool),
         latency=every(lambda one: one.latency),
         interval=every(lambda one: one.interval),
         luts=every(lambda one: one.luts.value),
@@ -146,6 +195,7 @@ def tensor_field(
     limits: Limits,
     *,
     lanes: int | None = None,
+    baselines: Sequence[Precision] | None = None,
     by: str = "loss",
     tries: int = 400,
     seed: int = 0,
@@ -156,7 +206,7 @@ def tensor_field(
     Raises :class:`UserError` for bits that differ between weights and activations, which tensors
     with bits of their own need not be told.
     """
-    for one in bits:
+    for one in (*bits, *(baselines or ())):
         if one.weights != one.activations:
             raise UserError(f"bits of single tensors must be such as 4, not {one}")
     widths = sorted({one.weights for one in bits})
@@ -186,12 +236,10 @@ def tensor_field(
         configs.append(candidate.config.replace(name=name))
     predictions: list[Prediction | None] = [one.prediction for one in found]
     uniform = {}
-    for one in bits:
+    for one in bits if baselines is None else baselines:
         uniform[_title(one)] = len(configs)
-        precision = dict.fromkeys(existing(config), one)
-        same = plain.replace(name=f"{config.name}-all{one}", precision=precision)
-        configs.append(same)
-        predictions.append(_predicted(same, predictor, limits, lanes))
+        configs.append(_uniform(config, one))
+        predictions.append(_predicted(configs[-1], predictor, limits, lanes))
     return Field(
         kind="tensors",
         combinations=len(widths) ** len(names),

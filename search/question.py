@@ -30,6 +30,7 @@ class Question:
     source : data to train and select on.
     limits : what a design may take.
     bits : choices of each component, or of each weight and tensor if ``per_tensor``.
+    baselines : bits that everything has, trained for comparison; None takes ``bits``.
     score : ``"loss"`` or ``"bits"`` (:func:`bitformer.search.choice.choose`).
     top : how many are trained, beside the uniform ones.
     seed : of training, and of drawing where not everything can be looked at.
@@ -44,6 +45,7 @@ class Question:
     source: DataSource
     limits: Limits
     bits: tuple[Precision, ...]
+    baselines: tuple[Precision, ...] | None = None
     score: str = "loss"
     top: int = 5
     seed: int = 0
@@ -63,6 +65,8 @@ class Question:
         if not self.bits or len(set(self.bits)) != len(self.bits):
             said = ", ".join(map(str, self.bits))
             raise UserError(f"bits of a search must name each choice once, not {said!r}")
+        if self.baselines is None:
+            object.__setattr__(self, "baselines", self.bits)
         widths = {width for one in self.bits for width in vars(one).values()}
         if self.enumerated and not all(2 <= width <= 8 for width in widths):
             raise UserError(
@@ -72,6 +76,11 @@ class Question:
         for name in ("top", "tries", "windows"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be a positive integer, not {getattr(self, name)}")
+
+    @property
+    def measured(self) -> tuple[Precision, ...]:
+        """Bits whose sensitivities are asked for: those of the choices and of the baselines."""
+        return tuple(dict.fromkeys((*self.bits, *(self.baselines or ()))))
 
     @property
     def enumerated(self) -> bool:
@@ -91,5 +100,6 @@ class Question:
             "source": dataclasses.asdict(self.source),
             "limits": dataclasses.asdict(self.limits),
             "bits": [str(one) for one in self.bits],
+            "baselines": [str(one) for one in self.baselines or ()],
             "settings": dict(self.settings),
         }

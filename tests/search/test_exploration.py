@@ -5,12 +5,15 @@ from dataclasses import replace
 
 import pytest
 
+from bitformer.hw.lower import lower
 from bitformer.model.checkpoint import load_model
 from bitformer.model.errors import UserError
+from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
-from bitformer.search import trials
+from bitformer.search import field, trials
 from bitformer.search.exploration import explore
 from bitformer.search.exploration_plot import plot_exploration
+from bitformer.search.field import component_field
 from bitformer.search.findings import Finding, conclusion
 from bitformer.search.profile import parse_bits
 from bitformer.search.question import Question
@@ -109,6 +112,24 @@ def test_another_question_is_another_choice(done, question, added, predictor, tm
     tight = replace(question, limits=Limits(latency_us=0.1))
     with pytest.raises(UserError, match=r"^No design is within the limits; latency is the tight"):
         explore(tight, tmp_path, Pool(), predictor, added=added, trials=folder)
+
+
+def test_baselines_beside_the_choices(question, added, predictor, config):
+    four, eight = parse_bits("4"), parse_bits("8")
+    known = {name: {**own, eight: 0.5} for name, own in added.items()}
+    options = {"added": known, "predictor": predictor, "limits": Limits()}
+    one = component_field(config, BITS, baselines=[four, eight], **options)
+    assert one.uniform == {"uniform 4": 0, "uniform 8": 2**9}
+    assert one.config_of(0) == field._uniform(config, four)
+    for number in one.uniform.values():
+        said = predictor.predict(lower(initialize(one.config_of(number))))
+        one.refine(number)
+        assert one.outcomes.luts[number] == said.luts.value
+        assert one.outcomes.latency[number] == said.latency
+    assert one.loss[2**9] == pytest.approx(4.5)
+    assert one.bits[2**9] == 72
+    with pytest.raises(UserError, match="sensitivity of Linput must be given for bits 8"):
+        component_field(config, BITS, baselines=[eight], **{**options, "added": added})
 
 
 def test_a_picture(done, tmp_path):
