@@ -79,12 +79,9 @@ def component_field(
 ) -> Field:
     """All combinations of ``bits`` for the components; then the ``baselines`` not among them."""
     space = ComponentSpace(config, bits=bits, part=limits.part, lanes=lanes)
-    outcomes, loss, total = (
-        space.outcomes(predictor),
-        predicted_loss(space, added),
-        space.total_bits,
-    )
-    uniform, more = {}, []
+    outcomes, loss = space.outcomes(predictor), predicted_loss(space, added)
+    uniform: dict[str, int] = {}
+    more: list[TransformerConfig] = []
     for one in bits if baselines is None else baselines:
         if one in space.bits:
             uniform[_title(one)] = space.uniform(one)
@@ -107,7 +104,7 @@ def component_field(
         config_of=config_of,
         outcomes=joined(outcomes, own),
         loss=np.concatenate([loss, [component_loss(same, added) for same in more]]),
-        bits=np.concatenate([total, total_of]),
+        bits=np.concatenate([space.total_bits, total_of]),
         uniform=uniform,
         lowered=lambda number: _predicted(config_of(number), predictor, limits, lanes),
     )

@@ -1,0 +1,189 @@
+"""Searches on ETTh1 for the XC7S15 and the XC7S6: what they find, and which score finds more.
+
+    python benchmarks/exploration.py                    all searches that are missing, then the page
+    python benchmarks/exploration.py --parts xc7s15 --seeds 0 --only narrow
+    python benchmarks/exploration.py --write            and docs/search.md written
+
+Trainings do not depend on the part and are shared. Ctrl-C loses nothing: the same command goes on.
+"""
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from exploration_page import Key, markdown
+from rich.console import Console
+
+from bitformer.boards.yosys_tool import find_tool
+from bitformer.model.config import named_config
+from bitformer.model.errors import UserError
+from bitformer.search.exploration import explore
+from bitformer.search.exploration_plot import plot_exploration
+from bitformer.search.knowledge import KnowledgeBase, default_path, shipped_entries
+from bitformer.search.predict import Predictor
+from bitformer.search.profile import parse_bits
+from bitformer.search.question import SYNTHESES, Question
+from bitformer.search.rank import Limits
+from bitformer.search.trials import DataSource
+from bitformer.search.workers import open_pool
+
+ROOT = Path(__file__).resolve().parent.parent
+REPORT = ROOT / "docs" / "search.md"
+FOLDER = ROOT / "build" / "search"
+
+CONFIG = "etth1-96-24"
+SEEDS = (0, 1, 2)
+PARTS = ("xc7s15", "xc7s6")
+#: Uniform bits that candidates are held against.
+BASELINES = ("4", "6", "8")
+#: The published choices, and choices with weights narrower than activations.
+PUBLISHED, NARROW = ("4", "6", "8"), ("4", "4/6", "4/8", "8")
+#: Microseconds that cut half of the published choices off, by part.
+FAST_US = {"xc7s15": 25.0, "xc7s6": 50.0}
+#: Of the space that points 2 of the page's figures are for.
+LARGE = "grid-12-32-4"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A search that is run for every part and seed."""
+
+    name: str
+    bits: tuple[str, ...]
+    score: str
+    fast: bool
+    says: str
+
+
+PLANS = (
+    Plan(name="open", bits=PUBLISHED, score="loss", fast=False, says="4, 6, 8; the whole part"),
+    Plan(name="narrow", bits=NARROW, score="loss", fast=False, says="4, 4/6, 4/8, 8; whole part"),
+    Plan(name="fast-loss", bits=PUBLISHED, score="loss", fast=True, says="4, 6, 8; in time"),
+    Plan(name="fast-bits", bits=PUBLISHED, score="bits", fast=True, says="the same by sum"),
+)
+
+
+SEARCHES = ", ".join(f"*{plan.name}* ({plan.says})" for plan in PLANS) + (
+    f"; in time is {FAST_US['xc7s15']:g} µs on the XC7S15 and {FAST_US['xc7s6']:g} µs on the XC7S6,"
+    " at 100 MHz"
+)
+
+
+def question(plan: Plan, part: str, seed: int, top: int, windows: int, synthesis: str) -> Question:
+    """What a plan asks for a part and a seed."""
+    return Question(
+        config=named_config(CONFIG),
+        source=DataSource(data="etth1"),
+        limits=Limits(part=part, latency_us=FAST_US[part] if plan.fast else None),
+        bits=tuple(map(parse_bits, plan.bits)),
+        baselines=tuple(map(parse_bits, BASELINES)),
+        score=plan.score,
+        top=top,
+        seed=seed,
+        windows=windows,
+        synthesis=synthesis,
+    )
+
+
+def predictor_of(kb: Path | None) -> Predictor:
+    """A fit on what comes with bitformer and the user's own base."""
+    entries = shipped_entries()
+    if kb is not None or default_path().exists():
+        entries += KnowledgeBase(kb, must_exist=True).entries()
+    return Predictor(entries)
+
+
+def measured_space(kb: Path | None) -> dict[str, float]:
+    """Seconds and megabytes of filtering and ranking the published space, in its own process."""
+    command = [sys.executable, __file__, "--measure-space", *(("--kb", str(kb)) if kb else ())]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def _measure_space(kb: Path | None) -> dict[str, float]:
+    """What :func:`measured_space` runs; sensitivities are made up, which changes no time."""
+    from bitformer.search.choice import choose
+    from bitformer.search.field import component_field
+
+    predictor, config = predictor_of(kb), named_config(LARGE)
+    bits = tuple(map(parse_bits, PUBLISHED))
+    added = {
+        name: {one: 0.01 * place / one.weights for one in bits}
+        for place, name in enumerate(config.components, start=1)
+    }
+    wall, cpu = time.perf_counter(), time.process_time()
+    limits = Limits(latency_us=50.0)
+    field = component_field(config, bits, added, predictor, limits)
+    chosen = choose(field.outcomes, limits, field.loss, 5, uniform=field.uniform)
+    return {
+        "combinations": field.combinations,
+        "chosen": len(chosen),
+        "seconds": time.perf_counter() - wall,
+        "cpu_seconds": time.process_time() - cpu,
+        "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+@click.command()
+@click.option("--seeds", default=",".join(map(str, SEEDS)), show_default=True)
+@click.option("--parts", default=",".join(PARTS), show_default=True)
+@click.option("--only", multiple=True, help="A search's name; may be repeated.")
+@click.option("--top", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--windows", type=click.IntRange(1), default=2, show_default=True)
+@click.option("--synthesis", type=click.Choice(SYNTHESES), default="chosen", show_default=True)
+@click.option("--workers", type=int, help="Processes; one a core by default.")
+@click.option("--scheduler", help="Address of a Dask scheduler.")
+@click.option("--kb", type=click.Path(path_type=Path), help="Knowledge base [the user's].")
+@click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, show_default=True)
+@click.option("--write", is_flag=True, help=f"Write {REPORT.relative_to(ROOT)}.")
+@click.option("--measure-space", is_flag=True, help="Time and memory of a large space alone.")
+def main(seeds, parts, only, top, windows, workers, scheduler, kb, folder, write, **more) -> None:
+    """Run what is missing and print the page."""
+    if more["measure_space"]:
+        click.echo(json.dumps(_measure_space(kb)))
+        return
+    synthesis = more["synthesis"]
+    plans = [plan for plan in PLANS if not only or plan.name in only]
+    if unknown := set(only) - {plan.name for plan in PLANS}:
+        raise UserError(f"--only must be of {[plan.name for plan in PLANS]}, not {sorted(unknown)}")
+    predictor, tool = predictor_of(kb), "" if synthesis == "none" else find_tool().version
+    results: dict[Key, dict[str, Any]] = {}
+    with open_pool(workers, scheduler) as pool:
+        for seed in map(int, seeds.split(",")):
+            for part in parts.split(","):
+                for plan in plans:
+                    name = f"{plan.name}-{part}-{seed}"
+
+                    def report(done: int, total: int, text: str, name: str = name) -> None:
+                        print(f"{name}: {done} of {total}, {text}", file=sys.stderr, flush=True)
+
+                    found = explore(
+                        question(plan, part, seed, top, windows, synthesis),
+                        folder / name,
+                        pool,
+                        predictor,
+                        trials=folder / "trials",
+                        tool=tool,
+                        report=report,
+                    )
+                    entries = found.pop("entries")
+                    (folder / name / "entries.json").write_text(json.dumps(entries))
+                    plot_exploration(found, folder / name / "pareto.png")
+                    results[plan.name, part, seed] = found
+    text = markdown(results, measured_space(kb), SEARCHES, CONFIG, LARGE)
+    Console().print(text, markup=False, soft_wrap=True)
+    if write:
+        REPORT.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    try:
+        main(standalone_mode=True)
+    except UserError as error:
+        sys.exit(f"Error: {error}")
