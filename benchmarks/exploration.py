@@ -118,7 +118,7 @@ def _measure_space(kb: Path | None) -> dict[str, float]:
         for place, name in enumerate(config.components, start=1)
     }
     wall, cpu = time.perf_counter(), time.process_time()
-    limits = Limits(latency_us=50.0)
+    limits = Limits(latency_us=60.0)
     field = component_field(config, bits, added, predictor, limits)
     chosen = choose(field.outcomes, limits, field.loss, 5, uniform=field.uniform)
     return {
