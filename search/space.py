@@ -9,26 +9,21 @@ LUTs are within 2 % of what its own design is predicted to take.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 
-from bitformer.hw.design import Design
 from bitformer.hw.geometry import choose_columns
-from bitformer.hw.lower import DEFAULT_PART, destinations, lower_as
-from bitformer.hw.packing import PORT_BITS, Packing, macs
+from bitformer.hw.lower import DEFAULT_PART
+from bitformer.hw.packing import PORT_BITS, macs
 from bitformer.hw.parts import PARTS
-from bitformer.hw.place import crowding, place
-from bitformer.hw.store import StoreSpec
-from bitformer.hw.weights import WeightLayout, weight_layouts
 from bitformer.model import ir
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.precision import Precision
 
-from .features import StoreTerms, live_bits, quantities, store_terms
+from .forms import Forms, Widths
 from .predict import Predictor
 from .sensitivity import existing
 from .tables import ModelTables
@@ -195,10 +190,10 @@ class ComponentSpace:
         words = np.where(packing[:, :-2].any(axis=1, keepdims=True), words[:, 2:], words[:, :2])
         keys = np.column_stack([structure, act, self._dynamic_bits, position, words])
         unique, index, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-        forms = _Forms(self)
+        forms = Forms(self)
         split = structure.shape[1]
         rows = [
-            forms.row(tuple(key[:split]), number, _Widths(*key[split:]))
+            forms.row(tuple(key[:split]), number, Widths(*key[split:]))
             for key, number in zip(unique.tolist(), index.tolist(), strict=True)
         ]
         built = np.array([row is not None for row in rows])[inverse.reshape(-1)]
@@ -240,161 +235,3 @@ class ComponentSpace:
 def _signed(magnitudes: np.ndarray) -> np.ndarray:
     """Bits of signed numbers up to these magnitudes."""
     return np.frexp(magnitudes.astype(np.float64))[1].astype(np.int64) + 1
-
-
-class _Widths(NamedTuple):
-    """Bits of stores' elements, of a parameter word, and of those how many are not constant."""
-
-    activations: int
-    dynamic: int
-    position: int
-    parameters: int
-    live: int
-
-
-class _Forms:
-    """The designs that differ in more than widths, each lowered once."""
-
-    def __init__(self, space: ComponentSpace):
-        self.space = space
-        self.designs: dict[tuple, tuple[Design, dict[str, int]]] = {}
-        self.layouts: dict[tuple, tuple[Packing, list[WeightLayout], ir.IntegerModel]] = {}
-        self.placed: dict[tuple, tuple[tuple[int, int], dict[str, int]]] = {}
-
-    def row(self, structure: tuple[int, ...], number: int, bits: _Widths) -> dict[str, int] | None:
-        """Quantities of a combination, None if it cannot be built."""
-        try:
-            return self._row(structure, number, bits)
-        except UserError:
-            return None
-
-    def _row(self, structure: tuple[int, ...], number: int, bits: _Widths) -> dict[str, int]:
-        """With the first layout of its weights that fits."""
-        tried = []
-        packing, layouts, model = self._layouts(structure, number)
-        norm = structure[len(self.space.matrix) + 2]
-        for layout in layouts:
-            design, base = self._design(packing, layout, model, norm)
-            over, terms = self._stores(design, layout, model, bits)
-            tried.append((over, design, base, terms, layout))
-            if over == (0, 0):
-                break
-        _, design, base, terms, layout = min(tried, key=lambda one: one[0])
-        kinds = layout.kinds
-        column = [2 * layout.half_bits if kind.pair else max(2, kind.field) for kind in kinds]
-        column.append(2 * packing.half_bits if packing.dynamic else bits.dynamic)
-        return (
-            base
-            | terms
-            | {
-                "half_bits": packing.half_bits,
-                "column_bits": max(column),
-                "dynamic_bits": bits.dynamic,
-                "weight_cuts": sum(layout.parts(kind) for kind in kinds),
-                "latency": design.latency,
-                "interval": design.interval,
-                "dsps": design.geometry.dsps,
-            }
-        )
-
-    def _layouts(self, structure: tuple[int, ...], number: int):
-        if structure not in self.layouts:
-            matrix = self.space.matrix
-            flags, half, dynamic = structure[: len(matrix)], structure[len(matrix)], 0
-            dynamic = structure[len(matrix) + 1]
-            packing = Packing(
-                packed={op.y: bool(flag) for op, flag in zip(matrix, flags, strict=True)},
-                dynamic=bool(dynamic),
-                shift=PORT_BITS - half if any(flags) else 0,
-                half_bits=half,
-            )
-            model = self.space.tables.model(number)
-            found = list(weight_layouts(model, packing, self.space.columns))
-            self.layouts[structure] = (packing, found, model)
-        return self.layouts[structure]
-
-    def _design(self, packing: Packing, layout: WeightLayout, model: ir.IntegerModel, norm: int):
-        """The design of this packing whose layers use as many columns."""
-        used = tuple(layout.columns_of(kind) for kind in layout.formats.values())
-        key = (tuple(packing.packed.items()), packing.dynamic, layout.columns, used, norm)
-        if key not in self.designs:
-            design = lower_as(
-                model,
-                PARTS[self.space.part],
-                packing,
-                layout,
-                destinations(model),
-                rows=frozenset(),
-                placement={},
-                immediate=True,
-            )
-            self.designs[key] = (design, quantities(design))
-        return self.designs[key]
-
-    def _stores(
-        self,
-        design: Design,
-        layout: WeightLayout,
-        model: ir.IntegerModel,
-        bits: _Widths,
-    ) -> tuple[tuple[int, int], dict[str, int]]:
-        """How far the stores are over the part, and what they take."""
-        geometry = design.geometry
-        depth, used = _weight_words(model, layout)
-        widths = {
-            "weights": layout.bits,
-            "activations": geometry.ways * bits.activations,
-            "dynamic": geometry.dynamic_slots * bits.dynamic,
-            "position": geometry.ways * bits.position,
-            "parameters": bits.parameters,
-        }
-        key = (id(design), depth, used, bits.live, *widths.values())
-        if key not in self.placed:
-            specs = [
-                replace(
-                    spec,
-                    depth=depth if name == "weights" else spec.depth,
-                    width=widths.get(name, spec.width),
-                    granule=_granule(spec, widths.get(name, spec.width)),
-                    placement="auto",
-                    tiles=(),
-                )
-                for name, spec in design.stores.items()
-            ]
-            part = PARTS[self.space.part]
-            chosen = place(specs, part, {})
-            live = {"program": live_bits(design.images["program"]), "parameters": bits.live}
-            live["weights"] = used
-            terms = [store_terms(spec, live.get(name, spec.width)) for name, spec in chosen.items()]
-            total = {
-                name: sum(getattr(term, name) for term in terms)
-                for name in StoreTerms.__dataclass_fields__
-            }
-            total["weight_words"] = depth
-            self.placed[key] = (crowding(chosen.values(), part), total)
-        return self.placed[key]
-
-
-def _granule(spec: StoreSpec, width: int) -> int:
-    return spec.granule * width // spec.width
-
-
-def _weight_words(model: ir.IntegerModel, layout: WeightLayout) -> tuple[int, int]:
-    """Words of the weight store, and how many of their bits hold weights.
-
-    As :func:`bitformer.hw.images.weight_words` lays them out: a layer with few outputs leaves the
-    last columns empty.
-    """
-    depth = used = 0
-    for op in model.operations:
-        if not isinstance(op, ir.Linear):
-            continue
-        kind = layout.formats[op.y]
-        outputs, length = op.weight.shape
-        columns, together = layout.columns_of(kind), 2 if kind.pair else 1
-        groups = -(-outputs // (columns * together))
-        depth += -(-groups * length // layout.parts(kind))
-        filled = (1 << min(columns, -(-outputs // together)) * kind.field) - 1
-        for part in range(min(layout.parts(kind), groups * length)):
-            used |= filled << part * columns * kind.field
-    return depth, used.bit_count()
