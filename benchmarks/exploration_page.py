@@ -1,5 +1,6 @@
 """The page that :mod:`exploration` writes: tables of what searches came to."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean
 from typing import Any
@@ -90,7 +91,7 @@ def _pairs(results: Results):
 
 
 def _least(result: Mapping[str, Any]) -> float:
-    return min(one["val"] for one in result["candidates"] if one["val"] is not None)
+    return min((one["val"] for one in result["candidates"] if one["sound"]), default=math.inf)
 
 
 def score_verdict(results: Results) -> str:
@@ -165,7 +166,12 @@ def markdown(
             f" {searches}. Errors are mean squared ones of validation windows, on"
             " which everything is chosen; energy is a model's.",
             "",
-            "A search of your own:",
+            "A search measures what each width adds to the validation error of each component alone"
+            " (calibrated, not trained), predicts all combinations, filters them by the limits and"
+            " trains the best. By predicted loss, the first is the one with the least; then there is,"
+            " for each uniform width, the one with the least that costs no more of anything; the"
+            " rest are of the Pareto set of loss, latency and energy. By the sum of bits, as"
+            " published, it is the highest sums. A search of your own:",
             "",
             "    bitformer search --part xc7s15 --data etth1 --max-latency 50us -o runs/search",
             "",

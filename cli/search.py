@@ -158,6 +158,13 @@ def _picture(report: Report, output: Path, result: Mapping[str, Any]) -> str | N
     help="Sensitivities as 'sensitivity --json' prints them, instead of measuring.",
 )
 @click.option(
+    "--method",
+    type=click.Choice(["ptq", "qat"]),
+    default="ptq",
+    show_default=True,
+    help="How sensitivities are measured: by calibration alone, in seconds each, or with training.",
+)
+@click.option(
     "--per-tensor",
     is_flag=True,
     help="Bits for each weight and tensor, by NSGA-II; so are spaces too large to be enumerated.",
@@ -206,6 +213,7 @@ def command(
     seed: int,
     lanes: int | None,
     sensitivity: Path | None,
+    method: str,
     per_tensor: bool,
     tries: int,
     windows: int,
@@ -252,6 +260,7 @@ def command(
         top=top,
         seed=seed,
         lanes=lanes,
+        method=method,
         settings=given(rest),
         per_tensor=per_tensor,
         tries=tries,

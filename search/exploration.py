@@ -48,12 +48,13 @@ Report = Callable[[int, int, str], None]
 def _measured(
     question: Question, trials: Path, pool: Pool, report: Report
 ) -> dict[str, dict[Precision, float]]:
-    """What each choice of bits adds to the validation error of each component alone, calibrated."""
+    """What each choice of bits adds to the validation error of each component alone."""
     wanted = alone_trials(
         question.config,
         question.source,
         question.measured,
         seed=question.seed,
+        method=question.method,
         settings=question.settings,
     )
     outcomes = run_trials(wanted.values(), trials, pool, report)

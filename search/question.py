@@ -8,6 +8,7 @@ from typing import Any
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.precision import Precision
+from bitformer.model.train_settings import METHODS
 
 from .choice import SCORES
 from .field import enumerable
@@ -35,6 +36,7 @@ class Question:
     top : how many are trained, beside the uniform ones.
     seed : of training, and of drawing where not everything can be looked at.
     lanes : products a cycle; None takes what the part allows.
+    method : how sensitivities are measured, ``"ptq"`` or ``"qat"``: by calibration or training.
     settings : of training (:class:`bitformer.model.train_settings.TrainSettings`).
     tries : designs that are looked at where the space is not enumerated.
     windows : real ones that each candidate is simulated on.
@@ -50,6 +52,7 @@ class Question:
     top: int = 5
     seed: int = 0
     lanes: int | None = None
+    method: str = "ptq"
     settings: Mapping[str, Any] = field(default_factory=dict)
     per_tensor: bool = False
     tries: int = 400
@@ -57,7 +60,7 @@ class Question:
     synthesis: str = "all"
 
     def __post_init__(self):
-        for name, known in (("score", SCORES), ("synthesis", SYNTHESES)):
+        for name, known in (("score", SCORES), ("synthesis", SYNTHESES), ("method", METHODS)):
             if getattr(self, name) not in known:
                 raise UserError(
                     f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}"

@@ -1,0 +1,95 @@
+"""The page of searches: who was beaten at what cost, which score was better, misses said."""
+
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def page(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import exploration_page
+
+    return exploration_page
+
+
+def design(name, val, **more):
+    figures = dict.fromkeys(("luts", "ramb18", "dsps", "latency"), 7) | {"energy_j": 2e-6}
+    proof = {"error": None, "bit_exact": True, "cycles_as_predicted": True}
+    return {
+        "name": f"m-{name}",
+        "val": val,
+        "predicted": figures,
+        "came_out": figures,
+        "synthesized": False,
+        "proof": proof,
+        **more,
+    }
+
+
+def search(vals, *, beats=(), fits=True):
+    """A result whose first candidates beat uniform 4, by ``beats``."""
+    candidates = [
+        design(
+            f"c{n}",
+            val,
+            rank=n + 1,
+            sound=fits,
+            beats=["uniform 4"] if n in beats else [],
+            beats_in_time_and_energy=["uniform 4", "uniform 8"],
+        )
+        for n, val in enumerate(vals)
+    ]
+    won = {"rank": 1, "val": vals[0], "test": 0.5, "float_test": 0.4}
+    return {
+        "question": {"config": {"name": "m"}, "top": len(vals)},
+        "candidates": candidates,
+        "baselines": [design("u4", 0.2, why="uniform 4"), design("u8", 0.1, why="uniform 8")],
+        "chosen": won if fits else None,
+    }
+
+
+RESULTS = {
+    ("open", "xc7s15", 0): search([0.11, 0.12], beats=(1,)),
+    ("narrow", "xc7s15", 0): search([0.13, 0.14], beats=(0,)),
+    ("fast-loss", "xc7s15", 0): search([0.11, 0.15]),
+    ("fast-bits", "xc7s15", 0): search([0.12, 0.13]),
+    ("fast-loss", "xc7s15", 1): search([0.11, 0.15]),
+    ("fast-bits", "xc7s15", 1): search([0.10, 0.11]),
+}
+
+
+def test_the_best_of_all_searches_beats_and_a_miss_is_a_miss(page):
+    lines = list(page.beaten_table(RESULTS, "beats"))
+    assert "| xc7s15 | uniform 4 | 0 | 0.20000 | -40.0% | 0.12000 | `c1`, open |" in lines
+    assert "| xc7s15 | uniform 8 | 0 | 0.10000 | **none** | – | – |" in lines
+    assert page.verdict(RESULTS, "beats") == (
+        "Beaten in 1 of 4 cases; not: uniform 8 on xc7s15, seed 0;"
+        " uniform 4 on xc7s15, seed 1; uniform 8 on xc7s15, seed 1."
+    )
+    only = {key: one for key, one in RESULTS.items() if key[2] == 0}
+    assert page.verdict(only, "beats_in_time_and_energy") == "Beaten in all 2 cases."
+
+
+def test_scores_are_compared_over_seeds(page):
+    lines = list(page.score_table(RESULTS))
+    assert lines[2:] == [
+        "| xc7s15 | 0 | 2, 2 | 0.11000 | 0.12000 | -8.33% |",
+        "| xc7s15 | 1 | 2, 2 | 0.11000 | 0.10000 | +10.00% |",
+    ]
+    assert page.score_verdict(RESULTS) == (
+        "On xc7s15 the predicted loss is better for 1 of 2 seeds (0 equal),"
+        " its mean no lower: 0.11000 against 0.11000."
+    )
+
+
+def test_the_page(page):
+    space = {"combinations": 59049, "seconds": 9.0, "cpu_seconds": 8.0, "megabytes": 200.0}
+    lost = {("fast-bits", "xc7s15", 1): search([0.10, 0.11], fits=False)}
+    text = page.markdown({**RESULTS, **lost}, space, "*open* (all)", "m", "g")
+    assert "| fast-bits | xc7s15 | 1 | **nothing fits** |" in text
+    assert "24 simulations of trained candidates and baselines: 24 equal bit for bit" in text
+    assert "10 of 12 candidates fit" in text
+    assert text.count("test MSE") == 1
