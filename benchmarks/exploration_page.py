@@ -168,7 +168,7 @@ def markdown(
             "",
             "A search measures what each width adds to the validation error of each component alone"
             " (calibrated, not trained), predicts all combinations, filters them by the limits and"
-            " trains the best. By predicted loss, the first is the one with the least; then there is,"
+            " trains the best. By predicted loss, the first is the one with least; then there is,"
             " for each uniform width, the one with the least that costs no more of anything; the"
             " rest are of the Pareto set of loss, latency and energy. By the sum of bits, as"
             " published, it is the highest sums. A search of your own:",
