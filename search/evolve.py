@@ -135,6 +135,7 @@ def evolve(
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        warnings.simplefilter("ignore", FutureWarning)  # its successor came with Optuna 5
         sampler = optuna.samplers.NSGAIISampler(
             seed=seed, constraints_func=lambda trial: trial.user_attrs["over"]
         )

@@ -140,7 +140,7 @@ def _choice(
 
 def _field(question: Question, added: Added, predictor: Predictor, report: Report) -> Field:
     common = (question.config, question.bits, added, predictor, question.limits)
-    options: dict[str, Any] = {"lanes": question.lanes, "baselines": question.baselines}
+    options: dict[str, Any] = {"lanes": question.lanes, "baselines": question.compared}
     if question.enumerated:
         return component_field(*common, **options)
     return tensor_field(

@@ -68,8 +68,6 @@ class Question:
         if not self.bits or len(set(self.bits)) != len(self.bits):
             said = ", ".join(map(str, self.bits))
             raise UserError(f"bits of a search must name each choice once, not {said!r}")
-        if self.baselines is None:
-            object.__setattr__(self, "baselines", self.bits)
         widths = {width for one in self.bits for width in vars(one).values()}
         if self.enumerated and not all(2 <= width <= 8 for width in widths):
             raise UserError(
@@ -81,9 +79,14 @@ class Question:
                 raise UserError(f"{name} must be a positive integer, not {getattr(self, name)}")
 
     @property
+    def compared(self) -> tuple[Precision, ...]:
+        """Bits of the baselines."""
+        return self.bits if self.baselines is None else self.baselines
+
+    @property
     def measured(self) -> tuple[Precision, ...]:
         """Bits whose sensitivities are asked for: those of the choices and of the baselines."""
-        return tuple(dict.fromkeys((*self.bits, *(self.baselines or ()))))
+        return tuple(dict.fromkeys((*self.bits, *self.compared)))
 
     @property
     def enumerated(self) -> bool:
@@ -103,6 +106,6 @@ class Question:
             "source": dataclasses.asdict(self.source),
             "limits": dataclasses.asdict(self.limits),
             "bits": [str(one) for one in self.bits],
-            "baselines": [str(one) for one in self.baselines or ()],
+            "baselines": [str(one) for one in self.compared],
             "settings": dict(self.settings),
         }
