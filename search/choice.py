@@ -25,9 +25,9 @@ class Choice:
     why: str
 
 
-def no_dearer(outcomes: Outcomes, number: int) -> np.ndarray:
-    """Which combinations cost at most what ``number`` does, of each of :data:`COSTS`."""
-    columns = [getattr(outcomes, name) for name in COSTS]
+def no_dearer(outcomes: Outcomes, energy: np.ndarray, number: int) -> np.ndarray:
+    """Which combinations cost at most what ``number`` does: energy, and each of :data:`COSTS`."""
+    columns = [energy, *(getattr(outcomes, name) for name in COSTS)]
     return np.logical_and.reduce([column <= column[number] for column in columns])
 
 
@@ -71,7 +71,7 @@ def choose(
     take(order, "best score", 1 if by == "loss" else top)
     if by == "loss":
         for name, number in uniform.items():
-            cheap = no_dearer(outcomes, number)
+            cheap = no_dearer(outcomes, energy, number)
             take(order[cheap[order]], f"best at no more than {name}", 1)
         points = np.column_stack([score, outcomes.latency, energy])[there]
         take(there[pareto(points)], "Pareto set", top)

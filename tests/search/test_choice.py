@@ -89,8 +89,10 @@ def test_sums_of_another_order_tie(outcomes):
 
 
 def test_no_dearer_is_in_every_cost(outcomes):
-    cheap = no_dearer(outcomes, 2)
+    energy = energy_of(outcomes, Limits())
+    cheap = no_dearer(outcomes, energy, 2)
     assert np.flatnonzero(cheap).tolist() == [0, 1, 2, 3, 4, 5, 6, 9]
+    assert not no_dearer(outcomes, energy + (np.arange(len(energy)) == 0), 2)[0]
     for name in COSTS:
         assert (getattr(outcomes, name)[cheap] <= getattr(outcomes, name)[2]).all()
 
