@@ -13,9 +13,10 @@ _AXES = (("latency", 1e6, "latency, µs"), ("energy_j", 1e6, "energy of a foreca
 def plot_exploration(result: Mapping[str, Any], path) -> None:
     """Write what :func:`bitformer.search.exploration.explore` came to; the suffix is the format.
 
-    Rings are predictions, the float model's validation error and what bits add to it; they are tied
-    to the dots of what came out. Raises :class:`UserError` without matplotlib, or for a format or a
-    folder it cannot write.
+    Rings are predictions: the float model's validation error, and what bits add to it before they
+    are trained. A line ties each to the dot of what came out, which the scale is for: a ring far
+    above is left out. Raises :class:`UserError` without matplotlib, or for a format or a folder it
+    cannot write.
     """
     try:
         import matplotlib
@@ -42,6 +43,13 @@ def plot_exploration(result: Mapping[str, Any], path) -> None:
         axes.set_xlabel(label)
         axes.axhline(base, color="grey", linewidth=0.8, linestyle=":", label="float model")
     both[0].set_ylabel("validation error (MSE, standardised)")
+    found = [
+        one["val"]
+        for one in (*result["candidates"], *result["baselines"])
+        if one["val"] is not None
+    ]
+    spread = max([*found, base]) - min([*found, base])
+    both[0].set_ylim(min([*found, base]) - 0.3 * spread, max([*found, base]) + spread)
     both[0].legend(fontsize=8)
     try:
         figure.savefig(path, dpi=150)
@@ -52,14 +60,15 @@ def plot_exploration(result: Mapping[str, Any], path) -> None:
 
 
 def _points(axes, designs, name: str, scale: float, base: float, colour: str, title: str) -> None:
+    rings = f"{title}, predicted"
     for one in designs:
         if one["predicted"] is None or one["val"] is None:
             continue
         x = [one["predicted"][name] * scale, one["came_out"][name] * scale]
         y = [base + one["loss"], one["val"]]
         axes.plot(x, y, "-", color=colour, linewidth=0.6, alpha=0.6)
-        axes.plot(x[:1], y[:1], "o", markerfacecolor="none", color=colour)
+        axes.plot(x[:1], y[:1], "o", markerfacecolor="none", color=colour, label=rings)
         axes.plot(x[1:], y[1:], "o", color=colour, label=title)
-        title = "_nolegend_"  # once in the legend
+        title = rings = "_nolegend_"  # once in the legend
         text = str(one.get("rank", one["why"].removeprefix("uniform ")))
         axes.annotate(text, (x[1], y[1]), xytext=(4, 3), textcoords="offset points", fontsize=7)
