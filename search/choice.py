@@ -14,6 +14,9 @@ __all__ = ["COSTS", "SCORES", "Choice", "choose", "nearest_miss", "no_dearer"]
 SCORES = ("loss", "bits")
 #: What a design costs, beside its flip-flops, of which parts have plenty.
 COSTS = ("luts", "lutram", "ramb18", "dsps", "latency")
+#: A space's figures that are its designs' own; what the others may be off, relatively.
+_EXACT = ("dsps", "latency")
+SLACK = 0.04
 _UNITS = {"latency": "cycles", "energy": "J"}
 
 
@@ -25,10 +28,22 @@ class Choice:
     why: str
 
 
-def no_dearer(outcomes: Outcomes, energy: np.ndarray, number: int) -> np.ndarray:
-    """Which combinations cost at most what ``number`` does: energy, and each of :data:`COSTS`."""
-    columns = [energy, *(getattr(outcomes, name) for name in COSTS)]
-    return np.logical_and.reduce([column <= column[number] for column in columns])
+def no_dearer(
+    outcomes: Outcomes, energy: np.ndarray, number: int, own: np.ndarray | None = None
+) -> np.ndarray:
+    """Which combinations cost at most what ``number`` does: energy, and each of :data:`COSTS`.
+
+    Those that are not of ``own``, predicted as a space predicts them, may be over by what that may
+    be off.
+    """
+    slack = np.zeros(len(energy)) if own is None else np.where(own, 0.0, SLACK)
+    columns = {"energy": energy, **{name: getattr(outcomes, name) for name in COSTS}}
+    return np.logical_and.reduce(
+        [
+            column <= column[number] * (1 + slack * (name not in _EXACT))
+            for name, column in columns.items()
+        ]
+    )
 
 
 def choose(
@@ -39,11 +54,13 @@ def choose(
     *,
     by: str = "loss",
     uniform: Mapping[str, int] | None = None,
+    own: np.ndarray | None = None,
 ) -> list[Choice]:
     """At most ``top`` combinations within the limits, none of them ``uniform``.
 
     ``score`` : a number for each combination, the smaller the better; ``uniform`` : combinations
-    with the same bits everywhere by name, which are trained anyway, for comparison.
+    with the same bits everywhere by name, which are trained anyway, for comparison. ``own`` : those
+    whose outcomes are their own designs', if not all are.
 
     By ``bits`` it is the best scores, as published: ties go to the faster, then to the one that
     takes less energy. By ``loss``, the first place is the best score's. Then each of ``uniform``
@@ -71,7 +88,7 @@ def choose(
     take(order, "best score", 1 if by == "loss" else top)
     if by == "loss":
         for name, number in uniform.items():
-            cheap = no_dearer(outcomes, energy, number)
+            cheap = no_dearer(outcomes, energy, number, own)
             take(order[cheap[order]], f"best at no more than {name}", 1)
         points = np.column_stack([score, outcomes.latency, energy])[there]
         take(there[pareto(points)], "Pareto set", top)

@@ -39,8 +39,8 @@ from .workers import Pool
 
 __all__ = ["explore"]
 
-#: So many designs are lowered at most before a choice is taken as it is.
-_MOST_REFINED = 200
+#: After so many designs were lowered, the others are taken as the space says.
+_MOST_LOWERED = 200
 #: Called with (done, in all, what).
 Report = Callable[[int, int, str], None]
 
@@ -159,7 +159,8 @@ def _settled(question: Question, field: Field, report: Report) -> list[Choice]:
     What turns out to cost more than the space said makes room for the next.
     """
     score = field.loss if question.score == "loss" else -field.bits
-    refined: set[int] = set()
+    lowered = 0
+    own = np.full(len(score), field.lowered is None)
     while True:
         chosen = choose(
             field.outcomes,
@@ -168,14 +169,19 @@ def _settled(question: Question, field: Field, report: Report) -> list[Choice]:
             question.top,
             by=question.score,
             uniform=field.uniform,
+            own=own,
         )
-        wanted = {*field.uniform.values(), *(one.number for one in chosen)} - refined
-        if not wanted or len(refined) > _MOST_REFINED:
+        numbers = np.array([*field.uniform.values(), *(one.number for one in chosen)])
+        wanted = np.unique(numbers[~own[numbers]])
+        if not len(wanted):
             return chosen
-        for number in sorted(wanted):
-            field.refine(number)
-            refined.add(number)
-            report(len(refined), max(len(refined), _MOST_REFINED), "designs")
+        for number in wanted:
+            field.refine(int(number))
+        own[wanted] = True
+        lowered += len(wanted)
+        report(min(lowered, _MOST_LOWERED), _MOST_LOWERED, "designs")
+        if lowered >= _MOST_LOWERED:
+            own[:] = True  # as they are, from here on
 
 
 def _chosen(question: Question, field: Field, report: Report) -> dict[str, Any]:

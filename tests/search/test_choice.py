@@ -97,6 +97,19 @@ def test_no_dearer_is_in_every_cost(outcomes):
         assert (getattr(outcomes, name)[cheap] <= getattr(outcomes, name)[2]).all()
 
 
+def test_what_is_not_known_exactly_may_be_a_little_over(outcomes):
+    """Another one is taken to be no dearer until its own design says that it is."""
+    energy = energy_of(outcomes, Limits())
+    outcomes.luts[2] = 1495
+    strict = no_dearer(outcomes, energy, 2)
+    assert not strict[[5, 9]].any()
+    own = np.ones(len(ROWS), dtype=bool)
+    own[5] = False
+    assert (no_dearer(outcomes, energy, 2, own) != strict).nonzero()[0].tolist() == [5]
+    outcomes.latency[5] += 101
+    assert not no_dearer(outcomes, energy, 2, own)[5]
+
+
 @pytest.mark.parametrize(
     ("limits", "number", "sentence"),
     [
