@@ -134,7 +134,7 @@ def _measure_space(kb: Path | None) -> dict[str, float]:
 @click.option("--seeds", default=",".join(map(str, SEEDS)), show_default=True)
 @click.option("--parts", default=",".join(PARTS), show_default=True)
 @click.option("--only", multiple=True, help="A search's name; may be repeated.")
-@click.option("--top", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--top", type=click.IntRange(1), default=6, show_default=True)
 @click.option("--windows", type=click.IntRange(1), default=2, show_default=True)
 @click.option("--synthesis", type=click.Choice(SYNTHESES), default="chosen", show_default=True)
 @click.option("--workers", type=int, help="Processes; one a core by default.")

@@ -169,9 +169,10 @@ def markdown(
             "A search measures what each width adds to the validation error of each component alone"
             " (calibrated, not trained), predicts all combinations, filters them by the limits and"
             " trains the best. By predicted loss, the first is the one with least; then there is,"
-            " for each uniform width, the one with the least that costs no more of anything; the"
-            " rest are of the Pareto set of loss, latency and energy. By the sum of bits, as"
-            " published, it is the highest sums. A search of your own:",
+            " for each uniform width, the one with the least that costs no more of anything, and"
+            " the one with the least that takes no more time and energy; the rest are of the Pareto"
+            " set of loss, latency and energy. By the sum of bits, as published, it is the highest"
+            " sums. A search of your own:",
             "",
             "    bitformer search --part xc7s15 --data etth1 --max-latency 50us -o runs/search",
             "",

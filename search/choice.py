@@ -16,7 +16,7 @@ SCORES = ("loss", "bits")
 COSTS = ("luts", "lutram", "ramb18", "dsps", "latency")
 #: A space's figures that are its designs' own; what the others may be off, relatively.
 _EXACT = ("dsps", "latency")
-SLACK = 0.04
+SLACK = 0.02
 _UNITS = {"latency": "cycles", "energy": "J"}
 
 
@@ -28,22 +28,18 @@ class Choice:
     why: str
 
 
-def no_dearer(
-    outcomes: Outcomes, energy: np.ndarray, number: int, own: np.ndarray | None = None
-) -> np.ndarray:
-    """Which combinations cost at most what ``number`` does: energy, and each of :data:`COSTS`.
+def no_dearer(outcomes: Outcomes, number: int, own: np.ndarray | None = None) -> np.ndarray:
+    """Which combinations cost at most what ``number`` does, of each of :data:`COSTS`.
 
     Those that are not of ``own``, predicted as a space predicts them, may be over by what that may
     be off.
     """
-    slack = np.zeros(len(energy)) if own is None else np.where(own, 0.0, SLACK)
-    columns = {"energy": energy, **{name: getattr(outcomes, name) for name in COSTS}}
-    return np.logical_and.reduce(
-        [
-            column <= column[number] * (1 + slack * (name not in _EXACT))
-            for name, column in columns.items()
-        ]
-    )
+    slack = np.zeros(len(outcomes.luts)) if own is None else np.where(own, 0.0, SLACK)
+    kept = np.ones(len(outcomes.luts), dtype=bool)
+    for name in COSTS:
+        column = getattr(outcomes, name)
+        kept &= column <= column[number] * (1 + slack * (name not in _EXACT))
+    return kept
 
 
 def choose(
@@ -63,10 +59,12 @@ def choose(
     whose outcomes are their own designs', if not all are.
 
     By ``bits`` it is the best scores, as published: ties go to the faster, then to the one that
-    takes less energy. By ``loss``, the first place is the best score's. Then each of ``uniform``
-    has a place, for the best score that costs no more of anything. The rest are of the Pareto set
-    of score, latency and energy, best scores first: a later one is worse in score, but faster or
-    more sparing. When there are no more, it is the best scores that are left.
+    takes less energy. By ``loss``, the first place is the best score's. Each of ``uniform`` has the
+    next, for the best score that costs no more of anything; and another, unless one that is chosen
+    has a better score than it in no more time and energy, for the best that takes no more of those.
+    The rest are of the Pareto set of score, latency and energy, best scores first: a later one is
+    worse in score, but faster or more sparing. When there are no more, it is the best scores that
+    are left.
     """
     uniform = dict(uniform or {})
     kept = within(outcomes, limits)
@@ -88,8 +86,13 @@ def choose(
     take(order, "best score", 1 if by == "loss" else top)
     if by == "loss":
         for name, number in uniform.items():
-            cheap = no_dearer(outcomes, energy, number, own)
+            cheap = no_dearer(outcomes, number, own)
             take(order[cheap[order]], f"best at no more than {name}", 1)
+        for name, number in uniform.items():
+            quick = (outcomes.latency <= outcomes.latency[number]) & (energy <= energy[number])
+            better = quick & (score < score[number])
+            if not better[list(chosen)].any():
+                take(order[better[order]], f"best in the time and energy of {name}", 1)
         points = np.column_stack([score, outcomes.latency, energy])[there]
         take(there[pareto(points)], "Pareto set", top)
         take(order, "next score", top)

@@ -40,7 +40,7 @@ from .workers import Pool
 __all__ = ["explore"]
 
 #: After so many designs were lowered, the others are taken as the space says.
-_MOST_LOWERED = 200
+_MOST_LOWERED = 120
 #: Called with (done, in all, what).
 Report = Callable[[int, int, str], None]
 
