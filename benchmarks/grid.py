@@ -15,9 +15,8 @@ from pathlib import Path
 import click
 from measure import Results, measure
 from published import CYCLES, RESOURCES, TARGETS, cycles
-from rich import box
 from rich.console import Console
-from rich.table import Table
+from tables import console, markdown_table, show
 
 from bitformer.model.errors import UserError
 
@@ -27,9 +26,6 @@ RESULTS = ROOT / "build" / "benchmarks" / "grid.jsonl"
 
 GRID = [f"grid-{n}-{d}-{b}" for b in (4, 6, 8) for d in (8, 16, 32, 64) for n in (6, 12, 18, 24)]
 OTHERS = ["etth1-96-24"]
-
-#: Columns of text where nobody's terminal says how many there are.
-WIDTH = 180
 
 CYCLE_COLUMNS = (
     "config",
@@ -124,11 +120,6 @@ def kept(row: dict) -> bool:
     return not taken or (taken["fits"] and taken["short"])
 
 
-def _markdown_table(columns: tuple[str, ...], rows: list[list[str]]) -> list[str]:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return [f"| {' | '.join(line)} |" for line in lines] + [""]
-
-
 def markdown(rows: list[dict], *, part: str, engine: str) -> str:
     """The report: both tables, and how they came about."""
     good = sum(map(kept, rows))
@@ -146,7 +137,7 @@ def markdown(rows: list[dict], *, part: str, engine: str) -> str:
         " for the published design, the others were measured in its VHDL. Bit-exact: in"
         " parentheses the samples.",
         "",
-        *_markdown_table(CYCLE_COLUMNS, [cycle_row(row) for row in rows]),
+        *markdown_table(CYCLE_COLUMNS, [cycle_row(row) for row in rows]),
     ]
     taken = [row for row in rows if row["synthesis"]]
     if taken:
@@ -157,18 +148,9 @@ def markdown(rows: list[dict], *, part: str, engine: str) -> str:
             " the board's shell. A RAMB36 counts as two RAMB18. Published: that network by Yosys"
             " too, with its template's defaults.",
             "",
-            *_markdown_table(RESOURCE_COLUMNS, [resource_row(row) for row in taken]),
+            *markdown_table(RESOURCE_COLUMNS, [resource_row(row) for row in taken]),
         ]
     return "\n".join(lines)
-
-
-def _show(console: Console, columns: tuple[str, ...], rows: list[list[str]]) -> None:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for number, name in enumerate(columns):
-        table.add_column(name, justify="right" if number else "left")
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
 
 
 @click.command()
@@ -183,9 +165,7 @@ def _show(console: Console, columns: tuple[str, ...], rows: list[list[str]]) -> 
 def main(configs, part, engine, samples, seed, synthesize, results, write):
     """Measure CONFIGS, by default the published grid and etth1-96-24."""
     names = list(configs) or [*GRID, *OTHERS]
-    console, err = Console(highlight=False), Console(stderr=True, highlight=False)
-    if not console.is_terminal:
-        console.width = WIDTH
+    screen, err = console(), Console(stderr=True, highlight=False)
     store, rows = Results(results), []
     for number, name in enumerate(names, 1):
         label = f"{number}/{len(names)} {name}"
@@ -206,10 +186,10 @@ def main(configs, part, engine, samples, seed, synthesize, results, write):
             )
         rows.append(row)
         err.print(f"{label}: {row['error'] or ('kept' if kept(row) else 'NOT kept')}")
-    _show(console, CYCLE_COLUMNS, [cycle_row(row) for row in rows])
+    show(screen, CYCLE_COLUMNS, [cycle_row(row) for row in rows])
     taken = [row for row in rows if row["synthesis"]]
     if taken:
-        _show(console, RESOURCE_COLUMNS, [resource_row(row) for row in taken])
+        show(screen, RESOURCE_COLUMNS, [resource_row(row) for row in taken])
     if write:
         REPORT.parent.mkdir(exist_ok=True)
         REPORT.write_text(markdown(rows, part=part, engine=engine), encoding="utf-8")

@@ -47,6 +47,9 @@ class Results:
                 except (ValueError, KeyError, TypeError):
                     continue
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._records
+
     def get(self, key: str, compute: Callable[[], dict]) -> dict:
         """The record of a key, computed and written if there is none."""
         if key not in self._records:

@@ -1,4 +1,4 @@
-"""``bitformer estimate``: cycles and memory before anything is synthesised."""
+"""``bitformer estimate``: cycles, resources and energy before anything is synthesised."""
 
 import dataclasses
 from pathlib import Path
@@ -8,10 +8,12 @@ import click
 
 from bitformer.model.errors import UserError
 
+from .doctor import predictor_of
 from .options import (
     PATH,
     clock_option,
     hardware_options,
+    kb_option,
     lowered,
     model_argument,
     part_option,
@@ -23,6 +25,7 @@ from .report import Report, json_option
 if TYPE_CHECKING:
     from bitformer.hw.design import Design
     from bitformer.hw.estimate import Estimate
+    from bitformer.search.predict import Prediction, Predictor
 
 __all__ = ["command", "estimate_data", "hertz", "show_estimate"]
 
@@ -38,7 +41,9 @@ def hertz(clock_mhz: float | None) -> float:
     return clock_mhz * 1e6
 
 
-def show_estimate(report: Report, design: "Design", result: "Estimate") -> None:
+def show_estimate(
+    report: Report, design: "Design", result: "Estimate", prediction: "Prediction | None" = None
+) -> None:
     """Print an estimate: cycles, stores, totals, and what is too much."""
     geometry = design.geometry
     report.line(
@@ -78,6 +83,13 @@ def show_estimate(report: Report, design: "Design", result: "Estimate") -> None:
         ),
         words=3,
     )
+    if prediction is None:
+        _show_stores(report, result)
+    else:
+        _show_prediction(report, prediction)
+
+
+def _show_stores(report: Report, result: "Estimate") -> None:
     report.table(
         ("resource", "used", "of", "share"),
         (
@@ -87,7 +99,45 @@ def show_estimate(report: Report, design: "Design", result: "Estimate") -> None:
     )
     for use in result.over:
         report.line(f"Does not fit {result.part}: {use}")
-    report.line("LUTs are those of the stores: the units' own logic is not modelled yet.")
+    report.line("LUTs are those of the stores: the units' own logic is not in them.")
+
+
+def _show_prediction(report: Report, prediction: "Prediction") -> None:
+    spans = {
+        "LUT": prediction.luts,
+        "LUT as memory": prediction.lutram,
+        "FF": prediction.ffs,
+    }
+    report.table(
+        ("resource", "used", "between", "of", "share"),
+        (
+            (
+                use.resource,
+                use.used,
+                f"{span.low}–{span.high}" if span and span.low < span.high else "exact",
+                use.available,
+                f"{use.used / use.available:.0%}",
+            )
+            for use in prediction.uses
+            for span in (spans.get(use.resource),)
+        ),
+    )
+    if prediction.measured:
+        report.line("This design was synthesized before: the figures are Yosys' own.")
+    else:
+        report.line(
+            "LUTs and flip-flops are predicted from synthesized designs and lie in between for 95"
+            " of 100; the board's shell is not in them."
+        )
+    for use in prediction.over:
+        report.line(f"Does not fit {prediction.part}: {use}")
+    for use in prediction.uses:
+        span = spans.get(use.resource)
+        if span is not None and not use.over and span.high > use.available:
+            report.line(
+                f"May not fit {prediction.part}: {use.resource} up to {span.high} of"
+                f" {use.available}"
+            )
 
 
 def estimate_data(result: "Estimate") -> dict[str, object]:
@@ -133,6 +183,46 @@ def _show_layers(report: Report, design: "Design") -> list[dict]:
     return [{**dataclasses.asdict(use), "waited": use.waited} for use in uses]
 
 
+def _predicted(predictor: "Predictor", design: "Design") -> "Prediction":
+    """The prediction, or the measurement that the base has of this very design."""
+    from bitformer.boards.yosys import digest
+
+    try:
+        return predictor.predict(design, digest=digest)
+    except UserError:  # no Yosys, whose release is in the digest
+        return predictor.predict(design)
+
+
+def _show_energy(report: Report, prediction: "Prediction", clock_hz: float) -> dict[str, object]:
+    """Print the model's energy; the same as plain data."""
+    from bitformer.search.power import ENERGY_PJ, inference_j, power_w, static_w
+
+    power = power_w(
+        prediction.part,
+        luts=prediction.luts.value,
+        ffs=prediction.ffs.value,
+        ramb18=prediction.ramb18,
+        dsps=prediction.dsps,
+        clock_hz=clock_hz,
+    )
+    joules, idle = (
+        inference_j(power, prediction.latency, clock_hz=clock_hz),
+        static_w(prediction.part),
+    )
+    report.line(
+        f"Energy of an inference by a model, not a measurement: {joules * 1e6:.2f} uJ ="
+        f" {power * 1e3:.0f} mW x latency, of which {idle * 1e3:.0f} mW static; the rest from"
+        " energies of a cycle that are assumed. 'report' has Vivado's."
+    )
+    return {
+        "is": "a model: static power + clock x assumed energies of a cycle",
+        "inference_j": joules,
+        "power_w": power,
+        "static_w": idle,
+        "assumed_pj": dict(ENERGY_PJ),
+    }
+
+
 @click.command("estimate")
 @model_argument
 @part_option
@@ -142,6 +232,7 @@ def _show_layers(report: Report, design: "Design") -> list[dict]:
 @click.option(
     "--plot", type=PATH, metavar="FILE", help="Draw who holds which unit when: .png, .svg, .pdf."
 )
+@kb_option
 @json_option
 def command(
     model: Path,
@@ -151,12 +242,14 @@ def command(
     clock_mhz: float | None,
     layers: bool,
     plot: Path | None,
+    kb: Path | None,
     report: Report,
 ) -> None:
-    """Predict MODEL's cycles exactly, and each store's memory against the part's budget.
+    """Predict MODEL's cycles, resources and energy on a part, before anything is synthesized.
 
-    If the part has too little of something, the exit code is 1, and changes are named with which
-    the design fits.
+    Cycles, RAMB18 and DSP blocks are exact, LUTs and flip-flops predicted from the knowledge base,
+    with an interval; energy is a model's. If the part has too little of something, the exit code is
+    1, and changes are named with which the design fits ('doctor' tries more).
 
     Stores: program, weights, parameters, position, activations, dynamic (keys and values), scores,
     input, output.
@@ -176,12 +269,21 @@ def command(
 
         plot_timeline(design, ready_file(plot))
         report.note(f"Timeline: {plot}")
-    show_estimate(report, design, result)
+    predictor = predictor_of(report, kb)
+    prediction = None if predictor is None else _predicted(predictor, design)
+    show_estimate(report, design, result, prediction)
     data = {"model": str(model), **estimate_data(result)}
+    over = bool(result.over)
+    if prediction is not None:
+        from bitformer.search.predict import prediction_data
+
+        over = bool(prediction.over)
+        data |= {"prediction": prediction_data(prediction), "within_budget": not over}
+        data["energy"] = _show_energy(report, prediction, clock_hz)
     data["plot"] = None if plot is None else str(plot)
     if layers:
         data["layers"] = _show_layers(report, design)
-    if result.over:
+    if over:
         from bitformer.hw.remedies import remedies
 
         found = remedies(
@@ -189,9 +291,11 @@ def command(
         )
         for remedy in found:
             report.line(f"It fits with {remedy}")
+        if not found:
+            report.line("What else could be changed, 'doctor' tries.")
         data["remedies"] = [
             {"change": remedy.change, **estimate_data(remedy.estimate)} for remedy in found
         ]
     report.data(data)
-    if result.over:
+    if over:
         raise click.exceptions.Exit(1)

@@ -6,21 +6,18 @@ component adds is memory: its weights, tables, results and program words. All of
 after ``lower``. The same formulas serve one design (integers) and a whole space (arrays).
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import reduce
-from operator import and_, or_
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from bitformer.hw.design import Design
-from bitformer.hw.place import cost
-from bitformer.hw.program import Program
-from bitformer.hw.store import StoreSpec
-from bitformer.hw.tiling import block_depth, rest_of
+from bitformer.hw.program import Addend, Program
 from bitformer.hw.timing import QUEUE
 from bitformer.model import ir, numerics
+
+from .column_terms import column_terms
+from .store_terms import Count, StoreTerms, live_bits, ram_cells, store_terms
 
 __all__ = [
     "FEATURES",
@@ -33,99 +30,7 @@ __all__ = [
 ]
 
 #: Changes whenever a formula here does: measurements of other versions are not fitted together.
-VERSION = 2
-
-#: An integer, or an array of them: one for each design of a space.
-Count = Any
-
-
-def _ceil(a: Count, b: int) -> Count:
-    return -(-a // b)
-
-
-def live_bits(words: Iterable[int]) -> int:
-    """Bits that are not the same in all words of a ROM: synthesis drops the others."""
-    words = list(words)
-    if not words:
-        return 0
-    return (reduce(or_, words) & ~reduce(and_, words)).bit_count()
-
-
-def _ram_cells(depth: Count, width: Count, copies: Count = 1) -> Count:
-    """LUTs of a RAM with one write enable: RAM32M holds 32 x 6 bits in four, RAM64M 64 x 3."""
-    shallow = _ceil(depth, 32) * _ceil(width, 6)
-    deep = _ceil(depth, 64) * _ceil(width, 3)
-    return 4 * copies * np.minimum(shallow, deep)
-
-
-def _rom_cells(depth: Count, bits: Count) -> tuple[Count, Count]:
-    """LUT6 of a ROM's 64-word blocks, and of the multiplexers behind them."""
-    blocks = _ceil(depth, 64)
-    return blocks * bits, bits * np.maximum(0, _ceil(blocks, 4) - 1) * (blocks > 4)
-
-
-@dataclass(frozen=True, kw_only=True)
-class StoreTerms:
-    """What one store adds.
-
-    ``rom_luts``, ``rom_muxes`` : a ROM's blocks of 64 words in LUTs, and what selects among them.
-    ``tile_muxes`` : between the blocks of a tile and LUTs. ``ram_luts`` : LUTs as memory.
-    ``ram_reads`` : bits of their blocks that a read port selects from. ``lut_address`` : address
-    registers of memories in LUTs, ``write_bits`` : registers before a deep one's write port.
-    ``rom_bits``, ``ram_bits`` : output registers.
-    """
-
-    ramb18: int = 0
-    rom_luts: int = 0
-    rom_muxes: int = 0
-    tile_muxes: int = 0
-    ram_luts: int = 0
-    ram_reads: int = 0
-    lut_address: int = 0
-    rom_bits: int = 0
-    ram_bits: int = 0
-    write_bits: int = 0
-
-
-def store_terms(spec: StoreSpec, live: int) -> StoreTerms:
-    """A placed store's terms; ``live`` bits of a ROM's word are not constant."""
-    address = max(1, (spec.depth - 1).bit_length())
-    if spec.rom and spec.tiles:
-        luts = muxes = 0
-        for _, rows, _, bits in rest_of(spec.depth, spec.width, spec.tiles):
-            more = _rom_cells(rows, bits)
-            luts, muxes = luts + int(more[0]), muxes + int(more[1])
-        return StoreTerms(
-            ramb18=sum(tile.ramb18 for tile in spec.tiles),
-            rom_luts=luts,
-            rom_muxes=muxes,
-            tile_muxes=sum(
-                tile.width * (_ceil(tile.rows, block_depth(tile)) - 1 + (tile.rows < spec.depth))
-                for tile in spec.tiles
-            ),
-            rom_bits=live,
-        )
-    if spec.rom and spec.placement == "block":
-        narrow = StoreSpec(name=spec.name, depth=spec.depth, width=max(1, live), rom=True)
-        return StoreTerms(ramb18=cost(narrow, "block").ramb18, rom_bits=live)
-    if spec.rom:
-        luts, muxes = _rom_cells(spec.depth, live)
-        return StoreTerms(
-            rom_luts=int(luts), rom_muxes=int(muxes), lut_address=address, rom_bits=live
-        )
-    if spec.placement == "block":
-        block = cost(spec, "block").ramb18
-        return StoreTerms(ramb18=block, ram_bits=spec.width * spec.read_ports)
-    granule = spec.granule or spec.width
-    copies = spec.width // granule * spec.read_ports
-    blocks = _ceil(spec.depth, 64)
-    return StoreTerms(
-        ram_luts=int(_ram_cells(spec.depth, granule, copies)),
-        ram_reads=blocks * spec.width * spec.read_ports if blocks > 1 else 0,
-        lut_address=address,
-        ram_bits=0 if spec.asynchronous else spec.width * spec.read_ports,
-        write_bits=(address + spec.width + copies) * (blocks > 1),
-    )
+VERSION = 3
 
 
 def _constants(program: Program) -> int:
@@ -145,16 +50,57 @@ def _constants(program: Program) -> int:
     return total
 
 
+def _addend_muxes(design: Design) -> int:
+    """LUTs that choose a way's addend: of bits that come from different places.
+
+    A sign's copies are one bit, and so is what is below a shifted addend.
+    """
+    stores, ways = design.stores, design.geometry.ways
+
+    def width(name: str) -> int:
+        return stores[name].width // ways if name in stores else 1
+
+    widths = {
+        Addend.PARAMETER: design.parameter_bits[0],
+        Addend.ACTIVATION: width("activations"),
+        Addend.POSITION: width("position"),
+        Addend.LAST: design.model.input.bits,
+    }
+    kinds = {(op.addend, op.addend_shift) for op in design.program.operations}
+    different = {
+        tuple(
+            min(bit - shift, widths[source] - 1) if source and bit >= shift else -1
+            for source, shift in sorted(kinds)
+        )
+        for bit in range(design.geometry.value_bits)
+    }
+    control = (len(kinds) - 1).bit_length()
+    inputs = [sum(place >= 0 for place in bits) + control for bits in different]
+    return sum(1 + max(0, many - 6) for many in inputs if many > control)
+
+
+def _unused_output(design: Design) -> int:
+    """LUTs of the output's second way, which a single result never uses."""
+    spec, output = design.stores["output"], design.model.output
+    if output.features > 1 or design.geometry.ways == 1 or spec.placement == "block":
+        return 0
+    one = replace(spec, width=output.bits, granule=0)
+    return store_terms(spec, 0).ram_luts - store_terms(one, 0).ram_luts
+
+
 def quantities(design: Design) -> dict[str, int]:
     """Everything the features are computed from, for one design."""
     geometry, program, stores = design.geometry, design.program, design.stores
     terms = [
-        store_terms(spec, live_bits(design.images[name]) if spec.rom else 0)
+        store_terms(spec, live_bits(design.images[name]), design.images[name])
+        if spec.rom
+        else store_terms(spec, 0)
         for name, spec in stores.items()
     ]
-    operations = program.operations
+    operations, columns = program.operations, column_terms(design)
     found = {
-        name: sum(getattr(term, name) for term in terms) for name in StoreTerms.__dataclass_fields__
+        name: round(sum(getattr(term, name) for term in terms))
+        for name in StoreTerms.__dataclass_fields__
     }
     scores = stores["scores"].depth // geometry.score_pitch if "scores" in stores else 0
     return found | {
@@ -165,12 +111,23 @@ def quantities(design: Design) -> dict[str, int]:
         "wide": int(bool(geometry.wide)),
         "subtract": int(any(isinstance(op, ir.SubtractLast) for op in design.model.operations)),
         "weight_cuts": sum(geometry.weights.parts(kind) for kind in geometry.weights.kinds),
+        "engine_bits": columns.bits,
+        "delayed_bits": columns.delayed,
+        "selected_bits": columns.selected,
+        "selected_parts": columns.parts,
+        "selected_beyond": columns.beyond,
+        "addend_muxes": _addend_muxes(design),
+        "operand_bits": geometry.operand_bits,
+        "unused_output": _unused_output(design),
         "half_bits": geometry.half_bits,
         "column_bits": geometry.column_bits,
         "product_bits": geometry.product_bits,
         "accumulator_bits": geometry.accumulator_bits,
         "result_bits": geometry.result_bits,
         "value_bits": geometry.value_bits,
+        "factor_bits": geometry.factor_bits,
+        "norm_bits": geometry.norm_bits if geometry.norm_features else 0,
+        "element_bits": geometry.element_bits,
         "dynamic_bits": geometry.dynamic_bits,
         "op_bits": program.width("op"),
         "dst_bits": program.width("dst"),
@@ -197,78 +154,85 @@ def _memory_in_units(q: Mapping[str, Count]) -> Count:
     """LUTs of the units' own queues: the drain's, the key writer's, maxima, the last step."""
     queue = 1 << (int(np.max(q["columns"])) + 1).bit_length()
     word = q["ways"] + 1 + q["dst_bits"] + q["ways"] * q["dynamic_bits"]
-    drain = _ram_cells(QUEUE, q["op_bits"] + q["dst_bits"] + q["res_bits"])
-    writer = _ram_cells(queue, word) * (q["dynamic_bits"] > 0)
+    drain = ram_cells(QUEUE, q["op_bits"] + q["dst_bits"] + q["res_bits"])
+    writer = ram_cells(queue, word) * (q["dynamic_bits"] > 0)
     rows = np.maximum(1, q["score_rows"])
-    maxima = _ram_cells(rows, numerics.SCORE_BITS) * (q["score_rows"] > 0)
-    last = 2 * _ram_cells(2 * q["channels"], q["input_bits"]) * q["subtract"]
+    maxima = ram_cells(rows, numerics.SCORE_BITS) * (q["score_rows"] > 0)
+    last = 2 * ram_cells(2 * q["channels"], q["input_bits"]) * q["subtract"]
     return drain + writer + maxima + last
 
 
-#: The features of each fit: LUTs as logic, LUTs as memory, flip-flops.
-FEATURES = {
-    "logic": (
-        *("one", "two_ways", "mixed", "layer_norm", "wide", "packing", "select", "cuts", "drain"),
-        *("accumulator", "result", "value", "constants", "addresses", "timer", "shifts", "addends"),
-        *("rom_luts", "rom_muxes", "tile_muxes", "ram_reads", "subtract"),
-    ),
-    "memory": ("one", "two_ways", "mixed", "layer_norm", "wide", "cells", "skew", "parameter"),
-    "ffs": (
-        *(
-            "one",
-            "two_ways",
-            "mixed",
-            "layer_norm",
-            "wide",
-            "rom_bits",
-            "ram_bits",
-            "select",
-            "column",
-        ),
-        *("accumulator", "product", "addresses", "lut_address", "write_bits", "subtract"),
-    ),
+#: The features of each fit, with about what one of each takes: LUTs as logic, LUTs as memory,
+#: flip-flops. What is counted takes one; 0 where nothing is known.
+FEATURES: dict[str, dict[str, float]] = {
+    "logic": {
+        **dict.fromkeys(("one", "two_ways", "mixed", "layer_norm", "norm", "subtract", "wide"), 0),
+        **dict.fromkeys(("unpack", "select", "parts", "drain", "post", "clamp", "addends"), 1),
+        **dict.fromkeys(("constants", "addresses", "timer"), 1),
+        **dict.fromkeys(("rom_luts", "tile_muxes", "ram_reads", "ram_enables"), 1),
+        "packing": 2,
+        "beyond": 0.6,
+    },
+    "memory": {
+        **dict.fromkeys(("one", "two_ways", "mixed", "layer_norm", "norm", "wide", "value"), 0),
+        **dict.fromkeys(("cells", "delayed"), 1),
+        "addresses": 0.6,
+    },
+    "ffs": {
+        **dict.fromkeys(("one", "two_ways", "mixed", "layer_norm", "norm", "subtract", "wide"), 0),
+        **dict.fromkeys(("rom_bits", "ram_bits", "engine", "operands", "product", "post"), 1),
+        **dict.fromkeys(("element", "addresses", "lut_address"), 1),
+        "write_bits": 0.2,
+        "columns": 0,
+    },
 }
 
 
 def physical(q: Mapping[str, Count]) -> dict[str, Count]:
-    """The features, each about as large as the LUTs or flip-flops that it stands for.
+    """The features, most of them as large as the LUTs or flip-flops that they stand for.
 
-    ``packing`` : weights put together for a DSP. ``select`` : keys or weights into the engine,
-    ``cuts`` : out of words that hold weights of several widths.
-    ``drain`` : columns to the post-processor. ``accumulator``, ``result``, ``value``, ``shifts``,
-    ``addends`` : the post-processor's adders, clamp and multiplexers. ``addresses``, ``timer`` :
-    counters of walker, slots and sequencer. ``skew`` : shift registers that delay the weights.
+    ``unpack``, ``packing`` : what is before the multipliers where some operations are packed, or
+    all. ``select``, ``parts``, ``beyond`` : keys or weights into the engine
+    (:mod:`.column_terms`). ``drain`` : columns to the post-processor, four to a LUT, and its
+    ``post``, ``clamp`` and ``addends`` : adders, limits, multiplexers. ``constants`` : look-ups by
+    operation. ``addresses``, ``timer`` : counters of walker, slots and sequencer. ``cells`` : LUTs
+    as RAM, ``delayed`` : shift registers before the columns.
     """
-    ways = q["ways"]
+    ways, columns = q["ways"], q["columns"]
+    groups = columns / 4 + np.where(np.greater(columns, 4), columns / 8, 0)
     return {
         "one": 1 + 0 * ways,
         "two_ways": ways - 1,
         "mixed": q["mixed"],
         "layer_norm": q["layer_norm"],
+        "norm": ways * q["norm_bits"],
         "wide": q["wide"] * q["accumulator_bits"],
         "subtract": q["subtract"],
-        "packing": q["columns"] * q["half_bits"],
-        "select": q["columns"] * q["column_bits"],
-        "cuts": q["columns"] * q["column_bits"] * np.maximum(0, q["weight_cuts"] - 1),
-        "drain": q["product_bits"] * q["columns"] / 4,
-        "accumulator": ways * q["accumulator_bits"],
-        "result": ways * q["result_bits"],
+        "packing": columns * (1 - q["mixed"]) * (ways - 1),
+        "unpack": q["mixed"] * (q["engine_bits"] + columns),
+        "engine": q["engine_bits"],
+        "select": q["selected_bits"],
+        "parts": q["selected_parts"],
+        "beyond": q["selected_beyond"],
+        "operands": columns * q["operand_bits"],
+        "columns": columns,
+        "drain": q["product_bits"] * groups,
+        "post": ways * (q["value_bits"] + q["accumulator_bits"] + q["factor_bits"]),
+        "clamp": ways * q["result_bits"],
         "value": ways * q["value_bits"],
+        "element": ways * q["element_bits"],
+        "addends": ways * q["addend_muxes"],
         "constants": q["constants"],
         "addresses": q["dst_bits"] + q["res_bits"] + q["act_bits"] + _length(q["weight_words"]),
         "timer": q["delta_bits"] + _length(q["program_words"]),
-        "shifts": ways * q["result_bits"] * (q["shifts"] - 1),
-        "addends": ways * q["value_bits"] * np.maximum(0, q["addends"] - 3),
         "rom_luts": q["rom_luts"],
-        "rom_muxes": q["rom_muxes"],
         "tile_muxes": q["tile_muxes"],
         "ram_reads": q["ram_reads"],
-        "cells": q["ram_luts"] + _memory_in_units(q),
-        "skew": q["column_bits"] * np.maximum(0, q["columns"] - 3),
-        "parameter": q["res_bits"],
+        "ram_enables": q["ram_enables"],
+        "cells": q["ram_luts"] + _memory_in_units(q) - q["unused_output"],
+        "delayed": q["delayed_bits"],
         "rom_bits": q["rom_bits"],
         "ram_bits": q["ram_bits"],
-        "column": q["column_bits"],
         "product": q["product_bits"],
         "lut_address": q["lut_address"],
         "write_bits": q["write_bits"],

@@ -26,7 +26,15 @@ if TYPE_CHECKING:
     from bitformer.boards.netlist_resources import Resources
     from bitformer.boards.yosys import Synthesis
 
-__all__ = ["Interval", "Prediction", "Predictor", "entries_of", "prediction_data", "widths_of"]
+__all__ = [
+    "Interval",
+    "Prediction",
+    "Predictor",
+    "entries_of",
+    "prediction_data",
+    "unit_key",
+    "widths_of",
+]
 
 #: Fewer measured designs than this fit nothing.
 LEAST = 12
@@ -102,6 +110,11 @@ def _shape_of(config: TransformerConfig) -> dict[str, int]:
     return {name: getattr(config, name) for name in (*names, "decoder_layers")}
 
 
+def unit_key(digest: str, unit: str) -> str:
+    """The key of a unit's entry: of its design's hardware, and its name."""
+    return f"{digest}.{unit}"
+
+
 def entries_of(design: Design, result: "Synthesis") -> list[Entry]:
     """What a synthesis teaches: the whole design, and each unit that was synthesized alone."""
     config, geometry = design.model.config, design.geometry
@@ -138,7 +151,7 @@ def entries_of(design: Design, result: "Synthesis") -> list[Entry]:
         levels=result.depth.levels,
     )
     units = [
-        entry(f"{result.digest}.{unit}", unit, "unit", taken)
+        entry(unit_key(result.digest, unit), unit, "unit", taken)
         for unit, taken in result.units.items()
     ]
     return [whole, *units]

@@ -13,7 +13,7 @@ from bitformer.model.initialize import initialize
 from bitformer.model.precision import ACTIVATION_BITS, FLOAT_BITS, WEIGHT_BITS, Precision
 
 from .knowledge import Entry, KnowledgeBase
-from .predict import entries_of
+from .predict import entries_of, unit_key
 from .workers import Pool
 
 __all__ = ["Job", "family", "measure", "mixed", "parse_bits", "profile"]
@@ -108,12 +108,15 @@ def measure(
 ) -> list[dict]:
     """Synthesize a design unless the digest of its hardware is ``known``; entries as plain data.
 
-    A worker's task: arguments and result can be sent.
+    With ``units``, those of its units must be known too. A worker's task: arguments and result can
+    be sent.
     """
+    from bitformer.boards.netlist_units import OWN
     from bitformer.boards.yosys import digest, synthesize
 
     design = lower(initialize(TransformerConfig.from_dict(config)), part=part, lanes=lanes)
-    if digest(design) in known:
+    key = digest(design)
+    if (unit_key(key, OWN) if units else key) in known:
         return []
     return [entry.to_dict() for entry in entries_of(design, synthesize(design, units=units))]
 

@@ -1,8 +1,9 @@
 """A linear fit of resources on physical features, in relative error, with its spread.
 
-Ridge regression on scaled columns (Hoerl and Kennard, 1970): few designs are measured, and their
-features go together. The residual of each design is the one of a fit without it (leave-one-out,
-in closed form from the diagonal of the hat matrix), so the spread is that of new designs.
+Ridge regression on scaled columns (Hoerl and Kennard, 1970), towards what is known of each
+coefficient: few designs are measured, and their features go together. The residual of each design
+is the one of a fit without it (leave-one-out, in closed form from the diagonal of the hat matrix),
+so the spread is that of new designs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ import numpy as np
 __all__ = ["Fit", "fit"]
 
 #: Weight of the penalty for each measurement, in units of the scaled columns.
-_PENALTY = 1e-4
+_PENALTY = 3e-4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,18 +30,26 @@ class Fit:
         return sum(value * features[name] for name, value in self.coefficients.items())
 
 
-def fit(rows: Sequence[Mapping[str, float]], targets: Sequence[float], names: Sequence[str]) -> Fit:
-    """Fit ``targets`` on the features ``names`` of ``rows``, one for each measured design."""
+def fit(
+    rows: Sequence[Mapping[str, float]], targets: Sequence[float], priors: Mapping[str, float]
+) -> Fit:
+    """Fit ``targets`` on features of ``rows``, one for each measured design.
+
+    ``priors`` names the features, each with the coefficient it has as long as nothing speaks
+    against it.
+    """
+    names, known = list(priors), np.array(list(priors.values()), dtype=np.float64)
     x = np.array([[float(row[name]) for name in names] for row in rows])
     y = np.maximum(1.0, np.asarray(targets, dtype=np.float64))
     scale = np.abs(x).max(axis=0)
     scale[scale == 0] = 1.0
     typical = float(np.median(y))
     weighted = x / scale * (typical / y)[:, None]
+    wanted = 1.0 - x @ known / y
     gram = weighted.T @ weighted + _PENALTY * len(y) * np.eye(len(names))
     inverse = np.linalg.inv(gram)
-    beta = inverse @ (weighted.T @ np.ones(len(y)))
+    beta = inverse @ (weighted.T @ wanted)
     leverage = np.einsum("ij,jk,ik->i", weighted, inverse, weighted)
-    residuals = (1.0 - weighted @ beta) / np.maximum(1e-3, 1.0 - leverage)
-    values = beta / scale * typical
+    residuals = (wanted - weighted @ beta) / np.maximum(1e-3, 1.0 - leverage)
+    values = known + beta / scale * typical
     return Fit(coefficients=dict(zip(names, map(float, values), strict=True)), residuals=residuals)

@@ -13,9 +13,9 @@ def invented(design, *, key, noise=0.0):
     """An entry whose counts are a sum of some physical features, off by ``noise``."""
     q = {name: int(value) for name, value in quantities(design).items()}
     f = physical(q)
-    memory = f["cells"] + f["skew"] + 20
-    logic = 300 + 0.7 * f["select"] + 8 * f["accumulator"] + 1.1 * f["rom_luts"] + 5 * f["timer"]
-    ffs = 400 + 0.5 * f["select"] + f["rom_bits"] + f["ram_bits"] + 5 * f["accumulator"]
+    memory = f["cells"] + f["delayed"] + 20
+    logic = 300 + 0.7 * f["select"] + 8 * f["post"] + 1.1 * f["rom_luts"] + 5 * f["timer"]
+    ffs = 400 + 0.5 * f["engine"] + f["rom_bits"] + f["ram_bits"] + 5 * f["post"]
     return Entry(
         key=key,
         name=design.model.config.name,
