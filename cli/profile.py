@@ -27,13 +27,14 @@ def _numbers(option: str, text: str) -> list[int]:
 @click.argument("configs", nargs=-1, metavar="[CONFIG]...")
 @click.option("--windows", metavar="N,N", help="Lengths of the published family [12,18,24].")
 @click.option("--widths", metavar="D,D", help="Its widths d [8,16,32,64].")
+@click.option("--layers", metavar="N,N", help="Its encoder layers [1].")
 @click.option(
     "--bits", default="4,6,8", show_default=True, help="Widths: 4, or 2/8 (weights/acts)."
 )
 @click.option("--parts", default="xc7s15", show_default=True, help="Parts to lower for.")
 @click.option("--lanes", metavar="N,N", help="Products a cycle [what the part allows].")
 @click.option(
-    "--mixed", type=click.IntRange(0), default=0, help="Random mixed-precision designs, too."
+    "--mixed", type=click.IntRange(0), default=0, help="Random mixed-precision designs instead."
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of those.")
 @click.option("--units", is_flag=True, help="Each unit by itself, too; doubles the time.")
@@ -44,6 +45,7 @@ def command(
     configs: tuple[str, ...],
     windows: str | None,
     widths: str | None,
+    layers: str | None,
     bits: str,
     parts: str,
     lanes: str | None,
@@ -58,8 +60,9 @@ def command(
     """Synthesize a grid of designs into the knowledge base that estimates are fitted on.
 
     The grid is the published family of models, or the named CONFIGs; --mixed draws designs of the
-    same shapes whose components have bits of their own. What is in the base already is not
-    measured again, so a run that was interrupted, or killed, takes up where it was.
+    same shapes whose components have bits of their own, instead of the family's. What is in the
+    base already is not measured again: a run that was interrupted, or killed, takes up where it
+    was.
 
     \b
     bitformer profile --windows 12 --widths 8,16 --bits 4,6,8
@@ -74,6 +77,7 @@ def command(
     choices = [parse_bits(one) for one in bits.split(",")]
     lengths = _numbers("--windows", windows or "12,18,24")
     sizes = _numbers("--widths", widths or "8,16,32,64")
+    depths = _numbers("--layers", layers or "1")
     if configs:
         bases = [load_config(name) for name in configs]
         designs = list(bases)
@@ -81,8 +85,12 @@ def command(
             drawn = draw(mixed, seed=seed, windows=(), widths=(), bits=choices, base=base)
             designs += drawn
     else:
-        designs = family(lengths, sizes, choices) if windows or widths or not mixed else []
-        designs += draw(mixed, seed=seed, windows=lengths, widths=sizes, bits=choices)
+        random = {"seed": seed, "windows": lengths, "widths": sizes, "layers": depths}
+        designs = (
+            draw(mixed, bits=choices, **random)
+            if mixed
+            else family(lengths, sizes, choices, depths)
+        )
     counts = _numbers("--lanes", lanes) if lanes else [None]
     jobs = [
         Job(config=config, part=part, lanes=count, units=units)

@@ -12,15 +12,47 @@ from functools import reduce
 from operator import and_, or_
 
 from bitformer.hw.design import Design
-from bitformer.hw.weights import WeightFormat
+from bitformer.hw.weights import WeightFormat, WeightLayout
 
-__all__ = ["ColumnTerms", "column_terms"]
+__all__ = ["ColumnTerms", "Columns", "column_terms"]
 
 #: Where a bit comes from: a constant, or a bit of the word of weights or of keys.
 Source = tuple[str, int]
 _LOW, _HIGH = ("constant", 0), ("constant", 1)
 #: Inputs of a LUT.
 _INPUTS = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """What the columns' words are made of.
+
+    ``layout`` cuts a word of weights, in which the bits of ``low`` are always 1 and those outside
+    ``high`` always 0; without weights ``high`` is 0. ``column_bits`` and ``half_bits`` are the
+    engine's. ``key_bits`` : of a key, 0 without any; ``key_pairs`` : two of them for a column.
+    """
+
+    layout: WeightLayout
+    column_bits: int
+    half_bits: int
+    key_bits: int
+    key_pairs: bool
+    low: int
+    high: int
+
+    @classmethod
+    def of(cls, design: Design) -> "Columns":
+        """Those of a lowered design."""
+        geometry, words = design.geometry, design.images.get("weights", ())
+        return cls(
+            layout=geometry.weights,
+            column_bits=geometry.column_bits,
+            half_bits=geometry.half_bits,
+            key_bits=geometry.dynamic_bits if "dynamic" in design.stores else 0,
+            key_pairs=geometry.dynamic_packed,
+            low=reduce(and_, words) if words else 0,
+            high=reduce(or_, words, 0),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,17 +72,16 @@ class ColumnTerms:
     beyond: int
 
 
-def column_terms(design: Design) -> ColumnTerms:
-    """The terms of a lowered design."""
-    geometry = design.geometry
-    layout = geometry.weights
-    control = (len(layout.kinds) - 1).bit_length()
-    control += bool(layout.kinds) and "dynamic" in design.stores
+def column_terms(columns: Columns) -> ColumnTerms:
+    """The terms of an engine's columns."""
+    layout = columns.layout
+    control = (len(layout.kinds) - 1).bit_length() if columns.high else 0
+    control += bool(columns.high and columns.key_bits)
     bits = delayed = parts = selected = beyond = 0
-    for column in range(geometry.columns):
-        formats = [*_weights(design, column)]
-        if "dynamic" in design.stores:
-            formats.append([_keys(design, column)])
+    for column in range(layout.columns):
+        formats = [*_weights(columns, column)]
+        if columns.key_bits:
+            formats.append([_keys(columns, column)])
         # of each bit, by format, its source in every part: one if they are all the same
         different = set(zip(*(_merged(cases) for cases in formats), strict=True))
         moving = [one for one in different if {*one} - {(_LOW,), (_HIGH,)} or len({*one}) > 1]
@@ -76,26 +107,22 @@ def _field(name: str, start: int, bits: int, wide: int) -> list[Source]:
     return [own[min(n, len(own) - 1)] for n in range(wide)]
 
 
-def _weights(design: Design, column: int) -> Iterator[list[list[Source]]]:
+def _weights(columns: Columns, column: int) -> Iterator[list[list[Source]]]:
     """For each format, its parts: the cases of :func:`bitformer.hw.columns.column_words`."""
-    geometry = design.geometry
-    layout, wide = geometry.weights, geometry.column_bits
-    words = design.images.get("weights")
-    if not words:
+    layout, wide, half = columns.layout, columns.column_bits, columns.half_bits
+    if not columns.high:
         return
-    low, high = reduce(and_, words), reduce(or_, words)
 
     def known(source: Source) -> Source:
         bit = source[1]
-        if source[0] == "constant" or (high >> bit & 1 and not low >> bit & 1):
+        if source[0] == "constant" or (columns.high >> bit & 1 and not columns.low >> bit & 1):
             return source
-        return _HIGH if low >> bit & 1 else _LOW
+        return _HIGH if columns.low >> bit & 1 else _LOW
 
     def cut(kind: WeightFormat, part: int) -> list[Source]:
         start = (part * layout.columns_of(kind) + column) * kind.field
         if not kind.pair:
             return _field("weight", start, kind.field, wide)
-        half = geometry.half_bits
         pair = _field("weight", start, kind.bits, half)
         pair += _field("weight", start + kind.bits, kind.bits, half)
         return pair + [_LOW] * (wide - 2 * half)
@@ -105,7 +132,7 @@ def _weights(design: Design, column: int) -> Iterator[list[list[Source]]]:
     for kind in layout.kinds:
         if not layout.paired(kind) and layout.parts(kind) == 1 and column < layout.columns_of(kind):
             above = cut(kind, 0)
-    keep = 2 * geometry.half_bits if above != [_LOW] * wide else wide
+    keep = 2 * half if above != [_LOW] * wide else wide
     for kind in layout.kinds:
         found = []
         for part in range(layout.parts(kind)):
@@ -116,13 +143,11 @@ def _weights(design: Design, column: int) -> Iterator[list[list[Source]]]:
         yield found
 
 
-def _keys(design: Design, column: int) -> list[Source]:
+def _keys(columns: Columns, column: int) -> list[Source]:
     """A word of keys or values in the weights' place."""
-    geometry = design.geometry
-    bits, wide = geometry.dynamic_bits, geometry.column_bits
-    if not geometry.dynamic_packed:
+    bits, wide, half = columns.key_bits, columns.column_bits, columns.half_bits
+    if not columns.key_pairs:
         return _field("key", column * bits, bits, wide)
-    half = geometry.half_bits
     pair = _field("key", 2 * column * bits, bits, half)
     pair += _field("key", (2 * column + 1) * bits, bits, half)
     return pair + [_LOW] * (wide - 2 * half)

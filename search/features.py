@@ -16,13 +16,15 @@ from bitformer.hw.program import Addend, Program
 from bitformer.hw.timing import QUEUE
 from bitformer.model import ir, numerics
 
-from .column_terms import column_terms
+from .column_terms import Columns, column_terms
 from .store_terms import Count, StoreTerms, live_bits, ram_cells, store_terms
 
 __all__ = [
     "FEATURES",
     "VERSION",
+    "Columns",
     "StoreTerms",
+    "column_quantities",
     "live_bits",
     "physical",
     "quantities",
@@ -48,6 +50,18 @@ def _constants(program: Program) -> int:
                 columns.add(tuple(one ^ column[0] for one in column))
         total += len(columns)
     return total
+
+
+def column_quantities(columns: Columns) -> dict[str, int]:
+    """The quantities that follow from the engine's columns alone."""
+    found = column_terms(columns)
+    return {
+        "engine_bits": found.bits,
+        "delayed_bits": found.delayed,
+        "selected_bits": found.selected,
+        "selected_parts": found.parts,
+        "selected_beyond": found.beyond,
+    }
 
 
 def _addend_muxes(design: Design) -> int:
@@ -97,7 +111,7 @@ def quantities(design: Design) -> dict[str, int]:
         else store_terms(spec, 0)
         for name, spec in stores.items()
     ]
-    operations, columns = program.operations, column_terms(design)
+    operations = program.operations
     found = {
         name: round(sum(getattr(term, name) for term in terms))
         for name in StoreTerms.__dataclass_fields__
@@ -111,11 +125,7 @@ def quantities(design: Design) -> dict[str, int]:
         "wide": int(bool(geometry.wide)),
         "subtract": int(any(isinstance(op, ir.SubtractLast) for op in design.model.operations)),
         "weight_cuts": sum(geometry.weights.parts(kind) for kind in geometry.weights.kinds),
-        "engine_bits": columns.bits,
-        "delayed_bits": columns.delayed,
-        "selected_bits": columns.selected,
-        "selected_parts": columns.parts,
-        "selected_beyond": columns.beyond,
+        **column_quantities(Columns.of(design)),
         "addend_muxes": _addend_muxes(design),
         "operand_bits": geometry.operand_bits,
         "unused_output": _unused_output(design),

@@ -13,7 +13,8 @@ from bitformer.hw.weights import WeightLayout, weight_layouts
 from bitformer.model import ir
 from bitformer.model.errors import UserError
 
-from .features import StoreTerms, live_bits, quantities, store_terms
+from .features import Columns, StoreTerms, column_quantities, live_bits, quantities, store_terms
+from .store_terms import rom_share
 
 if TYPE_CHECKING:
     from .space import ComponentSpace
@@ -39,6 +40,8 @@ class Forms:
         self.designs: dict[tuple, tuple[Design, dict[str, int]]] = {}
         self.layouts: dict[tuple, tuple[Packing, list[WeightLayout], ir.IntegerModel]] = {}
         self.placed: dict[tuple, tuple[tuple[int, int], dict[str, int]]] = {}
+        self.engines: dict[tuple, dict[str, int]] = {}
+        self.shares: dict[int, dict[str, float]] = {}
 
     def row(self, structure: tuple[int, ...], number: int, bits: Widths) -> dict[str, int] | None:
         """Quantities of a combination, None if it cannot be built."""
@@ -62,12 +65,23 @@ class Forms:
         kinds = layout.kinds
         column = [2 * layout.half_bits if kind.pair else max(2, kind.field) for kind in kinds]
         column.append(2 * packing.half_bits if packing.dynamic else bits.dynamic)
+        columns = Columns(
+            layout=layout,
+            column_bits=max(column),
+            half_bits=packing.half_bits,
+            key_bits=bits.dynamic,
+            key_pairs=packing.dynamic,
+            low=0,
+            high=_weight_words(model, layout)[1],
+        )
         return (
             base
             | terms
+            | self._columns(columns)
             | {
                 "half_bits": packing.half_bits,
-                "column_bits": max(column),
+                "column_bits": columns.column_bits,
+                "element_bits": bits.activations,
                 "dynamic_bits": bits.dynamic,
                 "weight_cuts": sum(layout.parts(kind) for kind in kinds),
                 "latency": design.latency,
@@ -75,6 +89,25 @@ class Forms:
                 "dsps": design.geometry.dsps,
             }
         )
+
+    def _columns(self, columns: Columns) -> dict[str, int]:
+        """Quantities of the engine's columns, found once for each different engine."""
+        layout = columns.layout
+        kinds = tuple((kind, layout.columns_of(kind), layout.paired(kind)) for kind in layout.kinds)
+        key = (layout.bits, kinds, *(v for n, v in vars(columns).items() if n != "layout"))
+        if key not in self.engines:
+            self.engines[key] = column_quantities(columns)
+        return self.engines[key]
+
+    def _shares(self, design: Design) -> dict[str, float]:
+        """How much of their shape's LUTs a design's tables take, whose words change little."""
+        if id(design) not in self.shares:
+            self.shares[id(design)] = {
+                name: rom_share(words, design.stores[name].width)
+                for name, words in design.images.items()
+                if words and name != "weights"
+            }
+        return self.shares[id(design)]
 
     def _layouts(self, structure: tuple[int, ...], number: int):
         if structure not in self.layouts:
@@ -143,8 +176,17 @@ class Forms:
             part = PARTS[self.space.part]
             chosen = place(specs, part, {})
             live = {"program": live_bits(design.images["program"]), "parameters": bits.live}
-            live["weights"] = used
-            terms = [store_terms(spec, live.get(name, spec.width)) for name, spec in chosen.items()]
+            live["weights"] = used.bit_count()
+            known, shares = {"program": design.images["program"]}, self._shares(design)
+            terms = [
+                store_terms(
+                    spec,
+                    live.get(name, spec.width),
+                    known.get(name, ()),
+                    share=shares.get(name, 1.0),
+                )
+                for name, spec in chosen.items()
+            ]
             total = {
                 name: sum(getattr(term, name) for term in terms)
                 for name in StoreTerms.__dataclass_fields__
@@ -159,7 +201,7 @@ def _granule(spec: StoreSpec, width: int) -> int:
 
 
 def _weight_words(model: ir.IntegerModel, layout: WeightLayout) -> tuple[int, int]:
-    """Words of the weight store, and how many of their bits hold weights.
+    """Words of the weight store, and which of their bits hold weights.
 
     As :func:`bitformer.hw.images.weight_words` lays them out: a layer with few outputs leaves the
     last columns empty.
@@ -176,4 +218,4 @@ def _weight_words(model: ir.IntegerModel, layout: WeightLayout) -> tuple[int, in
         filled = (1 << min(columns, -(-outputs // together)) * kind.field) - 1
         for part in range(min(layout.parts(kind), groups * length)):
             used |= filled << part * columns * kind.field
-    return depth, used.bit_count()
+    return depth, used

@@ -1,5 +1,6 @@
 """Fills a knowledge base: which designs to measure, and the measuring of one, here or elsewhere."""
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -58,19 +59,29 @@ def _streams(bits: Precision) -> int:
     return max(_STREAM_BITS, bits.activations)
 
 
+def _shape(window: int, d_model: int, layers: int) -> TransformerConfig:
+    """One of the published family, which has one layer, or of its deeper relatives."""
+    config = grid_config(window, d_model, 8)
+    name = f"grid-{window}-{d_model}" + (f"-{layers}l" if layers > 1 else "")
+    return config.replace(name=name, layers=layers)
+
+
 def family(
-    windows: Sequence[int], widths: Sequence[int], bits: Sequence[Precision]
+    windows: Sequence[int],
+    widths: Sequence[int],
+    bits: Sequence[Precision],
+    layers: Sequence[int] = (1,),
 ) -> list[TransformerConfig]:
     """The published family, the same bits everywhere; small designs come first."""
     configs = []
-    for d in sorted(widths):
-        for window in sorted(windows):
-            for one in bits:
-                name = f"grid-{window}-{d}-{one.weights}/{one.activations}"
-                config = grid_config(window, d, 8).replace(
-                    name=name, default=one, input_bits=_streams(one), output_bits=_streams(one)
-                )
-                configs.append(config)
+    for d, count, window in itertools.product(sorted(widths), sorted(layers), sorted(windows)):
+        shape = _shape(window, d, count)
+        for one in bits:
+            name = f"{shape.name}-{one.weights}/{one.activations}"
+            config = shape.replace(
+                name=name, default=one, input_bits=_streams(one), output_bits=_streams(one)
+            )
+            configs.append(config)
     return configs
 
 
@@ -81,6 +92,7 @@ def mixed(
     windows: Sequence[int],
     widths: Sequence[int],
     bits: Sequence[Precision],
+    layers: Sequence[int] = (1,),
     base: TransformerConfig | None = None,
 ) -> list[TransformerConfig]:
     """Random designs of the family, or of ``base``'s shape, with bits of each component's own.
@@ -91,7 +103,8 @@ def mixed(
     for number in range(count):
         rng = np.random.default_rng([seed, number])
         if base is None:
-            shape = grid_config(int(rng.choice(windows)), int(rng.choice(widths)), 8)
+            window, width = int(rng.choice(windows)), int(rng.choice(widths))
+            shape = _shape(window, width, int(rng.choice(layers)) if len(layers) > 1 else layers[0])
         else:
             shape = base
         drawn = {name: bits[int(rng.integers(len(bits)))] for name in shape.components}

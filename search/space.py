@@ -5,7 +5,7 @@ are packed and how many columns each layer's weights reach, and that takes few d
 of each is lowered. Widths are maxima over layers, from tables of what each layer needs at its own
 bits; memories are placed once for each different set of shapes. Cycles and DSP blocks are exact;
 RAMB18, LUTs and flip-flops are those of a model with the same widths whose tables are not its own:
-LUTs are within 2 % of what its own design is predicted to take.
+LUTs are within 3 % of what its own design is predicted to take.
 """
 
 from collections.abc import Sequence

@@ -14,9 +14,9 @@ import numpy as np
 
 from bitformer.hw.place import cost
 from bitformer.hw.store import StoreSpec
-from bitformer.hw.tiling import block_depth, rest_of
+from bitformer.hw.tiling import RAMB18_SHAPES, Tile, block_depth, rest_of
 
-__all__ = ["Count", "StoreTerms", "live_bits", "ram_cells", "store_terms"]
+__all__ = ["Count", "StoreTerms", "live_bits", "ram_cells", "rom_share", "store_terms"]
 
 #: An integer, or an array of them: one for each design of a space.
 Count = Any
@@ -100,19 +100,43 @@ class StoreTerms:
     write_bits: int = 0
 
 
-def store_terms(spec: StoreSpec, live: int, words: Sequence[int] = ()) -> StoreTerms:
+def _rom_blocks(depth: int, live: int) -> int:
+    """RAMB18 of a ROM: Yosys lays the slices of a deep one side by side."""
+    return min(_ceil(_ceil(depth, rows) * live, bits) for rows, bits in RAMB18_SHAPES)
+
+
+def _tile_blocks(tile: Tile, words: Sequence[int]) -> int:
+    """RAMB18 of a tile; those that hold nothing but constants are not there in the end."""
+    if not words:
+        return tile.ramb18
+    deep, mask, found = block_depth(tile), (1 << tile.width) - 1, 0
+    for row in range(0, tile.rows, deep):
+        part = [word >> tile.first & mask for word in words[row : min(row + deep, tile.rows)]]
+        if live := live_bits(part):
+            found += _rom_blocks(len(part), live)
+    return found
+
+
+def rom_share(words: Sequence[int], bits: int) -> float:
+    """What a ROM in LUTs takes, as a share of what any of its shape may."""
+    return _rom_contents(words, bits) / _rom_luts(len(words), max(1, live_bits(words)))
+
+
+def store_terms(
+    spec: StoreSpec, live: int, words: Sequence[int] = (), *, share: float = 1.0
+) -> StoreTerms:
     """A placed store's terms; ``live`` bits of a ROM's word are not constant.
 
-    With a ROM's ``words``, its LUTs are counted by them, else by its shape.
+    With a ROM's ``words``, its LUTs are counted by them, else by its shape and a ``share``.
     """
     address = max(1, (spec.depth - 1).bit_length())
     if spec.rom and spec.tiles:
         luts = 0.0
         for row, rows, bit, bits in rest_of(spec.depth, spec.width, spec.tiles):
             part = [word >> bit & ((1 << bits) - 1) for word in words[row : row + rows]]
-            luts += _rom_contents(part, bits) if words else _rom_luts(rows, bits)
+            luts += _rom_contents(part, bits) if words else share * _rom_luts(rows, bits)
         return StoreTerms(
-            ramb18=sum(tile.ramb18 for tile in spec.tiles),
+            ramb18=sum(_tile_blocks(tile, words) for tile in spec.tiles),
             rom_luts=luts,
             tile_muxes=sum(
                 tile.width
@@ -122,10 +146,11 @@ def store_terms(spec: StoreSpec, live: int, words: Sequence[int] = ()) -> StoreT
             rom_bits=live,
         )
     if spec.rom and spec.placement == "block":
-        narrow = StoreSpec(name=spec.name, depth=spec.depth, width=max(1, live), rom=True)
-        return StoreTerms(ramb18=cost(narrow, "block").ramb18, rom_bits=live)
+        return StoreTerms(ramb18=_rom_blocks(spec.depth, max(1, live)), rom_bits=live)
     if spec.rom:
-        luts = _rom_contents(words, spec.width) if words else _rom_luts(spec.depth, live)
+        luts = (
+            _rom_contents(words, spec.width) if words else share * _rom_luts(spec.depth, live)
+        )
         return StoreTerms(rom_luts=luts, lut_address=address, rom_bits=live)
     if spec.placement == "block":
         block = cost(spec, "block").ramb18

@@ -2,7 +2,7 @@
 
 from bitformer.hw.lower import lower
 from bitformer.model.initialize import initialize
-from bitformer.search.features import VERSION, physical, quantities
+from bitformer.search.features import FEATURES, VERSION, physical, quantities
 from bitformer.search.knowledge import Entry
 from bitformer.search.profile import mixed, parse_bits
 
@@ -10,12 +10,15 @@ __all__ = ["drawn", "invented"]
 
 
 def invented(design, *, key, noise=0.0):
-    """An entry whose counts are a sum of some physical features, off by ``noise``."""
+    """An entry whose counts are near what is known of its features, off by ``noise``."""
     q = {name: int(value) for name, value in quantities(design).items()}
     f = physical(q)
-    memory = f["cells"] + f["delayed"] + 20
-    logic = 300 + 0.7 * f["select"] + 8 * f["post"] + 1.1 * f["rom_luts"] + 5 * f["timer"]
-    ffs = 400 + 0.5 * f["engine"] + f["rom_bits"] + f["ram_bits"] + 5 * f["post"]
+
+    def taken(kind, least, more):
+        known = FEATURES[kind].items()
+        return least + more * sum(prior * float(f[name]) for name, prior in known)
+
+    memory, logic, ffs = taken("memory", 20, 1), taken("logic", 300, 1.1), taken("ffs", 250, 0.9)
     return Entry(
         key=key,
         name=design.model.config.name,
@@ -24,10 +27,10 @@ def invented(design, *, key, noise=0.0):
         tool="invented",
         version="1",
         features={"version": VERSION, **q},
-        luts=round(float(memory + logic * (1 + noise))),
-        lutram=round(float(memory)),
+        luts=round(memory + logic * (1 + noise)),
+        lutram=round(memory),
         srls=0,
-        ffs=round(float(ffs)),
+        ffs=round(ffs),
         ramb18=q["ramb18"],
         dsps=18,
     )
