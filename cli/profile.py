@@ -85,12 +85,11 @@ def command(
             drawn = draw(mixed, seed=seed, windows=(), widths=(), bits=choices, base=base)
             designs += drawn
     else:
-        random = {"seed": seed, "windows": lengths, "widths": sizes, "layers": depths}
-        designs = (
-            draw(mixed, bits=choices, **random)
-            if mixed
-            else family(lengths, sizes, choices, depths)
-        )
+        designs = family(lengths, sizes, choices, depths)
+        if mixed:
+            designs = draw(
+                mixed, seed=seed, windows=lengths, widths=sizes, bits=choices, layers=depths
+            )
     counts = _numbers("--lanes", lanes) if lanes else [None]
     jobs = [
         Job(config=config, part=part, lanes=count, units=units)

@@ -62,14 +62,16 @@ def _rom_contents(words: Sequence[int], bits: int) -> float:
     size = _ceil(bits, 8)
     raw = np.frombuffer(b"".join(word.to_bytes(size, "little") for word in words), dtype=np.uint8)
     table = np.unpackbits(raw.reshape(len(words), size), axis=1, bitorder="little")[:, :bits]
-    table = np.pad(table, ((0, -len(words) % 64), (0, 0)))
+    empty = np.zeros((-len(words) % 64, bits), dtype=np.uint8)
+    table = np.concatenate([table, empty])
     packed = np.packbits(table.T.reshape(bits, -1, 64), axis=2)
     blocks = np.ascontiguousarray(packed).view(np.uint64)[:, :, 0]  # [bits, blocks] of 64 bits
     kinds, nodes = np.unique(blocks, return_inverse=True)
     luts = np.count_nonzero(np.minimum(kinds, ~kinds))
     nodes = nodes.reshape(blocks.shape)
     while nodes.shape[1] > 1:
-        nodes = np.pad(nodes, ((0, 0), (0, -nodes.shape[1] % 4)), mode="edge")
+        last = np.repeat(nodes[:, -1:], -nodes.shape[1] % 4, axis=1)
+        nodes = np.concatenate([nodes, last], axis=1)
         groups, nodes = np.unique(nodes.reshape(-1, 4), axis=0, return_inverse=True)
         luts += np.count_nonzero(groups.min(axis=1) < groups.max(axis=1))
         nodes = nodes.reshape(bits, -1)
@@ -148,9 +150,7 @@ def store_terms(
     if spec.rom and spec.placement == "block":
         return StoreTerms(ramb18=_rom_blocks(spec.depth, max(1, live)), rom_bits=live)
     if spec.rom:
-        luts = (
-            _rom_contents(words, spec.width) if words else share * _rom_luts(spec.depth, live)
-        )
+        luts = _rom_contents(words, spec.width) if words else share * _rom_luts(spec.depth, live)
         return StoreTerms(rom_luts=luts, lut_address=address, rom_bits=live)
     if spec.placement == "block":
         block = cost(spec, "block").ramb18
