@@ -16,7 +16,7 @@ SCORES = ("loss", "bits")
 COSTS = ("luts", "lutram", "ramb18", "dsps", "latency")
 #: A space's figures that are its designs' own; what the others may be off, relatively.
 _EXACT = ("dsps", "latency")
-SLACK = 0.02
+SLACK, ENERGY_SLACK = 0.02, 0.004
 _UNITS = {"latency": "cycles", "energy": "J"}
 
 
@@ -89,8 +89,9 @@ def choose(
             cheap = no_dearer(outcomes, number, own)
             take(order[cheap[order]], f"best at no more than {name}", 1)
         for name, number in uniform.items():
-            quick = (outcomes.latency <= outcomes.latency[number]) & (energy <= energy[number])
-            better = quick & (score < score[number])
+            spare = 0.0 if own is None else np.where(own, 0.0, ENERGY_SLACK)
+            better = (score < score[number]) & (energy <= energy[number] * (1 + spare))
+            better &= outcomes.latency <= outcomes.latency[number]
             if not better[list(chosen)].any():
                 take(order[better[order]], f"best in the time and energy of {name}", 1)
         points = np.column_stack([score, outcomes.latency, energy])[there]
