@@ -14,7 +14,7 @@ from bitformer.model.precision import Precision
 
 from .predict import Predictor
 
-__all__ = ["Diagnosis", "Outlook", "diagnose"]
+__all__ = ["Diagnosis", "Outlook", "diagnose", "everywhere"]
 
 #: Narrower weights and activations to try, widest first.
 _NARROWER = (8, 6, 4)
@@ -63,7 +63,7 @@ def _outlook(change: str, design: Design, predictor: Predictor | None, **more) -
     return Outlook(change=change, part=design.part, uses=uses, latency=design.latency, **more)
 
 
-def _everywhere(design: Design, placement: str) -> dict[str, str]:
+def everywhere(design: Design, placement: str) -> dict[str, str]:
     """All stores in one placement, as far as they can be."""
     return {
         name: "distributed" if spec.asynchronous else placement
@@ -121,8 +121,8 @@ def diagnose(
     table = [
         _outlook(name, lower(model, part=part, lanes=lanes, placement=places), predictor)
         for name, places in (
-            ("all block", _everywhere(design, "block")),
-            ("all distributed", _everywhere(design, "distributed")),
+            ("all block", everywhere(design, "block")),
+            ("all distributed", everywhere(design, "distributed")),
             ("auto", {}),
         )
     ]

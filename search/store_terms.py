@@ -66,15 +66,15 @@ def _rom_contents(words: Sequence[int], bits: int) -> float:
     table = np.concatenate([table, empty])
     packed = np.packbits(table.T.reshape(bits, -1, 64), axis=2)
     blocks = np.ascontiguousarray(packed).view(np.uint64)[:, :, 0]  # [bits, blocks] of 64 bits
-    kinds, nodes = np.unique(blocks, return_inverse=True)
+    kinds, numbers = np.unique(blocks, return_inverse=True)
     luts = np.count_nonzero(np.minimum(kinds, ~kinds))
-    nodes = nodes.reshape(blocks.shape)
+    nodes: np.ndarray = numbers.reshape(blocks.shape)
     while nodes.shape[1] > 1:
         last = np.repeat(nodes[:, -1:], -nodes.shape[1] % 4, axis=1)
         nodes = np.concatenate([nodes, last], axis=1)
-        groups, nodes = np.unique(nodes.reshape(-1, 4), axis=0, return_inverse=True)
+        groups, numbers = np.unique(nodes.reshape(-1, 4), axis=0, return_inverse=True)
         luts += np.count_nonzero(groups.min(axis=1) < groups.max(axis=1))
-        nodes = nodes.reshape(bits, -1)
+        nodes = numbers.reshape(bits, -1)
     return float(luts)
 
 
