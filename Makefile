@@ -6,7 +6,7 @@ PYTEST := PYTHONHASHSEED=0 $(VENV)/bin/pytest
 PACKAGES := hw model sim boards search cli
 TYPES := build/types/bitformer
 
-.PHONY: help demo test test-synthesis test-all lint format clean
+.PHONY: help demo test test-synthesis test-all lint format profile clean
 
 help:
 	@echo "make demo      set up, then train, export, simulate and plan a small model"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-synthesis  only the slow tests that synthesize"
 	@echo "make lint      ruff and mypy"
 	@echo "make format    let ruff format and sort imports"
+	@echo "make profile   measure the knowledge base that ships, anew; hours"
 	@echo "make clean     remove .venv and everything built"
 
 demo: $(STAMP)
@@ -27,7 +28,8 @@ test: $(STAMP)
 # that comes of it against the reference.
 test-synthesis: $(STAMP)
 	$(PYTEST) -m slow tests/boards/test_yosys.py tests/hw/test_softmax.py \
-		tests/sim/test_netlist.py tests/sim/test_netlist_memories.py
+		tests/sim/test_netlist.py tests/sim/test_netlist_memories.py \
+		tests/search/test_estimates.py tests/search/test_profile.py
 
 test-all: $(STAMP)
 	$(PYTEST) -m "slow or not slow"
@@ -39,6 +41,21 @@ lint: $(STAMP)
 	@mkdir -p $(TYPES)
 	@for package in $(PACKAGES); do ln -sfn ../../../$$package $(TYPES)/$$package; done
 	$(VENV)/bin/mypy -p bitformer
+
+# The published grid and its 2-bit sisters; random mixed precision on two parts, near the grid and for
+# ETTh1; single units. What was measured is kept: a run that was broken off goes on.
+PROFILE := $(VENV)/bin/bitformer profile --kb build/profile.sqlite
+MIXED := --bits 2/4,2/8,4,4/8,6,8
+NEAR := --windows 9,16,30 --widths 12,24,48 --layers 1,2
+profile: $(STAMP)
+	$(PROFILE) --windows 12 --widths 16,64 --bits 2/8,4,6,8 --units
+	$(PROFILE) --bits 2,2/8,4,6,8
+	$(PROFILE) --mixed 35 $(MIXED) --seed 1
+	$(PROFILE) --mixed 12 $(MIXED) --seed 2 --parts xc7s6
+	$(PROFILE) --mixed 12 $(MIXED) --seed 3 $(NEAR)
+	$(PROFILE) --mixed 6 $(MIXED) --seed 4 --parts xc7s6 $(NEAR)
+	$(PROFILE) etth1-96-24 etth1-48-24 --mixed 3 $(MIXED) --seed 1 --parts xc7s15,xc7s6
+	$(VENV)/bin/bitformer kb export search/profiled.json --kb build/profile.sqlite
 
 format: $(STAMP)
 	$(VENV)/bin/ruff check --fix .

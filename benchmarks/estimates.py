@@ -39,6 +39,8 @@ BITS = [parse_bits(one) for one in ("2/4", "2/8", "4", "4/8", "6", "8")]
 #: What a mean and a worst error may be.
 MEAN, WORST = 0.03, 0.08
 SAMPLES = 2
+#: Cycles of an inference that make a compiled simulation worth its compiling.
+COMPILED = 25_000
 
 COLUMNS = (
     "design",
@@ -89,7 +91,7 @@ def count_cycles(config: dict, part: str) -> dict:
     x = np.random.default_rng(0).integers(
         spec.low, spec.high, (SAMPLES, *spec.shape), endpoint=True
     )
-    found = simulate(design, x)
+    found = simulate(design, x, engine="python" if design.interval < COMPILED else "auto")
     return {"latency": found.latency[0], "interval": found.interval[0], "exact": found.bit_exact}
 
 
