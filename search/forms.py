@@ -32,6 +32,36 @@ class Widths(NamedTuple):
     live: int
 
 
+class _Facts(NamedTuple):
+    """What is asked of a layout of weights for every combination that has it.
+
+    ``words`` of the store, ``used`` : their bits that hold weights. ``columns`` : how many each
+    layer reaches. ``kinds`` : of a word, with their columns. ``column_bits`` : the widest column's.
+    ``cuts`` : parts of a word.
+    """
+
+    words: int
+    used: int
+    columns: tuple[int, ...]
+    kinds: tuple
+    column_bits: int
+    cuts: int
+
+
+def _facts(model: ir.IntegerModel, layout: WeightLayout) -> _Facts:
+    words, used = _weight_words(model, layout)
+    kinds = layout.kinds
+    wide = [2 * layout.half_bits if kind.pair else max(2, kind.field) for kind in kinds]
+    return _Facts(
+        words=words,
+        used=used,
+        columns=tuple(layout.columns_of(kind) for kind in layout.formats.values()),
+        kinds=tuple((kind, layout.columns_of(kind), layout.paired(kind)) for kind in kinds),
+        column_bits=max(wide),
+        cuts=sum(layout.parts(kind) for kind in kinds),
+    )
+
+
 class Forms:
     """The designs that differ in more than widths, each lowered once."""
 
@@ -39,9 +69,12 @@ class Forms:
         self.space = space
         self.designs: dict[tuple, tuple[Design, dict[str, int]]] = {}
         self.layouts: dict[tuple, tuple[Packing, list[WeightLayout], ir.IntegerModel]] = {}
+        self.chosen: dict[tuple[StoreSpec, ...], dict[str, StoreSpec]] = {}
         self.placed: dict[tuple, tuple[tuple[int, int], dict[str, int]]] = {}
         self.engines: dict[tuple, dict[str, int]] = {}
         self.shares: dict[int, dict[str, float]] = {}
+        self.facts: dict[int, _Facts] = {}
+        self.program_bits: dict[int, int] = {}
 
     def row(self, structure: tuple[int, ...], number: int, bits: Widths) -> dict[str, int] | None:
         """Quantities of a combination, None if it cannot be built."""
@@ -56,23 +89,24 @@ class Forms:
         packing, layouts, model = self._layouts(structure, number)
         norm = structure[len(self.space.matrix) + 2]
         for layout in layouts:
+            if id(layout) not in self.facts:
+                self.facts[id(layout)] = _facts(model, layout)
             design, base = self._design(packing, layout, model, norm)
-            over, terms = self._stores(design, layout, model, bits)
+            over, terms = self._stores(design, layout, bits)
             tried.append((over, design, base, terms, layout))
             if over == (0, 0):
                 break
         _, design, base, terms, layout = min(tried, key=lambda one: one[0])
-        kinds = layout.kinds
-        column = [2 * layout.half_bits if kind.pair else max(2, kind.field) for kind in kinds]
-        column.append(2 * packing.half_bits if packing.dynamic else bits.dynamic)
+        facts = self.facts[id(layout)]
+        keys = 2 * packing.half_bits if packing.dynamic else bits.dynamic
         columns = Columns(
             layout=layout,
-            column_bits=max(column),
+            column_bits=max(facts.column_bits, keys),
             half_bits=packing.half_bits,
             key_bits=bits.dynamic,
             key_pairs=packing.dynamic,
             low=0,
-            high=_weight_words(model, layout)[1],
+            high=facts.used,
         )
         return (
             base
@@ -83,7 +117,7 @@ class Forms:
                 "column_bits": columns.column_bits,
                 "element_bits": bits.activations,
                 "dynamic_bits": bits.dynamic,
-                "weight_cuts": sum(layout.parts(kind) for kind in kinds),
+                "weight_cuts": facts.cuts,
                 "latency": design.latency,
                 "interval": design.interval,
                 "dsps": design.geometry.dsps,
@@ -93,7 +127,7 @@ class Forms:
     def _columns(self, columns: Columns) -> dict[str, int]:
         """Quantities of the engine's columns, found once for each different engine."""
         layout = columns.layout
-        kinds = tuple((kind, layout.columns_of(kind), layout.paired(kind)) for kind in layout.kinds)
+        kinds = self.facts[id(layout)].kinds
         key = (layout.bits, kinds, *(v for n, v in vars(columns).items() if n != "layout"))
         if key not in self.engines:
             self.engines[key] = column_quantities(columns)
@@ -127,7 +161,7 @@ class Forms:
 
     def _design(self, packing: Packing, layout: WeightLayout, model: ir.IntegerModel, norm: int):
         """The design of this packing whose layers use as many columns."""
-        used = tuple(layout.columns_of(kind) for kind in layout.formats.values())
+        used = self.facts[id(layout)].columns
         key = (tuple(packing.packed.items()), packing.dynamic, layout.columns, used, norm)
         if key not in self.designs:
             design = lower_as(
@@ -147,12 +181,11 @@ class Forms:
         self,
         design: Design,
         layout: WeightLayout,
-        model: ir.IntegerModel,
         bits: Widths,
     ) -> tuple[tuple[int, int], dict[str, int]]:
         """How far the stores are over the part, and what they take."""
         geometry = design.geometry
-        depth, used = _weight_words(model, layout)
+        depth, used = self.facts[id(layout)].words, self.facts[id(layout)].used
         widths = {
             "weights": layout.bits,
             "activations": geometry.ways * bits.activations,
@@ -173,9 +206,13 @@ class Forms:
                 )
                 for name, spec in design.stores.items()
             ]
-            part = PARTS[self.space.part]
-            chosen = place(specs, part, {})
-            live = {"program": live_bits(design.images["program"]), "parameters": bits.live}
+            part, shapes = PARTS[self.space.part], tuple(specs)
+            if shapes not in self.chosen:
+                self.chosen[shapes] = place(specs, part, {})
+            chosen = self.chosen[shapes]
+            if id(design) not in self.program_bits:
+                self.program_bits[id(design)] = live_bits(design.images["program"])
+            live = {"program": self.program_bits[id(design)], "parameters": bits.live}
             live["weights"] = used.bit_count()
             known, shares = {"program": design.images["program"]}, self._shares(design)
             terms = [
