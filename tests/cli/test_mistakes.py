@@ -230,7 +230,7 @@ MISTAKES = {
     SEARCH + " --top 0": "0 is not in the range",
     SEARCH + " --sensitivity {d}/missing": "Sensitivity file .* cannot be read",
     SEARCH + " --sensitivity {d}/broken.json": "Sensitivity file .* must be JSON such as",
-    SEARCH: "A search needs measured designs to predict by",
+    SEARCH.replace("/new", "/plain"): "Folder .*plain/results cannot be made",
     # places to write to
     "init tiny -o {d}/occupied": "must be a file, not a directory",
     "init tiny -o {d}/plain/m.safetensors": "Folder .*plain cannot be made",

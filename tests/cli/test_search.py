@@ -110,6 +110,15 @@ def test_without_yosys_it_says_so(done, place, bitformer, monkeypatch):
     assert "Nothing is synthesized, and predicted figures are kept. Synthesis needs" in said.err
 
 
+def test_without_measured_designs(place, bitformer, monkeypatch):
+    monkeypatch.setattr("bitformer.search.knowledge.shipped_entries", list)
+    arguments = ["--data", "synthetic", "--config", place / "small.json", "--workers", "1"]
+    said = bitformer("search", *arguments, "-o", place / "nobody")
+    assert said.code == 2
+    assert "A search needs measured designs to predict by: 'bitformer profile' first" in said.err
+    assert not (place / "nobody").exists()
+
+
 @pytest.mark.slow
 def test_killed_it_comes_to_what_it_would_have(done, place):
     """Kill -9 in the middle of the trainings, of a process of its own; then the same again."""
