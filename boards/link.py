@@ -11,7 +11,8 @@ class LinkSignature(wiring.Signature):
 
     Members
     -------
-    rx : bytes that arrived; they cannot wait. rx_error : one arrived broken, for one cycle.
+    rx : bytes that arrived; they cannot wait, come 10 cycles apart or more, and stand until the
+    next. rx_error : one arrived broken, for one cycle.
     quiet : a level: the host has stopped, so no frame can be going on. It comes after the last
     byte. tx : bytes to send, in frames; a link may need a frame's bytes without a gap once it has
     taken the first. drop : nobody will hear the rest of the frame that is on offer, for one cycle;

@@ -73,7 +73,8 @@ class SpiLink(wiring.Component):
         passing = Signal()
         m.d.sync += passing.eq(whole)
         m.d.sync += self.link.rx.valid.eq(passing & request)
-        m.d.comb += self.link.rx.payload.eq(received)
+        with m.If(passing):
+            m.d.sync += self.link.rx.payload.eq(received)
 
         # out: the byte on the line, and whether this transfer is an answer
         sent, answering = Signal(8), Signal()

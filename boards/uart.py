@@ -1,6 +1,6 @@
 """An asynchronous serial line: eight data bits, no parity, one stop bit, no flow control."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
@@ -11,7 +11,6 @@ from bitformer.boards.link import LinkSignature
 __all__ = ["UartLink", "UartReceiver", "UartTransmitter", "uart_divisor"]
 
 _DATA_BITS = 8
-_FRAME_BITS = 1 + _DATA_BITS + 1
 #: Fewer clock cycles in a bit leave too little of it after synchronisation.
 _LEAST_DIVISOR = 8
 _MOST_ERROR = 0.02
@@ -68,6 +67,8 @@ class UartReceiver(wiring.Component):
         High for one cycle when a frame has no stop bit.
     idle : Out(1)
         Whether the line is high and no frame is under way.
+    tick : Out(1)
+        High for one cycle of every bit time that goes by meanwhile.
 
     Raises
     ------
@@ -83,6 +84,7 @@ class UartReceiver(wiring.Component):
                 "o": Out(stream.Signature(_DATA_BITS, always_ready=True)),
                 "framing_error": Out(1),
                 "idle": Out(1),
+                "tick": Out(1),
             }
         )
 
@@ -102,37 +104,39 @@ class UartReceiver(wiring.Component):
         line = Signal(init=1)
         m.submodules.line = FFSynchronizer(self.rx, line, init=1)
 
-        timer = Signal(range(self._divisor))
-        bits_left = Signal(range(_DATA_BITS))
+        # one constant to begin with, for a bit and for the half of the first: it is the register's
+        # reset
+        timer = Signal(range(self._divisor), init=self._divisor - 1)
+        middle = Signal()
+        m.d.comb += middle.eq(timer == self._divisor - self._divisor // 2)
+        # a one before the first bit falls out with the eighth
         data = Signal(_DATA_BITS, reset_less=True)
-
-        def wait(cycles):
-            return timer.eq(cycles - 1)
 
         m.d.comb += self.o.payload.eq(data)
         m.d.sync += [
             self.o.valid.eq(0),
             self.framing_error.eq(0),
-            timer.eq(timer - 1),
+            timer.eq(Mux(timer == 0, self._divisor - 1, timer - 1)),
         ]
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += self.idle.eq(line)
-                m.d.sync += wait(self._divisor // 2)
+                m.d.comb += [self.idle.eq(line), self.tick.eq(middle)]
                 with m.If(~line):
+                    m.d.sync += timer.eq(self._divisor - 1)
                     m.next = "START"
-            with m.State("START"), m.If(timer == 0):
-                m.d.sync += [wait(self._divisor), bits_left.eq(_DATA_BITS - 1)]
+            with m.State("START"), m.If(middle):
                 with m.If(line):
                     m.next = "IDLE"
                 with m.Else():
-                    m.next = "DATA"
-            with m.State("DATA"), m.If(timer == 0):
-                m.d.sync += [wait(self._divisor), data.eq(Cat(data[1:], line))]
-                m.d.sync += bits_left.eq(bits_left - 1)
-                with m.If(bits_left == 0):
+                    m.next = "FIRST"
+            with m.State("FIRST"), m.If(middle):
+                m.d.sync += data.eq(Cat(Const(0, _DATA_BITS - 2), 1, line))
+                m.next = "DATA"
+            with m.State("DATA"), m.If(middle):
+                m.d.sync += data.eq(Cat(data[1:], line))
+                with m.If(data[0]):
                     m.next = "STOP"
-            with m.State("STOP"), m.If(timer == 0):
+            with m.State("STOP"), m.If(middle):
                 with m.If(line):
                     m.d.sync += self.o.valid.eq(1)
                     m.next = "IDLE"
@@ -181,26 +185,18 @@ class UartTransmitter(wiring.Component):
         m = Module()
 
         timer = Signal(range(self._divisor))
-        bits_left = Signal(range(_FRAME_BITS + 1))
-        # The bits that follow the one on the line; ones move in from behind, for stop and idle.
-        data = Signal(_DATA_BITS + 1, init=-1)
+        # The bits that follow the one on the line, and the stop bit; behind it are only zeros.
+        rest = Signal(_DATA_BITS + 1)
 
-        last_cycle = (bits_left == 1) & (timer == 0)
-        m.d.comb += self.i.ready.eq((bits_left == 0) | last_cycle)
-
-        with m.If(self.i.valid & self.i.ready):
+        m.d.comb += self.i.ready.eq((rest == 0) & (timer == 0))
+        with m.If(timer != 0):
+            m.d.sync += timer.eq(timer - 1)
+        with m.Elif(rest != 0):
+            m.d.sync += [Cat(self.tx, rest).eq(rest), timer.eq(self._divisor - 1)]
+        with m.Elif(self.i.valid):
             m.d.sync += [
                 self.tx.eq(0),
-                data.eq(Cat(self.i.payload, 1)),
-                bits_left.eq(_FRAME_BITS),
-                timer.eq(self._divisor - 1),
-            ]
-        with m.Elif(timer != 0):
-            m.d.sync += timer.eq(timer - 1)
-        with m.Elif(bits_left != 0):
-            m.d.sync += [
-                Cat(self.tx, data).eq(Cat(data, 1)),
-                bits_left.eq(bits_left - 1),
+                rest.eq(Cat(self.i.payload, 1)),
                 timer.eq(self._divisor - 1),
             ]
 
@@ -247,11 +243,10 @@ class UartLink(wiring.Component):
         wiring.connect(m, wiring.flipped(self.link.tx), transmitter.i)
 
         # counts down to a negative number: its sign is the answer
-        gap = self._gap_bits * self._divisor
-        silence = Signal(range(-1, gap), init=-1)
+        silence = Signal(range(-1, self._gap_bits), init=-1)
         m.d.comb += self.link.quiet.eq(silence < 0)
         with m.If(~receiver.idle):
-            m.d.sync += silence.eq(gap - 1)
-        with m.Elif(~self.link.quiet):
+            m.d.sync += silence.eq(self._gap_bits - 1)
+        with m.Elif(~self.link.quiet & receiver.tick):
             m.d.sync += silence.eq(silence - 1)
         return m

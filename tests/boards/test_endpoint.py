@@ -117,7 +117,7 @@ def talk(bench, script, *, pace=0.5):
                 ctx.set(link.rx.valid, 1)
                 await ctx.tick()
                 ctx.set(link.rx.valid, 0)
-                await ctx.tick().repeat(rng.randrange(3, 6))
+                await ctx.tick().repeat(rng.randrange(9, 13))
             if quiet:
                 ctx.set(link.quiet, 1)
                 silent = 0
@@ -275,6 +275,17 @@ def test_cycles_are_those_from_the_first_number_to_the_last_result(serial, make,
     # three numbers, a wait, and two results of a byte
     bench = make(result_bits=8, slow=slow)
     assert counters(bench, [infer(serial, (1, 2, 3))]).cycles == 3 + slow + 2
+
+
+def test_cycles_beyond_a_byte_are_counted_and_cleared(serial, make):
+    good, waiting = infer(serial, (1, 2, 3)), 1500
+    bench = make(result_bits=8, slow=700)
+    counts = counters(bench, [("burst", good), waiting])
+    assert counts.cycles == 3 + 700 + 2
+    # the upper bits are those of the last inference, not of all
+    counts = counters(bench, [("burst", good), waiting, ("burst", good), waiting])
+    assert counts.cycles == 3 + 700 + 2
+    assert counts.counters == (3, 0, 0, 0, 0, 0, 0, 0)
 
 
 def test_every_byte_of_a_frame_is_covered(serial, make):
