@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, ResetInserter
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -74,15 +74,9 @@ class ElasticShell(Shell):
         """The fastest SPI clock."""
         return self._clock_hz // ELASTIC_RATIO
 
-    def elaborate(self, platform):
-        m = Module()
-        link = ElasticBus(phase=self.addresses.phase)
-        self._body(m, link)
-        m.d.comb += [
-            link.sck.eq(self.sck),
-            link.cs.eq(self.cs),
-            link.mosi.eq(self.mosi),
-            self.miso.eq(link.miso),
-            self.busy.eq(self._endpoint.o_busy),
-        ]
-        return m
+    def _link(self) -> wiring.Component:
+        return ElasticBus(phase=self.addresses.phase)
+
+    def front(self, m: Module, outside: wiring.Component) -> ResetInserter:
+        m.d.comb += outside.busy.eq(self._endpoint.o_busy)
+        return super().front(m, outside)

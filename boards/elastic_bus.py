@@ -20,8 +20,9 @@ class BusSignature(wiring.Signature):
 
     Members
     -------
-    address : of the byte that is read or written. data, write : a byte for it, in the one cycle in
-    which write is high. read : the byte that is there, a cycle after the address at the latest.
+    address : of the byte that is read or written, two cycles before it is. data, write : a byte for
+    it, in the one cycle in which write is high. read : the byte that is there, a cycle after the
+    address at the latest.
     unknown : the last transfer began with no command.
     """
 

@@ -132,11 +132,18 @@ class ElasticEndpoint(wiring.Component):
         m.d.sync += self.o_restart.eq(stopped | held)
         m.d.comb += self.o_fault.eq(self.link.unknown)
 
+        # an address stands for two cycles before it counts: one for each carry chain
+        offset, in_window, in_answer = Signal(16, reset_less=True), Signal(), Signal()
+        m.d.sync += offset.eq(self.link.address - first)
+        m.d.comb += [in_window.eq(offset < window), in_answer.eq(offset < answer)]
+
         # what is read
+        in_name = Signal()
+        m.d.sync += in_name.eq(_inside(self.link.address, there.base + there.model_id))
         name = Array(self.model_id[k - there.base - there.model_id & 15] for k in range(16))
-        with m.If(_inside(self.link.address, first, answer)):
+        with m.If(in_answer):
             m.d.comb += self.link.read.eq(read.data)
-        with m.Elif(_inside(self.link.address, there.base + there.model_id, ID_BYTES)):
+        with m.Elif(in_name):
             m.d.comb += self.link.read.eq(name[self.link.address[:4]])
         with m.Elif(self.link.address == LEDS):
             m.d.comb += self.link.read.eq(leds)
@@ -174,9 +181,7 @@ class ElasticEndpoint(wiring.Component):
         with m.FSM(name="phase"):
             with m.State("IDLE"):
                 rewind(window)
-                m.d.comb += write.en.eq(
-                    self.link.write & _inside(self.link.address, first, window) & ~held
-                )
+                m.d.comb += write.en.eq(self.link.write & in_window & ~held)
                 with m.If(starts):
                     m.d.sync += self.o_busy.eq(1)
                     m.next = "FETCH"
@@ -202,9 +207,8 @@ class ElasticEndpoint(wiring.Component):
         return m
 
 
-def _inside(address, first: int, count: int):
-    """Whether an address is one of ``count`` from ``first`` on."""
-    if count & count - 1 == 0 and first % count == 0:
-        low = count.bit_length() - 1
-        return address[low:] == first >> low
-    return (address >= first) & (address < first + count)
+def _inside(address, first: int):
+    """Whether an address is one of the name's, which begins at ``first``."""
+    if first % ID_BYTES == 0:
+        return address[ID_BYTES.bit_length() - 1 :] == first // ID_BYTES
+    return (address >= first) & (address < first + ID_BYTES)

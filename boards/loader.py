@@ -71,11 +71,13 @@ class Loader(wiring.Component):
         # a cycle later, so that the enables of a long word's halves come from registers
         byte = delay(m, self.i_byte, 1, name="byte")
         low, high = twice(m, taken, name="taken")
-        half, shifted = len(self.o_data) // 2, Cat(self.o_data[8:], byte)
+        data = Signal.like(self.o_data, reset_less=True)
+        m.d.comb += self.o_data.eq(data)
+        half, shifted = len(data) // 2, Cat(data[8:], byte)
         with m.If(low):
-            m.d.sync += self.o_data[:half].eq(shifted[:half])
+            m.d.sync += data[:half].eq(shifted[:half])
         with m.If(high):
-            m.d.sync += self.o_data[half:].eq(shifted[half:])
+            m.d.sync += data[half:].eq(shifted[half:])
         written = Cat(self.o_en, self.o_memory_en) if count > 1 else self.o_memory_en
         enable = Signal(count)
         m.d.sync += [

@@ -17,7 +17,7 @@ from bitformer.boards.spi import SPI_RATIO, SpiLink
 from bitformer.boards.uart import UartLink, uart_divisor
 from bitformer.hw.accelerator import Accelerator
 
-__all__ = ["Shell", "SpiShell", "UartShell"]
+__all__ = ["Front", "Shell", "SpiShell", "UartShell"]
 
 #: A pause of the host's, in parts of a second, that ends an unfinished frame. USB serial adapters
 #: and operating systems pause for a few milliseconds in the middle of a write.
@@ -104,14 +104,33 @@ class Shell(wiring.Component):
         """Bytes of a result."""
         return self._bytes[1]
 
-    def _body(self, m: Module, link: wiring.Component) -> None:
-        """The endpoint between the link and the accelerator."""
+    def _link(self) -> wiring.Component:
+        """The link; its members that are not ``link`` are the pins."""
+        raise NotImplementedError
+
+    def front(self, m: Module, outside: wiring.Component) -> ResetInserter:
+        """Put link and endpoint between the pins of ``outside`` and the accelerator's streams.
+
+        Returns what resets a component with them.
+        """
+        link, endpoint = self._link(), self._endpoint
         # one flip-flop resets all; it is set when configuration ends
         restart = Signal(init=1)
-        m.d.sync += restart.eq(self.i_reset)
+        m.d.sync += restart.eq(outside.i_reset)
         restartable = ResetInserter(restart)
         m.submodules.link = restartable(link)
-        m.submodules.endpoint = restartable(self._endpoint)
+        m.submodules.endpoint = restartable(endpoint)
+        wiring.connect(m, link.link, endpoint.link)
+        for name, member in link.signature.members.items():
+            if member.is_port:
+                inner, outer = getattr(link, name), getattr(outside, name)
+                m.d.comb += inner.eq(outer) if member.flow == In else outer.eq(inner)
+        m.d.comb += outside.fault.eq(endpoint.o_fault)
+        return restartable
+
+    def elaborate(self, platform):
+        m = Module()
+        restartable = self.front(m, self)
         accelerator, endpoint = self._accelerator, self._endpoint
         if "o_restart" in endpoint.signature.members:
             between = Signal(init=1)
@@ -125,10 +144,39 @@ class Shell(wiring.Component):
                 accelerator.i_load_data.eq(endpoint.o_load_data),
                 accelerator.i_load_en.eq(endpoint.o_load_en),
             ]
-        wiring.connect(m, link.link, endpoint.link)
         wiring.connect(m, endpoint.to_model, accelerator.i)
         wiring.connect(m, accelerator.o, endpoint.from_model)
-        m.d.comb += self.fault.eq(endpoint.o_fault)
+        return m
+
+
+class Front(wiring.Component):
+    """A shell without its accelerator, whose streams are ports: what a shell takes by itself.
+
+    Parameters
+    ----------
+    shell : Shell
+
+    Members
+    -------
+    Those of the shell, and those of its endpoint but for ``link`` and ``o_fault``.
+    """
+
+    def __init__(self, *, shell: Shell):
+        self._shell = shell
+        members = shell.endpoint.signature.members.items()
+        self._inner = {name: m for name, m in members if name not in ("link", "o_fault")}
+        super().__init__({**dict(shell.signature.members.items()), **self._inner})
+
+    def elaborate(self, platform):
+        m = Module()
+        self._shell.front(m, self)
+        for name, member in self._inner.items():
+            inner, outer = getattr(self._shell.endpoint, name), getattr(self, name)
+            if member.is_port:
+                m.d.comb += outer.eq(inner)
+            else:
+                wiring.connect(m, inner, wiring.flipped(outer))
+        return m
 
 
 class UartShell(Shell):
@@ -195,12 +243,8 @@ class UartShell(Shell):
     def gap_bits(self) -> int:
         return self._gap_bits
 
-    def elaborate(self, platform):
-        m = Module()
-        link = UartLink(divisor=self._divisor, gap_bits=self._gap_bits)
-        self._body(m, link)
-        m.d.comb += [link.rx.eq(self.rx), self.tx.eq(link.tx)]
-        return m
+    def _link(self) -> wiring.Component:
+        return UartLink(divisor=self._divisor, gap_bits=self._gap_bits)
 
 
 class SpiShell(Shell):
@@ -242,14 +286,5 @@ class SpiShell(Shell):
         """The fastest SPI clock."""
         return self._clock_hz // SPI_RATIO
 
-    def elaborate(self, platform):
-        m = Module()
-        link = SpiLink()
-        self._body(m, link)
-        m.d.comb += [
-            link.sck.eq(self.sck),
-            link.cs.eq(self.cs),
-            link.mosi.eq(self.mosi),
-            self.miso.eq(link.miso),
-        ]
-        return m
+    def _link(self) -> wiring.Component:
+        return SpiLink()

@@ -36,7 +36,8 @@ def session(design, link):
         shell = UartShell(accelerator=accelerator, clock_hz=8 * BAUD, baud=BAUD, gap_bits=40)
         return Client(UartTransport(SimulatedUart(shell, timeout=0.5)))
     shell = SpiShell(accelerator=accelerator, clock_hz=100_000_000)
-    return Client(SpiTransport(SimulatedSpi(shell)))
+    # the time-out is one of the wall's clock, and the simulator's time has nothing to do with it
+    return Client(SpiTransport(SimulatedSpi(shell), timeout=60))
 
 
 def check(design, x, link):

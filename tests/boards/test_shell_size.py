@@ -1,0 +1,70 @@
+# amaranth: UnusedElaboratable=no
+"""What shells take without their accelerators, and how deep their logic is, by real syntheses."""
+
+import pytest
+
+from bitformer.boards.contract import contract_of
+from bitformer.boards.elastic import ElasticShell
+from bitformer.boards.netlist_depth import MOST_LOADS
+from bitformer.boards.shell import Front, SpiShell, UartShell
+from bitformer.boards.yosys import synthesize
+from bitformer.boards.yosys_tool import find_tool
+from bitformer.hw.accelerator import Accelerator
+from bitformer.hw.lower import lower
+from bitformer.hw.reload import lower_reloadable
+from bitformer.model.config import named_config
+from bitformer.model.errors import UserError
+from bitformer.model.initialize import initialize
+
+CLOCK = 100_000_000
+
+
+def _tool_is_missing():
+    try:
+        find_tool()
+    except UserError:
+        return True
+    return False
+
+
+pytestmark = pytest.mark.skipif(_tool_is_missing(), reason="no Yosys here")
+
+
+def make(kind, reloadable=False):
+    model = initialize(named_config("etth1-96-24"), samples=16)
+    design = (lower_reloadable if reloadable else lower)(model)
+    options = {"accelerator": Accelerator(design=design), "clock_hz": CLOCK}
+    options["contract"] = contract_of(design)
+    if kind == "uart":
+        return UartShell(baud=115_200, **options)
+    return {"spi": SpiShell, "elastic": ElasticShell}[kind](**options)
+
+
+def test_front_has_the_accelerators_streams_as_ports():
+    shell = make("uart", reloadable=True)
+    members = set(Front(shell=shell).signature.members)
+    assert members == {
+        *("rx", "tx", "i_reset", "fault", "to_model", "from_model", "o_bank", "o_restart"),
+        *("o_load_addr", "o_load_data", "o_load_en"),
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "reloadable", "luts", "ffs"),
+    [
+        ("uart", False, 350, 220),
+        ("spi", False, 330, 200),
+        ("elastic", False, 170, 110),
+        ("uart", True, 500, 420),
+    ],
+)
+def test_shells_are_small_and_short(kind, reloadable, luts, ffs):
+    found = synthesize(Front(shell=make(kind, reloadable)))
+    assert found.resources.luts <= luts
+    assert found.resources.ffs <= ffs
+    assert (found.resources.ramb18, found.resources.dsps) == (1, 0)
+    for path in found.depth.paths:
+        assert path.chains <= 1, str(path)
+        assert path.levels <= 6, str(path)
+    assert found.control is None or found.control.loads <= MOST_LOADS
