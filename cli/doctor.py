@@ -21,21 +21,15 @@ __all__ = ["command"]
 
 
 def read_sensitivity(path: Path) -> dict[str, dict[int, float]]:
-    """Added validation error by component and bits, from a JSON object of objects."""
-    import json
+    """Added validation error by component and bits, of weights and activations alike."""
+    from bitformer.search.sensitivity import read_added
 
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        return {
-            str(name): {int(bits): float(added) for bits, added in own.items()}
-            for name, own in data.items()
+    return {
+        name: {
+            bits.weights: added for bits, added in own.items() if bits.weights == bits.activations
         }
-    except OSError as error:
-        raise UserError(f"Sensitivity file {path} cannot be read: {error.strerror}") from None
-    except (ValueError, TypeError, AttributeError):
-        raise UserError(
-            f'Sensitivity file {path} must be JSON such as {{"MHA": {{"4": 0.01, "8": 0}}}}'
-        ) from None
+        for name, own in read_added(path).items()
+    }
 
 
 def predictor_of(report: Report, kb: Path | None) -> "Predictor | None":
@@ -88,7 +82,7 @@ def _data(outlook: "Outlook") -> Mapping[str, object]:
     "--sensitivity",
     type=PATH,
     metavar="FILE",
-    help="JSON: validation error that bits add, by component.",
+    help="What bits add to the validation error, as 'sensitivity --json' prints it.",
 )
 @kb_option
 @json_option
