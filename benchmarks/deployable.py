@@ -24,6 +24,7 @@ from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
 from bitformer.model.progress import progress_bar
+from bitformer.model.structure import weight_components
 from bitformer.search.doctor import everywhere
 from bitformer.search.knowledge import Entry, KnowledgeBase, shipped_entries
 from bitformer.search.predict import Prediction, Predictor
@@ -35,7 +36,8 @@ REPORT = ROOT / "docs" / "placement.md"
 FOLDER = ROOT / "build" / "deployable"
 
 PARTS = ("xc7s15", "xc7s6")
-GRID = [f"grid-{n}-{d}-{b}" for b in (4, 6, 8) for d in (8, 16, 32, 64) for n in (6, 12, 18, 24)]
+#: Smaller ones fit both parts with everything in LUTs.
+GRID = [f"grid-{n}-{d}-{b}" for b in (4, 6, 8) for d in (32, 64) for n in (6, 12, 18, 24)]
 BITS = (8, 6, 4)
 
 COLUMNS = (
@@ -86,8 +88,8 @@ def over(said: Prediction) -> str:
 
 
 def _narrowed(config: TransformerConfig) -> Iterator[tuple[str, TransformerConfig]]:
-    """One component in the next lower width."""
-    for component in config.components:
+    """One component in the next lower width, of those that have weights."""
+    for component in dict.fromkeys(weight_components(config).values()):
         now = max(vars(config.bits(component)).values())
         for bits in [one for one in BITS if one < now][:1]:
             own = Precision(weights=bits, activations=bits)
@@ -198,16 +200,19 @@ def markdown(rows: Sequence[Sequence[str]], tool: str) -> str:
 def main(configs, parts, workers, folder, write):
     """Make CONFIGS fit, by default the published grid."""
     predictor, base = Predictor(shipped_entries()), KnowledgeBase(folder / "synthesis.sqlite")
-    pairs = [(name, part) for part in parts for name in configs or GRID]
-    cases = []
-    with progress_bar(len(pairs)) as bar:
-        for done, (name, part) in enumerate(pairs, start=1):
-            cases.append(find(name, part, predictor))
-            bar(done, f"{name} on {part}")
-    found = [case for case in cases if case is not None]
-    jobs = [case.job for case in found if case.job is not None]
-    with progress_bar(len(jobs)) as bar, open_pool(workers) as pool:
-        profile(jobs, base, pool, lambda done, name: bar(done, name))
+    tasks = {
+        f"{name} on {part}": (name, part, predictor) for part in parts for name in configs or GRID
+    }
+    cases = {}
+    with open_pool(workers) as pool:
+        with progress_bar(len(tasks)) as bar:
+            for done, (label, case) in enumerate(pool.run(find, tasks), start=1):
+                cases[label] = case
+                bar(done, label)
+        found = [case for label in tasks if (case := cases[label]) is not None]
+        jobs = [case.job for case in found if case.job is not None]
+        with progress_bar(len(jobs)) as bar:
+            profile(jobs, base, pool, lambda done, name: bar(done, name))
     rows = [texts(case, base) for case in found]
     show(console(), COLUMNS, [row for row, _ in rows])
     if write:

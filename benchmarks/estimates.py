@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 import numpy as np
-from measure import Results
+from measure import Results, key_of
 from tables import console, markdown_table, show
 
 from bitformer.boards.yosys import digest
@@ -85,14 +85,18 @@ def draw(count: int, seed: int) -> list[Job]:
 
 
 def count_cycles(config: dict, part: str) -> dict:
-    """A simulation's cycles, and whether every tensor was right; a worker's task."""
+    """A simulation's cycles, and whether every tensor was right; a worker's task.
+
+    ``digest`` is what the design's synthesis is called.
+    """
     design = lower(initialize(TransformerConfig.from_dict(config)), part=part)
     spec = design.model.input
     x = np.random.default_rng(0).integers(
         spec.low, spec.high, (SAMPLES, *spec.shape), endpoint=True
     )
     found = simulate(design, x, engine="python" if design.interval < COMPILED else "auto")
-    return {"latency": found.latency[0], "interval": found.interval[0], "exact": found.bit_exact}
+    cycles = {"latency": found.latency[0], "interval": found.interval[0]}
+    return {"digest": digest(design), "exact": found.bit_exact, **cycles}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,28 +146,24 @@ class Row:
 
 
 def measure(jobs: Sequence[Job], folder: Path, pool: Pool, predictor: Predictor, bar) -> list[Row]:
-    """Every job predicted, synthesized and simulated, or as it was found earlier."""
+    """Every job predicted, simulated and synthesized, or as it was found earlier."""
     base, results = KnowledgeBase(folder / "synthesis.sqlite"), Results(folder / "cycles.jsonl")
-    profile(jobs, base, pool, lambda done, name: bar(done, name))
-    designs = [lower(initialize(job.config), part=job.part) for job in jobs]
-    keys = [digest(design) for design in designs]
-    missing = {
-        key: (job.config.to_dict(), job.part)
-        for key, job in zip(keys, jobs, strict=True)
-        if key not in results
-    }
+    tasks = {key_of(job.config, job.part): (job.config.to_dict(), job.part) for job in jobs}
+    missing = {key: task for key, task in tasks.items() if key not in results}
     for done, (key, found) in enumerate(pool.run(count_cycles, missing), start=1):
         results.get(key, lambda found=found: found)
-        bar(len(jobs) + len(jobs) - len(missing) + done, "simulating")
+        bar(len(jobs) - len(missing) + done, "simulating")
+    cycles = [results.get(key, dict) for key in tasks]
+    known = base.keys()
+    fresh = [job for job, one in zip(jobs, cycles, strict=True) if one["digest"] not in known]
+    profile(fresh, base, pool, lambda done, name: bar(2 * len(jobs) - len(fresh) + done, name))
     rows = []
-    for job, design, key in zip(jobs, designs, keys, strict=True):
-        entry = base.get(key)
+    for job, one in zip(jobs, cycles, strict=True):
+        entry = base.get(one["digest"])
         if entry is None:
-            raise UserError(
-                f"{folder} must hold what was measured of {job.name}, which it does not"
-            )
-        said = predictor.predict(design)
-        rows.append(Row(job=job, said=said, found=entry, cycles=results.get(key, dict)))
+            raise UserError(f"{folder} must hold what was measured of {job.name}, but does not")
+        said = predictor.predict(lower(initialize(job.config), part=job.part))
+        rows.append(Row(job=job, said=said, found=entry, cycles=one))
     return rows
 
 

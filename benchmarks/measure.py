@@ -21,12 +21,12 @@ from bitformer.boards.yosys import synthesize
 from bitformer.hw.accelerator import Accelerator
 from bitformer.hw.design import Design
 from bitformer.hw.lower import lower
-from bitformer.model.config import named_config
+from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.sim.run import simulate
 
-__all__ = ["Results", "measure"]
+__all__ = ["Results", "key_of", "measure"]
 
 ROOT = Path(__file__).resolve().parent.parent
 Note = Callable[[str], None]
@@ -74,6 +74,11 @@ def _sources() -> str:
     return _hash(amaranth.__version__, np.__version__, *texts)
 
 
+def key_of(config: TransformerConfig, part: str) -> str:
+    """What stays the same as long as a configuration's hardware does."""
+    return _hash(_sources(), repr(config), part)
+
+
 def _rtlil(design: Design, part: str, results: Results) -> str:
     """The hash of a design's RTLIL."""
 
@@ -81,8 +86,7 @@ def _rtlil(design: Design, part: str, results: Results) -> str:
         source = rtlil.convert(Accelerator(design=design), name="top", emit_src=False)
         return {"kind": "design", "rtlil": _hash(source)}
 
-    config = repr(design.model.config)
-    return results.get(_hash(_sources(), config, part), convert)["rtlil"]
+    return results.get(key_of(design.model.config, part), convert)["rtlil"]
 
 
 def _key(source: str, *settings: object) -> str:

@@ -181,6 +181,22 @@ def test_estimate_takes_part_lanes_clock_and_placement(bitformer, tiny):
     assert "stores" in other["luts_are"]
 
 
+def test_estimate_predicts_the_whole_design(bitformer, tiny):
+    """From the base that ships, without any set-up."""
+    said = bitformer("estimate", tiny, "--clock", "50", "--json")
+    prediction, energy = said.data["prediction"], said.data["energy"]
+    for name in ("luts", "lutram", "ffs"):
+        span = prediction[name]
+        assert 0 < span["low"] < span["value"] < span["high"]
+    resources = {use["resource"]: use["used"] for use in said.data["resources"]}
+    assert (prediction["dsps"], prediction["fits"]) == (resources["DSP"], True)
+    seconds = said.data["latency_cycles"] / 50e6
+    assert energy["inference_j"] == pytest.approx(energy["power_w"] * seconds)
+    assert energy["power_w"] > energy["static_w"] == 0.02
+    assert "a model" in energy["is"]
+    assert "by a model, not a measurement" in said.err
+
+
 def test_estimate_names_what_does_not_fit(bitformer, tiny):
     said = bitformer("estimate", tiny, "--lanes", "64", "--json")
     assert said.code == 1
