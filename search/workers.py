@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from bitformer.model.errors import UserError
 
@@ -41,8 +42,9 @@ class Pool:
             return
         from distributed import KilledWorker, as_completed
 
+        run = uuid4().hex  # a scheduler still knows tasks of earlier runs, and others' tasks
         futures = {
-            self._client.submit(function, *arguments, pure=False, key=f"{key}-{id(self)}"): key
+            self._client.submit(function, *arguments, pure=False, key=f"{key}-{run}"): key
             for key, arguments in tasks.items()
         }
         try:

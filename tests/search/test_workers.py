@@ -35,6 +35,8 @@ def test_several_processes_survive_a_death(tmp_path):
         raise UserError(f"number must be even, not {number}")
 
     with open_pool(2) as pool:
+        for number in (2, 3, 4):  # the same key again is another task
+            assert list(pool.run(pow, {"a": (number, 2)})) == [("a", number**2)]
         tasks = {key: (*arguments, str(tmp_path / "dead")) for key, arguments in TASKS.items()}
         assert dict(pool.run(mortal, tasks)) == {str(n): n * n for n in range(5)}
         assert Path(tmp_path / "dead").exists()
