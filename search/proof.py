@@ -20,7 +20,7 @@ from .workers import Pool
 __all__ = ["Bench", "prove", "prove_all"]
 
 #: From so many cycles on a design is compiled for its simulation, where there is a compiler.
-_COMPILED = 5000
+_COMPILED = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
