@@ -30,13 +30,18 @@ def write_plan(
     """Write the project of a design to ``output``; ``options`` are those of ``build_plan``."""
     from bitformer.boards.build import build_plan
     from bitformer.hw.accelerator import Accelerator
+    from bitformer.hw.identity import model_hash
 
     return build_plan(
         board,
         lambda: Accelerator(design=design),
         name=name,
         directory=output,
-        facts={"latency_cycles": design.latency, "interval_cycles": design.interval},
+        facts={
+            "latency_cycles": design.latency,
+            "interval_cycles": design.interval,
+            "model": model_hash(design.model).hex(),
+        },
         **options,
     )
 

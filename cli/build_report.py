@@ -90,7 +90,14 @@ def _remember(report: Report, kb: Path | None, found: "BuildReport") -> None:
         return
     used = {name: use.used for name, use in found.utilization.uses.items()}
     name, part = found.facts.get("name", found.directory.name), str(found.device)
-    key = json.dumps([name, part, found.tool, used], sort_keys=True)
+    features: dict[str, float] = {}
+    try:
+        model, clock_hz = int(found.facts["model"], 16), found.facts["clock_hz"]
+        if found.power is not None:
+            features = {"model": model, "clock_hz": clock_hz, "power_w": found.power.total_w}
+    except (KeyError, TypeError, ValueError):
+        pass  # what its power is of is not known
+    key = json.dumps([name, part, found.tool, used, features], sort_keys=True)
     try:
         entry = Entry(
             key=hashlib.sha256(key.encode()).hexdigest(),
@@ -105,6 +112,7 @@ def _remember(report: Report, kb: Path | None, found: "BuildReport") -> None:
             ffs=used["FF"],
             ramb18=used["RAMB18"],
             dsps=used["DSP"],
+            features=features,
         )
         KnowledgeBase(kb).add([entry])
     except (UserError, KeyError) as error:

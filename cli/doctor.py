@@ -15,6 +15,7 @@ from .report import Report, json_option
 
 if TYPE_CHECKING:
     from bitformer.search.doctor import Outlook
+    from bitformer.search.knowledge import Entry
     from bitformer.search.predict import Predictor
 
 __all__ = ["command"]
@@ -32,16 +33,22 @@ def read_sensitivity(path: Path) -> dict[str, dict[int, float]]:
     }
 
 
-def predictor_of(report: Report, kb: Path | None) -> "Predictor | None":
-    """A fit on what comes with bitformer and the user's base; None if there is too little."""
+def known_entries(kb: Path | None) -> "list[Entry]":
+    """What comes with bitformer, and the user's base."""
     from bitformer.search.knowledge import KnowledgeBase, default_path, shipped_entries
-    from bitformer.search.predict import Predictor
 
     entries = shipped_entries()
     if kb is not None or default_path().exists():
         entries += KnowledgeBase(kb, must_exist=True).entries()
+    return entries
+
+
+def predictor_of(report: Report, kb: Path | None) -> "Predictor | None":
+    """A fit on what comes with bitformer and the user's base; None if there is too little."""
+    from bitformer.search.predict import Predictor
+
     try:
-        return Predictor(entries)
+        return Predictor(known_entries(kb))
     except UserError as error:
         report.note(f"LUTs and flip-flops are those of the stores alone. {error}")
         return None

@@ -8,7 +8,7 @@ import click
 
 from bitformer.model.errors import UserError
 
-from .doctor import predictor_of
+from .doctor import known_entries, predictor_of
 from .options import (
     PATH,
     clock_option,
@@ -25,6 +25,7 @@ from .report import Report, json_option
 if TYPE_CHECKING:
     from bitformer.hw.design import Design
     from bitformer.hw.estimate import Estimate
+    from bitformer.search.knowledge import Entry
     from bitformer.search.predict import Prediction, Predictor
 
 __all__ = ["command", "estimate_data", "hertz", "show_estimate"]
@@ -193,10 +194,25 @@ def _predicted(predictor: "Predictor", design: "Design") -> "Prediction":
         return predictor.predict(design)
 
 
-def _show_energy(report: Report, prediction: "Prediction", clock_hz: float) -> dict[str, object]:
-    """Print the model's energy; the same as plain data."""
+def _show_energy(
+    report: Report, prediction: "Prediction", clock_hz: float, build: "Entry | None"
+) -> dict[str, object]:
+    """Print the energy of a ``build`` that was reported, or else a model's; as plain data."""
     from bitformer.search.power import ENERGY_PJ, inference_j, power_w, static_w
 
+    if build is not None:
+        watts = float(build.features["power_w"])
+        joules = inference_j(watts, prediction.latency, clock_hz=clock_hz)
+        report.line(
+            f"Energy of an inference: {joules * 1e6:.2f} uJ = {watts * 1e3:.0f} mW x latency, by"
+            f" {build.tool} {build.version}'s report of the build {build.name}, shell and all."
+        )
+        return {
+            "is": f"{build.tool}'s report of a build of this model x its cycles",
+            "inference_j": joules,
+            "power_w": watts,
+            "build": build.name,
+        }
     power = power_w(
         prediction.part,
         luts=prediction.luts.value,
@@ -248,8 +264,9 @@ def command(
     """Predict MODEL's cycles, resources and energy on a part, before anything is synthesized.
 
     Cycles, RAMB18 and DSP blocks are exact, LUTs and flip-flops predicted from the knowledge base,
-    with an interval; energy is a model's. If the part has too little of something, the exit code is
-    1, and changes are named with which the design fits ('doctor' tries more).
+    with an interval; energy is a model's, or Vivado's where 'report' has read a build of MODEL. If
+    the part has too little of something, the exit code is 1, and changes are named with which the
+    design fits ('doctor' tries more).
 
     Stores: program, weights, parameters, position, activations, dynamic (keys and values), scores,
     input, output.
@@ -275,11 +292,13 @@ def command(
     data = {"model": str(model), **estimate_data(result)}
     over = bool(result.over)
     if prediction is not None:
+        from bitformer.search.power import reported
         from bitformer.search.predict import prediction_data
 
         over = bool(prediction.over)
         data |= {"prediction": prediction_data(prediction), "within_budget": not over}
-        data["energy"] = _show_energy(report, prediction, clock_hz)
+        build = reported(known_entries(kb), design, clock_hz=clock_hz)
+        data["energy"] = _show_energy(report, prediction, clock_hz, build)
     data["plot"] = None if plot is None else str(plot)
     if layers:
         data["layers"] = _show_layers(report, design)

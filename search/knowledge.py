@@ -49,7 +49,8 @@ class Entry:
     shape : ``window``, ``d_model`` and the like.
     placement : of each store.
     tool, version : what measured it.
-    features : physical quantities that an estimate is fitted on (:mod:`.features`).
+    features : physical quantities that an estimate is fitted on (:mod:`.features`); of a build
+        its watts ``power_w``, at ``clock_hz``, and ``model``, the model's hash.
     luts, lutram, srls, ffs, ramb18, dsps : what it takes. ``lutram``, LUTs that serve as memory,
         are among ``luts``; ``srls``, shift registers, are among ``lutram``.
     levels : LUT levels between registers.

@@ -7,11 +7,16 @@ Vivado's estimate, perhaps of a slower process corner) the model, given what tho
 says 10, 17 and 7 % less. A report's figure replaces it where there is one.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
+from bitformer.hw.design import Design
+from bitformer.hw.identity import model_hash
 from bitformer.hw.parts import PARTS
 
-__all__ = ["ENERGY_PJ", "STATIC_W", "inference_j", "power_w", "static_w"]
+from .knowledge import Entry
+
+__all__ = ["ENERGY_PJ", "STATIC_W", "inference_j", "power_w", "reported", "static_w"]
 
 #: Picojoules of a clock cycle for each LUT, flip-flop with its share of the clock, RAMB18 and DSP
 #: block. Assumed.
@@ -42,3 +47,20 @@ def power_w(
 def inference_j(power: Any, cycles: Any, *, clock_hz: float = 100e6) -> Any:
     """Joules of one inference: watts, a model's or a report's, x its cycles."""
     return power * cycles / clock_hz
+
+
+def reported(entries: Iterable[Entry], design: Design, *, clock_hz: float) -> Entry | None:
+    """The build of this very model on the design's part whose power the newest tool reported.
+
+    It is the same by the model's hash, at the same clock; the board's shell is in its watts.
+    """
+    model = int.from_bytes(model_hash(design.model), "big")
+    found = [
+        entry
+        for entry in entries
+        if entry.kind == "build"
+        and entry.part.startswith(design.part)
+        and entry.features.get("model") == model
+        and entry.features.get("clock_hz") == clock_hz
+    ]
+    return max(found, key=lambda entry: entry.version, default=None)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from bitformer.hw.identity import model_hash
+from bitformer.model.checkpoint import load_model
 from bitformer.search.knowledge import KnowledgeBase
 
 REPORTS = Path(__file__).resolve().parents[1] / "boards" / "reports"
@@ -50,6 +52,26 @@ def test_a_good_build_is_remembered_once(bitformer, build, tmp_path):
     assert (entry.kind, entry.name, entry.part) == ("build", "net", "xc7s15ftgb196")
     assert (entry.luts, entry.tool) == (1904, "Vivado")
     assert "2018.2" in entry.version
+
+
+def test_an_estimate_takes_the_power_of_a_build_of_the_same_model(bitformer, build, tiny):
+    model = {"model": model_hash(load_model(tiny)).hex()}
+    (build / "bitformer.json").write_text(json.dumps(FACTS | model))
+    assert bitformer("report", build).code == 0
+    said = bitformer("estimate", tiny, "--json")
+    energy, cycles = said.data["energy"], said.data["latency_cycles"]
+    assert (energy["power_w"], energy["build"]) == (0.062, "net")
+    assert energy["inference_j"] == 0.062 * cycles / 100e6
+    assert "62 mW x latency, by Vivado" in said.err
+    for other in (["--clock", 50], ["--part", "xc7s50"]):
+        assert "model" in bitformer("estimate", tiny, *other, "--json").data["energy"]["is"]
+        assert "build" not in bitformer("estimate", tiny, *other, "--json").data["energy"]
+
+
+def test_power_of_another_model_is_none_of_an_estimate(bitformer, build, tiny):
+    (build / "bitformer.json").write_text(json.dumps(FACTS | {"model": "00" * 8}))
+    assert bitformer("report", build).code == 0
+    assert "build" not in bitformer("estimate", tiny, "--json").data["energy"]
 
 
 def test_a_bad_build(bitformer, build):
