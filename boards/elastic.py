@@ -57,6 +57,7 @@ class ElasticShell(Shell):
             clock_hz=clock_hz,
             contract=contract,
             pins={"sck": In(1), "cs": In(1), "mosi": In(1), "miso": Out(1), "busy": Out(1)},
+            link=partial(ElasticBus, phase=addresses.phase),
             endpoint=partial(ElasticEndpoint, addresses=addresses),
         )
 
@@ -73,9 +74,6 @@ class ElasticShell(Shell):
     def highest_sck_hz(self) -> int:
         """The fastest SPI clock."""
         return self._clock_hz // ELASTIC_RATIO
-
-    def _link(self) -> wiring.Component:
-        return ElasticBus(phase=self.addresses.phase)
 
     def front(self, m: Module, outside: wiring.Component) -> ResetInserter:
         m.d.comb += outside.busy.eq(self._endpoint.o_busy)

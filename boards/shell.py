@@ -48,6 +48,8 @@ class Shell(wiring.Component):
         for another component, a number in and a number out.
     pins : dict
         The members of the link's line.
+    link : callable
+        Makes the link: a component with a member ``link`` for the endpoint and those of ``pins``.
     endpoint : callable
         Makes the endpoint from ``contract``, ``input_shape`` and ``result_shape``. It has a member
         ``link`` for the link, ``to_model`` and ``from_model``, ``o_fault`` and, where it restarts
@@ -68,6 +70,7 @@ class Shell(wiring.Component):
         clock_hz: int,
         contract: Contract | None,
         pins: dict,
+        link: Callable[[], wiring.Component],
         endpoint: Callable[..., Any],
     ):
         input_shape = stream_shape(accelerator, "i", In)
@@ -75,6 +78,7 @@ class Shell(wiring.Component):
         self._accelerator = accelerator
         self._clock_hz = check_int("Clock frequency", clock_hz)
         self._bytes = number_bytes(input_shape), number_bytes(result_shape)
+        self._link = link
         self._endpoint = endpoint(
             contract=_contract(accelerator, contract),
             input_shape=input_shape,
@@ -103,10 +107,6 @@ class Shell(wiring.Component):
     def result_bytes(self) -> int:
         """Bytes of a result."""
         return self._bytes[1]
-
-    def _link(self) -> wiring.Component:
-        """The link; its members that are not ``link`` are the pins."""
-        raise NotImplementedError
 
     def front(self, m: Module, outside: wiring.Component) -> ResetInserter:
         """Put link and endpoint between the pins of ``outside`` and the accelerator's streams.
@@ -227,6 +227,7 @@ class UartShell(Shell):
             clock_hz=clock_hz,
             contract=contract,
             pins={"rx": In(1, init=1), "tx": Out(1, init=1)},
+            link=partial(UartLink, divisor=self._divisor, gap_bits=self._gap_bits),
             endpoint=partial(Endpoint, clock_hz=clock_hz),
         )
 
@@ -242,9 +243,6 @@ class UartShell(Shell):
     @property
     def gap_bits(self) -> int:
         return self._gap_bits
-
-    def _link(self) -> wiring.Component:
-        return UartLink(divisor=self._divisor, gap_bits=self._gap_bits)
 
 
 class SpiShell(Shell):
@@ -278,6 +276,7 @@ class SpiShell(Shell):
             clock_hz=clock_hz,
             contract=contract,
             pins={"sck": In(1), "cs": In(1), "mosi": In(1), "miso": Out(1)},
+            link=SpiLink,
             endpoint=partial(Endpoint, clock_hz=clock_hz, features=Feature.SPI),
         )
 
@@ -285,6 +284,3 @@ class SpiShell(Shell):
     def highest_sck_hz(self) -> int:
         """The fastest SPI clock."""
         return self._clock_hz // SPI_RATIO
-
-    def _link(self) -> wiring.Component:
-        return SpiLink()
