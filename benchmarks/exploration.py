@@ -25,7 +25,7 @@ from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
 from bitformer.search.exploration import explore
 from bitformer.search.exploration_plot import plot_exploration
-from bitformer.search.knowledge import KnowledgeBase, default_path, shipped_entries
+from bitformer.search.knowledge import known_entries
 from bitformer.search.predict import Predictor
 from bitformer.search.profile import parse_bits
 from bitformer.search.question import SYNTHESES, Question
@@ -92,14 +92,6 @@ def question(plan: Plan, part: str, seed: int, top: int, windows: int, synthesis
     )
 
 
-def predictor_of(kb: Path | None) -> Predictor:
-    """A fit on what comes with bitformer and the user's own base."""
-    entries = shipped_entries()
-    if kb is not None or default_path().exists():
-        entries += KnowledgeBase(kb, must_exist=True).entries()
-    return Predictor(entries)
-
-
 def measured_space(kb: Path | None) -> dict[str, float]:
     """Seconds and megabytes of filtering and ranking the published space, in its own process."""
     command = [sys.executable, __file__, "--measure-space", *(("--kb", str(kb)) if kb else ())]
@@ -112,7 +104,7 @@ def _measure_space(kb: Path | None) -> dict[str, float]:
     from bitformer.search.choice import choose
     from bitformer.search.field import component_field
 
-    predictor, config = predictor_of(kb), named_config(LARGE)
+    predictor, config = Predictor(known_entries(kb)), named_config(LARGE)
     bits = tuple(map(parse_bits, PUBLISHED))
     added = {
         name: {one: 0.01 * place / one.weights for one in bits}
@@ -153,7 +145,10 @@ def main(seeds, parts, only, top, windows, workers, scheduler, kb, folder, write
     plans = [plan for plan in PLANS if not only or plan.name in only]
     if unknown := set(only) - {plan.name for plan in PLANS}:
         raise UserError(f"--only must be of {[plan.name for plan in PLANS]}, not {sorted(unknown)}")
-    predictor, tool = predictor_of(kb), "" if synthesis == "none" else find_tool().version
+    predictor, tool = (
+        Predictor(known_entries(kb)),
+        "" if synthesis == "none" else find_tool().version,
+    )
     results: dict[Key, dict[str, Any]] = {}
     with open_pool(workers, scheduler) as pool:
         for seed in map(int, seeds.split(",")):

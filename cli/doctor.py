@@ -2,7 +2,7 @@
 
 import dataclasses
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,22 +33,12 @@ def read_sensitivity(path: Path) -> dict[str, dict[int, float]]:
     }
 
 
-def known_entries(kb: Path | None) -> "list[Entry]":
-    """What comes with bitformer, and the user's base."""
-    from bitformer.search.knowledge import KnowledgeBase, default_path, shipped_entries
-
-    entries = shipped_entries()
-    if kb is not None or default_path().exists():
-        entries += KnowledgeBase(kb, must_exist=True).entries()
-    return entries
-
-
-def predictor_of(report: Report, kb: Path | None) -> "Predictor | None":
-    """A fit on what comes with bitformer and the user's base; None if there is too little."""
+def predictor_of(report: Report, entries: "Iterable[Entry]") -> "Predictor | None":
+    """A fit on measured entries; None, and a note, if there are too few."""
     from bitformer.search.predict import Predictor
 
     try:
-        return Predictor(known_entries(kb))
+        return Predictor(entries)
     except UserError as error:
         report.note(f"LUTs and flip-flops are those of the stores alone. {error}")
         return None
@@ -115,13 +105,14 @@ def command(
     from bitformer.hw.lower import DEFAULT_PART
     from bitformer.model.checkpoint import load_model
     from bitformer.search.doctor import diagnose
+    from bitformer.search.knowledge import known_entries
 
     found = diagnose(
         load_model(model),
         part=part or DEFAULT_PART,
         lanes=lanes,
         placement=placements(place),
-        predictor=predictor_of(report, kb),
+        predictor=predictor_of(report, known_entries(kb)),
         sensitivity=read_sensitivity(sensitivity) if sensitivity is not None else None,
     )
     _table(report, f"On {found.now.part}", [found.now])

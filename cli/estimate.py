@@ -8,7 +8,7 @@ import click
 
 from bitformer.model.errors import UserError
 
-from .doctor import known_entries, predictor_of
+from .doctor import predictor_of
 from .options import (
     PATH,
     clock_option,
@@ -277,6 +277,7 @@ def command(
     """
     from bitformer.hw.estimate import estimate
     from bitformer.model.checkpoint import load_model
+    from bitformer.search.knowledge import known_entries
 
     clock_hz, loaded = hertz(clock_mhz), load_model(model)
     design = lowered(loaded, part=part, lanes=lanes, place=place)
@@ -286,7 +287,8 @@ def command(
 
         plot_timeline(design, ready_file(plot))
         report.note(f"Timeline: {plot}")
-    predictor = predictor_of(report, kb)
+    entries = known_entries(kb)
+    predictor = predictor_of(report, entries)
     prediction = None if predictor is None else _predicted(predictor, design)
     show_estimate(report, design, result, prediction)
     data = {"model": str(model), **estimate_data(result)}
@@ -297,7 +299,7 @@ def command(
 
         over = bool(prediction.over)
         data |= {"prediction": prediction_data(prediction), "within_budget": not over}
-        build = reported(known_entries(kb), design, clock_hz=clock_hz)
+        build = reported(entries, design, clock_hz=clock_hz)
         data["energy"] = _show_energy(report, prediction, clock_hz, build)
     data["plot"] = None if plot is None else str(plot)
     if layers:

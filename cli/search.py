@@ -240,6 +240,7 @@ def command(
     bitformer search --data etth1 --bits 2/8,4/6,4/8 --max-luts 2500 -o runs/narrow
     """
     from bitformer.search.exploration import explore
+    from bitformer.search.knowledge import known_entries
     from bitformer.search.question import Question
     from bitformer.search.sensitivity import read_added
     from bitformer.search.workers import open_pool
@@ -273,7 +274,7 @@ def command(
             " tensor"
         )
 
-    predictor = predictor_of(report, kb)
+    predictor = predictor_of(report, known_entries(kb))
     if predictor is None:
         raise UserError("A search needs measured designs to predict by: 'bitformer profile' first")
     tool = _tool(report, synthesis)

@@ -19,6 +19,7 @@ __all__ = [
     "Entry",
     "KnowledgeBase",
     "default_path",
+    "known_entries",
     "read_entries",
     "shipped_entries",
     "write_entries",
@@ -246,3 +247,10 @@ def write_entries(path: Path, entries: Iterable[Entry]) -> None:
 def shipped_entries() -> list[Entry]:
     """Entries that come with the project."""
     return read_entries(_SHIPPED) if _SHIPPED.is_file() else []
+
+
+def known_entries(path: Path | None) -> list[Entry]:
+    """What comes with the project, and the base in ``path``: by default the user's, if any."""
+    if path is None and not default_path().exists():
+        return shipped_entries()
+    return shipped_entries() + KnowledgeBase(path, must_exist=True).entries()
