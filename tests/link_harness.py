@@ -3,17 +3,8 @@
 import pytest
 
 from bitformer.sim import native_build
-from bitformer.sim.native_build import NativeError, find_compiler
 
-__all__ = ["LossySpi", "LossyUart", "compiled_once", "compiler_is_missing", "corrupted"]
-
-
-def compiler_is_missing():
-    try:
-        find_compiler()
-    except NativeError:
-        return True
-    return False
+__all__ = ["LossySpi", "LossyUart", "compiled_once", "corrupted"]
 
 
 def compiled_once(tmp_path_factory, request):

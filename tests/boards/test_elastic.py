@@ -5,7 +5,7 @@ import random
 
 import numpy as np
 import pytest
-from link_harness import compiled_once, compiler_is_missing
+from link_harness import compiled_once
 
 from bitformer.boards.contract import Contract
 from bitformer.boards.elastic import ElasticShell
@@ -19,11 +19,10 @@ from bitformer.hw.reload import lower_reloadable
 from bitformer.model import reference
 from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.datasets import load_dataset
-from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.sim.native_link import SimulatedSpi
 
-pytestmark = pytest.mark.skipif(compiler_is_missing(), reason="no C++ compiler here")
+pytestmark = pytest.mark.needs("compiler")
 
 INPUTS, RESULTS, WORK = 6, 3, 700
 RISING = ElasticMap(phase=0)
@@ -255,12 +254,10 @@ def test_small_model():
 
 
 @pytest.mark.slow
+@pytest.mark.needs("etth1")
 def test_windows_of_etth1():
     config = named_config("etth1-96-24")
-    try:
-        dataset = load_dataset("etth1", window=config.window, horizon=config.horizon)
-    except UserError as error:
-        pytest.skip(str(error))
+    dataset = load_dataset("etth1", window=config.window, horizon=config.horizon)
     x = dataset.test.take(np.linspace(0, len(dataset.test) - 1, 20).astype(int)).x
     check_model(initialize(config), x)
 

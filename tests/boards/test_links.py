@@ -6,7 +6,7 @@ import random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from link_harness import compiled_once, compiler_is_missing, corrupted
+from link_harness import compiled_once, corrupted
 
 from bitformer.boards.contract import Contract
 from bitformer.boards.protocol import (
@@ -22,7 +22,7 @@ from bitformer.boards.protocol import (
 from bitformer.boards.shell import SpiShell, UartShell
 from bitformer.sim.native_link import SimulatedSpi, SimulatedUart
 
-pytestmark = pytest.mark.skipif(compiler_is_missing(), reason="no C++ compiler here")
+pytestmark = pytest.mark.needs("compiler")
 
 INPUTS, RESULTS, BAUD, GAP = 6, 3, 10_000, 20
 #: Cycles that an inference takes, about, where it matters that it takes some.

@@ -22,17 +22,6 @@ from bitformer.model.initialize import initialize
 EVERY_BOARD = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
 
 
-def _tool_is_missing():
-    try:
-        find_tool()
-    except UserError:
-        return True
-    return False
-
-
-needs_yosys = pytest.mark.skipif(_tool_is_missing(), reason="no Yosys here")
-
-
 @pytest.fixture(scope="module")
 def small(serial, tmp_path_factory):
     """``small(board, **options)``: a build of a few registers."""
@@ -49,7 +38,7 @@ def small(serial, tmp_path_factory):
     return small
 
 
-@needs_yosys
+@pytest.mark.needs("yosys")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("board", "clock_hz", "mmcms"), [("sea", None, 0), ("cmod-s7", 100_000_000, 1)]
@@ -75,7 +64,7 @@ def _cells(cache):
     return Counter(cell["type"] for cell in netlist["modules"]["adder"]["cells"].values())
 
 
-@needs_yosys
+@pytest.mark.needs("yosys")
 @pytest.mark.slow
 def test_open_plan_runs_through_yosys(small, tmp_path, monkeypatch):
     plan = small(BOARDS["arty-s7-50"], toolchain="open")
@@ -109,7 +98,7 @@ def test_no_build(small, tmp_path, spoil):
         synthesize_plan(plan)
 
 
-@needs_yosys
+@pytest.mark.needs("yosys")
 @pytest.mark.slow
 @pytest.mark.parametrize("config", ["grid-12-32-4", "etth1-96-24"])
 @EVERY_BOARD

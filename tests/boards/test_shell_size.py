@@ -8,26 +8,13 @@ from bitformer.boards.elastic import ElasticShell
 from bitformer.boards.netlist_depth import MOST_LOADS
 from bitformer.boards.shell import Front, SpiShell, UartShell
 from bitformer.boards.yosys import synthesize
-from bitformer.boards.yosys_tool import find_tool
 from bitformer.hw.accelerator import Accelerator
 from bitformer.hw.lower import lower
 from bitformer.hw.reload import lower_reloadable
 from bitformer.model.config import named_config
-from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 
 CLOCK = 100_000_000
-
-
-def _tool_is_missing():
-    try:
-        find_tool()
-    except UserError:
-        return True
-    return False
-
-
-pytestmark = pytest.mark.skipif(_tool_is_missing(), reason="no Yosys here")
 
 
 def make(kind, reloadable=False):
@@ -50,6 +37,7 @@ def test_front_has_the_accelerators_streams_as_ports():
 
 
 @pytest.mark.slow
+@pytest.mark.needs("yosys")
 @pytest.mark.parametrize(
     ("kind", "reloadable", "luts", "ffs"),
     [

@@ -1,7 +1,6 @@
 # amaranth: UnusedElaboratable=no
 """The Tcl of every board's plan is executed, and what would be wrong with it is noticed."""
 
-import importlib.util
 import re
 import shutil
 import sys
@@ -22,9 +21,7 @@ STAND_IN = Path(__file__).with_name("stand_in_vivado.py")
 EVERY_BOARD = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
 SAIF = "(SAIFILE (INSTANCE bitformer (INSTANCE top (NET (x (T0 1) (T1 1) (TC 1))))))"
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("_tkinter") is None, reason="Python was built without Tcl"
-)
+pytestmark = pytest.mark.needs("tcl")
 
 
 @pytest.fixture(autouse=True)

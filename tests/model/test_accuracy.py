@@ -6,19 +6,17 @@ import pytest
 from bitformer.model.compression import published_ratio
 from bitformer.model.config import named_config
 from bitformer.model.datasets import load_dataset
-from bitformer.model.errors import UserError
 from bitformer.model.export import export_run
 from bitformer.model.precision import Precision, keep_precise
 from bitformer.model.reference import predict
 from bitformer.model.train import train
 
+pytestmark = pytest.mark.needs("etth1")
+
 
 def integer_error(config, run_dir):
     """Test MSE of the integer model of the default seed, and the run's result."""
-    try:
-        dataset = load_dataset("etth1", window=config.window, horizon=config.horizon)
-    except UserError as error:
-        pytest.skip(f"needs ETTh1: {error}")
+    dataset = load_dataset("etth1", window=config.window, horizon=config.horizon)
     result = train(config, dataset, run_dir=run_dir, device="cpu", progress=False)
     forecast = predict(export_run(run_dir), dataset.test.x)
     error = np.square(forecast - dataset.test.y).mean()

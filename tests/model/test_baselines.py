@@ -1,7 +1,5 @@
 """Baselines: exact on series they fit, and the published figures on ETT."""
 
-import os
-
 import numpy as np
 import pytest
 
@@ -13,13 +11,9 @@ from bitformer.model.baselines import (
     baselines,
 )
 from bitformer.model.csv_source import Series
-from bitformer.model.datasets import ENVIRONMENT, load_dataset
+from bitformer.model.datasets import load_dataset
 from bitformer.model.splits import by_fractions
 from bitformer.model.windows import Dataset, make_dataset
-
-needs_data = pytest.mark.skipif(
-    ENVIRONMENT not in os.environ, reason=f"{ENVIRONMENT} names no folder with data"
-)
 
 
 def dataset(values: np.ndarray, *, inputs=("v",), window=30, horizon=26, dated=True) -> Dataset:
@@ -88,7 +82,7 @@ def test_what_does_not_exist_is_none():
     assert undated[REPEAT_DAY] is None
 
 
-@needs_data
+@pytest.mark.needs("data")
 @pytest.mark.parametrize(
     ("name", "window", "figures"),
     [

@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import hashlib
 import http.server
-import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +15,6 @@ from bitformer.model.datasets import ENVIRONMENT, NAMES, SOURCES, Source, find, 
 from bitformer.model.errors import UserError
 
 CONTENT = b"date,OT\n2016-07-01 00:00,1.0\n"
-HAVE_DATA = ENVIRONMENT in os.environ
-needs_data = pytest.mark.skipif(not HAVE_DATA, reason=f"{ENVIRONMENT} names no folder with data")
 
 
 def source(url: str = "http://127.0.0.1:1/") -> Source:
@@ -107,7 +104,7 @@ def test_synthetic_says_what_it_is():
         load_dataset("synthetic", window=24, horizon=2, target="OT")
 
 
-@needs_data
+@pytest.mark.needs("data")
 @pytest.mark.parametrize("window", [48, 96])
 def test_etth1_drops_no_window(window):
     data = load_dataset("etth1", window=window, horizon=24)
@@ -118,7 +115,7 @@ def test_etth1_drops_no_window(window):
     assert data.test.y.mean() < -1, "the test part lies below the training part"
 
 
-@needs_data
+@pytest.mark.needs("data")
 def test_etth1_with_all_columns():
     loads = ["HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL", "OT"]
     data = load_dataset("etth1", window=24, horizon=1, inputs=loads)
@@ -127,7 +124,7 @@ def test_etth1_with_all_columns():
     np.testing.assert_array_equal(data.train.x[:, :, 6], data.train.past)
 
 
-@needs_data
+@pytest.mark.needs("data")
 def test_beijing_air():
     data = load_dataset("beijing-air", window=24, horizon=1)
     assert len(data.inputs) == 7

@@ -3,9 +3,7 @@
 import pytest
 
 from bitformer.boards.yosys import synthesize
-from bitformer.boards.yosys_tool import find_tool
 from bitformer.hw.lower import lower
-from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.search.features import VERSION
 from bitformer.search.knowledge import shipped_entries
@@ -15,14 +13,6 @@ from bitformer.search.profile import mixed, parse_bits
 BITS = [parse_bits(one) for one in ("2/4", "2/8", "4", "4/8", "6", "8")]
 #: Small ones: each takes Yosys some twenty seconds.
 DRAWN = mixed(5, seed=2410, windows=[12, 18, 24], widths=[8, 16], bits=BITS)
-
-
-def _tool_is_missing():
-    try:
-        find_tool()
-    except UserError:
-        return True
-    return False
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +38,7 @@ def test_designs_left_out_of_the_fit_are_predicted(predictor):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(_tool_is_missing(), reason="no Yosys here")
+@pytest.mark.needs("yosys")
 def test_random_designs(predictor):
     """Mean error within 3 %, worst within 8 %; block RAMs and DSP blocks exact."""
     known = {entry.key for entry in shipped_entries()}

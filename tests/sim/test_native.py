@@ -16,6 +16,8 @@ from bitformer.sim import native_build, native_engine
 from bitformer.sim.compare import Comparison
 from bitformer.sim.run import simulate
 
+pytestmark = pytest.mark.needs("compiler")
+
 
 @pytest.fixture(scope="module")
 def tiny(small_model):

@@ -6,12 +6,11 @@ import re
 from dataclasses import replace
 
 import pytest
+from needs import require
 
 from bitformer.boards.yosys import synthesized_netlist
-from bitformer.boards.yosys_tool import find_tool
 from bitformer.hw.lower import lower
 from bitformer.model import reference
-from bitformer.model.errors import UserError
 from bitformer.sim import netlist as netlist_module
 from bitformer.sim.compare import Comparison
 from bitformer.sim.netlist_engine import run_netlist
@@ -19,10 +18,7 @@ from bitformer.sim.run import simulate
 
 
 def synthesized(model):
-    try:
-        find_tool()
-    except UserError:
-        pytest.skip("no Yosys here")
+    require("yosys")
     design = lower(model)
     return design, synthesized_netlist(design)
 

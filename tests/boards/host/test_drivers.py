@@ -12,7 +12,8 @@ import pytest
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
-from link_harness import LossySpi, LossyUart, compiled_once, compiler_is_missing
+from link_harness import LossySpi, LossyUart, compiled_once
+from needs import require
 
 import bitformer.boards.host.client as client_module
 from bitformer.boards.contract import Contract
@@ -22,7 +23,7 @@ from bitformer.boards.protocol import NAK, Command, Frame, Reason, encode
 from bitformer.boards.shell import SpiShell, UartShell
 from bitformer.sim.native_link import SimulatedSpi, SimulatedUart
 
-pytestmark = pytest.mark.skipif(compiler_is_missing(), reason="no C++ compiler here")
+pytestmark = pytest.mark.needs("compiler")
 
 HOST = Path(client_module.__file__).parent
 INPUTS, RESULTS, BAUD = 4, 3, 10_000
@@ -134,9 +135,8 @@ int small(void) { return bitformer_read(&port, buffer, 20, &facts); }
 
 @pytest.fixture(scope="module")
 def shim(tmp_path_factory):
+    require("c-compiler")
     compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None:
-        pytest.skip("no C compiler here")
     folder = tmp_path_factory.mktemp("c")
     (folder / "shim.c").write_text(SHIM)
     flags = "-std=c99 -Wall -Wextra -Wconversion -Wshadow -Werror -pedantic -O1 -fPIC -shared"

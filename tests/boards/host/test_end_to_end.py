@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from link_harness import compiled_once, compiler_is_missing
+from link_harness import compiled_once
 
 from bitformer.boards.contract import contract_of
 from bitformer.boards.host.client import Client, LinkError
@@ -15,11 +15,10 @@ from bitformer.hw.lower import lower
 from bitformer.model import reference
 from bitformer.model.config import named_config
 from bitformer.model.datasets import load_dataset
-from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.sim.native_link import SimulatedSpi, SimulatedUart
 
-pytestmark = pytest.mark.skipif(compiler_is_missing(), reason="no C++ compiler here")
+pytestmark = pytest.mark.needs("compiler")
 
 BAUD = 10_000
 
@@ -68,12 +67,10 @@ def test_tiny(link):
 
 
 @pytest.mark.slow
+@pytest.mark.needs("etth1")
 @pytest.mark.parametrize("link", ["uart", "spi"])
 def test_fifty_windows_of_etth1(link):
     config = named_config("etth1-96-24")
-    try:
-        dataset = load_dataset("etth1", window=config.window, horizon=config.horizon)
-    except UserError as error:
-        pytest.skip(str(error))
+    dataset = load_dataset("etth1", window=config.window, horizon=config.horizon)
     x = dataset.test.take(np.linspace(0, len(dataset.test) - 1, 50).astype(int)).x
     check(lower(initialize(config)), x, link)

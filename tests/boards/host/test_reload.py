@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from link_harness import LossyUart, compiled_once, compiler_is_missing
+from link_harness import LossyUart, compiled_once
 
 from bitformer.boards.contract import contract_of
 from bitformer.boards.host.client import Client, LinkError
@@ -24,7 +24,7 @@ from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.sim.native_link import SimulatedUart
 
-pytestmark = pytest.mark.skipif(compiler_is_missing(), reason="no C++ compiler here")
+pytestmark = pytest.mark.needs("compiler")
 
 BAUD, LANES = 10_000, 2
 

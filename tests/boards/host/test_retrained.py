@@ -5,7 +5,7 @@ import random
 
 import numpy as np
 import pytest
-from link_harness import LossyUart, compiled_once, compiler_is_missing
+from link_harness import LossyUart, compiled_once
 
 from bitformer.boards.contract import contract_of
 from bitformer.boards.host.client import Client, LinkError
@@ -24,7 +24,7 @@ from bitformer.model.export import export_run
 from bitformer.model.train import train
 from bitformer.sim.native_link import SimulatedUart
 
-pytestmark = pytest.mark.skipif(compiler_is_missing(), reason="no C++ compiler here")
+pytestmark = pytest.mark.needs("compiler")
 
 BAUD, LANES = 10_000, 2
 CONFIG = TransformerConfig(name="small", window=8, horizon=2, d_model=4, ffn=6)

@@ -1,0 +1,84 @@
+"""What a test may need that not every machine has: the one place that skips tests.
+
+A user can do without each of these. A test that needs one says so, ``@pytest.mark.needs("yosys")``,
+or ``require("yosys")`` in a fixture, and is skipped where it is missing. CI skips nothing that way:
+`.ci/run` names in ``BITFORMER_MUST_HAVE`` what it has, and a test fails if that is missing.
+"""
+
+import functools
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+from bitformer.boards.yosys_tool import find_tool
+from bitformer.model.datasets import ENVIRONMENT, SOURCES, find
+from bitformer.model.errors import UserError
+from bitformer.sim.native_build import find_compiler
+
+__all__ = ["MUST_HAVE", "NEEDS", "require"]
+
+#: The environment variable with the names, separated by spaces, of what must not be missing.
+MUST_HAVE = "BITFORMER_MUST_HAVE"
+
+
+def _found(look: Callable[[], object]) -> str | None:
+    try:
+        look()
+    except UserError as error:
+        return str(error)
+    return None
+
+
+def _c_compiler() -> str | None:
+    return None if shutil.which("gcc") or shutil.which("cc") else "no C compiler here"
+
+
+def _tcl() -> str | None:
+    return None if importlib.util.find_spec("_tkinter") else "Python was built without Tcl"
+
+
+def _data() -> str | None:
+    return None if ENVIRONMENT in os.environ else f"{ENVIRONMENT} names no folder with data"
+
+
+def _posix() -> str | None:
+    return "no POSIX system" if os.name == "nt" else None
+
+
+#: Functions that return None, or a sentence about what is missing.
+NEEDS: dict[str, Callable[[], str | None]] = {
+    # Only the native simulator is compiled; the Python simulator does the same, slower.
+    "compiler": functools.partial(_found, find_compiler),
+    # The driver in C is compiled for a user's microcontroller, by the tools for that.
+    "c-compiler": _c_compiler,
+    # Synthesis is the extra `synth` or a native Yosys: all else works without.
+    "yosys": functools.partial(_found, find_tool),
+    # Vivado brings its Tcl along; only its stand-in runs in Python's, which not every build has.
+    "tcl": _tcl,
+    # The published data sets, in a folder: tests download none of their own accord.
+    "data": _data,
+    # The one that the named configurations are for, downloaded if need be, for slow tests.
+    "etth1": functools.partial(_found, functools.partial(find, SOURCES["etth1"])),
+    # Stand-ins for tools are shell scripts, and Windows sends a child no SIGINT.
+    "posix": _posix,
+}
+
+
+@functools.cache
+def _missing(name: str) -> str | None:
+    return NEEDS[name]()
+
+
+def require(name: str) -> None:
+    """Go on if ``name``, of :data:`NEEDS`, is there; else skip the test, or fail it in CI."""
+    if name not in NEEDS:
+        pytest.fail(f"a test must need one of {', '.join(NEEDS)}, not {name!r}")
+    missing = _missing(name)
+    if missing is None:
+        return
+    if name in os.environ.get(MUST_HAVE, "").split():
+        pytest.fail(f"{MUST_HAVE} has {name!r}, which is missing: {missing}")
+    pytest.skip(missing)
