@@ -1,27 +1,19 @@
 """``bitformer compare``: training with rounding against rounding alone, over widths."""
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import click
 
 from .report import Report, json_option
-from .studies import given, numbers, prepared, run_all, study_options
+from .studies import Study, seeds_option, study_options, widths_option
 
 __all__ = ["command"]
 
 
 @click.command("compare")
 @study_options
-@click.option(
-    "--widths",
-    default="8,6,4,3,2,1",
-    show_default=True,
-    metavar="BITS,...",
-    callback=numbers("--widths"),
-    help="Bits of weights.",
-)
+@widths_option("8,6,4,3,2,1", "Bits of weights.")
 @click.option("--activations", type=int, default=8, show_default=True, help="Bits of activations.")
 @click.option(
     "--precise",
@@ -38,31 +30,16 @@ __all__ = ["command"]
     show_default=True,
     help="With training or by calibration alone; may be repeated.",
 )
-@click.option(
-    "--seeds",
-    type=click.IntRange(min=1),
-    default=3,
-    show_default=True,
-    metavar="N",
-    help="Trainings of everything, from seeds 0 to N - 1.",
-)
+@seeds_option(3)
 @json_option
 def command(
-    data: str | None,
-    target: str | None,
-    inputs: str | None,
-    time: str | None,
-    config: str,
-    workers: int | None,
-    scheduler: str | None,
-    output: Path,
     widths: tuple[int, ...],
     activations: int,
     precise: int | None,
     methods: tuple[str, ...],
     seeds: int,
     report: Report,
-    **settings: Any,
+    **options: Any,
 ) -> None:
     """Compare quantization-aware training (qat) with post-training quantization (ptq).
 
@@ -75,9 +52,8 @@ def command(
     """
     from bitformer.search.comparison import comparison_trials, tabulate
 
-    chosen, source = prepared(
-        report, config=config, data=data, target=target, inputs=inputs, time=time
-    )
+    study = Study.of(options)
+    chosen, source = study.prepared(report)
     trials = comparison_trials(
         chosen,
         source,
@@ -86,9 +62,9 @@ def command(
         seeds=range(seeds),
         activations=activations,
         precise=precise,
-        settings=given(settings),
+        settings=study.settings,
     )
-    outcomes = run_all(trials, output, workers=workers, scheduler=scheduler)
+    outcomes = study.run(trials)
     rows = tabulate(outcomes)
     report.table(
         ("weights", "method", "test MSE", "spread", "against float", "validation", "compression"),
@@ -104,7 +80,7 @@ def command(
             )
             for row in rows
         ),
-        title=f"{chosen.name} on {data}: mean of {seeds} seed(s)",
+        title=f"{chosen.name} on {study.data}: mean of {seeds} seed(s)",
         words=2,
     )
     for outcome in outcomes:
@@ -116,7 +92,7 @@ def command(
     report.data(
         {
             "config": chosen.to_dict(),
-            "data": data,
+            "data": study.data,
             "seeds": seeds,
             "rows": [dataclasses.asdict(row) for row in rows],
             "trials": [

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from bitformer.model.ir import IntegerModel
 
 __all__ = [
+    "batch_option",
     "clock_option",
     "columns_of",
     "connected",
     "data_options",
+    "epochs_options",
+    "given",
     "hardware_options",
     "kb_option",
     "load_config",
@@ -145,6 +148,18 @@ data_options = together(
         "--time", metavar="COLUMN", help="Column of times; without it rows count as evenly spaced."
     ),
 )
+
+epochs_options = together(
+    click.option("--epochs", type=int, metavar="N", help="Most epochs without rounding [12]."),
+    click.option("--qat-epochs", type=int, metavar="N", help="Most epochs with rounding [12]."),
+)
+
+batch_option = click.option("--batch", type=int, metavar="N", help="Windows of a step [128].")
+
+
+def given(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings that were given."""
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 def ready_file(path: Path) -> Path:

@@ -7,21 +7,14 @@ import click
 
 from .options import PATH, ready_file
 from .report import Report, json_option
-from .studies import given, numbers, prepared, run_all, study_options
+from .studies import Study, seeds_option, study_options, widths_option
 
 __all__ = ["command"]
 
 
 @click.command("sensitivity")
 @study_options
-@click.option(
-    "--widths",
-    default="8,6,4,3,2",
-    show_default=True,
-    metavar="BITS,...",
-    callback=numbers("--widths"),
-    help="Bits of a component's weights and activations.",
-)
+@widths_option("8,6,4,3,2", "Bits of a component's weights and activations.")
 @click.option(
     "--method",
     type=click.Choice(["ptq", "qat"]),
@@ -29,31 +22,16 @@ __all__ = ["command"]
     show_default=True,
     help="By calibration alone, in seconds each, or with training.",
 )
-@click.option(
-    "--seeds",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="Trainings of everything, from seeds 0 to N - 1.",
-)
+@seeds_option(1)
 @click.option("--plot", type=PATH, metavar="FILE", help="Draw the table: .png, .svg or .pdf.")
 @json_option
 def command(
-    data: str | None,
-    target: str | None,
-    inputs: str | None,
-    time: str | None,
-    config: str,
-    workers: int | None,
-    scheduler: str | None,
-    output: Path,
     widths: tuple[int, ...],
     method: str,
     seeds: int,
     plot: Path | None,
     report: Report,
-    **settings: Any,
+    **options: Any,
 ) -> None:
     """Quantize each component alone at each width, and spare each alone from the lowest.
 
@@ -66,9 +44,8 @@ def command(
     """
     from bitformer.search.sensitivity import sensitivity_trials, tabulate
 
-    chosen, source = prepared(
-        report, config=config, data=data, target=target, inputs=inputs, time=time
-    )
+    study = Study.of(options)
+    chosen, source = study.prepared(report)
     if plot is not None:
         ready_file(plot)
     trials = sensitivity_trials(
@@ -77,9 +54,9 @@ def command(
         widths=widths,
         method=method,
         seeds=range(seeds),
-        settings=given(settings),
+        settings=study.settings,
     )
-    outcomes = run_all(list(trials.values()), output, workers=workers, scheduler=scheduler)
+    outcomes = study.run(list(trials.values()))
     result = tabulate(dict(zip(trials, outcomes, strict=True)))
     report.table(
         ("component", *(f"{bits} bit" for bits in widths), f"spared from {result.low_bits} bit"),
@@ -92,7 +69,7 @@ def command(
             for name, errors in result.alone.items()
         ),
         title=(
-            f"{chosen.name} on {data}, {method}: validation error over the float model's"
+            f"{chosen.name} on {study.data}, {method}: validation error over the float model's"
             f" {result.base:.5f}, one component rounded"
         ),
     )
@@ -108,7 +85,7 @@ def command(
     report.data(
         {
             "config": chosen.to_dict(),
-            "data": data,
+            "data": study.data,
             "method": method,
             "seeds": seeds,
             "float_val": result.base,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,17 @@ import click
 
 from bitformer.model.errors import UserError
 
-from .options import PATH, columns_of, data_options, load_config, together
+from .options import (
+    PATH,
+    Decorator,
+    batch_option,
+    columns_of,
+    data_options,
+    epochs_options,
+    given,
+    load_config,
+    together,
+)
 from .report import Report
 from .train import require_torch, suited
 
@@ -17,7 +28,15 @@ if TYPE_CHECKING:
     from bitformer.model.config import TransformerConfig
     from bitformer.search.trials import DataSource, Outcome, Trial
 
-__all__ = ["given", "numbers", "prepared", "run_all", "study_bar", "study_options"]
+__all__ = [
+    "Study",
+    "given",
+    "prepared",
+    "seeds_option",
+    "study_bar",
+    "study_options",
+    "widths_option",
+]
 
 study_options = together(
     data_options,
@@ -28,9 +47,8 @@ study_options = together(
         metavar="NAME|FILE.json",
         help="Shape of the model; its bitwidths are varied.",
     ),
-    click.option("--epochs", type=int, metavar="N", help="Most epochs without rounding [12]."),
-    click.option("--qat-epochs", type=int, metavar="N", help="Most epochs with rounding [12]."),
-    click.option("--batch", type=int, metavar="N", help="Windows of a step [128]."),
+    epochs_options,
+    batch_option,
     click.option("--workers", type=int, metavar="N", help="Processes; one a core by default."),
     click.option(
         "--scheduler", metavar="ADDRESS", help="Dask scheduler whose workers train, instead."
@@ -41,19 +59,38 @@ study_options = together(
 )
 
 
-def numbers(option: str) -> Callable:
-    """A callback that reads ``8,6,4`` into a tuple."""
+def widths_option(default: str, text: str) -> Decorator:
+    """``--widths`` as a tuple of numbers; ``text`` says what has these bits."""
+    return click.option(
+        "--widths",
+        default=default,
+        show_default=True,
+        metavar="BITS,...",
+        callback=_widths,
+        help=text,
+    )
 
-    def read(_context, _parameter, text: str) -> tuple[int, ...]:
-        try:
-            found = tuple(int(part) for part in text.split(","))
-        except ValueError:
-            raise UserError(f"{option} must be numbers such as 8,4,2, not {text!r}") from None
-        if len(set(found)) != len(found):
-            raise UserError(f"{option} must name each number once, not {text!r}")
-        return found
 
-    return read
+def _widths(_context, _parameter, text: str) -> tuple[int, ...]:
+    try:
+        found = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise UserError(f"--widths must be numbers such as 8,4,2, not {text!r}") from None
+    if len(set(found)) != len(found):
+        raise UserError(f"--widths must name each number once, not {text!r}")
+    return found
+
+
+def seeds_option(default: int) -> Decorator:
+    """``--seeds``, a number of them."""
+    return click.option(
+        "--seeds",
+        type=click.IntRange(min=1),
+        default=default,
+        show_default=True,
+        metavar="N",
+        help="Trainings of everything, from seeds 0 to N - 1.",
+    )
 
 
 def prepared(
@@ -111,21 +148,42 @@ def study_bar(what: str = "trainings") -> Iterator[Callable[[int, int, str], Non
         yield tell
 
 
-def run_all(
-    trials: "Sequence[Trial]",
-    output: Path,
-    *,
-    workers: int | None,
-    scheduler: str | None,
-) -> "list[Outcome]":
-    """All trials, in their order; what ``output`` holds already is read."""
-    from bitformer.search.trials import run_trials
-    from bitformer.search.workers import open_pool
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """What :data:`study_options` were given; ``settings`` are those of each training."""
 
-    with study_bar() as tell, open_pool(workers, scheduler) as pool:
-        return run_trials(trials, output, pool, tell)
+    data: str | None
+    target: str | None
+    inputs: str | None
+    time: str | None
+    config: str
+    workers: int | None
+    scheduler: str | None
+    output: Path
+    settings: dict[str, Any]
 
+    @classmethod
+    def of(cls, options: dict[str, Any]) -> "Study":
+        """The study of a command's options, of which those not named here are settings."""
+        own = {field.name for field in fields(cls)} - {"settings"}
+        settings = {name: value for name, value in options.items() if name not in own}
+        return cls(**{name: options[name] for name in own}, settings=given(settings))
 
-def given(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings that were given."""
-    return {name: value for name, value in settings.items() if value is not None}
+    def prepared(self, report: Report) -> "tuple[TransformerConfig, DataSource]":
+        """See :func:`prepared`."""
+        return prepared(
+            report,
+            config=self.config,
+            data=self.data,
+            target=self.target,
+            inputs=self.inputs,
+            time=self.time,
+        )
+
+    def run(self, trials: "Sequence[Trial]") -> "list[Outcome]":
+        """All trials, in their order; what ``output`` holds already is read."""
+        from bitformer.search.trials import run_trials
+        from bitformer.search.workers import open_pool
+
+        with study_bar() as tell, open_pool(self.workers, self.scheduler) as pool:
+            return run_trials(trials, self.output, pool, tell)

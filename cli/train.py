@@ -10,7 +10,15 @@ from bitformer.model.errors import UserError
 
 from .data import write_source
 from .export import export_to
-from .options import PATH, columns_of, data_options, load_config
+from .options import (
+    PATH,
+    batch_option,
+    columns_of,
+    data_options,
+    epochs_options,
+    given,
+    load_config,
+)
 from .report import Report, json_option, program
 from .scores import Scores, mse, show_scores
 
@@ -149,15 +157,14 @@ def _widths(_context, _parameter, text: str | None) -> tuple[int, ...] | None:
     is_flag=True,
     help="Go on from the quantized model of --from, and train its weights alone, for 'reload'.",
 )
-@click.option("--epochs", type=int, metavar="N", help="Most epochs without rounding [12].")
-@click.option("--qat-epochs", type=int, metavar="N", help="Most epochs with rounding [12].")
+@epochs_options
 @click.option("--lr", type=float, help="Peak learning rate without rounding [0.004].")
 @click.option(
     "--qat-lr",
     type=float,
     help="Peak learning rate with rounding [0.0005; 0.004 below 6-bit activations].",
 )
-@click.option("--batch", type=int, metavar="N", help="Windows of a step [128].")
+@batch_option
 @click.option("--dropout", type=float, help="Probability, without rounding only [0.1].")
 @click.option("--patience", type=int, metavar="N", help="Epochs without gain that end it [12].")
 @click.option("--seed", type=int, help="Of weights and order of windows [0].")
@@ -224,7 +231,7 @@ def command(
     require_torch()
     from bitformer.model.train import train
 
-    given = {name: value for name, value in settings.items() if value is not None}
+    asked = given(settings)
     result = train(
         chosen,
         dataset,
@@ -233,12 +240,12 @@ def command(
         resume=not restart,
         float_run=float_run,
         keep_scales=keep_scales,
-        **given,
+        **asked,
     )
     write_source(output, data=data, target=target, inputs=columns, time=time)
     path = None if chosen.has_floats else output / MODEL_FILE
     model = export_to(output, path) if path else None
-    method = given.get("method", "qat")
+    method = asked.get("method", "qat")
     scores = scored(result, model, dataset, method=method)
     show_scores(report, scores)
     for sentence in result.warnings:
