@@ -5,32 +5,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from reload_harness import SMALL, other_weights
 
 from bitformer.hw.lower import lower
 from bitformer.hw.reload import bank_words, lower_reloadable, new_images, structure_hash
 from bitformer.model import ir
-from bitformer.model.config import TransformerConfig, named_config
+from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
 from bitformer.sim.run import simulate
-
-SMALL = TransformerConfig(name="small", window=4, horizon=2, d_model=4, ffn=6)
-
-
-def other_weights(model, seed=1):
-    """A model of the same structure with other weights, biases and positions."""
-    rng = np.random.default_rng(seed)
-
-    def changed(op):
-        if not isinstance(op, ir.Linear):
-            return op
-        # no sum can become larger: magnitudes stay, signs and places within a row change
-        weight = rng.permuted(np.abs(op.weight), axis=1) * rng.choice([-1, 1], op.weight.shape)
-        return replace(op, weight=weight, bias=rng.permutation(op.bias))
-
-    constants = {n: rng.permutation(c.ravel()).reshape(c.shape) for n, c in model.constants.items()}
-    return replace(model, operations=tuple(map(changed, model.operations)), constants=constants)
 
 
 @pytest.fixture(scope="module")

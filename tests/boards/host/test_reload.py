@@ -2,45 +2,25 @@
 """New weights over the simulated link: whole, interrupted, damaged and wrong."""
 
 import random
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from link_harness import LossyUart, compiled_once
+from reload_harness import LANES, SMALL, answers_as, compiled_board, other_weights
 
-from bitformer.boards.contract import contract_of
 from bitformer.boards.host.client import Client, LinkError
 from bitformer.boards.host.predictor import Predictor
 from bitformer.boards.host.reload import image_bytes, load_model
 from bitformer.boards.host.transport import UartTransport
 from bitformer.boards.protocol import BLOCK_BYTES, PASSED, Command, Feature
-from bitformer.boards.shell import UartShell
-from bitformer.hw.accelerator import Accelerator
 from bitformer.hw.identity import model_hash
 from bitformer.hw.reload import lower_reloadable
-from bitformer.model import ir, reference
+from bitformer.model import reference
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
-from bitformer.sim.native_link import SimulatedUart
 
 pytestmark = pytest.mark.needs("compiler")
-
-BAUD, LANES = 10_000, 2
-
-
-def other_weights(model, seed):
-    """A model of the same structure with other weights, biases and positions."""
-    rng = np.random.default_rng(seed)
-
-    def changed(op):
-        if not isinstance(op, ir.Linear):
-            return op
-        weight = rng.permuted(np.abs(op.weight), axis=1) * rng.choice([-1, 1], op.weight.shape)
-        return replace(op, weight=weight, bias=rng.permutation(op.bias))
-
-    constants = {n: rng.permutation(c.ravel()).reshape(c.shape) for n, c in model.constants.items()}
-    return replace(model, operations=tuple(map(changed, model.operations)), constants=constants)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -50,8 +30,7 @@ def cache(tmp_path_factory, request):
 
 @pytest.fixture(scope="module")
 def models():
-    config = TransformerConfig(name="small", window=4, horizon=2, d_model=4, ffn=6)
-    first = initialize(config, samples=16)
+    first = initialize(SMALL, samples=16)
     return [first, other_weights(first, 1), other_weights(first, 2)]
 
 
@@ -62,15 +41,7 @@ def design(models):
 
 @pytest.fixture(scope="module")
 def compiled(design):
-    shell = UartShell(
-        accelerator=Accelerator(design=design),
-        clock_hz=8 * BAUD,
-        baud=BAUD,
-        gap_bits=20,
-        contract=contract_of(design, vectors=3),
-    )
-    with SimulatedUart(shell, timeout=0.3) as simulated:
-        yield simulated
+    yield from compiled_board(design)
 
 
 @pytest.fixture
@@ -80,10 +51,9 @@ def port(compiled):
     return compiled
 
 
-def answers_as(client, model, count=5):
-    """Whether the board computes what the model's own reference does."""
-    x = np.random.default_rng(3).normal(size=(count, *model.input.shape))
-    assert np.array_equal(Predictor(client, model).predict(x), reference.predict(model, x))
+def is_live(client, model, count=5):
+    """The board answers as the model, and passes its self-test."""
+    answers_as(client, model, np.random.default_rng(3).normal(size=(count, *model.input.shape)))
     assert client.self_test() is None
 
 
@@ -92,12 +62,12 @@ def test_second_and_third_model(port, design, models):
     facts = client.read()
     assert Feature.RELOADABLE in facts.features
     assert any(facts.structure)
-    answers_as(client, models[0])
+    is_live(client, models[0])
     for number, model in enumerate([models[1], models[2], models[0]], start=1):
         told = []
         sent = load_model(client, design, model, progress=told.append, lanes=LANES)
         assert told[-1] == sent
-        answers_as(client, model)
+        is_live(client, model)
         assert client.read().status == number % 2
     with pytest.raises(LinkError, match=r"Model on the board must be this one"):
         Predictor(client, models[1])
@@ -115,13 +85,13 @@ def test_interrupted_load_leaves_the_old_model(port, design, models, part):
     image = image_bytes(design, models[1], client.read(), lanes=LANES)
     blocks = -(-len(image) // BLOCK_BYTES)
     client.load(image[: int(part * blocks) * BLOCK_BYTES])
-    answers_as(client, models[0])
+    is_live(client, models[0])
     with pytest.raises(LinkError, match=r"they are not all there: the old ones stay live"):
         client.commit()
-    answers_as(client, models[0])
+    is_live(client, models[0])
     # and the next load is not hindered by it
     load_model(client, design, models[2], lanes=LANES)
-    answers_as(client, models[2])
+    is_live(client, models[2])
 
 
 def test_corrupted_image_does_not_pass_its_trial(port, design, models):
@@ -138,7 +108,7 @@ def test_corrupted_image_does_not_pass_its_trial(port, design, models):
         with pytest.raises(LinkError, match=r"golden vector \d came out wrong: the old ones stay"):
             client.commit()
         wrong += 1
-        answers_as(client, models[0], count=1)
+        is_live(client, models[0], count=1)
         # the trial is over: what failed cannot be committed again
         with pytest.raises(LinkError, match=r"they are not all there"):
             client.commit()
@@ -150,23 +120,23 @@ def test_committed_twice_stays(port, design, models):
     load_model(client, design, models[1], lanes=LANES)
     with pytest.raises(LinkError, match=r"they are not all there"):
         client.commit()
-    answers_as(client, models[1])
+    is_live(client, models[1])
 
 
 def test_reset_button_never_shows_half_an_image(port, design, models):
     client = Client(UartTransport(port))
     load_model(client, design, models[1], lanes=LANES)
     port.reset()
-    answers_as(client, models[1])
+    is_live(client, models[1])
     # the image that the button would fall back to is half a new one by now
     image = image_bytes(design, models[2], client.read(), lanes=LANES)
     client.load(image[: 3 * BLOCK_BYTES])
     port.reset()
-    answers_as(client, models[1])
+    is_live(client, models[1])
     with pytest.raises(LinkError, match=r"they are not all there"):
         client.commit()
     load_model(client, design, models[2], lanes=LANES)
-    answers_as(client, models[2])
+    is_live(client, models[2])
 
 
 def test_blocks_out_of_order_are_ignored(port, design, models):
@@ -183,7 +153,7 @@ def test_blocks_out_of_order_are_ignored(port, design, models):
     assert [block(0), block(2), block(1), block(1), block(0), block(1)] == [1, 1, 2, 2, 1, 2]
     assert [block(n) for n in range(2, count)] == list(range(3, count + 1))
     assert client.ask(Command.COMMIT, expected=1)[0] == PASSED
-    answers_as(client, models[1])
+    is_live(client, models[1])
 
 
 def test_load_over_a_bad_line(port, design, models):
@@ -191,7 +161,7 @@ def test_load_over_a_bad_line(port, design, models):
     client = Client(UartTransport(lossy), retries=20)
     for model in (models[1], models[0]):
         load_model(client, design, model, lanes=LANES)
-        answers_as(client, model, count=2)
+        is_live(client, model, count=2)
     assert lossy.damages > 5
 
 
@@ -204,5 +174,5 @@ def test_another_design_is_refused(port, design, models):
     deep = initialize(config, samples=16)
     with pytest.raises(UserError, match=r"new weights must be of a model of the same shape"):
         load_model(client, design, deep, lanes=LANES)
-    answers_as(client, models[0], count=1)
+    is_live(client, models[0], count=1)
     assert client.read().model_hash == model_hash(models[0])

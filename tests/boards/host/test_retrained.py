@@ -6,15 +6,12 @@ import random
 import numpy as np
 import pytest
 from link_harness import LossyUart, compiled_once
+from reload_harness import LANES, answers_as, compiled_board
 
-from bitformer.boards.contract import contract_of
 from bitformer.boards.host.client import Client, LinkError
-from bitformer.boards.host.predictor import Predictor
 from bitformer.boards.host.reload import image_bytes, load_model
 from bitformer.boards.host.transport import UartTransport
 from bitformer.boards.protocol import BLOCK_BYTES
-from bitformer.boards.shell import UartShell
-from bitformer.hw.accelerator import Accelerator
 from bitformer.hw.reload import lower_reloadable
 from bitformer.model import reference
 from bitformer.model.config import TransformerConfig
@@ -22,11 +19,9 @@ from bitformer.model.datasets import load_dataset
 from bitformer.model.errors import UserError
 from bitformer.model.export import export_run
 from bitformer.model.train import train
-from bitformer.sim.native_link import SimulatedUart
 
 pytestmark = pytest.mark.needs("compiler")
 
-BAUD, LANES = 10_000, 2
 CONFIG = TransformerConfig(name="small", window=8, horizon=2, d_model=4, ffn=6)
 
 
@@ -71,25 +66,13 @@ def design(models):
 
 @pytest.fixture(scope="module")
 def compiled(design):
-    shell = UartShell(
-        accelerator=Accelerator(design=design),
-        clock_hz=8 * BAUD,
-        baud=BAUD,
-        gap_bits=20,
-        contract=contract_of(design, vectors=3),
-    )
-    with SimulatedUart(shell, timeout=0.3) as simulated:
-        yield simulated
+    yield from compiled_board(design)
 
 
 @pytest.fixture
 def client(compiled):
     compiled.restart()
     return Client(UartTransport(compiled))
-
-
-def answers_as(client, model, x):
-    assert np.array_equal(Predictor(client, model).predict(x), reference.predict(model, x))
 
 
 def test_second_training_answers_as_its_own_reference(client, design, models, windows):
