@@ -1,10 +1,6 @@
 """Each command does what its help says, for people and, with ``--json``, for programs."""
 
 import json
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -20,8 +16,6 @@ from bitformer.model.datasets import load_dataset
 from bitformer.model.initialize import initialize
 from bitformer.model.reference import predict
 
-FAST = ("--config", "tiny", "--epochs", "1", "--qat-epochs", "1")
-
 EVERY = {
     "boards": ["boards"],
     "init": ["init", "tiny", "-o", "{out}/m.safetensors"],
@@ -32,24 +26,6 @@ EVERY = {
     "elaborate": ["elaborate", "{model}", "-o", "{out}/verilog"],
     "build": ["build", "{model}", "--board", "sea", "--plan-only", "-o", "{out}/plan"],
 }
-
-
-@pytest.fixture(scope="module")
-def trained(bitformer, tmp_path_factory):
-    """A run on a CSV file of one's own, and what the command said."""
-    folder = tmp_path_factory.mktemp("own")
-    rng = np.random.default_rng(3)
-    hours = np.arange(400)
-    power = 20 + 5 * np.sin(2 * np.pi * hours / 24) + rng.normal(0, 0.5, 400)
-    lines = ["when,power,note"]
-    for hour, value in zip(hours, power, strict=True):
-        cell = "" if hour % 97 == 96 else f"{value:.3f}"
-        lines.append(f"2024-01-{hour // 24 + 1:02d} {hour % 24:02d}:00,{cell},x")
-    data = folder / "my.csv"
-    data.write_text("\n".join(lines[: 24 * 16 + 1]) + "\n")
-    run = folder / "run"
-    options = ["--data", data, "--target", "power", "--time", "when", *FAST, "-o", run]
-    return run, bitformer("train", *options, "--json"), options
 
 
 @pytest.mark.parametrize("args", EVERY.values(), ids=EVERY)
@@ -305,93 +281,6 @@ def test_build_runs_vivado(bitformer, tiny, tmp_path, monkeypatch):
     assert said.data["bitstream"] == str(tmp_path / "b" / "tiny_one.bit")
 
 
-def test_own_data_go_the_whole_way(trained, bitformer, tmp_path):
-    run, said, _ = trained
-    assert said.code == 0
-    assert said.data["data"]["name"] == "my.csv"
-    errors = said.data["test_mse"]
-    assert errors["integer"] == pytest.approx(errors["quantized (QAT)"], rel=1e-12)
-    model = run / "model.safetensors"
-    simulated = bitformer("simulate", model, "--samples", "2", "--json")
-    assert simulated.code == 0
-    assert simulated.data["source"] == "my.csv, test windows"
-    assert simulated.data["bit_exact"] is True
-    built = bitformer("build", model, "--board", "sea", "--plan-only", "-o", tmp_path / "b")
-    assert built.code == 0
-    again = bitformer("evaluate", model, "--json").data
-    assert again["test_mse"]["tiny (integer)"] == errors["integer"]
-    assert again["data"]["target"] == "power"
-
-
-def test_finished_run_is_read_not_repeated(trained, bitformer):
-    _, said, options = trained
-    again = bitformer("train", *options, "--json")
-    assert again.data["test_mse"] == said.data["test_mse"]
-    assert again.data["seconds"] == said.data["seconds"]
-
-
-def test_export_writes_the_same_model(trained, bitformer, tmp_path):
-    run = trained[0]
-    assert bitformer("export", run, "-o", tmp_path / "m.safetensors").code == 0
-    same = (run / "model.safetensors").read_bytes()
-    assert (tmp_path / "m.safetensors").read_bytes() == same
-
-
-def test_bits_of_the_command_line(bitformer, tmp_path):
-    options = ["--data", "synthetic", *FAST, "--weights", "2", "--activations", "6"]
-    said = bitformer("train", *options, "--horizon", "3", "-o", tmp_path / "run", "--json")
-    assert said.code == 0
-    config = load_model(tmp_path / "run" / "model.safetensors").config
-    assert (config.default.weights, config.default.activations, config.horizon) == (2, 6, 3)
-
-
-def test_rounding_alone_from_the_float_model_of_another_run(trained, bitformer, tmp_path):
-    run, said, options = trained
-    options = [*options[:8], "--method", "ptq", "--weights", "2", "--from", run, "-o", tmp_path]
-    rounded = bitformer("train", *options, "--json")
-    assert rounded.code == 0
-    assert rounded.data["method"] == "ptq"
-    errors = rounded.data["test_mse"]
-    assert errors["float Transformer"] == said.data["test_mse"]["float Transformer"]
-    assert errors["integer"] == pytest.approx(errors["quantized (PTQ)"], rel=1e-12)
-    assert load_model(tmp_path / "model.safetensors").config.default.weights == 2
-
-
-def test_what_is_kept_in_floats_has_no_integer_model(bitformer, tmp_path):
-    config = replace(
-        named_config("tiny"), name="ed", decoder_layers=1, horizon=8, window=8, d_model=4
-    )
-    path = tmp_path / "ed.json"
-    path.write_text(json.dumps(config.to_dict()))
-    options = ["--data", "synthetic", "--config", path, *FAST[2:], "--weights", "2"]
-    options += ["--lowering", "none", "--ranges", "minmax", "--precise", "32"]
-    said = bitformer("train", *options, "-o", tmp_path / "run", "--json")
-    assert said.code == 0
-    assert said.data["model"] is None
-    assert set(said.data["test_mse"]) == {"float Transformer", "quantized (QAT)"}
-    assert said.data["config"]["precision"]["CMHA"] == {"weights": 32, "activations": 32}
-    assert "No integer model: parts are kept in floats" in said.err
-    refused = bitformer("export", tmp_path / "run", "-o", tmp_path / "m.safetensors")
-    assert refused.code != 0
-    assert "must be integers of at most 16 bits, not float32" in refused.err
-
-
-def test_dead_ranges_are_noted(bitformer, tmp_path, monkeypatch):
-    monkeypatch.setattr("bitformer.model.trainer.ailments", lambda *_: ["layers.0.q is always 0"])
-    said = bitformer("train", "--data", "synthetic", *FAST, "-o", tmp_path, "--json")
-    assert said.data["warnings"] == ["layers.0.q is always 0"]
-    assert "Dead range: layers.0.q is always 0" in said.err
-
-
-def test_more_inputs_than_the_config_has(bitformer, tmp_path):
-    options = ["--data", "synthetic", "--inputs", "synthetic_1,synthetic", *FAST]
-    said = bitformer("train", *options, "-o", tmp_path / "run", "--json")
-    assert said.code == 0
-    assert "Config tiny takes 2 input(s) here: synthetic_1, synthetic" in said.err
-    config = said.data["config"]
-    assert (config["inputs"], config["target_channel"], config["subtract_last"]) == (2, 1, True)
-
-
 def test_simulate_without_the_models_data_takes_random_ones(bitformer, tmp_path):
     model = replace(initialize(named_config("tiny")), meta={"dataset": {"name": "gone.csv"}})
     save_model(model, tmp_path / "m.safetensors")
@@ -437,30 +326,3 @@ def test_a_defect_keeps_its_traceback(bitformer, monkeypatch):
     monkeypatch.setattr("bitformer.cli.boards.command.callback", lambda **_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         bitformer("boards")
-
-
-def epochs_of(run):
-    """What ``run`` says of its epochs; it is written whole."""
-    record = run / "run.json"
-    return json.loads(record.read_text()).get("history", []) if record.exists() else []
-
-
-@pytest.mark.needs("posix")
-def test_ctrl_c_ends_training_which_is_resumed(tmp_path):
-    run = tmp_path / "run"
-    command = [sys.executable, "-m", "bitformer.cli.main", "train", "--data", "synthetic"]
-    command += ["--config", "tiny", "--epochs", "3", "--qat-epochs", "1", "-o", str(run)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while not epochs_of(run) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (130, "")
-    assert err.splitlines()[-1] == "Interrupted"
-    assert "Traceback" not in err
-    before = epochs_of(run)
-    assert before
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert epochs_of(run)[: len(before)] == before

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import re
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from bitformer.model.calibrate import MovingRanges, calibrate
 from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
 from bitformer.model.export import export_run, load_run
-from bitformer.model.health import ailments
 from bitformer.model.precision import Precision
 from bitformer.model.run_store import RunStore
 from bitformer.model.stages import raised, stages
@@ -350,136 +348,6 @@ def test_scales_that_cannot_be_kept(small_dataset, tmp_path, config, data, setti
     with pytest.raises(UserError, match=message):
         train(config, small_dataset(**data), run_dir=tmp_path / "b", **settings)
     assert not (tmp_path / "b").exists()
-
-
-def test_dead_ranges_are_told(small_dataset, tmp_path):
-    dataset = small_dataset()
-    train(TINY, dataset, run_dir=tmp_path, **SHORT)
-    model, _ = load_run(tmp_path)
-    x = torch.tensor(dataset.train.x, dtype=torch.float32)
-    assert not [s for s in ailments(model, x) if "always" in s or "clips" in s]
-    with torch.no_grad():
-        model.linears["layers.0.q"].weight[3:5] = 0
-        model.activations.set_scale("layers.0.k", -20)
-        model.activations.set_scale("layers.0.v", 20)
-    found = ailments(model, x)
-    assert "layers.0.v is always 0" in found
-    assert "layers.0.q.weight has 2 of 8 rows of one value" in found
-    assert any(re.fullmatch(r"layers\.0\.k clips \d+% of its values", s) for s in found)
-
-
-def test_dead_ranges_are_kept_in_the_record(small_dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer, "ailments", lambda *_: ["layers.0.q is always 0"])
-    result = train(TINY, small_dataset(), run_dir=tmp_path, **SHORT)
-    assert result.warnings == ("layers.0.q is always 0",)
-    assert train(TINY, small_dataset(), run_dir=tmp_path, **SHORT) == result
-
-
-@pytest.mark.parametrize(("name", "stage"), [("lr", "float"), ("qat_lr", "qat")])
-def test_divergence_is_told(small_dataset, tmp_path, name, stage):
-    pattern = rf"diverged in epoch \d of stage {stage}: try {name} below 1e\+30, and look"
-    with pytest.raises(UserError, match=pattern):
-        train(TINY, small_dataset(), run_dir=tmp_path, **SHORT | {name: 1e30})
-
-
-def test_nan_in_the_data_is_told(small_dataset, tmp_path):
-    dataset = small_dataset()
-    dataset.train.inputs[50] = np.nan
-    with pytest.raises(UserError, match="Training diverged in epoch 1 of stage float"):
-        train(TINY, dataset, run_dir=tmp_path, **SHORT)
-    record = json.loads((tmp_path / "run.json").read_text())
-    assert record["failure"].startswith("Training diverged in epoch 1 of stage float")
-    assert not (tmp_path / "state.pt").exists()
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"config": TINY.replace(ffn=8)}, r"difference in config \(ffn: 16 there, 8 here\)"),
-        ({"name": "other"}, r"difference in dataset \(name: small there, other here\)"),
-        ({"seed_of_data": 5}, r"difference in dataset \(checksum: \d+ there, \d+ here\)"),
-        ({"lr": 1.0}, r"difference in settings \(lr: 0.005 there, 1.0 here\)"),
-    ],
-)
-def test_another_run_in_the_folder_is_refused(small_dataset, tmp_path, change, message):
-    train(TINY, small_dataset(), run_dir=tmp_path, **SHORT | {"epochs": 1, "qat_epochs": 1})
-    data = small_dataset(name=change.get("name", "small"), seed=change.get("seed_of_data", 0))
-    settings = SHORT | {"epochs": 1, "qat_epochs": 1, "lr": change.get("lr", SHORT["lr"])}
-    with pytest.raises(UserError, match=message):
-        train(change.get("config", TINY), data, run_dir=tmp_path, **settings)
-
-
-@pytest.mark.parametrize(
-    ("data", "config", "message"),
-    [
-        ({"window": 12}, {}, "window must be 24 as in config tiny, not 12"),
-        ({"horizon": 3}, {}, "horizon must be 6 as in config tiny, not 3"),
-        ({"inputs": 2}, {}, "inputs must be 1 as in config tiny, not 2"),
-        ({"inputs": 2}, {"inputs": 2, "target_channel": 1}, r"among the inputs \(0\)"),
-    ],
-)
-def test_data_must_fit_the_model(small_dataset, tmp_path, data, config, message):
-    with pytest.raises(UserError, match=message):
-        train(TINY.replace(**config), small_dataset(**data), run_dir=tmp_path, **SHORT)
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"epochs": 0}, "epochs must be a positive integer, not 0"),
-        ({"batch": 2.5}, "batch must be a positive integer, not 2.5"),
-        ({"lr": float("nan")}, "lr must be a positive number, not nan"),
-        ({"seed": -1}, r"seed must be an integer from 0 to 2\*\*32 - 1, not -1"),
-        ({"weight_decay": -0.1}, "weight_decay must not be negative, but is -0.1"),
-        ({"dropout": 1.0}, "dropout must be at least 0 and below 1, not 1.0"),
-        ({"method": "ptx"}, r"method must be one of \('qat', 'ptq'\), not 'ptx'"),
-        ({"ranges": "max"}, r"ranges must be one of \('learned', .*, not 'max'"),
-        ({"lowering": (4, 8)}, r"lowering must be falling widths .*, not \(4, 8\)"),
-        ({"lowering": (5,)}, r"lowering must be falling widths .*, not \(5,\)"),
-        ({"lowering_epochs": 0}, "lowering_epochs must be a positive integer, not 0"),
-    ],
-)
-def test_settings_are_checked(small_dataset, tmp_path, settings, message):
-    with pytest.raises(UserError, match=message):
-        train(TINY, small_dataset(), run_dir=tmp_path, **SHORT | settings)
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (lambda run: (run / "run.json").write_text("{"), "run.json must be JSON"),
-        (lambda run: (run / "run.json").write_text("[1]"), "must be a bitformer-run of version 1"),
-        (
-            lambda run: (run / "state.pt").write_bytes(b"PK broken"),
-            "must be a saved state",
-        ),
-        (
-            lambda run: torch.save({"stage": 0}, run / "state.pt"),
-            "must belong to run.json",
-        ),
-    ],
-)
-def test_a_damaged_run_is_refused(small_dataset, tmp_path, damage, message):
-    train(TINY, small_dataset(), run_dir=tmp_path, **SHORT)
-    record = json.loads((tmp_path / "run.json").read_text())
-    del record["results"]  # as if it had been interrupted
-    (tmp_path / "run.json").write_text(json.dumps(record))
-    damage(tmp_path)
-    with pytest.raises(UserError, match=message):
-        train(TINY, small_dataset(), run_dir=tmp_path, **SHORT)
-
-
-@pytest.mark.parametrize("device", ["tpu!", "meta", "cuda:99"])
-def test_an_unusable_device_is_refused(small_dataset, tmp_path, device):
-    with pytest.raises(UserError, match=f"device must be .*, not '{device}'"):
-        train(TINY, small_dataset(), run_dir=tmp_path, **SHORT | {"device": device})
-
-
-def test_a_file_in_place_of_the_folder_is_refused(small_dataset, tmp_path):
-    file = tmp_path / "file"
-    file.write_text("")
-    with pytest.raises(UserError, match=re.escape(f"Run folder {file} cannot be made")):
-        train(TINY, small_dataset(), run_dir=file, **SHORT)
 
 
 def test_progress_says_where_training_is(small_dataset, tmp_path, capsys):
