@@ -31,6 +31,10 @@ def test_demo_ends_with_a_table_and_files(small, bitformer, tmp_path):
     assert data["simulation"]["bit_exact"] is True
     assert data["simulation"]["latency_cycles"][0] == data["estimate"]["latency_cycles"]
     assert data["estimate"]["part"] == "xc7s15"
+    # the table has whole designs: what the stores take is the least of it
+    used = {use["resource"]: use["used"] for use in data["estimate"]["resources"]}
+    assert data["prediction"]["luts"]["value"] > 2 * used["LUT (stores only)"]
+    assert f"{data['prediction']['luts']['value']}" in said.err
     assert load_model(data["model"]).config.name == "tiny"
     assert (tmp_path / "build-sea" / "build_tiny.sh").is_file()
     for row in ("float Transformer", "simulated hardware", "repeat last value", "repeat last day"):
