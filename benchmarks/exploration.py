@@ -1,7 +1,7 @@
 """Searches on ETTh1 for the XC7S15 and the XC7S6: what they find, and which score finds more.
 
     python benchmarks/exploration.py                    all searches that are missing, then the page
-    python benchmarks/exploration.py --parts xc7s15 --seeds 0 --only narrow
+    python benchmarks/exploration.py --parts xc7s15 --seeds 0 --only narrow --synthesis none
     python benchmarks/exploration.py --write            and docs/search.md written
 
 Trainings do not depend on the part and are shared. Ctrl-C loses nothing: the same command goes on.
@@ -23,6 +23,7 @@ from rich.console import Console
 from bitformer.boards.yosys_tool import find_tool
 from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
+from bitformer.search.engine import Engine
 from bitformer.search.exploration import explore
 from bitformer.search.exploration_plot import plot_exploration
 from bitformer.search.knowledge import known_entries
@@ -56,28 +57,35 @@ class Plan:
 
     name: str
     bits: tuple[str, ...]
-    score: str
-    fast: bool
     says: str
+    score: str = "loss"
+    fast: bool = False
+    top: int = 10
 
 
 PLANS = (
-    Plan(name="open", bits=PUBLISHED, score="loss", fast=False, says="4, 6, 8; the whole part"),
-    Plan(name="narrow", bits=NARROW, score="loss", fast=False, says="2/8, 4, 4/8; the whole part"),
-    Plan(name="two", bits=TWO, score="loss", fast=False, says="2/4, 2/6, 2/8; the whole part"),
-    Plan(name="fast-loss", bits=PUBLISHED, score="loss", fast=True, says="4, 6, 8; in time"),
-    Plan(name="fast-bits", bits=PUBLISHED, score="bits", fast=True, says="the same by sum"),
+    Plan(name="open", bits=PUBLISHED, says="4, 6, 8; the whole part"),
+    Plan(name="narrow", bits=NARROW, says="2/8, 4, 4/8; the whole part"),
+    Plan(name="two", bits=TWO, says="2/4, 2/6, 2/8; the whole part"),
+    Plan(name="fast-loss", bits=PUBLISHED, fast=True, top=6, says="4, 6, 8; in time"),
+    Plan(name="fast-bits", bits=PUBLISHED, score="bits", fast=True, top=6, says="the same by sum"),
 )
+#: Engines to choose from where the whole part is, beside the part's own: products a cycle.
+LANES = {"xc7s15": 24, "xc7s6": 12}
 
 
 SEARCHES = ", ".join(f"*{plan.name}* ({plan.says})" for plan in PLANS) + (
     f"; in time is {FAST_US['xc7s15']:g} µs on the XC7S15 and {FAST_US['xc7s6']:g} µs on the XC7S6,"
-    " at 100 MHz"
+    " at 100 MHz, on the part's own engine; the others choose among that, the same unpacked, and"
+    f" one of {LANES['xc7s15']} products a cycle on the XC7S15, of {LANES['xc7s6']} on the XC7S6"
 )
 
 
-def question(plan: Plan, part: str, seed: int, top: int, windows: int, synthesis: str) -> Question:
+def question(
+    plan: Plan, part: str, seed: int, top: int | None, windows: int, synthesis: str
+) -> Question:
     """What a plan asks for a part and a seed."""
+    more = () if plan.fast else (Engine(pack=False), Engine(lanes=LANES[part]))
     return Question(
         config=named_config(CONFIG),
         source=DataSource(data="etth1"),
@@ -85,7 +93,8 @@ def question(plan: Plan, part: str, seed: int, top: int, windows: int, synthesis
         bits=tuple(map(parse_bits, plan.bits)),
         baselines=tuple(map(parse_bits, BASELINES)),
         score=plan.score,
-        top=top,
+        engines=(Engine(), *more),
+        top=top or plan.top,
         seed=seed,
         windows=windows,
         synthesis=synthesis,
@@ -127,7 +136,7 @@ def _measure_space(kb: Path | None) -> dict[str, float]:
 @click.option("--seeds", default=",".join(map(str, SEEDS)), show_default=True)
 @click.option("--parts", default=",".join(PARTS), show_default=True)
 @click.option("--only", multiple=True, help="A search's name; may be repeated.")
-@click.option("--top", type=click.IntRange(1), default=6, show_default=True)
+@click.option("--top", type=click.IntRange(1), help="Candidates a search trains [6 or 10].")
 @click.option("--windows", type=click.IntRange(1), default=2, show_default=True)
 @click.option("--synthesis", type=click.Choice(SYNTHESES), default="chosen", show_default=True)
 @click.option("--workers", type=int, help="Processes; one a core by default.")

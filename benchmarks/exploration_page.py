@@ -5,13 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean
 from typing import Any
 
+from bitformer.search.engine import Engine
+
 #: Plan, part, seed.
 Key = tuple[str, str, int]
 Results = Mapping[Key, Mapping[str, Any]]
 
 
 def _bits_of(result: Mapping[str, Any], one: Mapping[str, Any]) -> str:
-    return one["name"].removeprefix(result["question"]["config"]["name"] + "-")
+    bits = one["name"].removeprefix(result["question"]["config"]["name"] + "-")
+    return " ".join(filter(None, (bits, str(Engine(**one["engine"])))))
 
 
 def beaten(result: Mapping[str, Any], field: str) -> dict[str, Mapping[str, Any] | None]:
@@ -169,7 +172,7 @@ def markdown(
             "A search measures what each width adds to the validation error of each component alone"
             " (calibrated, not trained), predicts all combinations, filters them by the limits and"
             " trains the best. By predicted loss, the first is the one with least; then there is,"
-            " for each uniform width, the one with the least that costs no more of anything, and"
+            " for each uniform width, the ones with the least that cost no more of anything, and"
             " the one with the least that takes no more time and energy; the rest are of the Pareto"
             " set of loss, latency and energy. By the sum of bits, as published, it is the highest"
             " sums. A search of your own:",

@@ -120,6 +120,7 @@ def command(
     model: Path,
     board: str,
     lanes: int | None,
+    pack: bool,
     place: tuple[str, ...],
     name: str | None,
     link: str | None,
@@ -151,7 +152,9 @@ def command(
 
     found = find_board(board)
     loaded = load_model(model)
-    design = lowered(loaded, part=found.part, lanes=lanes, place=place, reloadable=reloadable)
+    design = lowered(
+        loaded, part=found.part, lanes=lanes, pack=pack, place=place, reloadable=reloadable
+    )
     clock_hz = found.clock_hz if clock_mhz is None else round(clock_mhz * 1e6)
     if clock_hz != found.clock_hz:
         report.note(

@@ -72,6 +72,7 @@ def command(
     model: Path,
     part: str | None,
     lanes: int | None,
+    pack: bool,
     place: tuple[str, ...],
     reloadable: bool,
     output: Path,
@@ -94,7 +95,9 @@ def command(
     from bitformer.hw.convert import to_verilog
     from bitformer.model.checkpoint import load_model
 
-    design = lowered(load_model(model), part=part, lanes=lanes, place=place, reloadable=reloadable)
+    design = lowered(
+        load_model(model), part=part, lanes=lanes, pack=pack, place=place, reloadable=reloadable
+    )
     data = _design_data(design)
     target = output.resolve()
     with whole_directory(target) as fresh:

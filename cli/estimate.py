@@ -254,6 +254,7 @@ def command(
     model: Path,
     part: str | None,
     lanes: int | None,
+    pack: bool,
     place: tuple[str, ...],
     clock_mhz: float | None,
     layers: bool,
@@ -280,7 +281,7 @@ def command(
     from bitformer.search.knowledge import known_entries
 
     clock_hz, loaded = hertz(clock_mhz), load_model(model)
-    design = lowered(loaded, part=part, lanes=lanes, place=place)
+    design = lowered(loaded, part=part, lanes=lanes, pack=pack, place=place)
     result = estimate(design, clock_hz=clock_hz)
     if plot is not None:
         from bitformer.sim.timeline_plot import plot_timeline
@@ -308,7 +309,12 @@ def command(
         from bitformer.hw.remedies import remedies
 
         found = remedies(
-            loaded, part=design.part, lanes=lanes, placement=placements(place), clock_hz=clock_hz
+            loaded,
+            part=design.part,
+            lanes=lanes,
+            pack=pack,
+            placement=placements(place),
+            clock_hz=clock_hz,
         )
         for remedy in found:
             report.line(f"It fits with {remedy}")

@@ -95,6 +95,12 @@ hardware_options = together(
         help="Products a cycle; by default what the part's DSP blocks allow.",
     ),
     click.option(
+        "--pack/--no-pack",
+        default=True,
+        show_default=True,
+        help="Two products in a DSP block where weights prove it safe: faster, for more LUTs.",
+    ),
+    click.option(
         "--place",
         "place",
         multiple=True,
@@ -200,6 +206,7 @@ def lowered(
     *,
     part: str | None,
     lanes: int | None,
+    pack: bool,
     place: Sequence[str],
     reloadable: bool = False,
 ) -> "Design":
@@ -208,7 +215,7 @@ def lowered(
     from bitformer.hw.reload import lower_reloadable
 
     return (lower_reloadable if reloadable else lower)(
-        model, part=part or DEFAULT_PART, lanes=lanes, placement=placements(place)
+        model, part=part or DEFAULT_PART, lanes=lanes, pack=pack, placement=placements(place)
     )
 
 

@@ -40,6 +40,7 @@ def command(
     sck: int | None,
     part: str | None,
     lanes: int | None,
+    pack: bool,
     place: tuple[str, ...],
     report: Report,
 ) -> None:
@@ -61,8 +62,8 @@ def command(
     from bitformer.model.progress import progress_bar
 
     new, first = load_model(model), load_model(built_from)
-    design = lowered(first, part=part, lanes=lanes, place=place, reloadable=True)
-    images = new_images(design, new, lanes=lanes)  # before the port is opened in vain
+    design = lowered(first, part=part, lanes=lanes, pack=pack, place=place, reloadable=True)
+    images = new_images(design, new, lanes=lanes, pack=pack)  # before the port is opened in vain
     total = sum(len(words) * -(-design.stores[n].width // 8) for n, words in images.items())
     with connected(port, baud, sck) as client, progress_bar(total) as tell:
         sent = load_into(

@@ -17,6 +17,7 @@ from .studies import given, prepared, study_bar, study_options
 
 if TYPE_CHECKING:
     from bitformer.model.precision import Precision
+    from bitformer.search.engine import Engine
     from bitformer.search.rank import Limits
 
 __all__ = ["command"]
@@ -74,6 +75,24 @@ def _bits(text: str) -> "tuple[Precision, ...]":
     from bitformer.search.profile import parse_bits
 
     return tuple(parse_bits(one) for one in text.split(","))
+
+
+def _engines(lanes: str, pack: str) -> "tuple[Engine, ...]":
+    """The choices of ``--lanes auto,16`` and of ``--pack``, the part's own engine first."""
+    from bitformer.search.engine import Engine
+
+    counts = [None if one == "auto" else one for one in lanes.split(",")]
+    for one in counts:
+        if one is not None and not (one.isdecimal() and 1 <= int(one) <= MOST_LANES):
+            raise UserError(
+                f"--lanes must be numbers from 1 to {MOST_LANES} or auto, such as auto,16,"
+                f" not {lanes!r}"
+            )
+    return tuple(
+        Engine(lanes=None if one is None else int(one), pack=packed)
+        for one in counts
+        for packed in {"yes": (True,), "no": (False,), "both": (True, False)}[pack]
+    )
 
 
 def _tool(report: Report, synthesis: str) -> str:
@@ -147,9 +166,17 @@ def _picture(report: Report, output: Path, result: Mapping[str, Any]) -> str | N
 )
 @click.option(
     "--lanes",
-    type=click.IntRange(1, MOST_LANES),
-    metavar="N",
-    help="Products a cycle; by default what the part's DSP blocks allow.",
+    default="auto",
+    show_default=True,
+    metavar="N,...",
+    help="Choices of products a cycle; auto is what the part's DSP blocks allow.",
+)
+@click.option(
+    "--pack",
+    type=click.Choice(["yes", "no", "both"]),
+    default="both",
+    show_default=True,
+    help="Two products in a DSP block where that is safe: faster, for more LUTs.",
 )
 @click.option(
     "--sensitivity",
@@ -211,7 +238,8 @@ def command(
     score: str,
     top: int,
     seed: int,
-    lanes: int | None,
+    lanes: str,
+    pack: str,
     sensitivity: Path | None,
     method: str,
     per_tensor: bool,
@@ -238,7 +266,9 @@ def command(
     bitformer search --part xc7s15 --data etth1 --max-latency 50us -o runs/search
     bitformer search --part xc7s6 --data etth1 --max-energy 5uJ --top 20 -o runs/small
     bitformer search --data etth1 --bits 2/8,4/6,4/8 --max-luts 2500 -o runs/narrow
+    bitformer search --part xc7s6 --data etth1 --lanes auto,6,12 -o runs/engines
     """
+    from bitformer.search.engine import Engine
     from bitformer.search.exploration import explore
     from bitformer.search.knowledge import known_entries
     from bitformer.search.question import Question
@@ -260,7 +290,7 @@ def command(
         score=score,
         top=top,
         seed=seed,
-        lanes=lanes,
+        engines=_engines(lanes, pack),
         method=method,
         settings=given(rest),
         per_tensor=per_tensor,
@@ -296,7 +326,9 @@ def command(
     path = None
     if winner is not None:
         path = output / result["candidates"][winner["rank"] - 1]["model"]
-        report.line(f"Next: {program()} build {path} --board sea -o {output / 'build'}")
+        engine = Engine(**result["candidates"][winner["rank"] - 1]["engine"]).arguments
+        more = f" {engine}" if engine else ""
+        report.line(f"Next: {program()} build {path}{more} --board sea -o {output / 'build'}")
     report.data(
         {
             "output": str(output),

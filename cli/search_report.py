@@ -50,6 +50,13 @@ def _name(one: Mapping[str, Any]) -> str:
     return f"{one['rank']}" if "rank" in one else one["why"]
 
 
+def _bits(result: Mapping[str, Any], one: Mapping[str, Any]) -> str:
+    from bitformer.search.engine import Engine
+
+    bits = one["name"].removeprefix(result["question"]["config"]["name"] + "-")
+    return " ".join(filter(None, (bits, str(Engine(**one["engine"])))))
+
+
 def _error(value: float | None) -> str:
     return "diverged" if value is None else f"{value:.5f}"
 
@@ -62,9 +69,10 @@ def show_search(report: "Report", result: Mapping[str, Any], limits: "Limits") -
     """Print what :func:`bitformer.search.exploration.explore` came to."""
     space, rows = result["space"], [*result["candidates"], *result["baselines"]]
     looked = "" if space["seen"] == space["combinations"] else f", {space['seen']} of them drawn"
+    engines = "one engine" if space["engines"] == 1 else f"{space['engines']} engines"
     report.line(
-        f"{space['combinations']} combinations{looked}, {space['within']} within the limits;"
-        f" {len(result['candidates'])} trained"
+        f"{space['combinations']} combinations{looked}, {engines};"
+        f" {space['within']} designs within the limits, {len(result['candidates'])} trained"
     )
     synthesized = any(one["synthesized"] for one in rows)
     report.table(
@@ -73,11 +81,20 @@ def show_search(report: "Report", result: Mapping[str, Any], limits: "Limits") -
         title=f"On {limits.part}: predicted → " + ("synthesized" if synthesized else "lowered"),
     )
     report.table(
-        ("", "bits", "chosen as", "hardware", "predicted +", "val. MSE", "beats", "in time"),
+        (
+            "",
+            "bits, engine",
+            "chosen as",
+            "hardware",
+            "predicted +",
+            "val. MSE",
+            "beats",
+            "in time",
+        ),
         [
             (
                 _name(one),
-                one["name"].removeprefix(result["question"]["config"]["name"] + "-"),
+                _bits(result, one),
                 one["why"] if "rank" in one else "baseline",
                 _proved(one),
                 f"{one['loss']:+.5f}",

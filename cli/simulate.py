@@ -171,6 +171,7 @@ def command(
     time: str | None,
     part: str | None,
     lanes: int | None,
+    pack: bool,
     place: tuple[str, ...],
     engine: str,
     vcd: Path | None,
@@ -197,7 +198,7 @@ def command(
     from bitformer.sim.run import simulate
 
     loaded = load_model(model)
-    design = lowered(loaded, part=part, lanes=lanes, place=place)
+    design = lowered(loaded, part=part, lanes=lanes, pack=pack, place=place)
     dataset = _dataset(loaded, report, data=data, target=target, inputs=inputs, time=time)
     x = integer_windows(loaded, dataset, samples, seed)
     source = "random" if dataset is None else f"{dataset.name}, test windows"

@@ -151,6 +151,7 @@ def command(
     model: Path,
     part: str | None,
     lanes: int | None,
+    pack: bool,
     place: tuple[str, ...],
     units: bool,
     kb: Path | None,
@@ -171,7 +172,7 @@ def command(
     from bitformer.boards.yosys import synthesize
     from bitformer.model.checkpoint import load_model
 
-    design = lowered(load_model(model), part=part, lanes=lanes, place=place)
+    design = lowered(load_model(model), part=part, lanes=lanes, pack=pack, place=place)
     with spinner() as progress:
         result = synthesize(design, units=units, progress=progress)
     if not no_kb:

@@ -25,9 +25,9 @@ def _fields(group: np.ndarray, kind: WeightFormat) -> list[int]:
     """The weights of one group of outputs [outputs, inputs]: for each input all columns' fields."""
     if kind.bits == 1:
         group = (group < 0).astype(np.int64)
-    elements = group.T.reshape(group.shape[1], -1, 2 if kind.pair else 1)
-    fields = [[pack_elements(list(e), kind.bits) for e in column] for column in elements]
-    return [pack_elements(column, kind.field) for column in fields]
+    elements = group.T.reshape(group.shape[1], -1, 2 if kind.pair else 1) & ((1 << kind.bits) - 1)
+    fields = (elements << kind.bits * np.arange(elements.shape[2])).sum(axis=2)
+    return [pack_elements(column, kind.field) for column in fields.tolist()]
 
 
 def weight_words(

@@ -153,12 +153,12 @@ class Program:
 
     def words(self) -> list[int]:
         """The program ROM's contents."""
-        words = []
+        words, widths = [], {field: self.width(field) for field in self.layout()}
         for instruction in self.instructions:
             word = offset = 0
-            for field in self.layout():
+            for field, width in widths.items():
                 word |= self.encoded(instruction, field) << offset
-                offset += self.width(field)
+                offset += width
             words.append(word)
         return words
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from bitformer.model.errors import UserError
 from bitformer.model.ir import IntegerModel
 
+from .design import Design
 from .estimate import Estimate, estimate
 from .lower import lower
 from .parts import PARTS
@@ -26,24 +27,28 @@ class Remedy:
 
 
 def _trials(
-    part: str, lanes: int | None, columns: int, placement: Mapping[str, str]
+    design: Design, lanes: int | None, pack: bool, placement: Mapping[str, str]
 ) -> Iterator[tuple[str, dict]]:
     """Changes worth trying, each with the arguments of ``lower`` it stands for."""
-    kept = {"part": part, "lanes": lanes, "placement": placement}
+    part, geometry = design.part, design.geometry
+    kept = {"part": part, "lanes": lanes, "pack": pack, "placement": placement}
     for store, place in placement.items():
         if place != "auto":
             freed = {name: other for name, other in placement.items() if name != store}
             yield f"leave the placement of {store} to the solver", {**kept, "placement": freed}
     if placement:
         yield "leave all placements to the solver", {**kept, "placement": {}}
-    fewer = (lanes or 2 * columns) // 2
+    if geometry.ways > 1:
+        yield "no packing", {**kept, "pack": False}
+    fewer = (lanes or 2 * geometry.columns) // 2
     while fewer:
         yield f"{fewer} lanes", {**kept, "lanes": fewer}
         fewer //= 2
     for name, other in PARTS.items():
         if other.luts > PARTS[part].luts:
             yield f"part {name}", {**kept, "part": name}
-            yield f"part {name}, placements left to the solver", {"part": name, "lanes": lanes}
+            change = f"part {name}, placements left to the solver"
+            yield change, {**kept, "part": name, "placement": {}}
 
 
 def remedies(
@@ -51,20 +56,21 @@ def remedies(
     *,
     part: str,
     lanes: int | None = None,
+    pack: bool = True,
     placement: Mapping[str, str] | None = None,
     clock_hz: float = 100e6,
     most: int = 3,
 ) -> list[Remedy]:
     """Up to ``most`` changes with which ``model`` fits, the fastest first; none if it fits already.
 
-    Tried, one at a time: placements given to the solver, fewer lanes, larger parts.
+    Tried, one at a time: placements given to the solver, no packing, fewer lanes, larger parts.
     """
     placement = dict(placement or {})
-    design = lower(model, part=part, lanes=lanes, placement=placement)
+    design = lower(model, part=part, lanes=lanes, pack=pack, placement=placement)
     if not estimate(design, clock_hz=clock_hz).over:
         return []
     found, larger = [], False
-    for change, arguments in _trials(part, lanes, design.geometry.columns, placement):
+    for change, arguments in _trials(design, lanes, pack, placement):
         another = arguments["part"] != part
         if another and larger:
             continue

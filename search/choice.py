@@ -1,6 +1,6 @@
 """Which combinations of a space are worth a training."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,9 +50,10 @@ def choose(
     *,
     by: str = "loss",
     uniform: Mapping[str, int] | None = None,
+    out: Collection[int] = (),
     own: np.ndarray | None = None,
 ) -> list[Choice]:
-    """At most ``top`` combinations within the limits, none of them ``uniform``.
+    """At most ``top`` combinations within the limits, none of them ``uniform`` or ``out``.
 
     ``score`` : a number for each combination, the smaller the better; ``uniform`` : combinations
     with the same bits everywhere by name, which are trained anyway, for comparison. ``own`` : those
@@ -60,11 +61,11 @@ def choose(
 
     By ``bits`` it is the best scores, as published: ties go to the faster, then to the one that
     takes less energy. By ``loss``, the first place is the best score's. Each of ``uniform`` has the
-    next, for the best score that costs no more of anything; and another, unless one that is chosen
-    has a better score than it in no more time and energy, for the best that takes no more of those.
-    The rest are of the Pareto set of score, latency and energy, best scores first: a later one is
-    worse in score, but faster or more sparing. When there are no more, it is the best scores that
-    are left.
+    next ones, a fifth of all but at least one, for the best scores that cost no more of anything;
+    and another, unless one that is chosen has a better score than it in no more time and energy,
+    for the best that takes no more of those. The rest are of the Pareto set of score, latency and
+    energy, best scores first: a later one is worse in score, but faster or more sparing. When there
+    are no more, it is the best scores that are left.
     """
     uniform = dict(uniform or {})
     kept = within(outcomes, limits)
@@ -73,13 +74,13 @@ def choose(
     score = np.round(score, 12)  # sums of the same terms in another order tie
     order = there[np.lexsort((energy[there], outcomes.latency[there], score[there]))]
     chosen: dict[int, str] = {}
-    out = set(uniform.values())
+    left_out = {*out, *uniform.values()}
 
     def take(numbers, why: str, most: int) -> None:
         for number in numbers:
             if most <= 0 or len(chosen) >= top:
                 return
-            if int(number) not in out and int(number) not in chosen:
+            if int(number) not in left_out and int(number) not in chosen:
                 chosen[int(number)] = why
                 most -= 1
 
@@ -87,7 +88,7 @@ def choose(
     if by == "loss":
         for name, number in uniform.items():
             cheap = no_dearer(outcomes, number, own)
-            take(order[cheap[order]], f"best at no more than {name}", 1)
+            take(order[cheap[order]], f"best at no more than {name}", max(1, top // 5))
         for name, number in uniform.items():
             spare = 0.0 if own is None else np.where(own, 0.0, ENERGY_SLACK)
             better = (score < score[number]) & (energy <= energy[number] * (1 + spare))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from bitformer.hw.design import Design
 from bitformer.hw.estimate import Use, estimate
@@ -101,6 +102,7 @@ def diagnose(
     *,
     part: str,
     lanes: int | None = None,
+    pack: bool = True,
     placement: Mapping[str, str] | None = None,
     predictor: Predictor | None = None,
     sensitivity: Mapping[str, Mapping[int, float]] | None = None,
@@ -108,18 +110,23 @@ def diagnose(
 ) -> Diagnosis:
     """Predict ``model`` on ``part`` and try changes, one at a time, if it does not fit.
 
-    Tried: another placement of each store, all of them left to the solver, fewer lanes, narrower
-    components (as untrained models of the same shape), larger parts. Rows that never live together
-    share memory already. ``sensitivity`` gives the validation error that a component's bits add.
+    Tried: another placement of each store, all of them left to the solver, no packing, fewer lanes,
+    narrower components (as untrained models of the same shape), larger parts. Rows that never live
+    together share memory already. ``sensitivity`` gives the validation error that a component's
+    bits add.
 
     Fixes come in this order: those that change no number, the fastest first; those that have to be
     trained again, by added error where it is known; another part.
     """
     placement = dict(placement or {})
-    design = lower(model, part=part, lanes=lanes, placement=placement)
+    design = lower(model, part=part, lanes=lanes, pack=pack, placement=placement)
     now = _outlook("", design, predictor)
     table = [
-        _outlook(name, lower(model, part=part, lanes=lanes, placement=places), predictor)
+        _outlook(
+            name,
+            lower(model, part=part, lanes=lanes, pack=pack, placement=places),
+            predictor,
+        )
         for name, places in (
             ("all block", everywhere(design, "block")),
             ("all distributed", everywhere(design, "distributed")),
@@ -128,9 +135,10 @@ def diagnose(
     ]
     tried: list[Outlook] = []
     if now.over:
+        asked = {"lanes": lanes, "pack": pack, "placement": placement}
         tried = [
             found
-            for found in _trials(model, design, lanes, placement, predictor, sensitivity)
+            for found in _trials(model, design, asked, predictor, sensitivity)
             if not found.over
         ]
         tried.sort(key=_rank)
@@ -145,8 +153,7 @@ def _rank(found: Outlook) -> tuple:
 def _trials(
     model: IntegerModel,
     design: Design,
-    lanes: int | None,
-    placement: Mapping[str, str],
+    asked: Mapping[str, Any],
     predictor: Predictor | None,
     sensitivity: Mapping[str, Mapping[int, float]] | None,
 ) -> Iterator[Outlook]:
@@ -154,12 +161,13 @@ def _trials(
 
     def attempt(change: str, of: IntegerModel = model, **changed) -> Iterator[Outlook]:
         extra = {n: changed.pop(n) for n in ("error", "retrain", "larger") if n in changed}
-        wanted = {"part": part, "lanes": lanes, "placement": placement} | changed
+        wanted = {"part": part, **asked, **changed}
         try:
             yield _outlook(change, lower(of, **wanted), predictor, **extra)
         except UserError:
             return
 
+    placement = asked["placement"]
     if placement:
         yield from attempt("all placements left to the solver", placement={})
     for name, spec in design.stores.items():
@@ -167,7 +175,9 @@ def _trials(
             if place != spec.placement and not (spec.asynchronous and place == "block"):
                 changed = {**placement, name: place}
                 yield from attempt(f"{name} in {place}", placement=changed)
-    fewer = (lanes or design.geometry.columns * design.geometry.ways) // 2
+    if design.geometry.ways > 1:
+        yield from attempt("no packing", pack=False)
+    fewer = (asked["lanes"] or design.geometry.columns * design.geometry.ways) // 2
     while fewer:
         yield from attempt(f"{fewer} lanes", lanes=fewer)
         fewer //= 2

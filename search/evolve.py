@@ -14,6 +14,7 @@ from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.structure import tensor_components, weight_components
 
+from .engine import Engine
 from .power import inference_j, power_w
 from .predict import Prediction, Predictor
 from .rank import Limits
@@ -22,13 +23,16 @@ __all__ = ["Candidate", "evolve", "tensor_names"]
 
 #: What a candidate that has no design costs, and violates.
 _WORST = 1e12
+#: Names the choice of an engine among those of bits.
+_ENGINE = "engine"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A configuration, what it is predicted to take, to lose, and its joules an inference."""
+    """A configuration on an engine: what it is predicted to take, to lose, joules a forecast."""
 
     config: TransformerConfig
+    engine: Engine
     prediction: Prediction
     loss: float
     energy_j: float
@@ -44,8 +48,8 @@ def tensor_names(config: TransformerConfig) -> list[str]:
     return [f"{layer}.weight" for layer in weight_components(config)] + tensors
 
 
-def _candidate(config, loss, predictor, limits, lanes) -> Candidate:
-    design = lower(initialize(config), part=limits.part, lanes=lanes)
+def _candidate(config, engine: Engine, loss, predictor, limits) -> Candidate:
+    design = lower(initialize(config), part=limits.part, **engine.options)
     found = predictor.predict(design)
     power = power_w(
         limits.part,
@@ -56,7 +60,9 @@ def _candidate(config, loss, predictor, limits, lanes) -> Candidate:
         clock_hz=limits.clock_hz,
     )
     joules = inference_j(power, found.latency, clock_hz=limits.clock_hz)
-    return Candidate(config=config, prediction=found, loss=loss(config), energy_j=joules)
+    return Candidate(
+        config=config, engine=engine, prediction=found, loss=loss(config), energy_j=joules
+    )
 
 
 def _violations(candidate: Candidate, limits: Limits) -> list[float]:
@@ -85,7 +91,7 @@ def evolve(
     choices: Mapping[str, Sequence[int]],
     trials: int = 400,
     seed: int = 0,
-    lanes: int | None = None,
+    engines: Sequence[Engine] = (Engine(),),
     progress: Callable[[int], None] | None = None,
 ) -> list[Candidate]:
     """Candidates within the limits that none is better than in loss, latency and energy.
@@ -95,6 +101,7 @@ def evolve(
     config : the shape; its own ``tensors`` stay where ``choices`` does not name them.
     loss : predicted loss of a configuration, from sensitivities say.
     choices : bits to choose from, for each name of :func:`tensor_names`.
+    engines : to choose from, too.
     trials, seed : how many candidates are looked at, and which: the same seed, the same ones.
 
     Raises
@@ -115,13 +122,17 @@ def evolve(
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     seen: dict[tuple[int, ...], Candidate | None] = {}
 
+    def key_of(bits: Mapping[str, int], engine: int) -> tuple[int, ...]:
+        return (*(bits[name] for name in choices), engine)
+
     def objective(trial) -> tuple[float, float, float]:
         bits = {name: trial.suggest_categorical(name, list(own)) for name, own in choices.items()}
-        key = tuple(bits.values())
+        engine = trial.suggest_categorical(_ENGINE, range(len(engines))) if len(engines) > 1 else 0
+        key = key_of(bits, engine)
         if key not in seen:
             try:
                 chosen = config.replace(tensors={**config.tensors, **bits})
-                seen[key] = _candidate(chosen, loss, predictor, limits, lanes)
+                seen[key] = _candidate(chosen, engines[engine], loss, predictor, limits)
             except UserError:
                 seen[key] = None
         found = seen[key]
@@ -144,7 +155,7 @@ def evolve(
     best = {
         key: seen[key]
         for trial in study.best_trials
-        if (key := tuple(trial.params[name] for name in choices)) in seen
+        if (key := key_of(trial.params, trial.params.get(_ENGINE, 0))) in seen
     }
     fitting = [
         found

@@ -3,8 +3,9 @@
 The folder of a search holds
 
     results/, runs/      its trainings (:mod:`.trials`)
+    proofs/              simulation and synthesis of what was trained (:mod:`.proof`)
     choice.json          what was chosen to be trained, and what was predicted of it
-    proofs/              simulation and synthesis of each trained candidate
+    predicted.json       what is predicted of the trained designs
     N-NAME.safetensors   the candidates, the best validation error first
     search.json          what came out
 
@@ -14,35 +15,29 @@ What was chosen stays chosen, although the knowledge base grows by what the sear
 
 import hashlib
 import json
-import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bitformer.model.config import TransformerConfig
-from bitformer.model.errors import UserError
 from bitformer.model.precision import Precision
 
-from .choice import Choice, choose, nearest_miss
-from .field import Added, Field, component_field, tensor_field
+from .engine import Engine
+from .field import Added
+from .files import write_whole
 from .findings import Finding, conclusion
 from .predict import Predictor
 from .proof import Bench, prove_all
 from .question import Question
-from .rank import RESOURCES, energy_of, pareto, within
 from .sensitivity import alone_trials
+from .shortlist import Report, shortlist
 from .trials import run_trials
 from .workers import Pool
 
 __all__ = ["explore"]
-
-#: After so many designs were lowered, the others are taken as the space says.
-_MOST_LOWERED = 120
-#: Called with (done, in all, what).
-Report = Callable[[int, int, str], None]
 
 
 def _measured(
@@ -79,9 +74,9 @@ def explore(
 
     Parameters
     ----------
-    predictor : not asked when the choice was made before.
+    predictor : not asked when all that it is asked for was written down before.
     added : sensitivities; None measures them.
-    trials : a folder of trainings that searches share; by default the search's own.
+    trials : a folder of trainings and proofs that searches share; by default the search's own.
     tool : name and version of the Yosys that synthesizes, empty for none.
 
     Raises
@@ -91,9 +86,10 @@ def explore(
     """
     trials = trials or folder
     known = added or _measured(question, trials, pool, _stage(report, "sensitivity"))
-    choice = _choice(question, known, folder, predictor, _stage(report, "ranking"))
+    choice = shortlist(question, known, folder, predictor, pool, _stage(report, "ranking"))
     findings = _trained(question, choice, trials, pool, _stage(report, "training"))
-    _proved(question, findings, folder, pool, tool, _stage(report, "proving"))
+    counted = _Counted(folder / "predicted.json", predictor)
+    _proved(question, findings, trials, pool, tool, counted, _stage(report, "proving"))
     result = {
         "question": question.to_dict(),
         "sensitivity": {n: {str(b): e for b, e in own.items()} for n, own in known.items()},
@@ -109,136 +105,37 @@ def _stage(report: Report, name: str) -> Report:
     return lambda done, total, text: report(done, total, f"{name} {text}".strip())
 
 
-def _choice(
-    question: Question,
-    added: Added,
-    folder: Path,
-    predictor: Predictor,
-    report: Report,
-) -> dict[str, Any]:
-    """What is to be trained: read, or found and written down."""
-    asked = question.to_dict()
-    for name in ("windows", "synthesis"):
-        del asked[name]
-    asked["sensitivity"] = {n: {str(b): e for b, e in own.items()} for n, own in added.items()}
-    text = json.dumps(asked, sort_keys=True)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    path = folder / "choice.json"
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if data["digest"] == digest:
-            return data
-    except (OSError, ValueError, TypeError, KeyError):
-        pass
-    report(0, 1, "")
-    found = _chosen(question, _field(question, added, predictor, report), report)
-    data = json.loads(json.dumps({"digest": digest, **found}))
-    _write(path, json.dumps(data, indent=1))
-    report(1, 1, "")
-    return data
-
-
-def _field(question: Question, added: Added, predictor: Predictor, report: Report) -> Field:
-    common = (question.config, question.bits, added, predictor, question.limits)
-    options: dict[str, Any] = {"lanes": question.lanes, "baselines": question.compared}
-    if question.enumerated:
-        return component_field(*common, **options)
-    return tensor_field(
-        *common,
-        **options,
-        by=question.score,
-        tries=question.tries,
-        seed=question.seed,
-        progress=lambda done: report(done, question.tries, ""),
-    )
-
-
-def _settled(question: Question, field: Field, report: Report) -> list[Choice]:
-    """The choice, when all that is chosen, and uniform bits, are predicted from their own designs.
-
-    What turns out to cost more than the space said makes room for the next.
-    """
-    score = field.loss if question.score == "loss" else -field.bits
-    lowered = 0
-    own = np.full(len(score), field.lowered is None)
-    while True:
-        chosen = choose(
-            field.outcomes,
-            question.limits,
-            score,
-            question.top,
-            by=question.score,
-            uniform=field.uniform,
-            own=own,
-        )
-        numbers = np.array([*field.uniform.values(), *(one.number for one in chosen)])
-        wanted = np.unique(numbers[~own[numbers]])
-        if not len(wanted):
-            return chosen
-        for number in wanted:
-            field.refine(int(number))
-        own[wanted] = True
-        lowered += len(wanted)
-        report(min(lowered, _MOST_LOWERED), _MOST_LOWERED, "designs")
-        if lowered >= _MOST_LOWERED:
-            own[:] = True  # as they are, from here on
-
-
-def _chosen(question: Question, field: Field, report: Report) -> dict[str, Any]:
-    """The choice of a field, as plain data."""
-    limits, outcomes = question.limits, field.outcomes
-    chosen = _settled(question, field, report)
-    kept = within(outcomes, limits)
-    free = kept.copy()
-    free[list(field.uniform.values())] = False
-    if not kept.any():
-        number, sentence = nearest_miss(outcomes, limits)
-        name = field.config_of(number).name
-        raise UserError(f"No design is within the limits; {sentence} ({name})")
-    energy = energy_of(outcomes, limits)
-
-    def described(number: int, why: str, baseline: bool) -> dict[str, Any]:
-        predicted: dict[str, Any] | None = None
-        if outcomes.possible[number]:
-            names = (*RESOURCES, "latency", "interval")
-            predicted = {name: int(getattr(outcomes, name)[number]) for name in names}
-            predicted["energy_j"] = float(energy[number])
-        return {
-            "config": field.config_of(number).to_dict(),
-            "why": why,
-            "baseline": baseline,
-            "within": bool(kept[number]),
-            "loss": float(field.loss[number]),
-            "total_bits": float(field.bits[number]),
-            "predicted": predicted,
-        }
-
-    there = np.flatnonzero(kept)
-    points = np.column_stack([field.loss, outcomes.latency, energy])[there]
-    return {
-        "space": {
-            "kind": field.kind,
-            "combinations": field.combinations,
-            "seen": field.seen,
-            "within": int(free.sum()),
-            "pareto": points[pareto(points)].tolist(),
-        },
-        "designs": [
-            *(described(one.number, one.why, False) for one in chosen),
-            *(described(number, name, True) for name, number in field.uniform.items()),
-        ],
-    }
-
-
 def _trained(
     question: Question, choice: Mapping[str, Any], trials: Path, pool: Pool, report: Report
 ) -> list[Finding]:
     configs = [TransformerConfig.from_dict(one["config"]) for one in choice["designs"]]
     outcomes = run_trials([question.trial(one) for one in configs], trials, pool, report)
+    made = zip(configs, outcomes, choice["designs"], strict=True)
     return [
-        Finding(config=config, outcome=outcome, **{n: v for n, v in one.items() if n != "config"})
-        for config, outcome, one in zip(configs, outcomes, choice["designs"], strict=True)
+        Finding(**{**one, "config": config, "engine": Engine(**one["engine"]), "outcome": outcome})
+        for config, outcome, one in made
     ]
+
+
+class _Counted:
+    """LUTs and flip-flops predicted of trained designs, written down: the base grows meanwhile."""
+
+    def __init__(self, path: Path, predictor: Predictor):
+        self._path, self._predictor = path, predictor
+        try:
+            self._known = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            self._known = {}
+
+    def of(self, quantities: Mapping[str, int]) -> dict[str, int]:
+        """For the quantities of a design."""
+        text = json.dumps(quantities, sort_keys=True)
+        key = hashlib.sha256(text.encode()).hexdigest()[:16]
+        if key not in self._known:
+            found = self._predictor.counts(quantities)
+            self._known[key] = {name: int(value) for name, value in found.items()}
+            write_whole(self._path, json.dumps(self._known, sort_keys=True) + "\n")
+        return self._known[key]
 
 
 def _proved(
@@ -247,6 +144,7 @@ def _proved(
     folder: Path,
     pool: Pool,
     tool: str,
+    counted: _Counted,
     report: Report,
 ) -> None:
     """Simulate every candidate and the baselines that fit; synthesize what is to be."""
@@ -255,15 +153,18 @@ def _proved(
     bench = Bench(
         windows=val.take(np.unique(spread.round().astype(int))).x,
         part=question.limits.part,
-        lanes=question.lanes,
         tool="" if question.synthesis == "none" else tool,
     )
     by_name = {
-        one.config.name: one
+        one.title: one
         for one in findings
         if one.outcome.model is not None and (one.within or not one.baseline)
     }
-    models = {name: one.outcome.model for name, one in by_name.items() if one.outcome.model}
+    models = {
+        name: (one.outcome.model, one.engine)
+        for name, one in by_name.items()
+        if one.outcome.model is not None
+    }
     everything = question.synthesis == "all"
 
     def prove(names: list[str], synthesized: bool) -> None:
@@ -277,6 +178,8 @@ def _proved(
         )
         for name, record in records.items():
             by_name[name].proof = record
+            if record["error"] is None:
+                by_name[name].counts = counted.of(record["quantities"])
 
     prove(list(models), everything)
     if everything or not bench.tool:
@@ -284,7 +187,7 @@ def _proved(
     best = sorted((one for one in by_name.values() if not one.baseline), key=Finding.order)
     for one in best:
         if one.sound(question.limits):
-            prove([one.config.name], True)
+            prove([one.title], True)
             if one.sound(question.limits):
                 return
 
@@ -299,20 +202,8 @@ def _hand_over(result: dict[str, Any], findings: list[Finding], folder: Path) ->
                 (folder / one["model"]).unlink(missing_ok=True)
     except (OSError, ValueError, TypeError, KeyError):
         pass
-    models = {one.config.name: one.outcome.model for one in findings}
+    models = {one.config.name: one.outcome.model for one in findings}  # of any engine
     for one in result["candidates"]:
         if one["model"] is not None and (source := models[one["name"]]) is not None:
-            _write(folder / one["model"], source.read_bytes())
-    _write(path, json.dumps(result, indent=1))
-
-
-def _write(path: Path, content: str | bytes) -> None:
-    """A file that appears whole or not at all."""
-    data = content if isinstance(content, bytes) else (content + "\n").encode()
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}") from None
+            write_whole(folder / one["model"], source.read_bytes())
+    write_whole(path, json.dumps(result, indent=1) + "\n")

@@ -18,11 +18,13 @@ from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
 from bitformer.model.structure import tensor_components, weight_components
 
+from .engine import Engine
 from .evolve import evolve, tensor_names
 from .predict import Prediction, Predictor
 from .rank import Limits, predicted_loss
 from .sensitivity import existing
 from .space import LARGEST, NEVER, ComponentSpace, Outcomes, code_of
+from .workers import Pool
 
 __all__ = ["Added", "Field", "component_field", "enumerable", "tensor_field"]
 
@@ -32,11 +34,12 @@ Added = Mapping[str, Mapping[Precision, float]]
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """Configurations, by number.
+    """Configurations on engines, by number.
 
     ``kind`` : ``"components"`` or ``"tensors"``, which have bits of their own. ``combinations`` :
     how many the space has, ``seen`` how many were looked at. ``loss`` : predicted added error.
-    ``bits`` : the published sum. ``uniform`` : those with the same bits everywhere, by name.
+    ``bits`` : the published sum. ``uniform`` : those with the same bits everywhere, by name, on the
+    first engine; ``out`` : they and their like on other engines, which are no candidates.
     ``lowered`` : a combination's own prediction, where ``outcomes`` are those of the whole space.
     """
 
@@ -44,10 +47,12 @@ class Field:
     combinations: int
     seen: int
     config_of: Callable[[int], TransformerConfig]
+    engine_of: Callable[[int], Engine]
     outcomes: Outcomes
     loss: np.ndarray
     bits: np.ndarray
     uniform: Mapping[str, int]
+    out: frozenset[int]
     lowered: Callable[[int], Prediction | None] | None = None
 
     def refine(self, number: int) -> None:
@@ -74,40 +79,66 @@ def component_field(
     predictor: Predictor,
     limits: Limits,
     *,
-    lanes: int | None = None,
+    engines: Sequence[Engine] = (Engine(),),
     baselines: Sequence[Precision] | None = None,
+    pool: Pool | None = None,
 ) -> Field:
-    """All combinations of ``bits`` for the components; then the ``baselines`` not among them."""
-    space = ComponentSpace(config, bits=bits, part=limits.part, lanes=lanes)
-    outcomes, loss = space.outcomes(predictor), predicted_loss(space, added)
+    """All combinations of ``bits`` for the components on each engine; then the other baselines."""
+    first = ComponentSpace(config, bits=bits, part=limits.part, engine=engines[0])
+    count, loss = len(first), predicted_loss(first, added)
+    tasks = {str(engine): (config, bits, limits.part, engine, predictor) for engine in engines}
+    seen = dict((pool or Pool()).run(_space_outcomes, tasks))
+    outcomes = [seen[name] for name in tasks]
     uniform: dict[str, int] = {}
+    out: set[int] = set()
     more: list[TransformerConfig] = []
     for one in bits if baselines is None else baselines:
-        if one in space.bits:
-            uniform[_title(one)] = space.uniform(one)
+        if one in first.bits:
+            uniform[_title(one)] = first.uniform(one)
+            out.update(first.uniform(one) + count * place for place in range(len(engines)))
         else:
-            uniform[_title(one)] = len(space) + len(more)
+            uniform[_title(one)] = count * len(engines) + len(more)
             more.append(_uniform(config, one))
-    own = _outcomes([_predicted(same, predictor, limits, lanes) for same in more])
+    own = _outcomes([_predicted(same, engines[0], predictor, limits) for same in more])
     total_of = [
-        sum((same.bits(n).weights + same.bits(n).activations) / 2 for n in space.components)
+        sum((same.bits(n).weights + same.bits(n).activations) / 2 for n in first.components)
         for same in more
     ]
 
     def config_of(number: int) -> TransformerConfig:
-        return space.config_of(number) if number < len(space) else more[number - len(space)]
+        place, combination = divmod(number, count)
+        return first.config_of(combination) if place < len(engines) else more[combination]
+
+    def engine_of(number: int) -> Engine:
+        place = number // count
+        return engines[place] if place < len(engines) else engines[0]
 
     return Field(
         kind="components",
-        combinations=len(space),
-        seen=len(space),
+        combinations=count,
+        seen=count,
         config_of=config_of,
-        outcomes=joined(outcomes, own),
-        loss=np.concatenate([loss, [component_loss(same, added) for same in more]]),
-        bits=np.concatenate([space.total_bits, total_of]),
+        engine_of=engine_of,
+        outcomes=joined(*outcomes, own),
+        loss=np.concatenate(
+            [np.tile(loss, len(engines)), [component_loss(same, added) for same in more]]
+        ),
+        bits=np.concatenate([np.tile(first.total_bits, len(engines)), total_of]),
         uniform=uniform,
-        lowered=lambda number: _predicted(config_of(number), predictor, limits, lanes),
+        out=frozenset(out | set(uniform.values())),
+        lowered=lambda number: _predicted(config_of(number), engine_of(number), predictor, limits),
     )
+
+
+def _space_outcomes(
+    config: TransformerConfig,
+    bits: Sequence[Precision],
+    part: str,
+    engine: Engine,
+    predictor: Predictor,
+) -> Outcomes:
+    """A worker's task."""
+    return ComponentSpace(config, bits=bits, part=part, engine=engine).outcomes(predictor)
 
 
 def _uniform(config: TransformerConfig, bits: Precision) -> TransformerConfig:
@@ -155,10 +186,10 @@ def tensor_loss(config: TransformerConfig, added: Added) -> float:
     return sum(sum(losses) / len(losses) for losses in own.values())
 
 
-def joined(first: Outcomes, second: Outcomes) -> Outcomes:
+def joined(*outcomes: Outcomes) -> Outcomes:
     """One after the other."""
     names = Outcomes.__dataclass_fields__
-    return Outcomes(**{n: np.concatenate([getattr(first, n), getattr(second, n)]) for n in names})
+    return Outcomes(**{n: np.concatenate([getattr(one, n) for one in outcomes]) for n in names})
 
 
 def _outcomes(found: Sequence[Prediction | None]) -> Outcomes:
@@ -177,9 +208,11 @@ def _outcomes(found: Sequence[Prediction | None]) -> Outcomes:
     )
 
 
-def _predicted(config: TransformerConfig, predictor, limits, lanes) -> Prediction | None:
+def _predicted(
+    config: TransformerConfig, engine: Engine, predictor: Predictor, limits: Limits
+) -> Prediction | None:
     try:
-        return predictor.predict(lower(initialize(config), part=limits.part, lanes=lanes))
+        return predictor.predict(lower(initialize(config), part=limits.part, **engine.options))
     except UserError:
         return None
 
@@ -191,7 +224,7 @@ def tensor_field(
     predictor: Predictor,
     limits: Limits,
     *,
-    lanes: int | None = None,
+    engines: Sequence[Engine] = (Engine(),),
     baselines: Sequence[Precision] | None = None,
     by: str = "loss",
     tries: int = 400,
@@ -223,10 +256,10 @@ def tensor_field(
         choices=dict.fromkeys(names, widths),
         trials=tries,
         seed=seed,
-        lanes=lanes,
+        engines=engines,
         progress=progress,
     )
-    configs = []
+    configs, chosen = [], [candidate.engine for candidate in found]
     for candidate in found:
         text = json.dumps(candidate.config.tensors, sort_keys=True)
         name = f"{config.name}-t{hashlib.sha256(text.encode()).hexdigest()[:8]}"
@@ -236,14 +269,17 @@ def tensor_field(
     for one in bits if baselines is None else baselines:
         uniform[_title(one)] = len(configs)
         configs.append(_uniform(config, one))
-        predictions.append(_predicted(configs[-1], predictor, limits, lanes))
+        chosen.append(engines[0])
+        predictions.append(_predicted(configs[-1], engines[0], predictor, limits))
     return Field(
         kind="tensors",
         combinations=len(widths) ** len(names),
         seen=tries,
         config_of=configs.__getitem__,
+        engine_of=chosen.__getitem__,
         outcomes=_outcomes(predictions),
         loss=np.array([tensor_loss(one, added) for one in configs]),
         bits=np.array([sum(_bits_of(one).values()) for one in configs], dtype=np.float64),
         uniform=uniform,
+        out=frozenset(uniform.values()),
     )

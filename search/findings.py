@@ -1,13 +1,14 @@
 """What trained candidates came to, held against the limits and against uniform bits."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from bitformer.model.config import TransformerConfig
 
 from .choice import COSTS
+from .engine import Engine
 from .power import inference_j, power_w
 from .rank import RESOURCES, Limits
 from .trials import Outcome
@@ -22,10 +23,12 @@ class Finding:
     ``why`` it was, ``baseline`` if it has the same bits everywhere. ``within`` : predicted to keep
     the limits. ``loss`` : predicted added validation error. ``predicted`` : resources, cycles and
     joules; None without a design. ``proof`` : what the trained model came to as hardware
-    (:func:`bitformer.search.proof.prove`), None where it was not tried.
+    (:func:`bitformer.search.proof.prove`), None where it was not tried; ``counts`` its LUTs and
+    flip-flops as predicted, since its own widths differ a little from those of an untrained one.
     """
 
     config: TransformerConfig
+    engine: Engine
     outcome: Outcome
     why: str
     baseline: bool
@@ -34,10 +37,16 @@ class Finding:
     total_bits: float
     predicted: dict[str, Any] | None
     proof: dict[str, Any] | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The configuration's name, and the engine's."""
+        return "-".join(filter(None, (self.config.name, str(self.engine))))
 
     def order(self) -> tuple:
         """The best validation error first, then the faster."""
-        return self.outcome.val, (self.predicted or {}).get("latency", math.inf), self.config.name
+        return self.outcome.val, (self.predicted or {}).get("latency", math.inf), self.title
 
     @property
     def synthesized(self) -> bool:
@@ -45,13 +54,17 @@ class Finding:
         return bool(self.proof and self.proof.get("synthesis"))
 
     def taken(self, limits: Limits, *, measured: bool = True) -> dict[str, Any] | None:
-        """Resources, cycles and joules: as predicted; ``measured`` ones instead where there are."""
+        """Resources, cycles and joules: the trained design's, where there is one, or predicted.
+
+        LUTs and flip-flops are ``measured`` ones where there are.
+        """
         if self.predicted is None:
             return None
         found = dict(self.predicted)
-        if measured and self.proof is not None and self.proof["error"] is None:
+        if self.proof is not None and self.proof["error"] is None:
             found |= {n: self.proof[n] for n in ("latency", "interval", "ramb18", "dsps")}
-            if self.synthesized:
+            found |= self.counts
+            if measured and self.synthesized:
                 found |= {name: self.proof["synthesis"][name] for name in RESOURCES}
             power = power_w(
                 limits.part,
@@ -89,7 +102,7 @@ class Finding:
     def beats(self, other: "Finding", limits: Limits, names: Sequence[str]) -> bool:
         """Whether its validation error is smaller and no figure of ``names`` larger.
 
-        Both as measured, or both as predicted.
+        Their LUTs are both measured, or both predicted.
         """
         measured = self.synthesized and other.synthesized
         mine, others = (one.taken(limits, measured=measured) for one in (self, other))
@@ -100,9 +113,10 @@ class Finding:
 
     def to_dict(self, limits: Limits) -> dict[str, Any]:
         """As plain data, without its test error."""
-        proof = {n: v for n, v in (self.proof or {}).items() if n != "entries"}
+        proof = {n: v for n, v in (self.proof or {}).items() if n not in ("entries", "quantities")}
         return {
             "name": self.config.name,
+            "engine": self.engine.options,
             "why": self.why,
             "widths": {name: str(self.config.bits(name)) for name in self.config.components},
             "tensors": dict(self.config.tensors),
@@ -134,7 +148,7 @@ def conclusion(findings: Sequence[Finding], limits: Limits) -> dict[str, Any]:
                 u.why for u in uniform if one.beats(u, limits, ("latency", "energy_j"))
             ],
         }
-        model = f"{rank}-{one.config.name}.safetensors" if made else None
+        model = f"{rank}-{one.title}.safetensors" if made else None
         candidates.append(
             {"rank": rank, "model": model, **one.to_dict(limits), "sound": one.sound(limits)}
             | beaten

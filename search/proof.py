@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,9 @@ from bitformer.hw.lower import lower
 from bitformer.model.checkpoint import load_model
 from bitformer.model.errors import UserError
 
+from .engine import Engine
+from .features import VERSION, quantities
+from .files import write_whole
 from .workers import Pool
 
 __all__ = ["Bench", "prove", "prove_all"]
@@ -32,39 +34,37 @@ class Bench:
 
     windows: np.ndarray
     part: str
-    lanes: int | None = None
     tool: str = ""
 
-    def key(self, model: bytes) -> str:
-        """The same for the same model, windows, part and tool."""
-        described = json.dumps([self.part, self.lanes, self.tool, self.windows.shape])
+    def key(self, model: bytes, engine: Engine) -> str:
+        """The same for the same model, engine, windows, part and tool."""
+        described = json.dumps([self.part, engine.options, self.tool, self.windows.shape, VERSION])
         content = model + described.encode() + np.ascontiguousarray(self.windows).tobytes()
         return hashlib.sha256(content).hexdigest()[:16]
 
 
 def prove(
-    model: bytes, windows: np.ndarray, part: str, lanes: int | None, synthesis: bool
+    model: bytes, engine: Engine, windows: np.ndarray, part: str, synthesis: bool
 ) -> dict[str, Any]:
     """A worker's task: arguments and result can be sent.
 
     ``model`` is a file's content. The result has no times in it: it is the same on every machine
-    with the same tools.
+    with the same tools. Its ``quantities`` are what LUTs and flip-flops are predicted from.
     """
     with TemporaryDirectory(prefix="bitformer-") as folder:
         path = Path(folder) / "model.safetensors"
         path.write_bytes(model)
         loaded = load_model(path)
     try:
-        design = lower(loaded, part=part, lanes=lanes)
+        design = lower(loaded, part=part, **engine.options)
     except UserError as error:
         return {"error": str(error), "entries": []}
     from bitformer.sim.run import simulate
 
-    from .features import quantities
-
     worth = design.interval * len(windows) > _COMPILED
-    engine = "auto" if worth else "python"
-    result = simulate(design, loaded.quantize_input(windows), engine=engine)
+    by = "auto" if worth else "python"
+    result = simulate(design, loaded.quantize_input(windows), engine=by)
+    facts = {name: int(value) for name, value in quantities(design).items()}
     kept = set(result.interval) <= {design.interval} and result.latency[:1] == [design.latency]
     record: dict[str, Any] = {
         "error": None,
@@ -74,9 +74,10 @@ def prove(
         "windows": len(windows),
         "tensors": len(result.tensors),
         "engine": result.engine,
+        "quantities": facts,
         "latency": design.latency,
         "interval": design.interval,
-        "ramb18": int(quantities(design)["ramb18"]),
+        "ramb18": facts["ramb18"],
         "dsps": design.geometry.dsps,
         "synthesis": None,
         "entries": [],
@@ -104,7 +105,7 @@ def prove(
 
 
 def prove_all(
-    models: Mapping[str, Path],
+    models: Mapping[str, tuple[Path, Engine]],
     bench: Bench,
     folder: Path,
     pool: Pool,
@@ -112,7 +113,7 @@ def prove_all(
     synthesized: bool = True,
     report: Callable[[int, int, str], None] = lambda _done, _total, _text: None,
 ) -> dict[str, dict[str, Any]]:
-    """The record of every model by its name; those that ``folder`` holds are read.
+    """The record of every model on its engine, by its name; those that ``folder`` holds are read.
 
     ``synthesized`` : whether they are synthesized, where there is a tool.
     """
@@ -120,11 +121,11 @@ def prove_all(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"Folder {folder} cannot be made: {error.strerror}") from None
-    contents = {name: path.read_bytes() for name, path in models.items()}
+    contents = {name: (path.read_bytes(), engine) for name, (path, engine) in models.items()}
     wanted = bool(bench.tool) and synthesized
     paths = {
-        name: folder / f"{bench.key(content)}{'-synthesized' if wanted else ''}.json"
-        for name, content in contents.items()
+        name: folder / f"{bench.key(*own)}{'-synthesized' if wanted else ''}.json"
+        for name, own in contents.items()
     }
     records: dict[str, dict[str, Any]] = {}
     for name, path in paths.items():
@@ -134,15 +135,13 @@ def prove_all(
             continue
     report(len(records), len(models), "read")
     tasks = {
-        name: (content, bench.windows, bench.part, bench.lanes, wanted)
-        for name, content in contents.items()
+        name: (*own, bench.windows, bench.part, wanted)
+        for name, own in contents.items()
         if name not in records
     }
     for name, record in pool.run(prove, tasks):
         text = json.dumps(record, indent=1) + "\n"
-        part = paths[name].with_name(f"{paths[name].name}.{os.getpid()}.part")
-        part.write_text(text, encoding="utf-8")
-        part.replace(paths[name])
+        write_whole(paths[name], text)
         records[name] = json.loads(text)
         report(len(records), len(models), name)
     return {name: records[name] for name in models}

@@ -11,6 +11,7 @@ from bitformer.model.precision import Precision
 from bitformer.model.train_settings import METHODS
 
 from .choice import SCORES
+from .engine import Engine
 from .field import enumerable
 from .rank import Limits
 from .trials import DataSource, Trial
@@ -35,7 +36,7 @@ class Question:
     score : ``"loss"`` or ``"bits"`` (:func:`bitformer.search.choice.choose`).
     top : how many are trained, beside the uniform ones.
     seed : of training, and of drawing where not everything can be looked at.
-    lanes : products a cycle; None takes what the part allows.
+    engines : to choose from; the uniform ones have the first.
     method : how sensitivities are measured, ``"ptq"`` or ``"qat"``: by calibration or training.
     settings : of training (:class:`bitformer.model.train_settings.TrainSettings`).
     tries : designs that are looked at where the space is not enumerated.
@@ -51,7 +52,7 @@ class Question:
     score: str = "loss"
     top: int = 5
     seed: int = 0
-    lanes: int | None = None
+    engines: tuple[Engine, ...] = (Engine(),)
     method: str = "ptq"
     settings: Mapping[str, Any] = field(default_factory=dict)
     per_tensor: bool = False
@@ -68,6 +69,9 @@ class Question:
         if not self.bits or len(set(self.bits)) != len(self.bits):
             said = ", ".join(map(str, self.bits))
             raise UserError(f"bits of a search must name each choice once, not {said!r}")
+        if not self.engines or len(set(self.engines)) != len(self.engines):
+            said = ", ".join(map(str, self.engines))
+            raise UserError(f"engines of a search must name each choice once, not {said!r}")
         widths = {width for one in self.bits for width in vars(one).values()}
         if self.enumerated and not all(2 <= width <= 8 for width in widths):
             raise UserError(
@@ -106,6 +110,7 @@ class Question:
             "source": dataclasses.asdict(self.source),
             "limits": dataclasses.asdict(self.limits),
             "bits": [str(one) for one in self.bits],
+            "engines": [dataclasses.asdict(one) for one in self.engines],
             "baselines": [str(one) for one in self.compared],
             "settings": dict(self.settings),
         }

@@ -9,7 +9,8 @@ LUTs are within 3 % of what its own design is predicted to take.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -23,6 +24,7 @@ from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.precision import Precision
 
+from .engine import Engine
 from .forms import Forms, Widths
 from .predict import Predictor
 from .sensitivity import existing
@@ -85,7 +87,7 @@ class ComponentSpace:
         *,
         bits: Sequence[int | Precision] = (4, 6, 8),
         part: str = DEFAULT_PART,
-        lanes: int | None = None,
+        engine: Engine | None = None,
         seed: int = 0,
     ):
         if part not in PARTS:
@@ -106,8 +108,18 @@ class ComponentSpace:
         shape = [len(self.bits)] * len(self.components)
         self.codes = np.stack(np.unravel_index(np.arange(count), shape), axis=1).astype(np.int8)
         self.tables = ModelTables(self.config, self.components, self.bits, self.codes, seed)
-        self.columns = choose_columns(self.tables.first, PARTS[part], lanes, True)
         self.matrix = [self.tables.first.operations[place] for place in self.tables.matrix]
+        self._take(engine or Engine())
+
+    def _take(self, engine: Engine) -> None:
+        self.engine = engine
+        self.columns = choose_columns(self.tables.first, PARTS[self.part], **engine.options)
+
+    def on(self, engine: Engine) -> "ComponentSpace":
+        """The same combinations, lowered with another engine."""
+        other = copy(self)
+        other._take(engine)
+        return other
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -134,7 +146,7 @@ class ComponentSpace:
         kept = [self.tables.tensor_bits(name) for op in self.matrix if (name := _kept(op))]
         return np.max(kept, axis=0) if kept else np.zeros(len(self), dtype=np.int64)
 
-    def _packing(self, dots: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    def _packing(self, dots: np.ndarray, weights: np.ndarray, columns: int) -> np.ndarray:
         """[combinations, operations + 2]: packed, then half width and whether keys are packed.
 
         The rule of :func:`bitformer.hw.packing.choose_packing`, for all combinations at once.
@@ -149,7 +161,7 @@ class ComponentSpace:
             for op in self.matrix
             if isinstance(op, ir.Attend)
         ]
-        if any(size % 2 for size in sizes):
+        if not self.engine.pack or any(size % 2 for size in sizes):
             return result
         gains = np.array([macs(model, op) for op in self.matrix])
         static = np.greater(weights, 0)
@@ -162,7 +174,7 @@ class ComponentSpace:
                 possible = there.copy()
                 if dynamic:
                     possible &= (self._dynamic_bits <= half) & (packed | static).all(axis=1)
-                if self.columns % 2:
+                if columns % 2:
                     possible &= packed.all(axis=1)
                 gain = np.where(possible, packed @ gains, 0)
                 better = gain > most
@@ -173,9 +185,23 @@ class ComponentSpace:
 
     def outcomes(self, predictor: Predictor) -> Outcomes:
         """Cycles and resources of every combination."""
+        found = self._outcomes(predictor)
+        single = self.on(replace(self.engine, pack=False))
+        if single.columns == self.columns:
+            return found
+        # where nothing can be packed, lanes are columns
+        dots, _ = self.tables.bounds()
+        packed = self._packing(dots, self.tables.weight_bits(), 2)[:, :-2].any(axis=1)
+        if packed.all():
+            return found
+        others = single._outcomes(predictor)
+        both = ((name, getattr(found, name), getattr(others, name)) for name in vars(found))
+        return Outcomes(**{name: np.where(packed, one, other) for name, one, other in both})
+
+    def _outcomes(self, predictor: Predictor) -> Outcomes:
         dots, totals = self.tables.bounds()
         weights = self.tables.weight_bits()
-        packing = self._packing(dots, weights)
+        packing = self._packing(dots, weights, self.columns)
         stored = [
             self.tables.tensor_bits(name)
             for name in self.tables.first.tensors

@@ -12,7 +12,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import TrainingDivergedError, UserError
 from bitformer.model.precision import Precision
 
+from .files import write_whole
 from .workers import Pool
 
 __all__ = ["DataSource", "Outcome", "Trial", "run_trials"]
@@ -137,7 +137,7 @@ def _train(description: dict, folder: str, origin: tuple[str, dict[str, bytes]] 
         if not (runs / key / _RUN_FILES[-1]).exists():
             (runs / key).mkdir(parents=True, exist_ok=True)
             for name, content in files.items():
-                _write(runs / key / name, content)
+                write_whole(runs / key / name, content)
     dataset = source.load(config)
     try:
         result = train(config, dataset, run_dir=run, progress=False, **options, **settings)
@@ -165,13 +165,6 @@ def _diverged(sentence: str) -> dict:
     """The record of a training that came to nothing; its origin has the float model's errors."""
     lost = dict.fromkeys(("float_val", "float_test", "val", "test", "seconds"), math.inf)
     return {**lost, "warnings": [sentence]}
-
-
-def _write(path: Path, content: bytes) -> None:
-    """A file that appears whole or not at all."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_bytes(content)
-    part.replace(path)
 
 
 class _Folder:
@@ -204,13 +197,10 @@ class _Folder:
 
     def write(self, trial: Trial, result: dict) -> None:
         record, model = self._files(trial.key)
-        try:
-            if result["model"] is not None:
-                _write(model, result["model"])
-            data = {"trial": trial.description, **result["record"]}
-            _write(record, (json.dumps(data, indent=1) + "\n").encode())
-        except OSError as error:
-            raise UserError(f"{record} cannot be written: {error.strerror}") from None
+        if result["model"] is not None:
+            write_whole(model, result["model"])
+        data = {"trial": trial.description, **result["record"]}
+        write_whole(record, json.dumps(data, indent=1) + "\n")
 
     def run_files(self, key: str) -> dict[str, bytes]:
         return {name: (self.path / "runs" / key / name).read_bytes() for name in _RUN_FILES}
@@ -248,8 +238,7 @@ def run_trials(
             for name, content in result["files"].items():
                 target = store.path / "runs" / key / name
                 if not target.exists():
-                    target.parent.mkdir(exist_ok=True)
-                    _write(target, content)
+                    write_whole(target, content)
             done += 1
             report(done, total, key)
 

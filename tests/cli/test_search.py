@@ -90,7 +90,8 @@ def test_what_does_not_turn_out_is_exit_code_one(done, place, bitformer, monkeyp
         return {"error": "no design", "entries": []}
 
     monkeypatch.setattr("bitformer.search.proof.prove", wrong)
-    said = bitformer(*line(place, place / "wrong", "--trials", folder, "--workers", "1"))
+    more = ["--trials", folder, "--workers", "1", "--windows", "2"]  # not yet proved on two
+    said = bitformer(*line(place, place / "wrong", *more))
     assert said.code == 1
     assert "None of the candidates turned out to fit" in said.out
 

@@ -60,9 +60,21 @@ def test_the_best_then_one_for_each_uniform_then_pareto(outcomes):
     ]
 
 
+def test_of_many_places_each_uniform_has_a_fifth(outcomes):
+    outcomes.latency[9] = 2980
+    found = [one for one in chosen(outcomes, 10) if one.why == "best at no more than uniform 8"]
+    assert [one.number for one in found] == [6, 9]
+    assert [one.number for one in chosen(outcomes, 9)].index(9) > 4
+
+
+def test_what_is_left_out_is_never_chosen(outcomes):
+    found = choose(outcomes, Limits(), LOSS, 9, uniform=UNIFORM, out={5, 7})
+    assert not {one.number for one in found} & {5, 7}
+
+
 def test_no_more_than_asked_and_none_twice(outcomes):
     assert [one.number for one in chosen(outcomes, 2)] == [5, 3]
-    everything = [one.number for one in chosen(outcomes, 50)]
+    everything = [one.number for one in chosen(outcomes, 9)]
     assert sorted(everything) == [3, 4, 5, 6, 7, 9]
     assert everything[-1] == 9
 

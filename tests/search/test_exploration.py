@@ -11,6 +11,8 @@ from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
 from bitformer.search import field, trials
+from bitformer.search.choice import COSTS
+from bitformer.search.engine import Engine
 from bitformer.search.exploration import explore
 from bitformer.search.exploration_plot import plot_exploration
 from bitformer.search.field import component_field
@@ -32,6 +34,7 @@ def question(fast, config, source):
         source=source,
         limits=Limits(latency_us=1000.0),
         bits=BITS,
+        engines=(Engine(), Engine(pack=False)),
         top=2,
         settings={name: value for name, value in fast.items() if name != "seed"},
         windows=1,
@@ -55,7 +58,7 @@ def done(question, added, predictor, tmp_path_factory):
 def test_what_comes_out(done, question):
     folder, result = done
     assert result["space"]["combinations"] == 2**9
-    assert result["space"]["within"] == 2**9 - 2
+    assert result["space"]["within"] == 2 * (2**9 - 2)
     assert [one["why"] for one in result["baselines"]] == ["uniform 4", "uniform 4/8"]
     candidates = result["candidates"]
     assert [one["rank"] for one in candidates] == [1, 2]
@@ -163,7 +166,9 @@ def test_tensors_of_their_own_bits(question, added, predictor, tmp_path, done):
         explore(replace(asked, bits=BITS), tmp_path, Pool(), predictor, added=added)
 
 
-def finding(config, name, *, val, luts, baseline=False, synthesized=None, exact=True, **proof):
+def finding(
+    config, name, *, val, luts, baseline=False, synthesized=None, exact=True, engine=None, **proof
+):
     """A finding without a training or a simulation."""
     figures = {"lutram": 5, "ffs": 9, "ramb18": 1, "dsps": 2, "latency": 100, "interval": 90}
     record = {"error": None, "bit_exact": exact, "cycles_as_predicted": True, "synthesis": None}
@@ -183,6 +188,7 @@ def finding(config, name, *, val, luts, baseline=False, synthesized=None, exact=
     )
     return Finding(
         config=trial.config,
+        engine=engine or Engine(),
         outcome=outcome,
         why=name,
         baseline=baseline,
@@ -203,6 +209,30 @@ def test_who_beats_whom(config):
     beats = {one["name"]: one["beats"] for one in result["candidates"]}
     assert beats == {"a": [], "b": ["uniform 4"], "c": []}
     assert [one["name"] for one in result["candidates"]] == ["b", "a", "c"]
+
+
+def test_a_trained_designs_own_counts_decide(config):
+    """Predictions were of untrained ones, whose widths are a little other."""
+    uniform = finding(config, "uniform 4", val=2.0, luts=100, baseline=True)
+    one = finding(config, "a", val=1.9, luts=100)
+    assert one.beats(uniform, Limits(), COSTS)
+    one.counts = {"luts": 101, "lutram": 5, "ffs": 9}
+    assert not one.beats(uniform, Limits(), COSTS)
+    uniform.counts = {"luts": 102, "lutram": 5, "ffs": 9}
+    assert one.beats(uniform, Limits(), COSTS)
+    assert one.taken(Limits())["luts"] == 101
+    uniform.proof["latency"] = 99
+    assert not one.beats(uniform, Limits(), COSTS)
+
+
+def test_one_model_on_two_engines(config):
+    fast = finding(config, "a", val=1.0, luts=100)
+    small = finding(config, "a", val=1.0, luts=80, engine=Engine(lanes=4, pack=False))
+    names = [one["model"] for one in conclusion([small, fast], Limits())["candidates"]]
+    assert names == ["1-a.safetensors", "2-a-4lanes-unpacked.safetensors"]
+    assert small.engine.arguments == "--lanes 4 --no-pack"
+    with pytest.raises(UserError, match="lanes must be at least 1, not 0"):
+        Engine(lanes=0)
 
 
 def test_only_what_is_sound_is_chosen(config):

@@ -8,6 +8,7 @@ from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
+from bitformer.search.engine import Engine
 from bitformer.search.profile import parse_bits
 from bitformer.search.rank import Limits, energy_of, pareto, predicted_loss, within
 from bitformer.search.space import ComponentSpace
@@ -67,6 +68,20 @@ def test_weights_and_activations_apart(pairs, predictor):
             assert getattr(found, name)[number] == pytest.approx(
                 getattr(said, name).value, rel=0.03
             )
+
+
+@pytest.mark.parametrize("name", ["tiny", "grid-6-8-4"])
+@pytest.mark.parametrize("engine", [Engine(pack=False), Engine(lanes=6), Engine(lanes=10)])
+def test_other_engines(engine, name, predictor):
+    """Also where some combinations cannot be packed, whose columns are then as many as lanes."""
+    space = ComponentSpace(named_config(name), bits=(4, 8)).on(engine)
+    found = space.outcomes(predictor)
+    chosen = [0, len(space) - 1, *np.random.default_rng(3).choice(len(space), 3, replace=False)]
+    for number in chosen:
+        said = predictor.predict(lower(initialize(space.config_of(number)), **engine.options))
+        for name in ("latency", "interval", "dsps"):
+            assert getattr(found, name)[number] == getattr(said, name)
+        assert found.luts[number] == pytest.approx(said.luts.value, rel=0.05)
 
 
 def test_limits(outcomes):
