@@ -20,6 +20,7 @@ def design(name, val, **more):
     proof = {"error": None, "bit_exact": True, "cycles_as_predicted": True}
     return {
         "name": f"m-{name}",
+        "engine": {"lanes": None, "pack": True},
         "val": val,
         "predicted": figures,
         "came_out": figures,
