@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from exploration_measure import measure
 from exploration_page import Key, markdown
 from rich.console import Console
 
@@ -139,6 +140,7 @@ def _measure_space(kb: Path | None) -> dict[str, float]:
 @click.option("--top", type=click.IntRange(1), help="Candidates a search trains [6 or 10].")
 @click.option("--windows", type=click.IntRange(1), default=2, show_default=True)
 @click.option("--synthesis", type=click.Choice(SYNTHESES), default="chosen", show_default=True)
+@click.option("--measure", is_flag=True, help="Synthesize uniform bits, and what beats them.")
 @click.option("--workers", type=int, help="Processes; one a core by default.")
 @click.option("--scheduler", help="Address of a Dask scheduler.")
 @click.option("--kb", type=click.Path(path_type=Path), help="Knowledge base [the user's].")
@@ -181,7 +183,8 @@ def main(seeds, parts, only, top, windows, workers, scheduler, kb, folder, write
                     (folder / name / "entries.json").write_text(json.dumps(entries))
                     plot_exploration(found, folder / name / "pareto.png")
                     results[plan.name, part, seed] = found
-    text = markdown(results, measured_space(kb), SEARCHES, CONFIG, LARGE)
+        measured = measure(results, folder / "trials", pool) if more["measure"] else {}
+    text = markdown(results, measured_space(kb), SEARCHES, CONFIG, LARGE, measured)
     Console().print(text, markup=False, soft_wrap=True)
     if write:
         REPORT.write_text(text, encoding="utf-8")

@@ -46,8 +46,8 @@ def command(
 ) -> None:
     """Load the weights of MODEL into a board that was built with 'build --reloadable'.
 
-    --on, --part, --lanes and --place are those of the build. The board goes on with its old
-    weights until the new ones are there whole and have passed their golden vectors on the chip.
+    --on, --part, --lanes, --no-pack and --place are those of the build. The board goes on with its
+    old weights until the new ones are there whole and have passed their golden vectors on the chip.
     'train --from RUN --keep-scales' trains weights that fit. Exits with 2, and one sentence, if the
     model needs other hardware or the old weights stay.
 
@@ -67,7 +67,12 @@ def command(
     total = sum(len(words) * -(-design.stores[n].width // 8) for n, words in images.items())
     with connected(port, baud, sck) as client, progress_bar(total) as tell:
         sent = load_into(
-            client, design, new, lanes=lanes, progress=lambda done: tell(done, "bytes sent")
+            client,
+            design,
+            new,
+            lanes=lanes,
+            pack=pack,
+            progress=lambda done: tell(done, "bytes sent"),
         )
         resent = client.resent
     report.line(f"New weights are live on {port}: {sent} bytes, model {model_hash(new).hex()}")

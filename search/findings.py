@@ -117,6 +117,7 @@ class Finding:
         return {
             "name": self.config.name,
             "engine": self.engine.options,
+            "trial": self.outcome.trial.key,
             "why": self.why,
             "widths": {name: str(self.config.bits(name)) for name in self.config.components},
             "tensors": dict(self.config.tensors),

@@ -36,9 +36,10 @@ class Bench:
     part: str
     tool: str = ""
 
-    def key(self, model: bytes, engine: Engine) -> str:
-        """The same for the same model, engine, windows, part and tool."""
-        described = json.dumps([self.part, engine.options, self.tool, self.windows.shape, VERSION])
+    def key(self, model: bytes, engine: Engine, synthesized: bool) -> str:
+        """The same for the same model, engine, windows, part, and tool if it is synthesized."""
+        tool = self.tool if synthesized else ""
+        described = json.dumps([self.part, engine.options, tool, self.windows.shape, VERSION])
         content = model + described.encode() + np.ascontiguousarray(self.windows).tobytes()
         return hashlib.sha256(content).hexdigest()[:16]
 
@@ -124,7 +125,7 @@ def prove_all(
     contents = {name: (path.read_bytes(), engine) for name, (path, engine) in models.items()}
     wanted = bool(bench.tool) and synthesized
     paths = {
-        name: folder / f"{bench.key(*own)}{'-synthesized' if wanted else ''}.json"
+        name: folder / f"{bench.key(*own, wanted)}{'-synthesized' if wanted else ''}.json"
         for name, own in contents.items()
     }
     records: dict[str, dict[str, Any]] = {}

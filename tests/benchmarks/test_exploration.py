@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from bitformer.search.workers import Pool
+
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
@@ -21,6 +23,7 @@ def design(name, val, **more):
     return {
         "name": f"m-{name}",
         "engine": {"lanes": None, "pack": True},
+        "trial": f"trial-{name}",
         "val": val,
         "predicted": figures,
         "came_out": figures,
@@ -45,7 +48,7 @@ def search(vals, *, beats=(), fits=True):
     ]
     won = {"rank": 1, "val": vals[0], "test": 0.5, "float_test": 0.4}
     return {
-        "question": {"config": {"name": "m"}, "top": len(vals)},
+        "question": {"config": {"name": "m"}, "top": len(vals), "limits": {"part": "xc7s15"}},
         "candidates": candidates,
         "baselines": [design("u4", 0.2, why="uniform 4"), design("u8", 0.1, why="uniform 8")],
         "chosen": won if fits else None,
@@ -62,16 +65,54 @@ RESULTS = {
 }
 
 
+def costs(luts):
+    return {"luts": luts, "lutram": 1, "ramb18": 7, "dsps": 1, "latency": 7}
+
+
 def test_the_best_of_all_searches_beats_and_a_miss_is_a_miss(page):
-    lines = list(page.beaten_table(RESULTS, "beats"))
-    assert "| xc7s15 | uniform 4 | 0 | 0.20000 | -40.0% | 0.12000 | `c1`, open |" in lines
-    assert "| xc7s15 | uniform 8 | 0 | 0.10000 | **none** | – | – |" in lines
-    assert page.verdict(RESULTS, "beats") == (
+    lines = list(page.beaten_table(RESULTS, "beats", {}))
+    won = "| xc7s15 | uniform 4 | 0 | 0.20000 | -40.0% | 0.12000 |"
+    assert f"{won} 7 → 7, pred. | 7 → 7 | 7 → 7 | `c1`, open |" in lines
+    assert "| xc7s15 | uniform 8 | 0 | 0.10000 | **none** | – | – | – | – | – |" in lines
+    assert page.verdict(RESULTS, "beats", {}) == (
         "Beaten in 1 of 4 cases; not: uniform 8 on xc7s15, seed 0;"
         " uniform 4 on xc7s15, seed 1; uniform 8 on xc7s15, seed 1."
     )
     only = {key: one for key, one in RESULTS.items() if key[2] == 0}
-    assert page.verdict(only, "beats_in_time_and_energy") == "Beaten in all 2 cases."
+    assert page.verdict(only, "beats_in_time_and_energy", {}) == (
+        "Beaten in 1 of 2 cases; not: uniform 8 on xc7s15, seed 0."  # of a smaller error
+    )
+
+
+def test_what_was_measured_counts(page):
+    only = {key: one for key, one in RESULTS.items() if key[2] == 0}
+    measured = {"trial-u4 xc7s15": costs(9), "trial-c1 xc7s15": costs(10)}
+    lines = list(page.beaten_table(only, "beats", measured))
+    # c1 takes more, so that the other search's c0, which is only predicted, is the best
+    assert "0.13000 | 7 → 7, pred. | 7 → 7 | 7 → 7 | `c0`, narrow |" in lines[2]
+    measured["trial-c0 xc7s15"] = costs(8)
+    lines = list(page.beaten_table(only, "beats", measured))
+    assert "-45.0% | 0.11000 | 9 → 8 | 7 → 7 | 7 → 7 | `c0`, open |" in lines[2]
+    measured["trial-c0 xc7s15"] = costs(10)
+    assert page.verdict(only, "beats", measured).startswith("Beaten in 0 of 2 cases")
+
+
+def test_only_what_a_claim_rests_on_is_measured(page, monkeypatch, tmp_path):
+    import exploration_measure
+
+    asked = []
+
+    def taken(model, part, engine):
+        asked.append((Path(model).name, part))
+        return costs({"trial-u4": 9, "trial-c1": 10}.get(Path(model).stem, 8))
+
+    monkeypatch.setattr(exploration_measure, "_taken", taken)
+    only = {key: one for key, one in RESULTS.items() if key[2] == 0}
+    measured = exploration_measure.measure(only, tmp_path, Pool())
+    names = [name.removesuffix(".safetensors") for name, _ in asked]
+    assert names == ["trial-u4", "trial-c1", "trial-c0"]  # c1 turns out to cost more
+    assert page.best({"n": RESULTS["narrow", "xc7s15", 0]}, "uniform 4", "beats", measured)
+    assert exploration_measure.measure(only, tmp_path, None) == measured  # from the file
 
 
 def test_scores_are_compared_over_seeds(page):
@@ -89,7 +130,7 @@ def test_scores_are_compared_over_seeds(page):
 def test_the_page(page):
     space = {"combinations": 59049, "seconds": 9.0, "cpu_seconds": 8.0, "megabytes": 200.0}
     lost = {("fast-bits", "xc7s15", 1): search([0.10, 0.11], fits=False)}
-    text = page.markdown({**RESULTS, **lost}, space, "*open* (all)", "m", "g")
+    text = page.markdown({**RESULTS, **lost}, space, "*open* (all)", "m", "g", {})
     assert "| fast-bits | xc7s15 | 1 | **nothing fits** |" in text
     assert "24 simulations of trained candidates and baselines: 24 equal bit for bit" in text
     assert "10 of 12 candidates fit" in text

@@ -36,7 +36,7 @@ class Port:
 def test_report(bitformer, tiny, other, monkeypatch):
     def loads(client, design, model, *, progress, **lowering):
         assert design.banks == 2
-        assert lowering == {"lanes": None}
+        assert lowering == {"lanes": None, "pack": True}
         progress(10)
         return 10
 

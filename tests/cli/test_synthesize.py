@@ -153,9 +153,9 @@ def test_units_take_another_run(bitformer, tiny, synthesizer):
 
 def test_lanes_and_placement_make_another_design(bitformer, tiny, synthesizer):
     scripts = synthesizer(LUT6=5)
-    for options in ([], ["--lanes", "8"], ["--place", "scores=registers"], []):
+    for options in ([], ["--lanes", "8"], ["--place", "scores=registers"], ["--no-pack"], []):
         assert bitformer("synthesize", tiny, *options).code == 0
-    assert len(scripts) == 3
+    assert len(scripts) == 4
 
 
 def test_no_tool(bitformer, tiny, monkeypatch):

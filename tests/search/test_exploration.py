@@ -21,7 +21,7 @@ from bitformer.search.profile import parse_bits
 from bitformer.search.question import Question
 from bitformer.search.rank import Limits
 from bitformer.search.sensitivity import read_added
-from bitformer.search.trials import Outcome, Trial
+from bitformer.search.trials import DataSource, Outcome, Trial
 from bitformer.search.workers import Pool, open_pool
 
 BITS = (parse_bits("4"), parse_bits("4/8"))
@@ -175,7 +175,7 @@ def finding(
     record |= {n: figures[n] for n in ("latency", "interval", "ramb18", "dsps")} | proof
     if synthesized is not None:
         record["synthesis"] = {**figures, "luts": synthesized}
-    trial = Trial(config=config.replace(name=name), source=None, settings={})
+    trial = Trial(config=config.replace(name=name), source=DataSource(data="synthetic"))
     outcome = Outcome(
         trial=trial,
         float_val=1.0,
