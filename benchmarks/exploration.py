@@ -162,9 +162,9 @@ def main(seeds, parts, only, top, windows, workers, scheduler, kb, folder, write
     )
     results: dict[Key, dict[str, Any]] = {}
     with open_pool(workers, scheduler) as pool:
-        for seed in map(int, seeds.split(",")):
-            for part in parts.split(","):
-                for plan in plans:
+        for part in parts.split(","):
+            for plan in plans:
+                for seed in map(int, seeds.split(",")):
                     name = f"{plan.name}-{part}-{seed}"
 
                     def report(done: int, total: int, text: str, name: str = name) -> None:

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -86,7 +87,10 @@ def component_field(
     """All combinations of ``bits`` for the components on each engine; then the other baselines."""
     first = ComponentSpace(config, bits=bits, part=limits.part, engine=engines[0])
     count, loss = len(first), predicted_loss(first, added)
-    tasks = {str(engine): (config, bits, limits.part, engine, predictor) for engine in engines}
+    asked = json.dumps(config.to_dict(), sort_keys=True)
+    tasks = {
+        str(engine): (asked, tuple(bits), limits.part, engine, predictor) for engine in engines
+    }
     seen = dict((pool or Pool()).run(_space_outcomes, tasks))
     outcomes = [seen[name] for name in tasks]
     uniform: dict[str, int] = {}
@@ -130,15 +134,13 @@ def component_field(
     )
 
 
+@lru_cache(maxsize=16)
 def _space_outcomes(
-    config: TransformerConfig,
-    bits: Sequence[Precision],
-    part: str,
-    engine: Engine,
-    predictor: Predictor,
+    config: str, bits: tuple[Precision, ...], part: str, engine: Engine, predictor: Predictor
 ) -> Outcomes:
-    """A worker's task."""
-    return ComponentSpace(config, bits=bits, part=part, engine=engine).outcomes(predictor)
+    """A worker's task; searches that differ in sensitivities or limits ask the same of a space."""
+    shape = TransformerConfig.from_dict(json.loads(config))
+    return ComponentSpace(shape, bits=bits, part=part, engine=engine).outcomes(predictor)
 
 
 def _uniform(config: TransformerConfig, bits: Precision) -> TransformerConfig:
