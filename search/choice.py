@@ -17,6 +17,8 @@ COSTS = ("luts", "lutram", "ramb18", "dsps", "latency")
 #: A space's figures that are its designs' own; what the others may be off, relatively.
 _EXACT = ("dsps", "latency")
 SLACK, ENERGY_SLACK = 0.02, 0.004
+#: What two combinations have in common that differ in nothing: in bits that nothing reads, say.
+_FIGURES = ("luts", "lutram", "ffs", "ramb18", "dsps", "latency", "interval")
 _UNITS = {"latency": "cycles", "energy": "J"}
 
 
@@ -65,7 +67,8 @@ def choose(
     and another, unless one that is chosen has a better score than it in no more time and energy,
     for the best that takes no more of those. The rest are of the Pareto set of score, latency and
     energy, best scores first: a later one is worse in score, but faster or more sparing. When there
-    are no more, it is the best scores that are left.
+    are no more, it is the best scores that are left. Of those with the same predicted loss and
+    figures there is one.
     """
     uniform = dict(uniform or {})
     kept = within(outcomes, limits)
@@ -75,12 +78,16 @@ def choose(
     order = there[np.lexsort((energy[there], outcomes.latency[there], score[there]))]
     chosen: dict[int, str] = {}
     left_out = {*out, *uniform.values()}
+    figures = np.column_stack([score, *(getattr(outcomes, name) for name in _FIGURES)])
 
     def take(numbers, why: str, most: int) -> None:
         for number in numbers:
             if most <= 0 or len(chosen) >= top:
                 return
-            if int(number) not in left_out and int(number) not in chosen:
+            if int(number) in left_out or int(number) in chosen:
+                continue
+            like = (figures[list(chosen)] == figures[number]).all(axis=1).any()
+            if by == "bits" or not like:
                 chosen[int(number)] = why
                 most -= 1
 
