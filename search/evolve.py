@@ -127,7 +127,9 @@ def evolve(
 
     def objective(trial) -> tuple[float, float, float]:
         bits = {name: trial.suggest_categorical(name, list(own)) for name, own in choices.items()}
-        engine = trial.suggest_categorical(_ENGINE, range(len(engines))) if len(engines) > 1 else 0
+        engine = 0
+        if len(engines) > 1:
+            engine = trial.suggest_categorical(_ENGINE, list(range(len(engines))))
         key = key_of(bits, engine)
         if key not in seen:
             try:
