@@ -26,7 +26,7 @@ from bitformer.hw.estimate import Use
 from bitformer.hw.parts import PARTS, Part
 from bitformer.model.errors import UserError
 
-__all__ = ["Synthesis", "digest", "synthesize", "synthesized_netlist"]
+__all__ = ["Synthesis", "digest", "source_of", "synthesize", "synthesized_netlist"]
 
 _TOP = "top"
 
@@ -113,7 +113,7 @@ def synthesize(
     if part is not None and part not in PARTS:
         raise UserError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
     tool = find_tool()
-    source = _source(design)
+    source = source_of(design)
     folder = cache or default_cache()
     flat, seconds = synthesized(tool, source, flatten=True, folder=folder, progress=progress)
     netlist = read_netlist(flat, module=_TOP, aliases=output_names(source, top=_TOP))
@@ -138,7 +138,7 @@ def synthesize(
 
 def digest(design: Design | wiring.Component) -> str:
     """What a synthesis of it would be called: see :class:`Synthesis`. Raises as `synthesize`."""
-    return digest_of(_source(design), find_tool())
+    return digest_of(source_of(design), find_tool())
 
 
 def synthesized_netlist(
@@ -154,11 +154,11 @@ def synthesized_netlist(
     UserError
         If there is no Yosys, or it fails.
     """
-    folder, source = cache or default_cache(), _source(design)
+    folder, source = cache or default_cache(), source_of(design)
     return synthesized(find_tool(), source, flatten=True, folder=folder, progress=progress)[0]
 
 
-def _source(design: Design | wiring.Component) -> str:
+def source_of(design: Design | wiring.Component) -> str:
     """The design as RTLIL. Yosys' word for a ROM in LUTs is ``logic``, Vivado's ``distributed``."""
     if isinstance(design, Design):
         accelerator = Accelerator(design=design)

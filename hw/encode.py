@@ -12,17 +12,22 @@ from .layers import Layout, is_flat
 from .program import Addend, Destination, Instruction, Operation, Program, Source
 from .schedule import Event, Schedule
 
-__all__ = ["Encoder", "assign_addresses"]
+__all__ = ["Encoder", "assign_addresses", "memory_blocks"]
 
 
-def assign_addresses(
+def _flat(model: ir.IntegerModel) -> set[str]:
+    """Tensors whose rows have to lie one behind the other."""
+    return {op.x for op in model.operations if isinstance(op, ir.Linear) and is_flat(model, op)}
+
+
+def memory_blocks(
     model: ir.IntegerModel, timeline: Schedule, layout: Layout, geometry: Geometry
-) -> tuple[dict[tuple[str, int], int], dict[str, int]]:
-    """Word address of every row, by (tensor, row), and the depth of each store."""
+) -> dict[str, list[Block]]:
+    """What every row needs of each store, and while it lives; without an address yet."""
     lives = lifetimes(timeline.events)
     slots = geometry.dynamic_slots
     groups: dict[str, list[Block]] = {"activations": [], "scores": [], "dynamic": []}
-    flat = {op.x for op in model.operations if isinstance(op, ir.Linear) and is_flat(model, op)}
+    flat = _flat(model)
     for name, destination in layout.destination.items():
         if (name, 0) not in lives:
             continue
@@ -52,6 +57,15 @@ def assign_addresses(
                         lives=lives[name, row],
                     )
                 )
+    return groups
+
+
+def assign_addresses(
+    model: ir.IntegerModel, timeline: Schedule, layout: Layout, geometry: Geometry
+) -> tuple[dict[tuple[str, int], int], dict[str, int]]:
+    """Word address of every row, by (tensor, row), and the depth of each store."""
+    slots, flat = geometry.dynamic_slots, _flat(model)
+    groups = memory_blocks(model, timeline, layout, geometry)
     depths = {
         store: allocate(blocks, by_size=store == "dynamic") for store, blocks in groups.items()
     }

@@ -16,6 +16,7 @@ from pathlib import Path
 from bitformer.model.errors import UserError
 
 __all__ = [
+    "KINDS",
     "Entry",
     "KnowledgeBase",
     "default_path",
@@ -25,6 +26,8 @@ __all__ = [
     "write_entries",
 ]
 
+#: What may be measured.
+KINDS = ("design", "unit", "component", "build")
 #: Marks the file as ours (``PRAGMA application_id``): "bitf".
 _APPLICATION = 0x62697466
 #: Layout of the table; a file with a higher one comes from a newer bitformer.
@@ -42,16 +45,18 @@ class Entry:
     Parameters
     ----------
     key : digest of what was measured and of the tool.
-    kind : ``"design"``; ``"unit"`` for one unit synthesized by itself; ``"build"`` for a design
-        with its board's shell, placed and routed.
-    name : of the configuration, or of the unit.
+    kind : ``"design"``; ``"unit"`` for one unit synthesized by itself; ``"component"`` for what
+        one of the model's components adds, its words in the stores; ``"build"`` for a design with
+        its board's shell, placed and routed.
+    name : of the configuration, of the unit, or of the component.
     part, lanes : that it was lowered for; ``lanes`` is products a cycle.
     widths : bits by component, as ``"4/8"``: weights and activations.
     shape : ``window``, ``d_model`` and the like.
     placement : of each store.
     tool, version : what measured it.
-    features : physical quantities that an estimate is fitted on (:mod:`.features`); of a build
-        its watts ``power_w``, at ``clock_hz``, and ``model``, the model's hash.
+    features : physical quantities that an estimate is fitted on (:mod:`.features`); of a component
+        its words in each store; of a build its watts ``power_w``, at ``clock_hz``, and ``model``,
+        the model's hash.
     luts, lutram, srls, ffs, ramb18, dsps : what it takes. ``lutram``, LUTs that serve as memory,
         are among ``luts``; ``srls``, shift registers, are among ``lutram``.
     levels : LUT levels between registers.
@@ -77,8 +82,9 @@ class Entry:
     levels: int | None = None
 
     def __post_init__(self):
-        if self.kind not in ("design", "unit", "build"):
-            raise UserError(f"kind of an entry must be design, unit or build, not {self.kind!r}")
+        if self.kind not in KINDS:
+            kinds = ", ".join(KINDS[:-1])
+            raise UserError(f"kind of an entry must be {kinds} or {KINDS[-1]}, not {self.kind!r}")
         for name in ("key", "name", "part", "tool", "version"):
             if not isinstance(getattr(self, name), str):
                 raise UserError(f"{name} of an entry must be text, not {getattr(self, name)!r}")

@@ -31,6 +31,7 @@ __all__ = [
     "Prediction",
     "Predictor",
     "entries_of",
+    "measured_entry",
     "prediction_data",
     "unit_key",
     "widths_of",
@@ -115,43 +116,52 @@ def unit_key(digest: str, unit: str) -> str:
     return f"{digest}.{unit}"
 
 
+def measured_entry(
+    design: Design, tool: str, key: str, name: str, kind: str, taken: "Resources", **more: Any
+) -> Entry:
+    """An entry of something of a design that a ``tool``, name and version, has measured."""
+    config, geometry = design.model.config, design.geometry
+    program, _, version = tool.rpartition(" ")
+    counts = {
+        "luts": taken.luts,
+        "lutram": taken.luts_as_memory,
+        "srls": taken.srls,
+        "ffs": taken.ffs,
+        "ramb18": taken.ramb18,
+        "dsps": taken.dsps,
+    }
+    about: dict[str, Any] = {
+        "widths": widths_of(config),
+        "placement": {name: spec.placement for name, spec in design.stores.items()},
+    }
+    return Entry(
+        key=key,
+        kind=kind,
+        name=name,
+        part=design.part,
+        lanes=geometry.columns * geometry.ways,
+        shape=_shape_of(config),
+        tool=program,
+        version=version,
+        **{**about, **counts, **more},
+    )
+
+
 def entries_of(design: Design, result: "Synthesis") -> list[Entry]:
     """What a synthesis teaches: the whole design, and each unit that was synthesized alone."""
-    config, geometry = design.model.config, design.geometry
-    tool, _, version = result.tool.rpartition(" ")
-
-    def entry(key: str, name: str, kind: str, taken: "Resources", **more: Any) -> Entry:
-        return Entry(
-            key=key,
-            kind=kind,
-            name=name,
-            part=design.part,
-            lanes=geometry.columns * geometry.ways,
-            widths=widths_of(config),
-            shape=_shape_of(config),
-            placement={name: spec.placement for name, spec in design.stores.items()},
-            tool=tool,
-            version=version,
-            luts=taken.luts,
-            lutram=taken.luts_as_memory,
-            srls=taken.srls,
-            ffs=taken.ffs,
-            ramb18=taken.ramb18,
-            dsps=taken.dsps,
-            **more,
-        )
-
     features = {"version": VERSION, **{k: int(v) for k, v in quantities(design).items()}}
-    whole = entry(
+    whole = measured_entry(
+        design,
+        result.tool,
         result.digest,
-        config.name,
+        design.model.config.name,
         "design",
         result.resources,
         features=features,
         levels=result.depth.levels,
     )
     units = [
-        entry(unit_key(result.digest, unit), unit, "unit", taken)
+        measured_entry(design, result.tool, unit_key(result.digest, unit), unit, "unit", taken)
         for unit, taken in result.units.items()
     ]
     return [whole, *units]

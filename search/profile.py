@@ -17,8 +17,10 @@ from .knowledge import Entry, KnowledgeBase
 from .predict import entries_of, unit_key
 from .workers import Pool
 
-__all__ = ["Job", "family", "measure", "mixed", "parse_bits", "profile"]
+__all__ = ["Job", "family", "measure", "mixed", "parse_bits", "profile", "profile_components"]
 
+#: Components that are synthesized in one run: to start takes as long as a dozen of them.
+_TOGETHER = 64
 #: Narrowest samples and results that a design's streams have.
 _STREAM_BITS = 4
 
@@ -154,4 +156,68 @@ def profile(
         new += base.add(Entry.from_dict(one) for one in found)
         if progress is not None:
             progress(done, name)
+    return new
+
+
+def keys_of_components(config: dict, part: str, lanes: int | None) -> dict[str, str]:
+    """The keys of a design's components; a worker's task."""
+    from .component_entries import component_keys
+    from .components import components_of
+
+    design = lower(initialize(TransformerConfig.from_dict(config)), part=part, lanes=lanes)
+    return component_keys(components_of(design))
+
+
+def measure_together(wanted: Sequence[tuple[dict, str, int | None, Sequence[str]]]) -> list[dict]:
+    """Synthesize those components of designs; entries as plain data; a worker's task."""
+    from .component_entries import measure_components
+    from .components import components_of
+
+    found = []
+    for config, part, lanes, names in wanted:
+        design = lower(initialize(TransformerConfig.from_dict(config)), part=part, lanes=lanes)
+        shares = {share.name: share for share in components_of(design)}
+        found += [(design, shares[name]) for name in names]
+    return [entry.to_dict() for entry in measure_components(found)]
+
+
+def profile_components(
+    jobs: Sequence[Job],
+    base: KnowledgeBase,
+    pool: Pool,
+    progress: Callable[[int, str], None] | None = None,
+) -> int:
+    """Measure what each component of each design adds, unless the base knows; how many are new.
+
+    Components that take the same are measured once, as that of the first design that has it.
+    ``progress`` is told twice of each job: when its components are known by their keys, and when
+    they are measured.
+    """
+    tell = progress or (lambda _done, _name: None)
+    asked = {job.name: (job.config.to_dict(), job.part, job.lanes) for job in jobs}
+    keys: dict[str, dict[str, str]] = {}
+    for done, (name, found) in enumerate(pool.run(keys_of_components, asked), start=1):
+        keys[name] = found
+        tell(done, name)
+    known = base.keys()
+    wanted: dict[str, list[str]] = {}
+    for name in asked:
+        for component, key in keys[name].items():
+            if key not in known:
+                known.add(key)
+                wanted.setdefault(name, []).append(component)
+    batches: list[list[tuple]] = []
+    size = _TOGETHER
+    for name, components in wanted.items():
+        if size + len(components) > _TOGETHER:
+            batches.append([])
+            size = 0
+        batches[-1].append((*asked[name], components))
+        size += len(components)
+    new, done = 0, 2 * len(asked) - len(wanted)
+    tasks = {f"components-{number}": (batch,) for number, batch in enumerate(batches)}
+    for number, entries in pool.run(measure_together, tasks):
+        new += base.add(Entry.from_dict(one) for one in entries)
+        done += len(tasks[number][0])
+        tell(done, tasks[number][0][-1][0]["name"])
     return new
