@@ -9,6 +9,7 @@ import click
 from bitformer.model.errors import UserError
 
 from .doctor import predictor_of
+from .estimate_components import show_components
 from .options import (
     PATH,
     clock_option,
@@ -246,6 +247,9 @@ def _show_energy(
 @clock_option
 @click.option("--layers", is_flag=True, help="Also each layer's cycles, and what it waits for.")
 @click.option(
+    "--components", is_flag=True, help="Also what each component adds; RAMB18 by share of bits."
+)
+@click.option(
     "--plot", type=PATH, metavar="FILE", help="Draw who holds which unit when: .png, .svg, .pdf."
 )
 @kb_option
@@ -258,6 +262,7 @@ def command(
     place: tuple[str, ...],
     clock_mhz: float | None,
     layers: bool,
+    components: bool,
     plot: Path | None,
     kb: Path | None,
     report: Report,
@@ -275,6 +280,7 @@ def command(
     \b
     bitformer estimate m.safetensors --part xc7s15
     bitformer estimate m.safetensors --lanes 16 --place weights=block --place scores=registers
+    bitformer estimate m.safetensors --components
     """
     from bitformer.hw.estimate import estimate
     from bitformer.model.checkpoint import load_model
@@ -305,6 +311,8 @@ def command(
     data["plot"] = None if plot is None else str(plot)
     if layers:
         data["layers"] = _show_layers(report, design)
+    if components:
+        data["components"] = show_components(report, design, prediction, entries)
     if over:
         from bitformer.hw.remedies import remedies
 

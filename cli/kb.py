@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from bitformer.model.errors import UserError
+from bitformer.search.knowledge import KINDS, Entry
 
 from .options import PATH, kb_option, ready_file
 from .report import Report, json_option
@@ -16,19 +17,39 @@ __all__ = ["command"]
 SHOWN = 40
 
 
+def _of(entry: Entry) -> str:
+    """Whose a component is: its bits, and the window and width of the model that has it."""
+    if entry.kind != "component":
+        return ""
+    return f"{entry.widths.get(entry.name, '')} {'-'.join(map(str, _shape(entry)))}"
+
+
+def _shape(entry: Entry) -> tuple[int, ...]:
+    return tuple(entry.shape.get(name, 0) for name in ("window", "d_model"))
+
+
+def _order(entry: Entry) -> tuple[object, ...]:
+    return (entry.kind, entry.name, *_shape(entry), entry.part, entry.lanes)
+
+
 @click.command("kb")
 @click.argument("action", type=click.Choice(["show", "merge", "export"]))
 @click.argument("files", nargs=-1, type=PATH)
+@click.option("--kind", type=click.Choice(KINDS), help="Show or export only these entries.")
 @kb_option
 @json_option
-def command(action: str, files: tuple[Path, ...], kb: Path | None, report: Report) -> None:
+def command(
+    action: str, files: tuple[Path, ...], kind: str | None, kb: Path | None, report: Report
+) -> None:
     """Look into the knowledge base, merge others into it, or write it as JSON.
 
-    It holds what 'synthesize' and 'profile' have measured, and estimates are fitted on it. What
-    comes with bitformer is not in the file: it is always there.
+    It holds what 'synthesize' and 'profile' have measured, and estimates are fitted on its designs.
+    Units and components are of a design: what it takes, unit by unit, and what a component adds.
+    What comes with bitformer is not in the file: it is always there.
 
     \b
     bitformer kb show
+    bitformer kb show --kind component
     bitformer kb merge other.sqlite exported.json
     bitformer kb export measured.json
     """
@@ -40,6 +61,8 @@ def command(action: str, files: tuple[Path, ...], kb: Path | None, report: Repor
         raise UserError("kb merge needs at least one base to merge")
     if action == "export" and len(files) != 1:
         raise UserError(f"kb export needs one file to write, not {len(files)}")
+    if action == "merge" and kind is not None:
+        raise UserError(f"--kind must be given to show or export, not to merge, but was {kind}")
     if action == "merge":
         found = [entry for path in files for entry in read_entries(path)]
         base = KnowledgeBase(kb)
@@ -48,7 +71,7 @@ def command(action: str, files: tuple[Path, ...], kb: Path | None, report: Repor
         report.data({"path": str(base.path), "new": new, "entries": len(base)})
         return
     base = KnowledgeBase(kb)
-    entries = base.entries()
+    entries = base.entries(kind=kind)
     if action == "export":
         write_entries(ready_file(files[0]), entries)
         report.line(f"Wrote {files[0]}: {len(entries)} entries of {base.path}")
@@ -56,15 +79,26 @@ def command(action: str, files: tuple[Path, ...], kb: Path | None, report: Repor
         return
     kinds = Counter(entry.kind for entry in entries)
     tools = ", ".join(sorted({f"{entry.tool} {entry.version}" for entry in entries}))
-    report.line(
-        f"{base.path}: {kinds['design']} designs, {kinds['unit']} units,"
-        f" {kinds['build']} builds" + (f", by {tools}" if tools else "")
+    counts = ", ".join(f"{kinds[one]} {one}s" for one in KINDS if kind in (None, one))
+    report.line(f"{base.path}: {counts}" + (f", by {tools}" if tools else ""))
+    columns = (
+        "kind",
+        "name",
+        "of",
+        "part",
+        "lanes",
+        "LUT",
+        "as mem.",
+        "FF",
+        "RAMB18",
+        "DSP",
+        "levels",
     )
-    columns = ("kind", "name", "part", "lanes", "LUT", "as mem.", "FF", "RAMB18", "DSP", "levels")
     rows = [
         (
             entry.kind,
             entry.name,
+            _of(entry),
             entry.part,
             entry.lanes,
             entry.luts,
@@ -74,10 +108,10 @@ def command(action: str, files: tuple[Path, ...], kb: Path | None, report: Repor
             entry.dsps,
             "" if entry.levels is None else entry.levels,
         )
-        for entry in sorted(entries, key=lambda one: (one.kind, one.name, one.part, one.lanes))
+        for entry in sorted(entries, key=_order)
     ]
     if rows:
-        report.table(columns, rows[:SHOWN], words=3)
+        report.table(columns, rows[:SHOWN], words=4)
     if len(rows) > SHOWN:
         report.line(f"and {len(rows) - SHOWN} more: --json shows all")
     report.data({"path": str(base.path), "entries": [entry.to_dict() for entry in entries]})

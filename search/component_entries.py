@@ -18,7 +18,7 @@ from .knowledge import Entry
 from .predict import measured_entry
 from .store_terms import live_bits
 
-__all__ = ["ComponentStores", "component_keys", "measure_components"]
+__all__ = ["ComponentStores", "component_keys", "measure_components", "stores_of"]
 
 #: Words of the shallowest block; deeper ones have a multiple of them.
 _BLOCK = RAMB18_SHAPES[0][0]
@@ -134,7 +134,8 @@ class _Asynchronous(wiring.Component):
         return m
 
 
-def _stores(share: Share) -> ComponentStores:
+def stores_of(share: Share) -> ComponentStores:
+    """What is synthesized for a component."""
     return ComponentStores(stores=share.stores, images=share.images)
 
 
@@ -143,7 +144,7 @@ def component_keys(shares: Iterable[Share]) -> dict[str, str]:
 
     Raises :class:`bitformer.model.errors.UserError` if there is no Yosys: its release is in them.
     """
-    return {share.name: digest(_stores(share)) for share in shares if share.stores}
+    return {share.name: digest(stores_of(share)) for share in shares if share.stores}
 
 
 def measure_components(wanted: Iterable[tuple[Design, Share]]) -> list[Entry]:
@@ -166,6 +167,6 @@ def measure_components(wanted: Iterable[tuple[Design, Share]]) -> list[Entry]:
             features={name: spec.depth for name, spec in share.stores.items()},
         )
         for (design, share), found in zip(
-            wanted, synthesize_apart(_stores(share) for _, share in wanted), strict=True
+            wanted, synthesize_apart(stores_of(share) for _, share in wanted), strict=True
         )
     ]

@@ -56,7 +56,7 @@ class Added:
 
     luts: int
     lutram: int
-    ramb18: float
+    ramb18: int
 
 
 def _operation_components(config: TransformerConfig) -> dict[str, str]:
@@ -134,7 +134,9 @@ def components_of(design: Design) -> list[Share]:
     return shares
 
 
-def _terms(stores: Mapping[str, StoreSpec], images: Mapping[str, Sequence[int]]) -> list[StoreTerms]:
+def _terms(
+    stores: Mapping[str, StoreSpec], images: Mapping[str, Sequence[int]]
+) -> list[StoreTerms]:
     return [
         store_terms(spec, live_bits(images[name]), images[name])
         if spec.rom
@@ -143,9 +145,7 @@ def _terms(stores: Mapping[str, StoreSpec], images: Mapping[str, Sequence[int]])
     ]
 
 
-def added_by_formula(
-    stores: Mapping[str, StoreSpec], images: Mapping[str, Sequence[int]]
-) -> Added:
+def added_by_formula(stores: Mapping[str, StoreSpec], images: Mapping[str, Sequence[int]]) -> Added:
     """What stores take by the formulas of :mod:`.store_terms`."""
     terms = _terms(stores, images)
     logic = ("rom_luts", "tile_muxes", "ram_reads", "ram_enables")

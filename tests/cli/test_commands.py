@@ -197,6 +197,35 @@ def test_estimate_of_layers_adds_up(bitformer, tiny, tmp_path):
     assert "<svg" in picture.read_text()
 
 
+@pytest.fixture
+def no_yosys(monkeypatch):
+    """A machine without Yosys, whose release is in the keys of what was measured."""
+
+    def missing(*_args):
+        raise UserError("Synthesis needs Yosys")
+
+    monkeypatch.setattr("bitformer.search.component_entries.component_keys", missing)
+
+
+def test_estimate_of_components_adds_up(bitformer, tiny, no_yosys):
+    said = bitformer("estimate", tiny, "--components", "--json")
+    assert said.code == 0
+    data = said.data
+    *rest, total = data["components"]
+    for name, count in (("luts", "luts"), ("lutram", "lutram")):
+        assert total[name] == data["prediction"][count]["value"] == sum(row[name] for row in rest)
+    assert total["ramb18"] == data["prediction"]["ramb18"]
+    assert total["ramb18"] == pytest.approx(sum(row["ramb18"] for row in rest))
+    rows = {row["name"]: row for row in rest}
+    assert rows["MHA"]["bits"] == "4/8"
+    assert not rows["MHA"]["measured"]
+    words = {store["name"]: store["depth"] for store in data["stores"]}
+    for store in ("program", "weights", "parameters"):
+        assert sum(row.get("rom_words", {}).get(store, 0) for row in rest) == words[store]
+    assert "What each component adds" in said.err
+    assert "components" not in bitformer("estimate", tiny, "--json").data
+
+
 def test_simulate_is_bit_exact_and_on_time(bitformer, tiny, tmp_path):
     waves = tmp_path / "new" / "waves.vcd"
     said = bitformer("simulate", tiny, "--samples", "2", "--vcd", waves, "--json")

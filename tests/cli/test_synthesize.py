@@ -7,6 +7,7 @@ import pytest
 from bitformer.boards import yosys, yosys_cache
 from bitformer.boards.yosys_tool import Tool
 from bitformer.model.errors import UserError
+from bitformer.search.knowledge import Entry, KnowledgeBase, read_entries
 
 
 def cells(**kinds):
@@ -211,9 +212,39 @@ def test_what_was_measured_is_remembered(bitformer, tiny, synthesizer, tmp_path)
         one["kind"] for one in bitformer("kb", "show", "--kb", other, "--json").data["entries"]
     ]
     assert kinds == ["design", "unit"]
+    said = bitformer("kb", "show", "--kind", "unit", "--kb", other)
+    assert "1 units, by yosys" in said.out
+    assert "tiny" not in said.out
     said = bitformer("kb", "merge", other)
     assert "1 of 2 entries are new" in said.out
     assert bitformer("kb", "export", tmp_path / "out.json", "--json").data["entries"] == 2
+
+
+def test_components_are_shown_with_their_bits(bitformer, tmp_path):
+    entry = Entry(
+        key="k",
+        kind="component",
+        name="MHA",
+        part="xc7s15",
+        lanes=32,
+        widths={"MHA": "2/8"},
+        shape={"window": 12, "d_model": 16},
+        tool="yosys",
+        version="9",
+        luts=128,
+        lutram=128,
+        ffs=3,
+        ramb18=7,
+        dsps=0,
+    )
+    base = KnowledgeBase(tmp_path / "kb.sqlite")
+    base.add([entry])
+    said = bitformer("kb", "show", "--kb", base.path)
+    assert "0 designs, 0 units, 1 components, 0 builds" in said.out
+    assert "2/8 12-16" in said.out
+    picked = tmp_path / "components.json"
+    assert bitformer("kb", "export", picked, "--kind", "component", "--kb", base.path).code == 0
+    assert read_entries(picked) == [entry]
 
 
 def test_a_base_that_fails_is_no_failure(bitformer, tiny, synthesizer, tmp_path):
@@ -230,6 +261,9 @@ def test_a_base_that_fails_is_no_failure(bitformer, tiny, synthesizer, tmp_path)
     [
         (["kb", "show", "x"], "takes no files"),
         (["kb", "merge"], "at least one base"),
+        (["kb", "merge", "x.json", "--kind", "unit"], "--kind must be given to show or export"),
+        (["kb", "show", "--kind", "chip"], "'chip' is not one of 'design', 'unit', 'component'"),
+        (["profile", "--units", "--components"], "--units must be measured by itself"),
         (["kb", "merge", "nothing.sqlite"], "which is not there"),
         (["kb", "export"], "one file to write"),
         (["profile", "--bits", "5/x"], "bits must be numbers"),

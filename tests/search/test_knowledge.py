@@ -150,7 +150,7 @@ def test_foreign_and_newer_databases_are_refused(tmp_path):
     ("change", "message"),
     [
         ({"luts": -1}, "luts of an entry must be a count"),
-        ({"kind": "chip"}, "kind of an entry must be design, unit or build"),
+        ({"kind": "chip"}, "kind of an entry must be design, unit, component or build, not .chip"),
         ({"colour": "blue"}, "unknown fields"),
         ({"features": 3}, "features of an entry must be an object"),
     ],
