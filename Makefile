@@ -43,13 +43,14 @@ lint: $(STAMP)
 	$(VENV)/bin/mypy -p bitformer
 
 # The published grid and its 2-bit sisters; random mixed precision on two parts, near the grid and for
-# ETTh1; single units. What was measured is kept: a run that was broken off goes on.
+# ETTh1; single units; what components add. What was measured is kept: a run that was broken off goes on.
 PROFILE := $(VENV)/bin/bitformer profile --kb build/profile.sqlite
 MIXED := --bits 2/4,2/8,4,4/8,6,8
 NEAR := --windows 9,16,30 --widths 12,24,48 --layers 1,2
 profile: $(STAMP)
 	$(PROFILE) --windows 12 --widths 16,64 --bits 2/8,4,6,8 --units
 	$(PROFILE) --bits 2,2/8,4,6,8
+	$(PROFILE) --bits 2,4,6,8 --components
 	$(PROFILE) --mixed 35 $(MIXED) --seed 1
 	$(PROFILE) --mixed 12 $(MIXED) --seed 2 --parts xc7s6
 	$(PROFILE) --mixed 12 $(MIXED) --seed 3 $(NEAR)

@@ -218,6 +218,12 @@ def markdown(rows: Sequence[Row], seed: int, base: Sequence[Entry]) -> str:
         " designs, if errors are normal: their spread is that of designs left out of the fit, one"
         " at a time.",
         "",
+        "What a component adds is measured, too: its words in the stores (weights, parameters,"
+        " program rows, positions, the rows of its results), at the widths that the whole design"
+        f" asks for, synthesized by themselves. {kinds['component']} of the published grid's are in"
+        " the base; `estimate --components` shows them, and counts others by the formulas that the"
+        " fit takes. They are no part of the fit.",
+        "",
         f"{len(rows)} random mixed-precision designs (seed {seed}), none of which is in the base:"
         " every component has weights and activations of 2/4, 2/8, 4, 4/8, 6 or 8 bits; most have"
         " the published grid's shapes, some lie near it, some are for ETTh1; every fourth is for"

@@ -13,6 +13,7 @@ from bitformer.hw.lower import lower
 from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import named_config
 from bitformer.model.datasets import load_dataset
+from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.reference import predict
 
