@@ -60,9 +60,11 @@ def test_what_is_too_far_off_is_not_kept(scripts, predictor):
     wrong = row(estimates, predictor, job, ramb18=good.found.ramb18 + 1)
     assert not wrong.exact
     assert not estimates.kept([good, wrong])
-    text = estimates.markdown([good, wrong], 7, shipped_entries())
-    assert "as predicted in 1 of 2" in text
-    assert text.count(job.config.name) == 2
+    text = estimates.markdown({7: [good, wrong], 77: [good]}, shipped_entries())
+    assert "2 designs, 2 of them simulated" in text
+    assert "cycles are as predicted in 1;" in text
+    assert text.count(job.config.name) == 3
+    assert text.count("nothing was changed after it") == 1
 
 
 def test_what_makes_it_fit(scripts, predictor):
