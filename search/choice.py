@@ -17,8 +17,6 @@ COSTS = ("luts", "lutram", "ramb18", "dsps", "latency")
 #: A space's figures that are its designs' own; what the others may be off, relatively.
 _EXACT = ("dsps", "latency")
 SLACK, ENERGY_SLACK = 0.02, 0.004
-#: What two combinations have in common that differ in nothing: in bits that nothing reads, say.
-_FIGURES = ("luts", "lutram", "ffs", "ramb18", "dsps", "latency", "interval")
 _UNITS = {"latency": "cycles", "energy": "J"}
 
 
@@ -53,13 +51,15 @@ def choose(
     by: str = "loss",
     uniform: Mapping[str, int] | None = None,
     out: Collection[int] = (),
+    same: np.ndarray | None = None,
     own: np.ndarray | None = None,
 ) -> list[Choice]:
     """At most ``top`` combinations within the limits, none of them ``uniform`` or ``out``.
 
     ``score`` : a number for each combination, the smaller the better; ``uniform`` : combinations
-    with the same bits everywhere by name, which are trained anyway, for comparison. ``own`` : those
-    whose outcomes are their own designs', if not all are.
+    with the same bits everywhere by name, which are trained anyway, for comparison. ``same`` : a
+    number that the same designs have in common, of which one is taken. ``own`` : those whose
+    outcomes are their own designs', if not all are.
 
     By ``bits`` it is the best scores, as published: ties go to the faster, then to the one that
     takes less energy. By ``loss``, the first place is the best score's. Each of ``uniform`` has the
@@ -67,8 +67,7 @@ def choose(
     and another, unless one that is chosen has a better score than it in no more time and energy,
     for the best that takes no more of those. The rest are of the Pareto set of score, latency and
     energy, best scores first: a later one is worse in score, but faster or more sparing. When there
-    are no more, it is the best scores that are left. Of those with the same predicted loss and
-    figures there is one.
+    are no more, it is the best scores that are left.
     """
     uniform = dict(uniform or {})
     kept = within(outcomes, limits)
@@ -77,17 +76,15 @@ def choose(
     score = np.round(score, 12)  # sums of the same terms in another order tie
     order = there[np.lexsort((energy[there], outcomes.latency[there], score[there]))]
     chosen: dict[int, str] = {}
-    left_out = {*out, *uniform.values()}
-    figures = np.column_stack([score, *(getattr(outcomes, name) for name in _FIGURES)])
+    same = np.arange(len(score)) if same is None else same
+    left_out = {int(same[number]) for number in (*out, *uniform.values())}
 
     def take(numbers, why: str, most: int) -> None:
         for number in numbers:
             if most <= 0 or len(chosen) >= top:
                 return
-            if int(number) in left_out or int(number) in chosen:
-                continue
-            like = (figures[list(chosen)] == figures[number]).all(axis=1).any()
-            if by == "bits" or not like:
+            if same[number] not in left_out:
+                left_out.add(int(same[number]))
                 chosen[int(number)] = why
                 most -= 1
 

@@ -41,6 +41,7 @@ class Field:
     how many the space has, ``seen`` how many were looked at. ``loss`` : predicted added error.
     ``bits`` : the published sum. ``uniform`` : those with the same bits everywhere, by name, on the
     first engine; ``out`` : they and their like on other engines, which are no candidates.
+    ``same`` : a number that equal designs have in common.
     ``lowered`` : a combination's own prediction, where ``outcomes`` are those of the whole space.
     """
 
@@ -54,6 +55,7 @@ class Field:
     bits: np.ndarray
     uniform: Mapping[str, int]
     out: frozenset[int]
+    same: np.ndarray | None = None
     lowered: Callable[[int], Prediction | None] | None = None
 
     def refine(self, number: int) -> None:
@@ -130,6 +132,12 @@ def component_field(
         bits=np.concatenate([np.tile(first.total_bits, len(engines)), total_of]),
         uniform=uniform,
         out=frozenset(out | set(uniform.values())),
+        same=np.concatenate(
+            [
+                *(first.same + count * place for place in range(len(engines))),
+                np.arange(len(more)) + count * len(engines),
+            ]
+        ),
         lowered=lambda number: _predicted(config_of(number), engine_of(number), predictor, limits),
     )
 

@@ -94,6 +94,7 @@ def _settled(question: Question, field: Field, report: Report) -> list[Choice]:
             by=question.score,
             uniform=field.uniform,
             out=field.out,
+            same=field.same,
             own=own,
         )
         numbers = np.array([*field.uniform.values(), *(one.number for one in chosen)])

@@ -136,6 +136,29 @@ class ComponentSpace:
         return int(np.flatnonzero((self.codes == self.bits.index(bits)).all(axis=1))[0])
 
     @cached_property
+    def same(self) -> np.ndarray:
+        """The first combination that is the same design: some bits belong to nothing.
+
+        A sum has no weights, and the result's width is the model's.
+        """
+        tables = self.tables
+        weights = {tables.of_weight[name] for name in tables.of_weight}
+        tensors = {tables.of_tensor[name] for name in tables.first.tensors if tables.varies(name)}
+        columns = [
+            bits[self.codes[:, place]]
+            for place, name in enumerate(self.components)
+            for bits, there in (
+                (np.array([one.weights for one in self.bits]), weights),
+                (np.array([one.activations for one in self.bits]), tensors),
+            )
+            if name in there
+        ]
+        _, first, inverse = np.unique(
+            np.stack(columns, axis=1), axis=0, return_index=True, return_inverse=True
+        )
+        return first[inverse.reshape(-1)]
+
+    @cached_property
     def total_bits(self) -> np.ndarray:
         """The published score: the sum of the components' bits; of two that differ, their mean."""
         means = np.array([(one.weights + one.activations) / 2 for one in self.bits])

@@ -116,9 +116,13 @@ class ModelTables:
             values[number] = found
         return values[index]
 
+    def varies(self, name: str) -> bool:
+        """Whether a tensor's bits are those of its component."""
+        return not self._fixed(name) and not name.endswith(".scores")
+
     def tensor_bits(self, name: str) -> np.ndarray:
         """Bits of a tensor, by combination."""
-        if self._fixed(name) or name.endswith(".scores"):
+        if not self.varies(name):
             return np.full(len(self.codes), self.first.tensors[name].bits)
         return self._activation_bits[self.codes[:, self.columns[self.of_tensor[name]]]]
 

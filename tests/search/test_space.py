@@ -9,6 +9,7 @@ from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
 from bitformer.search.engine import Engine
+from bitformer.search.features import quantities
 from bitformer.search.profile import parse_bits
 from bitformer.search.rank import Limits, energy_of, pareto, predicted_loss, within
 from bitformer.search.space import ComponentSpace
@@ -82,6 +83,29 @@ def test_other_engines(engine, name, predictor):
         for name in ("latency", "interval", "dsps"):
             assert getattr(found, name)[number] == getattr(said, name)
         assert found.luts[number] == pytest.approx(said.luts.value, rel=0.05)
+
+
+def test_bits_of_nothing_make_no_other_design():
+    """Sums and norms have no weights, and the result's width is the model's."""
+    bits = [parse_bits(one) for one in ("2/8", "4", "4/8")]
+    space = ComponentSpace(named_config("tiny"), bits=bits)
+    weightless = ("AddPE", "AddMHA", "BNMHA", "AddFFN", "BNFFN")
+    assert len(np.unique(space.same)) == 3**3 * 2 ** len(weightless) * 2  # Loutput: 2 or 4
+    everywhere = space.uniform(bits[0])
+    for component, other, alike in (
+        ("AddPE", "4/8", True),
+        ("AddPE", "4", False),
+        ("Loutput", "4/8", False),
+        ("Linput", "4/8", False),
+    ):
+        codes = space.codes[everywhere].copy()
+        codes[space.components.index(component)] = space.bits.index(parse_bits(other))
+        number = int(np.flatnonzero((space.codes == codes).all(axis=1))[0])
+        assert (space.same[number] == space.same[everywhere]) == alike
+    config = space.config_of(int(np.flatnonzero(space.same == space.same[-1])[0]))
+    assert config != space.config_of(len(space) - 1)
+    ours, theirs = (lower(initialize(one)) for one in (config, space.config_of(len(space) - 1)))
+    assert quantities(ours) == quantities(theirs)
 
 
 def test_limits(outcomes):
