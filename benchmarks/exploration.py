@@ -19,10 +19,11 @@ from typing import Any
 import click
 from exploration_measure import measure
 from exploration_page import Key, markdown
+from exploration_seeds import across, seeds_section
 from rich.console import Console
 
 from bitformer.boards.yosys_tool import find_tool
-from bitformer.model.config import named_config
+from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.errors import UserError
 from bitformer.search.engine import Engine
 from bitformer.search.exploration import explore
@@ -32,7 +33,7 @@ from bitformer.search.predict import Predictor
 from bitformer.search.profile import parse_bits
 from bitformer.search.question import SYNTHESES, Question
 from bitformer.search.rank import Limits
-from bitformer.search.trials import DataSource
+from bitformer.search.trials import DataSource, Trial
 from bitformer.search.workers import open_pool
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -80,6 +81,17 @@ SEARCHES = ", ".join(f"*{plan.name}* ({plan.says})" for plan in PLANS) + (
     " at 100 MHz, on the part's own engine; the others choose among that, the same unpacked, and"
     f" one of {LANES['xc7s15']} products a cycle on the XC7S15, of {LANES['xc7s6']} on the XC7S6"
 )
+
+
+def engines_of(part: str) -> tuple[Engine, ...]:
+    """What a design is lowered on over all seeds: the part's own engine first."""
+    most = {"xc7s15": (24, 20, 16), "xc7s6": (12, 6)}[part]
+    return (Engine(), Engine(pack=False), *(Engine(lanes=lanes) for lanes in most))
+
+
+def trial(config: TransformerConfig, seed: int) -> Trial:
+    """The training of a configuration, as every plan has it."""
+    return question(PLANS[0], PARTS[0], seed, None, 1, "none").trial(config)
 
 
 def question(
@@ -141,6 +153,7 @@ def _measure_space(kb: Path | None) -> dict[str, float]:
 @click.option("--windows", type=click.IntRange(1), default=2, show_default=True)
 @click.option("--synthesis", type=click.Choice(SYNTHESES), default="chosen", show_default=True)
 @click.option("--measure", is_flag=True, help="Synthesize uniform bits, and what beats them.")
+@click.option("--all-seeds", is_flag=True, help="Train what was found for one seed for all.")
 @click.option("--workers", type=int, help="Processes; one a core by default.")
 @click.option("--scheduler", help="Address of a Dask scheduler.")
 @click.option("--kb", type=click.Path(path_type=Path), help="Knowledge base [the user's].")
@@ -184,7 +197,13 @@ def main(seeds, parts, only, top, windows, workers, scheduler, kb, folder, write
                     plot_exploration(found, folder / name / "pareto.png")
                     results[plan.name, part, seed] = found
         measured = measure(results, folder / "trials", pool) if more["measure"] else {}
-    text = markdown(results, measured_space(kb), SEARCHES, CONFIG, LARGE, measured)
+        shape, trials = named_config(CONFIG), folder / "trials"
+        engines = {part: engines_of(part) for part in PARTS}
+        over = []
+        if more["all_seeds"]:
+            designs = across(results, shape, trial, engines, trials, pool, predictor)
+            over = seeds_section(designs)
+    text = markdown(results, measured_space(kb), SEARCHES, CONFIG, LARGE, measured, over)
     Console().print(text, markup=False, soft_wrap=True)
     if write:
         REPORT.write_text(text, encoding="utf-8")

@@ -1,7 +1,7 @@
 """The page that :mod:`exploration` writes: tables of what searches came to."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean
 from typing import Any
 
@@ -186,6 +186,7 @@ def markdown(
     config: str,
     large: str,
     measured: Measured,
+    over_seeds: Sequence[str] = (),
 ) -> str:
     """The whole page; ``searches`` says what was run."""
     seeds = sorted({seed for *_, seed in results})
@@ -221,6 +222,7 @@ def markdown(
             "",
             *beaten_table(results, "beats_in_time_and_energy", measured),
             "",
+            *over_seeds,
             "## The score: predicted loss against the sum of bits",
             "",
             "The best validation error among as many trained candidates. "

@@ -135,3 +135,29 @@ def test_the_page(page):
     assert "24 simulations of trained candidates and baselines: 24 equal bit for bit" in text
     assert "10 of 12 candidates fit" in text
     assert text.count("test MSE") == 1
+
+
+def over_seeds(seeds, bits, val, *, uniform=None, part="xc7s15", **costs):
+    figures = {"luts": 100, "lutram": 10, "ramb18": 5, "dsps": 9, "latency": 50, "energy_j": 1e-6}
+    return seeds.Design(
+        bits=bits, engine="", part=part, uniform=uniform, val=val, costs=figures | costs
+    )
+
+
+def test_means_over_seeds_decide(page):
+    import exploration_seeds as seeds
+
+    uniform = over_seeds(seeds, "444", 0.2, uniform="uniform 4")
+    fast = over_seeds(seeds, "468", 0.1, luts=101, latency=40)
+    small = over_seeds(seeds, "446", 0.15)
+    worse = over_seeds(seeds, "447", 0.2, luts=1)
+    large = over_seeds(seeds, "888", 0.01, ramb18=21, latency=1)
+    elsewhere = over_seeds(seeds, "448", 0.01, part="xc7s6")
+    designs = [uniform, fast, small, worse, large, elsewhere]
+    assert list(seeds.winners(designs, seeds.COSTS)) == [(uniform, small)]
+    assert list(seeds.winners(designs, ("latency", "energy_j"))) == [(uniform, fast)]
+    assert list(seeds.winners([uniform, worse], seeds.COSTS)) == [(uniform, None)]
+    text = "\n".join(seeds.seeds_section(designs))
+    row = "| xc7s15 | uniform 4 | 0.20000 | `446` | 0.15000 (-25.0%) | 100 → 100 |"
+    assert row in text
+    assert text.count("beaten in 1 of 1 cases") == 2
