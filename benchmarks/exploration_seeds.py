@@ -19,6 +19,7 @@ from bitformer.search.features import quantities
 from bitformer.search.power import inference_j, power_w
 from bitformer.search.predict import Predictor
 from bitformer.search.profile import parse_bits
+from bitformer.search.sensitivity import existing
 from bitformer.search.trials import Trial, run_trials
 from bitformer.search.workers import Pool
 
@@ -74,7 +75,7 @@ def _found(results: Mapping[Key, Mapping[str, Any]], shape: TransformerConfig):
         for one in result["candidates"][:1]:
             names[one["name"]] = one["widths"]
     for name, widths in sorted(names.items()):
-        precision = {component: parse_bits(bits) for component, bits in widths.items()}
+        precision = {component: parse_bits(widths[component]) for component in existing(shape)}
         yield shape.replace(name=name, precision=precision), uniform.get(name)
 
 
