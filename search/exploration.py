@@ -147,7 +147,7 @@ def _proved(
     counted: _Counted,
     report: Report,
 ) -> None:
-    """Simulate every candidate and the baselines that fit; synthesize what is to be."""
+    """Simulate everything that was trained; synthesize what is to be."""
     val = question.source.load(question.config).val
     spread = np.linspace(0, len(val) - 1, min(question.windows, len(val)))
     bench = Bench(
@@ -155,11 +155,7 @@ def _proved(
         part=question.limits.part,
         tool="" if question.synthesis == "none" else tool,
     )
-    by_name = {
-        one.title: one
-        for one in findings
-        if one.outcome.model is not None and (one.within or not one.baseline)
-    }
+    by_name = {one.title: one for one in findings if one.outcome.model is not None}
     models = {
         name: (one.outcome.model, one.engine)
         for name, one in by_name.items()
@@ -181,7 +177,9 @@ def _proved(
             if record["error"] is None:
                 by_name[name].counts = counted.of(record["quantities"])
 
-    prove(list(models), everything)
+    worth = [n for n, one in by_name.items() if everything and (one.within or not one.baseline)]
+    prove([name for name in models if name not in worth], False)
+    prove(worth, True)
     if everything or not bench.tool:
         return
     best = sorted((one for one in by_name.values() if not one.baseline), key=Finding.order)
