@@ -1,6 +1,6 @@
 """How close estimates come: random mixed-precision designs, predicted and then synthesized.
 
-    python benchmarks/estimates.py               two sets of 30 that are not in the base
+    python benchmarks/estimates.py               two sets of designs that are not in the base
     python benchmarks/estimates.py --seed 5      one of your own
     python benchmarks/estimates.py --write       and docs/estimates.md written
 
@@ -40,8 +40,9 @@ BITS = [parse_bits(one) for one in ("2/4", "2/8", "4", "4/8", "6", "8")]
 #: What a mean and a worst error may be.
 MEAN, WORST = 0.03, 0.08
 SAMPLES = 2
-#: The seeds of the page, and what has to be said of them.
+#: The seeds of the page, how many of each, and what has to be said of them.
 SEEN, BLIND = 2410, 77
+SIZES = {SEEN: 30, BLIND: 10}
 NOTES = {
     SEEN: " The features of the fit were finished while misses of this set were looked at.",
     BLIND: " This set was drawn when they were finished, and nothing was changed after it.",
@@ -250,13 +251,13 @@ def markdown(sets: Mapping[int, Sequence[Row]], base: Sequence[Entry]) -> str:
 
 
 @click.command()
-@click.option("--count", type=click.IntRange(1), default=30, show_default=True, help="Of a set.")
+@click.option("--count", type=click.IntRange(1), help=f"Of a set [{SIZES[SEEN]}; the page's].")
 @click.option(
     "--seed",
     "seeds",
     type=click.IntRange(0),
     multiple=True,
-    default=(SEEN, BLIND),
+    default=tuple(SIZES),
     show_default=True,
     help="Of a set; may be repeated.",
 )
@@ -271,11 +272,10 @@ def main(count, seeds, workers, no_cycles, folder, write):
     sets: dict[int, list[Row]] = {}
     with open_pool(workers) as pool:
         for seed in seeds:
-            with progress_bar(2 * count) as bar:
+            size = count or SIZES.get(seed, SIZES[SEEN])
+            with progress_bar(2 * size) as bar:
                 bar(0, f"measuring those of seed {seed}")
-                rows = measure(
-                    draw(count, seed), folder, pool, predictor, bar, cycles=not no_cycles
-                )
+                rows = measure(draw(size, seed), folder, pool, predictor, bar, cycles=not no_cycles)
             sets[seed] = rows
             if seen := [row.job.name for row in rows if row.found.key in known]:
                 raise UserError(

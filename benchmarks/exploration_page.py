@@ -241,9 +241,10 @@ def markdown(
             "## Time and memory",
             "",
             f"All {space['combinations']:.0f} combinations of 4, 6 and 8 bits for the components"
-            f" of `{large}` predicted, filtered and ranked in {space['seconds']:.1f} s"
-            f" ({space['cpu_seconds']:.1f} s of one core), with {space['megabytes']:.0f} MB at"
-            " most, in a process of its own.",
+            f" of `{large}` predicted, filtered and ranked on the part's own engine in"
+            f" {space['seconds']:.1f} s of one core, with {space['megabytes']:.0f} MB at most;"
+            f" packed and unpacked, as `search` does it, in {space['both_seconds']:.1f} s of two"
+            " workers.",
             "",
         ]
     )

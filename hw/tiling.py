@@ -30,9 +30,10 @@ def _columns(depth: int, width: int, blocks: int) -> Iterator[tuple[int, int, in
                     yield rows, bits, across * stacked
 
 
-def _covered(depth: int, width: int, blocks: int, levels: int) -> tuple[int, list[Tile]]:
+@functools.cache
+def _covered(depth: int, width: int, blocks: int, levels: int) -> tuple[int, tuple[Tile, ...]]:
     """Most bits that ``blocks`` RAMB18 can hold, as at most ``levels`` tiles side by side."""
-    best: tuple[int, list[Tile]] = (0, [])
+    best: tuple[int, tuple[Tile, ...]] = (0, ())
     if not levels or not blocks or not width:
         return best
     for rows, bits, used in _columns(depth, width, blocks):
@@ -43,14 +44,14 @@ def _covered(depth: int, width: int, blocks: int, levels: int) -> tuple[int, lis
                 for t in tiles
             ]
             tile = Tile(rows=rows, first=0, width=bits, ramb18=used)
-            best = (rows * bits + more, [tile, *shifted])
+            best = (rows * bits + more, (tile, *shifted))
     return best
 
 
 @functools.cache
 def best_tiling(depth: int, width: int, blocks: int) -> tuple[Tile, ...]:
     """The tiles of a ``depth`` x ``width`` ROM that put most of its bits in ``blocks`` RAMB18."""
-    return tuple(_covered(depth, width, blocks, 2)[1])
+    return _covered(depth, width, blocks, 2)[1]
 
 
 def block_depth(tile: Tile) -> int:

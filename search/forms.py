@@ -75,6 +75,7 @@ class Forms:
         self.shares: dict[int, dict[str, float]] = {}
         self.facts: dict[int, _Facts] = {}
         self.program_bits: dict[int, int] = {}
+        self.free: dict[int, dict[str, StoreSpec]] = {}
 
     def row(self, structure: tuple[int, ...], number: int, bits: Widths) -> dict[str, int] | None:
         """Quantities of a combination, None if it cannot be built."""
@@ -177,6 +178,15 @@ class Forms:
             self.designs[key] = (design, quantities(design))
         return self.designs[key]
 
+    def _free(self, design: Design) -> dict[str, StoreSpec]:
+        """A design's stores, not yet placed."""
+        if id(design) not in self.free:
+            self.free[id(design)] = {
+                name: replace(spec, placement="auto", tiles=())
+                for name, spec in design.stores.items()
+            }
+        return self.free[id(design)]
+
     def _stores(
         self,
         design: Design,
@@ -199,12 +209,12 @@ class Forms:
                 replace(
                     spec,
                     depth=depth if name == "weights" else spec.depth,
-                    width=widths.get(name, spec.width),
-                    granule=_granule(spec, widths.get(name, spec.width)),
-                    placement="auto",
-                    tiles=(),
+                    width=widths[name],
+                    granule=spec.granule * widths[name] // spec.width,
                 )
-                for name, spec in design.stores.items()
+                if name in widths
+                else spec
+                for name, spec in self._free(design).items()
             ]
             part, shapes = PARTS[self.space.part], tuple(specs)
             if shapes not in self.chosen:
@@ -231,10 +241,6 @@ class Forms:
             total["weight_words"] = depth
             self.placed[key] = (crowding(chosen.values(), part), total)
         return self.placed[key]
-
-
-def _granule(spec: StoreSpec, width: int) -> int:
-    return spec.granule * width // spec.width
 
 
 def _weight_words(model: ir.IntegerModel, layout: WeightLayout) -> tuple[int, int]:

@@ -128,7 +128,7 @@ def test_scores_are_compared_over_seeds(page):
 
 
 def test_the_page(page):
-    space = {"combinations": 59049, "seconds": 9.0, "cpu_seconds": 8.0, "megabytes": 200.0}
+    space = {"combinations": 59049, "seconds": 9.0, "both_seconds": 9.5, "megabytes": 200.0}
     lost = {("fast-bits", "xc7s15", 1): search([0.10, 0.11], fits=False)}
     text = page.markdown({**RESULTS, **lost}, space, "*open* (all)", "m", "g", {})
     assert "| fast-bits | xc7s15 | 1 | **nothing fits** |" in text
