@@ -140,16 +140,18 @@ def _measure_space(kb: Path | None) -> dict[str, float]:
     }
     limits = Limits(latency_us=60.0)
 
-    def timed(**options: Any) -> tuple[Field, int, float]:
+    def timed(shape: TransformerConfig = config, **options: Any) -> tuple[Field, int, float]:
         started = time.perf_counter()
-        field = component_field(config, bits, added, predictor, limits, **options)
+        field = component_field(shape, bits, added, predictor, limits, **options)
         chosen = choose(field.outcomes, limits, field.loss, 5, uniform=field.uniform, out=field.out)
         return field, len(chosen), time.perf_counter() - started
 
     field, chosen, seconds = timed()
     megabytes = _peak_megabytes()
     with open_pool(2) as pool:
-        *_, both = timed(engines=(Engine(), Engine(pack=False)), pool=pool)
+        engines = (Engine(), Engine(pack=False))
+        timed(named_config("tiny"), engines=engines, pool=pool)  # a search's workers run by then
+        *_, both = timed(engines=engines, pool=pool)
     return {
         "combinations": field.combinations,
         "chosen": chosen,
