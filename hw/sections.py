@@ -11,7 +11,7 @@ from .encode import memory_blocks
 from .layers import Layout
 from .lower import destinations
 
-__all__ = ["own_depths", "rom_words"]
+__all__ = ["layout_of", "own_depths", "rom_words"]
 
 #: Operations with words in the store of parameters.
 _WITH_PARAMETERS = (ir.Linear, ir.Affine, ir.LayerNorm)
@@ -60,9 +60,10 @@ def rom_words(design: Design) -> dict[str, dict[str, list[int]]]:
     return {name: found[name] for name in found if name in design.stores}
 
 
-def _blocks(design: Design) -> dict[str, list[Block]]:
+def layout_of(design: Design) -> Layout:
+    """How a design's operations are laid out on its engine; ``shifts`` are left out."""
     geometry = design.geometry
-    layout = Layout(
+    return Layout(
         columns=geometry.columns,
         ways=geometry.ways,
         weights=geometry.weights,
@@ -73,7 +74,10 @@ def _blocks(design: Design) -> dict[str, list[Block]]:
         shifts={},
         destination=destinations(design.model),
     )
-    return memory_blocks(design.model, design.schedule, layout, geometry)
+
+
+def _blocks(design: Design) -> dict[str, list[Block]]:
+    return memory_blocks(design.model, design.schedule, layout_of(design), design.geometry)
 
 
 def own_depths(design: Design, tensors: Iterable[str]) -> dict[str, int]:

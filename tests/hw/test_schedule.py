@@ -10,12 +10,11 @@ from hypothesis import given
 from bitformer.hw import timing
 from bitformer.hw.bounds import accumulator_bound
 from bitformer.hw.encode import assign_addresses
-from bitformer.hw.layers import Layout
-from bitformer.hw.lower import destinations, lower
+from bitformer.hw.lower import lower
 from bitformer.hw.packing import MATRIX, PORT_BITS
 from bitformer.hw.pipeline import signed_value
 from bitformer.hw.program import Destination, Source
-from bitformer.hw.shifts import common_shifts
+from bitformer.hw.sections import layout_of
 from bitformer.model import ir
 from bitformer.model.config import TransformerConfig
 from bitformer.model.initialize import initialize
@@ -99,17 +98,7 @@ def check_every_element_is_written_once(design):
 def check_memory(design):
     """Walk the instructions: what is read is still what was written there."""
     model, geometry = design.model, design.geometry
-    layout = Layout(
-        columns=geometry.columns,
-        ways=geometry.ways,
-        weights=geometry.weights,
-        wide=geometry.wide,
-        wide_rows=geometry.wide_rows,
-        packed=dict(design.packed),
-        dynamic_packed=geometry.dynamic_packed,
-        shifts=common_shifts(model),
-        destination=destinations(model),
-    )
+    layout = layout_of(design)
     addresses, depths = assign_addresses(model, design.schedule, layout, geometry)
     for store, depth in depths.items():
         assert depth == (design.stores[store].depth if store in design.stores else 0)

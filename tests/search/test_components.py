@@ -9,13 +9,11 @@ from measurement_harness import drawn
 from bitformer.boards import yosys, yosys_apart
 from bitformer.boards.netlist_resources import Resources
 from bitformer.boards.yosys_apart import Apart, synthesize_apart
-from bitformer.boards.yosys_tool import find_tool
 from bitformer.hw.lower import lower
 from bitformer.hw.sections import own_depths
 from bitformer.hw.store import StoreSpec
 from bitformer.model import ir
 from bitformer.model.config import TransformerConfig, named_config
-from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
 from bitformer.search import component_entries, components, profile
@@ -41,17 +39,6 @@ DECODER = TransformerConfig(
     decoder_layers=1,
     default=Precision(weights=4, activations=8),
 )
-
-
-def _tool_is_missing():
-    try:
-        find_tool()
-    except UserError:
-        return True
-    return False
-
-
-needs_yosys = pytest.mark.skipif(_tool_is_missing(), reason="no Yosys here")
 
 
 @pytest.fixture(scope="module")
@@ -294,7 +281,7 @@ def test_without_a_prediction_there_are_stores(several):
 
 
 @pytest.mark.slow
-@needs_yosys
+@pytest.mark.needs("yosys")
 def test_yosys_keeps_every_memory_apart(small, tmp_path):
     """LUTs as memory and block RAM are those of the formulas, for each component; alone, too."""
     shares = components_of(lower(small, placement={"weights": "block", "program": "distributed"}))

@@ -152,8 +152,8 @@ def test_two_workers_come_to_the_same(done, question, added, predictor, tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.needs("optuna")
 def test_tensors_of_their_own_bits(question, added, predictor, tmp_path, done):
-    pytest.importorskip("optuna")
     bits = (parse_bits("4"), parse_bits("8"))
     known = {name: dict(zip(bits, own.values(), strict=True)) for name, own in added.items()}
     asked = replace(question, bits=bits, per_tensor=True, tries=20, top=1)
