@@ -12,8 +12,10 @@ import pytest
 from measurement_harness import drawn, invented
 
 from bitformer.cli.quantity import quantity
+from bitformer.cli.search import _engines
 from bitformer.model.checkpoint import load_model
 from bitformer.model.errors import UserError
+from bitformer.search.engine import Engine
 from bitformer.search.knowledge import KnowledgeBase
 
 CONFIG = {"name": "small", "window": 8, "horizon": 2, "patch": 4, "d_model": 4, "ffn": 4}
@@ -152,3 +154,17 @@ def test_quantities(text, value):
 def test_quantities_that_are_none(text):
     with pytest.raises(UserError, match="--max-latency must be a positive number with its unit"):
         quantity("--max-latency", "s", "50us", power=-6)(None, None, text)
+
+
+def test_engines_are_every_choice_of_lanes_and_packing():
+    """The part's own engine is the first: uniform bits have it."""
+    assert [str(one) for one in _engines("auto,8", "both")] == [
+        "",
+        "unpacked",
+        "8lanes",
+        "8lanes-unpacked",
+    ]
+    assert _engines("8", "no") == (Engine(lanes=8, pack=False),)
+    for lanes in ("", "auto,", "8.5", "-8", "0"):
+        with pytest.raises(UserError, match=rf"^--lanes must be numbers .*, not '{lanes}'$"):
+            _engines(lanes, "yes")
