@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .errors import UserError
+from .plain import built
 from .precision import (
     COMPONENTS,
     DECODER_COMPONENTS,
@@ -218,21 +219,7 @@ class TransformerConfig:
     @classmethod
     def from_dict(cls, data: dict) -> "TransformerConfig":
         """Inverse of :meth:`to_dict`; refuses unknown fields."""
-        if not isinstance(data, Mapping):
-            raise UserError(f"config must be an object, not {data!r}")
-        known = {f.name for f in dataclasses.fields(cls)}
-        for key in data:
-            if key not in known:
-                raise UserError(f"config has an unknown field {key!r}")
-        try:
-            fields = dict(data)
-            if "default" in fields:
-                fields["default"] = Precision(**fields["default"])
-            if "precision" in fields:
-                fields["precision"] = {k: Precision(**v) for k, v in fields["precision"].items()}
-            return cls(**fields)
-        except (TypeError, AttributeError) as error:
-            raise UserError(f"config is incomplete or malformed: {error}") from None
+        return built(cls, data, "config")
 
 
 def grid_config(window: int, d_model: int, bits: int) -> TransformerConfig:

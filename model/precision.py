@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 
 from .errors import UserError
 
@@ -50,15 +51,20 @@ WEIGHT_BITS = (1, 2, 3, 4, 6, 8, 16, FLOAT_BITS)
 ACTIVATION_BITS = (2, 3, 4, 5, 6, 7, 8, 16, FLOAT_BITS)
 
 
+def _is_one_of(bits: object, known: tuple[int, ...]) -> bool:
+    """Whether it is an integer, no boolean and no 4.0, that is known."""
+    return isinstance(bits, Integral) and not isinstance(bits, bool) and bits in known
+
+
 def check_weight_bits(what: str, bits) -> None:
     """Refuse widths that weights cannot have."""
-    if bits not in WEIGHT_BITS or isinstance(bits, bool):
+    if not _is_one_of(bits, WEIGHT_BITS):
         raise UserError(f"{what} must be one of {WEIGHT_BITS} bits, not {bits!r}")
 
 
 def check_activation_bits(what: str, bits) -> None:
     """Refuse widths that activations cannot have."""
-    if bits not in ACTIVATION_BITS or isinstance(bits, bool):
+    if not _is_one_of(bits, ACTIVATION_BITS):
         raise UserError(f"{what} must be one of {ACTIVATION_BITS} bits, not {bits!r}")
 
 

@@ -153,9 +153,9 @@ MISTAKES = {
     "init grid-0-32-4 -o {d}/new/m": "window must be a positive integer, not 0",
     "init {d}/missing.json -o {d}/new/m": "Config file .* cannot be read: No such file",
     "init {d}/broken.json -o {d}/new/m": "Config file .* must be JSON",
-    "init {d}/config.json -o {d}/new/m": "config is incomplete",
+    "init {d}/config.json -o {d}/new/m": "config must have a field 'ffn', which is missing",
     "init {d}/typo.json -o {d}/new/m": "config has an unknown field 'haeds'",
-    "init {d}/bits.json -o {d}/new/m": "config is incomplete or malformed",
+    "init {d}/bits.json -o {d}/new/m": "config: default must have a field 'activations'",
     # data
     "train --config tiny -o {d}/new": "--data must name a data set or a CSV file",
     TRAIN + " --data etth9": "Data must be etth1, .* not 'etth9'",

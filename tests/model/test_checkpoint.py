@@ -191,7 +191,7 @@ WRONG = {
         put("config", "depth", value=2),
         r"config has an unknown field 'depth'$",
     ),
-    "half a config": (drop("config", "window"), r"config is incomplete or malformed: .*'window'$"),
+    "half a config": (drop("config", "window"), r"config must have a field 'window', which"),
     "config's value": (
         put("config", "d_model", value=0),
         r"d_model must be a positive integer, not 0$",

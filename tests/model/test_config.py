@@ -129,6 +129,8 @@ def test_mistakes_are_named(changes, message):
         ({"weights": 5, "activations": 8}, r"^weights must be one of \(1, 2, .*\) bits, not 5$"),
         ({"weights": 8, "activations": 9}, r"^activations must be one of \(2, .*\) bits, not 9$"),
         ({"weights": 8, "activations": 1}, r"^activations must be one of \(2, .*\) bits, not 1$"),
+        ({"weights": 4.0, "activations": 8}, r"^weights must be one of \(1, .*\) bits, not 4.0$"),
+        ({"weights": [4], "activations": 8}, r"^weights must be one of \(1, .*\) bits, not \[4\]$"),
     ],
 )
 def test_precisions_are_those_of_the_hardware(bits, message):
@@ -141,11 +143,15 @@ def test_precisions_are_those_of_the_hardware(bits, message):
     [
         (3, r"^config must be an object, not 3$"),
         ({**SMALL, "depth": 3}, r"^config has an unknown field 'depth'$"),
-        ({"name": "x"}, r"^config is incomplete or malformed: "),
-        ({**SMALL, "default": {"weights": 4}}, r"^config is incomplete or malformed: "),
-        ({**SMALL, "default": 8}, r"^config is incomplete or malformed: "),
-        ({**SMALL, "precision": 8}, r"^config is incomplete or malformed: "),
-        ({**SMALL, "precision": {"MHA": {"bits": 8}}}, r"^config is incomplete or malformed: "),
+        ({"name": "x"}, r"^config must have a field 'window', which is missing$"),
+        ({**SMALL, "default": {"weights": 4}}, r"^config: default must have .* 'activations', "),
+        ({**SMALL, "default": 8}, r"^config: default must be an object, not 8$"),
+        ({**SMALL, "precision": 8}, r"^config: precision must be an object, not 8$"),
+        ({**SMALL, "precision": {"MHA": {"bits": 8}}}, r"^config: precision: MHA has .* 'bits'$"),
+        ({**SMALL, "window": 4.0}, r"^config: window must be an integer, not 4.0$"),
+        ({**SMALL, "subtract_last": 1}, r"^config: subtract_last must be true or false, not 1$"),
+        ({**SMALL, "tensors": {"layers.0.q": "4"}}, r"^config: tensors: layers.0.q must be an int"),
+        ({**SMALL, "patch": 0}, r"^config: patch must be a positive integer, not 0$"),
     ],
 )
 def test_data_that_is_no_configuration(data, message):
