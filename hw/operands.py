@@ -88,10 +88,9 @@ class Operands(wiring.Component):
             spec = design.model.tensors[subtract.y]
             difference = Signal(signed(design.model.input.bits + 1), reset_less=True)
             m.d.sync += difference.eq(self.i_input - self.i_last)
+            moved = difference + (spec.zero << subtract.shift) if spec.zero else difference
             delta = Signal(signed(spec.bits), reset_less=True)
-            m.d.sync += delta.eq(
-                clamp(round_shift(difference, subtract.shift), spec.low, spec.high)
-            )
+            m.d.sync += delta.eq(clamp(round_shift(moved, subtract.shift), spec.low, spec.high))
             sources[Source.INPUT] = delay(m, delta, OPERAND - 2 - ready, name="delta")
 
         if "scores" in design.stores:

@@ -222,6 +222,12 @@ class IntegerModel:
         return self.tensors["input"]
 
     @property
+    def steps(self) -> Tensor:
+        """The window as layers read it: the input, or what SubtractLast makes of it."""
+        made = (op.y for op in self.operations if isinstance(op, SubtractLast))
+        return self.tensors[next(made, "input")]
+
+    @property
     def output(self) -> Tensor:
         return self.tensors[self.operations[-1].y]
 

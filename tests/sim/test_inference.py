@@ -1,6 +1,8 @@
 """Whole inferences: every tensor equal to the reference's, every cycle predicted."""
 
+import numpy as np
 import pytest
+from model_changes import with_tensor, with_zero
 
 from bitformer.hw.store import PLACEMENTS
 from bitformer.model.precision import Precision
@@ -101,6 +103,16 @@ def test_grid_of_models(small_model, run, norm, layers, heads, pooling, default)
 )
 def test_odd_shapes(small_model, run, changes):
     run(small_model(**changes))
+
+
+@pytest.mark.parametrize(
+    ("name", "zero"),
+    [("delta", -32), ("delta", -3), ("delta", 31), ("layers.0.context", 5), ("output", -4)],
+)
+def test_zero_points(small_model, inputs_of, run, name, zero):
+    model = small_model(window=3, subtract_last=True, **W2A4 | {"input_bits": 6})
+    model = with_zero(with_tensor(model, name, bits=6), name, zero)
+    run(model, np.concatenate([inputs_of(model), inputs_of(model, "alternating", samples=1)]))
 
 
 @pytest.mark.parametrize("norm", ["layer", "batch"])

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from model_changes import with_tensor, with_zero
 
 from bitformer.hw import lower as lowering
 from bitformer.hw import operands, postprocessor
@@ -162,6 +163,21 @@ def test_rounding_dropped_before_the_engine(design, x, monkeypatch):
     difference = found(design, x, design)
     assert difference.tensor == "delta"
     assert difference.got == difference.expected - 1
+
+
+def test_zero_point_dropped_before_the_engine(design, x):
+    # the biases take the zero point back: what shows is the difference itself
+    shift = linear(design.model, "delta").shift
+    model = with_zero(design.model, "delta", -5)
+    honest = lower(model, lanes=4)
+    result = simulate(honest, x)
+    assert result.bit_exact, str(result.difference)
+    mutant = replace(honest, model=with_tensor(model, "delta", zero=0))
+    x = x * 0
+    x[:, 0] = 3 << shift
+    difference = found(honest, x, mutant)
+    assert (difference.tensor, difference.row, difference.feature) == ("delta", 0, 0)
+    assert (difference.expected, difference.got) == (-2, 3)
 
 
 def test_entry_of_the_exponentials(design, x, monkeypatch):
