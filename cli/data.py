@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bitformer.model.errors import UserError
+from bitformer.model.files import write_whole
 
 from .options import columns_of
 
@@ -36,10 +37,7 @@ def write_source(
         "inputs": None if inputs is None else list(inputs),
         "time": time,
     }
-    try:
-        (run / SOURCE_FILE).write_text(json.dumps(source, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{run / SOURCE_FILE} cannot be written: {error.strerror}") from None
+    write_whole(run / SOURCE_FILE, json.dumps(source, indent=1) + "\n")
 
 
 def read_source(run: Path) -> dict | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bitformer.model.errors import UserError
+from bitformer.model.files import write_whole
 
 from .build import design_name, write_plan
 from .data import evenly, write_source
@@ -241,7 +242,7 @@ def command(output: Path, samples: int, quick: bool, report: Report) -> None:
         "estimate": estimate_data(predicted),
         "prediction": prediction_data(hardware.prediction),
     }
-    (output / RESULT_FILE).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    write_whole(output / RESULT_FILE, json.dumps(facts, indent=1) + "\n")
     report.data(facts)
     if not hardware.good:
         raise click.exceptions.Exit(1)

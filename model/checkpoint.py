@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from . import ir
 from .config import TransformerConfig
 from .errors import UserError
+from .files import write_whole
 
 __all__ = ["FORMAT", "VERSION", "load_model", "save_model"]
 
@@ -63,15 +64,7 @@ def save_model(model: ir.IntegerModel, path) -> None:
         "operations": operations,
         "meta": dict(model.meta),
     }
-    path = Path(path)
-    temporary = path.with_name(path.name + ".part")
-    try:
-        save_file(arrays, temporary, metadata={"bitformer": json.dumps(header)})
-        temporary.replace(path)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{path} cannot be written: {error}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, save(arrays, metadata={"bitformer": json.dumps(header)}))
 
 
 def _build(kind: type, data: object, where: str, types: Mapping[str, type]):

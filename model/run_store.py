@@ -3,6 +3,7 @@
 Both appear whole or not at all. ``state.pt`` holds tensors and plain data only and is loaded so.
 """
 
+import io
 import json
 import pickle
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from pathlib import Path
 import torch
 
 from .errors import UserError
+from .files import write_whole
 
 __all__ = ["RunStore"]
 
@@ -54,21 +56,13 @@ class RunStore:
     def write_record(self, record: Mapping[str, object]) -> None:
         """Replace ``run.json``."""
         data = {"format": FORMAT, "version": VERSION, **record}
-        part = self._record.with_suffix(".json.part")
-        try:
-            part.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-            part.replace(self._record)
-        except OSError as error:
-            raise UserError(f"{self._record} cannot be written: {error.strerror}") from None
+        write_whole(self._record, json.dumps(data, indent=1) + "\n")
 
     def write_state(self, state: Mapping[str, object]) -> None:
         """Replace ``state.pt``."""
-        part = self._state.with_suffix(".pt.part")
-        try:
-            torch.save(dict(state), part)
-            part.replace(self._state)
-        except (OSError, RuntimeError) as error:
-            raise UserError(f"{self._state} cannot be written: {error}") from None
+        content = io.BytesIO()  # of a file's errors, torch makes its own
+        torch.save(dict(state), content)
+        write_whole(self._state, content.getvalue())
 
     def read_record(self) -> dict:
         """What ``run.json`` says."""

@@ -23,11 +23,11 @@ from typing import Any
 import numpy as np
 
 from bitformer.model.config import TransformerConfig
+from bitformer.model.files import write_whole
 from bitformer.model.precision import Precision
 
 from .engine import Engine
 from .field import Added
-from .files import write_whole
 from .findings import Finding, conclusion
 from .predict import Predictor
 from .proof import Bench, prove_all

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from bitformer.model.errors import UserError
+from bitformer.model.files import write_whole
 
 __all__ = [
     "KINDS",
@@ -242,12 +243,7 @@ def write_entries(path: Path, entries: Iterable[Entry]) -> None:
     """Entries as JSON, one a line, in the order of their keys."""
     lines = [json.dumps(entry.to_dict()) for entry in sorted(entries, key=lambda one: one.key)]
     text = "[\n" + ",\n".join(lines) + "\n]\n"
-    temporary = path.with_name(path.name + ".part")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}") from None
+    write_whole(path, text)
 
 
 def shipped_entries() -> list[Entry]:

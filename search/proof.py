@@ -13,10 +13,10 @@ import numpy as np
 from bitformer.hw.lower import lower
 from bitformer.model.checkpoint import load_model
 from bitformer.model.errors import UserError
+from bitformer.model.files import write_whole
 
 from .engine import Engine
 from .features import VERSION, quantities
-from .files import write_whole
 from .workers import Pool
 
 __all__ = ["Bench", "prove", "prove_all"]

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from bitformer.model.errors import UserError
+from bitformer.model.files import write_whole
 
 from .choice import Choice, choose, nearest_miss
 from .field import Added, Field, component_field, tensor_field
-from .files import write_whole
 from .predict import Predictor
 from .question import Question
 from .rank import RESOURCES, energy_of, pareto, within

@@ -19,9 +19,9 @@ from typing import Any
 
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import TrainingDivergedError, UserError
+from bitformer.model.files import write_whole
 from bitformer.model.precision import Precision
 
-from .files import write_whole
 from .workers import Pool
 
 __all__ = ["DataSource", "Outcome", "Trial", "run_trials"]

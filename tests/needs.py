@@ -9,6 +9,8 @@ import functools
 import importlib.util
 import os
 import shutil
+import subprocess
+import tempfile
 from collections.abc import Callable
 
 import pytest
@@ -48,6 +50,17 @@ def _data() -> str | None:
     return None if ENVIRONMENT in os.environ else f"{ENVIRONMENT} names no folder with data"
 
 
+def _mount() -> str | None:
+    if shutil.which("mount") is None or os.name == "nt" or os.geteuid() != 0:
+        return "no right to mount a disk here"
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder]
+        if subprocess.run(command, capture_output=True).returncode:
+            return "no right to mount a disk here"
+        subprocess.run(["umount", folder], check=True)
+    return None
+
+
 def _posix() -> str | None:
     return "no POSIX system" if os.name == "nt" else None
 
@@ -70,6 +83,8 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     "etth1": functools.partial(_found, functools.partial(find, SOURCES["etth1"])),
     # Stand-ins for tools are shell scripts, and Windows sends a child no SIGINT.
     "posix": _posix,
+    # Small disks that get full, and read-only ones: root's to mount, on Linux.
+    "mount": _mount,
 }
 
 

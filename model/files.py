@@ -1,0 +1,116 @@
+"""Files that appear whole or not at all: until a new one is complete, what stood there stays.
+
+Everything that a user may find on disk is written here, so that a full disk, Ctrl-C or a kill
+leave no half of a file, and every refusal of the system's is one sentence.
+"""
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from .errors import UserError
+
+__all__ = ["PART", "unwritable", "whole_file", "write_whole"]
+
+#: What names of files begin with that are not whole yet. Only a kill leaves one.
+PART = ".bitformer-part-"
+#: What the system says of a disk, and not of a file by its name.
+_OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+#: What file systems say that have no such thing.
+_WITHOUT_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
+#: The longest suffix that is taken over; longer ones are names with a dot in them.
+_LONGEST_SUFFIX = 16
+
+
+def unwritable(path, error: OSError) -> UserError:
+    """The sentence for a file or folder that the system does not let us write."""
+    return UserError(f"{path} cannot be written: {error.strerror or error}")
+
+
+def write_whole(path, content: str | bytes) -> None:
+    """Write a file: text as UTF-8. Folders above it are made. See :func:`whole_file`."""
+    data = content if isinstance(content, bytes) else content.encode()
+    with whole_file(path) as part:
+        part.write_bytes(data)
+
+
+@contextlib.contextmanager
+def whole_file(path) -> Iterator[Path]:
+    """Yield an empty file, of the same suffix, that takes the place of ``path`` in the end.
+
+    The block writes it, by its name. When the block raises, Ctrl-C included, ``path`` is as it was
+    and nothing else is left. A new file has the permissions that the umask leaves, an old one
+    keeps its own; a symbolic link stays and its target is written; a device or pipe is written as
+    it is. The content is on the disk before its name is, so that neither a late refusal of a
+    network's disk nor a power cut passes for a file. Folders above it are made.
+
+    Raises
+    ------
+    UserError
+        If the system refuses, here or in the block: no space, no permission, a directory.
+    """
+    path = Path(path)
+    part: Path | None = None
+    try:
+        target = Path(os.path.realpath(path))
+        kept = _mode(path)
+        if kept is not None and not stat.S_ISREG(kept):
+            part = path
+            yield path
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        suffix = path.suffix if len(path.suffix) <= _LONGEST_SUFFIX else ""
+        part = target.with_name(f"{PART}{secrets.token_hex(8)}{suffix}")
+        try:
+            os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            if kept is None:
+                mode = stat.S_IMODE(part.stat().st_mode)
+            else:
+                mode = stat.S_IMODE(kept)
+                if not os.access(target, os.W_OK):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(part))
+            yield part
+            _finish(part, mode)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        if _is_about(error, part):
+            raise unwritable(path, error) from None
+        raise
+
+
+def _mode(path: Path) -> int | None:
+    """Kind and permissions of what stands at ``path``, through links; None for nothing."""
+    try:
+        found = path.stat().st_mode
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(found):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    return found
+
+
+def _finish(part: Path, mode: int) -> None:
+    """Permissions, also where the block put another file there; then the content to the disk."""
+    if stat.S_IMODE(part.stat().st_mode) != mode:
+        part.chmod(mode)
+    handle = os.open(part, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _WITHOUT_SYNC:
+            raise
+    finally:
+        os.close(handle)
+
+
+def _is_about(error: OSError, part: Path | None) -> bool:
+    """Whether an error is one of writing, and not of something else that the block does."""
+    if part is None or error.errno in _OF_THE_DISK:
+        return True
+    return error.filename is not None and os.fsdecode(error.filename) == str(part)
