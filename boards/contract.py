@@ -22,6 +22,7 @@ DEFAULT_VECTORS = 2
 #: A vector's index, or that all have passed, is one byte.
 _MOST_VECTORS = 254
 _MOST_NUMBERS = 0xFFFF
+_CYCLES = 1 << 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +50,7 @@ class Contract:
     Raises
     ------
     TypeError, ValueError
-        If a count is none, or a vector has another number of integers than it must.
+        If a count is none or too large, or a vector has another number of integers than it must.
     """
 
     inputs: int = 1
@@ -66,7 +67,10 @@ class Contract:
             value = check_int(f"Contract: {name}", getattr(self, name))
             if value > _MOST_NUMBERS:
                 raise ValueError(f"Contract: {name} must be at most {_MOST_NUMBERS}, not {value}")
-        check_int("Contract: latency", self.latency, least=0)
+        if check_int("Contract: latency", self.latency, least=0) >= _CYCLES:
+            raise ValueError(
+                f"Contract: latency must be below {_CYCLES} cycles, not {self.latency}"
+            )
         for name, size in (("model_hash", HASH_BYTES), ("structure", STRUCTURE_BYTES)):
             if len(getattr(self, name)) != size:
                 raise ValueError(
@@ -100,8 +104,8 @@ def contract_of(design: Design, *, vectors: int = DEFAULT_VECTORS) -> Contract:
     taken = sum(cost(spec, spec.placement).ramb18 for spec in design.stores.values())
     golden = golden_vectors(model, vectors) if vectors else []
     return Contract(
-        inputs=model.input.rows * model.input.features,
-        results=model.output.features,
+        inputs=model.input.size,
+        results=model.output.size,
         model_hash=model_hash(model),
         latency=design.latency,
         structure=structure_hash(design) if design.banks > 1 else bytes(STRUCTURE_BYTES),

@@ -5,7 +5,13 @@ from amaranth.hdl import Shape
 from bitformer.boards.contract import Contract
 from bitformer.boards.framing import number_bytes
 from bitformer.boards.loader import Loader
-from bitformer.boards.protocol import BLOCK_BYTES, CONSTANT_BYTES, Feature, Registers
+from bitformer.boards.protocol import (
+    BLOCK_BYTES,
+    CONSTANT_BYTES,
+    MOST_BYTES,
+    Feature,
+    Registers,
+)
 
 __all__ = ["LOAD_BYTES", "Layout"]
 
@@ -18,7 +24,7 @@ LOAD_BYTES = 2 + BLOCK_BYTES
 class Layout:
     """The buffer, then for each image of the weights a region: constants and golden vectors.
 
-    Parameters are those of `Endpoint`.
+    Parameters are those of `Endpoint`; `ValueError` if a window or its results fit no frame.
 
     Attributes
     ----------
@@ -42,6 +48,11 @@ class Layout:
         input_bytes, result_bytes = number_bytes(input_shape), number_bytes(result_shape)
         self.sample = contract.inputs * input_bytes
         self.answer = contract.results * result_bytes
+        for name, size in (("window", self.sample), ("results", self.answer)):
+            if size > MOST_BYTES:
+                raise ValueError(
+                    f"Contract: {name} must take at most {MOST_BYTES} bytes of a frame, not {size}"
+                )
         if contract.vectors:
             features |= Feature.SELF_TEST
         if contract.image:

@@ -21,6 +21,7 @@ __all__ = [
     "CRC_BYTES",
     "HEADER_BYTES",
     "INCOMPLETE",
+    "MOST_BYTES",
     "NAK",
     "OVERHEAD",
     "PASSED",
@@ -50,6 +51,8 @@ HEADER_BYTES = 5
 CRC_BYTES = 4
 #: Bytes of a frame that are not its payload.
 OVERHEAD = HEADER_BYTES + CRC_BYTES
+#: A payload's bytes, at most: what its length of 2 bytes can say.
+MOST_BYTES = 0xFFFF
 #: What a self-test answers when every vector was right; otherwise, the first wrong one's index.
 PASSED = 0xFF
 #: What a commit answers when not all of the new weights are there.
@@ -130,7 +133,7 @@ def encode(frame: Frame) -> bytes:
     return bytes([SYNC]) + covered + struct.pack("<I", zlib.crc32(covered))
 
 
-def find_frame(data: bytes, *, longest: int = 0xFFFF) -> tuple[Frame, bytes] | None:
+def find_frame(data: bytes, *, longest: int = MOST_BYTES) -> tuple[Frame, bytes] | None:
     """The first frame in ``data`` and what follows it; None while more bytes are needed.
 
     What stands before the first ``SYNC`` is skipped. Raises `FrameError` for a length above

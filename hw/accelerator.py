@@ -132,7 +132,7 @@ class Accelerator(wiring.Component):
 
         m.submodules.sequencer = sequencer = Sequencer(
             program=program,
-            inputs=spec.rows * spec.features,
+            inputs=spec.size,
             whole_window=any(op.y == "delta" for op in design.model.operations),
         )
         m.submodules.walker = walker = Walker(

@@ -163,7 +163,7 @@ def _linear(model: ir.IntegerModel, op: ir.Linear, layout: Layout, rank: int) ->
         reads, needed = [], 0
         if from_input:
             needed = op.start + (row + 1) * length
-            needed = x.rows * x.features if op.x == "delta" else needed
+            needed = x.size if op.x == "delta" else needed
         elif is_flat(model, op):
             reads.append(Read(tensor=op.x, rows=x.rows))
         else:

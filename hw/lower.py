@@ -147,9 +147,7 @@ def _stores(
             width=slots * geometry.dynamic_bits,
             granule=geometry.dynamic_bits,
         ),
-        StoreSpec(
-            name="input", depth=model.input.rows * model.input.features, width=model.input.bits
-        ),
+        StoreSpec(name="input", depth=model.input.size, width=model.input.bits),
         StoreSpec(
             name="output",
             depth=model.output.rows * -(-model.output.features // ways),

@@ -35,7 +35,7 @@ def wide_rows(
     """
     stored = _stored(model, destination)
     wide = [spec for spec in stored if spec.bits > limit]
-    if 2 * sum(t.rows * t.features for t in wide) > sum(t.rows * t.features for t in stored):
+    if 2 * sum(t.size for t in wide) > sum(t.size for t in stored):
         return frozenset()
     return frozenset(spec.name for spec in wide)
 

@@ -58,6 +58,11 @@ class Tensor:
     def shape(self) -> tuple[int, int]:
         return (self.rows, self.features)
 
+    @property
+    def size(self) -> int:
+        """Numbers in it, of all rows: what travels of an input or an output."""
+        return self.rows * self.features
+
 
 @dataclass(frozen=True, kw_only=True)
 class Residual:
@@ -274,7 +279,7 @@ def _check_linear(where: str, op: Linear, model: IntegerModel, written: set[str]
     x, y = model.tensors[op.x], model.tensors[op.y]
     if op.weight.ndim != 2:
         _fail(where, "weight", "two-dimensional", op.weight.shape)
-    values = x.rows * x.features
+    values = x.size
     if not 0 <= op.start < values:
         _fail(where, "start", f"below {values}", op.start)
     if values - op.start != y.rows * op.weight.shape[1]:

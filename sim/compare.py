@@ -94,8 +94,8 @@ class Comparison:
         self.trace = Trace(design)
         self.samples = len(samples)
         rows, features = design.model.output.shape
-        self.horizon = rows * features
-        self.inputs = design.model.input.rows * design.model.input.features
+        self.horizon = design.model.output.size
+        self.inputs = design.model.input.size
         self.bits = design.geometry.activation_bits
         self.ways = design.geometry.ways
         self.cycles = 0

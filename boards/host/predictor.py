@@ -40,7 +40,7 @@ class Predictor:
         The integers that travel are those of the integer reference.
         """
         windows = self._model.quantize_input(x)
-        results = np.empty((len(windows), self._model.output.features), dtype=np.int64)
+        results = np.empty((len(windows), self._model.output.size), dtype=np.int64)
         for number, window in enumerate(windows):
             results[number] = self._client.infer(window.ravel().tolist())
             if progress is not None:

@@ -243,7 +243,7 @@ def check_model(model, x, **lowering):
         node = node_of(bus, shell)
         assert node.model_id() == model_hash(model) + bytes(8)
         sent = model.quantize_input(x)
-        results = [node.infer(w.ravel().tolist(), model.output.features) for w in sent]
+        results = [node.infer(w.ravel().tolist(), model.output.size) for w in sent]
     assert np.array_equal(model.dequantize_output(np.array(results)), reference.predict(model, x))
 
 

@@ -106,11 +106,21 @@ def test_contract_of_a_design(model):
     assert contract_of(full, vectors=0).placement in ("block", "distributed")
 
 
+def test_contract_counts_all_rows():
+    config = named_config("tiny").replace(decoder_layers=1, horizon=12, inputs=2)
+    model = initialize(config)
+    assert (model.input.shape, model.output.shape) == ((24, 2), (3, 4))
+    contract = contract_of(lower(model))
+    assert (contract.inputs, contract.results) == (48, 12)
+    assert [(len(x), len(y)) for x, y in contract.vectors] == [(48, 12)] * 2
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"inputs": 0}, r"inputs must be at least 1, not 0"),
         ({"results": 70_000}, r"results must be at most 65535, not 70000"),
+        ({"latency": 1 << 24}, r"latency must be below 16777216 cycles, not 16777216"),
         ({"model_hash": b"abc"}, r"model_hash must have 8 bytes, not 3"),
         ({"structure": b"abc"}, r"structure must have 4 bytes, not 3"),
         ({"vectors": (((1, 2), (3,)),)}, r"must have 1 inputs and 1 results, not 2 and 1"),
@@ -121,6 +131,20 @@ def test_contract_of_a_design(model):
 def test_contract_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         Contract(**changes)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ({"inputs": 32_768}, r"window must take at most 65535 bytes of a frame, not 65536"),
+        ({"results": 40_000}, r"results must take at most 65535 bytes of a frame, not 80000"),
+    ],
+)
+def test_frame_is_long_enough(serial, numbers, message):
+    options = {"clock_hz": 1_000_000, "contract": Contract(**numbers)}
+    with pytest.raises(ValueError, match=message):
+        SpiShell(accelerator=serial.WindowSums(inputs=1, results=1, bits=9), **options)
+    SpiShell(accelerator=serial.WindowSums(inputs=1, results=1, result_bits=8), **options)
 
 
 class Ports(wiring.Component):

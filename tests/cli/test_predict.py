@@ -35,8 +35,8 @@ class Board:
                 features=Feature.SELF_TEST,
                 input_bytes=1,
                 result_bytes=2,
-                inputs=spec.rows * spec.features,
-                results=self.model.output.features,
+                inputs=spec.size,
+                results=self.model.output.size,
                 capacity=100,
                 vectors=1,
                 latency=750,
@@ -62,8 +62,8 @@ class Board:
 
 
 @pytest.fixture(scope="module")
-def model():
-    model = initialize(named_config("tiny"))
+def model(request):
+    model = initialize(named_config("tiny").replace(**getattr(request, "param", {})))
     columns = [f"c{k}" for k in range(model.config.inputs)]
     count = len(columns)
     meta = {
@@ -113,6 +113,9 @@ def board(model, monkeypatch):
     return made
 
 
+@pytest.mark.parametrize(
+    "model", [{}, {"decoder_layers": 1, "horizon": 8}], ids=["encoder", "decoder"], indirect=True
+)
 @pytest.mark.parametrize("windows", [1, 8])
 def test_forecast_is_the_reference_in_the_files_units(
     bitformer, board, model, path, data, table, windows

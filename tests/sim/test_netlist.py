@@ -43,7 +43,7 @@ def compared(design, netlist, x, **options):
 def exact(design, netlist, x, **options):
     comparison = compared(design, netlist, x, **options)
     assert comparison.difference is None, str(comparison.difference)
-    assert comparison.outputs.shape == (len(x), design.model.output.features)
+    assert comparison.outputs.shape == (len(x), design.model.output.size)
     assert comparison.latency[0] == design.latency
     assert comparison.interval == [design.interval] * (len(x) - 1)
 
