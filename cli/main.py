@@ -12,9 +12,13 @@ import click
 
 from bitformer.model.errors import UserError
 
+from .report import visible
+
 __all__ = ["cli", "main"]
 
 INTERRUPTED = 130
+#: Letters of a sentence.
+LONGEST = 600
 
 #: Subcommands by section, with the line that ``--help`` shows. Their modules are loaded when used.
 SECTIONS = {
@@ -91,7 +95,11 @@ class CommandLine(click.Group):
 
 
 def _refuse(sentence: str, code: int) -> int:
-    click.echo(f"Error: {' '.join(sentence.split())}", err=True)
+    """Print the sentence; of one that shows what is too long, the middle is left out."""
+    text = visible(" ".join(sentence.split()))
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
+    click.echo(f"Error: {text}", err=True)
     return code
 
 

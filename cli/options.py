@@ -8,6 +8,8 @@ import click
 
 from bitformer.model.errors import UserError
 
+from .report import visible
+
 if TYPE_CHECKING:
     from bitformer.boards.host.client import Client
     from bitformer.hw.design import Design
@@ -36,7 +38,22 @@ __all__ = [
     "workers_options",
 ]
 
-PATH = click.Path(path_type=Path)
+
+class _Path(click.Path):
+    """A path that the system can look up: what is there is the command's to say."""
+
+    def convert(self, value, param, ctx):
+        path = super().convert(value, param, ctx)
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError as error:
+            self.fail(f"{visible(str(path))}: {error.strerror}", param, ctx)
+        return path
+
+
+PATH = _Path(path_type=Path)
 #: More lanes than any known part has multipliers for.
 MOST_LANES = 512
 
@@ -140,9 +157,17 @@ def connected(port: str, baud: int | None, sck: int | None) -> "Client":
     return Client(transport.open_transport(port, **rates))
 
 
+def _looked_up(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
+    """A name or a path, as it was typed, after the check of paths."""
+    if text is not None:
+        PATH.convert(text, parameter, context)
+    return text
+
+
 data_options = together(
     click.option(
         "--data",
+        callback=_looked_up,
         metavar="NAME|CSV",
         help="etth1, etth2, beijing-air, synthetic, or a CSV file.",
     ),

@@ -6,6 +6,7 @@ the standard error then. Without it, results go to the standard output, notes to
 
 import json
 import math
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Report", "json_option", "program"]
+__all__ = ["Report", "json_option", "program", "visible"]
 
 #: Columns of text where nobody's terminal says how many there are.
 WIDTH = 100
@@ -31,6 +32,16 @@ def _plain(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def visible(text: str) -> str:
+    """``text`` with all that a terminal would not show, or would obey, as Python writes it."""
+    return "".join(
+        letter
+        if letter.isprintable() or letter in "\n\t"
+        else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
 
 
 def program() -> str:
@@ -57,11 +68,11 @@ class Report:
 
     def note(self, sentence: str) -> None:
         """A remark on the standard error."""
-        click.echo(sentence, err=True)
+        click.echo(visible(sentence), err=True)
 
     def line(self, text: str = "") -> None:
         """A line of the result, for people."""
-        self.console.print(text, markup=False, soft_wrap=True)
+        self.console.print(visible(text), markup=False, soft_wrap=True)
 
     def table(
         self,
@@ -80,7 +91,7 @@ class Report:
         from rich.text import Text
 
         table = Table(
-            title=title,
+            title=None if title is None else visible(title),
             title_justify="left",
             title_style="bold",
             box=box.SIMPLE_HEAD,
@@ -89,20 +100,21 @@ class Report:
         for number, name in enumerate(columns):
             # a long name goes on in another line: cut off, two of them could look alike
             table.add_column(
-                Text(name), justify="left" if number < words else "right", overflow="fold"
+                Text(visible(name)), justify="left" if number < words else "right", overflow="fold"
             )
         for row in rows:
             if row is None:
                 table.add_section()
             else:
-                table.add_row(*(Text(str(cell)) for cell in row))
+                table.add_row(*(Text(visible(str(cell))) for cell in row))
         self.console.print(table)
 
     def data(self, data: Mapping[str, object]) -> None:
         """The result, for programs; silent unless ``--json`` was given."""
         if self.as_json:
             text = json.dumps(_plain(data), indent=2, ensure_ascii=False, allow_nan=False)
-            click.echo(text)
+            # half a surrogate pair is in no encoding: a path that is no UTF-8 has some
+            click.echo(re.sub(r"[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text))
 
 
 def json_option(function):
