@@ -133,7 +133,7 @@ class Accelerator(wiring.Component):
         m.submodules.sequencer = sequencer = Sequencer(
             program=program,
             inputs=spec.size,
-            whole_window=any(op.y == "delta" for op in design.model.operations),
+            whole_window=design.model.steps.name != "input",
         )
         m.submodules.walker = walker = Walker(
             program=program, act_bits=act_bits, weight_bits=weight_bits

@@ -128,12 +128,13 @@ def _addend(model: ir.IntegerModel, op: ir.Linear) -> Addend:
 def _linear(model: ir.IntegerModel, op: ir.Linear, layout: Layout, rank: int) -> Lowered:
     x, y = model.tensors[op.x], model.tensors[op.y]
     length = op.weight.shape[1]
-    if op.x == "delta" and (op.start % x.features or length % x.features):
+    subtracted = op.x == model.steps.name != "input"
+    if subtracted and (op.start % x.features or length % x.features):
         # the last value to subtract is counted channel by channel from a row's beginning
         raise UserError(f"rows of {op.y} must be whole steps of {x.features} input(s)")
     multiplier = _power(layout, op, op.multiplier)
     uniform = layout.immediate and bool((multiplier == multiplier[0]).all())
-    addend, from_input = _addend(model, op), op.x in ("input", "delta")
+    addend, from_input = _addend(model, op), op.x == model.steps.name
     power = layout.shifts[op.y] - op.shift
     kind = layout.weights.formats[op.y]
     step = layout.weights.step(kind)
@@ -163,7 +164,7 @@ def _linear(model: ir.IntegerModel, op: ir.Linear, layout: Layout, rank: int) ->
         reads, needed = [], 0
         if from_input:
             needed = op.start + (row + 1) * length
-            needed = x.size if op.x == "delta" else needed
+            needed = x.size if subtracted else needed
         elif is_flat(model, op):
             reads.append(Read(tensor=op.x, rows=x.rows))
         else:

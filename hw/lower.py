@@ -11,6 +11,7 @@ from .bounds import accumulator_bound
 from .design import Design, Geometry
 from .encode import Encoder, assign_addresses
 from .geometry import choose_columns, choose_geometry, value_widths
+from .graph import check_graph, destinations
 from .images import parameter_words, position_words, weight_words
 from .layers import Layout, Lowered, lower_operation
 from .packing import MATRIX, Packing, choose_packing
@@ -23,30 +24,9 @@ from .store import StoreSpec
 from .weights import WeightLayout, weight_layouts
 from .wide import one_by_one, wide_rows
 
-__all__ = ["DEFAULT_PART", "destinations", "lower", "lower_as"]
+__all__ = ["DEFAULT_PART", "lower", "lower_as"]
 
 DEFAULT_PART = "xc7s15"
-
-
-def destinations(model: ir.IntegerModel) -> dict[str, Destination]:
-    """Where each tensor is written; one that is a weight of another operation goes with those."""
-    found = dict.fromkeys(model.tensors, Destination.ACTIVATION)
-    found[model.output.name] = Destination.OUTPUT
-    for op in model.operations:
-        if isinstance(op, ir.Scores):
-            found[op.y], found[op.k] = Destination.SCORE, Destination.KEY
-        elif isinstance(op, ir.Attend):
-            found[op.v] = Destination.VALUE
-        elif isinstance(op, ir.Pool):
-            found[op.x] = Destination.VALUE
-    for op in model.operations:
-        if isinstance(op, (ir.Linear, ir.Affine, ir.LayerNorm)) and op.x in found:
-            special = found[op.x] in (Destination.KEY, Destination.VALUE)
-            if special and op.x not in ("input", "delta"):
-                raise UserError(
-                    f"tensor {op.x} must be read by one kind of operation, not also by {op.y}"
-                )
-    return found
 
 
 def _beside(model: ir.IntegerModel) -> set[str]:
@@ -79,8 +59,6 @@ def _last_channel(model: ir.IntegerModel) -> int:
     """The channel whose last value is added to the output; the hardware keeps one."""
     residuals = [getattr(op, "residual", None) for op in model.operations]
     channels = {r.channel for r in residuals if r is not None and r.channel is not None}
-    if len(channels) > 1:
-        raise UserError(f"residual channel must be the same everywhere, not {sorted(channels)}")
     return channels.pop() if channels else 0
 
 
@@ -182,6 +160,7 @@ def lower(
     if part not in PARTS:
         raise UserError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
     destination = destinations(model)
+    check_graph(model, destination)
     rows = wide_rows(model, destination)
     single = one_by_one(model, rows)
     if not any(choose_packing(model, 2, pack, single).packed.values()):

@@ -42,7 +42,7 @@ def dynamic_bits(model: ir.IntegerModel) -> int:
 def _pairable(model: ir.IntegerModel) -> bool:
     """Whether every stored row and every head has an even number of features."""
     scores = {op.y for op in model.operations if isinstance(op, ir.Scores)}
-    free = {"input", "delta", model.output.name} | scores
+    free = {"input", model.steps.name, model.output.name} | scores
     heads = [
         model.tensors[op.v].features // op.heads
         for op in model.operations

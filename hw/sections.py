@@ -8,8 +8,8 @@ from bitformer.model import ir
 from .allocate import Block, allocate
 from .design import Design
 from .encode import memory_blocks
+from .graph import destinations
 from .layers import Layout
-from .lower import destinations
 
 __all__ = ["layout_of", "own_depths", "rom_words"]
 

@@ -252,8 +252,9 @@ def _fail(where: str, what: str, must: str, was) -> None:
 
 
 def _check_array(where: str, name: str, array, shape: tuple[int, ...], low: int, high: int):
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iu":
-        _fail(where, name, "an integer array", type(array).__name__)
+    kind = getattr(array, "dtype", type(array).__name__)
+    if not isinstance(array, np.ndarray) or kind != np.int64:
+        _fail(where, name, "an int64 array", kind)  # sums of fewer bits would wrap
     if array.shape != shape:
         _fail(where, name, f"of shape {shape}", array.shape)
     if array.size and (array.min() < low or array.max() > high):

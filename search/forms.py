@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from bitformer.hw.design import Design
-from bitformer.hw.lower import destinations, lower_as
+from bitformer.hw.graph import destinations
+from bitformer.hw.lower import lower_as
 from bitformer.hw.packing import PORT_BITS, Packing
 from bitformer.hw.parts import PARTS
 from bitformer.hw.place import crowding, place

@@ -75,10 +75,9 @@ class Trace:
 
     @staticmethod
     def _operands(design: Design, start: int, length: int) -> list[Place]:
-        tensor = "delta" if "delta" in design.model.tensors else "input"
-        features = design.model.tensors[tensor].features
+        steps = design.model.steps
         return [
-            Place(tensor=tensor, row=e // features, feature=e % features)
+            Place(tensor=steps.name, row=e // steps.features, feature=e % steps.features)
             for e in range(start, start + length)
         ]
 

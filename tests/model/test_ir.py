@@ -101,7 +101,7 @@ BAD = {
     ),
     "float constant": (
         lambda: replace(MODEL, constants={"position": np.zeros((4, 4))}),
-        r"^constant position: values must be an integer array, not ",
+        r"^constant position: values must be an int64 array, not float64$",
     ),
     "shift": (
         operation(L0 + "q", shift=49),
@@ -122,6 +122,10 @@ BAD = {
     "weight range": (
         operation(L0 + "q", weight=np.full((4, 4), -128)),
         r"-> layers\.0\.q\): weight must be within -127\.\.127, not -128\.\.-128$",
+    ),
+    "weight of few bits": (
+        operation(L0 + "q", weight=np.ones((4, 4), dtype=np.int8)),
+        r"-> layers\.0\.q\): weight must be an int64 array, not int8$",
     ),
     "weight outputs": (
         operation(L0 + "q", weight=np.zeros((5, 4), dtype=int)),
