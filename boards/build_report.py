@@ -1,6 +1,5 @@
 """All reports of a build as one, and whether they call it good."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from bitformer.boards.vivado_timing import Timing, read_timing
 from bitformer.boards.vivado_utilization import Utilization, read_utilization
 from bitformer.hw.parts import PARTS, Part
 from bitformer.model.errors import UserError
+from bitformer.model.strict_json import read_json
 
 __all__ = ["CONFIGURATION_W", "BuildReport", "energy_of", "read_build"]
 
@@ -125,12 +125,9 @@ def read_build(directory: Path) -> BuildReport:
 
 
 def _facts(directory: Path) -> dict[str, Any]:
-    try:
-        facts = json.loads((directory / PLAN_FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not (directory / PLAN_FILE).exists():
         return {}
-    except (OSError, ValueError) as error:
-        raise UserError(f"{directory / PLAN_FILE} cannot be read: {error}") from None
+    facts = read_json(directory / PLAN_FILE)
     if not isinstance(facts, dict):
         raise UserError(f"{directory / PLAN_FILE} must hold an object, not {facts!r}")
     return facts

@@ -1,6 +1,5 @@
 """Reads what the open tools say of a build: Yosys' statistics and nextpnr's log."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from typing import Any
 
 from bitformer.boards.netlist_resources import Resources
 from bitformer.model.errors import UserError
+from bitformer.model.strict_json import parse_json
 
 __all__ = ["NextpnrTiming", "read_nextpnr_log", "read_yosys_stat"]
 
@@ -43,8 +43,8 @@ def read_yosys_stat(text: str) -> Resources:
     """
     counts: Any
     try:
-        data = json.loads(text)
-    except ValueError:
+        data = parse_json(text, "Yosys report")
+    except UserError:
         counts = _text_counts(text)
     else:
         design = data.get("design") if isinstance(data, dict) else None

@@ -1,6 +1,5 @@
 """Synthesizing a whole build with Yosys, shell and all, from the Verilog that Vivado would read."""
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from bitformer.boards.yosys_tool import find_tool
 from bitformer.hw.estimate import Use
 from bitformer.hw.parts import PARTS, Part
 from bitformer.model.errors import UserError
+from bitformer.model.strict_json import read_json
 
 __all__ = ["PlanSynthesis", "synthesize_plan"]
 
@@ -54,7 +54,7 @@ def synthesize_plan(
         If there is no build, no Yosys, or it fails.
     """
     try:
-        facts = json.loads((directory / PLAN_FILE).read_text(encoding="utf-8"))
+        facts = read_json(directory / PLAN_FILE)
         name, die = facts["name"], re.match(r"xc7s\d+?(?=[a-z])", facts["part"])
         part = PARTS[die[0] if die else ""]
         source = (directory / f"{name}.v").read_text(encoding="utf-8")

@@ -1,6 +1,5 @@
 """Loading a bitstream into a board, through openFPGALoader."""
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -10,6 +9,7 @@ from bitformer.boards.catalog import find_board
 from bitformer.boards.child import run_child
 from bitformer.boards.plan_directory import PLAN_FILE
 from bitformer.model.errors import UserError
+from bitformer.model.strict_json import read_json
 
 __all__ = ["find_bitstream", "load_command", "program"]
 
@@ -56,7 +56,7 @@ def find_bitstream(source: Path, *, board: str | None, flash: bool) -> tuple[Pat
 
 def _of_build(directory: Path) -> tuple[Path, str]:
     try:
-        facts = json.loads((directory / PLAN_FILE).read_text(encoding="utf-8"))
+        facts = read_json(directory / PLAN_FILE)
         return directory / Path(facts["bitstream"]).name, facts["board"]
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"Directory {directory} holds no bitformer build") from None

@@ -1,6 +1,5 @@
 """Running the tools on a build plan: Vivado, or the open ones."""
 
-import json
 import os
 import re
 import shutil
@@ -9,6 +8,7 @@ from pathlib import Path
 from bitformer.boards.child import run_child
 from bitformer.boards.plan_directory import PLAN_FILE
 from bitformer.model.errors import UserError
+from bitformer.model.strict_json import read_json
 
 __all__ = ["TOOLCHAINS", "missing_tools", "run_plan"]
 
@@ -80,7 +80,7 @@ def run_plan(plan_dir: str | os.PathLike) -> Path:
 
 def _read_plan(directory: Path) -> tuple[str, str, Path]:
     try:
-        facts = json.loads((directory / PLAN_FILE).read_text(encoding="utf-8"))
+        facts = read_json(directory / PLAN_FILE)
         toolchain = facts.get("toolchain", "vivado")
         if toolchain not in TOOLCHAINS:
             raise KeyError(toolchain)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
+from bitformer.model.strict_json import read_json
 
 from .options import columns_of
 
@@ -43,8 +44,8 @@ def write_source(
 def read_source(run: Path) -> dict | None:
     """What :func:`write_source` noted; None for a run that was not started here."""
     try:
-        source = json.loads((run / SOURCE_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        source = read_json(run / SOURCE_FILE)
+    except UserError:
         return None
     return source if isinstance(source, dict) else None
 

@@ -246,19 +246,13 @@ def lowered(
 
 def load_config(name_or_path: str) -> "TransformerConfig":
     """The named configuration, or the one in a JSON file."""
-    import json
-
     from bitformer.model.config import TransformerConfig, named_config
+    from bitformer.model.strict_json import read_json
 
     path = Path(name_or_path)
     if path.suffix != ".json":
         return named_config(name_or_path)
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"Config file {path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise UserError(f"Config file {path} must be JSON, which it is not: {error}") from None
+    data = read_json(path, "Config file")
     try:
         return TransformerConfig.from_dict(data)
     except UserError as error:

@@ -13,6 +13,7 @@ import torch
 
 from .errors import UserError
 from .files import write_whole
+from .strict_json import read_json
 
 __all__ = ["RunStore"]
 
@@ -68,10 +69,7 @@ class RunStore:
         """What ``run.json`` says."""
         if not self._record.is_file():
             raise UserError(f"Run folder must hold a run, but {self.path} has no run.json")
-        try:
-            record = json.loads(self._record.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UserError(f"{self._record} must be JSON, which it is not: {error}") from None
+        record = read_json(self._record)
         found = (record.get("format"), record.get("version")) if isinstance(record, dict) else None
         if found != (FORMAT, VERSION):
             raise UserError(f"{self._record} must be a {FORMAT} of version {VERSION}, not {found}")

@@ -23,8 +23,10 @@ from typing import Any
 import numpy as np
 
 from bitformer.model.config import TransformerConfig
+from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
 from bitformer.model.precision import Precision
+from bitformer.model.strict_json import read_json
 
 from .engine import Engine
 from .field import Added
@@ -123,8 +125,8 @@ class _Counted:
     def __init__(self, path: Path, predictor: Predictor):
         self._path, self._predictor = path, predictor
         try:
-            self._known = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            self._known = read_json(path)
+        except UserError:
             self._known = {}
 
     def of(self, quantities: Mapping[str, int]) -> dict[str, int]:
@@ -194,7 +196,7 @@ def _hand_over(result: dict[str, Any], findings: list[Finding], folder: Path) ->
     """Models under their ranks' names, and search.json; those of an earlier answer go."""
     path = folder / "search.json"
     try:
-        before = json.loads(path.read_text(encoding="utf-8"))["candidates"]
+        before = read_json(path, finite=False)["candidates"]
         for one in before:
             if re.fullmatch(r"\d+-[^/\\]+\.safetensors", str(one["model"])):
                 (folder / one["model"]).unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
+from bitformer.model.strict_json import parse_json, read_json
 
 __all__ = [
     "KINDS",
@@ -212,7 +213,8 @@ class KnowledgeBase:
     def _entry(self, row: tuple) -> Entry:
         data = dict(zip(_COLUMNS, row, strict=True))
         try:
-            return Entry(**{**data, **{name: json.loads(data[name]) for name in _MAPPINGS}})
+            parsed = {name: parse_json(data[name], f"its {name}") for name in _MAPPINGS}
+            return Entry(**{**data, **parsed})
         except (TypeError, ValueError, UserError) as error:
             raise UserError(f"Knowledge base {self.path} is damaged: {error}") from None
 
@@ -227,10 +229,7 @@ def read_entries(path: Path) -> list[Entry]:
         raise UserError(f"Knowledge base {path} must be a file, which is not there")
     if path.suffix != ".json":
         return KnowledgeBase(path, must_exist=True).entries()
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} must be JSON, which it is not: {error}") from None
+    data = read_json(path)
     if not isinstance(data, list):
         raise UserError(f"{path} must be a list of entries, not {type(data).__name__}")
     try:

@@ -14,6 +14,7 @@ from bitformer.hw.lower import lower
 from bitformer.model.checkpoint import load_model
 from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
+from bitformer.model.strict_json import read_json
 
 from .engine import Engine
 from .features import VERSION, quantities
@@ -131,8 +132,8 @@ def prove_all(
     records: dict[str, dict[str, Any]] = {}
     for name, path in paths.items():
         try:
-            records[name] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            records[name] = read_json(path)
+        except UserError:
             continue
     report(len(records), len(models), "read")
     tasks = {

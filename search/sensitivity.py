@@ -3,7 +3,6 @@
 Errors are on validation windows, so that a search may be guided by them.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.precision import FLOAT_BITS, WEIGHT_BITS, Precision
+from bitformer.model.strict_json import read_json
 
 from .trials import DataSource, Outcome, Trial
 
@@ -110,17 +110,14 @@ def read_added(path: Path) -> dict[str, dict[Precision, float]]:
 
     A JSON object such as ``{"MHA": {"4": 0.01, "2/8": 0}}``, or what ``sensitivity --json`` prints.
     """
+    data, base = read_json(path, "Sensitivity file"), 0.0
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        base = 0.0
         if "alone" in data:
             data, base = data["alone"], float(data["float_val"])
         return {
             str(name): {_precision(bits): float(error) - base for bits, error in own.items()}
             for name, own in data.items()
         }
-    except OSError as error:
-        raise UserError(f"Sensitivity file {path} cannot be read: {error.strerror}") from None
     except (ValueError, TypeError, AttributeError, KeyError):
         raise UserError(
             f'Sensitivity file {path} must be JSON such as {{"MHA": {{"4": 0.01, "8": 0}}}}'

@@ -10,6 +10,7 @@ import numpy as np
 
 from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
+from bitformer.model.strict_json import read_json
 
 from .choice import Choice, choose, nearest_miss
 from .field import Added, Field, component_field, tensor_field
@@ -47,10 +48,10 @@ def shortlist(
     digest = hashlib.sha256(text.encode()).hexdigest()
     path = folder / "choice.json"
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path, finite=False)
         if data["digest"] == digest:
             return data
-    except (OSError, ValueError, TypeError, KeyError):
+    except (UserError, TypeError, KeyError):
         pass
     report(0, 1, "")
     found = _chosen(question, _field(question, added, predictor, pool, report), report)

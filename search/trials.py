@@ -21,6 +21,7 @@ from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import TrainingDivergedError, UserError
 from bitformer.model.files import write_whole
 from bitformer.model.precision import Precision
+from bitformer.model.strict_json import read_json
 
 from .workers import Pool
 
@@ -186,13 +187,13 @@ class _Folder:
         """A result that is there; one that is damaged or of another trial is not."""
         record, model = self._files(trial.key)
         try:
-            data = json.loads(record.read_text(encoding="utf-8"))
+            data = read_json(record, finite=False)  # of a training that diverged
             description = json.loads(json.dumps(trial.description))
             if data.pop("trial") != description:
                 return None
             data["warnings"] = tuple(data["warnings"])
             return Outcome(trial=trial, model=model if model.exists() else None, **data)
-        except (OSError, ValueError, TypeError, KeyError):
+        except (UserError, TypeError, KeyError):
             return None
 
     def write(self, trial: Trial, result: dict) -> None:

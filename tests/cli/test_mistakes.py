@@ -39,6 +39,9 @@ FILES = {
     "config.json": '{"name": "mine", "window": 24, "d_model": 8}',
     "typo.json": '{"name": "mine", "window": 24, "d_model": 8, "ffn": 16, "haeds": 2}',
     "broken.json": '{"name": ',
+    "list.json": "[1]",
+    "nested.json": '{"a":' * 100_000,
+    "twice.json": '{"name": "m", "window": 24, "window": 48, "d_model": 8, "ffn": 16}',
     "bits.json": '{"name": "m", "window": 8, "d_model": 8, "ffn": 8, "default": {"weights": 4}}',
     "occupied/thesis.txt": "do not delete",
     "plain": "a file",
@@ -154,6 +157,8 @@ MISTAKES = {
     "init {d}/missing.json -o {d}/new/m": "Config file .* cannot be read: No such file",
     "init {d}/broken.json -o {d}/new/m": "Config file .* must be JSON",
     "init {d}/config.json -o {d}/new/m": "config must have a field 'ffn', which is missing",
+    "init {d}/nested.json -o {d}/new/m": "Config file .* must be JSON, which it is not: nested",
+    "init {d}/twice.json -o {d}/new/m": "Config file .* must be JSON.* 'window' twice",
     "init {d}/typo.json -o {d}/new/m": "config has an unknown field 'haeds'",
     "init {d}/bits.json -o {d}/new/m": "config: default must have a field 'activations'",
     # data
@@ -231,7 +236,8 @@ MISTAKES = {
     SEARCH + " --score luck": "'luck' is not one of",
     SEARCH + " --top 0": "0 is not in the range",
     SEARCH + " --sensitivity {d}/missing": "Sensitivity file .* cannot be read",
-    SEARCH + " --sensitivity {d}/broken.json": "Sensitivity file .* must be JSON such as",
+    SEARCH + " --sensitivity {d}/broken.json": "Sensitivity file .* must be JSON, which it is not",
+    SEARCH + " --sensitivity {d}/list.json": "Sensitivity file .* must be JSON such as",
     SEARCH.replace("/new", "/plain"): "Folder .*plain/results cannot be made",
     # places to write to
     "init tiny -o {d}/occupied": "must be a file, not a directory",
