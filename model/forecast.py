@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from . import numerics
 from .csv_source import read_csv
 from .errors import UserError
 from .gaps import clean
@@ -30,7 +31,7 @@ class Scaling:
 
     def standardised(self, values: np.ndarray) -> np.ndarray:
         """Rows [N, inputs] in the file's units as z-scores."""
-        return (values - self.mean) / self.std
+        return numerics.standardised(values, self.mean, self.std)
 
     def in_units(self, forecast: np.ndarray) -> np.ndarray:
         """Standardised forecasts in the target's units."""

@@ -237,10 +237,15 @@ class IntegerModel:
         return self.tensors[self.operations[-1].y]
 
     def quantize_input(self, x) -> np.ndarray:
-        """Standardised floats [..., steps, channels] to the integers the accelerator is sent."""
-        spec = self.input
-        q = numerics.round_half_up(np.asarray(x, dtype=np.float64) * 2.0**-spec.exponent)
-        return np.clip(q + spec.zero, spec.low, spec.high)
+        """Standardised floats [..., steps, channels] to the integers the accelerator is sent.
+
+        What is beyond the input's range becomes its nearest end. Raises :class:`UserError`, with
+        the place, for what is no finite number.
+        """
+        x, spec = np.asarray(x), self.input
+        _check_finite(x)
+        low, high = spec.low - spec.zero, spec.high - spec.zero
+        return numerics.round_half_up(x, spec.exponent, low, high) + spec.zero
 
     def dequantize_output(self, y) -> np.ndarray:
         """Integers of the output tensor as real (standardised) values."""
@@ -249,6 +254,17 @@ class IntegerModel:
 
 def _fail(where: str, what: str, must: str, was) -> None:
     raise UserError(f"{where}: {what} must be {must}, not {was}")
+
+
+def _check_finite(x: np.ndarray) -> None:
+    """``x`` [..., steps, channels] holds readings: an infinity is none, nor is NaN."""
+    finite = np.isfinite(x)
+    if finite.all():
+        return
+    first = np.argwhere(~finite)[0].tolist()
+    axes = ("sample", "step", "channel")[-x.ndim :]
+    place = ", ".join(f"{axis} {at}" for axis, at in zip(axes, first, strict=False))
+    raise UserError(f"input must be finite numbers, not {x[tuple(first)]}: {place}")
 
 
 def _check_array(where: str, name: str, array, shape: tuple[int, ...], low: int, high: int):

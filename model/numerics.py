@@ -1,12 +1,15 @@
 """Integer arithmetic of the number contract, shared by the reference, training and hardware.
 
-Every function takes and returns integers (numpy int64 arrays or Python ints) and rounds half up:
-``floor(x + 0.5)``.  The tables are plain lists; the hardware turns them into ROMs.
+All reals become integers in :func:`round_half_up`; every other function takes integers (numpy int64
+arrays or Python ints). All return integers and round half up: ``floor(x + 0.5)``.  The tables are
+plain lists; the hardware turns them into ROMs.
 """
 
 import math
 
 import numpy as np
+
+from .errors import UserError
 
 __all__ = [
     "EXP_TABLE",
@@ -23,6 +26,7 @@ __all__ = [
     "round_half_up",
     "round_shift",
     "rsqrt",
+    "standardised",
 ]
 
 #: Softmax logits are integers in units of ``2**-SCORE_FRACTION_BITS`` octaves.
@@ -32,6 +36,8 @@ SCORE_BITS = 8
 #: Width of a requantizer's multiplier, signed: the short port of a DSP48E1.
 MULTIPLIER_BITS = 18
 
+#: Up to here a float64 holds every integer.
+_EXACT = 1 << 53
 _LARGEST_WEIGHT = 255
 #: ``EXP_TABLE[i] = round(255 * 2**(-i / 8))``.
 EXP_TABLE = [
@@ -48,9 +54,28 @@ _RECIPROCAL = np.array(RECIPROCAL_TABLE, dtype=np.int64)
 _RSQRT = np.array(RSQRT_TABLE, dtype=np.int64)
 
 
-def round_half_up(x):
-    """``floor(x + 0.5)`` of a float array, as int64."""
-    return np.floor(np.asarray(x, dtype=np.float64) + 0.5).astype(np.int64)
+def round_half_up(x, exponent=0, low: int = -_EXACT, high: int = _EXACT) -> np.ndarray:
+    """``floor(x / 2**exponent + 0.5)`` of reals, as int64 within ``low``..``high``.
+
+    What is beyond is clipped while it is a float: as an integer it would wrap to the other end.
+    ``low`` and ``high`` are within 2**53; ``exponent`` is an integer, or an array that broadcasts.
+    Raises :class:`UserError` for NaN, which is nowhere.
+    """
+    with np.errstate(over="ignore"):  # to an infinity, which is clipped
+        steps = np.floor(np.ldexp(np.asarray(x, dtype=np.float64), np.negative(exponent)) + 0.5)
+    if np.isnan(steps).any():
+        raise UserError("numbers that are rounded must be numbers, not nan")
+    return np.clip(steps, low, high).astype(np.int64)
+
+
+def standardised(values, mean, std) -> np.ndarray:
+    """``(values - mean) / std`` of readings; what is too large for a float is the largest one.
+
+    An absurd reading stays one: it is clipped at its end, and only infinities are refused.
+    """
+    largest = np.finfo(np.float64).max
+    with np.errstate(over="ignore"):
+        return np.clip((values - mean) / std, -largest, largest)
 
 
 def round_shift(x, shift: int):

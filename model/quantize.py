@@ -65,7 +65,7 @@ def dyadic(factor, bits: int = DYADIC_BITS) -> tuple[np.ndarray, int]:
     if largest == 0.0:
         return np.zeros(factor.shape, dtype=np.int64), 0
     shift = max(0, bits - int(np.frexp(largest)[1]))
-    return numerics.round_half_up(np.ldexp(factor, shift)), shift
+    return numerics.round_half_up(factor, -shift), shift
 
 
 def norm_offset(offset, exponent: int, shift: int) -> tuple[np.ndarray, int]:
@@ -73,7 +73,7 @@ def norm_offset(offset, exponent: int, shift: int) -> tuple[np.ndarray, int]:
     scaled = np.ldexp(offset, shift - exponent)
     largest = float(np.abs(scaled).max())
     left = max(0, int(np.frexp(largest)[1]) - OFFSET_BITS)
-    return numerics.round_half_up(np.ldexp(scaled, -left)), left
+    return numerics.round_half_up(scaled, left), left
 
 
 def bias_limit(weight_bits: int, input_bits: int) -> int:
@@ -89,7 +89,7 @@ def quantize_weight(weight: np.ndarray, exponent: np.ndarray, bits: int) -> np.n
     if bits == 1:
         return np.where(weight >= 0, 1, -1).astype(np.int64)
     limit = (1 << (bits - 1)) - 1
-    return np.clip(numerics.round_half_up(np.ldexp(weight, -exponent[:, None])), -limit, limit)
+    return numerics.round_half_up(weight, exponent[:, None], -limit, limit)
 
 
 def _narrow_tensors(config: TransformerConfig) -> set[str]:
@@ -161,7 +161,7 @@ class _Builder:
         exponent = np.asarray(self.exponents[layer + ".weight"], dtype=np.int64)
         weight = quantize_weight(self.params[layer + ".weight"], exponent, bits)
         scale = x_spec.exponent + exponent
-        bias = numerics.round_half_up(np.ldexp(self.params[layer + ".bias"], -scale))
+        bias = numerics.round_half_up(self.params[layer + ".bias"], scale)
         limit = bias_limit(bits, x_spec.bits)
         bias = np.clip(bias - x_spec.zero * weight.sum(axis=1), -limit, limit)
         factor = scale - y_spec.exponent
@@ -247,7 +247,7 @@ class _Builder:
             )
             return
         exponent = int(self.exponents[name + ".scale"])
-        gamma = np.clip(numerics.round_half_up(np.ldexp(scale, -exponent)), -128, 127)
+        gamma = numerics.round_half_up(scale, exponent, -128, 127)
         width = numerics.norm_width(x_spec.features, x_spec.bits)
         shift = 12 + (width - 8) // 2 + y_spec.exponent - exponent
         values, offset_shift = norm_offset(offset, y_spec.exponent, shift)
@@ -258,8 +258,7 @@ class _Builder:
     def position(self, name: str) -> np.ndarray:
         """Integers of a position table."""
         spec = self.specs[name]
-        table = numerics.round_half_up(np.ldexp(self.params[name], -spec.exponent))
-        return np.clip(table, spec.low, spec.high)
+        return numerics.round_half_up(self.params[name], spec.exponent, spec.low, spec.high)
 
     def build(self, meta) -> IntegerModel:
         config, specs = self.config, self.specs
@@ -314,4 +313,7 @@ def quantize_model(
     for name in tensor_components(config):
         if config.tensor_bits(name) == FLOAT_BITS:
             raise UserError(f"tensor {name} must have at most 16 bits, not be kept in float32")
+    for name, values in params.items():
+        if not (finite := np.isfinite(values)).all():
+            raise UserError(f"{name} must be finite numbers, not {values[~finite][0]}")
     return _Builder(config, params, exponents).build(meta)

@@ -15,6 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from bitformer.model.csv_source import Series
 from bitformer.model.errors import UserError
 from bitformer.model.gaps import Clean, clean
+from bitformer.model.numerics import standardised
 from bitformer.model.splits import Split, Splitter, fractions
 
 DAY = 86400.0
@@ -152,6 +153,12 @@ def make_dataset(
         f" of {window} + {horizon} rows"
     )
     mean, std = _scale(values, cleaned, parts)
+    for column, spread, center in zip((*inputs, target), std, mean, strict=True):
+        if not np.isfinite([spread, center]).all():
+            raise UserError(
+                f"Column {column!r} of {name} must hold numbers whose squares are finite within the"
+                " training rows"
+            )
     if std[-1] == 0:
         raise UserError(
             f"Target {target!r} of {name} must change within the training rows,"
@@ -161,7 +168,7 @@ def make_dataset(
         if spread == 0:
             notes.append(f"Input {column} never changes within the training rows")
     std[std == 0] = 1.0
-    scaled = (values - mean) / std
+    scaled = standardised(values, mean, std)
     train, val, test = (
         Windows(
             inputs=scaled[:, :-1], target=scaled[:, -1], first=first, window=window, horizon=horizon
@@ -219,9 +226,10 @@ def _scale(values: np.ndarray, cleaned: Clean, parts: Split) -> tuple[np.ndarray
     for start, stop in cleaned.segments:
         used[start : min(stop, parts.train)] = True
     rows = values[used]
-    std = rows.std(axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):  # the caller refuses what is not finite
+        mean, std = rows.mean(axis=0), rows.std(axis=0)
     std[rows.min(axis=0) == rows.max(axis=0)] = 0.0  # not the rounding error of the mean
-    return rows.mean(axis=0), std
+    return mean, std
 
 
 def _period(series: Series, cleaned: Clean) -> int | None:

@@ -17,6 +17,7 @@ from bitformer.hw.estimate import Use
 from bitformer.hw.parts import PARTS
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
+from bitformer.model.numerics import round_half_up
 
 from .features import FEATURES, VERSION, physical, quantities
 from .knowledge import Entry
@@ -210,9 +211,9 @@ class Predictor:
         features = physical(q)
         memory = self.memory.predict(features)
         return {
-            "luts": np.rint(self.logic.predict(features) + memory).astype(np.int64),
-            "lutram": np.rint(memory).astype(np.int64),
-            "ffs": np.rint(self.ffs.predict(features)).astype(np.int64),
+            "luts": round_half_up(self.logic.predict(features) + memory),
+            "lutram": round_half_up(memory),
+            "ffs": round_half_up(self.ffs.predict(features)),
         }
 
     def predict(

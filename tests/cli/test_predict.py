@@ -10,7 +10,7 @@ from bitformer.boards.host import transport
 from bitformer.boards.protocol import Command, Feature, Frame, Registers
 from bitformer.hw.identity import model_hash
 from bitformer.model import reference
-from bitformer.model.checkpoint import save_model
+from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import named_config
 from bitformer.model.initialize import initialize
 
@@ -134,6 +134,23 @@ def test_forecast_is_the_reference_in_the_files_units(
     assert (said.data["cycles"], said.data["resent"]) == (754, 0)
     assert "Forecast of c0" in said.err
     assert board.closed
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_absurd_reading_saturates_at_its_own_end(bitformer, board, model, table, tmp_path, sign):
+    """As a large one does; the file's own scale may make it larger than any float."""
+    meta = {"dataset": model.meta["dataset"] | {"std": [1e-9] * model.config.inputs}}
+    path = tmp_path / "m.safetensors"
+    save_model(dataclasses.replace(model, meta=meta), path)
+    board.model = load_model(path)
+    forecasts = []
+    for reading in (1e3, 1e307):
+        rows = [*table[:-1], [sign * reading] * model.config.inputs]
+        data = write(tmp_path / "d.csv", rows, model.meta["dataset"]["inputs"])
+        said = bitformer("predict", path, "--port", "FAKE", "--data", data, "--json")
+        assert said.code == 0
+        forecasts.append(said.data["forecast"])
+    assert forecasts[0] == forecasts[1]
 
 
 def test_for_people(bitformer, board, path, data):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bitformer.model.csv_source import Series
+from bitformer.model.errors import UserError
 from bitformer.model.splits import Split, before, by_ett_months, by_fractions, fractions
 from bitformer.model.synthetic import synthetic_series
 from bitformer.model.windows import Dataset, make_dataset, rows_needed
@@ -57,6 +58,20 @@ def test_scaling_knows_the_training_rows_only():
     data = make(counting(100))
     assert data.target_mean == pytest.approx(np.arange(60).mean())
     assert data.target_std == pytest.approx(np.arange(60).std())
+
+
+def test_absurd_readings():
+    series = counting(100)
+    series.values[:, 1] *= 1e-4
+    series.values[95, 1] = -1e308
+    x = make(series).test.x
+    # further from the mean than a float can say: the windows that see it keep its end
+    assert x[..., 0].min() == -np.finfo(float).max
+    assert (x < -1e300).sum() == 2
+    assert np.isfinite(x).all()
+    series.values[3, 1] = 1e308
+    with pytest.raises(UserError, match=r"^Column 'ten' of counting must hold numbers whose squa"):
+        make(series)
 
 
 def test_shape_type_and_views():

@@ -1,5 +1,6 @@
 """The integer model's checks: each inconsistency is refused in a sentence that names it."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from bitformer.model import ir
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
+from bitformer.model.quantize import quantize_model
 
 L0 = "layers.0."
 
@@ -229,6 +231,57 @@ def test_floats_to_integers_and_back():
     assert MODEL.quantize_input(x)[:, 0].tolist() == [1, 0, 1, spec.high, spec.low]
     y = np.arange(-3, 4)
     assert np.array_equal(MODEL.dequantize_output(y), y * 2.0**MODEL.output.exponent)
+
+
+@pytest.mark.parametrize("scale", [-40, 0, 40])
+@pytest.mark.parametrize("bits", [4, 8, 16])
+def test_huge_readings_saturate_at_their_own_end(bits, scale):
+    config = replace(MODEL.config, inputs=1, input_bits=bits)
+    spec = replace(MODEL.input, bits=bits, exponent=scale)
+    delta = replace(MODEL.tensors["delta"], bits=bits, exponent=scale)
+    tensors = {**MODEL.tensors, "input": spec, "delta": delta}
+    model = replace(MODEL, config=config, tensors=tensors)
+    high = [1e300, 1e19 * 2.0**scale, 2.0 ** (63 + scale), np.finfo(np.float64).max]
+    x = np.array([*high, *np.negative(high)]).reshape(2, 4, 1)
+    assert model.quantize_input(x)[..., 0].tolist() == [[spec.high] * 4, [spec.low] * 4]
+    narrow = np.array([3e38, -3e38], dtype=np.float32)[:, None]
+    assert model.quantize_input(narrow)[:, 0].tolist() == [spec.high, spec.low]
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_refused_with_its_place(value, kind):
+    model = make(inputs=3)
+    x = np.zeros((5, 4, 3), dtype=kind)
+    assert not model.quantize_input(x).any()
+    x[2, 1, 0] = x[3, 0, 2] = value
+    for window, place in ((x, "sample 2, step 1, channel 0"), (x[3], "step 0, channel 2")):
+        with pytest.raises(
+            UserError, match=rf"^input must be finite numbers, not {value}: {place}$"
+        ):
+            model.quantize_input(window)
+
+
+def test_parameters_are_finite_and_saturate_at_their_own_end(monkeypatch):
+    seen = []
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "bitformer.model.initialize.quantize_model", lambda *given: seen.append(given)
+        )
+        initialize(MODEL.config, samples=8)
+    config, params, exponents, _ = seen[0]
+    signs = np.where(np.arange(16).reshape(4, 4) % 3, 1e300, -1e300)
+    huge = {L0 + "q.weight": signs, "position": signs, L0 + "norm1.scale": signs[0]}
+    model = quantize_model(config, params | huge, exponents)
+    assert np.array_equal(op(L0 + "q", model).weight, np.sign(signs) * 127)
+    assert np.array_equal(model.constants["position"], np.where(signs > 0, 127, -128))
+    assert np.array_equal(op(L0 + "norm1", model).gamma, np.where(signs[0] > 0, 127, -128))
+    for value in (np.nan, np.inf):
+        name = L0 + "norm1.offset"
+        with pytest.raises(
+            UserError, match=rf"^{re.escape(name)} must be finite numbers, not {value}$"
+        ):
+            quantize_model(config, params | {name: np.array([0.0, 0.0, value, 0.0])}, exponents)
 
 
 def test_an_operation_lists_its_reads():

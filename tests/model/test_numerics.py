@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bitformer.model import numerics
+from bitformer.model.errors import UserError
 
 
 def half_up(value: Fraction) -> int:
@@ -31,6 +32,53 @@ def test_halves_go_up(x, rounded):
 def test_half_to_even_is_another_rounding():
     halves = np.arange(-9.5, 10)
     assert (np.round(halves) != numerics.round_half_up(halves)).sum() == 10
+
+
+EXACT = 2**53
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32, float])
+@pytest.mark.parametrize(
+    ("x", "rounded"),
+    [
+        (1e19, EXACT),
+        (-1e19, -EXACT),
+        (2.0**63, EXACT),
+        (3e38, EXACT),
+        (-3e38, -EXACT),
+        (math.inf, EXACT),
+        (-math.inf, -EXACT),
+        (-(2.0**52), -(2**52)),
+    ],
+)
+def test_what_is_too_large_ends_at_its_own_end(kind, x, rounded):
+    assert numerics.round_half_up(kind(x)) == rounded
+    sign = 1 if x > 0 else -1
+    assert numerics.round_half_up(kind(x), 0, -8, 7) == (7 if sign > 0 else -8)
+
+
+def test_scale_may_leave_the_floats():
+    ends = [1e300, -1e300]
+    assert numerics.round_half_up(ends, -40, -8, 7).tolist() == [7, -8]
+    assert numerics.round_half_up(
+        [[12.0, -12.0], [12.0, 1e308]], [[3], [-1020]], -8, 7
+    ).tolist() == [
+        [2, -1],
+        [7, 7],
+    ]
+
+
+@pytest.mark.parametrize("x", [math.nan, np.float32("nan"), [0.0, math.nan]])
+def test_nan_is_no_integer(x):
+    with pytest.raises(UserError, match=r"^numbers that are rounded must be numbers, not nan$"):
+        numerics.round_half_up(x)
+
+
+def test_standardised_readings_stay_finite():
+    values = np.array([[1e308, 3.0], [-1e308, math.nan], [5.0, 4.0]])
+    z = numerics.standardised(values, np.array([1.0, 2.0]), np.array([0.5, 2.0]))
+    largest = np.finfo(np.float64).max
+    assert np.array_equal(z, [[largest, 0.5], [-largest, math.nan], [8, 1]], equal_nan=True)
 
 
 @given(integers, st.integers(0, 40))
