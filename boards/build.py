@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from bitformer.boards.elastic import ElasticShell
 from bitformer.boards.elastic_map import V2, ElasticMap
 from bitformer.boards.open_platform import OpenPlatform
 from bitformer.boards.plan_directory import PLAN_FILE, whole_directory
+from bitformer.boards.plan_facts import DESIGN_NAME
 from bitformer.boards.platforms import BoardPlatform
 from bitformer.boards.run_plan import run_plan
 from bitformer.boards.saif import SIMULATED_HZ, rescaled
@@ -130,7 +130,7 @@ def build_plan(
     """
     if not isinstance(board, Board):
         raise TypeError(f"Board must be a Board, not {board!r}")
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+    if not DESIGN_NAME.fullmatch(name):
         raise UserError(
             f"Design name must be a letter, then letters, digits and underscores, not {name!r}"
         )

@@ -10,14 +10,13 @@ from bitformer.boards.catalog import BOARDS
 from bitformer.boards.energy import Energy, configuration_seconds, energy
 from bitformer.boards.netlist_resources import Resources
 from bitformer.boards.open_reports import NextpnrTiming, read_nextpnr_log, read_yosys_stat
-from bitformer.boards.plan_directory import PLAN_FILE
+from bitformer.boards.plan_facts import PlanFacts, read_facts
 from bitformer.boards.vivado_power import Power, read_power
 from bitformer.boards.vivado_text import header_of
 from bitformer.boards.vivado_timing import Timing, read_timing
 from bitformer.boards.vivado_utilization import Utilization, read_utilization
 from bitformer.hw.parts import PARTS, Part
 from bitformer.model.errors import UserError
-from bitformer.model.strict_json import read_json
 
 __all__ = ["CONFIGURATION_W", "BuildReport", "energy_of", "read_build"]
 
@@ -60,7 +59,7 @@ class BuildReport:
     """
 
     directory: Path
-    facts: Mapping[str, Any]
+    facts: PlanFacts
     files: Mapping[str, str]
     utilization: Utilization | None = None
     timing: Timing | None = None
@@ -98,7 +97,7 @@ def read_build(directory: Path) -> BuildReport:
     UserError
         If there is no report, or one cannot be read.
     """
-    facts = _facts(directory)
+    facts = read_facts(directory)
     texts = _texts(directory)
     if not texts:
         raise UserError(f"Directory {directory} holds no report of Vivado, Yosys or nextpnr")
@@ -122,15 +121,6 @@ def read_build(directory: Path) -> BuildReport:
         problems=tuple(_problems(facts, **found)),
         **found,
     )
-
-
-def _facts(directory: Path) -> dict[str, Any]:
-    if not (directory / PLAN_FILE).exists():
-        return {}
-    facts = read_json(directory / PLAN_FILE)
-    if not isinstance(facts, dict):
-        raise UserError(f"{directory / PLAN_FILE} must hold an object, not {facts!r}")
-    return facts
 
 
 def _texts(directory: Path) -> dict[str, tuple[str, str]]:
@@ -174,7 +164,7 @@ def _rank(name: str, text: str) -> int:
 
 
 def _problems(facts, *, timing=None, utilization=None, power=None, yosys=None, nextpnr=None):
-    part = _part(str(facts.get("part", "")))
+    part = _part(facts.get("part", ""))
     if timing is not None:
         yield from timing.problems
     elif nextpnr is not None:
@@ -196,7 +186,7 @@ def _problems(facts, *, timing=None, utilization=None, power=None, yosys=None, n
         for kind, report in (("timing", timing), ("utilization", utilization), ("power", power))
         if report is not None and report.device is not None
     }
-    wanted = str(facts["part"]).rpartition("-")[0] if "part" in facts else None
+    wanted = facts["part"].rpartition("-")[0] if "part" in facts else None
     for kind, device in devices.items():
         if device != (wanted or next(iter(devices.values()))):
             yield f"the {kind} report is of {device}, not of {wanted or devices['timing']}"
@@ -243,7 +233,7 @@ def energy_of(
 
 
 def _bitstream_bits(report: BuildReport) -> int:
-    name = Path(str(report.facts.get("bitstream", "none.bit"))).name
+    name = report.facts.get("bitstream", "none.bit")
     binary = (report.directory / name).with_suffix(".bin")
     if binary.is_file():
         return 8 * binary.stat().st_size

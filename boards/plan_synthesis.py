@@ -7,13 +7,12 @@ from pathlib import Path
 
 from bitformer.boards.netlist import read_netlist
 from bitformer.boards.netlist_resources import Resources
-from bitformer.boards.plan_directory import PLAN_FILE
+from bitformer.boards.plan_facts import read_facts
 from bitformer.boards.yosys_cache import default_cache, synthesized
 from bitformer.boards.yosys_tool import find_tool
 from bitformer.hw.estimate import Use
 from bitformer.hw.parts import PARTS, Part
 from bitformer.model.errors import UserError
-from bitformer.model.strict_json import read_json
 
 __all__ = ["PlanSynthesis", "synthesize_plan"]
 
@@ -53,12 +52,12 @@ def synthesize_plan(
     UserError
         If there is no build, no Yosys, or it fails.
     """
+    facts = read_facts(directory, "name", "part")
+    name, die = facts["name"], re.match(r"xc7s\d+?(?=[a-z])", facts["part"])
     try:
-        facts = read_json(directory / PLAN_FILE)
-        name, die = facts["name"], re.match(r"xc7s\d+?(?=[a-z])", facts["part"])
         part = PARTS[die[0] if die else ""]
         source = (directory / f"{name}.v").read_text(encoding="utf-8")
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError):
         raise UserError(f"Directory {directory} holds no bitformer build") from None
     tool = find_tool()
     data, seconds = synthesized(

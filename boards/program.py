@@ -7,9 +7,8 @@ from pathlib import Path
 from bitformer.boards.board import Board
 from bitformer.boards.catalog import find_board
 from bitformer.boards.child import run_child
-from bitformer.boards.plan_directory import PLAN_FILE
+from bitformer.boards.plan_facts import read_facts
 from bitformer.model.errors import UserError
-from bitformer.model.strict_json import read_json
 
 __all__ = ["find_bitstream", "load_command", "program"]
 
@@ -55,11 +54,8 @@ def find_bitstream(source: Path, *, board: str | None, flash: bool) -> tuple[Pat
 
 
 def _of_build(directory: Path) -> tuple[Path, str]:
-    try:
-        facts = read_json(directory / PLAN_FILE)
-        return directory / Path(facts["bitstream"]).name, facts["board"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(f"Directory {directory} holds no bitformer build") from None
+    facts = read_facts(directory, "bitstream", "board")
+    return directory / facts["bitstream"], facts["board"]
 
 
 def load_command(

@@ -6,9 +6,8 @@ import shutil
 from pathlib import Path
 
 from bitformer.boards.child import run_child
-from bitformer.boards.plan_directory import PLAN_FILE
+from bitformer.boards.plan_facts import read_facts
 from bitformer.model.errors import UserError
-from bitformer.model.strict_json import read_json
 
 __all__ = ["TOOLCHAINS", "missing_tools", "run_plan"]
 
@@ -79,14 +78,8 @@ def run_plan(plan_dir: str | os.PathLike) -> Path:
 
 
 def _read_plan(directory: Path) -> tuple[str, str, Path]:
-    try:
-        facts = read_json(directory / PLAN_FILE)
-        toolchain = facts.get("toolchain", "vivado")
-        if toolchain not in TOOLCHAINS:
-            raise KeyError(toolchain)
-        return facts["name"], toolchain, directory / facts["bitstream"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(f"Directory {directory} holds no bitformer build") from None
+    facts = read_facts(directory, "name", "bitstream")
+    return facts["name"], facts.get("toolchain", "vivado"), directory / facts["bitstream"]
 
 
 def _command(name: str) -> list[str]:

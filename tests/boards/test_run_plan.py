@@ -115,12 +115,41 @@ def test_missing_bitstream(plan, fake):
     assert not (plan / "top.bit").exists()
 
 
-@pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"name": "top"}'])
-def test_no_plan(tmp_path, text):
+NO_PLAN = r"^Directory .* holds no bitformer build$"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (None, NO_PLAN),
+        ("{}", NO_PLAN),
+        ('{"name": "top"}', NO_PLAN),
+        ("", "must be JSON, which it is not"),
+        ("[]", r"must hold an object, not \[\]$"),
+        ('{"name": "top", "bitstream": 3}', ": bitstream must be text, not 3$"),
+        ('{"name": "top", "bitstream": "top.bit", "toolchain": "x"}', ": toolchain must be one of"),
+        ('{"name": "top", "bitstream": "top.bit", "clock_hz": 0}', "clock_hz must be a positive"),
+    ],
+)
+def test_no_plan(tmp_path, text, sentence):
     if text is not None:
         (tmp_path / PLAN_FILE).write_text(text)
-    with pytest.raises(UserError, match=r"^Directory .* holds no bitformer build$"):
+    with pytest.raises(UserError, match=sentence):
         run_plan(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../kept", "/tmp/kept.bit", "../kept.bit", "build_top.sh", ""])
+def test_a_plan_names_nothing_outside_its_folder(tmp_path, plan, fake, name):
+    fake("touch top.bit")
+    (tmp_path / "kept.bit").write_text("another's")
+    (plan / PLAN_FILE).write_text(json.dumps({"name": "top", "bitstream": name}))
+    with pytest.raises(UserError, match=r"bitstream must be the name of a \.bit file"):
+        run_plan(plan)
+    (plan / PLAN_FILE).write_text(json.dumps({"name": "../top", "bitstream": "top.bit"}))
+    with pytest.raises(UserError, match="name must be a letter, then letters, digits"):
+        run_plan(plan)
+    assert (tmp_path / "kept.bit").read_text() == "another's"
+    assert (plan / "build_top.sh").exists()
 
 
 def test_interrupt_ends_vivado_and_its_children(plan, fake):

@@ -1,0 +1,68 @@
+"""What a build's ``bitformer.json`` says: every field that is used, checked where it is read."""
+
+import re
+from pathlib import Path
+from typing import Any, Literal, TypedDict, cast
+
+from bitformer.boards.plan_directory import PLAN_FILE
+from bitformer.model.errors import UserError
+from bitformer.model.plain import checked, shown
+from bitformer.model.strict_json import read_json
+
+__all__ = ["DESIGN_NAME", "PlanFacts", "read_facts"]
+
+#: Names of a build's top module, from which its files have theirs.
+DESIGN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_BITSTREAM = re.compile(rf"{DESIGN_NAME.pattern}\.bit")
+_POSITIVE = ("clock_hz", "latency_cycles", "interval_cycles")
+
+
+class PlanFacts(TypedDict, total=False):
+    """Of a build: what it is of and for, and the file that the tools make in its folder.
+
+    Other fields are left as they are.
+    """
+
+    format: Literal[1]
+    name: str
+    board: str
+    part: str
+    toolchain: Literal["vivado", "open"]
+    bitstream: str
+    model: str
+    clock_hz: int
+    latency_cycles: int
+    interval_cycles: int
+
+
+def read_facts(directory: Path, *needed: str) -> PlanFacts:
+    """The facts of the build in a folder; none where there is no such file.
+
+    Raises
+    ------
+    UserError
+        If the file is damaged, names a file outside the folder, or lacks a field that is
+        ``needed``.
+    """
+    path = directory / PLAN_FILE
+    data: Any = read_json(path) if path.is_symlink() or path.exists() else {}
+    if not isinstance(data, dict):
+        raise UserError(f"{path} must hold an object, not {shown(data)}")
+    known = {name: data[name] for name in data if name in PlanFacts.__annotations__}
+    checked(PlanFacts, known, str(path))
+    if not all(name in data for name in needed):
+        raise UserError(f"Directory {directory} holds no bitformer build")
+    for name in _POSITIVE:
+        if not 0 < known.get(name, 1) < 2**53:
+            raise UserError(f"{path}: {name} must be a positive number, not {known[name]}")
+    if not DESIGN_NAME.fullmatch(known.get("name", "name")):
+        raise UserError(
+            f"{path}: name must be a letter, then letters, digits and underscores, not"
+            f" {shown(known['name'])}"
+        )
+    if not _BITSTREAM.fullmatch(known.get("bitstream", "a.bit")):
+        raise UserError(
+            f"{path}: bitstream must be the name of a .bit file in that folder, not"
+            f" {shown(known['bitstream'])}"
+        )
+    return cast(PlanFacts, data)
