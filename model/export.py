@@ -10,7 +10,7 @@ from .fake_quant import to_numpy
 from .ir import IntegerModel
 from .layers import LayerNorm
 from .quantize import quantize_model
-from .run_store import RunStore
+from .run_store import ERRORS, RunStore
 from .transformer import Transformer
 
 __all__ = ["export", "export_run", "load_run", "parameters"]
@@ -69,5 +69,5 @@ def export_run(run_dir) -> IntegerModel:
     (``settings``) and the errors it came to (``results``).
     """
     model, record = load_run(run_dir)
-    meta = {name: record[name] for name in ("dataset", "settings", "results")}
-    return export(model, meta)
+    results = {name: record["results"][name] for name in ERRORS}
+    return export(model, {**{n: record[n] for n in ("dataset", "settings")}, "results": results})

@@ -1,24 +1,35 @@
 """A training run on disk: ``run.json`` says what it is, ``state.pt`` holds what it resumes from.
 
-Both appear whole or not at all. ``state.pt`` holds tensors and plain data only and is loaded so.
+All appear whole or not at all. ``state.pt`` holds tensors and plain data only and is loaded so.
+Equal runs have equal files, but for ``seconds.json``, which says how long it took.
 """
 
 import io
 import json
 import pickle
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, TypedDict
 
 import torch
 
 from .errors import UserError
 from .files import write_whole
+from .plain import checked
 from .strict_json import read_json
 
-__all__ = ["RunStore"]
+__all__ = ["ERRORS", "RunStore"]
+
+#: What a finished run's ``results`` are.
+ERRORS = ("float_val", "float_test", "quantized_val", "quantized_test")
 
 FORMAT = "bitformer-run"
 VERSION = 1
+
+
+class _Took(TypedDict):
+    seconds: float
 
 
 class RunStore:
@@ -27,6 +38,7 @@ class RunStore:
     def __init__(self, run_dir):
         self.path = Path(run_dir)
         self._state, self._record = self.path / "state.pt", self.path / "run.json"
+        self._seconds = self.path / "seconds.json"
 
     def start(self, identity: Mapping[str, object], *, resume: bool) -> dict | None:
         """The state to resume from; None for a new run, whose folder is made.
@@ -51,6 +63,7 @@ class RunStore:
             if self._state.exists():
                 return self.read_state()
         self._state.unlink(missing_ok=True)
+        self._seconds.unlink(missing_ok=True)
         self.write_record(identity)
         return None
 
@@ -59,10 +72,21 @@ class RunStore:
         data = {"format": FORMAT, "version": VERSION, **record}
         write_whole(self._record, json.dumps(data, indent=1) + "\n")
 
+    def write_seconds(self, seconds: float) -> None:
+        """Replace ``seconds.json``."""
+        write_whole(self._seconds, json.dumps({"seconds": seconds}) + "\n")
+
+    def read_seconds(self) -> float:
+        """How long it was trained; 0 where that is not known. Nothing else depends on it."""
+        try:
+            return checked(_Took, read_json(self._seconds), str(self._seconds))["seconds"]
+        except UserError:
+            return 0.0
+
     def write_state(self, state: Mapping[str, object]) -> None:
         """Replace ``state.pt``."""
         content = io.BytesIO()  # of a file's errors, torch makes its own
-        torch.save(dict(state), content)
+        torch.save(_unshared(state), content)
         write_whole(self._state, content.getvalue())
 
     def read_record(self) -> dict:
@@ -84,6 +108,15 @@ class RunStore:
         except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(f"{self._state} must be a saved state, not damaged: {reason}") from None
+
+
+def _unshared(value: Any) -> Any:
+    """A copy that looks the same to pickle wherever its parts came from: a file or this process."""
+    if isinstance(value, Mapping):
+        return {_unshared(key): _unshared(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)([_unshared(one) for one in value])
+    return sys.intern(value) if isinstance(value, str) else value
 
 
 def _difference(old: object, new: object) -> str:

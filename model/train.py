@@ -18,7 +18,7 @@ from .config import TransformerConfig
 from .errors import UserError
 from .float_run import float_weights, quantized_state, with_float_settings
 from .progress import progress_bar
-from .run_store import RunStore
+from .run_store import ERRORS, RunStore
 from .train_settings import TrainSettings
 from .trainer import Trainer
 from .windows import Dataset
@@ -175,13 +175,15 @@ def train(
         run_dir=store.path,
         history=tuple(record["history"]),
         warnings=tuple(record.get("warnings", ())),
-        **record["results"],
+        seconds=store.read_seconds(),
+        **{name: record["results"][name] for name in ERRORS},
     )
 
 
 def _restore(trainer: Trainer, state: dict, store: RunStore) -> None:
     try:
         trainer.load_state_dict(state)
+        trainer.seconds = store.read_seconds()
     except (IndexError, KeyError, RuntimeError, ValueError):
         raise UserError(
             f"{store.path}/state.pt must belong to run.json beside it, which it does not"
@@ -202,6 +204,7 @@ def _finish(trainer: Trainer, store: RunStore, identity: dict, progress: bool | 
                 failed = {**identity, "history": trainer.history, "failure": str(error)}
                 store.write_record(failed)
                 raise
+            store.write_seconds(trainer.seconds)
             store.write_state(trainer.state_dict())
             store.write_record({**identity, "history": trainer.history})
             done = sum(epochs[: trainer.stage_index]) + trainer.epoch

@@ -235,7 +235,6 @@ class Trainer:
             "float_best": self.float_best,
             "float_error": self.float_error,
             "history": self.history,
-            "seconds": self.seconds,
         }
 
     def load_state_dict(self, state: dict) -> None:
@@ -246,7 +245,7 @@ class Trainer:
         self.moving.load_state_dict(state["moving"])
         self.best, self.best_error = state["best"], state["best_error"]
         self.float_best, self.float_error = state["float_best"], state["float_error"]
-        self.history, self.seconds = state["history"], state["seconds"]
+        self.history = state["history"]
 
     def results(self) -> dict[str, float]:
         """Both selected models on the test windows; leaves the quantized one in ``model``."""
@@ -260,7 +259,6 @@ class Trainer:
             "float_test": float_test,
             "quantized_val": self.best_error,
             "quantized_test": _error(self.model, self.dataset.test),
-            "seconds": self.seconds,
         }
 
     def warnings(self) -> list[str]:

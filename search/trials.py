@@ -109,7 +109,6 @@ class Outcome:
     float_test: float
     val: float
     test: float
-    seconds: float
     warnings: tuple[str, ...]
     model: Path | None
 
@@ -151,7 +150,6 @@ def _train(description: dict, folder: str, origin: tuple[str, dict[str, bytes]] 
         "float_test": result.float_test,
         "val": result.quantized_val,
         "test": result.quantized_test,
-        "seconds": result.seconds,
         "warnings": list(result.warnings),
     }
     model = None
@@ -164,7 +162,7 @@ def _train(description: dict, folder: str, origin: tuple[str, dict[str, bytes]] 
 
 def _diverged(sentence: str) -> dict:
     """The record of a training that came to nothing; its origin has the float model's errors."""
-    lost = dict.fromkeys(("float_val", "float_test", "val", "test", "seconds"), math.inf)
+    lost = dict.fromkeys(("float_val", "float_test", "val", "test"), math.inf)
     return {**lost, "warnings": [sentence]}
 
 

@@ -25,7 +25,6 @@ def outcomes(trials, first):
             float_test=0.02 + first / 100,
             val=0.0,
             test=0.03 + (first + number % 3) / 100,
-            seconds=1.0,
             warnings=(),
             model=None,
         )

@@ -9,6 +9,7 @@ import torch
 
 from bitformer.model import trainer
 from bitformer.model.calibrate import MovingRanges, calibrate
+from bitformer.model.checkpoint import save_model
 from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
 from bitformer.model.export import export_run, load_run
@@ -36,6 +37,16 @@ def weights(run_dir):
 
 def same(a, b):
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def files(run_dir):
+    """All that equal runs must have equal, byte for byte: the integer model, too."""
+    save_model(export_run(run_dir), run_dir / "model.safetensors")
+    found = {path.name: path.read_bytes() for path in run_dir.iterdir()}
+    assert json.loads(found.pop("seconds.json"))["seconds"] > 0
+    assert set(found) == {"run.json", "state.pt", "model.safetensors"}
+    assert b"seconds" not in b"".join(found.values())
+    return found
 
 
 def comparable(result):
@@ -97,6 +108,7 @@ def test_resumed_equals_uninterrupted(
     parts = train(config, dataset, run_dir=tmp_path / "parts", **settings)
     assert comparable(parts) == comparable(whole)
     assert same(weights(tmp_path / "parts"), weights(tmp_path / "whole"))
+    assert files(tmp_path / "parts") == files(tmp_path / "whole")
 
 
 def test_seed_decides_and_nothing_else(small_dataset, tmp_path):
@@ -108,6 +120,7 @@ def test_seed_decides_and_nothing_else(small_dataset, tmp_path):
     assert torch.equal(torch.random.get_rng_state(), before)
     train(TINY, dataset, run_dir=tmp_path / "c", seed=1, **SHORT)
     assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    assert files(tmp_path / "a") == files(tmp_path / "b")
     assert not same(weights(tmp_path / "a"), weights(tmp_path / "c"))
 
 

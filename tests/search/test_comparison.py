@@ -27,7 +27,6 @@ def outcome(trial, test, before):
         float_test=before,
         val=test + 1,
         test=test,
-        seconds=1,
         warnings=("x",),
         model=Path("m"),
     )

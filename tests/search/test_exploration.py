@@ -182,7 +182,6 @@ def finding(
         float_test=1.1,
         val=val,
         test=val + 0.1,
-        seconds=1,
         warnings=(),
         model="somewhere",
     )

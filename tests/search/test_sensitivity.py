@@ -45,7 +45,6 @@ def test_rows(config, source):
             float_test=0,
             val=error + seed,
             test=0,
-            seconds=0,
             warnings=(),
             model=None,
         )

@@ -77,8 +77,8 @@ def test_any_number_of_workers(pair, done, tmp_path):
     _, outcomes = done
     with open_pool(2) as pool:
         found = run_trials(pair, tmp_path, pool)
-    assert [replace(one, seconds=0, model=None) for one in found] == [
-        replace(one, seconds=0, model=None) for one in outcomes
+    assert [replace(one, model=None) for one in found] == [
+        replace(one, model=None) for one in outcomes
     ]
 
 
