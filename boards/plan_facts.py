@@ -55,6 +55,8 @@ def read_facts(directory: Path, *needed: str) -> PlanFacts:
     for name in _POSITIVE:
         if not 0 < known.get(name, 1) < 2**53:
             raise UserError(f"{path}: {name} must be a positive number, not {known[name]}")
+    if not re.fullmatch("[0-9a-f]{16}", known.get("model", "0" * 16)):
+        raise UserError(f"{path}: model must be 16 hexadecimal digits, not {shown(known['model'])}")
     if not DESIGN_NAME.fullmatch(known.get("name", "name")):
         raise UserError(
             f"{path}: name must be a letter, then letters, digits and underscores, not"

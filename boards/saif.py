@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bitformer.model.errors import UserError
+from bitformer.model.plain import shown
 
 __all__ = ["SIMULATED_HZ", "STRIP_PATH", "rescaled", "write_saif"]
 
@@ -24,6 +25,8 @@ ACCELERATOR = ("shell", "accelerator")
 
 #: Names that Verilog has too: no field of a structure, none made unique with a number.
 _PLAIN = re.compile(r"[A-Za-z_]\w*\Z")
+#: Scopes within each other, and bits of all signals: far more than any accelerator has.
+_MOST_SCOPES, _MOST_BITS = 100, 1 << 22
 _DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9, "ps": 12, "fs": 15}
 
 
@@ -86,8 +89,12 @@ def write_saif(vcd: Path, saif: Path) -> int:
     try:
         with vcd.open(encoding="utf-8") as lines:
             top, end, fraction = _read(lines)
-    except (OSError, ValueError) as error:
-        raise UserError(f"VCD file {vcd} cannot be read: {error}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"VCD file {vcd} must be text in UTF-8, which it is not") from None
+    except OSError as error:
+        raise UserError(f"VCD file {vcd} cannot be read: {error.strerror}") from None
+    except UserError as error:
+        raise UserError(f"VCD file {vcd} must hold waves of a simulation: {error}") from None
     second = 10**fraction
     while not top.nets and len(top.inside) == 1:
         (top,) = top.inside.values()  # what stands around the accelerator has no signals
@@ -131,41 +138,67 @@ def rescaled(text: str, *, from_hz: int, to_hz: int) -> str:
     return text if from_hz == to_hz else re.sub(r"\((DURATION|T0|T1) (\d+)\)", scale, text)
 
 
-def _read(lines: Iterable[str]) -> tuple[_Scope, int, int]:
-    """The signals by scope, the last time, and how many digits of a second it counts."""
-    top = _Scope()
-    path = [top]
-    by_code: dict[str, list[_Net]] = {}
-    time = digits = 0
-    words: list[str] = []
-    for line in lines:
+class _Reader:
+    """What the lines of a VCD file say, one after another.
+
+    Raises ValueError, KeyError or IndexError for a line that our simulators do not write.
+    """
+
+    def __init__(self):
+        self.top = _Scope()
+        self.time = self.digits = 0
+        self._path = [self.top]
+        self._by_code: dict[str, list[_Net]] = {}
+        self._words: list[str] = []
+        self._bits = 0
+
+    def take(self, line: str) -> None:
         first = line[:1]
-        if first in "01":
-            for net in by_code.get(line[1:].strip(), ()):
-                net.change(int(first), time)
+        if first in ("0", "1"):
+            for net in self._by_code.get(line[1:].strip(), ()):
+                net.change(int(first), self.time)
         elif first == "b":
             value, code = line[1:].split()
-            for net in by_code.get(code, ()):
-                net.change(int(value, 2), time)
+            for net in self._by_code.get(code, ()):
+                net.change(int(value, 2), self.time)
         elif first == "#":
-            time = int(line[1:])
-        elif first == "$" or words:
-            words += line.split()
-            if words[-1] != "$end":
-                continue
-            match words:
-                case ["$timescale", *number, "$end"]:
-                    match = re.fullmatch(r"(10*)\s*([a-z]+)", " ".join(number))
-                    if match is None:
-                        raise ValueError(f"timescale {' '.join(number)}")
-                    digits = _DIGITS[match[2]] - (len(match[1]) - 1)
-                case ["$scope", _, name, "$end"]:
-                    path.append(path[-1].inside.setdefault(name, _Scope()))
-                case ["$upscope", "$end"]:
-                    path.pop()
-                case ["$var", _, width, code, name, *_] if _PLAIN.match(name):
-                    net = _Net(name=name, width=int(width))
-                    path[-1].nets[name] = net
-                    by_code.setdefault(code, []).append(net)
-            words = []
-    return top, time, digits
+            before, self.time = self.time, int(line[1:])
+            if not before <= self.time < 2**63:
+                raise ValueError(line)
+        elif first == "$" or self._words:
+            self._words += line.split()
+            if self._words[-1] == "$end":
+                self._declare(self._words)
+                self._words = []
+
+    def _declare(self, words: list[str]) -> None:
+        match words:
+            case ["$timescale", *number, "$end"]:
+                match = re.fullmatch(r"(10*)\s*([a-z]+)", " ".join(number))
+                self.digits = -1 if match is None else _DIGITS[match[2]] - len(match[1]) + 1
+                if self.digits < 0:
+                    raise ValueError(words)
+            case ["$scope", _, name, "$end"] if len(self._path) < _MOST_SCOPES:
+                self._path.append(self._path[-1].inside.setdefault(name, _Scope()))
+            case ["$scope", *_]:
+                raise ValueError(words)
+            case ["$upscope", "$end"]:
+                self._path.pop()
+            case ["$var", _, width, code, name, *_] if _PLAIN.match(name):
+                self._bits += int(width)
+                if not 0 <= int(width) <= self._bits <= _MOST_BITS:
+                    raise ValueError(words)
+                net = _Net(name=name, width=int(width))
+                self._path[-1].nets[name] = net
+                self._by_code.setdefault(code, []).append(net)
+
+
+def _read(lines: Iterable[str]) -> tuple[_Scope, int, int]:
+    """The signals by scope, the last time, and how many digits of a second it counts."""
+    reader = _Reader()
+    for number, line in enumerate(lines, 1):
+        try:
+            reader.take(line)
+        except (ValueError, KeyError, IndexError):
+            raise UserError(f"line {number} is {shown(line.rstrip())}") from None
+    return reader.top, reader.time, reader.digits

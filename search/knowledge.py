@@ -6,6 +6,7 @@ base twice, and a base's content does not depend on who measured first.
 """
 
 import json
+import math
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
+from bitformer.model.plain import built, checked, shown
 from bitformer.model.strict_json import parse_json, read_json
 
 __all__ = [
@@ -34,6 +36,8 @@ KINDS = ("design", "unit", "component", "build")
 _APPLICATION = 0x62697466
 #: Layout of the table; a file with a higher one comes from a newer bitformer.
 _VERSION = 1
+#: More than any part has of anything.
+_MOST = 10**9
 #: Seconds to wait for another process that writes.
 _PATIENCE = 60.0
 #: Entries that come with the project.
@@ -86,31 +90,22 @@ class Entry:
     def __post_init__(self):
         if self.kind not in KINDS:
             kinds = ", ".join(KINDS[:-1])
-            raise UserError(f"kind of an entry must be {kinds} or {KINDS[-1]}, not {self.kind!r}")
-        for name in ("key", "name", "part", "tool", "version"):
-            if not isinstance(getattr(self, name), str):
-                raise UserError(f"{name} of an entry must be text, not {getattr(self, name)!r}")
-        for name in ("lanes", "luts", "lutram", "ffs", "ramb18", "dsps"):
+            raise UserError(f"kind must be {kinds} or {KINDS[-1]}, not {shown(self.kind)}")
+        for name in ("lanes", "luts", "lutram", "srls", "ffs", "ramb18", "dsps", "levels"):
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                raise UserError(f"{name} of an entry must be a count, not {value!r}")
-        for name in _MAPPINGS:
-            if not isinstance(getattr(self, name), Mapping):
-                raise UserError(f"{name} of an entry must be an object")
+            if value is not None and not 0 <= value <= _MOST:
+                raise UserError(f"{name} must be a count of at most {_MOST}, not {shown(value)}")
+        if not all(math.isfinite(value) for value in self.features.values()):
+            raise UserError("features must be finite numbers")
 
     def to_dict(self) -> dict[str, object]:
         """As plain data."""
         return {name: _plain(getattr(self, name)) for name in _COLUMNS}
 
     @classmethod
-    def from_dict(cls, data: object) -> "Entry":
-        """Inverse of :meth:`to_dict`; refuses what is missing or unknown."""
-        if not isinstance(data, Mapping):
-            raise UserError(f"an entry must be an object, not {type(data).__name__}")
-        try:
-            return cls(**data)
-        except TypeError as error:
-            raise UserError(f"an entry is incomplete or has unknown fields: {error}") from None
+    def from_dict(cls, data: object, where: str = "entry") -> "Entry":
+        """Inverse of :meth:`to_dict`; refuses what is missing, unknown or of another type."""
+        return built(cls, data, where)
 
 
 _COLUMNS = tuple(f.name for f in fields(Entry))
@@ -156,23 +151,37 @@ class KnowledgeBase:
                 yield connection
         except sqlite3.OperationalError as error:
             raise UserError(f"Knowledge base {self.path} cannot be used: {error}") from None
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, OverflowError) as error:
             raise UserError(f"Knowledge base {self.path} is damaged or foreign: {error}") from None
 
     def _open(self, connection: sqlite3.Connection) -> None:
+        """Make the table in an empty file. One that is there, anybody's, is only looked at."""
+        if self._is_made(connection):
+            return
         connection.execute("PRAGMA journal_mode = WAL")
         with connection:
             connection.execute("BEGIN IMMEDIATE")
-            owner = connection.execute("PRAGMA application_id").fetchone()[0]
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            if owner != _APPLICATION and (owner or tables):
-                raise UserError(f"{self.path} must be a knowledge base, which it is not")
-            if version > _VERSION:
-                raise UserError(f"Knowledge base {self.path} comes from a newer bitformer")
+            if self._is_made(connection):  # by another process, meanwhile
+                return
             connection.execute(f"PRAGMA application_id = {_APPLICATION}")
             connection.execute(f"PRAGMA user_version = {_VERSION}")
             connection.execute(_TABLE)
+
+    def _is_made(self, connection: sqlite3.Connection) -> bool:
+        """Whether the file holds a base; False for an empty file. Refuses all else."""
+        owner = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if not owner and not tables:
+            return False
+        if owner != _APPLICATION:
+            raise UserError(f"{self.path} must be a knowledge base, which it is not")
+        if version > _VERSION:
+            raise UserError(f"Knowledge base {self.path} comes from a newer bitformer")
+        columns = {row[1] for row in connection.execute("PRAGMA table_info(entries)")}
+        if columns != set(_COLUMNS):
+            raise UserError(f"Knowledge base {self.path} is damaged: its columns are not a base's")
+        return True
 
     def add(self, entries: Iterable[Entry]) -> int:
         """Insert what is new, all or nothing; how many were."""
@@ -212,10 +221,13 @@ class KnowledgeBase:
 
     def _entry(self, row: tuple) -> Entry:
         data = dict(zip(_COLUMNS, row, strict=True))
+        where = f"entry {shown(data['key'])}"
         try:
-            parsed = {name: parse_json(data[name], f"its {name}") for name in _MAPPINGS}
-            return Entry(**{**data, **parsed})
-        except (TypeError, ValueError, UserError) as error:
+            for name in _MAPPINGS:
+                text = checked(str, data[name], f"{where}: {name}")
+                data[name] = parse_json(text, f"{where}: {name}")
+            return Entry.from_dict(data, where)
+        except UserError as error:
             raise UserError(f"Knowledge base {self.path} is damaged: {error}") from None
 
     def __len__(self) -> int:
@@ -233,7 +245,7 @@ def read_entries(path: Path) -> list[Entry]:
     if not isinstance(data, list):
         raise UserError(f"{path} must be a list of entries, not {type(data).__name__}")
     try:
-        return [Entry.from_dict(one) for one in data]
+        return [Entry.from_dict(one, f"entry {number}") for number, one in enumerate(data)]
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 

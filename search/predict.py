@@ -18,6 +18,7 @@ from bitformer.hw.parts import PARTS
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.numerics import round_half_up
+from bitformer.model.plain import shown
 
 from .features import FEATURES, VERSION, physical, quantities
 from .knowledge import Entry
@@ -38,6 +39,8 @@ __all__ = [
     "widths_of",
 ]
 
+#: More than any design has of anything.
+_MOST = 10**9
 #: Fewer measured designs than this fit nothing.
 LEAST = 12
 #: Standard deviations of an interval: 95 of 100 designs, if the errors are normal.
@@ -189,7 +192,7 @@ class Predictor:
                 f"Knowledge base must hold at least {LEAST} measured designs, not"
                 f" {len(self.entries)}: 'bitformer profile' measures some"
             )
-        rows = [physical(entry.features) for entry in self.entries]
+        rows = [_row(entry) for entry in self.entries]
         luts = np.array([entry.luts for entry in self.entries])
         memory = np.array([entry.lutram for entry in self.entries])
         ffs = np.array([entry.ffs for entry in self.entries])
@@ -259,6 +262,18 @@ class Predictor:
             interval=design.interval,
             measured=True,
         )
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    """The features of a measured design, whose quantities and counts must be a design's."""
+    where = f"Knowledge base must hold measured designs, and entry {shown(entry.key)}"
+    for name, value in (("luts", entry.luts), *entry.features.items()):
+        if not (name == "luts") <= value <= _MOST:
+            raise UserError(f"{where} has {shown(value)} as its {shown(name)}")
+    try:
+        return physical(entry.features)
+    except KeyError as error:
+        raise UserError(f"{where} has no {error} among its features") from None
 
 
 def _deviation(residuals: np.ndarray) -> float:

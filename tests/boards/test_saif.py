@@ -78,7 +78,27 @@ def test_another_clock():
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [(None, "cannot be read"), ("", "holds no waves"), ("#0\n", "holds no waves"), ("bxx !\n", "")],
+    [
+        (None, "cannot be read: No such file or directory$"),
+        ("", "holds no waves$"),
+        ("#0\n", "holds no waves$"),
+        ("bxx !\n", "holds no waves$"),
+        (VCD + "bxx !\n", "line 27 is 'bxx !'$"),
+        (VCD + "b11 !\n", "line 27 is 'b11 !'$"),
+        (VCD + "b1\n", "line 27 is 'b1'$"),
+        (VCD + "#19\n", "line 27 is '#19'$"),
+        (VCD + "#1e9\n", "line 27 is '#1e9'$"),
+        (VCD + f"#{2**63}\n", "line 27 is '#9223372036854775808'$"),
+        ("$timescale 2 ns $end\n", r"line 1 is '\$timescale 2 ns \$end'$"),
+        ("$timescale 10 s $end\n", r"line 1 is '\$timescale 10 s \$end'$"),
+        ("$timescale 1 as $end\n", r"line 1 is '\$timescale 1 as \$end'$"),
+        ("$upscope $end\n$upscope $end\n$upscope $end\n", "line 2 is "),
+        ("$scope module a $end\n" * 2000, "line 100 is "),
+        ("$var wire -1 ! a $end\n", "line 1 is "),
+        ("$var wire many ! a $end\n", "line 1 is "),
+        ("$var wire 99999999999 ! a $end\n", "line 1 is "),
+        ("$var wire 1000000 ! a $end\n" * 9, "line 5 is "),
+    ],
 )
 def test_no_waves(tmp_path, text, message):
     if text is not None:

@@ -135,8 +135,10 @@ def test_foreign_and_newer_databases_are_refused(tmp_path):
     with sqlite3.connect(path) as other:
         other.execute("CREATE TABLE entries (something)")
     other.close()
+    before = path.read_bytes()
     with pytest.raises(UserError, match="must be a knowledge base"):
         KnowledgeBase(path)
+    assert path.read_bytes() == before
     newer = tmp_path / "newer.sqlite"
     KnowledgeBase(newer)
     with sqlite3.connect(newer) as other:
@@ -149,10 +151,13 @@ def test_foreign_and_newer_databases_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"luts": -1}, "luts of an entry must be a count"),
-        ({"kind": "chip"}, "kind of an entry must be design, unit, component or build, not .chip"),
-        ({"colour": "blue"}, "unknown fields"),
-        ({"features": 3}, "features of an entry must be an object"),
+        ({"luts": -1}, "entry 0: luts must be a count of at most 1000000000, not -1"),
+        ({"kind": "chip"}, "entry 0: kind must be design, unit, component or build, not .chip"),
+        ({"colour": "blue"}, "entry 0 has an unknown field .colour"),
+        ({"features": 3}, "entry 0: features must be an object, not 3"),
+        ({"luts": True}, "entry 0: luts must be an integer, not True"),
+        ({"levels": 10**10}, "entry 0: levels must be a count of at most"),
+        ({"shape": {"window": "8"}}, "entry 0: shape: window must be an integer, not .8"),
     ],
 )
 def test_bad_entries_are_refused(tmp_path, change, message):
@@ -160,6 +165,33 @@ def test_bad_entries_are_refused(tmp_path, change, message):
     path.write_text(json.dumps([{**ONE.to_dict(), **change}]))
     with pytest.raises(UserError, match=message):
         read_entries(path)
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("UPDATE entries SET luts = 'many'", "entry 'one': luts must be an integer, not 'many'"),
+        ("UPDATE entries SET features = 7", "entry 'one': features must be text, not 7"),
+        ("UPDATE entries SET features = '[1]'", "entry 'one': features must be an object"),
+        ("UPDATE entries SET shape = '{'", "entry 'one': shape must be JSON"),
+        ("UPDATE entries SET name = x'ff00'", "entry 'one': name must be text, not b'.xff"),
+        ("ALTER TABLE entries RENAME COLUMN luts TO lutx", "its columns are not a base's"),
+        ("DROP TABLE entries", "its columns are not a base's"),
+    ],
+)
+def test_a_base_is_only_looked_at_and_its_damage_named(tmp_path, statement, message):
+    path = tmp_path / "kb.sqlite"
+    KnowledgeBase(path).add([replace(ONE, key="one")])
+    whole = path.read_bytes()
+    assert KnowledgeBase(path).get("one") == replace(ONE, key="one")
+    assert path.read_bytes() == whole
+    with sqlite3.connect(path) as other:
+        other.execute(statement)
+    other.close()
+    damaged = path.read_bytes()
+    with pytest.raises(UserError, match=message):
+        KnowledgeBase(path).entries()
+    assert path.read_bytes() == damaged
 
 
 def test_a_folder_is_no_base(tmp_path):

@@ -1,5 +1,7 @@
 """Predictions: right on what they were fitted on and on new designs, exact where they must be."""
 
+from dataclasses import replace
+
 import pytest
 from measurement_harness import drawn, invented
 
@@ -39,3 +41,21 @@ def test_noise_widens_the_interval(designs):
 def test_too_few_measurements(entries):
     with pytest.raises(UserError, match=f"at least {LEAST} measured designs, not {LEAST - 1}"):
         Predictor([*entries[: LEAST - 1], entries[0]])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"luts": 0}, "entry 'k3' has 0 as its 'luts'$"),
+        ({"features": {"columns": -4}}, "entry 'k3' has -4 as its 'columns'$"),
+        ({"features": {"value_bits": 1e300}}, "entry 'k3' has 1e.300 as its 'value_bits'$"),
+        ({"features": {"columns": None}}, "entry 'k3' has no 'columns' among its features$"),
+    ],
+)
+def test_an_entry_that_is_no_design_is_named(entries, change, message):
+    odd = next(entry for entry in entries if entry.key == "k3")
+    kept = {**odd.features, **change.get("features", {})}
+    kept = {name: value for name, value in kept.items() if value is not None}
+    others = [entry for entry in entries if entry is not odd]
+    with pytest.raises(UserError, match=message):
+        Predictor([*others, replace(odd, **{**change, "features": kept})])
