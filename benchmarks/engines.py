@@ -72,7 +72,7 @@ def ratio(name: str, samples: int, seed: int) -> dict:
 
 def split(path: Path, data: str | None) -> dict:
     """All test windows of a trained model's data, natively, beside the integer reference."""
-    from bitformer.cli.data import dataset_of
+    from bitformer.model.own_data import dataset_of
 
     model = load_model(path)
     dataset = dataset_of(model, data=data, target=None, inputs=None, time=None)

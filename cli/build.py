@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .estimate import estimate_data
 from .options import PATH, hardware_options, lowered, model_argument, reloadable_option
 from .report import Report, json_option
 
@@ -198,7 +197,7 @@ def command(
             "command": f"sh build_{name}.sh",
             "bitstream": None if bitstream is None else str(bitstream),
             "problems": against,
-            "estimate": estimate_data(result),
+            "estimate": result.to_dict(),
         }
     )
     if problem is not None:

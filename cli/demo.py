@@ -13,21 +13,17 @@ from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
 
 from .build import design_name, write_plan
-from .data import evenly, write_source
-from .estimate import estimate_data
-from .export import export_to
-from .options import PATH
+from .options import PATH, ready_file
 from .progress import sample_bar
 from .report import Report, json_option, program
-from .scores import Scores, mse
-from .simulate import cycles_kept, simulation_data
-from .train import MODEL_FILE, require_torch, scored
+from .train import MODEL_FILE, require_torch
 
 if TYPE_CHECKING:
     from bitformer.hw.design import Design
     from bitformer.hw.estimate import Estimate
     from bitformer.model.config import TransformerConfig
     from bitformer.model.ir import IntegerModel
+    from bitformer.model.scores import Scores
     from bitformer.model.windows import Dataset
     from bitformer.search.predict import Prediction
     from bitformer.sim.run import Simulation
@@ -75,18 +71,20 @@ class _Hardware:
     estimate: "Estimate"
     prediction: "Prediction"
     simulation: "Simulation"
-    scores: Scores
+    scores: "Scores"
     seconds: float
 
     @property
     def good(self) -> bool:
-        return self.simulation.bit_exact and cycles_kept(self.design, self.simulation)
+        return self.simulation.bit_exact and self.simulation.cycles_as_predicted is True
 
 
 def _simulate(
     model: "IntegerModel", dataset: "Dataset", design: "Design", result: "Estimate", samples: int
 ) -> _Hardware:
+    from bitformer.model.own_data import evenly
     from bitformer.model.reference import predict
+    from bitformer.model.scores import Scores, mse
     from bitformer.search.knowledge import shipped_entries
     from bitformer.search.predict import Predictor
     from bitformer.sim.run import simulate
@@ -111,7 +109,7 @@ def _simulate(
     )
 
 
-def _errors(full: Scores, some: Scores) -> Iterator[tuple[str, str, str]]:
+def _errors(full: "Scores", some: "Scores") -> Iterator[tuple[str, str, str]]:
     for name, error in full.models.items():
         yield name, _rounded(error), _rounded(some.models[name]) if name in some.models else ""
     yield "simulated hardware", "", _rounded(some.models["hardware"])
@@ -140,7 +138,7 @@ def _facts(hardware: _Hardware) -> Iterator[tuple[str, str, str]]:
         yield f"{use.resource}, of {use.available} on the {result.part}", f"{use.used}{over}", ""
 
 
-def _show(report: Report, full: Scores, hardware: _Hardware) -> None:
+def _show(report: Report, full: "Scores", hardware: _Hardware) -> None:
     """The table at the end."""
     dataset, windows = full.dataset, full.dataset.test
     report.table(
@@ -187,8 +185,10 @@ def command(output: Path, samples: int, quick: bool, report: Report) -> None:
     from bitformer.hw.estimate import estimate
     from bitformer.hw.lower import lower
     from bitformer.model.config import named_config
+    from bitformer.model.export import export_to
+    from bitformer.model.own_data import write_source
+    from bitformer.model.scores import scored
     from bitformer.model.train import train
-    from bitformer.search.predict import prediction_data
 
     steps, board, config = _Steps(report), find_board(BOARD), named_config(CONFIG)
     data, dataset = _data(config, report)
@@ -200,7 +200,7 @@ def command(output: Path, samples: int, quick: bool, report: Report) -> None:
 
     steps(f"Exporting, and evaluating on all {len(dataset.test)} test windows")
     path = output / MODEL_FILE
-    model = export_to(run, path)
+    model = export_to(run, ready_file(path))
     full = scored(result, model, dataset)
 
     steps(f"Lowering the model to an accelerator for the {board.part}")
@@ -238,9 +238,9 @@ def command(output: Path, samples: int, quick: bool, report: Report) -> None:
         "seconds": steps.seconds,
         **full.to_dict(),
         "simulated": {**hardware.scores.to_dict(), "seconds": hardware.seconds},
-        "simulation": simulation_data(design, hardware.simulation),
-        "estimate": estimate_data(predicted),
-        "prediction": prediction_data(hardware.prediction),
+        "simulation": hardware.simulation.to_dict(),
+        "estimate": predicted.to_dict(),
+        "prediction": hardware.prediction.to_dict(),
     }
     write_whole(output / RESULT_FILE, json.dumps(facts, indent=1) + "\n")
     report.data(facts)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .estimate import estimate_data
 from .options import (
     PATH,
     hardware_options,
@@ -38,7 +37,7 @@ def _design_data(design: "Design") -> dict[str, object]:
         "input": {"bits": model.input.bits, "values": model.input.size},
         "output": {"bits": model.output.bits, "values": model.output.size},
         "geometry": dataclasses.asdict(design.geometry),
-        "estimate": estimate_data(estimate(design)),
+        "estimate": estimate(design).to_dict(),
         "accumulator_bounds": dict(design.bounds),
         "packed": dict(design.packed),
         "operations": [

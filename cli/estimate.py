@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bitformer.search.knowledge import Entry
     from bitformer.search.predict import Prediction, Predictor
 
-__all__ = ["command", "estimate_data", "hertz", "show_estimate"]
+__all__ = ["command", "hertz", "show_estimate"]
 
 
 def hertz(clock_mhz: float | None) -> float:
@@ -140,26 +140,6 @@ def _show_prediction(report: Report, prediction: "Prediction") -> None:
                 f"May not fit {prediction.part}: {use.resource} up to {span.high} of"
                 f" {use.available}"
             )
-
-
-def estimate_data(result: "Estimate") -> dict[str, object]:
-    """An estimate as plain data."""
-    return {
-        "part": result.part,
-        "clock_hz": result.clock_hz,
-        "latency_cycles": result.latency,
-        "interval_cycles": result.interval,
-        "latency_us": result.latency_us,
-        "interval_us": result.interval_us,
-        "macs": result.macs,
-        "macs_per_cycle": result.macs_per_cycle,
-        "peak_macs_per_cycle": result.peak,
-        "utilisation": result.utilisation,
-        "stores": [dataclasses.asdict(store) for store in result.stores],
-        "resources": [{**dataclasses.asdict(use), "over": use.over} for use in result.uses],
-        "within_budget": not result.over,
-        "luts_are": "stores only",
-    }
 
 
 def _show_layers(report: Report, design: "Design") -> list[dict]:
@@ -298,14 +278,13 @@ def command(
     predictor = predictor_of(report, entries)
     prediction = None if predictor is None else _predicted(predictor, design)
     show_estimate(report, design, result, prediction)
-    data = {"model": str(model), **estimate_data(result)}
+    data = {"model": str(model), **result.to_dict()}
     over = bool(result.over)
     if prediction is not None:
         from bitformer.search.power import reported
-        from bitformer.search.predict import prediction_data
 
         over = bool(prediction.over)
-        data |= {"prediction": prediction_data(prediction), "within_budget": not over}
+        data |= {"prediction": prediction.to_dict(), "within_budget": not over}
         build = reported(entries, design, clock_hz=clock_hz)
         data["energy"] = _show_energy(report, prediction, clock_hz, build)
     data["plot"] = None if plot is None else str(plot)
@@ -329,7 +308,7 @@ def command(
         if not found:
             report.line("What else could be changed, 'doctor' tries.")
         data["remedies"] = [
-            {"change": remedy.change, **estimate_data(remedy.estimate)} for remedy in found
+            {"change": remedy.change, **remedy.estimate.to_dict()} for remedy in found
         ]
     report.data(data)
     if over:

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .data import dataset_of, evenly, trained_on
-from .options import data_options, model_argument
+from .options import columns_of, data_options, model_argument
 from .report import Report, json_option
-from .scores import Scores, mse, show_scores
+from .scores import show_scores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,10 +78,12 @@ def command(
     bitformer evaluate m.safetensors --data my.csv --target power --time date
     """
     from bitformer.model.checkpoint import load_model
+    from bitformer.model.own_data import dataset_of, evenly, trained_on
     from bitformer.model.reference import predict
+    from bitformer.model.scores import Scores, mse
 
     loaded = load_model(model)
-    dataset = dataset_of(loaded, data=data, target=target, inputs=inputs, time=time)
+    dataset = dataset_of(loaded, data=data, target=target, inputs=columns_of(inputs), time=time)
     for sentence in dataset.notes:
         report.note(sentence)
     ours = trained_on(loaded)

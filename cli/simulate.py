@@ -10,9 +10,9 @@ import click
 
 from bitformer.model.errors import UserError
 
-from .data import RANDOM, dataset_of, integer_windows, trained_on
 from .options import (
     PATH,
+    columns_of,
     data_options,
     hardware_options,
     lowered,
@@ -30,17 +30,21 @@ if TYPE_CHECKING:
     from bitformer.model.windows import Dataset
     from bitformer.sim.run import Simulation
 
-__all__ = ["command", "cycles_kept", "show_simulation", "simulation_data"]
+__all__ = ["command", "show_simulation"]
 
 
-def _dataset(model: "IntegerModel", report: Report, **options: str | None) -> "Dataset | None":
+def _dataset(
+    model: "IntegerModel", report: Report, *, inputs: str | None, **options: str | None
+) -> "Dataset | None":
     """Where samples come from; None for random ones, which the model's own data may have to be."""
+    from bitformer.model.own_data import RANDOM, dataset_of, trained_on
+
     if options["data"] == RANDOM:
         return None
     if options["data"] is None and not trained_on(model):
         return None
     try:
-        return dataset_of(model, **options)
+        return dataset_of(model, inputs=columns_of(inputs), **options)
     except UserError as error:
         if options["data"] is not None:
             raise
@@ -56,33 +60,8 @@ def _netlist(design: "Design") -> "dict[str, Any]":
         return synthesized_netlist(design, progress=progress)
 
 
-def cycles_kept(design: "Design", result: "Simulation") -> bool:
-    """Whether the cycles are those that the program promised, to the cycle."""
-    return set(result.interval) <= {design.interval} and result.latency[:1] == [design.latency]
-
-
-def simulation_data(design: "Design", result: "Simulation") -> dict[str, object]:
-    """A simulation as plain data."""
-    difference = None
-    if result.difference is not None:
-        fields = ("tensor", "row", "feature", "expected", "got", "cycle", "sample")
-        difference = {name: getattr(result.difference, name) for name in fields}
-    return {
-        "bit_exact": result.bit_exact,
-        "difference": difference,
-        "samples": len(result.outputs),
-        "tensors": list(result.tensors),
-        "cycles": result.cycles,
-        "latency_cycles": list(result.latency),
-        "interval_cycles": list(result.interval),
-        "predicted": {"latency_cycles": design.latency, "interval_cycles": design.interval},
-    }
-
-
-def show_simulation(
-    report: Report, design: "Design", result: "Simulation", *, promised: bool
-) -> None:
-    """Print what a simulation found; ``promised``: whether the predicted cycles apply to it."""
+def show_simulation(report: Report, result: "Simulation") -> None:
+    """Print what a simulation found."""
     samples, tensors = len(result.outputs), len(result.tensors)
     if result.bit_exact:
         compared = f"{tensors} tensors" if tensors > 1 else f"the {result.tensors[0]}"
@@ -90,11 +69,11 @@ def show_simulation(
     else:
         report.line(f"Not bit exact: {result.difference}")
     columns = {
-        "latency of the first sample": (design.latency, result.latency[:1]),
-        "from one sample to the next": (design.interval, sorted(set(result.interval))),
+        "latency of the first sample": (result.predicted_latency, result.latency[:1]),
+        "from one sample to the next": (result.predicted_interval, sorted(set(result.interval))),
     }
     rows = [
-        (name, predicted if promised else "-", _range(simulated))
+        (name, "-" if result.cycles_as_predicted is None else predicted, _range(simulated))
         for name, (predicted, simulated) in columns.items()
     ]
     report.table(("cycles", "predicted", "simulated"), rows)
@@ -195,6 +174,7 @@ def command(
     bitformer simulate m.safetensors --samples 3 --engine netlist
     """
     from bitformer.model.checkpoint import load_model
+    from bitformer.model.own_data import integer_windows
     from bitformer.sim.run import simulate
 
     loaded = load_model(model)
@@ -216,8 +196,8 @@ def command(
             seed=seed,
             progress=progress,
         )
-    kept = cycles_kept(design, result) if backpressure == 0 else None
-    show_simulation(report, design, result, promised=backpressure == 0)
+    kept = result.cycles_as_predicted
+    show_simulation(report, result)
     if kept is False:
         report.line("The cycles are not those predicted")
     if vcd is not None:
@@ -228,13 +208,10 @@ def command(
         {
             "model": str(model),
             "source": source,
-            "engine": result.engine,
-            "back_pressure": backpressure,
             "seed": seed,
-            "cycles_as_predicted": kept,
             "vcd": None if vcd is None else str(vcd),
             "saif": None if saif is None else str(saif),
-            **simulation_data(design, result),
+            **result.to_dict(),
         }
     )
     if not result.bit_exact or kept is False:

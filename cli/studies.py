@@ -22,7 +22,7 @@ from .options import (
     together,
 )
 from .report import Report
-from .train import require_torch, suited
+from .train import require_torch
 
 if TYPE_CHECKING:
     from bitformer.model.config import TransformerConfig
@@ -103,6 +103,7 @@ def prepared(
     time: str | None,
 ) -> "tuple[TransformerConfig, DataSource]":
     """The configuration as it suits the data, and what to load them by."""
+    from bitformer.model.own_data import suited
     from bitformer.search.trials import DataSource
 
     require_torch()
@@ -117,9 +118,10 @@ def prepared(
     )
     chosen = load_config(config)
     dataset = source.load(chosen)
-    for sentence in dataset.notes:
+    chosen, changed = suited(chosen, dataset)
+    for sentence in (*dataset.notes, *changed):
         report.note(sentence)
-    return suited(chosen, dataset, report), source
+    return chosen, source
 
 
 @contextmanager

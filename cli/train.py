@@ -8,8 +8,6 @@ import click
 
 from bitformer.model.errors import UserError
 
-from .data import write_source
-from .export import export_to
 from .options import (
     PATH,
     batch_option,
@@ -20,15 +18,12 @@ from .options import (
     load_config,
 )
 from .report import Report, json_option, program
-from .scores import Scores, mse, show_scores
+from .scores import show_scores
 
 if TYPE_CHECKING:
     from bitformer.model.config import TransformerConfig
-    from bitformer.model.ir import IntegerModel
-    from bitformer.model.train import TrainResult
-    from bitformer.model.windows import Dataset
 
-__all__ = ["MODEL_FILE", "command", "require_torch", "scored", "suited"]
+__all__ = ["MODEL_FILE", "command", "require_torch"]
 
 MODEL_FILE = "model.safetensors"
 
@@ -37,36 +32,6 @@ def require_torch() -> None:
     """Refuse in one sentence where torch is not installed."""
     if importlib.util.find_spec("torch") is None:
         raise UserError("Training needs torch, which is not installed: pip install torch")
-
-
-def suited(config: "TransformerConfig", dataset: "Dataset", report: Report) -> "TransformerConfig":
-    """``config`` with the data's number of inputs and place of the target; notes what changed."""
-    changes: dict[str, object] = {}
-    if config.inputs != len(dataset.inputs):
-        changes["inputs"] = len(dataset.inputs)
-        columns = ", ".join(dataset.inputs)
-        report.note(f"Config {config.name} takes {len(dataset.inputs)} input(s) here: {columns}")
-    if config.subtract_last and dataset.target_channel is None:
-        changes["subtract_last"] = False
-        report.note(f"Target {dataset.target} is no input, so no last value is subtracted")
-    elif config.subtract_last:
-        changes["target_channel"] = dataset.target_channel
-    return config.replace(**changes)
-
-
-def scored(
-    result: "TrainResult", model: "IntegerModel | None", dataset: "Dataset", *, method: str = "qat"
-) -> Scores:
-    """Test errors of the float, the rounded and the integer model, beside the baselines."""
-    from bitformer.model.reference import predict
-
-    errors = {
-        "float Transformer": result.float_test,
-        f"quantized ({method.upper()})": result.quantized_test,
-    }
-    if model is not None:
-        errors["integer"] = mse(predict(model, dataset.test.x), dataset)
-    return Scores.of(dataset, errors)
 
 
 def _chosen(
@@ -211,6 +176,8 @@ def command(
      "ffn": 32, "default": {"weights": 4, "activations": 8}}
     """
     from bitformer.model.datasets import load_dataset
+    from bitformer.model.own_data import suited, write_source
+    from bitformer.model.scores import scored
 
     if data is None:
         raise UserError("--data must name a data set or a CSV file to train on")
@@ -225,10 +192,11 @@ def command(
         inputs=columns,
         time=time,
     )
-    for sentence in dataset.notes:
+    chosen, changed = suited(chosen, dataset)
+    for sentence in (*dataset.notes, *changed):
         report.note(sentence)
-    chosen = suited(chosen, dataset, report)
     require_torch()
+    from bitformer.model.export import export_to
     from bitformer.model.train import train
 
     asked = given(settings)

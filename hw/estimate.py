@@ -5,6 +5,7 @@ Cycles are exact: they are the program's own timetable. Memories are counted by 
 design that is over the budget here does not fit, but one within it still may not.
 """
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -101,6 +102,25 @@ class Estimate:
     def over(self) -> tuple[Use, ...]:
         """The resources of which the part has too few."""
         return tuple(use for use in self.uses if use.over)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the estimate as plain data."""
+        return {
+            "part": self.part,
+            "clock_hz": self.clock_hz,
+            "latency_cycles": self.latency,
+            "interval_cycles": self.interval,
+            "latency_us": self.latency_us,
+            "interval_us": self.interval_us,
+            "macs": self.macs,
+            "macs_per_cycle": self.macs_per_cycle,
+            "peak_macs_per_cycle": self.peak,
+            "utilisation": self.utilisation,
+            "stores": [dataclasses.asdict(store) for store in self.stores],
+            "resources": [{**dataclasses.asdict(use), "over": use.over} for use in self.uses],
+            "within_budget": not self.over,
+            "luts_are": "stores only",
+        }
 
 
 def _store(spec: StoreSpec) -> StoreEstimate:

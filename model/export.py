@@ -1,19 +1,23 @@
 """A trained torch model as an integer model."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
+from .checkpoint import save_model
 from .config import TransformerConfig
 from .errors import UserError
 from .fake_quant import to_numpy
 from .ir import IntegerModel
 from .layers import LayerNorm
+from .own_data import read_source
 from .quantize import quantize_model
 from .run_store import ERRORS, RunStore
 from .transformer import Transformer
 
-__all__ = ["export", "export_run", "load_run", "parameters"]
+__all__ = ["export", "export_run", "export_to", "load_run", "parameters"]
 
 
 def parameters(model: Transformer) -> tuple[dict[str, np.ndarray], dict[str, object]]:
@@ -71,3 +75,12 @@ def export_run(run_dir) -> IntegerModel:
     model, record = load_run(run_dir)
     results = {name: record["results"][name] for name in ERRORS}
     return export(model, {**{n: record[n] for n in ("dataset", "settings")}, "results": results})
+
+
+def export_to(run_dir, path) -> IntegerModel:
+    """Write the integer model of a finished run, with the name of its data, to ``path``."""
+    model, source = export_run(run_dir), read_source(Path(run_dir))
+    if source is not None:
+        model = replace(model, meta={**model.meta, "source": source})
+    save_model(model, path)
+    return model

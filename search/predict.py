@@ -34,7 +34,6 @@ __all__ = [
     "Predictor",
     "entries_of",
     "measured_entry",
-    "prediction_data",
     "unit_key",
     "widths_of",
 ]
@@ -99,6 +98,14 @@ class Prediction:
     def over(self) -> tuple[Use, ...]:
         """The resources of which the part has too few."""
         return tuple(use for use in self.uses if use.over)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the prediction as plain data."""
+        return {
+            **dataclasses.asdict(self),
+            "fits": not self.over,
+            "over": {use.resource: use.over for use in self.over},
+        }
 
 
 def widths_of(config: TransformerConfig) -> dict[str, str]:
@@ -278,12 +285,3 @@ def _row(entry: Entry) -> dict[str, Any]:
 
 def _deviation(residuals: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(residuals))))
-
-
-def prediction_data(prediction: Prediction) -> dict[str, object]:
-    """A prediction as plain data."""
-    return {
-        **dataclasses.asdict(prediction),
-        "fits": not prediction.over,
-        "over": {use.resource: use.over for use in prediction.over},
-    }

@@ -32,7 +32,8 @@ class Simulation:
     ``outputs`` [N, horizon] are the integers that left the accelerator; ``latency`` and
     ``interval`` are cycles per sample (first input accepted to last output taken; last output to
     last output); ``difference`` is the first element that was wrong, in order of cycles;
-    ``tensors`` are those that were compared; ``engine`` is the one that ran.
+    ``tensors`` are those that were compared; ``engine`` is the one that ran;
+    ``predicted_latency`` and ``predicted_interval`` are the design's own cycles.
     """
 
     outputs: np.ndarray
@@ -42,11 +43,46 @@ class Simulation:
     cycles: int
     tensors: list[str]
     engine: str
+    predicted_latency: int
+    predicted_interval: int
+    back_pressure: float
 
     @property
     def bit_exact(self) -> bool:
         """Whether every element of every tensor was equal to the reference's."""
         return self.difference is None
+
+    @property
+    def cycles_as_predicted(self) -> bool | None:
+        """Whether all cycles are those of the timetable; None under back-pressure, which adds."""
+        if self.back_pressure:
+            return None
+        return set(self.interval) <= {self.predicted_interval} and self.latency[:1] == [
+            self.predicted_latency
+        ]
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the outcome as plain data, without the outputs."""
+        difference = None
+        if self.difference is not None:
+            names = ("tensor", "row", "feature", "expected", "got", "cycle", "sample")
+            difference = {name: getattr(self.difference, name) for name in names}
+        return {
+            "engine": self.engine,
+            "bit_exact": self.bit_exact,
+            "difference": difference,
+            "samples": len(self.outputs),
+            "tensors": list(self.tensors),
+            "cycles": self.cycles,
+            "latency_cycles": list(self.latency),
+            "interval_cycles": list(self.interval),
+            "predicted": {
+                "latency_cycles": self.predicted_latency,
+                "interval_cycles": self.predicted_interval,
+            },
+            "cycles_as_predicted": self.cycles_as_predicted,
+            "back_pressure": self.back_pressure,
+        }
 
 
 def simulate(
@@ -163,6 +199,9 @@ def simulate(
         cycles=comparison.cycles,
         tensors=[design.model.output.name] if ran == "netlist" else comparison.trace.tensors,
         engine=ran,
+        predicted_latency=design.latency,
+        predicted_interval=design.interval,
+        back_pressure=back_pressure,
     )
 
 

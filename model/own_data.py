@@ -1,23 +1,30 @@
-"""The data a command works on: what its options say, else what the model was trained on."""
+"""The data a model works on: what the caller names, else what the model was trained on."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from bitformer.model.errors import UserError
-from bitformer.model.files import write_whole
-from bitformer.model.strict_json import read_json
+import numpy as np
 
-from .options import columns_of
+from .config import TransformerConfig
+from .datasets import NAMES, load_dataset
+from .errors import UserError
+from .files import write_whole
+from .ir import IntegerModel
+from .strict_json import read_json
+from .windows import Dataset
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    from bitformer.model.ir import IntegerModel
-    from bitformer.model.windows import Dataset
-
-__all__ = ["RANDOM", "SOURCE_FILE", "dataset_of", "integer_windows", "trained_on", "write_source"]
+__all__ = [
+    "RANDOM",
+    "SOURCE_FILE",
+    "dataset_of",
+    "evenly",
+    "integer_windows",
+    "read_source",
+    "suited",
+    "trained_on",
+    "write_source",
+]
 
 #: What ``--data`` calls random integers over a model's whole input range.
 RANDOM = "random"
@@ -50,12 +57,12 @@ def read_source(run: Path) -> dict | None:
     return source if isinstance(source, dict) else None
 
 
-def trained_on(model: "IntegerModel") -> dict:
+def trained_on(model: IntegerModel) -> dict:
     """What a model's ``meta`` says of its data set; empty for an untrained model."""
     return _said(model, "dataset")
 
 
-def _said(model: "IntegerModel", section: str) -> dict:
+def _said(model: IntegerModel, section: str) -> dict:
     """A section of ``meta``, which is free JSON, after checking what is used of it here."""
     found = model.meta.get(section)
     if not isinstance(found, dict):
@@ -70,18 +77,22 @@ def _said(model: "IntegerModel", section: str) -> dict:
 
 
 def dataset_of(
-    model: "IntegerModel",
+    model: IntegerModel,
     *,
     data: str | None,
     target: str | None,
-    inputs: str | None,
+    inputs: Sequence[str] | None,
     time: str | None,
-) -> "Dataset":
-    """The data set that the options name, or the model's own; it must suit the model."""
-    from bitformer.model.datasets import NAMES, load_dataset
+) -> Dataset:
+    """Load the data set that the arguments name, or else the model's own.
 
+    Raises
+    ------
+    UserError
+        If there is none, or it does not suit the model.
+    """
     meta, source = trained_on(model), _said(model, "source")
-    columns = columns_of(inputs)
+    columns = inputs
     if data is None:
         data = source.get("data") or meta.get("name")
         if not data:
@@ -120,21 +131,36 @@ def dataset_of(
     return dataset
 
 
-def evenly(count: int, of: int) -> "np.ndarray":
+def evenly(count: int, of: int) -> np.ndarray:
     """``count`` different indices below ``of``, evenly spaced, the first and the last included."""
-    import numpy as np
-
     return np.unique(np.linspace(0, of - 1, min(count, of)).round().astype(int))
 
 
 def integer_windows(
-    model: "IntegerModel", dataset: "Dataset | None", samples: int, seed: int
-) -> "np.ndarray":
+    model: IntegerModel, dataset: Dataset | None, samples: int, seed: int
+) -> np.ndarray:
     """Integers [samples, steps, channels]: test windows, or random ones without a data set."""
-    import numpy as np
-
     if dataset is not None:
         return model.quantize_input(dataset.test.take(evenly(samples, len(dataset.test))).x)
     spec = model.input
     rng = np.random.default_rng(seed)
     return rng.integers(spec.low, spec.high, (samples, *spec.shape), endpoint=True)
+
+
+def suited(config: TransformerConfig, dataset: Dataset) -> tuple[TransformerConfig, list[str]]:
+    """Return ``config`` with the data's number of inputs and place of the target.
+
+    The second value is a sentence for each thing that changed.
+    """
+    changes: dict[str, object] = {}
+    notes = []
+    if config.inputs != len(dataset.inputs):
+        changes["inputs"] = len(dataset.inputs)
+        columns = ", ".join(dataset.inputs)
+        notes.append(f"Config {config.name} takes {len(dataset.inputs)} input(s) here: {columns}")
+    if config.subtract_last and dataset.target_channel is None:
+        changes["subtract_last"] = False
+        notes.append(f"Target {dataset.target} is no input, so no last value is subtracted")
+    elif config.subtract_last:
+        changes["target_channel"] = dataset.target_channel
+    return config.replace(**changes), notes

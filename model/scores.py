@@ -1,0 +1,72 @@
+"""Test errors: a model's beside those of the forecasts that need no network."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .baselines import baselines
+from .ir import IntegerModel
+from .reference import predict
+from .windows import Dataset
+
+if TYPE_CHECKING:
+    from .train import TrainResult
+
+__all__ = ["Scores", "mse", "scored"]
+
+
+def mse(forecast: np.ndarray, dataset: Dataset) -> float:
+    """Mean squared error of standardised forecasts of the test windows."""
+    return float(((forecast - dataset.test.y) ** 2).mean())
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Scores:
+    """Test MSE, in units of the target's variance over the training rows, by forecast.
+
+    None stands where a baseline does not exist for the data.
+    """
+
+    dataset: Dataset
+    models: Mapping[str, float]
+    baselines: Mapping[str, float | None]
+
+    @classmethod
+    def of(cls, dataset: Dataset, models: Mapping[str, float]) -> "Scores":
+        """``models`` with the baselines of the data set."""
+        return cls(dataset=dataset, models=models, baselines=baselines(dataset))
+
+    def rmse(self, error: float) -> float:
+        """An error's root in the target's own unit."""
+        return error**0.5 * self.dataset.target_std
+
+    def to_dict(self) -> dict[str, object]:
+        """As plain data."""
+        return {
+            "data": {
+                "name": self.dataset.name,
+                "target": self.dataset.target,
+                "inputs": list(self.dataset.inputs),
+                "notes": list(self.dataset.notes),
+                "target_std": self.dataset.target_std,
+            },
+            "test_windows": len(self.dataset.test),
+            "test_mse": dict(self.models),
+            "test_rmse": {name: self.rmse(error) for name, error in self.models.items()},
+            "baseline_mse": dict(self.baselines),
+        }
+
+
+def scored(
+    result: "TrainResult", model: IntegerModel | None, dataset: Dataset, *, method: str = "qat"
+) -> Scores:
+    """Test errors of the float, the rounded and the integer model, beside the baselines."""
+    errors = {
+        "float Transformer": result.float_test,
+        f"quantized ({method.upper()})": result.quantized_test,
+    }
+    if model is not None:
+        errors["integer"] = mse(predict(model, dataset.test.x), dataset)
+    return Scores.of(dataset, errors)
