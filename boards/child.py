@@ -3,14 +3,20 @@
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 __all__ = ["run_child"]
 
 
-def run_child(command: Sequence[str], *, cwd: Path, output: IO[bytes] | None = None) -> int:
+def run_child(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    output: IO[bytes] | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> int:
     """Run a program in the directory ``cwd`` and return its exit status.
 
     Parameters
@@ -21,6 +27,8 @@ def run_child(command: Sequence[str], *, cwd: Path, output: IO[bytes] | None = N
         Where it runs.
     output : binary file or None
         Where both of its outputs go; None leaves them ours. Its standard input is empty.
+    variables : mapping or None
+        Of its environment, besides ours.
 
     Raises
     ------
@@ -30,6 +38,7 @@ def run_child(command: Sequence[str], *, cwd: Path, output: IO[bytes] | None = N
     process = subprocess.Popen(
         command,
         cwd=cwd,
+        env={**os.environ, **(variables or {})},
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT if output is not None else None,

@@ -3,8 +3,6 @@
 import gzip
 import hashlib
 import json
-import os
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 from bitformer.boards.yosys_script import ROM_IN_LUTS, mapping
 from bitformer.boards.yosys_tool import Tool, run_yosys
+from bitformer.model.cache import Cache, user_folder
 
 __all__ = ["default_cache", "digest_of", "synthesized"]
 
@@ -27,6 +26,7 @@ write_json -selected netlist.json
 """
 )
 
+_SUFFIX = ".json.gz"
 
 #: How each language is read.
 _READ = {
@@ -35,11 +35,9 @@ _READ = {
 }
 
 
-def default_cache() -> Path:
-    """bitformer's folder of netlists in the user's cache."""
-    import platformdirs  # late: --help should not wait for it
-
-    return Path(platformdirs.user_cache_dir("bitformer")) / "synthesis"
+def default_cache() -> Path | None:
+    """bitformer's folder of netlists in the user's cache, if there can be one."""
+    return user_folder("synthesis")
 
 
 def digest_of(source: str, tool: Tool) -> str:
@@ -52,7 +50,7 @@ def synthesized(
     source: str,
     *,
     flatten: bool,
-    folder: Path,
+    folder: Path | None,
     language: str = "rtlil",
     top: str = "top",
     progress: Callable[[str], None] | None = None,
@@ -64,34 +62,16 @@ def synthesized(
     source_file, read = _READ[language]
     script = _SCRIPT.format(read=read, top=top, flatten="-flatten " if flatten else "")
     text = "\0".join((source, script, tool.version))
-    path = folder / f"{hashlib.sha256(text.encode()).hexdigest()}.json.gz"
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") as file:
-            kept = json.load(file)
+    key, cache = hashlib.sha256(text.encode()).hexdigest(), Cache(folder)
+    found = cache.read(key, _SUFFIX)
+    if found is not None:
+        kept = json.loads(gzip.decompress(found))
         return kept["netlist"], kept["seconds"]
-    except (OSError, EOFError, ValueError, KeyError):
-        pass  # not there, or not whole
     if progress is not None:
         progress("synthesizing" if flatten else "synthesizing unit by unit")
     start = time.monotonic()
     netlist = json.loads(run_yosys(tool, script, {source_file: source}, "netlist.json"))
     seconds = time.monotonic() - start
-    _keep(path, {"netlist": netlist, "seconds": seconds})
+    kept = json.dumps({"netlist": netlist, "seconds": seconds})
+    cache.keep(key, _SUFFIX, gzip.compress(kept.encode(), mtime=0))
     return netlist, seconds
-
-
-def _keep(path: Path, data: dict[str, Any]) -> None:
-    """Write a file of the cache whole or not at all; without a place to write, do without."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent)
-    except OSError:
-        return
-    try:
-        with os.fdopen(handle, "wb") as raw, gzip.open(raw, "wt", encoding="utf-8") as file:
-            json.dump(data, file)
-        os.replace(name, path)
-    except BaseException as error:
-        Path(name).unlink(missing_ok=True)
-        if not isinstance(error, OSError):
-            raise

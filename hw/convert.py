@@ -6,23 +6,41 @@ from contextlib import contextmanager
 
 from amaranth.lib.wiring import Component
 
-__all__ = ["builtin_yosys", "to_verilog"]
+from bitformer.model.cache import tools_environment
+from bitformer.model.errors import UserError
 
-_VARIABLE = "AMARANTH_USE_YOSYS"
+__all__ = ["builtin_yosys", "to_verilog"]
 
 
 @contextmanager
 def builtin_yosys() -> Iterator[None]:
-    """Inside, Amaranth takes its own Yosys: another on the PATH would write other code."""
-    before = os.environ.get(_VARIABLE)
-    os.environ[_VARIABLE] = "builtin"
+    """Inside, Amaranth takes its own Yosys: another on the PATH would write other code.
+
+    It runs without a cache of the user's, too.
+
+    Raises
+    ------
+    UserError
+        If it does not start, for want of a place where it can write.
+    """
+    from amaranth._toolchain.yosys import YosysError
+
+    variables = {"AMARANTH_USE_YOSYS": "builtin", **tools_environment()}
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
+    except YosysError as error:
+        if not str(error).startswith("Traceback"):
+            raise  # what it says of the design: a defect
+        reason = str(error).splitlines()[-1]
+        raise UserError(f"Amaranth's Yosys must be able to start, and gave: {reason}") from None
     finally:
-        if before is None:
-            del os.environ[_VARIABLE]
-        else:
-            os.environ[_VARIABLE] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def to_verilog(component: Component, *, name: str) -> str:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from bitformer.model.cache import user_folder
 from bitformer.model.csv_source import read_csv, read_header
 from bitformer.model.errors import UserError
 from bitformer.model.splits import Splitter, before, by_ett_months, by_fractions
@@ -204,7 +205,7 @@ def find(source: Source, *, cache: Path | None = None) -> Path:
         for path in (folder / source.folder / source.filename, folder / source.filename):
             if path.is_file():
                 return _checked(path, source)
-    return _download(source, _cache() if cache is None else cache)
+    return _download(source, user_folder() if cache is None else cache)
 
 
 def _checked(path: Path, source: Source) -> Path:
@@ -217,13 +218,12 @@ def _checked(path: Path, source: Source) -> Path:
     return path
 
 
-def _cache() -> Path:
-    import platformdirs  # late: --help should not wait for it
-
-    return Path(platformdirs.user_cache_dir("bitformer"))
-
-
-def _download(source: Source, cache: Path) -> Path:
+def _download(source: Source, cache: Path | None) -> Path:
+    if cache is None:
+        raise UserError(
+            f"Data set file {source.filename} must be in a folder that ${ENVIRONMENT} names, as"
+            f" this user has no home: download {source.url}{source.filename} into one"
+        )
     path = cache / source.filename
     if path.is_file():
         return _checked(path, source)

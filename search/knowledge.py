@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from bitformer.model.cache import user_folder
 from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
 from bitformer.model.plain import built, checked, shown
@@ -117,13 +118,12 @@ def _plain(value: object) -> object:
     return dict(sorted(value.items())) if isinstance(value, Mapping) else value
 
 
-def default_path() -> Path:
-    """The user's own base: ``BITFORMER_KB``, or a file in the user's data folder."""
+def default_path() -> Path | None:
+    """The user's own base: ``BITFORMER_KB``, or a file among the user's data, if there are any."""
     if name := os.environ.get("BITFORMER_KB"):
         return Path(name)
-    import platformdirs  # late: --help should not wait for it
-
-    return Path(platformdirs.user_data_dir("bitformer")) / "knowledge.sqlite"
+    folder = user_folder(data=True)
+    return None if folder is None else folder / "knowledge.sqlite"
 
 
 class KnowledgeBase:
@@ -133,7 +133,10 @@ class KnowledgeBase:
     """
 
     def __init__(self, path: Path | None = None, *, must_exist: bool = False):
-        self.path = path or default_path()
+        found = path or default_path()
+        if found is None:
+            raise UserError("A knowledge base must be named (BITFORMER_KB): this user has no home")
+        self.path = found
         if must_exist and not self.path.is_file():
             raise UserError(f"Knowledge base {self.path} must be a file, which is not there")
         try:
@@ -264,6 +267,7 @@ def shipped_entries() -> list[Entry]:
 
 def known_entries(path: Path | None) -> list[Entry]:
     """What comes with the project, and the base in ``path``: by default the user's, if any."""
-    if path is None and not default_path().exists():
+    own = default_path()
+    if path is None and (own is None or not os.path.exists(own)):  # nor where it may not be seen
         return shipped_entries()
     return shipped_entries() + KnowledgeBase(path, must_exist=True).entries()

@@ -14,6 +14,7 @@ from pathlib import Path
 from amaranth.lib import wiring
 
 from bitformer.hw.convert import builtin_yosys
+from bitformer.model.cache import Cache, user_folder
 from bitformer.model.errors import UserError
 
 __all__ = ["NativeError", "build", "default_cache", "find_compiler"]
@@ -36,16 +37,20 @@ class NativeError(UserError):
     """The native simulator cannot be had here; the Python simulator can."""
 
 
-def default_cache() -> Path:
-    """bitformer's folder of compiled designs in the user's cache."""
-    import platformdirs  # late: --help should not wait for it
-
-    return Path(platformdirs.user_cache_dir("bitformer")) / "native"
+def default_cache() -> Path | None:
+    """bitformer's folder of compiled designs in the user's cache, if there can be one."""
+    return user_folder("native")
 
 
 def find_compiler() -> list[str]:
     """The C++ compiler's command: ``CXX``, or the first found; :class:`NativeError` for none."""
-    asked = shlex.split(os.environ.get("CXX", ""))
+    try:
+        asked = shlex.split(os.environ.get("CXX", ""))
+    except ValueError as error:  # a quote without its end
+        raise NativeError(
+            f"CXX must be a C++ compiler's command, as a shell reads it, not"
+            f" {os.environ['CXX']!r}: {error}"
+        ) from None
     if asked:
         if shutil.which(asked[0]) is None:
             raise NativeError(f"CXX must name a C++ compiler, and {asked[0]!r} was not found")
@@ -63,8 +68,11 @@ def _source(component: wiring.Component, *, waves: bool, driver: str = _DRIVER) 
     """The design's C++ with the driver behind it; what only waves need is left out without."""
     from amaranth.back import cxxrtl
 
-    with builtin_yosys():
-        source: str = cxxrtl.convert(component, emit_src=False)
+    try:
+        with builtin_yosys():
+            source: str = cxxrtl.convert(component, emit_src=False)
+    except UserError as error:
+        raise NativeError(str(error)) from None
     if "converged = false" in source:
         raise NativeError("a design must have no combinational feedback for the native simulator")
     source = _COMMIT.sub(r"\1.curr = \1.next;", source)  # half as fast again
@@ -119,17 +127,20 @@ def build(
         flags += _GCC_FLAGS
     header = include.joinpath("cxxrtl", "cxxrtl.h").read_text(encoding="utf-8")
     content = "\0".join((source, header, *compiler, *flags, version))
-    folder = cache or default_cache()
-    library = folder / f"{hashlib.sha256(content.encode()).hexdigest()}.so"
-    if library.exists():
+    key = hashlib.sha256(content.encode()).hexdigest()
+    kept = Cache(cache or default_cache())
+    library = kept.find(key, ".so")
+    if library is not None:
         return library
     if note is not None:
         note("Compiling the design for the native simulator (kept for the next time)")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as work:
+        with tempfile.TemporaryDirectory(prefix="bitformer-") as work:
             made = compile_library([*compiler, *flags, f"-I{include}"], source, Path(work))
-            os.replace(made, library)  # whole or not at all, whoever else compiles it
+            data = made.read_bytes()
     except OSError as error:
-        raise NativeError(f"folder {folder} must be writable, and gave: {error}") from error
+        raise NativeError(f"a design must have room to be compiled, and got: {error}") from error
+    library = kept.keep(key, ".so", data)
+    if library is None:
+        raise NativeError("a compiled design must have a place to be kept, and none can be written")
     return library

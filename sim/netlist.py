@@ -3,6 +3,9 @@
 A netlist becomes one Python function, of a line or a few for each cell in the order in which
 signals run, with models of the cells that are this project's own. So nothing of what is checked,
 neither the design nor the synthesizer, has a part in the check; and nothing has to be compiled.
+
+What a netlist says comes into that function as numbers only, of nets, cells and ports: none of its
+texts can be code.
 """
 
 import re
@@ -21,6 +24,8 @@ MODELLED: Mapping[str, Modelled] = {**SLICE, **BLOCKS}
 _NOTES = frozenset({"$scopeinfo"})
 
 _NET = re.compile(r"\bn(\d+)\b")
+#: Numbers of nets are below this, those in parameters within as many bits as a memory's row has.
+_NETS, _BITS = 1 << 31, 256
 
 
 class NetlistSimulator:
@@ -45,17 +50,20 @@ class NetlistSimulator:
         if unknown not in (0, 1):
             raise ValueError(f"Unknown must be 0 or 1, not {unknown!r}")
         self._unknown = str(unknown)
-        try:
-            module = netlist["modules"]["top"]
-        except KeyError:
-            raise NetlistError("netlist must have a module top") from None
-        ports = module["ports"]
-        inputs = {n: p["bits"] for n, p in ports.items() if p["direction"] == "input"}
-        outputs = {n: self._bits(p["bits"]) for n, p in ports.items() if p["direction"] == "output"}
+        modules = _object(netlist, "modules", of="netlist")
+        if "top" not in modules:
+            raise NetlistError("netlist must have a module top")
+        module = _object(modules, "top", of="netlist")
+        ports, cells = (_object(module, part, of="module top") for part in ("ports", "cells"))
+        inputs, outputs = (self._ports(ports, way) for way in ("input", "output"))
+        for name, bits in inputs.items():
+            if not bits or not all(isinstance(bit, int) for bit in bits):
+                raise NetlistError(f"input {name} of a netlist must be nets, not {bits}")
         clock = inputs.pop("clk", [None])[0]
         lines = Lines()
-        for number, (name, cell) in enumerate(module["cells"].items()):
-            if cell["type"] not in _NOTES:
+        for number, name in enumerate(cells):
+            cell = _object(cells, name, of="module top")
+            if cell.get("type") not in _NOTES:
                 checked = self._cell(name, number, cell)
                 MODELLED[checked.kind].emit(checked, lines)
         if lines.clocks - {clock}:
@@ -83,24 +91,46 @@ class NetlistSimulator:
         next(state)
         return state
 
-    def _bits(self, bits: Iterable[Bit]) -> list[Bit]:
-        return [self._unknown if bit in ("x", "z") else bit for bit in bits]
+    def _ports(self, ports: Mapping[str, Any], direction: str) -> dict[str, list[Bit]]:
+        """Bits of the ports of a direction."""
+        found = {name: _object(ports, name, of="module top") for name in ports}
+        return {
+            name: self._bits(port.get("bits"), of=f"port {name}")
+            for name, port in found.items()
+            if port.get("direction") == direction
+        }
+
+    def _bits(self, bits: object, *, of: str) -> list[Bit]:
+        """Nets by number, and constants: nothing else, as they become text that is executed."""
+        if not isinstance(bits, list):
+            raise NetlistError(f"bits of {of} of a netlist must be a list, not {bits!r}")
+        checked: list[Bit] = []
+        for bit in bits:
+            if bit in ("x", "z"):
+                checked.append(self._unknown)
+            elif bit in ("0", "1") or (type(bit) is int and 0 <= bit < _NETS):
+                checked.append(bit)
+            else:
+                raise NetlistError(
+                    f"bits of {of} of a netlist must be numbers of nets, 0, 1, x or z, not {bit!r}"
+                )
+        return checked
 
     def _cell(self, name: str, number: int, data: Mapping[str, Any]) -> Cell:
         """A cell, once it is known that all of it is modelled."""
-        kind = data["type"]
-        if kind not in MODELLED:
+        kind = data.get("type")
+        if not isinstance(kind, str) or kind not in MODELLED:
             raise NetlistError(
                 f"cell {name} of a netlist must be one of {', '.join(MODELLED)}, not {kind}"
             )
         modelled = MODELLED[kind]
         limits = {**modelled.fixed, **modelled.optional}
         parameters: dict[str, int | str] = {}
-        for parameter, value in data["parameters"].items():
+        for parameter, value in _object(data, "parameters", of=f"cell {name}").items():
             known = parameter in limits
             if not known and parameter not in modelled.free:
                 raise NetlistError(f"{parameter} of cell {name} ({kind}) is not modelled")
-            parameters[parameter] = _value(value, "0" if known else self._unknown)
+            parameters[parameter] = _value(value, "0" if known else self._unknown, of=name)
             if known and parameters[parameter] not in limits[parameter]:
                 raise NetlistError(
                     f"{parameter} of cell {name} ({kind}) must be one of"
@@ -109,7 +139,8 @@ class NetlistSimulator:
         for parameter in modelled.fixed:
             if parameter not in parameters:
                 raise NetlistError(f"{parameter} of cell {name} ({kind}) must be given")
-        pins = {pin: self._bits(bits) for pin, bits in data["connections"].items()}
+        connections = _object(data, "connections", of=f"cell {name}")
+        pins = {pin: self._bits(bits, of=f"cell {name}") for pin, bits in connections.items()}
         for pin, bits in pins.items():
             if pin in modelled.tied:
                 if set(bits) != {modelled.tied[pin]}:
@@ -121,11 +152,24 @@ class NetlistSimulator:
         return Cell(name=name, kind=kind, number=number, pins=pins, parameters=parameters)
 
 
-def _value(value: int | str, unknown: str) -> int | str:
+def _object(data: Any, key: str, *, of: str) -> Mapping[str, Any]:
+    """The object under a key of another."""
+    found = data.get(key) if isinstance(data, Mapping) else None
+    if not isinstance(found, Mapping):
+        raise NetlistError(f"{key} of {of} must be an object in Yosys' JSON, not {found!r}")
+    return found
+
+
+def _value(value: object, unknown: str, *, of: str) -> int | str:
     """A parameter in Yosys' JSON: bits in a string, or a text."""
-    if isinstance(value, int) or not value or set(value) - set("01xz"):
+    if isinstance(value, str):
+        if not value or set(value) - set("01xz"):
+            return value
+        if len(value) <= _BITS:
+            return int(value.replace("x", unknown).replace("z", unknown), 2)
+    elif type(value) is int and abs(value) < 1 << _BITS:
         return value
-    return int(value.replace("x", unknown).replace("z", unknown), 2)
+    raise NetlistError(f"a parameter of cell {of} must be a text or {_BITS} bits, not {value!r}")
 
 
 def _source(inputs: Mapping[str, list[Bit]], outputs: Mapping[str, list[Bit]], lines: Lines) -> str:

@@ -76,7 +76,7 @@ class Cell:
     parameters: Mapping[str, int | str]
 
     def bits(self, pin: str) -> list[Bit]:
-        if pin not in self.pins:
+        if not self.pins.get(pin):
             raise NetlistError(f"pin {pin} of cell {self.name} ({self.kind}) must be connected")
         return self.pins[pin]
 

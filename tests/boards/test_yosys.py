@@ -1,7 +1,9 @@
 # amaranth: UnusedElaboratable=no
 """Real syntheses: placements take effect, packing costs no second DSP, depth is what it must be."""
 
+import gzip
 import json
+import os
 import random
 
 import pytest
@@ -275,11 +277,23 @@ def test_a_new_version_synthesizes_again(counting, tmp_path, monkeypatch):
     assert len(counting) == 2
 
 
-@pytest.mark.parametrize("damage", [b"", b"no gzip", None])
+DAMAGES = {
+    "empty": lambda data: b"",
+    "no gzip": lambda data: b"no gzip",
+    "cut": lambda data: data[:-9],
+    "a bit": lambda data: data[:60] + bytes([data[60] ^ 4]) + data[61:],
+    "no netlist": lambda data: gzip.compress(b'{"netlist": 3, "seconds": 1}'),
+    "no module": lambda data: gzip.compress(b'{"netlist": {"modules": {}}, "seconds": 1}'),
+    "nested": lambda data: gzip.compress(b"[" * 100_000),
+    "another": lambda data: gzip.compress(gzip.decompress(data).replace(b"LUT2", b"LUT3")),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_cache_is_made_again(damage, counting, tmp_path):
     synthesize(Adder(), cache=tmp_path)
     (path,) = tmp_path.iterdir()
-    path.write_bytes(path.read_bytes()[:-9] if damage is None else damage)
+    path.write_bytes(DAMAGES[damage](path.read_bytes()))
     assert synthesize(Adder(), cache=tmp_path).resources.luts == 1
     assert len(counting) == 2
     synthesize(Adder(), cache=tmp_path)
@@ -295,7 +309,7 @@ def test_interrupted_while_keeping_leaves_nothing(counting, tmp_path, monkeypatc
     def interrupt(*_args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(yosys_cache.os, "replace", interrupt)
+    monkeypatch.setattr(os, "replace", interrupt)
     with pytest.raises(KeyboardInterrupt):
         synthesize(Adder(), cache=tmp_path)
     assert list(tmp_path.iterdir()) == []

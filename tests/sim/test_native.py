@@ -4,12 +4,14 @@ import os
 import re
 import shlex
 import stat
+import tempfile
 from dataclasses import replace
 
 import pytest
 
 from bitformer.hw.accelerator import Accelerator
 from bitformer.hw.lower import lower
+from bitformer.model import cache as cache_module
 from bitformer.model import reference
 from bitformer.model.errors import UserError
 from bitformer.sim import native_build, native_engine
@@ -258,11 +260,65 @@ def test_an_interrupted_compilation_leaves_nothing(design, x, monkeypatch, tmp_p
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_a_cache_that_cannot_be_written(design, x, monkeypatch, tmp_path):
+@pytest.fixture
+def copied(monkeypatch, tmp_path):
+    """A compiler that takes no time and counts, and a cache of its own."""
+    made = []
+
+    def compile_library(command, source, folder):
+        made.append(source)
+        (folder / "design.so").write_bytes(b"machine code")
+        return folder / "design.so"
+
+    monkeypatch.setattr(native_build, "_source", lambda *_, **__: "source")
+    monkeypatch.setattr(native_build, "compile_library", compile_library)
+    monkeypatch.setattr(native_build, "default_cache", lambda: tmp_path / "cache")
+    return made
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(design, copied, tmp_path):
+    (tmp_path / "cache").write_text("")
+    first, again = (native_build.build(Accelerator(design=design)) for _ in range(2))
+    assert first == again
+    assert again.read_bytes() == b"machine code"
+    assert len(copied) == 1  # kept as long as this process
+
+
+@pytest.mark.needs("posix")
+@pytest.mark.parametrize("damage", ["cut", "another's", "writable"])
+def test_a_library_that_is_not_as_it_was_made_is_never_loaded(design, copied, damage):
+    library = native_build.build(Accelerator(design=design))
+    if damage == "writable":
+        library.chmod(0o666)
+    else:
+        library.write_bytes(b"machine" if damage == "cut" else b"hostile code")
+    again = native_build.build(Accelerator(design=design))
+    assert (again.read_bytes(), again.stat().st_mode & 0o777) == (b"machine code", 0o600)
+    assert len(copied) == 2
+    assert list(again.parent.iterdir()) == [again]
+
+
+def test_auto_goes_on_where_nothing_can_be_kept_or_made(design, x, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(native_build, "default_cache", lambda: tmp_path / "file")
-    with pytest.raises(UserError, match=r"^folder .* must be writable"):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
+    cache_module._temporary.cache_clear()
+    notes = []
+    result = simulate(design, x[:1], engine="auto", note=notes.append)
+    assert (result.engine, result.bit_exact) == ("python", True)
+    assert re.match("The Python simulator runs instead of the native one: ", notes[-1])
+    with pytest.raises(UserError, match=r"^a design must have room to be compiled, and got: "):
+        simulate(design, x[:1], engine="native")
+
+
+@pytest.mark.parametrize("command", ["g++ 'O2", 'g++ "'])
+def test_cxx_that_no_shell_could_read(design, x, monkeypatch, command):
+    monkeypatch.setenv("CXX", command)
+    with pytest.raises(
+        UserError, match=r"^CXX must be a C\+\+ compiler's command.*: No closing quot"
+    ):
         simulate(design, x, engine="native")
+    assert simulate(design, x[:1], engine="auto").engine == "python"
 
 
 def test_the_environment_stays_as_it_was(design, monkeypatch):

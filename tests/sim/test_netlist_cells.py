@@ -1,5 +1,6 @@
 """Primitives, one by one, against what Xilinx' user guides say of them."""
 
+import builtins
 import random
 import re
 from itertools import product
@@ -333,6 +334,11 @@ def with_pin(net, pin, bits):
     return net
 
 
+def with_cell(net, **changes):
+    net["modules"]["top"]["cells"]["x"].update(changes)
+    return net
+
+
 REFUSED = {
     "kind": (
         {"modules": {"top": {"ports": {}, "cells": {"x": {"type": "FDCE"}}}}},
@@ -369,6 +375,14 @@ REFUSED = {
     "other clock": (with_pin(one_cell("FDRE", D=1, CE=1, R=1, Q=1), "C", [3]), "the clock clk"),
     "feedback": (with_pin(one_cell("INV", O=1), "I", [3]), "no logic that feeds back"),
     "undriven": (with_pin(one_cell("INV", O=1), "I", [9]), "net 9 of a netlist must be driven"),
+    "a bit twice": (with_pin(one_cell("INV", O=1), "I", [True]), "must be numbers .*, not True"),
+    "below 0": (with_pin(one_cell("INV", O=1), "I", [-1]), "must be numbers of nets, .*, not -1"),
+    "no list": (with_pin(one_cell("INV", O=1), "I", "01"), "bits of cell x .* a list, not '01'"),
+    "too wide": (one_cell("LUT1", {"INIT": "1" * 257}, I0=1, O=1), "must be a text or 256 bits"),
+    "no parameters": (with_cell(one_cell("INV", O=1), parameters=3), "parameters of cell x must"),
+    "no ports": ({"modules": {"top": {"ports": 1, "cells": {}}}}, "ports of module top must be an"),
+    "no modules": ({"modules": []}, r"modules of netlist must be an object .*, not \[\]"),
+    "no netlist": ([], "modules of netlist must be an object"),
     "text": (one_cell("LUT1", {"INIT": "no"}, I0=1, O=1), "INIT .* must be a number, not 'no'"),
 }  # fmt: skip
 
@@ -383,3 +397,60 @@ def test_refused(case):
 def test_unknown_is_a_bit():
     with pytest.raises(ValueError, match=re.escape("Unknown must be 0 or 1, not 2")):
         simulator("INV", I=1, O=1, unknown=2)
+
+
+HOSTILE = {
+    "lut": one_cell("LUT2", {"INIT": "0110"}, I0=1, I1=1, O=1),
+    "mux": one_cell("MUXF7", I0=1, I1=1, S=1, O=1),
+    "carry": one_cell("CARRY4", tied={"CYINIT": "0"}, CI=1, DI=4, S=4, CO=4, O=4),
+    "flip-flop": one_cell("FDRE", {"INIT": "0"}, D=1, CE=1, R=1, Q=1),
+    "shift": one_cell("SRL16E", {"INIT": "0"}, A0=1, A1=1, A2=1, A3=1, CE=1, D=1, Q=1),
+    "memory": one_cell("RAM32M", {"INIT_A": "0"}, ADDRA=5, ADDRD=5, DIA=2, DOA=2, WE=1),
+    "multiplier": dsp(),
+    "block": with_pin(rom(READ_WIDTH_B=f"{18:032b}"), "WEA", ["0"] * 2),
+}
+#: As an expression, as a line of its own, and as more lines than one.
+INJECTIONS = (
+    "RUN",
+    "0 or RUN",
+    "1 = RUN; n1",
+    "0\n        RUN\n",
+    "):\n    RUN\n    _ = (0",
+    "0] if RUN else [0",
+)
+
+
+def changed_texts(data, path=()):
+    """(what, copy) with one text of a netlist, key or value or number, changed to another."""
+    items = list(data.items() if isinstance(data, dict) else enumerate(data))
+    for key, value in items:
+        for text in INJECTIONS:
+            text = text.replace("RUN", "__import__('builtins').injected.append(1)")
+            if not isinstance(value, dict | list):
+                yield (*path, key), _with(data, key, text)
+            if isinstance(data, dict):
+                yield (*path, key), {text if k == key else k: v for k, v in items}
+        if isinstance(value, dict | list):
+            for where, inner in changed_texts(value, (*path, key)):
+                yield where, _with(data, key, inner)
+
+
+def _with(data, key, value):
+    new = data.copy()
+    new[key] = value
+    return new
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_no_text_of_a_netlist_is_executed(kind, monkeypatch):
+    """Each name, type, parameter and bit is code in turn: it is refused, or comes to nothing."""
+    injected, refused = [], 0
+    monkeypatch.setattr(builtins, "injected", injected, raising=False)
+    NetlistSimulator(HOSTILE[kind]).step()
+    for where, netlist in changed_texts(HOSTILE[kind]):
+        try:
+            NetlistSimulator(netlist).step()
+        except NetlistError:
+            refused += 1
+        assert injected == [], where
+    assert refused > 50
