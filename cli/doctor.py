@@ -105,18 +105,21 @@ def command(
     """
     from bitformer.hw.lower import DEFAULT_PART
     from bitformer.model.checkpoint import load_model
+    from bitformer.model.progress import progress_bar
     from bitformer.search.doctor import diagnose
     from bitformer.search.knowledge import known_entries
 
-    found = diagnose(
-        load_model(model),
-        part=part or DEFAULT_PART,
-        lanes=lanes,
-        pack=pack,
-        placement=placements(place),
-        predictor=predictor_of(report, known_entries(kb)),
-        sensitivity=read_sensitivity(sensitivity) if sensitivity is not None else None,
-    )
+    with progress_bar(None) as progress:
+        found = diagnose(
+            load_model(model),
+            part=part or DEFAULT_PART,
+            lanes=lanes,
+            pack=pack,
+            placement=placements(place),
+            predictor=predictor_of(report, known_entries(kb)),
+            sensitivity=read_sensitivity(sensitivity) if sensitivity is not None else None,
+            progress=progress,
+        )
     _table(report, f"On {found.now.part}", [found.now])
     _table(report, "The same, placed otherwise", list(found.placements))
     if found.fixes:

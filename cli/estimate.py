@@ -294,15 +294,18 @@ def command(
         data["components"] = show_components(report, design, prediction, entries)
     if over:
         from bitformer.hw.remedies import remedies
+        from bitformer.model.progress import progress_bar
 
-        found = remedies(
-            loaded,
-            part=design.part,
-            lanes=lanes,
-            pack=pack,
-            placement=placements(place),
-            clock_hz=clock_hz,
-        )
+        with progress_bar(None) as progress:
+            found = remedies(
+                loaded,
+                part=design.part,
+                lanes=lanes,
+                pack=pack,
+                placement=placements(place),
+                clock_hz=clock_hz,
+                progress=progress,
+            )
         for remedy in found:
             report.line(f"It fits with {remedy}")
         if not found:

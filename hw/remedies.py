@@ -1,6 +1,6 @@
 """What would make a design fit a part that it does not fit: the cheapest changes, tried out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bitformer.model.errors import UserError
@@ -60,17 +60,21 @@ def remedies(
     placement: Mapping[str, str] | None = None,
     clock_hz: float = 100e6,
     most: int = 3,
+    progress: Callable[[int, str], None] | None = None,
 ) -> list[Remedy]:
     """Up to ``most`` changes with which ``model`` fits, the fastest first; none if it fits already.
 
     Tried, one at a time: placements given to the solver, no packing, fewer lanes, larger parts.
+    ``progress`` is told how many were tried, and what is tried next.
     """
     placement = dict(placement or {})
     design = lower(model, part=part, lanes=lanes, pack=pack, placement=placement)
     if not estimate(design, clock_hz=clock_hz).over:
         return []
     found, larger = [], False
-    for change, arguments in _trials(design, lanes, pack, placement):
+    for number, (change, arguments) in enumerate(_trials(design, lanes, pack, placement)):
+        if progress is not None:
+            progress(number, f"trying {change}")
         another = arguments["part"] != part
         if another and larger:
             continue

@@ -53,7 +53,9 @@ class _Calibration:
         self.values: dict[str, np.ndarray] = {}
 
     def linear(self, layer: str, x):
-        return x @ self.params[layer + ".weight"].T + self.params[layer + ".bias"]
+        # one product of matrices, not one for each window: each would wake all of BLAS' threads
+        rows = x.reshape(-1, x.shape[-1]) @ self.params[layer + ".weight"].T
+        return rows.reshape(*x.shape[:-1], -1) + self.params[layer + ".bias"]
 
     def norm(self, name: str, x):
         axis = (0, 1) if self.config.norm == "batch" else (-1,)
@@ -76,11 +78,12 @@ class _Calibration:
             for name, source in sources.items()
         )
         q, k, v = (t.reshape(*t.shape[:2], heads, -1).swapaxes(1, 2) for t in (q, k, v))
-        logits = q @ k.swapaxes(-1, -2) / q.shape[-1] ** 0.5
+        # einsum runs in this thread: as many small products cost BLAS' threads more than they save
+        logits = np.einsum("whqd,whkd->whqk", q, k) / q.shape[-1] ** 0.5
         if block.causal:
             logits = np.where(np.tri(block.rows, dtype=bool), logits, -np.inf)
         e = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        context = (e / e.sum(axis=-1, keepdims=True)) @ v
+        context = np.einsum("whqk,whkd->whqd", e / e.sum(axis=-1, keepdims=True), v)
         return self.keep(prefix + "context", context.swapaxes(1, 2).reshape(x.shape))
 
     def block(self, block: Block, x, encoded):

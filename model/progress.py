@@ -1,4 +1,4 @@
-"""A progress bar over epochs; silent unless a person is watching."""
+"""A progress bar; silent unless a person is watching."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -10,10 +10,11 @@ Report = Callable[[int, str], None]
 
 
 @contextmanager
-def progress_bar(total: int, enabled: bool | None = None) -> Iterator[Report]:
-    """Gives a function that is told (epochs done, what to say).
+def progress_bar(total: int | None, enabled: bool | None = None) -> Iterator[Report]:
+    """Gives a function that is told (steps done, what to say).
 
-    ``enabled`` None draws the bar only when the standard error is a terminal.
+    ``total`` None stands for a number of steps that nobody knows before the end. ``enabled`` None
+    draws the bar only when the standard error is a terminal.
     """
     if not (sys.stderr.isatty() if enabled is None else enabled):
         yield lambda _done, _text: None
@@ -28,10 +29,11 @@ def progress_bar(total: int, enabled: bool | None = None) -> Iterator[Report]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("training", total=total)
+        task = bar.add_task("", total=total)
 
         def report(done: int, text: str) -> None:
             bar.update(task, completed=done, description=text)
 
         yield report
-        bar.update(task, completed=total)
+        if total is not None:
+            bar.update(task, completed=total)

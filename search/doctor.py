@@ -1,6 +1,7 @@
 """What is over on a part, by how much, and the cheapest changes that would make it fit."""
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,13 +108,14 @@ def diagnose(
     predictor: Predictor | None = None,
     sensitivity: Mapping[str, Mapping[int, float]] | None = None,
     most: int = 8,
+    progress: Callable[[int, str], None] | None = None,
 ) -> Diagnosis:
     """Predict ``model`` on ``part`` and try changes, one at a time, if it does not fit.
 
     Tried: another placement of each store, all of them left to the solver, no packing, fewer lanes,
     narrower components (as untrained models of the same shape), larger parts. Rows that never live
     together share memory already. ``sensitivity`` gives the validation error that a component's
-    bits add.
+    bits add. ``progress`` is told how many were tried, and what is tried next.
 
     Fixes come in this order: those that change no number, the fastest first; those that have to be
     trained again, by added error where it is known; another part.
@@ -138,7 +140,7 @@ def diagnose(
         asked = {"lanes": lanes, "pack": pack, "placement": placement}
         tried = [
             found
-            for found in _trials(model, design, asked, predictor, sensitivity)
+            for found in _trials(model, design, asked, predictor, sensitivity, progress)
             if not found.over
         ]
         tried.sort(key=_rank)
@@ -156,12 +158,15 @@ def _trials(
     asked: Mapping[str, Any],
     predictor: Predictor | None,
     sensitivity: Mapping[str, Mapping[int, float]] | None,
+    progress: Callable[[int, str], None] | None,
 ) -> Iterator[Outlook]:
-    part = design.part
+    part, tried = design.part, itertools.count()
 
     def attempt(change: str, of: IntegerModel = model, **changed) -> Iterator[Outlook]:
         extra = {n: changed.pop(n) for n in ("error", "retrain", "larger") if n in changed}
         wanted = {"part": part, **asked, **changed}
+        if progress is not None:
+            progress(next(tried), f"trying {change}")
         try:
             yield _outlook(change, lower(of, **wanted), predictor, **extra)
         except UserError:

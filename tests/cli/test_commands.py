@@ -1,5 +1,6 @@
 """Each command does what its help says, for people and, with ``--json``, for programs."""
 
+import functools
 import json
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from bitformer.boards.catalog import BOARDS
 from bitformer.cli import boards as boards_command
 from bitformer.cli.report import program
 from bitformer.hw.lower import lower
+from bitformer.model import progress
 from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import named_config
 from bitformer.model.datasets import load_dataset
@@ -187,6 +189,19 @@ def test_estimate_says_what_would_fit(bitformer, tiny):
     assert remedy["within_budget"] is True
     assert f"It fits with {remedy['change']}: " in said.err
     assert "remedies" not in bitformer("estimate", tiny, "--json").data
+
+
+@pytest.mark.parametrize("command", ["estimate", "doctor"])
+def test_a_search_for_changes_is_watched(bitformer, tiny, monkeypatch, command):
+    args = (command, tiny, "--lanes", "64")
+    alone = bitformer(*args)
+    assert (alone.code, "trying" in alone.out + alone.err) == (1, False)
+    seen = functools.partial(progress.progress_bar, enabled=True)
+    monkeypatch.setattr(progress, "progress_bar", seen)
+    watched = bitformer(*args)
+    # what is drawn last, where a terminal cannot be drawn over
+    assert "trying part xc7s" in watched.err
+    assert watched.out == alone.out
 
 
 def test_estimate_of_layers_adds_up(bitformer, tiny, tmp_path):

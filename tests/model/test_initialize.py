@@ -1,5 +1,9 @@
 """Untrained models and quantization: seeded, in range, and as the formulas say."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -37,6 +41,31 @@ def test_the_same_seed_is_the_same_model(name):
     assert all(map(np.array_equal, arrays_of(one), arrays_of(two)))
     assert not all(map(np.array_equal, arrays_of(one), arrays_of(other)))
     assert one.meta == {"origin": "untrained, seed 3"}
+
+
+_COST = """
+import time
+from bitformer.model.config import named_config
+from bitformer.model.initialize import initialize
+config = named_config("grid-192-64-8")
+initialize(config)
+start = time.process_time()
+initialize(config)
+print(time.process_time() - start)
+"""
+
+
+@pytest.mark.slow
+def test_threads_cost_no_more_than_they_save():
+    """A stack of small products wakes BLAS' threads for each: it took 5 to 10 times the time."""
+
+    def cost(**environment):
+        command = [sys.executable, "-c", _COST]
+        environment = {**os.environ, **environment}
+        return float(subprocess.check_output(command, env=environment))
+
+    one, many = (min(cost(**e) for _ in range(3)) for e in ({"OPENBLAS_NUM_THREADS": "1"}, {}))
+    assert many < 2.5 * one
 
 
 NO_SCALE = dict.fromkeys(

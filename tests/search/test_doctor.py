@@ -21,7 +21,18 @@ def test_what_fits_needs_no_fix(model):
 
 def test_fixes_make_it_fit(model, predictor):
     wanted = {"weights": "block", "dynamic": "block", "activations": "block"}
-    found = diagnose(model, part="xc7s6", lanes=32, placement=wanted, predictor=predictor)
+    told = []
+    found = diagnose(
+        model,
+        part="xc7s6",
+        lanes=32,
+        placement=wanted,
+        predictor=predictor,
+        progress=lambda done, what: told.append((done, what)),
+    )
+    assert told[0] == (0, "trying all placements left to the solver")
+    assert [done for done, _ in told] == [*range(len(told))]
+    assert {f"trying {fix.change}" for fix in found.fixes} <= {what for _, what in told}
     assert {use.resource for use in found.now.over} >= {"DSP"}
     assert found.now.shortage > 0
     assert found.fixes
