@@ -2,11 +2,11 @@
 
 import re
 from pathlib import Path
-from typing import Any, Literal, TypedDict, cast
+from typing import Literal, TypedDict, cast
 
 from bitformer.boards.plan_directory import PLAN_FILE
 from bitformer.model.errors import UserError
-from bitformer.model.plain import checked, shown
+from bitformer.model.plain import partly, shown
 from bitformer.model.strict_json import read_json
 
 __all__ = ["DESIGN_NAME", "PlanFacts", "read_facts"]
@@ -45,12 +45,9 @@ def read_facts(directory: Path, *needed: str) -> PlanFacts:
         ``needed``.
     """
     path = directory / PLAN_FILE
-    data: Any = read_json(path) if path.is_symlink() or path.exists() else {}
-    if not isinstance(data, dict):
-        raise UserError(f"{path} must hold an object, not {shown(data)}")
-    known = {name: data[name] for name in data if name in PlanFacts.__annotations__}
-    checked(PlanFacts, known, str(path))
-    if not all(name in data for name in needed):
+    data = read_json(path) if path.is_symlink() or path.exists() else {}
+    known = partly(PlanFacts, data, str(path))
+    if not all(name in known for name in needed):
         raise UserError(f"Directory {directory} holds no bitformer build")
     for name in _POSITIVE:
         if not 0 < known.get(name, 1) < 2**53:
@@ -67,4 +64,4 @@ def read_facts(directory: Path, *needed: str) -> PlanFacts:
             f"{path}: bitstream must be the name of a .bit file in that folder, not"
             f" {shown(known['bitstream'])}"
         )
-    return cast(PlanFacts, data)
+    return cast(PlanFacts, known)

@@ -1,5 +1,6 @@
 """Arguments and options that several commands share, and what becomes of them."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +46,7 @@ class _Path(click.Path):
     def convert(self, value, param, ctx):
         path = super().convert(value, param, ctx)
         try:
-            path.stat()
+            os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
             pass
         except OSError as error:

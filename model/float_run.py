@@ -11,7 +11,9 @@ from torch import Tensor
 from .config import TransformerConfig
 from .errors import UserError
 from .fake_quant import to_numpy
+from .plain import built
 from .run_store import RunStore
+from .train_settings import TrainSettings
 
 __all__ = ["float_weights", "quantized_state", "with_float_settings"]
 
@@ -96,4 +98,5 @@ def with_float_settings(settings: dict, source: dict, run_dir) -> dict:
     for name in _SETTINGS:
         if name in settings:
             raise UserError(f"{name} must not be given: the float model of {run_dir} is used")
-    return settings | {name: source["settings"][name] for name in _SETTINGS}
+    theirs = built(TrainSettings, source["settings"], f"settings of the run in {run_dir}")
+    return settings | {name: getattr(theirs, name) for name in _SETTINGS}

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from .errors import UserError
 
-__all__ = ["built", "checked", "shown"]
+__all__ = ["built", "checked", "partly", "shown"]
 
 T = TypeVar("T")
 
@@ -47,14 +47,14 @@ def built(kind: type[T], data: object, where: str) -> T:
     UserError
         For a field that is unknown, missing or of another type, and as ``kind`` does.
     """
-    found = _fields(data, where, *_annotations(kind))
+    found = _fields(data, where, *_annotations(typing.cast(Any, kind)))
     try:
         return kind(**found)
     except UserError as error:
         raise type(error)(f"{where}: {error}") from None
 
 
-def checked(kind: Any, value: object, where: str) -> Any:
+def checked(kind: Any, value: Any, where: str) -> Any:
     """``value`` as annotation ``kind`` says, objects made into dataclasses; see :func:`built`."""
     origin, inside = typing.get_origin(kind), typing.get_args(kind)
     if kind is Any or kind is object:
@@ -80,11 +80,24 @@ def checked(kind: Any, value: object, where: str) -> Any:
     return value
 
 
+def partly(kind: Any, data: object, where: str) -> dict[str, Any]:
+    """``data``, an object whose fields are as ``kind``, a ``TypedDict``, says of those it knows.
+
+    Others are left as they are, and so is what ``kind`` would make of them: see :func:`checked`.
+    """
+    _typed(dict, data, where)
+    found = typing.cast(dict[str, Any], data)
+    known, needed = _annotations(kind)
+    _fields({name: found[name] for name in found if name in known}, where, known, needed)
+    return found
+
+
 def _typed(kind: Any, value: Any, where: str) -> None:
     if kind is float and type(value) is int:
         return
     if type(value) is not kind and not (kind is dict and isinstance(value, Mapping)):
-        raise UserError(f"{where} must be {_WORDS[kind]}, not {shown(value)}")
+        word = _WORDS.get(kind) or f"a {kind.__name__}"
+        raise UserError(f"{where} must be {word}, not {shown(value)}")
 
 
 def _one_of(kinds: tuple, value: object, where: str) -> Any:
@@ -101,11 +114,11 @@ def _one_of(kinds: tuple, value: object, where: str) -> Any:
 
 
 @functools.cache
-def _annotations(kind: type) -> tuple[dict[str, Any], frozenset[str]]:
+def _annotations(kind: Any) -> tuple[dict[str, Any], frozenset[str]]:
     """Types of the fields that may be given, and the names of those that must be."""
     found = typing.get_type_hints(kind)
     if typing.is_typeddict(kind):
-        return found, kind.__required_keys__
+        return found, vars(kind)["__required_keys__"]
     own = [one for one in dataclasses.fields(kind) if one.init]
     missing = dataclasses.MISSING
     needed = {one.name for one in own if one.default is one.default_factory is missing}

@@ -8,15 +8,18 @@ import io
 import json
 import pickle
 import sys
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
 import torch
 
+from .config import TransformerConfig
 from .errors import UserError
 from .files import write_whole
-from .plain import checked
+from .plain import built, checked, partly
 from .strict_json import read_json
 
 __all__ = ["ERRORS", "RunStore"]
@@ -30,6 +33,32 @@ VERSION = 1
 
 class _Took(TypedDict):
     seconds: float
+
+
+#: What ``run.json`` may hold, beside its ``format`` and ``version``.
+class RunRecord(TypedDict, total=False):
+    config: dict[str, Any]
+    dataset: dict[str, Any]
+    settings: dict[str, Any]
+    history: list[dict[str, Any]]
+    results: dict[str, float]
+    warnings: list[str]
+
+
+class RunState(TypedDict):
+    """What ``state.pt`` holds: see :meth:`bitformer.model.trainer.Trainer.state_dict`."""
+
+    stage: int
+    epoch: int
+    idle: int
+    model: dict[str, torch.Tensor]
+    optimizer: dict[str, Any]
+    moving: dict[str, Any]
+    best: dict[str, torch.Tensor]
+    best_error: float
+    float_best: dict[str, torch.Tensor]
+    float_error: float
+    history: list[dict[str, Any]]
 
 
 class RunStore:
@@ -93,21 +122,43 @@ class RunStore:
         """What ``run.json`` says."""
         if not self._record.is_file():
             raise UserError(f"Run folder must hold a run, but {self.path} has no run.json")
-        record = read_json(self._record)
-        found = (record.get("format"), record.get("version")) if isinstance(record, dict) else None
+        record = partly(RunRecord, read_json(self._record), str(self._record))
+        found = record.get("format"), record.get("version")
         if found != (FORMAT, VERSION):
             raise UserError(f"{self._record} must be a {FORMAT} of version {VERSION}, not {found}")
+        if "config" in record:
+            built(TransformerConfig, record["config"], f"{self._record}: config")
+        if lacking := set(ERRORS) - record.get("results", dict.fromkeys(ERRORS)).keys():
+            raise UserError(f"{self._record}: results must have {', '.join(sorted(lacking))}")
         return record
 
     def read_state(self) -> dict:
         """What ``state.pt`` holds, on the CPU."""
         if not self._state.is_file():
             raise UserError(f"Run in {self.path} must have finished an epoch, but has no state.pt")
+        state = partly(RunState, self._loaded(), str(self._state))
+        for name in ("stage", "epoch", "idle"):
+            if state[name] < 0:
+                raise UserError(f"{self._state}: {name} must not be negative, but is {state[name]}")
+        for name in ("model", "best", "float_best"):
+            for part, tensor in state[name].items():
+                if not bool(torch.isfinite(tensor).all()):
+                    raise UserError(f"{self._state}: {name}: {part} must be finite numbers")
+        return state
+
+    def _loaded(self) -> Any:
+        """The content of ``state.pt``, if it is what was written: an archive with checksums."""
         try:
-            return torch.load(self._state, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"{self._state} must be a saved state, not damaged: {reason}") from None
+            with zipfile.ZipFile(self._state) as archive:
+                changed = archive.testzip()
+            if changed is None:
+                return torch.load(self._state, map_location="cpu", weights_only=True)
+            reason = f"its part {changed} is not what was written"
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+            reason = str(error)
+        except (RuntimeError, NotImplementedError, pickle.UnpicklingError, KeyError):
+            reason = "it is no archive of a training's"
+        raise UserError(f"{self._state} must be a saved state, not damaged: {reason}")
 
 
 def _unshared(value: Any) -> Any:

@@ -184,7 +184,7 @@ def _restore(trainer: Trainer, state: dict, store: RunStore) -> None:
     try:
         trainer.load_state_dict(state)
         trainer.seconds = store.read_seconds()
-    except (IndexError, KeyError, RuntimeError, ValueError):
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError):
         raise UserError(
             f"{store.path}/state.pt must belong to run.json beside it, which it does not"
         ) from None

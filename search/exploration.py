@@ -18,13 +18,14 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
+from bitformer.model.plain import checked
 from bitformer.model.precision import Precision
 from bitformer.model.strict_json import read_json
 
@@ -119,13 +120,21 @@ def _trained(
     ]
 
 
+class _Counts(TypedDict):
+    luts: int
+    lutram: int
+    ffs: int
+
+
 class _Counted:
     """LUTs and flip-flops predicted of trained designs, written down: the base grows meanwhile."""
 
     def __init__(self, path: Path, predictor: Predictor):
         self._path, self._predictor = path, predictor
         try:
-            self._known = read_json(path)
+            self._known: dict[str, dict[str, int]] = checked(
+                dict[str, _Counts], read_json(path), str(path)
+            )
         except UserError:
             self._known = {}
 

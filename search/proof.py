@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
@@ -14,10 +14,13 @@ from bitformer.hw.lower import lower
 from bitformer.model.checkpoint import load_model
 from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
+from bitformer.model.plain import checked
 from bitformer.model.strict_json import read_json
 
 from .engine import Engine
 from .features import VERSION, quantities
+from .knowledge import Entry
+from .rank import RESOURCES
 from .workers import Pool
 
 __all__ = ["Bench", "prove", "prove_all"]
@@ -106,6 +109,39 @@ def prove(
     return record
 
 
+class _Refused(TypedDict):
+    error: str
+    entries: list[Any]
+
+
+class _Simulated(TypedDict):
+    error: None
+    bit_exact: bool
+    difference: str | None
+    cycles_as_predicted: bool
+    windows: int
+    tensors: int
+    engine: str
+    quantities: dict[str, int]
+    latency: int
+    interval: int
+    ramb18: int
+    dsps: int
+    synthesis: dict[str, int | str] | None
+    not_synthesized: NotRequired[str]
+    entries: list[Entry]
+
+
+def _kept(path: Path) -> dict[str, Any]:
+    """What :func:`prove` came to, from a file; `UserError` if it is not that."""
+    record = read_json(path)
+    checked(_Simulated | _Refused, record, str(path))
+    taken = record.get("synthesis") or dict.fromkeys(RESOURCES, 0)
+    for name in RESOURCES:
+        checked(int, taken.get(name), f"{path}: synthesis: {name}")
+    return record
+
+
 def prove_all(
     models: Mapping[str, tuple[Path, Engine]],
     bench: Bench,
@@ -132,7 +168,7 @@ def prove_all(
     records: dict[str, dict[str, Any]] = {}
     for name, path in paths.items():
         try:
-            records[name] = read_json(path)
+            records[name] = _kept(path)
         except UserError:
             continue
     report(len(records), len(models), "read")

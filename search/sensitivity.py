@@ -3,14 +3,16 @@
 Errors are on validation windows, so that a search may be guided by them.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import Any, TypedDict
 
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
+from bitformer.model.plain import checked, partly, shown
 from bitformer.model.precision import FLOAT_BITS, WEIGHT_BITS, Precision
 from bitformer.model.strict_json import read_json
 
@@ -25,6 +27,8 @@ __all__ = [
     "tabulate",
 ]
 
+#: Errors are squares of standardised values: more than any model's.
+_MOST = 1e9
 _FLOAT = Precision(weights=FLOAT_BITS, activations=FLOAT_BITS)
 
 
@@ -111,22 +115,36 @@ def read_added(path: Path) -> dict[str, dict[Precision, float]]:
     A JSON object such as ``{"MHA": {"4": 0.01, "2/8": 0}}``, or what ``sensitivity --json`` prints.
     """
     data, base = read_json(path, "Sensitivity file"), 0.0
+    where = f"Sensitivity file {path}"
+    if isinstance(data, dict) and "alone" in data:
+        base = partly(_Printed, data, where)["float_val"]
+        data = data["alone"]
     try:
-        if "alone" in data:
-            data, base = data["alone"], float(data["float_val"])
-        return {
-            str(name): {_precision(bits): float(error) - base for bits, error in own.items()}
-            for name, own in data.items()
-        }
-    except (ValueError, TypeError, AttributeError, KeyError):
-        raise UserError(
-            f'Sensitivity file {path} must be JSON such as {{"MHA": {{"4": 0.01, "8": 0}}}}'
-        ) from None
+        table = checked(dict[str, dict[str, float]], data, where)
+    except UserError as error:
+        raise UserError(f'{error}: such as {{"MHA": {{"4": 0.01, "8": 0}}}}') from None
+    for name, own in table.items():
+        for bits, value in own.items():
+            if not -_MOST <= value <= _MOST:
+                raise UserError(f"{where}: {name}: {bits} must be an error, not {value}")
+    return {
+        name: {_precision(bits, f"{where}: {name}"): value - base for bits, value in own.items()}
+        for name, own in table.items()
+    }
 
 
-def _precision(text: str) -> Precision:
-    weights, _, activations = text.partition("/")
-    return Precision(weights=int(weights), activations=int(activations or weights))
+class _Printed(TypedDict):
+    """What ``sensitivity --json`` prints, of which this much is read."""
+
+    float_val: float
+    alone: dict[str, dict[str, float]]
+
+
+def _precision(text: str, where: str) -> Precision:
+    match = re.fullmatch(r"([0-9]{1,2})(?:/([0-9]{1,2}))?", text)
+    if match is None:
+        raise UserError(f"{where} must have bits such as 4 or 2/8 as its names, not {shown(text)}")
+    return Precision(weights=int(match[1]), activations=int(match[2] or match[1]))
 
 
 def sensitivity_trials(

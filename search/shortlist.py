@@ -4,15 +4,18 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
+from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
+from bitformer.model.plain import checked
 from bitformer.model.strict_json import read_json
 
 from .choice import Choice, choose, nearest_miss
+from .engine import Engine
 from .field import Added, Field, component_field, tensor_field
 from .predict import Predictor
 from .question import Question
@@ -25,6 +28,47 @@ __all__ = ["Report", "shortlist"]
 _MOST_LOWERED = 120
 #: Called with (done, in all, what).
 Report = Callable[[int, int, str], None]
+
+
+class _Predicted(TypedDict):
+    """Of a design: resources, cycles and joules."""
+
+    luts: int
+    lutram: int
+    ffs: int
+    ramb18: int
+    dsps: int
+    latency: int
+    interval: int
+    energy_j: float
+
+
+class _Design(TypedDict):
+    config: TransformerConfig
+    engine: Engine
+    why: str
+    baseline: bool
+    within: bool
+    loss: float
+    total_bits: float
+    predicted: _Predicted | None
+
+
+class _Space(TypedDict):
+    kind: str
+    combinations: int
+    seen: int
+    engines: int
+    within: int
+    pareto: list[list[float]]
+
+
+class _Shortlist(TypedDict):
+    """What is written down, as JSON."""
+
+    digest: str
+    space: _Space
+    designs: list[_Design]
 
 
 def shortlist(
@@ -49,10 +93,11 @@ def shortlist(
     path = folder / "choice.json"
     try:
         data = read_json(path, finite=False)
+        checked(_Shortlist, data, str(path))
         if data["digest"] == digest:
             return data
-    except (UserError, TypeError, KeyError):
-        pass
+    except UserError:
+        pass  # not there, or not whole
     report(0, 1, "")
     found = _chosen(question, _field(question, added, predictor, pool, report), report)
     data = json.loads(json.dumps({"digest": digest, **found}))

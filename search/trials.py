@@ -15,11 +15,12 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import TrainingDivergedError, UserError
 from bitformer.model.files import write_whole
+from bitformer.model.plain import partly
 from bitformer.model.precision import Precision
 from bitformer.model.strict_json import read_json
 
@@ -166,6 +167,19 @@ def _diverged(sentence: str) -> dict:
     return {**lost, "warnings": [sentence]}
 
 
+class _Result(TypedDict):
+    """What is kept of a training, beside its description."""
+
+    float_val: float
+    float_test: float
+    val: float
+    test: float
+    warnings: list[str]
+
+
+_ERRORS = ("float_val", "float_test", "val", "test")
+
+
 class _Folder:
     """Results on disk."""
 
@@ -187,11 +201,21 @@ class _Folder:
         try:
             data = read_json(record, finite=False)  # of a training that diverged
             description = json.loads(json.dumps(trial.description))
-            if data.pop("trial") != description:
+            if not isinstance(data, dict) or data.get("trial") != description:
                 return None
-            data["warnings"] = tuple(data["warnings"])
-            return Outcome(trial=trial, model=model if model.exists() else None, **data)
-        except (UserError, TypeError, KeyError):
+            found = partly(_Result, data, str(record))
+            if any(math.isnan(found[name]) for name in _ERRORS):
+                return None
+            made = math.isfinite(found["val"]) and not trial.config.has_floats
+            if made and not model.is_file():
+                return None
+            return Outcome(
+                trial=trial,
+                model=model if made else None,
+                warnings=tuple(found["warnings"]),
+                **{name: found[name] for name in _ERRORS},
+            )
+        except UserError:
             return None
 
     def write(self, trial: Trial, result: dict) -> None:
@@ -202,7 +226,13 @@ class _Folder:
         write_whole(record, json.dumps(data, indent=1) + "\n")
 
     def run_files(self, key: str) -> dict[str, bytes]:
-        return {name: (self.path / "runs" / key / name).read_bytes() for name in _RUN_FILES}
+        run = self.path / "runs" / key
+        try:
+            return {name: (run / name).read_bytes() for name in _RUN_FILES}
+        except OSError as error:
+            raise UserError(
+                f"Run folder {run}, whose result is there, must be there too: {error.strerror}"
+            ) from None
 
 
 def run_trials(

@@ -125,7 +125,7 @@ NO_PLAN = r"^Directory .* holds no bitformer build$"
         ("{}", NO_PLAN),
         ('{"name": "top"}', NO_PLAN),
         ("", "must be JSON, which it is not"),
-        ("[]", r"must hold an object, not \[\]$"),
+        ("[]", r"must be an object, not \[\]$"),
         ('{"name": "top", "bitstream": 3}', ": bitstream must be text, not 3$"),
         ('{"name": "top", "bitstream": "top.bit", "toolchain": "x"}', ": toolchain must be one of"),
         ('{"name": "top", "bitstream": "top.bit", "clock_hz": 0}', "clock_hz must be a positive"),

@@ -40,7 +40,7 @@ def make_small_dataset(*, window=24, horizon=6, inputs=1, rows=120, seed=0, name
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def small_dataset():
     """:func:`make_small_dataset`, to be called with what should be different."""
     return make_small_dataset

@@ -1,7 +1,10 @@
 """What training refuses, and what it says of a run that goes wrong."""
 
 import json
+import math
 import re
+import shutil
+import zipfile
 
 import numpy as np
 import pytest
@@ -110,29 +113,81 @@ def test_settings_are_checked(small_dataset, tmp_path, settings, message):
         train(TINY, small_dataset(), run_dir=tmp_path, **SHORT | settings)
 
 
+@pytest.fixture(scope="module")
+def interrupted(small_dataset, tmp_path_factory):
+    """A run that was stopped before its results were written."""
+    folder = tmp_path_factory.mktemp("interrupted")
+    train(TINY, small_dataset(), run_dir=folder, **SHORT)
+    record = json.loads((folder / "run.json").read_text())
+    del record["results"]
+    (folder / "run.json").write_text(json.dumps(record))
+    return folder
+
+
+def rewritten(name, **changes):
+    """Damage: a file of a run with other fields."""
+
+    def damage(run):
+        path = run / name
+        if name == "run.json":
+            path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+        else:
+            torch.save({**torch.load(path, weights_only=True), **changes}, path)
+
+    return damage
+
+
+def _bit_flipped(run):
+    """A bit of a weight, in the middle of the largest part."""
+    path = run / "state.pt"
+    with zipfile.ZipFile(path) as archive:
+        largest = max(archive.infolist(), key=lambda one: one.file_size)
+        content = archive.read(largest)
+    data = bytearray(path.read_bytes())
+    data[data.index(content) + len(content) // 2] ^= 1
+    path.write_bytes(data)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (lambda run: (run / "run.json").write_text("{"), "run.json must be JSON"),
-        (lambda run: (run / "run.json").write_text("[1]"), "must be a bitformer-run of version 1"),
         (
-            lambda run: (run / "state.pt").write_bytes(b"PK broken"),
-            "must be a saved state",
+            lambda run: (run / "run.json").write_text("[1]"),
+            r"run.json must be an object, not \[1\]",
         ),
+        (lambda run: (run / "run.json").write_text("{}"), "must be a bitformer-run of version 1"),
         (
-            lambda run: torch.save({"stage": 0}, run / "state.pt"),
-            "must belong to run.json",
+            rewritten("run.json", config={"name": "x"}),
+            "run.json: config must have a field 'window'",
         ),
+        (rewritten("run.json", history=3), "run.json: history must be a list, not 3"),
+        (rewritten("run.json", results={}), "run.json: results must have float_test, float_val"),
+        (lambda run: (run / "state.pt").write_bytes(b"PK broken"), "must be a saved state"),
+        (lambda run: (run / "state.pt").write_bytes(b""), "must be a saved state"),
+        (lambda run: torch.save({"stage": 0}, run / "state.pt"), "must have a field 'epoch'"),
+        (lambda run: torch.save([], run / "state.pt"), r"state.pt must be an object, not \[\]"),
+        (_bit_flipped, "must be a saved state, not damaged: its part .* is not what was written"),
+        (rewritten("state.pt", stage=9), "state.pt must belong to run.json"),
+        (rewritten("state.pt", stage=-1), "state.pt: stage must not be negative, but is -1"),
+        (rewritten("state.pt", epoch="1"), "state.pt: epoch must be an integer, not '1'"),
+        (rewritten("state.pt", best={"a": 3}), "state.pt: best: a must be a Tensor, not 3"),
+        (
+            rewritten("state.pt", best={"a": torch.tensor([math.nan])}),
+            "state.pt: best: a must be finite numbers",
+        ),
+        (rewritten("state.pt", model={}), "state.pt must belong to run.json"),
+        (rewritten("state.pt", moving={"a": 1}), "state.pt must belong to run.json"),
+        (rewritten("state.pt", optimizer={"a": 1}), "state.pt must belong to run.json"),
     ],
 )
-def test_a_damaged_run_is_refused(small_dataset, tmp_path, damage, message):
-    train(TINY, small_dataset(), run_dir=tmp_path, **SHORT)
-    record = json.loads((tmp_path / "run.json").read_text())
-    del record["results"]  # as if it had been interrupted
-    (tmp_path / "run.json").write_text(json.dumps(record))
+def test_a_damaged_run_is_refused(small_dataset, interrupted, tmp_path, damage, message):
+    shutil.copytree(interrupted, tmp_path, dirs_exist_ok=True)
     damage(tmp_path)
+    damaged = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(UserError, match=message):
         train(TINY, small_dataset(), run_dir=tmp_path, **SHORT)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == damaged
 
 
 @pytest.mark.parametrize("device", ["tpu!", "meta", "cuda:99"])

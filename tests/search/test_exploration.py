@@ -254,6 +254,23 @@ def test_sensitivities_from_files(tmp_path):
     assert read_added(path) == {"MHA": {four: 0.5, apart: 0.25}}
     path.write_text(json.dumps({"float_val": 1.0, "alone": {"MHA": {"4": 1.5}}, "low": 3}))
     assert read_added(path) == {"MHA": {four: 0.5}}
-    path.write_text('{"MHA": 3}')
-    with pytest.raises(UserError, match="must be JSON such as"):
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"MHA": 3}, ": MHA must be an object, not 3: such as "),
+        ({"MHA": {"4": "x"}}, ": MHA: 4 must be a number, not 'x': such as"),
+        ({"MHA": {"4": 1e300}}, ": MHA: 4 must be an error, not 1e.300"),
+        ({"MHA": {"four": 1}}, ": MHA must have bits such as 4 or 2/8 as its names, not 'four'"),
+        ({"MHA": {"5": 1}}, "weights must be one of .* not 5"),
+        ({"alone": {"MHA": {"4": 1.5}}}, "must have a field 'float_val'"),
+        ({"alone": 3, "float_val": 1}, ": alone must be an object, not 3"),
+        ([], r" must be an object, not \[\]: such as"),
+    ],
+)
+def test_no_sensitivities(tmp_path, data, message):
+    path = tmp_path / "s.json"
+    path.write_text(json.dumps(data))
+    with pytest.raises(UserError, match=f"^Sensitivity file .*{message}|^{message}"):
         read_added(path)
