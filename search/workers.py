@@ -20,6 +20,8 @@ __all__ = ["Pool", "open_pool"]
 #: How often a task may be lost with its worker before it is given up.
 _ATTEMPTS = 3
 _PATIENCE = "120s"
+#: Nothing of a cluster of this machine's own listens to others.
+_HERE = "127.0.0.1"
 
 
 class Pool:
@@ -64,7 +66,8 @@ class Pool:
 def open_pool(workers: int | None = None, scheduler: str | None = None) -> Iterator[Pool]:
     """A pool on a Dask ``scheduler``'s workers, or on ``workers`` processes of this machine.
 
-    ``workers`` None takes a process for each core; one worker needs no processes at all.
+    ``workers`` None takes a process for each core; one worker needs no processes at all. Processes
+    of this machine listen to this machine alone, and have no dashboard.
     Raises :class:`UserError` where Dask is missing or the scheduler does not answer.
     """
     count = workers if workers is not None else len(os.sched_getaffinity(0))
@@ -99,7 +102,12 @@ def open_pool(workers: int | None = None, scheduler: str | None = None) -> Itera
         return
     with (
         LocalCluster(
-            n_workers=count, threads_per_worker=1, dashboard_address=":0", memory_limit=None
+            n_workers=count,
+            threads_per_worker=1,
+            memory_limit=None,
+            host=_HERE,
+            dashboard_address=f"{_HERE}:0",  # its server is there all the same, where it is told
+            scheduler_kwargs={"dashboard": False},
         ) as cluster,
         Client(cluster) as client,
     ):
