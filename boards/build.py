@@ -15,7 +15,6 @@ from bitformer.boards.elastic import ElasticShell
 from bitformer.boards.elastic_map import V2, ElasticMap
 from bitformer.boards.open_platform import OpenPlatform
 from bitformer.boards.plan_directory import PLAN_FILE, whole_directory
-from bitformer.boards.plan_facts import DESIGN_NAME
 from bitformer.boards.platforms import BoardPlatform
 from bitformer.boards.run_plan import run_plan
 from bitformer.boards.saif import SIMULATED_HZ, rescaled
@@ -23,6 +22,7 @@ from bitformer.boards.shell import SpiShell, UartShell
 from bitformer.boards.top import BoardTop
 from bitformer.hw.convert import builtin_yosys
 from bitformer.model.errors import UserError
+from bitformer.model.names import check_design_name
 
 __all__ = ["SHELLS", "build_plan", "run_plan"]
 
@@ -99,7 +99,8 @@ def build_plan(
     accelerator : wiring.Component, or a function without arguments that makes one
         See `UartShell` for what it must look like.
     name : str
-        The name of the top module and of the files: a letter, then letters, digits, underscores.
+        The name of the top module and of the files; see
+        :func:`bitformer.model.names.check_design_name`.
     directory : path
         Where to. An earlier build there is replaced, bitstream included.
     link : str or None
@@ -130,10 +131,7 @@ def build_plan(
     """
     if not isinstance(board, Board):
         raise TypeError(f"Board must be a Board, not {board!r}")
-    if not DESIGN_NAME.fullmatch(name):
-        raise UserError(
-            f"Design name must be a letter, then letters, digits and underscores, not {name!r}"
-        )
+    check_design_name(name, "Design name")
     link = _link(board, link)
     platform = _platform(board, toolchain, clock_hz, None if saif is None else f"{name}.saif")
     target = Path(directory).resolve()

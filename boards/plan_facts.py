@@ -6,14 +6,13 @@ from typing import Literal, TypedDict, cast
 
 from bitformer.boards.plan_directory import PLAN_FILE
 from bitformer.model.errors import UserError
+from bitformer.model.names import check_design_name
 from bitformer.model.plain import partly, shown
 from bitformer.model.strict_json import read_json
 
-__all__ = ["DESIGN_NAME", "PlanFacts", "read_facts"]
+__all__ = ["PlanFacts", "read_facts"]
 
-#: Names of a build's top module, from which its files have theirs.
-DESIGN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_BITSTREAM = re.compile(rf"{DESIGN_NAME.pattern}\.bit")
+_BITSTREAM = re.compile(r"[A-Za-z][A-Za-z0-9_]*\.bit")
 _POSITIVE = ("clock_hz", "latency_cycles", "interval_cycles")
 
 
@@ -54,12 +53,8 @@ def read_facts(directory: Path, *needed: str) -> PlanFacts:
             raise UserError(f"{path}: {name} must be a positive number, not {known[name]}")
     if not re.fullmatch("[0-9a-f]{16}", known.get("model", "0" * 16)):
         raise UserError(f"{path}: model must be 16 hexadecimal digits, not {shown(known['model'])}")
-    if not DESIGN_NAME.fullmatch(known.get("name", "name")):
-        raise UserError(
-            f"{path}: name must be a letter, then letters, digits and underscores, not"
-            f" {shown(known['name'])}"
-        )
-    if not _BITSTREAM.fullmatch(known.get("bitstream", "a.bit")):
+    check_design_name(known.get("name", "top"), f"{path}: name")
+    if not _BITSTREAM.fullmatch(known.get("bitstream", "top.bit")):
         raise UserError(
             f"{path}: bitstream must be the name of a .bit file in that folder, not"
             f" {shown(known['bitstream'])}"

@@ -68,6 +68,7 @@ def run_plan(plan_dir: str | os.PathLike) -> Path:
     log = directory / _LOG
     # An earlier run's bitstream must not pass for this one's.
     bitstream.unlink(missing_ok=True)
+    log.unlink(missing_ok=True)  # a link would lead elsewhere
     with log.open("wb") as output:
         status = run_child(_command(name), cwd=directory, output=output)
     if status != 0:

@@ -1,6 +1,5 @@
 """``bitformer build``: a board's complete project, and its bitstream where Vivado is installed."""
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +13,7 @@ if TYPE_CHECKING:
     from bitformer.boards.elastic_map import ElasticMap
     from bitformer.hw.design import Design
 
-__all__ = ["command", "design_name", "write_plan"]
-
-
-def design_name(name: str) -> str:
-    """A configuration's name as a Verilog one."""
-    plain = re.sub(r"[^A-Za-z0-9_]", "_", name)
-    return plain if re.match(r"[A-Za-z]", plain) else f"m_{plain}"
+__all__ = ["command", "write_plan"]
 
 
 def write_plan(
@@ -148,6 +141,7 @@ def command(
     from bitformer.boards.clock import MMCM_W
     from bitformer.hw.estimate import estimate
     from bitformer.model.checkpoint import load_model
+    from bitformer.model.names import as_design_name
 
     found = find_board(board)
     loaded = load_model(model)
@@ -163,7 +157,7 @@ def command(
     result = estimate(design, clock_hz=clock_hz)
     for use in result.over:
         report.note(f"Does not fit {found.title}: {use}")
-    name = name or design_name(loaded.config.name)
+    name = as_design_name(loaded.config.name) if name is None else name
     given = {"baud": baud, "elastic": addresses}
     options = {name: value for name, value in given.items() if value is not None}
     plan = write_plan(

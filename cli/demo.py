@@ -12,7 +12,7 @@ import click
 from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
 
-from .build import design_name, write_plan
+from .build import write_plan
 from .options import PATH, ready_file
 from .progress import sample_bar
 from .report import Report, json_option, program
@@ -186,6 +186,7 @@ def command(output: Path, samples: int, quick: bool, report: Report) -> None:
     from bitformer.hw.lower import lower
     from bitformer.model.config import named_config
     from bitformer.model.export import export_to
+    from bitformer.model.names import as_design_name
     from bitformer.model.own_data import write_source
     from bitformer.model.scores import scored
     from bitformer.model.train import train
@@ -211,7 +212,7 @@ def command(output: Path, samples: int, quick: bool, report: Report) -> None:
     hardware = _simulate(model, dataset, design, predicted, samples)
 
     steps(f"Writing the build plan for the {board.title}")
-    name = design_name(CONFIG)
+    name = as_design_name(CONFIG)
     plan = output / f"build-{board.name}"
     write_plan(design, board, name=name, output=plan)
     report.note(f"Done in {steps.seconds:.0f} s")

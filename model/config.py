@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .errors import UserError
+from .names import check_name
 from .plain import built
 from .precision import (
     COMPONENTS,
@@ -78,8 +79,7 @@ class TransformerConfig:
     decoder_layers: int = 0
 
     def __post_init__(self):
-        if not isinstance(self.name, str):
-            raise UserError(f"name must be a string, not {self.name!r}")
+        check_name(self.name, "name")
         for name in _COUNTS:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:

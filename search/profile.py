@@ -79,7 +79,7 @@ def family(
     for d, count, window in itertools.product(sorted(widths), sorted(layers), sorted(windows)):
         shape = _shape(window, d, count)
         for one in bits:
-            name = f"{shape.name}-{one.weights}/{one.activations}"
+            name = f"{shape.name}-{one.weights}a{one.activations}"
             config = shape.replace(
                 name=name, default=one, input_bits=_streams(one), output_bits=_streams(one)
             )

@@ -25,7 +25,8 @@ MAY_IMPORT = {
 }
 # Mistakes of the user's, data and files from outside, the cache: these know nothing of models.
 EVERYWHERE = tuple(
-    f"bitformer.model.{name}" for name in ("cache", "errors", "files", "plain", "strict_json")
+    f"bitformer.model.{name}"
+    for name in ("cache", "errors", "files", "names", "plain", "strict_json")
 )
 TORCH_FREE = ("hw", "sim", "boards", "search")
 

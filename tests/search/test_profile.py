@@ -55,8 +55,8 @@ def test_bits():
 
 def test_family_begins_with_the_small_ones():
     names = [config.name for config in family([24, 12], [16, 8], BITS)]
-    assert names[0] == "grid-12-8-4/4"
-    assert names[-1] == "grid-24-16-8/8"
+    assert names[0] == "grid-12-8-4a4"
+    assert names[-1] == "grid-24-16-8a8"
     assert len(names) == 8
 
 
@@ -86,7 +86,7 @@ def test_a_broken_run_goes_on(tmp_path, synthesizer):
     assert len(broken) == 1
     said = []
     assert profile(jobs(), broken, Pool(), lambda done, name: said.append((done, name))) == 1
-    assert synthesizer == ["grid-6-8-4/4", "grid-6-8-8/8"]
+    assert synthesizer == ["grid-6-8-4a4", "grid-6-8-8a8"]
     assert [done for done, _ in said] == [1, 2]
     assert broken.entries() == whole.entries()
 
@@ -185,12 +185,12 @@ def test_units_are_measured_of_a_design_that_is_known(synthesizer, tmp_path):
     assert profile(jobs(), base, Pool()) == 2
     units = [Job(config=job.config, units=True) for job in jobs()]
     assert profile(units, base, Pool()) == 0  # the stand-in finds no units
-    assert synthesizer == ["grid-6-8-4/4", "grid-6-8-8/8"] * 2
+    assert synthesizer == ["grid-6-8-4a4", "grid-6-8-8a8"] * 2
 
 
 def test_layers(synthesizer):
     names = [config.name for config in family([6], [8], BITS[:1], layers=[2, 1])]
-    assert names == ["grid-6-8-4/4", "grid-6-8-2l-4/4"]
+    assert names == ["grid-6-8-4a4", "grid-6-8-2l-4a4"]
     drawn = mixed(6, seed=1, windows=[6], widths=[8], bits=BITS, layers=[1, 2])
     assert {config.layers for config in drawn} == {1, 2}
 
