@@ -164,8 +164,8 @@ MISTAKES = {
     "init {d}/twice.json -o {d}/new/m": "Config file .* must be JSON.* 'window' twice",
     "init {d}/typo.json -o {d}/new/m": "config has an unknown field 'haeds'",
     "init {d}/bits.json -o {d}/new/m": "config: default must have a field 'activations'",
-    "init {d}/escape.json -o {d}/new/m": "escape.json: name must be up to 128 letters, digits",
-    "init {d}/bom.json -o {d}/new/m": "bom.json: horizon must be a positive integer, not 0",
+    "init {d}/escape.json -o {d}/new/m": "escape.json: config: name must be up to 128 letters, digits",
+    "init {d}/bom.json -o {d}/new/m": "bom.json: config: horizon must be a positive integer, not 0",
     "compare --data synthetic --config {d}/escape.json -o {d}/new": "name must be up to 128",
     "sensitivity --data synthetic --config {d}/escape.json -o {d}/new": "name must be up to 128",
     # data
@@ -232,7 +232,9 @@ MISTAKES = {
     f"build {M} --board sea --name nul -o {{d}}/new": "must be no device of Windows, as nul is",
     "info {d}/config_name.safetensors": "name must be up to 128 letters, .* not '../x'",
     # search
-    SEARCH.replace("tiny", "{d}/escape.json"): "escape.json: name must be up to 128 letters",
+    SEARCH.replace(
+        "tiny", "{d}/escape.json"
+    ): "escape.json: config: name must be up to 128 letters",
     SEARCH.replace(" --data synthetic", ""): "--data must name a data set or a CSV file",
     SEARCH + " --max-latency 50": "--max-latency must be a positive number with its unit.*'50'",
     SEARCH + " --max-energy 5us": "--max-energy must be a positive number .* such as 5uJ",
@@ -249,7 +251,8 @@ MISTAKES = {
     SEARCH + " --top 0": "0 is not in the range",
     SEARCH + " --sensitivity {d}/missing": "Sensitivity file .* cannot be read",
     SEARCH + " --sensitivity {d}/broken.json": "Sensitivity file .* must be JSON, which it is not",
-    SEARCH + " --sensitivity {d}/list.json": "Sensitivity file .* must be JSON such as",
+    SEARCH
+    + " --sensitivity {d}/list.json": "Sensitivity file .* must be an object, not .1.: such as",
     SEARCH.replace("/new", "/plain"): "Folder .*plain/results cannot be made",
     # places to write to
     "init tiny -o {d}/occupied": "must be a file, not a directory",
