@@ -45,8 +45,9 @@ whether the reports call the design good.
 Part           {part}
 Clock          {clock}
 Host link      {wires}
-Input number   {input_bytes} byte(s), two's complement, least significant byte first
-Result         {result_bytes} byte(s), likewise
+Input number   {input_bits} bits, two's complement in whole bytes, the least significant first; what
+               does not fit is to be sent as the nearest number that does
+Result         {result_bits} bits, likewise
 
 {protocol}
 
@@ -207,8 +208,8 @@ def _facts(platform: BoardPlatform, shell, link: str, name: str) -> dict[str, An
         "link": link,
         **({"baud": shell.baud} if link == "uart" else {}),
         **(_elastic_facts(shell) if link == "elastic" else {}),
-        "input_bytes": shell.input_bytes,
-        "result_bytes": shell.result_bytes,
+        "input_bits": shell.input_bits,
+        "result_bits": shell.result_bits,
         "bitstream": f"{name}.bit",
     }
 
@@ -256,5 +257,5 @@ def _readme(board: Board, platform: BoardPlatform, link: str, facts: dict[str, A
         tools=tools,
         wires=f"{kind}; on the FPGA's side: {balls}",
         protocol=_protocol(facts),
-        **{key: facts[key] for key in ("name", "part", "input_bytes", "result_bytes")},
+        **{key: facts[key] for key in ("name", "part", "input_bits", "result_bits")},
     )

@@ -39,8 +39,12 @@ def answer_states(x: Exchange, *, fault) -> None:
     with m.State("HEAD"):
         with m.If(x.room):
             length = Cat(x.left, Const(0, 16 - len(x.left)))
-            x.send(Cat(length, x.sequence, x.command).word_select(x.step[:2], 8))
             m.d.sync += x.step.eq(x.step + 1)
+            with m.If(x.step < 2):
+                x.send(length.word_select(x.step[0], 8))
+            with m.Else():
+                x.send(x.sequence[:8])
+                x.move_on()
             with m.If(x.step == HEADER_BYTES - 2):
                 m.d.sync += x.step.eq(0)
                 m.next = "BODY"

@@ -7,7 +7,12 @@ from amaranth.utils import bits_for
 
 from bitformer.boards.counters import ChangingRegisters
 from bitformer.boards.endpoint_layout import Layout
-from bitformer.boards.protocol import CONSTANT_BYTES, HEADER_BYTES, REGISTER_BYTES
+from bitformer.boards.protocol import (
+    CONSTANT_BYTES,
+    HEADER_BYTES,
+    REGISTER_BYTES,
+    SEQUENCE_BYTES,
+)
 from bitformer.hw.store import placement_attributes
 
 __all__ = ["Exchange"]
@@ -47,7 +52,10 @@ class Exchange:
         ]
         m.d.sync += self.index.eq(self.following)
         self.step = Signal(range(HEADER_BYTES), reset_less=True)
-        self.sequence, self.command = Signal(8, reset_less=True), Signal(8, reset_less=True)
+        # what follows the length in a header goes through the command to the sequence number, and
+        # out from its lowest byte the same way: no byte is ever chosen out of several
+        self.sequence = Signal(8 * SEQUENCE_BYTES, reset_less=True)
+        self.command = Signal(8, reset_less=True)
         # an answer of one byte: why a frame is refused, or how many golden vectors were right
         self.verdict = Signal(8, reset_less=True)
         self.counted = self.verdict[: bits_for(len(layout.contract.vectors))]
@@ -115,6 +123,10 @@ class Exchange:
         self.m.d.sync += [self.byte.eq(value), self.full.eq(1)]
         if covered:
             self.m.d.sync += self.passed.eq(0)
+
+    def move_on(self) -> None:
+        """Move the sequence number on by a byte, and the command behind it."""
+        self.m.d.sync += self.sequence.eq(Cat(self.sequence[8:], self.command))
 
     def advance(self) -> None:
         """One byte on in the memory."""

@@ -45,9 +45,8 @@ class Layout:
         features: Feature,
     ):
         self.contract = contract
-        input_bytes, result_bytes = number_bytes(input_shape), number_bytes(result_shape)
-        self.sample = contract.inputs * input_bytes
-        self.answer = contract.results * result_bytes
+        self.sample = contract.inputs * number_bytes(input_shape)
+        self.answer = contract.results * number_bytes(result_shape)
         for name, size in (("window", self.sample), ("results", self.answer)):
             if size > MOST_BYTES:
                 raise ValueError(
@@ -59,8 +58,8 @@ class Layout:
             features |= Feature.RELOADABLE
         self.registers = Registers(
             features=features,
-            input_bytes=input_bytes,
-            result_bytes=result_bytes,
+            input_bits=input_shape.width,
+            result_bits=result_shape.width,
             inputs=contract.inputs,
             results=contract.results,
             vectors=len(contract.vectors),

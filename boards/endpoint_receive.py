@@ -3,7 +3,7 @@
 from amaranth.hdl import Cat, Const, Signal
 
 from bitformer.boards.endpoint_exchange import Exchange
-from bitformer.boards.protocol import CRC_BYTES, SYNC, Reason
+from bitformer.boards.protocol import CRC_BYTES, HEADER_BYTES, SYNC, Reason
 
 __all__ = ["receive_states"]
 
@@ -40,17 +40,16 @@ def receive_states(x: Exchange, *, right: str) -> None:
     with m.State("HEADER"):
         m.d.comb += [x.listening.eq(1), x.following.eq(0)]
         with m.If(link.rx.valid):
-            m.d.sync += x.step.eq(x.step + 1)
+            m.d.sync += [x.step.eq(x.step + 1), x.command.eq(link.rx.payload)]
+            x.move_on()
             with m.Switch(x.step):
                 with m.Case(0):
                     m.d.sync += x.left.eq(link.rx.payload)
                 with m.Case(1):
                     length = Cat((x.left | Const(0, 8))[:8], link.rx.payload)
                     m.d.sync += [x.left.eq(length), too_long.eq(length[len(x.left) :] != 0)]
-                with m.Case(2):
-                    m.d.sync += x.sequence.eq(link.rx.payload)
-                with m.Default():
-                    m.d.sync += [x.command.eq(link.rx.payload), x.step.eq(0)]
+                with m.Case(HEADER_BYTES - 2):
+                    m.d.sync += x.step.eq(0)
                     m.next = "PAYLOAD"
                     with m.If(x.left == 0):
                         m.next = "CRC"

@@ -8,10 +8,11 @@ from amaranth.hdl import Cat, Module, Shape, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from bitformer.boards.protocol import MOST_BITS
+
 __all__ = ["NumberReader", "NumberWriter", "number_bytes"]
 
 _BYTE = 8
-_MOST_BITS = 16
 
 
 def number_bytes(shape) -> int:
@@ -26,8 +27,8 @@ def number_bytes(shape) -> int:
     """
     if not isinstance(shape, Shape):
         raise TypeError(f"Number shape must be signed or unsigned, not {shape!r}")
-    if not 1 <= shape.width <= _MOST_BITS:
-        raise ValueError(f"Number must have 1 to {_MOST_BITS} bits, not {shape.width}")
+    if not 1 <= shape.width <= MOST_BITS:
+        raise ValueError(f"Number must have 1 to {MOST_BITS} bits, not {shape.width}")
     return -(-shape.width // _BYTE)
 
 

@@ -2,30 +2,37 @@
 
 Both ends are made from this file; docs/protocol.md describes it in words. A frame is
 
-    ``SYNC`` | length, 2 bytes | sequence number | command | payload | CRC, 4 bytes
+    ``SYNC`` | length, 2 bytes | sequence number, 4 bytes | command | payload | CRC, 4 bytes
 
-with the low byte of every number first. ``length`` counts the payload's bytes. The CRC is CRC-32 as
-in IEEE 802.3 (polynomial 0x04C11DB7, reflected, initial value and final xor 0xFFFFFFFF; zlib's
-``crc32``) over all bytes between ``SYNC`` and itself.
+with the low byte of every number first. ``length`` counts the payload's bytes. The answer repeats
+the sequence number, which begins at random for every session: no two of them share one, so an
+answer to another program's request is never taken for one's own. The CRC is CRC-32 as in IEEE
+802.3 (polynomial 0x04C11DB7, reflected, initial value and final xor 0xFFFFFFFF; zlib's ``crc32``)
+over all bytes between ``SYNC`` and itself.
 """
 
 import enum
+import operator
 import struct
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 __all__ = [
     "ANSWER",
     "BLOCK_BYTES",
     "CONSTANT_BYTES",
+    "COUNTS",
     "CRC_BYTES",
     "HEADER_BYTES",
     "INCOMPLETE",
+    "MOST_BITS",
     "MOST_BYTES",
     "NAK",
     "OVERHEAD",
     "PASSED",
     "REGISTER_BYTES",
+    "SEQUENCE_BYTES",
     "SYNC",
     "VERSION",
     "Command",
@@ -36,18 +43,21 @@ __all__ = [
     "Registers",
     "encode",
     "find_frame",
+    "pack",
+    "unpack",
 ]
 
 #: The first byte of every frame.
 SYNC = 0xA5
 #: Of the protocol; in the registers.
-VERSION = 1
+VERSION = 2
 #: Added to a request's command in the answer to it.
 ANSWER = 0x80
 #: The command of an answer that refuses; its payload is the `Reason`, one byte.
 NAK = 0xFF
+SEQUENCE_BYTES = 4
 #: ``SYNC``, length, sequence number, command.
-HEADER_BYTES = 5
+HEADER_BYTES = 1 + 2 + SEQUENCE_BYTES + 1
 CRC_BYTES = 4
 #: Bytes of a frame that are not its payload.
 OVERHEAD = HEADER_BYTES + CRC_BYTES
@@ -59,12 +69,16 @@ PASSED = 0xFF
 INCOMPLETE = 0xFE
 #: Bytes of new weights in a `Command.LOAD`, behind the block's number of 2 bytes.
 BLOCK_BYTES = 64
+#: Of an input or a result.
+MOST_BITS = 16
 #: What a register block begins with.
 IDENTITY = b"BF"
 #: Constants, the counters, status and cycles.
 CONSTANT_BYTES, COUNTER_BYTES = 32, 2
+#: A counter is 0 again after so many.
+COUNTS = 1 << 8 * COUNTER_BYTES
 REGISTER_BYTES = CONSTANT_BYTES + 8 * COUNTER_BYTES + 4
-_CONSTANTS = "<BBBBHHHI8s4sI"
+_CONSTANTS, _HEAD = "<BBBBHHHI8s4sI", "<HIB"
 
 
 class Command(enum.IntEnum):
@@ -110,16 +124,16 @@ class Feature(enum.IntFlag):
 
 
 class FrameError(ValueError):
-    """Bytes that are no frame; ``reason`` says why."""
+    """Bytes that are no frame, ``heard`` of them if that was counted; ``reason`` says why."""
 
-    def __init__(self, reason: Reason):
+    def __init__(self, reason: Reason, *, heard: int = 0):
         super().__init__(f"Frame must be whole and undamaged; it is refused for {reason.name}")
-        self.reason = reason
+        self.reason, self.heard = reason, heard
 
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """A frame's contents: ``sequence`` and ``command`` are bytes."""
+    """A frame's contents: ``sequence`` has 4 bytes, ``command`` one."""
 
     sequence: int
     command: int
@@ -128,7 +142,7 @@ class Frame:
 
 def encode(frame: Frame) -> bytes:
     """A frame as it goes over the line."""
-    head = struct.pack("<HBB", len(frame.payload), frame.sequence, frame.command)
+    head = struct.pack(_HEAD, len(frame.payload), frame.sequence, frame.command)
     covered = head + frame.payload
     return bytes([SYNC]) + covered + struct.pack("<I", zlib.crc32(covered))
 
@@ -143,7 +157,7 @@ def find_frame(data: bytes, *, longest: int = MOST_BYTES) -> tuple[Frame, bytes]
     data = data[start:] if start >= 0 else b""
     if len(data) < HEADER_BYTES:
         return None
-    length, sequence, command = struct.unpack_from("<HBB", data, 1)
+    length, sequence, command = struct.unpack_from(_HEAD, data, 1)
     if length > longest:
         raise FrameError(Reason.LENGTH)
     end = HEADER_BYTES + length
@@ -155,22 +169,43 @@ def find_frame(data: bytes, *, longest: int = MOST_BYTES) -> tuple[Frame, bytes]
     return frame, data[end + CRC_BYTES :]
 
 
+def pack(numbers: Iterable[int], bits: int) -> bytes:
+    """A window's integers as they travel: two's complement in as few whole bytes as hold ``bits``.
+
+    What lies beyond ``bits`` bits goes as the nearest number that does not, as when a model is
+    trained. Raises `TypeError` for what is no integer, such as NaN.
+    """
+    size, most = -(-bits // 8), (1 << bits - 1) - 1
+    clipped = (max(~most, min(operator.index(number), most)) for number in numbers)
+    return b"".join(number.to_bytes(size, "little", signed=True) for number in clipped)
+
+
+def unpack(data: bytes, bits: int) -> list[int]:
+    """The integers of ``bits`` bits in a payload."""
+    size = -(-bits // 8)
+    return [
+        int.from_bytes(data[start : start + size], "little", signed=True)
+        for start in range(0, len(data), size)
+    ]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Registers:
     """A shell's registers.
 
-    ``inputs`` numbers of ``input_bytes`` make a window, ``results`` numbers of ``result_bytes``
-    its forecast. ``capacity`` is the longest payload in bytes. ``vectors`` golden vectors are
-    stored. ``latency`` is the number of cycles that the design promises from the first number in
-    to the last result out, ``cycles`` what the last inference took (24 bits both).
+    ``inputs`` numbers of ``input_bits`` make a window, ``results`` numbers of ``result_bits`` its
+    forecast, each in as few whole bytes as hold it. ``capacity`` is the longest payload in bytes.
+    ``vectors`` golden vectors are stored. ``latency`` is the number of cycles that the design
+    promises from the first number in to the last result out, ``cycles`` what the last inference
+    took (24 bits both).
     ``model_hash``, 8 bytes, is the model's; ``structure``, 4 bytes, that of what new weights do
     not change. ``counters`` has a count for every `Reason`, 16 bits that wrap.
     """
 
     version: int = VERSION
     features: Feature = Feature.NONE
-    input_bytes: int
-    result_bytes: int
+    input_bits: int
+    result_bits: int
     inputs: int
     results: int
     capacity: int
@@ -183,6 +218,16 @@ class Registers:
     status: int = 0
     cycles: int = 0
 
+    @property
+    def input_bytes(self) -> int:
+        """Of one number of a window."""
+        return -(-self.input_bits // 8)
+
+    @property
+    def result_bytes(self) -> int:
+        """Of one number of a forecast."""
+        return -(-self.result_bits // 8)
+
     def errors(self) -> dict[Reason, int]:
         """The counts of what was refused, by reason."""
         counts = zip(Reason, self.counters, strict=True)
@@ -194,8 +239,8 @@ class Registers:
             _CONSTANTS,
             self.version,
             self.features,
-            self.input_bytes,
-            self.result_bytes,
+            self.input_bits,
+            self.result_bits,
             self.inputs,
             self.results,
             self.capacity,
@@ -213,8 +258,8 @@ class Registers:
         names = [
             "version",
             "features",
-            "input_bytes",
-            "result_bytes",
+            "input_bits",
+            "result_bits",
             "inputs",
             "results",
             "capacity",
@@ -227,6 +272,11 @@ class Registers:
         fields = dict(zip(names, values, strict=True))
         fields["latency"], fields["vectors"] = divmod(fields["vectors"], 1 << 8)
         fields["features"] = Feature(fields["features"])
+        most = {"input_bits": MOST_BITS, "result_bits": MOST_BITS}
+        for name in ("input_bits", "result_bits", "inputs", "results", "clock_hz"):
+            known = fields["version"] == VERSION
+            if known and not 1 <= fields[name] <= most.get(name, fields[name]):
+                raise ValueError(f"Registers must have {name} that can be, not {fields[name]}")
         counters = struct.unpack_from(f"<{len(Reason)}H", data, CONSTANT_BYTES)
         (changing,) = struct.unpack_from("<I", data, REGISTER_BYTES - 4)
         status, cycles = changing & 0xFF, changing >> 8

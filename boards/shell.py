@@ -11,7 +11,6 @@ from amaranth.lib.wiring import In, Out
 from bitformer.boards.checks import check_int
 from bitformer.boards.contract import Contract, contract_of, stream_shape
 from bitformer.boards.endpoint import Endpoint
-from bitformer.boards.framing import number_bytes
 from bitformer.boards.protocol import Feature
 from bitformer.boards.spi import SPI_RATIO, SpiLink
 from bitformer.boards.uart import UartLink, uart_divisor
@@ -77,7 +76,7 @@ class Shell(wiring.Component):
         result_shape = stream_shape(accelerator, "o", Out)
         self._accelerator = accelerator
         self._clock_hz = check_int("Clock frequency", clock_hz)
-        self._bytes = number_bytes(input_shape), number_bytes(result_shape)
+        self._bits = input_shape.width, result_shape.width
         self._link = link
         self._endpoint = endpoint(
             contract=_contract(accelerator, contract),
@@ -99,14 +98,14 @@ class Shell(wiring.Component):
         return self._clock_hz
 
     @property
-    def input_bytes(self) -> int:
-        """Bytes of an input number."""
-        return self._bytes[0]
+    def input_bits(self) -> int:
+        """Bits of an input number."""
+        return self._bits[0]
 
     @property
-    def result_bytes(self) -> int:
-        """Bytes of a result."""
-        return self._bytes[1]
+    def result_bits(self) -> int:
+        """Bits of a result."""
+        return self._bits[1]
 
     def front(self, m: Module, outside: wiring.Component) -> ResetInserter:
         """Put link and endpoint between the pins of ``outside`` and the accelerator's streams.

@@ -66,7 +66,7 @@ def command(
             raise click.exceptions.Exit(1)
         with sample_bar(len(newest.x)) as progress:
             forecast = scaling.in_units(predictor.predict(newest.x, progress=progress))
-        facts = client.read()
+        facts = client.registers
     columns = ("step", *(f"after line {line}" for line in newest.lines[-_SHOWN:]))
     report.table(
         columns,

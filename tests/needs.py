@@ -46,6 +46,10 @@ def _optuna() -> str | None:
     return None if importlib.util.find_spec("optuna") else "Optuna is not installed"
 
 
+def _pyserial() -> str | None:
+    return None if importlib.util.find_spec("serial") else "pyserial is not installed"
+
+
 def _data() -> str | None:
     return None if ENVIRONMENT in os.environ else f"{ENVIRONMENT} names no folder with data"
 
@@ -75,6 +79,8 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     "yosys": functools.partial(_found, find_tool),
     # NSGA-II, of the extra `search`: component spaces are enumerated without it.
     "optuna": _optuna,
+    # The host's end of a serial port, of the extra `serial`: fakes stand in for it elsewhere.
+    "pyserial": _pyserial,
     # Vivado brings its Tcl along; only its stand-in runs in Python's, which not every build has.
     "tcl": _tcl,
     # The published data sets, in a folder: tests download none of their own accord.

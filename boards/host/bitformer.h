@@ -8,7 +8,9 @@
  *     bitformer_registers facts;
  *     if (bitformer_read(&port, buffer, sizeof buffer, &facts) != BITFORMER_OK) ...
  *
- * Integers of windows and results are int16_t whatever their size on the line.
+ * Integers of windows and results are int16_t whatever their size on the line. One of a window that
+ * the input's bits do not hold goes as the nearest that they do. Every wait ends: when `receive` has
+ * brought nothing in its own time-out, or too much that is no frame.
  */
 #ifndef BITFORMER_H
 #define BITFORMER_H
@@ -17,13 +19,17 @@
 #include <stdint.h>
 
 #define BITFORMER_SYNC 0xA5u
-#define BITFORMER_VERSION 1u
+#define BITFORMER_VERSION 2u
 #define BITFORMER_NAK 0xFFu
 #define BITFORMER_ANSWER 0x80u
 #define BITFORMER_REGISTERS 52u
 #define BITFORMER_PASSED 0xFFu
-/* Bytes of a frame with a payload of n bytes. */
-#define BITFORMER_FRAME(n) ((n) + 9u)
+/* Bytes of a frame before its payload, and of one with a payload of n bytes. */
+#define BITFORMER_HEADER 8u
+#define BITFORMER_FRAME(n) ((n) + 12u)
+/* Reads in which a line that is not silent must bring a frame, or fall silent; frames of others. */
+#define BITFORMER_READS 64u
+#define BITFORMER_OTHERS 16u
 
 enum { BITFORMER_CMD_READ = 1, BITFORMER_CMD_INFER = 2, BITFORMER_CMD_SELF_TEST = 3 };
 
@@ -38,9 +44,11 @@ enum {
     BITFORMER_COMMAND = 6,
     BITFORMER_OVERRUN = 7,
     BITFORMER_TIMEOUT = -1,  /* nothing was heard */
-    BITFORMER_DAMAGED = -2,  /* what was heard was no frame */
+    BITFORMER_DAMAGED = -2,  /* frames were heard, and not one whole */
     BITFORMER_ROOM = -3,     /* the buffer is too small */
-    BITFORMER_OTHER = -4     /* another device, version or number of integers */
+    BITFORMER_OTHER = -4,    /* another device, version or number of integers */
+    BITFORMER_NOISE = -5,    /* what was heard does not begin like a frame: another baud rate? */
+    BITFORMER_FOREIGN = -6   /* answers to another's requests were heard */
 };
 
 typedef struct {
@@ -55,12 +63,17 @@ typedef struct {
     unsigned spi;
     /* Tries after the first. */
     unsigned retries;
-    /* Of the last request; leave it alone. */
-    uint8_t sequence;
+    /* Of the last request; leave it alone after setting it to where the session begins. Let that
+     * differ from one start to the next (a clock, a counter that survives): then a late answer is
+     * never taken for another's. */
+    uint32_t sequence;
+    /* Requests so far, and whether one was answered; leave them alone. */
+    uint32_t asked;
+    unsigned answered;
 } bitformer_port;
 
 typedef struct {
-    uint8_t version, features, input_bytes, result_bytes;
+    uint8_t version, features, input_bits, result_bits;
     uint16_t inputs, results, capacity;
     uint8_t vectors;
     uint32_t latency, clock_hz, cycles;
@@ -90,28 +103,32 @@ static inline uint32_t bitformer_little(const uint8_t *bytes, unsigned count) {
     return value;
 }
 
-/* Puts header and CRC around the payload that stands in buffer + 5; returns the frame's bytes. */
-static inline size_t bitformer_wrap(uint8_t *buffer, uint8_t sequence, uint8_t command,
+static inline void bitformer_put(uint8_t *bytes, uint32_t value, unsigned count) {
+    for (unsigned k = 0; k < count; k++)
+        bytes[k] = (uint8_t)(value >> (8 * k) & 0xFFu);
+}
+
+/* Puts header and CRC around the payload that stands behind the header; returns the frame's
+ * bytes. */
+static inline size_t bitformer_wrap(uint8_t *buffer, uint32_t sequence, uint8_t command,
                                     uint16_t length) {
     buffer[0] = BITFORMER_SYNC;
-    buffer[1] = (uint8_t)(length & 0xFFu);
-    buffer[2] = (uint8_t)(length >> 8);
-    buffer[3] = sequence;
-    buffer[4] = command;
-    uint32_t crc = bitformer_crc(buffer + 1, 4u + length);
-    for (unsigned k = 0; k < 4; k++)
-        buffer[5u + length + k] = (uint8_t)(crc >> (8 * k) & 0xFFu);
+    bitformer_put(buffer + 1, length, 2);
+    bitformer_put(buffer + 3, sequence, 4);
+    buffer[7] = command;
+    uint32_t crc = bitformer_crc(buffer + 1, BITFORMER_HEADER - 1u + length);
+    bitformer_put(buffer + BITFORMER_HEADER + length, crc, 4);
     return BITFORMER_FRAME((size_t)length);
 }
 
 /* Checks a frame of `count` bytes at most. */
 static inline int bitformer_check(const uint8_t *buffer, size_t count) {
-    if (count < 9 || buffer[0] != BITFORMER_SYNC)
-        return BITFORMER_DAMAGED;
-    size_t length = bitformer_little(buffer + 1, 2);
+    if (buffer[0] != BITFORMER_SYNC)
+        return BITFORMER_NOISE;
+    size_t length = bitformer_little(buffer + 1, 2), end = BITFORMER_HEADER + length;
     if (BITFORMER_FRAME(length) > count)
         return BITFORMER_DAMAGED;
-    if (bitformer_little(buffer + 5 + length, 4) != bitformer_crc(buffer + 1, 4 + length))
+    if (bitformer_little(buffer + end, 4) != bitformer_crc(buffer + 1, end - 1))
         return BITFORMER_DAMAGED;
     return BITFORMER_OK;
 }
@@ -128,55 +145,86 @@ static inline int bitformer_hear(bitformer_port *port, uint8_t *buffer, size_t e
         }
         return BITFORMER_TIMEOUT;
     }
-    do {
-        if (port->receive(port->context, buffer, 1) < 1)
-            return BITFORMER_TIMEOUT;
-    } while (buffer[0] != BITFORMER_SYNC);
-    if (port->receive(port->context, buffer + 1, 4) < 4)
-        return BITFORMER_TIMEOUT;
-    size_t length = bitformer_little(buffer + 1, 2);
+    size_t have = 0, passed = 0;
+    for (unsigned reads = 0; have < BITFORMER_HEADER; reads++) {
+        size_t more = port->receive(port->context, buffer + have, BITFORMER_HEADER - have);
+        if (more == 0 || reads == BITFORMER_READS)
+            return have ? BITFORMER_DAMAGED : passed ? BITFORMER_NOISE : BITFORMER_TIMEOUT;
+        have += more;
+        size_t before = 0;
+        while (before < have && buffer[before] != BITFORMER_SYNC)
+            before++;
+        have -= before;
+        passed += before;
+        for (size_t k = 0; k < have; k++)
+            buffer[k] = buffer[k + before];
+    }
+    size_t length = bitformer_little(buffer + 1, 2), left = length + 4;
     if (length > expected)
         return BITFORMER_DAMAGED;
-    if (port->receive(port->context, buffer + 5, length + 4) < length + 4)
-        return BITFORMER_TIMEOUT;
+    if (port->receive(port->context, buffer + BITFORMER_HEADER, left) < left)
+        return BITFORMER_DAMAGED;
     return bitformer_check(buffer, BITFORMER_FRAME(length));
 }
 
-/* Asks, and asks again where that can help. The payload is written by `fill(data, buffer + 5)`
- * before every try, as the answer, `expected` bytes, is left in buffer + 5. */
+/* One try: a request and what answers it, which is BITFORMER_OK, a refusal's reason, or less. */
+static inline int bitformer_try(bitformer_port *port, uint8_t *buffer, uint8_t command,
+                                uint16_t length, uint16_t expected) {
+    port->send(port->context, buffer, bitformer_wrap(buffer, port->sequence, command, length));
+    for (unsigned k = 0; k < BITFORMER_OTHERS; k++) {
+        int result = bitformer_hear(port, buffer, expected ? expected : 1u);
+        if (result != BITFORMER_OK)
+            return result;
+        uint32_t size = bitformer_little(buffer + 1, 2);
+        uint32_t ago = port->sequence - bitformer_little(buffer + 3, 4);
+        /* of a refusal, the number may be as damaged as the frame that it refuses was */
+        if (buffer[7] == BITFORMER_NAK && size == 1 &&
+            (ago == 0 || buffer[BITFORMER_HEADER] != BITFORMER_COMMAND))
+            return buffer[BITFORMER_HEADER];
+        if (ago == 0 && buffer[7] == (command | BITFORMER_ANSWER) && size == expected) {
+            port->answered = 1;
+            return BITFORMER_OK;
+        }
+        /* before the first answer of a session, those of an earlier one may arrive */
+        if (port->answered && ago >= port->asked)
+            return BITFORMER_FOREIGN;
+    }
+    return BITFORMER_FOREIGN;
+}
+
+/* Whether the line falls silent. */
+static inline int bitformer_settle(bitformer_port *port, uint8_t *buffer, size_t room) {
+    for (unsigned k = 0; k < BITFORMER_READS; k++)
+        if (port->spi || port->receive(port->context, buffer, room) < 1)
+            return BITFORMER_OK;
+    return BITFORMER_NOISE;
+}
+
+/* Asks, and asks again where that can help. The payload is written by `fill(data, payload)` before
+ * every try, as the answer, `expected` bytes, is left in its place, buffer + BITFORMER_HEADER. */
 static inline int bitformer_ask(bitformer_port *port, uint8_t *buffer, size_t room,
                                 uint8_t command, void (*fill)(const void *, uint8_t *),
                                 const void *data, uint16_t length, uint16_t expected) {
     size_t longest = length > expected ? length : expected;
-    int result = BITFORMER_TIMEOUT;
+    int problem = BITFORMER_TIMEOUT;
     if (room < BITFORMER_FRAME(longest ? longest : 1u))
         return BITFORMER_ROOM;
     port->sequence++;
+    port->asked++;
     for (unsigned attempt = 0; attempt <= port->retries; attempt++) {
         if (fill)
-            fill(data, buffer + 5);
-        port->send(port->context, buffer, bitformer_wrap(buffer, port->sequence, command, length));
-        for (;;) {
-            result = bitformer_hear(port, buffer, expected ? expected : 1u);
-            if (result != BITFORMER_OK)
-                break;
-            uint32_t size = bitformer_little(buffer + 1, 2);
-            if (buffer[4] == BITFORMER_NAK && size == 1) {
-                result = buffer[5];
-                break;
-            }
-            if (buffer[4] == (command | BITFORMER_ANSWER) && buffer[3] == port->sequence &&
-                size == expected)
-                return BITFORMER_OK;
-        }
-        if (result == BITFORMER_COMMAND)
-            break;
+            fill(data, buffer + BITFORMER_HEADER);
+        int result = bitformer_try(port, buffer, command, length, expected);
+        if (result == BITFORMER_OK || result == BITFORMER_COMMAND || result == BITFORMER_FOREIGN)
+            return result;
+        if (result == BITFORMER_TIMEOUT)
+            continue;
+        problem = result;
         /* a refusal may be an earlier one's: let what is under way come to its end */
-        if (result != BITFORMER_TIMEOUT && !port->spi)
-            while (port->receive(port->context, buffer, 1)) {
-            }
+        if (bitformer_settle(port, buffer, room) != BITFORMER_OK)
+            return BITFORMER_NOISE;
     }
-    return result;
+    return problem;
 }
 
 /* The registers; `buffer` has BITFORMER_FRAME(BITFORMER_REGISTERS) bytes or more. */
@@ -186,13 +234,15 @@ static inline int bitformer_read(bitformer_port *port, uint8_t *buffer, size_t r
         bitformer_ask(port, buffer, room, BITFORMER_CMD_READ, NULL, NULL, 0, BITFORMER_REGISTERS);
     if (result != BITFORMER_OK)
         return result;
-    const uint8_t *p = buffer + 5;
+    const uint8_t *p = buffer + BITFORMER_HEADER;
     if (p[0] != 'B' || p[1] != 'F' || p[2] != BITFORMER_VERSION)
+        return BITFORMER_OTHER;
+    if (p[4] < 1 || p[4] > 16 || p[5] < 1 || p[5] > 16)
         return BITFORMER_OTHER;
     facts->version = p[2];
     facts->features = p[3];
-    facts->input_bytes = p[4];
-    facts->result_bytes = p[5];
+    facts->input_bits = p[4];
+    facts->result_bits = p[5];
     facts->inputs = (uint16_t)bitformer_little(p + 6, 2);
     facts->results = (uint16_t)bitformer_little(p + 8, 2);
     facts->capacity = (uint16_t)bitformer_little(p + 10, 2);
@@ -213,15 +263,17 @@ static inline int bitformer_read(bitformer_port *port, uint8_t *buffer, size_t r
 typedef struct {
     const int16_t *numbers;
     uint16_t count;
-    uint8_t bytes;
+    uint8_t bits;
 } bitformer_window;
 
 static inline void bitformer_fill(const void *data, uint8_t *out) {
     const bitformer_window *window = (const bitformer_window *)data;
+    unsigned bytes = (window->bits + 7u) / 8u;
+    int32_t most = ((int32_t)1 << (window->bits - 1)) - 1;
     for (uint16_t k = 0; k < window->count; k++) {
-        uint16_t value = (uint16_t)window->numbers[k];
-        for (uint8_t b = 0; b < window->bytes; b++)
-            *out++ = (uint8_t)(value >> (8 * b) & 0xFFu);
+        int32_t value = window->numbers[k];
+        value = value > most ? most : value < -most - 1 ? -most - 1 : value;
+        bitformer_put(out + k * bytes, (uint32_t)value, bytes);
     }
 }
 
@@ -230,17 +282,19 @@ static inline void bitformer_fill(const void *data, uint8_t *out) {
 static inline int bitformer_infer(bitformer_port *port, uint8_t *buffer, size_t room,
                                   const bitformer_registers *facts, const int16_t *window,
                                   int16_t *results) {
-    bitformer_window input = {window, facts->inputs, facts->input_bytes};
-    uint16_t length = (uint16_t)(facts->inputs * facts->input_bytes);
-    uint16_t expected = (uint16_t)(facts->results * facts->result_bytes);
+    bitformer_window input = {window, facts->inputs, facts->input_bits};
+    unsigned bytes = (facts->result_bits + 7u) / 8u;
+    uint32_t length = (uint32_t)facts->inputs * ((facts->input_bits + 7u) / 8u);
+    uint32_t expected = (uint32_t)facts->results * bytes;
+    if (length > 0xFFFFu || expected > 0xFFFFu)
+        return BITFORMER_OTHER;
     int result = bitformer_ask(port, buffer, room, BITFORMER_CMD_INFER, bitformer_fill, &input,
-                               length, expected);
+                               (uint16_t)length, (uint16_t)expected);
     if (result != BITFORMER_OK)
         return result;
     for (uint16_t k = 0; k < facts->results; k++) {
-        const uint8_t *p = buffer + 5 + k * facts->result_bytes;
-        uint32_t value = bitformer_little(p, facts->result_bytes);
-        int32_t half = facts->result_bytes == 1 ? 0x80 : 0x8000;
+        uint32_t value = bitformer_little(buffer + BITFORMER_HEADER + k * bytes, bytes);
+        int32_t half = bytes == 1 ? 0x80 : 0x8000;
         results[k] = (int16_t)(((int32_t)value ^ half) - half);
     }
     return BITFORMER_OK;
@@ -252,7 +306,7 @@ static inline int bitformer_self_test(bitformer_port *port, uint8_t *buffer, siz
                                       uint8_t *wrong) {
     int result = bitformer_ask(port, buffer, room, BITFORMER_CMD_SELF_TEST, NULL, NULL, 0, 1);
     if (result == BITFORMER_OK)
-        *wrong = buffer[5];
+        *wrong = buffer[BITFORMER_HEADER];
     return result;
 }
 

@@ -1,18 +1,24 @@
 """The host's end of bitformer's framed protocol in one file, for MicroPython and Python alike.
 
 Copy it to the board; it imports nothing. A UART is a `machine.UART` (set its `timeout` to 500 ms),
-an SPI bus a `machine.SPI` with mode 0 and a pin for chip select:
+an SPI bus a `machine.SPI` with mode 0 and a pin for chip select. A session's numbers begin where
+`session` says: let it differ from one start to the next, and a late answer is never taken for
+another's. Every wait ends: after the port's time-outs if it is silent, after so many reads if not.
 
     link = Uart(machine.UART(1, 115200, timeout=500))
     link = Spi(machine.SPI(1, 1000000), machine.Pin(5, machine.Pin.OUT, value=1))
-    shell = Shell(link)
+    shell = Shell(link, session=time.ticks_us())
     print(shell.registers()["model_hash"], shell.self_test())
     results = shell.infer(window)
 """
 
 SYNC, NAK, ANSWER = 0xA5, 0xFF, 0x80
 READ, INFER, SELF_TEST = 1, 2, 3
-REGISTERS, PASSED, VERSION = 52, 0xFF, 1
+REGISTERS, PASSED, VERSION = 52, 0xFF, 2
+HEADER, OVERHEAD = 8, 12
+#: Reads in which a line that is not silent must bring a frame, or fall silent; frames of others.
+READS, OTHERS = 64, 16
+FOREIGN = "answers to another's requests arrive here"
 REASONS = ("accepted", "line", "start", "truncated", "length", "crc", "command", "overrun")
 
 _TABLE = tuple(
@@ -53,20 +59,30 @@ def number(data, signed=False):
     return value
 
 
+def integers(window, bits):
+    """Integers as they travel: what `bits` bits do not hold goes as the nearest that they do."""
+    most = (1 << bits - 1) - 1
+    for value in window:
+        if not isinstance(value, int):
+            raise ShellError("a window has integers, not " + repr(value))
+    size = (bits + 7) // 8
+    return b"".join([little(max(-most - 1, min(value, most)), size) for value in window])
+
+
 def frame(sequence, command, payload=b""):
     """A frame as it goes over the line."""
-    body = little(len(payload), 2) + bytes([sequence, command]) + payload
+    body = little(len(payload), 2) + little(sequence, 4) + bytes([command]) + payload
     return bytes([SYNC]) + body + little(crc32(body), 4)
 
 
 def parse(data):
     """(sequence, command, payload) of a frame; None if it is none, or damaged."""
-    if len(data) < 9 or data[0] != SYNC:
+    if len(data) < OVERHEAD or data[0] != SYNC:
         return None
-    end = 5 + number(data[1:3])
+    end = HEADER + number(data[1:3])
     if len(data) < end + 4 or number(data[end : end + 4]) != crc32(data[1:end]):
         return None
-    return data[3], data[4], data[5:end]
+    return number(data[3:7]), data[7], data[HEADER:end]
 
 
 class Uart:
@@ -80,20 +96,34 @@ class Uart:
         self._port.write(data)
 
     def receive(self, expected):
-        """A frame's bytes, fewer if it broke off; nothing if there was none."""
-        data = self._port.read(1) or b""
-        while data and data[0] != SYNC:
-            data = self._port.read(1) or b""
-        if not data:
-            return b""
-        data += self._port.read(4) or b""
-        if len(data) < 5 or number(data[1:3]) > expected:
+        """A frame's bytes, or what was heard instead of one; nothing if that was nothing."""
+        data, passed = b"", b""
+        for _ in range(READS):
+            more = self._port.read(HEADER - len(data)) or b""
+            data += more
+            at = data.find(bytes([SYNC]))
+            passed += data if at < 0 else data[:at]
+            data = b"" if at < 0 else data[at:]
+            if not more or len(data) == HEADER:
+                break
+        if len(data) < HEADER:
+            return passed + data
+        left = number(data[1:3]) + 4
+        if left > expected + 4:
             return data
-        return data + (self._port.read(number(data[1:3]) + 4) or b"")
+        for _ in range(READS):
+            more = self._port.read(left) or b""
+            data, left = data + more, left - len(more)
+            if not more or not left:
+                break
+        return data
 
     def settle(self):
-        while self._port.read(64):
-            pass
+        """Wait for silence."""
+        for _ in range(READS):
+            if not self._port.read(64):
+                return
+        raise ShellError("the port never falls silent: is its baud rate another?")
 
 
 class Spi:
@@ -115,7 +145,7 @@ class Spi:
 
     def receive(self, expected):
         for _ in range(self._polls):
-            data = self._transfer(bytes(9 + expected))
+            data = self._transfer(bytes(OVERHEAD + expected))
             if data[0]:
                 return bytes(data)
         return b""
@@ -127,37 +157,54 @@ class Spi:
 class Shell:
     """Requests to a shell, each tried `retries` times more where that can help."""
 
-    def __init__(self, link, retries=3):
+    def __init__(self, link, retries=3, session=0):
         self._link, self._retries = link, retries
-        self._sequence = 0
+        self._sequence, self._asked, self._answered = session & 0xFFFFFFFF, 0, False
         self._facts = None
 
     def ask(self, command, payload=b"", expected=1):
         """The payload of the answer, `expected` bytes."""
-        self._sequence = self._sequence + 1 & 0xFF
+        try:
+            return self._ask(command, payload, expected)
+        except OSError as error:
+            lost = repr(error)
+        raise ShellError("the port is lost: " + lost)
+
+    def _ask(self, command, payload, expected):
+        self._sequence, self._asked = self._sequence + 1 & 0xFFFFFFFF, self._asked + 1
         request = frame(self._sequence, command, payload)
         problem = "nothing was heard"
         for _ in range(self._retries + 1):
             self._link.send(request)
-            while True:
+            for _ in range(OTHERS):
                 data = self._link.receive(max(1, expected))
                 if not data:
                     break
                 found = parse(data)
                 if found is None:
                     problem = "damaged answers"
+                    if data[0] != SYNC:
+                        problem = "bytes that are no frames: is the baud rate another?"
                     self._link.settle()
                     break
+                mine = found[0] == self._sequence
                 if found[1] == NAK and len(found[2]) == 1:
                     reason = found[2][0]
-                    problem = REASONS[reason] if reason < len(REASONS) else str(reason)
-                    if problem == "command":
+                    known = REASONS[reason] if reason < len(REASONS) else str(reason)
+                    if known != "command":
+                        problem = "refused: " + known
+                        self._link.settle()  # this may be an earlier refusal: do not interrupt
+                        break
+                    if mine:
                         raise ShellError("shell does not know the command")
-                    self._link.settle()  # this may be an earlier refusal: do not interrupt
-                    break
-                mine = found[0] == self._sequence and found[1] == command | ANSWER
-                if mine and len(found[2]) == expected:
+                if mine and found[1] == command | ANSWER and len(found[2]) == expected:
+                    self._answered = True
                     return found[2]
+                # before the first answer of a session, those of an earlier one may arrive
+                if self._answered and (self._sequence - found[0] & 0xFFFFFFFF) >= self._asked:
+                    raise ShellError(FOREIGN)
+            else:
+                raise ShellError(FOREIGN)
         raise ShellError("no answer: " + problem)
 
     def registers(self):
@@ -165,10 +212,12 @@ class Shell:
         data = self.ask(READ, b"", REGISTERS)
         if data[:2] != b"BF" or data[2] != VERSION:
             raise ShellError("no bitformer shell of this version")
+        if not (0 < data[4] <= 16 and 0 < data[5] <= 16):
+            raise ShellError("no numbers that a shell has")
         self._facts = {
             "features": data[3],
-            "input_bytes": data[4],
-            "result_bytes": data[5],
+            "input_bits": data[4],
+            "result_bits": data[5],
             "inputs": number(data[6:8]),
             "results": number(data[8:10]),
             "capacity": number(data[10:12]),
@@ -184,13 +233,12 @@ class Shell:
         return self._facts
 
     def infer(self, window):
-        """The results for a window of integers."""
+        """The results for a window of integers; those out of range go as the nearest in it."""
         facts = self._facts or self.registers()
         if len(window) != facts["inputs"]:
             raise ShellError("a window has " + str(facts["inputs"]) + " integers")
-        size = facts["result_bytes"]
-        payload = b"".join([little(value, facts["input_bytes"]) for value in window])
-        data = self.ask(INFER, payload, facts["results"] * size)
+        size = (facts["result_bits"] + 7) // 8
+        data = self.ask(INFER, integers(window, facts["input_bits"]), facts["results"] * size)
         return [number(data[k : k + size], True) for k in range(0, len(data), size)]
 
     def self_test(self):

@@ -1,40 +1,45 @@
-"""Requests to a shell, with time-outs, retries and sequence numbers."""
+"""Requests to a shell, with time-outs, retries and sequence numbers that are this session's own."""
 
+import secrets
+import threading
 from collections.abc import Callable, Sequence
 
-from bitformer.boards.host.transport import Transport
+from bitformer.boards.host.transport import LinkError, Transport, sentence_case
 from bitformer.boards.protocol import (
     ANSWER,
     BLOCK_BYTES,
+    COUNTS,
     INCOMPLETE,
     NAK,
     PASSED,
     REGISTER_BYTES,
+    SEQUENCE_BYTES,
     VERSION,
     Command,
     Frame,
     FrameError,
     Reason,
     Registers,
+    pack,
+    unpack,
 )
-from bitformer.model.errors import UserError
 
 __all__ = ["Client", "LinkError"]
 
 #: Tries after the first.
 DEFAULT_RETRIES = 3
-
-
-class LinkError(UserError):
-    """The board does not answer, or not as it must."""
+_SEQUENCES = 1 << 8 * SEQUENCE_BYTES
+#: Frames that are no answer to a request, and may arrive before it.
+_OTHERS = 64
 
 
 class Client:
-    """A shell, seen from the host.
+    """A shell, seen from the host; it may be used by several threads.
 
     A request is sent again, with the same sequence number, when it was refused as damaged, when
-    its answer is damaged, and when there is none in time. An answer with another number belongs to
-    an earlier request and is passed over. Every request can be repeated without harm.
+    its answer is damaged, and when there is none in time. Every request can be repeated without
+    harm. Sequence numbers begin at random: an answer with another number belongs to an earlier
+    request of this session, and is passed over, or to another program's, and is refused.
 
     Parameters
     ----------
@@ -46,16 +51,29 @@ class Client:
     def __init__(self, transport: Transport, *, retries: int = DEFAULT_RETRIES):
         self._transport = transport
         self._retries = retries
-        self._sequence = 0
+        self._lock = threading.RLock()
+        self._sequence, self._asked = secrets.randbelow(_SEQUENCES), 0
         self._registers: Registers | None = None
+        #: Requests that were answered, and tries, so far; and what they were at the last read.
+        self._answered = self._tried = 0
+        self._read_at = 0, 0
         #: How often a request had to be sent again.
         self.resent = 0
 
     def __enter__(self) -> "Client":
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, *exception: object) -> None:
+        try:
+            self.close()
+        except LinkError:
+            if kind is None:  # else it is the first mishap that counts
+                raise
+
+    @property
+    def name(self) -> str:
+        """What to call the port in a sentence."""
+        return self._transport.name
 
     def close(self) -> None:
         """Give the port back."""
@@ -64,92 +82,142 @@ class Client:
     def ask(self, command: int, payload: bytes = b"", *, expected: int) -> bytes:
         """The payload of the answer to a request, ``expected`` bytes.
 
-        Raises `LinkError` when there is none after all tries, or the shell refuses the request.
+        Raises `LinkError` when there is none after all tries, the shell refuses the request, the
+        port is lost, or another program's answers arrive.
         """
-        self._sequence = (self._sequence + 1) % 256
-        request = Frame(sequence=self._sequence, command=command, payload=payload)
-        problem = "nothing was heard"
-        for attempt in range(1 + self._retries):
-            if attempt:
-                self.resent += 1
-            self._transport.send(request)
-            try:
-                answer = self._answer(request, expected)
-            except FrameError:
-                problem = "its answers arrived damaged"
-                self._transport.settle()
-                continue
-            if answer is None:
-                continue
-            if answer.command == NAK:
-                reason = self._reason(answer)
-                problem = f"it refused every try ({reason.name.lower()})"
-                if reason is Reason.COMMAND:
-                    raise LinkError(
-                        f"Shell on {self._transport.name} must know command {command:#04x}, "
-                        "which it does not"
-                    )
+        with self._lock:
+            self._sequence, self._asked = (self._sequence + 1) % _SEQUENCES, self._asked + 1
+            request = Frame(sequence=self._sequence, command=command, payload=payload)
+            refused: list[Reason] = []
+            damaged = heard = 0
+            for attempt in range(1 + self._retries):
+                if attempt:
+                    self.resent += 1
+                self._tried += 1
+                self._transport.send(request)
+                try:
+                    answer = self._answer(request, expected)
+                except FrameError as error:
+                    damaged += error.reason is not Reason.START
+                    heard += error.heard
+                    self._transport.settle()
+                    continue
+                if answer is None:
+                    continue
+                if answer.command != NAK:
+                    self._answered += 1
+                    return answer.payload
+                refused.append(_reason(answer))
                 # it may be an earlier refusal, and the answer still under way: to speak now would
                 # be an overrun, whose refusal would come as late
                 self._transport.settle()
-                continue
-            return answer.payload
-        raise LinkError(
-            f"Shell on {self._transport.name} must answer, but {problem} in "
-            f"{1 + self._retries} tries"
-        )
+            raise LinkError(self._problem(refused, damaged, heard))
+
+    def _problem(self, refused: list[Reason], damaged: int, heard: int) -> str:
+        """The sentence for a request without an answer: the most that was heard in its tries."""
+        tries = f"in {1 + self._retries} tries"
+        if refused:
+            all_of_them = len(refused) == 1 + self._retries
+            problem = f"it refused {'every try' if all_of_them else len(refused)}"
+            problem += f" ({refused[-1].name.lower()}) {tries}"
+        elif damaged:
+            problem = f"its answers arrived damaged {tries}"
+        elif heard:
+            problem = (
+                f"{heard} bytes that are no frames were heard {tries}: is the baud rate that of "
+                "the build, and the port no other program's?"
+            )
+        else:
+            problem = f"nothing was heard {tries}"
+        return f"Shell on {self.name} must answer, but {problem}"
 
     def _answer(self, request: Frame, expected: int) -> Frame | None:
         """The next frame that answers the request, or refuses one; None when there is none."""
-        while (frame := self._transport.receive(expected)) is not None:
+        for _ in range(_OTHERS):
+            if (frame := self._transport.receive(expected)) is None:
+                return None
+            mine = frame.sequence == request.sequence
             if frame.command == NAK and len(frame.payload) == 1:
+                if _reason(frame) is not Reason.COMMAND:
+                    return frame  # the number of a frame that was damaged may be damaged, too
+                if mine:
+                    raise LinkError(
+                        f"Shell on {self.name} must know command {request.command:#04x}, "
+                        "which it does not"
+                    )
+            if mine and (frame.command, len(frame.payload)) == (
+                request.command | ANSWER,
+                expected,
+            ):
                 return frame
-            mine = (request.command | ANSWER, request.sequence, expected)
-            if (frame.command, frame.sequence, len(frame.payload)) == mine:
-                return frame
-        return None
-
-    @staticmethod
-    def _reason(answer: Frame) -> Reason:
-        try:
-            return Reason(answer.payload[0])
-        except ValueError:
-            return Reason.LINE
+            # before the first answer of a session, those of an earlier one may arrive
+            if self._answered and (request.sequence - frame.sequence) % _SEQUENCES >= self._asked:
+                break
+        raise LinkError(
+            f"{sentence_case(self.name)} must be this program's alone, and answers to another's "
+            "requests arrive there"
+        )
 
     def read(self) -> Registers:
         """The registers; `LinkError` if these are none of a shell's."""
-        payload = self.ask(Command.READ, expected=REGISTER_BYTES)
-        try:
-            found = Registers.parse(payload)
-        except ValueError:
-            raise LinkError(f"Device on {self._transport.name} must be a bitformer shell") from None
-        if found.version != VERSION:
-            raise LinkError(
-                f"Shell on {self._transport.name} must speak version {VERSION} of the protocol, "
-                f"not {found.version}"
-            )
-        self._registers = found
-        return found
+        with self._lock:
+            tried = self._tried + 1
+            payload = self.ask(Command.READ, expected=REGISTER_BYTES)
+            try:
+                found = Registers.parse(payload)
+            except ValueError:
+                raise LinkError(f"Device on {self.name} must be a bitformer shell") from None
+            if found.version != VERSION:
+                raise LinkError(
+                    f"Shell on {self.name} must speak version {VERSION} of the protocol, "
+                    f"not {found.version}"
+                )
+            # a later try may be served after this answer, and counts as one after it
+            self._registers, self._read_at = found, (self._answered, tried)
+            return found
 
     @property
     def registers(self) -> Registers:
         """The registers as they were read last."""
         return self._registers or self.read()
 
+    def confirm(self) -> Registers:
+        """Read the registers again, and hold the shell to what it was asked since the last read.
+
+        Raises `LinkError` if it has another model now, or has served more requests than this
+        client's: another program used it, or it was restarted, so that what was sent before may
+        not be what worked.
+        """
+        with self._lock:
+            before, (answered, tried) = self.registers, self._read_at
+            after = self.read()
+            least, most = self._answered - answered, self._tried - tried
+            served = (after.counters[0] - before.counters[0]) % COUNTS
+            if (served - least) % COUNTS > most - least:
+                raise LinkError(
+                    f"Shell on {self.name} must serve this program alone, and has served {served} "
+                    f"requests where {least} were this program's: does another use it, or was the "
+                    "board restarted?"
+                )
+            if (was := before.model_hash) != after.model_hash:
+                raise LinkError(
+                    f"Shell on {self.name} must keep its model while it is used, and went from "
+                    f"{was.hex()} to {after.model_hash.hex()}"
+                )
+            return after
+
     def infer(self, window: Sequence[int]) -> list[int]:
-        """The results for one window of integers, step by step, channels beside each other."""
+        """The results for one window of integers, step by step, channels beside each other.
+
+        An integer that the input's bits do not hold goes as the nearest that they do. Raises
+        `LinkError` for what is no integer, such as NaN.
+        """
         facts = self.registers
         if len(window) != facts.inputs:
             raise LinkError(f"Window must have {facts.inputs} integers, not {len(window)}")
-        size = facts.result_bytes
-        payload = b"".join(
-            int(value).to_bytes(facts.input_bytes, "little", signed=True) for value in window
-        )
-        answer = self.ask(Command.INFER, payload, expected=facts.results * size)
-        return [
-            int.from_bytes(answer[start : start + size], "little", signed=True)
-            for start in range(0, len(answer), size)
-        ]
+        payload = packed(window, facts.input_bits)
+        answer = self.ask(Command.INFER, payload, expected=facts.results * facts.result_bytes)
+        return unpack(answer, facts.result_bits)
 
     def self_test(self) -> int | None:
         """The first golden vector that comes out wrong; None if all are right."""
@@ -167,7 +235,7 @@ class Client:
             (there,) = self.ask(Command.LOAD, number.to_bytes(2, "little") + part, expected=1)
             if there != (number + 1) % 256:
                 raise LinkError(
-                    f"Shell on {self._transport.name} must take block {number} of the new weights,"
+                    f"Shell on {self.name} must take block {number} of the new weights,"
                     " and lost count: was it restarted?"
                 )
             if progress is not None:
@@ -187,3 +255,19 @@ class Client:
         else:
             return
         raise LinkError(f"New weights must pass their trial, and {problem}: the old ones stay live")
+
+
+def packed(window: Sequence[int], bits: int) -> bytes:
+    """A window as it travels, see `pack`; `LinkError` for what is no integer."""
+    try:
+        return pack(window, bits)
+    except TypeError:
+        wrong = next(value for value in window if not hasattr(value, "__index__"))
+        raise LinkError(f"Window must hold integers, and holds {wrong!r}") from None
+
+
+def _reason(answer: Frame) -> Reason:
+    try:
+        return Reason(answer.payload[0])
+    except ValueError:
+        return Reason.LINE

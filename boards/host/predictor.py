@@ -37,7 +37,8 @@ class Predictor:
     def predict(self, x, *, progress: Callable[[int], None] | None = None) -> np.ndarray:
         """Standardised forecasts [N, horizon] of standardised float windows [N, steps, channels].
 
-        The integers that travel are those of the integer reference.
+        The integers that travel are those of the integer reference. Raises `LinkError` if the board
+        did not serve this client alone, or has another model by the end.
         """
         windows = self._model.quantize_input(x)
         results = np.empty((len(windows), self._model.output.size), dtype=np.int64)
@@ -45,4 +46,5 @@ class Predictor:
             results[number] = self._client.infer(window.ravel().tolist())
             if progress is not None:
                 progress(number + 1)
+        self._client.confirm()
         return self._model.dequantize_output(results)

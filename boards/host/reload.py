@@ -54,6 +54,7 @@ def load_model(
         raise LinkError(f"Board must be built from this design ({here.hex()}), and {built}")
     image = image_bytes(design, model, facts, **lowering)
     client.load(image, progress=progress)
+    client.confirm()  # blocks of another program's would be among these, and pass for them
     try:
         client.commit()
     except LinkError:

@@ -1,13 +1,17 @@
-"""Frames over a serial port or an SPI bus."""
+"""Frames over a serial port or an SPI bus: every wait ends, and every failure is a sentence."""
 
+import errno
 import importlib
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from bitformer.boards.protocol import (
-    CRC_BYTES,
     HEADER_BYTES,
+    MOST_BYTES,
     OVERHEAD,
+    REGISTER_BYTES,
     SYNC,
     Frame,
     FrameError,
@@ -17,16 +21,30 @@ from bitformer.boards.protocol import (
 )
 from bitformer.model.errors import UserError
 
-__all__ = ["SpiTransport", "Transport", "UartTransport", "open_transport"]
+__all__ = ["LinkError", "SpiTransport", "Transport", "UartTransport", "connected", "open_transport"]
 
 #: Bits in a second, and SCK in hertz, unless asked otherwise.
 DEFAULT_BAUD, DEFAULT_SCK_HZ = 115_200, 1_000_000
 #: Seconds without an answer that a host waits. A shell needs 50 ms to see that a frame broke off.
 DEFAULT_TIMEOUT = 0.5
+#: Bits on a line for each byte.
+_BITS = 10
+_LONGEST = OVERHEAD + MOST_BYTES
+#: Bytes that are read at once while a line is waited to fall silent.
+_PART = 256
+#: What systems say of a port that another program has.
+_TAKEN = (errno.EAGAIN, errno.EACCES, errno.EBUSY)
+
+
+class LinkError(UserError):
+    """The board does not answer, or not as it must."""
 
 
 class Transport(Protocol):
-    """What a client needs: a way to send a frame, and to hear one."""
+    """What a client needs: a way to send a frame, and to hear one.
+
+    Each raises `LinkError` if the port is lost.
+    """
 
     @property
     def name(self) -> str:
@@ -36,18 +54,43 @@ class Transport(Protocol):
         """Send a request."""
 
     def receive(self, expected: int) -> Frame | None:
-        """The next answer, of at most ``expected`` payload bytes unless it is shorter; None when
-        the time is over. Raises `FrameError` for a damaged one."""
+        """The next answer, of at most ``expected`` payload bytes unless it is shorter or another's.
+
+        None when nothing was heard in time. Raises `FrameError` when what was heard in time is no
+        whole frame: for ``START`` if it does not even begin like one.
+        """
 
     def settle(self) -> None:
-        """Wait out what is under way: after this, what is heard was said later."""
+        """Wait out what is under way: after this, what is heard was said later.
+
+        Raises `LinkError` if the port never falls silent.
+        """
 
     def close(self) -> None:
         """Give the port back."""
 
 
+@contextmanager
+def connected(name: str) -> Iterator[None]:
+    """Make a sentence of what a system says when a port is lost."""
+    try:
+        yield
+    # pyserial's SerialException is an OSError; spidev's of too long a transfer is the other
+    except (OSError, OverflowError) as error:
+        lost = f"{sentence_case(name)} must stay connected, and was lost: {error}"
+        raise LinkError(lost) from None
+
+
+def sentence_case(name: str) -> str:
+    """A port's name where a sentence begins."""
+    return name[:1].upper() + name[1:]
+
+
 class UartTransport:
     """Frames over a serial port.
+
+    An answer is over when the port has been silent for its own time-out, or ``timeout`` seconds
+    after it could have been there, whatever else the port says.
 
     Parameters
     ----------
@@ -56,35 +99,104 @@ class UartTransport:
         is over: a ``serial.Serial``, or something like it.
     name : str
         What to call it in a sentence.
+    baud : int
+        Bits in a second: how long bytes take.
+    timeout : float
+        Seconds.
+    clock : callable
+        Gives seconds.
     """
 
-    def __init__(self, port: Any, *, name: str = "the serial port"):
+    def __init__(
+        self,
+        port: Any,
+        *,
+        name: str = "the serial port",
+        baud: int = DEFAULT_BAUD,
+        timeout: float = DEFAULT_TIMEOUT,
+        clock: Callable[[], float] = time.monotonic,
+    ):
         self._port = port
+        self._byte, self._timeout, self._clock = _BITS / baud, timeout, clock
         self.name = name
+        #: What was read and is not yet taken.
+        self._heard = bytearray()
+        #: The longest payload: another program asks the same shell, and hears answers as long.
+        self._longest = REGISTER_BYTES
 
     def send(self, frame: Frame) -> None:
-        self._port.write(encode(frame))
+        with connected(self.name):
+            self._port.write(encode(frame))
 
     def receive(self, expected: int) -> Frame | None:
-        data = self._port.read(1)
-        while data and data[0] != SYNC:
-            data = self._port.read(1)
-        data += self._port.read(HEADER_BYTES - 1) if data else b""
-        if len(data) < HEADER_BYTES:
+        self._longest = max(self._longest, expected)
+        end = self._end(OVERHEAD + self._longest)
+        first, passed = None, 0
+        over = False
+        while True:
+            missing = 0
+            while self._heard:
+                if first is None:
+                    first = self._heard[0]
+                found = self._frame()
+                if isinstance(found, Frame):
+                    return found
+                if found and not over:
+                    missing = found
+                    break
+                del self._heard[0]  # not the beginning of a frame, or of one that broke off
+                passed += 1
+            if over:
+                break
+            data = self._read(missing or HEADER_BYTES)
+            self._heard += data
+            # what has arrived by now is looked through before it is given up
+            over = not data or self._clock() >= end
+        if not passed:
             return None
-        length = int.from_bytes(data[1:3], "little")
-        if length > max(1, expected):
-            raise FrameError(Reason.LENGTH)
-        data += self._port.read(length + CRC_BYTES)
-        found = find_frame(data)
-        return None if found is None else found[0]
+        raise FrameError(Reason.CRC if first == SYNC else Reason.START, heard=passed)
+
+    def _frame(self) -> Frame | int:
+        """The frame that what was heard begins with; the bytes that it lacks; 0 if it is none."""
+        heard = self._heard
+        if heard[0] != SYNC:
+            return 0
+        if len(heard) < HEADER_BYTES:
+            return HEADER_BYTES - len(heard)
+        missing = OVERHEAD + int.from_bytes(heard[1:3], "little") - len(heard)
+        if missing > 0:
+            return missing if len(heard) + missing <= OVERHEAD + self._longest else 0
+        try:
+            found = find_frame(bytes(heard), longest=self._longest)
+        except FrameError:
+            return 0
+        assert found is not None
+        frame, rest = found
+        self._heard[:] = rest
+        return frame
 
     def settle(self) -> None:
-        while self._port.read(256):
-            pass
+        self._heard.clear()
+        begin, end, count = self._clock(), self._end(2 * (OVERHEAD + self._longest)), 0
+        while data := self._read(_PART):
+            count += len(data)
+            if self._clock() >= end:
+                raise LinkError(
+                    f"{sentence_case(self.name)} must fall silent when nothing is asked, and keeps "
+                    f"sending: {count} bytes in {self._clock() - begin:.1f} s. Is its baud rate "
+                    "another, or what is connected another device?"
+                )
 
     def close(self) -> None:
-        self._port.close()
+        with connected(self.name):
+            self._port.close()
+
+    def _end(self, count: int) -> float:
+        return self._clock() + self._timeout + count * self._byte
+
+    def _read(self, size: int) -> bytes:
+        with connected(self.name):
+            return self._port.read(size)
 
 
 class SpiTransport:
@@ -108,26 +220,31 @@ class SpiTransport:
         self.name = name
 
     def send(self, frame: Frame) -> None:
-        self._device.xfer2(list(encode(frame)))
+        self._transfer(encode(frame))
 
     def receive(self, expected: int) -> Frame | None:
+        longest = max(1, expected)
         end = time.monotonic() + self._timeout
-        while True:
-            data = bytes(self._device.xfer2([0] * (OVERHEAD + max(1, expected))))
-            if any(data):
-                break
+        while not any(data := self._transfer(bytes(OVERHEAD + longest))):
             if time.monotonic() >= end:
                 return None
-        found = find_frame(data, longest=max(1, expected))
-        if data[0] != SYNC or found is None:
-            raise FrameError(Reason.START)
+        if data[0] != SYNC:
+            raise FrameError(Reason.START, heard=len(data))
+        found = find_frame(data, longest=longest)
+        if found is None:
+            raise FrameError(Reason.TRUNCATED, heard=len(data))
         return found[0]
 
     def settle(self) -> None:
         """Nothing: an answer that nobody read is dropped when the next request comes."""
 
     def close(self) -> None:
-        self._device.close()
+        with connected(self.name):
+            self._device.close()
+
+    def _transfer(self, data: bytes) -> bytes:
+        with connected(self.name):
+            return bytes(self._device.xfer2(list(data)))
 
 
 def open_transport(
@@ -139,16 +256,28 @@ def open_transport(
 ) -> Transport:
     """The port called ``port``: ``spi:BUS.DEVICE``, or a serial port by its name or pyserial URL.
 
-    Raises `UserError` if it is not there, or the package that opens it is not.
+    It is this program's alone where the system has locks for it. A URL may have none, and there
+    sequence numbers tell one program's answers from another's.
+
+    Raises `UserError` if it is not there, another program has it, or the package that opens it is
+    missing.
     """
     if port.startswith("spi:"):
         return _open_spi(port, sck_hz=sck_hz, timeout=timeout)
     serial = _package("serial", "pyserial", "serial")
     try:
-        opened = serial.serial_for_url(port, baudrate=baud, timeout=timeout, write_timeout=timeout)
+        opened = serial.serial_for_url(
+            port,
+            baudrate=baud,
+            timeout=timeout,
+            write_timeout=timeout + _LONGEST * _BITS / baud,
+            exclusive=True,
+        )
     except (OSError, ValueError) as error:  # SerialException is an OSError
+        if getattr(error, "errno", None) in _TAKEN:
+            raise _taken(port, error) from None
         raise UserError(f"Port {port} must be a serial port that can be opened: {error}") from None
-    return UartTransport(opened, name=f"port {port}")
+    return UartTransport(opened, name=f"port {port}", baud=baud, timeout=timeout)
 
 
 def _open_spi(port: str, *, sck_hz: int, timeout: float) -> SpiTransport:
@@ -156,13 +285,25 @@ def _open_spi(port: str, *, sck_hz: int, timeout: float) -> SpiTransport:
     if not bus.isdecimal() or not device.isdecimal():
         raise UserError(f"Port must be spi:BUS.DEVICE, such as spi:0.0, not {port!r}")
     spidev = _package("spidev", "spidev", "spi")
+    fcntl = importlib.import_module("fcntl")  # where there is spidev, there is this: Linux
     opened = spidev.SpiDev()
     try:
         opened.open(int(bus), int(device))
+        fcntl.flock(opened.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        opened.mode, opened.max_speed_hz = 0, sck_hz
     except OSError as error:
+        opened.close()
+        if error.errno in _TAKEN:
+            raise _taken(port, error) from None
         raise UserError(f"Port {port} must be an SPI device that can be opened: {error}") from None
-    opened.mode, opened.max_speed_hz = 0, sck_hz
     return SpiTransport(opened, timeout=timeout, name=f"port {port}")
+
+
+def _taken(port: str, error: Exception) -> UserError:
+    return UserError(
+        f"Port {port} must be this program's alone, and another has it, or you may not open it: "
+        f"{error}"
+    )
 
 
 def _package(module: str, package: str, extra: str):

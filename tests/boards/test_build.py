@@ -192,8 +192,8 @@ def test_readme_and_facts(plans, board):
         "mmcm": False,
         "link": link_of(board),
         **({"baud": 115_200} if link_of(board) == "uart" else {}),
-        "input_bytes": 2,
-        "result_bytes": 1,
+        "input_bits": 12,
+        "result_bits": 7,
         "bitstream": "adder.bit",
         "toolchain": "vivado",
     }

@@ -50,8 +50,8 @@ def node_of(bus, shell):
         bus,
         bus.busy,
         addresses=shell.addresses,
-        input_bytes=shell.input_bytes,
-        result_bytes=shell.result_bytes,
+        input_bits=shell.input_bits,
+        result_bits=shell.result_bits,
     )
 
 

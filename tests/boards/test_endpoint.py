@@ -140,8 +140,12 @@ def frames(heard):
     return found
 
 
+#: Added to sequence numbers, so that every byte of them says something.
+HIGH = 0x9A785600
+
+
 def request(command, payload=b"", sequence=1):
-    return encode(Frame(sequence=sequence, command=command, payload=payload))
+    return encode(Frame(sequence=HIGH + sequence, command=command, payload=payload))
 
 
 def infer(serial, window, sequence=1, size=1):
@@ -149,13 +153,13 @@ def infer(serial, window, sequence=1, size=1):
 
 
 def nak(reason, sequence=1):
-    return Frame(sequence=sequence, command=NAK, payload=bytes([reason]))
+    return Frame(sequence=HIGH + sequence, command=NAK, payload=bytes([reason]))
 
 
 def counters(bench, script):
     """The counters after a script."""
     last = frames(talk(bench, [*script, request(Command.READ, sequence=200)]))[-1]
-    assert last.sequence == 200
+    assert last.sequence == HIGH + 200
     return Registers.parse(last.payload)
 
 
@@ -168,7 +172,7 @@ def test_inference(serial, make, bits, result_bits, pace):
     size, result_size = 1 + (bits > 8), 1 + (result_bits > 8)
     script = [infer(serial, w, k, size) for k, w in enumerate(windows)]
     answers = frames(talk(bench, script, pace=pace))
-    assert [a.sequence for a in answers] == [0, 1, 2, 3]
+    assert [a.sequence - HIGH for a in answers] == [0, 1, 2, 3]
     assert {a.command for a in answers} == {Command.INFER | ANSWER}
     assert [serial.unpack(a.payload, result_size) for a in answers] == [
         serial.window_sums(w, 2, result_bits) for w in windows
@@ -204,12 +208,13 @@ def damaged(data, place, flip=1):
         (lambda good: good[:1], Reason.TRUNCATED),
         (lambda good: good[:4], Reason.TRUNCATED),
         (lambda good: good[:7], Reason.TRUNCATED),
+        (lambda good: good[:10], Reason.TRUNCATED),
         (lambda good: good[:-1], Reason.TRUNCATED),
         (lambda good: request(Command.INFER, b"\x01\x02"), Reason.LENGTH),
         (lambda good: request(Command.READ, b"\x01"), Reason.LENGTH),
         (lambda good: request(Command.SELF_TEST, b"\x01"), Reason.LENGTH),
         (lambda good: request(0x44), Reason.COMMAND),
-        (lambda good: request(0x82, good[5:8]), Reason.COMMAND),
+        (lambda good: request(0x82, good[8:11]), Reason.COMMAND),
         (lambda good: request(NAK), Reason.COMMAND),
     ],
 )
@@ -230,7 +235,7 @@ def test_bad_frame_is_counted_and_answered_and_reaches_nobody(serial, make, bad,
 
 def test_broken_byte(serial, make):
     good = infer(serial, (1, 2, 3))
-    script = [("burst", good[:6]), "error", ("burst", good[6:8]), good[8:], good]
+    script = [("burst", good[:9]), "error", ("burst", good[9:11]), good[11:], good]
     assert [f.payload for f in frames(talk(make(), script))][:1] == [bytes([Reason.LINE])]
     assert len(frames(talk(make(), script))) == 2
     alone = ["error", b"\x00", good]
@@ -249,10 +254,9 @@ def test_dropped_answer_makes_room(serial, make):
     other = infer(serial, (3, 3, 3), 2)
     bench = make()
     heard = talk(bench, [("burst", good), 30, "drop", 2, other], pace=0.2)
-    assert find_frame(heard[heard.rindex(b"\xa5\x04\x00\x02") :])[0].sequence == 2
-    assert serial.unpack(find_frame(heard[heard.rindex(b"\xa5\x04\x00\x02") :])[0].payload, 2) == (
-        serial.window_sums((3, 3, 3), 2, 12)
-    )
+    last, _ = find_frame(heard[heard.rindex(b"\xa5\x04\x00\x02") :])
+    assert last.sequence == HIGH + 2
+    assert serial.unpack(last.payload, 2) == (serial.window_sums((3, 3, 3), 2, 12))
 
 
 @pytest.mark.parametrize(("wrong", "verdict"), [((), PASSED), ((0,), 0), ((2,), 2), ((1, 2), 1)])
@@ -260,7 +264,7 @@ def test_self_test(serial, make, wrong, verdict):
     bench = make(wrong=wrong)
     good = infer(serial, (1, 2, 3), 9)
     heard = frames(talk(bench, [request(Command.SELF_TEST), good]))
-    assert heard[0] == Frame(sequence=1, command=0x83, payload=bytes([verdict]))
+    assert heard[0] == Frame(sequence=HIGH + 1, command=0x83, payload=bytes([verdict]))
     # whatever it found, an inference is an inference again
     assert serial.unpack(heard[1].payload, 2) == serial.window_sums((1, 2, 3), 2, 12)
 
@@ -295,4 +299,4 @@ def test_every_byte_of_a_frame_is_covered(serial, make):
         bad = damaged(good, place, 1 << rng.randrange(8))
         heard = frames(talk(make(), [bad, request(Command.READ, sequence=50)]))
         assert heard[0].command == NAK, f"byte {place}"
-        assert heard[-1].sequence == 50
+        assert heard[-1].sequence == HIGH + 50

@@ -120,10 +120,10 @@ def fault_then_good(serial, line, bad, windows, sequence):
 
 def fuzz(serial, line, count, seed):
     rng = random.Random(seed)
-    for number in range(count):
+    for _ in range(count):
         windows = [[rng.randrange(-128, 128) for _ in range(INPUTS)] for _ in range(2)]
-        bad = corrupted(infer(serial, windows[0], rng.randrange(256)), rng)
-        fault_then_good(serial, line, bad, windows, number % 256)
+        bad = corrupted(infer(serial, windows[0], rng.randrange(1 << 32)), rng)
+        fault_then_good(serial, line, bad, windows, rng.randrange(1 << 32))
 
 
 def test_corrupted_frames(serial, line):
@@ -136,7 +136,7 @@ def test_ten_thousand_corrupted_frames(serial, line):
 
 
 @FUZZ
-@given(data=st.binary(max_size=60), sequence=st.integers(0, 255))
+@given(data=st.binary(max_size=60), sequence=st.integers(0, 0xFFFFFFFF))
 def test_any_bytes(serial, line, data, sequence):
     windows = [[0] * INPUTS, [1, -2, 3, -4, 5, 127]]
     fault_then_good(serial, line, data, windows, sequence)
@@ -146,7 +146,7 @@ def test_any_bytes(serial, line, data, sequence):
 @given(data=st.data())
 def test_frames_that_nobody_would_send(serial, line, data):
     frame = Frame(
-        sequence=data.draw(st.integers(0, 255)),
+        sequence=data.draw(st.integers(0, 0xFFFFFFFF)),
         command=data.draw(st.sampled_from([0, 1, 3, 4, 0x81, 0x83, 0xFF])),
         payload=data.draw(st.binary(max_size=30)),
     )

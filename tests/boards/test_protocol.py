@@ -19,14 +19,14 @@ from bitformer.boards.protocol import (
 
 FRAMES = st.builds(
     Frame,
-    sequence=st.integers(0, 255),
+    sequence=st.integers(0, 0xFFFFFFFF),
     command=st.integers(0, 255),
     payload=st.binary(max_size=300),
 )
 REGISTERS = Registers(
     features=Feature.SELF_TEST | Feature.SPI,
-    input_bytes=1,
-    result_bytes=2,
+    input_bits=8,
+    result_bits=10,
     inputs=672,
     results=24,
     capacity=672,
@@ -51,9 +51,9 @@ def crc32(data):
 def test_frame_on_the_line():
     # the check value of CRC-32 in every catalogue
     assert crc32(b"123456789") == 0xCBF43926
-    data = encode(Frame(sequence=0x42, command=0x02, payload=b"\x01\xff"))
-    assert data[:7] == b"\xa5\x02\x00\x42\x02\x01\xff"
-    assert data[7:] == crc32(data[1:7]).to_bytes(4, "little")
+    data = encode(Frame(sequence=0x42434445, command=0x02, payload=b"\x01\xff"))
+    assert data[:10] == b"\xa5\x02\x00\x45\x44\x43\x42\x02\x01\xff"
+    assert data[10:] == crc32(data[1:10]).to_bytes(4, "little")
     assert len(data) == OVERHEAD + 2
 
 
@@ -83,7 +83,7 @@ def test_changed_byte_is_found(frame, data):
 
 def test_too_long_a_frame_is_refused_at_its_length():
     with pytest.raises(FrameError, match=r"refused for LENGTH"):
-        find_frame(encode(Frame(sequence=1, command=1, payload=bytes(9)))[:5], longest=8)
+        find_frame(encode(Frame(sequence=1, command=1, payload=bytes(9)))[:8], longest=8)
 
 
 def test_registers_go_round():

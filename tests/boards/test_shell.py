@@ -33,7 +33,7 @@ def make(serial):
     return make
 
 
-def infer(serial, window, size=1, sequence=3):
+def infer(serial, window, size=1, sequence=0xFEDCBA03):
     payload = serial.pack(window, size)
     return encode(Frame(sequence=sequence, command=Command.INFER, payload=payload))
 
@@ -44,17 +44,17 @@ def test_bytes_to_bytes(serial, make, bits, divisor):
     shell = make(bits=bits, divisor=divisor)
     low = -(1 << bits - 1)
     window = (low, ~low, 5)
-    heard = serial.talk(shell, [infer(serial, window, shell.input_bytes)])
+    heard = serial.talk(shell, [infer(serial, window, -(-shell.input_bits // 8))])
     frame, rest = find_frame(heard)
-    assert (frame.sequence, frame.command, rest) == (3, 0x82, b"")
+    assert (frame.sequence, frame.command, rest) == (0xFEDCBA03, 0x82, b"")
     assert serial.unpack(frame.payload, 2) == serial.window_sums(window, 2)
 
 
 def test_pause_within_a_frame_is_borne_up_to_the_gap(serial, make):
     good = infer(serial, (1, 2, 3))
-    heard = serial.talk(make(), [good[:7], ("idle", 15), good[7:]])
+    heard = serial.talk(make(), [good[:10], ("idle", 15), good[10:]])
     assert find_frame(heard)[0].command == 0x82
-    heard = serial.talk(make(), [good[:7], ("idle", 30), good[7:], ("idle", 300), good])
+    heard = serial.talk(make(), [good[:10], ("idle", 30), good[10:], ("idle", 300), good])
     first, rest = find_frame(heard)
     assert first.payload == bytes([Reason.TRUNCATED])
     second, rest = find_frame(rest)  # what came while the first was said
@@ -65,7 +65,7 @@ def test_pause_within_a_frame_is_borne_up_to_the_gap(serial, make):
 @pytest.mark.parametrize("step", [("broken", 0x11), ("break", 30)])
 def test_broken_byte_is_refused(serial, make, step):
     good = infer(serial, (1, 2, 3))
-    heard = serial.talk(make(), [good[:6], step, ("idle", 140), good])
+    heard = serial.talk(make(), [good[:9], step, ("idle", 140), good])
     frame, rest = find_frame(heard)
     assert frame.payload == bytes([Reason.LINE])
     assert find_frame(rest)[0].command == 0x82
@@ -85,7 +85,10 @@ def test_properties(serial, make):
 @pytest.mark.parametrize(("bits", "sizes"), [(4, (1, 2)), (8, (1, 2)), (9, (2, 2))])
 def test_sizes(make, bits, sizes):
     shell = make(bits=bits)
-    assert (shell.input_bytes, shell.result_bytes) == sizes
+    assert (shell.input_bits, shell.result_bits) == (bits, 16)
+    facts = shell.endpoint.registers
+    assert (facts.input_bits, facts.result_bits) == (bits, 16)
+    assert (facts.input_bytes, facts.result_bytes) == sizes
 
 
 @pytest.fixture(scope="module")

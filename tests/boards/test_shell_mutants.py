@@ -66,13 +66,16 @@ def hear(serial, script):
 
 def sound(serial):
     """Whether an endpoint keeps what the protocol promises of frames that are not right."""
-    good = request(Command.INFER, serial.pack(WINDOW, 1), 7)
+    good = request(Command.INFER, serial.pack(WINDOW, 1), 0x89ABCD07)
     damaged = good[:-1] + bytes([good[-1] ^ 1])
-    rest, frames = hear(serial, [good, damaged, good[:7], request(Command.READ)]), []
+    rest, frames = hear(serial, [good, damaged, good[:10], request(Command.READ)]), []
     while rest and (found := find_frame(rest)) is not None:
         frames.append(found[0])
         rest = found[1]
-    if [(f.sequence, f.command) for f in frames] != [(7, 0x82), (7, 0xFF), (7, 0xFF), (1, 0x81)]:
+    sequences = [0x89ABCD07] * 3 + [1]
+    if [f.sequence for f in frames] != sequences:
+        return False
+    if [f.command for f in frames] != [0x82, 0xFF, 0xFF, 0x81]:
         return False
     reasons = [frame.payload for frame in frames[1:3]]
     counts = Registers.parse(frames[3].payload).counters
@@ -120,6 +123,15 @@ def wrong_sequence(patch):
     patch.setattr(endpoint_file, "Exchange", Forgetful)
 
 
+def narrow_sequence(patch):
+    class Narrow(Exchange):
+        def send(self, value, *, covered=True):
+            super().send(value, covered=covered)
+            self.m.d.sync += self.sequence[8:].eq(0)
+
+    patch.setattr(endpoint_file, "Exchange", Narrow)
+
+
 def crc_of_the_answer_left_out(patch):
     class Uncovered(Exchange):
         def send(self, value, *, covered=True):
@@ -134,7 +146,14 @@ def test_the_sound_one(serial):
 
 @pytest.mark.parametrize(
     "mutant",
-    [ignored_crc, no_truncation, uncounted, wrong_sequence, crc_of_the_answer_left_out],
+    [
+        ignored_crc,
+        no_truncation,
+        uncounted,
+        wrong_sequence,
+        narrow_sequence,
+        crc_of_the_answer_left_out,
+    ],
 )
 def test_mutants(serial, monkeypatch, mutant):
     mutant(monkeypatch)

@@ -41,7 +41,7 @@ def test_front_has_the_accelerators_streams_as_ports():
 @pytest.mark.parametrize(
     ("kind", "reloadable", "luts", "ffs"),
     [
-        ("uart", False, 350, 220),
+        ("uart", False, 380, 220),
         ("spi", False, 330, 200),
         ("elastic", False, 170, 110),
         ("uart", True, 500, 420),

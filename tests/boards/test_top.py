@@ -8,7 +8,7 @@ from amaranth.lib import io
 from amaranth.sim import Simulator
 
 from bitformer.boards.catalog import BOARDS
-from bitformer.boards.protocol import Command, Frame, encode, find_frame
+from bitformer.boards.protocol import OVERHEAD, Command, Frame, encode, find_frame
 from bitformer.boards.shell import UartShell
 from bitformer.boards.top import BoardTop
 
@@ -91,7 +91,7 @@ def answers(heard):
 
 
 #: Cycles in which an answer of one byte is sent.
-ANSWER = 12 * 10 * DIVISOR
+ANSWER = (OVERHEAD + 3) * 10 * DIVISOR
 
 
 def test_from_pin_to_pin(play):

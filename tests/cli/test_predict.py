@@ -1,13 +1,17 @@
 """``predict`` with a stand-in for the board that computes as the reference does."""
 
 import dataclasses
+import errno
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from link_harness import ShellPort
 
-from bitformer.boards.host import transport
-from bitformer.boards.protocol import Command, Feature, Frame, Registers
+from bitformer.boards.host.client import Client
+from bitformer.boards.host.transport import UartTransport
+from bitformer.boards.protocol import Command, Feature, Frame, Registers, encode
 from bitformer.hw.identity import model_hash
 from bitformer.model import reference
 from bitformer.model.checkpoint import load_model, save_model
@@ -17,48 +21,29 @@ from bitformer.model.initialize import initialize
 ROWS = 40
 
 
-class Board:
-    """A transport whose other end holds a model."""
+def shell_of(model, cls=ShellPort, **options):
+    """A port with a shell behind it that computes as the reference does."""
+    spec, given = model.input, model.output
 
-    name = "port FAKE"
+    def infer(window):
+        x = np.array(window, dtype=np.int64).reshape(1, spec.rows, spec.features)
+        return reference.run(model, x)[given.name].ravel().tolist()
 
-    def __init__(self, model, verdict=0xFF):
-        self.model, self.verdict, self.closed = model, verdict, False
-
-    def send(self, frame):
-        self.frame = frame
-
-    def receive(self, expected):
-        frame, spec = self.frame, self.model.input
-        if frame.command == Command.READ:
-            facts = Registers(
-                features=Feature.SELF_TEST,
-                input_bytes=1,
-                result_bytes=2,
-                inputs=spec.size,
-                results=self.model.output.size,
-                capacity=100,
-                vectors=1,
-                latency=750,
-                model_hash=model_hash(self.model),
-                structure=bytes(4),
-                clock_hz=100_000_000,
-            )
-            payload = facts.constants() + bytes(17) + (754).to_bytes(3, "little")
-        elif frame.command == Command.SELF_TEST:
-            payload = bytes([self.verdict])
-        else:
-            x = np.frombuffer(frame.payload, dtype=np.int8).reshape(1, spec.rows, spec.features)
-            y = reference.run(self.model, x.astype(np.int64))[self.model.output.name]
-            payload = y.astype("<i2").tobytes()
-        assert len(payload) == expected
-        return Frame(sequence=frame.sequence, command=frame.command | 0x80, payload=payload)
-
-    def settle(self):
-        pass
-
-    def close(self):
-        self.closed = True
+    facts = Registers(
+        features=Feature.SELF_TEST,
+        input_bits=spec.bits,
+        result_bits=given.bits,
+        inputs=spec.size,
+        results=given.size,
+        capacity=100,
+        vectors=1,
+        latency=750,
+        model_hash=model_hash(model),
+        structure=bytes(4),
+        clock_hz=100_000_000,
+        cycles=754,
+    )
+    return cls(facts, infer, **options)
 
 
 @pytest.fixture(scope="module")
@@ -107,10 +92,23 @@ def data(model, table, tmp_path):
 
 
 @pytest.fixture
-def board(model, monkeypatch):
-    made = Board(model)
-    monkeypatch.setattr(transport, "open_transport", lambda port, **rates: made)
-    return made
+def plug(monkeypatch):
+    """Makes a port that can be opened once; what it was opened with is in ``port.options``."""
+
+    def plug(port):
+        def serial_for_url(name, **options):
+            port.options = options
+            return port
+
+        monkeypatch.setitem(sys.modules, "serial", SimpleNamespace(serial_for_url=serial_for_url))
+        return port
+
+    return plug
+
+
+@pytest.fixture
+def board(model, plug):
+    return plug(shell_of(model))
 
 
 @pytest.mark.parametrize(
@@ -134,6 +132,8 @@ def test_forecast_is_the_reference_in_the_files_units(
     assert (said.data["cycles"], said.data["resent"]) == (754, 0)
     assert "Forecast of c0" in said.err
     assert board.closed
+    assert board.options["exclusive"] is True
+    assert board.options["timeout"] < board.options["write_timeout"] < 10
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -232,3 +232,110 @@ def test_package_is_missing(bitformer, path, data, monkeypatch, port, module, pa
     said = bitformer("predict", path, "--port", port, "--data", data)
     assert said.code == 2
     assert f"Package {package} must be installed to open this port" in said.err
+
+
+def test_port_is_another_programs(bitformer, path, data, monkeypatch):
+    def serial_for_url(port, **options):
+        raise OSError(errno.EAGAIN, f"Could not exclusively lock port {port}")
+
+    monkeypatch.setitem(sys.modules, "serial", SimpleNamespace(serial_for_url=serial_for_url))
+    said = bitformer("predict", path, "--port", "/dev/ttyX", "--data", data)
+    assert said.code == 2
+    assert "Port /dev/ttyX must be this program's alone, and another has it" in said.err
+
+
+class OtherOnIt(ShellPort):
+    """With each request of ours but the first, a request of another program is served.
+
+    ``how`` its answers are heard: before ours, or instead of it, or not.
+    """
+
+    how = "before"
+
+    def write(self, data):
+        super().write(data)
+        if len(self.written) < 3:
+            return
+        window = [k % 5 for k in range(self.facts.inputs)]
+        other = Frame(sequence=12345, command=Command.INFER, payload=bytes(window))
+        answer = encode(self.answer(other))
+        if self.how:
+            self.said = answer + (self.said if self.how == "before" else b"")
+
+
+@pytest.mark.parametrize(
+    ("how", "sentence"),
+    [
+        ("before", "Port F must be this program's alone, and answers to another's requests"),
+        ("instead", "Port F must be this program's alone, and answers to another's requests"),
+        ("", "Shell on port F must serve this program alone, and has served 6 requests where 4"),
+    ],
+)
+def test_no_forecast_while_another_program_uses_the_board(
+    bitformer, model, plug, path, data, how, sentence
+):
+    plug(shell_of(model, OtherOnIt)).how = how
+    said = bitformer("predict", path, "--port", "F", "--data", data, "--windows", 3, "--json")
+    assert (said.code, said.out) == (2, "")
+    assert sentence in said.err
+
+
+def test_no_forecast_of_a_model_that_has_changed_meanwhile(bitformer, model, plug, path, data):
+    class Reloaded(ShellPort):
+        def answer(self, request):
+            found = super().answer(request)
+            self.facts = dataclasses.replace(self.facts, model_hash=b"the next")
+            return found
+
+    plug(shell_of(model, Reloaded))
+    said = bitformer("predict", path, "--port", "F", "--data", data)
+    assert (said.code, said.out) == (2, "")
+    assert "Shell on port F must keep its model while it is used, and went from" in said.err
+
+
+@pytest.mark.parametrize("left", [0, 30, 70, 100])
+def test_port_that_is_lost_is_a_sentence(bitformer, model, plug, path, data, left):
+    class Unplugged(ShellPort):
+        def read(self, size=1):
+            found = super().read(size)
+            self.left = getattr(self, "left", left) - len(found)
+            if self.left < 0:
+                raise OSError("device reports readiness to read but returned no data")
+            return found
+
+    plug(shell_of(model, Unplugged))
+    said = bitformer("predict", path, "--port", "F", "--data", data)
+    assert (said.code, said.out) == (2, "")
+    assert "Error: Port F must stay connected, and was lost: device reports" in said.err
+
+
+def test_port_that_keeps_talking_is_given_up(bitformer, model, plug, path, data):
+    class Chatterbox(ShellPort):
+        def read(self, size=1):
+            return b"\x55" * size
+
+    plug(shell_of(model, Chatterbox))
+    said = bitformer("predict", path, "--port", "F", "--data", data)
+    assert said.code == 2
+    assert "Port F must fall silent when nothing is asked, and keeps sending:" in said.err
+
+
+def test_bytes_that_are_no_frames_are_told_from_silence(bitformer, model, plug, path, data):
+    class Garbled(ShellPort):
+        def write(self, data):
+            self.said += b"\x00\xfe\x00"
+
+    plug(shell_of(model, Garbled))
+    said = bitformer("predict", path, "--port", "F", "--data", data)
+    assert said.code == 2
+    assert (
+        "Shell on port F must answer, but 12 bytes that are no frames were heard in 4 tries: is "
+        "the baud rate that of the build, and the port no other program's?"
+    ) in said.err
+
+
+def test_two_programs_one_after_the_other(bitformer, board, path, data):
+    for _ in range(2):
+        said = bitformer("predict", path, "--port", "F", "--data", data, "--json")
+        assert (said.code, said.data["resent"]) == (0, 0)
+    assert Client(UartTransport(board)).read().counters[0] == 2 * 3 + 1
