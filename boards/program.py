@@ -2,12 +2,14 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from bitformer.boards.board import Board
 from bitformer.boards.catalog import find_board
 from bitformer.boards.child import run_child
 from bitformer.boards.plan_facts import read_facts
+from bitformer.boards.probes import attached, choose
 from bitformer.model.errors import UserError
 
 __all__ = ["find_bitstream", "load_command", "program"]
@@ -59,9 +61,14 @@ def _of_build(directory: Path) -> tuple[Path, str]:
 
 
 def load_command(
-    board: Board, bitstream: Path, *, flash: bool = False, cable: str | None = None
+    board: Board,
+    bitstream: Path,
+    *,
+    flash: bool = False,
+    cable: str | None = None,
+    which: Sequence[str] = (),
 ) -> list[str]:
-    """The arguments of openFPGALoader, its own name first.
+    """The arguments of openFPGALoader, its own name first; ``which`` are those of `choose`.
 
     Raises
     ------
@@ -71,12 +78,7 @@ def load_command(
     loader = board.loader
     if flash and not loader.flash:
         raise UserError(f"{board.title} has no flash that the FPGA loads itself from")
-    cable = cable or loader.cable
-    if cable is None:
-        raise UserError(
-            f"{board.title} has no JTAG cable of its own: name yours with --cable, for example"
-            " digilent_hs2, ft2232 or dirtyJtag ('openFPGALoader --list-cables' has all)"
-        )
+    cable = _cable(board, cable)
     command = [os.environ.get("OPENFPGALOADER") or "openFPGALoader"]
     if loader.board is not None and (flash or loader.part is None):
         command += ["-b", loader.board]
@@ -84,20 +86,38 @@ def load_command(
             command += ["-c", cable]
     else:
         command += ["-c", cable, "--fpga-part", str(loader.part)]
-    return [*command, *(["-f"] if flash else []), str(bitstream.resolve())]
+    return [*command, *which, *(["-f"] if flash else []), str(bitstream.resolve())]
+
+
+def _cable(board: Board, named: str | None) -> str:
+    cable = named or board.loader.cable
+    if cable is None:
+        raise UserError(
+            f"{board.title} has no JTAG cable of its own: name yours with --cable, for example"
+            " digilent_hs2, ft2232 or dirtyJtag ('openFPGALoader --list-cables' has all)"
+        )
+    return cable
 
 
 def program(
-    board: Board, bitstream: Path, *, flash: bool = False, cable: str | None = None
-) -> None:
+    board: Board,
+    bitstream: Path,
+    *,
+    flash: bool = False,
+    cable: str | None = None,
+    usb: str | None = None,
+    serial: str | None = None,
+) -> list[str]:
     """Load `bitstream`: into the FPGA, until its power goes, or into its flash.
 
-    What openFPGALoader says goes where ours does.
+    What openFPGALoader says goes where ours does. Where several probes of the cable's kind are
+    attached, it would take the first: ``usb`` or ``serial`` must say which, see `choose`. The
+    arguments that it was run with are returned.
 
     Raises
     ------
     UserError
-        If it is not installed, or fails; and see `load_command`.
+        If it is not installed, or fails; and see `load_command` and `choose`.
     """
     command = load_command(board, bitstream, flash=flash, cable=cable)
     if shutil.which(command[0]) is None:
@@ -106,9 +126,12 @@ def program(
             " openfpgaloader', 'brew install openfpgaloader', or"
             " https://trabucayre.github.io/openFPGALoader) or name it in OPENFPGALOADER"
         )
+    which = choose(attached(command[0], _cable(board, cable)), usb=usb, serial=serial)
+    command = load_command(board, bitstream, flash=flash, cable=cable, which=which)
     status = run_child(command, cwd=Path.cwd())
     if status != 0:
         raise UserError(
             f"openFPGALoader failed with exit status {status}: is {board.title} connected and"
             " powered?"
         )
+    return command

@@ -212,11 +212,20 @@ class SpiTransport:
         Seconds.
     name : str
         What to call it in a sentence.
+    clock : callable
+        Gives seconds.
     """
 
-    def __init__(self, device: Any, *, timeout: float = DEFAULT_TIMEOUT, name: str = "the SPI bus"):
+    def __init__(
+        self,
+        device: Any,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+        name: str = "the SPI bus",
+        clock: Callable[[], float] = time.monotonic,
+    ):
         self._device = device
-        self._timeout = timeout
+        self._timeout, self._clock = timeout, clock
         self.name = name
 
     def send(self, frame: Frame) -> None:
@@ -224,9 +233,9 @@ class SpiTransport:
 
     def receive(self, expected: int) -> Frame | None:
         longest = max(1, expected)
-        end = time.monotonic() + self._timeout
+        end = self._clock() + self._timeout
         while not any(data := self._transfer(bytes(OVERHEAD + longest))):
-            if time.monotonic() >= end:
+            if self._clock() >= end:
                 return None
         if data[0] != SYNC:
             raise FrameError(Reason.START, heard=len(data))

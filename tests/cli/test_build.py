@@ -88,18 +88,26 @@ def test_program_without_the_loader(bitformer, tmp_path, monkeypatch):
     assert "loader-that-is-not-here is not on the PATH; install openFPGALoader" in said.err
 
 
-def test_program_loads(bitformer, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("which", "passed"),
+    [
+        ((), ()),
+        (("--usb", "1:13"), ("--busdev-num", "1:13")),
+        (("--serial", "210352B7"), ("--ftdi-serial", "210352B7")),
+    ],
+)
+def test_program_loads(bitformer, tmp_path, monkeypatch, which, passed):
     tool = tmp_path / "loader"
     tool.write_text("#!/bin/sh\nexit 0\n")
     tool.chmod(0o755)
     monkeypatch.setenv("OPENFPGALOADER", str(tool))
     (tmp_path / "net.bit").write_bytes(b"bit")
     said = bitformer(
-        "program", tmp_path / "net.bit", "--board", "sea", "--cable", "ft2232", "--json"
+        *("program", tmp_path / "net.bit", "--board", "sea", "--cable", "ft2232", *which, "--json")
     )
     assert said.code == 0
     assert said.data["command"][1:] == [
-        "-b", "spartanEdgeAccelBoard", "-c", "ft2232", str(tmp_path / "net.bit"),
+        "-b", "spartanEdgeAccelBoard", "-c", "ft2232", *passed, str(tmp_path / "net.bit"),
     ]  # fmt: skip
     assert "Set switch K5 to JTAG." in said.err
 

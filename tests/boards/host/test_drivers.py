@@ -156,16 +156,21 @@ def shim(tmp_path_factory):
     return ctypes.CDLL(str(folder / "shim.so"))
 
 
+def ticking():
+    """A clock by which whatever is done takes a hundredth of a second."""
+    return itertools.count(0, 0.01).__next__
+
+
 class PythonDriver:
-    """``clock`` gives seconds; each read may take some where it is a count."""
+    """Time stands still on a serial port, whose silence ends a wait, unless there is a clock."""
 
     error = LinkError
 
     def __init__(self, port, kind="uart", session=None, clock=None):
         if kind == "uart":
-            transport = UartTransport(port, **({"clock": clock} if clock else {}))
+            transport = UartTransport(port, clock=clock or (lambda: 0.0))
         else:
-            transport = SpiTransport(port, timeout=0.05)
+            transport = SpiTransport(port, timeout=0.3, clock=ticking())
         self.client = Client(transport, retries=8)
         if session is not None:
             self.client._sequence = session
@@ -363,11 +368,6 @@ class Chatterbox:
         self.reads += 1
         assert self.reads < 20_000, "a driver must give up"
         return bytes(itertools.islice(self.said, size))
-
-
-def ticking():
-    """A clock by which whatever is done takes a hundredth of a second."""
-    return itertools.count(0, 0.01).__next__
 
 
 @pytest.mark.parametrize(
