@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bitformer.model.errors import UserError
+from bitformer.model.files import is_of_writing, unwritable
 
 __all__ = ["PLAN_FILE", "whole_directory"]
 
@@ -40,12 +41,16 @@ def whole_directory(target: Path, *, force: bool = False) -> Iterator[Path]:
         # Beside the target, so that renaming moves no data.
         scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     except OSError as error:
-        raise UserError(f"Build directory {target} cannot be written: {error.strerror}") from None
+        raise unwritable(f"Build directory {target}", error) from None
     try:
         fresh = scratch / "new"
         fresh.mkdir()
         yield fresh
         _swap(fresh, target, scratch / "old")
+    except OSError as error:
+        if is_of_writing(error, scratch) or is_of_writing(error, target):
+            raise unwritable(f"Build directory {target}", error) from None
+        raise
     finally:
         # What stood at the target is kept where even putting it back failed.
         if target.exists() or not (scratch / "old").exists():

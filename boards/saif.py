@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bitformer.model.errors import UserError
+from bitformer.model.files import whole_file
 from bitformer.model.plain import shown
 
 __all__ = ["SIMULATED_HZ", "STRIP_PATH", "rescaled", "write_saif"]
@@ -117,15 +118,12 @@ def write_saif(vcd: Path, saif: Path) -> int:
 
     for name in reversed((*ROOT[1:], *ACCELERATOR)):
         top = _Scope(inside={name: top})
-    try:
-        with saif.open("w", encoding="utf-8") as out:
-            out.write('(SAIFILE\n(SAIFVERSION "2.0")\n(DIRECTION "backward")\n(DESIGN )\n')
-            out.write('(PROGRAM_NAME "bitformer")\n(DIVIDER / )\n(TIMESCALE 1 ps)\n')
-            out.write(f"(DURATION {_picoseconds(end, second)})\n")
-            out.writelines(f"{line}\n" for line in instance(ROOT[0], top))
-            out.write(")\n")
-    except OSError as error:
-        raise UserError(f"SAIF file {saif} cannot be written: {error.strerror}") from None
+    with whole_file(saif) as part, part.open("w", encoding="utf-8") as out:
+        out.write('(SAIFILE\n(SAIFVERSION "2.0")\n(DIRECTION "backward")\n(DESIGN )\n')
+        out.write('(PROGRAM_NAME "bitformer")\n(DIVIDER / )\n(TIMESCALE 1 ps)\n')
+        out.write(f"(DURATION {_picoseconds(end, second)})\n")
+        out.writelines(f"{line}\n" for line in instance(ROOT[0], top))
+        out.write(")\n")
     return count
 
 

@@ -4,13 +4,16 @@ Exit codes: 0 done, 1 a check failed, 2 a mistake of the user's, 130 interrupted
 sentence on the standard error. Anything unexpected keeps its traceback: it is a defect.
 """
 
+import contextlib
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
 import click
 
 from bitformer.model.errors import UserError
+from bitformer.model.files import is_of_disk, unwritable
 
 from .report import visible
 
@@ -82,6 +85,7 @@ class CommandLine(click.Group):
         extra["standalone_mode"] = False
         try:
             code = super().main(args, **extra)
+            sys.stdout.flush()  # here, where a full disk can still be told
         except click.exceptions.NoArgsIsHelpError as error:
             error.show()
             code = error.exit_code
@@ -89,6 +93,11 @@ class CommandLine(click.Group):
             code = _refuse(_sentence(error), error.exit_code)
         except UserError as error:
             code = _refuse(str(error), 2)
+        except OSError as error:
+            if not is_of_disk(error):
+                raise
+            code = _refuse(str(unwritable(error.filename or "The output", error)), 2)
+            _forget_output()
         except (click.Abort, KeyboardInterrupt):
             code = _interrupted()
         sys.exit(code if isinstance(code, int) else 0)
@@ -101,6 +110,14 @@ def _refuse(sentence: str, code: int) -> int:
         text = f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
     click.echo(f"Error: {text}", err=True)
     return code
+
+
+def _forget_output() -> None:
+    """Drop what a full disk refused: Python would try it again, and fail in its own words."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    if sys.stdout is sys.__stdout__:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupted() -> int:

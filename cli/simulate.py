@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bitformer.model.errors import UserError
+from bitformer.model.files import temporary_folder
 
 from .options import (
     PATH,
@@ -95,8 +95,8 @@ def _waves(vcd: Path | None, saif: Path | None) -> Iterator[Path | None]:
     from bitformer.boards.saif import write_saif
 
     ready_file(saif)
-    with TemporaryDirectory(prefix="bitformer-") as folder:
-        waves = Path(folder) / "waves.vcd" if vcd is None else ready_file(vcd)
+    with temporary_folder() as folder:
+        waves = folder / "waves.vcd" if vcd is None else ready_file(vcd)
         yield waves
         write_saif(waves, saif)
 

@@ -9,12 +9,21 @@ import errno
 import os
 import secrets
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import UserError
 
-__all__ = ["PART", "unwritable", "whole_file", "write_whole"]
+__all__ = [
+    "PART",
+    "is_of_disk",
+    "is_of_writing",
+    "temporary_folder",
+    "unwritable",
+    "whole_file",
+    "write_whole",
+]
 
 #: What names of files begin with that are not whole yet. Only a kill leaves one.
 PART = ".bitformer-part-"
@@ -79,7 +88,7 @@ def whole_file(path) -> Iterator[Path]:
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
-        if _is_about(error, part):
+        if part is None or is_of_writing(error, part):
             raise unwritable(path, error) from None
         raise
 
@@ -109,8 +118,31 @@ def _finish(part: Path, mode: int) -> None:
         os.close(handle)
 
 
-def _is_about(error: OSError, part: Path | None) -> bool:
-    """Whether an error is one of writing, and not of something else that the block does."""
-    if part is None or error.errno in _OF_THE_DISK:
+def is_of_disk(error: OSError) -> bool:
+    """Whether it is the disk that refuses: full, read-only, broken. That is no defect of ours."""
+    return error.errno in _OF_THE_DISK
+
+
+def is_of_writing(error: OSError, where: Path) -> bool:
+    """Whether an error is one of writing the file ``where``, or in that folder, and no other's."""
+    if is_of_disk(error):
         return True
-    return error.filename is not None and os.fsdecode(error.filename) == str(part)
+    return error.filename is not None and Path(os.fsdecode(error.filename)).is_relative_to(where)
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Yield a folder that is gone afterwards; :class:`UserError` where none can be made."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="bitformer-")
+    except OSError as error:
+        raise UserError(
+            f"A temporary folder must be possible (TMPDIR), and gave: {error.strerror or error}"
+        ) from None
+    with folder as name:
+        try:
+            yield Path(name)
+        except OSError as error:
+            if is_of_writing(error, Path(name)):
+                raise unwritable(f"Temporary folder {name}", error) from None
+            raise

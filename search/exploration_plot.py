@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bitformer.model.errors import UserError
+from bitformer.sim.picture import picture
 
 __all__ = ["plot_exploration"]
 
@@ -18,45 +18,32 @@ def plot_exploration(result: Mapping[str, Any], path) -> None:
     above is left out. Raises :class:`UserError` without matplotlib, or for a format or a folder it
     cannot write.
     """
-    try:
-        import matplotlib
-    except ModuleNotFoundError:
-        raise UserError("a picture needs matplotlib: pip install 'bitformer[plot]'") from None
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     base, clock = result["float_val"], result["question"]["limits"]["clock_hz"]
-    figure, both = pyplot.subplots(1, 2, figsize=(11, 4.6), sharey=True, layout="constrained")
-    for column, (axes, (name, factor, label)) in enumerate(zip(both, _AXES, strict=True)):
-        scale = factor / clock if name == "latency" else factor
-        front = [
-            (point[1 + column] * scale, base + point[0]) for point in result["space"]["pareto"]
+    with picture(path, nrows=1, ncols=2, figsize=(11, 4.6), sharey=True) as (_, both):
+        for column, (axes, (name, factor, label)) in enumerate(zip(both, _AXES, strict=True)):
+            scale = factor / clock if name == "latency" else factor
+            front = [
+                (point[1 + column] * scale, base + point[0]) for point in result["space"]["pareto"]
+            ]
+            if front:
+                x, y = zip(*front, strict=True)
+                axes.plot(x, y, "x", color="lightgrey", label="Pareto set, predicted")
+            for designs, colour, title in (
+                (result["candidates"], "tab:blue", "candidate"),
+                (result["baselines"], "tab:orange", "uniform bits"),
+            ):
+                _points(axes, designs, name, scale, base, colour, title)
+            axes.set_xlabel(label)
+            axes.axhline(base, color="grey", linewidth=0.8, linestyle=":", label="float model")
+        both[0].set_ylabel("validation error (MSE, standardised)")
+        found = [
+            one["val"]
+            for one in (*result["candidates"], *result["baselines"])
+            if one["val"] is not None
         ]
-        if front:
-            x, y = zip(*front, strict=True)
-            axes.plot(x, y, "x", color="lightgrey", label="Pareto set, predicted")
-        for designs, colour, title in (
-            (result["candidates"], "tab:blue", "candidate"),
-            (result["baselines"], "tab:orange", "uniform bits"),
-        ):
-            _points(axes, designs, name, scale, base, colour, title)
-        axes.set_xlabel(label)
-        axes.axhline(base, color="grey", linewidth=0.8, linestyle=":", label="float model")
-    both[0].set_ylabel("validation error (MSE, standardised)")
-    found = [
-        one["val"]
-        for one in (*result["candidates"], *result["baselines"])
-        if one["val"] is not None
-    ]
-    spread = max([*found, base]) - min([*found, base])
-    both[0].set_ylim(min([*found, base]) - 0.3 * spread, max([*found, base]) + spread)
-    both[0].legend(fontsize=8)
-    try:
-        figure.savefig(path, dpi=150)
-    except (OSError, ValueError) as error:
-        raise UserError(f"picture cannot be written to {path}: {error}") from None
-    finally:
-        pyplot.close(figure)
+        spread = max([*found, base]) - min([*found, base])
+        both[0].set_ylim(min([*found, base]) - 0.3 * spread, max([*found, base]) + spread)
+        both[0].legend(fontsize=8)
 
 
 def _points(axes, designs, name: str, scale: float, base: float, colour: str, title: str) -> None:

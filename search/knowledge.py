@@ -149,13 +149,22 @@ class KnowledgeBase:
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         """A connection of its own for each use: safe across forks and kills."""
+        name, uri = str(self.path), False
+        if self._is_frozen:
+            name, uri = f"{self.path.absolute().as_uri()}?immutable=1", True
         try:
-            with closing(sqlite3.connect(self.path, timeout=_PATIENCE)) as connection:
+            with closing(sqlite3.connect(name, uri=uri, timeout=_PATIENCE)) as connection:
                 yield connection
         except sqlite3.OperationalError as error:
             raise UserError(f"Knowledge base {self.path} cannot be used: {error}") from None
         except (sqlite3.DatabaseError, OverflowError) as error:
             raise UserError(f"Knowledge base {self.path} is damaged or foreign: {error}") from None
+
+    @property
+    def _is_frozen(self) -> bool:
+        """Whether it can only be read: on a read-only disk, where nobody else writes either."""
+        log = self.path.with_name(f"{self.path.name}-wal")
+        return self.path.is_file() and not os.access(self.path, os.W_OK) and not log.exists()
 
     def _open(self, connection: sqlite3.Connection) -> None:
         """Make the table in an empty file. One that is there, anybody's, is only looked at."""

@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NotRequired, TypedDict
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from bitformer.hw.lower import lower
 from bitformer.model.checkpoint import load_model
 from bitformer.model.errors import UserError
-from bitformer.model.files import write_whole
+from bitformer.model.files import temporary_folder, write_whole
 from bitformer.model.plain import checked
 from bitformer.model.strict_json import read_json
 
@@ -56,8 +55,8 @@ def prove(
     ``model`` is a file's content. The result has no times in it: it is the same on every machine
     with the same tools. Its ``quantities`` are what LUTs and flip-flops are predicted from.
     """
-    with TemporaryDirectory(prefix="bitformer-") as folder:
-        path = Path(folder) / "model.safetensors"
+    with temporary_folder() as folder:
+        path = folder / "model.safetensors"
         path.write_bytes(model)
         loaded = load_model(path)
     try:

@@ -5,6 +5,7 @@
 // edge, which is what Amaranth's simulator samples at its tick. Draws of chance are those of
 // Python's random.Random, in the order of the Python engine, so both give the same cycles.
 
+#include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -85,6 +86,7 @@ struct Simulation {
     cxxrtl::vcd_writer vcd;
     FILE *file = nullptr;
 #endif
+    int lost = 0;  // why waves could not be written, as errno says it
 
     Simulation(const uint32_t *state, double refuse, const int32_t *values, int64_t count,
                int64_t wanted)
@@ -155,9 +157,12 @@ struct Simulation {
     }
 
 #ifdef BITFORMER_VCD
-    ~Simulation() {
-        if (file)
-            std::fclose(file);
+    ~Simulation() { close(); }
+
+    void close() {
+        if (file && std::fclose(file) && !lost)
+            lost = errno;
+        file = nullptr;
     }
 
     bool waves(const char *path) {
@@ -178,11 +183,13 @@ struct Simulation {
         vcd.sample(uint64_t(cycle) * 10);
         top.p_clk.set<uint32_t>(0);
         vcd.sample(uint64_t(cycle) * 10 + 5);
-        std::fwrite(vcd.buffer.data(), 1, vcd.buffer.size(), file);
+        if (std::fwrite(vcd.buffer.data(), 1, vcd.buffer.size(), file) < vcd.buffer.size() && !lost)
+            lost = errno;
         vcd.buffer.clear();
     }
 #else
     void sample() {}
+    void close() {}
 #endif
 };
 
@@ -202,8 +209,14 @@ EXPORTED bitformer::Simulation *bitformer_new(const uint32_t *state, double refu
     return made.release();
 }
 
-EXPORTED void bitformer_run(bitformer::Simulation *simulation, bitformer::Window *window) {
+EXPORTED int bitformer_run(bitformer::Simulation *simulation, bitformer::Window *window) {
     simulation->run(*window);
+    return simulation->lost;
 }
 
-EXPORTED void bitformer_delete(bitformer::Simulation *simulation) { delete simulation; }
+EXPORTED int bitformer_delete(bitformer::Simulation *simulation) {
+    simulation->close();
+    int lost = simulation->lost;
+    delete simulation;
+    return lost;
+}

@@ -1,14 +1,17 @@
 """The compiled design as an engine: the Python engine's cycles, hundreds of times as fast."""
 
 import ctypes
+import os
 import random
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 
 from bitformer.hw.accelerator import Accelerator
 from bitformer.model.errors import UserError
+from bitformer.model.files import whole_file
 
 from .compare import CHUNK, Comparison, Observed, cycle_limit
 from .native_build import NativeError, build
@@ -50,7 +53,7 @@ def _load(path: Path) -> ctypes.CDLL:
     library.bitformer_new.argtypes = [
         *(pointer, ctypes.c_double, pointer, integer, integer, ctypes.c_char_p)
     ]
-    library.bitformer_run.restype = library.bitformer_delete.restype = None
+    library.bitformer_run.restype = library.bitformer_delete.restype = ctypes.c_int
     library.bitformer_run.argtypes = [pointer, pointer]
     library.bitformer_delete.argtypes = [pointer]
     return library
@@ -71,8 +74,9 @@ def run_native(
     """Drive ``samples`` [N, values] through both streams and report what is seen to ``comparison``.
 
     Cycle for cycle what the Python engine does, with the same draws for the same ``seed``. Raises
-    :class:`NativeError` where it cannot be compiled, :class:`RuntimeError` when the design stops
-    answering: cycles are bounded. Memory does not grow with the number of samples.
+    :class:`NativeError` where it cannot be compiled, :class:`UserError` where waves cannot be
+    written, :class:`RuntimeError` when the design stops answering: cycles are bounded, and waves
+    are kept. Memory does not grow with the number of samples.
     """
     design = accelerator.design
     library = _load(build(accelerator, waves=vcd is not None, cache=cache, note=note))
@@ -83,32 +87,35 @@ def run_native(
 
     arrays = {name: np.empty(_WINDOW, dtype=kind) for name, kind in _ARRAYS.items()}
     window = _Window(**{name: array.ctypes.data for name, array in arrays.items()})
-    simulation = library.bitformer_new(
-        state.ctypes.data,
-        back_pressure,
-        values.ctypes.data,
-        len(values),
-        wanted,
-        None if vcd is None else str(vcd).encode(),
-    )
-    if not simulation:
-        raise UserError(f"vcd must be a file that can be written, not {vcd}")
     # few enough samples for the comparison to have all that they must give at hand
     most = min(_WINDOW, CHUNK // 2 * design.interval)
-    try:
-        cycles = finished = 0
-        while not comparison.done:
-            if cycles > limit:
-                raise RuntimeError(f"design must answer within {limit} cycles")
-            window.cycles = min(most, limit + 1 - cycles)
-            library.bitformer_run(simulation, ctypes.addressof(window))
-            cycles += window.cycles
-            comparison.observe(_observed(window, arrays))
-            if progress and comparison.finished > finished:
-                finished = comparison.finished
-                progress(finished)
-    finally:
-        library.bitformer_delete(simulation)
+    with nullcontext() if vcd is None else whole_file(vcd) as part:
+        simulation = library.bitformer_new(
+            state.ctypes.data,
+            back_pressure,
+            values.ctypes.data,
+            len(values),
+            wanted,
+            None if part is None else os.fsencode(part),
+        )
+        if not simulation:
+            raise UserError(f"vcd must be a file that can be written, not {vcd}")
+        cycles = finished = lost = 0
+        try:
+            while not comparison.done and cycles <= limit and not lost:
+                window.cycles = min(most, limit + 1 - cycles)
+                lost = library.bitformer_run(simulation, ctypes.addressof(window))
+                cycles += window.cycles
+                comparison.observe(_observed(window, arrays))
+                if progress and comparison.finished > finished:
+                    finished = comparison.finished
+                    progress(finished)
+        finally:
+            lost = library.bitformer_delete(simulation)
+        if lost:
+            raise OSError(lost, os.strerror(lost), str(part))
+    if not comparison.done:
+        raise RuntimeError(f"design must answer within {limit} cycles")
 
 
 def _observed(window: _Window, arrays: dict[str, np.ndarray]) -> Observed:

@@ -1,12 +1,13 @@
 """Amaranth's own simulator as an engine: slow, exact, with waves."""
 
 import random
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 
 import numpy as np
 from amaranth.sim import Simulator
 
 from bitformer.hw.accelerator import Accelerator
+from bitformer.model.files import whole_file
 
 from .compare import Comparison, cycle_limit
 
@@ -27,7 +28,8 @@ def run_python(
 ) -> None:
     """Drive ``samples`` [N, values] through both streams and report what is seen to ``comparison``.
 
-    Raises :class:`RuntimeError` when the design stops answering: cycles are bounded.
+    Raises :class:`RuntimeError` when the design stops answering: cycles are bounded, and waves are
+    kept.
     """
     design = accelerator.design
     dut = accelerator
@@ -35,15 +37,19 @@ def run_python(
     chance = random.Random(seed)
     limit = cycle_limit(design, len(samples), back_pressure)
 
+    # Ticks are iterated over, and not waited for by `until`: that one complains when it is given up
+    # in the middle, on Ctrl-C or a full disk.
     async def feed(ctx):
+        ready = aiter(ctx.tick().sample(dut.i.ready))
         for value in flat:
             while chance.random() < back_pressure:
                 ctx.set(dut.i.valid, 0)
                 ctx.set(dut.i.payload, chance.getrandbits(design.model.input.bits - 1))
-                await ctx.tick()
+                await anext(ready)
             ctx.set(dut.i.valid, 1)
             ctx.set(dut.i.payload, value)
-            await ctx.tick().until(dut.i.ready)
+            while not (await anext(ready))[-1]:
+                pass
         ctx.set(dut.i.valid, 0)
 
     async def watch(ctx):
@@ -79,11 +85,16 @@ def run_python(
             if back_pressure:
                 ctx.set(dut.o.ready, chance.random() >= back_pressure)
 
-    simulator = Simulator(dut)
-    simulator.add_clock(_PERIOD)
-    simulator.add_testbench(feed, background=True)
-    simulator.add_testbench(watch)
-    with simulator.write_vcd(str(vcd)) if vcd else nullcontext():
-        simulator.run()
+    with nullcontext() if vcd is None else whole_file(vcd) as part:
+        simulator = Simulator(dut)
+        simulator.add_clock(_PERIOD)
+        with ExitStack() as stack:
+            if part is not None:
+                # opened here, to be closed here when Amaranth cannot write its end
+                waves = stack.enter_context(part.open("w", encoding="utf-8"))
+                stack.enter_context(simulator.write_vcd(waves))
+            simulator.add_testbench(feed, background=True)
+            simulator.add_testbench(watch)
+            simulator.run()
     if not comparison.done:
         raise RuntimeError(f"design must answer within {limit} cycles")

@@ -102,9 +102,15 @@ class Silent(Accelerator):
         return m
 
 
-def test_a_design_that_never_answers_is_given_up(design, inputs_of):
+def test_a_design_that_never_answers_is_given_up_and_its_waves_are_kept(
+    design, inputs_of, tmp_path
+):
+    waves = tmp_path / "waves.vcd"
+    silent = Silent(design=design)
     with pytest.raises(RuntimeError, match=r"^design must answer within \d+ cycles$"):
-        simulate(design, inputs_of(design.model), accelerator=Silent(design=design))
+        simulate(design, inputs_of(design.model), accelerator=silent, vcd=waves)
+    assert waves.read_text().count("\n#") > 100
+    assert list(tmp_path.iterdir()) == [waves]
 
 
 def test_accelerator_needs_a_design():
