@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import PATH, hardware_options, lowered, model_argument, reloadable_option
-from .report import Report, json_option
+from .report import Report, command_line, json_option
 
 if TYPE_CHECKING:
     from bitformer.boards.board import Board
@@ -179,7 +179,7 @@ def command(
 
         try:
             bitstream = run_plan(plan)
-            report.line(f"Bitstream: {bitstream}; 'bitformer report {plan}' has the reports")
+            report.line(f"Bitstream: {bitstream}; its reports: {command_line('report', plan)}")
             against = _problems(report, plan)
         except UserError as error:
             problem = error

@@ -15,7 +15,7 @@ from bitformer.model.files import write_whole
 from .build import write_plan
 from .options import PATH, ready_file
 from .progress import sample_bar
-from .report import Report, json_option, program
+from .report import Report, command_line, json_option
 from .train import MODEL_FILE, require_torch
 
 if TYPE_CHECKING:
@@ -227,9 +227,13 @@ def command(output: Path, samples: int, quick: bool, report: Report) -> None:
     if quick:
         report.line("Trained for two epochs only: the errors say little.")
     report.line("Next, with a CSV file of your own:")
-    report.line(f"  {program()} train --data my.csv --target COLUMN --time COLUMN -o runs/mine")
-    report.line(f"  {program()} simulate runs/mine/{MODEL_FILE}")
-    report.line(f"  {program()} build runs/mine/{MODEL_FILE} --board {BOARD} -o build/mine")
+    model_file = f"runs/mine/{MODEL_FILE}"
+    for line in (
+        ("train", "--data", "my.csv", "--target", "COLUMN", "--time", "COLUMN", "-o", "runs/mine"),
+        ("simulate", model_file),
+        ("build", model_file, "--board", BOARD, "-o", "build/mine"),
+    ):
+        report.line(f"  {command_line(*line)}")
     facts = {
         "config": CONFIG,
         "quick": quick,

@@ -6,8 +6,11 @@ the standard error then. Without it, results go to the standard output, notes to
 
 import json
 import math
+import os
 import re
+import shlex
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -19,7 +22,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Report", "json_option", "program", "visible"]
+__all__ = ["Report", "command_line", "json_option", "program", "visible"]
 
 #: Columns of text where nobody's terminal says how many there are.
 WIDTH = 100
@@ -48,6 +51,16 @@ def program() -> str:
     """How this program is called from here: by its path, if it is not on the PATH."""
     own = Path(sys.argv[0])
     return "bitformer" if shutil.which("bitformer") or own.stem != "bitformer" else str(own)
+
+
+def command_line(*arguments: object) -> str:
+    """This program with arguments, to be copied into a shell: the system's own."""
+    words = [program()]
+    for argument in arguments:
+        word = str(argument)
+        # a path is no option, whatever it begins with
+        words.append(f".{os.sep}{word}" if isinstance(argument, Path) and word[0] == "-" else word)
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
 class Report:

@@ -11,7 +11,7 @@ from bitformer.model.errors import UserError
 from .doctor import predictor_of
 from .options import MOST_LANES, PATH, kb_option, part_option, together
 from .quantity import quantity
-from .report import Report, json_option, program
+from .report import Report, command_line, json_option
 from .search_report import show_search
 from .studies import given, prepared, study_bar, study_options
 
@@ -326,9 +326,9 @@ def command(
     path = None
     if winner is not None:
         path = output / result["candidates"][winner["rank"] - 1]["model"]
-        engine = Engine(**result["candidates"][winner["rank"] - 1]["engine"]).arguments
-        more = f" {engine}" if engine else ""
-        report.line(f"Next: {program()} build {path}{more} --board sea -o {output / 'build'}")
+        engine = Engine(**result["candidates"][winner["rank"] - 1]["engine"]).arguments.split()
+        build = ("build", path, *engine, "--board", "sea", "-o", output / "build")
+        report.line(f"Next: {command_line(*build)}")
     report.data(
         {
             "output": str(output),

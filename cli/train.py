@@ -17,7 +17,7 @@ from .options import (
     given,
     load_config,
 )
-from .report import Report, json_option, program
+from .report import Report, command_line, json_option
 from .scores import show_scores
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ def command(
         report.note(f"Dead range: {sentence}")
     if path:
         report.line(f"Trained in {result.seconds:.0f} s. Integer model: {path}")
-        report.line(f"Next: {program()} simulate {path}")
+        report.line(f"Next: {command_line('simulate', path)}")
     else:
         report.line(
             f"Trained in {result.seconds:.0f} s. No integer model: parts are kept in floats"

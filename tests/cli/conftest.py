@@ -1,6 +1,8 @@
 """Command lines run in this process, and what they said."""
 
 import json
+import os
+import subprocess
 from dataclasses import dataclass
 
 import pytest
@@ -56,3 +58,21 @@ def no_vivado(monkeypatch):
     """A machine without Vivado."""
     monkeypatch.setenv("VIVADO", "vivado-that-is-not-here")
     monkeypatch.delenv("AMARANTH_ENV_VIVADO", raising=False)
+
+
+@pytest.fixture
+def as_a_shell_reads(tmp_path, monkeypatch):
+    """The arguments that a printed command line comes to in ``sh``, where it is run."""
+    own = tmp_path / "a bin"
+    own.mkdir()
+    stand_in = own / "bitformer"
+    stand_in.write_text("#!/bin/sh\nfor word; do printf '%s\\0' \"$word\"; done\n")
+    stand_in.chmod(0o755)
+
+    def read(line):
+        monkeypatch.setenv("PATH", f"{own}{os.pathsep}{os.defpath}")
+        done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=True)
+        assert done.stderr == ""
+        return done.stdout.split("\0")[:-1]
+
+    return read

@@ -2,14 +2,16 @@
 
 import functools
 import json
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bitformer.boards.catalog import BOARDS
 from bitformer.cli import boards as boards_command
-from bitformer.cli.report import program
+from bitformer.cli.report import command_line, program
 from bitformer.hw.lower import lower
 from bitformer.model import progress
 from bitformer.model.checkpoint import load_model, save_model
@@ -355,6 +357,28 @@ def test_hints_name_the_program_as_it_was_called(monkeypatch, called, on_path, n
     monkeypatch.setattr("sys.argv", [called])
     monkeypatch.setattr("shutil.which", lambda _: on_path)
     assert program() == named
+
+
+@pytest.mark.needs("posix")
+@pytest.mark.parametrize(
+    "path", ["m", "a b", "it's", 'a"b', "$HOME", "`id`", "a;b", "a\\b", "*", "~", "#a", "-x/m", "ü"]
+)
+def test_command_lines_are_to_be_copied(path, as_a_shell_reads, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["pytest"])
+    words = as_a_shell_reads(command_line("build", Path(path), "--name", "x y"))
+    assert words == ["build", f"./{path}" if path[0] == "-" else path, "--name", "x y"]
+
+
+@pytest.mark.needs("posix")
+def test_command_lines_name_a_program_that_is_not_on_the_path(tmp_path, monkeypatch):
+    program = tmp_path / "my venv's" / "bitformer"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nprintf '%s' \"$0 $*\"\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("sys.argv", [str(program)])
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    done = subprocess.run(["sh", "-c", command_line("boards")], capture_output=True, text=True)
+    assert done.stdout == f"{program} boards"
 
 
 @pytest.mark.parametrize("name", ["boards", "train"])

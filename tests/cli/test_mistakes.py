@@ -164,7 +164,7 @@ MISTAKES = {
     "init {d}/twice.json -o {d}/new/m": "Config file .* must be JSON.* 'window' twice",
     "init {d}/typo.json -o {d}/new/m": "config has an unknown field 'haeds'",
     "init {d}/bits.json -o {d}/new/m": "config: default must have a field 'activations'",
-    "init {d}/escape.json -o {d}/new/m": "escape.json: config: name must be up to 128 letters, digits",
+    "init {d}/escape.json -o {d}/new/m": "escape.json: config: name must be up to 128 lett",
     "init {d}/bom.json -o {d}/new/m": "bom.json: config: horizon must be a positive integer, not 0",
     "compare --data synthetic --config {d}/escape.json -o {d}/new": "name must be up to 128",
     "sensitivity --data synthetic --config {d}/escape.json -o {d}/new": "name must be up to 128",

@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from measurement_harness import drawn, invented
@@ -45,7 +47,7 @@ def line(place, output, *more):
 @pytest.fixture(scope="module")
 def done(place, bitformer):
     """What one search said, and its folder."""
-    folder = place / "done"
+    folder = place / 'it\'s "done"; $(exit 9) \u00e9'
     return folder, bitformer(*line(place, folder, "--workers", "1", "--json"))
 
 
@@ -60,11 +62,12 @@ def test_a_search(done, place):
     assert load_model(said.data["model"]).config.name == candidate["name"]
     assert (folder / "pareto.png").exists()
     assert json.loads((folder / "search.json").read_text())["candidates"] == [candidate]
-    assert f"build {said.data['model']} --board" in said.err
+    assert f"build {shlex.quote(said.data['model'])} --board" in said.err
     assert len(re.findall(r"test MSE", said.err)) == 1
 
 
-def test_again_it_says_the_same_at_once(done, place, bitformer, monkeypatch):
+@pytest.mark.needs("posix")
+def test_again_it_says_the_same_at_once(done, place, bitformer, monkeypatch, as_a_shell_reads):
     folder, _ = done
     monkeypatch.setattr("bitformer.search.trials._train", None)
     again = bitformer(*line(place, folder, "--workers", "1"))
@@ -73,7 +76,10 @@ def test_again_it_says_the_same_at_once(done, place, bitformer, monkeypatch):
     assert "Chosen on validation: 1." in again.out
     last = again.out.splitlines()[-1]
     assert last.startswith("Next: ")
-    assert "build" in last
+    command, model, *options = as_a_shell_reads(last.removeprefix("Next: "))
+    assert (command, options) == ("build", ["--board", "sea", "-o", str(folder / "build")])
+    assert Path(model).is_relative_to(folder)
+    assert Path(model).is_file()
 
 
 def test_nothing_within_the_limits(done, place, bitformer):
