@@ -22,6 +22,7 @@ from bitformer.boards.shell import SpiShell, UartShell
 from bitformer.boards.top import BoardTop
 from bitformer.hw.convert import builtin_yosys
 from bitformer.model.errors import UserError
+from bitformer.model.files import open_regular
 from bitformer.model.names import check_design_name
 
 __all__ = ["SHELLS", "build_plan", "run_plan"]
@@ -182,9 +183,12 @@ def _platform(
 
 def _activity(saif: Path, clock_hz: int) -> str:
     try:
-        text = saif.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise UserError(f"SAIF file {saif} cannot be read: {error}") from None
+        with open_regular(saif) as file:
+            text = file.read().decode("utf-8")
+    except OSError as error:
+        raise UserError(f"SAIF file {saif} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"SAIF file {saif} must be text in UTF-8, which it is not") from None
     if "(SAIFILE" not in text[:1000]:
         raise UserError(f"SAIF file {saif} must begin with SAIFILE")
     return rescaled(text, from_hz=SIMULATED_HZ, to_hz=clock_hz)

@@ -4,13 +4,14 @@ A SAIF file says of every bit how long it was 0 and 1, and how often it changed.
 file of a simulated accelerator; the names are put where the accelerator stands in a board's design.
 """
 
+import io
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bitformer.model.errors import UserError
-from bitformer.model.files import whole_file
+from bitformer.model.files import open_regular, whole_file
 from bitformer.model.plain import shown
 
 __all__ = ["SIMULATED_HZ", "STRIP_PATH", "rescaled", "write_saif"]
@@ -88,7 +89,7 @@ def write_saif(vcd: Path, saif: Path) -> int:
         If `vcd` holds no waves, or a file cannot be read or written.
     """
     try:
-        with vcd.open(encoding="utf-8") as lines:
+        with io.TextIOWrapper(open_regular(vcd), encoding="utf-8") as lines:
             top, end, fraction = _read(lines)
     except UnicodeDecodeError:
         raise UserError(f"VCD file {vcd} must be text in UTF-8, which it is not") from None

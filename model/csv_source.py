@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from bitformer.model.errors import UserError
+from bitformer.model.files import open_regular
 
 TimeParser = Callable[[list[str]], float]  # a row's time cells to seconds or a plain number
 
@@ -127,7 +128,8 @@ def _rows(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
 
 def _text(path: Path) -> str:
     try:
-        raw = path.read_bytes()
+        with open_regular(path) as file:
+            raw = file.read()
     except FileNotFoundError:
         raise UserError(f"Data file {path} does not exist") from None
     except IsADirectoryError:

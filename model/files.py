@@ -12,6 +12,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from .errors import UserError
 
@@ -19,6 +20,7 @@ __all__ = [
     "PART",
     "is_of_disk",
     "is_of_writing",
+    "open_regular",
     "temporary_folder",
     "unwritable",
     "whole_file",
@@ -38,6 +40,22 @@ _LONGEST_SUFFIX = 16
 def unwritable(path, error: OSError) -> UserError:
     """The sentence for a file or folder that the system does not let us write."""
     return UserError(f"{path} cannot be written: {error.strerror or error}")
+
+
+def open_regular(path) -> BinaryIO:
+    """Open a file to read its bytes. A pipe may never be written to, and a device have no end.
+
+    Raises OSError for what is no regular file, as for a directory.
+    """
+    more = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    handle = os.open(path, os.O_RDONLY | more)
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(handle)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return os.fdopen(handle, "rb")
 
 
 def write_whole(path, content: str | bytes) -> None:

@@ -2,10 +2,10 @@
 
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 from .errors import UserError
+from .files import open_regular
 
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "parse_json", "read_json"]
 
@@ -23,7 +23,7 @@ def read_json(path, what: str = "", *, finite: bool = True) -> Any:
     """
     where = f"{what} {path}" if what else str(path)
     try:
-        with Path(path).open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise UserError(f"{where} cannot be read: {error.strerror}") from None

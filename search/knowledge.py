@@ -139,6 +139,8 @@ class KnowledgeBase:
         self.path = found
         if must_exist and not self.path.is_file():
             raise UserError(f"Knowledge base {self.path} must be a file, which is not there")
+        if self.path.exists() and not self.path.is_file():
+            raise UserError(f"Knowledge base {self.path} cannot be used: it is no file")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -45,3 +45,26 @@ def test_a_path_that_cannot_be_looked_up(bitformer, tiny, tmp_path, line, name):
     said = bitformer(*(word.format(tmp_path / name, m=tiny) for word in line.split()))
     assert (said.code, said.out) == (2, "")
     assert "File name too long" in said.err or "Too many levels of symbolic links" in said.err
+
+
+@pytest.mark.needs("posix")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "init {p}.json -o {d}/m",
+        "evaluate {m} --data {p}.csv --target power",
+        "train --data {p}.csv --target power -o {d}/r",
+        "kb show --kb {p}.sqlite",
+        "kb merge {p}.json",
+        "doctor {m} --sensitivity {p}.json",
+        "info {p}.safetensors",
+        "build {m} --board sea --plan-only --saif {p}.saif -o {d}/b",
+    ],
+)
+def test_a_pipe_is_not_waited_for(bitformer, tiny, tmp_path, line):
+    path = str(tmp_path / "pipe")
+    for suffix in ("json", "csv", "sqlite", "safetensors", "saif"):
+        os.mkfifo(f"{path}.{suffix}")
+    said = bitformer(*(word.format(p=path, d=tmp_path, m=tiny) for word in line.split()))
+    assert (said.code, said.out) == (2, "")
+    assert f"{path}." in said.err
