@@ -10,10 +10,10 @@ from bitformer.boards.checks import check_int
 from bitformer.boards.framing import number_bytes
 from bitformer.hw.design import RELOADED, Design
 from bitformer.hw.golden import golden_vectors
-from bitformer.hw.identity import HASH_BYTES, model_hash
 from bitformer.hw.parts import PARTS
 from bitformer.hw.place import cost
 from bitformer.hw.reload import STRUCTURE_BYTES, structure_hash
+from bitformer.model.identity import HASH_BYTES, model_hash
 
 __all__ = ["DEFAULT_VECTORS", "Contract", "contract_of", "stream_shape"]
 

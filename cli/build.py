@@ -22,7 +22,7 @@ def write_plan(
     """Write the project of a design to ``output``; ``options`` are those of ``build_plan``."""
     from bitformer.boards.build import build_plan
     from bitformer.hw.accelerator import Accelerator
-    from bitformer.hw.identity import model_hash
+    from bitformer.model.identity import model_hash
 
     return build_plan(
         board,

@@ -1,4 +1,4 @@
-"""``bitformer export``: from a training run to an integer model."""
+"""``bitformer export``: from a training run to an integer model, or from an old file to a new."""
 
 from pathlib import Path
 
@@ -17,12 +17,24 @@ __all__ = ["command"]
 def command(run: Path, output: Path, report: Report) -> None:
     """Write the integer model of RUN, the folder of a finished training run.
 
+    RUN may also be a model file: the same model is written anew, as today's files are, which carry
+    a digest of all that is in them.
+
     \b
     bitformer export runs/mine -o mine.safetensors
+    bitformer export old.safetensors -o new.safetensors
     """
-    from bitformer.model.export import export_to
+    if run.is_file():
+        from bitformer.model.checkpoint import read_model, save_model
 
-    model = export_to(run, ready_file(output))
+        model, digest = read_model(run, old=True)
+        save_model(model, ready_file(output))
+        if not digest:
+            report.note(f"{run} has no digest: whether it is as it was saved cannot be told")
+    else:
+        from bitformer.model.export import export_to
+
+        model = export_to(run, ready_file(output))
     config = model.config
     report.line(f"{output}: {config.name}, {config.macs} MACs an inference")
     report.data({"model": str(output), "run": str(run), "config": config.to_dict()})

@@ -60,10 +60,11 @@ def command(model: Path, report: Report) -> None:
     bitformer info runs/demo/model.safetensors
     bitformer info runs/demo/model.safetensors --json
     """
-    from bitformer.model.checkpoint import load_model
+    from bitformer.model.checkpoint import read_model
     from bitformer.model.compression import published_ratio, stored_size
+    from bitformer.model.identity import model_hash
 
-    loaded = load_model(model)
+    loaded, digest = read_model(model)
     config, rows = loaded.config, _operations(loaded)
     size, published = stored_size(loaded), published_ratio(config)
     parameters = sum(row["parameters"] for row in rows)
@@ -96,6 +97,8 @@ def command(model: Path, report: Report) -> None:
         ),
         words=3,
     )
+    report.line(f"hash of what it computes, as hardware has it: {model_hash(loaded).hex()}")
+    report.line(f"SHA-256 of all that is in the file: {digest}")
     for name, value in loaded.meta.items():
         report.line(f"{name}: {_plain(value)}")
     report.data(
@@ -111,6 +114,8 @@ def command(model: Path, report: Report) -> None:
             "compression": size.ratio,
             "compression_published": published,
             "macs": config.macs,
+            "model_hash": model_hash(loaded).hex(),
+            "digest": digest,
             "meta": dict(loaded.meta),
         }
     )

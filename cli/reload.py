@@ -56,9 +56,9 @@ def command(
     bitformer reload second.safetensors --on first.safetensors --port /dev/ttyUSB0
     """
     from bitformer.boards.host.reload import load_model as load_into
-    from bitformer.hw.identity import model_hash
     from bitformer.hw.reload import new_images
     from bitformer.model.checkpoint import load_model
+    from bitformer.model.identity import model_hash
     from bitformer.model.progress import progress_bar
 
     new, first = load_model(model), load_model(built_from)

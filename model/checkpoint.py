@@ -1,23 +1,34 @@
-"""The integer model as a file: safetensors, with the graph as JSON in its header."""
+"""The integer model as a file: safetensors, with the graph as JSON in its header.
+
+A file carries the SHA-256 of all its bytes (:mod:`.identity`): a loader refuses one that changed.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any, TypedDict
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from . import ir
 from .config import TransformerConfig
 from .errors import UserError
 from .files import write_whole
+from .identity import NO_DIGEST, digest_of, signed
+from .meta import check_meta
+from .plain import built, checked, shown
+from .strict_json import parse_json
+from .tensor_file import read_contents
 
-__all__ = ["FORMAT", "VERSION", "load_model", "save_model"]
+__all__ = ["FORMAT", "VERSION", "load_model", "read_model", "save_model"]
 
 FORMAT = "bitformer-integer-model"
-VERSION = 1
+#: Version 1 had no digest.
+VERSION = 2
+#: More than any model within the bounds of a configuration takes.
+_MAX_BYTES = 1 << 28
 _OPERATIONS = {
     kind.__name__: kind
     for kind in (
@@ -30,7 +41,13 @@ _OPERATIONS = {
         ir.Pool,
     )
 }
-_ARRAYS = {"weight", "bias", "multiplier", "offset", "gamma", "beta"}
+
+
+class _Header(TypedDict):
+    config: Any
+    tensors: list[Any]
+    operations: list[Any]
+    meta: dict[str, Any]
 
 
 def _smallest(array: np.ndarray) -> np.ndarray:
@@ -40,8 +57,9 @@ def _smallest(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array.astype(np.int64))
 
 
-def save_model(model: ir.IntegerModel, path) -> None:
-    """Write ``model``; the file appears whole or not at all."""
+def save_model(model: ir.IntegerModel, path) -> str:
+    """Write ``model``; the file appears whole or not at all. Returns its digest."""
+    check_meta(model.meta, model.config)
     arrays, operations = {}, []
     for number, op in enumerate(model.operations):
         entry: dict[str, object] = {"op": type(op).__name__}
@@ -59,119 +77,125 @@ def save_model(model: ir.IntegerModel, path) -> None:
     header = {
         "format": FORMAT,
         "version": VERSION,
+        "digest": NO_DIGEST,  # before anything of the user's
         "config": model.config.to_dict(),
         "tensors": [vars(spec) for spec in model.tensors.values()],
         "operations": operations,
         "meta": dict(model.meta),
     }
-    write_whole(path, save(arrays, metadata={"bitformer": json.dumps(header)}))
-
-
-def _build(kind: type, data: object, where: str, types: Mapping[str, type]):
-    """``kind(**data)`` after checking the names and types of the fields."""
-    if not isinstance(data, dict):
-        raise UserError(f"{where} must be an object, not {data!r}")
-    known = {f.name for f in fields(kind)}
-    for key, value in data.items():
-        if key not in known:
-            raise UserError(f"{where} has an unknown field {key!r}")
-        expected = types.get(key, int)
-        if not isinstance(value, expected) or (isinstance(value, bool) and expected is int):
-            raise UserError(f"{where}: {key} must be of type {expected.__name__}, not {value!r}")
     try:
-        return kind(**data)
-    except TypeError as error:
-        raise UserError(f"{where} is incomplete: {error}") from None
-
-
-_TENSOR_TYPES: dict[str, type] = {"name": str, "component": str, "narrow": bool}
-_OP_TYPES: dict[str, type] = {
-    **dict.fromkeys(("x", "y", "q", "k", "v", "scores"), str),
-    **dict.fromkeys(_ARRAYS, np.ndarray),
-    "relu": bool,
-    "causal": bool,
-    "residual": ir.Residual,
-}
-
-
-def _integers(name: str, array: np.ndarray) -> np.ndarray:
-    if array.dtype.kind != "i":
-        raise UserError(f"{name} must hold integers, not {array.dtype}")
-    return array.astype(np.int64)
+        text = json.dumps(header, allow_nan=False)
+    except ValueError:
+        raise UserError("meta must hold finite numbers, which it does not") from None
+    data, digest = signed(save(arrays, metadata={"bitformer": text}))
+    write_whole(path, data)
+    return digest
 
 
 def _operation(number: int, entry: object, arrays: dict[str, np.ndarray]) -> ir.Operation:
     where = f"operation {number}"
-    if not isinstance(entry, dict) or entry.get("op") not in _OPERATIONS:
-        kind = entry.get("op") if isinstance(entry, dict) else entry
-        raise UserError(f"{where}: op must be one of {sorted(_OPERATIONS)}, not {kind!r}")
-    data = {key: value for key, value in entry.items() if key != "op"}
-    if "residual" in data:
-        where_residual = f"{where} residual"
-        data["residual"] = _build(ir.Residual, data["residual"], where_residual, {"source": str})
+    data = dict(checked(dict[str, Any], entry, where))
+    name = data.pop("op", None)
+    if not isinstance(name, str) or name not in _OPERATIONS:
+        raise UserError(f"{where}: op must be one of {sorted(_OPERATIONS)}, not {shown(name)}")
     prefix = f"{number}."
-    for name in [name for name in arrays if name.startswith(prefix)]:
-        data[name.removeprefix(prefix)] = _integers(name, arrays.pop(name))
-    types = dict(_OP_TYPES)
-    kind = _OPERATIONS[entry["op"]]
-    if kind in (ir.Scores, ir.Pool):
-        types["multiplier"] = int
-    return _build(kind, data, f"{where} ({entry['op']})", types)
+    for key in [key for key in arrays if key.startswith(prefix)]:
+        field = key.removeprefix(prefix)
+        if field in data:
+            raise UserError(f"{where} ({name}): {field} must be given once, not twice")
+        data[field] = arrays.pop(key)
+    return built(_OPERATIONS[name], data, f"{where} ({name})")
 
 
-def _read(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
+def _once(names: Iterable[str], what: str) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise UserError(f"{what} {name} must be there once, not twice")
+        seen.add(name)
+
+
+def _read(path: Path) -> bytes:
     if not path.is_file():
         raise UserError(f"model file must exist, which {path} does not")
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            names = file.keys()
-            arrays = {name: file.get_tensor(name) for name in names}
-    except (SafetensorError, OSError) as error:
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+    if len(data) > _MAX_BYTES:
+        raise UserError(f"{path} must be at most {_MAX_BYTES} bytes, which it is not")
+    return data
+
+
+def _header(header: object, data: bytes, path: Path, old: bool) -> tuple[_Header, str]:
+    """The header's contents, of the format, its version and its digest."""
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise UserError(f"format must be {FORMAT!r}")
+    version, stored = header.pop("version", None), header.pop("digest", None)
+    if type(version) is not int or version not in (1, VERSION):
+        raise UserError(f"version must be {VERSION}, not {shown(version)}")
+    del header["format"]
+    found = ""
+    if version == VERSION:
+        written, found = digest_of(data)
+        if not found or stored != written:
+            raise UserError(f"digest must be 64 hexadecimal digits, not {shown(stored)}")
+        if stored != found:
+            raise UserError(
+                "it must be as it was saved, but was damaged or changed since: its digest is"
+                f" {stored[:16]}…, that of its bytes {found[:16]}…"
+            )
+    elif stored is not None:
+        raise UserError("version must be 2 with a digest, not 1")
+    elif not old:
+        raise UserError(
+            "version must be 2, not 1, which had no digest and may have changed unnoticed:"
+            f" 'bitformer export {path} -o NEW' writes it with one"
+        )
+    return checked(_Header, header, "header"), found
+
+
+def read_model(path, *, old: bool = False) -> tuple[ir.IntegerModel, str]:
+    """A model and its file's digest; with ``old`` also of version 1, with none.
+
+    Raises :class:`UserError`, naming the field, for anything damaged or inconsistent.
+    """
+    path = Path(path)
+    data = _read(path)
+    try:
+        contents = read_contents(data)
+    except UserError as error:
         raise UserError(f"{path} must be a safetensors file, which it is not: {error}") from None
-    if "bitformer" not in metadata:
+    if set(contents.metadata) != {"bitformer"}:
         raise UserError(f"{path} must be a bitformer model, but its header has no such field")
     try:
-        header = json.loads(metadata["bitformer"])
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}: header must be JSON: {error}") from None
-    return header, arrays
-
-
-def load_model(path) -> ir.IntegerModel:
-    """Read a model; raises :class:`UserError`, naming the field, for anything inconsistent."""
-    path = Path(path)
-    header, arrays = _read(path)
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise UserError(f"{path}: format must be {FORMAT!r}")
-    if header.get("version") != VERSION:
-        raise UserError(f"{path}: version must be {VERSION}, not {header.get('version')!r}")
-    expected = {"format", "version", "config", "tensors", "operations", "meta"}
-    if set(header) != expected:
-        odd = sorted(set(header) ^ expected)
-        raise UserError(f"{path}: header must have the fields {sorted(expected)}, differs in {odd}")
-    for name, kind in (("tensors", list), ("operations", list), ("meta", dict)):
-        if not isinstance(header[name], kind):
-            raise UserError(f"{path}: {name} must be a {kind.__name__}, not {header[name]!r}")
-    try:
-        specs = [
-            _build(ir.Tensor, entry, f"tensor {i}", _TENSOR_TYPES)
-            for i, entry in enumerate(header["tensors"])
-        ]
+        parsed = parse_json(contents.metadata["bitformer"], "header")
+        header, digest = _header(parsed, data, path, old)
+        arrays = contents.arrays()
+        specs = [built(ir.Tensor, one, f"tensor {i}") for i, one in enumerate(header["tensors"])]
+        _once((spec.name for spec in specs), "tensor")
         operations = [_operation(i, entry, arrays) for i, entry in enumerate(header["operations"])]
         constants = {
-            name.removeprefix("constant."): _integers(name, arrays.pop(name))
+            name.removeprefix("constant."): arrays.pop(name)
             for name in list(arrays)
             if name.startswith("constant.")
         }
         if arrays:
             raise UserError(f"arrays must belong to an operation, which {sorted(arrays)} do not")
-        return ir.IntegerModel(
+        model = ir.IntegerModel(
             config=TransformerConfig.from_dict(header["config"]),
             tensors={spec.name: spec for spec in specs},
             operations=tuple(operations),
             constants=constants,
             meta=header["meta"],
         )
+        check_meta(model.meta, model.config)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
+    return model, digest
+
+
+def load_model(path) -> ir.IntegerModel:
+    """The model of :func:`read_model`."""
+    return read_model(path)[0]

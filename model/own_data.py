@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from .datasets import NAMES, load_dataset
 from .errors import UserError
 from .files import write_whole
 from .ir import IntegerModel
+from .meta import known
 from .strict_json import read_json
 from .windows import Dataset
 
@@ -57,23 +59,9 @@ def read_source(run: Path) -> dict | None:
     return source if isinstance(source, dict) else None
 
 
-def trained_on(model: IntegerModel) -> dict:
+def trained_on(model: IntegerModel) -> dict[str, Any]:
     """What a model's ``meta`` says of its data set; empty for an untrained model."""
-    return _said(model, "dataset")
-
-
-def _said(model: IntegerModel, section: str) -> dict:
-    """A section of ``meta``, which is free JSON, after checking what is used of it here."""
-    found = model.meta.get(section)
-    if not isinstance(found, dict):
-        return {}
-    for name in ("name", "data", "target", "time"):
-        if not isinstance(found.get(name, ""), (str, type(None))):
-            raise UserError(f"meta: {name} of {section} must be a string, not {found[name]!r}")
-    columns = found.get("inputs") or []
-    if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
-        raise UserError(f"meta: inputs of {section} must be names, not {columns!r}")
-    return found
+    return dict(known(model.meta).get("dataset", {}))
 
 
 def dataset_of(
@@ -91,7 +79,8 @@ def dataset_of(
     UserError
         If there is none, or it does not suit the model.
     """
-    meta, source = trained_on(model), _said(model, "source")
+    meta = trained_on(model)
+    source = known(model.meta).get("source", {})
     columns = inputs
     if data is None:
         data = source.get("data") or meta.get("name")

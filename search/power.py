@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from bitformer.hw.design import Design
-from bitformer.hw.identity import model_hash
 from bitformer.hw.parts import PARTS
+from bitformer.model.identity import model_hash
 
 from .knowledge import Entry
 

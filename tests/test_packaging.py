@@ -24,9 +24,10 @@ MAY_IMPORT = {
     "cli": {"model", "hw", "sim", "boards", "search"},
 }
 # Mistakes of the user's, data and files from outside, the cache: these know nothing of models.
+# What identifies one is the same everywhere.
 EVERYWHERE = tuple(
     f"bitformer.model.{name}"
-    for name in ("cache", "errors", "files", "names", "plain", "strict_json")
+    for name in ("cache", "errors", "files", "identity", "names", "plain", "strict_json")
 )
 TORCH_FREE = ("hw", "sim", "boards", "search")
 

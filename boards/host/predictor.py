@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from bitformer.boards.host.client import Client, LinkError
-from bitformer.hw.identity import model_hash
+from bitformer.model.identity import model_hash
 
 __all__ = ["Predictor"]
 

@@ -13,12 +13,12 @@ from bitformer.boards.elastic_map import V1, V2, ElasticMap
 from bitformer.boards.host.client import LinkError
 from bitformer.boards.host.elastic import ElasticNode
 from bitformer.hw.accelerator import Accelerator
-from bitformer.hw.identity import model_hash
 from bitformer.hw.lower import lower
 from bitformer.hw.reload import lower_reloadable
 from bitformer.model import reference
 from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.datasets import load_dataset
+from bitformer.model.identity import model_hash
 from bitformer.model.initialize import initialize
 from bitformer.sim.native_link import SimulatedSpi
 

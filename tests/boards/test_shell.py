@@ -10,9 +10,9 @@ from bitformer.boards.contract import Contract, contract_of
 from bitformer.boards.protocol import Command, Feature, Frame, Reason, encode, find_frame
 from bitformer.boards.shell import SpiShell, UartShell
 from bitformer.hw.golden import golden_vectors
-from bitformer.hw.identity import model_hash
 from bitformer.hw.lower import lower
 from bitformer.model.config import named_config
+from bitformer.model.identity import model_hash
 from bitformer.model.initialize import initialize
 
 BAUD = 10_000

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bitformer.hw.identity import model_hash
 from bitformer.model.checkpoint import load_model
+from bitformer.model.identity import model_hash
 
 
 def test_an_mmcm_is_said_to_cost(bitformer, tiny, tmp_path):

@@ -8,16 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from model_damage import assembled, taken_apart
 
 from bitformer.boards.catalog import BOARDS
 from bitformer.cli import boards as boards_command
-from bitformer.cli.report import command_line, program
+from bitformer.cli.report import Report, command_line, program
 from bitformer.hw.lower import lower
 from bitformer.model import progress
 from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import named_config
 from bitformer.model.datasets import load_dataset
 from bitformer.model.errors import UserError
+from bitformer.model.identity import model_hash
 from bitformer.model.initialize import initialize
 from bitformer.model.reference import predict
 
@@ -337,12 +339,41 @@ def test_simulate_without_the_models_data_takes_random_ones(bitformer, tmp_path)
     assert "Random samples, as " in said.err
 
 
-def test_what_is_not_finite_is_null(bitformer, tmp_path):
-    model = replace(initialize(named_config("tiny")), meta={"results": {"seconds": float("nan")}})
-    save_model(model, tmp_path / "m.safetensors")
-    assert bitformer("info", tmp_path / "m.safetensors", "--json").data["meta"] == {
-        "results": {"seconds": None}
-    }
+def test_what_is_not_finite_is_null(capsys):
+    Report(as_json=True).data({"error": float("nan"), "bounds": [float("inf"), 1.5]})
+    assert json.loads(capsys.readouterr().out) == {"error": None, "bounds": [None, 1.5]}
+
+
+def test_info_says_what_identifies_a_model(bitformer, tiny, tmp_path):
+    data = bitformer("info", tiny, "--json").data
+    model = load_model(tiny)
+    other = tmp_path / "other.safetensors"
+    digest = save_model(replace(model, meta={"mine": 1}), other)
+    said = bitformer("info", other)
+    assert said.out.count(digest) == 1
+    assert data["model_hash"] == model_hash(model).hex() in said.out
+    assert len(digest) == len(data["digest"]) == 64 != len(data["model_hash"])
+    assert data["digest"] != digest
+
+
+def test_export_renews_a_file_of_version_1(bitformer, tiny, tmp_path):
+    header, arrays = taken_apart(tiny.read_bytes())
+    del header["digest"]
+    old, new = tmp_path / "old.safetensors", tmp_path / "new.safetensors"
+    old.write_bytes(assembled(header | {"version": 1}, arrays))
+    refused = bitformer("info", old)
+    assert refused.code == 2
+    assert f"'bitformer export {old} -o NEW' writes it with one" in refused.err
+    said = bitformer("export", old, "-o", new)
+    assert said.code == 0
+    assert "has no digest: whether it is as it was saved cannot be told" in said.err
+    assert new.read_bytes() == tiny.read_bytes()
+    again = bitformer("export", new, "-o", tmp_path / "again.safetensors")
+    assert "no digest" not in again.err
+    assert (tmp_path / "again.safetensors").read_bytes() == tiny.read_bytes()
+    new.write_bytes(tiny.read_bytes().replace(b"tiny", b"tinY"))
+    assert "was damaged or changed since" in bitformer("export", new, "-o", tmp_path / "no").err
+    assert not (tmp_path / "no").exists()
 
 
 @pytest.mark.parametrize(

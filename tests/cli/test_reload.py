@@ -7,10 +7,10 @@ import pytest
 
 from bitformer.boards.host import reload as host_reload
 from bitformer.boards.host import transport
-from bitformer.hw.identity import model_hash
 from bitformer.model import ir
 from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import named_config
+from bitformer.model.identity import model_hash
 from bitformer.model.initialize import initialize
 
 

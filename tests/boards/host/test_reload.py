@@ -13,11 +13,11 @@ from bitformer.boards.host.predictor import Predictor
 from bitformer.boards.host.reload import image_bytes, load_model
 from bitformer.boards.host.transport import UartTransport
 from bitformer.boards.protocol import BLOCK_BYTES, PASSED, Command, Feature
-from bitformer.hw.identity import model_hash
 from bitformer.hw.reload import lower_reloadable
 from bitformer.model import reference
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
+from bitformer.model.identity import model_hash
 from bitformer.model.initialize import initialize
 
 pytestmark = pytest.mark.needs("compiler")

@@ -1,0 +1,74 @@
+"""What a model's file says beside the model: its data's scales, its training, what that came to."""
+
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+from .config import TransformerConfig
+from .errors import UserError
+from .plain import checked
+
+__all__ = ["check_meta", "known"]
+
+
+class _Data(TypedDict, total=False):
+    """As :func:`bitformer.model.train.describe` writes it."""
+
+    name: str
+    inputs: list[str]
+    target: str
+    mean: list[float]
+    std: list[float]
+    target_mean: float
+    target_std: float
+    target_channel: int | None
+    windows: dict[str, int]
+    checksum: int
+
+
+class _Source(TypedDict, total=False):
+    """As :func:`bitformer.model.own_data.write_source` writes it."""
+
+    data: str
+    target: str | None
+    inputs: list[str] | None
+    time: str | None
+
+
+class Known(TypedDict, total=False):
+    dataset: _Data
+    source: _Source
+    settings: dict[str, Any]
+    results: dict[str, float]
+
+
+def known(meta: Mapping[str, object]) -> Known:
+    """The sections that are written here; those of other names are free JSON.
+
+    Raises :class:`UserError` for a field that is unknown or of another type.
+    """
+    own = {name: meta[name] for name in Known.__annotations__ if name in meta}
+    return checked(Known, own, "meta")
+
+
+def check_meta(meta: Mapping[str, object], config: TransformerConfig) -> None:
+    """Raise :class:`UserError`, naming the field, unless what is known of it can be.
+
+    Deviations are positive; names, means and deviations of the inputs are as many as the model has
+    inputs.
+    """
+    data = known(meta).get("dataset", {})
+    for name in ("inputs", "mean", "std"):
+        values: list = data.get(name, [0] * config.inputs)  # type: ignore[assignment]
+        if len(values) != config.inputs:
+            raise UserError(
+                f"meta: dataset: {name} must be {config.inputs}, one for each input of the model,"
+                f" not {len(values)}"
+            )
+    for value in (*data.get("std", ()), data.get("target_std", 1.0)):
+        if not value > 0:
+            raise UserError(f"meta: dataset: deviations must be positive, not {value}")
+    channel = data.get("target_channel")
+    if channel is not None and not 0 <= channel < config.inputs:
+        raise UserError(
+            f"meta: dataset: target_channel must be below {config.inputs}, not {channel}"
+        )
