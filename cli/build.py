@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import PATH, hardware_options, lowered, model_argument, reloadable_option
+from .quantity import MEGAHERTZ, RATE
 from .report import Report, command_line, json_option
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _addresses(_context, _option, text: str | None) -> "ElasticMap | None":
 @hardware_options
 @click.option("--name", metavar="NAME", help="Of the top module and the files [the config's].")
 @click.option("--link", metavar="LINK", help="uart, spi or elastic [the board's usual one].")
-@click.option("--baud", type=click.IntRange(1), metavar="N", help="Rate of a UART [115200].")
+@click.option("--baud", type=RATE, metavar="N", help="Rate of a UART [115200].")
 @click.option(
     "--elastic",
     "addresses",
@@ -87,7 +88,7 @@ def _addresses(_context, _option, text: str | None) -> "ElasticMap | None":
 @click.option(
     "--clock",
     "clock_mhz",
-    type=click.FloatRange(0, min_open=True),
+    type=MEGAHERTZ,
     metavar="MHZ",
     help="Another clock than the board's, by an MMCM: about 0.105 W more.",
 )

@@ -10,6 +10,7 @@ import click
 from bitformer.model.errors import UserError
 
 from .options import PATH, kb_option
+from .quantity import COUNT, MEGAHERTZ, Number
 from .report import Report, json_option
 
 if TYPE_CHECKING:
@@ -121,17 +122,17 @@ def _remember(report: Report, kb: Path | None, found: "BuildReport") -> None:
 
 @click.command("report")
 @click.argument("directory", type=PATH, metavar="DIR")
-@click.option("--cycles", type=click.IntRange(1), metavar="N", help="Of a forecast [the build's].")
+@click.option("--cycles", type=COUNT, metavar="N", help="Of a forecast [the build's].")
 @click.option(
     "--clock",
     "clock_mhz",
-    type=click.FloatRange(0, min_open=True),
+    type=MEGAHERTZ,
     metavar="MHZ",
     help="The design's clock [the build's].",
 )
 @click.option(
     "--per-day",
-    type=click.IntRange(1),
+    type=COUNT,
     default=1440,
     show_default=True,
     metavar="N",
@@ -139,7 +140,7 @@ def _remember(report: Report, kb: Path | None, found: "BuildReport") -> None:
 )
 @click.option(
     "--config-power",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, 1000, what="watts"),
     default=0.1,
     show_default=True,
     metavar="W",

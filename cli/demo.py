@@ -15,6 +15,7 @@ from bitformer.model.files import write_whole
 from .build import write_plan
 from .options import PATH, ready_file
 from .progress import sample_bar
+from .quantity import COUNT
 from .report import Report, command_line, json_option
 from .train import MODEL_FILE, require_torch
 
@@ -164,9 +165,7 @@ def _show(report: Report, full: "Scores", hardware: _Hardware) -> None:
     metavar="DIR",
     help="Folder of everything that is made.",
 )
-@click.option(
-    "--samples", type=click.IntRange(1), default=8, show_default=True, help="Windows to simulate."
-)
+@click.option("--samples", type=COUNT, default=8, show_default=True, help="Windows to simulate.")
 @click.option("--quick", is_flag=True, help="Train for two epochs: a trial, not a result.")
 @json_option
 def command(output: Path, samples: int, quick: bool, report: Report) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import columns_of, data_options, model_argument
+from .quantity import COUNT
 from .report import Report, json_option
 from .scores import show_scores
 
@@ -52,7 +53,7 @@ def _simulated(
 )
 @click.option(
     "--samples",
-    type=click.IntRange(1),
+    type=COUNT,
     metavar="N",
     help=f"Test windows, evenly spaced [all of them; {SIMULATED} for engine python].",
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from .options import load_config, output_file_option, ready_file
+from .quantity import SEED
 from .report import Report, json_option
 
 __all__ = ["command"]
@@ -13,7 +14,7 @@ __all__ = ["command"]
 @click.command("init")
 @click.argument("config")
 @output_file_option
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of weights.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of weights.")
 @json_option
 def command(config: str, output: Path, seed: int, report: Report) -> None:
     """Make an untrained integer model of CONFIG: random weights, calibrated on random windows.

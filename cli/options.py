@@ -9,6 +9,7 @@ import click
 
 from bitformer.model.errors import UserError
 
+from .quantity import COUNT, MEGAHERTZ, RATE
 from .report import visible
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ part_option = click.option(
 )
 
 clock_option = click.option(
-    "--clock", "clock_mhz", type=float, metavar="MHZ", help="Clock in megahertz [100]."
+    "--clock", "clock_mhz", type=MEGAHERTZ, metavar="MHZ", help="Clock in megahertz [100]."
 )
 
 kb_option = click.option(
@@ -96,7 +97,7 @@ kb_option = click.option(
 workers_options = together(
     click.option(
         "--workers",
-        type=click.IntRange(1),
+        type=COUNT,
         metavar="N",
         help="Processes; by default one for each core.",
     ),
@@ -140,12 +141,8 @@ port_options = together(
         metavar="P",
         help="Serial port, such as /dev/ttyUSB0 or COM3; or spi:BUS.DEVICE.",
     ),
-    click.option(
-        "--baud", type=click.IntRange(1), metavar="B", help="Rate of a serial port [115200]."
-    ),
-    click.option(
-        "--sck", type=click.IntRange(1), metavar="HZ", help="Clock of an SPI bus [1000000]."
-    ),
+    click.option("--baud", type=RATE, metavar="B", help="Rate of a serial port [115200]."),
+    click.option("--sck", type=RATE, metavar="HZ", help="Clock of an SPI bus [1000000]."),
 )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from .options import PATH, connected, model_argument, port_options
+from .quantity import COUNT
 from .report import Report, json_option
 
 __all__ = ["command"]
@@ -20,7 +21,7 @@ _SHOWN = 6
 @click.option("--time", metavar="COLUMN", help="Column of times; without it no gap is seen.")
 @click.option(
     "--windows",
-    type=click.IntRange(1),
+    type=COUNT,
     default=1,
     metavar="N",
     help="Forecasts, of windows a row apart; the newest is the last [1].",

@@ -7,6 +7,7 @@ import click
 from bitformer.model.errors import UserError
 
 from .options import kb_option, load_config, workers_options
+from .quantity import COUNT_OR_NONE, SEED
 from .report import Report, json_option
 
 __all__ = ["command"]
@@ -34,9 +35,9 @@ def _numbers(option: str, text: str) -> list[int]:
 @click.option("--parts", default="xc7s15", show_default=True, help="Parts to lower for.")
 @click.option("--lanes", metavar="N,N", help="Products a cycle [what the part allows].")
 @click.option(
-    "--mixed", type=click.IntRange(0), default=0, help="Random mixed-precision designs instead."
+    "--mixed", type=COUNT_OR_NONE, default=0, help="Random mixed-precision designs instead."
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of those.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of those.")
 @click.option("--units", is_flag=True, help="Each unit by itself, too; doubles the time.")
 @click.option("--components", is_flag=True, help="What each component adds instead; far quicker.")
 @kb_option

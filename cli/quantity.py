@@ -1,16 +1,56 @@
-"""Times and energies as people write them: ``50us``, ``0.05 ms``, ``5uJ``."""
+"""Numbers with a meaning: times and energies as people write them (``50us``), and plain ones."""
 
 import math
 import re
 from collections.abc import Callable
 from decimal import Decimal
 
-from bitformer.model.errors import UserError
+import click
 
-__all__ = ["quantity"]
+from bitformer.model.errors import UserError
+from bitformer.model.plain import shown
+
+__all__ = ["COUNT", "COUNT_OR_NONE", "MEGAHERTZ", "RATE", "SEED", "Number", "quantity"]
 
 #: Powers of ten; µ has two code points.
 _PREFIXES = {"": 0, "m": -3, "u": -6, "µ": -6, "μ": -6, "n": -9, "k": 3}
+
+
+class Number(click.ParamType):
+    """A finite number from ``low`` to ``high``; ``what`` says of what it is one, if of anything.
+
+    ``below`` : whether it has to be less than ``high``.
+    """
+
+    name = "number"
+
+    def __init__(self, low: float, high: float, *, what: str = "", below: bool = False):
+        self.low, self.high, self.what, self.below = low, high, what, below
+
+    def convert(self, value, param, ctx):
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if self.low <= number < self.high or (number == self.high and not self.below):
+            return number
+        option = param.opts[0] if param is not None else "a number"
+        of = f" of {self.what}" if self.what else ""
+        to = "to below" if self.below else "to"
+        raise UserError(
+            f"{option} must be a number{of} from {self.low:.9g} {to} {self.high:.9g},"
+            f" not {shown(value) if isinstance(value, str) else value}"
+        )
+
+
+#: How many; more than any machine has time or room for.
+COUNT, COUNT_OR_NONE = click.IntRange(1, 10**9), click.IntRange(0, 10**9)
+#: What random number generators are seeded with.
+SEED = click.IntRange(0, 2**32 - 1)
+#: Of a serial port or a bus, a second: faster than any has.
+RATE = click.IntRange(1, 10**9)
+#: A clock: slower than any board has, and faster than any part.
+MEGAHERTZ = Number(1e-3, 1e4, what="megahertz")
 
 
 def quantity(option: str, unit: str, example: str, *, power: int = 0) -> Callable:

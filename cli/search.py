@@ -10,7 +10,7 @@ from bitformer.model.errors import UserError
 
 from .doctor import predictor_of
 from .options import MOST_LANES, PATH, kb_option, part_option, together
-from .quantity import quantity
+from .quantity import COUNT, COUNT_OR_NONE, MEGAHERTZ, SEED, quantity
 from .report import Report, command_line, json_option
 from .search_report import show_search
 from .studies import given, prepared, study_bar, study_options
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_COUNT = click.IntRange(min=0)
 _limit_options = together(
     part_option,
     click.option(
@@ -37,15 +36,19 @@ _limit_options = together(
         callback=quantity("--max-energy", "J", "5uJ"),
         help="Of a forecast, by a model of power: 5uJ.",
     ),
-    click.option("--max-luts", type=_COUNT, metavar="N", help="LUTs [all the part has]."),
-    click.option("--max-lutram", type=_COUNT, metavar="N", help="LUTs as memory [the same]."),
-    click.option("--max-ffs", type=_COUNT, metavar="N", help="Flip-flops [the same]."),
-    click.option("--max-ramb18", type=_COUNT, metavar="N", help="Block RAMs of 18 Kb [the same]."),
-    click.option("--max-dsps", type=_COUNT, metavar="N", help="DSP blocks [the same]."),
+    click.option("--max-luts", type=COUNT_OR_NONE, metavar="N", help="LUTs [all the part has]."),
+    click.option(
+        "--max-lutram", type=COUNT_OR_NONE, metavar="N", help="LUTs as memory [the same]."
+    ),
+    click.option("--max-ffs", type=COUNT_OR_NONE, metavar="N", help="Flip-flops [the same]."),
+    click.option(
+        "--max-ramb18", type=COUNT_OR_NONE, metavar="N", help="Block RAMs of 18 Kb [the same]."
+    ),
+    click.option("--max-dsps", type=COUNT_OR_NONE, metavar="N", help="DSP blocks [the same]."),
     click.option(
         "--clock",
         "clock_mhz",
-        type=float,
+        type=MEGAHERTZ,
         default=100.0,
         show_default=True,
         metavar="MHZ",
@@ -155,15 +158,13 @@ def _picture(report: Report, output: Path, result: Mapping[str, Any]) -> str | N
 )
 @click.option(
     "--top",
-    type=click.IntRange(min=1),
+    type=COUNT,
     default=5,
     show_default=True,
     metavar="N",
     help="Candidates to train: about half a minute each on a core, so 20 are affordable.",
 )
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all trainings."
-)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of all trainings.")
 @click.option(
     "--lanes",
     default="auto",
@@ -198,7 +199,7 @@ def _picture(report: Report, output: Path, result: Mapping[str, Any]) -> str | N
 )
 @click.option(
     "--tries",
-    type=click.IntRange(min=1),
+    type=COUNT,
     default=400,
     show_default=True,
     metavar="N",
@@ -206,7 +207,7 @@ def _picture(report: Report, output: Path, result: Mapping[str, Any]) -> str | N
 )
 @click.option(
     "--windows",
-    type=click.IntRange(min=1),
+    type=COUNT,
     default=8,
     show_default=True,
     metavar="N",

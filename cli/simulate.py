@@ -21,6 +21,7 @@ from .options import (
     ready_file,
 )
 from .progress import sample_bar
+from .quantity import COUNT, SEED, Number
 from .report import Report, json_option
 from .synthesize import spinner
 
@@ -103,9 +104,7 @@ def _waves(vcd: Path | None, saif: Path | None) -> Iterator[Path | None]:
 
 @click.command("simulate")
 @model_argument
-@click.option(
-    "--samples", type=click.IntRange(1), default=4, show_default=True, help="Windows to run."
-)
+@click.option("--samples", type=COUNT, default=4, show_default=True, help="Windows to run.")
 @data_options
 @part_option
 @hardware_options
@@ -127,7 +126,7 @@ def _waves(vcd: Path | None, saif: Path | None) -> Iterator[Path | None]:
 )
 @click.option(
     "--backpressure",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Number(0, 1, below=True),
     default=0.0,
     show_default=True,
     metavar="P",
@@ -135,7 +134,7 @@ def _waves(vcd: Path | None, saif: Path | None) -> Iterator[Path | None]:
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0),
+    type=SEED,
     default=0,
     show_default=True,
     help="Of random samples and back-pressure.",

@@ -21,6 +21,7 @@ from .options import (
     load_config,
     together,
 )
+from .quantity import COUNT
 from .report import Report
 from .train import require_torch
 
@@ -49,7 +50,7 @@ study_options = together(
     ),
     epochs_options,
     batch_option,
-    click.option("--workers", type=int, metavar="N", help="Processes; one a core by default."),
+    click.option("--workers", type=COUNT, metavar="N", help="Processes; one a core by default."),
     click.option(
         "--scheduler", metavar="ADDRESS", help="Dask scheduler whose workers train, instead."
     ),
@@ -85,7 +86,7 @@ def seeds_option(default: int) -> Decorator:
     """``--seeds``, a number of them."""
     return click.option(
         "--seeds",
-        type=click.IntRange(min=1),
+        type=COUNT,
         default=default,
         show_default=True,
         metavar="N",
