@@ -40,6 +40,7 @@ lint: $(STAMP)
 	$(VENV)/bin/ruff format --check .
 	@mkdir -p $(TYPES)
 	@for package in $(PACKAGES); do ln -sfn ../../../$$package $(TYPES)/$$package; done
+	@for file in api/*.py api/py.typed; do ln -sf ../../../$$file $(TYPES)/; done
 	$(VENV)/bin/mypy -p bitformer
 
 # The published grid and its 2-bit sisters; random mixed precision on two parts, near the grid and for

@@ -5,6 +5,7 @@ Yosys knows no part's limits and places nothing, so the counts are those of ``sy
 apart: Vivado absorbs them into LUTs.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +32,7 @@ __all__ = ["Synthesis", "digest", "source_of", "synthesize", "synthesized_netlis
 _TOP = "top"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Synthesis:
     """A synthesized design.
 
@@ -74,6 +75,32 @@ class Synthesis:
     def over(self) -> tuple[Use, ...]:
         """The resources of which the part has too few."""
         return tuple(use for use in self.uses if use.over)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return counts, paths and loads as plain data."""
+
+        def plain(taken: Resources) -> dict[str, int]:
+            return {"luts": taken.luts, **dataclasses.asdict(taken)}
+
+        return {
+            "part": self.part.name if self.part is not None else None,
+            "tool": self.tool,
+            "seconds": self.seconds,
+            "resources": plain(self.resources),
+            "budget": [{**dataclasses.asdict(use), "over": use.over} for use in self.uses],
+            "fits": not self.over,
+            "cells": dict(self.cells),
+            "units": {unit: plain(taken) for unit, taken in self.units.items()},
+            "lut_levels": self.depth.levels,
+            "carry_chains": self.depth.chains,
+            "short_enough_for_150_mhz": self.short_enough,
+            "paths": [dataclasses.asdict(path) for path in self.depth.paths],
+            "loads": [{**dataclasses.asdict(net), "control": net.control} for net in self.fanouts],
+        }
+
+    def __repr__(self) -> str:
+        taken = ", ".join(f"{use.used} of {use.available} {use.resource}" for use in self.uses)
+        return f"<Synthesis by {self.tool}: {taken}; {self.depth.levels} LUT levels>"
 
 
 def synthesize(

@@ -1,7 +1,7 @@
 """``bitformer build``: a board's complete project, and its bitstream where Vivado is installed."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,33 +10,9 @@ from .quantity import MEGAHERTZ, RATE
 from .report import Report, command_line, json_option
 
 if TYPE_CHECKING:
-    from bitformer.boards.board import Board
     from bitformer.boards.elastic_map import ElasticMap
-    from bitformer.hw.design import Design
 
-__all__ = ["command", "write_plan"]
-
-
-def write_plan(
-    design: "Design", board: "Board", *, name: str, output: Path, **options: Any
-) -> Path:
-    """Write the project of a design to ``output``; ``options`` are those of ``build_plan``."""
-    from bitformer.boards.build import build_plan
-    from bitformer.hw.accelerator import Accelerator
-    from bitformer.model.identity import model_hash
-
-    return build_plan(
-        board,
-        lambda: Accelerator(design=design),
-        name=name,
-        directory=output,
-        facts={
-            "latency_cycles": design.latency,
-            "interval_cycles": design.interval,
-            "model": model_hash(design.model).hex(),
-        },
-        **options,
-    )
+__all__ = ["command"]
 
 
 def _problems(report: Report, plan: Path) -> tuple[str, ...] | None:
@@ -140,6 +116,7 @@ def command(
     """
     from bitformer.boards.catalog import find_board
     from bitformer.boards.clock import MMCM_W
+    from bitformer.boards.design_build import build_design
     from bitformer.hw.estimate import estimate
     from bitformer.model.checkpoint import load_model
     from bitformer.model.names import as_design_name
@@ -161,11 +138,11 @@ def command(
     name = as_design_name(loaded.config.name) if name is None else name
     given = {"baud": baud, "elastic": addresses}
     options = {name: value for name, value in given.items() if value is not None}
-    plan = write_plan(
+    plan = build_design(
         design,
         found,
         name=name,
-        output=output,
+        directory=output,
         link=link,
         clock_hz=clock_hz,
         saif=saif,

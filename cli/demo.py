@@ -11,13 +11,13 @@ import click
 
 from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
+from bitformer.model.torch_installed import require_torch
 
-from .build import write_plan
 from .options import PATH, ready_file
 from .progress import sample_bar
 from .quantity import COUNT
 from .report import Report, command_line, json_option
-from .train import MODEL_FILE, require_torch
+from .train import MODEL_FILE
 
 if TYPE_CHECKING:
     from bitformer.hw.design import Design
@@ -181,6 +181,7 @@ def command(output: Path, samples: int, quick: bool, report: Report) -> None:
     """
     require_torch()
     from bitformer.boards.catalog import find_board
+    from bitformer.boards.design_build import build_design
     from bitformer.hw.estimate import estimate
     from bitformer.hw.lower import lower
     from bitformer.model.config import named_config
@@ -213,7 +214,7 @@ def command(output: Path, samples: int, quick: bool, report: Report) -> None:
     steps(f"Writing the build plan for the {board.title}")
     name = as_design_name(CONFIG)
     plan = output / f"build-{board.name}"
-    write_plan(design, board, name=name, output=plan)
+    build_design(design, board, name=name, directory=plan)
     report.note(f"Done in {steps.seconds:.0f} s")
 
     _show(report, full, hardware)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bitformer.model.errors import UserError
+from bitformer.model.torch_installed import require_torch
 
 from .options import (
     PATH,
@@ -23,7 +24,6 @@ from .options import (
 )
 from .quantity import COUNT
 from .report import Report
-from .train import require_torch
 
 if TYPE_CHECKING:
     from bitformer.model.config import TransformerConfig

@@ -1,6 +1,5 @@
 """``bitformer synthesize``: resources and logic depth, measured with Yosys."""
 
-import dataclasses
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from bitformer.boards.yosys import Synthesis
     from bitformer.hw.design import Design
 
-__all__ = ["command", "show_synthesis", "spinner", "synthesis_data"]
+__all__ = ["command", "show_synthesis", "spinner"]
 
 #: Paths and nets that people are shown; programs get more.
 SHOWN = 5
@@ -103,29 +102,6 @@ def show_synthesis(report: Report, name: str, result: "Synthesis") -> None:
         report.line(f"Does not fit {part}: {use}")
 
 
-def synthesis_data(result: "Synthesis") -> dict[str, object]:
-    """A synthesis as plain data."""
-
-    def plain(resources: "Resources") -> dict[str, int]:
-        return {"luts": resources.luts, **dataclasses.asdict(resources)}
-
-    return {
-        "part": result.part.name if result.part is not None else None,
-        "tool": result.tool,
-        "seconds": result.seconds,
-        "resources": plain(result.resources),
-        "budget": [{**dataclasses.asdict(use), "over": use.over} for use in result.uses],
-        "fits": not result.over,
-        "cells": dict(result.cells),
-        "units": {unit: plain(taken) for unit, taken in result.units.items()},
-        "lut_levels": result.depth.levels,
-        "carry_chains": result.depth.chains,
-        "short_enough_for_150_mhz": result.short_enough,
-        "paths": [dataclasses.asdict(path) for path in result.depth.paths],
-        "loads": [{**dataclasses.asdict(net), "control": net.control} for net in result.fanouts],
-    }
-
-
 def _remember(report: Report, kb: Path | None, design: "Design", result: "Synthesis") -> None:
     """Add the measurement to the knowledge base; a base that fails is no reason to fail."""
     from bitformer.search.knowledge import KnowledgeBase
@@ -178,6 +154,6 @@ def command(
     if not no_kb:
         _remember(report, kb, design, result)
     show_synthesis(report, design.model.config.name, result)
-    report.data({"model": str(model), **synthesis_data(result)})
+    report.data({"model": str(model), **result.to_dict()})
     if result.over:
         sys.exit(1)

@@ -1,12 +1,12 @@
 """``bitformer train``: from data to an integer model."""
 
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bitformer.model.errors import UserError
+from bitformer.model.torch_installed import require_torch
 
 from .options import (
     PATH,
@@ -23,15 +23,9 @@ from .scores import show_scores
 if TYPE_CHECKING:
     from bitformer.model.config import TransformerConfig
 
-__all__ = ["MODEL_FILE", "command", "require_torch"]
+__all__ = ["MODEL_FILE", "command"]
 
 MODEL_FILE = "model.safetensors"
-
-
-def require_torch() -> None:
-    """Refuse in one sentence where torch is not installed."""
-    if importlib.util.find_spec("torch") is None:
-        raise UserError("Training needs torch, which is not installed: pip install torch")
 
 
 def _chosen(

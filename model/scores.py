@@ -22,7 +22,7 @@ def mse(forecast: np.ndarray, dataset: Dataset) -> float:
     return float(((forecast - dataset.test.y) ** 2).mean())
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
 class Scores:
     """Test MSE, in units of the target's variance over the training rows, by forecast.
 
@@ -42,8 +42,13 @@ class Scores:
         """An error's root in the target's own unit."""
         return error**0.5 * self.dataset.target_std
 
+    def __repr__(self) -> str:
+        errors = {**self.models, **self.baselines}
+        said = ", ".join(f"{n} {e:.4f}" for n, e in errors.items() if e is not None)
+        return f"<Scores, test MSE of {self.dataset.name}: {said}>"
+
     def to_dict(self) -> dict[str, object]:
-        """As plain data."""
+        """Return errors, baselines and the data's names as plain data."""
         return {
             "data": {
                 "name": self.dataset.name,

@@ -25,7 +25,7 @@ __all__ = ["ENGINES", "Simulation", "simulate"]
 ENGINES = ("python", "native", "auto", "netlist")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Simulation:
     """Outcome of a simulation.
 
@@ -60,6 +60,11 @@ class Simulation:
         return set(self.interval) <= {self.predicted_interval} and self.latency[:1] == [
             self.predicted_latency
         ]
+
+    def __repr__(self) -> str:
+        exact = f"bit exact in {len(self.tensors)} tensors" if self.bit_exact else self.difference
+        cycles = ", ".join(map(str, sorted(set(self.latency[:1]))))
+        return f"<Simulation of {len(self.outputs)} windows: {exact}; latency {cycles} cycles>"
 
     def to_dict(self) -> dict[str, object]:
         """Return the outcome as plain data, without the outputs."""

@@ -60,7 +60,7 @@ def test_every_command_and_folder_is_in_the_readme():
     for name in COMMANDS:
         assert f"`{name}`" in tables
     folders = re.findall(r"^\| `(\w+)/` \|", README, re.M)
-    assert set(folders) == {"model", "hw", "sim", "boards", "search", "cli", "tests"}
+    assert set(folders) == {"model", "hw", "sim", "boards", "search", "api", "cli", "tests"}
     for name in (*folders, *re.findall(r"\w+/\w+\.py", README)):
         assert (ROOT / name).exists(), name
 

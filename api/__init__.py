@@ -1,0 +1,68 @@
+"""bitformer: small quantized Transformers, and accelerators that equal them bit for bit.
+
+Functions begin something, methods go on with it:
+
+    import bitformer
+
+    model = bitformer.load("runs/demo/model.safetensors")     # or bitformer.train("my.csv", ...)
+    design = bitformer.lower(model, part="xc7s15")
+    design.latency, design.estimate(), design.simulate(samples=4).bit_exact
+    design.build("sea", to="build/mine")
+
+Whatever comes back has a readable ``repr``, plain attributes and ``to_dict()``. A mistake in what
+was asked for is a :class:`UserError` of one sentence. Nothing is imported before it is used, and
+torch only by :func:`train` and :func:`find`.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bitformer._designs import Build, Design, Resources, lower
+    from bitformer._models import Model, load, train
+    from bitformer._search import Candidate, Found, find
+    from bitformer.model.errors import UserError
+
+__all__ = [
+    "Build",
+    "Candidate",
+    "Design",
+    "Found",
+    "Model",
+    "Resources",
+    "UserError",
+    "__version__",
+    "find",
+    "load",
+    "lower",
+    "train",
+]
+
+#: Where each public name is defined.
+_HOMES = {
+    "Build": "_designs",
+    "Candidate": "_search",
+    "Design": "_designs",
+    "Found": "_search",
+    "Model": "_models",
+    "Resources": "_designs",
+    "UserError": "model.errors",
+    "find": "_search",
+    "load": "_models",
+    "lower": "_designs",
+    "train": "_models",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("bitformer")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

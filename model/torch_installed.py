@@ -1,0 +1,13 @@
+"""Whether torch, which training alone needs, is installed."""
+
+import importlib.util
+
+from .errors import UserError
+
+__all__ = ["require_torch"]
+
+
+def require_torch() -> None:
+    """Refuse in one sentence where torch is not installed."""
+    if importlib.util.find_spec("torch") is None:
+        raise UserError("Training needs torch, which is not installed: pip install torch")

@@ -1,0 +1,51 @@
+"""The Python that README and guides show runs as it stands, in an empty folder."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bitformer
+from bitformer.model.config import named_config
+from bitformer.model.initialize import initialize
+
+ROOT = Path(__file__).resolve().parents[2]
+GUIDE, README = ROOT / "docs" / "python.md", ROOT / "README.md"
+
+
+def blocks(path: Path) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S)
+
+
+def run(code: str, folder: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], cwd=folder, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_guide_runs_from_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("BITFORMER_KB", str(tmp_path / "kb.sqlite"))
+    whole, own = blocks(GUIDE)
+    said = run(whole, tmp_path)
+    for name in ("<Model tiny", "<Scores", "<Design tiny", "<Resources", "bit exact", "<Build"):
+        assert name in said
+    assert "(1, 6)" in run(own, tmp_path)
+
+
+def test_readme_runs_where_the_demo_has_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("BITFORMER_KB", str(tmp_path / "kb.sqlite"))
+    model = bitformer.Model(initialize(named_config("tiny")))
+    model.save(tmp_path / "runs" / "demo" / "model.safetensors")
+    (code,) = blocks(README)
+    said = run(code, tmp_path)
+    assert "<Resources: fits xc7s15" in said
+    assert "<Simulation of 4 windows: bit exact" in said
+
+
+def test_a_broken_example_is_noticed(tmp_path):
+    with pytest.raises(AssertionError, match="UserError"):
+        run(blocks(GUIDE)[1], tmp_path)  # without the model that the first block trains
