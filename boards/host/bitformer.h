@@ -47,7 +47,7 @@ enum {
     BITFORMER_DAMAGED = -2,  /* frames were heard, and not one whole */
     BITFORMER_ROOM = -3,     /* the buffer is too small */
     BITFORMER_OTHER = -4,    /* another device, version or number of integers */
-    BITFORMER_NOISE = -5,    /* what was heard does not begin like a frame: another baud rate? */
+    BITFORMER_NOISE = -5,    /* what was heard is no answer, or no frame: another baud rate? */
     BITFORMER_FOREIGN = -6   /* answers to another's requests were heard */
 };
 
@@ -173,6 +173,8 @@ static inline int bitformer_try(bitformer_port *port, uint8_t *buffer, uint8_t c
     port->send(port->context, buffer, bitformer_wrap(buffer, port->sequence, command, length));
     for (unsigned k = 0; k < BITFORMER_OTHERS; k++) {
         int result = bitformer_hear(port, buffer, expected ? expected : 1u);
+        if (result == BITFORMER_TIMEOUT && k > 0)
+            return BITFORMER_NOISE;
         if (result != BITFORMER_OK)
             return result;
         uint32_t size = bitformer_little(buffer + 1, 2);

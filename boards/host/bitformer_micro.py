@@ -203,6 +203,7 @@ class Shell:
                 # before the first answer of a session, those of an earlier one may arrive
                 if self._answered and (self._sequence - found[0] & 0xFFFFFFFF) >= self._asked:
                     raise ShellError(FOREIGN)
+                problem = "frames that answer something else: does the line echo?"
             else:
                 raise ShellError(FOREIGN)
         raise ShellError("no answer: " + problem)

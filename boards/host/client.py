@@ -57,6 +57,8 @@ class Client:
         #: Requests that were answered, and tries, so far; and what they were at the last read.
         self._answered = self._tried = 0
         self._read_at = 0, 0
+        #: Frames that were heard of the last request's tries, and are no answers to it.
+        self._stray = 0
         #: How often a request had to be sent again.
         self.resent = 0
 
@@ -90,6 +92,7 @@ class Client:
             request = Frame(sequence=self._sequence, command=command, payload=payload)
             refused: list[Reason] = []
             damaged = heard = 0
+            self._stray = 0
             for attempt in range(1 + self._retries):
                 if attempt:
                     self.resent += 1
@@ -127,6 +130,8 @@ class Client:
                 f"{heard} bytes that are no frames were heard {tries}: is the baud rate that of "
                 "the build, and the port no other program's?"
             )
+        elif self._stray:
+            problem = f"frames that answer something else were heard {tries}: does the line echo?"
         else:
             problem = f"nothing was heard {tries}"
         return f"Shell on {self.name} must answer, but {problem}"
@@ -153,6 +158,7 @@ class Client:
             # before the first answer of a session, those of an earlier one may arrive
             if self._answered and (request.sequence - frame.sequence) % _SEQUENCES >= self._asked:
                 break
+            self._stray += 1
         raise LinkError(
             f"{sentence_case(self.name)} must be this program's alone, and answers to another's "
             "requests arrive there"

@@ -274,14 +274,14 @@ def open_transport(
     if port.startswith("spi:"):
         return _open_spi(port, sck_hz=sck_hz, timeout=timeout)
     serial = _package("serial", "pyserial", "serial")
+    options = {"baudrate": baud, "timeout": timeout, "exclusive": True}
     try:
-        opened = serial.serial_for_url(
-            port,
-            baudrate=baud,
-            timeout=timeout,
-            write_timeout=timeout + _LONGEST * _BITS / baud,
-            exclusive=True,
-        )
+        try:
+            opened = serial.serial_for_url(
+                port, write_timeout=timeout + _LONGEST * _BITS / baud, **options
+            )
+        except NotImplementedError:  # of rfc2217://, which has its own
+            opened = serial.serial_for_url(port, **options)
     except (OSError, ValueError) as error:  # SerialException is an OSError
         if getattr(error, "errno", None) in _TAKEN:
             raise _taken(port, error) from None

@@ -2,6 +2,7 @@
 """The Elastic Node's own protocol, spoken by a host byte by byte to a simulated shell."""
 
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -232,6 +233,30 @@ def test_busy_that_never_falls_is_told(bus, compiled, monkeypatch):
     node = ElasticNode(bus, lambda: True, addresses=compiled[0].addresses)
     with pytest.raises(LinkError, match=r"must end an inference, and its busy pin stays high"):
         node.infer([0] * INPUTS, RESULTS)
+
+
+@pytest.mark.parametrize("after", range(6))
+def test_bus_that_is_lost_is_a_sentence(after):
+    uses = iter(range(after))
+
+    def used(*data):
+        if next(uses, None) is None:
+            raise OSError(5, "gone")
+        return list(data[0]) if data else False
+
+    bus = SimpleNamespace(xfer2=used)
+    with pytest.raises(LinkError, match=r"^The Elastic Node must stay connected, and was lost: "):
+        ElasticNode(bus, used).infer([0], 1)
+
+
+def test_integers_beyond_the_bits_go_as_the_nearest():
+    sent = []
+    bus = SimpleNamespace(xfer2=lambda data: sent.append(bytes(data)) or data)
+    node = ElasticNode(bus, lambda: False, input_bits=5)
+    node.infer([10**30, -(10**30), 16, -3], 1)
+    assert sent[2] == bytes([0x80, 1, 18, 15, 0xF0, 15, 0xFD])
+    with pytest.raises(LinkError, match=r"^Window must hold integers, and holds nan$"):
+        node.infer([0, float("nan")], 1)
 
 
 def check_model(model, x, **lowering):

@@ -234,6 +234,16 @@ def test_package_is_missing(bitformer, path, data, monkeypatch, port, module, pa
     assert f"Package {package} must be installed to open this port" in said.err
 
 
+def test_port_that_takes_no_time_out_for_writing(bitformer, model, path, data, monkeypatch):
+    def serial_for_url(port, **options):  # as pyserial's of rfc2217://
+        if "write_timeout" in options:
+            raise NotImplementedError
+        return shell_of(model)
+
+    monkeypatch.setitem(sys.modules, "serial", SimpleNamespace(serial_for_url=serial_for_url))
+    assert bitformer("predict", path, "--port", "rfc2217://h:1", "--data", data).code == 0
+
+
 def test_port_is_another_programs(bitformer, path, data, monkeypatch):
     def serial_for_url(port, **options):
         raise OSError(errno.EAGAIN, f"Could not exclusively lock port {port}")

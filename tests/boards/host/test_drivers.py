@@ -15,6 +15,8 @@ import pytest
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+from hypothesis import given
+from hypothesis import strategies as st
 from link_harness import LossySpi, LossyUart, ShellPort, compiled_once, together
 from needs import require
 
@@ -335,7 +337,7 @@ def refusal(reason, sequence=1):
 #: What went wrong, as each driver puts it.
 PROBLEMS = {
     "nothing": (r"nothing was heard", -1),
-    "noise": (r"bytes that are no frames|falls? silent", -5),
+    "noise": (r"bytes that are no frames|falls? silent|answer something else", -5),
     "damaged": (r"damaged", -2),
     "crc": (r"\(crc\)|refused: crc", Reason.CRC),
     "command": (r"must know command|does not know the command", Reason.COMMAND),
@@ -412,6 +414,14 @@ def test_port_that_trickles_is_given_up(driver):
     port = Trickle(b"\x55")
     assert problem(driver(port, clock=ticking())) == "noise"
     assert port.reads < 9 * 200
+
+
+def test_line_that_echoes_is_not_silent(driver):
+    class Echo(Scripted):
+        def write(self, data):
+            self.heard += data
+
+    assert problem(driver(Echo())) == "noise"
 
 
 class Unplugged(ShellPort):
@@ -540,10 +550,10 @@ def both(port, seed, driver=PythonDriver, errors=LinkError):
     rng = random.Random(seed)
     windows = [[[rng.randrange(-99, 99) for _ in range(4)] for _ in range(6)] for _ in range(2)]
     part = 40 if seed % 2 else 9  # requests go out whole, or meet each other
-    given = together(
+    outcomes = together(
         port, seed, *(session_of(w, driver) for w in windows), part=part, errors=errors
     )
-    return list(zip(given, ([sums(w) for w in ws] for ws in windows), strict=True))
+    return list(zip(outcomes, ([sums(w) for w in ws] for ws in windows), strict=True))
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -552,8 +562,8 @@ def test_two_programs_on_one_port_are_never_wrong(compiled_uart, monkeypatch, se
     monkeypatch.setattr(client_module.secrets, "randbelow", sessions.randrange)
     compiled_uart.restart()
 
-    for given, right in both(compiled_uart, seed):
-        assert isinstance(given, LinkError) or given == right
+    for outcome, right in both(compiled_uart, seed):
+        assert isinstance(outcome, LinkError) or outcome == right
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -564,8 +574,8 @@ def test_two_microcontrollers_on_one_port_are_never_wrong(compiled_uart, micro, 
     def driver(port):
         return MicroDriver(port, "uart", micro, sessions.getrandbits(32))
 
-    for given, right in both(compiled_uart, seed, driver, micro.ShellError):
-        assert isinstance(given, micro.ShellError) or given == right
+    for outcome, right in both(compiled_uart, seed, driver, micro.ShellError):
+        assert isinstance(outcome, micro.ShellError) or outcome == right
 
 
 def test_numbers_that_begin_alike_are_the_mutant_of_that(compiled_uart):
@@ -574,7 +584,7 @@ def test_numbers_that_begin_alike_are_the_mutant_of_that(compiled_uart):
     for seed in range(12):
         compiled_uart.restart()
         outcomes = both(compiled_uart, seed)
-        wrong += any(isinstance(given, list) and given != right for given, right in outcomes)
+        wrong += any(isinstance(outcome, list) and outcome != right for outcome, right in outcomes)
     assert wrong
 
 
@@ -620,6 +630,9 @@ def test_retries(answers, tries):
         ([refusal(Reason.CRC)] * 4, r"but it refused every try \(crc\) in 4 tries"),
         ([b"\xa5\xff\xff\x01\x83"] * 4, r"but its answers arrived damaged in 4 tries"),
         ([refusal(Reason.COMMAND)], r"must know command 0x03, which it does not"),
+        ([b"", refusal(Reason.CRC), b"\0"], r"but it refused 1 \(crc\) in 4 tries"),
+        ([b"\0\1", b"", b"\2"], r"but 3 bytes that are no frames were heard in 4 tries: is the"),
+        ([answer(9)], r"but frames that answer something else were heard in 4 tries: does the"),
     ],
 )
 def test_sentences(answers, message):
@@ -700,6 +713,30 @@ def test_tries_that_were_not_answered_may_have_been_served():
     client.infer((1, 2, 3, 4))
     client.confirm()
     assert client.resent == 3
+
+
+@given(
+    noise=st.binary(max_size=60),
+    behind=st.binary(max_size=9),
+    sizes=st.lists(st.integers(1, 9), min_size=1, max_size=30),
+)
+def test_answer_is_found_behind_any_noise(noise, behind, sizes):
+    class Bursts(Scripted):
+        """Gives what arrived by then."""
+
+        def read(self, size=1):
+            return super().read(min(size, next(self.sizes)))
+
+    port = Bursts(noise + answer(1, 7) + behind)
+    port.sizes = itertools.cycle(sizes)
+    assert Client(UartTransport(port, clock=lambda: 0.0), retries=0).self_test() == 7
+
+
+@given(st.lists(st.binary(max_size=80), max_size=4))
+def test_no_bytes_make_an_answer_or_another_error(answers):
+    client = Client(UartTransport(Scripted(*answers), clock=lambda: 0.0))
+    with pytest.raises(LinkError, match=r"^Shell on the serial port must answer, but "):
+        client.read()
 
 
 def test_other_devices():

@@ -156,6 +156,19 @@ def test_blocks_out_of_order_are_ignored(port, design, models):
     is_live(client, models[1])
 
 
+def test_another_programs_blocks_are_not_committed(port, design, models):
+    client, other = (Client(UartTransport(port)) for _ in range(2))
+    image = image_bytes(design, models[2], other.read(), lanes=LANES)
+
+    def interfere(done):
+        if done == BLOCK_BYTES:  # the shell begins anew with it, and takes the next of ours
+            other.load(image[:BLOCK_BYTES])
+
+    with pytest.raises(LinkError, match=r"must serve this program alone, and has served \d+ req"):
+        load_model(client, design, models[1], progress=interfere, lanes=LANES)
+    is_live(other, models[0])
+
+
 def test_load_over_a_bad_line(port, design, models):
     lossy = LossyUart(port, random.Random(5), 0.25)
     client = Client(UartTransport(lossy), retries=20)
