@@ -1,10 +1,13 @@
 """Other models made from a model: what the integer model allows and ``initialize`` never makes."""
 
-from dataclasses import replace
+import math
+from dataclasses import fields, replace
 
-from bitformer.model import ir
+import numpy as np
 
-__all__ = ["with_operations", "with_tensor", "with_zero"]
+from bitformer.model import ir, numerics
+
+__all__ = ["renamed", "varied", "with_operations", "with_tensor", "with_zero"]
 
 
 def with_tensor(model, name, **changes):
@@ -27,3 +30,180 @@ def with_zero(model, name, zero):
         return replace(op, bias=op.bias - moved * op.weight.sum(axis=1))
 
     return with_operations(with_tensor(model, name, zero=zero), absorbed)
+
+
+def renamed(model, suffix):
+    """The model with other names for all tensors but the input."""
+
+    def new(name):
+        return name if name == "input" else name + suffix
+
+    def change(op):
+        named = {f.name: new(getattr(op, f.name)) for f in fields(op) if f.type in (str, "str")}
+        if isinstance(op, ir.Linear) and op.residual is not None:
+            named["residual"] = replace(op.residual, source=new(op.residual.source))
+        return replace(op, **named)
+
+    return replace(
+        model,
+        tensors={new(n): replace(spec, name=new(n)) for n, spec in model.tensors.items()},
+        operations=tuple(change(op) for op in model.operations),
+        constants={new(name): table for name, table in model.constants.items()},
+    )
+
+
+def varied(model, rng):
+    """The model's graph with other numbers: widths, zero points, weights, multipliers, shifts.
+
+    Results keep to about their tensor's range, so that what is wrong is not clamped away.
+    """
+    return _Variation(model, rng).model()
+
+
+class _Variation:
+    def __init__(self, model, rng):
+        self.old, self.rng = model, rng
+        self.masks = {op.y: op.causal for op in model.operations if isinstance(op, ir.Scores)}
+        for op in model.operations:
+            if isinstance(op, ir.Scores) and model.tensors[op.q].rows == model.tensors[op.k].rows:
+                self.masks[op.y] ^= self.chance(0.3)
+        self.tensors = {name: self.tensor(spec) for name, spec in model.tensors.items()}
+        channels = [op.residual.channel for op in self.linears() if op.residual]
+        self.channel = next((c for c in channels if c is not None), None)
+        if self.channel is None:
+            self.channel = int(rng.integers(model.input.features))
+
+    def chance(self, probability):
+        return bool(self.rng.random() < probability)
+
+    def linears(self):
+        return [op for op in self.old.operations if isinstance(op, ir.Linear)]
+
+    def model(self):
+        constants = {
+            name: self.within(self.tensors[name], self.tensors[name].shape)
+            for name in self.old.constants
+        }
+        operations = tuple(
+            getattr(self, type(op).__name__)(op, self.tensors[op.reads[0]], self.tensors[op.y])
+            for op in self.old.operations
+        )
+        return replace(self.old, tensors=self.tensors, operations=operations, constants=constants)
+
+    def within(self, spec, shape=None):
+        return self.rng.integers(spec.low, spec.high, shape, endpoint=True)
+
+    def tensor(self, spec):
+        logits = spec.name in self.masks
+        bits = spec.bits
+        if not logits and self.chance(0.4):
+            bits = int(self.rng.integers(2, 17))
+        exponent = spec.exponent if logits else int(self.rng.integers(-12, 3))
+        narrow = spec.narrow ^ self.chance(0.3)
+        component = "Other" if self.chance(0.3) else spec.component
+        changed = replace(
+            spec, bits=bits, exponent=exponent, narrow=narrow, zero=0, component=component
+        )
+        if not self.movable(spec.name) or self.chance(0.3):
+            return changed
+        edges = self.rng.choice([changed.low, changed.high, -1, 1])
+        return replace(changed, zero=int(self.within(changed) if self.chance(0.5) else edges))
+
+    def movable(self, name):
+        """Whether a tensor may have a zero point: only linear layers read it, and take it back."""
+        absorbed = [
+            op.x for op in self.linears() if op.residual is None or op.residual.source != name
+        ]
+        read = [n for op in self.old.operations for n in op.reads]
+        return name not in ("input", *self.old.constants) and read.count(name) == absorbed.count(
+            name
+        )
+
+    def near(self, value):
+        """A shift by about so many bits."""
+        return int(np.clip(round(value) + self.rng.integers(-1, 2), 0, 40))
+
+    def multipliers(self, size=None):
+        """Positive multipliers up to any size; in part powers of two."""
+        bits = int(self.rng.integers(0, numerics.MULTIPLIER_BITS - 1))
+        if self.chance(0.3):
+            return 1 << self.rng.integers(0, bits, size, endpoint=True)
+        return self.rng.integers(1, 2 << bits, size)
+
+    def added(self, shift, size, y):
+        """Offsets and their shift, with which they are about as large as ``y``."""
+        bits = int(self.rng.integers(1, numerics.MULTIPLIER_BITS - 1))
+        values = self.rng.integers(-(1 << bits), 1 << bits, size)
+        return values, self.near(shift + math.log2(y.high) - bits)
+
+    def SubtractLast(self, op, x, y):
+        return replace(op, shift=self.near(math.log2(x.high / y.high)))
+
+    def Linear(self, op, x, y):
+        rng, bits = self.rng, op.weight_bits
+        if self.chance(0.4):
+            bits = int(rng.integers(1, 17))
+        limit = max(1, (1 << (bits - 1)) - 1)
+        weight = rng.integers(-limit, limit, op.weight.shape, endpoint=True)
+        if bits == 1 or self.chance(0.2):
+            weight = np.where(weight < 0, -limit, limit)  # every product at its largest
+        spread = math.sqrt((weight**2).sum(axis=1).max()) * x.high / 2 + 1
+        bias = np.round(rng.normal(0, spread, len(weight))).astype(np.int64)
+        multiplier = self.multipliers(len(weight))
+        if self.chance(0.5):
+            multiplier = np.full_like(multiplier, multiplier[0])
+        elif self.chance(0.2):
+            multiplier[0] = 0
+        shift = self.near(math.log2(spread * (multiplier.max() + 1) / y.high))
+        return replace(
+            op,
+            weight=weight,
+            weight_bits=bits,
+            bias=bias - x.zero * weight.sum(axis=1),
+            multiplier=multiplier,
+            shift=shift,
+            relu=op.relu ^ self.chance(0.15),
+            residual=self.residual(op, shift, y),
+        )
+
+    def residual(self, op, shift, y):
+        residual = op.residual
+        if residual is None and self.chance(0.1):
+            residual = ir.Residual(source="input", shift=0, channel=self.channel)
+        if residual is None or self.chance(0.1):
+            return None
+        source = self.tensors[residual.source]
+        return replace(residual, shift=self.near(shift + math.log2(y.high / source.high)))
+
+    def Scores(self, op, q, y):
+        multiplier = int(self.multipliers())
+        k = self.tensors[op.k]
+        spread = math.sqrt(q.features / op.heads) * q.high * k.high / 3
+        shift = self.near(math.log2(spread * multiplier / 40 + 1))
+        return replace(op, multiplier=multiplier, shift=shift, causal=self.masks[op.y])
+
+    def Attend(self, op, scores, y):
+        v = self.tensors[op.v]
+        shift = 17 + numerics.reciprocal_headroom(v.rows) + math.log2(v.high / y.high)
+        return replace(op, shift=self.near(shift), causal=self.masks[op.scores])
+
+    def Affine(self, op, x, y):
+        multiplier = self.multipliers(y.features)
+        shift = self.near(math.log2(x.high * multiplier.max() / y.high))
+        offset, offset_shift = self.added(shift, y.features, y)
+        signs = self.rng.choice([-1, 1], y.features)
+        return replace(
+            op, multiplier=multiplier * signs, shift=shift, offset=offset, offset_shift=offset_shift
+        )
+
+    def LayerNorm(self, op, x, y):
+        gamma = self.rng.integers(-128, 128, y.features)
+        width = numerics.norm_width(x.features, x.bits)
+        shift = self.near(12 + (width - 8) // 2 + math.log2(2 * np.abs(gamma).max() / y.high + 1))
+        beta, beta_shift = self.added(shift, y.features, y)
+        return replace(op, gamma=gamma, shift=shift, beta=beta, beta_shift=beta_shift)
+
+    def Pool(self, op, x, y):
+        multiplier = int(self.multipliers())
+        shift = self.near(math.log2(x.rows * x.high * multiplier / y.high))
+        return replace(op, multiplier=multiplier, shift=shift)

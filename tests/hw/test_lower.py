@@ -26,8 +26,9 @@ def design():
 
 @several(25)
 @given(models())
-def test_common_shifts_leave_every_result_as_it_is(model):
+def test_common_shifts_leave_every_result_as_it_is(case):
     """Requantization with the shift that lowering chooses, on the operands of a real run."""
+    model = case.make()
     shifts = common_shifts(model)
     rng = np.random.default_rng(0)
     scores = [op for op in model.operations if isinstance(op, ir.Scores)]
@@ -77,7 +78,8 @@ def test_common_shifts_leave_every_result_as_it_is(model):
 
 @several(40)
 @given(models())
-def test_bounds_hold_for_the_sums_of_a_run(model):
+def test_bounds_hold_for_the_sums_of_a_run(case):
+    model = case.make()
     rng = np.random.default_rng(0)
     spec = model.input
     x = rng.integers(spec.low, spec.high + 1, (16, *spec.shape))

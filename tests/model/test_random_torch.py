@@ -3,84 +3,19 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, Phase, given, reject, settings
+from design_strategies import configs, several
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from bitformer.model.calibrate import MovingRanges, calibrate
-from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.export import export
-from bitformer.model.precision import (
-    ACTIVATION_BITS,
-    COMPONENTS,
-    DECODER_COMPONENTS,
-    FLOAT_BITS,
-    WEIGHT_BITS,
-    Precision,
-)
+from bitformer.model.precision import FLOAT_BITS
 from bitformer.model.reference import run
-from bitformer.model.structure import tensor_components, weight_components
+from bitformer.model.structure import weight_components
 from bitformer.model.transformer import Transformer
 
 torch.set_num_threads(1)  # many workers, tiny tensors
-
-
-def precisions(*, floats):
-    return st.builds(
-        Precision,
-        weights=st.sampled_from([bits for bits in WEIGHT_BITS if floats or bits != FLOAT_BITS]),
-        activations=st.sampled_from([b for b in ACTIVATION_BITS if floats or b != FLOAT_BITS]),
-    )
-
-
-@st.composite
-def configs(draw, *, floats=False):
-    heads, patch = draw(st.sampled_from([1, 2])), draw(st.integers(1, 3))
-    inputs, decoder = draw(st.sampled_from([1, 3])), draw(st.integers(0, 2))
-    rows = draw(st.integers(1, 4))
-    names = COMPONENTS + (DECODER_COMPONENTS if decoder else ())
-    kinds = precisions(floats=floats)
-    config = TransformerConfig(
-        name="random",
-        window=patch * (rows + draw(st.integers(0, 2))),
-        inputs=inputs,
-        horizon=patch * rows if decoder else draw(st.integers(1, 5)),
-        patch=patch,
-        d_model=heads * draw(st.integers(1, 4)),
-        layers=draw(st.sampled_from([1, 1, 2])),
-        decoder_layers=decoder,
-        heads=heads,
-        ffn=draw(st.integers(1, 9)),
-        norm=draw(st.sampled_from(["layer", "batch"])),
-        pooling="flatten" if decoder else draw(st.sampled_from(["mean", "flatten"])),
-        position=draw(st.sampled_from(["sinusoidal", "learned"])),
-        subtract_last=draw(st.booleans()),
-        target_channel=draw(st.integers(0, inputs - 1)),
-        input_bits=draw(st.sampled_from([4, 8, 12, 16])),
-        output_bits=draw(st.sampled_from([4, 8, 16])),
-        default=draw(kinds),
-        precision=draw(st.dictionaries(st.sampled_from(names), kinds, max_size=4)),
-        weight_scales=draw(st.sampled_from(["channel", "tensor"])),
-        asymmetric=draw(st.booleans()),
-    )
-    tensors = [t for t in tensor_components(config) if t not in ("input", "output")]
-    tensors = [t for t in tensors if not t.endswith(".scores")]
-    weights = [layer + ".weight" for layer in weight_components(config)]
-    usable = [bits for bits in ACTIVATION_BITS if floats or bits != FLOAT_BITS]
-    single = st.dictionaries(st.sampled_from(tensors), st.sampled_from(usable), max_size=2)
-    usable = [bits for bits in WEIGHT_BITS if floats or bits != FLOAT_BITS]
-    other = st.dictionaries(st.sampled_from(weights), st.sampled_from(usable), max_size=2)
-    return config.replace(tensors={**draw(single), **draw(other)})
-
-
-def several(count):
-    return settings(
-        max_examples=count,
-        deadline=None,
-        derandomize=True,
-        phases=[Phase.explicit, Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 def trained(config, seed, ranges):

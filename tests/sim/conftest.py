@@ -31,18 +31,24 @@ def make_inputs(model, kind="random", *, samples=2, seed=0):
     }[kind]
 
 
-def run_exactly(model, x=None, *, back_pressure=0.0, seed=0, **options):
-    """Lower and simulate; hold every tensor and, without back-pressure, every cycle count."""
+def run_exactly(model, x=None, *, seed=0, **options):
+    """Lower and simulate as :func:`run_design`; options are of either."""
+    simulation = {k: options.pop(k) for k in ("back_pressure", "engine") if k in options}
     design = lower(model, **options)
     x = make_inputs(model, seed=seed) if x is None else x
-    result = simulate(design, x, back_pressure=back_pressure, seed=seed)
+    return design, run_design(design, x, seed=seed, **simulation)
+
+
+def run_design(design, x, *, back_pressure=0.0, **options):
+    """Simulate; hold every tensor and, without back-pressure, every cycle count."""
+    result = simulate(design, x, back_pressure=back_pressure, **options)
     assert result.bit_exact, str(result.difference)
     assert result.outputs.shape == (len(x), design.model.config.horizon)
-    assert {*result.tensors} >= {op.y for op in model.operations} - {"input", "output"}
+    assert {*result.tensors} >= {op.y for op in design.model.operations}
     if not back_pressure:
         assert result.latency[0] == design.latency
         assert result.interval == [design.interval] * (len(x) - 1)
-    return design, result
+    return result
 
 
 @pytest.fixture(scope="session")
@@ -58,3 +64,8 @@ def inputs_of():
 @pytest.fixture(scope="session")
 def run():
     return run_exactly
+
+
+@pytest.fixture(scope="session", name="run_design")
+def run_design_fixture():
+    return run_design

@@ -1,104 +1,59 @@
-"""Random models, engines and pressures: bit-exact, and in the predicted cycles."""
+"""Random designs, inputs and pressures: every tensor equal, and in the predicted cycles.
+
+What is drawn is every field of a model, as tests/test_design_strategies.py measures.
+"""
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, reject, settings
+from design_strategies import designs, several
+from hypothesis import given, seed
 from hypothesis import strategies as st
 
-from bitformer.model.config import TransformerConfig
-from bitformer.model.errors import UserError
-from bitformer.model.initialize import initialize
-from bitformer.model.precision import COMPONENTS, DECODER_COMPONENTS, Precision
-
-PRECISIONS = st.builds(
-    Precision,
-    weights=st.sampled_from([1, 2, 3, 4, 6, 8, 16]),
-    activations=st.sampled_from([2, 3, 4, 5, 6, 7, 8, 16]),
-)
+KINDS = ("random", "random", "lowest", "highest", "alternating")
+#: Designs of a test.
+COUNT = 8
 
 
-@st.composite
-def configs(draw, decoder=False):
-    heads = draw(st.sampled_from([1, 2, 4]))
-    patch = draw(st.sampled_from([1, 1, 2, 3]))
-    inputs = draw(st.sampled_from([1, 1, 3, 7]))
-    norm = draw(st.sampled_from(["layer", "batch"]))
-    tokens = draw(st.integers(1, 5))
-    decoded = patch * draw(st.integers(1, tokens))
-    components = COMPONENTS + (DECODER_COMPONENTS if decoder else ())
-    precision = draw(st.dictionaries(st.sampled_from(components), PRECISIONS, max_size=3))
-    return TransformerConfig(
-        name="random",
-        window=patch * tokens,
-        inputs=inputs,
-        horizon=decoded if decoder else draw(st.integers(1, 5)),
-        decoder_layers=draw(st.sampled_from([1, 1, 2])) if decoder else 0,
-        patch=patch,
-        d_model=heads * draw(st.integers(1, 3)),
-        layers=draw(st.sampled_from([1, 1, 2])),
-        heads=heads,
-        ffn=draw(st.integers(1, 9)),
-        norm=norm,
-        pooling="flatten" if decoder else draw(st.sampled_from(["mean", "flatten"])),
-        subtract_last=draw(st.booleans()),
-        target_channel=draw(st.integers(0, inputs - 1)),
-        input_bits=draw(st.sampled_from([4, 8, 10, 12, 16])),
-        output_bits=draw(st.sampled_from([4, 8, 12, 16])),
-        default=draw(PRECISIONS),
-        precision=precision,
-    )
+@pytest.fixture
+def check(run_design, inputs_of):
+    """Draws ``count`` designs, others for each number, and runs them."""
+
+    def many(number, count=COUNT, samples=2, **options):
+        @seed(number)
+        @several(count)
+        @given(
+            case=designs(),
+            kind=st.sampled_from(KINDS),
+            back_pressure=st.sampled_from([0.0, 0.0, 0.3, 0.7]),
+            draws=st.integers(0, 100),
+        )
+        def one(case, kind, back_pressure, draws):
+            design = case.make()
+            x = inputs_of(design.model, kind, samples=samples, seed=draws)
+            run_design(design, x, back_pressure=back_pressure, seed=draws, **options)
+
+        one()
+
+    return many
 
 
-def several(count):
-    # a failure is shown as it was found: shrinking would simulate for hours
-    return settings(
-        max_examples=count,
-        deadline=None,
-        derandomize=True,
-        phases=[Phase.explicit, Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+@pytest.mark.parametrize("number", range(40 // COUNT))
+def test_any_design_is_exact(check, number):
+    check(number)
 
 
-CASES = {
-    "seed": st.integers(0, 100),
-    "lanes": st.sampled_from([None, 1, 2, 3, 4, 5, 6, 8, 16, 32]),
-    "pack": st.booleans(),
-    "back_pressure": st.sampled_from([0.0, 0.0, 0.3, 0.7]),
-    "kind": st.sampled_from(["random", "random", "lowest", "highest", "alternating"]),
-}
-
-
-def check(run, inputs_of, *, config, seed, lanes, pack, back_pressure, kind):
-    try:
-        model = initialize(config, seed=seed, samples=16)
-    except UserError:
-        # a channel that is always 0, in so small a model, has no scale
-        reject()
-    x = inputs_of(model, kind, seed=seed)
-    run(model, x, lanes=lanes, pack=pack, back_pressure=back_pressure, seed=seed)
-
-
-@several(5)
-@given(config=configs(), **CASES)
-def test_any_model_is_exact(run, inputs_of, **case):
-    check(run, inputs_of, **case)
-
-
-@several(4)
-@given(config=configs(decoder=True), **CASES)
-def test_any_decoder_is_exact(run, inputs_of, **case):
-    check(run, inputs_of, **case)
+@pytest.mark.needs("compiler")
+def test_any_compiled_design_is_exact(check):
+    check(1000, count=1, samples=64, engine="native")
 
 
 @pytest.mark.slow
-@several(150)
-@given(config=configs(), **CASES)
-def test_many_models_are_exact(run, inputs_of, **case):
-    check(run, inputs_of, **case)
+@pytest.mark.parametrize("number", range(100, 100 + 300 // COUNT + 1))
+def test_many_designs_are_exact(check, number):
+    check(number)
 
 
 @pytest.mark.slow
-@several(150)
-@given(config=configs(decoder=True), **CASES)
-def test_many_decoders_are_exact(run, inputs_of, **case):
-    check(run, inputs_of, **case)
+@pytest.mark.needs("compiler")
+@pytest.mark.parametrize("number", range(1001, 1011))
+def test_many_compiled_designs_are_exact(check, number):
+    check(number, count=3, samples=500, engine="native")
