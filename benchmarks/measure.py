@@ -26,7 +26,7 @@ from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.sim.run import simulate
 
-__all__ = ["Results", "key_of", "measure"]
+__all__ = ["Results", "hash_of", "key_of", "measure"]
 
 ROOT = Path(__file__).resolve().parent.parent
 Note = Callable[[str], None]
@@ -62,7 +62,8 @@ class Results:
         return self._records[key]
 
 
-def _hash(*texts: str) -> str:
+def hash_of(*texts: str) -> str:
+    """SHA-256 of texts."""
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
@@ -71,12 +72,12 @@ def _sources() -> str:
     """Everything that an untrained model's RTLIL comes from."""
     files = sorted(path for folder in ("model", "hw") for path in (ROOT / folder).rglob("*.py"))
     texts = (f"{path.relative_to(ROOT)}\0{path.read_text(encoding='utf-8')}" for path in files)
-    return _hash(amaranth.__version__, np.__version__, *texts)
+    return hash_of(amaranth.__version__, np.__version__, *texts)
 
 
 def key_of(config: TransformerConfig, part: str) -> str:
     """What stays the same as long as a configuration's hardware does."""
-    return _hash(_sources(), repr(config), part)
+    return hash_of(_sources(), repr(config), part)
 
 
 def _rtlil(design: Design, part: str, results: Results) -> str:
@@ -84,13 +85,13 @@ def _rtlil(design: Design, part: str, results: Results) -> str:
 
     def convert() -> dict:
         source = rtlil.convert(Accelerator(design=design), name="top", emit_src=False)
-        return {"kind": "design", "rtlil": _hash(source)}
+        return {"kind": "design", "rtlil": hash_of(source)}
 
     return results.get(key_of(design.model.config, part), convert)["rtlil"]
 
 
 def _key(source: str, *settings: object) -> str:
-    return _hash(source, json.dumps(settings))
+    return hash_of(source, json.dumps(settings))
 
 
 def _simulated(design: Design, *, engine: str, samples: int, seed: int, note: Note) -> dict:
