@@ -17,7 +17,7 @@ from bitformer.boards.open_platform import OpenPlatform
 from bitformer.boards.plan_directory import PLAN_FILE, whole_directory
 from bitformer.boards.platforms import BoardPlatform
 from bitformer.boards.run_plan import run_plan
-from bitformer.boards.saif import SIMULATED_HZ, rescaled
+from bitformer.boards.saif import SIMULATED_HZ, model_of, rescaled
 from bitformer.boards.shell import SpiShell, UartShell
 from bitformer.boards.top import BoardTop
 from bitformer.hw.convert import builtin_yosys
@@ -115,7 +115,8 @@ def build_plan(
         The design's clock; another than the board's costs an MMCM.
     saif : path or None
         Switching activity of the accelerator, as :mod:`.saif` writes it, for the power report; a
-        copy, at the design's clock, goes into the directory.
+        copy, at the design's clock, goes into the directory. If `facts` say of what ``model`` the
+        accelerator is, it has to be of the same.
     toolchain : str
         ``"vivado"``, or ``"open"`` for Yosys and nextpnr-xilinx.
     facts : mapping or None
@@ -139,7 +140,8 @@ def build_plan(
     target = Path(directory).resolve()
     with whole_directory(target, force=force) as fresh:
         if saif is not None:
-            activity = _activity(Path(saif), platform.clock_hz)
+            model = None if facts is None else facts.get("model")
+            activity = _activity(Path(saif), platform.clock_hz, model)
             (fresh / f"{name}.saif").write_text(activity, encoding="utf-8")
         if not isinstance(accelerator, wiring.Component) and callable(accelerator):
             accelerator = accelerator()
@@ -181,7 +183,8 @@ def _platform(
         raise UserError(str(error)) from None
 
 
-def _activity(saif: Path, clock_hz: int) -> str:
+def _activity(saif: Path, clock_hz: int, model: str | None) -> str:
+    """The text of a SAIF file for a clock; it has to be of the ``model`` with that hash, if any."""
     try:
         with open_regular(saif) as file:
             text = file.read().decode("utf-8")
@@ -191,6 +194,11 @@ def _activity(saif: Path, clock_hz: int) -> str:
         raise UserError(f"SAIF file {saif} must be text in UTF-8, which it is not") from None
     if "(SAIFILE" not in text[:1000]:
         raise UserError(f"SAIF file {saif} must begin with SAIFILE")
+    if model is not None and (found := model_of(text)) != model:
+        raise UserError(
+            f"SAIF file {saif} must be what 'simulate --saif' writes of this model, whose hash is"
+            f" {model}, and it is of {found or 'one that it does not name'}"
+        )
     return rescaled(text, from_hz=SIMULATED_HZ, to_hz=clock_hz)
 
 

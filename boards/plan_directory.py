@@ -71,7 +71,7 @@ def _check_target(target: Path, force: bool):
     if any(target.iterdir()) and not ours and not force:
         raise UserError(
             f"Build directory {target} has files in it and is no bitformer build; "
-            "name another one, or force it"
+            "name another one, or empty it"
         )
 
 

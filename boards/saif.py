@@ -14,7 +14,7 @@ from bitformer.model.errors import UserError
 from bitformer.model.files import open_regular, whole_file
 from bitformer.model.plain import shown
 
-__all__ = ["SIMULATED_HZ", "STRIP_PATH", "rescaled", "write_saif"]
+__all__ = ["SIMULATED_HZ", "STRIP_PATH", "model_of", "rescaled", "write_saif"]
 
 #: The clock of our simulations.
 SIMULATED_HZ = 100_000_000
@@ -29,6 +29,8 @@ ACCELERATOR = ("shell", "accelerator")
 _PLAIN = re.compile(r"[A-Za-z_]\w*\Z")
 #: Scopes within each other, and bits of all signals: far more than any accelerator has.
 _MOST_SCOPES, _MOST_BITS = 100, 1 << 22
+#: Characters among which the header of a SAIF file is.
+_HEADER = 1000
 _DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9, "ps": 12, "fs": 15}
 
 
@@ -77,8 +79,10 @@ class _Scope:
     inside: dict[str, "_Scope"] = field(default_factory=dict)
 
 
-def write_saif(vcd: Path, saif: Path) -> int:
+def write_saif(vcd: Path, saif: Path, *, model: str) -> int:
     """Write `saif` from the VCD file `vcd` of an accelerator; returns the number of nets.
+
+    `model` is the hash of the accelerator's computation, in hexadecimal; see :func:`model_of`.
 
     Durations are in picoseconds of the simulation's time, whose clock has 100 MHz; see
     :func:`rescaled`. Values are 0 and 1: our simulators know no others.
@@ -120,12 +124,19 @@ def write_saif(vcd: Path, saif: Path) -> int:
     for name in reversed((*ROOT[1:], *ACCELERATOR)):
         top = _Scope(inside={name: top})
     with whole_file(saif) as part, part.open("w", encoding="utf-8") as out:
-        out.write('(SAIFILE\n(SAIFVERSION "2.0")\n(DIRECTION "backward")\n(DESIGN )\n')
+        out.write('(SAIFILE\n(SAIFVERSION "2.0")\n(DIRECTION "backward")\n')
+        out.write(f'(DESIGN "{model}")\n')
         out.write('(PROGRAM_NAME "bitformer")\n(DIVIDER / )\n(TIMESCALE 1 ps)\n')
         out.write(f"(DURATION {_picoseconds(end, second)})\n")
         out.writelines(f"{line}\n" for line in instance(ROOT[0], top))
         out.write(")\n")
     return count
+
+
+def model_of(text: str) -> str | None:
+    """The `model` that a SAIF file was written with; None if it says nothing of it."""
+    match = re.search(r'^\(DESIGN "([0-9a-f]{16})"\)$', text[:_HEADER], re.M)
+    return match[1] if match else None
 
 
 def rescaled(text: str, *, from_hz: int, to_hz: int) -> str:

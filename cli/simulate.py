@@ -88,18 +88,19 @@ def _range(cycles: list[int]) -> str:
 
 
 @contextmanager
-def _waves(vcd: Path | None, saif: Path | None) -> Iterator[Path | None]:
+def _waves(model: "IntegerModel", vcd: Path | None, saif: Path | None) -> Iterator[Path | None]:
     """The file to write waves to, if any; when the block ends well, ``saif`` is made of it."""
     if saif is None:
         yield None if vcd is None else ready_file(vcd)
         return
     from bitformer.boards.saif import write_saif
+    from bitformer.model.identity import model_hash
 
     ready_file(saif)
     with temporary_folder() as folder:
         waves = folder / "waves.vcd" if vcd is None else ready_file(vcd)
         yield waves
-        write_saif(waves, saif)
+        write_saif(waves, saif, model=model_hash(model).hex())
 
 
 @click.command("simulate")
@@ -183,7 +184,7 @@ def command(
     source = "random" if dataset is None else f"{dataset.name}, test windows"
     report.note(f"Simulating {len(x)} sample(s) ({source}), {design.interval} cycles each")
     netlist = _netlist(design) if engine == "netlist" else None
-    with _waves(vcd, saif) as waves, sample_bar(len(x)) as progress:
+    with _waves(loaded, vcd, saif) as waves, sample_bar(len(x)) as progress:
         result = simulate(
             design,
             x,

@@ -44,15 +44,18 @@ b110 "
 """
 
 
+MODEL = "0123456789abcdef"
+
+
 def test_times_and_changes(tmp_path):
     (tmp_path / "a.vcd").write_text(VCD)
-    assert write_saif(tmp_path / "a.vcd", tmp_path / "a.saif") == 5
+    assert write_saif(tmp_path / "a.vcd", tmp_path / "a.saif", model=MODEL) == 5
     lines = (tmp_path / "a.saif").read_text().splitlines()
     assert lines[:8] == [
         "(SAIFILE",
         '(SAIFVERSION "2.0")',
         '(DIRECTION "backward")',
-        "(DESIGN )",
+        f'(DESIGN "{MODEL}")',
         '(PROGRAM_NAME "bitformer")',
         "(DIVIDER / )",
         "(TIMESCALE 1 ps)",
@@ -104,7 +107,7 @@ def test_no_waves(tmp_path, text, message):
     if text is not None:
         (tmp_path / "a.vcd").write_text(text)
     with pytest.raises(UserError, match=rf"^VCD file .*a\.vcd .*{message}"):
-        write_saif(tmp_path / "a.vcd", tmp_path / "a.saif")
+        write_saif(tmp_path / "a.vcd", tmp_path / "a.saif", model=MODEL)
 
 
 def test_no_saif(serial, tmp_path):
@@ -121,13 +124,35 @@ def test_no_saif(serial, tmp_path):
     assert not (tmp_path / "p").exists()
 
 
+@pytest.mark.parametrize(
+    ("text", "of"),
+    [
+        ('(SAIFILE\n(DESIGN "fedcba9876543210")\n)', "fedcba9876543210"),
+        ("(SAIFILE\n(DESIGN )\n)", "one that it does not name"),
+        (f'(SAIFILE\n{"(NOTE )" * 200}\n(DESIGN "{MODEL}")\n)', "one that it does not name"),
+    ],
+)
+def test_activity_of_another_model(serial, tmp_path, text, of):
+    """Power of one model by another's activity would look like any other figure."""
+    (tmp_path / "a.saif").write_text(text)
+    options = {"name": "a", "directory": tmp_path / "p", "saif": tmp_path / "a.saif"}
+    with pytest.raises(UserError, match=rf"whose hash is {MODEL}, and it is of {of}$"):
+        build_plan(BOARDS["sea"], lambda: serial.AddTwo(bits=4), facts={"model": MODEL}, **options)
+    assert not (tmp_path / "p").exists()
+    (tmp_path / "a.saif").write_text(f'(SAIFILE\n(DESIGN "{MODEL}")\n(T0 5)\n)')
+    plan = build_plan(
+        BOARDS["sea"], lambda: serial.AddTwo(bits=4), facts={"model": MODEL}, **options
+    )
+    assert f'(DESIGN "{MODEL}")' in (plan / "a.saif").read_text()
+
+
 def test_names_are_those_of_the_verilog(tmp_path):
     """Instances are where the plan has them, and most signals are nets there."""
     design = lower(initialize(named_config("tiny")))
     features = design.model.input
     x = np.zeros((1, features.rows, features.features), dtype=np.int64)
     simulate(design, x, vcd=tmp_path / "a.vcd")
-    write_saif(tmp_path / "a.vcd", tmp_path / "a.saif")
+    write_saif(tmp_path / "a.vcd", tmp_path / "a.saif", model=MODEL)
     plan = build_plan(
         BOARDS["sea"],
         lambda: Accelerator(design=design),

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from bitformer.model.checkpoint import load_model
+from bitformer.boards.saif import model_of
+from bitformer.model.checkpoint import load_model, save_model
+from bitformer.model.config import named_config
 from bitformer.model.identity import model_hash
+from bitformer.model.initialize import initialize
 
 
 def test_an_mmcm_is_said_to_cost(bitformer, tiny, tmp_path):
@@ -121,3 +124,14 @@ def test_simulate_writes_switching_activity(bitformer, tiny, tmp_path):
     assert (tmp_path / "new" / "a.saif").read_text().startswith("(SAIFILE")
     # The waves that it was made of are gone.
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.saif"]
+    # It is of this model, and of no other.
+    own = model_hash(load_model(tiny)).hex()
+    assert model_of((tmp_path / "new" / "a.saif").read_text()) == own
+    save_model(initialize(named_config("tiny"), seed=1), tmp_path / "other.safetensors")
+    said = bitformer(
+        *("build", tmp_path / "other.safetensors", "--board", "sea", "--plan-only"),
+        *("--saif", tmp_path / "new" / "a.saif", "-o", tmp_path / "plan"),
+    )
+    assert said.code == 2
+    assert f"and it is of {own}" in said.err
+    assert not (tmp_path / "plan").exists()
