@@ -1,13 +1,24 @@
 """Programs that are run to their end, and ended with all they started when we are interrupted."""
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-__all__ = ["run_child"]
+__all__ = ["missing", "run_child"]
+
+
+def missing(program: str, variable: str) -> str | None:
+    """Why a program, or what ``variable`` names in its place, cannot be run; None if it can."""
+    named = os.environ.get(variable)
+    if shutil.which(named or program) is not None:
+        return None
+    if named:
+        return f"{variable} must name a program, and {named!r} was not found"
+    return f"{program} is not on the PATH"
 
 
 def run_child(

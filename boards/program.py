@@ -1,13 +1,12 @@
 """Loading a bitstream into a board, through openFPGALoader."""
 
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from bitformer.boards.board import Board
 from bitformer.boards.catalog import find_board
-from bitformer.boards.child import run_child
+from bitformer.boards.child import missing, run_child
 from bitformer.boards.plan_facts import read_facts
 from bitformer.boards.probes import attached, choose
 from bitformer.model.errors import UserError
@@ -120,9 +119,9 @@ def program(
         If it is not installed, or fails; and see `load_command` and `choose`.
     """
     command = load_command(board, bitstream, flash=flash, cable=cable)
-    if shutil.which(command[0]) is None:
+    if reason := missing("openFPGALoader", "OPENFPGALOADER"):
         raise UserError(
-            f"{command[0]} is not on the PATH; install openFPGALoader ('apt install"
+            f"{reason}; install openFPGALoader ('apt install"
             " openfpgaloader', 'brew install openfpgaloader', or"
             " https://trabucayre.github.io/openFPGALoader) or name it in OPENFPGALOADER"
         )

@@ -2,10 +2,9 @@
 
 import os
 import re
-import shutil
 from pathlib import Path
 
-from bitformer.boards.child import run_child
+from bitformer.boards.child import missing, run_child
 from bitformer.boards.plan_facts import read_facts
 from bitformer.model.errors import UserError
 
@@ -27,19 +26,17 @@ TOOLCHAINS = {
 
 
 def missing_tools(toolchain: str) -> tuple[str, ...]:
-    """The programs of a toolchain that are not found here.
+    """What of a toolchain is not found here, in a sentence each.
 
-    Each must be on the PATH, or be named by a variable called like it (``VIVADO``,
+    Each program must be on the PATH, or be named by a variable called like it (``VIVADO``,
     ``NEXTPNR_XILINX``); or the toolchain's own variable names a script that puts them there.
     """
     _, tools, script = TOOLCHAINS[toolchain]
-    if os.environ.get(script):
-        return ()
-    return tuple(
-        tool
-        for tool in tools
-        if shutil.which(os.environ.get(tool.upper().replace("-", "_")) or tool) is None
-    )
+    if named := os.environ.get(script):
+        there = os.path.isfile(named)
+        return () if there else (f"{script} must name a script, and {named!r} was not found",)
+    reasons = (missing(tool, tool.upper().replace("-", "_")) for tool in tools)
+    return tuple(reason for reason in reasons if reason is not None)
 
 
 def run_plan(plan_dir: str | os.PathLike) -> Path:
@@ -59,11 +56,10 @@ def run_plan(plan_dir: str | os.PathLike) -> Path:
     directory = Path(plan_dir).resolve()
     name, toolchain, bitstream = _read_plan(directory)
     title = TOOLCHAINS[toolchain][0]
-    if missing := missing_tools(toolchain):
-        what = title if toolchain == "vivado" else " and ".join(missing)
+    if reasons := missing_tools(toolchain):
         raise UserError(
-            f"{what} {'is' if len(missing) == 1 else 'are'} not on the PATH; the plan in"
-            f" {directory} builds elsewhere with 'sh build_{name}.sh'"
+            f"{' and '.join(reasons)}; the plan in {directory} builds elsewhere with"
+            f" 'sh build_{name}.sh'"
         )
     log = directory / _LOG
     # An earlier run's bitstream must not pass for this one's.

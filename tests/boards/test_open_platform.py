@@ -104,10 +104,13 @@ def test_builds(plan):
     assert read_build(plan).nextpnr.reached_mhz == {"clk": 104.25}
 
 
+_MISSING = r"^nextpnr-xilinx is not on the PATH and fasm2frames is not on the PATH; the plan in "
+
+
 def test_missing_tools_are_named(plan, tools):
     (tools / "fasm2frames").unlink()
     (tools / "nextpnr-xilinx").unlink()
-    with pytest.raises(UserError, match=r"^nextpnr-xilinx and fasm2frames are not on the PATH; "):
+    with pytest.raises(UserError, match=_MISSING):
         run_plan(plan)
 
 

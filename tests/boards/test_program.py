@@ -93,6 +93,12 @@ def test_not_installed(tmp_path, monkeypatch):
         program(BOARDS["arty-s7-50"], tmp_path / "net.bit")
 
 
+def test_another_loader_than_there_is(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENFPGALOADER", "/missing")
+    with pytest.raises(UserError, match=r"^OPENFPGALOADER must name a program, and '/missing' was"):
+        program(BOARDS["arty-s7-50"], tmp_path / "net.bit")
+
+
 def test_failure(loader, tmp_path):
     bitstream = tmp_path / "bad.bit"
     with pytest.raises(

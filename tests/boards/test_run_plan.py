@@ -66,10 +66,10 @@ def test_builds(plan, fake):
 
 @pytest.mark.usefixtures("no_vivado")
 def test_without_vivado(plan):
-    assert missing_tools("vivado") == ("vivado",)
+    assert missing_tools("vivado") == ("vivado is not on the PATH",)
     with pytest.raises(
         UserError,
-        match=r"^Vivado is not on the PATH; the plan in .*a plan builds elsewhere with "
+        match=r"^vivado is not on the PATH; the plan in .*a plan builds elsewhere with "
         r"'sh build_top\.sh'$",
     ):
         run_plan(plan)
@@ -86,6 +86,19 @@ def test_found_by_its_variables(tmp_path, monkeypatch, variable, file):
     path.chmod(0o755)
     monkeypatch.setenv(variable, str(path))
     assert missing_tools("vivado") == ()
+
+
+@pytest.mark.parametrize(
+    ("variable", "what"), [("VIVADO", "program"), ("AMARANTH_ENV_VIVADO", "script")]
+)
+@pytest.mark.parametrize("value", ["/missing/bin/vivado", "vivado-2018", ""])
+@pytest.mark.usefixtures("no_vivado")
+def test_a_variable_that_names_nothing_is_what_is_wrong(plan, monkeypatch, variable, what, value):
+    monkeypatch.setenv(variable, value)
+    wrong = f"{variable} must name a {what}, and {value!r} was not found"
+    sentence = wrong if value else "vivado is not on the PATH"
+    with pytest.raises(UserError, match=rf"^{sentence}; the plan in .* builds elsewhere with "):
+        run_plan(plan)
 
 
 def test_failure_names_the_error_and_the_log(plan, fake):

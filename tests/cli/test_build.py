@@ -88,7 +88,10 @@ def test_program_without_the_loader(bitformer, tmp_path, monkeypatch):
     (tmp_path / "net.bit").write_bytes(b"bit")
     said = bitformer("program", tmp_path / "net.bit", "--board", "arty-s7-50")
     assert said.code == 2
-    assert "loader-that-is-not-here is not on the PATH; install openFPGALoader" in said.err
+    assert (
+        "OPENFPGALOADER must name a program, and 'loader-that-is-not-here' was not found"
+        in said.err
+    )
 
 
 @pytest.mark.parametrize(

@@ -313,7 +313,9 @@ def test_build_without_vivado_leaves_the_plan(bitformer, tiny, tmp_path, no_viva
     said = bitformer("build", tiny, "--board", "arty-s7-50", "-o", tmp_path / "b", "--json")
     assert said.code == 2
     assert said.data["bitstream"] is None
-    assert said.err.splitlines()[-1].startswith("Error: Vivado is not on the PATH; the plan in ")
+    assert said.err.splitlines()[-1].startswith(
+        "Error: VIVADO must name a program, and 'vivado-that-is-not-here' was not found; the plan "
+    )
     assert (tmp_path / "b" / "build_tiny.sh").is_file()
     assert said.data["command"] == "sh build_tiny.sh"
 
