@@ -148,11 +148,11 @@ port_options = together(
 
 def connected(port: str, baud: int | None, sck: int | None) -> "Client":
     """The shell on the port that the options name."""
-    from bitformer.boards.host import transport
+    from bitformer.boards.host import ports
     from bitformer.boards.host.client import Client
 
     rates = {name: rate for name, rate in (("baud", baud), ("sck_hz", sck)) if rate is not None}
-    return Client(transport.open_transport(port, **rates))
+    return Client(ports.open_transport(port, **rates))
 
 
 def _looked_up(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:

@@ -1,7 +1,5 @@
 """Frames over a serial port or an SPI bus: every wait ends, and every failure is a sentence."""
 
-import errno
-import importlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +7,6 @@ from typing import Any, Protocol
 
 from bitformer.boards.protocol import (
     HEADER_BYTES,
-    MOST_BYTES,
     OVERHEAD,
     REGISTER_BYTES,
     SYNC,
@@ -21,19 +18,16 @@ from bitformer.boards.protocol import (
 )
 from bitformer.model.errors import UserError
 
-__all__ = ["LinkError", "SpiTransport", "Transport", "UartTransport", "connected", "open_transport"]
+__all__ = ["LinkError", "SpiTransport", "Transport", "UartTransport", "connected", "sentence_case"]
 
-#: Bits in a second, and SCK in hertz, unless asked otherwise.
-DEFAULT_BAUD, DEFAULT_SCK_HZ = 115_200, 1_000_000
+#: Bits in a second unless asked otherwise.
+DEFAULT_BAUD = 115_200
 #: Seconds without an answer that a host waits. A shell needs 50 ms to see that a frame broke off.
 DEFAULT_TIMEOUT = 0.5
 #: Bits on a line for each byte.
-_BITS = 10
-_LONGEST = OVERHEAD + MOST_BYTES
+BYTE_BITS = 10
 #: Bytes that are read at once while a line is waited to fall silent.
 _PART = 256
-#: What systems say of a port that another program has.
-_TAKEN = (errno.EAGAIN, errno.EACCES, errno.EBUSY)
 
 
 class LinkError(UserError):
@@ -96,7 +90,7 @@ class UartTransport:
     ----------
     port : object
         With ``write(bytes)`` and ``read(size) -> bytes``, which gives fewer when its own time-out
-        is over: a ``serial.Serial``, or something like it.
+        is over: a ``serial.Serial``, or something like it. `LinkError` if that is None or 0.
     name : str
         What to call it in a sentence.
     baud : int
@@ -116,8 +110,13 @@ class UartTransport:
         timeout: float = DEFAULT_TIMEOUT,
         clock: Callable[[], float] = time.monotonic,
     ):
+        if not getattr(port, "timeout", timeout):
+            raise LinkError(
+                f"{sentence_case(name)} must have a time-out of its own, such as {DEFAULT_TIMEOUT} "
+                "s: without one, a read has no end, or hears nothing"
+            )
         self._port = port
-        self._byte, self._timeout, self._clock = _BITS / baud, timeout, clock
+        self._byte, self._timeout, self._clock = BYTE_BITS / baud, timeout, clock
         self.name = name
         #: What was read and is not yet taken.
         self._heard = bytearray()
@@ -254,72 +253,3 @@ class SpiTransport:
     def _transfer(self, data: bytes) -> bytes:
         with connected(self.name):
             return bytes(self._device.xfer2(list(data)))
-
-
-def open_transport(
-    port: str,
-    *,
-    baud: int = DEFAULT_BAUD,
-    sck_hz: int = DEFAULT_SCK_HZ,
-    timeout: float = DEFAULT_TIMEOUT,
-) -> Transport:
-    """The port called ``port``: ``spi:BUS.DEVICE``, or a serial port by its name or pyserial URL.
-
-    It is this program's alone where the system has locks for it. A URL may have none, and there
-    sequence numbers tell one program's answers from another's.
-
-    Raises `UserError` if it is not there, another program has it, or the package that opens it is
-    missing.
-    """
-    if port.startswith("spi:"):
-        return _open_spi(port, sck_hz=sck_hz, timeout=timeout)
-    serial = _package("serial", "pyserial", "serial")
-    options = {"baudrate": baud, "timeout": timeout, "exclusive": True}
-    try:
-        try:
-            opened = serial.serial_for_url(
-                port, write_timeout=timeout + _LONGEST * _BITS / baud, **options
-            )
-        except NotImplementedError:  # of rfc2217://, which has its own
-            opened = serial.serial_for_url(port, **options)
-    except (OSError, ValueError) as error:  # SerialException is an OSError
-        if getattr(error, "errno", None) in _TAKEN:
-            raise _taken(port, error) from None
-        raise UserError(f"Port {port} must be a serial port that can be opened: {error}") from None
-    return UartTransport(opened, name=f"port {port}", baud=baud, timeout=timeout)
-
-
-def _open_spi(port: str, *, sck_hz: int, timeout: float) -> SpiTransport:
-    bus, _, device = port.removeprefix("spi:").partition(".")
-    if not bus.isdecimal() or not device.isdecimal():
-        raise UserError(f"Port must be spi:BUS.DEVICE, such as spi:0.0, not {port!r}")
-    spidev = _package("spidev", "spidev", "spi")
-    fcntl = importlib.import_module("fcntl")  # where there is spidev, there is this: Linux
-    opened = spidev.SpiDev()
-    try:
-        opened.open(int(bus), int(device))
-        fcntl.flock(opened.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        opened.mode, opened.max_speed_hz = 0, sck_hz
-    except OSError as error:
-        opened.close()
-        if error.errno in _TAKEN:
-            raise _taken(port, error) from None
-        raise UserError(f"Port {port} must be an SPI device that can be opened: {error}") from None
-    return SpiTransport(opened, timeout=timeout, name=f"port {port}")
-
-
-def _taken(port: str, error: Exception) -> UserError:
-    return UserError(
-        f"Port {port} must be this program's alone, and another has it, or you may not open it: "
-        f"{error}"
-    )
-
-
-def _package(module: str, package: str, extra: str):
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        raise UserError(
-            f"Package {package} must be installed to open this port: "
-            f"pip install 'bitformer[{extra}]'"
-        ) from None

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from bitformer.boards.host import ports
 from bitformer.boards.host import reload as host_reload
-from bitformer.boards.host import transport
 from bitformer.model import ir
 from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import named_config
@@ -40,7 +40,7 @@ def test_report(bitformer, tiny, other, monkeypatch):
         progress(10)
         return 10
 
-    monkeypatch.setattr(transport, "open_transport", lambda port, **rates: Port())
+    monkeypatch.setattr(ports, "open_transport", lambda port, **rates: Port())
     monkeypatch.setattr(host_reload, "load_model", loads)
     said = bitformer("reload", other, "--on", tiny, "--port", "P", "--json")
     assert said.code == 0

@@ -10,7 +10,7 @@ import pytest
 from link_harness import ShellPort
 
 from bitformer.boards.host.client import Client, LinkError
-from bitformer.boards.host.transport import open_transport
+from bitformer.boards.host.ports import open_transport
 from bitformer.boards.protocol import Feature, Registers
 from bitformer.model.errors import UserError
 
