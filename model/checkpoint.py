@@ -15,7 +15,7 @@ from safetensors.numpy import save
 from . import ir
 from .config import TransformerConfig
 from .errors import UserError
-from .files import write_whole
+from .files import open_regular, write_whole
 from .identity import NO_DIGEST, digest_of, signed
 from .meta import check_meta
 from .plain import built, checked, shown
@@ -119,7 +119,7 @@ def _read(path: Path) -> bytes:
     if not path.is_file():
         raise UserError(f"model file must exist, which {path} does not")
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None

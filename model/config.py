@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from .errors import UserError
 from .names import check_name
-from .plain import built
+from .plain import built, shown
 from .precision import (
     COMPONENTS,
     DECODER_COMPONENTS,
@@ -17,14 +17,23 @@ from .precision import (
     check_weight_bits,
     keep_precise,
 )
-from .structure import tensor_components, weight_components
+from .structure import blocks, linear_shapes, tensor_components, weight_components
 
 __all__ = ["NAMED_CONFIGS", "TransformerConfig", "named_config"]
 
-_COUNTS = (
-    *("window", "inputs", "horizon", "patch", "d_model", "layers", "heads", "ffn"),
-    *("input_bits", "output_bits"),
-)
+#: Positive integers, and the most of each. A link counts the numbers of a window and of a forecast
+#: in 16 bits.
+_MOST = {
+    **dict.fromkeys(("window", "inputs", "horizon", "patch", "ffn"), 65535),
+    "d_model": 256,
+    "heads": 256,
+    "layers": 64,
+    "input_bits": 16,
+    "output_bits": 16,
+}
+#: What all of it comes to. The largest part known, the XC7S100, has 4.4 million bits of block RAM;
+#: a model of this size is still made in seconds and in less than 2 GB.
+_MOST_WEIGHTS, _MOST_NUMBERS, _MOST_MACS = 1 << 23, 1 << 20, 1 << 28
 _W8A8 = Precision(weights=8, activations=8)
 
 
@@ -80,10 +89,12 @@ class TransformerConfig:
 
     def __post_init__(self):
         check_name(self.name, "name")
-        for name in _COUNTS:
+        for name, most in _MOST.items():
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise UserError(f"{name} must be a positive integer, not {value!r}")
+                raise UserError(f"{name} must be a positive integer, not {shown(value)}")
+            if value > most and not name.endswith("_bits"):
+                raise UserError(f"{name} must be at most {most}, not {shown(value)}")
         for name, choices in (
             ("norm", ("batch", "layer")),
             ("pooling", ("mean", "flatten")),
@@ -104,18 +115,21 @@ class TransformerConfig:
             )
         if self.tokens > 256:
             raise UserError(f"window / patch must be at most 256 tokens, not {self.tokens}")
-        if self.d_model > 256:
-            raise UserError(f"d_model must be at most 256, not {self.d_model}")
         for name in ("input_bits", "output_bits"):
             if not 4 <= getattr(self, name) <= 16:
                 raise UserError(f"{name} must be 4 to 16, not {getattr(self, name)}")
         self._check_decoder()
+        self._check_whole()
         self._check_precision()
 
     def _check_decoder(self):
         layers = self.decoder_layers
         if not isinstance(layers, int) or isinstance(layers, bool) or layers < 0:
-            raise UserError(f"decoder_layers must be 0 or a positive integer, not {layers!r}")
+            raise UserError(f"decoder_layers must be 0 or a positive integer, not {shown(layers)}")
+        if layers > _MOST["layers"]:
+            raise UserError(
+                f"decoder_layers must be at most {_MOST['layers']}, not {shown(layers)}"
+            )
         if not layers:
             return
         if self.horizon % self.patch or self.horizon > self.window:
@@ -125,6 +139,22 @@ class TransformerConfig:
             )
         if self.pooling != "flatten":
             raise UserError(f"pooling must be flatten with a decoder, not {self.pooling!r}")
+
+    def _check_whole(self):
+        """Sizes that are small enough one by one can still be too much together."""
+        weights = sum(out * inputs for out, inputs in linear_shapes(self).values())
+        numbers = self.window * self.inputs + self.horizon
+        for block in blocks(self):
+            each = self.heads * block.keys + 6 * self.d_model if block.attention else self.ffn
+            numbers += block.rows * each
+        for what, found, most in (
+            ("numbers of a window", self.window * self.inputs, _MOST["window"]),
+            ("weights", weights, _MOST_WEIGHTS),
+            ("numbers that an inference stores", numbers, _MOST_NUMBERS),
+            ("MACs of an inference", self.macs, _MOST_MACS),
+        ):
+            if found > most:
+                raise UserError(f"{what} must be at most {most}, not {found}: choose smaller sizes")
 
     def _check_precision(self):
         known = self.components
@@ -297,8 +327,8 @@ def named_config(name: str) -> TransformerConfig:
     """The configuration called ``name``: a key of ``NAMED_CONFIGS`` or ``grid-N-D-B``."""
     if name in NAMED_CONFIGS:
         return NAMED_CONFIGS[name]
-    match = re.fullmatch(r"grid-(\d+)-(\d+)-(\d+)", name)
+    match = re.fullmatch(r"grid-(\d{1,9})-(\d{1,9})-(\d{1,9})", name)
     if match:
         return grid_config(*map(int, match.groups()))
     known = ", ".join(NAMED_CONFIGS)
-    raise UserError(f"config must be one of {known} or grid-N-D-B, not {name!r}")
+    raise UserError(f"config must be one of {known} or grid-N-D-B, not {shown(name)}")

@@ -87,6 +87,28 @@ def test_counts_are_positive_integers(field, value):
         ),
         ({"window": 257}, r"^window / patch must be at most 256 tokens, not 257$"),
         ({"d_model": 512}, r"^d_model must be at most 256, not 512$"),
+        ({"layers": 100_000}, r"^layers must be at most 64, not 100000$"),
+        ({"decoder_layers": 65}, r"^decoder_layers must be at most 64, not 65$"),
+        ({"window": 10**8}, r"^window must be at most 65535, not 100000000$"),
+        ({"inputs": 65536}, r"^inputs must be at most 65535, not 65536$"),
+        ({"horizon": 10**8}, r"^horizon must be at most 65535, not 100000000$"),
+        ({"patch": 2**64}, r"^patch must be at most 65535, not 18446744073709551616$"),
+        ({"ffn": 10**8}, r"^ffn must be at most 65535, not 100000000$"),
+        ({"heads": 10**30}, r"^heads must be at most 256, not "),
+        ({"decoder_layers": 10**8}, r"^decoder_layers must be at most 64, not 100000000$"),
+        ({"inputs": 5462}, r"^numbers of a window must be at most 65535, not 65544: choose sm"),
+        (
+            {"d_model": 256, "ffn": 4096, "layers": 4},
+            r"^weights must be at most 8388608, not 9440512: choose smaller sizes$",
+        ),
+        (
+            {"window": 256, "d_model": 256, "heads": 16},
+            r"^numbers that an inference stores must be at most 1048576, not 1446145: choose",
+        ),
+        (
+            {"window": 128, "d_model": 256, "ffn": 1024, "layers": 3},
+            r"^MACs of an inference must be at most 268435456, not 32\d{7}: choose",
+        ),
         ({"input_bits": 3}, r"^input_bits must be 4 to 16, not 3$"),
         ({"output_bits": 17}, r"^output_bits must be 4 to 16, not 17$"),
         (
@@ -180,3 +202,26 @@ def test_a_decoder():
     context = 2 * m * d * d + 2 * n * d * d + 2 * m * n * d
     decoder = m * 6 * d + 2 * (own + context + 2 * m * d * f)
     assert config.macs == encoder + decoder + m * 3 * d
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"window": 65535, "patch": 65535},
+        {"inputs": 5461},
+        {"layers": 64, "decoder_layers": 64},
+        {"window": 256, "d_model": 256, "heads": 8},
+        {"ffn": 65535},
+        {"horizon": 65535},
+    ],
+    ids=str,
+)
+def test_sizes_up_to_the_bounds_are_taken(changes):
+    config = make(**changes)
+    assert TransformerConfig.from_dict(config.to_dict()) == config
+
+
+def test_a_grid_of_any_digits_is_refused():
+    for name in ("grid-" + "9" * 5000 + "-8-4", "grid-99999999-8-4", "grid-12-99999999-4"):
+        with pytest.raises(UserError, match=r"at most|must be one of tiny"):
+            named_config(name)
