@@ -13,6 +13,7 @@ from bitformer.boards.board import Board
 from bitformer.boards.clock import MMCM_W
 from bitformer.boards.elastic import ElasticShell
 from bitformer.boards.elastic_map import V2, ElasticMap
+from bitformer.boards.fit import check_fit
 from bitformer.boards.open_platform import OpenPlatform
 from bitformer.boards.plan_directory import PLAN_FILE, whole_directory
 from bitformer.boards.platforms import BoardPlatform
@@ -128,6 +129,8 @@ def build_plan(
     ------
     TypeError
         If `board` is no `Board` or `accelerator` does not suit the shell.
+    TooLargeError
+        If the board's part has too few multipliers or memories for a design and its shell.
     UserError
         If `name`, `directory`, `link`, `clock_hz`, `saif` or `toolchain` will not do, the
         line rate cannot be had from the clock, or the payloads are too wide.
@@ -150,6 +153,7 @@ def build_plan(
             "elastic": {"addresses": elastic},
         }
         shell = _shell(accelerator, link, clock_hz=platform.clock_hz, **known.get(link, {}))
+        check_fit(board, shell)
         with builtin_yosys():
             plan = platform.prepare(BoardTop(shell=shell), name, emit_src=False)
         found = {

@@ -1,6 +1,6 @@
 """What a shell has to know of its accelerator, as plain data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from amaranth.hdl import Shape, ShapeCastable
 from amaranth.lib import stream, wiring
@@ -13,6 +13,7 @@ from bitformer.hw.golden import golden_vectors
 from bitformer.hw.parts import PARTS
 from bitformer.hw.place import cost
 from bitformer.hw.reload import STRUCTURE_BYTES, structure_hash
+from bitformer.hw.store import StoreSpec
 from bitformer.model.identity import HASH_BYTES, model_hash
 
 __all__ = ["DEFAULT_VECTORS", "Contract", "contract_of", "stream_shape"]
@@ -44,8 +45,8 @@ class Contract:
     image : tuple of (words, bytes of a word)
         The stores that take new weights, of an accelerator that does; see `Accelerator.reloaded`.
         It needs golden vectors.
-    placement : str
-        Where the shell's buffer lives: ``block`` or ``distributed``.
+    ramb18 : int
+        Block RAMs of 18 Kb that the accelerator leaves for the shell's memory.
 
     Raises
     ------
@@ -60,7 +61,7 @@ class Contract:
     latency: int = 0
     vectors: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()
     image: tuple[tuple[int, int], ...] = ()
-    placement: str = "distributed"
+    ramb18: int = 0
 
     def __post_init__(self):
         for name in ("inputs", "results"):
@@ -88,17 +89,18 @@ class Contract:
                 )
         if self.image and not self.vectors:
             raise ValueError("Contract: vectors must be 1 at least where new weights are taken")
-        if self.placement not in ("block", "distributed"):
-            raise ValueError(
-                f"Contract: placement must be block or distributed, not {self.placement!r}"
-            )
+        check_int("Contract: ramb18", self.ramb18, least=0)
+
+    def memory(self, depth: int) -> StoreSpec:
+        """A shell's memory of ``depth`` bytes: in block RAM if enough is left, else in LUTs."""
+        spec = StoreSpec(name="shell", depth=depth, width=8, placement="block")
+        if cost(spec, spec.placement).ramb18 <= self.ramb18:
+            return spec
+        return replace(spec, placement="distributed")
 
 
 def contract_of(design: Design, *, vectors: int = DEFAULT_VECTORS) -> Contract:
-    """The contract of a design's accelerator, with ``vectors`` golden vectors.
-
-    The buffer takes a block RAM where the design leaves one.
-    """
+    """The contract of a design's accelerator, with ``vectors`` golden vectors."""
     check_int("Vectors", vectors, least=0)
     model = design.model
     taken = sum(cost(spec, spec.placement).ramb18 for spec in design.stores.values())
@@ -115,7 +117,7 @@ def contract_of(design: Design, *, vectors: int = DEFAULT_VECTORS) -> Contract:
             for name in (RELOADED if design.banks > 1 else ())
             if name in design.stores
         ),
-        placement="block" if taken < PARTS[design.part].ramb18 else "distributed",
+        ramb18=max(0, PARTS[design.part].ramb18 - taken),
     )
 
 

@@ -8,7 +8,7 @@ from bitformer.boards.contract import Contract
 from bitformer.boards.elastic_bus import BusSignature
 from bitformer.boards.elastic_map import ID_BYTES, LEDS, RESET, ElasticMap
 from bitformer.boards.framing import NumberReader, NumberWriter, number_bytes
-from bitformer.hw.store import placement_attributes
+from bitformer.hw.store import StoreSpec, placement_attributes
 
 __all__ = ["ElasticEndpoint"]
 
@@ -62,6 +62,9 @@ class ElasticEndpoint(wiring.Component):
             contract.results * number_bytes(result_shape),
         )
         addresses.check(size=max(self._sizes))
+        # the low bits of an address are a byte's place: each area wraps around in a power of two,
+        # which needs no subtraction; the smaller area lies behind the larger
+        self._widths = [max(1, (size - 1).bit_length()) for size in self._sizes]
         super().__init__(
             {
                 "link": In(BusSignature()),
@@ -78,6 +81,11 @@ class ElasticEndpoint(wiring.Component):
         return self._contract
 
     @property
+    def memory(self) -> StoreSpec:
+        """What holds a window and its results."""
+        return self._contract.memory(sum(1 << width for width in self._widths))
+
+    @property
     def addresses(self) -> ElasticMap:
         return self._map
 
@@ -91,15 +99,13 @@ class ElasticEndpoint(wiring.Component):
         there = self._map
         window, answer = self._sizes
         first = there.base + there.data
-        # the low bits of an address are a byte's place: each area wraps around in a power of two,
-        # which needs no subtraction; the smaller area lies behind the larger
-        widths = [max(1, (size - 1).bit_length()) for size in self._sizes]
+        widths = self._widths
         largest = max(widths)
         m.submodules.memory = store = memory.Memory(
             shape=8,
-            depth=sum(1 << width for width in widths),
+            depth=self.memory.depth,
             init=[],
-            attrs=placement_attributes(self._contract.placement, rom=False),
+            attrs=placement_attributes(self.memory.placement, rom=False),
         )
         write, read = store.write_port(), store.read_port()
 

@@ -15,6 +15,7 @@ from bitformer.boards.framing import NumberReader, NumberWriter
 from bitformer.boards.link import LinkSignature
 from bitformer.boards.loader import Loader
 from bitformer.boards.protocol import Feature, Registers
+from bitformer.hw.store import StoreSpec
 
 __all__ = ["Endpoint"]
 
@@ -95,6 +96,11 @@ class Endpoint(wiring.Component):
     def registers(self) -> Registers:
         """What a host reads before anything has happened."""
         return self._layout.registers
+
+    @property
+    def memory(self) -> StoreSpec:
+        """What holds the buffer, the constant registers and the golden vectors."""
+        return self._layout.memory
 
     @property
     def loader(self) -> Loader | None:

@@ -34,7 +34,7 @@ class Exchange:
             shape=8,
             depth=layout.depth,
             init=layout.contents(),
-            attrs=placement_attributes(layout.contract.placement, rom=False),
+            attrs=placement_attributes(layout.memory.placement, rom=False),
         )
         self.write, self.read = store.write_port(), store.read_port()
         m.submodules.registers = self.registers = ChangingRegisters()

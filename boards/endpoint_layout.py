@@ -31,7 +31,7 @@ class Layout:
     contract : Contract
     sample, answer : bytes of a window and of its results.
     registers : Registers, as before anything has happened.
-    regions : where the regions begin. depth : bytes in all.
+    regions : where the regions begin. depth : bytes in all. memory : what holds them.
     loader : what sorts new weights; None in a design that takes none.
     """
 
@@ -75,6 +75,7 @@ class Layout:
         if self.loader is not None:
             self.regions.append(self.regions[0] + _aligned(size))
         self.depth = self.regions[-1] + size
+        self.memory = contract.memory(self.depth)
 
     def region(self) -> bytes:
         """Constant registers and golden vectors, as they lie in the memory."""

@@ -1,16 +1,26 @@
 """``bitformer build``: a board's complete project, and its bitstream where Vivado is installed."""
 
+import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import PATH, hardware_options, lowered, model_argument, reloadable_option
+from .options import (
+    PATH,
+    hardware_options,
+    lowered,
+    model_argument,
+    placements,
+    reloadable_option,
+)
 from .quantity import MEGAHERTZ, RATE
 from .report import Report, command_line, json_option
 
 if TYPE_CHECKING:
     from bitformer.boards.elastic_map import ElasticMap
+    from bitformer.boards.fit import TooLargeError
+    from bitformer.model.ir import IntegerModel
 
 __all__ = ["command"]
 
@@ -45,6 +55,30 @@ def _addresses(_context, _option, text: str | None) -> "ElasticMap | None":
         return ElasticMap(**dict(zip(fields, map(int, numbers), strict=False)))
     except ValueError as error:
         raise UserError(str(error)) from None
+
+
+def _remedy(
+    model: "IntegerModel",
+    path: Path,
+    error: "TooLargeError",
+    reloadable: bool,
+    asked: dict[str, Any],
+) -> str:
+    """What to change of what was ``asked`` for, as the end of a sentence."""
+    from bitformer.hw.remedies import remedies
+    from bitformer.model.progress import progress_bar
+
+    if reloadable:
+        return "it may without --reloadable, which keeps the weights twice"
+    # a change may leave no block RAM for the shell
+    memory = dataclasses.replace(error.memory, placement="distributed")
+    with progress_bar(None) as progress:
+        found = remedies(model, **asked, beside=(memory,), most=1, progress=progress)
+    if not found:
+        return f"more is tried by {command_line('doctor', path, '--part', asked['part'])}"
+    if found[0].estimate.part != asked["part"]:
+        return f"a board with an {found[0].estimate.part} would do"
+    return f"it does with {found[0].change}, in {found[0].estimate.latency} cycles"
 
 
 @click.command("build")
@@ -117,8 +151,10 @@ def command(
     from bitformer.boards.catalog import find_board
     from bitformer.boards.clock import MMCM_W
     from bitformer.boards.design_build import build_design
+    from bitformer.boards.fit import TooLargeError
     from bitformer.hw.estimate import estimate
     from bitformer.model.checkpoint import load_model
+    from bitformer.model.errors import UserError
     from bitformer.model.names import as_design_name
 
     found = find_board(board)
@@ -133,27 +169,28 @@ def command(
             f" {MMCM_W} W"
         )
     result = estimate(design, clock_hz=clock_hz)
-    for use in result.over:
-        report.note(f"Does not fit {found.title}: {use}")
     name = as_design_name(loaded.config.name) if name is None else name
     given = {"baud": baud, "elastic": addresses}
     options = {name: value for name, value in given.items() if value is not None}
-    plan = build_design(
-        design,
-        found,
-        name=name,
-        directory=output,
-        link=link,
-        clock_hz=clock_hz,
-        saif=saif,
-        toolchain=toolchain,
-        **options,
-    )
+    try:
+        plan = build_design(
+            design,
+            found,
+            name=name,
+            directory=output,
+            link=link,
+            clock_hz=clock_hz,
+            saif=saif,
+            toolchain=toolchain,
+            **options,
+        )
+    except TooLargeError as error:
+        asked = {"part": found.part, "lanes": lanes, "pack": pack, "placement": placements(place)}
+        raise UserError(f"{error}; {_remedy(loaded, model, error, reloadable, asked)}") from None
     report.line(f"{found.title}: project in {plan}; build it with 'sh build_{name}.sh' there")
     bitstream, problem, against = None, None, None
     if not plan_only:
         from bitformer.boards.build import run_plan
-        from bitformer.model.errors import UserError
 
         try:
             bitstream = run_plan(plan)

@@ -6,7 +6,7 @@ design that is over the budget here does not fit, but one within it still may no
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from .design import Design
@@ -152,13 +152,21 @@ def _uses(design: Design, stores: tuple[StoreEstimate, ...], part: Part) -> Iter
         yield Use(resource="FF (stores only)", used=ffs, available=part.ffs)
 
 
-def estimate(design: Design, *, clock_hz: float = DEFAULT_CLOCK_HZ) -> Estimate:
-    """Predict ``design`` on the part it was lowered for.
+def estimate(
+    design: Design,
+    *,
+    clock_hz: float = DEFAULT_CLOCK_HZ,
+    part: str | None = None,
+    beside: Iterable[StoreSpec] = (),
+) -> Estimate:
+    """Predict ``design`` on a part, by default the one that it was lowered for.
 
     Parameters
     ----------
     design : a lowered model.
     clock_hz : the clock it will run at.
+    part : its name.
+    beside : placed memories that share the part, such as a shell's: counted, not listed.
 
     Raises
     ------
@@ -167,14 +175,16 @@ def estimate(design: Design, *, clock_hz: float = DEFAULT_CLOCK_HZ) -> Estimate:
     """
     if not clock_hz > 0:
         raise ValueError(f"Clock must be a positive number of hertz, not {clock_hz!r}")
+    part = part or design.part
     stores = tuple(_store(spec) for spec in design.stores.values())
+    others = tuple(_store(spec) for spec in beside)
     return Estimate(
-        part=design.part,
+        part=part,
         clock_hz=clock_hz,
         latency=design.latency,
         interval=design.interval,
         macs=design.model.config.macs,
         peak=design.geometry.columns * (2 if any(design.packed.values()) else 1),
         stores=stores,
-        uses=tuple(_uses(design, stores, PARTS[design.part])),
+        uses=tuple(_uses(design, stores + others, PARTS[part])),
     )

@@ -1,6 +1,6 @@
 """What would make a design fit a part that it does not fit: the cheapest changes, tried out."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bitformer.model.errors import UserError
@@ -10,6 +10,7 @@ from .design import Design
 from .estimate import Estimate, estimate
 from .lower import lower
 from .parts import PARTS
+from .store import StoreSpec
 
 __all__ = ["Remedy", "remedies"]
 
@@ -60,16 +61,18 @@ def remedies(
     placement: Mapping[str, str] | None = None,
     clock_hz: float = 100e6,
     most: int = 3,
+    beside: Sequence[StoreSpec] = (),
     progress: Callable[[int, str], None] | None = None,
 ) -> list[Remedy]:
     """Up to ``most`` changes with which ``model`` fits, the fastest first; none if it fits already.
 
     Tried, one at a time: placements given to the solver, no packing, fewer lanes, larger parts.
-    ``progress`` is told how many were tried, and what is tried next.
+    ``beside`` are memories that share the part. ``progress`` is told how many were tried, and what
+    is tried next.
     """
     placement = dict(placement or {})
     design = lower(model, part=part, lanes=lanes, pack=pack, placement=placement)
-    if not estimate(design, clock_hz=clock_hz).over:
+    if not estimate(design, clock_hz=clock_hz, beside=beside).over:
         return []
     found, larger = [], False
     for number, (change, arguments) in enumerate(_trials(design, lanes, pack, placement)):
@@ -79,7 +82,7 @@ def remedies(
         if another and larger:
             continue
         try:
-            trial = estimate(lower(model, **arguments), clock_hz=clock_hz)
+            trial = estimate(lower(model, **arguments), clock_hz=clock_hz, beside=beside)
         except UserError:
             continue
         if not trial.over:

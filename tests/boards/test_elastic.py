@@ -38,9 +38,9 @@ def bus_to(shell):
     return SimulatedSpi(shell, ratio=8.0, falls=bool(shell.addresses.phase))
 
 
-def make_shell(serial, addresses=V2, bits=8, placement="distributed"):
+def make_shell(serial, addresses=V2, bits=8, ramb18=0):
     accelerator = serial.WindowSums(inputs=INPUTS, results=RESULTS, bits=bits, slow=WORK)
-    contract = Contract(inputs=INPUTS, results=RESULTS, model_hash=b"the name", placement=placement)
+    contract = Contract(inputs=INPUTS, results=RESULTS, model_hash=b"the name", ramb18=ramb18)
     return ElasticShell(
         accelerator=accelerator, clock_hz=100_000_000, contract=contract, addresses=addresses
     )
@@ -84,9 +84,10 @@ def windows(count, bits=8, seed=1):
 
 
 @pytest.mark.parametrize("addresses", [V1, V2, RISING], ids=["v1", "v2", "rising"])
-@pytest.mark.parametrize(("bits", "placement"), [(8, "distributed"), (12, "block")])
-def test_windows(serial, addresses, bits, placement):
-    shell = make_shell(serial, addresses, bits, placement)
+@pytest.mark.parametrize(("bits", "ramb18"), [(8, 0), (12, 1)])
+def test_windows(serial, addresses, bits, ramb18):
+    shell = make_shell(serial, addresses, bits, ramb18)
+    assert shell.endpoint.memory.placement == ("block" if ramb18 else "distributed")
     with bus_to(shell) as bus:
         node = node_of(bus, shell)
         for window in windows(4, bits):

@@ -9,8 +9,10 @@ from amaranth.lib.wiring import In, Out
 from bitformer.boards.contract import Contract, contract_of
 from bitformer.boards.protocol import Command, Feature, Frame, Reason, encode, find_frame
 from bitformer.boards.shell import SpiShell, UartShell
+from bitformer.hw.estimate import estimate
 from bitformer.hw.golden import golden_vectors
 from bitformer.hw.lower import lower
+from bitformer.hw.store import StoreSpec
 from bitformer.model.config import named_config
 from bitformer.model.identity import model_hash
 from bitformer.model.initialize import initialize
@@ -103,10 +105,25 @@ def test_contract_of_a_design(model):
     assert (contract.inputs, contract.results) == (24, 6)
     assert contract.latency == design.latency
     assert contract.vectors == tuple((tuple(x), tuple(y)) for x, y in golden_vectors(model, 3))
-    # a part whose block RAM is all taken keeps the buffer in LUTs
-    assert contract.placement == "block"
-    full = lower(initialize(named_config("grid-24-64-8")))
-    assert contract_of(full, vectors=0).placement in ("block", "distributed")
+    # a part whose block RAM is all taken keeps the shell's memory in LUTs
+    taken = sum(store.ramb18 for store in estimate(design).stores)
+    assert contract.ramb18 == 20 - taken > 0
+    assert contract_of(lower(initialize(named_config("grid-24-64-8")))).ramb18 == 0
+
+
+@pytest.mark.parametrize(("ramb18", "deepest"), [(0, 0), (1, 2048), (2, 4096), (4, 8192)])
+def test_memory_takes_no_more_block_ram_than_there_is(serial, ramb18, deepest):
+    contract = Contract(ramb18=ramb18)
+    if deepest:
+        assert contract.memory(deepest).placement == "block"
+    assert contract.memory(deepest + 1) == StoreSpec(
+        name="shell", depth=deepest + 1, width=8, placement="distributed"
+    )
+    # a window of 1200 bytes and two golden vectors
+    vectors = (((0,) * 1200, (0,)),) * 2
+    large = Contract(inputs=1200, ramb18=ramb18, vectors=vectors)
+    shell = SpiShell(accelerator=serial.WindowSums(inputs=1, results=1), clock_hz=1, contract=large)
+    assert shell.endpoint.memory.placement == ("block" if ramb18 > 1 else "distributed")
 
 
 def test_contract_counts_all_rows():
@@ -128,7 +145,7 @@ def test_contract_counts_all_rows():
         ({"structure": b"abc"}, r"structure must have 4 bytes, not 3"),
         ({"vectors": (((1, 2), (3,)),)}, r"must have 1 inputs and 1 results, not 2 and 1"),
         ({"vectors": (((1,), (3,)),) * 255}, r"vectors must be at most 254, not 255"),
-        ({"placement": "auto"}, r"placement must be block or distributed, not 'auto'"),
+        ({"ramb18": -1}, r"ramb18 must be at least 0, not -1"),
     ],
 )
 def test_contract_refused(changes, message):

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from bitformer.boards.contract import Contract
 from bitformer.boards.saif import model_of
+from bitformer.hw.store import StoreSpec
 from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import named_config
 from bitformer.model.identity import model_hash
@@ -50,6 +52,32 @@ def test_mistakes(bitformer, tiny, tmp_path, options, sentence):
     assert said.code == 2
     assert said.err.splitlines()[-1].startswith(f"Error: {sentence}")
     assert not (tmp_path / "p").exists()
+
+
+def test_what_does_not_fit_is_refused_with_what_would(bitformer, tiny, tmp_path):
+    options = ["--board", "sea", "--plan-only", "-o", tmp_path / "p"]
+    said = bitformer("build", tiny, "--lanes", 64, *options)
+    assert said.code == 2
+    start = "Error: Design must fit Seeed Spartan Edge Accelerator (xc7s15) together with the shell"
+    assert said.err.splitlines()[-1] == (
+        f"{start}, and takes 35 DSP of 20; it does with 32 lanes, in 750 cycles"
+    )
+    assert not (tmp_path / "p").exists()
+    assert bitformer("build", tiny, "--lanes", 32, *options).code == 0
+
+
+def test_the_shell_counts_in_what_does_not_fit(bitformer, tiny, tmp_path, monkeypatch):
+    """A design that fits by itself: the memory of the shell is too much."""
+    huge = StoreSpec(name="shell", depth=80_000, width=8, placement="distributed")
+    monkeypatch.setattr(Contract, "memory", lambda self, depth: huge)
+    assert bitformer("estimate", tiny).code == 0
+    options = ["--board", "sea", "--plan-only", "-o", tmp_path / "p"]
+    said = bitformer("build", tiny, *options)
+    assert said.code == 2
+    assert "LUT as memory of 2400" in said.err
+    assert "; a board with an xc7s" in said.err
+    said = bitformer("build", tiny, *options, "--reloadable")
+    assert said.err.endswith("it may without --reloadable, which keeps the weights twice\n")
 
 
 def test_the_elastic_nodes_own_protocol(bitformer, tiny, tmp_path):

@@ -1,0 +1,168 @@
+# amaranth: UnusedElaboratable=no
+"""Every named configuration goes from ``init`` to forecasts over a simulated shell's line.
+
+The names come from the registry: a new one is in. In the default suite the shell runs in Amaranth's
+simulator, behind bytes; the slow tests compile it, behind the pins of an SPI bus and a UART.
+"""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from byte_line import ByteShell, ByteTransport
+from link_harness import compiled_once
+
+from bitformer.boards.catalog import find_board
+from bitformer.boards.contract import contract_of
+from bitformer.boards.fit import TooLargeError, check_fit
+from bitformer.boards.host.client import Client
+from bitformer.boards.host.predictor import Predictor
+from bitformer.boards.host.transport import SpiTransport, UartTransport
+from bitformer.boards.shell import SpiShell, UartShell
+from bitformer.cli.demo import BOARD
+from bitformer.hw.accelerator import Accelerator
+from bitformer.hw.lower import lower
+from bitformer.model import ir, reference
+from bitformer.model.checkpoint import load_model, save_model
+from bitformer.model.config import NAMED_CONFIGS, named_config
+from bitformer.model.identity import model_hash
+from bitformer.model.initialize import initialize
+from bitformer.sim.native_link import SimulatedSpi, SimulatedUart
+
+BAUD = 10_000
+#: Of the family that is made on demand, the smallest published one and the largest.
+GRID = ("grid-6-8-4", "grid-24-64-8")
+#: A decoder whose output has three rows, and an input two channels.
+DECODER = named_config("tiny").replace(name="decoder", decoder_layers=1, horizon=12, inputs=2)
+#: Cycles of an inference that Amaranth's simulator follows tensor by tensor within seconds.
+QUICK = 5_000
+
+
+def windows(model, count):
+    return np.random.default_rng(1).normal(size=(count, *model.input.shape))
+
+
+def check_host(client, model, x):
+    """What a host hears is the reference's forecast, and the shell says what it is."""
+    assert np.array_equal(Predictor(client, model).predict(x), reference.predict(model, x))
+    facts = client.registers
+    assert (facts.inputs, facts.results) == (np.prod(model.input.shape), model.config.horizon)
+    assert facts.model_hash == model_hash(model)
+
+
+def refusal(design):
+    """Why the default board is too small for the design; empty if it is not."""
+    shell = SpiShell(accelerator=Accelerator(design=design), clock_hz=100_000_000)
+    try:
+        check_fit(find_board(BOARD), shell)
+    except TooLargeError as error:
+        return str(error)
+    return ""
+
+
+def check_plan(bitformer, path, design, tmp_path):
+    """The build plan, or the sentence that says why there is none; True if there is one."""
+    said = bitformer("build", path, "--board", BOARD, "--plan-only", "-o", tmp_path / "plan")
+    if refused := refusal(design):
+        assert said.code == 2
+        assert said.err.splitlines()[-1].startswith(f"Error: {refused}; ")
+        return False
+    assert said.code == 0
+    facts = json.loads((tmp_path / "plan" / "bitformer.json").read_text())
+    assert facts["model"] == model_hash(design.model).hex()
+    assert facts["latency_cycles"] == design.latency
+    verilog = "".join(file.read_text() for file in (tmp_path / "plan").glob("*.v"))
+    assert f"module {facts['name']}(" in verilog
+    return True
+
+
+def byte_client(design, contract=None):
+    shell = ByteShell(accelerator=Accelerator(design=design), contract=contract)
+    return Client(ByteTransport(shell, patience=2 * design.latency + 10_000), retries=0)
+
+
+@pytest.mark.parametrize("name", [*NAMED_CONFIGS, GRID[0]])
+def test_every_named_config_goes_all_the_way(name, bitformer, tmp_path):
+    path = tmp_path / "m.safetensors"
+    assert bitformer("init", name, "-o", path).code == 0
+    model = load_model(path)
+    design = lower(model, part=find_board(BOARD).part)
+    if design.latency <= QUICK:
+        said = bitformer("simulate", path, "--samples", 1, "--engine", "python", "--json")
+        assert (said.code, said.data["latency_cycles"]) == (0, [design.latency])
+    if check_plan(bitformer, path, design, tmp_path):
+        with byte_client(design) as client:
+            check_host(client, model, windows(model, 1))
+
+
+@pytest.fixture(scope="module")
+def decoder():
+    return lower(initialize(DECODER))
+
+
+@pytest.fixture(scope="module")
+def decoder_client(decoder):
+    with byte_client(decoder) as client:
+        yield client
+
+
+def test_decoder_with_several_output_rows(decoder, decoder_client, bitformer, tmp_path):
+    path, model = tmp_path / "m.safetensors", decoder.model
+    assert (model.output.rows, model.output.features) == (3, 4)
+    save_model(model, path)
+    assert bitformer("simulate", path, "--samples", 1, "--engine", "python").code == 0
+    assert check_plan(bitformer, path, decoder, tmp_path)
+    check_host(decoder_client, model, windows(model, 2))
+    assert decoder_client.self_test() is None
+
+
+def test_results_counted_by_features_alone_are_caught(decoder, decoder_client, monkeypatch):
+    """The mutant: what the chip promises, and what the host expects, are of one row only."""
+    model = decoder.model
+    whole = contract_of(decoder)
+    with pytest.raises(ValueError, match=r"must have 48 inputs and 4 results, not 48 and 12"):
+        replace(whole, results=model.output.features)
+    # without golden vectors the chip is built, and gives one row of three
+    one_row = replace(whole, results=model.output.features, vectors=())
+    with byte_client(decoder, one_row) as client, pytest.raises(ValueError, match="broadcast"):
+        check_host(client, model, windows(model, 1))
+    predictor = Predictor(decoder_client, model)
+    monkeypatch.setattr(ir.Tensor, "size", property(lambda self: self.features))
+    with pytest.raises(ValueError, match="broadcast"):
+        predictor.predict(windows(model, 1))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory, request):
+    yield from compiled_once(tmp_path_factory, request)
+
+
+def pin_client(design, link):
+    """A client whose shell is compiled: a bit every 8 cycles, or the fastest SPI."""
+    accelerator = Accelerator(design=design)
+    if link == "uart":
+        shell = UartShell(accelerator=accelerator, clock_hz=8 * BAUD, baud=BAUD, gap_bits=40)
+        # an answer comes when the inference is over
+        timeout = 0.5 + design.latency / shell.clock_hz
+        return Client(UartTransport(SimulatedUart(shell, timeout=timeout)), retries=0)
+    shell = SpiShell(accelerator=accelerator, clock_hz=100_000_000)
+    return Client(SpiTransport(SimulatedSpi(shell), timeout=60), retries=0)
+
+
+@pytest.mark.slow
+@pytest.mark.needs("compiler")
+@pytest.mark.parametrize("link", ["spi", "uart"])
+@pytest.mark.parametrize("name", [*NAMED_CONFIGS, *GRID])
+def test_every_named_config_goes_all_the_way_by_its_pins(name, link, bitformer, tmp_path, cache):
+    path = tmp_path / "m.safetensors"
+    assert bitformer("init", name, "-o", path, "--seed", 1).code == 0
+    model = load_model(path)
+    design = lower(model, part=find_board(BOARD).part)
+    said = bitformer("simulate", path, "--samples", 3, "--engine", "native", "--json")
+    assert (said.code, said.data["engine"]) == (0, "native")
+    if check_plan(bitformer, path, design, tmp_path):
+        with pin_client(design, link) as client:
+            check_host(client, model, windows(model, 4))
+            assert client.self_test() is None
+            assert client.read().counters[1:] == (0,) * 7
