@@ -6,13 +6,14 @@ PYTEST := PYTHONHASHSEED=0 $(VENV)/bin/pytest
 PACKAGES := hw model sim boards search cli
 TYPES := build/types/bitformer
 
-.PHONY: help demo test test-synthesis test-all lint format profile clean
+.PHONY: help demo test test-synthesis test-all damaged lint format profile clean
 
 help:
 	@echo "make demo      set up, then train, export, simulate and plan a small model"
 	@echo "make test      set up, then run the tests"
 	@echo "make test-all  the same with the slow tests"
 	@echo "make test-synthesis  only the slow tests that synthesize"
+	@echo "make damaged   10 000 damaged inputs through every reader; resumes"
 	@echo "make lint      ruff and mypy"
 	@echo "make format    let ruff format and sort imports"
 	@echo "make profile   measure the knowledge base that ships, anew; hours"
@@ -33,6 +34,10 @@ test-synthesis: $(STAMP)
 
 test-all: $(STAMP)
 	$(PYTEST) -m "slow or not slow"
+
+# What was run is kept in build/damaged; `--restart` forgets it, `--case csv-17` runs one case again.
+damaged: $(STAMP)
+	$(VENV)/bin/python tests/damaged.py
 
 # mypy has to see the folders under the names they are imported by.
 lint: $(STAMP)

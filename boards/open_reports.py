@@ -3,10 +3,10 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from bitformer.boards.netlist_resources import Resources
 from bitformer.model.errors import UserError
+from bitformer.model.plain import checked
 from bitformer.model.strict_json import parse_json
 
 __all__ = ["NextpnrTiming", "read_nextpnr_log", "read_yosys_stat"]
@@ -41,15 +41,15 @@ def read_yosys_stat(text: str) -> Resources:
     UserError
         If no cells are counted in it.
     """
-    counts: Any
     try:
         data = parse_json(text, "Yosys report")
     except UserError:
         counts = _text_counts(text)
     else:
         design = data.get("design") if isinstance(data, dict) else None
-        counts = design.get("num_cells_by_type") if isinstance(design, dict) else None
-    if not counts:
+        counts = design.get("num_cells_by_type", {}) if isinstance(design, dict) else {}
+        checked(dict[str, int], counts, "Yosys report: num_cells_by_type")
+    if not counts or min(counts.values()) < 0:
         raise UserError("Yosys report counts no cells")
     return Resources.of(counts)
 

@@ -43,6 +43,10 @@ def _tensors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.detach().cpu().clone() for name, value in state.items()}
 
 
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in state.items()}
+
+
 class Trainer:
     """The state of a run and the steps that change it.
 
@@ -246,6 +250,10 @@ class Trainer:
         self.best, self.best_error = state["best"], state["best_error"]
         self.float_best, self.float_error = state["float_best"], state["float_error"]
         self.history = state["history"]
+        own = _shapes(self.model.state_dict())
+        for kept in (self.best, self.float_best if self.stage_index else self.best):
+            if _shapes(kept) != own:
+                raise ValueError("A state must hold models of one shape, not of several")
 
     def results(self) -> dict[str, float]:
         """Both selected models on the test windows; leaves the quantized one in ``model``."""

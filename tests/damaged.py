@@ -27,7 +27,7 @@ import click
 __all__ = ["main"]
 
 #: Seconds after which a process that cannot be interrupted is ended, and its case counts as a hang.
-PATIENCE = 40
+PATIENCE = 100
 
 
 def _work(pipe, root: str) -> None:

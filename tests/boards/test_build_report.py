@@ -337,3 +337,19 @@ def test_energy_takes_what_is_known(build):
     found = energy_of(read_build(build), forecasts=1, cycles=100, clock_hz=1_000_000)
     assert found.seconds == 1e-4
     assert found.configuration_s == pytest.approx(0.1078, abs=1e-4)  # one line, 40 MHz
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ({}, "Yosys report counts no cells$"),
+        ({"LUT6": -1}, "Yosys report counts no cells$"),
+        ({"LUT6": "many"}, "num_cells_by_type: LUT6 must be an integer, not 'many'$"),
+        ([1], r"num_cells_by_type must be an object, not \[1\]$"),
+    ],
+)
+def test_statistics_that_count_nothing(tmp_path, counts, message):
+    text = json.dumps({"design": {"num_cells_by_type": counts}})
+    (tmp_path / "net_stat.json").write_text(text)
+    with pytest.raises(UserError, match=rf"^{re.escape(str(tmp_path))}/net_stat.json: .*{message}"):
+        read_build(tmp_path)

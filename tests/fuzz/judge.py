@@ -24,8 +24,9 @@ from bitformer.model.errors import UserError
 
 __all__ = ["BAD", "OUTCOMES", "SECONDS", "Verdict", "call", "command", "contents"]
 
-#: What a command may take: seconds, and bytes of memory beyond what is in use.
-SECONDS, BYTES = 10, 3 << 30
+#: What a command may take: seconds of work, so many times longer on a busy machine, and bytes of
+#: memory beyond what is in use.
+SECONDS, WAITING, BYTES = 10, 5, 3 << 30
 #: Letters of a sentence.
 LONGEST = 1_000
 #: How a case may end, and how it must not.
@@ -117,16 +118,20 @@ def guarded(folders: tuple[Path, ...], seconds: float = SECONDS) -> Iterator[Non
         _Watch.installed = True
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     used = int(re.search(r"VmData:\s+(\d+)", Path("/proc/self/status").read_text())[1]) << 10
-    before = signal.signal(signal.SIGALRM, stop)
+    signals = signal.SIGALRM, signal.SIGPROF
+    before = [signal.signal(one, stop) for one in signals]
     resource.setrlimit(resource.RLIMIT_DATA, (used + BYTES, hard))
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, WAITING * seconds)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     _Watch.inside = tuple(os.path.abspath(one) for one in folders)
     try:
         yield
     finally:
         _Watch.inside = None
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        for one, handler in zip(signals, before, strict=True):
+            signal.signal(one, handler)
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 

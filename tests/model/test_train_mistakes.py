@@ -177,6 +177,8 @@ def _bit_flipped(run):
             "state.pt: best: a must be finite numbers",
         ),
         (rewritten("state.pt", model={}), "state.pt must belong to run.json"),
+        (rewritten("state.pt", best={}), "state.pt must belong to run.json"),
+        (rewritten("state.pt", float_best={"a": torch.ones(1)}), "state.pt must belong to run"),
         (rewritten("state.pt", moving={"a": 1}), "state.pt must belong to run.json"),
         (rewritten("state.pt", optimizer={"a": 1}), "state.pt must belong to run.json"),
     ],
