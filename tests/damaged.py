@@ -134,7 +134,8 @@ def _table(ended: dict[str, dict], bad: tuple[str, ...]) -> str:
     for name, one in ended.items():
         counts.setdefault(name.rpartition("-")[0], Counter())[one["outcome"]] += 1
     counts["all"] = sum(counts.values(), Counter())
-    seen = [outcome for outcome in bad if counts["all"][outcome] or outcome in bad[:2]]
+    always = ("traceback", "hang", "silent")
+    seen = [outcome for outcome in bad if counts["all"][outcome] or outcome in always]
     columns = ["exit 0", "check failed", "refused", *seen]
     lines = ["| kind | cases | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
     for kind, count in counts.items():

@@ -1,18 +1,22 @@
-"""Model files, and entries of the cache: what carries a digest over everything in it."""
+"""Model files, data sets and entries of the cache: what carries a digest over everything in it."""
 
 import hashlib
 import json
+import os
 import random
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 from fuzz.case import Case, Kind
 from fuzz.damage import damaged_bytes, damaged_json
-from fuzz.data_kinds import small_model
+from fuzz.data_kinds import series, small_model
 from fuzz.judge import Verdict
 
 from bitformer.model.cache import Cache
 from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import named_config
+from bitformer.model.datasets import ENVIRONMENT, SOURCES, Source, find
 from bitformer.model.initialize import initialize
 
 __all__ = ["MODEL_KINDS"]
@@ -49,6 +53,10 @@ def damaged_model(rng: random.Random, data: bytes) -> bytes:
         header = json.dumps(parts, ensure_ascii=False).encode("utf-8", errors="surrogateescape")
     header += b" " * (-len(header) % 8)
     return len(header).to_bytes(8, "little") + header + rest
+
+
+def _make_series(folder: Path) -> None:
+    (folder / "s.csv").write_text(series())
 
 
 def _written(path: Path, scratch: Path) -> bytes:
@@ -99,7 +107,26 @@ def _cache(case: Case) -> Verdict:
     return verdict
 
 
+def _published(folder: Path) -> Source:
+    """A data set as those that are published: :func:`series`, with its digest."""
+    digest = hashlib.sha256((folder / "s.csv").read_bytes()).hexdigest()
+    return replace(SOURCES["etth1"], folder="", filename="s.csv", sha256=digest)
+
+
+def _data_set(case: Case) -> Verdict:
+    case.damage(case.copy("s.csv"), damaged_bytes)
+    with patch.dict(os.environ, {ENVIRONMENT: str(case.folder)}):
+        source, cache = _published(case.originals), case.originals / "no cache"
+        with patch("pooch.retrieve", side_effect=OSError("no network")):
+            found: list[Path] = []
+            verdict = case.call("find", lambda: found.append(find(source, cache=cache)))
+    if found and found[0].read_bytes() != (case.originals / "s.csv").read_bytes():
+        return Verdict("silent", "a data set that was changed is taken")
+    return verdict
+
+
 MODEL_KINDS = {
     "model": Kind(share=1200, make=_make_models, case=_model, digest=True),
+    "data-set": Kind(share=200, make=_make_series, case=_data_set, digest=True),
     "cache": Kind(share=400, make=_make_cache, case=_cache, digest=True),
 }

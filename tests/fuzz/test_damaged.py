@@ -22,6 +22,7 @@ COUNTS = {
     "report": 30,
     "waves": 12,
     "frame": 40,
+    "data-set": 20,
     "cache": 20,
     "model": 60,
 }
