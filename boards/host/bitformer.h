@@ -3,7 +3,8 @@
  *
  * Fill in a bitformer_port, call bitformer_read once, then bitformer_infer for every window:
  *
- *     bitformer_port port = {.send = my_send, .receive = my_receive, .context = &uart};
+ *     bitformer_port port = {.send = my_send, .receive = my_receive, .context = &uart,
+ *                            .retries = 3, .sequence = my_clock()};
  *     uint8_t buffer[BITFORMER_FRAME(BITFORMER_REGISTERS)];   // the longest frame of all requests
  *     bitformer_registers facts;
  *     if (bitformer_read(&port, buffer, sizeof buffer, &facts) != BITFORMER_OK) ...

@@ -30,7 +30,7 @@ __all__ = ["Client", "LinkError"]
 DEFAULT_RETRIES = 3
 _SEQUENCES = 1 << 8 * SEQUENCE_BYTES
 #: Frames that are no answer to a request, and may arrive before it.
-_OTHERS = 64
+_OTHERS = 16
 
 
 class Client:
@@ -120,9 +120,8 @@ class Client:
         """The sentence for a request without an answer: the most that was heard in its tries."""
         tries = f"in {1 + self._retries} tries"
         if refused:
-            all_of_them = len(refused) == 1 + self._retries
-            problem = f"it refused {'every try' if all_of_them else len(refused)}"
-            problem += f" ({refused[-1].name.lower()}) {tries}"
+            of_them = f"{len(refused)} of {1 + self._retries} tries"
+            problem = f"it refused {of_them} ({refused[-1].name.lower()})"
         elif damaged:
             problem = f"its answers arrived damaged {tries}"
         elif heard:

@@ -94,10 +94,10 @@ def test_retries(answers, tries):
     ("answers", "message"),
     [
         ([], r"must answer, but nothing was heard in 4 tries"),
-        ([refusal(Reason.CRC)] * 4, r"but it refused every try \(crc\) in 4 tries"),
+        ([refusal(Reason.CRC)] * 4, r"but it refused 4 of 4 tries \(crc\)"),
         ([b"\xa5\xff\xff\x01\x83"] * 4, r"but its answers arrived damaged in 4 tries"),
         ([refusal(Reason.COMMAND)], r"must know command 0x03, which it does not"),
-        ([b"", refusal(Reason.CRC), b"\0"], r"but it refused 1 \(crc\) in 4 tries"),
+        ([b"", refusal(Reason.CRC), b"\0"], r"but it refused 1 of 4 tries \(crc\)"),
         ([b"\0\1", b"", b"\2"], r"but 3 bytes that are no frames were heard in 4 tries: is the"),
         ([answer(9)], r"but frames that answer something else were heard in 4 tries: does the"),
     ],

@@ -98,6 +98,17 @@ def test_driver_on_a_bad_line_is_never_wrong(driver, line):
     assert port.damages > 5
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_bad_line_is_not_taken_for_another_program(line, seed):
+    port = lossy(line, 0.3, seed)
+    client = PythonDriver(port, line[0]).client
+    for window in WINDOWS:
+        client.read()
+        assert client.infer(window) == sums(window)
+        client.confirm()
+    assert port.damages
+
+
 def session_of(windows, driver=PythonDriver):
     """A session, as a function of the port: the windows' results."""
 
