@@ -26,6 +26,7 @@ from bitformer.sim.run import simulate
 __all__ = ["BOARD_KINDS"]
 
 _REPORTS = Path(__file__).parents[1] / "boards" / "reports"
+_MODEL = "0123456789abcdef"
 _FACTS = {
     "format": 1,
     "name": "net",
@@ -38,7 +39,7 @@ _FACTS = {
     "input_bytes": 1,
     "result_bytes": 1,
     "latency_cycles": 5_529,
-    "model": "0123456789abcdef",
+    "model": _MODEL,
     "bitstream": "net.bit",
     "toolchain": "vivado",
 }
@@ -120,15 +121,16 @@ def _make_waves(folder: Path) -> None:
     start = lines.index("$enddefinitions $end")
     (folder / "w.vcd").write_text("\n".join(lines[: start + 2_000]) + "\n")
     (folder / "all.vcd").unlink()
-    write_saif(folder / "w.vcd", folder / "w.saif")
+    write_saif(folder / "w.vcd", folder / "w.saif", model=_MODEL)
 
 
 def _waves(case: Case) -> Verdict:
     if case.rng.randrange(8):
         path = case.damage(case.copy("w.vcd"), damaged_text)
-        return case.call("write_saif", lambda: write_saif(path, case.folder / "out.saif"))
+        out = case.folder / "out.saif"
+        return case.call("write_saif", lambda: write_saif(path, out, model=_MODEL))
     path = case.damage(case.copy("w.saif"), damaged_text)
-    return case.call("_activity", lambda: _activity(path, 12_000_000))
+    return case.call("_activity", lambda: _activity(path, 12_000_000, _MODEL))
 
 
 class _Port:
