@@ -32,6 +32,9 @@ def command(run: Path, output: Path, report: Report) -> None:
         if not digest:
             report.note(f"{run} has no digest: whether it is as it was saved cannot be told")
     else:
+        from bitformer.model.torch_installed import require_torch
+
+        require_torch("Exporting a run")
         from bitformer.model.export import export_to
 
         model = export_to(run, ready_file(output))

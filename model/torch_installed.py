@@ -7,7 +7,7 @@ from .errors import UserError
 __all__ = ["require_torch"]
 
 
-def require_torch() -> None:
-    """Refuse in one sentence where torch is not installed."""
+def require_torch(what: str = "Training") -> None:
+    """Refuse ``what`` in one sentence where torch is not installed."""
     if importlib.util.find_spec("torch") is None:
-        raise UserError("Training needs torch, which is not installed: pip install torch")
+        raise UserError(f"{what} needs torch, which is not installed: pip install torch")

@@ -1,6 +1,7 @@
 """Every mistake of a user's is one sentence and exit code 2; nothing half done is left."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -304,9 +305,27 @@ def test_another_run_in_the_folder(bitformer, tmp_path):
     assert bitformer("train", *options, "--seed", "1", "--restart", "-o", tmp_path).code == 0
 
 
-def test_training_without_torch(bitformer, tmp_path, monkeypatch):
+NEED_TORCH = {
+    "train": "--data synthetic -o {d}/new",
+    "demo": "-o {d}/new",
+    "search": "--data synthetic --config tiny -o {d}/new",
+    "compare": "--data synthetic --config tiny -o {d}/new",
+    "sensitivity": "--data synthetic --config tiny -o {d}/new",
+    "export": "{d}/run -o {d}/new",
+}
+
+
+@pytest.mark.parametrize("command", NEED_TORCH)
+def test_training_without_torch(command, bitformer, place, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    for command in (["train", "--data", "synthetic", "-o", tmp_path / "run"], ["demo"]):
-        said = bitformer(*command)
-        assert said.code == 2
-        assert "Error: Training needs torch, which is not installed" in said.err
+    said = bitformer(command, *NEED_TORCH[command].format(d=place).split())
+    assert said.code == 2
+    what = "Exporting a run" if command == "export" else "Training"
+    assert f"Error: {what} needs torch, which is not installed" in said.err
+    assert not (place / "new").exists()
+
+
+def test_the_readme_names_what_needs_torch():
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    (sentence,) = re.findall(r"Only ([^.]*) need torch", readme)
+    assert set(re.findall(r"`(\w+)`", sentence)) == set(NEED_TORCH)
