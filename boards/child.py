@@ -8,7 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-__all__ = ["missing", "run_child"]
+__all__ = ["end_children", "missing", "run_child"]
+
+#: Those that run.
+_running: set[subprocess.Popen] = set()
 
 
 def missing(program: str, variable: str) -> str | None:
@@ -55,12 +58,28 @@ def run_child(
         stderr=subprocess.STDOUT if output is not None else None,
         start_new_session=True,  # so that Ctrl-C reaches us first, and we end the whole family
     )
+    _running.add(process)
     try:
         return process.wait()
     except BaseException:
-        if os.name == "nt":
-            process.kill()
-        else:
-            os.killpg(process.pid, signal.SIGKILL)
+        _end(process)
         process.wait()
         raise
+    finally:
+        _running.discard(process)
+
+
+def end_children() -> None:
+    """End what other threads run with :func:`run_child`."""
+    for process in list(_running):
+        _end(process)
+
+
+def _end(process: subprocess.Popen) -> None:
+    """End a program and all that it started."""
+    if process.poll() is not None:
+        return
+    if os.name == "nt":
+        process.kill()
+    else:
+        os.killpg(process.pid, signal.SIGKILL)

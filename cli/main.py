@@ -15,11 +15,12 @@ import click
 from bitformer.model.errors import UserError
 from bitformer.model.files import is_of_disk, unwritable
 
+from .entry import main
+from .interrupt import INTERRUPTED, ctrl_c
 from .report import visible
 
 __all__ = ["cli", "main"]
 
-INTERRUPTED = 130
 #: Letters of a sentence.
 LONGEST = 600
 
@@ -82,6 +83,16 @@ class CommandLine(click.Group):
 
     def main(self, args: Sequence[str] | None = None, **extra):  # type: ignore[override]
         """Run a command line and exit with its code."""
+        try:
+            code = self._run(args, **extra)
+        except BaseException:
+            if not ctrl_c.pressed:
+                raise
+            code = _interrupted()
+        sys.exit(code)
+
+    def _run(self, args: Sequence[str] | None, **extra) -> int:
+        """Run a command line; its exit code."""
         extra["standalone_mode"] = False
         try:
             code = super().main(args, **extra)
@@ -100,11 +111,13 @@ class CommandLine(click.Group):
             _forget_output()
         except (click.Abort, KeyboardInterrupt):
             code = _interrupted()
-        sys.exit(code if isinstance(code, int) else 0)
+        return code if isinstance(code, int) else 0
 
 
 def _refuse(sentence: str, code: int) -> int:
     """Print the sentence; of one that shows what is too long, the middle is left out."""
+    if ctrl_c.pressed:  # which is why
+        return _interrupted()
     text = visible(" ".join(sentence.split()))
     if len(text) > LONGEST:
         text = f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
@@ -149,14 +162,6 @@ def cli() -> None:
     bitformer simulate runs/mine/model.safetensors    every tensor, bit for bit
     bitformer build runs/mine/model.safetensors --board sea -o build/mine
     """
-
-
-def main() -> None:
-    """Entry point of the ``bitformer`` script."""
-    try:
-        cli(prog_name="bitformer")
-    except KeyboardInterrupt:
-        sys.exit(_interrupted())
 
 
 if __name__ == "__main__":

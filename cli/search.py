@@ -1,6 +1,7 @@
 """``bitformer search``: the model that a part, a latency, an energy and data ask for."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -269,11 +270,13 @@ def command(
     bitformer search --data etth1 --bits 2/8,4/6,4/8 --max-luts 2500 -o runs/narrow
     bitformer search --part xc7s6 --data etth1 --lanes auto,6,12 -o runs/engines
     """
+    from bitformer.model.folder_lock import held
     from bitformer.search.engine import Engine
     from bitformer.search.exploration import explore
     from bitformer.search.knowledge import known_entries
     from bitformer.search.question import Question
     from bitformer.search.sensitivity import read_added
+    from bitformer.search.trials import FOLDERS
     from bitformer.search.workers import open_pool
 
     limits = _limits(rest)
@@ -309,7 +312,11 @@ def command(
     if predictor is None:
         raise UserError("A search needs measured designs to predict by: 'bitformer profile' first")
     tool = _tool(report, synthesis)
-    with study_bar("searching") as tell, open_pool(workers, scheduler) as pool:
+    with ExitStack() as stack:
+        for folder in {one.resolve() for one in (output, trials or output)}:
+            stack.enter_context(held(folder, inside=(*FOLDERS, "proofs")))
+        tell = stack.enter_context(study_bar("searching"))
+        pool = stack.enter_context(open_pool(workers, scheduler))
         result = explore(
             question,
             output,

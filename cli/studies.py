@@ -185,8 +185,13 @@ class Study:
 
     def run(self, trials: "Sequence[Trial]") -> "list[Outcome]":
         """All trials, in their order; what ``output`` holds already is read."""
-        from bitformer.search.trials import run_trials
+        from bitformer.model.folder_lock import held
+        from bitformer.search.trials import FOLDERS, run_trials
         from bitformer.search.workers import open_pool
 
-        with study_bar() as tell, open_pool(self.workers, self.scheduler) as pool:
+        with (
+            held(self.output, inside=FOLDERS),
+            study_bar() as tell,
+            open_pool(self.workers, self.scheduler) as pool,
+        ):
             return run_trials(trials, self.output, pool, tell)

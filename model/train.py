@@ -7,7 +7,7 @@ the selected models, at the end.
 import dataclasses
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import torch
 from .config import TransformerConfig
 from .errors import UserError
 from .float_run import float_weights, quantized_state, with_float_settings
+from .folder_lock import held
 from .progress import progress_bar
 from .run_store import ERRORS, RunStore
 from .train_settings import TrainSettings
@@ -113,6 +114,7 @@ def train(
     resume: bool = True,
     float_run=None,
     keep_scales: bool = False,
+    hold: bool = True,
     **settings,
 ) -> TrainResult:
     """Train ``config`` on ``dataset``, keeping everything in ``run_dir``.
@@ -129,14 +131,15 @@ def train(
         one's must be, on its data or on others with the same columns; its scales, zero points and
         norms stay, and weights, biases and positions alone are trained: a device that was built
         from that model takes this one's weights.
+    hold : whether to hold ``run_dir`` against other processes; not where a folder above it is held.
     settings : fields of :class:`TrainSettings`; with ``float_run`` those of its float stage, too,
         are that run's.
 
     Raises
     ------
     UserError
-        The data do not fit the model, the training diverges, ``run_dir`` holds another run, or
-        ``float_run`` does not fit.
+        The data do not fit the model, the training diverges, ``run_dir`` holds another run or is
+        in use by another process, or ``float_run`` does not fit.
     """
     _check(config, dataset)
     weights, source, kept = None, None, None
@@ -162,9 +165,9 @@ def train(
         "float": source,
     }
     store = RunStore(run_dir)
-    state = store.start(identity, resume=resume)
-    record = store.read_record()
-    with _one_thread():
+    with held(run_dir) if hold else nullcontext(), _one_thread():
+        state = store.start(identity, resume=resume)
+        record = store.read_record()
         if state is None or "results" not in record:
             trainer = Trainer(config, dataset, chosen, place, weights, kept)
             if state is not None:

@@ -26,7 +26,10 @@ from bitformer.model.strict_json import read_json
 
 from .workers import Pool
 
-__all__ = ["DataSource", "Outcome", "Trial", "run_trials"]
+__all__ = ["FOLDERS", "DataSource", "Outcome", "Trial", "run_trials"]
+
+#: What a folder of trials has in it, as patterns: for :func:`bitformer.model.folder_lock.held`.
+FOLDERS = ("results", "runs/*")
 
 #: Settings that belong to the float stage; a trial takes them from the run it starts from.
 _FLOAT_SETTINGS = ("epochs", "lr", "dropout")
@@ -141,7 +144,9 @@ def _train(description: dict, folder: str, origin: tuple[str, dict[str, bytes]] 
                 write_whole(runs / key / name, content)
     dataset = source.load(config)
     try:
-        result = train(config, dataset, run_dir=run, progress=False, **options, **settings)
+        result = train(
+            config, dataset, run_dir=run, progress=False, hold=False, **options, **settings
+        )
     except TrainingDivergedError as error:
         if origin is None:
             raise

@@ -4,12 +4,16 @@ A worker that dies loses nothing: Dask gives its task to another. What has been 
 caller's to keep, so that a killed search takes up where it was.
 """
 
+import logging
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from bitformer.boards.child import end_children
 from bitformer.model.errors import UserError
 
 if TYPE_CHECKING:
@@ -100,15 +104,46 @@ def open_pool(workers: int | None = None, scheduler: str | None = None) -> Itera
         with client:
             yield Pool(client)
         return
-    with (
-        LocalCluster(
-            n_workers=count,
-            threads_per_worker=1,
-            memory_limit=None,
-            host=_HERE,
-            dashboard_address=f"{_HERE}:0",  # its server is there all the same, where it is told
-            scheduler_kwargs={"dashboard": False},
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield Pool(client)
+    with ExitStack() as stack:
+        resource_tracker.ensure_running()  # it would let Ctrl-C in again where it is started
+        with _without_ctrl_c():  # nor in the processes and threads that are started
+            cluster = stack.enter_context(
+                LocalCluster(
+                    n_workers=count,
+                    threads_per_worker=1,
+                    memory_limit=None,
+                    host=_HERE,
+                    dashboard_address=f"{_HERE}:0",  # its server is there all the same
+                    scheduler_kwargs={"dashboard": False},
+                )
+            )
+            client = stack.enter_context(Client(cluster))
+        try:
+            yield Pool(client)
+        except BaseException:
+            with _without_ctrl_c():
+                client.run(_give_up)
+                stack.close()
+            raise
+
+
+def _give_up() -> None:
+    """In a worker: nobody waits for it any more, which is no news."""
+    logging.disable(logging.CRITICAL)
+    end_children()
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Put Ctrl-C off until the block is over.
+
+    Processes and threads that are started in it never see it: they are ended by who started them.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
