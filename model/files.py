@@ -7,9 +7,7 @@ leave no half of a file, and every refusal of the system's is one sentence.
 import contextlib
 import errno
 import os
-import secrets
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -91,7 +89,7 @@ def whole_file(path) -> Iterator[Path]:
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         suffix = path.suffix if len(path.suffix) <= _LONGEST_SUFFIX else ""
-        part = target.with_name(f"{PART}{secrets.token_hex(8)}{suffix}")
+        part = target.with_name(f"{PART}{os.urandom(8).hex()}{suffix}")
         try:
             os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
             if kept is None:
@@ -151,6 +149,8 @@ def is_of_writing(error: OSError, where: Path) -> bool:
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[Path]:
     """Yield a folder that is gone afterwards; :class:`UserError` where none can be made."""
+    import tempfile  # late: --help should not wait for it
+
     try:
         folder = tempfile.TemporaryDirectory(prefix="bitformer-")
     except OSError as error:

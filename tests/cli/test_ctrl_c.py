@@ -33,7 +33,11 @@ def interrupted(arguments, begun, *, after=0.0):
         time.sleep(0.01)
     time.sleep(after)
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=120)
+    try:
+        out, err = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        pytest.fail(f"it goes on: {process.communicate()}")
     assert (process.returncode, out) == (130, ""), (arguments, out, err)
     assert err.splitlines()[-1] == "Interrupted", err
     for word in ("Traceback", "ignored", "Error", "WARNING", "Warning"):
