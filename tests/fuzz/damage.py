@@ -12,7 +12,7 @@ from typing import Any
 
 __all__ = [
     "VALUES",
-    "Pairs",
+    "Damage",
     "damaged_bytes",
     "damaged_json",
     "damaged_table",
@@ -20,6 +20,9 @@ __all__ = [
     "encoded",
     "stand_in",
 ]
+
+#: What is left of a file's content, drawn at random.
+Damage = Callable[[random.Random, bytes], bytes]
 
 #: JSON values that no reader may take for granted: each type, and the odd ones of each.
 VALUES: tuple[Any, ...] = (
@@ -29,10 +32,6 @@ VALUES: tuple[Any, ...] = (
     *("nul\0nul", "half \ud800", "-", "-o", "%s", "{0}", "x" * 100_000),
     *([], [[]], {}, [None], {"": ""}, [1, 2, 3], {"op": {}}, ["a", 1, None], {"weights": 4}),
 )
-
-
-class Pairs(list):
-    """An object of JSON as its (name, value) pairs: a name can be there twice."""
 
 
 def _pick(rng: random.Random, data: bytes) -> tuple[int, int]:
@@ -254,9 +253,8 @@ def _doubled(rng: random.Random, value: Any) -> bytes:
         return b'{"a": 1, "a": 2}'
     chosen = rng.choice(objects)
     name = rng.choice(list(chosen))
-    chosen["\0marked"] = other = _another(rng, chosen[name])
+    chosen["\0marked"] = _another(rng, chosen[name])
     text = json.dumps(value)
-    del other
     return text.replace(json.dumps("\0marked"), json.dumps(name)).encode()
 
 
@@ -288,6 +286,3 @@ def stand_in(rng: random.Random, path: Path) -> str | None:
             return "a pipe that nobody writes to"
         case _:
             return "nothing"
-
-
-Damage = Callable[[random.Random, bytes], bytes]

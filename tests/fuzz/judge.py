@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import re
-import resource
 import signal
 import sys
 import tempfile
@@ -107,6 +106,25 @@ class _Watch:
 
 
 @contextlib.contextmanager
+def _bounded_memory() -> Iterator[None]:
+    """A block with ``BYTES`` more, where the system says what is in use: Linux."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        yield
+        return
+    import resource  # not on Windows
+
+    used = re.search(r"VmData:\s+(\d+)", status.read_text())
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if used is not None:
+        resource.setrlimit(resource.RLIMIT_DATA, ((int(used[1]) << 10) + BYTES, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+@contextlib.contextmanager
 def guarded(folders: tuple[Path, ...], seconds: float = SECONDS) -> Iterator[None]:
     """A block of which time, memory and writes are bounded."""
 
@@ -116,23 +134,20 @@ def guarded(folders: tuple[Path, ...], seconds: float = SECONDS) -> Iterator[Non
     if not _Watch.installed:
         sys.addaudithook(_Watch.hook)
         _Watch.installed = True
-    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    used = int(re.search(r"VmData:\s+(\d+)", Path("/proc/self/status").read_text())[1]) << 10
     signals = signal.SIGALRM, signal.SIGPROF
     before = [signal.signal(one, stop) for one in signals]
-    resource.setrlimit(resource.RLIMIT_DATA, (used + BYTES, hard))
     signal.setitimer(signal.ITIMER_REAL, WAITING * seconds)
     signal.setitimer(signal.ITIMER_PROF, seconds)
     _Watch.inside = tuple(os.path.abspath(one) for one in folders)
     try:
-        yield
+        with _bounded_memory():
+            yield
     finally:
         _Watch.inside = None
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.setitimer(signal.ITIMER_PROF, 0)
         for one, handler in zip(signals, before, strict=True):
             signal.signal(one, handler)
-        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
 def _ended(run: Callable[[], Verdict], folder: Path) -> Verdict:
