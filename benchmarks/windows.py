@@ -26,11 +26,11 @@ from tables import console, show
 
 from bitformer.hw.accelerator import Accelerator
 from bitformer.hw.design import Design
-from bitformer.hw.identity import model_hash
 from bitformer.hw.lower import lower
 from bitformer.model import numerics, reference
 from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.errors import UserError
+from bitformer.model.identity import model_hash
 from bitformer.model.initialize import initialize
 from bitformer.model.ir import IntegerModel
 from bitformer.model.precision import Precision

@@ -142,6 +142,7 @@ def command(
     DIR holds Verilog, constraints, the tools' script, and a script that builds all of it elsewhere
     with one command. Without the tools the project is left there and the exit code is 2;
     --plan-only asks for no more than the project. What bitformer wrote to DIR before is replaced.
+    A design that cannot fit the board with its shell is refused, with a change that would do.
 
     \b
     bitformer build m.safetensors --board sea --plan-only -o build/mine
