@@ -282,6 +282,33 @@ _MULTIPLIER = 1 << (numerics.MULTIPLIER_BITS - 1)
 
 
 _SHIFTS = range(49)
+#: Sums that int64 and, for dot products, float64 hold exactly, with a bit to spare to round.
+_DOT, _SUM = 1 << 52, 1 << 61
+
+
+def _magnitude(array: np.ndarray) -> int:
+    return max(-int(array.min()), int(array.max()))
+
+
+def _check_sums(where: str, op: Operation, model: IntegerModel) -> None:
+    """Nothing wraps, whatever the input: neither a dot product nor what is rounded."""
+    if isinstance(op, Linear):
+        x = model.tensors[op.x]
+        dot = int(np.abs(op.weight).sum(axis=1).max()) * -x.low + _magnitude(op.bias)
+        if dot > _DOT:
+            _fail(where, "dot product", f"at most {_DOT}", dot)
+        total = dot * int(op.multiplier.max())
+        if op.residual is not None:
+            total += -model.tensors[op.residual.source].low << op.residual.shift
+    elif isinstance(op, Affine):
+        total = -model.tensors[op.x].low * _magnitude(op.multiplier)
+        total += _magnitude(op.offset) << op.offset_shift
+    elif isinstance(op, LayerNorm):
+        total = _magnitude(op.beta) << op.beta_shift  # a normalised row has a width of its own
+    else:
+        return
+    if total > _SUM:
+        _fail(where, "sum before it is rounded", f"at most {_SUM}", total)
 
 
 def _check_requant(where: str, op) -> None:
@@ -405,6 +432,7 @@ def check(model: IntegerModel) -> None:
         _check_shapes(where, op, model)
         if isinstance(op, Linear):
             _check_linear(where, op, model, written)
+        _check_sums(where, op, model)
         written.add(op.y)
     _check_zero_points(model)
     if unwritten := set(model.tensors) - written:

@@ -214,6 +214,35 @@ def test_inconsistencies_are_named(build, message):
         build()
 
 
+def _wide(shift):
+    """A residual of 16 bits, at a shift."""
+    wide = {"embedding": replace(MODEL.tensors["embedding"], bits=16)}
+    return replace(
+        operation(L0 + "add1", residual=residual(shift=shift))(), tensors=MODEL.tensors | wide
+    )
+
+
+def test_a_sum_that_could_wrap_is_refused():
+    assert _wide(45)
+    said = r"-> layers\.0\.add1\): sum before it is rounded must be at most 230584300921\d+, not"
+    with pytest.raises(UserError, match=said):
+        _wide(47)
+    most = np.full(4, 2**15 - 1)
+    norm = op(L0 + "norm1")
+    assert operation(norm.y, beta=most, beta_shift=46)()
+    with pytest.raises(UserError, match=r"-> layers\.0\.norm1\): sum before it is rounded must"):
+        operation(norm.y, beta=-most, beta_shift=47)()
+    assert operation(norm.y, BATCH, offset=most, offset_shift=45)()
+    with pytest.raises(UserError, match=r"-> layers\.0\.norm1\): sum before it is rounded must"):
+        operation(norm.y, BATCH, offset=most, offset_shift=47)()
+
+
+def test_a_dot_product_that_float64_rounds_is_refused(monkeypatch):
+    monkeypatch.setattr(ir, "_DOT", 100)
+    with pytest.raises(UserError, match=r"embedding\): dot product must be at most 100, not \d+$"):
+        make(subtract_last=True)
+
+
 def test_a_copy_is_as_good():
     assert replace(MODEL).operations == MODEL.operations
 
