@@ -129,8 +129,9 @@ def _forget_output() -> None:
     """Drop what a full disk refused: Python would try it again, and fail in its own words."""
     with contextlib.suppress(OSError):
         sys.stdout.flush()
-    if sys.stdout is sys.__stdout__:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    own = sys.__stdout__
+    if own is not None and sys.stdout is own:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), own.fileno())
 
 
 def _interrupted() -> int:
