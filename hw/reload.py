@@ -114,6 +114,20 @@ def _widened(
     return widened
 
 
+def _subtraction(model: ir.IntegerModel) -> ir.SubtractLast | None:
+    """What is done before the engine, by no row of the program."""
+    return next((op for op in model.operations if isinstance(op, ir.SubtractLast)), None)
+
+
+def _ends(model: ir.IntegerModel) -> tuple:
+    """What the hardware of input and output is made for, besides the program."""
+    subtraction, steps = _subtraction(model), model.steps
+    return (
+        *((spec.shape, spec.bits) for spec in (model.input, model.output)),
+        (subtraction.shift, steps.bits, steps.zero, steps.low) if subtraction else None,
+    )
+
+
 def structure_hash(design: Design) -> bytes:
     """4 bytes of SHA-256 over what a new model must not change."""
     stores = [(spec.name, spec.depth, spec.width) for spec in design.stores.values()]
@@ -126,6 +140,7 @@ def structure_hash(design: Design) -> bytes:
         design.last_channel,
         stores,
         counts,
+        _ends(design.model),
     )
     return hashlib.sha256(repr(content).encode()).digest()[:STRUCTURE_BYTES]
 
@@ -147,6 +162,7 @@ def new_images(
     shifts = {op.tensor: op.shift for op in design.program.operations}
     other = lower(model, part=design.part, lanes=lanes, pack=pack, immediate=False, shifts=shifts)
     _check_tensors(design.model, model)
+    _check_subtraction(design.model, model)
     _check_operations(design.program.operations, other.program.operations)
     if design.program.instructions != other.program.instructions:
         raise UserError("new weights must keep the program's rows and cycles, and do not")
@@ -189,6 +205,17 @@ def _check_tensors(ours: ir.IntegerModel, theirs: ir.IntegerModel) -> None:
             a, b = getattr(spec, field), getattr(theirs.tensors[name], field)
             if a != b:
                 raise UserError(f"new weights must keep {field} of tensor {name} at {a}, not {b}")
+
+
+def _check_subtraction(ours: ir.IntegerModel, theirs: ir.IntegerModel) -> None:
+    a, b = _subtraction(ours), _subtraction(theirs)
+    if (a is None) != (b is None):
+        raise UserError("new weights must keep whether the last step is subtracted, and do not")
+    if a is not None and b is not None and a.shift != b.shift:
+        raise UserError(
+            f"new weights must keep shift of {a.y} at {a.shift}, a constant of the hardware, not"
+            f" {b.shift}"
+        )
 
 
 def _check_operations(ours: Sequence[Operation], theirs: Sequence[Operation]) -> None:

@@ -1,12 +1,14 @@
 # amaranth: UnusedElaboratable=no
 """Designs that take new weights: what they hold, and what a new model must keep."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from model_changes import with_tensor, with_zero
 from reload_harness import SMALL, other_weights
 
+from bitformer.hw.accelerator import Accelerator
 from bitformer.hw.lower import lower
 from bitformer.hw.reload import bank_words, lower_reloadable, new_images, structure_hash
 from bitformer.model import ir
@@ -96,6 +98,92 @@ def test_what_is_hardware_must_stay(model, design):
         UserError, match=r"must keep \w+_bits of the hardware at at most|have biases"
     ):
         new_images(design, changed(model, op.y, bias=big), lanes=2)
+
+
+#: Every operand and every kind of operation that a reloadable design can have.
+FULL = SMALL.replace(window=2, subtract_last=True, inputs=2, target_channel=1, asymmetric=True)
+
+
+def neighbours(value):
+    """The same as to type and shape, and a little different."""
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int):
+        return [value + 1, value - 1]
+    if isinstance(value, np.ndarray):
+        first = np.zeros_like(value)
+        first.flat[0] = 1
+        return [value + first, value - first, -value]
+    if isinstance(value, ir.Residual):
+        return [
+            replace(value, **{f.name: other})
+            for f in fields(value)
+            for other in neighbours(getattr(value, f.name))
+        ]
+    return []
+
+
+def near(model):
+    """Models that differ in one field of one operation of each kind, or of what these write."""
+    kinds = {(type(op), getattr(op, "residual", None) is None): op for op in model.operations}
+    for op in kinds.values():
+        for f in fields(op):
+            for other in neighbours(getattr(op, f.name)):
+                yield (
+                    f"{op.y} {f.name}",
+                    lambda op=op, f=f, other=other: changed(model, op.y, **{f.name: other}),
+                )
+        for f in ("bits", "zero", "narrow"):
+            for other in neighbours(getattr(model.tensors[op.y], f)):
+                yield (
+                    f"{op.y} tensor {f}",
+                    lambda y=op.y, f=f, other=other: with_tensor(model, y, **{f: other}),
+                )
+
+
+@pytest.mark.parametrize("norm", ["layer", pytest.param("batch", marks=pytest.mark.slow)])
+def test_a_model_that_differs_is_refused_or_exact(norm):
+    """Whatever its field: what is not in the images is hardware, and has to be checked."""
+    model = initialize(FULL.replace(norm=norm), samples=16)
+    model = with_zero(model, "delta", 3)
+    design = lower_reloadable(model, lanes=2)
+    rng = np.random.default_rng(0)
+    x = rng.integers(model.input.low, model.input.high + 1, (1, *model.input.shape))
+    refused, exact = set(), set()
+    for name, make in near(model):
+        if name in exact:
+            continue
+        try:
+            other = make()
+        except UserError:
+            continue  # the integer model has no such thing
+        try:
+            images = {**design.images, **new_images(design, other, lanes=2)}
+        except UserError:
+            refused.add(name)
+            continue
+        accelerator = Accelerator(design=replace(design, images=images))
+        result = simulate(replace(design, model=other), x, accelerator=accelerator)
+        assert result.bit_exact, f"{name}: {result.difference}"
+        exact.add(name)
+    assert {"delta shift", "delta tensor zero", "layers.0.hidden tensor zero"} <= refused
+    assert {"output weight", "output bias", "layers.0.norm2 " + NORMS[norm]} <= exact
+
+
+NORMS = {"layer": "gamma", "batch": "offset"}
+
+
+def test_structure_tells_what_is_subtracted():
+    """What is no part of the program is told, too: a board refuses images for other hardware."""
+    model = with_zero(initialize(FULL, samples=16), "delta", 3)
+    op = model.operations[0]
+    changes = [
+        changed(model, "delta", shift=op.shift + 1),
+        with_zero(model, "delta", 4),
+        with_tensor(model, "delta", narrow=True),
+    ]
+    hashes = {structure_hash(lower_reloadable(m, lanes=2)) for m in (model, *changes)}
+    assert len(hashes) == 4
 
 
 def test_packing_is_proved_again():
