@@ -63,12 +63,9 @@ def test_a_mark_skips_before_fixtures_are_set_up(gone, request):
         hook(request.node)
 
 
-def test_ci_must_have_all_but_two():
-    """Which Python CI runs is not the project's choice, and not every one was built with Tcl.
-
-    No test but that of pyserial itself needs pyserial, which the extra `dev` does not bring.
-    """
+def test_ci_must_have_all_but_tcl():
+    """Which Python CI runs is not the project's choice, and not every one was built with Tcl."""
     named = re.findall(rf'{needs.MUST_HAVE}="([^"]*)"', CI.read_text())
     assert named
     words = {word for value in named for word in value.split() if not word.startswith("$")}
-    assert words == needs.NEEDS.keys() - {"tcl", "pyserial"}
+    assert words == needs.NEEDS.keys() - {"tcl"}
