@@ -97,7 +97,7 @@ def read_power(text: str) -> Power:
             if len(cells) == 2:
                 pairs.setdefault(cells[0].strip(), cells[1])
         if table[0][:2] == ["On-Chip", "Power (W)"]:
-            for cells in table[1:]:
+            for cells in (row for row in table[1:] if len(row) > 1):
                 watts = number(cells[1])
                 if watts is not None and not cells[0].startswith("  "):
                     parts[cells[0].strip()] = watts

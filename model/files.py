@@ -8,6 +8,7 @@ import contextlib
 import errno
 import os
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -31,6 +32,8 @@ PART = ".bitformer-part-"
 _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 #: What file systems say that have no such thing.
 _WITHOUT_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
+#: Seconds that a pipe waits for its reader.
+_PATIENCE = 5.0
 #: The longest suffix that is taken over; longer ones are names with a dot in them.
 _LONGEST_SUFFIX = 16
 
@@ -85,7 +88,8 @@ def whole_file(path) -> Iterator[Path]:
         kept = _mode(path)
         if kept is not None and not stat.S_ISREG(kept):
             part = path
-            yield path
+            with _read_elsewhere(path, kept):
+                yield path
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         suffix = path.suffix if len(path.suffix) <= _LONGEST_SUFFIX else ""
@@ -107,6 +111,27 @@ def whole_file(path) -> Iterator[Path]:
         if part is None or is_of_writing(error, part):
             raise unwritable(path, error) from None
         raise
+
+
+@contextlib.contextmanager
+def _read_elsewhere(path: Path, mode: int) -> Iterator[None]:
+    """Hold a pipe open for writing; OSError where nobody comes to read it."""
+    if not stat.S_ISFIFO(mode):
+        yield
+        return
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+            break
+        except OSError as error:
+            if error.errno != errno.ENXIO or time.monotonic() > end:
+                raise
+        time.sleep(0.02)
+    try:
+        yield
+    finally:
+        os.close(handle)
 
 
 def _mode(path: Path) -> int | None:

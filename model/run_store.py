@@ -6,6 +6,7 @@ Equal runs have equal files, but for ``seconds.json``, which says how long it to
 
 import io
 import json
+import os
 import pickle
 import sys
 import zipfile
@@ -80,7 +81,7 @@ class RunStore:
         except OSError as error:
             raise UserError(f"Run folder {self.path} cannot be made: {error.strerror}") from None
         identity = json.loads(json.dumps(identity))
-        if resume and self._record.exists():
+        if resume and os.path.lexists(self._record):
             record = self.read_record()
             for section, value in identity.items():
                 if record.get(section) != value:
@@ -89,7 +90,7 @@ class RunStore:
                         f"Run folder {self.path} holds another run, with a difference in {section}"
                         f" ({difference}): choose another folder, or do not resume"
                     )
-            if self._state.exists():
+            if os.path.lexists(self._state):
                 return self.read_state()
         self._state.unlink(missing_ok=True)
         self._seconds.unlink(missing_ok=True)

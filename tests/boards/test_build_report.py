@@ -353,3 +353,11 @@ def test_statistics_that_count_nothing(tmp_path, counts, message):
     (tmp_path / "net_stat.json").write_text(text)
     with pytest.raises(UserError, match=rf"^{re.escape(str(tmp_path))}/net_stat.json: .*{message}"):
         read_build(tmp_path)
+
+
+def test_a_row_that_is_broken_off_is_passed_over():
+    text = (RELEASES["v2018_2"] / "net_power.rpt").read_text()
+    broken = re.sub(r"^\| Clocks .*$", "| Clocks", text, count=1, flags=re.M)
+    assert broken != text
+    assert read_power(broken).idle_w is None
+    assert read_power(broken).total_w == read_power(text).total_w

@@ -80,17 +80,21 @@ def _used(case: Case, path: Path) -> Verdict:
     """Show, export, merge a base, or estimate by it."""
     model = case.originals / "m.safetensors"
     out = case.folder / "out.json"
+    # what is empty holds nothing that could be lost, and becomes a base
+    free = (path.name,) if path.is_file() and not path.stat().st_size else ()
     match case.rng.randrange(5):
         case 0:
-            return case.run("kb", "show", "--kb", path, *case.rng.choice(((), ("--json",))))
+            return case.run(
+                "kb", "show", "--kb", path, *case.rng.choice(((), ("--json",))), changes=free
+            )
         case 1:
-            return case.run("kb", "export", out, "--kb", path)
+            return case.run("kb", "export", out, "--kb", path, changes=free)
         case 2:
-            return case.run("kb", "merge", path, "--kb", case.folder / "new.sqlite")
+            return case.run("kb", "merge", path, "--kb", case.folder / "new.sqlite", changes=free)
         case 3:
-            return case.run("doctor", model, "--kb", path, "--json")
+            return case.run("doctor", model, "--kb", path, "--json", changes=free)
         case _:
-            return case.run("estimate", model, "--kb", path, "--json")
+            return case.run("estimate", model, "--kb", path, "--json", changes=free)
 
 
 def _exported(case: Case) -> Verdict:

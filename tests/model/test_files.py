@@ -8,6 +8,7 @@ import threading
 import pytest
 from disk_harness import contents, fill, read_only, small_disk
 
+from bitformer.model import files
 from bitformer.model.errors import UserError
 from bitformer.model.files import whole_file, write_whole
 
@@ -168,6 +169,14 @@ def test_a_read_only_disk_is_one_sentence(tmp_path):
                 with pytest.raises(UserError, match=rf"{name} cannot be written: Read-only file"):
                     write_whole(disk / name, b"new")
         assert contents(disk) == {"file": OLD}
+
+
+@pytest.mark.needs("posix")
+def test_a_pipe_that_nobody_reads_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_PATIENCE", 0.1)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match=r"pipe cannot be written: No such device or address$"):
+        write_whole(tmp_path / "pipe", OLD)
 
 
 @pytest.mark.needs("posix")

@@ -137,6 +137,16 @@ def rewritten(name, **changes):
     return damage
 
 
+def looped(name):
+    """Damage: a link to itself in a file's place."""
+
+    def damage(run):
+        (run / name).unlink()
+        (run / name).symlink_to(name)
+
+    return damage
+
+
 def _bit_flipped(run):
     """A bit of a weight, in the middle of the largest part."""
     path = run / "state.pt"
@@ -165,6 +175,8 @@ def _bit_flipped(run):
         (rewritten("run.json", results={}), "run.json: results must have float_test, float_val"),
         (lambda run: (run / "state.pt").write_bytes(b"PK broken"), "must be a saved state"),
         (lambda run: (run / "state.pt").write_bytes(b""), "must be a saved state"),
+        (looped("run.json"), "Run folder must hold a run, but .* has no run.json"),
+        (looped("state.pt"), "must have finished an epoch, but has no state.pt"),
         (lambda run: torch.save({"stage": 0}, run / "state.pt"), "must have a field 'epoch'"),
         (lambda run: torch.save([], run / "state.pt"), r"state.pt must be an object, not \[\]"),
         (_bit_flipped, "must be a saved state, not damaged: its part .* is not what was written"),
@@ -186,10 +198,11 @@ def _bit_flipped(run):
 def test_a_damaged_run_is_refused(small_dataset, interrupted, tmp_path, damage, message):
     shutil.copytree(interrupted, tmp_path, dirs_exist_ok=True)
     damage(tmp_path)
-    damaged = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    damaged = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     with pytest.raises(UserError, match=message):
         train(TINY, small_dataset(), run_dir=tmp_path, **SHORT)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == damaged
+    for name, content in damaged.items():
+        assert (tmp_path / name).read_bytes() == content
 
 
 @pytest.mark.parametrize("device", ["tpu!", "meta", "cuda:99"])
