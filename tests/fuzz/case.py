@@ -46,8 +46,8 @@ class Case:
         return path
 
     def run(self, *arguments: object, changes: tuple[str, ...] = ()) -> Verdict:
-        """A command line. It changes no file but those that match ``changes``, and none at all,
-        and makes none, when it refuses what it is given."""
+        """A command line. It changes no file but those that match ``changes``; when it refuses what
+        it is given, it changes none at all, and makes none but those."""
         line = [str(one) for one in arguments]
         self.done.append("bitformer " + " ".join(line))
         return self._kept(lambda: command(line, self.folder), changes)
@@ -65,13 +65,18 @@ class Case:
         after = contents(self.folder)
         if verdict.bad:
             return verdict
-        if verdict.outcome == "refused" and (left := sorted(after.keys() - before.keys())):
+        refused = verdict.outcome == "refused"
+        free = {name for name in after.keys() | before.keys() if _matches(name, changes)}
+        if refused and (left := sorted(after.keys() - before.keys() - free)):
             return Verdict("left", f"{left[0]} is left, although: {verdict.detail}")
         for name, content in before.items():
-            free = verdict.outcome != "refused" and any(Path(name).match(one) for one in changes)
-            if not free and after.get(name, "gone") != content:
+            if (refused or name not in free) and after.get(name, "gone") != content:
                 return Verdict("lost", f"{name} is changed or gone; {verdict.detail}")
         return verdict
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(Path(name).match(pattern) for pattern in patterns)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ _VALUES = (
 )
 _TRAIN = "train --config small.json --data s.csv --target power --epochs 1 --qat-epochs 1 -o new"
 _SEARCH = "search --config small.json --data s.csv --target power --workers 1 --max-luts 1 -o new"
+_SEARCH += " --bits 4,8"
 #: It reads its options, and then has no base to write to.
 _PROFILE = "profile small.json --workers 1 --kb s.csv/kb"
 #: Command lines, and their options of which more is not simply more work.
