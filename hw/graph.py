@@ -69,9 +69,9 @@ def _check_window(model: ir.IntegerModel) -> None:
         raise UserError(
             f"operations must subtract the last step once at most, not in {len(subtractions)} ways"
         )
-    for op in subtractions:
-        if op.x != "input":
-            raise UserError(f"x of {op.y} must be the input, not {op.x}")
+    for subtraction in subtractions:
+        if subtraction.x != "input":
+            raise UserError(f"x of {subtraction.y} must be the input, not {subtraction.x}")
     linears = [op for op in model.operations if isinstance(op, ir.Linear)]
     if not any(op.x == model.steps.name for op in linears):
         raise UserError(f"operations must have a linear layer that reads {model.steps.name}")
