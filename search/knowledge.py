@@ -257,7 +257,7 @@ def read_entries(path: Path) -> list[Entry]:
         return KnowledgeBase(path, must_exist=True).entries()
     data = read_json(path)
     if not isinstance(data, list):
-        raise UserError(f"{path} must be a list of entries, not {type(data).__name__}")
+        raise UserError(f"{path} must be a list of entries, not {shown(data)}")
     try:
         return [Entry.from_dict(one, f"entry {number}") for number, one in enumerate(data)]
     except UserError as error:

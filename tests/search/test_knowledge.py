@@ -194,6 +194,12 @@ def test_a_base_is_only_looked_at_and_its_damage_named(tmp_path, statement, mess
     assert path.read_bytes() == damaged
 
 
+def test_entries_are_a_list(tmp_path):
+    (tmp_path / "bad.json").write_text("null")
+    with pytest.raises(UserError, match=r"bad.json must be a list of entries, not None$"):
+        read_entries(tmp_path / "bad.json")
+
+
 def test_a_folder_is_no_base(tmp_path):
     with pytest.raises(UserError, match="cannot be used"):
         KnowledgeBase(tmp_path)
