@@ -12,6 +12,10 @@ from fuzz.judge import Verdict, call, command, contents
 __all__ = ["Case", "Kind"]
 
 
+#: Stays in a folder that a command has held: another may be waiting for it.
+_LOCK = ".bitformer-lock"
+
+
 @dataclass
 class Case:
     """Where a case takes place: ``originals`` are read only, ``folder`` is its own, and empty.
@@ -67,7 +71,8 @@ class Case:
             return verdict
         refused = verdict.outcome == "refused"
         free = {name for name in after.keys() | before.keys() if _matches(name, changes)}
-        if refused and (left := sorted(after.keys() - before.keys() - free)):
+        made = {name for name in after if after[name] is not None and Path(name).name != _LOCK}
+        if refused and (left := sorted(made - before.keys() - free)):
             return Verdict("left", f"{left[0]} is left, although: {verdict.detail}")
         for name, content in before.items():
             if (refused or name not in free) and after.get(name, "gone") != content:
