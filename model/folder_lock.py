@@ -32,6 +32,9 @@ def held(folder, *, inside: Sequence[str] = ()) -> Iterator[None]:
     lock, holder = FileLock(folder / _LOCK, timeout=0), folder / _HOLDER
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"Folder {folder} cannot be made: {error.strerror}") from None
+    try:
         lock.acquire()
     except Timeout:
         raise UserError(

@@ -77,7 +77,7 @@ def test_it_is_free_again_whatever_the_block_raises(tmp_path):
 def test_where_nothing_can_be_written(tmp_path):
     (tmp_path / "plain").touch()
     with (
-        pytest.raises(UserError, match=r"plain cannot be written: File exists$"),
+        pytest.raises(UserError, match=r"plain cannot be made: File exists$"),
         held(tmp_path / "plain"),
     ):
         pass
