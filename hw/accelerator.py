@@ -8,6 +8,7 @@ from amaranth.utils import exact_log2
 from .columns import column_words
 from .design import RELOADED, Design
 from .engine import MatrixEngine
+from .graph import whole_window
 from .layernorm import RowStatistics
 from .operands import Operands
 from .pipeline import by_operation, delay, twice
@@ -133,7 +134,7 @@ class Accelerator(wiring.Component):
         m.submodules.sequencer = sequencer = Sequencer(
             program=program,
             inputs=spec.size,
-            whole_window=design.model.steps.name != "input",
+            whole_window=whole_window(design.model),
         )
         m.submodules.walker = walker = Walker(
             program=program, act_bits=act_bits, weight_bits=weight_bits

@@ -7,7 +7,7 @@ from bitformer.model.errors import UserError
 
 from .program import Destination
 
-__all__ = ["check_graph", "destinations"]
+__all__ = ["check_graph", "destinations", "whole_window"]
 
 _WINDOW, _INPUT, _TABLE = "the window", "the raw input", "a table"
 _PLACES = {
@@ -32,6 +32,13 @@ def destinations(model: ir.IntegerModel) -> dict[str, Destination]:
         elif isinstance(op, ir.Pool):
             found[op.x] = Destination.VALUE
     return found
+
+
+def whole_window(model: ir.IntegerModel) -> bool:
+    """Whether nothing can begin before the window is complete: its last step is used all along."""
+    residuals = [op.residual for op in model.operations if isinstance(op, ir.Linear)]
+    added = any(one is not None and one.channel is not None for one in residuals)
+    return added or model.steps.name != "input"
 
 
 def _places(model: ir.IntegerModel, destination: Mapping[str, Destination]) -> dict[str, str]:

@@ -8,6 +8,7 @@ import numpy as np
 from bitformer.model import ir
 from bitformer.model.errors import UserError
 
+from .graph import whole_window
 from .program import Addend, Destination, Factor, Operation, Source
 from .schedule import Read, Row, Stage
 from .weights import WeightLayout
@@ -164,7 +165,7 @@ def _linear(model: ir.IntegerModel, op: ir.Linear, layout: Layout, rank: int) ->
         reads, needed = [], 0
         if from_input:
             needed = op.start + (row + 1) * length
-            needed = x.size if subtracted else needed
+            needed = x.size if whole_window(model) else needed
         elif is_flat(model, op):
             reads.append(Read(tensor=op.x, rows=x.rows))
         else:

@@ -1,10 +1,13 @@
 """Whole inferences: every tensor equal to the reference's, every cycle predicted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from model_changes import with_tensor, with_zero
+from model_changes import with_operations, with_tensor, with_zero
 
 from bitformer.hw.store import PLACEMENTS
+from bitformer.model import ir
 from bitformer.model.precision import Precision
 
 MIXED = {
@@ -113,6 +116,16 @@ def test_zero_points(small_model, inputs_of, run, name, zero):
     model = small_model(window=3, subtract_last=True, **W2A4 | {"input_bits": 6})
     model = with_zero(with_tensor(model, name, bits=6), name, zero)
     run(model, np.concatenate([inputs_of(model), inputs_of(model, "alternating", samples=1)]))
+
+
+@pytest.mark.parametrize("name", ["embedding", "layers.0.k"])
+def test_last_value_is_there_before_it_is_added(small_model, run, name):
+    """Rows that need the first steps alone do not begin while the last is still to come."""
+    last = ir.Residual(source="input", shift=8, channel=1)
+    model = small_model(window=60, patch=20, inputs=2, pooling="mean")
+    model = with_operations(model, lambda op: replace(op, residual=last) if op.y == name else op)
+    run(model)
+    run(model, back_pressure=0.7)
 
 
 @pytest.mark.parametrize("norm", ["layer", "batch"])
