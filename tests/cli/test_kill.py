@@ -43,8 +43,7 @@ from bitformer.hw.lower import lower
 from bitformer.model import export, train
 from bitformer.model.config import TransformerConfig
 from bitformer.model.initialize import initialize
-from bitformer.search import exploration, exploration_plot
-from bitformer.sim import run
+import bitformer.search.exploration, bitformer.search.exploration_plot, bitformer.sim.run
 
 def measure(config, part, lanes, units, known):
     design = lower(initialize(TransformerConfig.from_dict(config)), part=part)

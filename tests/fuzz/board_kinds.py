@@ -62,7 +62,7 @@ _TOOL = "#!/bin/sh\nexit 0\n"
 
 
 def _make_plans(folder: Path) -> None:
-    for path in sorted(_REPORTS.iterdir()):
+    for path in sorted(_REPORTS.glob("v*")):
         shutil.copytree(path, folder / path.name)
     opened = folder / "open"
     opened.mkdir()

@@ -43,6 +43,7 @@ def files(run_dir):
     """All that equal runs must have equal, byte for byte: the integer model, too."""
     save_model(export_run(run_dir), run_dir / "model.safetensors")
     found = {path.name: path.read_bytes() for path in run_dir.iterdir()}
+    assert found.pop(".bitformer-lock") == b""
     assert json.loads(found.pop("seconds.json"))["seconds"] > 0
     assert set(found) == {"run.json", "state.pt", "model.safetensors"}
     assert b"seconds" not in b"".join(found.values())

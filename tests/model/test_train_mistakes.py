@@ -214,5 +214,5 @@ def test_an_unusable_device_is_refused(small_dataset, tmp_path, device):
 def test_a_file_in_place_of_the_folder_is_refused(small_dataset, tmp_path):
     file = tmp_path / "file"
     file.write_text("")
-    with pytest.raises(UserError, match=re.escape(f"Run folder {file} cannot be made")):
+    with pytest.raises(UserError, match=re.escape(f"Folder {file} cannot be made")):
         train(TINY, small_dataset(), run_dir=file, **SHORT)

@@ -175,7 +175,9 @@ def finding(
     record |= {n: figures[n] for n in ("latency", "interval", "ramb18", "dsps")} | proof
     if synthesized is not None:
         record["synthesis"] = {**figures, "luts": synthesized}
-    trial = Trial(config=config.replace(name=name), source=DataSource(data="synthetic"))
+    trial = Trial(
+        config=config.replace(name=name.replace(" ", "-")), source=DataSource(data="synthetic")
+    )
     outcome = Outcome(
         trial=trial,
         float_val=1.0,
