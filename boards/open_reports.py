@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bitformer.boards.netlist_resources import Resources
+from bitformer.boards.vivado_text import count, number
 from bitformer.model.errors import UserError
 from bitformer.model.plain import checked
 from bitformer.model.strict_json import parse_json
@@ -58,10 +59,10 @@ def _text_counts(text: str) -> dict[str, int]:
     """Cells of the last module listed; the count came after the name until 0.55, then before."""
     _, _, last = text.rpartition("cells")
     found = {}
-    for name, count in re.findall(r"^\s+([A-Z][A-Z0-9_]*)\s+(\d+)\s*$", last, re.M):
-        found[name] = int(count)
-    for count, name in re.findall(r"^\s+(\d+)(?:\s+[\d.]+)?\s+([A-Z][A-Z0-9_]*)\s*$", last, re.M):
-        found[name] = int(count)
+    for name, cells in re.findall(r"^\s+([A-Z][A-Z0-9_]*)\s+(\d+)\s*$", last, re.M):
+        found[name] = count(cells)
+    for cells, name in re.findall(r"^\s+(\d+)(?:\s+[\d.]+)?\s+([A-Z][A-Z0-9_]*)\s*$", last, re.M):
+        found[name] = count(cells)
     return found
 
 
@@ -72,5 +73,5 @@ def read_nextpnr_log(text: str) -> NextpnrTiming:
         r"Max frequency for clock\s+'([^']+)':\s*([\d.]+) MHz \((?:PASS|FAIL) at ([\d.]+) MHz\)",
         text,
     ):
-        reached[name], needed[name] = float(mhz), float(least)
+        reached[name], needed[name] = number(mhz) or 0.0, number(least) or 0.0
     return NextpnrTiming(reached_mhz=reached, needed_mhz=needed)

@@ -8,9 +8,12 @@ import re
 from collections.abc import Iterator
 
 from bitformer.model.errors import UserError
+from bitformer.model.plain import shown
 
-__all__ = ["device_of", "header_of", "number", "tables", "tool_of"]
+__all__ = ["count", "device_of", "header_of", "number", "tables", "tool_of"]
 
+#: More than there is of anything, in any unit.
+_MOST = 1e12
 #: Cells that stand for no number.
 _NOTHING = {"", "NA", "N/A", "---", "inf", "-inf"}
 
@@ -50,8 +53,16 @@ def number(cell: str) -> float | None:
         return None
     match = re.match(r"<?\s*(-?\d+(?:\.\d+)?)", cell)
     if match is None:
-        raise UserError(f"Report cell must be a number, not {cell!r}")
-    return float(match[1])
+        raise UserError(f"Report cell must be a number, not {shown(cell)}")
+    found = float(match[1])
+    if abs(found) > _MOST:
+        raise UserError(f"Report cell must be a number that can be, not {shown(cell)}")
+    return found
+
+
+def count(cell: str) -> int:
+    """The whole number that a cell begins with, 0 for nothing; see :func:`number`."""
+    return round(number(cell) or 0)
 
 
 def tables(text: str) -> Iterator[list[list[str]]]:

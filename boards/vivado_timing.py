@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bitformer.boards.vivado_text import device_of, header_of, number, tool_of
+from bitformer.boards.vivado_text import count, device_of, header_of, number, tool_of
 from bitformer.model.errors import UserError
 
 __all__ = ["Timing", "read_timing"]
@@ -106,9 +106,9 @@ def read_timing(text: str) -> Timing:
         at = 4 * list(_KINDS).index(kind)
         if not summary or name not in summary[0][at]:
             raise UserError(f"Timing report has no column {name}(ns) in its design summary")
-        count = number(summary[1][at + 2])
+        endpoints = number(summary[1][at + 2])
         slack[kind] = number(summary[1][at])
-        failing[kind] = None if count is None else round(count)
+        failing[kind] = None if endpoints is None else round(endpoints)
     met = None
     if "All user specified timing constraints are met" in text:
         met = True
@@ -123,8 +123,8 @@ def read_timing(text: str) -> Timing:
         clocks=_clocks(text),
         checks=_checks(text),
         bare_ports=sum(
-            int(count)
-            for count in re.findall(
+            count(ports)
+            for ports in re.findall(
                 r"There (?:is|are) (\d+) (?:input )?ports? with no (?:in|out)put delay specified",
                 text,
             )
@@ -146,19 +146,15 @@ def _summary(text: str) -> tuple[list[str], list[str]] | None:
 
 def _clocks(text: str) -> dict[str, float]:
     """Periods from the clock summary; a generated clock is indented."""
-    return {
-        name: float(period)
-        for name, period in re.findall(
-            r"^\s*(\S+)\s+\{[\d. ]+\}\s+([\d.]+)\s+[\d.]+\s*$", text, re.M
-        )
-    }
+    found = re.findall(r"^\s*(\S+)\s+\{[\d. ]+\}\s+([\d.]+)\s+[\d.]+\s*$", text, re.M)
+    return {name: number(period) or 0.0 for name, period in found}
 
 
 def _checks(text: str) -> dict[str, int]:
     """Counts of ``check_timing``: beside a title, or in older releases in the first line below."""
     found = {}
-    for name, count, below in re.findall(
+    for name, beside, below in re.findall(
         r"^\s*\d+\. checking (\w+)(?: \((\d+)\))?\s*\n-+\n\s*There (?:is|are) (\d+)", text, re.M
     ):
-        found[name] = int(count or below)
+        found[name] = count(beside or below)
     return found

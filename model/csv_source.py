@@ -22,6 +22,7 @@ import numpy as np
 
 from bitformer.model.errors import UserError
 from bitformer.model.files import open_regular
+from bitformer.model.plain import shown
 
 TimeParser = Callable[[list[str]], float]  # a row's time cells to seconds or a plain number
 
@@ -86,7 +87,7 @@ def read_csv(path: Path, *, columns: Sequence[str], time: Sequence[str] = ()) ->
             except ValueError:
                 raise UserError(
                     f"Column {name!r} of {path} must hold finite numbers,"
-                    f" but line {lines[j]} has {row[cell]!r}"
+                    f" but line {lines[j]} has {shown(row[cell])}"
                 ) from None
     times, dated = None, False
     if time and rows:
@@ -158,7 +159,8 @@ def _check_header(path: Path, header: list[str]) -> None:
     twice = [name for i, name in enumerate(header) if name in header[:i]]
     if twice:
         raise UserError(
-            f"Every column of {path} must have a name of its own, but {twice[0]!r} is there twice"
+            f"Every column of {path} must have a name of its own, but {shown(twice[0])} is there"
+            " twice"
         )
 
 
@@ -193,7 +195,7 @@ def _times(
         except ValueError:
             raise UserError(
                 f"Time column {name!r} of {path} must hold {what} as in its first row,"
-                f" but line {lines[j]} has {'-'.join(text)!r}"
+                f" but line {lines[j]} has {shown('-'.join(text))}"
             ) from None
     return times, dated
 
@@ -234,7 +236,8 @@ def _time_parser(
         return parse, dated, what
     raise UserError(
         f"Time column {name!r} of {path} must hold ISO 8601 times such as 2016-07-01 13:00,"
-        f" 2016/07/01 13:00, 01.07.2016 13:00 or plain numbers, but line {line} has {first[0]!r}"
+        " 2016/07/01 13:00, 01.07.2016 13:00 or plain numbers, but line"
+        f" {line} has {shown(first[0])}"
     )
 
 

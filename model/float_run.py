@@ -5,7 +5,9 @@ weights alone differ, as hardware needs that takes new weights.
 """
 
 import zlib
+from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from .config import TransformerConfig
@@ -14,6 +16,8 @@ from .fake_quant import to_numpy
 from .plain import built
 from .run_store import RunStore
 from .train_settings import TrainSettings
+from .trainer import shapes
+from .transformer import Transformer
 
 __all__ = ["float_weights", "quantized_state", "with_float_settings"]
 
@@ -52,6 +56,8 @@ def float_weights(
                 f"Data must be those of the run in {run_dir}, whose float model is wanted:"
                 f" {name} is {record['dataset'].get(name)} there, {dataset[name]} here"
             )
+    if state["float_best"]:
+        _check_shapes(state["float_best"], record["config"], run_dir)
     weights = {
         name: value
         for name, value in state["float_best"].items()
@@ -79,7 +85,16 @@ def quantized_state(run_dir, config: TransformerConfig) -> tuple[dict[str, Tenso
                 f" not {value}"
             )
     best = store.read_state()["best"]
+    _check_shapes(best, record["config"], run_dir)
     return best, _checksum(best)
+
+
+def _check_shapes(state: Mapping[str, Tensor], config: dict, run_dir) -> None:
+    """The tensors of a model must be those of the run's configuration."""
+    with torch.random.fork_rng(devices=[]):  # initial weights leave no trace in the caller's
+        own = Transformer(TransformerConfig.from_dict(config)).state_dict()
+    if shapes(state) != shapes(own):
+        raise UserError(f"{run_dir}/state.pt must belong to run.json beside it, which it does not")
 
 
 def _checksum(tensors: dict[str, Tensor]) -> int:

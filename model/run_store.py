@@ -13,7 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import torch
 
@@ -37,13 +37,13 @@ class _Took(TypedDict):
 
 
 #: What ``run.json`` may hold, beside its ``format`` and ``version``.
-class RunRecord(TypedDict, total=False):
+class RunRecord(TypedDict):
     config: dict[str, Any]
     dataset: dict[str, Any]
     settings: dict[str, Any]
-    history: list[dict[str, Any]]
-    results: dict[str, float]
-    warnings: list[str]
+    history: NotRequired[list[dict[str, Any]]]
+    results: NotRequired[dict[str, float]]
+    warnings: NotRequired[list[str]]
 
 
 class RunState(TypedDict):
@@ -123,12 +123,12 @@ class RunStore:
         """What ``run.json`` says."""
         if not self._record.is_file():
             raise UserError(f"Run folder must hold a run, but {self.path} has no run.json")
-        record = partly(RunRecord, read_json(self._record), str(self._record))
-        found = record.get("format"), record.get("version")
+        data = checked(dict[str, Any], read_json(self._record), str(self._record))
+        found = data.get("format"), data.get("version")
         if found != (FORMAT, VERSION):
             raise UserError(f"{self._record} must be a {FORMAT} of version {VERSION}, not {found}")
-        if "config" in record:
-            built(TransformerConfig, record["config"], f"{self._record}: config")
+        record = partly(RunRecord, data, str(self._record))
+        built(TransformerConfig, record["config"], f"{self._record}: config")
         if lacking := set(ERRORS) - record.get("results", dict.fromkeys(ERRORS)).keys():
             raise UserError(f"{self._record}: results must have {', '.join(sorted(lacking))}")
         return record

@@ -17,7 +17,7 @@ from .train_settings import TrainSettings
 from .transformer import Transformer
 from .windows import Dataset, Windows
 
-__all__ = ["Trainer", "predict"]
+__all__ = ["Trainer", "predict", "shapes"]
 
 
 def predict(model: Transformer, x: np.ndarray, *, batch: int = 512) -> np.ndarray:
@@ -43,7 +43,8 @@ def _tensors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.detach().cpu().clone() for name, value in state.items()}
 
 
-def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+def shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """Of every tensor, by its name."""
     return {name: tuple(value.shape) for name, value in state.items()}
 
 
@@ -250,9 +251,9 @@ class Trainer:
         self.best, self.best_error = state["best"], state["best_error"]
         self.float_best, self.float_error = state["float_best"], state["float_error"]
         self.history = state["history"]
-        own = _shapes(self.model.state_dict())
+        own = shapes(self.model.state_dict())
         for kept in (self.best, self.float_best if self.stage_index else self.best):
-            if _shapes(kept) != own:
+            if shapes(kept) != own:
                 raise ValueError("A state must hold models of one shape, not of several")
 
     def results(self) -> dict[str, float]:

@@ -43,7 +43,7 @@ def plot_exploration(result: Mapping[str, Any], path) -> None:
         ]
         spread = max([*found, base]) - min([*found, base])
         both[0].set_ylim(min([*found, base]) - 0.3 * spread, max([*found, base]) + spread)
-        both[0].legend(fontsize=8)
+        both[0].legend(loc="upper right", fontsize=8)  # the best place takes its time
 
 
 def _points(axes, designs, name: str, scale: float, base: float, colour: str, title: str) -> None:

@@ -361,3 +361,23 @@ def test_a_row_that_is_broken_off_is_passed_over():
     assert broken != text
     assert read_power(broken).idle_w is None
     assert read_power(broken).total_w == read_power(text).total_w
+
+
+@pytest.mark.parametrize("digits", ["9" * 400, "9" * 5000])
+def test_numbers_that_cannot_be(build, digits):
+    for kind, before in (
+        ("utilization_place", "| 1904 "),
+        ("timing", "There are 0 register/latch pins with no clock"),
+        ("power", "| 0.062 "),
+    ):
+        path = build / f"net_{kind}.rpt"
+        whole = path.read_text()
+        spoilt = whole.replace(before, re.sub(r"\d[\d.]*", digits, before), 1)
+        assert spoilt != whole
+        path.write_text(spoilt)
+        with pytest.raises(UserError, match="Report cell must be a number that can be, not '9999"):
+            read_build(build)
+        path.write_text(whole)
+    (build / "net_nextpnr.log").write_text(NEXTPNR.replace("90.00", digits))
+    with pytest.raises(UserError, match=r"net_nextpnr\.log: Report cell must be a number that can"):
+        read_build(build)

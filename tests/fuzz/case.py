@@ -57,13 +57,20 @@ class Case:
         return self._kept(lambda: command(line, self.folder), changes)
 
     def call(
-        self, name: str, function: Callable[[], object], *, changes: tuple[str, ...] = ()
+        self,
+        name: str,
+        function: Callable[[], object],
+        *,
+        changes: tuple[str, ...] = (),
+        gone: tuple[str, ...] = (),
     ) -> Verdict:
-        """The same for a function below the command line."""
+        """The same for a function below the command line; ``gone`` may change in any case."""
         self.done.append(name)
-        return self._kept(lambda: call(function, self.folder), changes)
+        return self._kept(lambda: call(function, self.folder), changes, gone)
 
-    def _kept(self, run: Callable[[], Verdict], changes: tuple[str, ...]) -> Verdict:
+    def _kept(
+        self, run: Callable[[], Verdict], changes: tuple[str, ...], gone: tuple[str, ...] = ()
+    ) -> Verdict:
         before = contents(self.folder)
         verdict = run()
         after = contents(self.folder)
@@ -75,7 +82,8 @@ class Case:
         if refused and (left := sorted(made - before.keys() - free)):
             return Verdict("left", f"{left[0]} is left, although: {verdict.detail}")
         for name, content in before.items():
-            if (refused or name not in free) and after.get(name, "gone") != content:
+            kept = name not in (() if refused else free) and not _matches(name, gone)
+            if kept and after.get(name, "gone") != content:
                 return Verdict("lost", f"{name} is changed or gone; {verdict.detail}")
         return verdict
 

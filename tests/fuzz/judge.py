@@ -19,6 +19,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from bitformer.cli.main import cli
+from bitformer.cli.report import visible
 from bitformer.model.errors import UserError
 
 __all__ = ["BAD", "OUTCOMES", "SECONDS", "Verdict", "call", "command", "contents"]
@@ -159,7 +160,8 @@ def _ended(run: Callable[[], Verdict], folder: Path) -> Verdict:
     except Outside as error:
         return Verdict("outside", str(error))
     except UserError as error:
-        return _sentence(str(error))
+        # the command line spells out and shortens what is in it
+        return _sentence(visible(str(error))[:LONGEST])
     except Exception:
         return Verdict("traceback", traceback.format_exc())
 

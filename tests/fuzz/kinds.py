@@ -37,12 +37,16 @@ KINDS: Mapping[str, Kind] = {
 
 
 def make(name: str, root: Path) -> Path:
-    """The originals of a kind below ``root``, made if they are not there whole."""
-    folder = root / name
-    if not folder.is_dir():
-        part = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=root))
-        KINDS[name].make(part)
-        part.rename(folder)
+    """The originals of a kind below ``root``, made if they are not there whole.
+
+    They stay where they were made: what a study keeps is of data at that place.
+    """
+    folder, whole = root / name, root / f"{name} is whole"
+    if not whole.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        KINDS[name].make(folder)
+        whole.touch()
     return folder
 
 

@@ -73,7 +73,8 @@ def _line(case: Case) -> Verdict:
         more += [option, case.rng.choice(_VALUES)]
     if case.rng.randrange(4) == 0:
         more.append("--json")
-    return case.run(*line.split(), *more)
+    # what was trained before it was refused is kept
+    return case.run(*line.split(), *more, changes=("new/*", "new/*/*", "new/*/*/*"))
 
 
 LINE_KINDS = {"line": Kind(share=1000, make=_make, case=_line)}

@@ -24,7 +24,9 @@ __all__ = ["RUN_KINDS"]
 
 _DATA = ("--config", "small.json", "--data", "s.csv", "--target", "power")
 _TRAIN = ("train", *_DATA, "--epochs", "1", "--qat-epochs", "1", "--time", "when")
-_STUDY = (*_DATA, "--epochs", "1", "--qat-epochs", "1", "--batch", "512", "--workers", "1")
+#: What a study keeps is of data at their place: they are not copied.
+_STUDY = ("--config", "small.json", "--target", "power", "--epochs", "1", "--qat-epochs", "1")
+_STUDY += ("--batch", "512", "--workers", "1")
 _SEARCH = ("search", *_STUDY, "--bits", "4,8", "--sensitivity", "added.json", "--kb", "kb.sqlite")
 _SEARCH += (
     "--windows",
@@ -131,13 +133,14 @@ def _same(one, other) -> bool:
 
 def _make_study(folder: Path) -> None:
     _inputs(folder)
-    _done(folder, *_COMPARE)
+    _done(folder, *_COMPARE, "--data", str(folder / "s.csv"))
 
 
 def _study(case: Case) -> Verdict:
-    case.copy("s.csv", "small.json", "study")
+    case.copy("small.json", "study")
     _hurt(case, case.folder / "study")
-    return case.run(*_COMPARE, "--json", changes=("study/*", "study/*/*", "study/*/*/*"))
+    data = ("--data", case.originals / "s.csv")
+    return case.run(*_COMPARE, *data, "--json", changes=("study/*", "study/*/*", "study/*/*/*"))
 
 
 def _hurt(case: Case, folder: Path) -> None:
@@ -154,13 +157,14 @@ def _make_search(folder: Path) -> None:
     KnowledgeBase(folder / "kb.sqlite").add(few_entries())
     added = {name: {"4": 0.01, "8": 0.0} for name in existing(SMALL)}
     (folder / "added.json").write_text(json.dumps(added))
-    _done(folder, *_SEARCH)
+    _done(folder, *_SEARCH, "--data", str(folder / "s.csv"))
 
 
 def _search(case: Case) -> Verdict:
-    case.copy("s.csv", "small.json", "added.json", "kb.sqlite", "search")
+    case.copy("small.json", "added.json", "kb.sqlite", "search")
     _hurt(case, case.folder / "search")
-    return case.run(*_SEARCH, "--json", changes=("search/*", "search/*/*", "search/*/*/*"))
+    data = ("--data", case.originals / "s.csv")
+    return case.run(*_SEARCH, *data, "--json", changes=("search/*", "search/*/*", "search/*/*/*"))
 
 
 RUN_KINDS = {

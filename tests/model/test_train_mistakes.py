@@ -15,6 +15,7 @@ from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
 from bitformer.model.export import load_run
 from bitformer.model.health import ailments
+from bitformer.model.run_store import ERRORS
 from bitformer.model.train import train
 
 TINY = named_config("tiny")
@@ -171,6 +172,12 @@ def _bit_flipped(run):
             rewritten("run.json", config={"name": "x"}),
             "run.json: config must have a field 'window'",
         ),
+        (
+            lambda run: (run / "run.json").write_text(
+                '{"format": "bitformer-run", "version": 1, "config": {}, "dataset": {}}'
+            ),
+            "run.json must have a field 'settings', which is missing",
+        ),
         (rewritten("run.json", history=3), "run.json: history must be a list, not 3"),
         (rewritten("run.json", results={}), "run.json: results must have float_test, float_val"),
         (lambda run: (run / "state.pt").write_bytes(b"PK broken"), "must be a saved state"),
@@ -203,6 +210,25 @@ def test_a_damaged_run_is_refused(small_dataset, interrupted, tmp_path, damage, 
         train(TINY, small_dataset(), run_dir=tmp_path, **SHORT)
     for name, content in damaged.items():
         assert (tmp_path / name).read_bytes() == content
+
+
+@pytest.mark.parametrize(("part", "keep"), [("float_best", False), ("best", True)])
+def test_a_state_of_another_shape_is_no_start(small_dataset, interrupted, tmp_path, part, keep):
+    run = shutil.copytree(interrupted, tmp_path / "run")
+    rewritten("run.json", results=dict.fromkeys(ERRORS, 0.5))(run)
+    tensors = torch.load(run / "state.pt", weights_only=True)[part]
+    name = next(name for name, tensor in tensors.items() if tensor.dim())
+    rewritten("state.pt", **{part: {**tensors, name: tensors[name][:0]}})(run)
+    settings = {name: SHORT[name] for name in SHORT if name not in ("epochs", "lr", "dropout")}
+    with pytest.raises(UserError, match=r"run/state\.pt must belong to run\.json beside it"):
+        train(
+            TINY,
+            small_dataset(),
+            run_dir=tmp_path / "new",
+            float_run=run,
+            keep_scales=keep,
+            **settings,
+        )
 
 
 @pytest.mark.parametrize("device", ["tpu!", "meta", "cuda:99"])
