@@ -7,6 +7,8 @@ from contextlib import nullcontext
 import pytest
 from disk_harness import contents, fill, read_only, small_disk
 
+from bitformer.model.files import PART
+
 #: What is written by commands that do not train, where, and on which disks it is tried. ``{m}`` is
 #: a model, ``{d}`` the disk, ``{k}`` a knowledge base.
 COMMANDS = [
@@ -71,6 +73,73 @@ def test_waves_of_the_native_simulator_are_not_torn_either(bitformer, tiny, tmp_
         assert said.code == 2
         assert said.err.endswith("waves.vcd cannot be written: No space left on device\n")
         assert contents(disk) == {"waves.vcd": b"as it was"}
+
+
+#: The least that trains.
+TRAINING = "train --data synthetic --config tiny --epochs 1 --qat-epochs 1 -o {run}"
+
+
+@pytest.fixture(scope="module")
+def trained(bitformer, tmp_path_factory):
+    """A finished run."""
+    run = tmp_path_factory.mktemp("runs") / "run"
+    assert bitformer(*TRAINING.format(run=run).split()).code == 0
+    return run
+
+
+@pytest.mark.needs("mount")
+@pytest.mark.slow
+def test_a_training_goes_on_when_there_is_room_again(bitformer, trained, tmp_path):
+    with small_disk(tmp_path / "disk", "32k") as disk:
+        line = TRAINING.format(run=disk / "run").split()
+        said = bitformer(*line)
+        assert said.code == 2
+        last = said.err.splitlines()[-1]
+        assert last.startswith(f"Error: {disk}/run/")
+        assert last.endswith("cannot be written: No space left on device")
+        assert not [name for name in contents(disk) if PART in name]
+        subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+        assert bitformer(*line).code == 0
+        for name in ("model.safetensors", "run.json", "state.pt"):
+            assert (disk / "run" / name).read_bytes() == (trained / name).read_bytes()
+
+
+@pytest.mark.needs("mount")
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "line",
+    [
+        TRAINING.replace("{run}", "{d}/new"),
+        "export {r} -o {d}/old",
+        "search --data synthetic --config tiny --workers 1 --synthesis none -o {d}/new",
+        "sensitivity --data synthetic --config tiny --workers 1 -o {d}/new",
+        "profile tiny --workers 1 --kb {d}/kb.sqlite",
+    ],
+    ids=lambda line: line.split()[0],
+)
+def test_training_and_studies_on_a_read_only_disk(bitformer, trained, tmp_path, line):
+    with small_disk(tmp_path / "disk") as disk:
+        (disk / "old").write_bytes(b"as it was")
+        with read_only(disk):
+            said = bitformer(*(word.format(d=disk, r=trained) for word in line.split()))
+        assert said.code == 2, said
+        last = said.err.splitlines()[-1]
+        assert last.startswith("Error: ")
+        assert str(disk) in last
+        assert contents(disk) == {"old": b"as it was"}
+
+
+@pytest.mark.needs("mount")
+@pytest.mark.slow
+def test_an_export_on_a_full_disk(bitformer, trained, tmp_path):
+    with small_disk(tmp_path / "disk") as disk:
+        (disk / "old").write_bytes(b"as it was")
+        fill(disk)
+        before = contents(disk)
+        said = bitformer("export", trained, "-o", disk / "old")
+        assert said.code == 2
+        assert said.err.endswith(f"Error: {disk}/old cannot be written: No space left on device\n")
+        assert contents(disk) == before
 
 
 @pytest.mark.needs("mount")
