@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
 PYTEST := PYTHONHASHSEED=0 $(VENV)/bin/pytest
-PACKAGES := hw model sim boards search cli
+PACKAGES := model hw synth sim boards study estimate search cli
 TYPES := build/types/bitformer
 
 .PHONY: help demo test test-synthesis test-all damaged lint format profile clean
@@ -14,7 +14,7 @@ help:
 	@echo "make test-all  the same with the slow tests"
 	@echo "make test-synthesis  only the slow tests that synthesize"
 	@echo "make damaged   10 000 damaged inputs through every reader; resumes"
-	@echo "make lint      ruff and mypy"
+	@echo "make lint      ruff, mypy and the order of imports"
 	@echo "make format    let ruff format and sort imports"
 	@echo "make profile   measure the knowledge base that ships, anew; hours"
 	@echo "make clean     remove .venv and everything built"
@@ -28,9 +28,9 @@ test: $(STAMP)
 # The slow tests that CI runs too: resources, logic depth and loads by real synthesis, and the netlist
 # that comes of it against the reference.
 test-synthesis: $(STAMP)
-	$(PYTEST) -m slow tests/boards/test_yosys.py tests/hw/test_softmax.py \
-		tests/sim/test_netlist.py tests/sim/test_netlist_memories.py \
-		tests/search/test_estimates.py tests/search/test_profile.py
+	$(PYTEST) -m slow tests/synth/test_synthesize.py tests/hw/units/test_softmax.py \
+		tests/sim/netlist/test_engine.py tests/sim/netlist/test_memories.py \
+		tests/estimate/test_estimates.py tests/estimate/test_profile.py
 
 test-all: $(STAMP)
 	$(PYTEST) -m "slow or not slow"
@@ -39,7 +39,7 @@ test-all: $(STAMP)
 damaged: $(STAMP)
 	$(VENV)/bin/python tests/damaged.py
 
-# mypy has to see the folders under the names they are imported by.
+# mypy and lint-imports have to see the folders under the names they are imported by.
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -47,6 +47,7 @@ lint: $(STAMP)
 	@for package in $(PACKAGES); do ln -sfn ../../../$$package $(TYPES)/$$package; done
 	@for file in api/*.py api/py.typed; do ln -sf ../../../$$file $(TYPES)/; done
 	$(VENV)/bin/mypy -p bitformer
+	cd $(dir $(TYPES)) && $(CURDIR)/$(VENV)/bin/lint-imports --no-cache $(CURDIR)/pyproject.toml
 
 # The published grid and its 2-bit sisters; random mixed precision on two parts, near the grid and for
 # ETTh1; single units; what components add. What was measured is kept: a run that was broken off goes on.
@@ -62,7 +63,7 @@ profile: $(STAMP)
 	$(PROFILE) --mixed 12 $(MIXED) --seed 3 $(NEAR)
 	$(PROFILE) --mixed 6 $(MIXED) --seed 4 --parts xc7s6 $(NEAR)
 	$(PROFILE) etth1-96-24 etth1-48-24 --mixed 3 $(MIXED) --seed 1 --parts xc7s15,xc7s6
-	$(VENV)/bin/bitformer kb export search/profiled.json --kb build/profile.sqlite
+	$(VENV)/bin/bitformer kb export estimate/profiled.json --kb build/profile.sqlite
 
 format: $(STAMP)
 	$(VENV)/bin/ruff check --fix .

@@ -10,9 +10,9 @@ from bitformer.hw import design as hardware
 from bitformer.model.errors import UserError
 
 if TYPE_CHECKING:
-    from bitformer.boards.yosys import Synthesis
-    from bitformer.search.predict import Prediction
+    from bitformer.estimate.predictor import Prediction
     from bitformer.sim.run import Simulation
+    from bitformer.synth.synthesize import Synthesis
 
 __all__ = ["Build", "Design", "Resources", "lower"]
 
@@ -83,7 +83,7 @@ class Build:
         UserError
             If a tool is not installed, or fails.
         """
-        from bitformer.boards.build import run_plan
+        from bitformer.boards.build.project import run_plan
 
         return run_plan(self.folder)
 
@@ -133,9 +133,9 @@ class Design:
         clock_hz : the clock.
         kb : a knowledge base of your own beside the one that ships.
         """
-        from bitformer.search.knowledge import known_entries
-        from bitformer.search.power import inference_j, power_w
-        from bitformer.search.predict import Predictor
+        from bitformer.estimate.knowledge import known_entries
+        from bitformer.estimate.power import inference_j, power_w
+        from bitformer.estimate.predictor import Predictor
 
         found = Predictor(known_entries(None if kb is None else Path(kb))).predict(self.lowered)
         watts = power_w(
@@ -195,14 +195,14 @@ class Design:
         ----------
         units : whether to measure each unit by itself, too.
         """
-        from bitformer.boards.yosys import synthesize
+        from bitformer.synth.synthesize import synthesize
 
         return synthesize(self.lowered, units=units)
 
     def verilog(self, name: str = "bitformer_accelerator") -> str:
         """Return the accelerator as Verilog with the top module ``name``."""
-        from bitformer.hw.accelerator import Accelerator
         from bitformer.hw.convert import to_verilog
+        from bitformer.hw.units.accelerator import Accelerator
 
         return to_verilog(Accelerator(design=self.lowered), name=name)
 
@@ -217,15 +217,15 @@ class Design:
         to : the folder; a build that is there is replaced.
         name : of the top module and of the files; by default the configuration's.
         options : ``link``, ``baud``, ``clock_hz``, ``saif``, ``toolchain`` as in
-            :func:`bitformer.boards.build.build_plan`.
+            :func:`bitformer.boards.build.project.build_plan`.
 
         Raises
         ------
         UserError
             If the board is unknown, has another part, or an option will not do.
         """
+        from bitformer.boards.build.design import build_design
         from bitformer.boards.catalog import find_board
-        from bitformer.boards.design_build import build_design
         from bitformer.model.names import as_design_name
 
         found = find_board(board)
@@ -240,7 +240,7 @@ class Design:
 
     def to_dict(self) -> dict[str, object]:
         """Return cycles, part and stores as plain data."""
-        from bitformer.hw.estimate import estimate
+        from bitformer.hw.lowering.exact import estimate
 
         return {"model": self.model.to_dict(), **estimate(self.lowered).to_dict()}
 
@@ -272,8 +272,8 @@ def lower(
     UserError
         If the part is unknown, or the units cannot run the model.
     """
-    from bitformer.hw.lower import lower as run
-    from bitformer.hw.reload import lower_reloadable
+    from bitformer.hw.lowering.lower import lower as run
+    from bitformer.hw.lowering.reload import lower_reloadable
 
     function = lower_reloadable if reloadable else run
     found = function(model.integer, part=part, lanes=lanes, pack=pack, placement=placement or {})

@@ -103,17 +103,17 @@ def find(
     UserError
         If nothing can be within the limits, or data or limits will not do.
     """
-    from bitformer.boards.yosys_tool import find_tool
+    from bitformer.estimate.knowledge import known_entries
+    from bitformer.estimate.predictor import Predictor
+    from bitformer.estimate.profile import parse_bits
     from bitformer.model.own_data import suited
     from bitformer.model.torch_installed import require_torch
-    from bitformer.search.exploration import explore
-    from bitformer.search.knowledge import known_entries
-    from bitformer.search.predict import Predictor
-    from bitformer.search.profile import parse_bits
-    from bitformer.search.question import Question
-    from bitformer.search.rank import Limits
-    from bitformer.search.trials import DataSource
-    from bitformer.search.workers import open_pool
+    from bitformer.search.limits import Limits
+    from bitformer.search.request import Question
+    from bitformer.search.run import explore
+    from bitformer.study.trials import DataSource
+    from bitformer.study.workers import open_pool
+    from bitformer.synth.yosys import find_tool
 
     require_torch()
     known = {field.name for field in dataclasses.fields(Limits)} - {"part"}

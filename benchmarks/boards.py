@@ -16,19 +16,19 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from bitformer.boards.build import build_plan
+from bitformer.boards.build.directory import PLAN_FILE
+from bitformer.boards.build.project import build_plan
+from bitformer.boards.build.synthesis import synthesize_plan
 from bitformer.boards.catalog import BOARDS, find_board
-from bitformer.boards.contract import contract_of
-from bitformer.boards.elastic import ElasticShell
-from bitformer.boards.plan_directory import PLAN_FILE
-from bitformer.boards.plan_synthesis import synthesize_plan
-from bitformer.boards.shell import Front, SpiShell, UartShell
-from bitformer.boards.yosys import synthesize
-from bitformer.hw.accelerator import Accelerator
-from bitformer.hw.lower import lower
-from bitformer.hw.reload import lower_reloadable
+from bitformer.boards.shell.contract import contract_of
+from bitformer.boards.shell.elastic.shell import ElasticShell
+from bitformer.boards.shell.shell import Front, SpiShell, UartShell
+from bitformer.hw.lowering.lower import lower
+from bitformer.hw.lowering.reload import lower_reloadable
+from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model.config import named_config
 from bitformer.model.initialize import initialize
+from bitformer.synth.synthesize import synthesize
 
 CONFIGS = ("grid-12-32-4", "etth1-96-24")
 COLUMNS = ("board", "link", "model", "LUT", "as memory", "FF", "RAMB18", "DSP", "fits", "µs")

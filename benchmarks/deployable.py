@@ -16,20 +16,20 @@ from pathlib import Path
 import click
 from tables import console, markdown_table, show
 
-from bitformer.boards.yosys import digest
+from bitformer.estimate.knowledge import Entry, KnowledgeBase, shipped_entries
+from bitformer.estimate.predictor import Prediction, Predictor
+from bitformer.estimate.profile import Job, profile
+from bitformer.estimate.remedies import everywhere
 from bitformer.hw.design import Design
-from bitformer.hw.lower import lower
+from bitformer.hw.lowering.lower import lower
 from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
 from bitformer.model.progress import progress_bar
 from bitformer.model.structure import weight_components
-from bitformer.search.doctor import everywhere
-from bitformer.search.knowledge import Entry, KnowledgeBase, shipped_entries
-from bitformer.search.predict import Prediction, Predictor
-from bitformer.search.profile import Job, profile
-from bitformer.search.workers import open_pool
+from bitformer.study.workers import open_pool
+from bitformer.synth.synthesize import digest
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORT = ROOT / "docs" / "placement.md"

@@ -18,7 +18,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bitformer.hw.lower import lower
+from bitformer.hw.lowering.lower import lower
 from bitformer.model import reference
 from bitformer.model.checkpoint import load_model
 from bitformer.model.config import named_config

@@ -20,17 +20,17 @@ import numpy as np
 from measure import Results, key_of
 from tables import console, markdown_table, show
 
-from bitformer.boards.yosys import digest
-from bitformer.hw.lower import lower
+from bitformer.estimate.knowledge import Entry, KnowledgeBase, shipped_entries
+from bitformer.estimate.predictor import Prediction, Predictor
+from bitformer.estimate.profile import Job, mixed, parse_bits, profile
+from bitformer.hw.lowering.lower import lower
 from bitformer.model.config import TransformerConfig, grid_config, named_config
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.progress import progress_bar
-from bitformer.search.knowledge import Entry, KnowledgeBase, shipped_entries
-from bitformer.search.predict import Prediction, Predictor
-from bitformer.search.profile import Job, mixed, parse_bits, profile
-from bitformer.search.workers import Pool, open_pool
 from bitformer.sim.run import simulate
+from bitformer.study.workers import Pool, open_pool
+from bitformer.synth.synthesize import digest
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORT = ROOT / "docs" / "estimates.md"

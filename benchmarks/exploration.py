@@ -21,19 +21,19 @@ from exploration_page import Key, markdown
 from exploration_seeds import across, seeds_section
 from rich.console import Console
 
-from bitformer.boards.yosys_tool import find_tool
+from bitformer.estimate.knowledge import known_entries
+from bitformer.estimate.predictor import Predictor
+from bitformer.estimate.profile import parse_bits
 from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.errors import UserError
 from bitformer.search.engine import Engine
-from bitformer.search.exploration import explore
-from bitformer.search.exploration_plot import plot_exploration
-from bitformer.search.knowledge import known_entries
-from bitformer.search.predict import Predictor
-from bitformer.search.profile import parse_bits
-from bitformer.search.question import SYNTHESES, Question
-from bitformer.search.rank import Limits
-from bitformer.search.trials import DataSource, Trial
-from bitformer.search.workers import open_pool
+from bitformer.search.limits import Limits
+from bitformer.search.plot import plot_exploration
+from bitformer.search.request import SYNTHESES, Question
+from bitformer.search.run import explore
+from bitformer.study.trials import DataSource, Trial
+from bitformer.study.workers import open_pool
+from bitformer.synth.yosys import find_tool
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORT = ROOT / "docs" / "search.md"
@@ -129,8 +129,8 @@ def _peak_megabytes() -> float:
 
 def _measure_space(kb: Path | None) -> dict[str, float]:
     """What :func:`measured_space` runs; sensitivities are made up, which changes no time."""
-    from bitformer.search.choice import choose
-    from bitformer.search.field import Field, component_field
+    from bitformer.search.candidates import Field, component_field
+    from bitformer.search.selection import choose
 
     predictor, config = Predictor(known_entries(kb)), named_config(LARGE)
     bits = tuple(map(parse_bits, PUBLISHED))

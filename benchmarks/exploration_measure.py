@@ -8,11 +8,11 @@ from typing import Any
 
 from exploration_page import Key, Measured, best, cases, key_of
 
-from bitformer.boards.yosys import synthesize
-from bitformer.hw.lower import lower
+from bitformer.hw.lowering.lower import lower
 from bitformer.model.checkpoint import load_model
 from bitformer.search.engine import Engine
-from bitformer.search.workers import Pool
+from bitformer.study.workers import Pool
+from bitformer.synth.synthesize import synthesize
 
 __all__ = ["measure"]
 

@@ -9,19 +9,19 @@ from typing import Any
 
 from exploration_page import Key, best, cases
 
-from bitformer.hw.lower import lower
+from bitformer.estimate.features import quantities
+from bitformer.estimate.power import inference_j, power_w
+from bitformer.estimate.predictor import Predictor
+from bitformer.estimate.profile import parse_bits
+from bitformer.hw.lowering.lower import lower
 from bitformer.hw.parts import PARTS
 from bitformer.model.checkpoint import load_model
 from bitformer.model.config import TransformerConfig
-from bitformer.search.choice import COSTS
 from bitformer.search.engine import Engine
-from bitformer.search.features import quantities
-from bitformer.search.power import inference_j, power_w
-from bitformer.search.predict import Predictor
-from bitformer.search.profile import parse_bits
-from bitformer.search.sensitivity import existing
-from bitformer.search.trials import Trial, run_trials
-from bitformer.search.workers import Pool
+from bitformer.search.selection import COSTS
+from bitformer.study.sensitivity import existing
+from bitformer.study.trials import Trial, run_trials
+from bitformer.study.workers import Pool
 
 __all__ = ["Design", "across", "seeds_section"]
 

@@ -22,14 +22,14 @@ import click
 import numpy as np
 from rich.console import Console
 
-from bitformer.boards.yosys import synthesize
 from bitformer.hw.design import Design
-from bitformer.hw.lower import lower
-from bitformer.hw.store import StoreSpec
+from bitformer.hw.lowering.lower import lower
+from bitformer.hw.memory import StoreSpec
 from bitformer.model.config import NAMED_CONFIGS, TransformerConfig, named_config
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
+from bitformer.synth.synthesize import synthesize
 
 __all__ = ["DESIGNS", "RECORD", "SYNTHESIZED", "differences", "facts", "read_record"]
 

@@ -17,14 +17,14 @@ import amaranth
 import numpy as np
 from amaranth.back import rtlil
 
-from bitformer.boards.yosys import synthesize
-from bitformer.hw.accelerator import Accelerator
 from bitformer.hw.design import Design
-from bitformer.hw.lower import lower
+from bitformer.hw.lowering.lower import lower
+from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.sim.run import simulate
+from bitformer.synth.synthesize import synthesize
 
 __all__ = ["Results", "hash_of", "key_of", "measure"]
 

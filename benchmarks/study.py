@@ -21,9 +21,9 @@ from bitformer.model.checkpoint import load_model
 from bitformer.model.compression import published_ratio, stored_size
 from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
-from bitformer.search.comparison import Row, at_width, comparison_trials, tabulate
-from bitformer.search.trials import DataSource, Outcome, Trial, run_trials
-from bitformer.search.workers import open_pool
+from bitformer.study.comparison import Row, at_width, comparison_trials, tabulate
+from bitformer.study.trials import DataSource, Outcome, Trial, run_trials
+from bitformer.study.workers import open_pool
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORT = ROOT / "docs" / "study.md"

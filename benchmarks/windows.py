@@ -24,9 +24,9 @@ from measure import BACK_PRESSURE, Results, hash_of
 from rich.console import Console
 from tables import console, show
 
-from bitformer.hw.accelerator import Accelerator
 from bitformer.hw.design import Design
-from bitformer.hw.lower import lower
+from bitformer.hw.lowering.lower import lower
+from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import numerics, reference
 from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.errors import UserError

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from bitformer.boards.checks import check_int
-from bitformer.boards.packages import PACKAGES, Package
+from bitformer.boards.pinouts import PACKAGES, Package
 from bitformer.hw.parts import PARTS, Part
 
 __all__ = ["LINKS", "Board", "Loader", "Pin", "SpiFlash", "SpiPins", "UartPins"]

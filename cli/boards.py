@@ -4,7 +4,7 @@ import dataclasses
 
 import click
 
-from .report import Report, json_option
+from bitformer.cli.report import Report, json_option
 
 __all__ = ["command"]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import (
+from bitformer.cli.options import (
     PATH,
     hardware_options,
     lowered,
@@ -14,12 +14,12 @@ from .options import (
     placements,
     reloadable_option,
 )
-from .quantity import MEGAHERTZ, RATE
-from .report import Report, command_line, json_option
+from bitformer.cli.quantity import MEGAHERTZ, RATE
+from bitformer.cli.report import Report, command_line, json_option
 
 if TYPE_CHECKING:
-    from bitformer.boards.elastic_map import ElasticMap
-    from bitformer.boards.fit import TooLargeError
+    from bitformer.boards.build.fit import TooLargeError
+    from bitformer.boards.shell.elastic.address_map import ElasticMap
     from bitformer.model.ir import IntegerModel
 
 __all__ = ["command"]
@@ -27,7 +27,7 @@ __all__ = ["command"]
 
 def _problems(report: Report, plan: Path) -> tuple[str, ...] | None:
     """What the tools' reports have against a build, also for people; None if there are none."""
-    from bitformer.boards.build_report import read_build
+    from bitformer.boards.reports.report import read_build
     from bitformer.model.errors import UserError
 
     try:
@@ -44,7 +44,7 @@ def _addresses(_context, _option, text: str | None) -> "ElasticMap | None":
     """What ``--elastic`` says."""
     if text is None:
         return None
-    from bitformer.boards.elastic_map import ElasticMap
+    from bitformer.boards.shell.elastic.address_map import ElasticMap
     from bitformer.model.errors import UserError
 
     numbers = text.split(",")
@@ -65,7 +65,7 @@ def _remedy(
     asked: dict[str, Any],
 ) -> str:
     """What to change of what was ``asked`` for, as the end of a sentence."""
-    from bitformer.hw.remedies import remedies
+    from bitformer.estimate.exact_remedies import remedies
     from bitformer.model.progress import progress_bar
 
     if reloadable:
@@ -149,11 +149,11 @@ def command(
     bitformer build m.safetensors --board elastic-node-v5 --link elastic -o build/mine
     bitformer build m.safetensors --board arty-s7-50 --toolchain open -o build/mine
     """
+    from bitformer.boards.build.design import build_design
+    from bitformer.boards.build.fit import TooLargeError
     from bitformer.boards.catalog import find_board
     from bitformer.boards.clock import MMCM_W
-    from bitformer.boards.design_build import build_design
-    from bitformer.boards.fit import TooLargeError
-    from bitformer.hw.estimate import estimate
+    from bitformer.hw.lowering.exact import estimate
     from bitformer.model.checkpoint import load_model
     from bitformer.model.errors import UserError
     from bitformer.model.names import as_design_name
@@ -191,7 +191,7 @@ def command(
     report.line(f"{found.title}: project in {plan}; build it with 'sh build_{name}.sh' there")
     bitstream, problem, against = None, None, None
     if not plan_only:
-        from bitformer.boards.build import run_plan
+        from bitformer.boards.build.project import run_plan
 
         try:
             bitstream = run_plan(plan)

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bitformer.cli.options import PATH, kb_option
+from bitformer.cli.quantity import COUNT, MEGAHERTZ, Number
+from bitformer.cli.report import Report, json_option
 from bitformer.model.errors import UserError
 
-from .options import PATH, kb_option
-from .quantity import COUNT, MEGAHERTZ, Number
-from .report import Report, json_option
-
 if TYPE_CHECKING:
-    from bitformer.boards.build_report import BuildReport
-    from bitformer.boards.energy import Energy
+    from bitformer.boards.reports.energy import Energy
+    from bitformer.boards.reports.report import BuildReport
 
 __all__ = ["command"]
 
@@ -85,7 +84,7 @@ def _remember(report: Report, kb: Path | None, found: "BuildReport") -> None:
     """Add a build that Vivado calls good to the knowledge base, if its report is there."""
     import hashlib
 
-    from bitformer.search.knowledge import Entry, KnowledgeBase
+    from bitformer.estimate.knowledge import Entry, KnowledgeBase
 
     if found.utilization is None or found.tool is None:
         return
@@ -171,7 +170,7 @@ def command(
     bitformer report build/mine
     bitformer report build/mine --per-day 96 --config-power 0.08
     """
-    from bitformer.boards.build_report import energy_of, read_build
+    from bitformer.boards.reports.report import energy_of, read_build
 
     found = read_build(directory)
     try:

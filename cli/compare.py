@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from .report import Report, json_option
-from .studies import Study, seeds_option, study_options, widths_option
+from bitformer.cli.report import Report, json_option
+from bitformer.cli.studies import Study, seeds_option, study_options, widths_option
 
 __all__ = ["command"]
 
@@ -50,7 +50,7 @@ def command(
     bitformer compare --data etth1 --config etth1-48-24 --widths 8,4,2 -o runs/compare
     bitformer compare --data etth1 --config etth1-48-24-ed --precise 32 --widths 2 -o runs/ed
     """
-    from bitformer.search.comparison import comparison_trials, tabulate
+    from bitformer.study.comparison import comparison_trials, tabulate
 
     study = Study.of(options)
     chosen, source = study.prepared(report)

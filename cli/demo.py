@@ -9,24 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bitformer.cli.options import PATH, ready_file
+from bitformer.cli.progress import sample_bar
+from bitformer.cli.quantity import COUNT
+from bitformer.cli.report import Report, command_line, json_option
+from bitformer.cli.train import MODEL_FILE
 from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
 from bitformer.model.torch_installed import require_torch
 
-from .options import PATH, ready_file
-from .progress import sample_bar
-from .quantity import COUNT
-from .report import Report, command_line, json_option
-from .train import MODEL_FILE
-
 if TYPE_CHECKING:
+    from bitformer.estimate.predictor import Prediction
     from bitformer.hw.design import Design
-    from bitformer.hw.estimate import Estimate
+    from bitformer.hw.lowering.exact import Estimate
     from bitformer.model.config import TransformerConfig
     from bitformer.model.ir import IntegerModel
     from bitformer.model.scores import Scores
     from bitformer.model.windows import Dataset
-    from bitformer.search.predict import Prediction
     from bitformer.sim.run import Simulation
 
 __all__ = ["command"]
@@ -83,11 +82,11 @@ class _Hardware:
 def _simulate(
     model: "IntegerModel", dataset: "Dataset", design: "Design", result: "Estimate", samples: int
 ) -> _Hardware:
+    from bitformer.estimate.knowledge import shipped_entries
+    from bitformer.estimate.predictor import Predictor
     from bitformer.model.own_data import evenly
     from bitformer.model.reference import predict
     from bitformer.model.scores import Scores, mse
-    from bitformer.search.knowledge import shipped_entries
-    from bitformer.search.predict import Predictor
     from bitformer.sim.run import simulate
 
     started = time.monotonic()
@@ -180,10 +179,10 @@ def command(output: Path, samples: int, quick: bool, report: Report) -> None:
     bitformer demo
     """
     require_torch()
+    from bitformer.boards.build.design import build_design
     from bitformer.boards.catalog import find_board
-    from bitformer.boards.design_build import build_design
-    from bitformer.hw.estimate import estimate
-    from bitformer.hw.lower import lower
+    from bitformer.hw.lowering.exact import estimate
+    from bitformer.hw.lowering.lower import lower
     from bitformer.model.config import named_config
     from bitformer.model.export import export_to
     from bitformer.model.names import as_design_name

@@ -8,22 +8,28 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bitformer.cli.options import (
+    PATH,
+    hardware_options,
+    kb_option,
+    model_argument,
+    part_option,
+    placements,
+)
+from bitformer.cli.report import Report, json_option
 from bitformer.model.errors import UserError
 
-from .options import PATH, hardware_options, kb_option, model_argument, part_option, placements
-from .report import Report, json_option
-
 if TYPE_CHECKING:
-    from bitformer.search.doctor import Outlook
-    from bitformer.search.knowledge import Entry
-    from bitformer.search.predict import Predictor
+    from bitformer.estimate.knowledge import Entry
+    from bitformer.estimate.predictor import Predictor
+    from bitformer.estimate.remedies import Outlook
 
 __all__ = ["command"]
 
 
 def read_sensitivity(path: Path) -> dict[str, dict[int, float]]:
     """Added validation error by component and bits, of weights and activations alike."""
-    from bitformer.search.sensitivity import read_added
+    from bitformer.study.sensitivity import read_added
 
     return {
         name: {
@@ -35,7 +41,7 @@ def read_sensitivity(path: Path) -> dict[str, dict[int, float]]:
 
 def predictor_of(report: Report, entries: "Iterable[Entry]") -> "Predictor | None":
     """A fit on measured entries; None, and a note, if there are too few."""
-    from bitformer.search.predict import Predictor
+    from bitformer.estimate.predictor import Predictor
 
     try:
         return Predictor(entries)
@@ -103,11 +109,11 @@ def command(
     bitformer doctor m.safetensors --part xc7s6
     bitformer doctor m.safetensors --part xc7s15 --place weights=distributed
     """
-    from bitformer.hw.lower import DEFAULT_PART
+    from bitformer.estimate.knowledge import known_entries
+    from bitformer.estimate.remedies import diagnose
+    from bitformer.hw.lowering.lower import DEFAULT_PART
     from bitformer.model.checkpoint import load_model
     from bitformer.model.progress import progress_bar
-    from bitformer.search.doctor import diagnose
-    from bitformer.search.knowledge import known_entries
 
     with progress_bar(None) as progress:
         found = diagnose(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import (
+from bitformer.cli.options import (
     PATH,
     hardware_options,
     lowered,
@@ -15,7 +15,7 @@ from .options import (
     part_option,
     reloadable_option,
 )
-from .report import Report, json_option
+from bitformer.cli.report import Report, json_option
 
 if TYPE_CHECKING:
     from bitformer.hw.design import Design
@@ -27,7 +27,7 @@ TOP = "bitformer_accelerator"
 
 def _design_data(design: "Design") -> dict[str, object]:
     """What the design is made of: units, program and bounds."""
-    from bitformer.hw.estimate import estimate
+    from bitformer.hw.lowering.exact import estimate
 
     program, model = design.program, design.model
     return {
@@ -89,9 +89,9 @@ def command(
     \b
     bitformer elaborate m.safetensors -o build/verilog
     """
-    from bitformer.boards.plan_directory import PLAN_FILE, whole_directory
-    from bitformer.hw.accelerator import Accelerator
+    from bitformer.boards.build.directory import PLAN_FILE, whole_directory
     from bitformer.hw.convert import to_verilog
+    from bitformer.hw.units.accelerator import Accelerator
     from bitformer.model.checkpoint import load_model
 
     design = lowered(

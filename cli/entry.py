@@ -2,7 +2,7 @@
 
 import sys
 
-from .interrupt import INTERRUPTED, ctrl_c
+from bitformer.cli.interrupt import INTERRUPTED, ctrl_c
 
 __all__ = ["main"]
 
@@ -11,7 +11,7 @@ def main() -> None:
     """Run the command line that the program was started with."""
     ctrl_c.watch()
     try:
-        from .main import cli
+        from bitformer.cli.main import cli
 
         cli(prog_name="bitformer")
     except KeyboardInterrupt:

@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bitformer.model.errors import UserError
-
-from .doctor import predictor_of
-from .estimate_components import show_components
-from .options import (
+from bitformer.cli.doctor import predictor_of
+from bitformer.cli.estimate_components import show_components
+from bitformer.cli.options import (
     PATH,
     clock_option,
     hardware_options,
@@ -21,20 +19,21 @@ from .options import (
     placements,
     ready_file,
 )
-from .report import Report, json_option
+from bitformer.cli.report import Report, json_option
+from bitformer.model.errors import UserError
 
 if TYPE_CHECKING:
+    from bitformer.estimate.knowledge import Entry
+    from bitformer.estimate.predictor import Prediction, Predictor
     from bitformer.hw.design import Design
-    from bitformer.hw.estimate import Estimate
-    from bitformer.search.knowledge import Entry
-    from bitformer.search.predict import Prediction, Predictor
+    from bitformer.hw.lowering.exact import Estimate
 
 __all__ = ["command", "hertz", "show_estimate"]
 
 
 def hertz(clock_mhz: float | None) -> float:
     """The clock of ``--clock``, or the default one."""
-    from bitformer.hw.estimate import DEFAULT_CLOCK_HZ
+    from bitformer.hw.lowering.exact import DEFAULT_CLOCK_HZ
 
     if clock_mhz is None:
         return DEFAULT_CLOCK_HZ
@@ -165,7 +164,7 @@ def _show_layers(report: Report, design: "Design") -> list[dict]:
 
 def _predicted(predictor: "Predictor", design: "Design") -> "Prediction":
     """The prediction, or the measurement that the base has of this very design."""
-    from bitformer.boards.yosys import digest
+    from bitformer.synth.synthesize import digest
 
     try:
         return predictor.predict(design, digest=digest)
@@ -177,7 +176,7 @@ def _show_energy(
     report: Report, prediction: "Prediction", clock_hz: float, build: "Entry | None"
 ) -> dict[str, object]:
     """Print the energy of a ``build`` that was reported, or else a model's; as plain data."""
-    from bitformer.search.power import ENERGY_PJ, inference_j, power_w, static_w
+    from bitformer.estimate.power import ENERGY_PJ, inference_j, power_w, static_w
 
     if build is not None:
         watts = float(build.features["power_w"])
@@ -260,9 +259,9 @@ def command(
     bitformer estimate m.safetensors --lanes 16 --place weights=block --place scores=registers
     bitformer estimate m.safetensors --components
     """
-    from bitformer.hw.estimate import estimate
+    from bitformer.estimate.knowledge import known_entries
+    from bitformer.hw.lowering.exact import estimate
     from bitformer.model.checkpoint import load_model
-    from bitformer.search.knowledge import known_entries
 
     clock_hz, loaded = hertz(clock_mhz), load_model(model)
     design = lowered(loaded, part=part, lanes=lanes, pack=pack, place=place)
@@ -279,7 +278,7 @@ def command(
     data = {"model": str(model), **result.to_dict()}
     over = bool(result.over)
     if prediction is not None:
-        from bitformer.search.power import reported
+        from bitformer.estimate.power import reported
 
         over = bool(prediction.over)
         data |= {"prediction": prediction.to_dict(), "within_budget": not over}
@@ -291,7 +290,7 @@ def command(
     if components:
         data["components"] = show_components(report, design, prediction, entries)
     if over:
-        from bitformer.hw.remedies import remedies
+        from bitformer.estimate.exact_remedies import remedies
         from bitformer.model.progress import progress_bar
 
         with progress_bar(None) as progress:

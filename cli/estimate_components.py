@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bitformer.cli.report import Report
 from bitformer.model.errors import UserError
 
-from .report import Report
-
 if TYPE_CHECKING:
+    from bitformer.estimate.breakdown import Part
+    from bitformer.estimate.components import Share
+    from bitformer.estimate.knowledge import Entry
+    from bitformer.estimate.predictor import Prediction
     from bitformer.hw.design import Design
-    from bitformer.search.breakdown import Part
-    from bitformer.search.components import Share
-    from bitformer.search.knowledge import Entry
-    from bitformer.search.predict import Prediction
 
 __all__ = ["show_components"]
 
@@ -30,7 +29,7 @@ _COLUMNS = (
 
 
 def _keys(shares: "Sequence[Share]") -> dict[str, str]:
-    from bitformer.search.component_entries import component_keys
+    from bitformer.estimate.component_stores import component_keys
 
     try:
         return component_keys(shares)
@@ -79,8 +78,8 @@ def show_components(
     entries: "Sequence[Entry]",
 ) -> list[dict[str, object]]:
     """Print what each component adds, what they share, and the total; the same as plain data."""
-    from bitformer.search.breakdown import MEMORY, UNITS, breakdown
-    from bitformer.search.components import components_of
+    from bitformer.estimate.breakdown import MEMORY, UNITS, breakdown
+    from bitformer.estimate.components import components_of
 
     shares = components_of(design)
     parts = breakdown(design, shares, prediction=prediction, entries=entries, keys=_keys(shares))

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import columns_of, data_options, model_argument
-from .quantity import COUNT
-from .report import Report, json_option
-from .scores import show_scores
+from bitformer.cli.options import columns_of, data_options, model_argument
+from bitformer.cli.quantity import COUNT
+from bitformer.cli.report import Report, json_option
+from bitformer.cli.scores import show_scores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,10 +26,9 @@ SIMULATED = 8
 def _simulated(
     model: "IntegerModel", dataset: "Dataset", engine: str, report: Report
 ) -> "np.ndarray":
-    from bitformer.hw.lower import lower
+    from bitformer.cli.progress import sample_bar
+    from bitformer.hw.lowering.lower import lower
     from bitformer.sim.run import simulate
-
-    from .progress import sample_bar
 
     x = model.quantize_input(dataset.test.x)
     with sample_bar(len(x)) as progress:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from .options import PATH, output_file_option, ready_file
-from .report import Report, json_option
+from bitformer.cli.options import PATH, output_file_option, ready_file
+from bitformer.cli.report import Report, json_option
 
 __all__ = ["command"]
 

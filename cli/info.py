@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import model_argument
-from .report import Report, json_option
+from bitformer.cli.options import model_argument
+from bitformer.cli.report import Report, json_option
 
 if TYPE_CHECKING:
     from bitformer.model.config import TransformerConfig

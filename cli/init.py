@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from .options import load_config, output_file_option, ready_file
-from .quantity import SEED
-from .report import Report, json_option
+from bitformer.cli.options import load_config, output_file_option, ready_file
+from bitformer.cli.quantity import SEED
+from bitformer.cli.report import Report, json_option
 
 __all__ = ["command"]
 

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import click
 
+from bitformer.cli.options import PATH, kb_option, ready_file
+from bitformer.cli.report import Report, json_option
+from bitformer.estimate.knowledge import KINDS, Entry
 from bitformer.model.errors import UserError
-from bitformer.search.knowledge import KINDS, Entry
-
-from .options import PATH, kb_option, ready_file
-from .report import Report, json_option
 
 __all__ = ["command"]
 
@@ -53,7 +52,7 @@ def command(
     bitformer kb merge other.sqlite exported.json
     bitformer kb export measured.json
     """
-    from bitformer.search.knowledge import KnowledgeBase, read_entries, write_entries
+    from bitformer.estimate.knowledge import KnowledgeBase, read_entries, write_entries
 
     if action == "show" and files:
         raise UserError(f"kb show takes no files, not {files[0]}")

@@ -12,12 +12,11 @@ from collections.abc import Sequence
 
 import click
 
+from bitformer.cli.entry import main
+from bitformer.cli.interrupt import INTERRUPTED, ctrl_c
+from bitformer.cli.report import visible
 from bitformer.model.errors import UserError
 from bitformer.model.files import is_of_disk, unwritable
-
-from .entry import main
-from .interrupt import INTERRUPTED, ctrl_c
-from .report import visible
 
 __all__ = ["cli", "main"]
 

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bitformer.cli.quantity import COUNT, MEGAHERTZ, RATE
+from bitformer.cli.report import visible
 from bitformer.model.errors import UserError
-
-from .quantity import COUNT, MEGAHERTZ, RATE
-from .report import visible
 
 if TYPE_CHECKING:
     from bitformer.boards.host.client import Client
@@ -234,8 +233,8 @@ def lowered(
     reloadable: bool = False,
 ) -> "Design":
     """The model's design with the options of the command line."""
-    from bitformer.hw.lower import DEFAULT_PART, lower
-    from bitformer.hw.reload import lower_reloadable
+    from bitformer.hw.lowering.lower import DEFAULT_PART, lower
+    from bitformer.hw.lowering.reload import lower_reloadable
 
     return (lower_reloadable if reloadable else lower)(
         model, part=part or DEFAULT_PART, lanes=lanes, pack=pack, placement=placements(place)

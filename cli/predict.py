@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from .options import PATH, connected, model_argument, port_options
-from .quantity import COUNT
-from .report import Report, json_option
+from bitformer.cli.options import PATH, connected, model_argument, port_options
+from bitformer.cli.quantity import COUNT
+from bitformer.cli.report import Report, json_option
 
 __all__ = ["command"]
 
@@ -48,11 +48,10 @@ def command(
     bitformer predict m.safetensors --port /dev/ttyUSB0 --data my.csv
     bitformer predict m.safetensors --port spi:0.0 --data my.csv --windows 24 --json
     """
-    from bitformer.boards.host.predictor import Predictor
+    from bitformer.boards.host.forecaster import Predictor
+    from bitformer.cli.progress import sample_bar
     from bitformer.model.checkpoint import load_model
     from bitformer.model.forecast import newest_windows, scaling_of
-
-    from .progress import sample_bar
 
     loaded = load_model(model)
     scaling = scaling_of(loaded)

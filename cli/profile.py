@@ -4,11 +4,10 @@ from pathlib import Path
 
 import click
 
+from bitformer.cli.options import kb_option, load_config, workers_options
+from bitformer.cli.quantity import COUNT_OR_NONE, SEED
+from bitformer.cli.report import Report, json_option
 from bitformer.model.errors import UserError
-
-from .options import kb_option, load_config, workers_options
-from .quantity import COUNT_OR_NONE, SEED
-from .report import Report, json_option
 
 __all__ = ["command"]
 
@@ -75,11 +74,11 @@ def command(
     bitformer profile etth1-96-24 --mixed 10 --workers 4
     bitformer profile --windows 12 --widths 8,16 --bits 4,6,8 --components
     """
+    from bitformer.estimate.knowledge import KnowledgeBase
+    from bitformer.estimate.profile import Job, family, parse_bits, profile, profile_components
+    from bitformer.estimate.profile import mixed as draw
     from bitformer.model.progress import progress_bar
-    from bitformer.search.knowledge import KnowledgeBase
-    from bitformer.search.profile import Job, family, parse_bits, profile, profile_components
-    from bitformer.search.profile import mixed as draw
-    from bitformer.search.workers import open_pool
+    from bitformer.study.workers import open_pool
 
     if units and components:
         raise UserError("--units must be measured by itself, not with --components")

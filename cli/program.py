@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from .options import PATH
-from .report import Report, json_option
+from bitformer.cli.options import PATH
+from bitformer.cli.report import Report, json_option
 
 __all__ = ["command"]
 
@@ -41,7 +41,7 @@ def command(
     bitformer program mine.bit --board sea --cable digilent_hs2
     bitformer program build/mine --usb 1:13
     """
-    from bitformer.boards.program import find_bitstream, load_command, program
+    from bitformer.boards.build.load import find_bitstream, load_command, program
 
     bitstream, found = find_bitstream(source, board=board, flash=flash)
     load_command(found, bitstream, flash=flash, cable=cable)  # before anything is said

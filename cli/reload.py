@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from .options import (
+from bitformer.cli.options import (
     PATH,
     connected,
     hardware_options,
@@ -13,7 +13,7 @@ from .options import (
     part_option,
     port_options,
 )
-from .report import Report, json_option
+from bitformer.cli.report import Report, json_option
 
 __all__ = ["command"]
 
@@ -56,7 +56,7 @@ def command(
     bitformer reload second.safetensors --on first.safetensors --port /dev/ttyUSB0
     """
     from bitformer.boards.host.reload import load_model as load_into
-    from bitformer.hw.reload import new_images
+    from bitformer.hw.lowering.reload import new_images
     from bitformer.model.checkpoint import load_model
     from bitformer.model.identity import model_hash
     from bitformer.model.progress import progress_bar

@@ -3,9 +3,8 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bitformer.cli.report import Report
     from bitformer.model.scores import Scores
-
-    from .report import Report
 
 __all__ = ["show_scores"]
 

@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bitformer.cli.doctor import predictor_of
+from bitformer.cli.options import MOST_LANES, PATH, kb_option, part_option, together
+from bitformer.cli.quantity import COUNT, COUNT_OR_NONE, MEGAHERTZ, SEED, quantity
+from bitformer.cli.report import Report, command_line, json_option
+from bitformer.cli.search_report import show_search
+from bitformer.cli.studies import given, prepared, study_bar, study_options
 from bitformer.model.errors import UserError
-
-from .doctor import predictor_of
-from .options import MOST_LANES, PATH, kb_option, part_option, together
-from .quantity import COUNT, COUNT_OR_NONE, MEGAHERTZ, SEED, quantity
-from .report import Report, command_line, json_option
-from .search_report import show_search
-from .studies import given, prepared, study_bar, study_options
 
 if TYPE_CHECKING:
     from bitformer.model.precision import Precision
     from bitformer.search.engine import Engine
-    from bitformer.search.rank import Limits
+    from bitformer.search.limits import Limits
 
 __all__ = ["command"]
 
@@ -60,7 +59,7 @@ _limit_options = together(
 
 def _limits(options: dict[str, Any]) -> "Limits":
     """The limits among the options, which are taken out."""
-    from bitformer.search.rank import Limits
+    from bitformer.search.limits import Limits
 
     clock = options.pop("clock_mhz")
     return Limits(
@@ -76,7 +75,7 @@ def _limits(options: dict[str, Any]) -> "Limits":
 
 def _bits(text: str) -> "tuple[Precision, ...]":
     """The choices of ``--bits 4,2/8``."""
-    from bitformer.search.profile import parse_bits
+    from bitformer.estimate.profile import parse_bits
 
     return tuple(parse_bits(one) for one in text.split(","))
 
@@ -101,7 +100,7 @@ def _engines(lanes: str, pack: str) -> "tuple[Engine, ...]":
 
 def _tool(report: Report, synthesis: str) -> str:
     """The Yosys there is; a sentence where there is none."""
-    from bitformer.boards.yosys_tool import find_tool
+    from bitformer.synth.yosys import find_tool
 
     if synthesis == "none":
         return ""
@@ -114,7 +113,7 @@ def _tool(report: Report, synthesis: str) -> str:
 
 def _remember(report: Report, kb: Path | None, entries: list[dict]) -> None:
     """Add what was synthesized to the knowledge base, which may fail."""
-    from bitformer.search.knowledge import Entry, KnowledgeBase
+    from bitformer.estimate.knowledge import Entry, KnowledgeBase
 
     if not entries:
         return
@@ -125,7 +124,7 @@ def _remember(report: Report, kb: Path | None, entries: list[dict]) -> None:
 
 
 def _picture(report: Report, output: Path, result: Mapping[str, Any]) -> str | None:
-    from bitformer.search.exploration_plot import plot_exploration
+    from bitformer.search.plot import plot_exploration
 
     try:
         plot_exploration(result, output / "pareto.png")
@@ -270,14 +269,14 @@ def command(
     bitformer search --data etth1 --bits 2/8,4/6,4/8 --max-luts 2500 -o runs/narrow
     bitformer search --part xc7s6 --data etth1 --lanes auto,6,12 -o runs/engines
     """
+    from bitformer.estimate.knowledge import known_entries
     from bitformer.model.folder_lock import held
     from bitformer.search.engine import Engine
-    from bitformer.search.exploration import explore
-    from bitformer.search.knowledge import known_entries
-    from bitformer.search.question import Question
-    from bitformer.search.sensitivity import read_added
-    from bitformer.search.trials import FOLDERS
-    from bitformer.search.workers import open_pool
+    from bitformer.search.request import Question
+    from bitformer.search.run import explore
+    from bitformer.study.sensitivity import read_added
+    from bitformer.study.trials import FOLDERS
+    from bitformer.study.workers import open_pool
 
     limits = _limits(rest)
     choices = _bits(bits)

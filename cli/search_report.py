@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bitformer.search.rank import Limits
-
-    from .report import Report
+    from bitformer.cli.report import Report
+    from bitformer.search.limits import Limits
 
 __all__ = ["show_search"]
 
@@ -66,7 +65,7 @@ def _uniform(names: Sequence[str]) -> str:
 
 
 def show_search(report: "Report", result: Mapping[str, Any], limits: "Limits") -> None:
-    """Print what :func:`bitformer.search.exploration.explore` came to."""
+    """Print what :func:`bitformer.search.run.explore` came to."""
     space, rows = result["space"], [*result["candidates"], *result["baselines"]]
     looked = "" if space["seen"] == space["combinations"] else f", {space['seen']} of them drawn"
     engines = "one engine" if space["engines"] == 1 else f"{space['engines']} engines"

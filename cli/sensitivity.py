@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from .options import PATH, ready_file
-from .report import Report, json_option
-from .studies import Study, seeds_option, study_options, widths_option
+from bitformer.cli.options import PATH, ready_file
+from bitformer.cli.report import Report, json_option
+from bitformer.cli.studies import Study, seeds_option, study_options, widths_option
 
 __all__ = ["command"]
 
@@ -42,7 +42,7 @@ def command(
     bitformer sensitivity --data etth1 -o runs/sensitivity --plot sensitivity.png
     bitformer sensitivity --data etth1 --widths 8,4,2 --method qat --seeds 3 -o runs/sensitivity
     """
-    from bitformer.search.sensitivity import sensitivity_trials, tabulate
+    from bitformer.study.sensitivity import sensitivity_trials, tabulate
 
     study = Study.of(options)
     chosen, source = study.prepared(report)
@@ -78,7 +78,7 @@ def command(
         " keeps one component in float32 there."
     )
     if plot is not None:
-        from bitformer.search.sensitivity_plot import plot_sensitivity
+        from bitformer.study.sensitivity_plot import plot_sensitivity
 
         plot_sensitivity(result, plot)
         report.line(f"Picture: {plot}")

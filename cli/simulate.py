@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bitformer.model.errors import UserError
-from bitformer.model.files import temporary_folder
-
-from .options import (
+from bitformer.cli.options import (
     PATH,
     columns_of,
     data_options,
@@ -20,10 +17,12 @@ from .options import (
     part_option,
     ready_file,
 )
-from .progress import sample_bar
-from .quantity import COUNT, SEED, Number
-from .report import Report, json_option
-from .synthesize import spinner
+from bitformer.cli.progress import sample_bar
+from bitformer.cli.quantity import COUNT, SEED, Number
+from bitformer.cli.report import Report, json_option
+from bitformer.cli.synthesize import spinner
+from bitformer.model.errors import UserError
+from bitformer.model.files import temporary_folder
 
 if TYPE_CHECKING:
     from bitformer.hw.design import Design
@@ -55,7 +54,7 @@ def _dataset(
 
 def _netlist(design: "Design") -> "dict[str, Any]":
     """The design as Yosys synthesizes it: a minute or so, once."""
-    from bitformer.boards.yosys import synthesized_netlist
+    from bitformer.synth.synthesize import synthesized_netlist
 
     with spinner() as progress:
         return synthesized_netlist(design, progress=progress)
@@ -93,7 +92,7 @@ def _waves(model: "IntegerModel", vcd: Path | None, saif: Path | None) -> Iterat
     if saif is None:
         yield None if vcd is None else ready_file(vcd)
         return
-    from bitformer.boards.saif import write_saif
+    from bitformer.boards.build.saif import write_saif
     from bitformer.model.identity import model_hash
 
     ready_file(saif)

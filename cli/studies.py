@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bitformer.model.errors import UserError
-from bitformer.model.torch_installed import require_torch
-
-from .options import (
+from bitformer.cli.options import (
     PATH,
     Decorator,
     batch_option,
@@ -22,12 +19,14 @@ from .options import (
     load_config,
     together,
 )
-from .quantity import COUNT
-from .report import Report
+from bitformer.cli.quantity import COUNT
+from bitformer.cli.report import Report
+from bitformer.model.errors import UserError
+from bitformer.model.torch_installed import require_torch
 
 if TYPE_CHECKING:
     from bitformer.model.config import TransformerConfig
-    from bitformer.search.trials import DataSource, Outcome, Trial
+    from bitformer.study.trials import DataSource, Outcome, Trial
 
 __all__ = [
     "Study",
@@ -105,7 +104,7 @@ def prepared(
 ) -> "tuple[TransformerConfig, DataSource]":
     """The configuration as it suits the data, and what to load them by."""
     from bitformer.model.own_data import suited
-    from bitformer.search.trials import DataSource
+    from bitformer.study.trials import DataSource
 
     require_torch()
     if data is None:
@@ -186,8 +185,8 @@ class Study:
     def run(self, trials: "Sequence[Trial]") -> "list[Outcome]":
         """All trials, in their order; what ``output`` holds already is read."""
         from bitformer.model.folder_lock import held
-        from bitformer.search.trials import FOLDERS, run_trials
-        from bitformer.search.workers import open_pool
+        from bitformer.study.trials import FOLDERS, run_trials
+        from bitformer.study.workers import open_pool
 
         with (
             held(self.output, inside=FOLDERS),

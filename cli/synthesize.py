@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bitformer.cli.options import hardware_options, kb_option, lowered, model_argument, part_option
+from bitformer.cli.report import Report, json_option
 from bitformer.model.errors import UserError
 
-from .options import hardware_options, kb_option, lowered, model_argument, part_option
-from .report import Report, json_option
-
 if TYPE_CHECKING:
-    from bitformer.boards.netlist_resources import Resources
-    from bitformer.boards.yosys import Synthesis
     from bitformer.hw.design import Design
+    from bitformer.synth.resources import Resources
+    from bitformer.synth.synthesize import Synthesis
 
 __all__ = ["command", "show_synthesis", "spinner"]
 
@@ -48,7 +47,7 @@ def _row(resources: "Resources") -> tuple[object, ...]:
 
 def show_synthesis(report: Report, name: str, result: "Synthesis") -> None:
     """Print a synthesis: budget, units, logic depth, loads, and what is too much."""
-    from bitformer.boards.netlist_depth import MOST_CHAINS, MOST_LEVELS, MOST_LOADS
+    from bitformer.synth.depth import MOST_CHAINS, MOST_LEVELS, MOST_LOADS
 
     resources, deepest = result.resources, result.depth
     part = result.part.name if result.part is not None else "no part"
@@ -104,8 +103,8 @@ def show_synthesis(report: Report, name: str, result: "Synthesis") -> None:
 
 def _remember(report: Report, kb: Path | None, design: "Design", result: "Synthesis") -> None:
     """Add the measurement to the knowledge base; a base that fails is no reason to fail."""
-    from bitformer.search.knowledge import KnowledgeBase
-    from bitformer.search.predict import entries_of
+    from bitformer.estimate.knowledge import KnowledgeBase
+    from bitformer.estimate.measure import entries_of
 
     try:
         KnowledgeBase(kb).add(entries_of(design, result))
@@ -145,8 +144,8 @@ def command(
     bitformer synthesize m.safetensors --part xc7s15
     bitformer synthesize m.safetensors --place weights=distributed --units
     """
-    from bitformer.boards.yosys import synthesize
     from bitformer.model.checkpoint import load_model
+    from bitformer.synth.synthesize import synthesize
 
     design = lowered(load_model(model), part=part, lanes=lanes, pack=pack, place=place)
     with spinner() as progress:

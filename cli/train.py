@@ -5,10 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bitformer.model.errors import UserError
-from bitformer.model.torch_installed import require_torch
-
-from .options import (
+from bitformer.cli.options import (
     PATH,
     batch_option,
     columns_of,
@@ -17,8 +14,10 @@ from .options import (
     given,
     load_config,
 )
-from .report import Report, command_line, json_option
-from .scores import show_scores
+from bitformer.cli.report import Report, command_line, json_option
+from bitformer.cli.scores import show_scores
+from bitformer.model.errors import UserError
+from bitformer.model.torch_installed import require_torch
 
 if TYPE_CHECKING:
     from bitformer.model.config import TransformerConfig

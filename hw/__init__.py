@@ -1,1 +1,1 @@
-"""Synthesizable units, the program that drives them, and lowering and estimating that program."""
+"""The accelerator: its units, the lowering of a model to their program, and what both share."""

@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bitformer.hw.memory import StoreSpec
+from bitformer.hw.program import Program
+from bitformer.hw.timetable import Schedule
+from bitformer.hw.timing import LONG_STATISTICS, NORM_DELAY, POST, STATISTICS, WIDE_DELAY
+from bitformer.hw.weight_layout import WeightLayout
+from bitformer.hw.widths import is_long, squared_in_dsp
 from bitformer.model.ir import IntegerModel
-
-from .layernorm import is_long, squared_in_dsp
-from .program import Program
-from .schedule import Schedule
-from .store import StoreSpec
-from .timing import LONG_STATISTICS, NORM_DELAY, POST, STATISTICS, WIDE_DELAY
-from .weights import WeightLayout
 
 __all__ = ["RELOADED", "Design", "Geometry"]
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["PARTS", "Part"]
+__all__ = ["PARTS", "Part", "Use"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,3 +88,20 @@ PARTS: dict[str, Part] = {
         _part("xc7s100", 64_000, 128_000, 17_600, 240, 160, 29_494_496, None, False),
     )
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """How much of one resource of the part is used."""
+
+    resource: str
+    used: int
+    available: int
+
+    @property
+    def over(self) -> int:
+        """By how much the budget is exceeded; 0 when it is not."""
+        return max(0, self.used - self.available)
+
+    def __str__(self):
+        return f"{self.resource}: {self.used} of {self.available}, {self.over} too many"

@@ -57,9 +57,9 @@ class Operation:
     group but ``last_columns`` in the last. Weights lie as ``weight_format`` says. Otherwise a
     vector operation of ``slots`` words through the post-processor, or, without slots, no operation.
 
-    A ``wide`` operation (:mod:`.wide`) has its results one a cycle; of its rows those that the
-    engine reads (``wide_x``), that it writes (``wide_y``) and that the post-processor reads
-    (``wide_r``) may have an element a word.
+    A ``wide`` operation (:mod:`bitformer.hw.lowering.wide`) has its results one a cycle; of its
+    rows those that the engine reads (``wide_x``), that it writes (``wide_y``) and that the
+    post-processor reads (``wide_r``) may have an element a word.
     """
 
     tensor: str = ""

@@ -3,8 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from . import timing
-from .design import Design
+from bitformer.hw import timing
+from bitformer.hw.design import Design
 
 __all__ = ["LayerUse", "Span", "layer_use", "spans"]
 

@@ -13,7 +13,8 @@ ACCUMULATE = 3
 PRODUCT = OPERAND + ACCUMULATE
 #: From a slot's accumulator to the result on a store's write port.
 POST = 7
-#: Extra stages of every result in a design with wide operations (:mod:`.wide`).
+#: Extra stages of every result in a design with wide operations
+#: (:mod:`bitformer.hw.lowering.wide`).
 WIDE_DELAY = 1
 #: From a result on the write port to an address that may read it.
 WRITTEN = 1
@@ -25,7 +26,8 @@ SCORED = 4
 KEYED = 3
 #: From the last result of a row to its statistics.
 STATISTICS = 11
-#: More of them for rows whose sum is too long to be squared at once (:mod:`.layernorm`).
+#: More of them for rows whose sum is too long to be squared at once
+#: (:mod:`bitformer.hw.units.layernorm`).
 LONG_STATISTICS = 3
 #: Rows whose statistics can wait for their LayerNorm.
 STATISTICS_QUEUE = 32

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from . import ir
-from .config import TransformerConfig
-from .fake_quant import LARGEST_EXPONENT, fake_quantize
-from .precision import FLOAT_BITS
-from .quantize import tensor_specs
-from .structure import only_linear_reads
+from bitformer.model import ir
+from bitformer.model.config import TransformerConfig
+from bitformer.model.fake_quant import LARGEST_EXPONENT, fake_quantize
+from bitformer.model.precision import FLOAT_BITS
+from bitformer.model.quantize import tensor_specs
+from bitformer.model.structure import only_linear_reads
 
 __all__ = ["Activation", "Activations", "Keeper"]
 

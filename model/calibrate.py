@@ -9,9 +9,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from .layers import BatchNorm
-from .ranges import best_exponent, best_offset, covering_exponent
-from .transformer import Transformer
+from bitformer.model.layers import BatchNorm
+from bitformer.model.ranges import best_exponent, best_offset, covering_exponent
+from bitformer.model.transformer import Transformer
 
 __all__ = ["MovingRanges", "calibrate"]
 

@@ -12,15 +12,15 @@ from typing import Any, TypedDict
 import numpy as np
 from safetensors.numpy import save
 
-from . import ir
-from .config import TransformerConfig
-from .errors import UserError
-from .files import open_regular, write_whole
-from .identity import NO_DIGEST, digest_of, signed
-from .meta import check_meta
-from .plain import built, checked, shown
-from .strict_json import parse_json
-from .tensor_file import read_contents
+from bitformer.model import ir
+from bitformer.model.config import TransformerConfig
+from bitformer.model.errors import UserError
+from bitformer.model.files import open_regular, write_whole
+from bitformer.model.identity import NO_DIGEST, digest_of, signed
+from bitformer.model.meta import check_meta
+from bitformer.model.plain import built, checked, shown
+from bitformer.model.strict_json import parse_json
+from bitformer.model.tensor_file import read_contents
 
 __all__ = ["FORMAT", "VERSION", "load_model", "read_model", "save_model"]
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import ir, numerics
-from .config import TransformerConfig
-from .structure import linear_shapes, norms
+from bitformer.model import ir, numerics
+from bitformer.model.config import TransformerConfig
+from bitformer.model.structure import linear_shapes, norms
 
 __all__ = ["Compression", "published_ratio", "stored_bits", "stored_size"]
 

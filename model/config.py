@@ -5,10 +5,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .errors import UserError
-from .names import check_name
-from .plain import built, shown
-from .precision import (
+from bitformer.model.errors import UserError
+from bitformer.model.names import check_name
+from bitformer.model.plain import built, shown
+from bitformer.model.precision import (
     COMPONENTS,
     DECODER_COMPONENTS,
     FLOAT_BITS,
@@ -17,7 +17,7 @@ from .precision import (
     check_weight_bits,
     keep_precise,
 )
-from .structure import blocks, linear_shapes, tensor_components, weight_components
+from bitformer.model.structure import blocks, linear_shapes, tensor_components, weight_components
 
 __all__ = ["NAMED_CONFIGS", "TransformerConfig", "named_config"]
 

@@ -9,8 +9,8 @@ import functools
 import torch
 from torch import Tensor
 
-from . import numerics
-from .fake_quant import power_of_two
+from bitformer.model import numerics
+from bitformer.model.fake_quant import power_of_two
 
 __all__ = ["attention_weights", "normalized"]
 

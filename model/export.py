@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from .checkpoint import save_model
-from .config import TransformerConfig
-from .errors import UserError
-from .fake_quant import to_numpy
-from .ir import IntegerModel
-from .layers import LayerNorm
-from .own_data import read_source
-from .quantize import quantize_model
-from .run_store import ERRORS, RunStore
-from .transformer import Transformer
+from bitformer.model.checkpoint import save_model
+from bitformer.model.config import TransformerConfig
+from bitformer.model.errors import UserError
+from bitformer.model.fake_quant import to_numpy
+from bitformer.model.ir import IntegerModel
+from bitformer.model.layers import LayerNorm
+from bitformer.model.own_data import read_source
+from bitformer.model.quantize import quantize_model
+from bitformer.model.run_store import ERRORS, RunStore
+from bitformer.model.transformer import Transformer
 
 __all__ = ["export", "export_run", "export_to", "load_run", "parameters"]
 

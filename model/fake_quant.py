@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import quantize
+from bitformer.model import quantize
 
 __all__ = [
     "LARGEST_EXPONENT",

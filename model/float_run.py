@@ -10,14 +10,14 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from .config import TransformerConfig
-from .errors import UserError
-from .fake_quant import to_numpy
-from .plain import built
-from .run_store import RunStore
-from .train_settings import TrainSettings
-from .trainer import shapes
-from .transformer import Transformer
+from bitformer.model.config import TransformerConfig
+from bitformer.model.errors import UserError
+from bitformer.model.fake_quant import to_numpy
+from bitformer.model.plain import built
+from bitformer.model.run_store import RunStore
+from bitformer.model.train_settings import TrainSettings
+from bitformer.model.trainer import shapes
+from bitformer.model.transformer import Transformer
 
 __all__ = ["float_weights", "quantized_state", "with_float_settings"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from .errors import UserError
-from .files import PART, unwritable
+from bitformer.model.errors import UserError
+from bitformer.model.files import PART, unwritable
 
 __all__ = ["held"]
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from . import numerics
-from .csv_source import read_csv
-from .errors import UserError
-from .gaps import clean
-from .ir import IntegerModel
+from bitformer.model import numerics
+from bitformer.model.csv_source import read_csv
+from bitformer.model.errors import UserError
+from bitformer.model.gaps import clean
+from bitformer.model.ir import IntegerModel
 
 __all__ = ["Newest", "Scaling", "newest_windows", "scaling_of"]
 

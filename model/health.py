@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .transformer import Transformer
+from bitformer.model.transformer import Transformer
 
 __all__ = ["ailments"]
 

@@ -11,7 +11,7 @@ from dataclasses import fields
 
 import numpy as np
 
-from .ir import IntegerModel, Residual
+from bitformer.model.ir import IntegerModel, Residual
 
 __all__ = ["HASH_BYTES", "NO_DIGEST", "digest_of", "model_hash", "signed"]
 

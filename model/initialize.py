@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from .config import TransformerConfig
-from .ir import IntegerModel
-from .quantize import quantize_model, tensor_specs
-from .structure import Block, decoder_blocks, encoder_blocks, linear_shapes, norms
+from bitformer.model.config import TransformerConfig
+from bitformer.model.ir import IntegerModel
+from bitformer.model.quantize import quantize_model, tensor_specs
+from bitformer.model.structure import Block, decoder_blocks, encoder_blocks, linear_shapes, norms
 
 __all__ = ["initialize", "sinusoidal"]
 

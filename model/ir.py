@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import numerics
-from .config import TransformerConfig
-from .errors import UserError
+from bitformer.model import numerics
+from bitformer.model.config import TransformerConfig
+from bitformer.model.errors import UserError
 
 __all__ = [
     "Affine",
@@ -231,6 +231,13 @@ class IntegerModel:
         """The window as layers read it: the input, or what SubtractLast makes of it."""
         made = (op.y for op in self.operations if isinstance(op, SubtractLast))
         return self.tensors[next(made, "input")]
+
+    @property
+    def whole_window(self) -> bool:
+        """Return True if results need the window's last step from the first on."""
+        residuals = [op.residual for op in self.operations if isinstance(op, Linear)]
+        added = any(one is not None and one.channel is not None for one in residuals)
+        return added or self.steps.name != "input"
 
     @property
     def output(self) -> Tensor:

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from . import numerics, quantize
-from .activations import Activation
-from .exact import normalized
-from .fake_quant import (
+from bitformer.model import numerics, quantize
+from bitformer.model.activations import Activation
+from bitformer.model.exact import normalized
+from bitformer.model.fake_quant import (
     LARGEST_EXPONENT,
     binarize,
     dyadic_factor,
@@ -26,8 +26,8 @@ from .fake_quant import (
     to_numpy,
     weight_scales,
 )
-from .precision import FLOAT_BITS
-from .ranges import weight_exponent
+from bitformer.model.precision import FLOAT_BITS
+from bitformer.model.ranges import weight_exponent
 
 __all__ = ["BatchNorm", "LayerNorm", "Linear"]
 

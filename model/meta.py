@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
-from .config import TransformerConfig
-from .errors import UserError
-from .plain import checked
+from bitformer.model.config import TransformerConfig
+from bitformer.model.errors import UserError
+from bitformer.model.plain import checked
 
 __all__ = ["check_meta", "known"]
 

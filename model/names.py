@@ -2,8 +2,8 @@
 
 import re
 
-from .errors import UserError
-from .plain import shown
+from bitformer.model.errors import UserError
+from bitformer.model.plain import shown
 
 __all__ = ["as_design_name", "check_design_name", "check_name"]
 

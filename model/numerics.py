@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from .errors import UserError
+from bitformer.model.errors import UserError
 
 __all__ = [
     "EXP_TABLE",

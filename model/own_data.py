@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from .config import TransformerConfig
-from .datasets import NAMES, load_dataset
-from .errors import UserError
-from .files import write_whole
-from .ir import IntegerModel
-from .meta import known
-from .strict_json import read_json
-from .windows import Dataset
+from bitformer.model.config import TransformerConfig
+from bitformer.model.datasets import NAMES, load_dataset
+from bitformer.model.errors import UserError
+from bitformer.model.files import write_whole
+from bitformer.model.ir import IntegerModel
+from bitformer.model.meta import known
+from bitformer.model.strict_json import read_json
+from bitformer.model.windows import Dataset
 
 __all__ = [
     "RANDOM",

@@ -11,7 +11,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from .errors import UserError
+from bitformer.model.errors import UserError
 
 __all__ = ["built", "checked", "partly", "shown"]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral
 
-from .errors import UserError
+from bitformer.model.errors import UserError
 
 __all__ = [
     "ACTIVATION_BITS",

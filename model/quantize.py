@@ -17,10 +17,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from . import numerics
-from .config import TransformerConfig
-from .errors import UserError
-from .ir import (
+from bitformer.model import numerics
+from bitformer.model.config import TransformerConfig
+from bitformer.model.errors import UserError
+from bitformer.model.ir import (
     Affine,
     Attend,
     IntegerModel,
@@ -33,8 +33,8 @@ from .ir import (
     SubtractLast,
     Tensor,
 )
-from .precision import FLOAT_BITS
-from .structure import (
+from bitformer.model.precision import FLOAT_BITS
+from bitformer.model.structure import (
     Block,
     decoder_blocks,
     encoder_blocks,

@@ -6,7 +6,7 @@ For arrays [rows, values] each row has a scale of its own.
 import torch
 from torch import Tensor
 
-from .fake_quant import power_of_two, round_half_up
+from bitformer.model.fake_quant import power_of_two, round_half_up
 
 __all__ = ["best_exponent", "best_offset", "covering_exponent", "weight_exponent"]
 

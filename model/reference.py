@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from . import numerics
-from .errors import UserError
-from .ir import (
+from bitformer.model import numerics
+from bitformer.model.errors import UserError
+from bitformer.model.ir import (
     Affine,
     Attend,
     IntegerModel,

@@ -17,11 +17,11 @@ from typing import Any, NotRequired, TypedDict
 
 import torch
 
-from .config import TransformerConfig
-from .errors import UserError
-from .files import write_whole
-from .plain import built, checked, partly
-from .strict_json import read_json
+from bitformer.model.config import TransformerConfig
+from bitformer.model.errors import UserError
+from bitformer.model.files import write_whole
+from bitformer.model.plain import built, checked, partly
+from bitformer.model.strict_json import read_json
 
 __all__ = ["ERRORS", "RunStore"]
 

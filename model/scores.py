@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .baselines import baselines
-from .ir import IntegerModel
-from .reference import predict
-from .windows import Dataset
+from bitformer.model.baselines import baselines
+from bitformer.model.ir import IntegerModel
+from bitformer.model.reference import predict
+from bitformer.model.windows import Dataset
 
 if TYPE_CHECKING:
-    from .train import TrainResult
+    from bitformer.model.train import TrainResult
 
 __all__ = ["Scores", "mse", "scored"]
 

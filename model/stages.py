@@ -4,10 +4,10 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .config import TransformerConfig
-from .precision import Precision
-from .structure import tensor_components, weight_components
-from .train_settings import TrainSettings
+from bitformer.model.config import TransformerConfig
+from bitformer.model.precision import Precision
+from bitformer.model.structure import tensor_components, weight_components
+from bitformer.model.train_settings import TrainSettings
 
 __all__ = ["Stage", "raised", "stages"]
 

@@ -4,8 +4,8 @@ import json
 import math
 from typing import Any
 
-from .errors import UserError
-from .files import open_regular
+from bitformer.model.errors import UserError
+from bitformer.model.files import open_regular
 
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "parse_json", "read_json"]
 

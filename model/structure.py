@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .config import TransformerConfig
+    from bitformer.model.config import TransformerConfig
 
 __all__ = [
     "Block",

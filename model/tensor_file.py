@@ -11,9 +11,9 @@ from typing import TypedDict
 
 import numpy as np
 
-from .errors import UserError
-from .plain import checked, shown
-from .strict_json import parse_json
+from bitformer.model.errors import UserError
+from bitformer.model.plain import checked, shown
+from bitformer.model.strict_json import parse_json
 
 __all__ = ["Contents", "read_contents"]
 

@@ -2,7 +2,7 @@
 
 import importlib.util
 
-from .errors import UserError
+from bitformer.model.errors import UserError
 
 __all__ = ["require_torch"]
 

@@ -14,15 +14,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .config import TransformerConfig
-from .errors import UserError
-from .float_run import float_weights, quantized_state, with_float_settings
-from .folder_lock import held
-from .progress import progress_bar
-from .run_store import ERRORS, RunStore
-from .train_settings import TrainSettings
-from .trainer import Trainer
-from .windows import Dataset
+from bitformer.model.config import TransformerConfig
+from bitformer.model.errors import UserError
+from bitformer.model.float_run import float_weights, quantized_state, with_float_settings
+from bitformer.model.folder_lock import held
+from bitformer.model.progress import progress_bar
+from bitformer.model.run_store import ERRORS, RunStore
+from bitformer.model.train_settings import TrainSettings
+from bitformer.model.trainer import Trainer
+from bitformer.model.windows import Dataset
 
 __all__ = ["TrainResult", "train"]
 

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from .errors import UserError
+from bitformer.model.errors import UserError
 
 __all__ = ["METHODS", "RANGES", "TrainSettings"]
 

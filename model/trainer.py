@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .calibrate import MovingRanges, calibrate
-from .errors import TrainingDivergedError
-from .health import ailments
-from .stages import Stage, raised, stages, without_training
-from .train_settings import TrainSettings
-from .transformer import Transformer
-from .windows import Dataset, Windows
+from bitformer.model.calibrate import MovingRanges, calibrate
+from bitformer.model.errors import TrainingDivergedError
+from bitformer.model.health import ailments
+from bitformer.model.stages import Stage, raised, stages, without_training
+from bitformer.model.train_settings import TrainSettings
+from bitformer.model.transformer import Transformer
+from bitformer.model.windows import Dataset, Windows
 
 __all__ = ["Trainer", "predict", "shapes"]
 

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .activations import Activation, Activations, Keeper
-from .config import TransformerConfig
-from .exact import attention_weights
-from .fake_quant import dyadic_number, straight_through
-from .initialize import sinusoidal
-from .layers import BatchNorm, LayerNorm, Linear
-from .numerics import SCORE_FRACTION_BITS
-from .structure import Block, decoder_blocks, encoder_blocks, linear_shapes, norms
+from bitformer.model.activations import Activation, Activations, Keeper
+from bitformer.model.config import TransformerConfig
+from bitformer.model.exact import attention_weights
+from bitformer.model.fake_quant import dyadic_number, straight_through
+from bitformer.model.initialize import sinusoidal
+from bitformer.model.layers import BatchNorm, LayerNorm, Linear
+from bitformer.model.numerics import SCORE_FRACTION_BITS
+from bitformer.model.structure import Block, decoder_blocks, encoder_blocks, linear_shapes, norms
 
 __all__ = ["Transformer"]
 

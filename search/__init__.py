@@ -1,1 +1,1 @@
-"""Finding a model that fits a part: resource knowledge, filtering, ranking."""
+"""Finding the model that fits a part and errs least: candidates, selection, verification."""

@@ -10,7 +10,7 @@ __all__ = ["Engine"]
 
 @dataclass(frozen=True, kw_only=True)
 class Engine:
-    """What :func:`bitformer.hw.lower.lower` is told of the engine.
+    """What :func:`bitformer.hw.lowering.lower.lower` is told of the engine.
 
     ``lanes`` : products a cycle, None for what the part's DSP blocks allow. ``pack`` : two of them
     in a DSP block, where that is safe: more LUTs, fewer cycles.

@@ -8,16 +8,15 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bitformer.hw.lower import lower
+from bitformer.estimate.power import inference_j, power_w
+from bitformer.estimate.predictor import Prediction, Predictor
+from bitformer.hw.lowering.lower import lower
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.structure import tensor_components, weight_components
-
-from .engine import Engine
-from .power import inference_j, power_w
-from .predict import Prediction, Predictor
-from .rank import Limits
+from bitformer.search.engine import Engine
+from bitformer.search.limits import Limits
 
 __all__ = ["Candidate", "evolve", "tensor_names"]
 

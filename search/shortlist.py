@@ -8,19 +8,19 @@ from typing import Any, TypedDict
 
 import numpy as np
 
+from bitformer.estimate.predictor import Predictor
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
 from bitformer.model.plain import checked
 from bitformer.model.strict_json import read_json
-
-from .choice import Choice, choose, nearest_miss
-from .engine import Engine
-from .field import Added, Field, component_field, tensor_field
-from .predict import Predictor
-from .question import Question
-from .rank import RESOURCES, energy_of, pareto, within
-from .workers import Pool
+from bitformer.search.candidates import Added, Field, component_field, tensor_field
+from bitformer.search.engine import Engine
+from bitformer.search.limits import RESOURCES, energy_of, within
+from bitformer.search.pareto import pareto
+from bitformer.search.request import Question
+from bitformer.search.selection import Choice, choose, nearest_miss
+from bitformer.study.workers import Pool
 
 __all__ = ["Report", "shortlist"]
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from bitformer.hw.design import Design
-
-from .trace import Difference, Place, Trace
+from bitformer.sim.trace import Difference, Place, Trace
 
 __all__ = ["CHUNK", "Comparison", "Observed", "cycle_limit"]
 

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bitformer.hw.accelerator import Accelerator
+from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model.errors import UserError
 from bitformer.model.files import whole_file
-
-from .compare import CHUNK, Comparison, Observed, cycle_limit
-from .native_build import NativeError, build
+from bitformer.sim.compare import CHUNK, Comparison, Observed, cycle_limit
+from bitformer.sim.native_build import NativeError, build
 
 __all__ = ["run_native"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from amaranth.lib import wiring
 
-from .native_build import NativeError, build
+from bitformer.sim.native_build import NativeError, build
 
 __all__ = ["SimulatedSpi", "SimulatedUart"]
 

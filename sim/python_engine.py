@@ -6,10 +6,9 @@ from contextlib import ExitStack, nullcontext
 import numpy as np
 from amaranth.sim import Simulator
 
-from bitformer.hw.accelerator import Accelerator
+from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model.files import whole_file
-
-from .compare import Comparison, cycle_limit
+from bitformer.sim.compare import Comparison, cycle_limit
 
 __all__ = ["run_python"]
 

@@ -7,17 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from bitformer.hw.accelerator import Accelerator
 from bitformer.hw.design import Design
+from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import reference
 from bitformer.model.errors import UserError
-
-from .compare import Comparison
-from .native_build import NativeError, find_compiler
-from .native_engine import run_native
-from .netlist_engine import run_netlist
-from .python_engine import run_python
-from .trace import Difference
+from bitformer.sim.compare import Comparison
+from bitformer.sim.native_build import NativeError, find_compiler
+from bitformer.sim.native_engine import run_native
+from bitformer.sim.netlist.engine import run_netlist
+from bitformer.sim.python_engine import run_python
+from bitformer.sim.trace import Difference
 
 __all__ = ["ENGINES", "Simulation", "simulate"]
 
@@ -131,7 +130,7 @@ def simulate(
         Another than the design's own, to see that a fault is found.
     netlist : mapping, optional
         What the engine ``netlist`` runs: the design synthesized for a 7-series part, in Yosys'
-        JSON (:func:`bitformer.boards.yosys.synthesized_netlist`).
+        JSON (:func:`bitformer.synth.synthesize.synthesized_netlist`).
 
     Raises
     ------

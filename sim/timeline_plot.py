@@ -2,8 +2,7 @@
 
 from bitformer.hw.design import Design
 from bitformer.hw.timeline import spans
-
-from .picture import picture
+from bitformer.model.picture import picture
 
 __all__ = ["plot_timeline"]
 

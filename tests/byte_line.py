@@ -12,10 +12,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
-from bitformer.boards.endpoint import Endpoint
-from bitformer.boards.link import LinkSignature
 from bitformer.boards.protocol import encode, find_frame
-from bitformer.boards.shell import Shell
+from bitformer.boards.shell.framed.endpoint import Endpoint
+from bitformer.boards.shell.link import LinkSignature
+from bitformer.boards.shell.shell import Shell
 
 __all__ = ["ByteShell", "ByteTransport"]
 

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, Phase, reject, settings
 from hypothesis import strategies as st
 from model_changes import renamed, varied
 
-from bitformer.hw.lower import lower
-from bitformer.hw.store import PLACEMENTS
+from bitformer.hw.lowering.lower import lower
+from bitformer.hw.memory import PLACEMENTS
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize

@@ -10,10 +10,10 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from link_harness import ShellPort
 
-from bitformer.boards.contract import Contract
 from bitformer.boards.host.client import Client, LinkError
 from bitformer.boards.host.transport import SpiTransport, UartTransport
 from bitformer.boards.protocol import NAK, Feature, Frame, Reason, Registers, encode
+from bitformer.boards.shell.contract import Contract
 
 __all__ = [
     "BAUD",

@@ -1,12 +1,15 @@
 """Measurements that nobody had to synthesize for: counts by a formula of our own."""
 
-from bitformer.hw.lower import lower
-from bitformer.model.initialize import initialize
-from bitformer.search.features import FEATURES, VERSION, physical, quantities
-from bitformer.search.knowledge import Entry
-from bitformer.search.profile import mixed, parse_bits
+import pytest
 
-__all__ = ["drawn", "invented"]
+from bitformer.estimate.features import FEATURES, VERSION, physical, quantities
+from bitformer.estimate.knowledge import Entry
+from bitformer.estimate.predictor import Predictor
+from bitformer.estimate.profile import family, mixed, parse_bits
+from bitformer.hw.lowering.lower import lower
+from bitformer.model.initialize import initialize
+
+__all__ = ["designs", "drawn", "entries", "invented", "predictor"]
 
 
 def invented(design, *, key, noise=0.0):
@@ -41,3 +44,23 @@ def drawn(count, seed):
     bits = [parse_bits(one) for one in ("4", "6", "8")]
     configs = mixed(count, seed=seed, windows=[6, 12], widths=[8, 16], bits=bits)
     return [lower(initialize(config)) for config in configs]
+
+
+@pytest.fixture(scope="session")
+def designs():
+    """Designs of the family, uniform and mixed."""
+    bits = [parse_bits(one) for one in ("4", "6", "8")]
+    uniform = [lower(initialize(config)) for config in family([6, 12], [8, 16], bits)]
+    return uniform + drawn(12, 7)
+
+
+@pytest.fixture(scope="session")
+def entries(designs):
+    """Their entries."""
+    return [invented(design, key=f"k{n}") for n, design in enumerate(designs)]
+
+
+@pytest.fixture(scope="session")
+def predictor(entries):
+    """A fit on them."""
+    return Predictor(entries)

@@ -15,10 +15,10 @@ from collections.abc import Callable
 
 import pytest
 
-from bitformer.boards.yosys_tool import find_tool
 from bitformer.model.datasets import ENVIRONMENT, SOURCES, find
 from bitformer.model.errors import UserError
 from bitformer.sim.native_build import find_compiler
+from bitformer.synth.yosys import find_tool
 
 __all__ = ["MUST_HAVE", "NEEDS", "require"]
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from bitformer.boards.contract import contract_of
-from bitformer.boards.host.predictor import Predictor
-from bitformer.boards.shell import UartShell
-from bitformer.hw.accelerator import Accelerator
+from bitformer.boards.host.forecaster import Predictor
+from bitformer.boards.shell.contract import contract_of
+from bitformer.boards.shell.shell import UartShell
+from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import ir, reference
 from bitformer.model.config import TransformerConfig
 from bitformer.sim.native_link import SimulatedUart

@@ -23,7 +23,7 @@ TENSOR = tuple(f.name for f in fields(ir.Tensor))
 
 #: What has one value by the rules of the integer model or of the units, and where that is tested.
 FIXED = {
-    # nothing else is subtracted from; tests/hw/test_graph.py
+    # nothing else is subtracted from; tests/hw/lowering/test_graph.py
     "SubtractLast.x": {"input"},
     "SubtractLast.x.name": {"input"},
     # logits are 8 bits in 1/8 octaves; tests/model/test_ir.py

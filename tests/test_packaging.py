@@ -18,11 +18,14 @@ MAPPING: dict[str, str] = PROJECT["tool"]["setuptools"]["package-dir"]
 MAY_IMPORT = {
     "model": set(),
     "hw": {"model"},
-    "sim": {"hw", "model"},
-    "boards": {"hw"},
-    "search": {"model", "hw", "sim", "boards"},
-    "cli": {"model", "hw", "sim", "boards", "search"},
-    "api": {"model", "hw", "sim", "boards", "search"},
+    "synth": {"hw"},
+    "sim": {"model", "hw", "synth"},
+    "boards": {"hw", "synth"},
+    "study": {"model"},
+    "estimate": {"model", "hw", "synth", "study"},
+    "search": {"model", "hw", "synth", "sim", "study", "estimate"},
+    "cli": {"model", "hw", "synth", "sim", "boards", "study", "estimate", "search"},
+    "api": {"model", "hw", "synth", "sim", "boards", "study", "estimate", "search"},
 }
 # The package itself, whose other modules are in api/ and have a leading underscore.
 FRONT = "api"
@@ -30,9 +33,9 @@ FRONT = "api"
 # What identifies one is the same everywhere.
 EVERYWHERE = tuple(
     f"bitformer.model.{name}"
-    for name in ("cache", "errors", "files", "identity", "names", "plain", "strict_json")
+    for name in ("cache", "errors", "files", "identity", "names", "plain", "process", "strict_json")
 )
-TORCH_FREE = ("hw", "sim", "boards", "search")
+TORCH_FREE = ("hw", "synth", "sim", "boards", "study", "estimate", "search")
 
 
 def files(folder: str) -> list[Path]:

@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bitformer.boards.elastic_map import ID_BYTES, READ, RESET, V2, WRITE, ElasticMap
 from bitformer.boards.host.client import packed
 from bitformer.boards.host.transport import LinkError, connected
 from bitformer.boards.protocol import unpack
+from bitformer.boards.shell.elastic.address_map import ID_BYTES, READ, RESET, V2, WRITE, ElasticMap
 
 __all__ = ["ElasticNode"]
 

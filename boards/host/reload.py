@@ -8,7 +8,7 @@ from bitformer.boards.host.client import Client, LinkError
 from bitformer.boards.protocol import Registers
 from bitformer.hw.design import Design
 from bitformer.hw.golden import golden_vectors
-from bitformer.hw.reload import new_images, structure_hash
+from bitformer.hw.lowering.reload import new_images, structure_hash
 from bitformer.model.identity import model_hash
 
 __all__ = ["image_bytes", "load_model"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bitformer.search.trials import Outcome
+from bitformer.study.trials import Outcome
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 

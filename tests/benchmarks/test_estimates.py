@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from bitformer.hw.lower import lower
+from bitformer.estimate.knowledge import Entry, shipped_entries
+from bitformer.estimate.predictor import Predictor
+from bitformer.hw.lowering.lower import lower
 from bitformer.model.initialize import initialize
-from bitformer.search.knowledge import Entry, shipped_entries
-from bitformer.search.predict import Predictor
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 

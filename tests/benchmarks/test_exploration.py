@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bitformer.search.workers import Pool
+from bitformer.study.workers import Pool
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 

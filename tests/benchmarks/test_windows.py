@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bitformer.hw.accelerator import Accelerator
-from bitformer.hw.lower import lower
+from bitformer.hw.lowering.lower import lower
+from bitformer.hw.units.accelerator import Accelerator
 from bitformer.sim.run import simulate
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"

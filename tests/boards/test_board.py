@@ -5,7 +5,7 @@ import pytest
 
 from bitformer.boards.board import Board, Pin, SpiFlash, UartPins
 from bitformer.boards.catalog import BOARDS, find_board
-from bitformer.boards.packages import PACKAGES, Package
+from bitformer.boards.pinouts import PACKAGES, Package
 from bitformer.hw.parts import PARTS, Part
 from bitformer.model.errors import UserError
 

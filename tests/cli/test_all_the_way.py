@@ -13,16 +13,16 @@ import pytest
 from byte_line import ByteShell, ByteTransport
 from link_harness import compiled_once
 
+from bitformer.boards.build.fit import TooLargeError, check_fit
 from bitformer.boards.catalog import find_board
-from bitformer.boards.contract import contract_of
-from bitformer.boards.fit import TooLargeError, check_fit
 from bitformer.boards.host.client import Client
-from bitformer.boards.host.predictor import Predictor
+from bitformer.boards.host.forecaster import Predictor
 from bitformer.boards.host.transport import SpiTransport, UartTransport
-from bitformer.boards.shell import SpiShell, UartShell
+from bitformer.boards.shell.contract import contract_of
+from bitformer.boards.shell.shell import SpiShell, UartShell
 from bitformer.cli.demo import BOARD
-from bitformer.hw.accelerator import Accelerator
-from bitformer.hw.lower import lower
+from bitformer.hw.lowering.lower import lower
+from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import ir, reference
 from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import NAMED_CONFIGS, named_config

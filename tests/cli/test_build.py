@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bitformer.boards.contract import Contract
-from bitformer.boards.saif import model_of
-from bitformer.hw.store import StoreSpec
+from bitformer.boards.build.saif import model_of
+from bitformer.boards.shell.contract import Contract
+from bitformer.hw.memory import StoreSpec
 from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import named_config
 from bitformer.model.identity import model_hash

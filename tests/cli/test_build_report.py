@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from bitformer.estimate.knowledge import KnowledgeBase
 from bitformer.model.checkpoint import load_model
 from bitformer.model.identity import model_hash
-from bitformer.search.knowledge import KnowledgeBase
 
 REPORTS = Path(__file__).resolve().parents[1] / "boards" / "reports"
 FACTS = {

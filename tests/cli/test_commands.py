@@ -13,7 +13,7 @@ from model_damage import assembled, taken_apart
 from bitformer.boards.catalog import BOARDS
 from bitformer.cli import boards as boards_command
 from bitformer.cli.report import Report, command_line, program
-from bitformer.hw.lower import lower
+from bitformer.hw.lowering.lower import lower
 from bitformer.model import progress
 from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import named_config
@@ -224,7 +224,7 @@ def no_yosys(monkeypatch):
     def missing(*_args):
         raise UserError("Synthesis needs Yosys")
 
-    monkeypatch.setattr("bitformer.search.component_entries.component_keys", missing)
+    monkeypatch.setattr("bitformer.estimate.component_stores.component_keys", missing)
 
 
 def test_estimate_of_components_adds_up(bitformer, tiny, no_yosys):

@@ -12,8 +12,8 @@ import pytest
 from disk_harness import contents
 from measurement_harness import drawn, invented
 
+from bitformer.estimate.knowledge import KnowledgeBase
 from bitformer.model.files import PART
-from bitformer.search.knowledge import KnowledgeBase
 
 pytestmark = pytest.mark.needs("posix")
 

@@ -30,7 +30,7 @@ OF_BASES = {"full": "database or disk is full", "read-only": "unable to open dat
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     """A knowledge base with more in it than a full disk takes."""
-    from bitformer.search.knowledge import KnowledgeBase, shipped_entries
+    from bitformer.estimate.knowledge import KnowledgeBase, shipped_entries
 
     path = tmp_path_factory.mktemp("base") / "kb.sqlite"
     KnowledgeBase(path).add(shipped_entries()[:100])

@@ -13,8 +13,8 @@ import pytest
 from disk_harness import contents
 from measurement_harness import drawn, invented
 
+from bitformer.estimate.knowledge import KnowledgeBase, read_entries
 from bitformer.model.files import PART
-from bitformer.search.knowledge import KnowledgeBase, read_entries
 
 pytestmark = pytest.mark.needs("posix")
 
@@ -36,14 +36,14 @@ LINES = {
 #: whose number that has, and with what it ended. Yosys is not asked.
 STARTER = """
 import json, os, sys
-import bitformer.boards.yosys, bitformer.search.profile as profiling
+import bitformer.synth.synthesize, bitformer.estimate.profile as profiling
 from measurement_harness import invented
 from bitformer.cli.main import cli
-from bitformer.hw.lower import lower
+from bitformer.hw.lowering.lower import lower
 from bitformer.model import export, train
 from bitformer.model.config import TransformerConfig
 from bitformer.model.initialize import initialize
-import bitformer.search.exploration, bitformer.search.exploration_plot, bitformer.sim.run
+import bitformer.search.run, bitformer.search.plot, bitformer.sim.run
 
 def measure(config, part, lanes, units, known):
     design = lower(initialize(TransformerConfig.from_dict(config)), part=part)

@@ -8,7 +8,7 @@ import click
 import pytest
 
 from bitformer.cli.main import COMMANDS, cli
-from bitformer.hw.lower import lower
+from bitformer.hw.lowering.lower import lower
 from bitformer.model.config import named_config
 from bitformer.model.initialize import initialize
 
@@ -60,7 +60,8 @@ def test_every_command_and_folder_is_in_the_readme():
     for name in COMMANDS:
         assert f"`{name}`" in tables
     folders = re.findall(r"^\| `(\w+)/` \|", README, re.M)
-    assert set(folders) == {"model", "hw", "sim", "boards", "search", "api", "cli", "tests"}
+    product = {"model", "hw", "synth", "sim", "boards", "study", "estimate", "search"}
+    assert set(folders) == product | {"api", "cli", "tests"}
     for name in (*folders, *re.findall(r"\w+/\w+\.py", README)):
         assert (ROOT / name).exists(), name
 

@@ -15,10 +15,10 @@ from measurement_harness import drawn, invented
 
 from bitformer.cli.quantity import quantity
 from bitformer.cli.search import _engines
+from bitformer.estimate.knowledge import KnowledgeBase
 from bitformer.model.checkpoint import load_model
 from bitformer.model.errors import UserError
 from bitformer.search.engine import Engine
-from bitformer.search.knowledge import KnowledgeBase
 
 CONFIG = {"name": "small", "window": 8, "horizon": 2, "patch": 4, "d_model": 4, "ffn": 4}
 COMPONENTS = ("Linput", "AddPE", "MHA", "AddMHA", "BNMHA", "FFN", "AddFFN", "BNFFN", "Loutput")
@@ -69,7 +69,7 @@ def test_a_search(done, place):
 @pytest.mark.needs("posix")
 def test_again_it_says_the_same_at_once(done, place, bitformer, monkeypatch, as_a_shell_reads):
     folder, _ = done
-    monkeypatch.setattr("bitformer.search.trials._train", None)
+    monkeypatch.setattr("bitformer.study.trials._train", None)
     again = bitformer(*line(place, folder, "--workers", "1"))
     assert again.code == 0
     assert "uniform 4" in again.out
@@ -97,7 +97,7 @@ def test_what_does_not_turn_out_is_exit_code_one(done, place, bitformer, monkeyp
     def wrong(*_arguments):
         return {"error": "no design", "entries": []}
 
-    monkeypatch.setattr("bitformer.search.proof.prove", wrong)
+    monkeypatch.setattr("bitformer.search.verification.prove", wrong)
     more = ["--trials", folder, "--workers", "1", "--windows", "2"]  # not yet proved on two
     said = bitformer(*line(place, place / "wrong", *more))
     assert said.code == 1
@@ -110,7 +110,7 @@ def test_without_yosys_it_says_so(done, place, bitformer, monkeypatch):
     def missing():
         raise UserError("Synthesis needs Yosys")
 
-    monkeypatch.setattr("bitformer.boards.yosys_tool.find_tool", missing)
+    monkeypatch.setattr("bitformer.synth.yosys.find_tool", missing)
     said = bitformer(
         *line(place, place / "no-yosys", "--trials", folder, "--synthesis", "all"),
         *("--workers", "1"),
@@ -120,7 +120,7 @@ def test_without_yosys_it_says_so(done, place, bitformer, monkeypatch):
 
 
 def test_without_measured_designs(place, bitformer, monkeypatch):
-    monkeypatch.setattr("bitformer.search.knowledge.shipped_entries", list)
+    monkeypatch.setattr("bitformer.estimate.knowledge.shipped_entries", list)
     arguments = ["--data", "synthetic", "--config", place / "small.json", "--workers", "1"]
     said = bitformer("search", *arguments, "-o", place / "nobody")
     assert said.code == 2

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from bitformer.boards import yosys, yosys_cache
-from bitformer.boards.yosys_tool import Tool
+from bitformer.estimate.knowledge import Entry, KnowledgeBase, read_entries
 from bitformer.model.errors import UserError
-from bitformer.search.knowledge import Entry, KnowledgeBase, read_entries
+from bitformer.synth import cache, synthesize
+from bitformer.synth.yosys import Tool
 
 
 def cells(**kinds):
@@ -55,9 +55,11 @@ def synthesizer(monkeypatch, tmp_path):
             scripts.append(script)
             return text
 
-        monkeypatch.setattr(yosys_cache, "run_yosys", run)
-        monkeypatch.setattr(yosys, "find_tool", lambda: Tool(command=("y",), version="yosys 9.9"))
-        monkeypatch.setattr(yosys, "default_cache", lambda: tmp_path / "cache")
+        monkeypatch.setattr(cache, "run_yosys", run)
+        monkeypatch.setattr(
+            synthesize, "find_tool", lambda: Tool(command=("y",), version="yosys 9.9")
+        )
+        monkeypatch.setattr(synthesize, "default_cache", lambda: tmp_path / "cache")
         return scripts
 
     return install
@@ -163,7 +165,7 @@ def test_no_tool(bitformer, tiny, monkeypatch):
     def missing():
         raise UserError("Synthesis needs Yosys 0.40 or later: install it")
 
-    monkeypatch.setattr(yosys, "find_tool", missing)
+    monkeypatch.setattr(synthesize, "find_tool", missing)
     said = bitformer("synthesize", tiny)
     assert (said.code, said.out) == (2, "")
     assert said.err.strip() == "Error: Synthesis needs Yosys 0.40 or later: install it"
@@ -192,7 +194,7 @@ def test_interrupted(bitformer, tiny, synthesizer, monkeypatch, tmp_path):
     def interrupt(*_args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(yosys_cache, "run_yosys", interrupt)
+    monkeypatch.setattr(cache, "run_yosys", interrupt)
     said = bitformer("synthesize", tiny)
     assert (said.code, said.out, said.err.strip()) == (130, "", "Interrupted")
     assert list((tmp_path / "cache").iterdir()) == []

@@ -7,8 +7,8 @@ import pytest
 from disk_harness import contents
 from measurement_harness import drawn, invented
 
+from bitformer.estimate.knowledge import KnowledgeBase
 from bitformer.model.folder_lock import held
-from bitformer.search.knowledge import KnowledgeBase
 
 CONFIG = {"name": "small", "window": 8, "horizon": 2, "patch": 4, "d_model": 4, "ffn": 4}
 LINES = {

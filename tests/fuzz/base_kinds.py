@@ -11,8 +11,8 @@ from fuzz.damage import VALUES, damaged_bytes, damaged_json
 from fuzz.data_kinds import SMALL, series, small_model
 from fuzz.judge import Verdict
 
-from bitformer.search.knowledge import Entry, KnowledgeBase, shipped_entries, write_entries
-from bitformer.search.sensitivity import existing
+from bitformer.estimate.knowledge import Entry, KnowledgeBase, shipped_entries, write_entries
+from bitformer.study.sensitivity import existing
 
 __all__ = ["BASE_KINDS", "few_entries"]
 

@@ -12,14 +12,14 @@ from fuzz.damage import damaged_bytes, damaged_json, damaged_text
 from fuzz.data_kinds import small_model
 from fuzz.judge import Verdict
 
-from bitformer.boards.build import _activity, run_plan
-from bitformer.boards.build_report import read_build
+from bitformer.boards.build.directory import PLAN_FILE
+from bitformer.boards.build.project import _activity, run_plan
+from bitformer.boards.build.saif import write_saif
 from bitformer.boards.host.client import Client
 from bitformer.boards.host.transport import UartTransport
-from bitformer.boards.plan_directory import PLAN_FILE
 from bitformer.boards.protocol import ANSWER, REGISTER_BYTES, Frame, encode, find_frame
-from bitformer.boards.saif import write_saif
-from bitformer.hw.lower import lower
+from bitformer.boards.reports.report import read_build
+from bitformer.hw.lowering.lower import lower
 from bitformer.model.checkpoint import load_model
 from bitformer.sim.run import simulate
 

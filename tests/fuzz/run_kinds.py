@@ -16,9 +16,9 @@ from fuzz.data_kinds import SMALL, series
 from fuzz.judge import Verdict
 
 from bitformer.cli.main import cli
+from bitformer.estimate.knowledge import KnowledgeBase
 from bitformer.model.checkpoint import load_model
-from bitformer.search.knowledge import KnowledgeBase
-from bitformer.search.sensitivity import existing
+from bitformer.study.sensitivity import existing
 
 __all__ = ["RUN_KINDS"]
 

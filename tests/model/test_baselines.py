@@ -3,13 +3,7 @@
 import numpy as np
 import pytest
 
-from bitformer.model.baselines import (
-    LINEAR,
-    LINEAR_FROM_LAST,
-    REPEAT_DAY,
-    REPEAT_LAST,
-    baselines,
-)
+from bitformer.model.baselines import LINEAR, LINEAR_FROM_LAST, REPEAT_DAY, REPEAT_LAST, baselines
 from bitformer.model.csv_source import Series
 from bitformer.model.datasets import load_dataset
 from bitformer.model.splits import by_fractions

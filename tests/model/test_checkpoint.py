@@ -10,7 +10,7 @@ from model_damage import assembled, damaged, forged, taken_apart
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from bitformer.hw.lower import lower
+from bitformer.hw.lowering.lower import lower
 from bitformer.model import checkpoint, ir
 from bitformer.model.checkpoint import FORMAT, VERSION, load_model, read_model, save_model
 from bitformer.model.config import TransformerConfig

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bitformer.hw.lower import lower
+from bitformer.hw.lowering.lower import lower
 from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.initialize import initialize
 from bitformer.sim.run import simulate

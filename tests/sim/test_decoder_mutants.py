@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from bitformer.hw import layers
-from bitformer.hw.accelerator import Accelerator
-from bitformer.hw.lower import lower
+from bitformer.hw.lowering import rows as layers
+from bitformer.hw.lowering.lower import lower
 from bitformer.hw.program import Source
+from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import ir
 from bitformer.model.precision import Precision
 from bitformer.sim.run import simulate

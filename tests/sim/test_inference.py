@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from model_changes import with_operations, with_tensor, with_zero
 
-from bitformer.hw.store import PLACEMENTS
+from bitformer.hw.memory import PLACEMENTS
 from bitformer.model import ir
 from bitformer.model.precision import Precision
 

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from model_changes import with_tensor, with_zero
 
-from bitformer.hw import lower as lowering
-from bitformer.hw import operands, postprocessor
-from bitformer.hw.accelerator import Accelerator
-from bitformer.hw.lower import lower
-from bitformer.hw.packing import PORT_BITS, Packing
+from bitformer.hw.dsp48 import PORT_BITS
+from bitformer.hw.lowering import lower as lowering
+from bitformer.hw.lowering.lower import lower
+from bitformer.hw.lowering.packing import Packing
+from bitformer.hw.units import operands, postprocessor
+from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import ir, numerics, reference
 from bitformer.model.precision import Precision
 from bitformer.sim.run import simulate

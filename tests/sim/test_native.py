@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from bitformer.hw.accelerator import Accelerator
-from bitformer.hw.lower import lower
+from bitformer.hw.lowering.lower import lower
+from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import cache as cache_module
 from bitformer.model import reference
 from bitformer.model.errors import UserError

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from amaranth.hdl import Module
 
-from bitformer.hw.accelerator import Accelerator
-from bitformer.hw.lower import lower
+from bitformer.hw.lowering.lower import lower
+from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import reference
 from bitformer.model.errors import UserError
 from bitformer.sim.run import simulate

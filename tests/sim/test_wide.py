@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from bitformer.hw import postprocessor
-from bitformer.hw.accelerator import Accelerator
-from bitformer.hw.lower import lower
+from bitformer.hw.lowering.lower import lower
+from bitformer.hw.units import postprocessor
+from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import ir
 from bitformer.model.precision import Precision, keep_precise
 from bitformer.sim.run import simulate

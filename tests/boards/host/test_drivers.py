@@ -20,7 +20,7 @@ from link_harness import LossySpi, LossyUart, compiled_once, together
 import bitformer.boards.host.client as client_module
 from bitformer.boards.host.client import LinkError
 from bitformer.boards.protocol import Command, Frame, encode
-from bitformer.boards.shell import SpiShell, UartShell
+from bitformer.boards.shell.shell import SpiShell, UartShell
 from bitformer.sim.native_link import SimulatedSpi, SimulatedUart
 
 pytestmark = [pytest.mark.needs("compiler"), pytest.mark.usefixtures("first_session")]

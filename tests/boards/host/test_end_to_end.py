@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from link_harness import compiled_once
 
-from bitformer.boards.contract import contract_of
 from bitformer.boards.host.client import Client, LinkError
-from bitformer.boards.host.predictor import Predictor
+from bitformer.boards.host.forecaster import Predictor
 from bitformer.boards.host.transport import SpiTransport, UartTransport
-from bitformer.boards.shell import SpiShell, UartShell
-from bitformer.hw.accelerator import Accelerator
-from bitformer.hw.lower import lower
+from bitformer.boards.shell.contract import contract_of
+from bitformer.boards.shell.shell import SpiShell, UartShell
+from bitformer.hw.lowering.lower import lower
+from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import reference
 from bitformer.model.config import named_config
 from bitformer.model.datasets import load_dataset

@@ -9,11 +9,11 @@ from link_harness import LossyUart, compiled_once
 from reload_harness import LANES, SMALL, answers_as, compiled_board, other_weights
 
 from bitformer.boards.host.client import Client, LinkError
-from bitformer.boards.host.predictor import Predictor
+from bitformer.boards.host.forecaster import Predictor
 from bitformer.boards.host.reload import image_bytes, load_model
 from bitformer.boards.host.transport import UartTransport
 from bitformer.boards.protocol import BLOCK_BYTES, PASSED, Command, Feature
-from bitformer.hw.reload import lower_reloadable
+from bitformer.hw.lowering.reload import lower_reloadable
 from bitformer.model import reference
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError

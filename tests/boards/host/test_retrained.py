@@ -12,7 +12,7 @@ from bitformer.boards.host.client import Client, LinkError
 from bitformer.boards.host.reload import image_bytes, load_model
 from bitformer.boards.host.transport import UartTransport
 from bitformer.boards.protocol import BLOCK_BYTES
-from bitformer.hw.reload import lower_reloadable
+from bitformer.hw.lowering.reload import lower_reloadable
 from bitformer.model import reference
 from bitformer.model.config import TransformerConfig
 from bitformer.model.datasets import load_dataset

@@ -1,0 +1,1 @@
+"""A board's project: written, synthesized, run, loaded."""

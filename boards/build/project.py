@@ -1,0 +1,277 @@
+"""The build: a directory with everything that the tools need, on this machine or another."""
+
+import json
+import os
+import textwrap
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from amaranth.lib import wiring
+
+from bitformer.boards.board import Board
+from bitformer.boards.clock import MMCM_W
+from bitformer.boards.shell.elastic.shell import ElasticShell
+from bitformer.boards.shell.elastic.address_map import V2, ElasticMap
+from bitformer.boards.build.fit import check_fit
+from bitformer.boards.build.open_platform import OpenPlatform
+from bitformer.boards.build.directory import PLAN_FILE, whole_directory
+from bitformer.boards.build.vivado_platform import BoardPlatform
+from bitformer.boards.build.run import run_plan
+from bitformer.boards.build.saif import SIMULATED_HZ, model_of, rescaled
+from bitformer.boards.shell.shell import SpiShell, UartShell
+from bitformer.boards.shell.top import BoardTop
+from bitformer.hw.convert import builtin_yosys
+from bitformer.model.errors import UserError
+from bitformer.model.files import open_regular
+from bitformer.model.names import check_design_name
+
+__all__ = ["SHELLS", "build_plan", "run_plan"]
+
+#: The shell of each host link.
+SHELLS = {"uart": UartShell, "spi": SpiShell, "elastic": ElasticShell}
+
+_PLATFORMS = {"vivado": BoardPlatform, "open": OpenPlatform}
+
+_README = """\
+{title}: a bitformer build
+{underline}
+
+Build it, where {tools} on the PATH:
+
+    sh build_{name}.sh          (Windows: build_{name}.bat)
+
+This makes {name}.bit and reports. A bitstream is no proof of timing: 'bitformer report .' says
+whether the reports call the design good.
+
+Part           {part}
+Clock          {clock}
+Host link      {wires}
+Input number   {input_bits} bits, two's complement in whole bytes, the least significant first; what
+               does not fit is to be sent as the nearest number that does
+Result         {result_bits} bits, likewise
+
+{protocol}
+
+{notes}
+"""
+
+_FRAMED = """\
+Numbers travel in frames with a checksum: docs/protocol.md of bitformer describes them, and its
+host drivers speak them. The LED "fault" is lit while the last request was refused."""
+
+_ELASTIC = """\
+The link speaks the Elastic Node's own protocol, which has no checksum: docs/protocol.md of
+bitformer. For the node's firmware (addresses count from 0x{base:04x}):
+
+    #define ADDR_MODEL_ID {model_id}
+    #define BYTES_MODEL_ID 16
+    #define ADDR_COMPUTATION_ENABLE {start}
+    #define ADDR_SKELETON_INPUTS {data}
+    #define QXI_BAUD_RATE {sck_hz}
+    #define QXI_CPHA SPI_CPHA_{phase}
+
+and the model's name is {name}. The LED "fault" is lit after a transfer
+that was neither a read nor a write."""
+
+
+def build_plan(
+    board: Board,
+    accelerator: wiring.Component | Callable[[], wiring.Component],
+    *,
+    name: str,
+    directory: str | os.PathLike,
+    link: str | None = None,
+    baud: int = 115_200,
+    elastic: ElasticMap = V2,
+    clock_hz: int | None = None,
+    saif: str | os.PathLike | None = None,
+    toolchain: str = "vivado",
+    facts: Mapping[str, Any] | None = None,
+    force: bool = False,
+) -> Path:
+    """Write the project for `accelerator` on `board` and return its directory.
+
+    The directory holds Verilog, constraints, the Tcl script, build scripts for both kinds of
+    shells, a README.txt, and ``bitformer.json``, which says the same to programs. It appears whole
+    or not at all, and names no other path, so it can be built elsewhere.
+
+    Parameters
+    ----------
+    board : Board
+    accelerator : wiring.Component, or a function without arguments that makes one
+        See `UartShell` for what it must look like.
+    name : str
+        The name of the top module and of the files; see
+        :func:`bitformer.model.names.check_design_name`.
+    directory : path
+        Where to. An earlier build there is replaced, bitstream included.
+    link : str or None
+        The host link, ``"uart"``, ``"spi"`` or ``"elastic"``; by default the board's usual one.
+    baud : int
+        The rate of a UART.
+    elastic : ElasticMap
+        The addresses of the link ``"elastic"``.
+    clock_hz : int or None
+        The design's clock; another than the board's costs an MMCM.
+    saif : path or None
+        Switching activity of the accelerator, as :mod:`.saif` writes it, for the power report; a
+        copy, at the design's clock, goes into the directory. If `facts` say of what ``model`` the
+        accelerator is, it has to be of the same.
+    toolchain : str
+        ``"vivado"``, or ``"open"`` for Yosys and nextpnr-xilinx.
+    facts : mapping or None
+        What else ``bitformer.json`` is to say, such as the cycles of an inference.
+    force : bool
+        Whether to replace a directory that is no build of ours.
+
+    Raises
+    ------
+    TypeError
+        If `board` is no `Board` or `accelerator` does not suit the shell.
+    TooLargeError
+        If the board's part has too few multipliers or memories for a design and its shell.
+    UserError
+        If `name`, `directory`, `link`, `clock_hz`, `saif` or `toolchain` will not do, the
+        line rate cannot be had from the clock, or the payloads are too wide.
+    """
+    if not isinstance(board, Board):
+        raise TypeError(f"Board must be a Board, not {board!r}")
+    check_design_name(name, "Design name")
+    link = _link(board, link)
+    platform = _platform(board, toolchain, clock_hz, None if saif is None else f"{name}.saif")
+    target = Path(directory).resolve()
+    with whole_directory(target, force=force) as fresh:
+        if saif is not None:
+            model = None if facts is None else facts.get("model")
+            activity = _activity(Path(saif), platform.clock_hz, model)
+            (fresh / f"{name}.saif").write_text(activity, encoding="utf-8")
+        if not isinstance(accelerator, wiring.Component) and callable(accelerator):
+            accelerator = accelerator()
+        known: dict[str, dict[str, Any]] = {
+            "uart": {"baud": baud},
+            "elastic": {"addresses": elastic},
+        }
+        shell = _shell(accelerator, link, clock_hz=platform.clock_hz, **known.get(link, {}))
+        check_fit(board, shell)
+        with builtin_yosys():
+            plan = platform.prepare(BoardTop(shell=shell), name, emit_src=False)
+        found = {
+            **_facts(platform, shell, link, name),
+            "toolchain": toolchain,
+            **(facts or {}),
+        }
+        plan.add_file("README.txt", _readme(board, platform, link, found))
+        plan.add_file(PLAN_FILE, json.dumps(found, indent=2) + "\n")
+        plan.extract(fresh)
+    return target
+
+
+def _link(board: Board, link: str | None) -> str:
+    there = [known for known in board.links if known in SHELLS]
+    if link is None:
+        return there[0]
+    if link not in there:
+        raise UserError(f"Link of {board.title} must be {' or '.join(there)}, not {link!r}")
+    return link
+
+
+def _platform(
+    board: Board, toolchain: str, clock_hz: int | None, saif: str | None
+) -> BoardPlatform:
+    if toolchain not in _PLATFORMS:
+        raise UserError(f"Toolchain must be {' or '.join(_PLATFORMS)}, not {toolchain!r}")
+    try:
+        return _PLATFORMS[toolchain](board=board, clock_hz=clock_hz, saif=saif)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def _activity(saif: Path, clock_hz: int, model: str | None) -> str:
+    """The text of a SAIF file for a clock; it has to be of the ``model`` with that hash, if any."""
+    try:
+        with open_regular(saif) as file:
+            text = file.read().decode("utf-8")
+    except OSError as error:
+        raise UserError(f"SAIF file {saif} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"SAIF file {saif} must be text in UTF-8, which it is not") from None
+    if "(SAIFILE" not in text[:1000]:
+        raise UserError(f"SAIF file {saif} must begin with SAIFILE")
+    if model is not None and (found := model_of(text)) != model:
+        raise UserError(
+            f"SAIF file {saif} must be what 'simulate --saif' writes of this model, whose hash is"
+            f" {model}, and it is of {found or 'one that it does not name'}"
+        )
+    return rescaled(text, from_hz=SIMULATED_HZ, to_hz=clock_hz)
+
+
+def _shell(accelerator: wiring.Component, link: str, *, clock_hz: int, **options: Any) -> Any:
+    try:
+        return SHELLS[link](accelerator=accelerator, clock_hz=clock_hz, **options)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def _facts(platform: BoardPlatform, shell, link: str, name: str) -> dict[str, Any]:
+    return {
+        "format": 1,
+        "name": name,
+        "board": platform.board.name,
+        "part": platform.board.vivado_part,
+        "clock_hz": shell.clock_hz,
+        "mmcm": platform.mmcm is not None,
+        "link": link,
+        **({"baud": shell.baud} if link == "uart" else {}),
+        **(_elastic_facts(shell) if link == "elastic" else {}),
+        "input_bits": shell.input_bits,
+        "result_bits": shell.result_bits,
+        "bitstream": f"{name}.bit",
+    }
+
+
+def _elastic_facts(shell: ElasticShell) -> dict[str, Any]:
+    return {
+        "addresses": vars(shell.addresses),
+        "model_id": shell.model_id.hex(),
+        "highest_sck_hz": shell.highest_sck_hz,
+    }
+
+
+def _protocol(facts: dict[str, Any]) -> str:
+    if facts["link"] != "elastic":
+        return _FRAMED
+    name = "{" + ", ".join(f"0x{byte:02x}" for byte in bytes.fromhex(facts["model_id"])[:8])
+    return _ELASTIC.format(
+        **facts["addresses"],
+        sck_hz=facts["highest_sck_hz"],
+        name=name + "}, then zeros",
+    )
+
+
+def _readme(board: Board, platform: BoardPlatform, link: str, facts: dict[str, Any]) -> str:
+    loading = (
+        f"Loading: bitformer program . --board {board.name}, through openFPGALoader. "
+        + board.loading.format(bit=facts["bitstream"], name=facts["name"])
+    )
+    notes = "\n\n".join(textwrap.fill(text, 98) for text in (board.notes, loading) if text)
+    title = f"{facts['name']} on {board.title}"
+    clock = f"{board.clock_hz} Hz on ball {board.clock.ball}"
+    if platform.mmcm is not None:
+        clock += f"; an MMCM makes {platform.clock_hz} Hz of it, for about {MMCM_W} W"
+    tools = {
+        "vivado": "Vivado 2018.2 or later is",
+        "open": "yosys, nextpnr-xilinx, fasm2frames and xc7frames2bit are",
+    }[facts["toolchain"]]
+    balls = ", ".join(f"{wire} {pin.ball}" for wire, pin in board.wires(link).items())
+    kind = f"UART, {facts['baud']} baud, 8N1" if link == "uart" else "SPI"
+    return _README.format(
+        title=title,
+        underline="=" * len(f"{title}: a bitformer build"),
+        notes=notes,
+        clock=clock,
+        tools=tools,
+        wires=f"{kind}; on the FPGA's side: {balls}",
+        protocol=_protocol(facts),
+        **{key: facts[key] for key in ("name", "part", "input_bits", "result_bits")},
+    )

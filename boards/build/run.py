@@ -1,0 +1,90 @@
+"""Running the tools on a build plan: Vivado, or the open ones."""
+
+import os
+import re
+from pathlib import Path
+
+from bitformer.model.process import missing, run_child
+from bitformer.boards.build.manifest import read_facts
+from bitformer.model.errors import UserError
+
+__all__ = ["TOOLCHAINS", "missing_tools", "run_plan"]
+
+#: What the build script printed, the tools' messages included.
+_LOG = "build.log"
+
+#: The name of each toolchain, the programs it needs, and the variable that names a script which
+#: puts them on the PATH, as Vivado's ``settings64.sh`` does.
+TOOLCHAINS = {
+    "vivado": ("Vivado", ("vivado",), "AMARANTH_ENV_VIVADO"),
+    "open": (
+        "The open toolchain",
+        ("yosys", "nextpnr-xilinx", "fasm2frames", "xc7frames2bit"),
+        "AMARANTH_ENV_XRAY",
+    ),
+}
+
+
+def missing_tools(toolchain: str) -> tuple[str, ...]:
+    """What of a toolchain is not found here, in a sentence each.
+
+    Each program must be on the PATH, or be named by a variable called like it (``VIVADO``,
+    ``NEXTPNR_XILINX``); or the toolchain's own variable names a script that puts them there.
+    """
+    _, tools, script = TOOLCHAINS[toolchain]
+    if named := os.environ.get(script):
+        there = os.path.isfile(named)
+        return () if there else (f"{script} must name a script, and {named!r} was not found",)
+    reasons = (missing(tool, tool.upper().replace("-", "_")) for tool in tools)
+    return tuple(reason for reason in reasons if reason is not None)
+
+
+def run_plan(plan_dir: str | os.PathLike) -> Path:
+    """Build the plan in `plan_dir` and return the path of the bitstream.
+
+    What the build prints goes to ``build.log`` in that directory, as it comes. On Ctrl-C, the tools
+    and what they started are ended.
+
+    Whether the design meets its timing is for the reports to say: the tools write a bitstream all
+    the same.
+
+    Raises
+    ------
+    UserError
+        If `plan_dir` holds no plan, a tool is not found or fails, or there is no bitstream.
+    """
+    directory = Path(plan_dir).resolve()
+    name, toolchain, bitstream = _read_plan(directory)
+    title = TOOLCHAINS[toolchain][0]
+    if reasons := missing_tools(toolchain):
+        raise UserError(
+            f"{' and '.join(reasons)}; the plan in {directory} builds elsewhere with"
+            f" 'sh build_{name}.sh'"
+        )
+    log = directory / _LOG
+    # An earlier run's bitstream must not pass for this one's.
+    bitstream.unlink(missing_ok=True)
+    log.unlink(missing_ok=True)  # a link would lead elsewhere
+    with log.open("wb") as output:
+        status = run_child(_command(name), cwd=directory, output=output)
+    if status != 0:
+        raise UserError(f"{title} failed with exit status {status}{_first_error(log)}; see {log}")
+    if not bitstream.is_file():
+        raise UserError(f"{title} ended without an error but wrote no {bitstream.name}; see {log}")
+    return bitstream
+
+
+def _read_plan(directory: Path) -> tuple[str, str, Path]:
+    facts = read_facts(directory, "name", "bitstream")
+    return facts["name"], facts.get("toolchain", "vivado"), directory / facts["bitstream"]
+
+
+def _command(name: str) -> list[str]:
+    if os.name == "nt":
+        return ["cmd", "/c", f"call build_{name}.bat"]
+    return ["sh", f"build_{name}.sh"]
+
+
+def _first_error(log: Path) -> str:
+    match = re.search(r"^ERROR: .*$", log.read_text(encoding="utf-8", errors="replace"), re.M)
+    return f" ({match[0].strip()})" if match else ""

@@ -1,0 +1,77 @@
+"""Synthesizing a whole build with Yosys, shell and all, from the Verilog that Vivado would read."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bitformer.synth.netlist import read_netlist
+from bitformer.synth.resources import Resources
+from bitformer.boards.build.manifest import read_facts
+from bitformer.synth.cache import default_cache, synthesized
+from bitformer.synth.yosys import find_tool
+from bitformer.hw.parts import Use
+from bitformer.hw.parts import PARTS, Part
+from bitformer.model.errors import UserError
+
+__all__ = ["PlanSynthesis", "synthesize_plan"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanSynthesis:
+    """What a build takes of its part, by ``tool``, in ``seconds``."""
+
+    part: Part
+    tool: str
+    seconds: float
+    resources: Resources
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """The part's budget beside what is taken."""
+        return self.resources.uses(self.part)
+
+    @property
+    def over(self) -> tuple[Use, ...]:
+        """The resources of which the part has too few."""
+        return tuple(use for use in self.uses if use.over)
+
+
+def synthesize_plan(
+    directory: Path,
+    *,
+    cache: Path | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> PlanSynthesis:
+    """Synthesize the Verilog of a build in `directory` for its part.
+
+    What has been synthesized before, by the same tool, comes from a cache.
+
+    Raises
+    ------
+    UserError
+        If there is no build, no Yosys, or it fails.
+    """
+    facts = read_facts(directory, "name", "part")
+    name, die = facts["name"], re.match(r"xc7s\d+?(?=[a-z])", facts["part"])
+    try:
+        part = PARTS[die[0] if die else ""]
+        source = (directory / f"{name}.v").read_text(encoding="utf-8")
+    except (OSError, ValueError, KeyError):
+        raise UserError(f"Directory {directory} holds no bitformer build") from None
+    tool = find_tool()
+    data, seconds = synthesized(
+        tool,
+        source,
+        flatten=True,
+        folder=cache or default_cache(),
+        language="verilog",
+        top=name,
+        progress=progress,
+    )
+    return PlanSynthesis(
+        part=part,
+        tool=tool.version,
+        seconds=seconds,
+        resources=Resources.of(read_netlist(data, module=name).counts),
+    )

@@ -1,0 +1,178 @@
+"""A board as an Amaranth platform."""
+
+from amaranth.build import Attrs, Clock, Connector, Pins, Resource, Subsignal
+from amaranth.hdl import ClockDomain, ClockSignal, Const, Instance, Module, Signal
+from amaranth.lib import io
+from amaranth.vendor import XilinxPlatform
+
+from bitformer.boards.board import LINKS, Board
+from bitformer.boards.clock import Mmcm, mmcm_for
+from bitformer.boards.build.saif import STRIP_PATH
+
+__all__ = ["BoardPlatform"]
+
+#: What the FPGA listens to, or the wire of a link that it does; it drives the others.
+_INPUTS = ("clock", "reset", "rx", "sck", "cs", "mosi")
+
+
+class BoardPlatform(XilinxPlatform):
+    """The Vivado platform of a board.
+
+    Resources: ``clock``; of ``uart`` (subsignals ``rx``, ``tx``), ``spi`` (``sck``, ``cs``,
+    ``mosi``, ``miso``), ``elastic`` (the same balls, and ``busy``), ``reset``, ``alive`` and
+    ``fault`` those the board has. The ``sync`` domain
+    is the clock pin, or what an MMCM makes of it, behind a global buffer that opens when
+    configuration ends; it has no reset of its own.
+
+    Every port but the clock is taken as asynchronous: its timing paths are false. Inputs have to
+    pass a synchroniser.
+
+    Parameters
+    ----------
+    board : Board
+    clock_hz : int or None
+        The design's clock; another than the board's costs an MMCM.
+    saif : str or None
+        A SAIF file beside the Tcl script: the switching activity that power is computed from.
+
+    Raises
+    ------
+    TypeError
+        If `board` is no `Board`.
+    ValueError
+        If an MMCM cannot make `clock_hz`.
+    """
+
+    resources: list[Resource] = []  # replaced in __init__
+    connectors: list[Connector] = []
+    default_clk = "clock"
+
+    def __init__(self, *, board: Board, clock_hz: int | None = None, saif: str | None = None):
+        if not isinstance(board, Board):
+            raise TypeError(f"Board must be a Board, not {board!r}")
+        self._board = board
+        self._mmcm = None
+        if clock_hz not in (None, board.clock_hz):
+            self._mmcm = mmcm_for(input_hz=board.clock_hz, output_hz=clock_hz)
+        self._saif = saif
+        self.resources = _resources(board)
+        super().__init__(toolchain=self._toolchain_name)
+
+    _toolchain_name = "Vivado"
+
+    @property
+    def board(self) -> Board:
+        return self._board
+
+    @property
+    def mmcm(self) -> Mmcm | None:
+        """What makes the clock, where the oscillator alone does not."""
+        return self._mmcm
+
+    @property
+    def clock_hz(self) -> int:
+        """The frequency of ``sync``."""
+        return self._mmcm.output_hz if self._mmcm else self._board.clock_hz
+
+    @property
+    def device(self):
+        return self._board.part
+
+    @property
+    def package(self):
+        return self._board.package
+
+    @property
+    def speed(self):
+        return self._board.speed
+
+    def create_missing_domain(self, name):
+        if name != "sync":
+            return super().create_missing_domain(name)
+        m = Module()
+        m.submodules.clk_buf = pin = io.Buffer("i", self.request("clock", dir="-"))
+        clock, ready = pin.i, Signal()
+        m.submodules.startup = Instance("STARTUPE2", o_EOS=ready)
+        if self._mmcm is not None:
+            clock, locked, configured = Signal(), Signal(), ready
+            ready = configured & locked
+            m.submodules.mmcm = self._mmcm.instance(i=pin.i, o=clock, locked=locked)
+        m.domains.sync = ClockDomain(reset_less=True)
+        # A BUFGCE, spelt out: Vivado's BUFGCE differs between simulation and synthesis, and its
+        # parameter against that, SIM_DEVICE, is an error for Vivado 2018.2 and for Yosys. Later
+        # releases of Vivado warn that they set it themselves (Netlist 29-345).
+        m.submodules.clk_gate = Instance(
+            "BUFGCTRL",
+            i_I0=clock,
+            i_S0=Const(1),
+            i_CE0=ready,
+            i_IGNORE0=Const(0),
+            i_I1=Const(1),
+            i_S1=Const(0),
+            i_CE1=Const(0),
+            i_IGNORE1=Const(1),
+            o_O=ClockSignal("sync"),
+        )
+        return m
+
+    def toolchain_prepare(self, fragment, name, **kwargs):
+        lines = [*self._configuration(), *self._board.constraints, *self._false_paths(fragment)]
+        if self._saif is not None:
+            kwargs["script_after_route"] = (
+                f"read_saif -strip_path {STRIP_PATH} -out_file {name}_saif.rpt {self._saif}"
+            )
+        return super().toolchain_prepare(fragment, name, add_constraints="\n".join(lines), **kwargs)
+
+    def _configuration(self):
+        properties: dict[str, object] = {
+            "CFGBVS": self._board.cfgbvs,
+            "CONFIG_VOLTAGE": self._board.config_voltage,
+            "BITSTREAM.GENERAL.COMPRESS": "TRUE",
+        }
+        if (flash := self._board.flash) is not None:
+            properties |= {
+                "CONFIG_MODE": f"SPIx{flash.width}",
+                "BITSTREAM.CONFIG.SPI_BUSWIDTH": flash.width,
+                "BITSTREAM.CONFIG.CONFIGRATE": flash.rate_mhz,
+            }
+        for key, value in properties.items():
+            yield f"set_property {key} {value} [current_design]"
+
+    def _false_paths(self, design):
+        # Amaranth leaves the direction of a port open here: the ball tells it.
+        use_of = {pin.ball: use for use, pin in self._board.pins.items()}
+        for name, port, _ in design.ports:
+            use = use_of[port.metadata[0].name]
+            if use != "clock":
+                side = "-from" if use.split("_")[-1] in _INPUTS else "-to"
+                yield f"set_false_path {side} [get_ports {{{name}}}]"
+
+
+def _resources(board: Board) -> list[Resource]:
+    def io_of(use, pin):
+        direction = "i" if use in _INPUTS else "o"
+        return (
+            Pins(pin.ball, dir=direction, invert=pin.inverted),
+            Attrs(IOSTANDARD=pin.standard),
+        )
+
+    pins = board.pins
+    links = [
+        Resource(
+            link,
+            0,
+            *(Subsignal(wire, *io_of(wire, pin)) for wire, pin in board.wires(link).items()),
+        )
+        for link in LINKS
+        if link in board.links
+    ]
+    singles = [
+        Resource(use, 0, *io_of(use, pins[use]))
+        for use in ("reset", "alive", "fault")
+        if use in pins
+    ]
+    return [
+        Resource("clock", 0, *io_of("clock", board.clock), Clock(board.clock_hz)),
+        *links,
+        *singles,
+    ]

@@ -1,0 +1,1 @@
+"""What tools say of a build, and the energy of an inference."""

@@ -1,0 +1,151 @@
+"""What a shell has to know of its accelerator, as plain data."""
+
+from dataclasses import dataclass, replace
+
+from amaranth.hdl import Shape, ShapeCastable
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from bitformer.boards.checks import check_int
+from bitformer.boards.shell.numbers import number_bytes
+from bitformer.hw.design import RELOADED, Design
+from bitformer.hw.golden import golden_vectors
+from bitformer.hw.lowering.place import cost
+from bitformer.hw.lowering.reload import STRUCTURE_BYTES, structure_hash
+from bitformer.hw.memory import StoreSpec
+from bitformer.hw.parts import PARTS
+from bitformer.model.identity import HASH_BYTES, model_hash
+
+__all__ = ["DEFAULT_VECTORS", "Contract", "contract_of", "stream_shape"]
+
+#: Golden vectors on the chip unless asked otherwise.
+DEFAULT_VECTORS = 2
+#: A vector's index, or that all have passed, is one byte.
+_MOST_VECTORS = 254
+_MOST_NUMBERS = 0xFFFF
+_CYCLES = 1 << 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contract:
+    """An accelerator seen from outside.
+
+    Parameters
+    ----------
+    inputs, results : int
+        Numbers of a window, and of its forecast; 1 to 65535.
+    model_hash : bytes
+        8 bytes that identify the model.
+    structure : bytes
+        4 bytes that identify what new weights do not change.
+    latency : int
+        Cycles from the first number in to the last result out, below 2**24.
+    vectors : tuple of (inputs, results)
+        Golden vectors for the self-test, at most 254.
+    image : tuple of (words, bytes of a word)
+        The stores that take new weights, of an accelerator that does; see `Accelerator.reloaded`.
+        It needs golden vectors.
+    ramb18 : int
+        Block RAMs of 18 Kb that the accelerator leaves for the shell's memory.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a count is none or too large, or a vector has another number of integers than it must.
+    """
+
+    inputs: int = 1
+    results: int = 1
+    model_hash: bytes = bytes(HASH_BYTES)
+    structure: bytes = bytes(STRUCTURE_BYTES)
+    latency: int = 0
+    vectors: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()
+    image: tuple[tuple[int, int], ...] = ()
+    ramb18: int = 0
+
+    def __post_init__(self):
+        for name in ("inputs", "results"):
+            value = check_int(f"Contract: {name}", getattr(self, name))
+            if value > _MOST_NUMBERS:
+                raise ValueError(f"Contract: {name} must be at most {_MOST_NUMBERS}, not {value}")
+        if check_int("Contract: latency", self.latency, least=0) >= _CYCLES:
+            raise ValueError(
+                f"Contract: latency must be below {_CYCLES} cycles, not {self.latency}"
+            )
+        for name, size in (("model_hash", HASH_BYTES), ("structure", STRUCTURE_BYTES)):
+            if len(getattr(self, name)) != size:
+                raise ValueError(
+                    f"Contract: {name} must have {size} bytes, not {len(getattr(self, name))}"
+                )
+        if len(self.vectors) > _MOST_VECTORS:
+            raise ValueError(
+                f"Contract: vectors must be at most {_MOST_VECTORS}, not {len(self.vectors)}"
+            )
+        for inputs, results in self.vectors:
+            if (len(inputs), len(results)) != (self.inputs, self.results):
+                raise ValueError(
+                    f"Contract: vectors must have {self.inputs} inputs and {self.results} results, "
+                    f"not {len(inputs)} and {len(results)}"
+                )
+        if self.image and not self.vectors:
+            raise ValueError("Contract: vectors must be 1 at least where new weights are taken")
+        check_int("Contract: ramb18", self.ramb18, least=0)
+
+    def memory(self, depth: int) -> StoreSpec:
+        """A shell's memory of ``depth`` bytes: in block RAM if enough is left, else in LUTs."""
+        spec = StoreSpec(name="shell", depth=depth, width=8, placement="block")
+        if cost(spec, spec.placement).ramb18 <= self.ramb18:
+            return spec
+        return replace(spec, placement="distributed")
+
+
+def contract_of(design: Design, *, vectors: int = DEFAULT_VECTORS) -> Contract:
+    """The contract of a design's accelerator, with ``vectors`` golden vectors."""
+    check_int("Vectors", vectors, least=0)
+    model = design.model
+    taken = sum(cost(spec, spec.placement).ramb18 for spec in design.stores.values())
+    golden = golden_vectors(model, vectors) if vectors else []
+    return Contract(
+        inputs=model.input.size,
+        results=model.output.size,
+        model_hash=model_hash(model),
+        latency=design.latency,
+        structure=structure_hash(design) if design.banks > 1 else bytes(STRUCTURE_BYTES),
+        vectors=tuple((tuple(x), tuple(y)) for x, y in golden),
+        image=tuple(
+            (len(design.images[name]), -(-design.stores[name].width // 8))
+            for name in (RELOADED if design.banks > 1 else ())
+            if name in design.stores
+        ),
+        ramb18=max(0, PARTS[design.part].ramb18 - taken),
+    )
+
+
+def stream_shape(accelerator: wiring.Component, name: str, flow: type[In] | type[Out]) -> Shape:
+    """The payload's shape of the accelerator's stream ``name``, whose direction is ``flow``.
+
+    Raises
+    ------
+    TypeError
+        If ``accelerator`` is no component, or has no such stream of plain integers.
+    ValueError
+        If the payload has no bits, or more than 16.
+    """
+    if not isinstance(accelerator, wiring.Component):
+        raise TypeError(f"Accelerator must be a component, not {accelerator!r}")
+    member = accelerator.signature.members.get(name)
+    if (
+        member is None
+        or not member.is_signature
+        or member.flow != flow
+        or not isinstance(member.signature, stream.Signature)
+        or member.signature.always_valid
+        or member.signature.always_ready
+    ):
+        raise TypeError(f"Accelerator must have a stream {name!r} with valid and ready")
+    shape = member.signature.members["payload"].shape
+    if isinstance(shape, ShapeCastable):
+        raise TypeError(f"Accelerator must have plain integers in {name!r}, not {shape!r}")
+    shape = Shape.cast(shape)
+    number_bytes(shape)
+    return shape

@@ -1,0 +1,1 @@
+"""The Elastic Node's own protocol: its bus, its addresses, its shell."""

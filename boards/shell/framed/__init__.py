@@ -1,0 +1,1 @@
+"""The framed protocol's end on the chip."""

@@ -1,0 +1,133 @@
+"""The chip's end of the framed protocol: requests in, answers out, one at a time."""
+
+from amaranth.hdl import Module, Shape
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from bitformer.boards.protocol import Feature, Registers
+from bitformer.boards.shell.contract import Contract
+from bitformer.boards.shell.framed.commands import load_region, load_states, work_states
+from bitformer.boards.shell.framed.exchange import Exchange
+from bitformer.boards.shell.framed.memory_map import Layout
+from bitformer.boards.shell.framed.receiver import receive_states
+from bitformer.boards.shell.framed.sender import answer_states
+from bitformer.boards.shell.link import LinkSignature
+from bitformer.boards.shell.numbers import NumberReader, NumberWriter
+from bitformer.boards.shell.weight_loader import Loader
+from bitformer.hw.memory import StoreSpec
+
+__all__ = ["Endpoint"]
+
+#: What goes on from the loader to the accelerator.
+_LOADS = ("addr", "data", "en")
+
+
+class Endpoint(wiring.Component):
+    """Takes a request, checks it whole, works on it, and answers it; docs/protocol.md has the rest.
+
+    A sample waits in a memory until its CRC is right: nothing of a bad frame reaches the
+    accelerator. From then on a number goes to it every cycle in which it is ready, and results are
+    kept until the last is there, so an answer has no gaps. The same memory, a byte wide, holds the
+    constant registers, the buffer, and the golden vectors, in this order.
+
+    A frame that is broken off, too long, damaged or does not begin like one is refused once the
+    line is quiet; a whole one with a command or length that cannot be, at once. Each is counted by
+    its reason. Bytes that arrive while a request is worked on are refused when that is done.
+
+    Parameters
+    ----------
+    contract : Contract
+    input_shape, result_shape : Shape
+        Of the accelerator's numbers, 1 to 16 bits.
+    clock_hz : int
+        For the registers.
+    features : Feature
+        Of the link; for the registers.
+
+    Members
+    -------
+    link : the line's bytes.
+    to_model, from_model : the accelerator's streams.
+    o_fault : the last request was refused. Of a contract with an image: o_bank, the image to use;
+    o_restart, the accelerator must begin anew, for a cycle; o_load_addr, o_load_data, o_load_en,
+    see `Loader`.
+    """
+
+    def __init__(
+        self,
+        *,
+        contract: Contract,
+        input_shape: Shape,
+        result_shape: Shape,
+        clock_hz: int,
+        features: Feature = Feature.NONE,
+    ):
+        if not isinstance(contract, Contract):
+            raise TypeError(f"Contract must be a Contract, not {contract!r}")
+        self._shapes = input_shape, result_shape
+        self._layout = Layout(
+            contract=contract,
+            input_shape=input_shape,
+            result_shape=result_shape,
+            clock_hz=clock_hz,
+            features=features,
+        )
+        loads: dict[str, Out] = {}
+        if self.loader is not None:
+            members = self.loader.signature.members
+            loads = {f"o_load_{name}": Out(members[f"o_{name}"].shape) for name in _LOADS}
+            loads |= {"o_bank": Out(1), "o_restart": Out(1)}
+        super().__init__(
+            {
+                **loads,
+                "link": In(LinkSignature()),
+                "to_model": Out(stream.Signature(input_shape)),
+                "from_model": In(stream.Signature(result_shape)),
+                "o_fault": Out(1),
+            }
+        )
+
+    @property
+    def contract(self) -> Contract:
+        return self._layout.contract
+
+    @property
+    def registers(self) -> Registers:
+        """What a host reads before anything has happened."""
+        return self._layout.registers
+
+    @property
+    def memory(self) -> StoreSpec:
+        """What holds the buffer, the constant registers and the golden vectors."""
+        return self._layout.memory
+
+    @property
+    def loader(self) -> Loader | None:
+        """What sorts new weights; None in a design that takes none."""
+        return self._layout.loader
+
+    def elaborate(self, platform):
+        m = Module()
+        x = Exchange(m, self.link, self._layout)
+        m.submodules.reader = reader = NumberReader(shape=self._shapes[0])
+        m.submodules.writer = writer = NumberWriter(shape=self._shapes[1])
+        wiring.connect(m, reader.o, wiring.flipped(self.to_model))
+        wiring.connect(m, wiring.flipped(self.from_model), writer.i)
+        loader = self.loader
+        restart = self.o_restart if loader is not None else None
+
+        with m.FSM(name="phase") as fsm:
+            receive_states(x, right="DISPATCH")
+            work_states(x, reader=reader, writer=writer, restart=restart)
+            if loader is not None:
+                load_states(x, loader, restart=restart)
+            answer_states(x, fault=self.o_fault)
+        # one flip-flop for each state, which saves a seventh of the LUTs. What a tool makes of this
+        # has no value when configuration ends: the shell's reset gives it one.
+        fsm.state.attrs["fsm_encoding"] = "auto"
+
+        if loader is not None:
+            load_region(x, loader)
+            m.d.comb += self.o_bank.eq(x.bank ^ x.trial)
+            m.d.comb += [getattr(self, f"o_load_{n}").eq(getattr(loader, f"o_{n}")) for n in _LOADS]
+        return m

@@ -1,0 +1,1 @@
+"""Before synthesis: cycles and stores exactly, logic by measured designs, energy by a model."""

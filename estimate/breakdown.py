@@ -1,0 +1,91 @@
+"""A design's resources by component: what each one adds, and what all of them share."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from bitformer.estimate.components import Added, Share, added, added_by_formula, block_ram_shares
+from bitformer.estimate.knowledge import Entry
+from bitformer.estimate.predictor import Prediction
+from bitformer.hw.design import Design
+
+__all__ = ["MEMORY", "TOTAL", "UNITS", "Part", "breakdown"]
+
+#: Rows that are no component's.
+MEMORY, UNITS, TOTAL = "(shared)", "(units)", "total"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A component, or what components share, of a design; parts add up to the design.
+
+    ``luts``, ``lutram`` : of a component, those of its stores by themselves. ``ramb18`` : of those
+    of the design, by the component's share of the bits. ``alone`` : RAMB18 of its stores by
+    themselves. ``measured`` : Yosys has synthesized such stores, else they are counted by formula.
+    """
+
+    name: str
+    luts: int
+    lutram: int
+    ramb18: float
+    share: Share | None = None
+    alone: int | None = None
+    measured: bool = False
+
+
+def _of_component(share: Share, blocks: float, entry: Entry | None) -> Part:
+    taken = added_by_formula(share.stores, share.images)
+    if entry is not None:
+        taken = Added(luts=entry.luts, lutram=entry.lutram, ramb18=entry.ramb18)
+    return Part(
+        name=share.name,
+        luts=taken.luts,
+        lutram=taken.lutram,
+        ramb18=blocks,
+        share=share,
+        alone=taken.ramb18,
+        measured=entry is not None,
+    )
+
+
+def breakdown(
+    design: Design,
+    shares: Iterable[Share],
+    *,
+    prediction: Prediction | None,
+    entries: Iterable[Entry],
+    keys: Mapping[str, str],
+) -> list[Part]:
+    """The parts of a design: its components, what memory they share, the units, and the total.
+
+    ``MEMORY`` is the design's stores less the components' own, which is negative where components
+    take turns with the words of a RAM. ``UNITS`` is what is predicted of the design less its
+    stores; without a ``prediction`` there is none, and the total is that of the stores. ``keys``
+    are those by which ``entries`` of components are known; a component without is counted.
+    """
+    shares = list(shares)
+    known = {entry.key: entry for entry in entries if entry.kind == "component"}
+    blocks = block_ram_shares(design, shares)
+    parts = [_of_component(s, blocks[s.name], known.get(keys.get(s.name, ""))) for s in shares]
+    stores = added(design)
+    memory = Part(
+        name=MEMORY,
+        luts=stores.luts - sum(part.luts for part in parts),
+        lutram=stores.lutram - sum(part.lutram for part in parts),
+        ramb18=round(stores.ramb18 - sum(part.ramb18 for part in parts), 9),
+    )
+    if prediction is None:
+        total = Part(name=TOTAL, luts=stores.luts, lutram=stores.lutram, ramb18=stores.ramb18)
+        return [*parts, memory, total]
+    total = Part(
+        name=TOTAL,
+        luts=prediction.luts.value,
+        lutram=prediction.lutram.value,
+        ramb18=prediction.ramb18,
+    )
+    units = Part(
+        name=UNITS,
+        luts=total.luts - stores.luts,
+        lutram=total.lutram - stores.lutram,
+        ramb18=total.ramb18 - stores.ramb18,
+    )
+    return [*parts, memory, units, total]

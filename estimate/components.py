@@ -1,0 +1,184 @@
+"""What each component adds to a design: words of the ROMs, and rows in the RAMs.
+
+Units are shared; stores are too, but every word in them is for one component. A component's own
+words are its layers' weights, parameters and program rows, its table of positions, and the rows of
+the tensors that have its bits, at the word widths that the whole design asks for.
+
+The words of a ROM are each one component's. RAMs are shared in time: a component is counted with
+the depth that its tensors' rows need by themselves, so that components add up to more than a RAM
+has, which one component's rows take over from another's.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bitformer.estimate.stores import StoreTerms, live_bits, store_terms
+from bitformer.hw.design import Design
+from bitformer.hw.lowering.word_map import own_depths, rom_words
+from bitformer.hw.memory import StoreSpec
+from bitformer.hw.tiling import Tile
+from bitformer.model import ir
+from bitformer.model.config import TransformerConfig
+from bitformer.model.structure import blocks, tensor_components
+
+__all__ = ["Added", "Share", "added", "added_by_formula", "block_ram_shares", "components_of"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """A component's own part of a design.
+
+    ``name``, ``weights``, ``activations`` : of the component, and its bits. ``weight_bits`` : of
+    all its weights, without what fills up words. ``words`` : numbers of its words in each ROM.
+    ``rows`` : words in each RAM that its tensors need by themselves. ``stores``, ``images`` : those
+    words and rows as stores of their own, placed as the design's are, and the ROMs' contents.
+    """
+
+    name: str
+    weights: int
+    activations: int
+    weight_bits: int
+    words: Mapping[str, Sequence[int]]
+    rows: Mapping[str, int]
+    stores: Mapping[str, StoreSpec]
+    images: Mapping[str, Sequence[int]]
+
+    @property
+    def bits(self) -> str:
+        """Bits of weights and activations, as ``"4/8"``."""
+        return f"{self.weights}/{self.activations}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Added:
+    """What stores take; ``lutram``, LUTs that serve as memory, are among ``luts``."""
+
+    luts: int
+    lutram: int
+    ramb18: int
+
+
+def _operation_components(config: TransformerConfig) -> dict[str, str]:
+    """Component that an operation works for, by the tensor it writes: a layer's is its weights'."""
+    found = tensor_components(config)
+    found["embedding"] = "Linput"
+    if config.decoder_layers:
+        found["decoder.embedding"] = "Dinput"
+    return found | {block.add: block.components[0] for block in blocks(config)}
+
+
+def _by_component(owner: Mapping[str, str], words: Mapping[str, list[int]]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for tensor, numbers in words.items():
+        found.setdefault(owner[tensor], []).extend(numbers)
+    return {name: sorted(numbers) for name, numbers in found.items()}
+
+
+def _cut(spec: StoreSpec, words: Sequence[int]) -> StoreSpec:
+    """A ROM of some of the words: what was in block RAM still is."""
+    tiles = tuple(
+        Tile(
+            rows=sum(number < tile.rows for number in words),
+            first=tile.first,
+            width=tile.width,
+            ramb18=tile.ramb18,
+        )
+        for tile in spec.tiles
+    )
+    return replace(spec, depth=len(words), tiles=tiles)
+
+
+def components_of(design: Design) -> list[Share]:
+    """Every component's share, in the order of ``config.components``.
+
+    Raises :class:`ValueError` for a design whose stores hold two images.
+    """
+    if design.banks != 1:
+        raise ValueError(f"Design must have one bank, not {design.banks}")
+    config = design.model.config
+    tensors, operations = tensor_components(config), _operation_components(config)
+    roms = {
+        store: _by_component(tensors if store == "position" else operations, words)
+        for store, words in rom_words(design).items()
+    }
+    weights: dict[str, int] = {}
+    for op in design.model.operations:
+        if isinstance(op, ir.Linear):
+            name = operations[op.y]
+            weights[name] = weights.get(name, 0) + op.weight.size * op.weight_bits
+    shares = []
+    for name in config.components:
+        words = {store: found[name] for store, found in roms.items() if name in found}
+        rows = own_depths(design, (one for one, owner in tensors.items() if owner == name))
+        stores = {store: _cut(design.stores[store], numbers) for store, numbers in words.items()}
+        stores |= {
+            store: replace(design.stores[store], depth=depth) for store, depth in rows.items()
+        }
+        bits = config.bits(name)
+        shares.append(
+            Share(
+                name=name,
+                weights=bits.weights,
+                activations=bits.activations,
+                weight_bits=weights.get(name, 0),
+                words=words,
+                rows=rows,
+                stores=stores,
+                images={
+                    store: [design.images[store][number] for number in numbers]
+                    for store, numbers in words.items()
+                },
+            )
+        )
+    return shares
+
+
+def _terms(
+    stores: Mapping[str, StoreSpec], images: Mapping[str, Sequence[int]]
+) -> list[StoreTerms]:
+    return [
+        store_terms(spec, live_bits(images[name]), images[name])
+        if spec.rom
+        else store_terms(spec, 0)
+        for name, spec in stores.items()
+    ]
+
+
+def added_by_formula(stores: Mapping[str, StoreSpec], images: Mapping[str, Sequence[int]]) -> Added:
+    """What stores take by the formulas of :mod:`.stores`."""
+    terms = _terms(stores, images)
+    logic = ("rom_luts", "tile_muxes", "ram_reads", "ram_enables")
+    memory = sum(term.ram_luts for term in terms)
+    return Added(
+        luts=memory + round(sum(getattr(term, name) for term in terms for name in logic)),
+        lutram=memory,
+        ramb18=sum(term.ramb18 for term in terms),
+    )
+
+
+def _block_bits(spec: StoreSpec) -> int:
+    """Bits that are in block RAM."""
+    if spec.tiles:
+        return sum(tile.rows * tile.width for tile in spec.tiles)
+    return spec.bits if spec.placement == "block" else 0
+
+
+def block_ram_shares(design: Design, shares: Iterable[Share]) -> dict[str, float]:
+    """RAMB18 of the design by component: each store's, by the components' bits in block RAM.
+
+    They add up to the design's; a RAM's are by the rows that each component needs by itself.
+    """
+    shares = list(shares)
+    found = {share.name: 0.0 for share in shares}
+    for name, spec in design.stores.items():
+        own = {s.name: _block_bits(s.stores[name]) for s in shares if name in s.stores}
+        if all_bits := sum(own.values()):
+            blocks = _terms({name: spec}, design.images)[0].ramb18
+            for component, bits in own.items():
+                found[component] += blocks * bits / all_bits
+    return found
+
+
+def added(design: Design) -> Added:
+    """What all of the design's stores take by the formulas."""
+    return added_by_formula(design.stores, design.images)

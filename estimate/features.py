@@ -1,0 +1,248 @@
+"""What a lowered design's resources follow from: physical quantities of its units and stores.
+
+Units are as wide as the widest thing they meet, so a design's logic follows from maxima (bits of
+accumulators, of a weight word ...) and from how many columns, ways and operations there are; what a
+component adds is memory: its weights, tables, results and program words. All of these are known
+after ``lower``. The same formulas serve one design (integers) and a whole space (arrays).
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from bitformer.estimate.columns import Columns, column_terms
+from bitformer.estimate.stores import Count, StoreTerms, live_bits, ram_cells, store_terms
+from bitformer.hw.design import Design
+from bitformer.hw.program import Addend, Program
+from bitformer.hw.timing import QUEUE
+from bitformer.model import ir, numerics
+
+__all__ = [
+    "FEATURES",
+    "VERSION",
+    "Columns",
+    "StoreTerms",
+    "column_quantities",
+    "live_bits",
+    "physical",
+    "quantities",
+    "store_terms",
+]
+
+#: Changes whenever a formula here does: measurements of other versions are not fitted together.
+VERSION = 3
+
+
+def _constants(program: Program) -> int:
+    """LUTs that look up operations' constants: bits that differ, equal and inverted ones once."""
+    total = 0
+    skipped = {"tensor"}
+    for name in vars(program.operations[0]).keys() - skipped:
+        values = program.values(name)
+        low = min(values)
+        bits = max(v.bit_length() for v in values) + (low < 0)
+        columns = set()
+        for bit in range(bits):
+            column = tuple((value >> bit) & 1 for value in values)
+            if len(set(column)) > 1:
+                columns.add(tuple(one ^ column[0] for one in column))
+        total += len(columns)
+    return total
+
+
+def column_quantities(columns: Columns) -> dict[str, int]:
+    """The quantities that follow from the engine's columns alone."""
+    found = column_terms(columns)
+    return {
+        "engine_bits": found.bits,
+        "delayed_bits": found.delayed,
+        "selected_bits": found.selected,
+        "selected_parts": found.parts,
+        "selected_beyond": found.beyond,
+    }
+
+
+def _addend_muxes(design: Design) -> int:
+    """LUTs that choose a way's addend: of bits that come from different places.
+
+    A sign's copies are one bit, and so is what is below a shifted addend.
+    """
+    stores, ways = design.stores, design.geometry.ways
+
+    def width(name: str) -> int:
+        return stores[name].width // ways if name in stores else 1
+
+    widths = {
+        Addend.PARAMETER: design.parameter_bits[0],
+        Addend.ACTIVATION: width("activations"),
+        Addend.POSITION: width("position"),
+        Addend.LAST: design.model.input.bits,
+    }
+    kinds = {(op.addend, op.addend_shift) for op in design.program.operations}
+    different = {
+        tuple(
+            min(bit - shift, widths[source] - 1) if source and bit >= shift else -1
+            for source, shift in sorted(kinds)
+        )
+        for bit in range(design.geometry.value_bits)
+    }
+    control = (len(kinds) - 1).bit_length()
+    inputs = [sum(place >= 0 for place in bits) + control for bits in different]
+    return sum(1 + max(0, many - 6) for many in inputs if many > control)
+
+
+def _unused_output(design: Design) -> int:
+    """LUTs of the output's second way, which a single result never uses."""
+    spec, output = design.stores["output"], design.model.output
+    if output.features > 1 or design.geometry.ways == 1 or spec.placement == "block":
+        return 0
+    one = replace(spec, width=output.bits, granule=0)
+    return store_terms(spec, 0).ram_luts - store_terms(one, 0).ram_luts
+
+
+def quantities(design: Design) -> dict[str, int]:
+    """Everything the features are computed from, for one design."""
+    geometry, program, stores = design.geometry, design.program, design.stores
+    terms = [
+        store_terms(spec, live_bits(design.images[name]), design.images[name])
+        if spec.rom
+        else store_terms(spec, 0)
+        for name, spec in stores.items()
+    ]
+    operations = program.operations
+    found = {
+        name: round(sum(getattr(term, name) for term in terms))
+        for name in StoreTerms.__dataclass_fields__
+    }
+    scores = stores["scores"].depth // geometry.score_pitch if "scores" in stores else 0
+    return found | {
+        "columns": geometry.columns,
+        "ways": geometry.ways,
+        "mixed": int(geometry.ways > 1 and not all(design.packed.values())),
+        "layer_norm": int(geometry.norm_features > 0),
+        "wide": int(bool(geometry.wide)),
+        "subtract": int(any(isinstance(op, ir.SubtractLast) for op in design.model.operations)),
+        "weight_cuts": sum(geometry.weights.parts(kind) for kind in geometry.weights.kinds),
+        **column_quantities(Columns.of(design)),
+        "addend_muxes": _addend_muxes(design),
+        "operand_bits": geometry.operand_bits,
+        "unused_output": _unused_output(design),
+        "half_bits": geometry.half_bits,
+        "column_bits": geometry.column_bits,
+        "product_bits": geometry.product_bits,
+        "accumulator_bits": geometry.accumulator_bits,
+        "result_bits": geometry.result_bits,
+        "value_bits": geometry.value_bits,
+        "factor_bits": geometry.factor_bits,
+        "norm_bits": geometry.norm_bits if geometry.norm_features else 0,
+        "element_bits": geometry.element_bits,
+        "dynamic_bits": geometry.dynamic_bits,
+        "op_bits": program.width("op"),
+        "dst_bits": program.width("dst"),
+        "res_bits": program.width("res"),
+        "act_bits": program.width("act"),
+        "delta_bits": program.width("delta"),
+        "program_words": len(program.instructions),
+        "weight_words": stores["weights"].depth if "weights" in stores else 0,
+        "constants": _constants(program),
+        "shifts": len({op.shift for op in operations}),
+        "addends": len({(op.addend, op.addend_shift) for op in operations if op.addend}),
+        "score_rows": scores,
+        "channels": design.model.input.features,
+        "input_bits": design.model.input.bits,
+    }
+
+
+def _length(count: Count) -> Count:
+    """Bits of an address below ``count``."""
+    return np.ceil(np.log2(np.maximum(2, count)))
+
+
+def _memory_in_units(q: Mapping[str, Count]) -> Count:
+    """LUTs of the units' own queues: the drain's, the key writer's, maxima, the last step."""
+    queue = 1 << (int(np.max(q["columns"])) + 1).bit_length()
+    word = q["ways"] + 1 + q["dst_bits"] + q["ways"] * q["dynamic_bits"]
+    drain = ram_cells(QUEUE, q["op_bits"] + q["dst_bits"] + q["res_bits"])
+    writer = ram_cells(queue, word) * (q["dynamic_bits"] > 0)
+    rows = np.maximum(1, q["score_rows"])
+    maxima = ram_cells(rows, numerics.SCORE_BITS) * (q["score_rows"] > 0)
+    last = 2 * ram_cells(2 * q["channels"], q["input_bits"]) * q["subtract"]
+    return drain + writer + maxima + last
+
+
+#: The features of each fit, with about what one of each takes: LUTs as logic, LUTs as memory,
+#: flip-flops. What is counted takes one; 0 where nothing is known.
+FEATURES: dict[str, dict[str, float]] = {
+    "logic": {
+        **dict.fromkeys(("one", "two_ways", "mixed", "layer_norm", "norm", "subtract", "wide"), 0),
+        **dict.fromkeys(("unpack", "select", "parts", "drain", "post", "clamp", "addends"), 1),
+        **dict.fromkeys(("constants", "addresses", "timer"), 1),
+        **dict.fromkeys(("rom_luts", "tile_muxes", "ram_reads", "ram_enables"), 1),
+        "packing": 2,
+        "beyond": 0.6,
+    },
+    "memory": {
+        **dict.fromkeys(("one", "two_ways", "mixed", "layer_norm", "norm", "wide", "value"), 0),
+        **dict.fromkeys(("cells", "delayed"), 1),
+        "addresses": 0.6,
+    },
+    "ffs": {
+        **dict.fromkeys(("one", "two_ways", "mixed", "layer_norm", "norm", "subtract", "wide"), 0),
+        **dict.fromkeys(("rom_bits", "ram_bits", "engine", "operands", "product", "post"), 1),
+        **dict.fromkeys(("element", "addresses", "lut_address"), 1),
+        "write_bits": 0.2,
+        "columns": 0,
+    },
+}
+
+
+def physical(q: Mapping[str, Count]) -> dict[str, Count]:
+    """The features, most of them as large as the LUTs or flip-flops that they stand for.
+
+    ``unpack``, ``packing`` : what is before the multipliers where some operations are packed, or
+    all. ``select``, ``parts``, ``beyond`` : keys or weights into the engine
+    (:mod:`.columns`). ``drain`` : columns to the post-processor, four to a LUT, and its
+    ``post``, ``clamp`` and ``addends`` : adders, limits, multiplexers. ``constants`` : look-ups by
+    operation. ``addresses``, ``timer`` : counters of walker, slots and sequencer. ``cells`` : LUTs
+    as RAM, ``delayed`` : shift registers before the columns.
+    """
+    ways, columns = q["ways"], q["columns"]
+    groups = columns / 4 + np.where(np.greater(columns, 4), columns / 8, 0)
+    return {
+        "one": 1 + 0 * ways,
+        "two_ways": ways - 1,
+        "mixed": q["mixed"],
+        "layer_norm": q["layer_norm"],
+        "norm": ways * q["norm_bits"],
+        "wide": q["wide"] * q["accumulator_bits"],
+        "subtract": q["subtract"],
+        "packing": columns * (1 - q["mixed"]) * (ways - 1),
+        "unpack": q["mixed"] * (q["engine_bits"] + columns),
+        "engine": q["engine_bits"],
+        "select": q["selected_bits"],
+        "parts": q["selected_parts"],
+        "beyond": q["selected_beyond"],
+        "operands": columns * q["operand_bits"],
+        "columns": columns,
+        "drain": q["product_bits"] * groups,
+        "post": ways * (q["value_bits"] + q["accumulator_bits"] + q["factor_bits"]),
+        "clamp": ways * q["result_bits"],
+        "value": ways * q["value_bits"],
+        "element": ways * q["element_bits"],
+        "addends": ways * q["addend_muxes"],
+        "constants": q["constants"],
+        "addresses": q["dst_bits"] + q["res_bits"] + q["act_bits"] + _length(q["weight_words"]),
+        "timer": q["delta_bits"] + _length(q["program_words"]),
+        "rom_luts": q["rom_luts"],
+        "tile_muxes": q["tile_muxes"],
+        "ram_reads": q["ram_reads"],
+        "ram_enables": q["ram_enables"],
+        "cells": q["ram_luts"] + _memory_in_units(q) - q["unused_output"],
+        "delayed": q["delayed_bits"],
+        "rom_bits": q["rom_bits"],
+        "ram_bits": q["ram_bits"],
+        "product": q["product_bits"],
+        "lut_address": q["lut_address"],
+        "write_bits": q["write_bits"],
+    }

@@ -1,0 +1,84 @@
+"""Entries of a knowledge base from what was synthesized."""
+
+from typing import TYPE_CHECKING, Any
+
+from bitformer.estimate.features import VERSION, quantities
+from bitformer.estimate.knowledge import Entry
+from bitformer.hw.design import Design
+from bitformer.model.config import TransformerConfig
+
+if TYPE_CHECKING:
+    from bitformer.synth.resources import Resources
+    from bitformer.synth.synthesize import Synthesis
+
+__all__ = ["entries_of", "measured_entry", "unit_key", "widths_of"]
+
+
+def widths_of(config: TransformerConfig) -> dict[str, str]:
+    """Bits of each component, ``"4/8"``: weights and activations; and of each tensor of its own."""
+    widths = {
+        component: f"{config.bits(component).weights}/{config.bits(component).activations}"
+        for component in config.components
+    }
+    return widths | {name: str(bits) for name, bits in config.tensors.items()}
+
+
+def _shape_of(config: TransformerConfig) -> dict[str, int]:
+    names = ("window", "inputs", "horizon", "patch", "d_model", "layers", "heads", "ffn")
+    return {name: getattr(config, name) for name in (*names, "decoder_layers")}
+
+
+def unit_key(digest: str, unit: str) -> str:
+    """The key of a unit's entry: of its design's hardware, and its name."""
+    return f"{digest}.{unit}"
+
+
+def measured_entry(
+    design: Design, tool: str, key: str, name: str, kind: str, taken: "Resources", **more: Any
+) -> Entry:
+    """An entry of something of a design that a ``tool``, name and version, has measured."""
+    config, geometry = design.model.config, design.geometry
+    program, _, version = tool.rpartition(" ")
+    counts = {
+        "luts": taken.luts,
+        "lutram": taken.luts_as_memory,
+        "srls": taken.srls,
+        "ffs": taken.ffs,
+        "ramb18": taken.ramb18,
+        "dsps": taken.dsps,
+    }
+    about: dict[str, Any] = {
+        "widths": widths_of(config),
+        "placement": {name: spec.placement for name, spec in design.stores.items()},
+    }
+    return Entry(
+        key=key,
+        kind=kind,
+        name=name,
+        part=design.part,
+        lanes=geometry.columns * geometry.ways,
+        shape=_shape_of(config),
+        tool=program,
+        version=version,
+        **{**about, **counts, **more},
+    )
+
+
+def entries_of(design: Design, result: "Synthesis") -> list[Entry]:
+    """What a synthesis teaches: the whole design, and each unit that was synthesized alone."""
+    features = {"version": VERSION, **{k: int(v) for k, v in quantities(design).items()}}
+    whole = measured_entry(
+        design,
+        result.tool,
+        result.digest,
+        design.model.config.name,
+        "design",
+        result.resources,
+        features=features,
+        levels=result.depth.levels,
+    )
+    units = [
+        measured_entry(design, result.tool, unit_key(result.digest, unit), unit, "unit", taken)
+        for unit, taken in result.units.items()
+    ]
+    return [whole, *units]

@@ -1,0 +1,205 @@
+"""Predicts what a design takes of a part: exact where it can be, fitted on measurements elsewhere.
+
+Cycles, DSP blocks and RAMB18 follow from the design. LUTs and flip-flops are fitted: the units'
+logic on physical features (:mod:`.features`) of all designs in the knowledge base. A design that
+was measured itself is taken as it was.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bitformer.estimate.features import FEATURES, VERSION, physical, quantities
+from bitformer.estimate.knowledge import Entry
+from bitformer.estimate.regression import Fit, fit
+from bitformer.hw.design import Design
+from bitformer.hw.parts import PARTS, Use
+from bitformer.model.errors import UserError
+from bitformer.model.numerics import round_half_up
+from bitformer.model.plain import shown
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["Interval", "Prediction", "Predictor"]
+
+#: More than any design has of anything.
+_MOST = 10**9
+#: Fewer measured designs than this fit nothing.
+LEAST = 12
+#: Standard deviations of an interval: 95 of 100 designs, if the errors are normal.
+_DEVIATIONS = 1.96
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A number, and between what it lies for 95 of 100 designs; one point if it is exact."""
+
+    value: int
+    low: int
+    high: int
+
+    @classmethod
+    def exact(cls, value: int) -> "Interval":
+        """A number that is known."""
+        return cls(value=value, low=value, high=value)
+
+    def __str__(self) -> str:
+        return (
+            str(self.value) if self.low == self.high else f"{self.value} ({self.low}–{self.high})"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """A design's resources and cycles.
+
+    ``measured`` : they are a synthesis' own. ``lutram``, LUTs as memory, are among ``luts``.
+    """
+
+    part: str
+    luts: Interval
+    lutram: Interval
+    ffs: Interval
+    ramb18: int
+    dsps: int
+    latency: int
+    interval: int
+    measured: bool = False
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """The part's budget beside what is predicted."""
+        part = PARTS[self.part]
+        return (
+            Use(resource="LUT", used=self.luts.value, available=part.luts),
+            Use(resource="LUT as memory", used=self.lutram.value, available=part.lutram_luts),
+            Use(resource="FF", used=self.ffs.value, available=part.ffs),
+            Use(resource="RAMB18", used=self.ramb18, available=part.ramb18),
+            Use(resource="DSP", used=self.dsps, available=part.dsps),
+        )
+
+    @property
+    def over(self) -> tuple[Use, ...]:
+        """The resources of which the part has too few."""
+        return tuple(use for use in self.uses if use.over)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the prediction as plain data."""
+        return {
+            **dataclasses.asdict(self),
+            "fits": not self.over,
+            "over": {use.resource: use.over for use in self.over},
+        }
+
+
+class Predictor:
+    """Predicts from measured designs.
+
+    Raises :class:`UserError` if there are fewer than ``LEAST`` that can be used.
+    """
+
+    def __init__(self, entries: Iterable[Entry]):
+        usable = [
+            entry
+            for entry in entries
+            if entry.kind == "design"
+            and entry.srls is not None
+            and entry.features.get("version") == VERSION
+        ]
+        unique = {entry.key: entry for entry in usable}
+        self.entries = [unique[key] for key in sorted(unique)]
+        if len(self.entries) < LEAST:
+            raise UserError(
+                f"Knowledge base must hold at least {LEAST} measured designs, not"
+                f" {len(self.entries)}: 'bitformer profile' measures some"
+            )
+        rows = [_row(entry) for entry in self.entries]
+        luts = np.array([entry.luts for entry in self.entries])
+        memory = np.array([entry.lutram for entry in self.entries])
+        ffs = np.array([entry.ffs for entry in self.entries])
+        self.logic: Fit = fit(rows, list(luts - memory), FEATURES["logic"])
+        self.memory: Fit = fit(rows, list(memory), FEATURES["memory"])
+        self.ffs: Fit = fit(rows, list(ffs), FEATURES["ffs"])
+        self.spread = {
+            "luts": _deviation(self._lut_residuals(luts, memory)),
+            "lutram": _deviation(self.memory.residuals),
+            "ffs": _deviation(self.ffs.residuals),
+        }
+
+    def _lut_residuals(self, luts: np.ndarray, memory: np.ndarray) -> np.ndarray:
+        """Relative errors of the sum of both fits."""
+        return (self.logic.residuals * (luts - memory) + self.memory.residuals * memory) / luts
+
+    def counts(self, q: Mapping[str, Any]) -> dict[str, Any]:
+        """LUTs, LUTs as memory and flip-flops for quantities: numbers, or arrays for a space."""
+        features = physical(q)
+        memory = self.memory.predict(features)
+        return {
+            "luts": round_half_up(self.logic.predict(features) + memory),
+            "lutram": round_half_up(memory),
+            "ffs": round_half_up(self.ffs.predict(features)),
+        }
+
+    def predict(
+        self, design: Design, *, digest: Callable[[Design], str] | None = None
+    ) -> Prediction:
+        """The prediction for a lowered design.
+
+        With ``digest`` (:func:`bitformer.synth.synthesize.digest`), a design that was measured is
+        taken from the base; it is asked only when one with the same quantities is there.
+        """
+        q = {name: int(value) for name, value in quantities(design).items()}
+        if digest is not None:
+            same = {e.key: e for e in self.entries if {**e.features, **q} == e.features}
+            if same and (found := same.get(digest(design))) is not None:
+                return self._measured(found, design)
+        counts = {n: self.interval(n, int(value)) for n, value in self.counts(q).items()}
+        return Prediction(
+            part=design.part,
+            luts=counts["luts"],
+            lutram=counts["lutram"],
+            ffs=counts["ffs"],
+            ramb18=q["ramb18"],
+            dsps=design.geometry.dsps,
+            latency=design.latency,
+            interval=design.interval,
+        )
+
+    def interval(self, name: str, value: int) -> Interval:
+        """``value`` with the spread of ``luts``, ``lutram`` or ``ffs``."""
+        margin = int(np.ceil(_DEVIATIONS * self.spread[name] * value))
+        return Interval(value=value, low=max(0, value - margin), high=value + margin)
+
+    @staticmethod
+    def _measured(entry: Entry, design: Design) -> Prediction:
+        return Prediction(
+            part=design.part,
+            luts=Interval.exact(entry.luts),
+            lutram=Interval.exact(entry.lutram),
+            ffs=Interval.exact(entry.ffs),
+            ramb18=entry.ramb18,
+            dsps=entry.dsps,
+            latency=design.latency,
+            interval=design.interval,
+            measured=True,
+        )
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    """The features of a measured design, whose quantities and counts must be a design's."""
+    where = f"Knowledge base must hold measured designs, and entry {shown(entry.key)}"
+    for name, value in (("luts", entry.luts), *entry.features.items()):
+        if not (name == "luts") <= value <= _MOST:
+            raise UserError(f"{where} has {shown(value)} as its {shown(name)}")
+    try:
+        return physical(entry.features)
+    except KeyError as error:
+        raise UserError(f"{where} has no {error} among its features") from None
+
+
+def _deviation(residuals: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(residuals))))

@@ -1,0 +1,113 @@
+"""Gives every row its address: rows that never live at once share memory."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bitformer.hw.timetable import Event
+
+__all__ = ["Block", "Lifetime", "allocate", "lifetimes"]
+
+
+@dataclass(kw_only=True)
+class Lifetime:
+    """From the first write to the last read: cycles, and places in the order of issue."""
+
+    tensor: str
+    row: int
+    write: int
+    issued: int
+    read: int
+    last_reader: int
+
+
+@dataclass(kw_only=True)
+class Block:
+    """``words`` consecutive words that live together, aligned to ``align`` words."""
+
+    key: tuple[str, int]
+    words: int
+    align: int
+    lives: Lifetime
+    address: int = -1
+
+
+def lifetimes(events: Iterable[Event]) -> dict[tuple[str, int], Lifetime]:
+    """Lifetime of every row of every tensor that a schedule writes."""
+    lives: dict[tuple[str, int], Lifetime] = {}
+    for place, event in enumerate(events):
+        row = event.row
+        for read in row.reads:
+            last = event.post_last if read.post else event.engine_last
+            for number in read.numbers:
+                life = lives.get((read.tensor, number))
+                if life is not None:
+                    life.read, life.last_reader = max(life.read, last), place
+        key = (row.tensor, row.row)
+        if key in lives:
+            life = lives[key]
+            life.write = min(life.write, event.write_first)
+        else:
+            lives[key] = Lifetime(
+                tensor=row.tensor,
+                row=row.row,
+                write=event.write_first,
+                issued=place,
+                read=event.write_last,
+                last_reader=place,
+            )
+    return lives
+
+
+def merge(lives: Iterable[Lifetime]) -> Lifetime:
+    """Lifetime of several rows kept together."""
+    every = list(lives)
+    return Lifetime(
+        tensor=every[0].tensor,
+        row=every[0].row,
+        write=min(life.write for life in every),
+        issued=min(life.issued for life in every),
+        read=max(life.read for life in every),
+        last_reader=max(life.last_reader for life in every),
+    )
+
+
+def _apart(a: Lifetime, b: Lifetime) -> bool:
+    """Whether ``b`` may take ``a``'s memory: written after, and issued after, ``a``'s last read.
+
+    The order of issue matters as well as the cycle: when the accelerator waits for its input,
+    later rows are delayed and earlier ones are not.
+    """
+    return b.write > a.read and b.issued > a.last_reader
+
+
+def _first_fit(blocks: Iterable[Block]) -> int:
+    """Place each block in turn at the lowest address that is free while it lives."""
+    placed: list[Block] = []
+    depth = 0
+    for block in blocks:
+        rivals = sorted(
+            (other.address, other.address + other.words)
+            for other in placed
+            if not _apart(other.lives, block.lives) and not _apart(block.lives, other.lives)
+        )
+        address = 0
+        for start, end in rivals:
+            if address + block.words <= start:
+                break
+            address = max(address, -(-end // block.align) * block.align)
+        block.address = address
+        placed.append(block)
+        depth = max(depth, address + block.words)
+    return depth
+
+
+def allocate(blocks: Iterable[Block], *, by_size: bool = False) -> int:
+    """Sets every block's address and returns the depth: first fit in the order of writing.
+
+    With ``by_size``, for blocks of very different sizes, the largest first where that is better.
+    """
+    early = sorted(blocks, key=lambda b: (b.lives.write, b.key))
+    large = sorted(early, key=lambda b: -b.words)
+    if by_size and _first_fit(large) < _first_fit(early):
+        return _first_fit(large)
+    return _first_fit(early)

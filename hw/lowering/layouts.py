@@ -1,0 +1,70 @@
+"""Chooses how the weights of a model share the words of their store."""
+
+import itertools
+from collections.abc import Iterator
+
+from bitformer.hw.lowering.packing import Packing
+from bitformer.hw.weight_layout import WeightFormat, WeightLayout
+from bitformer.model import ir
+
+__all__ = ["MOST_FORMATS", "weight_layouts"]
+
+#: Formats of a design, at most: each is one more input of the multiplexer before a multiplier.
+MOST_FORMATS = 3
+
+
+def _linears(model: ir.IntegerModel) -> list[ir.Linear]:
+    return [op for op in model.operations if isinstance(op, ir.Linear)]
+
+
+def _format(op: ir.Linear, packing: Packing) -> WeightFormat:
+    if packing.packed[op.y]:
+        return WeightFormat(pair=True, field=2 * op.weight_bits)
+    # as wide as the pair that could not be proved safe, it needs nothing of its own
+    alone = op.weight_bits != packing.half_bits
+    return WeightFormat(pair=False, field=op.weight_bits * (1 if alone else 2))
+
+
+def _formats(model: ir.IntegerModel, packing: Packing) -> dict[str, WeightFormat]:
+    """A format for each layer: its own width's, or the next wider where there are too many."""
+    formats = {op.y: _format(op, packing) for op in _linears(model)}
+    sizes = {op.y: op.weight.size for op in _linears(model)}
+    while len(set(formats.values())) > MOST_FORMATS:
+        kinds = sorted(set(formats.values()))
+        merges = []
+        for kind, other in itertools.combinations(kinds, 2):
+            if other.pair == kind.pair:
+                layers = [name for name, own in formats.items() if own == kind]
+                grown = (other.bits - kind.bits) * sum(sizes[name] for name in layers)
+                merges.append((grown, kind, other))
+        _, kind, other = min(merges)
+        formats = {name: other if own == kind else own for name, own in formats.items()}
+    return formats
+
+
+def _cycles(model: ir.IntegerModel, layout: WeightLayout) -> int:
+    """Cycles in which the engine works on layers with weights."""
+    total = 0
+    for op in _linears(model):
+        kind, y = layout.formats[op.y], model.tensors[op.y]
+        columns, length = layout.columns_of(kind), op.weight.shape[1]
+        groups = -(-y.features // (columns * (2 if kind.pair else 1)))
+        total += y.rows * ((groups - 1) * max(length, columns) + length)
+    return total
+
+
+def weight_layouts(
+    model: ir.IntegerModel, packing: Packing, columns: int
+) -> Iterator[WeightLayout]:
+    """Layouts to choose from, those with fewer cycles first: words for all columns of a format."""
+    formats = _formats(model, packing)
+    packed = packing.packed.values()
+    even = any(packed) and not all(packed)
+    least = max(kind.field for kind in formats.values()) * (2 if even else 1)
+    layouts = {
+        bits: WeightLayout(
+            bits=bits, columns=columns, formats=formats, half_bits=packing.half_bits, even=even
+        )
+        for bits in (max(least, columns * kind.field) for kind in formats.values())
+    }
+    yield from sorted(layouts.values(), key=lambda lay: (_cycles(model, lay), lay.bits))

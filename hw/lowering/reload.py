@@ -1,0 +1,231 @@
+"""New weights without a new bitstream: two images of what differs between two trained models.
+
+A *reloadable* design keeps weights, parameters and positions in memories that can be written, twice
+over: one image is live, and the other can be replaced meanwhile. Everything else (the program,
+shifts, zero points, packing, widths) is hardware, and must be the same for a new model; widths have
+a bit to spare. That products can be packed is proved again, from the new model's own weights.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+
+from bitformer.hw.design import RELOADED, Design, Geometry
+from bitformer.hw.dsp48 import DSP_BITS, PORT_BITS
+from bitformer.hw.lowering.images import pack_elements
+from bitformer.hw.lowering.lower import DEFAULT_PART, lower
+from bitformer.hw.lowering.place import cost, place
+from bitformer.hw.parts import PARTS
+from bitformer.hw.program import Operation
+from bitformer.model import ir, numerics
+from bitformer.model.errors import UserError
+
+__all__ = ["STRUCTURE_BYTES", "bank_words", "lower_reloadable", "new_images", "structure_hash"]
+
+#: Bytes of the hash of what a new model must not change.
+STRUCTURE_BYTES = 4
+#: Bits that a reloadable design's widths have to spare.
+SPARE = 1
+#: The widths that follow from the weights, and how wide each can be.
+_WIDTHS = {
+    "accumulator_bits": PORT_BITS,
+    "narrow_bits": PORT_BITS,
+    "product_bits": DSP_BITS,
+    "result_bits": DSP_BITS,
+    "value_bits": DSP_BITS,
+    "factor_bits": numerics.MULTIPLIER_BITS,
+}
+
+
+def bank_words(words: int) -> int:
+    """Words of one image in its memory: a power of two, so that a bit chooses the image."""
+    return 1 << (words - 1).bit_length()
+
+
+def lower_reloadable(
+    model: ir.IntegerModel,
+    *,
+    part: str = DEFAULT_PART,
+    lanes: int | None = None,
+    pack: bool = True,
+    placement: Mapping[str, str] | None = None,
+) -> Design:
+    """Lower ``model``, with the options of `lower`, to a design that takes new weights.
+
+    Raises :class:`UserError` when the part's memories do not hold both images, and for models with
+    wide accumulators, whose parameters have another layout.
+    """
+    design = lower(model, part=part, lanes=lanes, pack=pack, immediate=False)
+    if design.geometry.wide:
+        raise UserError(
+            "a reloadable design must have accumulators of at most "
+            f"{PORT_BITS} bits, which those of {', '.join(sorted(design.geometry.wide))} are not"
+        )
+    geometry = replace(
+        design.geometry,
+        **{n: min(getattr(design.geometry, n) + SPARE, most) for n, most in _WIDTHS.items()},
+    )
+    value, factor = design.parameter_bits
+    bits = value + SPARE, min(factor + SPARE, numerics.MULTIPLIER_BITS)
+    specs = []
+    for spec in design.stores.values():
+        if spec.name in RELOADED:
+            width = sum(bits) * geometry.ways if spec.name == "parameters" else spec.width
+            depth = 2 * bank_words(spec.depth)
+            spec = replace(spec, rom=False, depth=depth, width=width)
+        specs.append(replace(spec, placement="auto", tiles=()))
+    there = PARTS[part]
+    stores = place(specs, there, placement or {})
+    costs = [cost(spec, spec.placement) for spec in stores.values()]
+    ramb18, lutram = sum(c.ramb18 for c in costs), sum(c.lutram for c in costs)
+    if ramb18 > there.ramb18 or lutram > there.lutram_luts:
+        raise UserError(
+            f"a reloadable design keeps its weights twice, for which {part} must have {ramb18} "
+            f"RAMB18 and {lutram} LUTs as memory, not {there.ramb18} and {there.lutram_luts}"
+        )
+    images = dict(design.images)
+    images["parameters"] = _widened(images["parameters"], geometry, design.parameter_bits, bits)
+    return replace(
+        design, geometry=geometry, parameter_bits=bits, stores=stores, images=images, banks=2
+    )
+
+
+def _widened(
+    words: Sequence[int], geometry: Geometry, old: tuple[int, int], new: tuple[int, int]
+) -> list[int]:
+    """Parameter words with wider fields: value and factor of each way, both signed."""
+
+    def field(word: int, start: int, bits: int) -> int:
+        raw = word >> start & ((1 << bits) - 1)
+        return raw - (raw >> bits - 1 << bits)
+
+    widened = []
+    for word in words:
+        elements = []
+        for way in range(geometry.ways):
+            start = way * sum(old)
+            value, factor = field(word, start, old[0]), field(word, start + old[0], old[1])
+            elements.append(
+                pack_elements([value], new[0]) | pack_elements([factor], new[1]) << new[0]
+            )
+        widened.append(pack_elements(elements, sum(new)))
+    return widened
+
+
+def _subtraction(model: ir.IntegerModel) -> ir.SubtractLast | None:
+    """What is done before the engine, by no row of the program."""
+    return next((op for op in model.operations if isinstance(op, ir.SubtractLast)), None)
+
+
+def _ends(model: ir.IntegerModel) -> tuple:
+    """What the hardware of input and output is made for, besides the program."""
+    subtraction, steps = _subtraction(model), model.steps
+    return (
+        *((spec.shape, spec.bits) for spec in (model.input, model.output)),
+        (subtraction.shift, steps.bits, steps.zero, steps.low) if subtraction else None,
+    )
+
+
+def structure_hash(design: Design) -> bytes:
+    """4 bytes of SHA-256 over what a new model must not change."""
+    stores = [(spec.name, spec.depth, spec.width) for spec in design.stores.values()]
+    counts = [len(design.images[name]) for name in RELOADED if name in design.images]
+    content = (
+        design.program,
+        design.geometry,
+        sorted(design.packed.items()),
+        design.parameter_bits,
+        design.last_channel,
+        stores,
+        counts,
+        _ends(design.model),
+    )
+    return hashlib.sha256(repr(content).encode()).digest()[:STRUCTURE_BYTES]
+
+
+def new_images(
+    design: Design,
+    model: ir.IntegerModel,
+    *,
+    lanes: int | None = None,
+    pack: bool = True,
+) -> dict[str, list[int]]:
+    """The words of ``model``'s weights, parameters and positions for a reloadable design.
+
+    ``lanes`` and ``pack`` are those that the design was lowered with. Raises :class:`UserError`,
+    in one sentence that names the first difference, for a model that needs other hardware.
+    """
+    if design.banks == 1:
+        raise UserError("design must be reloadable to take new weights")
+    shifts = {op.tensor: op.shift for op in design.program.operations}
+    other = lower(model, part=design.part, lanes=lanes, pack=pack, immediate=False, shifts=shifts)
+    _check_tensors(design.model, model)
+    _check_subtraction(design.model, model)
+    _check_operations(design.program.operations, other.program.operations)
+    if design.program.instructions != other.program.instructions:
+        raise UserError("new weights must keep the program's rows and cycles, and do not")
+    for name in (f.name for f in fields(Geometry)):
+        ours, theirs = getattr(design.geometry, name), getattr(other.geometry, name)
+        if theirs > ours if name in _WIDTHS else theirs != ours:
+            least = "at most " if name in _WIDTHS else ""
+            raise UserError(
+                f"new weights must keep {name} of the hardware at {least}{ours}, not {theirs}"
+            )
+    if design.packed != other.packed:
+        odd = sorted(n for n in design.packed if design.packed[n] != other.packed.get(n))
+        raise UserError(
+            f"new weights must let {', '.join(odd)} be packed as in the hardware, and do not"
+        )
+    for kind, ours, theirs in zip(
+        ("biases and offsets", "multipliers"),
+        design.parameter_bits,
+        other.parameter_bits,
+        strict=True,
+    ):
+        if theirs > ours:
+            raise UserError(f"new weights must have {kind} of at most {ours} bits, not {theirs}")
+    if design.last_channel != other.last_channel:
+        raise UserError("new weights must keep the channel whose last value is added, and do not")
+    images = {name: list(other.images[name]) for name in RELOADED if name in design.stores}
+    if "parameters" in images:
+        images["parameters"] = _widened(
+            images["parameters"], design.geometry, other.parameter_bits, design.parameter_bits
+        )
+    return images
+
+
+def _check_tensors(ours: ir.IntegerModel, theirs: ir.IntegerModel) -> None:
+    if list(ours.tensors) != list(theirs.tensors):
+        odd = sorted(set(ours.tensors) ^ set(theirs.tensors))
+        raise UserError(f"new weights must be of a model of the same shape, and differ in {odd}")
+    for name, spec in ours.tensors.items():
+        for field in ("rows", "features", "bits", "zero", "narrow"):
+            a, b = getattr(spec, field), getattr(theirs.tensors[name], field)
+            if a != b:
+                raise UserError(f"new weights must keep {field} of tensor {name} at {a}, not {b}")
+
+
+def _check_subtraction(ours: ir.IntegerModel, theirs: ir.IntegerModel) -> None:
+    a, b = _subtraction(ours), _subtraction(theirs)
+    if (a is None) != (b is None):
+        raise UserError("new weights must keep whether the last step is subtracted, and do not")
+    if a is not None and b is not None and a.shift != b.shift:
+        raise UserError(
+            f"new weights must keep shift of {a.y} at {a.shift}, a constant of the hardware, not"
+            f" {b.shift}"
+        )
+
+
+def _check_operations(ours: Sequence[Operation], theirs: Sequence[Operation]) -> None:
+    if len(ours) != len(theirs):
+        raise UserError(
+            f"new weights must keep the program's {len(ours)} operations, not {len(theirs)}"
+        )
+    for a, b in zip(ours, theirs, strict=True):
+        for field in fields(Operation):
+            x, y = getattr(a, field.name), getattr(b, field.name)
+            if x != y:
+                raise UserError(
+                    f"new weights must keep {field.name} of {a.tensor} at {x}, a constant of the "
+                    f"hardware, not {y}"
+                )

@@ -1,0 +1,97 @@
+"""Which words of a design's stores are whose: ROMs are cut by tensor, RAMs hold rows of tensors."""
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+from bitformer.hw.design import Design
+from bitformer.hw.lowering.allocate import Block, allocate
+from bitformer.hw.lowering.encode import memory_blocks
+from bitformer.hw.lowering.graph import destinations
+from bitformer.hw.lowering.rows import Layout
+from bitformer.model import ir
+
+__all__ = ["layout_of", "own_depths", "rom_words"]
+
+#: Operations with words in the store of parameters.
+_WITH_PARAMETERS = (ir.Linear, ir.Affine, ir.LayerNorm)
+
+
+def _from(bases: dict[str, int], depth: int) -> dict[str, list[int]]:
+    """The words from each base to the next; tensors in the order of their bases."""
+    order = sorted(bases, key=lambda name: bases[name])
+    ends = [*(bases[name] for name in order), depth]
+    return {
+        name: list(range(first, end))
+        for name, (first, end) in zip(order, pairwise(ends), strict=True)
+    }
+
+
+def rom_words(design: Design) -> dict[str, dict[str, list[int]]]:
+    """By ROM and tensor, the numbers of the words that the tensor's operation reads.
+
+    Every word of a ROM is one tensor's: those of weights and parameters that of the operation that
+    writes the tensor, as rows of the program; those of the position store a table's own.
+    """
+    model, program = design.model, design.program
+    units = design.geometry.weights.units
+    weights: dict[str, int] = {}
+    parameters: dict[str, int] = {}
+    kinds = {op.y: op for op in model.operations}
+    for op in program.operations:
+        kind = kinds[op.tensor]
+        if isinstance(kind, ir.Linear):
+            weights[op.tensor] = op.weight_base // units
+        if isinstance(kind, _WITH_PARAMETERS):
+            parameters[op.tensor] = op.parameters
+    tables, place = {}, 0
+    for name, table in model.constants.items():
+        tables[name] = place
+        place += table.shape[0] * -(-table.shape[1] // design.geometry.ways)
+    rows: dict[str, list[int]] = {}
+    for number, instruction in enumerate(program.instructions):
+        rows.setdefault(program.operations[instruction.op].tensor, []).append(number)
+    found = {
+        "program": rows,
+        "weights": _from(weights, len(design.images["weights"])),
+        "parameters": _from(parameters, len(design.images["parameters"])),
+        "position": _from(tables, len(design.images["position"])),
+    }
+    return {name: found[name] for name in found if name in design.stores}
+
+
+def layout_of(design: Design) -> Layout:
+    """How a design's operations are laid out on its engine; ``shifts`` are left out."""
+    geometry = design.geometry
+    return Layout(
+        columns=geometry.columns,
+        ways=geometry.ways,
+        weights=geometry.weights,
+        wide=geometry.wide,
+        wide_rows=geometry.wide_rows,
+        packed=dict(design.packed),
+        dynamic_packed=geometry.dynamic_packed,
+        shifts={},
+        destination=destinations(design.model),
+    )
+
+
+def _blocks(design: Design) -> dict[str, list[Block]]:
+    return memory_blocks(design.model, design.schedule, layout_of(design), design.geometry)
+
+
+def own_depths(design: Design, tensors: Iterable[str]) -> dict[str, int]:
+    """Words of each RAM that the rows of some tensors need if they have it for themselves.
+
+    Rows that never live at once share words, as they do in the design: of all tensors together
+    these are the design's own depths.
+    """
+    wanted = set(tensors)
+    depths = {}
+    for store, blocks in _blocks(design).items():
+        own = [block for block in blocks if block.key[0] in wanted]
+        if own:
+            depths[store] = allocate(own, by_size=store == "dynamic")
+    for store, tensor in (("input", design.model.input), ("output", design.model.output)):
+        if tensor.name in wanted:
+            depths[store] = design.stores[store].depth
+    return depths

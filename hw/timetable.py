@@ -1,0 +1,82 @@
+"""The rows of a program and the cycle of each, as plain data."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bitformer.hw.program import Operation
+
+__all__ = ["Event", "Read", "Row", "Schedule", "Stage"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Read:
+    """What is read of a tensor: its row ``row``, or its first ``rows`` rows.
+
+    The engine reads a row's elements one a cycle from its first address on; with ``post``, the
+    post-processor reads them as its slots pass. Several ``rows`` are read at any time (keys).
+    """
+
+    tensor: str
+    row: int = 0
+    rows: int = 0
+    post: bool = False
+
+    @property
+    def numbers(self) -> range:
+        """The rows that are read."""
+        return range(self.rows) if self.rows else range(self.row, self.row + 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One instruction to be: an operation, the row it writes and the rows it reads."""
+
+    operation: Operation
+    tensor: str
+    row: int
+    first: int
+    features: int
+    reads: tuple[Read, ...]
+    needed_inputs: int = 0
+    begins: bool = True
+    completes: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """The rows of one layer, issued in their order; a higher rank goes first."""
+
+    name: str
+    rank: int
+    rows: tuple[Row, ...]
+
+
+@dataclass(kw_only=True)
+class Event:
+    """A scheduled row: issue, the cycle of each result's write, the last reads of both readers."""
+
+    row: Row
+    issue: int
+    stage: str
+    reason: str
+    writes: np.ndarray
+    engine_last: int = 0
+    post_last: int = 0
+
+    @property
+    def write_first(self) -> int:
+        return int(self.writes.min())
+
+    @property
+    def write_last(self) -> int:
+        return int(self.writes.max())
+
+
+@dataclass(kw_only=True)
+class Schedule:
+    """Events in order of issue; ``drained`` is the last slot of the post-processor."""
+
+    events: list[Event] = field(default_factory=list)
+    drained: int = 0
+    busy: int = 0

@@ -1,0 +1,1 @@
+"""Gateware: the units of the accelerator, in Amaranth."""

@@ -1,0 +1,57 @@
+"""Small helpers of pipelined datapaths: delays, per-operation constants, multipliers in LUTs."""
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, ValueLike, signed, unsigned
+from amaranth.utils import bits_for
+
+from bitformer.hw.widths import signed_bits
+
+__all__ = ["by_operation", "delay", "multiply_in_luts", "twice"]
+
+
+def delay(m: Module, value: ValueLike, cycles: int, *, name: str, reset_less: bool = True) -> Value:
+    """``value``, ``cycles`` clock cycles later."""
+    value = Value.cast(value)
+    for cycle in range(cycles):
+        stage = Signal(value.shape(), name=f"{name}_d{cycle + 1}", reset_less=reset_less)
+        m.d.sync += stage.eq(value)
+        value = stage
+    return value
+
+
+def twice(m: Module, value: ValueLike, *, name: str) -> tuple[Value, Value]:
+    """``value`` a cycle later, from two registers that share its loads.
+
+    The second keeps the complement: two alike would be merged by synthesis.
+    """
+    value = Value.cast(value)
+    return delay(m, value, 1, name=name), ~delay(m, ~value, 1, name=f"{name}_complement")
+
+
+def by_operation(m: Module, op: Value, values: Sequence[int], *, name: str) -> Value:
+    """Look up a constant by operation number: one LUT a bit for up to 64 operations.
+
+    A field that is the same in every operation costs nothing.
+    """
+    low, high = min(values), max(values)
+    if low == high:
+        return Const(low, unsigned(bits_for(low)) if low >= 0 else signed(bits_for(low)))
+    shape = signed(signed_bits(low, high)) if low < 0 else Shape.cast(range(high + 1))
+    result = Signal(shape, name=name)
+    with m.Switch(op):
+        for number, value in enumerate(values):
+            with m.Case(number):
+                m.d.comb += result.eq(value)
+    return result
+
+
+def multiply_in_luts(a: Value, b: Value) -> Value:
+    """``a * b`` as a sum of shifted rows, for products too small for a DSP; ``b`` is unsigned."""
+    rows: list[Value] = [Mux(b[i], a, 0) << i for i in range(len(b))]
+    while len(rows) > 1:
+        paired = [x + y for x, y in zip(rows[0::2], rows[1::2], strict=False)]
+        rows = paired + rows[len(paired) * 2 :]
+    product = rows[0]
+    width = len(a) + len(b)
+    return product[:width].as_signed() if product.shape().signed else Cat(product)[:width]

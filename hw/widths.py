@@ -1,0 +1,54 @@
+"""Widths and bounds that the units and the lowering must agree on."""
+
+import numpy as np
+from amaranth.utils import bits_for
+
+from bitformer.model import numerics
+
+__all__ = [
+    "LOW_SUM_BITS",
+    "is_long",
+    "normalized_bound",
+    "signed_bits",
+    "signed_value",
+    "squared_in_dsp",
+    "sum_bits",
+]
+
+
+def signed_bits(low: int, high: int) -> int:
+    """Width of the smallest signed number that holds ``low`` and ``high``."""
+    return max(bits_for(low, True), bits_for(high, True))
+
+
+def signed_value(word: int, bits: int) -> int:
+    """The lowest ``bits`` bits of ``word`` as a two's complement number."""
+    word &= (1 << bits) - 1
+    return word - (1 << bits) if word >> (bits - 1) else word
+
+
+def normalized_bound(features: int, bits: int) -> int:
+    """Largest magnitude of ``(N*x - sum(x)) << e``: at most ``sqrt((N - 1) * D * 4**e)``."""
+    width = numerics.norm_width(features, bits)
+    return int(np.ceil(np.sqrt(features) * 2 ** (width // 2)))
+
+
+#: Longest magnitude that is squared by a table: a DSP block is for longer ones.
+_TABLE_BITS = 9
+#: Bits of the lower part of a long sum: with a sign of its own it fills a multiplier's short port.
+LOW_SUM_BITS = numerics.MULTIPLIER_BITS - 1
+
+
+def sum_bits(features: int, bits: int) -> int:
+    """Bits of the sum of a row, with its sign."""
+    return bits + (features - 1).bit_length() + 1
+
+
+def is_long(features: int, bits: int) -> bool:
+    """Whether the sum of such a row is too long to be squared at once."""
+    return sum_bits(features, bits) > LOW_SUM_BITS + 1
+
+
+def squared_in_dsp(bits: int) -> bool:
+    """Whether a number of so many bits is squared in a DSP block, not by a table."""
+    return bits > _TABLE_BITS

@@ -1,0 +1,115 @@
+"""What a search is asked: a shape, data, limits, bits to choose from, and how much to spend."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bitformer.model.config import TransformerConfig
+from bitformer.model.errors import UserError
+from bitformer.model.precision import Precision
+from bitformer.model.train_settings import METHODS
+from bitformer.search.candidates import enumerable
+from bitformer.search.engine import Engine
+from bitformer.search.limits import Limits
+from bitformer.search.selection import SCORES
+from bitformer.study.trials import DataSource, Trial
+
+__all__ = ["SYNTHESES", "Question"]
+
+#: Which trained candidates are synthesized.
+SYNTHESES = ("all", "chosen", "none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is searched for.
+
+    Parameters
+    ----------
+    config : the shape; its own bits do not count, but those of samples and results do.
+    source : data to train and select on.
+    limits : what a design may take.
+    bits : choices of each component, or of each weight and tensor if ``per_tensor``.
+    baselines : bits that everything has, trained for comparison; None takes ``bits``.
+    score : ``"loss"`` or ``"bits"`` (:func:`bitformer.search.selection.choose`).
+    top : how many are trained, beside the uniform ones.
+    seed : of training, and of drawing where not everything can be looked at.
+    engines : to choose from; the uniform ones have the first.
+    method : how sensitivities are measured, ``"ptq"`` or ``"qat"``: by calibration or training.
+    settings : of training (:class:`bitformer.model.train_settings.TrainSettings`).
+    tries : designs that are looked at where the space is not enumerated.
+    windows : real ones that each candidate is simulated on.
+    synthesis : which of the trained are synthesized.
+    """
+
+    config: TransformerConfig
+    source: DataSource
+    limits: Limits
+    bits: tuple[Precision, ...]
+    baselines: tuple[Precision, ...] | None = None
+    score: str = "loss"
+    top: int = 5
+    seed: int = 0
+    engines: tuple[Engine, ...] = (Engine(),)
+    method: str = "ptq"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    per_tensor: bool = False
+    tries: int = 400
+    windows: int = 8
+    synthesis: str = "all"
+
+    def __post_init__(self):
+        for name, known in (("score", SCORES), ("synthesis", SYNTHESES), ("method", METHODS)):
+            if getattr(self, name) not in known:
+                raise UserError(
+                    f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}"
+                )
+        if not self.bits or len(set(self.bits)) != len(self.bits):
+            said = ", ".join(map(str, self.bits))
+            raise UserError(f"bits of a search must name each choice once, not {said!r}")
+        if not self.engines or len(set(self.engines)) != len(self.engines):
+            said = ", ".join(map(str, self.engines))
+            raise UserError(f"engines of a search must name each choice once, not {said!r}")
+        widths = {width for one in self.bits for width in vars(one).values()}
+        if self.enumerated and not all(2 <= width <= 8 for width in widths):
+            raise UserError(
+                f"bits of components must be 2 to 8 to be searched, not {max(widths)}; each tensor"
+                " may have more"
+            )
+        for name in ("top", "tries", "windows"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} must be a positive integer, not {getattr(self, name)}")
+
+    @property
+    def compared(self) -> tuple[Precision, ...]:
+        """Bits of the baselines."""
+        return self.bits if self.baselines is None else self.baselines
+
+    @property
+    def measured(self) -> tuple[Precision, ...]:
+        """Bits whose sensitivities are asked for: those of the choices and of the baselines."""
+        return tuple(dict.fromkeys((*self.bits, *self.compared)))
+
+    @property
+    def enumerated(self) -> bool:
+        """Whether all combinations are looked at."""
+        return not self.per_tensor and enumerable(self.config, self.bits)
+
+    def trial(self, config: TransformerConfig) -> Trial:
+        """The training of a candidate."""
+        settings = {**self.settings, "seed": self.seed, "method": "qat"}
+        return Trial(config=config, source=self.source, settings=settings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        data = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
+        return data | {
+            "config": self.config.to_dict(),
+            "source": dataclasses.asdict(self.source),
+            "limits": dataclasses.asdict(self.limits),
+            "bits": [str(one) for one in self.bits],
+            "engines": [dataclasses.asdict(one) for one in self.engines],
+            "baselines": [str(one) for one in self.compared],
+            "settings": dict(self.settings),
+        }

@@ -1,0 +1,1 @@
+"""Every combination of bits at once: quantities of all, as arrays."""

@@ -1,0 +1,182 @@
+"""A trained candidate as hardware: lowered, simulated bit for bit, synthesized."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict
+
+import numpy as np
+
+from bitformer.estimate.features import VERSION, quantities
+from bitformer.estimate.knowledge import Entry
+from bitformer.hw.lowering.lower import lower
+from bitformer.model.checkpoint import load_model
+from bitformer.model.errors import UserError
+from bitformer.model.files import temporary_folder, write_whole
+from bitformer.model.plain import checked
+from bitformer.model.strict_json import read_json
+from bitformer.search.engine import Engine
+from bitformer.search.limits import RESOURCES
+from bitformer.study.workers import Pool
+
+__all__ = ["Bench", "prove", "prove_all"]
+
+#: From so many cycles on a design is compiled for its simulation, where there is a compiler.
+_COMPILED = 20_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What candidates are tried on: real windows [N, steps, channels], a part, and its tools.
+
+    ``tool`` : name and version of the Yosys that synthesizes, empty for none.
+    """
+
+    windows: np.ndarray
+    part: str
+    tool: str = ""
+
+    def key(self, model: bytes, engine: Engine, synthesized: bool) -> str:
+        """The same for the same model, engine, windows, part, and tool if it is synthesized."""
+        tool = self.tool if synthesized else ""
+        described = json.dumps([self.part, engine.options, tool, self.windows.shape, VERSION])
+        content = model + described.encode() + np.ascontiguousarray(self.windows).tobytes()
+        return hashlib.sha256(content).hexdigest()[:16]
+
+
+def prove(
+    model: bytes, engine: Engine, windows: np.ndarray, part: str, synthesis: bool
+) -> dict[str, Any]:
+    """A worker's task: arguments and result can be sent.
+
+    ``model`` is a file's content. The result has no times in it: it is the same on every machine
+    with the same tools. Its ``quantities`` are what LUTs and flip-flops are predicted from.
+    """
+    with temporary_folder() as folder:
+        path = folder / "model.safetensors"
+        path.write_bytes(model)
+        loaded = load_model(path)
+    try:
+        design = lower(loaded, part=part, **engine.options)
+    except UserError as error:
+        return {"error": str(error), "entries": []}
+    from bitformer.sim.run import simulate
+
+    worth = design.interval * len(windows) > _COMPILED
+    by = "auto" if worth else "python"
+    result = simulate(design, loaded.quantize_input(windows), engine=by)
+    facts = {name: int(value) for name, value in quantities(design).items()}
+    kept = set(result.interval) <= {design.interval} and result.latency[:1] == [design.latency]
+    record: dict[str, Any] = {
+        "error": None,
+        "bit_exact": result.bit_exact,
+        "difference": None if result.difference is None else str(result.difference),
+        "cycles_as_predicted": kept,
+        "windows": len(windows),
+        "tensors": len(result.tensors),
+        "engine": result.engine,
+        "quantities": facts,
+        "latency": design.latency,
+        "interval": design.interval,
+        "ramb18": facts["ramb18"],
+        "dsps": design.geometry.dsps,
+        "synthesis": None,
+        "entries": [],
+    }
+    if synthesis:
+        from bitformer.estimate.measure import entries_of
+        from bitformer.synth.synthesize import synthesize
+
+        try:
+            done = synthesize(design)
+        except UserError as error:
+            return record | {"not_synthesized": str(error)}
+        record["synthesis"] = {
+            "luts": done.resources.luts,
+            "lutram": done.resources.luts_as_memory,
+            "ffs": done.resources.ffs,
+            "ramb18": done.resources.ramb18,
+            "dsps": done.resources.dsps,
+            "lut_levels": done.depth.levels,
+            "tool": done.tool,
+        }
+        record["entries"] = [entry.to_dict() for entry in entries_of(design, done)]
+    return record
+
+
+class _Refused(TypedDict):
+    error: str
+    entries: list[Any]
+
+
+class _Simulated(TypedDict):
+    error: None
+    bit_exact: bool
+    difference: str | None
+    cycles_as_predicted: bool
+    windows: int
+    tensors: int
+    engine: str
+    quantities: dict[str, int]
+    latency: int
+    interval: int
+    ramb18: int
+    dsps: int
+    synthesis: dict[str, int | str] | None
+    not_synthesized: NotRequired[str]
+    entries: list[Entry]
+
+
+def _kept(path: Path) -> dict[str, Any]:
+    """What :func:`prove` came to, from a file; `UserError` if it is not that."""
+    record = read_json(path)
+    checked(_Simulated | _Refused, record, str(path))
+    taken = record.get("synthesis") or dict.fromkeys(RESOURCES, 0)
+    for name in RESOURCES:
+        checked(int, taken.get(name), f"{path}: synthesis: {name}")
+    return record
+
+
+def prove_all(
+    models: Mapping[str, tuple[Path, Engine]],
+    bench: Bench,
+    folder: Path,
+    pool: Pool,
+    *,
+    synthesized: bool = True,
+    report: Callable[[int, int, str], None] = lambda _done, _total, _text: None,
+) -> dict[str, dict[str, Any]]:
+    """The record of every model on its engine, by its name; those that ``folder`` holds are read.
+
+    ``synthesized`` : whether they are synthesized, where there is a tool.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"Folder {folder} cannot be made: {error.strerror}") from None
+    contents = {name: (path.read_bytes(), engine) for name, (path, engine) in models.items()}
+    wanted = bool(bench.tool) and synthesized
+    paths = {
+        name: folder / f"{bench.key(*own, wanted)}{'-synthesized' if wanted else ''}.json"
+        for name, own in contents.items()
+    }
+    records: dict[str, dict[str, Any]] = {}
+    for name, path in paths.items():
+        try:
+            records[name] = _kept(path)
+        except UserError:
+            continue
+    report(len(records), len(models), "read")
+    tasks = {
+        name: (*own, bench.windows, bench.part, wanted)
+        for name, own in contents.items()
+        if name not in records
+    }
+    for name, record in pool.run(prove, tasks):
+        text = json.dumps(record, indent=1) + "\n"
+        write_whole(paths[name], text)
+        records[name] = json.loads(text)
+        report(len(records), len(models), name)
+    return {name: records[name] for name in models}

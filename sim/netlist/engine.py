@@ -1,0 +1,112 @@
+"""The synthesized netlist as an engine: the Python engine's cycles, seen from outside only."""
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from bitformer.hw.design import Design
+from bitformer.sim.compare import Comparison, cycle_limit
+from bitformer.sim.netlist.simulator import NetlistSimulator
+
+__all__ = ["run_netlist"]
+
+
+class _Streams:
+    """Both ends of the streams of a netlist, a cycle at a time; chances as in the Python engine."""
+
+    def __init__(
+        self, simulator: NetlistSimulator, values: list[int], back_pressure: float, seed: int
+    ):
+        self._simulator, self._values, self._refuse = simulator, values, back_pressure
+        self._bits = simulator.outputs["o__payload"]
+        self._idle_bits = simulator.inputs["i__payload"] - 1
+        self._chance = random.Random(seed)
+        self._fed, self._offering = 0, False
+        self._payload = self._ready = 0
+        self._cycle = 0
+
+    def _passes(self) -> bool:
+        return not self._chance.random() < self._refuse
+
+    def cycle(self) -> tuple[bool, int | None]:
+        """Whether a value was taken in this cycle, and the result that was handed out."""
+        if not self._offering:
+            if self._fed == len(self._values):
+                pass
+            elif self._passes():
+                self._offering, self._payload = True, self._values[self._fed]
+            else:
+                self._payload = self._chance.getrandbits(self._idle_bits)
+        if self._cycle == 0 or self._refuse:
+            self._ready = int(self._passes())
+        self._cycle += 1
+        seen = self._simulator.step(
+            i__valid=int(self._offering), i__payload=self._payload, o__ready=self._ready
+        )
+        accepted = self._offering and bool(seen["i__ready"])
+        if accepted:
+            self._offering = False
+            self._fed += 1
+        if not seen["o__valid"] or not self._ready:
+            return accepted, None
+        sign = 1 << self._bits - 1
+        return accepted, (seen["o__payload"] ^ sign) - sign
+
+
+def run_netlist(
+    design: Design,
+    netlist: Mapping[str, Any],
+    samples: np.ndarray,
+    comparison: Comparison,
+    *,
+    back_pressure: float = 0.0,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+    unknown: int = 0,
+    reset_after: int = 0,
+) -> None:
+    """Drive ``samples`` [N, values] through the netlist's streams and report to ``comparison``.
+
+    A netlist has no ports for comparison: results and cycles are what is seen. It begins as the
+    chip does after its configuration, without a reset.
+
+    Parameters
+    ----------
+    netlist : mapping
+        Of ``design``, in Yosys' JSON. unknown : what synthesis left open is, 0 or 1.
+    reset_after : int
+        Cycles that it is at work on ``samples`` before it is reset, for one cycle; everything else
+        follows that.
+
+    Raises
+    ------
+    NetlistError
+        For a netlist with something that is not modelled.
+    RuntimeError
+        When it stops answering: cycles are bounded.
+    """
+    simulator = NetlistSimulator(netlist, unknown=unknown)
+    values = [int(value) for value in samples.reshape(-1)]
+    if reset_after:
+        before = _Streams(simulator, values, back_pressure, seed)
+        for _ in range(reset_after):
+            before.cycle()
+        simulator.step(rst=1)
+    limit = cycle_limit(design, len(samples), back_pressure)
+    streams = _Streams(simulator, values, back_pressure, seed)
+    finished = 0
+    for cycle in range(limit + 1):
+        accepted, result = streams.cycle()
+        if accepted:
+            comparison.accept(cycle)
+        if result is None:
+            continue
+        comparison.take(cycle, result)
+        if progress and comparison.finished > finished:
+            finished = comparison.finished
+            progress(finished)
+        if comparison.done:
+            return
+    raise RuntimeError(f"design must answer within {limit} cycles")

@@ -1,0 +1,1 @@
+"""Many trainings: trials, the workers that run them, and what is read from them."""

@@ -1,0 +1,192 @@
+"""How much each component hurts: quantized alone at each width, and spared alone.
+
+Errors are on validation windows, so that a search may be guided by them.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any, TypedDict
+
+from bitformer.model.config import TransformerConfig
+from bitformer.model.errors import UserError
+from bitformer.model.plain import checked, partly, shown
+from bitformer.model.precision import FLOAT_BITS, WEIGHT_BITS, Precision
+from bitformer.model.strict_json import read_json
+from bitformer.study.trials import DataSource, Outcome, Trial
+
+__all__ = [
+    "Sensitivity",
+    "alone_trials",
+    "existing",
+    "read_added",
+    "sensitivity_trials",
+    "tabulate",
+]
+
+#: Errors are squares of standardised values: more than any model's.
+_MOST = 1e9
+_FLOAT = Precision(weights=FLOAT_BITS, activations=FLOAT_BITS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sensitivity:
+    """Validation errors (mean squared, standardised, mean over seeds) by component.
+
+    ``base`` : with nothing rounded. ``alone[component][bits]`` : this component rounded at
+    ``bits``, all others in float32. ``low`` : everything rounded at ``low_bits``.
+    ``spared[component]`` : everything but this component rounded at ``low_bits``.
+    """
+
+    base: float
+    alone: Mapping[str, Mapping[int, float]]
+    low_bits: int
+    low: float
+    spared: Mapping[str, float]
+
+    @property
+    def added(self) -> dict[str, dict[int, float]]:
+        """Error that rounding each component alone adds."""
+        return {
+            name: {bits: error - self.base for bits, error in errors.items()}
+            for name, errors in self.alone.items()
+        }
+
+
+def precision_at(bits: int) -> Precision:
+    """A component at ``bits``; its activations have at least 2."""
+    return Precision(weights=bits, activations=max(bits, 2))
+
+
+def existing(config: TransformerConfig) -> tuple[str, ...]:
+    """Components that ``config`` has: pooling is one only where there is a mean."""
+    return tuple(name for name in config.components if name != "GAP" or config.pooling == "mean")
+
+
+def _configs(
+    config: TransformerConfig, widths: Sequence[int]
+) -> dict[tuple[str, str, int], TransformerConfig]:
+    """By (what is done, component, bits)."""
+    plain = config.replace(tensors={}, precision={})
+    low = min(widths)
+    configs = {("low", "", low): plain.replace(name=f"all-{low}", default=precision_at(low))}
+    for name in existing(config):
+        for bits in widths:
+            configs["alone", name, bits] = plain.replace(
+                name=f"{name}-{bits}", default=_FLOAT, precision={name: precision_at(bits)}
+            )
+        configs["spared", name, low] = plain.replace(
+            name=f"all-{low}-but-{name}", default=precision_at(low), precision={name: _FLOAT}
+        )
+    return configs
+
+
+def alone_trials(
+    config: TransformerConfig,
+    source: DataSource,
+    bits: Iterable[Precision],
+    *,
+    seed: int = 0,
+    method: str = "ptq",
+    settings: Mapping[str, Any] | None = None,
+) -> dict[tuple[str, Precision], Trial]:
+    """Trials by (component, its bits), all else in float32: those of :func:`sensitivity_trials`."""
+    plain = config.replace(tensors={}, precision={}, default=_FLOAT)
+    own = {**(settings or {}), "seed": seed, "method": method}
+    return {
+        (name, one): Trial(
+            config=plain.replace(
+                name=f"{name}-{str(one).replace('/', 'a')}", precision={name: one}
+            ),
+            source=source,
+            settings=own,
+        )
+        for name in existing(config)
+        for one in bits
+    }
+
+
+def read_added(path: Path) -> dict[str, dict[Precision, float]]:
+    """Added validation error by component and bits, from a file.
+
+    A JSON object such as ``{"MHA": {"4": 0.01, "2/8": 0}}``, or what ``sensitivity --json`` prints.
+    """
+    data, base = read_json(path, "Sensitivity file"), 0.0
+    where = f"Sensitivity file {path}"
+    if isinstance(data, dict) and "alone" in data:
+        base = partly(_Printed, data, where)["float_val"]
+        data = data["alone"]
+    try:
+        table = checked(dict[str, dict[str, float]], data, where)
+    except UserError as error:
+        raise UserError(f'{error}: such as {{"MHA": {{"4": 0.01, "8": 0}}}}') from None
+    for name, own in table.items():
+        for bits, value in own.items():
+            if not -_MOST <= value <= _MOST:
+                raise UserError(f"{where}: {name}: {bits} must be an error, not {value}")
+    return {
+        name: {_precision(bits, f"{where}: {name}"): value - base for bits, value in own.items()}
+        for name, own in table.items()
+    }
+
+
+class _Printed(TypedDict):
+    """What ``sensitivity --json`` prints, of which this much is read."""
+
+    float_val: float
+    alone: dict[str, dict[str, float]]
+
+
+def _precision(text: str, where: str) -> Precision:
+    match = re.fullmatch(r"([0-9]{1,2})(?:/([0-9]{1,2}))?", text)
+    if match is None:
+        raise UserError(f"{where} must have bits such as 4 or 2/8 as its names, not {shown(text)}")
+    return Precision(weights=int(match[1]), activations=int(match[2] or match[1]))
+
+
+def sensitivity_trials(
+    config: TransformerConfig,
+    source: DataSource,
+    *,
+    widths: Sequence[int] = (8, 6, 4, 3, 2),
+    method: str = "ptq",
+    seeds: Sequence[int] = (0,),
+    settings: Mapping[str, Any] | None = None,
+) -> dict[tuple[str, str, int, int], Trial]:
+    """Trials by (what is done, component, bits, seed)."""
+    for bits in widths:
+        if bits not in WEIGHT_BITS or bits == FLOAT_BITS:
+            known = [width for width in WEIGHT_BITS if width != FLOAT_BITS]
+            raise UserError(f"widths must be of {known}, not {bits}")
+    return {
+        (*key, seed): Trial(
+            config=changed,
+            source=source,
+            settings={**(settings or {}), "seed": seed, "method": method},
+        )
+        for key, changed in _configs(config, widths).items()
+        for seed in seeds
+    }
+
+
+def tabulate(outcomes: Mapping[tuple[str, str, int, int], Outcome]) -> Sensitivity:
+    """The outcomes of :func:`sensitivity_trials`, by the same keys."""
+    errors: dict[tuple[str, str, int], list[float]] = {}
+    floats: dict[int, float] = {}
+    for (what, name, bits, seed), outcome in outcomes.items():
+        errors.setdefault((what, name, bits), []).append(outcome.val)
+        floats[seed] = outcome.float_val
+    alone: dict[str, dict[int, float]] = {}
+    spared: dict[str, float] = {}
+    for (what, name, bits), values in errors.items():
+        if what == "alone":
+            alone.setdefault(name, {})[bits] = mean(values)
+        elif what == "spared":
+            spared[name] = mean(values)
+        else:
+            low_bits, low = bits, mean(values)
+    return Sensitivity(
+        base=mean(floats.values()), alone=alone, low_bits=low_bits, low=low, spared=spared
+    )

@@ -1,0 +1,290 @@
+"""Trainings by the dozen: each is described, keyed by its description, run once and kept.
+
+All trials of one shape, data and seed start from the same float model, which is trained once, so
+that what is compared differs in its rounding only. A folder of trials holds
+
+    results/KEY.json           what a trial came to, written when it is done
+    results/KEY.safetensors    its integer model, unless something is kept in float32
+    runs/KEY/                  its training run, from which a killed one resumes
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypedDict
+
+from bitformer.model.config import TransformerConfig
+from bitformer.model.errors import TrainingDivergedError, UserError
+from bitformer.model.files import write_whole
+from bitformer.model.plain import partly
+from bitformer.model.precision import Precision
+from bitformer.model.strict_json import read_json
+from bitformer.study.workers import Pool
+
+__all__ = ["FOLDERS", "DataSource", "Outcome", "Trial", "run_trials"]
+
+#: What a folder of trials has in it, as patterns: for :func:`bitformer.model.folder_lock.held`.
+FOLDERS = ("results", "runs/*")
+
+#: Settings that belong to the float stage; a trial takes them from the run it starts from.
+_FLOAT_SETTINGS = ("epochs", "lr", "dropout")
+_RUN_FILES = ("run.json", "state.pt")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSource:
+    """What :func:`bitformer.model.datasets.load_dataset` is told, as plain data."""
+
+    data: str
+    target: str | None = None
+    inputs: tuple[str, ...] | None = None
+    time: str | None = None
+
+    def load(self, config: TransformerConfig):
+        """Its windows for ``config``."""
+        from bitformer.model.datasets import load_dataset
+
+        return load_dataset(
+            self.data,
+            window=config.window,
+            horizon=config.horizon,
+            target=self.target,
+            inputs=self.inputs,
+            time=self.time,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One training: ``config`` on ``source`` with ``settings``.
+
+    ``settings`` are fields of :class:`bitformer.model.train_settings.TrainSettings`.
+    """
+
+    config: TransformerConfig
+    source: DataSource
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def description(self) -> dict:
+        """Plain data: all that decides what comes out."""
+        return {
+            "config": self.config.to_dict(),
+            "source": dataclasses.asdict(self.source),
+            "settings": dict(self.settings),
+        }
+
+    @property
+    def key(self) -> str:
+        """The same for the same description, in every session."""
+        text = json.dumps(self.description, sort_keys=True)
+        return f"{self.config.name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+    @property
+    def origin(self) -> "Trial":
+        """The trial whose float model this one starts from; it is rounded to 8 bits at no cost."""
+        config = self.config.replace(
+            name="float",
+            default=Precision(weights=8, activations=8),
+            precision={},
+            tensors={},
+            weight_scales="channel",
+            asymmetric=False,
+        )
+        common = ("seed", "batch", "weight_decay", "patience", *_FLOAT_SETTINGS)
+        settings = {name: self.settings[name] for name in common if name in self.settings}
+        return Trial(config=config, source=self.source, settings={**settings, "method": "ptq"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a trial came to: mean squared errors of standardised forecasts.
+
+    ``model`` is the file of its integer model; None where something is kept in float32.
+    """
+
+    trial: Trial
+    float_val: float
+    float_test: float
+    val: float
+    test: float
+    warnings: tuple[str, ...]
+    model: Path | None
+
+
+def _train(description: dict, folder: str, origin: tuple[str, dict[str, bytes]] | None) -> dict:
+    """One training in ``folder``/runs, on whatever machine this is; the result as plain data.
+
+    ``origin`` : key and files of the run to start from, for a machine that does not have it.
+    """
+    from bitformer.model.checkpoint import save_model
+    from bitformer.model.export import export_run
+    from bitformer.model.train import train
+
+    config = TransformerConfig.from_dict(description["config"])
+    source = DataSource(**description["source"])
+    trial = Trial(config=config, source=source, settings=description["settings"])
+    settings = dict(trial.settings)
+    runs = Path(folder) / "runs"
+    run = runs / trial.key
+    options: dict[str, Any] = {}
+    if origin is not None:
+        key, files = origin
+        options["float_run"] = runs / key
+        for name in _FLOAT_SETTINGS:
+            settings.pop(name, None)
+        if not (runs / key / _RUN_FILES[-1]).exists():
+            (runs / key).mkdir(parents=True, exist_ok=True)
+            for name, content in files.items():
+                write_whole(runs / key / name, content)
+    dataset = source.load(config)
+    try:
+        result = train(
+            config, dataset, run_dir=run, progress=False, hold=False, **options, **settings
+        )
+    except TrainingDivergedError as error:
+        if origin is None:
+            raise
+        return {"record": _diverged(str(error)), "model": None, "files": {}}
+    record = {
+        "float_val": result.float_val,
+        "float_test": result.float_test,
+        "val": result.quantized_val,
+        "test": result.quantized_test,
+        "warnings": list(result.warnings),
+    }
+    model = None
+    if not config.has_floats:
+        save_model(export_run(run), run / "model.safetensors")
+        model = (run / "model.safetensors").read_bytes()
+    files = {name: (run / name).read_bytes() for name in _RUN_FILES} if origin is None else {}
+    return {"record": record, "model": model, "files": files}
+
+
+def _diverged(sentence: str) -> dict:
+    """The record of a training that came to nothing; its origin has the float model's errors."""
+    lost = dict.fromkeys(("float_val", "float_test", "val", "test"), math.inf)
+    return {**lost, "warnings": [sentence]}
+
+
+class _Result(TypedDict):
+    """What is kept of a training, beside its description."""
+
+    float_val: float
+    float_test: float
+    val: float
+    test: float
+    warnings: list[str]
+
+
+_ERRORS = ("float_val", "float_test", "val", "test")
+
+
+class _Folder:
+    """Results on disk."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        for name in ("results", "runs"):
+            try:
+                (path / name).mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UserError(f"Folder {path / name} cannot be made: {error.strerror}") from None
+
+    def _files(self, key: str) -> tuple[Path, Path]:
+        results = self.path / "results"
+        return results / f"{key}.json", results / f"{key}.safetensors"
+
+    def read(self, trial: Trial) -> Outcome | None:
+        """A result that is there; one that is damaged or of another trial is not."""
+        record, model = self._files(trial.key)
+        try:
+            data = read_json(record, finite=False)  # of a training that diverged
+            description = json.loads(json.dumps(trial.description))
+            if not isinstance(data, dict) or data.get("trial") != description:
+                return None
+            found = partly(_Result, data, str(record))
+            if any(math.isnan(found[name]) for name in _ERRORS):
+                return None
+            made = math.isfinite(found["val"]) and not trial.config.has_floats
+            if made and not model.is_file():
+                return None
+            return Outcome(
+                trial=trial,
+                model=model if made else None,
+                warnings=tuple(found["warnings"]),
+                **{name: found[name] for name in _ERRORS},
+            )
+        except UserError:
+            return None
+
+    def write(self, trial: Trial, result: dict) -> None:
+        record, model = self._files(trial.key)
+        if result["model"] is not None:
+            write_whole(model, result["model"])
+        data = {"trial": trial.description, **result["record"]}
+        write_whole(record, json.dumps(data, indent=1) + "\n")
+
+    def run_files(self, key: str) -> dict[str, bytes]:
+        run = self.path / "runs" / key
+        try:
+            return {name: (run / name).read_bytes() for name in _RUN_FILES}
+        except OSError as error:
+            raise UserError(
+                f"Run folder {run}, whose result is there, must be there too: {error.strerror}"
+            ) from None
+
+
+def run_trials(
+    trials: Iterable[Trial],
+    folder,
+    pool: Pool,
+    report: Callable[[int, int, str], None] = lambda _done, _total, _text: None,
+) -> list[Outcome]:
+    """The outcome of every trial, in their order; those that ``folder`` holds are read.
+
+    ``report`` is told (trainings done, trainings in all, the last one's name). Float models are
+    trained first, each once.
+    """
+    trials = list(trials)
+    store = _Folder(Path(folder))
+    origins = {trial.origin.key: trial.origin for trial in trials}
+    wanted = {trial.key: trial for trial in trials} | origins
+    missing = {key: trial for key, trial in wanted.items() if store.read(trial) is None}
+    total, done = len(wanted), len(wanted) - len(missing)
+    report(done, total, "read")
+
+    def run(batch: Mapping[str, Trial], arguments: Callable[[Trial], tuple]) -> None:
+        nonlocal done
+        tasks = {key: arguments(trial) for key, trial in batch.items()}
+        for key, result in pool.run(_train, tasks):
+            if (before := store.read(batch[key].origin)) is not None:
+                result["record"] |= {
+                    "float_val": before.float_val,
+                    "float_test": before.float_test,
+                }
+            store.write(batch[key], result)
+            for name, content in result["files"].items():
+                target = store.path / "runs" / key / name
+                if not target.exists():
+                    write_whole(target, content)
+            done += 1
+            report(done, total, key)
+
+    first = {key: trial for key, trial in missing.items() if key in origins}
+    run(first, lambda trial: (trial.description, str(store.path), None))
+    rest = {key: trial for key, trial in missing.items() if key not in origins}
+
+    def with_origin(trial: Trial) -> tuple:
+        key = trial.origin.key
+        return trial.description, str(store.path), (key, store.run_files(key))
+
+    run(rest, with_origin)
+    outcomes = [store.read(trial) for trial in trials]
+    if None in outcomes:
+        raise UserError(f"Results in {store.path} must not change while trials run")
+    return [outcome for outcome in outcomes if outcome is not None]

@@ -1,0 +1,269 @@
+"""Logic depth: LUT levels and carry chains between registers, and the nets with many loads.
+
+A path begins at a flip-flop, DSP, block RAM, memory or shift register in LUTs, or at a port of the
+design, and ends at one. Each LUT on it is a level; a MUXF7 or MUXF8 belongs to the LUT before it;
+CARRY4s in a row are one chain; an asynchronous read of a memory in LUTs is a level, and so is the
+longer clock-to-output time of such a memory. Wires count nothing, so depth is no timing: it bounds
+what placement can make of a design.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from bitformer.synth.netlist import Cell, Netlist, signal_of
+from bitformer.synth.primitives import Arc, arcs, is_clock, pin_role, start_levels
+
+__all__ = [
+    "MOST_CHAINS",
+    "MOST_LEVELS",
+    "MOST_LOADS",
+    "Depth",
+    "Fanout",
+    "LogicPath",
+    "depth",
+    "fanouts",
+]
+
+#: What a part of speed grade -1 does in 6.7 ns (150 MHz): LUT levels and carry chains of a path.
+MOST_LEVELS, MOST_CHAINS = 6, 1
+#: Loads of a control net: one with 768 alone cost 7.4 ns in a trial.
+MOST_LOADS = 128
+
+_Cost = tuple[int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogicPath:
+    """A path between registers.
+
+    ``levels`` are LUTs, ``chains`` carry chains and ``carries`` the CARRY4s in them. ``start`` and
+    ``end`` are nets or memories with their port; ``through`` are the named nets between.
+    """
+
+    levels: int
+    chains: int
+    carries: int
+    start: str
+    end: str
+    through: tuple[str, ...] = ()
+
+    def __str__(self):
+        via = f" via {', '.join(self.through)}" if self.through else ""
+        return (
+            f"{self.levels} LUT, {self.chains} chain(s) of {self.carries} CARRY4:"
+            f" {self.start} -> {self.end}{via}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Depth:
+    """``levels`` and ``chains``: the most on any path. ``paths``: the worst of each end, sorted."""
+
+    levels: int
+    chains: int
+    paths: tuple[LogicPath, ...]
+
+    @property
+    def short_enough(self) -> bool:
+        """Whether every path keeps to ``MOST_LEVELS`` and ``MOST_CHAINS``."""
+        return self.levels <= MOST_LEVELS and self.chains <= MOST_CHAINS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fanout:
+    """A net and the input pins that it drives: enables, resets, inputs of logic, and others."""
+
+    name: str
+    loads: int
+    enables: int
+    resets: int
+    logic: int
+    data: int
+
+    @property
+    def control(self) -> bool:
+        """Whether it steers: it is no address of a memory (a ROM in LUTs has it on their inputs),
+        and drives more than operands of memories and DSPs."""
+        return "addr" not in self.name and self.enables + self.resets + self.logic > 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _End:
+    """A pin, or an output of the design, where paths end."""
+
+    bit: int
+    name: str
+
+
+def _sequential_ends(netlist: Netlist, through: set[tuple[str, int]]) -> Iterable[_End]:
+    for cell in netlist.cells:
+        for port, bits in cell.inputs.items():
+            if is_clock(cell, port):
+                continue
+            for bit in bits:
+                if bit is not None and (cell.name, bit) not in through:
+                    yield _End(bit=bit, name=f"{_place(netlist, cell)}/{port}")
+    for name, bits in netlist.outputs.items():
+        for number, bit in enumerate(bits):
+            if bit is not None:
+                yield _End(bit=bit, name=f"output {name}[{number}]")
+
+
+def _place(netlist: Netlist, cell: Cell) -> str:
+    """A register by the name of its net, other cells by their own."""
+    if cell.kind.startswith(("FD", "SRL")):
+        name = next(netlist.name(bit) for bit in cell.outputs["Q"] if bit is not None)
+        return name if cell.kind.startswith("FD") else f"{name} ({cell.kind})"
+    return f"{cell.title} ({cell.kind})"
+
+
+class _Longest:
+    """The longest way to each net, by an order of costs, and the arc by which it comes."""
+
+    def __init__(self, netlist: Netlist, incoming: dict[int, list[Arc]], order: Callable):
+        self._netlist = netlist
+        self._order = order
+        self.cost: dict[int, _Cost] = {}
+        self.by: dict[int, Arc] = {}
+        for bit in incoming:
+            self._reach(bit, incoming)
+
+    def of(self, bit: int) -> _Cost:
+        if bit not in self.cost:
+            driver = self._netlist.driver.get(bit)
+            self.cost[bit] = (start_levels(driver[0]) if driver else 0, 0, 0)
+        return self.cost[bit]
+
+    def _reach(self, last: int, incoming: dict[int, list[Arc]]) -> None:
+        """Depth first without recursion: a net is settled when all before it are."""
+        waiting, entered = [last], set()
+        while waiting:
+            bit = waiting[-1]
+            if bit in self.cost:
+                waiting.pop()
+                continue
+            before = [arc.start for arc in incoming[bit] if arc.start in incoming]
+            missing = [start for start in before if start not in self.cost]
+            if missing and bit in entered:
+                name = self._netlist.name(bit)
+                raise ValueError(f"Netlist must have no combinational loop, as through {name}")
+            if missing:
+                entered.add(bit)
+                waiting.extend(missing)
+                continue
+            self._settle(bit, incoming[bit])
+            waiting.pop()
+
+    def _settle(self, bit: int, arcs_in: list[Arc]) -> None:
+        best: _Cost | None = None
+        for arc in arcs_in:
+            levels, chains, carries = self.of(arc.start)
+            cost = (levels + arc.levels, chains + arc.chains, carries + arc.carries)
+            if best is None or self._order(cost) > self._order(best):
+                best, self.by[bit] = cost, arc
+        assert best is not None
+        self.cost[bit] = best
+
+    def way(self, bit: int) -> list[int]:
+        """The nets of the longest way, from its start to ``bit``."""
+        nets = [bit]
+        while nets[-1] in self.by:
+            nets.append(self.by[nets[-1]].start)
+        return nets[::-1]
+
+
+def _by_levels(cost: _Cost) -> _Cost:
+    return cost
+
+
+def _by_chains(cost: _Cost) -> _Cost:
+    return cost[1], cost[0], cost[2]
+
+
+def _by_both(cost: _Cost) -> tuple[int, int, int]:
+    return cost[0] + cost[1], cost[1], cost[2]
+
+
+def depth(netlist: Netlist, *, worst: int = 20) -> Depth:
+    """Logic depth of a netlist, and the ``worst`` ends with the deepest way to each.
+
+    Paths are sorted by levels and chains together; of the bits of one register the worst is shown.
+
+    Raises
+    ------
+    ValueError
+        If there is a combinational loop.
+    """
+    incoming: dict[int, list[Arc]] = {}
+    through = set()
+    for cell in netlist.cells:
+        for arc in arcs(netlist, cell):
+            incoming.setdefault(arc.end, []).append(arc)
+            through.add((cell.name, arc.start))
+    ends = list(_sequential_ends(netlist, through))
+    levels, chains, both = (
+        _Longest(netlist, incoming, order) for order in (_by_levels, _by_chains, _by_both)
+    )
+    found: dict[str, LogicPath] = {}
+    for end in sorted(ends, key=lambda end: _by_both(both.of(end.bit)), reverse=True):
+        group = signal_of(end.name)
+        if group not in found and len(found) < worst:
+            found[group] = _path(netlist, both, end)
+    return Depth(
+        levels=max((levels.of(end.bit)[0] for end in ends), default=0),
+        chains=max((chains.of(end.bit)[1] for end in ends), default=0),
+        paths=tuple(found.values()),
+    )
+
+
+def _path(netlist: Netlist, longest: _Longest, end: _End) -> LogicPath:
+    nets = longest.way(end.bit)
+    cost = longest.of(end.bit)
+    start = netlist.driver.get(nets[0])
+    if start is None or start[0].kind.startswith("FD"):
+        name = netlist.name(nets[0])
+    else:
+        name = f"{_place(netlist, start[0])}/{start[1]}"
+    through = dict.fromkeys(netlist.name(bit) for bit in nets[1:] if bit in netlist.names)
+    return LogicPath(
+        levels=cost[0],
+        chains=cost[1],
+        carries=cost[2],
+        start=name,
+        end=end.name,
+        through=tuple(through),
+    )
+
+
+def fanouts(
+    netlist: Netlist, *, least: int = 1, apart: Iterable[str] = ("clk", "rst")
+) -> tuple[Fanout, ...]:
+    """Nets with ``least`` loads or more, most loads first.
+
+    Clocks are left out, and so are the design's inputs named in ``apart``. A load is an input pin.
+    """
+    excluded = {bit for port in apart for bit in netlist.inputs.get(port, ())}
+    loads: dict[int, dict[str, int]] = {}
+    for cell in netlist.cells:
+        for port, bits in cell.inputs.items():
+            if is_clock(cell, port):
+                excluded.update(bits)
+                continue
+            role = pin_role(cell, port)
+            for bit in bits:
+                if bit is not None:
+                    roles = loads.setdefault(bit, {})
+                    roles[role] = roles.get(role, 0) + 1
+    nets = (
+        Fanout(
+            name=netlist.name(bit),
+            loads=sum(roles.values()),
+            enables=roles.get("enable", 0),
+            resets=roles.get("reset", 0),
+            logic=roles.get("logic", 0),
+            data=roles.get("data", 0),
+        )
+        for bit, roles in loads.items()
+        if bit not in excluded and sum(roles.values()) >= least
+    )
+    return tuple(sorted(nets, key=lambda net: (-net.loads, net.name)))

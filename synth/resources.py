@@ -1,0 +1,95 @@
+"""What the cells of a netlist take of a part: of the whole, and of each unit by itself.
+
+Logic that was mapped to LUTs belongs to no unit any more, so a flat netlist cannot be split. In one
+that kept its hierarchy each unit was synthesized by itself, all its inputs free and all its outputs
+used: nothing is shared or simplified across bounds, and units add up to more than the whole.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bitformer.hw.parts import Part, Use
+from bitformer.synth.primitives import lut_count
+
+__all__ = ["OWN", "Resources", "unit_resources"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What a netlist takes: LUTs by use, flip-flops, block RAMs and DSPs.
+
+    ``luts_as_memory`` are LUTs that only a SLICEM offers: RAM and, among them, shift registers
+    (``srls``). ``ramb18`` counts a RAMB36, of which there are ``ramb36``, as two.
+    """
+
+    luts_as_logic: int = 0
+    luts_as_memory: int = 0
+    srls: int = 0
+    ffs: int = 0
+    ramb18: int = 0
+    ramb36: int = 0
+    dsps: int = 0
+    carries: int = 0
+    inverters: int = 0
+
+    @property
+    def luts(self) -> int:
+        """All LUTs."""
+        return self.luts_as_logic + self.luts_as_memory
+
+    @classmethod
+    def of(cls, counts: Mapping[str, int]) -> "Resources":
+        """What so many cells of each kind take."""
+        logic = memory = srls = 0
+        for kind, count in counts.items():
+            as_logic, as_memory, as_shift = lut_count(kind)
+            logic += as_logic * count
+            memory += (as_memory + as_shift) * count
+            srls += as_shift * count
+        return cls(
+            luts_as_logic=logic,
+            luts_as_memory=memory,
+            srls=srls,
+            ffs=sum(count for kind, count in counts.items() if kind.startswith(("FD", "LD"))),
+            ramb18=counts.get("RAMB18E1", 0) + 2 * counts.get("RAMB36E1", 0),
+            ramb36=counts.get("RAMB36E1", 0),
+            dsps=counts.get("DSP48E1", 0),
+            carries=counts.get("CARRY4", 0),
+            inverters=counts.get("INV", 0),
+        )
+
+    def uses(self, part: Part) -> tuple[Use, ...]:
+        """The part's budget beside what is taken."""
+        return (
+            Use(resource="LUT", used=self.luts, available=part.luts),
+            Use(resource="LUT as memory", used=self.luts_as_memory, available=part.lutram_luts),
+            Use(resource="FF", used=self.ffs, available=part.ffs),
+            Use(resource="RAMB18", used=self.ramb18, available=part.ramb18),
+            Use(resource="DSP", used=self.dsps, available=part.dsps),
+        )
+
+
+#: What is in no unit.
+OWN = "(own)"
+
+
+def unit_resources(data: Mapping[str, Any], *, module: str = "top") -> dict[str, Resources]:
+    """Resources of each unit of a module, units within it included; ``OWN`` is what is in none."""
+    modules = {name: found["cells"] for name, found in data["modules"].items()}
+
+    def counts(kind: str) -> Counter[str]:
+        found: Counter[str] = Counter()
+        for cell in modules[kind].values():
+            found.update(counts(cell["type"]) if cell["type"] in modules else [cell["type"]])
+        return found
+
+    found, own = {}, Counter[str]()
+    for name, cell in modules[module].items():
+        if cell["type"] in modules:
+            found[re.sub(r"\$\d+$", "", name)] = Resources.of(counts(cell["type"]))
+        else:
+            own[cell["type"]] += 1
+    return {**dict(sorted(found.items())), OWN: Resources.of(own)}

@@ -1,0 +1,199 @@
+"""Synthesis with Yosys: what a design takes on the chip, and how deep its logic is.
+
+Yosys knows no part's limits and places nothing, so the counts are those of ``synth_xilinx`` for the
+7 series; Vivado packs two small LUTs into one where it can, and finds fewer. Inverters are counted
+apart: Vivado absorbs them into LUTs.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from amaranth.back import rtlil
+from amaranth.lib import wiring
+
+from bitformer.hw.design import Design
+from bitformer.hw.parts import PARTS, Part, Use
+from bitformer.hw.units.accelerator import Accelerator
+from bitformer.model.errors import UserError
+from bitformer.synth.cache import default_cache, digest_of, synthesized
+from bitformer.synth.depth import MOST_LOADS, Depth, Fanout, depth, fanouts
+from bitformer.synth.netlist import output_names, read_netlist
+from bitformer.synth.resources import Resources, unit_resources
+from bitformer.synth.yosys import find_tool
+
+__all__ = ["Synthesis", "digest", "source_of", "synthesize", "synthesized_netlist"]
+
+_TOP = "top"
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Synthesis:
+    """A synthesized design.
+
+    Parameters
+    ----------
+    part : the budget it is held against; None for a component without one.
+    digest : of the hardware's source, the tool and its script: what was measured.
+    tool : name and version. seconds : that the synthesis took, when it was run.
+    cells : how many of each primitive. resources : what they take.
+    depth : LUT levels and carry chains between registers, and the worst paths.
+    fanouts : the nets with most loads, clocks and the reset left out. control : the control net
+        with most loads, which need not be among them.
+    units : what each unit takes by itself (see :mod:`.resources`), which adds up to more than
+        ``resources``; ``(own)`` is what is in no unit. Empty unless asked for.
+    """
+
+    part: Part | None
+    digest: str
+    tool: str
+    seconds: float
+    cells: Mapping[str, int]
+    resources: Resources
+    depth: Depth
+    fanouts: tuple[Fanout, ...]
+    control: Fanout | None = None
+    units: Mapping[str, Resources] = field(default_factory=dict)
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """The part's budget beside what is taken; nothing without a part."""
+        return self.resources.uses(self.part) if self.part is not None else ()
+
+    @property
+    def short_enough(self) -> bool:
+        """Whether paths are short, and loads of control nets few, enough for 150 MHz."""
+        few = self.control is None or self.control.loads <= MOST_LOADS
+        return few and self.depth.short_enough
+
+    @property
+    def over(self) -> tuple[Use, ...]:
+        """The resources of which the part has too few."""
+        return tuple(use for use in self.uses if use.over)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return counts, paths and loads as plain data."""
+
+        def plain(taken: Resources) -> dict[str, int]:
+            return {"luts": taken.luts, **dataclasses.asdict(taken)}
+
+        return {
+            "part": self.part.name if self.part is not None else None,
+            "tool": self.tool,
+            "seconds": self.seconds,
+            "resources": plain(self.resources),
+            "budget": [{**dataclasses.asdict(use), "over": use.over} for use in self.uses],
+            "fits": not self.over,
+            "cells": dict(self.cells),
+            "units": {unit: plain(taken) for unit, taken in self.units.items()},
+            "lut_levels": self.depth.levels,
+            "carry_chains": self.depth.chains,
+            "short_enough_for_150_mhz": self.short_enough,
+            "paths": [dataclasses.asdict(path) for path in self.depth.paths],
+            "loads": [{**dataclasses.asdict(net), "control": net.control} for net in self.fanouts],
+        }
+
+    def __repr__(self) -> str:
+        taken = ", ".join(f"{use.used} of {use.available} {use.resource}" for use in self.uses)
+        return f"<Synthesis by {self.tool}: {taken}; {self.depth.levels} LUT levels>"
+
+
+def synthesize(
+    design: Design | wiring.Component,
+    *,
+    part: str | None = None,
+    units: bool = False,
+    worst: int = 20,
+    cache: Path | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Synthesis:
+    """Synthesize a design's accelerator, without its trace ports, or any component.
+
+    What has been synthesized before, by the same tool, comes from a cache.
+
+    Parameters
+    ----------
+    design : Design or wiring.Component
+    part : str or None
+        The part whose budget counts; by default a design's own.
+    units : bool
+        Whether to synthesize once more, unit by unit.
+    worst : int
+        How many paths and nets to report.
+    cache : Path or None
+        Folder of earlier netlists; by default bitformer's in the user's cache.
+    progress : callable or None
+        Told what goes on when something has to be synthesized.
+
+    Raises
+    ------
+    UserError
+        If the part is unknown, there is no Yosys, or it fails.
+    """
+    if part is None and isinstance(design, Design):
+        part = design.part
+    if part is not None and part not in PARTS:
+        raise UserError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
+    tool = find_tool()
+    source = source_of(design)
+    folder = cache or default_cache()
+    flat, seconds = synthesized(tool, source, flatten=True, folder=folder, progress=progress)
+    netlist = read_netlist(flat, module=_TOP, aliases=output_names(source, top=_TOP))
+    nets = fanouts(netlist)
+    found: dict[str, Resources] = {}
+    if units:
+        apart, more = synthesized(tool, source, flatten=False, folder=folder, progress=progress)
+        found, seconds = unit_resources(apart, module=_TOP), seconds + more
+    return Synthesis(
+        part=PARTS[part] if part is not None else None,
+        digest=digest_of(source, tool),
+        tool=tool.version,
+        seconds=seconds,
+        cells=dict(sorted(netlist.counts.items())),
+        resources=Resources.of(netlist.counts),
+        depth=depth(netlist, worst=worst),
+        fanouts=nets[:worst],
+        control=next((net for net in nets if net.control), None),
+        units=found,
+    )
+
+
+def digest(design: Design | wiring.Component) -> str:
+    """What a synthesis of it would be called: see :class:`Synthesis`. Raises as `synthesize`."""
+    return digest_of(source_of(design), find_tool())
+
+
+def synthesized_netlist(
+    design: Design | wiring.Component,
+    *,
+    cache: Path | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """The flat netlist that :func:`synthesize` counts, in Yosys' JSON; its module is ``top``.
+
+    Raises
+    ------
+    UserError
+        If there is no Yosys, or it fails.
+    """
+    folder, source = cache or default_cache(), source_of(design)
+    return synthesized(find_tool(), source, flatten=True, folder=folder, progress=progress)[0]
+
+
+def source_of(design: Design | wiring.Component) -> str:
+    """The design as RTLIL. Yosys' word for a ROM in LUTs is ``logic``, Vivado's ``distributed``."""
+    if isinstance(design, Design):
+        accelerator = Accelerator(design=design)
+        ports = [
+            getattr(stream, name)
+            for stream in (accelerator.i, accelerator.o)
+            for name in ("payload", "valid", "ready")
+        ]
+        text = rtlil.convert(accelerator, name=_TOP, ports=ports, emit_src=False)
+    elif isinstance(design, wiring.Component):
+        text = rtlil.convert(design, name=_TOP, emit_src=False)
+    else:
+        raise TypeError(f"Design must be a Design or a Component, not {design!r}")
+    return text.replace('attribute \\rom_style "distributed"', 'attribute \\rom_style "logic"')

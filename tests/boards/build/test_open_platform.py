@@ -1,0 +1,154 @@
+# amaranth: UnusedElaboratable=no
+"""The open tools' plan: its scripts are run, Yosys' by Yosys itself, the others by stand-ins."""
+
+import json
+import re
+import shutil
+import sys
+
+import pytest
+
+from bitformer.synth import cache
+from bitformer.boards.build.project import build_plan, run_plan
+from bitformer.boards.reports.report import read_build
+from bitformer.boards.catalog import BOARDS
+from bitformer.synth.yosys import find_tool, run_yosys
+from bitformer.model.errors import UserError
+
+BOARD = BOARDS["arty-s7-50"]
+#: The commands of both scripts, and options that one of them has.
+COMMANDS = ("scratchpad", "synth_xilinx", "splitnets")
+OPTIONS = ("-noiopad", "-noclkbuf", "-flatten", "-abc9")
+#: Records its arguments, and makes the file that the next one reads.
+STAND_IN = """#!{python}
+import pathlib, sys
+name = pathlib.Path(sys.argv[0]).name
+words = sys.argv[1:]
+with open("said.txt", "a") as said:
+    print(name, *words, file=said)
+if name == "nextpnr-xilinx":
+    assert pathlib.Path(words[words.index("--json") + 1]).is_file()
+    assert pathlib.Path(words[words.index("--xdc") + 1]).is_file()
+    log = "Info: Max frequency for clock 'clk': 104.25 MHz (PASS at 100.00 MHz)"
+    pathlib.Path(words[words.index("--log") + 1]).write_text(log)
+    pathlib.Path(words[words.index("--fasm") + 1]).write_text("fasm")
+elif name == "fasm2frames":
+    print(pathlib.Path(words[-1]).read_text().replace("fasm", "frames"))
+elif name == "xc7frames2bit":
+    assert "frames" in pathlib.Path(words[words.index("--frm_file") + 1]).read_text()
+    pathlib.Path(words[words.index("--output_file") + 1]).write_text("bit")
+elif name == "yosys":
+    script = pathlib.Path(words[words.index("-s") + 1]).read_text()
+    pathlib.Path(script.split("write_json ")[1].strip()).write_text("json")
+"""
+
+
+@pytest.fixture
+def plan(serial, tmp_path):
+    return build_plan(
+        BOARD,
+        lambda: serial.AddTwo(bits=12, result_bits=7),
+        name="adder",
+        directory=tmp_path / "a plan",
+        toolchain="open",
+    )
+
+
+@pytest.fixture
+def tools(tmp_path, monkeypatch):
+    """Stand-ins for all four tools on an otherwise bare PATH."""
+    folder = tmp_path / "tools"
+    folder.mkdir()
+    for name in ("yosys", "nextpnr-xilinx", "fasm2frames", "xc7frames2bit"):
+        (folder / name).write_text(STAND_IN.format(python=sys.executable))
+        (folder / name).chmod(0o755)
+        monkeypatch.delenv(name.upper().replace("-", "_"), raising=False)
+    (folder / "sh").symlink_to(shutil.which("sh"))
+    monkeypatch.setenv("PATH", str(folder))
+    for name in ("AMARANTH_ENV_XRAY", "DB_DIR", "CHIPDB_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+def test_what_is_built_is_mapped_like_what_is_counted(plan):
+    counted = cache._SCRIPT.splitlines()
+    built = (plan / "adder.ys").read_text().splitlines()
+
+    def plain(lines):
+        texts = (line.replace("{top}", "adder").replace("{flatten}", "") for line in lines)
+        words = [[word for word in text.split() if word not in OPTIONS] for text in texts]
+        return [found for found in words if found and found[0] in COMMANDS]
+
+    assert plain(counted) == plain(built)[:4]
+    assert len(plain(counted)) == 4
+
+
+@pytest.mark.slow
+def test_yosys_synthesizes_the_plan(plan):
+    tool = find_tool()
+    files = {name: (plan / name).read_text() for name in ("adder.v", "adder.ys")}
+    netlist = json.loads(run_yosys(tool, files["adder.ys"], files, "adder.json"))
+    kinds = {cell["type"] for cell in netlist["modules"]["adder"]["cells"].values()}
+    assert {"BUFG", "FDRE", "IBUF", "OBUFT"} <= kinds
+    assert not [kind for kind in kinds if kind.startswith("$")]
+
+
+@pytest.mark.usefixtures("tools")
+def test_builds(plan):
+    assert run_plan(plan) == plan / "adder.bit"
+    said = (plan / "said.txt").read_text()
+    assert "--chipdb /usr/share/nextpnr/xilinx-chipdb/xc7s50.bin" in said
+    assert "--freq 100.0" in said
+    assert "--db-root /usr/share/nextpnr/prjxray-db/spartan7" in said
+    assert said.count("xc7s50csga324-1") == 3
+    assert read_build(plan).nextpnr.reached_mhz == {"clk": 104.25}
+
+
+_MISSING = r"^nextpnr-xilinx is not on the PATH and fasm2frames is not on the PATH; the plan in "
+
+
+def test_missing_tools_are_named(plan, tools):
+    (tools / "fasm2frames").unlink()
+    (tools / "nextpnr-xilinx").unlink()
+    with pytest.raises(UserError, match=_MISSING):
+        run_plan(plan)
+
+
+def test_files(plan):
+    verilog = (plan / "adder.v").read_text()
+    assert not re.search("STARTUPE2|BUFGCTRL|MMCM", verilog)
+    assert len(re.findall(r"^\s*BUFG\b", verilog, re.M)) == 1
+    xdc = (plan / "adder.xdc").read_text()
+    assert dict(re.findall(r'LOC (\w+) \[get_ports "(\w+)"\]', xdc)) == {
+        "R2": "clock_0__io",
+        "C18": "reset_0__io",
+        "V12": "uart_0__rx__io",
+        "R12": "uart_0__tx__io",
+        "E18": "alive_0__io",
+        "F13": "fault_0__io",
+    }
+    assert xdc.count("IOSTANDARD") == 6
+    assert json.loads((plan / "bitformer.json").read_text())["toolchain"] == "open"
+    assert "nextpnr-xilinx" in (plan / "README.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("board", "options", "message"),
+    [
+        ("sea", {}, r"^The open tools cannot build for Seeed .* describes its XC7S15; use Vivado"),
+        ("arty-s7-25", {}, r"describes its XC7S25; use Vivado, .* such as arty-s7-50$"),
+        ("arty-s7-50", {"clock_hz": 50_000_000}, r"^The open tools build no MMCM"),
+        ("arty-s7-50", {"saif": "a.saif"}, r"^The open tools report no power"),
+        ("arty-s7-50", {"toolchain": "ise"}, r"^Toolchain must be vivado or open, not 'ise'$"),
+    ],
+)
+def test_refusals(serial, tmp_path, board, options, message):
+    with pytest.raises(UserError, match=message):
+        build_plan(
+            BOARDS[board],
+            lambda: serial.AddTwo(bits=4),
+            name="a",
+            directory=tmp_path / "p",
+            **{"toolchain": "open", **options},
+        )
+    assert not (tmp_path / "p").exists()

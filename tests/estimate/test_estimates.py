@@ -1,0 +1,55 @@
+"""Estimates from the base that ships, held against real syntheses that are not in it."""
+
+import pytest
+
+from bitformer.estimate.features import VERSION
+from bitformer.estimate.knowledge import shipped_entries
+from bitformer.estimate.predictor import Predictor
+from bitformer.estimate.profile import mixed, parse_bits
+from bitformer.hw.lowering.lower import lower
+from bitformer.model.initialize import initialize
+from bitformer.synth.synthesize import synthesize
+
+BITS = [parse_bits(one) for one in ("2/4", "2/8", "4", "4/8", "6", "8")]
+#: Small ones: each takes Yosys some twenty seconds.
+DRAWN = mixed(5, seed=2410, windows=[12, 18, 24], widths=[8, 16], bits=BITS)
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    return Predictor(shipped_entries())
+
+
+def test_the_base_that_ships_is_of_this_version():
+    entries = shipped_entries()
+    designs = [entry for entry in entries if entry.kind == "design"]
+    assert len(designs) >= 100
+    assert {entry.features["version"] for entry in designs} == {VERSION}
+    assert len({entry.key for entry in entries}) == len(entries)
+    assert any(entry.kind == "unit" for entry in entries)
+    assert {entry.part for entry in designs} >= {"xc7s15", "xc7s6"}
+    assert all(entry.ramb18 == entry.features["ramb18"] for entry in designs)
+
+
+def test_designs_left_out_of_the_fit_are_predicted(predictor):
+    """One at a time: spreads are those that intervals are made of."""
+    assert predictor.spread["luts"] < 0.03
+    assert predictor.spread["ffs"] < 0.015
+
+
+@pytest.mark.slow
+@pytest.mark.needs("yosys")
+def test_random_designs(predictor):
+    """Mean error within 3 %, worst within 8 %; block RAMs and DSP blocks exact."""
+    known = {entry.key for entry in shipped_entries()}
+    errors = []
+    for config in DRAWN:
+        design = lower(initialize(config))
+        said, found = predictor.predict(design), synthesize(design)
+        assert found.digest not in known
+        taken = found.resources
+        assert (said.ramb18, said.dsps) == (taken.ramb18, taken.dsps)
+        errors.append((abs(said.luts.value / taken.luts - 1), abs(said.ffs.value / taken.ffs - 1)))
+    for one in zip(*errors, strict=True):
+        assert max(one) <= 0.08
+        assert sum(one) / len(one) <= 0.03

@@ -1,0 +1,61 @@
+"""Predictions: right on what they were fitted on and on new designs, exact where they must be."""
+
+from dataclasses import replace
+
+import pytest
+from measurement_harness import drawn, invented
+
+from bitformer.estimate.predictor import LEAST, Predictor
+from bitformer.model.errors import UserError
+
+
+def test_new_designs_are_predicted(predictor):
+    for number, design in enumerate(drawn(4, 99)):
+        truth, said = invented(design, key=str(number)), predictor.predict(design)
+        for name in ("luts", "lutram", "ffs"):
+            found = getattr(said, name)
+            assert abs(found.value / getattr(truth, name) - 1) < 0.03
+            assert found.low <= found.value <= found.high
+        assert (said.ramb18, said.dsps) == (truth.ramb18, design.geometry.dsps)
+        assert (said.latency, said.interval) == (design.latency, design.interval)
+        assert not said.measured
+
+
+def test_a_measured_design_is_taken_as_it_was(designs, entries, predictor):
+    known = {id(design): entry for design, entry in zip(designs, entries, strict=True)}
+    said = predictor.predict(designs[3], digest=lambda design: known[id(design)].key)
+    assert said.measured
+    assert said.luts.value == said.luts.low == said.luts.high == entries[3].luts
+    assert not predictor.predict(designs[3], digest=lambda _design: "another").measured
+
+
+def test_noise_widens_the_interval(designs):
+    noisy = [
+        invented(design, key=f"k{n}", noise=0.1 if n % 2 else -0.1)
+        for n, design in enumerate(designs)
+    ]
+    calm = [invented(design, key=f"k{n}") for n, design in enumerate(designs)]
+    assert Predictor(noisy).spread["luts"] > 5 * Predictor(calm).spread["luts"]
+
+
+def test_too_few_measurements(entries):
+    with pytest.raises(UserError, match=f"at least {LEAST} measured designs, not {LEAST - 1}"):
+        Predictor([*entries[: LEAST - 1], entries[0]])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"luts": 0}, "entry 'k3' has 0 as its 'luts'$"),
+        ({"features": {"columns": -4}}, "entry 'k3' has -4 as its 'columns'$"),
+        ({"features": {"value_bits": 1e300}}, "entry 'k3' has 1e.300 as its 'value_bits'$"),
+        ({"features": {"columns": None}}, "entry 'k3' has no 'columns' among its features$"),
+    ],
+)
+def test_an_entry_that_is_no_design_is_named(entries, change, message):
+    odd = next(entry for entry in entries if entry.key == "k3")
+    kept = {**odd.features, **change.get("features", {})}
+    kept = {name: value for name, value in kept.items() if value is not None}
+    others = [entry for entry in entries if entry is not odd]
+    with pytest.raises(UserError, match=message):
+        Predictor([*others, replace(odd, **{**change, "features": kept})])

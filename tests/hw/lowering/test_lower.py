@@ -1,0 +1,193 @@
+"""What lowering chooses and derives: shifts, bounds, packing, the program, its mistakes."""
+
+import numpy as np
+import pytest
+from design_strategies import models, several
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bitformer.hw.lowering.bounds import accumulator_bound
+from bitformer.hw.lowering.lower import lower
+from bitformer.hw.lowering.packing import MATRIX, choose_packing
+from bitformer.hw.lowering.shifts import common_shifts
+from bitformer.hw.program import Instruction, Operation, Program
+from bitformer.model import ir, numerics, reference
+from bitformer.model.config import TransformerConfig
+from bitformer.model.errors import UserError
+from bitformer.model.initialize import initialize
+from bitformer.model.precision import Precision
+
+
+@pytest.fixture(scope="module")
+def design():
+    config = TransformerConfig(name="small", window=4, horizon=2, d_model=4, ffn=6)
+    return lower(initialize(config, samples=8), lanes=4)
+
+
+@several(25)
+@given(models())
+def test_common_shifts_leave_every_result_as_it_is(case):
+    """Requantization with the shift that lowering chooses, on the operands of a real run."""
+    model = case.make()
+    shifts = common_shifts(model)
+    rng = np.random.default_rng(0)
+    scores = [op for op in model.operations if isinstance(op, ir.Scores)]
+    for op in model.operations:
+        if isinstance(op, ir.SubtractLast):
+            assert op.y not in shifts
+            continue
+        power = shifts[op.y] - op.shift
+        u = rng.integers(-(2**20), 2**20, 200)
+        multiplier = np.max(getattr(op, "multiplier", 0)) if hasattr(op, "multiplier") else 1
+        r = rng.integers(-128, 128, 200)
+        shift = getattr(op, "offset_shift", getattr(op, "beta_shift", 0))
+        if isinstance(op, ir.Linear) and op.residual:
+            shift = op.residual.shift
+        addend = r << shift
+        if isinstance(op, (ir.Scores, ir.Pool)) or (isinstance(op, ir.Linear) and not op.residual):
+            addend = r * 0
+        limits = (-(2**30), 2**30)
+        if isinstance(op, ir.Attend):
+            # the one unit for reciprocals has the headroom of the longest row of keys
+            own = model.tensors[op.v].rows
+            longest = max(model.tensors[o.y].features for o in scores)
+            total = rng.integers(255, 255 * own + 1, 200)
+            before = numerics.requantize(
+                u, numerics.reciprocal(total, own), 0, op.shift, 0, *limits
+            )
+            after = numerics.requantize(
+                u, numerics.reciprocal(total, longest), 0, shifts[op.y], 0, *limits
+            )
+            assert np.array_equal(before, after)
+            continue
+        if isinstance(op, ir.LayerNorm):
+            # as many bits as the exponent of the widest normalised row has more
+            widths = [
+                numerics.norm_width(model.tensors[o.x].features, model.tensors[o.x].bits)
+                for o in (op, *(o for o in model.operations if isinstance(o, ir.LayerNorm)))
+            ]
+            assert power == (max(widths) - widths[0]) // 2
+            continue
+        scaled = int(multiplier) << power if power >= 0 else int(multiplier) >> -power
+        moved = addend << power if power >= 0 else addend >> -power
+        before = numerics.requantize(u, int(multiplier), addend, op.shift, 0, *limits)
+        after = numerics.requantize(u, scaled, moved, shifts[op.y], 0, *limits)
+        assert np.array_equal(before, after)
+        assert abs(scaled) < 1 << (numerics.MULTIPLIER_BITS - 1)
+
+
+@several(40)
+@given(models())
+def test_bounds_hold_for_the_sums_of_a_run(case):
+    model = case.make()
+    rng = np.random.default_rng(0)
+    spec = model.input
+    x = rng.integers(spec.low, spec.high + 1, (16, *spec.shape))
+    x[0], x[1] = spec.low, spec.high
+    values = reference.run(model, x)
+    for op in model.operations:
+        if isinstance(op, ir.Linear):
+            flat = values[op.x].reshape(len(x), -1)[:, op.start :]
+            rows = flat.reshape(len(x), model.tensors[op.y].rows, -1)
+            dot = rows @ op.weight.T
+            bound = accumulator_bound(model, op)
+            assert np.abs(dot).max() <= bound.dot
+            assert np.abs(dot + op.bias).max() <= bound.total
+
+
+def test_bound_is_reached():
+    """A row of weights meets the inputs that make most of it."""
+    config = TransformerConfig(name="small", window=4, horizon=2, d_model=4, ffn=6)
+    model = initialize(config, samples=8)
+    op = model.operations[0]
+    x = model.tensors[op.x]
+    sums = [np.where(sign * op.weight > 0, x.high, x.low) * op.weight for sign in (1, -1)]
+    reached = max(np.abs(s.sum(axis=1)).max() for s in sums)
+    assert accumulator_bound(model, op).dot == reached
+
+
+def test_packing_is_refused_where_the_low_sum_does_not_fit():
+    config = TransformerConfig(
+        name="wide", window=4, d_model=8, ffn=64, norm="batch", pooling="mean"
+    )
+    model = initialize(config, samples=8)
+    packing = choose_packing(model, 16, True)
+    for op in model.operations:
+        if isinstance(op, MATRIX):
+            fits = accumulator_bound(model, op).dot < 1 << (packing.shift - 1)
+            assert not packing.packed[op.y] or fits
+    assert not packing.packed["layers.0.add2"]
+    narrow = initialize(config.replace(default=Precision(weights=4, activations=8)), samples=8)
+    assert choose_packing(narrow, 16, True).packed["layers.0.add2"]
+    assert not any(choose_packing(narrow, 16, False).packed.values())
+
+
+@given(
+    st.lists(
+        st.builds(
+            Instruction,
+            op=st.integers(0, 4),
+            delta=st.integers(1, 1000),
+            act=st.integers(0, 5000),
+            dst=st.integers(0, 300),
+            res=st.integers(0, 1),
+        ),
+        min_size=1,
+        max_size=20,
+    )
+)
+@several(50)
+def test_program_words_hold_their_instructions(instructions):
+    program = Program(operations=(Operation(),) * 5, instructions=tuple(instructions))
+    for instruction, word in zip(instructions, program.words(), strict=True):
+        assert word < 1 << program.word_bits
+        for field in program.layout():
+            width = program.width(field)
+            assert word & ((1 << width) - 1) == program.encoded(instruction, field)
+            word >>= width
+
+
+def test_fields_of_operations_are_named():
+    program = Program(
+        operations=(Operation(shift=3), Operation()), instructions=(Instruction(op=0),)
+    )
+    assert program.values("shift") == [3, 0]
+    with pytest.raises(ValueError, match=r"^Field must be one of an Operation's, not 'speed'$"):
+        program.values("speed")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"part": "xc7z020"}, r"^part must be one of xc7s6, .*, not 'xc7z020'$"),
+        ({"lanes": 0}, r"^lanes must be at least 1, not 0$"),
+        ({"placement": {"wieghts": "block"}}, r"^placement must name a store of .*'wieghts'$"),
+        (
+            {"placement": {"weights": "flash"}},
+            r"^placement of weights must be one of .*, not 'flash'$",
+        ),
+    ],
+)
+def test_mistakes_are_named(design, options, message):
+    with pytest.raises(UserError, match=message):
+        lower(design.model, **options)
+
+
+def test_narrow_weights_take_no_more_room_beside_wide_ones():
+    """A tenth of the bits is padding, though one layer is four times as wide as the others."""
+    config = TransformerConfig(
+        name="mixed",
+        window=8,
+        patch=4,
+        horizon=8,
+        d_model=32,
+        ffn=64,
+        default=Precision(weights=2, activations=6),
+        precision={"Loutput": Precision(weights=8, activations=8)},
+    )
+    design = lower(initialize(config, samples=8))
+    layers = [op for op in design.model.operations if isinstance(op, ir.Linear)]
+    needed = sum(op.weight.size * op.weight_bits for op in layers)
+    assert len(design.images["weights"]) * design.geometry.weights.bits < 1.1 * needed
+    narrow = lower(initialize(config.replace(precision={}), samples=8))
+    assert design.interval < 1.2 * narrow.interval

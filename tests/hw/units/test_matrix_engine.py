@@ -1,0 +1,199 @@
+# amaranth: UnusedElaboratable=no
+"""Dot products side by side, one or two in a multiplier, at every extreme."""
+
+import random
+
+import pytest
+
+from bitformer.hw.lowering.images import pack_elements
+from bitformer.hw.timing import ACCUMULATE
+from bitformer.hw.units.matrix_engine import MatrixEngine
+from bitformer.hw.widths import signed_value
+
+BITS = 4
+HALF, SHIFT = 4, 20
+
+
+def limits(bits, narrow=False):
+    return -(1 << (bits - 1)) + narrow, (1 << (bits - 1)) - 1
+
+
+def run_engine(
+    play,
+    dots,
+    *,
+    columns,
+    operand_bits=8,
+    product_bits=48,
+    half_bits=HALF,
+    pack_shift=SHIFT,
+    always_packed=False,
+    gap=0,
+):
+    """Play dot products; return each one's sums: one a column, or the pairs of packed columns.
+
+    A dot is (packed, activations, weights): weights[t][j] of column j, a pair where packed.
+    """
+    column_bits = 2 * half_bits if half_bits else BITS
+    dut = MatrixEngine(
+        columns=columns,
+        column_bits=column_bits,
+        operand_bits=operand_bits,
+        pack_shift=pack_shift,
+        half_bits=half_bits,
+        always_packed=always_packed,
+        product_bits=product_bits,
+    )
+    script, ends = [], []
+    for packed, activations, weights in dots:
+        for number, (x, row) in enumerate(zip(activations, weights, strict=True)):
+            fields = [pack_elements(w, half_bits) if packed else w for w in row]
+            script.append(
+                {
+                    "i_x": x,
+                    "i_first": number == 0,
+                    "i_packed": packed,
+                    "i_w": pack_elements(fields, column_bits),
+                }
+            )
+        ends.append(len(script) - 1)
+        script += [{}] * gap
+    shown = play(dut, script + [{}] * (ACCUMULATE + columns), ["o_p"])
+    sums = []
+    for (packed, *_), end in zip(dots, ends, strict=True):
+        # column j is complete ACCUMULATE + j after the last activation
+        totals = [shown[end + ACCUMULATE + j][0][j] for j in range(columns)]
+        if packed:
+            totals = [
+                (signed_value(p, pack_shift), (p >> pack_shift) + (p >> (pack_shift - 1) & 1))
+                for p in totals
+            ]
+        sums.append(totals)
+    return sums
+
+
+def model(dots):
+    """The sums in plain integers."""
+    results = []
+    for packed, activations, weights in dots:
+        columns = list(zip(*weights, strict=True))
+        if packed:
+            sums = [
+                tuple(
+                    sum(x * pair[h] for x, pair in zip(activations, column, strict=True))
+                    for h in (0, 1)
+                )
+                for column in columns
+            ]
+        else:
+            sums = [sum(x * w for x, w in zip(activations, c, strict=True)) for c in columns]
+        results.append(sums)
+    return results
+
+
+def random_dots(columns, count, *, seed, packed=(False,), operand_bits=8, bits=BITS):
+    chance = random.Random(seed)
+    dots = []
+    for _ in range(count):
+        pairs = chance.choice(packed)
+        length = chance.randint(1, 9)
+        low, high = limits(bits)
+
+        def weight(pairs=pairs, low=low, high=high):
+            one = [chance.randint(low, high) for _ in range(2)]
+            return tuple(one) if pairs else one[0]
+
+        x = [chance.randint(*limits(operand_bits)) for _ in range(length)]
+        dots.append((pairs, x, [[weight() for _ in range(columns)] for _ in range(length)]))
+    return dots
+
+
+@pytest.mark.parametrize("columns", [1, 2, 5, 16])
+@pytest.mark.parametrize("kinds", [(False,), (True,), (False, True)], ids=["one", "two", "mixed"])
+def test_dot_products(play, columns, kinds):
+    # dots shorter than the row of columns follow one another: none may disturb the one before
+    dots = random_dots(columns, 12, seed=columns, packed=kinds)
+    assert run_engine(play, dots, columns=columns) == model(dots)
+
+
+@pytest.mark.parametrize("columns", [1, 4])
+def test_packed_only(play, columns):
+    dots = random_dots(columns, 8, seed=1, packed=(True,))
+    assert run_engine(play, dots, columns=columns, always_packed=True) == model(dots)
+
+
+def test_without_packing(play):
+    dots = random_dots(3, 8, seed=2)
+    sums = run_engine(play, dots, columns=3, half_bits=0, pack_shift=0, product_bits=16)
+    assert sums == model(dots)
+
+
+def test_idle_cycles_between_dots(play):
+    dots = random_dots(4, 6, seed=3, packed=(False, True))
+    assert run_engine(play, dots, columns=4, gap=3) == model(dots)
+
+
+@pytest.mark.parametrize("w0", limits(HALF))
+@pytest.mark.parametrize("w1", limits(HALF))
+@pytest.mark.parametrize("x", limits(8))
+def test_packed_extremes_fill_their_fields(play, w0, w1, x):
+    # 511 products of 4 x 8 bits fit 20 bits; the high one less a borrow fits the port
+    length = (1 << (SHIFT - 1)) // 1024 - 1
+    assert length == 511
+    dots = [(True, [x] * length, [[(w0, w1)]] * length)]
+    assert run_engine(play, dots, columns=1) == model(dots)
+
+
+def test_packing_beyond_the_field_is_wrong(play):
+    """The mutant: a low sum that needs more than its field's bits spoils both results."""
+    length = 512
+    dots = [(True, [-128] * length, [[(-8, 7)]] * length)]
+    (((low, high),),) = run_engine(play, dots, columns=1)
+    (((true_low, true_high),),) = model(dots)
+    assert true_low == 1 << (SHIFT - 1)
+    assert (low, high) == (-true_low, true_high + 1)
+
+
+@pytest.mark.parametrize("operand_bits", [1, 4, 9, 18])
+def test_extremes_of_operands(play, operand_bits):
+    dots = [
+        (False, [x] * 7, [[w, v]] * 7)
+        for x in limits(operand_bits)
+        for w in limits(BITS)
+        for v in limits(BITS)
+    ]
+    sums = run_engine(play, dots, columns=2, operand_bits=operand_bits, half_bits=0, pack_shift=0)
+    assert sums == model(dots)
+
+
+def make(**changes):
+    defaults = {
+        "columns": 2,
+        "column_bits": 8,
+        "operand_bits": 8,
+        "pack_shift": 20,
+        "half_bits": 4,
+        "always_packed": False,
+        "product_bits": 48,
+    }
+    return MatrixEngine(**defaults | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"columns": 0}, r"^Columns must be a positive integer, not 0$"),
+        ({"operand_bits": 19}, r"^Operand must have 1 to 18 bits \(DSP48E1 port B\), not 19$"),
+        ({"operand_bits": 0}, r"^Operand must have 1 to 18 bits \(DSP48E1 port B\), not 0$"),
+        ({"product_bits": 49}, r"^Accumulator must have 1 to 48 bits \(DSP48E1\), not 49$"),
+        ({"pack_shift": 22}, r"^Packed weights must fit 25 bits \(DSP48E1 port A\), not 26$"),
+        ({"column_bits": 7}, r"^Column must hold two weights of 4 bits, not 7$"),
+    ],
+)
+def test_mistakes_are_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        make(**changes)
+
+
+def test_columns_can_be_asked():
+    assert make(columns=5).columns == 5

@@ -1,0 +1,162 @@
+# amaranth: UnusedElaboratable=no
+"""Delays, constants by operation, small multipliers; rounding and saturation."""
+
+import itertools
+
+import pytest
+from amaranth.hdl import Cat, Signal, signed, unsigned
+from amaranth.lib.wiring import In
+
+from bitformer.hw.units.fixed import clamp, round_shift
+from bitformer.hw.units.pipeline import by_operation, delay, multiply_in_luts, twice
+from bitformer.hw.widths import signed_bits, signed_value
+from bitformer.model import numerics
+
+
+def numbers(shape):
+    """Every value of a shape."""
+    low = -(1 << (shape.width - 1)) if shape.signed else 0
+    return range(low, low + (1 << shape.width))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "bits"),
+    [(0, 0, 1), (-1, 0, 1), (0, 1, 2), (-2, 1, 2), (-3, 1, 3), (-128, 127, 8), (-128, 128, 9)],
+)
+def test_signed_bits(low, high, bits):
+    assert signed_bits(low, high) == bits
+
+
+@pytest.mark.parametrize(
+    ("word", "bits", "value"), [(0b101, 3, -3), (0b1011, 3, 3), (255, 8, -1), (127, 8, 127)]
+)
+def test_signed_value(word, bits, value):
+    assert signed_value(word, bits) == value
+
+
+@pytest.mark.parametrize("cycles", [0, 1, 2, 5])
+@pytest.mark.parametrize("reset_less", [True, False])
+def test_delay(combinational, play, cycles, reset_less):
+    dut = combinational(
+        inputs={"i": In(signed(6))},
+        shape=signed(6),
+        build=lambda m, c: delay(m, c.i, cycles, name="i", reset_less=reset_less),
+    )
+    sent = [5, -32, 31, 0, -1, 7, 8, 9, 10, 11]
+    shown = play(dut, [{"i": value} for value in sent], ["o"])
+    assert [o for (o,) in shown] == [0] * cycles + sent[: len(sent) - cycles]
+
+
+def test_twice_is_two_delays(combinational, play):
+    dut = combinational(
+        inputs={"i": In(6)},
+        shape=unsigned(12),
+        build=lambda m, c: Cat(twice(m, c.i, name="i")),
+    )
+    sent = [5, 63, 0, 32, 31]
+    shown = play(dut, [{"i": value} for value in [*sent, 0]], ["o"])
+    assert [divmod(o, 64) for (o,) in shown[1:]] == [(value, value) for value in sent]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0],
+        [7, 7, 7],
+        [-4, -4],
+        [0, 1],
+        [1, 0, 1, 1],
+        [-5, 9, 0, 2, -128],
+        [3, 1 << 20, 0],
+        list(range(-20, 20)),
+    ],
+)
+def test_constants_by_operation(combinational, play, values):
+    dut = combinational(
+        inputs={"i": In(range(max(2, len(values))))},
+        shape=signed(24),
+        build=lambda m, c: by_operation(m, c.i, values, name="value"),
+    )
+    shown = play(dut, [{"i": number} for number in range(len(values))], ["o"])
+    assert [o for (o,) in shown] == values
+
+
+@pytest.mark.parametrize("bits", [(1, 1), (1, 4), (4, 1), (3, 5), (5, 3), (4, 4)])
+@pytest.mark.parametrize("shape", [signed, unsigned])
+def test_products_in_luts(combinational, play, shape, bits):
+    a, b = shape(bits[0]), unsigned(bits[1])
+    dut = combinational(
+        inputs={"a": In(a), "b": In(b)},
+        shape=signed(sum(bits) + 1),
+        build=lambda m, c: multiply_in_luts(c.a, c.b),
+    )
+    pairs = list(itertools.product(numbers(a), numbers(b)))
+    shown = play(dut, [{"a": x, "b": y} for x, y in pairs], ["o"])
+    assert [o for (o,) in shown] == [x * y for x, y in pairs]
+
+
+@pytest.mark.parametrize("bits", [(8, 9), (18, 9), (12, 12)])
+def test_products_in_luts_at_the_extremes(combinational, play, bits):
+    a, b = signed(bits[0]), unsigned(bits[1])
+    dut = combinational(
+        inputs={"a": In(a), "b": In(b)},
+        shape=signed(sum(bits)),
+        build=lambda m, c: multiply_in_luts(c.a, c.b),
+    )
+    edges = [(x, y) for x in (*numbers(a)[:2], -1, 0, 1, numbers(a)[-1]) for y in (0, 1, 2)]
+    edges += [(x, numbers(b)[-1]) for x in (numbers(a)[0], -1, 1, numbers(a)[-1])]
+    shown = play(dut, [{"a": x, "b": y} for x, y in edges], ["o"])
+    assert [o for (o,) in shown] == [x * y for x, y in edges]
+
+
+@pytest.mark.parametrize("shift", [0, 1, 2, 3, 7, 9])
+def test_round_shift(combinational, play, shift):
+    shape = signed(8)
+    dut = combinational(
+        inputs={"i": In(shape)}, shape=shape, build=lambda m, c: round_shift(c.i, shift)
+    )
+    shown = play(dut, [{"i": value} for value in numbers(shape)], ["o"])
+    assert [o for (o,) in shown] == [numerics.round_shift(v, shift) for v in numbers(shape)]
+
+
+def test_truncation_is_not_rounding(combinational, play):
+    dut = combinational(inputs={"i": In(signed(6))}, shape=signed(6), build=lambda m, c: c.i >> 2)
+    shown = play(dut, [{"i": value} for value in range(-32, 32)], ["o"])
+    assert [o for (o,) in shown] != [numerics.round_shift(v, 2) for v in range(-32, 32)]
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(-8, 7), (0, 7), (-8, 0), (-3, 2), (5, 6), (-8, -7), (-32, 31), (-128, 127)]
+)
+def test_clamp(combinational, play, low, high):
+    shape = signed(6)
+    dut = combinational(
+        inputs={"i": In(shape)}, shape=signed(9), build=lambda m, c: clamp(c.i, low, high)
+    )
+    shown = play(dut, [{"i": value} for value in numbers(shape)], ["o"])
+    assert [o for (o,) in shown] == [min(max(value, low), high) for value in numbers(shape)]
+
+
+@pytest.mark.parametrize(
+    ("lows", "highs"), [([-8, 0, -2], [7, 7, 1]), ([0, 0, 0], [7, 7, 7]), ([0, 2, 3], [7, 31, 3])]
+)
+def test_clamp_to_limits_by_operation(combinational, play, lows, highs):
+    dut = combinational(
+        inputs={"i": In(signed(7)), "op": In(2)},
+        shape=signed(8),
+        build=lambda m, c: clamp(
+            c.i,
+            by_operation(m, c.op, lows, name="low"),
+            by_operation(m, c.op, highs, name="high"),
+        ),
+    )
+    script = [{"i": value, "op": op} for value in range(-64, 64) for op in range(3)]
+    shown = play(dut, script, ["o"])
+    assert [o for (o,) in shown] == [
+        min(max(s["i"], lows[s["op"]]), highs[s["op"]]) for s in script
+    ]
+
+
+def test_clamp_needs_a_sign():
+    with pytest.raises(TypeError, match=r"^Clamp must be given a signed value$"):
+        clamp(Signal(8), Signal(4), Signal(4))

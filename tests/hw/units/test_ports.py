@@ -1,0 +1,179 @@
+# amaranth: UnusedElaboratable=no
+"""The accelerator's ends keep the stream rules at every rate, and every sample in its place."""
+
+import pytest
+from amaranth.hdl import Module, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import Out
+
+from bitformer.hw.timing import FETCH, OUTPUT
+from bitformer.hw.units.ports import InputPort, OutputPort
+
+RATES = [0.3, 1.0]
+
+
+def windows_written(streams, items, *, steps, channels, rate, pause, seed=0):
+    """Feed samples; return each window as written, its last step, and the counts seen.
+
+    A window is released `pause` cycles after it is complete.
+    """
+    total = steps * channels
+    dut = InputPort(steps=steps, channels=channels, bits=8)
+    windows = len(items) // total
+    found, lasts, halves = [], [None, None], []
+
+    async def consume(ctx):
+        memory, wait = {}, None
+        ports = (dut.i.valid, dut.i.ready, dut.o_count, dut.o_en, dut.o_addr, dut.o_data)
+        for _ in range(5000):
+            release = wait == 0
+            ctx.set(dut.i_release, release)
+            ctx.set(dut.i_start, release)
+            tick = ctx.tick().sample(*ports, dut.o_last_en, dut.o_last_addr)
+            _, _, valid, ready, count, en, addr, data, last_en, last_addr = await tick
+            assert en == (valid and ready)
+            assert count == len(memory)
+            assert not (ready and count == total)
+            if release:
+                current = ctx.get(dut.o_current)
+                halves.append(current)
+                found.append(([memory[k] for k in range(total)], lasts[current]))
+                memory, wait = {}, None
+                if len(found) == windows:
+                    return
+                continue
+            if en:
+                memory[addr] = data
+                if last_en:
+                    half, channel = divmod(last_addr, channels)
+                    lasts[half] = (lasts[half] if channel else []) + [data]
+            if wait is not None:
+                wait -= 1
+            elif len(memory) == total:
+                wait = pause
+        raise AssertionError("windows must be complete in time")
+
+    streams.run(dut, consume, background=[streams.tell(dut.i, items, rate, seed)])
+    assert halves == [n % 2 for n in range(windows)]
+    return found
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("pause", [0, 1, 7])
+@pytest.mark.parametrize(("steps", "channels"), [(1, 1), (1, 3), (4, 1), (3, 2), (2, 7)])
+def test_windows_are_written_whole(streams, rate, pause, steps, channels):
+    total = steps * channels
+    items = [(37 * n) % 256 - 128 for n in range(4 * total)]
+    found = windows_written(streams, items, steps=steps, channels=channels, rate=rate, pause=pause)
+    expected = [items[n : n + total] for n in range(0, len(items), total)]
+    assert found == [(window, window[-channels:]) for window in expected]
+
+
+def test_nothing_is_taken_before_the_first_fetch(streams):
+    dut = InputPort(steps=2, channels=1, bits=4)
+    ready = []
+
+    async def look(ctx):
+        for _ in range(FETCH + 2):
+            ready.append(ctx.get(dut.i.ready))
+            await ctx.tick()
+
+    streams.run(dut, look)
+    assert ready == [0] * FETCH + [1, 1]
+
+
+def results_read(streams, results, *, ways, rate, packed=True, gap=0, rows=1, seed=0):
+    """Write results a word at a time; return what the stream gives.
+
+    The port is empty when the first of every `rows` is written.
+    """
+    features = len(results[0])
+    dut = OutputPort(features=features, rows=rows, bits=8, ways=ways)
+    hear, taken = streams.hear(dut.o, len(results) * features, rate, seed)
+    first_offers = []
+
+    async def write(ctx):
+        for number, row in enumerate(results):
+            while number % rows == 0 and not ctx.get(dut.o_empty):
+                await ctx.tick()
+            step = ways if packed else 1
+            for start in range(0, features, step):
+                part = row[start : start + step]
+                place = start % ways
+                word = sum((x & 255) << 8 * (place + k) for k, x in enumerate(part))
+                ctx.set(dut.i_word, word)
+                ctx.set(dut.i_valid, ((1 << len(part)) - 1) << place)
+                before = ctx.get(dut.o.valid)
+                await ctx.tick()
+                if start == 0 and number % rows == 0:
+                    first_offers.append((before, ctx.get(dut.o.valid)))
+                ctx.set(dut.i_valid, 0)
+                ctx.set(dut.i_word, (1 << 8 * ways) - 1)
+                for _ in range(gap):
+                    await ctx.tick()
+
+    streams.run(dut, hear, background=[write])
+    # offered OUTPUT = 1 cycle after it was written
+    assert OUTPUT == 1
+    assert first_offers == [(0, 1)] * (len(results) // rows)
+    return [taken[n : n + features] for n in range(0, len(taken), features)]
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("gap", [0, 2])
+@pytest.mark.parametrize(("ways", "packed"), [(1, True), (2, True), (2, False)])
+@pytest.mark.parametrize("features", [1, 2, 3, 4, 5, 8, 11])
+def test_results_are_handed_out_in_order(streams, rate, gap, ways, packed, features):
+    results = [[(91 * (r * features + f)) % 256 - 128 for f in range(features)] for r in range(4)]
+    found = results_read(streams, results, ways=ways, rate=rate, packed=packed, gap=gap)
+    assert found == results
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize(("ways", "packed"), [(1, True), (2, True), (2, False)])
+@pytest.mark.parametrize("features", [1, 2, 3, 4])
+@pytest.mark.parametrize("rows", [2, 3, 6])
+def test_results_of_several_rows_have_their_place(streams, rate, ways, packed, features, rows):
+    """All of them at once, however slowly they are taken."""
+    count = 3 * rows
+    results = [
+        [(91 * (r * features + f)) % 256 - 128 for f in range(features)] for r in range(count)
+    ]
+    found = results_read(streams, results, ways=ways, rate=rate, packed=packed, rows=rows)
+    assert found == results
+
+
+class Restless(wiring.Component):
+    """Another payload in every cycle."""
+
+    o: Out(stream.Signature(signed(8)))
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.comb += self.o.valid.eq(1)
+        m.d.sync += self.o.payload.eq(self.o.payload + 1)
+        return m
+
+
+class Waiting(wiring.Component):
+    """Valid only when it sees ready."""
+
+    o: Out(stream.Signature(signed(8)))
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.comb += self.o.valid.eq(self.o.ready)
+        m.d.sync += self.o.payload.eq(1)
+        return m
+
+
+@pytest.mark.parametrize(
+    ("dut", "message"),
+    [(Restless(), "must hold until it is taken"), (Waiting(), "must not depend on ready")],
+    ids=["restless", "waiting"],
+)
+def test_the_monitor_finds_a_stream_that_breaks_the_rules(streams, dut, message):
+    """The mutant of the harness: a stream that breaks its rules does not pass."""
+    hear, _ = streams.hear(dut.o, 50, 0.3, 0)
+    with pytest.raises(AssertionError, match=message):
+        streams.run(dut, hear)

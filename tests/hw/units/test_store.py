@@ -1,0 +1,232 @@
+# amaranth: UnusedElaboratable=no
+"""Memories in every placement: what is written is read two cycles after its address."""
+
+import random
+
+import pytest
+
+from bitformer.hw.memory import PLACEMENTS, READ_LATENCY, StoreSpec, placement_attributes
+from bitformer.hw.tiling import RAMB18_SHAPES, Tile, best_tiling, block_depth, rest_of
+from bitformer.hw.units import store as store_module
+from bitformer.hw.units.pipeline import delay
+from bitformer.hw.units.store import Store
+
+
+def contents(depth, width):
+    """A ROM's words, each its own."""
+    chance = random.Random(depth * width)
+    return [chance.getrandbits(width) for _ in range(depth)]
+
+
+def reads_and_writes(play, spec, init=(), *, cycles=150, seed=0):
+    """Play random traffic; compare each read with a list of words."""
+    chance = random.Random(seed)
+    words = [*init] + [0] * (spec.depth - len(init))
+    granule = spec.granule or spec.width
+    dut = Store(spec=spec, init=init)
+    script, expected = [], []
+    for _ in range(cycles):
+        # half of the reads are of what has just been written
+        last = script[-1].get("w_addr", 0) if script else 0
+        step = {
+            f"addr_{p}": chance.choice([last, chance.randrange(spec.depth)])
+            for p in range(spec.read_ports)
+        }
+        if not spec.rom:
+            step |= {
+                "w_addr": chance.randrange(spec.depth),
+                "w_data": chance.getrandbits(spec.width),
+                "w_en": chance.getrandbits(spec.width // granule) if chance.random() < 0.7 else 0,
+            }
+        # what is being written is not read in the same cycle
+        known = [
+            None
+            if step.get("w_en") and step[f"addr_{p}"] == step["w_addr"]
+            else words[step[f"addr_{p}"]]
+            for p in range(spec.read_ports)
+        ]
+        expected.append(known)
+        script.append(step)
+        for part in range(spec.width // granule):
+            if step.get("w_en", 0) >> part & 1:
+                mask = ((1 << granule) - 1) << (part * granule)
+                old = words[step["w_addr"]]
+                words[step["w_addr"]] = old & ~mask | step["w_data"] & mask
+    script += [{}] * READ_LATENCY
+    shown = play(dut, script, [f"data_{p}" for p in range(spec.read_ports)])
+    for known, got in zip(expected, shown[READ_LATENCY:], strict=True):
+        assert [g if k is not None else None for k, g in zip(known, got, strict=True)] == known
+
+
+def test_latency_is_two():
+    assert READ_LATENCY == 2
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS)
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"depth": 1, "width": 1},
+        {"depth": 1, "width": 12, "granule": 4},
+        {"depth": 2, "width": 8, "read_ports": 2},
+        {"depth": 5, "width": 9, "granule": 3},
+        {"depth": 13, "width": 16, "granule": 8, "read_ports": 2},
+        {"depth": 16, "width": 7, "granule": 7},
+        {"depth": 65, "width": 6, "granule": 3, "read_ports": 2},
+    ],
+    ids=lambda shape: "x".join(map(str, shape.values())),
+)
+def test_ram(play, placement, shape):
+    reads_and_writes(play, StoreSpec(name="ram", placement=placement, **shape))
+
+
+@pytest.mark.parametrize("depth", [64, 65])
+def test_writes_a_cycle_later_are_found(play, depth, monkeypatch):
+    def late(m, value, cycles, **options):
+        return delay(m, value, cycles + 1, **options)
+
+    spec = StoreSpec(name="ram", depth=depth, width=8, placement="distributed")
+    reads_and_writes(play, spec)
+    monkeypatch.setattr(store_module, "delay", late)
+    if depth > 64:
+        with pytest.raises(AssertionError):
+            reads_and_writes(play, spec)
+    else:
+        # one LUT deep, a word is written at once: this much later is still in time
+        reads_and_writes(play, spec)
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS)
+@pytest.mark.parametrize(("depth", "width", "ports"), [(1, 4, 1), (7, 11, 1), (12, 3, 2)])
+def test_rom(play, placement, depth, width, ports):
+    init = contents(depth, width)
+    spec = StoreSpec(
+        name="rom", depth=depth, width=width, rom=True, placement=placement, read_ports=ports
+    )
+    dut = Store(spec=spec, init=init)
+    assert not hasattr(dut, "w_en")
+    reads_and_writes(play, spec, init, cycles=60)
+
+
+TILINGS = {
+    "rows": [Tile(rows=3, first=0, width=10, ramb18=1)],
+    "bits": [Tile(rows=11, first=0, width=6, ramb18=1)],
+    "corner": [Tile(rows=4, first=0, width=7, ramb18=1)],
+    "two": [Tile(rows=11, first=0, width=4, ramb18=1), Tile(rows=2, first=4, width=6, ramb18=1)],
+    "two and a rest": [
+        Tile(rows=9, first=0, width=3, ramb18=1),
+        Tile(rows=5, first=3, width=3, ramb18=1),
+    ],
+}
+
+
+@pytest.mark.parametrize("tiles", TILINGS.values(), ids=TILINGS)
+@pytest.mark.parametrize("given", [11, 6])
+def test_rom_in_pieces(play, tiles, given):
+    init = contents(11, 10)
+    spec = StoreSpec(
+        name="rom", depth=11, width=10, rom=True, placement="block", tiles=tuple(tiles)
+    )
+    reads_and_writes(play, spec, init[:given], cycles=80)
+
+
+@pytest.mark.parametrize(
+    ("rows", "width", "first", "deep"),
+    [(1030, 36, 0, 512), (520, 35, 1, 1024), (1100, 1, 2, 2048), (2049, 15, 0, 1024)],
+)
+def test_stacked_rom_at_every_address(play, rows, width, first, deep):
+    depth = rows + 3
+    init = contents(depth, 40)
+    tile = Tile(rows=rows, first=first, width=width, ramb18=8)
+    if first:
+        spare = Tile(rows=depth, first=0, width=first, ramb18=1)
+        tiles = (spare, tile)
+    else:
+        tiles = (tile,)
+    spec = StoreSpec(name="rom", depth=depth, width=40, rom=True, placement="block", tiles=tiles)
+    script = [{"addr_0": address} for address in range(depth)] + [{}] * READ_LATENCY
+    shown = play(Store(spec=spec, init=init), script, ["data_0"])
+    assert [word for (word,) in shown[READ_LATENCY:]] == init
+    assert block_depth(tile) == deep
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3, 10])
+@pytest.mark.parametrize(("depth", "width"), [(600, 40), (1614, 192), (3164, 128), (2000, 7)])
+def test_a_stack_takes_the_blocks_of_its_tile(depth, width, blocks):
+    widths = dict(RAMB18_SHAPES)
+    for tile in best_tiling(depth, width, blocks):
+        deep = block_depth(tile)
+        assert -(-tile.rows // deep) * -(-tile.width // widths[deep]) <= tile.ramb18
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3, 4])
+@pytest.mark.parametrize(("depth", "width"), [(600, 40), (3, 200), (2000, 7), (1025, 37)])
+def test_tiles_and_their_rest_cover_the_rom_once(depth, width, blocks):
+    tiles = best_tiling(depth, width, blocks)
+    assert sum(tile.ramb18 for tile in tiles) <= blocks
+    rectangles = [(0, t.rows, t.first, t.width) for t in tiles] + rest_of(depth, width, tiles)
+    assert sum(rows * bits for _, rows, _, bits in rectangles) == depth * width
+    for row, rows, bit, bits in rectangles:
+        assert 0 <= row < row + rows <= depth
+        assert 0 <= bit < bit + bits <= width
+    for a in rectangles:
+        for b in rectangles:
+            apart = a[0] + a[1] <= b[0] or b[0] + b[1] <= a[0]
+            assert a is b or apart or a[2] + a[3] <= b[2] or b[2] + b[3] <= a[2]
+
+
+@pytest.mark.parametrize(
+    ("placement", "rom", "attributes"),
+    [
+        ("block", False, {"ram_style": "block"}),
+        ("distributed", False, {"ram_style": "distributed"}),
+        ("registers", False, {"ram_style": "registers"}),
+        ("block", True, {"rom_style": "block"}),
+        ("distributed", True, {"rom_style": "distributed"}),
+        ("registers", True, {"rom_style": "distributed"}),
+        ("auto", True, {}),
+        ("auto", False, {}),
+    ],
+)
+def test_placement_as_the_tools_spell_it(placement, rom, attributes):
+    assert placement_attributes(placement, rom=rom) == attributes
+
+
+def spec(**changes):
+    return StoreSpec(**{"name": "s", "depth": 4, "width": 8} | changes)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: Store(spec="s"), TypeError, r"^Spec must be a StoreSpec, not 's'$"),
+        (
+            lambda: Store(spec=spec(depth=0)),
+            ValueError,
+            r"^Store s must have words and bits, not 0x8$",
+        ),
+        (
+            lambda: Store(spec=spec(width=0)),
+            ValueError,
+            r"^Store s must have words and bits, not 4x0$",
+        ),
+        (
+            lambda: Store(spec=spec(granule=3)),
+            ValueError,
+            r"^Granule must divide the width 8, not be 3$",
+        ),
+        (
+            lambda: Store(spec=spec(), init=range(5)),
+            ValueError,
+            r"^Init must have at most 4 words, not 5$",
+        ),
+        (
+            lambda: placement_attributes("flash", rom=True),
+            ValueError,
+            r"^Placement must be one of .*, not 'flash'$",
+        ),
+    ],
+)
+def test_mistakes_are_named(make, error, message):
+    with pytest.raises(error, match=message):
+        make()

@@ -1,0 +1,171 @@
+"""A space as a whole says what each of its designs says; limits, scores, Pareto sets."""
+
+import numpy as np
+import pytest
+
+from bitformer.estimate.features import quantities
+from bitformer.estimate.profile import parse_bits
+from bitformer.hw.lowering.lower import lower
+from bitformer.model.config import named_config
+from bitformer.model.errors import UserError
+from bitformer.model.initialize import initialize
+from bitformer.model.precision import Precision
+from bitformer.search.engine import Engine
+from bitformer.search.limits import Limits, energy_of, within
+from bitformer.search.pareto import pareto, predicted_loss
+from bitformer.search.space.components import ComponentSpace
+
+FOUR, EIGHT = (Precision(weights=bits, activations=bits) for bits in (4, 8))
+
+
+@pytest.fixture(scope="module")
+def space():
+    return ComponentSpace(named_config("grid-6-8-4"), bits=(4, 8))
+
+
+@pytest.fixture(scope="module")
+def outcomes(space, predictor):
+    return space.outcomes(predictor)
+
+
+def test_every_combination_is_there_once(space):
+    assert len(space) == 2**10
+    assert len(np.unique(space.codes, axis=0)) == 2**10
+    config = space.config_of(0)
+    assert {config.bits(name).weights for name in config.components} == {4}
+    assert space.total_bits.min() == 40
+    assert space.total_bits.max() == 80
+
+
+def test_outcomes_are_those_of_the_designs(space, outcomes, predictor):
+    for number in np.random.default_rng(1).choice(len(space), 6, replace=False):
+        said = predictor.predict(lower(initialize(space.config_of(number))))
+        exact = ("latency", "interval", "ramb18", "dsps")
+        assert [getattr(outcomes, n)[number] for n in exact] == [getattr(said, n) for n in exact]
+        for name in ("luts", "lutram", "ffs"):
+            assert getattr(outcomes, name)[number] == pytest.approx(
+                getattr(said, name).value, rel=0.03
+            )
+
+
+@pytest.mark.parametrize("pairs", [("2/8", "4/5"), ("2/6", "8"), ("3/4", "6/8")])
+def test_weights_and_activations_apart(pairs, predictor):
+    bits = [parse_bits(one) for one in pairs]
+    space = ComponentSpace(named_config("tiny"), bits=bits)
+    assert "GAP" not in space.components
+    assert len(space) == 2**9
+    chosen = [space.uniform(one) for one in bits]
+    chosen += np.random.default_rng(2).choice(len(space), 5, replace=False).tolist()
+    found = space.outcomes(predictor)
+    for number in chosen:
+        config = space.config_of(number)
+        assert [config.bits(name) for name in space.components] == [
+            space.bits[code] for code in space.codes[number]
+        ]
+        said = predictor.predict(lower(initialize(config)))
+        exact = ("latency", "interval", "dsps")
+        assert [getattr(found, n)[number] for n in exact] == [getattr(said, n) for n in exact]
+        assert abs(found.ramb18[number] - said.ramb18) <= 1
+        for name in ("luts", "lutram", "ffs"):
+            assert getattr(found, name)[number] == pytest.approx(
+                getattr(said, name).value, rel=0.03
+            )
+
+
+@pytest.mark.parametrize("name", ["tiny", "grid-6-8-4"])
+@pytest.mark.parametrize("engine", [Engine(pack=False), Engine(lanes=6), Engine(lanes=10)])
+def test_other_engines(engine, name, predictor):
+    """Also where some combinations cannot be packed, whose columns are then as many as lanes."""
+    space = ComponentSpace(named_config(name), bits=(4, 8)).on(engine)
+    found = space.outcomes(predictor)
+    chosen = [0, len(space) - 1, *np.random.default_rng(3).choice(len(space), 3, replace=False)]
+    for number in chosen:
+        said = predictor.predict(lower(initialize(space.config_of(number)), **engine.options))
+        for name in ("latency", "interval", "dsps"):
+            assert getattr(found, name)[number] == getattr(said, name)
+        assert found.luts[number] == pytest.approx(said.luts.value, rel=0.05)
+
+
+def test_bits_of_nothing_make_no_other_design():
+    """Sums and norms have no weights, and the result's width is the model's."""
+    bits = [parse_bits(one) for one in ("2/8", "4", "4/8")]
+    space = ComponentSpace(named_config("tiny"), bits=bits)
+    weightless = ("AddPE", "AddMHA", "BNMHA", "AddFFN", "BNFFN")
+    assert len(np.unique(space.same)) == 3**3 * 2 ** len(weightless) * 2  # Loutput: 2 or 4
+    everywhere = space.uniform(bits[0])
+    for component, other, alike in (
+        ("AddPE", "4/8", True),
+        ("AddPE", "4", False),
+        ("Loutput", "4/8", False),
+        ("Linput", "4/8", False),
+    ):
+        codes = space.codes[everywhere].copy()
+        codes[space.components.index(component)] = space.bits.index(parse_bits(other))
+        number = int(np.flatnonzero((space.codes == codes).all(axis=1))[0])
+        assert (space.same[number] == space.same[everywhere]) == alike
+    config = space.config_of(int(np.flatnonzero(space.same == space.same[-1])[0]))
+    assert config != space.config_of(len(space) - 1)
+    ours, theirs = (lower(initialize(one)) for one in (config, space.config_of(len(space) - 1)))
+    assert quantities(ours) == quantities(theirs)
+
+
+def test_limits(outcomes):
+    everything = within(outcomes, Limits())
+    assert everything.all()
+    latency = np.median(outcomes.latency) / 100
+    fast = within(outcomes, Limits(latency_us=latency))
+    assert 0 < fast.sum() < len(fast)
+    assert (outcomes.latency[fast] <= latency * 100).all()
+    joules = np.median(energy_of(outcomes, Limits()))
+    assert (
+        energy_of(outcomes, Limits())[within(outcomes, Limits(energy_j=joules))] <= joules
+    ).all()
+    assert not within(outcomes, Limits(dsps=17)).any() or (outcomes.dsps <= 17).any()
+    with pytest.raises(UserError, match="limit of luts must not be negative"):
+        Limits(luts=-1)
+
+
+def test_predicted_loss(space):
+    table = {name: {FOUR: 0.1, EIGHT: 0.0} for name in space.config.components}
+    loss = predicted_loss(space, table)
+    assert loss[0] == pytest.approx(1.0)
+    assert loss[-1] == 0
+    with pytest.raises(UserError, match="sensitivity of GAP must be given for bits"):
+        predicted_loss(space, {**table, "GAP": {EIGHT: 0.0}})
+
+
+def test_pareto():
+    costs = np.array([[3, 1], [1, 3], [2, 2], [3, 3], [2, 2], [1, 4]])
+    assert pareto(costs).tolist() == [1, 2, 0]
+    points = np.random.default_rng(0).integers(0, 8, (200, 3))
+    kept = points[pareto(points)]
+    for one in points:
+        assert (kept <= one).all(axis=1).any()
+    for n, one in enumerate(kept):
+        rest = np.delete(kept, n, axis=0)
+        assert not (rest <= one).all(axis=1).any()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"bits": (4, 16)}, "bits of a space must be 2 to 8"),
+        ({"bits": (2, 3, 4, 6, 8)}, "at most 300000 combinations"),
+        ({"part": "xc7s1"}, "part must be one of"),
+    ],
+)
+def test_mistakes(wanted, message):
+    with pytest.raises(UserError, match=message):
+        ComponentSpace(named_config("grid-6-8-4"), **wanted)
+
+
+@pytest.mark.slow
+def test_the_published_space_in_seconds(predictor):
+    """CPU time, so that a busy machine fails nothing."""
+    import time
+
+    started = time.process_time()
+    space = ComponentSpace(named_config("grid-12-32-4"))
+    assert len(space) == 59049
+    space.outcomes(predictor)
+    assert time.process_time() - started < 20

@@ -1,0 +1,279 @@
+"""A search from a question to proved designs; killed or shared out, the same."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from bitformer.estimate.profile import parse_bits
+from bitformer.hw.lowering.lower import lower
+from bitformer.model.checkpoint import load_model
+from bitformer.model.errors import UserError
+from bitformer.model.initialize import initialize
+from bitformer.model.precision import Precision
+from bitformer.search import candidates as field
+from bitformer.search.candidates import component_field
+from bitformer.search.engine import Engine
+from bitformer.search.limits import Limits
+from bitformer.search.plot import plot_exploration
+from bitformer.search.request import Question
+from bitformer.search.results import Finding, conclusion
+from bitformer.search.run import explore
+from bitformer.search.selection import COSTS
+from bitformer.study import trials
+from bitformer.study.sensitivity import read_added
+from bitformer.study.trials import DataSource, Outcome, Trial
+from bitformer.study.workers import Pool, open_pool
+
+BITS = (parse_bits("4"), parse_bits("4/8"))
+
+
+@pytest.fixture(scope="module")
+def question(fast, config, source):
+    return Question(
+        config=config,
+        source=source,
+        limits=Limits(latency_us=1000.0),
+        bits=BITS,
+        engines=(Engine(), Engine(pack=False)),
+        top=2,
+        settings={name: value for name, value in fast.items() if name != "seed"},
+        windows=1,
+    )
+
+
+@pytest.fixture(scope="module")
+def added(config):
+    """Sensitivities that nobody measured."""
+    names = [name for name in config.components if name != "GAP"]
+    return {name: {BITS[0]: 0.01 * n, BITS[1]: 0.0} for n, name in enumerate(names, start=1)}
+
+
+@pytest.fixture(scope="module")
+def done(question, added, predictor, tmp_path_factory):
+    """Folder and result."""
+    folder = tmp_path_factory.mktemp("search")
+    return folder, explore(question, folder, Pool(), predictor, added=added)
+
+
+def test_what_comes_out(done, question):
+    folder, result = done
+    assert result["space"]["combinations"] == 2**9
+    assert result["space"]["within"] == 2 * (2**9 - 2)
+    assert [one["why"] for one in result["baselines"]] == ["uniform 4", "uniform 4/8"]
+    candidates = result["candidates"]
+    assert [one["rank"] for one in candidates] == [1, 2]
+    assert candidates[0]["val"] <= candidates[1]["val"]
+    for one in [*candidates, *result["baselines"]]:
+        assert one["fits"]
+        assert one["proof"]["bit_exact"]
+        assert one["proof"]["cycles_as_predicted"]
+        assert one["predicted"].keys() == one["came_out"].keys()
+    for one in candidates:
+        model = load_model(folder / one["model"])
+        widths = {name: str(model.config.bits(name)) for name in model.config.components}
+        assert widths == one["widths"]
+    assert result["chosen"]["name"] == candidates[0]["name"]
+    assert not any("test" in one for one in [*candidates, *result["baselines"]])
+    written = json.loads((folder / "search.json").read_text())
+    assert written == json.loads(json.dumps({n: v for n, v in result.items() if n != "entries"}))
+    assert written["question"] == json.loads(json.dumps(question.to_dict()))
+
+
+def test_again_nothing_is_done_twice(done, question, added, monkeypatch):
+    folder, result = done
+    monkeypatch.setattr(trials, "_train", None)
+    monkeypatch.setattr("bitformer.search.verification.prove", None)
+    assert explore(question, folder, Pool(), None, added=added) == result
+
+
+class Killed(BaseException):
+    """Stands for the end of a process."""
+
+
+@pytest.mark.parametrize("stage", ["ranking", "training", "proving"])
+def test_killed_anywhere_it_comes_to_the_same(stage, done, question, added, predictor, tmp_path):
+    """Trainings are the other search's, so that only what comes after them is done again."""
+    folder, result = done
+
+    def kill(done, total, text):
+        if text.startswith(stage) and (done or stage == "training"):
+            raise Killed
+
+    def run(report):
+        options = {"added": added, "trials": folder, "report": report}
+        return explore(question, tmp_path, Pool(), predictor, **options)
+
+    with pytest.raises(Killed):
+        run(kill)
+    assert not (tmp_path / "search.json").exists()
+    assert run(lambda *_: None) == result
+
+
+def test_another_question_is_another_choice(done, question, added, predictor, tmp_path):
+    folder, _ = done
+    (tmp_path / "choice.json").write_bytes((folder / "choice.json").read_bytes())
+    tight = replace(question, limits=Limits(latency_us=0.1))
+    with pytest.raises(UserError, match=r"^No design is within the limits; latency is the tight"):
+        explore(tight, tmp_path, Pool(), predictor, added=added, trials=folder)
+
+
+def test_baselines_beside_the_choices(question, added, predictor, config):
+    four, eight = parse_bits("4"), parse_bits("8")
+    known = {name: {**own, eight: 0.5} for name, own in added.items()}
+    options = {"added": known, "predictor": predictor, "limits": Limits()}
+    one = component_field(config, BITS, baselines=[four, eight], **options)
+    assert one.uniform == {"uniform 4": 0, "uniform 8": 2**9}
+    assert one.config_of(0) == field._uniform(config, four)
+    for number in one.uniform.values():
+        said = predictor.predict(lower(initialize(one.config_of(number))))
+        one.refine(number)
+        assert one.outcomes.luts[number] == said.luts.value
+        assert one.outcomes.latency[number] == said.latency
+    assert one.loss[2**9] == pytest.approx(4.5)
+    assert one.bits[2**9] == 72
+    with pytest.raises(UserError, match="sensitivity of Linput must be given for bits 8"):
+        component_field(config, BITS, baselines=[eight], **{**options, "added": added})
+
+
+def test_a_picture(done, tmp_path):
+    _, result = done
+    plot_exploration(result, tmp_path / "pareto.png")
+    assert (tmp_path / "pareto.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(UserError, match="cannot be written"):
+        plot_exploration(result, tmp_path / "pareto.doc")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_two_workers_come_to_the_same(done, question, added, predictor, tmp_path):
+    _, result = done
+    with open_pool(2) as pool:
+        assert explore(question, tmp_path, pool, predictor, added=added) == result
+
+
+@pytest.mark.slow
+@pytest.mark.needs("optuna")
+def test_tensors_of_their_own_bits(question, added, predictor, tmp_path, done):
+    bits = (parse_bits("4"), parse_bits("8"))
+    known = {name: dict(zip(bits, own.values(), strict=True)) for name, own in added.items()}
+    asked = replace(question, bits=bits, per_tensor=True, tries=20, top=1)
+    result = explore(asked, tmp_path, Pool(), predictor, added=known)
+    assert result["space"]["kind"] == "tensors"
+    assert result["space"]["seen"] == 20
+    assert set(result["candidates"][0]["tensors"].values()) <= {4, 8}
+    assert result["candidates"][0]["proof"]["bit_exact"]
+    with pytest.raises(UserError, match="bits of single tensors must be such as 4, not 4/8"):
+        explore(replace(asked, bits=BITS), tmp_path, Pool(), predictor, added=added)
+
+
+def finding(
+    config, name, *, val, luts, baseline=False, synthesized=None, exact=True, engine=None, **proof
+):
+    """A finding without a training or a simulation."""
+    figures = {"lutram": 5, "ffs": 9, "ramb18": 1, "dsps": 2, "latency": 100, "interval": 90}
+    record = {"error": None, "bit_exact": exact, "cycles_as_predicted": True, "synthesis": None}
+    record |= {n: figures[n] for n in ("latency", "interval", "ramb18", "dsps")} | proof
+    if synthesized is not None:
+        record["synthesis"] = {**figures, "luts": synthesized}
+    trial = Trial(
+        config=config.replace(name=name.replace(" ", "-")), source=DataSource(data="synthetic")
+    )
+    outcome = Outcome(
+        trial=trial,
+        float_val=1.0,
+        float_test=1.1,
+        val=val,
+        test=val + 0.1,
+        warnings=(),
+        model="somewhere",
+    )
+    return Finding(
+        config=trial.config,
+        engine=engine or Engine(),
+        outcome=outcome,
+        why=name,
+        baseline=baseline,
+        within=True,
+        loss=0.0,
+        total_bits=8,
+        predicted={**figures, "luts": luts, "energy_j": 1e-6},
+        proof=record,
+    )
+
+
+def test_who_beats_whom(config):
+    uniform = finding(config, "uniform 4", val=2.0, luts=100, baseline=True, synthesized=110)
+    better = finding(config, "a", val=1.9, luts=100, synthesized=111)
+    unmeasured = finding(config, "b", val=1.8, luts=99)
+    worse = finding(config, "c", val=2.1, luts=50, synthesized=50)
+    result = conclusion([better, unmeasured, worse, uniform], Limits())
+    beats = {one["name"]: one["beats"] for one in result["candidates"]}
+    assert beats == {"a": [], "b": ["uniform 4"], "c": []}
+    assert [one["name"] for one in result["candidates"]] == ["b", "a", "c"]
+
+
+def test_a_trained_designs_own_counts_decide(config):
+    """Predictions were of untrained ones, whose widths are a little other."""
+    uniform = finding(config, "uniform 4", val=2.0, luts=100, baseline=True)
+    one = finding(config, "a", val=1.9, luts=100)
+    assert one.beats(uniform, Limits(), COSTS)
+    one.counts = {"luts": 101, "lutram": 5, "ffs": 9}
+    assert not one.beats(uniform, Limits(), COSTS)
+    uniform.counts = {"luts": 102, "lutram": 5, "ffs": 9}
+    assert one.beats(uniform, Limits(), COSTS)
+    assert one.taken(Limits())["luts"] == 101
+    uniform.proof["latency"] = 99
+    assert not one.beats(uniform, Limits(), COSTS)
+
+
+def test_one_model_on_two_engines(config):
+    fast = finding(config, "a", val=1.0, luts=100)
+    small = finding(config, "a", val=1.0, luts=80, engine=Engine(lanes=4, pack=False))
+    names = [one["model"] for one in conclusion([small, fast], Limits())["candidates"]]
+    assert names == ["1-a.safetensors", "2-a-4lanes-unpacked.safetensors"]
+    assert small.engine.arguments == "--lanes 4 --no-pack"
+    with pytest.raises(UserError, match="lanes must be at least 1, not 0"):
+        Engine(lanes=0)
+
+
+def test_only_what_is_sound_is_chosen(config):
+    wrong = finding(config, "wrong", val=1.0, luts=9, exact=False)
+    late = finding(config, "late", val=1.1, luts=9, cycles_as_predicted=False)
+    large = finding(config, "large", val=1.2, luts=9, synthesized=8001)
+    good = finding(config, "good", val=1.3, luts=9)
+    uniform = finding(config, "uniform 8", val=1.3, luts=9, baseline=True)
+    result = conclusion([good, large, late, wrong, uniform], Limits())
+    chosen = result["chosen"]
+    assert (chosen["name"], chosen["rank"], chosen["test"]) == ("good", 4, 1.4000000000000001)
+    assert chosen["no_better_than"] == ["uniform 8"]
+    assert conclusion([large, late, wrong], Limits())["chosen"] is None
+
+
+def test_sensitivities_from_files(tmp_path):
+    path = tmp_path / "s.json"
+    path.write_text(json.dumps({"MHA": {"4": 0.5, "2/8": 0.25}}))
+    four, apart = Precision(weights=4, activations=4), Precision(weights=2, activations=8)
+    assert read_added(path) == {"MHA": {four: 0.5, apart: 0.25}}
+    path.write_text(json.dumps({"float_val": 1.0, "alone": {"MHA": {"4": 1.5}}, "low": 3}))
+    assert read_added(path) == {"MHA": {four: 0.5}}
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"MHA": 3}, ": MHA must be an object, not 3: such as "),
+        ({"MHA": {"4": "x"}}, ": MHA: 4 must be a number, not 'x': such as"),
+        ({"MHA": {"4": 1e300}}, ": MHA: 4 must be an error, not 1e.300"),
+        ({"MHA": {"four": 1}}, ": MHA must have bits such as 4 or 2/8 as its names, not 'four'"),
+        ({"MHA": {"5": 1}}, "weights must be one of .* not 5"),
+        ({"alone": {"MHA": {"4": 1.5}}}, "must have a field 'float_val'"),
+        ({"alone": 3, "float_val": 1}, ": alone must be an object, not 3"),
+        ([], r" must be an object, not \[\]: such as"),
+    ],
+)
+def test_no_sensitivities(tmp_path, data, message):
+    path = tmp_path / "s.json"
+    path.write_text(json.dumps(data))
+    with pytest.raises(UserError, match=f"^Sensitivity file .*{message}|^{message}"):
+        read_added(path)

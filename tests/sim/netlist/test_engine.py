@@ -1,0 +1,207 @@
+"""Whole designs, synthesized for the part: the netlist against the integer reference."""
+
+import copy
+import random
+import re
+from dataclasses import replace
+
+import pytest
+from needs import require
+
+from bitformer.hw.lowering.lower import lower
+from bitformer.model import reference
+from bitformer.sim.compare import Comparison
+from bitformer.sim.netlist import simulator as netlist_module
+from bitformer.sim.netlist.engine import run_netlist
+from bitformer.sim.run import simulate
+from bitformer.synth.synthesize import synthesized_netlist
+
+
+def synthesized(model):
+    require("yosys")
+    design = lower(model)
+    return design, synthesized_netlist(design)
+
+
+@pytest.fixture(scope="module")
+def tiny(small_model):
+    return synthesized(small_model("tiny"))
+
+
+@pytest.fixture(scope="module")
+def grid(small_model):
+    return synthesized(small_model("grid-12-32-4"))
+
+
+def compared(design, netlist, x, **options):
+    """A run's comparison with the reference, of results and cycles."""
+    comparison = Comparison(design, x, lambda part: reference.run(design.model, part))
+    run_netlist(design, netlist, x.reshape(len(x), -1), comparison, **options)
+    return comparison
+
+
+def exact(design, netlist, x, **options):
+    comparison = compared(design, netlist, x, **options)
+    assert comparison.difference is None, str(comparison.difference)
+    assert comparison.outputs.shape == (len(x), design.model.output.size)
+    assert comparison.latency[0] == design.latency
+    assert comparison.interval == [design.interval] * (len(x) - 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("back_pressure", [0.0, 0.3])
+def test_tiny_is_the_python_engine_in_every_cycle(tiny, inputs_of, back_pressure):
+    design, netlist = tiny
+    x = inputs_of(design.model, samples=3, seed=5)
+    options = {"back_pressure": back_pressure, "seed": 3}
+    found = simulate(design, x, engine="netlist", netlist=netlist, **options)
+    python = simulate(design, x, **options)
+    assert found.bit_exact
+    assert (found.outputs == python.outputs).all()
+    assert found.tensors == ["output"]
+    assert replace(found, outputs=None) == replace(
+        python, outputs=None, engine="netlist", tensors=["output"]
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("unknown", [0, 1])
+@pytest.mark.parametrize("kind", ["lowest", "highest", "alternating"])
+def test_tiny_from_configuration_whatever_synthesis_left_open(tiny, inputs_of, unknown, kind):
+    design, netlist = tiny
+    exact(design, netlist, inputs_of(design.model, kind, samples=3), unknown=unknown)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cycles", [1, 37, 400, 749, 1000])
+def test_tiny_starts_anew_after_a_reset_in_its_work(tiny, inputs_of, cycles):
+    design, netlist = tiny
+    x = inputs_of(design.model, samples=3, seed=cycles)
+    exact(design, netlist, x, reset_after=cycles)
+
+
+@pytest.mark.slow
+def test_grid_from_configuration(grid, inputs_of):
+    design, netlist = grid
+    exact(design, netlist, inputs_of(design.model, samples=3, seed=1))
+
+
+@pytest.mark.slow
+def test_grid_starts_anew_after_a_reset_in_its_work(grid, inputs_of):
+    design, netlist = grid
+    x = inputs_of(design.model, samples=3, seed=2)
+    exact(design, netlist, x, reset_after=design.latency * 2 // 3, unknown=1)
+
+
+def cells_of(netlist, *kinds):
+    cells = netlist["modules"]["top"]["cells"].values()
+    return [cell for cell in cells if cell["type"].startswith(kinds)]
+
+
+def columns_of(netlist):
+    """The engine's multipliers, in order; tiny has no use for the last of them."""
+    cells = netlist["modules"]["top"]["cells"]
+    names = [
+        name
+        for name, cell in cells.items()
+        if re.search(r"engine.*\d$", name) and cell["type"] == "DSP48E1"
+    ]
+    return [cells[name] for name in sorted(names, key=lambda n: int(n.rpartition("$")[2]))]
+
+
+def is_caught(design, netlist, x, **options):
+    """Whether a fault shows in a result, or as no result at all."""
+    try:
+        return compared(design, netlist, x, **options).difference is not None
+    except RuntimeError:
+        return True
+
+
+@pytest.fixture
+def mutant(tiny, inputs_of):
+    design, netlist = tiny
+    return design, copy.deepcopy(netlist), inputs_of(design.model, samples=1, seed=5)
+
+
+@pytest.mark.slow
+def test_bits_of_block_ram_that_flip_are_found(mutant):
+    """Not every bit counts in every sample, or at all: words are padded, results are rounded."""
+    design, netlist, x = mutant
+    rows = [
+        (cell["parameters"], name)
+        for cell in cells_of(netlist, "RAMB")
+        for name, row in cell["parameters"].items()
+        if name.startswith(("INIT_0", "INITP_0")) and "1" in row
+    ]
+    found = 0
+    for parameters, name in random.Random(0).sample(rows, 6):
+        row = parameters[name]
+        at = row.index("1")
+        parameters[name] = row[:at] + "0" + row[at + 1 :]
+        found += is_caught(design, netlist, x)
+        parameters[name] = row
+    assert found >= 3
+
+
+@pytest.mark.slow
+def test_weights_of_two_columns_swapped_are_found(mutant):
+    design, netlist, x = mutant
+    one, two = (cell["connections"] for cell in columns_of(netlist)[:2])
+    one["A"], two["A"] = two["A"], one["A"]
+    assert is_caught(design, netlist, x)
+
+
+@pytest.mark.slow
+def test_a_register_too_few_in_a_multiplier_is_found(mutant):
+    design, netlist, x = mutant
+    parameters = columns_of(netlist)[1]["parameters"]
+    assert int(parameters["BREG"], 2) == 2
+    parameters["BREG"] = f"{1:032b}"
+    assert is_caught(design, netlist, x)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["RAMB18E1", "RAMB36E1", "RAM32M"])
+def test_a_wrong_model_of_a_memory_is_found(mutant, monkeypatch, kind):
+    """It does not see the lowest bit of an address."""
+    design, netlist, x = mutant
+    right = netlist_module.MODELLED[kind]
+
+    low = 1 if kind == "RAM32M" else 7  # a block RAM's address counts bits, of words of 64 at most
+
+    def wrong(cell, lines):
+        pins = {
+            pin: ["0"] * low + bits[low:] if pin.startswith("ADDR") else bits
+            for pin, bits in cell.pins.items()
+        }
+        right.emit(replace(cell, pins=pins), lines)
+
+    models = {**netlist_module.MODELLED, kind: replace(right, emit=wrong)}
+    monkeypatch.setattr(netlist_module, "MODELLED", models)
+    assert is_caught(design, netlist, x)
+
+
+@pytest.mark.slow
+def test_registers_without_their_reset_are_found(mutant, inputs_of):
+    design, netlist, _ = mutant
+    x = inputs_of(design.model, samples=2, seed=5)  # the first one's results alone would be right
+    (reset,) = netlist["modules"]["top"]["ports"]["rst"]["bits"]
+    for cell in cells_of(netlist, "FDRE", "FDSE"):
+        for pin in ("R", "S"):
+            if cell["connections"].get(pin) == [reset]:
+                cell["connections"][pin] = ["0"]
+    assert not is_caught(design, netlist, x)
+    assert is_caught(design, netlist, x, reset_after=400)
+
+
+@pytest.mark.slow
+def test_logic_that_is_wrong_is_found(mutant):
+    design, netlist, x = mutant
+    luts = cells_of(netlist, "LUT6")
+    found = 0
+    for cell in random.Random(1).sample(luts, 5):
+        init = cell["parameters"]["INIT"]
+        cell["parameters"]["INIT"] = "".join("10"[int(bit)] for bit in init)
+        found += is_caught(design, netlist, x)
+        cell["parameters"]["INIT"] = init
+    assert found >= 2

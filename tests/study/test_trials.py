@@ -1,0 +1,111 @@
+"""Trials are run once, from one float model, and kept."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from bitformer.model.checkpoint import load_model
+from bitformer.model.errors import TrainingDivergedError, UserError
+from bitformer.model.precision import Precision
+from bitformer.model.reference import predict
+from bitformer.study import trials as module
+from bitformer.study.trials import Trial, run_trials
+from bitformer.study.workers import Pool, open_pool
+
+
+@pytest.fixture(scope="module")
+def pair(fast, config, source):
+    """The same shape at two precisions, one of them with floats."""
+    kept = config.replace(precision={"Loutput": Precision(weights=32, activations=32)})
+    return [Trial(config=one, source=source, settings=fast) for one in (config, kept)]
+
+
+@pytest.fixture(scope="module")
+def done(pair, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trials")
+    seen = []
+    outcomes = run_trials(pair, folder, Pool(), lambda *said: seen.append(said[:2]))
+    assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    return folder, outcomes
+
+
+def test_all_start_from_one_float_model(pair, done):
+    _, outcomes = done
+    assert pair[0].origin == pair[1].origin
+    assert pair[0].origin.origin == pair[0].origin
+    assert len({(one.float_val, one.float_test) for one in outcomes}) == 1
+    assert outcomes[0].val != outcomes[1].val
+
+
+def test_integer_models_are_kept(done, source):
+    _, (whole, floats) = done
+    assert floats.model is None
+    model = load_model(whole.model)
+    test = source.load(model.config).test
+    assert ((predict(model, test.x) - test.y) ** 2).mean() == pytest.approx(whole.test, rel=1e-12)
+
+
+def test_nothing_is_run_twice(pair, done, monkeypatch):
+    folder, outcomes = done
+    monkeypatch.setattr(module, "_train", None)
+    assert run_trials(pair, folder, Pool()) == outcomes
+
+
+def test_a_damaged_result_is_made_again(pair, done):
+    folder, outcomes = done
+    record = folder / "results" / f"{pair[0].key}.json"
+    record.write_text(record.read_text()[:40])
+    again = run_trials(pair, folder, Pool())
+    assert [(one.val, one.test) for one in again] == [(one.val, one.test) for one in outcomes]
+    assert json.loads(record.read_text())["val"] == outcomes[0].val
+
+
+def test_another_machine_gets_the_float_model(pair, done, tmp_path):
+    """A worker without the folder is sent the run it starts from."""
+    folder, outcomes = done
+    key = pair[0].origin.key
+    files = {name: (folder / "runs" / key / name).read_bytes() for name in module._RUN_FILES}
+    result = module._train(pair[0].description, str(tmp_path), (key, files))
+    assert result["record"]["val"] == outcomes[0].val
+    assert result["model"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_any_number_of_workers(pair, done, tmp_path):
+    _, outcomes = done
+    with open_pool(2) as pool:
+        found = run_trials(pair, tmp_path, pool)
+    assert [replace(one, model=None) for one in found] == [
+        replace(one, model=None) for one in outcomes
+    ]
+
+
+def test_keys_are_of_the_description(fast, pair, config, source):
+    same = Trial(config=config, source=source, settings=dict(reversed(fast.items())))
+    assert same.key == pair[0].key
+    others = [{**fast, "seed": 1}, {**fast, "method": "ptq"}]
+    keys = {Trial(config=config, source=source, settings=one).key for one in others}
+    assert len({*keys, pair[0].key, pair[1].key}) == 4
+
+
+def test_a_folder_that_cannot_be(pair, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"^Folder .*file/results cannot be made: "):
+        run_trials(pair, tmp_path / "file", Pool())
+
+
+def test_a_training_that_diverges_is_an_outcome(pair, done, monkeypatch):
+    folder, outcomes = done
+
+    def diverges(*_arguments, **_options):
+        raise TrainingDivergedError("Training diverged")
+
+    monkeypatch.setattr("bitformer.model.train.train", diverges)
+    other = replace(pair[0], settings={**pair[0].settings, "qat_lr": 3.0})
+    (outcome,) = run_trials([other], folder, Pool())
+    assert outcome.val == outcome.test == float("inf")
+    assert outcome.model is None
+    assert outcome.warnings == ("Training diverged",)
+    assert outcome.float_val == outcomes[0].float_val

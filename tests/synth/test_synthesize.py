@@ -1,0 +1,356 @@
+# amaranth: UnusedElaboratable=no
+"""Real syntheses: placements take effect, packing costs no second DSP, depth is what it must be."""
+
+import gzip
+import json
+import os
+import random
+
+import pytest
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from bitformer.hw.lowering.lower import lower
+from bitformer.hw.memory import StoreSpec
+from bitformer.hw.tiling import Tile
+from bitformer.hw.units.matrix_engine import MatrixEngine
+from bitformer.hw.units.store import Store
+from bitformer.model.config import named_config
+from bitformer.model.errors import UserError
+from bitformer.model.initialize import initialize
+from bitformer.synth import cache
+from bitformer.synth import synthesize as yosys
+from bitformer.synth.depth import MOST_LOADS
+from bitformer.synth.netlist import signal_of
+from bitformer.synth.synthesize import synthesize
+from bitformer.synth.yosys import Tool
+
+ENGINE = {"operand_bits": 9, "product_bits": 40}
+
+
+class Gallery(wiring.Component):
+    """Components side by side, every port of each a port."""
+
+    def __init__(self, **units):
+        self._units = units
+        super().__init__({name: Out(unit.signature) for name, unit in units.items()})
+
+    def elaborate(self, platform):
+        m = Module()
+        for name, unit in self._units.items():
+            m.submodules[name] = unit
+            connect(m, unit, flipped(getattr(self, name)))
+        return m
+
+
+class Adder(wiring.Component):
+    """Sums of two registers in a third."""
+
+    a: In(16)
+    b: In(16)
+    o: Out(16)
+
+    def elaborate(self, platform):
+        m = Module()
+        a, b = Signal(16, reset_less=True), Signal(16, reset_less=True)
+        m.d.sync += [a.eq(self.a), b.eq(self.b), self.o.eq(a + b)]
+        return m
+
+
+class Parity(wiring.Component):
+    """Parity of so many bits: one LUT of six inputs for the first six, and for five more each."""
+
+    def __init__(self, *, bits):
+        super().__init__({"i": In(bits), "o": Out(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        bits = Signal.like(self.i, reset_less=True)
+        m.d.sync += [bits.eq(self.i), self.o.eq(bits.xor())]
+        return m
+
+
+class Gate(wiring.Component):
+    """A register of 200 bits behind an enable."""
+
+    i: In(200)
+    i_go: In(1)
+    o: Out(200)
+
+    def elaborate(self, platform):
+        m = Module()
+        go = Signal(reset_less=True)
+        kept = Signal(200, reset_less=True)
+        m.d.comb += self.o.eq(kept)
+        m.d.sync += go.eq(self.i_go)
+        with m.If(go):
+            m.d.sync += kept.eq(self.i)
+        return m
+
+
+def store(placement, depth, width, *, rom=False):
+    rng = random.Random(depth * width)
+    words = [rng.getrandbits(width) for _ in range(depth)] if rom else []
+    spec = StoreSpec(name="s", depth=depth, width=width, rom=rom, placement=placement)
+    return Store(spec=spec, init=words)
+
+
+@pytest.fixture(scope="module")
+def gallery():
+    """What has been synthesized comes from the cache: a test run later takes no time."""
+    return synthesize(
+        Gallery(
+            ram_block=store("block", 512, 16),
+            ram_distributed=store("distributed", 64, 12),
+            ram_deep=store("distributed", 256, 12),
+            ram_registers=store("registers", 8, 10),
+            rom_block=store("block", 512, 16, rom=True),
+            rom_distributed=store("distributed", 128, 8, rom=True),
+            packed=MatrixEngine(
+                columns=4, column_bits=8, pack_shift=21, half_bits=4, always_packed=True, **ENGINE
+            ),
+            unpacked=MatrixEngine(
+                columns=7, column_bits=4, pack_shift=0, half_bits=0, always_packed=False, **ENGINE
+            ),
+            adder=Adder(),
+            parity=Parity(bits=6),
+            wide=Parity(bits=200),
+            gate=Gate(),
+        ),
+        units=True,
+        worst=1000,
+    )
+
+
+@pytest.mark.needs("yosys")
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("unit", "ramb18", "memory", "least_ffs"),
+    [
+        ("ram_block", 1, False, 16),
+        ("ram_distributed", 0, True, 12),
+        ("ram_registers", 0, False, 80),
+        ("rom_block", 1, False, 0),
+        ("rom_distributed", 0, False, 8),
+    ],
+)
+def test_placement_took_effect(unit, ramb18, memory, least_ffs, gallery):
+    taken = gallery.units[unit]
+    assert taken.ramb18 == ramb18
+    assert (taken.luts_as_memory > 0) == memory
+    assert taken.ffs >= least_ffs
+    assert (taken.luts_as_logic >= 8) == (unit in ("rom_distributed", "ram_registers"))
+
+
+@pytest.mark.needs("yosys")
+@pytest.mark.slow
+@pytest.mark.parametrize(("unit", "dsps"), [("packed", 4), ("unpacked", 7)])
+def test_a_column_is_one_dsp(unit, dsps, gallery):
+    assert gallery.units[unit].dsps == dsps
+
+
+@pytest.mark.needs("yosys")
+@pytest.mark.slow
+def test_the_whole_is_the_units(gallery):
+    taken, units = gallery.resources, gallery.units.values()
+    assert taken.dsps == sum(unit.dsps for unit in units) == 11
+    assert taken.ramb18 == sum(unit.ramb18 for unit in units) == 2
+    assert 0.8 < taken.luts / sum(unit.luts for unit in units) <= 1.05
+    assert sum(gallery.cells[kind] for kind in ("FDRE", "FDSE") if kind in gallery.cells) == (
+        taken.ffs
+    )
+
+
+@pytest.mark.needs("yosys")
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("end", "levels", "chains", "carries"),
+    [("adder.o/D", 1, 1, 4), ("parity.o/D", 1, 0, 0), ("gate.o/CE", 0, 0, 0)],
+)
+def test_depth_of_known_logic(end, levels, chains, carries, gallery):
+    found = next(path for path in gallery.depth.paths if signal_of(path.end) == end)
+    assert (found.levels, found.chains, found.carries) == (levels, chains, carries)
+
+
+@pytest.mark.needs("yosys")
+@pytest.mark.slow
+def test_200_bits_take_three_levels_or_more(gallery):
+    """Six to the power of two are 36; more levels are Yosys' choice, where others are deeper."""
+    found = next(path for path in gallery.depth.paths if path.end == "wide.o/D")
+    assert 3 <= found.levels <= gallery.depth.levels
+
+
+@pytest.mark.needs("yosys")
+@pytest.mark.slow
+def test_a_wide_enable_is_noticed(gallery):
+    widest = gallery.fanouts[0]
+    assert widest.name == "gate.go"
+    assert (widest.loads, widest.enables, widest.control) == (200, 200, True)
+    assert widest.loads > MOST_LOADS
+
+
+@pytest.mark.needs("yosys")
+@pytest.mark.slow
+def test_writes_of_a_deep_memory_load_its_own_registers(gallery):
+    loads = {net.name: net for net in gallery.fanouts}
+    deep, shallow = (loads[f"ram_{name}__w_addr[0]"] for name in ("deep", "distributed"))
+    assert (deep.loads, deep.data) == (1, 1)
+    assert shallow.loads >= 4
+
+
+@pytest.mark.needs("yosys")
+@pytest.mark.slow
+def test_a_stack_of_blocks_is_chosen_by_halves():
+    chance = random.Random(0)
+    tile = Tile(rows=1536, first=0, width=144, ramb18=12)
+    rom = StoreSpec(name="s", depth=1540, width=144, rom=True, placement="block", tiles=(tile,))
+    result = synthesize(Store(spec=rom, init=[chance.getrandbits(144) for _ in range(1540)]))
+    assert result.resources.ramb18 == 12
+    # of 144 bits
+    assert result.control.loads <= MOST_LOADS
+    assert result.short_enough
+
+
+@pytest.mark.needs("yosys")
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["grid-18-32-6", "grid-12-64-6"])
+def test_published_configurations_keep_150_mhz(name):
+    """Two that are the likeliest not to: look-ups in LUTs, and weights in a stack of block RAM."""
+    design = lower(initialize(named_config(name)), part="xc7s15")
+    result = synthesize(design)
+    assert result.over == ()
+    assert result.depth.short_enough, result.depth.paths[0]
+    assert result.control.loads <= MOST_LOADS, result.control
+
+
+@pytest.mark.needs("yosys")
+@pytest.mark.slow
+def test_tiny_is_short_fits_and_uses_its_multipliers_once():
+    design = lower(initialize(named_config("tiny")))
+    result = synthesize(design)
+    assert result.over == ()
+    assert result.resources.dsps <= 20
+    assert result.depth.levels >= 2
+    assert result.depth.short_enough, result.depth.paths[0]
+    assert result.control.loads <= MOST_LOADS, result.control
+    assert result.short_enough
+    block = sum(spec.placement == "block" for spec in design.stores.values())
+    assert (result.resources.ramb18 > 0) == (block > 0)
+    multipliers = design.geometry.columns + design.geometry.ways
+    assert multipliers <= result.resources.dsps <= multipliers + 1
+
+
+@pytest.fixture
+def counting(monkeypatch):
+    """A Yosys that answers at once and counts; its netlist has one LUT."""
+    calls = []
+
+    def run(tool, script, files, result):
+        calls.append(script)
+        assert list(files) == ["top.il"]
+        cell = {"type": "LUT2", "connections": {}, "port_directions": {}}
+        top = {"cells": {"x": cell}, "netnames": {}, "ports": {}}
+        return json.dumps({"modules": {"top": top}})
+
+    monkeypatch.setattr(cache, "run_yosys", run)
+    monkeypatch.setattr(yosys, "find_tool", lambda: Tool(command=("yosys",), version="yosys 9.99"))
+    return calls
+
+
+def test_nothing_is_synthesized_twice(counting, tmp_path):
+    told = []
+    for _ in range(2):
+        result = synthesize(Adder(), cache=tmp_path, progress=told.append)
+        assert (result.resources.luts, result.units, result.part) == (1, {}, None)
+    assert len(counting) == 1
+    assert told == ["synthesizing"]
+    assert len(list(tmp_path.iterdir())) == 1
+    synthesize(Parity(bits=6), cache=tmp_path)
+    synthesize(Adder(), cache=tmp_path, units=True)
+    assert len(counting) == 3
+    assert ["-flatten" in script for script in counting] == [True, True, False]
+
+
+def test_a_new_version_synthesizes_again(counting, tmp_path, monkeypatch):
+    synthesize(Adder(), cache=tmp_path)
+    monkeypatch.setattr(yosys, "find_tool", lambda: Tool(command=("yosys",), version="yosys 10.0"))
+    assert synthesize(Adder(), cache=tmp_path).tool == "yosys 10.0"
+    assert len(counting) == 2
+
+
+DAMAGES = {
+    "empty": lambda data: b"",
+    "no gzip": lambda data: b"no gzip",
+    "cut": lambda data: data[:-9],
+    "a bit": lambda data: data[:60] + bytes([data[60] ^ 4]) + data[61:],
+    "no netlist": lambda data: gzip.compress(b'{"netlist": 3, "seconds": 1}'),
+    "no module": lambda data: gzip.compress(b'{"netlist": {"modules": {}}, "seconds": 1}'),
+    "nested": lambda data: gzip.compress(b"[" * 100_000),
+    "another": lambda data: gzip.compress(gzip.decompress(data).replace(b"LUT2", b"LUT3")),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_cache_is_made_again(damage, counting, tmp_path):
+    synthesize(Adder(), cache=tmp_path)
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    assert synthesize(Adder(), cache=tmp_path).resources.luts == 1
+    assert len(counting) == 2
+    synthesize(Adder(), cache=tmp_path)
+    assert len(counting) == 2
+
+
+def test_without_a_place_for_the_cache(counting, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert synthesize(Adder(), cache=tmp_path / "file" / "cache").resources.luts == 1
+
+
+def test_interrupted_while_keeping_leaves_nothing(counting, tmp_path, monkeypatch):
+    def interrupt(*_args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        synthesize(Adder(), cache=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("part", ["xc7s15", "xc7s50"])
+def test_budget_of_a_part(part, counting, tmp_path):
+    result = synthesize(Adder(), part=part, cache=tmp_path)
+    assert result.part.name == part
+    assert [use.resource for use in result.uses] == [
+        "LUT",
+        "LUT as memory",
+        "FF",
+        "RAMB18",
+        "DSP",
+    ]
+    assert result.over == ()
+
+
+def test_mistakes(counting, tmp_path):
+    with pytest.raises(UserError, match=r"^part must be one of xc7s6, .*, not 'xc7s16'$"):
+        synthesize(Adder(), part="xc7s16", cache=tmp_path)
+    with pytest.raises(TypeError, match=r"^Design must be a Design or a Component, not 3$"):
+        synthesize(3, cache=tmp_path)
+    assert counting == []
+
+
+def test_trace_ports_are_not_synthesized(counting, tmp_path, monkeypatch):
+    sources = []
+    real = cache.run_yosys
+
+    def run(tool, script, files, result):
+        sources.append(files["top.il"])
+        return real(tool, script, files, result)
+
+    monkeypatch.setattr(cache, "run_yosys", run)
+    synthesize(lower(initialize(named_config("tiny"))), cache=tmp_path)
+    (source,) = sources
+    top = source[source.index("module \\top\n") :].partition("\nend\n")[0]
+    outputs = [line.split()[-1] for line in top.splitlines() if " output " in line]
+    assert sorted(outputs) == ["\\i__ready", "\\o__payload", "\\o__valid"]
+    assert 'rom_style "distributed"' not in source
