@@ -18,7 +18,7 @@ from bitformer.boards.catalog import find_board
 from bitformer.boards.host.client import Client
 from bitformer.boards.host.forecaster import Predictor
 from bitformer.boards.host.transport import SpiTransport, UartTransport
-from bitformer.boards.shell.contract import contract_of
+from bitformer.boards.shell.contract import DEFAULT_VECTORS, contract_of
 from bitformer.boards.shell.shell import SpiShell, UartShell
 from bitformer.cli.demo import BOARD
 from bitformer.hw.lowering.lower import lower
@@ -143,8 +143,8 @@ def pin_client(design, link):
     accelerator = Accelerator(design=design)
     if link == "uart":
         shell = UartShell(accelerator=accelerator, clock_hz=8 * BAUD, baud=BAUD, gap_bits=40)
-        # an answer comes when the inference is over
-        timeout = 0.5 + design.latency / shell.clock_hz
+        # an answer comes when the inference is over, or those of all golden vectors
+        timeout = 0.5 + DEFAULT_VECTORS * design.latency / shell.clock_hz
         return Client(UartTransport(SimulatedUart(shell, timeout=timeout)), retries=0)
     shell = SpiShell(accelerator=accelerator, clock_hz=100_000_000)
     return Client(SpiTransport(SimulatedSpi(shell), timeout=60), retries=0)
