@@ -1,10 +1,11 @@
 """Programs that are run to their end, and ended with all they started when we are interrupted."""
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -49,24 +50,42 @@ def run_child(
     OSError
         If it cannot be started.
     """
-    process = subprocess.Popen(
-        command,
-        cwd=cwd,
-        env={**os.environ, **(variables or {})},
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT if output is not None else None,
-        start_new_session=True,  # so that Ctrl-C reaches us first, and we end the whole family
-    )
-    _running.add(process)
+    process = None
     try:
+        with _undisturbed():
+            process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env={**os.environ, **(variables or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT if output is not None else None,
+                # so that Ctrl-C reaches us first, and we end the whole family
+                start_new_session=True,
+            )
+            _running.add(process)
         return process.wait()
     except BaseException:
-        _end(process)
-        process.wait()
+        if process is not None:
+            _end(process)
+            process.wait()
         raise
     finally:
-        _running.discard(process)
+        if process is not None:
+            _running.discard(process)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Hold Ctrl-C back in this thread, so that no program starts without our knowing of it."""
+    if os.name == "nt":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def end_children() -> None:
