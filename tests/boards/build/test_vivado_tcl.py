@@ -73,7 +73,7 @@ def test_runs_clean(plan_of, board, link, tmp_path):
 def test_its_reports_are_read(plan_of, tmp_path, monkeypatch):
     reports = tmp_path / "reports"
     reports.mkdir()
-    for path in (STAND_IN.parent / "reports" / "v2018_2").iterdir():
+    for path in (STAND_IN.parents[1] / "reports" / "v2018_2").iterdir():
         shutil.copyfile(path, reports / path.name.replace("net", "adder"))
     monkeypatch.setenv("STAND_IN_REPORTS", str(reports))
     plan = shutil.copytree(plan_of(BOARDS["sea"]), tmp_path / "plan")
