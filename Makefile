@@ -14,7 +14,7 @@ help:
 	@echo "make test-all  the same with the slow tests"
 	@echo "make test-synthesis  only the slow tests that synthesize"
 	@echo "make damaged   10 000 damaged inputs through every reader; resumes"
-	@echo "make lint      ruff, mypy and the order of imports"
+	@echo "make lint      ruff, spelling, types and the order of imports"
 	@echo "make format    let ruff format and sort imports"
 	@echo "make profile   measure the knowledge base that ships, anew; hours"
 	@echo "make clean     remove .venv and everything built"
@@ -43,6 +43,7 @@ damaged: $(STAMP)
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/codespell
 	@mkdir -p $(TYPES)
 	@for package in $(PACKAGES); do ln -sfn ../../../$$package $(TYPES)/$$package; done
 	@for file in api/*.py api/py.typed; do ln -sf ../../../$$file $(TYPES)/; done
