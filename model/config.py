@@ -9,28 +9,17 @@ from bitformer.model.errors import UserError
 from bitformer.model.names import check_name
 from bitformer.model.plain import built, shown
 from bitformer.model.precision import (
-    COMPONENTS,
-    DECODER_COMPONENTS,
     FLOAT_BITS,
     Precision,
     check_activation_bits,
     check_weight_bits,
     keep_precise,
 )
+from bitformer.model.shape import MOST, Shape, check_choices, check_positive
 from bitformer.model.structure import blocks, linear_shapes, tensor_components, weight_components
 
 __all__ = ["NAMED_CONFIGS", "TransformerConfig", "named_config"]
 
-#: Positive integers, and the most of each. A link counts the numbers of a window and of a forecast
-#: in 16 bits.
-_MOST = {
-    **dict.fromkeys(("window", "inputs", "horizon", "patch", "ffn"), 65535),
-    "d_model": 256,
-    "heads": 256,
-    "layers": 64,
-    "input_bits": 16,
-    "output_bits": 16,
-}
 #: What all of it comes to. The largest part known, the XC7S100, has 4.4 million bits of block RAM;
 #: a model of this size is still made in seconds and in less than 2 GB.
 _MOST_WEIGHTS, _MOST_NUMBERS, _MOST_MACS = 1 << 23, 1 << 20, 1 << 28
@@ -38,7 +27,7 @@ _W8A8 = Precision(weights=8, activations=8)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransformerConfig:
+class TransformerConfig(Shape):
     """A time-series Transformer: an encoder, or an encoder and a decoder.
 
     A decoder's rows are the last ``horizon`` known steps, in patches. Row i sees rows 0..i and the
@@ -46,38 +35,17 @@ class TransformerConfig:
 
     Parameters
     ----------
-    window : steps of the input window.
-    inputs : channels of a step.
-    horizon : output values.
-    patch : steps in a token; must divide ``window``.
-    d_model, layers, heads, ffn : width, encoder layers, attention heads, hidden width of the FFN.
-    norm : ``"batch"`` or ``"layer"``.
-    pooling : ``"mean"`` over tokens or ``"flatten"``.
-    position : ``"sinusoidal"`` or ``"learned"`` position table.
-    subtract_last : subtract the window's last step before and add the target's back after.
-    target_channel : channel of ``inputs`` that is added back.
+    name : of the configuration, and of what is made from it.
     input_bits, output_bits : width of a sample and of a result.
     precision : bits per component; a missing component takes ``default``.
     tensors : bits of single tensors (``layers.0.q``) or weights (``layers.0.q.weight``).
     weight_scales : ``"channel"`` or ``"tensor"``: what has a scale of its own.
     asymmetric : whether activations that only linear layers read may have a zero point.
-    decoder_layers : 0 for an encoder alone.
+
+    The others are those of :class:`bitformer.model.shape.Shape`.
     """
 
     name: str
-    window: int
-    inputs: int = 1
-    horizon: int = 1
-    patch: int = 1
-    d_model: int
-    layers: int = 1
-    heads: int = 1
-    ffn: int
-    norm: str = "layer"
-    pooling: str = "flatten"
-    position: str = "sinusoidal"
-    subtract_last: bool = False
-    target_channel: int = 0
     input_bits: int = 8
     output_bits: int = 8
     default: Precision = _W8A8
@@ -85,60 +53,17 @@ class TransformerConfig:
     tensors: Mapping[str, int] = field(default_factory=dict)
     weight_scales: str = "channel"
     asymmetric: bool = False
-    decoder_layers: int = 0
 
     def __post_init__(self):
         check_name(self.name, "name")
-        for name, most in _MOST.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise UserError(f"{name} must be a positive integer, not {shown(value)}")
-            if value > most and not name.endswith("_bits"):
-                raise UserError(f"{name} must be at most {most}, not {shown(value)}")
-        for name, choices in (
-            ("norm", ("batch", "layer")),
-            ("pooling", ("mean", "flatten")),
-            ("position", ("sinusoidal", "learned")),
-            ("subtract_last", (False, True)),
-            ("weight_scales", ("channel", "tensor")),
-            ("asymmetric", (False, True)),
-        ):
-            if getattr(self, name) not in choices:
-                raise UserError(f"{name} must be one of {choices}, not {getattr(self, name)!r}")
-        if self.window % self.patch:
-            raise UserError(f"patch must divide window ({self.window}), not be {self.patch}")
-        if self.d_model % self.heads:
-            raise UserError(f"heads must divide d_model ({self.d_model}), not be {self.heads}")
-        if self.subtract_last and not 0 <= self.target_channel < self.inputs:
-            raise UserError(
-                f"target_channel must be a channel below {self.inputs}, not {self.target_channel}"
-            )
-        if self.tokens > 256:
-            raise UserError(f"window / patch must be at most 256 tokens, not {self.tokens}")
+        super().__post_init__()
+        check_choices(self, weight_scales=("channel", "tensor"), asymmetric=(False, True))
         for name in ("input_bits", "output_bits"):
+            check_positive(name, getattr(self, name))
             if not 4 <= getattr(self, name) <= 16:
                 raise UserError(f"{name} must be 4 to 16, not {getattr(self, name)}")
-        self._check_decoder()
         self._check_whole()
         self._check_precision()
-
-    def _check_decoder(self):
-        layers = self.decoder_layers
-        if not isinstance(layers, int) or isinstance(layers, bool) or layers < 0:
-            raise UserError(f"decoder_layers must be 0 or a positive integer, not {shown(layers)}")
-        if layers > _MOST["layers"]:
-            raise UserError(
-                f"decoder_layers must be at most {_MOST['layers']}, not {shown(layers)}"
-            )
-        if not layers:
-            return
-        if self.horizon % self.patch or self.horizon > self.window:
-            raise UserError(
-                f"horizon must be a multiple of patch ({self.patch}) and at most window"
-                f" ({self.window}) with a decoder, not {self.horizon}"
-            )
-        if self.pooling != "flatten":
-            raise UserError(f"pooling must be flatten with a decoder, not {self.pooling!r}")
 
     def _check_whole(self):
         """Sizes that are small enough one by one can still be too much together."""
@@ -148,7 +73,7 @@ class TransformerConfig:
             each = self.heads * block.keys + 6 * self.d_model if block.attention else self.ffn
             numbers += block.rows * each
         for what, found, most in (
-            ("numbers of a window", self.window * self.inputs, _MOST["window"]),
+            ("numbers of a window", self.window * self.inputs, MOST["window"]),
             ("weights", weights, _MOST_WEIGHTS),
             ("numbers that an inference stores", numbers, _MOST_NUMBERS),
             ("MACs of an inference", self.macs, _MOST_MACS),
@@ -175,32 +100,6 @@ class TransformerConfig:
                     f" layers.0.q, not {name!r}"
                 )
 
-    @property
-    def tokens(self) -> int:
-        """Rows that the encoder sees."""
-        return self.window // self.patch
-
-    @property
-    def decoder_tokens(self) -> int:
-        """Rows of the decoder, and of the output: 1 without a decoder."""
-        return self.horizon // self.patch if self.decoder_layers else 1
-
-    @property
-    def token_inputs(self) -> int:
-        """Values in a token."""
-        return self.patch * self.inputs
-
-    @property
-    def head_inputs(self) -> int:
-        """Inputs of the output layer, for each of its rows."""
-        one_row = self.pooling == "mean" or self.decoder_layers
-        return self.d_model * (1 if one_row else self.tokens)
-
-    @property
-    def components(self) -> tuple[str, ...]:
-        """Names of the components it has."""
-        return COMPONENTS + (DECODER_COMPONENTS if self.decoder_layers else ())
-
     def bits(self, component: str) -> Precision:
         """The component's bitwidths."""
         return self.precision.get(component, self.default)
@@ -224,27 +123,13 @@ class TransformerConfig:
         used += [self.tensor_bits(name) for name in tensor_components(self)]
         return FLOAT_BITS in used
 
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates of one inference (pooling not counted)."""
-        n, m, d = self.tokens, self.decoder_tokens, self.d_model
-        layer = 4 * n * d * d + 2 * n * n * d + 2 * n * d * self.ffn
-        total = n * self.token_inputs * d + self.layers * layer
-        if not self.decoder_layers:
-            return total + self.head_inputs * self.horizon
-        own = 4 * m * d * d + m * (m + 1) * d  # row i attends to i + 1 rows
-        context = 2 * (m + n) * d * d + 2 * m * n * d
-        layer = own + context + 2 * m * d * self.ffn
-        total += m * self.token_inputs * d + self.decoder_layers * layer
-        return total + self.head_inputs * self.horizon
-
     def replace(self, **changes) -> "TransformerConfig":
         """A copy with fields changed."""
         return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict:
         """As plain data, for JSON."""
-        return dataclasses.asdict(self)
+        return {"name": self.name} | dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, data: dict) -> "TransformerConfig":

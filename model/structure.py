@@ -7,10 +7,8 @@ The names are those of parameters, of tensors and of everything derived from the
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from bitformer.model.config import TransformerConfig
+from bitformer.model.shape import Shape
 
 __all__ = [
     "Block",
@@ -60,11 +58,11 @@ class Block:
 _FFN = ("ffn1", "ffn2")
 
 
-def encoder_blocks(config: "TransformerConfig") -> list[Block]:
+def encoder_blocks(shape: Shape) -> list[Block]:
     """Blocks of the encoder in the order in which they are computed."""
     blocks = []
-    n = config.tokens
-    for layer in range(config.layers):
+    n = shape.tokens
+    for layer in range(shape.layers):
         p = f"layers.{layer}."
         attention, ffn = ("MHA", "AddMHA", "BNMHA"), ("FFN", "AddFFN", "BNFFN")
         blocks += [
@@ -81,11 +79,11 @@ def encoder_blocks(config: "TransformerConfig") -> list[Block]:
     return blocks
 
 
-def decoder_blocks(config: "TransformerConfig") -> list[Block]:
+def decoder_blocks(shape: Shape) -> list[Block]:
     """Blocks of the decoder in the order in which they are computed."""
     blocks = []
-    n, m = config.tokens, config.decoder_tokens
-    for layer in range(config.decoder_layers):
+    n, m = shape.tokens, shape.decoder_tokens
+    for layer in range(shape.decoder_layers):
         p = f"decoder.layers.{layer}."
         blocks += [
             Block(
@@ -118,66 +116,66 @@ def decoder_blocks(config: "TransformerConfig") -> list[Block]:
     return blocks
 
 
-def blocks(config: "TransformerConfig") -> list[Block]:
+def blocks(shape: Shape) -> list[Block]:
     """All blocks in the order in which they are computed."""
-    return encoder_blocks(config) + decoder_blocks(config)
+    return encoder_blocks(shape) + decoder_blocks(shape)
 
 
-def weight_components(config: "TransformerConfig") -> dict[str, str]:
+def weight_components(shape: Shape) -> dict[str, str]:
     """Component of every linear layer, by the layer's name."""
     components = {"input": "Linput"}
-    if config.decoder_layers:
+    if shape.decoder_layers:
         components["decoder.input"] = "Dinput"
-    for block in blocks(config):
+    for block in blocks(shape):
         components |= dict.fromkeys(block.layers, block.components[0])
     return components | {"output": "Loutput"}
 
 
-def linear_shapes(config: "TransformerConfig") -> dict[str, tuple[int, int]]:
+def linear_shapes(shape: Shape) -> dict[str, tuple[int, int]]:
     """(outputs, inputs) of every linear layer, by name."""
-    d, f = config.d_model, config.ffn
+    d, f = shape.d_model, shape.ffn
     shapes = {}
-    for name in weight_components(config):
+    for name in weight_components(shape):
         kind = name.rpartition(".")[2]
         shapes[name] = {"ffn1": (f, d), "ffn2": (d, f)}.get(kind, (d, d))
         if kind == "input":
-            shapes[name] = (d, config.token_inputs)
-    shapes["output"] = (config.horizon // config.decoder_tokens, config.head_inputs)
+            shapes[name] = (d, shape.token_inputs)
+    shapes["output"] = (shape.horizon // shape.decoder_tokens, shape.head_inputs)
     return shapes
 
 
-def norms(config: "TransformerConfig") -> dict[str, str]:
+def norms(shape: Shape) -> dict[str, str]:
     """Component of every norm, by the name of the tensor it writes."""
-    return {block.norm: block.components[2] for block in blocks(config)}
+    return {block.norm: block.components[2] for block in blocks(shape)}
 
 
-def tensor_components(config: "TransformerConfig") -> dict[str, str]:
+def tensor_components(shape: Shape) -> dict[str, str]:
     """Component of every stored tensor, in order of computation."""
     components = {"input": "Linput"}
-    if config.subtract_last:
+    if shape.subtract_last:
         components["delta"] = "Linput"
     components |= dict.fromkeys(("position", "embedding"), "AddPE")
-    if config.decoder_layers:
+    if shape.decoder_layers:
         components |= dict.fromkeys(("decoder.position", "decoder.embedding"), "DAddPE")
-    for block in blocks(config):
+    for block in blocks(shape):
         component, add, norm = block.components
         components |= dict.fromkeys(block.tensors, component)
         components |= {block.add: add, block.norm: norm}
-    if config.pooling == "mean":
+    if shape.pooling == "mean":
         components["pooled"] = "GAP"
     return components | {"output": "Loutput"}
 
 
-def only_linear_reads(config: "TransformerConfig") -> frozenset[str]:
+def only_linear_reads(shape: Shape) -> frozenset[str]:
     """Tensors that nothing but linear layers reads: those may have a zero point.
 
     The last norm of a stack is one of them, unless it is pooled.
     """
-    names = {block.prefix + "context" for block in blocks(config) if block.attention}
-    names |= {block.prefix + "hidden" for block in blocks(config) if not block.attention}
-    if config.subtract_last:
+    names = {block.prefix + "context" for block in blocks(shape) if block.attention}
+    names |= {block.prefix + "hidden" for block in blocks(shape) if not block.attention}
+    if shape.subtract_last:
         names.add("delta")
-    names.add("pooled" if config.pooling == "mean" else encoder_blocks(config)[-1].norm)
-    if config.decoder_layers:
-        names.add(decoder_blocks(config)[-1].norm)
+    names.add("pooled" if shape.pooling == "mean" else encoder_blocks(shape)[-1].norm)
+    if shape.decoder_layers:
+        names.add(decoder_blocks(shape)[-1].norm)
     return frozenset(names)

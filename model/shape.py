@@ -1,0 +1,152 @@
+"""The shape of a Transformer: how large its parts are, and of which kind; not how many bits."""
+
+from dataclasses import dataclass
+
+from bitformer.model.errors import UserError
+from bitformer.model.plain import shown
+from bitformer.model.precision import COMPONENTS, DECODER_COMPONENTS
+
+__all__ = ["MOST", "Shape", "check_choices", "check_positive"]
+
+#: Positive integers, and the most of each. A link counts the numbers of a window and of a forecast
+#: in 16 bits.
+MOST = {
+    **dict.fromkeys(("window", "inputs", "horizon", "patch", "ffn"), 65535),
+    "d_model": 256,
+    "heads": 256,
+    "layers": 64,
+}
+
+
+def check_positive(name: str, value: object) -> None:
+    """Raise :class:`UserError` unless ``value`` is a positive integer."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise UserError(f"{name} must be a positive integer, not {shown(value)}")
+
+
+def check_choices(owner: object, **choices: tuple[object, ...]) -> None:
+    """Raise :class:`UserError` for a field of ``owner`` that is none of its ``choices``."""
+    for name, allowed in choices.items():
+        if getattr(owner, name) not in allowed:
+            raise UserError(f"{name} must be one of {allowed}, not {getattr(owner, name)!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """Sizes and kinds of an encoder, or of an encoder and a decoder.
+
+    Parameters
+    ----------
+    window : steps of the input window.
+    inputs : channels of a step.
+    horizon : output values.
+    patch : steps in a token; must divide ``window``.
+    d_model, layers, heads, ffn : width, encoder layers, attention heads, hidden width of the FFN.
+    norm : ``"batch"`` or ``"layer"``.
+    pooling : ``"mean"`` over tokens or ``"flatten"``.
+    position : ``"sinusoidal"`` or ``"learned"`` position table.
+    subtract_last : subtract the window's last step before and add the target's back after.
+    target_channel : channel of ``inputs`` that is added back.
+    decoder_layers : 0 for an encoder alone.
+
+    Raises
+    ------
+    UserError
+        For a size or a kind that no model has, or sizes that do not go together.
+    """
+
+    window: int
+    inputs: int = 1
+    horizon: int = 1
+    patch: int = 1
+    d_model: int
+    layers: int = 1
+    heads: int = 1
+    ffn: int
+    norm: str = "layer"
+    pooling: str = "flatten"
+    position: str = "sinusoidal"
+    subtract_last: bool = False
+    target_channel: int = 0
+    decoder_layers: int = 0
+
+    def __post_init__(self):
+        for name, most in MOST.items():
+            value = getattr(self, name)
+            check_positive(name, value)
+            if value > most:
+                raise UserError(f"{name} must be at most {most}, not {shown(value)}")
+        check_choices(
+            self,
+            norm=("batch", "layer"),
+            pooling=("mean", "flatten"),
+            position=("sinusoidal", "learned"),
+            subtract_last=(False, True),
+        )
+        if self.window % self.patch:
+            raise UserError(f"patch must divide window ({self.window}), not be {self.patch}")
+        if self.d_model % self.heads:
+            raise UserError(f"heads must divide d_model ({self.d_model}), not be {self.heads}")
+        if self.subtract_last and not 0 <= self.target_channel < self.inputs:
+            raise UserError(
+                f"target_channel must be a channel below {self.inputs}, not {self.target_channel}"
+            )
+        if self.tokens > 256:
+            raise UserError(f"window / patch must be at most 256 tokens, not {self.tokens}")
+        self._check_decoder()
+
+    def _check_decoder(self):
+        layers = self.decoder_layers
+        if not isinstance(layers, int) or isinstance(layers, bool) or layers < 0:
+            raise UserError(f"decoder_layers must be 0 or a positive integer, not {shown(layers)}")
+        if layers > MOST["layers"]:
+            raise UserError(f"decoder_layers must be at most {MOST['layers']}, not {shown(layers)}")
+        if not layers:
+            return
+        if self.horizon % self.patch or self.horizon > self.window:
+            raise UserError(
+                f"horizon must be a multiple of patch ({self.patch}) and at most window"
+                f" ({self.window}) with a decoder, not {self.horizon}"
+            )
+        if self.pooling != "flatten":
+            raise UserError(f"pooling must be flatten with a decoder, not {self.pooling!r}")
+
+    @property
+    def tokens(self) -> int:
+        """Rows that the encoder sees."""
+        return self.window // self.patch
+
+    @property
+    def decoder_tokens(self) -> int:
+        """Rows of the decoder, and of the output: 1 without a decoder."""
+        return self.horizon // self.patch if self.decoder_layers else 1
+
+    @property
+    def token_inputs(self) -> int:
+        """Values in a token."""
+        return self.patch * self.inputs
+
+    @property
+    def head_inputs(self) -> int:
+        """Inputs of the output layer, for each of its rows."""
+        one_row = self.pooling == "mean" or self.decoder_layers
+        return self.d_model * (1 if one_row else self.tokens)
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Names of its components."""
+        return COMPONENTS + (DECODER_COMPONENTS if self.decoder_layers else ())
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference (pooling not counted)."""
+        n, m, d = self.tokens, self.decoder_tokens, self.d_model
+        layer = 4 * n * d * d + 2 * n * n * d + 2 * n * d * self.ffn
+        total = n * self.token_inputs * d + self.layers * layer
+        if not self.decoder_layers:
+            return total + self.head_inputs * self.horizon
+        own = 4 * m * d * d + m * (m + 1) * d  # row i attends to i + 1 rows
+        context = 2 * (m + n) * d * d + 2 * m * n * d
+        layer = own + context + 2 * m * d * self.ffn
+        total += m * self.token_inputs * d + self.decoder_layers * layer
+        return total + self.head_inputs * self.horizon
