@@ -10,25 +10,13 @@ from bitformer.cli.report import Report, json_option
 
 if TYPE_CHECKING:
     from bitformer.model.config import TransformerConfig
-    from bitformer.model.ir import IntegerModel, Operation
+    from bitformer.model.ir import IntegerModel
 
 __all__ = ["command"]
 
 
-def _parameters(op: "Operation") -> int:
-    """How many parameters an operation holds; a linear layer's multipliers follow from scales."""
-    import numpy as np
-
-    arrays = {name: value for name, value in vars(op).items() if isinstance(value, np.ndarray)}
-    if hasattr(op, "weight"):
-        del arrays["multiplier"]
-    return sum(array.size for array in arrays.values())
-
-
 def _operations(model: "IntegerModel") -> list[dict]:
-    from bitformer.model.compression import stored_bits
-
-    rows = []
+    rows, widths = [], {op.y: op.weight_bits for op in model.linears}
     for op in model.operations:
         spec = model.tensors[op.y]
         rows.append(
@@ -41,10 +29,10 @@ def _operations(model: "IntegerModel") -> list[dict]:
                 "bits": spec.bits,
                 "exponent": spec.exponent,
                 "zero": spec.zero,
-                "weight_bits": getattr(op, "weight_bits", None),
+                "weight_bits": widths.get(op.y),
                 "reads": list(op.reads),
-                "parameters": _parameters(op),
-                "parameter_bits": sum(stored_bits(op).values()),
+                "parameters": op.parameter_count,
+                "parameter_bits": sum(op.stored_bits().values()),
             }
         )
     return rows

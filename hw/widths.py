@@ -1,6 +1,5 @@
 """Widths and bounds that the units and the lowering must agree on."""
 
-import numpy as np
 from amaranth.utils import bits_for
 
 from bitformer.model import numerics
@@ -8,7 +7,6 @@ from bitformer.model import numerics
 __all__ = [
     "LOW_SUM_BITS",
     "is_long",
-    "normalized_bound",
     "signed_bits",
     "signed_value",
     "squared_in_dsp",
@@ -25,12 +23,6 @@ def signed_value(word: int, bits: int) -> int:
     """The lowest ``bits`` bits of ``word`` as a two's complement number."""
     word &= (1 << bits) - 1
     return word - (1 << bits) if word >> (bits - 1) else word
-
-
-def normalized_bound(features: int, bits: int) -> int:
-    """Largest magnitude of ``(N*x - sum(x)) << e``: at most ``sqrt((N - 1) * D * 4**e)``."""
-    width = numerics.norm_width(features, bits)
-    return int(np.ceil(np.sqrt(features) * 2 ** (width // 2)))
 
 
 #: Longest magnitude that is squared by a table: a DSP block is for longer ones.

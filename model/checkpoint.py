@@ -5,7 +5,7 @@ A file carries the SHA-256 of all its bytes (:mod:`.identity`): a loader refuses
 
 import json
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -18,6 +18,7 @@ from bitformer.model.errors import UserError
 from bitformer.model.files import open_regular, write_whole
 from bitformer.model.identity import NO_DIGEST, digest_of, signed
 from bitformer.model.meta import check_meta
+from bitformer.model.operations import OPERATIONS
 from bitformer.model.plain import built, checked, shown
 from bitformer.model.strict_json import parse_json
 from bitformer.model.tensor_file import read_contents
@@ -29,18 +30,6 @@ FORMAT = "bitformer-integer-model"
 VERSION = 2
 #: More than any model within the bounds of a configuration takes.
 _MAX_BYTES = 1 << 28
-_OPERATIONS = {
-    kind.__name__: kind
-    for kind in (
-        ir.SubtractLast,
-        ir.Linear,
-        ir.Scores,
-        ir.Attend,
-        ir.Affine,
-        ir.LayerNorm,
-        ir.Pool,
-    )
-}
 
 
 class _Header(TypedDict):
@@ -67,7 +56,7 @@ def save_model(model: ir.IntegerModel, path) -> str:
             value = getattr(op, f.name)
             if isinstance(value, np.ndarray):
                 arrays[f"{number}.{f.name}"] = _smallest(value)
-            elif isinstance(value, ir.Residual):
+            elif is_dataclass(value):
                 entry[f.name] = {k: v for k, v in vars(value).items() if v is not None}
             elif value is not None:
                 entry[f.name] = value
@@ -96,15 +85,15 @@ def _operation(number: int, entry: object, arrays: dict[str, np.ndarray]) -> ir.
     where = f"operation {number}"
     data = dict(checked(dict[str, Any], entry, where))
     name = data.pop("op", None)
-    if not isinstance(name, str) or name not in _OPERATIONS:
-        raise UserError(f"{where}: op must be one of {sorted(_OPERATIONS)}, not {shown(name)}")
+    if not isinstance(name, str) or name not in OPERATIONS:
+        raise UserError(f"{where}: op must be one of {sorted(OPERATIONS)}, not {shown(name)}")
     prefix = f"{number}."
     for key in [key for key in arrays if key.startswith(prefix)]:
         field = key.removeprefix(prefix)
         if field in data:
             raise UserError(f"{where} ({name}): {field} must be given once, not twice")
         data[field] = arrays.pop(key)
-    return built(_OPERATIONS[name], data, f"{where} ({name})")
+    return built(OPERATIONS[name], data, f"{where} ({name})")
 
 
 def _once(names: Iterable[str], what: str) -> None:

@@ -10,17 +10,13 @@ nominal width of its layer's weights, against float32. Scales, norms and tables 
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from bitformer.model import ir, numerics
+from bitformer.model import ir
 from bitformer.model.config import TransformerConfig
 from bitformer.model.structure import linear_shapes, norms
 
-__all__ = ["Compression", "published_ratio", "stored_bits", "stored_size"]
+__all__ = ["Compression", "published_ratio", "stored_size"]
 
 _FLOAT = 32
-#: Bits of a requantizing shift.
-_SHIFT_BITS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,50 +54,13 @@ def _float_bits(config: TransformerConfig) -> int:
     return _FLOAT * count
 
 
-def _width(values) -> int:
-    """Bits of the widest of some signed integers."""
-    values = np.asarray(values)
-    return int(np.maximum(values, ~values).max()).bit_length() + 1
-
-
-def _packed(values) -> int:
-    """Bits of an array whose entries are as wide as the widest."""
-    return np.size(values) * _width(values)
-
-
-def stored_bits(op: ir.Operation) -> dict[str, int]:
-    """Bits that one operation stores, by kind: weights, biases, scales, norms."""
-    if isinstance(op, ir.SubtractLast):
-        return {"scales": _SHIFT_BITS}
-    if isinstance(op, ir.Linear):
-        residual = _SHIFT_BITS if op.residual else 0
-        return {
-            "weights": op.weight.size * op.weight_bits,
-            "biases": _packed(op.bias),
-            "scales": _packed(op.multiplier) + _SHIFT_BITS + residual,
-        }
-    if isinstance(op, ir.Attend):
-        return {"scales": _SHIFT_BITS}
-    if isinstance(op, (ir.Scores, ir.Pool)):
-        return {"scales": _width(op.multiplier) + _SHIFT_BITS}
-    if isinstance(op, ir.Affine):
-        return {"norms": _packed(op.multiplier) + _packed(op.offset), "scales": 2 * _SHIFT_BITS}
-    if isinstance(op, ir.LayerNorm):
-        return {"norms": _packed(op.gamma) + _packed(op.beta), "scales": 2 * _SHIFT_BITS}
-    raise TypeError(f"an operation must be one of the IR's, not {type(op).__name__}")
-
-
 def stored_size(model: ir.IntegerModel) -> Compression:
     """Every bit that ``model`` stores against its float32 form."""
     bits = dict.fromkeys(("weights", "biases", "scales", "norms", "tables"), 0)
     for op in model.operations:
-        for kind, count in stored_bits(op).items():
+        for kind, count in op.stored_bits().items():
             bits[kind] += count
-    tables = []
-    if any(isinstance(op, ir.Attend) for op in model.operations):
-        tables += [numerics.EXP_TABLE, numerics.RECIPROCAL_TABLE]
-    if any(isinstance(op, ir.LayerNorm) for op in model.operations):
-        tables.append(numerics.RSQRT_TABLE)
+    tables = {table for op in model.operations for table in op.tables}
     bits["tables"] = sum(len(table) * max(table).bit_length() for table in tables)
     for name, constant in model.constants.items():
         bits["tables"] += constant.size * model.tensors[name].bits

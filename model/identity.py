@@ -7,11 +7,11 @@ byte of a file, what is said of data and training included: a file carries it.
 import hashlib
 import json
 import re
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 
 import numpy as np
 
-from bitformer.model.ir import IntegerModel, Residual
+from bitformer.model.ir import IntegerModel
 
 __all__ = ["HASH_BYTES", "NO_DIGEST", "digest_of", "model_hash", "signed"]
 
@@ -26,7 +26,7 @@ _FIELD = re.compile(rb'\\"digest\\": \\"([0-9a-f]{64})\\"')
 def _plain(value: object) -> object:
     if isinstance(value, np.ndarray):
         return {"shape": list(value.shape), "values": value.ravel().tolist()}
-    if isinstance(value, Residual):
+    if is_dataclass(value):
         return vars(value)
     return value
 

@@ -20,6 +20,7 @@ __all__ = [
     "SCORE_FRACTION_BITS",
     "exp2_weights",
     "norm_width",
+    "normalized_bound",
     "reciprocal",
     "reciprocal_headroom",
     "requantize",
@@ -126,6 +127,14 @@ def norm_width(features: int, bits: int) -> int:
     """Even width W with ``D = N*sum(x^2) - sum(x)^2 < 2**W`` for N features of ``bits`` bits."""
     bound = (features << (bits - 1)) ** 2
     return max(8, bound.bit_length() + bound.bit_length() % 2)
+
+
+def normalized_bound(features: int, bits: int) -> int:
+    """Return the largest magnitude of ``(N*x - sum(x)) << e`` for N features of ``bits`` bits.
+
+    It is at most ``sqrt((N - 1) * D * 4**e)``, ``e`` as in :func:`rsqrt`.
+    """
+    return math.ceil(math.sqrt(features) * 2 ** (norm_width(features, bits) // 2))
 
 
 def rsqrt(variance, width: int):

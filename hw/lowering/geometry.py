@@ -7,12 +7,6 @@ import numpy as np
 
 from bitformer.hw.design import Geometry
 from bitformer.hw.dsp48 import DSP_BITS, SPLIT
-from bitformer.hw.lowering.bounds import (
-    accumulator_bound,
-    multiplicand_bound,
-    norm_bits,
-    result_bound,
-)
 from bitformer.hw.lowering.packing import MATRIX, Packing, dynamic_bits
 from bitformer.hw.lowering.wide import element_bits, wide_operations
 from bitformer.hw.parts import Part
@@ -39,7 +33,7 @@ def choose_columns(
         return max(1, lanes // 2) if pack and lanes > 1 else lanes
     layer_norm = any(isinstance(op, ir.LayerNorm) for op in model.operations)
     spare = part.dsps - 2 - (1 if layer_norm else 0)
-    if squared_in_dsp(norm_bits(model)):
+    if squared_in_dsp(model.norm_bits):
         spare -= 2 if pack and not wide_rows else 1
     if spare < 1:
         raise UserError(f"part {part.name} must have more than {part.dsps} DSP blocks")
@@ -64,7 +58,7 @@ def choose_geometry(
     wide = wide_operations(model, wide_rows)
     accumulators, products = {}, []
     for op in matrix:
-        bound = accumulator_bound(model, op)
+        bound = op.bound(model.tensors)
         bits = accumulators[op.y] = bound.total.bit_length() + 1
         if bits > DSP_BITS:
             raise UserError(f"accumulator of {op.y} must fit {DSP_BITS} bits, not need {bits}")
@@ -108,7 +102,7 @@ def choose_geometry(
         factor_bits=0,
         keys=keys,
         norm_features=layer[0].features if layer else 0,
-        norm_bits=norm_bits(model),
+        norm_bits=model.norm_bits,
         score_pitch=pitch,
     )
 
@@ -144,6 +138,11 @@ def _addend(model: ir.IntegerModel, op: Operation, source) -> int:
     return 1 << (model.tensors[source.residual.source].bits - 1 + op.addend_shift)
 
 
+def _result_bound(u: int, multiplier: int, addend: int, shift: int, zero: int) -> int:
+    """Largest magnitude of a requantized result before the clamp."""
+    return ((u * multiplier + addend + (1 << shift)) >> shift) + abs(zero) + 1
+
+
 def value_widths(model: ir.IntegerModel, geometry: Geometry, program: Program) -> dict[str, Any]:
     """Bits of the post-processor, by the geometry's names."""
     sources = {op.y: op for op in model.operations}
@@ -154,10 +153,13 @@ def value_widths(model: ir.IntegerModel, geometry: Geometry, program: Program) -
 
     for op in program.operations:
         source = sources[op.tensor]
-        u, factor = multiplicand_bound(model, source), _factor(model, geometry, op, source)
+        u, factor = (
+            source.multiplicand_bound(model.tensors, model.norm_bits),
+            _factor(model, geometry, op, source),
+        )
         addend = _addend(model, op, source)
         offset = addend + (1 << op.shift) + (abs(op.zero) << op.shift)
-        note("result", result_bound(u, factor, addend, op.shift, op.zero))
+        note("result", _result_bound(u, factor, addend, op.shift, op.zero))
         note("factor", factor)
         if op.wide:
             note("low", (factor << SPLIT) + offset)

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from bitformer.hw import timing
 from bitformer.hw.design import Design, Geometry
-from bitformer.hw.lowering.bounds import accumulator_bound
 from bitformer.hw.lowering.encode import Encoder, assign_addresses
 from bitformer.hw.lowering.geometry import choose_columns, choose_geometry, value_widths
 from bitformer.hw.lowering.graph import check_graph, destinations
@@ -251,9 +250,7 @@ def lower_as(
         stores=place(specs, part, placement),
         images=images,
         bounds={
-            op.y: accumulator_bound(model, op).total
-            for op in model.operations
-            if isinstance(op, MATRIX)
+            op.y: op.bound(model.tensors).total for op in model.operations if isinstance(op, MATRIX)
         },
         packed=packing.packed,
         latency=_latency(timeline),

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from bitformer.hw.dsp48 import PORT_BITS
-from bitformer.hw.lowering.bounds import accumulator_bound
 from bitformer.model import ir
 
 __all__ = ["MATRIX", "Packing", "choose_packing", "dynamic_bits", "macs"]
@@ -61,7 +60,7 @@ def _candidate(model: ir.IntegerModel, half: int, dynamic: bool, single: frozens
     for op in model.operations:
         if not isinstance(op, MATRIX):
             continue
-        bound = accumulator_bound(model, op)
+        bound = op.bound(model.tensors)
         fits = bound.dot < 1 << (shift - 1) and bound.total < 1 << (PORT_BITS - 1)
         narrow = op.weight_bits <= half if isinstance(op, ir.Linear) else dynamic
         packed[op.y] = fits and narrow and op.y not in single

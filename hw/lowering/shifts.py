@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bitformer.hw.lowering.bounds import multiplicand_bound, norm_bits
 from bitformer.model import ir, numerics
 
 __all__ = ["common_shifts", "shift_interval"]
@@ -37,7 +36,9 @@ def _spare(model: ir.IntegerModel, op: ir.Attend) -> int:
 def _sum(model: ir.IntegerModel, op, largest: int) -> int:
     """Bound of the sum before it is shifted, at the operation's own shift."""
     zero = abs(model.tensors[op.y].zero)
-    total = multiplicand_bound(model, op) * largest + ((1 + zero) << op.shift)
+    total = op.multiplicand_bound(model.tensors, model.norm_bits) * largest + (
+        (1 + zero) << op.shift
+    )
     if isinstance(op, ir.Affine):
         total += int(np.abs(op.offset).max()) << op.offset_shift
     if isinstance(op, ir.Linear) and op.residual is not None:
@@ -55,7 +56,7 @@ def shift_interval(model: ir.IntegerModel, op: ir.Operation) -> tuple[int, int]:
     if isinstance(op, ir.LayerNorm):
         # and one all normalised rows, with the exponent of the widest
         spec = model.tensors[op.x]
-        widths = (numerics.norm_width(spec.features, b) for b in (norm_bits(model), spec.bits))
+        widths = (numerics.norm_width(spec.features, b) for b in (model.norm_bits, spec.bits))
         shift = op.shift + (next(widths) - next(widths)) // 2
         return shift, shift
     if not isinstance(op, (ir.Linear, ir.Scores, ir.Pool, ir.Affine)):

@@ -9,7 +9,6 @@ activation store an element a word, where other rows have two.
 from collections.abc import Mapping
 
 from bitformer.hw.dsp48 import PORT_BITS
-from bitformer.hw.lowering.bounds import multiplicand_bound
 from bitformer.hw.program import Destination
 from bitformer.model import ir
 
@@ -69,6 +68,6 @@ def wide_operations(model: ir.IntegerModel, rows: frozenset[str]) -> frozenset[s
         op.y
         for op in model.operations
         if not isinstance(op, ir.SubtractLast)
-        and multiplicand_bound(model, op).bit_length() >= PORT_BITS
+        and op.multiplicand_bound(model.tensors, model.norm_bits).bit_length() >= PORT_BITS
     )
     return one_by_one(model, rows) | frozenset(long)

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from bitformer.hw.timing import LONG_STATISTICS, NORM_DELAY, STATISTICS_QUEUE
 from bitformer.hw.units.pipeline import delay, multiply_in_luts
-from bitformer.hw.widths import LOW_SUM_BITS, is_long, normalized_bound, squared_in_dsp, sum_bits
+from bitformer.hw.widths import LOW_SUM_BITS, is_long, squared_in_dsp, sum_bits
 from bitformer.model import numerics
 
 __all__ = ["Normalizer", "RowStatistics", "statistics_layout"]
@@ -233,7 +233,7 @@ class Normalizer(wiring.Component):
         # |N*x - sum| <= sqrt((N - 1) * D), and D * 4**exponent < 2**width
         u_bits = width // 2 + (features - 1).bit_length() // 2 + 3
         if is_long(features, bits):
-            u_bits = normalized_bound(features, bits).bit_length() + 1
+            u_bits = numerics.normalized_bound(features, bits).bit_length() + 1
         super().__init__(
             {
                 "i_x": In(signed(bits)),

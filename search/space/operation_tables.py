@@ -11,7 +11,6 @@ from functools import cached_property
 
 import numpy as np
 
-from bitformer.hw.lowering.bounds import accumulator_bound
 from bitformer.hw.lowering.packing import MATRIX
 from bitformer.hw.lowering.shifts import shift_interval
 from bitformer.hw.program import Addend
@@ -135,7 +134,7 @@ class ModelTables:
         """(dot product, with bias) of each matrix operation: [combinations, operations]."""
 
         def bound(model, op):
-            found = accumulator_bound(model, op)
+            found = op.bound(model.tensors)
             return found.dot, found.total
 
         both = np.stack([self.table(place, bound) for place in self.matrix], axis=1)

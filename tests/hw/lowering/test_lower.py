@@ -6,7 +6,6 @@ from design_strategies import models, several
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bitformer.hw.lowering.bounds import accumulator_bound
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.packing import MATRIX, choose_packing
 from bitformer.hw.lowering.shifts import common_shifts
@@ -90,7 +89,7 @@ def test_bounds_hold_for_the_sums_of_a_run(case):
             flat = values[op.x].reshape(len(x), -1)[:, op.start :]
             rows = flat.reshape(len(x), model.tensors[op.y].rows, -1)
             dot = rows @ op.weight.T
-            bound = accumulator_bound(model, op)
+            bound = op.bound(model.tensors)
             assert np.abs(dot).max() <= bound.dot
             assert np.abs(dot + op.bias).max() <= bound.total
 
@@ -103,7 +102,7 @@ def test_bound_is_reached():
     x = model.tensors[op.x]
     sums = [np.where(sign * op.weight > 0, x.high, x.low) * op.weight for sign in (1, -1)]
     reached = max(np.abs(s.sum(axis=1)).max() for s in sums)
-    assert accumulator_bound(model, op).dot == reached
+    assert op.bound(model.tensors).dot == reached
 
 
 def test_packing_is_refused_where_the_low_sum_does_not_fit():
@@ -114,7 +113,7 @@ def test_packing_is_refused_where_the_low_sum_does_not_fit():
     packing = choose_packing(model, 16, True)
     for op in model.operations:
         if isinstance(op, MATRIX):
-            fits = accumulator_bound(model, op).dot < 1 << (packing.shift - 1)
+            fits = op.bound(model.tensors).dot < 1 << (packing.shift - 1)
             assert not packing.packed[op.y] or fits
     assert not packing.packed["layers.0.add2"]
     narrow = initialize(config.replace(default=Precision(weights=4, activations=8)), samples=8)

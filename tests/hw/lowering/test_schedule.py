@@ -9,7 +9,6 @@ from hypothesis import given
 
 from bitformer.hw import timing
 from bitformer.hw.dsp48 import PORT_BITS
-from bitformer.hw.lowering.bounds import accumulator_bound
 from bitformer.hw.lowering.encode import assign_addresses
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.packing import MATRIX
@@ -153,7 +152,7 @@ def check_packing(design):
     geometry = design.geometry
     for op in design.model.operations:
         if isinstance(op, MATRIX):
-            bound = accumulator_bound(design.model, op)
+            bound = op.bound(design.model.tensors)
             bits = geometry.accumulator_bits if op.y in geometry.wide else geometry.narrow_bits
             assert bound.total < 1 << (bits - 1)
             if design.packed[op.y]:

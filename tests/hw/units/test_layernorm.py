@@ -8,7 +8,7 @@ import pytest
 
 from bitformer.hw.timing import LONG_STATISTICS, NORM_DELAY, STATISTICS
 from bitformer.hw.units.layernorm import Normalizer, RowStatistics, statistics_layout
-from bitformer.hw.widths import is_long, normalized_bound
+from bitformer.hw.widths import is_long
 from bitformer.model import numerics
 
 
@@ -130,7 +130,7 @@ def test_normalised_values(play, features, bits, gamma_bits):
             gamma = chance.choice([low, high, 0, 1, chance.randint(low, high)])
             script.append({"i_x": x, "i_gamma": gamma, "i_statistics": packed.as_bits()})
             expected.append(((features * x - total) << exponent, gamma * factor))
-            assert abs(expected[-1][0]) <= normalized_bound(features, bits)
+            assert abs(expected[-1][0]) <= numerics.normalized_bound(features, bits)
     dut = Normalizer(features=features, bits=bits, gamma_bits=gamma_bits)
     assert dut.latency == NORM_DELAY == 2
     shown = play(dut, script + [{}] * dut.latency, ["o_u", "o_multiplier"])

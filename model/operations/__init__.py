@@ -1,0 +1,26 @@
+"""The operations of the integer model, each with all its rules in one class."""
+
+from bitformer.model.operations.attention import Attend, Scores
+from bitformer.model.operations.linear import Linear, Residual
+from bitformer.model.operations.norms import Affine, LayerNorm
+from bitformer.model.operations.operation import Bound, Operation
+from bitformer.model.operations.rows import Pool, SubtractLast
+
+__all__ = [
+    "OPERATIONS",
+    "Affine",
+    "Attend",
+    "Bound",
+    "LayerNorm",
+    "Linear",
+    "Operation",
+    "Pool",
+    "Residual",
+    "Scores",
+    "SubtractLast",
+]
+
+#: Every operation by the name that it has in a file.
+OPERATIONS: dict[str, type[Operation]] = {
+    kind.__name__: kind for kind in (SubtractLast, Linear, Scores, Attend, Affine, LayerNorm, Pool)
+}

@@ -1,0 +1,195 @@
+"""The linear layer: the one operation with weights of its own."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from bitformer.model.operations.checks import (
+    LARGEST_BIAS,
+    LARGEST_DOT,
+    LARGEST_MULTIPLIER,
+    check_array,
+    check_shape,
+    check_shift,
+    fail,
+)
+from bitformer.model.operations.operation import (
+    SHIFT_BITS,
+    Bound,
+    Operation,
+    Step,
+    Tensors,
+    Values,
+    packed_bits,
+)
+
+__all__ = ["Linear", "Residual"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Residual:
+    """What a linear layer adds before it rounds: ``r << shift``.
+
+    ``source`` names a tensor or a constant of the output's shape; with ``channel`` set, it is one
+    value: that channel of the source's last row.
+    """
+
+    source: str
+    shift: int
+    channel: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Linear(Operation):
+    """``u = x @ weight.T + bias``.
+
+    ``x`` is read row-major, from its element ``start`` on, as ``y.rows`` rows of
+    ``weight.shape[1]`` values, so that patches, the flattened head and a decoder's steps are views.
+    ``weight`` [out, in], ``bias`` [out], ``multiplier`` [out]. Weights of one bit are -1 and 1.
+    With ``relu`` the clamp starts at ``y``'s zero point.
+    """
+
+    matrix: ClassVar[bool] = True
+
+    x: str
+    weight: np.ndarray
+    weight_bits: int
+    bias: np.ndarray
+    multiplier: np.ndarray
+    start: int = 0
+    relu: bool = False
+    residual: Residual | None = None
+
+    @property
+    def reads(self):
+        return (self.x, *((self.residual.source,) if self.residual else ()))
+
+    @property
+    def requantizer_reads(self):
+        return () if self.adds_tensor is None else (self.adds_tensor,)
+
+    @property
+    def absorbs(self):
+        return (self.x,)  # the bias does
+
+    def is_flat(self, tensors: Tensors) -> bool:
+        """Return True if a row of it is no row of ``x``, but a part of all its rows in line."""
+        features = tensors[self.x].features
+        return self.weight.shape[1] != features or self.start % features != 0
+
+    @property
+    def parameters(self):
+        return self.bias, self.multiplier
+
+    @property
+    def multipliers(self):
+        return self.multiplier
+
+    @property
+    def adds_tensor(self):
+        return (
+            None if self.residual is None or self.adds_channel is not None else self.residual.source
+        )
+
+    @property
+    def adds_channel(self):
+        return None if self.residual is None else self.residual.channel
+
+    @property
+    def added_shift(self):
+        return None if self.residual is None else self.residual.shift
+
+    def added_bound(self, tensors: Tensors) -> int:
+        if self.residual is None:
+            return 0
+        return 1 << (tensors[self.residual.source].bits - 1 + self.residual.shift)
+
+    def macs(self, tensors: Tensors) -> int:
+        return tensors[self.y].rows * self.weight.size
+
+    @property
+    def parameter_count(self):
+        return self.weight.size + self.bias.size  # the multipliers follow from scales
+
+    def stored_bits(self):
+        return {
+            "weights": self.weight.size * self.weight_bits,
+            "biases": packed_bits(self.bias),
+            "scales": packed_bits(self.multiplier) + SHIFT_BITS * (2 if self.residual else 1),
+        }
+
+    def weight_width(self, tensors: Tensors) -> int:
+        return self.weight_bits
+
+    def bound(self, tensors: Tensors) -> Bound:
+        x = tensors[self.x]
+        positive = np.maximum(self.weight, 0).sum(axis=1)
+        negative = np.maximum(-self.weight, 0).sum(axis=1)
+        high = positive * x.high - negative * x.low
+        low = positive * x.low - negative * x.high
+        dot = int(max(high.max(), -low.min()))
+        total = int(max(np.abs(high + self.bias).max(), np.abs(low + self.bias).max()))
+        return Bound(dot=dot, total=max(dot, total))
+
+    def _check(self, where: str, tensors: Tensors, written: set[str]) -> None:
+        x, y = tensors[self.x], tensors[self.y]
+        if self.weight.ndim != 2:
+            fail(where, "weight", "two-dimensional", self.weight.shape)
+        if not 0 <= self.start < x.size:
+            fail(where, "start", f"below {x.size}", self.start)
+        inputs, values = self.weight.shape[1], x.size - self.start
+        if values != y.rows * inputs:
+            fail(where, "weight", f"of {values // y.rows} inputs", inputs)
+        if not 1 <= self.weight_bits <= 16:
+            fail(where, "weight_bits", "1 to 16", self.weight_bits)
+        limit = max(1, (1 << (self.weight_bits - 1)) - 1)
+        check_array(where, "weight", self.weight, (y.features, inputs), -limit, limit)
+        if self.weight_bits == 1 and not self.weight.all():
+            fail(where, "weight", "-1 or 1 in one bit", 0)
+        check_array(where, "bias", self.bias, (y.features,), -LARGEST_BIAS, LARGEST_BIAS)
+        limits = (0, LARGEST_MULTIPLIER)
+        check_array(where, "multiplier", self.multiplier, (y.features,), *limits)
+        if self.residual is not None:
+            self._check_residual(where, self.residual, tensors, written)
+        if (dot := self._largest_dot(tensors)) > LARGEST_DOT:
+            fail(where, "dot product", f"at most {LARGEST_DOT}", dot)
+
+    def _check_residual(
+        self, where: str, residual: Residual, tensors: Tensors, written: set[str]
+    ) -> None:
+        if residual.source not in written:
+            fail(where, "residual", "a tensor written before", repr(residual.source))
+        source = tensors[residual.source]
+        if residual.channel is None:
+            check_shape(where, "residual", source.shape, tensors[self.y].shape)
+        elif not 0 <= residual.channel < source.features:
+            fail(where, "residual channel", f"below {source.features}", residual.channel)
+        check_shift(where, "residual shift", residual.shift)
+
+    def _largest_dot(self, tensors: Tensors) -> int:
+        weights = int(np.abs(self.weight).sum(axis=1).max())
+        return weights * -tensors[self.x].low + int(np.abs(self.bias).max())
+
+    def _largest_sum(self, tensors: Tensors) -> int:
+        total = self._largest_dot(tensors) * int(self.multiplier.max())
+        if self.residual is not None:
+            total += -tensors[self.residual.source].low << self.residual.shift
+        return total
+
+    def lowest(self, tensors: Tensors) -> int:
+        y = tensors[self.y]
+        return max(y.low, y.zero) if self.relu else y.low
+
+    def compute(self, values: Values, tensors: Tensors) -> Step:
+        x = values[self.x]
+        # float64 holds every integer below 2**53, and BLAS beats an int64 matmul many times
+        rows = x.reshape(len(x), -1)[:, self.start :].astype(np.float64)
+        rows = rows.reshape(len(x), tensors[self.y].rows, -1)
+        u = (rows @ self.weight.T.astype(np.float64)).astype(np.int64) + self.bias
+        if self.residual is None:
+            return u, self.multiplier, 0
+        residual = values[self.residual.source]
+        if self.residual.channel is not None:
+            residual = residual[:, -1:, self.residual.channel, None]
+        return u, self.multiplier, residual << self.residual.shift

@@ -1,0 +1,189 @@
+"""The rules that every operation of the integer model answers for itself."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from bitformer.model import numerics
+from bitformer.model.operations.checks import LARGEST_SUM, check_shift, fail
+from bitformer.model.tensor import Tensor
+
+__all__ = ["SHIFT_BITS", "Bound", "Operation", "Step", "Tensors", "Values", "packed_bits"]
+
+#: Tensors of a model by name, and their values [batch, rows, features].
+Tensors = Mapping[str, Tensor]
+Values = Mapping[str, np.ndarray]
+#: What is requantized: ``u``, its multiplier, and what is added to their product.
+Step = tuple[np.ndarray, np.ndarray | int, np.ndarray | int]
+
+#: Bits of a stored shift.
+SHIFT_BITS = 6
+
+
+def packed_bits(values) -> int:
+    """Count the bits of signed integers, each as wide as the widest."""
+    values = np.asarray(values)
+    return values.size * (int(np.maximum(values, ~values).max()).bit_length() + 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bound:
+    """Largest magnitude of a dot product (``dot``), and with the bias (``total``)."""
+
+    dot: int
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Operation(ABC):
+    """Reads tensors, computes ``u`` from them, and writes tensor ``y``.
+
+    Every operation ends in the same requantization
+    (:func:`bitformer.model.numerics.requantize`), here without its clamp:
+
+        y = ((u * multiplier + addend + 2**(shift - 1)) >> shift) + zero
+
+    A subclass is one operation with all its rules: shapes, arithmetic in numpy, bounds, and what a
+    file and the hardware have to store. Rules that need a tensor take the model's by name.
+    """
+
+    y: str
+    shift: int
+
+    #: Whether ``u`` is dot products, which the matrix engine computes.
+    matrix: ClassVar[bool] = False
+    #: Whether samples pass through it on their way in, so that it is no work of the engine's.
+    at_input: ClassVar[bool] = False
+    #: Whether it normalises each row by the row's own statistics.
+    normalizes: ClassVar[bool] = False
+    #: Tables that it computes with.
+    tables: ClassVar[tuple[tuple[int, ...], ...]] = ()
+
+    # What it reads, and what plays which part in the hardware.
+
+    @property
+    @abstractmethod
+    def reads(self) -> tuple[str, ...]:
+        """Tensors that it reads, the one that streams through the engine first."""
+
+    @property
+    def weights_from(self) -> str | None:
+        """Tensor that is multiplied in the place of weights; None with weights of its own."""
+        return None
+
+    @property
+    def requantizer_reads(self) -> tuple[str, ...]:
+        """Tensors whose rows are multiplied or added only when results are requantized."""
+        return ()
+
+    @property
+    def absorbs(self) -> tuple[str, ...]:
+        """Tensors whose zero point it accounts for; those of others must be 0."""
+        return ()
+
+    # What is multiplied and added.
+
+    @property
+    def parameters(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """(values added, factors) of each feature of ``y``; None without any."""
+        return None
+
+    @property
+    def multipliers(self) -> np.ndarray | None:
+        """Its fixed multipliers; None where they are computed from each row."""
+        return None
+
+    @property
+    def adds_tensor(self) -> str | None:
+        """Tensor whose row is added to each row of ``u * multiplier``."""
+        return None
+
+    @property
+    def adds_channel(self) -> int | None:
+        """Channel of the input whose last value is added."""
+        return None
+
+    @property
+    def added_shift(self) -> int | None:
+        """Left shift of what is added; None if nothing is."""
+        return None
+
+    def added_bound(self, tensors: Tensors) -> int:
+        """Return the largest magnitude that is added, shifted."""
+        return 0
+
+    def headroom(self, tensors: Tensors) -> int:
+        """Return the bits by which a multiplier computed from a row is scaled up.
+
+        A unit that serves several operations scales all of them by the largest.
+        """
+        return 0
+
+    # Counts and bounds.
+
+    def macs(self, tensors: Tensors) -> int:
+        """Return its multiply-accumulates."""
+        return 0
+
+    @property
+    def parameter_count(self) -> int:
+        """Trained numbers that it stores."""
+        return 0
+
+    def stored_bits(self) -> dict[str, int]:
+        """Count its stored bits by kind: ``weights``, ``biases``, ``scales``, ``norms``."""
+        return {"scales": SHIFT_BITS}
+
+    def weight_width(self, tensors: Tensors) -> int:
+        """Return the bits of a weight, its own or of the tensor in their place; 0 without any."""
+        return 0 if self.weights_from is None else tensors[self.weights_from].bits
+
+    def bound(self, tensors: Tensors) -> Bound:
+        """Return the bound over all dot products, whatever the input; exact, never wraps."""
+        raise TypeError(f"{type(self).__name__} must be a matrix operation to have a dot product")
+
+    def multiplicand_bound(self, tensors: Tensors, norm_bits: int) -> int:
+        """Return the largest magnitude of ``u``.
+
+        ``norm_bits`` : bits of the widest row that the model normalises; one unit serves all.
+        """
+        return self.bound(tensors).total
+
+    # Checks.
+
+    def check(self, where: str, tensors: Tensors, written: set[str]) -> None:
+        """Raise :class:`UserError`, which begins with ``where``, unless it is consistent.
+
+        ``written`` : tensors that have values when it runs.
+        """
+        check_shift(where, "shift", self.shift)
+        self._check(where, tensors, written)
+        if (total := self._largest_sum(tensors)) > LARGEST_SUM:
+            fail(where, "sum before it is rounded", f"at most {LARGEST_SUM}", total)
+
+    @abstractmethod
+    def _check(self, where: str, tensors: Tensors, written: set[str]) -> None:
+        """Check its own fields, and the shapes of its tensors."""
+
+    def _largest_sum(self, tensors: Tensors) -> int:
+        """Bound what is rounded, where it could grow beyond int64."""
+        return 0
+
+    # Arithmetic.
+
+    def lowest(self, tensors: Tensors) -> int:
+        """Return the number that results are clamped to from below."""
+        return tensors[self.y].low
+
+    @abstractmethod
+    def compute(self, values: Values, tensors: Tensors) -> Step:
+        """Return ``u`` [batch, rows, features], its multiplier and what is added."""
+
+    def run(self, values: Values, tensors: Tensors) -> np.ndarray:
+        """Return ``y`` [batch, rows, features] of the values that it reads, as int64."""
+        y = tensors[self.y]
+        step = self.compute(values, tensors)
+        return numerics.requantize(*step, self.shift, y.zero, self.lowest(tensors), y.high)

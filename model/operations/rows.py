@@ -1,0 +1,79 @@
+"""Operations on all rows of a tensor: the last one subtracted, and their mean."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from bitformer.model.operations.checks import LARGEST_MULTIPLIER, check_shape, fail
+from bitformer.model.operations.operation import (
+    SHIFT_BITS,
+    Bound,
+    Operation,
+    Step,
+    Tensors,
+    Values,
+    packed_bits,
+)
+
+__all__ = ["Pool", "SubtractLast"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SubtractLast(Operation):
+    """``u = x - x[last row]``, which is only rounded and clamped."""
+
+    at_input: ClassVar[bool] = True
+
+    x: str
+
+    @property
+    def reads(self):
+        return (self.x,)
+
+    def _check(self, where: str, tensors: Tensors, written: set[str]) -> None:
+        check_shape(where, "y", tensors[self.y].shape, tensors[self.x].shape)
+
+    def compute(self, values: Values, tensors: Tensors) -> Step:
+        x = values[self.x]
+        return x - x[:, -1:], 1, 0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pool(Operation):
+    """``u = sum over rows``; the multiplier holds 1 / rows."""
+
+    matrix: ClassVar[bool] = True
+
+    x: str
+    multiplier: int
+
+    @property
+    def reads(self):
+        return (self.x,)
+
+    @property
+    def weights_from(self):
+        return self.x  # multiplied with ones
+
+    @property
+    def multipliers(self):
+        return np.array([self.multiplier])
+
+    def macs(self, tensors: Tensors) -> int:
+        return tensors[self.y].features
+
+    def stored_bits(self):
+        return {"scales": packed_bits(self.multiplier) + SHIFT_BITS}
+
+    def bound(self, tensors: Tensors) -> Bound:
+        x = tensors[self.x]
+        return Bound(dot=x.rows * x.magnitude, total=x.rows * x.magnitude)
+
+    def _check(self, where: str, tensors: Tensors, written: set[str]) -> None:
+        if not 0 < self.multiplier <= LARGEST_MULTIPLIER:
+            fail(where, "multiplier", f"1 to {LARGEST_MULTIPLIER}", self.multiplier)
+        check_shape(where, "y", tensors[self.y].shape, (1, tensors[self.x].features))
+
+    def compute(self, values: Values, tensors: Tensors) -> Step:
+        return values[self.x].sum(axis=1, keepdims=True), self.multiplier, 0
