@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from bitformer._designs import Design
-    from bitformer.model.scores import Scores
+    from bitformer.model.evaluation import Evaluation
 
 __all__ = ["Model", "load", "train"]
 
@@ -73,7 +73,7 @@ class Model:
         target: str | None = None,
         inputs: Sequence[str] | None = None,
         time: str | None = None,
-    ) -> "Scores":
+    ) -> "Evaluation":
         """Return the test error beside the baselines'.
 
         Parameters
@@ -86,11 +86,11 @@ class Model:
         UserError
             If the data are not here, or do not suit the model.
         """
+        from bitformer.model.evaluation import Evaluation, mse
         from bitformer.model.own_data import dataset_of
-        from bitformer.model.scores import Scores, mse
 
         found = dataset_of(self.integer, data=data, target=target, inputs=inputs, time=time)
-        return Scores.of(found, {self.name: mse(self.predict(found.test.x), found)})
+        return Evaluation.of(found, {self.name: mse(self.predict(found.test.x), found)})
 
     def lower(self, part: str = "xc7s15", **options: Any) -> "Design":
         """Make the accelerator; see :func:`bitformer.lower`."""

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from bitformer.hw.design import Design
     from bitformer.hw.lowering.exact import Estimate
     from bitformer.model.config import TransformerConfig
+    from bitformer.model.evaluation import Evaluation
     from bitformer.model.ir import IntegerModel
-    from bitformer.model.scores import Scores
     from bitformer.model.windows import Dataset
     from bitformer.sim.run import Simulation
 
@@ -71,7 +71,7 @@ class _Hardware:
     estimate: "Estimate"
     prediction: "Prediction"
     simulation: "Simulation"
-    scores: "Scores"
+    scores: "Evaluation"
     seconds: float
 
     @property
@@ -84,9 +84,9 @@ def _simulate(
 ) -> _Hardware:
     from bitformer.estimate.knowledge import shipped_entries
     from bitformer.estimate.predictor import Predictor
+    from bitformer.model.evaluation import Evaluation, mse
     from bitformer.model.own_data import evenly
     from bitformer.model.reference import predict
-    from bitformer.model.scores import Scores, mse
     from bitformer.sim.run import simulate
 
     started = time.monotonic()
@@ -104,12 +104,12 @@ def _simulate(
         # by the base that ships alone: everyone sees the same figures
         prediction=Predictor(shipped_entries()).predict(design),
         simulation=simulation,
-        scores=Scores.of(part, models),
+        scores=Evaluation.of(part, models),
         seconds=time.monotonic() - started,
     )
 
 
-def _errors(full: "Scores", some: "Scores") -> Iterator[tuple[str, str, str]]:
+def _errors(full: "Evaluation", some: "Evaluation") -> Iterator[tuple[str, str, str]]:
     for name, error in full.models.items():
         yield name, _rounded(error), _rounded(some.models[name]) if name in some.models else ""
     yield "simulated hardware", "", _rounded(some.models["hardware"])
@@ -138,7 +138,7 @@ def _facts(hardware: _Hardware) -> Iterator[tuple[str, str, str]]:
         yield f"{use.resource}, of {use.available} on the {result.part}", f"{use.used}{over}", ""
 
 
-def _show(report: Report, full: "Scores", hardware: _Hardware) -> None:
+def _show(report: Report, full: "Evaluation", hardware: _Hardware) -> None:
     """The table at the end."""
     dataset, windows = full.dataset, full.dataset.test
     report.table(
@@ -184,10 +184,10 @@ def command(output: Path, samples: int, quick: bool, report: Report) -> None:
     from bitformer.hw.lowering.exact import estimate
     from bitformer.hw.lowering.lower import lower
     from bitformer.model.config import named_config
+    from bitformer.model.evaluation import scored
     from bitformer.model.export import export_to
     from bitformer.model.names import as_design_name
     from bitformer.model.own_data import write_source
-    from bitformer.model.scores import scored
     from bitformer.model.train import train
 
     steps, board, config = _Steps(report), find_board(BOARD), named_config(CONFIG)

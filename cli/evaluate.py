@@ -78,9 +78,9 @@ def command(
     bitformer evaluate m.safetensors --data my.csv --target power --time date
     """
     from bitformer.model.checkpoint import load_model
+    from bitformer.model.evaluation import Evaluation, mse
     from bitformer.model.own_data import dataset_of, evenly, trained_on
     from bitformer.model.reference import predict
-    from bitformer.model.scores import Scores, mse
 
     loaded = load_model(model)
     dataset = dataset_of(loaded, data=data, target=target, inputs=columns_of(inputs), time=time)
@@ -102,6 +102,6 @@ def command(
         forecast = predict(loaded, dataset.test.x)
     else:
         forecast = _simulated(loaded, dataset, engine, report)
-    scores = Scores.of(dataset, {f"{loaded.config.name} ({engine})": mse(forecast, dataset)})
+    scores = Evaluation.of(dataset, {f"{loaded.config.name} ({engine})": mse(forecast, dataset)})
     show_scores(report, scores)
     report.data({"model": str(model), "engine": engine, **scores.to_dict()})

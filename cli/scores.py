@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bitformer.cli.report import Report
-    from bitformer.model.scores import Scores
+    from bitformer.model.evaluation import Evaluation
 
 __all__ = ["show_scores"]
 
 
-def show_scores(report: "Report", scores: "Scores", *, title: str | None = None) -> None:
+def show_scores(report: "Report", scores: "Evaluation", *, title: str | None = None) -> None:
     """Print ``scores``, the models first."""
     rows: list[tuple[object, ...]] = []
     for name, error in (*scores.models.items(), *scores.baselines.items()):

@@ -169,8 +169,8 @@ def command(
      "ffn": 32, "default": {"weights": 4, "activations": 8}}
     """
     from bitformer.model.datasets import load_dataset
+    from bitformer.model.evaluation import scored
     from bitformer.model.own_data import suited, write_source
-    from bitformer.model.scores import scored
 
     if data is None:
         raise UserError("--data must name a data set or a CSV file to train on")

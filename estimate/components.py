@@ -19,7 +19,7 @@ from bitformer.hw.memory import StoreSpec
 from bitformer.hw.tiling import Tile
 from bitformer.model import ir
 from bitformer.model.config import TransformerConfig
-from bitformer.model.structure import blocks, tensor_components
+from bitformer.model.structure import sublayers, tensor_components
 
 __all__ = ["Added", "Share", "added", "added_by_formula", "block_ram_shares", "components_of"]
 
@@ -64,7 +64,7 @@ def _operation_components(config: TransformerConfig) -> dict[str, str]:
     found["embedding"] = "Linput"
     if config.decoder_layers:
         found["decoder.embedding"] = "Dinput"
-    return found | {block.add: block.components[0] for block in blocks(config)}
+    return found | {block.add: block.components[0] for block in sublayers(config)}
 
 
 def _by_component(owner: Mapping[str, str], words: Mapping[str, list[int]]) -> dict[str, list[int]]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from bitformer.model.layers import BatchNorm
+from bitformer.model.layers import QatBatchNorm
 from bitformer.model.ranges import best_exponent, best_offset, covering_exponent
 from bitformer.model.transformer import Transformer
 
@@ -45,7 +45,7 @@ def calibrate(
         if known is None or known.linears[name].bits != linear.bits:
             linear.calibrate(ranges)
     for norm in model.norms.values():
-        if isinstance(norm, BatchNorm) and known is None:
+        if isinstance(norm, QatBatchNorm) and known is None:
             norm.fold()
     model.quantized = True
     model.train(was_training)

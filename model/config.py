@@ -16,7 +16,7 @@ from bitformer.model.precision import (
     keep_precise,
 )
 from bitformer.model.shape import MOST, Shape, check_choices, check_positive
-from bitformer.model.structure import blocks, linear_shapes, tensor_components, weight_components
+from bitformer.model.structure import linear_shapes, sublayers, tensor_components, weight_components
 
 __all__ = ["NAMED_CONFIGS", "TransformerConfig", "named_config"]
 
@@ -69,9 +69,9 @@ class TransformerConfig(Shape):
         """Sizes that are small enough one by one can still be too much together."""
         weights = sum(out * inputs for out, inputs in linear_shapes(self).values())
         numbers = self.window * self.inputs + self.horizon
-        for block in blocks(self):
-            each = self.heads * block.keys + 6 * self.d_model if block.attention else self.ffn
-            numbers += block.rows * each
+        for sublayer in sublayers(self):
+            each = self.heads * sublayer.keys + 6 * self.d_model if sublayer.attention else self.ffn
+            numbers += sublayer.rows * each
         for what, found, most in (
             ("numbers of a window", self.window * self.inputs, MOST["window"]),
             ("weights", weights, _MOST_WEIGHTS),

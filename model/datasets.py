@@ -24,7 +24,7 @@ SYNTHETIC = "synthetic"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Source:
+class PublishedFile:
     """A published file and how it is used unless the caller says otherwise.
 
     Parameters
@@ -47,8 +47,8 @@ class Source:
     split: Splitter
 
 
-def _ett(filename: str, sha256: str) -> Source:
-    return Source(
+def _ett(filename: str, sha256: str) -> PublishedFile:
+    return PublishedFile(
         folder="etth",
         url="https://raw.githubusercontent.com/zhouhaoyi/ETDataset/1d16c8f4f943005d613b5bc962e9eeb06058cf07/ETT-small/",
         filename=filename,
@@ -66,7 +66,7 @@ SOURCES = {
     # Ozone from what a small station measures beside it: seven inputs, as the published family
     # has. SO2, RAIN and PRES are left out; dew point (with the temperature: humidity) and wind
     # say more about ozone.
-    "beijing-air": Source(
+    "beijing-air": PublishedFile(
         folder="beijing_air",
         url="https://raw.githubusercontent.com/roccohsia/stats131group10/147dff44db784e1b5039dc1ae9c9d052c1e79e12/",
         filename="PRSA_Data_Dongsi_20130301-20170228.csv",
@@ -195,7 +195,7 @@ def _inputs(inputs: Sequence[str] | None, *, default: tuple[str, ...]) -> tuple[
     return tuple(inputs)
 
 
-def find(source: Source, *, cache: Path | None = None) -> Path:
+def find(source: PublishedFile, *, cache: Path | None = None) -> Path:
     """The file of ``source``; what is nowhere is downloaded to ``cache`` (the user's folder)."""
     given = os.environ.get(ENVIRONMENT)
     if given:
@@ -208,7 +208,7 @@ def find(source: Source, *, cache: Path | None = None) -> Path:
     return _download(source, user_folder() if cache is None else cache)
 
 
-def _checked(path: Path, source: Source) -> Path:
+def _checked(path: Path, source: PublishedFile) -> Path:
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if digest != source.sha256:
         raise UserError(
@@ -218,7 +218,7 @@ def _checked(path: Path, source: Source) -> Path:
     return path
 
 
-def _download(source: Source, cache: Path | None) -> Path:
+def _download(source: PublishedFile, cache: Path | None) -> Path:
     if cache is None:
         raise UserError(
             f"Data set file {source.filename} must be in a folder that ${ENVIRONMENT} names, as"

@@ -11,7 +11,7 @@ from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.fake_quant import to_numpy
 from bitformer.model.ir import IntegerModel
-from bitformer.model.layers import LayerNorm
+from bitformer.model.layers import QatLayerNorm
 from bitformer.model.own_data import read_source
 from bitformer.model.quantize import quantize_model
 from bitformer.model.run_store import ERRORS, RunStore
@@ -38,7 +38,7 @@ def parameters(model: Transformer) -> tuple[dict[str, np.ndarray], dict[str, obj
     for name, norm in model.norms.items():
         params[name + ".scale"] = to_numpy(norm.scale)
         params[name + ".offset"] = to_numpy(norm.offset)
-        if isinstance(norm, LayerNorm):
+        if isinstance(norm, QatLayerNorm):
             exponents[name + ".scale"] = norm.exponent()
     return params, exponents
 

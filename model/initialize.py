@@ -8,7 +8,13 @@ import numpy as np
 from bitformer.model.config import TransformerConfig
 from bitformer.model.ir import IntegerModel
 from bitformer.model.quantize import quantize_model, tensor_specs
-from bitformer.model.structure import Block, decoder_blocks, encoder_blocks, linear_shapes, norms
+from bitformer.model.structure import (
+    Sublayer,
+    decoder_sublayers,
+    encoder_sublayers,
+    linear_shapes,
+    norms,
+)
 
 __all__ = ["initialize", "sinusoidal"]
 
@@ -70,9 +76,11 @@ class _Calibration:
             self.params[name + ".scale"], self.params[name + ".offset"] = gamma, beta
         return gamma * (x - mean) / std + beta
 
-    def attention(self, block: Block, x, encoded):
-        heads, prefix = self.config.heads, block.prefix
-        sources = {"q": x, "k": encoded, "v": encoded} if block.cross else dict.fromkeys("qkv", x)
+    def attention(self, sublayer: Sublayer, x, encoded):
+        heads, prefix = self.config.heads, sublayer.prefix
+        sources = (
+            {"q": x, "k": encoded, "v": encoded} if sublayer.cross else dict.fromkeys("qkv", x)
+        )
         q, k, v = (
             self.keep(prefix + name, self.linear(prefix + name, source))
             for name, source in sources.items()
@@ -80,20 +88,20 @@ class _Calibration:
         q, k, v = (t.reshape(*t.shape[:2], heads, -1).swapaxes(1, 2) for t in (q, k, v))
         # einsum runs in this thread: as many small products cost BLAS' threads more than they save
         logits = np.einsum("whqd,whkd->whqk", q, k) / q.shape[-1] ** 0.5
-        if block.causal:
-            logits = np.where(np.tri(block.rows, dtype=bool), logits, -np.inf)
+        if sublayer.causal:
+            logits = np.where(np.tri(sublayer.rows, dtype=bool), logits, -np.inf)
         e = np.exp(logits - logits.max(axis=-1, keepdims=True))
         context = np.einsum("whqk,whkd->whqd", e / e.sum(axis=-1, keepdims=True), v)
         return self.keep(prefix + "context", context.swapaxes(1, 2).reshape(x.shape))
 
-    def block(self, block: Block, x, encoded):
-        keep, p = self.keep, block.prefix
-        if block.attention:
-            x = keep(block.add, x + self.linear(p + "o", self.attention(block, x, encoded)))
+    def sublayer(self, sublayer: Sublayer, x, encoded):
+        keep, p = self.keep, sublayer.prefix
+        if sublayer.attention:
+            x = keep(sublayer.add, x + self.linear(p + "o", self.attention(sublayer, x, encoded)))
         else:
             hidden = keep(p + "hidden", np.maximum(self.linear(p + "ffn1", x), 0))
-            x = keep(block.add, x + self.linear(p + "ffn2", hidden))
-        return keep(block.norm, self.norm(block.norm, x))
+            x = keep(sublayer.add, x + self.linear(p + "ffn2", hidden))
+        return keep(sublayer.norm, self.norm(sublayer.norm, x))
 
     def keep(self, name: str, x):
         self.values[name] = x
@@ -112,12 +120,12 @@ class _Calibration:
         if config.subtract_last:
             steps = keep("delta", steps - steps[:, -1:])
         x = self.embed(steps, "")
-        for block in encoder_blocks(config):
-            x = self.block(block, x, x)
+        for sublayer in encoder_sublayers(config):
+            x = self.sublayer(sublayer, x, x)
         if config.decoder_layers:
             encoded, x = x, self.embed(steps[:, -config.horizon :], "decoder.")
-            for block in decoder_blocks(config):
-                x = self.block(block, x, encoded)
+            for sublayer in decoder_sublayers(config):
+                x = self.sublayer(sublayer, x, encoded)
         if config.pooling == "mean":
             x = keep("pooled", x.mean(axis=1, keepdims=True))
         x = x.reshape(len(x), config.decoder_tokens, config.head_inputs)

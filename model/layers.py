@@ -29,14 +29,14 @@ from bitformer.model.fake_quant import (
 from bitformer.model.precision import FLOAT_BITS
 from bitformer.model.ranges import weight_exponent
 
-__all__ = ["BatchNorm", "LayerNorm", "Linear"]
+__all__ = ["QatBatchNorm", "QatLayerNorm", "QatLinear"]
 
 #: Octaves between the scales of a layer's output channels: they share one requantizing shift.
 SCALE_SPREAD = 8
 _EPSILON = 1e-5
 
 
-class Linear(nn.Module):
+class QatLinear(nn.Module):
     """``x @ weight.T + bias``; weights of ``bits`` bits, ``quantized`` or not yet.
 
     They have a learned scale per output channel, or one with ``per_tensor``.
@@ -93,7 +93,7 @@ class Linear(nn.Module):
         return functional.linear(value, weight, bias)
 
 
-class LayerNorm(nn.Module):
+class QatLayerNorm(nn.Module):
     """Normalises each row and applies ``scale`` and ``offset``; the scale is stored in 8 bits."""
 
     #: Keeps the requantizing shift within the IR's limit.
@@ -123,7 +123,7 @@ class LayerNorm(nn.Module):
         return straight_through(smooth, normalized(x.steps(), x.bits)) * scale + offset
 
 
-class BatchNorm(nn.Module):
+class QatBatchNorm(nn.Module):
     """Normalises each feature over batch and rows.
 
     :meth:`fold` turns it into a per-channel ``x * scale + offset``, which goes on learning;

@@ -35,9 +35,9 @@ from bitformer.model.ir import (
 )
 from bitformer.model.precision import FLOAT_BITS
 from bitformer.model.structure import (
-    Block,
-    decoder_blocks,
-    encoder_blocks,
+    Sublayer,
+    decoder_sublayers,
+    encoder_sublayers,
     only_linear_reads,
     tensor_components,
     weight_components,
@@ -94,10 +94,12 @@ def quantize_weight(weight: np.ndarray, exponent: np.ndarray, bits: int) -> np.n
 
 def _narrow_tensors(config: TransformerConfig) -> set[str]:
     """Tensors that play the weights' part, so that they leave out the lowest number."""
-    blocks = encoder_blocks(config) + decoder_blocks(config)
-    names = {block.prefix + name for block in blocks if block.attention for name in "kv"}
+    sublayers = encoder_sublayers(config) + decoder_sublayers(config)
+    names = {
+        sublayer.prefix + name for sublayer in sublayers if sublayer.attention for name in "kv"
+    }
     if config.pooling == "mean":  # a product with ones, in which the last norm is the weight
-        names.add(encoder_blocks(config)[-1].norm)
+        names.add(encoder_sublayers(config)[-1].norm)
     return names
 
 
@@ -108,13 +110,17 @@ def _shapes(config: TransformerConfig) -> dict[str, tuple[int, int]]:
     shapes |= dict.fromkeys(("position", "embedding"), (config.tokens, d))
     m = config.decoder_tokens
     shapes |= dict.fromkeys(("decoder.position", "decoder.embedding"), (m, d))
-    for block in encoder_blocks(config) + decoder_blocks(config):
-        shapes |= dict.fromkeys((*block.tensors, block.add, block.norm), (block.rows, d))
-        if block.attention:
-            shapes |= dict.fromkeys((block.prefix + "k", block.prefix + "v"), (block.keys, d))
-            shapes[block.prefix + "scores"] = (block.rows * config.heads, block.keys)
+    for sublayer in encoder_sublayers(config) + decoder_sublayers(config):
+        shapes |= dict.fromkeys(
+            (*sublayer.tensors, sublayer.add, sublayer.norm), (sublayer.rows, d)
+        )
+        if sublayer.attention:
+            shapes |= dict.fromkeys(
+                (sublayer.prefix + "k", sublayer.prefix + "v"), (sublayer.keys, d)
+            )
+            shapes[sublayer.prefix + "scores"] = (sublayer.rows * config.heads, sublayer.keys)
         else:
-            shapes[block.prefix + "hidden"] = (block.rows, config.ffn)
+            shapes[sublayer.prefix + "hidden"] = (sublayer.rows, config.ffn)
     return shapes | {"pooled": (1, d), "output": (m, config.horizon // m)}
 
 
@@ -185,8 +191,8 @@ class _Builder:
             )
         )
 
-    def attention(self, block: Block):
-        config, specs, prefix = self.config, self.specs, block.prefix
+    def attention(self, sublayer: Sublayer):
+        config, specs, prefix = self.config, self.specs, sublayer.prefix
         q, k, v, y = (specs[prefix + name].exponent for name in ("q", "k", "v", "context"))
         root = np.sqrt(config.d_model / config.heads)
         scale = np.log2(np.e) / root * 2.0 ** (q + k + numerics.SCORE_FRACTION_BITS)
@@ -199,7 +205,7 @@ class _Builder:
                 heads=config.heads,
                 multiplier=int(multiplier),
                 shift=shift,
-                causal=block.causal,
+                causal=sublayer.causal,
             )
         )
         self.operations.append(
@@ -208,25 +214,25 @@ class _Builder:
                 v=prefix + "v",
                 y=prefix + "context",
                 heads=config.heads,
-                shift=17 + numerics.reciprocal_headroom(block.keys) + y - v,
-                causal=block.causal,
+                shift=17 + numerics.reciprocal_headroom(sublayer.keys) + y - v,
+                causal=sublayer.causal,
             )
         )
 
-    def block(self, block: Block, x: str, encoded: str) -> str:
-        """One block after another tensor ``x``; its keys and values may come from ``encoded``."""
-        p = block.prefix
-        if block.attention:
+    def sublayer(self, sublayer: Sublayer, x: str, encoded: str) -> str:
+        """Add a sublayer after tensor ``x``; keys and values may come from ``encoded``."""
+        p = sublayer.prefix
+        if sublayer.attention:
             for name in "kv":
-                self.linear(p + name, encoded if block.cross else x, p + name)
+                self.linear(p + name, encoded if sublayer.cross else x, p + name)
             self.linear(p + "q", x, p + "q")
-            self.attention(block)
-            self.linear(p + "o", p + "context", block.add, residual=x)
+            self.attention(sublayer)
+            self.linear(p + "o", p + "context", sublayer.add, residual=x)
         else:
             self.linear(p + "ffn1", x, p + "hidden", relu=True)
-            self.linear(p + "ffn2", p + "hidden", block.add, residual=x)
-        self.norm(block.norm, block.add, block.norm)
-        return block.norm
+            self.linear(p + "ffn2", p + "hidden", sublayer.add, residual=x)
+        self.norm(sublayer.norm, sublayer.add, sublayer.norm)
+        return sublayer.norm
 
     def norm(self, name: str, x: str, y: str):
         x_spec, y_spec = self.specs[x], self.specs[y]
@@ -270,16 +276,16 @@ class _Builder:
         constants = {"position": self.position("position")}
         self.linear("input", steps, "embedding", residual="position")
         x = "embedding"
-        for block in encoder_blocks(config):
-            x = self.block(block, x, x)
+        for sublayer in encoder_sublayers(config):
+            x = self.sublayer(sublayer, x, x)
         if config.decoder_layers:
             constants["decoder.position"] = self.position("decoder.position")
             start = (config.window - config.horizon) * config.inputs
             residual = "decoder.position"
             encoded, x = x, "decoder.embedding"
             self.linear("decoder.input", steps, x, start=start, residual=residual)
-            for block in decoder_blocks(config):
-                x = self.block(block, x, encoded)
+            for sublayer in decoder_sublayers(config):
+                x = self.sublayer(sublayer, x, encoded)
         if config.pooling == "mean":
             factor = 2.0 ** (specs[x].exponent - specs["pooled"].exponent) / config.tokens
             multiplier, shift = dyadic(factor)

@@ -9,14 +9,14 @@ from bitformer.model.precision import Precision
 from bitformer.model.structure import tensor_components, weight_components
 from bitformer.model.train_settings import TrainSettings
 
-__all__ = ["Stage", "raised", "stages"]
+__all__ = ["TrainingStage", "raised", "stages"]
 
 #: Peak learning rates with rounding, chosen on ETTh1's validation windows.
 _GENTLE_LR, _HARD_LR = 5e-4, 4e-3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
+class TrainingStage:
     """A stretch of training with a learning rate of its own.
 
     ``lr`` : its peak, which ``setting``, a field of :class:`TrainSettings`, decides. ``floor`` : no
@@ -52,7 +52,7 @@ def _smallest_widths(config: TransformerConfig) -> tuple[int, int]:
     return weights, min(config.tensor_bits(name) for name in tensor_components(config))
 
 
-def stages(config: TransformerConfig, settings: TrainSettings) -> tuple[Stage, ...]:
+def stages(config: TransformerConfig, settings: TrainSettings) -> tuple[TrainingStage, ...]:
     """All stages of a run in their order; the last is at the widths of ``config``."""
 
     weights, activations = _smallest_widths(config)
@@ -60,9 +60,9 @@ def stages(config: TransformerConfig, settings: TrainSettings) -> tuple[Stage, .
     if lr is None:
         lr = _HARD_LR if activations < 6 else _GENTLE_LR
 
-    def quantized() -> Iterator[Stage]:
+    def quantized() -> Iterator[TrainingStage]:
         if settings.method == "ptq":
-            yield Stage(name="ptq", epochs=0, lr=lr)
+            yield TrainingStage(name="ptq", epochs=0, lr=lr)
             return
         smallest, widths = min(weights, activations), settings.lowering
         if widths is None:
@@ -70,15 +70,15 @@ def stages(config: TransformerConfig, settings: TrainSettings) -> tuple[Stage, .
         for width in widths:
             if width > smallest:
                 name = f"qat at {width} bits"
-                yield Stage(name=name, epochs=settings.lowering_epochs, lr=lr, floor=width)
-        yield Stage(name="qat", epochs=settings.qat_epochs, lr=lr)
+                yield TrainingStage(name=name, epochs=settings.lowering_epochs, lr=lr, floor=width)
+        yield TrainingStage(name="qat", epochs=settings.qat_epochs, lr=lr)
 
-    first = Stage(
+    first = TrainingStage(
         name="float", epochs=settings.epochs, lr=settings.lr, setting="lr", quantized=False
     )
     return (first, *quantized())
 
 
-def without_training(stage: Stage) -> Stage:
+def without_training(stage: TrainingStage) -> TrainingStage:
     """The stage with its result given."""
     return dataclasses.replace(stage, epochs=0)

@@ -11,24 +11,24 @@ from dataclasses import dataclass
 from bitformer.model.shape import Shape
 
 __all__ = [
-    "Block",
-    "blocks",
-    "decoder_blocks",
-    "encoder_blocks",
+    "Sublayer",
+    "decoder_sublayers",
+    "encoder_sublayers",
     "linear_shapes",
     "norms",
     "only_linear_reads",
+    "sublayers",
     "tensor_components",
     "weight_components",
 ]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Block:
+class Sublayer:
     """One attention or feed-forward network with its residual and norm.
 
     ``prefix`` : of its own names. ``add``, ``norm`` : names of the tensors it ends in.
-    ``components`` : of the block, of its residual sum and of its norm.
+    ``components`` : of the sublayer, of its residual sum and of its norm.
     ``rows``, ``keys`` : rows it works on and rows it attends to. ``attention`` : or an FFN.
     ``cross`` : keys and values come from the encoder. ``causal`` : row i attends to rows 0..i.
     """
@@ -58,16 +58,18 @@ class Block:
 _FFN = ("ffn1", "ffn2")
 
 
-def encoder_blocks(shape: Shape) -> list[Block]:
-    """Blocks of the encoder in the order in which they are computed."""
-    blocks = []
+def encoder_sublayers(shape: Shape) -> list[Sublayer]:
+    """Sublayers of the encoder in the order in which they are computed."""
+    sublayers = []
     n = shape.tokens
     for layer in range(shape.layers):
         p = f"layers.{layer}."
         attention, ffn = ("MHA", "AddMHA", "BNMHA"), ("FFN", "AddFFN", "BNFFN")
-        blocks += [
-            Block(prefix=p, add=p + "add1", norm=p + "norm1", components=attention, rows=n, keys=n),
-            Block(
+        sublayers += [
+            Sublayer(
+                prefix=p, add=p + "add1", norm=p + "norm1", components=attention, rows=n, keys=n
+            ),
+            Sublayer(
                 prefix=p,
                 add=p + "add2",
                 norm=p + "norm2",
@@ -76,17 +78,17 @@ def encoder_blocks(shape: Shape) -> list[Block]:
                 attention=False,
             ),
         ]
-    return blocks
+    return sublayers
 
 
-def decoder_blocks(shape: Shape) -> list[Block]:
-    """Blocks of the decoder in the order in which they are computed."""
-    blocks = []
+def decoder_sublayers(shape: Shape) -> list[Sublayer]:
+    """Sublayers of the decoder in the order in which they are computed."""
+    sublayers = []
     n, m = shape.tokens, shape.decoder_tokens
     for layer in range(shape.decoder_layers):
         p = f"decoder.layers.{layer}."
-        blocks += [
-            Block(
+        sublayers += [
+            Sublayer(
                 prefix=p,
                 add=p + "add1",
                 norm=p + "norm1",
@@ -95,7 +97,7 @@ def decoder_blocks(shape: Shape) -> list[Block]:
                 keys=m,
                 causal=True,
             ),
-            Block(
+            Sublayer(
                 prefix=p + "cross.",
                 add=p + "add2",
                 norm=p + "norm2",
@@ -104,7 +106,7 @@ def decoder_blocks(shape: Shape) -> list[Block]:
                 keys=n,
                 cross=True,
             ),
-            Block(
+            Sublayer(
                 prefix=p,
                 add=p + "add3",
                 norm=p + "norm3",
@@ -113,12 +115,12 @@ def decoder_blocks(shape: Shape) -> list[Block]:
                 attention=False,
             ),
         ]
-    return blocks
+    return sublayers
 
 
-def blocks(shape: Shape) -> list[Block]:
-    """All blocks in the order in which they are computed."""
-    return encoder_blocks(shape) + decoder_blocks(shape)
+def sublayers(shape: Shape) -> list[Sublayer]:
+    """All sublayers in the order in which they are computed."""
+    return encoder_sublayers(shape) + decoder_sublayers(shape)
 
 
 def weight_components(shape: Shape) -> dict[str, str]:
@@ -126,8 +128,8 @@ def weight_components(shape: Shape) -> dict[str, str]:
     components = {"input": "Linput"}
     if shape.decoder_layers:
         components["decoder.input"] = "Dinput"
-    for block in blocks(shape):
-        components |= dict.fromkeys(block.layers, block.components[0])
+    for sublayer in sublayers(shape):
+        components |= dict.fromkeys(sublayer.layers, sublayer.components[0])
     return components | {"output": "Loutput"}
 
 
@@ -146,7 +148,7 @@ def linear_shapes(shape: Shape) -> dict[str, tuple[int, int]]:
 
 def norms(shape: Shape) -> dict[str, str]:
     """Component of every norm, by the name of the tensor it writes."""
-    return {block.norm: block.components[2] for block in blocks(shape)}
+    return {sublayer.norm: sublayer.components[2] for sublayer in sublayers(shape)}
 
 
 def tensor_components(shape: Shape) -> dict[str, str]:
@@ -157,10 +159,10 @@ def tensor_components(shape: Shape) -> dict[str, str]:
     components |= dict.fromkeys(("position", "embedding"), "AddPE")
     if shape.decoder_layers:
         components |= dict.fromkeys(("decoder.position", "decoder.embedding"), "DAddPE")
-    for block in blocks(shape):
-        component, add, norm = block.components
-        components |= dict.fromkeys(block.tensors, component)
-        components |= {block.add: add, block.norm: norm}
+    for sublayer in sublayers(shape):
+        component, add, norm = sublayer.components
+        components |= dict.fromkeys(sublayer.tensors, component)
+        components |= {sublayer.add: add, sublayer.norm: norm}
     if shape.pooling == "mean":
         components["pooled"] = "GAP"
     return components | {"output": "Loutput"}
@@ -171,11 +173,11 @@ def only_linear_reads(shape: Shape) -> frozenset[str]:
 
     The last norm of a stack is one of them, unless it is pooled.
     """
-    names = {block.prefix + "context" for block in blocks(shape) if block.attention}
-    names |= {block.prefix + "hidden" for block in blocks(shape) if not block.attention}
+    names = {sublayer.prefix + "context" for sublayer in sublayers(shape) if sublayer.attention}
+    names |= {sublayer.prefix + "hidden" for sublayer in sublayers(shape) if not sublayer.attention}
     if shape.subtract_last:
         names.add("delta")
-    names.add("pooled" if shape.pooling == "mean" else encoder_blocks(shape)[-1].norm)
+    names.add("pooled" if shape.pooling == "mean" else encoder_sublayers(shape)[-1].norm)
     if shape.decoder_layers:
-        names.add(decoder_blocks(shape)[-1].norm)
+        names.add(decoder_sublayers(shape)[-1].norm)
     return frozenset(names)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from bitformer.model.calibrate import MovingRanges, calibrate
 from bitformer.model.errors import TrainingDivergedError
 from bitformer.model.health import ailments
-from bitformer.model.stages import Stage, raised, stages, without_training
+from bitformer.model.stages import TrainingStage, raised, stages, without_training
 from bitformer.model.train_settings import TrainSettings
 from bitformer.model.transformer import Transformer
 from bitformer.model.windows import Dataset, Windows
@@ -84,7 +84,7 @@ class Trainer:
             self.validate(0, loss=None)
 
     @property
-    def stage(self) -> Stage:
+    def stage(self) -> TrainingStage:
         return self.stages[self.stage_index]
 
     def enter(self, state: Mapping[str, Tensor] | None = None) -> None:

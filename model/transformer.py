@@ -16,9 +16,15 @@ from bitformer.model.config import TransformerConfig
 from bitformer.model.exact import attention_weights
 from bitformer.model.fake_quant import dyadic_number, straight_through
 from bitformer.model.initialize import sinusoidal
-from bitformer.model.layers import BatchNorm, LayerNorm, Linear
+from bitformer.model.layers import QatBatchNorm, QatLayerNorm, QatLinear
 from bitformer.model.numerics import SCORE_FRACTION_BITS
-from bitformer.model.structure import Block, decoder_blocks, encoder_blocks, linear_shapes, norms
+from bitformer.model.structure import (
+    Sublayer,
+    decoder_sublayers,
+    encoder_sublayers,
+    linear_shapes,
+    norms,
+)
 
 __all__ = ["Transformer"]
 
@@ -38,14 +44,14 @@ class Transformer(nn.Module):
         super().__init__()
         self.config, self.dropout = config, dropout
         self.activations = Activations(config)
-        self.linears: dict[str, Linear] = {}
-        self.norms: dict[str, BatchNorm | LayerNorm] = {}
-        self._encoder, self._decoder = encoder_blocks(config), decoder_blocks(config)
+        self.linears: dict[str, QatLinear] = {}
+        self.norms: dict[str, QatBatchNorm | QatLayerNorm] = {}
+        self._encoder, self._decoder = encoder_sublayers(config), decoder_sublayers(config)
         per_tensor = config.weight_scales == "tensor"
         for name, (outputs, inputs) in linear_shapes(config).items():
             bits = config.weight_bits(name)
-            self.linears[name] = Linear(inputs, outputs, bits, per_tensor=per_tensor)
-        kind = BatchNorm if config.norm == "batch" else LayerNorm
+            self.linears[name] = QatLinear(inputs, outputs, bits, per_tensor=per_tensor)
+        kind = QatBatchNorm if config.norm == "batch" else QatLayerNorm
         for name in norms(config):
             self.norms[name] = kind(config.d_model)
         for name, part in (*self.linears.items(), *self.norms.items()):
@@ -104,13 +110,13 @@ class Transformer(nn.Module):
         if config.subtract_last:
             steps = keep("delta", sample.value - sample.value[:, -1:])
         h = encoded = self.embed("", steps, keep)
-        for block in self._encoder:
-            h = encoded = self.block(block, h, h, keep)
+        for sublayer in self._encoder:
+            h = encoded = self.sublayer(sublayer, h, h, keep)
         if config.decoder_layers:
             known = steps.with_value(steps.value[:, -config.horizon :])
             h = self.embed("decoder.", known, keep)
-            for block in self._decoder:
-                h = self.block(block, h, encoded, keep)
+            for sublayer in self._decoder:
+                h = self.sublayer(sublayer, h, encoded, keep)
         if config.pooling == "mean":
             h = keep("pooled", self.mean(h, keep.exponent("pooled")))
         rows = h.value.reshape(len(x), config.decoder_tokens, config.head_inputs)
@@ -128,28 +134,32 @@ class Transformer(nn.Module):
         y = self.linears[prefix + "input"](rows)
         return keep(prefix + "embedding", y + position.value)
 
-    def block(self, block: Block, x: Activation, encoded: Activation, keep: Keeper) -> Activation:
+    def sublayer(
+        self, sublayer: Sublayer, x: Activation, encoded: Activation, keep: Keeper
+    ) -> Activation:
         """Attention or a feed-forward network, with a residual and a norm after it."""
-        linears, p = self.linears, block.prefix
-        if block.attention:
-            y = linears[p + "o"](self.attention(block, x, encoded if block.cross else x, keep))
+        linears, p = self.linears, sublayer.prefix
+        if sublayer.attention:
+            y = linears[p + "o"](
+                self.attention(sublayer, x, encoded if sublayer.cross else x, keep)
+            )
         else:
             y = linears[p + "ffn2"](keep(p + "hidden", linears[p + "ffn1"](x).relu()))
         if self.training and self.dropout:
             y = functional.dropout(y, self.dropout)
-        x = keep(block.add, x.value + y)
-        return keep(block.norm, self.norms[block.norm](x, keep.exponent(block.norm)))
+        x = keep(sublayer.add, x.value + y)
+        return keep(sublayer.norm, self.norms[sublayer.norm](x, keep.exponent(sublayer.norm)))
 
-    def attention(self, block: Block, x: Activation, source: Activation, keep: Keeper):
+    def attention(self, sublayer: Sublayer, x: Activation, source: Activation, keep: Keeper):
         """Heads are feature slices; ``scores`` has a row for each (query, head)."""
-        p, heads, batch = block.prefix, self.config.heads, len(x.value)
+        p, heads, batch = sublayer.prefix, self.config.heads, len(x.value)
         k = keep(p + "k", self.linears[p + "k"](source))
         v = keep(p + "v", self.linears[p + "v"](source))
         q = keep(p + "q", self.linears[p + "q"](x))
         qh, kh, vh = (t.value.view(batch, t.value.shape[1], heads, -1) for t in (q, k, v))
         logits = torch.einsum("bihd,bjhd->bihj", qh, kh)
-        logits = logits.reshape(batch, block.rows * heads, block.keys) * self.octaves(q, k)
-        used = self.visible(block, logits.device) if block.causal else None
+        logits = logits.reshape(batch, sublayer.rows * heads, sublayer.keys) * self.octaves(q, k)
+        used = self.visible(sublayer, logits.device) if sublayer.causal else None
         if used is not None:
             logits = logits.masked_fill(~used, _MASKED)
         scores = keep(p + "scores", logits)
@@ -159,13 +169,13 @@ class Transformer(nn.Module):
         weights = smooth.softmax(dim=-1)
         if scores.exponent is not None:
             weights = straight_through(weights, attention_weights(scores.steps(), used))
-        weights = weights.view(batch, block.rows, heads, block.keys)
+        weights = weights.view(batch, sublayer.rows, heads, sublayer.keys)
         context = torch.einsum("bihj,bjhd->bihd", weights, vh)
-        return keep(p + "context", context.reshape(batch, block.rows, -1))
+        return keep(p + "context", context.reshape(batch, sublayer.rows, -1))
 
-    def visible(self, block: Block, device: torch.device) -> Tensor:
+    def visible(self, sublayer: Sublayer, device: torch.device) -> Tensor:
         """Which keys a causal row sees: itself and those before it, bool [rows * heads, keys]."""
-        mask = torch.ones(block.rows, block.keys, dtype=torch.bool, device=device).tril()
+        mask = torch.ones(sublayer.rows, sublayer.keys, dtype=torch.bool, device=device).tril()
         return mask.repeat_interleave(self.config.heads, dim=0)
 
     def octaves(self, q: Activation, k: Activation) -> float:

@@ -18,7 +18,7 @@ from bitformer.model import ir, numerics
 from bitformer.model.config import TransformerConfig
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
-from bitformer.model.structure import blocks, tensor_components, weight_components
+from bitformer.model.structure import sublayers, tensor_components, weight_components
 
 __all__ = ["ModelTables"]
 
@@ -26,7 +26,7 @@ __all__ = ["ModelTables"]
 def _layers(config: TransformerConfig) -> dict[str, str]:
     """The linear layer that writes each tensor."""
     found = {"embedding": "input", "decoder.embedding": "decoder.input", "output": "output"}
-    for block in blocks(config):
+    for block in sublayers(config):
         p = block.prefix
         if block.attention:
             found |= {p + n: p + n for n in "qkv"} | {block.add: p + "o"}

@@ -31,7 +31,7 @@ def test_guide_runs_from_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("BITFORMER_KB", str(tmp_path / "kb.sqlite"))
     whole, own = blocks(GUIDE)
     said = run(whole, tmp_path)
-    for name in ("<Model tiny", "<Scores", "<Design tiny", "<Resources", "bit exact", "<Build"):
+    for name in ("<Model tiny", "<Evaluation", "<Design tiny", "<Resources", "bit exact", "<Build"):
         assert name in said
     assert "(1, 6)" in run(own, tmp_path)
 

@@ -16,7 +16,7 @@ from fuzz.judge import Verdict
 from bitformer.model.cache import Cache
 from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import named_config
-from bitformer.model.datasets import ENVIRONMENT, SOURCES, Source, find
+from bitformer.model.datasets import ENVIRONMENT, SOURCES, PublishedFile, find
 from bitformer.model.initialize import initialize
 
 __all__ = ["MODEL_KINDS"]
@@ -107,7 +107,7 @@ def _cache(case: Case) -> Verdict:
     return verdict
 
 
-def _published(folder: Path) -> Source:
+def _published(folder: Path) -> PublishedFile:
     """A data set as those that are published: :func:`series`, with its digest."""
     digest = hashlib.sha256((folder / "s.csv").read_bytes()).hexdigest()
     return replace(SOURCES["etth1"], folder="", filename="s.csv", sha256=digest)

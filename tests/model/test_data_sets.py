@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bitformer.model.datasets import ENVIRONMENT, NAMES, SOURCES, Source, find, load_dataset
+from bitformer.model.datasets import ENVIRONMENT, NAMES, SOURCES, PublishedFile, find, load_dataset
 from bitformer.model.errors import UserError
 
 CONTENT = b"date,OT\n2016-07-01 00:00,1.0\n"
 
 
-def source(url: str = "http://127.0.0.1:1/") -> Source:
+def source(url: str = "http://127.0.0.1:1/") -> PublishedFile:
     digest = hashlib.sha256(CONTENT).hexdigest()
     return dataclasses.replace(SOURCES["etth1"], url=url, sha256=digest, filename="x.csv")
 

@@ -17,7 +17,7 @@ from bitformer.model.fake_quant import (
     round_half_up,
     straight_through,
 )
-from bitformer.model.layers import Linear
+from bitformer.model.layers import QatLinear
 from bitformer.model.quantize import dyadic
 from bitformer.model.ranges import best_exponent, best_offset, covering_exponent, weight_exponent
 
@@ -51,14 +51,14 @@ def test_values_are_those_of_numpy(bits):
 
 
 def test_scale_exponent_is_rounded_half_up():
-    layer = Linear(1, 4, 8)
+    layer = QatLinear(1, 4, 8)
     layer.log2_scale.data = torch.tensor([[-0.5], [-0.51], [0.49], [0.5]])
     assert layer.exponents().tolist() == [0, -1, 0, 1]
 
 
 def test_scales_of_a_layer_stay_together():
     """They share a shift: the finest are as far as the integer model can follow."""
-    layer = Linear(1, 3, 8)
+    layer = QatLinear(1, 3, 8)
     layer.log2_scale.data = torch.tensor([[-30.0], [3.0], [99.0]])
     assert layer.exponents().tolist() == [16, 16, 24]
 

@@ -5,7 +5,7 @@ import pytest
 from bitformer.model.config import NAMED_CONFIGS, TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.shape import Shape
-from bitformer.model.structure import blocks, linear_shapes, tensor_components
+from bitformer.model.structure import linear_shapes, tensor_components
 
 
 @pytest.mark.parametrize("name", ["tiny", "etth1-48-24-ed"])

@@ -291,7 +291,7 @@ def test_one_outlier_does_not_take_the_scale():
 
 
 def test_batch_norm_folds_to_its_running_statistics():
-    norm = layers.BatchNorm(4)
+    norm = layers.QatBatchNorm(4)
     with torch.no_grad():
         norm.mean.copy_(torch.tensor([1.0, -2.0, 0.0, 3.0]))
         norm.variance.copy_(torch.tensor([4.0, 0.25, 1.0, 9.0]))

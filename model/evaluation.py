@@ -14,7 +14,7 @@ from bitformer.model.windows import Dataset
 if TYPE_CHECKING:
     from bitformer.model.train import TrainResult
 
-__all__ = ["Scores", "mse", "scored"]
+__all__ = ["Evaluation", "mse", "scored"]
 
 
 def mse(forecast: np.ndarray, dataset: Dataset) -> float:
@@ -23,7 +23,7 @@ def mse(forecast: np.ndarray, dataset: Dataset) -> float:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
-class Scores:
+class Evaluation:
     """Test MSE, in units of the target's variance over the training rows, by forecast.
 
     None stands where a baseline does not exist for the data.
@@ -34,7 +34,7 @@ class Scores:
     baselines: Mapping[str, float | None]
 
     @classmethod
-    def of(cls, dataset: Dataset, models: Mapping[str, float]) -> "Scores":
+    def of(cls, dataset: Dataset, models: Mapping[str, float]) -> "Evaluation":
         """``models`` with the baselines of the data set."""
         return cls(dataset=dataset, models=models, baselines=baselines(dataset))
 
@@ -45,7 +45,7 @@ class Scores:
     def __repr__(self) -> str:
         errors = {**self.models, **self.baselines}
         said = ", ".join(f"{n} {e:.4f}" for n, e in errors.items() if e is not None)
-        return f"<Scores, test MSE of {self.dataset.name}: {said}>"
+        return f"<Evaluation, test MSE of {self.dataset.name}: {said}>"
 
     def to_dict(self) -> dict[str, object]:
         """Return errors, baselines and the data's names as plain data."""
@@ -66,7 +66,7 @@ class Scores:
 
 def scored(
     result: "TrainResult", model: IntegerModel | None, dataset: Dataset, *, method: str = "qat"
-) -> Scores:
+) -> Evaluation:
     """Test errors of the float, the rounded and the integer model, beside the baselines."""
     errors = {
         "float Transformer": result.float_test,
@@ -74,4 +74,4 @@ def scored(
     }
     if model is not None:
         errors["integer"] = mse(predict(model, dataset.test.x), dataset)
-    return Scores.of(dataset, errors)
+    return Evaluation.of(dataset, errors)
