@@ -199,12 +199,28 @@ class Design:
 
         return synthesize(self.lowered, units=units)
 
-    def verilog(self, name: str = "bitformer_accelerator") -> str:
-        """Return the accelerator as Verilog with the top module ``name``."""
+    def verilog(self, name: str = "bitformer_accelerator", *, wrapper: str | None = None) -> str:
+        """Return the accelerator as Verilog.
+
+        Parameters
+        ----------
+        name : of the top module.
+        wrapper : ``"axi-stream"`` for the ports of AXI4-Stream
+            (:class:`bitformer.hw.units.axi_stream.AxiStream`).
+
+        Raises
+        ------
+        UserError
+            If there is no such wrapper.
+        """
         from bitformer.hw.convert import to_verilog
         from bitformer.hw.units.accelerator import Accelerator
+        from bitformer.hw.units.axi_stream import axi_stream
 
-        return to_verilog(Accelerator(design=self.lowered), name=name)
+        if wrapper not in (None, "axi-stream"):
+            raise UserError(f"wrapper must be axi-stream or none, not {wrapper}")
+        component = axi_stream(self.lowered) if wrapper else Accelerator(design=self.lowered)
+        return to_verilog(component, name=name)
 
     def build(
         self, board: str, *, to: str | Path, name: str | None = None, **options: Any

@@ -65,6 +65,11 @@ def _json(value) -> object:
 @part_option
 @hardware_options
 @reloadable_option
+@click.option(
+    "--wrapper",
+    type=click.Choice(["axi-stream"]),
+    help="Ports around it: those of AXI4-Stream.",
+)
 @click.option("-o", "--output", type=PATH, required=True, metavar="DIR", help="Folder to write.")
 @json_option
 def command(
@@ -74,6 +79,7 @@ def command(
     pack: bool,
     place: tuple[str, ...],
     reloadable: bool,
+    wrapper: str | None,
     output: Path,
     report: Report,
 ) -> None:
@@ -82,25 +88,27 @@ def command(
     Its ports are a clock, a reset, and two streams (payload, valid, ready): numbers in, one window
     after another, and results out; the o_trace ports are for comparison and may stay open. With
     --reloadable, the i_load ports write new weights beside those that i_bank chooses.
+    With --wrapper axi-stream the ports are aclk, aresetn, s_axis_... and m_axis_..., as block
+    designs expect them.
     DIR/bitformer.json holds the units' widths, the program with its timetable, the bound of each
     accumulator, and the estimate. What bitformer wrote to DIR before is replaced; a folder with
     other files is refused.
 
     \b
     bitformer elaborate m.safetensors -o build/verilog
+    bitformer elaborate m.safetensors --wrapper axi-stream -o build/ip
     """
+    from bitformer import Design, Model
     from bitformer.boards.build.directory import PLAN_FILE, whole_directory
-    from bitformer.hw.convert import to_verilog
-    from bitformer.hw.units.accelerator import Accelerator
     from bitformer.model.checkpoint import load_model
 
     design = lowered(
         load_model(model), part=part, lanes=lanes, pack=pack, place=place, reloadable=reloadable
     )
-    data = _design_data(design)
+    data = {**_design_data(design), "wrapper": wrapper}
     target = output.resolve()
     with whole_directory(target) as fresh:
-        source = to_verilog(Accelerator(design=design), name=TOP)
+        source = Design(Model(design.model), design).verilog(TOP, wrapper=wrapper)
         (fresh / f"{TOP}.v").write_text(source, encoding="utf-8")
         text = json.dumps(data, indent=1, default=_json) + "\n"
         (fresh / PLAN_FILE).write_text(text, encoding="utf-8")

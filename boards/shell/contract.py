@@ -2,12 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from amaranth.hdl import Shape, ShapeCastable
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
-
 from bitformer.boards.checks import check_int
-from bitformer.boards.shell.numbers import number_bytes
 from bitformer.hw.design import RELOADED, Design
 from bitformer.hw.golden import golden_vectors
 from bitformer.hw.lowering.place import cost
@@ -16,7 +11,7 @@ from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import PARTS
 from bitformer.model.identity import HASH_BYTES, model_hash
 
-__all__ = ["DEFAULT_VECTORS", "Contract", "contract_of", "stream_shape"]
+__all__ = ["DEFAULT_VECTORS", "Contract", "contract_of"]
 
 #: Golden vectors on the chip unless asked otherwise.
 DEFAULT_VECTORS = 2
@@ -119,33 +114,3 @@ def contract_of(design: Design, *, vectors: int = DEFAULT_VECTORS) -> Contract:
         ),
         ramb18=max(0, PARTS[design.part].ramb18 - taken),
     )
-
-
-def stream_shape(accelerator: wiring.Component, name: str, flow: type[In] | type[Out]) -> Shape:
-    """The payload's shape of the accelerator's stream ``name``, whose direction is ``flow``.
-
-    Raises
-    ------
-    TypeError
-        If ``accelerator`` is no component, or has no such stream of plain integers.
-    ValueError
-        If the payload has no bits, or more than 16.
-    """
-    if not isinstance(accelerator, wiring.Component):
-        raise TypeError(f"Accelerator must be a component, not {accelerator!r}")
-    member = accelerator.signature.members.get(name)
-    if (
-        member is None
-        or not member.is_signature
-        or member.flow != flow
-        or not isinstance(member.signature, stream.Signature)
-        or member.signature.always_valid
-        or member.signature.always_ready
-    ):
-        raise TypeError(f"Accelerator must have a stream {name!r} with valid and ready")
-    shape = member.signature.members["payload"].shape
-    if isinstance(shape, ShapeCastable):
-        raise TypeError(f"Accelerator must have plain integers in {name!r}, not {shape!r}")
-    shape = Shape.cast(shape)
-    number_bytes(shape)
-    return shape

@@ -10,11 +10,12 @@ from amaranth.lib.wiring import In, Out
 
 from bitformer.boards.checks import check_int
 from bitformer.boards.protocol import Feature
-from bitformer.boards.shell.contract import Contract, contract_of, stream_shape
+from bitformer.boards.shell.contract import Contract, contract_of
 from bitformer.boards.shell.framed.endpoint import Endpoint
 from bitformer.boards.shell.spi import SPI_RATIO, SpiLink
 from bitformer.boards.shell.uart import UartLink, uart_divisor
 from bitformer.hw.units.accelerator import Accelerator
+from bitformer.hw.units.streams import stream_shape
 
 __all__ = ["Front", "Shell", "SpiShell", "UartShell"]
 

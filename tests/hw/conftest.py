@@ -107,9 +107,10 @@ def hear_stream(stream, count, rate, seed, limit=5000):
     return bench, taken
 
 
-def play_benches(dut, *benches, background=()):
+def play_benches(dut, *benches, background=(), clocked=True):
     """Run testbenches until those that are not in the background have ended.
 
+    A component that is not `clocked` is given its clock by one of them.
     What they assert is raised when the simulator has come to its end.
     """
     failures = []
@@ -124,7 +125,8 @@ def play_benches(dut, *benches, background=()):
         return run
 
     simulator = Simulator(dut)
-    simulator.add_clock(1e-8)
+    if clocked:
+        simulator.add_clock(1e-8)
     for bench in benches:
         simulator.add_testbench(guarded(bench))
     for bench in background:
