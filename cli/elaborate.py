@@ -98,7 +98,7 @@ def command(
     bitformer elaborate m.safetensors -o build/verilog
     bitformer elaborate m.safetensors --wrapper axi-stream -o build/ip
     """
-    from bitformer import Design, Model
+    import bitformer
     from bitformer.boards.build.directory import PLAN_FILE, whole_directory
     from bitformer.model.checkpoint import load_model
 
@@ -106,9 +106,10 @@ def command(
         load_model(model), part=part, lanes=lanes, pack=pack, place=place, reloadable=reloadable
     )
     data = {**_design_data(design), "wrapper": wrapper}
+    front = bitformer.Design(bitformer.Model(design.model), design)
     target = output.resolve()
     with whole_directory(target) as fresh:
-        source = Design(Model(design.model), design).verilog(TOP, wrapper=wrapper)
+        source = front.verilog(TOP, wrapper=wrapper)
         (fresh / f"{TOP}.v").write_text(source, encoding="utf-8")
         text = json.dumps(data, indent=1, default=_json) + "\n"
         (fresh / PLAN_FILE).write_text(text, encoding="utf-8")

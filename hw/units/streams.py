@@ -17,8 +17,7 @@ def stream_shape(component: wiring.Component, name: str, flow: type[In] | type[O
     """
     if not isinstance(component, wiring.Component):
         raise TypeError(f"Accelerator must be a component, not {component!r}")
-    members = component.signature.members
-    member = members[name] if name in members else None
+    member = dict(component.signature.members).get(name)
     if (
         member is None
         or not member.is_signature

@@ -1,5 +1,6 @@
 """The package's front door: what it shows, what it loads, and what it refuses."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +103,15 @@ def test_estimate_has_time_energy_and_resources(design):
     assert fast.prediction.dsps == design.lowered.geometry.dsps
     assert slow.energy_j > fast.energy_j > 0  # static power lasts longer
     assert fast.to_dict()["latency_us"] == fast.latency_us
+
+
+def test_verilog_has_the_ports_that_are_asked_for(design):
+    plain, wrapped = design.verilog("mine"), design.verilog(wrapper="axi-stream")
+    assert re.search(r"^module mine\(", plain, re.M)
+    assert re.search(r"^module bitformer_accelerator\(.*s_axis_tdata", wrapped, re.M)
+    assert "s_axis" not in plain
+    with pytest.raises(bitformer.UserError, match=r"^wrapper must be axi-stream or none, not apb$"):
+        design.verilog(wrapper="apb")
 
 
 def test_build_writes_a_project(design, tmp_path):

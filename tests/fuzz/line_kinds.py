@@ -31,7 +31,7 @@ _LINES = {
     "evaluate m.safetensors --data s.csv --target power": (
         "--target --inputs --time --data --samples"
     ),
-    "elaborate m.safetensors -o new": "--part --lanes --place -o",
+    "elaborate m.safetensors -o new": "--part --lanes --place --wrapper -o",
     "build m.safetensors --board sea --plan-only -o new": (
         "--board --lanes --place --name --link --baud --addresses --clock --saif --toolchain -o"
     ),
