@@ -1,9 +1,9 @@
-"""What the engine's columns take before their multipliers: multiplexers, and registers that delay.
+"""The engine's columns before their multipliers: multiplexers, and registers that delay.
 
 A column's weight comes out of a word of weights, cut in one way or another, or out of a word of
 keys. Bits that always come from the same places (the copies of a sign, say) are one bit to
-synthesis, and bits that never change are none. So each bit of
-:mod:`bitformer.hw.units.weight_columns` is followed to its sources here.
+synthesis, and bits that never change are none. So each bit is followed to its sources, which
+:mod:`bitformer.hw.weight_layout` gives.
 """
 
 from collections.abc import Iterator
@@ -25,34 +25,61 @@ _INPUTS = 6
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """What the columns' words are made of.
+    """The words of the engine's columns.
 
     ``layout`` cuts a word of weights, in which the bits of ``low`` are always 1 and those outside
     ``high`` always 0; without weights ``high`` is 0. ``column_bits`` and ``half_bits`` are the
-    engine's. ``key_bits`` : of a key, 0 without any; ``key_pairs`` : two of them for a column.
+    engine's. ``keys`` : the format of keys and values, None without any.
     """
 
     layout: WeightLayout
     column_bits: int
     half_bits: int
-    key_bits: int
-    key_pairs: bool
+    keys: WeightFormat | None
     low: int
     high: int
 
     @classmethod
     def of(cls, design: Design) -> "Columns":
-        """Those of a lowered design."""
+        """Return the columns of a lowered design."""
         geometry, words = design.geometry, design.images.get("weights", ())
         return cls(
             layout=geometry.weights,
             column_bits=geometry.column_bits,
             half_bits=geometry.half_bits,
-            key_bits=geometry.dynamic_bits if "dynamic" in design.stores else 0,
-            key_pairs=geometry.dynamic_packed,
+            keys=geometry.dynamic_format if "dynamic" in design.stores else None,
             low=reduce(and_, words) if words else 0,
             high=reduce(or_, words, 0),
         )
+
+    def sources(self, column: int) -> Iterator[list[list[Source]]]:
+        """Yield the sources of a column's bits, by format and part of a word; keys come last."""
+        layout, pair_bits = self.layout, 2 * self.half_bits
+        filler = layout.filler(column)
+        above = self._sources("weight", filler, column) if filler else [_LOW] * self.column_bits
+        for kind in layout.kinds if self.high else ():
+            parts = [self._sources("weight", kind, p) for p in layout.places(kind, column)]
+            if filler and layout.paired(kind):
+                parts = [own[:pair_bits] + above[pair_bits:] for own in parts]
+            yield parts or [above]
+        if self.keys:
+            yield [self._sources("key", self.keys, column)]
+
+    def _sources(self, word: str, kind: WeightFormat, place: int) -> list[Source]:
+        """Return the source of each bit that a field of a word puts into a column."""
+        found: list[Source] = []
+        for start, bits, width in kind.pieces(place, self.column_bits, self.half_bits):
+            own = [(word, start + n) for n in range(bits)]
+            own = [_HIGH, *own] if bits == 1 else own
+            found += [*own, *own[-1:] * width][:width]
+        found += [_LOW] * (self.column_bits - len(found))
+        return found if word == "key" else [self._known(source) for source in found]
+
+    def _known(self, source: Source) -> Source:
+        """Return the constant that a bit of a weight word always is, or its source."""
+        if source[0] == "constant" or (self.high & ~self.low) >> source[1] & 1:
+            return source
+        return _HIGH if self.low >> source[1] & 1 else _LOW
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,82 +100,25 @@ class ColumnTerms:
 
 
 def column_terms(columns: Columns) -> ColumnTerms:
-    """The terms of an engine's columns."""
+    """Count the terms of an engine's columns."""
     layout = columns.layout
     control = (len(layout.kinds) - 1).bit_length() if columns.high else 0
-    control += bool(columns.high and columns.key_bits)
+    control += bool(columns.high and columns.keys)
     bits = delayed = parts = selected = beyond = 0
     for column in range(layout.columns):
-        formats = [*_weights(columns, column)]
-        if columns.key_bits:
-            formats.append([_keys(columns, column)])
         # of each bit, by format, its source in every part: one if they are all the same
-        different = set(zip(*(_merged(cases) for cases in formats), strict=True))
+        formats = (map(_merged, zip(*cases, strict=True)) for cases in columns.sources(column))
+        different = set(zip(*formats, strict=True))
         moving = [one for one in different if {*one} - {(_LOW,), (_HIGH,)} or len({*one}) > 1]
         bits += len(moving)
         delayed += len(moving) * (column > 1)
         parts += len({own for one in moving for own in one if len(own) > 1})
-        for one in moving:
-            data = len({*one} - {(_LOW,), (_HIGH,)})
-            if len({*one}) > 1:
-                selected += 1
-                beyond += data + control > _INPUTS
+        chosen = [one for one in moving if len({*one}) > 1]
+        selected += len(chosen)
+        beyond += sum(len({*one} - {(_LOW,), (_HIGH,)}) + control > _INPUTS for one in chosen)
     return ColumnTerms(bits=bits, delayed=delayed, parts=parts, selected=selected, beyond=beyond)
 
 
-def _merged(cases: list[list[Source]]) -> list[tuple[Source, ...]]:
-    """For each bit its sources, by part; alone if all are the same."""
-    return [own if len({*own}) > 1 else own[:1] for own in zip(*cases, strict=True)]
-
-
-def _field(name: str, start: int, bits: int, wide: int) -> list[Source]:
-    """A number of ``bits`` bits as one of ``wide``: a single bit is the sign of an odd number."""
-    own = [_HIGH, (name, start)] if bits == 1 else [(name, start + n) for n in range(bits)]
-    return [own[min(n, len(own) - 1)] for n in range(wide)]
-
-
-def _weights(columns: Columns, column: int) -> Iterator[list[list[Source]]]:
-    """For each format, its parts: the cases of
-    :func:`bitformer.hw.units.weight_columns.column_words`."""
-    layout, wide, half = columns.layout, columns.column_bits, columns.half_bits
-    if not columns.high:
-        return
-
-    def known(source: Source) -> Source:
-        bit = source[1]
-        if source[0] == "constant" or (columns.high >> bit & 1 and not columns.low >> bit & 1):
-            return source
-        return _HIGH if columns.low >> bit & 1 else _LOW
-
-    def cut(kind: WeightFormat, part: int) -> list[Source]:
-        start = (part * layout.columns_of(kind) + column) * kind.field
-        if not kind.pair:
-            return _field("weight", start, kind.field, wide)
-        pair = _field("weight", start, kind.bits, half)
-        pair += _field("weight", start + kind.bits, kind.bits, half)
-        return pair + [_LOW] * (wide - 2 * half)
-
-    # what lies above a pair, or in columns without a weight, may be the widest format's
-    above = [_LOW] * wide
-    for kind in layout.kinds:
-        if not layout.paired(kind) and layout.parts(kind) == 1 and column < layout.columns_of(kind):
-            above = cut(kind, 0)
-    keep = 2 * half if above != [_LOW] * wide else wide
-    for kind in layout.kinds:
-        found = []
-        for part in range(layout.parts(kind)):
-            own = above if column >= layout.columns_of(kind) else cut(kind, part)
-            if layout.paired(kind) and own is not above:
-                own = own[:keep] + above[keep:]
-            found.append([known(source) for source in own])
-        yield found
-
-
-def _keys(columns: Columns, column: int) -> list[Source]:
-    """A word of keys or values in the weights' place."""
-    bits, wide, half = columns.key_bits, columns.column_bits, columns.half_bits
-    if not columns.key_pairs:
-        return _field("key", column * bits, bits, wide)
-    pair = _field("key", 2 * column * bits, bits, half)
-    pair += _field("key", (2 * column + 1) * bits, bits, half)
-    return pair + [_LOW] * (wide - 2 * half)
+def _merged(parts: tuple[Source, ...]) -> tuple[Source, ...]:
+    """Return a bit's sources by part; one if all are the same."""
+    return parts if len({*parts}) > 1 else parts[:1]

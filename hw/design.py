@@ -7,7 +7,7 @@ from bitformer.hw.memory import StoreSpec
 from bitformer.hw.program import Program
 from bitformer.hw.timetable import Schedule
 from bitformer.hw.timing import LONG_STATISTICS, NORM_DELAY, POST, STATISTICS, WIDE_DELAY
-from bitformer.hw.weight_layout import WeightLayout
+from bitformer.hw.weight_layout import WeightFormat, WeightLayout
 from bitformer.hw.widths import is_long, squared_in_dsp
 from bitformer.model.ir import IntegerModel
 
@@ -60,6 +60,12 @@ class Geometry:
     def dynamic_slots(self) -> int:
         """Values in a word of the key and value store."""
         return self.columns * (2 if self.dynamic_packed else 1)
+
+    @property
+    def dynamic_format(self) -> WeightFormat:
+        """The part of a word of keys or values that one column multiplies."""
+        pair = self.dynamic_packed
+        return WeightFormat(pair=pair, field=self.dynamic_bits * (2 if pair else 1))
 
     @property
     def vector_delay(self) -> int:

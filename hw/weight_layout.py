@@ -2,8 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
-__all__ = ["WeightFormat", "WeightLayout"]
+__all__ = ["Piece", "WeightFormat", "WeightLayout"]
+
+
+class Piece(NamedTuple):
+    """A signed number of ``bits`` bits at ``start`` of a word, extended to ``width`` bits.
+
+    A single bit is the sign of an odd number: 1 where it is 0, and -1 where it is 1.
+    """
+
+    start: int
+    bits: int
+    width: int
 
 
 @dataclass(frozen=True, order=True, kw_only=True)
@@ -20,6 +32,16 @@ class WeightFormat:
     def bits(self) -> int:
         """Bits of a weight."""
         return self.field // 2 if self.pair else self.field
+
+    def pieces(self, place: int, column_bits: int, half_bits: int) -> list[Piece]:
+        """Return the numbers that field ``place`` of a word puts into a column, lowest first.
+
+        A weight fills the ``column_bits`` of a column; a pair fills ``half_bits`` each, and leaves
+        the rest 0.
+        """
+        width = half_bits if self.pair else column_bits
+        starts = range(place * self.field, (place + 1) * self.field, self.bits)
+        return [Piece(start, self.bits, width) for start in starts]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +61,7 @@ class WeightLayout:
     even: bool
 
     def cut(self, kind: WeightFormat) -> WeightFormat:
-        """The format as the hardware knows it: a pair that the engine takes as it is is a field."""
+        """Return the format as the hardware cuts it: a pair that needs no extension is a field."""
         whole = kind.pair and kind.bits == self.half_bits
         return WeightFormat(pair=False, field=kind.field) if whole else kind
 
@@ -54,7 +76,7 @@ class WeightLayout:
         return max((self.parts(kind) for kind in self.kinds), default=1)
 
     def paired(self, cut: WeightFormat) -> bool:
-        """Whether only packed operations use it: all that is above the pair is of no account."""
+        """Return True if only packed operations use a cut: bits above the pair are don't-care."""
         return all(kind.pair for kind in self.formats.values() if self.cut(kind) == cut)
 
     def columns_of(self, kind: WeightFormat) -> int:
@@ -69,3 +91,21 @@ class WeightLayout:
     def step(self, kind: WeightFormat) -> int:
         """Distance of two groups' addresses."""
         return self.units // self.parts(kind)
+
+    def places(self, kind: WeightFormat, column: int) -> list[int]:
+        """Return the column's field in each part of a word; none beyond the format's columns."""
+        columns = self.columns_of(kind)
+        return [*range(column, self.parts(kind) * columns, columns)] if column < columns else []
+
+    def filler(self, column: int) -> WeightFormat | None:
+        """Return the cut from which a column takes its don't-care bits; None for zeros.
+
+        They lie above a pair, and in formats that do not reach the column. The widest weight that
+        has one place in a word saves a multiplexer there.
+        """
+        fillers = (
+            kind
+            for kind in reversed(self.kinds)
+            if not self.paired(kind) and self.parts(kind) == 1 and column < self.columns_of(kind)
+        )
+        return next(fillers, None)

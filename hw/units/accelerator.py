@@ -21,7 +21,7 @@ from bitformer.hw.units.result_slots import PLACE_BITS, Drain, Vector
 from bitformer.hw.units.sequencer import Sequencer
 from bitformer.hw.units.softmax import Reciprocal, RowMaximum
 from bitformer.hw.units.store import Store
-from bitformer.hw.units.weight_columns import column_words
+from bitformer.hw.units.weight_columns import column_numbers, column_words
 
 __all__ = ["Accelerator"]
 
@@ -294,18 +294,15 @@ class Accelerator(wiring.Component):
         ]
 
     def _spread(self, word):
-        """A word of keys or values as weights: sign-extended to the width of a weight."""
+        """Return a word of keys or values as weights, sign-extended to the width of a weight."""
         geometry = self._design.geometry
-        bits = geometry.dynamic_bits
-        wide = geometry.half_bits if geometry.dynamic_packed else geometry.column_bits
-        fields = []
-        for slot in range(geometry.dynamic_slots):
-            value = word[slot * bits : (slot + 1) * bits].as_signed()
-            fields.append((value | Const(0, signed(wide)))[:wide])
-        joined = Cat(fields)
+        pair, column = 2 * geometry.half_bits, geometry.column_bits
+        joined = Cat(
+            column_numbers(geometry, word, geometry.dynamic_format, c)
+            for c in range(geometry.columns)
+        )
         if not geometry.dynamic_packed:
             return joined
-        pair, column = 2 * wide, geometry.column_bits
         return Cat(
             Cat(joined[c * pair : (c + 1) * pair], Const(0, column - pair))
             for c in range(geometry.columns)

@@ -8,27 +8,30 @@ from bitformer.hw.memory import READ_LATENCY
 from bitformer.hw.units.pipeline import delay, twice
 from bitformer.hw.weight_layout import WeightFormat
 
-__all__ = ["column_words"]
+__all__ = ["column_numbers", "column_words"]
 
 
-def _weight(field: Value, bits: int) -> Value:
-    """A stored weight as a number of ``bits`` bits."""
-    if len(field) == 1:
-        field = Cat(Const(1, 1), field)
-    return (field.as_signed() | Const(0, signed(bits)))[:bits]
+def column_numbers(geometry: Geometry, word: Value, kind: WeightFormat, place: int) -> list[Value]:
+    """Return the numbers in field ``place`` of a word, extended to the bits they have in a column.
+
+    Lowest first: one of ``column_bits`` bits, or two of ``half_bits``.
+    """
+    numbers = []
+    for start, bits, width in kind.pieces(place, geometry.column_bits, geometry.half_bits):
+        number = word[start : start + bits]
+        number = Cat(Const(1, 1), number) if bits == 1 else number
+        numbers.append((number.as_signed() | Const(0, signed(width)))[:width])
+    return numbers
 
 
-def _column(geometry: Geometry, field: Value, kind: WeightFormat) -> Value:
-    """A field as the engine takes it: a weight, or two of half the width."""
-    if not kind.pair:
-        return _weight(field, geometry.column_bits)
-    half = geometry.half_bits
-    low, high = (_weight(field[i * kind.bits : (i + 1) * kind.bits], half) for i in (0, 1))
-    return Cat(low, high, Const(0, geometry.column_bits - 2 * half))
+def _column(geometry: Geometry, word: Value, kind: WeightFormat, place: int) -> Value:
+    """Return field ``place`` of a word as the engine takes it, in ``column_bits`` bits."""
+    numbers = Cat(column_numbers(geometry, word, kind, place))
+    return Cat(numbers, Const(0, geometry.column_bits - len(numbers)))
 
 
 def column_words(m: Module, geometry: Geometry, word: Value, kind: Value, unit: Value) -> Value:
-    """``column_bits`` for every column, column 0 lowest.
+    """Return ``column_bits`` bits for every column, column 0 lowest.
 
     ``kind`` (a format's number) is of the cycle before ``word``, ``unit`` (which of the word's
     parts) is of its address.
@@ -45,24 +48,15 @@ def column_words(m: Module, geometry: Geometry, word: Value, kind: Value, unit: 
     words = []
     for j in range(columns):
         selected = Signal(bits, name=f"column_{j}")
-        # what lies above a pair may be the widest format's: a multiplexer saved
-        above = [
-            _column(geometry, word[j * own.field : (j + 1) * own.field], own)
-            for own in kinds
-            if not layout.paired(own) and layout.parts(own) == 1 and j < layout.columns_of(own)
-        ]
-        if above:
-            m.d.comb += selected.eq(above[-1])
+        filler = layout.filler(j)
+        if filler is not None:
+            m.d.comb += selected.eq(_column(geometry, word, filler, j))
         with m.Switch(choices[2 * j >= columns]):
             for number, own in enumerate(kinds):
-                used = layout.columns_of(own)
-                if j >= used:
-                    continue
                 free = exact_log2(layout.step(own))
-                for part in range(layout.parts(own)):
-                    start = (part * used + j) * own.field
-                    value = _column(geometry, word[start : start + own.field], own)
-                    end = 2 * geometry.half_bits if above and layout.paired(own) else bits
+                end = 2 * geometry.half_bits if filler and layout.paired(own) else bits
+                for part, place in enumerate(layout.places(own, j)):
+                    value = _column(geometry, word, own, place)
                     with m.Case(_pattern(number, len(kinds), part, units, free)):
                         m.d.comb += selected[:end].eq(value[:end])
         words.append(selected)
@@ -70,7 +64,8 @@ def column_words(m: Module, geometry: Geometry, word: Value, kind: Value, unit: 
 
 
 def _pattern(kind: int, kinds: int, part: int, units: int, free: int) -> str:
-    """What ``choice`` must be: a format's number above that of a part, ``free`` bits of it any."""
+    """Return the value of ``choice`` for a part: its number below the format's, any low ``free``
+    bits."""
     high = f"{kind:0{(kinds - 1).bit_length()}b}" if kinds > 1 else ""
     low = f"{part:0{units - free}b}" if units > free else ""
     return high + low + "-" * free

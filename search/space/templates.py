@@ -21,7 +21,7 @@ from bitformer.hw.lowering.packing import Packing
 from bitformer.hw.lowering.place import crowding, place
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import PARTS
-from bitformer.hw.weight_layout import WeightLayout
+from bitformer.hw.weight_layout import WeightFormat, WeightLayout
 from bitformer.model import ir
 from bitformer.model.errors import UserError
 
@@ -108,13 +108,15 @@ class Forms:
                 break
         _, design, base, terms, layout = min(tried, key=lambda one: one[0])
         facts = self.facts[id(layout)]
-        keys = 2 * packing.half_bits if packing.dynamic else bits.dynamic
+        pair = packing.dynamic
+        field = bits.dynamic * (2 if pair else 1)
+        keys = WeightFormat(pair=pair, field=field) if bits.dynamic else None
+        wide = 2 * packing.half_bits if pair else bits.dynamic
         columns = Columns(
             layout=layout,
-            column_bits=max(facts.column_bits, keys),
+            column_bits=max(facts.column_bits, wide),
             half_bits=packing.half_bits,
-            key_bits=bits.dynamic,
-            key_pairs=packing.dynamic,
+            keys=keys,
             low=0,
             high=facts.used,
         )

@@ -11,8 +11,7 @@ def terms(formats, *, bits, columns, half=0, wide, keys=0, pairs=False, high=Non
         layout=layout,
         column_bits=wide,
         half_bits=half,
-        key_bits=keys,
-        key_pairs=pairs,
+        keys=WeightFormat(pair=pairs, field=keys * (2 if pairs else 1)) if keys else None,
         low=low,
         high=high,
     )
