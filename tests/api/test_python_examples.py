@@ -1,5 +1,6 @@
 """The Python that README and guides show runs as it stands, in an empty folder."""
 
+import json
 import re
 import subprocess
 import sys
@@ -49,3 +50,17 @@ def test_readme_runs_where_the_demo_has_run(tmp_path, monkeypatch):
 def test_a_broken_example_is_noticed(tmp_path):
     with pytest.raises(AssertionError, match="UserError"):
         run(blocks(GUIDE)[1], tmp_path)  # without the model that the first block trains
+
+
+def test_gateware_guide_runs_from_an_empty_folder(tmp_path):
+    model = bitformer.Model(initialize(named_config("tiny")))
+    model.save(tmp_path / "m.safetensors")
+    (code,) = blocks(ROOT / "docs" / "gateware.md")
+    forecast = json.loads(run(code, tmp_path))
+    assert len(forecast) == model.config.horizon
+    # the comparison in it is one
+    wrong = code.replace(
+        "ctx.set(accelerator.i.payload, number)", "ctx.set(accelerator.i.payload, 0)"
+    )
+    with pytest.raises(AssertionError, match="AssertionError"):
+        run(wrong, tmp_path)

@@ -61,7 +61,7 @@ def sink_of(dut):
     )
 
 
-def clock_of(dut):
+def clock_of(dut, *, resets=True):
     """The clock, and the end of the reset after three cycles."""
 
     async def bench(ctx):
@@ -72,7 +72,7 @@ def clock_of(dut):
             await ctx.delay(5e-9)
             ctx.set(dut.aclk, 0)
             cycle += 1
-            if cycle == 3:
+            if resets and cycle == 3:
                 ctx.set(dut.aresetn, 1)
 
     return bench
@@ -233,17 +233,42 @@ def test_a_reset_begins_a_window_and_loses_nothing_after_it(streams, length):
             if takes and valid and cycle > 20:
                 passed.append((data, last))
 
-    async def clock(ctx):
-        while True:
-            await ctx.delay(5e-9)
-            ctx.set(dut.aclk, 1)
-            await ctx.delay(5e-9)
-            ctx.set(dut.aclk, 0)
-
-    streams.run(dut, bench, background=[clock], clocked=False)
+    streams.run(dut, bench, background=[clock_of(dut, resets=False)], clocked=False)
     assert len(passed) > 20
     assert [data for data, _ in passed] == told[: len(passed)]
     assert [last for _, last in passed] == every(3, len(passed))
+
+
+@pytest.mark.parametrize("after", [10, 300, 745])
+def test_a_reset_of_one_cycle_ends_an_inference(streams, tiny, after):
+    """While its window is taken in, while it runs, and while its results are taken."""
+    ((window, results),) = golden_vectors(tiny.model, 1, seed=2)
+    dut = axi_stream(tiny)
+    items = transfers(dut, window, every(len(window), len(window)), bits=8)
+    found = []
+
+    async def bench(ctx):
+        sent = cycle = 0
+        ctx.set(dut.m_axis_tready, 1)
+        ports = (dut.s_axis_tready, dut.m_axis_tvalid, dut.m_axis_tdata)
+        while len(found) < len(results):
+            resets = cycle == after or cycle < 3
+            if resets:
+                sent = 0
+                found.clear()
+            ctx.set(dut.aresetn, not resets)
+            ctx.set(dut.s_axis_tvalid, not resets and sent < len(items))
+            ctx.set(dut.s_axis_tdata, items[min(sent, len(items) - 1)])
+            _, _, ready, valid, data = await ctx.tick().sample(*ports)
+            sent += not resets and ready and sent < len(items)
+            if valid and not resets:
+                found.append(data)
+            cycle += 1
+            assert cycle < 3000, "a forecast must come in time"
+        assert after < cycle - tiny.latency
+
+    streams.run(dut, bench, background=[clock_of(dut, resets=False)], clocked=False)
+    assert found == [number & 255 for number in results]
 
 
 def ports_of(source, top):
