@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from bitformer._models import Model
 from bitformer.hw import design as hardware
-from bitformer.model.errors import UserError
 
 if TYPE_CHECKING:
     from bitformer.estimate.predictor import Prediction
@@ -83,7 +82,7 @@ class Build:
         UserError
             If a tool is not installed, or fails.
         """
-        from bitformer.boards.build.project import run_plan
+        from bitformer.boards.build.run import run_plan
 
         return run_plan(self.folder)
 
@@ -241,18 +240,12 @@ class Design:
             If the board is unknown, has another part, or an option will not do.
         """
         from bitformer.boards.build.design import build_design
+        from bitformer.boards.build.manifest import Manifest
         from bitformer.boards.catalog import find_board
-        from bitformer.model.names import as_design_name
 
-        found = find_board(board)
-        if found.part != self.part:
-            raise UserError(
-                f"Board {found.name} must have the design's part, {self.part}, not {found.part}:"
-                f" lower the model for it"
-            )
-        chosen = name or as_design_name(self.model.name)
-        folder = build_design(self.lowered, found, name=chosen, directory=to, **options)
-        return Build(folder=folder, board=found.name, name=chosen)
+        folder = build_design(self.lowered, find_board(board), name=name, directory=to, **options)
+        manifest = Manifest.read(folder)
+        return Build(folder=folder, board=manifest.board, name=manifest.name)
 
     def to_dict(self) -> dict[str, object]:
         """Return cycles, part and stores as plain data."""

@@ -8,7 +8,6 @@
 A synthesis takes a minute or two; what was synthesized before comes from the cache.
 """
 
-import json
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from bitformer.boards.build.directory import PLAN_FILE
+from bitformer.boards.build.manifest import Manifest
 from bitformer.boards.build.project import build_plan
 from bitformer.boards.build.synthesis import synthesize_plan
 from bitformer.boards.catalog import BOARDS, find_board
@@ -59,7 +58,7 @@ def main(names: tuple[str, ...], configs: tuple[str, ...], reloadable: bool, she
                     name="net",
                     directory=Path(folder) / "plan",
                 )
-                link = json.loads((plan / PLAN_FILE).read_text())["link"]
+                link = Manifest.read(plan).link
                 found = synthesize_plan(plan)
             cells = (
                 board.name,

@@ -7,7 +7,7 @@ from bitformer.boards.checks import check_int
 from bitformer.boards.pinouts import PACKAGES, Package
 from bitformer.hw.parts import PARTS, Part
 
-__all__ = ["LINKS", "Board", "Loader", "Pin", "SpiFlash", "SpiPins", "UartPins"]
+__all__ = ["LINKS", "Board", "JtagLoader", "Pin", "SpiFlash", "SpiPins", "UartPins", "part_of"]
 
 #: The kinds of host link. ``elastic`` is the Elastic Node's own protocol, on the pins of ``spi``.
 LINKS = ("uart", "spi", "elastic")
@@ -65,7 +65,7 @@ class SpiFlash:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Loader:
+class JtagLoader:
     """What openFPGALoader has to be told to reach a board.
 
     Parameters
@@ -124,7 +124,7 @@ class Board:
         Where the FPGA can load itself from when power comes.
     constraints : tuple of str
         Further lines for the XDC file.
-    loader : Loader
+    loader : JtagLoader
         How openFPGALoader loads a bitstream.
     loading : str
         How a bitstream gets onto the board otherwise, in plain sentences; ``{bit}`` stands for it.
@@ -157,7 +157,7 @@ class Board:
     config_voltage: str = "3.3"
     flash: SpiFlash | None = None
     constraints: tuple[str, ...] = ()
-    loader: Loader
+    loader: JtagLoader
     loading: str = ""
     notes: str = ""
 
@@ -259,3 +259,8 @@ class Board:
     def package_data(self) -> Package:
         """The balls of the die in its package."""
         return PACKAGES[self.part, self.package]
+
+
+def part_of(device: str) -> Part | None:
+    """Return the part whose die a full name begins with, such as ``"xc7s15ftgb196-1"``."""
+    return next((part for die, part in PARTS.items() if device.startswith(die)), None)

@@ -4,7 +4,7 @@ from amaranth.build import Resource
 from amaranth_boards.arty_s7 import ArtyS7_25Platform, ArtyS7_50Platform
 from amaranth_boards.cmod_s7 import CmodS7_Platform
 
-from bitformer.boards.board import Board, Loader, Pin, SpiFlash, SpiPins, UartPins
+from bitformer.boards.board import Board, JtagLoader, Pin, SpiFlash, SpiPins, UartPins
 from bitformer.model.errors import UserError
 
 __all__ = ["BOARDS", "find_board"]
@@ -28,7 +28,7 @@ _SEA = Board(
     ),
     alive=Pin(ball="J1"),
     fault=Pin(ball="A13"),
-    loader=Loader(board="spartanEdgeAccelBoard", before="Set switch K5 to JTAG."),
+    loader=JtagLoader(board="spartanEdgeAccelBoard", before="Set switch K5 to JTAG."),
     loading=(
         "From an SD card, with K5 on Slave: copy {bit} to /overlay/default.bit; Seeed's ESP32 "
         "loader skips the first 100 bytes, so it takes the .bit and never the .bin file. "
@@ -63,7 +63,7 @@ _ELASTIC_NODE = Board(
     alive=Pin(ball="H12"),
     fault=Pin(ball="J12"),
     flash=SpiFlash(width=4, rate_mhz=50),
-    loader=Loader(
+    loader=JtagLoader(
         part="xc7s15ftgb196",
         flash=True,
         before=(
@@ -100,7 +100,7 @@ _QMTECH = Board(
     alive=Pin(ball="C4"),
     fault=Pin(ball="L5"),
     flash=SpiFlash(width=4, rate_mhz=33),
-    loader=Loader(part="xc7s15ftgb196", flash=True, before="Connect a JTAG cable."),
+    loader=JtagLoader(part="xc7s15ftgb196", flash=True, before="Connect a JTAG cable."),
     notes=(
         "There is no USB serial port: connect a 3.3 V adapter to the header, its TXD to ball N4, "
         "its RXD to P5, and ground. SPI: SCK P4, CS P3, MOSI P2, MISO N1."
@@ -147,7 +147,7 @@ def _arty(size: int, platform) -> Board:
         flash=SpiFlash(width=4, rate_mhz=50),
         # The clock arrives in the DDR3 bank, at 1.35 V; its receiver compares with half of that.
         constraints=("set_property INTERNAL_VREF 0.675 [get_iobanks 34]",),
-        loader=Loader(board=f"arty_s7_{size}", cable="digilent", flash=True),
+        loader=JtagLoader(board=f"arty_s7_{size}", cable="digilent", flash=True),
         loading="Vivado's hardware manager loads it too.",
     )
 
@@ -158,7 +158,7 @@ _CMOD = _digilent(
     title="Digilent Cmod S7",
     reset=Pin(ball="D2"),
     flash=SpiFlash(width=4, rate_mhz=33),
-    loader=Loader(board="cmod_s7", part="xc7s25", cable="digilent", flash=True),
+    loader=JtagLoader(board="cmod_s7", part="xc7s25", cable="digilent", flash=True),
     loading="Vivado's hardware manager loads it too.",
     notes=(
         "The USB connector carries JTAG and the serial port. The oscillator has 12 MHz, so a "

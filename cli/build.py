@@ -151,12 +151,12 @@ def command(
     """
     from bitformer.boards.build.design import build_design
     from bitformer.boards.build.fit import TooLargeError
+    from bitformer.boards.build.manifest import Manifest
     from bitformer.boards.catalog import find_board
     from bitformer.boards.clock import MMCM_W
     from bitformer.hw.lowering.exact import estimate
     from bitformer.model.checkpoint import load_model
     from bitformer.model.errors import UserError
-    from bitformer.model.names import as_design_name
 
     found = find_board(board)
     loaded = load_model(model)
@@ -170,7 +170,6 @@ def command(
             f" {MMCM_W} W"
         )
     result = estimate(design, clock_hz=clock_hz)
-    name = as_design_name(loaded.config.name) if name is None else name
     given = {"baud": baud, "elastic": addresses}
     options = {name: value for name, value in given.items() if value is not None}
     try:
@@ -188,10 +187,11 @@ def command(
     except TooLargeError as error:
         asked = {"part": found.part, "lanes": lanes, "pack": pack, "placement": placements(place)}
         raise UserError(f"{error}; {_remedy(loaded, model, error, reloadable, asked)}") from None
-    report.line(f"{found.title}: project in {plan}; build it with 'sh build_{name}.sh' there")
+    script = f"sh build_{Manifest.read(plan).name}.sh"
+    report.line(f"{found.title}: project in {plan}; build it with '{script}' there")
     bitstream, problem, against = None, None, None
     if not plan_only:
-        from bitformer.boards.build.project import run_plan
+        from bitformer.boards.build.run import run_plan
 
         try:
             bitstream = run_plan(plan)
@@ -204,7 +204,7 @@ def command(
             "model": str(model),
             "board": found.name,
             "plan": str(plan),
-            "command": f"sh build_{name}.sh",
+            "command": script,
             "bitstream": None if bitstream is None else str(bitstream),
             "problems": against,
             "estimate": result.to_dict(),

@@ -20,42 +20,8 @@ __all__ = ["command"]
 
 
 def _show(report: Report, found: "BuildReport") -> None:
-    name = found.facts.get("name", found.directory.name)
-    report.line(f"{name}: {found.device or 'part unknown'}, by {found.tool or 'open tools'}")
-    rows: list[tuple[object, ...] | None] = []
-    uses = found.utilization.uses.values() if found.utilization is not None else ()
-    rows += [(use.resource, use.used, f"of {use.available}") for use in uses]
-    if found.yosys is not None:
-        rows += [
-            (f"{name}, by Yosys", count, "")
-            for name, count in (
-                ("LUT", found.yosys.luts),
-                ("LUT as memory", found.yosys.luts_as_memory),
-                ("FF", found.yosys.ffs),
-                ("RAMB18", found.yosys.ramb18),
-                ("DSP", found.yosys.dsps),
-            )
-        ]
-    if found.timing is not None:
-        rows.append(None)
-        for kind, slack in found.timing.slack_ns.items():
-            rows.append((f"{kind} slack", "NA" if slack is None else f"{slack:.3f}", "ns"))
-        fmax = found.timing.fmax_mhz(found.facts.get("clock_hz"))
-        rows.append(("fastest clock", "NA" if fmax is None else f"{fmax:.1f}", "MHz"))
-    if found.nextpnr is not None:
-        rows.append(None)
-        for clock, mhz in found.nextpnr.reached_mhz.items():
-            rows.append((f"clock {clock}, by nextpnr", f"{mhz:.1f}", "MHz"))
-    if (power := found.power) is not None:
-        rows.append(None)
-        rows += [
-            ("power", f"{power.total_w:.3f}", "W"),
-            ("of it static", f"{power.static_w:.3f}", "W"),
-            ("confidence", power.confidence or "hidden", ""),
-            ("activity", power.activity or "guessed", power.matched or ""),
-            ("process, grade", f"{power.process or '?'}, {power.grade or '?'}", ""),
-        ]
-    report.table(("report", "value", ""), rows)
+    report.line(f"{found.name}: {found.device or 'part unknown'}, by {found.tool or 'open tools'}")
+    report.table(("report", "value", ""), found.rows())
 
 
 def _show_energy(report: Report, energy: "Energy", configuration_w: float) -> None:
@@ -89,14 +55,14 @@ def _remember(report: Report, kb: Path | None, found: "BuildReport") -> None:
     if found.utilization is None or found.tool is None:
         return
     used = {name: use.used for name, use in found.utilization.uses.items()}
-    name, part = found.facts.get("name", found.directory.name), str(found.device)
+    name, part, build = found.name, str(found.device), found.manifest
     features: dict[str, float] = {}
-    try:
-        model, clock_hz = int(found.facts["model"], 16), found.facts["clock_hz"]
-        if found.power is not None:
-            features = {"model": model, "clock_hz": clock_hz, "power_w": found.power.total_w}
-    except (KeyError, TypeError, ValueError):
-        pass  # what its power is of is not known
+    if build is not None and build.model is not None and found.power is not None:
+        features = {
+            "model": int(build.model, 16),
+            "clock_hz": build.clock_hz,
+            "power_w": found.power.total_w,
+        }
     key = json.dumps([name, part, found.tool, used, features], sort_keys=True)
     try:
         entry = Entry(
@@ -194,11 +160,7 @@ def command(
         report.line("Good: it fits, every constraint is there and met, and the power is believable")
     report.data(
         {
-            **dataclasses.asdict(found),
-            "directory": str(directory),
-            "good": found.good,
-            "device": found.device,
-            "tool": found.tool,
+            **found.to_dict(),
             "energy": None if energy is None else dataclasses.asdict(energy),
             "configuration_w": config_power,
         }

@@ -48,7 +48,7 @@ def command(
     bitformer predict m.safetensors --port /dev/ttyUSB0 --data my.csv
     bitformer predict m.safetensors --port spi:0.0 --data my.csv --windows 24 --json
     """
-    from bitformer.boards.host.forecaster import Predictor
+    from bitformer.boards.host.forecaster import Forecaster
     from bitformer.cli.progress import sample_bar
     from bitformer.model.checkpoint import load_model
     from bitformer.model.forecast import newest_windows, scaling_of
@@ -59,13 +59,13 @@ def command(
     for sentence in newest.notes:
         report.note(sentence)
     with connected(port, baud, sck) as client:
-        predictor = Predictor(client, loaded)
+        forecaster = Forecaster(client, loaded)
         wrong = client.self_test() if self_test else None
         if wrong is not None:
             report.note(f"Self-test failed: golden vector {wrong} comes out wrong on the board")
             raise click.exceptions.Exit(1)
         with sample_bar(len(newest.x)) as progress:
-            forecast = scaling.in_units(predictor.predict(newest.x, progress=progress))
+            forecast = scaling.in_units(forecaster.predict(newest.x, progress=progress))
         facts = client.registers
     columns = ("step", *(f"after line {line}" for line in newest.lines[-_SHOWN:]))
     report.table(

@@ -15,7 +15,7 @@ from amaranth.sim import Simulator
 from bitformer.boards.protocol import encode, find_frame
 from bitformer.boards.shell.framed.endpoint import Endpoint
 from bitformer.boards.shell.link import LinkSignature
-from bitformer.boards.shell.shell import Shell
+from bitformer.boards.shell.shell import BoardShell
 
 __all__ = ["ByteShell", "ByteTransport"]
 
@@ -50,8 +50,8 @@ class _ByteLink(wiring.Component):
         return m
 
 
-class ByteShell(Shell):
-    """An accelerator behind bytes; parameters are those of `Shell`."""
+class ByteShell(BoardShell):
+    """An accelerator behind bytes; parameters are those of `BoardShell`."""
 
     def __init__(self, *, accelerator, contract=None):
         super().__init__(

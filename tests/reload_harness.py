@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bitformer.boards.host.forecaster import Predictor
+from bitformer.boards.host.forecaster import Forecaster
 from bitformer.boards.shell.contract import contract_of
 from bitformer.boards.shell.shell import UartShell
 from bitformer.hw.units.accelerator import Accelerator
@@ -48,4 +48,4 @@ def compiled_board(design):
 
 def answers_as(client, model, x):
     """The board computes what the model's own reference does."""
-    assert np.array_equal(Predictor(client, model).predict(x), reference.predict(model, x))
+    assert np.array_equal(Forecaster(client, model).predict(x), reference.predict(model, x))

@@ -18,15 +18,11 @@ TWICE = {
     "Candidate",
     "Cell",
     "Design",
-    "Layout",
-    "Loader",
     "Operation",
     "Part",
     "Pool",
-    "Predictor",
     "Resources",
     "Row",
-    "Shell",
     "_Simulated",
 }
 LONG = {"hw/units/accelerator.py", "model/ir.py"}

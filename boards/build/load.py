@@ -7,7 +7,7 @@ from pathlib import Path
 from bitformer.boards.board import Board
 from bitformer.boards.catalog import find_board
 from bitformer.model.process import missing, run_child
-from bitformer.boards.build.manifest import read_facts
+from bitformer.boards.build.manifest import Manifest
 from bitformer.boards.build.probes import attached, choose
 from bitformer.model.errors import UserError
 
@@ -33,10 +33,10 @@ def find_bitstream(source: Path, *, board: str | None, flash: bool) -> tuple[Pat
         If there is no bitstream, no board is named, or the build is for another.
     """
     if source.is_dir():
-        bitstream, built_for = _of_build(source)
-        if board not in (None, built_for):
-            raise UserError(f"Build in {source} is for board {built_for}, not {board}")
-        board = built_for
+        manifest = Manifest.read(source)
+        if board not in (None, manifest.board):
+            raise UserError(f"Build in {source} is for board {manifest.board}, not {board}")
+        bitstream, board = source / manifest.bitstream, manifest.board
     else:
         bitstream = source
         if source.suffix not in (".bit", ".bin"):
@@ -52,11 +52,6 @@ def find_bitstream(source: Path, *, board: str | None, flash: bool) -> tuple[Pat
     if not bitstream.is_file():
         raise UserError(f"Bitstream {bitstream} is not there; build it first")
     return bitstream, found
-
-
-def _of_build(directory: Path) -> tuple[Path, str]:
-    facts = read_facts(directory, "bitstream", "board")
-    return directory / facts["bitstream"], facts["board"]
 
 
 def load_command(

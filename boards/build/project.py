@@ -1,9 +1,8 @@
 """The build: a directory with everything that the tools need, on this machine or another."""
 
-import json
 import os
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +14,20 @@ from bitformer.boards.shell.elastic.shell import ElasticShell
 from bitformer.boards.shell.elastic.address_map import V2, ElasticMap
 from bitformer.boards.build.fit import check_fit
 from bitformer.boards.build.open_platform import OpenPlatform
-from bitformer.boards.build.directory import PLAN_FILE, whole_directory
+from bitformer.boards.build.directory import whole_directory
+from bitformer.boards.build.manifest import Manifest, Toolchain
 from bitformer.boards.build.vivado_platform import BoardPlatform
-from bitformer.boards.build.run import run_plan
 from bitformer.boards.build.saif import SIMULATED_HZ, model_of, rescaled
 from bitformer.boards.shell.shell import SpiShell, UartShell
 from bitformer.boards.shell.top import BoardTop
 from bitformer.hw.convert import builtin_yosys
+from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model.errors import UserError
 from bitformer.model.files import open_regular
+from bitformer.model.identity import model_hash
 from bitformer.model.names import check_design_name
 
-__all__ = ["SHELLS", "build_plan", "run_plan"]
+__all__ = ["SHELLS", "build_plan"]
 
 #: The shell of each host link.
 SHELLS = {"uart": UartShell, "spi": SpiShell, "elastic": ElasticShell}
@@ -86,8 +87,7 @@ def build_plan(
     elastic: ElasticMap = V2,
     clock_hz: int | None = None,
     saif: str | os.PathLike | None = None,
-    toolchain: str = "vivado",
-    facts: Mapping[str, Any] | None = None,
+    toolchain: Toolchain = "vivado",
     force: bool = False,
 ) -> Path:
     """Write the project for `accelerator` on `board` and return its directory.
@@ -116,12 +116,10 @@ def build_plan(
         The design's clock; another than the board's costs an MMCM.
     saif : path or None
         Switching activity of the accelerator, as :mod:`.saif` writes it, for the power report; a
-        copy, at the design's clock, goes into the directory. If `facts` say of what ``model`` the
-        accelerator is, it has to be of the same.
+        copy, at the design's clock, goes into the directory. It must be of the model that the
+        accelerator was lowered from, if it was.
     toolchain : str
         ``"vivado"``, or ``"open"`` for Yosys and nextpnr-xilinx.
-    facts : mapping or None
-        What else ``bitformer.json`` is to say, such as the cycles of an inference.
     force : bool
         Whether to replace a directory that is no build of ours.
 
@@ -142,28 +140,38 @@ def build_plan(
     platform = _platform(board, toolchain, clock_hz, None if saif is None else f"{name}.saif")
     target = Path(directory).resolve()
     with whole_directory(target, force=force) as fresh:
-        if saif is not None:
-            model = None if facts is None else facts.get("model")
-            activity = _activity(Path(saif), platform.clock_hz, model)
-            (fresh / f"{name}.saif").write_text(activity, encoding="utf-8")
         if not isinstance(accelerator, wiring.Component) and callable(accelerator):
             accelerator = accelerator()
-        known: dict[str, dict[str, Any]] = {
+        known = _of_design(accelerator)
+        if saif is not None:
+            activity = _activity(Path(saif), platform.clock_hz, known.get("model"))
+            (fresh / f"{name}.saif").write_text(activity, encoding="utf-8")
+        of_links: dict[str, dict[str, Any]] = {
             "uart": {"baud": baud},
             "elastic": {"addresses": elastic},
         }
-        shell = _shell(accelerator, link, clock_hz=platform.clock_hz, **known.get(link, {}))
+        options = of_links.get(link, {})
+        shell = _shell(accelerator, link, clock_hz=platform.clock_hz, **options)
         check_fit(board, shell)
         with builtin_yosys():
             plan = platform.prepare(BoardTop(shell=shell), name, emit_src=False)
-        found = {
-            **_facts(platform, shell, link, name),
-            "toolchain": toolchain,
-            **(facts or {}),
-        }
-        plan.add_file("README.txt", _readme(board, platform, link, found))
-        plan.add_file(PLAN_FILE, json.dumps(found, indent=2) + "\n")
+        manifest = Manifest(
+            name=name,
+            board=board.name,
+            part=board.vivado_part,
+            clock_hz=shell.clock_hz,
+            mmcm=platform.mmcm is not None,
+            link=link,
+            **_of_link(shell, link),
+            input_bits=shell.input_bits,
+            result_bits=shell.result_bits,
+            bitstream=f"{name}.bit",
+            toolchain=toolchain,
+            **known,
+        )
+        plan.add_file("README.txt", _readme(board, manifest))
         plan.extract(fresh)
+        manifest.write(fresh)
     return target
 
 
@@ -213,24 +221,24 @@ def _shell(accelerator: wiring.Component, link: str, *, clock_hz: int, **options
         raise UserError(str(error)) from None
 
 
-def _facts(platform: BoardPlatform, shell, link: str, name: str) -> dict[str, Any]:
+def _of_design(accelerator: object) -> dict[str, Any]:
+    """Return what a manifest says of a lowered design; nothing for another component."""
+    if not isinstance(accelerator, Accelerator):
+        return {}
+    design = accelerator.design
     return {
-        "format": 1,
-        "name": name,
-        "board": platform.board.name,
-        "part": platform.board.vivado_part,
-        "clock_hz": shell.clock_hz,
-        "mmcm": platform.mmcm is not None,
-        "link": link,
-        **({"baud": shell.baud} if link == "uart" else {}),
-        **(_elastic_facts(shell) if link == "elastic" else {}),
-        "input_bits": shell.input_bits,
-        "result_bits": shell.result_bits,
-        "bitstream": f"{name}.bit",
+        "model": model_hash(design.model).hex(),
+        "latency_cycles": design.latency,
+        "interval_cycles": design.interval,
     }
 
 
-def _elastic_facts(shell: ElasticShell) -> dict[str, Any]:
+def _of_link(shell: Any, link: str) -> dict[str, Any]:
+    """Return what a manifest says of one host link only."""
+    if link == "uart":
+        return {"baud": shell.baud}
+    if link == "spi":
+        return {}
     return {
         "addresses": vars(shell.addresses),
         "model_id": shell.model_id.hex(),
@@ -238,40 +246,40 @@ def _elastic_facts(shell: ElasticShell) -> dict[str, Any]:
     }
 
 
-def _protocol(facts: dict[str, Any]) -> str:
-    if facts["link"] != "elastic":
+def _protocol(manifest: Manifest) -> str:
+    if manifest.addresses is None or manifest.model_id is None:
         return _FRAMED
-    name = "{" + ", ".join(f"0x{byte:02x}" for byte in bytes.fromhex(facts["model_id"])[:8])
+    name = ", ".join(f"0x{byte:02x}" for byte in bytes.fromhex(manifest.model_id)[:8])
     return _ELASTIC.format(
-        **facts["addresses"],
-        sck_hz=facts["highest_sck_hz"],
-        name=name + "}, then zeros",
+        **manifest.addresses,
+        sck_hz=manifest.highest_sck_hz,
+        name=f"{{{name}}}, then zeros",
     )
 
 
-def _readme(board: Board, platform: BoardPlatform, link: str, facts: dict[str, Any]) -> str:
+def _readme(board: Board, manifest: Manifest) -> str:
     loading = (
         f"Loading: bitformer program . --board {board.name}, through openFPGALoader. "
-        + board.loading.format(bit=facts["bitstream"], name=facts["name"])
+        + board.loading.format(bit=manifest.bitstream, name=manifest.name)
     )
     notes = "\n\n".join(textwrap.fill(text, 98) for text in (board.notes, loading) if text)
-    title = f"{facts['name']} on {board.title}"
+    title = f"{manifest.name} on {board.title}"
     clock = f"{board.clock_hz} Hz on ball {board.clock.ball}"
-    if platform.mmcm is not None:
-        clock += f"; an MMCM makes {platform.clock_hz} Hz of it, for about {MMCM_W} W"
+    if manifest.mmcm:
+        clock += f"; an MMCM makes {manifest.clock_hz} Hz of it, for about {MMCM_W} W"
     tools = {
         "vivado": "Vivado 2018.2 or later is",
         "open": "yosys, nextpnr-xilinx, fasm2frames and xc7frames2bit are",
-    }[facts["toolchain"]]
-    balls = ", ".join(f"{wire} {pin.ball}" for wire, pin in board.wires(link).items())
-    kind = f"UART, {facts['baud']} baud, 8N1" if link == "uart" else "SPI"
+    }[manifest.toolchain]
+    balls = ", ".join(f"{wire} {pin.ball}" for wire, pin in board.wires(manifest.link).items())
+    kind = f"UART, {manifest.baud} baud, 8N1" if manifest.link == "uart" else "SPI"
     return _README.format(
+        **vars(manifest),
         title=title,
         underline="=" * len(f"{title}: a bitformer build"),
         notes=notes,
         clock=clock,
         tools=tools,
         wires=f"{kind}; on the FPGA's side: {balls}",
-        protocol=_protocol(facts),
-        **{key: facts[key] for key in ("name", "part", "input_bits", "result_bits")},
+        protocol=_protocol(manifest),
     )

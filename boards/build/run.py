@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from bitformer.model.process import missing, run_child
-from bitformer.boards.build.manifest import read_facts
+from bitformer.boards.build.manifest import Manifest
 from bitformer.model.errors import UserError
 
 __all__ = ["TOOLCHAINS", "missing_tools", "run_plan"]
@@ -54,29 +54,24 @@ def run_plan(plan_dir: str | os.PathLike) -> Path:
         If `plan_dir` holds no plan, a tool is not found or fails, or there is no bitstream.
     """
     directory = Path(plan_dir).resolve()
-    name, toolchain, bitstream = _read_plan(directory)
-    title = TOOLCHAINS[toolchain][0]
-    if reasons := missing_tools(toolchain):
+    manifest = Manifest.read(directory)
+    bitstream, title = directory / manifest.bitstream, TOOLCHAINS[manifest.toolchain][0]
+    if reasons := missing_tools(manifest.toolchain):
         raise UserError(
             f"{' and '.join(reasons)}; the plan in {directory} builds elsewhere with"
-            f" 'sh build_{name}.sh'"
+            f" 'sh build_{manifest.name}.sh'"
         )
     log = directory / _LOG
     # An earlier run's bitstream must not pass for this one's.
     bitstream.unlink(missing_ok=True)
     log.unlink(missing_ok=True)  # a link would lead elsewhere
     with log.open("wb") as output:
-        status = run_child(_command(name), cwd=directory, output=output)
+        status = run_child(_command(manifest.name), cwd=directory, output=output)
     if status != 0:
         raise UserError(f"{title} failed with exit status {status}{_first_error(log)}; see {log}")
     if not bitstream.is_file():
         raise UserError(f"{title} ended without an error but wrote no {bitstream.name}; see {log}")
     return bitstream
-
-
-def _read_plan(directory: Path) -> tuple[str, str, Path]:
-    facts = read_facts(directory, "name", "bitstream")
-    return facts["name"], facts.get("toolchain", "vivado"), directory / facts["bitstream"]
 
 
 def _command(name: str) -> list[str]:

@@ -1,17 +1,16 @@
 """Synthesizing a whole build with Yosys, shell and all, from the Verilog that Vivado would read."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from bitformer.synth.netlist import read_netlist
 from bitformer.synth.resources import Resources
-from bitformer.boards.build.manifest import read_facts
+from bitformer.boards.board import part_of
+from bitformer.boards.build.manifest import Manifest
 from bitformer.synth.cache import default_cache, synthesized
 from bitformer.synth.yosys import find_tool
-from bitformer.hw.parts import Use
-from bitformer.hw.parts import PARTS, Part
+from bitformer.hw.parts import Part, Use
 from bitformer.model.errors import UserError
 
 __all__ = ["PlanSynthesis", "synthesize_plan"]
@@ -52,13 +51,14 @@ def synthesize_plan(
     UserError
         If there is no build, no Yosys, or it fails.
     """
-    facts = read_facts(directory, "name", "part")
-    name, die = facts["name"], re.match(r"xc7s\d+?(?=[a-z])", facts["part"])
+    manifest = Manifest.read(directory)
+    part = part_of(manifest.part)
     try:
-        part = PARTS[die[0] if die else ""]
-        source = (directory / f"{name}.v").read_text(encoding="utf-8")
-    except (OSError, ValueError, KeyError):
-        raise UserError(f"Directory {directory} holds no bitformer build") from None
+        source = (directory / f"{manifest.name}.v").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        part = None
+    if part is None:
+        raise UserError(f"Directory {directory} holds no bitformer build")
     tool = find_tool()
     data, seconds = synthesized(
         tool,
@@ -66,12 +66,12 @@ def synthesize_plan(
         flatten=True,
         folder=cache or default_cache(),
         language="verilog",
-        top=name,
+        top=manifest.name,
         progress=progress,
     )
     return PlanSynthesis(
         part=part,
         tool=tool.version,
         seconds=seconds,
-        resources=Resources.of(read_netlist(data, module=name).counts),
+        resources=Resources.of(read_netlist(data, module=manifest.name).counts),
     )

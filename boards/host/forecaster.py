@@ -8,10 +8,10 @@ import numpy as np
 from bitformer.boards.host.client import Client, LinkError
 from bitformer.model.identity import model_hash
 
-__all__ = ["Predictor"]
+__all__ = ["Forecaster"]
 
 
-class Predictor:
+class Forecaster:
     """A model on a board.
 
     Parameters

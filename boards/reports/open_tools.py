@@ -1,29 +1,37 @@
-"""Reads what the open tools say of a build: Yosys' statistics and nextpnr's log."""
+"""Reports of the open tools: Yosys' statistics and nextpnr's log."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from bitformer.boards.board import part_of
+from bitformer.boards.build.manifest import Manifest
+from bitformer.boards.reports.kind import ReportKind, TableRow
 from bitformer.boards.reports.vivado.text import count, number
 from bitformer.model.errors import UserError
 from bitformer.model.plain import checked
 from bitformer.model.strict_json import parse_json
 from bitformer.synth.resources import Resources
 
-__all__ = ["NextpnrTiming", "read_nextpnr_log", "read_yosys_stat"]
+__all__ = ["NEXTPNR", "YOSYS", "NextpnrTiming", "read_nextpnr_log", "read_yosys_stat"]
+
+#: The count of cells in statistics, until 0.55 and since; logs hold it many times over.
+_CELLS = r"Number of cells:\s+\d|^\s+\d+(?:\s+\S+)? cells\s*$"
 
 
 @dataclass(frozen=True, kw_only=True)
 class NextpnrTiming:
-    """The clocks of a routed design in megahertz: what each reaches, and what it has to."""
+    """Clocks of a routed design in megahertz: what each reaches, and what it must reach."""
 
     reached_mhz: Mapping[str, float]
     needed_mhz: Mapping[str, float]
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Why timing is not met, or not known to be. It is never fully known: nextpnr has no hold
-        or pulse width analysis for these parts."""
+        """The reasons why timing is not met, or not known to be.
+
+        It is never fully known: nextpnr analyses neither hold nor pulse width for these parts.
+        """
         found = [
             f"clock {name} reaches {reached:.1f} MHz of {self.needed_mhz[name]:.1f} MHz"
             for name, reached in self.reached_mhz.items()
@@ -35,7 +43,7 @@ class NextpnrTiming:
 
 
 def read_yosys_stat(text: str) -> Resources:
-    """Resources from ``stat`` or ``stat -json`` of a flat design, of any release since 0.40.
+    """Read ``stat`` or ``stat -json`` of a flat design, of any release since 0.40.
 
     Raises
     ------
@@ -56,7 +64,7 @@ def read_yosys_stat(text: str) -> Resources:
 
 
 def _text_counts(text: str) -> dict[str, int]:
-    """Cells of the last module listed; the count came after the name until 0.55, then before."""
+    """Count the cells of the last module; counts follow the name until 0.55, then precede it."""
     _, _, last = text.rpartition("cells")
     found = {}
     for name, cells in re.findall(r"^\s+([A-Z][A-Z0-9_]*)\s+(\d+)\s*$", last, re.M):
@@ -67,7 +75,7 @@ def _text_counts(text: str) -> dict[str, int]:
 
 
 def read_nextpnr_log(text: str) -> NextpnrTiming:
-    """Timing from nextpnr's log; of several estimates the last, which is after routing."""
+    """Read nextpnr's log; of several estimates the last counts, which is after routing."""
     reached, needed = {}, {}
     for name, mhz, least in re.findall(
         r"Max frequency for clock\s+'([^']+)':\s*([\d.]+) MHz \((?:PASS|FAIL) at ([\d.]+) MHz\)",
@@ -75,3 +83,38 @@ def read_nextpnr_log(text: str) -> NextpnrTiming:
     ):
         reached[name], needed[name] = number(mhz) or 0.0, number(least) or 0.0
     return NextpnrTiming(reached_mhz=reached, needed_mhz=needed)
+
+
+def _over(resources: Resources, build: Manifest | None) -> Iterator[str]:
+    part = None if build is None else part_of(build.part)
+    yield from (str(use) for use in (resources.uses(part) if part else ()) if use.over)
+
+
+def _counts(resources: Resources, _build: Manifest | None) -> Iterator[TableRow]:
+    yield "LUT, by Yosys", resources.luts, ""
+    yield "LUT as memory, by Yosys", resources.luts_as_memory, ""
+    yield "FF, by Yosys", resources.ffs, ""
+    yield "RAMB18, by Yosys", resources.ramb18, ""
+    yield "DSP, by Yosys", resources.dsps, ""
+
+
+YOSYS = ReportKind(
+    name="yosys",
+    subject="utilization",
+    files={"*_stat.json": "", "*.rpt": _CELLS, "*.txt": _CELLS},
+    read=read_yosys_stat,
+    problems=_over,
+    rows=_counts,
+)
+
+NEXTPNR = ReportKind(
+    name="nextpnr",
+    subject="timing",
+    files=dict.fromkeys(("*.log", "*.rpt", "*.txt"), "Max frequency for clock"),
+    read=read_nextpnr_log,
+    problems=lambda found, _build: found.problems,
+    rows=lambda found, _build: (
+        (f"clock {clock}, by nextpnr", f"{mhz:.1f}", "MHz")
+        for clock, mhz in found.reached_mhz.items()
+    ),
+)

@@ -1,72 +1,77 @@
 """All reports of a build as one, and whether they call it good."""
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import dataclasses
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bitformer.boards.build.manifest import PlanFacts, read_facts
+from bitformer.boards.board import part_of
+from bitformer.boards.build.manifest import Manifest
 from bitformer.boards.catalog import BOARDS
 from bitformer.boards.reports.energy import Energy, configuration_seconds, energy
-from bitformer.boards.reports.open_tools import NextpnrTiming, read_nextpnr_log, read_yosys_stat
-from bitformer.boards.reports.vivado.power import Power, read_power
-from bitformer.boards.reports.vivado.text import header_of
-from bitformer.boards.reports.vivado.timing import Timing, read_timing
-from bitformer.boards.reports.vivado.utilization import Utilization, read_utilization
-from bitformer.hw.parts import PARTS, Part
+from bitformer.boards.reports.kind import SUBJECTS, ReportKind, TableRow
+from bitformer.boards.reports.open_tools import NEXTPNR, YOSYS
+from bitformer.boards.reports.vivado.power import POWER, Power
+from bitformer.boards.reports.vivado.text import VivadoReport, header_of
+from bitformer.boards.reports.vivado.timing import TIMING, Timing
+from bitformer.boards.reports.vivado.utilization import UTILIZATION, Utilization
+from bitformer.hw.parts import PARTS
 from bitformer.model.errors import UserError
-from bitformer.synth.resources import Resources
 
-__all__ = ["CONFIGURATION_W", "BuildReport", "energy_of", "read_build"]
+__all__ = ["CONFIGURATION_W", "KINDS", "BuildReport", "energy_of", "read_build"]
 
-#: What an FPGA takes while it is configured. No report says: an assumption, to be measured.
+#: Every kind of report, as they are shown; Vivado's judge a build before the open tools'.
+KINDS: tuple[ReportKind[Any], ...] = (UTILIZATION, YOSYS, TIMING, NEXTPNR, POWER)
+#: Watts of an FPGA that is being configured. No report has it: an assumption, to be measured.
 CONFIGURATION_W = 0.1
-#: How a board without a flash is configured: by a host, over one line.
+#: Lines and hertz at which a host configures a board without a flash.
 _SLAVE_SERIAL = (1, 40e6)
-
-#: By which line a report is known, and how far a design had come; the furthest is read.
-_KINDS = {
-    "timing": "| Design Timing Summary",
-    "utilization": "Utilization Design Information",
-    "power": "Total On-Chip Power (W)",
-}
-#: How Yosys' statistics count cells, until 0.55 and since; its logs hold them many times over.
-_CELLS = re.compile(r"Number of cells:\s+\d|^\s+\d+(?:\s+\S+)? cells\s*$", re.M)
+#: How far a design had come; of several reports of a kind the furthest is read.
 _STATES = ("synth", "placed", "place", "physopt", "routed", "route")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class BuildReport:
-    """What the tools say of one build.
+    """Everything the tools say of one build.
 
     Parameters
     ----------
     directory : Path
-    facts : mapping
-        What ``bitformer.json`` says; empty for a project that is not ours.
+    manifest : Manifest or None
+        None for a project that bitformer did not write.
     files : mapping
         The file that each kind of report was read from.
-    utilization : Utilization or None
-    timing : Timing or None
-    power : Power or None
-        Of Vivado; None where there is no such report.
-    yosys : Resources or None
-    nextpnr : NextpnrTiming or None
-        Of the open tools.
+    found : mapping
+        What was read, by the name of the kind.
     problems : tuple of str
-        Why the build is not good: sentences without a full stop. Empty if it is.
+        What is against the build: sentences without a full stop. Empty if it is good.
     """
 
     directory: Path
-    facts: PlanFacts
+    manifest: Manifest | None
     files: Mapping[str, str]
-    utilization: Utilization | None = None
-    timing: Timing | None = None
-    power: Power | None = None
-    yosys: Resources | None = None
-    nextpnr: NextpnrTiming | None = None
-    problems: tuple[str, ...] = field(default=())
+    found: Mapping[str, Any]
+    problems: tuple[str, ...]
+
+    @property
+    def timing(self) -> Timing | None:
+        """The timing summary of Vivado."""
+        return self.found.get(TIMING.name)
+
+    @property
+    def utilization(self) -> Utilization | None:
+        """The utilization report of Vivado."""
+        return self.found.get(UTILIZATION.name)
+
+    @property
+    def power(self) -> Power | None:
+        """The power report of Vivado."""
+        return self.found.get(POWER.name)
+
+    @property
+    def name(self) -> str:
+        """The name of the design, or of its folder where no manifest says."""
+        return self.directory.name if self.manifest is None else self.manifest.name
 
     @property
     def good(self) -> bool:
@@ -76,18 +81,43 @@ class BuildReport:
     @property
     def device(self) -> str | None:
         """Die and package, as the reports say: ``"xc7s15ftgb196"``."""
-        there = (self.timing, self.utilization, self.power)
-        return next((report.device for report in there if report is not None), None)
+        return next((report.device for _, report in _of_vivado(self.found)), None)
 
     @property
     def tool(self) -> str | None:
-        """Which release wrote the reports."""
-        there = (self.timing, self.utilization, self.power)
-        return next((report.tool for report in there if report is not None), None)
+        """The release that wrote the reports."""
+        return next((report.tool for _, report in _of_vivado(self.found)), None)
+
+    def rows(self) -> list[TableRow | None]:
+        """Return the rows of the table that people read, None between two kinds of report."""
+        rows: list[TableRow | None] = []
+        for kind in KINDS:
+            if kind.name in self.found:
+                rows += [None] * bool(rows)
+                rows += kind.rows(self.found[kind.name], self.manifest)
+        return rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the reports as plain data, with None for a kind that is not there."""
+        return {
+            "directory": str(self.directory),
+            "facts": {} if self.manifest is None else self.manifest.to_dict(),
+            "files": dict(self.files),
+            **{
+                kind.name: dataclasses.asdict(self.found[kind.name])
+                if kind.name in self.found
+                else None
+                for kind in KINDS
+            },
+            "problems": self.problems,
+            "good": self.good,
+            "device": self.device,
+            "tool": self.tool,
+        }
 
 
 def read_build(directory: Path) -> BuildReport:
-    """Read every report in `directory`.
+    """Read every report in a folder.
 
     Of several of a kind, the one of the furthest state counts: routed before placed before
     synthesized. Hierarchical reports are left alone.
@@ -97,103 +127,78 @@ def read_build(directory: Path) -> BuildReport:
     UserError
         If there is no report, or one cannot be read.
     """
-    facts = read_facts(directory)
+    manifest = Manifest.find(directory)
     texts = _texts(directory)
     if not texts:
         raise UserError(f"Directory {directory} holds no report of Vivado, Yosys or nextpnr")
-    readers = {
-        "timing": read_timing,
-        "utilization": read_utilization,
-        "power": read_power,
-        "yosys": read_yosys_stat,
-        "nextpnr": read_nextpnr_log,
-    }
     found: dict[str, Any] = {}
-    for kind, (name, text) in texts.items():
-        try:
-            found[kind] = readers[kind](text)
-        except UserError as error:
-            raise UserError(f"{directory / name}: {error}") from None
+    for kind in KINDS:
+        if kind.name in texts:
+            name, text = texts[kind.name]
+            try:
+                found[kind.name] = kind.read(text)
+            except UserError as error:
+                raise UserError(f"{directory / name}: {error}") from None
     return BuildReport(
         directory=directory,
-        facts=facts,
+        manifest=manifest,
         files={kind: name for kind, (name, _) in texts.items()},
-        problems=tuple(_problems(facts, **found)),
-        **found,
+        found=found,
+        problems=tuple(_problems(found, manifest)),
     )
 
 
 def _texts(directory: Path) -> dict[str, tuple[str, str]]:
-    """The reports to be read, by kind: name and text."""
+    """Return name and text of the report to be read, by the name of its kind."""
     found: dict[str, tuple[int, str, str]] = {}
+    patterns = {pattern for kind in KINDS for pattern in kind.files}
     try:
-        paths = sorted(path for path in directory.iterdir() if path.is_file())
+        paths = sorted(
+            path
+            for path in directory.iterdir()
+            if any(map(path.match, patterns)) and path.is_file()
+        )
     except OSError as error:
         raise UserError(f"Directory {directory} cannot be read: {error.strerror}") from None
     for path in paths:
-        kind = None
-        if path.suffix in (".rpt", ".txt", ".log") or path.name.endswith("_stat.json"):
-            text = path.read_text(encoding="utf-8", errors="replace")
-            kind = _kind(path.name, text)
-        if kind is None:
-            continue
+        text = path.read_text(encoding="utf-8", errors="replace")
+        kind = next((kind.name for kind in KINDS if kind.matches(path.name, text)), None)
         rank = _rank(path.name, text)
-        if kind not in found or rank >= found[kind][0]:
+        if kind is not None and (kind not in found or rank >= found[kind][0]):
             found[kind] = (rank, path.name, text)
     return {kind: (name, text) for kind, (_, name, text) in found.items()}
 
 
-def _kind(name: str, text: str) -> str | None:
-    if name.endswith("_stat.json"):
-        return "yosys"
-    if "Max frequency for clock" in text:
-        return "nextpnr"
-    if not name.endswith(".log") and _CELLS.search(text):
-        return "yosys"
-    if name.endswith(".rpt"):
-        return next((kind for kind, line in _KINDS.items() if line in text), None)
-    return None
-
-
 def _rank(name: str, text: str) -> int:
-    """How far the design had come, by the report or, in older releases, by the file's name."""
+    """Return how far the design had come, by the report or, in older releases, its file's name."""
     state = header_of(text).get("Design State", "").lower()
     if not state:
         return 0 if "synth" in name else len(_STATES)
     return max((rank for rank, word in enumerate(_STATES) if word in state), default=0)
 
 
-def _problems(facts, *, timing=None, utilization=None, power=None, yosys=None, nextpnr=None):
-    part = _part(facts.get("part", ""))
-    if timing is not None:
-        yield from timing.problems
-    elif nextpnr is not None:
-        yield from nextpnr.problems
-    else:
-        yield "there is no timing report"
-    if utilization is not None:
-        yield from map(str, utilization.over)
-    elif yosys is not None:
-        yield from (str(use) for use in (yosys.uses(part) if part else ()) if use.over)
-    else:
-        yield "there is no utilization report"
-    if power is not None:
-        yield from power.problems
-    else:
-        yield "there is no power report"
-    devices = {
-        kind: report.device
-        for kind, report in (("timing", timing), ("utilization", utilization), ("power", power))
-        if report is not None and report.device is not None
-    }
-    wanted = facts["part"].rpartition("-")[0] if "part" in facts else None
-    for kind, device in devices.items():
-        if device != (wanted or next(iter(devices.values()))):
-            yield f"the {kind} report is of {device}, not of {wanted or devices['timing']}"
-    if timing is not None and "clock_hz" in facts and timing.clocks:
-        period = 1e9 / facts["clock_hz"]
-        if not any(abs(found - period) < 1e-3 * period for found in timing.clocks.values()):
-            yield f"no clock in the timing report has the design's period of {period:.3f} ns"
+def _of_vivado(found: Mapping[str, Any]) -> list[tuple[str, VivadoReport]]:
+    """Return the reports of Vivado with the names of their kinds, timing first."""
+    order = {name: number for number, name in enumerate(SUBJECTS)}
+    there = [item for item in found.items() if isinstance(item[1], VivadoReport)]
+    return sorted(there, key=lambda item: order.get(item[0], len(order)))
+
+
+def _problems(found: Mapping[str, Any], manifest: Manifest | None) -> Iterator[str]:
+    there = [kind for kind in KINDS if kind.name in found]
+    for subject in SUBJECTS:
+        if judges := [kind for kind in there if kind.subject == subject]:
+            yield from judges[0].problems(found[judges[0].name], manifest)
+        else:
+            yield f"there is no {subject} report"
+    for kind in there:
+        if kind.subject is None:
+            yield from kind.problems(found[kind.name], manifest)
+    devices = {name: report.device for name, report in _of_vivado(found) if report.device}
+    wanted = manifest.part.rpartition("-")[0] if manifest else next(iter(devices.values()), None)
+    for name, device in devices.items():
+        if device != wanted:
+            yield f"the {name} report is of {device}, not of {wanted}"
 
 
 def energy_of(
@@ -204,18 +209,19 @@ def energy_of(
     clock_hz: int | None = None,
     configuration_w: float = CONFIGURATION_W,
 ) -> Energy | None:
-    """The energy of a forecast and of a day; None without a power report or without cycles.
+    """Return the energy of a forecast and of a day; None without a power report or cycles.
 
-    `cycles` and `clock_hz` default to what ``bitformer.json`` says. The configuration is that of
-    the board, as long as the bitstream in the directory, or else uncompressed. Idle is static power
-    and clocks, or, where the report does not split them, all of it.
+    `cycles` and `clock_hz` default to what the manifest says. The configuration is that of the
+    board, as long as the bitstream in the directory, or else uncompressed. Idle is static power and
+    clocks, or, where the report does not split them, all of it.
     """
-    cycles = cycles or report.facts.get("latency_cycles")
-    clock_hz = clock_hz or report.facts.get("clock_hz")
-    power = report.power
+    manifest, power = report.manifest, report.power
+    if manifest is not None:
+        cycles = cycles or manifest.latency_cycles
+        clock_hz = clock_hz or manifest.clock_hz
     if power is None or cycles is None or clock_hz is None:
         return None
-    board = BOARDS.get(report.facts.get("board", ""))
+    board = None if manifest is None else BOARDS.get(manifest.board)
     width, rate = _SLAVE_SERIAL
     if board is not None and board.flash is not None:
         width, rate = board.flash.width, board.flash.rate_mhz * 1e6
@@ -233,16 +239,11 @@ def energy_of(
 
 
 def _bitstream_bits(report: BuildReport) -> int:
-    name = report.facts.get("bitstream", "none.bit")
-    binary = (report.directory / name).with_suffix(".bin")
-    if binary.is_file():
-        return 8 * binary.stat().st_size
-    part = _part(report.device or "")
+    if report.manifest is not None:
+        binary = (report.directory / report.manifest.bitstream).with_suffix(".bin")
+        if binary.is_file():
+            return 8 * binary.stat().st_size
+    part = part_of(report.device or "")
     if part is None:
         raise UserError(f"Part of {report.directory} must be one of {', '.join(PARTS)}")
     return part.bitstream_bits
-
-
-def _part(device: str) -> Part | None:
-    """The part whose die a full name begins with."""
-    return next((part for die, part in PARTS.items() if device.startswith(die)), None)

@@ -17,7 +17,7 @@ from bitformer.boards.shell.uart import UartLink, uart_divisor
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.hw.units.streams import stream_shape
 
-__all__ = ["Front", "Shell", "SpiShell", "UartShell"]
+__all__ = ["BoardShell", "Front", "SpiShell", "UartShell"]
 
 #: A pause of the host's, in parts of a second, that ends an unfinished frame. USB serial adapters
 #: and operating systems pause for a few milliseconds in the middle of a write.
@@ -33,7 +33,7 @@ def _contract(accelerator: wiring.Component, contract: Contract | None) -> Contr
     return contract_of(design) if design is not None else Contract()
 
 
-class Shell(wiring.Component):
+class BoardShell(wiring.Component):
     """What all shells share: the accelerator, the endpoint, and a restart for both.
 
     Parameters
@@ -154,14 +154,14 @@ class Front(wiring.Component):
 
     Parameters
     ----------
-    shell : Shell
+    shell : BoardShell
 
     Members
     -------
     Those of the shell, and those of its endpoint but for ``link`` and ``o_fault``.
     """
 
-    def __init__(self, *, shell: Shell):
+    def __init__(self, *, shell: BoardShell):
         self._shell = shell
         members = shell.endpoint.signature.members.items()
         self._inner = {name: m for name, m in members if name not in ("link", "o_fault")}
@@ -179,7 +179,7 @@ class Front(wiring.Component):
         return m
 
 
-class UartShell(Shell):
+class UartShell(BoardShell):
     """An accelerator behind a serial line: eight data bits, no parity, one stop bit.
 
     Requests and answers are the frames of docs/protocol.md.
@@ -187,7 +187,7 @@ class UartShell(Shell):
     Parameters
     ----------
     accelerator, clock_hz, contract
-        See `Shell`.
+        See `BoardShell`.
     baud : int
         The line rate; see `uart_divisor` for what is possible.
     gap_bits : int or None
@@ -245,7 +245,7 @@ class UartShell(Shell):
         return self._gap_bits
 
 
-class SpiShell(Shell):
+class SpiShell(BoardShell):
     """An accelerator behind an SPI slave: mode 0, most significant bit first; see `SpiLink`.
 
     Requests and answers are the frames of docs/protocol.md.
@@ -253,7 +253,7 @@ class SpiShell(Shell):
     Parameters
     ----------
     accelerator, clock_hz, contract
-        See `Shell`.
+        See `BoardShell`.
 
     Members
     -------

@@ -7,10 +7,10 @@ from amaranth.lib.wiring import In, Out
 from bitformer.boards.checks import check_int
 from bitformer.hw.units.pipeline import delay, twice
 
-__all__ = ["Loader"]
+__all__ = ["WeightLoader"]
 
 
-class Loader(wiring.Component):
+class WeightLoader(wiring.Component):
     """Bytes of an image, in order: word by word, the low byte first, part by part.
 
     All parts but the last are stores of the accelerator; the last is the endpoint's own memory,

@@ -16,7 +16,7 @@ from link_harness import compiled_once
 from bitformer.boards.build.fit import TooLargeError, check_fit
 from bitformer.boards.catalog import find_board
 from bitformer.boards.host.client import Client
-from bitformer.boards.host.forecaster import Predictor
+from bitformer.boards.host.forecaster import Forecaster
 from bitformer.boards.host.transport import SpiTransport, UartTransport
 from bitformer.boards.shell.contract import DEFAULT_VECTORS, contract_of
 from bitformer.boards.shell.shell import SpiShell, UartShell
@@ -45,7 +45,7 @@ def windows(model, count):
 
 def check_host(client, model, x):
     """What a host hears is the reference's forecast, and the shell says what it is."""
-    assert np.array_equal(Predictor(client, model).predict(x), reference.predict(model, x))
+    assert np.array_equal(Forecaster(client, model).predict(x), reference.predict(model, x))
     facts = client.registers
     assert (facts.inputs, facts.results) == (np.prod(model.input.shape), model.config.horizon)
     assert facts.model_hash == model_hash(model)
@@ -127,7 +127,7 @@ def test_results_counted_by_features_alone_are_caught(decoder, decoder_client, m
     one_row = replace(whole, results=model.output.features, vectors=())
     with byte_client(decoder, one_row) as client, pytest.raises(ValueError, match="broadcast"):
         check_host(client, model, windows(model, 1))
-    predictor = Predictor(decoder_client, model)
+    predictor = Forecaster(decoder_client, model)
     monkeypatch.setattr(ir.Tensor, "size", property(lambda self: self.features))
     with pytest.raises(ValueError, match="broadcast"):
         predictor.predict(windows(model, 1))

@@ -1,17 +1,22 @@
 """Options of ``build``, and what ``program`` says."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from bitformer.boards.board import Board, JtagLoader, Pin, SpiFlash, UartPins
 from bitformer.boards.build.saif import model_of
+from bitformer.boards.catalog import BOARDS
 from bitformer.boards.shell.contract import Contract
 from bitformer.hw.memory import StoreSpec
 from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import named_config
 from bitformer.model.identity import model_hash
 from bitformer.model.initialize import initialize
+
+REPORTS = Path(__file__).resolve().parents[1] / "boards" / "reports"
 
 
 def test_an_mmcm_is_said_to_cost(bitformer, tiny, tmp_path):
@@ -99,7 +104,7 @@ def test_the_elastic_nodes_own_protocol(bitformer, tiny, tmp_path):
 
 
 def test_what_the_reports_have_against_a_build(bitformer, tiny, tmp_path, monkeypatch):
-    reports = Path(__file__).resolve().parents[1] / "boards" / "reports" / "v2022_1"
+    reports = REPORTS / "v2022_1"
     tool = tmp_path / "vivado"
     tool.write_text(f"#!/bin/sh\ncp {reports}/*.rpt .\ntouch tiny.bit\n")
     tool.chmod(0o755)
@@ -166,3 +171,43 @@ def test_simulate_writes_switching_activity(bitformer, tiny, tmp_path):
     assert said.code == 2
     assert f"and it is of {own}" in said.err
     assert not (tmp_path / "plan").exists()
+
+
+def test_an_entry_in_the_catalog_is_all_of_a_board(bitformer, tiny, tmp_path, monkeypatch):
+    """A board with a known die and package: listed, built for, reported on and loaded."""
+    mine = Board(
+        name="mine",
+        title="A board of my own",
+        part="xc7s15",
+        package="ftgb196",
+        speed="2",
+        clock_hz=25_000_000,
+        clock=Pin(ball="H4"),
+        uart=UartPins(rx=Pin(ball="M14"), tx=Pin(ball="N14")),
+        flash=SpiFlash(width=1, rate_mhz=33),
+        loader=JtagLoader(part="xc7s15ftgb196", cable="ft2232", flash=True),
+    )
+    monkeypatch.setitem(BOARDS, "mine", mine)
+    (listed,) = (b for b in bitformer("boards", "--json").data["boards"] if b["name"] == "mine")
+    assert (listed["vivado_part"], listed["links"]) == ("xc7s15ftgb196-2", ["uart"])
+    plan = tmp_path / "p"
+    assert bitformer("build", tiny, "--board", "mine", "--plan-only", "-o", plan).code == 0
+    assert (
+        "create_project -force -name tiny -part xc7s15ftgb196-2" in (plan / "tiny.tcl").read_text()
+    )
+    assert (plan / "tiny.xdc").read_text().count("set_property LOC") == 3
+    assert (plan / "README.txt").read_text().startswith("tiny on A board of my own")
+    for path in (REPORTS / "v2018_2").iterdir():
+        shutil.copy(path, plan)
+    energy = bitformer("report", plan, "--no-kb", "--json").data["energy"]
+    bits = mine.resources.bitstream_bits
+    assert energy["configuration_s"] == pytest.approx(bits / 33e6)
+    (plan / "tiny.bit").write_bytes(b"bit")
+    tool = tmp_path / "loader"
+    tool.write_text("#!/bin/sh\nexit 0\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("OPENFPGALOADER", str(tool))
+    said = bitformer("program", plan, "--json")
+    assert said.data["command"][1:] == [
+        *("-c", "ft2232", "--fpga-part", "xc7s15ftgb196", str(plan / "tiny.bit"))
+    ]

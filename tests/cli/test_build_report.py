@@ -1,28 +1,25 @@
-import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+from manifest_harness import write_manifest
 
+from bitformer.boards.reports import report
+from bitformer.boards.reports.kind import ReportKind
+from bitformer.boards.reports.report import read_build
 from bitformer.estimate.knowledge import KnowledgeBase
+from bitformer.hw.parts import Use
 from bitformer.model.checkpoint import load_model
 from bitformer.model.identity import model_hash
 
 REPORTS = Path(__file__).resolve().parents[1] / "boards" / "reports"
-FACTS = {
-    "name": "net",
-    "board": "elastic-node-v5",
-    "part": "xc7s15ftgb196-1",
-    "clock_hz": 100_000_000,
-    "latency_cycles": 5_529,
-    "bitstream": "net.bit",
-}
 
 
 @pytest.fixture
 def build(tmp_path):
     path = shutil.copytree(REPORTS / "v2018_2", tmp_path / "build")
-    (path / "bitformer.json").write_text(json.dumps(FACTS))
+    write_manifest(path)
     return path
 
 
@@ -56,7 +53,7 @@ def test_a_good_build_is_remembered_once(bitformer, build, tmp_path):
 
 def test_an_estimate_takes_the_power_of_a_build_of_the_same_model(bitformer, build, tiny):
     model = {"model": model_hash(load_model(tiny)).hex()}
-    (build / "bitformer.json").write_text(json.dumps(FACTS | model))
+    write_manifest(build, **model)
     assert bitformer("report", build).code == 0
     said = bitformer("estimate", tiny, "--json")
     energy, cycles = said.data["energy"], said.data["latency_cycles"]
@@ -69,7 +66,7 @@ def test_an_estimate_takes_the_power_of_a_build_of_the_same_model(bitformer, bui
 
 
 def test_power_of_another_model_is_none_of_an_estimate(bitformer, build, tiny):
-    (build / "bitformer.json").write_text(json.dumps(FACTS | {"model": "00" * 8}))
+    write_manifest(build, model="00" * 8)
     assert bitformer("report", build).code == 0
     assert "build" not in bitformer("estimate", tiny, "--json").data["energy"]
 
@@ -101,3 +98,38 @@ def test_mistakes(bitformer, tmp_path):
     assert said.code == 2
     assert said.err.startswith("Error: Directory ")
     assert "Traceback" not in said.err
+
+
+DRC = """\
+| Tool Version : Vivado v.2022.1 (lin64) Build 3526262
+REPORT DRC
+Checks violated: 2
+"""
+
+
+def test_a_kind_of_report_is_registered_in_one_place(build, monkeypatch, bitformer):
+    """Everything that a made-up kind says is in the result, in the table and in the JSON."""
+    drc = ReportKind(
+        name="drc",
+        files={"*_checks.txt": "^REPORT DRC"},
+        read=lambda text: Use(resource="checks", used=int(text.split()[-1]), available=0),
+        problems=lambda found, manifest: [f"{found.used} checks of {manifest.name} are violated"],
+        rows=lambda found, manifest: [("violated checks", found.used, "of the DRC")],
+    )
+    monkeypatch.setattr(report, "KINDS", (*report.KINDS, drc))
+    assert read_build(build).good  # a build may lack it
+    (build / "net_checks.txt").write_text(DRC)
+    (build / "net_other.txt").write_text(DRC.replace("2", "3"))  # by its name, no such report
+    found = read_build(build)
+    assert found.found["drc"].used == 2
+    assert found.files["drc"] == "net_checks.txt"
+    assert found.problems == ("2 checks of net are violated",)
+    said = bitformer("report", build, "--json")
+    assert said.code == 1
+    assert said.data["drc"] == {"resource": "checks", "used": 2, "available": 0}
+    text = bitformer("report", build).out
+    assert re.search(r"violated checks +2 +of the DRC", text)
+    assert "Not good: 2 checks of net are violated" in text
+    (build / "net_checks.txt").write_text(DRC.replace("2\n", "many\n"))
+    with pytest.raises(ValueError, match="many"):
+        read_build(build)

@@ -11,9 +11,11 @@ from fuzz.case import Case, Kind
 from fuzz.damage import damaged_bytes, damaged_json, damaged_text
 from fuzz.data_kinds import small_model
 from fuzz.judge import Verdict
+from manifest_harness import write_manifest
 
 from bitformer.boards.build.directory import PLAN_FILE
-from bitformer.boards.build.project import _activity, run_plan
+from bitformer.boards.build.project import _activity
+from bitformer.boards.build.run import run_plan
 from bitformer.boards.build.saif import write_saif
 from bitformer.boards.host.client import Client
 from bitformer.boards.host.transport import UartTransport
@@ -27,22 +29,6 @@ __all__ = ["BOARD_KINDS"]
 
 _REPORTS = Path(__file__).parents[1] / "boards" / "reports"
 _MODEL = "0123456789abcdef"
-_FACTS = {
-    "format": 1,
-    "name": "net",
-    "board": "elastic-node-v5",
-    "part": "xc7s15ftgb196-1",
-    "clock_hz": 100_000_000,
-    "mmcm": False,
-    "link": "uart",
-    "baud": 115_200,
-    "input_bytes": 1,
-    "result_bytes": 1,
-    "latency_cycles": 5_529,
-    "model": _MODEL,
-    "bitstream": "net.bit",
-    "toolchain": "vivado",
-}
 _STAT = {"creator": "Yosys 0.60", "design": {"num_cells": 7, "num_cells_by_type": {"LUT4": 5}}}
 _NEXTPNR = """\
 Info: Max frequency for clock 'clk': 123.45 MHz (PASS at 100.00 MHz)
@@ -70,7 +56,7 @@ def _make_plans(folder: Path) -> None:
     (opened / "net_nextpnr.log").write_text(_NEXTPNR)
     (opened / "cells.txt").write_text(_CELLS)
     for path in folder.iterdir():
-        (path / PLAN_FILE).write_text(json.dumps(_FACTS))
+        write_manifest(path, model=_MODEL)
         (path / "net.bit").write_bytes(bytes(range(256)))
         (path / "build_net.sh").write_text("touch net.bit\n")
     tool = folder / "tool"

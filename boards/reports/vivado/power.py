@@ -1,12 +1,20 @@
-"""Reads Vivado's power report."""
+"""The power report of Vivado."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bitformer.boards.reports.vivado.text import device_of, header_of, number, tables, tool_of
+from bitformer.boards.build.manifest import Manifest
+from bitformer.boards.reports.kind import ReportKind, TableRow
+from bitformer.boards.reports.vivado.text import (
+    VivadoReport,
+    header_of,
+    number,
+    origin_of,
+    tables,
+)
 from bitformer.model.errors import UserError
 
-__all__ = ["Power", "read_power"]
+__all__ = ["POWER", "Power", "read_power"]
 
 #: Dynamic and static power are rounded each for itself, to a milliwatt.
 _ROUNDING_W = 0.0015
@@ -14,7 +22,7 @@ _BELIEVED = ("Medium", "High")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Power:
+class Power(VivadoReport):
     """A power report, in watts.
 
     Parameters
@@ -35,9 +43,6 @@ class Power:
         ``typical`` and ``commercial`` by default: figures of other settings do not compare.
     """
 
-    tool: str | None
-    device: str | None
-    state: str | None
     total_w: float
     dynamic_w: float
     static_w: float
@@ -52,7 +57,7 @@ class Power:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Why the figure is not to be believed; empty if it is."""
+        """The reasons not to believe the figure; empty if there are none."""
         found = []
         if self.confidence is None:
             found.append("the power report hides its confidence level")
@@ -70,13 +75,13 @@ class Power:
             )
         if self.too_hot:
             found.append("the power report says that the junction gets too hot")
-        if self.state is not None and self.state.lower() != "routed":
-            found.append(f"the power report is of a {self.state.lower()} design, not a routed one")
+        if self.not_routed:
+            found.append(f"the power report is of a {self.not_routed} design, not a routed one")
         return tuple(found)
 
     @property
     def idle_w(self) -> float | None:
-        """Power while nothing switches but the clock: static and clocks; None where not told."""
+        """Watts while only the clock switches: static and clocks; None where they are unknown."""
         clocks = self.parts.get("Clocks")
         return None if clocks is None else self.static_w + clocks
 
@@ -113,9 +118,7 @@ def read_power(text: str) -> Power:
 
     total = "Total On-Chip Power (W)"
     return Power(
-        tool=tool_of(header),
-        device=device_of(header),
-        state=header.get("Design State"),
+        **origin_of(header),
         total_w=watts_of(total),
         dynamic_w=watts_of("Dynamic (W)"),
         static_w=watts_of("Device Static (W)"),
@@ -128,3 +131,21 @@ def read_power(text: str) -> Power:
         process=header.get("Process"),
         grade=header.get("Grade"),
     )
+
+
+def _rows(power: Power, _build: Manifest | None) -> Iterator[TableRow]:
+    yield "power", f"{power.total_w:.3f}", "W"
+    yield "of it static", f"{power.static_w:.3f}", "W"
+    yield "confidence", power.confidence or "hidden", ""
+    yield "activity", power.activity or "guessed", power.matched or ""
+    yield "process, grade", f"{power.process or '?'}, {power.grade or '?'}", ""
+
+
+POWER = ReportKind(
+    name="power",
+    subject="power",
+    files={"*.rpt": r"Total On-Chip Power \(W\)"},
+    read=read_power,
+    problems=lambda found, _build: found.problems,
+    rows=_rows,
+)

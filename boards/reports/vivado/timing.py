@@ -1,13 +1,21 @@
-"""Reads Vivado's timing summary."""
+"""The timing summary of Vivado."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bitformer.boards.reports.vivado.text import count, device_of, header_of, number, tool_of
+from bitformer.boards.build.manifest import Manifest
+from bitformer.boards.reports.kind import ReportKind, TableRow
+from bitformer.boards.reports.vivado.text import (
+    VivadoReport,
+    count,
+    header_of,
+    number,
+    origin_of,
+)
 from bitformer.model.errors import UserError
 
-__all__ = ["Timing", "read_timing"]
+__all__ = ["TIMING", "Timing", "read_timing"]
 
 #: Columns of the design's summary: worst slack, sum, failing and all endpoints, of each kind.
 _KINDS = {"setup": "WNS", "hold": "WHS", "pulse width": "WPWS"}
@@ -22,7 +30,7 @@ _MUST_BE_ZERO = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Timing:
+class Timing(VivadoReport):
     """A timing summary.
 
     Parameters
@@ -42,9 +50,6 @@ class Timing:
         What Vivado concluded; None where it does not say.
     """
 
-    tool: str | None
-    device: str | None
-    state: str | None
     slack_ns: Mapping[str, float | None]
     failing: Mapping[str, int | None]
     clocks: Mapping[str, float]
@@ -54,7 +59,7 @@ class Timing:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Why timing is not met, or not known to be; empty if it is met."""
+        """The reasons why timing is not met, or not known to be; empty if it is met."""
         found = []
         for kind in _KINDS:
             slack, failing = self.slack_ns[kind], self.failing[kind]
@@ -73,14 +78,14 @@ class Timing:
         ]
         if self.bare_ports:
             found.append(f"{self.bare_ports} port(s) have neither a delay nor an exception")
-        if self.state is not None and self.state.lower() != "routed":
-            found.append(f"the timing report is of a {self.state.lower()} design, not a routed one")
+        if self.not_routed:
+            found.append(f"the timing report is of a {self.not_routed} design, not a routed one")
         if not found and self.met is not True:
             found.append("Vivado does not say that the timing constraints are met")
         return tuple(found)
 
     def fmax_mhz(self, clock_hz: int | None = None) -> float | None:
-        """The fastest clock at which setup would just be met; None where that is not known.
+        """Return the fastest clock at which setup is just met; None where that is not known.
 
         It is 1000 / (period − worst slack), with the period of ``clock_hz`` or of the only clock.
         """
@@ -99,7 +104,6 @@ def read_timing(text: str) -> Timing:
     UserError
         If there is no summary in it.
     """
-    header = header_of(text)
     summary = _summary(text)
     slack, failing = {}, {}
     for kind, name in _KINDS.items():
@@ -115,9 +119,7 @@ def read_timing(text: str) -> Timing:
     if re.search(r"Timing constraints are not met|no user specified timing constraints", text):
         met = False
     return Timing(
-        tool=tool_of(header),
-        device=device_of(header),
-        state=header.get("Design State"),
+        **origin_of(header_of(text)),
         slack_ns=slack,
         failing=failing,
         clocks=_clocks(text),
@@ -134,7 +136,7 @@ def read_timing(text: str) -> Timing:
 
 
 def _summary(text: str) -> tuple[list[str], list[str]] | None:
-    """Names and values of the design's summary: below its title, a line of dashes in between."""
+    """Return names and values of the design's summary: below its title, dashes in between."""
     _, _, rest = text.partition("| Design Timing Summary")
     lines = [line for line in rest.splitlines() if line.strip()]
     for names, dashes, values in zip(lines, lines[1:], lines[2:], strict=False):
@@ -145,16 +147,41 @@ def _summary(text: str) -> tuple[list[str], list[str]] | None:
 
 
 def _clocks(text: str) -> dict[str, float]:
-    """Periods from the clock summary; a generated clock is indented."""
+    """Return the periods in the clock summary; a generated clock is indented."""
     found = re.findall(r"^\s*(\S+)\s+\{[\d. ]+\}\s+([\d.]+)\s+[\d.]+\s*$", text, re.M)
     return {name: number(period) or 0.0 for name, period in found}
 
 
 def _checks(text: str) -> dict[str, int]:
-    """Counts of ``check_timing``: beside a title, or in older releases in the first line below."""
+    """Return the counts of ``check_timing``: beside a title, or below it in older releases."""
     found = {}
     for name, beside, below in re.findall(
         r"^\s*\d+\. checking (\w+)(?: \((\d+)\))?\s*\n-+\n\s*There (?:is|are) (\d+)", text, re.M
     ):
         found[name] = count(beside or below)
     return found
+
+
+def _problems(timing: Timing, build: Manifest | None) -> Iterator[str]:
+    yield from timing.problems
+    if build is not None and timing.clocks:
+        period = 1e9 / build.clock_hz
+        if not any(abs(found - period) < 1e-3 * period for found in timing.clocks.values()):
+            yield f"no clock in the timing report has the design's period of {period:.3f} ns"
+
+
+def _rows(timing: Timing, build: Manifest | None) -> Iterator[TableRow]:
+    for kind, slack in timing.slack_ns.items():
+        yield f"{kind} slack", "NA" if slack is None else f"{slack:.3f}", "ns"
+    fmax = timing.fmax_mhz(None if build is None else build.clock_hz)
+    yield "fastest clock", "NA" if fmax is None else f"{fmax:.1f}", "MHz"
+
+
+TIMING = ReportKind(
+    name="timing",
+    subject="timing",
+    files={"*.rpt": r"\| Design Timing Summary"},
+    read=read_timing,
+    problems=_problems,
+    rows=_rows,
+)

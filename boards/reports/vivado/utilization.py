@@ -1,13 +1,20 @@
-"""Reads Vivado's utilization report."""
+"""The utilization report of Vivado."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bitformer.boards.reports.vivado.text import device_of, header_of, number, tables, tool_of
+from bitformer.boards.reports.kind import ReportKind
+from bitformer.boards.reports.vivado.text import (
+    VivadoReport,
+    header_of,
+    number,
+    origin_of,
+    tables,
+)
 from bitformer.hw.parts import Use
 from bitformer.model.errors import UserError
 
-__all__ = ["Utilization", "read_utilization"]
+__all__ = ["UTILIZATION", "Utilization", "read_utilization"]
 
 #: Our name of a resource, and its titles in the report.
 _RESOURCES = {
@@ -21,16 +28,15 @@ _OPTIONAL = {"I/O": ("Bonded IOB",), "BUFG": ("BUFGCTRL",), "MMCM": ("MMCME2_ADV
 
 
 @dataclass(frozen=True, kw_only=True)
-class Utilization:
-    """What a placed design takes.
+class Utilization(VivadoReport):
+    """Resources of a placed design.
 
-    ``tool`` and ``device`` are as in :mod:`.text`; ``state`` is the design's, None where the
-    report does not say. RAMB18 counts each block RAM tile as two.
+    Parameters
+    ----------
+    uses : mapping
+        By the name of the resource. ``RAMB18`` counts each block RAM tile as two.
     """
 
-    tool: str | None
-    device: str | None
-    state: str | None
     uses: Mapping[str, Use]
 
     @property
@@ -47,7 +53,6 @@ def read_utilization(text: str) -> Utilization:
     UserError
         If a resource or a column is missing, or a cell is no number.
     """
-    header = header_of(text)
     rows: dict[str, tuple[float | None, float | None]] = {}
     for table in tables(text):
         columns = table[0]
@@ -69,6 +74,16 @@ def read_utilization(text: str) -> Utilization:
             raise UserError(f"Utilization report has no count of {titles[0]}")
         each = 2 if name == "RAMB18" else 1
         uses[name] = Use(resource=name, used=round(taken * each), available=round(there * each))
-    return Utilization(
-        tool=tool_of(header), device=device_of(header), state=header.get("Design State"), uses=uses
-    )
+    return Utilization(uses=uses, **origin_of(header_of(text)))
+
+
+UTILIZATION = ReportKind(
+    name="utilization",
+    subject="utilization",
+    files={"*.rpt": "Utilization Design Information"},
+    read=read_utilization,
+    problems=lambda found, _build: map(str, found.over),
+    rows=lambda found, _build: (
+        (use.resource, use.used, f"of {use.available}") for use in found.uses.values()
+    ),
+)

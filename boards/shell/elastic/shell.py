@@ -10,12 +10,12 @@ from bitformer.boards.shell.contract import Contract
 from bitformer.boards.shell.elastic.address_map import V2, ElasticMap
 from bitformer.boards.shell.elastic.bus import ELASTIC_RATIO, ElasticBus
 from bitformer.boards.shell.elastic.endpoint import ElasticEndpoint
-from bitformer.boards.shell.shell import Shell
+from bitformer.boards.shell.shell import BoardShell
 
 __all__ = ["ElasticShell"]
 
 
-class ElasticShell(Shell):
+class ElasticShell(BoardShell):
     """An accelerator behind the Elastic Node's SPI protocol; docs/protocol.md has it in words.
 
     Nothing in it is checked: a damaged byte is a wrong number, and a window of which bytes are
@@ -24,7 +24,7 @@ class ElasticShell(Shell):
     Parameters
     ----------
     accelerator, clock_hz, contract
-        See `Shell`. Golden vectors of the contract are not used.
+        See `BoardShell`. Golden vectors of the contract are not used.
     addresses : ElasticMap
         Where the firmware looks for what.
 

@@ -9,7 +9,7 @@ from bitformer.boards.protocol import INCOMPLETE, PASSED, REGISTER_BYTES, Comman
 from bitformer.boards.shell.framed.exchange import Exchange
 from bitformer.boards.shell.framed.memory_map import LOAD_BYTES
 from bitformer.boards.shell.numbers import NumberReader, NumberWriter
-from bitformer.boards.shell.weight_loader import Loader
+from bitformer.boards.shell.weight_loader import WeightLoader
 
 __all__ = ["load_region", "load_states", "work_states"]
 
@@ -109,7 +109,7 @@ def work_states(x: Exchange, *, reader: NumberReader, writer: NumberWriter, rest
                 m.next = "FEED"
 
 
-def load_states(x: Exchange, loader: Loader, *, restart) -> None:
+def load_states(x: Exchange, loader: WeightLoader, *, restart) -> None:
     """States LOAD and TRIAL; a trial goes on to FEED.
 
     ``restart`` makes the accelerator begin anew.
@@ -152,7 +152,7 @@ def load_states(x: Exchange, loader: Loader, *, restart) -> None:
         m.next = "FEED"
 
 
-def load_region(x: Exchange, loader: Loader) -> None:
+def load_region(x: Exchange, loader: WeightLoader) -> None:
     """The loader, and its way to the memory: new constants and vectors go to their own region."""
     m = x.m
     m.submodules.loader = loader

@@ -8,12 +8,12 @@ from bitformer.boards.protocol import Feature, Registers
 from bitformer.boards.shell.contract import Contract
 from bitformer.boards.shell.framed.commands import load_region, load_states, work_states
 from bitformer.boards.shell.framed.exchange import Exchange
-from bitformer.boards.shell.framed.memory_map import Layout
+from bitformer.boards.shell.framed.memory_map import MemoryMap
 from bitformer.boards.shell.framed.receiver import receive_states
 from bitformer.boards.shell.framed.sender import answer_states
 from bitformer.boards.shell.link import LinkSignature
 from bitformer.boards.shell.numbers import NumberReader, NumberWriter
-from bitformer.boards.shell.weight_loader import Loader
+from bitformer.boards.shell.weight_loader import WeightLoader
 from bitformer.hw.memory import StoreSpec
 
 __all__ = ["Endpoint"]
@@ -50,7 +50,7 @@ class Endpoint(wiring.Component):
     to_model, from_model : the accelerator's streams.
     o_fault : the last request was refused. Of a contract with an image: o_bank, the image to use;
     o_restart, the accelerator must begin anew, for a cycle; o_load_addr, o_load_data, o_load_en,
-    see `Loader`.
+    see `WeightLoader`.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Endpoint(wiring.Component):
         if not isinstance(contract, Contract):
             raise TypeError(f"Contract must be a Contract, not {contract!r}")
         self._shapes = input_shape, result_shape
-        self._layout = Layout(
+        self._layout = MemoryMap(
             contract=contract,
             input_shape=input_shape,
             result_shape=result_shape,
@@ -102,7 +102,7 @@ class Endpoint(wiring.Component):
         return self._layout.memory
 
     @property
-    def loader(self) -> Loader | None:
+    def loader(self) -> WeightLoader | None:
         """What sorts new weights; None in a design that takes none."""
         return self._layout.loader
 

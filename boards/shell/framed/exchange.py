@@ -7,7 +7,7 @@ from amaranth.utils import bits_for
 
 from bitformer.boards.protocol import CONSTANT_BYTES, HEADER_BYTES, REGISTER_BYTES, SEQUENCE_BYTES
 from bitformer.boards.shell.counters import ChangingRegisters
-from bitformer.boards.shell.framed.memory_map import Layout
+from bitformer.boards.shell.framed.memory_map import MemoryMap
 from bitformer.hw.memory import placement_attributes
 
 __all__ = ["Exchange"]
@@ -20,10 +20,10 @@ class Exchange:
     ----------
     m : Module
     link : the link's members.
-    layout : Layout
+    layout : MemoryMap
     """
 
-    def __init__(self, m: Module, link: wiring.PureInterface, layout: Layout):
+    def __init__(self, m: Module, link: wiring.PureInterface, layout: MemoryMap):
         self.m, self.link, self.layout = m, link, layout
         m.submodules.memory = store = memory.Memory(
             shape=8,

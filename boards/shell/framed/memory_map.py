@@ -5,9 +5,9 @@ from amaranth.hdl import Shape
 from bitformer.boards.protocol import BLOCK_BYTES, CONSTANT_BYTES, MOST_BYTES, Feature, Registers
 from bitformer.boards.shell.contract import Contract
 from bitformer.boards.shell.numbers import number_bytes
-from bitformer.boards.shell.weight_loader import Loader
+from bitformer.boards.shell.weight_loader import WeightLoader
 
-__all__ = ["LOAD_BYTES", "Layout"]
+__all__ = ["LOAD_BYTES", "MemoryMap"]
 
 #: Where regions of the memory begin: the low bits of an address count the changing registers then.
 _ALIGNED = 32
@@ -15,7 +15,7 @@ _ALIGNED = 32
 LOAD_BYTES = 2 + BLOCK_BYTES
 
 
-class Layout:
+class MemoryMap:
     """The buffer, then for each image of the weights a region: constants and golden vectors.
 
     Parameters are those of `Endpoint`; `ValueError` if a window or its results fit no frame.
@@ -64,7 +64,7 @@ class Layout:
             latency=contract.latency,
         )
         size = CONSTANT_BYTES + len(contract.vectors) * (self.sample + self.answer)
-        self.loader = Loader(parts=(*contract.image, (size, 1))) if contract.image else None
+        self.loader = WeightLoader(parts=(*contract.image, (size, 1))) if contract.image else None
         self.regions = [_aligned(self.registers.capacity)]
         if self.loader is not None:
             self.regions.append(self.regions[0] + _aligned(size))

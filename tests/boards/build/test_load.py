@@ -2,6 +2,7 @@ import json
 import sys
 
 import pytest
+from manifest_harness import write_manifest
 
 from bitformer.boards.build import probes
 from bitformer.boards.catalog import BOARDS
@@ -35,7 +36,7 @@ def loader(tmp_path, monkeypatch):
 def build(tmp_path):
     path = tmp_path / "a build"
     path.mkdir()
-    (path / "bitformer.json").write_text('{"board": "elastic-node-v5", "bitstream": "net.bit"}')
+    write_manifest(path)
     (path / "net.bit").write_bytes(b"bit")
     (path / "net.bin").write_bytes(b"bin")
     return path

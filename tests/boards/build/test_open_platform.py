@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from bitformer.synth import cache
-from bitformer.boards.build.project import build_plan, run_plan
+from bitformer.boards.build.project import build_plan
+from bitformer.boards.build.run import run_plan
 from bitformer.boards.reports.report import read_build
 from bitformer.boards.catalog import BOARDS
 from bitformer.synth.yosys import find_tool, run_yosys
@@ -101,7 +102,7 @@ def test_builds(plan):
     assert "--freq 100.0" in said
     assert "--db-root /usr/share/nextpnr/prjxray-db/spartan7" in said
     assert said.count("xc7s50csga324-1") == 3
-    assert read_build(plan).nextpnr.reached_mhz == {"clk": 104.25}
+    assert read_build(plan).found["nextpnr"].reached_mhz == {"clk": 104.25}
 
 
 _MISSING = r"^nextpnr-xilinx is not on the PATH and fasm2frames is not on the PATH; the plan in "

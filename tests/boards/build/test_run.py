@@ -1,4 +1,3 @@
-import json
 import os
 import shutil
 import signal
@@ -8,8 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
+from manifest_harness import write_manifest
 
-from bitformer.boards.build.project import run_plan
+from bitformer.boards.build.run import run_plan
 from bitformer.boards.build.directory import PLAN_FILE
 from bitformer.boards.build.run import missing_tools
 from bitformer.model.errors import UserError
@@ -26,7 +26,7 @@ def plan(tmp_path):
     """A plan with a space in its path."""
     plan = tmp_path / "a plan"
     plan.mkdir()
-    (plan / PLAN_FILE).write_text(json.dumps({"name": "top", "bitstream": "top.bit"}))
+    write_manifest(plan, name="top", bitstream="top.bit")
     (plan / "build_top.sh").write_text(SCRIPT)
     return plan
 
@@ -139,9 +139,7 @@ NO_PLAN = r"^Directory .* holds no bitformer build$"
         ('{"name": "top"}', NO_PLAN),
         ("", "must be JSON, which it is not"),
         ("[]", r"must be an object, not \[\]$"),
-        ('{"name": "top", "bitstream": 3}', ": bitstream must be text, not 3$"),
-        ('{"name": "top", "bitstream": "top.bit", "toolchain": "x"}', ": toolchain must be one of"),
-        ('{"name": "top", "bitstream": "top.bit", "clock_hz": 0}', "clock_hz must be a positive"),
+        ('{"board": "sea"}', r"bitformer\.json must have a field 'name', which is missing$"),
     ],
 )
 def test_no_plan(tmp_path, text, sentence):
@@ -151,14 +149,31 @@ def test_no_plan(tmp_path, text, sentence):
         run_plan(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("bitstream", 3, "bitstream must be text, not 3"),
+        ("toolchain", "x", "toolchain must be one of"),
+        ("clock_hz", 0, "clock_hz must be a positive"),
+        ("latency_cycles", 2**53, "latency_cycles must be a positive"),
+        ("model", "0123", "model must be 16 hexadecimal digits, not '0123'"),
+        ("link", None, "must have a field 'link', which is missing"),
+    ],
+)
+def test_a_plan_with_a_field_that_cannot_be(tmp_path, field, value, sentence):
+    write_manifest(tmp_path, **{field: value})
+    with pytest.raises(UserError, match=rf"^{tmp_path}/bitformer\.json:? {sentence}"):
+        run_plan(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["../kept", "/tmp/kept.bit", "../kept.bit", "build_top.sh", ""])
 def test_a_plan_names_nothing_outside_its_folder(tmp_path, plan, fake, name):
     fake("touch top.bit")
     (tmp_path / "kept.bit").write_text("another's")
-    (plan / PLAN_FILE).write_text(json.dumps({"name": "top", "bitstream": name}))
+    write_manifest(plan, name="top", bitstream=name)
     with pytest.raises(UserError, match=r"bitstream must be the name of a \.bit file"):
         run_plan(plan)
-    (plan / PLAN_FILE).write_text(json.dumps({"name": "../top", "bitstream": "top.bit"}))
+    write_manifest(plan, name="../top", bitstream="top.bit")
     with pytest.raises(UserError, match="name must be a letter, then letters, digits"):
         run_plan(plan)
     assert (tmp_path / "kept.bit").read_text() == "another's"

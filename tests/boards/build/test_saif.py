@@ -11,6 +11,7 @@ from bitformer.hw.units.accelerator import Accelerator
 from bitformer.hw.lowering.lower import lower
 from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
+from bitformer.model.identity import model_hash
 from bitformer.model.initialize import initialize
 from bitformer.sim.run import simulate
 
@@ -132,18 +133,18 @@ def test_no_saif(serial, tmp_path):
         (f'(SAIFILE\n{"(NOTE )" * 200}\n(DESIGN "{MODEL}")\n)', "one that it does not name"),
     ],
 )
-def test_activity_of_another_model(serial, tmp_path, text, of):
+def test_activity_of_another_model(tmp_path, text, of):
     """Power of one model by another's activity would look like any other figure."""
     (tmp_path / "a.saif").write_text(text)
     options = {"name": "a", "directory": tmp_path / "p", "saif": tmp_path / "a.saif"}
-    with pytest.raises(UserError, match=rf"whose hash is {MODEL}, and it is of {of}$"):
-        build_plan(BOARDS["sea"], lambda: serial.AddTwo(bits=4), facts={"model": MODEL}, **options)
+    design = lower(initialize(named_config("tiny")))
+    model = model_hash(design.model).hex()
+    with pytest.raises(UserError, match=rf"whose hash is {model}, and it is of {of}$"):
+        build_plan(BOARDS["sea"], lambda: Accelerator(design=design), **options)
     assert not (tmp_path / "p").exists()
-    (tmp_path / "a.saif").write_text(f'(SAIFILE\n(DESIGN "{MODEL}")\n(T0 5)\n)')
-    plan = build_plan(
-        BOARDS["sea"], lambda: serial.AddTwo(bits=4), facts={"model": MODEL}, **options
-    )
-    assert f'(DESIGN "{MODEL}")' in (plan / "a.saif").read_text()
+    (tmp_path / "a.saif").write_text(f'(SAIFILE\n(DESIGN "{model}")\n(T0 5)\n)')
+    plan = build_plan(BOARDS["sea"], lambda: Accelerator(design=design), **options)
+    assert f'(DESIGN "{model}")' in (plan / "a.saif").read_text()
 
 
 def test_names_are_those_of_the_verilog(tmp_path):
@@ -152,7 +153,7 @@ def test_names_are_those_of_the_verilog(tmp_path):
     features = design.model.input
     x = np.zeros((1, features.rows, features.features), dtype=np.int64)
     simulate(design, x, vcd=tmp_path / "a.vcd")
-    write_saif(tmp_path / "a.vcd", tmp_path / "a.saif", model=MODEL)
+    write_saif(tmp_path / "a.vcd", tmp_path / "a.saif", model=model_hash(design.model).hex())
     plan = build_plan(
         BOARDS["sea"],
         lambda: Accelerator(design=design),

@@ -8,7 +8,8 @@ from collections import Counter
 
 import pytest
 
-from bitformer.boards.build.project import build_plan, run_plan
+from bitformer.boards.build.project import build_plan
+from bitformer.boards.build.run import run_plan
 from bitformer.boards.reports.report import read_build
 from bitformer.boards.catalog import BOARDS
 from bitformer.boards.build.synthesis import synthesize_plan
@@ -87,7 +88,7 @@ def test_open_plan_runs_through_yosys(small, tmp_path, monkeypatch):
     kinds = {cell["type"] for cell in netlist["modules"]["adder"]["cells"].values()}
     assert {"IBUF", "OBUFT", "BUFG", "FDRE"} <= kinds
     assert "$scopeinfo" not in kinds
-    assert read_build(plan).yosys.ffs > 100
+    assert read_build(plan).found["yosys"].ffs > 100
 
 
 @pytest.mark.parametrize("spoil", ["bitformer.json", "adder.v"])

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bitformer.boards.build.project import SHELLS, build_plan, run_plan
+from bitformer.boards.build.project import SHELLS, build_plan
+from bitformer.boards.build.run import run_plan
 from bitformer.boards.reports.report import read_build
 from bitformer.boards.catalog import BOARDS
 from bitformer.hw.units.accelerator import Accelerator

@@ -6,7 +6,7 @@ import pytest
 from link_harness import compiled_once
 
 from bitformer.boards.host.client import Client, LinkError
-from bitformer.boards.host.forecaster import Predictor
+from bitformer.boards.host.forecaster import Forecaster
 from bitformer.boards.host.transport import SpiTransport, UartTransport
 from bitformer.boards.shell.contract import contract_of
 from bitformer.boards.shell.shell import SpiShell, UartShell
@@ -42,7 +42,7 @@ def session(design, link):
 def check(design, x, link):
     model = design.model
     with session(design, link) as client:
-        forecast = Predictor(client, model).predict(x)
+        forecast = Forecaster(client, model).predict(x)
         assert np.array_equal(forecast, reference.predict(model, x))
         facts = client.read()
         assert client.self_test() is None
@@ -54,7 +54,7 @@ def check(design, x, link):
         assert 0 <= facts.cycles - design.latency <= more
         other = initialize(model.config, seed=9)
         with pytest.raises(LinkError, match=r"Model on the board must be this one"):
-            Predictor(client, other)
+            Forecaster(client, other)
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from link_harness import LossyUart, compiled_once
 from reload_harness import LANES, SMALL, answers_as, compiled_board, other_weights
 
 from bitformer.boards.host.client import Client, LinkError
-from bitformer.boards.host.forecaster import Predictor
+from bitformer.boards.host.forecaster import Forecaster
 from bitformer.boards.host.reload import image_bytes, load_model
 from bitformer.boards.host.transport import UartTransport
 from bitformer.boards.protocol import BLOCK_BYTES, PASSED, Command, Feature
@@ -70,7 +70,7 @@ def test_second_and_third_model(port, design, models):
         is_live(client, model)
         assert client.read().status == number % 2
     with pytest.raises(LinkError, match=r"Model on the board must be this one"):
-        Predictor(client, models[1])
+        Forecaster(client, models[1])
 
 
 def test_other_models_do_give_other_answers(models):

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from manifest_harness import write_manifest
 
 from bitformer.boards.reports.report import energy_of, read_build
 from bitformer.boards.reports.vivado.power import read_power
@@ -16,14 +17,6 @@ from bitformer.model.errors import UserError
 
 REPORTS = Path(__file__).parent
 RELEASES = {path.name: path for path in sorted(REPORTS.iterdir())}
-FACTS = {
-    "name": "net",
-    "board": "elastic-node-v5",
-    "part": "xc7s15ftgb196-1",
-    "clock_hz": 100_000_000,
-    "latency_cycles": 5_529,
-    "bitstream": "net.bit",
-}
 
 
 def read(release, kind):
@@ -145,7 +138,7 @@ def test_verdict(release, problems):
 def build(tmp_path):
     """A good build of ours, to be spoilt."""
     path = shutil.copytree(RELEASES["v2018_2"], tmp_path / "build")
-    (path / "bitformer.json").write_text(json.dumps(FACTS))
+    write_manifest(path)
     return path
 
 
@@ -215,6 +208,13 @@ def test_the_routed_report_is_read(build):
     assert report.files["utilization"] == "net_utilization_place.rpt"
 
 
+def test_a_project_that_is_not_ours_has_no_manifest(build):
+    (build / "bitformer.json").write_text('{"format": 1, "top": "bitformer_accelerator"}')
+    assert read_build(build).manifest is None
+    assert read_build(build).name == "build"
+    assert read_build(build).to_dict()["facts"] == {}
+
+
 def test_no_reports(tmp_path):
     with pytest.raises(UserError, match=r"^Directory .* holds no report of Vivado, Yosys or"):
         read_build(tmp_path)
@@ -279,14 +279,15 @@ Info: Max frequency for clock 'clk': 104.25 MHz (PASS at 100.00 MHz)
     [("_stat.json", json.dumps(YOSYS)), ("_stat.txt", YOSYS_0_40), (".rpt", YOSYS_0_60)],
 )
 def test_open_tools(tmp_path, name, text):
-    (tmp_path / "bitformer.json").write_text(json.dumps(FACTS))
+    write_manifest(tmp_path)
     (tmp_path / f"net{name}").write_text(text)
     # A log has the statistics of every stage.
     (tmp_path / "net_yosys.log").write_text(YOSYS_0_40.replace("1000", "9999"))
     (tmp_path / "net_nextpnr.log").write_text(NEXTPNR)
     report = read_build(tmp_path)
-    assert (report.yosys.luts, report.yosys.ffs, report.yosys.dsps) == (1000, 20, 21)
-    assert report.nextpnr.reached_mhz == {"clk": 104.25}
+    yosys = report.found["yosys"]
+    assert (yosys.luts, yosys.ffs, yosys.dsps) == (1000, 20, 21)
+    assert report.found["nextpnr"].reached_mhz == {"clk": 104.25}
     assert report.problems == (
         "nextpnr analyses neither hold nor pulse width",
         "DSP: 21 of 20, 1 too many",

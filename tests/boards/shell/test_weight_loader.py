@@ -4,7 +4,7 @@ import random
 import pytest
 from amaranth.sim import Simulator
 
-from bitformer.boards.shell.weight_loader import Loader
+from bitformer.boards.shell.weight_loader import WeightLoader
 
 
 def load(dut, steps):
@@ -39,7 +39,7 @@ def load(dut, steps):
     [((3, 4), (2, 1), (5, 1)), ((1, 2), (3, 1)), ((2, 3), (4, 5), (1, 1), (2, 1)), ((4, 1),)],
 )
 def test_words_arrive_where_they_belong(parts, rate):
-    dut = Loader(parts=parts)
+    dut = WeightLoader(parts=parts)
     rng = random.Random(0)
     data = rng.randbytes(dut.bytes)
     steps = ["start"]
@@ -62,7 +62,7 @@ def test_words_arrive_where_they_belong(parts, rate):
 
 
 def test_start_begins_anew():
-    dut = Loader(parts=((2, 2), (1, 1)))
+    dut = WeightLoader(parts=((2, 2), (1, 1)))
     written, _ = load(dut, ["start", 1, 2, 3, "start", 4, 5, 6, 7, 8])
     assert [(p, a, w[-2:] if p == 0 else w[-1:]) for p, a, w in written] == [
         (0, 0, b"\x01\x02"),
@@ -82,4 +82,4 @@ def test_start_begins_anew():
 )
 def test_parts_refused(parts, message):
     with pytest.raises(ValueError, match=message):
-        Loader(parts=parts)
+        WeightLoader(parts=parts)
