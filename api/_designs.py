@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bitformer._models import Model
 from bitformer.hw import design as hardware
+from bitformer.model.errors import UserError
 
 if TYPE_CHECKING:
     from bitformer.estimate.predictor import Prediction
