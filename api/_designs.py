@@ -1,13 +1,14 @@
 """Designs: a model lowered to an accelerator, and what becomes of it."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bitformer._models import Model
 from bitformer.hw import design as hardware
 from bitformer.model.errors import UserError
+from bitformer.model.progress import Progress, silent
 
 if TYPE_CHECKING:
     from bitformer.estimate.predictor import Prediction
@@ -157,7 +158,7 @@ class Design:
         engine: str = "auto",
         back_pressure: float = 0.0,
         seed: int = 0,
-        progress: Callable[[int], None] | None = None,
+        progress: Progress = silent,
     ) -> "Simulation":
         """Run windows cycle by cycle and compare every element of every tensor.
 
@@ -167,7 +168,7 @@ class Design:
             the model's own data, or random integers for an untrained model.
         engine : ``"python"``, ``"native"`` (compiled), or ``"auto"``: native where possible.
         back_pressure : chance in each cycle that the source or the sink pauses.
-        progress : called with the number of windows done.
+        progress : called with the windows done, their number, and what goes on.
         """
         from bitformer.model.own_data import dataset_of, integer_windows, trained_on
         from bitformer.sim.run import simulate

@@ -1,13 +1,14 @@
 """Searching: models that fit a part within limits."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bitformer._models import Model, load
 from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.errors import UserError
+from bitformer.model.progress import Progress, silent
 
 __all__ = ["Candidate", "Found", "find"]
 
@@ -78,7 +79,7 @@ def find(
     synthesize: bool = True,
     workers: int | None = None,
     to: str | Path = "runs/search",
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress = silent,
     **limits: Any,
 ) -> Found:
     """Search for bits with which a model fits a part and errs least.
@@ -144,7 +145,7 @@ def find(
             pool,
             Predictor(known_entries(None)),
             tool=find_tool().version if synthesize else "",
-            report=progress or (lambda _done, _total, _text: None),
+            progress=progress,
         )
     facts.pop("entries")
     candidates = tuple(

@@ -119,9 +119,8 @@ def main(workers: int | None, folder: Path, write: bool) -> None:
     """Train what is missing and print the tables."""
     groups = [trials_of(data, configs) for _, data, configs in TASKS]
     trials = [trial for group in groups for trial in group]
-    total = len({trial.key for trial in trials} | {trial.origin.key for trial in trials})
-    with open_pool(workers, None) as pool, progress_bar(total) as tell:
-        found = iter(run_trials(trials, folder, pool, lambda done, _, text: tell(done, text)))
+    with open_pool(workers, None) as pool, progress_bar() as tell:
+        found = iter(run_trials(trials, folder, pool, tell))
     outcomes = [[next(found) for _ in group] for group in groups]
     text = markdown([(*task[:2], group) for task, group in zip(TASKS, outcomes, strict=True)])
     Console().print(text, markup=False, soft_wrap=True)

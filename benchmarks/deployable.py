@@ -205,14 +205,14 @@ def main(configs, parts, workers, folder, write):
     }
     cases = {}
     with open_pool(workers) as pool:
-        with progress_bar(len(tasks)) as bar:
+        with progress_bar() as bar:
             for done, (label, case) in enumerate(pool.run(find, tasks), start=1):
                 cases[label] = case
-                bar(done, label)
+                bar(done, len(tasks), label)
         found = [case for label in tasks if (case := cases[label]) is not None]
         jobs = [case.job for case in found if case.job is not None]
-        with progress_bar(len(jobs)) as bar:
-            profile(jobs, base, pool, lambda done, name: bar(done, name))
+        with progress_bar() as bar:
+            profile(jobs, base, pool, bar)
     rows = [texts(case, base) for case in found]
     show(console(), COLUMNS, [row for row, _ in rows])
     if write:

@@ -167,11 +167,12 @@ def measure(
     missing = {key: task for key, task in tasks.items() if key not in results}
     for done, (key, found) in enumerate(pool.run(count_cycles, missing), start=1):
         results.get(key, lambda found=found: found)
-        bar(len(jobs) - len(missing) + done, "simulating")
+        bar(len(jobs) - len(missing) + done, 2 * len(jobs), "simulating")
     counted = [results.get(key, dict) for key in tasks]
     known = base.keys()
     fresh = [job for job, one in zip(jobs, counted, strict=True) if one["digest"] not in known]
-    profile(fresh, base, pool, lambda done, name: bar(2 * len(jobs) - len(fresh) + done, name))
+    before, total = 2 * len(jobs) - len(fresh), 2 * len(jobs)
+    profile(fresh, base, pool, lambda done, _fresh, name: bar(before + done, total, name))
     rows = []
     for job, one in zip(jobs, counted, strict=True):
         entry = base.get(one["digest"])
@@ -273,8 +274,8 @@ def main(count, seeds, workers, no_cycles, folder, write):
     with open_pool(workers) as pool:
         for seed in seeds:
             size = count or SIZES.get(seed, SIZES[SEEN])
-            with progress_bar(2 * size) as bar:
-                bar(0, f"measuring those of seed {seed}")
+            with progress_bar() as bar:
+                bar(0, 2 * size, f"measuring those of seed {seed}")
                 rows = measure(draw(size, seed), folder, pool, predictor, bar, cycles=not no_cycles)
             sets[seed] = rows
             if seen := [row.job.name for row in rows if row.found.key in known]:

@@ -206,7 +206,7 @@ def main(seeds, parts, only, top, windows, workers, scheduler, kb, folder, write
                         predictor,
                         trials=folder / "trials",
                         tool=tool,
-                        report=report,
+                        progress=report,
                     )
                     entries = found.pop("entries")
                     (folder / name / "entries.json").write_text(json.dumps(entries))

@@ -152,7 +152,7 @@ def _engine(design: Design) -> str:
 
 def _taken(design: Design, note: Callable[[str], None]) -> dict[str, Any]:
     """What Yosys finds."""
-    result = synthesize(design, progress=note)
+    result = synthesize(design, progress=lambda _done, _total, what: note(what))
     taken = result.resources
     return {
         "tool": result.tool,

@@ -117,7 +117,7 @@ def _simulated(design: Design, *, engine: str, samples: int, seed: int, note: No
 
 
 def _synthesized(design: Design, note: Note) -> dict:
-    result = synthesize(design, progress=note)
+    result = synthesize(design, progress=lambda _done, _total, what: note(what))
     taken = result.resources
     return {
         "kind": "synthesis",

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bitformer.model.baselines import baselines
 from bitformer.model.checkpoint import load_model
 from bitformer.model.compression import published_ratio, stored_size
 from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
+from bitformer.model.progress import progress_bar
 from bitformer.study.comparison import Row, at_width, comparison_trials, tabulate
 from bitformer.study.trials import DataSource, Outcome, Trial, run_trials
 from bitformer.study.workers import open_pool
@@ -181,22 +181,7 @@ def markdown(groups: dict[tuple[str, str], list[Row]], precise: dict[int, list[O
 
 
 def _run(trials: list[Trial], folder: Path, workers: int | None, scheduler: str | None):
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    quiet = not sys.stderr.isatty()
-    with (
-        Progress(*columns, console=Console(stderr=True), disable=quiet) as progress,
-        open_pool(workers, scheduler) as pool,
-    ):
-        task = progress.add_task("trainings", total=None)
-
-        def tell(done: int, total: int, text: str) -> None:
-            progress.update(task, completed=done, total=total, description=text)
-
+    with progress_bar() as tell, open_pool(workers, scheduler) as pool:
         return run_trials(trials, folder, pool, tell)
 
 

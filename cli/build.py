@@ -72,7 +72,7 @@ def _remedy(
         return "it may without --reloadable, which keeps the weights twice"
     # a change may leave no block RAM for the shell
     memory = dataclasses.replace(error.memory, placement="distributed")
-    with progress_bar(None) as progress:
+    with progress_bar() as progress:
         found = remedies(model, **asked, beside=(memory,), most=1, progress=progress)
     if not found:
         return f"more is tried by {command_line('doctor', path, '--part', asked['part'])}"

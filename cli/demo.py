@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bitformer.cli.options import PATH, ready_file
-from bitformer.cli.progress import sample_bar
 from bitformer.cli.quantity import COUNT
 from bitformer.cli.report import Report, command_line, json_option
 from bitformer.cli.train import MODEL_FILE
 from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
+from bitformer.model.progress import progress_bar
 from bitformer.model.torch_installed import require_torch
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _simulate(
     started = time.monotonic()
     some = dataset.test.take(evenly(samples, len(dataset.test)))
     part = dataclasses.replace(dataset, test=some)
-    with sample_bar(len(some)) as progress:
+    with progress_bar() as progress:
         simulation = simulate(design, model.quantize_input(some.x), progress=progress)
     models = {
         "integer": mse(predict(model, some.x), part),

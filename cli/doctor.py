@@ -115,7 +115,7 @@ def command(
     from bitformer.model.checkpoint import load_model
     from bitformer.model.progress import progress_bar
 
-    with progress_bar(None) as progress:
+    with progress_bar() as progress:
         found = diagnose(
             load_model(model),
             part=part or DEFAULT_PART,

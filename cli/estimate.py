@@ -293,7 +293,7 @@ def command(
         from bitformer.estimate.exact_remedies import remedies
         from bitformer.model.progress import progress_bar
 
-        with progress_bar(None) as progress:
+        with progress_bar() as progress:
             found = remedies(
                 loaded,
                 part=design.part,

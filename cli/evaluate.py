@@ -26,12 +26,12 @@ SIMULATED = 8
 def _simulated(
     model: "IntegerModel", dataset: "Dataset", engine: str, report: Report
 ) -> "np.ndarray":
-    from bitformer.cli.progress import sample_bar
     from bitformer.hw.lowering.lower import lower
+    from bitformer.model.progress import progress_bar
     from bitformer.sim.run import simulate
 
     x = model.quantize_input(dataset.test.x)
-    with sample_bar(len(x)) as progress:
+    with progress_bar() as progress:
         result = simulate(lower(model), x, engine=engine, progress=progress, note=report.note)
     if not result.bit_exact:
         report.note(f"Not bit exact: {result.difference}")

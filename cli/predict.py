@@ -49,9 +49,9 @@ def command(
     bitformer predict m.safetensors --port spi:0.0 --data my.csv --windows 24 --json
     """
     from bitformer.boards.host.forecaster import Forecaster
-    from bitformer.cli.progress import sample_bar
     from bitformer.model.checkpoint import load_model
     from bitformer.model.forecast import newest_windows, scaling_of
+    from bitformer.model.progress import progress_bar
 
     loaded = load_model(model)
     scaling = scaling_of(loaded)
@@ -64,7 +64,7 @@ def command(
         if wrong is not None:
             report.note(f"Self-test failed: golden vector {wrong} comes out wrong on the board")
             raise click.exceptions.Exit(1)
-        with sample_bar(len(newest.x)) as progress:
+        with progress_bar() as progress:
             forecast = scaling.in_units(forecaster.predict(newest.x, progress=progress))
         facts = client.registers
     columns = ("step", *(f"after line {line}" for line in newest.lines[-_SHOWN:]))

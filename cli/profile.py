@@ -106,10 +106,10 @@ def command(
         for count in counts
     ]
     base_file = KnowledgeBase(kb)
-    fill, steps = (profile_components, 2) if components else (profile, 1)
-    with progress_bar(steps * len(jobs)) as bar, open_pool(workers, scheduler) as pool:
-        bar(0, "measuring")
-        new = fill(jobs, base_file, pool, lambda done, name: bar(done, name))
+    fill = profile_components if components else profile
+    with progress_bar() as bar, open_pool(workers, scheduler) as pool:
+        bar(0, None, "measuring")
+        new = fill(jobs, base_file, pool, bar)
     report.line(f"{len(jobs)} designs, {new} new entries: {base_file.path} holds {len(base_file)}")
     report.data(
         {

@@ -63,16 +63,15 @@ def command(
 
     new, first = load_model(model), load_model(built_from)
     design = lowered(first, part=part, lanes=lanes, pack=pack, place=place, reloadable=True)
-    images = new_images(design, new, lanes=lanes, pack=pack)  # before the port is opened in vain
-    total = sum(len(words) * -(-design.stores[n].width // 8) for n, words in images.items())
-    with connected(port, baud, sck) as client, progress_bar(total) as tell:
+    new_images(design, new, lanes=lanes, pack=pack)  # before the port is opened in vain
+    with connected(port, baud, sck) as client, progress_bar() as tell:
         sent = load_into(
             client,
             design,
             new,
             lanes=lanes,
             pack=pack,
-            progress=lambda done: tell(done, "bytes sent"),
+            progress=tell,
         )
         resent = client.resent
     report.line(f"New weights are live on {port}: {sent} bytes, model {model_hash(new).hex()}")

@@ -12,8 +12,9 @@ from bitformer.cli.options import MOST_LANES, PATH, kb_option, part_option, toge
 from bitformer.cli.quantity import COUNT, COUNT_OR_NONE, MEGAHERTZ, SEED, quantity
 from bitformer.cli.report import Report, command_line, json_option
 from bitformer.cli.search_report import show_search
-from bitformer.cli.studies import given, prepared, study_bar, study_options
+from bitformer.cli.studies import given, prepared, study_options
 from bitformer.model.errors import UserError
+from bitformer.model.progress import progress_bar
 
 if TYPE_CHECKING:
     from bitformer.model.precision import Precision
@@ -314,7 +315,7 @@ def command(
     with ExitStack() as stack:
         for folder in {one.resolve() for one in (output, trials or output)}:
             stack.enter_context(held(folder, inside=(*FOLDERS, "proofs")))
-        tell = stack.enter_context(study_bar("searching"))
+        tell = stack.enter_context(progress_bar())
         pool = stack.enter_context(open_pool(workers, scheduler))
         result = explore(
             question,
@@ -324,7 +325,7 @@ def command(
             added=added,
             trials=trials,
             tool=tool,
-            report=tell,
+            progress=tell,
         )
     _remember(report, kb, result.pop("entries"))
     picture = _picture(report, output, result)

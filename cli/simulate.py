@@ -17,12 +17,11 @@ from bitformer.cli.options import (
     part_option,
     ready_file,
 )
-from bitformer.cli.progress import sample_bar
 from bitformer.cli.quantity import COUNT, SEED, Number
 from bitformer.cli.report import Report, json_option
-from bitformer.cli.synthesize import spinner
 from bitformer.model.errors import UserError
 from bitformer.model.files import temporary_folder
+from bitformer.model.progress import progress_bar
 
 if TYPE_CHECKING:
     from bitformer.hw.design import Design
@@ -56,7 +55,7 @@ def _netlist(design: "Design") -> "dict[str, Any]":
     """The design as Yosys synthesizes it: a minute or so, once."""
     from bitformer.synth.synthesize import synthesized_netlist
 
-    with spinner() as progress:
+    with progress_bar() as progress:
         return synthesized_netlist(design, progress=progress)
 
 
@@ -183,7 +182,7 @@ def command(
     source = "random" if dataset is None else f"{dataset.name}, test windows"
     report.note(f"Simulating {len(x)} sample(s) ({source}), {design.interval} cycles each")
     netlist = _netlist(design) if engine == "netlist" else None
-    with _waves(loaded, vcd, saif) as waves, sample_bar(len(x)) as progress:
+    with _waves(loaded, vcd, saif) as waves, progress_bar() as progress:
         result = simulate(
             design,
             x,

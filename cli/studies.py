@@ -1,7 +1,6 @@
 """What commands that run many trainings share: options, data, workers, a progress bar."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from bitformer.cli.options import (
 from bitformer.cli.quantity import COUNT
 from bitformer.cli.report import Report
 from bitformer.model.errors import UserError
+from bitformer.model.progress import progress_bar
 from bitformer.model.torch_installed import require_torch
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ __all__ = [
     "given",
     "prepared",
     "seeds_option",
-    "study_bar",
     "study_options",
     "widths_option",
 ]
@@ -124,32 +123,6 @@ def prepared(
     return chosen, source
 
 
-@contextmanager
-def study_bar(what: str = "trainings") -> Iterator[Callable[[int, int, str], None]]:
-    """A progress bar where a person is watching: told (done, in all, what)."""
-    import sys
-
-    if not sys.stderr.isatty():
-        yield lambda _done, _total, _text: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(what, total=None)
-
-        def tell(done: int, total: int, text: str) -> None:
-            progress.update(task, completed=done, total=total, description=text)
-
-        yield tell
-
-
 @dataclass(frozen=True, kw_only=True)
 class Study:
     """What :data:`study_options` were given; ``settings`` are those of each training."""
@@ -190,7 +163,7 @@ class Study:
 
         with (
             held(self.output, inside=FOLDERS),
-            study_bar() as tell,
+            progress_bar() as tell,
             open_pool(self.workers, self.scheduler) as pool,
         ):
             return run_trials(trials, self.output, pool, tell)

@@ -1,8 +1,6 @@
 """``bitformer synthesize``: resources and logic depth, measured with Yosys."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,28 +9,17 @@ import click
 from bitformer.cli.options import hardware_options, kb_option, lowered, model_argument, part_option
 from bitformer.cli.report import Report, json_option
 from bitformer.model.errors import UserError
+from bitformer.model.progress import progress_bar
 
 if TYPE_CHECKING:
     from bitformer.hw.design import Design
     from bitformer.synth.resources import Resources
     from bitformer.synth.synthesize import Synthesis
 
-__all__ = ["command", "show_synthesis", "spinner"]
+__all__ = ["command", "show_synthesis"]
 
 #: Paths and nets that people are shown; programs get more.
 SHOWN = 5
-
-
-@contextmanager
-def spinner() -> Iterator[Callable[[str], None]]:
-    """Gives a function that is told what goes on; silent unless a person is watching."""
-    if not sys.stderr.isatty():
-        yield lambda _text: None
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status("reading") as status:
-        yield lambda text: status.update(f"{text} (a minute or so, once)")
 
 
 def _row(resources: "Resources") -> tuple[object, ...]:
@@ -148,7 +135,7 @@ def command(
     from bitformer.synth.synthesize import synthesize
 
     design = lowered(load_model(model), part=part, lanes=lanes, pack=pack, place=place)
-    with spinner() as progress:
+    with progress_bar() as progress:
         result = synthesize(design, units=units, progress=progress)
     if not no_kb:
         _remember(report, kb, design, result)

@@ -1,6 +1,6 @@
 """What would make a design fit a part that it does not fit: the cheapest changes, tried out."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bitformer.hw.design import Design
@@ -10,6 +10,7 @@ from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import PARTS
 from bitformer.model.errors import UserError
 from bitformer.model.ir import IntegerModel
+from bitformer.model.progress import Progress, silent
 
 __all__ = ["Remedy", "remedies"]
 
@@ -61,7 +62,7 @@ def remedies(
     clock_hz: float = 100e6,
     most: int = 3,
     beside: Sequence[StoreSpec] = (),
-    progress: Callable[[int, str], None] | None = None,
+    progress: Progress = silent,
 ) -> list[Remedy]:
     """Up to ``most`` changes with which ``model`` fits, the fastest first; none if it fits already.
 
@@ -75,8 +76,7 @@ def remedies(
         return []
     found, larger = [], False
     for number, (change, arguments) in enumerate(_trials(design, lanes, pack, placement)):
-        if progress is not None:
-            progress(number, f"trying {change}")
+        progress(number, None, f"trying {change}")
         another = arguments["part"] != part
         if another and larger:
             continue

@@ -1,7 +1,7 @@
 """Fills a knowledge base: which designs to measure, and the measuring of one, here or elsewhere."""
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from bitformer.model.config import TransformerConfig, grid_config
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import ACTIVATION_BITS, FLOAT_BITS, WEIGHT_BITS, Precision
+from bitformer.model.progress import Progress, silent
 from bitformer.study.workers import Pool
 
 __all__ = ["Job", "family", "measure", "mixed", "parse_bits", "profile", "profile_components"]
@@ -139,12 +140,12 @@ def profile(
     jobs: Iterable[Job],
     base: KnowledgeBase,
     pool: Pool,
-    progress: Callable[[int, str], None] | None = None,
+    progress: Progress = silent,
 ) -> int:
     """Measure what is not in the base yet; each design is kept as soon as it is measured.
 
     A run that was killed takes up where it was, and the base's content is the same in the end.
-    Returns how many entries are new. ``progress`` is told (designs done, the last one's name).
+    Returns how many entries are new. ``progress`` counts designs and names the last one.
     """
     known = sorted(base.keys())
     tasks = {
@@ -153,8 +154,7 @@ def profile(
     new = 0
     for done, (name, found) in enumerate(pool.run(measure, tasks), start=1):
         new += base.add(Entry.from_dict(one) for one in found)
-        if progress is not None:
-            progress(done, name)
+        progress(done, len(tasks), name)
     return new
 
 
@@ -184,7 +184,7 @@ def profile_components(
     jobs: Sequence[Job],
     base: KnowledgeBase,
     pool: Pool,
-    progress: Callable[[int, str], None] | None = None,
+    progress: Progress = silent,
 ) -> int:
     """Measure what each component of each design adds, unless the base knows; how many are new.
 
@@ -192,12 +192,11 @@ def profile_components(
     ``progress`` is told twice of each job: when its components are known by their keys, and when
     they are measured.
     """
-    tell = progress or (lambda _done, _name: None)
     asked = {job.name: (job.config.to_dict(), job.part, job.lanes) for job in jobs}
     keys: dict[str, dict[str, str]] = {}
     for done, (name, found) in enumerate(pool.run(keys_of_components, asked), start=1):
         keys[name] = found
-        tell(done, name)
+        progress(done, 2 * len(asked), name)
     known = base.keys()
     wanted: dict[str, list[str]] = {}
     for name in asked:
@@ -218,5 +217,5 @@ def profile_components(
     for number, entries in pool.run(measure_together, tasks):
         new += base.add(Entry.from_dict(one) for one in entries)
         done += len(tasks[number][0])
-        tell(done, tasks[number][0][-1][0]["name"])
+        progress(done, 2 * len(asked), tasks[number][0][-1][0]["name"])
     return new

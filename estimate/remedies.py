@@ -1,7 +1,7 @@
 """What is over on a part, by how much, and the cheapest changes that would make it fit."""
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.ir import IntegerModel
 from bitformer.model.precision import Precision
+from bitformer.model.progress import Progress, silent
 
 __all__ = ["Diagnosis", "Outlook", "diagnose", "everywhere"]
 
@@ -107,7 +108,7 @@ def diagnose(
     predictor: Predictor | None = None,
     sensitivity: Mapping[str, Mapping[int, float]] | None = None,
     most: int = 8,
-    progress: Callable[[int, str], None] | None = None,
+    progress: Progress = silent,
 ) -> Diagnosis:
     """Predict ``model`` on ``part`` and try changes, one at a time, if it does not fit.
 
@@ -157,15 +158,14 @@ def _trials(
     asked: Mapping[str, Any],
     predictor: Predictor | None,
     sensitivity: Mapping[str, Mapping[int, float]] | None,
-    progress: Callable[[int, str], None] | None,
+    progress: Progress,
 ) -> Iterator[Outlook]:
     part, tried = design.part, itertools.count()
 
     def attempt(change: str, of: IntegerModel = model, **changed) -> Iterator[Outlook]:
         extra = {n: changed.pop(n) for n in ("error", "retrain", "larger") if n in changed}
         wanted = {"part": part, **asked, **changed}
-        if progress is not None:
-            progress(next(tried), f"trying {change}")
+        progress(next(tried), None, f"trying {change}")
         try:
             yield _outlook(change, lower(of, **wanted), predictor, **extra)
         except UserError:

@@ -1,39 +1,41 @@
-"""A progress bar; silent unless a person is watching."""
+"""Progress: the one shape of callback for work in steps, and a bar for people who watch."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["progress_bar"]
+__all__ = ["Progress", "progress_bar", "silent"]
 
-Report = Callable[[int, str], None]
+#: Called with the steps done, the steps in all (None where nobody knows), and what is at work.
+Progress = Callable[[int, int | None, str], None]
+
+
+def silent(_done: int, _total: int | None, _what: str) -> None:
+    """Show nothing."""
 
 
 @contextmanager
-def progress_bar(total: int | None, enabled: bool | None = None) -> Iterator[Report]:
-    """Gives a function that is told (steps done, what to say).
+def progress_bar(enabled: bool | None = None) -> Iterator[Progress]:
+    """Yield a callback that draws a bar on the standard error until the block ends.
 
-    ``total`` None stands for a number of steps that nobody knows before the end. ``enabled`` None
-    draws the bar only when the standard error is a terminal.
+    ``enabled`` None draws only where the standard error is a terminal.
     """
     if not (sys.stderr.isatty() if enabled is None else enabled):
-        yield lambda _done, _text: None
+        yield silent
         return
+    from rich import progress as rich
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
+        rich.TextColumn("{task.description}"),
+        rich.BarColumn(),
+        rich.MofNCompleteColumn(),
+        rich.TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=total)
-
-        def report(done: int, text: str) -> None:
-            bar.update(task, completed=done, description=text)
-
-        yield report
-        if total is not None:
+    with rich.Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total, what: bar.update(
+            task, completed=done, total=total, description=what
+        )
+        if (total := bar.tasks[task].total) is not None:
             bar.update(task, completed=total)

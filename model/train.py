@@ -196,7 +196,7 @@ def _restore(trainer: Trainer, state: dict, store: RunStore) -> None:
 def _finish(trainer: Trainer, store: RunStore, identity: dict, progress: bool | None) -> dict:
     """All epochs that are left, each saved, and what they came to."""
     epochs = [stage.epochs for stage in trainer.stages]
-    with progress_bar(sum(epochs), progress) as report:
+    with progress_bar(progress) as report:
         while not trainer.finished:
             try:
                 if trainer.stage_over:
@@ -211,7 +211,11 @@ def _finish(trainer: Trainer, store: RunStore, identity: dict, progress: bool | 
             store.write_state(trainer.state_dict())
             store.write_record({**identity, "history": trainer.history})
             done = sum(epochs[: trainer.stage_index]) + trainer.epoch
-            report(done, f"{trainer.stage.name}: validation error {trainer.best_error:.5f}")
+            report(
+                done,
+                sum(epochs),
+                f"{trainer.stage.name}: validation error {trainer.best_error:.5f}",
+            )
         return {
             **identity,
             "history": trainer.history,

@@ -18,6 +18,7 @@ from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
+from bitformer.model.progress import Progress, silent
 from bitformer.model.structure import tensor_components, weight_components
 from bitformer.search.engine import Engine
 from bitformer.search.evolve import evolve, tensor_names
@@ -239,7 +240,7 @@ def tensor_field(
     by: str = "loss",
     tries: int = 400,
     seed: int = 0,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress = silent,
 ) -> Field:
     """The Pareto set that an evolutionary search finds, and the uniform ones.
 

@@ -14,6 +14,7 @@ from bitformer.hw.lowering.lower import lower
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
+from bitformer.model.progress import Progress, silent
 from bitformer.model.structure import tensor_components, weight_components
 from bitformer.search.engine import Engine
 from bitformer.search.limits import Limits
@@ -91,7 +92,7 @@ def evolve(
     trials: int = 400,
     seed: int = 0,
     engines: Sequence[Engine] = (Engine(),),
-    progress: Callable[[int], None] | None = None,
+    progress: Progress = silent,
 ) -> list[Candidate]:
     """Candidates within the limits that none is better than in loss, latency and energy.
 
@@ -137,8 +138,7 @@ def evolve(
             except UserError:
                 seen[key] = None
         found = seen[key]
-        if progress is not None:
-            progress(trial.number + 1)
+        progress(trial.number + 1, trials, "")
         if found is None:
             trial.set_user_attr("over", [_WORST])
             return _WORST, _WORST, _WORST

@@ -28,12 +28,13 @@ from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
 from bitformer.model.plain import checked
 from bitformer.model.precision import Precision
+from bitformer.model.progress import Progress, silent
 from bitformer.model.strict_json import read_json
 from bitformer.search.candidates import Added
 from bitformer.search.engine import Engine
 from bitformer.search.request import Question
 from bitformer.search.results import Finding, conclusion
-from bitformer.search.shortlist import Report, shortlist
+from bitformer.search.shortlist import shortlist
 from bitformer.search.verification import Bench, prove_all
 from bitformer.study.sensitivity import alone_trials
 from bitformer.study.trials import run_trials
@@ -43,7 +44,7 @@ __all__ = ["explore"]
 
 
 def _measured(
-    question: Question, trials: Path, pool: Pool, report: Report
+    question: Question, trials: Path, pool: Pool, progress: Progress
 ) -> dict[str, dict[Precision, float]]:
     """What each choice of bits adds to the validation error of each component alone."""
     wanted = alone_trials(
@@ -54,7 +55,7 @@ def _measured(
         method=question.method,
         settings=question.settings,
     )
-    outcomes = run_trials(wanted.values(), trials, pool, report)
+    outcomes = run_trials(wanted.values(), trials, pool, progress)
     added: dict[str, dict[Precision, float]] = {}
     for (name, bits), outcome in zip(wanted, outcomes, strict=True):
         added.setdefault(name, {})[bits] = outcome.val - outcome.float_val
@@ -70,7 +71,7 @@ def explore(
     added: Added | None = None,
     trials: Path | None = None,
     tool: str = "",
-    report: Report = lambda _done, _total, _text: None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Search, and leave in ``folder`` what came out; returned as plain data, as in search.json.
 
@@ -87,11 +88,11 @@ def explore(
         If nothing is within the limits, which names the tightest and the nearest miss.
     """
     trials = trials or folder
-    known = added or _measured(question, trials, pool, _stage(report, "sensitivity"))
-    choice = shortlist(question, known, folder, predictor, pool, _stage(report, "ranking"))
-    findings = _trained(question, choice, trials, pool, _stage(report, "training"))
+    known = added or _measured(question, trials, pool, _stage(progress, "sensitivity"))
+    choice = shortlist(question, known, folder, predictor, pool, _stage(progress, "ranking"))
+    findings = _trained(question, choice, trials, pool, _stage(progress, "training"))
     counted = _Counted(folder / "predicted.json", predictor)
-    _proved(question, findings, trials, pool, tool, counted, _stage(report, "proving"))
+    _proved(question, findings, trials, pool, tool, counted, _stage(progress, "proving"))
     result = {
         "question": question.to_dict(),
         "sensitivity": {n: {str(b): e for b, e in own.items()} for n, own in known.items()},
@@ -103,15 +104,15 @@ def explore(
     return result | {"entries": entries}
 
 
-def _stage(report: Report, name: str) -> Report:
-    return lambda done, total, text: report(done, total, f"{name} {text}".strip())
+def _stage(progress: Progress, name: str) -> Progress:
+    return lambda done, total, text: progress(done, total, f"{name} {text}".strip())
 
 
 def _trained(
-    question: Question, choice: Mapping[str, Any], trials: Path, pool: Pool, report: Report
+    question: Question, choice: Mapping[str, Any], trials: Path, pool: Pool, progress: Progress
 ) -> list[Finding]:
     configs = [TransformerConfig.from_dict(one["config"]) for one in choice["designs"]]
-    outcomes = run_trials([question.trial(one) for one in configs], trials, pool, report)
+    outcomes = run_trials([question.trial(one) for one in configs], trials, pool, progress)
     made = zip(configs, outcomes, choice["designs"], strict=True)
     return [
         Finding(**{**one, "config": config, "engine": Engine(**one["engine"]), "outcome": outcome})
@@ -155,7 +156,7 @@ def _proved(
     pool: Pool,
     tool: str,
     counted: _Counted,
-    report: Report,
+    progress: Progress,
 ) -> None:
     """Simulate everything that was trained; synthesize what is to be."""
     val = question.source.load(question.config).val
@@ -180,7 +181,7 @@ def _proved(
             folder / "proofs",
             pool,
             synthesized=synthesized,
-            report=report,
+            progress=progress,
         )
         for name, record in records.items():
             by_name[name].proof = record

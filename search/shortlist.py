@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -13,6 +12,7 @@ from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
 from bitformer.model.plain import checked
+from bitformer.model.progress import Progress
 from bitformer.model.strict_json import read_json
 from bitformer.search.candidates import Added, Field, component_field, tensor_field
 from bitformer.search.engine import Engine
@@ -22,12 +22,10 @@ from bitformer.search.request import Question
 from bitformer.search.selection import Choice, choose, nearest_miss
 from bitformer.study.workers import Pool
 
-__all__ = ["Report", "shortlist"]
+__all__ = ["shortlist"]
 
 #: After so many designs were lowered, the others are taken as the space says.
 _MOST_LOWERED = 120
-#: Called with (done, in all, what).
-Report = Callable[[int, int, str], None]
 
 
 class _Predicted(TypedDict):
@@ -77,7 +75,7 @@ def shortlist(
     folder: Path,
     predictor: Predictor,
     pool: Pool,
-    report: Report,
+    progress: Progress,
 ) -> dict[str, Any]:
     """What is to be trained, as plain data: read from the folder, or found and written down.
 
@@ -98,16 +96,16 @@ def shortlist(
             return data
     except UserError:
         pass  # not there, or not whole
-    report(0, 1, "")
-    found = _chosen(question, _field(question, added, predictor, pool, report), report)
+    progress(0, 1, "")
+    found = _chosen(question, _field(question, added, predictor, pool, progress), progress)
     data = json.loads(json.dumps({"digest": digest, **found}))
     write_whole(path, json.dumps(data, indent=1) + "\n")
-    report(1, 1, "")
+    progress(1, 1, "")
     return data
 
 
 def _field(
-    question: Question, added: Added, predictor: Predictor, pool: Pool, report: Report
+    question: Question, added: Added, predictor: Predictor, pool: Pool, progress: Progress
 ) -> Field:
     common = (question.config, question.bits, added, predictor, question.limits)
     options: dict[str, Any] = {"engines": question.engines, "baselines": question.compared}
@@ -119,11 +117,11 @@ def _field(
         by=question.score,
         tries=question.tries,
         seed=question.seed,
-        progress=lambda done: report(done, question.tries, ""),
+        progress=progress,
     )
 
 
-def _settled(question: Question, field: Field, report: Report) -> list[Choice]:
+def _settled(question: Question, field: Field, progress: Progress) -> list[Choice]:
     """The choice, when all that is chosen, and uniform bits, are predicted from their own designs.
 
     What turns out to cost more than the space said makes room for the next.
@@ -151,15 +149,15 @@ def _settled(question: Question, field: Field, report: Report) -> list[Choice]:
             field.refine(int(number))
         own[wanted] = True
         lowered += len(wanted)
-        report(min(lowered, _MOST_LOWERED), _MOST_LOWERED, "designs")
+        progress(min(lowered, _MOST_LOWERED), _MOST_LOWERED, "designs")
         if lowered >= _MOST_LOWERED:
             own[:] = True  # as they are, from here on
 
 
-def _chosen(question: Question, field: Field, report: Report) -> dict[str, Any]:
+def _chosen(question: Question, field: Field, progress: Progress) -> dict[str, Any]:
     """The choice of a field, as plain data."""
     limits, outcomes = question.limits, field.outcomes
-    chosen = _settled(question, field, report)
+    chosen = _settled(question, field, progress)
     kept = within(outcomes, limits)
     free = kept.copy()
     free[list(field.out)] = False

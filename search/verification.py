@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
@@ -16,6 +16,7 @@ from bitformer.model.checkpoint import load_model
 from bitformer.model.errors import UserError
 from bitformer.model.files import temporary_folder, write_whole
 from bitformer.model.plain import checked
+from bitformer.model.progress import Progress, silent
 from bitformer.model.strict_json import read_json
 from bitformer.search.engine import Engine
 from bitformer.search.limits import RESOURCES
@@ -146,7 +147,7 @@ def prove_all(
     pool: Pool,
     *,
     synthesized: bool = True,
-    report: Callable[[int, int, str], None] = lambda _done, _total, _text: None,
+    progress: Progress = silent,
 ) -> dict[str, dict[str, Any]]:
     """The record of every model on its engine, by its name; those that ``folder`` holds are read.
 
@@ -168,7 +169,7 @@ def prove_all(
             records[name] = _kept(path)
         except UserError:
             continue
-    report(len(records), len(models), "read")
+    progress(len(records), len(models), "read")
     tasks = {
         name: (*own, bench.windows, bench.part, wanted)
         for name, own in contents.items()
@@ -178,5 +179,5 @@ def prove_all(
         text = json.dumps(record, indent=1) + "\n"
         write_whole(paths[name], text)
         records[name] = json.loads(text)
-        report(len(records), len(models), name)
+        progress(len(records), len(models), name)
     return {name: records[name] for name in models}

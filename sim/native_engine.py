@@ -12,6 +12,7 @@ import numpy as np
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model.errors import UserError
 from bitformer.model.files import whole_file
+from bitformer.model.progress import Progress, silent
 from bitformer.sim.compare import CHUNK, Comparison, Observed, cycle_limit
 from bitformer.sim.native_build import NativeError, build
 
@@ -66,7 +67,7 @@ def run_native(
     vcd: str | Path | None = None,
     back_pressure: float = 0.0,
     seed: int = 0,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress = silent,
     note: Callable[[str], None] | None = None,
     cache: Path | None = None,
 ) -> None:
@@ -106,9 +107,9 @@ def run_native(
                 lost = library.bitformer_run(simulation, ctypes.addressof(window))
                 cycles += window.cycles
                 comparison.observe(_observed(window, arrays))
-                if progress and comparison.finished > finished:
+                if comparison.finished > finished:
                     finished = comparison.finished
-                    progress(finished)
+                    progress(finished, len(samples), "simulating")
         finally:
             lost = library.bitformer_delete(simulation)
         if lost:

@@ -8,6 +8,7 @@ from amaranth.sim import Simulator
 
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model.files import whole_file
+from bitformer.model.progress import Progress, silent
 from bitformer.sim.compare import Comparison, cycle_limit
 
 __all__ = ["run_python"]
@@ -23,7 +24,7 @@ def run_python(
     vcd=None,
     back_pressure: float = 0.0,
     seed: int = 0,
-    progress=None,
+    progress: Progress = silent,
 ) -> None:
     """Drive ``samples`` [N, values] through both streams and report what is seen to ``comparison``.
 
@@ -75,9 +76,9 @@ def run_python(
                 comparison.take(cycle, payload)
                 if comparison.done:
                     return
-                if progress and len(comparison.outputs) > finished:
+                if len(comparison.outputs) > finished:
                     finished = len(comparison.outputs)
-                    progress(finished)
+                    progress(finished, len(samples), "simulating")
             cycle += 1
             if cycle > limit:
                 return

@@ -11,6 +11,7 @@ from bitformer.hw.design import Design
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import reference
 from bitformer.model.errors import UserError
+from bitformer.model.progress import Progress, silent
 from bitformer.sim.compare import Comparison
 from bitformer.sim.native_build import NativeError, find_compiler
 from bitformer.sim.native_engine import run_native
@@ -97,7 +98,7 @@ def simulate(
     vcd: str | Path | None = None,
     back_pressure: float = 0.0,
     seed: int = 0,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress = silent,
     note: Callable[[str], None] | None = None,
     accelerator: Accelerator | None = None,
     netlist: Mapping[str, Any] | None = None,
@@ -122,7 +123,7 @@ def simulate(
     seed : int
         Of the back-pressure: the same cycles with all engines.
     progress : callable, optional
-        Called with the samples done.
+        Called with the samples done, their number, and what goes on.
     note : callable, optional
         Told a sentence about what a person would wonder at: that a design is being compiled, or
         why ``auto`` does without.

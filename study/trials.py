@@ -22,6 +22,7 @@ from bitformer.model.errors import TrainingDivergedError, UserError
 from bitformer.model.files import write_whole
 from bitformer.model.plain import partly
 from bitformer.model.precision import Precision
+from bitformer.model.progress import Progress, silent
 from bitformer.model.strict_json import read_json
 from bitformer.study.workers import Pool
 
@@ -243,12 +244,11 @@ def run_trials(
     trials: Iterable[Trial],
     folder,
     pool: Pool,
-    report: Callable[[int, int, str], None] = lambda _done, _total, _text: None,
+    progress: Progress = silent,
 ) -> list[Outcome]:
     """The outcome of every trial, in their order; those that ``folder`` holds are read.
 
-    ``report`` is told (trainings done, trainings in all, the last one's name). Float models are
-    trained first, each once.
+    ``progress`` counts trainings and names the last one. Float models are trained first, each once.
     """
     trials = list(trials)
     store = _Folder(Path(folder))
@@ -256,7 +256,7 @@ def run_trials(
     wanted = {trial.key: trial for trial in trials} | origins
     missing = {key: trial for key, trial in wanted.items() if store.read(trial) is None}
     total, done = len(wanted), len(wanted) - len(missing)
-    report(done, total, "read")
+    progress(done, total, "read")
 
     def run(batch: Mapping[str, Trial], arguments: Callable[[Trial], tuple]) -> None:
         nonlocal done
@@ -273,7 +273,7 @@ def run_trials(
                 if not target.exists():
                     write_whole(target, content)
             done += 1
-            report(done, total, key)
+            progress(done, total, key)
 
     first = {key: trial for key, trial in missing.items() if key in origins}
     run(first, lambda trial: (trial.description, str(store.path), None))

@@ -5,12 +5,13 @@ bounds of the components, and each is one flat module: what comes out is what it
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from amaranth.lib import wiring
 
+from bitformer.model.progress import Progress, silent
 from bitformer.synth.cache import default_cache, digest_of, synthesized
 from bitformer.synth.depth import depth
 from bitformer.synth.netlist import read_netlist
@@ -52,7 +53,7 @@ def synthesize_apart(
     components: Iterable[wiring.Component],
     *,
     cache: Path | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress = silent,
 ) -> list[Apart]:
     """Synthesize components, each by itself; ``cache``, ``progress``, errors as ``synthesize``."""
     tool = find_tool()

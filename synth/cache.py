@@ -4,11 +4,11 @@ import gzip
 import hashlib
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from bitformer.model.cache import Cache, user_folder
+from bitformer.model.progress import Progress, silent
 from bitformer.synth.yosys import ROM_IN_LUTS, Tool, mapping, run_yosys
 
 __all__ = ["default_cache", "digest_of", "synthesized"]
@@ -52,7 +52,7 @@ def synthesized(
     folder: Path | None,
     language: str = "rtlil",
     top: str = "top",
-    progress: Callable[[str], None] | None = None,
+    progress: Progress = silent,
 ) -> tuple[dict[str, Any], float]:
     """The netlist of a design in RTLIL or Verilog, and the seconds its synthesis took.
 
@@ -66,8 +66,8 @@ def synthesized(
     if found is not None:
         kept = json.loads(gzip.decompress(found))
         return kept["netlist"], kept["seconds"]
-    if progress is not None:
-        progress("synthesizing" if flatten else "synthesizing unit by unit")
+    what = "synthesizing" if flatten else "synthesizing unit by unit"
+    progress(0, None, f"{what} (a minute or so, once)")
     start = time.monotonic()
     netlist = json.loads(run_yosys(tool, script, {source_file: source}, "netlist.json"))
     seconds = time.monotonic() - start

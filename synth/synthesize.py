@@ -6,7 +6,7 @@ apart: Vivado absorbs them into LUTs.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from bitformer.hw.design import Design
 from bitformer.hw.parts import PARTS, Part, Use
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model.errors import UserError
+from bitformer.model.progress import Progress, silent
 from bitformer.synth.cache import default_cache, digest_of, synthesized
 from bitformer.synth.depth import MOST_LOADS, Depth, Fanout, depth, fanouts
 from bitformer.synth.netlist import output_names, read_netlist
@@ -107,7 +108,7 @@ def synthesize(
     units: bool = False,
     worst: int = 20,
     cache: Path | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress = silent,
 ) -> Synthesis:
     """Synthesize a design's accelerator, without its trace ports, or any component.
 
@@ -124,8 +125,8 @@ def synthesize(
         How many paths and nets to report.
     cache : Path or None
         Folder of earlier netlists; by default bitformer's in the user's cache.
-    progress : callable or None
-        Told what goes on when something has to be synthesized.
+    progress : callable
+        Called when something has to be synthesized.
 
     Raises
     ------
@@ -169,7 +170,7 @@ def synthesized_netlist(
     design: Design | wiring.Component,
     *,
     cache: Path | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """The flat netlist that :func:`synthesize` counts, in Yosys' JSON; its module is ``top``.
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bitformer.model.progress import Progress, silent
 from bitformer.synth.netlist import read_netlist
 from bitformer.synth.resources import Resources
 from bitformer.boards.board import part_of
@@ -40,7 +41,7 @@ def synthesize_plan(
     directory: Path,
     *,
     cache: Path | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress = silent,
 ) -> PlanSynthesis:
     """Synthesize the Verilog of a build in `directory` for its part.
 

@@ -2,7 +2,7 @@
 
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from bitformer.boards.host.transport import LinkError, Transport, sentence_case
 from bitformer.boards.protocol import (
@@ -23,6 +23,7 @@ from bitformer.boards.protocol import (
     pack,
     unpack,
 )
+from bitformer.model.progress import Progress, silent
 
 __all__ = ["Client", "LinkError"]
 
@@ -229,7 +230,7 @@ class Client:
         (verdict,) = self.ask(Command.SELF_TEST, expected=1)
         return None if verdict == PASSED else verdict
 
-    def load(self, image: bytes, *, progress: Callable[[int], None] | None = None) -> None:
+    def load(self, image: bytes, *, progress: Progress = silent) -> None:
         """Send new weights, which do nothing yet; ``progress`` is told the bytes that are there.
 
         An image that was not sent to its end is forgotten with the first block of the next.
@@ -243,8 +244,8 @@ class Client:
                     f"Shell on {self.name} must take block {number} of the new weights,"
                     " and lost count: was it restarted?"
                 )
-            if progress is not None:
-                progress(min(len(image), (number + 1) * BLOCK_BYTES))
+            sent = min(len(image), (number + 1) * BLOCK_BYTES)
+            progress(sent, len(image), "bytes sent")
 
     def commit(self) -> None:
         """Put new weights on trial; they are live from then on if every golden vector is right.

@@ -1,12 +1,12 @@
 """Forecasts from a board: scale, send, read, unscale, for the model that is on it and no other."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from bitformer.boards.host.client import Client, LinkError
 from bitformer.model.identity import model_hash
+from bitformer.model.progress import Progress, silent
 
 __all__ = ["Forecaster"]
 
@@ -34,7 +34,7 @@ class Forecaster:
                 f"Model on the board must be this one ({here.hex()}), and is {there.hex()}"
             )
 
-    def predict(self, x, *, progress: Callable[[int], None] | None = None) -> np.ndarray:
+    def predict(self, x, *, progress: Progress = silent) -> np.ndarray:
         """Standardised forecasts [N, horizon] of standardised float windows [N, steps, channels].
 
         The integers that travel are those of the integer reference. Raises `LinkError` if the board
@@ -44,7 +44,6 @@ class Forecaster:
         results = np.empty((len(windows), self._model.output.size), dtype=np.int64)
         for number, window in enumerate(windows):
             results[number] = self._client.infer(window.ravel().tolist())
-            if progress is not None:
-                progress(number + 1)
+            progress(number + 1, len(windows), "forecasting")
         self._client.confirm()
         return self._model.dequantize_output(results)

@@ -1,6 +1,5 @@
 """New weights for a board, over its host link."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +9,7 @@ from bitformer.hw.design import Design
 from bitformer.hw.golden import golden_vectors
 from bitformer.hw.lowering.reload import new_images, structure_hash
 from bitformer.model.identity import model_hash
+from bitformer.model.progress import Progress, silent
 
 __all__ = ["image_bytes", "load_model"]
 
@@ -38,7 +38,7 @@ def load_model(
     design: Design,
     model: Any,
     *,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress = silent,
     **lowering: Any,
 ) -> int:
     """Load ``model`` into a board that was built from ``design``; return the bytes that were sent.

@@ -1,12 +1,13 @@
 """The synthesized netlist as an engine: the Python engine's cycles, seen from outside only."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from bitformer.hw.design import Design
+from bitformer.model.progress import Progress, silent
 from bitformer.sim.compare import Comparison, cycle_limit
 from bitformer.sim.netlist.simulator import NetlistSimulator
 
@@ -63,7 +64,7 @@ def run_netlist(
     *,
     back_pressure: float = 0.0,
     seed: int = 0,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress = silent,
     unknown: int = 0,
     reset_after: int = 0,
 ) -> None:
@@ -104,9 +105,9 @@ def run_netlist(
         if result is None:
             continue
         comparison.take(cycle, result)
-        if progress and comparison.finished > finished:
+        if comparison.finished > finished:
             finished = comparison.finished
-            progress(finished)
+            progress(finished, len(samples), "simulating")
         if comparison.done:
             return
     raise RuntimeError(f"design must answer within {limit} cycles")

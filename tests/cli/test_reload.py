@@ -37,7 +37,7 @@ def test_report(bitformer, tiny, other, monkeypatch):
     def loads(client, design, model, *, progress, **lowering):
         assert design.banks == 2
         assert lowering == {"lanes": None, "pack": True}
-        progress(10)
+        progress(10, 20, "bytes sent")
         return 10
 
     monkeypatch.setattr(ports, "open_transport", lambda port, **rates: Port())

@@ -226,7 +226,7 @@ def jobs():
 def test_equal_components_are_measured_once(tmp_path, sources, jobs):
     base = KnowledgeBase(tmp_path / "kb.sqlite")
     told = []
-    new = profile_components(jobs, base, Pool(), lambda done, _name: told.append(done))
+    new = profile_components(jobs, base, Pool(), lambda done, _total, _name: told.append(done))
     (run,) = sources
     assert len(run) == len(set(run)) == new == len(base.entries(kind="component"))
     assert told == [1, 2, 4]
@@ -243,7 +243,7 @@ def test_a_broken_run_goes_on(tmp_path, sources, jobs, monkeypatch):
     monkeypatch.setattr(profile, "_TOGETHER", 1)
     broken = KnowledgeBase(tmp_path / "broken.sqlite")
 
-    def stop(done, _name):
+    def stop(done, _total, _name):
         if done == 3:
             raise KeyboardInterrupt
 

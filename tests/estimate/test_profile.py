@@ -78,16 +78,16 @@ def test_a_broken_run_goes_on(tmp_path, synthesizer):
     synthesizer.clear()
     broken = KnowledgeBase(tmp_path / "broken.sqlite")
 
-    def stop(done, _name):
+    def stop(done, _total, _name):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         profile(jobs(), broken, Pool(), stop)
     assert len(broken) == 1
     said = []
-    assert profile(jobs(), broken, Pool(), lambda done, name: said.append((done, name))) == 1
+    assert profile(jobs(), broken, Pool(), lambda *told: said.append(told)) == 1
     assert synthesizer == ["grid-6-8-4a4", "grid-6-8-8a8"]
-    assert [done for done, _ in said] == [1, 2]
+    assert [told[:2] for told in said] == [(1, 2), (2, 2)]
     assert broken.entries() == whole.entries()
 
 

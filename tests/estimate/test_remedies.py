@@ -28,11 +28,11 @@ def test_fixes_make_it_fit(model, predictor):
         lanes=32,
         placement=wanted,
         predictor=predictor,
-        progress=lambda done, what: told.append((done, what)),
+        progress=lambda *said: told.append(said),
     )
-    assert told[0] == (0, "trying all placements left to the solver")
-    assert [done for done, _ in told] == [*range(len(told))]
-    assert {f"trying {fix.change}" for fix in found.fixes} <= {what for _, what in told}
+    assert told[0] == (0, None, "trying all placements left to the solver")
+    assert [done for done, _, _ in told] == [*range(len(told))]
+    assert {f"trying {fix.change}" for fix in found.fixes} <= {what for *_, what in told}
     assert {use.resource for use in found.now.over} >= {"DSP"}
     assert found.now.shortage > 0
     assert found.fixes

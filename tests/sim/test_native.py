@@ -115,12 +115,12 @@ def test_decoders_are_exact_for_many_windows(small_model, inputs_of, norm, heads
 def test_windows_and_chunks_are_seamless(design, inputs_of, monkeypatch):
     x = inputs_of(design.model, samples=70, seed=6)  # more than a chunk of the reference
     monkeypatch.setattr(native_engine, "_WINDOW", 97)
-    done = []
-    result = simulate(design, x, engine="native", progress=done.append)
+    told = []
+    result = simulate(design, x, engine="native", progress=lambda *said: told.append(said))
     assert result.bit_exact
     assert result.outputs.shape[0] == len(x)
     assert result.interval == [design.interval] * (len(x) - 1)
-    assert done == list(range(1, len(x) + 1))
+    assert told == [(done, len(x), "simulating") for done in range(1, len(x) + 1)]
 
 
 def test_many_samples_ask_the_reference_for_a_few_at_a_time(design, inputs_of):
