@@ -368,7 +368,7 @@ class Accelerator(wiring.Component):
         is_score = self._destination(m, post.o_slot.op, Destination.SCORE)
         m.d.comb += maximum.i_valid.eq(Mux(is_score, post.o_slot.valid, 0))
         for way in range(geometry.ways):
-            m.d.comb += getattr(maximum, f"i_score_{way}").eq(post.o_y[way])
+            m.d.comb += maximum.i_score[way].eq(post.o_y[way])
         pitch_bits = geometry.score_pitch.bit_length() - 1
         slot = delay(m, post.o_slot.dst >> pitch_bits, 2, name="score_slot")
         m.d.comb += [

@@ -1,9 +1,14 @@
 """Softmax without a divider: a row's maximum, its exponentials, and the reciprocal of their sum."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from collections.abc import Sequence
 
+import numpy as np
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from bitformer.hw.units.parameters import Integer
 from bitformer.hw.units.pipeline import delay
 from bitformer.model import numerics
 
@@ -14,13 +19,18 @@ _WEIGHT_BITS = max(numerics.EXP_TABLE).bit_length()
 
 
 class Exponential(wiring.Component):
-    """``EXP_TABLE[frac] >> int`` of the distance to the maximum; see ``numerics.exp2_weights``.
+    """Looks up a softmax numerator: ``EXP_TABLE[frac] >> int`` of the distance to the maximum.
 
-    Latency 3 cycles, one result a cycle.
+    Latency: 3 cycles. Throughput: one numerator a cycle.
 
     Members
     -------
-    i_score, i_maximum : signed, 1/8 octaves; the maximum is no less. o_weight : 0 to 255.
+    i_score : In(signed(8))
+        Logit, in 1/8 octaves.
+    i_maximum : In(signed(8))
+        Largest logit of its row, not less than ``i_score``.
+    o_weight : Out(8)
+        Numerator, 0 to 255.
     """
 
     latency = 3
@@ -33,6 +43,10 @@ class Exponential(wiring.Component):
                 "o_weight": Out(unsigned(_WEIGHT_BITS)),
             }
         )
+
+    def model(self, score: int, maximum: int) -> int:
+        """Return ``o_weight`` of a logit in a row with this maximum."""
+        return int(numerics.exp2_weights(np.array([score, maximum]))[0])
 
     def elaborate(self, platform):
         m = Module()
@@ -50,26 +64,40 @@ class Exponential(wiring.Component):
 
 
 class Reciprocal(wiring.Component):
-    """Sums a row's weights and looks up the multiplier that divides by the sum.
+    """Sums a row's numerators and looks up the multiplier that divides by the sum.
 
-    The sum is complete with the weight marked ``i_last``; the multiplier
-    (``numerics.reciprocal``) is out ``latency`` cycles after it and stays until the next.
+    Latency: 6 cycles from ``i_last`` to ``o_factor``, which stays until the next row's. Throughput:
+    one numerator a cycle, rows back to back.
 
     Parameters
     ----------
-    keys : most weights in a row.
+    keys : int
+        Most numerators in a row.
 
     Members
     -------
-    i_weight, i_valid, i_first, i_last : a row, one weight a cycle. o_factor : the multiplier.
+    i_weight : In(8)
+        Numerator.
+    i_valid : In(1)
+        It belongs to a row.
+    i_first : In(1)
+        It is its row's first.
+    i_last : In(1)
+        It is its row's last.
+    o_factor : Out(bits_for(max(RECIPROCAL_TABLE) << (reciprocal_headroom(keys) + 1)))
+        Multiplier, see :func:`bitformer.model.numerics.reciprocal`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``keys`` is no positive integer.
     """
 
     latency = 6
+    keys = Integer(1)
 
     def __init__(self, *, keys: int):
-        if keys < 1:
-            raise ValueError(f"Keys must be a positive integer, not {keys}")
-        self._keys = keys
+        self.keys = keys
         largest = max(numerics.RECIPROCAL_TABLE) << (numerics.reciprocal_headroom(keys) + 1)
         super().__init__(
             {
@@ -77,14 +105,18 @@ class Reciprocal(wiring.Component):
                 "i_valid": In(1),
                 "i_first": In(1),
                 "i_last": In(1),
-                "o_factor": Out(largest.bit_length()),
+                "o_factor": Out(bits_for(largest)),
             }
         )
 
+    def model(self, weights: Sequence[int]) -> int:
+        """Return ``o_factor`` of a row of numerators, of which one at least is 255."""
+        return int(numerics.reciprocal(np.int64(sum(weights)), self.keys))
+
     def elaborate(self, platform):
         m = Module()
-        headroom = numerics.reciprocal_headroom(self._keys)
-        bits = (max(numerics.EXP_TABLE) * self._keys).bit_length()
+        headroom = numerics.reciprocal_headroom(self.keys)
+        bits = (max(numerics.EXP_TABLE) * self.keys).bit_length()
         total, final = Signal(bits, reset_less=True), Signal(max(9, bits), reset_less=True)
         # exponents run from -1 (a sum of 255) to the headroom
         step = Signal(range(headroom + 2))
@@ -109,21 +141,45 @@ class Reciprocal(wiring.Component):
 
 
 class RowMaximum(wiring.Component):
-    """Largest score of a row that arrives ``ways`` at a time.
+    """Finds the largest logit of a row that arrives ``ways`` at a time.
 
-    ``o_maximum`` is valid 2 cycles after ``i_last``, when ``o_done`` is high.
+    Latency: 2 cycles from ``i_last`` to ``o_done``. Throughput: one word a cycle, rows back to
+    back.
+
+    Parameters
+    ----------
+    ways : int
+        Logits in a word.
 
     Members
     -------
-    i_score, i_valid : ``ways`` scores, each with its valid bit. i_first, i_last : the row's bounds.
+    i_score : In(ArrayLayout(signed(8), ways))
+        Word of logits.
+    i_valid : In(ways)
+        Which of them belong to the row; a word of which none does is ignored.
+    i_first : In(1)
+        The word is its row's first.
+    i_last : In(1)
+        The word is its row's last.
+    o_maximum : Out(signed(8))
+        Largest logit of the row so far.
+    o_done : Out(1)
+        ``o_maximum`` is a whole row's.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``ways`` is no positive integer.
     """
 
+    latency = 2
+    ways = Integer(1)
+
     def __init__(self, *, ways: int):
-        self._ways = ways
-        ports = {f"i_score_{way}": In(signed(numerics.SCORE_BITS)) for way in range(ways)}
+        self.ways = ways
         super().__init__(
             {
-                **ports,
+                "i_score": In(data.ArrayLayout(signed(numerics.SCORE_BITS), ways)),
                 "i_valid": In(ways),
                 "i_first": In(1),
                 "i_last": In(1),
@@ -132,12 +188,15 @@ class RowMaximum(wiring.Component):
             }
         )
 
+    def model(self, scores: Sequence[int]) -> int:
+        """Return ``o_maximum`` of a row of logits."""
+        return max(scores)
+
     def elaborate(self, platform):
         m = Module()
         lowest = Const(-(1 << (numerics.SCORE_BITS - 1)), signed(numerics.SCORE_BITS))
-        scores = [getattr(self, f"i_score_{way}") for way in range(self._ways)]
         best = Signal(signed(numerics.SCORE_BITS), reset_less=True)
-        masked = [Mux(self.i_valid[w], score, lowest) for w, score in enumerate(scores)]
+        masked = [Mux(self.i_valid[w], self.i_score[w], lowest) for w in range(self.ways)]
         larger = masked[0]
         for score in masked[1:]:
             larger = Mux(larger > score, larger, score)

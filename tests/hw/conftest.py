@@ -28,7 +28,8 @@ class Combinational(wiring.Component):
 def play_script(dut, script, watch):
     """Set the inputs of each step for a cycle; return what `watch` shows in each cycle.
 
-    An input that a step does not name is 0. What is shown belongs to the inputs of the same cycle.
+    An input that a step does not name is 0; an array's value is a list, or all bits as a number.
+    What is shown belongs to the inputs of the same cycle.
     """
     names = sorted({name for step in script for name in step})
     shown = []
@@ -36,7 +37,8 @@ def play_script(dut, script, watch):
     async def bench(ctx):
         for step in script:
             for name in names:
-                ctx.set(Value.cast(getattr(dut, name)), step.get(name, 0))
+                port, value = getattr(dut, name), step.get(name, 0)
+                ctx.set(port if isinstance(value, list) else Value.cast(port), value)
             shown.append(tuple(read(ctx, getattr(dut, name)) for name in watch))
             await ctx.tick()
 
