@@ -1,14 +1,15 @@
-"""A memory with a placement: block RAM, distributed RAM (LUTs), registers, or the tool's choice."""
+"""Memory with a placement: block RAM, distributed RAM (LUTs), registers, or the tool's choice."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from bitformer.hw.memory import StoreSpec, placement_attributes
+from bitformer.hw.memory import READ_LATENCY, StoreSpec, placement_attributes
 from bitformer.hw.tiling import block_depth, rest_of
+from bitformer.hw.units.parameters import Parameter
 from bitformer.hw.units.pipeline import delay, twice
 
 __all__ = ["Store"]
@@ -18,37 +19,65 @@ _LUT_WORDS = 64
 
 
 class Store(wiring.Component):
-    """One memory, one write port and ``read_ports`` read ports, each of latency 2 cycles.
+    """Memory with one write port, unless it is a ROM, and one or two read ports.
 
-    A word written in cycle t can be addressed for reading from cycle t + 1.
+    Latency: 2 cycles from an address to its data. A word written in cycle t can be addressed from
+    cycle t + 1 on; addressed in cycle t it is undefined. Throughput: an access a cycle at each
+    port.
 
     Parameters
     ----------
     spec : StoreSpec
-        Shape and placement. ``rom`` has no write port.
-    init : sequence of int
-        Initial words; a ROM's contents.
+        Shape and placement.
+    init : iterable of int
+        First words, the others being 0; a ROM's contents.
 
     Members
     -------
-    addr_0, data_0, addr_1 ... : read ports; ``data_k`` follows ``addr_k`` by 2 cycles.
-    w_addr, w_data, w_en : write port; one enable for each granule.
+    addr_0 : In(range(depth))
+        Address of the first read port.
+    data_0 : Out(width)
+        Its word.
+    addr_1 : In(range(depth))
+        Address of the second read port, if there are two.
+    data_1 : Out(width)
+        Its word.
+    w_addr : In(range(depth))
+        Address that is written, if it is no ROM.
+    w_data : In(width)
+        Word that is written.
+    w_en : In(width // granule)
+        Which granules of the word are written.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``spec`` is no shape of a memory, or ``init`` does not fit it.
     """
 
+    latency = READ_LATENCY
+    spec = Parameter(StoreSpec, "a StoreSpec")
+
     def __init__(self, *, spec: StoreSpec, init: Iterable[int] = ()):
-        if not isinstance(spec, StoreSpec):
-            raise TypeError(f"Spec must be a StoreSpec, not {spec!r}")
+        self.spec = spec
         if spec.depth < 1 or spec.width < 1:
             raise ValueError(
                 f"Store {spec.name} must have words and bits, not {spec.depth}x{spec.width}"
             )
-        granule = spec.granule or spec.width
-        if spec.width % granule:
-            raise ValueError(f"Granule must divide the width {spec.width}, not be {granule}")
-        self._spec = spec
-        self._init: Sequence[int] = list(init)
+        if spec.read_ports not in (1, 2):
+            raise ValueError(f"Read ports must be 1 or 2, not {spec.read_ports}")
+        if spec.width % self.granule:
+            raise ValueError(f"Granule must divide the width {spec.width}, not be {spec.granule}")
+        if spec.tiles and not (spec.rom and spec.read_ports == 1):
+            raise ValueError("Tiles must be those of a ROM with one read port")
+        self._init = tuple(init)
         if len(self._init) > spec.depth:
             raise ValueError(f"Init must have at most {spec.depth} words, not {len(self._init)}")
+        for word in self._init:
+            if not isinstance(word, int):
+                raise TypeError(f"Init must have words that are integers, not {word!r}")
+            if not 0 <= word < 1 << spec.width:
+                raise ValueError(f"Init must have words of {spec.width} bits, not {word}")
         address = range(max(2, spec.depth))
         ports: dict[str, In | Out] = {}
         for port in range(spec.read_ports):
@@ -57,26 +86,49 @@ class Store(wiring.Component):
         if not spec.rom:
             ports["w_addr"] = In(address)
             ports["w_data"] = In(unsigned(spec.width))
-            ports["w_en"] = In(unsigned(spec.width // granule))
+            ports["w_en"] = In(unsigned(spec.width // self.granule))
         super().__init__(ports)
 
     @property
-    def spec(self) -> StoreSpec:
-        return self._spec
+    def init(self) -> tuple[int, ...]:
+        """First words."""
+        return self._init
+
+    @property
+    def granule(self) -> int:
+        """Bits that share a write enable."""
+        return self.spec.granule or self.spec.width
+
+    def model(self, steps: Iterable[Mapping[str, int]]) -> list[tuple[int | None, ...]]:
+        """Return the words that are read, ``latency`` cycles after each step.
+
+        A step has the inputs of a cycle by name, 0 where it names none. A word that is written in
+        the step that reads it is None.
+        """
+        words, read = self._part(0, self.spec.depth, 0, self.spec.width), []
+        lanes = range(self.spec.width // self.granule)
+        for step in steps:
+            place, enables = step.get("w_addr", 0), step.get("w_en", 0)
+            addresses = (step.get(f"addr_{port}", 0) for port in range(self.spec.read_ports))
+            read.append(tuple(None if enables and a == place else words[a] for a in addresses))
+            granule = (1 << self.granule) - 1
+            mask = sum(granule << n * self.granule for n in lanes if enables >> n & 1)
+            words[place] = words[place] & ~mask | step.get("w_data", 0) & mask
+        return read
 
     def elaborate(self, platform):
         m = Module()
-        if self._spec.tiles:
+        if self.spec.tiles:
             self._tiled(m)
-        elif self._spec.placement in ("block", "auto"):
+        elif self.spec.placement in ("block", "auto"):
             self._block(m)
         else:
             self._in_luts(m)
         return m
 
     def _memory(self, m: Module, *, wait: int = 0) -> memory.Memory:
-        """The memory, whose words are written ``wait`` cycles after they are given."""
-        spec = self._spec
+        """Add the memory, whose words are written ``wait`` cycles after they are given."""
+        spec = self.spec
         m.submodules.mem = mem = memory.Memory(
             shape=unsigned(spec.width),
             depth=max(2, spec.depth),
@@ -84,8 +136,7 @@ class Store(wiring.Component):
             attrs=placement_attributes(spec.placement, rom=spec.rom),
         )
         if not spec.rom:
-            granule = spec.granule if spec.granule and spec.granule != spec.width else None
-            write = mem.write_port(granularity=granule)
+            write = mem.write_port(granularity=self.granule)
             m.d.comb += [
                 write.addr.eq(delay(m, self.w_addr, wait, name="w_addr")),
                 write.data.eq(delay(m, self.w_data, wait, name="w_data")),
@@ -94,37 +145,38 @@ class Store(wiring.Component):
         return mem
 
     def _block(self, m: Module) -> None:
-        """The memory's own read register, and its output register."""
+        """Add a memory with its own read register, and its output register."""
         mem = self._memory(m)
-        for number in range(self._spec.read_ports):
+        for number in range(self.spec.read_ports):
             port = mem.read_port()
-            data = Signal(self._spec.width, name=f"q_{number}", reset_less=True)
+            data = Signal(self.spec.width, name=f"q_{number}", reset_less=True)
             m.d.comb += port.addr.eq(getattr(self, f"addr_{number}"))
             m.d.sync += data.eq(port.data)
             m.d.comb += getattr(self, f"data_{number}").eq(data)
 
     def _in_luts(self, m: Module) -> None:
-        """A register before the look-up and one behind it: the address has many loads.
+        """Add a memory with a register before the look-up and one after it.
 
-        So has that of a deep RAM's writes: they take a cycle more, as the address of a read does.
+        The address has many loads. So has the write address of a deep RAM, whose writes are a cycle
+        later, as the addresses of its reads are.
         """
-        mem = self._memory(m, wait=int(self._spec.depth > _LUT_WORDS))
-        for number in range(self._spec.read_ports):
+        mem = self._memory(m, wait=int(self.spec.depth > _LUT_WORDS))
+        for number in range(self.spec.read_ports):
             port = mem.read_port(domain="comb")
             address = Signal.like(port.addr, name=f"address_{number}", reset_less=True)
-            data = Signal(self._spec.width, name=f"q_{number}", reset_less=True)
+            data = Signal(self.spec.width, name=f"q_{number}", reset_less=True)
             m.d.sync += [address.eq(getattr(self, f"addr_{number}")), data.eq(port.data)]
             m.d.comb += port.addr.eq(address)
             m.d.comb += getattr(self, f"data_{number}").eq(data)
 
     def _part(self, row: int, rows: int, bit: int, bits: int) -> list[int]:
-        """A rectangle of the contents."""
-        words = [*self._init, *[0] * (self._spec.depth - len(self._init))]
+        """Return ``bits`` bits, from ``bit`` on, of ``rows`` words, from ``row`` on."""
+        words = [*self._init, *[0] * (self.spec.depth - len(self._init))]
         return [word >> bit & ((1 << bits) - 1) for word in words[row : row + rows]]
 
     @staticmethod
     def _one_of(m: Module, words: Sequence[Value], number: Value, *, name: str) -> Value:
-        """One of the words, by its number, which comes a cycle before them."""
+        """Select a word by its number, which comes a cycle before the words."""
         if len(words) == 1:
             return words[0]
         half = len(words[0]) // 2
@@ -135,7 +187,7 @@ class Store(wiring.Component):
         )
 
     def _rom(self, m: Module, name: str, row: int, rows: int, bit: int, bits: int, placement: str):
-        """The rectangle as a memory of its own: its word, a cycle after the store's address."""
+        """Add a memory for a part of the contents; return its word, a cycle after ``addr_0``."""
         m.submodules[name] = mem = memory.Memory(
             shape=unsigned(bits),
             depth=max(2, rows),
@@ -154,11 +206,11 @@ class Store(wiring.Component):
         return port.data
 
     def _tiled(self, m: Module) -> None:
-        """Tiles side by side, each in block RAM for its first rows and in LUTs for the others.
+        """Add tiles side by side, each in block RAM for its first rows and in LUTs for the others.
 
-        A tile's blocks are stacked here: synthesis would choose all bits with one register.
+        A tile's blocks are stacked here: synthesis would select all bits by one register.
         """
-        spec = self._spec
+        spec = self.spec
         rest = {
             bit: (row, rows, bit, bits)
             for row, rows, bit, bits in rest_of(spec.depth, spec.width, spec.tiles)

@@ -19,12 +19,10 @@ def contents(depth, width):
 
 
 def reads_and_writes(play, spec, init=(), *, cycles=150, seed=0):
-    """Play random traffic; compare each read with a list of words."""
+    """Play random traffic; compare each read with the model."""
     chance = random.Random(seed)
-    words = [*init] + [0] * (spec.depth - len(init))
-    granule = spec.granule or spec.width
     dut = Store(spec=spec, init=init)
-    script, expected = [], []
+    script = []
     for _ in range(cycles):
         # half of the reads are of what has just been written
         last = script[-1].get("w_addr", 0) if script else 0
@@ -36,30 +34,43 @@ def reads_and_writes(play, spec, init=(), *, cycles=150, seed=0):
             step |= {
                 "w_addr": chance.randrange(spec.depth),
                 "w_data": chance.getrandbits(spec.width),
-                "w_en": chance.getrandbits(spec.width // granule) if chance.random() < 0.7 else 0,
+                "w_en": chance.getrandbits(len(dut.w_en)) if chance.random() < 0.7 else 0,
             }
-        # what is being written is not read in the same cycle
-        known = [
-            None
-            if step.get("w_en") and step[f"addr_{p}"] == step["w_addr"]
-            else words[step[f"addr_{p}"]]
-            for p in range(spec.read_ports)
-        ]
-        expected.append(known)
         script.append(step)
-        for part in range(spec.width // granule):
-            if step.get("w_en", 0) >> part & 1:
-                mask = ((1 << granule) - 1) << (part * granule)
-                old = words[step["w_addr"]]
-                words[step["w_addr"]] = old & ~mask | step["w_data"] & mask
-    script += [{}] * READ_LATENCY
-    shown = play(dut, script, [f"data_{p}" for p in range(spec.read_ports)])
-    for known, got in zip(expected, shown[READ_LATENCY:], strict=True):
-        assert [g if k is not None else None for k, g in zip(known, got, strict=True)] == known
+    names = [f"data_{p}" for p in range(spec.read_ports)]
+    shown = play(dut, script + [{}] * dut.latency, names)
+    for expected, got in zip(dut.model(script), shown[dut.latency :], strict=True):
+        # what is being written is not read in the same cycle
+        known = tuple(None if e is None else g for e, g in zip(expected, got, strict=True))
+        assert known == expected
+
+
+def test_model_of_a_few_steps():
+    dut = Store(spec=spec(granule=4, read_ports=2), init=[0x12, 0x34])
+    read = {"addr_0": 1, "addr_1": 3}
+    steps = [
+        read,
+        {"w_addr": 1, "w_data": 0xAB, "w_en": 0b01} | read,
+        read,
+        {"w_addr": 3, "w_data": 0xCD, "w_en": 0b11} | read,
+        {"w_addr": 3, "w_data": 0xFF, "w_en": 0} | read,
+    ]
+    assert dut.model(steps) == [(0x34, 0), (None, 0), (0x3B, 0), (0x3B, None), (0x3B, 0xCD)]
+
+
+def test_a_changed_word_is_noticed(play):
+    """The mutant of the comparison: a ROM with one other bit."""
+    init = contents(7, 11)
+    rom = spec(depth=7, width=11, rom=True)
+    script = [{"addr_0": n} for n in range(7)]
+    shown = play(Store(spec=rom, init=init), script + [{}] * READ_LATENCY, ["data_0"])
+    assert shown[READ_LATENCY:] == Store(spec=rom, init=init).model(script)
+    changed = [*init[:6], init[6] ^ 1 << 10]
+    assert shown[READ_LATENCY:] != Store(spec=rom, init=changed).model(script)
 
 
 def test_latency_is_two():
-    assert READ_LATENCY == 2
+    assert READ_LATENCY == Store.latency == 2
 
 
 @pytest.mark.parametrize("placement", PLACEMENTS)
@@ -211,6 +222,31 @@ def spec(**changes):
             r"^Store s must have words and bits, not 4x0$",
         ),
         (
+            lambda: Store(spec=spec(read_ports=3)),
+            ValueError,
+            r"^Read ports must be 1 or 2, not 3$",
+        ),
+        (
+            lambda: Store(spec=spec(tiles=(Tile(rows=2, first=0, width=8, ramb18=1),))),
+            ValueError,
+            r"^Tiles must be those of a ROM with one read port$",
+        ),
+        (
+            lambda: Store(spec=spec(), init=[0, 256]),
+            ValueError,
+            r"^Init must have words of 8 bits, not 256$",
+        ),
+        (
+            lambda: Store(spec=spec(), init=[-1]),
+            ValueError,
+            r"^Init must have words of 8 bits, not -1$",
+        ),
+        (
+            lambda: Store(spec=spec(), init=[0.5]),
+            TypeError,
+            r"^Init must have words that are integers, not 0\.5$",
+        ),
+        (
             lambda: Store(spec=spec(granule=3)),
             ValueError,
             r"^Granule must divide the width 8, not be 3$",
@@ -230,3 +266,10 @@ def spec(**changes):
 def test_mistakes_are_named(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_parameters_can_be_read():
+    dut = Store(spec=spec(), init=range(3))
+    assert (dut.spec, dut.init, dut.granule) == (spec(), (0, 1, 2), 8)
+    with pytest.raises(AttributeError, match=r"^Spec cannot be changed$"):
+        dut.spec = spec(depth=5)
