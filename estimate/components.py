@@ -19,7 +19,7 @@ from bitformer.hw.memory import StoreSpec
 from bitformer.hw.tiling import Tile
 from bitformer.model import ir
 from bitformer.model.config import TransformerConfig
-from bitformer.model.structure import sublayers, tensor_components
+from bitformer.model.structure import graph, tensor_components
 
 __all__ = ["Added", "Share", "added", "added_by_formula", "block_ram_shares", "components_of"]
 
@@ -60,11 +60,8 @@ class Added:
 
 def _operation_components(config: TransformerConfig) -> dict[str, str]:
     """Component that an operation works for, by the tensor it writes: a layer's is its weights'."""
-    found = tensor_components(config)
-    found["embedding"] = "Linput"
-    if config.decoder_layers:
-        found["decoder.embedding"] = "Dinput"
-    return found | {block.add: block.components[0] for block in sublayers(config)}
+    owners = {layer.y: layer.owner for layer in graph(config) if layer.kind == "linear"}
+    return tensor_components(config) | owners
 
 
 def _by_component(owner: Mapping[str, str], words: Mapping[str, list[int]]) -> dict[str, list[int]]:

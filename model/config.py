@@ -1,6 +1,7 @@
 """The shape and precision of a Transformer, and the named configurations."""
 
 import dataclasses
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from bitformer.model.precision import (
     keep_precise,
 )
 from bitformer.model.shape import MOST, Shape, check_choices, check_positive
-from bitformer.model.structure import linear_shapes, sublayers, tensor_components, weight_components
+from bitformer.model.structure import graph, linear_shapes, tensor_components, weight_components
 
 __all__ = ["NAMED_CONFIGS", "TransformerConfig", "named_config"]
 
@@ -69,9 +70,11 @@ class TransformerConfig(Shape):
         """Sizes that are small enough one by one can still be too much together."""
         weights = sum(out * inputs for out, inputs in linear_shapes(self).values())
         numbers = self.window * self.inputs + self.horizon
-        for sublayer in sublayers(self):
-            each = self.heads * sublayer.keys + 6 * self.d_model if sublayer.attention else self.ffn
-            numbers += sublayer.rows * each
+        for layer in graph(self):
+            if layer.kind == "scores":  # and what attention stores beside: six rows for each
+                numbers += math.prod(layer.shape) + 6 * self.d_model * layer.shape[0] // self.heads
+            elif layer.relu:
+                numbers += math.prod(layer.shape)
         for what, found, most in (
             ("numbers of a window", self.window * self.inputs, MOST["window"]),
             ("weights", weights, _MOST_WEIGHTS),

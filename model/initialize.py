@@ -8,13 +8,7 @@ import numpy as np
 from bitformer.model.config import TransformerConfig
 from bitformer.model.ir import IntegerModel
 from bitformer.model.quantize import quantize_model, tensor_specs
-from bitformer.model.structure import (
-    Sublayer,
-    decoder_sublayers,
-    encoder_sublayers,
-    linear_shapes,
-    norms,
-)
+from bitformer.model.structure import Layer, graph, linear_shapes, norms
 
 __all__ = ["initialize", "sinusoidal"]
 
@@ -46,90 +40,73 @@ def _linear_params(config: TransformerConfig, rng) -> dict[str, np.ndarray]:
     return params
 
 
-class _Calibration:
-    """Float forward pass that records every tensor and fits the norms to what it sees."""
+class _Floats:
+    """Computes every tensor in floats, and fits the norms to what they see.
+
+    For each kind of layer a method computes [windows, rows, features]; for scores, logits [windows,
+    heads, queries, keys].
+    """
 
     def __init__(self, config: TransformerConfig, rng):
         self.config, self.rng = config, rng
         self.params = _linear_params(config, rng)
-        self.params["position"] = sinusoidal(config.tokens, config.d_model)
-        if config.decoder_layers:
-            rows = sinusoidal(config.decoder_tokens, config.d_model)
-            self.params["decoder.position"] = rows
         self.values: dict[str, np.ndarray] = {}
 
-    def linear(self, layer: str, x):
-        # one product of matrices, not one for each window: each would wake all of BLAS' threads
-        rows = x.reshape(-1, x.shape[-1]) @ self.params[layer + ".weight"].T
-        return rows.reshape(*x.shape[:-1], -1) + self.params[layer + ".bias"]
+    def run(self, steps):
+        """Compute all layers for windows [N, window, inputs]; ``values`` then has each tensor."""
+        self.values["input"] = steps
+        for layer in graph(self.config):
+            x = [self.values[name] for name in layer.x]
+            self.values[layer.y] = getattr(self, f"_{layer.kind}")(layer, *x)
 
-    def norm(self, name: str, x):
-        axis = (0, 1) if self.config.norm == "batch" else (-1,)
+    def _subtract_last(self, layer: Layer, x):
+        return x - x[:, -1:]
+
+    def _position(self, layer: Layer):
+        self.params[layer.y] = sinusoidal(*layer.shape)
+        return self.params[layer.y]
+
+    def _linear(self, layer: Layer, x):
+        # one product of matrices, not one for each window: each would wake all of BLAS' threads
+        rows = x.reshape(len(x), -1)[:, layer.start :].reshape(-1, layer.inputs)
+        y = (rows @ self.params[layer.weights + ".weight"].T).reshape(len(x), *layer.shape)
+        y = y + self.params[layer.weights + ".bias"]
+        if layer.residual == "input":
+            return y + self.values["input"][:, -1:, self.config.target_channel, None]
+        if layer.residual is not None:
+            return y + self.values[layer.residual]
+        return np.maximum(y, 0) if layer.relu else y
+
+    def heads(self, x):
+        return x.reshape(*x.shape[:2], self.config.heads, -1).swapaxes(1, 2)
+
+    def _scores(self, layer: Layer, q, k):
+        q, k = self.heads(q), self.heads(k)
+        # einsum runs in this thread: as many small products cost BLAS' threads more than they save
+        logits = np.einsum("whqd,whkd->whqk", q, k) / q.shape[-1] ** 0.5
+        return np.where(np.tri(q.shape[2], dtype=bool), logits, -np.inf) if layer.causal else logits
+
+    def _attend(self, layer: Layer, logits, v):
+        e = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        e = e / e.sum(axis=-1, keepdims=True)
+        context = np.einsum("whqk,whkd->whqd", e, self.heads(v))
+        return context.swapaxes(1, 2).reshape(len(v), *layer.shape)
+
+    def _norm(self, layer: Layer, x):
+        batch = self.config.norm == "batch"
+        axis = (0, 1) if batch else (-1,)
         mean = x.mean(axis=axis, keepdims=True)
         std = np.maximum(x.std(axis=axis, keepdims=True), 0.01)  # a channel may be constant
         gamma = self.rng.uniform(0.5, 1.5, x.shape[-1])
         beta = self.rng.uniform(-0.5, 0.5, x.shape[-1])
-        if self.config.norm == "batch":
-            self.params[name + ".scale"] = gamma / std[0, 0]
-            self.params[name + ".offset"] = beta - gamma * (mean / std)[0, 0]
-        else:
-            self.params[name + ".scale"], self.params[name + ".offset"] = gamma, beta
+        scale, offset = gamma, beta
+        if batch:
+            scale, offset = gamma / std[0, 0], beta - gamma * (mean / std)[0, 0]
+        self.params |= {layer.y + ".scale": scale, layer.y + ".offset": offset}
         return gamma * (x - mean) / std + beta
 
-    def attention(self, sublayer: Sublayer, x, encoded):
-        heads, prefix = self.config.heads, sublayer.prefix
-        sources = (
-            {"q": x, "k": encoded, "v": encoded} if sublayer.cross else dict.fromkeys("qkv", x)
-        )
-        q, k, v = (
-            self.keep(prefix + name, self.linear(prefix + name, source))
-            for name, source in sources.items()
-        )
-        q, k, v = (t.reshape(*t.shape[:2], heads, -1).swapaxes(1, 2) for t in (q, k, v))
-        # einsum runs in this thread: as many small products cost BLAS' threads more than they save
-        logits = np.einsum("whqd,whkd->whqk", q, k) / q.shape[-1] ** 0.5
-        if sublayer.causal:
-            logits = np.where(np.tri(sublayer.rows, dtype=bool), logits, -np.inf)
-        e = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        context = np.einsum("whqk,whkd->whqd", e / e.sum(axis=-1, keepdims=True), v)
-        return self.keep(prefix + "context", context.swapaxes(1, 2).reshape(x.shape))
-
-    def sublayer(self, sublayer: Sublayer, x, encoded):
-        keep, p = self.keep, sublayer.prefix
-        if sublayer.attention:
-            x = keep(sublayer.add, x + self.linear(p + "o", self.attention(sublayer, x, encoded)))
-        else:
-            hidden = keep(p + "hidden", np.maximum(self.linear(p + "ffn1", x), 0))
-            x = keep(sublayer.add, x + self.linear(p + "ffn2", hidden))
-        return keep(sublayer.norm, self.norm(sublayer.norm, x))
-
-    def keep(self, name: str, x):
-        self.values[name] = x
-        return x
-
-    def embed(self, steps, prefix: str):
-        """Steps in patches, with positions."""
-        position = self.keep(prefix + "position", self.params[prefix + "position"])
-        tokens = steps.reshape(len(steps), len(position), self.config.token_inputs)
-        return self.keep(prefix + "embedding", self.linear(prefix + "input", tokens) + position)
-
-    def run(self, steps):
-        config, keep = self.config, self.keep
-        keep("input", steps)
-        last = steps[:, -1:, config.target_channel, None] * config.subtract_last
-        if config.subtract_last:
-            steps = keep("delta", steps - steps[:, -1:])
-        x = self.embed(steps, "")
-        for sublayer in encoder_sublayers(config):
-            x = self.sublayer(sublayer, x, x)
-        if config.decoder_layers:
-            encoded, x = x, self.embed(steps[:, -config.horizon :], "decoder.")
-            for sublayer in decoder_sublayers(config):
-                x = self.sublayer(sublayer, x, encoded)
-        if config.pooling == "mean":
-            x = keep("pooled", x.mean(axis=1, keepdims=True))
-        x = x.reshape(len(x), config.decoder_tokens, config.head_inputs)
-        return keep("output", self.linear("output", x) + last)
+    def _pool(self, layer: Layer, x):
+        return x.mean(axis=1, keepdims=True)
 
 
 def _exponent(largest: float, steps: float) -> int:
@@ -140,12 +117,12 @@ def _exponent(largest: float, steps: float) -> int:
 def initialize(config: TransformerConfig, seed: int = 0, samples: int = 64) -> IntegerModel:
     """Random weights, calibrated on ``samples`` random windows; the same seed, the same model."""
     rng = np.random.default_rng(seed)
-    calibration = _Calibration(config, rng)
-    calibration.run(rng.normal(size=(samples, config.window, config.inputs)))
-    values, params = calibration.values, calibration.params
+    floats = _Floats(config, rng)
+    floats.run(rng.normal(size=(samples, config.window, config.inputs)))
+    values, params = floats.values, floats.params
     exponents: dict[str, Any] = {}
     for name, spec in tensor_specs(config, defaultdict(int)).items():
-        if name in values:
+        if not name.endswith(".scores"):
             steps = spec.high - spec.zero + 0.5
             exponents[name] = _exponent(np.quantile(np.abs(values[name]), 0.999), steps)
     if config.subtract_last:

@@ -14,6 +14,7 @@ point of a tensor that only linear layers read.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -35,12 +36,12 @@ from bitformer.model.ir import (
 )
 from bitformer.model.precision import FLOAT_BITS
 from bitformer.model.structure import (
-    Sublayer,
-    decoder_sublayers,
-    encoder_sublayers,
+    Layer,
+    graph,
     only_linear_reads,
     tensor_components,
     weight_components,
+    weight_like,
 )
 
 __all__ = [
@@ -92,45 +93,15 @@ def quantize_weight(weight: np.ndarray, exponent: np.ndarray, bits: int) -> np.n
     return numerics.round_half_up(weight, exponent[:, None], -limit, limit)
 
 
-def _narrow_tensors(config: TransformerConfig) -> set[str]:
-    """Tensors that play the weights' part, so that they leave out the lowest number."""
-    sublayers = encoder_sublayers(config) + decoder_sublayers(config)
-    names = {
-        sublayer.prefix + name for sublayer in sublayers if sublayer.attention for name in "kv"
-    }
-    if config.pooling == "mean":  # a product with ones, in which the last norm is the weight
-        names.add(encoder_sublayers(config)[-1].norm)
-    return names
-
-
-def _shapes(config: TransformerConfig) -> dict[str, tuple[int, int]]:
-    """(rows, features) of every stored tensor."""
-    d, steps = config.d_model, (config.window, config.inputs)
-    shapes = dict.fromkeys(("input", "delta"), steps)
-    shapes |= dict.fromkeys(("position", "embedding"), (config.tokens, d))
-    m = config.decoder_tokens
-    shapes |= dict.fromkeys(("decoder.position", "decoder.embedding"), (m, d))
-    for sublayer in encoder_sublayers(config) + decoder_sublayers(config):
-        shapes |= dict.fromkeys(
-            (*sublayer.tensors, sublayer.add, sublayer.norm), (sublayer.rows, d)
-        )
-        if sublayer.attention:
-            shapes |= dict.fromkeys(
-                (sublayer.prefix + "k", sublayer.prefix + "v"), (sublayer.keys, d)
-            )
-            shapes[sublayer.prefix + "scores"] = (sublayer.rows * config.heads, sublayer.keys)
-        else:
-            shapes[sublayer.prefix + "hidden"] = (sublayer.rows, config.ffn)
-    return shapes | {"pooled": (1, d), "output": (m, config.horizon // m)}
-
-
 def tensor_specs(config: TransformerConfig, exponents: Mapping[str, int]) -> dict[str, Tensor]:
     """Every tensor of the model with its shape, bits and scale, in order of computation.
 
     Raises :class:`UserError` for a zero point where none may be.
     """
     specs: dict[str, Tensor] = {}
-    shapes, narrow, free = _shapes(config), _narrow_tensors(config), only_linear_reads(config)
+    shapes = {layer.y: layer.shape for layer in graph(config)}
+    shapes["input"] = config.window, config.inputs
+    narrow, free = weight_like(config), only_linear_reads(config)
     for name, component in tensor_components(config).items():
         rows, features = shapes[name]
         scores = name.endswith(".scores")
@@ -153,153 +124,104 @@ def tensor_specs(config: TransformerConfig, exponents: Mapping[str, int]) -> dic
     return specs
 
 
-class _Builder:
-    def __init__(self, config, params, exponents):
+class _Quantizer:
+    """Rounds the parameters of layers; for each kind of layer a method makes its operation."""
+
+    def __init__(
+        self,
+        config: TransformerConfig,
+        params: Mapping[str, np.ndarray],
+        exponents: Mapping[str, Any],
+    ):
         self.config, self.params, self.exponents = config, params, exponents
         self.specs = tensor_specs(config, exponents)
-        self.operations: list[Operation] = []
 
-    def linear(
-        self, layer: str, x: str, y: str, *, start=0, relu=False, residual=None, channel=None
-    ):
-        x_spec, y_spec = self.specs[x], self.specs[y]
-        bits = self.config.weight_bits(layer)
-        exponent = np.asarray(self.exponents[layer + ".weight"], dtype=np.int64)
-        weight = quantize_weight(self.params[layer + ".weight"], exponent, bits)
-        scale = x_spec.exponent + exponent
-        bias = numerics.round_half_up(self.params[layer + ".bias"], scale)
-        limit = bias_limit(bits, x_spec.bits)
-        bias = np.clip(bias - x_spec.zero * weight.sum(axis=1), -limit, limit)
-        factor = scale - y_spec.exponent
-        shift = max(0, -int(factor.min()))
-        if residual is not None:
-            source = self.specs[residual].exponent - y_spec.exponent
+    def table(self, name: str) -> np.ndarray:
+        """Return the integers of a table of positions."""
+        y = self.specs[name]
+        return numerics.round_half_up(self.params[name], y.exponent, y.low, y.high)
+
+    def operation(self, layer: Layer) -> Operation:
+        """Return the operation of any other layer."""
+        x, y = self.specs[layer.x[0]], self.specs[layer.y]
+        return getattr(self, f"_{layer.kind}")(layer, x, y)
+
+    def _subtract_last(self, layer: Layer, x: Tensor, y: Tensor) -> Operation:
+        return SubtractLast(x=x.name, y=y.name, shift=y.exponent - x.exponent)
+
+    def _linear(self, layer: Layer, x: Tensor, y: Tensor) -> Operation:
+        bits = self.config.weight_bits(layer.weights)
+        exponent = np.asarray(self.exponents[layer.weights + ".weight"], dtype=np.int64)
+        weight = quantize_weight(self.params[layer.weights + ".weight"], exponent, bits)
+        scale = x.exponent + exponent
+        bias = numerics.round_half_up(self.params[layer.weights + ".bias"], scale)
+        limit = bias_limit(bits, x.bits)
+        factor = scale - y.exponent
+        shift, residual = max(0, -int(factor.min())), None
+        if layer.residual is not None:
+            source = self.specs[layer.residual].exponent - y.exponent
             shift = max(shift, -source)
-            residual = Residual(source=residual, shift=shift + source, channel=channel)
-        self.operations.append(
-            Linear(
-                x=x,
-                y=y,
-                start=start,
-                weight=weight,
-                weight_bits=bits,
-                bias=bias,
-                multiplier=np.int64(1) << (factor + shift),
-                shift=shift,
-                relu=relu,
-                residual=residual,
-            )
+            channel = self.config.target_channel if layer.residual == "input" else None
+            residual = Residual(source=layer.residual, shift=shift + source, channel=channel)
+        return Linear(
+            x=x.name,
+            y=y.name,
+            start=layer.start,
+            weight=weight,
+            weight_bits=bits,
+            bias=np.clip(bias - x.zero * weight.sum(axis=1), -limit, limit),
+            multiplier=np.int64(1) << (factor + shift),
+            shift=shift,
+            relu=layer.relu,
+            residual=residual,
         )
 
-    def attention(self, sublayer: Sublayer):
-        config, specs, prefix = self.config, self.specs, sublayer.prefix
-        q, k, v, y = (specs[prefix + name].exponent for name in ("q", "k", "v", "context"))
-        root = np.sqrt(config.d_model / config.heads)
-        scale = np.log2(np.e) / root * 2.0 ** (q + k + numerics.SCORE_FRACTION_BITS)
-        multiplier, shift = dyadic(scale)
-        self.operations.append(
-            Scores(
-                q=prefix + "q",
-                k=prefix + "k",
-                y=prefix + "scores",
-                heads=config.heads,
-                multiplier=int(multiplier),
-                shift=shift,
-                causal=sublayer.causal,
-            )
-        )
-        self.operations.append(
-            Attend(
-                scores=prefix + "scores",
-                v=prefix + "v",
-                y=prefix + "context",
-                heads=config.heads,
-                shift=17 + numerics.reciprocal_headroom(sublayer.keys) + y - v,
-                causal=sublayer.causal,
-            )
+    def _scores(self, layer: Layer, q: Tensor, y: Tensor) -> Operation:
+        k, heads = self.specs[layer.x[1]], self.config.heads
+        root = np.sqrt(self.config.d_model / heads)
+        unit = 2.0 ** (q.exponent + k.exponent + numerics.SCORE_FRACTION_BITS)
+        multiplier, shift = dyadic(np.log2(np.e) / root * unit)
+        return Scores(
+            q=q.name,
+            k=k.name,
+            y=y.name,
+            heads=heads,
+            multiplier=int(multiplier),
+            shift=shift,
+            causal=layer.causal,
         )
 
-    def sublayer(self, sublayer: Sublayer, x: str, encoded: str) -> str:
-        """Add a sublayer after tensor ``x``; keys and values may come from ``encoded``."""
-        p = sublayer.prefix
-        if sublayer.attention:
-            for name in "kv":
-                self.linear(p + name, encoded if sublayer.cross else x, p + name)
-            self.linear(p + "q", x, p + "q")
-            self.attention(sublayer)
-            self.linear(p + "o", p + "context", sublayer.add, residual=x)
-        else:
-            self.linear(p + "ffn1", x, p + "hidden", relu=True)
-            self.linear(p + "ffn2", p + "hidden", sublayer.add, residual=x)
-        self.norm(sublayer.norm, sublayer.add, sublayer.norm)
-        return sublayer.norm
+    def _attend(self, layer: Layer, scores: Tensor, y: Tensor) -> Operation:
+        v = self.specs[layer.x[1]]
+        return Attend(
+            scores=scores.name,
+            v=v.name,
+            y=y.name,
+            heads=self.config.heads,
+            shift=17 + numerics.reciprocal_headroom(v.rows) + y.exponent - v.exponent,
+            causal=layer.causal,
+        )
 
-    def norm(self, name: str, x: str, y: str):
-        x_spec, y_spec = self.specs[x], self.specs[y]
-        scale, offset = self.params[name + ".scale"], self.params[name + ".offset"]
-        offset = np.asarray(offset, dtype=np.float64)
+    def _norm(self, layer: Layer, x: Tensor, y: Tensor) -> Operation:
+        scale = self.params[y.name + ".scale"]
+        offset = np.asarray(self.params[y.name + ".offset"], dtype=np.float64)
+        names = {"x": x.name, "y": y.name}
         if self.config.norm == "batch":
-            multiplier, shift = dyadic(scale * 2.0 ** (x_spec.exponent - y_spec.exponent))
-            values, offset_shift = norm_offset(offset, y_spec.exponent, shift)
-            self.operations.append(
-                Affine(
-                    x=x,
-                    y=y,
-                    multiplier=multiplier,
-                    offset=values,
-                    offset_shift=offset_shift,
-                    shift=shift,
-                )
+            multiplier, shift = dyadic(scale * 2.0 ** (x.exponent - y.exponent))
+            values, left = norm_offset(offset, y.exponent, shift)
+            return Affine(
+                **names, multiplier=multiplier, offset=values, offset_shift=left, shift=shift
             )
-            return
-        exponent = int(self.exponents[name + ".scale"])
+        exponent = int(self.exponents[y.name + ".scale"])
         gamma = numerics.round_half_up(scale, exponent, -128, 127)
-        width = numerics.norm_width(x_spec.features, x_spec.bits)
-        shift = 12 + (width - 8) // 2 + y_spec.exponent - exponent
-        values, offset_shift = norm_offset(offset, y_spec.exponent, shift)
-        self.operations.append(
-            LayerNorm(x=x, y=y, gamma=gamma, beta=values, beta_shift=offset_shift, shift=shift)
-        )
+        width = numerics.norm_width(x.features, x.bits)
+        shift = 12 + (width - 8) // 2 + y.exponent - exponent
+        values, left = norm_offset(offset, y.exponent, shift)
+        return LayerNorm(**names, gamma=gamma, beta=values, beta_shift=left, shift=shift)
 
-    def position(self, name: str) -> np.ndarray:
-        """Integers of a position table."""
-        spec = self.specs[name]
-        return numerics.round_half_up(self.params[name], spec.exponent, spec.low, spec.high)
-
-    def build(self, meta) -> IntegerModel:
-        config, specs = self.config, self.specs
-        steps = "input"
-        if config.subtract_last:
-            shift = specs["delta"].exponent - specs["input"].exponent
-            self.operations.append(SubtractLast(x=steps, y="delta", shift=shift))
-            steps = "delta"
-        constants = {"position": self.position("position")}
-        self.linear("input", steps, "embedding", residual="position")
-        x = "embedding"
-        for sublayer in encoder_sublayers(config):
-            x = self.sublayer(sublayer, x, x)
-        if config.decoder_layers:
-            constants["decoder.position"] = self.position("decoder.position")
-            start = (config.window - config.horizon) * config.inputs
-            residual = "decoder.position"
-            encoded, x = x, "decoder.embedding"
-            self.linear("decoder.input", steps, x, start=start, residual=residual)
-            for sublayer in decoder_sublayers(config):
-                x = self.sublayer(sublayer, x, encoded)
-        if config.pooling == "mean":
-            factor = 2.0 ** (specs[x].exponent - specs["pooled"].exponent) / config.tokens
-            multiplier, shift = dyadic(factor)
-            self.operations.append(Pool(x=x, y="pooled", multiplier=int(multiplier), shift=shift))
-            x = "pooled"
-        last = {"residual": "input", "channel": config.target_channel}
-        self.linear("output", x, "output", **(last if config.subtract_last else {}))
-        return IntegerModel(
-            config=config,
-            tensors=specs,
-            operations=tuple(self.operations),
-            constants=constants,
-            meta=meta or {},
-        )
+    def _pool(self, layer: Layer, x: Tensor, y: Tensor) -> Operation:
+        multiplier, shift = dyadic(2.0 ** (x.exponent - y.exponent) / x.rows)
+        return Pool(x=x.name, y=y.name, multiplier=int(multiplier), shift=shift)
 
 
 def quantize_model(
@@ -322,4 +244,13 @@ def quantize_model(
     for name, values in params.items():
         if not (finite := np.isfinite(values)).all():
             raise UserError(f"{name} must be finite numbers, not {values[~finite][0]}")
-    return _Builder(config, params, exponents).build(meta)
+    quantizer = _Quantizer(config, params, exponents)
+    layers = [layer for layer in graph(config) if layer.kind != "position"]
+    tables = [layer.y for layer in graph(config) if layer.kind == "position"]
+    return IntegerModel(
+        config=config,
+        tensors=quantizer.specs,
+        operations=tuple(map(quantizer.operation, layers)),
+        constants={name: quantizer.table(name) for name in tables},
+        meta=meta or {},
+    )

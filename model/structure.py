@@ -1,4 +1,4 @@
-"""The parts of a Transformer by name: what has weights, what is stored, and whose bits they take.
+"""A Transformer as a list of layers: what each computes, from what, and whose bits it takes.
 
 The names are those of parameters, of tensors and of everything derived from them:
 
@@ -6,178 +6,227 @@ The names are those of parameters, of tensors and of everything derived from the
     decoder.input  decoder.position  decoder.layers.L.{q,k,v,o,cross.{q,k,v,o},ffn1,ffn2,norm1..3}
 """
 
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from bitformer.model.shape import Shape
 
 __all__ = [
-    "Sublayer",
-    "decoder_sublayers",
-    "encoder_sublayers",
+    "Layer",
+    "graph",
     "linear_shapes",
     "norms",
     "only_linear_reads",
-    "sublayers",
     "tensor_components",
     "weight_components",
+    "weight_like",
 ]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sublayer:
-    """One attention or feed-forward network with its residual and norm.
+class Layer:
+    """A step of the computation: it stores one tensor ``y``.
 
-    ``prefix`` : of its own names. ``add``, ``norm`` : names of the tensors it ends in.
-    ``components`` : of the sublayer, of its residual sum and of its norm.
-    ``rows``, ``keys`` : rows it works on and rows it attends to. ``attention`` : or an FFN.
-    ``cross`` : keys and values come from the encoder. ``causal`` : row i attends to rows 0..i.
+    Parameters
+    ----------
+    kind : ``subtract_last`` takes the window's last step from every step. ``position`` is a table.
+        ``linear`` multiplies by weights, ``scores`` queries by keys, ``attend`` values by the
+        softmax of scores. ``norm`` normalises, ``pool`` takes the mean of all rows.
+    x : tensors it reads; of two, the second acts as weights.
+    shape : (rows, features) of ``y``.
+    component : whose activation bits ``y`` takes.
+    weights, inputs, owner : of a linear layer, the name of its weights, their inputs, and the
+        component whose weight bits they take.
+    start : first element of ``x``, row by row, that a linear layer reads.
+    relu : whether negative results become 0.
+    residual : tensor that a linear layer adds: ``input`` stands for its last row's target channel.
+    dropout : whether training drops results before the residual is added.
+    causal : whether row i attends to rows 0 to i alone.
     """
 
-    prefix: str
-    add: str
-    norm: str
-    components: tuple[str, str, str]
-    rows: int
-    keys: int = 0
-    attention: bool = True
-    cross: bool = False
+    kind: Literal["subtract_last", "position", "linear", "scores", "attend", "norm", "pool"]
+    y: str
+    x: tuple[str, ...]
+    shape: tuple[int, int]
+    component: str
+    weights: str = ""
+    inputs: int = 0
+    owner: str = ""
+    start: int = 0
+    relu: bool = False
+    residual: str | None = None
+    dropout: bool = False
     causal: bool = False
 
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """Its linear layers, in the order in which they are computed."""
-        return tuple(self.prefix + name for name in ("kvqo" if self.attention else _FFN))
 
-    @property
-    def tensors(self) -> tuple[str, ...]:
-        """What it stores before its residual sum."""
-        names = ("q", "k", "v", "scores", "context") if self.attention else ("hidden",)
-        return tuple(self.prefix + name for name in names)
-
-
-_FFN = ("ffn1", "ffn2")
+#: Components of a sublayer's residual sum and of its norm, by that of its weights.
+_ENDS = {
+    "MHA": ("AddMHA", "BNMHA"),
+    "FFN": ("AddFFN", "BNFFN"),
+    "DMHA": ("DAddMHA", "DBNMHA"),
+    "CMHA": ("AddCMHA", "BNCMHA"),
+    "DFFN": ("DAddFFN", "DBNFFN"),
+}
 
 
-def encoder_sublayers(shape: Shape) -> list[Sublayer]:
-    """Sublayers of the encoder in the order in which they are computed."""
-    sublayers = []
-    n = shape.tokens
-    for layer in range(shape.layers):
-        p = f"layers.{layer}."
-        attention, ffn = ("MHA", "AddMHA", "BNMHA"), ("FFN", "AddFFN", "BNFFN")
-        sublayers += [
-            Sublayer(
-                prefix=p, add=p + "add1", norm=p + "norm1", components=attention, rows=n, keys=n
-            ),
-            Sublayer(
-                prefix=p,
-                add=p + "add2",
-                norm=p + "norm2",
-                components=ffn,
-                rows=n,
-                attention=False,
-            ),
-        ]
-    return sublayers
+def graph(shape: Shape) -> tuple[Layer, ...]:
+    """Return the layers in the order in which they are computed."""
+    return _graph(Shape(**{name: getattr(shape, name) for name in Shape.__dataclass_fields__}))
 
 
-def decoder_sublayers(shape: Shape) -> list[Sublayer]:
-    """Sublayers of the decoder in the order in which they are computed."""
-    sublayers = []
-    n, m = shape.tokens, shape.decoder_tokens
-    for layer in range(shape.decoder_layers):
-        p = f"decoder.layers.{layer}."
-        sublayers += [
-            Sublayer(
-                prefix=p,
-                add=p + "add1",
-                norm=p + "norm1",
-                components=("DMHA", "DAddMHA", "DBNMHA"),
-                rows=m,
-                keys=m,
-                causal=True,
-            ),
-            Sublayer(
-                prefix=p + "cross.",
-                add=p + "add2",
-                norm=p + "norm2",
-                components=("CMHA", "AddCMHA", "BNCMHA"),
-                rows=m,
-                keys=n,
-                cross=True,
-            ),
-            Sublayer(
-                prefix=p,
-                add=p + "add3",
-                norm=p + "norm3",
-                components=("DFFN", "DAddFFN", "DBNFFN"),
-                rows=m,
-                attention=False,
-            ),
-        ]
-    return sublayers
+@functools.lru_cache(maxsize=64)
+def _graph(shape: Shape) -> tuple[Layer, ...]:
+    window, one = (shape.window, shape.inputs), (1, shape.d_model)
+    found, steps = [], "input"
+    if shape.subtract_last:
+        steps = "delta"
+        x = ("input",)
+        found += [Layer(kind="subtract_last", y=steps, x=x, shape=window, component="Linput")]
+    found += _embedding(shape, "", steps, shape.tokens, "Linput", "AddPE")
+    for n in range(shape.layers):
+        p = f"layers.{n}."
+        found += _attention(shape, p, found[-1], found[-1], f"{p}add1", f"{p}norm1", "MHA")
+        found += _ffn(shape, p, found[-1], f"{p}add2", f"{p}norm2", "FFN")
+    if shape.decoder_layers:
+        encoded, rows = found[-1], shape.decoder_tokens
+        found += _embedding(shape, "decoder.", steps, rows, "Dinput", "DAddPE")
+    for n in range(shape.decoder_layers):
+        p = f"decoder.layers.{n}."
+        found += _attention(shape, p, found[-1], found[-1], f"{p}add1", f"{p}norm1", "DMHA")
+        cross = p + "cross."
+        found += _attention(shape, cross, found[-1], encoded, f"{p}add2", f"{p}norm2", "CMHA")
+        found += _ffn(shape, p, found[-1], f"{p}add3", f"{p}norm3", "DFFN")
+    if shape.pooling == "mean":
+        x = (found[-1].y,)
+        found += [Layer(kind="pool", y="pooled", x=x, shape=one, component="GAP")]
+    rows = shape.decoder_tokens
+    head = _linear("output", "output", found[-1], (rows, shape.horizon // rows), "Loutput")
+    residual = "input" if shape.subtract_last else None
+    return (*found, replace(head, inputs=shape.head_inputs, residual=residual))
 
 
-def sublayers(shape: Shape) -> list[Sublayer]:
-    """All sublayers in the order in which they are computed."""
-    return encoder_sublayers(shape) + decoder_sublayers(shape)
+def _linear(weights: str, y: str, x: Layer, shape: tuple[int, int], owner: str) -> Layer:
+    return Layer(
+        kind="linear",
+        y=y,
+        x=(x.y,),
+        shape=shape,
+        component=owner,
+        weights=weights,
+        inputs=x.shape[1],
+        owner=owner,
+    )
+
+
+def _embedding(
+    shape: Shape, prefix: str, steps: str, rows: int, owner: str, component: str
+) -> list[Layer]:
+    """Return a table of positions, and the tokens of the last steps with positions added."""
+    size, inputs = (rows, shape.d_model), shape.token_inputs
+    position = Layer(kind="position", y=prefix + "position", x=(), shape=size, component=component)
+    tokens = Layer(
+        kind="linear",
+        y=prefix + "embedding",
+        x=(steps,),
+        shape=size,
+        component=component,
+        weights=prefix + "input",
+        inputs=inputs,
+        owner=owner,
+        start=shape.window * shape.inputs - rows * inputs,
+        residual=position.y,
+    )
+    return [position, tokens]
+
+
+def _attention(
+    shape: Shape, p: str, x: Layer, source: Layer, add: str, norm: str, owner: str
+) -> list[Layer]:
+    """Return attention of ``x`` to ``source``, with its residual and norm."""
+    q, k, v = (
+        _linear(p + name, p + name, read, read.shape, owner)
+        for name, read in (("q", x), ("k", source), ("v", source))
+    )
+    scores = Layer(
+        kind="scores",
+        y=p + "scores",
+        x=(q.y, k.y),
+        shape=(x.shape[0] * shape.heads, source.shape[0]),
+        component=owner,
+        causal=owner == "DMHA",
+    )
+    context = Layer(
+        kind="attend",
+        y=p + "context",
+        x=(scores.y, v.y),
+        shape=x.shape,
+        component=owner,
+        causal=scores.causal,
+    )
+    return [k, v, q, scores, context, *_end(p + "o", context, x, add, norm, owner)]
+
+
+def _ffn(shape: Shape, p: str, x: Layer, add: str, norm: str, owner: str) -> list[Layer]:
+    """Return a feed-forward network with its residual and norm."""
+    hidden = _linear(p + "ffn1", p + "hidden", x, (x.shape[0], shape.ffn), owner)
+    return [replace(hidden, relu=True), *_end(p + "ffn2", hidden, x, add, norm, owner)]
+
+
+def _end(weights: str, x: Layer, residual: Layer, add: str, norm: str, owner: str) -> list[Layer]:
+    """Return a sublayer's last linear layer, which adds ``residual``, and its norm."""
+    of_sum, of_norm = _ENDS[owner]
+    last = _linear(weights, add, x, residual.shape, owner)
+    last = replace(last, component=of_sum, residual=residual.y, dropout=True)
+    return [last, Layer(kind="norm", y=norm, x=(add,), shape=last.shape, component=of_norm)]
+
+
+def _linears(shape: Shape) -> list[Layer]:
+    """Return the linear layers, those of the tokens first."""
+    found = [layer for layer in graph(shape) if layer.kind == "linear"]
+    return sorted(found, key=lambda layer: not layer.y.endswith("embedding"))
 
 
 def weight_components(shape: Shape) -> dict[str, str]:
-    """Component of every linear layer, by the layer's name."""
-    components = {"input": "Linput"}
-    if shape.decoder_layers:
-        components["decoder.input"] = "Dinput"
-    for sublayer in sublayers(shape):
-        components |= dict.fromkeys(sublayer.layers, sublayer.components[0])
-    return components | {"output": "Loutput"}
+    """Return the component of every linear layer, by the name of its weights."""
+    return {layer.weights: layer.owner for layer in _linears(shape)}
 
 
 def linear_shapes(shape: Shape) -> dict[str, tuple[int, int]]:
-    """(outputs, inputs) of every linear layer, by name."""
-    d, f = shape.d_model, shape.ffn
-    shapes = {}
-    for name in weight_components(shape):
-        kind = name.rpartition(".")[2]
-        shapes[name] = {"ffn1": (f, d), "ffn2": (d, f)}.get(kind, (d, d))
-        if kind == "input":
-            shapes[name] = (d, shape.token_inputs)
-    shapes["output"] = (shape.horizon // shape.decoder_tokens, shape.head_inputs)
-    return shapes
+    """Return (outputs, inputs) of every linear layer, by the name of its weights."""
+    return {layer.weights: (layer.shape[1], layer.inputs) for layer in _linears(shape)}
 
 
 def norms(shape: Shape) -> dict[str, str]:
-    """Component of every norm, by the name of the tensor it writes."""
-    return {sublayer.norm: sublayer.components[2] for sublayer in sublayers(shape)}
+    """Return the component of every norm, by the name of the tensor it writes."""
+    return {layer.y: layer.component for layer in graph(shape) if layer.kind == "norm"}
 
 
 def tensor_components(shape: Shape) -> dict[str, str]:
-    """Component of every stored tensor, in order of computation."""
-    components = {"input": "Linput"}
-    if shape.subtract_last:
-        components["delta"] = "Linput"
-    components |= dict.fromkeys(("position", "embedding"), "AddPE")
-    if shape.decoder_layers:
-        components |= dict.fromkeys(("decoder.position", "decoder.embedding"), "DAddPE")
-    for sublayer in sublayers(shape):
-        component, add, norm = sublayer.components
-        components |= dict.fromkeys(sublayer.tensors, component)
-        components |= {sublayer.add: add, sublayer.norm: norm}
-    if shape.pooling == "mean":
-        components["pooled"] = "GAP"
-    return components | {"output": "Loutput"}
+    """Return the component of every stored tensor.
+
+    Their order is that of a model's file and of the scales in a training's state: the tokens and
+    positions first, queries before keys and values.
+    """
+    found = {layer.y: layer.component for layer in graph(shape)}
+    first = [y for y in found if y.rpartition(".")[2] in ("delta", "position", "embedding")]
+    order = dict.fromkeys(first)
+    for y in found:
+        if y.endswith(".k"):
+            order[y.removesuffix("k") + "q"] = None
+        order[y] = None
+    return {"input": "Linput"} | {y: found[y] for y in order}
+
+
+def weight_like(shape: Shape) -> frozenset[str]:
+    """Return the tensors that act as weights: keys, values, and pooled rows."""
+    layers = [layer for layer in graph(shape) if layer.kind in ("scores", "attend", "pool")]
+    return frozenset(layer.x[-1] for layer in layers)
 
 
 def only_linear_reads(shape: Shape) -> frozenset[str]:
-    """Tensors that nothing but linear layers reads: those may have a zero point.
-
-    The last norm of a stack is one of them, unless it is pooled.
-    """
-    names = {sublayer.prefix + "context" for sublayer in sublayers(shape) if sublayer.attention}
-    names |= {sublayer.prefix + "hidden" for sublayer in sublayers(shape) if not sublayer.attention}
-    if shape.subtract_last:
-        names.add("delta")
-    names.add("pooled" if shape.pooling == "mean" else encoder_sublayers(shape)[-1].norm)
-    if shape.decoder_layers:
-        names.add(decoder_sublayers(shape)[-1].norm)
-    return frozenset(names)
+    """Return the tensors that nothing but linear layers reads: these may have a zero point."""
+    layers = graph(shape)
+    linear = {x for layer in layers if layer.kind == "linear" for x in layer.x}
+    others = {x for layer in layers if layer.kind != "linear" for x in layer.x}
+    return frozenset(linear - others - {layer.residual for layer in layers} - {"input"})

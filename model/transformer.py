@@ -18,15 +18,12 @@ from bitformer.model.fake_quant import dyadic_number, straight_through
 from bitformer.model.initialize import sinusoidal
 from bitformer.model.layers import QatBatchNorm, QatLayerNorm, QatLinear
 from bitformer.model.numerics import SCORE_FRACTION_BITS
-from bitformer.model.structure import (
-    Sublayer,
-    decoder_sublayers,
-    encoder_sublayers,
-    linear_shapes,
-    norms,
-)
+from bitformer.model.structure import Layer, graph, linear_shapes, norms
 
 __all__ = ["Transformer"]
+
+#: Tensors that a forward pass has stored, by name.
+Kept = dict[str, Activation]
 
 #: A logit that is not computed, in octaves: clamped it is the smallest, in floats it weighs 0.
 _MASKED = -(2.0**12)
@@ -46,7 +43,7 @@ class Transformer(nn.Module):
         self.activations = Activations(config)
         self.linears: dict[str, QatLinear] = {}
         self.norms: dict[str, QatBatchNorm | QatLayerNorm] = {}
-        self._encoder, self._decoder = encoder_sublayers(config), decoder_sublayers(config)
+        self._layers = graph(config)
         per_tensor = config.weight_scales == "tensor"
         for name, (outputs, inputs) in linear_shapes(config).items():
             bits = config.weight_bits(name)
@@ -96,99 +93,98 @@ class Transformer(nn.Module):
         return self.get_parameter(name) if learned else self.get_buffer(name)
 
     def forward(self, x: Tensor, trace: dict[str, Tensor] | None = None) -> Tensor:
-        """Standardised windows [batch, window, inputs] to forecasts [batch, horizon].
+        """Return forecasts [batch, horizon] of standardised windows [batch, window, inputs].
 
         ``trace``, if given, receives every tensor by name: [batch, rows, features], int64 where it
         is rounded.
         """
-        config, keep = self.config, self.activations.keeper(trace)
         if self.quantized and not self.training:
             x = x.to(torch.float64)
-        sample = keep("input", x)
-        last = sample.value[:, -1:, config.target_channel, None]
-        steps = sample
-        if config.subtract_last:
-            steps = keep("delta", sample.value - sample.value[:, -1:])
-        h = encoded = self.embed("", steps, keep)
-        for sublayer in self._encoder:
-            h = encoded = self.sublayer(sublayer, h, h, keep)
-        if config.decoder_layers:
-            known = steps.with_value(steps.value[:, -config.horizon :])
-            h = self.embed("decoder.", known, keep)
-            for sublayer in self._decoder:
-                h = self.sublayer(sublayer, h, encoded, keep)
-        if config.pooling == "mean":
-            h = keep("pooled", self.mean(h, keep.exponent("pooled")))
-        rows = h.value.reshape(len(x), config.decoder_tokens, config.head_inputs)
-        y = self.linears["output"](h.with_value(rows))
-        if config.subtract_last:
-            y = y + last
-        return keep("output", y).value.reshape(len(x), config.horizon)
+        keep = self.activations.keeper(trace)
+        kept = {"input": keep("input", x)}
+        for layer in self._layers:
+            kept[layer.y] = keep(layer.y, getattr(self, f"_{layer.kind}")(layer, kept, keep))
+        return kept["output"].value.reshape(len(x), self.config.horizon)
 
-    def embed(self, prefix: str, steps: Activation, keep: Keeper) -> Activation:
-        """Steps in patches, each a row, with positions."""
-        value = steps.value
-        rows = steps.with_value(value.reshape(len(value), -1, self.config.token_inputs))
-        table = self.position_table(prefix + "position").to(value.dtype).expand(len(value), -1, -1)
-        position = keep(prefix + "position", table)
-        y = self.linears[prefix + "input"](rows)
-        return keep(prefix + "embedding", y + position.value)
+    # The kinds of layers. Each returns real values [batch, *layer.shape], not rounded yet.
 
-    def sublayer(
-        self, sublayer: Sublayer, x: Activation, encoded: Activation, keep: Keeper
-    ) -> Activation:
-        """Attention or a feed-forward network, with a residual and a norm after it."""
-        linears, p = self.linears, sublayer.prefix
-        if sublayer.attention:
-            y = linears[p + "o"](
-                self.attention(sublayer, x, encoded if sublayer.cross else x, keep)
-            )
-        else:
-            y = linears[p + "ffn2"](keep(p + "hidden", linears[p + "ffn1"](x).relu()))
-        if self.training and self.dropout:
+    def _subtract_last(self, layer: Layer, kept: Kept, keep: Keeper) -> Tensor:
+        """Subtract the window's last step from each of its steps."""
+        x = kept["input"].value  # [batch, window, inputs]
+        return x - x[:, -1:]
+
+    def _position(self, layer: Layer, kept: Kept, keep: Keeper) -> Tensor:
+        """Repeat the position table for each window."""
+        x = kept["input"].value
+        return self.position_table(layer.y).to(x.dtype).expand(len(x), -1, -1)
+
+    def _linear(self, layer: Layer, kept: Kept, keep: Keeper) -> Tensor:
+        """Multiply rows by weights; then a ReLU, or dropout and a residual."""
+        x = kept[layer.x[0]]
+        # [batch, rows of x, features of x] -> [batch, rows of y, inputs]
+        rows = x.value.reshape(len(x.value), -1)[:, layer.start :]
+        rows = rows.reshape(len(x.value), -1, layer.inputs)
+        y = self.linears[layer.weights](x.with_value(rows))  # [batch, rows of y, outputs]
+        if layer.relu:
+            y = y.relu()
+        if layer.dropout and self.training and self.dropout:
             y = functional.dropout(y, self.dropout)
-        x = keep(sublayer.add, x.value + y)
-        return keep(sublayer.norm, self.norms[sublayer.norm](x, keep.exponent(sublayer.norm)))
+        if layer.residual is None:
+            return y
+        residual = kept[layer.residual].value
+        if layer.residual == "input":
+            residual = residual[:, -1:, self.config.target_channel, None]  # [batch, 1, 1]
+        return residual + y
 
-    def attention(self, sublayer: Sublayer, x: Activation, source: Activation, keep: Keeper):
-        """Heads are feature slices; ``scores`` has a row for each (query, head)."""
-        p, heads, batch = sublayer.prefix, self.config.heads, len(x.value)
-        k = keep(p + "k", self.linears[p + "k"](source))
-        v = keep(p + "v", self.linears[p + "v"](source))
-        q = keep(p + "q", self.linears[p + "q"](x))
-        qh, kh, vh = (t.value.view(batch, t.value.shape[1], heads, -1) for t in (q, k, v))
-        logits = torch.einsum("bihd,bjhd->bihj", qh, kh)
-        logits = logits.reshape(batch, sublayer.rows * heads, sublayer.keys) * self.octaves(q, k)
-        used = self.visible(sublayer, logits.device) if sublayer.causal else None
-        if used is not None:
-            logits = logits.masked_fill(~used, _MASKED)
-        scores = keep(p + "scores", logits)
+    def _scores(self, layer: Layer, kept: Kept, keep: Keeper) -> Tensor:
+        """Multiply queries by keys, in octaves; heads are feature slices."""
+        q, k = kept[layer.x[0]], kept[layer.x[1]]
+        # [batch, rows, heads * features] -> [batch, rows, heads, features]
+        qh, kh = (t.value.view(*t.value.shape[:2], self.config.heads, -1) for t in (q, k))
+        logits = torch.einsum("bihd,bjhd->bihj", qh, kh)  # [batch, rows, heads, keys]
+        # -> [batch, rows * heads, keys]: a row for each query and head
+        logits = logits.reshape(len(logits), *layer.shape) * self.octaves(q, k)
+        return logits.masked_fill(~self.visible(logits), _MASKED) if layer.causal else logits
+
+    def _attend(self, layer: Layer, kept: Kept, keep: Keeper) -> Tensor:
+        """Multiply the softmax of scores by values."""
+        scores, v = kept[layer.x[0]], kept[layer.x[1]]
+        used = self.visible(scores.value) if layer.causal else None
         smooth = scores.value * math.log(2.0)
         if used is not None:
             smooth = smooth.masked_fill(~used, -math.inf)
         weights = smooth.softmax(dim=-1)
         if scores.exponent is not None:
             weights = straight_through(weights, attention_weights(scores.steps(), used))
-        weights = weights.view(batch, sublayer.rows, heads, sublayer.keys)
-        context = torch.einsum("bihj,bjhd->bihd", weights, vh)
-        return keep(p + "context", context.reshape(batch, sublayer.rows, -1))
+        heads = self.config.heads
+        # [batch, rows * heads, keys] -> [batch, rows, heads, keys]
+        weights = weights.view(len(weights), -1, heads, weights.shape[-1])
+        vh = v.value.view(*v.value.shape[:2], heads, -1)  # [batch, keys, heads, features]
+        context = torch.einsum("bihj,bjhd->bihd", weights, vh)  # [batch, rows, heads, features]
+        return context.reshape(len(context), *layer.shape)
 
-    def visible(self, sublayer: Sublayer, device: torch.device) -> Tensor:
-        """Which keys a causal row sees: itself and those before it, bool [rows * heads, keys]."""
-        mask = torch.ones(sublayer.rows, sublayer.keys, dtype=torch.bool, device=device).tril()
+    def _norm(self, layer: Layer, kept: Kept, keep: Keeper) -> Tensor:
+        """Normalise rows or features."""
+        return self.norms[layer.y](kept[layer.x[0]], keep.exponent(layer.y))
+
+    def _pool(self, layer: Layer, kept: Kept, keep: Keeper) -> Tensor:
+        """Take the mean over rows, [batch, 1, features]."""
+        x, y_exponent = kept[layer.x[0]], keep.exponent(layer.y)
+        if x.exponent is None or y_exponent is None:
+            return x.value.mean(dim=1, keepdim=True)
+        unit = 2.0 ** (x.exponent - y_exponent)
+        return x.value.sum(dim=1, keepdim=True) * (dyadic_number(unit / self.config.tokens) / unit)
+
+    def visible(self, logits: Tensor) -> Tensor:
+        """Return which keys causal rows see, bool [rows * heads, keys]: none after themselves."""
+        keys = logits.shape[-1]
+        mask = torch.ones(keys, keys, dtype=torch.bool, device=logits.device).tril()
         return mask.repeat_interleave(self.config.heads, dim=0)
 
     def octaves(self, q: Activation, k: Activation) -> float:
-        """What a dot product is multiplied by: 1 / sqrt(d_head), and log2(e) for base 2."""
+        """Return the factor of a dot product: 1 / sqrt(d_head), and log2(e) for base 2."""
         factor = np.log2(np.e) / np.sqrt(self.config.d_model / self.config.heads)
         if q.exponent is None or k.exponent is None:
             return float(factor)
         unit = 2.0 ** (q.exponent + k.exponent + SCORE_FRACTION_BITS)
         return dyadic_number(factor * unit) / unit
-
-    def mean(self, x: Activation, y_exponent: int | None) -> Tensor:
-        """Mean over rows, [batch, 1, features]."""
-        if x.exponent is None or y_exponent is None:
-            return x.value.mean(dim=1, keepdim=True)
-        unit = 2.0 ** (x.exponent - y_exponent)
-        return x.value.sum(dim=1, keepdim=True) * (dyadic_number(unit / self.config.tokens) / unit)

@@ -18,21 +18,9 @@ from bitformer.model import ir, numerics
 from bitformer.model.config import TransformerConfig
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
-from bitformer.model.structure import sublayers, tensor_components, weight_components
+from bitformer.model.structure import graph, tensor_components, weight_components
 
 __all__ = ["ModelTables"]
-
-
-def _layers(config: TransformerConfig) -> dict[str, str]:
-    """The linear layer that writes each tensor."""
-    found = {"embedding": "input", "decoder.embedding": "decoder.input", "output": "output"}
-    for block in sublayers(config):
-        p = block.prefix
-        if block.attention:
-            found |= {p + n: p + n for n in "qkv"} | {block.add: p + "o"}
-        else:
-            found |= {p + "hidden": p + "ffn1", block.add: p + "ffn2"}
-    return found
 
 
 class ModelTables:
@@ -55,7 +43,7 @@ class ModelTables:
         self._activation_bits = np.array([one.activations for one in bits])
         self.columns = {name: n for n, name in enumerate(components)}
         self.of_weight, self.of_tensor = weight_components(config), tensor_components(config)
-        self._layer_of = _layers(config)
+        self._layer_of = {one.y: one.weights for one in graph(config) if one.kind == "linear"}
         self.first = self._initialize((0,), dict.fromkeys(components, 0), seed)
         self._needs = [sorted(self._components(op)) for op in self.first.operations]
         self.colours = self._coloured()

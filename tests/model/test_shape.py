@@ -5,14 +5,14 @@ import pytest
 from bitformer.model.config import NAMED_CONFIGS, TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.shape import Shape
-from bitformer.model.structure import linear_shapes, sublayers, tensor_components
+from bitformer.model.structure import graph, linear_shapes, tensor_components
 
 
 @pytest.mark.parametrize("name", ["tiny", "etth1-48-24-ed"])
 def test_bits_and_names_decide_no_part(name):
     config = NAMED_CONFIGS[name]
     shape = Shape(**{field: getattr(config, field) for field in Shape.__dataclass_fields__})
-    for parts in (sublayers, linear_shapes, tensor_components):
+    for parts in (graph, linear_shapes, tensor_components):
         assert parts(shape) == parts(config)
     assert (shape.macs, shape.components) == (config.macs, config.components)
 
