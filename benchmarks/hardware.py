@@ -116,7 +116,7 @@ def _timetable(design: Design) -> Iterator[str]:
     for event in design.schedule.events:
         row = event.row
         cycles = (event.issue, event.engine_last, event.post_last, *event.writes.tolist())
-        yield f"{event.stage} {row.tensor} {row.row} {row.first}: {' '.join(map(str, cycles))}"
+        yield f"{row.tensor} {row.tensor} {row.row} {row.first}: {' '.join(map(str, cycles))}"
 
 
 def _program(design: Design) -> Iterator[str]:

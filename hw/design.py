@@ -10,6 +10,7 @@ from bitformer.hw.timing import LONG_STATISTICS, NORM_DELAY, POST, STATISTICS, W
 from bitformer.hw.weight_layout import WeightFormat, WeightLayout
 from bitformer.hw.widths import is_long, squared_in_dsp
 from bitformer.model.ir import IntegerModel
+from bitformer.model.tensor import Tensor
 
 __all__ = ["RELOADED", "Design", "Geometry"]
 
@@ -60,6 +61,10 @@ class Geometry:
     def dynamic_slots(self) -> int:
         """Values in a word of the key and value store."""
         return self.columns * (2 if self.dynamic_packed else 1)
+
+    def words(self, spec: Tensor) -> int:
+        """Return the words of a tensor's row in the activation store."""
+        return spec.features if spec.name in self.wide_rows else -(-spec.features // self.ways)
 
     @property
     def dynamic_format(self) -> WeightFormat:

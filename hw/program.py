@@ -7,7 +7,15 @@ cycles after the one before it (``delta``), so a program is also its own timetab
 import enum
 from dataclasses import dataclass, fields
 
-__all__ = ["Addend", "Destination", "Factor", "Instruction", "Operation", "Program", "Source"]
+__all__ = [
+    "Addend",
+    "Destination",
+    "Factor",
+    "Instruction",
+    "MachineOperation",
+    "Program",
+    "Source",
+]
 
 
 class Source(enum.IntEnum):
@@ -49,7 +57,7 @@ class Destination(enum.IntEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Operation:
+class MachineOperation:
     """The fields that all rows of a layer share; each is a constant in the hardware's decoder.
 
     ``matrix``: ``groups`` dot products of ``length`` terms for ``columns`` columns (0 for all), one
@@ -122,7 +130,7 @@ class Instruction:
 class Program:
     """Operations and instructions, with the widths that the hardware gives their fields."""
 
-    operations: tuple[Operation, ...]
+    operations: tuple[MachineOperation, ...]
     instructions: tuple[Instruction, ...]
 
     @property
@@ -164,6 +172,6 @@ class Program:
 
     def values(self, field: str) -> list[int]:
         """One field of every operation, for the hardware's decoder."""
-        if field not in {f.name for f in fields(Operation)}:
-            raise ValueError(f"Field must be one of an Operation's, not {field!r}")
+        if field not in {f.name for f in fields(MachineOperation)}:
+            raise ValueError(f"Field must be one of a MachineOperation's, not {field!r}")
         return [int(getattr(op, field)) for op in self.operations]

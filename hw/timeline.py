@@ -52,7 +52,7 @@ def layer_use(design: Design) -> list[LayerUse]:
     for event in design.schedule.events:
         op = event.row.operation
         use = order.setdefault(
-            event.stage,
+            event.row.tensor,
             {
                 "rows": 0,
                 "first": event.issue,
@@ -98,11 +98,13 @@ def spans(design: Design) -> list[Span]:
         start = event.issue + timing.ADDRESS
         if op.matrix:
             length = (op.groups - 1) * op.pitch + op.length
-            found.append(Span(layer=event.stage, unit="engine", start=start, end=start + length))
+            found.append(
+                Span(layer=event.row.tensor, unit="engine", start=start, end=start + length)
+            )
         unit = "post-processor"
         found.append(
             Span(
-                layer=event.stage,
+                layer=event.row.tensor,
                 unit=unit,
                 start=event.write_first - design.geometry.post,
                 end=event.write_last - design.geometry.post + 1,

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bitformer.hw.program import Operation
+from bitformer.hw.program import MachineOperation
 
-__all__ = ["Event", "Read", "Row", "Schedule", "Stage"]
+__all__ = ["Event", "Read", "RowTask", "Schedule"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,36 +29,32 @@ class Read:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """One instruction to be: an operation, the row it writes and the rows it reads."""
+class RowTask:
+    """One instruction to be: an operation, the row it writes and the rows it reads.
 
-    operation: Operation
+    It writes ``features`` results, from the tensor's feature ``first`` on; ``begins`` and
+    ``completes`` say whether they are the row's first and last. The engine begins with element
+    ``start`` of what it reads: of the window, or of the first tensor.
+    """
+
+    operation: MachineOperation
     tensor: str
     row: int
     first: int
     features: int
     reads: tuple[Read, ...]
+    start: int = 0
     needed_inputs: int = 0
     begins: bool = True
     completes: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """The rows of one layer, issued in their order; a higher rank goes first."""
-
-    name: str
-    rank: int
-    rows: tuple[Row, ...]
 
 
 @dataclass(kw_only=True)
 class Event:
     """A scheduled row: issue, the cycle of each result's write, the last reads of both readers."""
 
-    row: Row
+    row: RowTask
     issue: int
-    stage: str
     reason: str
     writes: np.ndarray
     engine_last: int = 0
@@ -79,4 +75,3 @@ class Schedule:
 
     events: list[Event] = field(default_factory=list)
     drained: int = 0
-    busy: int = 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from bitformer.model.errors import UserError
 from bitformer.model.operations import (
     Affine,
     Attend,
+    Bound,
     LayerNorm,
     Linear,
     Operation,
@@ -65,18 +67,37 @@ class IntegerModel:
         """The tensor of results."""
         return self.tensors[self.operations[-1].y]
 
-    @property
+    @cached_property
+    def writers(self) -> dict[str, Operation]:
+        """The operation that writes each tensor; inputs and constants have none."""
+        return {op.y: op for op in self.operations}
+
+    @cached_property
     def linears(self) -> list[Linear]:
         """The operations with weights of their own."""
         return [op for op in self.operations if isinstance(op, Linear)]
 
-    @property
+    @cached_property
+    def bounds(self) -> dict[str, Bound]:
+        """Bounds of the engine's dot products, by the tensor that they make."""
+        return {op.y: op.bound(self.tensors) for op in self.operations if op.matrix}
+
+    @cached_property
+    def multiplicand_bounds(self) -> dict[str, int]:
+        """Largest magnitudes of what is multiplied to requantize it, by the tensor written."""
+        return {
+            op.y: op.multiplicand_bound(self.tensors, self.norm_bits)
+            for op in self.operations
+            if not op.at_input
+        }
+
+    @cached_property
     def norm_bits(self) -> int:
         """Bits of the widest row that an operation normalises; 0 without one."""
         norms = (op.reads[0] for op in self.operations if op.normalizes)
         return max((self.tensors[name].bits for name in norms), default=0)
 
-    @property
+    @cached_property
     def subtraction(self) -> SubtractLast | None:
         """The operation that subtracts the last step on the way in, if there is one."""
         return next((op for op in self.operations if isinstance(op, SubtractLast)), None)

@@ -27,6 +27,7 @@ __all__ = [
     "round_half_up",
     "round_shift",
     "rsqrt",
+    "scaled",
     "standardised",
 ]
 
@@ -82,6 +83,11 @@ def standardised(values, mean, std) -> np.ndarray:
 def round_shift(x, shift: int):
     """``x / 2**shift`` rounded half up; ``shift`` is not negative."""
     return (x + ((1 << shift) >> 1)) >> shift
+
+
+def scaled(x, power: int):
+    """Return ``x * 2**power`` of integers that a negative power divides."""
+    return x << power if power >= 0 else x >> -power
 
 
 def requantize(u, multiplier, addend, shift: int, zero: int, low: int, high: int):

@@ -18,14 +18,12 @@ TWICE = {
     "Candidate",
     "Cell",
     "Design",
-    "Operation",
     "Part",
     "Pool",
     "Resources",
-    "Row",
     "_Simulated",
 }
-LONG = {"hw/units/accelerator.py", "model/ir.py"}
+LONG = {"hw/units/accelerator.py"}
 NOT_YET = {
     "boards",
     "cli",

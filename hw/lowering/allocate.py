@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bitformer.hw.timetable import Event
 
-__all__ = ["Block", "Lifetime", "allocate", "lifetimes"]
+__all__ = ["Lifetime", "MemoryBlock", "allocate", "lifetimes", "merge"]
 
 
 @dataclass(kw_only=True)
@@ -21,18 +21,29 @@ class Lifetime:
 
 
 @dataclass(kw_only=True)
-class Block:
-    """``words`` consecutive words that live together, aligned to ``align`` words."""
+class MemoryBlock:
+    """``words`` consecutive words that live together, aligned to ``align`` words.
+
+    They hold a tensor's row, by ``key``, or from it on ``rows`` rows, ``pitch`` words apart.
+    """
 
     key: tuple[str, int]
     words: int
-    align: int
     lives: Lifetime
+    align: int = 1
+    rows: int = 1
+    pitch: int = 0
     address: int = -1
+
+    @property
+    def addresses(self) -> dict[tuple[str, int], int]:
+        """The word at which each row begins, by (tensor, row)."""
+        tensor, first = self.key
+        return {(tensor, first + n): self.address + n * self.pitch for n in range(self.rows)}
 
 
 def lifetimes(events: Iterable[Event]) -> dict[tuple[str, int], Lifetime]:
-    """Lifetime of every row of every tensor that a schedule writes."""
+    """Return the lifetime of every row of every tensor that a schedule writes."""
     lives: dict[tuple[str, int], Lifetime] = {}
     for place, event in enumerate(events):
         row = event.row
@@ -59,7 +70,7 @@ def lifetimes(events: Iterable[Event]) -> dict[tuple[str, int], Lifetime]:
 
 
 def merge(lives: Iterable[Lifetime]) -> Lifetime:
-    """Lifetime of several rows kept together."""
+    """Return the lifetime of several rows kept together."""
     every = list(lives)
     return Lifetime(
         tensor=every[0].tensor,
@@ -72,7 +83,7 @@ def merge(lives: Iterable[Lifetime]) -> Lifetime:
 
 
 def _apart(a: Lifetime, b: Lifetime) -> bool:
-    """Whether ``b`` may take ``a``'s memory: written after, and issued after, ``a``'s last read.
+    """Return True if ``b`` may take ``a``'s memory: written and issued after ``a``'s last read.
 
     The order of issue matters as well as the cycle: when the accelerator waits for its input,
     later rows are delayed and earlier ones are not.
@@ -80,9 +91,9 @@ def _apart(a: Lifetime, b: Lifetime) -> bool:
     return b.write > a.read and b.issued > a.last_reader
 
 
-def _first_fit(blocks: Iterable[Block]) -> int:
+def _first_fit(blocks: Iterable[MemoryBlock]) -> int:
     """Place each block in turn at the lowest address that is free while it lives."""
-    placed: list[Block] = []
+    placed: list[MemoryBlock] = []
     depth = 0
     for block in blocks:
         rivals = sorted(
@@ -101,8 +112,8 @@ def _first_fit(blocks: Iterable[Block]) -> int:
     return depth
 
 
-def allocate(blocks: Iterable[Block], *, by_size: bool = False) -> int:
-    """Sets every block's address and returns the depth: first fit in the order of writing.
+def allocate(blocks: Iterable[MemoryBlock], *, by_size: bool = False) -> int:
+    """Set every block's address and return the depth: first fit in the order of writing.
 
     With ``by_size``, for blocks of very different sizes, the largest first where that is better.
     """

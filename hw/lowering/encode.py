@@ -1,153 +1,133 @@
 """Addresses for every row, and the schedule's events as instructions."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from bitformer.hw import timing
 from bitformer.hw.design import Geometry
-from bitformer.hw.lowering.allocate import Block, allocate, lifetimes, merge
-from bitformer.hw.lowering.rows import Layout, is_flat
-from bitformer.hw.program import Addend, Destination, Instruction, Operation, Program, Source
-from bitformer.hw.timetable import Event, Schedule
-from bitformer.model import ir
+from bitformer.hw.lowering.allocate import MemoryBlock, lifetimes, merge
+from bitformer.hw.lowering.plan import Plan
+from bitformer.hw.program import Addend, Destination, Instruction, MachineOperation, Program, Source
+from bitformer.hw.timetable import Event, RowTask, Schedule
 from bitformer.model.errors import UserError
+from bitformer.model.ir import IntegerModel
 
-__all__ = ["Encoder", "assign_addresses", "memory_blocks"]
+__all__ = ["Addresses", "Encoder", "memory_blocks"]
 
-
-def _flat(model: ir.IntegerModel) -> set[str]:
-    """Tensors whose rows have to lie one behind the other."""
-    return {op.x for op in model.operations if isinstance(op, ir.Linear) and is_flat(model, op)}
+#: Words of stores by (tensor, row).
+Addresses = Mapping[tuple[str, int], int]
 
 
 def memory_blocks(
-    model: ir.IntegerModel, timeline: Schedule, layout: Layout, geometry: Geometry
-) -> dict[str, list[Block]]:
-    """What every row needs of each store, and while it lives; without an address yet."""
+    model: IntegerModel, timeline: Schedule, geometry: Geometry
+) -> dict[str, list[MemoryBlock]]:
+    """Return what the rows need of each store, and while they live, without an address yet.
+
+    Raises :class:`UserError` for rows that must lie in line and would leave gaps.
+    """
     lives = lifetimes(timeline.events)
     slots = geometry.dynamic_slots
-    groups: dict[str, list[Block]] = {"activations": [], "scores": [], "dynamic": []}
-    flat = _flat(model)
-    for name, destination in layout.destination.items():
-        if (name, 0) not in lives:
-            continue
+    flat = {op.x for op in model.linears if op.is_flat(model.tensors)}
+    stores: dict[str, list[MemoryBlock]] = {"activations": [], "scores": [], "dynamic": []}
+    written = {event.row.tensor: event.row.operation.destination for event in timeline.events}
+    for name, destination in written.items():
         spec = model.tensors[name]
-        whole = merge(lives[name, row] for row in range(spec.rows))
-        words = layout.words(spec)
+        rows, words = range(spec.rows), geometry.words(spec)
+        whole = merge(lives[name, row] for row in rows)
         if destination is Destination.KEY:
             words = -(-spec.rows // slots) * spec.features
-            groups["dynamic"].append(Block(key=(name, 0), words=words, align=1, lives=whole))
-        elif destination is Destination.VALUE:
-            words = spec.rows * -(-spec.features // slots)
-            groups["dynamic"].append(Block(key=(name, 0), words=words, align=1, lives=whole))
-        elif destination is Destination.ACTIVATION and name in flat:
-            if spec.features % layout.ways and name not in layout.wide_rows:
+            stores["dynamic"].append(MemoryBlock(key=(name, 0), words=words, lives=whole))
+        elif destination is Destination.VALUE or name in flat:
+            value = destination is Destination.VALUE
+            if spec.features % geometry.ways and not value and name not in geometry.wide_rows:
                 raise UserError(f"tensor {name} must have an even number of features to be flat")
-            block = Block(key=(name, 0), words=words * spec.rows, align=1, lives=whole)
-            groups["activations"].append(block)
-        elif destination in (Destination.ACTIVATION, Destination.SCORE):
+            pitch = -(-spec.features // slots) if value else words
+            stores["dynamic" if value else "activations"].append(
+                MemoryBlock(
+                    key=(name, 0),
+                    words=pitch * spec.rows,
+                    lives=whole,
+                    rows=spec.rows,
+                    pitch=pitch,
+                )
+            )
+        elif destination is not Destination.OUTPUT:
             score = destination is Destination.SCORE
             size = geometry.score_pitch if score else words
-            for row in range(spec.rows):
-                groups["scores" if score else "activations"].append(
-                    Block(
-                        key=(name, row),
-                        words=size,
-                        align=size if score else 1,
-                        lives=lives[name, row],
-                    )
+            stores["scores" if score else "activations"] += [
+                MemoryBlock(
+                    key=(name, row), words=size, align=size if score else 1, lives=lives[name, row]
                 )
-    return groups
+                for row in rows
+            ]
+    return stores
 
 
-def assign_addresses(
-    model: ir.IntegerModel, timeline: Schedule, layout: Layout, geometry: Geometry
-) -> tuple[dict[tuple[str, int], int], dict[str, int]]:
-    """Word address of every row, by (tensor, row), and the depth of each store."""
-    slots, flat = geometry.dynamic_slots, _flat(model)
-    groups = memory_blocks(model, timeline, layout, geometry)
-    depths = {
-        store: allocate(blocks, by_size=store == "dynamic") for store, blocks in groups.items()
-    }
-    addresses = {block.key: block.address for blocks in groups.values() for block in blocks}
-    for name, destination in layout.destination.items():
-        spec = model.tensors[name]
-        if destination is Destination.ACTIVATION and name in flat and (name, 0) in addresses:
-            base = addresses[name, 0]
-            for row in range(spec.rows):
-                addresses[name, row] = base + row * layout.words(spec)
-        elif destination is Destination.VALUE and (name, 0) in addresses:
-            base, step = addresses[name, 0], -(-spec.features // slots)
-            for row in range(spec.rows):
-                addresses[name, row] = base + row * step
-    return addresses, depths
-
-
+@dataclass(kw_only=True)
 class Encoder:
-    """Events to instructions: operations are numbered as they appear, rows get their addresses."""
+    """Turns events into instructions: operations are numbered as they appear, rows have addresses.
 
-    def __init__(self, model, layout, geometry, addresses, bases, parameters):
-        self.model, self.layout, self.geometry = model, layout, geometry
-        self.addresses, self.bases, self.parameters = addresses, bases, parameters
-        self.numbers: dict[Operation, int] = {}
-        self.sources = {op.y: op for op in model.operations}
+    Parameters
+    ----------
+    plan : the choices that the rows were made from.
+    addresses : the word of each row in its store.
+    weights, parameters : where each operation's begin in their ROMs, by tensor.
+    """
 
-    def operation(self, event: Event, releases: bool) -> int:
-        op, source = event.row.operation, self.sources[event.row.tensor]
-        op = replace(op, release_input=releases)
-        if op.dynamic:
-            kept = source.k if isinstance(source, ir.Scores) else None
-            kept = source.v if isinstance(source, ir.Attend) else kept
-            kept = source.x if isinstance(source, ir.Pool) else kept
-            op = replace(op, weight_base=op.weight_base + self.addresses[kept, 0])
-        elif op.matrix:
-            op = replace(op, weight_base=self.bases[op.tensor])
-        if op.tensor in self.parameters:
-            op = replace(op, parameters=self.parameters[op.tensor])
-        return self.numbers.setdefault(op, len(self.numbers))
+    plan: Plan
+    addresses: Addresses
+    weights: Mapping[str, int]
+    parameters: Mapping[str, int]
+    _numbers: dict[MachineOperation, int] = field(default_factory=dict, init=False)
 
-    def destination(self, event: Event) -> int:
-        row = event.row
+    def _operation(self, event: Event, releases: bool) -> int:
+        op = event.row.operation
+        base, kept = op.weight_base, self.plan.model.writers[op.tensor].weights_from
+        if op.matrix:
+            base += self.weights[op.tensor] if kept is None else self.addresses[kept, 0]
+        parameters = self.parameters.get(op.tensor, op.parameters)
+        op = replace(op, release_input=releases, weight_base=base, parameters=parameters)
+        return self._numbers.setdefault(op, len(self._numbers))
+
+    def _destination(self, row: RowTask) -> int:
         destination = row.operation.destination
         if destination is Destination.OUTPUT:
             return 0
+        geometry = self.plan.geometry
         if destination is Destination.KEY:
-            slots = self.geometry.dynamic_slots
-            spec = self.model.tensors[row.tensor]
+            slots = geometry.dynamic_slots
             group, slot = divmod(row.row, slots)
-            address = self.addresses[row.tensor, 0] + group * spec.features
+            features = self.plan.model.tensors[row.tensor].features
+            address = self.addresses[row.tensor, 0] + group * features
             return address << max(1, (slots - 1).bit_length()) | slot
-        first = row.first if row.operation.wide_y else row.first // self.layout.ways
+        first = row.first if row.operation.wide_y else row.first // geometry.ways
         return self.addresses[row.tensor, row.row] + first
 
-    def source(self, event: Event) -> int:
-        row, op, source = event.row, event.row.operation, self.sources[event.row.tensor]
+    def _activations(self, row: RowTask) -> int:
+        """Return the element that the engine reads first."""
+        op, ways = row.operation, self.plan.geometry.ways
         if not op.matrix or op.source is Source.ONE:
             return 0
         if op.source is Source.INPUT:
-            return source.start + row.row * op.length
+            return row.start
         read = row.reads[0]
-        ways = self.layout.ways
         step = ways if op.wide_x else 1
-        if read.rows and isinstance(source, ir.Linear):
-            first = source.start + row.row * op.length
-            return self.addresses[read.tensor, 0] * ways + first * step
-        head = op.weight_base if isinstance(source, ir.Scores) else 0
-        return self.addresses[read.tensor, read.row] * ways + head * step
+        return self.addresses[read.tensor, read.row] * ways + row.start * step
 
-    def residual(self, event: Event) -> int:
-        row, op = event.row, event.row.operation
-        if op.addend is Addend.POSITION:
-            return self.addresses[self.sources[row.tensor].residual.source, row.row]
-        for read in row.reads:
-            if read.post:
-                return self.addresses[read.tensor, read.row]
-        return 0
+    def _residual(self, row: RowTask) -> int:
+        """Return the word that the post-processor reads first."""
+        if row.operation.addend is Addend.POSITION:
+            table = self.plan.model.writers[row.tensor].adds_tensor
+            return self.addresses[str(table), row.row]
+        return next((self.addresses[r.tensor, r.row] for r in row.reads if r.post), 0)
 
     def program(self, timeline: Schedule) -> Program:
+        """Return the program that issues the events in the cycles of the timetable."""
         events = timeline.events
         # the first row of an inference is issued at 0 of the timetable; deltas lead to the next
         end = max(
-            timeline.drained + self.geometry.post + timing.TAIL, events[-1].issue + timing.MIN_ISSUE
+            timeline.drained + self.plan.geometry.post + timing.TAIL,
+            events[-1].issue + timing.MIN_ISSUE,
         )
         issues = [event.issue for event in events] + [end]
         # the last row that reads the input gives its place to the next window
@@ -156,13 +136,13 @@ class Encoder:
         for place, (event, following) in enumerate(zip(events, issues[1:], strict=True)):
             instructions.append(
                 Instruction(
-                    op=self.operation(event, place == released),
+                    op=self._operation(event, place == released),
                     delta=following - event.issue,
-                    act=self.source(event),
-                    dst=self.destination(event),
-                    res=self.residual(event),
+                    act=self._activations(event.row),
+                    dst=self._destination(event.row),
+                    res=self._residual(event.row),
                     row=event.row.row,
                     first=event.row.first,
                 )
             )
-        return Program(operations=tuple(self.numbers), instructions=tuple(instructions))
+        return Program(operations=tuple(self._numbers), instructions=tuple(instructions))

@@ -1,38 +1,36 @@
-"""Widths and counts of the units: everything is as wide as its bound, and no wider."""
+"""Widths and counts of the units: each is as wide as its bound, and no wider."""
 
+from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
 
 from bitformer.hw.design import Geometry
 from bitformer.hw.dsp48 import DSP_BITS, SPLIT
-from bitformer.hw.lowering.packing import MATRIX, Packing, dynamic_bits
-from bitformer.hw.lowering.wide import element_bits, wide_operations
+from bitformer.hw.lowering.packing import Packing, dynamic_bits
+from bitformer.hw.lowering.wide import stored_activations, wide_operations
 from bitformer.hw.parts import Part
-from bitformer.hw.program import Addend, Destination, Operation, Program
+from bitformer.hw.program import Destination
 from bitformer.hw.weight_layout import WeightLayout
 from bitformer.hw.widths import squared_in_dsp
-from bitformer.model import ir, numerics
+from bitformer.model import numerics
 from bitformer.model.errors import UserError
+from bitformer.model.ir import IntegerModel
 
-__all__ = ["choose_columns", "choose_geometry", "value_widths"]
+__all__ = ["choose_columns", "geometry_of"]
 
 
 def choose_columns(
-    model: ir.IntegerModel,
+    model: IntegerModel,
     part: Part,
     lanes: int | None,
     pack: bool,
     wide_rows: frozenset[str] = frozenset(),
 ) -> int:
-    """Multipliers of the engine: those asked for, or the largest power of two that the part has."""
+    """Return the engine's multipliers: those asked for, or the largest power of two on the part."""
     if lanes is not None:
         if lanes < 1:
             raise UserError(f"lanes must be at least 1, not {lanes}")
         return max(1, lanes // 2) if pack and lanes > 1 else lanes
-    layer_norm = any(isinstance(op, ir.LayerNorm) for op in model.operations)
-    spare = part.dsps - 2 - (1 if layer_norm else 0)
+    spare = part.dsps - 2 - bool(model.norm_bits)
     if squared_in_dsp(model.norm_bits):
         spare -= 2 if pack and not wide_rows else 1
     if spare < 1:
@@ -40,16 +38,21 @@ def choose_columns(
     return 1 << min(4, spare.bit_length() - 1)
 
 
-def choose_geometry(
-    model: ir.IntegerModel,
+def geometry_of(
+    model: IntegerModel,
+    *,
     packing: Packing,
     weights: WeightLayout,
-    destination: Mapping[str, Destination],
+    destinations: Mapping[str, Destination],
     wide_rows: frozenset[str],
+    shifts: Mapping[str, int],
 ) -> Geometry:
-    """Widths of every unit, from the bounds of the model's actual integers."""
-    packed, shift, half = packing.packed, packing.shift, packing.half_bits
-    matrix = [op for op in model.operations if isinstance(op, MATRIX)]
+    """Return the widths of every unit, from the bounds of the model's actual integers.
+
+    Raises :class:`UserError` for a sum or a multiplier that is too wide for a DSP block, and for
+    layer norms of different features, which one unit does not serve.
+    """
+    tensors, half = model.tensors, packing.half_bits
     kept_bits = dynamic_bits(model)
     # a weight of one bit is multiplied as a number of two
     widths = [2 * half if kind.pair else max(2, kind.field) for kind in weights.kinds]
@@ -57,132 +60,87 @@ def choose_geometry(
         widths.append(2 * half if packing.dynamic else kept_bits)
     wide = wide_operations(model, wide_rows)
     accumulators, products = {}, []
-    for op in matrix:
-        bound = op.bound(model.tensors)
-        bits = accumulators[op.y] = bound.total.bit_length() + 1
+    for y, bound in model.bounds.items():
+        bits = accumulators[y] = bound.total.bit_length() + 1
         if bits > DSP_BITS:
-            raise UserError(f"accumulator of {op.y} must fit {DSP_BITS} bits, not need {bits}")
+            raise UserError(f"accumulator of {y} must fit {DSP_BITS} bits, not need {bits}")
         dot = bound.dot.bit_length() + 1
-        products.append(dot + shift + 1 if packed[op.y] else dot)
-    norms = [op for op in model.operations if isinstance(op, (ir.Affine, ir.LayerNorm))]
-    layer = [model.tensors[op.x] for op in norms if isinstance(op, ir.LayerNorm)]
-    if len({spec.features for spec in layer}) > 1:
+        products.append(dot + packing.shift + 1 if packing.packed[y] else dot)
+    written = [op for op in model.operations if not op.at_input]
+    norm_features = {tensors[op.reads[0]].features for op in written if op.normalizes}
+    if len(norm_features) > 1:
         raise UserError("layer norms must all have the same features in one design")
-    scores = [model.tensors[op.y] for op in model.operations if isinstance(op, ir.Scores)]
+    scores = [tensors[n] for n, where in destinations.items() if where is Destination.SCORE]
     keys = max((spec.features for spec in scores), default=1)
-    ways = 2 if any(packed.values()) else 1
-    written = [
-        model.tensors[op.y] for op in model.operations if not isinstance(op, ir.SubtractLast)
-    ]
-    stored = [model.tensors[name] for name in model.tensors if name not in model.constants]
-    operands = [spec.bits for spec in stored] + ([9] if scores else [])
-    pitch = 1 << (-(-keys // ways) - 1).bit_length()
+    ways = 2 if any(packing.packed.values()) else 1
+    operands = [spec.bits for name, spec in tensors.items() if name not in model.constants]
     return Geometry(
         columns=weights.columns,
         ways=ways,
         weights=weights,
-        pack_shift=shift,
+        pack_shift=packing.shift,
         half_bits=half,
         column_bits=max(widths),
         dynamic_bits=kept_bits,
         dynamic_packed=packing.dynamic,
         wide=wide,
         wide_rows=wide_rows,
-        activation_bits=max(spec.bits for spec in written),
-        element_bits=element_bits(model, destination, wide_rows),
-        operand_bits=max(operands),
+        activation_bits=max(tensors[op.y].bits for op in written),
+        element_bits=_element_bits(model, destinations, wide_rows),
+        operand_bits=max([*operands, 9] if scores else operands),
         accumulator_bits=max(accumulators.values()),
         narrow_bits=max((b for y, b in accumulators.items() if y not in wide), default=1),
         product_bits=max(products),
-        result_bits=0,
-        value_bits=0,
-        low_bits=0,
-        high_bits=0,
-        sum_bits=0,
-        factor_bits=0,
         keys=keys,
-        norm_features=layer[0].features if layer else 0,
+        norm_features=max(norm_features, default=0),
         norm_bits=model.norm_bits,
-        score_pitch=pitch,
+        score_pitch=1 << (-(-keys // ways) - 1).bit_length(),
+        **_value_widths(model, shifts, wide),
     )
 
 
-def _largest_offset(op: ir.Operation) -> int:
-    """Largest magnitude of a norm's offset."""
-    if isinstance(op, ir.Affine):
-        return int(np.abs(op.offset).max())
-    if isinstance(op, ir.LayerNorm):
-        return int(np.abs(op.beta).max())
-    raise TypeError(f"A norm must be given, not {type(op).__name__}")
+def _element_bits(
+    model: IntegerModel, destinations: Mapping[str, Destination], wide_rows: frozenset[str]
+) -> int:
+    """Return the bits of an element of the activation store: two hold one of a wide row."""
+    stored = stored_activations(model, destinations)
+    halved = (-(-spec.bits // 2) if spec.name in wide_rows else spec.bits for spec in stored)
+    return max(halved, default=1)
 
 
-def _factor(model: ir.IntegerModel, geometry: Geometry, op: Operation, source) -> int:
-    """Largest magnitude of an operation's multiplier."""
-    if isinstance(source, (ir.Linear, ir.Affine)):
-        largest = np.abs(source.multiplier).max()
-        return int(np.ldexp(float(largest), op.shift - source.shift))
-    if isinstance(source, ir.Attend):
-        headroom = numerics.reciprocal_headroom(geometry.keys)
-        return max(numerics.RECIPROCAL_TABLE) << (headroom + 1)
-    if isinstance(source, ir.LayerNorm):
-        return int(np.abs(source.gamma).max()) * max(numerics.RSQRT_TABLE)
-    return op.multiplier
-
-
-def _addend(model: ir.IntegerModel, op: Operation, source) -> int:
-    """Largest magnitude of what is added."""
-    if op.addend is Addend.NONE:
-        return 0
-    if op.addend is Addend.PARAMETER:
-        return _largest_offset(source) << op.addend_shift
-    return 1 << (model.tensors[source.residual.source].bits - 1 + op.addend_shift)
-
-
-def _result_bound(u: int, multiplier: int, addend: int, shift: int, zero: int) -> int:
-    """Largest magnitude of a requantized result before the clamp."""
-    return ((u * multiplier + addend + (1 << shift)) >> shift) + abs(zero) + 1
-
-
-def value_widths(model: ir.IntegerModel, geometry: Geometry, program: Program) -> dict[str, Any]:
-    """Bits of the post-processor, by the geometry's names."""
-    sources = {op.y: op for op in model.operations}
-    bounds: dict[str, list[int]] = {}
-
-    def note(name: str, bound: int) -> None:
-        bounds.setdefault(name, [0]).append(bound)
-
-    for op in program.operations:
-        source = sources[op.tensor]
-        u, factor = (
-            source.multiplicand_bound(model.tensors, model.norm_bits),
-            _factor(model, geometry, op, source),
-        )
-        addend = _addend(model, op, source)
-        offset = addend + (1 << op.shift) + (abs(op.zero) << op.shift)
-        note("result", _result_bound(u, factor, addend, op.shift, op.zero))
-        note("factor", factor)
-        if op.wide:
-            note("low", (factor << SPLIT) + offset)
-            note("high", ((u >> SPLIT) + 1) * factor)
-            note("sum", u * factor + offset)
+def _value_widths(
+    model: IntegerModel, shifts: Mapping[str, int], wide: frozenset[str]
+) -> dict[str, int]:
+    """Return the widths of the post-processor, by the geometry's names."""
+    bounds: dict[str, list[int]] = defaultdict(lambda: [0])
+    for op in model.operations:
+        if op.at_input:
+            continue
+        shift, zero = shifts[op.y], abs(model.tensors[op.y].zero)
+        power = shift - op.shift
+        u, factor = model.multiplicand_bounds[op.y], op.multiplier_bound(model.tensors)
+        if not op.normalizes:  # which has a wider row's power in its multiplicand
+            factor = numerics.scaled(factor, power)
+        addend = numerics.scaled(op.added_bound(model.tensors), power)
+        offset = addend + (1 << shift) + (zero << shift)
+        bounds["factor"].append(factor)
+        bounds["result"].append(((u * factor + addend + (1 << shift)) >> shift) + zero + 1)
+        if op.y in wide:
+            bounds["low"].append((factor << SPLIT) + offset)
+            bounds["high"].append(((u >> SPLIT) + 1) * factor)
+            bounds["sum"].append(u * factor + offset)
         else:
-            note("value", u * factor + offset)
-    bits = {name: max(found).bit_length() + 1 for name, found in bounds.items()}
-    value = bits.get("value", 1)
-    low, high = (max(value, bits.get(name, 1)) for name in ("low", "high"))
-    if max(low, high) > DSP_BITS:
+            bounds["value"].append(u * factor + offset)
+    names = ("result", "value", "factor", "low", "high", "sum")
+    bits = {f"{name}_bits": max(bounds[name]).bit_length() + 1 for name in names}
+    for name in ("low_bits", "high_bits"):
+        bits[name] = max(bits["value_bits"], bits[name])
+        if bits[name] > DSP_BITS:
+            raise UserError(
+                f"post-processor must stay within {DSP_BITS} bits, not need {bits[name]}"
+            )
+    if bits["factor_bits"] > numerics.MULTIPLIER_BITS:
         raise UserError(
-            f"post-processor must stay within {DSP_BITS} bits, not need {max(low, high)}"
+            f"multipliers must fit {numerics.MULTIPLIER_BITS} bits, not need {bits['factor_bits']}"
         )
-    if bits["factor"] > numerics.MULTIPLIER_BITS:
-        raise UserError(
-            f"multipliers must fit {numerics.MULTIPLIER_BITS} bits, not need {bits['factor']}"
-        )
-    return {
-        "result_bits": bits["result"],
-        "value_bits": value,
-        "factor_bits": bits["factor"],
-        "low_bits": low,
-        "high_bits": high,
-        "sum_bits": bits.get("sum", 1),
-    }
+    return bits

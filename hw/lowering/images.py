@@ -1,15 +1,14 @@
 """Contents of the ROMs: weights by columns, biases and multipliers by channels, positions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from bitformer.hw.design import Geometry
-from bitformer.hw.lowering.rows import Lowered
-from bitformer.hw.program import Factor
 from bitformer.hw.weight_layout import WeightFormat, WeightLayout
 from bitformer.hw.widths import signed_bits
 from bitformer.model import ir
+from bitformer.model.operations import Linear
 
 __all__ = ["pack_elements", "parameter_words", "position_words", "weight_words"]
 
@@ -30,21 +29,19 @@ def _fields(group: np.ndarray, kind: WeightFormat) -> list[int]:
 
 
 def weight_words(
-    lowered: Mapping[str, Lowered], layout: WeightLayout
+    linears: Iterable[Linear], layout: WeightLayout
 ) -> tuple[list[int], dict[str, int]]:
     """Words with the parts of each layer, group by group and input by input; where each begins."""
     words: list[int] = []
     bases: dict[str, int] = {}
-    for tensor, one in lowered.items():
-        if one.weights is None:
-            continue
-        bases[tensor] = len(words) * layout.units
-        kind = layout.formats[tensor]
+    for op in linears:
+        bases[op.y] = len(words) * layout.units
+        kind = layout.formats[op.y]
         columns, count = layout.columns_of(kind), layout.parts(kind)
         per_group = columns * (2 if kind.pair else 1)
-        outputs, length = one.weights.shape
+        outputs, length = op.weight.shape
         padded = np.zeros((-(-outputs // per_group) * per_group, length), dtype=np.int64)
-        padded[:outputs] = one.weights
+        padded[:outputs] = op.weight
         parts = [
             part for group in padded.reshape(-1, per_group, length) for part in _fields(group, kind)
         ]
@@ -54,21 +51,16 @@ def weight_words(
 
 
 def parameter_words(
-    lowered: Mapping[str, Lowered], geometry: Geometry
+    tables: Mapping[str, np.ndarray], geometry: Geometry
 ) -> tuple[list[int], dict[str, int], tuple[int, int]]:
     """(value, factor) of ``ways`` channels a word; where each layer begins; bits of both fields.
 
     A word of a wide operation has one channel, whose value takes the fields of both ways.
     """
-    tables = {}
-    for tensor, one in lowered.items():
-        if one.parameters is None:
-            continue
-        table = np.array(one.parameters, dtype=np.int64)
-        if one.stages[0].rows[0].operation.factor is Factor.IMMEDIATE:
-            table[:, 1] = 0
-        rest = -len(table) % geometry.ways
-        tables[tensor] = np.concatenate([table, np.zeros((rest, 2), dtype=np.int64)])
+    tables = {
+        tensor: np.pad(table, ((0, -len(table) % geometry.ways), (0, 0)))
+        for tensor, table in tables.items()
+    }
     if not tables:
         return [], {}, (1, 1)
     halved = geometry.wide if geometry.ways > 1 else frozenset()

@@ -13,10 +13,6 @@ __all__ = ["MOST_FORMATS", "weight_layouts"]
 MOST_FORMATS = 3
 
 
-def _linears(model: ir.IntegerModel) -> list[ir.Linear]:
-    return [op for op in model.operations if isinstance(op, ir.Linear)]
-
-
 def _format(op: ir.Linear, packing: Packing) -> WeightFormat:
     if packing.packed[op.y]:
         return WeightFormat(pair=True, field=2 * op.weight_bits)
@@ -27,8 +23,8 @@ def _format(op: ir.Linear, packing: Packing) -> WeightFormat:
 
 def _formats(model: ir.IntegerModel, packing: Packing) -> dict[str, WeightFormat]:
     """A format for each layer: its own width's, or the next wider where there are too many."""
-    formats = {op.y: _format(op, packing) for op in _linears(model)}
-    sizes = {op.y: op.weight.size for op in _linears(model)}
+    formats = {op.y: _format(op, packing) for op in model.linears}
+    sizes = {op.y: op.weight.size for op in model.linears}
     while len(set(formats.values())) > MOST_FORMATS:
         kinds = sorted(set(formats.values()))
         merges = []
@@ -45,7 +41,7 @@ def _formats(model: ir.IntegerModel, packing: Packing) -> dict[str, WeightFormat
 def _cycles(model: ir.IntegerModel, layout: WeightLayout) -> int:
     """Cycles in which the engine works on layers with weights."""
     total = 0
-    for op in _linears(model):
+    for op in model.linears:
         kind, y = layout.formats[op.y], model.tensors[op.y]
         columns, length = layout.columns_of(kind), op.weight.shape[1]
         groups = -(-y.features // (columns * (2 if kind.pair else 1)))

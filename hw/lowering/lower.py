@@ -1,144 +1,105 @@
 """Lowers an integer model to a program, memory images and a placement for one part."""
 
+import itertools
 from collections.abc import Mapping
-from dataclasses import replace
 
 from bitformer.hw import timing
-from bitformer.hw.design import Design, Geometry
-from bitformer.hw.lowering.encode import Encoder, assign_addresses
-from bitformer.hw.lowering.geometry import choose_columns, choose_geometry, value_widths
+from bitformer.hw.design import Design
+from bitformer.hw.lowering.allocate import allocate
+from bitformer.hw.lowering.encode import Encoder, memory_blocks
+from bitformer.hw.lowering.geometry import choose_columns
 from bitformer.hw.lowering.graph import check_graph, destinations
 from bitformer.hw.lowering.images import parameter_words, position_words, weight_words
 from bitformer.hw.lowering.layouts import weight_layouts
-from bitformer.hw.lowering.packing import MATRIX, Packing, choose_packing
+from bitformer.hw.lowering.operations import lowering_of
+from bitformer.hw.lowering.packing import choose_packing
 from bitformer.hw.lowering.place import crowding, place
-from bitformer.hw.lowering.rows import Layout, Lowered, lower_operation
+from bitformer.hw.lowering.plan import Plan
 from bitformer.hw.lowering.schedule import schedule
-from bitformer.hw.lowering.shifts import common_shifts
 from bitformer.hw.lowering.wide import one_by_one, wide_rows
 from bitformer.hw.memory import StoreSpec
-from bitformer.hw.parts import PARTS, Part
-from bitformer.hw.program import Destination, Program
+from bitformer.hw.parts import PARTS
+from bitformer.hw.program import Destination
 from bitformer.hw.timetable import Schedule
-from bitformer.hw.weight_layout import WeightLayout
-from bitformer.model import ir, numerics
+from bitformer.model import numerics
 from bitformer.model.errors import UserError
+from bitformer.model.ir import IntegerModel
 
-__all__ = ["DEFAULT_PART", "lower", "lower_as"]
+__all__ = ["DEFAULT_PART", "lower", "lower_plan"]
 
 DEFAULT_PART = "xc7s15"
 
 
-def _beside(model: ir.IntegerModel) -> set[str]:
-    """Tensors that do not depend on the first layer: a decoder's, before it meets the encoder."""
-    first = next(op for op in model.operations if isinstance(op, ir.Linear))
-    after = {first.y}
+def _beside(model: IntegerModel) -> set[str]:
+    """Return the tensors that do not depend on the first layer: a decoder's, before they meet."""
+    after = {model.linears[0].y}
     for op in model.operations:
         if after.intersection(op.reads):
             after.add(op.y)
-    return {op.y for op in model.operations} - after
+    return model.writers.keys() - after
 
 
-def _ranks(model: ir.IntegerModel) -> list[int]:
-    """Priority of each operation: downstream first, but keys and values before queries.
+def _ranks(model: IntegerModel) -> dict[str, int]:
+    """Return the priority of each tensor's rows: downstream first, but keys before queries.
 
     What runs beside the main path has none, and fills its gaps.
     """
-    names = [op.y for op in model.operations]
-    ranks = list(range(len(names)))
+    ranks = {op.y: rank for rank, op in enumerate(model.operations)}
+    places = dict(ranks)
     for op in model.operations:
-        if isinstance(op, ir.Scores):
-            first = min(names.index(op.k), names.index(op.q))
-            ranks[names.index(op.k)] = first + 2
-            ranks[names.index(op.q)] = first
+        if order := lowering_of(op).order():
+            first, second = order
+            ranks[second] = min(places[first], places[second])
+            ranks[first] = ranks[second] + 2
     beside = _beside(model)
-    return [rank - len(names) * (name in beside) for name, rank in zip(names, ranks, strict=True)]
+    return {name: rank - len(ranks) * (name in beside) for name, rank in ranks.items()}
 
 
-def _last_channel(model: ir.IntegerModel) -> int:
-    """The channel whose last value is added to the output; the hardware keeps one."""
-    residuals = [getattr(op, "residual", None) for op in model.operations]
-    channels = {r.channel for r in residuals if r is not None and r.channel is not None}
-    return channels.pop() if channels else 0
+def _last_channel(model: IntegerModel) -> int:
+    """Return the channel whose last value is added to the output; the hardware keeps one."""
+    return next((op.adds_channel for op in model.operations if op.adds_channel is not None), 0)
 
 
 def _latency(timeline: Schedule) -> int:
-    """Cycles from the first input accepted (0) to the last output taken, both counted."""
+    """Count cycles from the first input accepted (0) to the last output taken, with both."""
     taken = -1
     for event in timeline.events:
-        if event.row.operation.destination is not Destination.OUTPUT:
-            continue
-        for written in event.writes:
-            taken = max(taken + 1, int(written) + timing.OUTPUT)
+        if event.row.operation.destination is Destination.OUTPUT:
+            for written in event.writes:
+                taken = max(taken + 1, int(written) + timing.OUTPUT)
     return taken + 1
 
 
-def _stores(
-    model: ir.IntegerModel,
-    layout: Layout,
-    geometry: Geometry,
-    program: Program,
-    images: Mapping[str, list[int]],
-    depths: Mapping[str, int],
-    parameter_bits: tuple[int, int],
-    position_bits: int,
-) -> list[StoreSpec]:
-    """Every memory the design needs, not placed yet."""
-    ways, bits = geometry.ways, geometry.element_bits
-    mixed = ways > 1 and (bool(geometry.wide) or not all(layout.packed.values()))
-    slots = geometry.dynamic_slots
-    specs = [
-        StoreSpec(
-            name="program", depth=len(program.instructions), width=program.word_bits, rom=True
-        ),
-        StoreSpec(
-            name="weights",
-            depth=len(images["weights"]),
-            width=geometry.weights.bits,
-            rom=True,
-        ),
-        StoreSpec(
-            name="parameters",
-            depth=len(images["parameters"]),
-            width=sum(parameter_bits) * ways,
-            rom=True,
-        ),
-        StoreSpec(
-            name="position", depth=len(images["position"]), width=position_bits * ways, rom=True
-        ),
-        StoreSpec(
-            name="activations",
-            depth=depths["activations"],
-            width=ways * bits,
-            granule=bits if mixed else 0,
-            read_ports=2,
-        ),
-        StoreSpec(
-            name="scores",
-            depth=depths["scores"],
-            width=ways * numerics.SCORE_BITS,
-            granule=numerics.SCORE_BITS if mixed else 0,
-        ),
-        StoreSpec(
-            name="dynamic",
-            depth=depths["dynamic"],
-            width=slots * geometry.dynamic_bits,
-            granule=geometry.dynamic_bits,
-        ),
-        StoreSpec(name="input", depth=model.input.size, width=model.input.bits),
-        StoreSpec(
-            name="output",
-            depth=model.output.rows * -(-model.output.features // ways),
-            width=ways * model.output.bits,
-            granule=model.output.bits if mixed else 0,
+def _rams(plan: Plan, depths: Mapping[str, int]) -> list[StoreSpec]:
+    """Return the memories that a design writes, not placed yet."""
+    geometry, source, result = plan.geometry, plan.model.input, plan.model.output
+    ways, slots = geometry.ways, geometry.dynamic_slots
+    mixed = ways > 1 and (bool(geometry.wide) or not all(plan.packing.packed.values()))
+
+    def ram(
+        name: str, depth: int, elements: int, bits: int, *, apart: bool = mixed, **fields
+    ) -> StoreSpec:
+        """Return words of elements that are written all at once, or each ``apart``."""
+        granule = bits if apart else 0
+        return StoreSpec(name=name, depth=depth, width=elements * bits, granule=granule, **fields)
+
+    return [
+        ram("activations", depths["activations"], ways, geometry.element_bits, read_ports=2),
+        ram("scores", depths["scores"], ways, numerics.SCORE_BITS),
+        ram("dynamic", depths["dynamic"], slots, geometry.dynamic_bits, apart=True),
+        ram("input", source.size, 1, source.bits, apart=False),
+        ram(
+            "output",
+            result.rows * -(-result.features // ways),
+            ways,
+            result.bits,
             asynchronous=True,
         ),
     ]
-    return [spec for spec in specs if spec.depth]
 
 
 def lower(
-    model: ir.IntegerModel,
+    model: IntegerModel,
     *,
     part: str = DEFAULT_PART,
     lanes: int | None = None,
@@ -169,93 +130,66 @@ def lower(
     packing = choose_packing(model, columns, pack, single)
     if not any(packing.packed.values()):
         rows = frozenset()
-    designs = (
-        lower_as(
-            model,
-            PARTS[part],
-            packing,
-            weights,
-            destination,
-            rows,
-            placement or {},
-            immediate,
-            shifts,
+    best, least = None, None
+    for weights in weight_layouts(model, packing, columns):
+        plan = Plan(
+            model=model,
+            part=PARTS[part],
+            destinations=destination,
+            packing=packing,
+            weights=weights,
+            wide_rows=rows,
+            immediate=immediate,
+            wanted_shifts=shifts or {},
         )
-        for weights in weight_layouts(model, packing, columns)
-    )
-    tried: list[tuple[tuple[int, int], Design]] = []
-    for design in designs:
-        tried.append((crowding(design.stores.values(), PARTS[part]), design))
-        if tried[-1][0] == (0, 0):
-            return design
-    return min(tried, key=lambda one: one[0])[1]
+        design = lower_plan(plan, placement or {})
+        over = crowding(design.stores.values(), PARTS[part])
+        if least is None or over < least:
+            best, least = design, over
+        if over == (0, 0):
+            break
+    assert best is not None  # there is a layout of weights
+    return best
 
 
-def lower_as(
-    model: ir.IntegerModel,
-    part: Part,
-    packing: Packing,
-    weights: WeightLayout,
-    destination: dict[str, Destination],
-    rows: frozenset[str],
-    placement: Mapping[str, str],
-    immediate: bool,
-    shifts: Mapping[str, int] | None = None,
-) -> Design:
-    """The design with products packed and weights laid out as given."""
-    geometry = choose_geometry(model, packing, weights, destination, rows)
-    layout = Layout(
-        columns=geometry.columns,
-        ways=geometry.ways,
-        weights=weights,
-        wide=geometry.wide,
-        wide_rows=rows,
-        packed=packing.packed,
-        dynamic_packed=packing.dynamic,
-        shifts=common_shifts(model, shifts or {}),
-        destination=destination,
-        immediate=immediate,
-    )
-    lowered: dict[str, Lowered] = {
-        op.y: lower_operation(model, op, layout, rank)
-        for op, rank in zip(model.operations, _ranks(model), strict=True)
-    }
-    timeline = schedule(
-        [stage for one in lowered.values() for stage in one.stages],
-        columns=geometry.columns,
-        ways=geometry.ways,
-        vector_delay=geometry.vector_delay,
-        post=geometry.post,
-        statistics=geometry.statistics,
-    )
-    addresses, depths = assign_addresses(model, timeline, layout, geometry)
-    words, bases = weight_words(lowered, weights)
-    parameters, parameter_bases, parameter_bits = parameter_words(lowered, geometry)
+def lower_plan(plan: Plan, placement: Mapping[str, str] | None = None) -> Design:
+    """Lower a plan, with its stores placed as ``placement`` says by name, to a design."""
+    model, geometry = plan.model, plan.geometry
+    tasks = {op.y: lowering_of(op).rows(plan) for op in model.operations}
+    timeline = schedule(tasks, _ranks(model), geometry)
+    blocks = memory_blocks(model, timeline, geometry)
+    depths = {name: allocate(own, by_size=name == "dynamic") for name, own in blocks.items()}
+    weights, weight_bases = weight_words(model.linears, plan.weights)
+    parameters, parameter_bases, parameter_bits = parameter_words(plan.parameters, geometry)
     position, places, position_bits = position_words(model, geometry)
-    encoder = Encoder(model, layout, geometry, addresses | places, bases, parameter_bases)
+    for block in itertools.chain(*blocks.values()):
+        places |= block.addresses
+    encoder = Encoder(plan=plan, addresses=places, weights=weight_bases, parameters=parameter_bases)
     program = encoder.program(timeline)
-    geometry = replace(geometry, **value_widths(model, geometry, program))
-    images = {
-        "program": program.words(),
-        "weights": words,
-        "parameters": parameters,
-        "position": position,
+    ways = geometry.ways
+    roms = {
+        "program": (program.words(), program.word_bits),
+        "weights": (weights, plan.weights.bits),
+        "parameters": (parameters, sum(parameter_bits) * ways),
+        "position": (position, position_bits * ways),
     }
-    specs = _stores(model, layout, geometry, program, images, depths, parameter_bits, position_bits)
+    specs = [
+        StoreSpec(name=name, depth=len(words), width=width, rom=True)
+        for name, (words, width) in roms.items()
+    ]
+    specs = [spec for spec in specs + _rams(plan, depths) if spec.depth]
     return Design(
         model=model,
         geometry=geometry,
         program=program,
         schedule=timeline,
-        stores=place(specs, part, placement),
-        images=images,
-        bounds={
-            op.y: op.bound(model.tensors).total for op in model.operations if isinstance(op, MATRIX)
-        },
-        packed=packing.packed,
+        stores=place(specs, plan.part, placement or {}),
+        images={name: words for name, (words, _) in roms.items()},
+        bounds={name: bound.total for name, bound in model.bounds.items()},
+        packed=plan.packing.packed,
         latency=_latency(timeline),
         interval=program.cycles,
         parameter_bits=parameter_bits,
         last_channel=_last_channel(model),
-        part=part.name,
+        part=plan.part.name,
     )

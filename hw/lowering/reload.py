@@ -16,7 +16,7 @@ from bitformer.hw.lowering.images import pack_elements
 from bitformer.hw.lowering.lower import DEFAULT_PART, lower
 from bitformer.hw.lowering.place import cost, place
 from bitformer.hw.parts import PARTS
-from bitformer.hw.program import Operation
+from bitformer.hw.program import MachineOperation
 from bitformer.model import ir, numerics
 from bitformer.model.errors import UserError
 
@@ -112,14 +112,9 @@ def _widened(
     return widened
 
 
-def _subtraction(model: ir.IntegerModel) -> ir.SubtractLast | None:
-    """What is done before the engine, by no row of the program."""
-    return next((op for op in model.operations if isinstance(op, ir.SubtractLast)), None)
-
-
 def _ends(model: ir.IntegerModel) -> tuple:
     """What the hardware of input and output is made for, besides the program."""
-    subtraction, steps = _subtraction(model), model.steps
+    subtraction, steps = model.subtraction, model.steps
     return (
         *((spec.shape, spec.bits) for spec in (model.input, model.output)),
         (subtraction.shift, steps.bits, steps.zero, steps.low) if subtraction else None,
@@ -206,7 +201,7 @@ def _check_tensors(ours: ir.IntegerModel, theirs: ir.IntegerModel) -> None:
 
 
 def _check_subtraction(ours: ir.IntegerModel, theirs: ir.IntegerModel) -> None:
-    a, b = _subtraction(ours), _subtraction(theirs)
+    a, b = ours.subtraction, theirs.subtraction
     if (a is None) != (b is None):
         raise UserError("new weights must keep whether the last step is subtracted, and do not")
     if a is not None and b is not None and a.shift != b.shift:
@@ -216,13 +211,13 @@ def _check_subtraction(ours: ir.IntegerModel, theirs: ir.IntegerModel) -> None:
         )
 
 
-def _check_operations(ours: Sequence[Operation], theirs: Sequence[Operation]) -> None:
+def _check_operations(ours: Sequence[MachineOperation], theirs: Sequence[MachineOperation]) -> None:
     if len(ours) != len(theirs):
         raise UserError(
             f"new weights must keep the program's {len(ours)} operations, not {len(theirs)}"
         )
     for a, b in zip(ours, theirs, strict=True):
-        for field in fields(Operation):
+        for field in fields(MachineOperation):
             x, y = getattr(a, field.name), getattr(b, field.name)
             if x != y:
                 raise UserError(

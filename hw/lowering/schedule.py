@@ -6,14 +6,16 @@ free. Of the rows that can start first, the one furthest down the network goes f
 results die young and their memory is reused.
 """
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bitformer.hw import timing
-from bitformer.hw.program import Destination, Operation
-from bitformer.hw.timetable import Event, Read, Row, Schedule, Stage
+from bitformer.hw.design import Geometry
+from bitformer.hw.program import Destination, MachineOperation
+from bitformer.hw.timetable import Event, Read, RowTask, Schedule
 
 __all__ = ["schedule"]
 
@@ -27,9 +29,10 @@ class _Tensor:
 
 
 class _Timeline:
-    def __init__(self, columns: int, ways: int, vector_delay: int, post: int, statistics: int):
-        self.columns, self.ways = columns, ways
-        self.vector_delay, self.post, self.after = vector_delay, post, statistics
+    def __init__(self, geometry: Geometry):
+        self.columns, self.ways = geometry.columns, geometry.ways
+        self.vector_delay, self.post = geometry.vector_delay, geometry.post
+        self.after = geometry.statistics
         self.tensors: dict[str, _Tensor] = {}
         self.post_busy: list[tuple[int, int]] = []
         self.engine_free = self.next_issue = 0
@@ -40,11 +43,11 @@ class _Timeline:
         self.score_free = 0
         self.arrived = 0
 
-    def columns_of(self, op: Operation) -> int:
+    def columns_of(self, op: MachineOperation) -> int:
         """Columns that the operation uses."""
         return op.columns or self.columns
 
-    def slots(self, row: Row) -> np.ndarray:
+    def slots(self, row: RowTask) -> np.ndarray:
         """Slot of each result relative to issue (the accumulator's cycle), one per feature."""
         op = row.operation
         feature = np.arange(row.features)
@@ -56,7 +59,7 @@ class _Timeline:
         base = timing.ADDRESS + op.length - 1 + timing.PRODUCT
         return base + group * op.pitch + column % self.columns_of(op)
 
-    def windows(self, row: Row, issue: int) -> list[tuple[int, int]]:
+    def windows(self, row: RowTask, issue: int) -> list[tuple[int, int]]:
         """Intervals in which the row holds the post-processor."""
         op = row.operation
         if not op.matrix:
@@ -69,7 +72,7 @@ class _Timeline:
             for g, count in enumerate(counts)
         ]
 
-    def post_conflict(self, row: Row, issue: int) -> int:
+    def post_conflict(self, row: RowTask, issue: int) -> int:
         """Cycles by which the row must wait for the post-processor; 0 when it is free."""
         delay = 0
         for start, end in self.windows(row, issue):
@@ -79,7 +82,7 @@ class _Timeline:
                     delay = max(delay, busy_end - start - 1)
         return delay
 
-    def earliest(self, row: Row) -> tuple[int, str]:
+    def earliest(self, row: RowTask) -> tuple[int, str]:
         """First cycle in which the row can be issued, and what it waits for."""
         op = row.operation
         bounds = [(self.next_issue, "issue")]
@@ -104,7 +107,7 @@ class _Timeline:
             issue, reason = issue + wait, "post-processor"
         return issue, reason
 
-    def data_bound(self, op: Operation, read: Read, slots: np.ndarray) -> int:
+    def data_bound(self, op: MachineOperation, read: Read, slots: np.ndarray) -> int:
         tensor = self.tensors[read.tensor]
         if read.rows:
             return max(int(tensor.ready[n].max()) for n in read.numbers) - timing.ADDRESS
@@ -118,7 +121,7 @@ class _Timeline:
             words -= words % self.ways
         return int((ready - slots[words]).max())
 
-    def available(self, row: Row) -> bool:
+    def available(self, row: RowTask) -> bool:
         """Whether everything the row reads has been issued."""
         for read in row.reads:
             tensor = self.tensors.get(read.tensor)
@@ -131,10 +134,10 @@ class _Timeline:
             return bool(self.statistics) and self.statistics[0] == (row.reads[0].tensor, row.row)
         return True
 
-    def commit(self, row: Row, issue: int, reason: str, stage: str) -> Event:
+    def commit(self, row: RowTask, issue: int, reason: str) -> Event:
         op = row.operation
         writes = issue + self.slots(row) + self.post
-        event = Event(row=row, issue=issue, stage=stage, reason=reason, writes=writes)
+        event = Event(row=row, issue=issue, reason=reason, writes=writes)
         windows = self.windows(row, issue)
         self.next_issue = issue + timing.MIN_ISSUE
         if op.matrix:
@@ -156,7 +159,7 @@ class _Timeline:
             self.statistics.pop(0)
         return event
 
-    def record(self, row: Row, writes: np.ndarray) -> None:
+    def record(self, row: RowTask, writes: np.ndarray) -> None:
         """Note when the results can be read."""
         op = row.operation
         ready = writes + timing.WRITTEN
@@ -181,19 +184,16 @@ class _Timeline:
 
 
 def schedule(
-    stages: Sequence[Stage],
-    *,
-    columns: int,
-    ways: int,
-    vector_delay: int,
-    post: int = timing.POST,
-    statistics: int = timing.STATISTICS,
+    layers: Mapping[str, Sequence[RowTask]], ranks: Mapping[str, int], geometry: Geometry
 ) -> Schedule:
-    """Give every row of every stage its place and cycle; cycle 0 accepts the first input."""
-    line = _Timeline(columns, ways, vector_delay, post, statistics)
+    """Give every row of every layer its place and cycle; cycle 0 accepts the first input.
+
+    A layer's rows are issued in their order. Of layers whose next row could be issued in the same
+    cycle, the one with the higher of ``ranks`` goes first.
+    """
+    line = _Timeline(geometry)
     result = Schedule()
-    pending = {stage.name: list(stage.rows) for stage in stages}
-    ranks = {stage.name: stage.rank for stage in stages}
+    pending = {name: deque(rows) for name, rows in layers.items()}
     while any(pending.values()):
         best = None
         for name, rows in pending.items():
@@ -206,11 +206,8 @@ def schedule(
             stuck = [name for name, rows in pending.items() if rows]
             raise RuntimeError(f"Rows must depend on rows before them, but {stuck} wait for ever")
         (issue, _), name, reason = best
-        row = pending[name].pop(0)
-        event = line.commit(row, issue, reason, name)
+        row = pending[name].popleft()
+        event = line.commit(row, issue, reason)
         result.events.append(event)
         result.drained = max(result.drained, event.post_last)
-        if row.operation.matrix:
-            op = row.operation
-            result.busy += op.groups * op.length
     return result

@@ -10,64 +10,43 @@ from collections.abc import Mapping
 
 from bitformer.hw.dsp48 import PORT_BITS
 from bitformer.hw.program import Destination
-from bitformer.model import ir
+from bitformer.model.ir import IntegerModel
+from bitformer.model.tensor import Tensor
 
-__all__ = ["element_bits", "one_by_one", "wide_operations", "wide_rows"]
+__all__ = ["one_by_one", "stored_activations", "wide_operations", "wide_rows"]
 
 
-def _stored(model: ir.IntegerModel, destination: Mapping[str, Destination]) -> list[ir.Tensor]:
-    """Tensors in the activation store."""
-    written = [op.y for op in model.operations if not isinstance(op, ir.SubtractLast)]
-    return [model.tensors[n] for n in written if destination[n] is Destination.ACTIVATION]
+def stored_activations(
+    model: IntegerModel, destinations: Mapping[str, Destination]
+) -> list[Tensor]:
+    """Return the tensors in the activation store."""
+    written = (op.y for op in model.operations if not op.at_input)
+    return [model.tensors[n] for n in written if destinations[n] is Destination.ACTIVATION]
 
 
 def wide_rows(
-    model: ir.IntegerModel, destination: Mapping[str, Destination], limit: int = 8
+    model: IntegerModel, destinations: Mapping[str, Destination], limit: int = 8
 ) -> frozenset[str]:
-    """Tensors whose elements take a word each: those above ``limit`` bits, if they are the fewer.
+    """Return the tensors whose elements take a word each: those above ``limit`` bits, if few.
 
     Only where a word has two elements: that is, in a design with packed operations.
     """
-    stored = _stored(model, destination)
+    stored = stored_activations(model, destinations)
     wide = [spec for spec in stored if spec.bits > limit]
     if 2 * sum(t.size for t in wide) > sum(t.size for t in stored):
         return frozenset()
     return frozenset(spec.name for spec in wide)
 
 
-def element_bits(
-    model: ir.IntegerModel, destination: Mapping[str, Destination], rows: frozenset[str]
-) -> int:
-    """Bits of an element of the activation store, two of which hold one of a wide row."""
-    return max(
-        (
-            -(-spec.bits // 2) if spec.name in rows else spec.bits
-            for spec in _stored(model, destination)
-        ),
-        default=1,
+def one_by_one(model: IntegerModel, rows: frozenset[str]) -> frozenset[str]:
+    """Return the results that cannot come in pairs: wide rows, or those that add to wide rows."""
+    return frozenset(
+        op.y for op in model.operations if rows.intersection((op.y, *op.requantizer_reads))
     )
 
 
-def _post_reads(op: ir.Operation) -> tuple[str, ...]:
-    """Tensors that the post-processor reads for the operation."""
-    if isinstance(op, (ir.Affine, ir.LayerNorm)):
-        return (op.x,)
-    if isinstance(op, ir.Linear) and op.residual is not None and op.residual.channel is None:
-        return (op.residual.source,)
-    return ()
-
-
-def one_by_one(model: ir.IntegerModel, rows: frozenset[str]) -> frozenset[str]:
-    """Results of operations that write wide rows, or add to them: they cannot come in pairs."""
-    return frozenset(op.y for op in model.operations if rows.intersection((op.y, *_post_reads(op))))
-
-
-def wide_operations(model: ir.IntegerModel, rows: frozenset[str]) -> frozenset[str]:
-    """Results of wide operations: of :func:`one_by_one`, and of too long a multiplicand."""
-    long = (
-        op.y
-        for op in model.operations
-        if not isinstance(op, ir.SubtractLast)
-        and op.multiplicand_bound(model.tensors, model.norm_bits).bit_length() >= PORT_BITS
-    )
-    return one_by_one(model, rows) | frozenset(long)
+def wide_operations(model: IntegerModel, rows: frozenset[str]) -> frozenset[str]:
+    """Return the results of :func:`one_by_one`, and of multiplicands longer than a port."""
+    bounds = model.multiplicand_bounds.items()
+    long = frozenset(y for y, bound in bounds if bound.bit_length() >= PORT_BITS)
+    return one_by_one(model, rows) | long

@@ -4,16 +4,10 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from bitformer.hw.design import Design
-from bitformer.hw.lowering.allocate import Block, allocate
+from bitformer.hw.lowering.allocate import allocate
 from bitformer.hw.lowering.encode import memory_blocks
-from bitformer.hw.lowering.graph import destinations
-from bitformer.hw.lowering.rows import Layout
-from bitformer.model import ir
 
-__all__ = ["layout_of", "own_depths", "rom_words"]
-
-#: Operations with words in the store of parameters.
-_WITH_PARAMETERS = (ir.Linear, ir.Affine, ir.LayerNorm)
+__all__ = ["own_depths", "rom_words"]
 
 
 def _from(bases: dict[str, int], depth: int) -> dict[str, list[int]]:
@@ -36,12 +30,10 @@ def rom_words(design: Design) -> dict[str, dict[str, list[int]]]:
     units = design.geometry.weights.units
     weights: dict[str, int] = {}
     parameters: dict[str, int] = {}
-    kinds = {op.y: op for op in model.operations}
     for op in program.operations:
-        kind = kinds[op.tensor]
-        if isinstance(kind, ir.Linear):
+        if op.matrix and not op.dynamic:
             weights[op.tensor] = op.weight_base // units
-        if isinstance(kind, _WITH_PARAMETERS):
+        if model.writers[op.tensor].parameters is not None:
             parameters[op.tensor] = op.parameters
     tables, place = {}, 0
     for name, table in model.constants.items():
@@ -59,26 +51,6 @@ def rom_words(design: Design) -> dict[str, dict[str, list[int]]]:
     return {name: found[name] for name in found if name in design.stores}
 
 
-def layout_of(design: Design) -> Layout:
-    """How a design's operations are laid out on its engine; ``shifts`` are left out."""
-    geometry = design.geometry
-    return Layout(
-        columns=geometry.columns,
-        ways=geometry.ways,
-        weights=geometry.weights,
-        wide=geometry.wide,
-        wide_rows=geometry.wide_rows,
-        packed=dict(design.packed),
-        dynamic_packed=geometry.dynamic_packed,
-        shifts={},
-        destination=destinations(design.model),
-    )
-
-
-def _blocks(design: Design) -> dict[str, list[Block]]:
-    return memory_blocks(design.model, design.schedule, layout_of(design), design.geometry)
-
-
 def own_depths(design: Design, tensors: Iterable[str]) -> dict[str, int]:
     """Words of each RAM that the rows of some tensors need if they have it for themselves.
 
@@ -87,7 +59,7 @@ def own_depths(design: Design, tensors: Iterable[str]) -> dict[str, int]:
     """
     wanted = set(tensors)
     depths = {}
-    for store, blocks in _blocks(design).items():
+    for store, blocks in memory_blocks(design.model, design.schedule, design.geometry).items():
         own = [block for block in blocks if block.key[0] in wanted]
         if own:
             depths[store] = allocate(own, by_size=store == "dynamic")

@@ -117,6 +117,10 @@ class Attend(Operation):
     def weights_from(self):
         return self.v
 
+    def multiplier_bound(self, tensors: Tensors) -> int:
+        # the least sum of a row has a mantissa of one bit more
+        return max(numerics.RECIPROCAL_TABLE) << (self.headroom(tensors) + 1)
+
     def headroom(self, tensors: Tensors) -> int:
         return numerics.reciprocal_headroom(tensors[self.v].rows)
 

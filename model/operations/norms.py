@@ -121,6 +121,9 @@ class LayerNorm(_Norm):
     def added_shift(self):
         return self.beta_shift
 
+    def multiplier_bound(self, tensors: Tensors) -> int:
+        return int(np.abs(self.gamma).max()) * max(numerics.RSQRT_TABLE)
+
     def headroom(self, tensors: Tensors) -> int:
         x = tensors[self.x]
         return numerics.norm_width(x.features, x.bits) // 2

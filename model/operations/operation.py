@@ -115,6 +115,10 @@ class Operation(ABC):
         """Return the largest magnitude that is added, shifted."""
         return 0
 
+    def multiplier_bound(self, tensors: Tensors) -> int:
+        """Return the largest magnitude of its multiplier."""
+        return int(np.abs(np.asarray(self.multipliers)).max())
+
     def headroom(self, tensors: Tensors) -> int:
         """Return the bits by which a multiplier computed from a row is scaled up.
 

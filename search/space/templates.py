@@ -16,9 +16,10 @@ from bitformer.hw.design import Design
 from bitformer.hw.dsp48 import PORT_BITS
 from bitformer.hw.lowering.graph import destinations
 from bitformer.hw.lowering.layouts import weight_layouts
-from bitformer.hw.lowering.lower import lower_as
+from bitformer.hw.lowering.lower import lower_plan
 from bitformer.hw.lowering.packing import Packing
 from bitformer.hw.lowering.place import crowding, place
+from bitformer.hw.lowering.plan import Plan
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import PARTS
 from bitformer.hw.weight_layout import WeightFormat, WeightLayout
@@ -176,15 +177,14 @@ class Forms:
         used = self.facts[id(layout)].columns
         key = (tuple(packing.packed.items()), packing.dynamic, layout.columns, used, norm)
         if key not in self.designs:
-            design = lower_as(
-                model,
-                PARTS[self.space.part],
-                packing,
-                layout,
-                destinations(model),
-                rows=frozenset(),
-                placement={},
-                immediate=True,
+            design = lower_plan(
+                Plan(
+                    model=model,
+                    part=PARTS[self.space.part],
+                    destinations=destinations(model),
+                    packing=packing,
+                    weights=layout,
+                )
             )
             self.designs[key] = (design, quantities(design))
         return self.designs[key]

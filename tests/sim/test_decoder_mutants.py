@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from bitformer.hw.lowering import rows as layers
 from bitformer.hw.lowering.lower import lower
+from bitformer.hw.lowering.operations import attention
 from bitformer.hw.program import Source
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import ir
@@ -82,15 +82,15 @@ def test_the_design_itself_is_exact(design, x):
 @pytest.mark.parametrize("step", [-1, 1], ids=["too few", "too many"])
 @pytest.mark.parametrize(("kind", "tensor"), [(ir.Scores, "scores"), (ir.Attend, "context")])
 def test_rows_lowered_to_other_keys(design, x, monkeypatch, kind, tensor, step):
-    original = layers._keys
+    original = attention._keys
 
-    def wrong(model, op, token):
-        keys = original(model, op, token)
+    def wrong(plan, op, token):
+        keys = original(plan, op, token)
         if not op.causal or not isinstance(op, kind):
             return keys
-        return min(max(1, keys + step), model.config.decoder_tokens)
+        return min(max(1, keys + step), plan.model.config.decoder_tokens)
 
-    monkeypatch.setattr(layers, "_keys", wrong)
+    monkeypatch.setattr(attention, "_keys", wrong)
     mutant = lower(design.model, lanes=4)
     result = simulate(mutant, x)
     # a score that is not made is missed where it is read

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bitformer.hw.lowering.allocate import Block, Lifetime, allocate, merge
+from bitformer.hw.lowering.allocate import Lifetime, MemoryBlock, allocate, merge
 
 
 @st.composite
@@ -22,7 +22,7 @@ def blocks(draw):
         )
         align = draw(st.sampled_from([1, 1, 2, 4]))
         words = align if align > 1 else draw(st.integers(1, 9))
-        found.append(Block(key=("t", number), words=words, align=align, lives=life))
+        found.append(MemoryBlock(key=("t", number), words=words, align=align, lives=life))
     return found
 
 
@@ -52,23 +52,21 @@ def life(write, read, *, row=0):
 
 
 def test_memory_is_used_again():
-    found = [
-        Block(key=("t", n), words=4, align=1, lives=life(10 * n, 10 * n + 9)) for n in range(5)
-    ]
+    found = [MemoryBlock(key=("t", n), words=4, lives=life(10 * n, 10 * n + 9)) for n in range(5)]
     assert allocate(found) == 4
-    together = [Block(key=("t", n), words=4, align=1, lives=life(10 * n, 99)) for n in range(5)]
+    together = [MemoryBlock(key=("t", n), words=4, lives=life(10 * n, 99)) for n in range(5)]
     assert allocate(together) == 20
 
 
 def test_the_largest_first_is_taken_where_it_is_better():
     # the small one is written first and would lie where the large ones could follow each other
     found = [
-        Block(key=("small", 0), words=1, align=1, lives=life(0, 25)),
-        Block(key=("large", 0), words=6, align=1, lives=life(1, 9)),
-        Block(key=("late", 0), words=7, align=1, lives=life(20, 40)),
+        MemoryBlock(key=("small", 0), words=1, lives=life(0, 25)),
+        MemoryBlock(key=("large", 0), words=6, lives=life(1, 9)),
+        MemoryBlock(key=("late", 0), words=7, lives=life(20, 40)),
     ]
     assert allocate(found) == 8
-    between = [*found, Block(key=("mid", 0), words=2, align=1, lives=life(5, 30))]
+    between = [*found, MemoryBlock(key=("mid", 0), words=2, lives=life(5, 30))]
     assert allocate(between) > allocate(between, by_size=True) == 10
 
 

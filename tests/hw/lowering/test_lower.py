@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.packing import MATRIX, choose_packing
 from bitformer.hw.lowering.shifts import common_shifts
-from bitformer.hw.program import Instruction, Operation, Program
+from bitformer.hw.program import Instruction, MachineOperation, Program
 from bitformer.model import ir, numerics, reference
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
@@ -137,7 +137,7 @@ def test_packing_is_refused_where_the_low_sum_does_not_fit():
 )
 @several(50)
 def test_program_words_hold_their_instructions(instructions):
-    program = Program(operations=(Operation(),) * 5, instructions=tuple(instructions))
+    program = Program(operations=(MachineOperation(),) * 5, instructions=tuple(instructions))
     for instruction, word in zip(instructions, program.words(), strict=True):
         assert word < 1 << program.word_bits
         for field in program.layout():
@@ -148,10 +148,13 @@ def test_program_words_hold_their_instructions(instructions):
 
 def test_fields_of_operations_are_named():
     program = Program(
-        operations=(Operation(shift=3), Operation()), instructions=(Instruction(op=0),)
+        operations=(MachineOperation(shift=3), MachineOperation()),
+        instructions=(Instruction(op=0),),
     )
     assert program.values("shift") == [3, 0]
-    with pytest.raises(ValueError, match=r"^Field must be one of an Operation's, not 'speed'$"):
+    with pytest.raises(
+        ValueError, match=r"^Field must be one of a MachineOperation's, not 'speed'$"
+    ):
         program.values("speed")
 
 

@@ -9,10 +9,11 @@ from hypothesis import given
 
 from bitformer.hw import timing
 from bitformer.hw.dsp48 import PORT_BITS
-from bitformer.hw.lowering.encode import assign_addresses
+from bitformer.hw.lowering.allocate import allocate
+from bitformer.hw.lowering.encode import memory_blocks
+from bitformer.hw.lowering.graph import destinations
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.packing import MATRIX
-from bitformer.hw.lowering.word_map import layout_of
 from bitformer.hw.program import Destination, Source
 from bitformer.hw.widths import signed_value
 from bitformer.model import ir
@@ -98,28 +99,31 @@ def check_every_element_is_written_once(design):
 def check_memory(design):
     """Walk the instructions: what is read is still what was written there."""
     model, geometry = design.model, design.geometry
-    layout = layout_of(design)
-    addresses, depths = assign_addresses(model, design.schedule, layout, geometry)
-    for store, depth in depths.items():
+    stores = memory_blocks(model, design.schedule, geometry)
+    addresses, depths = {}, {}
+    for store, blocks in stores.items():
+        depth = depths[store] = allocate(blocks, by_size=store == "dynamic")
         assert depth == (design.stores[store].depth if store in design.stores else 0)
+        for block in blocks:
+            addresses |= block.addresses
     held = {}
     for event in design.schedule.events:
         row = event.row
         for read in row.reads:
             for number in read.numbers:
-                for place in words_of(design, layout, addresses, read.tensor, number):
+                for place in words_of(design, addresses, read.tensor, number):
                     # (store, word, slot): who wrote it last, in the order of issue
                     assert held[place] == (read.tensor, number)
         if row.operation.destination is not Destination.OUTPUT:
-            for store, word, slot in words_of(design, layout, addresses, row.tensor, row.row):
+            for store, word, slot in words_of(design, addresses, row.tensor, row.row):
                 assert 0 <= word < depths[store]
                 held[store, word, slot] = (row.tensor, row.row)
 
 
-def words_of(design, layout, addresses, tensor, row):
+def words_of(design, addresses, tensor, row):
     """(store, word, slot) of every place that a row of a tensor takes."""
     spec, slots = design.model.tensors[tensor], design.geometry.dynamic_slots
-    where = layout.destination[tensor]
+    where = destinations(design.model)[tensor]
     if where is Destination.KEY:
         base = addresses[tensor, 0] + row // slots * spec.features
         return [("dynamic", base + f, row % slots) for f in range(spec.features)]
@@ -128,7 +132,7 @@ def words_of(design, layout, addresses, tensor, row):
         return [("dynamic", base + f // slots, f % slots) for f in range(spec.features)]
     store = "scores" if where is Destination.SCORE else "activations"
     base = addresses[tensor, row]
-    return [(store, base + w, 0) for w in range(layout.words(spec))]
+    return [(store, base + w, 0) for w in range(design.geometry.words(spec))]
 
 
 def check_widths(design):

@@ -10,7 +10,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from bitformer.hw.memory import StoreSpec
-from bitformer.hw.program import Instruction, Operation, Program, Source
+from bitformer.hw.program import Instruction, MachineOperation, Program, Source
 from bitformer.hw.timing import ADDRESS, MIN_ISSUE
 from bitformer.hw.units.address_generator import Walker
 from bitformer.hw.units.sequencer import Sequencer
@@ -19,7 +19,7 @@ from bitformer.hw.units.store import Store
 
 def make_program(operations, instructions):
     return Program(
-        operations=tuple(Operation(matrix=True, **op) for op in operations),
+        operations=tuple(MachineOperation(matrix=True, **op) for op in operations),
         instructions=tuple(Instruction(**i) for i in instructions),
     )
 
@@ -160,7 +160,7 @@ def walked(play, operations, starts):
 def walk_model(operations, starts):
     addresses = []
     for cycle, number, act in starts:
-        op = Operation(matrix=True, **operations[number])
+        op = MachineOperation(matrix=True, **operations[number])
         for group in range(op.groups):
             for term in range(op.length):
                 addresses.append(
@@ -197,7 +197,7 @@ def test_addresses_of_one_row(play, number):
 def test_rows_follow_without_a_gap(play):
     starts, cycle = [], 0
     for number in [0, 2, 4, 3, 0, 0, 5, 2, 3]:
-        op = Operation(matrix=True, **WALKS[number])
+        op = MachineOperation(matrix=True, **WALKS[number])
         starts.append((cycle, number, (cycle * 7) % 100))
         cycle += max(MIN_ISSUE, (op.groups - 1) * op.pitch + op.length)
     assert walked(play, WALKS, starts) == walk_model(WALKS, starts)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from bitformer.hw.lowering.images import pack_elements
-from bitformer.hw.program import Instruction, Operation, Program
+from bitformer.hw.program import Instruction, MachineOperation, Program
 from bitformer.hw.timing import KEPT, KEYED
 from bitformer.hw.units.key_value_writer import DynamicWriter
 from bitformer.hw.units.result_slots import Vector
@@ -123,14 +123,14 @@ def test_keys_lie_in_one_slot_of_successive_words(play, layout, features):
 
 
 NARROW = (
-    Operation(tensor="a", slots=3, parameters=5),
-    Operation(tensor="b", slots=1, parameters=0, odd=True),
-    Operation(tensor="c", slots=4, parameters=9, odd=True),
+    MachineOperation(tensor="a", slots=3, parameters=5),
+    MachineOperation(tensor="b", slots=1, parameters=0, odd=True),
+    MachineOperation(tensor="c", slots=4, parameters=9, odd=True),
 )
 WIDE = (
     NARROW[0],
-    Operation(tensor="b", slots=4, parameters=0, wide=True, wide_r=True),
-    Operation(tensor="c", slots=2, parameters=9, wide=True, wide_y=True),
+    MachineOperation(tensor="b", slots=4, parameters=0, wide=True, wide_r=True),
+    MachineOperation(tensor="c", slots=2, parameters=9, wide=True, wide_y=True),
 )
 
 

@@ -1,0 +1,26 @@
+"""The hardware's side of the model's operations, a class each."""
+
+from bitformer.hw.lowering.operations.attention import AttendLowering, ScoresLowering
+from bitformer.hw.lowering.operations.linear import LinearLowering
+from bitformer.hw.lowering.operations.lowering import Lowering, Role
+from bitformer.hw.lowering.operations.norms import AffineLowering, LayerNormLowering
+from bitformer.hw.lowering.operations.rows import PoolLowering, SubtractLastLowering
+from bitformer.model import operations as model
+from bitformer.model.operations import Operation
+
+__all__ = ["Lowering", "Role", "lowering_of"]
+
+_LOWERINGS: dict[type[Operation], type[Lowering]] = {
+    model.SubtractLast: SubtractLastLowering,
+    model.Linear: LinearLowering,
+    model.Scores: ScoresLowering,
+    model.Attend: AttendLowering,
+    model.Affine: AffineLowering,
+    model.LayerNorm: LayerNormLowering,
+    model.Pool: PoolLowering,
+}
+
+
+def lowering_of(op: Operation) -> Lowering:
+    """Return the hardware's side of an operation."""
+    return _LOWERINGS[type(op)](op)

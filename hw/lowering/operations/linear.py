@@ -1,0 +1,95 @@
+"""A linear layer on the engine."""
+
+from dataclasses import replace
+
+from bitformer.hw.lowering.operations.lowering import Lowering, Role
+from bitformer.hw.lowering.plan import Plan
+from bitformer.hw.program import Addend, Destination, Factor, MachineOperation, Source
+from bitformer.hw.timetable import Read, RowTask
+from bitformer.model.errors import UserError
+from bitformer.model.operations import Linear
+
+__all__ = ["LinearLowering"]
+
+
+class LinearLowering(Lowering[Linear]):
+    """A row of ``y`` in one task: all its dot products, with weights from their ROM."""
+
+    def needs(self):
+        yield "x", self.op.x, (Role.WINDOW, Role.ACTIVATION)
+        if self.op.adds_tensor is not None:
+            yield "residual", self.op.adds_tensor, (Role.TABLE, Role.ACTIVATION)
+
+    def _addend(self, plan: Plan) -> Addend:
+        if self.op.adds_channel is not None:
+            return Addend.LAST
+        if self.op.adds_tensor is None:
+            return Addend.NONE
+        added_table = self.op.adds_tensor in plan.model.constants
+        return Addend.POSITION if added_table else Addend.ACTIVATION
+
+    def _base(self, plan: Plan) -> MachineOperation:
+        op, weights = self.op, plan.weights
+        outputs, length = op.weight.shape
+        addend, uniform = self._addend(plan), plan.is_uniform(op)
+        from_input = op.x == plan.model.steps.name
+        kind = weights.formats[op.y]
+        return self._matrix(
+            plan,
+            outputs=outputs,
+            length=length,
+            source=Source.INPUT if from_input else Source.ACTIVATION,
+            weight_step=weights.step(kind),
+            weight_group=length * weights.step(kind),
+            weight_format=weights.kinds.index(weights.cut(kind)),
+            wide_x=op.x in plan.wide_rows,
+            wide_r=op.adds_tensor in plan.wide_rows,
+            wait_input=from_input,
+            bias=True,
+            factor=Factor.IMMEDIATE if uniform else Factor.PARAMETER,
+            multiplier=int(plan.multipliers(op)[0]) if uniform else 0,
+            addend=addend,
+            addend_shift=0 if op.added_shift is None else op.added_shift + plan.power(op),
+            statistics=any(o.normalizes and op.y in o.reads for o in plan.model.operations),
+        )
+
+    def _read(self, plan: Plan, row: int) -> tuple[Read, int]:
+        """Return what the engine reads for a row, and the first element of it."""
+        op, x = self.op, plan.model.tensors[self.op.x]
+        start = op.start + row * op.weight.shape[1]
+        if op.is_flat(plan.model.tensors):
+            return Read(tensor=op.x, rows=x.rows), start
+        return Read(tensor=op.x, row=start // x.features), 0
+
+    def rows(self, plan: Plan) -> list[RowTask]:
+        op, model, base = self.op, plan.model, self._base(plan)
+        x, y = model.tensors[op.x], model.tensors[op.y]
+        steps = not op.start % x.features and not base.length % x.features
+        if model.subtraction and base.wait_input and not steps:
+            # the last value to subtract is counted channel by channel from a row's beginning
+            raise UserError(f"rows of {op.y} must be whole steps of {x.features} input(s)")
+        tasks = []
+        for row in range(y.rows):
+            reads, needed, start = [], 0, op.start + row * base.length
+            if base.wait_input:
+                needed = x.size if model.whole_window else start + base.length
+            else:
+                read, start = self._read(plan, row)
+                reads.append(read)
+            if base.addend is Addend.ACTIVATION:
+                reads.append(Read(tensor=str(op.adds_tensor), row=row, post=True))
+            # the output has room for all rows or for none
+            waits = row == 0 and base.destination is Destination.OUTPUT
+            tasks.append(
+                RowTask(
+                    operation=replace(base, wait_output=waits),
+                    tensor=op.y,
+                    row=row,
+                    first=0,
+                    features=y.features,
+                    reads=tuple(reads),
+                    start=start,
+                    needed_inputs=needed,
+                )
+            )
+        return tasks

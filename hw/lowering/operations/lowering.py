@@ -1,0 +1,104 @@
+"""The hardware's side of an operation: where its tensors lie, and its rows of work."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Any, ClassVar, Generic, TypeVar
+
+from bitformer.hw.lowering.plan import Plan
+from bitformer.hw.program import Destination, MachineOperation
+from bitformer.hw.timetable import RowTask
+from bitformer.model.ir import IntegerModel
+from bitformer.model.operations import Operation
+
+__all__ = ["Lowering", "Role"]
+
+AnyOperation = TypeVar("AnyOperation", bound=Operation)
+
+
+class Role(StrEnum):
+    """What a tensor is to the units, by where it lies."""
+
+    WINDOW = "the window"
+    INPUT = "the raw input"
+    TABLE = "a table"
+    ACTIVATION = "an activation"
+    SCORE = "logits"
+    KEY = "keys"
+    VALUE = "values"
+    OUTPUT = "the output"
+
+
+class Lowering(ABC, Generic[AnyOperation]):
+    """An operation of the model as the units run it.
+
+    Parameters
+    ----------
+    op : the operation.
+    """
+
+    #: Store that results go to.
+    writes: ClassVar[Destination] = Destination.ACTIVATION
+    #: Store of the tensor that is multiplied in the weights' place.
+    keeps: ClassVar[Destination | None] = None
+    #: What each tensor that it reads must be, by its field in the operation.
+    takes: ClassVar[Mapping[str, tuple[Role, ...]]] = {}
+    #: Whether a row's results leave in order, each once, so that they can be keys or values.
+    whole_rows: ClassVar[bool] = True
+
+    def __init__(self, op: AnyOperation):
+        self.op = op
+
+    def needs(self) -> Iterator[tuple[str, str, tuple[Role, ...]]]:
+        """Yield (field, tensor, what that must be) of each tensor that it reads."""
+        for field, roles in self.takes.items():
+            yield field, getattr(self.op, field), roles
+
+    def check(self, model: IntegerModel) -> None:
+        """Raise :class:`UserError` unless the units can run it as ``model`` has it."""
+
+    def order(self) -> tuple[str, str] | None:
+        """Return (first, second): two tensors that it reads, to be written in this order."""
+        return None
+
+    @abstractmethod
+    def rows(self, plan: Plan) -> list[RowTask]:
+        """Return its rows of work in order."""
+
+    def _operation(self, plan: Plan, outputs: int, **fields: Any) -> MachineOperation:
+        """Return the operation of a row with ``outputs`` results: what ``y`` decides, and more."""
+        y, geometry = plan.model.tensors[self.op.y], plan.geometry
+        return MachineOperation(
+            tensor=y.name,
+            shift=plan.shifts[y.name],
+            destination=plan.destinations[y.name],
+            odd=bool(outputs % geometry.ways),
+            zero=y.zero,
+            low=self.op.lowest(plan.model.tensors),
+            high=y.high,
+            wide=y.name in geometry.wide,
+            wide_y=y.name in geometry.wide_rows,
+            **fields,
+        )
+
+    def _matrix(
+        self, plan: Plan, *, outputs: int, length: int, skip: int = 0, **fields: Any
+    ) -> MachineOperation:
+        """Return dot products of ``length`` terms for ``outputs`` results from column ``skip``."""
+        per_column, columns = plan.per_column(self.op), plan.columns_of(self.op)
+        per_group = columns * per_column
+        groups = -(-outputs // per_group)
+        rest = outputs - (groups - 1) * per_group
+        return self._operation(
+            plan,
+            outputs,
+            matrix=True,
+            length=length,
+            pitch=max(length, columns) if groups > 1 else length,
+            groups=groups,
+            columns=columns,
+            last_columns=skip + -(-rest // per_column),
+            skip=skip,
+            packed=per_column > 1,
+            **fields,
+        )

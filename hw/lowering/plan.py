@@ -1,0 +1,98 @@
+"""The choices of a design, and what follows from them: made once, and read by every later step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from bitformer.hw.design import Geometry
+from bitformer.hw.lowering.geometry import geometry_of
+from bitformer.hw.lowering.packing import Packing
+from bitformer.hw.lowering.shifts import common_shifts
+from bitformer.hw.parts import Part
+from bitformer.hw.program import Destination
+from bitformer.hw.weight_layout import WeightLayout
+from bitformer.model import numerics
+from bitformer.model.ir import IntegerModel
+from bitformer.model.operations import Operation
+
+__all__ = ["Plan"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Plan:
+    """A model, a part, and every choice that a design of them depends on.
+
+    Parameters
+    ----------
+    model, part : the model to lower, and the die to lower it for.
+    destinations : the store that each tensor is written to.
+    packing : the operations that make two products in a multiplier.
+    weights : how weights share the words of their store.
+    wide_rows : tensors with an element a word in the activation store.
+    immediate : whether a multiplier that all channels share is a constant of the hardware.
+    wanted_shifts : shifts by tensor, used where they change no result.
+    """
+
+    model: IntegerModel
+    part: Part
+    destinations: Mapping[str, Destination]
+    packing: Packing
+    weights: WeightLayout
+    wide_rows: frozenset[str] = frozenset()
+    immediate: bool = True
+    wanted_shifts: Mapping[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def shifts(self) -> dict[str, int]:
+        """The requantizing shift of each operation, by the tensor that it writes."""
+        return common_shifts(self.model, self.wanted_shifts)
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        """The widths and counts of the units."""
+        return geometry_of(
+            self.model,
+            packing=self.packing,
+            weights=self.weights,
+            destinations=self.destinations,
+            wide_rows=self.wide_rows,
+            shifts=self.shifts,
+        )
+
+    def per_column(self, op: Operation) -> int:
+        """Return the results of one column."""
+        return 2 if self.packing.packed[op.y] else 1
+
+    def columns_of(self, op: Operation) -> int:
+        """Return the columns that an operation uses: those with a field in its weights' words."""
+        kind = self.weights.formats.get(op.y)
+        return self.weights.columns if kind is None else self.weights.columns_of(kind)
+
+    def power(self, op: Operation) -> int:
+        """Return the power of two that brings an operation to its shift in the hardware."""
+        return self.shifts[op.y] - op.shift
+
+    @property
+    def parameters(self) -> dict[str, np.ndarray]:
+        """The (value, factor) of each feature [features, 2], by the tensor written.
+
+        The factor is 0 where it is a constant of the hardware instead.
+        """
+        tables = {}
+        for op in self.model.operations:
+            if op.parameters is not None:
+                values, factors = op.parameters
+                if op.multipliers is not None:
+                    factors = self.multipliers(op) * (not self.is_uniform(op))
+                tables[op.y] = np.stack([values, factors], axis=1)
+        return tables
+
+    def is_uniform(self, op: Operation) -> bool:
+        """Return True if the results of all channels have one constant multiplier."""
+        return self.immediate and op.matrix and bool(np.ptp(np.asarray(op.multipliers)) == 0)
+
+    def multipliers(self, op: Operation) -> np.ndarray:
+        """Return an operation's fixed multipliers at its shift in the hardware."""
+        return numerics.scaled(np.asarray(op.multipliers), self.power(op))
