@@ -21,7 +21,7 @@ from bitformer.hw.units.result_slots import PLACE_BITS, Drain, Vector
 from bitformer.hw.units.sequencer import Sequencer
 from bitformer.hw.units.softmax import Reciprocal, RowMaximum
 from bitformer.hw.units.store import Store
-from bitformer.hw.units.weight_columns import column_numbers, column_words
+from bitformer.hw.units.weight_columns import WeightColumns, column_word
 
 __all__ = ["Accelerator"]
 
@@ -266,13 +266,15 @@ class Accelerator(wiring.Component):
             m.d.comb += stores["weights"].addr_0.eq(
                 self._live(stores["weights"], address[exact_log2(units) :])
             )
-            static = column_words(
-                m,
-                geometry,
-                stores["weights"].data_0,
-                by_operation(m, op, values, name="weight_format"),
-                address[: exact_log2(units)],
+            m.submodules.columns = columns = WeightColumns(
+                layout=geometry.weights, column_bits=geometry.column_bits
             )
+            m.d.comb += [
+                columns.i_word.eq(stores["weights"].data_0),
+                columns.i_kind.eq(by_operation(m, op, values, name="weight_format")),
+                columns.i_unit.eq(address[: exact_log2(units)]),
+            ]
+            static = columns.o_columns.as_value()
         word = static
         if "dynamic" in stores:
             m.d.comb += stores["dynamic"].addr_0.eq(address)
@@ -296,17 +298,9 @@ class Accelerator(wiring.Component):
     def _spread(self, word):
         """Return a word of keys or values as weights, sign-extended to the width of a weight."""
         geometry = self._design.geometry
-        pair, column = 2 * geometry.half_bits, geometry.column_bits
-        joined = Cat(
-            column_numbers(geometry, word, geometry.dynamic_format, c)
-            for c in range(geometry.columns)
-        )
-        if not geometry.dynamic_packed:
-            return joined
-        return Cat(
-            Cat(joined[c * pair : (c + 1) * pair], Const(0, column - pair))
-            for c in range(geometry.columns)
-        )
+        bits = {"column_bits": geometry.column_bits, "half_bits": geometry.half_bits}
+        places = range(geometry.columns)
+        return Cat(column_word(word, geometry.dynamic_format, place, **bits) for place in places)
 
     def _drain(self, m, walker, engine, drain, post):
         """A group's end follows its activations down the pipeline to the drain."""

@@ -20,8 +20,6 @@ class Combinational(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.d.comb += self.o.eq(self._build(m, self))
-        # a simulator ticks only a clock that something uses
-        m.d.sync += Signal(name="clocked").eq(1)
         return m
 
 
@@ -42,7 +40,11 @@ def play_script(dut, script, watch):
             shown.append(tuple(read(ctx, getattr(dut, name)) for name in watch))
             await ctx.tick()
 
-    simulator = Simulator(dut)
+    m = Module()
+    m.submodules.dut = dut
+    # a simulator ticks only a clock that something uses
+    m.d.sync += Signal(name="clocked").eq(1)
+    simulator = Simulator(m)
     simulator.add_clock(1e-8)
     simulator.add_testbench(bench)
     simulator.run()
