@@ -17,7 +17,6 @@ from bitformer.hw.design import Design
 from bitformer.hw.lowering.word_map import own_depths, rom_words
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.tiling import Tile
-from bitformer.model import ir
 from bitformer.model.config import TransformerConfig
 from bitformer.model.structure import graph, tensor_components
 
@@ -99,10 +98,9 @@ def components_of(design: Design) -> list[Share]:
         for store, words in rom_words(design).items()
     }
     weights: dict[str, int] = {}
-    for op in design.model.operations:
-        if isinstance(op, ir.Linear):
-            name = operations[op.y]
-            weights[name] = weights.get(name, 0) + op.weight.size * op.weight_bits
+    for op in design.model.linears:
+        name = operations[op.y]
+        weights[name] = weights.get(name, 0) + op.weight.size * op.weight_bits
     shares = []
     for name in config.components:
         words = {store: found[name] for store, found in roms.items() if name in found}

@@ -16,7 +16,7 @@ from bitformer.estimate.stores import Count, StoreTerms, live_bits, ram_cells, s
 from bitformer.hw.design import Design
 from bitformer.hw.program import Addend, Program
 from bitformer.hw.timing import QUEUE
-from bitformer.model import ir, numerics
+from bitformer.model import numerics
 
 __all__ = [
     "FEATURES",
@@ -122,7 +122,7 @@ def quantities(design: Design) -> dict[str, int]:
         "mixed": int(geometry.ways > 1 and not all(design.packed.values())),
         "layer_norm": int(geometry.norm_features > 0),
         "wide": int(bool(geometry.wide)),
-        "subtract": int(any(isinstance(op, ir.SubtractLast) for op in design.model.operations)),
+        "subtract": int(design.model.subtraction is not None),
         "weight_cuts": sum(geometry.weights.parts(kind) for kind in geometry.weights.kinds),
         **column_quantities(Columns.of(design)),
         "addend_muxes": _addend_muxes(design),

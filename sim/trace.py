@@ -7,7 +7,6 @@ import numpy as np
 
 from bitformer.hw.design import Design
 from bitformer.hw.program import Source
-from bitformer.model.ir import Linear
 
 __all__ = ["Difference", "Place", "Trace"]
 
@@ -50,7 +49,6 @@ class Trace:
     def __init__(self, design: Design):
         self.design = design
         ways = design.geometry.ways
-        sources = {op.y: op for op in design.model.operations if isinstance(op, Linear)}
         self.drain: list[tuple[Place | None, ...]] = []
         self.vector: list[tuple[Place | None, ...]] = []
         self.operand: list[Place] = []
@@ -70,8 +68,7 @@ class Trace:
                 for start in range(0, len(padded), ways):
                     sequence.append(tuple(padded[start : start + ways]))
             if op.matrix and op.source is Source.INPUT:
-                start = sources[row.tensor].start + row.row * op.length
-                self.operand += self._operands(design, start, op.length) * op.groups
+                self.operand += self._operands(design, row.start, op.length) * op.groups
 
     @staticmethod
     def _operands(design: Design, start: int, length: int) -> list[Place]:

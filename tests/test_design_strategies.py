@@ -13,10 +13,17 @@ from hypothesis import given
 
 from bitformer.model import ir, reference
 from bitformer.model.config import TransformerConfig
+from bitformer.model.operations import OPERATIONS
 from bitformer.model.precision import Precision
 
-OPERATIONS = tuple(ir.Operation.__subclasses__())
-CLASSES = (TransformerConfig, Precision, ir.IntegerModel, ir.Tensor, ir.Residual, *OPERATIONS)
+CLASSES = (
+    TransformerConfig,
+    Precision,
+    ir.IntegerModel,
+    ir.Tensor,
+    ir.Residual,
+    *OPERATIONS.values(),
+)
 #: A tensor that an operation reads or writes is drawn for each operation and each of its roles.
 ROLES = ("x", "y", "q", "k", "v", "scores", "residual")
 TENSOR = tuple(f.name for f in fields(ir.Tensor))

@@ -4,6 +4,7 @@ ruff holds the rest (D in ``pyproject.toml``).
 """
 
 import ast
+import itertools
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -11,7 +12,11 @@ from pathlib import Path
 import pytest
 from test_packaging import MAY_IMPORT, ROOT, files
 
+from bitformer.model.operations import OPERATIONS
+
 LONGEST = 400
+#: Lines of the product outside the operations' own files that ask which operation one is.
+MOST_OPERATION_TESTS = 61
 
 # What stands twice, is too long or is not in these words yet. Lines go, none is added.
 TWICE = {
@@ -87,6 +92,68 @@ def test_no_class_name_is_defined_twice():
 def test_no_file_is_long():
     long = {path for path, source in product().items() if source.count("\n") > LONGEST}
     assert long <= LONG
+
+
+def operation_tests(source: str) -> list[str]:
+    """Lines that ask which operation of the model one is, whatever the way they ask.
+
+    A class of an operation named other than to make one, to import it or to annotate; a field that
+    only some have; a tensor known by how its name ends.
+    """
+    tree = ast.parse(source)
+    harmless = set()
+    for node in ast.walk(tree):
+        fields = ("annotation", "returns", "bases")
+        types = [value for name in fields if (value := getattr(node, name, None))]
+        if isinstance(node, ast.Call):
+            harmless.add(node.func)
+        for kind in itertools.chain(*(t if isinstance(t, list) else [t] for t in types)):
+            harmless |= {*ast.walk(kind)}
+    found = {
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name | ast.Attribute)
+        and node not in harmless
+        and getattr(node, "id", getattr(node, "attr", None)) in OPERATIONS
+    }
+    asked = re.compile(
+        r"isinstance\((op|operation)\b|(get|has)attr\((op|operation)\b, [\"']"
+        r"|endswith\(\"\.(scores|hidden|context|[qkv])\""
+    )
+    lines = source.splitlines()
+    found |= {number for number, line in enumerate(lines, 1) if asked.search(line)}
+    return [lines[number - 1].strip() for number in sorted(found)]
+
+
+def test_operations_are_seldom_told_apart_outside_their_own_files():
+    found = [
+        f"{path}: {line}"
+        for path, source in product().items()
+        if not path.startswith(("model/operations/", "hw/lowering/operations/"))
+        for line in operation_tests(source)
+    ]
+    assert len(found) <= MOST_OPERATION_TESTS, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("x = isinstance(op, ir.Linear)", 1),
+        ("x = isinstance(op, Linear | Pool)", 1),
+        ("TABLE = {Linear: 1}", 1),
+        ("match op:\n    case Linear(x=x):\n        pass", 1),
+        ("x = type(op) is ir.Pool", 1),
+        ("x = isinstance(op, MATRIX)", 1),
+        ("x = getattr(op, 'relu', False)", 1),
+        ("x = name.endswith('.hidden')".replace("'", '"'), 1),
+        ("from bitformer.model.ir import Linear", 0),
+        ("x = Linear(y='y')", 0),
+        ("def f(op: ir.Linear) -> Pool: ...", 0),
+        ("class A(Lowering[Linear]): ...", 0),
+    ],
+)
+def test_whatever_tells_operations_apart_is_found(line, found):
+    assert len(operation_tests(line)) == found
 
 
 @pytest.mark.parametrize("folder", [*MAY_IMPORT, "hw/lowering", "hw/units"])

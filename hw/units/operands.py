@@ -11,7 +11,6 @@ from bitformer.hw.timing import OPERAND
 from bitformer.hw.units.fixed import clamp, round_shift
 from bitformer.hw.units.pipeline import by_operation, delay
 from bitformer.hw.units.softmax import Exponential
-from bitformer.model import ir
 
 __all__ = ["Operands"]
 
@@ -78,9 +77,7 @@ class Operands(wiring.Component):
             Source.ACTIVATION: delay(m, activation, OPERAND - 1 - ready, name="activation")
         }
 
-        subtract = next(
-            (op for op in design.model.operations if isinstance(op, ir.SubtractLast)), None
-        )
+        subtract = design.model.subtraction
         if subtract is None:
             sources[Source.INPUT] = delay(m, self.i_input, OPERAND - 1 - ready + 1, name="input")
         else:
