@@ -9,15 +9,15 @@ from bitformer.hw.design import RELOADED, Design
 from bitformer.hw.memory import READ_LATENCY, StoreSpec
 from bitformer.hw.program import Destination, Source
 from bitformer.hw.timing import OPERAND, PRODUCT
-from bitformer.hw.units.address_generator import Walker
-from bitformer.hw.units.key_value_writer import DynamicWriter
+from bitformer.hw.units import assembly
+from bitformer.hw.units.address_generator import AddressGenerator
+from bitformer.hw.units.drain import PLACE_BITS
 from bitformer.hw.units.layernorm import RowStatistics
 from bitformer.hw.units.matrix_engine import MatrixEngine
 from bitformer.hw.units.operands import Operands
 from bitformer.hw.units.pipeline import by_operation, delay, twice
 from bitformer.hw.units.ports import InputPort, OutputPort
 from bitformer.hw.units.postprocessor import PostProcessor
-from bitformer.hw.units.result_slots import PLACE_BITS, Drain, Vector
 from bitformer.hw.units.sequencer import Sequencer
 from bitformer.hw.units.softmax import Reciprocal, RowMaximum
 from bitformer.hw.units.store import Store
@@ -136,8 +136,8 @@ class Accelerator(wiring.Component):
             inputs=spec.size,
             whole_window=design.model.whole_window,
         )
-        m.submodules.walker = walker = Walker(
-            program=program, act_bits=act_bits, weight_bits=weight_bits
+        m.submodules.word_addresses = address_generator = AddressGenerator(
+            operations=program.operations, act_bits=act_bits, weight_bits=weight_bits
         )
         m.submodules.input_port = input_port = InputPort(
             steps=spec.rows, channels=spec.features, bits=spec.bits
@@ -159,8 +159,8 @@ class Accelerator(wiring.Component):
             always_packed=all(design.packed.values()),
             product_bits=geometry.product_bits,
         )
-        m.submodules.drain = drain = Drain(design=design)
-        m.submodules.vector = vector = Vector(design=design)
+        m.submodules.drain = drain = assembly.drain(design)
+        m.submodules.vector = vector = assembly.vector_slots(design)
         m.submodules.post = post = PostProcessor(design=design)
 
         # issue
@@ -173,28 +173,30 @@ class Accelerator(wiring.Component):
             stores["program"].addr_0.eq(sequencer.o_addr),
             sequencer.i_count.eq(input_port.o_count),
             sequencer.i_output.eq(output_port.o_empty),
-            walker.i_start.eq(sequencer.o_issue & matrix),
-            walker.i_op.eq(row.op),
-            walker.i_act.eq(row.act),
+            address_generator.i_start.eq(sequencer.o_issue & matrix),
+            address_generator.i_op.eq(row.op),
+            address_generator.i_act.eq(row.act),
             drain.i_issue.eq(sequencer.o_issue & matrix),
             vector.i_issue.eq(sequencer.o_issue & is_vector),
         ]
         for unit in (drain, vector):
             m.d.comb += [unit.i_op.eq(row.op), unit.i_dst.eq(row.dst), unit.i_res.eq(row.res)]
 
-        self._operands(m, stores, walker, input_port, operands)
-        self._engine(m, stores, walker, operands, engine)
-        self._drain(m, walker, engine, drain, post)
+        self._operands(m, stores, address_generator, input_port, operands)
+        self._engine(m, stores, address_generator, operands, engine)
+        self._drain(m, address_generator, engine, drain, post)
         self._post_reads(m, stores, input_port, drain, vector, post)
-        self._attention(m, stores, walker, operands, post)
+        self._attention(m, stores, address_generator, operands, post)
         self._norm(m, vector, post)
         self._writes(m, stores, post, output_port)
 
-        release = by_operation(m, walker.o_op, program.values("release_input"), name="release")
+        release = by_operation(
+            m, address_generator.o_op, program.values("release_input"), name="release"
+        )
         wiring.connect(m, wiring.flipped(self.i), input_port.i)
         wiring.connect(m, output_port.o, wiring.flipped(self.o))
         m.d.comb += [
-            input_port.i_release.eq(walker.o_last & walker.o_end & release),
+            input_port.i_release.eq(address_generator.o_last & address_generator.o_end & release),
             input_port.i_start.eq(sequencer.o_start),
             self.o_trace_y.eq(Cat(post.o_y)),
             self.o_trace_valid.eq(post.o_slot.valid),
@@ -210,18 +212,18 @@ class Accelerator(wiring.Component):
         ]
         return m
 
-    def _operands(self, m, stores, walker, input_port, operands):
+    def _operands(self, m, stores, address_generator, input_port, operands):
         """Addresses of activations to the stores, their words to the operand unit."""
         design, ways = self._design, self._design.geometry.ways
-        word = walker.o_act >> (ways - 1)
+        word = address_generator.o_act >> (ways - 1)
         m.d.comb += [
-            operands.i_op.eq(walker.o_op),
-            operands.i_first.eq(walker.o_first),
-            operands.i_valid.eq(walker.o_valid),
-            operands.i_element.eq(walker.o_act[0]),
+            operands.i_op.eq(address_generator.o_op),
+            operands.i_first.eq(address_generator.o_first),
+            operands.i_valid.eq(address_generator.o_valid),
+            operands.i_element.eq(address_generator.o_act[0]),
             stores["activations"].addr_0.eq(word),
             operands.i_activation.eq(stores["activations"].data_0),
-            stores["input"].addr_0.eq(walker.o_act),
+            stores["input"].addr_0.eq(address_generator.o_act),
             operands.i_input.eq(stores["input"].data_0),
             stores["input"].w_addr.eq(input_port.o_addr),
             stores["input"].w_data.eq(input_port.o_data),
@@ -243,7 +245,7 @@ class Accelerator(wiring.Component):
         m.submodules.store_last = stores["last"] = store = Store(spec=last)
         following = Signal(range(max(2, channels)))
         channel = Signal.like(following)
-        m.d.comb += channel.eq(Mux(walker.o_first, 0, following))
+        m.d.comb += channel.eq(Mux(address_generator.o_first, 0, following))
         m.d.sync += following.eq(Mux(channel == channels - 1, 0, channel + 1))
         base = Mux(input_port.o_current, channels, 0)
         m.d.comb += [
@@ -254,12 +256,12 @@ class Accelerator(wiring.Component):
             operands.i_last.eq(store.data_0),
         ]
 
-    def _engine(self, m, stores, walker, operands, engine):
+    def _engine(self, m, stores, address_generator, operands, engine):
         """Weights, or keys and values in their place, meet the activation at the first column."""
         geometry, program = self._design.geometry, self._design.program
         late = OPERAND - READ_LATENCY - 1
-        address = delay(m, walker.o_weight, late, name="weight")
-        op = delay(m, walker.o_op, OPERAND - 2, name="weight_op")
+        address = delay(m, address_generator.o_weight, late, name="weight")
+        op = delay(m, address_generator.o_op, OPERAND - 2, name="weight_op")
         static = Const(0, 1)
         if "weights" in stores:
             units, values = geometry.weights.units, program.values("weight_format")
@@ -302,9 +304,9 @@ class Accelerator(wiring.Component):
         places = range(geometry.columns)
         return Cat(column_word(word, geometry.dynamic_format, place, **bits) for place in places)
 
-    def _drain(self, m, walker, engine, drain, post):
+    def _drain(self, m, address_generator, engine, drain, post):
         """A group's end follows its activations down the pipeline to the drain."""
-        flags = Cat(walker.o_last, walker.o_begin, walker.o_end)
+        flags = Cat(address_generator.o_last, address_generator.o_begin, address_generator.o_end)
         done = delay(m, flags, PRODUCT - 1, name="group_end", reset_less=False)
         columns, four = self._design.geometry.columns, 1 << PLACE_BITS
         half = self._design.geometry.product_bits // 2
@@ -349,7 +351,7 @@ class Accelerator(wiring.Component):
                 post.i_position.eq(stores["position"].data_0),
             ]
 
-    def _attention(self, m, stores, walker, operands, post):
+    def _attention(self, m, stores, address_generator, operands, post):
         """Maxima of score rows as they are written; the reciprocal of a row's sum as it is read."""
         if "scores" not in stores:
             return
@@ -371,12 +373,12 @@ class Accelerator(wiring.Component):
             maxima.w_addr.eq(slot),
             maxima.w_data.eq(maximum.o_maximum),
             maxima.w_en.eq(maximum.o_done),
-            maxima.addr_0.eq(walker.o_act >> (geometry.ways - 1) >> pitch_bits),
+            maxima.addr_0.eq(address_generator.o_act >> (geometry.ways - 1) >> pitch_bits),
             operands.i_maximum.eq(maxima.data_0),
             reciprocal.i_weight.eq(operands.o_weight),
             reciprocal.i_valid.eq(operands.o_weight_valid),
             reciprocal.i_first.eq(operands.o_weight_first),
-            reciprocal.i_last.eq(delay(m, walker.o_last, OPERAND - 1, name="row_last")),
+            reciprocal.i_last.eq(delay(m, address_generator.o_last, OPERAND - 1, name="row_last")),
             post.i_factor.eq(reciprocal.o_factor),
         ]
 
@@ -444,7 +446,7 @@ class Accelerator(wiring.Component):
             output_port.i_word.eq(Cat(post.o_y[way][:bits] for way in range(geometry.ways))),
         ]
         if "dynamic" in stores:
-            m.submodules.writer = writer = DynamicWriter(design=self._design)
+            m.submodules.writer = writer = assembly.key_value_writer(self._design)
             m.d.comb += [
                 writer.i_y.eq(post.o_y),
                 writer.i_valid.eq(slot.valid),

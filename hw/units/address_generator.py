@@ -1,79 +1,123 @@
-"""Walks a matrix operation's addresses: one activation and one weight word a cycle."""
+"""The address generator of the matrix engine: one activation and one weight word a cycle."""
 
-from amaranth.hdl import Module, Signal, unsigned
+from collections.abc import Sequence
+
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
-from bitformer.hw.program import Program, Source
+from bitformer.hw.program import MachineOperation, Source
+from bitformer.hw.units.parameters import Integer, Items
 from bitformer.hw.units.pipeline import by_operation
 
-__all__ = ["Walker"]
+__all__ = ["AddressGenerator"]
 
 
-class Walker(wiring.Component):
-    """Address generator of the matrix engine.
+class AddressGenerator(wiring.Component):
+    """Gives the addresses of a matrix operation's activations and weights.
 
-    An operation issued in cycle t has its first addresses in t + 1, the next in t + 2 and so on:
-    for each of ``groups``, ``length`` activations, then idle until ``pitch`` cycles have passed.
+    An operation has ``groups`` of ``length`` addresses each; a group begins ``pitch`` cycles after
+    the one before. Between two groups no address is valid.
+
+    Latency: 1 cycle from ``i_start`` to the first addresses. Throughput: one pair of addresses a
+    cycle.
 
     Parameters
     ----------
-    program : Program
-        Fixes the widths and the constants of each operation.
+    operations : sequence of MachineOperation
+        Constants of each operation, by number.
+    act_bits : int
+        Width of an activation's address; two elements of a word have an address each.
+    weight_bits : int
+        Width of a weight's address, which counts the smallest parts of a word.
 
     Members
     -------
-    i_start, i_op, i_act : a matrix operation is issued, its number and first activation.
-    o_op : the operation whose addresses are out. o_valid : they are real.
-    o_first, o_last : first and last activation of a dot product; o_begin, o_end : it is the
-    operation's first or last group. o_act, o_weight : addresses.
+    i_start : In(1), a matrix operation is issued.
+    i_op : In(range(len(operations))), its number.
+    i_act : In(act_bits), address of its first activation.
+    o_op : Out(range(len(operations))), number of the operation whose addresses are out.
+    o_valid : Out(1), the addresses are valid.
+    o_first : Out(1), they are the first of a dot product; valid with ``o_valid``.
+    o_last : Out(1), they are valid and the last of a dot product.
+    o_begin : Out(1), they belong to the operation's first group.
+    o_end : Out(1), they belong to the operation's last group.
+    o_act : Out(act_bits), address of the activation.
+    o_weight : Out(weight_bits), address of the weights.
     """
 
-    def __init__(self, *, program: Program, act_bits: int, weight_bits: int):
-        self._program, self._weight_bits = program, weight_bits
+    operations = Items(MachineOperation, "operations")
+    act_bits = Integer(1)
+    weight_bits = Integer(1)
+
+    def __init__(self, *, operations: Sequence[MachineOperation], act_bits: int, weight_bits: int):
+        self.operations, self.act_bits, self.weight_bits = operations, act_bits, weight_bits
+        largest = max(
+            o.weight_base + (o.groups - 1) * o.weight_group + (o.length - 1) * o.weight_step
+            for o in self.operations
+        )
+        if largest >= 1 << weight_bits:
+            raise ValueError(f"Weight bits must hold the address {largest}, not be {weight_bits}")
+        op_bits = bits_for(len(self.operations) - 1)
+        flags = ("o_valid", "o_first", "o_last", "o_begin", "o_end")
         super().__init__(
             {
                 "i_start": In(1),
-                "i_op": In(program.width("op")),
+                "i_op": In(op_bits),
                 "i_act": In(act_bits),
-                "o_op": Out(program.width("op")),
-                "o_valid": Out(1),
-                "o_first": Out(1),
-                "o_last": Out(1),
-                "o_begin": Out(1),
-                "o_end": Out(1),
+                "o_op": Out(op_bits),
+                **{name: Out(1) for name in flags},
                 "o_act": Out(act_bits),
-                "o_weight": Out(unsigned(weight_bits)),
+                "o_weight": Out(weight_bits),
             }
         )
 
+    def model(self, op: int, act: int) -> dict[int, dict[str, int]]:
+        """Return the valid outputs of an operation, by cycles after ``i_start``."""
+        o = self.operations[op]
+        ones = o.source is Source.ONE
+        return {
+            1 + group * o.pitch + term: {
+                "o_op": op,
+                "o_first": int(term == 0),
+                "o_last": int(term == o.length - 1),
+                "o_begin": int(group == 0),
+                "o_end": int(group == o.groups - 1),
+                "o_act": act if ones else act + term * (1 + o.wide_x),
+                "o_weight": o.weight_base + group * o.weight_group + term * o.weight_step,
+            }
+            for group in range(o.groups)
+            for term in range(o.length)
+        }
+
     def elaborate(self, platform):
         m = Module()
-        program = self._program
+        operations = self.operations
 
         def field(name: str, values: list[int]):
-            """An operation's constant, and a register that keeps it while the operation runs."""
+            """Look up a constant; return it, and a register that keeps it for the operation."""
             start = by_operation(m, self.i_op, values, name=f"start_{name}")
             kept = Signal(start.shape(), name=name, reset_less=True)
             with m.If(self.i_start):
                 m.d.sync += kept.eq(start)
             return start, kept
 
-        lengths, pitches = program.values("length"), program.values("pitch")
-        groups = program.values("groups")
+        lengths, pitches = ([getattr(o, f) for o in operations] for f in ("length", "pitch"))
+        groups = [o.groups for o in operations]
         start_length, length = field("length", [value - 1 for value in lengths])
         start_single, single = field("single_term", [int(value == 1) for value in lengths])
         start_pitch, pitch = field("pitch", [value - 1 for value in pitches])
         start_short, short = field("single_cycle", [int(value == 1) for value in pitches])
-        start_weight, _ = field("weight", program.values("weight_base"))
-        _, step = field("step", program.values("weight_step"))
-        _, stride = field("stride", program.values("weight_group"))
+        start_weight, _ = field("weight", [o.weight_base for o in operations])
+        _, step = field("step", [o.weight_step for o in operations])
+        _, stride = field("stride", [o.weight_group for o in operations])
         # two elements of wide rows are a word apart
         step_x = 1
-        if any(program.values("wide_x")):
-            _, step_x = field("step_x", [1 + wide for wide in program.values("wide_x")])
+        if any(o.wide_x for o in operations):
+            _, step_x = field("step_x", [1 + o.wide_x for o in operations])
         # the product with ones reads no activations
-        _, hold = field("hold", [int(s == Source.ONE) for s in program.values("source")])
+        _, hold = field("hold", [int(o.source == Source.ONE) for o in operations])
         start_left, _ = field("groups", [value - 1 for value in groups])
         start_final, _ = field("single_group", [int(value == 1) for value in groups])
 
@@ -83,7 +127,7 @@ class Walker(wiring.Component):
         cycles = Signal(range(max(pitches)), reset_less=True)
         left = Signal(range(max(groups)), reset_less=True)
         active, fresh, begin = Signal(), Signal(reset_less=True), Signal(reset_less=True)
-        # whether the counters are at 0, known a cycle ahead
+        # set when the counters are 0, computed a cycle ahead
         last_term, last_cycle = Signal(reset_less=True), Signal(reset_less=True)
         final = Signal(reset_less=True)
 

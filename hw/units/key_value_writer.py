@@ -1,48 +1,103 @@
-"""Writers of the key and value store, whose words go across tokens or across features."""
+"""The writer of the key/value store, whose words go across tokens or across features."""
+
+from collections.abc import Iterable
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from bitformer.hw.design import Design
+from bitformer.hw.units.parameters import Integer
 
-__all__ = ["DynamicWriter"]
+__all__ = ["KeyValueWriter"]
 
 
-class DynamicWriter(wiring.Component):
-    """Writes keys a feature at a time, and values a word's slots at a time.
+class KeyValueWriter(wiring.Component):
+    """Writes keys one feature at a time, and values as many as come at a time.
 
-    A key's features lie in one slot (its token's) of successive words: they are queued, and written
-    one a cycle from two cycles after they come. A value's features fill the slots of a word one
-    cycle after they come. Lowering keeps the two from meeting.
+    The features of a key lie in one slot, its token's, of successive words; they are queued. The
+    features of a value fill the slots of successive words. Results of keys and of values must not
+    be written in the same cycle: lowering sees to it.
+
+    Latency: 1 cycle from a value to the write port, 2 cycles from a key's first feature.
+    Throughput: one word of a value a cycle, one feature of a key a cycle.
+
+    Parameters
+    ----------
+    columns : int
+        Columns of the engine: so many results of a key come at a time.
+    ways : int
+        Results a cycle, 1 or 2.
+    slots : int
+        Elements of a word of the store.
+    bits : int
+        Width of such an element.
+    depth : int
+        Words of the store.
+    result_bits : int
+        Width of a result, of which the lowest ``bits`` are written.
+    dst_bits : int
+        Width of an address: a value's word, or a key's word and slot.
 
     Members
     -------
-    i_y, i_valid, i_first : results. i_key, i_value : they are a key's, a value's. i_dst : a
-    value's word, or a key's word and slot. o_addr, o_data, o_en : the store's write port.
+    i_y : In(ArrayLayout(signed(result_bits), ways)), results.
+    i_valid : In(ways), results to write.
+    i_first : In(1), they are the first of their row.
+    i_key : In(1), they belong to a key.
+    i_value : In(1), they belong to a value.
+    i_dst : In(dst_bits), address of the row's first result: of a key, the slot is in the lowest
+        bits.
+    o_addr : Out(range(depth)), word of the store.
+    o_data : Out(slots * bits), the elements, the first slot in the lowest bits.
+    o_en : Out(slots), slots to write.
     """
 
-    def __init__(self, *, design: Design):
-        self._design = design
-        geometry, spec = design.geometry, design.stores["dynamic"]
+    columns = Integer(1)
+    ways = Integer(1, 2)
+    slots = Integer(1)
+    bits = Integer(1)
+    depth = Integer(1)
+    result_bits = Integer(1)
+    dst_bits = Integer(1)
+
+    def __init__(
+        self,
+        *,
+        columns: int,
+        ways: int,
+        slots: int,
+        bits: int,
+        depth: int,
+        result_bits: int,
+        dst_bits: int,
+    ):
+        self.columns, self.ways, self.slots, self.bits = columns, ways, slots, bits
+        self.depth, self.result_bits, self.dst_bits = depth, result_bits, dst_bits
+        if slots % ways:
+            raise ValueError(f"Slots must be a multiple of the {ways} ways, not {slots}")
+        if bits > result_bits:
+            raise ValueError(f"Bits must be those of a result, {result_bits}, or less, not {bits}")
         super().__init__(
             {
-                "i_y": In(data.ArrayLayout(signed(geometry.activation_bits), geometry.ways)),
-                "i_valid": In(geometry.ways),
+                "i_y": In(data.ArrayLayout(signed(result_bits), ways)),
+                "i_valid": In(ways),
                 "i_first": In(1),
                 "i_key": In(1),
                 "i_value": In(1),
-                "i_dst": In(design.program.width("dst")),
-                "o_addr": Out(range(max(2, spec.depth))),
-                "o_data": Out(spec.width),
-                "o_en": Out(geometry.dynamic_slots),
+                "i_dst": In(dst_bits),
+                "o_addr": Out(range(max(2, depth))),
+                "o_data": Out(slots * bits),
+                "o_en": Out(slots),
             }
         )
 
+    @property
+    def _slot_bits(self) -> int:
+        return max(1, (self.slots - 1).bit_length())
+
     def elaborate(self, platform):
         m = Module()
-        geometry = self._design.geometry
-        bits, slots, ways = geometry.dynamic_bits, geometry.dynamic_slots, geometry.ways
+        bits, slots, ways = self.bits, self.slots, self.ways
         elements = [self.i_y[way][:bits] for way in range(ways)]
 
         # values: a counter of slots and words that begins with the row
@@ -66,7 +121,7 @@ class DynamicWriter(wiring.Component):
                 m.d.sync += place.eq(place_now)
 
         # keys: queued words of features, written one feature a cycle
-        depth = 1 << (geometry.columns + 1).bit_length()
+        depth = 1 << (self.columns + 1).bit_length()
         layout = data.StructLayout(
             {"valid": ways, "first": 1, "dst": len(self.i_dst), "y": bits * ways}
         )
@@ -87,16 +142,15 @@ class DynamicWriter(wiring.Component):
         ]
         with m.If(key):
             m.d.sync += tail.eq(tail + 1)
-        slot_bits = max(1, (slots - 1).bit_length())
         busy, second = Signal(), Signal()
         feature = Signal.like(self.o_addr, reset_less=True)
-        slot = Signal(slot_bits, reset_less=True)
-        address, slot_now = Signal.like(self.o_addr), Signal(slot_bits)
+        slot = Signal(self._slot_bits, reset_less=True)
+        address, slot_now = Signal.like(self.o_addr), Signal(self._slot_bits)
         begins = read.data.first & ~second
         m.d.comb += [
             busy.eq(tail != head),
-            address.eq(Mux(begins, read.data.dst[slot_bits:], feature)),
-            slot_now.eq(Mux(begins, read.data.dst[:slot_bits], slot)),
+            address.eq(Mux(begins, read.data.dst[self._slot_bits :], feature)),
+            slot_now.eq(Mux(begins, read.data.dst[: self._slot_bits], slot)),
         ]
         if ways == 1:
             element, done = read.data.y, busy
@@ -122,3 +176,13 @@ class DynamicWriter(wiring.Component):
                 m.d.sync += self.o_en.eq(self.i_valid << place_now)
         m.d.comb += self.o_data.eq(Cat(written[slot % ways] for slot in range(slots)))
         return m
+
+    def model(self, dst: int, row: Iterable[int], *, key: bool) -> dict[tuple[int, int], int]:
+        """Return the elements of a row of a key or value, by their (word, slot) in the store."""
+        if key:
+            word, slot = divmod(dst, 1 << self._slot_bits)
+            return {(word + feature, slot): element for feature, element in enumerate(row)}
+        return {
+            (dst + feature // self.slots, feature % self.slots): element
+            for feature, element in enumerate(row)
+        }

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, ValueLike, signed, unsigned
 from amaranth.utils import bits_for
 
+from bitformer.hw.program import MachineOperation
 from bitformer.hw.widths import signed_bits
 
-__all__ = ["by_operation", "delay", "multiply_in_luts", "twice"]
+__all__ = ["by_operation", "decode", "delay", "multiply_in_luts", "twice"]
 
 
 def delay(m: Module, value: ValueLike, cycles: int, *, name: str, reset_less: bool = True) -> Value:
@@ -44,6 +45,14 @@ def by_operation(m: Module, op: Value, values: Sequence[int], *, name: str) -> V
             with m.Case(number):
                 m.d.comb += result.eq(value)
     return result
+
+
+def decode(
+    m: Module, op: Value, operations: Sequence[MachineOperation], field: str, *, name: str = ""
+) -> Value:
+    """Look up a field of the operation that ``op`` is the number of."""
+    values = [int(getattr(operation, field)) for operation in operations]
+    return by_operation(m, op, values, name=name or field)
 
 
 def multiply_in_luts(a: Value, b: Value) -> Value:

@@ -1,11 +1,15 @@
 """The accelerator's ends: a window of samples is taken in, results are handed out."""
 
+from collections.abc import Iterable, Sequence
+
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from bitformer.hw.memory import placement_attributes
 from bitformer.hw.timing import FETCH
+from bitformer.hw.units.parameters import Integer, Parameter
+from bitformer.hw.widths import signed_value
 
 __all__ = ["InputPort", "OutputPort"]
 
@@ -13,21 +17,41 @@ __all__ = ["InputPort", "OutputPort"]
 class InputPort(wiring.Component):
     """Writes a window's samples, in order of steps and channels, and counts them.
 
-    When the window is complete nothing is taken until ``i_release``: its samples have been read.
-    Nor is anything taken after reset until the first instruction has been fetched (``FETCH``
-    cycles), so that the first inference takes as long as every other.
-    The last step's samples are also kept by themselves, for two windows in turn.
+    When the window is complete, none is taken until ``i_release``: its samples have been read. None
+    is taken after reset until the first instruction has been fetched (``timing.FETCH`` cycles), so
+    that the first inference takes as long as every other. The samples of the last step are written
+    to a store of their own as well, for two windows in turn.
+
+    Latency: 0 cycles from a sample taken to the write ports, 1 cycle to ``o_count``. Throughput:
+    one sample a cycle.
+
+    Parameters
+    ----------
+    steps, channels : int
+        Shape of a window.
+    bits : int
+        Width of a sample.
 
     Members
     -------
-    i : samples. i_release : the next window may begin. i_start : an inference begins.
-    o_count : samples of this window that have been written. o_addr, o_data, o_en : write port of
-    the input store. o_last_addr, o_last_en : of the store of last steps. o_current : which of
-    its two halves belongs to the inference that runs.
+    i : In(stream.Signature(signed(bits))), samples.
+    i_release : In(1), the window has been read: the next may begin.
+    i_start : In(1), an inference begins.
+    o_count : Out(range(steps * channels + 1)), samples of this window that have been written.
+    o_addr : Out(range(steps * channels)), address in the input store.
+    o_data : Out(signed(bits)), the sample.
+    o_en : Out(1), enable of the input store.
+    o_last_addr : Out(range(2 * channels)), address in the store of last steps.
+    o_last_en : Out(1), enable of the store of last steps.
+    o_current : Out(1), half of the store of last steps that belongs to the inference in hand.
     """
 
+    steps = Integer(1)
+    channels = Integer(1)
+    bits = Integer(1)
+
     def __init__(self, *, steps: int, channels: int, bits: int):
-        self._steps, self._channels = steps, channels
+        self.steps, self.channels, self.bits = steps, channels, bits
         super().__init__(
             {
                 "i": In(stream.Signature(signed(bits))),
@@ -45,23 +69,23 @@ class InputPort(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        total = self._steps * self._channels
+        total = self.steps * self.channels
         half = Signal()
         asleep = Signal(range(FETCH + 1), init=FETCH)
         with m.If(asleep != 0):
             m.d.sync += asleep.eq(asleep - 1)
-        channel = Signal(range(max(2, self._channels)))
+        channel = Signal(range(max(2, self.channels)))
         m.d.comb += [
             self.i.ready.eq((self.o_count != total) & (asleep == 0)),
             self.o_en.eq(self.i.valid & self.i.ready),
             self.o_addr.eq(self.o_count),
             self.o_data.eq(self.i.payload),
-            self.o_last_addr.eq(Mux(half, self._channels, 0) + channel),
-            self.o_last_en.eq(self.o_en & (self.o_count >= total - self._channels)),
+            self.o_last_addr.eq(Mux(half, self.channels, 0) + channel),
+            self.o_last_en.eq(self.o_en & (self.o_count >= total - self.channels)),
         ]
         with m.If(self.o_en):
             m.d.sync += self.o_count.eq(self.o_count + 1)
-            m.d.sync += channel.eq(Mux(channel == self._channels - 1, 0, channel + 1))
+            m.d.sync += channel.eq(Mux(channel == self.channels - 1, 0, channel + 1))
             with m.If(self.o_count == total - 1):
                 m.d.sync += half.eq(~half)
         with m.If(self.i_release):
@@ -70,22 +94,62 @@ class InputPort(wiring.Component):
             m.d.sync += self.o_current.eq(~self.o_current)
         return m
 
+    def model(self, samples: Sequence[int]) -> list[tuple[int, int, int | None]]:
+        """Return (``o_addr``, ``o_data``, ``o_last_addr``) of each sample, from reset on.
+
+        ``o_last_addr`` is None where ``o_last_en`` is not set.
+        """
+        total = self.steps * self.channels
+        writes = []
+        for number, sample in enumerate(samples):
+            window, address = divmod(number, total)
+            channel = address - (total - self.channels)
+            last = window % 2 * self.channels + channel if channel >= 0 else None
+            writes.append((address, sample, last))
+        return writes
+
 
 class OutputPort(wiring.Component):
-    """Queues a whole result, ``rows`` of ``features``, and hands it out, one element a cycle.
+    """Queues a whole result, ``rows`` of ``features``, and hands it out.
 
-    A result written in cycle t is offered from t + 1.
+    A row begins with a word: after an odd number of features the rest of its last word is unused.
+
+    Latency: 1 cycle from a word written to its first element offered (``timing.OUTPUT``).
+    Throughput: one element a cycle out, one word a cycle in.
+
+    Parameters
+    ----------
+    features : int
+        Elements of a row.
+    bits : int
+        Width of an element.
+    ways : int
+        Elements of a word, 1 or 2.
+    rows : int
+        Rows of a result.
+    placement : str
+        One of :data:`bitformer.hw.memory.PLACEMENTS`; where the queue lives.
 
     Members
     -------
-    i_word, i_valid : ``ways`` elements. o : results. o_empty : all have been taken.
+    i_word : In(bits * ways), elements of a row, the first in the lowest bits.
+    i_valid : In(ways), elements to write.
+    o : Out(stream.Signature(signed(bits))), elements, in order.
+    o_empty : Out(1), all have been taken.
     """
+
+    features = Integer(1)
+    bits = Integer(1)
+    ways = Integer(1, 2)
+    rows = Integer(1)
+    placement = Parameter(str, "a string")
 
     def __init__(
         self, *, features: int, bits: int, ways: int, rows: int = 1, placement: str = "distributed"
     ):
-        self._features, self._bits, self._ways, self._rows = features, bits, ways, rows
-        self._attributes = placement_attributes(placement, rom=False)
+        self.features, self.bits, self.ways, self.rows = features, bits, ways, rows
+        self.placement = placement
+        placement_attributes(placement, rom=False)
         super().__init__(
             {
                 "i_word": In(bits * ways),
@@ -97,11 +161,14 @@ class OutputPort(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        bits, ways = self._bits, self._ways
-        words = self._rows * -(-self._features // ways)
+        bits, ways = self.bits, self.ways
+        words = self.rows * -(-self.features // ways)
         depth = max(2, 1 << (words - 1).bit_length())
         m.submodules.mem = mem = memory.Memory(
-            shape=bits * ways, depth=depth, init=[], attrs=self._attributes
+            shape=bits * ways,
+            depth=depth,
+            init=[],
+            attrs=placement_attributes(self.placement, rom=False),
         )
         write = mem.write_port(granularity=bits if ways > 1 else None)
         read = mem.read_port(domain="comb")
@@ -126,14 +193,14 @@ class OutputPort(wiring.Component):
                 m.d.sync += head.eq(head + 1)
             return m
         # a row begins with a word: an odd last element leaves the rest of its word unused
-        odd = self._features % ways
-        left = Signal(range(self._features + 1), init=self._features)
+        odd = self.features % ways
+        left = Signal(range(self.features + 1), init=self.features)
         upper = Signal()
         m.d.comb += self.o.payload.eq(Mux(upper, read.data[bits:], read.data[:bits]))
-        arrived = Signal(range(self._features + 1), init=self._features)
+        arrived = Signal(range(self.features + 1), init=self.features)
         m.d.sync += arrived.eq(arrived - count)
         with m.If(arrived == count):
-            m.d.sync += arrived.eq(self._features)
+            m.d.sync += arrived.eq(self.features)
         with m.If(self.i_valid[1] | ((arrived == 1) & self.i_valid[0] & bool(odd))):
             m.d.sync += tail.eq(tail + 1)
         with m.If(taken):
@@ -141,5 +208,14 @@ class OutputPort(wiring.Component):
             with m.If(upper | (left == 1)):
                 m.d.sync += [head.eq(head + 1), upper.eq(0)]
             with m.If(left == 1):
-                m.d.sync += left.eq(self._features)
+                m.d.sync += left.eq(self.features)
         return m
+
+    def model(self, words: Iterable[tuple[int, int]]) -> list[int]:
+        """Return the elements handed out for words (``i_word``, ``i_valid``)."""
+        return [
+            signed_value(word >> way * self.bits, self.bits)
+            for word, valid in words
+            for way in range(self.ways)
+            if valid >> way & 1
+        ]

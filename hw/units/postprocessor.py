@@ -11,10 +11,10 @@ from bitformer.hw.dsp48 import SPLIT
 from bitformer.hw.memory import READ_LATENCY
 from bitformer.hw.program import Addend, Factor
 from bitformer.hw.timing import NORM_DELAY, WIDE_DELAY
+from bitformer.hw.units.assembly import slots_of
 from bitformer.hw.units.fixed import clamp
 from bitformer.hw.units.layernorm import Normalizer, statistics_layout
 from bitformer.hw.units.pipeline import by_operation, delay
-from bitformer.hw.units.result_slots import slot_layout
 
 __all__ = ["PostProcessor"]
 
@@ -50,8 +50,8 @@ class PostProcessor(wiring.Component):
 
         super().__init__(
             {
-                "i_drain": In(slot_layout(design)),
-                "i_vector": In(slot_layout(design)),
+                "i_drain": In(slots_of(design)),
+                "i_vector": In(slots_of(design)),
                 "i_p": In(signed(geometry.product_bits)),
                 "i_parameter": In(width("parameters")),
                 "i_activation": In(width("activations")),
@@ -60,7 +60,7 @@ class PostProcessor(wiring.Component):
                 "i_factor": In(signed(geometry.factor_bits)),
                 "i_statistics": In(statistics),
                 "o_y": Out(data.ArrayLayout(signed(geometry.activation_bits), geometry.ways)),
-                "o_slot": Out(slot_layout(design)),
+                "o_slot": Out(slots_of(design)),
                 "o_vector": Out(1),
             }
         )
@@ -98,7 +98,7 @@ class PostProcessor(wiring.Component):
         drain = delay(m, self.i_drain, wait, name="drain", reset_less=False)
         wait += self._design.geometry.vector_delay
         vector = delay(m, self.i_vector, wait, name="vector", reset_less=False)
-        layout = slot_layout(self._design)
+        layout = slots_of(self._design)
         is_vector = data.View(layout, vector).valid.any()
         return data.View(layout, Mux(is_vector, vector, drain)), is_vector
 
@@ -126,7 +126,7 @@ class PostProcessor(wiring.Component):
         chosen = _Choices(m, self._design, slot, delay(m, is_vector, 1, name="is_vector_now"))
         if geometry.wide:
             early = delay(m, self.i_vector, READ_LATENCY - 1, name="vector_early")
-            view = data.View(slot_layout(self._design), early)
+            view = data.View(slots_of(self._design), early)
             chosen.early = _Wide(m, self._design, view, "early") if geometry.vector_delay else None
         stages = geometry.post - READ_LATENCY
         narrow = stages - 1 - (WIDE_DELAY if geometry.wide else 0)
@@ -194,7 +194,7 @@ class PostProcessor(wiring.Component):
 
         late = delay(m, Value.cast(slot), stages + 1, name="slot", reset_less=False)
         m.d.comb += [
-            self.o_slot.eq(data.View(slot_layout(self._design), late)),
+            self.o_slot.eq(data.View(slots_of(self._design), late)),
             self.o_vector.eq(delay(m, is_vector, stages + 1, name="is_vector", reset_less=False)),
         ]
         return m

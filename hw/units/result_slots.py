@@ -1,259 +1,176 @@
-"""Hands the post-processor its work: results drained from the engine, or words of a vector."""
+"""Slots: the post-processor's work of a cycle, drained from the engine or read as a word."""
 
-from contextlib import nullcontext
+from collections.abc import Mapping, Sequence
 
-from amaranth.hdl import Array, Const, Module, Mux, Signal
-from amaranth.lib import data, memory, wiring
+from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from bitformer.hw.design import Design
-from bitformer.hw.timing import QUEUE
-from bitformer.hw.units.pipeline import by_operation, twice
+from bitformer.hw.program import MachineOperation
+from bitformer.hw.units.parameters import Integer, Items, Parameter
+from bitformer.hw.units.pipeline import by_operation, decode
 
-__all__ = ["PLACE_BITS", "Drain", "Vector", "slot_layout"]
+__all__ = ["VectorSlots", "slot_layout"]
 
-#: Columns are chosen in groups of ``2**PLACE_BITS``.
-PLACE_BITS = 2
+#: Addresses that some operations advance with every result, and the field that says which do.
+_ALWAYS = {"parameter": "wide", "dst": "wide_y", "res": "wide_r"}
 
 
-def slot_layout(design: Design) -> data.StructLayout:
-    """One cycle of the post-processor: a result for each way whose ``valid`` bit is set.
+def slot_layout(
+    *,
+    ways: int,
+    op_bits: int,
+    parameter_bits: int,
+    dst_bits: int,
+    res_bits: int,
+    upper: bool = False,
+) -> data.StructLayout:
+    """Return the layout of a slot: one result for each way whose ``valid`` bit is set.
 
-    ``first`` and ``last`` bound a row; the addresses are of this slot's words. In designs with wide
-    operations ``upper`` says that the slot's only result is the second of words that have two.
+    ``first`` and ``last`` bound a row. ``parameter``, ``dst`` and ``res`` are the addresses of its
+    parameters, its results and the stored word that it reads. With wide operations on two ways,
+    ``upper`` is set where the only result is the second element of words of two.
     """
-    program, stores = design.program, design.stores
-    depth = max(2, len(design.images["parameters"]))
-    # addresses run on from an instruction's to the end of its row
-    words = max(stores[s].depth for s in ("activations", "scores", "position") if s in stores)
-    address = (words - 1).bit_length()
-    upper = {"upper": 1} if design.geometry.wide and design.geometry.ways > 1 else {}
     return data.StructLayout(
         {
-            "valid": design.geometry.ways,
-            **upper,
-            "op": program.width("op"),
+            "valid": ways,
+            **({"upper": 1} if upper else {}),
+            "op": op_bits,
             "first": 1,
             "last": 1,
-            "parameter": (depth - 1).bit_length(),
-            "dst": max(program.width("dst"), address),
-            "res": max(program.width("res"), address),
+            "parameter": parameter_bits,
+            "dst": dst_bits,
+            "res": res_bits,
         }
     )
 
 
-class _Counters:
-    """Addresses that begin with a row and advance with its words.
+class Slots(wiring.Component):
+    """Common part of Drain and VectorSlots: rows come in, their slots go out."""
 
-    Those of wide operations' parameters and of wide rows advance with every result.
-    """
+    operations = Items(MachineOperation, "operations")
+    slot = Parameter(data.StructLayout, "a layout of slots")
+    dst_bits = Integer(1)
+    res_bits = Integer(1)
 
-    def __init__(self, m: Module, design: Design, slot, bases: list[int]):
-        self.m, self.slot, self.bases = m, slot, bases
-        program = design.program
-        fields = {"parameter": "wide", "dst": "wide_y", "res": "wide_r"}
-        self.always = {
-            name: by_operation(m, slot.op, program.values(field), name=f"always_{name}")
-            for name, field in fields.items()
-            if design.geometry.ways > 1 and any(program.values(field))
+    def __init__(self, members: Mapping[str, wiring.Member]):
+        fields, dst, res = self.slot, self.dst_bits, self.res_bits
+        if len(self.operations) > 1 << fields["op"].width:
+            raise ValueError(
+                f"Slot must have a number for each of {len(self.operations)} operations"
+            )
+        if dst > fields["dst"].width or res > fields["res"].width:
+            raise ValueError(f"Slot must hold addresses of {dst} and {res} bits")
+        inputs = {"i_issue": 1, "i_op": fields["op"].width, "i_dst": dst, "i_res": res}
+        ports = {name: In(width) for name, width in inputs.items()}
+        super().__init__({**ports, **members, "o_slot": Out(fields)})
+
+    @property
+    def ways(self) -> int:
+        """Results of a slot, at most."""
+        return self.slot["valid"].width
+
+    def _start(self, m: Module, slot: data.View, op, dst, res) -> None:
+        """Begin a row with the addresses of its first slot."""
+        base = decode(m, op, self.operations, "parameters", name="parameter_base")
+        row = {"op": op, "parameter": base, "dst": dst, "res": res, "first": 1}
+        m.d.sync += [slot[name].eq(value) for name, value in row.items()]
+
+    def _always(self, m: Module, slot: data.View) -> dict[str, Value]:
+        """Return whether the slot's operation advances an address with every result, by address."""
+        return {
+            name: decode(m, slot.op, self.operations, field, name=f"always_{name}")
+            for name, field in _ALWAYS.items()
+            if self.ways > 1 and any(getattr(o, field) for o in self.operations)
         }
 
-    def start(self, op, dst, res) -> None:
-        base = by_operation(self.m, op, self.bases, name="parameter_base")
-        self.m.d.sync += [
-            self.slot.op.eq(op),
-            self.slot.parameter.eq(base),
-            self.slot.dst.eq(dst),
-            self.slot.res.eq(res),
-            self.slot.first.eq(1),
-        ]
+    def _advance(self, m: Module, slot: data.View, step: Value, always: dict[str, Value]) -> None:
+        """Advance to the next result, and to the next words if ``step`` is set."""
+        with m.If(step):
+            m.d.sync += [slot[name].eq(slot[name] + 1) for name in _ALWAYS if name not in always]
+        for name, moves in always.items():
+            with m.If(step | moves):
+                m.d.sync += slot[name].eq(slot[name] + 1)
 
-    def advance(self, step=None) -> None:
-        """To the next result, which is of the next word where ``step`` (always) is set."""
-        with self.m.If(step) if step is not None else nullcontext():
-            for name in ("parameter", "dst", "res"):
-                if name not in self.always:
-                    self._advance(name)
-        for name, always in self.always.items():
-            with self.m.If(step | always) if step is not None else nullcontext():
-                self._advance(name)
+    def _single_way(self, m: Module, slot: data.View, place):
+        """Return the valid bits of a single result: its place in a pair, 0 of a wide row."""
+        way = Array([Const(0b01, 2), Const(0b10, 2)])[place]
+        if not any(o.wide_y for o in self.operations):
+            return way
+        return Mux(decode(m, slot.op, self.operations, "wide_y"), 0b01, way)
 
-    def _advance(self, name: str) -> None:
-        field = getattr(self.slot, name)
-        self.m.d.sync += field.eq(field + 1)
-
-
-class Drain(wiring.Component):
-    """Walks the engine's columns as they finish, one a cycle.
-
-    A row is queued when it is issued. The slot of a group's first column is out one cycle after
-    ``i_done``; with ``skip`` columns, the first valid slot comes as much later.
-
-    Members
-    -------
-    i_issue, i_op, i_dst, i_res : a matrix row is issued. i_done : a group's first column will
-    have finished in the next cycle. i_begin, i_end : it is the row's first or last group.
-    o_slot : slot_layout. o_column : the column whose accumulator the slot takes; o_places : for
-    every four columns, the lowest bits of the column while it is one of them; o_group_lower,
-    o_group_upper : which four, for either half of the accumulator's bits.
-    """
-
-    def __init__(self, *, design: Design):
-        self._design = design
-        program, columns = design.program, design.geometry.columns
-        super().__init__(
-            {
-                "i_issue": In(1),
-                "i_op": In(program.width("op")),
-                "i_dst": In(program.width("dst")),
-                "i_res": In(program.width("res")),
-                "i_done": In(1),
-                "i_begin": In(1),
-                "i_end": In(1),
-                "o_slot": Out(slot_layout(design)),
-                "o_column": Out(range(max(2, columns))),
-                "o_places": Out(-(-columns // (1 << PLACE_BITS)) * PLACE_BITS),
-                "o_group_lower": Out(range(-(-columns // (1 << PLACE_BITS)))),
-                "o_group_upper": Out(range(-(-columns // (1 << PLACE_BITS)))),
-            }
-        )
-
-    def _queue(self, m: Module):
-        """Rows that have been issued and not drained, in order."""
-        layout = data.StructLayout(
-            {"op": len(self.i_op), "dst": len(self.i_dst), "res": len(self.i_res)}
-        )
-        m.submodules.queue = store = memory.Memory(
-            shape=layout, depth=QUEUE, init=[], attrs={"ram_style": "distributed"}
-        )
-        write, read = store.write_port(), store.read_port(domain="comb")
-        tail, head = Signal(range(QUEUE)), Signal(range(QUEUE))
-        m.d.comb += [
-            write.addr.eq(tail),
-            write.en.eq(self.i_issue),
-            write.data.op.eq(self.i_op),
-            write.data.dst.eq(self.i_dst),
-            write.data.res.eq(self.i_res),
-            read.addr.eq(head),
-        ]
-        with m.If(self.i_issue):
-            m.d.sync += tail.eq(tail + 1)
-        with m.If(self.i_done & self.i_begin):
-            m.d.sync += head.eq(head + 1)
-        return read.data
-
-    def elaborate(self, platform):
-        m = Module()
-        design, program = self._design, self._design.program
-        columns, ways = design.geometry.columns, design.geometry.ways
-        row = self._queue(m)
-        slot = Signal(slot_layout(design), reset_less=True)
-        active, end = Signal(), Signal(reset_less=True)
-        final = Signal(range(max(2, columns)), reset_less=True)
-        counters = _Counters(m, design, slot, program.values("parameters"))
-
-        packed = by_operation(m, slot.op, program.values("packed"), name="packed")
-        skip = by_operation(m, slot.op, program.values("skip"), name="skip")
-        odd = by_operation(m, slot.op, program.values("odd"), name="odd")
-        lasts = [value - 1 for value in program.values("last_columns")]
-        fulls = [(value or columns) - 1 for value in program.values("columns")]
-        op = Signal.like(slot.op)
-        m.d.comb += op.eq(Mux(self.i_begin, row.op, slot.op))
-        last = by_operation(m, op, lasts, name="last_column")
-        full = by_operation(m, op, fulls, name="full_group")
-
-        at_last = Signal()
-        taken = active & (self.o_column >= skip)
-        m.d.comb += [
-            at_last.eq(self.o_column == final),
-            self.o_slot.eq(slot),
-            self.o_slot.last.eq(at_last & end),
-        ]
-        if ways == 1:
-            m.d.comb += self.o_slot.valid.eq(taken)
-            step = Const(1)
-        else:
-            place = self.o_column[0]
-            single = _single_way(m, design, slot, place)
-            both = Mux(odd & at_last & end, 0b01, 0b11)
-            m.d.comb += self.o_slot.valid.eq(Mux(taken, Mux(packed, both, single), 0))
-            step = packed | place
-            if design.geometry.wide:
-                m.d.comb += self.o_slot.upper.eq(place)
-        following = Signal.like(self.o_column)
-        m.d.comb += following.eq(Mux(self.i_done, 0, self.o_column + 1))
-        m.d.sync += self.o_column.eq(following)
-        lower, upper = twice(m, following[PLACE_BITS:], name="group")
-        m.d.comb += [self.o_group_lower.eq(lower), self.o_group_upper.eq(upper)]
-        for group in range(len(self.o_places) // PLACE_BITS):
-            # each four columns have a select of their own: one for all would have too many loads
-            with m.If(following[PLACE_BITS:] == group):
-                m.d.sync += self.o_places.word_select(group, PLACE_BITS).eq(following)
-        with m.If(active):
-            with m.If(at_last):
-                m.d.sync += active.eq(0)
-            with m.If(self.o_column >= skip):
-                m.d.sync += slot.first.eq(0)
-                counters.advance(step)
-        with m.If(self.i_done):
-            m.d.sync += [
-                active.eq(1),
-                end.eq(self.i_end),
-                final.eq(Mux(self.i_end, last, full)),
-            ]
-            with m.If(self.i_begin):
-                counters.start(row.op, row.dst, row.res)
-        return m
+    def _slots(
+        self, number: int, dst: int, res: int, places: Sequence[int], *, pairs: bool
+    ) -> list[dict[str, int]]:
+        """Return the slots of a row: of pairs of results, or of one in each of ``places``."""
+        operation, every = self.operations[number], (1 << self.ways) - 1
+        address = {"parameter": operation.parameters, "dst": dst, "res": res}
+        slots = []
+        for n, place in enumerate(places):
+            last = n == len(places) - 1
+            single = 0b01 if operation.wide_y else 1 << place
+            valid = (0b01 if operation.odd and last else 0b11) if pairs else single
+            slot = {"valid": valid & every, "upper": place, "op": number, **address}
+            slot |= {"first": int(n == 0), "last": int(last)}
+            slots.append({name: slot[name] for name in self.slot.members})
+            for name, field in _ALWAYS.items():
+                step = pairs or place == self.ways - 1 or getattr(operation, field)
+                address[name] += int(step)
+        return slots
 
 
-def _single_way(m: Module, design: Design, slot, place):
-    """Valid bits of a single result: of the way that its place in a pair gives."""
-    way = Array([Const(0b01, 2), Const(0b10, 2)])[place]
-    if not design.geometry.wide_rows:
-        return way
-    wide = by_operation(m, slot.op, design.program.values("wide_y"), name="wide_y")
-    return Mux(wide, 0b01, way)
+class VectorSlots(Slots):
+    """Gives the slots of a vector operation: a word of a stored row in each, or a wide element.
 
+    Latency: 1 cycle from ``i_issue`` to the first slot. Throughput: one slot a cycle.
 
-class Vector(wiring.Component):
-    """Walks the words of a stored row.
+    Parameters
+    ----------
+    operations : sequence of MachineOperation
+        Constants of each operation, by number.
+    slot : data.StructLayout
+        Layout of a slot, made by :func:`slot_layout`.
+    dst_bits, res_bits : int
+        Widths of an instruction's addresses.
 
     Members
     -------
-    i_issue, i_op, i_dst, i_res : a vector operation is issued; its first slot is out one cycle
-    later. o_slot : slot_layout. o_start : its first slot is out.
+    i_issue : In(1), a vector operation is issued.
+    i_op : In(slot.op), its number.
+    i_dst : In(dst_bits), address of its first result.
+    i_res : In(res_bits), address of the first word of the row.
+    o_slot : Out(slot), the slot of the word in hand.
     """
 
-    def __init__(self, *, design: Design):
-        self._design = design
-        program = design.program
-        super().__init__(
-            {
-                "i_issue": In(1),
-                "i_op": In(program.width("op")),
-                "i_dst": In(program.width("dst")),
-                "i_res": In(program.width("res")),
-                "o_slot": Out(slot_layout(design)),
-            }
-        )
+    def __init__(
+        self,
+        *,
+        operations: Sequence[MachineOperation],
+        slot: data.StructLayout,
+        dst_bits: int,
+        res_bits: int,
+    ):
+        self.operations, self.slot = operations, slot
+        self.dst_bits, self.res_bits = dst_bits, res_bits
+        super().__init__({})
 
     def elaborate(self, platform):
         m = Module()
-        design, program = self._design, self._design.program
-        slot = Signal(slot_layout(design), reset_less=True)
-        counts = [max(0, value - 1) for value in program.values("slots")]
+        operations = self.operations
+        slot = Signal(self.slot, reset_less=True)
+        counts = [max(0, o.slots - 1) for o in operations]
         left = Signal(range(max(counts) + 1), reset_less=True)
         active = Signal()
-        counters = _Counters(m, design, slot, program.values("parameters"))
         count = by_operation(m, self.i_op, counts, name="count")
-        odd = by_operation(m, slot.op, program.values("odd"), name="odd")
-        every = (1 << design.geometry.ways) - 1
-        valid, step = Mux(odd & (left == 0), 1, every), None
-        if design.geometry.wide and design.geometry.ways > 1:
-            wide = by_operation(m, slot.op, program.values("wide"), name="wide")
-            upper = slot.upper
+        always = self._always(m, slot)
+        odd = decode(m, slot.op, operations, "odd")
+        every = (1 << self.ways) - 1
+        valid, step = Mux(odd & (left == 0), 1, every), Const(1)
+        if "upper" in self.slot.members:
+            wide, upper = decode(m, slot.op, operations, "wide"), slot.upper
             m.d.sync += upper.eq(active & ~upper)
-            valid, step = Mux(wide, _single_way(m, design, slot, upper), valid), ~wide | upper
+            valid = Mux(wide, self._single_way(m, slot, upper), valid)
+            step = ~wide | upper
         m.d.comb += [
             self.o_slot.eq(slot),
             self.o_slot.last.eq(left == 0),
@@ -261,12 +178,18 @@ class Vector(wiring.Component):
         ]
         with m.If(active):
             m.d.sync += [left.eq(left - 1), slot.first.eq(0)]
-            counters.advance(step)
+            self._advance(m, slot, step, always)
             with m.If(left == 0):
                 m.d.sync += active.eq(0)
         with m.If(self.i_issue):
             m.d.sync += [active.eq(1), left.eq(count)]
-            if "upper" in slot.shape().members:
+            if "upper" in self.slot.members:
                 m.d.sync += slot.upper.eq(0)
-            counters.start(self.i_op, self.i_dst, self.i_res)
+            self._start(m, slot, self.i_op, self.i_dst, self.i_res)
         return m
+
+    def model(self, op: int, dst: int, res: int) -> list[dict[str, int]]:
+        """Return the slots of a row; slot ``n`` is out ``1 + n`` cycles after ``i_issue``."""
+        o = self.operations[op]
+        places = [n % self.ways for n in range(o.slots)]
+        return self._slots(op, dst, res, places, pairs=not o.wide)

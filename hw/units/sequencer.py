@@ -1,4 +1,6 @@
-"""Fetches the program and issues each row at its time."""
+"""The sequencer: fetches the program and issues each instruction at its time."""
+
+from collections.abc import Iterable
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, wiring
@@ -7,31 +9,54 @@ from amaranth.lib.wiring import In, Out
 from bitformer.hw.memory import READ_LATENCY
 from bitformer.hw.program import Program
 from bitformer.hw.timing import MIN_ISSUE
-from bitformer.hw.units.pipeline import by_operation
+from bitformer.hw.units.parameters import Flag, Integer, Parameter
+from bitformer.hw.units.pipeline import decode
 
 __all__ = ["Sequencer"]
 
+#: From an issue, or from reset, to the next: address, word on the port, two registers.
+_FETCH = READ_LATENCY + 2
+
 
 class Sequencer(wiring.Component):
-    """Issues the program's instructions, ``delta`` cycles apart, for ever.
+    """Issues the program's instructions, ``delta`` cycles apart, over and over.
 
-    An instruction whose operation waits (for input, or for room at the output) is held, and with
-    it all that follow; what has been issued goes on. The word for the next instruction is fetched
-    while the present one runs: that takes ``MIN_ISSUE`` cycles.
+    An instruction whose operation waits (for input, or for room at the output) is held, and so are
+    all that follow; operations already issued go on.
+
+    Latency: 1 cycle from the decision to ``o_issue``. Throughput: one instruction in
+    ``timing.MIN_ISSUE`` cycles, which its fetch takes.
+
+    Parameters
+    ----------
+    program : Program
+        Instructions, and the constants of their operations.
+    inputs : int
+        Elements of an input window.
+    whole_window : bool
+        An operation that waits for input waits for all of the window.
 
     Members
     -------
-    o_addr, i_word : read port of the program store.
-    i_output : the output has room for a whole result.
-    o_next : fields of the instruction, valid with o_issue.
-    o_issue : it was issued in the cycle before. o_start : and it is the program's first.
-    i_count : elements of the present input window that have arrived.
+    o_addr : Out(range(len(program.instructions))), address of the program store.
+    i_word : In(program.word_bits), its word, ``READ_LATENCY`` later.
+    i_count : In(range(inputs + 1)), elements of the present input window that have arrived.
+    i_output : In(1), the output has room for a whole result.
+    o_next : Out(layout of an instruction), fields of the instruction, valid with ``o_issue``.
+    o_issue : Out(1), the instruction was issued in the cycle before.
+    o_start : Out(1), it is the program's first; valid with ``o_issue``.
     """
 
+    program = Parameter(Program, "a Program")
+    inputs = Integer(1)
+    whole_window = Flag()
+
     def __init__(self, *, program: Program, inputs: int, whole_window: bool):
-        self._program, self._inputs, self._whole_window = program, inputs, whole_window
+        self.program, self.inputs, self.whole_window = program, inputs, whole_window
+        shortest = min(i.delta for i in program.instructions)
+        if shortest < MIN_ISSUE:
+            raise ValueError(f"Instructions must be {MIN_ISSUE} cycles apart, not {shortest}")
         layout = data.StructLayout({name: program.width(name) for name in program.layout()})
-        self._layout = layout
         super().__init__(
             {
                 "o_addr": Out(range(max(2, len(program.instructions)))),
@@ -46,22 +71,23 @@ class Sequencer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        program = self._program
+        program, operations = self.program, self.program.operations
         last = len(program.instructions) - 1
         longest = max(i.delta for i in program.instructions)
         timer = Signal(range(longest + 1))
-        waiting = Signal(range(READ_LATENCY + 3), init=READ_LATENCY + 2)
-        word = Signal(self._layout, reset_less=True)
-        needed = Signal(range(self._inputs + 1), reset_less=True)
+        waiting = Signal(range(_FETCH + 1), init=_FETCH)
+        word = Signal.like(self.o_next, reset_less=True)
+        needed = Signal.like(self.i_count, reset_less=True)
         arrived, room, issue = Signal(), Signal(), Signal()
 
-        wait_input = by_operation(m, word.op, program.values("wait_input"), name="wait_input")
-        wait_output = by_operation(m, word.op, program.values("wait_output"), name="wait_output")
-        length = by_operation(m, word.op, program.values("length"), name="length")
+        wait_input, wait_output, length = (
+            decode(m, word.op, operations, field)
+            for field in ("wait_input", "wait_output", "length")
+        )
 
         # the word is on the port READ_LATENCY after its address, and what it needs one later
         m.d.sync += word.as_value().eq(self.i_word)
-        m.d.sync += needed.eq(self._inputs if self._whole_window else word.act + length)
+        m.d.sync += needed.eq(self.inputs if self.whole_window else word.act + length)
         with m.If(waiting != 0):
             m.d.sync += waiting.eq(waiting - 1)
         with m.If(timer != 0):
@@ -76,12 +102,32 @@ class Sequencer(wiring.Component):
         with m.If(issue):
             m.d.sync += [
                 timer.eq(word.delta),
-                waiting.eq(READ_LATENCY + 2),
+                waiting.eq(_FETCH),
                 self.o_addr.eq(Mux(self.o_addr == last, 0, self.o_addr + 1)),
             ]
         return m
 
+    def model(self, arrived: Iterable[tuple[int, bool]]) -> list[int | None]:
+        """Return the number of the instruction that ``o_issue`` shows in each cycle, or None.
 
-# issue in t: address in t + 1, word on the port in t + 1 + READ_LATENCY, two registers
-if MIN_ISSUE < READ_LATENCY + 3:
+        ``arrived`` has ``i_count`` and ``i_output`` of each cycle from reset on.
+        """
+        instructions = self.program.instructions
+        number, ready = 0, _FETCH
+        shown: list[int | None] = [None]
+        for cycle, (count, room) in enumerate(arrived):
+            instruction = instructions[number]
+            operation = self.program.operations[instruction.op]
+            needed = self.inputs if self.whole_window else instruction.act + operation.length
+            waits = operation.wait_input and count < needed
+            waits |= operation.wait_output and not room
+            issues = cycle >= ready and not waits
+            shown.append(number if issues else None)
+            if issues:
+                ready = cycle + instruction.delta
+                number = (number + 1) % len(instructions)
+        return shown[:-1]
+
+
+if MIN_ISSUE < _FETCH + 1:
     raise RuntimeError("MIN_ISSUE must cover the fetch of an instruction")

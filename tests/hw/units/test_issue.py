@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""From the program to addresses: the sequencer keeps the timetable, the walker walks each row."""
+"""The sequencer keeps the timetable, the address generator goes through each row."""
 
 import random
 from itertools import accumulate
@@ -8,18 +8,24 @@ import pytest
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.program import Instruction, MachineOperation, Program, Source
 from bitformer.hw.timing import ADDRESS, MIN_ISSUE
-from bitformer.hw.units.address_generator import Walker
+from bitformer.hw.units.address_generator import AddressGenerator
 from bitformer.hw.units.sequencer import Sequencer
 from bitformer.hw.units.store import Store
 
 
+def table(operations):
+    return tuple(MachineOperation(matrix=True, **op) for op in operations)
+
+
 def make_program(operations, instructions):
     return Program(
-        operations=tuple(MachineOperation(matrix=True, **op) for op in operations),
+        operations=table(operations),
         instructions=tuple(Instruction(**i) for i in instructions),
     )
 
@@ -141,44 +147,30 @@ def test_next_program_waits_for_the_next_window(play):
     assert found[5] > used + 40 - 2
 
 
-def walked(play, operations, starts):
-    """(cycle, op, first, last, begin, end, act, weight) of every address."""
-    program = make_program(operations, [{"op": op, "act": act} for _, op, act in starts])
-    dut = Walker(program=program, act_bits=8, weight_bits=8)
-    length = starts[-1][0] + 80
-    script = [{} for _ in range(length)]
+def addresses(play, operations, starts):
+    """(found, expected) outputs of the address generator, by cycle."""
+    dut = AddressGenerator(operations=table(operations), act_bits=8, weight_bits=8)
+    script = [{} for _ in range(starts[-1][0] + 80)]
     chance = random.Random(0)
     for step in script:
         step["i_act"] = chance.getrandbits(8)
+    expected = {}
     for cycle, op, act in starts:
         script[cycle] = {"i_start": 1, "i_op": op, "i_act": act}
+        expected |= {cycle + later: shown for later, shown in dut.model(op, act).items()}
     watch = ["o_op", "o_first", "o_last", "o_begin", "o_end", "o_act", "o_weight"]
     shown = play(dut, script, ["o_valid", *watch])
-    return [(cycle, *fields) for cycle, (valid, *fields) in enumerate(shown) if valid]
+    found = {
+        cycle: dict(zip(watch, fields, strict=True))
+        for cycle, (valid, *fields) in enumerate(shown)
+        if valid
+    }
+    # a cycle that is not valid is not the last of a group
+    assert not any(last for valid, _, _, last, *_ in shown if not valid)
+    return found, expected
 
 
-def walk_model(operations, starts):
-    addresses = []
-    for cycle, number, act in starts:
-        op = MachineOperation(matrix=True, **operations[number])
-        for group in range(op.groups):
-            for term in range(op.length):
-                addresses.append(
-                    (
-                        cycle + 1 + group * op.pitch + term,
-                        number,
-                        int(term == 0),
-                        int(term == op.length - 1),
-                        int(group == 0),
-                        int(group == op.groups - 1),
-                        act if op.source is Source.ONE else act + term,
-                        op.weight_base + group * op.weight_group + term * op.weight_step,
-                    )
-                )
-    return addresses
-
-
-WALKS = [
+ROWS = [
     {"length": 4, "pitch": 4, "weight_base": 7, "weight_group": 4},
     {"length": 1, "pitch": 1},
     {"length": 2, "pitch": 5, "groups": 3, "weight_base": 100, "weight_group": 2},
@@ -188,25 +180,135 @@ WALKS = [
 ]
 
 
-@pytest.mark.parametrize("number", range(len(WALKS)))
+@pytest.mark.parametrize("number", range(len(ROWS)))
 def test_addresses_of_one_row(play, number):
-    starts = [(3, number, 20)]
-    assert walked(play, WALKS, starts) == walk_model(WALKS, starts)
+    found, expected = addresses(play, ROWS, [(3, number, 20)])
+    assert found == expected
+
+
+def test_addresses_by_hand(play):
+    """Two terms in each of three groups, five cycles apart; the first is out a cycle after."""
+    found, _ = addresses(play, ROWS, [(3, 2, 20)])
+    assert list(found) == [4, 5, 9, 10, 14, 15]
+    names = ("o_first", "o_last", "o_begin", "o_end", "o_act", "o_weight")
+    assert [tuple(shown[name] for name in names) for shown in found.values()] == [
+        (1, 0, 1, 0, 20, 100),
+        (0, 1, 1, 0, 21, 101),
+        (1, 0, 0, 0, 20, 102),
+        (0, 1, 0, 0, 21, 103),
+        (1, 0, 0, 1, 20, 104),
+        (0, 1, 0, 1, 21, 105),
+    ]
+
+
+def test_elements_of_wide_rows_are_a_word_apart(play):
+    found, expected = addresses(
+        play, [*ROWS, {"length": 3, "pitch": 3, "wide_x": True}], [(0, 6, 4)]
+    )
+    assert found == expected
+    assert [shown["o_act"] for shown in found.values()] == [4, 6, 8]
 
 
 def test_rows_follow_without_a_gap(play):
     starts, cycle = [], 0
     for number in [0, 2, 4, 3, 0, 0, 5, 2, 3]:
-        op = MachineOperation(matrix=True, **WALKS[number])
+        op = MachineOperation(matrix=True, **ROWS[number])
         starts.append((cycle, number, (cycle * 7) % 100))
         cycle += max(MIN_ISSUE, (op.groups - 1) * op.pitch + op.length)
-    assert walked(play, WALKS, starts) == walk_model(WALKS, starts)
+    found, expected = addresses(play, ROWS, starts)
+    assert found == expected
 
 
-def test_a_row_that_starts_too_early_is_not_walked_to_its_end(play):
-    starts = [(0, 2, 0), (6, 0, 0)]
-    assert walked(play, WALKS, starts) != walk_model(WALKS, starts)
+def test_a_row_that_starts_too_early_breaks_off_the_one_before(play):
+    found, expected = addresses(play, ROWS, [(0, 2, 0), (6, 0, 0)])
+    assert found != expected
 
 
-def test_walker_is_one_cycle_of_the_way_to_an_address():
+@pytest.mark.parametrize("change", [{"pitch": 6}, {"weight_step": 2}, {"length": 3}])
+def test_a_wrong_constant_is_found(play, monkeypatch, change):
+    found, _ = addresses(play, ROWS, [(0, 2, 7)])
+    _, expected = addresses(play, [*ROWS[:2], ROWS[2] | change], [(0, 2, 7)])
+    assert found != expected
+
+
+def test_an_address_is_out_a_cycle_after_the_issue():
     assert ADDRESS >= 1
+
+
+@st.composite
+def rows_of(draw):
+    """Draw (operations, starts): rows that follow as soon as the one before has ended, or later."""
+    operations = []
+    for _ in range(draw(st.integers(1, 3))):
+        length = draw(st.integers(1, 5))
+        operations.append(
+            {
+                "length": length,
+                "pitch": draw(st.integers(length, 8)),
+                "groups": draw(st.integers(1, 3)),
+                "source": draw(st.sampled_from(Source)),
+                "weight_base": draw(st.integers(0, 100)),
+                "weight_step": draw(st.integers(0, 9)),
+                "weight_group": draw(st.integers(0, 40)),
+                "wide_x": draw(st.booleans()),
+            }
+        )
+    starts, cycle = [], 0
+    for number in draw(st.lists(st.integers(0, len(operations) - 1), min_size=1, max_size=4)):
+        starts.append((cycle, number, draw(st.integers(0, 200))))
+        op = MachineOperation(matrix=True, **operations[number])
+        cycle += (op.groups - 1) * op.pitch + op.length + draw(st.integers(0, 3))
+    return operations, starts
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=rows_of())
+def test_any_rows_have_their_addresses(play, rows):
+    found, expected = addresses(play, *rows)
+    assert found == expected
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    deltas=st.lists(st.integers(MIN_ISSUE, 12), min_size=1, max_size=5),
+    waits=st.lists(st.tuples(st.integers(1, 30), st.integers(0, 12), st.booleans()), max_size=6),
+    whole_window=st.booleans(),
+)
+def test_any_program_is_issued_as_modelled(play, deltas, waits, whole_window):
+    instructions = [
+        {"op": n % 3, "delta": delta, "act": 2 * n, "dst": n, "res": n}
+        for n, delta in enumerate(deltas)
+    ]
+    script = [{"i_count": c, "i_output": int(o)} for n, c, o in waits for _ in range(n)]
+    script += [READY] * 40
+    found = issues(play, script, instructions=instructions, whole_window=whole_window)
+    program = make_program(OPERATIONS, instructions)
+    unit = Sequencer(program=program, inputs=12, whole_window=whole_window)
+    model = unit.model([(step["i_count"], bool(step["i_output"])) for step in script])
+    assert len(model) == len(script)
+    assert [(cycle, start) for cycle, *_, start in found] == [
+        (cycle, int(number == 0)) for cycle, number in enumerate(model) if number is not None
+    ]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: Sequencer(
+                program=make_program(OPERATIONS, [{"op": 0, "delta": 4}]),
+                inputs=1,
+                whole_window=False,
+            ),
+            r"^Instructions must be 5 cycles apart, not 4$",
+        ),
+        (
+            lambda: AddressGenerator(operations=table(ROWS), act_bits=8, weight_bits=6),
+            r"^Weight bits must hold the address 105, not be 6$",
+        ),
+    ],
+    ids=["sequencer", "address generator"],
+)
+def test_mistakes_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -1,31 +1,29 @@
 # amaranth: UnusedElaboratable=no
-"""Keys and values land in their words and slots; vectors walk their rows."""
+"""Keys and values land in their words and slots of the store."""
 
 import random
-from types import SimpleNamespace
 
 import pytest
 
 from bitformer.hw.lowering.images import pack_elements
-from bitformer.hw.program import Instruction, MachineOperation, Program
 from bitformer.hw.timing import KEPT, KEYED
-from bitformer.hw.units.key_value_writer import DynamicWriter
-from bitformer.hw.units.result_slots import Vector
+from bitformer.hw.units.key_value_writer import KeyValueWriter
 from bitformer.hw.widths import signed_value
 
 BITS, DEPTH = 6, 40
 
 
-def make(*, columns, ways, packed):
-    slots = columns * (2 if packed else 1)
-    design = SimpleNamespace(
-        geometry=SimpleNamespace(
-            columns=columns, ways=ways, dynamic_bits=BITS, dynamic_slots=slots, activation_bits=8
-        ),
-        stores={"dynamic": SimpleNamespace(depth=DEPTH, width=slots * BITS)},
-        program=SimpleNamespace(width=lambda field: 12),
-    )
-    return DynamicWriter(design=design), slots
+def make(*, columns=4, ways=2, packed=True, **changes):
+    parameters = {
+        "columns": columns,
+        "ways": ways,
+        "slots": columns * (2 if packed else 1),
+        "bits": BITS,
+        "depth": DEPTH,
+        "result_bits": 8,
+        "dst_bits": 12,
+    }
+    return KeyValueWriter(**parameters | changes)
 
 
 def words_of(values, ways, pairs):
@@ -43,7 +41,8 @@ def written(play, rows, *, columns, ways, packed, pairs):
 
     A row is (key, word, slot, values).
     """
-    dut, slots = make(columns=columns, ways=ways, packed=packed)
+    dut = make(columns=columns, ways=ways, packed=packed)
+    slots = dut.slots
     slot_bits = max(1, (slots - 1).bit_length())
     chance = random.Random(0)
     script, came = [], []
@@ -71,6 +70,15 @@ def written(play, rows, *, columns, ways, packed, pairs):
                 memory[address, slot] = signed_value(data >> (slot * BITS), BITS)
                 cycles.append(cycle)
     return memory, cycles, came
+
+
+def modelled(rows, layout):
+    """The store after rows of keys or values, by the unit's own model."""
+    dut = make(**{name: layout[name] for name in ("columns", "ways", "packed")})
+    slot_bits, store = max(1, (dut.slots - 1).bit_length()), {}
+    for key, word, slot, values in rows:
+        store |= dut.model(word << slot_bits | slot if key else word, values, key=bool(key))
+    return store
 
 
 LAYOUTS = [
@@ -101,6 +109,7 @@ def test_values_fill_the_slots_of_words(play, layout, features):
         for _, word, _, values in rows
         for f, value in enumerate(values)
     }
+    assert memory == modelled(rows, layout)
     assert cycles == [cycle + KEPT - 1 for cycle in came]
 
 
@@ -116,79 +125,41 @@ def test_keys_lie_in_one_slot_of_successive_words(play, layout, features):
     assert memory == {
         (word + f, slot): value for _, word, slot, values in rows for f, value in enumerate(values)
     }
+    assert memory == modelled(rows, layout)
     # one a cycle, the first of a row two cycles after it came
     assert len(set(cycles)) == len(cycles)
     assert cycles[0] == came[0] + KEYED - 1
     assert cycles[::features] == [cycle + KEYED - 1 for cycle in came[::features]]
 
 
-NARROW = (
-    MachineOperation(tensor="a", slots=3, parameters=5),
-    MachineOperation(tensor="b", slots=1, parameters=0, odd=True),
-    MachineOperation(tensor="c", slots=4, parameters=9, odd=True),
+def test_keys_and_values_take_turns(play):
+    """A value comes when the key before it has been written."""
+    layout = LAYOUTS[3]
+    rows = [(1, 3, 7, numbers(5, 0)), (0, 9, 0, numbers(11, 1)), (1, 33, 0, numbers(7, 2))]
+    memory, _, _ = written(play, rows, **layout)
+    assert memory == modelled(rows, layout)
+    assert memory[3 + 4, 7] == numbers(5, 0)[4]
+    assert memory[9 + 1, 2] == numbers(11, 1)[10]
+
+
+def test_a_slot_that_is_lost_is_found(play, monkeypatch):
+    layout = LAYOUTS[0]
+    rows = [(1, 3, 2, numbers(5, 0))]
+    expected = modelled(rows, layout)
+    assert written(play, rows, **layout)[0] == expected
+    monkeypatch.setattr(KeyValueWriter, "_slot_bits", 1)
+    assert written(play, rows, **layout)[0] != expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"slots": 7}, r"^Slots must be a multiple of the 2 ways, not 7$"),
+        ({"bits": 9}, r"^Bits must be those of a result, 8, or less, not 9$"),
+        ({"ways": 3}, r"^Ways must be an integer from 1 to 2, not 3$"),
+        ({"depth": 0}, r"^Depth must be a positive integer, not 0$"),
+    ],
 )
-WIDE = (
-    NARROW[0],
-    MachineOperation(tensor="b", slots=4, parameters=0, wide=True, wide_r=True),
-    MachineOperation(tensor="c", slots=2, parameters=9, wide=True, wide_y=True),
-)
-
-
-def vectors(play, ways, starts, operations=NARROW):
-    """(cycle, valid, op, first, last, parameter, dst, res) of every slot."""
-    program = Program(
-        operations=operations, instructions=(Instruction(op=2, delta=5, dst=30, res=30),)
-    )
-    design = SimpleNamespace(
-        geometry=SimpleNamespace(
-            ways=ways,
-            wide={op.tensor for op in operations if op.wide},
-            wide_rows={op.tensor for op in operations if op.wide_y},
-        ),
-        program=program,
-        images={"parameters": range(14)},
-        stores={"activations": SimpleNamespace(depth=34)},
-    )
-    script = [{} for _ in range(starts[-1][0] + 8)]
-    for cycle, op, dst, res in starts:
-        script[cycle] = {"i_issue": 1, "i_op": op, "i_dst": dst, "i_res": res}
-    found = []
-    for cycle, (slot,) in enumerate(play(Vector(design=design), script, ["o_slot"])):
-        if slot.valid:
-            fields = ("valid", "op", "first", "last", "parameter", "dst", "res")
-            found.append((cycle, *(getattr(slot, name) for name in fields)))
-    expected = []
-    every = (1 << ways) - 1
-    for cycle, number, dst, res in starts:
-        op = operations[number]
-        for n in range(op.slots):
-            last = int(n == op.slots - 1)
-            valid = 1 if op.odd and last else every
-            if op.wide:
-                # one element after the other: a word each, or each in its place of a word
-                valid = 1 if op.wide_y else 1 << n % ways
-                dst_n, res_n = (n if own else n // ways for own in (op.wide_y, op.wide_r))
-                place = (op.parameters + n, dst + dst_n, res + res_n)
-            else:
-                place = (op.parameters + n, dst + n, res + n)
-            expected.append((cycle + 1 + n, valid, number, int(n == 0), last, *place))
-    return found, expected
-
-
-@pytest.mark.parametrize("ways", [1, 2])
-def test_vectors_walk_their_rows(play, ways):
-    found, expected = vectors(
-        play, ways, [(0, 0, 30, 1), (5, 1, 3, 0), (10, 2, 0, 7), (15, 0, 4, 4)]
-    )
-    assert found == expected
-
-
-def test_vectors_follow_without_a_gap(play):
-    found, expected = vectors(play, 2, [(1, 0, 0, 9), (4, 2, 7, 0), (8, 1, 5, 5), (9, 0, 1, 1)])
-    assert found == expected
-
-
-def test_wide_vectors_walk_element_by_element(play):
-    starts = [(0, 1, 30, 2), (4, 2, 7, 0), (6, 0, 5, 5), (9, 1, 1, 1)]
-    found, expected = vectors(play, 2, starts, WIDE)
-    assert found == expected
+def test_mistakes_are_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        make(**changes)

@@ -20,7 +20,7 @@ def windows_written(streams, items, *, steps, channels, rate, pause, seed=0):
     total = steps * channels
     dut = InputPort(steps=steps, channels=channels, bits=8)
     windows = len(items) // total
-    found, lasts, halves = [], [None, None], []
+    found, lasts, halves, writes = [], [None, None], [], []
 
     async def consume(ctx):
         memory, wait = {}, None
@@ -44,6 +44,7 @@ def windows_written(streams, items, *, steps, channels, rate, pause, seed=0):
                 continue
             if en:
                 memory[addr] = data
+                writes.append((addr, data, last_addr if last_en else None))
                 if last_en:
                     half, channel = divmod(last_addr, channels)
                     lasts[half] = (lasts[half] if channel else []) + [data]
@@ -55,6 +56,7 @@ def windows_written(streams, items, *, steps, channels, rate, pause, seed=0):
 
     streams.run(dut, consume, background=[streams.tell(dut.i, items, rate, seed)])
     assert halves == [n % 2 for n in range(windows)]
+    assert writes == dut.model(items)
     return found
 
 
@@ -90,7 +92,7 @@ def results_read(streams, results, *, ways, rate, packed=True, gap=0, rows=1, se
     features = len(results[0])
     dut = OutputPort(features=features, rows=rows, bits=8, ways=ways)
     hear, taken = streams.hear(dut.o, len(results) * features, rate, seed)
-    first_offers = []
+    first_offers, words = [], []
 
     async def write(ctx):
         for number, row in enumerate(results):
@@ -103,6 +105,7 @@ def results_read(streams, results, *, ways, rate, packed=True, gap=0, rows=1, se
                 word = sum((x & 255) << 8 * (place + k) for k, x in enumerate(part))
                 ctx.set(dut.i_word, word)
                 ctx.set(dut.i_valid, ((1 << len(part)) - 1) << place)
+                words.append((word, ((1 << len(part)) - 1) << place))
                 before = ctx.get(dut.o.valid)
                 await ctx.tick()
                 if start == 0 and number % rows == 0:
@@ -113,6 +116,7 @@ def results_read(streams, results, *, ways, rate, packed=True, gap=0, rows=1, se
                     await ctx.tick()
 
     streams.run(dut, hear, background=[write])
+    assert taken == dut.model(words)
     # offered OUTPUT = 1 cycle after it was written
     assert OUTPUT == 1
     assert first_offers == [(0, 1)] * (len(results) // rows)
@@ -141,6 +145,65 @@ def test_results_of_several_rows_have_their_place(streams, rate, ways, packed, f
     ]
     found = results_read(streams, results, ways=ways, rate=rate, packed=packed, rows=rows)
     assert found == results
+
+
+@pytest.mark.parametrize("bits", [1, 2, 16])
+def test_numbers_of_any_width(streams, bits):
+    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    items = [low, high, high, low, -1, 0]
+    dut = InputPort(steps=3, channels=2, bits=bits)
+    assert [data for _, data, _ in dut.model(items)] == items
+    out = OutputPort(features=2, bits=bits, ways=2, rows=3)
+    hear, taken = streams.hear(out.o, 6, 1.0, 0)
+
+    async def write(ctx):
+        for n in range(0, 6, 2):
+            word = sum(
+                (x & ((1 << bits) - 1)) << bits * way for way, x in enumerate(items[n : n + 2])
+            )
+            ctx.set(out.i_word, word)
+            ctx.set(out.i_valid, 0b11)
+            await ctx.tick()
+        ctx.set(out.i_valid, 0)
+
+    streams.run(out, hear, background=[write])
+    assert taken == items
+
+
+def test_a_half_that_does_not_change_is_found(streams, monkeypatch):
+    model = InputPort.model
+
+    def stuck(self, samples):
+        return [(*w[:2], None if w[2] is None else 0) for w in model(self, samples)]
+
+    windows_written(streams, [1, 2, 3, 4], steps=2, channels=1, rate=1.0, pause=0)
+    monkeypatch.setattr(InputPort, "model", stuck)
+    with pytest.raises(AssertionError):
+        windows_written(streams, [1, 2, 3, 4], steps=2, channels=1, rate=1.0, pause=0)
+
+
+@pytest.mark.parametrize(
+    ("unit", "changes", "error", "message"),
+    [
+        (InputPort, {"steps": 0}, ValueError, r"^Steps must be a positive integer, not 0$"),
+        (InputPort, {"bits": 8.0}, TypeError, r"^Bits must be a positive integer, not 8\.0$"),
+        (OutputPort, {"ways": 3}, ValueError, r"^Ways must be an integer from 1 to 2, not 3$"),
+        (
+            OutputPort,
+            {"placement": "here"},
+            ValueError,
+            r"^Placement must be one of .*, not 'here'$",
+        ),
+        (OutputPort, {"placement": None}, TypeError, r"^Placement must be a string, not None$"),
+    ],
+)
+def test_mistakes_are_named(unit, changes, error, message):
+    good = {
+        InputPort: {"steps": 1, "channels": 1, "bits": 8},
+        OutputPort: {"features": 1, "bits": 8, "ways": 1},
+    }[unit]
+    with pytest.raises(error, match=message):
+        unit(**good | changes)
 
 
 class Restless(wiring.Component):

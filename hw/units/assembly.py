@@ -1,0 +1,62 @@
+"""Units of a lowered design: their parameters, derived from it."""
+
+from amaranth.lib import data
+
+from bitformer.hw.design import Design
+from bitformer.hw.units.drain import Drain
+from bitformer.hw.units.key_value_writer import KeyValueWriter
+from bitformer.hw.units.result_slots import VectorSlots, slot_layout
+
+__all__ = ["drain", "key_value_writer", "slots_of", "vector_slots"]
+
+
+def slots_of(design: Design) -> data.StructLayout:
+    """Return the layout of the slots of a design's post-processor."""
+    program, stores, geometry = design.program, design.stores, design.geometry
+    depth = max(2, len(design.images["parameters"]))
+    # addresses run on from an instruction's to the end of its row
+    words = max(stores[s].depth for s in ("activations", "scores", "position") if s in stores)
+    address = (words - 1).bit_length()
+    return slot_layout(
+        ways=geometry.ways,
+        op_bits=program.width("op"),
+        parameter_bits=(depth - 1).bit_length(),
+        dst_bits=max(program.width("dst"), address),
+        res_bits=max(program.width("res"), address),
+        upper=bool(geometry.wide) and geometry.ways > 1,
+    )
+
+
+def _rows(design: Design) -> dict:
+    """Return the parameters that Drain and VectorSlots share."""
+    program = design.program
+    return {
+        "operations": program.operations,
+        "slot": slots_of(design),
+        "dst_bits": program.width("dst"),
+        "res_bits": program.width("res"),
+    }
+
+
+def drain(design: Design) -> Drain:
+    """Return the drain of a design."""
+    return Drain(columns=design.geometry.columns, **_rows(design))
+
+
+def vector_slots(design: Design) -> VectorSlots:
+    """Return the slots of a design's vector operations."""
+    return VectorSlots(**_rows(design))
+
+
+def key_value_writer(design: Design) -> KeyValueWriter:
+    """Return the writer of a design's keys and values."""
+    geometry = design.geometry
+    return KeyValueWriter(
+        columns=geometry.columns,
+        ways=geometry.ways,
+        slots=geometry.dynamic_slots,
+        bits=geometry.dynamic_bits,
+        depth=design.stores["dynamic"].depth,
+        result_bits=geometry.activation_bits,
+        dst_bits=design.program.width("dst"),
+    )

@@ -1,0 +1,180 @@
+"""The drain: results leave the matrix engine column by column, as slots of the post-processor."""
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.lib import data, memory
+from amaranth.lib.wiring import In, Out
+
+from bitformer.hw.program import MachineOperation
+from bitformer.hw.timing import QUEUE
+from bitformer.hw.units.parameters import Integer
+from bitformer.hw.units.pipeline import by_operation, decode, twice
+from bitformer.hw.units.result_slots import Slots
+
+__all__ = ["PLACE_BITS", "Drain"]
+
+#: Columns are chosen in groups of ``2**PLACE_BITS``.
+PLACE_BITS = 2
+
+
+class Drain(Slots):
+    """Gives a slot for each column of the matrix engine as it finishes, one a cycle.
+
+    Rows are drained in the order in which they are issued, at most ``timing.QUEUE`` of them
+    waiting. Columns before the operation's ``skip`` have no valid slot.
+
+    Latency: 1 cycle from ``i_done`` to the slot of the first column. Throughput: one column a
+    cycle.
+
+    Parameters
+    ----------
+    operations : sequence of MachineOperation
+        Constants of each operation, by number.
+    columns : int
+        Columns of the engine.
+    slot : data.StructLayout
+        Layout of a slot, made by :func:`bitformer.hw.units.result_slots.slot_layout`.
+    dst_bits, res_bits : int
+        Widths of an instruction's addresses.
+
+    Members
+    -------
+    i_issue : In(1), a matrix row is issued.
+    i_op : In(slot.op), number of its operation.
+    i_dst : In(dst_bits), address of its first result.
+    i_res : In(res_bits), address of the first stored word that is added to it.
+    i_done : In(1), a group's first column will have finished in the next cycle.
+    i_begin : In(1), the group is the first of its row; valid with ``i_done``.
+    i_end : In(1), the group is the last of its row; valid with ``i_done``.
+    o_places : Out(PLACE_BITS for every four columns), lowest bits of the column in hand, for the
+        four columns that it belongs to.
+    o_group_lower : Out(range(columns / 4)), number of those four columns, for the lower half of the
+        accumulator's bits.
+    o_group_upper : Out(range(columns / 4)), the same for the upper half.
+    o_slot : Out(slot), the slot of the column in hand.
+    """
+
+    columns = Integer(1)
+
+    def __init__(
+        self,
+        *,
+        operations: Sequence[MachineOperation],
+        columns: int,
+        slot: data.StructLayout,
+        dst_bits: int,
+        res_bits: int,
+    ):
+        self.operations, self.columns, self.slot = operations, columns, slot
+        self.dst_bits, self.res_bits = dst_bits, res_bits
+        most = max(max(o.columns, o.last_columns) for o in self.operations)
+        if most > columns:
+            raise ValueError(f"Columns must be at least the {most} of an operation, not {columns}")
+        groups = -(-columns // (1 << PLACE_BITS))
+        super().__init__(
+            {
+                **{name: In(1) for name in ("i_done", "i_begin", "i_end")},
+                "o_places": Out(groups * PLACE_BITS),
+                "o_group_lower": Out(range(groups)),
+                "o_group_upper": Out(range(groups)),
+            }
+        )
+
+    def _queue(self, m: Module) -> data.View:
+        """Return the oldest row that has been issued and not drained."""
+        ports = {"op": self.i_op, "dst": self.i_dst, "res": self.i_res}
+        layout = data.StructLayout({name: len(port) for name, port in ports.items()})
+        m.submodules.queue = store = memory.Memory(
+            shape=layout, depth=QUEUE, init=[], attrs={"ram_style": "distributed"}
+        )
+        write, read = store.write_port(), store.read_port(domain="comb")
+        tail, head = Signal(range(QUEUE)), Signal(range(QUEUE))
+        m.d.comb += [
+            write.addr.eq(tail),
+            write.en.eq(self.i_issue),
+            read.addr.eq(head),
+        ]
+        for name, port in ports.items():
+            m.d.comb += write.data[name].eq(port)
+        with m.If(self.i_issue):
+            m.d.sync += tail.eq(tail + 1)
+        with m.If(self.i_done & self.i_begin):
+            m.d.sync += head.eq(head + 1)
+        return read.data
+
+    def elaborate(self, platform):
+        m = Module()
+        operations, columns = self.operations, self.columns
+        row = self._queue(m)
+        slot = Signal(self.slot, reset_less=True)
+        active, end = Signal(), Signal(reset_less=True)
+        column = Signal(range(max(2, columns)))
+        final = Signal(range(max(2, columns)), reset_less=True)
+
+        always = self._always(m, slot)
+        packed, skip, odd = (decode(m, slot.op, operations, f) for f in ("packed", "skip", "odd"))
+        lasts = [o.last_columns - 1 for o in operations]
+        fulls = [(o.columns or columns) - 1 for o in operations]
+        op = Signal.like(slot.op)
+        m.d.comb += op.eq(Mux(self.i_begin, row.op, slot.op))
+        last = by_operation(m, op, lasts, name="last_column")
+        full = by_operation(m, op, fulls, name="full_group")
+
+        at_last = Signal()
+        taken = active & (column >= skip)
+        m.d.comb += [
+            at_last.eq(column == final),
+            self.o_slot.eq(slot),
+            self.o_slot.last.eq(at_last & end),
+        ]
+        if self.ways == 1:
+            m.d.comb += self.o_slot.valid.eq(taken)
+            step = Const(1)
+        else:
+            place = column[0]
+            single = self._single_way(m, slot, place)
+            both = Mux(odd & at_last & end, 0b01, 0b11)
+            m.d.comb += self.o_slot.valid.eq(Mux(taken, Mux(packed, both, single), 0))
+            step = packed | place
+            if "upper" in self.slot.members:
+                m.d.comb += self.o_slot.upper.eq(place)
+        following = Signal.like(column)
+        m.d.comb += following.eq(Mux(self.i_done, 0, column + 1))
+        m.d.sync += column.eq(following)
+        lower, upper = twice(m, following[PLACE_BITS:], name="group")
+        m.d.comb += [self.o_group_lower.eq(lower), self.o_group_upper.eq(upper)]
+        for group in range(len(self.o_places) // PLACE_BITS):
+            # each four columns have a select of their own: one for all would have too many loads
+            with m.If(following[PLACE_BITS:] == group):
+                m.d.sync += self.o_places.word_select(group, PLACE_BITS).eq(following)
+        with m.If(active):
+            with m.If(at_last):
+                m.d.sync += active.eq(0)
+            with m.If(column >= skip):
+                m.d.sync += slot.first.eq(0)
+                self._advance(m, slot, step, always)
+        with m.If(self.i_done):
+            m.d.sync += [
+                active.eq(1),
+                end.eq(self.i_end),
+                final.eq(Mux(self.i_end, last, full)),
+            ]
+            with m.If(self.i_begin):
+                self._start(m, slot, row.op, row.dst, row.res)
+        return m
+
+    def model(self, op: int, dst: int, res: int) -> list[dict[int, dict[str, int]]]:
+        """Return the valid slots of a row: for each of its groups, those of each column.
+
+        The slot of column ``c`` is out ``1 + c`` cycles after the group's ``i_done``.
+        """
+        o = self.operations[op]
+        ends = [*[o.columns or self.columns] * (o.groups - 1), o.last_columns]
+        taken = [(g, column) for g, end in enumerate(ends) for column in range(o.skip, end)]
+        places = [column % self.ways for _, column in taken]
+        groups: list[dict[int, dict[str, int]]] = [{} for _ in ends]
+        slots = self._slots(op, dst, res, places, pairs=o.packed)
+        for (group, column), slot in zip(taken, slots, strict=True):
+            groups[group][column] = slot
+        return groups

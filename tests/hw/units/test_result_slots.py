@@ -1,0 +1,323 @@
+# amaranth: UnusedElaboratable=no
+"""Slots come in their cycles, with the addresses of their words, from the engine and from rows."""
+
+import random
+
+import pytest
+from amaranth.hdl import Const
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bitformer.hw.program import MachineOperation
+from bitformer.hw.timing import QUEUE
+from bitformer.hw.units import drain as drain_module
+from bitformer.hw.units.drain import PLACE_BITS, Drain
+from bitformer.hw.units.result_slots import Slots, VectorSlots, slot_layout
+
+DST_BITS, RES_BITS = 5, 4
+FIELDS = ("valid", "op", "first", "last", "parameter", "dst", "res")
+
+
+def layout(ways, *, upper=False):
+    """Return a slot whose addresses have room to run on from an instruction's."""
+    return slot_layout(ways=ways, op_bits=3, parameter_bits=8, dst_bits=7, res_bits=7, upper=upper)
+
+
+def row_parameters(operations, ways):
+    """Return what Drain and VectorSlots share."""
+    upper = ways > 1 and any(o.wide for o in operations)
+    return {
+        "operations": operations,
+        "slot": layout(ways, upper=upper),
+        "dst_bits": DST_BITS,
+        "res_bits": RES_BITS,
+    }
+
+
+def fields_of(slot):
+    """Return a slot as a dictionary, from the simulator's structure."""
+    return {name: getattr(slot, name) for name in slot.shape().members}
+
+
+def random_addresses(chance):
+    """Return addresses, the largest often."""
+    return [
+        chance.choice([0, (1 << bits) - 1, chance.getrandbits(bits)])
+        for bits in (DST_BITS, RES_BITS)
+    ]
+
+
+def drained(play, operations, rows, *, columns, ways, gaps=(0,), early=1):
+    """Play rows (op, dst, res); return (found, expected) slots.
+
+    A row is issued when ``early`` rows, with itself, are to be drained.
+
+    Each is a dictionary of the valid slots by cycle, with the column that is selected. A group's
+    end comes as soon as the group before has been drained, and a gap in turn of ``gaps`` later.
+    """
+    dut = Drain(columns=columns, **row_parameters(operations, ways))
+    script, expected, starts, done, count = {}, {}, [], early + 1, 0
+    for op, dst, res in rows:
+        groups = dut.model(op, dst, res)
+        o = operations[op]
+        for group, slots in enumerate(groups):
+            done += gaps[count % len(gaps)]
+            count += 1
+            if group == 0:
+                starts.append(done)
+            flags = {"i_done": 1, "i_begin": group == 0, "i_end": group == len(groups) - 1}
+            script[done] = flags
+            expected |= {done + 1 + c: (c, slot) for c, slot in slots.items()}
+            done += o.last_columns if group == len(groups) - 1 else o.columns or columns
+    for number, (op, dst, res) in enumerate(rows):
+        first = number - early + 1
+        at = number if first < 0 else starts[first] - 1
+        row = {"i_issue": 1, "i_op": op, "i_dst": dst, "i_res": res}
+        script.setdefault(at, {}).update(row)
+    steps = [script.get(cycle, {}) for cycle in range(done + 4)]
+    watch = ["o_slot", "o_places", "o_group_lower", "o_group_upper"]
+    found = {}
+    for cycle, (slot, places, lower, upper) in enumerate(play(dut, steps, watch)):
+        if slot.valid:
+            assert lower == upper
+            place = places >> (lower * PLACE_BITS) & ((1 << PLACE_BITS) - 1)
+            found[cycle] = ((lower << PLACE_BITS) + place, fields_of(slot))
+    return found, expected
+
+
+SINGLE = (
+    MachineOperation(matrix=True, groups=1, last_columns=4, parameters=9),
+    MachineOperation(matrix=True, groups=3, last_columns=1, parameters=200),
+    MachineOperation(matrix=True, groups=2, columns=3, last_columns=2),
+    MachineOperation(matrix=True, groups=1, columns=4, last_columns=4, skip=2, parameters=1),
+    MachineOperation(slots=3),
+)
+PAIRS = (
+    MachineOperation(matrix=True, packed=True, last_columns=4, parameters=9),
+    MachineOperation(matrix=True, packed=True, groups=3, last_columns=1, odd=True, parameters=200),
+    MachineOperation(matrix=True, packed=True, groups=1, last_columns=3, skip=1, odd=True),
+    MachineOperation(matrix=True, groups=2, last_columns=3, parameters=3),
+    MachineOperation(matrix=True, groups=2, columns=2, last_columns=2, skip=0),
+    MachineOperation(matrix=True, groups=1, last_columns=4, skip=3),
+)
+WIDE = (
+    PAIRS[0],
+    PAIRS[3],
+    MachineOperation(matrix=True, groups=2, last_columns=3, wide=True, parameters=7),
+    MachineOperation(matrix=True, groups=1, last_columns=4, wide=True, wide_y=True),
+    MachineOperation(matrix=True, groups=2, last_columns=1, wide=True, wide_r=True, parameters=90),
+    MachineOperation(matrix=True, groups=1, last_columns=3, wide=True, wide_y=True, wide_r=True),
+)
+TABLES = {"single": (SINGLE, 1), "pairs": (PAIRS, 2), "wide": (WIDE, 2)}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+@pytest.mark.parametrize("gaps", [(0,), (1,), (3, 0, 7)])
+@pytest.mark.parametrize("early", [1, QUEUE])
+def test_columns_are_drained_one_a_cycle(play, kind, gaps, early):
+    operations, ways = TABLES[kind]
+    chance = random.Random(0)
+    matrix = [n for n, o in enumerate(operations) if o.matrix]
+    numbers = matrix * 2 + matrix[::-1]
+    rows = [(op, *random_addresses(chance)) for op in numbers]
+    options = {"columns": 4, "ways": ways, "gaps": gaps, "early": early}
+    found, expected = drained(play, operations, rows, **options)
+    assert found == expected
+
+
+def test_slots_of_a_row_by_hand(play):
+    """Two groups of two columns and one of the last; the first ends in cycle 2."""
+    found, expected = drained(play, PAIRS[1:2], [(0, 10, 3)], columns=2, ways=2)
+    assert found == expected
+    shown = [tuple(slot[name] for name in FIELDS) for _, slot in found.values()]
+    assert list(found) == [3, 4, 5, 6, 7]
+    assert [column for column, _ in found.values()] == [0, 1, 0, 1, 0]
+    assert shown == [
+        (3, 0, 1, 0, 200, 10, 3),
+        (3, 0, 0, 0, 201, 11, 4),
+        (3, 0, 0, 0, 202, 12, 5),
+        (3, 0, 0, 0, 203, 13, 6),
+        (1, 0, 0, 1, 204, 14, 7),
+    ]
+
+
+def test_single_results_by_hand(play):
+    """Results in turn of each way, from an odd column on; a wide row has a word for each."""
+    found, _ = drained(play, PAIRS, [(5, 10, 3)], columns=4, ways=2)
+    assert [slot["valid"] for _, slot in found.values()] == [0b10]
+    found, _ = drained(play, WIDE[2::3], [(0, 10, 3), (1, 10, 3)], columns=3, ways=2)
+    shown = [
+        (s["valid"], s["upper"], s["parameter"], s["dst"], s["res"]) for _, s in found.values()
+    ]
+    assert shown == [
+        (1, 0, 7, 10, 3),
+        (2, 1, 8, 10, 3),
+        (1, 0, 9, 11, 4),
+        (1, 0, 10, 11, 4),
+        (2, 1, 11, 11, 4),
+        (1, 0, 12, 12, 5),
+        (1, 0, 0, 10, 3),
+        (1, 1, 1, 11, 4),
+        (1, 0, 2, 12, 5),
+    ]
+
+
+@st.composite
+def tables(draw):
+    """Draw (operations, columns, ways, rows)."""
+    columns, ways = draw(st.integers(1, 9)), draw(st.sampled_from([1, 2]))
+    wide_too, operations = draw(st.booleans()), []
+    for _ in range(draw(st.integers(1, 4))):
+        used = draw(st.integers(1, columns))
+        groups = draw(st.integers(1, 3))
+        skip = draw(st.integers(0, used - 1)) if groups == 1 else 0
+        packed = ways == 2 and draw(st.booleans())
+        wide = wide_too and not packed and draw(st.booleans())
+        operations.append(
+            MachineOperation(
+                matrix=True,
+                groups=groups,
+                columns=used if used < columns else 0,
+                last_columns=draw(st.integers(skip + 1, used)),
+                skip=skip,
+                packed=packed,
+                odd=packed and draw(st.booleans()),
+                parameters=draw(st.integers(0, 200)),
+                wide=wide,
+                wide_y=wide and draw(st.booleans()),
+                wide_r=wide and draw(st.booleans()),
+            )
+        )
+    row = st.tuples(
+        st.integers(0, len(operations) - 1),
+        st.integers(0, (1 << DST_BITS) - 1),
+        st.integers(0, (1 << RES_BITS) - 1),
+    )
+    return operations, columns, ways, draw(st.lists(row, min_size=1, max_size=5))
+
+
+@settings(max_examples=30, deadline=None)
+@given(table=tables(), gaps=st.lists(st.integers(0, 5), min_size=1, max_size=3))
+def test_any_rows_are_drained(play, table, gaps):
+    operations, columns, ways, rows = table
+    found, expected = drained(play, operations, rows, columns=columns, ways=ways, gaps=gaps)
+    assert found == expected
+
+
+def test_a_row_issued_into_a_full_queue_is_lost(play):
+    """The harness sees it: one more than ``QUEUE`` rows are not kept."""
+    rows = [(0, n, n) for n in range(QUEUE + 2)]
+    found, expected = drained(play, SINGLE, rows, columns=4, ways=1, early=QUEUE + 1)
+    assert found != expected
+    found, expected = drained(play, SINGLE, rows, columns=4, ways=1, early=QUEUE)
+    assert found == expected
+
+
+@pytest.mark.parametrize("field", ["skip", "odd", "packed", "parameters"])
+def test_a_constant_that_the_drain_ignores_is_found(play, monkeypatch, field):
+    original = drain_module.decode
+
+    def ignoring(m, op, operations, constant, **options):
+        return Const(0) if constant == field else original(m, op, operations, constant, **options)
+
+    monkeypatch.setattr(drain_module, "decode", ignoring)
+    monkeypatch.setattr("bitformer.hw.units.result_slots.decode", ignoring)
+    found, expected = drained(play, PAIRS, [(2, 1, 1), (1, 7, 7)], columns=4, ways=2)
+    assert found != expected
+
+
+def test_words_that_follow_one_too_early_are_found(play, monkeypatch):
+    original = Slots._advance
+    monkeypatch.setattr(
+        Slots,
+        "_advance",
+        lambda self, m, slot, step, always: original(self, m, slot, Const(1), always),
+    )
+    found, expected = drained(play, PAIRS, [(3, 1, 1)], columns=4, ways=2)
+    assert found != expected
+
+
+VECTORS = (
+    MachineOperation(slots=3, parameters=5),
+    MachineOperation(slots=1, odd=True),
+    MachineOperation(slots=4, parameters=255 - 3, odd=True),
+    MachineOperation(matrix=True),
+)
+WIDE_VECTORS = (
+    VECTORS[0],
+    MachineOperation(slots=4, wide=True, wide_r=True),
+    MachineOperation(slots=2, parameters=9, wide=True, wide_y=True),
+    MachineOperation(slots=3, parameters=40, wide=True),
+    MachineOperation(slots=1, wide=True, wide_y=True, wide_r=True),
+)
+
+
+def vectors(play, operations, starts, *, ways):
+    """Play vector operations (cycle, op, dst, res); return (found, expected) slots by cycle."""
+    dut = VectorSlots(**row_parameters(operations, ways))
+    script, expected = [{} for _ in range(starts[-1][0] + 8)], {}
+    for cycle, op, dst, res in starts:
+        script[cycle] = {"i_issue": 1, "i_op": op, "i_dst": dst, "i_res": res}
+        slots = dut.model(op, dst, res)
+        expected |= {cycle + 1 + n: slot for n, slot in enumerate(slots)}
+    shown = play(dut, script, ["o_slot"])
+    found = {n: fields_of(slot) for n, (slot,) in enumerate(shown) if slot.valid}
+    return found, expected
+
+
+@pytest.mark.parametrize("ways", [1, 2])
+@pytest.mark.parametrize(
+    "starts",
+    [
+        [(0, 0, 30, 1), (5, 1, 3, 0), (10, 2, 0, 7), (15, 0, 4, 4)],
+        [(1, 0, 0, 9), (4, 2, 7, 0), (8, 1, 5, 5), (9, 0, 1, 1)],
+        [(0, 2, (1 << DST_BITS) - 1, (1 << RES_BITS) - 1)],
+    ],
+    ids=["apart", "without a gap", "largest"],
+)
+def test_vectors_read_their_rows(play, ways, starts):
+    found, expected = vectors(play, VECTORS, starts, ways=ways)
+    assert found == expected
+
+
+def test_wide_vectors_are_read_element_by_element(play):
+    starts = [(0, 1, 30, 2), (4, 2, 7, 0), (6, 0, 5, 5), (9, 3, 1, 1), (12, 4, 2, 2)]
+    found, expected = vectors(play, WIDE_VECTORS, starts, ways=2)
+    assert found == expected
+    assert [tuple(s[name] for name in FIELDS[4:]) for s in list(found.values())[:6]] == [
+        (0, 30, 2),
+        (1, 30, 3),
+        (2, 31, 4),
+        (3, 31, 5),
+        (9, 7, 0),
+        (10, 8, 0),
+    ]
+
+
+def test_a_vector_of_one_way_by_hand(play):
+    found, _ = vectors(play, VECTORS, [(2, 0, 30, 1)], ways=1)
+    assert list(found) == [3, 4, 5]
+    assert [tuple(s[name] for name in FIELDS) for s in found.values()] == [
+        (1, 0, 1, 0, 5, 30, 1),
+        (1, 0, 0, 0, 6, 31, 2),
+        (1, 0, 0, 1, 7, 32, 3),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("unit", "changes", "message"),
+    [
+        (Drain, {"columns": 3}, r"^Columns must be at least the 4 of an operation, not 3$"),
+        (Drain, {"dst_bits": 8}, r"^Slot must hold addresses of 8 and 4 bits$"),
+        (VectorSlots, {"res_bits": 8}, r"^Slot must hold addresses of 5 and 8 bits$"),
+        (
+            VectorSlots,
+            {"operations": PAIRS[:1] * 9},
+            r"^Slot must have a number for each of 9 operations$",
+        ),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(unit, changes, message):
+    parameters = row_parameters(PAIRS, 2) | ({"columns": 4} if unit is Drain else {})
+    with pytest.raises(ValueError, match=message):
+        unit(**parameters | changes)
