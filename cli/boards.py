@@ -55,7 +55,7 @@ def command(report: Report) -> None:
                     "part": board.part,
                     "vivado_part": board.vivado_part,
                     "clock_hz": board.clock_hz,
-                    "resources": dataclasses.asdict(board.resources),
+                    "resources": board.resources.to_dict(),
                     "pins": {use: pin.ball for use, pin in board.pins.items()},
                     "links": board.links,
                     "config_voltage": board.config_voltage,

@@ -111,7 +111,7 @@ def command(
     """
     from bitformer.estimate.knowledge import known_entries
     from bitformer.estimate.remedies import diagnose
-    from bitformer.hw.lowering.lower import DEFAULT_PART
+    from bitformer.hw.parts import DEFAULT_PART
     from bitformer.model.checkpoint import load_model
     from bitformer.model.progress import progress_bar
 

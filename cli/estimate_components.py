@@ -7,7 +7,7 @@ from bitformer.cli.report import Report
 from bitformer.model.errors import UserError
 
 if TYPE_CHECKING:
-    from bitformer.estimate.breakdown import Part
+    from bitformer.estimate.breakdown import ComponentRow
     from bitformer.estimate.components import Share
     from bitformer.estimate.knowledge import Entry
     from bitformer.estimate.predictor import Prediction
@@ -37,7 +37,7 @@ def _keys(shares: "Sequence[Share]") -> dict[str, str]:
         return {}
 
 
-def _row(part: "Part") -> tuple[object, ...]:
+def _row(part: "ComponentRow") -> tuple[object, ...]:
     counts = (part.luts, part.lutram, f"{part.ramb18:.2f}")
     share = part.share
     if share is None:
@@ -55,7 +55,7 @@ def _row(part: "Part") -> tuple[object, ...]:
     )
 
 
-def _data(part: "Part") -> dict[str, object]:
+def _data(part: "ComponentRow") -> dict[str, object]:
     found = {"name": part.name, "luts": part.luts, "lutram": part.lutram, "ramb18": part.ramb18}
     share = part.share
     if share is None:

@@ -233,8 +233,9 @@ def lowered(
     reloadable: bool = False,
 ) -> "Design":
     """The model's design with the options of the command line."""
-    from bitformer.hw.lowering.lower import DEFAULT_PART, lower
+    from bitformer.hw.lowering.lower import lower
     from bitformer.hw.lowering.reload import lower_reloadable
+    from bitformer.hw.parts import DEFAULT_PART
 
     return (lower_reloadable if reloadable else lower)(
         model, part=part or DEFAULT_PART, lanes=lanes, pack=pack, placement=placements(place)

@@ -8,18 +8,18 @@ from bitformer.estimate.knowledge import Entry
 from bitformer.estimate.predictor import Prediction
 from bitformer.hw.design import Design
 
-__all__ = ["MEMORY", "TOTAL", "UNITS", "Part", "breakdown"]
+__all__ = ["MEMORY", "TOTAL", "UNITS", "ComponentRow", "breakdown"]
 
 #: Rows that are no component's.
 MEMORY, UNITS, TOTAL = "(shared)", "(units)", "total"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class ComponentRow:
     """A component, or what components share, of a design; parts add up to the design.
 
     ``luts``, ``lutram`` : of a component, those of its stores by themselves. ``ramb18`` : of those
-    of the design, by the component's share of the bits. ``alone`` : RAMB18 of its stores by
+    of the design, by the component's share of the bits. ``alone`` : those of its stores by
     themselves. ``measured`` : Yosys has synthesized such stores, else they are counted by formula.
     """
 
@@ -32,11 +32,11 @@ class Part:
     measured: bool = False
 
 
-def _of_component(share: Share, blocks: float, entry: Entry | None) -> Part:
-    taken = added_by_formula(share.stores, share.images)
+def _of_component(share: Share, blocks: float, entry: Entry | None) -> ComponentRow:
+    taken = added_by_formula(share.stores, share.images, share.family)
     if entry is not None:
         taken = Added(luts=entry.luts, lutram=entry.lutram, ramb18=entry.ramb18)
-    return Part(
+    return ComponentRow(
         name=share.name,
         luts=taken.luts,
         lutram=taken.lutram,
@@ -54,7 +54,7 @@ def breakdown(
     prediction: Prediction | None,
     entries: Iterable[Entry],
     keys: Mapping[str, str],
-) -> list[Part]:
+) -> list[ComponentRow]:
     """The parts of a design: its components, what memory they share, the units, and the total.
 
     ``MEMORY`` is the design's stores less the components' own, which is negative where components
@@ -67,22 +67,24 @@ def breakdown(
     blocks = block_ram_shares(design, shares)
     parts = [_of_component(s, blocks[s.name], known.get(keys.get(s.name, ""))) for s in shares]
     stores = added(design)
-    memory = Part(
+    memory = ComponentRow(
         name=MEMORY,
         luts=stores.luts - sum(part.luts for part in parts),
         lutram=stores.lutram - sum(part.lutram for part in parts),
         ramb18=round(stores.ramb18 - sum(part.ramb18 for part in parts), 9),
     )
     if prediction is None:
-        total = Part(name=TOTAL, luts=stores.luts, lutram=stores.lutram, ramb18=stores.ramb18)
+        total = ComponentRow(
+            name=TOTAL, luts=stores.luts, lutram=stores.lutram, ramb18=stores.ramb18
+        )
         return [*parts, memory, total]
-    total = Part(
+    total = ComponentRow(
         name=TOTAL,
         luts=prediction.luts.value,
         lutram=prediction.lutram.value,
         ramb18=prediction.ramb18,
     )
-    units = Part(
+    units = ComponentRow(
         name=UNITS,
         luts=total.luts - stores.luts,
         lutram=total.lutram - stores.lutram,

@@ -12,16 +12,13 @@ from bitformer.estimate.knowledge import Entry
 from bitformer.estimate.measure import measured_entry
 from bitformer.estimate.stores import live_bits
 from bitformer.hw.design import Design
+from bitformer.hw.families.family import BlockRam, Family
 from bitformer.hw.memory import StoreSpec, placement_attributes
-from bitformer.hw.tiling import RAMB18_SHAPES, block_depth
 from bitformer.hw.units.store import Store
 from bitformer.synth.batch import synthesize_apart
 from bitformer.synth.synthesize import digest
 
 __all__ = ["ComponentStores", "component_keys", "measure_components", "stores_of"]
-
-#: Words of the shallowest block; deeper ones have a multiple of them.
-_BLOCK = RAMB18_SHAPES[0][0]
 
 
 def _typical(words: Sequence[int], depth: int) -> list[int]:
@@ -34,11 +31,14 @@ def _typical(words: Sequence[int], depth: int) -> list[int]:
     return [live * (number % 2) for number in range(depth)]
 
 
-def _whole(spec: StoreSpec) -> StoreSpec:
-    """A store in block RAM with all the words that its blocks have: it takes as many of them."""
+def _whole(spec: StoreSpec, ram: BlockRam) -> StoreSpec:
+    """Return a store in block RAM with all the words that its blocks have: it takes as many.
+
+    Words of the shallowest block: deeper ones have a multiple of them.
+    """
     if spec.placement != "block" or spec.tiles:
         return spec
-    return replace(spec, depth=-(-spec.depth // _BLOCK) * _BLOCK)
+    return replace(spec, depth=-(-spec.depth // ram.shapes[0][0]) * ram.shapes[0][0])
 
 
 def _contents(spec: StoreSpec, words: Sequence[int]) -> list[int]:
@@ -50,7 +50,7 @@ def _contents(spec: StoreSpec, words: Sequence[int]) -> list[int]:
         return _typical(words, spec.depth)
     found = list(words)
     for tile in spec.tiles:
-        mask, deep = (1 << tile.width) - 1, block_depth(tile)
+        mask, deep = (1 << tile.width) - 1, tile.deep
         for row in range(0, tile.rows, deep):
             end = min(row + deep, tile.rows)
             own = [word >> tile.first & mask for word in words[row:end]]
@@ -70,11 +70,17 @@ class ComponentStores(wiring.Component):
     NAME_PORT : the ports of each store (:class:`bitformer.hw.units.store.Store`).
     """
 
-    def __init__(self, *, stores: Mapping[str, StoreSpec], images: Mapping[str, Sequence[int]]):
+    def __init__(
+        self,
+        *,
+        stores: Mapping[str, StoreSpec],
+        images: Mapping[str, Sequence[int]],
+        family: Family,
+    ):
         self._stores: dict[str, wiring.Component] = {}
         ports: dict[str, In | Out] = {}
         for name, spec in sorted(stores.items()):
-            spec = _whole(spec)
+            spec = _whole(spec, family.block_ram)
             if spec.asynchronous:
                 store: wiring.Component = _Asynchronous(spec=spec)
             else:
@@ -136,7 +142,7 @@ class _Asynchronous(wiring.Component):
 
 def stores_of(share: Share) -> ComponentStores:
     """What is synthesized for a component."""
-    return ComponentStores(stores=share.stores, images=share.images)
+    return ComponentStores(stores=share.stores, images=share.images, family=share.family)
 
 
 def component_keys(shares: Iterable[Share]) -> dict[str, str]:

@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 
 from bitformer.estimate.stores import StoreTerms, live_bits, store_terms
 from bitformer.hw.design import Design
+from bitformer.hw.families.family import BlockRam, Family
 from bitformer.hw.lowering.word_map import own_depths, rom_words
 from bitformer.hw.memory import StoreSpec
-from bitformer.hw.tiling import Tile
+from bitformer.hw.tiling import block_depth
 from bitformer.model.config import TransformerConfig
 from bitformer.model.structure import graph, tensor_components
 
@@ -31,6 +32,7 @@ class Share:
     all its weights, without what fills up words. ``words`` : numbers of its words in each ROM.
     ``rows`` : words in each RAM that its tensors need by themselves. ``stores``, ``images`` : those
     words and rows as stores of their own, placed as the design's are, and the ROMs' contents.
+    ``family`` : of the part that the design is for.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Share:
     rows: Mapping[str, int]
     stores: Mapping[str, StoreSpec]
     images: Mapping[str, Sequence[int]]
+    family: Family
 
     @property
     def bits(self) -> str:
@@ -70,16 +73,12 @@ def _by_component(owner: Mapping[str, str], words: Mapping[str, list[int]]) -> d
     return {name: sorted(numbers) for name, numbers in found.items()}
 
 
-def _cut(spec: StoreSpec, words: Sequence[int]) -> StoreSpec:
-    """A ROM of some of the words: what was in block RAM still is."""
+def _cut(spec: StoreSpec, words: Sequence[int], ram: BlockRam) -> StoreSpec:
+    """Return a ROM of some of the words: what was in block RAM still is."""
+    rows = [sum(number < tile.rows for number in words) for tile in spec.tiles]
     tiles = tuple(
-        Tile(
-            rows=sum(number < tile.rows for number in words),
-            first=tile.first,
-            width=tile.width,
-            ramb18=tile.ramb18,
-        )
-        for tile in spec.tiles
+        replace(tile, rows=own, deep=block_depth(own, tile.width, ram))
+        for tile, own in zip(spec.tiles, rows, strict=True)
     )
     return replace(spec, depth=len(words), tiles=tiles)
 
@@ -105,7 +104,10 @@ def components_of(design: Design) -> list[Share]:
     for name in config.components:
         words = {store: found[name] for store, found in roms.items() if name in found}
         rows = own_depths(design, (one for one, owner in tensors.items() if owner == name))
-        stores = {store: _cut(design.stores[store], numbers) for store, numbers in words.items()}
+        stores = {
+            store: _cut(design.stores[store], numbers, design.family.block_ram)
+            for store, numbers in words.items()
+        }
         stores |= {
             store: replace(design.stores[store], depth=depth) for store, depth in rows.items()
         }
@@ -119,6 +121,7 @@ def components_of(design: Design) -> list[Share]:
                 words=words,
                 rows=rows,
                 stores=stores,
+                family=design.family,
                 images={
                     store: [design.images[store][number] for number in numbers]
                     for store, numbers in words.items()
@@ -129,19 +132,21 @@ def components_of(design: Design) -> list[Share]:
 
 
 def _terms(
-    stores: Mapping[str, StoreSpec], images: Mapping[str, Sequence[int]]
+    stores: Mapping[str, StoreSpec], images: Mapping[str, Sequence[int]], family: Family
 ) -> list[StoreTerms]:
     return [
-        store_terms(spec, live_bits(images[name]), images[name])
+        store_terms(spec, live_bits(images[name]), family, images[name])
         if spec.rom
-        else store_terms(spec, 0)
+        else store_terms(spec, 0, family)
         for name, spec in stores.items()
     ]
 
 
-def added_by_formula(stores: Mapping[str, StoreSpec], images: Mapping[str, Sequence[int]]) -> Added:
-    """What stores take by the formulas of :mod:`.stores`."""
-    terms = _terms(stores, images)
+def added_by_formula(
+    stores: Mapping[str, StoreSpec], images: Mapping[str, Sequence[int]], family: Family
+) -> Added:
+    """Return what stores take by the formulas of :mod:`.stores`."""
+    terms = _terms(stores, images, family)
     logic = ("rom_luts", "tile_muxes", "ram_reads", "ram_enables")
     memory = sum(term.ram_luts for term in terms)
     return Added(
@@ -168,7 +173,7 @@ def block_ram_shares(design: Design, shares: Iterable[Share]) -> dict[str, float
     for name, spec in design.stores.items():
         own = {s.name: _block_bits(s.stores[name]) for s in shares if name in s.stores}
         if all_bits := sum(own.values()):
-            blocks = _terms({name: spec}, design.images)[0].ramb18
+            blocks = _terms({name: spec}, design.images, design.family)[0].ramb18
             for component, bits in own.items():
                 found[component] += blocks * bits / all_bits
     return found
@@ -176,4 +181,4 @@ def block_ram_shares(design: Design, shares: Iterable[Share]) -> dict[str, float
 
 def added(design: Design) -> Added:
     """What all of the design's stores take by the formulas."""
-    return added_by_formula(design.stores, design.images)
+    return added_by_formula(design.stores, design.images, design.family)

@@ -14,6 +14,7 @@ import numpy as np
 from bitformer.estimate.columns import Columns, column_terms
 from bitformer.estimate.stores import Count, StoreTerms, live_bits, ram_cells, store_terms
 from bitformer.hw.design import Design
+from bitformer.hw.families.family import Luts
 from bitformer.hw.program import Addend, Program
 from bitformer.hw.timing import QUEUE
 from bitformer.model import numerics
@@ -98,16 +99,18 @@ def _unused_output(design: Design) -> int:
     if output.features > 1 or design.geometry.ways == 1 or spec.placement == "block":
         return 0
     one = replace(spec, width=output.bits, granule=0)
-    return store_terms(spec, 0).ram_luts - store_terms(one, 0).ram_luts
+    return (
+        store_terms(spec, 0, design.family).ram_luts - store_terms(one, 0, design.family).ram_luts
+    )
 
 
 def quantities(design: Design) -> dict[str, int]:
     """Everything the features are computed from, for one design."""
     geometry, program, stores = design.geometry, design.program, design.stores
     terms = [
-        store_terms(spec, live_bits(design.images[name]), design.images[name])
+        store_terms(spec, live_bits(design.images[name]), design.family, design.images[name])
         if spec.rom
-        else store_terms(spec, 0)
+        else store_terms(spec, 0, design.family)
         for name, spec in stores.items()
     ]
     operations = program.operations
@@ -159,15 +162,15 @@ def _length(count: Count) -> Count:
     return np.ceil(np.log2(np.maximum(2, count)))
 
 
-def _memory_in_units(q: Mapping[str, Count]) -> Count:
+def _memory_in_units(q: Mapping[str, Count], luts: Luts) -> Count:
     """LUTs of the units' own queues: the drain's, the key writer's, maxima, the last step."""
     queue = 1 << (int(np.max(q["columns"])) + 1).bit_length()
     word = q["ways"] + 1 + q["dst_bits"] + q["ways"] * q["dynamic_bits"]
-    drain = ram_cells(QUEUE, q["op_bits"] + q["dst_bits"] + q["res_bits"])
-    writer = ram_cells(queue, word) * (q["dynamic_bits"] > 0)
+    drain = ram_cells(QUEUE, q["op_bits"] + q["dst_bits"] + q["res_bits"], luts)
+    writer = ram_cells(queue, word, luts) * (q["dynamic_bits"] > 0)
     rows = np.maximum(1, q["score_rows"])
-    maxima = ram_cells(rows, numerics.SCORE_BITS) * (q["score_rows"] > 0)
-    last = 2 * ram_cells(2 * q["channels"], q["input_bits"]) * q["subtract"]
+    maxima = ram_cells(rows, numerics.SCORE_BITS, luts) * (q["score_rows"] > 0)
+    last = 2 * ram_cells(2 * q["channels"], q["input_bits"], luts) * q["subtract"]
     return drain + writer + maxima + last
 
 
@@ -197,7 +200,7 @@ FEATURES: dict[str, dict[str, float]] = {
 }
 
 
-def physical(q: Mapping[str, Count]) -> dict[str, Count]:
+def physical(q: Mapping[str, Count], luts: Luts) -> dict[str, Count]:
     """The features, most of them as large as the LUTs or flip-flops that they stand for.
 
     ``unpack``, ``packing`` : what is before the multipliers where some operations are packed, or
@@ -238,7 +241,7 @@ def physical(q: Mapping[str, Count]) -> dict[str, Count]:
         "tile_muxes": q["tile_muxes"],
         "ram_reads": q["ram_reads"],
         "ram_enables": q["ram_enables"],
-        "cells": q["ram_luts"] + _memory_in_units(q) - q["unused_output"],
+        "cells": q["ram_luts"] + _memory_in_units(q, luts) - q["unused_output"],
         "delayed": q["delayed_bits"],
         "rom_bits": q["rom_bits"],
         "ram_bits": q["ram_bits"],

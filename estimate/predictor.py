@@ -1,6 +1,6 @@
 """Predicts what a design takes of a part: exact where it can be, fitted on measurements elsewhere.
 
-Cycles, DSP blocks and RAMB18 follow from the design. LUTs and flip-flops are fitted: the units'
+Cycles, DSP blocks and block RAMs follow from the design. LUTs and flip-flops are fitted: the units'
 logic on physical features (:mod:`.features`) of all designs in the knowledge base. A design that
 was measured itself is taken as it was.
 """
@@ -8,7 +8,7 @@ was measured itself is taken as it was.
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,13 +16,11 @@ from bitformer.estimate.features import FEATURES, VERSION, physical, quantities
 from bitformer.estimate.knowledge import Entry
 from bitformer.estimate.regression import Fit, fit
 from bitformer.hw.design import Design
-from bitformer.hw.parts import PARTS, Use
+from bitformer.hw.families.family import Family, Luts
+from bitformer.hw.parts import DEFAULT_PART, PARTS, Use
 from bitformer.model.errors import UserError
 from bitformer.model.numerics import round_half_up
 from bitformer.model.plain import shown
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Interval", "Prediction", "Predictor"]
 
@@ -78,7 +76,7 @@ class Prediction:
             Use(resource="LUT", used=self.luts.value, available=part.luts),
             Use(resource="LUT as memory", used=self.lutram.value, available=part.lutram_luts),
             Use(resource="FF", used=self.ffs.value, available=part.ffs),
-            Use(resource="RAMB18", used=self.ramb18, available=part.ramb18),
+            Use(resource=part.family.block_ram.name, used=self.ramb18, available=part.ramb18),
             Use(resource="DSP", used=self.dsps, available=part.dsps),
         )
 
@@ -97,17 +95,19 @@ class Prediction:
 
 
 class Predictor:
-    """Predicts from measured designs.
+    """Predicts from measured designs of one family, by default the default part's.
 
     Raises :class:`UserError` if there are fewer than ``LEAST`` that can be used.
     """
 
-    def __init__(self, entries: Iterable[Entry]):
+    def __init__(self, entries: Iterable[Entry], *, family: Family = PARTS[DEFAULT_PART].family):
+        self.family = family
         usable = [
             entry
             for entry in entries
             if entry.kind == "design"
             and entry.srls is not None
+            and (entry.part not in PARTS or PARTS[entry.part].family is family)
             and entry.features.get("version") == VERSION
         ]
         unique = {entry.key: entry for entry in usable}
@@ -117,7 +117,7 @@ class Predictor:
                 f"Knowledge base must hold at least {LEAST} measured designs, not"
                 f" {len(self.entries)}: 'bitformer profile' measures some"
             )
-        rows = [_row(entry) for entry in self.entries]
+        rows = [_row(entry, family.luts) for entry in self.entries]
         luts = np.array([entry.luts for entry in self.entries])
         memory = np.array([entry.lutram for entry in self.entries])
         ffs = np.array([entry.ffs for entry in self.entries])
@@ -136,7 +136,7 @@ class Predictor:
 
     def counts(self, q: Mapping[str, Any]) -> dict[str, Any]:
         """LUTs, LUTs as memory and flip-flops for quantities: numbers, or arrays for a space."""
-        features = physical(q)
+        features = physical(q, self.family.luts)
         memory = self.memory.predict(features)
         return {
             "luts": round_half_up(self.logic.predict(features) + memory),
@@ -152,6 +152,11 @@ class Predictor:
         With ``digest`` (:func:`bitformer.synth.synthesize.digest`), a design that was measured is
         taken from the base; it is asked only when one with the same quantities is there.
         """
+        if design.family is not self.family:
+            raise UserError(
+                f"Knowledge base must hold measured designs of the {design.family.name}, and those"
+                f" taken are of the {self.family.name}"
+            )
         q = {name: int(value) for name, value in quantities(design).items()}
         if digest is not None:
             same = {e.key: e for e in self.entries if {**e.features, **q} == e.features}
@@ -189,14 +194,14 @@ class Predictor:
         )
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _row(entry: Entry, luts: Luts) -> dict[str, Any]:
     """The features of a measured design, whose quantities and counts must be a design's."""
     where = f"Knowledge base must hold measured designs, and entry {shown(entry.key)}"
     for name, value in (("luts", entry.luts), *entry.features.items()):
         if not (name == "luts") <= value <= _MOST:
             raise UserError(f"{where} has {shown(value)} as its {shown(name)}")
     try:
-        return physical(entry.features)
+        return physical(entry.features, luts)
     except KeyError as error:
         raise UserError(f"{where} has no {error} among its features") from None
 

@@ -9,7 +9,7 @@ import numpy as np
 from bitformer.estimate.knowledge import Entry, KnowledgeBase
 from bitformer.estimate.measure import entries_of, unit_key
 from bitformer.hw.lowering.lower import lower
-from bitformer.hw.parts import PARTS
+from bitformer.hw.parts import DEFAULT_PART, PARTS
 from bitformer.model.config import TransformerConfig, grid_config
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
@@ -30,7 +30,7 @@ class Job:
     """A design to measure: an untrained model of ``config``, lowered for ``part``."""
 
     config: TransformerConfig
-    part: str = "xc7s15"
+    part: str = DEFAULT_PART
     lanes: int | None = None
     units: bool = False
 

@@ -1,7 +1,7 @@
 """What a store adds to a design: block RAM, and LUTs and registers counted as synthesis maps them.
 
-Multiplexers and ROMs are counted in LUT6, which hold 64 words of a bit or select one of four. How
-Yosys cuts them was read in its netlists.
+Multiplexers and ROMs are counted in the family's LUTs, which hold words of a bit or select one of a
+few. How Yosys cuts them was read in its netlists.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from bitformer.hw.families.family import BlockRam, Family, LutRam, Luts
 from bitformer.hw.lowering.place import cost
-from bitformer.hw.memory import StoreSpec
-from bitformer.hw.tiling import RAMB18_SHAPES, Tile, block_depth, rest_of
+from bitformer.hw.memory import DEEP, StoreSpec
+from bitformer.hw.tiling import Tile, rest_of
 
 __all__ = ["Count", "StoreTerms", "live_bits", "ram_cells", "rom_share", "store_terms"]
 
@@ -34,55 +35,61 @@ def live_bits(words: Iterable[int]) -> int:
     return (reduce(or_, words) & ~reduce(and_, words)).bit_count()
 
 
-def ram_cells(depth: Count, width: Count, copies: Count = 1) -> Count:
-    """LUTs of a RAM with one write enable: RAM32M holds 32 x 6 bits in four, RAM64M 64 x 3."""
-    shallow = _ceil(depth, 32) * _ceil(width, 6)
-    deep = _ceil(depth, 64) * _ceil(width, 3)
-    return 4 * copies * np.minimum(shallow, deep)
+def _cells(depth: Count, width: Count, ram: LutRam) -> Count:
+    return ram.luts * _ceil(depth, ram.words) * _ceil(width, ram.bits)
 
 
-def _ram_blocks(depth: int, width: int) -> int:
-    """How many of those a RAM is deep."""
-    shallow, deep = _ceil(depth, 32), _ceil(depth, 64)
-    return shallow if shallow * _ceil(width, 6) < deep * _ceil(width, 3) else deep
+def ram_cells(depth: Count, width: Count, luts: Luts, copies: Count = 1) -> Count:
+    """Return the LUTs of a RAM with one write enable, of the shape that takes fewest."""
+    if not luts.rams:
+        return 0 * depth * width
+    return copies * reduce(np.minimum, (_cells(depth, width, ram) for ram in luts.rams))
 
 
-def _muxes(inputs: Count) -> Count:
-    """LUT6 that select one of so many bits: each takes four, and gives one."""
-    return (np.maximum(1, inputs) - 1) / 3
+def _ram_blocks(depth: int, width: int, luts: Luts) -> int:
+    """Return how many of those a RAM is deep."""
+    deepest_first = reversed(luts.rams)
+    return _ceil(depth, min(deepest_first, key=lambda ram: _cells(depth, width, ram)).words)
 
 
-def _rom_luts(depth: int, bits: int) -> float:
-    """LUTs of a ROM that nobody knows: its 64-word blocks, and what selects one of them."""
-    return bits * (max(1.0, depth / 64) + float(_muxes(_ceil(depth, 64))))
+def _muxes(inputs: Count, luts: Luts) -> Count:
+    """Return the LUTs that select one of so many bits: each takes several, and gives one."""
+    return (np.maximum(1, inputs) - 1) / (luts.selected - 1)
 
 
-def _rom_contents(words: Sequence[int], bits: int) -> float:
-    """The same for a ROM's words: what is constant, or is there already, takes no LUT."""
+def _rom_luts(depth: int, bits: int, luts: Luts) -> float:
+    """Estimate the LUTs of a ROM with unknown contents: its blocks, and what selects among them."""
+    muxes = float(_muxes(_ceil(depth, luts.words), luts))
+    return bits * (max(1.0, depth / luts.words) + muxes)
+
+
+def _rom_contents(words: Sequence[int], bits: int, luts: Luts) -> float:
+    """Return the LUTs of a ROM: what is constant, or is there already, takes none."""
     size = _ceil(bits, 8)
     raw = np.frombuffer(b"".join(word.to_bytes(size, "little") for word in words), dtype=np.uint8)
     table = np.unpackbits(raw.reshape(len(words), size), axis=1, bitorder="little")[:, :bits]
-    empty = np.zeros((-len(words) % 64, bits), dtype=np.uint8)
+    empty = np.zeros((-len(words) % luts.words, bits), dtype=np.uint8)
     table = np.concatenate([table, empty])
-    packed = np.packbits(table.T.reshape(bits, -1, 64), axis=2)
-    blocks = np.ascontiguousarray(packed).view(np.uint64)[:, :, 0]  # [bits, blocks] of 64 bits
+    packed = np.packbits(table.T.reshape(bits, -1, luts.words), axis=2)
+    # [bits, blocks], a LUT's words in each
+    blocks = np.ascontiguousarray(packed).view(f"u{luts.words // 8}")[:, :, 0]
     kinds, numbers = np.unique(blocks, return_inverse=True)
-    luts = np.count_nonzero(np.minimum(kinds, ~kinds))
+    found = np.count_nonzero(np.minimum(kinds, ~kinds))
     nodes: np.ndarray = numbers.reshape(blocks.shape)
     while nodes.shape[1] > 1:
-        last = np.repeat(nodes[:, -1:], -nodes.shape[1] % 4, axis=1)
+        last = np.repeat(nodes[:, -1:], -nodes.shape[1] % luts.selected, axis=1)
         nodes = np.concatenate([nodes, last], axis=1)
-        groups, numbers = np.unique(nodes.reshape(-1, 4), axis=0, return_inverse=True)
-        luts += np.count_nonzero(groups.min(axis=1) < groups.max(axis=1))
+        groups, numbers = np.unique(nodes.reshape(-1, luts.selected), axis=0, return_inverse=True)
+        found += np.count_nonzero(groups.min(axis=1) < groups.max(axis=1))
         nodes = numbers.reshape(bits, -1)
-    return float(luts)
+    return float(found)
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoreTerms:
     """What one store adds.
 
-    ``rom_luts`` : a ROM's blocks of 64 words in LUTs, and what selects among them.
+    ``rom_luts`` : a ROM's blocks in LUTs, and what selects among them.
     ``tile_muxes`` : between the blocks of a tile and LUTs. ``ram_luts`` : LUTs as memory.
     ``ram_reads`` : LUTs that select one of their blocks, ``ram_enables`` : that write to one.
     ``lut_address`` : address
@@ -102,67 +109,82 @@ class StoreTerms:
     write_bits: int = 0
 
 
-def _rom_blocks(depth: int, live: int) -> int:
-    """RAMB18 of a ROM: Yosys lays the slices of a deep one side by side."""
-    return min(_ceil(_ceil(depth, rows) * live, bits) for rows, bits in RAMB18_SHAPES)
+def _rom_blocks(depth: int, live: int, ram: BlockRam) -> int:
+    """Return the block RAMs of a ROM: Yosys lays the slices of a deep one side by side."""
+    return min(_ceil(_ceil(depth, rows) * live, bits) for rows, bits in ram.shapes)
 
 
-def _tile_blocks(tile: Tile, words: Sequence[int]) -> int:
-    """RAMB18 of a tile; those that hold nothing but constants are not there in the end."""
+def _tile_blocks(tile: Tile, words: Sequence[int], ram: BlockRam) -> int:
+    """Return the block RAMs of a tile, without those that hold nothing but constants."""
     if not words:
         return tile.ramb18
-    deep, mask, found = block_depth(tile), (1 << tile.width) - 1, 0
-    for row in range(0, tile.rows, deep):
-        part = [word >> tile.first & mask for word in words[row : min(row + deep, tile.rows)]]
+    mask, found = (1 << tile.width) - 1, 0
+    for row in range(0, tile.rows, tile.deep):
+        end = min(row + tile.deep, tile.rows)
+        part = [word >> tile.first & mask for word in words[row:end]]
         if live := live_bits(part):
-            found += _rom_blocks(len(part), live)
+            found += _rom_blocks(len(part), live, ram)
     return found
 
 
-def rom_share(words: Sequence[int], bits: int) -> float:
-    """What a ROM in LUTs takes, as a share of what any of its shape may."""
-    return _rom_contents(words, bits) / _rom_luts(len(words), max(1, live_bits(words)))
+def rom_share(words: Sequence[int], bits: int, luts: Luts) -> float:
+    """Return the LUTs of a ROM as a share of the estimate for its shape."""
+    return _rom_contents(words, bits, luts) / _rom_luts(len(words), max(1, live_bits(words)), luts)
 
 
 def store_terms(
-    spec: StoreSpec, live: int, words: Sequence[int] = (), *, share: float = 1.0
+    spec: StoreSpec,
+    live: int,
+    family: Family,
+    words: Sequence[int] = (),
+    *,
+    share: float = 1.0,
 ) -> StoreTerms:
-    """A placed store's terms; ``live`` bits of a ROM's word are not constant.
+    """Return a placed store's terms; ``live`` bits of a ROM's word are not constant.
 
     With a ROM's ``words``, its LUTs are counted by them, else by its shape and a ``share``.
     """
     address = max(1, (spec.depth - 1).bit_length())
+    luts, ram = family.luts, family.block_ram
     if spec.rom and spec.tiles:
-        luts = 0.0
+        rest = 0.0
         for row, rows, bit, bits in rest_of(spec.depth, spec.width, spec.tiles):
             part = [word >> bit & ((1 << bits) - 1) for word in words[row : row + rows]]
-            luts += _rom_contents(part, bits) if words else share * _rom_luts(rows, bits)
+            rest += (
+                _rom_contents(part, bits, luts) if words else share * _rom_luts(rows, bits, luts)
+            )
         return StoreTerms(
-            ramb18=sum(_tile_blocks(tile, words) for tile in spec.tiles),
-            rom_luts=luts,
+            ramb18=sum(_tile_blocks(tile, words, ram) for tile in spec.tiles),
+            rom_luts=rest,
             tile_muxes=sum(
                 tile.width
-                * float(_muxes(_ceil(tile.rows, block_depth(tile)) + (tile.rows < spec.depth)))
+                * float(_muxes(_ceil(tile.rows, tile.deep) + (tile.rows < spec.depth), luts))
                 for tile in spec.tiles
             ),
             rom_bits=live,
         )
     if spec.rom and spec.placement == "block":
-        return StoreTerms(ramb18=_rom_blocks(spec.depth, max(1, live)), rom_bits=live)
+        return StoreTerms(ramb18=_rom_blocks(spec.depth, max(1, live), ram), rom_bits=live)
     if spec.rom:
-        luts = _rom_contents(words, spec.width) if words else share * _rom_luts(spec.depth, live)
-        return StoreTerms(rom_luts=luts, lut_address=address, rom_bits=live)
+        found = (
+            _rom_contents(words, spec.width, luts)
+            if words
+            else share * _rom_luts(spec.depth, live, luts)
+        )
+        return StoreTerms(rom_luts=found, lut_address=address, rom_bits=live)
     if spec.placement == "block":
-        block = cost(spec, "block").ramb18
+        block = cost(spec, "block", family).ramb18
         return StoreTerms(ramb18=block, ram_bits=spec.width * spec.read_ports)
+    if not luts.rams:
+        return StoreTerms(lut_address=address, ram_bits=spec.bits)
     granule = spec.granule or spec.width
     copies = spec.width // granule * spec.read_ports
-    blocks = _ram_blocks(spec.depth, granule)
+    blocks = _ram_blocks(spec.depth, granule, luts)
     return StoreTerms(
-        ram_luts=int(ram_cells(spec.depth, granule, copies)),
-        ram_reads=_ceil(blocks - 1, 3) * spec.width * spec.read_ports,
+        ram_luts=int(ram_cells(spec.depth, granule, luts, copies)),
+        ram_reads=_ceil(blocks - 1, luts.selected - 1) * spec.width * spec.read_ports,
         ram_enables=blocks * (spec.width // granule) if blocks > 1 else 0,
         lut_address=address,
         ram_bits=0 if spec.asynchronous else spec.width * spec.read_ports,
-        write_bits=(address + spec.width + copies) * (spec.depth > 64),
+        write_bits=(address + spec.width + copies) * (spec.depth > DEEP),
     )

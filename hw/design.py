@@ -1,9 +1,11 @@
 """A lowered model: everything the accelerator is elaborated from, as plain data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from bitformer.hw.families.family import Family, Multiplier
 from bitformer.hw.memory import StoreSpec
+from bitformer.hw.parts import PARTS
 from bitformer.hw.program import Program
 from bitformer.hw.timetable import Schedule
 from bitformer.hw.timing import LONG_STATISTICS, NORM_DELAY, POST, STATISTICS, WIDE_DELAY
@@ -17,7 +19,7 @@ __all__ = ["RELOADED", "Design", "Geometry"]
 
 @dataclass(frozen=True, kw_only=True)
 class Geometry:
-    """Widths and counts of the units.
+    """Widths and counts of the units, whose products a ``multiplier`` of the part makes.
 
     ``columns`` multipliers (a DSP block each) make ``columns`` products a cycle, or twice as many
     in a packed operation, whose two weights of ``half_bits`` lie ``pack_shift`` bits apart.
@@ -56,6 +58,7 @@ class Geometry:
     norm_features: int
     norm_bits: int
     score_pitch: int
+    multiplier: Multiplier = field(repr=False)
 
     @property
     def dynamic_slots(self) -> int:
@@ -85,7 +88,7 @@ class Geometry:
     @property
     def statistics(self) -> int:
         """From the last result of a row to its statistics."""
-        long = self.norm_features and is_long(self.norm_features, self.norm_bits)
+        long = self.norm_features and is_long(self.norm_features, self.norm_bits, self.multiplier)
         return STATISTICS + (LONG_STATISTICS if long else 0)
 
     @property
@@ -134,3 +137,8 @@ class Design:
     interval: int
     part: str
     banks: int = 1
+
+    @property
+    def family(self) -> Family:
+        """The family of the part."""
+        return PARTS[self.part].family

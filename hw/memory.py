@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 from bitformer.hw.tiling import Tile
 
-__all__ = ["PLACEMENTS", "READ_LATENCY", "StoreSpec", "placement_attributes"]
+__all__ = ["DEEP", "PLACEMENTS", "READ_LATENCY", "StoreSpec", "placement_attributes"]
 
 #: Where a store can live.
 PLACEMENTS = ("block", "distributed", "registers", "auto")
 #: Cycles from a read address to its data: the memory's own register and its output register.
 READ_LATENCY = 2
+#: Words of a RAM in LUTs beyond which its address has many loads: it is written a cycle later.
+DEEP = 64
 
 
 def placement_attributes(placement: str, *, rom: bool) -> dict[str, str]:

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
-__all__ = ["PARTS", "Part", "Use"]
+from bitformer.hw.families.family import Family
+from bitformer.hw.families.series7 import SERIES7
+
+__all__ = ["DEFAULT_PART", "PARTS", "Part", "Use"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,16 +16,18 @@ class Part:
     ----------
     name : str
         The die as vendor tools spell it, without package and speed grade: ``"xc7s15"``.
+    family : Family
+        What its LUTs, block RAMs and multipliers are.
     luts, ffs : int
-        Six-input look-up tables and flip-flops.
+        Look-up tables and flip-flops.
     lutram_luts : int
-        The LUTs among `luts` that can serve as memory, 64 bits each.
+        The LUTs among `luts` that can serve as memory; 0 in a family without such.
     ramb18 : int
-        Block RAMs of 18 Kb; two adjacent ones make a RAMB36.
+        Block RAMs, as the family counts them.
     dsps : int
-        DSP48E1 slices.
+        Multipliers.
     bitstream_bits : int
-        The length of an uncompressed bitstream (UG470, table 1-1).
+        The length of an uncompressed bitstream.
     static_w : float or None
         Static power in watts as Vivado reports it (typical process, 25 °C ambient), or ``None``
         where no report was read.
@@ -33,10 +38,12 @@ class Part:
     Raises
     ------
     ValueError
-        If a count is not positive, or more LUTs could be memory than there are LUTs.
+        If a count is not positive, or more LUTs could be memory than there are LUTs, or any in a
+        family without memories in LUTs.
     """
 
     name: str
+    family: Family
     luts: int
     ffs: int
     lutram_luts: int
@@ -47,11 +54,16 @@ class Part:
     verified: bool
 
     def __post_init__(self):
-        for field in ("luts", "ffs", "lutram_luts", "ramb18", "dsps", "bitstream_bits"):
+        for field in ("luts", "ffs", "ramb18", "dsps", "bitstream_bits"):
             if getattr(self, field) < 1:
                 raise ValueError(
                     f"Part {self.name}: {field} must be positive, not {getattr(self, field)}"
                 )
+        if (self.lutram_luts > 0) != bool(self.family.luts.rams):
+            raise ValueError(
+                f"Part {self.name}: lutram_luts must be positive where its family has memories in"
+                f" LUTs, else 0, not {self.lutram_luts}"
+            )
         if self.lutram_luts > self.luts:
             raise ValueError(
                 f"Part {self.name}: lutram_luts must be at most luts ({self.luts}), "
@@ -60,10 +72,15 @@ class Part:
         if self.static_w is not None and self.static_w <= 0:
             raise ValueError(f"Part {self.name}: static_w must be positive, not {self.static_w}")
 
+    def to_dict(self) -> dict[str, object]:
+        """Return the counts, and the family by its name, as plain data."""
+        return {**vars(self), "family": self.family.name}
 
-def _part(name, luts, ffs, lutram_luts, ramb18, dsps, bitstream_bits, static_w, verified):
+
+def _spartan7(name, luts, ffs, lutram_luts, ramb18, dsps, bitstream_bits, static_w, verified):
     return Part(
         name=name,
+        family=SERIES7,
         luts=luts,
         ffs=ffs,
         lutram_luts=lutram_luts,
@@ -75,17 +92,20 @@ def _part(name, luts, ffs, lutram_luts, ramb18, dsps, bitstream_bits, static_w, 
     )
 
 
-#: Every known part by name, smallest first.
+#: The part that is meant where none is named.
+DEFAULT_PART = "xc7s15"
+
+#: Every known part by name, smallest first. Lengths of bitstreams are from UG470, table 1-1.
 PARTS: dict[str, Part] = {
     part.name: part
     for part in (
-        #     name        luts    ffs  lutram ramb18 dsps    bitstream  static  verified
-        _part("xc7s6", 3_752, 7_504, 1_120, 10, 10, 4_310_752, None, False),
-        _part("xc7s15", 8_000, 16_000, 2_400, 20, 20, 4_310_752, 0.020, True),
-        _part("xc7s25", 14_600, 29_200, 5_000, 90, 80, 9_934_432, 0.064, True),
-        _part("xc7s50", 32_600, 65_200, 9_600, 150, 120, 17_536_096, 0.072, True),
-        _part("xc7s75", 48_000, 96_000, 13_312, 180, 140, 29_494_496, None, False),
-        _part("xc7s100", 64_000, 128_000, 17_600, 240, 160, 29_494_496, None, False),
+        #          name      luts    ffs  lutram ramb18 dsps  bitstream  static  verified
+        _spartan7("xc7s6", 3_752, 7_504, 1_120, 10, 10, 4_310_752, None, False),
+        _spartan7("xc7s15", 8_000, 16_000, 2_400, 20, 20, 4_310_752, 0.020, True),
+        _spartan7("xc7s25", 14_600, 29_200, 5_000, 90, 80, 9_934_432, 0.064, True),
+        _spartan7("xc7s50", 32_600, 65_200, 9_600, 150, 120, 17_536_096, 0.072, True),
+        _spartan7("xc7s75", 48_000, 96_000, 13_312, 180, 140, 29_494_496, None, False),
+        _spartan7("xc7s100", 64_000, 128_000, 17_600, 240, 160, 29_494_496, None, False),
     )
 }
 

@@ -2,10 +2,9 @@
 
 from amaranth.utils import bits_for
 
-from bitformer.model import numerics
+from bitformer.hw.families.family import Multiplier
 
 __all__ = [
-    "LOW_SUM_BITS",
     "is_long",
     "signed_bits",
     "signed_value",
@@ -27,8 +26,6 @@ def signed_value(word: int, bits: int) -> int:
 
 #: Longest magnitude that is squared by a table: a DSP block is for longer ones.
 _TABLE_BITS = 9
-#: Bits of the lower part of a long sum: with a sign of its own it fills a multiplier's short port.
-LOW_SUM_BITS = numerics.MULTIPLIER_BITS - 1
 
 
 def sum_bits(features: int, bits: int) -> int:
@@ -36,9 +33,9 @@ def sum_bits(features: int, bits: int) -> int:
     return bits + (features - 1).bit_length() + 1
 
 
-def is_long(features: int, bits: int) -> bool:
+def is_long(features: int, bits: int, multiplier: Multiplier) -> bool:
     """Whether the sum of such a row is too long to be squared at once."""
-    return sum_bits(features, bits) > LOW_SUM_BITS + 1
+    return sum_bits(features, bits) > multiplier.short_bits
 
 
 def squared_in_dsp(bits: int) -> bool:

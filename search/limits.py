@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bitformer.estimate.power import inference_j, power_w
-from bitformer.hw.parts import PARTS
+from bitformer.hw.parts import DEFAULT_PART, PARTS
 from bitformer.model.errors import UserError
 from bitformer.search.space.components import Outcomes
 
@@ -22,7 +22,7 @@ class Limits:
     ``latency_us`` microseconds, ``energy_j`` joules of an inference at ``clock_hz``.
     """
 
-    part: str = "xc7s15"
+    part: str = DEFAULT_PART
     luts: int | None = None
     lutram: int | None = None
     ffs: int | None = None

@@ -15,7 +15,7 @@ __all__ = ["designs", "drawn", "entries", "invented", "predictor"]
 def invented(design, *, key, noise=0.0):
     """An entry whose counts are near what is known of its features, off by ``noise``."""
     q = {name: int(value) for name, value in quantities(design).items()}
-    f = physical(q)
+    f = physical(q, design.family.luts)
 
     def taken(kind, least, more):
         known = FEATURES[kind].items()

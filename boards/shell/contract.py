@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 
 from bitformer.boards.checks import check_int
 from bitformer.hw.design import RELOADED, Design
+from bitformer.hw.families.family import Family
 from bitformer.hw.golden import golden_vectors
 from bitformer.hw.lowering.place import cost
 from bitformer.hw.lowering.reload import STRUCTURE_BYTES, structure_hash
 from bitformer.hw.memory import StoreSpec
-from bitformer.hw.parts import PARTS
+from bitformer.hw.parts import DEFAULT_PART, PARTS
 from bitformer.model.identity import HASH_BYTES, model_hash
 
 __all__ = ["DEFAULT_VECTORS", "Contract", "contract_of"]
@@ -41,7 +42,9 @@ class Contract:
         The stores that take new weights, of an accelerator that does; see `Accelerator.reloaded`.
         It needs golden vectors.
     ramb18 : int
-        Block RAMs of 18 Kb that the accelerator leaves for the shell's memory.
+        Block RAMs that the accelerator leaves for the shell's memory.
+    family : Family
+        Of the part.
 
     Raises
     ------
@@ -57,6 +60,7 @@ class Contract:
     vectors: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()
     image: tuple[tuple[int, int], ...] = ()
     ramb18: int = 0
+    family: Family = PARTS[DEFAULT_PART].family
 
     def __post_init__(self):
         for name in ("inputs", "results"):
@@ -89,7 +93,7 @@ class Contract:
     def memory(self, depth: int) -> StoreSpec:
         """A shell's memory of ``depth`` bytes: in block RAM if enough is left, else in LUTs."""
         spec = StoreSpec(name="shell", depth=depth, width=8, placement="block")
-        if cost(spec, spec.placement).ramb18 <= self.ramb18:
+        if cost(spec, spec.placement, self.family).ramb18 <= self.ramb18:
             return spec
         return replace(spec, placement="distributed")
 
@@ -98,7 +102,7 @@ def contract_of(design: Design, *, vectors: int = DEFAULT_VECTORS) -> Contract:
     """The contract of a design's accelerator, with ``vectors`` golden vectors."""
     check_int("Vectors", vectors, least=0)
     model = design.model
-    taken = sum(cost(spec, spec.placement).ramb18 for spec in design.stores.values())
+    taken = sum(cost(spec, spec.placement, design.family).ramb18 for spec in design.stores.values())
     golden = golden_vectors(model, vectors) if vectors else []
     return Contract(
         inputs=model.input.size,
@@ -113,4 +117,5 @@ def contract_of(design: Design, *, vectors: int = DEFAULT_VECTORS) -> Contract:
             if name in design.stores
         ),
         ramb18=max(0, PARTS[design.part].ramb18 - taken),
+        family=design.family,
     )

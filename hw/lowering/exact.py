@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from bitformer.hw.design import Design
+from bitformer.hw.families.family import Family
 from bitformer.hw.lowering.place import cost
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import PARTS, Part, Use
@@ -49,7 +50,7 @@ class Estimate:
     macs : multiply-accumulates of an inference.
     peak : multiply-accumulates that the engine can make in a cycle.
     stores : every memory.
-    uses : the part's resources: RAMB18, LUTs as memory, LUTs (of the stores only), DSPs.
+    uses : the part's resources: block RAMs, LUTs as memory, LUTs (of the stores only), DSPs.
     """
 
     part: str
@@ -106,8 +107,8 @@ class Estimate:
         }
 
 
-def _store(spec: StoreSpec) -> StoreEstimate:
-    taken = cost(spec, spec.placement)
+def _store(spec: StoreSpec, family: Family) -> StoreEstimate:
+    taken = cost(spec, spec.placement, family)
     return StoreEstimate(
         name=spec.name,
         depth=spec.depth,
@@ -127,7 +128,7 @@ def _uses(design: Design, stores: tuple[StoreEstimate, ...], part: Part) -> Iter
     luts = lutram + sum(store.luts for store in stores)
     yield Use(resource="DSP", used=design.geometry.dsps, available=part.dsps)
     ramb18 = sum(store.ramb18 for store in stores)
-    yield Use(resource="RAMB18", used=ramb18, available=part.ramb18)
+    yield Use(resource=part.family.block_ram.name, used=ramb18, available=part.ramb18)
     yield Use(resource="LUT as memory", used=lutram, available=part.lutram_luts)
     yield Use(resource="LUT (stores only)", used=luts, available=part.luts)
     ffs = sum(store.ffs for store in stores)
@@ -158,16 +159,16 @@ def estimate(
     """
     if not clock_hz > 0:
         raise ValueError(f"Clock must be a positive number of hertz, not {clock_hz!r}")
-    part = part or design.part
-    stores = tuple(_store(spec) for spec in design.stores.values())
-    others = tuple(_store(spec) for spec in beside)
+    there = PARTS[part or design.part]
+    stores = tuple(_store(spec, there.family) for spec in design.stores.values())
+    others = tuple(_store(spec, there.family) for spec in beside)
     return Estimate(
-        part=part,
+        part=there.name,
         clock_hz=clock_hz,
         latency=design.latency,
         interval=design.interval,
         macs=design.model.config.macs,
         peak=design.geometry.columns * (2 if any(design.packed.values()) else 1),
         stores=stores,
-        uses=tuple(_uses(design, stores + others, PARTS[part])),
+        uses=tuple(_uses(design, stores + others, there)),
     )

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from bitformer.hw.design import Geometry
-from bitformer.hw.dsp48 import DSP_BITS, SPLIT
+from bitformer.hw.families.family import Multiplier
 from bitformer.hw.lowering.packing import Packing, dynamic_bits
 from bitformer.hw.lowering.wide import stored_activations, wide_operations
 from bitformer.hw.parts import Part
@@ -46,6 +46,7 @@ def geometry_of(
     destinations: Mapping[str, Destination],
     wide_rows: frozenset[str],
     shifts: Mapping[str, int],
+    multiplier: Multiplier,
 ) -> Geometry:
     """Return the widths of every unit, from the bounds of the model's actual integers.
 
@@ -58,12 +59,14 @@ def geometry_of(
     widths = [2 * half if kind.pair else max(2, kind.field) for kind in weights.kinds]
     if kept_bits:
         widths.append(2 * half if packing.dynamic else kept_bits)
-    wide = wide_operations(model, wide_rows)
+    wide = wide_operations(model, wide_rows, multiplier)
     accumulators, products = {}, []
     for y, bound in model.bounds.items():
         bits = accumulators[y] = bound.total.bit_length() + 1
-        if bits > DSP_BITS:
-            raise UserError(f"accumulator of {y} must fit {DSP_BITS} bits, not need {bits}")
+        if bits > multiplier.accumulator_bits:
+            raise UserError(
+                f"accumulator of {y} must fit {multiplier.accumulator_bits} bits, not need {bits}"
+            )
         dot = bound.dot.bit_length() + 1
         products.append(dot + packing.shift + 1 if packing.packed[y] else dot)
     written = [op for op in model.operations if not op.at_input]
@@ -95,7 +98,8 @@ def geometry_of(
         norm_features=max(norm_features, default=0),
         norm_bits=model.norm_bits,
         score_pitch=1 << (-(-keys // ways) - 1).bit_length(),
-        **_value_widths(model, shifts, wide),
+        multiplier=multiplier,
+        **_value_widths(model, shifts, wide, multiplier),
     )
 
 
@@ -109,7 +113,10 @@ def _element_bits(
 
 
 def _value_widths(
-    model: IntegerModel, shifts: Mapping[str, int], wide: frozenset[str]
+    model: IntegerModel,
+    shifts: Mapping[str, int],
+    wide: frozenset[str],
+    multiplier: Multiplier,
 ) -> dict[str, int]:
     """Return the widths of the post-processor, by the geometry's names."""
     bounds: dict[str, list[int]] = defaultdict(lambda: [0])
@@ -126,8 +133,8 @@ def _value_widths(
         bounds["factor"].append(factor)
         bounds["result"].append(((u * factor + addend + (1 << shift)) >> shift) + zero + 1)
         if op.y in wide:
-            bounds["low"].append((factor << SPLIT) + offset)
-            bounds["high"].append(((u >> SPLIT) + 1) * factor)
+            bounds["low"].append((factor << multiplier.split) + offset)
+            bounds["high"].append(((u >> multiplier.split) + 1) * factor)
             bounds["sum"].append(u * factor + offset)
         else:
             bounds["value"].append(u * factor + offset)
@@ -135,12 +142,13 @@ def _value_widths(
     bits = {f"{name}_bits": max(bounds[name]).bit_length() + 1 for name in names}
     for name in ("low_bits", "high_bits"):
         bits[name] = max(bits["value_bits"], bits[name])
-        if bits[name] > DSP_BITS:
+        if bits[name] > multiplier.accumulator_bits:
             raise UserError(
-                f"post-processor must stay within {DSP_BITS} bits, not need {bits[name]}"
+                f"post-processor must stay within {multiplier.accumulator_bits} bits,"
+                f" not need {bits[name]}"
             )
-    if bits["factor_bits"] > numerics.MULTIPLIER_BITS:
+    if bits["factor_bits"] > multiplier.short_bits:
         raise UserError(
-            f"multipliers must fit {numerics.MULTIPLIER_BITS} bits, not need {bits['factor_bits']}"
+            f"multipliers must fit {multiplier.short_bits} bits, not need {bits['factor_bits']}"
         )
     return bits

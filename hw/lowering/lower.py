@@ -18,16 +18,14 @@ from bitformer.hw.lowering.plan import Plan
 from bitformer.hw.lowering.schedule import schedule
 from bitformer.hw.lowering.wide import one_by_one, wide_rows
 from bitformer.hw.memory import StoreSpec
-from bitformer.hw.parts import PARTS
+from bitformer.hw.parts import DEFAULT_PART, PARTS
 from bitformer.hw.program import Destination
 from bitformer.hw.timetable import Schedule
 from bitformer.model import numerics
 from bitformer.model.errors import UserError
 from bitformer.model.ir import IntegerModel
 
-__all__ = ["DEFAULT_PART", "lower", "lower_plan"]
-
-DEFAULT_PART = "xc7s15"
+__all__ = ["lower", "lower_plan"]
 
 
 def _beside(model: IntegerModel) -> set[str]:
@@ -120,14 +118,15 @@ def lower(
     """
     if part not in PARTS:
         raise UserError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
+    multiplier = PARTS[part].family.multiplier
     destination = destinations(model)
     check_graph(model, destination)
     rows = wide_rows(model, destination)
     single = one_by_one(model, rows)
-    if not any(choose_packing(model, 2, pack, single).packed.values()):
+    if not any(choose_packing(model, 2, pack, multiplier, single).packed.values()):
         rows, pack = frozenset(), False
     columns = choose_columns(model, PARTS[part], lanes, pack, rows)
-    packing = choose_packing(model, columns, pack, single)
+    packing = choose_packing(model, columns, pack, multiplier, single)
     if not any(packing.packed.values()):
         rows = frozenset()
     best, least = None, None

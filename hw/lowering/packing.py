@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bitformer.hw.dsp48 import PORT_BITS
+from bitformer.hw.families.family import Multiplier
 from bitformer.model import ir
 
 __all__ = ["MATRIX", "Packing", "choose_packing", "dynamic_bits", "macs"]
@@ -49,19 +49,26 @@ def _pairable(model: ir.IntegerModel) -> bool:
     return all(width % 2 == 0 for width in (*widths, *heads))
 
 
-def _candidate(model: ir.IntegerModel, half: int, dynamic: bool, single: frozenset[str]) -> Packing:
+def _candidate(
+    model: ir.IntegerModel,
+    half: int,
+    dynamic: bool,
+    multiplier: Multiplier,
+    single: frozenset[str],
+) -> Packing:
     """Packing with weights of at most ``half`` bits; with keys and values in or out."""
     # the high weight less a borrow must fit the port above the low field: a narrow one does
     wide = dynamic and any(
         model.tensors[n].bits == half and not model.tensors[n].narrow for n in _kept(model)
     )
-    shift = PORT_BITS - half - (1 if wide else 0)
+    port = multiplier.long_bits
+    shift = port - half - (1 if wide else 0)
     packed = {}
     for op in model.operations:
         if not isinstance(op, MATRIX):
             continue
         bound = op.bound(model.tensors)
-        fits = bound.dot < 1 << (shift - 1) and bound.total < 1 << (PORT_BITS - 1)
+        fits = bound.dot < 1 << (shift - 1) and bound.total < 1 << (port - 1)
         narrow = op.weight_bits <= half if isinstance(op, ir.Linear) else dynamic
         packed[op.y] = fits and narrow and op.y not in single
     return Packing(packed=packed, dynamic=dynamic, shift=shift, half_bits=half)
@@ -79,7 +86,11 @@ def macs(model: ir.IntegerModel, op: ir.Operation) -> int:
 
 
 def choose_packing(
-    model: ir.IntegerModel, columns: int, allowed: bool, single: frozenset[str] = frozenset()
+    model: ir.IntegerModel,
+    columns: int,
+    allowed: bool,
+    multiplier: Multiplier,
+    single: frozenset[str] = frozenset(),
 ) -> Packing:
     """The provably safe packing that covers most multiply-accumulates.
 
@@ -97,7 +108,7 @@ def choose_packing(
     best, most = nothing, 0
     for half in sorted(width for width in widths if width):
         for dynamic in (False, True):
-            found = _candidate(model, half, dynamic, single)
+            found = _candidate(model, half, dynamic, multiplier, single)
             if dynamic and (
                 bits > half or not all(found.packed[n] for n in found.packed if n not in static)
             ):

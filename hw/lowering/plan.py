@@ -47,7 +47,7 @@ class Plan:
     @cached_property
     def shifts(self) -> dict[str, int]:
         """The requantizing shift of each operation, by the tensor that it writes."""
-        return common_shifts(self.model, self.wanted_shifts)
+        return common_shifts(self.model, self.part.family.multiplier, self.wanted_shifts)
 
     @cached_property
     def geometry(self) -> Geometry:
@@ -59,6 +59,7 @@ class Plan:
             destinations=self.destinations,
             wide_rows=self.wide_rows,
             shifts=self.shifts,
+            multiplier=self.part.family.multiplier,
         )
 
     def per_column(self, op: Operation) -> int:

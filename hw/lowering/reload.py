@@ -11,13 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 
 from bitformer.hw.design import RELOADED, Design, Geometry
-from bitformer.hw.dsp48 import DSP_BITS, PORT_BITS
 from bitformer.hw.lowering.images import pack_elements
-from bitformer.hw.lowering.lower import DEFAULT_PART, lower
+from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.place import cost, place
-from bitformer.hw.parts import PARTS
+from bitformer.hw.parts import DEFAULT_PART, PARTS
 from bitformer.hw.program import MachineOperation
-from bitformer.model import ir, numerics
+from bitformer.model import ir
 from bitformer.model.errors import UserError
 
 __all__ = ["STRUCTURE_BYTES", "bank_words", "lower_reloadable", "new_images", "structure_hash"]
@@ -26,14 +25,14 @@ __all__ = ["STRUCTURE_BYTES", "bank_words", "lower_reloadable", "new_images", "s
 STRUCTURE_BYTES = 4
 #: Bits that a reloadable design's widths have to spare.
 SPARE = 1
-#: The widths that follow from the weights, and how wide each can be.
+#: The widths that follow from the weights, and the width of a multiplier that bounds each.
 _WIDTHS = {
-    "accumulator_bits": PORT_BITS,
-    "narrow_bits": PORT_BITS,
-    "product_bits": DSP_BITS,
-    "result_bits": DSP_BITS,
-    "value_bits": DSP_BITS,
-    "factor_bits": numerics.MULTIPLIER_BITS,
+    "accumulator_bits": "long_bits",
+    "narrow_bits": "long_bits",
+    "product_bits": "accumulator_bits",
+    "result_bits": "accumulator_bits",
+    "value_bits": "accumulator_bits",
+    "factor_bits": "short_bits",
 }
 
 
@@ -56,17 +55,23 @@ def lower_reloadable(
     wide accumulators, whose parameters have another layout.
     """
     design = lower(model, part=part, lanes=lanes, pack=pack, immediate=False)
+    there = PARTS[part]
+    multiplier = there.family.multiplier
     if design.geometry.wide:
         raise UserError(
             "a reloadable design must have accumulators of at most "
-            f"{PORT_BITS} bits, which those of {', '.join(sorted(design.geometry.wide))} are not"
+            f"{multiplier.long_bits} bits, which those of "
+            f"{', '.join(sorted(design.geometry.wide))} are not"
         )
     geometry = replace(
         design.geometry,
-        **{n: min(getattr(design.geometry, n) + SPARE, most) for n, most in _WIDTHS.items()},
+        **{
+            name: min(getattr(design.geometry, name) + SPARE, getattr(multiplier, most))
+            for name, most in _WIDTHS.items()
+        },
     )
     value, factor = design.parameter_bits
-    bits = value + SPARE, min(factor + SPARE, numerics.MULTIPLIER_BITS)
+    bits = value + SPARE, min(factor + SPARE, multiplier.short_bits)
     specs = []
     for spec in design.stores.values():
         if spec.name in RELOADED:
@@ -74,14 +79,14 @@ def lower_reloadable(
             depth = 2 * bank_words(spec.depth)
             spec = replace(spec, rom=False, depth=depth, width=width)
         specs.append(replace(spec, placement="auto", tiles=()))
-    there = PARTS[part]
     stores = place(specs, there, placement or {})
-    costs = [cost(spec, spec.placement) for spec in stores.values()]
+    costs = [cost(spec, spec.placement, there.family) for spec in stores.values()]
     ramb18, lutram = sum(c.ramb18 for c in costs), sum(c.lutram for c in costs)
     if ramb18 > there.ramb18 or lutram > there.lutram_luts:
         raise UserError(
             f"a reloadable design keeps its weights twice, for which {part} must have {ramb18} "
-            f"RAMB18 and {lutram} LUTs as memory, not {there.ramb18} and {there.lutram_luts}"
+            f"{there.family.block_ram.name} and {lutram} LUTs as memory, not {there.ramb18} and "
+            f"{there.lutram_luts}"
         )
     images = dict(design.images)
     images["parameters"] = _widened(images["parameters"], geometry, design.parameter_bits, bits)

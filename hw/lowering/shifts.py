@@ -9,12 +9,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from bitformer.hw.families.family import Multiplier
 from bitformer.model import ir, numerics
 
 __all__ = ["common_shifts", "shift_interval"]
-
-#: Bits of a sum to which multipliers may grow: a DSP48E1's accumulator.
-_SUM_BITS = 48
 
 
 def _divisible(values) -> int:
@@ -47,7 +45,9 @@ def _sum(model: ir.IntegerModel, op, largest: int) -> int:
     return total
 
 
-def shift_interval(model: ir.IntegerModel, op: ir.Operation) -> tuple[int, int]:
+def shift_interval(
+    model: ir.IntegerModel, op: ir.Operation, multiplier: Multiplier
+) -> tuple[int, int]:
     """Shifts that the operation can be brought to without a change in any result."""
     if isinstance(op, ir.Attend):
         # one unit makes all reciprocals, with the headroom of the longest row
@@ -62,8 +62,8 @@ def shift_interval(model: ir.IntegerModel, op: ir.Operation) -> tuple[int, int]:
     if not isinstance(op, (ir.Linear, ir.Scores, ir.Pool, ir.Affine)):
         raise TypeError(f"An operation with a multiplier must be given, not {type(op).__name__}")
     largest = int(np.abs(np.asarray(op.multiplier)).max())
-    up = numerics.MULTIPLIER_BITS - 1 - largest.bit_length()
-    up = min(up, _SUM_BITS - 1 - _sum(model, op, largest).bit_length())
+    up = multiplier.short_bits - 1 - largest.bit_length()
+    up = min(up, multiplier.accumulator_bits - 1 - _sum(model, op, largest).bit_length())
     down = min(_divisible(op.multiplier), max(0, op.shift - 1))
     if isinstance(op, ir.Affine):
         down = min(down, op.offset_shift)
@@ -73,11 +73,11 @@ def shift_interval(model: ir.IntegerModel, op: ir.Operation) -> tuple[int, int]:
 
 
 def common_shifts(
-    model: ir.IntegerModel, wanted: Mapping[str, int] | None = None
+    model: ir.IntegerModel, multiplier: Multiplier, wanted: Mapping[str, int] | None = None
 ) -> dict[str, int]:
     """The shift to use for each operation, by the tensor it writes; ``wanted`` where possible."""
     intervals = {
-        op.y: shift_interval(model, op)
+        op.y: shift_interval(model, op, multiplier)
         for op in model.operations
         if not isinstance(op, ir.SubtractLast)
     }

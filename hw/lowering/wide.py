@@ -8,7 +8,7 @@ activation store an element a word, where other rows have two.
 
 from collections.abc import Mapping
 
-from bitformer.hw.dsp48 import PORT_BITS
+from bitformer.hw.families.family import Multiplier
 from bitformer.hw.program import Destination
 from bitformer.model.ir import IntegerModel
 from bitformer.model.tensor import Tensor
@@ -45,8 +45,10 @@ def one_by_one(model: IntegerModel, rows: frozenset[str]) -> frozenset[str]:
     )
 
 
-def wide_operations(model: IntegerModel, rows: frozenset[str]) -> frozenset[str]:
+def wide_operations(
+    model: IntegerModel, rows: frozenset[str], multiplier: Multiplier
+) -> frozenset[str]:
     """Return the results of :func:`one_by_one`, and of multiplicands longer than a port."""
     bounds = model.multiplicand_bounds.items()
-    long = frozenset(y for y, bound in bounds if bound.bit_length() >= PORT_BITS)
+    long = frozenset(y for y, bound in bounds if bound.bit_length() >= multiplier.long_bits)
     return one_by_one(model, rows) | long

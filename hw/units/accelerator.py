@@ -158,6 +158,7 @@ class Accelerator(wiring.Component):
             half_bits=geometry.half_bits,
             always_packed=all(design.packed.values()),
             product_bits=geometry.product_bits,
+            multiplier=geometry.multiplier,
         )
         m.submodules.drain = drain = assembly.drain(design)
         m.submodules.vector = vector = assembly.vector_slots(design)
@@ -392,6 +393,7 @@ class Accelerator(wiring.Component):
             bits=geometry.norm_bits,
             ways=geometry.ways,
             upper_bits=geometry.square_bits[-1],
+            multiplier=geometry.multiplier,
         )
         wanted = by_operation(
             m, post.o_slot.op, program.values("statistics"), name="statistics_wanted"

@@ -4,9 +4,10 @@ from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed, 
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from bitformer.hw.families.family import Multiplier
 from bitformer.hw.timing import LONG_STATISTICS, NORM_DELAY, STATISTICS_QUEUE
 from bitformer.hw.units.pipeline import delay, multiply_in_luts
-from bitformer.hw.widths import LOW_SUM_BITS, is_long, squared_in_dsp, sum_bits
+from bitformer.hw.widths import is_long, squared_in_dsp, sum_bits
 from bitformer.model import numerics
 
 __all__ = ["Normalizer", "RowStatistics", "statistics_layout"]
@@ -46,7 +47,7 @@ class RowStatistics(wiring.Component):
     Parameters
     ----------
     features, bits : of a row. ways : elements a word. upper_bits : of elements that are not the
-        first of their word, if those are narrower.
+        first of their word, if those are narrower. multiplier : the device's.
 
     Members
     -------
@@ -54,8 +55,17 @@ class RowStatistics(wiring.Component):
     i_take : the head of the queue has been taken. o_statistics : the head, held for taking.
     """
 
-    def __init__(self, *, features: int, bits: int, ways: int, upper_bits: int | None = None):
+    def __init__(
+        self,
+        *,
+        features: int,
+        bits: int,
+        ways: int,
+        multiplier: Multiplier,
+        upper_bits: int | None = None,
+    ):
         self._features, self._bits, self._ways = features, bits, ways
+        self._multiplier = multiplier
         self._upper_bits = bits if upper_bits is None else upper_bits
         super().__init__(
             {
@@ -103,7 +113,7 @@ class RowStatistics(wiring.Component):
                 power.eq(Mux(first, 0, power) + word_power),
             ]
         # stages 5 to 7: D = N * sum(x^2) - sum(x)^2, the square in a DSP block
-        long = is_long(features, bits)
+        long = is_long(features, bits, self._multiplier)
         late_by = LONG_STATISTICS if long else 0
         coarse: Value | None = None
         if long:
@@ -161,22 +171,22 @@ class RowStatistics(wiring.Component):
         self._queue(m, result, finished)
         return m
 
-    @staticmethod
-    def _long_square(m: Module, total: Value, complete: Value) -> Value:
+    def _long_square(self, m: Module, total: Value, complete: Value) -> Value:
         """``total**2`` four cycles after ``complete``: by its upper, then by its lower bits."""
+        split = self._multiplier.short_split
         a = Signal.like(total, name="a", reset_less=True)
-        b = Signal(signed(LOW_SUM_BITS + 1), reset_less=True)
+        b = Signal(signed(split + 1), reset_less=True)
         part = Signal(signed(len(a) + len(b)), reset_less=True)
-        upper = Signal(signed(2 * len(a) - LOW_SUM_BITS), reset_less=True)
+        upper = Signal(signed(2 * len(a) - split), reset_less=True)
         product = Signal(2 * len(a), reset_less=True)
         m.d.sync += [
-            b.eq(Cat(a[:LOW_SUM_BITS], Const(0, 1)).as_signed()),
+            b.eq(Cat(a[:split], Const(0, 1)).as_signed()),
             part.eq(a * b),
             upper.eq(part),
-            product.eq((upper << LOW_SUM_BITS) + part),
+            product.eq((upper << split) + part),
         ]
         with m.If(complete):
-            m.d.sync += [a.eq(total), b.eq(total >> LOW_SUM_BITS)]
+            m.d.sync += [a.eq(total), b.eq(total >> split)]
         return product
 
     @staticmethod
@@ -227,12 +237,12 @@ class Normalizer(wiring.Component):
 
     latency = NORM_DELAY
 
-    def __init__(self, *, features: int, bits: int, gamma_bits: int):
+    def __init__(self, *, features: int, bits: int, gamma_bits: int, multiplier: Multiplier):
         self._features, self._bits = features, bits
         width = numerics.norm_width(features, bits)
         # |N*x - sum| <= sqrt((N - 1) * D), and D * 4**exponent < 2**width
         u_bits = width // 2 + (features - 1).bit_length() // 2 + 3
-        if is_long(features, bits):
+        if is_long(features, bits, multiplier):
             u_bits = numerics.normalized_bound(features, bits).bit_length() + 1
         super().__init__(
             {

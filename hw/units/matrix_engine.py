@@ -4,13 +4,14 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from bitformer.hw.families.family import Multiplier
 from bitformer.hw.units.pipeline import delay
 
 __all__ = ["MatrixEngine"]
 
 
 class MatrixEngine(wiring.Component):
-    """``columns`` dot products side by side, one DSP48E1 each.
+    """``columns`` dot products side by side, one multiplier each.
 
     Activations travel from column to column, one a cycle, and the weights of column ``j`` are
     delayed by ``j`` cycles to meet them. So the columns finish one after another, each result
@@ -18,7 +19,7 @@ class MatrixEngine(wiring.Component):
     be captured, enabled or broadcast.
 
     In a packed operation a column's weight word holds two weights w0 (low half) and w1, multiplied
-    as ``(w1 << pack_shift) + w0`` in one DSP. With A the accumulator,
+    as ``(w1 << pack_shift) + w0`` at once. With A the accumulator,
     ``sum(w0*x) = sext(A[:pack_shift])`` and ``sum(w1*x) = (A >> pack_shift) + A[pack_shift-1]``,
     provided that the first sum fits ``pack_shift`` bits, which lowering proves. Since the low
     weight is below zero just when its sign bit is set, the sum of both is
@@ -32,7 +33,8 @@ class MatrixEngine(wiring.Component):
     operand_bits : signed width of an activation.
     pack_shift, half_bits : distance of packed weights and their width; 0 without packing.
     always_packed : no operation is unpacked.
-    product_bits : width of an accumulator, at most 48.
+    product_bits : width of an accumulator.
+    multiplier : the device's, whose ports and accumulator bound the others.
 
     Members
     -------
@@ -51,22 +53,29 @@ class MatrixEngine(wiring.Component):
         half_bits: int,
         always_packed: bool,
         product_bits: int,
+        multiplier: Multiplier,
     ):
         if columns < 1:
             raise ValueError(f"Columns must be a positive integer, not {columns}")
-        if not 1 <= operand_bits <= 18:
-            raise ValueError(f"Operand must have 1 to 18 bits (DSP48E1 port B), not {operand_bits}")
-        if not 1 <= product_bits <= 48:
-            raise ValueError(f"Accumulator must have 1 to 48 bits (DSP48E1), not {product_bits}")
-        if half_bits and not pack_shift + half_bits <= 25:
+        for what, bits, most in (
+            ("Operand", operand_bits, multiplier.short_bits),
+            ("Accumulator", product_bits, multiplier.accumulator_bits),
+        ):
+            if not 1 <= bits <= most:
+                raise ValueError(
+                    f"{what} must have 1 to {most} bits ({multiplier.name}), not {bits}"
+                )
+        if half_bits and not pack_shift + half_bits <= multiplier.long_bits:
             raise ValueError(
-                f"Packed weights must fit 25 bits (DSP48E1 port A), not {pack_shift + half_bits}"
+                f"Packed weights must fit {multiplier.long_bits} bits ({multiplier.name}),"
+                f" not {pack_shift + half_bits}"
             )
         if half_bits and 2 * half_bits > column_bits:
             raise ValueError(f"Column must hold two weights of {half_bits} bits, not {column_bits}")
         self._columns, self._column_bits = columns, column_bits
         self._pack_shift, self._half_bits = pack_shift, half_bits
         self._always_packed, self._product_bits = always_packed, product_bits
+        self._multiplier = multiplier
         super().__init__(
             {
                 "i_x": In(signed(operand_bits)),
@@ -82,7 +91,7 @@ class MatrixEngine(wiring.Component):
         return self._columns
 
     def _operand(self, m: Module, word, packed, name: str):
-        """A column's weight word as a multiplicand of at most 25 bits."""
+        """A column's weight word as a multiplicand for the long port."""
         plain = word.as_signed()
         if not self._half_bits:
             return plain
@@ -92,7 +101,7 @@ class MatrixEngine(wiring.Component):
         m.d.comb += borrowed.eq(high - low[-1])
         low_field = Signal(signed(shift), name=f"low_{name}")
         m.d.comb += low_field.eq(low)
-        pair = Cat(low_field, borrowed)[:25].as_signed()
+        pair = Cat(low_field, borrowed)[: self._multiplier.long_bits].as_signed()
         if self._always_packed:
             return pair
         return Mux(packed, pair, plain)

@@ -7,7 +7,6 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from bitformer.hw.design import Design
-from bitformer.hw.dsp48 import SPLIT
 from bitformer.hw.memory import READ_LATENCY
 from bitformer.hw.program import Addend, Factor
 from bitformer.hw.timing import NORM_DELAY, WIDE_DELAY
@@ -233,11 +232,11 @@ class PostProcessor(wiring.Component):
             return element
         return Mux(chosen.whole, self.i_activation.as_signed(), element)
 
-    @staticmethod
-    def _split(chosen, u: Value) -> tuple[Value, Value]:
+    def _split(self, chosen, u: Value) -> tuple[Value, Value]:
         """Lower and upper bits of a multiplicand; all of a narrow one is in the lower."""
-        u = u | Const(0, signed(SPLIT + 1))
-        return Cat(u[:SPLIT], Mux(chosen.wide, 0, u[SPLIT])).as_signed(), u[SPLIT:].as_signed()
+        split = self._design.geometry.multiplier.split
+        u = u | Const(0, signed(split + 1))
+        return Cat(u[:split], Mux(chosen.wide, 0, u[split])).as_signed(), u[split:].as_signed()
 
     def _upper_product(self, m: Module, high: Value, multiplier: Value) -> Value:
         """The second product of a design that has one way."""
@@ -251,8 +250,9 @@ class PostProcessor(wiring.Component):
         """Results of narrow operations a cycle later, those of wide ones from both sums."""
         geometry, operations = self._design.geometry, self._design.program.operations
         low, high = totals
-        total = Signal(signed(max(geometry.sum_bits, SPLIT + 1)), reset_less=True)
-        m.d.sync += total.eq(Cat(low[:SPLIT], ((low >> SPLIT) + high)).as_signed())
+        split = geometry.multiplier.split
+        total = Signal(signed(max(geometry.sum_bits, split + 1)), reset_less=True)
+        m.d.sync += total.eq(Cat(low[:split], ((low >> split) + high)).as_signed())
         wide = by_operation(m, op, [o.wide for o in operations], name="wide_result")
         shifted = Signal(signed(geometry.result_bits))
         self._shift(m, m.d.comb, shifted, total, op, [o.wide for o in operations])
@@ -278,7 +278,10 @@ class PostProcessor(wiring.Component):
             return Mux(chosen.is_vector, stored, drained), None
         gamma = self._parameter(self.i_parameter, way)[1]
         unit = Normalizer(
-            features=geometry.norm_features, bits=geometry.norm_bits, gamma_bits=len(gamma)
+            features=geometry.norm_features,
+            bits=geometry.norm_bits,
+            gamma_bits=len(gamma),
+            multiplier=geometry.multiplier,
         )
         m.submodules[f"normalizer_{way}"] = unit
         m.d.comb += [

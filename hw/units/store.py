@@ -7,15 +7,12 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from bitformer.hw.memory import READ_LATENCY, StoreSpec, placement_attributes
-from bitformer.hw.tiling import block_depth, rest_of
+from bitformer.hw.memory import DEEP, READ_LATENCY, StoreSpec, placement_attributes
+from bitformer.hw.tiling import rest_of
 from bitformer.hw.units.parameters import Parameter
 from bitformer.hw.units.pipeline import delay, twice
 
 __all__ = ["Store"]
-
-#: Words of a RAM in LUTs that is one LUT deep.
-_LUT_WORDS = 64
 
 
 class Store(wiring.Component):
@@ -160,7 +157,7 @@ class Store(wiring.Component):
         The address has many loads. So has the write address of a deep RAM, whose writes are a cycle
         later, as the addresses of its reads are.
         """
-        mem = self._memory(m, wait=int(self.spec.depth > _LUT_WORDS))
+        mem = self._memory(m, wait=int(self.spec.depth > DEEP))
         for number in range(self.spec.read_ports):
             port = mem.read_port(domain="comb")
             address = Signal.like(port.addr, name=f"address_{number}", reset_less=True)
@@ -218,7 +215,7 @@ class Store(wiring.Component):
         fields: list[Value] = []
         bit = 0
         for number, tile in enumerate(spec.tiles):
-            bit, deep = tile.first, block_depth(tile)
+            bit, deep = tile.first, tile.deep
             stack = []
             for row in range(0, tile.rows, deep):
                 area = (row, min(deep, tile.rows - row), bit, tile.width)

@@ -16,11 +16,9 @@ from functools import cached_property
 import numpy as np
 
 from bitformer.estimate.predictor import Predictor
-from bitformer.hw.dsp48 import PORT_BITS
 from bitformer.hw.lowering.geometry import choose_columns
-from bitformer.hw.lowering.lower import DEFAULT_PART
 from bitformer.hw.lowering.packing import macs
-from bitformer.hw.parts import PARTS
+from bitformer.hw.parts import DEFAULT_PART, PARTS
 from bitformer.model import ir
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
@@ -105,9 +103,12 @@ class ComponentSpace:
             raise UserError(
                 f"A space must have at most {LARGEST} combinations to be enumerated, not {count}"
             )
+        self.multiplier = PARTS[part].family.multiplier
         shape = [len(self.bits)] * len(self.components)
         self.codes = np.stack(np.unravel_index(np.arange(count), shape), axis=1).astype(np.int8)
-        self.tables = ModelTables(self.config, self.components, self.bits, self.codes, seed)
+        self.tables = ModelTables(
+            self.config, self.components, self.bits, self.codes, self.multiplier, seed
+        )
         self.matrix = [self.tables.first.operations[place] for place in self.tables.matrix]
         self._take(engine or Engine())
 
@@ -193,7 +194,7 @@ class ComponentSpace:
         for half in sorted({width for one in self.bits for width in vars(one).values()}):
             there = (weights == half).any(axis=1) | (self._dynamic_bits == half)
             for dynamic in (False, True):
-                fits = dots < 1 << (PORT_BITS - half - 1)
+                fits = dots < 1 << (self.multiplier.long_bits - half - 1)
                 packed = fits & np.where(static, weights <= half, dynamic)
                 possible = there.copy()
                 if dynamic:
@@ -256,7 +257,7 @@ class ComponentSpace:
         dots, totals, packing = dots[there], totals[there], packing[there]
         packed = packing[:, :-2].astype(bool)
         q["accumulator_bits"] = _signed(totals).max(axis=1)
-        shift = PORT_BITS - packing[:, -2:-1].astype(np.int64)
+        shift = self.multiplier.long_bits - packing[:, -2:-1].astype(np.int64)
         q["product_bits"] = np.where(packed, _signed(dots) + shift + 1, _signed(dots)).max(axis=1)
         q["shifts"] = self.tables.distinct_shifts()[there]
         q["addends"] = self.tables.distinct_addends()[there]

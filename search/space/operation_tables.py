@@ -7,10 +7,11 @@ untrained models holds every operation at every choice.
 
 import itertools
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
+from bitformer.hw.families.family import Multiplier
 from bitformer.hw.lowering.packing import MATRIX
 from bitformer.hw.lowering.shifts import shift_interval
 from bitformer.hw.program import Addend
@@ -35,8 +36,10 @@ class ModelTables:
         components: Sequence[str],
         bits: Sequence[Precision],
         codes: np.ndarray,
+        multiplier: Multiplier,
         seed: int = 0,
     ):
+        self._multiplier = multiplier
         self.config, self.components, self.codes = config, tuple(components), codes
         self.bits = tuple(bits)
         self._weight_bits = np.array([one.weights for one in bits])
@@ -218,7 +221,7 @@ class ModelTables:
         """An operation's :func:`bitformer.hw.lowering.shifts.shift_interval`: [combinations, 2]."""
         op = self.first.operations[place]
         if not isinstance(op, ir.LayerNorm):
-            return self.table(place, shift_interval)
+            return self.table(place, partial(shift_interval, multiplier=self._multiplier))
         # it depends on the widest row of the whole model, which the tables' models do not share
         features = self.first.tensors[op.x].features
         widths = np.array([0, *(numerics.norm_width(features, bits) for bits in range(1, 17))])

@@ -13,7 +13,6 @@ from bitformer.estimate.features import (
 )
 from bitformer.estimate.stores import rom_share
 from bitformer.hw.design import Design
-from bitformer.hw.dsp48 import PORT_BITS
 from bitformer.hw.lowering.graph import destinations
 from bitformer.hw.lowering.layouts import weight_layouts
 from bitformer.hw.lowering.lower import lower_plan
@@ -150,7 +149,7 @@ class Forms:
         """How much of their shape's LUTs a design's tables take, whose words change little."""
         if id(design) not in self.shares:
             self.shares[id(design)] = {
-                name: rom_share(words, design.stores[name].width)
+                name: rom_share(words, design.stores[name].width, design.family.luts)
                 for name, words in design.images.items()
                 if words and name != "weights"
             }
@@ -164,7 +163,7 @@ class Forms:
             packing = Packing(
                 packed={op.y: bool(flag) for op, flag in zip(matrix, flags, strict=True)},
                 dynamic=bool(dynamic),
-                shift=PORT_BITS - half if any(flags) else 0,
+                shift=self.space.multiplier.long_bits - half if any(flags) else 0,
                 half_bits=half,
             )
             model = self.space.tables.model(number)
@@ -240,6 +239,7 @@ class Forms:
                 store_terms(
                     spec,
                     live.get(name, spec.width),
+                    design.family,
                     known.get(name, ()),
                     share=shares.get(name, 1.0),
                 )

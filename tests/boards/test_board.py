@@ -6,6 +6,7 @@ import pytest
 from bitformer.boards.board import Board, Pin, SpiFlash, UartPins
 from bitformer.boards.catalog import BOARDS, find_board
 from bitformer.boards.pinouts import PACKAGES, Package
+from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.parts import PARTS, Part
 from bitformer.model.errors import UserError
 
@@ -174,6 +175,7 @@ def test_bad_package_is_refused():
 def test_parts():
     assert PARTS["xc7s15"] == Part(
         name="xc7s15",
+        family=SERIES7,
         luts=8_000,
         ffs=16_000,
         lutram_luts=2_400,
@@ -195,6 +197,7 @@ def test_parts():
     ("change", "message"),
     [
         ({"dsps": 0}, r"Part xc7s15: dsps must be positive, not 0"),
+        ({"lutram_luts": 0}, r"lutram_luts must be positive where .*, else 0, not 0"),
         ({"lutram_luts": 8_001}, r"lutram_luts must be at most luts \(8000\), not 8001"),
         ({"static_w": 0.0}, r"static_w must be positive, not 0\.0"),
     ],

@@ -8,11 +8,17 @@ from measurement_harness import drawn
 
 from bitformer.estimate import component_stores, components, profile
 from bitformer.estimate.breakdown import MEMORY, TOTAL, UNITS, breakdown
-from bitformer.estimate.component_stores import ComponentStores, component_keys, measure_components
+from bitformer.estimate.component_stores import (
+    ComponentStores,
+    component_keys,
+    measure_components,
+    stores_of,
+)
 from bitformer.estimate.components import added, added_by_formula, block_ram_shares, components_of
 from bitformer.estimate.features import quantities
 from bitformer.estimate.knowledge import KnowledgeBase
 from bitformer.estimate.profile import Job, family, parse_bits, profile_components
+from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.word_map import own_depths
 from bitformer.hw.memory import StoreSpec
@@ -192,7 +198,7 @@ def sources(monkeypatch):
 def rom(placement, words):
     """The source of a component with a ROM of 8-bit words."""
     spec = StoreSpec(name="weights", depth=len(words), width=8, rom=True, placement=placement)
-    stores = ComponentStores(stores={"weights": spec}, images={"weights": words})
+    stores = ComponentStores(stores={"weights": spec}, images={"weights": words}, family=SERIES7)
     return synthesize.source_of(stores)
 
 
@@ -285,10 +291,10 @@ def test_without_a_prediction_there_are_stores(several):
 def test_yosys_keeps_every_memory_apart(small, tmp_path):
     """LUTs as memory and block RAM are those of the formulas, for each component; alone, too."""
     shares = components_of(lower(small, placement={"weights": "block", "program": "distributed"}))
-    parts = [ComponentStores(stores=share.stores, images=share.images) for share in shares]
+    parts = [stores_of(share) for share in shares]
     found = synthesize_apart(parts, cache=tmp_path)
     for share, one in zip(shares, found, strict=True):
-        said = added_by_formula(share.stores, share.images)
+        said = added_by_formula(share.stores, share.images, share.family)
         taken = one.resources
         assert (said.lutram, said.ramb18) == (taken.luts_as_memory, taken.ramb18)
         assert (taken.dsps, taken.srls) == (0, 0)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from model_changes import with_tensor, with_zero
 
-from bitformer.hw.dsp48 import PORT_BITS
 from bitformer.hw.lowering import lower as lowering
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.packing import Packing
@@ -271,7 +270,7 @@ def test_packing_where_the_bound_forbids_it(small_model, monkeypatch):
     monkeypatch.setattr(
         lowering,
         "choose_packing",
-        lambda *_: Packing(packed=packed, shift=PORT_BITS - 8 - 4, half_bits=8),
+        lambda *_: Packing(packed=packed, shift=13, half_bits=8),
     )
     forced = lower(model)
     assert forced.packed[second.y]

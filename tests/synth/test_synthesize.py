@@ -11,6 +11,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.tiling import Tile
@@ -26,7 +27,7 @@ from bitformer.synth.netlist import signal_of
 from bitformer.synth.synthesize import synthesize
 from bitformer.synth.yosys import Tool
 
-ENGINE = {"operand_bits": 9, "product_bits": 40}
+ENGINE = {"operand_bits": 9, "product_bits": 40, "multiplier": SERIES7.multiplier}
 
 
 class Gallery(wiring.Component):
@@ -203,7 +204,7 @@ def test_writes_of_a_deep_memory_load_its_own_registers(gallery):
 @pytest.mark.slow
 def test_a_stack_of_blocks_is_chosen_by_halves():
     chance = random.Random(0)
-    tile = Tile(rows=1536, first=0, width=144, ramb18=12)
+    tile = Tile(rows=1536, first=0, width=144, ramb18=12, deep=512)
     rom = StoreSpec(name="s", depth=1540, width=144, rom=True, placement="block", tiles=(tile,))
     result = synthesize(Store(spec=rom, init=[chance.getrandbits(144) for _ in range(1540)]))
     assert result.resources.ramb18 == 12

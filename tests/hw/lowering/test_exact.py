@@ -52,7 +52,7 @@ def test_every_store_is_there_with_its_cost(tiny):
     for store in result.stores:
         spec = tiny.stores[store.name]
         assert store.bits == spec.depth * spec.width
-        taken = cost(spec, spec.placement)
+        taken = cost(spec, spec.placement, tiny.family)
         assert (store.ramb18, store.lutram, store.luts, store.ffs) == (
             taken.ramb18,
             taken.lutram,

@@ -6,6 +6,7 @@ from design_strategies import models, several
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.packing import MATRIX, choose_packing
 from bitformer.hw.lowering.shifts import common_shifts
@@ -15,6 +16,8 @@ from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
+
+MULTIPLIER = SERIES7.multiplier
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +31,7 @@ def design():
 def test_common_shifts_leave_every_result_as_it_is(case):
     """Requantization with the shift that lowering chooses, on the operands of a real run."""
     model = case.make()
-    shifts = common_shifts(model)
+    shifts = common_shifts(model, MULTIPLIER)
     rng = np.random.default_rng(0)
     scores = [op for op in model.operations if isinstance(op, ir.Scores)]
     for op in model.operations:
@@ -110,15 +113,15 @@ def test_packing_is_refused_where_the_low_sum_does_not_fit():
         name="wide", window=4, d_model=8, ffn=64, norm="batch", pooling="mean"
     )
     model = initialize(config, samples=8)
-    packing = choose_packing(model, 16, True)
+    packing = choose_packing(model, 16, True, MULTIPLIER)
     for op in model.operations:
         if isinstance(op, MATRIX):
             fits = op.bound(model.tensors).dot < 1 << (packing.shift - 1)
             assert not packing.packed[op.y] or fits
     assert not packing.packed["layers.0.add2"]
     narrow = initialize(config.replace(default=Precision(weights=4, activations=8)), samples=8)
-    assert choose_packing(narrow, 16, True).packed["layers.0.add2"]
-    assert not any(choose_packing(narrow, 16, False).packed.values())
+    assert choose_packing(narrow, 16, True, MULTIPLIER).packed["layers.0.add2"]
+    assert not any(choose_packing(narrow, 16, False, MULTIPLIER).packed.values())
 
 
 @given(

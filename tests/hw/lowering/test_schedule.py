@@ -8,7 +8,6 @@ from design_strategies import designs, several
 from hypothesis import given
 
 from bitformer.hw import timing
-from bitformer.hw.dsp48 import PORT_BITS
 from bitformer.hw.lowering.allocate import allocate
 from bitformer.hw.lowering.encode import memory_blocks
 from bitformer.hw.lowering.graph import destinations
@@ -162,7 +161,7 @@ def check_packing(design):
             if design.packed[op.y]:
                 assert op.y not in geometry.wide
                 assert bound.dot < 1 << (geometry.pack_shift - 1)
-                assert geometry.pack_shift + geometry.half_bits <= PORT_BITS
+                assert geometry.pack_shift + geometry.half_bits <= geometry.multiplier.long_bits
 
 
 def check_ends(design):

@@ -6,10 +6,13 @@ import random
 import numpy as np
 import pytest
 
+from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.timing import LONG_STATISTICS, NORM_DELAY, STATISTICS
 from bitformer.hw.units.layernorm import Normalizer, RowStatistics, statistics_layout
 from bitformer.hw.widths import is_long
 from bitformer.model import numerics
+
+MULTIPLIER = SERIES7.multiplier
 
 
 def model(row, bits):
@@ -24,7 +27,7 @@ def model(row, bits):
 def statistics(play, rows, *, bits, ways, gap=0, shift=0):
     """The statistics of each row, taken `STATISTICS` (and `shift`) cycles after its last word."""
     features = len(rows[0])
-    dut = RowStatistics(features=features, bits=bits, ways=ways)
+    dut = RowStatistics(features=features, bits=bits, ways=ways, multiplier=MULTIPLIER)
     script, ends = [], []
     for row in rows:
         for start in range(0, features, ways):
@@ -35,7 +38,7 @@ def statistics(play, rows, *, bits, ways, gap=0, shift=0):
             script.append(step | {"i_last": start + ways >= features})
         ends.append(len(script) - 1)
         script += [{"i_x_0": -1, "i_first": 1, "i_last": 1}] * gap
-    wait = STATISTICS + (LONG_STATISTICS if is_long(features, bits) else 0) + shift
+    wait = STATISTICS + (LONG_STATISTICS if is_long(features, bits, MULTIPLIER) else 0) + shift
     script += [{} for _ in range(wait)]
     takes = [end + wait for end in ends]
     for cycle in takes:
@@ -90,7 +93,7 @@ def test_statistics_of_rows_of_16_bits(play, ways, features, long):
     rows = extreme_rows(features, 16)
     rows += [[1 << bit, *[0] * (features - 2), -(1 << bit)] for bit in range(15)]
     rows += random_rows(features, 16, 12, features)
-    assert is_long(features, 16) == long
+    assert is_long(features, 16, MULTIPLIER) == long
     found = statistics(play, rows, bits=16, ways=ways)
     assert found == [model(row, 16) for row in rows]
 
@@ -131,7 +134,7 @@ def test_normalised_values(play, features, bits, gamma_bits):
             script.append({"i_x": x, "i_gamma": gamma, "i_statistics": packed.as_bits()})
             expected.append(((features * x - total) << exponent, gamma * factor))
             assert abs(expected[-1][0]) <= numerics.normalized_bound(features, bits)
-    dut = Normalizer(features=features, bits=bits, gamma_bits=gamma_bits)
+    dut = Normalizer(features=features, bits=bits, gamma_bits=gamma_bits, multiplier=MULTIPLIER)
     assert dut.latency == NORM_DELAY == 2
     shown = play(dut, script + [{}] * dut.latency, ["o_u", "o_multiplier"])
     assert shown[dut.latency :] == expected

@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.lowering.images import pack_elements
 from bitformer.hw.timing import ACCUMULATE
 from bitformer.hw.units.matrix_engine import MatrixEngine
@@ -43,6 +44,7 @@ def run_engine(
         half_bits=half_bits,
         always_packed=always_packed,
         product_bits=product_bits,
+        multiplier=SERIES7.multiplier,
     )
     script, ends = [], []
     for packed, activations, weights in dots:
@@ -175,6 +177,7 @@ def make(**changes):
         "half_bits": 4,
         "always_packed": False,
         "product_bits": 48,
+        "multiplier": SERIES7.multiplier,
     }
     return MatrixEngine(**defaults | changes)
 
@@ -183,10 +186,10 @@ def make(**changes):
     ("changes", "message"),
     [
         ({"columns": 0}, r"^Columns must be a positive integer, not 0$"),
-        ({"operand_bits": 19}, r"^Operand must have 1 to 18 bits \(DSP48E1 port B\), not 19$"),
-        ({"operand_bits": 0}, r"^Operand must have 1 to 18 bits \(DSP48E1 port B\), not 0$"),
+        ({"operand_bits": 19}, r"^Operand must have 1 to 18 bits \(DSP48E1\), not 19$"),
+        ({"operand_bits": 0}, r"^Operand must have 1 to 18 bits \(DSP48E1\), not 0$"),
         ({"product_bits": 49}, r"^Accumulator must have 1 to 48 bits \(DSP48E1\), not 49$"),
-        ({"pack_shift": 22}, r"^Packed weights must fit 25 bits \(DSP48E1 port A\), not 26$"),
+        ({"pack_shift": 22}, r"^Packed weights must fit 25 bits \(DSP48E1\), not 26$"),
         ({"column_bits": 7}, r"^Column must hold two weights of 4 bits, not 7$"),
     ],
 )

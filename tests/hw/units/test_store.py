@@ -5,11 +5,19 @@ import random
 
 import pytest
 
+from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.memory import PLACEMENTS, READ_LATENCY, StoreSpec, placement_attributes
-from bitformer.hw.tiling import RAMB18_SHAPES, Tile, best_tiling, block_depth, rest_of
+from bitformer.hw.tiling import Tile, best_tiling, block_depth, rest_of
 from bitformer.hw.units import store as store_module
 from bitformer.hw.units.pipeline import delay
 from bitformer.hw.units.store import Store
+
+RAM = SERIES7.block_ram
+
+
+def tile(rows, first, width, blocks=1):
+    deep = block_depth(rows, width, RAM)
+    return Tile(rows=rows, first=first, width=width, ramb18=blocks, deep=deep)
 
 
 def contents(depth, width):
@@ -120,13 +128,13 @@ def test_rom(play, placement, depth, width, ports):
 
 
 TILINGS = {
-    "rows": [Tile(rows=3, first=0, width=10, ramb18=1)],
-    "bits": [Tile(rows=11, first=0, width=6, ramb18=1)],
-    "corner": [Tile(rows=4, first=0, width=7, ramb18=1)],
-    "two": [Tile(rows=11, first=0, width=4, ramb18=1), Tile(rows=2, first=4, width=6, ramb18=1)],
+    "rows": [tile(3, 0, 10)],
+    "bits": [tile(11, 0, 6)],
+    "corner": [tile(4, 0, 7)],
+    "two": [tile(11, 0, 4), tile(2, 4, 6)],
     "two and a rest": [
-        Tile(rows=9, first=0, width=3, ramb18=1),
-        Tile(rows=5, first=3, width=3, ramb18=1),
+        tile(9, 0, 3),
+        tile(5, 3, 3),
     ],
 }
 
@@ -148,33 +156,32 @@ def test_rom_in_pieces(play, tiles, given):
 def test_stacked_rom_at_every_address(play, rows, width, first, deep):
     depth = rows + 3
     init = contents(depth, 40)
-    tile = Tile(rows=rows, first=first, width=width, ramb18=8)
+    stack = tile(rows, first, width, 8)
     if first:
-        spare = Tile(rows=depth, first=0, width=first, ramb18=1)
-        tiles = (spare, tile)
+        spare = tile(depth, 0, first)
+        tiles = (spare, stack)
     else:
-        tiles = (tile,)
+        tiles = (stack,)
     spec = StoreSpec(name="rom", depth=depth, width=40, rom=True, placement="block", tiles=tiles)
     script = [{"addr_0": address} for address in range(depth)] + [{}] * READ_LATENCY
     shown = play(Store(spec=spec, init=init), script, ["data_0"])
     assert [word for (word,) in shown[READ_LATENCY:]] == init
-    assert block_depth(tile) == deep
+    assert stack.deep == deep
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 3, 10])
 @pytest.mark.parametrize(("depth", "width"), [(600, 40), (1614, 192), (3164, 128), (2000, 7)])
 def test_a_stack_takes_the_blocks_of_its_tile(depth, width, blocks):
-    widths = dict(RAMB18_SHAPES)
-    for tile in best_tiling(depth, width, blocks):
-        deep = block_depth(tile)
-        assert -(-tile.rows // deep) * -(-tile.width // widths[deep]) <= tile.ramb18
+    widths = dict(RAM.shapes)
+    for one in best_tiling(depth, width, blocks, RAM):
+        assert -(-one.rows // one.deep) * -(-one.width // widths[one.deep]) <= one.ramb18
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 3, 4])
 @pytest.mark.parametrize(("depth", "width"), [(600, 40), (3, 200), (2000, 7), (1025, 37)])
 def test_tiles_and_their_rest_cover_the_rom_once(depth, width, blocks):
-    tiles = best_tiling(depth, width, blocks)
-    assert sum(tile.ramb18 for tile in tiles) <= blocks
+    tiles = best_tiling(depth, width, blocks, RAM)
+    assert sum(one.ramb18 for one in tiles) <= blocks
     rectangles = [(0, t.rows, t.first, t.width) for t in tiles] + rest_of(depth, width, tiles)
     assert sum(rows * bits for _, rows, _, bits in rectangles) == depth * width
     for row, rows, bit, bits in rectangles:
@@ -227,7 +234,7 @@ def spec(**changes):
             r"^Read ports must be 1 or 2, not 3$",
         ),
         (
-            lambda: Store(spec=spec(tiles=(Tile(rows=2, first=0, width=8, ramb18=1),))),
+            lambda: Store(spec=spec(tiles=(tile(2, 0, 8),))),
             ValueError,
             r"^Tiles must be those of a ROM with one read port$",
         ),

@@ -1,0 +1,238 @@
+"""A family of FPGAs as plain data: its multiplier, its memories, its LUTs and its primitives."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+
+__all__ = [
+    "BlockRam",
+    "Carry",
+    "Family",
+    "Kind",
+    "LutRam",
+    "Luts",
+    "Multiplier",
+    "PinPatterns",
+    "Primitive",
+    "Script",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Multiplier:
+    """A hard multiplier with signed ports and an accumulator.
+
+    Parameters
+    ----------
+    name : str
+        The primitive, as messages name it.
+    long_bits, short_bits : int
+        Signed widths of its two ports. Two packed weights, or a post-processor's multiplicand, are
+        at the long one; an activation, or a requantizer's multiplier, is at the short one.
+    accumulator_bits : int
+        Signed width of its sum.
+    """
+
+    name: str
+    long_bits: int
+    short_bits: int
+    accumulator_bits: int
+
+    @property
+    def split(self) -> int:
+        """Lower bits of a wide multiplicand: with a sign bit they fill the long port."""
+        return self.long_bits - 1
+
+    @property
+    def short_split(self) -> int:
+        """Lower bits of a long sum that is squared: with a sign bit they fill the short port."""
+        return self.short_bits - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockRam:
+    """A block RAM with one write and one read port.
+
+    Parameters
+    ----------
+    name : str
+        The primitive, as tables name it.
+    shapes : tuple of (int, int)
+        Words and bits of each configuration, widest first.
+    stacked : int
+        How many of the shapes, from the widest on, a cut ROM is made of.
+    enable_bits : int
+        Bits that share a write enable.
+    saves : int
+        LUTs that a block must save to be worth using.
+    """
+
+    name: str
+    shapes: tuple[tuple[int, int], ...]
+    stacked: int
+    enable_bits: int
+    saves: int
+
+    @property
+    def bits(self) -> int:
+        """Capacity in bits."""
+        return max(words * width for words, width in self.shapes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LutRam:
+    """A memory in LUTs: ``words`` of ``bits`` with a write port, in ``luts`` LUTs."""
+
+    words: int
+    bits: int
+    luts: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Luts:
+    """The look-up tables of a family.
+
+    Parameters
+    ----------
+    inputs : int
+        Of one LUT, which is a ROM of ``words`` bits.
+    joined : int
+        LUTs whose outputs are selected among without another LUT.
+    rams : tuple of LutRam
+        Memories in LUTs, shallowest first; empty if there are none.
+    """
+
+    inputs: int
+    joined: int
+    rams: tuple[LutRam, ...] = ()
+
+    @property
+    def words(self) -> int:
+        """Words of one bit that a LUT holds as ROM."""
+        return 1 << self.inputs
+
+    @property
+    def selected(self) -> int:
+        """Bits that one LUT selects among: of six inputs, four bits and two of their number."""
+        return max(n for n in range(2, self.inputs) if n + (n - 1).bit_length() <= self.inputs)
+
+
+class Kind(Enum):
+    """What a primitive does, as counts and logic depth see it."""
+
+    LUT = auto()
+    INVERTER = auto()
+    #: Selects among the outputs of neighbouring LUTs: a part of theirs.
+    MULTIPLEXER = auto()
+    CARRY = auto()
+    BUFFER = auto()
+    REGISTER = auto()
+    SHIFT_REGISTER = auto()
+    #: A memory in LUTs, read asynchronously.
+    LUT_RAM = auto()
+    BLOCK_RAM = auto()
+    MULTIPLIER = auto()
+
+    @property
+    def logic(self) -> bool:
+        """Whether its outputs follow its inputs within a cycle, and it is no buffer."""
+        return self in (Kind.LUT, Kind.INVERTER, Kind.MULTIPLEXER, Kind.CARRY)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Carry:
+    """The pins of a piece of a carry chain.
+
+    Parameters
+    ----------
+    below : str
+        Takes the carry of the piece below.
+    inputs : mapping of str to int
+        Other inputs: bit k of one reaches the carries from k on, and the sums from k + this number.
+    carries, sums : str
+        Its outputs.
+    """
+
+    below: str
+    inputs: Mapping[str, int]
+    carries: str
+    sums: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Primitive:
+    """A primitive of a family.
+
+    Parameters
+    ----------
+    kind : Kind
+        What it does.
+    size : int
+        LUTs or block RAMs that it takes.
+    reads : tuple of (str, str)
+        Of a memory or shift register in LUTs: pins of an address, and the output that follows it.
+    carry : Carry or None
+        Of a carry: its pins.
+    """
+
+    kind: Kind
+    size: int = 1
+    reads: tuple[tuple[str, str], ...] = ()
+    carry: Carry | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PinPatterns:
+    """Regular expressions that match the names of pins by what they do, whatever the primitive."""
+
+    clock: str
+    enable: str
+    reset: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Script:
+    """Yosys' commands for a family.
+
+    Parameters
+    ----------
+    commands : str
+        From a design that has been read to its primitives; ``{top}`` is the module and
+        ``{options}`` are those of the command that maps.
+    without_pads, flatten : str
+        Options, with a space behind: for a design that is counted by itself, for one flat module.
+    """
+
+    commands: str
+    without_pads: str
+    flatten: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Family:
+    """What parts of a family have in common.
+
+    Parameters
+    ----------
+    name : str
+        As messages and documents name it.
+    multiplier, block_ram, luts
+        What it offers.
+    primitives : mapping of str to Primitive
+        The cells that synthesis makes, by name.
+    pins : PinPatterns
+        Which of their pins are clocks, enables and resets.
+    script : Script
+        How they are made.
+    """
+
+    name: str
+    multiplier: Multiplier
+    block_ram: BlockRam
+    luts: Luts
+    primitives: Mapping[str, Primitive]
+    pins: PinPatterns
+    script: Script
+
+    def __repr__(self) -> str:
+        return f"<Family {self.name}>"

@@ -1,0 +1,99 @@
+"""AMD's 7 series, as Yosys and Vivado build for it.
+
+Sources: UG479 (DSP48E1), UG473 (block RAM), UG474 (LUTs, memories in LUTs), UG953 (primitives).
+"""
+
+from bitformer.hw.families.family import (
+    BlockRam,
+    Carry,
+    Family,
+    Kind,
+    LutRam,
+    Luts,
+    Multiplier,
+    PinPatterns,
+    Primitive,
+    Script,
+)
+
+__all__ = ["SERIES7"]
+
+_CARRY4 = Carry(below="CI", inputs={"CYINIT": 0, "S": 0, "DI": 1}, carries="CO", sums="O")
+
+_SHIFT_READS = tuple((pin, "Q") for pin in ("A", "A0", "A1", "A2", "A3"))
+_QUAD_READS = tuple((f"ADDR{letter}", f"DO{letter}") for letter in "ABCD")
+_ADDRESS = ("A", *(f"A{bit}" for bit in range(8)))
+_SINGLE_READS = tuple((pin, "O") for pin in _ADDRESS)
+_DUAL_READS = (
+    *((pin, "SPO") for pin in _ADDRESS),
+    *((pin, "DPO") for pin in ("DPRA", *(f"DPRA{bit}" for bit in range(7)))),
+)
+
+
+def _lut_ram(luts: int, reads: tuple[tuple[str, str], ...]) -> Primitive:
+    return Primitive(kind=Kind.LUT_RAM, size=luts, reads=reads)
+
+
+_PRIMITIVES = {
+    **{f"LUT{inputs}": Primitive(kind=Kind.LUT) for inputs in range(1, 7)},
+    "INV": Primitive(kind=Kind.INVERTER),
+    **dict.fromkeys(("MUXF7", "MUXF8"), Primitive(kind=Kind.MULTIPLEXER)),
+    "CARRY4": Primitive(kind=Kind.CARRY, carry=_CARRY4),
+    **dict.fromkeys(("BUF", "BUFG", "IBUF", "OBUF"), Primitive(kind=Kind.BUFFER)),
+    **dict.fromkeys(
+        (
+            *(f"FD{kind}E{edge}" for kind in "CPRS" for edge in ("", "_1")),
+            *("LDCE", "LDPE"),
+        ),
+        Primitive(kind=Kind.REGISTER),
+    ),
+    **dict.fromkeys(
+        ("SRL16", "SRL16E", "SRLC16", "SRLC16E", "SRLC32E"),
+        Primitive(kind=Kind.SHIFT_REGISTER, reads=_SHIFT_READS),
+    ),
+    **dict.fromkeys(("RAM32M", "RAM64M"), _lut_ram(4, _QUAD_READS)),
+    **dict.fromkeys(("RAM32X1D", "RAM64X1D"), _lut_ram(2, _DUAL_READS)),
+    "RAM128X1D": _lut_ram(4, _DUAL_READS),
+    **dict.fromkeys(("RAM32X1S", "RAM64X1S"), _lut_ram(1, _SINGLE_READS)),
+    "RAM128X1S": _lut_ram(2, _SINGLE_READS),
+    "RAM256X1S": _lut_ram(4, _SINGLE_READS),
+    "RAMB18E1": Primitive(kind=Kind.BLOCK_RAM),
+    "RAMB36E1": Primitive(kind=Kind.BLOCK_RAM, size=2),
+    "DSP48E1": Primitive(kind=Kind.MULTIPLIER),
+}
+
+#: Nets are split before LUTs are mapped, without which ABC9 can give two nets one name
+#: (YosysHQ/yosys, issue 4349). To ABC9 a wire takes 700 ps: what 150 MHz leaves for each of those
+#: around six LUTs. With 300 ps, its default, a block RAM's slow output is as long as many LUTs, and
+#: any path may have as many.
+_COMMANDS = """\
+scratchpad -set synth_xilinx.abc9.W 700
+synth_xilinx -family xc7 -top {top} {options}-run begin:map_luts
+splitnets
+synth_xilinx -family xc7 -top {top} {options}-run map_luts:check
+"""
+
+SERIES7 = Family(
+    name="7 series",
+    multiplier=Multiplier(name="DSP48E1", long_bits=25, short_bits=18, accumulator_bits=48),
+    block_ram=BlockRam(
+        name="RAMB18",
+        shapes=((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
+        stacked=3,
+        enable_bits=9,
+        saves=32,
+    ),
+    # 64 x 3 bits and 32 x 6 bits are RAM64M and RAM32M; MUXF7 and MUXF8 join the LUTs of a slice
+    luts=Luts(
+        inputs=6,
+        joined=4,
+        rams=(LutRam(words=32, bits=6, luts=4), LutRam(words=64, bits=3, luts=4)),
+    ),
+    primitives=_PRIMITIVES,
+    pins=PinPatterns(
+        clock=r"(C|CLK|WCLK|CLK\w*)$",
+        enable=r"(CE\w*|WE\w*|EN\w*|REGCE\w*)$",
+        reset=r"(R|S|CLR|PRE|RST\w*)$",
+    ),
+    script=Script(commands=_COMMANDS, without_pads="-noiopad -noclkbuf ", flatten="-flatten "),
+)
