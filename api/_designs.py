@@ -135,19 +135,11 @@ class Design:
         kb : a knowledge base of your own beside the one that ships.
         """
         from bitformer.estimate.knowledge import known_entries
-        from bitformer.estimate.power import inference_j, power_w
+        from bitformer.estimate.power import inference_j
         from bitformer.estimate.predictor import Predictor
 
         found = Predictor(known_entries(None if kb is None else Path(kb))).predict(self.lowered)
-        watts = power_w(
-            found.part,
-            luts=found.luts.value,
-            ffs=found.ffs.value,
-            ramb18=found.ramb18,
-            dsps=found.dsps,
-            clock_hz=clock_hz,
-        )
-        joules = inference_j(watts, found.latency, clock_hz=clock_hz)
+        joules = inference_j(found.part, found.counts, clock_hz=clock_hz)
         return Resources(prediction=found, clock_hz=clock_hz, energy_j=joules)
 
     def simulate(

@@ -106,12 +106,12 @@ def find(
     """
     from bitformer.estimate.knowledge import known_entries
     from bitformer.estimate.predictor import Predictor
-    from bitformer.estimate.profile import parse_bits
     from bitformer.model.own_data import suited
+    from bitformer.model.precision import Precision
     from bitformer.model.torch_installed import require_torch
     from bitformer.search.limits import Limits
-    from bitformer.search.request import Question
-    from bitformer.search.run import explore
+    from bitformer.search.request import SearchRequest
+    from bitformer.search.run import run_search
     from bitformer.study.trials import DataSource
     from bitformer.study.workers import open_pool
     from bitformer.synth.yosys import find_tool
@@ -128,18 +128,18 @@ def find(
     )
     chosen = named_config(config) if isinstance(config, str) else config
     chosen, _ = suited(chosen, source.load(chosen))
-    question = Question(
+    question = SearchRequest(
         config=chosen,
         source=source,
         limits=Limits(part=part, **limits),
-        bits=tuple(parse_bits(one) for one in bits),
+        bits=tuple(Precision.parse(one) for one in bits),
         top=top,
         seed=seed,
         synthesis="all" if synthesize else "none",
     )
     folder = Path(to)
     with open_pool(workers, None) as pool:
-        facts = explore(
+        facts = run_search(
             question,
             folder,
             pool,

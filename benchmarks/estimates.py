@@ -22,21 +22,22 @@ from tables import console, markdown_table, show
 
 from bitformer.estimate.knowledge import Entry, KnowledgeBase, shipped_entries
 from bitformer.estimate.predictor import Prediction, Predictor
-from bitformer.estimate.profile import Job, mixed, parse_bits, profile
+from bitformer.estimate.profile import Job, mixed, profile
 from bitformer.hw.lowering.lower import lower
 from bitformer.model.config import TransformerConfig, grid_config, named_config
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
+from bitformer.model.precision import Precision
 from bitformer.model.progress import progress_bar
 from bitformer.sim.run import simulate
-from bitformer.study.workers import Pool, open_pool
+from bitformer.study.workers import WorkerPool, open_pool
 from bitformer.synth.synthesize import digest
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORT = ROOT / "docs" / "estimates.md"
 FOLDER = ROOT / "build" / "estimates"
 
-BITS = [parse_bits(one) for one in ("2/4", "2/8", "4", "4/8", "6", "8")]
+BITS = [Precision.parse(one) for one in ("2/4", "2/8", "4", "4/8", "6", "8")]
 #: What a mean and a worst error may be.
 MEAN, WORST = 0.03, 0.08
 SAMPLES = 2
@@ -155,7 +156,13 @@ class Row:
 
 
 def measure(
-    jobs: Sequence[Job], folder: Path, pool: Pool, predictor: Predictor, bar, *, cycles: bool = True
+    jobs: Sequence[Job],
+    folder: Path,
+    pool: WorkerPool,
+    predictor: Predictor,
+    bar,
+    *,
+    cycles: bool = True,
 ) -> list[Row]:
     """Every job predicted, simulated and synthesized, or as it was found earlier."""
     base, results = KnowledgeBase(folder / "synthesis.sqlite"), Results(folder / "cycles.jsonl")

@@ -23,14 +23,14 @@ from rich.console import Console
 
 from bitformer.estimate.knowledge import known_entries
 from bitformer.estimate.predictor import Predictor
-from bitformer.estimate.profile import parse_bits
 from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.errors import UserError
+from bitformer.model.precision import Precision
 from bitformer.search.engine import Engine
 from bitformer.search.limits import Limits
 from bitformer.search.plot import plot_exploration
-from bitformer.search.request import SYNTHESES, Question
-from bitformer.search.run import explore
+from bitformer.search.request import SYNTHESES, SearchRequest
+from bitformer.search.run import run_search
 from bitformer.study.trials import DataSource, Trial
 from bitformer.study.workers import open_pool
 from bitformer.synth.yosys import find_tool
@@ -95,15 +95,15 @@ def trial(config: TransformerConfig, seed: int) -> Trial:
 
 def question(
     plan: Plan, part: str, seed: int, top: int | None, windows: int, synthesis: str
-) -> Question:
+) -> SearchRequest:
     """What a plan asks for a part and a seed."""
     more = () if plan.fast else (Engine(pack=False), Engine(lanes=LANES[part]))
-    return Question(
+    return SearchRequest(
         config=named_config(CONFIG),
         source=DataSource(data="etth1"),
         limits=Limits(part=part, latency_us=FAST_US[part] if plan.fast else None),
-        bits=tuple(map(parse_bits, plan.bits)),
-        baselines=tuple(map(parse_bits, BASELINES)),
+        bits=tuple(map(Precision.parse, plan.bits)),
+        baselines=tuple(map(Precision.parse, BASELINES)),
         score=plan.score,
         engines=(Engine(), *more),
         top=top or plan.top,
@@ -129,20 +129,20 @@ def _peak_megabytes() -> float:
 
 def _measure_space(kb: Path | None) -> dict[str, float]:
     """What :func:`measured_space` runs; sensitivities are made up, which changes no time."""
-    from bitformer.search.candidates import Field, component_field
+    from bitformer.search.candidates import CandidateSet, component_candidates
     from bitformer.search.selection import choose
 
     predictor, config = Predictor(known_entries(kb)), named_config(LARGE)
-    bits = tuple(map(parse_bits, PUBLISHED))
+    bits = tuple(map(Precision.parse, PUBLISHED))
     added = {
         name: {one: 0.01 * place / one.weights for one in bits}
         for place, name in enumerate(config.components, start=1)
     }
     limits = Limits(latency_us=60.0)
 
-    def timed(shape: TransformerConfig = config, **options: Any) -> tuple[Field, int, float]:
+    def timed(shape: TransformerConfig = config, **options: Any) -> tuple[CandidateSet, int, float]:
         started = time.perf_counter()
-        field = component_field(shape, bits, added, predictor, limits, **options)
+        field = component_candidates(shape, bits, added, predictor, limits, **options)
         chosen = choose(field.outcomes, limits, field.loss, 5, uniform=field.uniform, out=field.out)
         return field, len(chosen), time.perf_counter() - started
 
@@ -199,7 +199,7 @@ def main(seeds, parts, only, top, windows, workers, scheduler, kb, folder, write
                     def report(done: int, total: int, text: str, name: str = name) -> None:
                         print(f"{name}: {done} of {total}, {text}", file=sys.stderr, flush=True)
 
-                    found = explore(
+                    found = run_search(
                         question(plan, part, seed, top, windows, synthesis),
                         folder / name,
                         pool,

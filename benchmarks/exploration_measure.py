@@ -11,7 +11,7 @@ from exploration_page import Key, Measured, best, cases, key_of
 from bitformer.hw.lowering.lower import lower
 from bitformer.model.checkpoint import load_model
 from bitformer.search.engine import Engine
-from bitformer.study.workers import Pool
+from bitformer.study.workers import WorkerPool
 from bitformer.synth.synthesize import synthesize
 
 __all__ = ["measure"]
@@ -30,7 +30,7 @@ def _taken(model: str, part: str, engine: Mapping[str, Any]) -> dict[str, int]:
     }
 
 
-def measure(results: Mapping[Key, Mapping[str, Any]], folder: Path, pool: Pool) -> Measured:
+def measure(results: Mapping[Key, Mapping[str, Any]], folder: Path, pool: WorkerPool) -> Measured:
     """Costs of both, for every case in which something is said to be beaten in all of them.
 
     A candidate that turns out to cost more makes room for the next. ``folder`` has the trainings,

@@ -10,18 +10,18 @@ from typing import Any
 from exploration_page import Key, best, cases
 
 from bitformer.estimate.features import quantities
-from bitformer.estimate.power import inference_j, power_w
+from bitformer.estimate.power import inference_j
 from bitformer.estimate.predictor import Predictor
-from bitformer.estimate.profile import parse_bits
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.parts import PARTS
 from bitformer.model.checkpoint import load_model
 from bitformer.model.config import TransformerConfig
+from bitformer.model.precision import Precision
 from bitformer.search.engine import Engine
 from bitformer.search.selection import COSTS
 from bitformer.study.sensitivity import existing
 from bitformer.study.trials import Trial, run_trials
-from bitformer.study.workers import Pool
+from bitformer.study.workers import WorkerPool
 
 __all__ = ["Design", "across", "seeds_section"]
 
@@ -75,7 +75,7 @@ def _found(results: Mapping[Key, Mapping[str, Any]], shape: TransformerConfig):
         for one in result["candidates"][:1]:
             names[one["name"]] = one["widths"]
     for name, widths in sorted(names.items()):
-        precision = {component: parse_bits(widths[component]) for component in existing(shape)}
+        precision = {component: Precision.parse(widths[component]) for component in existing(shape)}
         yield shape.replace(name=name, precision=precision), uniform.get(name)
 
 
@@ -85,7 +85,7 @@ def across(
     trial: Callable[[TransformerConfig, int], Trial],
     engines: Mapping[str, Sequence[Engine]],
     folder: Path,
-    pool: Pool,
+    pool: WorkerPool,
     predictor: Predictor,
 ) -> list[Design]:
     """Every design that was found, on every engine of every part.
@@ -137,8 +137,7 @@ def across(
 def _costs(facts: Mapping[str, int], part: str, predictor: Predictor) -> dict[str, float]:
     taken = {name: int(value) for name, value in predictor.counts(facts).items()}
     taken |= {name: facts[name] for name in ("ramb18", "dsps", "latency")}
-    power = power_w(part, **{name: taken[name] for name in ("luts", "ffs", "ramb18", "dsps")})
-    return taken | {"energy_j": float(inference_j(power, taken["latency"]))}
+    return taken | {"energy_j": float(inference_j(part, taken))}
 
 
 def winners(

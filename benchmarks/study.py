@@ -21,7 +21,7 @@ from bitformer.model.compression import published_ratio, stored_size
 from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
 from bitformer.model.progress import progress_bar
-from bitformer.study.comparison import Row, at_width, comparison_trials, tabulate
+from bitformer.study.comparison import ComparisonRow, at_width, comparison_trials, tabulate
 from bitformer.study.trials import DataSource, Outcome, Trial, run_trials
 from bitformer.study.workers import open_pool
 
@@ -80,11 +80,11 @@ def _spread(values: list[float]) -> str:
     return f"{statistics.mean(values):.4f} ± {statistics.stdev(values):.4f}"
 
 
-def _cell(row: Row) -> str:
+def _cell(row: ComparisonRow) -> str:
     return f"{row.test:.4f} ± {row.test_spread:.4f} ({row.increase:+.0%})"
 
 
-def main_table(groups: dict[tuple[str, str], list[Row]]) -> Iterator[str]:
+def main_table(groups: dict[tuple[str, str], list[ComparisonRow]]) -> Iterator[str]:
     """Test errors: a line for each width, a column for each data set, model and method."""
     columns = [(key, method) for key in groups for method in ("qat", "ptq")]
     heads = [f"{data} {CONFIGS[name]}, {method.upper()}" for (name, data), method in columns]
@@ -130,7 +130,7 @@ def baseline_table() -> Iterator[str]:
         yield f"| {name} | " + " | ".join("–" if e is None else f"{e:.4f}" for e in errors) + " |"
 
 
-def _cost_of_one_bit(groups: dict[tuple[str, str], list[Row]]) -> str:
+def _cost_of_one_bit(groups: dict[tuple[str, str], list[ComparisonRow]]) -> str:
     said = []
     for (name, data), rows in groups.items():
         by = {(row.bits, row.method): row for row in rows}
@@ -143,7 +143,9 @@ def _cost_of_one_bit(groups: dict[tuple[str, str], list[Row]]) -> str:
     return "One bit against two, trained: " + "; ".join(said) + "."
 
 
-def markdown(groups: dict[tuple[str, str], list[Row]], precise: dict[int, list[Outcome]]) -> str:
+def markdown(
+    groups: dict[tuple[str, str], list[ComparisonRow]], precise: dict[int, list[Outcome]]
+) -> str:
     """The whole page."""
     lines = [
         "# What each bitwidth costs",

@@ -65,7 +65,7 @@ def _remedy(
     asked: dict[str, Any],
 ) -> str:
     """What to change of what was ``asked`` for, as the end of a sentence."""
-    from bitformer.estimate.exact_remedies import remedies
+    from bitformer.estimate.remedies import remedies
     from bitformer.model.progress import progress_bar
 
     if reloadable:
@@ -76,9 +76,9 @@ def _remedy(
         found = remedies(model, **asked, beside=(memory,), most=1, progress=progress)
     if not found:
         return f"more is tried by {command_line('doctor', path, '--part', asked['part'])}"
-    if found[0].estimate.part != asked["part"]:
-        return f"a board with an {found[0].estimate.part} would do"
-    return f"it does with {found[0].change}, in {found[0].estimate.latency} cycles"
+    if found[0].figures.part != asked["part"]:
+        return f"a board with an {found[0].figures.part} would do"
+    return f"it does with {found[0].change}, in {found[0].figures.latency} cycles"
 
 
 @click.command("build")

@@ -1,8 +1,7 @@
 """``bitformer doctor``: why a model does not fit a part, and what would make it fit."""
 
-import dataclasses
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,18 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-def read_sensitivity(path: Path) -> dict[str, dict[int, float]]:
-    """Added validation error by component and bits, of weights and activations alike."""
-    from bitformer.study.sensitivity import read_added
-
-    return {
-        name: {
-            bits.weights: added for bits, added in own.items() if bits.weights == bits.activations
-        }
-        for name, own in read_added(path).items()
-    }
-
-
 def predictor_of(report: Report, entries: "Iterable[Entry]") -> "Predictor | None":
     """A fit on measured entries; None, and a note, if there are too few."""
     from bitformer.estimate.predictor import Predictor
@@ -51,30 +38,26 @@ def predictor_of(report: Report, entries: "Iterable[Entry]") -> "Predictor | Non
 
 
 def _row(outlook: "Outlook") -> tuple[object, ...]:
+    figures = outlook.figures
     error = "?" if outlook.error is None else f"{outlook.error:+.4f}" if outlook.retrain else "0"
-    over = ", ".join(f"{use.resource} +{use.over}" for use in outlook.over)
+    over = ", ".join(f"{use.resource} +{use.over}" for use in figures.over)
     return (
         outlook.change or "as it is",
         over or "fits",
-        *(use.used for use in outlook.uses[:5]),
-        outlook.latency,
+        *(use.used for use in figures.uses[:5]),
+        figures.latency,
         error,
     )
 
 
 def _table(report: Report, title: str, outlooks: "list[Outlook]") -> None:
-    names = [use.resource for use in outlooks[0].uses[:5]]
+    names = [use.resource for use in outlooks[0].figures.uses[:5]]
     report.table(
         ("change", "over", *names, "cycles", "added error"),
         [_row(outlook) for outlook in outlooks],
         title=title,
         words=2,
     )
-
-
-def _data(outlook: "Outlook") -> Mapping[str, object]:
-    uses = [{**dataclasses.asdict(use), "over": use.over} for use in outlook.uses]
-    return {**dataclasses.asdict(outlook), "uses": uses, "fits": not outlook.over}
 
 
 @click.command("doctor")
@@ -114,6 +97,7 @@ def command(
     from bitformer.hw.parts import DEFAULT_PART
     from bitformer.model.checkpoint import load_model
     from bitformer.model.progress import progress_bar
+    from bitformer.study.sensitivity import read_added
 
     with progress_bar() as progress:
         found = diagnose(
@@ -123,25 +107,25 @@ def command(
             pack=pack,
             placement=placements(place),
             predictor=predictor_of(report, known_entries(kb)),
-            sensitivity=read_sensitivity(sensitivity) if sensitivity is not None else None,
+            sensitivity=None if sensitivity is None else read_added(sensitivity),
             progress=progress,
         )
-    _table(report, f"On {found.now.part}", [found.now])
+    _table(report, f"On {found.now.figures.part}", [found.now])
     _table(report, "The same, placed otherwise", list(found.placements))
     if found.fixes:
         _table(report, "One of these would do", list(found.fixes))
         if any(fix.retrain for fix in found.fixes):
             report.line("Other bits mean another training: figures are of untrained models.")
-    elif found.now.over:
+    elif found.now.figures.over:
         report.line("No single change that was tried makes it fit.")
     report.data(
         {
             "model": str(model),
-            "fits": not found.now.over,
-            "now": _data(found.now),
-            "placements": [_data(one) for one in found.placements],
-            "fixes": [_data(one) for one in found.fixes],
+            "fits": not found.now.figures.over,
+            "now": found.now.to_dict(),
+            "placements": [one.to_dict() for one in found.placements],
+            "fixes": [one.to_dict() for one in found.fixes],
         }
     )
-    if found.now.over:
+    if found.now.figures.over:
         sys.exit(1)

@@ -180,7 +180,7 @@ def _show_energy(
 
     if build is not None:
         watts = float(build.features["power_w"])
-        joules = inference_j(watts, prediction.latency, clock_hz=clock_hz)
+        joules = watts * prediction.latency / clock_hz
         report.line(
             f"Energy of an inference: {joules * 1e6:.2f} uJ = {watts * 1e3:.0f} mW x latency, by"
             f" {build.tool} {build.version}'s report of the build {build.name}, shell and all."
@@ -191,18 +191,9 @@ def _show_energy(
             "power_w": watts,
             "build": build.name,
         }
-    power = power_w(
-        prediction.part,
-        luts=prediction.luts.value,
-        ffs=prediction.ffs.value,
-        ramb18=prediction.ramb18,
-        dsps=prediction.dsps,
-        clock_hz=clock_hz,
-    )
-    joules, idle = (
-        inference_j(power, prediction.latency, clock_hz=clock_hz),
-        static_w(prediction.part),
-    )
+    power = power_w(prediction.part, prediction.counts, clock_hz=clock_hz)
+    joules = inference_j(prediction.part, prediction.counts, clock_hz=clock_hz)
+    idle = static_w(prediction.part)
     report.line(
         f"Energy of an inference by a model, not a measurement: {joules * 1e6:.2f} uJ ="
         f" {power * 1e3:.0f} mW x latency, of which {idle * 1e3:.0f} mW static; the rest from"
@@ -290,7 +281,7 @@ def command(
     if components:
         data["components"] = show_components(report, design, prediction, entries)
     if over:
-        from bitformer.estimate.exact_remedies import remedies
+        from bitformer.estimate.remedies import remedies
         from bitformer.model.progress import progress_bar
 
         with progress_bar() as progress:
@@ -308,7 +299,7 @@ def command(
         if not found:
             report.line("What else could be changed, 'doctor' tries.")
         data["remedies"] = [
-            {"change": remedy.change, **remedy.estimate.to_dict()} for remedy in found
+            {"change": remedy.change, **remedy.figures.to_dict()} for remedy in found
         ]
     report.data(data)
     if over:

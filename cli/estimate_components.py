@@ -46,7 +46,7 @@ def _row(part: "ComponentRow") -> tuple[object, ...]:
     rows = len(share.words.get("program", ()))
     return (
         part.name,
-        share.bits,
+        share.bits.both,
         source if share.stores else "",
         share.weight_bits,
         rows,
@@ -62,7 +62,7 @@ def _data(part: "ComponentRow") -> dict[str, object]:
         return found
     return {
         **found,
-        "bits": share.bits,
+        "bits": share.bits.both,
         "measured": part.measured,
         "weight_bits": share.weight_bits,
         "rom_words": {store: len(words) for store, words in share.words.items()},

@@ -8,6 +8,7 @@ from bitformer.cli.options import kb_option, load_config, workers_options
 from bitformer.cli.quantity import COUNT_OR_NONE, SEED
 from bitformer.cli.report import Report, json_option
 from bitformer.model.errors import UserError
+from bitformer.model.precision import Precision
 
 __all__ = ["command"]
 
@@ -75,14 +76,14 @@ def command(
     bitformer profile --windows 12 --widths 8,16 --bits 4,6,8 --components
     """
     from bitformer.estimate.knowledge import KnowledgeBase
-    from bitformer.estimate.profile import Job, family, parse_bits, profile, profile_components
+    from bitformer.estimate.profile import Job, family, profile, profile_components
     from bitformer.estimate.profile import mixed as draw
     from bitformer.model.progress import progress_bar
     from bitformer.study.workers import open_pool
 
     if units and components:
         raise UserError("--units must be measured by itself, not with --components")
-    choices = [parse_bits(one) for one in bits.split(",")]
+    choices = [Precision.parse(one) for one in bits.split(",")]
     lengths = _numbers("--windows", windows or "12,18,24")
     sizes = _numbers("--widths", widths or "8,16,32,64")
     depths = _numbers("--layers", layers or "1")

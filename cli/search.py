@@ -76,9 +76,9 @@ def _limits(options: dict[str, Any]) -> "Limits":
 
 def _bits(text: str) -> "tuple[Precision, ...]":
     """The choices of ``--bits 4,2/8``."""
-    from bitformer.estimate.profile import parse_bits
+    from bitformer.model.precision import Precision
 
-    return tuple(parse_bits(one) for one in text.split(","))
+    return tuple(Precision.parse(one) for one in text.split(","))
 
 
 def _engines(lanes: str, pack: str) -> "tuple[Engine, ...]":
@@ -273,8 +273,8 @@ def command(
     from bitformer.estimate.knowledge import known_entries
     from bitformer.model.folder_lock import held
     from bitformer.search.engine import Engine
-    from bitformer.search.request import Question
-    from bitformer.search.run import explore
+    from bitformer.search.request import SearchRequest
+    from bitformer.search.run import run_search
     from bitformer.study.sensitivity import read_added
     from bitformer.study.trials import FOLDERS
     from bitformer.study.workers import open_pool
@@ -285,7 +285,7 @@ def command(
     chosen, source = prepared(
         report, config=config, data=data, target=target, inputs=inputs, time=time
     )
-    question = Question(
+    question = SearchRequest(
         config=chosen,
         source=source,
         limits=limits,
@@ -317,7 +317,7 @@ def command(
             stack.enter_context(held(folder, inside=(*FOLDERS, "proofs")))
         tell = stack.enter_context(progress_bar())
         pool = stack.enter_context(open_pool(workers, scheduler))
-        result = explore(
+        result = run_search(
             question,
             output,
             pool,

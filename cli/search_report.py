@@ -65,7 +65,7 @@ def _uniform(names: Sequence[str]) -> str:
 
 
 def show_search(report: "Report", result: Mapping[str, Any], limits: "Limits") -> None:
-    """Print what :func:`bitformer.search.run.explore` came to."""
+    """Print what :func:`bitformer.search.run.run_search` came to."""
     space, rows = result["space"], [*result["candidates"], *result["baselines"]]
     looked = "" if space["seen"] == space["combinations"] else f", {space['seen']} of them drawn"
     engines = "one engine" if space["engines"] == 1 else f"{space['engines']} engines"

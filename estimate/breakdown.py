@@ -3,7 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from bitformer.estimate.components import Added, Share, added, added_by_formula, block_ram_shares
+from bitformer.estimate.components import (
+    Share,
+    StoreCost,
+    added,
+    added_by_formula,
+    block_ram_shares,
+)
 from bitformer.estimate.knowledge import Entry
 from bitformer.estimate.predictor import Prediction
 from bitformer.hw.design import Design
@@ -35,7 +41,7 @@ class ComponentRow:
 def _of_component(share: Share, blocks: float, entry: Entry | None) -> ComponentRow:
     taken = added_by_formula(share.stores, share.images, share.family)
     if entry is not None:
-        taken = Added(luts=entry.luts, lutram=entry.lutram, ramb18=entry.ramb18)
+        taken = StoreCost(luts=entry.luts, lutram=entry.lutram, ramb18=entry.ramb18)
     return ComponentRow(
         name=share.name,
         luts=taken.luts,

@@ -168,7 +168,7 @@ def measure_components(wanted: Iterable[tuple[Design, Share]]) -> list[Entry]:
             "component",
             found.resources,
             levels=found.levels,
-            widths={share.name: share.bits},
+            widths={share.name: share.bits.both},
             placement={name: spec.placement for name, spec in share.stores.items()},
             features={name: spec.depth for name, spec in share.stores.items()},
         )

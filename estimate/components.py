@@ -19,16 +19,17 @@ from bitformer.hw.lowering.word_map import own_depths, rom_words
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.tiling import block_depth
 from bitformer.model.config import TransformerConfig
+from bitformer.model.precision import Precision
 from bitformer.model.structure import graph, tensor_components
 
-__all__ = ["Added", "Share", "added", "added_by_formula", "block_ram_shares", "components_of"]
+__all__ = ["Share", "StoreCost", "added", "added_by_formula", "block_ram_shares", "components_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
     """A component's own part of a design.
 
-    ``name``, ``weights``, ``activations`` : of the component, and its bits. ``weight_bits`` : of
+    ``name``, ``bits`` : of the component. ``weight_bits`` : of
     all its weights, without what fills up words. ``words`` : numbers of its words in each ROM.
     ``rows`` : words in each RAM that its tensors need by themselves. ``stores``, ``images`` : those
     words and rows as stores of their own, placed as the design's are, and the ROMs' contents.
@@ -36,8 +37,7 @@ class Share:
     """
 
     name: str
-    weights: int
-    activations: int
+    bits: Precision
     weight_bits: int
     words: Mapping[str, Sequence[int]]
     rows: Mapping[str, int]
@@ -45,14 +45,9 @@ class Share:
     images: Mapping[str, Sequence[int]]
     family: Family
 
-    @property
-    def bits(self) -> str:
-        """Bits of weights and activations, as ``"4/8"``."""
-        return f"{self.weights}/{self.activations}"
-
 
 @dataclass(frozen=True, kw_only=True)
-class Added:
+class StoreCost:
     """What stores take; ``lutram``, LUTs that serve as memory, are among ``luts``."""
 
     luts: int
@@ -111,12 +106,10 @@ def components_of(design: Design) -> list[Share]:
         stores |= {
             store: replace(design.stores[store], depth=depth) for store, depth in rows.items()
         }
-        bits = config.bits(name)
         shares.append(
             Share(
                 name=name,
-                weights=bits.weights,
-                activations=bits.activations,
+                bits=config.bits(name),
                 weight_bits=weights.get(name, 0),
                 words=words,
                 rows=rows,
@@ -144,12 +137,12 @@ def _terms(
 
 def added_by_formula(
     stores: Mapping[str, StoreSpec], images: Mapping[str, Sequence[int]], family: Family
-) -> Added:
+) -> StoreCost:
     """Return what stores take by the formulas of :mod:`.stores`."""
     terms = _terms(stores, images, family)
     logic = ("rom_luts", "tile_muxes", "ram_reads", "ram_enables")
     memory = sum(term.ram_luts for term in terms)
-    return Added(
+    return StoreCost(
         luts=memory + round(sum(getattr(term, name) for term in terms for name in logic)),
         lutram=memory,
         ramb18=sum(term.ramb18 for term in terms),
@@ -179,6 +172,6 @@ def block_ram_shares(design: Design, shares: Iterable[Share]) -> dict[str, float
     return found
 
 
-def added(design: Design) -> Added:
+def added(design: Design) -> StoreCost:
     """What all of the design's stores take by the formulas."""
     return added_by_formula(design.stores, design.images, design.family)

@@ -16,10 +16,7 @@ __all__ = ["entries_of", "measured_entry", "unit_key", "widths_of"]
 
 def widths_of(config: TransformerConfig) -> dict[str, str]:
     """Bits of each component, ``"4/8"``: weights and activations; and of each tensor of its own."""
-    widths = {
-        component: f"{config.bits(component).weights}/{config.bits(component).activations}"
-        for component in config.components
-    }
+    widths = {component: config.bits(component).both for component in config.components}
     return widths | {name: str(bits) for name, bits in config.tensors.items()}
 
 

@@ -7,7 +7,7 @@ Vivado's estimate, perhaps of a slower process corner) the model, given what tho
 says 10, 17 and 7 % less. A report's figure replaces it where there is one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bitformer.estimate.knowledge import Entry
@@ -25,27 +25,23 @@ STATIC_W = 0.07
 
 
 def static_w(part: str) -> float:
-    """Watts while nothing switches."""
+    """Return the watts of a part in which nothing switches."""
     found = PARTS[part].static_w
     return STATIC_W if found is None else found
 
 
-def power_w(
-    part: str, *, luts: Any, ffs: Any, ramb18: Any, dsps: Any, clock_hz: float = 100e6
-) -> Any:
-    """Watts while it works: numbers, or arrays for a space. A model, not a measurement."""
-    cycle = (
-        ENERGY_PJ["luts"] * luts
-        + ENERGY_PJ["ffs"] * ffs
-        + ENERGY_PJ["ramb18"] * ramb18
-        + ENERGY_PJ["dsps"] * dsps
-    )
+def power_w(part: str, taken: Mapping[str, Any], *, clock_hz: float = 100e6) -> Any:
+    """Return the watts of a part at work, by the model: a number, or an array for a space.
+
+    ``taken`` : numbers of ``luts``, ``ffs``, ``ramb18`` and ``dsps``, or arrays of them.
+    """
+    cycle = sum(energy * taken[name] for name, energy in ENERGY_PJ.items())
     return static_w(part) + cycle * 1e-12 * clock_hz
 
 
-def inference_j(power: Any, cycles: Any, *, clock_hz: float = 100e6) -> Any:
-    """Joules of one inference: watts, a model's or a report's, x its cycles."""
-    return power * cycles / clock_hz
+def inference_j(part: str, taken: Mapping[str, Any], *, clock_hz: float = 100e6) -> Any:
+    """Return the joules of an inference, by the model: watts times its ``latency`` in cycles."""
+    return power_w(part, taken, clock_hz=clock_hz) * taken["latency"] / clock_hz
 
 
 def reported(entries: Iterable[Entry], design: Design, *, clock_hz: float) -> Entry | None:

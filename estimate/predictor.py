@@ -69,6 +69,14 @@ class Prediction:
     measured: bool = False
 
     @property
+    def counts(self) -> dict[str, int]:
+        """Resources and cycles as plain numbers."""
+        return {
+            **{name: getattr(self, name).value for name in ("luts", "lutram", "ffs")},
+            **{name: getattr(self, name) for name in ("ramb18", "dsps", "latency", "interval")},
+        }
+
+    @property
     def uses(self) -> tuple[Use, ...]:
         """The part's budget beside what is predicted."""
         part = PARTS[self.part]
@@ -118,21 +126,20 @@ class Predictor:
                 f" {len(self.entries)}: 'bitformer profile' measures some"
             )
         rows = [_row(entry, family.luts) for entry in self.entries]
-        luts = np.array([entry.luts for entry in self.entries])
-        memory = np.array([entry.lutram for entry in self.entries])
-        ffs = np.array([entry.ffs for entry in self.entries])
-        self.logic: Fit = fit(rows, list(luts - memory), FEATURES["logic"])
-        self.memory: Fit = fit(rows, list(memory), FEATURES["memory"])
-        self.ffs: Fit = fit(rows, list(ffs), FEATURES["ffs"])
-        self.spread = {
-            "luts": _deviation(self._lut_residuals(luts, memory)),
-            "lutram": _deviation(self.memory.residuals),
-            "ffs": _deviation(self.ffs.residuals),
+        luts, memory, ffs = np.array([(e.luts, e.lutram, e.ffs) for e in self.entries]).T
+        self.logic: Fit = fit(rows, luts - memory, FEATURES["logic"])
+        self.memory: Fit = fit(rows, memory, FEATURES["memory"])
+        self.ffs: Fit = fit(rows, ffs, FEATURES["ffs"])
+        # relative errors, of LUTs those of the sum of both fits
+        both = self.logic.residuals * (luts - memory) + self.memory.residuals * memory
+        residuals = {
+            "luts": both / luts,
+            "lutram": self.memory.residuals,
+            "ffs": self.ffs.residuals,
         }
-
-    def _lut_residuals(self, luts: np.ndarray, memory: np.ndarray) -> np.ndarray:
-        """Relative errors of the sum of both fits."""
-        return (self.logic.residuals * (luts - memory) + self.memory.residuals * memory) / luts
+        self.spread = {
+            name: float(np.sqrt(np.mean(np.square(own)))) for name, own in residuals.items()
+        }
 
     def counts(self, q: Mapping[str, Any]) -> dict[str, Any]:
         """LUTs, LUTs as memory and flip-flops for quantities: numbers, or arrays for a space."""
@@ -158,40 +165,31 @@ class Predictor:
                 f" taken are of the {self.family.name}"
             )
         q = {name: int(value) for name, value in quantities(design).items()}
+        measured = None
         if digest is not None:
             same = {e.key: e for e in self.entries if {**e.features, **q} == e.features}
-            if same and (found := same.get(digest(design))) is not None:
-                return self._measured(found, design)
-        counts = {n: self.interval(n, int(value)) for n, value in self.counts(q).items()}
+            measured = same.get(digest(design)) if same else None
+        ramb18, dsps = q["ramb18"], design.geometry.dsps
+        if measured is None:
+            counts = {n: self.interval(n, int(value)) for n, value in self.counts(q).items()}
+        else:
+            names = ("luts", "lutram", "ffs")
+            counts = {name: Interval.exact(getattr(measured, name)) for name in names}
+            ramb18, dsps = measured.ramb18, measured.dsps
         return Prediction(
             part=design.part,
-            luts=counts["luts"],
-            lutram=counts["lutram"],
-            ffs=counts["ffs"],
-            ramb18=q["ramb18"],
-            dsps=design.geometry.dsps,
+            **counts,
+            ramb18=ramb18,
+            dsps=dsps,
             latency=design.latency,
             interval=design.interval,
+            measured=measured is not None,
         )
 
     def interval(self, name: str, value: int) -> Interval:
         """``value`` with the spread of ``luts``, ``lutram`` or ``ffs``."""
         margin = int(np.ceil(_DEVIATIONS * self.spread[name] * value))
         return Interval(value=value, low=max(0, value - margin), high=value + margin)
-
-    @staticmethod
-    def _measured(entry: Entry, design: Design) -> Prediction:
-        return Prediction(
-            part=design.part,
-            luts=Interval.exact(entry.luts),
-            lutram=Interval.exact(entry.lutram),
-            ffs=Interval.exact(entry.ffs),
-            ramb18=entry.ramb18,
-            dsps=entry.dsps,
-            latency=design.latency,
-            interval=design.interval,
-            measured=True,
-        )
 
 
 def _row(entry: Entry, luts: Luts) -> dict[str, Any]:
@@ -204,7 +202,3 @@ def _row(entry: Entry, luts: Luts) -> dict[str, Any]:
         return physical(entry.features, luts)
     except KeyError as error:
         raise UserError(f"{where} has no {error} among its features") from None
-
-
-def _deviation(residuals: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(np.square(residuals))))

@@ -13,11 +13,11 @@ from bitformer.hw.parts import DEFAULT_PART, PARTS
 from bitformer.model.config import TransformerConfig, grid_config
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
-from bitformer.model.precision import ACTIVATION_BITS, FLOAT_BITS, WEIGHT_BITS, Precision
+from bitformer.model.precision import Precision
 from bitformer.model.progress import Progress, silent
-from bitformer.study.workers import Pool
+from bitformer.study.workers import WorkerPool
 
-__all__ = ["Job", "family", "measure", "mixed", "parse_bits", "profile", "profile_components"]
+__all__ = ["Job", "family", "measure", "mixed", "profile", "profile_components"]
 
 #: Components that are synthesized in one run: to start takes as long as a dozen of them.
 _TOGETHER = 64
@@ -45,18 +45,6 @@ class Job:
         return f"{self.config.name}-{self.part}{lanes}"
 
 
-def parse_bits(text: str) -> Precision:
-    """``"4"``, or weights and activations apart, ``"2/8"``."""
-    weights, _, activations = text.partition("/")
-    try:
-        both = (int(weights), int(activations or weights))
-    except ValueError:
-        raise UserError(f"bits must be numbers such as 4 or 2/8, not {text!r}") from None
-    if FLOAT_BITS in both or both[0] not in WEIGHT_BITS or both[1] not in ACTIVATION_BITS:
-        raise UserError(f"bits must be widths that a model can have, such as 4 or 2/8, not {text}")
-    return Precision(weights=both[0], activations=both[1])
-
-
 def _streams(bits: Precision) -> int:
     return max(_STREAM_BITS, bits.activations)
 
@@ -79,7 +67,7 @@ def family(
     for d, count, window in itertools.product(sorted(widths), sorted(layers), sorted(windows)):
         shape = _shape(window, d, count)
         for one in bits:
-            name = f"{shape.name}-{one.weights}a{one.activations}"
+            name = f"{shape.name}-{one.both.replace('/', 'a')}"
             config = shape.replace(
                 name=name, default=one, input_bits=_streams(one), output_bits=_streams(one)
             )
@@ -139,7 +127,7 @@ def measure(
 def profile(
     jobs: Iterable[Job],
     base: KnowledgeBase,
-    pool: Pool,
+    pool: WorkerPool,
     progress: Progress = silent,
 ) -> int:
     """Measure what is not in the base yet; each design is kept as soon as it is measured.
@@ -183,7 +171,7 @@ def measure_together(wanted: Sequence[tuple[dict, str, int | None, Sequence[str]
 def profile_components(
     jobs: Sequence[Job],
     base: KnowledgeBase,
-    pool: Pool,
+    pool: WorkerPool,
     progress: Progress = silent,
 ) -> int:
     """Measure what each component of each design adds, unless the base knows; how many are new.

@@ -31,7 +31,9 @@ class Fit:
 
 
 def fit(
-    rows: Sequence[Mapping[str, float]], targets: Sequence[float], priors: Mapping[str, float]
+    rows: Sequence[Mapping[str, float]],
+    targets: Sequence[float] | np.ndarray,
+    priors: Mapping[str, float],
 ) -> Fit:
     """Fit ``targets`` on features of ``rows``, one for each measured design.
 

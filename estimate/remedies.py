@@ -1,22 +1,22 @@
-"""What is over on a part, by how much, and the cheapest changes that would make it fit."""
+"""Changes with which a design fits a part that it does not fit, tried one by one."""
 
-import itertools
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from bitformer.estimate.predictor import Predictor
+from bitformer.estimate.predictor import Prediction, Predictor
 from bitformer.hw.design import Design
-from bitformer.hw.lowering.exact import estimate
+from bitformer.hw.lowering.exact import Estimate, estimate
 from bitformer.hw.lowering.lower import lower
-from bitformer.hw.parts import PARTS, Use
+from bitformer.hw.memory import StoreSpec
+from bitformer.hw.parts import PARTS
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.ir import IntegerModel
-from bitformer.model.precision import Precision
+from bitformer.model.precision import AddedErrors, Precision
 from bitformer.model.progress import Progress, silent
 
-__all__ = ["Diagnosis", "Outlook", "diagnose", "everywhere"]
+__all__ = ["Diagnosis", "Outlook", "diagnose", "everywhere", "remedies"]
 
 #: Narrower weights and activations to try, widest first.
 _NARROWER = (8, 6, 4)
@@ -24,31 +24,41 @@ _NARROWER = (8, 6, 4)
 
 @dataclass(frozen=True, kw_only=True)
 class Outlook:
-    """A design as it would be.
+    """A design as it would be after a change.
 
-    ``change`` : what was changed, empty for none. ``uses`` : predicted, with LUTs and flip-flops of
-    the whole design if there was a predictor, else those of the stores alone. ``latency`` in
-    cycles. ``error`` : added validation error, None where it is not known; 0 where no number of the
-    model changes. ``retrain`` : the model has to be trained again. ``larger`` : on another part.
+    Parameters
+    ----------
+    change : what was changed; empty for nothing.
+    figures : cycles and resources: predicted, with LUTs and flip-flops of the whole design, or
+        exact, with those of the stores alone.
+    error : validation error that the change adds: 0 where no number of the model changes, None
+        where it is unknown.
+    retrain : whether the model has to be trained again.
+    larger : whether it is for a larger part.
     """
 
     change: str
-    part: str
-    uses: tuple[Use, ...]
-    latency: int
+    figures: Estimate | Prediction
     error: float | None = 0.0
     retrain: bool = False
     larger: bool = False
 
-    @property
-    def over(self) -> tuple[Use, ...]:
-        """What the part has too little of."""
-        return tuple(use for use in self.uses if use.over)
+    def to_dict(self) -> dict[str, Any]:
+        """Return the outlook as plain data."""
+        return {
+            "change": self.change,
+            "part": self.figures.part,
+            "uses": [{**asdict(use), "over": use.over} for use in self.figures.uses],
+            "latency": self.figures.latency,
+            "error": self.error,
+            "retrain": self.retrain,
+            "larger": self.larger,
+            "fits": not self.figures.over,
+        }
 
-    @property
-    def shortage(self) -> float:
-        """How far it is over, in shares of the part's budget, summed."""
-        return sum(use.over / use.available for use in self.uses)
+    def __str__(self) -> str:
+        used = ", ".join(f"{use.used} {use.resource}" for use in self.figures.uses)
+        return f"{self.change}: {self.figures.latency} cycles, {used}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,42 +70,170 @@ class Diagnosis:
     fixes: tuple[Outlook, ...]
 
 
-def _outlook(change: str, design: Design, predictor: Predictor | None, **more) -> Outlook:
-    uses = estimate(design).uses if predictor is None else predictor.predict(design).uses
-    return Outlook(change=change, part=design.part, uses=uses, latency=design.latency, **more)
+@dataclass(frozen=True, kw_only=True)
+class _Change:
+    """Arguments of ``lower`` that differ from those asked for, or another model."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    model: IntegerModel | None = None
+    error: float | None = 0.0
 
 
 def everywhere(design: Design, placement: str) -> dict[str, str]:
-    """All stores in one placement, as far as they can be."""
+    """Return a placement of all stores, the same as far as they can be in it."""
     return {
         name: "distributed" if spec.asynchronous else placement
         for name, spec in design.stores.items()
     }
 
 
-def _added(
-    sensitivity: Mapping[str, Mapping[int, float]] | None, component: str, was: int, bits: int
-) -> float | None:
-    own = (sensitivity or {}).get(component, {})
-    return own[bits] - own[was] if bits in own and was in own else None
+def _placements(design: Design, asked: Mapping[str, str], *, thorough: bool) -> Iterator[_Change]:
+    for store, place in asked.items():
+        if place != "auto" and not thorough:
+            freed = {name: other for name, other in asked.items() if name != store}
+            yield _Change(
+                name=f"the placement of {store} left to the solver", arguments={"placement": freed}
+            )
+    if asked:
+        yield _Change(name="all placements left to the solver", arguments={"placement": {}})
+    for store, spec in design.stores.items() if thorough else ():
+        for place in ("distributed", "block"):
+            if place != spec.placement and not (spec.asynchronous and place == "block"):
+                changed = {**asked, store: place}
+                yield _Change(name=f"{store} in {place}", arguments={"placement": changed})
 
 
-def _narrower(model: IntegerModel) -> Iterator[tuple[str, str, int, IntegerModel]]:
-    """(change, component, bits, untrained model) with one component's bits reduced."""
+def _narrower(model: IntegerModel, sensitivity: AddedErrors) -> Iterator[_Change]:
+    """Yield untrained models with the bits of one component reduced."""
     config = model.config
     for component in config.components:
         now = config.bits(component)
+        most = max(now.weights, now.activations)
         for bits in _NARROWER:
-            if bits >= max(now.weights, now.activations):
+            if bits >= most:
                 continue
             less = Precision(weights=min(bits, now.weights), activations=min(bits, now.activations))
-            changed = config.replace(precision={**config.precision, component: less})
             try:
-                untrained = initialize(changed)
+                untrained = initialize(
+                    config.replace(precision={**config.precision, component: less})
+                )
             except UserError:
                 continue
-            change = f"{component} in {less.weights}/{less.activations} bits"
-            yield change, component, bits, untrained
+            own = sensitivity.get(component, {})
+            before, after = (
+                own.get(Precision(weights=width, activations=width)) for width in (most, bits)
+            )
+            yield _Change(
+                name=f"{component} in {less.both} bits",
+                arguments={},
+                model=untrained,
+                error=None if before is None or after is None else after - before,
+            )
+
+
+def _changes(
+    model: IntegerModel,
+    design: Design,
+    asked: Mapping[str, Any],
+    *,
+    sensitivity: AddedErrors,
+    thorough: bool,
+) -> Iterator[_Change]:
+    """Yield what is worth a try, larger parts last."""
+    yield from _placements(design, asked["placement"], thorough=thorough)
+    if design.geometry.ways > 1:
+        yield _Change(name="no packing", arguments={"pack": False})
+    fewer = (asked["lanes"] or design.geometry.columns * design.geometry.ways) // 2
+    while fewer:
+        yield _Change(name=f"{fewer} lanes", arguments={"lanes": fewer})
+        fewer //= 2
+    if thorough:
+        yield from _narrower(model, sensitivity)
+    for name, other in PARTS.items():
+        if other.luts > PARTS[design.part].luts:
+            yield _Change(name=f"part {name}", arguments={"part": name})
+            if asked["placement"]:
+                arguments = {"part": name, "placement": {}}
+                yield _Change(
+                    name=f"part {name}, placements left to the solver", arguments=arguments
+                )
+
+
+def _fitting(
+    model: IntegerModel,
+    design: Design,
+    asked: Mapping[str, Any],
+    judge: Callable[[Design], Estimate | Prediction],
+    progress: Progress,
+    *,
+    sensitivity: AddedErrors | None = None,
+    thorough: bool = False,
+) -> list[Outlook]:
+    """Lower the design with each change; keep those that fit, and of larger parts the first."""
+    found: list[Outlook] = []
+    changes = _changes(model, design, asked, sensitivity=sensitivity or {}, thorough=thorough)
+    for number, change in enumerate(changes):
+        progress(number, None, f"trying {change.name}")
+        try:
+            changed = lower(change.model or model, **{**asked, **change.arguments})
+        except UserError:
+            continue
+        figures = judge(changed)
+        if figures.over:
+            continue
+        outlook = Outlook(
+            change=change.name,
+            figures=figures,
+            error=change.error,
+            retrain=change.model is not None,
+            larger=changed.part != design.part,
+        )
+        found.append(outlook)
+        if outlook.larger:
+            break
+    return found
+
+
+def remedies(
+    model: IntegerModel,
+    *,
+    part: str,
+    lanes: int | None = None,
+    pack: bool = True,
+    placement: Mapping[str, str] | None = None,
+    clock_hz: float = 100e6,
+    most: int = 3,
+    beside: Sequence[StoreSpec] = (),
+    progress: Progress = silent,
+) -> list[Outlook]:
+    """Find changes with which ``model`` fits by exact figures, the fastest first.
+
+    Tried: placements given to the solver, no packing, fewer lanes, larger parts.
+
+    Parameters
+    ----------
+    model, part, lanes, pack, placement : as of :func:`bitformer.hw.lowering.lower.lower`.
+    clock_hz : the clock.
+    most : how many are returned; none if the design fits as it is.
+    beside : memories that share the part.
+    progress : called with how many were tried, and what is tried next.
+    """
+    asked: dict[str, Any] = {
+        "part": part,
+        "lanes": lanes,
+        "pack": pack,
+        "placement": dict(placement or {}),
+    }
+
+    def judge(design: Design) -> Estimate:
+        return estimate(design, clock_hz=clock_hz, beside=beside)
+
+    design = lower(model, **asked)
+    if not judge(design).over:
+        return []
+    found = _fitting(model, design, asked, judge, progress)
+    return sorted(found, key=lambda one: (one.larger, one.figures.latency))[:most]
 
 
 def diagnose(
@@ -106,90 +244,53 @@ def diagnose(
     pack: bool = True,
     placement: Mapping[str, str] | None = None,
     predictor: Predictor | None = None,
-    sensitivity: Mapping[str, Mapping[int, float]] | None = None,
+    sensitivity: AddedErrors | None = None,
     most: int = 8,
     progress: Progress = silent,
 ) -> Diagnosis:
-    """Predict ``model`` on ``part`` and try changes, one at a time, if it does not fit.
+    """Predict ``model`` on ``part``, and try changes, one at a time, if it does not fit.
 
-    Tried: another placement of each store, all of them left to the solver, no packing, fewer lanes,
-    narrower components (as untrained models of the same shape), larger parts. Rows that never live
-    together share memory already. ``sensitivity`` gives the validation error that a component's
-    bits add. ``progress`` is told how many were tried, and what is tried next.
+    Tried: what :func:`remedies` tries, another placement of each store, and narrower components (as
+    untrained models of the same shape). Rows that never live together share memory already.
 
     Fixes come in this order: those that change no number, the fastest first; those that have to be
     trained again, by added error where it is known; another part.
+
+    Parameters
+    ----------
+    model, part, lanes, pack, placement : as of :func:`bitformer.hw.lowering.lower.lower`.
+    predictor : of LUTs and flip-flops; without one, those of the stores alone count.
+    sensitivity : validation error that a component's bits add.
+    most : how many fixes are returned.
+    progress : called with how many were tried, and what is tried next.
     """
-    placement = dict(placement or {})
-    design = lower(model, part=part, lanes=lanes, pack=pack, placement=placement)
-    now = _outlook("", design, predictor)
-    table = [
-        _outlook(
-            name,
-            lower(model, part=part, lanes=lanes, pack=pack, placement=places),
-            predictor,
+    asked: dict[str, Any] = {
+        "part": part,
+        "lanes": lanes,
+        "pack": pack,
+        "placement": dict(placement or {}),
+    }
+    judge: Callable[[Design], Estimate | Prediction]
+    judge = estimate if predictor is None else predictor.predict
+    design = lower(model, **asked)
+    now = Outlook(change="", figures=judge(design))
+    others = {
+        "all block": everywhere(design, "block"),
+        "all distributed": everywhere(design, "distributed"),
+        "auto": {},
+    }
+    placements = tuple(
+        Outlook(change=name, figures=judge(lower(model, **{**asked, "placement": places})))
+        for name, places in others.items()
+    )
+    fixes: list[Outlook] = []
+    if now.figures.over:
+        fixes = _fitting(
+            model, design, asked, judge, progress, sensitivity=sensitivity, thorough=True
         )
-        for name, places in (
-            ("all block", everywhere(design, "block")),
-            ("all distributed", everywhere(design, "distributed")),
-            ("auto", {}),
-        )
-    ]
-    tried: list[Outlook] = []
-    if now.over:
-        asked = {"lanes": lanes, "pack": pack, "placement": placement}
-        tried = [
-            found
-            for found in _trials(model, design, asked, predictor, sensitivity, progress)
-            if not found.over
-        ]
-        tried.sort(key=_rank)
-    return Diagnosis(now=now, placements=tuple(table), fixes=tuple(tried[:most]))
+    return Diagnosis(now=now, placements=placements, fixes=tuple(sorted(fixes, key=_rank)[:most]))
 
 
 def _rank(found: Outlook) -> tuple:
     error = float("inf") if found.error is None else found.error
-    return found.larger, found.retrain, error, found.latency, found.change
-
-
-def _trials(
-    model: IntegerModel,
-    design: Design,
-    asked: Mapping[str, Any],
-    predictor: Predictor | None,
-    sensitivity: Mapping[str, Mapping[int, float]] | None,
-    progress: Progress,
-) -> Iterator[Outlook]:
-    part, tried = design.part, itertools.count()
-
-    def attempt(change: str, of: IntegerModel = model, **changed) -> Iterator[Outlook]:
-        extra = {n: changed.pop(n) for n in ("error", "retrain", "larger") if n in changed}
-        wanted = {"part": part, **asked, **changed}
-        progress(next(tried), None, f"trying {change}")
-        try:
-            yield _outlook(change, lower(of, **wanted), predictor, **extra)
-        except UserError:
-            return
-
-    placement = asked["placement"]
-    if placement:
-        yield from attempt("all placements left to the solver", placement={})
-    for name, spec in design.stores.items():
-        for place in ("distributed", "block"):
-            if place != spec.placement and not (spec.asynchronous and place == "block"):
-                changed = {**placement, name: place}
-                yield from attempt(f"{name} in {place}", placement=changed)
-    if design.geometry.ways > 1:
-        yield from attempt("no packing", pack=False)
-    fewer = (asked["lanes"] or design.geometry.columns * design.geometry.ways) // 2
-    while fewer:
-        yield from attempt(f"{fewer} lanes", lanes=fewer)
-        fewer //= 2
-    for change, component, bits, untrained in _narrower(model):
-        was = model.config.bits(component)
-        added = _added(sensitivity, component, max(was.weights, was.activations), bits)
-        yield from attempt(change, untrained, error=added, retrain=True)
-    for name, other in PARTS.items():
-        if other.luts > PARTS[part].luts:
-            yield from attempt(f"part {name}", part=name, larger=True)
-            return
+    return found.larger, found.retrain, error, found.figures.latency, found.change

@@ -1,10 +1,12 @@
 """How many bits: the widths a component or a tensor can have, and the components' names."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral
 
 from bitformer.model.errors import UserError
+from bitformer.model.plain import shown
 
 __all__ = [
     "ACTIVATION_BITS",
@@ -13,6 +15,7 @@ __all__ = [
     "FLOAT_BITS",
     "PRECISE_COMPONENTS",
     "WEIGHT_BITS",
+    "AddedErrors",
     "Precision",
 ]
 
@@ -79,10 +82,43 @@ class Precision:
         check_weight_bits("weights", self.weights)
         check_activation_bits("activations", self.activations)
 
+    @classmethod
+    def parse(cls, text: str) -> "Precision":
+        """Read ``"4"``, or weights and activations apart, ``"2/8"``.
+
+        Raises
+        ------
+        UserError
+            For another notation, and for widths that integer models cannot have.
+        """
+        match = re.fullmatch(r"([0-9]{1,2})(?:/([0-9]{1,2}))?", text.strip())
+        if match is None:
+            raise UserError(f"bits must be numbers such as 4 or 2/8, not {shown(text)}")
+        weights, activations = int(match[1]), int(match[2] or match[1])
+        known = weights in WEIGHT_BITS and activations in ACTIVATION_BITS
+        if not known or FLOAT_BITS in (weights, activations):
+            raise UserError(
+                f"bits must be widths that a model can have, such as 4 or 2/8, not {text}"
+            )
+        return cls(weights=weights, activations=activations)
+
+    @property
+    def both(self) -> str:
+        """Bits of weights and of activations, though they are equal: ``"4/4"``."""
+        return f"{self.weights}/{self.activations}"
+
+    @property
+    def slug(self) -> str:
+        """The notation as a part of a file's name: ``"4"``, ``"2a8"``."""
+        return str(self).replace("/", "a")
+
     def __str__(self) -> str:
-        """``"4"``, or where they differ ``"2/8"``."""
-        same = self.weights == self.activations
-        return str(self.weights) if same else f"{self.weights}/{self.activations}"
+        """Return ``"4"``, or where they differ ``"2/8"``."""
+        return str(self.weights) if self.weights == self.activations else self.both
+
+
+#: Validation error that bits add to a model, by the component that alone has them.
+AddedErrors = Mapping[str, Mapping[Precision, float]]
 
 
 def keep_precise(

@@ -17,7 +17,7 @@ from bitformer.hw.lowering.lower import lower
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
-from bitformer.model.precision import Precision
+from bitformer.model.precision import AddedErrors, Precision
 from bitformer.model.progress import Progress, silent
 from bitformer.model.structure import tensor_components, weight_components
 from bitformer.search.engine import Engine
@@ -26,16 +26,13 @@ from bitformer.search.limits import Limits
 from bitformer.search.pareto import predicted_loss
 from bitformer.search.space.components import LARGEST, NEVER, ComponentSpace, Outcomes, code_of
 from bitformer.study.sensitivity import existing
-from bitformer.study.workers import Pool
+from bitformer.study.workers import WorkerPool
 
-__all__ = ["Added", "Field", "component_field", "enumerable", "tensor_field"]
-
-#: Validation error that bits add, by component.
-Added = Mapping[str, Mapping[Precision, float]]
+__all__ = ["CandidateSet", "component_candidates", "enumerable", "tensor_candidates"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Field:
+class CandidateSet:
     """Configurations on engines, by number.
 
     ``kind`` : ``"components"`` or ``"tensors"``, which have bits of their own. ``combinations`` :
@@ -76,17 +73,17 @@ def _title(bits: Precision) -> str:
     return f"uniform {bits}"
 
 
-def component_field(
+def component_candidates(
     config: TransformerConfig,
     bits: Sequence[Precision],
-    added: Added,
+    added: AddedErrors,
     predictor: Predictor,
     limits: Limits,
     *,
     engines: Sequence[Engine] = (Engine(),),
     baselines: Sequence[Precision] | None = None,
-    pool: Pool | None = None,
-) -> Field:
+    pool: WorkerPool | None = None,
+) -> CandidateSet:
     """All combinations of ``bits`` for the components on each engine; then the other baselines."""
     first = ComponentSpace(config, bits=bits, part=limits.part, engine=engines[0])
     count, loss = len(first), predicted_loss(first, added)
@@ -94,7 +91,7 @@ def component_field(
     tasks = {
         str(engine): (asked, tuple(bits), limits.part, engine, predictor) for engine in engines
     }
-    seen = dict((pool or Pool()).run(_space_outcomes, tasks))
+    seen = dict((pool or WorkerPool()).run(_space_outcomes, tasks))
     outcomes = [seen[name] for name in tasks]
     uniform: dict[str, int] = {}
     out: set[int] = set()
@@ -120,7 +117,7 @@ def component_field(
         place = number // count
         return engines[place] if place < len(engines) else engines[0]
 
-    return Field(
+    return CandidateSet(
         kind="components",
         combinations=count,
         seen=count,
@@ -162,7 +159,7 @@ def _uniform(config: TransformerConfig, bits: Precision) -> TransformerConfig:
     )
 
 
-def component_loss(config: TransformerConfig, added: Added) -> float:
+def component_loss(config: TransformerConfig, added: AddedErrors) -> float:
     """Predicted added error of bits component by component."""
     total = 0.0
     for name in existing(config):
@@ -179,7 +176,7 @@ def _bits_of(config: TransformerConfig) -> dict[str, int]:
     return {n: weights[n] if n in weights else config.tensor_bits(n) for n in tensor_names(config)}
 
 
-def tensor_loss(config: TransformerConfig, added: Added) -> float:
+def tensor_loss(config: TransformerConfig, added: AddedErrors) -> float:
     """Predicted added error of bits tensor by tensor.
 
     Each weight and tensor of a component answers for an equal share of what its component was
@@ -204,18 +201,11 @@ def joined(*outcomes: Outcomes) -> Outcomes:
 
 
 def _outcomes(found: Sequence[Prediction | None]) -> Outcomes:
-    def every(read: Callable[[Prediction], int]) -> np.ndarray:
-        return np.array([NEVER if one is None else read(one) for one in found], dtype=np.int64)
-
+    names = [name for name in Outcomes.__dataclass_fields__ if name != "possible"]
+    counts = [dict.fromkeys(names, NEVER) if one is None else one.counts for one in found]
     return Outcomes(
         possible=np.array([one is not None for one in found], dtype=bool),
-        latency=every(lambda one: one.latency),
-        interval=every(lambda one: one.interval),
-        luts=every(lambda one: one.luts.value),
-        lutram=every(lambda one: one.lutram.value),
-        ffs=every(lambda one: one.ffs.value),
-        ramb18=every(lambda one: one.ramb18),
-        dsps=every(lambda one: one.dsps),
+        **{name: np.array([one[name] for one in counts], dtype=np.int64) for name in names},
     )
 
 
@@ -228,10 +218,10 @@ def _predicted(
         return None
 
 
-def tensor_field(
+def tensor_candidates(
     config: TransformerConfig,
     bits: Sequence[Precision],
-    added: Added,
+    added: AddedErrors,
     predictor: Predictor,
     limits: Limits,
     *,
@@ -241,7 +231,7 @@ def tensor_field(
     tries: int = 400,
     seed: int = 0,
     progress: Progress = silent,
-) -> Field:
+) -> CandidateSet:
     """The Pareto set that an evolutionary search finds, and the uniform ones.
 
     Raises :class:`UserError` for bits that differ between weights and activations, which tensors
@@ -282,7 +272,7 @@ def tensor_field(
         configs.append(_uniform(config, one))
         chosen.append(engines[0])
         predictions.append(_predicted(configs[-1], engines[0], predictor, limits))
-    return Field(
+    return CandidateSet(
         kind="tensors",
         combinations=len(widths) ** len(names),
         seen=tries,

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bitformer.estimate.power import inference_j, power_w
 from bitformer.estimate.predictor import Prediction, Predictor
 from bitformer.hw.lowering.lower import lower
 from bitformer.model.config import TransformerConfig
@@ -17,9 +16,9 @@ from bitformer.model.initialize import initialize
 from bitformer.model.progress import Progress, silent
 from bitformer.model.structure import tensor_components, weight_components
 from bitformer.search.engine import Engine
-from bitformer.search.limits import Limits
+from bitformer.search.limits import Limits, energy_of, excesses
 
-__all__ = ["Candidate", "evolve", "tensor_names"]
+__all__ = ["Individual", "evolve", "tensor_names"]
 
 #: What a candidate that has no design costs, and violates.
 _WORST = 1e12
@@ -28,14 +27,17 @@ _ENGINE = "engine"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """A configuration on an engine: what it is predicted to take, to lose, joules a forecast."""
+class Individual:
+    """A configuration on an engine: what it is predicted to take and to lose.
+
+    ``over`` : how far it is over each limit, at most 0 where it is kept.
+    """
 
     config: TransformerConfig
     engine: Engine
     prediction: Prediction
     loss: float
-    energy_j: float
+    over: Mapping[str, float]
 
 
 def tensor_names(config: TransformerConfig) -> list[str]:
@@ -46,40 +48,6 @@ def tensor_names(config: TransformerConfig) -> list[str]:
         if name not in ("input", "output") and not name.endswith(".scores")
     ]
     return [f"{layer}.weight" for layer in weight_components(config)] + tensors
-
-
-def _candidate(config, engine: Engine, loss, predictor, limits) -> Candidate:
-    design = lower(initialize(config), part=limits.part, **engine.options)
-    found = predictor.predict(design)
-    power = power_w(
-        limits.part,
-        luts=found.luts.value,
-        ffs=found.ffs.value,
-        ramb18=found.ramb18,
-        dsps=found.dsps,
-        clock_hz=limits.clock_hz,
-    )
-    joules = inference_j(power, found.latency, clock_hz=limits.clock_hz)
-    return Candidate(
-        config=config, engine=engine, prediction=found, loss=loss(config), energy_j=joules
-    )
-
-
-def _violations(candidate: Candidate, limits: Limits) -> list[float]:
-    """How far over each limit, relative to it; at most 0 where it is kept."""
-    found = candidate.prediction
-    used = {
-        "luts": found.luts.value,
-        "lutram": found.lutram.value,
-        "ffs": found.ffs.value,
-        "ramb18": found.ramb18,
-        "dsps": found.dsps,
-    }
-    over = [value / max(1, limits.of(name)) - 1 for name, value in used.items()]
-    microseconds = found.latency / limits.clock_hz * 1e6
-    for bound, value in ((limits.latency_us, microseconds), (limits.energy_j, candidate.energy_j)):
-        over.append(0.0 if bound is None else value / max(bound, 1e-12) - 1)
-    return over
 
 
 def evolve(
@@ -93,7 +61,7 @@ def evolve(
     seed: int = 0,
     engines: Sequence[Engine] = (Engine(),),
     progress: Progress = silent,
-) -> list[Candidate]:
+) -> list[Individual]:
     """Candidates within the limits that none is better than in loss, latency and energy.
 
     Parameters
@@ -120,7 +88,7 @@ def evolve(
         if name not in known:
             raise UserError(f"choices must name tensors of {config.name}, not {name!r}")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    seen: dict[tuple[int, ...], Candidate | None] = {}
+    seen: dict[tuple[int, ...], Individual | None] = {}
 
     def key_of(bits: Mapping[str, int], engine: int) -> tuple[int, ...]:
         return (*(bits[name] for name in choices), engine)
@@ -134,7 +102,16 @@ def evolve(
         if key not in seen:
             try:
                 chosen = config.replace(tensors={**config.tensors, **bits})
-                seen[key] = _candidate(chosen, engines[engine], loss, predictor, limits)
+                options = engines[engine].options
+                design = lower(initialize(chosen), part=limits.part, **options)
+                prediction = predictor.predict(design)
+                seen[key] = Individual(
+                    config=chosen,
+                    engine=engines[engine],
+                    prediction=prediction,
+                    loss=loss(chosen),
+                    over=excesses(prediction.counts, limits),
+                )
             except UserError:
                 seen[key] = None
         found = seen[key]
@@ -142,8 +119,9 @@ def evolve(
         if found is None:
             trial.set_user_attr("over", [_WORST])
             return _WORST, _WORST, _WORST
-        trial.set_user_attr("over", _violations(found, limits))
-        return found.loss, float(found.prediction.latency), found.energy_j
+        trial.set_user_attr("over", list(found.over.values()))
+        counts = found.prediction.counts
+        return found.loss, float(counts["latency"]), energy_of(counts, limits)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -158,9 +136,5 @@ def evolve(
         for trial in study.best_trials
         if (key := key_of(trial.params, trial.params.get(_ENGINE, 0))) in seen
     }
-    fitting = [
-        found
-        for found in best.values()
-        if found is not None and max(_violations(found, limits)) <= 0
-    ]
+    fitting = [found for found in best.values() if found and max(found.over.values()) <= 0]
     return sorted(fitting, key=lambda one: (one.loss, one.prediction.latency))

@@ -1,10 +1,12 @@
-"""What fits, and what is best of it: limits, scores and Pareto sets over a space's outcomes."""
+"""Limits of what a design may take, and how far designs are over them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from bitformer.estimate.power import inference_j, power_w
+from bitformer.estimate.power import inference_j
 from bitformer.hw.parts import DEFAULT_PART, PARTS
 from bitformer.model.errors import UserError
 from bitformer.search.space.components import Outcomes
@@ -17,9 +19,20 @@ RESOURCES = ("luts", "lutram", "ffs", "ramb18", "dsps")
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Upper bounds; None of a resource is all that the part has, None else is no bound.
+    """Upper bounds of a design: None of a resource is all that the part has, None else is no bound.
 
-    ``latency_us`` microseconds, ``energy_j`` joules of an inference at ``clock_hz``.
+    Parameters
+    ----------
+    part : the FPGA.
+    luts, lutram, ffs, ramb18, dsps : numbers of each resource.
+    latency_us : microseconds of an inference.
+    energy_j : joules of an inference, by the model of power.
+    clock_hz : the clock of both, in hertz.
+
+    Raises
+    ------
+    UserError
+        If the part is unknown, a limit negative, or the clock not positive.
     """
 
     part: str = DEFAULT_PART
@@ -43,7 +56,7 @@ class Limits:
             raise UserError(f"clock must be a positive number of hertz, not {self.clock_hz!r}")
 
     def of(self, resource: str) -> int:
-        """The bound on a resource."""
+        """Return the bound on a resource."""
         own = getattr(self, resource)
         name = {"lutram": "lutram_luts"}.get(resource, resource)
         return getattr(PARTS[self.part], name) if own is None else own
@@ -56,26 +69,24 @@ class Limits:
         return round(self.latency_us * 1e-6 * self.clock_hz, 6)
 
 
-def energy_of(outcomes: Outcomes, limits: Limits) -> np.ndarray:
-    """Joules of an inference of each combination, by the power model."""
-    power = power_w(
-        limits.part,
-        luts=outcomes.luts,
-        ffs=outcomes.ffs,
-        ramb18=outcomes.ramb18,
-        dsps=outcomes.dsps,
-        clock_hz=limits.clock_hz,
-    )
-    return inference_j(power, outcomes.latency, clock_hz=limits.clock_hz)
+def energy_of(taken: Mapping[str, Any], limits: Limits) -> Any:
+    """Return the joules of an inference, by the power model.
+
+    ``taken`` : resources and ``latency`` in cycles, numbers or arrays.
+    """
+    return inference_j(limits.part, taken, clock_hz=limits.clock_hz)
 
 
-def excesses(outcomes: Outcomes, limits: Limits) -> dict[str, np.ndarray]:
-    """How far each combination is over each limit, relative to it; at most 0 where it is kept."""
-    bounds: dict[str, tuple[np.ndarray, float | None]] = {
-        name: (getattr(outcomes, name), limits.of(name)) for name in RESOURCES
+def excesses(taken: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
+    """Return how far designs are over each limit, relative to it; at most 0 where it is kept.
+
+    ``taken`` : as of :func:`energy_of`.
+    """
+    bounds: dict[str, tuple[Any, float | None]] = {
+        name: (taken[name], limits.of(name)) for name in RESOURCES
     }
-    bounds["latency"] = outcomes.latency, limits.cycles
-    bounds["energy"] = energy_of(outcomes, limits), limits.energy_j
+    bounds["latency"] = taken["latency"], limits.cycles
+    bounds["energy"] = energy_of(taken, limits), limits.energy_j
     return {
         name: (values - bound) / max(bound, 1e-12)
         for name, (values, bound) in bounds.items()
@@ -84,6 +95,6 @@ def excesses(outcomes: Outcomes, limits: Limits) -> dict[str, np.ndarray]:
 
 
 def within(outcomes: Outcomes, limits: Limits) -> np.ndarray:
-    """Which combinations keep every limit."""
-    over = excesses(outcomes, limits).values()
+    """Return which combinations keep every limit."""
+    over = excesses(vars(outcomes), limits).values()
     return np.logical_and.reduce([outcomes.possible, *(one <= 0 for one in over)])

@@ -11,7 +11,7 @@ _AXES = (("latency", 1e6, "latency, µs"), ("energy_j", 1e6, "energy of a foreca
 
 
 def plot_exploration(result: Mapping[str, Any], path) -> None:
-    """Write what :func:`bitformer.search.run.explore` came to; the suffix is the format.
+    """Write what :func:`bitformer.search.run.run_search` came to; the suffix is the format.
 
     Rings are predictions: the float model's validation error, and what bits add to it before they
     are trained. A line ties each to the dot of what came out, which the scale is for: a ring far

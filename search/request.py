@@ -15,14 +15,14 @@ from bitformer.search.limits import Limits
 from bitformer.search.selection import SCORES
 from bitformer.study.trials import DataSource, Trial
 
-__all__ = ["SYNTHESES", "Question"]
+__all__ = ["SYNTHESES", "SearchRequest"]
 
 #: Which trained candidates are synthesized.
 SYNTHESES = ("all", "chosen", "none")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class SearchRequest:
     """What is searched for.
 
     Parameters

@@ -5,24 +5,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bitformer.estimate.power import inference_j, power_w
 from bitformer.model.config import TransformerConfig
 from bitformer.search.engine import Engine
-from bitformer.search.limits import RESOURCES, Limits
+from bitformer.search.limits import RESOURCES, Limits, energy_of, excesses
 from bitformer.search.selection import COSTS
 from bitformer.study.trials import Outcome
 
-__all__ = ["Finding", "conclusion"]
+__all__ = ["SearchResult", "conclusion"]
 
 
 @dataclass(kw_only=True)
-class Finding:
+class SearchResult:
     """A configuration that was trained.
 
     ``why`` it was, ``baseline`` if it has the same bits everywhere. ``within`` : predicted to keep
     the limits. ``loss`` : predicted added validation error. ``predicted`` : resources, cycles and
     joules; None without a design. ``proof`` : what the trained model came to as hardware
-    (:func:`bitformer.search.verification.prove`), None where it was not tried; ``counts`` its LUTs
+    (:func:`bitformer.search.verification.verify`), None where it was not tried; ``counts`` its LUTs
     and flip-flops as predicted, since its own widths differ a little from those of an untrained
     one.
     """
@@ -66,14 +65,7 @@ class Finding:
             found |= self.counts
             if measured and self.synthesized:
                 found |= {name: self.proof["synthesis"][name] for name in RESOURCES}
-            power = power_w(
-                limits.part,
-                **{name: found[name] for name in ("luts", "ffs", "ramb18", "dsps")},
-                clock_hz=limits.clock_hz,
-            )
-            found["energy_j"] = float(
-                inference_j(power, found["latency"], clock_hz=limits.clock_hz)
-            )
+            found["energy_j"] = float(energy_of(found, limits))
         return found
 
     def fits(self, limits: Limits) -> bool:
@@ -81,11 +73,7 @@ class Finding:
         found = self.taken(limits)
         if found is None or (self.proof is not None and self.proof["error"] is not None):
             return False
-        bounds: list[tuple[float, float | None]] = [
-            (found[name], limits.of(name)) for name in RESOURCES
-        ]
-        bounds += [(found["latency"], limits.cycles), (found["energy_j"], limits.energy_j)]
-        return all(bound is None or value <= bound for value, bound in bounds)
+        return all(over <= 0 for over in excesses(found, limits).values())
 
     @property
     def exact(self) -> bool:
@@ -99,7 +87,7 @@ class Finding:
         kept = bool(self.proof and self.proof.get("cycles_as_predicted"))
         return trained and self.exact and kept and self.fits(limits)
 
-    def beats(self, other: "Finding", limits: Limits, names: Sequence[str]) -> bool:
+    def beats(self, other: "SearchResult", limits: Limits, names: Sequence[str]) -> bool:
         """Whether its validation error is smaller and no figure of ``names`` larger.
 
         Their LUTs are both measured, or both predicted.
@@ -133,13 +121,13 @@ class Finding:
         }
 
 
-def conclusion(findings: Sequence[Finding], limits: Limits) -> dict[str, Any]:
+def conclusion(results: Sequence[SearchResult], limits: Limits) -> dict[str, Any]:
     """Candidates, the best validation error first; baselines; and the one to take, if any is sound.
 
     The test error is the chosen one's alone: it is looked at when the choice is made.
     """
-    ranked = sorted((one for one in findings if not one.baseline), key=Finding.order)
-    uniform = [one for one in findings if one.baseline]
+    ranked = sorted((one for one in results if not one.baseline), key=SearchResult.order)
+    uniform = [one for one in results if one.baseline]
     candidates = []
     for rank, one in enumerate(ranked, start=1):
         made = one.outcome.model is not None
@@ -169,7 +157,7 @@ def conclusion(findings: Sequence[Finding], limits: Limits) -> dict[str, Any]:
             "no_better_than": better,
         }
     return {
-        "float_val": findings[0].outcome.float_val,
+        "float_val": results[0].outcome.float_val,
         "candidates": candidates,
         "baselines": [one.to_dict(limits) for one in uniform],
         "chosen": chosen,

@@ -1,4 +1,4 @@
-"""A search from a question to trained, proved designs: measure, filter, rank, train, prove.
+"""A search from a request to trained, proved designs: measure, filter, rank, train, verify.
 
 The folder of a search holds
 
@@ -13,47 +13,44 @@ Each step reads what is there, so that a search that was killed comes to what it
 What was chosen stays chosen, although the knowledge base grows by what the search synthesizes.
 """
 
-import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypedDict
-
-import numpy as np
+from typing import Any
 
 from bitformer.estimate.predictor import Predictor
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
-from bitformer.model.plain import checked
-from bitformer.model.precision import Precision
+from bitformer.model.own_data import evenly
+from bitformer.model.precision import AddedErrors, Precision
 from bitformer.model.progress import Progress, silent
+from bitformer.model.sealed_json import digest_of, read_sealed, write_sealed
 from bitformer.model.strict_json import read_json
-from bitformer.search.candidates import Added
 from bitformer.search.engine import Engine
-from bitformer.search.request import Question
-from bitformer.search.results import Finding, conclusion
+from bitformer.search.request import SearchRequest
+from bitformer.search.results import SearchResult, conclusion
 from bitformer.search.shortlist import shortlist
-from bitformer.search.verification import Bench, prove_all
+from bitformer.search.verification import Bench, verify_all
 from bitformer.study.sensitivity import alone_trials
 from bitformer.study.trials import run_trials
-from bitformer.study.workers import Pool
+from bitformer.study.workers import WorkerPool
 
-__all__ = ["explore"]
+__all__ = ["run_search"]
 
 
 def _measured(
-    question: Question, trials: Path, pool: Pool, progress: Progress
+    request: SearchRequest, trials: Path, pool: WorkerPool, progress: Progress
 ) -> dict[str, dict[Precision, float]]:
     """What each choice of bits adds to the validation error of each component alone."""
     wanted = alone_trials(
-        question.config,
-        question.source,
-        question.measured,
-        seed=question.seed,
-        method=question.method,
-        settings=question.settings,
+        request.config,
+        request.source,
+        request.measured,
+        seed=request.seed,
+        method=request.method,
+        settings=request.settings,
     )
     outcomes = run_trials(wanted.values(), trials, pool, progress)
     added: dict[str, dict[Precision, float]] = {}
@@ -62,13 +59,13 @@ def _measured(
     return added
 
 
-def explore(
-    question: Question,
+def run_search(
+    request: SearchRequest,
     folder: Path,
-    pool: Pool,
+    pool: WorkerPool,
     predictor: Predictor,
     *,
-    added: Added | None = None,
+    added: AddedErrors | None = None,
     trials: Path | None = None,
     tool: str = "",
     progress: Progress = silent,
@@ -88,19 +85,19 @@ def explore(
         If nothing is within the limits, which names the tightest and the nearest miss.
     """
     trials = trials or folder
-    known = added or _measured(question, trials, pool, _stage(progress, "sensitivity"))
-    choice = shortlist(question, known, folder, predictor, pool, _stage(progress, "ranking"))
-    findings = _trained(question, choice, trials, pool, _stage(progress, "training"))
-    counted = _Counted(folder / "predicted.json", predictor)
-    _proved(question, findings, trials, pool, tool, counted, _stage(progress, "proving"))
+    known = added or _measured(request, trials, pool, _stage(progress, "sensitivity"))
+    choice = shortlist(request, known, folder, predictor, pool, _stage(progress, "ranking"))
+    results = _trained(request, choice, trials, pool, _stage(progress, "training"))
+    count = _counter(folder / "predicted.json", predictor)
+    _verify(request, results, trials, pool, tool, count, _stage(progress, "proving"))
     result = {
-        "question": question.to_dict(),
+        "question": request.to_dict(),
         "sensitivity": {n: {str(b): e for b, e in own.items()} for n, own in known.items()},
         "space": choice["space"],
-        **conclusion(findings, question.limits),
+        **conclusion(results, request.limits),
     }
-    _hand_over(result, findings, folder)
-    entries = [entry for one in findings for entry in (one.proof or {}).get("entries", ())]
+    _hand_over(result, results, folder)
+    entries = [entry for one in results for entry in (one.proof or {}).get("entries", ())]
     return result | {"entries": entries}
 
 
@@ -109,99 +106,86 @@ def _stage(progress: Progress, name: str) -> Progress:
 
 
 def _trained(
-    question: Question, choice: Mapping[str, Any], trials: Path, pool: Pool, progress: Progress
-) -> list[Finding]:
+    request: SearchRequest,
+    choice: Mapping[str, Any],
+    trials: Path,
+    pool: WorkerPool,
+    progress: Progress,
+) -> list[SearchResult]:
     configs = [TransformerConfig.from_dict(one["config"]) for one in choice["designs"]]
-    outcomes = run_trials([question.trial(one) for one in configs], trials, pool, progress)
+    outcomes = run_trials([request.trial(one) for one in configs], trials, pool, progress)
     made = zip(configs, outcomes, choice["designs"], strict=True)
     return [
-        Finding(**{**one, "config": config, "engine": Engine(**one["engine"]), "outcome": outcome})
+        SearchResult(
+            **{**one, "config": config, "engine": Engine(**one["engine"]), "outcome": outcome}
+        )
         for config, outcome, one in made
     ]
 
 
-class _Counts(TypedDict):
-    luts: int
-    lutram: int
-    ffs: int
+def _counter(path: Path, predictor: Predictor) -> Callable[[Mapping[str, int]], dict[str, int]]:
+    """Return what predicts LUTs and flip-flops of trained designs.
+
+    Predictions are written down, since the knowledge base grows meanwhile.
+    """
+    try:
+        known = read_sealed(path)
+    except UserError:
+        known = {}
+
+    def count(quantities: Mapping[str, int]) -> dict[str, int]:
+        key = digest_of(quantities)[:16]
+        if key not in known:
+            found = predictor.counts(quantities)
+            known[key] = {name: int(value) for name, value in found.items()}
+            write_sealed(path, known)
+        return known[key]
+
+    return count
 
 
-class _Counted:
-    """LUTs and flip-flops predicted of trained designs, written down: the base grows meanwhile."""
-
-    def __init__(self, path: Path, predictor: Predictor):
-        self._path, self._predictor = path, predictor
-        try:
-            self._known: dict[str, dict[str, int]] = checked(
-                dict[str, _Counts], read_json(path), str(path)
-            )
-        except UserError:
-            self._known = {}
-
-    def of(self, quantities: Mapping[str, int]) -> dict[str, int]:
-        """For the quantities of a design."""
-        text = json.dumps(quantities, sort_keys=True)
-        key = hashlib.sha256(text.encode()).hexdigest()[:16]
-        if key not in self._known:
-            found = self._predictor.counts(quantities)
-            self._known[key] = {name: int(value) for name, value in found.items()}
-            write_whole(self._path, json.dumps(self._known, sort_keys=True) + "\n")
-        return self._known[key]
-
-
-def _proved(
-    question: Question,
-    findings: list[Finding],
+def _verify(
+    request: SearchRequest,
+    results: list[SearchResult],
     folder: Path,
-    pool: Pool,
+    pool: WorkerPool,
     tool: str,
-    counted: _Counted,
+    count: Callable[[Mapping[str, int]], dict[str, int]],
     progress: Progress,
 ) -> None:
     """Simulate everything that was trained; synthesize what is to be."""
-    val = question.source.load(question.config).val
-    spread = np.linspace(0, len(val) - 1, min(question.windows, len(val)))
+    val = request.source.load(request.config).val
     bench = Bench(
-        windows=val.take(np.unique(spread.round().astype(int))).x,
-        part=question.limits.part,
-        tool="" if question.synthesis == "none" else tool,
+        windows=val.take(evenly(request.windows, len(val))).x,
+        part=request.limits.part,
+        tool="" if request.synthesis == "none" else tool,
     )
-    by_name = {one.title: one for one in findings if one.outcome.model is not None}
-    models = {
-        name: (one.outcome.model, one.engine)
-        for name, one in by_name.items()
-        if one.outcome.model is not None
-    }
-    everything = question.synthesis == "all"
+    trained = [one for one in results if one.outcome.model is not None]
+    everything = request.synthesis == "all"
 
-    def prove(names: list[str], synthesized: bool) -> None:
-        records = prove_all(
-            {name: models[name] for name in names},
-            bench,
-            folder / "proofs",
-            pool,
-            synthesized=synthesized,
-            progress=progress,
+    def verify(those: Sequence[SearchResult], synthesized: bool) -> None:
+        models = {one.title: (one.outcome.model, one.engine) for one in those if one.outcome.model}
+        records = verify_all(
+            models, bench, folder / "proofs", pool, synthesized=synthesized, progress=progress
         )
-        for name, record in records.items():
-            by_name[name].proof = record
-            if record["error"] is None:
-                by_name[name].counts = counted.of(record["quantities"])
+        for one in those:
+            one.proof = records[one.title]
+            if one.proof["error"] is None:
+                one.counts = count(one.proof["quantities"])
 
-    worth = [n for n, one in by_name.items() if everything and (one.within or not one.baseline)]
-    prove([name for name in models if name not in worth], False)
-    prove(worth, True)
+    worth = [one for one in trained if everything and (one.within or not one.baseline)]
+    verify([one for one in trained if one not in worth], False)
+    verify(worth, True)
     if everything or not bench.tool:
         return
-    best = sorted((one for one in by_name.values() if not one.baseline), key=Finding.order)
-    for one in best:
-        if one.sound(question.limits):
-            prove([one.title], True)
-            if one.sound(question.limits):
+    for one in sorted((one for one in trained if not one.baseline), key=SearchResult.order):
+        if one.sound(request.limits):
+            verify([one], True)
+            if one.sound(request.limits):
                 return
 
 
-def _hand_over(result: dict[str, Any], findings: list[Finding], folder: Path) -> None:
+def _hand_over(result: dict[str, Any], results: list[SearchResult], folder: Path) -> None:
     """Models under their ranks' names, and search.json; those of an earlier answer go."""
     path = folder / "search.json"
     try:
@@ -211,7 +195,7 @@ def _hand_over(result: dict[str, Any], findings: list[Finding], folder: Path) ->
                 (folder / one["model"]).unlink(missing_ok=True)
     except (OSError, ValueError, TypeError, KeyError):
         pass
-    models = {one.config.name: one.outcome.model for one in findings}  # of any engine
+    models = {one.config.name: one.outcome.model for one in results}  # of any engine
     for one in result["candidates"]:
         if one["model"] is not None and (source := models[one["name"]]) is not None:
             write_whole(folder / one["model"], source.read_bytes())

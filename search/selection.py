@@ -9,7 +9,7 @@ from bitformer.search.limits import Limits, energy_of, excesses, within
 from bitformer.search.pareto import pareto
 from bitformer.search.space.components import Outcomes
 
-__all__ = ["COSTS", "SCORES", "Choice", "choose", "nearest_miss", "no_dearer"]
+__all__ = ["COSTS", "SCORES", "Selected", "choose", "nearest_miss", "no_dearer"]
 
 #: What a combination may be ranked by: predicted loss, or the published sum of bits.
 SCORES = ("loss", "bits")
@@ -22,7 +22,7 @@ _UNITS = {"latency": "cycles", "energy": "J"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class Selected:
     """A combination by its number, and why it was chosen."""
 
     number: int
@@ -54,7 +54,7 @@ def choose(
     out: Collection[int] = (),
     same: np.ndarray | None = None,
     own: np.ndarray | None = None,
-) -> list[Choice]:
+) -> list[Selected]:
     """At most ``top`` combinations within the limits, none of them ``uniform`` or ``out``.
 
     ``score`` : a number for each combination, the smaller the better; ``uniform`` : combinations
@@ -73,7 +73,7 @@ def choose(
     uniform = dict(uniform or {})
     kept = within(outcomes, limits)
     there = np.flatnonzero(kept)
-    energy = energy_of(outcomes, limits)
+    energy = energy_of(vars(outcomes), limits)
     score = np.round(score, 12)  # sums of the same terms in another order tie
     order = there[np.lexsort((energy[there], outcomes.latency[there], score[there]))]
     chosen: dict[int, str] = {}
@@ -103,7 +103,7 @@ def choose(
         points = np.column_stack([score, outcomes.latency, energy])[there]
         take(there[pareto(points)], "Pareto set", top)
         take(order, "next score", top)
-    return [Choice(number=number, why=why) for number, why in chosen.items()]
+    return [Selected(number=number, why=why) for number, why in chosen.items()]
 
 
 def nearest_miss(outcomes: Outcomes, limits: Limits) -> tuple[int, str]:
@@ -111,13 +111,13 @@ def nearest_miss(outcomes: Outcomes, limits: Limits) -> tuple[int, str]:
 
     Only asked when nothing is within. The tightest limit is the one it is most over.
     """
-    over = excesses(outcomes, limits)
+    over = excesses(vars(outcomes), limits)
     worst = np.max(list(over.values()), axis=0)
     summed = np.sum(np.maximum(0.0, list(over.values())), axis=0)
     number = int(np.lexsort((summed, worst, ~outcomes.possible))[0])
     name = max(over, key=lambda one: over[one][number])
     if name == "energy":
-        need, bound = f"{energy_of(outcomes, limits)[number]:.3g}", f"{limits.energy_j:.3g}"
+        need, bound = f"{energy_of(vars(outcomes), limits)[number]:.3g}", f"{limits.energy_j:.3g}"
     elif name == "latency":
         need, bound = str(outcomes.latency[number]), f"{limits.cycles:.0f}"
     else:

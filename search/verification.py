@@ -5,24 +5,22 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 
 import numpy as np
 
 from bitformer.estimate.features import VERSION, quantities
-from bitformer.estimate.knowledge import Entry
 from bitformer.hw.lowering.lower import lower
 from bitformer.model.checkpoint import load_model
 from bitformer.model.errors import UserError
-from bitformer.model.files import temporary_folder, write_whole
-from bitformer.model.plain import checked
+from bitformer.model.files import temporary_folder
 from bitformer.model.progress import Progress, silent
-from bitformer.model.strict_json import read_json
+from bitformer.model.sealed_json import read_sealed, write_sealed
 from bitformer.search.engine import Engine
 from bitformer.search.limits import RESOURCES
-from bitformer.study.workers import Pool
+from bitformer.study.workers import WorkerPool
 
-__all__ = ["Bench", "prove", "prove_all"]
+__all__ = ["Bench", "verify", "verify_all"]
 
 #: From so many cycles on a design is compiled for its simulation, where there is a compiler.
 _COMPILED = 20_000
@@ -47,7 +45,7 @@ class Bench:
         return hashlib.sha256(content).hexdigest()[:16]
 
 
-def prove(
+def verify(
     model: bytes, engine: Engine, windows: np.ndarray, part: str, synthesis: bool
 ) -> dict[str, Any]:
     """A worker's task: arguments and result can be sent.
@@ -69,12 +67,11 @@ def prove(
     by = "auto" if worth else "python"
     result = simulate(design, loaded.quantize_input(windows), engine=by)
     facts = {name: int(value) for name, value in quantities(design).items()}
-    kept = set(result.interval) <= {design.interval} and result.latency[:1] == [design.latency]
     record: dict[str, Any] = {
         "error": None,
         "bit_exact": result.bit_exact,
         "difference": None if result.difference is None else str(result.difference),
-        "cycles_as_predicted": kept,
+        "cycles_as_predicted": result.cycles_as_predicted,
         "windows": len(windows),
         "tensors": len(result.tensors),
         "engine": result.engine,
@@ -94,57 +91,21 @@ def prove(
             done = synthesize(design)
         except UserError as error:
             return record | {"not_synthesized": str(error)}
+        entries = [entry.to_dict() for entry in entries_of(design, done)]
+        record["entries"] = entries
         record["synthesis"] = {
-            "luts": done.resources.luts,
-            "lutram": done.resources.luts_as_memory,
-            "ffs": done.resources.ffs,
-            "ramb18": done.resources.ramb18,
-            "dsps": done.resources.dsps,
+            **{name: entries[0][name] for name in RESOURCES},
             "lut_levels": done.depth.levels,
             "tool": done.tool,
         }
-        record["entries"] = [entry.to_dict() for entry in entries_of(design, done)]
     return record
 
 
-class _Refused(TypedDict):
-    error: str
-    entries: list[Any]
-
-
-class _Simulated(TypedDict):
-    error: None
-    bit_exact: bool
-    difference: str | None
-    cycles_as_predicted: bool
-    windows: int
-    tensors: int
-    engine: str
-    quantities: dict[str, int]
-    latency: int
-    interval: int
-    ramb18: int
-    dsps: int
-    synthesis: dict[str, int | str] | None
-    not_synthesized: NotRequired[str]
-    entries: list[Entry]
-
-
-def _kept(path: Path) -> dict[str, Any]:
-    """What :func:`prove` came to, from a file; `UserError` if it is not that."""
-    record = read_json(path)
-    checked(_Simulated | _Refused, record, str(path))
-    taken = record.get("synthesis") or dict.fromkeys(RESOURCES, 0)
-    for name in RESOURCES:
-        checked(int, taken.get(name), f"{path}: synthesis: {name}")
-    return record
-
-
-def prove_all(
+def verify_all(
     models: Mapping[str, tuple[Path, Engine]],
     bench: Bench,
     folder: Path,
-    pool: Pool,
+    pool: WorkerPool,
     *,
     synthesized: bool = True,
     progress: Progress = silent,
@@ -166,7 +127,7 @@ def prove_all(
     records: dict[str, dict[str, Any]] = {}
     for name, path in paths.items():
         try:
-            records[name] = _kept(path)
+            records[name] = read_sealed(path)
         except UserError:
             continue
     progress(len(records), len(models), "read")
@@ -175,9 +136,7 @@ def prove_all(
         for name, own in contents.items()
         if name not in records
     }
-    for name, record in pool.run(prove, tasks):
-        text = json.dumps(record, indent=1) + "\n"
-        write_whole(paths[name], text)
-        records[name] = json.loads(text)
+    for name, record in pool.run(verify, tasks):
+        records[name] = write_sealed(paths[name], record)
         progress(len(records), len(models), name)
     return {name: records[name] for name in models}

@@ -10,11 +10,11 @@ from bitformer.model.config import TransformerConfig
 from bitformer.model.precision import PRECISE_COMPONENTS, Precision, keep_precise
 from bitformer.study.trials import DataSource, Outcome, Trial
 
-__all__ = ["Row", "at_width", "comparison_trials", "tabulate"]
+__all__ = ["ComparisonRow", "at_width", "comparison_trials", "tabulate"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class ComparisonRow:
     """Errors of one width and method over seeds.
 
     ``bits`` None stands for the float model. ``val`` and ``test`` are means, the ``_spread`` their
@@ -78,10 +78,12 @@ def comparison_trials(
     ]
 
 
-def _row(bits: int | None, method: str, errors: list[tuple[float, float, float]], **rest) -> Row:
+def _row(
+    bits: int | None, method: str, errors: list[tuple[float, float, float]], **rest
+) -> ComparisonRow:
     """From (validation, test, test of the float model) of every seed."""
     val, test, before = zip(*errors, strict=True)
-    return Row(
+    return ComparisonRow(
         bits=bits,
         method=method,
         seeds=len(errors),
@@ -94,7 +96,7 @@ def _row(bits: int | None, method: str, errors: list[tuple[float, float, float]]
     )
 
 
-def tabulate(outcomes: Sequence[Outcome]) -> list[Row]:
+def tabulate(outcomes: Sequence[Outcome]) -> list[ComparisonRow]:
     """A row for the float models, then one for each width and method, widest first."""
     groups: dict[tuple[int, str], list[Outcome]] = {}
     floats: dict[int, tuple[float, float, float]] = {}

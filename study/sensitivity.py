@@ -3,7 +3,6 @@
 Errors are on validation windows, so that a search may be guided by them.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,8 @@ from typing import Any, TypedDict
 
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
-from bitformer.model.plain import checked, partly, shown
-from bitformer.model.precision import FLOAT_BITS, WEIGHT_BITS, Precision
+from bitformer.model.plain import checked, partly
+from bitformer.model.precision import FLOAT_BITS, WEIGHT_BITS, AddedErrors, Precision
 from bitformer.model.strict_json import read_json
 from bitformer.study.trials import DataSource, Outcome, Trial
 
@@ -97,9 +96,7 @@ def alone_trials(
     own = {**(settings or {}), "seed": seed, "method": method}
     return {
         (name, one): Trial(
-            config=plain.replace(
-                name=f"{name}-{str(one).replace('/', 'a')}", precision={name: one}
-            ),
+            config=plain.replace(name=f"{name}-{one.slug}", precision={name: one}),
             source=source,
             settings=own,
         )
@@ -108,8 +105,8 @@ def alone_trials(
     }
 
 
-def read_added(path: Path) -> dict[str, dict[Precision, float]]:
-    """Added validation error by component and bits, from a file.
+def read_added(path: Path) -> AddedErrors:
+    """Read validation errors that bits add, by component, from a file.
 
     A JSON object such as ``{"MHA": {"4": 0.01, "2/8": 0}}``, or what ``sensitivity --json`` prints.
     """
@@ -122,14 +119,16 @@ def read_added(path: Path) -> dict[str, dict[Precision, float]]:
         table = checked(dict[str, dict[str, float]], data, where)
     except UserError as error:
         raise UserError(f'{error}: such as {{"MHA": {{"4": 0.01, "8": 0}}}}') from None
+    found: dict[str, dict[Precision, float]] = {name: {} for name in table}
     for name, own in table.items():
         for bits, value in own.items():
             if not -_MOST <= value <= _MOST:
                 raise UserError(f"{where}: {name}: {bits} must be an error, not {value}")
-    return {
-        name: {_precision(bits, f"{where}: {name}"): value - base for bits, value in own.items()}
-        for name, own in table.items()
-    }
+            try:
+                found[name][Precision.parse(bits)] = value - base
+            except UserError as error:
+                raise UserError(f"{where}: {name}: {error}") from None
+    return found
 
 
 class _Printed(TypedDict):
@@ -137,13 +136,6 @@ class _Printed(TypedDict):
 
     float_val: float
     alone: dict[str, dict[str, float]]
-
-
-def _precision(text: str, where: str) -> Precision:
-    match = re.fullmatch(r"([0-9]{1,2})(?:/([0-9]{1,2}))?", text)
-    if match is None:
-        raise UserError(f"{where} must have bits such as 4 or 2/8 as its names, not {shown(text)}")
-    return Precision(weights=int(match[1]), activations=int(match[2] or match[1]))
 
 
 def sensitivity_trials(

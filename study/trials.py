@@ -24,7 +24,7 @@ from bitformer.model.plain import partly
 from bitformer.model.precision import Precision
 from bitformer.model.progress import Progress, silent
 from bitformer.model.strict_json import read_json
-from bitformer.study.workers import Pool
+from bitformer.study.workers import WorkerPool
 
 __all__ = ["FOLDERS", "DataSource", "Outcome", "Trial", "run_trials"]
 
@@ -243,7 +243,7 @@ class _Folder:
 def run_trials(
     trials: Iterable[Trial],
     folder,
-    pool: Pool,
+    pool: WorkerPool,
     progress: Progress = silent,
 ) -> list[Outcome]:
     """The outcome of every trial, in their order; those that ``folder`` holds are read.

@@ -19,7 +19,7 @@ from bitformer.model.process import end_children
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["Pool", "open_pool"]
+__all__ = ["WorkerPool", "open_pool"]
 
 #: How often a task may be lost with its worker before it is given up.
 _ATTEMPTS = 3
@@ -28,7 +28,7 @@ _PATIENCE = "120s"
 _HERE = "127.0.0.1"
 
 
-class Pool:
+class WorkerPool:
     """Runs tasks; without a ``client``, one after another in this process."""
 
     def __init__(self, client: "Client | None" = None):
@@ -67,7 +67,7 @@ class Pool:
 
 
 @contextmanager
-def open_pool(workers: int | None = None, scheduler: str | None = None) -> Iterator[Pool]:
+def open_pool(workers: int | None = None, scheduler: str | None = None) -> Iterator[WorkerPool]:
     """A pool on a Dask ``scheduler``'s workers, or on ``workers`` processes of this machine.
 
     ``workers`` None takes a process for each core; one worker needs no processes at all. Processes
@@ -78,7 +78,7 @@ def open_pool(workers: int | None = None, scheduler: str | None = None) -> Itera
     if count < 1:
         raise UserError(f"workers must be at least 1, not {count}")
     if scheduler is None and count == 1:
-        yield Pool()
+        yield WorkerPool()
         return
     try:
         import dask
@@ -102,7 +102,7 @@ def open_pool(workers: int | None = None, scheduler: str | None = None) -> Itera
                 f" {error}"
             ) from None
         with client:
-            yield Pool(client)
+            yield WorkerPool(client)
         return
     with ExitStack() as stack:
         resource_tracker.ensure_running()  # it would let Ctrl-C in again where it is started
@@ -119,7 +119,7 @@ def open_pool(workers: int | None = None, scheduler: str | None = None) -> Itera
             )
             client = stack.enter_context(Client(cluster))
         try:
-            yield Pool(client)
+            yield WorkerPool(client)
         except BaseException:
             with _without_ctrl_c():
                 client.run(_give_up)

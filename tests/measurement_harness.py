@@ -5,9 +5,10 @@ import pytest
 from bitformer.estimate.features import FEATURES, VERSION, physical, quantities
 from bitformer.estimate.knowledge import Entry
 from bitformer.estimate.predictor import Predictor
-from bitformer.estimate.profile import family, mixed, parse_bits
+from bitformer.estimate.profile import family, mixed
 from bitformer.hw.lowering.lower import lower
 from bitformer.model.initialize import initialize
+from bitformer.model.precision import Precision
 
 __all__ = ["designs", "drawn", "entries", "invented", "predictor"]
 
@@ -41,7 +42,7 @@ def invented(design, *, key, noise=0.0):
 
 def drawn(count, seed):
     """Lowered designs with random bits, small ones."""
-    bits = [parse_bits(one) for one in ("4", "6", "8")]
+    bits = [Precision.parse(one) for one in ("4", "6", "8")]
     configs = mixed(count, seed=seed, windows=[6, 12], widths=[8, 16], bits=bits)
     return [lower(initialize(config)) for config in configs]
 
@@ -49,7 +50,7 @@ def drawn(count, seed):
 @pytest.fixture(scope="session")
 def designs():
     """Designs of the family, uniform and mixed."""
-    bits = [parse_bits(one) for one in ("4", "6", "8")]
+    bits = [Precision.parse(one) for one in ("4", "6", "8")]
     uniform = [lower(initialize(config)) for config in family([6, 12], [8, 16], bits)]
     return uniform + drawn(12, 7)
 

@@ -26,7 +26,6 @@ TWICE = {
     "Part",
     "Pool",
     "Resources",
-    "_Simulated",
 }
 LONG = {"hw/units/accelerator.py"}
 NOT_YET = {

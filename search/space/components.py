@@ -57,7 +57,7 @@ def code_of(bits: Sequence[Precision]) -> str:
     """Bits of one component after the other: ``"4468"``, or with some apart ``"4.2a8.8"``."""
     if all(one.weights == one.activations < 10 for one in bits):
         return "".join(map(str, bits))
-    return ".".join(str(one).replace("/", "a") for one in bits)
+    return ".".join(one.slug for one in bits)
 
 
 def _kept(op: ir.Operation) -> str | None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bitformer.study.workers import Pool
+from bitformer.study.workers import WorkerPool
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -108,7 +108,7 @@ def test_only_what_a_claim_rests_on_is_measured(page, monkeypatch, tmp_path):
 
     monkeypatch.setattr(exploration_measure, "_taken", taken)
     only = {key: one for key, one in RESULTS.items() if key[2] == 0}
-    measured = exploration_measure.measure(only, tmp_path, Pool())
+    measured = exploration_measure.measure(only, tmp_path, WorkerPool())
     names = [name.removesuffix(".safetensors") for name, _ in asked]
     assert names == ["trial-u4", "trial-c1", "trial-c0"]  # c1 turns out to cost more
     assert page.best({"n": RESULTS["narrow", "xc7s15", 0]}, "uniform 4", "beats", measured)

@@ -17,7 +17,7 @@ from bitformer.estimate.component_stores import (
 from bitformer.estimate.components import added, added_by_formula, block_ram_shares, components_of
 from bitformer.estimate.features import quantities
 from bitformer.estimate.knowledge import KnowledgeBase
-from bitformer.estimate.profile import Job, family, parse_bits, profile_components
+from bitformer.estimate.profile import Job, family, profile_components
 from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.word_map import own_depths
@@ -26,7 +26,7 @@ from bitformer.model import ir
 from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
-from bitformer.study.workers import Pool
+from bitformer.study.workers import WorkerPool
 from bitformer.synth import batch, synthesize
 from bitformer.synth.batch import Apart, synthesize_apart
 from bitformer.synth.resources import Resources
@@ -49,12 +49,12 @@ DECODER = TransformerConfig(
 
 @pytest.fixture(scope="module")
 def small():
-    return initialize(family([6], [8], [parse_bits("4")])[0])
+    return initialize(family([6], [8], [Precision.parse("4")])[0])
 
 
 @pytest.fixture(scope="module")
 def several(small):
-    tiled = initialize(family([12], [64], [parse_bits("8")])[0])
+    tiled = initialize(family([12], [64], [Precision.parse("8")])[0])
     models = [small, initialize(DECODER), initialize(named_config("etth1-96-24")), tiled]
     return [lower(model) for model in models] + drawn(6, 5)
 
@@ -226,17 +226,19 @@ def test_keys_are_of_the_components_own_words(small, sources):
 @pytest.fixture
 def jobs():
     """Two small designs."""
-    return [Job(config=c) for c in family([6], [8], [parse_bits(b) for b in "48"])]
+    return [Job(config=c) for c in family([6], [8], [Precision.parse(b) for b in "48"])]
 
 
 def test_equal_components_are_measured_once(tmp_path, sources, jobs):
     base = KnowledgeBase(tmp_path / "kb.sqlite")
     told = []
-    new = profile_components(jobs, base, Pool(), lambda done, _total, _name: told.append(done))
+    new = profile_components(
+        jobs, base, WorkerPool(), lambda done, _total, _name: told.append(done)
+    )
     (run,) = sources
     assert len(run) == len(set(run)) == new == len(base.entries(kind="component"))
     assert told == [1, 2, 4]
-    assert profile_components(jobs, base, Pool()) == 0
+    assert profile_components(jobs, base, WorkerPool()) == 0
     assert len(sources) == 1
     entry = base.get(run[0])
     assert (entry.name, entry.widths, entry.lutram) == ("Linput", {"Linput": "4/4"}, 2)
@@ -245,7 +247,7 @@ def test_equal_components_are_measured_once(tmp_path, sources, jobs):
 
 def test_a_broken_run_goes_on(tmp_path, sources, jobs, monkeypatch):
     whole = KnowledgeBase(tmp_path / "whole.sqlite")
-    profile_components(jobs, whole, Pool())
+    profile_components(jobs, whole, WorkerPool())
     monkeypatch.setattr(profile, "_TOGETHER", 1)
     broken = KnowledgeBase(tmp_path / "broken.sqlite")
 
@@ -254,10 +256,10 @@ def test_a_broken_run_goes_on(tmp_path, sources, jobs, monkeypatch):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        profile_components(jobs, broken, Pool(), stop)
+        profile_components(jobs, broken, WorkerPool(), stop)
     kept = len(broken)
     assert 0 < kept < len(whole)
-    assert profile_components(jobs, broken, Pool()) == len(whole) - kept
+    assert profile_components(jobs, broken, WorkerPool()) == len(whole) - kept
     assert broken.entries() == whole.entries()
 
 

@@ -5,12 +5,13 @@ import pytest
 from bitformer.estimate.features import VERSION
 from bitformer.estimate.knowledge import shipped_entries
 from bitformer.estimate.predictor import Predictor
-from bitformer.estimate.profile import mixed, parse_bits
+from bitformer.estimate.profile import mixed
 from bitformer.hw.lowering.lower import lower
 from bitformer.model.initialize import initialize
+from bitformer.model.precision import Precision
 from bitformer.synth.synthesize import synthesize
 
-BITS = [parse_bits(one) for one in ("2/4", "2/8", "4", "4/8", "6", "8")]
+BITS = [Precision.parse(one) for one in ("2/4", "2/8", "4", "4/8", "6", "8")]
 #: Small ones: each takes Yosys some twenty seconds.
 DRAWN = mixed(5, seed=2410, windows=[12, 18, 24], widths=[8, 16], bits=BITS)
 

@@ -9,15 +9,16 @@ import time
 import pytest
 
 from bitformer.estimate.knowledge import KnowledgeBase, read_entries
-from bitformer.estimate.profile import Job, family, mixed, parse_bits, profile
+from bitformer.estimate.profile import Job, family, mixed, profile
 from bitformer.model.errors import UserError
-from bitformer.study.workers import Pool, open_pool
+from bitformer.model.precision import Precision
+from bitformer.study.workers import WorkerPool, open_pool
 from bitformer.synth import synthesize as yosys
 from bitformer.synth.depth import Depth
 from bitformer.synth.resources import Resources
 from bitformer.synth.yosys import find_tool
 
-BITS = [parse_bits("4"), parse_bits("8")]
+BITS = [Precision.parse("4"), Precision.parse("8")]
 
 
 @pytest.fixture
@@ -46,13 +47,6 @@ def synthesizer(monkeypatch):
     return asked
 
 
-def test_bits():
-    assert (parse_bits("2/8").weights, parse_bits("2/8").activations) == (2, 8)
-    for text in ("", "x", "4/", "5/4/3", "32", "5"):
-        with pytest.raises(UserError, match="bits must be"):
-            parse_bits(text if text != "4/" else "/4")
-
-
 def test_family_begins_with_the_small_ones():
     names = [config.name for config in family([24, 12], [16, 8], BITS)]
     assert names[0] == "grid-12-8-4a4"
@@ -74,7 +68,7 @@ def jobs():
 
 def test_a_broken_run_goes_on(tmp_path, synthesizer):
     whole = KnowledgeBase(tmp_path / "whole.sqlite")
-    assert profile(jobs(), whole, Pool()) == 2
+    assert profile(jobs(), whole, WorkerPool()) == 2
     synthesizer.clear()
     broken = KnowledgeBase(tmp_path / "broken.sqlite")
 
@@ -82,10 +76,10 @@ def test_a_broken_run_goes_on(tmp_path, synthesizer):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        profile(jobs(), broken, Pool(), stop)
+        profile(jobs(), broken, WorkerPool(), stop)
     assert len(broken) == 1
     said = []
-    assert profile(jobs(), broken, Pool(), lambda *told: said.append(told)) == 1
+    assert profile(jobs(), broken, WorkerPool(), lambda *told: said.append(told)) == 1
     assert synthesizer == ["grid-6-8-4a4", "grid-6-8-8a8"]
     assert [told[:2] for told in said] == [(1, 2), (2, 2)]
     assert broken.entries() == whole.entries()
@@ -128,10 +122,10 @@ sys.path.insert(0, sys.argv[2])
 from test_profile import BITS, Invented
 from bitformer.estimate.knowledge import KnowledgeBase
 from bitformer.estimate.profile import Job, family, profile
-from bitformer.study.workers import Pool
+from bitformer.study.workers import WorkerPool
 many = [Job(config=config) for config in family([6, 12], [8, 16], BITS)]
 base = KnowledgeBase(Path(sys.argv[1]))
-profile(many, base, Invented(Pool()), lambda *_: print("one", flush=True))
+profile(many, base, Invented(WorkerPool()), lambda *_: print("one", flush=True))
 """
 
 
@@ -182,9 +176,9 @@ def test_a_killed_synthesis_goes_on(tmp_path):
 
 def test_units_are_measured_of_a_design_that_is_known(synthesizer, tmp_path):
     base = KnowledgeBase(tmp_path / "kb.sqlite")
-    assert profile(jobs(), base, Pool()) == 2
+    assert profile(jobs(), base, WorkerPool()) == 2
     units = [Job(config=job.config, units=True) for job in jobs()]
-    assert profile(units, base, Pool()) == 0  # the stand-in finds no units
+    assert profile(units, base, WorkerPool()) == 0  # the stand-in finds no units
     assert synthesizer == ["grid-6-8-4a4", "grid-6-8-8a8"] * 2
 
 

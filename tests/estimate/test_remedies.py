@@ -2,9 +2,11 @@
 
 import pytest
 
-from bitformer.estimate.remedies import diagnose
+from bitformer.estimate.remedies import _narrower as narrower
+from bitformer.estimate.remedies import diagnose, remedies
 from bitformer.model.config import named_config
 from bitformer.model.initialize import initialize
+from bitformer.model.precision import Precision
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +16,7 @@ def model():
 
 def test_what_fits_needs_no_fix(model):
     found = diagnose(model, part="xc7s15")
-    assert not found.now.over
+    assert not found.now.figures.over
     assert found.fixes == ()
     assert [one.change for one in found.placements] == ["all block", "all distributed", "auto"]
 
@@ -33,9 +35,49 @@ def test_fixes_make_it_fit(model, predictor):
     assert told[0] == (0, None, "trying all placements left to the solver")
     assert [done for done, _, _ in told] == [*range(len(told))]
     assert {f"trying {fix.change}" for fix in found.fixes} <= {what for *_, what in told}
-    assert {use.resource for use in found.now.over} >= {"DSP"}
-    assert found.now.shortage > 0
+    assert {use.resource for use in found.now.figures.over} >= {"DSP"}
     assert found.fixes
-    assert all(not fix.over for fix in found.fixes)
+    assert all(not fix.figures.over for fix in found.fixes)
     ranks = [(fix.larger, fix.retrain) for fix in found.fixes]
     assert ranks == sorted(ranks)
+
+
+def test_other_placements_and_narrower_components_are_tried(model, predictor):
+    """Beside what is tried of a design whose LUTs nobody predicts."""
+    wanted = {"weights": "block", "dynamic": "block", "activations": "block"}
+    tried: dict[bool, list[str]] = {True: [], False: []}
+
+    def told(thorough):
+        return lambda _done, _total, what: tried[thorough].append(what.removeprefix("trying "))
+
+    asked = {"part": "xc7s6", "lanes": 32, "placement": wanted}
+    diagnose(model, **asked, predictor=predictor, progress=told(True))
+    remedies(model, **asked, progress=told(False))
+    common = ["all placements left to the solver", "no packing", "16 lanes", "8 lanes", "4 lanes"]
+    assert [one for one in tried[True] if one in tried[False]][:5] == common
+    assert [one for one in tried[False] if one not in tried[True]] == [
+        f"the placement of {store} left to the solver" for store in wanted
+    ]
+    more = set(tried[True]) - set(tried[False])
+    assert {"weights in distributed", "MHA in 6/6 bits", "FFN in 4/4 bits"} <= more
+
+
+def test_remedies_are_the_fastest_first_and_one_larger_part(model):
+    found = remedies(model, part="xc7s6", lanes=64, most=99)
+    assert all(not one.figures.over for one in found)
+    here = [one for one in found if not one.larger]
+    assert [one.figures.latency for one in here] == sorted(one.figures.latency for one in here)
+    assert {one.figures.part for one in here} == {"xc7s6"}
+    assert [one.change for one in found if one.larger] == [found[-1].change]
+    assert str(found[0]).startswith(f"{found[0].change}: {found[0].figures.latency} cycles, ")
+    assert found[:2] == remedies(model, part="xc7s6", lanes=64, most=2)
+    assert remedies(model, part="xc7s15") == []
+
+
+def test_errors_that_narrower_bits_add(model):
+    eight, six = (Precision(weights=bits, activations=bits) for bits in (8, 6))
+    sensitivity = {"MHA": {eight: 0.01, six: 0.04}, "FFN": {six: 0.5}}
+    errors = {one.name: one.error for one in narrower(model, sensitivity)}
+    assert errors["MHA in 6/6 bits"] == pytest.approx(0.03)
+    assert errors["MHA in 4/4 bits"] is None  # not measured
+    assert errors["FFN in 6/6 bits"] is None  # nor at its own bits

@@ -5,32 +5,31 @@ from dataclasses import replace
 
 import pytest
 
-from bitformer.estimate.profile import parse_bits
 from bitformer.hw.lowering.lower import lower
 from bitformer.model.checkpoint import load_model
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
 from bitformer.search import candidates as field
-from bitformer.search.candidates import component_field
+from bitformer.search.candidates import component_candidates
 from bitformer.search.engine import Engine
 from bitformer.search.limits import Limits
 from bitformer.search.plot import plot_exploration
-from bitformer.search.request import Question
-from bitformer.search.results import Finding, conclusion
-from bitformer.search.run import explore
+from bitformer.search.request import SearchRequest
+from bitformer.search.results import SearchResult, conclusion
+from bitformer.search.run import run_search
 from bitformer.search.selection import COSTS
 from bitformer.study import trials
 from bitformer.study.sensitivity import read_added
 from bitformer.study.trials import DataSource, Outcome, Trial
-from bitformer.study.workers import Pool, open_pool
+from bitformer.study.workers import WorkerPool, open_pool
 
-BITS = (parse_bits("4"), parse_bits("4/8"))
+BITS = (Precision.parse("4"), Precision.parse("4/8"))
 
 
 @pytest.fixture(scope="module")
 def question(fast, config, source):
-    return Question(
+    return SearchRequest(
         config=config,
         source=source,
         limits=Limits(latency_us=1000.0),
@@ -53,7 +52,7 @@ def added(config):
 def done(question, added, predictor, tmp_path_factory):
     """Folder and result."""
     folder = tmp_path_factory.mktemp("search")
-    return folder, explore(question, folder, Pool(), predictor, added=added)
+    return folder, run_search(question, folder, WorkerPool(), predictor, added=added)
 
 
 def test_what_comes_out(done, question):
@@ -83,8 +82,8 @@ def test_what_comes_out(done, question):
 def test_again_nothing_is_done_twice(done, question, added, monkeypatch):
     folder, result = done
     monkeypatch.setattr(trials, "_train", None)
-    monkeypatch.setattr("bitformer.search.verification.prove", None)
-    assert explore(question, folder, Pool(), None, added=added) == result
+    monkeypatch.setattr("bitformer.search.verification.verify", None)
+    assert run_search(question, folder, WorkerPool(), None, added=added) == result
 
 
 class Killed(BaseException):
@@ -100,9 +99,9 @@ def test_killed_anywhere_it_comes_to_the_same(stage, done, question, added, pred
         if text.startswith(stage) and (done or stage == "training"):
             raise Killed
 
-    def run(report):
-        options = {"added": added, "trials": folder, "report": report}
-        return explore(question, tmp_path, Pool(), predictor, **options)
+    def run(progress):
+        options = {"added": added, "trials": folder, "progress": progress}
+        return run_search(question, tmp_path, WorkerPool(), predictor, **options)
 
     with pytest.raises(Killed):
         run(kill)
@@ -115,14 +114,14 @@ def test_another_question_is_another_choice(done, question, added, predictor, tm
     (tmp_path / "choice.json").write_bytes((folder / "choice.json").read_bytes())
     tight = replace(question, limits=Limits(latency_us=0.1))
     with pytest.raises(UserError, match=r"^No design is within the limits; latency is the tight"):
-        explore(tight, tmp_path, Pool(), predictor, added=added, trials=folder)
+        run_search(tight, tmp_path, WorkerPool(), predictor, added=added, trials=folder)
 
 
 def test_baselines_beside_the_choices(question, added, predictor, config):
-    four, eight = parse_bits("4"), parse_bits("8")
+    four, eight = Precision.parse("4"), Precision.parse("8")
     known = {name: {**own, eight: 0.5} for name, own in added.items()}
     options = {"added": known, "predictor": predictor, "limits": Limits()}
-    one = component_field(config, BITS, baselines=[four, eight], **options)
+    one = component_candidates(config, BITS, baselines=[four, eight], **options)
     assert one.uniform == {"uniform 4": 0, "uniform 8": 2**9}
     assert one.config_of(0) == field._uniform(config, four)
     for number in one.uniform.values():
@@ -133,7 +132,7 @@ def test_baselines_beside_the_choices(question, added, predictor, config):
     assert one.loss[2**9] == pytest.approx(4.5)
     assert one.bits[2**9] == 72
     with pytest.raises(UserError, match="sensitivity of Linput must be given for bits 8"):
-        component_field(config, BITS, baselines=[eight], **{**options, "added": added})
+        component_candidates(config, BITS, baselines=[eight], **{**options, "added": added})
 
 
 def test_a_picture(done, tmp_path):
@@ -149,22 +148,22 @@ def test_a_picture(done, tmp_path):
 def test_two_workers_come_to_the_same(done, question, added, predictor, tmp_path):
     _, result = done
     with open_pool(2) as pool:
-        assert explore(question, tmp_path, pool, predictor, added=added) == result
+        assert run_search(question, tmp_path, pool, predictor, added=added) == result
 
 
 @pytest.mark.slow
 @pytest.mark.needs("optuna")
 def test_tensors_of_their_own_bits(question, added, predictor, tmp_path, done):
-    bits = (parse_bits("4"), parse_bits("8"))
+    bits = (Precision.parse("4"), Precision.parse("8"))
     known = {name: dict(zip(bits, own.values(), strict=True)) for name, own in added.items()}
     asked = replace(question, bits=bits, per_tensor=True, tries=20, top=1)
-    result = explore(asked, tmp_path, Pool(), predictor, added=known)
+    result = run_search(asked, tmp_path, WorkerPool(), predictor, added=known)
     assert result["space"]["kind"] == "tensors"
     assert result["space"]["seen"] == 20
     assert set(result["candidates"][0]["tensors"].values()) <= {4, 8}
     assert result["candidates"][0]["proof"]["bit_exact"]
     with pytest.raises(UserError, match="bits of single tensors must be such as 4, not 4/8"):
-        explore(replace(asked, bits=BITS), tmp_path, Pool(), predictor, added=added)
+        run_search(replace(asked, bits=BITS), tmp_path, WorkerPool(), predictor, added=added)
 
 
 def finding(
@@ -188,7 +187,7 @@ def finding(
         warnings=(),
         model="somewhere",
     )
-    return Finding(
+    return SearchResult(
         config=trial.config,
         engine=engine or Engine(),
         outcome=outcome,
@@ -265,8 +264,8 @@ def test_sensitivities_from_files(tmp_path):
         ({"MHA": 3}, ": MHA must be an object, not 3: such as "),
         ({"MHA": {"4": "x"}}, ": MHA: 4 must be a number, not 'x': such as"),
         ({"MHA": {"4": 1e300}}, ": MHA: 4 must be an error, not 1e.300"),
-        ({"MHA": {"four": 1}}, ": MHA must have bits such as 4 or 2/8 as its names, not 'four'"),
-        ({"MHA": {"5": 1}}, "weights must be one of .* not 5"),
+        ({"MHA": {"four": 1}}, ": MHA: bits must be numbers such as 4 or 2/8, not 'four'"),
+        ({"MHA": {"5": 1}}, ": MHA: bits must be widths that a model can have, .*, not 5"),
         ({"alone": {"MHA": {"4": 1.5}}}, "must have a field 'float_val'"),
         ({"alone": 3, "float_val": 1}, ": alone must be an object, not 3"),
         ([], r" must be an object, not \[\]: such as"),

@@ -92,7 +92,7 @@ def test_each_uniform_has_one_in_its_time_and_energy(outcomes):
     outcomes.ffs[3] = 5000
     outcomes.luts[7], outcomes.ramb18[7] = 1001, 5
     found = {one.why: one.number for one in chosen(outcomes, 6)}
-    energy = energy_of(outcomes, Limits())
+    energy = energy_of(vars(outcomes), Limits())
     assert energy[3] > energy[0]
     assert found["best at no more than uniform 4"] == 3
     assert found["best in the time and energy of uniform 4"] == 7
@@ -103,7 +103,7 @@ def test_each_uniform_has_one_in_its_time_and_energy(outcomes):
 def test_limits_hold(outcomes):
     found = chosen(outcomes, 9, Limits(latency_us=25))
     assert [one.number for one in found] == [4, 3, 7]
-    joules = float(energy_of(outcomes, Limits())[3])
+    joules = float(energy_of(vars(outcomes), Limits())[3])
     assert [one.number for one in chosen(outcomes, 9, Limits(energy_j=joules))] == [3]
     assert [one.number for one in chosen(outcomes, 9, Limits(ramb18=5))] == [3]
 

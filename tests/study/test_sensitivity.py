@@ -7,7 +7,7 @@ from bitformer.model.errors import UserError
 from bitformer.study.sensitivity import sensitivity_trials, tabulate
 from bitformer.study.sensitivity_plot import plot_sensitivity
 from bitformer.study.trials import Outcome, run_trials
-from bitformer.study.workers import Pool
+from bitformer.study.workers import WorkerPool
 
 
 def test_each_component_alone(source):
@@ -58,7 +58,7 @@ def test_rows(config, source):
 @pytest.mark.slow
 def test_measured(fast, config, source, tmp_path):
     trials = sensitivity_trials(config, source, widths=(8, 2), settings=fast)
-    outcomes = run_trials(trials.values(), tmp_path, Pool())
+    outcomes = run_trials(trials.values(), tmp_path, WorkerPool())
     result = tabulate(dict(zip(trials, outcomes, strict=True)))
     assert {*result.alone} == {*config.components} - {"GAP"}
     assert result.low_bits == 2

@@ -11,7 +11,7 @@ from bitformer.model.precision import Precision
 from bitformer.model.reference import predict
 from bitformer.study import trials as module
 from bitformer.study.trials import Trial, run_trials
-from bitformer.study.workers import Pool, open_pool
+from bitformer.study.workers import WorkerPool, open_pool
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def pair(fast, config, source):
 def done(pair, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trials")
     seen = []
-    outcomes = run_trials(pair, folder, Pool(), lambda *said: seen.append(said[:2]))
+    outcomes = run_trials(pair, folder, WorkerPool(), lambda *said: seen.append(said[:2]))
     assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
     return folder, outcomes
 
@@ -49,14 +49,14 @@ def test_integer_models_are_kept(done, source):
 def test_nothing_is_run_twice(pair, done, monkeypatch):
     folder, outcomes = done
     monkeypatch.setattr(module, "_train", None)
-    assert run_trials(pair, folder, Pool()) == outcomes
+    assert run_trials(pair, folder, WorkerPool()) == outcomes
 
 
 def test_a_damaged_result_is_made_again(pair, done):
     folder, outcomes = done
     record = folder / "results" / f"{pair[0].key}.json"
     record.write_text(record.read_text()[:40])
-    again = run_trials(pair, folder, Pool())
+    again = run_trials(pair, folder, WorkerPool())
     assert [(one.val, one.test) for one in again] == [(one.val, one.test) for one in outcomes]
     assert json.loads(record.read_text())["val"] == outcomes[0].val
 
@@ -93,7 +93,7 @@ def test_keys_are_of_the_description(fast, pair, config, source):
 def test_a_folder_that_cannot_be(pair, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"^Folder .*file/results cannot be made: "):
-        run_trials(pair, tmp_path / "file", Pool())
+        run_trials(pair, tmp_path / "file", WorkerPool())
 
 
 def test_a_training_that_diverges_is_an_outcome(pair, done, monkeypatch):
@@ -104,7 +104,7 @@ def test_a_training_that_diverges_is_an_outcome(pair, done, monkeypatch):
 
     monkeypatch.setattr("bitformer.model.train.train", diverges)
     other = replace(pair[0], settings={**pair[0].settings, "qat_lr": 3.0})
-    (outcome,) = run_trials([other], folder, Pool())
+    (outcome,) = run_trials([other], folder, WorkerPool())
     assert outcome.val == outcome.test == float("inf")
     assert outcome.model is None
     assert outcome.warnings == ("Training diverged",)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from bitformer.estimate.features import quantities
-from bitformer.estimate.profile import parse_bits
 from bitformer.hw.lowering.lower import lower
 from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
@@ -50,7 +49,7 @@ def test_outcomes_are_those_of_the_designs(space, outcomes, predictor):
 
 @pytest.mark.parametrize("pairs", [("2/8", "4/5"), ("2/6", "8"), ("3/4", "6/8")])
 def test_weights_and_activations_apart(pairs, predictor):
-    bits = [parse_bits(one) for one in pairs]
+    bits = [Precision.parse(one) for one in pairs]
     space = ComponentSpace(named_config("tiny"), bits=bits)
     assert "GAP" not in space.components
     assert len(space) == 2**9
@@ -88,7 +87,7 @@ def test_other_engines(engine, name, predictor):
 
 def test_bits_of_nothing_make_no_other_design():
     """Sums and norms have no weights, and the result's width is the model's."""
-    bits = [parse_bits(one) for one in ("2/8", "4", "4/8")]
+    bits = [Precision.parse(one) for one in ("2/8", "4", "4/8")]
     space = ComponentSpace(named_config("tiny"), bits=bits)
     weightless = ("AddPE", "AddMHA", "BNMHA", "AddFFN", "BNFFN")
     assert len(np.unique(space.same)) == 3**3 * 2 ** len(weightless) * 2  # Loutput: 2 or 4
@@ -100,7 +99,7 @@ def test_bits_of_nothing_make_no_other_design():
         ("Linput", "4/8", False),
     ):
         codes = space.codes[everywhere].copy()
-        codes[space.components.index(component)] = space.bits.index(parse_bits(other))
+        codes[space.components.index(component)] = space.bits.index(Precision.parse(other))
         number = int(np.flatnonzero((space.codes == codes).all(axis=1))[0])
         assert (space.same[number] == space.same[everywhere]) == alike
     config = space.config_of(int(np.flatnonzero(space.same == space.same[-1])[0]))
@@ -116,9 +115,9 @@ def test_limits(outcomes):
     fast = within(outcomes, Limits(latency_us=latency))
     assert 0 < fast.sum() < len(fast)
     assert (outcomes.latency[fast] <= latency * 100).all()
-    joules = np.median(energy_of(outcomes, Limits()))
+    joules = np.median(energy_of(vars(outcomes), Limits()))
     assert (
-        energy_of(outcomes, Limits())[within(outcomes, Limits(energy_j=joules))] <= joules
+        energy_of(vars(outcomes), Limits())[within(outcomes, Limits(energy_j=joules))] <= joules
     ).all()
     assert not within(outcomes, Limits(dsps=17)).any() or (outcomes.dsps <= 17).any()
     with pytest.raises(UserError, match="limit of luts must not be negative"):
