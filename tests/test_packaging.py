@@ -29,11 +29,14 @@ MAY_IMPORT = {
 }
 # The package itself, whose other modules are in api/ and have a leading underscore.
 FRONT = "api"
-# Mistakes of the user's, data and files from outside, the cache: these know nothing of models.
-# What identifies one is the same everywhere.
+# Mistakes of the user's, data and files from outside, the cache, progress: these know nothing of
+# models. What identifies one is the same everywhere.
 EVERYWHERE = tuple(
     f"bitformer.model.{name}"
-    for name in ("cache", "errors", "files", "identity", "names", "plain", "process", "strict_json")
+    for name in (
+        *("cache", "errors", "files", "identity", "names", "plain", "process", "progress"),
+        "strict_json",
+    )
 )
 TORCH_FREE = ("hw", "synth", "sim", "boards", "study", "estimate", "search")
 
