@@ -14,7 +14,6 @@ from bitformer.hw.units.address_generator import AddressGenerator
 from bitformer.hw.units.drain import PLACE_BITS
 from bitformer.hw.units.layernorm import RowStatistics
 from bitformer.hw.units.matrix_engine import MatrixEngine
-from bitformer.hw.units.operands import Operands
 from bitformer.hw.units.pipeline import by_operation, delay, twice
 from bitformer.hw.units.ports import InputPort, OutputPort
 from bitformer.hw.units.postprocessor import PostProcessor
@@ -149,7 +148,7 @@ class Accelerator(wiring.Component):
             ways=geometry.ways,
             placement=design.stores["output"].placement,
         )
-        m.submodules.operands = operands = Operands(design=design)
+        m.submodules.operands = operands = assembly.operands(design)
         m.submodules.engine = engine = MatrixEngine(
             columns=geometry.columns,
             column_bits=geometry.column_bits,

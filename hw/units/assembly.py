@@ -5,9 +5,10 @@ from amaranth.lib import data
 from bitformer.hw.design import Design
 from bitformer.hw.units.drain import Drain
 from bitformer.hw.units.key_value_writer import KeyValueWriter
+from bitformer.hw.units.operands import Operands
 from bitformer.hw.units.result_slots import VectorSlots, slot_layout
 
-__all__ = ["drain", "key_value_writer", "slots_of", "vector_slots"]
+__all__ = ["drain", "key_value_writer", "operands", "slots_of", "vector_slots"]
 
 
 def slots_of(design: Design) -> data.StructLayout:
@@ -59,4 +60,22 @@ def key_value_writer(design: Design) -> KeyValueWriter:
         depth=design.stores["dynamic"].depth,
         result_bits=geometry.activation_bits,
         dst_bits=design.program.width("dst"),
+    )
+
+
+def operands(design: Design) -> Operands:
+    """Return the operands of a design's engine."""
+    model, geometry = design.model, design.geometry
+    subtraction, delta = model.subtraction, {}
+    if subtraction is not None:
+        y = model.tensors[subtraction.y]
+        delta = {"delta_bits": y.bits, "delta_shift": subtraction.shift, "delta_zero": y.zero}
+    return Operands(
+        operations=design.program.operations,
+        ways=geometry.ways,
+        word_bits=design.stores["activations"].width,
+        scores="scores" in design.stores,
+        input_bits=model.input.bits,
+        operand_bits=geometry.operand_bits,
+        **delta,
     )

@@ -1,49 +1,121 @@
 """The engine's activations: from the store that an operation names, prepared for multiplication."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from collections.abc import Sequence
+
+import numpy as np
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
-from bitformer.hw.design import Design
 from bitformer.hw.memory import READ_LATENCY
-from bitformer.hw.program import Source
+from bitformer.hw.program import MachineOperation, Source
 from bitformer.hw.timing import OPERAND
 from bitformer.hw.units.fixed import clamp, round_shift
-from bitformer.hw.units.pipeline import by_operation, delay
+from bitformer.hw.units.parameters import Flag, Integer, Items, Parameter
+from bitformer.hw.units.pipeline import decode, delay
 from bitformer.hw.units.softmax import Exponential
+from bitformer.hw.widths import signed_value
+from bitformer.model import numerics
 
 __all__ = ["Operands"]
 
 
 class Operands(wiring.Component):
-    """Selects, subtracts the last value, exponentiates: ``OPERAND`` cycles after the address.
+    """Selects the activation that an operation's source names.
+
+    It is an element of a stored word (all of the word in a wide row), a sample of the input or its
+    difference to the last step, the exponential weight of a score, or 1.
+
+    Latency: ``timing.OPERAND`` cycles from an address to ``o_x``. Throughput: one activation a
+    cycle.
+
+    Parameters
+    ----------
+    operations : sequence of MachineOperation
+        Constants of each operation, by number.
+    ways : int
+        Elements of a word, 1 or 2.
+    word_bits : int
+        Width of a word of the activation store.
+    scores : bool
+        There is a store of scores.
+    input_bits : int
+        Width of a sample.
+    operand_bits : int
+        Width of an activation as the engine takes it.
+    delta_bits : int
+        Width of a sample's difference to the last step; 0: the sample itself is taken.
+    delta_shift, delta_zero : int
+        The difference is ``clamp(round(difference / 2**delta_shift) + delta_zero)``.
 
     Members
     -------
-    i_op, i_first, i_valid, i_element : of the address (i_element: place in the word).
-    i_activation, i_score : words of ``ways`` elements, ``READ_LATENCY`` after the address.
-    i_input, i_last, i_maximum : one element each, at the same time.
-    o_x : the activation. o_op, o_first, o_valid : of the address, delayed alike.
-    o_weight, o_weight_first, o_weight_valid : exponential weights, a cycle ahead of ``o_x``.
+    i_op : In(range(len(operations))), number of the operation whose address is out.
+    i_first : In(1), the address is the first of a dot product.
+    i_valid : In(1), the address is valid.
+    i_element : In(1), the element's place in its word.
+    i_activation : In(word_bits), word of the activation store, ``READ_LATENCY`` after its address,
+        as are all that follow.
+    i_score : In(8 * ways), word of the scores.
+    i_input : In(signed(input_bits)), sample of the input.
+    i_last : In(signed(input_bits)), sample of the last step.
+    i_maximum : In(signed(8)), largest score of the row.
+    o_x : Out(signed(operand_bits)), the activation.
+    o_op : Out(range(len(operations))), ``i_op`` of its address.
+    o_first : Out(1), ``i_first`` of its address.
+    o_valid : Out(1), ``i_valid`` of its address.
+    o_weight : Out(8), exponential weight, a cycle ahead of ``o_x``.
+    o_weight_first : Out(1), it is the first of its row.
+    o_weight_valid : Out(1), it is a weight of an operation that reads scores.
     """
 
-    def __init__(self, *, design: Design):
-        self._design = design
-        geometry, stores = design.geometry, design.stores
-        score = stores["scores"].width if "scores" in stores else 1
+    operations = Items(MachineOperation, "operations")
+    ways = Integer(1, 2)
+    word_bits = Integer(1)
+    scores = Flag()
+    input_bits = Integer(1)
+    operand_bits = Integer(1)
+    delta_bits = Integer(0)
+    delta_shift = Integer(0)
+    delta_zero = Parameter(int, "an integer")
+
+    def __init__(
+        self,
+        *,
+        operations: Sequence[MachineOperation],
+        ways: int,
+        word_bits: int,
+        scores: bool,
+        input_bits: int,
+        operand_bits: int,
+        delta_bits: int = 0,
+        delta_shift: int = 0,
+        delta_zero: int = 0,
+    ):
+        self.operations, self.ways, self.word_bits = operations, ways, word_bits
+        self.scores, self.input_bits, self.operand_bits = scores, input_bits, operand_bits
+        self.delta_bits, self.delta_shift, self.delta_zero = delta_bits, delta_shift, delta_zero
+        if word_bits % ways:
+            raise ValueError(f"Word bits must be those of {ways} elements, not {word_bits}")
+        if not scores and any(o.source is Source.SCORE for o in self.operations):
+            raise ValueError("Scores must be there for operations that read them")
+        if delta_zero and signed_value(delta_zero, max(1, delta_bits)) != delta_zero:
+            raise ValueError(f"Delta zero must fit {delta_bits} bits, not be {delta_zero}")
+        op = bits_for(len(self.operations) - 1)
         super().__init__(
             {
-                "i_op": In(design.program.width("op")),
+                "i_op": In(op),
                 "i_first": In(1),
                 "i_valid": In(1),
                 "i_element": In(1),
-                "i_activation": In(stores["activations"].width),
-                "i_score": In(score),
-                "i_input": In(signed(design.model.input.bits)),
-                "i_last": In(signed(design.model.input.bits)),
-                "i_maximum": In(signed(8)),
-                "o_x": Out(signed(geometry.operand_bits)),
-                "o_op": Out(design.program.width("op")),
+                "i_activation": In(word_bits),
+                "i_score": In(numerics.SCORE_BITS * ways if scores else 1),
+                "i_input": In(signed(input_bits)),
+                "i_last": In(signed(input_bits)),
+                "i_maximum": In(signed(numerics.SCORE_BITS)),
+                "o_x": Out(signed(operand_bits)),
+                "o_op": Out(op),
                 "o_first": Out(1),
                 "o_valid": Out(1),
                 "o_weight": Out(8),
@@ -52,44 +124,42 @@ class Operands(wiring.Component):
             }
         )
 
-    def _select(self, word, element):
-        """One signed element of a word."""
-        ways = self._design.geometry.ways
-        bits = len(word) // ways
-        if ways == 1:
+    def _select(self, word: Value, element: Value) -> Value:
+        """Return one signed element of a word."""
+        if self.ways == 1:
             return word.as_signed()
+        bits = len(word) // 2
         return Mux(element, word[bits:], word[:bits]).as_signed()
+
+    @property
+    def _delta_limits(self) -> tuple[int, int]:
+        return -(1 << self.delta_bits >> 1), (1 << self.delta_bits >> 1) - 1
 
     def elaborate(self, platform):
         m = Module()
-        design = self._design
         ready = READ_LATENCY + 1
         element = delay(m, self.i_element, READ_LATENCY, name="element")
         selected = self._select(self.i_activation, element)
-        if design.geometry.wide_rows:
+        if any(o.wide_x for o in self.operations):
             op = delay(m, self.i_op, READ_LATENCY - 1, name="activation_op")
-            wide = by_operation(m, op, design.program.values("wide_x"), name="wide_x")
-            whole = delay(m, wide, 1, name="whole")
+            whole = delay(m, decode(m, op, self.operations, "wide_x"), 1, name="whole")
             selected = Mux(whole, self.i_activation.as_signed(), selected)
         activation = Signal(selected.shape(), reset_less=True)
         m.d.sync += activation.eq(selected)
-        sources: dict[Source, Signal] = {
-            Source.ACTIVATION: delay(m, activation, OPERAND - 1 - ready, name="activation")
-        }
+        sources = {Source.ACTIVATION: delay(m, activation, OPERAND - 1 - ready, name="activation")}
 
-        subtract = design.model.subtraction
-        if subtract is None:
-            sources[Source.INPUT] = delay(m, self.i_input, OPERAND - 1 - ready + 1, name="input")
-        else:
-            spec = design.model.tensors[subtract.y]
-            difference = Signal(signed(design.model.input.bits + 1), reset_less=True)
+        if self.delta_bits:
+            shift, zero = self.delta_shift, self.delta_zero
+            difference = Signal(signed(self.input_bits + 1), reset_less=True)
             m.d.sync += difference.eq(self.i_input - self.i_last)
-            moved = difference + (spec.zero << subtract.shift) if spec.zero else difference
-            delta = Signal(signed(spec.bits), reset_less=True)
-            m.d.sync += delta.eq(clamp(round_shift(moved, subtract.shift), spec.low, spec.high))
+            moved = difference + (zero << shift) if zero else difference
+            delta = Signal(signed(self.delta_bits), reset_less=True)
+            m.d.sync += delta.eq(clamp(round_shift(moved, shift), *self._delta_limits))
             sources[Source.INPUT] = delay(m, delta, OPERAND - 2 - ready, name="delta")
+        else:
+            sources[Source.INPUT] = delay(m, self.i_input, OPERAND - ready, name="input")
 
-        if "scores" in design.stores:
+        if self.scores:
             m.submodules.exponential = exponential = Exponential()
             m.d.comb += [
                 exponential.i_score.eq(self._select(self.i_score, element)),
@@ -101,23 +171,56 @@ class Operands(wiring.Component):
         op = delay(m, self.i_op, OPERAND - 1, name="op")
         first = delay(m, self.i_first, OPERAND - 1, name="first")
         valid = delay(m, self.i_valid, OPERAND - 1, name="valid", reset_less=False)
-        source = by_operation(m, op, design.program.values("source"), name="source")
+        source = decode(m, op, self.operations, "source")
         with m.Switch(source):
             for kind, value in sources.items():
                 with m.Case(kind):
                     m.d.sync += self.o_x.eq(value)
             with m.Case(Source.ONE):
                 m.d.sync += self.o_x.eq(1)
-        m.d.comb += self.o_op.eq(delay(m, op, 1, name="op_out"))
-        m.d.comb += self.o_first.eq(delay(m, first, 1, name="first_out"))
-        m.d.comb += self.o_valid.eq(delay(m, valid, 1, name="valid_out", reset_less=False))
-        if Source.SCORE in sources:
+        m.d.comb += [
+            self.o_op.eq(delay(m, op, 1, name="op_out")),
+            self.o_first.eq(delay(m, first, 1, name="first_out")),
+            self.o_valid.eq(delay(m, valid, 1, name="valid_out", reset_less=False)),
+        ]
+        if self.scores:
             m.d.comb += [
                 self.o_weight.eq(sources[Source.SCORE]),
                 self.o_weight_first.eq(first),
                 self.o_weight_valid.eq(valid & (source == Source.SCORE)),
             ]
         return m
+
+    def model(
+        self,
+        op: int,
+        *,
+        element: int = 0,
+        activation: int = 0,
+        score: int = 0,
+        sample: int = 0,
+        last: int = 0,
+        maximum: int = 0,
+    ) -> int:
+        """Return ``o_x`` of an address, from the words that the stores give for it."""
+
+        def one_of(word: int, bits: int) -> int:
+            return signed_value(word >> element * bits if self.ways > 1 else word, bits)
+
+        operation = self.operations[op]
+        if operation.source is Source.ACTIVATION:
+            if operation.wide_x:
+                return signed_value(activation, self.word_bits)
+            return one_of(activation, self.word_bits // self.ways)
+        if operation.source is Source.INPUT:
+            if not self.delta_bits:
+                return sample
+            rounded = numerics.round_shift(sample - last, self.delta_shift) + self.delta_zero
+            return min(max(rounded, self._delta_limits[0]), self._delta_limits[1])
+        if operation.source is Source.SCORE:
+            row = np.array([one_of(score, numerics.SCORE_BITS), maximum])
+            return int(numerics.exp2_weights(row)[0])
+        return 1
 
 
 if READ_LATENCY + Exponential.latency != OPERAND - 1:

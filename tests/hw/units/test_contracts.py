@@ -39,7 +39,6 @@ NOT_YET = {
     "AxiStream",
     "MatrixEngine",
     "Normalizer",
-    "Operands",
     "PostProcessor",
     "RowStatistics",
     "Store",
@@ -54,6 +53,7 @@ OPERATIONS = (
 PROGRAM = Program(operations=OPERATIONS, instructions=(Instruction(op=1, delta=5, dst=3, res=1),))
 SLOT = slot_layout(ways=2, op_bits=1, parameter_bits=3, dst_bits=4, res_bits=4)
 ROW = {"operations": OPERATIONS, "slot": SLOT, "dst_bits": 2, "res_bits": 1}
+OPERANDS = ("operations", "ways", "word_bits", "scores", "input_bits", "operand_bits")
 WRITER = ("columns", "ways", "slots", "bits", "depth", "result_bits", "dst_bits")
 LAYOUT = WeightLayout(
     bits=16,
@@ -77,6 +77,7 @@ GOOD = {
     "InputPort": lambda: {"steps": 2, "channels": 1, "bits": 8},
     "KeyValueWriter": lambda: dict(zip(WRITER, (2, 2, 4, 6, 9, 8, 5), strict=True)),
     "Normalizer": lambda: {"features": 4, "bits": 8, "gamma_bits": 9},
+    "Operands": lambda: dict(zip(OPERANDS, (OPERATIONS, 2, 12, False, 7, 8), strict=True)),
     "OutputPort": lambda: {"features": 3, "bits": 8, "ways": 2},
     "Reciprocal": lambda: {"keys": 4},
     "RowMaximum": lambda: {"ways": 2},
