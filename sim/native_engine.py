@@ -1,4 +1,4 @@
-"""The compiled design as an engine: the Python engine's cycles, hundreds of times as fast."""
+"""The compiled design as an engine: the same cycles, hundreds of times as fast."""
 
 import ctypes
 import os
@@ -12,13 +12,12 @@ import numpy as np
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model.errors import UserError
 from bitformer.model.files import whole_file
-from bitformer.model.progress import Progress, silent
 from bitformer.sim.compare import CHUNK, Comparison, Observed, cycle_limit
 from bitformer.sim.native_build import NativeError, build
 
 __all__ = ["run_native"]
 
-#: Cycles between two returns to Python: a tenth of a second or so, for Ctrl-C and progress.
+#: Cycles until Python has its turn, for Ctrl-C and progress: a tenth of a second or so.
 _WINDOW = 1 << 16
 _ARRAYS = {
     "accept_cycle": np.int64,
@@ -67,16 +66,22 @@ def run_native(
     vcd: str | Path | None = None,
     back_pressure: float = 0.0,
     seed: int = 0,
-    progress: Progress = silent,
     note: Callable[[str], None] | None = None,
     cache: Path | None = None,
 ) -> None:
-    """Drive ``samples`` [N, values] through both streams and report what is seen to ``comparison``.
+    """Drive ``samples`` [N, values] through both streams and report each cycle to ``comparison``.
 
-    Cycle for cycle what the Python engine does, with the same draws for the same ``seed``. Raises
-    :class:`NativeError` where it cannot be compiled, :class:`UserError` where waves cannot be
-    written, :class:`RuntimeError` when the design stops answering: cycles are bounded, and waves
-    are kept. Memory does not grow with the number of samples.
+    Cycles are those of the Python engine, with the same random numbers for the same ``seed``.
+    Memory does not grow with N.
+
+    Raises
+    ------
+    NativeError
+        If the design cannot be compiled.
+    UserError
+        If waves cannot be written.
+    RuntimeError
+        When the design stops answering; waves are kept.
     """
     design = accelerator.design
     library = _load(build(accelerator, waves=vcd is not None, cache=cache, note=note))
@@ -87,7 +92,7 @@ def run_native(
 
     arrays = {name: np.empty(_WINDOW, dtype=kind) for name, kind in _ARRAYS.items()}
     window = _Window(**{name: array.ctypes.data for name, array in arrays.items()})
-    # few enough samples for the comparison to have all that they must give at hand
+    # so few that the comparison keeps what it expects of all samples that are under way
     most = min(_WINDOW, CHUNK // 2 * design.interval)
     with nullcontext() if vcd is None else whole_file(vcd) as part:
         simulation = library.bitformer_new(
@@ -100,16 +105,13 @@ def run_native(
         )
         if not simulation:
             raise UserError(f"vcd must be a file that can be written, not {vcd}")
-        cycles = finished = lost = 0
+        cycles = lost = 0
         try:
             while not comparison.done and cycles <= limit and not lost:
                 window.cycles = min(most, limit + 1 - cycles)
                 lost = library.bitformer_run(simulation, ctypes.addressof(window))
                 cycles += window.cycles
                 comparison.observe(_observed(window, arrays))
-                if comparison.finished > finished:
-                    finished = comparison.finished
-                    progress(finished, len(samples), "simulating")
         finally:
             lost = library.bitformer_delete(simulation)
         if lost:
@@ -119,9 +121,6 @@ def run_native(
 
 
 def _observed(window: _Window, arrays: dict[str, np.ndarray]) -> Observed:
-    """The part of the arrays that the window filled."""
-    used = {}
-    for name, array in arrays.items():
-        kind = name.split("_")[0]
-        used[name] = array[: getattr(window, f"{kind}s")]
-    return Observed(**used)
+    """Return the part of the arrays that the window filled."""
+    counts = {name: getattr(window, f"{name.split('_')[0]}s") for name in arrays}
+    return Observed(**{name: array[: counts[name]] for name, array in arrays.items()})

@@ -1,4 +1,4 @@
-"""Amaranth's own simulator as an engine: slow, exact, with waves."""
+"""Amaranth's own simulator as an engine: slow, at once, with waves."""
 
 import random
 from contextlib import ExitStack, nullcontext
@@ -8,7 +8,6 @@ from amaranth.sim import Simulator
 
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model.files import whole_file
-from bitformer.model.progress import Progress, silent
 from bitformer.sim.compare import Comparison, cycle_limit
 
 __all__ = ["run_python"]
@@ -24,21 +23,17 @@ def run_python(
     vcd=None,
     back_pressure: float = 0.0,
     seed: int = 0,
-    progress: Progress = silent,
 ) -> None:
-    """Drive ``samples`` [N, values] through both streams and report what is seen to ``comparison``.
+    """Drive ``samples`` [N, values] through both streams and report each cycle to ``comparison``.
 
-    Raises :class:`RuntimeError` when the design stops answering: cycles are bounded, and waves are
-    kept.
+    Raises :class:`RuntimeError` when the design stops answering; waves are kept.
     """
-    design = accelerator.design
-    dut = accelerator
+    dut, design = accelerator, accelerator.design
     flat = [int(value) for value in samples.reshape(-1)]
     chance = random.Random(seed)
     limit = cycle_limit(design, len(samples), back_pressure)
 
-    # Ticks are iterated over, and not waited for by `until`: that one complains when it is given up
-    # in the middle, on Ctrl-C or a full disk.
+    # `until` would complain when it is broken off, by Ctrl-C or a full disk; iteration does not.
     async def feed(ctx):
         ready = aiter(ctx.tick().sample(dut.i.ready))
         for value in flat:
@@ -53,7 +48,7 @@ def run_python(
         ctx.set(dut.i.valid, 0)
 
     async def watch(ctx):
-        cycle, finished = 0, 0
+        cycle = 0
         ctx.set(dut.o.ready, chance.random() >= back_pressure)
         ticks = ctx.tick().sample(
             dut.i.valid & dut.i.ready,
@@ -76,9 +71,6 @@ def run_python(
                 comparison.take(cycle, payload)
                 if comparison.done:
                     return
-                if len(comparison.outputs) > finished:
-                    finished = len(comparison.outputs)
-                    progress(finished, len(samples), "simulating")
             cycle += 1
             if cycle > limit:
                 return

@@ -1,4 +1,4 @@
-"""Runs a design on samples and compares every tensor with the reference, element by element."""
+"""Running a design on samples and comparing every tensor with the reference, element by element."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,11 +29,26 @@ ENGINES = ("python", "native", "auto", "netlist")
 class Simulation:
     """Outcome of a simulation.
 
-    ``outputs`` [N, horizon] are the integers that left the accelerator; ``latency`` and
-    ``interval`` are cycles per sample (first input accepted to last output taken; last output to
-    last output); ``difference`` is the first element that was wrong, in order of cycles;
-    ``tensors`` are those that were compared; ``engine`` is the one that ran;
-    ``predicted_latency`` and ``predicted_interval`` are the design's own cycles.
+    Attributes
+    ----------
+    outputs
+        Integers [N, horizon] that left the accelerator.
+    difference
+        The first element that was wrong, in order of cycles; None if all were right.
+    latency
+        Cycles of each sample, from its first value accepted to its last result taken.
+    interval
+        Cycles from each sample's last result to the next one's.
+    cycles
+        All cycles that were run.
+    tensors
+        Names of the tensors that were compared.
+    engine
+        The engine that ran.
+    predicted_latency, predicted_interval
+        The design's own cycles.
+    back_pressure
+        Probability, in each cycle, that a stream stalled.
     """
 
     outputs: np.ndarray
@@ -54,7 +69,7 @@ class Simulation:
 
     @property
     def cycles_as_predicted(self) -> bool | None:
-        """Whether all cycles are those of the timetable; None under back-pressure, which adds."""
+        """Whether all cycles are those of the timetable; None under back-pressure."""
         if self.back_pressure:
             return None
         return set(self.interval) <= {self.predicted_interval} and self.latency[:1] == [
@@ -68,14 +83,10 @@ class Simulation:
 
     def to_dict(self) -> dict[str, object]:
         """Return the outcome as plain data, without the outputs."""
-        difference = None
-        if self.difference is not None:
-            names = ("tensor", "row", "feature", "expected", "got", "cycle", "sample")
-            difference = {name: getattr(self.difference, name) for name in names}
         return {
             "engine": self.engine,
             "bit_exact": self.bit_exact,
-            "difference": difference,
+            "difference": None if self.difference is None else dict(vars(self.difference)),
             "samples": len(self.outputs),
             "tensors": list(self.tensors),
             "cycles": self.cycles,
@@ -103,41 +114,45 @@ def simulate(
     accelerator: Accelerator | None = None,
     netlist: Mapping[str, Any] | None = None,
 ) -> Simulation:
-    """Run ``x`` (integers [N, steps, channels]) through the design, back to back.
+    """Run samples through the design, back to back.
 
-    All engines run the same accelerator, cycle for cycle alike; memory does not grow with N beyond
-    the samples and results themselves. ``python`` and ``native`` compare the same elements, those
-    of every tensor; a netlist shows its results alone.
+    All engines take the same cycles. ``python`` and ``native`` compare every element of every
+    tensor, ``netlist`` compares results alone. Beside samples and results, memory does not grow
+    with N.
 
     Parameters
     ----------
+    design : Design
+        The design.
+    x : integers [N, steps, channels]
+        The samples.
     engine : str
         ``python`` is Amaranth's simulator: about a thousand cycles a second, at once. ``native``
-        is the design compiled by a C++ compiler: hundreds of times as fast, after a minute or less
-        that later runs of the same design are spared. ``auto`` is ``native`` where that is
-        possible and else ``python``. ``netlist`` runs ``netlist``, as fast as ``python``.
+        is the design compiled by a C++ compiler: hundreds of times as fast, after up to a minute
+        of compilation that later runs do without. ``auto`` is ``native`` where there is a
+        compiler, else ``python``. ``netlist`` runs ``netlist``, as fast as ``python``.
     vcd : path, optional
         A file for waves of every named signal; not of a netlist.
     back_pressure : float
         Probability, in each cycle, that a sample is withheld or a result not taken.
     seed : int
-        Of the back-pressure: the same cycles with all engines.
+        Of the back-pressure; engines take the same cycles for the same seed.
     progress : callable, optional
         Called with the samples done, their number, and what goes on.
     note : callable, optional
-        Told a sentence about what a person would wonder at: that a design is being compiled, or
-        why ``auto`` does without.
+        Called with a sentence when a design is being compiled, or to say why ``auto`` runs the
+        Python simulator.
     accelerator : Accelerator, optional
-        Another than the design's own, to see that a fault is found.
+        Runs instead of the design's own, to see that a fault is found.
     netlist : mapping, optional
-        What the engine ``netlist`` runs: the design synthesized for a 7-series part, in Yosys'
-        JSON (:func:`bitformer.synth.synthesize.synthesized_netlist`).
+        Of the design, for the engine ``netlist``: Yosys' JSON, as
+        :func:`bitformer.synth.synthesize.synthesized_netlist` returns it.
 
     Raises
     ------
     UserError
-        For samples that do not match the model, for ``native`` without a C++ compiler, and for a
-        netlist with something in it that is not modelled.
+        If samples do not match the model, ``native`` has no C++ compiler, or a netlist has a cell
+        that is not modelled.
     RuntimeError
         When the design stops answering.
     """
@@ -153,49 +168,28 @@ def simulate(
     if x.shape[:1] == (0,):
         raise UserError("samples must be at least 1, not 0")
     reference.run(design.model, _extreme_samples(x))  # refuses samples that do not match
-    comparison = Comparison(design, x, lambda part: reference.run(design.model, part))
-    samples = x.reshape(len(x), -1)
-    ran = "python"
+    comparison = Comparison(
+        design, x, lambda part: reference.run(design.model, part), progress=progress
+    )
+    samples, ran = x.reshape(len(x), -1), engine
+    options: dict[str, Any] = {"back_pressure": back_pressure, "seed": seed}
     if netlist is not None:
-        run_netlist(
-            design,
-            netlist,
-            samples,
-            comparison,
-            back_pressure=back_pressure,
-            seed=seed,
-            progress=progress,
-        )
-        ran = "netlist"
+        run_netlist(design, netlist, samples, comparison, **options)
     elif engine != "python":
         try:
             find_compiler()  # before anything is elaborated in vain
-            run_native(
-                accelerator or Accelerator(design=design),
-                samples,
-                comparison,
-                vcd=vcd,
-                back_pressure=back_pressure,
-                seed=seed,
-                progress=progress,
-                note=note,
-            )
+            dut = accelerator or Accelerator(design=design)
+            run_native(dut, samples, comparison, vcd=vcd, note=note, **options)
             ran = "native"
         except NativeError as error:
             if engine == "native":
                 raise
+            ran = "python"
             if note is not None:
                 note(f"The Python simulator runs instead of the native one: {error}")
     if ran == "python":
-        run_python(
-            accelerator or Accelerator(design=design),
-            samples,
-            comparison,
-            vcd=vcd,
-            back_pressure=back_pressure,
-            seed=seed,
-            progress=progress,
-        )
+        dut = accelerator or Accelerator(design=design)
+        run_python(dut, samples, comparison, vcd=vcd, **options)
     return Simulation(
         outputs=comparison.outputs,
         difference=comparison.difference,
@@ -211,7 +205,7 @@ def simulate(
 
 
 def _extreme_samples(x: np.ndarray) -> np.ndarray:
-    """The samples with the least and the largest value: if they are valid, all are."""
+    """Return the samples with the least and the largest value: if they are valid, all are."""
     if x.ndim != 3 or not x.size or x.dtype.kind not in "iu":
         return x
     values = x.reshape(len(x), -1)

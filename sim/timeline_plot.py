@@ -1,4 +1,4 @@
-"""A picture of an inference: which layer holds the engine and the post-processor, and when."""
+"""A picture of an inference: which layer uses the engine and the post-processor, and when."""
 
 from bitformer.hw.design import Design
 from bitformer.hw.timeline import spans

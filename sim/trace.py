@@ -1,9 +1,6 @@
-"""What every result of the hardware must be, in the order in which it is made."""
+"""Which element of which tensor each result of the hardware is, in the order of the timetable."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-
-import numpy as np
 
 from bitformer.hw.design import Design
 from bitformer.hw.program import Source
@@ -40,14 +37,18 @@ class Difference:
 
 
 class Trace:
-    """Places of one inference's results, for each of three observed sequences.
+    """The places of one inference's results, in three sequences.
 
-    ``drain`` and ``vector`` are lists of slots, each with a place (or None) for every way;
-    ``operand`` lists the activations that are read from the input.
+    Attributes
+    ----------
+    drain, vector
+        Slots of results of the matrix engine and of rows; a slot has a place, or None, for each of
+        the post-processor's ways.
+    operand
+        Activations that are read from the input.
     """
 
     def __init__(self, design: Design):
-        self.design = design
         ways = design.geometry.ways
         self.drain: list[tuple[Place | None, ...]] = []
         self.vector: list[tuple[Place | None, ...]] = []
@@ -68,23 +69,14 @@ class Trace:
                 for start in range(0, len(padded), ways):
                     sequence.append(tuple(padded[start : start + ways]))
             if op.matrix and op.source is Source.INPUT:
-                self.operand += self._operands(design, row.start, op.length) * op.groups
-
-    @staticmethod
-    def _operands(design: Design, start: int, length: int) -> list[Place]:
-        steps = design.model.steps
-        return [
-            Place(tensor=steps.name, row=e // steps.features, feature=e % steps.features)
-            for e in range(start, start + length)
-        ]
+                steps = design.model.steps
+                self.operand += [
+                    Place(tensor=steps.name, row=e // steps.features, feature=e % steps.features)
+                    for e in range(row.start, row.start + op.length)
+                ] * op.groups
 
     @property
     def tensors(self) -> list[str]:
         """Names of the tensors that are compared."""
         places = [place for slot in (*self.drain, *self.vector) for place in slot if place]
         return list(dict.fromkeys(p.tensor for p in (*self.operand, *places)))
-
-    @staticmethod
-    def value(values: Mapping[str, np.ndarray], place: Place) -> int:
-        """The reference's element, from tensors [rows, features] of one sample."""
-        return int(values[place.tensor][place.row, place.feature])

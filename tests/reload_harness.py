@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+from pins_harness import SimulatedUart
 
 from bitformer.boards.host.forecaster import Forecaster
 from bitformer.boards.shell.contract import contract_of
@@ -10,7 +11,6 @@ from bitformer.boards.shell.shell import UartShell
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import ir, reference
 from bitformer.model.config import TransformerConfig
-from bitformer.sim.native_link import SimulatedUart
 
 __all__ = ["LANES", "SMALL", "answers_as", "compiled_board", "other_weights"]
 

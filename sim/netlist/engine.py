@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from bitformer.hw.design import Design
-from bitformer.model.progress import Progress, silent
 from bitformer.sim.compare import Comparison, cycle_limit
 from bitformer.sim.netlist.simulator import NetlistSimulator
 
@@ -64,7 +63,6 @@ def run_netlist(
     *,
     back_pressure: float = 0.0,
     seed: int = 0,
-    progress: Progress = silent,
     unknown: int = 0,
     reset_after: int = 0,
 ) -> None:
@@ -97,7 +95,6 @@ def run_netlist(
         simulator.step(rst=1)
     limit = cycle_limit(design, len(samples), back_pressure)
     streams = _Streams(simulator, values, back_pressure, seed)
-    finished = 0
     for cycle in range(limit + 1):
         accepted, result = streams.cycle()
         if accepted:
@@ -105,9 +102,6 @@ def run_netlist(
         if result is None:
             continue
         comparison.take(cycle, result)
-        if comparison.finished > finished:
-            finished = comparison.finished
-            progress(finished, len(samples), "simulating")
         if comparison.done:
             return
     raise RuntimeError(f"design must answer within {limit} cycles")

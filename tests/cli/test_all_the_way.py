@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from byte_line import ByteShell, ByteTransport
 from link_harness import compiled_once
+from pins_harness import SimulatedSpi, SimulatedUart
 
 from bitformer.boards.build.fit import TooLargeError, check_fit
 from bitformer.boards.catalog import find_board
@@ -28,7 +29,6 @@ from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import NAMED_CONFIGS, named_config
 from bitformer.model.identity import model_hash
 from bitformer.model.initialize import initialize
-from bitformer.sim.native_link import SimulatedSpi, SimulatedUart
 
 BAUD = 10_000
 #: Of the family that is made on demand, the smallest published one and the largest.

@@ -16,12 +16,12 @@ from driver_harness import (
     sums,
 )
 from link_harness import LossySpi, LossyUart, compiled_once, together
+from pins_harness import SimulatedSpi, SimulatedUart
 
 import bitformer.boards.host.client as client_module
 from bitformer.boards.host.client import LinkError
 from bitformer.boards.protocol import Command, Frame, encode
 from bitformer.boards.shell.shell import SpiShell, UartShell
-from bitformer.sim.native_link import SimulatedSpi, SimulatedUart
 
 pytestmark = [pytest.mark.needs("compiler"), pytest.mark.usefixtures("first_session")]
 

@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 from link_harness import compiled_once
+from pins_harness import SimulatedSpi, SimulatedUart
 
 from bitformer.boards.host.client import Client, LinkError
 from bitformer.boards.host.forecaster import Forecaster
@@ -16,7 +17,6 @@ from bitformer.model import reference
 from bitformer.model.config import named_config
 from bitformer.model.datasets import load_dataset
 from bitformer.model.initialize import initialize
-from bitformer.sim.native_link import SimulatedSpi, SimulatedUart
 
 pytestmark = pytest.mark.needs("compiler")
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from link_harness import compiled_once, corrupted
+from pins_harness import SimulatedSpi, SimulatedUart
 
 from bitformer.boards.protocol import (
     NAK,
@@ -20,7 +21,6 @@ from bitformer.boards.protocol import (
 )
 from bitformer.boards.shell.contract import Contract
 from bitformer.boards.shell.shell import SpiShell, UartShell
-from bitformer.sim.native_link import SimulatedSpi, SimulatedUart
 
 pytestmark = pytest.mark.needs("compiler")
 

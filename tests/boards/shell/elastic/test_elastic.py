@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from link_harness import compiled_once
+from pins_harness import SimulatedSpi
 
 from bitformer.boards.host.client import LinkError
 from bitformer.boards.host.elastic import ElasticNode
@@ -21,7 +22,6 @@ from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.datasets import load_dataset
 from bitformer.model.identity import model_hash
 from bitformer.model.initialize import initialize
-from bitformer.sim.native_link import SimulatedSpi
 
 pytestmark = pytest.mark.needs("compiler")
 

@@ -10,7 +10,7 @@ from bitformer.sim.native_build import NativeError, build
 
 __all__ = ["SimulatedSpi", "SimulatedUart"]
 
-_DRIVER = "native_link.cpp"
+_DRIVER = Path(__file__).with_suffix(".cpp")
 #: Bytes that one call can hear.
 _ROOM = 1 << 16
 
