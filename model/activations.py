@@ -1,4 +1,4 @@
-"""The named tensors of a Transformer and the scales they are stored at."""
+"""The scales at which the tensors of a Transformer are stored."""
 
 import math
 from collections import defaultdict
@@ -32,15 +32,15 @@ class Activation:
     bits: int = 0
 
     def with_value(self, value: Tensor) -> "Activation":
-        """Some of the same numbers, or in another shape."""
+        """Return other real values that are stored the same way."""
         return Activation(value=value, exponent=self.exponent, zero=self.zero, bits=self.bits)
 
     def steps(self) -> Tensor:
-        """``q - zero`` as floats."""
+        """Return ``q - zero`` as floats."""
         return self.value.detach() * 2.0 ** -(self.exponent or 0)
 
     def integers(self) -> Tensor:
-        """What is stored, int64."""
+        """Return the stored integers ``q``, int64."""
         return self.steps().to(torch.int64) + self.zero
 
 
@@ -76,7 +76,10 @@ class Activations(nn.Module):
         self.register_buffer("learned", torch.tensor(learned), persistent=False)
 
     def scales(self) -> Tensor:
-        """log2 of every scale, [tensors]; the subtraction cannot be finer than the input."""
+        """Return log2 of every scale, [tensors].
+
+        A difference of inputs is stored no finer than the input.
+        """
         scales = torch.where(self.learned, self.log2_scale, self.log2_scale.detach())
         scales = scales.clamp(-LARGEST_EXPONENT, LARGEST_EXPONENT)
         if "delta" in self.index:
@@ -86,13 +89,13 @@ class Activations(nn.Module):
         return scales
 
     def exponents(self, scales: Tensor | None = None) -> dict[str, int]:
-        """Exponent of every tensor, by name, from :meth:`scales`."""
+        """Return the exponent of every tensor, by name, from :meth:`scales`."""
         scales = self.scales() if scales is None else scales
         rounded = torch.floor(scales.detach() + 0.5).tolist()
         return {name: int(rounded[number]) for name, number in self.index.items()}
 
     def zeros(self, exponents: dict[str, int]) -> dict[str, int]:
-        """Zero point of every tensor that may have a learned one, by name."""
+        """Return the zero point of every tensor that may have a learned one, by name."""
         zeros: dict[str, int] = {}
         offsets = self.offset.tolist() if self.movable else []
         for name in self.movable:
@@ -102,26 +105,26 @@ class Activations(nn.Module):
         return zeros
 
     def set_scale(self, name: str, exponent: int, offset: float = 0.0) -> None:
-        """Fix where a tensor's scale, and its offset, start to learn from."""
+        """Set a tensor's scale, and its offset, from where they go on learning."""
         self.log2_scale.data[self.index[name]] = exponent
         if name in self.movable:
             self.offset.data[self.index[name]] = offset
 
     def limits(self, name: str, zero: int | None = None) -> tuple[int, int]:
-        """Smallest and largest ``q - zero`` of a tensor."""
+        """Return the smallest and largest ``q - zero`` of a tensor."""
         spec = self.specs[name]
         zero = spec.zero if zero is None else zero
         return spec.low - zero, spec.high - zero
 
     def keeper(self, trace: dict[str, Tensor] | None = None) -> "Keeper":
-        """Stores the tensors of one forward pass."""
+        """Return what stores the tensors of one forward pass."""
         return Keeper(self, trace)
 
 
 class Keeper:
-    """Called with each tensor's name and value: gives what the accelerator stores.
+    """Rounds each tensor as the accelerator stores it; called with its name and real values.
 
-    ``trace``, if given, receives the stored integers by name, or the reals of what is not rounded.
+    ``trace``, if given, receives the stored integers by name, or the reals of a tensor in floats.
     """
 
     def __init__(self, activations: Activations, trace: dict[str, Tensor] | None):
@@ -137,7 +140,7 @@ class Keeper:
                 del self._exponents[name]
 
     def exponent(self, name: str) -> int | None:
-        """Exponent of a tensor; None for what is not rounded."""
+        """Return the exponent of a tensor; None for one in floats."""
         return self._exponents.get(name)
 
     def __call__(self, name: str, value: Tensor) -> Activation:

@@ -87,12 +87,12 @@ class _Sums:
         self.outputs = y.shape[1]
 
     def ridge(self, penalty: float) -> np.ndarray:
-        """Weights [features + 1, outputs]; the constant is not penalised."""
+        """Return weights [features + 1, outputs]; the constant is not penalised."""
         weight = np.full(len(self.xx), penalty * self.count)
         weight[-1] = 0.0
         return np.linalg.solve(self.xx + np.diag(weight), self.xy)
 
     def mse(self, weights: np.ndarray) -> float:
-        """Mean squared error of ``weights`` over the windows counted in."""
+        """Return the mean squared error of ``weights`` over the windows that were added."""
         squared = np.sum(weights * (self.xx @ weights)) - 2 * np.sum(weights * self.xy) + self.yy
         return float(squared) / (self.count * self.outputs)

@@ -1,9 +1,8 @@
-"""The user's cache: what took long to make, kept by what it was made from.
+"""The user's cache of results that took long, by what they were made from.
 
-Some of it is loaded as code: compiled designs, netlists that are simulated, Yosys itself. So the
-folder is one that nobody else can write, and an entry is taken only if it is this user's and
-whole, by the digest in its name; else it is made anew. Where no cache can be had, work goes on
-without.
+Compiled designs, netlists and Yosys itself are loaded as code. So nobody else may write the folder,
+and an entry counts only if it is this user's and its digest is the one in its name; else it is made
+anew. Without a cache, everything works, only slower.
 """
 
 import atexit
@@ -25,14 +24,15 @@ __all__ = ["Cache", "tools_environment", "user_folder"]
 _ENTRY = "{key}.{digest}{suffix}"
 _ENTRIES = f"{'[0-9a-f]' * 64}.{'[0-9a-f]' * 64}.*"
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
-#: What this process has told the user.
+#: What this process has said already.
 _SAID: set[str] = set()
 
 
 def user_folder(kind: str = "", *, data: bool = False) -> Path | None:
-    """bitformer's folder in the user's cache, or among the user's data, or one in that.
+    """Return the folder of bitformer in the user's cache, or with ``data`` among the user's data.
 
-    None for a user without a home, as some containers have.
+    ``kind`` names a folder inside. None for a user without a home, as some containers have.
+
     """
     import platformdirs  # late: --help should not wait for it
 
@@ -47,33 +47,33 @@ def user_folder(kind: str = "", *, data: bool = False) -> Path | None:
 class Cache:
     """Entries in a folder that nobody else can write.
 
-    Where that cannot be had, they are kept in a temporary folder for as long as this process runs.
-    Several processes may use a folder at a time.
+    Without such a folder, entries are kept in a temporary one until this process ends. Several
+    processes may use a folder at a time.
 
     Parameters
     ----------
     folder : Path or None
-        Made when it is not there. None is a user's without a home.
+        Made if it is missing. None for a user without a home.
     """
 
     def __init__(self, folder: Path | None):
         self._folder = folder
 
     def find(self, key: str, suffix: str) -> Path | None:
-        """The file of an entry; None if there is none, or none to be trusted."""
+        """Return the file of an entry; None if there is none, or none to be trusted."""
         found = self._look(key, suffix)
         return None if found is None else found[0]
 
     def read(self, key: str, suffix: str) -> bytes | None:
-        """The content of an entry; None if there is none, or none to be trusted."""
+        """Return the content of an entry; None if there is none, or none to be trusted."""
         found = self._look(key, suffix)
         return None if found is None else found[1]
 
     def keep(self, key: str, suffix: str, data: bytes) -> Path | None:
         """Make an entry and return its file; None where there is no place to write it.
 
-        ``key`` is the SHA-256, in hexadecimal, of all that it was made from. What another process
-        made of the same meanwhile stays beside it.
+        ``key`` : SHA-256, in hexadecimal, of everything it was made from. An entry that another
+        process made of the same meanwhile stays.
         """
         name = _ENTRY.format(key=key, digest=hashlib.sha256(data).hexdigest(), suffix=suffix)
         for folder in _places(self._folder, entries=_ENTRIES):
@@ -96,9 +96,9 @@ class Cache:
 
 
 def tools_environment() -> dict[str, str]:
-    """Variables for programs in WebAssembly: where the machine code made of them is kept.
+    """Return environment variables for programs in WebAssembly: where their machine code is kept.
 
-    Without a place for that, which by default is one of their own, they do not run.
+    These programs do not run without such a place; their own default is not always there.
     """
     folder = next(_places(user_folder("tools"), entries="*"), None)
     if folder is None:
@@ -109,9 +109,9 @@ def tools_environment() -> dict[str, str]:
 
 
 def _places(folder: Path | None, *, entries: str) -> Iterator[Path]:
-    """Folders that can be used: ``folder`` if it is safe, and a temporary one.
+    """Yield the folders to use: ``folder`` if it is safe, and a temporary one.
 
-    ``entries`` are files in it that are given up if others could write them.
+    ``entries`` : pattern of the files in it that are deleted if others could write them.
     """
     if folder is None:
         _say("The cache is not used: this user has no home", about="no cache")
@@ -122,7 +122,7 @@ def _places(folder: Path | None, *, entries: str) -> Iterator[Path]:
 
 
 def _is_safe(folder: Path, *, entries: str) -> bool:
-    """Whether a folder, made if need be, is this user's, can be written, and by nobody else."""
+    """Make a folder and return True if it is this user's and nobody else can write it."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.stat()
@@ -145,12 +145,12 @@ def _is_safe(folder: Path, *, entries: str) -> bool:
 
 
 def _is_ours(found: os.stat_result) -> bool:
-    """Whether a file or folder is this user's, where the system has users."""
+    """Return True if a file or folder is this user's, or the system has no users."""
     return os.name == "nt" or found.st_uid == os.getuid()
 
 
 def _checked(path: Path, key: str, suffix: str) -> bytes | None:
-    """What a file holds if it is an entry as it was made; else the file is removed."""
+    """Return the content of a file if it is an entry as it was made; else remove the file."""
     found = path.lstat()
     others = os.name != "nt" and found.st_mode & _OTHERS_WRITE
     if stat.S_ISREG(found.st_mode) and _is_ours(found) and not others:
@@ -164,7 +164,7 @@ def _checked(path: Path, key: str, suffix: str) -> bytes | None:
 
 
 def _write(path: Path, data: bytes) -> Path:
-    """Write an entry under its name at once. Its digest tells if the system loses some of it."""
+    """Write an entry, and then give it its name; the digest tells if a part is lost."""
     handle, name = tempfile.mkstemp(dir=path.parent)  # with no permission for others
     try:
         with os.fdopen(handle, "wb") as file:
@@ -179,16 +179,16 @@ def _write(path: Path, data: bytes) -> Path:
 
 @functools.cache
 def _temporary() -> Path:
-    """A folder of this process, gone when it ends."""
+    """Make a folder that is deleted when this process ends."""
     folder = tempfile.mkdtemp(prefix="bitformer-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return Path(folder)
 
 
 def _say(sentence: str, *, about: str | None = None) -> None:
-    """Tell the user, once, ``about`` one thing or this very one.
+    """Tell the user a sentence, once for each ``about``, by default the sentence itself.
 
-    Worker processes are silent: what they find, many of them do.
+    Worker processes say nothing: many of them would say the same.
     """
     if multiprocessing.parent_process() is None and (about or sentence) not in _SAID:
         _SAID.add(about or sentence)

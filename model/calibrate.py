@@ -1,7 +1,7 @@
-"""From a trained float model to a quantized one: where the scales start, and how they may follow.
+"""Where the scales of a quantized model start, and how they may follow an observer.
 
-Besides learned scales there are those of an observer: the extremes of all that was seen
-(``minmax``) or a moving average of each batch's (``moving-average``), as in Jacob et al. (2018).
+Scales that are not learned cover the extremes of all values seen (``minmax``), or a moving average
+of each batch's extremes (``moving-average``), as in Jacob et al. (2018).
 """
 
 from collections.abc import Mapping
@@ -29,12 +29,12 @@ def calibrate(
     samples: int = 1024,
     known: Transformer | None = None,
 ) -> None:
-    """Set the scales of all tensors by what they hold for training windows; make it quantized.
+    """Set the scales of all tensors by their values for training windows; make the model quantized.
 
-    ``x`` [N, window, inputs] and ``y`` [N, horizon] are standardised. The scales are those of least
-    squared error, or an observer's: of the input and the output on all windows, of the rest on
-    ``samples`` of them. A quantized ``known`` of the same shape, at other widths, gives the values
-    in place of the float model, and the scales of what is as wide as there.
+    ``x`` [N, window, inputs] and ``y`` [N, horizon] are standardised. Scales have the least squared
+    error, or are an observer's: those of the input and the output over all windows, the others over
+    ``samples`` of them. With ``known``, a quantized model of the same shape at other widths, the
+    values are its own, and tensors as wide as there keep their scales.
     """
     was_training = model.training
     for name, value in _values(known or model, x, y, samples).items():
@@ -52,7 +52,7 @@ def calibrate(
 
 
 def _values(model: Transformer, x: Tensor, y: Tensor, samples: int) -> dict[str, Tensor]:
-    """What every tensor holds, on the real scale, by name; not softmax logits and floats."""
+    """Return the real values of every tensor that is rounded, by name, but for softmax logits."""
     was_training = model.training
     model.eval()
     some = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[:samples]
@@ -99,9 +99,9 @@ class _Moving:
 
 
 class MovingRanges:
-    """Lets the scales of a quantized model follow its batches and weights while it trains.
+    """Makes the scales of a quantized model follow its batches while it trains.
 
-    A context: inside it, each forward pass moves the averages and sets the scales from them.
+    In its context, each forward pass moves the averages and sets the scales from them.
     """
 
     def __init__(self, model: Transformer):
@@ -132,7 +132,7 @@ class MovingRanges:
             activations.set_scale(name, int(covering_exponent(extremes, low, high)))
 
     def _start(self, name: str) -> _Moving:
-        """What the calibrated scale covers."""
+        """Return the range that the calibrated scale covers."""
         activations = self.model.activations
         exponents = activations.exponents()
         low, high = activations.limits(name, activations.zeros(exponents).get(name))
@@ -140,7 +140,7 @@ class MovingRanges:
         return _Moving(low * unit, high * unit)
 
     def state_dict(self) -> dict[str, tuple]:
-        """The averages, as plain data."""
+        """Return the averages as plain data."""
         return {name: (moving.low, moving.high) for name, moving in self.ranges.items()}
 
     def load_state_dict(self, state: Mapping[str, tuple]) -> None:

@@ -104,16 +104,16 @@ class TransformerConfig(Shape):
                 )
 
     def bits(self, component: str) -> Precision:
-        """The component's bitwidths."""
+        """Return the bitwidths of a component."""
         return self.precision.get(component, self.default)
 
     def weight_bits(self, layer: str) -> int:
-        """Bits of a linear layer's weights, by its name: ``layers.0.q``."""
+        """Return the bits of a linear layer's weights, by its name: ``layers.0.q``."""
         component = weight_components(self)[layer]
         return self.tensors.get(layer + ".weight", self.bits(component).weights)
 
     def tensor_bits(self, name: str) -> int:
-        """Bits of a stored tensor; softmax logits have a fixed width of their own."""
+        """Return the bits of a stored tensor; the fixed width of softmax logits does not count."""
         fixed = {"input": self.input_bits, "output": self.output_bits}
         if name in fixed:
             return fixed[name]
@@ -127,11 +127,11 @@ class TransformerConfig(Shape):
         return FLOAT_BITS in used
 
     def replace(self, **changes) -> "TransformerConfig":
-        """A copy with fields changed."""
+        """Return a copy with some fields changed."""
         return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict:
-        """As plain data, for JSON."""
+        """Return the fields as plain data, for JSON."""
         return {"name": self.name} | dataclasses.asdict(self)
 
     @classmethod
@@ -141,7 +141,7 @@ class TransformerConfig(Shape):
 
 
 def grid_config(window: int, d_model: int, bits: int) -> TransformerConfig:
-    """The published family: 7 inputs, 1 output, one layer, one head, BatchNorm, mean over time."""
+    """Return one of the published family: 7 inputs, 1 output, 1 layer, 1 head, BatchNorm, mean."""
     return TransformerConfig(
         name=f"grid-{window}-{d_model}-{bits}",
         window=window,
@@ -212,7 +212,7 @@ NAMED_CONFIGS["etth1-48-24-ed"] = NAMED_CONFIGS["etth1-48-24"].replace(
 
 
 def named_config(name: str) -> TransformerConfig:
-    """The configuration called ``name``: a key of ``NAMED_CONFIGS`` or ``grid-N-D-B``."""
+    """Return the configuration called ``name``: a key of ``NAMED_CONFIGS`` or ``grid-N-D-B``."""
     if name in NAMED_CONFIGS:
         return NAMED_CONFIGS[name]
     match = re.fullmatch(r"grid-(\d{1,9})-(\d{1,9})-(\d{1,9})", name)

@@ -1,4 +1,4 @@
-"""Reading a time series from a CSV file, and refusing what cannot be read, by line and column.
+"""Reading a time series from a CSV file; what cannot be read is refused by line and column.
 
 The file is text in UTF-8, has a header, and separates cells by commas, semicolons or tabs. Empty
 cells and ``NA``, ``N/A``, ``NaN``, ``null``, ``none`` in any case are missing; every other cell of
@@ -54,7 +54,7 @@ class Series:
 
 
 def read_header(path: Path) -> list[str]:
-    """Names of the columns of the CSV file ``path``."""
+    """Return the names of the columns of the CSV file ``path``."""
     return _rows(path)[0]
 
 
@@ -63,15 +63,18 @@ def read_csv(path: Path, *, columns: Sequence[str], time: Sequence[str] = ()) ->
 
     Parameters
     ----------
-    path : the file.
-    columns : the columns to read, in this order.
-    time : one column of times, or four columns of integers: year, month, day and hour.
-        Without it, rows count as evenly spaced and in order.
+    path
+        The file.
+    columns
+        The columns to read, in this order.
+    time
+        One column of times, or four columns of integers: year, month, day and hour. Without it,
+        rows count as evenly spaced and in order.
 
     Raises
     ------
     UserError
-        The file, its header, a row or a cell is not as described at the top of this module.
+        If the file, its header, a row or a cell is not as described at the top of this module.
     """
     header, rows, lines = _rows(path)
     for name in (*columns, *time):
@@ -98,7 +101,7 @@ def read_csv(path: Path, *, columns: Sequence[str], time: Sequence[str] = ()) ->
 
 
 def _rows(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
-    """Header, the rows that are not blank, and their lines."""
+    """Return the header, the rows that are not blank, and their lines."""
     text = _text(path)
     first = text.lstrip().splitlines()[0]
     delimiter = max(DELIMITERS, key=first.count)
@@ -165,7 +168,7 @@ def _check_header(path: Path, header: list[str]) -> None:
 
 
 def _number(cell: str) -> float:
-    """The cell's number, NaN where it is missing; ValueError where it is neither."""
+    """Return the cell's number, NaN for a missing one; raise ValueError for anything else."""
     cell = cell.strip()
     if cell.lower() in MISSING:
         return math.nan
@@ -203,7 +206,7 @@ def _times(
 def _time_parser(
     path: Path, name: str, line: int, first: list[str]
 ) -> tuple[TimeParser, bool, str]:
-    """What reads the times, whether it gives seconds, and what to call them, by the first row."""
+    """Return the parser of times like the first row's, whether it gives seconds, and a name."""
 
     def integers(text: list[str]) -> float:
         year, month, day, hour = (int(part) for part in text)
@@ -242,5 +245,5 @@ def _time_parser(
 
 
 def _seconds(time: datetime) -> float:
-    """Seconds since 1970; a time without a zone counts as UTC."""
+    """Return seconds since 1970; a time without a zone counts as UTC."""
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()

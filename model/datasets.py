@@ -90,21 +90,27 @@ def load_dataset(
     time: str | None = None,
     max_fill: int = 3,
 ) -> Dataset:
-    """The data set of that name, or the CSV file at that path, split, scaled and cut into windows.
+    """Load a data set by its name or path; split and scale it, and cut it into windows.
 
     Parameters
     ----------
-    name_or_path : one of `NAMES`, or the path of a CSV file.
-    window, horizon : rows of input, and rows of target right after them.
-    target : the column to forecast; needed for a CSV file.
-    inputs : the columns a model sees; of a CSV file, the target alone unless given.
-    time : the column of times of a CSV file; without it rows count as evenly spaced and in order.
-    max_fill : longest run of missing cells that is filled with the value before it, in samples.
+    name_or_path
+        One of `NAMES`, or the path of a CSV file.
+    window, horizon
+        Rows of input, and rows of target right after them.
+    target
+        The column to forecast; must be given for a CSV file.
+    inputs
+        The columns a model sees; of a CSV file, by default the target alone.
+    time
+        The column of times of a CSV file; without it, rows count as evenly spaced and in order.
+    max_fill
+        Longest run of missing cells, in rows, that is filled with the value before it.
 
     Raises
     ------
     UserError
-        The data is not there, not readable, or not enough.
+        If the data are missing, unreadable, or too few.
     """
     options = {"window": window, "horizon": horizon, "max_fill": max_fill}
     if name_or_path in NAMES and time is not None:
@@ -196,7 +202,7 @@ def _inputs(inputs: Sequence[str] | None, *, default: tuple[str, ...]) -> tuple[
 
 
 def find(source: PublishedFile, *, cache: Path | None = None) -> Path:
-    """The file of ``source``; what is nowhere is downloaded to ``cache`` (the user's folder)."""
+    """Return the path of a published file; one that is nowhere is downloaded to ``cache``."""
     given = os.environ.get(ENVIRONMENT)
     if given:
         folder = Path(given)

@@ -1,4 +1,4 @@
-"""Test errors: a model's beside those of the forecasts that need no network."""
+"""Test errors of models, beside those of forecasts that need no network."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ __all__ = ["Evaluation", "mse", "scored"]
 
 
 def mse(forecast: np.ndarray, dataset: Dataset) -> float:
-    """Mean squared error of standardised forecasts of the test windows."""
+    """Return the mean squared error of standardised forecasts of the test windows."""
     return float(((forecast - dataset.test.y) ** 2).mean())
 
 
@@ -35,11 +35,11 @@ class Evaluation:
 
     @classmethod
     def of(cls, dataset: Dataset, models: Mapping[str, float]) -> "Evaluation":
-        """``models`` with the baselines of the data set."""
+        """Return the errors of ``models`` beside the baselines of the data set."""
         return cls(dataset=dataset, models=models, baselines=baselines(dataset))
 
     def rmse(self, error: float) -> float:
-        """An error's root in the target's own unit."""
+        """Return the root of an error in the target's own unit."""
         return error**0.5 * self.dataset.target_std
 
     def __repr__(self) -> str:
@@ -67,7 +67,7 @@ class Evaluation:
 def scored(
     result: "TrainResult", model: IntegerModel | None, dataset: Dataset, *, method: str = "qat"
 ) -> Evaluation:
-    """Test errors of the float, the rounded and the integer model, beside the baselines."""
+    """Return the test errors of the float, rounded and integer models, beside the baselines."""
     errors = {
         "float Transformer": result.float_test,
         f"quantized ({method.upper()})": result.quantized_test,

@@ -16,7 +16,7 @@ __all__ = ["attention_weights", "normalized"]
 
 
 def _bit_length(x: Tensor) -> Tensor:
-    """Bits of each positive integer below 2**53; 0 for 0."""
+    """Return the bits of each positive integer below 2**53; 0 for 0."""
     return torch.frexp(x.to(torch.float64)).exponent.to(torch.int64)
 
 
@@ -26,7 +26,7 @@ def _real(x: Tensor) -> Tensor:
 
 @functools.cache
 def _numerators(entries: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Softmax numerators of all distances to a row's maximum."""
+    """Return the softmax numerators of all distances to a row's maximum."""
     distance = torch.arange(1 << numerics.SCORE_BITS)
     fraction = distance & ((1 << numerics.SCORE_FRACTION_BITS) - 1)
     e = torch.tensor(entries)[fraction] >> (distance >> numerics.SCORE_FRACTION_BITS)
@@ -37,7 +37,7 @@ def _numerators(entries: tuple[int, ...], dtype: torch.dtype, device: torch.devi
 def _reciprocals(
     entries: tuple[int, ...], keys: int, dtype: torch.dtype, device: torch.device
 ) -> Tensor:
-    """What a row's numerators are multiplied by, by their sum; sums below 255 do not occur."""
+    """Return the factor of a row's numerators for each of their sums; none is below 255."""
     total = torch.arange(255, 255 * keys + 1)
     exponent = _bit_length(total) - 9
     mantissa = torch.where(exponent < 0, total << 1, total >> exponent.clamp(min=0))
@@ -46,9 +46,9 @@ def _reciprocals(
 
 
 def attention_weights(scores: Tensor, used: Tensor | None = None) -> Tensor:
-    """Softmax over the last axis of logits in 1/8 octaves; rows sum to nearly 1.
+    """Return the softmax of logits in 1/8 octaves over the last axis; rows sum to nearly 1.
 
-    ``used`` (bool, broadcast) says which keys take part; the others hold the smallest logit.
+    ``used`` (bool, broadcast) : keys that take part; the others must hold the smallest logit.
     See :func:`bitformer.model.numerics.exp2_weights` and :func:`~.numerics.reciprocal`.
     """
     scores = _real(scores)
@@ -62,7 +62,7 @@ def attention_weights(scores: Tensor, used: Tensor | None = None) -> Tensor:
 
 
 def normalized(x: Tensor, bits: int) -> Tensor:
-    """``(x - mean) / std`` over the last axis of features of ``bits`` bits.
+    """Return ``(x - mean) / std`` over the last axis, for features of ``bits`` bits.
 
     See :func:`bitformer.model.numerics.rsqrt`; 0 where all features are equal.
     """

@@ -21,7 +21,7 @@ __all__ = ["export", "export_run", "export_to", "load_run", "parameters"]
 
 
 def parameters(model: Transformer) -> tuple[dict[str, np.ndarray], dict[str, object]]:
-    """Float parameters and exponents under the names of :mod:`bitformer.model.quantize`."""
+    """Return float parameters and exponents by the names of :mod:`bitformer.model.quantize`."""
     if not model.quantized:
         raise ValueError("Model must be quantized before it is exported, not in float mode")
     config = model.config
@@ -44,13 +44,13 @@ def parameters(model: Transformer) -> tuple[dict[str, np.ndarray], dict[str, obj
 
 
 def export(model: Transformer, meta: Mapping[str, object] | None = None) -> IntegerModel:
-    """The integer model that equals ``model`` in ``eval()``; ``meta`` is free JSON."""
+    """Return the integer model that equals ``model`` in ``eval()``; ``meta`` is free JSON."""
     params, exponents = parameters(model)
     return quantize_model(model.config, params, exponents, meta)
 
 
 def load_run(run_dir) -> tuple[Transformer, dict]:
-    """The quantized model that a finished run selected, and what its ``run.json`` says."""
+    """Load the quantized model that a finished run selected, and its ``run.json``."""
     store = RunStore(run_dir)
     record = store.read_record()
     if "results" not in record:
@@ -67,10 +67,10 @@ def load_run(run_dir) -> tuple[Transformer, dict]:
 
 
 def export_run(run_dir) -> IntegerModel:
-    """The integer model of a finished run.
+    """Return the integer model of a finished run.
 
-    Its ``meta`` has the data's names and scaling (``dataset``), what it was trained with
-    (``settings``) and the errors it came to (``results``).
+    Its ``meta`` has the names and scales of the data (``dataset``), the settings of the training
+    (``settings``) and its errors (``results``).
     """
     model, record = load_run(run_dir)
     results = {name: record["results"][name] for name in ERRORS}

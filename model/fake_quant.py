@@ -1,4 +1,4 @@
-"""Quantizers for training: what the integer model rounds is rounded in the forward pass.
+"""Quantizers for training, which round in the forward pass as the integer model does.
 
 Everything is on the real scale: a quantized tensor holds ``2**exponent * q`` with integers ``q``.
 Scales are powers of two, so in float64 these values, their sums and their products are exact.
@@ -36,20 +36,20 @@ LARGEST_EXPONENT = 24
 
 
 def round_half_up(x: Tensor) -> Tensor:
-    """``floor(x + 0.5)``."""
+    """Return ``floor(x + 0.5)``."""
     return torch.floor(x + 0.5)
 
 
 def power_of_two(exponent: Tensor) -> Tensor:
-    """``2**exponent`` of whole numbers -1022 to 1023, float64.
+    """Return ``2**exponent`` of whole numbers -1022 to 1023, float64.
 
-    The bits are put together: ``torch.exp2`` need not be exact on every device.
+    The bits are composed: ``torch.exp2`` need not be exact on every device.
     """
     return ((exponent.to(torch.int64) + 1023) << 52).view(torch.float64)
 
 
 def to_numpy(x: Tensor) -> np.ndarray:
-    """A parameter's values, float64."""
+    """Return a parameter's values, float64."""
     return x.detach().to("cpu", torch.float64).numpy()
 
 
@@ -64,25 +64,25 @@ class _StraightThrough(torch.autograd.Function):
 
 
 def straight_through(smooth: Tensor, exact: Tensor) -> Tensor:
-    """``exact``, with the gradient going to ``smooth``; equal shapes."""
+    """Return ``exact``, and let the gradient pass to ``smooth``, which has its shape."""
     return _StraightThrough.apply(smooth, exact)
 
 
 @functools.cache
 def _powers(dtype: torch.dtype, device: torch.device) -> Tensor:
-    """``2**-LARGEST_EXPONENT`` to ``2**LARGEST_EXPONENT``."""
+    """Return ``2**-LARGEST_EXPONENT`` to ``2**LARGEST_EXPONENT``."""
     exponents = torch.arange(-LARGEST_EXPONENT, LARGEST_EXPONENT + 1, device=device)
     return power_of_two(exponents).to(dtype)
 
 
 def weight_scales(exponents: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """``2**exponents`` and ``2**-exponents`` of whole numbers up to LARGEST_EXPONENT."""
+    """Return ``2**exponents`` and ``2**-exponents`` of whole numbers up to LARGEST_EXPONENT."""
     powers = _powers(dtype, exponents.device)
     return powers[LARGEST_EXPONENT + exponents], powers[LARGEST_EXPONENT - exponents]
 
 
 def round_scaled(x: Tensor, inverse: Tensor | float) -> Tensor:
-    """``floor(x * inverse + 0.5)`` with an ``inverse`` that is a power of two."""
+    """Return ``floor(x * inverse + 0.5)`` for an ``inverse`` that is a power of two."""
     if isinstance(inverse, Tensor):
         return (x * inverse).add_(0.5).floor_()
     half = torch.tensor(0.5, dtype=x.dtype, device=x.device)
@@ -137,7 +137,7 @@ def fake_quantize(
     inverse: Tensor | float,
     offset: Tensor | None = None,
 ) -> Tensor:
-    """``scale * clamp(round_half_up(x * inverse), low, high)``.
+    """Return ``scale * clamp(round_half_up(x * inverse), low, high)``.
 
     ``scale`` is a power of two and ``inverse`` one over it: numbers, or tensors that broadcast
     against ``x``. ``log2_scale`` has that shape and gets the gradient. ``offset`` (with numbers) is
@@ -166,7 +166,7 @@ class _Binarize(torch.autograd.Function):
 
 
 def binarize(x: Tensor, log2_scale: Tensor, scale: Tensor) -> Tensor:
-    """``scale`` where ``x`` is at least 0, else ``-scale``: a weight of one bit.
+    """Return ``scale`` where ``x`` is at least 0, else ``-scale``: a weight of one bit.
 
     The gradient passes to all of ``x``; that of ``log2_scale`` is exact.
     """
@@ -181,10 +181,10 @@ def quantize_to(
     high: int,
     centre: Tensor | None = None,
 ) -> Tensor:
-    """``x`` in units of ``scale``, rounded and clamped to whole numbers from ``low`` to ``high``.
+    """Round ``x`` to whole numbers of units of ``scale``, from ``low`` to ``high``.
 
-    The limits are those of the distance to whole numbers ``centre``, if given. The scale learns
-    nothing.
+    With ``centre``, the limits hold for the distance to these whole numbers. The scale does not
+    learn.
     """
     q = round_scaled(x.detach(), inverse)
     q = q.clamp(low, high) if centre is None else (q - centre).clamp_(low, high).add_(centre)
@@ -192,13 +192,13 @@ def quantize_to(
 
 
 def dyadic_number(factor: float) -> float:
-    """``factor`` as the integer requantizer has it, ``m * 2**-shift``."""
+    """Return ``factor`` as the integer requantizer has it, ``m * 2**-shift``."""
     multiplier, shift = quantize.dyadic(factor)
     return math.ldexp(float(multiplier), -shift)
 
 
 def dyadic_factor(factor: Tensor) -> tuple[Tensor, int]:
-    """Factors of a vector as the requantizer has them, ``m * 2**-shift``, and their ``shift``."""
+    """Return factors [n] as the requantizer has them, ``m * 2**-shift``, and their ``shift``."""
     multiplier, shift = quantize.dyadic(to_numpy(factor))
     exact = torch.from_numpy(np.ldexp(multiplier, -shift)).to(factor.device)
     return straight_through(factor, exact), shift

@@ -1,7 +1,7 @@
-"""Files that appear whole or not at all: until a new one is complete, what stood there stays.
+"""Files that appear whole or not at all: until a new one is complete, the old one stays.
 
-Everything that a user may find on disk is written here, so that a full disk, Ctrl-C or a kill
-leave no half of a file, and every refusal of the system's is one sentence.
+Every file that a user may find is written here, so that a full disk, Ctrl-C or a kill leave no half
+of one, and every refusal of the system is one sentence.
 """
 
 import contextlib
@@ -26,11 +26,11 @@ __all__ = [
     "write_whole",
 ]
 
-#: What names of files begin with that are not whole yet. Only a kill leaves one.
+#: Beginning of the names of files that are not whole yet. Only a kill leaves one.
 PART = ".bitformer-part-"
-#: What the system says of a disk, and not of a file by its name.
+#: Errors of a disk, not of one file.
 _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
-#: What file systems say that have no such thing.
+#: Errors of file systems that cannot force content to the disk.
 _WITHOUT_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
 #: Seconds that a pipe waits for its reader.
 _PATIENCE = 5.0
@@ -39,14 +39,14 @@ _LONGEST_SUFFIX = 16
 
 
 def unwritable(path, error: OSError) -> UserError:
-    """The sentence for a file or folder that the system does not let us write."""
+    """Return the mistake of a file or folder that the system refuses to write."""
     return UserError(f"{path} cannot be written: {error.strerror or error}")
 
 
 def open_regular(path) -> BinaryIO:
-    """Open a file to read its bytes. A pipe may never be written to, and a device have no end.
+    """Open a regular file to read its bytes.
 
-    Raises OSError for what is no regular file, as for a directory.
+    Raises OSError for any other: nobody may write to a pipe, and a device may have no end.
     """
     more = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     handle = os.open(path, os.O_RDONLY | more)
@@ -60,7 +60,7 @@ def open_regular(path) -> BinaryIO:
 
 
 def write_whole(path, content: str | bytes) -> None:
-    """Write a file: text as UTF-8. Folders above it are made. See :func:`whole_file`."""
+    """Write a file, text as UTF-8, by :func:`whole_file`."""
     data = content if isinstance(content, bytes) else content.encode()
     with whole_file(path) as part:
         part.write_bytes(data)
@@ -68,18 +68,18 @@ def write_whole(path, content: str | bytes) -> None:
 
 @contextlib.contextmanager
 def whole_file(path) -> Iterator[Path]:
-    """Yield an empty file, of the same suffix, that takes the place of ``path`` in the end.
+    """Yield an empty file, of the same suffix, that replaces ``path`` when the block ends.
 
-    The block writes it, by its name. When the block raises, Ctrl-C included, ``path`` is as it was
-    and nothing else is left. A new file has the permissions that the umask leaves, an old one
-    keeps its own; a symbolic link stays and its target is written; a device or pipe is written as
-    it is. The content is on the disk before its name is, so that neither a late refusal of a
-    network's disk nor a power cut passes for a file. Folders above it are made.
+    The block writes the file by its name. If the block raises, Ctrl-C included, ``path`` is as it
+    was and nothing else is left. A new file has the permissions of the umask, an old one keeps its
+    own; a symbolic link stays and its target is written; a device or pipe is written directly. The
+    content is on the disk before the name, so that neither a network's disk that refuses late nor
+    a power cut leaves a part of a file. Folders above it are made.
 
     Raises
     ------
     UserError
-        If the system refuses, here or in the block: no space, no permission, a directory.
+        If the system refuses, here or in the block, as without space or permission.
     """
     path = Path(path)
     part: Path | None = None
@@ -115,7 +115,7 @@ def whole_file(path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _read_elsewhere(path: Path, mode: int) -> Iterator[None]:
-    """Hold a pipe open for writing; OSError where nobody comes to read it."""
+    """Hold a pipe open for writing; raise OSError if nobody comes to read it."""
     if not stat.S_ISFIFO(mode):
         yield
         return
@@ -135,7 +135,7 @@ def _read_elsewhere(path: Path, mode: int) -> Iterator[None]:
 
 
 def _mode(path: Path) -> int | None:
-    """Kind and permissions of what stands at ``path``, through links; None for nothing."""
+    """Return kind and permissions of the file at ``path``, through links; None without one."""
     try:
         found = path.stat().st_mode
     except FileNotFoundError:
@@ -146,7 +146,7 @@ def _mode(path: Path) -> int | None:
 
 
 def _finish(part: Path, mode: int) -> None:
-    """Permissions, also where the block put another file there; then the content to the disk."""
+    """Set permissions, as the block may have made another file; force the content to the disk."""
     if stat.S_IMODE(part.stat().st_mode) != mode:
         part.chmod(mode)
     handle = os.open(part, os.O_RDWR | getattr(os, "O_BINARY", 0))
@@ -160,12 +160,12 @@ def _finish(part: Path, mode: int) -> None:
 
 
 def is_of_disk(error: OSError) -> bool:
-    """Whether it is the disk that refuses: full, read-only, broken. That is no defect of ours."""
+    """Return True if the disk refuses: it is full, read-only or broken, and that is no defect."""
     return error.errno in _OF_THE_DISK
 
 
 def is_of_writing(error: OSError, where: Path) -> bool:
-    """Whether an error is one of writing the file ``where``, or in that folder, and no other's."""
+    """Return True for an error of writing the file ``where``, or a file in that folder."""
     if is_of_disk(error):
         return True
     return error.filename is not None and Path(os.fsdecode(error.filename)).is_relative_to(where)

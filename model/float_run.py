@@ -69,7 +69,7 @@ def float_weights(
 
 
 def quantized_state(run_dir, config: TransformerConfig) -> tuple[dict[str, Tensor], int]:
-    """The quantized model that the run in ``run_dir`` selected, as tensors, and its checksum.
+    """Load the quantized model that the run in ``run_dir`` selected, as tensors, and its checksum.
 
     Raises :class:`UserError` unless the run is finished and ``config`` is its own but for the name.
     """
@@ -90,7 +90,7 @@ def quantized_state(run_dir, config: TransformerConfig) -> tuple[dict[str, Tenso
 
 
 def _check_shapes(state: Mapping[str, Tensor], config: dict, run_dir) -> None:
-    """The tensors of a model must be those of the run's configuration."""
+    """Raise :class:`UserError` unless tensors are those of a model of the run's configuration."""
     with torch.random.fork_rng(devices=[]):  # initial weights leave no trace in the caller's
         own = Transformer(TransformerConfig.from_dict(config)).state_dict()
     if shapes(state) != shapes(own):
@@ -109,7 +109,7 @@ def _shape(config: TransformerConfig) -> dict[str, object]:
 
 
 def with_float_settings(settings: dict, source: dict, run_dir) -> dict:
-    """``settings`` with those of the source's float stage, which must not be given."""
+    """Add the settings of the source's float stage to ``settings``, which must not have any."""
     for name in _SETTINGS:
         if name in settings:
             raise UserError(f"{name} must not be given: the float model of {run_dir} is used")

@@ -18,15 +18,15 @@ _LOCK, _HOLDER = ".bitformer-lock", ".bitformer-process"
 
 @contextmanager
 def held(folder, *, inside: Sequence[str] = ()) -> Iterator[None]:
-    """Hold a folder, which is made, against every other process that would.
+    """Make a folder and hold it against every other process that would.
 
-    What a killed process left half written in it is removed, and so in the folders in it that
-    ``inside`` names, as patterns. The lock of a process that is dead is none.
+    Files that a killed process left half written in it are removed, and those in its folders that
+    match the patterns ``inside``. The lock of a process ends with the process.
 
     Raises
     ------
     UserError
-        If another process holds it, or it cannot be written.
+        If another process holds the folder, or it cannot be written.
     """
     folder = Path(folder)
     lock, holder = FileLock(folder / _LOCK, timeout=0), folder / _HOLDER
@@ -59,7 +59,7 @@ def held(folder, *, inside: Sequence[str] = ()) -> Iterator[None]:
 
 
 def _process(holder: Path) -> str:
-    """``", process 123"``; nothing where it has not said so yet."""
+    """Return ``", process 123"``, or nothing if the holder has not written its number yet."""
     try:
         number = holder.read_text(encoding="utf-8")
     except (OSError, ValueError):

@@ -30,11 +30,11 @@ class Scaling:
     target_std: float
 
     def standardised(self, values: np.ndarray) -> np.ndarray:
-        """Rows [N, inputs] in the file's units as z-scores."""
+        """Return rows [N, inputs] in the file's units as z-scores."""
         return numerics.standardised(values, self.mean, self.std)
 
     def in_units(self, forecast: np.ndarray) -> np.ndarray:
-        """Standardised forecasts in the target's units."""
+        """Return standardised forecasts in the target's units."""
         return forecast * self.target_std + self.target_mean
 
 
@@ -49,7 +49,7 @@ def _numbers(meta: Mapping, name: str, count: int) -> np.ndarray:
 
 
 def scaling_of(model: IntegerModel) -> Scaling:
-    """The scaling in a model's ``meta``; `UserError` if it has none, as an untrained one."""
+    """Return the scaling in a model's ``meta``; :class:`UserError` for an untrained model."""
     meta = model.meta.get("dataset")
     if not isinstance(meta, dict):
         raise UserError("model must know its data's scales, which an untrained one does not")
@@ -68,8 +68,11 @@ def scaling_of(model: IntegerModel) -> Scaling:
 
 @dataclass(frozen=True, kw_only=True)
 class Newest:
-    """``x`` [N, steps, inputs], standardised; ``lines`` of the file after which each forecast
-    begins; ``notes`` are sentences for people."""
+    """The last windows of a file.
+
+    ``x`` [N, steps, inputs] : standardised. ``lines`` : the file's line before each forecast.
+    ``notes`` : sentences for people.
+    """
 
     x: np.ndarray
     lines: list[int]
@@ -79,7 +82,7 @@ class Newest:
 def newest_windows(
     path: Path, *, model: IntegerModel, scaling: Scaling, count: int = 1, time: str | None = None
 ) -> Newest:
-    """The last ``count`` windows of a CSV file, a row apart, the newest last.
+    """Return the last ``count`` windows of a CSV file, a row apart, the newest last.
 
     Missing cells are filled as in training, and no window spans a gap.
     """

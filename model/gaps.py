@@ -1,4 +1,4 @@
-"""What becomes of missing cells and of gaps in time.
+"""Missing cells and gaps in time: which are filled, and which end a stretch of rows.
 
 - Times must rise: a time that stands twice and a time that goes back are refused, by line.
 - The step is the median distance of neighbouring times. A distance below half or above one and a
@@ -35,7 +35,7 @@ class Clean:
 
 
 def clean(series: Series, *, max_fill: int) -> Clean:
-    """Fill what may be filled and find the segments of ``series``."""
+    """Fill short gaps of ``series`` and find its segments without a gap."""
     if max_fill < 0:
         raise UserError(f"max_fill must be 0 or more samples, not {max_fill}")
     notes = []
@@ -72,7 +72,7 @@ def clean(series: Series, *, max_fill: int) -> Clean:
 
 
 def _cuts(series: Series) -> tuple[float | None, np.ndarray]:
-    """The step, and the rows that do not follow the row before them by one step."""
+    """Return the step, and the rows that do not follow the row before them by one step."""
     if series.times is None or len(series.times) < 2:
         return None, np.empty(0, int)
     distance = np.diff(series.times)
@@ -88,7 +88,7 @@ def _cuts(series: Series) -> tuple[float | None, np.ndarray]:
 
 
 def _fill(column: np.ndarray, max_fill: int) -> int:
-    """Fill short runs of NaN in place; how many cells were filled."""
+    """Fill short runs of NaN in place and return the number of cells filled."""
     filled = 0
     for start, stop in _runs(np.isnan(column)):
         if start > 0 and stop - start <= max_fill:
@@ -98,6 +98,6 @@ def _fill(column: np.ndarray, max_fill: int) -> int:
 
 
 def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
-    """Ranges (start, stop) in which ``mask`` holds."""
+    """Return the ranges (start, stop) in which ``mask`` holds."""
     edges = np.flatnonzero(np.diff(np.r_[False, mask, False]))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]

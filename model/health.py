@@ -1,4 +1,4 @@
-"""Where a quantized model has gone blind: ranges that hold one value, or clip what they get."""
+"""Dead ranges of a quantized model: those that hold one value, or clip most values."""
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ _SAMPLES = 512
 
 
 def ailments(model: Transformer, x: Tensor) -> list[str]:
-    """One sentence for each tensor or weight of a quantized model that has a dead range.
+    """Return a sentence for each tensor or weight of a quantized model that has a dead range.
 
     ``x`` [N, window, inputs] are windows to look at. A tensor is dead when all that is stored is
     one number, a weight's row when all its numbers are the same, and a tensor clips when at least

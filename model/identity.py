@@ -32,7 +32,7 @@ def _plain(value: object) -> object:
 
 
 def model_hash(model: IntegerModel) -> bytes:
-    """The first 8 bytes of SHA-256 over tensors, operations and constants.
+    """Return the first 8 bytes of SHA-256 over tensors, operations and constants.
 
     Two models have the same hash if and only if (but for collisions) they compute the same integers
     the same way; names of configurations and what training left in ``meta`` do not count.
@@ -51,9 +51,10 @@ def model_hash(model: IntegerModel) -> bytes:
 
 
 def digest_of(data: bytes) -> tuple[str, str]:
-    """The digest that a file's bytes carry, and the one that they have: hexadecimal SHA-256.
+    """Return the digest that a file's bytes carry, and the one they have, in hexadecimal.
 
-    It is over all bytes, with ``NO_DIGEST`` in its own place. The first is empty if there is none.
+    A digest is SHA-256 over all bytes, with ``NO_DIGEST`` in its own place. Both are empty for a
+    file without one.
     """
     found = _FIELD.search(data)
     if found is None:
@@ -63,7 +64,7 @@ def digest_of(data: bytes) -> tuple[str, str]:
 
 
 def signed(data: bytes) -> tuple[bytes, str]:
-    """The bytes with their digest where ``NO_DIGEST`` or another one stood, and the digest."""
+    """Return the bytes with their digest in its place, and the digest."""
     found = _FIELD.search(data)
     if found is None:
         raise ValueError("A file must have a place for its digest")

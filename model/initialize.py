@@ -1,4 +1,4 @@
-"""A seeded, calibrated, untrained model: shape and ranges of a real one, for hardware work."""
+"""An untrained model with calibrated ranges, for hardware work."""
 
 from collections import defaultdict
 from typing import Any
@@ -14,7 +14,7 @@ __all__ = ["initialize", "sinusoidal"]
 
 
 def sinusoidal(rows: int, features: int) -> np.ndarray:
-    """Position table [rows, features] of Vaswani et al. (2017), section 3.5."""
+    """Return the position table [rows, features] of Vaswani et al. (2017), section 3.5."""
     position = np.arange(rows)[:, None]
     rate = np.exp(-np.log(10000.0) * (np.arange(features) // 2 * 2) / features)
     angle = position * rate
@@ -26,7 +26,7 @@ _KINDS = ("input", "output", "q", "k", "v", "o", "ffn1", "ffn2")
 
 def _linear_params(config: TransformerConfig, rng) -> dict[str, np.ndarray]:
     def order(name: str) -> tuple:
-        """Not that of computation, which may change: the same seed always gives the same model."""
+        """Return a rank apart from the order of computation: a seed gives a model for good."""
         stem, _, kind = name.rpartition(".")
         return (name.count("."), stem, _KINDS.index(kind))
 
@@ -110,12 +110,15 @@ class _Floats:
 
 
 def _exponent(largest: float, steps: float) -> int:
-    """Smallest e with ``largest <= steps * 2**e``; what is always 0 is scaled like 1."""
+    """Return the smallest e with ``largest <= steps * 2**e``; 0 is scaled like 1."""
     return int(np.ceil(np.log2((largest if largest > 2.0**-10 else 1.0) / steps)))
 
 
 def initialize(config: TransformerConfig, seed: int = 0, samples: int = 64) -> IntegerModel:
-    """Random weights, calibrated on ``samples`` random windows; the same seed, the same model."""
+    """Make a model with random weights, calibrated on ``samples`` random windows.
+
+    The same seed gives the same model.
+    """
     rng = np.random.default_rng(seed)
     floats = _Floats(config, rng)
     floats.run(rng.normal(size=(samples, config.window, config.inputs)))
@@ -136,7 +139,7 @@ def initialize(config: TransformerConfig, seed: int = 0, samples: int = 64) -> I
 
 
 def _weight_exponents(config: TransformerConfig, layer: str, weight) -> np.ndarray:
-    """Scales [out] that hold the largest weight; of one bit, about the mean magnitude."""
+    """Return exponents [out] that cover the largest weight; for one bit, the mean magnitude."""
     bits = config.weight_bits(layer)
     if bits == 1:
         rows, limit = np.abs(weight).mean(axis=1), 2**0.5

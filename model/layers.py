@@ -57,20 +57,20 @@ class QatLinear(nn.Module):
         return self.quantized and self.bits != FLOAT_BITS
 
     def calibrate(self, ranges: str = "learned") -> None:
-        """Set the scales by what the weights are now: see :mod:`bitformer.model.ranges`."""
+        """Set the scales by the present weights: see :mod:`bitformer.model.ranges`."""
         exponent = weight_exponent(
             self.weight, self.bits, ranges=ranges, per_tensor=self.per_tensor
         )
         self.log2_scale.data = exponent[:, None].to(self.log2_scale)
 
     def exponents(self) -> Tensor:
-        """Exponents of the scales, int64 [out or 1]."""
+        """Return the exponents of the scales, int64 [out or 1]."""
         exponents = round_half_up(self.log2_scale.detach()).to(torch.int64)[:, 0]
         exponents.clamp_(-LARGEST_EXPONENT, LARGEST_EXPONENT)
         return torch.maximum(exponents, exponents.amax() - SCALE_SPREAD)
 
     def rounded(self, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-        """The weights as they are stored, on the real scale; their scales and one over them."""
+        """Return the weights as stored, on the real scale, their scales and the inverse scales."""
         scale, inverse = weight_scales(self.exponents(), dtype)
         weight, units = self.weight.to(dtype), (scale[:, None], inverse[:, None])
         if self.bits == 1:
@@ -106,7 +106,7 @@ class QatLayerNorm(nn.Module):
         self.offset = nn.Parameter(torch.zeros(features))
 
     def exponent(self) -> int:
-        """Exponent of ``scale``: the finest that holds the largest entry."""
+        """Return the exponent of ``scale``: the finest that holds the largest entry."""
         largest = float(self.scale.detach().abs().max())
         return max(self.finest, math.ceil(math.log2(max(largest, 2.0**-30) / 127.5)))
 
@@ -170,7 +170,7 @@ class QatBatchNorm(nn.Module):
 
 
 def _offset(offset: Tensor, exponent: int, shift: int) -> Tensor:
-    """A norm's offset as the integer operation has it."""
+    """Return a norm's offset as the integer operation has it."""
     values, left = quantize.norm_offset(to_numpy(offset), exponent, shift)
     exact = np.ldexp(values, left + exponent - shift)
     return straight_through(offset, torch.from_numpy(exact).to(offset.device))

@@ -1,4 +1,4 @@
-"""What a model's file says beside the model: its data's scales, its training, what that came to."""
+"""What a model's file says beside the model: the scales of its data, its training, the errors."""
 
 from collections.abc import Mapping
 from typing import Any, TypedDict
@@ -42,7 +42,7 @@ class Known(TypedDict, total=False):
 
 
 def known(meta: Mapping[str, object]) -> Known:
-    """The sections that are written here; those of other names are free JSON.
+    """Return the sections that bitformer writes; others are free JSON.
 
     Raises :class:`UserError` for a field that is unknown or of another type.
     """
@@ -51,7 +51,7 @@ def known(meta: Mapping[str, object]) -> Known:
 
 
 def check_meta(meta: Mapping[str, object], config: TransformerConfig) -> None:
-    """Raise :class:`UserError`, naming the field, unless what is known of it can be.
+    """Raise :class:`UserError`, naming the field, unless the sections of bitformer are possible.
 
     Deviations are positive; names, means and deviations of the inputs are as many as the model has
     inputs.

@@ -1,4 +1,4 @@
-"""What may be called what: one rule for names that become files, one for those in Verilog too."""
+"""Names: one rule for those that become files, a stricter one for those in Verilog too."""
 
 import re
 
@@ -7,11 +7,11 @@ from bitformer.model.plain import shown
 
 __all__ = ["as_design_name", "check_design_name", "check_name"]
 
-#: Most characters; with what is added, a file system's 255 are not reached.
+#: Most characters; with suffixes, names stay below a file system's 255.
 MOST, MOST_OF_DESIGN = 128, 64
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _DESIGN = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-#: What no file on Windows is called, whatever its suffix.
+#: Names that no file on Windows may have, whatever its suffix.
 _DEVICES = frozenset(
     ["aux", "con", "nul", "prn", *(f"{kind}{n}" for kind in ("com", "lpt") for n in range(10))]
 )
@@ -51,13 +51,13 @@ _WORDS = frozenset(_LANGUAGES.split())
 
 
 def check_name(name: object, what: str) -> str:
-    """``name``, from which files have theirs; ``what`` it is the name of.
+    """Return ``name``, after which files are called; ``what`` begins the sentence about it.
 
     Raises
     ------
     UserError
-        If it is another thing than 1 to 128 letters, digits and ``. _ -`` with a letter or digit
-        at both ends, or what Windows calls a device.
+        Unless it is 1 to 128 letters, digits and ``. _ -`` with a letter or digit at both ends; for
+        the name of a device of Windows.
     """
     if not isinstance(name, str):
         raise UserError(f"{what} must be a string, not {shown(name)}")
@@ -71,13 +71,13 @@ def check_name(name: object, what: str) -> str:
 
 
 def check_design_name(name: object, what: str) -> str:
-    """``name`` of a module in Verilog and of its files; ``what`` it is the name of.
+    """Return ``name`` of a Verilog module and its files; ``what`` begins the sentence about it.
 
     Raises
     ------
     UserError
-        If it is another thing than 1 to 64 letters, digits and underscores, with a letter first,
-        a reserved word of SystemVerilog or VHDL, or what Windows calls a device.
+        Unless it is 1 to 64 letters, digits and underscores, with a letter first; for a reserved
+        word of SystemVerilog or VHDL, or the name of a device of Windows.
     """
     if not isinstance(name, str) or len(name) > MOST_OF_DESIGN or not _DESIGN.fullmatch(name):
         raise UserError(
@@ -91,7 +91,7 @@ def check_design_name(name: object, what: str) -> str:
 
 
 def as_design_name(name: str) -> str:
-    """What a module is called by default, for something that is called ``name``."""
+    """Return the name of a module for something called ``name``."""
     plain = re.sub(r"[^A-Za-z0-9_]", "_", name)
     free = _DESIGN.match(plain) and plain.lower() not in _WORDS | _DEVICES
     return (plain if free else f"m_{plain}")[:MOST_OF_DESIGN]

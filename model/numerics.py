@@ -1,8 +1,8 @@
 """Integer arithmetic of the number contract, shared by the reference, training and hardware.
 
-All reals become integers in :func:`round_half_up`; every other function takes integers (numpy int64
-arrays or Python ints). All return integers and round half up: ``floor(x + 0.5)``.  The tables are
-plain lists; the hardware turns them into ROMs.
+Reals become integers in :func:`round_half_up`; every other function takes integers (numpy int64
+arrays or Python ints) and returns integers. All round half up: ``floor(x + 0.5)``. The tables are
+plain lists; the hardware has them as ROMs.
 """
 
 import math
@@ -57,11 +57,11 @@ _RSQRT = np.array(RSQRT_TABLE, dtype=np.int64)
 
 
 def round_half_up(x, exponent=0, low: int = -_EXACT, high: int = _EXACT) -> np.ndarray:
-    """``floor(x / 2**exponent + 0.5)`` of reals, as int64 within ``low``..``high``.
+    """Return ``floor(x / 2**exponent + 0.5)`` of reals, as int64 within ``low``..``high``.
 
-    What is beyond is clipped while it is a float: as an integer it would wrap to the other end.
-    ``low`` and ``high`` are within 2**53; ``exponent`` is an integer, or an array that broadcasts.
-    Raises :class:`UserError` for NaN, which is nowhere.
+    Numbers beyond are clipped as floats: as integers they would wrap. ``low`` and ``high`` are
+    within 2**53; ``exponent`` is an integer, or an array that broadcasts. Raises
+    :class:`UserError` for NaN.
     """
     with np.errstate(over="ignore"):  # to an infinity, which is clipped
         steps = np.floor(np.ldexp(np.asarray(x, dtype=np.float64), np.negative(exponent)) + 0.5)
@@ -71,9 +71,9 @@ def round_half_up(x, exponent=0, low: int = -_EXACT, high: int = _EXACT) -> np.n
 
 
 def standardised(values, mean, std) -> np.ndarray:
-    """``(values - mean) / std`` of readings; what is too large for a float is the largest one.
+    """Return ``(values - mean) / std`` of readings, at most the largest float.
 
-    An absurd reading stays one: it is clipped at its end, and only infinities are refused.
+    An absurd reading remains absurd and is clipped later; only infinities are refused.
     """
     largest = np.finfo(np.float64).max
     with np.errstate(over="ignore"):
@@ -81,7 +81,7 @@ def standardised(values, mean, std) -> np.ndarray:
 
 
 def round_shift(x, shift: int):
-    """``x / 2**shift`` rounded half up; ``shift`` is not negative."""
+    """Return ``x / 2**shift`` rounded half up; ``shift`` is not negative."""
     return (x + ((1 << shift) >> 1)) >> shift
 
 
@@ -91,20 +91,20 @@ def scaled(x, power: int):
 
 
 def requantize(u, multiplier, addend, shift: int, zero: int, low: int, high: int):
-    """The post-processor: ``clamp(((u * multiplier + addend + 2**(shift-1)) >> shift) + zero)``."""
+    """Return ``clamp(((u * multiplier + addend + 2**(shift-1)) >> shift) + zero)``."""
     return np.clip(round_shift(u * multiplier + addend, shift) + zero, low, high)
 
 
 def bit_length(x) -> np.ndarray:
-    """Number of bits of each non-negative integer below 2**53 (0 for 0)."""
+    """Return the number of bits of each non-negative integer below 2**53 (0 for 0)."""
     return np.frexp(np.asarray(x, dtype=np.float64))[1].astype(np.int64)
 
 
 def exp2_weights(scores, visible=np.True_):
-    """Softmax numerators of a row: ``EXP_TABLE[frac] >> int`` of the distance to the row's maximum.
+    """Return softmax numerators: ``EXP_TABLE[frac] >> int`` of the distance to the row's maximum.
 
-    ``scores`` has keys in its last axis, in units of 1/8 octave; those that are not ``visible``
-    have no part in it. Returns integers 0 to 255.
+    ``scores`` : logits in units of 1/8 octave, keys in the last axis. ``visible`` : keys that take
+    part; the others get 0. Numerators are integers 0 to 255.
     """
     lowest = -(1 << (SCORE_BITS - 1))
     distance = np.where(visible, scores, lowest).max(axis=-1, keepdims=True) - scores
@@ -113,12 +113,12 @@ def exp2_weights(scores, visible=np.True_):
 
 
 def reciprocal_headroom(keys: int) -> int:
-    """Largest exponent ``e`` of a sum of ``keys`` softmax numerators, as in :func:`reciprocal`."""
+    """Return the largest exponent ``e`` of a sum of ``keys`` numerators: :func:`reciprocal`."""
     return max(0, (_LARGEST_WEIGHT * keys).bit_length() - 9)
 
 
 def reciprocal(total, keys: int):
-    """Multiplier ``r << (E - e)`` with ``1 / total`` close to ``multiplier * 2**-(17 + E)``.
+    """Return the multiplier ``r << (E - e)``: ``1 / total ~ multiplier * 2**-(17 + E)``.
 
     ``total = mantissa * 2**e`` with a 9-bit mantissa (``e`` is -1 for 255), ``r`` is the table's
     entry of the mantissa and ``E = reciprocal_headroom(keys)``. ``total`` is at least 255: the
@@ -130,7 +130,10 @@ def reciprocal(total, keys: int):
 
 
 def norm_width(features: int, bits: int) -> int:
-    """Even width W with ``D = N*sum(x^2) - sum(x)^2 < 2**W`` for N features of ``bits`` bits."""
+    """Return the even width W of a variance for N features of ``bits`` bits.
+
+    ``N * sum(x^2) - sum(x)^2 < 2**W``.
+    """
     bound = (features << (bits - 1)) ** 2
     return max(8, bound.bit_length() + bound.bit_length() % 2)
 
@@ -144,9 +147,10 @@ def normalized_bound(features: int, bits: int) -> int:
 
 
 def rsqrt(variance, width: int):
-    """Even-normalised reciprocal square root: ``(e, r)`` with
+    """Return the reciprocal square root of ``variance`` < ``2**width`` as exponent and mantissa.
 
-    ``1 / sqrt(variance) ~ r * 2**(e - 12 - (width - 8) / 2)``; both 0 where ``variance`` is 0.
+    ``1 / sqrt(variance) ~ r * 2**(e - 12 - (width - 8) / 2)`` for (e, r); both are 0 where
+    ``variance`` is 0.
     """
     exponent = np.where(variance > 0, (width - bit_length(variance)) >> 1, 0)
     index = ((variance << (2 * exponent)) >> (width - 8)) - 64

@@ -51,7 +51,7 @@ def write_source(
 
 
 def read_source(run: Path) -> dict | None:
-    """What :func:`write_source` noted; None for a run that was not started here."""
+    """Return what :func:`write_source` noted; None for a run without."""
     try:
         source = read_json(run / SOURCE_FILE)
     except UserError:
@@ -60,7 +60,7 @@ def read_source(run: Path) -> dict | None:
 
 
 def trained_on(model: IntegerModel) -> dict[str, Any]:
-    """What a model's ``meta`` says of its data set; empty for an untrained model."""
+    """Return the data set in a model's ``meta``; empty for an untrained model."""
     return dict(known(model.meta).get("dataset", {}))
 
 
@@ -121,14 +121,14 @@ def dataset_of(
 
 
 def evenly(count: int, of: int) -> np.ndarray:
-    """``count`` different indices below ``of``, evenly spaced, the first and the last included."""
+    """Return ``count`` different indices below ``of``, evenly spaced from first to last."""
     return np.unique(np.linspace(0, of - 1, min(count, of)).round().astype(int))
 
 
 def integer_windows(
     model: IntegerModel, dataset: Dataset | None, samples: int, seed: int
 ) -> np.ndarray:
-    """Integers [samples, steps, channels]: test windows, or random ones without a data set."""
+    """Return integers [samples, steps, channels] of test windows, or random ones without data."""
     if dataset is not None:
         return model.quantize_input(dataset.test.take(evenly(samples, len(dataset.test))).x)
     spec = model.input

@@ -1,4 +1,4 @@
-"""Plain data, as JSON gives it, made into what a class's annotations say, or refused by field.
+"""Plain data from JSON, checked by the annotations of a class and made into it.
 
 Names and types of fields are checked here, whatever the class; all else is the class's own check.
 """
@@ -31,16 +31,16 @@ _SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother, _SHORT.maxlong = 3, 60, 60, 
 
 
 def shown(value: object) -> str:
-    """A value as a sentence shows it: short, whatever it is."""
+    """Return a short form of any value for a sentence."""
     return _SHORT.repr(value)
 
 
 def built(kind: type[T], data: object, where: str) -> T:
-    """``data``, an object of JSON, as an instance of the dataclass ``kind``.
+    """Make an instance of the dataclass ``kind`` of ``data``, an object of JSON.
 
-    Every field is of the type that its annotation says: ``int`` (no boolean), ``float`` (or an
+    Every field must have the type of its annotation: ``int`` (no boolean), ``float`` (or an
     integer), ``str``, ``bool``, ``None``, a ``Literal``, a union, a mapping by strings, a sequence,
-    another dataclass, a ``TypedDict``, or ``Any``. ``where`` it stands begins the sentence.
+    another dataclass, a ``TypedDict``, or ``Any``. ``where`` begins the sentence of a mistake.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def built(kind: type[T], data: object, where: str) -> T:
 
 
 def checked(kind: Any, value: Any, where: str) -> Any:
-    """``value`` as annotation ``kind`` says, objects made into dataclasses; see :func:`built`."""
+    """Return ``value``, which must be as annotation ``kind`` says; make dataclasses of objects."""
     origin, inside = typing.get_origin(kind), typing.get_args(kind)
     if kind is Any or kind is object:
         return value
@@ -81,9 +81,9 @@ def checked(kind: Any, value: Any, where: str) -> Any:
 
 
 def partly(kind: Any, data: object, where: str) -> dict[str, Any]:
-    """``data``, an object whose fields are as ``kind``, a ``TypedDict``, says of those it knows.
+    """Return ``data``, an object whose fields must be as ``kind``, a ``TypedDict``, says.
 
-    Others are left as they are, and so is what ``kind`` would make of them: see :func:`checked`.
+    Fields that ``kind`` does not know may hold anything. No field is made into another type.
     """
     _typed(dict, data, where)
     found = typing.cast(dict[str, Any], data)
@@ -101,7 +101,7 @@ def _typed(kind: Any, value: Any, where: str) -> None:
 
 
 def _one_of(kinds: tuple, value: object, where: str) -> Any:
-    """As the first of ``kinds`` that takes the value; refused in the words of the last."""
+    """Return the value as the first of ``kinds`` that takes it; the last one refuses it."""
     if value is None and type(None) in kinds:
         return None
     rest = [kind for kind in kinds if kind is not type(None)]
@@ -115,7 +115,7 @@ def _one_of(kinds: tuple, value: object, where: str) -> Any:
 
 @functools.cache
 def _annotations(kind: Any) -> tuple[dict[str, Any], frozenset[str]]:
-    """Types of the fields that may be given, and the names of those that must be."""
+    """Return the types of fields that may be given, and the names of those that must be."""
     found = typing.get_type_hints(kind)
     if typing.is_typeddict(kind):
         return found, vars(kind)["__required_keys__"]

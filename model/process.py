@@ -1,4 +1,4 @@
-"""Programs that are run to their end, and ended with all they started when we are interrupted."""
+"""Programs that are run to their end; an interrupt ends them and all that they started."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ _running: set[subprocess.Popen] = set()
 
 
 def missing(program: str, variable: str) -> str | None:
-    """Why a program, or what ``variable`` names in its place, cannot be run; None if it can."""
+    """Return why a program, or the one that ``variable`` names, cannot be run; None if it can."""
     named = os.environ.get(variable)
     if shutil.which(named or program) is not None:
         return None
@@ -41,7 +41,7 @@ def run_child(
     cwd : Path
         Where it runs.
     output : binary file or None
-        Where both of its outputs go; None leaves them ours. Its standard input is empty.
+        Receives standard output and standard error; None leaves them ours. Its input is empty.
     variables : mapping or None
         Of its environment, besides ours.
 
@@ -77,7 +77,7 @@ def run_child(
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Hold Ctrl-C back in this thread, so that no program starts without our knowing of it."""
+    """Hold Ctrl-C back in this thread, so that every program that starts is noted."""
     if os.name == "nt":
         yield
         return

@@ -1,4 +1,4 @@
-"""Builds the integer model from float parameters and power-of-two scales.
+"""From float parameters and power-of-two scales to the integer model.
 
 Parameters (float arrays) and exponents go by the same names as the tensors:
 
@@ -60,7 +60,7 @@ OFFSET_BITS = 15
 
 
 def dyadic(factor, bits: int = DYADIC_BITS) -> tuple[np.ndarray, int]:
-    """Integers ``m`` and one ``shift`` with ``factor ~ m * 2**-shift`` (``m``: ``bits`` bits)."""
+    """Return integers ``m`` of ``bits`` bits and one ``shift`` with ``factor ~ m * 2**-shift``."""
     factor = np.asarray(factor, dtype=np.float64)
     largest = float(np.abs(factor).max())
     if largest == 0.0:
@@ -70,7 +70,7 @@ def dyadic(factor, bits: int = DYADIC_BITS) -> tuple[np.ndarray, int]:
 
 
 def norm_offset(offset, exponent: int, shift: int) -> tuple[np.ndarray, int]:
-    """A norm's ``offset`` in units of ``2**(exponent - shift)``, as (values, left shift)."""
+    """Return a norm's ``offset`` in units of ``2**(exponent - shift)``, as (values, left shift)."""
     scaled = np.ldexp(offset, shift - exponent)
     largest = float(np.abs(scaled).max())
     left = max(0, int(np.frexp(largest)[1]) - OFFSET_BITS)
@@ -78,12 +78,12 @@ def norm_offset(offset, exponent: int, shift: int) -> tuple[np.ndarray, int]:
 
 
 def bias_limit(weight_bits: int, input_bits: int) -> int:
-    """Largest magnitude of a bias with its input's zero point folded in."""
+    """Return the largest magnitude of a bias with its input's zero point folded in."""
     return (1 << (23 if weight_bits + input_bits <= 20 else 40)) - 1
 
 
 def quantize_weight(weight: np.ndarray, exponent: np.ndarray, bits: int) -> np.ndarray:
-    """Integers of a weight [out, in] with an exponent per output channel.
+    """Return the integers of a weight [out, in] with an exponent for each output channel.
 
     Symmetric and narrow: -1, 0, 1 in 2 bits; in 1 bit, -1 and 1 by sign, where 0 counts as 1.
     """
@@ -94,7 +94,7 @@ def quantize_weight(weight: np.ndarray, exponent: np.ndarray, bits: int) -> np.n
 
 
 def tensor_specs(config: TransformerConfig, exponents: Mapping[str, int]) -> dict[str, Tensor]:
-    """Every tensor of the model with its shape, bits and scale, in order of computation.
+    """Return every tensor of the model, by name, with its shape, bits and scale.
 
     Raises :class:`UserError` for a zero point where none may be.
     """
@@ -230,7 +230,7 @@ def quantize_model(
     exponents: Mapping[str, object],
     meta: Mapping[str, object] | None = None,
 ) -> IntegerModel:
-    """The integer model of float ``params`` at the scales ``2**exponents``.
+    """Make the integer model of float ``params`` at the scales ``2**exponents``.
 
     Raises :class:`bitformer.model.errors.UserError` when something is kept in float32 or a result
     breaks a limit of the IR.

@@ -15,7 +15,7 @@ _SMALLEST = 2.0**-20
 
 
 def covering_exponent(x: Tensor, low: int, high: int) -> Tensor:
-    """Smallest exponent of each row of ``x`` that clamps nothing, int64 [rows]."""
+    """Return the smallest exponent of each row of ``x`` that clamps nothing, int64 [rows]."""
     x = x.detach().to(torch.float64)
     # what is less than half a step above the highest, or at most that below the lowest, is kept
     above = torch.frexp((x.amax(dim=1) / (high + 0.5)).clamp(min=_SMALLEST)).exponent
@@ -24,7 +24,7 @@ def covering_exponent(x: Tensor, low: int, high: int) -> Tensor:
 
 
 def best_exponent(x: Tensor, low: int, high: int, *, span: int = _SPAN) -> Tensor:
-    """Exponent of each row of ``x`` with the least mean squared error, int64 [rows].
+    """Return the exponent of each row of ``x`` with the least mean squared error, int64 [rows].
 
     Tries the smallest exponent that clamps nothing and the ``span`` below it.
     """
@@ -45,10 +45,10 @@ def _error(x: Tensor, exponent: Tensor, low: int, high: int) -> Tensor:
 
 
 def best_offset(x: Tensor, low: int, high: int, *, cover: bool) -> tuple[int, float]:
-    """Exponent and real offset of a tensor whose numbers ``low`` to ``high`` may be moved by one.
+    """Return the exponent and the real offset by which the numbers ``low`` to ``high`` are moved.
 
-    With ``cover``, the offset is the middle of what occurs and the exponent clamps nothing; else
-    the pair of least squared error of those that hold the middle, the lower or the upper end.
+    With ``cover``, the offset is the middle of all values and the exponent clamps nothing; else the
+    pair has the least squared error of those that reach the middle, the lower or the upper end.
     """
     x = x.detach().to(torch.float64).reshape(1, -1)
     least, most = float(x.min()), float(x.max())
@@ -71,15 +71,15 @@ def best_offset(x: Tensor, low: int, high: int, *, cover: bool) -> tuple[int, fl
 
 
 def _reachable(offset: float, exponent: int, low: int, high: int) -> float:
-    """``offset`` as far as 0 stays one of the numbers."""
+    """Return ``offset``, limited so that 0 remains one of the numbers."""
     scale = 2.0**exponent
     return min(max(round(offset / scale), -high), -low) * scale
 
 
 def weight_exponent(weight: Tensor, bits: int, *, ranges: str, per_tensor: bool) -> Tensor:
-    """Exponent of each output channel of ``weight`` [out, in], or of all of it, int64 [out or 1].
+    """Return the exponent of each channel of ``weight`` [out, in], or of all, int64 [out or 1].
 
-    One bit takes the least squared error whatever ``ranges`` says: -1 and 1 have no extremes.
+    One bit takes the least squared error for all ``ranges``: -1 and 1 have no extremes.
     """
     rows = weight.detach().to(torch.float64)
     rows = rows.reshape(1, -1) if per_tensor else rows

@@ -1,7 +1,7 @@
-"""A training run on disk: ``run.json`` says what it is, ``state.pt`` holds what it resumes from.
+"""A training run on disk: ``run.json`` says what it is, ``state.pt`` is what it resumes from.
 
-All appear whole or not at all. ``state.pt`` holds tensors and plain data only and is loaded so.
-Equal runs have equal files, but for ``seconds.json``, which says how long it took.
+Files appear whole or not at all. ``state.pt`` has tensors and plain data only. Equal runs have
+equal files, but for ``seconds.json``, the time it took.
 """
 
 import io
@@ -36,8 +36,9 @@ class _Took(TypedDict):
     seconds: float
 
 
-#: What ``run.json`` may hold, beside its ``format`` and ``version``.
 class RunRecord(TypedDict):
+    """What ``run.json`` may hold, beside its ``format`` and ``version``."""
+
     config: dict[str, Any]
     dataset: dict[str, Any]
     settings: dict[str, Any]
@@ -71,10 +72,10 @@ class RunStore:
         self._seconds = self.path / "seconds.json"
 
     def start(self, identity: Mapping[str, object], *, resume: bool) -> dict | None:
-        """The state to resume from; None for a new run, whose folder is made.
+        """Return the state to resume from; None for a new run, whose folder is made.
 
-        ``identity`` is plain data by section. Raises :class:`UserError` when the folder holds a
-        run with another one.
+        ``identity`` : plain data by section. Raises :class:`UserError` if the folder holds a run
+        with another identity.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -107,7 +108,7 @@ class RunStore:
         write_whole(self._seconds, json.dumps({"seconds": seconds}) + "\n")
 
     def read_seconds(self) -> float:
-        """How long it was trained; 0 where that is not known. Nothing else depends on it."""
+        """Return the seconds of training; 0 if unknown, as nothing depends on them."""
         try:
             return checked(_Took, read_json(self._seconds), str(self._seconds))["seconds"]
         except UserError:
@@ -120,7 +121,7 @@ class RunStore:
         write_whole(self._state, content.getvalue())
 
     def read_record(self) -> dict:
-        """What ``run.json`` says."""
+        """Return the content of ``run.json``."""
         if not self._record.is_file():
             raise UserError(f"Run folder must hold a run, but {self.path} has no run.json")
         data = checked(dict[str, Any], read_json(self._record), str(self._record))
@@ -134,7 +135,7 @@ class RunStore:
         return record
 
     def read_state(self) -> dict:
-        """What ``state.pt`` holds, on the CPU."""
+        """Return the content of ``state.pt``, on the CPU."""
         if not self._state.is_file():
             raise UserError(f"Run in {self.path} must have finished an epoch, but has no state.pt")
         state = partly(RunState, self._loaded(), str(self._state))
@@ -148,7 +149,7 @@ class RunStore:
         return state
 
     def _loaded(self) -> Any:
-        """The content of ``state.pt``, if it is what was written: an archive with checksums."""
+        """Load ``state.pt``, an archive with checksums, if it is as it was written."""
         try:
             with zipfile.ZipFile(self._state) as archive:
                 changed = archive.testzip()
@@ -163,7 +164,7 @@ class RunStore:
 
 
 def _unshared(value: Any) -> Any:
-    """A copy that looks the same to pickle wherever its parts came from: a file or this process."""
+    """Return a copy that pickle writes alike, be its parts from a file or this process."""
     if isinstance(value, Mapping):
         return {_unshared(key): _unshared(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):

@@ -30,25 +30,25 @@ Splitter = Callable[[Series], Split]
 
 
 def by_fractions(series: Series) -> Split:
-    """The first 60 % of the rows train, the next 20 % validate, the last 20 % test."""
+    """Split into the first 60 % of the rows, the next 20 %, and the last 20 %."""
     return fractions(len(series.values))
 
 
 def fractions(rows: int) -> Split:
-    """`by_fractions` for a number of rows."""
+    """Split a number of rows as `by_fractions` does."""
     train, val = rows * 3 // 5, rows * 4 // 5
     return Split(train=train, val=val, test=rows, rule="the first 60 %, 20 % and 20 % of the rows")
 
 
 def by_ett_months(_: Series) -> Split:
-    """12, 4 and 4 months of 30 days, as in the literature; the rows after them stay unused."""
+    """Split into 12, 4 and 4 months of 30 days, as in the literature; later rows are unused."""
     return Split(
         train=12 * MONTH, val=16 * MONTH, test=20 * MONTH, rule="12, 4 and 4 months of 30 days"
     )
 
 
 def before(year: int, month: int, day: int) -> Splitter:
-    """Training ends before a date; the rows after it are halved into validation and test."""
+    """Return a split that trains before a date; the later rows are halved."""
 
     def split(series: Series) -> Split:
         if series.times is None:

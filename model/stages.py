@@ -1,4 +1,4 @@
-"""What a run goes through: floats, then rounding at widths that fall to those of the config."""
+"""The stages of a run: floats, then rounding at widths that fall to those of the config."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -17,10 +17,10 @@ _GENTLE_LR, _HARD_LR = 5e-4, 4e-3
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingStage:
-    """A stretch of training with a learning rate of its own.
+    """A part of a training run with one course of the learning rate.
 
-    ``lr`` : its peak, which ``setting``, a field of :class:`TrainSettings`, decides. ``floor`` : no
-    width is below.
+    ``lr`` : the peak, from the field ``setting`` of :class:`TrainSettings`. ``floor`` : the least
+    width in bits.
     """
 
     name: str
@@ -32,7 +32,7 @@ class TrainingStage:
 
 
 def raised(config: TransformerConfig, floor: int) -> TransformerConfig:
-    """``config`` with every width that is below ``floor`` bits raised to it."""
+    """Return ``config`` with every width below ``floor`` bits raised to it."""
 
     def at_least(precision: Precision) -> Precision:
         return Precision(
@@ -47,14 +47,13 @@ def raised(config: TransformerConfig, floor: int) -> TransformerConfig:
 
 
 def _smallest_widths(config: TransformerConfig) -> tuple[int, int]:
-    """Of weights, and of activations."""
+    """Return the smallest width of weights, and of activations, in bits."""
     weights = min(config.weight_bits(layer) for layer in weight_components(config))
     return weights, min(config.tensor_bits(name) for name in tensor_components(config))
 
 
 def stages(config: TransformerConfig, settings: TrainSettings) -> tuple[TrainingStage, ...]:
-    """All stages of a run in their order; the last is at the widths of ``config``."""
-
+    """Return all stages of a run in their order; the last has the widths of ``config``."""
     weights, activations = _smallest_widths(config)
     lr = settings.qat_lr
     if lr is None:
@@ -80,5 +79,5 @@ def stages(config: TransformerConfig, settings: TrainSettings) -> tuple[Training
 
 
 def without_training(stage: TrainingStage) -> TrainingStage:
-    """The stage with its result given."""
+    """Return the stage without epochs, for a result that is given."""
     return dataclasses.replace(stage, epochs=0)

@@ -1,4 +1,4 @@
-"""JSON from outside: what is not plain, unambiguous data is refused in a sentence."""
+"""JSON from outside; ambiguous or enormous data are refused in a sentence."""
 
 import json
 import math
@@ -17,9 +17,9 @@ _INTEGERS = (-(1 << 63), (1 << 64) - 1)
 
 
 def read_json(path, what: str = "", *, finite: bool = True) -> Any:
-    """What the JSON file at ``path`` holds; ``what`` it is comes before its name in a sentence.
+    """Return the value in the JSON file at ``path``; ``what`` precedes its name in a sentence.
 
-    Raises :class:`UserError` if it can't be read, too, and otherwise as :func:`parse_json`.
+    Raises :class:`UserError` if it cannot be read, or as :func:`parse_json` does.
     """
     where = f"{what} {path}" if what else str(path)
     try:
@@ -33,15 +33,16 @@ def read_json(path, what: str = "", *, finite: bool = True) -> Any:
 
 
 def parse_json(text: str | bytes, where: str, *, finite: bool = True) -> Any:
-    """The value that ``text`` stands for: dicts, lists, strings, numbers, booleans and None.
-
-    Bytes are UTF-8, with a byte order mark or without.
+    """Return the value of a JSON text: dicts, lists, strings, numbers, booleans and None.
 
     Parameters
     ----------
-    where : what the text is, the subject of a sentence.
-    finite : False takes ``NaN``, ``Infinity`` and ``-Infinity``, which are not JSON, as Python
-        writes them.
+    text
+        The text, or its bytes in UTF-8, with a byte order mark or without.
+    where
+        What the text is: the subject of a sentence.
+    finite
+        False accepts ``NaN``, ``Infinity`` and ``-Infinity``, which Python writes and JSON has not.
 
     Raises
     ------
@@ -107,7 +108,7 @@ def _constant(text: str) -> float:
 
 
 def _check(value: Any, escapes: bool) -> None:
-    """Level by level, not by recursion; ``escapes`` : whether strings can hold odd characters."""
+    """Check levels without recursion; ``escapes`` : whether strings can hold odd characters."""
     level, depth = [value], 0
     while level:
         below: list[Any] = []

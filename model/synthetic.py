@@ -12,12 +12,9 @@ HOUR = 3600.0
 
 
 def synthetic_series(*, rows: int = 6000, seed: int = 0) -> Series:
-    """Daily and weekly cycles, a slow drift and noise in seven columns that lag one another.
+    """Generate daily and weekly cycles, drift and noise, in seven columns that lag one another.
 
-    Parameters
-    ----------
-    rows : hours to generate.
-    seed : the same seed gives the same series.
+    ``rows`` : hours. The same ``seed`` gives the same series.
     """
     rng = np.random.default_rng(seed)
     hours = np.arange(rows)[:, np.newaxis]

@@ -1,4 +1,4 @@
-"""Integer arrays by name in the bytes of a safetensors file, and nothing but them.
+"""Integer arrays by name in the bytes of a safetensors file.
 
 8 bytes   length of the header, little-endian
 header    JSON, padded with spaces: {NAME: {"dtype", "shape", "data_offsets"}, "__metadata__"}
@@ -30,14 +30,14 @@ class _Entry(TypedDict):
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """What a file holds: ``metadata``, and arrays that are looked at when they are asked for."""
+    """The content of a file: ``metadata``, and arrays that are checked when they are asked for."""
 
     metadata: dict[str, str]
     entries: dict[str, _Entry]
     data: bytes
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All of them, int64.
+        """Return all arrays by name, int64.
 
         Raises :class:`UserError` if one holds no signed integers, or is not of one or two
         dimensions, or is not as large as its part of the file.
@@ -46,7 +46,7 @@ class Contents:
 
 
 def read_contents(data: bytes) -> Contents:
-    """What the bytes of a file hold.
+    """Return the content of a file's bytes.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Training: floats first, then with rounding; saved after every epoch, resumable at any.
+"""Training: floats first, then with rounding; saved after every epoch, and resumable.
 
-Weights and scales are selected on validation windows only. The test windows are looked at once, by
-the selected models, at the end.
+Weights and scales are selected on validation windows. The selected models see the test windows
+once, at the end.
 """
 
 import dataclasses
@@ -29,11 +29,11 @@ __all__ = ["TrainResult", "train"]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainResult:
-    """What a run came to. Errors are mean squared ones of standardised forecasts.
+    """The result of a run. Errors are mean squared errors of standardised forecasts.
 
-    ``quantized_*`` are the errors of the integer model too: the two are equal. ``history`` has a
-    dict for each epoch: stage, epoch, loss, val. ``warnings`` are sentences about tensors and
-    weights of the quantized model that hold one value, or clip most of what they get.
+    ``quantized_*`` : errors of the quantized model, which are those of the integer model as well.
+    ``history`` : a dict for each epoch with stage, epoch, loss, val. ``warnings`` : sentences about
+    tensors and weights of the quantized model that hold one value, or clip most values.
     """
 
     run_dir: Path
@@ -47,7 +47,7 @@ class TrainResult:
 
 
 def _check(config: TransformerConfig, dataset: Dataset) -> None:
-    """The model must fit the data."""
+    """Raise :class:`UserError` unless the model fits the data."""
     for what, wanted, found in (
         ("window", config.window, dataset.train.window),
         ("horizon", config.horizon, dataset.train.horizon),
@@ -63,7 +63,7 @@ def _check(config: TransformerConfig, dataset: Dataset) -> None:
 
 
 def describe(dataset: Dataset) -> dict[str, object]:
-    """What identifies the data and turns its units to standardised ones, as plain data."""
+    """Return the identity and the scales of the data, as plain data."""
     rows = len(dataset.train), len(dataset.val), len(dataset.test)
     checksum = zlib.crc32(np.asarray(dataset.train.inputs).tobytes())
     checksum = zlib.crc32(np.asarray(dataset.train.target).tobytes(), checksum)
@@ -95,7 +95,7 @@ def _place(device: str | None) -> torch.device:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Models this small are slower on more threads: 8 times, on a busy machine with two cores."""
+    """Let torch use one thread: more are up to 8 times slower for models this small."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -121,19 +121,27 @@ def train(
 
     Parameters
     ----------
-    run_dir : folder of the run; holding the same run unfinished, it is resumed, finished, read.
-    device : torch device; a GPU when there is one by default.
-    progress : whether to draw a bar; None when a person is watching.
-    resume : False starts again, whatever ``run_dir`` holds.
-    float_run : folder of a run whose float model this one starts from instead of training its own:
-        of the same shape, on the same data.
-    keep_scales : start from the quantized model of ``float_run`` instead, whose configuration this
-        one's must be, on its data or on others with the same columns; its scales, zero points and
-        norms stay, and weights, biases and positions alone are trained: a device that was built
-        from that model takes this one's weights.
-    hold : whether to hold ``run_dir`` against other processes; not where a folder above it is held.
-    settings : fields of :class:`TrainSettings`; with ``float_run`` those of its float stage, too,
-        are that run's.
+    config, dataset
+        The model and its data, whose sizes must agree.
+    run_dir
+        Folder of the run. The same run in it is resumed, or read if it is finished.
+    device
+        A torch device; by default a GPU if there is one.
+    progress
+        Whether to draw a bar; None draws it on a terminal.
+    resume
+        False starts again, whatever ``run_dir`` holds.
+    float_run
+        Folder of a run of the same shape on the same data, whose float model this one takes over.
+    keep_scales
+        Take over the quantized model of ``float_run`` instead, which must have the same
+        configuration, and columns of the same names. Its scales, zero points and norms stay;
+        weights, biases and positions are trained. A device built from that model takes the new
+        weights.
+    hold
+        Whether to hold ``run_dir`` against other processes; False if a folder above is held.
+    settings
+        Fields of :class:`TrainSettings`. With ``float_run``, those of its float stage are its own.
 
     Raises
     ------
@@ -194,7 +202,7 @@ def _restore(trainer: Trainer, state: dict, store: RunStore) -> None:
 
 
 def _finish(trainer: Trainer, store: RunStore, identity: dict, progress: bool | None) -> dict:
-    """All epochs that are left, each saved, and what they came to."""
+    """Train the epochs that are left, save each, and return the result."""
     epochs = [stage.epochs for stage in trainer.stages]
     with progress_bar(progress) as report:
         while not trainer.finished:

@@ -21,7 +21,7 @@ __all__ = ["Trainer", "predict", "shapes"]
 
 
 def predict(model: Transformer, x: np.ndarray, *, batch: int = 512) -> np.ndarray:
-    """Standardised forecasts [N, horizon] of windows [N, window, inputs], in evaluation mode."""
+    """Return standardised forecasts [N, horizon] of windows [N, window, inputs]."""
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device
@@ -44,7 +44,7 @@ def _tensors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    """Of every tensor, by its name."""
+    """Return the shape of every tensor, by its name."""
     return {name: tuple(value.shape) for name, value in state.items()}
 
 
@@ -88,7 +88,7 @@ class Trainer:
         return self.stages[self.stage_index]
 
     def enter(self, state: Mapping[str, Tensor] | None = None) -> None:
-        """A model of the stage's widths with its optimizer, initial or of a ``state`` given."""
+        """Make a model of the stage's widths and its optimizer, initial or from ``state``."""
         settings, stage = self.settings, self.stage
         with self.randomness(settings.seed):
             dropout = 0.0 if stage.quantized else settings.dropout
@@ -129,7 +129,7 @@ class Trainer:
 
     @contextmanager
     def randomness(self, seed: int) -> Iterator[None]:
-        """Random numbers from ``seed``, without a trace in the caller's."""
+        """Seed torch's random numbers; the caller's go on as before."""
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed)
@@ -144,12 +144,12 @@ class Trainer:
         return self.stage_over and self.stage_index == len(self.stages) - 1
 
     def batches(self) -> Iterator[Tensor]:
-        """Indices of this epoch's batches, a function of seed, stage and epoch alone."""
+        """Yield the indices of batches, which depend on seed, stage and epoch alone."""
         order = torch.randperm(len(self.x)).to(self.device)
         yield from order.split(self.settings.batch)
 
     def run_epoch(self) -> None:
-        """One pass over the training windows, then the validation error."""
+        """Train on all training windows once, then validate."""
         settings, started = self.settings, time.monotonic()
         observed = self.observes and settings.ranges == "moving-average"
         seed = settings.seed * 1_000_003 + self.stage_index * 1009 + self.epoch + 1
@@ -163,7 +163,7 @@ class Trainer:
         self.seconds += time.monotonic() - started
 
     def step(self, step: int, batch: Tensor) -> Tensor:
-        """One change of the weights; gives the loss before it."""
+        """Change the weights once and return the loss before."""
         settings = self.settings
         steps = -(-len(self.x) // settings.batch)
         done = (self.epoch + step / steps) / self.stage.epochs
@@ -183,7 +183,7 @@ class Trainer:
         return loss.detach()
 
     def follow_weights(self) -> None:
-        """Observed scales are those of the weights as they are."""
+        """Set observed scales by the present weights."""
         for linear in self.model.linears.values():
             linear.calibrate(self.settings.ranges)
 
@@ -209,7 +209,7 @@ class Trainer:
             self.idle = 0
 
     def next_stage(self) -> None:
-        """From the best model of a stage to one of the next stage's widths."""
+        """Make a model of the next stage's widths from the best of this stage."""
         started = time.monotonic()
         before = self.model
         before.load_state_dict(self.best)
@@ -257,7 +257,7 @@ class Trainer:
                 raise ValueError("A state must hold models of one shape, not of several")
 
     def results(self) -> dict[str, float]:
-        """Both selected models on the test windows; leaves the quantized one in ``model``."""
+        """Return the errors of both selected models; leave the quantized one in ``model``."""
         self.model.load_state_dict(self.float_best)
         self.model.quantized = False
         float_test = _error(self.model, self.dataset.test)
@@ -271,5 +271,5 @@ class Trainer:
         }
 
     def warnings(self) -> list[str]:
-        """What is wrong with the selected quantized model, which :meth:`results` leaves."""
+        """Return what is wrong with the quantized model that :meth:`results` leaves."""
         return ailments(self.model, self.x)

@@ -88,7 +88,7 @@ class Transformer(nn.Module):
             part.quantized = value
 
     def position_table(self, name: str) -> Tensor:
-        """The position table ``position`` or ``decoder.position``, [rows, d_model]."""
+        """Return the table ``position`` or ``decoder.position``, [rows, d_model]."""
         learned = self.config.position == "learned"
         return self.get_parameter(name) if learned else self.get_buffer(name)
 

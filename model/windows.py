@@ -1,4 +1,4 @@
-"""Windows over a split and scaled series: what models are trained, selected and tested on.
+"""Windows over a split and scaled series, on which models are trained, selected and tested.
 
 A window is ``window`` rows of the inputs; its targets are the ``horizon`` rows of the target right
 after it. It belongs to the part that all its targets lie in. The inputs of validation and test
@@ -61,7 +61,7 @@ class Windows:
         return self._pick(views, self.first - self.window)
 
     def take(self, index: np.ndarray | slice) -> "Windows":
-        """The windows that ``index`` picks: a batch, or the first few."""
+        """Return the windows of ``index``: a batch, or the first few."""
         return dataclasses.replace(self, first=self.first[index])
 
     def _pick(self, views: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -103,7 +103,7 @@ class Dataset:
 
 
 def rows_needed(window: int, horizon: int) -> int:
-    """Fewest rows of a file without gaps that give each part of `by_fractions` a window."""
+    """Return the fewest rows, without gaps, that give each part of `by_fractions` a window."""
     rows = window + horizon
     while min(_targets(b - max(a, window), horizon) for a, b in fractions(rows).ranges) < 1:
         rows += 1
@@ -125,17 +125,23 @@ def make_dataset(
 
     Parameters
     ----------
-    series : the columns ``inputs`` and ``target``, in any order.
-    name : what reports call it.
-    inputs, target : names of columns.
-    split : where the parts end.
-    window, horizon : rows of input and of target.
-    max_fill : longest run of missing cells that is filled, in samples.
+    series
+        The columns ``inputs`` and ``target``, in any order.
+    name
+        The data's name in reports.
+    inputs, target
+        Names of columns.
+    split
+        Where the parts end.
+    window, horizon
+        Rows of input and of target.
+    max_fill
+        Longest run of missing cells, in rows, that is filled.
 
     Raises
     ------
     UserError
-        The series is out of order, or leaves a part without a window, or its target never changes.
+        If the series is out of order, a part has no window, or the target never changes.
     """
     for what, value in (("Window", window), ("Horizon", horizon)):
         if value < 1:
@@ -193,12 +199,12 @@ def make_dataset(
 
 
 def _targets(rows: int, horizon: int) -> int:
-    """How many runs of ``horizon`` rows start within ``rows`` rows."""
+    """Return how many runs of ``horizon`` rows start within ``rows`` rows."""
     return max(0, rows - horizon + 1)
 
 
 def _firsts(cleaned: Clean, part: tuple[int, int], window: int, horizon: int) -> np.ndarray:
-    """First target rows of a part's windows, each of which lies in one segment."""
+    """Return the first target rows of a part's windows, each of which lies in one segment."""
     ranges = []
     for start, stop in cleaned.segments:
         low, high = max(start + window, part[0]), min(stop, part[1])
@@ -221,7 +227,7 @@ def _check_parts(
 
 
 def _scale(values: np.ndarray, cleaned: Clean, parts: Split) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of the training rows inside segments; 0 where nothing changes."""
+    """Return mean and deviation of the training rows inside segments; 0 for a constant column."""
     used = np.zeros(len(values), bool)
     for start, stop in cleaned.segments:
         used[start : min(stop, parts.train)] = True

@@ -67,7 +67,7 @@ def find_compiler() -> list[str]:
     )
 
 
-def _source(component: wiring.Component, *, waves: bool, driver: Path) -> str:
+def _source(component: wiring.Component, *, waves: bool, driver: Path = _DRIVER) -> str:
     """Return the C++ of the design and of the driver behind it; waves need more of the former."""
     from amaranth.back import cxxrtl
 
