@@ -16,6 +16,7 @@ from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.place import cost, place
 from bitformer.hw.parts import DEFAULT_PART, PARTS
 from bitformer.hw.program import MachineOperation
+from bitformer.hw.widths import signed_value
 from bitformer.model import ir
 from bitformer.model.errors import UserError
 
@@ -25,6 +26,7 @@ __all__ = ["STRUCTURE_BYTES", "bank_words", "lower_reloadable", "new_images", "s
 STRUCTURE_BYTES = 4
 #: Bits that a reloadable design's widths have to spare.
 SPARE = 1
+_CONSTANT = ", a constant of the hardware"
 #: The widths that follow from the weights, and the width of a multiplier that bounds each.
 _WIDTHS = {
     "accumulator_bits": "long_bits",
@@ -37,7 +39,7 @@ _WIDTHS = {
 
 
 def bank_words(words: int) -> int:
-    """Words of one image in its memory: a power of two, so that a bit chooses the image."""
+    """Return the words of an image in its memory: a power of two, so that a bit chooses one."""
     return 1 << (words - 1).bit_length()
 
 
@@ -89,27 +91,23 @@ def lower_reloadable(
             f"{there.lutram_luts}"
         )
     images = dict(design.images)
-    images["parameters"] = _widened(images["parameters"], geometry, design.parameter_bits, bits)
+    words, old = images["parameters"], design.parameter_bits
+    images["parameters"] = _widened(words, geometry.ways, old, bits)
     return replace(
         design, geometry=geometry, parameter_bits=bits, stores=stores, images=images, banks=2
     )
 
 
 def _widened(
-    words: Sequence[int], geometry: Geometry, old: tuple[int, int], new: tuple[int, int]
+    words: Sequence[int], ways: int, old: tuple[int, int], new: tuple[int, int]
 ) -> list[int]:
-    """Parameter words with wider fields: value and factor of each way, both signed."""
-
-    def field(word: int, start: int, bits: int) -> int:
-        raw = word >> start & ((1 << bits) - 1)
-        return raw - (raw >> bits - 1 << bits)
-
+    """Return parameter words with wider fields: value and factor of each way, both signed."""
     widened = []
     for word in words:
         elements = []
-        for way in range(geometry.ways):
-            start = way * sum(old)
-            value, factor = field(word, start, old[0]), field(word, start + old[0], old[1])
+        for way in range(ways):
+            own = word >> way * sum(old)
+            value, factor = signed_value(own, old[0]), signed_value(own >> old[0], old[1])
             elements.append(
                 pack_elements([value], new[0]) | pack_elements([factor], new[1]) << new[0]
             )
@@ -118,7 +116,7 @@ def _widened(
 
 
 def _ends(model: ir.IntegerModel) -> tuple:
-    """What the hardware of input and output is made for, besides the program."""
+    """Return what the hardware of input and output is made for, besides the program."""
     subtraction, steps = model.subtraction, model.steps
     return (
         *((spec.shape, spec.bits) for spec in (model.input, model.output)),
@@ -127,7 +125,7 @@ def _ends(model: ir.IntegerModel) -> tuple:
 
 
 def structure_hash(design: Design) -> bytes:
-    """4 bytes of SHA-256 over what a new model must not change."""
+    """Return 4 bytes of SHA-256 over what a new model must not change."""
     stores = [(spec.name, spec.depth, spec.width) for spec in design.stores.values()]
     counts = [len(design.images[name]) for name in RELOADED if name in design.images]
     content = (
@@ -150,7 +148,7 @@ def new_images(
     lanes: int | None = None,
     pack: bool = True,
 ) -> dict[str, list[int]]:
-    """The words of ``model``'s weights, parameters and positions for a reloadable design.
+    """Return the words of ``model``'s weights, parameters and positions for a reloadable design.
 
     ``lanes`` and ``pack`` are those that the design was lowered with. Raises :class:`UserError`,
     in one sentence that names the first difference, for a model that needs other hardware.
@@ -160,38 +158,18 @@ def new_images(
     shifts = {op.tensor: op.shift for op in design.program.operations}
     other = lower(model, part=design.part, lanes=lanes, pack=pack, immediate=False, shifts=shifts)
     _check_tensors(design.model, model)
-    _check_subtraction(design.model, model)
-    _check_operations(design.program.operations, other.program.operations)
-    if design.program.instructions != other.program.instructions:
-        raise UserError("new weights must keep the program's rows and cycles, and do not")
-    for name in (f.name for f in fields(Geometry)):
-        ours, theirs = getattr(design.geometry, name), getattr(other.geometry, name)
-        if theirs > ours if name in _WIDTHS else theirs != ours:
-            least = "at most " if name in _WIDTHS else ""
-            raise UserError(
-                f"new weights must keep {name} of the hardware at {least}{ours}, not {theirs}"
-            )
-    if design.packed != other.packed:
-        odd = sorted(n for n in design.packed if design.packed[n] != other.packed.get(n))
-        raise UserError(
-            f"new weights must let {', '.join(odd)} be packed as in the hardware, and do not"
-        )
-    for kind, ours, theirs in zip(
-        ("biases and offsets", "multipliers"),
-        design.parameter_bits,
-        other.parameter_bits,
-        strict=True,
-    ):
-        if theirs > ours:
-            raise UserError(f"new weights must have {kind} of at most {ours} bits, not {theirs}")
-    if design.last_channel != other.last_channel:
-        raise UserError("new weights must keep the channel whose last value is added, and do not")
+    _check_program(design, other)
+    _check_widths(design, other)
     images = {name: list(other.images[name]) for name in RELOADED if name in design.stores}
     if "parameters" in images:
-        images["parameters"] = _widened(
-            images["parameters"], design.geometry, other.parameter_bits, design.parameter_bits
-        )
+        bits = other.parameter_bits, design.parameter_bits
+        images["parameters"] = _widened(images["parameters"], design.geometry.ways, *bits)
     return images
+
+
+def _keep(what: str, ours: object, theirs: object, why: str = "") -> None:
+    if ours != theirs:
+        raise UserError(f"new weights must keep {what} at {ours}{why}, not {theirs}")
 
 
 def _check_tensors(ours: ir.IntegerModel, theirs: ir.IntegerModel) -> None:
@@ -200,32 +178,45 @@ def _check_tensors(ours: ir.IntegerModel, theirs: ir.IntegerModel) -> None:
         raise UserError(f"new weights must be of a model of the same shape, and differ in {odd}")
     for name, spec in ours.tensors.items():
         for field in ("rows", "features", "bits", "zero", "narrow"):
-            a, b = getattr(spec, field), getattr(theirs.tensors[name], field)
-            if a != b:
-                raise UserError(f"new weights must keep {field} of tensor {name} at {a}, not {b}")
-
-
-def _check_subtraction(ours: ir.IntegerModel, theirs: ir.IntegerModel) -> None:
+            other = getattr(theirs.tensors[name], field)
+            _keep(f"{field} of tensor {name}", getattr(spec, field), other)
     a, b = ours.subtraction, theirs.subtraction
     if (a is None) != (b is None):
         raise UserError("new weights must keep whether the last step is subtracted, and do not")
-    if a is not None and b is not None and a.shift != b.shift:
-        raise UserError(
-            f"new weights must keep shift of {a.y} at {a.shift}, a constant of the hardware, not"
-            f" {b.shift}"
-        )
+    if a is not None and b is not None:
+        _keep(f"shift of {a.y}", a.shift, b.shift, _CONSTANT)
 
 
-def _check_operations(ours: Sequence[MachineOperation], theirs: Sequence[MachineOperation]) -> None:
+def _check_program(design: Design, other: Design) -> None:
+    ours, theirs = design.program.operations, other.program.operations
     if len(ours) != len(theirs):
         raise UserError(
             f"new weights must keep the program's {len(ours)} operations, not {len(theirs)}"
         )
     for a, b in zip(ours, theirs, strict=True):
-        for field in fields(MachineOperation):
-            x, y = getattr(a, field.name), getattr(b, field.name)
-            if x != y:
-                raise UserError(
-                    f"new weights must keep {field.name} of {a.tensor} at {x}, a constant of the "
-                    f"hardware, not {y}"
-                )
+        for name in (field.name for field in fields(MachineOperation)):
+            _keep(f"{name} of {a.tensor}", getattr(a, name), getattr(b, name), _CONSTANT)
+    if design.program.instructions != other.program.instructions:
+        raise UserError("new weights must keep the program's rows and cycles, and do not")
+
+
+def _check_widths(design: Design, other: Design) -> None:
+    for name in (field.name for field in fields(Geometry)):
+        ours, theirs = getattr(design.geometry, name), getattr(other.geometry, name)
+        if name not in _WIDTHS:
+            _keep(f"{name} of the hardware", ours, theirs)
+        elif theirs > ours:
+            raise UserError(
+                f"new weights must keep {name} of the hardware at at most {ours}, not {theirs}"
+            )
+    if design.packed != other.packed:
+        odd = sorted(n for n in design.packed if design.packed[n] != other.packed.get(n))
+        raise UserError(
+            f"new weights must let {', '.join(odd)} be packed as in the hardware, and do not"
+        )
+    kinds = zip(design.parameter_bits, other.parameter_bits, strict=True)
+    for name, (ours, theirs) in zip(("biases and offsets", "multipliers"), kinds, strict=True):
+        if theirs > ours:
+            raise UserError(f"new weights must have {name} of at most {ours} bits, not {theirs}")
+    if design.last_channel != other.last_channel:
+        raise UserError("new weights must keep the channel whose last value is added, and do not")

@@ -30,7 +30,7 @@ class _Tensor:
 
 class _Timeline:
     def __init__(self, geometry: Geometry):
-        self.columns, self.ways = geometry.columns, geometry.ways
+        self.ways = geometry.ways
         self.vector_delay, self.post = geometry.vector_delay, geometry.post
         self.after = geometry.statistics
         self.tensors: dict[str, _Tensor] = {}
@@ -43,10 +43,6 @@ class _Timeline:
         self.score_free = 0
         self.arrived = 0
 
-    def columns_of(self, op: MachineOperation) -> int:
-        """Columns that the operation uses."""
-        return op.columns or self.columns
-
     def slots(self, row: RowTask) -> np.ndarray:
         """Slot of each result relative to issue (the accumulator's cycle), one per feature."""
         op = row.operation
@@ -55,9 +51,9 @@ class _Timeline:
             return timing.ADDRESS + self.vector_delay + feature // (1 if op.wide else self.ways)
         per_column = self.ways if op.packed else 1
         column = feature // per_column + op.skip
-        group = column // self.columns_of(op)
+        group = column // op.columns
         base = timing.ADDRESS + op.length - 1 + timing.PRODUCT
-        return base + group * op.pitch + column % self.columns_of(op)
+        return base + group * op.pitch + column % op.columns
 
     def windows(self, row: RowTask, issue: int) -> list[tuple[int, int]]:
         """Intervals in which the row holds the post-processor."""
@@ -66,7 +62,7 @@ class _Timeline:
             start = issue + timing.ADDRESS
             return [(start - 1, start + op.slots + self.vector_delay)]
         start = issue + timing.ADDRESS + op.length - 1 + timing.PRODUCT
-        counts = [self.columns_of(op)] * (op.groups - 1) + [op.last_columns]
+        counts = [op.columns] * (op.groups - 1) + [op.last_columns]
         return [
             (start + g * op.pitch - 1, start + g * op.pitch + count)
             for g, count in enumerate(counts)

@@ -66,10 +66,6 @@ class Linear(Operation):
         return (self.x, *((self.residual.source,) if self.residual else ()))
 
     @property
-    def requantizer_reads(self):
-        return () if self.adds_tensor is None else (self.adds_tensor,)
-
-    @property
     def absorbs(self):
         return (self.x,)  # the bias does
 

@@ -10,12 +10,11 @@ from bitformer.model import numerics
 from bitformer.model.operations.checks import (
     LARGEST_MULTIPLIER,
     check_array,
-    check_shape,
     check_shift,
 )
 from bitformer.model.operations.operation import (
     SHIFT_BITS,
-    Operation,
+    RowOperation,
     Step,
     Tensors,
     Values,
@@ -26,18 +25,8 @@ __all__ = ["Affine", "LayerNorm"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Norm(Operation):
-    """An operation on rows of ``x``, with a factor and an offset for each feature."""
-
-    x: str
-
-    @property
-    def reads(self):
-        return (self.x,)
-
-    @property
-    def requantizer_reads(self):
-        return (self.x,)
+class _Norm(RowOperation):
+    """A factor and an offset for each feature of a row."""
 
     @property
     @abstractmethod
@@ -56,9 +45,6 @@ class _Norm(Operation):
 
     def stored_bits(self):
         return {"norms": sum(map(packed_bits, self.parameters)), "scales": 2 * SHIFT_BITS}
-
-    def _check(self, where: str, tensors: Tensors, written: set[str]) -> None:
-        check_shape(where, "y", tensors[self.y].shape, tensors[self.x].shape)
 
     def _largest_sum(self, tensors: Tensors) -> int:
         return self.added_bound(tensors)
@@ -90,9 +76,9 @@ class Affine(_Norm):
     def _check(self, where: str, tensors: Tensors, written: set[str]) -> None:
         check_shift(where, "offset_shift", self.offset_shift)
         super()._check(where, tensors, written)
-        for name in ("multiplier", "offset"):
-            limits = (-LARGEST_MULTIPLIER - 1, LARGEST_MULTIPLIER)
-            check_array(where, name, getattr(self, name), (tensors[self.y].features,), *limits)
+        shape, limits = (tensors[self.y].features,), (-LARGEST_MULTIPLIER - 1, LARGEST_MULTIPLIER)
+        check_array(where, "multiplier", self.multiplier, shape, *limits)
+        check_array(where, "offset", self.offset, shape, *limits)
 
     def _largest_sum(self, tensors: Tensors) -> int:
         product = -tensors[self.x].low * int(np.abs(self.multiplier).max())
@@ -134,9 +120,8 @@ class LayerNorm(_Norm):
     def _check(self, where: str, tensors: Tensors, written: set[str]) -> None:
         check_shift(where, "beta_shift", self.beta_shift)
         super()._check(where, tensors, written)
-        shape = (tensors[self.y].features,)
+        shape, limits = (tensors[self.y].features,), (-LARGEST_MULTIPLIER - 1, LARGEST_MULTIPLIER)
         check_array(where, "gamma", self.gamma, shape, -128, 127)
-        limits = (-LARGEST_MULTIPLIER - 1, LARGEST_MULTIPLIER)
         check_array(where, "beta", self.beta, shape, *limits)
 
     def compute(self, values: Values, tensors: Tensors) -> Step:

@@ -8,10 +8,19 @@ from typing import ClassVar
 import numpy as np
 
 from bitformer.model import numerics
-from bitformer.model.operations.checks import LARGEST_SUM, check_shift, fail
+from bitformer.model.operations.checks import LARGEST_SUM, check_shape, check_shift, fail
 from bitformer.model.tensor import Tensor
 
-__all__ = ["SHIFT_BITS", "Bound", "Operation", "Step", "Tensors", "Values", "packed_bits"]
+__all__ = [
+    "SHIFT_BITS",
+    "Bound",
+    "Operation",
+    "RowOperation",
+    "Step",
+    "Tensors",
+    "Values",
+    "packed_bits",
+]
 
 #: Tensors of a model by name, and their values [batch, rows, features].
 Tensors = Mapping[str, Tensor]
@@ -77,7 +86,9 @@ class Operation(ABC):
     @property
     def requantizer_reads(self) -> tuple[str, ...]:
         """Tensors whose rows are multiplied or added only when results are requantized."""
-        return ()
+        if not self.matrix and not self.at_input:
+            return self.reads
+        return () if self.adds_tensor is None else (self.adds_tensor,)
 
     @property
     def absorbs(self) -> tuple[str, ...]:
@@ -191,3 +202,17 @@ class Operation(ABC):
         y = tensors[self.y]
         step = self.compute(values, tensors)
         return numerics.requantize(*step, self.shift, y.zero, self.lowest(tensors), y.high)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RowOperation(Operation):
+    """An operation on each row of one tensor ``x``, whose shape ``y`` has."""
+
+    x: str
+
+    @property
+    def reads(self):
+        return (self.x,)
+
+    def _check(self, where: str, tensors: Tensors, written: set[str]) -> None:
+        check_shape(where, "y", tensors[self.y].shape, tensors[self.x].shape)

@@ -10,6 +10,7 @@ from bitformer.model.operations.operation import (
     SHIFT_BITS,
     Bound,
     Operation,
+    RowOperation,
     Step,
     Tensors,
     Values,
@@ -20,19 +21,10 @@ __all__ = ["Pool", "SubtractLast"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SubtractLast(Operation):
+class SubtractLast(RowOperation):
     """``u = x - x[last row]``, which is only rounded and clamped."""
 
     at_input: ClassVar[bool] = True
-
-    x: str
-
-    @property
-    def reads(self):
-        return (self.x,)
-
-    def _check(self, where: str, tensors: Tensors, written: set[str]) -> None:
-        check_shape(where, "y", tensors[self.y].shape, tensors[self.x].shape)
 
     def compute(self, values: Values, tensors: Tensors) -> Step:
         x = values[self.x]
