@@ -108,6 +108,11 @@ class MachineOperation:
     wide_r: bool = False
     odd: bool = False
 
+    @property
+    def cycles(self) -> int:
+        """Cycles in which a row's groups hold the engine."""
+        return (self.groups - 1) * self.pitch + self.length
+
 
 @dataclass(frozen=True, kw_only=True)
 class Instruction:

@@ -1,7 +1,6 @@
 """Where the cycles of an inference go: each layer's time on the engine, and what it waits for."""
 
-from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bitformer.hw import timing
 from bitformer.hw.design import Design
@@ -9,7 +8,7 @@ from bitformer.hw.design import Design
 __all__ = ["LayerUse", "Span", "layer_use", "spans"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class LayerUse:
     """One layer's share: rows, multiply-accumulates a DSP cycle did, cycles waited before rows.
 
@@ -19,12 +18,17 @@ class LayerUse:
     """
 
     layer: str
-    rows: int
     first: int
-    last: int
-    engine: int
-    post: int
-    waits: dict[str, int]
+    rows: int = 0
+    last: int = 0
+    engine: int = 0
+    post: int = 0
+    waits: dict[str, int] = field(default_factory=dict)
+
+    def wait(self, reason: str, cycles: int) -> None:
+        """Count cycles, if there are any, in which the engine stood still."""
+        if cycles > 0:
+            self.waits[reason] = self.waits.get(reason, 0) + cycles
 
     @property
     def waited(self) -> int:
@@ -43,71 +47,38 @@ class Span:
 
 
 def layer_use(design: Design) -> list[LayerUse]:
-    """Use of the engine by layer, in order of first issue; waits of the tail count as ``drain``.
+    """Return the use of the engine by layer, in order of first issue, and a row for the end.
 
     The engine's cycles and all waits add up to the design's interval.
     """
-    order: dict[str, dict] = {}
-    free = design.schedule.events[0].issue
+    uses: dict[str, LayerUse] = {}
+    start = free = design.schedule.events[0].issue
     for event in design.schedule.events:
-        op = event.row.operation
-        use = order.setdefault(
-            event.row.tensor,
-            {
-                "rows": 0,
-                "first": event.issue,
-                "last": 0,
-                "engine": 0,
-                "post": 0,
-                "waits": Counter(),
-            },
-        )
-        use["rows"] += 1
-        use["last"] = max(use["last"], event.write_last)
-        use["post"] += len(set(event.writes.tolist()))
+        layer, op = event.row.tensor, event.row.operation
+        use = uses.setdefault(layer, LayerUse(layer=layer, first=event.issue))
+        use.rows += 1
+        use.last = max(use.last, event.write_last)
+        use.post += len(set(event.writes.tolist()))
         if op.matrix:
-            if event.issue > free:
-                use["waits"][event.reason] += event.issue - free
-            length = (op.groups - 1) * op.pitch + op.length
-            use["engine"] += op.groups * op.length
-            if length > op.groups * op.length:
-                use["waits"]["drain of the group before"] += length - op.groups * op.length
-            free = max(free, event.issue) + length
-    uses = [
-        LayerUse(layer=layer, **{**use, "waits": dict(use["waits"])})
-        for layer, use in order.items()
-    ]
-    end = design.schedule.events[0].issue + design.interval
-    tail = LayerUse(
-        layer="(end)",
-        rows=0,
-        first=free,
-        last=end,
-        engine=0,
-        post=0,
-        waits={"last results": end - free} if end > free else {},
-    )
-    return [*uses, tail]
+            use.wait(event.reason, event.issue - free)
+            use.wait("drain of the group before", op.cycles - op.groups * op.length)
+            use.engine += op.groups * op.length
+            free = max(free, event.issue) + op.cycles
+    end = start + design.interval
+    tail = LayerUse(layer="(end)", first=free, last=end)
+    tail.wait("last results", end - free)
+    return [*uses.values(), tail]
 
 
 def spans(design: Design) -> list[Span]:
-    """Every row's time on the engine and on the post-processor, for a picture."""
+    """Return every row's time on the engine and on the post-processor, for a picture."""
     found = []
     for event in design.schedule.events:
-        op = event.row.operation
+        layer, op = event.row.tensor, event.row.operation
         start = event.issue + timing.ADDRESS
         if op.matrix:
-            length = (op.groups - 1) * op.pitch + op.length
-            found.append(
-                Span(layer=event.row.tensor, unit="engine", start=start, end=start + length)
-            )
-        unit = "post-processor"
-        found.append(
-            Span(
-                layer=event.row.tensor,
-                unit=unit,
-                start=event.write_first - design.geometry.post,
-                end=event.write_last - design.geometry.post + 1,
-            )
-        )
+            found.append(Span(layer=layer, unit="engine", start=start, end=start + op.cycles))
+        start, end = event.write_first - design.geometry.post, event.write_last + 1
+        end -= design.geometry.post
+        found.append(Span(layer=layer, unit="post-processor", start=start, end=end))
     return found

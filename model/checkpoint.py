@@ -4,7 +4,6 @@ A file carries the SHA-256 of all its bytes (:mod:`.identity`): a loader refuses
 """
 
 import json
-from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypedDict
@@ -96,14 +95,6 @@ def _operation(number: int, entry: object, arrays: dict[str, np.ndarray]) -> ir.
     return built(OPERATIONS[name], data, f"{where} ({name})")
 
 
-def _once(names: Iterable[str], what: str) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise UserError(f"{what} {name} must be there once, not twice")
-        seen.add(name)
-
-
 def _read(path: Path) -> bytes:
     if not path.is_file():
         raise UserError(f"model file must exist, which {path} does not")
@@ -163,7 +154,10 @@ def read_model(path, *, old: bool = False) -> tuple[ir.IntegerModel, str]:
         header, digest = _header(parsed, data, path, old)
         arrays = contents.arrays()
         specs = [built(ir.Tensor, one, f"tensor {i}") for i, one in enumerate(header["tensors"])]
-        _once((spec.name for spec in specs), "tensor")
+        tensors = {spec.name: spec for spec in specs}
+        if len(tensors) < len(specs):
+            name = next(spec.name for spec in specs if tensors[spec.name] is not spec)
+            raise UserError(f"tensor {name} must be there once, not twice")
         operations = [_operation(i, entry, arrays) for i, entry in enumerate(header["operations"])]
         constants = {
             name.removeprefix("constant."): arrays.pop(name)
@@ -174,7 +168,7 @@ def read_model(path, *, old: bool = False) -> tuple[ir.IntegerModel, str]:
             raise UserError(f"arrays must belong to an operation, which {sorted(arrays)} do not")
         model = ir.IntegerModel(
             config=TransformerConfig.from_dict(header["config"]),
-            tensors={spec.name: spec for spec in specs},
+            tensors=tensors,
             operations=tuple(operations),
             constants=constants,
             meta=header["meta"],

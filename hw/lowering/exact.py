@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bitformer.hw.design import Design
 from bitformer.hw.families.family import Family
-from bitformer.hw.lowering.place import cost
+from bitformer.hw.lowering.place import Cost, cost
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import PARTS, Part, Use
 
@@ -21,11 +21,8 @@ DEFAULT_CLOCK_HZ = 100e6
 
 
 @dataclass(frozen=True, kw_only=True)
-class StoreEstimate:
-    """A store: ``depth`` words of ``width`` bits, and what its placement takes.
-
-    ``lutram`` are LUTs that serve as memory, ``luts`` LUTs as ROM and multiplexers.
-    """
+class StoreEstimate(Cost):
+    """A store of ``depth`` words of ``width`` bits, and what its placement takes."""
 
     name: str
     depth: int
@@ -33,10 +30,6 @@ class StoreEstimate:
     bits: int
     rom: bool
     placement: str
-    ramb18: int
-    lutram: int
-    luts: int
-    ffs: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +101,6 @@ class Estimate:
 
 
 def _store(spec: StoreSpec, family: Family) -> StoreEstimate:
-    taken = cost(spec, spec.placement, family)
     return StoreEstimate(
         name=spec.name,
         depth=spec.depth,
@@ -116,10 +108,7 @@ def _store(spec: StoreSpec, family: Family) -> StoreEstimate:
         bits=spec.bits,
         rom=spec.rom,
         placement=spec.placement,
-        ramb18=taken.ramb18,
-        lutram=taken.lutram,
-        luts=taken.luts,
-        ffs=taken.ffs,
+        **vars(cost(spec, spec.placement, family)),
     )
 
 

@@ -141,9 +141,8 @@ class _Timeline:
             if row.needed_inputs > self.arrived or op.wait_output:
                 self.stall_guard = max(self.stall_guard, self.drain_end)
             self.arrived = max(self.arrived, row.needed_inputs)
-            length = (op.groups - 1) * op.pitch + op.length
-            self.engine_free = issue + length
-            event.engine_last = issue + timing.ADDRESS + length
+            self.engine_free = issue + op.cycles
+            event.engine_last = issue + timing.ADDRESS + op.cycles
             self.drain_end = max(self.drain_end, windows[-1][1])
             self.queue.append(windows[0][0])
         event.post_last = windows[-1][1] + 1
