@@ -25,7 +25,7 @@ SMALL = {"name": "small", "window": 4, "horizon": 2, "d_model": 4, "heads": 2, "
 
 def plan_of(columns=4, **changes):
     model = initialize(TransformerConfig(**SMALL | changes), samples=8)
-    packing = choose_packing(model, columns, True)
+    packing = choose_packing(model, columns, True, PARTS["xc7s15"].family.multiplier)
     return Plan(
         model=model,
         part=PARTS["xc7s15"],
