@@ -13,7 +13,7 @@ from bitformer.model.config import TransformerConfig
 from bitformer.model.fake_quant import LARGEST_EXPONENT, fake_quantize
 from bitformer.model.precision import FLOAT_BITS
 from bitformer.model.quantize import tensor_specs
-from bitformer.model.structure import only_linear_reads
+from bitformer.model.structure import free_zero_points
 
 __all__ = ["Activation", "Activations", "Keeper"]
 
@@ -65,8 +65,7 @@ class Activations(nn.Module):
         self.log2_scale = nn.Parameter(torch.zeros(len(self.specs)))
         self.movable: set[str] = set()
         if config.asymmetric:
-            free = only_linear_reads(config) - self.floats
-            self.movable = {name for name in free if not name.endswith(".hidden")}
+            self.movable = {*free_zero_points(config)} - self.floats
             self.offset = nn.Parameter(torch.zeros(len(self.specs)))
         learned = [name not in ("input", "output") for name in self.specs]
         for name, spec in self.specs.items():

@@ -73,7 +73,7 @@ class TransformerConfig(Shape):
         for layer in graph(self):
             if layer.kind == "scores":  # and what attention stores beside: six rows for each
                 numbers += math.prod(layer.shape) + 6 * self.d_model * layer.shape[0] // self.heads
-            elif layer.relu:
+            elif layer.nonlinearity:
                 numbers += math.prod(layer.shape)
         for what, found, most in (
             ("numbers of a window", self.window * self.inputs, MOST["window"]),

@@ -75,7 +75,7 @@ class _Floats:
             return y + self.values["input"][:, -1:, self.config.target_channel, None]
         if layer.residual is not None:
             return y + self.values[layer.residual]
-        return np.maximum(y, 0) if layer.relu else y
+        return layer.nonlinearity.numpy(y) if layer.nonlinearity else y
 
     def heads(self, x):
         return x.reshape(*x.shape[:2], self.config.heads, -1).swapaxes(1, 2)

@@ -37,8 +37,8 @@ from bitformer.model.ir import (
 from bitformer.model.precision import FLOAT_BITS
 from bitformer.model.structure import (
     Layer,
+    free_zero_points,
     graph,
-    only_linear_reads,
     tensor_components,
     weight_components,
     weight_like,
@@ -101,14 +101,15 @@ def tensor_specs(config: TransformerConfig, exponents: Mapping[str, int]) -> dic
     specs: dict[str, Tensor] = {}
     shapes = {layer.y: layer.shape for layer in graph(config)}
     shapes["input"] = config.window, config.inputs
-    narrow, free = weight_like(config), only_linear_reads(config)
+    fixed = {layer.y: layer.nonlinearity for layer in graph(config) if layer.nonlinearity}
+    narrow, free = weight_like(config), free_zero_points(config)
     for name, component in tensor_components(config).items():
         rows, features = shapes[name]
         scores = name.endswith(".scores")
         bits = numerics.SCORE_BITS if scores else config.tensor_bits(name)
         zero = int(exponents.get(name + ".zero", 0))
-        if name.endswith(".hidden"):  # nothing lies below 0 after a ReLU
-            zero = -(1 << (bits - 1))
+        if name in fixed:
+            zero = fixed[name].zero(bits)
         elif zero and not (config.asymmetric and name in free):
             raise UserError(f"{name}.zero must be 0 in config {config.name}, not {zero}")
         specs[name] = Tensor(
@@ -172,8 +173,8 @@ class _Quantizer:
             bias=np.clip(bias - x.zero * weight.sum(axis=1), -limit, limit),
             multiplier=np.int64(1) << (factor + shift),
             shift=shift,
-            relu=layer.relu,
             residual=residual,
+            **(layer.nonlinearity.fields if layer.nonlinearity else {}),
         )
 
     def _scores(self, layer: Layer, q: Tensor, y: Tensor) -> Operation:

@@ -10,14 +10,15 @@ import functools
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from bitformer.model.nonlinearity import RELU, Nonlinearity
 from bitformer.model.shape import Shape
 
 __all__ = [
     "Layer",
+    "free_zero_points",
     "graph",
     "linear_shapes",
     "norms",
-    "only_linear_reads",
     "tensor_components",
     "weight_components",
     "weight_like",
@@ -39,7 +40,7 @@ class Layer:
     weights, inputs, owner : of a linear layer, the name of its weights, their inputs, and the
         component whose weight bits they take.
     start : first element of ``x``, row by row, that a linear layer reads.
-    relu : whether negative results become 0.
+    nonlinearity : function that a linear layer applies to its results.
     residual : tensor that a linear layer adds: ``input`` stands for its last row's target channel.
     dropout : whether training drops results before the residual is added.
     causal : whether row i attends to rows 0 to i alone.
@@ -54,7 +55,7 @@ class Layer:
     inputs: int = 0
     owner: str = ""
     start: int = 0
-    relu: bool = False
+    nonlinearity: Nonlinearity | None = None
     residual: str | None = None
     dropout: bool = False
     causal: bool = False
@@ -170,7 +171,7 @@ def _attention(
 def _ffn(shape: Shape, p: str, x: Layer, add: str, norm: str, owner: str) -> list[Layer]:
     """Return a feed-forward network with its residual and norm."""
     hidden = _linear(p + "ffn1", p + "hidden", x, (x.shape[0], shape.ffn), owner)
-    return [replace(hidden, relu=True), *_end(p + "ffn2", hidden, x, add, norm, owner)]
+    return [replace(hidden, nonlinearity=RELU), *_end(p + "ffn2", hidden, x, add, norm, owner)]
 
 
 def _end(weights: str, x: Layer, residual: Layer, add: str, norm: str, owner: str) -> list[Layer]:
@@ -224,9 +225,13 @@ def weight_like(shape: Shape) -> frozenset[str]:
     return frozenset(layer.x[-1] for layer in layers)
 
 
-def only_linear_reads(shape: Shape) -> frozenset[str]:
-    """Return the tensors that nothing but linear layers reads: these may have a zero point."""
+def free_zero_points(shape: Shape) -> frozenset[str]:
+    """Return the tensors whose zero point may be chosen.
+
+    Nothing but linear layers reads them, and no nonlinearity decides what their zero point is.
+    """
     layers = graph(shape)
     linear = {x for layer in layers if layer.kind == "linear" for x in layer.x}
     others = {x for layer in layers if layer.kind != "linear" for x in layer.x}
+    others |= {layer.y for layer in layers if layer.nonlinearity}
     return frozenset(linear - others - {layer.residual for layer in layers} - {"input"})

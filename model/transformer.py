@@ -119,14 +119,14 @@ class Transformer(nn.Module):
         return self.position_table(layer.y).to(x.dtype).expand(len(x), -1, -1)
 
     def _linear(self, layer: Layer, kept: Kept, keep: Keeper) -> Tensor:
-        """Multiply rows by weights; then a ReLU, or dropout and a residual."""
+        """Multiply rows by weights; then a nonlinearity, or dropout and a residual."""
         x = kept[layer.x[0]]
         # [batch, rows of x, features of x] -> [batch, rows of y, inputs]
         rows = x.value.reshape(len(x.value), -1)[:, layer.start :]
         rows = rows.reshape(len(x.value), -1, layer.inputs)
         y = self.linears[layer.weights](x.with_value(rows))  # [batch, rows of y, outputs]
-        if layer.relu:
-            y = y.relu()
+        if layer.nonlinearity:
+            y = layer.nonlinearity.torch(y)
         if layer.dropout and self.training and self.dropout:
             y = functional.dropout(y, self.dropout)
         if layer.residual is None:
