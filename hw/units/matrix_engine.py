@@ -1,22 +1,27 @@
 """The matrix engine: a skewed row of multiply-accumulators that share one activation a cycle."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed, unsigned
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from bitformer.hw.families.family import Multiplier
+from bitformer.hw.timing import ACCUMULATE
+from bitformer.hw.units.parameters import Flag, Integer, Parameter
 from bitformer.hw.units.pipeline import delay
+from bitformer.hw.widths import signed_value
 
 __all__ = ["MatrixEngine"]
 
 
 class MatrixEngine(wiring.Component):
-    """``columns`` dot products side by side, one multiplier each.
+    """Computes ``columns`` dot products side by side, one multiplier each.
 
-    Activations travel from column to column, one a cycle, and the weights of column ``j`` are
-    delayed by ``j`` cycles to meet them. So the columns finish one after another, each result
-    stands in its accumulator for the one cycle in which the drain reads it, and nothing has to
-    be captured, enabled or broadcast.
+    Activations travel from column to column, one a cycle, and the weights of column j are delayed
+    by j cycles to meet them. So the columns finish one after another, each result stands in its
+    accumulator for the one cycle in which the drain reads it, and nothing has to be captured,
+    enabled or broadcast.
 
     In a packed operation a column's weight word holds two weights w0 (low half) and w1, multiplied
     as ``(w1 << pack_shift) + w0`` at once. With A the accumulator,
@@ -25,23 +30,56 @@ class MatrixEngine(wiring.Component):
     weight is below zero just when its sign bit is set, the sum of both is
     ``{w1 - sign(w0), sext(w0)}``: no adder over the full port.
 
-    Latency: column ``j``'s accumulator has taken in the activation of cycle t in t + 3 + j.
+    Latency: 3 + j cycles from an activation to the accumulator of column j. Throughput: one
+    activation a cycle; a dot product begins right after the one before.
 
     Parameters
     ----------
-    columns, column_bits : multipliers, and bits of each one's weight word.
-    operand_bits : signed width of an activation.
-    pack_shift, half_bits : distance of packed weights and their width; 0 without packing.
-    always_packed : no operation is unpacked.
-    product_bits : width of an accumulator.
-    multiplier : the device's, whose ports and accumulator bound the others.
+    columns : int
+        Multipliers.
+    column_bits : int
+        Width of a column's weight word.
+    operand_bits : int
+        Width of an activation.
+    pack_shift : int
+        Distance of packed weights, in bits; 0 without packing.
+    half_bits : int
+        Width of a packed weight; 0 without packing.
+    always_packed : bool
+        No operation is unpacked.
+    product_bits : int
+        Width of an accumulator.
+    multiplier : Multiplier
+        The device's, whose ports and accumulator bound the widths.
 
     Members
     -------
-    i_x : activation. i_first : it begins a dot product (the accumulator starts anew).
-    i_packed : the operation is packed. i_w : weights of all columns, column 0 lowest.
-    o_p : accumulators of all columns.
+    i_x : In(signed(operand_bits))
+        Activation.
+    i_first : In(1)
+        It begins a dot product: the accumulators start anew.
+    i_packed : In(1)
+        The operation is packed.
+    i_w : In(columns * column_bits)
+        Weight words of all columns, column 0 lowest.
+    o_p : Out(ArrayLayout(signed(product_bits), columns))
+        Accumulators.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter is none of the above, or the multiplier is too small.
     """
+
+    latency = ACCUMULATE
+    columns = Integer(1)
+    column_bits = Integer(1)
+    operand_bits = Integer(1)
+    pack_shift = Integer(0)
+    half_bits = Integer(0)
+    always_packed = Flag()
+    product_bits = Integer(1)
+    multiplier = Parameter(Multiplier, "a Multiplier")
 
     def __init__(
         self,
@@ -55,71 +93,78 @@ class MatrixEngine(wiring.Component):
         product_bits: int,
         multiplier: Multiplier,
     ):
-        if columns < 1:
-            raise ValueError(f"Columns must be a positive integer, not {columns}")
+        self.columns, self.column_bits = columns, column_bits
+        self.operand_bits, self.product_bits = operand_bits, product_bits
+        self.pack_shift, self.half_bits = pack_shift, half_bits
+        self.always_packed, self.multiplier = always_packed, multiplier
+        packed_bits = pack_shift + half_bits
         for what, bits, most in (
-            ("Operand", operand_bits, multiplier.short_bits),
-            ("Accumulator", product_bits, multiplier.accumulator_bits),
+            ("Operand bits", operand_bits, multiplier.short_bits),
+            ("Product bits", product_bits, multiplier.accumulator_bits),
+            ("Packed weights", packed_bits, multiplier.long_bits),
         ):
-            if not 1 <= bits <= most:
-                raise ValueError(
-                    f"{what} must have 1 to {most} bits ({multiplier.name}), not {bits}"
-                )
-        if half_bits and not pack_shift + half_bits <= multiplier.long_bits:
-            raise ValueError(
-                f"Packed weights must fit {multiplier.long_bits} bits ({multiplier.name}),"
-                f" not {pack_shift + half_bits}"
-            )
-        if half_bits and 2 * half_bits > column_bits:
+            if bits > most:
+                raise ValueError(f"{what} must fit {most} bits ({multiplier.name}), not {bits}")
+        if pack_shift < half_bits:
+            raise ValueError(f"Pack shift must be {half_bits} at least, not {pack_shift}")
+        if 2 * half_bits > column_bits:
             raise ValueError(f"Column must hold two weights of {half_bits} bits, not {column_bits}")
-        self._columns, self._column_bits = columns, column_bits
-        self._pack_shift, self._half_bits = pack_shift, half_bits
-        self._always_packed, self._product_bits = always_packed, product_bits
-        self._multiplier = multiplier
         super().__init__(
             {
                 "i_x": In(signed(operand_bits)),
                 "i_first": In(1),
                 "i_packed": In(1),
-                "i_w": In(unsigned(columns * column_bits)),
+                "i_w": In(columns * column_bits),
                 "o_p": Out(data.ArrayLayout(signed(product_bits), columns)),
             }
         )
 
-    @property
-    def columns(self) -> int:
-        return self._columns
+    def model(self, x: Sequence[int], w: Sequence[int], packed: bool) -> list[int]:
+        """Return ``o_p`` at the end of a dot product of activations and words of weights."""
+
+        def multiplicand(word: int) -> int:
+            if not (self.half_bits and (packed or self.always_packed)):
+                return signed_value(word, self.column_bits)
+            low, high = (signed_value(word >> n * self.half_bits, self.half_bits) for n in (0, 1))
+            return signed_value((high << self.pack_shift) + low, self.multiplier.long_bits)
+
+        return [
+            signed_value(
+                sum(
+                    activation * multiplicand(word >> column * self.column_bits)
+                    for activation, word in zip(x, w, strict=True)
+                ),
+                self.product_bits,
+            )
+            for column in range(self.columns)
+        ]
 
     def _operand(self, m: Module, word, packed, name: str):
-        """A column's weight word as a multiplicand for the long port."""
+        """Return a column's weight word as a multiplicand for the long port."""
         plain = word.as_signed()
-        if not self._half_bits:
+        if not self.half_bits:
             return plain
-        half, shift = self._half_bits, self._pack_shift
+        half, shift = self.half_bits, self.pack_shift
         low, high = word[:half].as_signed(), word[half : 2 * half].as_signed()
         borrowed = Signal(signed(half + 1), name=f"high_{name}")
         m.d.comb += borrowed.eq(high - low[-1])
         low_field = Signal(signed(shift), name=f"low_{name}")
         m.d.comb += low_field.eq(low)
-        pair = Cat(low_field, borrowed)[: self._multiplier.long_bits].as_signed()
-        if self._always_packed:
+        pair = Cat(low_field, borrowed)[: self.multiplier.long_bits].as_signed()
+        if self.always_packed:
             return pair
         return Mux(packed, pair, plain)
 
     def elaborate(self, platform):
         m = Module()
         x, packed, first = self.i_x, self.i_packed, delay(m, self.i_first, 2, name="first")
-        words = Array(
-            self.i_w[j * self._column_bits : (j + 1) * self._column_bits]
-            for j in range(self._columns)
-        )
-        for j in range(self._columns):
-            word = delay(m, words[j], j, name=f"w_{j}")
+        for j in range(self.columns):
+            word = delay(m, self.i_w.word_select(j, self.column_bits), j, name=f"w_{j}")
             operand = self._operand(m, word, packed, str(j))
             a = Signal(operand.shape(), name=f"a_{j}", reset_less=True)
             b = Signal.like(x, name=f"b_{j}", reset_less=True)
             product = Signal(signed(len(a) + len(b)), name=f"m_{j}", reset_less=True)
-            total = Signal(signed(self._product_bits), name=f"p_{j}", reset_less=True)
+            total = Signal(signed(self.product_bits), name=f"p_{j}", reset_less=True)
             m.d.sync += [
                 a.eq(operand),
                 b.eq(x),
@@ -127,7 +172,7 @@ class MatrixEngine(wiring.Component):
                 total.eq(Mux(first, 0, total) + product),
             ]
             m.d.comb += self.o_p[j].eq(total)
-            if j + 1 < self._columns:
+            if j + 1 < self.columns:
                 x = delay(m, x, 1, name=f"x_{j}")
                 packed = delay(m, packed, 1, name=f"packed_{j}")
                 first = delay(m, first, 1, name=f"first_{j}")

@@ -4,6 +4,7 @@
 import random
 
 import pytest
+from amaranth.hdl import Cat, Signal
 
 from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.lowering.images import pack_elements
@@ -19,6 +20,19 @@ def limits(bits, narrow=False):
     return -(1 << (bits - 1)) + narrow, (1 << (bits - 1)) - 1
 
 
+def accumulators(play, dut, dots, gap=0):
+    """Play (packed, activations, weight words); return the accumulators at the end of each."""
+    script, ends = [], []
+    for packed, activations, words in dots:
+        for number, (x, word) in enumerate(zip(activations, words, strict=True)):
+            script.append({"i_x": x, "i_first": number == 0, "i_packed": packed, "i_w": word})
+        ends.append(len(script) - 1)
+        script += [{}] * gap
+    shown = play(dut, script + [{}] * (dut.latency + dut.columns), ["o_p"])
+    # column j is complete `latency` + j after the last activation
+    return [[shown[end + dut.latency + j][0][j] for j in range(dut.columns)] for end in ends]
+
+
 def run_engine(
     play,
     dots,
@@ -30,13 +44,14 @@ def run_engine(
     pack_shift=SHIFT,
     always_packed=False,
     gap=0,
+    engine=MatrixEngine,
 ):
     """Play dot products; return each one's sums: one a column, or the pairs of packed columns.
 
     A dot is (packed, activations, weights): weights[t][j] of column j, a pair where packed.
     """
     column_bits = 2 * half_bits if half_bits else BITS
-    dut = MatrixEngine(
+    dut = engine(
         columns=columns,
         column_bits=column_bits,
         operand_bits=operand_bits,
@@ -46,25 +61,13 @@ def run_engine(
         product_bits=product_bits,
         multiplier=SERIES7.multiplier,
     )
-    script, ends = [], []
+    raw = []
     for packed, activations, weights in dots:
-        for number, (x, row) in enumerate(zip(activations, weights, strict=True)):
-            fields = [pack_elements(w, half_bits) if packed else w for w in row]
-            script.append(
-                {
-                    "i_x": x,
-                    "i_first": number == 0,
-                    "i_packed": packed,
-                    "i_w": pack_elements(fields, column_bits),
-                }
-            )
-        ends.append(len(script) - 1)
-        script += [{}] * gap
-    shown = play(dut, script + [{}] * (ACCUMULATE + columns), ["o_p"])
+        fields = [[pack_elements(w, half_bits) if packed else w for w in row] for row in weights]
+        raw.append((packed, activations, [pack_elements(row, column_bits) for row in fields]))
     sums = []
-    for (packed, *_), end in zip(dots, ends, strict=True):
-        # column j is complete ACCUMULATE + j after the last activation
-        totals = [shown[end + ACCUMULATE + j][0][j] for j in range(columns)]
+    for (packed, x, words), totals in zip(raw, accumulators(play, dut, raw, gap), strict=True):
+        assert totals == dut.model(x, words, packed)
         if packed:
             totals = [
                 (signed_value(p, pack_shift), (p >> pack_shift) + (p >> (pack_shift - 1) & 1))
@@ -75,7 +78,7 @@ def run_engine(
 
 
 def model(dots):
-    """The sums in plain integers."""
+    """The sums in plain integers, whatever the engine makes of them."""
     results = []
     for packed, activations, weights in dots:
         columns = list(zip(*weights, strict=True))
@@ -168,6 +171,54 @@ def test_extremes_of_operands(play, operand_bits):
     assert sums == model(dots)
 
 
+def any_dots(dut, count, seed):
+    """Dots of any bits: weights that are too wide for their fields, sums that run over."""
+    chance = random.Random(seed)
+    low, high = limits(dut.operand_bits)
+    dots = []
+    for _ in range(count):
+        length = chance.randint(1, 5)
+        extreme = chance.random() < 0.5
+        x = [chance.choice([low, high, -1]) if extreme else chance.randint(low, high)] * length
+        words = [chance.getrandbits(dut.columns * dut.column_bits) for _ in x]
+        dots.append((chance.random() < 0.5, x, words))
+    return dots
+
+
+WIDTHS = [
+    {},
+    {"columns": 3, "product_bits": 9},
+    {"column_bits": 11, "half_bits": 5, "pack_shift": 5},
+    {"half_bits": 4, "pack_shift": 21},
+    {"always_packed": True},
+    {"half_bits": 0, "pack_shift": 0, "column_bits": 1},
+    {"operand_bits": 18, "column_bits": 25, "half_bits": 12, "pack_shift": 13},
+]
+
+
+@pytest.mark.parametrize("changes", WIDTHS, ids=str)
+def test_model_of_any_bits(play, changes):
+    dut = make(**changes)
+    dots = any_dots(dut, 30, seed=4)
+    assert accumulators(play, dut, dots) == [dut.model(x, w, packed) for packed, x, w in dots]
+
+
+def test_packing_without_a_borrow_is_found(play):
+    """The mutant: the high weight does not give what the sign of the low one takes."""
+
+    class Borrowless(MatrixEngine):
+        def _operand(self, m, word, packed, name):
+            half = self.half_bits
+            low = Signal(self.pack_shift)
+            m.d.comb += low.eq(word[:half].as_signed())
+            return Cat(low, word[half : 2 * half]).as_signed()
+
+    dots = random_dots(2, 4, seed=5, packed=(True,))
+    with pytest.raises(AssertionError):
+        run_engine(play, dots, columns=2, engine=Borrowless)
+    run_engine(play, dots, columns=2)
+
+
 def make(**changes):
     defaults = {
         "columns": 2,
@@ -183,20 +234,31 @@ def make(**changes):
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("changes", "error", "message"),
     [
-        ({"columns": 0}, r"^Columns must be a positive integer, not 0$"),
-        ({"operand_bits": 19}, r"^Operand must have 1 to 18 bits \(DSP48E1\), not 19$"),
-        ({"operand_bits": 0}, r"^Operand must have 1 to 18 bits \(DSP48E1\), not 0$"),
-        ({"product_bits": 49}, r"^Accumulator must have 1 to 48 bits \(DSP48E1\), not 49$"),
-        ({"pack_shift": 22}, r"^Packed weights must fit 25 bits \(DSP48E1\), not 26$"),
-        ({"column_bits": 7}, r"^Column must hold two weights of 4 bits, not 7$"),
+        ({"columns": 0}, ValueError, r"^Columns must be a positive integer, not 0$"),
+        ({"columns": 1.0}, TypeError, r"^Columns must be a positive integer, not 1\.0$"),
+        ({"column_bits": 0}, ValueError, r"^Column bits must be a positive integer, not 0$"),
+        ({"operand_bits": 19}, ValueError, r"^Operand bits must fit 18 bits \(DSP48E1\), not 19$"),
+        ({"operand_bits": 0}, ValueError, r"^Operand bits must be a positive integer, not 0$"),
+        ({"product_bits": 49}, ValueError, r"^Product bits must fit 48 bits \(DSP48E1\), not 49$"),
+        ({"product_bits": -1}, ValueError, r"^Product bits must be a positive integer, not -1$"),
+        ({"pack_shift": 22}, ValueError, r"^Packed weights must fit 25 bits \(DSP48E1\), not 26$"),
+        ({"pack_shift": 3}, ValueError, r"^Pack shift must be 4 at least, not 3$"),
+        ({"half_bits": -1}, ValueError, r"^Half bits must be a non-negative integer, not -1$"),
+        ({"column_bits": 7}, ValueError, r"^Column must hold two weights of 4 bits, not 7$"),
+        ({"always_packed": 1}, TypeError, r"^Always packed must be True or False, not 1$"),
+        ({"multiplier": "DSP"}, TypeError, r"^Multiplier must be a Multiplier, not 'DSP'$"),
     ],
 )
-def test_mistakes_are_named(changes, message):
-    with pytest.raises(ValueError, match=message):
+def test_mistakes_are_named(changes, error, message):
+    with pytest.raises(error, match=message):
         make(**changes)
 
 
-def test_columns_can_be_asked():
-    assert make(columns=5).columns == 5
+def test_parameters_can_be_read():
+    dut = make(columns=5)
+    assert (dut.columns, dut.column_bits, dut.operand_bits, dut.product_bits) == (5, 8, 8, 48)
+    assert (dut.pack_shift, dut.half_bits, dut.always_packed) == (20, 4, False)
+    assert dut.multiplier is SERIES7.multiplier
+    assert dut.latency == ACCUMULATE == 3
