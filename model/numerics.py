@@ -18,6 +18,7 @@ __all__ = [
     "RSQRT_TABLE",
     "SCORE_BITS",
     "SCORE_FRACTION_BITS",
+    "deviation",
     "exp2_weights",
     "norm_width",
     "normalized_bound",
@@ -26,6 +27,7 @@ __all__ = [
     "requantize",
     "round_half_up",
     "round_shift",
+    "row_statistics",
     "rsqrt",
     "scaled",
     "standardised",
@@ -156,3 +158,19 @@ def rsqrt(variance, width: int):
     index = ((variance << (2 * exponent)) >> (width - 8)) - 64
     found = variance > 0
     return exponent, np.where(found, _RSQRT[np.where(found, index, 0)], 0)
+
+
+def row_statistics(x, bits: int):
+    """Return the sum of rows, and :func:`rsqrt` of their variances: [..., 1] each.
+
+    ``x`` has N features of ``bits`` bits in its last axis, ``N*sum(x^2) - sum(x)^2`` is a variance.
+    """
+    features = x.shape[-1]
+    total = x.sum(axis=-1, keepdims=True)
+    variance = features * (x * x).sum(axis=-1, keepdims=True) - total * total
+    return total, *rsqrt(variance, norm_width(features, bits))
+
+
+def deviation(x, total, exponent, features: int):
+    """Return ``(N*x - total) << exponent`` of features with their rows' statistics."""
+    return (features * x - total) << exponent

@@ -12,11 +12,11 @@ from bitformer.hw.timing import OPERAND, PRODUCT
 from bitformer.hw.units import assembly
 from bitformer.hw.units.address_generator import AddressGenerator
 from bitformer.hw.units.drain import PLACE_BITS
-from bitformer.hw.units.layernorm import RowStatistics
 from bitformer.hw.units.matrix_engine import MatrixEngine
 from bitformer.hw.units.pipeline import by_operation, delay, twice
 from bitformer.hw.units.ports import InputPort, OutputPort
 from bitformer.hw.units.postprocessor import PostProcessor
+from bitformer.hw.units.row_statistics import RowStatistics
 from bitformer.hw.units.sequencer import Sequencer
 from bitformer.hw.units.softmax import Reciprocal, RowMaximum
 from bitformer.hw.units.store import Store
@@ -398,7 +398,7 @@ class Accelerator(wiring.Component):
             m, post.o_slot.op, program.values("statistics"), name="statistics_wanted"
         )
         for way in range(geometry.ways):
-            m.d.comb += getattr(statistics, f"i_x_{way}").eq(post.o_y[way])
+            m.d.comb += statistics.i_x[way].eq(post.o_y[way])
         norms = by_operation(m, vector.o_slot.op, program.values("normalize"), name="normalizes")
         taken = vector.o_slot.valid.any() & vector.o_slot.first & norms
         held = Signal.like(statistics.o_statistics, reset_less=True)

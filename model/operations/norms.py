@@ -126,8 +126,6 @@ class LayerNorm(_Norm):
 
     def compute(self, values: Values, tensors: Tensors) -> Step:
         spec, x = tensors[self.x], values[self.x]
-        total = x.sum(axis=-1, keepdims=True)
-        variance = spec.features * (x * x).sum(axis=-1, keepdims=True) - total * total
-        exponent, r = numerics.rsqrt(variance, numerics.norm_width(spec.features, spec.bits))
-        u = (spec.features * x - total) << exponent
+        total, exponent, r = numerics.row_statistics(x, spec.bits)
+        u = numerics.deviation(x, total, exponent, spec.features)
         return u, self.gamma * r, self.beta << self.beta_shift

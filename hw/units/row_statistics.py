@@ -1,0 +1,274 @@
+"""Statistics of rows for LayerNorm: their sums as they are written, and a table for 1/sqrt."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from bitformer.hw.families.family import Multiplier
+from bitformer.hw.timing import LONG_STATISTICS, STATISTICS, STATISTICS_QUEUE
+from bitformer.hw.units.layernorm import FACTOR_BITS, statistics_layout
+from bitformer.hw.units.parameters import Integer, Parameter
+from bitformer.hw.units.pipeline import delay
+from bitformer.hw.widths import is_long, squared_in_dsp
+from bitformer.model import numerics
+
+__all__ = ["RowStatistics"]
+
+#: Bits by which a long variance is first shifted, and those that are kept of it then.
+_COARSE, _KEPT = 16, 24
+
+
+def _square(magnitude: Value) -> Value:
+    """Return the square of a number up to ``2**(b-1)``: a table for all but the largest."""
+    bits = len(magnitude)
+    if squared_in_dsp(bits):
+        return magnitude * magnitude
+    table = Array(Const(i * i, 2 * bits - 2) for i in range(1 << (bits - 1)))
+    return Mux(magnitude[-1], 1 << (2 * bits - 2), table[magnitude[:-1]])
+
+
+class RowStatistics(wiring.Component):
+    """Computes ``sum(x)`` and ``1 / sqrt(N * sum(x^2) - sum(x)^2)`` of rows, and queues them.
+
+    Latency: 11 cycles from ``i_last`` to the queue's end, 14 for long rows: their sum is squared in
+    two steps with one multiplier, and their variance is normalised in two. Throughput: one word a
+    cycle, rows back to back; long rows end at least 2 cycles apart. The queue holds 32 rows.
+
+    Parameters
+    ----------
+    features : int
+        Elements of a row.
+    bits : int
+        Width of an element.
+    ways : int
+        Elements of a word.
+    multiplier : Multiplier
+        The device's, which says what rows are long.
+    upper_bits : int
+        Width of the elements that are not the first of their word; that of all by default.
+
+    Members
+    -------
+    i_x : In(ArrayLayout(signed(bits), ways))
+        Word of elements.
+    i_valid : In(ways)
+        Which of them belong to the row; a word of which none does is ignored.
+    i_first : In(1)
+        The word is its row's first.
+    i_last : In(1)
+        The word is its row's last.
+    i_take : In(1)
+        The head of the queue has been taken.
+    o_statistics : Out(statistics_layout(features, bits))
+        Head of the queue.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter is none of the above, or ``upper_bits`` more than ``bits``.
+    """
+
+    features = Integer(1)
+    bits = Integer(1)
+    ways = Integer(1)
+    upper_bits = Integer(1)
+    multiplier = Parameter(Multiplier, "a Multiplier")
+
+    def __init__(
+        self,
+        *,
+        features: int,
+        bits: int,
+        ways: int,
+        multiplier: Multiplier,
+        upper_bits: int | None = None,
+    ):
+        self.features, self.bits, self.ways, self.multiplier = features, bits, ways, multiplier
+        self.upper_bits = bits if upper_bits is None else upper_bits
+        if self.upper_bits > bits:
+            raise ValueError(f"Upper bits must be {bits} at most, not {upper_bits}")
+        super().__init__(
+            {
+                "i_x": In(data.ArrayLayout(signed(bits), ways)),
+                "i_valid": In(ways),
+                "i_first": In(1),
+                "i_last": In(1),
+                "i_take": In(1),
+                "o_statistics": Out(statistics_layout(features, bits)),
+            }
+        )
+
+    @property
+    def long(self) -> bool:
+        """Whether rows are long: their sum does not fit the multiplier's short port."""
+        return is_long(self.features, self.bits, self.multiplier)
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a row's last word to its statistics."""
+        return STATISTICS + (LONG_STATISTICS if self.long else 0)
+
+    def model(self, row: Sequence[int]) -> tuple[int, int, int]:
+        """Return the total, exponent and factor of a row."""
+        total, exponent, factor = numerics.row_statistics(np.array(row), self.bits)
+        return int(total[0]), int(exponent[0]), int(factor[0])
+
+    def elaborate(self, platform):
+        m = Module()
+        valid = self.i_valid.any()
+        ends = self.i_last & valid
+        total, power = self._sums(m, valid)
+        coarse = None
+        if self.long:
+            complete = delay(m, ends, 4, name="complete", reset_less=False)
+            variance, coarse = self._coarse(m, self._long_variance(m, total, power, complete))
+        else:
+            variance = self._variance(m, total, power)
+        exponent, factor = self._root(m, variance, coarse)
+
+        result = Signal(statistics_layout(self.features, self.bits), reset_less=True)
+        late = self.latency - 1
+        m.d.sync += [
+            result.total.eq(delay(m, total, late - 5, name="total").as_signed()),
+            result.exponent.eq(exponent),
+            result.factor.eq(factor),
+        ]
+        self._queue(m, result, delay(m, ends, late, name="finished", reset_less=False))
+        return m
+
+    def _sums(self, m: Module, valid: Value) -> tuple[Signal, Signal]:
+        """Return the sum of a row and of its squares, after stages 1 to 4."""
+        features, bits, ways = self.features, self.bits, self.ways
+        # stages 1, 2: squares by table, in LUTs: multipliers are for the engine
+        sums, squares = [], []
+        for way in range(ways):
+            own = self.upper_bits if way else bits
+            x = self.i_x[way][:own].as_signed()
+            real = Signal(signed(own), name=f"real_{way}", reset_less=True)
+            magnitude = Signal(own, name=f"magnitude_{way}", reset_less=True)
+            m.d.sync += [real.eq(0), magnitude.eq(0)]
+            with m.If(self.i_valid[way]):
+                m.d.sync += [real.eq(x), magnitude.eq(abs(x))]
+            square = Signal(2 * own, name=f"square_{way}", reset_less=True)
+            m.d.sync += square.eq(_square(magnitude))
+            sums.append(delay(m, real, 1, name=f"real_late_{way}").as_signed())
+            squares.append(square)
+        # stages 3, 4: the word's sums, the row's sums
+        word_sum = Signal(signed(bits + ways - 1), reset_less=True)
+        word_power = Signal(2 * bits + ways - 1, reset_less=True)
+        m.d.sync += [word_sum.eq(sum(sums)), word_power.eq(sum(squares))]
+        first = delay(m, self.i_first, 3, name="first")
+        total = Signal(statistics_layout(features, bits).members["total"], reset_less=True)
+        power = Signal(2 * bits + features.bit_length(), reset_less=True)
+        with m.If(delay(m, valid, 3, name="active", reset_less=False)):
+            m.d.sync += [
+                total.eq(Mux(first, 0, total) + word_sum),
+                power.eq(Mux(first, 0, power) + word_power),
+            ]
+        return total, power
+
+    def _scaled(self, m: Module, power: Value) -> Signal:
+        """Return ``N * sum(x^2)``, a stage after the sum."""
+        width = numerics.norm_width(self.features, self.bits)
+        scaled = Signal(width + 1, name="scaled", reset_less=True)
+        m.d.sync += scaled.eq(power * self.features)
+        return scaled
+
+    def _variance(self, m: Module, total: Value, power: Value) -> Signal:
+        """Return ``D = N * sum(x^2) - sum(x)^2`` after stages 5 to 7, squared by a multiplier."""
+        scaled = self._scaled(m, power)
+        a = Signal.like(total, name="a", reset_less=True)
+        product = Signal(2 * len(total), reset_less=True)
+        variance = Signal(len(scaled) - 1, reset_less=True)
+        m.d.sync += [
+            a.eq(total),
+            product.eq(a * a),
+            variance.eq(delay(m, scaled, 1, name="scaled") - product),
+        ]
+        return variance
+
+    def _long_variance(self, m: Module, total: Value, power: Value, complete: Value) -> Signal:
+        """Return D after 3 more stages: the sum is multiplied by its upper, then its lower bits."""
+        scaled, split = self._scaled(m, power), self.multiplier.short_split
+        a = Signal.like(total, name="a", reset_less=True)
+        b = Signal(signed(split + 1), reset_less=True)
+        part = Signal(signed(len(a) + len(b)), reset_less=True)
+        upper = Signal(signed(2 * len(a) - split), reset_less=True)
+        product = Signal(2 * len(a), reset_less=True)
+        variance = Signal(len(scaled) - 1, reset_less=True)
+        m.d.sync += [
+            b.eq(Cat(a[:split], Const(0, 1)).as_signed()),
+            part.eq(a * b),
+            upper.eq(part),
+            product.eq((upper << split) + part),
+            variance.eq(delay(m, scaled, LONG_STATISTICS, name="scaled") - product),
+        ]
+        with m.If(complete):
+            m.d.sync += [a.eq(total), b.eq(total >> split)]
+        return variance
+
+    @staticmethod
+    def _coarse(m: Module, variance: Value) -> tuple[Value, Value]:
+        """Return the upper ``_KEPT`` bits from the first 16 that are not all 0, and their place."""
+        width = len(variance)
+        shifts = range(-(-width // _COARSE))
+        kept, coarse = Signal(_KEPT, reset_less=True), Signal(range(len(shifts)), reset_less=True)
+        padded = Cat(Const(0, _KEPT), variance)
+        m.d.sync += [coarse.eq(0), kept.eq(padded[width:])]
+        for shift in reversed(shifts):
+            end = _KEPT + width - shift * _COARSE
+            group = padded[max(_KEPT, end - _COARSE) : end]
+            with m.If(group.any()):
+                m.d.sync += [coarse.eq(shift), kept.eq(padded[end - _KEPT : end])]
+        return kept, coarse
+
+    def _root(self, m: Module, variance: Value, coarse: Value | None) -> tuple[Value, Value]:
+        """Return the exponent and the factor of a variance, for the last of stages 8 to 11.
+
+        The exponent makes the mantissa's first two bits not both 0; the table has its first eight.
+        """
+        kept = len(variance)
+        steps = (kept if coarse is None else _COARSE) // 2
+        exponent = Signal(range(steps + (coarse is None)), reset_less=True)
+        late = Signal.like(variance, name="late", reset_less=True)
+        index = Signal(8, reset_less=True)
+        m.d.sync += [
+            exponent.eq(0),
+            late.eq(variance),
+            index.eq((late << (exponent << 1)) >> (kept - 8)),
+        ]
+        for step in reversed(range(steps)):
+            top = kept - 2 * step
+            with m.If(variance[top - 2 : top].any()):
+                m.d.sync += exponent.eq(step)
+        found = delay(m, exponent, 1, name="exponent")
+        if coarse is not None:
+            found = Cat(found, delay(m, coarse, 2, name="coarse"))
+        unused = 256 - len(numerics.RSQRT_TABLE)
+        table = Array(Const(entry, FACTOR_BITS) for entry in [0] * unused + numerics.RSQRT_TABLE)
+        return found, table[index]
+
+    def _queue(self, m: Module, result: Value, finished: Value) -> None:
+        """Keep results in order until they are taken."""
+        m.submodules.queue = store = memory.Memory(
+            shape=result.shape(),
+            depth=STATISTICS_QUEUE,
+            init=[],
+            attrs={"ram_style": "distributed"},
+        )
+        write, read = store.write_port(), store.read_port(domain="comb")
+        tail, head = Signal(range(STATISTICS_QUEUE)), Signal(range(STATISTICS_QUEUE))
+        m.d.comb += [
+            write.addr.eq(tail),
+            write.data.eq(result),
+            write.en.eq(finished),
+            read.addr.eq(head),
+            self.o_statistics.eq(read.data),
+        ]
+        with m.If(finished):
+            m.d.sync += tail.eq(tail + 1)
+        with m.If(self.i_take):
+            m.d.sync += head.eq(head + 1)
