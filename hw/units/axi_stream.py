@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from bitformer.hw.design import Design
 from bitformer.hw.units.accelerator import Accelerator
-from bitformer.hw.units.parameters import Integer
+from bitformer.hw.units.parameters import Integer, Parameter
 from bitformer.hw.units.streams import stream_shape
 
 __all__ = ["AxiStream", "axi_stream"]
@@ -46,7 +46,7 @@ class AxiStream(wiring.Component):
 
     Parameters
     ----------
-    core : wiring.Component
+    accelerator : wiring.Component
         Component with members ``i: In(stream)`` and ``o: Out(stream)`` of plain integers. Members
         ``i_bank`` and ``i_load_...``, where it has them, become ports.
     inputs, results : int
@@ -54,18 +54,30 @@ class AxiStream(wiring.Component):
 
     Members
     -------
-    aclk : In(1), clock of everything.
-    aresetn : In(1), reset, active low, sampled by ``aclk``; one cycle is enough.
-    s_axis_tdata : In(bytes), number of a window.
+    aclk : In(1)
+        Clock of everything.
+    aresetn : In(1)
+        Reset, active low, sampled by ``aclk``; one cycle is enough.
+    s_axis_tdata : In(8 * bytes)
+        Number of a window.
     s_axis_tvalid : In(1)
+        It is valid.
     s_axis_tready : Out(1)
-    s_axis_tlast : In(1), last number of a window.
-    m_axis_tdata : Out(bytes), number of a forecast.
+        It is taken.
+    s_axis_tlast : In(1)
+        It is its window's last.
+    m_axis_tdata : Out(8 * bytes)
+        Number of a forecast.
     m_axis_tvalid : Out(1)
+        It is valid.
     m_axis_tready : In(1)
-    m_axis_tlast : Out(1), last number of a forecast.
-    event_tlast_missing : Out(1), a window ended without ``s_axis_tlast``.
-    event_tlast_unexpected : Out(1), ``s_axis_tlast`` came within a window.
+        It is taken.
+    m_axis_tlast : Out(1)
+        It is its forecast's last.
+    event_tlast_missing : Out(1)
+        A window has ended without ``s_axis_tlast``.
+    event_tlast_unexpected : Out(1)
+        ``s_axis_tlast`` has come within a window.
 
     Raises
     ------
@@ -73,14 +85,15 @@ class AxiStream(wiring.Component):
         If a parameter is none of the above.
     """
 
+    accelerator = Parameter(wiring.Component, "a component")
     inputs = Integer(1)
     results = Integer(1)
 
-    def __init__(self, *, core: wiring.Component, inputs: int, results: int):
-        sample, result = stream_shape(core, "i", In), stream_shape(core, "o", Out)
-        self._core = core
-        self.inputs, self.results = inputs, results
-        self._loads = [n for n in core.signature.members if n.startswith(("i_bank", "i_load"))]
+    def __init__(self, *, accelerator: wiring.Component, inputs: int, results: int):
+        self.accelerator, self.inputs, self.results = accelerator, inputs, results
+        sample, result = stream_shape(accelerator, "i", In), stream_shape(accelerator, "o", Out)
+        members = accelerator.signature.members
+        self._loads = [name for name in members if name.startswith(("i_bank", "i_load"))]
         super().__init__(
             {
                 "aclk": In(1),
@@ -95,33 +108,28 @@ class AxiStream(wiring.Component):
                 "m_axis_tlast": Out(1),
                 "event_tlast_missing": Out(1),
                 "event_tlast_unexpected": Out(1),
-                **{name: core.signature.members[name] for name in self._loads},
+                **{name: members[name] for name in self._loads},
             }
         )
         for name, attributes in _ATTRIBUTES.items():
             getattr(self, name).attrs.update(attributes)
 
-    @property
-    def core(self) -> wiring.Component:
-        """The component behind the ports."""
-        return self._core
-
     def elaborate(self, platform):
         m = Module()
-        m.submodules.core = core = self._core
+        m.submodules.accelerator = inner = self.accelerator
         # one flip-flop resets all, and lets no transfer pass meanwhile
         restart = Signal(init=1, reset_less=True)
         m.domains.sync = domain = ClockDomain()
         m.d.comb += [domain.clk.eq(self.aclk), domain.rst.eq(restart)]
         m.d.sync += restart.eq(~self.aresetn)
         m.d.comb += [
-            core.i.payload.eq(self.s_axis_tdata),
-            core.i.valid.eq(self.s_axis_tvalid),
-            self.s_axis_tready.eq(core.i.ready & ~restart),
-            self.m_axis_tdata.eq(core.o.payload),
-            self.m_axis_tvalid.eq(core.o.valid & ~restart),
-            core.o.ready.eq(self.m_axis_tready),
-            *(getattr(core, name).eq(getattr(self, name)) for name in self._loads),
+            inner.i.payload.eq(self.s_axis_tdata),
+            inner.i.valid.eq(self.s_axis_tvalid),
+            self.s_axis_tready.eq(inner.i.ready & ~restart),
+            self.m_axis_tdata.eq(inner.o.payload),
+            self.m_axis_tvalid.eq(inner.o.valid & ~restart),
+            inner.o.ready.eq(self.m_axis_tready),
+            *(getattr(inner, name).eq(getattr(self, name)) for name in self._loads),
         ]
 
         def ends(name: str, count: int, transfer) -> Signal:
@@ -150,5 +158,5 @@ def axi_stream(design: Design) -> AxiStream:
     """Return a design's accelerator with the ports of AXI4-Stream."""
     model = design.model
     return AxiStream(
-        core=Accelerator(design=design), inputs=model.input.size, results=model.output.size
+        accelerator=Accelerator(design=design), inputs=model.input.size, results=model.output.size
     )

@@ -31,13 +31,9 @@ class Store(wiring.Component):
 
     Members
     -------
-    addr_0 : In(range(depth))
-        Address of the first read port.
-    data_0 : Out(width)
-        Its word.
-    addr_1 : In(range(depth))
-        Address of the second read port, if there are two.
-    data_1 : Out(width)
+    addr_{port} : In(range(depth))
+        Address of read port 0 or 1.
+    data_{port} : Out(width)
         Its word.
     w_addr : In(range(depth))
         Address that is written, if it is no ROM.
@@ -67,6 +63,8 @@ class Store(wiring.Component):
             raise ValueError(f"Granule must divide the width {spec.width}, not be {spec.granule}")
         if spec.tiles and not (spec.rom and spec.read_ports == 1):
             raise ValueError("Tiles must be those of a ROM with one read port")
+        if not isinstance(init, Iterable):
+            raise TypeError(f"Init must be a sequence of words, not {init!r}")
         self._init = tuple(init)
         if len(self._init) > spec.depth:
             raise ValueError(f"Init must have at most {spec.depth} words, not {len(self._init)}")

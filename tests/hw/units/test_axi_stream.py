@@ -135,7 +135,7 @@ def test_a_changed_weight_is_noticed(streams, tiny):
 @pytest.mark.parametrize(("inputs", "results"), [(1, 1), (3, 2), (4, 8), (5, 1)])
 def test_transfers_are_counted(streams, sent, read, inputs, results):
     numbers = [(7 * n) % 32 - 16 for n in range(40)]
-    dut = AxiStream(core=Buffer(), inputs=inputs, results=results)
+    dut = AxiStream(accelerator=Buffer(), inputs=inputs, results=results)
     items = transfers(dut, numbers, every(inputs, 40), bits=5)
     found = play(streams, dut, items, 40, rates=(sent, read))
     assert found == list(zip(numbers, every(results, 40), strict=True))
@@ -154,7 +154,7 @@ def test_transfers_are_counted(streams, sent, read, inputs, results):
     ],
 )
 def test_numbers_fill_whole_bytes(streams, shape, wide, numbers):
-    dut = AxiStream(core=Buffer(shape=shape), inputs=1, results=1)
+    dut = AxiStream(accelerator=Buffer(shape=shape), inputs=1, results=1)
     assert (len(dut.s_axis_tdata), len(dut.m_axis_tdata)) == (wide, wide)
     items = transfers(dut, numbers, [1] * len(numbers), bits=shape.width)
     assert [number for number, _ in play(streams, dut, items, len(numbers))] == numbers
@@ -162,7 +162,7 @@ def test_numbers_fill_whole_bytes(streams, shape, wide, numbers):
 
 def events(streams, lasts, *, inputs, sent=1.0):
     """Numbers of the transfers that each event follows by a cycle."""
-    dut = AxiStream(core=Buffer(), inputs=inputs, results=1)
+    dut = AxiStream(accelerator=Buffer(), inputs=inputs, results=1)
     found = {"missing": [], "unexpected": []}
 
     async def watch(ctx):
@@ -207,7 +207,7 @@ def test_misplaced_tlast_is_an_event_and_changes_nothing(
 @pytest.mark.parametrize("length", [1, 4])
 def test_a_reset_begins_a_window_and_loses_nothing_after_it(streams, length):
     """Within a window, within a forecast, and with numbers waiting at both ends."""
-    dut = AxiStream(core=Buffer(), inputs=4, results=3)
+    dut = AxiStream(accelerator=Buffer(), inputs=4, results=3)
     passed, told = [], []
 
     async def bench(ctx):
@@ -324,9 +324,9 @@ class OneWay(wiring.Component):
         ({"inputs": 0}, ValueError, r"^Inputs must be a positive integer, not 0$"),
         ({"inputs": True}, TypeError, r"^Inputs must be a positive integer, not True$"),
         ({"results": 1.5}, TypeError, r"^Results must be a positive integer, not 1\.5$"),
-        ({"core": "core"}, TypeError, r"^Accelerator must be a component, not 'core'$"),
+        ({"accelerator": "core"}, TypeError, r"^Accelerator must be a component, not 'core'$"),
         (
-            {"core": OneWay()},
+            {"accelerator": OneWay()},
             TypeError,
             r"^Accelerator must have a stream 'o' with valid and ready$",
         ),
@@ -334,12 +334,12 @@ class OneWay(wiring.Component):
 )
 def test_mistakes_are_named(changes, error, message):
     with pytest.raises(error, match=message):
-        AxiStream(**{"core": Buffer(), "inputs": 1, "results": 1} | changes)
+        AxiStream(**{"accelerator": Buffer(), "inputs": 1, "results": 1} | changes)
 
 
 def test_parameters_can_be_read_and_not_changed():
-    core = Buffer()
-    dut = AxiStream(core=core, inputs=3, results=2)
-    assert (dut.core, dut.inputs, dut.results) == (core, 3, 2)
+    buffer = Buffer()
+    dut = AxiStream(accelerator=buffer, inputs=3, results=2)
+    assert (dut.accelerator, dut.inputs, dut.results) == (buffer, 3, 2)
     with pytest.raises(AttributeError):
         dut.inputs = 4

@@ -10,9 +10,11 @@ import pytest
 from amaranth.lib import wiring
 
 from bitformer.hw import units
+from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.program import Instruction, MachineOperation, Program
+from bitformer.hw.units.accelerator import Accelerator
 from bitformer.hw.units.parameters import Integer
 from bitformer.hw.units.result_slots import slot_layout
 from bitformer.hw.weight_layout import WeightFormat, WeightLayout
@@ -36,12 +38,7 @@ COMPONENTS = components()
 # Units whose contract is not complete yet. Names go, none is added.
 NOT_YET = {
     "Accelerator",
-    "AxiStream",
-    "MatrixEngine",
-    "Normalizer",
     "PostProcessor",
-    "RowStatistics",
-    "Store",
 }
 # It changes no number.
 NO_MODEL = {"AxiStream"}
@@ -55,6 +52,11 @@ SLOT = slot_layout(ways=2, op_bits=1, parameter_bits=3, dst_bits=4, res_bits=4)
 ROW = {"operations": OPERATIONS, "slot": SLOT, "dst_bits": 2, "res_bits": 1}
 OPERANDS = ("operations", "ways", "word_bits", "scores", "input_bits", "operand_bits")
 WRITER = ("columns", "ways", "slots", "bits", "depth", "result_bits", "dst_bits")
+DSP = SERIES7.multiplier
+ENGINE = (
+    *("columns", "column_bits", "operand_bits", "pack_shift", "half_bits"),
+    *("always_packed", "product_bits", "multiplier"),
+)
 LAYOUT = WeightLayout(
     bits=16,
     columns=2,
@@ -72,16 +74,18 @@ def tiny():
 GOOD = {
     "Accelerator": lambda: {"design": tiny()},
     "AddressGenerator": lambda: {"operations": OPERATIONS, "act_bits": 4, "weight_bits": 5},
+    "AxiStream": lambda: {"accelerator": Accelerator(design=tiny()), "inputs": 24, "results": 6},
     "Drain": lambda: {**ROW, "columns": 3},
     "Exponential": dict,
     "InputPort": lambda: {"steps": 2, "channels": 1, "bits": 8},
     "KeyValueWriter": lambda: dict(zip(WRITER, (2, 2, 4, 6, 9, 8, 5), strict=True)),
-    "Normalizer": lambda: {"features": 4, "bits": 8, "gamma_bits": 9},
+    "MatrixEngine": lambda: dict(zip(ENGINE, (2, 8, 8, 16, 4, True, 32, DSP), strict=True)),
+    "Normalizer": lambda: {"features": 4, "bits": 8, "gamma_bits": 9, "multiplier": DSP},
     "Operands": lambda: dict(zip(OPERANDS, (OPERATIONS, 2, 12, False, 7, 8), strict=True)),
     "OutputPort": lambda: {"features": 3, "bits": 8, "ways": 2},
     "Reciprocal": lambda: {"keys": 4},
     "RowMaximum": lambda: {"ways": 2},
-    "RowStatistics": lambda: {"features": 4, "bits": 8, "ways": 2},
+    "RowStatistics": lambda: {"features": 4, "bits": 8, "ways": 2, "multiplier": DSP},
     "Sequencer": lambda: {"program": PROGRAM, "inputs": 4, "whole_window": False},
     "Store": lambda: {"spec": StoreSpec(name="one", depth=4, width=8)},
     "VectorSlots": lambda: ROW,
