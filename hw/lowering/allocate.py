@@ -12,8 +12,6 @@ __all__ = ["Lifetime", "MemoryBlock", "allocate", "lifetimes", "merge"]
 class Lifetime:
     """From the first write to the last read: cycles, and places in the order of issue."""
 
-    tensor: str
-    row: int
     write: int
     issued: int
     read: int
@@ -59,8 +57,6 @@ def lifetimes(events: Iterable[Event]) -> dict[tuple[str, int], Lifetime]:
             life.write = min(life.write, event.write_first)
         else:
             lives[key] = Lifetime(
-                tensor=row.tensor,
-                row=row.row,
                 write=event.write_first,
                 issued=place,
                 read=event.write_last,
@@ -73,8 +69,6 @@ def merge(lives: Iterable[Lifetime]) -> Lifetime:
     """Return the lifetime of several rows kept together."""
     every = list(lives)
     return Lifetime(
-        tensor=every[0].tensor,
-        row=every[0].row,
         write=min(life.write for life in every),
         issued=min(life.issued for life in every),
         read=max(life.read for life in every),

@@ -45,10 +45,10 @@ def _ranks(model: IntegerModel) -> dict[str, int]:
     ranks = {op.y: rank for rank, op in enumerate(model.operations)}
     places = dict(ranks)
     for op in model.operations:
-        if order := lowering_of(op).order():
-            first, second = order
-            ranks[second] = min(places[first], places[second])
-            ranks[first] = ranks[second] + 2
+        if lowering_of(op).keeps is Destination.KEY:
+            queries, keys = op.reads
+            ranks[queries] = min(places[queries], places[keys])
+            ranks[keys] = ranks[queries] + 2
     beside = _beside(model)
     return {name: rank - len(ranks) * (name in beside) for name, rank in ranks.items()}
 

@@ -24,9 +24,6 @@ class ScoresLowering(Lowering[Scores]):
     takes = {"q": (Role.ACTIVATION,), "k": (Role.KEY,)}
     whole_rows = False
 
-    def order(self) -> tuple[str, str]:
-        return self.op.k, self.op.q
-
     def rows(self, plan: Plan) -> list[RowTask]:
         op, tensors = self.op, plan.model.tensors
         features = tensors[op.q].features

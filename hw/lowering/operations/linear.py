@@ -53,14 +53,6 @@ class LinearLowering(Lowering[Linear]):
             statistics=any(o.normalizes and op.y in o.reads for o in plan.model.operations),
         )
 
-    def _read(self, plan: Plan, row: int) -> tuple[Read, int]:
-        """Return what the engine reads for a row, and the first element of it."""
-        op, x = self.op, plan.model.tensors[self.op.x]
-        start = op.start + row * op.weight.shape[1]
-        if op.is_flat(plan.model.tensors):
-            return Read(tensor=op.x, rows=x.rows), start
-        return Read(tensor=op.x, row=start // x.features), 0
-
     def rows(self, plan: Plan) -> list[RowTask]:
         op, model, base = self.op, plan.model, self._base(plan)
         x, y = model.tensors[op.x], model.tensors[op.y]
@@ -73,9 +65,11 @@ class LinearLowering(Lowering[Linear]):
             reads, needed, start = [], 0, op.start + row * base.length
             if base.wait_input:
                 needed = x.size if model.whole_window else start + base.length
+            elif op.is_flat(model.tensors):
+                reads.append(Read(tensor=op.x, rows=x.rows))
             else:
-                read, start = self._read(plan, row)
-                reads.append(read)
+                reads.append(Read(tensor=op.x, row=start // x.features))
+                start = 0
             if base.addend is Addend.ACTIVATION:
                 reads.append(Read(tensor=str(op.adds_tensor), row=row, post=True))
             # the output has room for all rows or for none

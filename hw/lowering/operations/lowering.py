@@ -57,10 +57,6 @@ class Lowering(ABC, Generic[AnyOperation]):
     def check(self, model: IntegerModel) -> None:
         """Raise :class:`UserError` unless the units can run it as ``model`` has it."""
 
-    def order(self) -> tuple[str, str] | None:
-        """Return (first, second): two tensors that it reads, to be written in this order."""
-        return None
-
     @abstractmethod
     def rows(self, plan: Plan) -> list[RowTask]:
         """Return its rows of work in order."""

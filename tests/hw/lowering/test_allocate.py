@@ -13,8 +13,6 @@ def blocks(draw):
         issued = draw(st.integers(0, 40))
         write = 10 * issued + draw(st.integers(0, 9))
         life = Lifetime(
-            tensor="t",
-            row=number,
             write=write,
             issued=issued,
             read=write + draw(st.integers(0, 150)),
@@ -47,8 +45,8 @@ def test_blocks_that_share_words_live_one_after_the_other(found, by_size):
                 assert second.issued > first.last_reader
 
 
-def life(write, read, *, row=0):
-    return Lifetime(tensor="t", row=row, write=write, issued=write, read=read, last_reader=read)
+def life(write, read):
+    return Lifetime(write=write, issued=write, read=read, last_reader=read)
 
 
 def test_memory_is_used_again():
@@ -73,3 +71,10 @@ def test_the_largest_first_is_taken_where_it_is_better():
 def test_rows_kept_together_live_as_long_as_any():
     whole = merge([life(5, 9), life(2, 4), life(7, 20)])
     assert (whole.write, whole.issued, whole.read, whole.last_reader) == (2, 2, 20, 20)
+
+
+def test_rows_of_a_block_are_a_pitch_apart():
+    one = MemoryBlock(key=("t", 2), words=3, lives=life(0, 1), address=7)
+    assert one.addresses == {("t", 2): 7}
+    whole = MemoryBlock(key=("t", 0), words=9, lives=life(0, 1), rows=3, pitch=3, address=4)
+    assert whole.addresses == {("t", 0): 4, ("t", 1): 7, ("t", 2): 10}
