@@ -44,7 +44,7 @@ def builtin_yosys() -> Iterator[None]:
 
 
 def to_verilog(component: Component, *, name: str) -> str:
-    """``component`` as a Verilog module called ``name``."""
+    """Return ``component`` as a Verilog module called ``name``."""
     from amaranth.back import verilog
 
     with builtin_yosys():

@@ -10,7 +10,7 @@ __all__ = ["golden_vectors"]
 def golden_vectors(
     model: ir.IntegerModel, count: int, *, seed: int = 0
 ) -> list[tuple[list[int], list[int]]]:
-    """``count`` pairs of a window's integers, step by step, and its results.
+    """Return ``count`` pairs of a window's integers, step by step, and its results.
 
     Windows are random over the whole input range: every bit of every sample is at work.
     """

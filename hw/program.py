@@ -145,11 +145,11 @@ class Program:
 
     @staticmethod
     def encoded(instruction: Instruction, field: str) -> int:
-        """A field as the hardware reads it: ``delta`` less one, the others as they are."""
+        """Return a field as the hardware reads it: ``delta`` less one, the others as they are."""
         return getattr(instruction, field) - (field == "delta")
 
     def width(self, field: str) -> int:
-        """Bits of an instruction field."""
+        """Return the bits of an instruction field."""
         if field == "op":
             return max(1, (len(self.operations) - 1).bit_length())
         return max(1, max(getattr(i, field) for i in self.instructions).bit_length())
@@ -161,11 +161,11 @@ class Program:
 
     @staticmethod
     def layout() -> tuple[str, ...]:
-        """Instruction fields in the hardware, lowest bits first."""
+        """Return the instruction fields in the hardware, lowest bits first."""
         return ("op", "delta", "act", "dst", "res")
 
     def words(self) -> list[int]:
-        """The program ROM's contents."""
+        """Return the program ROM's contents."""
         words, widths = [], {field: self.width(field) for field in self.layout()}
         for instruction in self.instructions:
             word = offset = 0
@@ -176,7 +176,7 @@ class Program:
         return words
 
     def values(self, field: str) -> list[int]:
-        """One field of every operation, for the hardware's decoder."""
+        """Return one field of every operation, for the hardware's decoder."""
         if field not in {f.name for f in fields(MachineOperation)}:
             raise ValueError(f"Field must be one of a MachineOperation's, not {field!r}")
         return [int(getattr(op, field)) for op in self.operations]

@@ -14,12 +14,12 @@ __all__ = [
 
 
 def signed_bits(low: int, high: int) -> int:
-    """Width of the smallest signed number that holds ``low`` and ``high``."""
+    """Return the width of the smallest signed number that holds ``low`` and ``high``."""
     return max(bits_for(low, True), bits_for(high, True))
 
 
 def signed_value(word: int, bits: int) -> int:
-    """The lowest ``bits`` bits of ``word`` as a two's complement number."""
+    """Return the lowest ``bits`` bits of ``word`` as a two's complement number."""
     word &= (1 << bits) - 1
     return word - (1 << bits) if word >> (bits - 1) else word
 
@@ -29,15 +29,15 @@ _TABLE_BITS = 9
 
 
 def sum_bits(features: int, bits: int) -> int:
-    """Bits of the sum of a row, with its sign."""
+    """Return the bits of the sum of a row, with its sign."""
     return bits + (features - 1).bit_length() + 1
 
 
 def is_long(features: int, bits: int, multiplier: Multiplier) -> bool:
-    """Whether the sum of such a row is too long to be squared at once."""
+    """Return True if the sum of such a row is too long to be squared at once."""
     return sum_bits(features, bits) > multiplier.short_bits
 
 
 def squared_in_dsp(bits: int) -> bool:
-    """Whether a number of so many bits is squared in a DSP block, not by a table."""
+    """Return True if a number of so many bits is squared in a DSP block, not by a table."""
     return bits > _TABLE_BITS

@@ -109,7 +109,7 @@ def _read(path: Path) -> bytes:
 
 
 def _header(header: object, data: bytes, path: Path, old: bool) -> tuple[_Header, str]:
-    """The header's contents, of the format, its version and its digest."""
+    """Return the header's contents, once format, version and digest are right, and the digest."""
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise UserError(f"format must be {FORMAT!r}")
     version, stored = header.pop("version", None), header.pop("digest", None)
@@ -137,7 +137,7 @@ def _header(header: object, data: bytes, path: Path, old: bool) -> tuple[_Header
 
 
 def read_model(path, *, old: bool = False) -> tuple[ir.IntegerModel, str]:
-    """A model and its file's digest; with ``old`` also of version 1, with none.
+    """Return a model and its file's digest; with ``old`` also of version 1, with none.
 
     Raises :class:`UserError`, naming the field, for anything damaged or inconsistent.
     """
@@ -180,5 +180,5 @@ def read_model(path, *, old: bool = False) -> tuple[ir.IntegerModel, str]:
 
 
 def load_model(path) -> ir.IntegerModel:
-    """The model of :func:`read_model`."""
+    """Return the model of :func:`read_model`."""
     return read_model(path)[0]

@@ -47,7 +47,7 @@ def published_ratio(config: TransformerConfig) -> float:
 
 
 def _float_bits(config: TransformerConfig) -> int:
-    """Bits of all parameters and position tables in float32."""
+    """Count the bits of all parameters and position tables in float32."""
     count = sum(outputs * (inputs + 1) for outputs, inputs in linear_shapes(config).values())
     count += 2 * config.d_model * len(norms(config))
     count += config.d_model * (config.tokens + bool(config.decoder_layers) * config.decoder_tokens)
@@ -55,7 +55,7 @@ def _float_bits(config: TransformerConfig) -> int:
 
 
 def stored_size(model: ir.IntegerModel) -> Compression:
-    """Every bit that ``model`` stores against its float32 form."""
+    """Count every bit that ``model`` stores against its float32 form."""
     bits = dict.fromkeys(("weights", "biases", "scales", "norms", "tables"), 0)
     for op in model.operations:
         for kind, count in op.stored_bits().items():

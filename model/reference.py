@@ -9,7 +9,7 @@ __all__ = ["predict", "run"]
 
 
 def run(model: IntegerModel, x) -> dict[str, np.ndarray]:
-    """Every tensor of the model, by name, for a batch of input windows.
+    """Return every tensor of the model, by name, for a batch of input windows.
 
     ``x`` holds integers [batch, steps, channels] within the input tensor's range. Returns int64
     arrays [batch, rows, features]; raises :class:`UserError` when ``x`` does not match.
@@ -31,7 +31,7 @@ def run(model: IntegerModel, x) -> dict[str, np.ndarray]:
 
 
 def predict(model: IntegerModel, x, *, batch: int = 512) -> np.ndarray:
-    """Standardised forecasts [N, horizon] from standardised float windows [N, steps, channels]."""
+    """Return standardised forecasts [N, horizon] from standardised float windows [N, steps, channels]."""
     q = model.quantize_input(x)
     rows = [
         run(model, q[start : start + batch])[model.output.name].reshape(-1, model.config.horizon)

@@ -136,10 +136,14 @@ def estimate(
 
     Parameters
     ----------
-    design : a lowered model.
-    clock_hz : the clock it will run at.
-    part : its name.
-    beside : placed memories that share the part, such as a shell's: counted, not listed.
+    design :
+        The lowered model.
+    clock_hz :
+        The clock that it will run at.
+    part :
+        The part's name.
+    beside :
+        Placed memories that share the part, such as a shell's: counted, not listed.
 
     Raises
     ------

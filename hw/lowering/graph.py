@@ -26,7 +26,7 @@ def destinations(model: IntegerModel) -> dict[str, Destination]:
 
 
 def _check_window(model: IntegerModel) -> None:
-    """One port reads the window, as it is or less its last step, and keeps one last value."""
+    """Check what the one port does that reads the window: one subtraction, one last value."""
     subtractions = sum(op.at_input for op in model.operations)
     if subtractions > 1:
         raise UserError(
@@ -50,7 +50,7 @@ def _check_window(model: IntegerModel) -> None:
 
 
 def _check_places(model: IntegerModel, destination: Mapping[str, Destination]) -> None:
-    """Each operation reads what the units have where it reads it, in the order it was written."""
+    """Check that each operation reads its tensors where the units have them."""
     places = {name: Role[where.name] for name, where in destination.items()}
     places |= dict.fromkeys(model.constants, Role.TABLE)
     places |= {"input": Role.INPUT, model.steps.name: Role.WINDOW}

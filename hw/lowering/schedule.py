@@ -44,7 +44,7 @@ class _Timeline:
         self.arrived = 0
 
     def slots(self, row: RowTask) -> np.ndarray:
-        """Slot of each result relative to issue (the accumulator's cycle), one per feature."""
+        """Return the slot of each result after issue: its accumulator's cycle, for each feature."""
         op = row.operation
         feature = np.arange(row.features)
         if not op.matrix:
@@ -56,7 +56,7 @@ class _Timeline:
         return base + group * op.pitch + column % op.columns
 
     def windows(self, row: RowTask, issue: int) -> list[tuple[int, int]]:
-        """Intervals in which the row holds the post-processor."""
+        """Return the intervals in which the row holds the post-processor."""
         op = row.operation
         if not op.matrix:
             start = issue + timing.ADDRESS
@@ -69,7 +69,7 @@ class _Timeline:
         ]
 
     def post_conflict(self, row: RowTask, issue: int) -> int:
-        """Cycles by which the row must wait for the post-processor; 0 when it is free."""
+        """Return the cycles that the row must wait for the post-processor; 0 when it is free."""
         delay = 0
         for start, end in self.windows(row, issue):
             for busy_start, busy_end in self.post_busy:
@@ -79,7 +79,7 @@ class _Timeline:
         return delay
 
     def earliest(self, row: RowTask) -> tuple[int, str]:
-        """First cycle in which the row can be issued, and what it waits for."""
+        """Return the first cycle in which the row can be issued, and what it waits for."""
         op = row.operation
         bounds = [(self.next_issue, "issue")]
         if op.matrix:
@@ -118,7 +118,7 @@ class _Timeline:
         return int((ready - slots[words]).max())
 
     def available(self, row: RowTask) -> bool:
-        """Whether everything the row reads has been issued."""
+        """Return True if everything that the row reads has been issued."""
         for read in row.reads:
             tensor = self.tensors.get(read.tensor)
             if tensor is None or not tensor.complete.issuperset(read.numbers):
@@ -137,7 +137,7 @@ class _Timeline:
         windows = self.windows(row, issue)
         self.next_issue = issue + timing.MIN_ISSUE
         if op.matrix:
-            # it waits for what has not been waited for before
+            # the first row to stall on this part of the input, or on the room for results
             if row.needed_inputs > self.arrived or op.wait_output:
                 self.stall_guard = max(self.stall_guard, self.drain_end)
             self.arrived = max(self.arrived, row.needed_inputs)

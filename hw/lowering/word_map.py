@@ -11,7 +11,7 @@ __all__ = ["own_depths", "rom_words"]
 
 
 def _from(bases: dict[str, int], depth: int) -> dict[str, list[int]]:
-    """The words from each base to the next; tensors in the order of their bases."""
+    """Return the words from each base to the next; tensors in the order of their bases."""
     order = sorted(bases, key=lambda name: bases[name])
     ends = [*(bases[name] for name in order), depth]
     return {
@@ -21,7 +21,7 @@ def _from(bases: dict[str, int], depth: int) -> dict[str, list[int]]:
 
 
 def rom_words(design: Design) -> dict[str, dict[str, list[int]]]:
-    """By ROM and tensor, the numbers of the words that the tensor's operation reads.
+    """Return, by ROM and tensor, the numbers of the words that the tensor's operation reads.
 
     Every word of a ROM is one tensor's: those of weights and parameters that of the operation that
     writes the tensor, as rows of the program; those of the position store a table's own.
@@ -52,7 +52,7 @@ def rom_words(design: Design) -> dict[str, dict[str, list[int]]]:
 
 
 def own_depths(design: Design, tensors: Iterable[str]) -> dict[str, int]:
-    """Words of each RAM that the rows of some tensors need if they have it for themselves.
+    """Return the words of each RAM that the rows of some tensors need if nothing else is in it.
 
     Rows that never live at once share words, as they do in the design: of all tensors together
     these are the design's own depths.
