@@ -31,7 +31,7 @@ def run(model: IntegerModel, x) -> dict[str, np.ndarray]:
 
 
 def predict(model: IntegerModel, x, *, batch: int = 512) -> np.ndarray:
-    """Return standardised forecasts [N, horizon] from standardised float windows [N, steps, channels]."""
+    """Return forecasts [N, horizon] from windows [N, steps, channels], standardised floats both."""
     q = model.quantize_input(x)
     rows = [
         run(model, q[start : start + batch])[model.output.name].reshape(-1, model.config.horizon)

@@ -32,7 +32,6 @@ NOT_YET = {
     "estimate",
     "hw/lowering",
     "hw/units",
-    "hw",
     "model",
     "search",
     "sim",
