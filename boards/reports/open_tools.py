@@ -8,6 +8,7 @@ from bitformer.boards.board import part_of
 from bitformer.boards.build.manifest import Manifest
 from bitformer.boards.reports.kind import ReportKind, TableRow
 from bitformer.boards.reports.vivado.text import count, number
+from bitformer.hw.parts import PARTS
 from bitformer.model.errors import UserError
 from bitformer.model.plain import checked
 from bitformer.model.strict_json import parse_json
@@ -60,7 +61,9 @@ def read_yosys_stat(text: str) -> Resources:
         checked(dict[str, int], counts, "Yosys report: num_cells_by_type")
     if not counts or min(counts.values()) < 0:
         raise UserError("Yosys report counts no cells")
-    return Resources.of(counts)
+    families = {part.family for part in PARTS.values()}
+    family = max(families, key=lambda one: len(counts.keys() & one.primitives.keys()))
+    return Resources.of(counts, family)
 
 
 def _text_counts(text: str) -> dict[str, int]:

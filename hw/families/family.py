@@ -132,6 +132,7 @@ class Kind(Enum):
     LUT_RAM = auto()
     BLOCK_RAM = auto()
     MULTIPLIER = auto()
+    OTHER = auto()
 
     @property
     def logic(self) -> bool:
@@ -179,6 +180,9 @@ class Primitive:
     size: int = 1
     reads: tuple[tuple[str, str], ...] = ()
     carry: Carry | None = None
+
+
+_OTHER = Primitive(kind=Kind.OTHER)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,6 +237,10 @@ class Family:
     primitives: Mapping[str, Primitive]
     pins: PinPatterns
     script: Script
+
+    def primitive(self, name: str) -> Primitive:
+        """Return the primitive of a name; one without properties where the family has none."""
+        return self.primitives.get(name, _OTHER)
 
     def __repr__(self) -> str:
         return f"<Family {self.name}>"

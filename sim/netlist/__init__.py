@@ -1,1 +1,1 @@
-"""A simulator of synthesized netlists: primitives of the 7 series as lines of Python."""
+"""A simulator of synthesized netlists: primitives as lines of Python."""

@@ -1,28 +1,21 @@
-"""Cells of a synthesized netlist, and the Python that simulates them."""
+"""The Python that simulates the cells of a netlist."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bitformer.model.errors import UserError
+from bitformer.synth.netlist import Bit, Cell, NetlistError
 
 __all__ = [
-    "Bit",
-    "Cell",
     "Lines",
     "Modelled",
-    "NetlistError",
+    "hidden",
+    "inside",
     "join_bits",
+    "number",
     "split_bits",
     "target",
     "variable",
 ]
-
-#: A net's number, or a constant: ``"0"``, ``"1"``.
-Bit = int | str
-
-
-class NetlistError(UserError):
-    """A netlist that is not one of those that can be simulated."""
 
 
 @dataclass(kw_only=True)
@@ -40,77 +33,63 @@ class Lines:
     clocks: set[Bit] = field(default_factory=set)
     memories: dict[str, list[int]] = field(default_factory=dict)
 
-    def give(self, gives: list[Bit], needs: list[Bit], lines: list[str]) -> None:
-        self.logic.append(([b for b in gives if isinstance(b, int)], _nets(needs), lines))
+    def give(self, gives: Iterable[Bit], needs: Iterable[Bit], lines: list[str]) -> None:
+        """Add a group of lines that gives bits and needs others."""
+        self.logic.append((_nets(gives), _nets(needs), lines))
+
+    def register(self, name: str, value: str, *, enable: Bit, reset: Bit = "0") -> None:
+        """Add a register that becomes ``value``, or 0 with a reset, at the clock's edge."""
+        if enable != "1":
+            value = f"({value}) if {variable(enable)} else {name}"
+        if reset != "0":
+            value = f"0 if {variable(reset)} else {value}"
+        self.sample.append(f"x{name} = {value}")
+        self.commit.append(f"{name} = x{name}")
 
 
-def _nets(bits: list[Bit]) -> list[int]:
+def _nets(bits: Iterable[Bit]) -> list[int]:
     return [bit for bit in bits if isinstance(bit, int)]
 
 
 def variable(bit: Bit) -> str:
-    """A bit as a Python expression."""
+    """Return a bit as a Python expression."""
     return f"n{bit}".replace("-", "_") if isinstance(bit, int) else bit
 
 
-def join_bits(bits: list[Bit]) -> str:
-    """Bits, lowest first, as the expression of a number."""
+def join_bits(bits: Sequence[Bit]) -> str:
+    """Return bits, lowest first, as the expression of a number."""
     constant = sum(1 << k for k, bit in enumerate(bits) if bit == "1")
     terms = [f"n{b} << {k}" if k else f"n{b}" for k, b in enumerate(bits) if isinstance(b, int)]
     return " | ".join([*terms, *([str(constant)] if constant or not terms else [])])
 
 
-def split_bits(bits: list[Bit], value: str) -> list[str]:
-    """Lines that give bits their part of a number."""
+def split_bits(bits: Sequence[Bit], value: str) -> list[str]:
+    """Return lines that give bits their part of a number."""
     return [f"n{b} = {value} >> {k} & 1" for k, b in enumerate(bits) if isinstance(b, int)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """A cell of a netlist: ``number`` is its own, ``pins`` lead to bits, lowest first."""
+def number(cell: Cell, parameter: str) -> int:
+    """Return the value of a parameter that is a number, 0 where it is left out."""
+    value = cell.parameters.get(parameter, 0)
+    if not isinstance(value, int):
+        raise NetlistError(
+            f"{parameter} of cell {cell.name} ({cell.kind}) must be a number, not {value!r}"
+        )
+    return value
 
-    name: str
-    kind: str
-    number: int
-    pins: Mapping[str, list[Bit]]
-    parameters: Mapping[str, int | str]
 
-    def bits(self, pin: str) -> list[Bit]:
-        if not self.pins.get(pin):
-            raise NetlistError(f"pin {pin} of cell {self.name} ({self.kind}) must be connected")
-        return self.pins[pin]
+def inside(cell: Cell, suffix: str) -> str:
+    """Return a name of its own for something inside a cell."""
+    return f"c{cell.number}_{suffix}"
 
-    def bit(self, pin: str) -> Bit:
-        return self.bits(pin)[0]
 
-    def value(self, parameter: str, default: int = 0) -> int:
-        value = self.parameters.get(parameter, default)
-        if not isinstance(value, int):
-            raise NetlistError(
-                f"{parameter} of cell {self.name} ({self.kind}) must be a number, not {value!r}"
-            )
-        return value
-
-    def net(self, suffix: str) -> str:
-        """A name of its own for something inside the cell."""
-        return f"c{self.number}_{suffix}"
-
-    def hidden(self, k: int) -> int:
-        """The number of a net, one of four, that leads nowhere outside the cell."""
-        return -(4 * self.number + k + 1)
-
-    def register(self, lines: Lines, name: str, value: str, *, enable: Bit, reset: Bit = "0"):
-        """``name`` becomes ``value`` (0 with a reset) at the clock's edge."""
-        if enable != "1":
-            value = f"({value}) if {variable(enable)} else {name}"
-        if reset != "0":
-            value = f"0 if {variable(reset)} else {value}"
-        lines.sample.append(f"x{name} = {value}")
-        lines.commit.append(f"{name} = x{name}")
+def hidden(cell: Cell, k: int) -> int:
+    """Return the number of a net, one of four, that leads nowhere outside a cell."""
+    return -(4 * cell.number + k + 1)
 
 
 def target(bit: Bit) -> str:
-    """The variable of an output, which goes nowhere when it is not connected."""
+    """Return the variable of an output, which goes nowhere when it is not connected."""
     return variable(bit) if isinstance(bit, int) else "_"
 
 

@@ -86,7 +86,7 @@ def run_netlist(
     RuntimeError
         When it stops answering: cycles are bounded.
     """
-    simulator = NetlistSimulator(netlist, unknown=unknown)
+    simulator = NetlistSimulator(netlist, design.family, unknown=unknown)
     values = [int(value) for value in samples.reshape(-1)]
     if reset_after:
         before = _Streams(simulator, values, back_pressure, seed)

@@ -1,4 +1,4 @@
-"""A synthesized netlist, cycle by cycle: cells of a 7-series part, as Yosys writes them.
+"""A synthesized netlist, cycle by cycle.
 
 A netlist becomes one Python function, of a line or a few for each cell in the order in which
 signals run, with models of the cells that are this project's own. So nothing of what is checked,
@@ -9,23 +9,21 @@ texts can be code.
 """
 
 import re
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from bitformer.sim.netlist.block_cells import BLOCKS
-from bitformer.sim.netlist.codegen import Bit, Cell, Lines, Modelled, NetlistError, join_bits
-from bitformer.sim.netlist.slice_cells import SLICE
+from bitformer.hw.families.family import Family
+from bitformer.sim.netlist.codegen import Lines, Modelled, join_bits
+from bitformer.sim.netlist.models import MODELLED
+from bitformer.synth.netlist import Bit, Cell, NetlistError, read_netlist
 
-__all__ = ["MODELLED", "NetlistSimulator"]
-
-#: The primitives that are modelled.
-MODELLED: Mapping[str, Modelled] = {**SLICE, **BLOCKS}
-#: Cells that stand for nothing on the chip.
-_NOTES = frozenset({"$scopeinfo"})
+__all__ = ["NetlistSimulator"]
 
 _NET = re.compile(r"\bn(\d+)\b")
-#: Numbers of nets are below this, those in parameters within as many bits as a memory's row has.
-_NETS, _BITS = 1 << 31, 256
+#: Numbers in parameters have at most as many bits as a memory's row.
+_BITS = 256
 
 
 class NetlistSimulator:
@@ -35,6 +33,8 @@ class NetlistSimulator:
     ----------
     netlist : mapping
         What ``write_json`` wrote. It has one clock, its input ``clk``.
+    family : Family
+        Of the part that it was synthesized for.
     unknown : int
         0 or 1: what contents and pins are that synthesis left open (``x``). A result that depends
         on it is no result.
@@ -46,26 +46,24 @@ class NetlistSimulator:
         clock, a net that nothing drives, or logic that feeds back into itself.
     """
 
-    def __init__(self, netlist: Mapping[str, Any], *, unknown: int = 0):
+    def __init__(self, netlist: Mapping[str, Any], family: Family, *, unknown: int = 0):
         if unknown not in (0, 1):
             raise ValueError(f"Unknown must be 0 or 1, not {unknown!r}")
-        self._unknown = str(unknown)
-        modules = _object(netlist, "modules", of="netlist")
-        if "top" not in modules:
-            raise NetlistError("netlist must have a module top")
-        module = _object(modules, "top", of="netlist")
-        ports, cells = (_object(module, part, of="module top") for part in ("ports", "cells"))
-        inputs, outputs = (self._ports(ports, way) for way in ("input", "output"))
+        found = read_netlist(netlist, family=family, unknown=str(unknown))
+        inputs, outputs = dict(found.inputs), found.outputs
         for name, bits in inputs.items():
             if not bits or not all(isinstance(bit, int) for bit in bits):
                 raise NetlistError(f"input {name} of a netlist must be nets, not {bits}")
         clock = inputs.pop("clk", [None])[0]
-        lines = Lines()
-        for number, name in enumerate(cells):
-            cell = _object(cells, name, of="module top")
-            if cell.get("type") not in _NOTES:
-                checked = self._cell(name, number, cell)
-                MODELLED[checked.kind].emit(checked, lines)
+        models, lines = MODELLED[family], Lines()
+        for cell in found.cells:
+            if cell.kind not in models:
+                raise NetlistError(
+                    f"cell {cell.name} of a netlist must be one of {', '.join(models)},"
+                    f" not {cell.kind}"
+                )
+            model = models[cell.kind]
+            model.emit(_checked(cell, model, str(unknown)), lines)
         if lines.clocks - {clock}:
             raise NetlistError("all cells of a netlist must have the clock clk")
         #: Widths of the ports.
@@ -74,7 +72,7 @@ class NetlistSimulator:
         self._state = self._start(_source(inputs, outputs, lines), lines.memories)
 
     def step(self, **inputs: int) -> dict[str, int]:
-        """One cycle: the outputs while ``inputs`` are held, then a rising edge of the clock.
+        """Return the outputs while ``inputs`` are held, and let the clock rise.
 
         Numbers are unsigned, of as many bits as the port; an input that is not given is 0.
         """
@@ -91,77 +89,34 @@ class NetlistSimulator:
         next(state)
         return state
 
-    def _ports(self, ports: Mapping[str, Any], direction: str) -> dict[str, list[Bit]]:
-        """Bits of the ports of a direction."""
-        found = {name: _object(ports, name, of="module top") for name in ports}
-        return {
-            name: self._bits(port.get("bits"), of=f"port {name}")
-            for name, port in found.items()
-            if port.get("direction") == direction
-        }
 
-    def _bits(self, bits: object, *, of: str) -> list[Bit]:
-        """Nets by number, and constants: nothing else, as they become text that is executed."""
-        if not isinstance(bits, list):
-            raise NetlistError(f"bits of {of} of a netlist must be a list, not {bits!r}")
-        checked: list[Bit] = []
-        for bit in bits:
-            if bit in ("x", "z"):
-                checked.append(self._unknown)
-            elif bit in ("0", "1") or (type(bit) is int and 0 <= bit < _NETS):
-                checked.append(bit)
-            else:
-                raise NetlistError(
-                    f"bits of {of} of a netlist must be numbers of nets, 0, 1, x or z, not {bit!r}"
-                )
-        return checked
-
-    def _cell(self, name: str, number: int, data: Mapping[str, Any]) -> Cell:
-        """A cell, once it is known that all of it is modelled."""
-        kind = data.get("type")
-        if not isinstance(kind, str) or kind not in MODELLED:
-            raise NetlistError(
-                f"cell {name} of a netlist must be one of {', '.join(MODELLED)}, not {kind}"
-            )
-        modelled = MODELLED[kind]
-        limits = {**modelled.fixed, **modelled.optional}
-        parameters: dict[str, int | str] = {}
-        for parameter, value in _object(data, "parameters", of=f"cell {name}").items():
-            known = parameter in limits
-            if not known and parameter not in modelled.free:
-                raise NetlistError(f"{parameter} of cell {name} ({kind}) is not modelled")
-            parameters[parameter] = _value(value, "0" if known else self._unknown, of=name)
-            if known and parameters[parameter] not in limits[parameter]:
-                raise NetlistError(
-                    f"{parameter} of cell {name} ({kind}) must be one of"
-                    f" {', '.join(map(str, limits[parameter]))}, not {parameters[parameter]}"
-                )
-        for parameter in modelled.fixed:
-            if parameter not in parameters:
-                raise NetlistError(f"{parameter} of cell {name} ({kind}) must be given")
-        connections = _object(data, "connections", of=f"cell {name}")
-        pins = {pin: self._bits(bits, of=f"cell {name}") for pin, bits in connections.items()}
-        for pin, bits in pins.items():
-            if pin in modelled.tied:
-                if set(bits) != {modelled.tied[pin]}:
-                    raise NetlistError(
-                        f"pin {pin} of cell {name} ({kind}) must be {modelled.tied[pin]}"
-                    )
-            elif pin not in modelled.pins:
-                raise NetlistError(f"pin {pin} of cell {name} ({kind}) is not modelled")
-        return Cell(name=name, kind=kind, number=number, pins=pins, parameters=parameters)
-
-
-def _object(data: Any, key: str, *, of: str) -> Mapping[str, Any]:
-    """The object under a key of another."""
-    found = data.get(key) if isinstance(data, Mapping) else None
-    if not isinstance(found, Mapping):
-        raise NetlistError(f"{key} of {of} must be an object in Yosys' JSON, not {found!r}")
-    return found
+def _checked(cell: Cell, model: Modelled, unknown: str) -> Cell:
+    """Return a cell with its parameters as values, once all of it is known to be modelled."""
+    of = f"cell {cell.name} ({cell.kind})"
+    limits = {**model.fixed, **model.optional}
+    parameters: dict[str, int | str] = {}
+    for name, text in cell.parameters.items():
+        if name not in limits and name not in model.free:
+            raise NetlistError(f"{name} of {of} is not modelled")
+        value = _value(text, "0" if name in limits else unknown, of=cell.name)
+        if name in limits and value not in limits[name]:
+            allowed = ", ".join(map(str, limits[name]))
+            raise NetlistError(f"{name} of {of} must be one of {allowed}, not {value}")
+        parameters[name] = value
+    for name in model.fixed:
+        if name not in parameters:
+            raise NetlistError(f"{name} of {of} must be given")
+    for pin, bits in cell.pins.items():
+        if pin in model.tied:
+            if set(bits) != {model.tied[pin]}:
+                raise NetlistError(f"pin {pin} of {of} must be {model.tied[pin]}")
+        elif pin not in model.pins:
+            raise NetlistError(f"pin {pin} of {of} is not modelled")
+    return replace(cell, parameters=parameters)
 
 
 def _value(value: object, unknown: str, *, of: str) -> int | str:
-    """A parameter in Yosys' JSON: bits in a string, or a text."""
+    """Return the value of a parameter in Yosys' JSON: bits in a string, or a text."""
     if isinstance(value, str):
         if not value or set(value) - set("01xz"):
             return value
@@ -172,8 +127,10 @@ def _value(value: object, unknown: str, *, of: str) -> int | str:
     raise NetlistError(f"a parameter of cell {of} must be a text or {_BITS} bits, not {value!r}")
 
 
-def _source(inputs: Mapping[str, list[Bit]], outputs: Mapping[str, list[Bit]], lines: Lines) -> str:
-    """A generator function: it is sent the inputs of a cycle and yields the outputs."""
+def _source(
+    inputs: Mapping[str, Sequence[Bit]], outputs: Mapping[str, Sequence[Bit]], lines: Lines
+) -> str:
+    """Return a generator function, which is sent the inputs of a cycle and yields the outputs."""
     start = {bit for bits in inputs.values() for bit in bits if isinstance(bit, int)}
     names = [f"i{number}" for number in range(len(inputs))]
     given = [
@@ -183,12 +140,20 @@ def _source(inputs: Mapping[str, list[Bit]], outputs: Mapping[str, list[Bit]], l
     ]
     taken = [join_bits(bits) for bits in outputs.values()]
     registers = _nets(lines.setup)
-    given_nets = {net for gives, _, _ in lines.logic for net in gives}
+    driven_by = {net: group for group, (gives, _, _) in enumerate(lines.logic) for net in gives}
     wanted = _nets([*lines.sample, *taken, *(line for *_, text in lines.logic for line in text)])
-    undriven = wanted - start - registers - given_nets
+    undriven = wanted - start - registers - driven_by.keys()
     if undriven:
         raise NetlistError(f"net {min(undriven)} of a netlist must be driven")
-    logic = _ordered(lines, start | registers)
+    before = {
+        group: {driven_by[net] for net in needs if net in driven_by}
+        for group, (_, needs, _) in enumerate(lines.logic)
+    }
+    try:
+        groups = list(TopologicalSorter(before).static_order())
+    except CycleError:
+        raise NetlistError("a netlist must have no logic that feeds back into itself") from None
+    logic = [line for group in groups for line in lines.logic[group][2]]
     receive = f"({', '.join(names)}{',' if names else ''}) = "
     tuple_of = f"({', '.join(taken)}{',' if taken else ''})"
     body = [
@@ -212,33 +177,5 @@ def _source(inputs: Mapping[str, list[Bit]], outputs: Mapping[str, list[Bit]], l
 
 
 def _nets(lines: Iterable[str]) -> set[int]:
-    """Nets that lines speak of."""
+    """Return the nets in lines."""
     return {int(net) for line in lines for net in _NET.findall(line)}
-
-
-def _ordered(lines: Lines, known: set[int]) -> list[str]:
-    """The logic's lines, each after those that it needs."""
-    missing: list[int] = []
-    readers: dict[int, list[int]] = {}
-    ready: list[int] = []
-    for number, (_, needs, _) in enumerate(lines.logic):
-        waits = {net for net in needs if net not in known}
-        missing.append(len(waits))
-        for net in waits:
-            readers.setdefault(net, []).append(number)
-        if not waits:
-            ready.append(number)
-    ordered: list[str] = []
-    done = 0
-    while ready:
-        gives, _, text = lines.logic[ready.pop()]
-        done += 1
-        ordered += text
-        for net in gives:
-            for reader in readers.pop(net, ()):
-                missing[reader] -= 1
-                if not missing[reader]:
-                    ready.append(reader)
-    if done < len(lines.logic):
-        raise NetlistError("a netlist must have no logic that feeds back into itself")
-    return ordered

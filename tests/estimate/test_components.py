@@ -294,7 +294,7 @@ def test_yosys_keeps_every_memory_apart(small, tmp_path):
     """LUTs as memory and block RAM are those of the formulas, for each component; alone, too."""
     shares = components_of(lower(small, placement={"weights": "block", "program": "distributed"}))
     parts = [stores_of(share) for share in shares]
-    found = synthesize_apart(parts, cache=tmp_path)
+    found = synthesize_apart(parts, SERIES7, cache=tmp_path)
     for share, one in zip(shares, found, strict=True):
         said = added_by_formula(share.stores, share.images, share.family)
         taken = one.resources

@@ -250,7 +250,7 @@ def counting(monkeypatch):
     def run(tool, script, files, result):
         calls.append(script)
         assert list(files) == ["top.il"]
-        cell = {"type": "LUT2", "connections": {}, "port_directions": {}}
+        cell = {"type": "LUT2", "parameters": {}, "connections": {}, "port_directions": {}}
         top = {"cells": {"x": cell}, "netnames": {}, "ports": {}}
         return json.dumps({"modules": {"top": top}})
 

@@ -7,8 +7,10 @@ from itertools import product
 
 import pytest
 
-from bitformer.sim.netlist.codegen import NetlistError
-from bitformer.sim.netlist.simulator import MODELLED, NetlistSimulator
+from bitformer.hw.families.series7 import SERIES7
+from bitformer.sim.netlist.models import MODELLED
+from bitformer.sim.netlist.simulator import NetlistSimulator
+from bitformer.synth.netlist import NetlistError
 
 CLOCKS = {"CLK", "WCLK", "CLKARDCLK", "CLKBWRCLK"}
 OUTPUTS = {"O", "Q", "P", "CO", *(f"DO{c}" for c in "ABCD")}
@@ -24,14 +26,19 @@ def one_cell(kind, parameters=None, *, tied=None, **widths):
         direction = "output" if pin in OUTPUTS else "input"
         ports[pin] = {"direction": direction, "bits": pins[pin]}
     clocks = {"C"} if kind.startswith("FD") else CLOCKS
-    pins |= {pin: [2] for pin in clocks & {*MODELLED[kind].pins}}
+    pins |= {pin: [2] for pin in clocks & {*MODELLED[SERIES7][kind].pins}}
     pins |= {pin: list(reversed(bits)) for pin, bits in (tied or {}).items()}
-    cell = {"type": kind, "parameters": dict(parameters or {}), "connections": pins}
+    cell = {
+        "type": kind,
+        "parameters": dict(parameters or {}),
+        "port_directions": {pin: "output" if pin in OUTPUTS else "input" for pin in pins},
+        "connections": pins,
+    }
     return {"modules": {"top": {"ports": ports, "cells": {"x": cell}}}}
 
 
 def simulator(*args, unknown=0, **kwargs):
-    return NetlistSimulator(one_cell(*args, **kwargs), unknown=unknown)
+    return NetlistSimulator(one_cell(*args, **kwargs), SERIES7, unknown=unknown)
 
 
 @pytest.mark.parametrize("size", range(1, 7))
@@ -174,7 +181,7 @@ def test_dsp(counts, z):
         top = net["modules"]["top"]
         top["cells"]["x"]["connections"]["OPMODE"][4] = 9999
         top["ports"]["select"] = {"direction": "input", "bits": [9999]}
-    dsp = NetlistSimulator(net)
+    dsp = NetlistSimulator(net, SERIES7)
     rng = random.Random(str((counts, z)))
     a, b, c, m, p = (Stage(count) for count in counts)
     for _ in range(300):
@@ -330,7 +337,9 @@ def dsp(opmode="0100101", **changes):
 
 
 def with_pin(net, pin, bits):
-    net["modules"]["top"]["cells"]["x"]["connections"][pin] = bits
+    cell = net["modules"]["top"]["cells"]["x"]
+    cell["connections"][pin] = bits
+    cell["port_directions"].setdefault(pin, "output" if pin in OUTPUTS else "input")
     return net
 
 
@@ -341,7 +350,7 @@ def with_cell(net, **changes):
 
 REFUSED = {
     "kind": (
-        {"modules": {"top": {"ports": {}, "cells": {"x": {"type": "FDCE"}}}}},
+        with_cell(one_cell("FDRE"), type="FDCE"),
         "cell x of a netlist must be one of .*, not FDCE",
     ),
     "no top": ({"modules": {}}, "netlist must have a module top"),
@@ -391,7 +400,7 @@ REFUSED = {
 def test_refused(case):
     net, message = REFUSED[case]
     with pytest.raises(NetlistError, match=message):
-        NetlistSimulator(net)
+        NetlistSimulator(net, SERIES7)
 
 
 def test_unknown_is_a_bit():
@@ -446,10 +455,10 @@ def test_no_text_of_a_netlist_is_executed(kind, monkeypatch):
     """Each name, type, parameter and bit is code in turn: it is refused, or comes to nothing."""
     injected, refused = [], 0
     monkeypatch.setattr(builtins, "injected", injected, raising=False)
-    NetlistSimulator(HOSTILE[kind]).step()
+    NetlistSimulator(HOSTILE[kind], SERIES7).step()
     for where, netlist in changed_texts(HOSTILE[kind]):
         try:
-            NetlistSimulator(netlist).step()
+            NetlistSimulator(netlist, SERIES7).step()
         except NetlistError:
             refused += 1
         assert injected == [], where

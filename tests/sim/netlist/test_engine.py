@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 from needs import require
 
+from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.lowering.lower import lower
 from bitformer.model import reference
 from bitformer.sim.compare import Comparison
-from bitformer.sim.netlist import simulator as netlist_module
 from bitformer.sim.netlist.engine import run_netlist
+from bitformer.sim.netlist.models import MODELLED
 from bitformer.sim.run import simulate
 from bitformer.synth.synthesize import synthesized_netlist
 
@@ -165,19 +166,19 @@ def test_a_register_too_few_in_a_multiplier_is_found(mutant):
 def test_a_wrong_model_of_a_memory_is_found(mutant, monkeypatch, kind):
     """It does not see the lowest bit of an address."""
     design, netlist, x = mutant
-    right = netlist_module.MODELLED[kind]
+    right = MODELLED[SERIES7][kind]
 
     low = 1 if kind == "RAM32M" else 7  # a block RAM's address counts bits, of words of 64 at most
 
     def wrong(cell, lines):
-        pins = {
-            pin: ["0"] * low + bits[low:] if pin.startswith("ADDR") else bits
-            for pin, bits in cell.pins.items()
+        inputs = {
+            pin: ("0",) * low + bits[low:] if pin.startswith("ADDR") else bits
+            for pin, bits in cell.inputs.items()
         }
-        right.emit(replace(cell, pins=pins), lines)
+        right.emit(replace(cell, inputs=inputs), lines)
 
-    models = {**netlist_module.MODELLED, kind: replace(right, emit=wrong)}
-    monkeypatch.setattr(netlist_module, "MODELLED", models)
+    models = {**MODELLED[SERIES7], kind: replace(right, emit=wrong)}
+    monkeypatch.setitem(MODELLED, SERIES7, models)
     assert is_caught(design, netlist, x)
 
 

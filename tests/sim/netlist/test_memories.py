@@ -9,6 +9,7 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
+from bitformer.hw.families.series7 import SERIES7
 from bitformer.sim.netlist.simulator import NetlistSimulator
 from bitformer.synth.synthesize import synthesized_netlist
 
@@ -119,7 +120,7 @@ def test_as_synthesized():
     assert {block["RAM_MODE"] for block in blocks} == {"SDP", "TDP"}
     widths = {int(block[f"READ_WIDTH_{side}"], 2) for block in blocks for side in "AB"}
     assert len(widths - {0}) >= 5
-    netlist = NetlistSimulator(synthesized)
+    netlist = NetlistSimulator(synthesized, SERIES7)
     # the first outputs are those of registers that nothing has been read into yet
     for cycle, (values, expected) in enumerate(zip(stimuli(), seen, strict=True)):
         assert netlist.step(**values) == expected, cycle

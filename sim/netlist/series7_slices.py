@@ -4,16 +4,17 @@ Written after Xilinx UG953 (primitives and their ports) and UG474 (LUTs as memor
 """
 
 from bitformer.sim.netlist.codegen import (
-    Bit,
-    Cell,
     Lines,
     Modelled,
-    NetlistError,
+    hidden,
+    inside,
     join_bits,
+    number,
     split_bits,
     target,
     variable,
 )
+from bitformer.synth.netlist import Bit, Cell, NetlistError
 
 __all__ = ["SLICE"]
 
@@ -22,7 +23,7 @@ def _lut(cell: Cell, lines: Lines) -> None:
     inputs = [cell.bit(f"I{k}") for k in range(int(cell.kind[3:]))]
     output = cell.bits("O")
     lines.give(
-        output, inputs, [f"n{output[0]} = {cell.value('INIT')} >> ({join_bits(inputs)}) & 1"]
+        output, inputs, [f"n{output[0]} = {number(cell, 'INIT')} >> ({join_bits(inputs)}) & 1"]
     )
 
 
@@ -44,10 +45,10 @@ def _carry(cell: Cell, lines: Lines) -> None:
     if len(ends) > 1:
         raise NetlistError(f"cell {cell.name} (CARRY4) must have one carry into it, not two")
     carry: Bit = ends[0] if ends else "0"
-    unused = ["x"] * 4
-    outs, sums = cell.pins.get("CO", unused), cell.pins.get("O", unused)
+    unused = ("x",) * 4
+    outs, sums = cell.outputs.get("CO", unused), cell.outputs.get("O", unused)
     for k, (data, select) in enumerate(zip(cell.bits("DI"), cell.bits("S"), strict=True)):
-        above = outs[k] if isinstance(outs[k], int) else cell.hidden(k)
+        above = outs[k] if isinstance(outs[k], int) else hidden(cell, k)
         total = f"{target(sums[k])} = {variable(select)} ^ {variable(carry)}"
         onward = f"{target(above)} = {variable(carry)} if {variable(select)} else {variable(data)}"
         lines.give([sums[k]], [select, carry], [total])
@@ -63,37 +64,37 @@ def _flip_flop(cell: Cell, lines: Lines) -> None:
         value = f"{value} if {variable(cell.bit('CE'))} else {q}"
     if control != "0":
         value = f"{int(cell.kind == 'FDSE')} if {variable(control)} else {value}"
-    lines.setup.append(f"{q} = {cell.value('INIT')}")
+    lines.setup.append(f"{q} = {number(cell, 'INIT')}")
     lines.sample.append(f"x{q} = {value}")
     lines.commit.append(f"{q} = x{q}")
     lines.clocks.add(cell.bit("C"))
 
 
 def _shift_register(cell: Cell, lines: Lines) -> None:
-    bits, output = cell.net("bits"), cell.bits("Q")
+    bits, output = inside(cell, "bits"), cell.bits("Q")
     address = [cell.bit(f"A{k}") for k in range(4)]
-    lines.setup.append(f"{bits} = {cell.value('INIT')}")
+    lines.setup.append(f"{bits} = {number(cell, 'INIT')}")
     lines.give(output, address, [f"n{output[0]} = {bits} >> ({join_bits(address)}) & 1"])
     shifted = f"{bits} << 1 & 65535 | {variable(cell.bit('D'))}"
-    cell.register(lines, bits, shifted, enable=cell.bit("CE"))
+    lines.register(bits, shifted, enable=cell.bit("CE"))
     lines.clocks.add(cell.bit("CLK"))
 
 
 def _lut_ram(cell: Cell, lines: Lines) -> None:
     """Four LUTs of 32 words of 2 bits or 64 of 1; all are written at the address of the fourth."""
     width = 2 if cell.kind == "RAM32M" else 1
-    address, data = cell.net("address"), []
+    address, data = inside(cell, "address"), []
     for letter in "ABCD":
-        if f"DO{letter}" not in cell.pins:
+        if f"DO{letter}" not in cell.outputs:
             continue
-        words, init = cell.net(f"words_{letter}"), cell.value(f"INIT_{letter}")
+        words, init = inside(cell, f"words_{letter}"), number(cell, f"INIT_{letter}")
         lines.memories[words] = [init >> k * width & (1 << width) - 1 for k in range(64 // width)]
         outputs, reads = cell.bits(f"DO{letter}"), cell.bits(f"ADDR{letter}")
-        word = cell.net(f"word_{letter}")
+        word = inside(cell, f"word_{letter}")
         lines.give(
             outputs, reads, [f"{word} = {words}[{join_bits(reads)}]", *split_bits(outputs, word)]
         )
-        data.append((words, cell.net(f"data_{letter}"), cell.bits(f"DI{letter}")))
+        data.append((words, inside(cell, f"data_{letter}"), cell.bits(f"DI{letter}")))
     write = variable(cell.bit("WE"))
     lines.sample.append(f"{address} = ({join_bits(cell.bits('ADDRD'))}) if {write} else -1")
     lines.sample += [f"{name} = {join_bits(bits)}" for _, name, bits in data]

@@ -3,16 +3,18 @@
 Written after Xilinx UG953 (primitives and their ports), UG479 (DSP48E1) and UG473 (block RAM).
 """
 
+from collections.abc import Sequence
+
 from bitformer.sim.netlist.codegen import (
-    Bit,
-    Cell,
     Lines,
     Modelled,
-    NetlistError,
+    inside,
     join_bits,
+    number,
     split_bits,
     variable,
 )
+from bitformer.synth.netlist import Bit, Cell, NetlistError
 
 __all__ = ["BLOCKS"]
 
@@ -25,27 +27,27 @@ def _signed(name: str, bits: int) -> str:
 def _dsp(cell: Cell, lines: Lines) -> None:
     """P = A * B + Z, where OPMODE makes Z 0, P or C; registers at A, B, C, product and P."""
     opmode = cell.bits("OPMODE")
-    if opmode[:4] != ["1", "0", "1", "0"] or opmode[6] != "0":
+    if opmode[:4] != ("1", "0", "1", "0") or opmode[6] != "0":
         raise NetlistError(f"OPMODE of cell {cell.name} (DSP48E1) must be 0zz0101, not {opmode}")
-    if opmode[5] != "1" and opmode[4:6] != ["0", "0"]:
+    if opmode[5] != "1" and opmode[4:6] != ("0", "0"):
         raise NetlistError(f"OPMODE of cell {cell.name} (DSP48E1) must select 0, P or C as Z")
     needs: list[Bit] = []
 
-    def stage(name: str, source: str, needed: list[Bit], *, used: bool, suffix: str) -> str:
+    def stage(name: str, source: str, needed: Sequence[Bit], *, used: bool, suffix: str) -> str:
         """A register, or the way past it, on which an output depends on what comes in."""
         nonlocal needs
         if not used:
             needs += needed
             return source
-        own = cell.net(name)
+        own = inside(cell, name)
         lines.setup.append(f"{own} = 0")
         enable, reset = cell.bit(f"CE{suffix}"), cell.bit(f"RST{suffix.rstrip('12')}")
-        cell.register(lines, own, source, enable=enable, reset=reset)
+        lines.register(own, source, enable=enable, reset=reset)
         return own
 
     factors = []
     for pin, bits in (("A", 25), ("B", 18)):  # the multiplier takes 25 of port A's 30 bits
-        count, inputs = cell.value(f"{pin}REG"), cell.bits(pin)[:bits]
+        count, inputs = number(cell, f"{pin}REG"), cell.bits(pin)[:bits]
         source = f"({join_bits(inputs)})"
         needed = [] if count else inputs
         if count == 2:
@@ -53,15 +55,15 @@ def _dsp(cell: Cell, lines: Lines) -> None:
         factors.append(stage(f"{pin}2", source, needed, used=count > 0, suffix=f"{pin}2"))
     product = f"{_signed(factors[0], 25)} * {_signed(factors[1], 18)}"
     before, needs = needs, []
-    product = stage("M", f"({product})", before, used=bool(cell.value("MREG")), suffix="M")
+    product = stage("M", f"({product})", before, used=bool(number(cell, "MREG")), suffix="M")
     third = stage(
         "C",
         f"({join_bits(cell.bits('C'))})",
         cell.bits("C"),
-        used=bool(cell.value("CREG")),
+        used=bool(number(cell, "CREG")),
         suffix="C",
     )
-    keeps, p = bool(cell.value("PREG")), cell.net("P")
+    keeps, p = bool(number(cell, "PREG")), inside(cell, "P")
     if not keeps and opmode[5] == "1" and opmode[4] != "1":
         raise NetlistError(f"cell {cell.name} (DSP48E1) must have register P to add to it")
     z = {("0", "0"): "0", ("1", "1"): third, ("0", "1"): p}.get((str(opmode[4]), str(opmode[5])))
@@ -92,11 +94,11 @@ def _block_ram(cell: Cell, lines: Lines) -> None:
     rows = {"INIT_": 128 if big else 64, "INITP_": 16 if big else 8}
     # row after row of 256 bits makes one long number, from which words are cut
     image = {
-        name: sum(cell.value(f"{name}{k:02X}") << 256 * k for k in range(count))
+        name: sum(number(cell, f"{name}{k:02X}") << 256 * k for k in range(count))
         for name, count in rows.items()
     }
     depth = rows["INIT_"] * 256 // data_bits
-    words = cell.net("words")
+    words = inside(cell, "words")
     lines.memories[words] = [
         image["INIT_"] >> data_bits * k & (1 << data_bits) - 1
         | (image["INITP_"] >> lanes * k & (1 << lanes) - 1) << data_bits
@@ -117,24 +119,24 @@ def _block_ram(cell: Cell, lines: Lines) -> None:
         ),
     }
     for letter, (addr, clock, enable, write, data, parity, out, parity_out) in ports.items():
-        reads, writes = cell.value(f"READ_WIDTH_{letter}"), cell.value(f"WRITE_WIDTH_{letter}")
+        reads, writes = number(cell, f"READ_WIDTH_{letter}"), number(cell, f"WRITE_WIDTH_{letter}")
         if not reads and not writes:
             continue
         lines.clocks.add(cell.bit(clock))
-        address = cell.net(f"address_{letter}")
+        address = inside(cell, f"address_{letter}")
         bits = cell.bits(addr)[low : low + depth.bit_length() - 1]
         lines.sample.append(f"{address} = {join_bits(bits)}")
         if reads:
-            q = cell.net(f"q_{letter}")
+            q = inside(cell, f"q_{letter}")
             lines.setup.append(f"{q} = 0")
-            cell.register(lines, q, f"{words}[{address}]", enable=cell.bit(enable))
+            lines.register(q, f"{words}[{address}]", enable=cell.bit(enable))
             outputs = _lanes(cell, out, "DOBDO" if simple else None, data_bits)
             outputs += _lanes(cell, parity_out, "DOPBDOP" if simple else None, lanes)
             lines.give(outputs, [], split_bits(outputs, q))
         if writes:
             word = _lanes(cell, "DIADI" if simple else data, data if simple else None, data_bits)
             word += _lanes(cell, "DIPADIP" if simple else parity, parity if simple else None, lanes)
-            new, select = cell.net(f"new_{letter}"), cell.net(f"select_{letter}")
+            new, select = inside(cell, f"new_{letter}"), inside(cell, f"select_{letter}")
             lanes_written = _mask(cell.bits(write), data_bits, lanes)
             lines.sample.append(f"{new} = {join_bits(word)}")
             lines.sample.append(
@@ -151,7 +153,7 @@ def _lanes(cell: Cell, pin: str, above: str | None, count: int) -> list[Bit]:
     return [*cell.bits(pin), *(cell.bits(above) if above else [])][:count]
 
 
-def _mask(enables: list[Bit], data_bits: int, lanes: int) -> str:
+def _mask(enables: Sequence[Bit], data_bits: int, lanes: int) -> str:
     """Bits of a word, data and parity, that the enables of its lanes let through."""
     masks = [255 << 8 * k | 1 << data_bits + k for k in range(lanes)] or [(1 << data_bits) - 1]
     terms = [
@@ -165,7 +167,7 @@ def _mask(enables: list[Bit], data_bits: int, lanes: int) -> str:
 def _check_ports(cell: Cell, simple: bool, side: int) -> int:
     """The one width of all ports in use. ``side`` is the most that one port's pins carry."""
     names = ("READ_WIDTH_A", "READ_WIDTH_B", "WRITE_WIDTH_A", "WRITE_WIDTH_B")
-    widths = {name: cell.value(name) for name in names if cell.value(name)}
+    widths = {name: number(cell, name) for name in names if number(cell, name)}
     used = set(widths.values())
     allowed = [2 * side] if simple else [width for width in (1, 2, 4, 9, 18, 36) if width <= side]
     only = {"READ_WIDTH_A", "WRITE_WIDTH_B"} if simple else set(names)
