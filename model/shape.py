@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from bitformer.model.errors import UserError
+from bitformer.model.nonlinearity import RELU, Nonlinearity
 from bitformer.model.plain import shown
 from bitformer.model.precision import COMPONENTS, DECODER_COMPONENTS
 
@@ -136,6 +137,11 @@ class Shape:
     def components(self) -> tuple[str, ...]:
         """Names of its components."""
         return COMPONENTS + (DECODER_COMPONENTS if self.decoder_layers else ())
+
+    @property
+    def nonlinearity(self) -> Nonlinearity:
+        """The function between the two layers of a feed-forward network."""
+        return RELU
 
     @property
     def macs(self) -> int:

@@ -10,7 +10,7 @@ import functools
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from bitformer.model.nonlinearity import RELU, Nonlinearity
+from bitformer.model.nonlinearity import Nonlinearity
 from bitformer.model.shape import Shape
 
 __all__ = [
@@ -171,7 +171,10 @@ def _attention(
 def _ffn(shape: Shape, p: str, x: Layer, add: str, norm: str, owner: str) -> list[Layer]:
     """Return a feed-forward network with its residual and norm."""
     hidden = _linear(p + "ffn1", p + "hidden", x, (x.shape[0], shape.ffn), owner)
-    return [replace(hidden, nonlinearity=RELU), *_end(p + "ffn2", hidden, x, add, norm, owner)]
+    return [
+        replace(hidden, nonlinearity=shape.nonlinearity),
+        *_end(p + "ffn2", hidden, x, add, norm, owner),
+    ]
 
 
 def _end(weights: str, x: Layer, residual: Layer, add: str, norm: str, owner: str) -> list[Layer]:
