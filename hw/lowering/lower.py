@@ -106,15 +106,29 @@ def lower(
     immediate: bool = True,
     shifts: Mapping[str, int] | None = None,
 ) -> Design:
-    """Lower ``model`` for ``part``.
+    """Lower a model for a part; its weights lie as takes the fewest cycles where they fit.
 
-    ``lanes`` is the number of products a cycle asked for (by default what the part's DSP blocks
-    allow); ``pack`` allows two in a DSP block where the weights prove it safe. ``placement`` maps
-    store names to ``block``, ``distributed``, ``registers`` or ``auto``. Weights of several widths
-    are laid out for the fewest cycles with which the memories fit. A layer whose channels share a
-    multiplier has it as a constant of the hardware, unless ``immediate`` is false. ``shifts``, by
-    the tensor that is written, are those to use where they change no result. Raises
-    :class:`bitformer.model.errors.UserError`, naming the field, for what cannot be built.
+    Parameters
+    ----------
+    model :
+        The model.
+    part :
+        Name of the die.
+    lanes :
+        Products a cycle; by default what the part's DSP blocks allow.
+    pack :
+        Whether two products may share a DSP block where the weights prove it safe.
+    placement :
+        ``block``, ``distributed``, ``registers`` or ``auto`` by the store's name.
+    immediate :
+        Whether a multiplier that all channels of a layer share is a constant of the hardware.
+    shifts :
+        Requantizing shifts by the tensor written, to be used where they change no result.
+
+    Raises
+    ------
+    UserError
+        For what cannot be built; it names the field.
     """
     if part not in PARTS:
         raise UserError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
@@ -129,7 +143,7 @@ def lower(
     packing = choose_packing(model, columns, pack, multiplier, single)
     if not any(packing.packed.values()):
         rows = frozenset()
-    best, least = None, None
+    tried: list[tuple[tuple[int, int], Design]] = []
     for weights in weight_layouts(model, packing, columns):
         plan = Plan(
             model=model,
@@ -142,13 +156,10 @@ def lower(
             wanted_shifts=shifts or {},
         )
         design = lower_plan(plan, placement or {})
-        over = crowding(design.stores.values(), PARTS[part])
-        if least is None or over < least:
-            best, least = design, over
-        if over == (0, 0):
+        tried.append((crowding(design.stores.values(), PARTS[part]), design))
+        if tried[-1][0] == (0, 0):
             break
-    assert best is not None  # there is a layout of weights
-    return best
+    return min(tried, key=lambda one: one[0])[1]
 
 
 def lower_plan(plan: Plan, placement: Mapping[str, str] | None = None) -> Design:
