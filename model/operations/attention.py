@@ -6,15 +6,13 @@ from typing import ClassVar
 import numpy as np
 
 from bitformer.model import numerics
-from bitformer.model.operations.checks import LARGEST_MULTIPLIER, check_shape, fail
+from bitformer.model.operations.checks import check_multiplier, check_shape, fail
 from bitformer.model.operations.operation import (
-    SHIFT_BITS,
     Bound,
     Operation,
     Step,
     Tensors,
     Values,
-    packed_bits,
 )
 
 __all__ = ["Attend", "Scores"]
@@ -53,15 +51,8 @@ class Scores(Operation):
     def weights_from(self):
         return self.k
 
-    @property
-    def multipliers(self):
-        return np.array([self.multiplier])
-
     def macs(self, tensors: Tensors) -> int:
         return tensors[self.y].size * tensors[self.q].features // self.heads
-
-    def stored_bits(self):
-        return {"scales": packed_bits(self.multiplier) + SHIFT_BITS}
 
     def bound(self, tensors: Tensors) -> Bound:
         q, k = tensors[self.q], tensors[self.k]
@@ -69,8 +60,7 @@ class Scores(Operation):
         return Bound(dot=dot, total=dot)
 
     def _check(self, where: str, tensors: Tensors, written: set[str]) -> None:
-        if not 0 < self.multiplier <= LARGEST_MULTIPLIER:
-            fail(where, "multiplier", f"1 to {LARGEST_MULTIPLIER}", self.multiplier)
+        check_multiplier(where, self.multiplier)
         q, k, y = tensors[self.q], tensors[self.k], tensors[self.y]
         if q.features != k.features or self.heads < 1 or k.features % self.heads:
             must = f"a divisor of the features of q and k ({q.features})"

@@ -13,6 +13,7 @@ __all__ = [
     "LARGEST_MULTIPLIER",
     "LARGEST_SUM",
     "check_array",
+    "check_multiplier",
     "check_shape",
     "check_shift",
     "fail",
@@ -41,6 +42,12 @@ def check_array(where: str, name: str, array, shape: tuple[int, ...], low: int, 
         fail(where, name, f"of shape {shape}", array.shape)
     if array.size and (array.min() < low or array.max() > high):
         fail(where, name, f"within {low}..{high}", f"{array.min()}..{array.max()}")
+
+
+def check_multiplier(where: str, multiplier: int) -> None:
+    """Refuse a multiplier that is not positive, or too long."""
+    if not 0 < multiplier <= LARGEST_MULTIPLIER:
+        fail(where, "multiplier", f"1 to {LARGEST_MULTIPLIER}", multiplier)
 
 
 def check_shape(where: str, name: str, was: tuple[int, int], must: tuple[int, int]) -> None:

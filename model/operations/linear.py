@@ -79,10 +79,6 @@ class Linear(Operation):
         return self.bias, self.multiplier
 
     @property
-    def multipliers(self):
-        return self.multiplier
-
-    @property
     def adds_tensor(self):
         return (
             None if self.residual is None or self.adds_channel is not None else self.residual.source

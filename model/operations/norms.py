@@ -63,10 +63,6 @@ class Affine(_Norm):
         return self.offset, self.multiplier
 
     @property
-    def multipliers(self):
-        return self.multiplier
-
-    @property
     def added_shift(self):
         return self.offset_shift
 

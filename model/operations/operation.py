@@ -105,7 +105,8 @@ class Operation(ABC):
     @property
     def multipliers(self) -> np.ndarray | None:
         """Its fixed multipliers; None where they are computed from each row."""
-        return None
+        fixed = getattr(self, "multiplier", None)
+        return None if fixed is None else np.atleast_1d(fixed)
 
     @property
     def adds_tensor(self) -> str | None:
@@ -150,7 +151,8 @@ class Operation(ABC):
 
     def stored_bits(self) -> dict[str, int]:
         """Count its stored bits by kind: ``weights``, ``biases``, ``scales``, ``norms``."""
-        return {"scales": SHIFT_BITS}
+        fixed = 0 if self.multipliers is None else packed_bits(self.multipliers)
+        return {"scales": fixed + SHIFT_BITS}
 
     def weight_width(self, tensors: Tensors) -> int:
         """Return the bits of a weight, its own or of the tensor in their place; 0 without any."""

@@ -3,18 +3,14 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from bitformer.model.operations.checks import LARGEST_MULTIPLIER, check_shape, fail
+from bitformer.model.operations.checks import check_multiplier, check_shape
 from bitformer.model.operations.operation import (
-    SHIFT_BITS,
     Bound,
     Operation,
     RowOperation,
     Step,
     Tensors,
     Values,
-    packed_bits,
 )
 
 __all__ = ["Pool", "SubtractLast"]
@@ -48,23 +44,15 @@ class Pool(Operation):
     def weights_from(self):
         return self.x  # multiplied with ones
 
-    @property
-    def multipliers(self):
-        return np.array([self.multiplier])
-
     def macs(self, tensors: Tensors) -> int:
         return tensors[self.y].features
-
-    def stored_bits(self):
-        return {"scales": packed_bits(self.multiplier) + SHIFT_BITS}
 
     def bound(self, tensors: Tensors) -> Bound:
         x = tensors[self.x]
         return Bound(dot=x.rows * x.magnitude, total=x.rows * x.magnitude)
 
     def _check(self, where: str, tensors: Tensors, written: set[str]) -> None:
-        if not 0 < self.multiplier <= LARGEST_MULTIPLIER:
-            fail(where, "multiplier", f"1 to {LARGEST_MULTIPLIER}", self.multiplier)
+        check_multiplier(where, self.multiplier)
         check_shape(where, "y", tensors[self.y].shape, (1, tensors[self.x].features))
 
     def compute(self, values: Values, tensors: Tensors) -> Step:
