@@ -15,7 +15,6 @@ from bitformer.hw.units.drain import PLACE_BITS
 from bitformer.hw.units.matrix_engine import MatrixEngine
 from bitformer.hw.units.pipeline import by_operation, delay, twice
 from bitformer.hw.units.ports import InputPort, OutputPort
-from bitformer.hw.units.postprocessor import PostProcessor
 from bitformer.hw.units.row_statistics import RowStatistics
 from bitformer.hw.units.sequencer import Sequencer
 from bitformer.hw.units.softmax import Reciprocal, RowMaximum
@@ -79,7 +78,7 @@ class Accelerator(wiring.Component):
         return [name for name in RELOADED if name in self._design.stores]
 
     def _live(self, store: Store, address):
-        """An address in the image that is live."""
+        """Return an address in the image that is live."""
         if self._design.banks == 1:
             return address
         inner = len(store.addr_0) - 1
@@ -161,7 +160,7 @@ class Accelerator(wiring.Component):
         )
         m.submodules.drain = drain = assembly.drain(design)
         m.submodules.vector = vector = assembly.vector_slots(design)
-        m.submodules.post = post = PostProcessor(design=design)
+        m.submodules.post = post = assembly.post_processor(design)
 
         # issue
         row = sequencer.o_next
@@ -305,7 +304,7 @@ class Accelerator(wiring.Component):
         return Cat(column_word(word, geometry.dynamic_format, place, **bits) for place in places)
 
     def _drain(self, m, address_generator, engine, drain, post):
-        """A group's end follows its activations down the pipeline to the drain."""
+        """Delay a group's end as its activations are, to the drain."""
         flags = Cat(address_generator.o_last, address_generator.o_begin, address_generator.o_end)
         done = delay(m, flags, PRODUCT - 1, name="group_end", reset_less=False)
         columns, four = self._design.geometry.columns, 1 << PLACE_BITS
@@ -327,7 +326,7 @@ class Accelerator(wiring.Component):
         ]
 
     def _post_reads(self, m, stores, input_port, drain, vector, post):
-        """The slot in hand, a drain's or a vector's, addresses what it needs."""
+        """Address what the slot in hand needs, be it a drain's or a vector's."""
         vectors = vector.o_slot.valid.any()
         parameter = Mux(vectors, vector.o_slot.parameter, drain.o_slot.parameter)
         residual = Mux(vectors, vector.o_slot.res, drain.o_slot.res)

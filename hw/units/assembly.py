@@ -6,9 +6,11 @@ from bitformer.hw.design import Design
 from bitformer.hw.units.drain import Drain
 from bitformer.hw.units.key_value_writer import KeyValueWriter
 from bitformer.hw.units.operands import Operands
+from bitformer.hw.units.postprocessor import PostProcessor
+from bitformer.hw.units.postprocessor_widths import PostProcessorWidths
 from bitformer.hw.units.result_slots import VectorSlots, slot_layout
 
-__all__ = ["drain", "key_value_writer", "operands", "slots_of", "vector_slots"]
+__all__ = ["drain", "key_value_writer", "operands", "post_processor", "slots_of", "vector_slots"]
 
 
 def slots_of(design: Design) -> data.StructLayout:
@@ -78,4 +80,36 @@ def operands(design: Design) -> Operands:
         input_bits=model.input.bits,
         operand_bits=geometry.operand_bits,
         **delta,
+    )
+
+
+def post_processor(design: Design) -> PostProcessor:
+    """Return the post-processor of a design."""
+    geometry, stores, program = design.geometry, design.stores, design.program
+    value_bits, scale_bits = design.parameter_bits
+    position = stores["position"].width if "position" in stores else geometry.ways
+    widths = PostProcessorWidths(
+        product_bits=geometry.product_bits,
+        pack_shift=geometry.pack_shift,
+        accumulator_bits=geometry.accumulator_bits,
+        narrow_bits=geometry.narrow_bits,
+        value_bits=value_bits,
+        scale_bits=scale_bits,
+        activation_bits=stores["activations"].width // geometry.ways,
+        position_bits=position // geometry.ways,
+        last_bits=design.model.input.bits,
+        factor_bits=geometry.factor_bits,
+        low_bits=geometry.low_bits,
+        high_bits=geometry.high_bits,
+        sum_bits=geometry.sum_bits,
+        shifted_bits=geometry.result_bits,
+        result_bits=geometry.activation_bits,
+        norm_features=geometry.norm_features,
+        norm_bits=geometry.norm_bits,
+    )
+    return PostProcessor(
+        operations=program.operations,
+        slot=slots_of(design),
+        widths=widths,
+        multiplier=geometry.multiplier,
     )

@@ -2,176 +2,182 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from bitformer.hw.design import Design
+from bitformer.hw.families.family import Multiplier
 from bitformer.hw.memory import READ_LATENCY
-from bitformer.hw.program import Addend, Factor
-from bitformer.hw.timing import NORM_DELAY, WIDE_DELAY
-from bitformer.hw.units.assembly import slots_of
+from bitformer.hw.program import Addend, Factor, MachineOperation
+from bitformer.hw.timing import NORM_DELAY, POST, WIDE_DELAY
+from bitformer.hw.units.choices import Choices, WideChoices
 from bitformer.hw.units.fixed import clamp
 from bitformer.hw.units.layernorm import Normalizer, statistics_layout
-from bitformer.hw.units.pipeline import by_operation, delay
+from bitformer.hw.units.parameters import Items, Parameter
+from bitformer.hw.units.pipeline import by_operation, decode, delay
+from bitformer.hw.units.postprocessor_widths import PostProcessorWidths
+from bitformer.hw.units.wide_product import joined, split_multiplicand, upper_product
+from bitformer.hw.widths import signed_value
+from bitformer.model import numerics
 
 __all__ = ["PostProcessor"]
 
 
 class PostProcessor(wiring.Component):
-    """``clamp(((u * multiplier + (r << s) + 2**(n-1)) >> n) + zero)``, ``ways`` results a cycle.
+    """Makes results: ``clamp(((u * multiplier + (r << s) + 2**(n-1)) >> n) + zero)``.
 
     ``u`` is a drained accumulator plus its bias, or an element of a stored row (for a LayerNorm
-    centred and normalised). The slot comes with its addresses; the stores answer
-    ``READ_LATENCY`` later. A result is out ``post`` cycles after a drain's slot, and
-    ``post + vector_delay`` after a vector's.
+    centred and normalised). The stores answer a slot's addresses ``READ_LATENCY`` cycles later.
 
-    A wide operation's one result takes both multipliers: that of way 0 makes the product of the
-    multiplicand's lower bits and adds the addend, that of way 1 the product of its upper bits, and
-    a stage of its own adds the two. Both ways give the result.
+    The one result of a wide operation takes the multipliers of both ways: way 0 multiplies the
+    lower bits of ``u`` and adds the addend, way 1 multiplies the upper bits, and a stage more adds
+    the two. Both ways give the result.
+
+    Latency: ``latency`` cycles from a drain's slot to its results, ``vector_delay`` cycles more
+    from a vector's. Throughput: one slot a cycle; two that would meet must not be given.
+
+    Parameters
+    ----------
+    operations : sequence of MachineOperation
+        Constants of each operation, by number.
+    slot : data.StructLayout
+        Layout of a slot, made by :func:`bitformer.hw.units.result_slots.slot_layout`.
+    widths : PostProcessorWidths
+        Width of every number.
+    multiplier : Multiplier
+        Multiplier of the device, whose long port is fed with ``u``.
 
     Members
     -------
-    i_drain, i_vector : slots; never valid in the same cycle. i_p : the drained accumulator.
-    i_parameter, i_activation, i_position, i_last : words read at the slot's addresses.
-    i_factor : the softmax reciprocal, when a drained slot reaches its multiplication.
-    i_statistics : of the vector's row, ``READ_LATENCY`` after its slot.
-    o_y : results, o_slot : their slot. o_vector : it is a vector's.
+    i_drain : In(slot), slot of a drained column.
+    i_vector : In(slot), slot of a stored word.
+    i_p : In(signed(product_bits)), drained accumulator, in the cycle of its slot.
+    i_parameter : In((value_bits + scale_bits) * ways), parameters, ``READ_LATENCY`` after the slot,
+        as are all that follow.
+    i_activation : In(activation_bits * ways), word of the stored row.
+    i_position : In(position_bits * ways), word of the position's row.
+    i_last : In(signed(last_bits)), value of the last step.
+    i_factor : In(signed(factor_bits)), reciprocal of a softmax's sum.
+    i_statistics : In(statistics_layout(norm_features, norm_bits)), of the row that is normalised.
+    o_y : Out(ArrayLayout(signed(result_bits), ways)), results.
+    o_slot : Out(slot), their slot.
+    o_vector : Out(1), it is a vector's.
     """
 
-    def __init__(self, *, design: Design):
-        self._design = design
-        geometry, stores = design.geometry, design.stores
-        statistics = statistics_layout(max(1, geometry.norm_features), max(2, geometry.norm_bits))
+    operations = Items(MachineOperation, "operations")
+    slot = Parameter(data.StructLayout, "a layout of slots")
+    widths = Parameter(PostProcessorWidths, "PostProcessorWidths")
+    multiplier = Parameter(Multiplier, "a Multiplier")
 
-        def width(name: str) -> int:
-            return stores[name].width if name in stores else 1
-
+    def __init__(
+        self,
+        *,
+        operations: Sequence[MachineOperation],
+        slot: data.StructLayout,
+        widths: PostProcessorWidths,
+        multiplier: Multiplier,
+    ):
+        self.operations, self.slot = operations, slot
+        self.widths, self.multiplier = widths, multiplier
+        if any(o.normalize for o in self.operations) and not widths.norm_features:
+            raise ValueError("Norm features must be positive for operations that normalise")
+        if self.wide and widths.narrow_bits > multiplier.long_bits:
+            port = f"the {multiplier.long_bits} bits of the {multiplier.name}'s long port"
+            raise ValueError(f"Narrow bits must fit {port}, not be {widths.narrow_bits}")
+        rows = max(1, widths.norm_features), max(2, widths.norm_bits)
         super().__init__(
             {
-                "i_drain": In(slots_of(design)),
-                "i_vector": In(slots_of(design)),
-                "i_p": In(signed(geometry.product_bits)),
-                "i_parameter": In(width("parameters")),
-                "i_activation": In(width("activations")),
-                "i_position": In(width("position")),
-                "i_last": In(signed(design.model.input.bits)),
-                "i_factor": In(signed(geometry.factor_bits)),
-                "i_statistics": In(statistics),
-                "o_y": Out(data.ArrayLayout(signed(geometry.activation_bits), geometry.ways)),
-                "o_slot": Out(slots_of(design)),
+                "i_drain": In(slot),
+                "i_vector": In(slot),
+                "i_p": In(signed(widths.product_bits)),
+                "i_parameter": In((widths.value_bits + widths.scale_bits) * self.ways),
+                "i_activation": In(widths.activation_bits * self.ways),
+                "i_position": In(widths.position_bits * self.ways),
+                "i_last": In(signed(widths.last_bits)),
+                "i_factor": In(signed(widths.factor_bits)),
+                "i_statistics": In(statistics_layout(*rows)),
+                "o_y": Out(data.ArrayLayout(signed(widths.result_bits), self.ways)),
+                "o_slot": Out(slot),
                 "o_vector": Out(1),
             }
         )
 
-    def _constants(self, field: str) -> list[int]:
-        return self._design.program.values(field)
+    @property
+    def ways(self) -> int:
+        """Results of a slot, at most."""
+        return self.slot["valid"].width
 
-    def _accumulators(self, m: Module) -> list[Value]:
-        """The drained accumulator as one result or two, a cycle later."""
-        geometry = self._design.geometry
-        whole = delay(m, self.i_p, 1, name="p").as_signed()
-        packed = by_operation(
-            m,
-            delay(m, self.i_drain.op, 1, name="drain_op"),
-            self._constants("packed"),
-            name="packed",
-        )
-        if geometry.ways == 1:
-            values: list[Value] = [whole]
-        else:
-            k = geometry.pack_shift
-            low, high = whole[:k].as_signed(), (whole >> k) + whole[k - 1]
-            values = [Mux(packed, low, whole), Mux(packed, high, whole)]
-        results = []
-        for way, value in enumerate(values):
-            bits = geometry.narrow_bits if way else geometry.accumulator_bits
-            result = Signal(signed(bits), name=f"acc_{way}", reset_less=True)
-            m.d.sync += result.eq(value)
-            results.append(result)
-        return results
+    @property
+    def wide(self) -> bool:
+        """Whether some operation is wide: a stage more for all."""
+        return any(o.wide for o in self.operations)
 
-    def _slot(self, m: Module) -> tuple[data.View, Value]:
-        """The slot whose operands will be here in the next cycle, and whether it is a vector's."""
-        wait = READ_LATENCY - 1
-        drain = delay(m, self.i_drain, wait, name="drain", reset_less=False)
-        wait += self._design.geometry.vector_delay
-        vector = delay(m, self.i_vector, wait, name="vector", reset_less=False)
-        layout = slots_of(self._design)
-        is_vector = data.View(layout, vector).valid.any()
-        return data.View(layout, Mux(is_vector, vector, drain)), is_vector
+    @property
+    def latency(self) -> int:
+        """Cycles from a drain's slot to its results."""
+        return POST + (WIDE_DELAY if self.wide else 0)
 
-    def _parameter(self, word: Value, way: int) -> tuple[Value, Value]:
-        """Value and factor of one way in a parameter word."""
-        value_bits, factor_bits = self._design.parameter_bits
-        word = word[way * (value_bits + factor_bits) :]
-        return word[:value_bits].as_signed(), word[
-            value_bits : value_bits + factor_bits
-        ].as_signed()
-
-    @staticmethod
-    def _element(word: Value, ways: int, way: int) -> Value:
-        bits = len(word) // ways
-        return word[way * bits : (way + 1) * bits].as_signed()
+    @property
+    def vector_delay(self) -> int:
+        """More cycles from a vector's slot to its results."""
+        return NORM_DELAY if self.widths.norm_features else 0
 
     def elaborate(self, platform):
         m = Module()
-        geometry = self._design.geometry
-        ways, operations = geometry.ways, self._design.program.operations
+        operations, widths = self.operations, self.widths
         accumulators = self._accumulators(m)
-        # one stage ahead of the operands, so that what the operation decides comes from registers
-        slot, is_vector = self._slot(m)
-        ahead = slot.op
-        chosen = _Choices(m, self._design, slot, delay(m, is_vector, 1, name="is_vector_now"))
-        if geometry.wide:
-            early = delay(m, self.i_vector, READ_LATENCY - 1, name="vector_early")
-            view = data.View(slots_of(self._design), early)
-            chosen.early = _Wide(m, self._design, view, "early") if geometry.vector_delay else None
-        stages = geometry.post - READ_LATENCY
-        narrow = stages - 1 - (WIDE_DELAY if geometry.wide else 0)
-        ops = [delay(m, ahead, stage, name=f"op_{stage}") for stage in (2, narrow, stages)]
+        # one stage ahead of the operands, so that constants come from registers
+        slot, is_vector = self._in_hand(m)
+        vector_now = delay(m, is_vector, 1, name="is_vector_now")
+        chosen = Choices(m, operations, slot, widths)
+        if self.wide and self.vector_delay:
+            vector = delay(m, self.i_vector, READ_LATENCY - 1, name="vector_early")
+            chosen.early = WideChoices(m, operations, data.View(self.slot, vector), "early")
+        stages = self.latency - READ_LATENCY
+        narrow = stages - 1 - (WIDE_DELAY if self.wide else 0)
+        ops = [delay(m, slot.op, stage, name=f"op_{stage}") for stage in (2, narrow, stages)]
         rounding = [((1 << o.shift) >> 1) + (o.zero << o.shift) for o in operations]
         totals: list[Value] = []
         results: list[Value] = []
+        upper: Value = Const(0)
 
-        for way in range(ways):
-            bits = geometry.high_bits if way else geometry.low_bits
-            parameter = self._for_vector(m, self.i_parameter, way)
-            value, factor = self._parameter(parameter, way)
-            u, normal = self._multiplicand(m, way, chosen, accumulators[way])
-            if geometry.wide:
-                value = self._over_both(chosen, parameter, value, way)
-                if way == 0:
-                    u, upper = self._split(chosen, u)
-                else:
-                    u = Mux(chosen.wide, upper, u)
-            u_register = Signal(signed(max(len(u), 2)), name=f"u_{way}", reset_less=True)
-            multiplier = Signal(signed(geometry.factor_bits), name=f"factor_{way}", reset_less=True)
-            addend = Signal(signed(bits), name=f"addend_{way}", reset_less=True)
+        for way in range(self.ways):
+
+            def register(name: str, bits: int, way: int = way) -> Signal:
+                return Signal(signed(bits), name=f"{name}_{way}", reset_less=True)
+
+            # the parameters of a vector come with its slot, and its row is normalised first
+            late = delay(m, self.i_parameter, self.vector_delay, name=f"parameter_{way}")
+            u, normal = self._multiplicand(m, way, chosen, vector_now, accumulators[way])
+            if self.wide and way == 0:
+                u, upper = split_multiplicand(u, chosen.now.wide, self.multiplier.split)
+            elif self.wide:
+                u = Mux(chosen.now.wide, upper, u)
+            bits = widths.high_bits if way else widths.low_bits
+            u_register, multiplier = (
+                register("u", max(len(u), 2)),
+                register("factor", widths.factor_bits),
+            )
+            addend = register("addend", bits)
             m.d.sync += u_register.eq(u)
-            factors = self._factors(chosen, way, factor, normal)
             with m.Switch(chosen.factor):
-                for kind, operand in factors.items():
+                for kind, operand in self._factors(chosen, way, late, vector_now, normal).items():
                     with m.Case(kind):
                         m.d.sync += multiplier.eq(operand)
             sources = {
-                Addend.PARAMETER: value,
-                Addend.ACTIVATION: self._stored(chosen, way),
-                Addend.POSITION: self._one_of(chosen, self.i_position, way),
+                Addend.PARAMETER: chosen.value(late, way),
+                Addend.ACTIVATION: chosen.stored(self.i_activation, way),
+                Addend.POSITION: chosen.element(self.i_position, way),
                 Addend.LAST: self.i_last,
             }
             m.d.sync += addend.eq(0)
-            with m.Switch(chosen.addend_1 if way else chosen.addend):
+            with m.Switch(chosen.addend[way]):
                 for (source, shift), number in chosen.addends.items():
-                    if way and number not in chosen.narrow:
-                        continue
-                    with m.Case(number):
-                        m.d.sync += addend.eq(sources[source] << shift)
-            product = Signal(
-                signed(len(u_register) + len(multiplier)), name=f"product_{way}", reset_less=True
-            )
-            offset = Signal(signed(bits), name=f"offset_{way}", reset_less=True)
-            total = Signal(signed(bits), name=f"total_{way}", reset_less=True)
+                    if way == 0 or number in chosen.narrow:
+                        with m.Case(number):
+                            m.d.sync += addend.eq(sources[source] << shift)
+            product = register("product", len(u_register) + len(multiplier))
+            offset, total = register("offset", bits), register("total", bits)
             added = [0 if way and o.wide else r for o, r in zip(operations, rounding, strict=True)]
             m.d.sync += [
                 product.eq(u_register * multiplier),
@@ -179,109 +185,68 @@ class PostProcessor(wiring.Component):
                 total.eq(product + offset),
             ]
             totals.append(total)
-            result = Signal(signed(geometry.result_bits), name=f"result_{way}", reset_less=True)
-            self._shift(m, m.d.sync, result, total, ops[1], [not o.wide for o in operations])
-            results.append(result)
-            if not geometry.wide:
-                self._clamp(m, way, result, ops[2])
-        if geometry.wide:
-            if ways == 1:
-                totals.append(self._upper_product(m, upper, multiplier))
-            late = self._wide_results(m, totals, results, delay(m, ops[1], 1, name="op_wide"))
-            for way, result in enumerate(late):
-                self._clamp(m, way, result, ops[2])
+            results.append(register("result", widths.shifted_bits))
+            self._shift(m, m.d.sync, results[way], total, ops[1], wide=False)
+        if self.wide:
+            if self.ways == 1:
+                totals.append(upper_product(m, upper, multiplier, widths.high_bits))
+            results = self._wide_results(m, totals, results, delay(m, ops[1], 1, name="op_wide"))
+        for way, result in enumerate(results):
+            low, high = (
+                decode(m, ops[2], operations, f, name=f"{f}_{way}") for f in ("low", "high")
+            )
+            y = Signal.like(self.o_y[way], name=f"y_{way}", reset_less=True)
+            m.d.sync += y.eq(clamp(result, low, high))
+            m.d.comb += self.o_y[way].eq(y)
 
-        late = delay(m, Value.cast(slot), stages + 1, name="slot", reset_less=False)
+        shown = delay(m, Value.cast(slot), stages + 1, name="slot", reset_less=False)
         m.d.comb += [
-            self.o_slot.eq(data.View(slots_of(self._design), late)),
+            self.o_slot.eq(data.View(self.slot, shown)),
             self.o_vector.eq(delay(m, is_vector, stages + 1, name="is_vector", reset_less=False)),
         ]
         return m
 
-    def _for_vector(self, m: Module, word: Value, way: int) -> Value:
-        """The parameter word of a vector's slot, which comes ``vector_delay`` early."""
-        return delay(m, word, self._design.geometry.vector_delay, name=f"parameter_{way}")
+    def _accumulators(self, m: Module) -> list[Value]:
+        """Return the drained accumulator as one result or two, two cycles later."""
+        whole = delay(m, self.i_p, 1, name="p").as_signed()
+        op = delay(m, self.i_drain.op, 1, name="drain_op")
+        packed = decode(m, op, self.operations, "packed")
+        values: list[Value] = [whole]
+        if self.ways > 1:
+            k = self.widths.pack_shift
+            low, high = whole[:k].as_signed(), (whole >> k) + whole[k - 1]
+            values = [Mux(packed, low, whole), Mux(packed, high, whole)]
+        results: list[Value] = []
+        for way, value in enumerate(values):
+            bits = self.widths.narrow_bits if way else self.widths.accumulator_bits
+            results.append(Signal(signed(bits), name=f"acc_{way}", reset_less=True))
+            m.d.sync += results[way].eq(value)
+        return results
 
-    def _clamp(self, m: Module, way: int, result: Value, op: Value) -> None:
-        low = by_operation(m, op, self._constants("low"), name=f"low_{way}")
-        high = by_operation(m, op, self._constants("high"), name=f"high_{way}")
-        y = Signal(signed(self._design.geometry.activation_bits), name=f"y_{way}", reset_less=True)
-        m.d.sync += y.eq(clamp(result, low, high))
-        m.d.comb += self.o_y[way].eq(y)
+    def _in_hand(self, m: Module) -> tuple[data.View, Value]:
+        """Return the slot whose operands come in the next cycle, and if it is a vector's."""
+        wait = READ_LATENCY - 1
+        drain = delay(m, self.i_drain, wait, name="drain", reset_less=False)
+        wait += self.vector_delay
+        vector = delay(m, self.i_vector, wait, name="vector", reset_less=False)
+        is_vector = data.View(self.slot, vector).valid.any()
+        return data.View(self.slot, Mux(is_vector, vector, drain)), is_vector
 
-    def _over_both(self, chosen, word: Value, value: Value, way: int) -> Value:
-        """A value of way 0, which takes the fields of both ways in a wide operation."""
-        if chosen.wide is None or way or self._design.geometry.ways == 1:
-            return value
-        both = Cat(value, self._parameter(word, 1)[0]).as_signed()
-        return Mux(chosen.wide, both, value)
-
-    def _one_of(self, chosen, word: Value, way: int) -> Value:
-        """A way's element of a word; in a wide operation way 0 has the one that the slot says."""
-        ways = self._design.geometry.ways
-        element = self._element(word, ways, way)
-        if way or ways == 1 or chosen.wide is None:
-            return element
-        return Mux(chosen.upper, self._element(word, ways, 1), element)
-
-    def _stored(self, chosen, way: int, *, vector: bool = False) -> Value:
-        """A way's element of a stored row; all of the word in a wide row."""
-        chosen = (vector and chosen.early) or chosen
-        element = self._one_of(chosen, self.i_activation, way)
-        if way or not self._design.geometry.wide_rows:
-            return element
-        return Mux(chosen.whole, self.i_activation.as_signed(), element)
-
-    def _split(self, chosen, u: Value) -> tuple[Value, Value]:
-        """Lower and upper bits of a multiplicand; all of a narrow one is in the lower."""
-        split = self._design.geometry.multiplier.split
-        u = u | Const(0, signed(split + 1))
-        return Cat(u[:split], Mux(chosen.wide, 0, u[split])).as_signed(), u[split:].as_signed()
-
-    def _upper_product(self, m: Module, high: Value, multiplier: Value) -> Value:
-        """The second product of a design that has one way."""
-        u = Signal(high.shape(), name="u_high", reset_less=True)
-        bits = signed(self._design.geometry.high_bits)
-        product = Signal(bits, name="product_high", reset_less=True)
-        m.d.sync += [u.eq(high), product.eq(u * multiplier)]
-        return delay(m, product, 1, name="total_high").as_signed()
-
-    def _wide_results(self, m: Module, totals, results, op) -> list[Value]:
-        """Results of narrow operations a cycle later, those of wide ones from both sums."""
-        geometry, operations = self._design.geometry, self._design.program.operations
-        low, high = totals
-        split = geometry.multiplier.split
-        total = Signal(signed(max(geometry.sum_bits, split + 1)), reset_less=True)
-        m.d.sync += total.eq(Cat(low[:split], ((low >> split) + high)).as_signed())
-        wide = by_operation(m, op, [o.wide for o in operations], name="wide_result")
-        shifted = Signal(signed(geometry.result_bits))
-        self._shift(m, m.d.comb, shifted, total, op, [o.wide for o in operations])
-        late = []
-        for way, result in enumerate(results):
-            chosen = Signal.like(result, name=f"late_{way}", reset_less=True)
-            m.d.sync += chosen.eq(Mux(wide, shifted, result))
-            late.append(chosen)
-        return late
-
-    def _multiplicand(self, m, way, chosen, accumulator):
-        """``u``, and a LayerNorm's multiplier."""
-        geometry = self._design.geometry
-        bias = self._parameter(self.i_parameter, way)[0]
-        if way == 0:
-            bias = self._over_both(chosen, self.i_parameter, bias, way)
-        drained = accumulator + Mux(chosen.bias, bias, 0)
+    def _multiplicand(self, m, way, chosen, vector_now, accumulator):
+        """Return ``u``, and a LayerNorm's multiplier."""
+        drained = accumulator + Mux(chosen.bias, chosen.value(self.i_parameter, way), 0)
         drained = drained[: len(accumulator)].as_signed()
-        if not any(not o.matrix for o in self._design.program.operations):
+        if all(o.matrix for o in self.operations):
             return drained, None
-        stored = self._stored(chosen, way, vector=True)
-        if not geometry.norm_features:
-            return Mux(chosen.is_vector, stored, drained), None
-        gamma = self._parameter(self.i_parameter, way)[1]
+        stored = chosen.stored(self.i_activation, way, early=True)
+        if not self.widths.norm_features:
+            return Mux(vector_now, stored, drained), None
+        gamma = chosen.fields(self.i_parameter, way)[1]
         unit = Normalizer(
-            features=geometry.norm_features,
-            bits=geometry.norm_bits,
+            features=self.widths.norm_features,
+            bits=self.widths.norm_bits,
             gamma_bits=len(gamma),
-            multiplier=geometry.multiplier,
+            multiplier=self.multiplier,
         )
         m.submodules[f"normalizer_{way}"] = unit
         m.d.comb += [
@@ -289,79 +254,101 @@ class PostProcessor(wiring.Component):
             unit.i_gamma.eq(gamma),
             unit.i_statistics.eq(self.i_statistics),
         ]
-        vector = Mux(
-            chosen.normalize,
-            unit.o_u,
-            delay(m, stored, NORM_DELAY, name=f"stored_{way}").as_signed(),
-        )
-        return Mux(chosen.is_vector, vector, drained), unit.o_multiplier
+        late = delay(m, stored, NORM_DELAY, name=f"stored_{way}").as_signed()
+        vector = Mux(chosen.normalize, unit.o_u, late)
+        return Mux(vector_now, vector, drained), unit.o_multiplier
 
-    def _factors(self, chosen, way, factor, normal) -> dict[Factor, Value]:
-        """The multipliers that the program uses."""
-        drained = self._parameter(self.i_parameter, way)[1]
-        if self._design.geometry.vector_delay:
-            factor = Mux(chosen.is_vector, factor, drained)
+    def _factors(self, chosen, way, late, vector_now, normal) -> dict[Factor, Value]:
+        """Return the multipliers that the operations use."""
+        scale = chosen.fields(late, way)[1]
+        if self.vector_delay:
+            scale = Mux(vector_now, scale, chosen.fields(self.i_parameter, way)[1])
         factors: dict[Factor, Value] = {
             Factor.IMMEDIATE: chosen.multiplier,
-            Factor.PARAMETER: factor,
+            Factor.PARAMETER: scale,
             Factor.RECIPROCAL: self.i_factor,
+            Factor.NORM: normal,
         }
-        if normal is not None:
-            factors[Factor.NORM] = normal
-        used = {Factor(kind) for kind in self._constants("factor")}
-        return {kind: factors[kind] for kind in sorted(used)}
+        return {kind: factors[kind] for kind in sorted({o.factor for o in self.operations})}
 
-    def _shift(self, m: Module, domain, result, total, op, of: Sequence[bool]) -> None:
-        """``total >> n`` for the few n of the operations ``of``."""
-        shifts = [o.shift for o in self._design.program.operations]
-        points = sorted({n for n, wanted in zip(shifts, of, strict=True) if wanted})
-        kinds = [points.index(n) if wanted else 0 for n, wanted in zip(shifts, of, strict=True)]
+    def _wide_results(self, m: Module, totals, results, op) -> list[Value]:
+        """Return narrow results a cycle later, wide ones from the sums of both ways."""
+        total = joined(m, *totals, split=self.multiplier.split, bits=self.widths.sum_bits)
+        wide = decode(m, op, self.operations, "wide", name="wide_result")
+        shifted = Signal(signed(self.widths.shifted_bits))
+        self._shift(m, m.d.comb, shifted, total, op, wide=True)
+        late = []
+        for way, result in enumerate(results):
+            late.append(Signal.like(result, name=f"late_{way}", reset_less=True))
+            m.d.sync += late[way].eq(Mux(wide, shifted, result))
+        return late
+
+    def _shift(self, m: Module, domain, result, total, op, *, wide: bool) -> None:
+        """Shift ``total`` right by the few shifts of the operations that are ``wide`` or not."""
+        points = sorted({o.shift for o in self.operations if o.wide == wide})
+        kinds = [points.index(o.shift) if o.wide == wide else 0 for o in self.operations]
         with m.Switch(by_operation(m, op, kinds, name="shift_kind")):
             for number, point in enumerate(points):
                 with m.Case(number):
                     domain += result.eq(total >> point)
 
+    def model(
+        self,
+        op: int,
+        *,
+        p: int = 0,
+        parameter: int = 0,
+        activation: int = 0,
+        position: int = 0,
+        last: int = 0,
+        factor: int = 0,
+        statistics: tuple[int, int, int] = (0, 0, 0),
+        upper: int = 0,
+    ) -> list[int]:
+        """Return ``o_y`` of a slot, from what is there for it; numbers must have their widths.
 
-class _Wide:
-    """What a slot decides in a design with wide operations, in registers."""
-
-    def __init__(self, m: Module, design: Design, slot, name: str):
-        def registered(field: str) -> Value:
-            value = by_operation(m, slot.op, design.program.values(field), name=f"{field}_{name}")
-            return delay(m, value, 1, name=f"{field}_{name}")
-
-        self.wide, self.whole = registered("wide"), registered("wide_r")
-        self.upper: Value = Const(0, 1)
-        if design.geometry.ways > 1:
-            wide = by_operation(m, slot.op, design.program.values("wide"), name=f"upper_{name}")
-            self.upper = delay(m, wide & slot.upper, 1, name=f"upper_{name}")
-
-
-class _Choices:
-    """What the operation of a slot decides, in registers when the slot's operands are there."""
-
-    def __init__(self, m: Module, design: Design, slot, is_vector: Value):
-        operations, op = design.program.operations, slot.op
-
-        def registered(values: Sequence[int], name: str) -> Value:
-            return delay(m, by_operation(m, op, values, name=name), 1, name=name)
-
-        pairs = sorted({(o.addend, o.addend_shift) for o in operations if o.addend})
-        self.addends = {pair: number for number, pair in enumerate(pairs, start=1)}
-        kinds = [self.addends.get((o.addend, o.addend_shift), 0) for o in operations]
-        self.is_vector = is_vector
-        self.addend = registered(kinds, "addend_kind")
-        self.bias = registered([o.bias for o in operations], "bias")
-        self.factor = registered([o.factor for o in operations], "factor_kind")
-        self.normalize = registered([o.normalize for o in operations], "normalize")
-        multiplier = by_operation(m, op, [o.multiplier for o in operations], name="immediate")
-        self.multiplier = delay(m, multiplier, 1, name="immediate")
-        self.addend_1 = self.addend
-        self.wide: Value | None = None
-        self.early: _Wide | None = None
-        narrow = [0 if o.wide else kind for o, kind in zip(operations, kinds, strict=True)]
-        self.narrow = set(narrow)
-        if design.geometry.wide:
-            self.addend_1 = registered(narrow, "narrow_addend_kind")
-            fields = _Wide(m, design, slot, "now")
-            self.wide, self.whole, self.upper = fields.wide, fields.whole, fields.upper
+        ``statistics`` are the row's total, exponent and factor; ``upper`` is the slot's.
+        """
+        o, w = self.operations[op], self.widths
+        packed = [p]
+        if o.packed and self.ways > 1:
+            k = w.pack_shift
+            packed = [signed_value(p, k), (p >> k) + (p >> (k - 1) & 1)]
+        ys = []
+        for way in range(1 if o.wide else self.ways):
+            field = parameter >> way * (w.value_bits + w.scale_bits)
+            value, scale = (
+                signed_value(field, w.value_bits),
+                signed_value(field >> w.value_bits, w.scale_bits),
+            )
+            if o.wide and self.ways > 1:
+                above = signed_value(parameter >> w.value_bits + w.scale_bits, w.value_bits)
+                value = (above << w.value_bits) + (value & ((1 << w.value_bits) - 1))
+            place = upper if o.wide else way
+            stored = signed_value(activation >> place * w.activation_bits, w.activation_bits)
+            if o.wide_r:
+                stored = signed_value(activation, w.activation_bits * self.ways)
+            total, exponent, mantissa = statistics
+            u = stored
+            if o.matrix:
+                u = packed[way % len(packed)] + (value if o.bias else 0)
+            elif o.normalize:
+                u = (w.norm_features * stored - total) << exponent
+            multiplier = {
+                Factor.IMMEDIATE: o.multiplier,
+                Factor.PARAMETER: scale,
+                Factor.RECIPROCAL: factor,
+                Factor.NORM: scale * mantissa,
+            }[o.factor]
+            addend = {
+                Addend.NONE: 0,
+                Addend.PARAMETER: value,
+                Addend.ACTIVATION: stored,
+                Addend.POSITION: signed_value(position >> place * w.position_bits, w.position_bits),
+                Addend.LAST: last,
+            }[o.addend]
+            added = addend << o.addend_shift
+            ys.append(
+                int(numerics.requantize(u, multiplier, added, o.shift, o.zero, o.low, o.high))
+            )
+        return ys * (self.ways // len(ys))

@@ -94,11 +94,11 @@ def test_a_field_of_wide_rows(design, x, field):
 
 
 def test_upper_product_dropped(design, x, monkeypatch):
-    original = postprocessor.PostProcessor._split
+    original = postprocessor.split_multiplicand
 
-    def halved(self, chosen, u):
-        low, high = original(self, chosen, u)
+    def halved(u, wide, split):
+        low, high = original(u, wide, split)
         return low, high & 0
 
-    monkeypatch.setattr(postprocessor.PostProcessor, "_split", halved)
+    monkeypatch.setattr(postprocessor, "split_multiplicand", halved)
     assert found(design, x, design).tensor in design.geometry.wide

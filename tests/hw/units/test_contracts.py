@@ -5,6 +5,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+from dataclasses import fields
 
 import pytest
 from amaranth.lib import wiring
@@ -16,6 +17,7 @@ from bitformer.hw.memory import StoreSpec
 from bitformer.hw.program import Instruction, MachineOperation, Program
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.hw.units.parameters import Integer
+from bitformer.hw.units.postprocessor_widths import PostProcessorWidths
 from bitformer.hw.units.result_slots import slot_layout
 from bitformer.hw.weight_layout import WeightFormat, WeightLayout
 from bitformer.model.config import named_config
@@ -38,7 +40,6 @@ COMPONENTS = components()
 # Units whose contract is not complete yet. Names go, none is added.
 NOT_YET = {
     "Accelerator",
-    "PostProcessor",
 }
 # It changes no number.
 NO_MODEL = {"AxiStream"}
@@ -51,6 +52,7 @@ PROGRAM = Program(operations=OPERATIONS, instructions=(Instruction(op=1, delta=5
 SLOT = slot_layout(ways=2, op_bits=1, parameter_bits=3, dst_bits=4, res_bits=4)
 ROW = {"operations": OPERATIONS, "slot": SLOT, "dst_bits": 2, "res_bits": 1}
 OPERANDS = ("operations", "ways", "word_bits", "scores", "input_bits", "operand_bits")
+WIDTHS = [field.name for field in fields(PostProcessorWidths) if "norm" not in field.name]
 WRITER = ("columns", "ways", "slots", "bits", "depth", "result_bits", "dst_bits")
 DSP = SERIES7.multiplier
 ENGINE = (
@@ -83,6 +85,12 @@ GOOD = {
     "Normalizer": lambda: {"features": 4, "bits": 8, "gamma_bits": 9, "multiplier": DSP},
     "Operands": lambda: dict(zip(OPERANDS, (OPERATIONS, 2, 12, False, 7, 8), strict=True)),
     "OutputPort": lambda: {"features": 3, "bits": 8, "ways": 2},
+    "PostProcessor": lambda: {
+        "operations": OPERATIONS,
+        "slot": SLOT,
+        "widths": PostProcessorWidths(**dict.fromkeys(WIDTHS, 8)),
+        "multiplier": DSP,
+    },
     "Reciprocal": lambda: {"keys": 4},
     "RowMaximum": lambda: {"ways": 2},
     "RowStatistics": lambda: {"features": 4, "bits": 8, "ways": 2, "multiplier": DSP},

@@ -1,0 +1,58 @@
+"""Widths of the numbers in a post-processor."""
+
+from dataclasses import dataclass
+
+__all__ = ["PostProcessorWidths"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostProcessorWidths:
+    """Widths of a post-processor's numbers, signed, in bits.
+
+    Parameters
+    ----------
+    product_bits, pack_shift : int
+        A drained accumulator, and the distance of the two results in a packed one.
+    accumulator_bits, narrow_bits : int
+        The result of way 0 and of way 1.
+    value_bits, scale_bits : int
+        The fields that a parameter word has for each way, the value in the lower bits.
+    activation_bits, position_bits : int
+        An element of the words that hold stored rows and positions.
+    last_bits : int
+        A value of the last step.
+    factor_bits : int
+        A multiplier.
+    low_bits, high_bits, sum_bits : int
+        The sum of way 0, of way 1, and of both in a wide operation.
+    shifted_bits, result_bits : int
+        A sum after its shift, and after its clamp.
+    norm_features, norm_bits : int
+        Elements of a row that LayerNorm reads, and the width of each; 0 without.
+    """
+
+    product_bits: int
+    pack_shift: int
+    accumulator_bits: int
+    narrow_bits: int
+    value_bits: int
+    scale_bits: int
+    activation_bits: int
+    position_bits: int
+    last_bits: int
+    factor_bits: int
+    low_bits: int
+    high_bits: int
+    sum_bits: int
+    shifted_bits: int
+    result_bits: int
+    norm_features: int = 0
+    norm_bits: int = 0
+
+    def __post_init__(self):
+        for name, value in vars(self).items():
+            least = int(name not in ("pack_shift", "norm_features", "norm_bits"))
+            if type(value) is not int or value < least:
+                error = ValueError if type(value) is int else TypeError
+                label, noun = name.replace("_", " ").capitalize(), ("a non-negative", "a positive")
+                raise error(f"{label} must be {noun[least]} integer, not {value!r}")
