@@ -8,7 +8,6 @@ results die young and their memory is reused.
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,28 +19,20 @@ from bitformer.hw.timetable import Event, Read, RowTask, Schedule
 __all__ = ["schedule"]
 
 
-@dataclass
-class _Tensor:
-    """When each element can be read, per row, and how many pieces of a row are still missing."""
-
-    ready: dict[int, np.ndarray]
-    complete: set[int]
-
-
 class _Timeline:
+    """The units' state after the rows that have been issued; of each row when it can be read."""
+
     def __init__(self, geometry: Geometry):
         self.ways = geometry.ways
         self.vector_delay, self.post = geometry.vector_delay, geometry.post
         self.after = geometry.statistics
-        self.tensors: dict[str, _Tensor] = {}
+        self.ready: dict[tuple[str, int], np.ndarray] = {}
+        self.complete: set[tuple[str, int]] = set()
         self.post_busy: list[tuple[int, int]] = []
-        self.engine_free = self.next_issue = 0
-        self.stall_guard = self.drain_end = 0
+        self.engine_free = self.next_issue = self.key_free = self.score_free = 0
+        self.stall_guard = self.drain_end = self.arrived = 0
         self.queue: list[int] = []
         self.statistics: list[tuple[str, int]] = []
-        self.key_free = 0
-        self.score_free = 0
-        self.arrived = 0
 
     def slots(self, row: RowTask) -> np.ndarray:
         """Return the slot of each result after issue: its accumulator's cycle, for each feature."""
@@ -104,10 +95,11 @@ class _Timeline:
         return issue, reason
 
     def data_bound(self, op: MachineOperation, read: Read, slots: np.ndarray) -> int:
-        tensor = self.tensors[read.tensor]
+        """Return the first issue at which what is read is there when its read reaches it."""
         if read.rows:
-            return max(int(tensor.ready[n].max()) for n in read.numbers) - timing.ADDRESS
-        ready = tensor.ready[read.row]
+            rows = (self.ready[read.tensor, number] for number in read.numbers)
+            return max(int(ready.max()) for ready in rows) - timing.ADDRESS
+        ready = self.ready[read.tensor, read.row]
         if not read.post:
             return int((ready - np.arange(len(ready))).max()) - timing.ADDRESS
         if not op.matrix:
@@ -119,11 +111,10 @@ class _Timeline:
 
     def available(self, row: RowTask) -> bool:
         """Return True if everything that the row reads has been issued."""
-        for read in row.reads:
-            tensor = self.tensors.get(read.tensor)
-            if tensor is None or not tensor.complete.issuperset(read.numbers):
-                return False
         op = row.operation
+        reads = ((read.tensor, number) for read in row.reads for number in read.numbers)
+        if not self.complete.issuperset(reads):
+            return False
         if op.statistics and len(self.statistics) >= timing.STATISTICS_QUEUE:
             return False
         if op.normalize:
@@ -131,6 +122,7 @@ class _Timeline:
         return True
 
     def commit(self, row: RowTask, issue: int, reason: str) -> Event:
+        """Issue a row, and return its event."""
         op = row.operation
         writes = issue + self.slots(row) + self.post
         event = Event(row=row, issue=issue, reason=reason, writes=writes)
@@ -169,13 +161,10 @@ class _Timeline:
             self.score_free = int(writes.max()) + timing.SCORED
         if op.statistics:
             ready[:] = np.maximum(ready, int(writes.max()) + self.after)
-        tensor = self.tensors.setdefault(row.tensor, _Tensor({}, set()))
-        if row.begins:
-            tensor.ready[row.row] = ready
-        else:
-            tensor.ready[row.row] = np.concatenate([tensor.ready[row.row], ready])
+        key = row.tensor, row.row
+        self.ready[key] = ready if row.begins else np.concatenate([self.ready[key], ready])
         if row.completes:
-            tensor.complete.add(row.row)
+            self.complete.add(key)
 
 
 def schedule(
@@ -190,19 +179,14 @@ def schedule(
     result = Schedule()
     pending = {name: deque(rows) for name, rows in layers.items()}
     while any(pending.values()):
-        best = None
-        for name, rows in pending.items():
-            if not rows or not line.available(rows[0]):
-                continue
-            issue, reason = line.earliest(rows[0])
-            if best is None or (issue, -ranks[name]) < best[0]:
-                best = ((issue, -ranks[name]), name, reason)
-        if best is None:
-            stuck = [name for name, rows in pending.items() if rows]
-            raise RuntimeError(f"Rows must depend on rows before them, but {stuck} wait for ever")
-        (issue, _), name, reason = best
-        row = pending[name].popleft()
-        event = line.commit(row, issue, reason)
+        first = {name: rows[0] for name, rows in pending.items() if rows}
+        issues = {n: line.earliest(row) for n, row in first.items() if line.available(row)}
+        if not issues:
+            raise RuntimeError(
+                f"Rows must depend on rows before them, but {[*first]} wait for ever"
+            )
+        name = min(issues, key=lambda name: (issues[name][0], -ranks[name]))
+        event = line.commit(pending[name].popleft(), *issues[name])
         result.events.append(event)
         result.drained = max(result.drained, event.post_last)
     return result
