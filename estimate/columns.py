@@ -14,7 +14,7 @@ from operator import and_, or_
 from bitformer.hw.design import Design
 from bitformer.hw.weight_layout import WeightFormat, WeightLayout
 
-__all__ = ["ColumnTerms", "Columns", "column_terms"]
+__all__ = ["Columns", "column_quantities"]
 
 #: Where a bit comes from: a constant, or a bit of the word of weights or of keys.
 Source = tuple[str, int]
@@ -82,25 +82,14 @@ class Columns:
         return _HIGH if self.low >> source[1] & 1 else _LOW
 
 
-@dataclass(frozen=True, kw_only=True)
-class ColumnTerms:
-    """Counts over all columns.
+def column_quantities(columns: Columns) -> dict[str, int]:
+    """Count what an engine's columns take.
 
-    ``bits`` : different bits of the columns' words. ``delayed`` : those among them that are so late
-    that a shift register keeps them. ``parts`` : bits that one format finds in several parts of a
-    word. ``selected`` : bits that come from several formats or stores, ``beyond`` those of them
-    with more inputs than a LUT has.
+    ``engine_bits`` : different bits of the columns' words. ``delayed_bits`` : those among them that
+    are so late that a shift register keeps them. ``selected_parts`` : bits that one format finds in
+    several parts of a word. ``selected_bits`` : bits that come from several formats or stores,
+    ``selected_beyond`` those of them with more inputs than a LUT has.
     """
-
-    bits: int
-    delayed: int
-    parts: int
-    selected: int
-    beyond: int
-
-
-def column_terms(columns: Columns) -> ColumnTerms:
-    """Count the terms of an engine's columns."""
     layout = columns.layout
     control = (len(layout.kinds) - 1).bit_length() if columns.high else 0
     control += bool(columns.high and columns.keys)
@@ -116,7 +105,13 @@ def column_terms(columns: Columns) -> ColumnTerms:
         chosen = [one for one in moving if len({*one}) > 1]
         selected += len(chosen)
         beyond += sum(len({*one} - {(_LOW,), (_HIGH,)}) + control > _INPUTS for one in chosen)
-    return ColumnTerms(bits=bits, delayed=delayed, parts=parts, selected=selected, beyond=beyond)
+    return {
+        "engine_bits": bits,
+        "delayed_bits": delayed,
+        "selected_bits": selected,
+        "selected_parts": parts,
+        "selected_beyond": beyond,
+    }
 
 
 def _merged(parts: tuple[Source, ...]) -> tuple[Source, ...]:

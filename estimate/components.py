@@ -12,7 +12,7 @@ has, which one component's rows take over from another's.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bitformer.estimate.stores import StoreTerms, live_bits, store_terms
+from bitformer.estimate.stores import design_terms
 from bitformer.hw.design import Design
 from bitformer.hw.families.family import BlockRam, Family
 from bitformer.hw.lowering.word_map import own_depths, rom_words
@@ -124,22 +124,11 @@ def components_of(design: Design) -> list[Share]:
     return shares
 
 
-def _terms(
-    stores: Mapping[str, StoreSpec], images: Mapping[str, Sequence[int]], family: Family
-) -> list[StoreTerms]:
-    return [
-        store_terms(spec, live_bits(images[name]), family, images[name])
-        if spec.rom
-        else store_terms(spec, 0, family)
-        for name, spec in stores.items()
-    ]
-
-
 def added_by_formula(
     stores: Mapping[str, StoreSpec], images: Mapping[str, Sequence[int]], family: Family
 ) -> StoreCost:
     """Return what stores take by the formulas of :mod:`.stores`."""
-    terms = _terms(stores, images, family)
+    terms = design_terms(stores, images, family)
     logic = ("rom_luts", "tile_muxes", "ram_reads", "ram_enables")
     memory = sum(term.ram_luts for term in terms)
     return StoreCost(
@@ -166,7 +155,7 @@ def block_ram_shares(design: Design, shares: Iterable[Share]) -> dict[str, float
     for name, spec in design.stores.items():
         own = {s.name: _block_bits(s.stores[name]) for s in shares if name in s.stores}
         if all_bits := sum(own.values()):
-            blocks = _terms({name: spec}, design.images, design.family)[0].ramb18
+            blocks = design_terms({name: spec}, design.images, design.family)[0].ramb18
             for component, bits in own.items():
                 found[component] += blocks * bits / all_bits
     return found

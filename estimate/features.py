@@ -6,13 +6,13 @@ component adds is memory: its weights, tables, results and program words. All of
 after ``lower``. The same formulas serve one design (integers) and a whole space (arrays).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from bitformer.estimate.columns import Columns, column_terms
-from bitformer.estimate.stores import Count, StoreTerms, live_bits, ram_cells, store_terms
+from bitformer.estimate.columns import Columns, column_quantities
+from bitformer.estimate.stores import Count, design_terms, ram_cells, store_terms, summed
 from bitformer.hw.design import Design
 from bitformer.hw.families.family import Luts
 from bitformer.hw.program import Addend, Program
@@ -22,13 +22,9 @@ from bitformer.model import numerics
 __all__ = [
     "FEATURES",
     "VERSION",
-    "Columns",
-    "StoreTerms",
-    "column_quantities",
-    "live_bits",
+    "addend_muxes",
     "physical",
     "quantities",
-    "store_terms",
 ]
 
 #: Changes whenever a formula here does: measurements of other versions are not fitted together.
@@ -52,45 +48,32 @@ def _constants(program: Program) -> int:
     return total
 
 
-def column_quantities(columns: Columns) -> dict[str, int]:
-    """The quantities that follow from the engine's columns alone."""
-    found = column_terms(columns)
-    return {
-        "engine_bits": found.bits,
-        "delayed_bits": found.delayed,
-        "selected_bits": found.selected,
-        "selected_parts": found.parts,
-        "selected_beyond": found.beyond,
-    }
+def addend_muxes(kinds: Iterable[tuple[int, int]], widths: Sequence[int], value_bits: int) -> int:
+    """Count LUTs that choose a way's addend: of bits that come from different places.
 
-
-def _addend_muxes(design: Design) -> int:
-    """LUTs that choose a way's addend: of bits that come from different places.
-
-    A sign's copies are one bit, and so is what is below a shifted addend.
+    A sign's copies are one bit, and so is what is below a shifted addend. ``kinds`` : number of the
+    :class:`Addend` and its left shift. ``widths`` : bits of each addend, by number.
     """
-    stores, ways = design.stores, design.geometry.ways
-
-    def width(name: str) -> int:
-        return stores[name].width // ways if name in stores else 1
-
-    widths = {
-        Addend.PARAMETER: design.parameter_bits[0],
-        Addend.ACTIVATION: width("activations"),
-        Addend.POSITION: width("position"),
-        Addend.LAST: design.model.input.bits,
-    }
-    kinds = {(op.addend, op.addend_shift) for op in design.program.operations}
+    kinds = sorted(set(kinds))
     different = {
         tuple(
             min(bit - shift, widths[source] - 1) if source and bit >= shift else -1
-            for source, shift in sorted(kinds)
+            for source, shift in kinds
         )
-        for bit in range(design.geometry.value_bits)
+        for bit in range(value_bits)
     }
     control = (len(kinds) - 1).bit_length()
     inputs = [sum(place >= 0 for place in bits) + control for bits in different]
     return sum(1 + max(0, many - 6) for many in inputs if many > control)
+
+
+def _addend_widths(design: Design) -> tuple[int, ...]:
+    """Return the bits of what is added, by number of the :class:`Addend`."""
+    widths = {Addend.PARAMETER: design.parameter_bits[0], Addend.LAST: design.model.input.bits}
+    for source, name in ((Addend.ACTIVATION, "activations"), (Addend.POSITION, "position")):
+        if name in design.stores:
+            widths[source] = design.stores[name].width // design.geometry.ways
+    return tuple(widths.get(source, 1) for source in Addend)
 
 
 def _unused_output(design: Design) -> int:
@@ -107,17 +90,9 @@ def _unused_output(design: Design) -> int:
 def quantities(design: Design) -> dict[str, int]:
     """Everything the features are computed from, for one design."""
     geometry, program, stores = design.geometry, design.program, design.stores
-    terms = [
-        store_terms(spec, live_bits(design.images[name]), design.family, design.images[name])
-        if spec.rom
-        else store_terms(spec, 0, design.family)
-        for name, spec in stores.items()
-    ]
     operations = program.operations
-    found = {
-        name: round(sum(getattr(term, name) for term in terms))
-        for name in StoreTerms.__dataclass_fields__
-    }
+    terms = summed(design_terms(stores, design.images, design.family))
+    found = {name: round(value) for name, value in terms.items()}
     scores = stores["scores"].depth // geometry.score_pitch if "scores" in stores else 0
     return found | {
         "columns": geometry.columns,
@@ -128,7 +103,11 @@ def quantities(design: Design) -> dict[str, int]:
         "subtract": int(design.model.subtraction is not None),
         "weight_cuts": sum(geometry.weights.parts(kind) for kind in geometry.weights.kinds),
         **column_quantities(Columns.of(design)),
-        "addend_muxes": _addend_muxes(design),
+        "addend_muxes": addend_muxes(
+            ((op.addend, op.addend_shift) for op in operations),
+            _addend_widths(design),
+            geometry.value_bits,
+        ),
         "operand_bits": geometry.operand_bits,
         "unused_output": _unused_output(design),
         "half_bits": geometry.half_bits,

@@ -4,7 +4,7 @@ Multiplexers and ROMs are counted in the family's LUTs, which hold words of a bi
 few. How Yosys cuts them was read in its netlists.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import and_, or_
@@ -17,7 +17,16 @@ from bitformer.hw.lowering.place import cost
 from bitformer.hw.memory import DEEP, StoreSpec
 from bitformer.hw.tiling import Tile, rest_of
 
-__all__ = ["Count", "StoreTerms", "live_bits", "ram_cells", "rom_share", "store_terms"]
+__all__ = [
+    "Count",
+    "StoreTerms",
+    "design_terms",
+    "live_bits",
+    "ram_cells",
+    "rom_share",
+    "store_terms",
+    "summed",
+]
 
 #: An integer, or an array of them: one for each design of a space.
 Count = Any
@@ -130,6 +139,24 @@ def _tile_blocks(tile: Tile, words: Sequence[int], ram: BlockRam) -> int:
 def rom_share(words: Sequence[int], bits: int, luts: Luts) -> float:
     """Return the LUTs of a ROM as a share of the estimate for its shape."""
     return _rom_contents(words, bits, luts) / _rom_luts(len(words), max(1, live_bits(words)), luts)
+
+
+def summed(terms: Iterable[StoreTerms]) -> dict[str, float]:
+    """Return the sums of terms, by their names."""
+    terms = list(terms)
+    return {name: sum(getattr(one, name) for one in terms) for name in vars(StoreTerms())}
+
+
+def design_terms(
+    stores: Mapping[str, StoreSpec], images: Mapping[str, Sequence[int]], family: Family
+) -> list[StoreTerms]:
+    """Return the terms of placed stores; ``images`` hold the words of the ROMs."""
+    return [
+        store_terms(spec, live_bits(images[name]), family, images[name])
+        if spec.rom
+        else store_terms(spec, 0, family)
+        for name, spec in stores.items()
+    ]
 
 
 def store_terms(

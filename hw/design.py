@@ -72,8 +72,7 @@ class Geometry:
     @property
     def dynamic_format(self) -> WeightFormat:
         """The part of a word of keys or values that one column multiplies."""
-        pair = self.dynamic_packed
-        return WeightFormat(pair=pair, field=self.dynamic_bits * (2 if pair else 1))
+        return WeightFormat.of(self.dynamic_bits, pair=self.dynamic_packed)
 
     @property
     def vector_delay(self) -> int:

@@ -5,7 +5,6 @@ cycles after the one before it (``delta``), so a program is also its own timetab
 """
 
 import enum
-import itertools
 from dataclasses import dataclass, fields
 
 __all__ = [
@@ -167,12 +166,14 @@ class Program:
 
     def words(self) -> list[int]:
         """Return the program ROM's contents."""
-        widths = [self.width(field) for field in self.layout()]
-        offsets = dict(zip(self.layout(), itertools.accumulate(widths, initial=0), strict=False))
-        return [
-            sum(self.encoded(instruction, field) << at for field, at in offsets.items())
-            for instruction in self.instructions
-        ]
+        words, widths = [], {field: self.width(field) for field in self.layout()}
+        for instruction in self.instructions:
+            word = offset = 0
+            for field, width in widths.items():
+                word |= self.encoded(instruction, field) << offset
+                offset += width
+            words.append(word)
+        return words
 
     def values(self, field: str) -> list[int]:
         """Return one field of every operation, for the hardware's decoder."""

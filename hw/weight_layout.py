@@ -1,7 +1,8 @@
 """How weights of several widths share the words of one store, none of them padded to the widest."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 __all__ = ["Piece", "WeightFormat", "WeightLayout"]
@@ -27,6 +28,11 @@ class WeightFormat:
 
     pair: bool
     field: int
+
+    @classmethod
+    def of(cls, bits: int, *, pair: bool) -> "WeightFormat":
+        """Return the format of weights of ``bits`` bits, alone or in pairs."""
+        return cls(pair=pair, field=bits * (2 if pair else 1))
 
     @property
     def bits(self) -> int:
@@ -56,7 +62,7 @@ class WeightLayout:
 
     bits: int
     columns: int
-    formats: Mapping[str, WeightFormat]
+    formats: Mapping[str, WeightFormat] = field(hash=False)
     half_bits: int
     even: bool
 
@@ -65,10 +71,10 @@ class WeightLayout:
         whole = kind.pair and kind.bits == self.half_bits
         return WeightFormat(pair=False, field=kind.field) if whole else kind
 
-    @property
-    def kinds(self) -> list[WeightFormat]:
+    @cached_property
+    def kinds(self) -> tuple[WeightFormat, ...]:
         """The different cuts, in order."""
-        return sorted({self.cut(kind) for kind in self.formats.values()})
+        return tuple(sorted({self.cut(kind) for kind in self.formats.values()}))
 
     @property
     def units(self) -> int:
@@ -91,6 +97,18 @@ class WeightLayout:
     def step(self, kind: WeightFormat) -> int:
         """Distance of two groups' addresses."""
         return self.units // self.parts(kind)
+
+    def groups(self, kind: WeightFormat, outputs: int) -> int:
+        """Return how often all columns of a format are needed for so many outputs."""
+        return -(-outputs // (self.columns_of(kind) * (2 if kind.pair else 1)))
+
+    def column_bits(self, keys: WeightFormat | None) -> int:
+        """Return the bits of a column's word, which may be of keys and values too.
+
+        A weight of one bit is multiplied as a number of two.
+        """
+        kinds = self.kinds if keys is None else [*self.kinds, keys]
+        return max(2 * self.half_bits if kind.pair else max(2, kind.field) for kind in kinds)
 
     def places(self, kind: WeightFormat, column: int) -> list[int]:
         """Return the column's field in each part of a word; none beyond the format's columns."""

@@ -87,9 +87,9 @@ def round_shift(x, shift: int):
     return (x + ((1 << shift) >> 1)) >> shift
 
 
-def scaled(x, power: int):
-    """Return ``x * 2**power`` of integers that a negative power divides."""
-    return x << power if power >= 0 else x >> -power
+def scaled(x, power) -> np.ndarray:
+    """Return ``x * 2**power`` of integers that a negative power divides; arrays broadcast."""
+    return np.where(power >= 0, x << np.maximum(power, 0), x >> np.maximum(np.negative(power), 0))
 
 
 def requantize(u, multiplier, addend, shift: int, zero: int, low: int, high: int):

@@ -1,17 +1,19 @@
 """Widths and counts of the units: each is as wide as its bound, and no wider."""
 
-from collections import defaultdict
 from collections.abc import Mapping
+
+import numpy as np
 
 from bitformer.hw.design import Geometry
 from bitformer.hw.families.family import Multiplier
-from bitformer.hw.lowering.packing import Packing, dynamic_bits
+from bitformer.hw.lowering.batch import Batch
+from bitformer.hw.lowering.packing import Packing
+from bitformer.hw.lowering.post_widths import post_widths
 from bitformer.hw.lowering.wide import stored_activations, wide_operations
 from bitformer.hw.parts import Part
 from bitformer.hw.program import Destination
-from bitformer.hw.weight_layout import WeightLayout
+from bitformer.hw.weight_layout import WeightFormat, WeightLayout
 from bitformer.hw.widths import squared_in_dsp
-from bitformer.model import numerics
 from bitformer.model.errors import UserError
 from bitformer.model.ir import IntegerModel
 
@@ -53,12 +55,10 @@ def geometry_of(
     Raises :class:`UserError` for a sum or a multiplier that is too wide for a DSP block, and for
     layer norms of different features, which one unit does not serve.
     """
-    tensors, half = model.tensors, packing.half_bits
-    kept_bits = dynamic_bits(model)
-    # a weight of one bit is multiplied as a number of two
-    widths = [2 * half if kind.pair else max(2, kind.field) for kind in weights.kinds]
-    if kept_bits:
-        widths.append(2 * half if packing.dynamic else kept_bits)
+    tensors = model.tensors
+    batch = Batch.of(model)
+    kept_bits = int(batch.dynamic_bits[0])
+    keys = WeightFormat.of(kept_bits, pair=packing.dynamic) if kept_bits else None
     wide = wide_operations(model, wide_rows, multiplier)
     accumulators, products = {}, []
     for y, bound in model.bounds.items():
@@ -74,16 +74,19 @@ def geometry_of(
     if len(norm_features) > 1:
         raise UserError("layer norms must all have the same features in one design")
     scores = [tensors[n] for n, where in destinations.items() if where is Destination.SCORE]
-    keys = max((spec.features for spec in scores), default=1)
+    longest = max((spec.features for spec in scores), default=1)
     ways = 2 if any(packing.packed.values()) else 1
     operands = [spec.bits for name, spec in tensors.items() if name not in model.constants]
+    named = np.array([[shifts[op.y] for op in model.operations]])
+    post = {n: int(w[0]) for n, w in post_widths(batch, named, wide, multiplier).items()}
+    _check(post, multiplier)
     return Geometry(
         columns=weights.columns,
         ways=ways,
         weights=weights,
         pack_shift=packing.shift,
-        half_bits=half,
-        column_bits=max(widths),
+        half_bits=packing.half_bits,
+        column_bits=weights.column_bits(keys),
         dynamic_bits=kept_bits,
         dynamic_packed=packing.dynamic,
         wide=wide,
@@ -94,12 +97,12 @@ def geometry_of(
         accumulator_bits=max(accumulators.values()),
         narrow_bits=max((b for y, b in accumulators.items() if y not in wide), default=1),
         product_bits=max(products),
-        keys=keys,
+        keys=longest,
         norm_features=max(norm_features, default=0),
         norm_bits=model.norm_bits,
-        score_pitch=1 << (-(-keys // ways) - 1).bit_length(),
+        score_pitch=1 << (-(-longest // ways) - 1).bit_length(),
         multiplier=multiplier,
-        **_value_widths(model, shifts, wide, multiplier),
+        **post,
     )
 
 
@@ -112,43 +115,14 @@ def _element_bits(
     return max(halved, default=1)
 
 
-def _value_widths(
-    model: IntegerModel,
-    shifts: Mapping[str, int],
-    wide: frozenset[str],
-    multiplier: Multiplier,
-) -> dict[str, int]:
-    """Return the widths of the post-processor, by the geometry's names."""
-    bounds: dict[str, list[int]] = defaultdict(lambda: [0])
-    for op in model.operations:
-        if op.at_input:
-            continue
-        shift, zero = shifts[op.y], abs(model.tensors[op.y].zero)
-        power = shift - op.shift
-        u, factor = model.multiplicand_bounds[op.y], op.multiplier_bound(model.tensors)
-        if not op.normalizes:  # which has a wider row's power in its multiplicand
-            factor = numerics.scaled(factor, power)
-        addend = numerics.scaled(op.added_bound(model.tensors), power)
-        offset = addend + (1 << shift) + (zero << shift)
-        bounds["factor"].append(factor)
-        bounds["result"].append(((u * factor + addend + (1 << shift)) >> shift) + zero + 1)
-        if op.y in wide:
-            bounds["low"].append((factor << multiplier.split) + offset)
-            bounds["high"].append(((u >> multiplier.split) + 1) * factor)
-            bounds["sum"].append(u * factor + offset)
-        else:
-            bounds["value"].append(u * factor + offset)
-    names = ("result", "value", "factor", "low", "high", "sum")
-    bits = {f"{name}_bits": max(bounds[name]).bit_length() + 1 for name in names}
-    for name in ("low_bits", "high_bits"):
-        bits[name] = max(bits["value_bits"], bits[name])
-        if bits[name] > multiplier.accumulator_bits:
-            raise UserError(
-                f"post-processor must stay within {multiplier.accumulator_bits} bits,"
-                f" not need {bits[name]}"
-            )
-    if bits["factor_bits"] > multiplier.short_bits:
+def _check(widths: Mapping[str, int], multiplier: Multiplier) -> None:
+    """Raise :class:`UserError` for a post-processor with numbers too wide for its multipliers."""
+    widest = max(widths["low_bits"], widths["high_bits"])
+    if widest > multiplier.accumulator_bits:
         raise UserError(
-            f"multipliers must fit {multiplier.short_bits} bits, not need {bits['factor_bits']}"
+            f"post-processor must stay within {multiplier.accumulator_bits} bits, not need {widest}"
         )
-    return bits
+    if widths["factor_bits"] > multiplier.short_bits:
+        raise UserError(
+            f"multipliers must fit {multiplier.short_bits} bits, not need {widths['factor_bits']}"
+        )

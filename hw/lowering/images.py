@@ -5,98 +5,126 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from bitformer.hw.design import Geometry
-from bitformer.hw.weight_layout import WeightFormat, WeightLayout
-from bitformer.hw.widths import signed_bits
-from bitformer.model import ir
-from bitformer.model.operations import Linear
+from bitformer.hw.weight_layout import WeightLayout
+from bitformer.model.ir import IntegerModel
+from bitformer.model.numerics import bit_length
+from bitformer.model.operations import Linear, Operation
 
-__all__ = ["pack_elements", "parameter_words", "position_words", "weight_words"]
+__all__ = [
+    "field_bits",
+    "is_uniform",
+    "pack_elements",
+    "parameter_table",
+    "parameter_words",
+    "position_words",
+    "weight_words",
+]
 
 
 def pack_elements(values: Sequence[int], bits: int) -> int:
-    """Two's complement elements side by side, the first lowest."""
+    """Return two's complement elements side by side, the first lowest."""
     mask = (1 << bits) - 1
     return sum((int(value) & mask) << (bits * place) for place, value in enumerate(values))
 
 
-def _fields(group: np.ndarray, kind: WeightFormat) -> list[int]:
-    """The weights of one group of outputs [outputs, inputs]: for each input all columns' fields."""
-    if kind.bits == 1:
-        group = (group < 0).astype(np.int64)
-    elements = group.T.reshape(group.shape[1], -1, 2 if kind.pair else 1) & ((1 << kind.bits) - 1)
-    fields = (elements << kind.bits * np.arange(elements.shape[2])).sum(axis=2)
-    return [pack_elements(column, kind.field) for column in fields.tolist()]
+def _planes(values: np.ndarray, bits: int) -> np.ndarray:
+    """Return the lowest bits of two's complement numbers: [..., bits], the lowest first."""
+    return (values[..., None] >> np.arange(bits)) & 1
+
+
+def _words(planes: np.ndarray) -> list[int]:
+    """Return a word for each row of bits, whatever the shape of a row, the lowest first."""
+    flat = planes.reshape(len(planes), -1).astype(np.uint8)
+    packed = np.packbits(flat, axis=1, bitorder="little")
+    return [int.from_bytes(word.tobytes(), "little") for word in packed]
 
 
 def weight_words(
     linears: Iterable[Linear], layout: WeightLayout
 ) -> tuple[list[int], dict[str, int]]:
-    """Words with the parts of each layer, group by group and input by input; where each begins."""
+    """Return words with the parts of each layer, and the address where each layer begins.
+
+    Parts follow group by group of outputs, and input by input.
+    """
     words: list[int] = []
     bases: dict[str, int] = {}
     for op in linears:
         bases[op.y] = len(words) * layout.units
-        kind = layout.formats[op.y]
-        columns, count = layout.columns_of(kind), layout.parts(kind)
-        per_group = columns * (2 if kind.pair else 1)
-        outputs, length = op.weight.shape
-        padded = np.zeros((-(-outputs // per_group) * per_group, length), dtype=np.int64)
-        padded[:outputs] = op.weight
-        parts = [
-            part for group in padded.reshape(-1, per_group, length) for part in _fields(group, kind)
-        ]
-        for start in range(0, len(parts), count):
-            words.append(pack_elements(parts[start : start + count], columns * kind.field))
+        kind, weight = layout.formats[op.y], op.weight
+        if kind.bits == 1:
+            weight = (weight < 0).astype(np.int64)
+        groups, together = layout.groups(kind, len(weight)), 2 if kind.pair else 1
+        per_group = layout.columns_of(kind) * together
+        weight = np.pad(weight, ((0, groups * per_group - len(weight)), (0, 0)))
+        parts = weight.reshape(groups, per_group, -1).swapaxes(1, 2).reshape(-1, per_group)
+        parts = np.pad(parts, ((0, -len(parts) % layout.parts(kind)), (0, 0)))
+        rows = parts.reshape(-1, layout.parts(kind) * per_group)
+        words += _words(_planes(rows, kind.bits))
     return words, bases
+
+
+def field_bits(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return the bits of the smallest signed fields that hold ``low`` and ``high``."""
+    return bit_length(np.maximum(high, ~low)) + 1
+
+
+def is_uniform(op: Operation) -> bool:
+    """Return True if the results of all channels have one fixed multiplier."""
+    return op.matrix and op.multipliers is not None and bool(np.ptp(op.multipliers) == 0)
+
+
+def parameter_table(op: Operation, *, immediate: bool = True) -> np.ndarray:
+    """Return the (value, factor) of each feature [features, 2], at the operation's own shift.
+
+    The factor is 0 where ``immediate`` makes a uniform one a constant of the hardware instead.
+    """
+    table = np.stack(op.parameters or (), axis=1)
+    return table * [1, 0] if immediate and is_uniform(op) else table
 
 
 def parameter_words(
     tables: Mapping[str, np.ndarray], geometry: Geometry
 ) -> tuple[list[int], dict[str, int], tuple[int, int]]:
-    """(value, factor) of ``ways`` channels a word; where each layer begins; bits of both fields.
+    """Return words of ``ways`` channels, where each layer begins, and bits of value and factor.
 
-    A word of a wide operation has one channel, whose value takes the fields of both ways.
+    ``tables`` hold (value, factor) of each channel, by tensor. A word of a wide operation has one
+    channel, whose value takes the fields of both ways.
     """
-    tables = {
-        tensor: np.pad(table, ((0, -len(table) % geometry.ways), (0, 0)))
-        for tensor, table in tables.items()
-    }
-    if not tables:
-        return [], {}, (1, 1)
     halved = geometry.wide if geometry.ways > 1 else frozenset()
-    widths = []
+    widths = np.ones((1, 2), dtype=np.int64)
     for tensor, table in tables.items():
-        value, factor = (signed_bits(int(c.min()), int(c.max())) for c in table.T)
-        widths.append((-(-value // 2) if tensor in halved else value, factor))
-    bits = tuple(max(width) for width in zip(*widths, strict=True))
+        own = field_bits(table.min(axis=0, initial=0), table.max(axis=0, initial=0))
+        own[0] = -(-own[0] // 2) if tensor in halved else own[0]
+        widths = np.maximum(widths, own)
+    value_bits, factor_bits = widths[0].tolist()
     words: list[int] = []
     bases = {}
     for tensor, table in tables.items():
         bases[tensor] = len(words)
+        table = np.pad(table, ((0, -len(table) % geometry.ways), (0, 0)))
         if tensor in halved:
             # a value over both fields, its factor in both
-            low, high = table.copy(), table.copy()
-            high[:, 0] >>= bits[0]
-            table = np.stack([low, high], axis=1)
-        for row in table.reshape(-1, geometry.ways, 2):
-            elements = [
-                pack_elements([value], bits[0]) | pack_elements([factor], bits[1]) << bits[0]
-                for value, factor in row
-            ]
-            words.append(pack_elements(elements, sum(bits)))
-    return words, bases, (bits[0], bits[1])
+            table = np.repeat(table[:, None], 2, axis=1)
+            table[:, 1, 0] >>= value_bits
+        value, factor = table.reshape(-1, geometry.ways, 2).transpose(2, 0, 1)
+        fields = [_planes(value, value_bits), _planes(factor, factor_bits)]
+        words += _words(np.concatenate(fields, axis=-1))
+    return words, bases, (value_bits, factor_bits)
 
 
 def position_words(
-    model: ir.IntegerModel, geometry: Geometry
+    model: IntegerModel, geometry: Geometry
 ) -> tuple[list[int], dict[tuple[str, int], int], int]:
-    """Position tables, ``ways`` elements a word; the word of each row; bits of an element."""
+    """Return tables of positions, the word of each row, and the bits of an element.
+
+    A word has ``ways`` elements.
+    """
     bits = max((model.tensors[name].bits for name in model.constants), default=1)
     words: list[int] = []
     places: dict[tuple[str, int], int] = {}
     for name, table in model.constants.items():
         padded = np.pad(table, ((0, 0), (0, -table.shape[1] % geometry.ways)))
-        for number, row in enumerate(padded):
+        for number, row in enumerate(padded.reshape(len(table), -1, geometry.ways)):
             places[name, number] = len(words)
-            words += [pack_elements(list(w), bits) for w in row.reshape(-1, geometry.ways)]
+            words += _words(_planes(row, bits))
     return words, places, bits

@@ -15,7 +15,7 @@ MOST_FORMATS = 3
 
 def _format(op: ir.Linear, packing: Packing) -> WeightFormat:
     if packing.packed[op.y]:
-        return WeightFormat(pair=True, field=2 * op.weight_bits)
+        return WeightFormat.of(op.weight_bits, pair=True)
     # as wide as the pair that could not be proved safe, it needs nothing of its own
     alone = op.weight_bits != packing.half_bits
     return WeightFormat(pair=False, field=op.weight_bits * (1 if alone else 2))
@@ -44,7 +44,7 @@ def _cycles(model: ir.IntegerModel, layout: WeightLayout) -> int:
     for op in model.linears:
         kind, y = layout.formats[op.y], model.tensors[op.y]
         columns, length = layout.columns_of(kind), op.weight.shape[1]
-        groups = -(-y.features // (columns * (2 if kind.pair else 1)))
+        groups = layout.groups(kind, y.features)
         total += y.rows * ((groups - 1) * max(length, columns) + length)
     return total
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from bitformer.hw import timing
 from bitformer.hw.design import Design
 from bitformer.hw.lowering.allocate import allocate
+from bitformer.hw.lowering.batch import Batch
 from bitformer.hw.lowering.encode import Encoder, memory_blocks
 from bitformer.hw.lowering.geometry import choose_columns
 from bitformer.hw.lowering.graph import check_graph, destinations
@@ -137,10 +138,11 @@ def lower(
     check_graph(model, destination)
     rows = wide_rows(model, destination)
     single = one_by_one(model, rows)
-    if not any(choose_packing(model, 2, pack, multiplier, single).packed.values()):
+    batch = Batch.of(model)
+    if not choose_packing(batch, 2, pack, multiplier, single).packed.any():
         rows, pack = frozenset(), False
     columns = choose_columns(model, PARTS[part], lanes, pack, rows)
-    packing = choose_packing(model, columns, pack, multiplier, single)
+    packing = choose_packing(batch, columns, pack, multiplier, single)[0]
     if not any(packing.packed.values()):
         rows = frozenset()
     tried: list[tuple[tuple[int, int], Design]] = []

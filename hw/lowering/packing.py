@@ -1,21 +1,23 @@
 """Which operations may put two products in one multiplier, proved from the actual weights."""
 
+import itertools
 from dataclasses import dataclass
 
+import numpy as np
+
 from bitformer.hw.families.family import Multiplier
-from bitformer.model import ir
+from bitformer.hw.lowering.batch import Batch
+from bitformer.model.ir import Attend, IntegerModel
+from bitformer.model.numerics import bit_length
 
-__all__ = ["MATRIX", "Packing", "choose_packing", "dynamic_bits", "macs"]
-
-#: Operations that the matrix engine runs.
-MATRIX = (ir.Linear, ir.Scores, ir.Attend, ir.Pool)
+__all__ = ["Packing", "Packings", "choose_packing"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Packing:
     """``packed`` by tensor written; ``shift`` between two weights of ``half_bits`` each.
 
-    ``dynamic`` : keys and values, which play the weights' part, are packed too.
+    ``dynamic`` : keys and values, which are multiplied in the place of weights, are packed too.
     """
 
     packed: dict[str, bool]
@@ -24,98 +26,84 @@ class Packing:
     half_bits: int = 0
 
 
-def _kept(model: ir.IntegerModel) -> list[str]:
-    """Tensors that play the weights' part."""
-    names = [op.k for op in model.operations if isinstance(op, ir.Scores)]
-    names += [op.v for op in model.operations if isinstance(op, ir.Attend)]
-    return names + [op.x for op in model.operations if isinstance(op, ir.Pool)]
+@dataclass(frozen=True, kw_only=True)
+class Packings:
+    """The packing of each model of a batch.
+
+    ``names`` : tensors that the matrix operations write. ``packed`` : bool [models, operations].
+    ``dynamic`` : bool, ``shift``, ``half_bits`` : integers, [models]; as in :class:`Packing`.
+    """
+
+    names: tuple[str, ...]
+    packed: np.ndarray
+    dynamic: np.ndarray
+    shift: np.ndarray
+    half_bits: np.ndarray
+
+    def __getitem__(self, number: int) -> Packing:
+        """Return one model's."""
+        return Packing(
+            packed=dict(zip(self.names, self.packed[number].tolist(), strict=True)),
+            dynamic=bool(self.dynamic[number]),
+            shift=int(self.shift[number]),
+            half_bits=int(self.half_bits[number]),
+        )
+
+    def product_bits(self, dots: np.ndarray) -> np.ndarray:
+        """Return the bits of products whose sums are at most ``dots``: [models, operations]."""
+        return bit_length(dots) + 1 + np.where(self.packed, self.shift[:, None] + 1, 0)
 
 
-def dynamic_bits(model: ir.IntegerModel) -> int:
-    """Bits of the widest tensor that plays the weights' part; 0 without one."""
-    return max((model.tensors[name].bits for name in _kept(model)), default=0)
-
-
-def _pairable(model: ir.IntegerModel) -> bool:
-    """Whether every stored row and every head has an even number of features."""
-    scores = {op.y for op in model.operations if isinstance(op, ir.Scores)}
-    free = {"input", model.steps.name, model.output.name} | scores
-    heads = [
-        model.tensors[op.v].features // op.heads
-        for op in model.operations
-        if isinstance(op, ir.Attend)
-    ]
+def _pairable(model: IntegerModel) -> bool:
+    """Return True if every stored row and every head has an even number of features."""
+    attends = [op for op in model.operations if isinstance(op, Attend)]
+    free = {"input", model.steps.name, model.output.name} | {op.scores for op in attends}
     widths = [spec.features for name, spec in model.tensors.items() if name not in free]
-    return all(width % 2 == 0 for width in (*widths, *heads))
-
-
-def _candidate(
-    model: ir.IntegerModel,
-    half: int,
-    dynamic: bool,
-    multiplier: Multiplier,
-    single: frozenset[str],
-) -> Packing:
-    """Packing with weights of at most ``half`` bits; with keys and values in or out."""
-    # the high weight less a borrow must fit the port above the low field: a narrow one does
-    wide = dynamic and any(
-        model.tensors[n].bits == half and not model.tensors[n].narrow for n in _kept(model)
-    )
-    port = multiplier.long_bits
-    shift = port - half - (1 if wide else 0)
-    packed = {}
-    for op in model.operations:
-        if not isinstance(op, MATRIX):
-            continue
-        bound = op.bound(model.tensors)
-        fits = bound.dot < 1 << (shift - 1) and bound.total < 1 << (port - 1)
-        narrow = op.weight_bits <= half if isinstance(op, ir.Linear) else dynamic
-        packed[op.y] = fits and narrow and op.y not in single
-    return Packing(packed=packed, dynamic=dynamic, shift=shift, half_bits=half)
-
-
-def macs(model: ir.IntegerModel, op: ir.Operation) -> int:
-    y = model.tensors[op.y]
-    if isinstance(op, ir.Linear):
-        return y.rows * op.weight.size
-    if isinstance(op, ir.Scores):
-        return y.rows * y.features * model.tensors[op.q].features // op.heads
-    if isinstance(op, ir.Attend):
-        return y.rows * y.features * model.tensors[op.v].rows
-    return y.features
+    widths += [model.tensors[op.y].features // op.heads for op in attends]
+    return all(width % 2 == 0 for width in widths)
 
 
 def choose_packing(
-    model: ir.IntegerModel,
+    batch: Batch,
     columns: int,
     allowed: bool,
     multiplier: Multiplier,
     single: frozenset[str] = frozenset(),
-) -> Packing:
-    """The provably safe packing that covers most multiply-accumulates.
+) -> Packings:
+    """Return the provably safe packing that covers most multiply-accumulates of each model.
 
     Every operation whose low sum fits its field packs, the others do not, nor those of ``single``,
-    by tensor written; keys and values are laid out one way for all that reads them.
+    by tensor written; keys and values are laid out one way for all that reads them. With an odd
+    number of ``columns``, all operations pack or none.
     """
-    matrix = [op for op in model.operations if isinstance(op, MATRIX)]
-    nothing = Packing(packed={op.y: False for op in matrix})
-    if not allowed or not _pairable(model):
-        return nothing
-    static = {op.y for op in matrix if isinstance(op, ir.Linear)}
-    bits = dynamic_bits(model)
+    port = multiplier.long_bits
+    model, operations = batch.first, batch.matrix_operations
+    none = np.zeros(len(batch), dtype=np.int64)
+    packed = np.zeros((len(batch), len(operations)), dtype=bool)
+    dynamic, shift, half_bits = none.astype(bool), none.copy(), none.copy()
+    most = none.copy()
+    own = np.array([op.weights_from is None for op in operations])
+    keys = batch.tensor_values(batch.kept)
     # a weight of one bit, -1 or 1, is multiplied as a number of two
-    widths = {max(2, op.weight_bits) for op in matrix if isinstance(op, ir.Linear)} | {bits}
-    best, most = nothing, 0
-    for half in sorted(width for width in widths if width):
-        for dynamic in (False, True):
-            found = _candidate(model, half, dynamic, multiplier, single)
-            if dynamic and (
-                bits > half or not all(found.packed[n] for n in found.packed if n not in static)
-            ):
-                continue
-            if columns % 2 and not all(found.packed.values()):
-                continue
-            gain = sum(macs(model, op) for op in matrix if found.packed[op.y])
-            if gain > most:
-                best, most = found, gain
-    return best
+    widths = np.where(own, np.maximum(2, batch.weight_widths), batch.dynamic_bits[:, None])
+    halves = np.unique(widths) if allowed and _pairable(model) else ()
+    may = np.array([op.y not in single for op in operations])
+    broad = batch.tensor_values(batch.kept, "narrow") == 0
+    gains = np.array([op.macs(model.tensors) for op in operations])
+    dots, totals = batch.bounds[..., 0], batch.bounds[..., 1]
+    for half, keys_too in itertools.product(halves, (False, True)):
+        # the high weight less a borrow must fit the port above the low field: a narrow one does
+        distance = port - half - (keys_too & (broad & (keys == half)).any(axis=1))
+        fits = (dots < 1 << (distance - 1)[:, None]) & (totals < 1 << (port - 1))
+        found = fits & may & np.where(own, widths <= half, keys_too)
+        possible = (widths == half).any(axis=1)
+        if keys_too:
+            possible &= (batch.dynamic_bits <= half) & (found | own).all(axis=1)
+        if columns % 2:
+            possible &= found.all(axis=1)
+        gain = np.where(possible, found @ gains, 0)
+        better = gain > most
+        most[better], packed[better], half_bits[better] = gain[better], found[better], half
+        dynamic[better], shift[better] = keys_too, distance[better]
+    names = tuple(op.y for op in operations)
+    return Packings(names=names, packed=packed, dynamic=dynamic, shift=shift, half_bits=half_bits)

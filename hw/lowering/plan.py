@@ -7,7 +7,9 @@ from functools import cached_property
 import numpy as np
 
 from bitformer.hw.design import Geometry
+from bitformer.hw.lowering.batch import Batch
 from bitformer.hw.lowering.geometry import geometry_of
+from bitformer.hw.lowering.images import is_uniform, parameter_table
 from bitformer.hw.lowering.packing import Packing
 from bitformer.hw.lowering.shifts import common_shifts
 from bitformer.hw.parts import Part
@@ -47,7 +49,9 @@ class Plan:
     @cached_property
     def shifts(self) -> dict[str, int]:
         """The requantizing shift of each operation, by the tensor that it writes."""
-        return common_shifts(self.model, self.part.family.multiplier, self.wanted_shifts)
+        multiplier = self.part.family.multiplier
+        found = common_shifts(Batch.of(self.model), multiplier, self.wanted_shifts)[0].tolist()
+        return dict(zip(self.model.writers, found, strict=True))
 
     @cached_property
     def geometry(self) -> Geometry:
@@ -77,22 +81,19 @@ class Plan:
 
     @property
     def parameters(self) -> dict[str, np.ndarray]:
-        """The (value, factor) of each feature [features, 2], by the tensor written.
-
-        The factor is 0 where it is a constant of the hardware instead.
-        """
+        """The (value, factor) of each feature [features, 2], by the tensor written."""
         tables = {}
         for op in self.model.operations:
             if op.parameters is not None:
-                values, factors = op.parameters
+                table = parameter_table(op, immediate=self.immediate)
                 if op.multipliers is not None:
-                    factors = self.multipliers(op) * (not self.is_uniform(op))
-                tables[op.y] = np.stack([values, factors], axis=1)
+                    table[:, 1] = numerics.scaled(table[:, 1], self.power(op))
+                tables[op.y] = table
         return tables
 
     def is_uniform(self, op: Operation) -> bool:
         """Return True if the results of all channels have one constant multiplier."""
-        return self.immediate and op.matrix and bool(np.ptp(np.asarray(op.multipliers)) == 0)
+        return self.immediate and is_uniform(op)
 
     def multipliers(self, op: Operation) -> np.ndarray:
         """Return an operation's fixed multipliers at its shift in the hardware."""

@@ -6,89 +6,85 @@ operation's interval of possible n is found greedily, by right ends.
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 
 from bitformer.hw.families.family import Multiplier
-from bitformer.model import ir, numerics
+from bitformer.hw.lowering.batch import Batch
+from bitformer.model.ir import IntegerModel, Operation
 
-__all__ = ["common_shifts", "shift_interval"]
-
-
-def _divisible(values) -> int:
-    """How often 2 divides every value (40 when all are zero)."""
-    values = np.abs(np.asarray(values, dtype=np.int64))
-    values = values[values > 0]
-    if not values.size:
-        return 40
-    return int(min((int(v) & -int(v)).bit_length() - 1 for v in np.unique(values)))
+__all__ = ["added_shifts", "common_shifts", "powers_of"]
 
 
-def _spare(model: ir.IntegerModel, op: ir.Attend) -> int:
-    """Power of two by which the reciprocal of the design's longest row exceeds this one's."""
-    own = model.tensors[op.v].rows
-    longest = max(model.tensors[o.v].rows for o in model.operations if isinstance(o, ir.Attend))
-    return numerics.reciprocal_headroom(longest) - numerics.reciprocal_headroom(own)
+def _interval(
+    model: IntegerModel, op: Operation, *, multiplier: Multiplier
+) -> tuple[int, int, int]:
+    """Return the least and the largest shift that change no result, and the headroom.
 
-
-def _sum(model: ir.IntegerModel, op, largest: int) -> int:
-    """Bound of the sum before it is shifted, at the operation's own shift."""
-    zero = abs(model.tensors[op.y].zero)
-    total = op.multiplicand_bound(model.tensors, model.norm_bits) * largest + (
-        (1 + zero) << op.shift
+    Multipliers may grow until a sum fills the accumulator, and shrink while they stay integers.
+    """
+    tensors, factors = model.tensors, op.multipliers
+    if factors is None:
+        return op.shift, op.shift, op.headroom(tensors)
+    largest = int(np.abs(factors).max())
+    rounding = (1 + abs(tensors[op.y].zero)) << op.shift
+    # no row is normalised where multipliers are fixed
+    total = op.multiplicand_bound(tensors, norm_bits=0) * largest + rounding
+    total += op.added_bound(tensors)
+    widest, room = multiplier.short_bits, multiplier.accumulator_bits
+    up = min(widest - largest.bit_length(), room - total.bit_length()) - 1
+    bits = int(np.bitwise_or.reduce(factors))
+    trailing = (bits & -bits).bit_length() - 1 if bits else 40
+    down = min(
+        trailing, max(0, op.shift - 1), op.shift if op.added_shift is None else op.added_shift
     )
-    if isinstance(op, ir.Affine):
-        total += int(np.abs(op.offset).max()) << op.offset_shift
-    if isinstance(op, ir.Linear) and op.residual is not None:
-        source = model.tensors[op.residual.source]
-        total += 1 << (source.bits - 1 + op.residual.shift)
-    return total
-
-
-def shift_interval(
-    model: ir.IntegerModel, op: ir.Operation, multiplier: Multiplier
-) -> tuple[int, int]:
-    """Shifts that the operation can be brought to without a change in any result."""
-    if isinstance(op, ir.Attend):
-        # one unit makes all reciprocals, with the headroom of the longest row
-        shift = op.shift + _spare(model, op)
-        return shift, shift
-    if isinstance(op, ir.LayerNorm):
-        # and one all normalised rows, with the exponent of the widest
-        spec = model.tensors[op.x]
-        widths = (numerics.norm_width(spec.features, b) for b in (model.norm_bits, spec.bits))
-        shift = op.shift + (next(widths) - next(widths)) // 2
-        return shift, shift
-    if not isinstance(op, (ir.Linear, ir.Scores, ir.Pool, ir.Affine)):
-        raise TypeError(f"An operation with a multiplier must be given, not {type(op).__name__}")
-    largest = int(np.abs(np.asarray(op.multiplier)).max())
-    up = multiplier.short_bits - 1 - largest.bit_length()
-    up = min(up, multiplier.accumulator_bits - 1 - _sum(model, op, largest).bit_length())
-    down = min(_divisible(op.multiplier), max(0, op.shift - 1))
-    if isinstance(op, ir.Affine):
-        down = min(down, op.offset_shift)
-    if isinstance(op, ir.Linear) and op.residual is not None:
-        down = min(down, op.residual.shift)
-    return op.shift - down, op.shift + max(0, up)
+    return op.shift - down, op.shift + max(0, up), 0
 
 
 def common_shifts(
-    model: ir.IntegerModel, multiplier: Multiplier, wanted: Mapping[str, int] | None = None
-) -> dict[str, int]:
-    """The shift to use for each operation, by the tensor it writes; ``wanted`` where possible."""
-    intervals = {
-        op.y: shift_interval(model, op, multiplier)
-        for op in model.operations
-        if not isinstance(op, ir.SubtractLast)
-    }
-    chosen: dict[str, int] = {}
-    point = None
-    for name, (low, high) in sorted(intervals.items(), key=lambda item: item[1][1]):
-        if point is None or low > point:
-            point = high
-        chosen[name] = point
-    for name, shift in (wanted or {}).items():
-        low, high = intervals.get(name, (1, 0))
-        if low <= shift <= high:
-            chosen[name] = shift
-    return chosen
+    batch: Batch, multiplier: Multiplier, wanted: Mapping[str, int] | None = None
+) -> np.ndarray:
+    """Return the shift to use for each operation: [models, operations]; 0 for those at the input.
+
+    ``wanted``, by tensor written, are used where they change no result.
+    """
+    operations = batch.first.operations
+    places = np.array([place for place, op in enumerate(operations) if not op.at_input])
+    interval = partial(_interval, multiplier=multiplier)
+    low, high, headroom = np.stack([batch.values(p, interval) for p in places], axis=1).T
+    # one unit makes all multipliers of a kind, scaled as those with the most headroom
+    kinds = [type(operations[place]) for place in places]
+    for kind in set(kinds):
+        own = [n for n, other in enumerate(kinds) if other is kind]
+        lift = headroom[own].max(axis=0) - headroom[own]
+        low[own] += lift
+        high[own] += lift
+    order, models = np.argsort(high, axis=0, kind="stable"), np.arange(len(batch))
+    chosen, point = np.zeros_like(high), np.full(len(batch), -1)
+    for own in order:
+        point = np.where(low[own, models] > point, high[own, models], point)
+        chosen[own, models] = point
+    asked = np.array([[(wanted or {}).get(operations[p].y, -1)] for p in places])
+    found = np.zeros((len(batch), len(operations)), dtype=np.int64)
+    found[:, places] = np.where((low <= asked) & (asked <= high), asked, chosen).T
+    return found
+
+
+def powers_of(batch: Batch, shifts: np.ndarray) -> np.ndarray:
+    """Return the powers of two that bring operations to their ``shifts``: [models, operations]."""
+    own = [
+        batch.values(place, lambda _, op: 0 if op.at_input else op.shift)
+        for place in range(shifts.shape[1])
+    ]
+    return shifts - np.stack(own, axis=1)
+
+
+def added_shifts(batch: Batch, shifts: np.ndarray) -> np.ndarray:
+    """Return the left shifts of what is added: [models, operations]; 0 where nothing is."""
+    powers = powers_of(batch, shifts)
+    for place, op in enumerate(batch.first.operations):
+        adds = op.added_shift is not None
+        powers[:, place] += batch.values(place, lambda _, op: op.added_shift) if adds else 0
+        powers[:, place] *= adds
+    return powers

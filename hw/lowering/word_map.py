@@ -28,10 +28,13 @@ def rom_words(design: Design) -> dict[str, dict[str, list[int]]]:
     """
     model, program = design.model, design.program
     units = design.geometry.weights.units
-    layers = [op for op in program.operations if op.matrix and not op.dynamic]
-    weights = {op.tensor: op.weight_base // units for op in layers}
-    own = [op for op in program.operations if model.writers[op.tensor].parameters is not None]
-    parameters = {op.tensor: op.parameters for op in own}
+    weights: dict[str, int] = {}
+    parameters: dict[str, int] = {}
+    for op in program.operations:
+        if op.matrix and not op.dynamic:
+            weights[op.tensor] = op.weight_base // units
+        if model.writers[op.tensor].parameters is not None:
+            parameters[op.tensor] = op.parameters
     tables, place = {}, 0
     for name, table in model.constants.items():
         tables[name] = place

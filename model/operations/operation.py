@@ -71,7 +71,7 @@ class Operation(ABC):
     #: Tables that it computes with.
     tables: ClassVar[tuple[tuple[int, ...], ...]] = ()
 
-    # What it reads, and where the units take it.
+    # What it reads, and what plays which part in the hardware.
 
     @property
     @abstractmethod

@@ -1,34 +1,36 @@
 """The designs that a space's combinations take: each lowered once, its stores at any widths."""
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, cached_property, reduce
+from operator import or_
+from typing import Any, NamedTuple
 
-from bitformer.estimate.features import (
-    Columns,
-    StoreTerms,
-    column_quantities,
-    live_bits,
-    quantities,
-    store_terms,
-)
-from bitformer.estimate.stores import rom_share
+import numpy as np
+
+from bitformer.estimate.columns import Columns, column_quantities
+from bitformer.estimate.features import quantities
+from bitformer.estimate.stores import live_bits, rom_share, store_terms, summed
 from bitformer.hw.design import Design
+from bitformer.hw.lowering.batch import Batch
 from bitformer.hw.lowering.graph import destinations
+from bitformer.hw.lowering.images import weight_words
 from bitformer.hw.lowering.layouts import weight_layouts
 from bitformer.hw.lowering.lower import lower_plan
-from bitformer.hw.lowering.packing import Packing
+from bitformer.hw.lowering.packing import Packing, Packings
 from bitformer.hw.lowering.place import crowding, place
 from bitformer.hw.lowering.plan import Plan
 from bitformer.hw.memory import StoreSpec
-from bitformer.hw.parts import PARTS
+from bitformer.hw.parts import Part
 from bitformer.hw.weight_layout import WeightFormat, WeightLayout
-from bitformer.model import ir
 from bitformer.model.errors import UserError
+from bitformer.model.ir import IntegerModel
+from bitformer.model.operations import Linear
 
-if TYPE_CHECKING:
-    from bitformer.search.space.components import ComponentSpace
+__all__ = ["Templates", "Widths"]
 
-__all__ = ["Forms", "Widths"]
+#: How far stores are over the part, and the stores where they are placed.
+Placed = tuple[tuple[int, int], Mapping[str, StoreSpec]]
 
 
 class Widths(NamedTuple):
@@ -41,235 +43,176 @@ class Widths(NamedTuple):
     live: int
 
 
-class _Facts(NamedTuple):
-    """What is asked of a layout of weights for every combination that has it.
+@dataclass(frozen=True, eq=False)
+class _Weights:
+    """The weights of a model in one layout."""
 
-    ``words`` of the store, ``used`` : their bits that hold weights. ``columns`` : how many each
-    layer reaches. ``kinds`` : of a word, with their columns. ``column_bits`` : the widest column's.
-    ``cuts`` : parts of a word.
+    linears: Sequence[Linear]
+    layout: WeightLayout
+
+    @cached_property
+    def words(self) -> list[int]:
+        """Words of the store whose bits are 1 wherever there is a weight."""
+        full = (replace(op, weight=np.full_like(op.weight, -1)) for op in self.linears)
+        return weight_words(full, self.layout)[0]
+
+    @cached_property
+    def used(self) -> int:
+        """The bits of a word that ever hold weights."""
+        return reduce(or_, self.words)
+
+    @cached_property
+    def columns(self) -> tuple[int, ...]:
+        """The columns that each layer reaches."""
+        return tuple(map(self.layout.columns_of, self.layout.formats.values()))
+
+    @cached_property
+    def cuts(self) -> WeightLayout:
+        """The same cuts of a word, whichever layers have them."""
+        kinds = sorted(set(self.layout.formats.values()))
+        return replace(self.layout, formats={str(kind): kind for kind in kinds})
+
+
+class _Template:
+    """A lowered design, whose stores may have other widths."""
+
+    def __init__(self, design: Design, placed: Callable[[tuple[StoreSpec, ...]], Placed]):
+        self.design, self.quantities, self._placed = design, quantities(design), placed
+        images = design.images
+        self._free = [replace(s, placement="auto", tiles=()) for s in design.stores.values()]
+        self._program = {"program": images["program"]}
+        self._live = live_bits(images["program"])
+        # of a table, as much of its shape's LUTs, whatever the words
+        self._shares = {
+            name: rom_share(words, design.stores[name].width, design.family.luts)
+            for name, words in images.items()
+            if words and name != "weights"
+        }
+        self.stores = cache(self._stores)
+
+    def _stores(
+        self, word_bits: int, words: int, used: int, widths: Widths
+    ) -> tuple[tuple[int, int], dict[str, float]]:
+        """Return how far the stores are over the part, and what they take."""
+        geometry = self.design.geometry
+        elements = {
+            "activations": (geometry.ways, widths.activations),
+            "dynamic": (geometry.dynamic_slots, widths.dynamic),
+            "position": (geometry.ways, widths.position),
+            "parameters": (1, widths.parameters),
+            "weights": (1, word_bits),
+        }
+        specs = []
+        for spec in self._free:
+            if spec.name in elements:
+                count, bits = elements[spec.name]
+                depth = words if spec.name == "weights" else spec.depth
+                granule = bits if spec.granule else 0
+                spec = replace(spec, depth=depth, width=count * bits, granule=granule)
+            specs.append(spec)
+        live = {"program": self._live, "parameters": widths.live, "weights": used.bit_count()}
+        over, placed = self._placed(tuple(specs))
+        terms = [
+            store_terms(
+                spec,
+                live.get(name, spec.width),
+                self.design.family,
+                self._program.get(name, ()),
+                share=self._shares.get(name, 1.0),
+            )
+            for name, spec in placed.items()
+        ]
+        return over, summed(terms) | {"weight_words": words}
+
+
+class Templates:
+    """The designs of a batch that differ in more than widths, each lowered once.
+
+    Parameters
+    ----------
+    batch, packings : all models, and what each of them packs.
+    part : the die.
+    columns : multipliers of the engine.
     """
 
-    words: int
-    used: int
-    columns: tuple[int, ...]
-    kinds: tuple
-    column_bits: int
-    cuts: int
+    def __init__(self, batch: Batch, packings: Packings, part: Part, columns: int):
+        self._batch, self._packings, self._part = batch, packings, part
+        self._columns = columns
+        self._designs: dict[tuple, _Template] = {}
+        self._layouts, self._placed = cache(self._find_layouts), cache(self._place)
+        self._column_quantities = cache(column_quantities)
 
+    @property
+    def addends(self) -> np.ndarray:
+        """What each operation adds, as numbers of :class:`bitformer.hw.program.Addend`."""
+        design = next(iter(self._designs.values())).design
+        added = {op.tensor: op.addend for op in design.program.operations}
+        return np.array([added.get(op.y, 0) for op in self._batch.first.operations])
 
-def _facts(model: ir.IntegerModel, layout: WeightLayout) -> _Facts:
-    words, used = _weight_words(model, layout)
-    kinds = layout.kinds
-    wide = [2 * layout.half_bits if kind.pair else max(2, kind.field) for kind in kinds]
-    return _Facts(
-        words=words,
-        used=used,
-        columns=tuple(layout.columns_of(kind) for kind in layout.formats.values()),
-        kinds=tuple((kind, layout.columns_of(kind), layout.paired(kind)) for kind in kinds),
-        column_bits=max(wide),
-        cuts=sum(layout.parts(kind) for kind in kinds),
-    )
+    def quantities(self, number: int, widths: Widths) -> dict[str, Any] | None:
+        """Return the quantities of a combination, None if it cannot be built.
 
-
-class Forms:
-    """The designs that differ in more than widths, each lowered once."""
-
-    def __init__(self, space: "ComponentSpace"):
-        self.space = space
-        self.designs: dict[tuple, tuple[Design, dict[str, int]]] = {}
-        self.layouts: dict[tuple, tuple[Packing, list[WeightLayout], ir.IntegerModel]] = {}
-        self.chosen: dict[tuple[StoreSpec, ...], dict[str, StoreSpec]] = {}
-        self.placed: dict[tuple, tuple[tuple[int, int], dict[str, int]]] = {}
-        self.engines: dict[tuple, dict[str, int]] = {}
-        self.shares: dict[int, dict[str, float]] = {}
-        self.facts: dict[int, _Facts] = {}
-        self.program_bits: dict[int, int] = {}
-        self.free: dict[int, dict[str, StoreSpec]] = {}
-
-    def row(self, structure: tuple[int, ...], number: int, bits: Widths) -> dict[str, int] | None:
-        """Quantities of a combination, None if it cannot be built."""
-        try:
-            return self._row(structure, number, bits)
-        except UserError:
-            return None
-
-    def _row(self, structure: tuple[int, ...], number: int, bits: Widths) -> dict[str, int]:
-        """With the first layout of its weights that fits."""
+        It has ``widths``, and else the packing, weights and norms of combination ``number``, laid
+        out in the first way that fits.
+        """
+        packing, model, layouts = self._layouts(number)
         tried = []
-        packing, layouts, model = self._layouts(structure, number)
-        norm = structure[len(self.space.matrix) + 2]
-        for layout in layouts:
-            if id(layout) not in self.facts:
-                self.facts[id(layout)] = _facts(model, layout)
-            design, base = self._design(packing, layout, model, norm)
-            over, terms = self._stores(design, layout, bits)
-            tried.append((over, design, base, terms, layout))
+        for weights in layouts:
+            try:
+                template = self._template(packing, model, weights)
+            except UserError:
+                return None
+            over, terms = template.stores(
+                weights.layout.bits, len(weights.words), weights.used, widths
+            )
+            tried.append((over, template, terms, weights))
             if over == (0, 0):
                 break
-        _, design, base, terms, layout = min(tried, key=lambda one: one[0])
-        facts = self.facts[id(layout)]
-        pair = packing.dynamic
-        field = bits.dynamic * (2 if pair else 1)
-        keys = WeightFormat(pair=pair, field=field) if bits.dynamic else None
-        wide = 2 * packing.half_bits if pair else bits.dynamic
+        _, template, terms, weights = min(tried, key=lambda one: one[0])
+        design, layout = template.design, weights.layout
+        keys = WeightFormat.of(widths.dynamic, pair=packing.dynamic) if widths.dynamic else None
         columns = Columns(
-            layout=layout,
-            column_bits=max(facts.column_bits, wide),
+            layout=weights.cuts,
+            column_bits=layout.column_bits(keys),
             half_bits=packing.half_bits,
             keys=keys,
             low=0,
-            high=facts.used,
+            high=weights.used,
         )
-        return (
-            base
-            | terms
-            | self._columns(columns)
-            | {
-                "half_bits": packing.half_bits,
-                "column_bits": columns.column_bits,
-                "element_bits": bits.activations,
-                "dynamic_bits": bits.dynamic,
-                "weight_cuts": facts.cuts,
-                "latency": design.latency,
-                "interval": design.interval,
-                "dsps": design.geometry.dsps,
-            }
-        )
-
-    def _columns(self, columns: Columns) -> dict[str, int]:
-        """Quantities of the engine's columns, found once for each different engine."""
-        layout = columns.layout
-        kinds = self.facts[id(layout)].kinds
-        key = (layout.bits, kinds, *(v for n, v in vars(columns).items() if n != "layout"))
-        if key not in self.engines:
-            self.engines[key] = column_quantities(columns)
-        return self.engines[key]
-
-    def _shares(self, design: Design) -> dict[str, float]:
-        """How much of their shape's LUTs a design's tables take, whose words change little."""
-        if id(design) not in self.shares:
-            self.shares[id(design)] = {
-                name: rom_share(words, design.stores[name].width, design.family.luts)
-                for name, words in design.images.items()
-                if words and name != "weights"
-            }
-        return self.shares[id(design)]
-
-    def _layouts(self, structure: tuple[int, ...], number: int):
-        if structure not in self.layouts:
-            matrix = self.space.matrix
-            flags, half, dynamic = structure[: len(matrix)], structure[len(matrix)], 0
-            dynamic = structure[len(matrix) + 1]
-            packing = Packing(
-                packed={op.y: bool(flag) for op, flag in zip(matrix, flags, strict=True)},
-                dynamic=bool(dynamic),
-                shift=self.space.multiplier.long_bits - half if any(flags) else 0,
-                half_bits=half,
-            )
-            model = self.space.tables.model(number)
-            found = list(weight_layouts(model, packing, self.space.columns))
-            self.layouts[structure] = (packing, found, model)
-        return self.layouts[structure]
-
-    def _design(self, packing: Packing, layout: WeightLayout, model: ir.IntegerModel, norm: int):
-        """The design of this packing whose layers use as many columns."""
-        used = self.facts[id(layout)].columns
-        key = (tuple(packing.packed.items()), packing.dynamic, layout.columns, used, norm)
-        if key not in self.designs:
-            design = lower_plan(
-                Plan(
-                    model=model,
-                    part=PARTS[self.space.part],
-                    destinations=destinations(model),
-                    packing=packing,
-                    weights=layout,
-                )
-            )
-            self.designs[key] = (design, quantities(design))
-        return self.designs[key]
-
-    def _free(self, design: Design) -> dict[str, StoreSpec]:
-        """A design's stores, not yet placed."""
-        if id(design) not in self.free:
-            self.free[id(design)] = {
-                name: replace(spec, placement="auto", tiles=())
-                for name, spec in design.stores.items()
-            }
-        return self.free[id(design)]
-
-    def _stores(
-        self,
-        design: Design,
-        layout: WeightLayout,
-        bits: Widths,
-    ) -> tuple[tuple[int, int], dict[str, int]]:
-        """How far the stores are over the part, and what they take."""
-        geometry = design.geometry
-        depth, used = self.facts[id(layout)].words, self.facts[id(layout)].used
-        widths = {
-            "weights": layout.bits,
-            "activations": geometry.ways * bits.activations,
-            "dynamic": geometry.dynamic_slots * bits.dynamic,
-            "position": geometry.ways * bits.position,
-            "parameters": bits.parameters,
+        return {
+            **template.quantities,
+            **terms,
+            **self._column_quantities(columns),
+            "half_bits": packing.half_bits,
+            "column_bits": columns.column_bits,
+            "element_bits": widths.activations,
+            "dynamic_bits": widths.dynamic,
+            "weight_cuts": sum(map(layout.parts, layout.kinds)),
+            "latency": design.latency,
+            "interval": design.interval,
+            "dsps": design.geometry.dsps,
         }
-        key = (id(design), depth, used, bits.live, *widths.values())
-        if key not in self.placed:
-            specs = [
-                replace(
-                    spec,
-                    depth=depth if name == "weights" else spec.depth,
-                    width=widths[name],
-                    granule=spec.granule * widths[name] // spec.width,
-                )
-                if name in widths
-                else spec
-                for name, spec in self._free(design).items()
-            ]
-            part, shapes = PARTS[self.space.part], tuple(specs)
-            if shapes not in self.chosen:
-                self.chosen[shapes] = place(specs, part, {})
-            chosen = self.chosen[shapes]
-            if id(design) not in self.program_bits:
-                self.program_bits[id(design)] = live_bits(design.images["program"])
-            live = {"program": self.program_bits[id(design)], "parameters": bits.live}
-            live["weights"] = used.bit_count()
-            known, shares = {"program": design.images["program"]}, self._shares(design)
-            terms = [
-                store_terms(
-                    spec,
-                    live.get(name, spec.width),
-                    design.family,
-                    known.get(name, ()),
-                    share=shares.get(name, 1.0),
-                )
-                for name, spec in chosen.items()
-            ]
-            total = {
-                name: sum(getattr(term, name) for term in terms)
-                for name in StoreTerms.__dataclass_fields__
-            }
-            total["weight_words"] = depth
-            self.placed[key] = (crowding(chosen.values(), part), total)
-        return self.placed[key]
 
+    def _find_layouts(self, number: int) -> tuple[Packing, IntegerModel, list[_Weights]]:
+        packing, model = self._packings[number], self._batch.model(number)
+        layouts = weight_layouts(model, packing, self._columns)
+        return packing, model, [_Weights(model.linears, layout) for layout in layouts]
 
-def _weight_words(model: ir.IntegerModel, layout: WeightLayout) -> tuple[int, int]:
-    """Words of the weight store, and which of their bits hold weights.
+    def _template(self, packing: Packing, model: IntegerModel, weights: _Weights) -> _Template:
+        """Return the design of a packing whose layers use as many columns."""
+        layout, packed = weights.layout, tuple(packing.packed.items())
+        key = (packed, packing.dynamic, layout.columns, weights.columns, model.norm_bits)
+        if key not in self._designs:
+            plan = Plan(
+                model=model,
+                part=self._part,
+                destinations=destinations(model),
+                packing=packing,
+                weights=layout,
+            )
+            self._designs[key] = _Template(lower_plan(plan), self._placed)
+        return self._designs[key]
 
-    As :func:`bitformer.hw.lowering.images.weight_words` lays them out: a layer with few outputs
-    leaves the last columns empty.
-    """
-    depth = used = 0
-    for op in model.operations:
-        if not isinstance(op, ir.Linear):
-            continue
-        kind = layout.formats[op.y]
-        outputs, length = op.weight.shape
-        columns, together = layout.columns_of(kind), 2 if kind.pair else 1
-        groups = -(-outputs // (columns * together))
-        depth += -(-groups * length // layout.parts(kind))
-        filled = (1 << min(columns, -(-outputs // together)) * kind.field) - 1
-        for part in range(min(layout.parts(kind), groups * length)):
-            used |= filled << part * columns * kind.field
-    return depth, used
+    def _place(self, specs: tuple[StoreSpec, ...]) -> Placed:
+        placed = place(specs, self._part, {})
+        return crowding(placed.values(), self._part), placed

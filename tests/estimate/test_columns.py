@@ -1,6 +1,8 @@
 """What synthesis keeps of the words of the engine's columns, by hand."""
 
-from bitformer.estimate.columns import Columns, ColumnTerms, column_terms
+from types import SimpleNamespace
+
+from bitformer.estimate.columns import Columns, column_quantities
 from bitformer.hw.weight_layout import WeightFormat, WeightLayout
 
 
@@ -15,7 +17,17 @@ def terms(formats, *, bits, columns, half=0, wide, keys=0, pairs=False, high=Non
         low=low,
         high=high,
     )
-    return column_terms(found)
+    return SimpleNamespace(**column_quantities(found))
+
+
+def counts(bits, delayed, parts, selected, beyond):
+    return SimpleNamespace(
+        engine_bits=bits,
+        delayed_bits=delayed,
+        selected_parts=parts,
+        selected_bits=selected,
+        selected_beyond=beyond,
+    )
 
 
 def plain(field):
@@ -25,40 +37,44 @@ def plain(field):
 def test_one_format_needs_no_multiplexer():
     found = terms({"a": plain(4)}, bits=16, columns=4, wide=4)
     # columns 2 and 3 are late enough for shift registers
-    assert found == ColumnTerms(bits=16, delayed=8, parts=0, selected=0, beyond=0)
+    assert found == SimpleNamespace(
+        engine_bits=16, delayed_bits=8, selected_parts=0, selected_bits=0, selected_beyond=0
+    )
 
 
 def test_keys_in_the_weights_place():
     found = terms({"a": plain(4)}, bits=16, columns=4, wide=4, keys=4)
-    assert found == ColumnTerms(bits=16, delayed=8, parts=0, selected=16, beyond=0)
+    assert found == SimpleNamespace(
+        engine_bits=16, delayed_bits=8, selected_parts=0, selected_bits=16, selected_beyond=0
+    )
 
 
 def test_copies_of_a_sign_are_one_bit():
     narrow = terms({"a": plain(2)}, bits=4, columns=2, wide=6, keys=2)
-    assert (narrow.bits, narrow.selected) == (4, 4)
+    assert (narrow.engine_bits, narrow.selected_bits) == (4, 4)
     # the key's own third bit is no copy
-    assert terms({"a": plain(2)}, bits=4, columns=2, wide=6, keys=3).bits == 6
+    assert terms({"a": plain(2)}, bits=4, columns=2, wide=6, keys=3).engine_bits == 6
 
 
 def test_parts_of_a_word():
     formats = {"a": plain(8), "b": plain(4)}
     found = terms(formats, bits=16, columns=2, wide=8)
     # of the narrow format's two parts: four bits a column are different
-    assert (found.parts, found.selected, found.bits) == (8, 16, 16)
+    assert (found.selected_parts, found.selected_bits, found.engine_bits) == (8, 16, 16)
 
 
 def test_bits_that_never_change_are_none():
-    assert terms({"a": plain(4)}, bits=8, columns=2, wide=4, high=0b0111_0111).bits == 6
+    assert terms({"a": plain(4)}, bits=8, columns=2, wide=4, high=0b0111_0111).engine_bits == 6
     stuck = terms({"a": plain(4)}, bits=8, columns=2, wide=4, low=0b0001_0001)
-    assert stuck.bits == 6
+    assert stuck.engine_bits == 6
     # with keys in their place they are again
-    assert terms({"a": plain(4)}, bits=8, columns=2, wide=4, high=0, keys=4).bits == 8
+    assert terms({"a": plain(4)}, bits=8, columns=2, wide=4, high=0, keys=4).engine_bits == 8
 
 
 def test_a_pair_that_the_engine_takes_as_it_is():
     pair = {"a": WeightFormat(pair=True, field=8)}
     found = terms(pair, bits=16, columns=2, half=4, wide=8)
-    assert (found.bits, found.selected) == (16, 0)
+    assert (found.engine_bits, found.selected_bits) == (16, 0)
     # and one of narrower weights, which are extended to four bits each
     narrow = {"a": WeightFormat(pair=True, field=4)}
-    assert terms(narrow, bits=8, columns=2, half=4, wide=8).bits == 8
+    assert terms(narrow, bits=8, columns=2, half=4, wide=8).engine_bits == 8

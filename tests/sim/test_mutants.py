@@ -9,7 +9,7 @@ from model_changes import with_tensor, with_zero
 
 from bitformer.hw.lowering import lower as lowering
 from bitformer.hw.lowering.lower import lower
-from bitformer.hw.lowering.packing import Packing
+from bitformer.hw.lowering.packing import Packings
 from bitformer.hw.units import operands, postprocessor
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import ir, numerics, reference
@@ -265,13 +265,15 @@ def test_packing_where_the_bound_forbids_it(small_model, monkeypatch):
     x = np.random.default_rng(0).integers(-128, 128, (2, *model.input.shape))
     assert simulate(honest, x).bit_exact
 
-    matrix = (ir.Linear, ir.Scores, ir.Attend, ir.Pool)
-    packed = {op.y: isinstance(op, ir.Linear) for op in model.operations if isinstance(op, matrix)}
-    monkeypatch.setattr(
-        lowering,
-        "choose_packing",
-        lambda *_: Packing(packed=packed, shift=13, half_bits=8),
+    linear_only = {op.y: isinstance(op, ir.Linear) for op in model.operations if op.matrix}
+    packings = Packings(
+        names=tuple(linear_only),
+        packed=np.array([[*linear_only.values()]]),
+        dynamic=np.array([False]),
+        shift=np.array([13]),
+        half_bits=np.array([8]),
     )
+    monkeypatch.setattr(lowering, "choose_packing", lambda *_: packings)
     forced = lower(model)
     assert forced.packed[second.y]
     result = simulate(forced, x)

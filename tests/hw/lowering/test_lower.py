@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bitformer.hw.families.series7 import SERIES7
+from bitformer.hw.lowering.batch import Batch
 from bitformer.hw.lowering.lower import lower
-from bitformer.hw.lowering.packing import MATRIX, choose_packing
+from bitformer.hw.lowering.packing import choose_packing
 from bitformer.hw.lowering.shifts import common_shifts
 from bitformer.hw.program import Instruction, MachineOperation, Program
 from bitformer.model import ir, numerics, reference
@@ -31,12 +32,13 @@ def design():
 def test_common_shifts_leave_every_result_as_it_is(case):
     """Requantization with the shift that lowering chooses, on the operands of a real run."""
     model = case.make()
-    shifts = common_shifts(model, MULTIPLIER)
+    found = common_shifts(Batch.of(model), MULTIPLIER)[0]
+    shifts = dict(zip(model.writers, found, strict=True))
     rng = np.random.default_rng(0)
     scores = [op for op in model.operations if isinstance(op, ir.Scores)]
     for op in model.operations:
         if isinstance(op, ir.SubtractLast):
-            assert op.y not in shifts
+            assert shifts[op.y] == 0
             continue
         power = shifts[op.y] - op.shift
         u = rng.integers(-(2**20), 2**20, 200)
@@ -113,15 +115,16 @@ def test_packing_is_refused_where_the_low_sum_does_not_fit():
         name="wide", window=4, d_model=8, ffn=64, norm="batch", pooling="mean"
     )
     model = initialize(config, samples=8)
-    packing = choose_packing(model, 16, True, MULTIPLIER)
+    packing = choose_packing(Batch.of(model), 16, True, MULTIPLIER)[0]
     for op in model.operations:
-        if isinstance(op, MATRIX):
+        if op.matrix:
             fits = op.bound(model.tensors).dot < 1 << (packing.shift - 1)
             assert not packing.packed[op.y] or fits
     assert not packing.packed["layers.0.add2"]
     narrow = initialize(config.replace(default=Precision(weights=4, activations=8)), samples=8)
-    assert choose_packing(narrow, 16, True, MULTIPLIER).packed["layers.0.add2"]
-    assert not any(choose_packing(narrow, 16, False, MULTIPLIER).packed.values())
+    batch = Batch.of(narrow)
+    assert choose_packing(batch, 16, True, MULTIPLIER)[0].packed["layers.0.add2"]
+    assert not choose_packing(batch, 16, False, MULTIPLIER).packed.any()
 
 
 @given(

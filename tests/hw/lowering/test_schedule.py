@@ -12,7 +12,6 @@ from bitformer.hw.lowering.allocate import allocate
 from bitformer.hw.lowering.encode import memory_blocks
 from bitformer.hw.lowering.graph import destinations
 from bitformer.hw.lowering.lower import lower
-from bitformer.hw.lowering.packing import MATRIX
 from bitformer.hw.program import Destination, Source
 from bitformer.hw.widths import signed_value
 from bitformer.model import ir
@@ -154,7 +153,7 @@ def check_widths(design):
 def check_packing(design):
     geometry = design.geometry
     for op in design.model.operations:
-        if isinstance(op, MATRIX):
+        if op.matrix:
             bound = op.bound(design.model.tensors)
             bits = geometry.accumulator_bits if op.y in geometry.wide else geometry.narrow_bits
             assert bound.total < 1 << (bits - 1)

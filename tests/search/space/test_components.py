@@ -43,7 +43,7 @@ def test_outcomes_are_those_of_the_designs(space, outcomes, predictor):
         assert [getattr(outcomes, n)[number] for n in exact] == [getattr(said, n) for n in exact]
         for name in ("luts", "lutram", "ffs"):
             assert getattr(outcomes, name)[number] == pytest.approx(
-                getattr(said, name).value, rel=0.03
+                getattr(said, name).value, rel=0.02
             )
 
 
@@ -67,7 +67,7 @@ def test_weights_and_activations_apart(pairs, predictor):
         assert abs(found.ramb18[number] - said.ramb18) <= 1
         for name in ("luts", "lutram", "ffs"):
             assert getattr(found, name)[number] == pytest.approx(
-                getattr(said, name).value, rel=0.03
+                getattr(said, name).value, rel=0.02
             )
 
 
@@ -82,7 +82,7 @@ def test_other_engines(engine, name, predictor):
         said = predictor.predict(lower(initialize(space.config_of(number)), **engine.options))
         for name in ("latency", "interval", "dsps"):
             assert getattr(found, name)[number] == getattr(said, name)
-        assert found.luts[number] == pytest.approx(said.luts.value, rel=0.05)
+        assert found.luts[number] == pytest.approx(said.luts.value, rel=0.02)
 
 
 def test_bits_of_nothing_make_no_other_design():

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bitformer.hw.lowering.batch import Batch
 from bitformer.hw.lowering.graph import destinations
 from bitformer.hw.lowering.layouts import weight_layouts
 from bitformer.hw.lowering.operations import lowering_of
@@ -25,7 +26,7 @@ SMALL = {"name": "small", "window": 4, "horizon": 2, "d_model": 4, "heads": 2, "
 
 def plan_of(columns=4, **changes):
     model = initialize(TransformerConfig(**SMALL | changes), samples=8)
-    packing = choose_packing(model, columns, True, PARTS["xc7s15"].family.multiplier)
+    packing = choose_packing(Batch.of(model), columns, True, PARTS["xc7s15"].family.multiplier)[0]
     return Plan(
         model=model,
         part=PARTS["xc7s15"],

@@ -1,0 +1,71 @@
+"""Models at every combination of bits, of which each operation is made once at each choice.
+
+An operation depends on the bits of few components: its weights', and those of what it reads and
+writes. Components that meet in no operation share a colour and are varied together, so a handful of
+untrained models holds every operation at every choice.
+"""
+
+import itertools
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from bitformer.hw.lowering.batch import Batch
+from bitformer.model.config import TransformerConfig
+from bitformer.model.initialize import initialize
+from bitformer.model.ir import IntegerModel
+from bitformer.model.precision import Precision
+from bitformer.model.structure import graph, tensor_components
+
+__all__ = ["combinations"]
+
+
+def combinations(
+    config: TransformerConfig,
+    components: Sequence[str],
+    bits: Sequence[Precision],
+    codes: np.ndarray,
+    seed: int = 0,
+) -> Batch:
+    """Return untrained models of ``config`` at all combinations, as a batch.
+
+    ``codes`` [combinations, components] says which of ``bits`` each of ``components`` has.
+    """
+
+    of_tensor = tensor_components(config)
+    needs = [
+        {layer.component, layer.owner or layer.component}
+        | {of_tensor[name] for name in (*layer.x, layer.residual) if name not in (None, "input")}
+        for layer in graph(config)
+        if layer.kind != "position"
+    ]
+    colours = _coloured(components, needs)
+    count = 1 + max(colours.values())
+
+    def made(chosen: Sequence[int]) -> IntegerModel:
+        precision = {name: bits[chosen[colour]] for name, colour in colours.items()}
+        return initialize(config.replace(precision=precision), seed)
+
+    def sources(names: Iterable[str]) -> np.ndarray:
+        """Return, for each combination, a source in which components have their bits."""
+        found = np.zeros(len(codes), dtype=np.int64)
+        for name in names:
+            weight = len(bits) ** (count - 1 - colours[name])
+            found += codes[:, components.index(name)] * weight
+        return found
+
+    return Batch(
+        sources=[made(c) for c in itertools.product(range(len(bits)), repeat=count)],
+        operation_sources=[sources(need) for need in needs],
+        tensor_sources={name: sources([owner]) for name, owner in of_tensor.items()},
+    )
+
+
+def _coloured(components: Sequence[str], needs: Iterable[set[str]]) -> dict[str, int]:
+    """Return a colour for each component; those that meet in an operation have different ones."""
+    colours: dict[str, int] = {}
+    for name in components:
+        near = {other for need in needs if name in need for other in need}
+        taken = {colours[other] for other in near if other in colours}
+        colours[name] = min(set(range(len(taken) + 1)) - taken)
+    return colours

@@ -1,0 +1,108 @@
+"""Quantities of all combinations that follow from their widths and shifts, as arrays."""
+
+from functools import partial
+
+import numpy as np
+
+from bitformer.estimate.features import addend_muxes
+from bitformer.hw.families.family import Multiplier
+from bitformer.hw.lowering.batch import Batch
+from bitformer.hw.lowering.images import field_bits, parameter_table
+from bitformer.hw.lowering.packing import Packings
+from bitformer.hw.lowering.post_widths import post_widths
+from bitformer.hw.lowering.shifts import added_shifts, powers_of
+from bitformer.hw.program import Addend
+from bitformer.model.ir import IntegerModel, Operation
+from bitformer.model.numerics import bit_length, scaled
+
+__all__ = ["distinct", "engine_quantities", "parameter_widths", "post_quantities"]
+
+_EXTREMES = (np.minimum, np.maximum, np.bitwise_or, np.bitwise_and)
+
+
+def distinct(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first of each kind of row, and the kind of every row."""
+    rows = np.column_stack(columns)
+    _, first, kinds = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    return first, kinds.reshape(-1)
+
+
+def _count_distinct(values: np.ndarray) -> np.ndarray:
+    """Count the different values of each row."""
+    changes = np.diff(np.sort(values, axis=1), axis=1) != 0
+    return (values.shape[1] > 0) + changes.sum(axis=1)
+
+
+def _extremes(_model: IntegerModel, op: Operation, *, ways: int) -> list[np.ndarray]:
+    """Return an operation's parameters reduced by ``_EXTREMES``: [extremes, ways, fields]."""
+    table = parameter_table(op)
+    words = np.pad(table, ((0, -len(table) % ways), (0, 0))).reshape(-1, ways, 2)
+    return [extreme.reduce(words) for extreme in _EXTREMES]
+
+
+def parameter_widths(batch: Batch, shifts: np.ndarray, ways: int) -> np.ndarray:
+    """Return widths of the words of parameters with so many channels each: [models, 3].
+
+    They are the bits of a word, the bits of it that are not the same in all words, and the bits of
+    a value.
+    """
+    powers, found = powers_of(batch, shifts), []
+    for place, op in enumerate(batch.first.operations):
+        if op.parameters is not None:
+            own = batch.values(place, partial(_extremes, ways=ways))
+            if op.multipliers is not None:
+                own[..., 1] = scaled(own[..., 1], powers[:, place, None, None])
+            found.append(own)
+    low, high, either, both = (
+        extreme.reduce([own[:, n] for own in found]) for n, extreme in enumerate(_EXTREMES)
+    )
+    bits = field_bits(low.min(axis=1), high.max(axis=1))
+    changing = either & ~both & ((1 << bits) - 1)[:, None]
+    live = np.bitwise_count(changing.astype(np.uint64)).sum(axis=(1, 2), dtype=np.int64)
+    return np.stack([ways * bits.sum(axis=1), live, bits[:, 0]], axis=1)
+
+
+def engine_quantities(batch: Batch, packings: Packings) -> dict[str, np.ndarray]:
+    """Return the widths of the engine's accumulators."""
+    dots, totals = batch.bounds[..., 0], batch.bounds[..., 1]
+    return {
+        "accumulator_bits": (bit_length(totals) + 1).max(axis=1),
+        "product_bits": packings.product_bits(dots).max(axis=1),
+    }
+
+
+def post_quantities(
+    batch: Batch,
+    shifts: np.ndarray,
+    multiplier: Multiplier,
+    addends: np.ndarray,
+    source_bits: dict[Addend, np.ndarray],
+) -> dict[str, np.ndarray]:
+    """Return the quantities of the post-processor.
+
+    ``addends`` : what each operation adds, numbers of an :class:`Addend`. ``source_bits`` : bits of
+    each of those, by model.
+    """
+    found = post_widths(batch, shifts, frozenset(), multiplier)
+    written = np.array([not op.at_input for op in batch.first.operations])
+    kinds = added_shifts(batch, shifts) * len(Addend) + addends
+    found["shifts"] = _count_distinct(shifts[:, written])
+    found["addends"] = _count_distinct(kinds[:, written & (addends > 0)])
+    none = np.ones(len(batch), dtype=np.int64)
+    rows = np.column_stack(
+        [
+            found["value_bits"],
+            *(source_bits.get(source, none) for source in Addend),
+            np.sort(kinds[:, written], axis=1),
+        ]
+    )
+    first, kind = distinct(rows)
+    muxes = [
+        addend_muxes(
+            [divmod(one, len(Addend))[::-1] for one in row[1 + len(Addend) :]],
+            row[1 : 1 + len(Addend)],
+            row[0],
+        )
+        for row in rows[first].tolist()
+    ]
+    return found | {"addend_muxes": np.array(muxes)[kind]}

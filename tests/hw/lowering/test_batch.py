@@ -1,0 +1,60 @@
+"""A rule of lowering says the same of a model alone and of the same model among others."""
+
+import numpy as np
+from design_strategies import models, several
+from hypothesis import given
+from hypothesis import strategies as st
+from model_changes import varied
+
+from bitformer.hw.families.series7 import SERIES7
+from bitformer.hw.lowering.batch import Batch
+from bitformer.hw.lowering.packing import choose_packing
+from bitformer.hw.lowering.shifts import added_shifts, common_shifts
+from bitformer.model.config import named_config
+from bitformer.model.initialize import initialize
+from bitformer.search.space.components import ComponentSpace
+
+MULTIPLIER = SERIES7.multiplier
+
+
+def reads(model):
+    """Return what tells graphs apart: a variation may drop a residual, or add one."""
+    return [op.reads for op in model.operations]
+
+
+@several(40)
+@given(models(), st.integers(1, 17), st.booleans())
+def test_n_together_are_n_alone(case, columns, shares):
+    """Models of one graph with other widths, zero points, weights, multipliers and shifts."""
+    model = case.make()
+    others = [varied(model, np.random.default_rng(seed)) for seed in range(5)]
+    together = [model, *(one for one in others if reads(one) == reads(model))]
+    names = frozenset(list(model.writers)[::3]) if shares else frozenset()
+    wanted = dict.fromkeys(list(model.writers)[::2], 9)
+    batch = Batch.of(*together)
+    packings = choose_packing(batch, columns, True, MULTIPLIER, names)
+    shifts = common_shifts(batch, MULTIPLIER, wanted)
+    added = added_shifts(batch, shifts)
+    for number, one in enumerate(together):
+        alone = Batch.of(one)
+        assert packings[number] == choose_packing(alone, columns, True, MULTIPLIER, names)[0]
+        own = common_shifts(alone, MULTIPLIER, wanted)
+        assert np.array_equal(shifts[number], own[0])
+        assert np.array_equal(added[number], added_shifts(alone, own)[0])
+        for name in ("weight_widths", "dynamic_bits", "norm_bits", "position_bits", "bounds"):
+            assert np.array_equal(getattr(batch, name)[number], getattr(alone, name)[0])
+
+
+def test_a_model_is_put_together_from_its_sources():
+    """Of every combination of bits: tensors, weights and widths are those of its own model."""
+    space = ComponentSpace(named_config("tiny"), bits=(4, 8))
+    for number in np.random.default_rng(0).choice(len(space), 5, replace=False):
+        ours, own = space.batch.model(number), initialize(space.config_of(number))
+        assert ours.tensors == own.tensors
+        for a, b in zip(ours.operations, own.operations, strict=True):
+            assert {n: np.asarray(v).tolist() for n, v in vars(a).items() if n != "residual"} == {
+                n: np.asarray(v).tolist() for n, v in vars(b).items() if n != "residual"
+            }
+            assert getattr(a, "residual", None) == getattr(b, "residual", None)
+        for name, table in own.constants.items():
+            assert np.array_equal(ours.constants[name], table)
