@@ -6,11 +6,12 @@ from amaranth.lib.wiring import In, Out
 
 from bitformer.boards.protocol import Feature, Registers
 from bitformer.boards.shell.contract import Contract
-from bitformer.boards.shell.framed.commands import load_region, load_states, work_states
+from bitformer.boards.shell.framed.commands import serve
 from bitformer.boards.shell.framed.exchange import Exchange
 from bitformer.boards.shell.framed.memory_map import MemoryMap
-from bitformer.boards.shell.framed.receiver import receive_states
-from bitformer.boards.shell.framed.sender import answer_states
+from bitformer.boards.shell.framed.new_weights import NewWeights
+from bitformer.boards.shell.framed.receiver import receive
+from bitformer.boards.shell.framed.sender import send
 from bitformer.boards.shell.link import LinkSignature
 from bitformer.boards.shell.numbers import NumberReader, NumberWriter
 from bitformer.boards.shell.weight_loader import WeightLoader
@@ -65,7 +66,7 @@ class Endpoint(wiring.Component):
         if not isinstance(contract, Contract):
             raise TypeError(f"Contract must be a Contract, not {contract!r}")
         self._shapes = input_shape, result_shape
-        self._layout = MemoryMap(
+        self._map = MemoryMap(
             contract=contract,
             input_shape=input_shape,
             result_shape=result_shape,
@@ -89,45 +90,37 @@ class Endpoint(wiring.Component):
 
     @property
     def contract(self) -> Contract:
-        return self._layout.contract
+        return self._map.contract
 
     @property
     def registers(self) -> Registers:
         """What a host reads before anything has happened."""
-        return self._layout.registers
+        return self._map.registers
 
     @property
     def memory(self) -> StoreSpec:
         """What holds the buffer, the constant registers and the golden vectors."""
-        return self._layout.memory
+        return self._map.memory
 
     @property
     def loader(self) -> WeightLoader | None:
         """What sorts new weights; None in a design that takes none."""
-        return self._layout.loader
+        return self._map.loader
 
     def elaborate(self, platform):
         m = Module()
-        x = Exchange(m, self.link, self._layout)
+        x = Exchange(m, self.link, self._map)
         m.submodules.reader = reader = NumberReader(shape=self._shapes[0])
         m.submodules.writer = writer = NumberWriter(shape=self._shapes[1])
         wiring.connect(m, reader.o, wiring.flipped(self.to_model))
         wiring.connect(m, wiring.flipped(self.from_model), writer.i)
-        loader = self.loader
-        restart = self.o_restart if loader is not None else None
-
-        with m.FSM(name="phase") as fsm:
-            receive_states(x, right="DISPATCH")
-            work_states(x, reader=reader, writer=writer, restart=restart)
-            if loader is not None:
-                load_states(x, loader, restart=restart)
-            answer_states(x, fault=self.o_fault)
-        # one flip-flop for each state, which saves a seventh of the LUTs. What a tool makes of this
-        # has no value when configuration ends: the shell's reset gives it one.
-        fsm.state.attrs["fsm_encoding"] = "auto"
-
-        if loader is not None:
-            load_region(x, loader)
+        weights = None
+        if self.loader is not None:
+            weights = NewWeights(m, x, self.loader, restart=self.o_restart)
             m.d.comb += self.o_bank.eq(x.bank ^ x.trial)
-            m.d.comb += [getattr(self, f"o_load_{n}").eq(getattr(loader, f"o_{n}")) for n in _LOADS]
+            for name in _LOADS:
+                m.d.comb += getattr(self, f"o_load_{name}").eq(getattr(self.loader, f"o_{name}"))
+        receive(m, x)
+        serve(m, x, reader=reader, writer=writer, weights=weights)
+        send(m, x, fault=self.o_fault)
         return m

@@ -2,14 +2,17 @@
 """Endpoints with one fault each: the checks of the sound one must notice every one of them."""
 
 import pytest
-from amaranth.hdl import signed
+from amaranth.hdl import Cat, Const, signed
 from amaranth.sim import Simulator
 
 from bitformer.boards.protocol import Command, Frame, Reason, Registers, encode, find_frame
 from bitformer.boards.shell.contract import Contract
-from bitformer.boards.shell.framed import endpoint as endpoint_file
+from bitformer.boards.shell.framed import exchange as exchange_file
+from bitformer.boards.shell.framed import receiver as receiver_file
+from bitformer.boards.shell.framed.cursor import OneOf
 from bitformer.boards.shell.framed.endpoint import Endpoint
 from bitformer.boards.shell.framed.exchange import Exchange
+from bitformer.boards.shell.framed.line import CheckedLine
 
 WINDOW = (1, 2, 3)
 
@@ -18,7 +21,7 @@ def request(command, payload=b"", sequence=1):
     return encode(Frame(sequence=sequence, command=command, payload=payload))
 
 
-def hear(serial, script):
+def hear(serial, script, watch=None):
     """What an endpoint answers to bursts of bytes, each with silence behind it."""
     contract = Contract(inputs=3, results=2)
     endpoint = Endpoint(
@@ -60,6 +63,8 @@ def hear(serial, script):
     simulator.add_clock(1e-6)
     simulator.add_process(model)
     simulator.add_testbench(host)
+    if watch is not None:
+        simulator.add_process(watch)
     simulator.run()
     return bytes(heard)
 
@@ -87,57 +92,64 @@ def sound(serial):
 
 
 def ignored_crc(patch):
-    class Trusting(Exchange):
-        def refuse(self, why, *, to="DRAIN"):
-            if why != Reason.CRC:
-                super().refuse(why, to=to)
+    class Trusting(CheckedLine):
+        def __init__(self, m, link):
+            super().__init__(m, link)
+            self.crc_matches = Const(1)
 
-    patch.setattr(endpoint_file, "Exchange", Trusting)
+    patch.setattr(exchange_file, "CheckedLine", Trusting)
 
 
 def no_truncation(patch):
-    class Endless(Exchange):
-        def refuse(self, why, *, to="DRAIN"):
-            if why != Reason.TRUNCATED:
-                super().refuse(why, to=to)
+    original = receiver_file.refuse
 
-    patch.setattr(endpoint_file, "Exchange", Endless)
+    def endless(m, hand, why):
+        if why != Reason.TRUNCATED:
+            original(m, hand, why)
+
+    patch.setattr(receiver_file, "refuse", endless)
 
 
-def uncounted(patch):
+def with_a_fault(patch, fault):
+    """Add ``fault(m, exchange)`` to every endpoint."""
     original = Exchange.__init__
 
-    def mutant(self, m, link, layout):
-        original(self, m, link, layout)
-        m.d.comb += self.registers.i_reason.eq(0)  # all are counted as accepted
+    def mutant(self, m, link, memory_map):
+        original(self, m, link, memory_map)
+        fault(m, self)
 
     patch.setattr(Exchange, "__init__", mutant)
 
 
-def wrong_sequence(patch):
-    class Forgetful(Exchange):
-        def send(self, value, *, covered=True):
-            super().send(value, covered=covered)
-            self.m.d.sync += self.sequence.eq(0)
+def uncounted(patch):
+    def fault(m, x):
+        m.d.comb += x.registers.i_reason.eq(0)  # all are counted as accepted
 
-    patch.setattr(endpoint_file, "Exchange", Forgetful)
+    with_a_fault(patch, fault)
+
+
+def wrong_sequence(patch):
+    def fault(m, x):
+        with m.If(x.line.speaking):
+            m.d.sync += x.header.sequence.eq(0)
+
+    with_a_fault(patch, fault)
 
 
 def narrow_sequence(patch):
-    class Narrow(Exchange):
-        def send(self, value, *, covered=True):
-            super().send(value, covered=covered)
-            self.m.d.sync += self.sequence[8:].eq(0)
+    def fault(m, x):
+        with m.If(x.line.speaking):
+            m.d.sync += x.header.sequence[8:].eq(0)
 
-    patch.setattr(endpoint_file, "Exchange", Narrow)
+    with_a_fault(patch, fault)
 
 
 def crc_of_the_answer_left_out(patch):
-    class Uncovered(Exchange):
-        def send(self, value, *, covered=True):
-            super().send(value, covered=False)
+    class Uncovered(CheckedLine):
+        def send(self, byte, *, covered=True):
+            super().send(byte, covered=False)
 
-    patch.setattr(endpoint_file, "Exchange", Uncovered)
+    patch.setattr(exchange_file, "CheckedLine", Uncovered)
 
 
 def test_the_sound_one(serial):
@@ -162,3 +174,26 @@ def test_mutants(serial, monkeypatch, mutant):
     except ValueError:  # an answer that is no frame
         found = False
     assert not found
+
+
+def test_machines_take_turns(serial, monkeypatch):
+    """What several of them write is ORed: no two may write in the same cycle."""
+    given, ever = [], {}
+    original = OneOf.__init__
+
+    def recorded(self, m, shape, *, machines):
+        original(self, m, shape, machines=machines)
+        given.append(Cat(self._given))
+
+    async def watch(ctx):
+        async for _, _, *now in ctx.tick().sample(*given):
+            for number, bits in enumerate(now):
+                assert bits.bit_count() <= 1
+                ever[number] = ever.get(number, 0) | bits
+
+    monkeypatch.setattr(OneOf, "__init__", recorded)
+    script = [request(Command.INFER, serial.pack(WINDOW, 1)), b"?", request(Command.READ)]
+    assert hear(serial, script, watch)
+    place, count, advance, verdict = (ever[number] for number in range(4))
+    # receiver, server, new weights (there are none), sender
+    assert (place, count, advance, verdict) == (0b0011, 0b1011, 0b1011, 0b0001)
