@@ -149,9 +149,9 @@ class PostProcessor(wiring.Component):
             # the parameters of a vector come with its slot, and its row is normalised first
             late = delay(m, self.i_parameter, self.vector_delay, name=f"parameter_{way}")
             u, normal = self._multiplicand(m, way, chosen, vector_now, accumulators[way])
-            if self.wide and way == 0:
+            if chosen.now is not None and way == 0:
                 u, upper = split_multiplicand(u, chosen.now.wide, self.multiplier.split)
-            elif self.wide:
+            elif chosen.now is not None:
                 u = Mux(chosen.now.wide, upper, u)
             bits = widths.high_bits if way else widths.low_bits
             u_register, multiplier = (
@@ -333,7 +333,7 @@ class PostProcessor(wiring.Component):
             if o.matrix:
                 u = packed[way % len(packed)] + (value if o.bias else 0)
             elif o.normalize:
-                u = (w.norm_features * stored - total) << exponent
+                u = numerics.deviation(stored, total, exponent, w.norm_features)
             multiplier = {
                 Factor.IMMEDIATE: o.multiplier,
                 Factor.PARAMETER: scale,
