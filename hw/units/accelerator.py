@@ -19,7 +19,7 @@ from bitformer.hw.units.row_statistics import RowStatistics
 from bitformer.hw.units.sequencer import Sequencer
 from bitformer.hw.units.softmax import Reciprocal, RowMaximum
 from bitformer.hw.units.store import Store
-from bitformer.hw.units.weight_columns import WeightColumns, column_word
+from bitformer.hw.units.weight_columns import WeightColumns
 
 __all__ = ["Accelerator"]
 
@@ -261,25 +261,23 @@ class Accelerator(wiring.Component):
         late = OPERAND - READ_LATENCY - 1
         address = delay(m, address_generator.o_weight, late, name="weight")
         op = delay(m, address_generator.o_op, OPERAND - 2, name="weight_op")
+        columns = WeightColumns(layout=geometry.weights, column_bits=geometry.column_bits)
         static = Const(0, 1)
         if "weights" in stores:
             units, values = geometry.weights.units, program.values("weight_format")
             m.d.comb += stores["weights"].addr_0.eq(
                 self._live(stores["weights"], address[exact_log2(units) :])
             )
-            m.submodules.columns = columns = WeightColumns(
-                layout=geometry.weights, column_bits=geometry.column_bits
+            static = columns.select(
+                m,
+                stores["weights"].data_0,
+                by_operation(m, op, values, name="weight_format"),
+                address[: exact_log2(units)],
             )
-            m.d.comb += [
-                columns.i_word.eq(stores["weights"].data_0),
-                columns.i_kind.eq(by_operation(m, op, values, name="weight_format")),
-                columns.i_unit.eq(address[: exact_log2(units)]),
-            ]
-            static = columns.o_columns.as_value()
         word = static
         if "dynamic" in stores:
             m.d.comb += stores["dynamic"].addr_0.eq(address)
-            kept = self._spread(stores["dynamic"].data_0)
+            kept = self._spread(columns, stores["dynamic"].data_0)
             dynamic = by_operation(m, op, program.values("dynamic"), name="dynamic")
             # a select for each half of the word: one for all would have too many loads
             half = len(kept) // 2
@@ -296,12 +294,20 @@ class Accelerator(wiring.Component):
             engine.i_packed.eq(packed),
         ]
 
-    def _spread(self, word):
+    def _spread(self, columns, word):
         """Return a word of keys or values as weights, sign-extended to the width of a weight."""
         geometry = self._design.geometry
-        bits = {"column_bits": geometry.column_bits, "half_bits": geometry.half_bits}
-        places = range(geometry.columns)
-        return Cat(column_word(word, geometry.dynamic_format, place, **bits) for place in places)
+        pair, column = 2 * geometry.half_bits, geometry.column_bits
+        joined = Cat(
+            columns.numbers(word, geometry.dynamic_format, place)
+            for place in range(geometry.columns)
+        )
+        if not geometry.dynamic_packed:
+            return joined
+        return Cat(
+            Cat(joined[c * pair : (c + 1) * pair], Const(0, column - pair))
+            for c in range(geometry.columns)
+        )
 
     def _drain(self, m, address_generator, engine, drain, post):
         """Delay a group's end as its activations are, to the drain."""

@@ -1,8 +1,6 @@
 """The weights of all columns, taken out of a word of their store."""
 
-from amaranth.hdl import Cat, Const, Module, Value, signed
-from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 from amaranth.utils import exact_log2
 
 from bitformer.hw.memory import READ_LATENCY
@@ -11,30 +9,16 @@ from bitformer.hw.units.pipeline import delay, twice
 from bitformer.hw.weight_layout import WeightFormat, WeightLayout
 from bitformer.hw.widths import signed_value
 
-__all__ = ["WeightColumns", "column_word"]
+__all__ = ["WeightColumns"]
 
 
-def column_word(
-    word: Value, kind: WeightFormat, place: int, *, column_bits: int, half_bits: int
-) -> Value:
-    """Return field ``place`` of a word as the engine takes it, in ``column_bits`` bits.
-
-    It holds one number of ``column_bits`` bits, or, lowest first, two of ``half_bits`` and zeros.
-    """
-    numbers = []
-    for start, bits, width in kind.pieces(place, column_bits, half_bits):
-        number = word[start : start + bits]
-        number = Cat(Const(1, 1), number) if bits == 1 else number
-        numbers.append((number.as_signed() | Const(0, signed(width)))[:width])
-    joined = Cat(numbers)
-    return Cat(joined, Const(0, column_bits - len(joined)))
-
-
-class WeightColumns(wiring.Component):
+class WeightColumns:
     """Takes each column's weights out of a word, whose format changes with the operation.
 
-    Latency: 0 cycles from ``i_word``, 1 from ``i_kind``, 2 from ``i_unit``, which belongs to the
-    word's address. Throughput: one word a cycle.
+    It is no component: its logic becomes a part of the module that takes the weights.
+
+    Latency: 0 cycles from the word, 1 from the number of its format, 2 from its unit, which belongs
+    to its address. Throughput: one word a cycle.
 
     Parameters
     ----------
@@ -42,17 +26,6 @@ class WeightColumns(wiring.Component):
         The formats, and how they cut a word.
     column_bits : int
         Bits that the engine takes for a column.
-
-    Members
-    -------
-    i_word : In(layout.bits)
-        Word of the store.
-    i_kind : In(range(len(layout.kinds)))
-        Number of its format.
-    i_unit : In(range(layout.units))
-        Which of the word's smallest parts is meant.
-    o_columns : Out(ArrayLayout(column_bits, layout.columns))
-        Weights of each column; beyond the format's columns, and above a pair, they are don't-care.
 
     Raises
     ------
@@ -72,14 +45,6 @@ class WeightColumns(wiring.Component):
                 raise ValueError(
                     f"Column bits must hold {bits} bits of a format, not {column_bits}"
                 )
-        super().__init__(
-            {
-                "i_word": In(layout.bits),
-                "i_kind": In(range(max(2, len(layout.kinds)))),
-                "i_unit": In(range(max(2, layout.units))),
-                "o_columns": Out(data.ArrayLayout(column_bits, layout.columns)),
-            }
-        )
 
     def model(self, word: int, kind: int, unit: int) -> list[tuple[int, ...]]:
         """Return the weights, one or a pair, of each column that the format has."""
@@ -92,42 +57,62 @@ class WeightColumns(wiring.Component):
             return signed_value(word >> start, bits)
 
         return [
-            tuple(
-                number(start, bits)
-                for start, bits, _ in own.pieces(
-                    self.layout.places(own, column)[part], self.column_bits, self.layout.half_bits
-                )
+            tuple(number(start, bits) for start, bits, _ in self._pieces(own, places[part]))
+            for places in (
+                self.layout.places(own, column) for column in range(self.layout.columns_of(own))
             )
-            for column in range(self.layout.columns_of(own))
         ]
 
-    def elaborate(self, platform):
-        m = Module()
-        layout, bits, half_bits = self.layout, self.column_bits, self.layout.half_bits
+    def numbers(self, word: Value, kind: WeightFormat, place: int) -> list[Value]:
+        """Return the numbers in field ``place`` of a word, lowest first.
+
+        One of ``column_bits`` bits, or two of ``half_bits`` of the layout.
+        """
+        numbers = []
+        for start, bits, width in self._pieces(kind, place):
+            number = word[start : start + bits]
+            number = Cat(Const(1, 1), number) if bits == 1 else number
+            numbers.append((number.as_signed() | Const(0, signed(width)))[:width])
+        return numbers
+
+    def select(self, m: Module, word: Value, kind: Value, unit: Value) -> Value:
+        """Return ``column_bits`` bits for every column of a word, column 0 lowest.
+
+        Beyond the format's columns, and above a pair, they are don't-care. ``kind`` is the number
+        of the format, ``unit`` which of the word's smallest parts is meant.
+        """
+        layout, bits = self.layout, self.column_bits
         kinds, units = layout.kinds, exact_log2(layout.units)
         if not units and kinds == [WeightFormat(pair=False, field=bits)]:
-            m.d.comb += self.o_columns.as_value().eq(self.i_word)
-            return m
-
-        unit = delay(m, self.i_unit[:units], READ_LATENCY - 1, name="unit")
-        choice = Cat(unit, self.i_kind[: (len(kinds) - 1).bit_length()])
+            return word
+        if units:
+            unit = delay(m, unit, READ_LATENCY - 1, name="unit")
+        choice = Cat(unit[:units], kind[: (len(kinds) - 1).bit_length()])
         choices = twice(m, choice, name="weight_choice") if len(choice) else (choice, choice)
-
-        def field(kind: WeightFormat, place: int) -> Value:
-            return column_word(self.i_word, kind, place, column_bits=bits, half_bits=half_bits)
-
-        for column, selected in enumerate(self.o_columns):
+        columns = []
+        for column in range(layout.columns):
+            selected = Signal(bits, name=f"column_{column}")
             filler = layout.filler(column)
             if filler is not None:
-                m.d.comb += selected.eq(field(filler, column))
+                m.d.comb += selected.eq(self._column(word, filler, column))
             with m.Switch(choices[2 * column >= layout.columns]):
-                for number, kind in enumerate(kinds):
-                    free = exact_log2(layout.step(kind))
-                    end = 2 * half_bits if filler and layout.paired(kind) else bits
-                    for part, place in enumerate(layout.places(kind, column)):
+                for number, own in enumerate(kinds):
+                    free = exact_log2(layout.step(own))
+                    end = 2 * layout.half_bits if filler and layout.paired(own) else bits
+                    for part, place in enumerate(layout.places(own, column)):
+                        value = self._column(word, own, place)
                         with m.Case(_pattern(number, len(kinds), part, units, free)):
-                            m.d.comb += selected[:end].eq(field(kind, place)[:end])
-        return m
+                            m.d.comb += selected[:end].eq(value[:end])
+            columns.append(selected)
+        return Cat(columns)
+
+    def _pieces(self, kind: WeightFormat, place: int):
+        return kind.pieces(place, self.column_bits, self.layout.half_bits)
+
+    def _column(self, word: Value, kind: WeightFormat, place: int) -> Value:
+        """Return field ``place`` of a word as the engine takes it."""
+        numbers = Cat(self.numbers(word, kind, place))
+        return Cat(numbers, Const(0, self.column_bits - len(numbers)))
 
 
 def _pattern(kind: int, kinds: int, part: int, units: int, free: int) -> str:

@@ -19,7 +19,6 @@ from bitformer.hw.units.accelerator import Accelerator
 from bitformer.hw.units.parameters import Integer
 from bitformer.hw.units.postprocessor_widths import PostProcessorWidths
 from bitformer.hw.units.result_slots import slot_layout
-from bitformer.hw.weight_layout import WeightFormat, WeightLayout
 from bitformer.model.config import named_config
 from bitformer.model.initialize import initialize
 
@@ -59,13 +58,6 @@ ENGINE = (
     *("columns", "column_bits", "operand_bits", "pack_shift", "half_bits"),
     *("always_packed", "product_bits", "multiplier"),
 )
-LAYOUT = WeightLayout(
-    bits=16,
-    columns=2,
-    formats={"y": WeightFormat(pair=False, field=8)},
-    half_bits=4,
-    even=False,
-)
 
 
 def tiny():
@@ -97,7 +89,6 @@ GOOD = {
     "Sequencer": lambda: {"program": PROGRAM, "inputs": 4, "whole_window": False},
     "Store": lambda: {"spec": StoreSpec(name="one", depth=4, width=8)},
     "VectorSlots": lambda: ROW,
-    "WeightColumns": lambda: {"layout": LAYOUT, "column_bits": 8},
 }
 HELD = sorted(COMPONENTS.keys() - NOT_YET)
 
