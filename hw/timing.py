@@ -27,7 +27,7 @@ KEYED = 3
 #: From the last result of a row to its statistics.
 STATISTICS = 11
 #: More of them for rows whose sum is too long to be squared at once
-#: (:mod:`bitformer.hw.units.layernorm`).
+#: (:mod:`bitformer.hw.units.row_statistics`).
 LONG_STATISTICS = 3
 #: Rows whose statistics can wait for their LayerNorm.
 STATISTICS_QUEUE = 32

@@ -8,14 +8,20 @@ __all__ = ["clamp", "round_shift"]
 
 
 def round_shift(value: Value, shift: int) -> Value:
-    """``value / 2**shift`` rounded half up, as ``numerics.round_shift``."""
+    """Return ``value / 2**shift`` rounded half up, as ``numerics.round_shift``."""
     if shift == 0:
         return value
     return (value + (1 << (shift - 1))) >> shift
 
 
 def clamp(value: Value, low, high) -> Value:
-    """``value`` limited to ``low``..``high`` (integers, or values looked up by operation)."""
+    """Return ``value`` limited to ``low``..``high``, integers or values looked up by operation.
+
+    Raises
+    ------
+    TypeError
+        If ``value`` is not signed.
+    """
     if not value.shape().signed:
         raise TypeError("Clamp must be given a signed value")
     if isinstance(low, int) and isinstance(high, int):

@@ -1,4 +1,4 @@
-"""Small helpers of pipelined datapaths: delays, per-operation constants, multipliers in LUTs."""
+"""Small parts of pipelined datapaths: delays, per-operation constants, multipliers in LUTs."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ __all__ = ["by_operation", "decode", "delay", "multiply_in_luts", "twice"]
 
 
 def delay(m: Module, value: ValueLike, cycles: int, *, name: str, reset_less: bool = True) -> Value:
-    """``value``, ``cycles`` clock cycles later."""
+    """Return ``value`` of ``cycles`` clock cycles before."""
     value = Value.cast(value)
     for cycle in range(cycles):
         stage = Signal(value.shape(), name=f"{name}_d{cycle + 1}", reset_less=reset_less)
@@ -22,18 +22,18 @@ def delay(m: Module, value: ValueLike, cycles: int, *, name: str, reset_less: bo
 
 
 def twice(m: Module, value: ValueLike, *, name: str) -> tuple[Value, Value]:
-    """``value`` a cycle later, from two registers that share its loads.
+    """Return ``value`` of the cycle before, from two registers that share its loads.
 
-    The second keeps the complement: two alike would be merged by synthesis.
+    The second holds the complement: synthesis would merge two that are equal.
     """
     value = Value.cast(value)
     return delay(m, value, 1, name=name), ~delay(m, ~value, 1, name=f"{name}_complement")
 
 
 def by_operation(m: Module, op: Value, values: Sequence[int], *, name: str) -> Value:
-    """Look up a constant by operation number: one LUT a bit for up to 64 operations.
+    """Look up a constant by operation number, in a LUT a bit; a constant that never differs is one.
 
-    A field that is the same in every operation costs nothing.
+    Latency: 0 cycles.
     """
     low, high = min(values), max(values)
     if low == high:
@@ -56,7 +56,17 @@ def decode(
 
 
 def multiply_in_luts(a: Value, b: Value) -> Value:
-    """``a * b`` as a sum of shifted rows, for products too small for a DSP; ``b`` is unsigned."""
+    """Return ``a * b``, summed up from shifted rows: for products too small for a multiplier.
+
+    Latency: 0 cycles.
+
+    Raises
+    ------
+    TypeError
+        If ``b`` is signed.
+    """
+    if b.shape().signed:
+        raise TypeError("Second factor must be unsigned")
     rows: list[Value] = [Mux(b[i], a, 0) << i for i in range(len(b))]
     while len(rows) > 1:
         paired = [x + y for x, y in zip(rows[0::2], rows[1::2], strict=False)]

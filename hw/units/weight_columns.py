@@ -116,8 +116,7 @@ class WeightColumns:
 
 
 def _pattern(kind: int, kinds: int, part: int, units: int, free: int) -> str:
-    """Return the value of ``choice`` for a part: its number below the format's, any low ``free``
-    bits."""
+    """Return the value of ``choice`` for a part: below its number, ``free`` bits are any."""
     high = f"{kind:0{(kinds - 1).bit_length()}b}" if kinds > 1 else ""
     low = f"{part:0{units - free}b}" if units > free else ""
     return high + low + "-" * free

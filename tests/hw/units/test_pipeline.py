@@ -160,3 +160,21 @@ def test_clamp_to_limits_by_operation(combinational, play, lows, highs):
 def test_clamp_needs_a_sign():
     with pytest.raises(TypeError, match=r"^Clamp must be given a signed value$"):
         clamp(Signal(8), Signal(4), Signal(4))
+
+
+def test_product_in_luts_needs_an_unsigned_factor():
+    with pytest.raises(TypeError, match=r"^Second factor must be unsigned$"):
+        multiply_in_luts(Signal(4), Signal(signed(4)))
+
+
+def test_a_product_without_its_upper_row_is_found(combinational, play):
+    """The mutant: the last row of partial products is left out."""
+    a, b = signed(4), unsigned(3)
+    dut = combinational(
+        inputs={"a": In(a), "b": In(b)},
+        shape=signed(7),
+        build=lambda m, c: multiply_in_luts(c.a, c.b[:2]),
+    )
+    pairs = list(itertools.product(numbers(a), numbers(b)))
+    shown = play(dut, [{"a": x, "b": y} for x, y in pairs], ["o"])
+    assert [o for (o,) in shown] != [x * y for x, y in pairs]
