@@ -1,7 +1,7 @@
 """What a model's file says beside the model: the scales of its data, its training, the errors."""
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
@@ -58,7 +58,7 @@ def check_meta(meta: Mapping[str, object], config: TransformerConfig) -> None:
     """
     data = known(meta).get("dataset", {})
     for name in ("inputs", "mean", "std"):
-        values: list = data.get(name, [0] * config.inputs)  # type: ignore[assignment]
+        values = cast(list, data.get(name, [0] * config.inputs))
         if len(values) != config.inputs:
             raise UserError(
                 f"meta: dataset: {name} must be {config.inputs}, one for each input of the model,"
