@@ -23,7 +23,7 @@ __all__ = ["NativeError", "build", "default_cache", "find_compiler"]
 _DRIVER = Path(__file__).with_name("native_driver.cpp")
 #: Tried in this order, unless ``CXX`` names one.
 _COMPILERS = ("g++", "clang++", "c++")
-_FLAGS = ("-std=c++14", "-O0", "-fPIC", "-shared", "-fvisibility=hidden", "-w")
+_FLAGS = ("-std=c++14", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-w")
 #: Addresses out of bounds read 0 instead of ending the process; hardware does not care either.
 _DEFINES = ("-DNDEBUG", "-DCXXRTL_NDEBUG")
 #: GCC spends a fifth of its time looking for aliases in the one long function of a design.
