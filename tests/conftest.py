@@ -18,7 +18,7 @@ def pytest_collection_finish():
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
+    gc.set_threshold(100_000, 10, 5)
 
 
 @pytest.hookimpl(tryfirst=True)

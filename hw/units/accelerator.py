@@ -134,7 +134,7 @@ class Accelerator(wiring.Component):
             inputs=spec.size,
             whole_window=design.model.whole_window,
         )
-        m.submodules.word_addresses = address_generator = AddressGenerator(
+        m.submodules.address_generator = address_generator = AddressGenerator(
             operations=program.operations, act_bits=act_bits, weight_bits=weight_bits
         )
         m.submodules.input_port = input_port = InputPort(
