@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bitformer._models import Model
 from bitformer.hw import design as hardware
+from bitformer.hw.parts import DEFAULT_PART
 from bitformer.model.errors import UserError
 from bitformer.model.progress import Progress, silent
 
@@ -254,7 +255,7 @@ class Design:
 def lower(
     model: Model,
     *,
-    part: str = "xc7s15",
+    part: str = DEFAULT_PART,
     lanes: int | None = None,
     pack: bool = True,
     placement: Mapping[str, str] | None = None,
@@ -264,7 +265,7 @@ def lower(
 
     Parameters
     ----------
-    part : the FPGA: ``"xc7s6"`` to ``"xc7s100"``.
+    part : the FPGA: ``bitformer boards`` names some.
     lanes : products a cycle; by default what the part's DSP blocks allow.
     pack : whether two products share a DSP block where the weights prove it safe.
     placement : where stores live, by name: ``"block"``, ``"distributed"``, ``"registers"``.

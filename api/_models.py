@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bitformer.hw.parts import DEFAULT_PART
 from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.ir import IntegerModel
@@ -92,7 +93,7 @@ class Model:
         found = dataset_of(self.integer, data=data, target=target, inputs=inputs, time=time)
         return Evaluation.of(found, {self.name: mse(self.predict(found.test.x), found)})
 
-    def lower(self, part: str = "xc7s15", **options: Any) -> "Design":
+    def lower(self, part: str = DEFAULT_PART, **options: Any) -> "Design":
         """Make the accelerator; see :func:`bitformer.lower`."""
         from bitformer._designs import lower
 

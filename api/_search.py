@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bitformer._models import Model, load
+from bitformer.hw.parts import DEFAULT_PART
 from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.errors import UserError
 from bitformer.model.progress import Progress, silent
@@ -68,7 +69,7 @@ class Found:
 def find(
     data: str,
     *,
-    part: str = "xc7s15",
+    part: str = DEFAULT_PART,
     config: str | TransformerConfig = "etth1-96-24",
     target: str | None = None,
     inputs: Sequence[str] | None = None,

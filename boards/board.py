@@ -102,8 +102,8 @@ class Board:
     part, package, speed : str
         ``"xc7s15"``, ``"ftgb196"``, ``"1"``.
     clock_hz : int
-        The oscillator, in hertz. It clocks the design through a global buffer, with no MMCM unless
-        one is asked for (see :mod:`.clock`).
+        The oscillator, in hertz. It clocks the design through a global buffer, with no clock
+        generator unless one is asked for (see :mod:`.clock`).
     clock : Pin
         Where it arrives.
     uart : UartPins or None

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from amaranth.hdl import Instance, Signal
 
-__all__ = ["MMCM_W", "Mmcm", "mmcm_for"]
+__all__ = ["GENERATOR_W", "Mmcm", "mmcm_for"]
 
 #: What an MMCM takes in watts, by Vivado's reports of XC7S15, XC7S25 and XC7S50 designs. It is five
 #: times the static power of an XC7S15.
-MMCM_W = 0.105
+GENERATOR_W = 0.105
 
 #: Limits in the slowest speed grade, in hertz; quoted from memory of DS189, and Vivado checks them.
 _LEAST_VCO, _MOST_VCO = 600_000_000, 1_200_000_000

@@ -19,7 +19,7 @@ def command(report: Report) -> None:
     bitformer boards --json
     """
     from bitformer.boards.catalog import BOARDS
-    from bitformer.boards.clock import MMCM_W
+    from bitformer.boards.clock import GENERATOR_W
 
     rows = []
     for board in BOARDS.values():
@@ -36,12 +36,12 @@ def command(report: Report) -> None:
                 part.dsps,
             )
         )
-    columns = ("board", "part", "clock", "link", "LUT", "as mem.", "RAMB18", "DSP")
+    columns = ("board", "part", "clock", "link", "LUT", "as mem.", "block RAM", "DSP")
     report.table(columns, rows, words=4)
     report.line(
         "Each clock goes straight from its pin through a global buffer. --clock of 'build' asks for"
-        f" another by an MMCM, which takes about {MMCM_W} W: five times the static power of an"
-        " XC7S15."
+        f" another by a clock generator, which takes about {GENERATOR_W} W: five times the static"
+        " power of a small part."
     )
     for board in BOARDS.values():
         loading = board.loading.format(bit="F.bit", name="F")

@@ -100,7 +100,7 @@ def _remedy(
     "clock_mhz",
     type=MEGAHERTZ,
     metavar="MHZ",
-    help="Another clock than the board's, by an MMCM: about 0.105 W more.",
+    help="Another clock than the board's, by a clock generator: about 0.105 W more.",
 )
 @click.option(
     "--saif",
@@ -113,7 +113,7 @@ def _remedy(
     default="vivado",
     show_default=True,
     metavar="T",
-    help="vivado, or open: Yosys and nextpnr-xilinx, for the XC7S50.",
+    help="vivado, or open: Yosys and nextpnr-xilinx, where they know the part.",
 )
 @reloadable_option
 @click.option("--plan-only", is_flag=True, help="Write the project, and run no tools.")
@@ -153,7 +153,7 @@ def command(
     from bitformer.boards.build.fit import TooLargeError
     from bitformer.boards.build.manifest import Manifest
     from bitformer.boards.catalog import find_board
-    from bitformer.boards.clock import MMCM_W
+    from bitformer.boards.clock import GENERATOR_W
     from bitformer.hw.lowering.exact import estimate
     from bitformer.model.checkpoint import load_model
     from bitformer.model.errors import UserError
@@ -166,8 +166,8 @@ def command(
     clock_hz = found.clock_hz if clock_mhz is None else round(clock_mhz * 1e6)
     if clock_hz != found.clock_hz:
         report.note(
-            f"An MMCM makes {clock_hz / 1e6:g} MHz of {found.clock_hz / 1e6:g} MHz; it takes about"
-            f" {MMCM_W} W"
+            f"A clock generator makes {clock_hz / 1e6:g} MHz of {found.clock_hz / 1e6:g} MHz; it"
+            f" takes about {GENERATOR_W} W"
         )
     result = estimate(design, clock_hz=clock_hz)
     given = {"baud": baud, "elastic": addresses}

@@ -50,6 +50,7 @@ def _remember(report: Report, kb: Path | None, found: "BuildReport") -> None:
     """Add a build that Vivado calls good to the knowledge base, if its report is there."""
     import hashlib
 
+    from bitformer.boards.reports.vivado.utilization import BLOCK_RAM
     from bitformer.estimate.knowledge import Entry, KnowledgeBase
 
     if found.utilization is None or found.tool is None:
@@ -76,7 +77,7 @@ def _remember(report: Report, kb: Path | None, found: "BuildReport") -> None:
             luts=used["LUT"],
             lutram=used["LUT as memory"],
             ffs=used["FF"],
-            ramb18=used["RAMB18"],
+            ramb18=used[BLOCK_RAM],
             dsps=used["DSP"],
             features=features,
         )

@@ -172,7 +172,7 @@ def command(output: Path, samples: int, quick: bool, report: Report) -> None:
 
     Trains a Transformer and quantizes it, writes the integer model, evaluates it on every test
     window, simulates the accelerator on some and compares every tensor bit for bit, estimates, and
-    writes the build plan for the Spartan Edge Accelerator (XC7S15). Without the data and a network,
+    writes the build plan for the Spartan Edge Accelerator. Without the data and a network,
     a synthetic series takes their place. What was interrupted is resumed by the same command.
 
     \b

@@ -85,7 +85,7 @@ def command(
     """Say what MODEL takes too much of a part, and the cheapest changes with which it fits.
 
     Changes are tried one at a time: placements, lanes, narrower components, a larger part. Cycles,
-    RAMB18 and DSP blocks are exact, LUTs and flip-flops predicted from the knowledge base. The
+    Block RAMs and DSP blocks are exact, LUTs and flip-flops predicted from the knowledge base. The
     exit code is 1 if the model does not fit as it is.
 
     \b

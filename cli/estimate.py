@@ -62,7 +62,7 @@ def show_estimate(
             "words",
             "bits each",
             "bits",
-            "RAMB18",
+            "block RAM",
             "LUT as mem.",
             "LUT",
         ),
@@ -215,7 +215,7 @@ def _show_energy(
 @clock_option
 @click.option("--layers", is_flag=True, help="Also each layer's cycles, and what it waits for.")
 @click.option(
-    "--components", is_flag=True, help="Also what each component adds; RAMB18 by share of bits."
+    "--components", is_flag=True, help="Also what each component adds; block RAM by share of bits."
 )
 @click.option(
     "--plot", type=PATH, metavar="FILE", help="Draw who holds which unit when: .png, .svg, .pdf."
@@ -237,10 +237,10 @@ def command(
 ) -> None:
     """Predict MODEL's cycles, resources and energy on a part, before anything is synthesized.
 
-    Cycles, RAMB18 and DSP blocks are exact, LUTs and flip-flops predicted from the knowledge base,
-    with an interval; energy is a model's, or Vivado's where 'report' has read a build of MODEL. If
-    the part has too little of something, the exit code is 1, and changes are named with which the
-    design fits ('doctor' tries more).
+    Cycles, block RAMs and DSP blocks are exact, LUTs and flip-flops predicted from the knowledge
+    base, with an interval; energy is a model's, or Vivado's where 'report' has read a build of
+    MODEL. If the part has too little of something, the exit code is 1, and changes are named with
+    which the design fits ('doctor' tries more).
 
     Stores: program, weights, parameters, position, activations, dynamic (keys and values), scores,
     input, output.

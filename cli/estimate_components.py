@@ -24,7 +24,7 @@ _COLUMNS = (
     "result words",
     "LUT",
     "LUT as mem.",
-    "RAMB18",
+    "block RAM",
 )
 
 
@@ -91,7 +91,7 @@ def show_components(
     report.table(_COLUMNS, rows, title="What each component adds", words=3)
     report.line(
         "A component's LUTs are those of its own words and rows, as stores by themselves: measured"
-        " by Yosys, or counted by formula. Its RAMB18 are its share of the design's, by bits."
+        " by Yosys, or counted by formula. Its block RAMs are its share of the design's, by bits."
     )
     report.line(
         f"{MEMORY} is what components save that take turns with the words of a store, {UNITS} what"

@@ -89,7 +89,7 @@ def command(
         "LUT",
         "as mem.",
         "FF",
-        "RAMB18",
+        "block RAM",
         "DSP",
         "levels",
     )

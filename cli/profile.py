@@ -7,6 +7,7 @@ import click
 from bitformer.cli.options import kb_option, load_config, workers_options
 from bitformer.cli.quantity import COUNT_OR_NONE, SEED
 from bitformer.cli.report import Report, json_option
+from bitformer.hw.parts import DEFAULT_PART
 from bitformer.model.errors import UserError
 from bitformer.model.precision import Precision
 
@@ -32,7 +33,7 @@ def _numbers(option: str, text: str) -> list[int]:
 @click.option(
     "--bits", default="4,6,8", show_default=True, help="Widths: 4, or 2/8 (weights/acts)."
 )
-@click.option("--parts", default="xc7s15", show_default=True, help="Parts to lower for.")
+@click.option("--parts", default=DEFAULT_PART, show_default=True, help="Parts to lower for.")
 @click.option("--lanes", metavar="N,N", help="Products a cycle [what the part allows].")
 @click.option(
     "--mixed", type=COUNT_OR_NONE, default=0, help="Random mixed-precision designs instead."

@@ -60,11 +60,12 @@ _limit_options = together(
 
 def _limits(options: dict[str, Any]) -> "Limits":
     """The limits among the options, which are taken out."""
+    from bitformer.hw.parts import DEFAULT_PART
     from bitformer.search.limits import Limits
 
     clock = options.pop("clock_mhz")
     return Limits(
-        part=options.pop("part") or "xc7s15",
+        part=options.pop("part") or DEFAULT_PART,
         latency_us=options.pop("max_latency"),
         energy_j=options.pop("max_energy"),
         clock_hz=clock * 1e6,

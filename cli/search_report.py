@@ -13,7 +13,7 @@ _COLUMNS = (
     ("LUT", "luts"),
     ("as mem.", "lutram"),
     ("FF", "ffs"),
-    ("RAMB18", "ramb18"),
+    ("block RAM", "ramb18"),
     ("DSP", "dsps"),
     ("cycles", "latency"),
 )
@@ -108,7 +108,7 @@ def show_search(report: "Report", result: Mapping[str, Any], limits: "Limits") -
     )
     report.line(
         "Beats: uniform bits with a larger validation error, at no more LUTs, LUTs as memory,"
-        " RAMB18, DSP blocks or cycles; in time: at no more latency or energy."
+        " block RAMs, DSP blocks or cycles; in time: at no more latency or energy."
     )
     for one in rows:
         for warning in one["warnings"]:

@@ -47,13 +47,13 @@ def show_synthesis(report: Report, name: str, result: "Synthesis") -> None:
         ),
     )
     report.line(
-        f"LUTs as memory: {resources.srls} of them shift registers. RAMB18: two for each of"
-        f" {resources.ramb36} RAMB36. {resources.inverters} inverters, which Vivado absorbs, are"
-        " not counted."
+        f"LUTs as memory: {resources.srls} of them shift registers. Block RAM: {resources.ramb36}"
+        f" double ones count as two. {resources.inverters} inverters, which a vendor's tools"
+        " absorb, are not counted."
     )
     if result.units:
         report.table(
-            ("unit", "LUT", "as mem.", "FF", "RAMB18", "DSP"),
+            ("unit", "LUT", "as mem.", "FF", "block RAM", "DSP"),
             ((unit, *_row(taken)) for unit, taken in result.units.items()),
         )
         report.line(
@@ -65,7 +65,7 @@ def show_synthesis(report: Report, name: str, result: "Synthesis") -> None:
         f" most (for 150 MHz: {MOST_LEVELS} and {MOST_CHAINS})"
     )
     report.table(
-        ("from", "to", "LUT", "chains", "CARRY4"),
+        ("from", "to", "LUT", "chains", "carries"),
         (
             (path.start, path.end, path.levels, path.chains, path.carries)
             for path in deepest.paths[:SHOWN]

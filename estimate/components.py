@@ -146,7 +146,7 @@ def _block_bits(spec: StoreSpec) -> int:
 
 
 def block_ram_shares(design: Design, shares: Iterable[Share]) -> dict[str, float]:
-    """RAMB18 of the design by component: each store's, by the components' bits in block RAM.
+    """Return the block RAMs by component: each store's, by the components' bits in them.
 
     They add up to the design's; a RAM's are by the rows that each component needs by itself.
     """

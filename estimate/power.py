@@ -2,9 +2,9 @@
 
 Static power is what Vivado reported of the part (:mod:`bitformer.hw.parts`). Energies of a cycle
 are ASSUMED: orders of magnitude for 28 nm logic at moderate activity, not fitted on any report. Of
-the three designs whose energy and latency arXiv 2410.03294 gives for the XC7S15 (63, 75 and 79 mW,
-Vivado's estimate, perhaps of a slower process corner) the model, given what those networks take,
-says 10, 17 and 7 % less. A report's figure replaces it where there is one.
+the three designs whose energy and latency arXiv 2410.03294 gives for the default part (63, 75 and
+79 mW, Vivado's estimate, perhaps of a slower process corner) the model, given what those networks
+take, says 10, 17 and 7 % less. A report's figure replaces it where there is one.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,10 +17,10 @@ from bitformer.model.identity import model_hash
 
 __all__ = ["ENERGY_PJ", "STATIC_W", "inference_j", "power_w", "reported", "static_w"]
 
-#: Picojoules of a clock cycle for each LUT, flip-flop with its share of the clock, RAMB18 and DSP
-#: block. Assumed.
+#: Picojoules of a clock cycle for each LUT, flip-flop with its share of the clock, block RAM and
+#: DSP block. Assumed.
 ENERGY_PJ = {"luts": 0.03, "ffs": 0.02, "ramb18": 7.0, "dsps": 5.0}
-#: Assumed where no report of the part was read: what the XC7S25 and larger ones show.
+#: Assumed where no report of the part was read: what reports of larger parts show.
 STATIC_W = 0.07
 
 

@@ -21,7 +21,7 @@ from bitformer.model.structure import graph, linear_shapes, tensor_components, w
 
 __all__ = ["NAMED_CONFIGS", "TransformerConfig", "named_config"]
 
-#: What all of it comes to. The largest part known, the XC7S100, has 4.4 million bits of block RAM;
+#: What all of it comes to. The largest part known has 4.4 million bits of block RAM;
 #: a model of this size is still made in seconds and in less than 2 GB.
 _MOST_WEIGHTS, _MOST_NUMBERS, _MOST_MACS = 1 << 23, 1 << 20, 1 << 28
 _W8A8 = Precision(weights=8, activations=8)

@@ -37,7 +37,7 @@ __all__ = [
 SCORE_FRACTION_BITS = 3
 #: Width of a stored softmax logit, signed.
 SCORE_BITS = 8
-#: Width of a requantizer's multiplier, signed: the short port of a DSP48E1.
+#: Width of a requantizer's multiplier, signed: a short port of common DSP blocks.
 MULTIPLIER_BITS = 18
 
 #: Up to here a float64 holds every integer.

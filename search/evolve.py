@@ -1,7 +1,7 @@
 """Large spaces, of a width for each tensor: an evolutionary search instead of an enumeration.
 
 NSGA-II (Deb et al., 2002) as Optuna has it, with the limits as constraints. A candidate is lowered,
-so its cycles, RAMB18 and DSP blocks are exact, and predicted; nothing is trained here.
+so its cycles, block RAMs and DSP blocks are exact, and predicted; nothing is trained here.
 """
 
 import warnings

@@ -36,7 +36,7 @@ class Manifest:
     clock_hz : int
         The design's clock.
     mmcm : bool
-        Whether an MMCM makes that clock.
+        Whether a clock generator makes that clock.
     link : str
         One of :data:`bitformer.boards.board.LINKS`.
     baud : int or None

@@ -9,7 +9,7 @@ from typing import Any
 from amaranth.lib import wiring
 
 from bitformer.boards.board import Board
-from bitformer.boards.clock import MMCM_W
+from bitformer.boards.clock import GENERATOR_W
 from bitformer.boards.shell.elastic.shell import ElasticShell
 from bitformer.boards.shell.elastic.address_map import V2, ElasticMap
 from bitformer.boards.build.fit import check_fit
@@ -113,7 +113,7 @@ def build_plan(
     elastic : ElasticMap
         The addresses of the link ``"elastic"``.
     clock_hz : int or None
-        The design's clock; another than the board's costs an MMCM.
+        The design's clock; another than the board's costs a clock generator.
     saif : path or None
         Switching activity of the accelerator, as :mod:`.saif` writes it, for the power report; a
         copy, at the design's clock, goes into the directory. It must be of the model that the
@@ -266,7 +266,7 @@ def _readme(board: Board, manifest: Manifest) -> str:
     title = f"{manifest.name} on {board.title}"
     clock = f"{board.clock_hz} Hz on ball {board.clock.ball}"
     if manifest.mmcm:
-        clock += f"; an MMCM makes {manifest.clock_hz} Hz of it, for about {MMCM_W} W"
+        clock += f"; a clock generator makes {manifest.clock_hz} Hz of it, for about {GENERATOR_W} W"
     tools = {
         "vivado": "Vivado 2018.2 or later is",
         "open": "yosys, nextpnr-xilinx, fasm2frames and xc7frames2bit are",

@@ -97,7 +97,7 @@ def _counts(resources: Resources, _build: Manifest | None) -> Iterator[TableRow]
     yield "LUT, by Yosys", resources.luts, ""
     yield "LUT as memory, by Yosys", resources.luts_as_memory, ""
     yield "FF, by Yosys", resources.ffs, ""
-    yield "RAMB18, by Yosys", resources.ramb18, ""
+    yield "block RAM, by Yosys", resources.ramb18, ""
     yield "DSP, by Yosys", resources.dsps, ""
 
 

@@ -14,14 +14,17 @@ from bitformer.boards.reports.vivado.text import (
 from bitformer.hw.parts import Use
 from bitformer.model.errors import UserError
 
-__all__ = ["UTILIZATION", "Utilization", "read_utilization"]
+__all__ = ["BLOCK_RAM", "UTILIZATION", "Utilization", "read_utilization"]
+
+#: Our name of block RAM, counted in halves of a tile.
+BLOCK_RAM = "RAMB18"
 
 #: Our name of a resource, and its titles in the report.
 _RESOURCES = {
     "LUT": ("Slice LUTs", "CLB LUTs"),
     "LUT as memory": ("LUT as Memory",),
     "FF": ("Slice Registers", "CLB Registers"),
-    "RAMB18": ("Block RAM Tile",),
+    BLOCK_RAM: ("Block RAM Tile",),
     "DSP": ("DSPs",),
 }
 _OPTIONAL = {"I/O": ("Bonded IOB",), "BUFG": ("BUFGCTRL",), "MMCM": ("MMCME2_ADV",)}
@@ -72,7 +75,7 @@ def read_utilization(text: str) -> Utilization:
             if name in _OPTIONAL:
                 continue
             raise UserError(f"Utilization report has no count of {titles[0]}")
-        each = 2 if name == "RAMB18" else 1
+        each = 2 if name == BLOCK_RAM else 1
         uses[name] = Use(resource=name, used=round(taken * each), available=round(there * each))
     return Utilization(uses=uses, **origin_of(header_of(text)))
 

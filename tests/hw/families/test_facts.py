@@ -1,0 +1,91 @@
+"""What a family is like is said in its own files: no other names one of its primitives or parts."""
+
+import ast
+import re
+
+import pytest
+from test_house import product
+
+from bitformer.hw.families.family import Kind
+from bitformer.hw.families.series7 import SERIES7
+from bitformer.hw.parts import PARTS
+from bitformer.sim.netlist.models import MODELLED
+
+#: A family's own files: its facts, the models of its cells, and the boards and tools made for it.
+OWN = {
+    "hw/families/series7.py",
+    "hw/parts.py",
+    "sim/netlist/series7_blocks.py",
+    "sim/netlist/series7_slices.py",
+    "boards/build/open_platform.py",
+    "boards/build/vivado_platform.py",
+    "boards/catalog.py",
+    "boards/clock.py",
+    "boards/pinouts.py",
+    "boards/reports/vivado/utilization.py",
+}
+#: Files that say which families there are.
+REGISTERED = {"hw/parts.py", "sim/netlist/models.py", "boards/build/open_platform.py"}
+
+FACT = re.compile(
+    r"DSP48|RAMB(18|36)|RAM(32|64|128|256)[MX]|SRL(16|C)|\bLUT[1-6]\b|CARRY4|MUXF[78]|FD[CPRS]E"
+    r"|synth_xilinx|STARTUPE2|BUFG|MMCM|SLICEM|\b7[- ]series|Spartan-7|UG4[0-9]{2}|PORT_BITS"
+)
+
+
+def facts(source: str) -> list[str]:
+    """Lines that name a primitive, or compare with or default to a part."""
+    lines = [line for line in source.splitlines() if FACT.search(line)]
+    tree = ast.parse(source)
+    lines += [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and node.value in PARTS
+    ]
+    return lines
+
+
+def test_only_a_familys_own_files_name_its_facts():
+    found = {path: facts(source) for path, source in product().items()}
+    assert {path: lines for path, lines in found.items() if lines and path not in OWN} == {}
+
+
+def test_every_file_that_may_name_facts_does():
+    sources = product()
+    assert {path for path in OWN if not facts(sources[path])} == set()
+
+
+def test_a_family_is_imported_by_what_registers_it():
+    naming = {path for path, source in product().items() if "families.series7" in source}
+    assert naming == REGISTERED
+
+
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        ("x = 1  # one LUT, a shift register, a block RAM", 0),
+        ('"""On ``xc7s15``."""', 0),
+        ("# a DSP48E1", 1),
+        ('kind = "RAMB36E1"', 1),
+        ('part = "xc7s15"', 1),
+        ('"""LUT6 only."""', 1),
+    ],
+)
+def test_facts_are_found(source, count):
+    assert len(facts(source)) == count
+
+
+def test_models_are_of_primitives():
+    """The witness models cells that synthesis is known to make, by the same names."""
+    models = MODELLED[SERIES7]
+    assert models.keys() <= SERIES7.primitives.keys()
+    kinds = {SERIES7.primitives[name].kind for name in models}
+    assert kinds == set(Kind) - {Kind.BUFFER, Kind.OTHER}
+    for name, model in models.items():
+        primitive = SERIES7.primitives[name]
+        carry = primitive.carry
+        pins = {pin for read in primitive.reads for pin in read}
+        if carry is not None:
+            pins |= {carry.below, *carry.inputs, carry.carries, carry.sums}
+            assert pins == set(model.pins)
+        assert not primitive.reads or pins & set(model.pins)
