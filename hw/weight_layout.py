@@ -91,7 +91,7 @@ class WeightLayout:
         return columns - columns % 2 if self.even else columns
 
     def parts(self, kind: WeightFormat) -> int:
-        """Groups of columns whose weights are in one word, a power of two."""
+        """Return how many groups of columns have weights in one word, a power of two."""
         return 1 << ((self.bits // (self.columns_of(kind) * kind.field)).bit_length() - 1)
 
     def step(self, kind: WeightFormat) -> int:

@@ -55,7 +55,7 @@ ACTIVATION_BITS = (2, 3, 4, 5, 6, 7, 8, 16, FLOAT_BITS)
 
 
 def _is_one_of(bits: object, known: tuple[int, ...]) -> bool:
-    """Whether it is an integer, no boolean and no 4.0, that is known."""
+    """Return True for a known integer, neither a boolean nor 4.0."""
     return isinstance(bits, Integral) and not isinstance(bits, bool) and bits in known
 
 
@@ -124,5 +124,5 @@ AddedErrors = Mapping[str, Mapping[Precision, float]]
 def keep_precise(
     precision: Mapping[str, Precision], bits: int, components=PRECISE_COMPONENTS
 ) -> dict[str, Precision]:
-    """``precision`` with ``components`` at ``bits`` bits, weights and activations."""
+    """Return ``precision`` with weights and activations of ``components`` at ``bits`` bits."""
     return {**precision, **dict.fromkeys(components, Precision(weights=bits, activations=bits))}

@@ -27,8 +27,10 @@ _PART = "part_{number}"
 
 @dataclass(frozen=True, kw_only=True)
 class Apart:
-    """One of them: its ``digest`` (as :func:`.synthesize.digest`), what it takes, and its LUT
-    levels."""
+    """The result of one component.
+
+    ``digest`` : as of :func:`.synthesize.digest`. ``levels`` : LUTs of its deepest path.
+    """
 
     digest: str
     tool: str
@@ -37,9 +39,9 @@ class Apart:
 
 
 def _together(sources: Iterable[str]) -> str:
-    """The components' RTLIL as modules ``part_0`` ..., all of them cells of ``top``.
+    """Return the components' RTLIL as modules ``part_0`` ..., which are cells of ``top``.
 
-    The cells are joined to nothing, and are kept; the modules' ports are free.
+    The cells are connected to nothing, and kept; the modules' ports are free.
     """
     texts, cells = [], []
     for number, source in enumerate(sources):

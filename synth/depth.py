@@ -84,8 +84,10 @@ class Fanout:
 
     @property
     def control(self) -> bool:
-        """Whether it steers: it is no address of a memory (a ROM in LUTs has it on their inputs),
-        and drives more than operands of memories and DSPs."""
+        """Whether it is a control net: no address, and not only operands of memories and DSPs.
+
+        The address of a ROM in LUTs drives their inputs.
+        """
         return "addr" not in self.name and self.enables + self.resets + self.logic > 0
 
 

@@ -101,7 +101,7 @@ class Netlist:
         return Counter(cell.kind for cell in self.cells)
 
     def name(self, bit: int) -> str:
-        """The name of a net that says most: where it is driven rather than where it is used."""
+        """Return the clearest name of a net: where it is driven rather than where it is used."""
         for port, bits in self.inputs.items():
             if bit in bits:
                 return f"{port}[{bits.index(bit)}]" if len(bits) > 1 else port
@@ -121,7 +121,7 @@ class Netlist:
         return re.sub(r"(\.\d+)+$", "", name) if memory else name
 
     def _support(self, bit: int) -> list[str]:
-        """The named signals that an unnamed net is a function of, nearest first."""
+        """Return the named signals that an unnamed net is a function of, nearest first."""
         found: list[str] = []
         seen, waiting = {bit}, [bit]
         while waiting:
@@ -138,7 +138,7 @@ class Netlist:
 
 
 def signal_of(name: str) -> str:
-    """A net's name without the number of the bit: ``unit.count[3]`` is ``unit.count``'s."""
+    """Return a net's name without the number of its bit: ``unit.count`` for ``unit.count[3]``."""
     return re.sub(r"\[\d+\]", "", name)
 
 
@@ -211,14 +211,20 @@ def read_netlist(
     aliases: Mapping[str, str] = MappingProxyType({}),
     unknown: str = "x",
 ) -> Netlist:
-    """Return the module ``module`` of what ``write_json`` wrote.
+    """Return a module of a netlist.
 
     Parameters
     ----------
-    data : the parsed JSON.
-    family : of the part that it was synthesized for.
-    aliases : more names for names.
-    unknown : what bits become that synthesis left open.
+    data
+        The parsed JSON of Yosys' ``write_json``.
+    family
+        The family of the part that it was synthesized for.
+    module
+        Name of the module.
+    aliases
+        More names, by the names of nets.
+    unknown
+        Value of the bits that synthesis left open.
 
     Raises
     ------
@@ -255,7 +261,7 @@ _MODULE = re.compile(r"^module \\(\S+)\n(.*?)^end$", re.M | re.S)
 
 
 def output_names(rtlil: str, *, top: str = "top") -> dict[str, str]:
-    """Names by the unit, ``walker.o_act[3]``, of bits of wires outside, ``o_act$12[3]``."""
+    """Return names by the unit, ``engine.o_y[3]``, for bits of wires outside, ``o_y$12[3]``."""
     modules = dict(_MODULE.findall(rtlil))
     return dict(_unit_names(modules, top, ""))
 

@@ -63,7 +63,7 @@ class Resources:
         )
 
     def uses(self, part: Part) -> tuple[Use, ...]:
-        """The part's budget beside what is taken."""
+        """Return each resource's use beside the part's budget."""
         return (
             Use(resource="LUT", used=self.luts, available=part.luts),
             Use(resource="LUT as memory", used=self.luts_as_memory, available=part.lutram_luts),

@@ -112,11 +112,12 @@ def synthesize(
 ) -> Synthesis:
     """Synthesize a design's accelerator, without its trace ports, or any component.
 
-    What has been synthesized before, by the same tool, comes from a cache.
+    A result of the same tool for the same component comes from a cache.
 
     Parameters
     ----------
     design : Design or wiring.Component
+        The design, or any component.
     part : str or None
         The part whose budget counts; by default a design's own.
     units : bool

@@ -32,11 +32,8 @@ NOT_YET = {
     "estimate",
     "hw/lowering",
     "hw/units",
-    "model",
     "search",
-    "sim",
     "study",
-    "synth",
 }
 
 # Beginnings of a description instead of an order, beside those ruff's D401 knows ("The", "A").

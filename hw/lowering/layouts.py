@@ -22,7 +22,7 @@ def _format(op: ir.Linear, packing: Packing) -> WeightFormat:
 
 
 def _formats(model: ir.IntegerModel, packing: Packing) -> dict[str, WeightFormat]:
-    """A format for each layer: its own width's, or the next wider where there are too many."""
+    """Choose a format for each layer: its own width's, or a wider one if there are too many."""
     formats = {op.y: _format(op, packing) for op in model.linears}
     sizes = {op.y: op.weight.size for op in model.linears}
     while len(set(formats.values())) > MOST_FORMATS:
@@ -39,7 +39,7 @@ def _formats(model: ir.IntegerModel, packing: Packing) -> dict[str, WeightFormat
 
 
 def _cycles(model: ir.IntegerModel, layout: WeightLayout) -> int:
-    """Cycles in which the engine works on layers with weights."""
+    """Return the cycles in which the engine works on layers with weights."""
     total = 0
     for op in model.linears:
         kind, y = layout.formats[op.y], model.tensors[op.y]

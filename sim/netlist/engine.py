@@ -31,7 +31,7 @@ class _Streams:
         return not self._chance.random() < self._refuse
 
     def cycle(self) -> tuple[bool, int | None]:
-        """Whether a value was taken in this cycle, and the result that was handed out."""
+        """Run a cycle; return whether a value was taken, and the result that left, or None."""
         if not self._offering:
             if self._fed == len(self._values):
                 pass
@@ -66,25 +66,36 @@ def run_netlist(
     unknown: int = 0,
     reset_after: int = 0,
 ) -> None:
-    """Drive ``samples`` [N, values] through the netlist's streams and report to ``comparison``.
+    """Drive samples through the netlist's streams and report to ``comparison``.
 
-    A netlist has no ports for comparison: results and cycles are what is seen. It begins as the
-    chip does after its configuration, without a reset.
+    A netlist has no trace ports: results and their cycles alone are compared. It begins as the chip
+    does after its configuration, without a reset.
 
     Parameters
     ----------
+    design : Design
+        The design.
     netlist : mapping
-        Of ``design``, in Yosys' JSON. unknown : what synthesis left open is, 0 or 1.
+        The design in Yosys' JSON.
+    samples : integers [N, values]
+        The samples.
+    comparison : Comparison
+        Receives values taken and results.
+    back_pressure : float
+        Probability, in each cycle, that a stream stalls.
+    seed : int
+        Of the back-pressure.
+    unknown : int
+        Value, 0 or 1, of bits that synthesis left open.
     reset_after : int
-        Cycles that it is at work on ``samples`` before it is reset, for one cycle; everything else
-        follows that.
+        Cycles on ``samples`` before the netlist is reset, for one cycle, and begins again.
 
     Raises
     ------
     NetlistError
-        For a netlist with something that is not modelled.
+        For a cell that is not modelled.
     RuntimeError
-        When it stops answering: cycles are bounded.
+        When it stops answering.
     """
     simulator = NetlistSimulator(netlist, design.family, unknown=unknown)
     values = [int(value) for value in samples.reshape(-1)]

@@ -20,12 +20,12 @@ __all__ = ["BLOCKS"]
 
 
 def _signed(name: str, bits: int) -> str:
-    """Two's complement of so many bits as a Python integer."""
+    """Return the expression of a two's complement as a Python integer."""
     return f"(({name} ^ {1 << bits - 1}) - {1 << bits - 1})"
 
 
 def _dsp(cell: Cell, lines: Lines) -> None:
-    """P = A * B + Z, where OPMODE makes Z 0, P or C; registers at A, B, C, product and P."""
+    """Model P = A * B + Z; OPMODE makes Z 0, P or C; registers at A, B, C, product and P."""
     opmode = cell.bits("OPMODE")
     if opmode[:4] != ("1", "0", "1", "0") or opmode[6] != "0":
         raise NetlistError(f"OPMODE of cell {cell.name} (DSP48E1) must be 0zz0101, not {opmode}")
@@ -34,7 +34,7 @@ def _dsp(cell: Cell, lines: Lines) -> None:
     needs: list[Bit] = []
 
     def stage(name: str, source: str, needed: Sequence[Bit], *, used: bool, suffix: str) -> str:
-        """A register, or the way past it, on which an output depends on what comes in."""
+        """Add a register, or the path around it, by which outputs depend on inputs."""
         nonlocal needs
         if not used:
             needs += needed
@@ -81,7 +81,7 @@ def _dsp(cell: Cell, lines: Lines) -> None:
 
 
 def _block_ram(cell: Cell, lines: Lines) -> None:
-    """Words of 1, 2, 4 bits, or of 8 and one of parity, or 2, 4, 8 times as many.
+    """Model words of 1, 2, 4 bits, or of 8 and one of parity, or 2, 4, 8 times as many.
 
     A read gives what was there before a write in the same cycle (READ_FIRST). As a simple
     dual-port RAM, port A reads and port B writes words that take the pins of both ports.
@@ -154,7 +154,7 @@ def _lanes(cell: Cell, pin: str, above: str | None, count: int) -> list[Bit]:
 
 
 def _mask(enables: Sequence[Bit], data_bits: int, lanes: int) -> str:
-    """Bits of a word, data and parity, that the enables of its lanes let through."""
+    """Return the bits of a word, data and parity, that the enables of its lanes let through."""
     masks = [255 << 8 * k | 1 << data_bits + k for k in range(lanes)] or [(1 << data_bits) - 1]
     terms = [
         f"(-{variable(bit)} & {mask})"
@@ -165,7 +165,7 @@ def _mask(enables: Sequence[Bit], data_bits: int, lanes: int) -> str:
 
 
 def _check_ports(cell: Cell, simple: bool, side: int) -> int:
-    """The one width of all ports in use. ``side`` is the most that one port's pins carry."""
+    """Return the width of all ports in use, bits; ``side`` is the most that a port's pins carry."""
     names = ("READ_WIDTH_A", "READ_WIDTH_B", "WRITE_WIDTH_A", "WRITE_WIDTH_B")
     widths = {name: number(cell, name) for name in names if number(cell, name)}
     used = set(widths.values())

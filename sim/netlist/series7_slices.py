@@ -57,7 +57,7 @@ def _carry(cell: Cell, lines: Lines) -> None:
 
 
 def _flip_flop(cell: Cell, lines: Lines) -> None:
-    """R sets to 0 and S to 1, whatever the enable says."""
+    """Model a flip-flop: R sets to 0 and S to 1, regardless of the enable."""
     output, control = cell.bit("Q"), cell.bit("R" if cell.kind == "FDRE" else "S")
     q, value = f"n{output}", variable(cell.bit("D"))
     if cell.bit("CE") != "1":
