@@ -1,16 +1,102 @@
 """Units of a lowered design: their parameters, derived from it."""
 
+from amaranth.hdl import Module, Value
 from amaranth.lib import data
+from amaranth.utils import bits_for
 
 from bitformer.hw.design import Design
+from bitformer.hw.program import Destination
+from bitformer.hw.units.address_generator import AddressGenerator
 from bitformer.hw.units.drain import Drain
 from bitformer.hw.units.key_value_writer import KeyValueWriter
+from bitformer.hw.units.matrix_engine import MatrixEngine
 from bitformer.hw.units.operands import Operands
+from bitformer.hw.units.pipeline import by_operation, decode
+from bitformer.hw.units.ports import InputPort, OutputPort
 from bitformer.hw.units.postprocessor import PostProcessor
 from bitformer.hw.units.postprocessor_widths import PostProcessorWidths
 from bitformer.hw.units.result_slots import VectorSlots, slot_layout
+from bitformer.hw.units.sequencer import Sequencer
+from bitformer.hw.units.store import Store
 
-__all__ = ["drain", "key_value_writer", "operands", "post_processor", "slots_of", "vector_slots"]
+__all__ = [
+    "Units",
+    "drain",
+    "key_value_writer",
+    "operands",
+    "post_processor",
+    "slots_of",
+    "vector_slots",
+]
+
+
+class Units:
+    """Stores and units that every design has, made as submodules.
+
+    ``bank`` chooses the live image of the stores that new weights are loaded into; None with one.
+    """
+
+    def __init__(self, m: Module, design: Design, bank: Value | None):
+        self.design, self.bank, self.operations = design, bank, design.program.operations
+        model, geometry = design.model, design.geometry
+        self.stores: dict[str, Store] = {}
+        for name, spec in design.stores.items():
+            if name != "output":
+                self.stores[name] = Store(spec=spec, init=design.images.get(name, ()))
+                m.submodules[f"store_{name}"] = self.stores[name]
+        m.submodules.sequencer = self.sequencer = Sequencer(
+            program=design.program, inputs=model.input.size, whole_window=model.whole_window
+        )
+        # Yosys maps by the order of names: another name is another count of LUTs
+        m.submodules.word_addresses = self.addresses = address_generator(design)
+        m.submodules.input_port = self.input_port = InputPort(
+            steps=model.input.rows, channels=model.input.features, bits=model.input.bits
+        )
+        m.submodules.output_port = self.output_port = OutputPort(
+            rows=model.output.rows,
+            features=model.output.features,
+            bits=model.output.bits,
+            ways=geometry.ways,
+            placement=design.stores["output"].placement,
+        )
+        m.submodules.operands = self.operands = operands(design)
+        m.submodules.engine = self.engine = MatrixEngine(
+            columns=geometry.columns,
+            column_bits=geometry.column_bits,
+            operand_bits=geometry.operand_bits,
+            pack_shift=geometry.pack_shift,
+            half_bits=geometry.half_bits,
+            always_packed=all(design.packed.values()),
+            product_bits=geometry.product_bits,
+            multiplier=geometry.multiplier,
+        )
+        m.submodules.drain = self.drain = drain(design)
+        m.submodules.vector = self.vector = vector_slots(design)
+        m.submodules.post = self.post = post_processor(design)
+
+    def decode(self, m: Module, op: Value, field: str, *, name: str = "") -> Value:
+        """Look up a field of the operation that ``op`` is the number of."""
+        return decode(m, op, self.operations, field, name=name)
+
+    def goes_to(self, m: Module, op: Value, destination: Destination) -> Value:
+        """Return whether the results of an operation go to ``destination``."""
+        values = [int(o.destination is destination) for o in self.operations]
+        return by_operation(m, op, values, name=f"to_{destination.name.lower()}")
+
+
+def address_generator(design: Design) -> AddressGenerator:
+    """Return the address generator of a design's engine."""
+    stores, geometry = design.stores, design.geometry
+    # an address runs on from an instruction's: to the last element of the deepest store
+    elements = {"input": 1, "activations": geometry.ways, "scores": geometry.ways}
+    units = {"weights": geometry.weights.units, "dynamic": 1}
+
+    def bits(parts: dict[str, int]) -> int:
+        return max(bits_for(stores[n].depth * k - 1) for n, k in parts.items() if n in stores)
+
+    return AddressGenerator(
+        operations=design.program.operations, act_bits=bits(elements), weight_bits=bits(units)
+    )
 
 
 def slots_of(design: Design) -> data.StructLayout:

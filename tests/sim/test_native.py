@@ -198,7 +198,7 @@ def test_waves_have_names_and_the_results_stay(design, x, tmp_path, compiled):
     text = waves.read_text()
     header, changes = text.split("$enddefinitions $end")
     scopes = set(re.findall(r"\$scope module (\S+) \$end", header))
-    assert {"top", "sequencer", "address_generator", "engine", "post", "store_weights"} <= scopes
+    assert {"top", "sequencer", "word_addresses", "engine", "post", "store_weights"} <= scopes
     assert re.search(r"\$var (?:wire|reg) \d+ \S+ o__valid", header)
     last = int(re.findall(r"^#(\d+)$", changes, re.MULTILINE)[-1])
     assert last == (result.cycles - 1) * 10 + 5

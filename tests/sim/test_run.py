@@ -54,7 +54,7 @@ def test_waves_have_readable_names(design, inputs_of, tmp_path):
     waves = tmp_path / "waves.vcd"
     simulate(design, inputs_of(design.model, samples=1), vcd=waves)
     text = waves.read_text()
-    for name in ("sequencer", "address_generator", "engine", "post", "store_weights", "o_trace_y"):
+    for name in ("sequencer", "word_addresses", "engine", "post", "store_weights", "o_trace_y"):
         assert f" {name} " in text
 
 

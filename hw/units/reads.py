@@ -1,0 +1,163 @@
+"""What the units of an accelerator read: from the stores to the engine and the post-processor."""
+
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth.utils import exact_log2
+
+from bitformer.hw.design import Geometry
+from bitformer.hw.memory import READ_LATENCY, StoreSpec
+from bitformer.hw.timing import OPERAND, PRODUCT
+from bitformer.hw.units.assembly import Units
+from bitformer.hw.units.drain import PLACE_BITS
+from bitformer.hw.units.pipeline import delay, twice
+from bitformer.hw.units.store import Store
+from bitformer.hw.units.weight_columns import WeightColumns
+
+__all__ = ["live_address", "read_activations", "read_columns", "read_post_operands", "read_weights"]
+
+
+def live_address(units: Units, store: Store, address: Value) -> Value:
+    """Return an address of a store in the image that is live."""
+    if units.bank is None:
+        return address
+    inner = len(store.addr_0) - 1
+    return Cat((address | Const(0, inner))[:inner], units.bank)
+
+
+def read_activations(m: Module, units: Units) -> None:
+    """Read what the address generator addresses for the operands."""
+    stores, addresses, operands = units.stores, units.addresses, units.operands
+    word = addresses.o_act >> (operands.ways - 1)
+    m.d.comb += [
+        operands.i_op.eq(addresses.o_op),
+        operands.i_first.eq(addresses.o_first),
+        operands.i_valid.eq(addresses.o_valid),
+        operands.i_element.eq(addresses.o_act[0]),
+        stores["activations"].addr_0.eq(word),
+        operands.i_activation.eq(stores["activations"].data_0),
+        stores["input"].addr_0.eq(addresses.o_act),
+        operands.i_input.eq(stores["input"].data_0),
+    ]
+    if "scores" in stores:
+        m.d.comb += [
+            stores["scores"].addr_0.eq(word),
+            operands.i_score.eq(stores["scores"].data_0),
+        ]
+    _last_step(m, units)
+
+
+def _last_step(m: Module, units: Units) -> None:
+    """Keep the last steps of two windows; read the running inference's, channel by channel."""
+    port, channels = units.input_port, units.input_port.channels
+    spec = StoreSpec(
+        name="last", depth=2 * channels, width=port.bits, read_ports=2, placement="distributed"
+    )
+    m.submodules.store_last = units.stores["last"] = store = Store(spec=spec)
+    following = Signal(range(max(2, channels)))
+    channel = Signal.like(following)
+    m.d.comb += channel.eq(Mux(units.addresses.o_first, 0, following))
+    m.d.sync += following.eq(Mux(channel == channels - 1, 0, channel + 1))
+    base = Mux(port.o_current, channels, 0)
+    m.d.comb += [
+        store.w_addr.eq(port.o_last_addr),
+        store.w_data.eq(port.o_data),
+        store.w_en.eq(port.o_last_en),
+        store.addr_0.eq(base + channel),
+        units.operands.i_last.eq(store.data_0),
+    ]
+
+
+def read_weights(m: Module, units: Units) -> None:
+    """Read weights, or keys and values in their place, to meet the activation at column 0."""
+    stores, geometry, operands = units.stores, units.design.geometry, units.operands
+    late = OPERAND - READ_LATENCY - 1
+    address = delay(m, units.addresses.o_weight, late, name="weight")
+    op = delay(m, units.addresses.o_op, OPERAND - 2, name="weight_op")
+    columns = WeightColumns(layout=geometry.weights, column_bits=geometry.column_bits)
+    static: Value = Const(0, 1)
+    if "weights" in stores:
+        store, unit = stores["weights"], exact_log2(geometry.weights.units)
+        m.d.comb += store.addr_0.eq(live_address(units, store, address[unit:]))
+        kind = units.decode(m, op, "weight_format")
+        static = columns.select(m, store.data_0, kind, address[:unit])
+    word = static
+    if "dynamic" in stores:
+        m.d.comb += stores["dynamic"].addr_0.eq(address)
+        kept = _spread(geometry, columns, stores["dynamic"].data_0)
+        dynamic = units.decode(m, op, "dynamic")
+        # a select for each half of the word: one for all would have too many loads
+        half = len(kept) // 2
+        lower, upper = twice(m, dynamic, name="takes_kept")
+        word = Cat(
+            Mux(lower, kept[:half], static[:half]),
+            Mux(upper, kept[half:], static[half:]),
+        )
+    m.d.sync += units.engine.i_w.eq(word)
+    m.d.comb += [
+        units.engine.i_x.eq(operands.o_x),
+        units.engine.i_first.eq(operands.o_first),
+        units.engine.i_packed.eq(units.decode(m, operands.o_op, "packed")),
+    ]
+
+
+def _spread(geometry: Geometry, columns: WeightColumns, word: Value) -> Value:
+    """Return a word of keys or values as weights, sign-extended to the width of a weight."""
+    pair, column = 2 * geometry.half_bits, geometry.column_bits
+    places = range(geometry.columns)
+    joined = Cat(columns.numbers(word, geometry.dynamic_format, place) for place in places)
+    if not geometry.dynamic_packed:
+        return joined
+    return Cat(
+        Cat(joined[place * pair : (place + 1) * pair], Const(0, column - pair)) for place in places
+    )
+
+
+def read_columns(m: Module, units: Units) -> None:
+    """Read the engine's columns as the drain names them, when their group has ended."""
+    addresses, engine, drain, post = units.addresses, units.engine, units.drain, units.post
+    # a group's end is as late as its last activation at the first column
+    flags = Cat(addresses.o_last, addresses.o_begin, addresses.o_end)
+    done = delay(m, flags, PRODUCT - 1, name="group_end", reset_less=False)
+    columns, four = engine.columns, 1 << PLACE_BITS
+    half = engine.product_bits // 2
+    groups = [
+        Array(engine.o_p[j] for j in range(start, min(start + four, columns)))[
+            drain.o_places.word_select(start // four, PLACE_BITS)
+        ]
+        for start in range(0, columns, four)
+    ]
+    lower = Array(group[:half] for group in groups)[drain.o_group_lower]
+    upper = Array(group[half:] for group in groups)[drain.o_group_upper]
+    m.d.comb += [
+        drain.i_done.eq(done[0]),
+        drain.i_begin.eq(done[1]),
+        drain.i_end.eq(done[2]),
+        post.i_p.eq(Cat(lower, upper)),
+        post.i_drain.eq(drain.o_slot),
+    ]
+
+
+def read_post_operands(m: Module, units: Units) -> None:
+    """Read what the slot in hand, a drain's or a vector's, has addresses for."""
+    stores, drain, vector, post = units.stores, units.drain, units.vector, units.post
+    vectors = vector.o_slot.valid.any()
+    parameter = Mux(vectors, vector.o_slot.parameter, drain.o_slot.parameter)
+    residual = Mux(vectors, vector.o_slot.res, drain.o_slot.res)
+    base = Mux(units.input_port.o_current, units.input_port.channels, 0)
+    m.d.comb += [
+        post.i_vector.eq(vector.o_slot),
+        stores["activations"].addr_1.eq(residual),
+        post.i_activation.eq(stores["activations"].data_1),
+        stores["last"].addr_1.eq(base + units.design.last_channel),
+        post.i_last.eq(stores["last"].data_1),
+    ]
+    if "parameters" in stores:
+        m.d.comb += [
+            stores["parameters"].addr_0.eq(live_address(units, stores["parameters"], parameter)),
+            post.i_parameter.eq(stores["parameters"].data_0),
+        ]
+    if "position" in stores:
+        address = live_address(units, stores["position"], drain.o_slot.res)
+        m.d.comb += [
+            stores["position"].addr_0.eq(address),
+            post.i_position.eq(stores["position"].data_0),
+        ]
