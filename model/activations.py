@@ -13,7 +13,7 @@ from bitformer.model.config import TransformerConfig
 from bitformer.model.fake_quant import LARGEST_EXPONENT, fake_quantize
 from bitformer.model.precision import FLOAT_BITS
 from bitformer.model.quantize import tensor_specs
-from bitformer.model.structure import free_zero_points
+from bitformer.model.structure import free_zero_points, logits
 
 __all__ = ["Activation", "Activations", "Keeper"]
 
@@ -68,10 +68,10 @@ class Activations(nn.Module):
             self.movable = {*free_zero_points(config)} - self.floats
             self.offset = nn.Parameter(torch.zeros(len(self.specs)))
         learned = [name not in ("input", "output") for name in self.specs]
-        for name, spec in self.specs.items():
-            if name.endswith(".scores"):
-                learned[self.index[name]] = False
-                self.log2_scale.data[self.index[name]] = spec.exponent
+        self.logits = logits(config)
+        for name in self.logits:
+            learned[self.index[name]] = False
+            self.log2_scale.data[self.index[name]] = self.specs[name].exponent
         self.register_buffer("learned", torch.tensor(learned), persistent=False)
 
     def scales(self) -> Tensor:

@@ -63,8 +63,8 @@ def _values(model: Transformer, x: Tensor, y: Tensor, samples: int) -> dict[str,
     model.activations.observer = None
     model.train(was_training)
     values |= {"input": x, "output": y}
-    skipped = model.activations.floats
-    return {n: v for n, v in values.items() if n not in skipped and not n.endswith(".scores")}
+    skipped = model.activations.floats | model.activations.logits
+    return {name: value for name, value in values.items() if name not in skipped}
 
 
 def _fit(model: Transformer, name: str, value: Tensor, ranges: str) -> None:
@@ -117,8 +117,7 @@ class MovingRanges:
 
     def _observe(self, name: str, value: Tensor) -> None:
         activations = self.model.activations
-        fixed = name in activations.floats or name.endswith(".scores")
-        if fixed or name in ("input", "output"):
+        if name in activations.floats | activations.logits | {"input", "output"}:
             return
         if name not in self.ranges:
             self.ranges[name] = self._start(name)

@@ -17,7 +17,13 @@ from bitformer.model.precision import (
     keep_precise,
 )
 from bitformer.model.shape import MOST, Shape, check_choices, check_positive
-from bitformer.model.structure import graph, linear_shapes, tensor_components, weight_components
+from bitformer.model.structure import (
+    graph,
+    linear_shapes,
+    logits,
+    tensor_components,
+    weight_components,
+)
 
 __all__ = ["NAMED_CONFIGS", "TransformerConfig", "named_config"]
 
@@ -95,7 +101,7 @@ class TransformerConfig(Shape):
                 check_weight_bits(f"tensors: {name}", bits)
             elif name in tensors and name not in ("input", "output"):
                 check_activation_bits(f"tensors: {name}", bits)
-                if name.endswith(".scores"):
+                if name in logits(self):
                     raise UserError(f"tensors must not name softmax logits, which {name} are")
             else:
                 raise UserError(

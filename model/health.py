@@ -46,7 +46,7 @@ def ailments(model: Transformer, x: Tensor) -> list[str]:
             continue
         if value.numel() > len(value) and bool((value == value.flatten()[0]).all()):
             found.append(f"{name} is always {int(value.flatten()[0])}")
-        elif clipped[name] >= _CLIPPED and not name.endswith(".scores"):
+        elif clipped[name] >= _CLIPPED and name not in activations.logits:
             found.append(f"{name} clips {clipped[name]:.0%} of its values")
     for name, linear in model.linears.items():
         if linear.stores_integers and linear.weight.shape[1] > 1:

@@ -8,7 +8,7 @@ import numpy as np
 from bitformer.model.config import TransformerConfig
 from bitformer.model.ir import IntegerModel
 from bitformer.model.quantize import quantize_model, tensor_specs
-from bitformer.model.structure import Layer, graph, linear_shapes, norms
+from bitformer.model.structure import Layer, graph, linear_shapes, logits, norms
 
 __all__ = ["initialize", "sinusoidal"]
 
@@ -125,7 +125,7 @@ def initialize(config: TransformerConfig, seed: int = 0, samples: int = 64) -> I
     values, params = floats.values, floats.params
     exponents: dict[str, Any] = {}
     for name, spec in tensor_specs(config, defaultdict(int)).items():
-        if not name.endswith(".scores"):
+        if name not in logits(config):
             steps = spec.high - spec.zero + 0.5
             exponents[name] = _exponent(np.quantile(np.abs(values[name]), 0.999), steps)
     if config.subtract_last:

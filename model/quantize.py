@@ -39,6 +39,7 @@ from bitformer.model.structure import (
     Layer,
     free_zero_points,
     graph,
+    logits,
     tensor_components,
     weight_components,
     weight_like,
@@ -105,7 +106,7 @@ def tensor_specs(config: TransformerConfig, exponents: Mapping[str, int]) -> dic
     narrow, free = weight_like(config), free_zero_points(config)
     for name, component in tensor_components(config).items():
         rows, features = shapes[name]
-        scores = name.endswith(".scores")
+        scores = name in logits(config)
         bits = numerics.SCORE_BITS if scores else config.tensor_bits(name)
         zero = int(exponents.get(name + ".zero", 0))
         if name in fixed:

@@ -18,6 +18,7 @@ __all__ = [
     "free_zero_points",
     "graph",
     "linear_shapes",
+    "logits",
     "norms",
     "tensor_components",
     "weight_components",
@@ -220,6 +221,11 @@ def tensor_components(shape: Shape) -> dict[str, str]:
             order[y.removesuffix("k") + "q"] = None
         order[y] = None
     return {"input": "Linput"} | {y: found[y] for y in order}
+
+
+def logits(shape: Shape) -> frozenset[str]:
+    """Return the tensors of softmax logits, whose bits and scale are always the same."""
+    return frozenset(layer.y for layer in graph(shape) if layer.kind == "scores")
 
 
 def weight_like(shape: Shape) -> frozenset[str]:

@@ -14,7 +14,7 @@ from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.progress import Progress, silent
-from bitformer.model.structure import tensor_components, weight_components
+from bitformer.model.structure import logits, tensor_components, weight_components
 from bitformer.search.engine import Engine
 from bitformer.search.limits import Limits, energy_of, excesses
 
@@ -42,11 +42,8 @@ class Individual:
 
 def tensor_names(config: TransformerConfig) -> list[str]:
     """Everything that can have bits of its own: ``layers.0.q.weight``, ``layers.0.q``."""
-    tensors = [
-        name
-        for name in tensor_components(config)
-        if name not in ("input", "output") and not name.endswith(".scores")
-    ]
+    fixed = logits(config) | {"input", "output"}
+    tensors = [name for name in tensor_components(config) if name not in fixed]
     return [f"{layer}.weight" for layer in weight_components(config)] + tensors
 
 
