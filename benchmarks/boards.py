@@ -13,15 +13,15 @@ from functools import partial
 from pathlib import Path
 
 import click
+from board_measures import ShellAlone, synthesize_plan
 from rich.console import Console
 
 from bitformer.boards.build.manifest import Manifest
 from bitformer.boards.build.project import build_plan
-from bitformer.boards.build.synthesis import synthesize_plan
 from bitformer.boards.catalog import BOARDS, find_board
 from bitformer.boards.shell.contract import contract_of
 from bitformer.boards.shell.elastic.shell import ElasticShell
-from bitformer.boards.shell.shell import Front, SpiShell, UartShell
+from bitformer.boards.shell.shell import SpiShell, UartShell
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.reload import lower_reloadable
 from bitformer.hw.units.accelerator import Accelerator
@@ -88,7 +88,7 @@ def shell_table(console: Console, config: str) -> None:
             contract=contract_of(design),
         )
         with console.status(title):
-            found = synthesize(Front(shell=shell))
+            found = synthesize(ShellAlone(shell=shell))
         used, levels = found.resources, max(path.levels for path in found.depth.paths)
         cells = (title, used.luts, used.luts_as_memory, used.ffs, used.ramb18, levels)
         print(f"| {' | '.join(map(str, cells))} |", flush=True)

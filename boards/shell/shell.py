@@ -17,7 +17,7 @@ from bitformer.boards.shell.uart import UartLink, uart_divisor
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.hw.units.streams import stream_shape
 
-__all__ = ["BoardShell", "Front", "SpiShell", "UartShell"]
+__all__ = ["BoardShell", "SpiShell", "UartShell"]
 
 #: A pause of the host's, in parts of a second, that ends an unfinished frame. USB serial adapters
 #: and operating systems pause for a few milliseconds in the middle of a write.
@@ -146,36 +146,6 @@ class BoardShell(wiring.Component):
             ]
         wiring.connect(m, endpoint.to_model, accelerator.i)
         wiring.connect(m, accelerator.o, endpoint.from_model)
-        return m
-
-
-class Front(wiring.Component):
-    """A shell without its accelerator, whose streams are ports: what a shell takes by itself.
-
-    Parameters
-    ----------
-    shell : BoardShell
-
-    Members
-    -------
-    Those of the shell, and those of its endpoint but for ``link`` and ``o_fault``.
-    """
-
-    def __init__(self, *, shell: BoardShell):
-        self._shell = shell
-        members = shell.endpoint.signature.members.items()
-        self._inner = {name: m for name, m in members if name not in ("link", "o_fault")}
-        super().__init__({**dict(shell.signature.members.items()), **self._inner})
-
-    def elaborate(self, platform):
-        m = Module()
-        self._shell.front(m, self)
-        for name, member in self._inner.items():
-            inner, outer = getattr(self._shell.endpoint, name), getattr(self, name)
-            if member.is_port:
-                m.d.comb += outer.eq(inner)
-            else:
-                wiring.connect(m, inner, wiring.flipped(outer))
         return m
 
 

@@ -1,6 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """A host on the other end of a serial line, and stand-ins for the accelerator."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -191,3 +192,12 @@ def serial():
         unpack=unpack,
         window_sums=window_sums,
     )
+
+
+@pytest.fixture
+def board_measures(monkeypatch):
+    """What the benchmark of the boards measures with."""
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2] / "benchmarks"))
+    import board_measures
+
+    return board_measures

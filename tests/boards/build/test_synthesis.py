@@ -12,7 +12,6 @@ from bitformer.boards.build.project import build_plan
 from bitformer.boards.build.run import run_plan
 from bitformer.boards.reports.report import read_build
 from bitformer.boards.catalog import BOARDS
-from bitformer.boards.build.synthesis import synthesize_plan
 from bitformer.synth.yosys import find_tool
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.hw.lowering.lower import lower
@@ -44,9 +43,9 @@ def small(serial, tmp_path_factory):
 @pytest.mark.parametrize(
     ("board", "clock_hz", "mmcms"), [("sea", None, 0), ("cmod-s7", 100_000_000, 1)]
 )
-def test_verilog_is_read_with_its_primitives(small, tmp_path, board, clock_hz, mmcms):
+def test_verilog_is_read_with_its_primitives(small, tmp_path, board, clock_hz, mmcms, board_measures):
     plan = small(BOARDS[board], clock_hz=clock_hz)
-    found = synthesize_plan(plan, cache=tmp_path)
+    found = board_measures.synthesize_plan(plan, cache=tmp_path)
     assert found.part is BOARDS[board].resources
     assert 100 < found.resources.ffs < 600
     assert not found.over
@@ -56,7 +55,7 @@ def test_verilog_is_read_with_its_primitives(small, tmp_path, board, clock_hz, m
     assert cells.get("MMCME2_BASE", 0) == mmcms
     assert cells["OBUFT"] == 3
     # From the cache, the same.
-    assert synthesize_plan(plan, cache=tmp_path) == found
+    assert board_measures.synthesize_plan(plan, cache=tmp_path) == found
 
 
 def _cells(cache):
@@ -92,23 +91,23 @@ def test_open_plan_runs_through_yosys(small, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("spoil", ["bitformer.json", "adder.v"])
-def test_no_build(small, tmp_path, spoil):
+def test_no_build(small, tmp_path, spoil, board_measures):
     plan = shutil.copytree(small(BOARDS["sea"]), tmp_path / "p")
     (plan / spoil).unlink()
     with pytest.raises(UserError, match=r"holds no bitformer build$"):
-        synthesize_plan(plan)
+        board_measures.synthesize_plan(plan)
 
 
 @pytest.mark.needs("yosys")
 @pytest.mark.slow
 @pytest.mark.parametrize("config", ["grid-12-32-4", "etth1-96-24"])
 @EVERY_BOARD
-def test_models_fit_every_board(board, config, tmp_path):
+def test_models_fit_every_board(board, config, tmp_path, board_measures):
     design = lower(initialize(named_config(config)), part=board.part)
     plan = build_plan(
         board, lambda: Accelerator(design=design), name="net", directory=tmp_path / "p"
     )
-    found = synthesize_plan(plan)
+    found = board_measures.synthesize_plan(plan)
     assert not found.over
     # No memory was taken apart into flip-flops.
     assert found.resources.ramb18 > 0

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from elastic_node import ElasticNode
 from link_harness import compiled_once
 from pins_harness import SimulatedSpi
 
 from bitformer.boards.host.client import LinkError
-from bitformer.boards.host.elastic import ElasticNode
 from bitformer.boards.shell.contract import Contract
 from bitformer.boards.shell.elastic.address_map import V1, V2, ElasticMap
 from bitformer.boards.shell.elastic.shell import ElasticShell
@@ -230,7 +230,7 @@ def test_writes_to_the_data_while_busy_are_ignored(serial, bus, node):
 
 
 def test_busy_that_never_falls_is_told(bus, compiled, monkeypatch):
-    monkeypatch.setattr("bitformer.boards.host.elastic._PATIENCE", 0.0)
+    monkeypatch.setattr("elastic_node._PATIENCE", 0.0)
     node = ElasticNode(bus, lambda: True, addresses=compiled[0].addresses)
     with pytest.raises(LinkError, match=r"must end an inference, and its busy pin stays high"):
         node.infer([0] * INPUTS, RESULTS)

@@ -1,20 +1,23 @@
-"""Synthesizing a whole build with Yosys, shell and all, from the Verilog that Vivado would read."""
+"""What a build takes, shell and all, and what a shell takes by itself: Yosys counts."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bitformer.model.progress import Progress, silent
-from bitformer.synth.netlist import read_netlist
-from bitformer.synth.resources import Resources
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+
 from bitformer.boards.board import part_of
 from bitformer.boards.build.manifest import Manifest
-from bitformer.synth.cache import default_cache, synthesized
-from bitformer.synth.yosys import find_tool
+from bitformer.boards.shell.shell import BoardShell
 from bitformer.hw.parts import Part, Use
 from bitformer.model.errors import UserError
+from bitformer.model.progress import Progress, silent
+from bitformer.synth.cache import default_cache, synthesized
+from bitformer.synth.netlist import read_netlist
+from bitformer.synth.resources import Resources
+from bitformer.synth.yosys import find_tool
 
-__all__ = ["PlanSynthesis", "synthesize_plan"]
+__all__ = ["PlanSynthesis", "ShellAlone", "synthesize_plan"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,3 +81,33 @@ def synthesize_plan(
         seconds=seconds,
         resources=Resources.of(netlist.counts, part.family),
     )
+
+
+class ShellAlone(wiring.Component):
+    """A shell without its accelerator, whose streams are ports.
+
+    Parameters
+    ----------
+    shell : BoardShell
+
+    Members
+    -------
+    Those of the shell, and those of its endpoint but for ``link`` and ``o_fault``.
+    """
+
+    def __init__(self, *, shell: BoardShell):
+        self._shell = shell
+        members = shell.endpoint.signature.members.items()
+        self._inner = {name: m for name, m in members if name not in ("link", "o_fault")}
+        super().__init__({**dict(shell.signature.members.items()), **self._inner})
+
+    def elaborate(self, platform):
+        m = Module()
+        self._shell.front(m, self)
+        for name, member in self._inner.items():
+            inner, outer = getattr(self._shell.endpoint, name), getattr(self, name)
+            if member.is_port:
+                m.d.comb += outer.eq(inner)
+            else:
+                wiring.connect(m, inner, wiring.flipped(outer))
+        return m
