@@ -1,4 +1,4 @@
-"""What a shell has to know of its accelerator, as plain data."""
+"""An accelerator seen from its shell, as plain data."""
 
 from dataclasses import dataclass, replace
 
@@ -91,7 +91,7 @@ class Contract:
         check_int("Contract: ramb18", self.ramb18, least=0)
 
     def memory(self, depth: int) -> StoreSpec:
-        """A shell's memory of ``depth`` bytes: in block RAM if enough is left, else in LUTs."""
+        """Return a memory of ``depth`` bytes: in block RAM if enough is left, else in LUTs."""
         spec = StoreSpec(name="shell", depth=depth, width=8, placement="block")
         if cost(spec, spec.placement, self.family).ramb18 <= self.ramb18:
             return spec
@@ -99,7 +99,7 @@ class Contract:
 
 
 def contract_of(design: Design, *, vectors: int = DEFAULT_VECTORS) -> Contract:
-    """The contract of a design's accelerator, with ``vectors`` golden vectors."""
+    """Return the contract of a design's accelerator, with ``vectors`` golden vectors."""
     check_int("Vectors", vectors, least=0)
     model = design.model
     taken = sum(cost(spec, spec.placement, design.family).ramb18 for spec in design.stores.values())

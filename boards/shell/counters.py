@@ -1,4 +1,4 @@
-"""The registers that change: a count for each reason, a status byte, and cycles of an inference."""
+"""Registers that change: a count for each reason, a status byte, and cycles of an inference."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import memory, wiring
@@ -17,18 +17,30 @@ _ONES = _CYCLES + 2
 
 
 class ChangingRegisters(wiring.Component):
-    """Counts events, measures inferences, and shows both as bytes, in the cycle of their address.
+    """Counts events, measures inferences, and shows both as bytes.
 
     The counters are a memory of 16-bit words: they keep their values through a reset, and wrap. One
     more word counts every 256th cycle, by the same adder.
 
+    Latency: none, a byte is there in the cycle of its address. Throughput: an event every other
+    cycle.
+
     Members
     -------
-    i_count : counts `i_reason`, for one cycle; `o_byte` means nothing in the next.
-    i_clear : the measured cycles begin anew; not within the two cycles before an `i_count`. i_run :
-    this cycle is one of them; there is no `i_count` meanwhile.
-    i_status : the status byte.
-    i_address, o_byte : the counters from 0 on, status, and 3 bytes of cycles, low bytes first.
+    i_count : In(1)
+        Counts ``i_reason``; ``o_byte`` is undefined in the next cycle.
+    i_reason : In(Reason)
+        The counter to add 1 to.
+    i_clear : In(1)
+        Sets the measured cycles to 0; not within two cycles before ``i_count``.
+    i_run : In(1)
+        Measures this cycle; not together with ``i_count``.
+    i_status : In(8)
+        Status byte.
+    i_address : In(5)
+        Of a byte: the counters from 0 on, the status, then 3 bytes of cycles, low bytes first.
+    o_byte : Out(8)
+        Byte at the address.
     """
 
     def __init__(self):
@@ -55,7 +67,7 @@ class ChangingRegisters(wiring.Component):
         read, write = counts.read_port(domain="comb"), counts.write_port()
         counted, reason = Signal(), Signal.like(self.i_reason, reset_less=True)
         m.d.sync += [counted.eq(self.i_count), reason.eq(self.i_reason)]
-        # a clear waits for what is counted at the same time
+        # a clear waits until a count of the same cycle is written
         lowest, spilled, soon, cleared = Signal(8), Signal(), Signal(), Signal()
         m.d.sync += [
             spilled.eq(self.i_run & (lowest == 255)),

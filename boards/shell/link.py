@@ -1,4 +1,4 @@
-"""What a line, UART or SPI, gives an endpoint: bytes in, bytes out, and when the line is quiet."""
+"""Interface of a line, UART or SPI: bytes in, bytes out, and when the line is quiet."""
 
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -7,16 +7,21 @@ __all__ = ["LinkSignature"]
 
 
 class LinkSignature(wiring.Signature):
-    """A link, seen from the line's side.
+    """Interface of a link, seen from the line's side.
 
     Members
     -------
-    rx : bytes that arrived; they cannot wait, come 10 cycles apart or more, and stand until the
-    next. rx_error : one arrived broken, for one cycle.
-    quiet : a level: the host has stopped, so no frame can be going on. It comes after the last
-    byte. tx : bytes to send, in frames; a link may need a frame's bytes without a gap once it has
-    taken the first. drop : nobody will hear the rest of the frame that is on offer, for one cycle;
-    a byte of the next request follows two cycles later at the earliest.
+    rx : Out(stream of 8 bits, always ready)
+        Bytes that arrive, 10 cycles apart or more; a byte stands until the next.
+    rx_error : Out(1)
+        High for one cycle when a byte arrives broken.
+    quiet : Out(1)
+        High while the host has stopped, and no frame can be under way; after the last byte.
+    tx : In(stream of 8 bits)
+        Bytes to send. A link may need those of a frame without a gap after the first.
+    drop : Out(1)
+        High for one cycle when nobody will hear the rest of the answer. A byte of the next request
+        follows two cycles later at the earliest.
     """
 
     def __init__(self):

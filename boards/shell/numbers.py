@@ -16,7 +16,7 @@ _BYTE = 8
 
 
 def number_bytes(shape) -> int:
-    """The bytes that a number of `shape` takes in a frame.
+    """Return how many bytes a number of ``shape`` takes in a frame.
 
     Raises
     ------
@@ -33,10 +33,11 @@ def number_bytes(shape) -> int:
 
 
 class NumberReader(wiring.Component):
-    """Numbers from bytes. Bits beyond the number's width are ignored.
+    """Makes numbers of bytes; bits beyond a number's width are ignored.
 
-    A number of one byte passes in the same cycle. Of two bytes, the first is kept, and the number
-    is there with the second.
+    Of two bytes, the first is kept.
+
+    Latency: none, a number is there in the cycle of its last byte. Throughput: a byte a cycle.
 
     Parameters
     ----------
@@ -46,9 +47,9 @@ class NumberReader(wiring.Component):
     Members
     -------
     i : In(stream of 8 bits)
-        The bytes.
-    o : Out(stream of `shape`)
-        The numbers.
+        Bytes, the least significant first.
+    o : Out(stream of shape)
+        Numbers.
 
     Raises
     ------
@@ -87,10 +88,11 @@ class NumberReader(wiring.Component):
 
 
 class NumberWriter(wiring.Component):
-    """Bytes from numbers, which are sign-extended to whole bytes.
+    """Makes bytes of numbers, which are sign-extended to whole bytes.
 
-    A number of one byte passes in the same cycle. One of two bytes is held until its second byte
-    is taken.
+    A number is held until its last byte is taken.
+
+    Latency: none, the first byte is there in the cycle of its number. Throughput: a byte a cycle.
 
     Parameters
     ----------
@@ -99,10 +101,10 @@ class NumberWriter(wiring.Component):
 
     Members
     -------
-    i : In(stream of `shape`)
-        The numbers.
+    i : In(stream of shape)
+        Numbers.
     o : Out(stream of 8 bits)
-        The bytes.
+        Bytes, the least significant first.
 
     Raises
     ------

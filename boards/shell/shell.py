@@ -26,7 +26,7 @@ _LEAST_GAP_BITS = 20
 
 
 def _contract(accelerator: wiring.Component, contract: Contract | None) -> Contract:
-    """The contract given, or that of a design's accelerator, or a number in and a number out."""
+    """Return the contract given, or that of a design, or a number in and a number out."""
     if contract is not None:
         return contract
     design = accelerator.design if isinstance(accelerator, Accelerator) else None
@@ -34,7 +34,7 @@ def _contract(accelerator: wiring.Component, contract: Contract | None) -> Contr
 
 
 class BoardShell(wiring.Component):
-    """What all shells share: the accelerator, the endpoint, and a restart for both.
+    """Puts an accelerator behind a host link: link, endpoint, and a restart for all of them.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ class BoardShell(wiring.Component):
     def front(self, m: Module, outside: wiring.Component) -> ResetInserter:
         """Put link and endpoint between the pins of ``outside`` and the accelerator's streams.
 
-        Returns what resets a component with them.
+        Return the ``ResetInserter`` that resets a component with them.
         """
         link, endpoint = self._link(), self._endpoint
         # one flip-flop resets all; it is set when configuration ends
@@ -150,7 +150,7 @@ class BoardShell(wiring.Component):
 
 
 class UartShell(BoardShell):
-    """An accelerator behind a serial line: eight data bits, no parity, one stop bit.
+    """Puts an accelerator behind a serial line: eight data bits, no parity, one stop bit.
 
     Requests and answers are the frames of docs/protocol.md.
 
@@ -169,6 +169,10 @@ class UartShell(BoardShell):
         The line from the host, asynchronous.
     tx : Out(1)
         The line to the host.
+    i_reset : In(1)
+        Restarts accelerator and endpoint.
+    fault : Out(1)
+        The last request was refused.
 
     Raises
     ------
@@ -216,7 +220,7 @@ class UartShell(BoardShell):
 
 
 class SpiShell(BoardShell):
-    """An accelerator behind an SPI slave: mode 0, most significant bit first; see `SpiLink`.
+    """Puts an accelerator behind an SPI slave: mode 0, most significant bit first; see `SpiLink`.
 
     Requests and answers are the frames of docs/protocol.md.
 
@@ -227,9 +231,16 @@ class SpiShell(BoardShell):
 
     Members
     -------
-    sck, cs, mosi : In(1)
-        Asynchronous; high in ``cs`` is selected.
+    sck, mosi : In(1)
+        Clock and data of the host, asynchronous.
+    cs : In(1)
+        Chip select, asynchronous; high is selected.
     miso : Out(1)
+        Data to the host.
+    i_reset : In(1)
+        Restarts accelerator and endpoint.
+    fault : Out(1)
+        The last request was refused.
 
     Raises
     ------

@@ -14,7 +14,7 @@ SPI_RATIO = 6
 
 
 class SpiLink(wiring.Component):
-    """An SPI slave as a link. A transfer lasts while chip select is active; its end ends a frame.
+    """Makes a link of an SPI slave; the end of a transfer, with chip select, ends a frame.
 
     *Requests and answers.* A transfer whose first byte from the host is not 0 is a request. One
     that begins with 0 reads: if an answer is waiting when chip select begins, it is sent from the
@@ -30,11 +30,14 @@ class SpiLink(wiring.Component):
 
     Members
     -------
-    sck, cs, mosi : In(1)
-        Asynchronous; high in ``cs`` is selected, whatever the pin's level.
+    sck, mosi : In(1)
+        Clock and data of the host, asynchronous.
+    cs : In(1)
+        Chip select, asynchronous; high is selected, whatever the pin's level.
     miso : Out(1)
-        From a flip-flop.
-    link : see `LinkSignature`; quiet is no chip select.
+        Data to the host, from a flip-flop.
+    link : Out(LinkSignature())
+        Bytes; the line is quiet while chip select is inactive.
     """
 
     def __init__(self):

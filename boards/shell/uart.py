@@ -17,7 +17,7 @@ _MOST_ERROR = 0.02
 
 
 def uart_divisor(*, clock_hz: int, baud: int) -> int:
-    """The number of clock cycles in a bit: `clock_hz` / `baud`, rounded.
+    """Return the clock cycles in a bit: ``clock_hz`` / ``baud``, rounded.
 
     Raises
     ------
@@ -45,12 +45,14 @@ def uart_divisor(*, clock_hz: int, baud: int) -> int:
 
 
 class UartReceiver(wiring.Component):
-    """Bytes from a serial line.
+    """Takes bytes from a serial line.
 
     The line passes two flip-flops and every bit is sampled once, in its middle. A start bit that is
-    over by its middle is taken for a glitch. The byte stands at `o` for one cycle, in the middle of
-    the stop bit, whether somebody takes it or not. After a frame without a stop bit the receiver
+    over by its middle is taken for a glitch. The byte stands at ``o`` for one cycle, in the middle
+    of the stop bit, whether somebody takes it or not. After a frame without a stop bit the receiver
     waits until the line is high again.
+
+    Latency: see `latency`. Throughput: a byte in ``10 * divisor`` cycles.
 
     Parameters
     ----------
@@ -62,13 +64,13 @@ class UartReceiver(wiring.Component):
     rx : In(1)
         The line, asynchronous; high when idle.
     o : Out(stream of 8 bits, always ready)
-        The bytes.
+        Bytes.
     framing_error : Out(1)
         High for one cycle when a frame has no stop bit.
     idle : Out(1)
-        Whether the line is high and no frame is under way.
+        High while the line is high and no frame is under way.
     tick : Out(1)
-        High for one cycle of every bit time that goes by meanwhile.
+        High for one cycle in every bit time of that.
 
     Raises
     ------
@@ -94,7 +96,7 @@ class UartReceiver(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Cycles from the one in which the line falls to the one in which `o` is valid."""
+        """Cycles from the one in which the line falls to the one in which ``o`` is valid."""
         synchroniser, detection, output = 2, 1, 1
         return synchroniser + detection + self._divisor // 2 + 9 * self._divisor + output - 1
 
@@ -150,9 +152,10 @@ class UartReceiver(wiring.Component):
 
 
 class UartTransmitter(wiring.Component):
-    """Bytes to a serial line.
+    """Sends bytes over a serial line, without a gap while the stream has bytes.
 
-    A byte every ``10 * divisor`` cycles, without a gap while the stream has bytes.
+    Latency: 1 cycle from taking a byte to its start bit. Throughput: a byte in ``10 * divisor``
+    cycles.
 
     Parameters
     ----------
@@ -162,10 +165,9 @@ class UartTransmitter(wiring.Component):
     Members
     -------
     i : In(stream of 8 bits)
-        The bytes.
+        Bytes.
     tx : Out(1)
-        The line, from a flip-flop; high when idle. The start bit begins the cycle after a byte is
-        taken.
+        The line, from a flip-flop; high when idle.
 
     Raises
     ------
@@ -204,7 +206,7 @@ class UartTransmitter(wiring.Component):
 
 
 class UartLink(wiring.Component):
-    """A serial line as a link: bytes both ways, and silence.
+    """Makes a link of a serial line: bytes both ways, and silence.
 
     Parameters
     ----------
@@ -216,8 +218,12 @@ class UartLink(wiring.Component):
 
     Members
     -------
-    rx, tx : the line.
-    link : see `LinkSignature`; there is never a `drop`.
+    rx : In(1)
+        The line from the host, asynchronous; high when idle.
+    tx : Out(1)
+        The line to the host.
+    link : Out(LinkSignature())
+        Bytes; none is ever dropped.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Sorts the bytes of new weights into words of the stores that they are for."""
+"""Bytes of new weights, sorted into words of the stores that they are for."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
@@ -11,11 +11,13 @@ __all__ = ["WeightLoader"]
 
 
 class WeightLoader(wiring.Component):
-    """Bytes of an image, in order: word by word, the low byte first, part by part.
+    """Sorts the bytes of an image: word by word, the low byte first, part by part.
 
     All parts but the last are stores of the accelerator; the last is the endpoint's own memory,
-    whose words are bytes. A word is written two cycles after its last byte. What comes after the
-    last word is ignored. After reset it awaits the first word.
+    whose words are bytes. Bytes after the last word are ignored. After a reset, the first word is
+    awaited.
+
+    Latency: 2 cycles from the last byte of a word. Throughput: a byte a cycle.
 
     Parameters
     ----------
@@ -24,10 +26,22 @@ class WeightLoader(wiring.Component):
 
     Members
     -------
-    i_start : begin with the first word, from the next cycle on.
-    i_valid, i_byte : a byte. o_done : all words are there.
-    o_addr, o_data, o_en : a word for a store, its last byte highest, and an enable for each.
-    o_memory_en : ``o_data``'s highest byte is for the endpoint's memory.
+    i_start : In(1)
+        Begins with the first word, from the next cycle on.
+    i_valid : In(1)
+        There is a byte.
+    i_byte : In(8)
+        Byte.
+    o_done : Out(1)
+        All words are there.
+    o_addr : Out(range(words of the largest part))
+        Place of a word in its store.
+    o_data : Out(8 * bytes of the widest word)
+        Word, its last byte highest.
+    o_en : Out(stores)
+        Enable of each store.
+    o_memory_en : Out(1)
+        The highest byte of ``o_data`` is for the endpoint's memory.
     """
 
     def __init__(self, *, parts):

@@ -16,14 +16,20 @@ ELASTIC_RATIO = 8
 
 
 class BusSignature(wiring.Signature):
-    """Bytes at addresses, seen from the line's side.
+    """Interface of bytes at addresses, seen from the line's side.
 
     Members
     -------
-    address : of the byte that is read or written, two cycles before it is. data, write : a byte for
-    it, in the one cycle in which write is high. read : the byte that is there, a cycle after the
-    address at the latest.
-    unknown : the last transfer began with no command.
+    address : Out(16)
+        Of the byte that is read or written, two cycles before it is.
+    data : Out(8)
+        Byte to be written.
+    write : Out(1)
+        High for the one cycle in which a byte is written.
+    read : In(8)
+        Byte at the address, a cycle later at the latest.
+    unknown : Out(1)
+        The last transfer began with no command.
     """
 
     def __init__(self):
@@ -39,7 +45,7 @@ class BusSignature(wiring.Signature):
 
 
 class ElasticBus(wiring.Component):
-    """An SPI slave whose transfers are a command, an address of 16 bits, and bytes.
+    """Makes bytes at addresses of SPI transfers: a command, an address of 16 bits, and bytes.
 
     The address comes high byte first and grows by 1 with every byte. A byte counts when its eighth
     bit is there: what chip select cuts off within a byte is dropped, and what came before it stays.
@@ -56,9 +62,19 @@ class ElasticBus(wiring.Component):
 
     Members
     -------
-    sck, cs, mosi : asynchronous; high in ``cs`` is selected. SCK is low between transfers.
-    miso : from a flip-flop.
-    link : see `BusSignature`.
+    sck, mosi : In(1)
+        Clock, low between transfers, and data of the host, asynchronous.
+    cs : In(1)
+        Chip select, asynchronous; high is selected.
+    miso : Out(1)
+        Data to the host, from a flip-flop.
+    link : Out(BusSignature())
+        Bytes at addresses.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the phase is no integer, or neither 0 nor 1.
     """
 
     def __init__(self, *, phase: int = 1):
@@ -90,7 +106,7 @@ class ElasticBus(wiring.Component):
         with m.If(edge):
             m.d.sync += [received.eq(Cat(mosi, received[:7])), place.eq(place + 1)]
 
-        # what the next byte is: command, high and low half of the address, data
+        # kind of the next byte: command, high and low half of the address, data
         part, reading, writing = Signal(2), Signal(), Signal()
         m.d.comb += [self.link.data.eq(received), self.link.write.eq(whole & (part == 3) & writing)]
         with m.If(whole):

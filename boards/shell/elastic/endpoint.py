@@ -14,7 +14,7 @@ __all__ = ["ElasticEndpoint"]
 
 
 class ElasticEndpoint(wiring.Component):
-    """Keeps a window, runs an inference when told to, and keeps its results.
+    """Keeps a window, runs an inference when it is started, and keeps its results.
 
     A start counts when its bit changes from 0 to 1; a reset makes it 0. While an inference goes on,
     what is written to the data is ignored, and what is read of them means nothing. Writing 0 to the
@@ -36,10 +36,18 @@ class ElasticEndpoint(wiring.Component):
 
     Members
     -------
-    link : see `BusSignature`.
-    to_model, from_model : the accelerator's streams.
-    o_restart : the accelerator must begin anew. o_busy : an inference goes on.
-    o_fault : the last transfer began with no command.
+    link : In(BusSignature())
+        Bytes at addresses.
+    to_model : Out(stream of input_shape)
+        Numbers for the accelerator.
+    from_model : In(stream of result_shape)
+        Numbers of the accelerator.
+    o_restart : Out(1)
+        The accelerator must begin anew.
+    o_busy : Out(1)
+        An inference goes on.
+    o_fault : Out(1)
+        The last transfer began with no command.
     """
 
     def __init__(
@@ -82,7 +90,7 @@ class ElasticEndpoint(wiring.Component):
 
     @property
     def memory(self) -> StoreSpec:
-        """What holds a window and its results."""
+        """The memory for a window and its results."""
         return self._contract.memory(sum(1 << width for width in self._widths))
 
     @property
@@ -156,7 +164,7 @@ class ElasticEndpoint(wiring.Component):
         with m.Elif(self.link.address == RESET):
             m.d.comb += self.link.read.eq(held)
 
-        # the byte that is at its turn, and how many are left
+        # place of the next byte, and how many are left
         index = Signal(largest, reset_less=True)
         following = Signal.like(index)
         left = Signal(range(max(self._sizes) + 1), reset_less=True)
@@ -214,7 +222,7 @@ class ElasticEndpoint(wiring.Component):
 
 
 def _inside(address, first: int):
-    """Whether an address is one of the name's, which begins at ``first``."""
+    """Return whether an address is one of the name's, which begins at ``first``."""
     if first % ID_BYTES == 0:
         return address[ID_BYTES.bit_length() - 1 :] == first // ID_BYTES
     return (address >= first) & (address < first + ID_BYTES)

@@ -16,7 +16,7 @@ __all__ = ["ElasticShell"]
 
 
 class ElasticShell(BoardShell):
-    """An accelerator behind the Elastic Node's SPI protocol; docs/protocol.md has it in words.
+    """Puts an accelerator behind the Elastic Node's SPI protocol, which docs/protocol.md describes.
 
     Nothing in it is checked: a damaged byte is a wrong number, and a window of which bytes are
     missing keeps those of the one before.
@@ -30,9 +30,16 @@ class ElasticShell(BoardShell):
 
     Members
     -------
-    sck, cs, mosi : In(1)
-        Asynchronous; high in ``cs`` is selected.
+    sck, mosi : In(1)
+        Clock and data of the host, asynchronous.
+    cs : In(1)
+        Chip select, asynchronous; high is selected.
     miso : Out(1)
+        Data to the host.
+    i_reset : In(1)
+        Restarts accelerator and endpoint.
+    fault : Out(1)
+        The last transfer began with no command.
     busy : Out(1)
         An inference goes on: from 4 cycles after the last bit of its start on, until its results
         are there.

@@ -19,7 +19,7 @@ from bitformer.hw.memory import StoreSpec
 
 __all__ = ["Endpoint"]
 
-#: What goes on from the loader to the accelerator.
+#: Members of the loader that go on to the accelerator.
 _LOADS = ("addr", "data", "en")
 
 
@@ -47,11 +47,25 @@ class Endpoint(wiring.Component):
 
     Members
     -------
-    link : the line's bytes.
-    to_model, from_model : the accelerator's streams.
-    o_fault : the last request was refused. Of a contract with an image: o_bank, the image to use;
-    o_restart, the accelerator must begin anew, for a cycle; o_load_addr, o_load_data, o_load_en,
-    see `WeightLoader`.
+    link : In(LinkSignature())
+        Bytes of the line.
+    to_model : Out(stream of input_shape)
+        Numbers for the accelerator.
+    from_model : In(stream of result_shape)
+        Numbers of the accelerator.
+    o_fault : Out(1)
+        The last request was refused.
+    o_bank : Out(1)
+        Image of the weights to use; this and the following only for a contract with an image.
+    o_restart : Out(1)
+        High for the one cycle in which the accelerator must begin anew.
+    o_load_addr, o_load_data, o_load_en : Out(as of WeightLoader)
+        Words of new weights.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, or a window or its results fit no frame.
     """
 
     def __init__(
@@ -94,17 +108,17 @@ class Endpoint(wiring.Component):
 
     @property
     def registers(self) -> Registers:
-        """What a host reads before anything has happened."""
+        """The registers as a host reads them before anything has happened."""
         return self._map.registers
 
     @property
     def memory(self) -> StoreSpec:
-        """What holds the buffer, the constant registers and the golden vectors."""
+        """The memory for the buffer, the constant registers and the golden vectors."""
         return self._map.memory
 
     @property
     def loader(self) -> WeightLoader | None:
-        """What sorts new weights; None in a design that takes none."""
+        """The unit that sorts new weights; None in a design that takes none."""
         return self._map.loader
 
     def elaborate(self, platform):

@@ -1,4 +1,4 @@
-"""What a framed endpoint's memory holds, and what its registers say."""
+"""The memory of a framed endpoint: what lies where, and the registers in it."""
 
 from amaranth.hdl import Shape
 
@@ -26,7 +26,7 @@ class MemoryMap:
     sample, answer : bytes of a window and of its results.
     registers : Registers, as before anything has happened.
     regions : where the regions begin. depth : bytes in all. memory : what holds them.
-    loader : what sorts new weights; None in a design that takes none.
+    loader : sorts new weights; None in a design that takes none.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class MemoryMap:
         self.memory = contract.memory(self.depth)
 
     def region(self) -> bytes:
-        """Constant registers and golden vectors, as they lie in the memory."""
+        """Return constant registers and golden vectors, as they lie in the memory."""
         vectors = b"".join(
             value.to_bytes(size, "little", signed=True)
             for vector in self.contract.vectors
@@ -84,7 +84,7 @@ class MemoryMap:
         return self.registers.constants() + vectors
 
     def contents(self) -> bytes:
-        """The memory as it is configured."""
+        """Return the memory as it is configured."""
         return (bytes(self.regions[0]) + self.region()).ljust(self.depth, b"\0")
 
 

@@ -9,6 +9,7 @@ from dataclasses import fields
 
 import pytest
 from amaranth.lib import wiring
+from contract_harness import as_pattern, check_members, members_of
 
 from bitformer.hw import units
 from bitformer.hw.families.series7 import SERIES7
@@ -89,24 +90,6 @@ GOOD = {
 }
 
 
-def members_of(doc):
-    """(name or pattern of names, width) of each line of a docstring's Members."""
-    section = doc.split("Members\n-------\n")[1]
-    section = re.split(r"\n\w+\n-+\n", section)[0]
-    found = []
-    for line in section.splitlines():
-        match = re.match(r"(\S+(?:, \S+)*) : (In|Out)\((.+)\)", line)
-        assert match or line.startswith("    ") or not line, f"a member, with its width: {line}"
-        if match:
-            found += [(name, match[2], match[3]) for name in match[1].split(", ")]
-    return found
-
-
-def as_pattern(name):
-    """A name, or with a part in braces one of several: ``x_{way}``."""
-    return re.compile(re.sub(r"\\{\w+\\}", r"\\d+", re.escape(name)))
-
-
 def keywords(component):
     """Keyword parameters of a component."""
     return [
@@ -122,15 +105,7 @@ def test_every_unit_is_here():
 
 @pytest.mark.parametrize("name", GOOD)
 def test_members_are_those_of_the_signature(name):
-    """Each once, the way it flows; what a unit has for each of several has a part in braces."""
-    unit = COMPONENTS[name](**GOOD[name]())
-    listed = members_of(inspect.getdoc(COMPONENTS[name]))
-    for member, what in unit.signature.members.items():
-        here = [line for line in listed if as_pattern(line[0]).fullmatch(member)]
-        assert len(here) == 1, f"{member} must be in Members once"
-        assert here[0][1] == what.flow.name, f"{member} must be {what.flow.name}"
-    for pattern, *_ in listed:
-        assert any(as_pattern(pattern).fullmatch(member) for member in unit.signature.members)
+    check_members(COMPONENTS[name](**GOOD[name]()))
 
 
 @pytest.mark.parametrize("name", GOOD)
