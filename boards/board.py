@@ -66,7 +66,7 @@ class SpiFlash:
 
 @dataclass(frozen=True, kw_only=True)
 class JtagLoader:
-    """What openFPGALoader has to be told to reach a board.
+    """Arguments by which openFPGALoader reaches a board.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class JtagLoader:
     flash : bool
         Whether the FPGA has a flash that openFPGALoader can write.
     before : str
-        What has to be done by hand first, a sentence.
+        A sentence: to be done by hand first.
     """
 
     board: str | None = None
@@ -91,7 +91,7 @@ class JtagLoader:
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """What a build has to know of a board.
+    """Everything that a build needs to know of a board.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ class Board:
     loading : str
         How a bitstream gets onto the board otherwise, in plain sentences; ``{bit}`` stands for it.
     notes : str
-        What a user has to know before wiring it up.
+        For the user, before wiring it up.
 
     Raises
     ------
@@ -222,7 +222,7 @@ class Board:
         return {} if found is None else dict(vars(found))
 
     def wires(self, link: str) -> dict[str, Pin]:
-        """The pins of a host link by wire: ``{"rx": …, "tx": …}``.
+        """Return the pins of a host link by wire: ``{"rx": …, "tx": …}``.
 
         Raises
         ------
@@ -238,7 +238,7 @@ class Board:
 
     @property
     def pins(self) -> dict[str, Pin]:
-        """Every pin in use, by what it is used for: ``clock``, ``uart_rx``, ``spi_sck``, …"""
+        """Every pin in use, by its use: ``clock``, ``uart_rx``, ``spi_sck``, and so on."""
         pins = {"clock": self.clock, "reset": self.reset}
         for link in ("uart", "spi"):
             pins |= {f"{link}_{wire}": pin for wire, pin in self._wires(link).items()}
@@ -252,7 +252,7 @@ class Board:
 
     @property
     def resources(self) -> Part:
-        """What the die offers."""
+        """The resources of the die."""
         return PARTS[self.part]
 
     @property

@@ -109,7 +109,7 @@ _QMTECH = Board(
 
 
 def _pin(resource: Resource, wire: str | None = None) -> Pin:
-    """The ball of a resource of amaranth-boards, or of one of its wires."""
+    """Return the ball of a resource of amaranth-boards, or of one of its wires."""
     part = resource
     if wire is not None:
         part = next(part for part in resource.ios if part.name == wire)
@@ -119,7 +119,7 @@ def _pin(resource: Resource, wire: str | None = None) -> Pin:
 
 
 def _digilent(platform, **facts) -> Board:
-    """A board whose pins amaranth-boards knows."""
+    """Return a board whose pins amaranth-boards knows."""
     resources = {(found.name, found.number): found for found in platform.resources}
     clock = resources[platform.default_clk, 0]
     reset = getattr(platform, "default_rst", None)
@@ -182,7 +182,7 @@ BOARDS: dict[str, Board] = {
 
 
 def find_board(name: str) -> Board:
-    """The board called `name`; a `UserError` that lists the known ones if there is none."""
+    """Return the board called `name`; raise a `UserError` with the known names if there is none."""
     if name not in BOARDS:
         raise UserError(f"Board {name!r} is unknown; known boards are {', '.join(sorted(BOARDS))}")
     return BOARDS[name]

@@ -6,14 +6,14 @@ from amaranth.hdl import Instance, Signal
 
 __all__ = ["GENERATOR_W", "Mmcm", "mmcm_for"]
 
-#: What an MMCM takes in watts, by Vivado's reports of XC7S15, XC7S25 and XC7S50 designs. It is five
+#: Watts of an MMCM, by Vivado's reports of XC7S15, XC7S25 and XC7S50 designs. It is five
 #: times the static power of an XC7S15.
 GENERATOR_W = 0.105
 
 #: Limits in the slowest speed grade, in hertz; quoted from memory of DS189, and Vivado checks them.
 _LEAST_VCO, _MOST_VCO = 600_000_000, 1_200_000_000
 _LEAST_IN = 10_000_000
-#: What a global buffer carries.
+#: Highest frequency of a global buffer.
 _MOST_OUT = 464_000_000
 #: Multiplier and divider count in eighths.
 _STEP = 8
@@ -36,7 +36,7 @@ class Mmcm:
     divide: int
 
     def instance(self, *, i, o, locked) -> Instance:
-        """The primitive; its feedback is internal, as nothing depends on the clock's phase."""
+        """Return the primitive; its feedback is internal: nothing depends on the clock's phase."""
         feedback = Signal()
         return Instance(
             "MMCME2_BASE",
@@ -55,7 +55,7 @@ class Mmcm:
 
 
 def mmcm_for(*, input_hz: int, output_hz: int) -> Mmcm:
-    """The settings that make exactly `output_hz`; among several, those of the fastest oscillator.
+    """Return the settings that make exactly `output_hz`, with the fastest oscillator of several.
 
     Raises
     ------

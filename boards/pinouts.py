@@ -50,7 +50,7 @@ class Package:
         return frozenset().union(*self.banks.values())
 
     def bank_of(self, ball: str) -> int:
-        """The bank that `ball` is in; ``KeyError`` if it is no user I/O."""
+        """Return the bank that `ball` is in; raise ``KeyError`` if it is no user I/O."""
         for number, bank in self.banks.items():
             if ball in bank:
                 return number

@@ -82,7 +82,7 @@ _CONSTANTS, _HEAD = "<BBBBHHHI8s4sI", "<HIB"
 
 
 class Command(enum.IntEnum):
-    """What a host may ask for.
+    """Requests of a host.
 
     The two lowest bits say what an answer holds: 1, registers; 2, results; 3, one byte. So does
     ``NAK``.
@@ -96,7 +96,7 @@ class Command(enum.IntEnum):
 
 
 class Reason(enum.IntEnum):
-    """Why a frame was refused; 0 counts those that were not."""
+    """Reasons to refuse a frame; 0 counts frames that were accepted."""
 
     ACCEPTED = 0
     #: A byte arrived broken (a UART's stop bit was missing).
@@ -115,7 +115,7 @@ class Reason(enum.IntEnum):
 
 
 class Feature(enum.IntFlag):
-    """What a shell can do, and what it is on."""
+    """Abilities of a shell, and its kind of link."""
 
     NONE = 0
     SELF_TEST = 1
@@ -141,14 +141,14 @@ class Frame:
 
 
 def encode(frame: Frame) -> bytes:
-    """A frame as it goes over the line."""
+    """Return a frame as it goes over the line."""
     head = struct.pack(_HEAD, len(frame.payload), frame.sequence, frame.command)
     covered = head + frame.payload
     return bytes([SYNC]) + covered + struct.pack("<I", zlib.crc32(covered))
 
 
 def find_frame(data: bytes, *, longest: int = MOST_BYTES) -> tuple[Frame, bytes] | None:
-    """The first frame in ``data`` and what follows it; None while more bytes are needed.
+    """Return the first frame in ``data`` and what follows it; None while bytes are missing.
 
     What stands before the first ``SYNC`` is skipped. Raises `FrameError` for a length above
     ``longest`` and for a wrong CRC.
@@ -170,7 +170,7 @@ def find_frame(data: bytes, *, longest: int = MOST_BYTES) -> tuple[Frame, bytes]
 
 
 def pack(numbers: Iterable[int], bits: int) -> bytes:
-    """A window's integers as they travel: two's complement in as few whole bytes as hold ``bits``.
+    """Return integers as they travel: two's complement in as few bytes as hold ``bits``.
 
     What lies beyond ``bits`` bits goes as the nearest number that does not, as when a model is
     trained. Raises `TypeError` for what is no integer, such as NaN.
@@ -181,7 +181,7 @@ def pack(numbers: Iterable[int], bits: int) -> bytes:
 
 
 def unpack(data: bytes, bits: int) -> list[int]:
-    """The integers of ``bits`` bits in a payload."""
+    """Return the integers of ``bits`` bits in a payload."""
     size = -(-bits // 8)
     return [
         int.from_bytes(data[start : start + size], "little", signed=True)
@@ -229,12 +229,12 @@ class Registers:
         return -(-self.result_bits // 8)
 
     def errors(self) -> dict[Reason, int]:
-        """The counts of what was refused, by reason."""
+        """Return how many frames were refused, by reason."""
         counts = zip(Reason, self.counters, strict=True)
         return {reason: count for reason, count in counts if reason is not Reason.ACCEPTED}
 
     def constants(self) -> bytes:
-        """The part that never changes: the first ``CONSTANT_BYTES`` bytes."""
+        """Return the part that never changes: the first ``CONSTANT_BYTES`` bytes."""
         return IDENTITY + struct.pack(
             _CONSTANTS,
             self.version,
@@ -252,7 +252,7 @@ class Registers:
 
     @classmethod
     def parse(cls, data: bytes) -> "Registers":
-        """The registers in an answer's payload; `ValueError` if these are none of ours."""
+        """Read the payload of an answer; raise `ValueError` if it holds no registers of ours."""
         if len(data) != REGISTER_BYTES or not data.startswith(IDENTITY):
             raise ValueError(f"Registers must be {REGISTER_BYTES} bytes from {IDENTITY!r} on")
         names = [

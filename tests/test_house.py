@@ -27,7 +27,6 @@ TWICE = {
 }
 LONG: set[str] = set()
 NOT_YET = {
-    "boards",
     "cli",
     "estimate",
     "hw/units",

@@ -26,8 +26,8 @@ class TooLargeError(UserError):
 def check_fit(board: Board, shell: Any) -> None:
     """Raise `TooLargeError` if multipliers or memories of a design's shell are too many.
 
-    These are exact. What logic takes is not known before synthesis: a design that passes may still
-    be too large.
+    These are exact. LUTs of logic are not known before synthesis: a design that passes may still be
+    too large.
     """
     if not isinstance(shell.accelerator, Accelerator):
         return

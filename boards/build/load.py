@@ -15,7 +15,7 @@ __all__ = ["find_bitstream", "load_command", "program"]
 
 
 def find_bitstream(source: Path, *, board: str | None, flash: bool) -> tuple[Path, Board]:
-    """The file to load and the board to load it into.
+    """Return the file to load and the board to load it into.
 
     Parameters
     ----------
@@ -62,7 +62,9 @@ def load_command(
     cable: str | None = None,
     which: Sequence[str] = (),
 ) -> list[str]:
-    """The arguments of openFPGALoader, its own name first; ``which`` are those of `choose`.
+    """Return the arguments of openFPGALoader, its own name first.
+
+    ``which`` are those of `choose`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""JTAG probes that are attached, and which of them is meant: what openFPGALoader's lists say."""
+"""JTAG probes that are attached, by the lists of openFPGALoader, and the choice of one."""
 
 import re
 import subprocess
@@ -35,7 +35,7 @@ class Probe:
 
 
 def attached(tool: str, cable: str) -> list[Probe]:
-    """The probes that are of the kind of ``cable``, as openFPGALoader numbers them.
+    """Return the probes of the kind of ``cable``, as openFPGALoader numbers them.
 
     None where it cannot say: an old one has no such list, or the system does not let it look.
     """
@@ -68,7 +68,7 @@ def _kind(vendor: str, product: str) -> str:
 
 
 def choose(probes: list[Probe], *, usb: str | None, serial: str | None) -> list[str]:
-    """The arguments that tell openFPGALoader which of ``probes`` is meant; none for the only one.
+    """Return the arguments that choose one of ``probes``; none for the only one.
 
     Parameters
     ----------

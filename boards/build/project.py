@@ -196,7 +196,7 @@ def _platform(
 
 
 def _activity(saif: Path, clock_hz: int, model: str | None) -> str:
-    """The text of a SAIF file for a clock; it has to be of the ``model`` with that hash, if any."""
+    """Return the text of a SAIF file for a clock; it must be of the ``model`` of that hash, if any."""
     try:
         with open_regular(saif) as file:
             text = file.read().decode("utf-8")

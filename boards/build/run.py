@@ -26,7 +26,7 @@ TOOLCHAINS = {
 
 
 def missing_tools(toolchain: str) -> tuple[str, ...]:
-    """What of a toolchain is not found here, in a sentence each.
+    """Return a sentence for each program of a toolchain that is not found here.
 
     Each program must be on the PATH, or be named by a variable called like it (``VIVADO``,
     ``NEXTPNR_XILINX``); or the toolchain's own variable names a script that puts them there.

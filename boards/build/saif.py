@@ -36,7 +36,7 @@ _DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9, "ps": 12, "fs": 15}
 
 @dataclass(slots=True)
 class _Net:
-    """One signal: its value, when each bit last changed, how long each was 1, and its changes."""
+    """One signal: its value; of each bit the last change, the time at 1, and the changes."""
 
     name: str
     width: int
@@ -80,7 +80,7 @@ class _Scope:
 
 
 def write_saif(vcd: Path, saif: Path, *, model: str) -> int:
-    """Write `saif` from the VCD file `vcd` of an accelerator; returns the number of nets.
+    """Write `saif` from the VCD file `vcd` of an accelerator; return the number of nets.
 
     `model` is the hash of the accelerator's computation, in hexadecimal; see :func:`model_of`.
 
@@ -134,13 +134,13 @@ def write_saif(vcd: Path, saif: Path, *, model: str) -> int:
 
 
 def model_of(text: str) -> str | None:
-    """The `model` that a SAIF file was written with; None if it says nothing of it."""
+    """Return the `model` that a SAIF file was written with; None if it names none."""
     match = re.search(r'^\(DESIGN "([0-9a-f]{16})"\)$', text[:_HEADER], re.M)
     return match[1] if match else None
 
 
 def rescaled(text: str, *, from_hz: int, to_hz: int) -> str:
-    """A SAIF file of ours as if the simulation had run with another clock."""
+    """Return a SAIF file of ours as if the simulation had run with another clock."""
 
     def scale(match: re.Match) -> str:
         return f"({match[1]} {int(match[2]) * from_hz // to_hz})"
@@ -149,7 +149,7 @@ def rescaled(text: str, *, from_hz: int, to_hz: int) -> str:
 
 
 class _Reader:
-    """What the lines of a VCD file say, one after another.
+    """Reads the lines of a VCD file, one after another.
 
     Raises ValueError, KeyError or IndexError for a line that our simulators do not write.
     """
@@ -204,7 +204,7 @@ class _Reader:
 
 
 def _read(lines: Iterable[str]) -> tuple[_Scope, int, int]:
-    """The signals by scope, the last time, and how many digits of a second it counts."""
+    """Return the signals by scope, the last time, and the digits of a second that it counts."""
     reader = _Reader()
     for number, line in enumerate(lines, 1):
         try:

@@ -35,7 +35,7 @@ class ShellError(Exception):
 
 
 def crc32(data):
-    """CRC-32 as in IEEE 802.3."""
+    """Return the CRC-32 of IEEE 802.3."""
     crc = 0xFFFFFFFF
     for byte in data:
         crc ^= byte
@@ -45,12 +45,12 @@ def crc32(data):
 
 
 def little(value, size):
-    """An integer as bytes, low byte first, two's complement."""
+    """Return an integer as bytes, low byte first, two's complement."""
     return bytes([value >> 8 * k & 0xFF for k in range(size)])
 
 
 def number(data, signed=False):
-    """The integer in bytes, low byte first."""
+    """Return the integer in bytes, low byte first."""
     value = 0
     for k in range(len(data)):
         value |= data[k] << 8 * k
@@ -60,7 +60,7 @@ def number(data, signed=False):
 
 
 def integers(window, bits):
-    """Integers as they travel: what `bits` bits do not hold goes as the nearest that they do."""
+    """Return integers as they travel; what `bits` bits do not hold goes as the nearest."""
     most = (1 << bits - 1) - 1
     for value in window:
         if not isinstance(value, int):
@@ -70,13 +70,13 @@ def integers(window, bits):
 
 
 def frame(sequence, command, payload=b""):
-    """A frame as it goes over the line."""
+    """Return a frame as it goes over the line."""
     body = little(len(payload), 2) + little(sequence, 4) + bytes([command]) + payload
     return bytes([SYNC]) + body + little(crc32(body), 4)
 
 
 def parse(data):
-    """(sequence, command, payload) of a frame; None if it is none, or damaged."""
+    """Return (sequence, command, payload) of a frame; None if it is none, or damaged."""
     if len(data) < OVERHEAD or data[0] != SYNC:
         return None
     end = HEADER + number(data[1:3])
@@ -86,8 +86,7 @@ def parse(data):
 
 
 class Uart:
-    """A serial port: `write(bytes)` and `read(size)`, which gives fewer bytes, or None, in the
-    end."""
+    """A serial port: `write(bytes)`, and `read(size)`, which gives fewer bytes at the end."""
 
     def __init__(self, port):
         self._port = port
@@ -96,7 +95,7 @@ class Uart:
         self._port.write(data)
 
     def receive(self, expected):
-        """A frame's bytes, or what was heard instead of one; nothing if that was nothing."""
+        """Return a frame's bytes, or what was heard instead of one; nothing if that was nothing."""
         data, passed = b"", b""
         for _ in range(READS):
             more = self._port.read(HEADER - len(data)) or b""
@@ -127,8 +126,7 @@ class Uart:
 
 
 class Spi:
-    """An SPI bus: `write_readinto(out, into)`, and a pin that is called with chip select's
-    level."""
+    """An SPI bus: `write_readinto(out, into)`, and a pin that takes the level of chip select."""
 
     def __init__(self, bus, select, polls=1000):
         self._bus, self._select, self._polls = bus, select, polls
@@ -163,7 +161,7 @@ class Shell:
         self._facts = None
 
     def ask(self, command, payload=b"", expected=1):
-        """The payload of the answer, `expected` bytes."""
+        """Return the payload of the answer, `expected` bytes."""
         try:
             return self._ask(command, payload, expected)
         except OSError as error:
@@ -209,7 +207,7 @@ class Shell:
         raise ShellError("no answer: " + problem)
 
     def registers(self):
-        """What the shell says of itself, by name."""
+        """Return the registers of the shell, by name."""
         data = self.ask(READ, b"", REGISTERS)
         if data[:2] != b"BF" or data[2] != VERSION:
             raise ShellError("no bitformer shell of this version")
@@ -234,7 +232,7 @@ class Shell:
         return self._facts
 
     def infer(self, window):
-        """The results for a window of integers; those out of range go as the nearest in it."""
+        """Return the results for a window; integers out of range go as the nearest in it."""
         facts = self._facts or self.registers()
         if len(window) != facts["inputs"]:
             raise ShellError("a window has " + str(facts["inputs"]) + " integers")
@@ -243,6 +241,6 @@ class Shell:
         return [number(data[k : k + size], True) for k in range(0, len(data), size)]
 
     def self_test(self):
-        """The first golden vector that comes out wrong; None if all are right."""
+        """Return the first golden vector that comes out wrong; None if all are right."""
         verdict = self.ask(SELF_TEST)[0]
         return None if verdict == PASSED else verdict

@@ -1,4 +1,4 @@
-"""Requests to a shell, with time-outs, retries and sequence numbers that are this session's own."""
+"""Requests to a shell, with time-outs, retries and the sequence numbers of a session."""
 
 import secrets
 import threading
@@ -35,7 +35,7 @@ _OTHERS = 16
 
 
 class Client:
-    """A shell, seen from the host; it may be used by several threads.
+    """Shell, seen from the host; several threads may use it.
 
     A request is sent again, with the same sequence number, when it was refused as damaged, when
     its answer is damaged, and when there is none in time. Every request can be repeated without
@@ -75,7 +75,7 @@ class Client:
 
     @property
     def name(self) -> str:
-        """What to call the port in a sentence."""
+        """The name of the port in a sentence."""
         return self._transport.name
 
     def close(self) -> None:
@@ -83,7 +83,7 @@ class Client:
         self._transport.close()
 
     def ask(self, command: int, payload: bytes = b"", *, expected: int) -> bytes:
-        """The payload of the answer to a request, ``expected`` bytes.
+        """Send a request and return the payload of its answer, ``expected`` bytes.
 
         Raises `LinkError` when there is none after all tries, the shell refuses the request, the
         port is lost, or another program's answers arrive.
@@ -118,7 +118,7 @@ class Client:
             raise LinkError(self._problem(refused, damaged, heard))
 
     def _problem(self, refused: list[Reason], damaged: int, heard: int) -> str:
-        """The sentence for a request without an answer: the most that was heard in its tries."""
+        """Return the sentence for a request without an answer: the most that its tries heard."""
         tries = f"in {1 + self._retries} tries"
         if refused:
             of_them = f"{len(refused)} of {1 + self._retries} tries"
@@ -137,7 +137,7 @@ class Client:
         return f"Shell on {self.name} must answer, but {problem}"
 
     def _answer(self, request: Frame, expected: int) -> Frame | None:
-        """The next frame that answers the request, or refuses one; None when there is none."""
+        """Return the next frame that answers the request, or refuses one; None if there is none."""
         for _ in range(_OTHERS):
             if (frame := self._transport.receive(expected)) is None:
                 return None
@@ -165,7 +165,7 @@ class Client:
         )
 
     def read(self) -> Registers:
-        """The registers; `LinkError` if these are none of a shell's."""
+        """Read the registers; raise `LinkError` if these are none of a shell's."""
         with self._lock:
             tried = self._tried + 1
             payload = self.ask(Command.READ, expected=REGISTER_BYTES)
@@ -213,7 +213,7 @@ class Client:
             return after
 
     def infer(self, window: Sequence[int]) -> list[int]:
-        """The results for one window of integers, step by step, channels beside each other.
+        """Return the results for one window of integers, step by step, channels beside each other.
 
         An integer that the input's bits do not hold goes as the nearest that they do. Raises
         `LinkError` for what is no integer, such as NaN.
@@ -226,7 +226,7 @@ class Client:
         return unpack(answer, facts.result_bits)
 
     def self_test(self) -> int | None:
-        """The first golden vector that comes out wrong; None if all are right."""
+        """Return the first golden vector that comes out wrong; None if all are right."""
         (verdict,) = self.ask(Command.SELF_TEST, expected=1)
         return None if verdict == PASSED else verdict
 
@@ -264,7 +264,7 @@ class Client:
 
 
 def packed(window: Sequence[int], bits: int) -> bytes:
-    """A window as it travels, see `pack`; `LinkError` for what is no integer."""
+    """Return a window as it travels, see `pack`; raise `LinkError` for what is no integer."""
     try:
         return pack(window, bits)
     except TypeError:

@@ -1,4 +1,4 @@
-"""Ports by their names, each of them one program's alone."""
+"""Ports by their names, each for one program alone."""
 
 import errno
 import importlib
@@ -18,7 +18,7 @@ __all__ = ["open_transport"]
 
 #: SCK in hertz unless asked otherwise.
 DEFAULT_SCK_HZ = 1_000_000
-#: What systems say of a port that another program has.
+#: Errors of a system for a port that another program has.
 _TAKEN = (errno.EAGAIN, errno.EACCES, errno.EBUSY)
 
 
@@ -29,7 +29,7 @@ def open_transport(
     sck_hz: int = DEFAULT_SCK_HZ,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> Transport:
-    """The port called ``port``: ``spi:BUS.DEVICE``, or a serial port by its name or pyserial URL.
+    """Open a port: ``spi:BUS.DEVICE``, or a serial port by its name or pyserial URL.
 
     It is this program's alone where the system has locks for it. A URL may have none, and there
     sequence numbers tell one program's answers from another's.

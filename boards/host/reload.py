@@ -15,7 +15,7 @@ __all__ = ["image_bytes", "load_model"]
 
 
 def image_bytes(design: Design, model: Any, facts: Registers, **lowering: Any) -> bytes:
-    """What a shell around ``design`` has to be sent to run ``model`` instead.
+    """Return the bytes that make a shell around ``design`` run ``model`` instead.
 
     The words of its stores, then constant registers and golden vectors, of which it has as many as
     before. ``facts`` are the shell's registers; ``lowering`` are the options that the design was

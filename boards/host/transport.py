@@ -35,20 +35,20 @@ class LinkError(UserError):
 
 
 class Transport(Protocol):
-    """What a client needs: a way to send a frame, and to hear one.
+    """Way to send a frame, and to hear one.
 
     Each raises `LinkError` if the port is lost.
     """
 
     @property
     def name(self) -> str:
-        """What to call it in a sentence."""
+        """The name of the port in a sentence."""
 
     def send(self, frame: Frame) -> None:
         """Send a request."""
 
     def receive(self, expected: int) -> Frame | None:
-        """The next answer, of at most ``expected`` payload bytes unless it is shorter or another's.
+        """Hear the next answer, of at most ``expected`` payload bytes unless it is another's.
 
         None when nothing was heard in time. Raises `FrameError` when what was heard in time is no
         whole frame: for ``START`` if it does not even begin like one.
@@ -66,7 +66,7 @@ class Transport(Protocol):
 
 @contextmanager
 def connected(name: str) -> Iterator[None]:
-    """Make a sentence of what a system says when a port is lost."""
+    """Turn the error of a system for a lost port into a sentence."""
     try:
         yield
     # pyserial's SerialException is an OSError; spidev's of too long a transfer is the other
@@ -76,7 +76,7 @@ def connected(name: str) -> Iterator[None]:
 
 
 def sentence_case(name: str) -> str:
-    """A port's name where a sentence begins."""
+    """Return a port's name as it begins a sentence."""
     return name[:1].upper() + name[1:]
 
 
@@ -156,7 +156,7 @@ class UartTransport:
         raise FrameError(Reason.CRC if first == SYNC else Reason.START, heard=passed)
 
     def _frame(self) -> Frame | int:
-        """The frame that what was heard begins with; the bytes that it lacks; 0 if it is none."""
+        """Return the frame that begins what was heard, how many bytes it lacks, or 0."""
         heard = self._heard
         if heard[0] != SYNC:
             return 0
@@ -199,8 +199,7 @@ class UartTransport:
 
 
 class SpiTransport:
-    """Frames over an SPI bus: a transfer with the request, then transfers that read until the
-    answer is there.
+    """Frames over an SPI bus: a transfer with the request, then others until the answer is read.
 
     Parameters
     ----------
@@ -244,7 +243,7 @@ class SpiTransport:
         return found[0]
 
     def settle(self) -> None:
-        """Nothing: an answer that nobody read is dropped when the next request comes."""
+        """Do nothing: an answer that nobody read is dropped when the next request comes."""
 
     def close(self) -> None:
         with connected(self.name):

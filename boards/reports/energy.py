@@ -1,4 +1,4 @@
-"""What a forecast costs in energy, alone and over a day."""
+"""Energy of a forecast, alone and over a day."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ class Day:
 
 @dataclass(frozen=True, kw_only=True)
 class Energy:
-    """What follows from a power and a number of cycles.
+    """Energy that follows from a power and a number of cycles.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class Energy:
 
 
 def configuration_seconds(*, bits: int, width: int, rate_hz: float) -> float:
-    """The time to read `bits` over `width` lines at `rate_hz`.
+    """Return the seconds to read `bits` over `width` lines at `rate_hz`.
 
     Power-up (10 to 50 ms), the flash's address phase and the start-up sequence come on top; the
     FPGA's own configuration clock may be off by half.
@@ -72,7 +72,7 @@ def energy(
     configuration_w: float,
     forecasts: int,
 ) -> Energy:
-    """Energy of a forecast and of a day of them.
+    """Return the energy of a forecast and of a day of them.
 
     With t = `cycles` / `clock_hz` and N `forecasts` in a day of D = 86 400 s:
 

@@ -1,4 +1,4 @@
-"""Where an Elastic Node's firmware looks for what: published versions differ."""
+"""Addresses of an Elastic Node's firmware: published versions differ."""
 
 from dataclasses import dataclass
 

@@ -27,7 +27,11 @@ def serve(
 
     Parameters
     ----------
-    reader, writer
+    m : Module
+        Where the state machine goes.
+    x : Exchange
+        What it shares with the others.
+    reader, writer : NumberReader, NumberWriter
         Numbers from the memory to the accelerator, and back.
     weights : NewWeights or None
         None for a design that takes none.

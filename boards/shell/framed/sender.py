@@ -23,6 +23,10 @@ def send(m: Module, x: Exchange, *, fault) -> None:
 
     Parameters
     ----------
+    m : Module
+        Where the state machine goes.
+    x : Exchange
+        What it shares with the others.
     fault : Signal
         Set by a refusal, and cleared by any other answer.
     """
