@@ -10,6 +10,7 @@ timing: it bounds what placement can make of a design.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from operator import itemgetter
 
 from bitformer.hw.families.family import Kind
 from bitformer.synth.netlist import Cell, Netlist, NetlistError, signal_of
@@ -31,7 +32,10 @@ MOST_LEVELS, MOST_CHAINS = 6, 1
 #: Loads of a control net: one with 768 alone cost 7.4 ns in a trial.
 MOST_LOADS = 128
 
+#: LUT levels, carry chains and carries of a way.
 _Cost = tuple[int, int, int]
+#: Orders of costs: by levels, by chains, by both together.
+_LEVELS, _CHAINS, _BOTH = itemgetter(0, 1, 2), itemgetter(1, 0, 2), lambda c: (c[0] + c[1], *c[1:])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +52,6 @@ class LogicPath:
     start: str
     end: str
     through: tuple[str, ...] = ()
-
-    def __str__(self):
-        via = f" via {', '.join(self.through)}" if self.through else ""
-        return (
-            f"{self.levels} LUT, {self.chains} chain(s) of {self.carries}:"
-            f" {self.start} -> {self.end}{via}"
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,26 +88,19 @@ class Fanout:
         return "addr" not in self.name and self.enables + self.resets + self.logic > 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class _End:
-    """A pin, or an output of the design, where paths end."""
-
-    bit: int
-    name: str
-
-
-def _sequential_ends(netlist: Netlist, through: set[tuple[str, int]]) -> Iterable[_End]:
+def _sequential_ends(netlist: Netlist, through: set[tuple[str, int]]) -> Iterable[tuple[int, str]]:
+    """Yield the bits where paths end, and the name of each end: a pin, or an output."""
     for cell in netlist.cells:
         for port, bits in cell.inputs.items():
             if is_clock(netlist, cell, port):
                 continue
             for bit in bits:
                 if isinstance(bit, int) and (cell.name, bit) not in through:
-                    yield _End(bit=bit, name=f"{_place(netlist, cell)}/{port}")
+                    yield bit, f"{_place(netlist, cell)}/{port}"
     for name, bits in netlist.outputs.items():
         for number, bit in enumerate(bits):
             if isinstance(bit, int):
-                yield _End(bit=bit, name=f"output {name}[{number}]")
+                yield bit, f"output {name}[{number}]"
 
 
 def _place(netlist: Netlist, cell: Cell) -> str:
@@ -164,20 +154,8 @@ def _in_order(netlist: Netlist, incoming: dict[int, list[Arc]]) -> list[int]:
         raise NetlistError(f"netlist must have no combinational loop, as through {name}") from None
 
 
-def _by_levels(cost: _Cost) -> _Cost:
-    return cost
-
-
-def _by_chains(cost: _Cost) -> _Cost:
-    return cost[1], cost[0], cost[2]
-
-
-def _by_both(cost: _Cost) -> tuple[int, int, int]:
-    return cost[0] + cost[1], cost[1], cost[2]
-
-
 def depth(netlist: Netlist, *, worst: int = 20) -> Depth:
-    """Logic depth of a netlist, and the ``worst`` ends with the deepest way to each.
+    """Return the logic depth of a netlist, and the ``worst`` ends with the deepest way to each.
 
     Paths are sorted by levels and chains together; of the bits of one register the worst is shown.
 
@@ -195,23 +173,22 @@ def depth(netlist: Netlist, *, worst: int = 20) -> Depth:
     ends = list(_sequential_ends(netlist, through))
     nets = _in_order(netlist, incoming)
     levels, chains, both = (
-        _Longest(netlist, incoming, nets, order) for order in (_by_levels, _by_chains, _by_both)
+        _Longest(netlist, incoming, nets, order) for order in (_LEVELS, _CHAINS, _BOTH)
     )
     found: dict[str, LogicPath] = {}
-    for end in sorted(ends, key=lambda end: _by_both(both.of(end.bit)), reverse=True):
-        group = signal_of(end.name)
+    for bit, name in sorted(ends, key=lambda end: _BOTH(both.of(end[0])), reverse=True):
+        group = signal_of(name)
         if group not in found and len(found) < worst:
-            found[group] = _path(netlist, both, end)
+            found[group] = _path(netlist, both, bit, name)
     return Depth(
-        levels=max((levels.of(end.bit)[0] for end in ends), default=0),
-        chains=max((chains.of(end.bit)[1] for end in ends), default=0),
+        levels=max((levels.of(bit)[0] for bit, _ in ends), default=0),
+        chains=max((chains.of(bit)[1] for bit, _ in ends), default=0),
         paths=tuple(found.values()),
     )
 
 
-def _path(netlist: Netlist, longest: _Longest, end: _End) -> LogicPath:
-    nets = longest.way(end.bit)
-    cost = longest.of(end.bit)
+def _path(netlist: Netlist, longest: _Longest, bit: int, end: str) -> LogicPath:
+    nets, cost = longest.way(bit), longest.of(bit)
     start = netlist.driver.get(nets[0])
     if start is None or netlist.family.primitive(start[0].kind).kind is Kind.REGISTER:
         name = netlist.name(nets[0])
@@ -223,7 +200,7 @@ def _path(netlist: Netlist, longest: _Longest, end: _End) -> LogicPath:
         chains=cost[1],
         carries=cost[2],
         start=name,
-        end=end.name,
+        end=end,
         through=tuple(through),
     )
 
@@ -231,7 +208,7 @@ def _path(netlist: Netlist, longest: _Longest, end: _End) -> LogicPath:
 def fanouts(
     netlist: Netlist, *, least: int = 1, apart: Iterable[str] = ("clk", "rst")
 ) -> tuple[Fanout, ...]:
-    """Nets with ``least`` loads or more, most loads first.
+    """Return the nets with ``least`` loads or more, most loads first.
 
     Clocks are left out, and so are the design's inputs named in ``apart``. A load is an input pin.
     """

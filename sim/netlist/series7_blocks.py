@@ -149,7 +149,7 @@ def _block_ram(cell: Cell, lines: Lines) -> None:
 
 
 def _lanes(cell: Cell, pin: str, above: str | None, count: int) -> list[Bit]:
-    """So many bits of a pin, which go on in another."""
+    """Return so many bits of a pin, which go on in another."""
     return [*cell.bits(pin), *(cell.bits(above) if above else [])][:count]
 
 

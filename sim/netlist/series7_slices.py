@@ -40,7 +40,7 @@ def _mux(cell: Cell, lines: Lines) -> None:
 
 
 def _carry(cell: Cell, lines: Lines) -> None:
-    """Bit by bit: a sum may be among what its neighbour above adds."""
+    """Model it bit by bit: a sum may be among what its neighbour above adds."""
     ends = [bit for bit in (cell.bit("CI"), cell.bit("CYINIT")) if bit != "0"]
     if len(ends) > 1:
         raise NetlistError(f"cell {cell.name} (CARRY4) must have one carry into it, not two")
@@ -81,7 +81,7 @@ def _shift_register(cell: Cell, lines: Lines) -> None:
 
 
 def _lut_ram(cell: Cell, lines: Lines) -> None:
-    """Four LUTs of 32 words of 2 bits or 64 of 1; all are written at the address of the fourth."""
+    """Model four LUTs of 32 words of 2 bits or 64 of 1; all are written at the fourth's address."""
     width = 2 if cell.kind == "RAM32M" else 1
     address, data = inside(cell, "address"), []
     for letter in "ABCD":
