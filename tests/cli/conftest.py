@@ -4,14 +4,18 @@ import json
 import os
 import subprocess
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 from click.testing import CliRunner
 
 from bitformer.cli.main import cli
+from bitformer.hw import convert
+from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model.checkpoint import save_model
 from bitformer.model.config import named_config
 from bitformer.model.initialize import initialize
+from bitformer.synth import synthesize
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +41,34 @@ def bitformer():
         return Said(code=result.exit_code, out=result.stdout, err=result.stderr)
 
     return run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def converted_once():
+    """A worker converts a design to RTLIL or Verilog once: a second time gives the same text."""
+    texts = {}
+
+    def once(make, design, *names):
+        parts = (design.part, design.banks, design.geometry, design.stores, design.program)
+        key = repr((*names, *parts, design.images))
+        if key not in texts:
+            texts[key] = make()
+        return texts[key]
+
+    def to_verilog(component, *, name):
+        if type(component) is not Accelerator:
+            return convert_to_verilog(component, name=name)
+        make = partial(convert_to_verilog, component, name=name)
+        return once(make, component.design, "verilog", name)
+
+    def source_of(design):
+        return once(partial(rtlil_of, design), design, "rtlil")
+
+    convert_to_verilog, rtlil_of = convert.to_verilog, synthesize.source_of
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(convert, "to_verilog", to_verilog)
+        patch.setattr(synthesize, "source_of", source_of)
+        yield
 
 
 @pytest.fixture(scope="session")
