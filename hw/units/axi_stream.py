@@ -32,14 +32,16 @@ def _data_bits(shape: Shape) -> int:
 class AxiStream(wiring.Component):
     """Component with two streams, ``i`` and ``o``, behind AXI4-Stream ports.
 
+    It is a top: it makes its clock domain from its ports.
+
     A number is one transfer, in as few whole bytes as hold it. Bits of ``s_axis_tdata`` above the
     number are ignored; ``m_axis_tdata`` is extended, with the sign if the numbers have one. Every
     byte counts: there is no TKEEP.
 
-    Windows are counted, not delimited: ``s_axis_tlast`` changes no result. It is to be high in the
-    last transfer of a window, and where it is not so, an event says it, for one cycle, one cycle
-    after the transfer. After an event a reset finds the beginning of a window again. A source
-    without TLAST leaves the events open.
+    Windows are counted, not delimited: ``s_axis_tlast`` changes no result. A transfer that has it
+    without being its window's last, or is the last without having it, raises an event for one
+    cycle, one cycle later. After an event, a reset begins a window anew. With a source that has no
+    TLAST, the events are left open.
 
     Latency: none is added. Throughput: a transfer a cycle at either end. No output depends on an
     input of the same cycle.
