@@ -27,7 +27,6 @@ LONG: set[str] = set()
 NOT_YET = {
     "cli",
     "estimate",
-    "hw/units",
     "search",
     "study",
 }

@@ -15,10 +15,9 @@ from bitformer.hw.units.fixed import clamp
 from bitformer.hw.units.layernorm import Normalizer, statistics_layout
 from bitformer.hw.units.parameters import Items, Parameter
 from bitformer.hw.units.pipeline import by_operation, decode, delay
+from bitformer.hw.units.postprocessor_model import post_processed
 from bitformer.hw.units.postprocessor_widths import PostProcessorWidths
 from bitformer.hw.units.wide_product import joined, split_multiplicand, upper_product
-from bitformer.hw.widths import signed_value
-from bitformer.model import numerics
 
 __all__ = ["PostProcessor"]
 
@@ -292,63 +291,9 @@ class PostProcessor(wiring.Component):
                 with m.Case(number):
                     domain += result.eq(total >> point)
 
-    def model(
-        self,
-        op: int,
-        *,
-        p: int = 0,
-        parameter: int = 0,
-        activation: int = 0,
-        position: int = 0,
-        last: int = 0,
-        factor: int = 0,
-        statistics: tuple[int, int, int] = (0, 0, 0),
-        upper: int = 0,
-    ) -> list[int]:
-        """Return ``o_y`` of a slot, from what is there for it; numbers must have their widths.
+    def model(self, op: int, **numbers) -> list[int]:
+        """Return ``o_y`` of a slot of operation ``op``, from what is there for it.
 
-        ``statistics`` are the row's total, exponent and factor; ``upper`` is the slot's.
+        ``numbers`` are those of :func:`bitformer.hw.units.postprocessor_model.post_processed`.
         """
-        o, w = self.operations[op], self.widths
-        packed = [p]
-        if o.packed and self.ways > 1:
-            k = w.pack_shift
-            packed = [signed_value(p, k), (p >> k) + (p >> (k - 1) & 1)]
-        ys = []
-        for way in range(1 if o.wide else self.ways):
-            field = parameter >> way * (w.value_bits + w.scale_bits)
-            value, scale = (
-                signed_value(field, w.value_bits),
-                signed_value(field >> w.value_bits, w.scale_bits),
-            )
-            if o.wide and self.ways > 1:
-                above = signed_value(parameter >> w.value_bits + w.scale_bits, w.value_bits)
-                value = (above << w.value_bits) + (value & ((1 << w.value_bits) - 1))
-            place = upper if o.wide else way
-            stored = signed_value(activation >> place * w.activation_bits, w.activation_bits)
-            if o.wide_r:
-                stored = signed_value(activation, w.activation_bits * self.ways)
-            total, exponent, mantissa = statistics
-            u = stored
-            if o.matrix:
-                u = packed[way % len(packed)] + (value if o.bias else 0)
-            elif o.normalize:
-                u = numerics.deviation(stored, total, exponent, w.norm_features)
-            multiplier = {
-                Factor.IMMEDIATE: o.multiplier,
-                Factor.PARAMETER: scale,
-                Factor.RECIPROCAL: factor,
-                Factor.NORM: scale * mantissa,
-            }[o.factor]
-            addend = {
-                Addend.NONE: 0,
-                Addend.PARAMETER: value,
-                Addend.ACTIVATION: stored,
-                Addend.POSITION: signed_value(position >> place * w.position_bits, w.position_bits),
-                Addend.LAST: last,
-            }[o.addend]
-            added = addend << o.addend_shift
-            ys.append(
-                int(numerics.requantize(u, multiplier, added, o.shift, o.zero, o.low, o.high))
-            )
-        return ys * (self.ways // len(ys))
+        return post_processed(self.operations[op], self.widths, self.ways, **numbers)
