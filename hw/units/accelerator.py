@@ -90,8 +90,10 @@ class Accelerator(wiring.Component):
         if self.design.banks > 1:
             self._load(m, units)
         self._issue(m, units)
-        writes.write_samples(m, units)
         reads.read_activations(m, units)
+        writes.write_samples(m, units)
+        reads.read_scores(m, units)
+        reads.read_last_step(m, units)
         reads.read_weights(m, units)
         reads.read_columns(m, units)
         reads.read_post_operands(m, units)

@@ -12,7 +12,15 @@ from bitformer.hw.units.pipeline import delay, twice
 from bitformer.hw.units.store import Store
 from bitformer.hw.units.weight_columns import WeightColumns
 
-__all__ = ["live_address", "read_activations", "read_columns", "read_post_operands", "read_weights"]
+__all__ = [
+    "live_address",
+    "read_activations",
+    "read_columns",
+    "read_last_step",
+    "read_post_operands",
+    "read_scores",
+    "read_weights",
+]
 
 
 def live_address(units: Units, store: Store, address: Value) -> Value:
@@ -37,15 +45,19 @@ def read_activations(m: Module, units: Units) -> None:
         stores["input"].addr_0.eq(addresses.o_act),
         operands.i_input.eq(stores["input"].data_0),
     ]
-    if "scores" in stores:
+
+
+def read_scores(m: Module, units: Units) -> None:
+    """Read scores for the operands, at the address of an activation."""
+    if "scores" in units.stores:
+        store = units.stores["scores"]
         m.d.comb += [
-            stores["scores"].addr_0.eq(word),
-            operands.i_score.eq(stores["scores"].data_0),
+            store.addr_0.eq(units.addresses.o_act >> (units.operands.ways - 1)),
+            units.operands.i_score.eq(store.data_0),
         ]
-    _last_step(m, units)
 
 
-def _last_step(m: Module, units: Units) -> None:
+def read_last_step(m: Module, units: Units) -> None:
     """Keep the last steps of two windows; read the running inference's, channel by channel."""
     port, channels = units.input_port, units.input_port.channels
     spec = StoreSpec(
