@@ -6,7 +6,7 @@ component adds is memory: its weights, tables, results and program words. All of
 after ``lower``. The same formulas serve one design (integers) and a whole space (arrays).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from bitformer.hw.families.family import Luts
 from bitformer.hw.program import Addend, Program
 from bitformer.hw.timing import QUEUE
 from bitformer.model import numerics
+from bitformer.model.numerics import bit_length
 
 __all__ = [
     "FEATURES",
@@ -48,23 +49,27 @@ def _constants(program: Program) -> int:
     return total
 
 
-def addend_muxes(kinds: Iterable[tuple[int, int]], widths: Sequence[int], value_bits: int) -> int:
-    """Count LUTs that choose a way's addend: of bits that come from different places.
+def addend_muxes(
+    sources: np.ndarray, shifts: np.ndarray, widths: np.ndarray, value_bits: np.ndarray
+) -> np.ndarray:
+    """Count LUTs that choose a way's addend, of bits that come from different places: [models].
 
-    A sign's copies are one bit, and so is what is below a shifted addend. ``kinds`` : number of the
-    :class:`Addend` and its left shift. ``widths`` : bits of each addend, by number.
+    A sign's copies are one bit, and so is what is below a shifted addend. ``sources`` : numbers of
+    an :class:`Addend`, ``shifts`` : their left shifts, [models, operations]. ``widths`` : bits of
+    each addend, by number [models, addends]. ``value_bits`` : of what they are added to, [models].
     """
-    kinds = sorted(set(kinds))
-    different = {
-        tuple(
-            min(bit - shift, widths[source] - 1) if source and bit >= shift else -1
-            for source, shift in kinds
-        )
-        for bit in range(value_bits)
-    }
-    control = (len(kinds) - 1).bit_length()
-    inputs = [sum(place >= 0 for place in bits) + control for bits in different]
-    return sum(1 + max(0, many - 6) for many in inputs if many > control)
+    kinds = np.sort(shifts * len(Addend) + sources, axis=1)
+    again = np.diff(kinds, axis=1, prepend=-1) == 0
+    shifts, sources = np.divmod(kinds, len(Addend))
+    bits = np.arange(value_bits.max())
+    places = bits[:, None] - shifts[:, None]  # [models, bits, kinds]
+    here = (places >= 0) & ((sources > 0) & ~again)[:, None]
+    highest = np.take_along_axis(widths, sources, axis=1)[:, None] - 1
+    places = np.where(here, np.minimum(places, highest), -1)
+    different = (np.diff(places, axis=1, prepend=-2) != 0).any(axis=2)
+    different &= here.any(axis=2) & (bits < value_bits[:, None])
+    inputs = here.sum(axis=2) + bit_length((~again).sum(axis=1) - 1)[:, None]
+    return ((1 + np.maximum(0, inputs - 6)) * different).sum(axis=1)
 
 
 def _addend_widths(design: Design) -> tuple[int, ...]:
@@ -103,10 +108,13 @@ def quantities(design: Design) -> dict[str, int]:
         "subtract": int(design.model.subtraction is not None),
         "weight_cuts": sum(geometry.weights.parts(kind) for kind in geometry.weights.kinds),
         **column_quantities(Columns.of(design)),
-        "addend_muxes": addend_muxes(
-            ((op.addend, op.addend_shift) for op in operations),
-            _addend_widths(design),
-            geometry.value_bits,
+        "addend_muxes": int(
+            addend_muxes(
+                np.array([[op.addend for op in operations]]),
+                np.array([[op.addend_shift for op in operations]]),
+                np.array([_addend_widths(design)]),
+                np.array([geometry.value_bits]),
+            )[0]
         ),
         "operand_bits": geometry.operand_bits,
         "unused_output": _unused_output(design),

@@ -42,6 +42,8 @@ def _covered(
     if not levels or not blocks or not width:
         return best
     for rows, bits, used in _columns(depth, width, blocks, ram):
+        if rows * bits + min(depth * (width - bits), (blocks - used) * ram.bits) <= best[0]:
+            continue
         more, tiles = _covered(depth, width - bits, blocks - used, ram, levels - 1)
         if rows * bits + more > best[0]:
             shifted = [replace(t, first=t.first + bits) for t in tiles]

@@ -23,8 +23,11 @@ _EXTREMES = (np.minimum, np.maximum, np.bitwise_or, np.bitwise_and)
 def distinct(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the first of each kind of row, and the kind of every row."""
     rows = np.column_stack(columns)
-    _, first, kinds = np.unique(rows, axis=0, return_index=True, return_inverse=True)
-    return first, kinds.reshape(-1)
+    order = np.lexsort(rows.T[::-1])
+    new = np.append(True, (np.diff(rows[order], axis=0) != 0).any(axis=1))
+    kinds = np.empty(len(rows), dtype=np.int64)
+    kinds[order] = np.cumsum(new) - 1
+    return order[new], kinds
 
 
 def _count_distinct(values: np.ndarray) -> np.ndarray:
@@ -85,24 +88,18 @@ def post_quantities(
     """
     found = post_widths(batch, shifts, frozenset(), multiplier)
     written = np.array([not op.at_input for op in batch.first.operations])
-    kinds = added_shifts(batch, shifts) * len(Addend) + addends
+    added = added_shifts(batch, shifts)
+    kinds = added * len(Addend) + addends
     found["shifts"] = _count_distinct(shifts[:, written])
     found["addends"] = _count_distinct(kinds[:, written & (addends > 0)])
     none = np.ones(len(batch), dtype=np.int64)
-    rows = np.column_stack(
-        [
-            found["value_bits"],
-            *(source_bits.get(source, none) for source in Addend),
-            np.sort(kinds[:, written], axis=1),
-        ]
-    )
-    first, kind = distinct(rows)
-    muxes = [
-        addend_muxes(
-            [divmod(one, len(Addend))[::-1] for one in row[1 + len(Addend) :]],
-            row[1 : 1 + len(Addend)],
-            row[0],
-        )
-        for row in rows[first].tolist()
-    ]
-    return found | {"addend_muxes": np.array(muxes)[kind]}
+    widths = np.stack([source_bits.get(source, none) for source in Addend], axis=1)
+    first, same = distinct(found["value_bits"], widths, np.sort(kinds[:, written], axis=1))
+    sources = np.broadcast_to(addends, kinds.shape)
+    found["addend_muxes"] = addend_muxes(
+        sources[first][:, written],
+        added[first][:, written],
+        widths[first],
+        found["value_bits"][first],
+    )[same]
+    return found

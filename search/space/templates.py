@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property, reduce
+from functools import cache, cached_property, partial, reduce
 from operator import or_
 from typing import Any, NamedTuple
 
@@ -140,6 +140,7 @@ class Templates:
         self._columns = columns
         self._designs: dict[tuple, _Template] = {}
         self._layouts, self._placed = cache(self._find_layouts), cache(self._place)
+        self._weights = cache(partial(_Weights, batch.first.linears))
         self._column_quantities = cache(column_quantities)
 
     @property
@@ -196,7 +197,7 @@ class Templates:
     def _find_layouts(self, number: int) -> tuple[Packing, IntegerModel, list[_Weights]]:
         packing, model = self._packings[number], self._batch.model(number)
         layouts = weight_layouts(model, packing, self._columns)
-        return packing, model, [_Weights(model.linears, layout) for layout in layouts]
+        return packing, model, list(map(self._weights, layouts))
 
     def _template(self, packing: Packing, model: IntegerModel, weights: _Weights) -> _Template:
         """Return the design of a packing whose layers use as many columns."""
