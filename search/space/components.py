@@ -2,10 +2,10 @@
 
 Nothing is lowered for each combination. Its cycles follow from the products that are packed and the
 columns that each layer's weights reach, of which there are few different cases: one of each is
-lowered. Widths are maxima over layers, from the rules of lowering for a whole batch; memories are
-placed once for each different set of shapes. Cycles and DSP blocks are exact; block RAMs, LUTs and
-flip-flops are those of a model with the same widths whose tables are not its own: LUTs are within
-3 % of what its own design is predicted to take.
+lowered. Widths come from the rules of lowering, which are functions of a whole batch; memories are
+placed once for each different set of shapes. Cycles and DSP blocks are exact. Only a ROM's words
+and the operations' constants are another model's: LUTs are within 2 % of what a combination's own
+design is predicted to take.
 """
 
 from collections.abc import Sequence
