@@ -68,7 +68,7 @@ def _json(value) -> object:
 @click.option(
     "--wrapper",
     type=click.Choice(["axi-stream"]),
-    help="Ports around it: those of AXI4-Stream.",
+    help="Give the module the ports of AXI4-Stream.",
 )
 @click.option("-o", "--output", type=PATH, required=True, metavar="DIR", help="Folder to write.")
 @json_option
