@@ -31,10 +31,6 @@ class Activation:
     zero: int = 0
     bits: int = 0
 
-    def with_value(self, value: Tensor) -> "Activation":
-        """Return other real values that are stored the same way."""
-        return Activation(value=value, exponent=self.exponent, zero=self.zero, bits=self.bits)
-
     def steps(self) -> Tensor:
         """Return ``q - zero`` as floats."""
         return self.value.detach() * 2.0 ** -(self.exponent or 0)
@@ -114,10 +110,6 @@ class Activations(nn.Module):
         spec = self.specs[name]
         zero = spec.zero if zero is None else zero
         return spec.low - zero, spec.high - zero
-
-    def keeper(self, trace: dict[str, Tensor] | None = None) -> "Keeper":
-        """Return what stores the tensors of one forward pass."""
-        return Keeper(self, trace)
 
 
 class Keeper:

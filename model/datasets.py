@@ -112,12 +112,13 @@ def load_dataset(
     UserError
         If the data are missing, unreadable, or too few.
     """
-    options = {"window": window, "horizon": horizon, "max_fill": max_fill}
-    if name_or_path in NAMES and time is not None:
+    name, notes = name_or_path, tuple[str, ...]()
+    split: Splitter = by_fractions
+    if name in NAMES and time is not None:
         raise UserError(
-            f"Data set {name_or_path} has its own times: time must not be given, but is {time!r}"
+            f"Data set {name} has its own times: time must not be given, but is {time!r}"
         )
-    if name_or_path == SYNTHETIC:
+    if name == SYNTHETIC:
         target = target or SYNTHETIC_COLUMNS[0]
         inputs = _inputs(inputs, default=(target,))
         for column in (*inputs, target):
@@ -126,61 +127,26 @@ def load_dataset(
                 raise UserError(
                     f"Column {column!r} is not in the synthetic series, which has {have}"
                 )
-        dataset = make_dataset(
-            synthetic_series(),
-            name=SYNTHETIC,
-            inputs=inputs,
-            target=target,
-            split=by_fractions,
-            **options,
-        )
-        note = "Synthetic data: generated, not measured"
-        return dataclasses.replace(dataset, notes=(note, *dataset.notes))
-    if name_or_path in SOURCES:
-        source = SOURCES[name_or_path]
-        return _from_csv(
-            find(source),
-            name=name_or_path,
-            inputs=_inputs(inputs, default=source.inputs),
-            target=target or source.target,
-            time=source.time,
-            split=source.split,
-            **options,
-        )
-    path = Path(name_or_path)
-    if not path.exists() and not path.suffix:
-        raise UserError(
-            f"Data must be {', '.join(NAMES)} or the path of a CSV file, not {name_or_path!r}"
-        )
-    if target is None:
-        have = ", ".join(read_header(path))
-        raise UserError(f"Target must name the column of {path} to forecast, one of {have}")
-    return _from_csv(
-        path,
-        name=path.name,
-        inputs=_inputs(inputs, default=(target,)),
-        target=target,
-        time=() if time is None else (time,),
-        split=by_fractions,
-        **options,
-    )
-
-
-def _from_csv(
-    path: Path,
-    *,
-    name: str,
-    inputs: tuple[str, ...],
-    target: str,
-    time: tuple[str, ...],
-    split: Splitter,
-    window: int,
-    horizon: int,
-    max_fill: int,
-) -> Dataset:
-    columns = tuple(dict.fromkeys((*inputs, target)))
-    return make_dataset(
-        read_csv(path, columns=columns, time=time),
+        series, notes = synthetic_series(), ("Synthetic data: generated, not measured",)
+    else:
+        if name in SOURCES:
+            source = SOURCES[name]
+            path, times, split = find(source), source.time, source.split
+            target, default = target or source.target, source.inputs
+        else:
+            path, times = Path(name_or_path), () if time is None else (time,)
+            if not path.exists() and not path.suffix:
+                raise UserError(
+                    f"Data must be {', '.join(NAMES)} or the path of a CSV file, not {name!r}"
+                )
+            if target is None:
+                have = ", ".join(read_header(path))
+                raise UserError(f"Target must name the column of {path} to forecast, one of {have}")
+            name, default = path.name, (target,)
+        inputs = _inputs(inputs, default=default)
+        series = read_csv(path, columns=tuple(dict.fromkeys((*inputs, target))), time=times)
+    dataset = make_dataset(
+        series,
         name=name,
         inputs=inputs,
         target=target,
@@ -189,6 +155,7 @@ def _from_csv(
         horizon=horizon,
         max_fill=max_fill,
     )
+    return dataclasses.replace(dataset, notes=(*notes, *dataset.notes))
 
 
 def _inputs(inputs: Sequence[str] | None, *, default: tuple[str, ...]) -> tuple[str, ...]:
@@ -242,10 +209,7 @@ def _download(source: PublishedFile, cache: Path | None) -> Path:
             fname=source.filename,
             path=cache,
         )
-    except (
-        OSError,
-        ValueError,
-    ) as error:  # no network or no space; another file than the published one
+    except (OSError, ValueError) as error:  # no network or space; another file
         why = "its checksum is wrong" if isinstance(error, ValueError) else "the download failed"
         raise UserError(
             f"Data set file {source.filename} is not in ${ENVIRONMENT} or {cache} and {why}:"

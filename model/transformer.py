@@ -5,6 +5,7 @@ it computes in float64, where all of them are exact, and equals the integer refe
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -100,7 +101,7 @@ class Transformer(nn.Module):
         """
         if self.quantized and not self.training:
             x = x.to(torch.float64)
-        keep = self.activations.keeper(trace)
+        keep = Keeper(self.activations, trace)
         kept = {"input": keep("input", x)}
         for layer in self._layers:
             kept[layer.y] = keep(layer.y, getattr(self, f"_{layer.kind}")(layer, kept, keep))
@@ -124,7 +125,7 @@ class Transformer(nn.Module):
         # [batch, rows of x, features of x] -> [batch, rows of y, inputs]
         rows = x.value.reshape(len(x.value), -1)[:, layer.start :]
         rows = rows.reshape(len(x.value), -1, layer.inputs)
-        y = self.linears[layer.weights](x.with_value(rows))  # [batch, rows of y, outputs]
+        y = self.linears[layer.weights](replace(x, value=rows))  # [batch, rows of y, outputs]
         if layer.nonlinearity:
             y = layer.nonlinearity.torch(y)
         if layer.dropout and self.training and self.dropout:
