@@ -45,6 +45,7 @@ __all__ = [
     "find_frame",
     "pack",
     "unpack",
+    "whole_bytes",
 ]
 
 #: The first byte of every frame.
@@ -79,6 +80,20 @@ CONSTANT_BYTES, COUNTER_BYTES = 32, 2
 COUNTS = 1 << 8 * COUNTER_BYTES
 REGISTER_BYTES = CONSTANT_BYTES + 8 * COUNTER_BYTES + 4
 _CONSTANTS, _HEAD = "<BBBBHHHI8s4sI", "<HIB"
+#: The registers that never change, in their order; ``latency`` is above ``vectors``.
+_NAMES = (
+    "version",
+    "features",
+    "input_bits",
+    "result_bits",
+    "inputs",
+    "results",
+    "capacity",
+    "vectors",
+    "model_hash",
+    "structure",
+    "clock_hz",
+)
 
 
 class Command(enum.IntEnum):
@@ -169,20 +184,25 @@ def find_frame(data: bytes, *, longest: int = MOST_BYTES) -> tuple[Frame, bytes]
     return frame, data[end + CRC_BYTES :]
 
 
+def whole_bytes(bits: int) -> int:
+    """Return how many bytes a number of ``bits`` bits takes."""
+    return -(-bits // 8)
+
+
 def pack(numbers: Iterable[int], bits: int) -> bytes:
     """Return integers as they travel: two's complement in as few bytes as hold ``bits``.
 
     What lies beyond ``bits`` bits goes as the nearest number that does not, as when a model is
     trained. Raises `TypeError` for what is no integer, such as NaN.
     """
-    size, most = -(-bits // 8), (1 << bits - 1) - 1
+    size, most = whole_bytes(bits), (1 << bits - 1) - 1
     clipped = (max(~most, min(operator.index(number), most)) for number in numbers)
     return b"".join(number.to_bytes(size, "little", signed=True) for number in clipped)
 
 
 def unpack(data: bytes, bits: int) -> list[int]:
     """Return the integers of ``bits`` bits in a payload."""
-    size = -(-bits // 8)
+    size = whole_bytes(bits)
     return [
         int.from_bytes(data[start : start + size], "little", signed=True)
         for start in range(0, len(data), size)
@@ -221,12 +241,12 @@ class Registers:
     @property
     def input_bytes(self) -> int:
         """Of one number of a window."""
-        return -(-self.input_bits // 8)
+        return whole_bytes(self.input_bits)
 
     @property
     def result_bytes(self) -> int:
         """Of one number of a forecast."""
-        return -(-self.result_bits // 8)
+        return whole_bytes(self.result_bits)
 
     def errors(self) -> dict[Reason, int]:
         """Return how many frames were refused, by reason."""
@@ -235,19 +255,14 @@ class Registers:
 
     def constants(self) -> bytes:
         """Return the part that never changes: the first ``CONSTANT_BYTES`` bytes."""
-        return IDENTITY + struct.pack(
-            _CONSTANTS,
-            self.version,
-            self.features,
-            self.input_bits,
-            self.result_bits,
-            self.inputs,
-            self.results,
-            self.capacity,
-            self.vectors | self.latency << 8,
-            self.model_hash,
-            self.structure,
-            self.clock_hz,
+        values = {**vars(self), "vectors": self.vectors | self.latency << 8}
+        return IDENTITY + struct.pack(_CONSTANTS, *(values[name] for name in _NAMES))
+
+    def region(self, vectors: Iterable[tuple[Iterable[int], Iterable[int]]]) -> bytes:
+        """Return the part that never changes, and the golden vectors behind it, as in a shell."""
+        return self.constants() + b"".join(
+            pack(window, self.input_bits) + pack(results, self.result_bits)
+            for window, results in vectors
         )
 
     @classmethod
@@ -255,21 +270,8 @@ class Registers:
         """Read the payload of an answer; raise `ValueError` if it holds no registers of ours."""
         if len(data) != REGISTER_BYTES or not data.startswith(IDENTITY):
             raise ValueError(f"Registers must be {REGISTER_BYTES} bytes from {IDENTITY!r} on")
-        names = [
-            "version",
-            "features",
-            "input_bits",
-            "result_bits",
-            "inputs",
-            "results",
-            "capacity",
-            "vectors",
-            "model_hash",
-            "structure",
-            "clock_hz",
-        ]
         values = struct.unpack_from(_CONSTANTS, data, len(IDENTITY))
-        fields = dict(zip(names, values, strict=True))
+        fields = dict(zip(_NAMES, values, strict=True))
         fields["latency"], fields["vectors"] = divmod(fields["vectors"], 1 << 8)
         fields["features"] = Feature(fields["features"])
         most = {"input_bits": MOST_BITS, "result_bits": MOST_BITS}

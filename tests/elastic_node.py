@@ -6,7 +6,7 @@ from typing import Any
 
 from bitformer.boards.host.client import packed
 from bitformer.boards.host.transport import LinkError, connected
-from bitformer.boards.protocol import unpack
+from bitformer.boards.protocol import unpack, whole_bytes
 from bitformer.boards.shell.elastic.address_map import ID_BYTES, READ, RESET, V2, WRITE, ElasticMap
 
 __all__ = ["ElasticNode"]
@@ -84,7 +84,7 @@ class ElasticNode:
             if time.monotonic() >= end:
                 raise LinkError("Elastic Node must end an inference, and its busy pin stays high")
         self.write(start, b"\0")
-        answer = self.read(place, results * -(-result_bits // 8))
+        answer = self.read(place, results * whole_bytes(result_bits))
         self.hold(True)
         return unpack(answer, result_bits)
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from bitformer.boards.host.client import Client, LinkError
-from bitformer.boards.protocol import Registers
+from bitformer.boards.protocol import Registers, whole_bytes
 from bitformer.hw.design import Design
 from bitformer.hw.golden import golden_vectors
 from bitformer.hw.lowering.reload import new_images, structure_hash
@@ -22,15 +22,12 @@ def image_bytes(design: Design, model: Any, facts: Registers, **lowering: Any) -
     lowered with. Raises `UserError` for a model that needs other hardware.
     """
     content = b"".join(
-        word.to_bytes(-(-design.stores[name].width // 8), "little")
+        word.to_bytes(whole_bytes(design.stores[name].width), "little")
         for name, words in new_images(design, model, **lowering).items()
         for word in words
     )
-    content += replace(facts, model_hash=model_hash(model)).constants()
-    for window, results in golden_vectors(model, facts.vectors):
-        for values, size in ((window, facts.input_bytes), (results, facts.result_bytes)):
-            content += b"".join(v.to_bytes(size, "little", signed=True) for v in values)
-    return content
+    new = replace(facts, model_hash=model_hash(model))
+    return content + new.region(golden_vectors(model, facts.vectors))
 
 
 def load_model(

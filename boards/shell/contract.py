@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from bitformer.boards.checks import check_int
+from bitformer.boards.protocol import whole_bytes
 from bitformer.hw.design import RELOADED, Design
 from bitformer.hw.families.family import Family
 from bitformer.hw.golden import golden_vectors
@@ -112,7 +113,7 @@ def contract_of(design: Design, *, vectors: int = DEFAULT_VECTORS) -> Contract:
         structure=structure_hash(design) if design.banks > 1 else bytes(STRUCTURE_BYTES),
         vectors=tuple((tuple(x), tuple(y)) for x, y in golden),
         image=tuple(
-            (len(design.images[name]), -(-design.stores[name].width // 8))
+            (len(design.images[name]), whole_bytes(design.stores[name].width))
             for name in (RELOADED if design.banks > 1 else ())
             if name in design.stores
         ),

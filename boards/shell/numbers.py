@@ -8,7 +8,7 @@ from amaranth.hdl import Cat, Module, Shape, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from bitformer.boards.protocol import MOST_BITS
+from bitformer.boards.protocol import MOST_BITS, whole_bytes
 
 __all__ = ["NumberReader", "NumberWriter", "number_bytes"]
 
@@ -29,7 +29,7 @@ def number_bytes(shape) -> int:
         raise TypeError(f"Number shape must be signed or unsigned, not {shape!r}")
     if not 1 <= shape.width <= MOST_BITS:
         raise ValueError(f"Number must have 1 to {MOST_BITS} bits, not {shape.width}")
-    return -(-shape.width // _BYTE)
+    return whole_bytes(shape.width)
 
 
 class NumberReader(wiring.Component):

@@ -71,21 +71,10 @@ class MemoryMap:
         self.depth = self.regions[-1] + size
         self.memory = contract.memory(self.depth)
 
-    def region(self) -> bytes:
-        """Return constant registers and golden vectors, as they lie in the memory."""
-        vectors = b"".join(
-            value.to_bytes(size, "little", signed=True)
-            for vector in self.contract.vectors
-            for values, size in zip(
-                vector, (self.registers.input_bytes, self.registers.result_bytes), strict=True
-            )
-            for value in values
-        )
-        return self.registers.constants() + vectors
-
     def contents(self) -> bytes:
         """Return the memory as it is configured."""
-        return (bytes(self.regions[0]) + self.region()).ljust(self.depth, b"\0")
+        region = self.registers.region(self.contract.vectors)
+        return (bytes(self.regions[0]) + region).ljust(self.depth, b"\0")
 
 
 def _aligned(size: int) -> int:
