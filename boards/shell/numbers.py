@@ -9,6 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from bitformer.boards.protocol import MOST_BITS, whole_bytes
+from bitformer.hw.units.parameters import Parameter
 
 __all__ = ["NumberReader", "NumberWriter", "number_bytes"]
 
@@ -57,14 +58,12 @@ class NumberReader(wiring.Component):
         If `shape` is none of the above.
     """
 
+    shape = Parameter(Shape, "signed or unsigned")
+
     def __init__(self, *, shape: Shape):
         self._bytes = number_bytes(shape)
-        self._shape = shape
+        self.shape = shape
         super().__init__({"i": In(stream.Signature(_BYTE)), "o": Out(stream.Signature(shape))})
-
-    @property
-    def shape(self) -> Shape:
-        return self._shape
 
     def elaborate(self, platform):
         m = Module()
@@ -112,18 +111,16 @@ class NumberWriter(wiring.Component):
         If `shape` is none of the above.
     """
 
+    shape = Parameter(Shape, "signed or unsigned")
+
     def __init__(self, *, shape: Shape):
         self._bytes = number_bytes(shape)
-        self._shape = shape
+        self.shape = shape
         super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(_BYTE))})
-
-    @property
-    def shape(self) -> Shape:
-        return self._shape
 
     def elaborate(self, platform):
         m = Module()
-        wide = Signal(Shape(_BYTE * self._bytes, self._shape.signed))
+        wide = Signal(Shape(_BYTE * self._bytes, self.shape.signed))
         m.d.comb += [wide.eq(self.i.payload), self.o.valid.eq(self.i.valid)]
         if self._bytes == 1:
             m.d.comb += [self.o.payload.eq(wide), self.i.ready.eq(self.o.ready)]

@@ -8,13 +8,13 @@ from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from bitformer.boards.checks import check_int
 from bitformer.boards.protocol import Feature
 from bitformer.boards.shell.contract import Contract, contract_of
 from bitformer.boards.shell.framed.endpoint import Endpoint
 from bitformer.boards.shell.spi import SPI_RATIO, SpiLink
 from bitformer.boards.shell.uart import UartLink, uart_divisor
 from bitformer.hw.units.accelerator import Accelerator
+from bitformer.hw.units.parameters import Integer
 from bitformer.hw.units.streams import stream_shape
 
 __all__ = ["BoardShell", "SpiShell", "UartShell"]
@@ -63,6 +63,8 @@ class BoardShell(wiring.Component):
         The last request was refused.
     """
 
+    clock_hz = Integer(1)
+
     def __init__(
         self,
         *,
@@ -76,7 +78,7 @@ class BoardShell(wiring.Component):
         input_shape = stream_shape(accelerator, "i", In)
         result_shape = stream_shape(accelerator, "o", Out)
         self._accelerator = accelerator
-        self._clock_hz = check_int("Clock frequency", clock_hz)
+        self.clock_hz = clock_hz
         self._bits = input_shape.width, result_shape.width
         self._link = link
         self._endpoint = endpoint(
@@ -93,10 +95,6 @@ class BoardShell(wiring.Component):
     @property
     def endpoint(self) -> Any:
         return self._endpoint
-
-    @property
-    def clock_hz(self) -> int:
-        return self._clock_hz
 
     @property
     def input_bits(self) -> int:
@@ -182,6 +180,10 @@ class UartShell(BoardShell):
         If its payloads are too wide, the line rate cannot be had, or `gap_bits` is below 20.
     """
 
+    baud = Integer(1)
+    divisor = Integer(1)
+    gap_bits = Integer(_LEAST_GAP_BITS)
+
     def __init__(
         self,
         *,
@@ -191,32 +193,19 @@ class UartShell(BoardShell):
         contract: Contract | None = None,
         gap_bits: int | None = None,
     ):
-        self._divisor = uart_divisor(clock_hz=clock_hz, baud=baud)
-        self._baud = baud
+        self.divisor = uart_divisor(clock_hz=clock_hz, baud=baud)
+        self.baud = baud
         if gap_bits is None:
             gap_bits = max(baud // _PAUSES_PER_SECOND, _LEAST_GAP_BITS)
-        self._gap_bits = check_int("Gap", gap_bits, least=_LEAST_GAP_BITS)
+        self.gap_bits = gap_bits
         super().__init__(
             accelerator=accelerator,
             clock_hz=clock_hz,
             contract=contract,
             pins={"rx": In(1, init=1), "tx": Out(1, init=1)},
-            link=partial(UartLink, divisor=self._divisor, gap_bits=self._gap_bits),
+            link=partial(UartLink, divisor=self.divisor, gap_bits=self.gap_bits),
             endpoint=partial(Endpoint, clock_hz=clock_hz),
         )
-
-    @property
-    def baud(self) -> int:
-        return self._baud
-
-    @property
-    def divisor(self) -> int:
-        """Clock cycles in a bit."""
-        return self._divisor
-
-    @property
-    def gap_bits(self) -> int:
-        return self._gap_bits
 
 
 class SpiShell(BoardShell):
@@ -264,4 +253,4 @@ class SpiShell(BoardShell):
     @property
     def highest_sck_hz(self) -> int:
         """The fastest SPI clock."""
-        return self._clock_hz // SPI_RATIO
+        return self.clock_hz // SPI_RATIO

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from bitformer.boards.checks import check_int
 from bitformer.boards.shell.link import LinkSignature
+from bitformer.hw.units.parameters import Integer
 
 __all__ = ["UartLink", "UartReceiver", "UartTransmitter", "uart_divisor"]
 
@@ -78,8 +79,10 @@ class UartReceiver(wiring.Component):
         If `divisor` is no integer, or below 8.
     """
 
+    divisor = Integer(_LEAST_DIVISOR)
+
     def __init__(self, *, divisor: int):
-        self._divisor = check_int("Divisor", divisor, least=_LEAST_DIVISOR)
+        self.divisor = divisor
         super().__init__(
             {
                 "rx": In(1, init=1),
@@ -91,14 +94,10 @@ class UartReceiver(wiring.Component):
         )
 
     @property
-    def divisor(self) -> int:
-        return self._divisor
-
-    @property
     def latency(self) -> int:
         """Cycles from the one in which the line falls to the one in which ``o`` is valid."""
         synchroniser, detection, output = 2, 1, 1
-        return synchroniser + detection + self._divisor // 2 + 9 * self._divisor + output - 1
+        return synchroniser + detection + self.divisor // 2 + 9 * self.divisor + output - 1
 
     def elaborate(self, platform):
         m = Module()
@@ -108,9 +107,9 @@ class UartReceiver(wiring.Component):
 
         # one constant to begin with, for a bit and for the half of the first: it is the register's
         # reset
-        timer = Signal(range(self._divisor), init=self._divisor - 1)
+        timer = Signal(range(self.divisor), init=self.divisor - 1)
         middle = Signal()
-        m.d.comb += middle.eq(timer == self._divisor - self._divisor // 2)
+        m.d.comb += middle.eq(timer == self.divisor - self.divisor // 2)
         # a one before the first bit falls out with the eighth
         data = Signal(_DATA_BITS, reset_less=True)
 
@@ -118,13 +117,13 @@ class UartReceiver(wiring.Component):
         m.d.sync += [
             self.o.valid.eq(0),
             self.framing_error.eq(0),
-            timer.eq(Mux(timer == 0, self._divisor - 1, timer - 1)),
+            timer.eq(Mux(timer == 0, self.divisor - 1, timer - 1)),
         ]
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += [self.idle.eq(line), self.tick.eq(middle)]
                 with m.If(~line):
-                    m.d.sync += timer.eq(self._divisor - 1)
+                    m.d.sync += timer.eq(self.divisor - 1)
                     m.next = "START"
             with m.State("START"), m.If(middle):
                 with m.If(line):
@@ -175,18 +174,16 @@ class UartTransmitter(wiring.Component):
         If `divisor` is no integer, or below 8.
     """
 
-    def __init__(self, *, divisor: int):
-        self._divisor = check_int("Divisor", divisor, least=_LEAST_DIVISOR)
-        super().__init__({"i": In(stream.Signature(_DATA_BITS)), "tx": Out(1, init=1)})
+    divisor = Integer(_LEAST_DIVISOR)
 
-    @property
-    def divisor(self) -> int:
-        return self._divisor
+    def __init__(self, *, divisor: int):
+        self.divisor = divisor
+        super().__init__({"i": In(stream.Signature(_DATA_BITS)), "tx": Out(1, init=1)})
 
     def elaborate(self, platform):
         m = Module()
 
-        timer = Signal(range(self._divisor))
+        timer = Signal(range(self.divisor))
         # The bits that follow the one on the line, and the stop bit; behind it are only zeros.
         rest = Signal(_DATA_BITS + 1)
 
@@ -194,12 +191,12 @@ class UartTransmitter(wiring.Component):
         with m.If(timer != 0):
             m.d.sync += timer.eq(timer - 1)
         with m.Elif(rest != 0):
-            m.d.sync += [Cat(self.tx, rest).eq(rest), timer.eq(self._divisor - 1)]
+            m.d.sync += [Cat(self.tx, rest).eq(rest), timer.eq(self.divisor - 1)]
         with m.Elif(self.i.valid):
             m.d.sync += [
                 self.tx.eq(0),
                 rest.eq(Cat(self.i.payload, 1)),
-                timer.eq(self._divisor - 1),
+                timer.eq(self.divisor - 1),
             ]
 
         return m
@@ -231,15 +228,18 @@ class UartLink(wiring.Component):
         If an argument is no integer, or too small.
     """
 
+    divisor = Integer(_LEAST_DIVISOR)
+    gap_bits = Integer(2)
+
     def __init__(self, *, divisor: int, gap_bits: int):
-        self._divisor = check_int("Divisor", divisor, least=_LEAST_DIVISOR)
-        self._gap_bits = check_int("Gap", gap_bits, least=2)
+        self.divisor = divisor
+        self.gap_bits = gap_bits
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "link": Out(LinkSignature())})
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.receiver = receiver = UartReceiver(divisor=self._divisor)
-        m.submodules.transmitter = transmitter = UartTransmitter(divisor=self._divisor)
+        m.submodules.receiver = receiver = UartReceiver(divisor=self.divisor)
+        m.submodules.transmitter = transmitter = UartTransmitter(divisor=self.divisor)
         m.d.comb += [
             receiver.rx.eq(self.rx),
             self.tx.eq(transmitter.tx),
@@ -249,10 +249,10 @@ class UartLink(wiring.Component):
         wiring.connect(m, wiring.flipped(self.link.tx), transmitter.i)
 
         # counts down to a negative number: its sign is the answer
-        silence = Signal(range(-1, self._gap_bits), init=-1)
+        silence = Signal(range(-1, self.gap_bits), init=-1)
         m.d.comb += self.link.quiet.eq(silence < 0)
         with m.If(~receiver.idle):
-            m.d.sync += silence.eq(self._gap_bits - 1)
+            m.d.sync += silence.eq(self.gap_bits - 1)
         with m.Elif(~self.link.quiet & receiver.tick):
             m.d.sync += silence.eq(silence - 1)
         return m

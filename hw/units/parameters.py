@@ -81,7 +81,10 @@ class Integer(Parameter[int]):
         self._low, self._high = low, high
         unlimited = {0: "a non-negative integer", 1: "a positive integer"}
         limited = f"an integer from {low} to {high}"
-        super().__init__(int, limited if high is not None else unlimited[low])
+        super().__init__(
+            int,
+            limited if high is not None else unlimited.get(low, f"an integer of at least {low}"),
+        )
 
     def checked(self, value: Any) -> int:
         """Return ``value``; refuse what is no integer, then what is out of range."""

@@ -5,8 +5,8 @@ from amaranth.lib import wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
-from bitformer.boards.checks import check_int
 from bitformer.boards.shell.elastic.address_map import READ, WRITE
+from bitformer.hw.units.parameters import Integer
 
 __all__ = ["ELASTIC_RATIO", "BusSignature", "ElasticBus"]
 
@@ -77,10 +77,10 @@ class ElasticBus(wiring.Component):
         If the phase is no integer, or neither 0 nor 1.
     """
 
+    phase = Integer(0, 1)
+
     def __init__(self, *, phase: int = 1):
-        self._phase = check_int("Phase", phase, least=0)
-        if phase > 1:
-            raise ValueError(f"Phase must be 0 or 1, not {phase}")
+        self.phase = phase
         super().__init__(
             {
                 "sck": In(1),
@@ -99,7 +99,7 @@ class ElasticBus(wiring.Component):
         m.submodules.mosi = FFSynchronizer(self.mosi, mosi)
         m.d.sync += before.eq(sck)
         edge = Signal()
-        m.d.comb += edge.eq(cs & (before & ~sck if self._phase else sck & ~before))
+        m.d.comb += edge.eq(cs & (before & ~sck if self.phase else sck & ~before))
 
         received, place, whole = Signal(8, reset_less=True), Signal(3), Signal()
         m.d.sync += whole.eq(edge & (place == 7))

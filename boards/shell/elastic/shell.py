@@ -80,7 +80,7 @@ class ElasticShell(BoardShell):
     @property
     def highest_sck_hz(self) -> int:
         """The fastest SPI clock."""
-        return self._clock_hz // ELASTIC_RATIO
+        return self.clock_hz // ELASTIC_RATIO
 
     def front(self, m: Module, outside: wiring.Component) -> ResetInserter:
         m.d.comb += outside.busy.eq(self._endpoint.o_busy)

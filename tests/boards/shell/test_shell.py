@@ -209,7 +209,7 @@ def test_accelerator_refused(accelerator, error, message):
     ("options", "message"),
     [
         ({"baud": 103_000}, r"Baud rate 103000 would be off by 2\.9%"),
-        ({"gap_bits": 19}, r"Gap must be at least 20, not 19"),
+        ({"gap_bits": 19}, r"Gap bits must be an integer of at least 20, not 19"),
     ],
 )
 def test_options_refused(serial, options, message):

@@ -68,9 +68,9 @@ def test_divisor_refused(clock_hz, baud, error, message):
 
 @pytest.mark.parametrize("component", [UartReceiver, UartTransmitter])
 def test_component_refuses(component):
-    with pytest.raises(ValueError, match=r"Divisor must be at least 8, not 7"):
+    with pytest.raises(ValueError, match=r"Divisor must be an integer of at least 8, not 7"):
         component(divisor=7)
-    with pytest.raises(TypeError, match=r"Divisor must be an integer, not 8\.5"):
+    with pytest.raises(TypeError, match=r"Divisor must be an integer of at least 8, not 8\.5"):
         component(divisor=8.5)
 
 
@@ -209,5 +209,5 @@ def test_link_is_quiet_after_the_gap_and_not_before(serial, gap):
 
 
 def test_gap_refused():
-    with pytest.raises(ValueError, match=r"Gap must be at least 2, not 1"):
+    with pytest.raises(ValueError, match=r"Gap bits must be an integer of at least 2, not 1"):
         UartLink(divisor=8, gap_bits=1)
