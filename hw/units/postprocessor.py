@@ -186,17 +186,14 @@ class PostProcessor(wiring.Component):
             totals.append(total)
             results.append(register("result", widths.shifted_bits))
             self._shift(m, m.d.sync, results[way], total, ops[1], wide=False)
+            if not self.wide:
+                self._clamp(m, way, results[way], ops[2])
         if self.wide:
             if self.ways == 1:
                 totals.append(upper_product(m, upper, multiplier, widths.high_bits))
             results = self._wide_results(m, totals, results, delay(m, ops[1], 1, name="op_wide"))
-        for way, result in enumerate(results):
-            low, high = (
-                decode(m, ops[2], operations, f, name=f"{f}_{way}") for f in ("low", "high")
-            )
-            y = Signal.like(self.o_y[way], name=f"y_{way}", reset_less=True)
-            m.d.sync += y.eq(clamp(result, low, high))
-            m.d.comb += self.o_y[way].eq(y)
+            for way, result in enumerate(results):
+                self._clamp(m, way, result, ops[2])
 
         shown = delay(m, Value.cast(slot), stages + 1, name="slot", reset_less=False)
         m.d.comb += [
@@ -290,6 +287,13 @@ class PostProcessor(wiring.Component):
             for number, point in enumerate(points):
                 with m.Case(number):
                     domain += result.eq(total >> point)
+
+    def _clamp(self, m: Module, way: int, result: Value, op: Value) -> None:
+        """Give a result within the limits of its operation, a cycle later."""
+        low, high = (decode(m, op, self.operations, f, name=f"{f}_{way}") for f in ("low", "high"))
+        y = Signal.like(self.o_y[way], name=f"y_{way}", reset_less=True)
+        m.d.sync += y.eq(clamp(result, low, high))
+        m.d.comb += self.o_y[way].eq(y)
 
     def model(self, op: int, **numbers) -> list[int]:
         """Return ``o_y`` of a slot of operation ``op``, from what is there for it.

@@ -83,7 +83,7 @@ class WeightColumns:
         """
         layout, bits = self.layout, self.column_bits
         kinds, units = layout.kinds, exact_log2(layout.units)
-        if not units and kinds == [WeightFormat(pair=False, field=bits)]:
+        if not units and kinds == (WeightFormat(pair=False, field=bits),):
             return word
         if units:
             unit = delay(m, unit, READ_LATENCY - 1, name="unit")

@@ -4,7 +4,7 @@
 import random
 
 import pytest
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -166,3 +166,17 @@ def test_parameters_can_be_read():
     cut, bits = LAYOUTS["both"]
     dut = WeightColumns(layout=cut, column_bits=bits)
     assert (dut.layout, dut.column_bits) == (cut, bits)
+
+
+def test_weights_that_need_no_selection_are_the_word_itself():
+    """One format that fills every column: no logic, and none for synthesis to remove."""
+    layout = WeightLayout(
+        bits=16,
+        columns=2,
+        formats={"y": WeightFormat(pair=False, field=8), "z": WeightFormat(pair=True, field=8)},
+        half_bits=4,
+        even=False,
+    )
+    word = Signal(16)
+    unit = WeightColumns(layout=layout, column_bits=8)
+    assert unit.select(Module(), word, Signal(), Signal()) is word
