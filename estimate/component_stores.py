@@ -22,7 +22,7 @@ __all__ = ["ComponentStores", "component_keys", "measure_components", "stores_of
 
 
 def _typical(words: Sequence[int], depth: int) -> list[int]:
-    """``depth`` words with as many bits that are not constant, for which block RAM is the same.
+    """Return ``depth`` words with as many bits that change, which take the same block RAM.
 
     The lowest bits are those that are not, and they take turns: blocks with equal contents are
     mapped once, where Yosys takes seconds for each other content.
@@ -42,7 +42,7 @@ def _whole(spec: StoreSpec, ram: BlockRam) -> StoreSpec:
 
 
 def _contents(spec: StoreSpec, words: Sequence[int]) -> list[int]:
-    """A ROM's contents, typical ones wherever they are in block RAM."""
+    """Return a ROM's contents, typical ones wherever they are in block RAM."""
     if spec.placement != "block":
         return list(words)
     if not spec.tiles:
@@ -141,12 +141,12 @@ class _Asynchronous(wiring.Component):
 
 
 def stores_of(share: Share) -> ComponentStores:
-    """What is synthesized for a component."""
+    """Return the stores that are synthesized for a component."""
     return ComponentStores(stores=share.stores, images=share.images, family=share.family)
 
 
 def component_keys(shares: Iterable[Share]) -> dict[str, str]:
-    """The key of each component that has something of its own: equal stores, equal keys.
+    """Return the key of each component with stores: equal stores have equal keys.
 
     Raises :class:`bitformer.model.errors.UserError` if there is no Yosys: its release is in them.
     """

@@ -37,7 +37,7 @@ def _ceil(a: Count, b: int) -> Count:
 
 
 def live_bits(words: Iterable[int]) -> int:
-    """Bits that are not the same in all words of a ROM: synthesis drops the others."""
+    """Count the bits that differ between words of a ROM: synthesis drops the others."""
     words = list(words)
     if not words:
         return 0

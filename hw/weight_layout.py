@@ -86,7 +86,7 @@ class WeightLayout:
         return all(kind.pair for kind in self.formats.values() if self.cut(kind) == cut)
 
     def columns_of(self, kind: WeightFormat) -> int:
-        """Columns that have a weight in a word."""
+        """Return the columns that have a weight in a word."""
         columns = min(self.columns, self.bits // kind.field)
         return columns - columns % 2 if self.even else columns
 
@@ -95,7 +95,7 @@ class WeightLayout:
         return 1 << ((self.bits // (self.columns_of(kind) * kind.field)).bit_length() - 1)
 
     def step(self, kind: WeightFormat) -> int:
-        """Distance of two groups' addresses."""
+        """Return the distance of two groups' addresses."""
         return self.units // self.parts(kind)
 
     def groups(self, kind: WeightFormat, outputs: int) -> int:

@@ -52,7 +52,7 @@ def _cycles(model: ir.IntegerModel, layout: WeightLayout) -> int:
 def weight_layouts(
     model: ir.IntegerModel, packing: Packing, columns: int
 ) -> Iterator[WeightLayout]:
-    """Layouts to choose from, those with fewer cycles first: words for all columns of a format."""
+    """Yield layouts with words for all columns of a format, those with the fewest cycles first."""
     formats = _formats(model, packing)
     packed = packing.packed.values()
     even = any(packed) and not all(packed)
