@@ -7,9 +7,9 @@ import numpy as np
 from bitformer.hw.design import Geometry
 from bitformer.hw.families.family import Multiplier
 from bitformer.hw.lowering.batch import Batch
-from bitformer.hw.lowering.packing import Packing
+from bitformer.hw.lowering.packing import Packing, product_bits
 from bitformer.hw.lowering.post_widths import post_widths
-from bitformer.hw.lowering.wide import stored_activations, wide_operations
+from bitformer.hw.lowering.wide import element_bits, wide_operations
 from bitformer.hw.parts import Part
 from bitformer.hw.program import Destination
 from bitformer.hw.weight_layout import WeightFormat, WeightLayout
@@ -60,22 +60,22 @@ def geometry_of(
     kept_bits = int(batch.dynamic_bits[0])
     keys = WeightFormat.of(kept_bits, pair=packing.dynamic) if kept_bits else None
     wide = wide_operations(model, wide_rows, multiplier)
-    accumulators, products = {}, []
+    accumulators = {}
     for y, bound in model.bounds.items():
         bits = accumulators[y] = bound.total.bit_length() + 1
         if bits > multiplier.accumulator_bits:
             raise UserError(
                 f"accumulator of {y} must fit {multiplier.accumulator_bits} bits, not need {bits}"
             )
-        dot = bound.dot.bit_length() + 1
-        products.append(dot + packing.shift + 1 if packing.packed[y] else dot)
+    dots = np.array([bound.dot for bound in model.bounds.values()])
+    packed = np.array([packing.packed[y] for y in model.bounds])
     written = [op for op in model.operations if not op.at_input]
     norm_features = {tensors[op.reads[0]].features for op in written if op.normalizes}
     if len(norm_features) > 1:
         raise UserError("layer norms must all have the same features in one design")
     scores = [tensors[n] for n, where in destinations.items() if where is Destination.SCORE]
     longest = max((spec.features for spec in scores), default=1)
-    ways = 2 if any(packing.packed.values()) else 1
+    ways = 2 if packed.any() else 1
     operands = [spec.bits for name, spec in tensors.items() if name not in model.constants]
     named = np.array([[shifts[op.y] for op in model.operations]])
     post = {n: int(w[0]) for n, w in post_widths(batch, named, wide, multiplier).items()}
@@ -92,11 +92,11 @@ def geometry_of(
         wide=wide,
         wide_rows=wide_rows,
         activation_bits=max(tensors[op.y].bits for op in written),
-        element_bits=_element_bits(model, destinations, wide_rows),
+        element_bits=int(element_bits(batch, destinations, wide_rows)[0]),
         operand_bits=max([*operands, 9] if scores else operands),
         accumulator_bits=max(accumulators.values()),
         narrow_bits=max((b for y, b in accumulators.items() if y not in wide), default=1),
-        product_bits=max(products),
+        product_bits=int(product_bits(dots, packed, packing.shift).max()),
         keys=longest,
         norm_features=max(norm_features, default=0),
         norm_bits=model.norm_bits,
@@ -104,15 +104,6 @@ def geometry_of(
         multiplier=multiplier,
         **post,
     )
-
-
-def _element_bits(
-    model: IntegerModel, destinations: Mapping[str, Destination], wide_rows: frozenset[str]
-) -> int:
-    """Return the bits of an element of the activation store: two hold one of a wide row."""
-    stored = stored_activations(model, destinations)
-    halved = (-(-spec.bits // 2) if spec.name in wide_rows else spec.bits for spec in stored)
-    return max(halved, default=1)
 
 
 def _check(widths: Mapping[str, int], multiplier: Multiplier) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from bitformer.hw.design import Geometry
+from bitformer.hw.lowering.batch import Batch
 from bitformer.hw.weight_layout import WeightLayout
 from bitformer.model.ir import IntegerModel
 from bitformer.model.numerics import bit_length
@@ -119,7 +120,7 @@ def position_words(
 
     A word has ``ways`` elements.
     """
-    bits = max((model.tensors[name].bits for name in model.constants), default=1)
+    bits = int(Batch.of(model).position_bits[0])
     words: list[int] = []
     places: dict[tuple[str, int], int] = {}
     for name, table in model.constants.items():

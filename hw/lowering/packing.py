@@ -10,7 +10,7 @@ from bitformer.hw.lowering.batch import Batch
 from bitformer.model.ir import Attend, IntegerModel
 from bitformer.model.numerics import bit_length
 
-__all__ = ["Packing", "Packings", "choose_packing"]
+__all__ = ["Packing", "Packings", "choose_packing", "product_bits"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +49,13 @@ class Packings:
             half_bits=int(self.half_bits[number]),
         )
 
-    def product_bits(self, dots: np.ndarray) -> np.ndarray:
-        """Return the bits of products whose sums are at most ``dots``: [models, operations]."""
-        return bit_length(dots) + 1 + np.where(self.packed, self.shift[:, None] + 1, 0)
+
+def product_bits(dots: np.ndarray, packed: np.ndarray, shift: np.ndarray | int) -> np.ndarray:
+    """Return the bits of an accumulator whose dot products are at most ``dots``.
+
+    A packed one has the other product ``shift`` bits higher.
+    """
+    return bit_length(dots) + 1 + np.where(packed, np.asarray(shift) + 1, 0)
 
 
 def _pairable(model: IntegerModel) -> bool:

@@ -8,12 +8,15 @@ activation store an element a word, where other rows have two.
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from bitformer.hw.families.family import Multiplier
+from bitformer.hw.lowering.batch import Batch
 from bitformer.hw.program import Destination
 from bitformer.model.ir import IntegerModel
 from bitformer.model.tensor import Tensor
 
-__all__ = ["one_by_one", "stored_activations", "wide_operations", "wide_rows"]
+__all__ = ["element_bits", "one_by_one", "stored_activations", "wide_operations", "wide_rows"]
 
 
 def stored_activations(
@@ -22,6 +25,21 @@ def stored_activations(
     """Return the tensors in the activation store."""
     written = (op.y for op in model.operations if not op.at_input)
     return [model.tensors[n] for n in written if destinations[n] is Destination.ACTIVATION]
+
+
+def element_bits(
+    batch: Batch,
+    destinations: Mapping[str, Destination],
+    wide_rows: frozenset[str] = frozenset(),
+) -> np.ndarray:
+    """Return the bits of an element of the activation store, by model: two hold one of a wide row.
+
+    It is 1 where nothing is stored.
+    """
+    names = [spec.name for spec in stored_activations(batch.first, destinations)]
+    bits = batch.tensor_values(names)
+    wide = np.array([name in wide_rows for name in names], dtype=bool)
+    return np.where(wide, -(-bits // 2), bits).max(axis=1, initial=1)
 
 
 def wide_rows(

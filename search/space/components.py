@@ -20,7 +20,7 @@ from bitformer.hw.lowering.geometry import choose_columns
 from bitformer.hw.lowering.graph import destinations
 from bitformer.hw.lowering.packing import choose_packing
 from bitformer.hw.lowering.shifts import common_shifts
-from bitformer.hw.lowering.wide import stored_activations
+from bitformer.hw.lowering.wide import element_bits
 from bitformer.hw.parts import DEFAULT_PART, PARTS
 from bitformer.hw.program import Addend
 from bitformer.model.config import TransformerConfig
@@ -177,11 +177,10 @@ class ComponentSpace:
             batch.norm_bits,
             batch.weight_widths[:, static],
         )
-        stored = stored_activations(batch.first, destinations(batch.first))
-        element_bits = batch.tensor_values([one.name for one in stored]).max(axis=1, initial=1)
         one, two = (parameter_widths(batch, shifts, ways) for ways in (1, 2))
         parameters = np.where(packings.packed.any(axis=1, keepdims=True), two, one)
-        widths = [element_bits, batch.dynamic_bits, batch.position_bits]
+        elements = element_bits(batch, destinations(batch.first))
+        widths = [elements, batch.dynamic_bits, batch.position_bits]
         keys = np.column_stack([structure, *widths, parameters[:, :2]])
         places, inverse = distinct(keys)
         templates = Templates(batch, packings, self.part, self.columns)
@@ -195,7 +194,7 @@ class ComponentSpace:
         possible = np.array([row is not None for row in rows])[inverse]
         q = {name: np.array([(row or some)[name] for row in rows])[inverse] for name in some}
         source_bits = {
-            Addend.ACTIVATION: element_bits,
+            Addend.ACTIVATION: elements,
             Addend.POSITION: batch.position_bits,
             Addend.LAST: batch.tensor_values(["input"])[:, 0],
             Addend.PARAMETER: parameters[:, 2],

@@ -8,7 +8,7 @@ from bitformer.estimate.features import addend_muxes
 from bitformer.hw.families.family import Multiplier
 from bitformer.hw.lowering.batch import Batch
 from bitformer.hw.lowering.images import field_bits, parameter_table
-from bitformer.hw.lowering.packing import Packings
+from bitformer.hw.lowering.packing import Packings, product_bits
 from bitformer.hw.lowering.post_widths import post_widths
 from bitformer.hw.lowering.shifts import added_shifts, powers_of
 from bitformer.hw.program import Addend
@@ -70,7 +70,7 @@ def engine_quantities(batch: Batch, packings: Packings) -> dict[str, np.ndarray]
     dots, totals = batch.bounds[..., 0], batch.bounds[..., 1]
     return {
         "accumulator_bits": (bit_length(totals) + 1).max(axis=1),
-        "product_bits": packings.product_bits(dots).max(axis=1),
+        "product_bits": product_bits(dots, packings.packed, packings.shift[:, None]).max(axis=1),
     }
 
 

@@ -8,8 +8,11 @@ from model_changes import varied
 
 from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.lowering.batch import Batch
+from bitformer.hw.lowering.graph import destinations
 from bitformer.hw.lowering.packing import choose_packing
+from bitformer.hw.lowering.post_widths import post_widths
 from bitformer.hw.lowering.shifts import added_shifts, common_shifts
+from bitformer.hw.lowering.wide import element_bits
 from bitformer.model.config import named_config
 from bitformer.model.initialize import initialize
 from bitformer.search.space.components import ComponentSpace
@@ -35,12 +38,17 @@ def test_n_together_are_n_alone(case, columns, shares):
     packings = choose_packing(batch, columns, True, MULTIPLIER, names)
     shifts = common_shifts(batch, MULTIPLIER, wanted)
     added = added_shifts(batch, shifts)
+    widths = post_widths(batch, shifts, names, MULTIPLIER)
+    elements = element_bits(batch, destinations(model), names)
     for number, one in enumerate(together):
         alone = Batch.of(one)
         assert packings[number] == choose_packing(alone, columns, True, MULTIPLIER, names)[0]
         own = common_shifts(alone, MULTIPLIER, wanted)
         assert np.array_equal(shifts[number], own[0])
         assert np.array_equal(added[number], added_shifts(alone, own)[0])
+        found = post_widths(alone, own, names, MULTIPLIER)
+        assert {n: w[number] for n, w in widths.items()} == {n: w[0] for n, w in found.items()}
+        assert elements[number] == element_bits(alone, destinations(one), names)[0]
         for name in ("weight_widths", "dynamic_bits", "norm_bits", "position_bits", "bounds"):
             assert np.array_equal(getattr(batch, name)[number], getattr(alone, name)[0])
 
