@@ -194,8 +194,8 @@ def physical(q: Mapping[str, Count], luts: Luts) -> dict[str, Count]:
     all. ``select``, ``parts``, ``beyond`` : keys or weights into the engine
     (:mod:`.columns`). ``drain`` : columns to the post-processor, four to a LUT, and its
     ``post``, ``clamp`` and ``addends`` : adders, limits, multiplexers. ``constants`` : look-ups by
-    operation. ``addresses``, ``timer`` : counters of walker, slots and sequencer. ``cells`` : LUTs
-    as RAM, ``delayed`` : shift registers before the columns.
+    operation. ``addresses``, ``timer`` : counters of addresses, slots and
+    sequencer. ``cells`` : LUTs as RAM, ``delayed`` : shift registers before the columns.
     """
     ways, columns = q["ways"], q["columns"]
     groups = columns / 4 + np.where(np.greater(columns, 4), columns / 8, 0)

@@ -91,8 +91,8 @@ def test_no_such_module_or_unknown_cell():
 @pytest.mark.parametrize(
     ("names", "best"),
     [
-        (["o_act", "walker.o_act"], "walker.o_act"),
-        (["store.addr_0", "walker.o_act$3", "walker.o_act"], "walker.o_act"),
+        (["o_act", "addresses.o_act"], "addresses.o_act"),
+        (["store.addr_0", "addresses.o_act$3", "addresses.o_act"], "addresses.o_act"),
         (["unit.i_x", "other.count"], "other.count"),
         (["b.count", "a.count"], "a.count"),
     ],

@@ -199,7 +199,7 @@ def check_products(design):
 
 
 def check_weights(design):
-    """Every weight is where the walker will find it, and no more bits wide than its format."""
+    """Every weight is where its address says, and no more bits wide than its format."""
     model, layout = design.model, design.geometry.weights
     for op in model.operations:
         if not isinstance(op, ir.Linear):
