@@ -1,4 +1,4 @@
-"""Forecasts that need no network: what every model's error is printed beside.
+"""Forecasts that need no network, whose errors are printed beside a model's.
 
 The linear maps are ridge regressions from a window's inputs to all its targets, fitted on the
 training windows; the weight of the penalty is selected on the validation windows.
@@ -18,7 +18,7 @@ CHUNK = 4096  # windows that are copied at a time
 
 
 def baselines(dataset: Dataset) -> dict[str, float | None]:
-    """Test MSE of each baseline in units of the target's variance over the training rows.
+    """Return the test MSE of each baseline, in units of the target's variance while training.
 
     The repeating ones see the target's past even where it is not among the inputs. None stands
     where a baseline does not exist: *repeat last day* needs dated rows and a window of a day or
@@ -47,7 +47,7 @@ def _mse(forecast: np.ndarray, y: np.ndarray) -> float:
 
 
 def _linear(dataset: Dataset, *, subtract: int | None) -> float:
-    """Test MSE of the ridge regression.
+    """Return the test MSE of the ridge regression.
 
     ``subtract`` is the input channel that holds the target. With it, inputs are relative to the
     window's last row, targets to that channel's last value: the regression predicts the change.
