@@ -18,18 +18,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bitformer._designs import Build, Design, Resources, lower
-    from bitformer._models import Model, load, train
+    from bitformer._builds import Build
+    from bitformer._designs import AcceleratorDesign, lower
+    from bitformer._estimates import DesignEstimate
+    from bitformer._models import Model, load
     from bitformer._search import Candidate, Found, find
+    from bitformer._training import Training, train
     from bitformer.model.errors import UserError
 
 __all__ = [
+    "AcceleratorDesign",
     "Build",
     "Candidate",
-    "Design",
+    "DesignEstimate",
     "Found",
     "Model",
-    "Resources",
+    "Training",
     "UserError",
     "__version__",
     "find",
@@ -40,17 +44,18 @@ __all__ = [
 
 #: Where each public name is defined.
 _HOMES = {
-    "Build": "_designs",
+    "AcceleratorDesign": "_designs",
+    "Build": "_builds",
     "Candidate": "_search",
-    "Design": "_designs",
+    "DesignEstimate": "_estimates",
     "Found": "_search",
     "Model": "_models",
-    "Resources": "_designs",
+    "Training": "_training",
     "UserError": "model.errors",
     "find": "_search",
     "load": "_models",
     "lower": "_designs",
-    "train": "_models",
+    "train": "_training",
 }
 
 

@@ -1,103 +1,43 @@
 """Designs: a model lowered to an accelerator, and what becomes of it."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bitformer._models import Model
-from bitformer.hw import design as hardware
+from bitformer._builds import Build, built
+from bitformer._estimates import DesignEstimate, estimated, predictor_of
+from bitformer._models import Model, Note, unheard
+from bitformer._verilog import TOP, elaborated, verilog
 from bitformer.hw.parts import DEFAULT_PART
 from bitformer.model.errors import UserError
+from bitformer.model.files import ready_file, temporary_folder
 from bitformer.model.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from bitformer.estimate.predictor import Prediction
+    import numpy as np
+
+    from bitformer.estimate.breakdown import ComponentRow
+    from bitformer.estimate.remedies import Diagnosis, Outlook
+    from bitformer.hw.design import Design
+    from bitformer.hw.lowering.exact import Estimate
+    from bitformer.model.precision import AddedErrors
     from bitformer.sim.run import Simulation
     from bitformer.synth.synthesize import Synthesis
 
-__all__ = ["Build", "Design", "Resources", "lower"]
+__all__ = ["AcceleratorDesign", "Samples", "lower"]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
-class Resources:
-    """What a design is estimated to take.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Samples:
+    """Windows for the hardware: integers [N, window, inputs], and where they come from."""
 
-    Parameters
-    ----------
-    prediction : resources, LUTs and flip-flops with the interval they lie in for 95 of 100.
-    clock_hz : the clock that times and energy are for.
-    energy_j : joules of a forecast, by a model with assumed constants.
-    """
-
-    prediction: "Prediction"
-    clock_hz: float
-    energy_j: float
-
-    @property
-    def latency_us(self) -> float:
-        """Microseconds from the first number in to the last result out."""
-        return self.prediction.latency / self.clock_hz * 1e6
-
-    @property
-    def fits(self) -> bool:
-        """Whether the part has enough of everything."""
-        return not self.prediction.over
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the estimate as plain data."""
-        return {
-            **self.prediction.to_dict(),
-            "clock_hz": self.clock_hz,
-            "latency_us": self.latency_us,
-            "energy_j": self.energy_j,
-        }
-
-    def __repr__(self) -> str:
-        taken = ", ".join(f"{u.used} of {u.available} {u.resource}" for u in self.prediction.uses)
-        fits = "fits" if self.fits else "does not fit"
-        return (
-            f"<Resources: {fits} {self.prediction.part} ({taken});"
-            f" {self.latency_us:.1f} us, {self.energy_j * 1e6:.2f} uJ>"
-        )
+    values: "np.ndarray"
+    source: str
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
-class Build:
-    """A project in a folder.
-
-    Parameters
-    ----------
-    folder : of the project; ``sh build_NAME.sh`` there builds it.
-    board : the board's name.
-    name : of the top module and of the files.
-    """
-
-    folder: Path
-    board: str
-    name: str
-
-    def run(self) -> Path:
-        """Run the tools and return the bitstream.
-
-        Raises
-        ------
-        UserError
-            If a tool is not installed, or fails.
-        """
-        from bitformer.boards.build.run import run_plan
-
-        return run_plan(self.folder)
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the build as plain data."""
-        return {"folder": str(self.folder), "board": self.board, "name": self.name}
-
-    def __repr__(self) -> str:
-        return f"<Build {self.name} for {self.board} in {self.folder}>"
-
-
-class Design:
+class AcceleratorDesign:
     """A model's accelerator for a part, with the cycle of everything it does.
 
     Parameters
@@ -106,11 +46,14 @@ class Design:
         What it computes.
     lowered : bitformer.hw.design.Design
         Program, memory images and placement.
+    asked : mapping
+        The part, lanes, packing and placement that were asked for.
     """
 
-    def __init__(self, model: Model, lowered: hardware.Design):
+    def __init__(self, model: Model, lowered: "Design", asked: Mapping[str, Any]):
         self.model = model
         self.lowered = lowered
+        self.asked = asked
 
     @property
     def part(self) -> str:
@@ -127,21 +70,107 @@ class Design:
         """Cycles from one forecast to the next, back to back, exactly."""
         return self.lowered.interval
 
-    def estimate(self, *, clock_hz: float = 100e6, kb: str | Path | None = None) -> Resources:
+    def estimate(
+        self, *, clock_hz: float = 100e6, kb: str | Path | None = None, note: Note = unheard
+    ) -> DesignEstimate:
         """Predict resources and energy from measured designs.
 
         Parameters
         ----------
-        clock_hz : the clock.
+        clock_hz : the clock in hertz.
         kb : a knowledge base of your own beside the one that ships.
+        note : told why nothing is predicted, where that is so.
+        """
+        return estimated(self.lowered, kb, clock_hz=clock_hz, note=note)
+
+    def exact(self, *, clock_hz: float = 100e6) -> "Estimate":
+        """Return what is certain: cycles, and memory by the store."""
+        from bitformer.hw.lowering.exact import estimate
+
+        return estimate(self.lowered, clock_hz=clock_hz)
+
+    def components(self, estimate: DesignEstimate) -> "list[ComponentRow]":
+        """Return what each of the model's components adds, what they share, and the total."""
+        from bitformer.estimate.breakdown import breakdown
+
+        entries = estimate.entries
+        return breakdown(self.lowered, prediction=estimate.prediction, entries=entries)
+
+    def remedies(self, *, clock_hz: float = 100e6, progress: Progress = silent) -> "list[Outlook]":
+        """Find a few changes with which the design fits its part, the fastest first.
+
+        Parameters
+        ----------
+        clock_hz : the clock in hertz.
+        progress : called with how many were tried, and what is tried next.
+        """
+        from bitformer.estimate.remedies import remedies
+
+        model = self.model.integer
+        return remedies(model, **self.asked, clock_hz=clock_hz, progress=progress)
+
+    def diagnose(
+        self,
+        *,
+        kb: str | Path | None = None,
+        sensitivity: "AddedErrors | None" = None,
+        note: Note = unheard,
+        progress: Progress = silent,
+    ) -> "Diagnosis":
+        """Try all placements and, if the design does not fit, every single change.
+
+        Parameters
+        ----------
+        kb : a knowledge base of your own beside the one that ships.
+        sensitivity : validation error that a component's bits add.
+        note : told why nothing is predicted, where that is so.
+        progress : called with how many were tried, and what is tried next.
         """
         from bitformer.estimate.knowledge import known_entries
-        from bitformer.estimate.power import inference_j
-        from bitformer.estimate.predictor import Predictor
+        from bitformer.estimate.remedies import diagnose
 
-        found = Predictor(known_entries(None if kb is None else Path(kb))).predict(self.lowered)
-        joules = inference_j(found.part, found.counts, clock_hz=clock_hz)
-        return Resources(prediction=found, clock_hz=clock_hz, energy_j=joules)
+        return diagnose(
+            self.model.integer,
+            **self.asked,
+            predictor=predictor_of(known_entries(None if kb is None else Path(kb)), note),
+            sensitivity=sensitivity,
+            progress=progress,
+        )
+
+    def samples(
+        self,
+        count: int = 4,
+        *,
+        data: str | None = None,
+        target: str | None = None,
+        inputs: Sequence[str] | None = None,
+        time: str | None = None,
+        seed: int = 0,
+        note: Note = unheard,
+    ) -> Samples:
+        """Return windows to simulate: evenly spaced test windows, or random integers.
+
+        Parameters
+        ----------
+        count : how many.
+        data : a data set's name, a CSV file, or ``"random"``; by default the model's own data, or
+            random integers where it was not trained or its data are not here.
+        target, inputs, time : columns of a CSV file.
+        seed : of random integers.
+        note : told why they are random, where the model's data cannot be had.
+        """
+        from bitformer.model.own_data import RANDOM, dataset_of, integer_windows, trained_on
+
+        integer, dataset = self.model.integer, None
+        if data != RANDOM and (data is not None or trained_on(integer)):
+            try:
+                dataset = dataset_of(integer, data=data, target=target, inputs=inputs, time=time)
+            except UserError as error:
+                if data is not None:
+                    raise
+                note(f"Random samples, as the data the model was trained on cannot be had: {error}")
+        source = RANDOM if dataset is None else f"{dataset.name}, test windows"
+        return Samples(values=integer_windows(integer, dataset, count, seed), source=source)
 
     def simulate(
         self,
@@ -151,49 +180,77 @@ class Design:
         engine: str = "auto",
         back_pressure: float = 0.0,
         seed: int = 0,
+        vcd: str | Path | None = None,
+        saif: str | Path | None = None,
+        note: Note = unheard,
         progress: Progress = silent,
     ) -> "Simulation":
         """Run windows cycle by cycle and compare every element of every tensor.
 
         Parameters
         ----------
-        windows : standardised floats [N, window, inputs]; by default ``samples`` test windows of
-            the model's own data, or random integers for an untrained model.
-        engine : ``"python"``, ``"native"`` (compiled), or ``"auto"``: native where possible.
+        windows : standardised floats [N, window, inputs], or :class:`Samples`; by default
+            ``samples`` of the model's own data, or random integers for an untrained model.
+        samples : how many.
+        engine : ``"python"``, ``"native"`` (compiled), ``"auto"``: native where possible, or
+            ``"netlist"``: what Yosys makes of the design, of which results alone are compared.
         back_pressure : chance in each cycle that the source or the sink pauses.
+        seed : of random integers and pauses.
+        vcd : a file for waves of every named signal.
+        saif : a file for switching activity, which power reports take.
+        note : told what a person would wonder at, such as a compilation.
         progress : called with the windows done, their number, and what goes on.
         """
-        from bitformer.model.own_data import dataset_of, integer_windows, trained_on
         from bitformer.sim.run import simulate
 
-        integer = self.model.integer
-        if windows is not None:
-            x = integer.quantize_input(windows)
-        else:
-            named = {"data": None, "target": None, "inputs": None, "time": None}
-            own = dataset_of(integer, **named) if trained_on(integer) else None
-            x = integer_windows(integer, own, samples, seed)
-        return simulate(
-            self.lowered,
-            x,
-            engine=engine,
-            back_pressure=back_pressure,
-            seed=seed,
-            progress=progress,
+        if windows is None:
+            windows = self.samples(samples, seed=seed)
+        x = (
+            windows.values
+            if isinstance(windows, Samples)
+            else self.model.integer.quantize_input(windows)
         )
+        netlist = None
+        if engine == "netlist":
+            from bitformer.synth.synthesize import synthesized_netlist
 
-    def synthesize(self, *, units: bool = False) -> "Synthesis":
+            netlist = synthesized_netlist(self.lowered, progress=progress)
+        with ExitStack() as stack:
+            waves = None if vcd is None else ready_file(Path(vcd))
+            activity = None if saif is None else ready_file(Path(saif))
+            if activity is not None and waves is None:
+                waves = stack.enter_context(temporary_folder()) / "waves.vcd"
+            result = simulate(
+                self.lowered,
+                x,
+                engine=engine,
+                netlist=netlist,
+                note=note,
+                vcd=waves,
+                back_pressure=back_pressure,
+                seed=seed,
+                progress=progress,
+            )
+            if activity is not None and waves is not None:
+                from bitformer.boards.build.saif import write_saif
+                from bitformer.model.identity import model_hash
+
+                write_saif(waves, activity, model=model_hash(self.model.integer).hex())
+        return result
+
+    def synthesize(self, *, units: bool = False, progress: Progress = silent) -> "Synthesis":
         """Measure resources and logic depth with Yosys; a minute or so, once.
 
         Parameters
         ----------
         units : whether to measure each unit by itself, too.
+        progress : called when something has to be synthesized.
         """
         from bitformer.synth.synthesize import synthesize
 
-        return synthesize(self.lowered, units=units)
+        return synthesize(self.lowered, units=units, progress=progress)
 
-    def verilog(self, name: str = "bitformer_accelerator", *, wrapper: str | None = None) -> str:
+    def verilog(self, name: str = TOP, *, wrapper: str | None = None) -> str:
         """Return the accelerator as Verilog.
 
         Parameters
@@ -207,17 +264,32 @@ class Design:
         UserError
             If there is no such wrapper.
         """
-        from bitformer.hw.convert import to_verilog
-        from bitformer.hw.units.accelerator import Accelerator
-        from bitformer.hw.units.axi_stream import axi_stream
+        return verilog(self.lowered, name, wrapper)
 
-        if wrapper not in (None, "axi-stream"):
-            raise UserError(f"wrapper must be axi-stream or none, not {wrapper}")
-        component = axi_stream(self.lowered) if wrapper else Accelerator(design=self.lowered)
-        return to_verilog(component, name=name)
+    def elaborate(self, to: str | Path, *, wrapper: str | None = None) -> tuple[Path, Path]:
+        """Write Verilog, and all that the design consists of as JSON; return both files.
+
+        Parameters
+        ----------
+        to : the folder; what bitformer wrote there before is replaced.
+        wrapper : as of :meth:`verilog`.
+
+        Raises
+        ------
+        UserError
+            If the folder holds other files, or cannot be written.
+        """
+        return elaborated(self.lowered, Path(to), wrapper)
 
     def build(
-        self, board: str, *, to: str | Path, name: str | None = None, **options: Any
+        self,
+        board: str,
+        *,
+        to: str | Path,
+        name: str | None = None,
+        note: Note = unheard,
+        progress: Progress = silent,
+        **options: Any,
     ) -> Build:
         """Write the complete project for a board.
 
@@ -226,30 +298,33 @@ class Design:
         board : a board's name, as ``bitformer boards`` lists them; its part must be the design's.
         to : the folder; a build that is there is replaced.
         name : of the top module and of the files; by default the configuration's.
-        options : ``link``, ``baud``, ``clock_hz``, ``saif``, ``toolchain`` as in
+        note : told what another clock costs.
+        progress : called while a change is looked for, of a design that is too large.
+        options : ``link``, ``baud``, ``elastic``, ``clock_hz``, ``saif``, ``toolchain`` as of
             :func:`bitformer.boards.build.project.build_plan`.
 
         Raises
         ------
         UserError
-            If the board is unknown, has another part, or an option will not do.
+            If the board is unknown, has another part, is too small, or an option will not do.
         """
-        from bitformer.boards.build.design import build_design
-        from bitformer.boards.build.manifest import Manifest
-        from bitformer.boards.catalog import find_board
-
-        folder = build_design(self.lowered, find_board(board), name=name, directory=to, **options)
-        manifest = Manifest.read(folder)
-        return Build(folder=folder, board=manifest.board, name=manifest.name)
+        return built(
+            self.lowered,
+            self.asked,
+            board,
+            directory=to,
+            name=name,
+            note=note,
+            progress=progress,
+            **options,
+        )
 
     def to_dict(self) -> dict[str, object]:
         """Return cycles, part and stores as plain data."""
-        from bitformer.hw.lowering.exact import estimate
-
-        return {"model": self.model.to_dict(), **estimate(self.lowered).to_dict()}
+        return {"model": self.model.to_dict(), **self.exact().to_dict()}
 
     def __repr__(self) -> str:
-        return f"<Design {self.model.name} on {self.part}: {self.latency} cycles>"
+        return f"<AcceleratorDesign {self.model.name} on {self.part}: {self.latency} cycles>"
 
 
 def lower(
@@ -260,11 +335,12 @@ def lower(
     pack: bool = True,
     placement: Mapping[str, str] | None = None,
     reloadable: bool = False,
-) -> Design:
+) -> AcceleratorDesign:
     """Lower a model to an accelerator.
 
     Parameters
     ----------
+    model : what it is to compute.
     part : the FPGA: ``bitformer boards`` names some.
     lanes : products a cycle; by default what the part's DSP blocks allow.
     pack : whether two products share a DSP block where the weights prove it safe.
@@ -279,6 +355,11 @@ def lower(
     from bitformer.hw.lowering.lower import lower as run
     from bitformer.hw.lowering.reload import lower_reloadable
 
+    asked: dict[str, Any] = {
+        "part": part,
+        "lanes": lanes,
+        "pack": pack,
+        "placement": placement or {},
+    }
     function = lower_reloadable if reloadable else run
-    found = function(model.integer, part=part, lanes=lanes, pack=pack, placement=placement or {})
-    return Design(model, found)
+    return AcceleratorDesign(model, function(model.integer, **asked), asked)

@@ -1,25 +1,31 @@
-"""Integer models: trained or loaded, evaluated, and asked for forecasts."""
+"""Integer models: loaded, evaluated, and asked for forecasts."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bitformer.hw.parts import DEFAULT_PART
 from bitformer.model.checkpoint import load_model, save_model
-from bitformer.model.config import TransformerConfig, named_config
+from bitformer.model.config import TransformerConfig
+from bitformer.model.errors import NotBitExactError
 from bitformer.model.ir import IntegerModel
+from bitformer.model.progress import Progress, silent
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from bitformer._designs import Design
     from bitformer.model.evaluation import Evaluation
 
-__all__ = ["Model", "load", "train"]
+__all__ = ["Model", "Note", "load", "unheard"]
 
-#: The file that a training leaves in its folder.
-MODEL_FILE = "model.safetensors"
+#: Called with a sentence about what a person would wonder at.
+Note = Callable[[str], None]
+#: Test windows that Amaranth's simulator evaluates unless more are asked for: it is slow.
+SIMULATED = 8
+
+
+def unheard(_sentence: str) -> None:
+    """Tell nobody."""
 
 
 class Model:
@@ -74,30 +80,64 @@ class Model:
         target: str | None = None,
         inputs: Sequence[str] | None = None,
         time: str | None = None,
+        engine: str = "integer",
+        samples: int | None = None,
+        note: Note = unheard,
+        progress: Progress = silent,
     ) -> "Evaluation":
-        """Return the test error beside the baselines'.
+        """Return the test error beside the baselines', which are of the same windows.
 
         Parameters
         ----------
         data : a data set's name or a CSV file; by default the model's own.
         target, inputs, time : columns of a CSV file.
+        engine : ``"integer"``, the reference; ``"python"`` or ``"native"`` for the hardware, in
+            Amaranth's simulator or compiled.
+        samples : how many test windows, evenly spaced; by default all, and few of the slow
+            simulator.
+        note : told what is remarkable of the data.
+        progress : called with the windows simulated.
 
         Raises
         ------
         UserError
             If the data are not here, or do not suit the model.
+        NotBitExactError
+            If the hardware differs from the reference.
         """
         from bitformer.model.evaluation import Evaluation, mse
-        from bitformer.model.own_data import dataset_of
+        from bitformer.model.own_data import dataset_of, evenly, trained_on
 
         found = dataset_of(self.integer, data=data, target=target, inputs=inputs, time=time)
-        return Evaluation.of(found, {self.name: mse(self.predict(found.test.x), found)})
+        for sentence in found.notes:
+            note(sentence)
+        ours = trained_on(self.integer)
+        scale = (ours.get("target_mean"), ours.get("target_std"))
+        if ours and scale != (found.target_mean, found.target_std):
+            note(
+                f"These are not the data the model was trained on ({ours.get('name')}): they are"
+                " scaled by their own training rows"
+            )
+        if samples is None and engine == "python":
+            samples = SIMULATED
+        if samples is not None:
+            some = found.test.take(evenly(samples, len(found.test)))
+            found = dataclasses.replace(found, test=some)
+        if engine == "integer":
+            forecast = self.predict(found.test.x)
+        else:
+            forecast = self._simulate(found.test.x, engine, note, progress)
+        return Evaluation.of(found, {f"{self.name} ({engine})": mse(forecast, found)})
 
-    def lower(self, part: str = DEFAULT_PART, **options: Any) -> "Design":
-        """Make the accelerator; see :func:`bitformer.lower`."""
-        from bitformer._designs import lower
+    def _simulate(self, windows: Any, engine: str, note: Note, progress: Progress) -> "np.ndarray":
+        from bitformer.hw.lowering.lower import lower
+        from bitformer.sim.run import simulate
 
-        return lower(self, part=part, **options)
+        x = self.integer.quantize_input(windows)
+        result = simulate(lower(self.integer), x, engine=engine, progress=progress, note=note)
+        if not result.bit_exact:
+            raise NotBitExactError(f"Not bit exact: {result.difference}")
+        return self.integer.dequantize_output(result.outputs)
 
     def save(self, path: str | Path) -> Path:
         """Write the model to a file, whole or not at all."""
@@ -130,56 +170,3 @@ def load(path: str | Path) -> Model:
         If there is none, or it is damaged.
     """
     return Model(load_model(path), path=path)
-
-
-def train(
-    data: str,
-    *,
-    config: str | TransformerConfig = "etth1-96-24",
-    target: str | None = None,
-    inputs: Sequence[str] | None = None,
-    time: str | None = None,
-    to: str | Path = "runs/bitformer",
-    **settings: Any,
-) -> Model:
-    """Train on a data set or a CSV file, and return the integer model.
-
-    Parameters
-    ----------
-    data : a data set's name (``"etth1"``) or a CSV file.
-    config : a configuration or its name. Its number of inputs follows the data.
-    target, inputs, time : columns of a CSV file: to forecast, to see, and of times.
-    to : folder of the run. An unfinished one is resumed, a finished one read.
-    settings : ``window`` and ``horizon`` in steps; ``seed``, ``epochs`` and whatever else
-        :class:`bitformer.model.train_settings.TrainSettings` has.
-
-    Raises
-    ------
-    UserError
-        If the data or the settings will not do, or torch is not installed.
-    """
-    from bitformer.model.datasets import load_dataset
-    from bitformer.model.own_data import suited, write_source
-    from bitformer.model.torch_installed import require_torch
-
-    require_torch()
-    from bitformer.model.export import export_to
-    from bitformer.model.train import train as run
-
-    sizes = {name: settings.pop(name) for name in ("window", "horizon") if name in settings}
-    chosen = named_config(config) if isinstance(config, str) else config
-    chosen = dataclasses.replace(chosen, **sizes)
-    dataset = load_dataset(
-        data,
-        window=chosen.window,
-        horizon=chosen.horizon,
-        target=target,
-        inputs=inputs,
-        time=time,
-    )
-    chosen, _ = suited(chosen, dataset)
-    folder = Path(to)
-    run(chosen, dataset, run_dir=folder, **settings)
-    write_source(folder, data=data, target=target, inputs=inputs, time=time)
-    path = folder / MODEL_FILE
-    return Model(export_to(folder, path), path=path)

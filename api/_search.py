@@ -2,16 +2,25 @@
 
 import dataclasses
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bitformer._models import Model, load
-from bitformer.hw.parts import DEFAULT_PART
-from bitformer.model.config import TransformerConfig, named_config
+from bitformer._estimates import predictor_of
+from bitformer._models import Model, Note, load, unheard
+from bitformer._training import suited_to
+from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.progress import Progress, silent
+from bitformer.model.torch_installed import require_torch
 
-__all__ = ["Candidate", "Found", "find"]
+if TYPE_CHECKING:
+    from bitformer.study.trials import DataSource
+
+__all__ = ["Candidate", "Found", "find", "source_of"]
+
+#: File of the picture, in the folder of a search.
+_PICTURE = "pareto.png"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
@@ -50,38 +59,106 @@ class Found:
     folder : where everything lies.
     candidates : trained models, the best validation error first.
     best : the one that fits, bit for bit, with the least error; None if none does.
+    picture : errors against latency and energy; None without matplotlib.
+    facts : everything that came out, as in ``search.json``.
     """
 
     folder: Path
     candidates: tuple[Candidate, ...]
     best: Candidate | None
+    picture: Path | None
     facts: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
         """Return what came out as plain data, as in ``search.json``."""
-        return dict(self.facts)
+        return {
+            "output": str(self.folder),
+            "model": None if self.best is None else str(self.best.path),
+            "picture": None if self.picture is None else str(self.picture),
+            **self.facts,
+        }
 
     def __repr__(self) -> str:
         best = "none fits" if self.best is None else f"best {self.best.path.name}"
         return f"<Found {len(self.candidates)} candidates in {self.folder}: {best}>"
 
 
+def source_of(
+    data: str | None, config: str | TransformerConfig, note: Note, **columns: Any
+) -> "tuple[TransformerConfig, DataSource]":
+    """Return the configuration as it suits the data, and what workers load these by.
+
+    Parameters
+    ----------
+    data, config, note, columns : as of :func:`bitformer._training.suited_to`.
+    """
+    require_torch()
+    from bitformer.study.trials import DataSource
+
+    chosen, _ = suited_to(data, config, note, **columns)
+    path = Path(str(data))
+    if columns.get("inputs") is not None:
+        columns["inputs"] = tuple(columns["inputs"])
+    return chosen, DataSource(data=str(path.resolve() if path.is_file() else data), **columns)
+
+
+def _tool(synthesis: str, note: Note) -> str:
+    """Return the Yosys there is; tell where there is none."""
+    from bitformer.synth.yosys import find_tool
+
+    if synthesis == "none":
+        return ""
+    try:
+        return find_tool().version
+    except UserError as error:
+        note(f"Nothing is synthesized, and predicted figures are kept. {error}")
+        return ""
+
+
+def _picture(facts: dict[str, Any], folder: Path, note: Note) -> Path | None:
+    from bitformer.search.plot import plot_search
+
+    try:
+        plot_search(facts, folder / _PICTURE)
+    except UserError as error:
+        note(f"No picture: {error}")
+        return None
+    return folder / _PICTURE
+
+
+def _split(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Return what of the options is a limit, a field of the request, and a training's setting."""
+    from bitformer.model.train_settings import TrainSettings
+    from bitformer.search.limits import Limits
+    from bitformer.search.request import SearchRequest
+
+    kinds = [{one.name for one in dataclasses.fields(kind)} for kind in (Limits, SearchRequest)]
+    kinds.append({one.name for one in dataclasses.fields(TrainSettings)})
+    known = set().union(*kinds) - {"config", "source", "limits", "settings"}
+    if unknown := sorted(set(options) - known):
+        raise UserError(f"limits must be among {', '.join(sorted(known))}, not {unknown[0]}")
+    limits, asked = ({n: options.pop(n) for n in names & set(options)} for names in kinds[:2])
+    return limits, asked, options
+
+
 def find(
     data: str,
     *,
-    part: str = DEFAULT_PART,
     config: str | TransformerConfig = "etth1-96-24",
     target: str | None = None,
     inputs: Sequence[str] | None = None,
     time: str | None = None,
     bits: Sequence[str] = ("4", "4/8", "6", "8"),
-    top: int = 5,
-    seed: int = 0,
-    synthesize: bool = True,
+    baselines: Sequence[str] | None = None,
+    sensitivity: str | Path | None = None,
     workers: int | None = None,
+    scheduler: str | None = None,
     to: str | Path = "runs/search",
+    trials: str | Path | None = None,
+    kb: str | Path | None = None,
+    note: Note = unheard,
     progress: Progress = silent,
-    **limits: Any,
+    **options: Any,
 ) -> Found:
     """Search for bits with which a model fits a part and errs least.
 
@@ -92,70 +169,83 @@ def find(
     ----------
     data, target, inputs, time, config : as of :func:`bitformer.train`.
     bits : choices of each component: ``"4"``, or weights and activations apart, ``"4/8"``.
-    top : how many are trained, beside those with the same bits everywhere.
-    synthesize : whether what was trained is synthesized, too.
-    workers : processes; by default one for each core.
+    baselines : bits that everything has, trained to be compared with; by default ``bits``.
+    sensitivity : a file of sensitivities, instead of measuring them.
+    workers, scheduler : processes, by default one for each core; or a Dask scheduler's address.
     to : folder of the search.
+    trials : folder of trainings that searches share; by default ``to``.
+    kb : a knowledge base of your own beside the one that ships.
+    note : told what is remarkable of the data, and what is done without.
     progress : called with what is done, of how much, and what it is.
-    limits : ``latency_us``, ``energy_j``, ``luts``, ``lutram``, ``ffs``, ``ramb18``, ``dsps``,
-        ``clock_hz``.
+    options : limits, ``part``, ``latency_us``, ``energy_j``, ``luts``, ``lutram``, ``ffs``,
+        ``ramb18``, ``dsps``, ``clock_hz``; fields of
+        :class:`bitformer.search.request.SearchRequest` such as ``top``, ``seed`` and
+        ``synthesis``; settings of training such as ``epochs``.
 
     Raises
     ------
     UserError
-        If nothing can be within the limits, or data or limits will not do.
+        If nothing can be within the limits, or data, limits or options will not do.
     """
-    from bitformer.estimate.knowledge import known_entries
-    from bitformer.estimate.predictor import Predictor
-    from bitformer.model.own_data import suited
+    from bitformer.estimate.knowledge import Entry, known_entries, remember
+    from bitformer.model.folder_lock import held
     from bitformer.model.precision import Precision
-    from bitformer.model.torch_installed import require_torch
     from bitformer.search.limits import Limits
     from bitformer.search.request import SearchRequest
     from bitformer.search.run import run_search
-    from bitformer.study.trials import DataSource
+    from bitformer.study.sensitivity import read_added
+    from bitformer.study.trials import FOLDERS
     from bitformer.study.workers import open_pool
-    from bitformer.synth.yosys import find_tool
 
-    require_torch()
-    known = {field.name for field in dataclasses.fields(Limits)} - {"part"}
-    if unknown := sorted(set(limits) - known):
-        raise UserError(f"limits must be among {', '.join(sorted(known))}, not {unknown[0]}")
-    source = DataSource(
-        data=str(Path(data).resolve()) if Path(data).is_file() else data,
-        target=target,
-        inputs=None if inputs is None else tuple(inputs),
-        time=time,
+    bounds, asked, settings = _split(options)
+    limits = Limits(**bounds)
+    asked["bits"], asked["baselines"] = (
+        None if choices is None else tuple(map(Precision.parse, choices))
+        for choices in (bits, baselines)
     )
-    chosen = named_config(config) if isinstance(config, str) else config
-    chosen, _ = suited(chosen, source.load(chosen))
-    question = SearchRequest(
-        config=chosen,
-        source=source,
-        limits=Limits(part=part, **limits),
-        bits=tuple(Precision.parse(one) for one in bits),
-        top=top,
-        seed=seed,
-        synthesis="all" if synthesize else "none",
-    )
-    folder = Path(to)
-    with open_pool(workers, None) as pool:
+    added = None if sensitivity is None else read_added(Path(sensitivity))
+    columns = {"target": target, "inputs": inputs, "time": time}
+    chosen, source = source_of(data, config, note, **columns)
+    request = SearchRequest(config=chosen, source=source, limits=limits, settings=settings, **asked)
+    if not request.enumerated and not request.per_tensor:
+        note(
+            "The space is too large to look at all of it: NSGA-II draws bits for each weight and"
+            " tensor"
+        )
+    own = None if kb is None else Path(kb)
+    predictor = predictor_of(known_entries(own), note)
+    if predictor is None:
+        raise UserError("A search needs measured designs to predict by: 'bitformer profile' first")
+    tool = _tool(request.synthesis, note)
+    folder, shared = Path(to), Path(trials or to)
+    with ExitStack() as stack:
+        for each in {folder.resolve(), shared.resolve()}:
+            stack.enter_context(held(each, inside=(*FOLDERS, "proofs")))
+        pool = stack.enter_context(open_pool(workers, scheduler))
         facts = run_search(
-            question,
+            request,
             folder,
             pool,
-            Predictor(known_entries(None)),
-            tool=find_tool().version if synthesize else "",
+            predictor,
+            added=added,
+            trials=shared,
+            tool=tool,
             progress=progress,
         )
-    facts.pop("entries")
+    if entries := facts.pop("entries"):
+        remember(own, (Entry.from_dict(one) for one in entries), note)
     candidates = tuple(
         Candidate(rank=one["rank"], path=folder / one["model"], facts=one)
         for one in facts["candidates"]
         if one["model"] is not None
     )
-    winner = facts["chosen"]
     best = None
-    if winner is not None:
-        best = next(one for one in candidates if one.rank == winner["rank"])
-    return Found(folder=folder, candidates=candidates, best=best, facts=facts)
+    if facts["chosen"] is not None:
+        best = next(one for one in candidates if one.rank == facts["chosen"]["rank"])
+    return Found(
+        folder=folder,
+        candidates=candidates,
+        best=best,
+        picture=_picture(facts, folder, note),
+        facts=facts,
+    )

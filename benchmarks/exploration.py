@@ -28,7 +28,7 @@ from bitformer.model.errors import UserError
 from bitformer.model.precision import Precision
 from bitformer.search.engine import Engine
 from bitformer.search.limits import Limits
-from bitformer.search.plot import plot_exploration
+from bitformer.search.plot import plot_search
 from bitformer.search.request import SYNTHESES, SearchRequest
 from bitformer.search.run import run_search
 from bitformer.study.trials import DataSource, Trial
@@ -210,7 +210,7 @@ def main(seeds, parts, only, top, windows, workers, scheduler, kb, folder, write
                     )
                     entries = found.pop("entries")
                     (folder / name / "entries.json").write_text(json.dumps(entries))
-                    plot_exploration(found, folder / name / "pareto.png")
+                    plot_search(found, folder / name / "pareto.png")
                     results[plan.name, part, seed] = found
         measured = measure(results, folder / "trials", pool) if more["measure"] else {}
         shape, trials = named_config(CONFIG), folder / "trials"

@@ -1,51 +1,28 @@
 """``bitformer build``: a board's complete project, and its bitstream where Vivado is installed."""
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bitformer.cli.options import (
-    PATH,
-    hardware_options,
-    lowered,
-    model_argument,
-    placements,
-    reloadable_option,
-)
+import bitformer
+from bitformer.cli.options import PATH, hardware_options, model_argument, reloadable_option
 from bitformer.cli.quantity import MEGAHERTZ, RATE
 from bitformer.cli.report import Report, command_line, json_option
+from bitformer.model.errors import UserError
+from bitformer.model.progress import progress_bar
 
 if TYPE_CHECKING:
-    from bitformer.boards.build.fit import TooLargeError
     from bitformer.boards.shell.elastic.address_map import ElasticMap
-    from bitformer.model.ir import IntegerModel
 
 __all__ = ["command"]
 
 
-def _problems(report: Report, plan: Path) -> tuple[str, ...] | None:
-    """What the tools' reports have against a build, also for people; None if there are none."""
-    from bitformer.boards.reports.report import read_build
-    from bitformer.model.errors import UserError
-
-    try:
-        problems = read_build(plan).problems
-    except UserError as error:
-        report.note(str(error))
-        return None
-    for problem in problems:
-        report.line(f"Not good: {problem}")
-    return problems
-
-
 def _addresses(_context, _option, text: str | None) -> "ElasticMap | None":
-    """What ``--elastic`` says."""
+    """Return the addresses that ``--elastic`` gives."""
     if text is None:
         return None
     from bitformer.boards.shell.elastic.address_map import ElasticMap
-    from bitformer.model.errors import UserError
 
     numbers = text.split(",")
     if not 3 <= len(numbers) <= 4 or not all(number.strip().isdecimal() for number in numbers):
@@ -57,30 +34,6 @@ def _addresses(_context, _option, text: str | None) -> "ElasticMap | None":
         raise UserError(str(error)) from None
 
 
-def _remedy(
-    model: "IntegerModel",
-    path: Path,
-    error: "TooLargeError",
-    reloadable: bool,
-    asked: dict[str, Any],
-) -> str:
-    """What to change of what was ``asked`` for, as the end of a sentence."""
-    from bitformer.estimate.remedies import remedies
-    from bitformer.model.progress import progress_bar
-
-    if reloadable:
-        return "it may without --reloadable, which keeps the weights twice"
-    # a change may leave no block RAM for the shell
-    memory = dataclasses.replace(error.memory, placement="distributed")
-    with progress_bar() as progress:
-        found = remedies(model, **asked, beside=(memory,), most=1, progress=progress)
-    if not found:
-        return f"more is tried by {command_line('doctor', path, '--part', asked['part'])}"
-    if found[0].figures.part != asked["part"]:
-        return f"a board with an {found[0].figures.part} would do"
-    return f"it does with {found[0].change}, in {found[0].figures.latency} cycles"
-
-
 @click.command("build")
 @model_argument
 @click.option("--board", required=True, metavar="B", help="A board of 'bitformer boards'.")
@@ -90,14 +43,13 @@ def _remedy(
 @click.option("--baud", type=RATE, metavar="N", help="Rate of a UART [115200].")
 @click.option(
     "--elastic",
-    "addresses",
     callback=_addresses,
     metavar="ID,START,DATA[,PHASE]",
     help="Addresses of the link elastic, and its SPI phase [0,16,18,1].",
 )
 @click.option(
     "--clock",
-    "clock_mhz",
+    "clock_hz",
     type=MEGAHERTZ,
     metavar="MHZ",
     help="Another clock than the board's, by a clock generator: about 0.105 W more.",
@@ -122,20 +74,13 @@ def _remedy(
 def command(
     model: Path,
     board: str,
-    lanes: int | None,
-    pack: bool,
-    place: tuple[str, ...],
-    name: str | None,
-    link: str | None,
-    baud: int | None,
-    addresses: "ElasticMap | None",
-    clock_mhz: float | None,
-    saif: Path | None,
-    toolchain: str,
+    hardware: dict[str, Any],
     reloadable: bool,
     plan_only: bool,
     output: Path,
+    clock_hz: float | None,
     report: Report,
+    **options: Any,
 ) -> None:
     """Write MODEL's complete project for a board to DIR, and run it where the tools are found.
 
@@ -149,66 +94,49 @@ def command(
     bitformer build m.safetensors --board elastic-node-v5 --link elastic -o build/mine
     bitformer build m.safetensors --board arty-s7-50 --toolchain open -o build/mine
     """
-    from bitformer.boards.build.design import build_design
-    from bitformer.boards.build.fit import TooLargeError
-    from bitformer.boards.build.manifest import Manifest
     from bitformer.boards.catalog import find_board
-    from bitformer.boards.clock import GENERATOR_W
-    from bitformer.hw.lowering.exact import estimate
-    from bitformer.model.checkpoint import load_model
-    from bitformer.model.errors import UserError
 
     found = find_board(board)
-    loaded = load_model(model)
-    design = lowered(
-        loaded, part=found.part, lanes=lanes, pack=pack, place=place, reloadable=reloadable
+    hertz = None if clock_hz is None else round(clock_hz)
+    design = bitformer.lower(
+        bitformer.load(model), part=found.part, reloadable=reloadable, **hardware
     )
-    clock_hz = found.clock_hz if clock_mhz is None else round(clock_mhz * 1e6)
-    if clock_hz != found.clock_hz:
-        report.note(
-            f"A clock generator makes {clock_hz / 1e6:g} MHz of {found.clock_hz / 1e6:g} MHz; it"
-            f" takes about {GENERATOR_W} W"
+    with progress_bar() as progress:
+        build = design.build(
+            board, to=output, clock_hz=hertz, note=report.note, progress=progress, **options
         )
-    result = estimate(design, clock_hz=clock_hz)
-    given = {"baud": baud, "elastic": addresses}
-    options = {name: value for name, value in given.items() if value is not None}
-    try:
-        plan = build_design(
-            design,
-            found,
-            name=name,
-            directory=output,
-            link=link,
-            clock_hz=clock_hz,
-            saif=saif,
-            toolchain=toolchain,
-            **options,
-        )
-    except TooLargeError as error:
-        asked = {"part": found.part, "lanes": lanes, "pack": pack, "placement": placements(place)}
-        raise UserError(f"{error}; {_remedy(loaded, model, error, reloadable, asked)}") from None
-    script = f"sh build_{Manifest.read(plan).name}.sh"
-    report.line(f"{found.title}: project in {plan}; build it with '{script}' there")
+    plan = build.folder
+    report.line(f"{found.title}: project in {plan}; build it with '{build.command}' there")
     bitstream, problem, against = None, None, None
     if not plan_only:
-        from bitformer.boards.build.run import run_plan
-
         try:
-            bitstream = run_plan(plan)
+            bitstream = str(build.run())
             report.line(f"Bitstream: {bitstream}; its reports: {command_line('report', plan)}")
-            against = _problems(report, plan)
+            against = _problems(report, build)
         except UserError as error:
             problem = error
     report.data(
         {
             "model": str(model),
-            "board": found.name,
+            "board": build.board,
             "plan": str(plan),
-            "command": script,
-            "bitstream": None if bitstream is None else str(bitstream),
+            "command": build.command,
+            "bitstream": bitstream,
             "problems": against,
-            "estimate": result.to_dict(),
+            "estimate": design.exact(clock_hz=hertz or found.clock_hz).to_dict(),
         }
     )
     if problem is not None:
         raise problem
+
+
+def _problems(report: Report, build: "bitformer.Build") -> tuple[str, ...] | None:
+    """Print what the tools' reports have against a build; None if there are no reports."""
+    try:
+        problems = build.problems()
+    except UserError as error:
+        report.note(str(error))
+        return None
+    for problem in problems:
+        report.line(f"Not good: {problem}")
+    return problems

@@ -1,7 +1,6 @@
 """``bitformer report``: what the tools say of a build, and whether it is good."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from bitformer.model.errors import UserError
 if TYPE_CHECKING:
     from bitformer.boards.reports.energy import Energy
     from bitformer.boards.reports.report import BuildReport
+    from bitformer.estimate.knowledge import Entry
 
 __all__ = ["command"]
 
@@ -46,16 +46,12 @@ def _show_energy(report: Report, energy: "Energy", configuration_w: float) -> No
     )
 
 
-def _remember(report: Report, kb: Path | None, found: "BuildReport") -> None:
-    """Add a build that Vivado calls good to the knowledge base, if its report is there."""
-    import hashlib
-
+def _entry(found: "BuildReport", used: dict[str, int]) -> "Entry":
+    """Return what the knowledge base keeps of a build that Vivado calls good."""
     from bitformer.boards.reports.vivado.utilization import BLOCK_RAM
-    from bitformer.estimate.knowledge import Entry, KnowledgeBase
+    from bitformer.estimate.knowledge import Entry
+    from bitformer.model.sealed_json import digest_of
 
-    if found.utilization is None or found.tool is None:
-        return
-    used = {name: use.used for name, use in found.utilization.uses.items()}
     name, part, build = found.name, str(found.device), found.manifest
     features: dict[str, float] = {}
     if build is not None and build.model is not None and found.power is not None:
@@ -64,24 +60,32 @@ def _remember(report: Report, kb: Path | None, found: "BuildReport") -> None:
             "clock_hz": build.clock_hz,
             "power_w": found.power.total_w,
         }
-    key = json.dumps([name, part, found.tool, used, features], sort_keys=True)
+    return Entry(
+        key=digest_of([name, part, found.tool, used, features]),
+        kind="build",
+        name=name,
+        part=part,
+        lanes=0,
+        tool="Vivado",
+        version=str(found.tool),
+        luts=used["LUT"],
+        lutram=used["LUT as memory"],
+        ffs=used["FF"],
+        ramb18=used[BLOCK_RAM],
+        dsps=used["DSP"],
+        features=features,
+    )
+
+
+def _remember(report: Report, kb: Path | None, found: "BuildReport") -> None:
+    """Add a good build to the knowledge base, if Vivado's report is there."""
+    from bitformer.estimate.knowledge import remember
+
+    if found.utilization is None or found.tool is None:
+        return
+    used = {name: use.used for name, use in found.utilization.uses.items()}
     try:
-        entry = Entry(
-            key=hashlib.sha256(key.encode()).hexdigest(),
-            kind="build",
-            name=name,
-            part=part,
-            lanes=0,
-            tool="Vivado",
-            version=found.tool,
-            luts=used["LUT"],
-            lutram=used["LUT as memory"],
-            ffs=used["FF"],
-            ramb18=used[BLOCK_RAM],
-            dsps=used["DSP"],
-            features=features,
-        )
-        KnowledgeBase(kb).add([entry])
+        remember(kb, [_entry(found, used)], report.note)
     except (UserError, KeyError) as error:
         report.note(f"Not remembered: {error}")
 
@@ -91,7 +95,7 @@ def _remember(report: Report, kb: Path | None, found: "BuildReport") -> None:
 @click.option("--cycles", type=COUNT, metavar="N", help="Of a forecast [the build's].")
 @click.option(
     "--clock",
-    "clock_mhz",
+    "clock_hz",
     type=MEGAHERTZ,
     metavar="MHZ",
     help="The design's clock [the build's].",
@@ -118,7 +122,7 @@ def _remember(report: Report, kb: Path | None, found: "BuildReport") -> None:
 def command(
     directory: Path,
     cycles: int | None,
-    clock_mhz: float | None,
+    clock_hz: float | None,
     per_day: int,
     config_power: float,
     kb: Path | None,
@@ -145,7 +149,7 @@ def command(
             found,
             forecasts=per_day,
             cycles=cycles,
-            clock_hz=None if clock_mhz is None else round(clock_mhz * 1e6),
+            clock_hz=None if clock_hz is None else round(clock_hz),
             configuration_w=config_power,
         )
     except ValueError as error:

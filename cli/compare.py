@@ -52,11 +52,11 @@ def command(
     """
     from bitformer.study.comparison import comparison_trials, tabulate
 
-    study = Study.of(options)
-    chosen, source = study.prepared(report)
+    study = Study(report, **options)
+    chosen = study.config
     trials = comparison_trials(
         chosen,
-        source,
+        study.source,
         widths=widths,
         methods=methods,
         seeds=range(seeds),

@@ -9,29 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bitformer.cli.options import PATH, ready_file
+import bitformer
+from bitformer.cli.options import PATH
 from bitformer.cli.quantity import COUNT
 from bitformer.cli.report import Report, command_line, json_option
-from bitformer.cli.train import MODEL_FILE
 from bitformer.model.errors import UserError
-from bitformer.model.files import write_whole
+from bitformer.model.files import ready_file, write_whole
 from bitformer.model.progress import progress_bar
 from bitformer.model.torch_installed import require_torch
 
 if TYPE_CHECKING:
     from bitformer.estimate.predictor import Prediction
-    from bitformer.hw.design import Design
     from bitformer.hw.lowering.exact import Estimate
-    from bitformer.model.config import TransformerConfig
     from bitformer.model.evaluation import Evaluation
-    from bitformer.model.ir import IntegerModel
     from bitformer.model.windows import Dataset
     from bitformer.sim.run import Simulation
 
 __all__ = ["command"]
 
 CONFIG, DATA, BOARD = "etth1-96-24", "etth1", "sea"
-RESULT_FILE = "results.json"
+MODEL_FILE, RESULT_FILE = "model.safetensors", "results.json"
 STEPS = 5
 
 
@@ -50,24 +47,25 @@ class _Steps:
         return time.monotonic() - self.started
 
 
-def _data(config: "TransformerConfig", report: Report) -> tuple[str, "Dataset"]:
-    """ETTh1, or the synthetic series where it cannot be had."""
+def _data(report: Report) -> str:
+    """Name ETTh1, or the synthetic series where it cannot be had."""
+    from bitformer.model.config import named_config
     from bitformer.model.datasets import SYNTHETIC, load_dataset
 
-    sizes: dict[str, Any] = {"window": config.window, "horizon": config.horizon}
+    config = named_config(CONFIG)
     try:
-        return DATA, load_dataset(DATA, **sizes)
+        load_dataset(DATA, window=config.window, horizon=config.horizon)
     except UserError as error:
         report.note(f"{error}")
         report.note("The demo goes on with the synthetic series: its errors say nothing of ETTh1")
-        return SYNTHETIC, load_dataset(SYNTHETIC, **sizes)
+        return SYNTHETIC
+    return DATA
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Hardware:
     """What the simulator said of some test windows, with the scores on the same windows."""
 
-    design: "Design"
     estimate: "Estimate"
     prediction: "Prediction"
     simulation: "Simulation"
@@ -80,29 +78,27 @@ class _Hardware:
 
 
 def _simulate(
-    model: "IntegerModel", dataset: "Dataset", design: "Design", result: "Estimate", samples: int
+    design: "bitformer.AcceleratorDesign", dataset: "Dataset", clock_hz: float, samples: int
 ) -> _Hardware:
     from bitformer.estimate.knowledge import shipped_entries
     from bitformer.estimate.predictor import Predictor
     from bitformer.model.evaluation import Evaluation, mse
     from bitformer.model.own_data import evenly
-    from bitformer.model.reference import predict
-    from bitformer.sim.run import simulate
 
     started = time.monotonic()
     some = dataset.test.take(evenly(samples, len(dataset.test)))
     part = dataclasses.replace(dataset, test=some)
     with progress_bar() as progress:
-        simulation = simulate(design, model.quantize_input(some.x), progress=progress)
+        simulation = design.simulate(some.x, engine="python", progress=progress)
+    forecast = design.model.integer.dequantize_output(simulation.outputs)
     models = {
-        "integer": mse(predict(model, some.x), part),
-        "hardware": mse(model.dequantize_output(simulation.outputs), part),
+        "integer": mse(design.model.predict(some.x), part),
+        "hardware": mse(forecast, part),
     }
     return _Hardware(
-        design=design,
-        estimate=result,
+        estimate=design.exact(clock_hz=clock_hz),
         # by the base that ships alone: everyone sees the same figures
-        prediction=Predictor(shipped_entries()).predict(design),
+        prediction=Predictor(shipped_entries()).predict(design.lowered),
         simulation=simulation,
         scores=Evaluation.of(part, models),
         seconds=time.monotonic() - started,
@@ -179,41 +175,27 @@ def command(output: Path, samples: int, quick: bool, report: Report) -> None:
     bitformer demo
     """
     require_torch()
-    from bitformer.boards.build.design import build_design
     from bitformer.boards.catalog import find_board
-    from bitformer.hw.lowering.exact import estimate
-    from bitformer.hw.lowering.lower import lower
-    from bitformer.model.config import named_config
-    from bitformer.model.evaluation import scored
-    from bitformer.model.export import export_to
-    from bitformer.model.names import as_design_name
-    from bitformer.model.own_data import write_source
-    from bitformer.model.train import train
 
-    steps, board, config = _Steps(report), find_board(BOARD), named_config(CONFIG)
-    data, dataset = _data(config, report)
+    steps, board, data = _Steps(report), find_board(BOARD), _data(report)
     steps(f"Training {CONFIG} on {data}: floats, then with rounding (a few minutes)")
     run = output / (f"train-{data}-quick" if quick else f"train-{data}")
     settings: dict[str, Any] = {"epochs": 1, "qat_epochs": 1} if quick else {}
-    result = train(config, dataset, run_dir=run, **settings)
-    write_source(run, data=data, target=None, inputs=None, time=None)
+    training = bitformer.Training.run(data, config=CONFIG, to=run, **settings)
+    dataset, model = training.dataset, bitformer.load(run / MODEL_FILE)
 
     steps(f"Exporting, and evaluating on all {len(dataset.test)} test windows")
-    path = output / MODEL_FILE
-    model = export_to(run, ready_file(path))
-    full = scored(result, model, dataset)
+    path = model.save(ready_file(output / MODEL_FILE))
+    full = training.evaluation
 
     steps(f"Lowering the model to an accelerator for the {board.part}")
-    design = lower(model, part=board.part)
-    predicted = estimate(design, clock_hz=board.clock_hz)
+    design = bitformer.lower(model, part=board.part)
 
     steps(f"Simulating {samples} test windows, {design.interval} cycles each")
-    hardware = _simulate(model, dataset, design, predicted, samples)
+    hardware = _simulate(design, dataset, board.clock_hz, samples)
 
     steps(f"Writing the build plan for the {board.title}")
-    name = as_design_name(CONFIG)
-    plan = output / f"build-{board.name}"
-    build_design(design, board, name=name, directory=plan)
+    build = design.build(BOARD, to=output / f"build-{BOARD}")
     report.note(f"Done in {steps.seconds:.0f} s")
 
     _show(report, full, hardware)
@@ -221,7 +203,7 @@ def command(output: Path, samples: int, quick: bool, report: Report) -> None:
         "LUTs and flip-flops are predicted, as 'estimate' does; the board's shell is not in them."
     )
     report.line(f"Integer model: {path}")
-    report.line(f"Build plan:    {plan} (where Vivado is: sh build_{name}.sh)")
+    report.line(f"Build plan:    {output / f'build-{BOARD}'} (where Vivado is: {build.command})")
     report.line(f"All figures:   {output / RESULT_FILE}")
     if quick:
         report.line("Trained for two epochs only: the errors say little.")
@@ -237,13 +219,13 @@ def command(output: Path, samples: int, quick: bool, report: Report) -> None:
         "config": CONFIG,
         "quick": quick,
         "model": str(path),
-        "plan": str(plan),
-        "train_seconds": result.seconds,
+        "plan": str(output / f"build-{BOARD}"),
+        "train_seconds": training.result.seconds,
         "seconds": steps.seconds,
         **full.to_dict(),
         "simulated": {**hardware.scores.to_dict(), "seconds": hardware.seconds},
         "simulation": hardware.simulation.to_dict(),
-        "estimate": predicted.to_dict(),
+        "estimate": hardware.estimate.to_dict(),
         "prediction": hardware.prediction.to_dict(),
     }
     write_whole(output / RESULT_FILE, json.dumps(facts, indent=1) + "\n")

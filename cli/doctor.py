@@ -1,40 +1,25 @@
 """``bitformer doctor``: why a model does not fit a part, and what would make it fit."""
 
-import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+import bitformer
 from bitformer.cli.options import (
     PATH,
     hardware_options,
     kb_option,
     model_argument,
     part_option,
-    placements,
 )
 from bitformer.cli.report import Report, json_option
-from bitformer.model.errors import UserError
+from bitformer.model.progress import progress_bar
 
 if TYPE_CHECKING:
-    from bitformer.estimate.knowledge import Entry
-    from bitformer.estimate.predictor import Predictor
     from bitformer.estimate.remedies import Outlook
 
 __all__ = ["command"]
-
-
-def predictor_of(report: Report, entries: "Iterable[Entry]") -> "Predictor | None":
-    """A fit on measured entries; None, and a note, if there are too few."""
-    from bitformer.estimate.predictor import Predictor
-
-    try:
-        return Predictor(entries)
-    except UserError as error:
-        report.note(f"LUTs and flip-flops are those of the stores alone. {error}")
-        return None
 
 
 def _row(outlook: "Outlook") -> tuple[object, ...]:
@@ -74,10 +59,8 @@ def _table(report: Report, title: str, outlooks: "list[Outlook]") -> None:
 @json_option
 def command(
     model: Path,
-    part: str | None,
-    lanes: int | None,
-    pack: bool,
-    place: tuple[str, ...],
+    part: str,
+    hardware: dict[str, Any],
     sensitivity: Path | None,
     kb: Path | None,
     report: Report,
@@ -92,24 +75,12 @@ def command(
     bitformer doctor m.safetensors --part xc7s6
     bitformer doctor m.safetensors --part xc7s15 --place weights=distributed
     """
-    from bitformer.estimate.knowledge import known_entries
-    from bitformer.estimate.remedies import diagnose
-    from bitformer.hw.parts import DEFAULT_PART
-    from bitformer.model.checkpoint import load_model
-    from bitformer.model.progress import progress_bar
     from bitformer.study.sensitivity import read_added
 
+    added = None if sensitivity is None else read_added(sensitivity)
+    design = bitformer.lower(bitformer.load(model), part=part, **hardware)
     with progress_bar() as progress:
-        found = diagnose(
-            load_model(model),
-            part=part or DEFAULT_PART,
-            lanes=lanes,
-            pack=pack,
-            placement=placements(place),
-            predictor=predictor_of(report, known_entries(kb)),
-            sensitivity=None if sensitivity is None else read_added(sensitivity),
-            progress=progress,
-        )
+        found = design.diagnose(kb=kb, sensitivity=added, note=report.note, progress=progress)
     _table(report, f"On {found.now.figures.part}", [found.now])
     _table(report, "The same, placed otherwise", list(found.placements))
     if found.fixes:
@@ -128,4 +99,4 @@ def command(
         }
     )
     if found.now.figures.over:
-        sys.exit(1)
+        raise click.exceptions.Exit(1)

@@ -1,58 +1,46 @@
 """``bitformer estimate``: cycles, resources and energy before anything is synthesised."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from bitformer.cli.doctor import predictor_of
+import bitformer
 from bitformer.cli.estimate_components import show_components
 from bitformer.cli.options import (
     PATH,
     clock_option,
     hardware_options,
     kb_option,
-    lowered,
     model_argument,
     part_option,
-    placements,
-    ready_file,
 )
 from bitformer.cli.report import Report, json_option
-from bitformer.model.errors import UserError
+from bitformer.model.files import ready_file
+from bitformer.model.progress import progress_bar
 
 if TYPE_CHECKING:
-    from bitformer.estimate.knowledge import Entry
-    from bitformer.estimate.predictor import Prediction, Predictor
+    from bitformer import AcceleratorDesign, DesignEstimate
+    from bitformer.estimate.predictor import Prediction
     from bitformer.hw.design import Design
     from bitformer.hw.lowering.exact import Estimate
 
-__all__ = ["command", "hertz", "show_estimate"]
+__all__ = ["command"]
 
 
-def hertz(clock_mhz: float | None) -> float:
-    """The clock of ``--clock``, or the default one."""
-    from bitformer.hw.lowering.exact import DEFAULT_CLOCK_HZ
-
-    if clock_mhz is None:
-        return DEFAULT_CLOCK_HZ
-    return clock_mhz * 1e6
-
-
-def show_estimate(
-    report: Report, design: "Design", result: "Estimate", prediction: "Prediction | None" = None
-) -> None:
+def _show(report: Report, design: "AcceleratorDesign", found: "DesignEstimate") -> None:
     """Print an estimate: cycles, stores, totals, and what is too much."""
-    geometry = design.geometry
+    result = found.exact
     report.line(
-        f"{design.model.config.name} on {result.part} at {result.clock_hz / 1e6:g} MHz:"
+        f"{design.model.name} on {result.part} at {result.clock_hz / 1e6:g} MHz:"
         f" latency {result.latency} cycles ({result.latency_us:.2f} us),"
         f" one inference every {result.interval} cycles ({result.interval_us:.2f} us)"
     )
     report.line(
-        f"{result.macs} MACs, {result.macs_per_cycle:.1f} a cycle:"
-        f" {result.utilisation:.0%} of the {result.peak} that {geometry.columns} columns can make"
+        f"{result.macs} MACs, {result.macs_per_cycle:.1f} a cycle: {result.utilisation:.0%} of the"
+        f" {result.peak} that {design.lowered.geometry.columns} columns can make"
     )
     report.table(
         (
@@ -82,10 +70,11 @@ def show_estimate(
         ),
         words=3,
     )
-    if prediction is None:
+    if found.prediction is None:
         _show_stores(report, result)
     else:
-        _show_prediction(report, prediction)
+        _show_prediction(report, found.prediction)
+        _show_energy(report, found.energy or {})
 
 
 def _show_stores(report: Report, result: "Estimate") -> None:
@@ -162,50 +151,20 @@ def _show_layers(report: Report, design: "Design") -> list[dict]:
     return [{**dataclasses.asdict(use), "waited": use.waited} for use in uses]
 
 
-def _predicted(predictor: "Predictor", design: "Design") -> "Prediction":
-    """The prediction, or the measurement that the base has of this very design."""
-    from bitformer.synth.synthesize import digest
-
-    try:
-        return predictor.predict(design, digest=digest)
-    except UserError:  # no Yosys, whose release is in the digest
-        return predictor.predict(design)
-
-
-def _show_energy(
-    report: Report, prediction: "Prediction", clock_hz: float, build: "Entry | None"
-) -> dict[str, object]:
-    """Print the energy of a ``build`` that was reported, or else a model's; as plain data."""
-    from bitformer.estimate.power import ENERGY_PJ, inference_j, power_w, static_w
-
-    if build is not None:
-        watts = float(build.features["power_w"])
-        joules = watts * prediction.latency / clock_hz
+def _show_energy(report: Report, energy: Mapping[str, Any]) -> None:
+    """Print the energy of a build that was reported, or else a model's."""
+    both = f"{energy['inference_j'] * 1e6:.2f} uJ = {energy['power_w'] * 1e3:.0f} mW x latency"
+    if "build" in energy:
         report.line(
-            f"Energy of an inference: {joules * 1e6:.2f} uJ = {watts * 1e3:.0f} mW x latency, by"
-            f" {build.tool} {build.version}'s report of the build {build.name}, shell and all."
+            f"Energy of an inference: {both}, by {energy['by']}'s report of the build"
+            f" {energy['build']}, shell and all."
         )
-        return {
-            "is": f"{build.tool}'s report of a build of this model x its cycles",
-            "inference_j": joules,
-            "power_w": watts,
-            "build": build.name,
-        }
-    power = power_w(prediction.part, prediction.counts, clock_hz=clock_hz)
-    joules = inference_j(prediction.part, prediction.counts, clock_hz=clock_hz)
-    idle = static_w(prediction.part)
-    report.line(
-        f"Energy of an inference by a model, not a measurement: {joules * 1e6:.2f} uJ ="
-        f" {power * 1e3:.0f} mW x latency, of which {idle * 1e3:.0f} mW static; the rest from"
-        " energies of a cycle that are assumed. 'report' has Vivado's."
-    )
-    return {
-        "is": "a model: static power + clock x assumed energies of a cycle",
-        "inference_j": joules,
-        "power_w": power,
-        "static_w": idle,
-        "assumed_pj": dict(ENERGY_PJ),
-    }
+    else:
+        report.line(
+            f"Energy of an inference by a model, not a measurement: {both}, of which"
+            f" {energy['static_w'] * 1e3:.0f} mW static; the rest from energies of a cycle that are"
+            " assumed. 'report' has Vivado's."
+        )
 
 
 @click.command("estimate")
@@ -224,11 +183,9 @@ def _show_energy(
 @json_option
 def command(
     model: Path,
-    part: str | None,
-    lanes: int | None,
-    pack: bool,
-    place: tuple[str, ...],
-    clock_mhz: float | None,
+    part: str,
+    hardware: dict[str, Any],
+    clock_hz: float,
     layers: bool,
     components: bool,
     plot: Path | None,
@@ -250,57 +207,27 @@ def command(
     bitformer estimate m.safetensors --lanes 16 --place weights=block --place scores=registers
     bitformer estimate m.safetensors --components
     """
-    from bitformer.estimate.knowledge import known_entries
-    from bitformer.hw.lowering.exact import estimate
-    from bitformer.model.checkpoint import load_model
-
-    clock_hz, loaded = hertz(clock_mhz), load_model(model)
-    design = lowered(loaded, part=part, lanes=lanes, pack=pack, place=place)
-    result = estimate(design, clock_hz=clock_hz)
+    design = bitformer.lower(bitformer.load(model), part=part, **hardware)
     if plot is not None:
         from bitformer.sim.timeline_plot import plot_timeline
 
-        plot_timeline(design, ready_file(plot))
+        plot_timeline(design.lowered, ready_file(plot))
         report.note(f"Timeline: {plot}")
-    entries = known_entries(kb)
-    predictor = predictor_of(report, entries)
-    prediction = None if predictor is None else _predicted(predictor, design)
-    show_estimate(report, design, result, prediction)
-    data = {"model": str(model), **result.to_dict()}
-    over = bool(result.over)
-    if prediction is not None:
-        from bitformer.estimate.power import reported
-
-        over = bool(prediction.over)
-        data |= {"prediction": prediction.to_dict(), "within_budget": not over}
-        build = reported(entries, design, clock_hz=clock_hz)
-        data["energy"] = _show_energy(report, prediction, clock_hz, build)
-    data["plot"] = None if plot is None else str(plot)
+    found = design.estimate(clock_hz=clock_hz, kb=kb, note=report.note)
+    _show(report, design, found)
+    data = {"model": str(model), **found.to_dict(), "plot": None if plot is None else str(plot)}
     if layers:
-        data["layers"] = _show_layers(report, design)
+        data["layers"] = _show_layers(report, design.lowered)
     if components:
-        data["components"] = show_components(report, design, prediction, entries)
-    if over:
-        from bitformer.estimate.remedies import remedies
-        from bitformer.model.progress import progress_bar
-
+        data["components"] = show_components(report, design.components(found))
+    if found.over:
         with progress_bar() as progress:
-            found = remedies(
-                loaded,
-                part=design.part,
-                lanes=lanes,
-                pack=pack,
-                placement=placements(place),
-                clock_hz=clock_hz,
-                progress=progress,
-            )
-        for remedy in found:
+            remedies = design.remedies(clock_hz=clock_hz, progress=progress)
+        for remedy in remedies:
             report.line(f"It fits with {remedy}")
-        if not found:
+        if not remedies:
             report.line("What else could be changed, 'doctor' tries.")
-        data["remedies"] = [
-            {"change": remedy.change, **remedy.figures.to_dict()} for remedy in found
-        ]
+        data["remedies"] = [{"change": one.change, **one.figures.to_dict()} for one in remedies]
     report.data(data)
-    if over:
+    if found.over:
         raise click.exceptions.Exit(1)

@@ -4,14 +4,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bitformer.cli.report import Report
-from bitformer.model.errors import UserError
 
 if TYPE_CHECKING:
     from bitformer.estimate.breakdown import ComponentRow
-    from bitformer.estimate.components import Share
-    from bitformer.estimate.knowledge import Entry
-    from bitformer.estimate.predictor import Prediction
-    from bitformer.hw.design import Design
 
 __all__ = ["show_components"]
 
@@ -26,15 +21,6 @@ _COLUMNS = (
     "LUT as mem.",
     "block RAM",
 )
-
-
-def _keys(shares: "Sequence[Share]") -> dict[str, str]:
-    from bitformer.estimate.component_stores import component_keys
-
-    try:
-        return component_keys(shares)
-    except UserError:  # no Yosys, whose release is in a key
-        return {}
 
 
 def _row(part: "ComponentRow") -> tuple[object, ...]:
@@ -71,18 +57,10 @@ def _data(part: "ComponentRow") -> dict[str, object]:
     }
 
 
-def show_components(
-    report: Report,
-    design: "Design",
-    prediction: "Prediction | None",
-    entries: "Sequence[Entry]",
-) -> list[dict[str, object]]:
+def show_components(report: Report, parts: "Sequence[ComponentRow]") -> list[dict[str, object]]:
     """Print what each component adds, what they share, and the total; the same as plain data."""
-    from bitformer.estimate.breakdown import MEMORY, UNITS, breakdown
-    from bitformer.estimate.components import components_of
+    from bitformer.estimate.breakdown import MEMORY, UNITS
 
-    shares = components_of(design)
-    parts = breakdown(design, shares, prediction=prediction, entries=entries, keys=_keys(shares))
     rows: list[tuple[object, ...] | None] = []
     for part in parts:
         if part.name == MEMORY:

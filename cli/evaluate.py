@@ -1,42 +1,19 @@
 """``bitformer evaluate``: the test error of an integer model, beside the baselines."""
 
-import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
-from bitformer.cli.options import columns_of, data_options, model_argument
+import bitformer
+from bitformer.cli.options import data_options, model_argument
 from bitformer.cli.quantity import COUNT
 from bitformer.cli.report import Report, json_option
 from bitformer.cli.scores import show_scores
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from bitformer.model.ir import IntegerModel
-    from bitformer.model.windows import Dataset
+from bitformer.model.errors import NotBitExactError
+from bitformer.model.progress import progress_bar
 
 __all__ = ["command"]
-
-#: Windows that Amaranth's simulator is given unless the user says otherwise: it is slow.
-SIMULATED = 8
-
-
-def _simulated(
-    model: "IntegerModel", dataset: "Dataset", engine: str, report: Report
-) -> "np.ndarray":
-    from bitformer.hw.lowering.lower import lower
-    from bitformer.model.progress import progress_bar
-    from bitformer.sim.run import simulate
-
-    x = model.quantize_input(dataset.test.x)
-    with progress_bar() as progress:
-        result = simulate(lower(model), x, engine=engine, progress=progress, note=report.note)
-    if not result.bit_exact:
-        report.note(f"Not bit exact: {result.difference}")
-        raise click.exceptions.Exit(1)
-    return model.dequantize_output(result.outputs)
 
 
 @click.command("evaluate")
@@ -54,15 +31,12 @@ def _simulated(
     "--samples",
     type=COUNT,
     metavar="N",
-    help=f"Test windows, evenly spaced [all of them; {SIMULATED} for engine python].",
+    help="Test windows, evenly spaced [all of them; 8 for engine python].",
 )
 @json_option
 def command(
     model: Path,
-    data: str | None,
-    target: str | None,
-    inputs: str | None,
-    time: str | None,
+    data: dict[str, Any],
     engine: str,
     samples: int | None,
     report: Report,
@@ -77,31 +51,14 @@ def command(
     bitformer evaluate runs/demo/model.safetensors --engine native
     bitformer evaluate m.safetensors --data my.csv --target power --time date
     """
-    from bitformer.model.checkpoint import load_model
-    from bitformer.model.evaluation import Evaluation, mse
-    from bitformer.model.own_data import dataset_of, evenly, trained_on
-    from bitformer.model.reference import predict
-
-    loaded = load_model(model)
-    dataset = dataset_of(loaded, data=data, target=target, inputs=columns_of(inputs), time=time)
-    for sentence in dataset.notes:
-        report.note(sentence)
-    ours = trained_on(loaded)
-    scale = (ours.get("target_mean"), ours.get("target_std"))
-    if ours and scale != (dataset.target_mean, dataset.target_std):
-        report.note(
-            f"These are not the data the model was trained on ({ours.get('name')}): they are"
-            " scaled by their own training rows"
-        )
-    if samples is None and engine == "python":
-        samples = SIMULATED
-    if samples is not None:
-        some = dataset.test.take(evenly(samples, len(dataset.test)))
-        dataset = dataclasses.replace(dataset, test=some)
-    if engine == "integer":
-        forecast = predict(loaded, dataset.test.x)
-    else:
-        forecast = _simulated(loaded, dataset, engine, report)
-    scores = Evaluation.of(dataset, {f"{loaded.config.name} ({engine})": mse(forecast, dataset)})
+    loaded = bitformer.load(model)
+    try:
+        with progress_bar() as progress:
+            scores = loaded.evaluate(
+                **data, engine=engine, samples=samples, note=report.note, progress=progress
+            )
+    except NotBitExactError as error:
+        report.note(str(error))
+        raise click.exceptions.Exit(1) from None
     show_scores(report, scores)
     report.data({"model": str(model), "engine": engine, **scores.to_dict()})

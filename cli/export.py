@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from bitformer.cli.options import PATH, output_file_option, ready_file
+from bitformer.cli.options import PATH, output_file_option
 from bitformer.cli.report import Report, json_option
+from bitformer.model.files import ready_file
 
 __all__ = ["command"]
 

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import click
 
-from bitformer.cli.options import load_config, output_file_option, ready_file
+import bitformer
+from bitformer.cli.options import output_file_option
 from bitformer.cli.quantity import SEED
 from bitformer.cli.report import Report, json_option
+from bitformer.model.files import ready_file
 
 __all__ = ["command"]
 
@@ -26,11 +28,10 @@ def command(config: str, output: Path, seed: int, report: Report) -> None:
     \b
     bitformer init grid-12-32-4 -o grid.safetensors
     """
-    from bitformer.model.checkpoint import save_model
+    from bitformer.model.config import read_config
     from bitformer.model.initialize import initialize
 
-    chosen = load_config(config)
-    model = initialize(chosen, seed)
-    save_model(model, ready_file(output))
-    report.line(f"{output}: {chosen.name}, untrained, seed {seed}, {chosen.macs} MACs")
-    report.data({"model": str(output), "config": chosen.to_dict(), "seed": seed})
+    model = bitformer.Model(initialize(read_config(config), seed))
+    model.save(ready_file(output))
+    report.line(f"{output}: {model.name}, untrained, seed {seed}, {model.macs} MACs")
+    report.data({"model": str(output), "config": model.config.to_dict(), "seed": seed})

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import click
 
-from bitformer.cli.options import PATH, kb_option, ready_file
+from bitformer.cli.options import PATH, kb_option
 from bitformer.cli.report import Report, json_option
 from bitformer.estimate.knowledge import KINDS, Entry
 from bitformer.model.errors import UserError
+from bitformer.model.files import ready_file
 
 __all__ = ["command"]
 

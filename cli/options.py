@@ -1,5 +1,6 @@
-"""Arguments and options that several commands share, and what becomes of them."""
+"""Arguments and options that several commands share, each group given as one mapping."""
 
+import functools
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,32 +10,25 @@ import click
 
 from bitformer.cli.quantity import COUNT, MEGAHERTZ, RATE
 from bitformer.cli.report import visible
+from bitformer.hw.parts import DEFAULT_PART
 from bitformer.model.errors import UserError
 
 if TYPE_CHECKING:
     from bitformer.boards.host.client import Client
-    from bitformer.hw.design import Design
-    from bitformer.model.config import TransformerConfig
-    from bitformer.model.ir import IntegerModel
 
 __all__ = [
     "batch_option",
     "clock_option",
-    "columns_of",
     "connected",
     "data_options",
     "epochs_options",
     "given",
     "hardware_options",
     "kb_option",
-    "load_config",
-    "lowered",
     "model_argument",
     "output_file_option",
     "part_option",
-    "placements",
     "port_options",
-    "ready_file",
     "reloadable_option",
     "workers_options",
 ]
@@ -62,12 +56,27 @@ Decorator = Callable[[Callable], Callable]
 
 
 def together(*decorators: Decorator) -> Decorator:
-    """Several decorators as one; the first is the first in ``--help``."""
+    """Make one decorator of several; the first is the first in ``--help``."""
 
     def decorate(function: Callable) -> Callable:
         for decorator in reversed(decorators):
             function = decorator(function)
         return function
+
+    return decorate
+
+
+def grouped(group: str, *options: Decorator) -> Decorator:
+    """Make one decorator of options, which gives their values as one mapping called ``group``."""
+
+    def decorate(function: Callable) -> Callable:
+        @functools.wraps(function)
+        def command(**values: Any) -> Any:
+            return function(**{group: {name: values.pop(name) for name in names}}, **values)
+
+        named: Any = together(*options)(lambda: None)
+        names = [parameter.name for parameter in named.__click_params__]
+        return together(*options)(command)
 
     return decorate
 
@@ -79,11 +88,19 @@ output_file_option = click.option(
 )
 
 part_option = click.option(
-    "--part", metavar="PART", help="FPGA to place the stores for: xc7s6 to xc7s100 [xc7s15]."
+    "--part",
+    default=DEFAULT_PART,
+    metavar="PART",
+    help="FPGA to place the stores for: xc7s6 to xc7s100 [xc7s15].",
 )
 
 clock_option = click.option(
-    "--clock", "clock_mhz", type=MEGAHERTZ, metavar="MHZ", help="Clock in megahertz [100]."
+    "--clock",
+    "clock_hz",
+    type=MEGAHERTZ,
+    default=100,
+    metavar="MHZ",
+    help="Clock in megahertz [100].",
 )
 
 kb_option = click.option(
@@ -105,7 +122,24 @@ workers_options = together(
     ),
 )
 
-hardware_options = together(
+
+def _placements(_context, _parameter, place: Sequence[str]) -> dict[str, str]:
+    """Return the stores and placements of ``--place STORE=PLACEMENT``."""
+    found: dict[str, str] = {}
+    for text in place:
+        store, _, placement = text.partition("=")
+        if not store or not placement:
+            raise UserError(f"--place must be STORE=PLACEMENT, not {text!r}")
+        if found.setdefault(store, placement) != placement:
+            raise UserError(
+                f"--place must give store {store} one placement, not {found[store]} and {placement}"
+            )
+    return found
+
+
+#: Arguments of :func:`bitformer.lower`.
+hardware_options = grouped(
+    "hardware",
     click.option(
         "--lanes",
         type=click.IntRange(1, MOST_LANES),
@@ -120,8 +154,9 @@ hardware_options = together(
     ),
     click.option(
         "--place",
-        "place",
+        "placement",
         multiple=True,
+        callback=_placements,
         metavar="STORE=PLACEMENT",
         help="Keep a store in block, distributed, registers or auto; may be repeated.",
     ),
@@ -133,7 +168,9 @@ reloadable_option = click.option(
     help="Keep the weights writable, and twice, for 'reload' to load others.",
 )
 
-port_options = together(
+#: Arguments of :func:`connected`.
+port_options = grouped(
+    "link",
     click.option(
         "--port",
         required=True,
@@ -141,27 +178,35 @@ port_options = together(
         help="Serial port, such as /dev/ttyUSB0 or COM3; or spi:BUS.DEVICE.",
     ),
     click.option("--baud", type=RATE, metavar="B", help="Rate of a serial port [115200]."),
-    click.option("--sck", type=RATE, metavar="HZ", help="Clock of an SPI bus [1000000]."),
+    click.option("--sck", "sck_hz", type=RATE, metavar="HZ", help="Clock of an SPI bus [1000000]."),
 )
 
 
-def connected(port: str, baud: int | None, sck: int | None) -> "Client":
-    """The shell on the port that the options name."""
+def connected(port: str, **rates: int | None) -> "Client":
+    """Connect to the shell on the port that the options name."""
     from bitformer.boards.host import ports
     from bitformer.boards.host.client import Client
 
-    rates = {name: rate for name, rate in (("baud", baud), ("sck_hz", sck)) if rate is not None}
-    return Client(ports.open_transport(port, **rates))
+    return Client(ports.open_transport(port, **given(rates)))
 
 
 def _looked_up(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
-    """A name or a path, as it was typed, after the check of paths."""
+    """Return a name or a path as it was typed, after the check of paths."""
     if text is not None:
         PATH.convert(text, parameter, context)
     return text
 
 
-data_options = together(
+def _columns(_context, _parameter, inputs: str | None) -> tuple[str, ...] | None:
+    """Return the columns that ``--inputs`` names."""
+    if inputs is None:
+        return None
+    return tuple(name.strip() for name in inputs.split(",") if name.strip())
+
+
+#: A data set, as arguments of functions that load one.
+data_options = grouped(
+    "data",
     click.option(
         "--data",
         callback=_looked_up,
@@ -170,7 +215,10 @@ data_options = together(
     ),
     click.option("--target", metavar="COLUMN", help="Column to forecast; needed for a CSV file."),
     click.option(
-        "--inputs", metavar="A,B", help="Columns the model sees; of a CSV file, the target alone."
+        "--inputs",
+        callback=_columns,
+        metavar="A,B",
+        help="Columns the model sees; of a CSV file, the target alone.",
     ),
     click.option(
         "--time", metavar="COLUMN", help="Column of times; without it rows count as evenly spaced."
@@ -186,72 +234,5 @@ batch_option = click.option("--batch", type=int, metavar="N", help="Windows of a
 
 
 def given(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings that were given."""
+    """Return the settings that were given."""
     return {name: value for name, value in settings.items() if value is not None}
-
-
-def ready_file(path: Path) -> Path:
-    """``path``, which can be written as far as its folder goes; the folder is made."""
-    if path.is_dir():
-        raise UserError(f"Output {path} must be a file, not a directory")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"Folder {path.parent} cannot be made: {error.strerror}") from None
-    return path
-
-
-def columns_of(inputs: str | None) -> tuple[str, ...] | None:
-    """The columns that ``--inputs`` names."""
-    if inputs is None:
-        return None
-    return tuple(name.strip() for name in inputs.split(",") if name.strip())
-
-
-def placements(place: Sequence[str]) -> dict[str, str]:
-    """Stores and placements of ``--place STORE=PLACEMENT``."""
-    found: dict[str, str] = {}
-    for text in place:
-        store, separator, placement = text.partition("=")
-        if not separator or not store or not placement:
-            raise UserError(f"--place must be STORE=PLACEMENT, not {text!r}")
-        if found.get(store, placement) != placement:
-            raise UserError(
-                f"--place must give store {store} one placement, not {found[store]} and {placement}"
-            )
-        found[store] = placement
-    return found
-
-
-def lowered(
-    model: "IntegerModel",
-    *,
-    part: str | None,
-    lanes: int | None,
-    pack: bool,
-    place: Sequence[str],
-    reloadable: bool = False,
-) -> "Design":
-    """The model's design with the options of the command line."""
-    from bitformer.hw.lowering.lower import lower
-    from bitformer.hw.lowering.reload import lower_reloadable
-    from bitformer.hw.parts import DEFAULT_PART
-
-    return (lower_reloadable if reloadable else lower)(
-        model, part=part or DEFAULT_PART, lanes=lanes, pack=pack, placement=placements(place)
-    )
-
-
-def load_config(name_or_path: str) -> "TransformerConfig":
-    """The named configuration, or the one in a JSON file."""
-    from bitformer.model.config import TransformerConfig, named_config
-    from bitformer.model.strict_json import read_json
-
-    path = Path(name_or_path)
-    if path.suffix != ".json":
-        return named_config(name_or_path)
-    data = read_json(path, "Config file")
-    try:
-        return TransformerConfig.from_dict(data)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None

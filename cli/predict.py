@@ -1,12 +1,14 @@
 """``bitformer predict``: forecasts from a board."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from bitformer.cli.options import PATH, connected, model_argument, port_options
 from bitformer.cli.quantity import COUNT
 from bitformer.cli.report import Report, json_option
+from bitformer.model.progress import progress_bar
 
 __all__ = ["command"]
 
@@ -30,9 +32,7 @@ _SHOWN = 6
 @json_option
 def command(
     model: Path,
-    port: str,
-    baud: int | None,
-    sck: int | None,
+    link: dict[str, Any],
     data: Path,
     time: str | None,
     windows: int,
@@ -51,14 +51,13 @@ def command(
     from bitformer.boards.host.forecaster import Forecaster
     from bitformer.model.checkpoint import load_model
     from bitformer.model.forecast import newest_windows, scaling_of
-    from bitformer.model.progress import progress_bar
 
     loaded = load_model(model)
     scaling = scaling_of(loaded)
     newest = newest_windows(data, model=loaded, scaling=scaling, count=windows, time=time)
     for sentence in newest.notes:
         report.note(sentence)
-    with connected(port, baud, sck) as client:
+    with connected(**link) as client:
         forecaster = Forecaster(client, loaded)
         wrong = client.self_test() if self_test else None
         if wrong is not None:
@@ -84,7 +83,7 @@ def command(
     report.data(
         {
             "model": str(model),
-            "port": port,
+            "port": link["port"],
             "target": scaling.target,
             "lines": newest.lines,
             "forecast": forecast.tolist(),

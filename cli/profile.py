@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bitformer.cli.options import kb_option, load_config, workers_options
+from bitformer.cli.options import kb_option, workers_options
 from bitformer.cli.quantity import COUNT_OR_NONE, SEED
 from bitformer.cli.report import Report, json_option
 from bitformer.hw.parts import DEFAULT_PART
@@ -79,6 +79,7 @@ def command(
     from bitformer.estimate.knowledge import KnowledgeBase
     from bitformer.estimate.profile import Job, family, profile, profile_components
     from bitformer.estimate.profile import mixed as draw
+    from bitformer.model.config import read_config
     from bitformer.model.progress import progress_bar
     from bitformer.study.workers import open_pool
 
@@ -89,7 +90,7 @@ def command(
     sizes = _numbers("--widths", widths or "8,16,32,64")
     depths = _numbers("--layers", layers or "1")
     if configs:
-        bases = [load_config(name) for name in configs]
+        bases = [read_config(name) for name in configs]
         designs = list(bases)
         for base in bases:
             drawn = draw(mixed, seed=seed, windows=(), widths=(), bits=choices, base=base)

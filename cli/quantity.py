@@ -17,15 +17,17 @@ _PREFIXES = {"": 0, "m": -3, "u": -6, "µ": -6, "μ": -6, "n": -9, "k": 3}
 
 
 class Number(click.ParamType):
-    """A finite number from ``low`` to ``high``; ``what`` says of what it is one, if of anything.
+    """A finite number from ``low`` to ``high`` of ``what``, given times ``unit``.
 
     ``below`` : whether it has to be less than ``high``.
     """
 
     name = "number"
 
-    def __init__(self, low: float, high: float, *, what: str = "", below: bool = False):
-        self.low, self.high, self.what, self.below = low, high, what, below
+    def __init__(
+        self, low: float, high: float, *, what: str = "", below: bool = False, unit: float = 1.0
+    ):
+        self.low, self.high, self.what, self.below, self.unit = low, high, what, below, unit
 
     def convert(self, value, param, ctx):
         try:
@@ -33,7 +35,7 @@ class Number(click.ParamType):
         except ValueError:
             number = math.nan
         if self.low <= number < self.high or (number == self.high and not self.below):
-            return number
+            return number * self.unit
         option = param.opts[0] if param is not None else "a number"
         of = f" of {self.what}" if self.what else ""
         to = "to below" if self.below else "to"
@@ -49,8 +51,8 @@ COUNT, COUNT_OR_NONE = click.IntRange(1, 10**9), click.IntRange(0, 10**9)
 SEED = click.IntRange(0, 2**32 - 1)
 #: Of a serial port or a bus, a second: faster than any has.
 RATE = click.IntRange(1, 10**9)
-#: A clock: slower than any board has, and faster than any part.
-MEGAHERTZ = Number(1e-3, 1e4, what="megahertz")
+#: A clock, slower than any board has to faster than any part; given in hertz.
+MEGAHERTZ = Number(1e-3, 1e4, what="megahertz", unit=1e6)
 
 
 def quantity(option: str, unit: str, example: str, *, power: int = 0) -> Callable:

@@ -1,19 +1,21 @@
 """``bitformer reload``: new weights for a board, without a new bitstream."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+import bitformer
 from bitformer.cli.options import (
     PATH,
     connected,
     hardware_options,
-    lowered,
     model_argument,
     part_option,
     port_options,
 )
 from bitformer.cli.report import Report, json_option
+from bitformer.model.progress import progress_bar
 
 __all__ = ["command"]
 
@@ -35,13 +37,9 @@ __all__ = ["command"]
 def command(
     model: Path,
     built_from: Path,
-    port: str,
-    baud: int | None,
-    sck: int | None,
-    part: str | None,
-    lanes: int | None,
-    pack: bool,
-    place: tuple[str, ...],
+    link: dict[str, Any],
+    part: str,
+    hardware: dict[str, Any],
     report: Report,
 ) -> None:
     """Load the weights of MODEL into a board that was built with 'build --reloadable'.
@@ -59,26 +57,21 @@ def command(
     from bitformer.hw.lowering.reload import new_images
     from bitformer.model.checkpoint import load_model
     from bitformer.model.identity import model_hash
-    from bitformer.model.progress import progress_bar
 
-    new, first = load_model(model), load_model(built_from)
-    design = lowered(first, part=part, lanes=lanes, pack=pack, place=place, reloadable=True)
-    new_images(design, new, lanes=lanes, pack=pack)  # before the port is opened in vain
-    with connected(port, baud, sck) as client, progress_bar() as tell:
-        sent = load_into(
-            client,
-            design,
-            new,
-            lanes=lanes,
-            pack=pack,
-            progress=tell,
-        )
+    new, first = load_model(model), bitformer.load(built_from)
+    design = bitformer.lower(first, part=part, reloadable=True, **hardware).lowered
+    lowering = {name: hardware[name] for name in ("lanes", "pack")}
+    new_images(design, new, **lowering)  # before the port is opened in vain
+    with connected(**link) as client, progress_bar() as progress:
+        sent = load_into(client, design, new, **lowering, progress=progress)
         resent = client.resent
-    report.line(f"New weights are live on {port}: {sent} bytes, model {model_hash(new).hex()}")
+    report.line(
+        f"New weights are live on {link['port']}: {sent} bytes, model {model_hash(new).hex()}"
+    )
     report.data(
         {
             "model": str(model),
-            "port": port,
+            "port": link["port"],
             "bytes": sent,
             "resent": resent,
             "model_hash": model_hash(new).hex(),

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bitformer.cli.report import Report
-    from bitformer.search.limits import Limits
 
 __all__ = ["show_search"]
 
@@ -64,9 +63,10 @@ def _uniform(names: Sequence[str]) -> str:
     return ", ".join(name.removeprefix("uniform ") for name in names) or "-"
 
 
-def show_search(report: "Report", result: Mapping[str, Any], limits: "Limits") -> None:
+def show_search(report: "Report", result: Mapping[str, Any]) -> None:
     """Print what :func:`bitformer.search.run.run_search` came to."""
-    space, rows = result["space"], [*result["candidates"], *result["baselines"]]
+    part, space = result["question"]["limits"]["part"], result["space"]
+    rows = [*result["candidates"], *result["baselines"]]
     looked = "" if space["seen"] == space["combinations"] else f", {space['seen']} of them drawn"
     engines = "one engine" if space["engines"] == 1 else f"{space['engines']} engines"
     report.line(
@@ -77,7 +77,7 @@ def show_search(report: "Report", result: Mapping[str, Any], limits: "Limits") -
     report.table(
         ("", *(title for title, _ in _COLUMNS), "µJ"),
         (_cost_row(_name(one), one) for one in rows),
-        title=f"On {limits.part}: predicted → " + ("synthesized" if synthesized else "lowered"),
+        title=f"On {part}: predicted → " + ("synthesized" if synthesized else "lowered"),
     )
     report.table(
         (

@@ -5,9 +5,10 @@ from typing import Any
 
 import click
 
-from bitformer.cli.options import PATH, ready_file
+from bitformer.cli.options import PATH
 from bitformer.cli.report import Report, json_option
 from bitformer.cli.studies import Study, seeds_option, study_options, widths_option
+from bitformer.model.files import ready_file
 
 __all__ = ["command"]
 
@@ -44,13 +45,13 @@ def command(
     """
     from bitformer.study.sensitivity import sensitivity_trials, tabulate
 
-    study = Study.of(options)
-    chosen, source = study.prepared(report)
+    study = Study(report, **options)
+    chosen = study.config
     if plot is not None:
         ready_file(plot)
     trials = sensitivity_trials(
         chosen,
-        source,
+        study.source,
         widths=widths,
         method=method,
         seeds=range(seeds),

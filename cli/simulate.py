@@ -1,65 +1,29 @@
 """``bitformer simulate``: the accelerator, cycle by cycle, against the integer reference."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+import bitformer
 from bitformer.cli.options import (
     PATH,
-    columns_of,
     data_options,
     hardware_options,
-    lowered,
     model_argument,
     part_option,
-    ready_file,
 )
 from bitformer.cli.quantity import COUNT, SEED, Number
 from bitformer.cli.report import Report, json_option
-from bitformer.model.errors import UserError
-from bitformer.model.files import temporary_folder
 from bitformer.model.progress import progress_bar
 
 if TYPE_CHECKING:
-    from bitformer.hw.design import Design
-    from bitformer.model.ir import IntegerModel
-    from bitformer.model.windows import Dataset
     from bitformer.sim.run import Simulation
 
-__all__ = ["command", "show_simulation"]
+__all__ = ["command"]
 
 
-def _dataset(
-    model: "IntegerModel", report: Report, *, inputs: str | None, **options: str | None
-) -> "Dataset | None":
-    """Where samples come from; None for random ones, which the model's own data may have to be."""
-    from bitformer.model.own_data import RANDOM, dataset_of, trained_on
-
-    if options["data"] == RANDOM:
-        return None
-    if options["data"] is None and not trained_on(model):
-        return None
-    try:
-        return dataset_of(model, inputs=columns_of(inputs), **options)
-    except UserError as error:
-        if options["data"] is not None:
-            raise
-        report.note(f"Random samples, as the data the model was trained on cannot be had: {error}")
-        return None
-
-
-def _netlist(design: "Design") -> "dict[str, Any]":
-    """The design as Yosys synthesizes it: a minute or so, once."""
-    from bitformer.synth.synthesize import synthesized_netlist
-
-    with progress_bar() as progress:
-        return synthesized_netlist(design, progress=progress)
-
-
-def show_simulation(report: Report, result: "Simulation") -> None:
+def _show(report: Report, result: "Simulation") -> None:
     """Print what a simulation found."""
     samples, tensors = len(result.outputs), len(result.tensors)
     if result.bit_exact:
@@ -83,22 +47,6 @@ def _range(cycles: list[int]) -> str:
     if len(cycles) > 2:
         return f"{cycles[0]} to {cycles[-1]}"
     return " ".join(map(str, cycles)) or "-"
-
-
-@contextmanager
-def _waves(model: "IntegerModel", vcd: Path | None, saif: Path | None) -> Iterator[Path | None]:
-    """The file to write waves to, if any; when the block ends well, ``saif`` is made of it."""
-    if saif is None:
-        yield None if vcd is None else ready_file(vcd)
-        return
-    from bitformer.boards.build.saif import write_saif
-    from bitformer.model.identity import model_hash
-
-    ready_file(saif)
-    with temporary_folder() as folder:
-        waves = folder / "waves.vcd" if vcd is None else ready_file(vcd)
-        yield waves
-        write_saif(waves, saif, model=model_hash(model).hex())
 
 
 @click.command("simulate")
@@ -125,6 +73,7 @@ def _waves(model: "IntegerModel", vcd: Path | None, saif: Path | None) -> Iterat
 )
 @click.option(
     "--backpressure",
+    "back_pressure",
     type=Number(0, 1, below=True),
     default=0.0,
     show_default=True,
@@ -142,20 +91,14 @@ def _waves(model: "IntegerModel", vcd: Path | None, saif: Path | None) -> Iterat
 def command(
     model: Path,
     samples: int,
-    data: str | None,
-    target: str | None,
-    inputs: str | None,
-    time: str | None,
-    part: str | None,
-    lanes: int | None,
-    pack: bool,
-    place: tuple[str, ...],
-    engine: str,
+    data: dict[str, Any],
+    part: str,
+    hardware: dict[str, Any],
     vcd: Path | None,
     saif: Path | None,
-    backpressure: float,
     seed: int,
     report: Report,
+    **options: Any,
 ) -> None:
     """Run MODEL's accelerator, cycle by cycle, and compare every tensor, bit for bit.
 
@@ -171,46 +114,31 @@ def command(
     bitformer simulate m.safetensors --samples 1000 --engine native
     bitformer simulate m.safetensors --samples 3 --engine netlist
     """
-    from bitformer.model.checkpoint import load_model
-    from bitformer.model.own_data import integer_windows
-    from bitformer.sim.run import simulate
-
-    loaded = load_model(model)
-    design = lowered(loaded, part=part, lanes=lanes, pack=pack, place=place)
-    dataset = _dataset(loaded, report, data=data, target=target, inputs=inputs, time=time)
-    x = integer_windows(loaded, dataset, samples, seed)
-    source = "random" if dataset is None else f"{dataset.name}, test windows"
-    report.note(f"Simulating {len(x)} sample(s) ({source}), {design.interval} cycles each")
-    netlist = _netlist(design) if engine == "netlist" else None
-    with _waves(loaded, vcd, saif) as waves, progress_bar() as progress:
-        result = simulate(
-            design,
-            x,
-            engine=engine,
-            netlist=netlist,
-            note=report.note,
-            vcd=waves,
-            back_pressure=backpressure,
-            seed=seed,
-            progress=progress,
+    design = bitformer.lower(bitformer.load(model), part=part, **hardware)
+    windows = design.samples(samples, **data, seed=seed, note=report.note)
+    report.note(
+        f"Simulating {len(windows.values)} sample(s) ({windows.source}), {design.interval} cycles"
+        " each"
+    )
+    with progress_bar() as progress:
+        result = design.simulate(
+            windows, **options, seed=seed, vcd=vcd, saif=saif, note=report.note, progress=progress
         )
-    kept = result.cycles_as_predicted
-    show_simulation(report, result)
-    if kept is False:
+    _show(report, result)
+    if result.cycles_as_predicted is False:
         report.line("The cycles are not those predicted")
-    if vcd is not None:
-        report.line(f"Waves: {vcd}")
-    if saif is not None:
-        report.line(f"Switching activity: {saif}")
+    files = {"vcd": vcd, "saif": saif}
+    for name, title in (("vcd", "Waves"), ("saif", "Switching activity")):
+        if files[name] is not None:
+            report.line(f"{title}: {files[name]}")
     report.data(
         {
             "model": str(model),
-            "source": source,
+            "source": windows.source,
             "seed": seed,
-            "vcd": None if vcd is None else str(vcd),
-            "saif": None if saif is None else str(saif),
+            **{name: None if path is None else str(path) for name, path in files.items()},
             **result.to_dict(),
         }
     )
-    if not result.bit_exact or kept is False:
+    if not result.bit_exact or result.cycles_as_predicted is False:
         raise click.exceptions.Exit(1)

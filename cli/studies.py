@@ -1,7 +1,6 @@
-"""What commands that run many trainings share: options, data, workers, a progress bar."""
+"""Options that commands with many trainings share, and the trainings."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,31 +10,20 @@ from bitformer.cli.options import (
     PATH,
     Decorator,
     batch_option,
-    columns_of,
     data_options,
     epochs_options,
     given,
-    load_config,
     together,
 )
 from bitformer.cli.quantity import COUNT
 from bitformer.cli.report import Report
 from bitformer.model.errors import UserError
 from bitformer.model.progress import progress_bar
-from bitformer.model.torch_installed import require_torch
 
 if TYPE_CHECKING:
-    from bitformer.model.config import TransformerConfig
-    from bitformer.study.trials import DataSource, Outcome, Trial
+    from bitformer.study.trials import Outcome, Trial
 
-__all__ = [
-    "Study",
-    "given",
-    "prepared",
-    "seeds_option",
-    "study_options",
-    "widths_option",
-]
+__all__ = ["Study", "seeds_option", "study_options", "widths_option"]
 
 study_options = together(
     data_options,
@@ -59,7 +47,7 @@ study_options = together(
 
 
 def widths_option(default: str, text: str) -> Decorator:
-    """``--widths`` as a tuple of numbers; ``text`` says what has these bits."""
+    """Make ``--widths``, given as a tuple of numbers; ``text`` says what has these bits."""
     return click.option(
         "--widths",
         default=default,
@@ -81,7 +69,7 @@ def _widths(_context, _parameter, text: str) -> tuple[int, ...]:
 
 
 def seeds_option(default: int) -> Decorator:
-    """``--seeds``, a number of them."""
+    """Make ``--seeds``, a number of them."""
     return click.option(
         "--seeds",
         type=COUNT,
@@ -92,78 +80,45 @@ def seeds_option(default: int) -> Decorator:
     )
 
 
-def prepared(
-    report: Report,
-    *,
-    config: str,
-    data: str | None,
-    target: str | None,
-    inputs: str | None,
-    time: str | None,
-) -> "tuple[TransformerConfig, DataSource]":
-    """The configuration as it suits the data, and what to load them by."""
-    from bitformer.model.own_data import suited
-    from bitformer.study.trials import DataSource
-
-    require_torch()
-    if data is None:
-        raise UserError("--data must name a data set or a CSV file to train on")
-    path = Path(data)
-    source = DataSource(
-        data=str(path.resolve()) if path.is_file() else data,
-        target=target,
-        inputs=columns_of(inputs),
-        time=time,
-    )
-    chosen = load_config(config)
-    dataset = source.load(chosen)
-    chosen, changed = suited(chosen, dataset)
-    for sentence in (*dataset.notes, *changed):
-        report.note(sentence)
-    return chosen, source
-
-
-@dataclass(frozen=True, kw_only=True)
 class Study:
-    """What :data:`study_options` were given; ``settings`` are those of each training."""
+    """Trainings on one data set, of what :data:`study_options` say.
 
-    data: str | None
-    target: str | None
-    inputs: str | None
-    time: str | None
-    config: str
-    workers: int | None
-    scheduler: str | None
-    output: Path
-    settings: dict[str, Any]
+    Parameters
+    ----------
+    report : told what is remarkable of the data.
+    data : name or file, and columns.
+    config : the shape's name or JSON file.
+    workers, scheduler : processes, or a Dask scheduler's address.
+    output : folder of all trainings.
+    settings : of each training.
+    """
 
-    @classmethod
-    def of(cls, options: dict[str, Any]) -> "Study":
-        """The study of a command's options, of which those not named here are settings."""
-        own = {field.name for field in fields(cls)} - {"settings"}
-        settings = {name: value for name, value in options.items() if name not in own}
-        return cls(**{name: options[name] for name in own}, settings=given(settings))
+    def __init__(
+        self,
+        report: Report,
+        *,
+        data: dict[str, Any],
+        config: str,
+        workers: int | None,
+        scheduler: str | None,
+        output: Path,
+        **settings: Any,
+    ):
+        from bitformer._search import source_of
 
-    def prepared(self, report: Report) -> "tuple[TransformerConfig, DataSource]":
-        """See :func:`prepared`."""
-        return prepared(
-            report,
-            config=self.config,
-            data=self.data,
-            target=self.target,
-            inputs=self.inputs,
-            time=self.time,
-        )
+        self.data, self.output, self.settings = data["data"], output, given(settings)
+        self.pool: dict[str, Any] = {"workers": workers, "scheduler": scheduler}
+        self.config, self.source = source_of(config=config, note=report.note, **data)
 
     def run(self, trials: "Sequence[Trial]") -> "list[Outcome]":
-        """All trials, in their order; what ``output`` holds already is read."""
+        """Run all trials, in their order; what the folder holds already is read."""
         from bitformer.model.folder_lock import held
         from bitformer.study.trials import FOLDERS, run_trials
         from bitformer.study.workers import open_pool
 
         with (
             held(self.output, inside=FOLDERS),
-            progress_bar() as tell,
-            open_pool(self.workers, self.scheduler) as pool,
+            progress_bar() as progress,
+            open_pool(**self.pool) as pool,
         ):
-            return run_trials(trials, self.output, pool, tell)
+            return run_trials(trials, self.output, pool, progress)

@@ -1,22 +1,20 @@
 """``bitformer synthesize``: resources and logic depth, measured with Yosys."""
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from bitformer.cli.options import hardware_options, kb_option, lowered, model_argument, part_option
+import bitformer
+from bitformer.cli.options import hardware_options, kb_option, model_argument, part_option
 from bitformer.cli.report import Report, json_option
-from bitformer.model.errors import UserError
 from bitformer.model.progress import progress_bar
 
 if TYPE_CHECKING:
-    from bitformer.hw.design import Design
     from bitformer.synth.resources import Resources
     from bitformer.synth.synthesize import Synthesis
 
-__all__ = ["command", "show_synthesis"]
+__all__ = ["command"]
 
 #: Paths and nets that people are shown; programs get more.
 SHOWN = 5
@@ -32,7 +30,7 @@ def _row(resources: "Resources") -> tuple[object, ...]:
     )
 
 
-def show_synthesis(report: Report, name: str, result: "Synthesis") -> None:
+def _show(report: Report, name: str, result: "Synthesis") -> None:
     """Print a synthesis: budget, units, logic depth, loads, and what is too much."""
     from bitformer.synth.depth import MOST_CHAINS, MOST_LEVELS, MOST_LOADS
 
@@ -88,17 +86,6 @@ def show_synthesis(report: Report, name: str, result: "Synthesis") -> None:
         report.line(f"Does not fit {part}: {use}")
 
 
-def _remember(report: Report, kb: Path | None, design: "Design", result: "Synthesis") -> None:
-    """Add the measurement to the knowledge base; a base that fails is no reason to fail."""
-    from bitformer.estimate.knowledge import KnowledgeBase
-    from bitformer.estimate.measure import entries_of
-
-    try:
-        KnowledgeBase(kb).add(entries_of(design, result))
-    except UserError as error:
-        report.note(f"Not remembered: {error}")
-
-
 @click.command("synthesize")
 @model_argument
 @part_option
@@ -111,10 +98,8 @@ def _remember(report: Report, kb: Path | None, design: "Design", result: "Synthe
 @json_option
 def command(
     model: Path,
-    part: str | None,
-    lanes: int | None,
-    pack: bool,
-    place: tuple[str, ...],
+    part: str,
+    hardware: dict[str, Any],
     units: bool,
     kb: Path | None,
     no_kb: bool,
@@ -131,15 +116,15 @@ def command(
     bitformer synthesize m.safetensors --part xc7s15
     bitformer synthesize m.safetensors --place weights=distributed --units
     """
-    from bitformer.model.checkpoint import load_model
-    from bitformer.synth.synthesize import synthesize
-
-    design = lowered(load_model(model), part=part, lanes=lanes, pack=pack, place=place)
+    design = bitformer.lower(bitformer.load(model), part=part, **hardware)
     with progress_bar() as progress:
-        result = synthesize(design, units=units, progress=progress)
+        result = design.synthesize(units=units, progress=progress)
     if not no_kb:
-        _remember(report, kb, design, result)
-    show_synthesis(report, design.model.config.name, result)
+        from bitformer.estimate.knowledge import remember
+        from bitformer.estimate.measure import entries_of
+
+        remember(kb, entries_of(design.lowered, result), report.note)
+    _show(report, design.model.name, result)
     report.data({"model": str(model), **result.to_dict()})
     if result.over:
-        sys.exit(1)
+        raise click.exceptions.Exit(1)

@@ -1,64 +1,21 @@
 """``bitformer train``: from data to an integer model."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from bitformer.cli.options import (
-    PATH,
-    batch_option,
-    columns_of,
-    data_options,
-    epochs_options,
-    given,
-    load_config,
-)
+import bitformer
+from bitformer.cli.options import PATH, batch_option, data_options, epochs_options, given
 from bitformer.cli.report import Report, command_line, json_option
 from bitformer.cli.scores import show_scores
 from bitformer.model.errors import UserError
-from bitformer.model.torch_installed import require_torch
 
-if TYPE_CHECKING:
-    from bitformer.model.config import TransformerConfig
-
-__all__ = ["MODEL_FILE", "command"]
-
-MODEL_FILE = "model.safetensors"
-
-
-def _chosen(
-    config: str,
-    window: int | None,
-    horizon: int | None,
-    patch: int | None,
-    bits: dict,
-    precise: int | None,
-) -> "TransformerConfig":
-    """The configuration with what the options change."""
-    import dataclasses
-
-    from bitformer.model.precision import PRECISE_COMPONENTS, keep_precise
-
-    chosen = load_config(config)
-    sizes = {"window": window, "horizon": horizon, "patch": patch}
-    changes: dict[str, object] = {name: size for name, size in sizes.items() if size is not None}
-    given = {name: value for name, value in bits.items() if value is not None}
-    if given:
-        changes["default"] = dataclasses.replace(chosen.default, **given)
-        changes["precision"] = {
-            name: dataclasses.replace(precision, **given)
-            for name, precision in chosen.precision.items()
-        }
-    chosen = chosen.replace(**changes)
-    if precise is None:
-        return chosen
-    kept = [name for name in PRECISE_COMPONENTS if name in chosen.components]
-    return chosen.replace(precision=keep_precise(chosen.precision, precise, kept))
+__all__ = ["command"]
 
 
 def _widths(_context, _parameter, text: str | None) -> tuple[int, ...] | None:
-    """The widths that ``--lowering`` lists."""
+    """Return the widths that ``--lowering`` lists."""
     if text is None or text == "none":
         return None if text is None else ()
     try:
@@ -131,24 +88,7 @@ def _widths(_context, _parameter, text: str | None) -> tuple[int, ...] | None:
 @click.option("-o", "--output", type=PATH, required=True, metavar="RUN", help="Folder of the run.")
 @json_option
 def command(
-    data: str | None,
-    target: str | None,
-    inputs: str | None,
-    time: str | None,
-    config: str,
-    window: int | None,
-    horizon: int | None,
-    patch: int | None,
-    weights: int | None,
-    activations: int | None,
-    precise: int | None,
-    float_run: Path | None,
-    keep_scales: bool,
-    device: str | None,
-    restart: bool,
-    output: Path,
-    report: Report,
-    **settings: Any,
+    data: dict[str, Any], restart: bool, output: Path, report: Report, **settings: Any
 ) -> None:
     """Train a quantized Transformer and write the integer model RUN/model.safetensors.
 
@@ -168,65 +108,16 @@ def command(
     {"name": "mine", "window": 48, "patch": 4, "horizon": 12, "d_model": 16, "heads": 2,
      "ffn": 32, "default": {"weights": 4, "activations": 8}}
     """
-    from bitformer.model.datasets import load_dataset
-    from bitformer.model.evaluation import scored
-    from bitformer.model.own_data import suited, write_source
-
-    if data is None:
-        raise UserError("--data must name a data set or a CSV file to train on")
-    bits = {"weights": weights, "activations": activations}
-    chosen = _chosen(config, window, horizon, patch, bits, precise)
-    columns = columns_of(inputs)
-    dataset = load_dataset(
-        data,
-        window=chosen.window,
-        horizon=chosen.horizon,
-        target=target,
-        inputs=columns,
-        time=time,
+    training = bitformer.Training.run(
+        **data, **given(settings), to=output, resume=not restart, note=report.note
     )
-    chosen, changed = suited(chosen, dataset)
-    for sentence in (*dataset.notes, *changed):
-        report.note(sentence)
-    require_torch()
-    from bitformer.model.export import export_to
-    from bitformer.model.train import train
-
-    asked = given(settings)
-    result = train(
-        chosen,
-        dataset,
-        run_dir=output,
-        device=device,
-        resume=not restart,
-        float_run=float_run,
-        keep_scales=keep_scales,
-        **asked,
-    )
-    write_source(output, data=data, target=target, inputs=columns, time=time)
-    path = None if chosen.has_floats else output / MODEL_FILE
-    model = export_to(output, path) if path else None
-    method = asked.get("method", "qat")
-    scores = scored(result, model, dataset, method=method)
-    show_scores(report, scores)
-    for sentence in result.warnings:
+    show_scores(report, training.evaluation)
+    for sentence in training.result.warnings:
         report.note(f"Dead range: {sentence}")
-    if path:
-        report.line(f"Trained in {result.seconds:.0f} s. Integer model: {path}")
-        report.line(f"Next: {command_line('simulate', path)}")
+    done = f"Trained in {training.result.seconds:.0f} s."
+    if training.model is not None:
+        report.line(f"{done} Integer model: {training.model.path}")
+        report.line(f"Next: {command_line('simulate', training.model.path)}")
     else:
-        report.line(
-            f"Trained in {result.seconds:.0f} s. No integer model: parts are kept in floats"
-        )
-    report.data(
-        {
-            "run": str(output),
-            "model": None if path is None else str(path),
-            "config": chosen.to_dict(),
-            "method": method,
-            "seconds": result.seconds,
-            "warnings": list(result.warnings),
-            "validation_mse": {"float": result.float_val, "quantized": result.quantized_val},
-            **scores.to_dict(),
-        }
-    )
+        report.line(f"{done} No integer model: parts are kept in floats")
+    report.data(training.to_dict())

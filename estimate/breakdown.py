@@ -1,6 +1,6 @@
 """A design's resources by component: what each one adds, and what all of them share."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bitformer.estimate.components import (
@@ -9,10 +9,12 @@ from bitformer.estimate.components import (
     added,
     added_by_formula,
     block_ram_shares,
+    components_of,
 )
 from bitformer.estimate.knowledge import Entry
 from bitformer.estimate.predictor import Prediction
 from bitformer.hw.design import Design
+from bitformer.model.errors import UserError
 
 __all__ = ["MEMORY", "TOTAL", "UNITS", "ComponentRow", "breakdown"]
 
@@ -53,23 +55,38 @@ def _of_component(share: Share, blocks: float, entry: Entry | None) -> Component
     )
 
 
-def breakdown(
-    design: Design,
-    shares: Iterable[Share],
-    *,
-    prediction: Prediction | None,
-    entries: Iterable[Entry],
-    keys: Mapping[str, str],
-) -> list[ComponentRow]:
-    """The parts of a design: its components, what memory they share, the units, and the total.
+def _keys(shares: Iterable[Share]) -> dict[str, str]:
+    """Return the keys by which components are known, where there is a Yosys: it is in them."""
+    from bitformer.estimate.component_stores import component_keys
 
-    ``MEMORY`` is the design's stores less the components' own, which is negative where components
-    take turns with the words of a RAM. ``UNITS`` is what is predicted of the design less its
-    stores; without a ``prediction`` there is none, and the total is that of the stores. ``keys``
-    are those by which ``entries`` of components are known; a component without is counted.
+    try:
+        return component_keys(shares)
+    except UserError:
+        return {}
+
+
+def breakdown(
+    design: Design, *, prediction: Prediction | None, entries: Iterable[Entry]
+) -> list[ComponentRow]:
+    """Return a row for each component, for what memory they share, for the units and the total.
+
+    Parameters
+    ----------
+    design : lowered.
+    prediction : of its resources; without one there is no row of units, and the total is that of
+        the stores.
+    entries : a component that is measured among these is taken from them, others are counted.
+
+    Returns
+    -------
+    list of ComponentRow
+        ``MEMORY`` is the design's stores less the components' own, which is negative where
+        components take turns with the words of a RAM. ``UNITS`` is what is predicted of the design
+        less its stores.
     """
-    shares = list(shares)
+    shares = components_of(design)
     known = {entry.key: entry for entry in entries if entry.kind == "component"}
+    keys = _keys(shares) if known else {}
     blocks = block_ram_shares(design, shares)
     parts = [_of_component(s, blocks[s.name], known.get(keys.get(s.name, ""))) for s in shares]
     stores = added(design)

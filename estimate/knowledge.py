@@ -9,7 +9,7 @@ import json
 import math
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -27,6 +27,7 @@ __all__ = [
     "default_path",
     "known_entries",
     "read_entries",
+    "remember",
     "shipped_entries",
     "write_entries",
 ]
@@ -282,3 +283,11 @@ def known_entries(path: Path | None) -> list[Entry]:
     if path is None and (own is None or not os.path.exists(own)):  # nor where it may not be seen
         return shipped_entries()
     return shipped_entries() + KnowledgeBase(path, must_exist=True).entries()
+
+
+def remember(path: Path | None, entries: Iterable[Entry], note: Callable[[str], None]) -> None:
+    """Add entries to a base, by default the user's; ``note`` is told why, where that fails."""
+    try:
+        KnowledgeBase(path).add(entries)
+    except UserError as error:
+        note(f"Not remembered: {error}")

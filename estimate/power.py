@@ -11,11 +11,20 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bitformer.estimate.knowledge import Entry
+from bitformer.estimate.predictor import Prediction
 from bitformer.hw.design import Design
 from bitformer.hw.parts import PARTS
 from bitformer.model.identity import model_hash
 
-__all__ = ["ENERGY_PJ", "STATIC_W", "inference_j", "power_w", "reported", "static_w"]
+__all__ = [
+    "ENERGY_PJ",
+    "STATIC_W",
+    "energy_of_inference",
+    "inference_j",
+    "power_w",
+    "reported",
+    "static_w",
+]
 
 #: Picojoules of a clock cycle for each LUT, flip-flop with its share of the clock, block RAM and
 #: DSP block. Assumed.
@@ -42,6 +51,34 @@ def power_w(part: str, taken: Mapping[str, Any], *, clock_hz: float = 100e6) -> 
 def inference_j(part: str, taken: Mapping[str, Any], *, clock_hz: float = 100e6) -> Any:
     """Return the joules of an inference, by the model: watts times its ``latency`` in cycles."""
     return power_w(part, taken, clock_hz=clock_hz) * taken["latency"] / clock_hz
+
+
+def energy_of_inference(
+    design: Design, prediction: Prediction, entries: Iterable[Entry], *, clock_hz: float
+) -> dict[str, Any]:
+    """Return the energy of an inference as plain data, with what it ``is``.
+
+    It is the power that a tool reported of a build of this very model, where ``entries`` hold one,
+    or else the model's, times the cycles.
+    """
+    build = reported(entries, design, clock_hz=clock_hz)
+    if build is not None:
+        watts = float(build.features["power_w"])
+        return {
+            "is": f"{build.tool}'s report of a build of this model x its cycles",
+            "inference_j": watts * prediction.latency / clock_hz,
+            "power_w": watts,
+            "build": build.name,
+            "by": f"{build.tool} {build.version}",
+        }
+    part, taken = prediction.part, prediction.counts
+    return {
+        "is": "a model: static power + clock x assumed energies of a cycle",
+        "inference_j": inference_j(part, taken, clock_hz=clock_hz),
+        "power_w": power_w(part, taken, clock_hz=clock_hz),
+        "static_w": static_w(part),
+        "assumed_pj": dict(ENERGY_PJ),
+    }
 
 
 def reported(entries: Iterable[Entry], design: Design, *, clock_hz: float) -> Entry | None:

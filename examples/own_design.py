@@ -25,7 +25,7 @@ class ForecastAlarm(wiring.Component):
 
     Parameters
     ----------
-    design : bitformer.Design
+    design : bitformer.AcceleratorDesign
         What forecasts.
     threshold : int
         Largest number that raises no alarm, as the accelerator counts.
@@ -37,7 +37,7 @@ class ForecastAlarm(wiring.Component):
     o_done : Out(1), ``o_alarm`` belongs to a new forecast since this cycle.
     """
 
-    def __init__(self, *, design: bitformer.Design, threshold: int):
+    def __init__(self, *, design: bitformer.AcceleratorDesign, threshold: int):
         self._accelerator = Accelerator(design=design.lowered)
         self._results = design.model.integer.output.size
         self._threshold = threshold

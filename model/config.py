@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from bitformer.model.errors import UserError
 from bitformer.model.names import check_name
@@ -17,6 +18,7 @@ from bitformer.model.precision import (
     keep_precise,
 )
 from bitformer.model.shape import MOST, Shape, check_choices, check_positive
+from bitformer.model.strict_json import read_json
 from bitformer.model.structure import (
     graph,
     linear_shapes,
@@ -215,6 +217,19 @@ NAMED_CONFIGS["etth1-48-24-ed"] = NAMED_CONFIGS["etth1-48-24"].replace(
     input_bits=12,
     output_bits=12,
 )
+
+
+def read_config(config: "str | TransformerConfig") -> TransformerConfig:
+    """Return a configuration by its name or its JSON file; one that is there already as it is."""
+    if isinstance(config, TransformerConfig):
+        return config
+    if Path(config).suffix != ".json":
+        return named_config(config)
+    data = read_json(Path(config), "Config file")
+    try:
+        return TransformerConfig.from_dict(data)
+    except UserError as error:
+        raise UserError(f"{config}: {error}") from None
 
 
 def named_config(name: str) -> TransformerConfig:

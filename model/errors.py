@@ -10,3 +10,7 @@ class UserError(ValueError):
 
 class TrainingDivergedError(UserError):
     """Training left the numbers: a study notes it and goes on."""
+
+
+class NotBitExactError(UserError):
+    """The hardware came to another number than the integer model."""

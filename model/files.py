@@ -20,6 +20,7 @@ __all__ = [
     "is_of_disk",
     "is_of_writing",
     "open_regular",
+    "ready_file",
     "temporary_folder",
     "unwritable",
     "whole_file",
@@ -41,6 +42,23 @@ _LONGEST_SUFFIX = 16
 def unwritable(path, error: OSError) -> UserError:
     """Return the mistake of a file or folder that the system refuses to write."""
     return UserError(f"{path} cannot be written: {error.strerror or error}")
+
+
+def ready_file(path: Path) -> Path:
+    """Return the path of a file to write, whose folder is made.
+
+    Raises
+    ------
+    UserError
+        If it is a folder, or its own cannot be made.
+    """
+    if path.is_dir():
+        raise UserError(f"Output {path} must be a file, not a directory")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"Folder {path.parent} cannot be made: {error.strerror}") from None
+    return path
 
 
 def open_regular(path) -> BinaryIO:

@@ -5,12 +5,12 @@ from typing import Any
 
 from bitformer.model.picture import picture
 
-__all__ = ["plot_exploration"]
+__all__ = ["plot_search"]
 
 _AXES = (("latency", 1e6, "latency, µs"), ("energy_j", 1e6, "energy of a forecast, µJ (a model)"))
 
 
-def plot_exploration(result: Mapping[str, Any], path) -> None:
+def plot_search(result: Mapping[str, Any], path) -> None:
     """Write what :func:`bitformer.search.run.run_search` came to; the suffix is the format.
 
     Rings are predictions: the float model's validation error, and what bits add to it before they

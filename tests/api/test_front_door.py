@@ -142,6 +142,6 @@ def test_mistakes_are_one_sentence(call, sentence):
 
 def test_representations_say_what_a_thing_is(model, design):
     assert repr(model).startswith("<Model tiny: 24 steps of 1 in, 6 out, ")
-    assert repr(design) == f"<Design tiny on xc7s15: {design.latency} cycles>"
+    assert repr(design) == f"<AcceleratorDesign tiny on xc7s15: {design.latency} cycles>"
     assert "fits xc7s15" in repr(design.estimate())
     assert "bit exact in" in repr(design.simulate(samples=1, engine="python"))

@@ -32,7 +32,14 @@ def test_guide_runs_from_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("BITFORMER_KB", str(tmp_path / "kb.sqlite"))
     whole, own = blocks(GUIDE)
     said = run(whole, tmp_path)
-    for name in ("<Model tiny", "<Evaluation", "<Design tiny", "<Resources", "bit exact", "<Build"):
+    for name in (
+        "<Model tiny",
+        "<Evaluation",
+        "<AcceleratorDesign tiny",
+        "<DesignEstimate",
+        "bit exact",
+        "<Build",
+    ):
         assert name in said
     assert "(1, 6)" in run(own, tmp_path)
 
@@ -43,7 +50,7 @@ def test_readme_runs_where_the_demo_has_run(tmp_path, monkeypatch):
     model.save(tmp_path / "runs" / "demo" / "model.safetensors")
     (code,) = blocks(README)
     said = run(code, tmp_path)
-    assert "<Resources: fits xc7s15" in said
+    assert "<DesignEstimate: fits xc7s15" in said
     assert "<Simulation of 4 windows: bit exact" in said
 
 

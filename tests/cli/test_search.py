@@ -97,7 +97,7 @@ def test_what_does_not_turn_out_is_exit_code_one(done, place, bitformer, monkeyp
     def wrong(*_arguments):
         return {"error": "no design", "entries": []}
 
-    monkeypatch.setattr("bitformer.search.verification.prove", wrong)
+    monkeypatch.setattr("bitformer.search.verification.verify", wrong)
     more = ["--trials", folder, "--workers", "1", "--windows", "2"]  # not yet proved on two
     said = bitformer(*line(place, place / "wrong", *more))
     assert said.code == 1

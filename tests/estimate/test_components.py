@@ -270,8 +270,7 @@ def test_a_breakdown_adds_up(small, predictor, sources):
     mha = next(share for share in shares if share.name == "MHA")
     (entry,) = measure_components([(design, mha)])
     for entries in ([], [entry], [replace(entry, kind="unit")]):
-        keys = {"MHA": entry.key, "FFN": "another"}
-        parts = breakdown(design, shares, prediction=prediction, entries=entries, keys=keys)
+        parts = breakdown(design, prediction=prediction, entries=entries)
         *rest, total = parts
         assert [part.name for part in parts[-3:]] == [MEMORY, UNITS, TOTAL]
         assert total.luts == prediction.luts.value == sum(part.luts for part in rest)
@@ -284,7 +283,7 @@ def test_a_breakdown_adds_up(small, predictor, sources):
 
 def test_without_a_prediction_there_are_stores(several):
     design = several[0]
-    parts = breakdown(design, components_of(design), prediction=None, entries=[], keys={})
+    parts = breakdown(design, prediction=None, entries=[])
     assert [part.name for part in parts[-2:]] == [MEMORY, TOTAL]
     assert parts[-1].luts == added(design).luts == sum(part.luts for part in parts[:-1])
 

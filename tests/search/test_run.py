@@ -14,7 +14,7 @@ from bitformer.search import candidates as field
 from bitformer.search.candidates import component_candidates
 from bitformer.search.engine import Engine
 from bitformer.search.limits import Limits
-from bitformer.search.plot import plot_exploration
+from bitformer.search.plot import plot_search
 from bitformer.search.request import SearchRequest
 from bitformer.search.results import SearchResult, conclusion
 from bitformer.search.run import run_search
@@ -137,10 +137,10 @@ def test_baselines_beside_the_choices(question, added, predictor, config):
 
 def test_a_picture(done, tmp_path):
     _, result = done
-    plot_exploration(result, tmp_path / "pareto.png")
+    plot_search(result, tmp_path / "pareto.png")
     assert (tmp_path / "pareto.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(UserError, match="cannot be written"):
-        plot_exploration(result, tmp_path / "pareto.doc")
+        plot_search(result, tmp_path / "pareto.doc")
 
 
 @pytest.mark.slow

@@ -1,0 +1,114 @@
+"""Builds: a design's project for a board, in a folder."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bitformer._models import Note
+from bitformer.model.errors import UserError
+from bitformer.model.progress import Progress
+
+if TYPE_CHECKING:
+    from bitformer.hw.design import Design
+
+__all__ = ["Build", "built"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
+class Build:
+    """A project in a folder.
+
+    Parameters
+    ----------
+    folder : of the project.
+    board : the board's name.
+    name : of the top module and of the files.
+    """
+
+    folder: Path
+    board: str
+    name: str
+
+    @property
+    def command(self) -> str:
+        """The command that builds it, on any machine with the tools, in the folder."""
+        return f"sh build_{self.name}.sh"
+
+    def run(self) -> Path:
+        """Run the tools and return the bitstream.
+
+        Raises
+        ------
+        UserError
+            If a tool is not installed, or fails.
+        """
+        from bitformer.boards.build.run import run_plan
+
+        return run_plan(self.folder)
+
+    def problems(self) -> tuple[str, ...]:
+        """Return what the tools' reports have against the build: nothing, if it is good.
+
+        Raises
+        ------
+        UserError
+            If there are no reports yet, or they are damaged.
+        """
+        from bitformer.boards.reports.report import read_build
+
+        return read_build(self.folder).problems
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the build as plain data."""
+        return {"folder": str(self.folder), "board": self.board, "name": self.name}
+
+    def __repr__(self) -> str:
+        return f"<Build {self.name} for {self.board} in {self.folder}>"
+
+
+def built(
+    design: "Design",
+    asked: Mapping[str, Any],
+    board: str,
+    *,
+    clock_hz: int | None = None,
+    note: Note,
+    progress: Progress,
+    **options: Any,
+) -> Build:
+    """Write a board's project; see :meth:`bitformer.AcceleratorDesign.build`."""
+    from bitformer.boards.build.design import build_design
+    from bitformer.boards.build.fit import TooLargeError
+    from bitformer.boards.build.manifest import Manifest
+    from bitformer.boards.catalog import find_board
+    from bitformer.boards.clock import GENERATOR_W
+
+    found = find_board(board)
+    if clock_hz not in (None, found.clock_hz):
+        note(
+            f"A clock generator makes {clock_hz / 1e6:g} MHz of {found.clock_hz / 1e6:g} MHz; it"
+            f" takes about {GENERATOR_W} W"
+        )
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        folder = build_design(design, found, clock_hz=clock_hz, **given)
+    except TooLargeError as error:
+        raise UserError(f"{error}; {_remedy(design, asked, error, progress)}") from None
+    return Build(folder=folder, board=found.name, name=Manifest.read(folder).name)
+
+
+def _remedy(design: "Design", asked: Mapping[str, Any], error: Any, progress: Progress) -> str:
+    """Return what to change of what was asked for, as the end of a sentence."""
+    from bitformer.estimate.remedies import remedies
+
+    if design.banks > 1:
+        return "it may without --reloadable, which keeps the weights twice"
+    # a change may leave no block RAM for the shell
+    memory = dataclasses.replace(error.memory, placement="distributed")
+    found = remedies(design.model, **asked, beside=(memory,), most=1, progress=progress)
+    if not found:
+        return f"more is tried by 'bitformer doctor --part {design.part}'"
+    if found[0].larger:
+        return f"a board with an {found[0].figures.part} would do"
+    return f"it does with {found[0].change}, in {found[0].figures.latency} cycles"

@@ -1,0 +1,220 @@
+"""Training: from data to an integer model."""
+
+import dataclasses
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bitformer._models import Model, Note, unheard
+from bitformer.model.config import TransformerConfig, read_config
+from bitformer.model.errors import UserError
+from bitformer.model.torch_installed import require_torch
+
+if TYPE_CHECKING:
+    from bitformer.model.evaluation import Evaluation
+    from bitformer.model.train import TrainResult
+    from bitformer.model.windows import Dataset
+
+__all__ = ["MODEL_FILE", "Training", "suited_to", "train"]
+
+#: The file that a training leaves in its folder.
+MODEL_FILE = "model.safetensors"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
+class Training:
+    """A finished training.
+
+    Parameters
+    ----------
+    folder : of the run.
+    config : what was trained.
+    dataset : what it was trained on.
+    result : errors, seconds and warnings.
+    method : ``"qat"``, or ``"ptq"`` without training with rounding.
+    model : the integer model; None where parts are kept in floats.
+    """
+
+    folder: Path
+    config: TransformerConfig
+    dataset: "Dataset"
+    result: "TrainResult"
+    method: str
+    model: Model | None
+
+    @classmethod
+    def run(
+        cls,
+        data: str | None,
+        *,
+        config: str | TransformerConfig = "etth1-96-24",
+        target: str | None = None,
+        inputs: Sequence[str] | None = None,
+        time: str | None = None,
+        to: str | Path = "runs/bitformer",
+        window: int | None = None,
+        horizon: int | None = None,
+        patch: int | None = None,
+        weights: int | None = None,
+        activations: int | None = None,
+        precise: int | None = None,
+        note: Note = unheard,
+        **settings: Any,
+    ) -> "Training":
+        """Train as :func:`train` does, and return all that came out.
+
+        Parameters
+        ----------
+        data, config, target, inputs, time, to : as of :func:`train`.
+        window, horizon, patch : steps that the model sees, forecasts, and has in a token.
+        weights, activations : bits of all of them.
+        precise : bits of the components that arXiv 2408.16495 keeps precise.
+        note : told what is remarkable of the data, and what changed to suit them.
+        settings : as of :func:`bitformer.model.train.train`.
+        """
+        sizes = {"window": window, "horizon": horizon, "patch": patch}
+        bits = {"weights": weights, "activations": activations, "precise": precise}
+        source: dict[str, Any] = {"target": target, "inputs": inputs, "time": time}
+        chosen, dataset = suited_to(data, _changed(config, **bits, **sizes), note, **source)
+        require_torch()
+        from bitformer.model.export import export_to
+        from bitformer.model.own_data import write_source
+        from bitformer.model.train import train as train_model
+
+        folder = Path(to)
+        result = train_model(chosen, dataset, run_dir=folder, **settings)
+        write_source(folder, data=str(data), **source)
+        model = None
+        if not chosen.has_floats:
+            path = folder / MODEL_FILE
+            model = Model(export_to(folder, path), path=path)
+        return cls(
+            folder=folder,
+            config=chosen,
+            dataset=dataset,
+            result=result,
+            method=settings.get("method", "qat"),
+            model=model,
+        )
+
+    @cached_property
+    def evaluation(self) -> "Evaluation":
+        """Test errors of the float, the rounded and the integer model, beside the baselines'."""
+        from bitformer.model.evaluation import scored
+
+        integer = None if self.model is None else self.model.integer
+        return scored(self.result, integer, self.dataset, method=self.method)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return what came out as plain data."""
+        result = self.result
+        return {
+            "run": str(self.folder),
+            "model": None if self.model is None else str(self.model.path),
+            "config": self.config.to_dict(),
+            "method": self.method,
+            "seconds": result.seconds,
+            "warnings": list(result.warnings),
+            "validation_mse": {"float": result.float_val, "quantized": result.quantized_val},
+            **self.evaluation.to_dict(),
+        }
+
+    def __repr__(self) -> str:
+        return (
+            f"<Training of {self.config.name} in {self.folder}: validation MSE"
+            f" {self.result.quantized_val:.4f}>"
+        )
+
+
+def suited_to(
+    data: str | None, config: str | TransformerConfig, note: Note, **columns: Any
+) -> "tuple[TransformerConfig, Dataset]":
+    """Load data, and return the configuration as it suits them, with the data.
+
+    Parameters
+    ----------
+    data : a data set's name or a CSV file.
+    config : a configuration, its name or its JSON file.
+    note : told what is remarkable of the data, and what changed.
+    columns : ``target``, ``inputs`` and ``time`` of a CSV file.
+
+    Raises
+    ------
+    UserError
+        If the data are not here, or will not do.
+    """
+    from bitformer.model.datasets import load_dataset
+    from bitformer.model.own_data import suited
+
+    if data is None:
+        raise UserError("--data must name a data set or a CSV file to train on")
+    chosen = read_config(config)
+    dataset = load_dataset(data, window=chosen.window, horizon=chosen.horizon, **columns)
+    chosen, changed = suited(chosen, dataset)
+    for sentence in (*dataset.notes, *changed):
+        note(sentence)
+    return chosen, dataset
+
+
+def _changed(
+    config: str | TransformerConfig,
+    *,
+    weights: int | None = None,
+    activations: int | None = None,
+    precise: int | None = None,
+    **sizes: int | None,
+) -> TransformerConfig:
+    """Return a configuration with other bits and sizes, where they are not None."""
+    from bitformer.model.precision import PRECISE_COMPONENTS, keep_precise
+
+    chosen = read_config(config)
+    both = {"weights": weights, "activations": activations}
+    bits = {name: value for name, value in both.items() if value is not None}
+    changes: dict[str, Any] = {name: size for name, size in sizes.items() if size is not None}
+    if bits:
+        changes["default"] = dataclasses.replace(chosen.default, **bits)
+        changes["precision"] = {
+            name: dataclasses.replace(precision, **bits)
+            for name, precision in chosen.precision.items()
+        }
+    chosen = chosen.replace(**changes)
+    if precise is None:
+        return chosen
+    kept = [name for name in PRECISE_COMPONENTS if name in chosen.components]
+    return chosen.replace(precision=keep_precise(chosen.precision, precise, kept))
+
+
+def train(
+    data: str,
+    *,
+    config: str | TransformerConfig = "etth1-96-24",
+    target: str | None = None,
+    inputs: Sequence[str] | None = None,
+    time: str | None = None,
+    to: str | Path = "runs/bitformer",
+    **settings: Any,
+) -> Model:
+    """Train on a data set or a CSV file, and return the integer model.
+
+    Parameters
+    ----------
+    data : a data set's name (``"etth1"``) or a CSV file.
+    config : a configuration, its name or its JSON file. Its number of inputs follows the data.
+    target, inputs, time : columns of a CSV file: to forecast, to see, and of times.
+    to : folder of the run. An unfinished one is resumed, a finished one read.
+    settings : ``window``, ``horizon`` and ``patch`` in steps; ``weights`` and ``activations`` in
+        bits; ``seed``, ``epochs`` and whatever else
+        :class:`bitformer.model.train_settings.TrainSettings` has.
+
+    Raises
+    ------
+    UserError
+        If the data or the settings will not do, if torch is not installed, or if parts of the
+        model are kept in floats.
+    """
+    columns: dict[str, Any] = {"target": target, "inputs": inputs, "time": time}
+    training = Training.run(data, config=config, to=to, **columns, **settings)
+    if training.model is None:
+        raise UserError(f"bits of {training.config.name} must be those of integers, not of floats")
+    return training.model
