@@ -1,23 +1,18 @@
 """Designs: a model lowered to an accelerator, and what becomes of it."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bitformer._builds import Build, built
 from bitformer._estimates import DesignEstimate, estimated, predictor_of
 from bitformer._models import Model, Note, unheard
+from bitformer._simulations import Samples, samples_of, simulated
 from bitformer._verilog import TOP, elaborated, verilog
 from bitformer.hw.parts import DEFAULT_PART
-from bitformer.model.errors import UserError
-from bitformer.model.files import ready_file, temporary_folder
 from bitformer.model.progress import Progress, silent
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from bitformer.estimate.breakdown import ComponentRow
     from bitformer.estimate.remedies import Diagnosis, Outlook
     from bitformer.hw.design import Design
@@ -26,15 +21,7 @@ if TYPE_CHECKING:
     from bitformer.sim.run import Simulation
     from bitformer.synth.synthesize import Synthesis
 
-__all__ = ["AcceleratorDesign", "Samples", "lower"]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Samples:
-    """Windows for the hardware: integers [N, window, inputs], and where they come from."""
-
-    values: "np.ndarray"
-    source: str
+__all__ = ["AcceleratorDesign", "lower"]
 
 
 class AcceleratorDesign:
@@ -77,9 +64,12 @@ class AcceleratorDesign:
 
         Parameters
         ----------
-        clock_hz : the clock in hertz.
-        kb : a knowledge base of your own beside the one that ships.
-        note : told why nothing is predicted, where that is so.
+        clock_hz
+            The clock in hertz.
+        kb
+            A knowledge base of your own beside the one that ships.
+        note
+            Told why nothing is predicted, where that is so.
         """
         return estimated(self.lowered, kb, clock_hz=clock_hz, note=note)
 
@@ -101,8 +91,10 @@ class AcceleratorDesign:
 
         Parameters
         ----------
-        clock_hz : the clock in hertz.
-        progress : called with how many were tried, and what is tried next.
+        clock_hz
+            The clock in hertz.
+        progress
+            Called with how many were tried, and what is tried next.
         """
         from bitformer.estimate.remedies import remedies
 
@@ -121,10 +113,14 @@ class AcceleratorDesign:
 
         Parameters
         ----------
-        kb : a knowledge base of your own beside the one that ships.
-        sensitivity : validation error that a component's bits add.
-        note : told why nothing is predicted, where that is so.
-        progress : called with how many were tried, and what is tried next.
+        kb
+            A knowledge base of your own beside the one that ships.
+        sensitivity
+            Validation error that a component's bits add.
+        note
+            Told why nothing is predicted, where that is so.
+        progress
+            Called with how many were tried, and what is tried next.
         """
         from bitformer.estimate.knowledge import known_entries
         from bitformer.estimate.remedies import diagnose
@@ -152,25 +148,20 @@ class AcceleratorDesign:
 
         Parameters
         ----------
-        count : how many.
-        data : a data set's name, a CSV file, or ``"random"``; by default the model's own data, or
+        count
+            How many.
+        data
+            A data set's name, a CSV file, or ``"random"``; by default the model's own data, or
             random integers where it was not trained or its data are not here.
-        target, inputs, time : columns of a CSV file.
-        seed : of random integers.
-        note : told why they are random, where the model's data cannot be had.
+        target, inputs, time
+            Columns of a CSV file.
+        seed
+            Of random integers.
+        note
+            Told why they are random, where the model's data cannot be had.
         """
-        from bitformer.model.own_data import RANDOM, dataset_of, integer_windows, trained_on
-
-        integer, dataset = self.model.integer, None
-        if data != RANDOM and (data is not None or trained_on(integer)):
-            try:
-                dataset = dataset_of(integer, data=data, target=target, inputs=inputs, time=time)
-            except UserError as error:
-                if data is not None:
-                    raise
-                note(f"Random samples, as the data the model was trained on cannot be had: {error}")
-        source = RANDOM if dataset is None else f"{dataset.name}, test windows"
-        return Samples(values=integer_windows(integer, dataset, count, seed), source=source)
+        columns = {"target": target, "inputs": inputs, "time": time}
+        return samples_of(self.model.integer, count, seed, note, data=data, **columns)
 
     def simulate(
         self,
@@ -189,62 +180,50 @@ class AcceleratorDesign:
 
         Parameters
         ----------
-        windows : standardised floats [N, window, inputs], or :class:`Samples`; by default
-            ``samples`` of the model's own data, or random integers for an untrained model.
-        samples : how many.
-        engine : ``"python"``, ``"native"`` (compiled), ``"auto"``: native where possible, or
+        windows
+            Standardised floats [N, window, inputs], or :class:`Samples`; by default ``samples`` of
+            the model's own data, or random integers for an untrained model.
+        samples
+            How many.
+        engine
+            ``"python"``, ``"native"`` (compiled), ``"auto"``: native where possible, or
             ``"netlist"``: what Yosys makes of the design, of which results alone are compared.
-        back_pressure : chance in each cycle that the source or the sink pauses.
-        seed : of random integers and pauses.
-        vcd : a file for waves of every named signal.
-        saif : a file for switching activity, which power reports take.
-        note : told what a person would wonder at, such as a compilation.
-        progress : called with the windows done, their number, and what goes on.
+        back_pressure
+            Chance in each cycle that the source or the sink pauses.
+        seed
+            Of random integers and pauses.
+        vcd
+            A file for waves of every named signal.
+        saif
+            A file for switching activity, which power reports take.
+        note
+            Told what a person would wonder at, such as a compilation.
+        progress
+            Called with the windows done, their number, and what goes on.
         """
-        from bitformer.sim.run import simulate
-
         if windows is None:
             windows = self.samples(samples, seed=seed)
-        x = (
-            windows.values
-            if isinstance(windows, Samples)
-            else self.model.integer.quantize_input(windows)
+        return simulated(
+            self.lowered,
+            windows,
+            engine=engine,
+            back_pressure=back_pressure,
+            seed=seed,
+            vcd=None if vcd is None else Path(vcd),
+            saif=None if saif is None else Path(saif),
+            note=note,
+            progress=progress,
         )
-        netlist = None
-        if engine == "netlist":
-            from bitformer.synth.synthesize import synthesized_netlist
-
-            netlist = synthesized_netlist(self.lowered, progress=progress)
-        with ExitStack() as stack:
-            waves = None if vcd is None else ready_file(Path(vcd))
-            activity = None if saif is None else ready_file(Path(saif))
-            if activity is not None and waves is None:
-                waves = stack.enter_context(temporary_folder()) / "waves.vcd"
-            result = simulate(
-                self.lowered,
-                x,
-                engine=engine,
-                netlist=netlist,
-                note=note,
-                vcd=waves,
-                back_pressure=back_pressure,
-                seed=seed,
-                progress=progress,
-            )
-            if activity is not None and waves is not None:
-                from bitformer.boards.build.saif import write_saif
-                from bitformer.model.identity import model_hash
-
-                write_saif(waves, activity, model=model_hash(self.model.integer).hex())
-        return result
 
     def synthesize(self, *, units: bool = False, progress: Progress = silent) -> "Synthesis":
         """Measure resources and logic depth with Yosys; a minute or so, once.
 
         Parameters
         ----------
-        units : whether to measure each unit by itself, too.
-        progress : called when something has to be synthesized.
+        units
+            Whether to measure each unit by itself, too.
+        progress
+            Called when something has to be synthesized.
         """
         from bitformer.synth.synthesize import synthesize
 
@@ -255,8 +234,10 @@ class AcceleratorDesign:
 
         Parameters
         ----------
-        name : of the top module.
-        wrapper : ``"axi-stream"`` for the ports of AXI4-Stream
+        name
+            Of the top module.
+        wrapper
+            ``"axi-stream"`` for the ports of AXI4-Stream
             (:class:`bitformer.hw.units.axi_stream.AxiStream`).
 
         Raises
@@ -271,8 +252,10 @@ class AcceleratorDesign:
 
         Parameters
         ----------
-        to : the folder; what bitformer wrote there before is replaced.
-        wrapper : as of :meth:`verilog`.
+        to
+            The folder; what bitformer wrote there before is replaced.
+        wrapper
+            As of :meth:`verilog`.
 
         Raises
         ------
@@ -295,12 +278,18 @@ class AcceleratorDesign:
 
         Parameters
         ----------
-        board : a board's name, as ``bitformer boards`` lists them; its part must be the design's.
-        to : the folder; a build that is there is replaced.
-        name : of the top module and of the files; by default the configuration's.
-        note : told what another clock costs.
-        progress : called while a change is looked for, of a design that is too large.
-        options : ``link``, ``baud``, ``elastic``, ``clock_hz``, ``saif``, ``toolchain`` as of
+        board
+            A board's name, as ``bitformer boards`` lists them; its part must be the design's.
+        to
+            The folder; a build that is there is replaced.
+        name
+            Of the top module and of the files; by default the configuration's.
+        note
+            Told what another clock costs.
+        progress
+            Called while a change is looked for, of a design that is too large.
+        **options
+            ``link``, ``baud``, ``elastic``, ``clock_hz``, ``saif``, ``toolchain`` as of
             :func:`bitformer.boards.build.project.build_plan`.
 
         Raises
@@ -340,12 +329,18 @@ def lower(
 
     Parameters
     ----------
-    model : what it is to compute.
-    part : the FPGA: ``bitformer boards`` names some.
-    lanes : products a cycle; by default what the part's DSP blocks allow.
-    pack : whether two products share a DSP block where the weights prove it safe.
-    placement : where stores live, by name: ``"block"``, ``"distributed"``, ``"registers"``.
-    reloadable : whether other weights can be loaded later.
+    model
+        What it is to compute.
+    part
+        The FPGA: ``bitformer boards`` names some.
+    lanes
+        Products a cycle; by default what the part's DSP blocks allow.
+    pack
+        Whether two products share a DSP block where the weights prove it safe.
+    placement
+        Where stores live, by name: ``"block"``, ``"distributed"``, ``"registers"``.
+    reloadable
+        Whether other weights can be loaded later.
 
     Raises
     ------

@@ -63,7 +63,8 @@ class Model:
 
         Parameters
         ----------
-        windows : floats [N, window, inputs], standardised by the training rows' mean and deviation
+        windows
+            Floats [N, window, inputs], standardised by the training rows' mean and deviation.
 
         Returns
         -------
@@ -89,14 +90,19 @@ class Model:
 
         Parameters
         ----------
-        data : a data set's name or a CSV file; by default the model's own.
-        target, inputs, time : columns of a CSV file.
-        engine : ``"integer"``, the reference; ``"python"`` or ``"native"`` for the hardware, in
+        data
+            A data set's name or a CSV file; by default the model's own.
+        target, inputs, time
+            Columns of a CSV file.
+        engine
+            ``"integer"``, the reference; ``"python"`` or ``"native"`` for the hardware, in
             Amaranth's simulator or compiled.
-        samples : how many test windows, evenly spaced; by default all, and few of the slow
-            simulator.
-        note : told what is remarkable of the data.
-        progress : called with the windows simulated.
+        samples
+            How many test windows, evenly spaced; by default all, and few of the slow simulator.
+        note
+            Told what is remarkable of the data.
+        progress
+            Called with the windows simulated.
 
         Raises
         ------

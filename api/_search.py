@@ -4,20 +4,15 @@ import dataclasses
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bitformer._estimates import predictor_of
 from bitformer._models import Model, Note, load, unheard
-from bitformer._training import suited_to
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.progress import Progress, silent
-from bitformer.model.torch_installed import require_torch
 
-if TYPE_CHECKING:
-    from bitformer.study.trials import DataSource
-
-__all__ = ["Candidate", "Found", "find", "source_of"]
+__all__ = ["Candidate", "Found", "find"]
 
 #: File of the picture, in the folder of a search.
 _PICTURE = "pareto.png"
@@ -81,25 +76,6 @@ class Found:
     def __repr__(self) -> str:
         best = "none fits" if self.best is None else f"best {self.best.path.name}"
         return f"<Found {len(self.candidates)} candidates in {self.folder}: {best}>"
-
-
-def source_of(
-    data: str | None, config: str | TransformerConfig, note: Note, **columns: Any
-) -> "tuple[TransformerConfig, DataSource]":
-    """Return the configuration as it suits the data, and what workers load these by.
-
-    Parameters
-    ----------
-    data, config, note, columns : as of :func:`bitformer._training.suited_to`.
-    """
-    require_torch()
-    from bitformer.study.trials import DataSource
-
-    chosen, _ = suited_to(data, config, note, **columns)
-    path = Path(str(data))
-    if columns.get("inputs") is not None:
-        columns["inputs"] = tuple(columns["inputs"])
-    return chosen, DataSource(data=str(path.resolve() if path.is_file() else data), **columns)
 
 
 def _tool(synthesis: str, note: Note) -> str:
@@ -167,20 +143,30 @@ def find(
 
     Parameters
     ----------
-    data, target, inputs, time, config : as of :func:`bitformer.train`.
-    bits : choices of each component: ``"4"``, or weights and activations apart, ``"4/8"``.
-    baselines : bits that everything has, trained to be compared with; by default ``bits``.
-    sensitivity : a file of sensitivities, instead of measuring them.
-    workers, scheduler : processes, by default one for each core; or a Dask scheduler's address.
-    to : folder of the search.
-    trials : folder of trainings that searches share; by default ``to``.
-    kb : a knowledge base of your own beside the one that ships.
-    note : told what is remarkable of the data, and what is done without.
-    progress : called with what is done, of how much, and what it is.
-    options : limits, ``part``, ``latency_us``, ``energy_j``, ``luts``, ``lutram``, ``ffs``,
-        ``ramb18``, ``dsps``, ``clock_hz``; fields of
-        :class:`bitformer.search.request.SearchRequest` such as ``top``, ``seed`` and
-        ``synthesis``; settings of training such as ``epochs``.
+    data, target, inputs, time, config
+        As of :func:`bitformer.train`.
+    bits
+        Choices of each component: ``"4"``, or weights and activations apart, ``"4/8"``.
+    baselines
+        Bits that everything has, trained to be compared with; by default ``bits``.
+    sensitivity
+        A file of sensitivities, instead of measuring them.
+    workers, scheduler
+        Processes, by default one for each core; or a Dask scheduler's address.
+    to
+        Folder of the search.
+    trials
+        Folder of trainings that searches share; by default ``to``.
+    kb
+        A knowledge base of your own beside the one that ships.
+    note
+        Told what is remarkable of the data, and what is done without.
+    progress
+        Called with what is done, of how much, and what it is.
+    **options
+        Limits, ``part``, ``latency_us``, ``energy_j``, ``luts``, ``lutram``, ``ffs``, ``ramb18``,
+        ``dsps``, ``clock_hz``; fields of :class:`bitformer.search.request.SearchRequest` such as
+        ``top``, ``seed`` and ``synthesis``; settings of training such as ``epochs``.
 
     Raises
     ------
@@ -194,7 +180,7 @@ def find(
     from bitformer.search.request import SearchRequest
     from bitformer.search.run import run_search
     from bitformer.study.sensitivity import read_added
-    from bitformer.study.trials import FOLDERS
+    from bitformer.study.trials import FOLDERS, source_of
     from bitformer.study.workers import open_pool
 
     bounds, asked, settings = _split(options)

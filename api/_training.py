@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bitformer.model.train import TrainResult
     from bitformer.model.windows import Dataset
 
-__all__ = ["MODEL_FILE", "Training", "suited_to", "train"]
+__all__ = ["MODEL_FILE", "Training", "train"]
 
 #: The file that a training leaves in its folder.
 MODEL_FILE = "model.safetensors"
@@ -66,20 +66,27 @@ class Training:
 
         Parameters
         ----------
-        data, config, target, inputs, time, to : as of :func:`train`.
-        window, horizon, patch : steps that the model sees, forecasts, and has in a token.
-        weights, activations : bits of all of them.
-        precise : bits of the components that arXiv 2408.16495 keeps precise.
-        note : told what is remarkable of the data, and what changed to suit them.
-        settings : as of :func:`bitformer.model.train.train`.
+        data, config, target, inputs, time, to
+            As of :func:`train`.
+        window, horizon, patch
+            Steps that the model sees, forecasts, and has in a token.
+        weights, activations
+            Bits of all of them.
+        precise
+            Bits of the components that arXiv 2408.16495 keeps precise.
+        note
+            Told what is remarkable of the data, and what changed to suit them.
+        **settings
+            As of :func:`bitformer.model.train.train`.
         """
         sizes = {"window": window, "horizon": horizon, "patch": patch}
         bits = {"weights": weights, "activations": activations, "precise": precise}
         source: dict[str, Any] = {"target": target, "inputs": inputs, "time": time}
+        from bitformer.model.own_data import suited_to, write_source
+
         chosen, dataset = suited_to(data, _changed(config, **bits, **sizes), note, **source)
         require_torch()
         from bitformer.model.export import export_to
-        from bitformer.model.own_data import write_source
         from bitformer.model.train import train as train_model
 
         folder = Path(to)
@@ -127,36 +134,6 @@ class Training:
         )
 
 
-def suited_to(
-    data: str | None, config: str | TransformerConfig, note: Note, **columns: Any
-) -> "tuple[TransformerConfig, Dataset]":
-    """Load data, and return the configuration as it suits them, with the data.
-
-    Parameters
-    ----------
-    data : a data set's name or a CSV file.
-    config : a configuration, its name or its JSON file.
-    note : told what is remarkable of the data, and what changed.
-    columns : ``target``, ``inputs`` and ``time`` of a CSV file.
-
-    Raises
-    ------
-    UserError
-        If the data are not here, or will not do.
-    """
-    from bitformer.model.datasets import load_dataset
-    from bitformer.model.own_data import suited
-
-    if data is None:
-        raise UserError("--data must name a data set or a CSV file to train on")
-    chosen = read_config(config)
-    dataset = load_dataset(data, window=chosen.window, horizon=chosen.horizon, **columns)
-    chosen, changed = suited(chosen, dataset)
-    for sentence in (*dataset.notes, *changed):
-        note(sentence)
-    return chosen, dataset
-
-
 def _changed(
     config: str | TransformerConfig,
     *,
@@ -199,13 +176,18 @@ def train(
 
     Parameters
     ----------
-    data : a data set's name (``"etth1"``) or a CSV file.
-    config : a configuration, its name or its JSON file. Its number of inputs follows the data.
-    target, inputs, time : columns of a CSV file: to forecast, to see, and of times.
-    to : folder of the run. An unfinished one is resumed, a finished one read.
-    settings : ``window``, ``horizon`` and ``patch`` in steps; ``weights`` and ``activations`` in
-        bits; ``seed``, ``epochs`` and whatever else
-        :class:`bitformer.model.train_settings.TrainSettings` has.
+    data
+        A data set's name (``"etth1"``) or a CSV file.
+    config
+        A configuration, its name or its JSON file. Its number of inputs follows the data.
+    target, inputs, time
+        Columns of a CSV file: to forecast, to see, and of times.
+    to
+        Folder of the run. An unfinished one is resumed, a finished one read.
+    **settings
+        ``window``, ``horizon`` and ``patch`` in steps; ``weights`` and ``activations`` in bits;
+        ``seed``, ``epochs`` and whatever else :class:`bitformer.model.train_settings.TrainSettings`
+        has.
 
     Raises
     ------

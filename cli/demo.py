@@ -135,7 +135,7 @@ def _facts(hardware: _Hardware) -> Iterator[tuple[str, str, str]]:
 
 
 def _show(report: Report, full: "Evaluation", hardware: _Hardware) -> None:
-    """The table at the end."""
+    """Print the table at the end."""
     dataset, windows = full.dataset, full.dataset.test
     report.table(
         (
@@ -164,7 +164,7 @@ def _show(report: Report, full: "Evaluation", hardware: _Hardware) -> None:
 @click.option("--quick", is_flag=True, help="Train for two epochs: a trial, not a result.")
 @json_option
 def command(output: Path, samples: int, quick: bool, report: Report) -> None:
-    """The whole job on ETTh1 (96 hours of oil temperature in, 24 out), in under ten minutes.
+    """Do the whole job on ETTh1 (96 hours of oil temperature in, 24 out), in under ten minutes.
 
     Trains a Transformer and quantizes it, writes the integer model, evaluates it on every test
     window, simulates the accelerator on some and compares every tensor bit for bit, estimates, and

@@ -30,7 +30,7 @@ class _CtrlC:
             threading.excepthook = self._of_thread
 
     def leave(self) -> None:
-        """All is done that must be: from now on Ctrl-C ends the process at once."""
+        """End the process at once on Ctrl-C from now on: all is done that must be."""
         if signal.getsignal(signal.SIGINT) == self._press:
             signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
             # what CPython remembers of a text that it was executing, as of a named tuple, and would

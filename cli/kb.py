@@ -18,7 +18,7 @@ SHOWN = 40
 
 
 def _of(entry: Entry) -> str:
-    """Whose a component is: its bits, and the window and width of the model that has it."""
+    """Return a component's bits, with the window and width of the model that has it."""
     if entry.kind != "component":
         return ""
     return f"{entry.widths.get(entry.name, '')} {'-'.join(map(str, _shape(entry)))}"

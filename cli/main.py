@@ -139,7 +139,7 @@ def _interrupted() -> int:
 
 
 def _sentence(error: click.ClickException) -> str:
-    """What click has to say, and where to read on."""
+    """Return what click has to say, and where to read on."""
     text = error.format_message().strip()
     if isinstance(error, click.UsageError) and error.ctx is not None:
         text = f"{text.rstrip('.')} (see '{error.ctx.command_path} --help')"
@@ -153,8 +153,9 @@ def _sentence(error: click.ClickException) -> str:
 )
 @click.version_option(package_name="bitformer", message="bitformer %(version)s")
 def cli() -> None:
-    """Train a quantized time-series Transformer, prove its integer-only accelerator bit-exact in
-    simulation, and build it for a tiny FPGA.
+    """Train quantized time-series Transformers, and build accelerators of them for tiny FPGAs.
+
+    Every accelerator computes in integers only, and is proved bit exact in simulation.
 
     \b
     bitformer demo                                    everything, on real data

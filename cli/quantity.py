@@ -56,7 +56,7 @@ MEGAHERTZ = Number(1e-3, 1e4, what="megahertz", unit=1e6)
 
 
 def quantity(option: str, unit: str, example: str, *, power: int = 0) -> Callable:
-    """A callback that reads a positive number with ``unit`` and a prefix.
+    """Make a callback that reads a positive number with ``unit`` and a prefix.
 
     Gives it in that unit times 10 to the ``power``: -6 for microseconds.
     """

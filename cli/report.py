@@ -29,7 +29,7 @@ WIDTH = 100
 
 
 def _plain(value: object) -> object:
-    """``value`` as JSON has it, which has no word for what is not finite: null."""
+    """Return a value as JSON has it: null for numbers that are not finite."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -38,7 +38,7 @@ def _plain(value: object) -> object:
 
 
 def visible(text: str) -> str:
-    """``text`` with all that a terminal would not show, or would obey, as Python writes it."""
+    """Return a text with all that a terminal would not show, or would obey, as Python writes it."""
     return "".join(
         letter
         if letter.isprintable() or letter in "\n\t"
@@ -48,13 +48,13 @@ def visible(text: str) -> str:
 
 
 def program() -> str:
-    """How this program is called from here: by its path, if it is not on the PATH."""
+    """Return what calls this program from here: its path, if it is not on the PATH."""
     own = Path(sys.argv[0])
     return "bitformer" if shutil.which("bitformer") or own.stem != "bitformer" else str(own)
 
 
 def command_line(*arguments: object) -> str:
-    """This program with arguments, to be copied into a shell: the system's own."""
+    """Return this program with arguments, to be copied into the system's own shell."""
     words = [program()]
     for argument in arguments:
         word = str(argument)
@@ -80,11 +80,11 @@ class Report:
         return console
 
     def note(self, sentence: str) -> None:
-        """A remark on the standard error."""
+        """Print a remark on the standard error."""
         click.echo(visible(sentence), err=True)
 
     def line(self, text: str = "") -> None:
-        """A line of the result, for people."""
+        """Print a line of the result, for people."""
         self.console.print(visible(text), markup=False, soft_wrap=True)
 
     def table(
@@ -95,7 +95,7 @@ class Report:
         title: str | None = None,
         words: int = 1,
     ) -> None:
-        """A table whose first ``words`` columns are text and whose others are aligned as numbers.
+        """Print a table; its first ``words`` columns are text, the others are aligned as numbers.
 
         None in place of a row draws a line.
         """
@@ -123,7 +123,7 @@ class Report:
         self.console.print(table)
 
     def data(self, data: Mapping[str, object]) -> None:
-        """The result, for programs; silent unless ``--json`` was given."""
+        """Print the result for programs; silent unless ``--json`` was given."""
         if self.as_json:
             text = json.dumps(_plain(data), indent=2, ensure_ascii=False, allow_nan=False)
             # half a surrogate pair is in no encoding: a path that is no UTF-8 has some
@@ -131,7 +131,7 @@ class Report:
 
 
 def json_option(function):
-    """``--json``, given to the command as ``report``."""
+    """Make ``--json``, given to the command as ``report``."""
     return click.option(
         "--json",
         "report",

@@ -31,7 +31,7 @@ def _cost_row(name: str, one: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _proved(one: Mapping[str, Any]) -> str:
-    """What simulation said of it, and whether it fits, in a word or two."""
+    """Say in a word or two what simulation found, and whether the design fits."""
     proof = one["proof"]
     if proof is None:
         return "not tried"

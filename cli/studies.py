@@ -104,7 +104,7 @@ class Study:
         output: Path,
         **settings: Any,
     ):
-        from bitformer._search import source_of
+        from bitformer.study.trials import source_of
 
         self.data, self.output, self.settings = data["data"], output, given(settings)
         self.pool: dict[str, Any] = {"workers": workers, "scheduler": scheduler}

@@ -72,10 +72,12 @@ def breakdown(
 
     Parameters
     ----------
-    design : lowered.
-    prediction : of its resources; without one there is no row of units, and the total is that of
-        the stores.
-    entries : a component that is measured among these is taken from them, others are counted.
+    design
+        Lowered.
+    prediction
+        Of its resources; without one there is no row of units, and the total is that of the stores.
+    entries
+        A component that is measured among these is taken from them, others are counted.
 
     Returns
     -------

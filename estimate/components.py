@@ -56,7 +56,7 @@ class StoreCost:
 
 
 def _operation_components(config: TransformerConfig) -> dict[str, str]:
-    """Component that an operation works for, by the tensor it writes: a layer's is its weights'."""
+    """Return the component of each operation, by the tensor it writes: of layers, the weights'."""
     owners = {layer.y: layer.owner for layer in graph(config) if layer.kind == "linear"}
     return tensor_components(config) | owners
 
@@ -79,7 +79,7 @@ def _cut(spec: StoreSpec, words: Sequence[int], ram: BlockRam) -> StoreSpec:
 
 
 def components_of(design: Design) -> list[Share]:
-    """Every component's share, in the order of ``config.components``.
+    """Return the share of every component, in the order of ``config.components``.
 
     Raises :class:`ValueError` for a design whose stores hold two images.
     """
@@ -139,7 +139,7 @@ def added_by_formula(
 
 
 def _block_bits(spec: StoreSpec) -> int:
-    """Bits that are in block RAM."""
+    """Return how many bits of a store are in block RAM."""
     if spec.tiles:
         return sum(tile.rows * tile.width for tile in spec.tiles)
     return spec.bits if spec.placement == "block" else 0
@@ -162,5 +162,5 @@ def block_ram_shares(design: Design, shares: Iterable[Share]) -> dict[str, float
 
 
 def added(design: Design) -> StoreCost:
-    """What all of the design's stores take by the formulas."""
+    """Return what all stores of a design take by the formulas."""
     return added_by_formula(design.stores, design.images, design.family)

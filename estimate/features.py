@@ -33,7 +33,7 @@ VERSION = 3
 
 
 def _constants(program: Program) -> int:
-    """LUTs that look up operations' constants: bits that differ, equal and inverted ones once."""
+    """Count the LUTs that look up operations' constants: bits that differ, equal ones once."""
     total = 0
     skipped = {"tensor"}
     for name in vars(program.operations[0]).keys() - skipped:
@@ -82,7 +82,7 @@ def _addend_widths(design: Design) -> tuple[int, ...]:
 
 
 def _unused_output(design: Design) -> int:
-    """LUTs of the output's second way, which a single result never uses."""
+    """Count the LUTs of the output's second way, which a single result never uses."""
     spec, output = design.stores["output"], design.model.output
     if output.features > 1 or design.geometry.ways == 1 or spec.placement == "block":
         return 0
@@ -93,7 +93,7 @@ def _unused_output(design: Design) -> int:
 
 
 def quantities(design: Design) -> dict[str, int]:
-    """Everything the features are computed from, for one design."""
+    """Return everything the features of a design are computed from."""
     geometry, program, stores = design.geometry, design.program, design.stores
     operations = program.operations
     terms = summed(design_terms(stores, design.images, design.family))
@@ -145,12 +145,12 @@ def quantities(design: Design) -> dict[str, int]:
 
 
 def _length(count: Count) -> Count:
-    """Bits of an address below ``count``."""
+    """Return the bits of an address below ``count``."""
     return np.ceil(np.log2(np.maximum(2, count)))
 
 
 def _memory_in_units(q: Mapping[str, Count], luts: Luts) -> Count:
-    """LUTs of the units' own queues: the drain's, the key writer's, maxima, the last step."""
+    """Count the LUTs of queues in units: result slots, key/value writer, maxima, last step."""
     queue = 1 << (int(np.max(q["columns"])) + 1).bit_length()
     word = q["ways"] + 1 + q["dst_bits"] + q["ways"] * q["dynamic_bits"]
     drain = ram_cells(QUEUE, q["op_bits"] + q["dst_bits"] + q["res_bits"], luts)
@@ -188,7 +188,7 @@ FEATURES: dict[str, dict[str, float]] = {
 
 
 def physical(q: Mapping[str, Count], luts: Luts) -> dict[str, Count]:
-    """The features, most of them as large as the LUTs or flip-flops that they stand for.
+    """Return the features, most of them as large as the LUTs or flip-flops that they stand for.
 
     ``unpack``, ``packing`` : what is before the multipliers where some operations are packed, or
     all. ``select``, ``parts``, ``beyond`` : keys or weights into the engine

@@ -101,7 +101,7 @@ class Entry:
             raise UserError("features must be finite numbers")
 
     def to_dict(self) -> dict[str, object]:
-        """As plain data."""
+        """Return the entry as plain data."""
         return {name: _plain(getattr(self, name)) for name in _COLUMNS}
 
     @classmethod
@@ -120,7 +120,7 @@ def _plain(value: object) -> object:
 
 
 def default_path() -> Path | None:
-    """The user's own base: ``BITFORMER_KB``, or a file among the user's data, if there are any."""
+    """Return the user's own base: ``BITFORMER_KB``, or a file in the user's data folder, if any."""
     if name := os.environ.get("BITFORMER_KB"):
         return Path(name)
     folder = user_folder(data=True)
@@ -151,7 +151,7 @@ class KnowledgeBase:
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        """A connection of its own for each use: safe across forks and kills."""
+        """Open a connection for one use: safe across forks and kills."""
         name, uri = str(self.path), False
         if self._is_frozen:
             name, uri = f"{self.path.absolute().as_uri()}?immutable=1", True
@@ -183,7 +183,7 @@ class KnowledgeBase:
             connection.execute(_TABLE)
 
     def _is_made(self, connection: sqlite3.Connection) -> bool:
-        """Whether the file holds a base; False for an empty file. Refuses all else."""
+        """Return whether the file holds a base; False for an empty file. Refuse all else."""
         owner = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
@@ -223,14 +223,14 @@ class KnowledgeBase:
         return [self._entry(row) for row in rows]
 
     def get(self, key: str) -> Entry | None:
-        """The entry with a key."""
+        """Return the entry with a key."""
         query = f"SELECT {', '.join(_COLUMNS)} FROM entries WHERE key = ?"
         with self._connection() as connection:
             row = connection.execute(query, (key,)).fetchone()
         return self._entry(row) if row else None
 
     def keys(self) -> set[str]:
-        """The keys of all entries."""
+        """Return the keys of all entries."""
         with self._connection() as connection:
             return {row[0] for row in connection.execute("SELECT key FROM entries")}
 
@@ -278,7 +278,7 @@ def shipped_entries() -> list[Entry]:
 
 
 def known_entries(path: Path | None) -> list[Entry]:
-    """What comes with the project, and the base in ``path``: by default the user's, if any."""
+    """Return the entries that ship, and those of a base: by default the user's, if any."""
     own = default_path()
     if path is None and (own is None or not os.path.exists(own)):  # nor where it may not be seen
         return shipped_entries()

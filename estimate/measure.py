@@ -15,7 +15,7 @@ __all__ = ["entries_of", "measured_entry", "unit_key", "widths_of"]
 
 
 def widths_of(config: TransformerConfig) -> dict[str, str]:
-    """Bits of each component, ``"4/8"``: weights and activations; and of each tensor of its own."""
+    """Return the bits of each component, ``"4/8"``, and of each tensor that has its own."""
     widths = {component: config.bits(component).both for component in config.components}
     return widths | {name: str(bits) for name, bits in config.tensors.items()}
 
@@ -26,14 +26,14 @@ def _shape_of(config: TransformerConfig) -> dict[str, int]:
 
 
 def unit_key(digest: str, unit: str) -> str:
-    """The key of a unit's entry: of its design's hardware, and its name."""
+    """Return the key of a unit's entry: the digest of its design's hardware, and its name."""
     return f"{digest}.{unit}"
 
 
 def measured_entry(
     design: Design, tool: str, key: str, name: str, kind: str, taken: "Resources", **more: Any
 ) -> Entry:
-    """An entry of something of a design that a ``tool``, name and version, has measured."""
+    """Return the entry of a part of a design that a ``tool``, name and version, has measured."""
     config, geometry = design.model.config, design.geometry
     program, _, version = tool.rpartition(" ")
     counts = {
@@ -62,7 +62,7 @@ def measured_entry(
 
 
 def entries_of(design: Design, result: "Synthesis") -> list[Entry]:
-    """What a synthesis teaches: the whole design, and each unit that was synthesized alone."""
+    """Return the entries of a synthesis: the design, and each unit that was synthesized alone."""
     features = {"version": VERSION, **{k: int(v) for k, v in quantities(design).items()}}
     whole = measured_entry(
         design,

@@ -82,7 +82,7 @@ def energy_of_inference(
 
 
 def reported(entries: Iterable[Entry], design: Design, *, clock_hz: float) -> Entry | None:
-    """The build of this very model on the design's part whose power the newest tool reported.
+    """Return the build of this very model on the design's part that the newest tool reported.
 
     It is the same by the model's hash, at the same clock; the board's shell is in its watts.
     """

@@ -42,7 +42,7 @@ class Interval:
 
     @classmethod
     def exact(cls, value: int) -> "Interval":
-        """A number that is known."""
+        """Return the interval of a number that is known."""
         return cls(value=value, low=value, high=value)
 
     def __str__(self) -> str:
@@ -142,7 +142,7 @@ class Predictor:
         }
 
     def counts(self, q: Mapping[str, Any]) -> dict[str, Any]:
-        """LUTs, LUTs as memory and flip-flops for quantities: numbers, or arrays for a space."""
+        """Predict LUTs, LUTs as memory and flip-flops from quantities: numbers or arrays."""
         features = physical(q, self.family.luts)
         memory = self.memory.predict(features)
         return {
@@ -154,7 +154,7 @@ class Predictor:
     def predict(
         self, design: Design, *, digest: Callable[[Design], str] | None = None
     ) -> Prediction:
-        """The prediction for a lowered design.
+        """Predict the resources of a lowered design.
 
         With ``digest`` (:func:`bitformer.synth.synthesize.digest`), a design that was measured is
         taken from the base; it is asked only when one with the same quantities is there.
@@ -187,13 +187,13 @@ class Predictor:
         )
 
     def interval(self, name: str, value: int) -> Interval:
-        """``value`` with the spread of ``luts``, ``lutram`` or ``ffs``."""
+        """Return ``value`` with the spread of ``luts``, ``lutram`` or ``ffs``."""
         margin = int(np.ceil(_DEVIATIONS * self.spread[name] * value))
         return Interval(value=value, low=max(0, value - margin), high=value + margin)
 
 
 def _row(entry: Entry, luts: Luts) -> dict[str, Any]:
-    """The features of a measured design, whose quantities and counts must be a design's."""
+    """Return the features of a measured design, after a check of its quantities and counts."""
     where = f"Knowledge base must hold measured designs, and entry {shown(entry.key)}"
     for name, value in (("luts", entry.luts), *entry.features.items()):
         if not (name == "luts") <= value <= _MOST:

@@ -50,7 +50,7 @@ def _streams(bits: Precision) -> int:
 
 
 def _shape(window: int, d_model: int, layers: int) -> TransformerConfig:
-    """One of the published family, which has one layer, or of its deeper relatives."""
+    """Return a shape of the published family, which has one layer, or of its deeper relatives."""
     config = grid_config(window, d_model, 8)
     name = f"grid-{window}-{d_model}" + (f"-{layers}l" if layers > 1 else "")
     return config.replace(name=name, layers=layers)
@@ -62,7 +62,7 @@ def family(
     bits: Sequence[Precision],
     layers: Sequence[int] = (1,),
 ) -> list[TransformerConfig]:
-    """The published family, the same bits everywhere; small designs come first."""
+    """Return the published family with the same bits everywhere; small designs come first."""
     configs = []
     for d, count, window in itertools.product(sorted(widths), sorted(layers), sorted(windows)):
         shape = _shape(window, d, count)
@@ -85,7 +85,7 @@ def mixed(
     layers: Sequence[int] = (1,),
     base: TransformerConfig | None = None,
 ) -> list[TransformerConfig]:
-    """Random designs of the family, or of ``base``'s shape, with bits of each component's own.
+    """Draw designs of the family, or of the shape of ``base``, with bits by component.
 
     The n-th of a seed is the same for every ``count``.
     """
@@ -147,7 +147,7 @@ def profile(
 
 
 def keys_of_components(config: dict, part: str, lanes: int | None) -> dict[str, str]:
-    """The keys of a design's components; a worker's task."""
+    """Return the keys of a design's components: a worker's task."""
     from bitformer.estimate.component_stores import component_keys
     from bitformer.estimate.components import components_of
 

@@ -26,7 +26,7 @@ class Fit:
     residuals: np.ndarray
 
     def predict(self, features: Mapping[str, Any]) -> Any:
-        """The value for features: a number, or an array if they are."""
+        """Return the value for features: a number, or an array if they are."""
         return sum(value * features[name] for name, value in self.coefficients.items())
 
 

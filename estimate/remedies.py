@@ -213,11 +213,16 @@ def remedies(
 
     Parameters
     ----------
-    model, part, lanes, pack, placement : as of :func:`bitformer.hw.lowering.lower.lower`.
-    clock_hz : the clock.
-    most : how many are returned; none if the design fits as it is.
-    beside : memories that share the part.
-    progress : called with how many were tried, and what is tried next.
+    model, part, lanes, pack, placement
+        As of :func:`bitformer.hw.lowering.lower.lower`.
+    clock_hz
+        The clock.
+    most
+        How many are returned; none if the design fits as it is.
+    beside
+        Memories that share the part.
+    progress
+        Called with how many were tried, and what is tried next.
     """
     asked: dict[str, Any] = {
         "part": part,
@@ -258,11 +263,16 @@ def diagnose(
 
     Parameters
     ----------
-    model, part, lanes, pack, placement : as of :func:`bitformer.hw.lowering.lower.lower`.
-    predictor : of LUTs and flip-flops; without one, those of the stores alone count.
-    sensitivity : validation error that a component's bits add.
-    most : how many fixes are returned.
-    progress : called with how many were tried, and what is tried next.
+    model, part, lanes, pack, placement
+        As of :func:`bitformer.hw.lowering.lower.lower`.
+    predictor
+        Of LUTs and flip-flops; without one, those of the stores alone count.
+    sensitivity
+        Validation error that a component's bits add.
+    most
+        How many fixes are returned.
+    progress
+        Called with how many were tried, and what is tried next.
     """
     asked: dict[str, Any] = {
         "part": part,

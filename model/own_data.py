@@ -1,13 +1,13 @@
 """The data a model works on: what the caller names, else what the model was trained on."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bitformer.model.config import TransformerConfig
+from bitformer.model.config import TransformerConfig, read_config
 from bitformer.model.datasets import NAMES, load_dataset
 from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
@@ -24,6 +24,7 @@ __all__ = [
     "integer_windows",
     "read_source",
     "suited",
+    "suited_to",
     "trained_on",
     "write_source",
 ]
@@ -153,3 +154,34 @@ def suited(config: TransformerConfig, dataset: Dataset) -> tuple[TransformerConf
     elif config.subtract_last:
         changes["target_channel"] = dataset.target_channel
     return config.replace(**changes), notes
+
+
+def suited_to(
+    data: str | None, config: str | TransformerConfig, note: Callable[[str], None], **columns: Any
+) -> tuple[TransformerConfig, Dataset]:
+    """Load data, and return the configuration as it suits them, with the data.
+
+    Parameters
+    ----------
+    data : str or None
+        A data set's name or a CSV file.
+    config : str or TransformerConfig
+        A configuration, its name or its JSON file.
+    note : callable
+        Told what is remarkable of the data, and what changed.
+    **columns
+        ``target``, ``inputs`` and ``time`` of a CSV file.
+
+    Raises
+    ------
+    UserError
+        If no data are named, or they are not here, or will not do.
+    """
+    if data is None:
+        raise UserError("--data must name a data set or a CSV file to train on")
+    chosen = read_config(config)
+    dataset = load_dataset(data, window=chosen.window, horizon=chosen.horizon, **columns)
+    chosen, changed = suited(chosen, dataset)
+    for sentence in (*dataset.notes, *changed):
+        note(sentence)
+    return chosen, dataset

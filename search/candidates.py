@@ -57,7 +57,7 @@ class CandidateSet:
     lowered: Callable[[int], Prediction | None] | None = None
 
     def refine(self, number: int) -> None:
-        """Replace what a space as a whole says of a combination by what its own design does."""
+        """Replace a combination's space-wide estimate by one from its own lowered design."""
         if self.lowered is not None:
             own = _outcomes([self.lowered(number)])
             for name in Outcomes.__dataclass_fields__:
@@ -65,7 +65,7 @@ class CandidateSet:
 
 
 def enumerable(config: TransformerConfig, bits: Sequence[Precision]) -> bool:
-    """Whether the component space is small enough to be looked at as a whole."""
+    """Return whether the component space is small enough to be enumerated."""
     return len(set(bits)) ** len(existing(config)) <= LARGEST
 
 
@@ -84,7 +84,7 @@ def component_candidates(
     baselines: Sequence[Precision] | None = None,
     pool: WorkerPool | None = None,
 ) -> CandidateSet:
-    """All combinations of ``bits`` for the components on each engine; then the other baselines."""
+    """Return all combinations of ``bits`` on each engine, followed by the other baselines."""
     first = ComponentSpace(config, bits=bits, part=limits.part, engine=engines[0])
     count, loss = len(first), predicted_loss(first, added)
     asked = json.dumps(config.to_dict(), sort_keys=True)
@@ -144,13 +144,13 @@ def component_candidates(
 def _space_outcomes(
     config: str, bits: tuple[Precision, ...], part: str, engine: Engine, predictor: Predictor
 ) -> Outcomes:
-    """A worker's task; searches that differ in sensitivities or limits ask the same of a space."""
+    """Return the outcomes of a space, which are those of every search in it: a worker's task."""
     shape = TransformerConfig.from_dict(json.loads(config))
     return ComponentSpace(shape, bits=bits, part=part, engine=engine).outcomes(predictor)
 
 
 def _uniform(config: TransformerConfig, bits: Precision) -> TransformerConfig:
-    """``config`` with the same bits everywhere, named as a space names it."""
+    """Return ``config`` with the same bits everywhere, named as a space names it."""
     components = existing(config)
     return config.replace(
         name=f"{config.name}-{code_of([bits] * len(components))}",
@@ -160,7 +160,7 @@ def _uniform(config: TransformerConfig, bits: Precision) -> TransformerConfig:
 
 
 def component_loss(config: TransformerConfig, added: AddedErrors) -> float:
-    """Predicted added error of bits component by component."""
+    """Predict the error that bits add, component by component."""
     total = 0.0
     for name in existing(config):
         bits = config.bits(name)
@@ -171,13 +171,13 @@ def component_loss(config: TransformerConfig, added: AddedErrors) -> float:
 
 
 def _bits_of(config: TransformerConfig) -> dict[str, int]:
-    """Bits of every weight and tensor that may have its own."""
+    """Return the bits of every weight and tensor that may have its own."""
     weights = {f"{layer}.weight": config.weight_bits(layer) for layer in weight_components(config)}
     return {n: weights[n] if n in weights else config.tensor_bits(n) for n in tensor_names(config)}
 
 
 def tensor_loss(config: TransformerConfig, added: AddedErrors) -> float:
-    """Predicted added error of bits tensor by tensor.
+    """Predict the error that bits add, tensor by tensor.
 
     Each weight and tensor of a component answers for an equal share of what its component was
     measured to lose at that width.
@@ -195,7 +195,7 @@ def tensor_loss(config: TransformerConfig, added: AddedErrors) -> float:
 
 
 def joined(*outcomes: Outcomes) -> Outcomes:
-    """One after the other."""
+    """Concatenate outcomes."""
     names = Outcomes.__dataclass_fields__
     return Outcomes(**{n: np.concatenate([getattr(one, n) for one in outcomes]) for n in names})
 
@@ -232,7 +232,7 @@ def tensor_candidates(
     seed: int = 0,
     progress: Progress = silent,
 ) -> CandidateSet:
-    """The Pareto set that an evolutionary search finds, and the uniform ones.
+    """Return the Pareto front of an evolutionary search, followed by the uniform ones.
 
     Raises :class:`UserError` for bits that differ between weights and activations, which tensors
     with bits of their own need not be told.

@@ -41,7 +41,7 @@ class Individual:
 
 
 def tensor_names(config: TransformerConfig) -> list[str]:
-    """Everything that can have bits of its own: ``layers.0.q.weight``, ``layers.0.q``."""
+    """Return the names of weights and tensors: ``layers.0.q.weight``, ``layers.0.q``."""
     fixed = logits(config) | {"input", "output"}
     tensors = [name for name in tensor_components(config) if name not in fixed]
     return [f"{layer}.weight" for layer in weight_components(config)] + tensors
@@ -59,15 +59,26 @@ def evolve(
     engines: Sequence[Engine] = (Engine(),),
     progress: Progress = silent,
 ) -> list[Individual]:
-    """Candidates within the limits that none is better than in loss, latency and energy.
+    """Return the Pareto front of loss, latency and energy within the limits.
 
     Parameters
     ----------
-    config : the shape; its own ``tensors`` stay where ``choices`` does not name them.
-    loss : predicted loss of a configuration, from sensitivities say.
-    choices : bits to choose from, for each name of :func:`tensor_names`.
-    engines : to choose from, too.
-    trials, seed : how many candidates are looked at, and which: the same seed, the same ones.
+    config
+        The shape; its own ``tensors`` stay where ``choices`` does not name them.
+    loss
+        Predicted loss of a configuration, from sensitivities say.
+    choices
+        Bits to choose from, for each name of :func:`tensor_names`.
+    engines
+        To choose from, too.
+    trials, seed
+        How many candidates are looked at, and which: the same seed, the same ones.
+    predictor
+        Of LUTs and flip-flops.
+    limits
+        What a design may take.
+    progress
+        Called with the designs that were looked at.
 
     Raises
     ------

@@ -14,7 +14,7 @@ __all__ = ["pareto", "predicted_loss"]
 def predicted_loss(
     space: ComponentSpace, sensitivity: Mapping[str, Mapping[Precision, float]]
 ) -> np.ndarray:
-    """What the bits of each component add to the validation error, summed.
+    """Sum the validation errors that the bits of each component add.
 
     ``sensitivity`` gives the added error by component and bits, for all of the space's.
     """
@@ -29,7 +29,7 @@ def predicted_loss(
 
 
 def pareto(costs: np.ndarray) -> np.ndarray:
-    """Rows of ``costs`` [points, objectives] that no other is better than, in order of the first.
+    """Return the rows of ``costs`` [points, objectives] on the Pareto front, in order of the first.
 
     All objectives are to be small; of equal rows the first counts. Points are taken in
     lexicographic order, in which nothing that comes later is better than what is kept.
@@ -44,7 +44,7 @@ def pareto(costs: np.ndarray) -> np.ndarray:
 
 
 def _not_dominated_by_their_like(costs: np.ndarray) -> np.ndarray:
-    """Rows, in order, that none with the same second objective is better than.
+    """Return the rows, in order, that none with the same second objective is better than.
 
     A large space has few different latencies, so this leaves few points to be compared.
     """

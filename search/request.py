@@ -97,12 +97,12 @@ class SearchRequest:
         return not self.per_tensor and enumerable(self.config, self.bits)
 
     def trial(self, config: TransformerConfig) -> Trial:
-        """The training of a candidate."""
+        """Return the training of a candidate."""
         settings = {**self.settings, "seed": self.seed, "method": "qat"}
         return Trial(config=config, source=self.source, settings=settings)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain data."""
+        """Return the request as plain data."""
         data = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
         return data | {
             "config": self.config.to_dict(),

@@ -44,7 +44,7 @@ class SearchResult:
         return "-".join(filter(None, (self.config.name, str(self.engine))))
 
     def order(self) -> tuple:
-        """The best validation error first, then the faster."""
+        """Return a key to sort by: the best validation error first, then the faster."""
         return self.outcome.val, (self.predicted or {}).get("latency", math.inf), self.title
 
     @property
@@ -53,7 +53,7 @@ class SearchResult:
         return bool(self.proof and self.proof.get("synthesis"))
 
     def taken(self, limits: Limits, *, measured: bool = True) -> dict[str, Any] | None:
-        """Resources, cycles and joules: the trained design's, where there is one, or predicted.
+        """Return resources, cycles and joules: the trained design's if there is one, or predicted.
 
         LUTs and flip-flops are ``measured`` ones where there are.
         """
@@ -69,7 +69,7 @@ class SearchResult:
         return found
 
     def fits(self, limits: Limits) -> bool:
-        """Whether it keeps the limits, by what is known of it."""
+        """Return whether the design keeps the limits, as far as it is known."""
         found = self.taken(limits)
         if found is None or (self.proof is not None and self.proof["error"] is not None):
             return False
@@ -82,13 +82,13 @@ class SearchResult:
         return bool(proof and not proof["error"] and proof["bit_exact"])
 
     def sound(self, limits: Limits) -> bool:
-        """Whether it can be built: trained, equal bit for bit in its cycles, within the limits."""
+        """Return whether it can be built: trained, bit exact in its cycles, within the limits."""
         trained = math.isfinite(self.outcome.val)
         kept = bool(self.proof and self.proof.get("cycles_as_predicted"))
         return trained and self.exact and kept and self.fits(limits)
 
     def beats(self, other: "SearchResult", limits: Limits, names: Sequence[str]) -> bool:
-        """Whether its validation error is smaller and no figure of ``names`` larger.
+        """Return whether its validation error is smaller and no figure of ``names`` larger.
 
         Their LUTs are both measured, or both predicted.
         """
@@ -100,7 +100,7 @@ class SearchResult:
         return self.outcome.val < other.outcome.val and cheaper
 
     def to_dict(self, limits: Limits) -> dict[str, Any]:
-        """As plain data, without its test error."""
+        """Return the result as plain data, without its test error."""
         proof = {n: v for n, v in (self.proof or {}).items() if n not in ("entries", "quantities")}
         return {
             "name": self.config.name,
@@ -122,7 +122,7 @@ class SearchResult:
 
 
 def conclusion(results: Sequence[SearchResult], limits: Limits) -> dict[str, Any]:
-    """Candidates, the best validation error first; baselines; and the one to take, if any is sound.
+    """Rank candidates by validation error, and name the one to take, if any is sound.
 
     The test error is the chosen one's alone: it is looked at when the choice is made.
     """

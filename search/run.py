@@ -43,7 +43,7 @@ __all__ = ["run_search"]
 def _measured(
     request: SearchRequest, trials: Path, pool: WorkerPool, progress: Progress
 ) -> dict[str, dict[Precision, float]]:
-    """What each choice of bits adds to the validation error of each component alone."""
+    """Measure what each choice of bits adds to the validation error, one component at a time."""
     wanted = alone_trials(
         request.config,
         request.source,
@@ -70,14 +70,26 @@ def run_search(
     tool: str = "",
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Search, and leave in ``folder`` what came out; returned as plain data, as in search.json.
+    """Search, leave in ``folder`` what came out, and return it as plain data, as in search.json.
 
     Parameters
     ----------
-    predictor : not asked when all that it is asked for was written down before.
-    added : sensitivities; None measures them.
-    trials : a folder of trainings and proofs that searches share; by default the search's own.
-    tool : name and version of the Yosys that synthesizes, empty for none.
+    request
+        What is asked for.
+    folder
+        Of the search.
+    pool
+        Workers.
+    predictor
+        Not asked when all that it is asked for was written down before.
+    added
+        Sensitivities; None measures them.
+    trials
+        A folder of trainings and proofs that searches share; by default the search's own.
+    tool
+        Name and version of the Yosys that synthesizes, empty for none.
+    progress
+        Called with what is done of each stage.
 
     Raises
     ------
@@ -186,7 +198,7 @@ def _verify(
 
 
 def _hand_over(result: dict[str, Any], results: list[SearchResult], folder: Path) -> None:
-    """Models under their ranks' names, and search.json; those of an earlier answer go."""
+    """Write models named by rank, and search.json; those of an earlier answer are removed."""
     path = folder / "search.json"
     try:
         before = read_json(path, finite=False)["candidates"]

@@ -30,7 +30,7 @@ class Selected:
 
 
 def no_dearer(outcomes: Outcomes, number: int, own: np.ndarray | None = None) -> np.ndarray:
-    """Which combinations cost at most what ``number`` does, of each of :data:`COSTS`.
+    """Return which combinations cost no more than ``number``, of each of :data:`COSTS`.
 
     Those that are not of ``own``, predicted as a space predicts them, may be over by what that may
     be off.
@@ -55,7 +55,7 @@ def choose(
     same: np.ndarray | None = None,
     own: np.ndarray | None = None,
 ) -> list[Selected]:
-    """At most ``top`` combinations within the limits, none of them ``uniform`` or ``out``.
+    """Choose at most ``top`` combinations within the limits, none of them ``uniform`` or ``out``.
 
     ``score`` : a number for each combination, the smaller the better; ``uniform`` : combinations
     with the same bits everywhere by name, which are trained anyway, for comparison. ``same`` : a
@@ -107,7 +107,7 @@ def choose(
 
 
 def nearest_miss(outcomes: Outcomes, limits: Limits) -> tuple[int, str]:
-    """The combination that is least over the limits, and a sentence that says by what.
+    """Return the combination that is least over the limits, and a sentence that says by what.
 
     Only asked when nothing is within. The tightest limit is the one it is most over.
     """

@@ -38,7 +38,7 @@ class Bench:
     tool: str = ""
 
     def key(self, model: bytes, engine: Engine, synthesized: bool) -> str:
-        """The same for the same model, engine, windows, part, and tool if it is synthesized."""
+        """Return a digest of model, engine, windows, part, and of the tool if it is synthesized."""
         tool = self.tool if synthesized else ""
         described = json.dumps([self.part, engine.options, tool, self.windows.shape, VERSION])
         content = model + described.encode() + np.ascontiguousarray(self.windows).tobytes()
@@ -48,7 +48,7 @@ class Bench:
 def verify(
     model: bytes, engine: Engine, windows: np.ndarray, part: str, synthesis: bool
 ) -> dict[str, Any]:
-    """A worker's task: arguments and result can be sent.
+    """Simulate and synthesize a model: a worker's task, whose arguments and result can be sent.
 
     ``model`` is a file's content. The result has no times in it: it is the same on every machine
     with the same tools. Its ``quantities`` are what LUTs and flip-flops are predicted from.
@@ -110,7 +110,7 @@ def verify_all(
     synthesized: bool = True,
     progress: Progress = silent,
 ) -> dict[str, dict[str, Any]]:
-    """The record of every model on its engine, by its name; those that ``folder`` holds are read.
+    """Return the record of every model on its engine, by its name; read those in ``folder``.
 
     ``synthesized`` : whether they are synthesized, where there is a tool.
     """

@@ -37,7 +37,7 @@ class ComparisonRow:
 def at_width(
     config: TransformerConfig, weights: int, activations: int = 8, precise: int | None = None
 ) -> TransformerConfig:
-    """``config`` with all weights and activations at these widths.
+    """Return ``config`` with all weights and activations at these widths.
 
     ``precise`` : bits of weights and activations of the components that arXiv 2408.16495 keeps
     precise, of those the model has; None treats them like the others.
@@ -65,7 +65,7 @@ def comparison_trials(
     precise: int | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> list[Trial]:
-    """A trial for every width, method and seed."""
+    """Return a trial for every width, method and seed."""
     return [
         Trial(
             config=at_width(config, bits, activations, precise),
@@ -81,7 +81,7 @@ def comparison_trials(
 def _row(
     bits: int | None, method: str, errors: list[tuple[float, float, float]], **rest
 ) -> ComparisonRow:
-    """From (validation, test, test of the float model) of every seed."""
+    """Average (validation, test, test of the float model) over seeds."""
     val, test, before = zip(*errors, strict=True)
     return ComparisonRow(
         bits=bits,
@@ -97,7 +97,7 @@ def _row(
 
 
 def tabulate(outcomes: Sequence[Outcome]) -> list[ComparisonRow]:
-    """A row for the float models, then one for each width and method, widest first."""
+    """Return a row for the float models, then one for each width and method, widest first."""
     groups: dict[tuple[int, str], list[Outcome]] = {}
     floats: dict[int, tuple[float, float, float]] = {}
     for outcome in outcomes:

@@ -55,19 +55,19 @@ class Sensitivity:
 
 
 def precision_at(bits: int) -> Precision:
-    """A component at ``bits``; its activations have at least 2."""
+    """Return the precision of a component at ``bits``; its activations have at least 2."""
     return Precision(weights=bits, activations=max(bits, 2))
 
 
 def existing(config: TransformerConfig) -> tuple[str, ...]:
-    """Components that ``config`` has: pooling is one only where there is a mean."""
+    """Return the components that ``config`` has: pooling is one only where there is a mean."""
     return tuple(name for name in config.components if name != "GAP" or config.pooling == "mean")
 
 
 def _configs(
     config: TransformerConfig, widths: Sequence[int]
 ) -> dict[tuple[str, str, int], TransformerConfig]:
-    """By (what is done, component, bits)."""
+    """Return the configurations of a study by (what is done, component, bits)."""
     plain = config.replace(tensors={}, precision={})
     low = min(widths)
     configs = {("low", "", low): plain.replace(name=f"all-{low}", default=precision_at(low))}
@@ -91,7 +91,7 @@ def alone_trials(
     method: str = "ptq",
     settings: Mapping[str, Any] | None = None,
 ) -> dict[tuple[str, Precision], Trial]:
-    """Trials by (component, its bits), all else in float32: those of :func:`sensitivity_trials`."""
+    """Return trials by (component, its bits), all else in float32."""
     plain = config.replace(tensors={}, precision={}, default=_FLOAT)
     own = {**(settings or {}), "seed": seed, "method": method}
     return {
@@ -147,7 +147,7 @@ def sensitivity_trials(
     seeds: Sequence[int] = (0,),
     settings: Mapping[str, Any] | None = None,
 ) -> dict[tuple[str, str, int, int], Trial]:
-    """Trials by (what is done, component, bits, seed)."""
+    """Return trials by (what is done, component, bits, seed)."""
     for bits in widths:
         if bits not in WEIGHT_BITS or bits == FLOAT_BITS:
             known = [width for width in WEIGHT_BITS if width != FLOAT_BITS]
@@ -164,7 +164,7 @@ def sensitivity_trials(
 
 
 def tabulate(outcomes: Mapping[tuple[str, str, int, int], Outcome]) -> Sensitivity:
-    """The outcomes of :func:`sensitivity_trials`, by the same keys."""
+    """Average the outcomes of :func:`sensitivity_trials`, which have the same keys."""
     errors: dict[tuple[str, str, int], list[float]] = {}
     floats: dict[int, float] = {}
     for (what, name, bits, seed), outcome in outcomes.items():

@@ -20,13 +20,15 @@ from typing import Any, TypedDict
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import TrainingDivergedError, UserError
 from bitformer.model.files import write_whole
+from bitformer.model.own_data import suited_to
 from bitformer.model.plain import partly
 from bitformer.model.precision import Precision
 from bitformer.model.progress import Progress, silent
 from bitformer.model.strict_json import read_json
+from bitformer.model.torch_installed import require_torch
 from bitformer.study.workers import WorkerPool
 
-__all__ = ["FOLDERS", "DataSource", "Outcome", "Trial", "run_trials"]
+__all__ = ["FOLDERS", "DataSource", "Outcome", "Trial", "run_trials", "source_of"]
 
 #: What a folder of trials has in it, as patterns: for :func:`bitformer.model.folder_lock.held`.
 FOLDERS = ("results", "runs/*")
@@ -46,7 +48,7 @@ class DataSource:
     time: str | None = None
 
     def load(self, config: TransformerConfig):
-        """Its windows for ``config``."""
+        """Load the windows for ``config``."""
         from bitformer.model.datasets import load_dataset
 
         return load_dataset(
@@ -57,6 +59,29 @@ class DataSource:
             inputs=self.inputs,
             time=self.time,
         )
+
+
+def source_of(
+    data: str | None, config: str | TransformerConfig, note: Callable[[str], None], **columns: Any
+) -> tuple[TransformerConfig, DataSource]:
+    """Return the configuration as it suits the data, and what workers load these by.
+
+    Parameters
+    ----------
+    data, config, note, **columns
+        As of :func:`bitformer.model.own_data.suited_to`.
+
+    Raises
+    ------
+    UserError
+        If torch is not installed; and as `suited_to`.
+    """
+    require_torch()
+    chosen, _ = suited_to(data, config, note, **columns)
+    path = Path(str(data))
+    if columns.get("inputs") is not None:
+        columns["inputs"] = tuple(columns["inputs"])
+    return chosen, DataSource(data=str(path.resolve() if path.is_file() else data), **columns)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +143,7 @@ class Outcome:
 
 
 def _train(description: dict, folder: str, origin: tuple[str, dict[str, bytes]] | None) -> dict:
-    """One training in ``folder``/runs, on whatever machine this is; the result as plain data.
+    """Train in ``folder``/runs, on whatever machine this is, and return the result as plain data.
 
     ``origin`` : key and files of the run to start from, for a machine that does not have it.
     """
@@ -167,7 +192,7 @@ def _train(description: dict, folder: str, origin: tuple[str, dict[str, bytes]] 
 
 
 def _diverged(sentence: str) -> dict:
-    """The record of a training that came to nothing; its origin has the float model's errors."""
+    """Return the record of a training that diverged; its origin has the float model's errors."""
     lost = dict.fromkeys(("float_val", "float_test", "val", "test"), math.inf)
     return {**lost, "warnings": [sentence]}
 
@@ -201,7 +226,7 @@ class _Folder:
         return results / f"{key}.json", results / f"{key}.safetensors"
 
     def read(self, trial: Trial) -> Outcome | None:
-        """A result that is there; one that is damaged or of another trial is not."""
+        """Return a result that is there; None for one that is damaged or of another trial."""
         record, model = self._files(trial.key)
         try:
             data = read_json(record, finite=False)  # of a training that diverged
@@ -246,7 +271,7 @@ def run_trials(
     pool: WorkerPool,
     progress: Progress = silent,
 ) -> list[Outcome]:
-    """The outcome of every trial, in their order; those that ``folder`` holds are read.
+    """Return the outcome of every trial, in their order; read those that ``folder`` holds.
 
     ``progress`` counts trainings and names the last one. Float models are trained first, each once.
     """

@@ -37,7 +37,7 @@ class WorkerPool:
     def run(
         self, function: Callable[..., Any], tasks: Mapping[str, tuple]
     ) -> Iterator[tuple[str, Any]]:
-        """(key, ``function(*arguments)``) of every task, as they come to an end.
+        """Yield (key, ``function(*arguments)``) of every task, as they come to an end.
 
         ``function`` is a module's own, so that it can be sent; arguments and results are plain
         data. What it raises is raised here, and tasks that wait are dropped.
@@ -68,7 +68,7 @@ class WorkerPool:
 
 @contextmanager
 def open_pool(workers: int | None = None, scheduler: str | None = None) -> Iterator[WorkerPool]:
-    """A pool on a Dask ``scheduler``'s workers, or on ``workers`` processes of this machine.
+    """Open a pool on a Dask ``scheduler``'s workers, or on ``workers`` processes of this machine.
 
     ``workers`` None takes a process for each core; one worker needs no processes at all. Processes
     of this machine listen to this machine alone, and have no dashboard.
@@ -128,7 +128,7 @@ def open_pool(workers: int | None = None, scheduler: str | None = None) -> Itera
 
 
 def _give_up() -> None:
-    """In a worker: nobody waits for it any more, which is no news."""
+    """Stop a worker's task, for which nobody waits any more."""
     logging.disable(logging.CRITICAL)
     end_children()
 

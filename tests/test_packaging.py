@@ -66,7 +66,7 @@ def offences(source: str, folder: str) -> list[str]:
         parts = name.split(".")
         if ".".join(parts[:3]) in EVERYWHERE:
             continue
-        own = folder in (FRONT, "cli") and len(parts) > 1 and parts[1].startswith("_")
+        own = folder == FRONT and len(parts) > 1 and parts[1].startswith("_")
         if parts[0] == "bitformer" and len(parts) > 1 and parts[1] not in allowed and not own:
             wrong.append(name)
         if parts[0] in MAY_IMPORT:  # works from the repository root only

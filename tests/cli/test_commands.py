@@ -202,7 +202,7 @@ def test_a_search_for_changes_is_watched(bitformer, tiny, monkeypatch, command):
     alone = bitformer(*args)
     assert (alone.code, "trying" in alone.out + alone.err) == (1, False)
     seen = functools.partial(progress.progress_bar, enabled=True)
-    monkeypatch.setattr(progress, "progress_bar", seen)
+    monkeypatch.setattr(f"bitformer.cli.{command}.progress_bar", seen)
     watched = bitformer(*args)
     # what is drawn last, where a terminal cannot be drawn over
     assert "trying part xc7s" in watched.err
