@@ -22,7 +22,6 @@ from bitformer.model.files import ready_file
 from bitformer.model.progress import progress_bar
 
 if TYPE_CHECKING:
-    from bitformer import AcceleratorDesign, DesignEstimate
     from bitformer.estimate.predictor import Prediction
     from bitformer.hw.design import Design
     from bitformer.hw.lowering.exact import Estimate
@@ -30,7 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-def _show(report: Report, design: "AcceleratorDesign", found: "DesignEstimate") -> None:
+def _show(
+    report: Report, design: "bitformer.AcceleratorDesign", found: "bitformer.DesignEstimate"
+) -> None:
     """Print an estimate: cycles, stores, totals, and what is too much."""
     result = found.exact
     report.line(

@@ -1,8 +1,10 @@
 """The package's front door: what it shows, what it loads, and what it refuses."""
 
+import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import bitformer
 from bitformer.boards.catalog import find_board
 from bitformer.model import reference
 from bitformer.model.config import named_config
+from bitformer.model.errors import NotBitExactError
 from bitformer.model.initialize import initialize
 
 
@@ -145,3 +148,130 @@ def test_representations_say_what_a_thing_is(model, design):
     assert repr(design) == f"<AcceleratorDesign tiny on xc7s15: {design.latency} cycles>"
     assert "fits xc7s15" in repr(design.estimate())
     assert "bit exact in" in repr(design.simulate(samples=1, engine="python"))
+
+
+def quickest(code: str, of: int = 7) -> float:
+    """Seconds of a program, in the best of a few runs."""
+    found = []
+    for _ in range(of):
+        started = time.perf_counter()
+        fresh(code)
+        found.append(time.perf_counter() - started)
+    return min(found)
+
+
+def test_importing_takes_no_time():
+    """Less than a bare interpreter takes to start, which is some hundredths of a second."""
+    assert quickest("import bitformer") < 2 * quickest("pass") + 0.05
+
+
+def test_the_command_is_shown_without_anything_heavy():
+    code = (
+        "import sys\n"
+        "from bitformer.cli.main import cli\n"
+        "try:\n    cli(['--help'])\n"
+        "except SystemExit:\n    pass\n"
+        "heavy = ('torch', 'numpy', 'amaranth', 'rich', 'sqlite3')\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    assert fresh(code).splitlines()[-1] == "[]"
+
+
+def test_hardware_is_evaluated_beside_the_reference(model, monkeypatch):
+    notes = []
+    by_hardware = model.evaluate("synthetic", engine="python", samples=2, note=notes.append)
+    by_reference = model.evaluate("synthetic", samples=2)
+    assert by_hardware.models["tiny (python)"] == by_reference.models["tiny (integer)"]
+    assert by_hardware.baselines == by_reference.baselines
+    assert len(by_hardware.dataset.test) == 2
+    assert any("training, " in sentence for sentence in notes)
+    monkeypatch.setattr("bitformer.sim.run.reference.run", wrong_reference)
+    with pytest.raises(NotBitExactError, match=r"^Not bit exact: "):
+        model.evaluate("synthetic", engine="python", samples=1)
+
+
+def wrong_reference(integer, x, run=reference.run):
+    """The reference's tensors, of which the result is one off."""
+    tensors = dict(run(integer, x))
+    name = integer.output.name
+    return tensors | {name: tensors[name] + 1}
+
+
+def test_samples_say_where_they_come_from(model, design):
+    notes = []
+    assert design.samples(2, note=notes.append).source == "random"
+    assert notes == []  # an untrained model has no data to miss
+    found = design.samples(3, data="synthetic")
+    assert (found.source, found.values.shape) == ("synthetic, test windows", (3, 24, 1))
+    assert (design.samples(3, seed=1).values == design.samples(3, seed=1).values).all()
+    assert (design.samples(3, seed=1).values != design.samples(3, seed=2).values).any()
+    with pytest.raises(bitformer.UserError, match="does not exist"):
+        design.samples(data="nowhere.csv")
+
+
+def test_waves_and_switching_activity(design, tmp_path):
+    waves, activity = tmp_path / "new" / "a.vcd", tmp_path / "b.saif"
+    design.simulate(samples=1, engine="python", vcd=waves, saif=activity)
+    assert waves.read_text().lstrip().startswith("$")
+    assert "(SAIFILE" in activity.read_text()
+    design.simulate(samples=1, engine="python", saif=tmp_path / "c.saif")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.saif", "c.saif", "new"]
+
+
+def test_changes_with_which_a_design_fits(model):
+    design = bitformer.lower(model, part="xc7s15", lanes=64)
+    assert not design.estimate().fits
+    (first, *_) = design.remedies()
+    assert not first.figures.over
+    found = design.diagnose()
+    assert found.now.figures.over
+    assert first.change in {fix.change for fix in found.fixes}
+    assert bitformer.lower(model).remedies() == []
+
+
+def test_estimate_without_measured_designs(design, monkeypatch):
+    monkeypatch.setattr("bitformer.estimate.knowledge.shipped_entries", list)
+    notes = []
+    found = design.estimate(note=notes.append)
+    assert (found.prediction, found.energy_j) == (None, None)
+    assert found.uses == found.exact.uses
+    assert "prediction" not in found.to_dict()
+    assert notes[0].startswith("LUTs and flip-flops are those of the stores alone.")
+    assert "uJ" not in repr(found)
+
+
+def test_verilog_and_the_design_are_written(design, tmp_path):
+    verilog, facts = design.elaborate(tmp_path / "out")
+    assert "module bitformer_accelerator" in verilog.read_text()
+    data = json.loads(facts.read_text())
+    assert data["estimate"]["latency_cycles"] == design.latency
+    assert len(data["instructions"]) == len(design.lowered.program.instructions)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    with pytest.raises(bitformer.UserError):
+        design.elaborate(tmp_path / "mine")
+
+
+def test_a_build_tells_its_command_and_its_problems(design, tmp_path):
+    notes = []
+    build = design.build("sea", to=tmp_path / "build", clock_hz=50_000_000, note=notes.append)
+    assert build.command == "sh build_tiny.sh"
+    assert "An MMCM makes 50 MHz of 100 MHz" in notes[0]
+    with pytest.raises(bitformer.UserError, match="holds no report"):
+        build.problems()
+
+
+def test_what_is_too_large_for_a_board_is_refused_with_a_change(model, tmp_path):
+    design = bitformer.lower(model, part="xc7s15", lanes=64)
+    with pytest.raises(bitformer.UserError, match=r"; it does with 32 lanes, in 750 cycles$"):
+        design.build("sea", to=tmp_path / "build")
+
+
+def test_parts_in_floats_are_no_integer_model(tmp_path):
+    settings = {"config": "tiny", "epochs": 1, "qat_epochs": 1, "precise": 32}
+    training = bitformer.Training.run("synthetic", to=tmp_path, **settings)
+    assert (training.model, training.to_dict()["model"]) == (None, None)
+    assert list(training.evaluation.models) == ["float Transformer", "quantized (QAT)"]
+    assert repr(training).startswith(f"<Training of tiny in {tmp_path}: validation MSE ")
+    with pytest.raises(bitformer.UserError, match="bits of tiny must be those of integers"):
+        bitformer.train("synthetic", to=tmp_path, **settings)  # which reads the finished run

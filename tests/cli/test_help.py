@@ -56,15 +56,14 @@ def test_loading_is_noticed(tiny):
 
 
 def test_help_is_quick():
-    """Best of three, as a user starts it: a busy machine slows some of them."""
-    seconds = []
-    for _ in range(3):
-        started = time.monotonic()
-        command = [sys.executable, "-m", "bitformer.cli.main", "--help"]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        seconds.append(time.monotonic() - started)
-        assert "simulate" in done.stdout
-    assert min(seconds) < 0.5
+    """Beside a bare interpreter, in the best of five each: a busy machine slows some of them."""
+    bare, shown = [], []
+    for _ in range(5):
+        for seconds, arguments in ((bare, ["-c", ""]), (shown, ["-m", "bitformer.cli.main", "-h"])):
+            started = time.monotonic()
+            subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
+            seconds.append(time.monotonic() - started)
+    assert min(shown) < 6 * min(bare) + 0.1
 
 
 @pytest.mark.parametrize("name", COMMANDS)
