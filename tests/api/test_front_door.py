@@ -256,7 +256,7 @@ def test_a_build_tells_its_command_and_its_problems(design, tmp_path):
     notes = []
     build = design.build("sea", to=tmp_path / "build", clock_hz=50_000_000, note=notes.append)
     assert build.command == "sh build_tiny.sh"
-    assert "An MMCM makes 50 MHz of 100 MHz" in notes[0]
+    assert "A clock generator makes 50 MHz of 100 MHz" in notes[0]
     with pytest.raises(bitformer.UserError, match="holds no report"):
         build.problems()
 
