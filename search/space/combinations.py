@@ -31,7 +31,6 @@ def combinations(
 
     ``codes`` [combinations, components] says which of ``bits`` each of ``components`` has.
     """
-
     of_tensor = tensor_components(config)
     needs = [
         {layer.component, layer.owner or layer.component}
