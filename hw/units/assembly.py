@@ -1,5 +1,7 @@
 """Units of a lowered design: their parameters, derived from it."""
 
+from typing import Any
+
 from amaranth.hdl import Module, Value
 from amaranth.lib import data
 from amaranth.utils import bits_for
@@ -154,10 +156,16 @@ def key_value_writer(design: Design) -> KeyValueWriter:
 def operands(design: Design) -> Operands:
     """Return the operands of a design's engine."""
     model, geometry = design.model, design.geometry
-    subtraction, delta = model.subtraction, {}
+    subtraction = model.subtraction
+    delta: dict[str, Any] = {}
     if subtraction is not None:
         y = model.tensors[subtraction.y]
-        delta = {"delta_bits": y.bits, "delta_shift": subtraction.shift, "delta_zero": y.zero}
+        delta = {
+            "delta_bits": y.bits,
+            "delta_shift": subtraction.shift,
+            "delta_zero": y.zero,
+            "delta_narrow": y.narrow,
+        }
     return Operands(
         operations=design.program.operations,
         ways=geometry.ways,

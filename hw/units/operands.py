@@ -48,6 +48,8 @@ class Operands(wiring.Component):
         Width of a sample's difference to the last step; 0: the sample itself is taken.
     delta_shift, delta_zero : int
         The difference is ``clamp(round(difference / 2**delta_shift) + delta_zero)``.
+    delta_narrow : bool
+        Whether the clamp leaves out the lowest number of ``delta_bits`` bits.
 
     Members
     -------
@@ -79,6 +81,7 @@ class Operands(wiring.Component):
     delta_bits = Integer(0)
     delta_shift = Integer(0)
     delta_zero = Parameter(int, "an integer")
+    delta_narrow = Flag()
 
     def __init__(
         self,
@@ -92,10 +95,12 @@ class Operands(wiring.Component):
         delta_bits: int = 0,
         delta_shift: int = 0,
         delta_zero: int = 0,
+        delta_narrow: bool = False,
     ):
         self.operations, self.ways, self.word_bits = operations, ways, word_bits
         self.scores, self.input_bits, self.operand_bits = scores, input_bits, operand_bits
         self.delta_bits, self.delta_shift, self.delta_zero = delta_bits, delta_shift, delta_zero
+        self.delta_narrow = delta_narrow
         if word_bits % ways:
             raise ValueError(f"Word bits must be those of {ways} elements, not {word_bits}")
         if not scores and any(o.source is Source.SCORE for o in self.operations):
@@ -133,7 +138,8 @@ class Operands(wiring.Component):
 
     @property
     def _delta_limits(self) -> tuple[int, int]:
-        return -(1 << self.delta_bits >> 1), (1 << self.delta_bits >> 1) - 1
+        half = 1 << self.delta_bits >> 1
+        return self.delta_narrow - half, half - 1
 
     def elaborate(self, platform):
         m = Module()

@@ -106,6 +106,7 @@ DELTAS = [
     {"delta_bits": 6, "delta_shift": 2},
     {"delta_bits": 6, "delta_shift": 1, "delta_zero": -32},
     {"delta_bits": 6, "delta_shift": 3, "delta_zero": 31},
+    {"delta_bits": 5, "delta_shift": 1, "delta_zero": 0, "delta_narrow": True},
 ]
 
 
@@ -239,3 +240,9 @@ def test_the_slowest_source_is_the_exponential():
 def test_what_does_not_fit_together_is_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         make(**changes)
+
+
+def test_a_narrow_difference_leaves_out_the_lowest_number():
+    for narrow, lowest in ((False, -16), (True, -15)):
+        dut = make(delta_bits=5, delta_shift=0, delta_narrow=narrow)
+        assert dut._delta_limits == (lowest, 15)
