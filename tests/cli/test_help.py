@@ -61,8 +61,10 @@ def test_help_is_quick():
     for _ in range(5):
         for seconds, arguments in ((bare, ["-c", ""]), (shown, ["-m", "bitformer.cli.main", "-h"])):
             started = time.monotonic()
-            subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
+            command = [sys.executable, *arguments]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
             seconds.append(time.monotonic() - started)
+            assert ("simulate" in done.stdout) == (seconds is shown)
     assert min(shown) < 6 * min(bare) + 0.1
 
 
