@@ -101,10 +101,11 @@ def markdown(results: list[tuple[str, str, list[Outcome]]]) -> str:
     lines = [
         "# What the models forecast",
         "",
-        "Written by `python benchmarks/accuracy.py`. Test MSE of standardised forecasts, median of"
-        f" {len(SEEDS)} seeds and each of them; everything is selected on validation windows. Bits"
-        " are those of most layers: first and last ones of 2-bit models keep 4 × 8, and"
-        " `etth1-48-24-ed` its precise layers in 16.",
+        "Written by `python benchmarks/accuracy.py`. Errors are the test MSE of standardised"
+        f" forecasts: the median of {len(SEEDS)} seeds and, in brackets, each seed. Everything is"
+        " selected on validation windows. The bits are those of most layers. The first and the last"
+        " layer of a `-w2` model keep 4-bit weights and 8-bit activations; in `etth1-48-24-ed`,"
+        " `Linput`, `Dinput`, `CMHA` and `Loutput` keep 16 bits.",
     ]
     for task, data, outcomes in results:
         lines += ["", f"## {task}", "", *table(data, outcomes)]

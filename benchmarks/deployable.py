@@ -173,18 +173,20 @@ def markdown(rows: Sequence[Sequence[str]], tool: str) -> str:
     lines = [
         "# Placement",
         "",
-        "Written by `python benchmarks/deployable.py`. Configurations of the published grid (the"
-        " same bits everywhere) that fit the part neither with every result and table in block RAM,"
-        " as published, nor with everything in LUTs; by how much they are over so, as predicted;"
-        " and what makes them fit. Automatic placement chooses for each memory, and cuts the"
-        " largest ROM between both; no number changes. Where that is not enough, fewer products a"
-        " cycle are tried, and then components are made narrower, one step at a time, each time"
-        " the one that helps most: such a model has to be trained again.",
+        "Written by `python benchmarks/deployable.py`. The table lists the configurations of the"
+        " published grid (the same bits everywhere) that fit the part neither with every result and"
+        " table in block RAM, as published, nor with everything in LUTs. It says by how much each"
+        " is then over, as predicted, and what makes it fit. Automatic placement chooses block RAM"
+        " or LUTs for each memory, and cuts the largest ROM between both; no result changes. Where"
+        " that is not enough, the script tries fewer products a cycle. After that it makes"
+        " components narrower, one step at a time, each time the component where it helps most:"
+        " such a model has to be trained again.",
         "",
-        f"Counts are {tool}'s, of the design for that part, untrained, without the board's shell.",
+        f"{tool} counted the resources of the untrained design on that part, without the board's"
+        " shell.",
         "",
         *markdown_table(COLUMNS, rows),
-        "For a model of yours, `bitformer doctor M --part P` prints the same comparison and the"
+        "For your own model, `bitformer doctor M --part P` prints the same comparison and the"
         " cheapest single changes; `bitformer search` chooses all widths at once.",
         "",
     ]

@@ -125,9 +125,10 @@ def markdown(rows: list[dict], whole: dict | None) -> str:
     lines = [
         "# Engines",
         "",
-        "Written by `python benchmarks/engines.py`. Untrained models on the XC7S15, the same design"
-        " in both engines, every element of every tensor compared; CPU time of one process, without"
-        " elaborating and compiling, which are done once for a design and kept.",
+        "Written by `python benchmarks/engines.py`. Python is Amaranth's own simulator; native is"
+        " the design compiled from C++. Both run the same designs of untrained models for the"
+        " XC7S15, and every element of every tensor is compared. Times are CPU time of one process,"
+        " without elaborating and compiling: a design is elaborated and compiled once, and kept.",
         "",
         f"| {' | '.join(COLUMNS)} |",
         f"| {' | '.join(['---'] * len(COLUMNS))} |",

@@ -45,8 +45,8 @@ SAMPLES = 2
 SEEN, BLIND = 2410, 77
 SIZES = {SEEN: 30, BLIND: 10}
 NOTES = {
-    SEEN: " The features of the fit were finished while misses of this set were looked at.",
-    BLIND: " This set was drawn when they were finished, and nothing was changed after it.",
+    SEEN: " The features of the fit were chosen with the errors of this set in view.",
+    BLIND: " This set was drawn after the features were final, and nothing was changed after it.",
 }
 #: Cycles of an inference that make a compiled simulation worth its compiling.
 COMPILED = 25_000
@@ -231,27 +231,28 @@ def markdown(sets: Mapping[int, Sequence[Row]], base: Sequence[Entry]) -> str:
     lines = [
         "# Estimates",
         "",
-        "Written by `python benchmarks/estimates.py`. `estimate`, `doctor` and `search` predict"
-        " what a design takes from the base that comes with bitformer:"
-        f" {kinds['design']} whole designs and {kinds['unit']} single units, by {tools}, measured"
-        " by `make profile`.",
+        "Written by `python benchmarks/estimates.py`. `estimate`, `doctor` and `search` predict the"
+        " resources of a design from the knowledge base that comes with bitformer:"
+        f" {kinds['design']} whole designs and {kinds['unit']} single units, which `make profile`"
+        f" measured with {tools}.",
         "",
         "Cycles, DSP blocks and RAMB18 follow from the lowered design. LUTs and flip-flops are"
-        " fitted: units are as wide as the widest thing they meet, so what they take follows from"
+        " fitted. A unit is as wide as the widest number that it handles, so its size follows from"
         " maxima (bits of accumulators, of a weight word, of addresses) and from counts of columns,"
-        " ways, constants; a component adds memory, counted by shape. Intervals hold 95 of 100"
-        " designs, if errors are normal: their spread is that of designs left out of the fit, one"
-        " at a time.",
+        " ways and constants. Each component adds memory, which is counted by shape. An interval"
+        " holds 95 of 100 designs, if errors are normal; its width comes from the errors of designs"
+        " left out of the fit, one at a time.",
         "",
         "What a component adds is measured, too: its words in the stores (weights, parameters,"
         " program rows, positions, the rows of its results), at the widths that the whole design"
-        f" asks for, synthesized by themselves. {kinds['component']} of the published grid's are in"
-        " the base; `estimate --components` shows them, and counts others by the formulas that the"
-        " fit takes. They are no part of the fit.",
+        f" asks for, synthesized by themselves. The base has {kinds['component']} such"
+        " measurements, of the published grid. `estimate --components` shows them, and counts other"
+        " components by the formulas of the fit. These measurements are not part of the fit.",
         "",
-        "Below are random mixed-precision designs, none of which is in the base: every component"
-        " has weights and activations of 2/4, 2/8, 4, 4/8, 6 or 8 bits; most have the published"
-        " grid's shapes, some lie near it, some are for ETTh1; every fourth is for the XC7S6.",
+        "Below are random mixed-precision designs, none of which is in the base. Each component has"
+        " 2/4, 2/8, 4, 4/8, 6 or 8 bits (weights/activations; one number stands for both). Most"
+        " designs have shapes of the published grid, some lie near it, and some are for ETTh1;"
+        " every fourth is for the XC7S6.",
         "",
         *(line for seed, rows in sets.items() for line in _section(rows, seed)),
     ]
