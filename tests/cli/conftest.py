@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from bitformer.cli.main import cli
 from bitformer.hw import convert
+from bitformer.hw.design import Design
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model.checkpoint import save_model
 from bitformer.model.config import named_config
@@ -62,6 +63,8 @@ def converted_once():
         return once(make, component.design, "verilog", name)
 
     def source_of(design):
+        if not isinstance(design, Design):
+            return rtlil_of(design)
         return once(partial(rtlil_of, design), design, "rtlil")
 
     convert_to_verilog, rtlil_of = convert.to_verilog, synthesize.source_of
