@@ -195,9 +195,13 @@ def pack(numbers: Iterable[int], bits: int) -> bytes:
     What lies beyond ``bits`` bits goes as the nearest number that does not, as when a model is
     trained. Raises `TypeError` for what is no integer, such as NaN.
     """
-    size, most = whole_bytes(bits), (1 << bits - 1) - 1
-    clipped = (max(~most, min(operator.index(number), most)) for number in numbers)
-    return b"".join(number.to_bytes(size, "little", signed=True) for number in clipped)
+    most = (1 << bits - 1) - 1
+    return _joined((max(~most, min(operator.index(number), most)) for number in numbers), bits)
+
+
+def _joined(numbers: Iterable[int], bits: int) -> bytes:
+    size = whole_bytes(bits)
+    return b"".join(number.to_bytes(size, "little", signed=True) for number in numbers)
 
 
 def unpack(data: bytes, bits: int) -> list[int]:
@@ -261,7 +265,7 @@ class Registers:
     def region(self, vectors: Iterable[tuple[Iterable[int], Iterable[int]]]) -> bytes:
         """Return the part that never changes, and the golden vectors behind it, as in a shell."""
         return self.constants() + b"".join(
-            pack(window, self.input_bits) + pack(results, self.result_bits)
+            _joined(window, self.input_bits) + _joined(results, self.result_bits)
             for window, results in vectors
         )
 

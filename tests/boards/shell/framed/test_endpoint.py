@@ -4,7 +4,7 @@
 import random
 
 import pytest
-from amaranth.hdl import Module, signed
+from amaranth.hdl import Module, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 from amaranth.sim import Simulator
@@ -14,6 +14,7 @@ from bitformer.boards.protocol import (
     NAK,
     PASSED,
     Command,
+    Feature,
     Frame,
     Reason,
     Registers,
@@ -22,6 +23,7 @@ from bitformer.boards.protocol import (
 )
 from bitformer.boards.shell.contract import Contract
 from bitformer.boards.shell.framed.endpoint import Endpoint
+from bitformer.boards.shell.framed.memory_map import MemoryMap
 from bitformer.boards.shell.link import LinkSignature
 
 WINDOWS = [(1, 2, 3), (-100, 50, 7), (-128, -128, -128)]
@@ -267,6 +269,30 @@ def test_self_test(serial, make, wrong, verdict):
     assert heard[0] == Frame(sequence=HIGH + 1, command=0x83, payload=bytes([verdict]))
     # whatever it found, an inference is an inference again
     assert serial.unpack(heard[1].payload, 2) == serial.window_sums((1, 2, 3), 2, 12)
+
+
+def test_golden_vectors_are_as_they_are_given():
+    contract = Contract(vectors=(((4000,), (3000,)),))
+    layout = MemoryMap(
+        contract=contract,
+        input_shape=unsigned(12),
+        result_shape=unsigned(12),
+        clock_hz=1_000_000,
+        features=Feature.NONE,
+    )
+    assert layout.contents().endswith((4000).to_bytes(2, "little") + (3000).to_bytes(2, "little"))
+
+
+def test_golden_vectors_that_take_more_bytes_are_refused():
+    contract = Contract(vectors=(((1 << 15,), (0,)),))
+    with pytest.raises(OverflowError):
+        MemoryMap(
+            contract=contract,
+            input_shape=signed(16),
+            result_shape=signed(8),
+            clock_hz=1_000_000,
+            features=Feature.NONE,
+        ).contents()
 
 
 def test_without_vectors_there_is_no_self_test(make):
