@@ -50,7 +50,9 @@ def post_widths(
         else:
             factor = scaled(factor, power)
         addend = scaled(addend, power)
-        offset = addend + (1 << shift) + (zero << shift)
+        # beyond the accumulator is refused, however far: int64 holds this
+        moved = zero << np.minimum(shift, multiplier.accumulator_bits - 1)
+        offset = addend + (1 << shift) + moved
         bounds["factor"].append(factor)
         bounds["result"].append(((u * factor + addend + (1 << shift)) >> shift) + zero + 1)
         if op.y in wide:

@@ -1,5 +1,7 @@
 """What lowering chooses and derives: shifts, bounds, packing, the program, its mistakes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from design_strategies import models, several
@@ -199,3 +201,15 @@ def test_narrow_weights_take_no_more_room_beside_wide_ones():
     assert len(design.images["weights"]) * design.geometry.weights.bits < 1.1 * needed
     narrow = lower(initialize(config.replace(precision={}), samples=8))
     assert design.interval < 1.2 * narrow.interval
+
+
+@pytest.mark.parametrize("shift", [47, 48])
+def test_a_zero_point_beyond_the_accumulator_is_refused(shift):
+    config = TransformerConfig(name="small", window=4, horizon=2, d_model=4, ffn=6)
+    model = initialize(config, samples=8)
+    name = "layers.0.hidden"
+    hidden = replace(model.tensors[name], bits=16, zero=-(1 << 15))
+    operations = tuple(replace(op, shift=shift) if op.y == name else op for op in model.operations)
+    far = replace(model, tensors={**model.tensors, name: hidden}, operations=operations)
+    with pytest.raises(UserError, match=r"^post-processor must stay within 48 bits, not need 6\d$"):
+        lower(far)
