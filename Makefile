@@ -6,13 +6,13 @@ PYTEST := PYTHONHASHSEED=0 $(VENV)/bin/pytest
 PACKAGES := model hw synth sim boards study estimate search cli
 TYPES := build/types/bitformer
 
-.PHONY: help demo test test-synthesis test-all damaged lint format profile clean
+.PHONY: help demo test test-slow test-all damaged lint format profile clean
 
 help:
 	@echo "make demo      set up, then train, export, simulate and plan a small model"
 	@echo "make test      set up, then run the tests"
 	@echo "make test-all  the same with the slow tests"
-	@echo "make test-synthesis  only the slow tests that synthesize"
+	@echo "make test-slow the slow tests that CI runs, too: synthesis, the notebook, every named configuration"
 	@echo "make damaged   10 000 damaged inputs through every reader; resumes"
 	@echo "make lint      ruff, spelling, types and the order of imports"
 	@echo "make format    let ruff format and sort imports"
@@ -25,10 +25,11 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(PYTEST)
 
-# The slow tests that CI runs too: resources, logic depth and loads by real synthesis, and the netlist
-# that comes of it against the reference.
-test-synthesis: $(STAMP)
-	$(PYTEST) -m slow tests/synth/test_synthesize.py tests/hw/units/test_softmax.py \
+# The slow tests that CI runs, too: resources, logic depth and loads by real synthesis, the netlist
+# that comes of it against the reference, the notebook, and every named configuration all the way.
+test-slow: $(STAMP)
+	$(PYTEST) -m slow tests/examples/test_tour.py \
+		tests/cli/test_all_the_way.py::test_every_named_config_goes_all_the_way tests/synth/test_synthesize.py tests/hw/units/test_softmax.py \
 		tests/sim/netlist/test_engine.py tests/sim/netlist/test_memories.py \
 		tests/estimate/test_estimates.py tests/estimate/test_profile.py
 

@@ -1,8 +1,9 @@
 # amaranth: UnusedElaboratable=no
 """Every named configuration goes from ``init`` to forecasts over a simulated shell's line.
 
-The names come from the registry: a new one is in. In the default suite the shell runs in Amaranth's
-simulator, behind bytes; the slow tests compile it, behind the pins of an SPI bus and a UART.
+The names come from the registry: a new one is in. The shell runs in Amaranth's simulator, behind
+bytes, for three of them in the default suite; the slow tests compile it, too, behind the pins of an
+SPI bus and a UART.
 """
 
 import json
@@ -33,6 +34,8 @@ from bitformer.model.initialize import initialize
 BAUD = 10_000
 #: Of the family that is made on demand, the smallest published one and the largest.
 GRID = ("grid-6-8-4", "grid-24-64-8")
+#: Run in the default suite; the others are slow.
+DEFAULT = ("tiny", "etth1-96-24", GRID[0])
 #: A decoder whose output has three rows, and an input two channels.
 DECODER = named_config("tiny").replace(name="decoder", decoder_layers=1, horizon=12, inputs=2)
 #: Cycles of an inference that Amaranth's simulator follows tensor by tensor within seconds.
@@ -82,7 +85,13 @@ def byte_client(design, contract=None):
     return Client(ByteTransport(shell, patience=2 * design.latency + 10_000), retries=0)
 
 
-@pytest.mark.parametrize("name", [*NAMED_CONFIGS, GRID[0]])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in DEFAULT else pytest.param(name, marks=pytest.mark.slow)
+        for name in (*NAMED_CONFIGS, GRID[0])
+    ],
+)
 def test_every_named_config_goes_all_the_way(name, bitformer, tmp_path):
     path = tmp_path / "m.safetensors"
     assert bitformer("init", name, "-o", path).code == 0

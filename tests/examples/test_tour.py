@@ -49,6 +49,7 @@ def figures_left_out(text: str) -> str:
     return re.sub(r"\d+(\.\d+)?", "N", text)
 
 
+@pytest.mark.slow
 def test_cells_come_to_what_is_shown(tmp_path, monkeypatch):
     monkeypatch.setenv("BITFORMER_KB", str(tmp_path / "kb.sqlite"))
     monkeypatch.setenv("MPLBACKEND", "Agg")
