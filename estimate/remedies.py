@@ -195,6 +195,13 @@ def _fitting(
     return found
 
 
+def _asked(
+    part: str, lanes: int | None, pack: bool, placement: Mapping[str, str] | None
+) -> dict[str, Any]:
+    """Return the options of :func:`bitformer.hw.lowering.lower.lower` that changes start from."""
+    return {"part": part, "lanes": lanes, "pack": pack, "placement": dict(placement or {})}
+
+
 def remedies(
     model: IntegerModel,
     *,
@@ -224,12 +231,7 @@ def remedies(
     progress
         Called with how many were tried, and what is tried next.
     """
-    asked: dict[str, Any] = {
-        "part": part,
-        "lanes": lanes,
-        "pack": pack,
-        "placement": dict(placement or {}),
-    }
+    asked = _asked(part, lanes, pack, placement)
 
     def judge(design: Design) -> Estimate:
         return estimate(design, clock_hz=clock_hz, beside=beside)
@@ -274,12 +276,7 @@ def diagnose(
     progress
         Called with how many were tried, and what is tried next.
     """
-    asked: dict[str, Any] = {
-        "part": part,
-        "lanes": lanes,
-        "pack": pack,
-        "placement": dict(placement or {}),
-    }
+    asked = _asked(part, lanes, pack, placement)
     judge: Callable[[Design], Estimate | Prediction]
     judge = estimate if predictor is None else predictor.predict
     design = lower(model, **asked)

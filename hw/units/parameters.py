@@ -38,7 +38,7 @@ class Parameter(Generic[T]):
         found: Any = self if instance is None else getattr(instance, f"_{self._name}")
         return found
 
-    def __set__(self, instance: Any, value: T) -> None:
+    def __set__(self, instance: Any, value: Any) -> None:
         if hasattr(instance, f"_{self._name}"):
             raise AttributeError(f"{self._label} cannot be changed")
         setattr(instance, f"_{self._name}", self.checked(value))
@@ -101,9 +101,6 @@ class Items(Parameter[tuple[T, ...]]):
     def __init__(self, kind: type[T], noun: str):
         super().__init__(tuple, f"a sequence of one or more {noun}")
         self._item = kind
-
-    def __set__(self, instance: Any, value: Iterable[T]) -> None:
-        super().__set__(instance, value)  # type: ignore[arg-type]
 
     def checked(self, value: Any) -> tuple[T, ...]:
         """Return ``value`` as a tuple; refuse other types, then an empty sequence."""
