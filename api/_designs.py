@@ -140,9 +140,9 @@ class AcceleratorDesign:
         data: str | None = None,
         target: str | None = None,
         inputs: Sequence[str] | None = None,
-        time: str | None = None,
         seed: int = 0,
         note: Note = unheard,
+        **reading: Any,
     ) -> Samples:
         """Return windows to simulate: evenly spaced test windows, or random integers.
 
@@ -153,14 +153,17 @@ class AcceleratorDesign:
         data
             A data set's name, a CSV file, or ``"random"``; by default the model's own data, or
             random integers where it was not trained or its data are not here.
-        target, inputs, time
+        target, inputs
             Columns of a CSV file.
         seed
             Of random integers.
         note
             Told why they are random, where the model's data cannot be had.
+        **reading
+            How a CSV file is read: ``time`` and the other fields of
+            :class:`bitformer.model.reading.Reading`; by default as in training.
         """
-        columns = {"target": target, "inputs": inputs, "time": time}
+        columns = {"target": target, "inputs": inputs, **reading}
         return samples_of(self.model.integer, count, seed, note, data=data, **columns)
 
     def simulate(

@@ -80,11 +80,11 @@ class Model:
         *,
         target: str | None = None,
         inputs: Sequence[str] | None = None,
-        time: str | None = None,
         engine: str = "integer",
         samples: int | None = None,
         note: Note = unheard,
         progress: Progress = silent,
+        **reading: Any,
     ) -> "Evaluation":
         """Return the test error beside the baselines', which are of the same windows.
 
@@ -92,7 +92,7 @@ class Model:
         ----------
         data
             A data set's name or a CSV file; by default the model's own.
-        target, inputs, time
+        target, inputs
             Columns of a CSV file.
         engine
             ``"integer"``, the reference; ``"python"`` or ``"native"`` for the hardware, in
@@ -103,6 +103,9 @@ class Model:
             Told what is remarkable of the data.
         progress
             Called with the windows simulated.
+        **reading
+            How a CSV file is read: ``time`` and the other fields of
+            :class:`bitformer.model.reading.Reading`; by default as in training.
 
         Raises
         ------
@@ -114,7 +117,7 @@ class Model:
         from bitformer.model.evaluation import Evaluation, mse
         from bitformer.model.own_data import dataset_of, evenly, trained_on
 
-        found = dataset_of(self.integer, data=data, target=target, inputs=inputs, time=time)
+        found = dataset_of(self.integer, data=data, target=target, inputs=inputs, **reading)
         for sentence in found.notes:
             note(sentence)
         ours = trained_on(self.integer)

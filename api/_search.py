@@ -166,7 +166,8 @@ def find(
     **options
         Limits, ``part``, ``latency_us``, ``energy_j``, ``luts``, ``lutram``, ``ffs``, ``ramb18``,
         ``dsps``, ``clock_hz``; fields of :class:`bitformer.search.request.SearchRequest` such as
-        ``top``, ``seed`` and ``synthesis``; settings of training such as ``epochs``.
+        ``top``, ``seed`` and ``synthesis``; settings of training such as ``epochs``; fields of
+        :class:`bitformer.model.reading.Reading`.
 
     Raises
     ------
@@ -176,6 +177,7 @@ def find(
     from bitformer.estimate.knowledge import Entry, known_entries, remember
     from bitformer.model.folder_lock import held
     from bitformer.model.precision import Precision
+    from bitformer.model.reading import without_reading
     from bitformer.search.limits import Limits
     from bitformer.search.request import SearchRequest
     from bitformer.search.run import run_search
@@ -183,6 +185,7 @@ def find(
     from bitformer.study.trials import FOLDERS, source_of
     from bitformer.study.workers import open_pool
 
+    reading, options = without_reading(options)
     bounds, asked, settings = _split(options)
     limits = Limits(**bounds)
     asked["bits"], asked["baselines"] = (
@@ -190,7 +193,7 @@ def find(
         for choices in (bits, baselines)
     )
     added = None if sensitivity is None else read_added(Path(sensitivity))
-    columns = {"target": target, "inputs": inputs, "time": time}
+    columns = {"target": target, "inputs": inputs, "time": time, **reading}
     chosen, source = source_of(data, config, note, **columns)
     request = SearchRequest(config=chosen, source=source, limits=limits, settings=settings, **asked)
     if not request.enumerated and not request.per_tensor:

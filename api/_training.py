@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bitformer._models import Model, Note, unheard
 from bitformer.model.config import TransformerConfig, read_config
 from bitformer.model.errors import UserError
+from bitformer.model.reading import DataSource, without_reading
 from bitformer.model.torch_installed import require_torch
 
 if TYPE_CHECKING:
@@ -77,11 +78,13 @@ class Training:
         note
             Told what is remarkable of the data, and what changed to suit them.
         **settings
-            As of :func:`bitformer.model.train.train`.
+            As of :func:`bitformer.model.train.train`; and fields of
+            :class:`bitformer.model.reading.Reading`.
         """
         sizes = {"window": window, "horizon": horizon, "patch": patch}
         bits = {"weights": weights, "activations": activations, "precise": precise}
-        source: dict[str, Any] = {"target": target, "inputs": inputs, "time": time}
+        reading, settings = without_reading(settings)
+        source: dict[str, Any] = {"target": target, "inputs": inputs, "time": time, **reading}
         from bitformer.model.own_data import suited_to, write_source
 
         chosen, dataset = suited_to(data, _changed(config, **bits, **sizes), note, **source)
@@ -91,7 +94,7 @@ class Training:
 
         folder = Path(to)
         result = train_model(chosen, dataset, run_dir=folder, **settings)
-        write_source(folder, data=str(data), **source)
+        write_source(folder, DataSource.of(data=str(data), **source))
         model = None
         if not chosen.has_floats:
             path = folder / MODEL_FILE
@@ -187,7 +190,7 @@ def train(
     **settings
         ``window``, ``horizon`` and ``patch`` in steps; ``weights`` and ``activations`` in bits;
         ``seed``, ``epochs`` and whatever else :class:`bitformer.model.train_settings.TrainSettings`
-        has.
+        has; and how a CSV file is read, :class:`bitformer.model.reading.Reading`.
 
     Raises
     ------

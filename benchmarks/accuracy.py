@@ -18,7 +18,8 @@ from bitformer.model.baselines import baselines
 from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.errors import UserError
 from bitformer.model.progress import progress_bar
-from bitformer.study.trials import DataSource, Outcome, Trial, run_trials
+from bitformer.model.reading import DataSource
+from bitformer.study.trials import Outcome, Trial, run_trials
 from bitformer.study.workers import open_pool
 
 ROOT = Path(__file__).resolve().parent.parent

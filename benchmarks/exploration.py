@@ -26,12 +26,13 @@ from bitformer.estimate.predictor import Predictor
 from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.errors import UserError
 from bitformer.model.precision import Precision
+from bitformer.model.reading import DataSource
 from bitformer.search.engine import Engine
 from bitformer.search.limits import Limits
 from bitformer.search.plot import plot_search
 from bitformer.search.request import SYNTHESES, SearchRequest
 from bitformer.search.run import run_search
-from bitformer.study.trials import DataSource, Trial
+from bitformer.study.trials import Trial
 from bitformer.study.workers import open_pool
 from bitformer.synth.yosys import find_tool
 

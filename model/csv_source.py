@@ -23,6 +23,7 @@ import numpy as np
 from bitformer.model.errors import UserError
 from bitformer.model.files import open_regular
 from bitformer.model.plain import shown
+from bitformer.model.reading import Reading
 
 TimeParser = Callable[[list[str]], float]  # a row's time cells to seconds or a plain number
 
@@ -58,7 +59,9 @@ def read_header(path: Path) -> list[str]:
     return _rows(path)[0]
 
 
-def read_csv(path: Path, *, columns: Sequence[str], time: Sequence[str] = ()) -> Series:
+def read_csv(
+    path: Path, *, columns: Sequence[str], reading: Reading | None = None, time: Sequence[str] = ()
+) -> Series:
     """Read ``columns`` of the CSV file ``path``.
 
     Parameters
@@ -67,15 +70,19 @@ def read_csv(path: Path, *, columns: Sequence[str], time: Sequence[str] = ()) ->
         The file.
     columns
         The columns to read, in this order.
+    reading
+        How; by default as :class:`Reading` has it.
     time
-        One column of times, or four columns of integers: year, month, day and hour. Without it,
-        rows count as evenly spaced and in order.
+        Columns of integers that make a date, in the place of ``reading.time``: year, month, day and
+        hour.
 
     Raises
     ------
     UserError
         If the file, its header, a row or a cell is not as described at the top of this module.
     """
+    how = reading or Reading()
+    time = time or (() if how.time is None else (how.time,))
     header, rows, lines = _rows(path)
     for name in (*columns, *time):
         if name not in header:

@@ -10,10 +10,12 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from bitformer.model.cache import user_folder
 from bitformer.model.csv_source import read_csv, read_header
 from bitformer.model.errors import UserError
+from bitformer.model.reading import Reading
 from bitformer.model.splits import Splitter, before, by_ett_months, by_fractions
 from bitformer.model.synthetic import COLUMNS as SYNTHETIC_COLUMNS
 from bitformer.model.synthetic import synthetic_series
@@ -87,8 +89,7 @@ def load_dataset(
     horizon: int,
     target: str | None = None,
     inputs: Sequence[str] | None = None,
-    time: str | None = None,
-    max_fill: int = 3,
+    **reading: Any,
 ) -> Dataset:
     """Load a data set by its name or path; split and scale it, and cut it into windows.
 
@@ -102,21 +103,20 @@ def load_dataset(
         The column to forecast; must be given for a CSV file.
     inputs
         The columns a model sees; of a CSV file, by default the target alone.
-    time
-        The column of times of a CSV file; without it, rows count as evenly spaced and in order.
-    max_fill
-        Longest run of missing cells, in rows, that is filled with the value before it.
+    **reading
+        Fields of :class:`bitformer.model.reading.Reading`; None stands for the default.
 
     Raises
     ------
     UserError
         If the data are missing, unreadable, or too few.
     """
+    asked = Reading.of(**reading)
     name, notes = name_or_path, tuple[str, ...]()
     split: Splitter = by_fractions
-    if name in NAMES and time is not None:
+    if name in NAMES and asked.time is not None:
         raise UserError(
-            f"Data set {name} has its own times: time must not be given, but is {time!r}"
+            f"Data set {name} has its own times: time must not be given, but is {asked.time!r}"
         )
     if name == SYNTHETIC:
         target = target or SYNTHETIC_COLUMNS[0]
@@ -134,7 +134,7 @@ def load_dataset(
             path, times, split = find(source), source.time, source.split
             target, default = target or source.target, source.inputs
         else:
-            path, times = Path(name_or_path), () if time is None else (time,)
+            path, times = Path(name_or_path), ()
             if not path.exists() and not path.suffix:
                 raise UserError(
                     f"Data must be {', '.join(NAMES)} or the path of a CSV file, not {name!r}"
@@ -144,7 +144,8 @@ def load_dataset(
                 raise UserError(f"Target must name the column of {path} to forecast, one of {have}")
             name, default = path.name, (target,)
         inputs = _inputs(inputs, default=default)
-        series = read_csv(path, columns=tuple(dict.fromkeys((*inputs, target))), time=times)
+        columns = tuple(dict.fromkeys((*inputs, target)))
+        series = read_csv(path, columns=columns, reading=asked, time=times)
     dataset = make_dataset(
         series,
         name=name,
@@ -153,7 +154,7 @@ def load_dataset(
         split=split,
         window=window,
         horizon=horizon,
-        max_fill=max_fill,
+        reading=asked,
     )
     return dataclasses.replace(dataset, notes=(*notes, *dataset.notes))
 

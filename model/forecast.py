@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,11 +12,10 @@ from bitformer.model.csv_source import read_csv
 from bitformer.model.errors import UserError
 from bitformer.model.gaps import clean
 from bitformer.model.ir import IntegerModel
+from bitformer.model.meta import known
+from bitformer.model.reading import Reading, without_reading
 
 __all__ = ["Newest", "Scaling", "newest_windows", "scaling_of"]
-
-#: Longest run of missing cells that takes the value before it, as in training.
-MAX_FILL = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,14 +80,18 @@ class Newest:
 
 
 def newest_windows(
-    path: Path, *, model: IntegerModel, scaling: Scaling, count: int = 1, time: str | None = None
+    path: Path, *, model: IntegerModel, scaling: Scaling, count: int = 1, **reading: Any
 ) -> Newest:
     """Return the last ``count`` windows of a CSV file, a row apart, the newest last.
 
-    Missing cells are filled as in training, and no window spans a gap.
+    Missing cells are filled as in training, and no window spans a gap. What of ``reading``, fields
+    of :class:`bitformer.model.reading.Reading`, is not given is as in training.
     """
-    series = read_csv(path, columns=scaling.inputs, time=(time,) if time else ())
-    cleaned = clean(series, max_fill=MAX_FILL)
+    source = known(model.meta).get("source")
+    used = {} if source is None else without_reading(source.to_dict())[0]
+    how = Reading.of(**used | {name: one for name, one in reading.items() if one is not None})
+    series = read_csv(path, columns=scaling.inputs, reading=how)
+    cleaned = clean(series, reading=how)
     steps = model.config.window
     ends = [end for start, stop in cleaned.segments for end in range(start + steps, stop + 1)][
         -count:

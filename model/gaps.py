@@ -14,6 +14,7 @@ import numpy as np
 
 from bitformer.model.csv_source import Series
 from bitformer.model.errors import UserError
+from bitformer.model.reading import Reading
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,11 +35,9 @@ class Clean:
     notes: tuple[str, ...]
 
 
-def clean(series: Series, *, max_fill: int) -> Clean:
+def clean(series: Series, *, reading: Reading) -> Clean:
     """Fill short gaps of ``series`` and find its segments without a gap."""
-    if max_fill < 0:
-        raise UserError(f"max_fill must be 0 or more samples, not {max_fill}")
-    notes = []
+    max_fill, notes = reading.max_fill, []
     step, cuts = _cuts(series)
     if len(cuts):
         s = "" if len(cuts) == 1 else "s"

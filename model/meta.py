@@ -6,6 +6,7 @@ from typing import Any, TypedDict, cast
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.plain import checked
+from bitformer.model.reading import DataSource
 
 __all__ = ["check_meta", "known"]
 
@@ -25,18 +26,9 @@ class _Data(TypedDict, total=False):
     checksum: int
 
 
-class _Source(TypedDict, total=False):
-    """As :func:`bitformer.model.own_data.write_source` writes it."""
-
-    data: str
-    target: str | None
-    inputs: list[str] | None
-    time: str | None
-
-
 class Known(TypedDict, total=False):
     dataset: _Data
-    source: _Source
+    source: DataSource
     settings: dict[str, Any]
     results: dict[str, float]
 

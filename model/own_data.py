@@ -13,6 +13,7 @@ from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
 from bitformer.model.ir import IntegerModel
 from bitformer.model.meta import known
+from bitformer.model.reading import DataSource, without_reading
 from bitformer.model.strict_json import read_json
 from bitformer.model.windows import Dataset
 
@@ -35,20 +36,12 @@ RANDOM = "random"
 SOURCE_FILE = "source.json"
 
 
-def write_source(
-    run: Path, *, data: str, target: str | None, inputs: Sequence[str] | None, time: str | None
-) -> None:
+def write_source(run: Path, source: DataSource) -> None:
     """Note in ``run`` what its data were called on the command line.
 
     A path stays as it was typed: models are passed on, and whose disk it was is nobody's business.
     """
-    source = {
-        "data": data,
-        "target": target,
-        "inputs": None if inputs is None else list(inputs),
-        "time": time,
-    }
-    write_whole(run / SOURCE_FILE, json.dumps(source, indent=1) + "\n")
+    write_whole(run / SOURCE_FILE, json.dumps(source.to_dict(), indent=1) + "\n")
 
 
 def read_source(run: Path) -> dict | None:
@@ -69,11 +62,14 @@ def dataset_of(
     model: IntegerModel,
     *,
     data: str | None,
-    target: str | None,
-    inputs: Sequence[str] | None,
-    time: str | None,
+    target: str | None = None,
+    inputs: Sequence[str] | None = None,
+    **reading: Any,
 ) -> Dataset:
     """Load the data set that the arguments name, or else the model's own.
+
+    What of ``reading``, fields of :class:`bitformer.model.reading.Reading`, is not given is as in
+    training where the data are the model's own.
 
     Raises
     ------
@@ -81,10 +77,12 @@ def dataset_of(
         If there is none, or it does not suit the model.
     """
     meta = trained_on(model)
-    source = known(model.meta).get("source", {})
-    columns = inputs
+    source = known(model.meta).get("source")
+    used = {} if source is None else source.to_dict()
+    columns, asked = inputs, {name: one for name, one in reading.items() if one is not None}
+    own = without_reading(used)[0]
     if data is None:
-        data = source.get("data") or meta.get("name")
+        data = used.get("data") or meta.get("name")
         if not data:
             raise UserError("Data must be given with --data, as the model names none")
         if data not in NAMES and not Path(data).is_file():
@@ -92,13 +90,13 @@ def dataset_of(
                 f"Data must be given with --data, as {data}, which the model was trained on,"
                 " is not here"
             )
-        target = target or source.get("target") or meta.get("target")
-        columns = columns or source.get("inputs") or meta.get("inputs")
-        time = time or source.get("time")
+        target = target or used.get("target") or meta.get("target")
+        columns = columns or used.get("inputs") or meta.get("inputs")
+        asked = own | asked
     elif data == meta.get("name") or Path(data).name == meta.get("name"):
         # the same file somewhere else: its columns are the model's
         target, columns = target or meta.get("target"), columns or meta.get("inputs")
-        time = time or source.get("time")
+        asked = own | asked
     config = model.config
     dataset = load_dataset(
         data,
@@ -106,7 +104,7 @@ def dataset_of(
         horizon=config.horizon,
         target=target,
         inputs=columns,
-        time=time,
+        **asked,
     )
     if len(dataset.inputs) != config.inputs:
         raise UserError(
@@ -170,7 +168,8 @@ def suited_to(
     note : callable
         Told what is remarkable of the data, and what changed.
     **columns
-        ``target``, ``inputs`` and ``time`` of a CSV file.
+        ``target`` and ``inputs`` of a CSV file, and fields of
+        :class:`bitformer.model.reading.Reading`.
 
     Raises
     ------

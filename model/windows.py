@@ -16,6 +16,7 @@ from bitformer.model.csv_source import Series
 from bitformer.model.errors import UserError
 from bitformer.model.gaps import Clean, clean
 from bitformer.model.numerics import standardised
+from bitformer.model.reading import Reading
 from bitformer.model.splits import Split, Splitter, fractions
 
 DAY = 86400.0
@@ -119,7 +120,7 @@ def make_dataset(
     split: Splitter,
     window: int,
     horizon: int,
-    max_fill: int,
+    reading: Reading,
 ) -> Dataset:
     """Clean, split and scale ``series``.
 
@@ -135,8 +136,8 @@ def make_dataset(
         Where the parts end.
     window, horizon
         Rows of input and of target.
-    max_fill
-        Longest run of missing cells, in rows, that is filled.
+    reading
+        What is to be done with missing cells.
 
     Raises
     ------
@@ -146,7 +147,7 @@ def make_dataset(
     for what, value in (("Window", window), ("Horizon", horizon)):
         if value < 1:
             raise UserError(f"{what} must be a positive number of rows, not {value}")
-    cleaned, parts = clean(series, max_fill=max_fill), split(series)
+    cleaned, parts = clean(series, reading=reading), split(series)
     columns = [series.columns.index(column) for column in (*inputs, target)]
     values = cleaned.values[:, columns]
     notes = [f"Split: {parts.rule}", *cleaned.notes]

@@ -8,12 +8,13 @@ from typing import Any
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.precision import Precision
+from bitformer.model.reading import DataSource
 from bitformer.model.train_settings import METHODS
 from bitformer.search.candidates import enumerable
 from bitformer.search.engine import Engine
 from bitformer.search.limits import Limits
 from bitformer.search.selection import SCORES
-from bitformer.study.trials import DataSource, Trial
+from bitformer.study.trials import Trial
 
 __all__ = ["SYNTHESES", "SearchRequest"]
 
@@ -106,7 +107,7 @@ class SearchRequest:
         data = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
         return data | {
             "config": self.config.to_dict(),
-            "source": dataclasses.asdict(self.source),
+            "source": self.source.to_dict(),
             "limits": dataclasses.asdict(self.limits),
             "bits": [str(one) for one in self.bits],
             "engines": [dataclasses.asdict(one) for one in self.engines],

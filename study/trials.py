@@ -8,7 +8,6 @@ that what is compared differs in its rounding only. A folder of trials holds
     runs/KEY/                  its training run, from which a killed one resumes
 """
 
-import dataclasses
 import hashlib
 import json
 import math
@@ -21,14 +20,15 @@ from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import TrainingDivergedError, UserError
 from bitformer.model.files import write_whole
 from bitformer.model.own_data import suited_to
-from bitformer.model.plain import partly
+from bitformer.model.plain import built, partly
 from bitformer.model.precision import Precision
 from bitformer.model.progress import Progress, silent
+from bitformer.model.reading import DataSource
 from bitformer.model.strict_json import read_json
 from bitformer.model.torch_installed import require_torch
 from bitformer.study.workers import WorkerPool
 
-__all__ = ["FOLDERS", "DataSource", "Outcome", "Trial", "run_trials", "source_of"]
+__all__ = ["FOLDERS", "Outcome", "Trial", "run_trials", "source_of"]
 
 #: What a folder of trials has in it, as patterns: for :func:`bitformer.model.folder_lock.held`.
 FOLDERS = ("results", "runs/*")
@@ -36,29 +36,6 @@ FOLDERS = ("results", "runs/*")
 #: Settings that belong to the float stage; a trial takes them from the run it starts from.
 _FLOAT_SETTINGS = ("epochs", "lr", "dropout")
 _RUN_FILES = ("run.json", "state.pt")
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataSource:
-    """What :func:`bitformer.model.datasets.load_dataset` is told, as plain data."""
-
-    data: str
-    target: str | None = None
-    inputs: tuple[str, ...] | None = None
-    time: str | None = None
-
-    def load(self, config: TransformerConfig):
-        """Load the windows for ``config``."""
-        from bitformer.model.datasets import load_dataset
-
-        return load_dataset(
-            self.data,
-            window=config.window,
-            horizon=config.horizon,
-            target=self.target,
-            inputs=self.inputs,
-            time=self.time,
-        )
 
 
 def source_of(
@@ -81,7 +58,7 @@ def source_of(
     path = Path(str(data))
     if columns.get("inputs") is not None:
         columns["inputs"] = tuple(columns["inputs"])
-    return chosen, DataSource(data=str(path.resolve() if path.is_file() else data), **columns)
+    return chosen, DataSource.of(data=str(path.resolve() if path.is_file() else data), **columns)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +77,7 @@ class Trial:
         """Plain data: all that decides what comes out."""
         return {
             "config": self.config.to_dict(),
-            "source": dataclasses.asdict(self.source),
+            "source": self.source.to_dict(),
             "settings": dict(self.settings),
         }
 
@@ -152,7 +129,7 @@ def _train(description: dict, folder: str, origin: tuple[str, dict[str, bytes]] 
     from bitformer.model.train import train
 
     config = TransformerConfig.from_dict(description["config"])
-    source = DataSource(**description["source"])
+    source = built(DataSource, description["source"], "source")
     trial = Trial(config=config, source=source, settings=description["settings"])
     settings = dict(trial.settings)
     runs = Path(folder) / "runs"

@@ -4,7 +4,7 @@ import pytest
 
 from bitformer.model.config import TransformerConfig
 from bitformer.model.precision import Precision
-from bitformer.study.trials import DataSource
+from bitformer.model.reading import DataSource
 
 __all__ = ["config", "fast", "source"]
 

@@ -6,6 +6,7 @@ import pytest
 from bitformer.model.baselines import LINEAR, LINEAR_FROM_LAST, REPEAT_DAY, REPEAT_LAST, baselines
 from bitformer.model.csv_source import Series
 from bitformer.model.datasets import load_dataset
+from bitformer.model.reading import Reading
 from bitformer.model.splits import by_fractions
 from bitformer.model.windows import Dataset, make_dataset
 
@@ -26,7 +27,7 @@ def dataset(values: np.ndarray, *, inputs=("v",), window=30, horizon=26, dated=T
         split=by_fractions,
         window=window,
         horizon=horizon,
-        max_fill=0,
+        reading=Reading(max_fill=0),
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from bitformer.model.csv_source import read_csv
 from bitformer.model.datasets import load_dataset
 from bitformer.model.errors import UserError
+from bitformer.model.reading import Reading
 
 ROWS = 60
 
@@ -69,7 +70,7 @@ BAD = {
     "open quote": ('time,a\n"' + "x" * 200_000, {}, r"not readable as CSV: field larger"),
     "window": (table(), {"window": 0}, r"Window must be a positive number of rows, not 0"),
     "horizon": (table(), {"horizon": -1}, r"Horizon must be a positive .* not -1"),
-    "max_fill": (table(), {"max_fill": -1}, r"max_fill must be 0 or more samples, not -1"),
+    "max_fill": (table(), {"max_fill": -1}, r"max_fill must be 0 or more rows, not -1"),
 }
 
 
@@ -200,7 +201,7 @@ def test_without_times_rows_count_as_even(tmp_path):
 )
 def test_times(tmp_path, first, second, distance):
     path = Path(write(tmp_path, f"t,a\n{first},1\n{second},2\n"))
-    times = read_csv(path, columns=["a"], time=["t"]).times
+    times = read_csv(path, columns=["a"], reading=Reading(time="t")).times
     assert times is not None
     assert times[1] - times[0] == distance
 

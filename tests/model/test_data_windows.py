@@ -7,6 +7,7 @@ import pytest
 
 from bitformer.model.csv_source import Series
 from bitformer.model.errors import UserError
+from bitformer.model.reading import Reading
 from bitformer.model.splits import Split, before, by_ett_months, by_fractions, fractions
 from bitformer.model.synthetic import synthetic_series
 from bitformer.model.windows import Dataset, make_dataset, rows_needed
@@ -28,7 +29,7 @@ def make(series: Series, *, window: int = 5, horizon: int = 3, split=by_fraction
         split=split,
         window=window,
         horizon=horizon,
-        max_fill=3,
+        reading=Reading(max_fill=3),
     )
 
 

@@ -10,6 +10,7 @@ from bitformer.model.checkpoint import load_model
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
+from bitformer.model.reading import DataSource
 from bitformer.search import candidates as field
 from bitformer.search.candidates import component_candidates
 from bitformer.search.engine import Engine
@@ -21,7 +22,7 @@ from bitformer.search.run import run_search
 from bitformer.search.selection import COSTS
 from bitformer.study import trials
 from bitformer.study.sensitivity import read_added
-from bitformer.study.trials import DataSource, Outcome, Trial
+from bitformer.study.trials import Outcome, Trial
 from bitformer.study.workers import WorkerPool, open_pool
 
 BITS = (Precision.parse("4"), Precision.parse("4/8"))
