@@ -16,6 +16,7 @@ from rich.console import Console
 
 from bitformer.model.baselines import baselines
 from bitformer.model.config import TransformerConfig, named_config
+from bitformer.model.datasets import load_source
 from bitformer.model.errors import UserError
 from bitformer.model.progress import progress_bar
 from bitformer.model.reading import DataSource
@@ -91,7 +92,7 @@ def table(data: str, outcomes: list[Outcome]) -> Iterator[str]:
         integers = _errors([one.test for one in group])
         widths = f"{bits.weights} bit | {bits.activations} bit"
         yield f"| {config.name} | {widths} | {floats} | {integers} |"
-    dataset = DataSource(data=data).load(outcomes[0].trial.config)
+    dataset = load_source(DataSource(data=data), outcomes[0].trial.config)
     for name, error in baselines(dataset).items():
         if error is not None:
             yield f"| {name} | – | – | {error:.4f} | – |"

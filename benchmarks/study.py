@@ -19,6 +19,7 @@ from bitformer.model.baselines import baselines
 from bitformer.model.checkpoint import load_model
 from bitformer.model.compression import published_ratio, stored_size
 from bitformer.model.config import named_config
+from bitformer.model.datasets import load_source
 from bitformer.model.errors import UserError
 from bitformer.model.progress import progress_bar
 from bitformer.model.reading import DataSource
@@ -122,7 +123,8 @@ def precise_table(groups: dict[int, list[Outcome]]) -> Iterator[str]:
 def baseline_table() -> Iterator[str]:
     """Forecasts without a network."""
     found = {
-        data: baselines(DataSource(data=data).load(named_config("etth1-48-24"))) for data in DATA
+        data: baselines(load_source(DataSource(data=data), named_config("etth1-48-24")))
+        for data in DATA
     }
     yield "| forecast | " + " | ".join(DATA) + " |"
     yield "| --- |" + " --- |" * len(DATA)

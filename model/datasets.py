@@ -15,7 +15,8 @@ from typing import Any
 from bitformer.model.cache import user_folder
 from bitformer.model.csv_source import read_csv, read_header
 from bitformer.model.errors import UserError
-from bitformer.model.reading import Reading
+from bitformer.model.reading import DataSource, Reading
+from bitformer.model.shape import Shape
 from bitformer.model.splits import Splitter, before, by_ett_months, by_fractions
 from bitformer.model.synthetic import COLUMNS as SYNTHETIC_COLUMNS
 from bitformer.model.synthetic import synthetic_series
@@ -157,6 +158,12 @@ def load_dataset(
         reading=asked,
     )
     return dataclasses.replace(dataset, notes=(*notes, *dataset.notes))
+
+
+def load_source(source: DataSource, shape: Shape) -> Dataset:
+    """Load what a user named, as windows for a model of ``shape``."""
+    options = {one.name: getattr(source, one.name) for one in dataclasses.fields(source)}
+    return load_dataset(options.pop("data"), window=shape.window, horizon=shape.horizon, **options)
 
 
 def _inputs(inputs: Sequence[str] | None, *, default: tuple[str, ...]) -> tuple[str, ...]:

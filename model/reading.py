@@ -3,13 +3,9 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from bitformer.model.errors import UserError
-
-if TYPE_CHECKING:
-    from bitformer.model.shape import Shape
-    from bitformer.model.windows import Dataset
 
 __all__ = ["DataSource", "Reading", "reading_fields", "without_reading"]
 
@@ -51,15 +47,6 @@ class DataSource(Reading):
     data: str
     target: str | None = None
     inputs: tuple[str, ...] | None = None
-
-    def load(self, shape: "Shape") -> "Dataset":
-        """Load the windows for a model of ``shape``."""
-        from bitformer.model.datasets import load_dataset
-
-        options = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
-        return load_dataset(
-            options.pop("data"), window=shape.window, horizon=shape.horizon, **options
-        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data: names and columns, and what of the reading is not as by default."""

@@ -21,6 +21,7 @@ from typing import Any
 
 from bitformer.estimate.predictor import Predictor
 from bitformer.model.config import TransformerConfig
+from bitformer.model.datasets import load_source
 from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
 from bitformer.model.own_data import evenly
@@ -166,7 +167,7 @@ def _verify(
     progress: Progress,
 ) -> None:
     """Simulate everything that was trained; synthesize what is to be."""
-    val = request.source.load(request.config).val
+    val = load_source(request.source, request.config).val
     bench = Bench(
         windows=val.take(evenly(request.windows, len(val))).x,
         part=request.limits.part,

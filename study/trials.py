@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from bitformer.model.config import TransformerConfig
+from bitformer.model.datasets import load_source
 from bitformer.model.errors import TrainingDivergedError, UserError
 from bitformer.model.files import write_whole
 from bitformer.model.own_data import suited_to
@@ -144,7 +145,7 @@ def _train(description: dict, folder: str, origin: tuple[str, dict[str, bytes]] 
             (runs / key).mkdir(parents=True, exist_ok=True)
             for name, content in files.items():
                 write_whole(runs / key / name, content)
-    dataset = source.load(config)
+    dataset = load_source(source, config)
     try:
         result = train(
             config, dataset, run_dir=run, progress=False, hold=False, **options, **settings

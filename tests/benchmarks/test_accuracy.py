@@ -44,7 +44,7 @@ def test_every_model_has_its_seeds_and_one_float_origin_for_each(accuracy):
 
 def test_the_table_has_medians_of_seeds_and_baselines(accuracy, monkeypatch):
     monkeypatch.setattr(accuracy, "baselines", lambda _: {"repeat last": 0.5, "linear": None})
-    monkeypatch.setattr(accuracy.DataSource, "load", lambda *_: None)
+    monkeypatch.setattr(accuracy, "load_source", lambda *_: None)
     _, data, configs = accuracy.TASKS[0]
     lines = list(accuracy.table(data, outcomes(accuracy.trials_of(data, configs), first=1)))
     assert len(lines) == 2 + len(configs) + 1

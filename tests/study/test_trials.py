@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bitformer.model.checkpoint import load_model
+from bitformer.model.datasets import load_source
 from bitformer.model.errors import TrainingDivergedError, UserError
 from bitformer.model.precision import Precision
 from bitformer.model.reference import predict
@@ -42,7 +43,7 @@ def test_integer_models_are_kept(done, source):
     _, (whole, floats) = done
     assert floats.model is None
     model = load_model(whole.model)
-    test = source.load(model.config).test
+    test = load_source(source, model.config).test
     assert ((predict(model, test.x) - test.y) ** 2).mean() == pytest.approx(whole.test, rel=1e-12)
 
 
