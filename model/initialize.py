@@ -21,7 +21,7 @@ def sinusoidal(rows: int, features: int) -> np.ndarray:
     return np.where(np.arange(features) % 2 == 0, np.sin(angle), np.cos(angle))
 
 
-_KINDS = ("input", "output", "q", "k", "v", "o", "ffn1", "ffn2")
+_KINDS = ("input", "output", "q", "k", "v", "o", "ffn1", "ffn2", "path")
 
 
 def _linear_params(config: TransformerConfig, rng) -> dict[str, np.ndarray]:

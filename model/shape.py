@@ -70,6 +70,7 @@ class Shape:
     subtract_last: bool = False
     target_channel: int = 0
     decoder_layers: int = 0
+    linear_path: bool = False
 
     def __post_init__(self):
         for name, most in MOST.items():
@@ -136,7 +137,8 @@ class Shape:
     @property
     def components(self) -> tuple[str, ...]:
         """Names of its components."""
-        return COMPONENTS + (DECODER_COMPONENTS if self.decoder_layers else ())
+        found = COMPONENTS + (DECODER_COMPONENTS if self.decoder_layers else ())
+        return (*found, "Lpath") if self.linear_path else found
 
     @property
     def nonlinearity(self) -> Nonlinearity:

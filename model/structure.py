@@ -103,9 +103,27 @@ def _graph(shape: Shape) -> tuple[Layer, ...]:
         x = (found[-1].y,)
         found += [Layer(kind="pool", y="pooled", x=x, shape=one, component="GAP")]
     rows = shape.decoder_tokens
-    head = _linear("output", "output", found[-1], (rows, shape.horizon // rows), "Loutput")
-    residual = "input" if shape.subtract_last else None
+    size, residual = (rows, shape.horizon // rows), "input" if shape.subtract_last else None
+    head = _linear("output", "output", found[-1], size, "Loutput")
+    if shape.linear_path:
+        path = _linear_path(shape, steps, residual)
+        found, residual = [*found, path], path.y
     return (*found, replace(head, inputs=shape.head_inputs, residual=residual))
+
+
+def _linear_path(shape: Shape, steps: str, residual: str | None) -> Layer:
+    """Return the layer from the whole window straight to the forecast."""
+    return Layer(
+        kind="linear",
+        y="path",
+        x=(steps,),
+        shape=(1, shape.horizon),
+        component="Lpath",
+        weights="path",
+        inputs=shape.window * shape.inputs,
+        owner="Lpath",
+        residual=residual,
+    )
 
 
 def _linear(weights: str, y: str, x: Layer, shape: tuple[int, int], owner: str) -> Layer:
