@@ -145,8 +145,11 @@ def _changed(
     precise: int | None = None,
     **sizes: int | None,
 ) -> TransformerConfig:
-    """Return a configuration with other bits and sizes, where they are not None."""
-    from bitformer.model.precision import PRECISE_COMPONENTS, keep_precise
+    """Return a configuration with other bits and sizes, where they are not None.
+
+    The linear path keeps its own bits.
+    """
+    from bitformer.model.precision import PATH_COMPONENTS, PRECISE_COMPONENTS, keep_precise
 
     chosen = read_config(config)
     both = {"weights": weights, "activations": activations}
@@ -155,7 +158,7 @@ def _changed(
     if bits:
         changes["default"] = dataclasses.replace(chosen.default, **bits)
         changes["precision"] = {
-            name: dataclasses.replace(precision, **bits)
+            name: precision if name in PATH_COMPONENTS else dataclasses.replace(precision, **bits)
             for name, precision in chosen.precision.items()
         }
     chosen = chosen.replace(**changes)

@@ -12,6 +12,8 @@ from bitformer.model.names import check_name
 from bitformer.model.plain import built, shown
 from bitformer.model.precision import (
     FLOAT_BITS,
+    PATH_BITS,
+    PATH_COMPONENTS,
     Precision,
     check_activation_bits,
     check_weight_bits,
@@ -27,7 +29,7 @@ from bitformer.model.structure import (
     weight_components,
 )
 
-__all__ = ["NAMED_CONFIGS", "TransformerConfig", "named_config"]
+__all__ = ["NAMED_CONFIGS", "TransformerConfig", "as_saved", "named_config"]
 
 #: What all of it comes to. The largest part known has 4.4 million bits of block RAM;
 #: a model of this size is still made in seconds and in less than 2 GB.
@@ -46,7 +48,8 @@ class TransformerConfig(Shape):
     ----------
     name : of the configuration, and of what is made from it.
     input_bits, output_bits : width of a sample and of a result.
-    precision : bits per component; a missing component takes ``default``.
+    precision : bits per component; a missing component takes ``default``, the linear path
+        ``PATH_BITS`` of :mod:`bitformer.model.precision`.
     tensors : bits of single tensors (``layers.0.q``) or weights (``layers.0.q.weight``).
     weight_scales : ``"channel"`` or ``"tensor"``: what has a scale of its own.
     asymmetric : whether activations that only linear layers read may have a zero point.
@@ -77,7 +80,7 @@ class TransformerConfig(Shape):
     def _check_whole(self):
         """Sizes that are small enough one by one can still be too much together."""
         weights = sum(out * inputs for out, inputs in linear_shapes(self).values())
-        numbers = self.window * self.inputs + self.horizon
+        numbers = self.window * self.inputs + self.horizon * (2 if self.linear_path else 1)
         for layer in graph(self):
             if layer.kind == "scores":  # and what attention stores beside: six rows for each
                 numbers += math.prod(layer.shape) + 6 * self.d_model * layer.shape[0] // self.heads
@@ -113,7 +116,8 @@ class TransformerConfig(Shape):
 
     def bits(self, component: str) -> Precision:
         """Return the bitwidths of a component."""
-        return self.precision.get(component, self.default)
+        default = PATH_BITS if component in PATH_COMPONENTS else self.default
+        return self.precision.get(component, default)
 
     def weight_bits(self, layer: str) -> int:
         """Return the bits of a linear layer's weights, by its name: ``layers.0.q``."""
@@ -134,6 +138,11 @@ class TransformerConfig(Shape):
         used += [self.tensor_bits(name) for name in tensor_components(self)]
         return FLOAT_BITS in used
 
+    def at(self, bits: Precision) -> "TransformerConfig":
+        """Return a copy with the same bits everywhere, in the linear path too."""
+        own = [name for name in PATH_COMPONENTS if name in self.components]
+        return self.replace(default=bits, precision=dict.fromkeys(own, bits), tensors={})
+
     def replace(self, **changes) -> "TransformerConfig":
         """Return a copy with some fields changed."""
         return dataclasses.replace(self, **changes)
@@ -146,6 +155,11 @@ class TransformerConfig(Shape):
     def from_dict(cls, data: dict) -> "TransformerConfig":
         """Inverse of :meth:`to_dict`; refuses unknown fields."""
         return built(cls, data, "config")
+
+
+def as_saved(data: object) -> object:
+    """Return a saved configuration's fields with those that older releases did not have."""
+    return {"linear_path": False} | data if isinstance(data, dict) else data
 
 
 def grid_config(window: int, d_model: int, bits: int) -> TransformerConfig:

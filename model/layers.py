@@ -51,6 +51,12 @@ class QatLinear(nn.Module):
         self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound))
         self.log2_scale = nn.Parameter(torch.zeros(1 if per_tensor else outputs, 1))
 
+    def clear(self) -> None:
+        """Set weights and biases to 0."""
+        with torch.no_grad():
+            self.weight.zero_()
+            self.bias.zero_()
+
     @property
     def stores_integers(self) -> bool:
         """Whether its weights are rounded now."""

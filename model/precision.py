@@ -13,6 +13,8 @@ __all__ = [
     "COMPONENTS",
     "DECODER_COMPONENTS",
     "FLOAT_BITS",
+    "PATH_BITS",
+    "PATH_COMPONENTS",
     "PRECISE_COMPONENTS",
     "WEIGHT_BITS",
     "AddedErrors",
@@ -46,6 +48,8 @@ DECODER_COMPONENTS = (
     "DAddFFN",
     "DBNFFN",
 )
+#: The linear path from the window to the forecast.
+PATH_COMPONENTS = ("Lpath",)
 #: What arXiv 2408.16495 keeps precise in a 2-bit encoder-decoder.
 PRECISE_COMPONENTS = ("Linput", "Dinput", "CMHA", "Loutput")
 #: Stands for float32: in accuracy studies only, never on the hardware.
@@ -116,6 +120,9 @@ class Precision:
         """Return ``"4"``, or where they differ ``"2/8"``."""
         return str(self.weights) if self.weights == self.activations else self.both
 
+
+#: Bits of the linear path unless they are given: the rest of the network is added to what it makes.
+PATH_BITS = Precision(weights=8, activations=16)
 
 #: Validation error that bits add to a model, by the component that alone has them.
 AddedErrors = Mapping[str, Mapping[Precision, float]]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from bitformer.model.errors import UserError
 from bitformer.model.nonlinearity import RELU, Nonlinearity
 from bitformer.model.plain import shown
-from bitformer.model.precision import COMPONENTS, DECODER_COMPONENTS
+from bitformer.model.precision import COMPONENTS, DECODER_COMPONENTS, PATH_COMPONENTS
 
 __all__ = ["MOST", "Shape", "check_choices", "check_positive"]
 
@@ -49,6 +49,8 @@ class Shape:
     subtract_last : subtract the window's last step before and add the target's back after.
     target_channel : channel of ``inputs`` that is added back.
     decoder_layers : 0 for an encoder alone.
+    linear_path : add a linear layer from the whole window straight to the forecast, beside the
+        network; not with a decoder.
 
     Raises
     ------
@@ -84,6 +86,7 @@ class Shape:
             pooling=("mean", "flatten"),
             position=("sinusoidal", "learned"),
             subtract_last=(False, True),
+            linear_path=(False, True),
         )
         if self.window % self.patch:
             raise UserError(f"patch must divide window ({self.window}), not be {self.patch}")
@@ -110,6 +113,8 @@ class Shape:
                 f"horizon must be a multiple of patch ({self.patch}) and at most window"
                 f" ({self.window}) with a decoder, not {self.horizon}"
             )
+        if self.linear_path:
+            raise UserError("linear_path must be false with a decoder, not true")
         if self.pooling != "flatten":
             raise UserError(f"pooling must be flatten with a decoder, not {self.pooling!r}")
 
@@ -138,7 +143,7 @@ class Shape:
     def components(self) -> tuple[str, ...]:
         """Names of its components."""
         found = COMPONENTS + (DECODER_COMPONENTS if self.decoder_layers else ())
-        return (*found, "Lpath") if self.linear_path else found
+        return found + (PATH_COMPONENTS if self.linear_path else ())
 
     @property
     def nonlinearity(self) -> Nonlinearity:
@@ -152,7 +157,8 @@ class Shape:
         layer = 4 * n * d * d + 2 * n * n * d + 2 * n * d * self.ffn
         total = n * self.token_inputs * d + self.layers * layer
         if not self.decoder_layers:
-            return total + self.head_inputs * self.horizon
+            path = self.window * self.inputs if self.linear_path else 0
+            return total + (self.head_inputs + path) * self.horizon
         own = 4 * m * d * d + m * (m + 1) * d  # row i attends to i + 1 rows
         context = 2 * (m + n) * d * d + 2 * m * n * d
         layer = own + context + 2 * m * d * self.ffn

@@ -49,6 +49,8 @@ class Transformer(nn.Module):
         for name, (outputs, inputs) in linear_shapes(config).items():
             bits = config.weight_bits(name)
             self.linears[name] = QatLinear(inputs, outputs, bits, per_tensor=per_tensor)
+        if config.linear_path:
+            self.linears["path"].clear()
         kind = QatBatchNorm if config.norm == "batch" else QatLayerNorm
         for name in norms(config):
             self.norms[name] = kind(config.d_model)

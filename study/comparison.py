@@ -7,7 +7,7 @@ from typing import Any
 
 from bitformer.model.compression import published_ratio
 from bitformer.model.config import TransformerConfig
-from bitformer.model.precision import PRECISE_COMPONENTS, Precision, keep_precise
+from bitformer.model.precision import PATH_COMPONENTS, PRECISE_COMPONENTS, Precision, keep_precise
 from bitformer.model.reading import DataSource
 from bitformer.study.trials import Outcome, Trial
 
@@ -41,12 +41,14 @@ def at_width(
     """Return ``config`` with all weights and activations at these widths.
 
     ``precise`` : bits of weights and activations of the components that arXiv 2408.16495 keeps
-    precise, of those the model has; None treats them like the others.
+    precise, of those the model has; None treats them like the others. The linear path keeps its own
+    bits.
     """
-    precision: dict[str, Precision] = {}
+    own = {name: bits for name, bits in config.precision.items() if name in PATH_COMPONENTS}
+    precision: dict[str, Precision] = own
     if precise is not None:
         kept = [name for name in PRECISE_COMPONENTS if name in config.components]
-        precision = keep_precise({}, precise, kept)
+        precision = keep_precise(own, precise, kept)
     return config.replace(
         name=f"{config.name}-w{weights}",
         default=Precision(weights=weights, activations=activations),

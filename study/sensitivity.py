@@ -69,16 +69,16 @@ def _configs(
     config: TransformerConfig, widths: Sequence[int]
 ) -> dict[tuple[str, str, int], TransformerConfig]:
     """Return the configurations of a study by (what is done, component, bits)."""
-    plain = config.replace(tensors={}, precision={})
-    low = min(widths)
-    configs = {("low", "", low): plain.replace(name=f"all-{low}", default=precision_at(low))}
+    low, floats = min(widths), config.at(_FLOAT)
+    rounded = config.at(precision_at(low))
+    configs = {("low", "", low): rounded.replace(name=f"all-{low}")}
     for name in existing(config):
         for bits in widths:
-            configs["alone", name, bits] = plain.replace(
-                name=f"{name}-{bits}", default=_FLOAT, precision={name: precision_at(bits)}
+            configs["alone", name, bits] = floats.replace(
+                name=f"{name}-{bits}", precision={**floats.precision, name: precision_at(bits)}
             )
-        configs["spared", name, low] = plain.replace(
-            name=f"all-{low}-but-{name}", default=precision_at(low), precision={name: _FLOAT}
+        configs["spared", name, low] = rounded.replace(
+            name=f"all-{low}-but-{name}", precision={**rounded.precision, name: _FLOAT}
         )
     return configs
 
@@ -93,11 +93,13 @@ def alone_trials(
     settings: Mapping[str, Any] | None = None,
 ) -> dict[tuple[str, Precision], Trial]:
     """Return trials by (component, its bits), all else in float32."""
-    plain = config.replace(tensors={}, precision={}, default=_FLOAT)
+    floats = config.at(_FLOAT)
     own = {**(settings or {}), "seed": seed, "method": method}
     return {
         (name, one): Trial(
-            config=plain.replace(name=f"{name}-{one.slug}", precision={name: one}),
+            config=floats.replace(
+                name=f"{name}-{one.slug}", precision={**floats.precision, name: one}
+            ),
             source=source,
             settings=own,
         )

@@ -19,6 +19,7 @@ from bitformer.model.precision import (
     COMPONENTS,
     DECODER_COMPONENTS,
     FLOAT_BITS,
+    PATH_COMPONENTS,
     WEIGHT_BITS,
     Precision,
 )
@@ -54,7 +55,9 @@ def configs(draw, *, floats=False):
     heads, patch = draw(st.sampled_from([1, 1, 2, 4])), draw(st.sampled_from([1, 1, 2, 3]))
     inputs, decoder = draw(st.sampled_from([1, 1, 3, 7])), draw(st.sampled_from([0, 0, 1, 2]))
     rows = draw(st.integers(1, 4))
+    path = not decoder and draw(st.booleans())
     names = COMPONENTS + (DECODER_COMPONENTS if decoder else ())
+    names += PATH_COMPONENTS if path else ()
     kinds = precisions(floats=floats)
     config = TransformerConfig(
         name=draw(st.sampled_from(["random", "other"])),
@@ -65,6 +68,7 @@ def configs(draw, *, floats=False):
         d_model=heads * draw(st.sampled_from([1, 2, 2, 3, 4])),
         layers=draw(st.sampled_from([1, 1, 2])),
         decoder_layers=decoder,
+        linear_path=path,
         heads=heads,
         ffn=draw(st.integers(1, 9)),
         norm=draw(st.sampled_from(["layer", "batch"])),
