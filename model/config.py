@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bitformer.model.errors import UserError
 from bitformer.model.names import check_name
@@ -157,7 +158,7 @@ class TransformerConfig(Shape):
         return built(cls, data, "config")
 
 
-def as_saved(data: object) -> object:
+def as_saved(data: Any) -> Any:
     """Return a saved configuration's fields with those that older releases did not have."""
     return {"linear_path": False} | data if isinstance(data, dict) else data
 
