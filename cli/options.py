@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bitformer.cli.quantity import COUNT, MEGAHERTZ, RATE
+from bitformer.cli.quantity import COUNT, COUNT_OR_NONE, MEGAHERTZ, RATE
 from bitformer.cli.report import visible
 from bitformer.hw.parts import DEFAULT_PART
 from bitformer.model.errors import UserError
+from bitformer.model.reading import REPEATS
 
 if TYPE_CHECKING:
     from bitformer.boards.host.client import Client
 
 __all__ = [
+    "ROW_OPTIONS",
     "batch_option",
     "clock_option",
     "connected",
@@ -204,6 +206,41 @@ def _columns(_context, _parameter, inputs: str | None) -> tuple[str, ...] | None
     return tuple(name.strip() for name in inputs.split(",") if name.strip())
 
 
+#: How the rows of a file follow one another: fields of a ``Reading``.
+ROW_OPTIONS = (
+    click.option(
+        "--step",
+        metavar="1h|15min|1b|row",
+        help="Distance of neighbouring rows, in s, min, h, d, w, mo, or b for business days; a"
+        " plain number for times that are plain numbers; row: each row is one step after the row before"
+        " it, whatever their times [what most rows have].",
+    ),
+    click.option(
+        "--max-fill",
+        type=COUNT_OR_NONE,
+        metavar="N",
+        help="Lost rows or missing cells in a row that take the value before them; no window spans"
+        " a longer gap [3].",
+    ),
+    click.option(
+        "--series",
+        metavar="COLUMN",
+        help="Column that names each row's series, for several series in one file: one model, no"
+        " window across two of them.",
+    ),
+    click.option(
+        "--reverse",
+        is_flag=True,
+        default=None,
+        help="Read the rows from the last up: the file has its newest row first.",
+    ),
+    click.option(
+        "--repeats",
+        type=click.Choice(REPEATS),
+        help="Which of several rows of one time counts [they are refused].",
+    ),
+)
+
 #: A data set, as arguments of functions that load one.
 data_options = grouped(
     "data",
@@ -223,6 +260,7 @@ data_options = grouped(
     click.option(
         "--time", metavar="COLUMN", help="Column of times; without it rows count as evenly spaced."
     ),
+    *ROW_OPTIONS,
 )
 
 epochs_options = together(

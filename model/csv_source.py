@@ -45,6 +45,7 @@ class Series:
     lines : int64 [rows]; each row's line in the file, counted from 1.
     times : float64 [rows] or None; seconds since 1970 for dates, else the plain numbers.
     dated : whether ``times`` are seconds.
+    labels : str [rows] or None; the name of each row's series, where there are several.
     """
 
     columns: tuple[str, ...]
@@ -52,6 +53,7 @@ class Series:
     lines: np.ndarray
     times: np.ndarray | None = None
     dated: bool = False
+    labels: np.ndarray | None = None
 
 
 def read_header(path: Path) -> list[str]:
@@ -84,7 +86,8 @@ def read_csv(
     how = reading or Reading()
     time = time or (() if how.time is None else (how.time,))
     header, rows, lines = _rows(path)
-    for name in (*columns, *time):
+    series = () if how.series is None else (how.series,)
+    for name in (*columns, *time, *series):
         if name not in header:
             have = ", ".join(header)
             raise UserError(f"Column {name!r} is not in {path}, which has {have}")
@@ -102,8 +105,16 @@ def read_csv(
     times, dated = None, False
     if time and rows:
         times, dated = _times(path, rows, lines, {name: header.index(name) for name in time})
+    labels = None
+    if series:
+        labels = np.array([row[header.index(*series)].strip() for row in rows], str)
     return Series(
-        columns=tuple(columns), values=values, lines=np.array(lines, int), times=times, dated=dated
+        columns=tuple(columns),
+        values=values,
+        lines=np.array(lines, int),
+        times=times,
+        dated=dated,
+        labels=labels,
     )
 
 

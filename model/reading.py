@@ -6,8 +6,13 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from bitformer.model.errors import UserError
+from bitformer.model.plain import shown
+from bitformer.model.steps import check_step
 
-__all__ = ["DataSource", "Reading", "reading_fields", "without_reading"]
+__all__ = ["REPEATS", "DataSource", "Reading", "reading_fields", "without_reading"]
+
+#: Which of several rows of one time may count.
+REPEATS = ("first", "last", "mean")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,11 +22,21 @@ class Reading:
     Parameters
     ----------
     time : the column of times; None where rows count as evenly spaced and in order.
-    max_fill : longest run of missing cells, in rows, that takes the value before it.
+    max_fill : longest run of missing rows or cells, in rows, that takes the value before it.
+    step : distance of neighbouring rows, as :func:`bitformer.model.steps.step_of` takes it; by
+        default what most rows have.
+    series : the column that names each row's series, where a file holds several.
+    reverse : whether the file has its newest row first.
+    repeats : which of several rows of one time counts: ``"first"``, ``"last"`` or their ``"mean"``;
+        by default they are refused.
     """
 
     time: str | None = None
     max_fill: int = 3
+    step: str | None = None
+    series: str | None = None
+    reverse: bool = False
+    repeats: str | None = None
 
     @classmethod
     def of(cls, **options: Any) -> Self:
@@ -31,6 +46,10 @@ class Reading:
     def __post_init__(self):
         if self.max_fill < 0:
             raise UserError(f"max_fill must be 0 or more rows, not {self.max_fill}")
+        if self.step is not None:
+            check_step(self.step)
+        if self.repeats not in (None, *REPEATS):
+            raise UserError(f"repeats must be {', '.join(REPEATS)}, not {shown(self.repeats)}")
 
 
 @dataclass(frozen=True, kw_only=True)
