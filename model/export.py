@@ -70,11 +70,13 @@ def export_run(run_dir) -> IntegerModel:
     """Return the integer model of a finished run.
 
     Its ``meta`` has the names and scales of the data (``dataset``), the settings of the training
-    (``settings``) and its errors (``results``).
+    (``settings``), its errors (``results``), and the ``intervals`` of its forecasts, which runs of
+    before they were invented lack.
     """
     model, record = load_run(run_dir)
-    results = {name: record["results"][name] for name in ERRORS}
-    return export(model, {**{n: record[n] for n in ("dataset", "settings")}, "results": results})
+    sections = ("dataset", "settings", "intervals")
+    meta = {name: record[name] for name in sections if name in record}
+    return export(model, meta | {"results": {name: record["results"][name] for name in ERRORS}})
 
 
 def export_to(run_dir, path) -> IntegerModel:

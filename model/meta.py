@@ -5,6 +5,7 @@ from typing import Any, TypedDict, cast
 
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
+from bitformer.model.intervals import Interval
 from bitformer.model.plain import checked
 from bitformer.model.reading import DataSource
 
@@ -31,6 +32,7 @@ class Known(TypedDict, total=False):
     source: DataSource
     settings: dict[str, Any]
     results: dict[str, float]
+    intervals: list[Interval]
 
 
 def known(meta: Mapping[str, object]) -> Known:
@@ -46,9 +48,16 @@ def check_meta(meta: Mapping[str, object], config: TransformerConfig) -> None:
     """Raise :class:`UserError`, naming the field, unless the sections of bitformer are possible.
 
     Deviations are positive; names, means and deviations of the inputs are as many as the model has
-    inputs.
+    inputs; intervals have as many steps as its horizon.
     """
-    data = known(meta).get("dataset", {})
+    sections = known(meta)
+    data = sections.get("dataset", {})
+    for interval in sections.get("intervals", ()):
+        if len(interval.low) != config.horizon:
+            raise UserError(
+                f"meta: intervals must have {config.horizon} steps as the model's horizon has, not"
+                f" {len(interval.low)}"
+            )
     for name in ("inputs", "mean", "std"):
         values = cast(list, data.get(name, [0] * config.inputs))
         if len(values) != config.inputs:

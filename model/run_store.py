@@ -45,6 +45,7 @@ class RunRecord(TypedDict):
     history: NotRequired[list[dict[str, Any]]]
     results: NotRequired[dict[str, float]]
     warnings: NotRequired[list[str]]
+    intervals: NotRequired[list[dict[str, Any]]]
 
 
 class RunState(TypedDict):

@@ -229,4 +229,5 @@ def _finish(trainer: Trainer, store: RunStore, identity: dict, progress: bool | 
             "history": trainer.history,
             "results": trainer.results(),
             "warnings": trainer.warnings(),
+            "intervals": [interval.to_dict() for interval in trainer.intervals()],
         }

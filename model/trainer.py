@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from bitformer.model.calibrate import MovingRanges, calibrate
 from bitformer.model.errors import TrainingDivergedError
 from bitformer.model.health import ailments
+from bitformer.model.intervals import Interval, intervals_of, measured
 from bitformer.model.stages import TrainingStage, raised, stages, without_training
 from bitformer.model.train_settings import TrainSettings
 from bitformer.model.transformer import Transformer
@@ -269,6 +270,14 @@ class Trainer:
             "quantized_val": self.best_error,
             "quantized_test": _error(self.model, self.dataset.test),
         }
+
+    def intervals(self) -> tuple[Interval, ...]:
+        """Return the intervals of the quantized model that :meth:`results` leaves."""
+        val, test = (
+            (windows.y - predict(self.model, windows.x)) * self.dataset.target_std
+            for windows in (self.dataset.val, self.dataset.test)
+        )
+        return measured(intervals_of(val), test)
 
     def warnings(self) -> list[str]:
         """Return what is wrong with the quantized model that :meth:`results` leaves."""
