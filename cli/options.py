@@ -212,8 +212,8 @@ ROW_OPTIONS = (
         "--step",
         metavar="1h|15min|1b|row",
         help="Distance of neighbouring rows, in s, min, h, d, w, mo, or b for business days; a"
-        " plain number for times that are plain numbers; row: each row is one step after the row before"
-        " it, whatever their times [what most rows have].",
+        " plain number for times that are plain numbers; row: each row is one step after the row"
+        " before it, whatever their times [what most rows have].",
     ),
     click.option(
         "--max-fill",
