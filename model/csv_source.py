@@ -53,6 +53,12 @@ class Series:
     lines: np.ndarray
     times: np.ndarray | None = None
     dated: bool = False
+
+    def only(self, columns: Sequence[str]) -> "Series":
+        """Return the series with some of its columns, in this order."""
+        places = [self.columns.index(column) for column in columns]
+        return dataclasses.replace(self, columns=tuple(columns), values=self.values[:, places])
+
     labels: np.ndarray | None = None
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bitformer.model.cache import user_folder
-from bitformer.model.csv_source import read_csv, read_header
+from bitformer.model.csv_source import Series, read_csv, read_header
 from bitformer.model.errors import UserError
 from bitformer.model.reading import DataSource, Reading
 from bitformer.model.shape import Shape
@@ -115,40 +115,21 @@ def load_dataset(
     asked = Reading.of(**reading)
     name, notes = name_or_path, tuple[str, ...]()
     split: Splitter = by_fractions
-    if name in NAMES and asked.time is not None:
-        raise UserError(
-            f"Data set {name} has its own times: time must not be given, but is {asked.time!r}"
-        )
     if name == SYNTHETIC:
-        target = target or SYNTHETIC_COLUMNS[0]
-        inputs = _inputs(inputs, default=(target,))
-        for column in (*inputs, target):
-            if column not in SYNTHETIC_COLUMNS:
-                have = ", ".join(SYNTHETIC_COLUMNS)
-                raise UserError(
-                    f"Column {column!r} is not in the synthetic series, which has {have}"
-                )
-        series, notes = synthetic_series(), ("Synthetic data: generated, not measured",)
+        target, notes = target or SYNTHETIC_COLUMNS[0], ("Synthetic data: generated, not measured",)
+        default = (target,)
+    elif name in SOURCES:
+        source = SOURCES[name]
+        target, default, split = target or source.target, source.inputs, source.split
     else:
-        if name in SOURCES:
-            source = SOURCES[name]
-            path, times, split = find(source), source.time, source.split
-            target, default = target or source.target, source.inputs
-        else:
-            path, times = Path(name_or_path), ()
-            if not path.exists() and not path.suffix:
-                raise UserError(
-                    f"Data must be {', '.join(NAMES)} or the path of a CSV file, not {name!r}"
-                )
-            if target is None:
-                have = ", ".join(read_header(path))
-                raise UserError(f"Target must name the column of {path} to forecast, one of {have}")
-            name, default = path.name, (target,)
-        inputs = _inputs(inputs, default=default)
-        columns = tuple(dict.fromkeys((*inputs, target)))
-        series = read_csv(path, columns=columns, reading=asked, time=times)
+        if target is None:
+            have = ", ".join(column_names(name))
+            raise UserError(f"Target must name the column of {name} to forecast, one of {have}")
+        name, default = Path(name).name, (target,)
+    inputs = _inputs(inputs, default=default)
+    columns = tuple(dict.fromkeys((*inputs, target)))
     dataset = make_dataset(
-        series,
+        load_series(name_or_path, columns=columns, reading=asked),
         name=name,
         inputs=inputs,
         target=target,
@@ -158,6 +139,66 @@ def load_dataset(
         reading=asked,
     )
     return dataclasses.replace(dataset, notes=(*notes, *dataset.notes))
+
+
+def column_names(name_or_path: str) -> list[str]:
+    """Return the names of the columns of a data set or a CSV file."""
+    if name_or_path == SYNTHETIC:
+        return list(SYNTHETIC_COLUMNS)
+    return read_header(_path(name_or_path))
+
+
+def load_series(
+    name_or_path: str, *, columns: Sequence[str], reading: Reading, time: Sequence[str] = ()
+) -> Series:
+    """Return columns of a data set or a CSV file, with the times of their rows.
+
+    Parameters
+    ----------
+    name_or_path
+        One of `NAMES`, or the path of a CSV file.
+    columns
+        Names of columns.
+    reading
+        How they are read.
+    time
+        The columns that make a time, where ``reading`` names none. A data set has its own.
+
+    Raises
+    ------
+    UserError
+        If the data are not here, or cannot be read, or a column is not in them.
+    """
+    if name_or_path in NAMES and reading.time is not None:
+        raise UserError(
+            f"Data set {name_or_path} has its own times: time must not be given, but is"
+            f" {reading.time!r}"
+        )
+    if name_or_path == SYNTHETIC:
+        for column in columns:
+            if column not in SYNTHETIC_COLUMNS:
+                have = ", ".join(SYNTHETIC_COLUMNS)
+                raise UserError(
+                    f"Column {column!r} is not in the synthetic series, which has {have}"
+                )
+        return synthetic_series().only(columns)
+    if name_or_path in SOURCES:
+        time = SOURCES[name_or_path].time
+    elif reading.time is not None:
+        time = ()
+    return read_csv(_path(name_or_path), columns=columns, reading=reading, time=time)
+
+
+def _path(name_or_path: str) -> Path:
+    """Return the path of a data set's file, which is downloaded if need be, or a CSV file's."""
+    if name_or_path in SOURCES:
+        return find(SOURCES[name_or_path])
+    path = Path(name_or_path)
+    if not path.exists() and not path.suffix:
+        raise UserError(
+            f"Data must be {', '.join(NAMES)} or the path of a CSV file, not {name_or_path!r}"
+        )
+    return path
 
 
 def load_source(source: DataSource, shape: Shape) -> Dataset:
