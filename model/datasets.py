@@ -117,7 +117,7 @@ def load_dataset(
     split: Splitter = by_fractions
     if name == SYNTHETIC:
         target, notes = target or SYNTHETIC_COLUMNS[0], ("Synthetic data: generated, not measured",)
-        default = (target,)
+        default: tuple[str, ...] = (target,)
     elif name in SOURCES:
         source = SOURCES[name]
         target, default, split = target or source.target, source.inputs, source.split
