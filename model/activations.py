@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from bitformer.model import ir
 from bitformer.model.config import TransformerConfig
 from bitformer.model.fake_quant import LARGEST_EXPONENT, fake_quantize
+from bitformer.model.interface_scales import FINE_BITS
 from bitformer.model.precision import FLOAT_BITS
 from bitformer.model.quantize import tensor_specs
 from bitformer.model.structure import free_zero_points, logits
@@ -43,8 +44,9 @@ class Activation:
 class Activations(nn.Module):
     """Learned power-of-two scales of all tensors of ``config``; starts in float mode.
 
-    The scales of the input and the output belong to the accelerator's interface and those of the
-    softmax logits to its table: they do not learn. ``offset`` is the real value that the middle of
+    The scales of the input and the output belong to the accelerator's interface, as that of a wide
+    difference to the last step does (``fixed``), and those of the softmax logits to its table: they
+    do not learn. ``offset`` is the real value that the middle of
     a tensor with a zero point stands for. ``observer``, if set, is called with every tensor's name
     and values before they are rounded.
     """
@@ -59,11 +61,14 @@ class Activations(nn.Module):
         self.quantized = False
         self.observer: Callable[[str, Tensor], None] | None = None
         self.log2_scale = nn.Parameter(torch.zeros(len(self.specs)))
+        self.fixed = {"input", "output"}
+        if "delta" in self.specs and self.specs["delta"].bits > FINE_BITS:
+            self.fixed |= {"delta"} - self.floats
         self.movable: set[str] = set()
         if config.asymmetric:
-            self.movable = {*free_zero_points(config)} - self.floats
+            self.movable = {*free_zero_points(config)} - self.floats - self.fixed
             self.offset = nn.Parameter(torch.zeros(len(self.specs)))
-        learned = [name not in ("input", "output") for name in self.specs]
+        learned = [name not in self.fixed for name in self.specs]
         self.logits = logits(config)
         for name in self.logits:
             learned[self.index[name]] = False

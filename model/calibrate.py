@@ -1,16 +1,24 @@
 """Where the scales of a quantized model start, and how they may follow an observer.
 
 Scales that are not learned cover the extremes of all values seen (``minmax``), or a moving average
-of each batch's extremes (``moving-average``), as in Jacob et al. (2018).
+of each batch's extremes (``moving-average``), as in Jacob et al. (2018). Those of the input, of the
+output and of a wide difference to the last step follow :mod:`bitformer.model.interface_scales`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
+from bitformer.model.interface_scales import (
+    Words,
+    delta_exponent,
+    input_exponent,
+    output_exponent,
+)
 from bitformer.model.layers import QatBatchNorm
 from bitformer.model.ranges import best_exponent, best_offset, covering_exponent
+from bitformer.model.sensor_range import AskedRanges
 from bitformer.model.transformer import Transformer
 
 __all__ = ["MovingRanges", "calibrate"]
@@ -28,19 +36,30 @@ def calibrate(
     ranges: str = "learned",
     samples: int = 1024,
     known: Transformer | None = None,
+    asked: AskedRanges | None = None,
 ) -> None:
     """Set the scales of all tensors by their values for training windows; make the model quantized.
 
-    ``x`` [N, window, inputs] and ``y`` [N, horizon] are standardised. Scales have the least squared
-    error, or are an observer's: those of the input and the output over all windows, the others over
-    ``samples`` of them. With ``known``, a quantized model of the same shape at other widths, the
-    values are its own, and tensors as wide as there keep their scales.
+    ``x`` [N, window, inputs] and ``y`` [N, horizon] are standardised, the windows in their order.
+    The scales of the input and the output, and of a wide difference, cover what is ``asked``, or
+    else have headroom: by the rule of :mod:`bitformer.model.interface_scales`, over all windows.
+    The others have the least squared error, or are an observer's, over ``samples`` of them. With
+    ``known``, a quantized model of the same shape at other widths, the values are its own, and
+    tensors as wide as there keep their scales.
+
+    Raises :class:`UserError` if a range that is asked for is too wide.
     """
     was_training = model.training
-    for name, value in _values(known or model, x, y, samples).items():
+
+    def new(name: str) -> bool:
         bits = known and known.activations.specs[name].bits
-        if bits != model.activations.specs[name].bits:
-            _fit(model, name, value, "learned" if name in ("input", "output") else ranges)
+        return bits != model.activations.specs[name].bits
+
+    values = _values(known or model, x, samples)
+    _set_interface(model, x, y, asked or AskedRanges(), new)
+    for name, value in values.items():
+        if new(name) and name not in model.activations.fixed:
+            _fit(model, name, value, ranges)
     for name, linear in model.linears.items():
         if known is None or known.linears[name].bits != linear.bits:
             linear.calibrate(ranges)
@@ -51,7 +70,26 @@ def calibrate(
     model.train(was_training)
 
 
-def _values(model: Transformer, x: Tensor, y: Tensor, samples: int) -> dict[str, Tensor]:
+def _set_interface(
+    model: Transformer, x: Tensor, y: Tensor, asked: AskedRanges, new: Callable[[str], bool]
+) -> None:
+    """Set the scales of the input, the output and the difference, where they do not learn."""
+    activations, config = model.activations, model.config
+    words = {name: Words(low=spec.low, high=spec.high) for name, spec in activations.specs.items()}
+    if new("input"):
+        activations.set_scale("input", input_exponent(words["input"], x, asked.inputs))
+    exponent = activations.exponents()["input"]
+    low, high = (2.0**exponent * limit for limit in activations.limits("input"))
+    if new("output"):
+        added = (low, high) if config.subtract_last else None
+        fitted = output_exponent(words["output"], y, asked.target, added=added)
+        activations.set_scale("output", fitted)
+    if "delta" in activations.fixed and new("delta"):
+        delta = delta_exponent(words["delta"], x, exponent, high - low)
+        activations.set_scale("delta", delta)
+
+
+def _values(model: Transformer, x: Tensor, samples: int) -> dict[str, Tensor]:
     """Return the real values of every tensor that is rounded, by name, but for softmax logits."""
     was_training = model.training
     model.eval()
@@ -62,7 +100,6 @@ def _values(model: Transformer, x: Tensor, y: Tensor, samples: int) -> dict[str,
         model(x[some.to(x.device)])
     model.activations.observer = None
     model.train(was_training)
-    values |= {"input": x, "output": y}
     skipped = model.activations.floats | model.activations.logits
     return {name: value for name, value in values.items() if name not in skipped}
 
@@ -117,7 +154,7 @@ class MovingRanges:
 
     def _observe(self, name: str, value: Tensor) -> None:
         activations = self.model.activations
-        if name in activations.floats | activations.logits | {"input", "output"}:
+        if name in activations.floats | activations.logits | activations.fixed:
             return
         if name not in self.ranges:
             self.ranges[name] = self._start(name)

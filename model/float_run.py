@@ -28,6 +28,8 @@ _PRECISION = {
 }
 #: What must be the same of data that are not.
 _COLUMNS = ("inputs", "target", "target_channel")
+#: What a float model does not see of the data.
+_INTERFACE = {"range"}
 #: Settings of the stage without rounding.
 _SETTINGS = ("epochs", "lr", "dropout")
 
@@ -50,7 +52,7 @@ def float_weights(
                 f"{name} must be {shape[name]} as in the run in {run_dir}, whose float model is"
                 f" wanted, not {value}"
             )
-    for name in dataset if same_data else _COLUMNS:
+    for name in dataset.keys() - _INTERFACE if same_data else _COLUMNS:
         if record["dataset"].get(name) != dataset[name]:
             raise UserError(
                 f"Data must be those of the run in {run_dir}, whose float model is wanted:"

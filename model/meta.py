@@ -6,7 +6,7 @@ from typing import Any, TypedDict, cast
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.intervals import Interval
-from bitformer.model.plain import checked
+from bitformer.model.plain import checked, shown
 from bitformer.model.reading import DataSource
 
 __all__ = ["check_meta", "known"]
@@ -25,6 +25,7 @@ class _Data(TypedDict, total=False):
     target_channel: int | None
     windows: dict[str, int]
     checksum: int
+    range: dict[str, list[float]]
 
 
 class Known(TypedDict, total=False):
@@ -48,7 +49,8 @@ def check_meta(meta: Mapping[str, object], config: TransformerConfig) -> None:
     """Raise :class:`UserError`, naming the field, unless the sections of bitformer are possible.
 
     Deviations are positive; names, means and deviations of the inputs are as many as the model has
-    inputs; intervals have as many steps as its horizon.
+    inputs; intervals have as many steps as its horizon; ranges are of the columns, the lower number
+    first.
     """
     sections = known(meta)
     data = sections.get("dataset", {})
@@ -73,3 +75,14 @@ def check_meta(meta: Mapping[str, object], config: TransformerConfig) -> None:
         raise UserError(
             f"meta: dataset: target_channel must be below {config.inputs}, not {channel}"
         )
+    columns = {*data.get("inputs", ()), data.get("target")}
+    for column, limits in data.get("range", {}).items():
+        if column not in columns:
+            raise UserError(
+                f"meta: dataset: range must name columns of the model, not {shown(column)}"
+            )
+        if len(limits) != 2 or not limits[0] < limits[1]:
+            raise UserError(
+                f"meta: dataset: range of {shown(column)} must be two numbers, the lower first,"
+                f" not {shown(limits)}"
+            )

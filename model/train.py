@@ -67,7 +67,7 @@ def describe(dataset: Dataset) -> dict[str, object]:
     rows = len(dataset.train), len(dataset.val), len(dataset.test)
     checksum = zlib.crc32(np.asarray(dataset.train.inputs).tobytes())
     checksum = zlib.crc32(np.asarray(dataset.train.target).tobytes(), checksum)
-    return {
+    found: dict[str, object] = {
         "name": dataset.name,
         "inputs": list(dataset.inputs),
         "target": dataset.target,
@@ -79,6 +79,9 @@ def describe(dataset: Dataset) -> dict[str, object]:
         "windows": dict(zip(("train", "val", "test"), rows, strict=True)),
         "checksum": checksum,
     }
+    if dataset.range:
+        found["range"] = {column: list(limits) for column, limits in dataset.range.items()}
+    return found
 
 
 def _place(device: str | None) -> torch.device:

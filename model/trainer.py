@@ -13,6 +13,7 @@ from bitformer.model.calibrate import MovingRanges, calibrate
 from bitformer.model.errors import TrainingDivergedError
 from bitformer.model.health import ailments
 from bitformer.model.intervals import Interval, intervals_of, measured
+from bitformer.model.sensor_range import asked_ranges
 from bitformer.model.stages import TrainingStage, raised, stages, without_training
 from bitformer.model.train_settings import TrainSettings
 from bitformer.model.transformer import Transformer
@@ -221,7 +222,14 @@ class Trainer:
         self.epoch, self.idle, self.best_error = 0, 0, math.inf
         self.enter(before.state_dict())
         if self.kept is None:
-            calibrate(self.model, self.x, self.y, ranges=self.settings.ranges, known=known)
+            calibrate(
+                self.model,
+                self.x,
+                self.y,
+                ranges=self.settings.ranges,
+                known=known,
+                asked=asked_ranges(self.dataset),
+            )
         else:
             self.model.load_state_dict(self.kept)
             self.model.quantized = True

@@ -7,7 +7,7 @@ targets are z-scores by the mean and the standard deviation over the training ro
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -86,6 +86,8 @@ class Dataset:
     train, val, test : the windows of each part.
     notes : sentences for people: the split, what was filled, what was left out.
     period : rows of one day; None where the rows have no dates or a day is no whole number of rows.
+    range : lowest and highest value that the sensor of a column may give, by the column's name, in
+        the file's units; for columns of which that was asked: :mod:`bitformer.model.sensor_range`.
     """
 
     name: str
@@ -101,6 +103,7 @@ class Dataset:
     test: Windows
     notes: tuple[str, ...]
     period: int | None
+    range: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
 
 
 def rows_needed(window: int, horizon: int) -> int:
