@@ -114,7 +114,9 @@ class Model:
         NotBitExactError
             If the hardware differs from the reference.
         """
-        from bitformer.model.evaluation import Evaluation, mse
+        from bitformer.model.advice import Advice
+        from bitformer.model.evaluation import Evaluation
+        from bitformer.model.meta import known
         from bitformer.model.own_data import dataset_of, evenly, trained_on
 
         found = dataset_of(self.integer, data=data, target=target, inputs=inputs, **reading)
@@ -136,7 +138,14 @@ class Model:
             forecast = self.predict(found.test.x)
         else:
             forecast = self._simulate(found.test.x, engine, note, progress)
-        return Evaluation.of(found, {f"{self.name} ({engine})": mse(forecast, found)})
+        meta = known(self.integer.meta)
+        advice = Advice(
+            config=self.config,
+            dataset=found,
+            settings=meta.get("settings", {}),
+            float_error=meta.get("results", {}).get("float_test"),
+        )
+        return Evaluation.of(found, {f"{self.name} ({engine})": forecast}, advice=advice)
 
     def _simulate(self, windows: Any, engine: str, note: Note, progress: Progress) -> "np.ndarray":
         from bitformer.hw.lowering.lower import lower

@@ -111,10 +111,18 @@ class Training:
     @cached_property
     def evaluation(self) -> "Evaluation":
         """Test errors of the float, the rounded and the integer model, beside the baselines'."""
+        from bitformer.model.advice import Advice
         from bitformer.model.evaluation import scored
 
         integer = None if self.model is None else self.model.integer
-        return scored(self.result, integer, self.dataset, method=self.method)
+        advice = Advice(
+            config=self.config,
+            dataset=self.dataset,
+            settings=self.result.settings,
+            float_error=self.result.float_test,
+            history=self.result.history,
+        )
+        return scored(self.result, integer, self.dataset, method=self.method, advice=advice)
 
     def to_dict(self) -> dict[str, object]:
         """Return what came out as plain data."""

@@ -13,6 +13,7 @@ import bitformer
 from bitformer.cli.options import PATH
 from bitformer.cli.quantity import COUNT
 from bitformer.cli.report import Report, command_line, json_option
+from bitformer.cli.scores import show_verdict
 from bitformer.model.errors import UserError
 from bitformer.model.files import ready_file, write_whole
 from bitformer.model.progress import progress_bar
@@ -82,7 +83,7 @@ def _simulate(
 ) -> _Hardware:
     from bitformer.estimate.knowledge import shipped_entries
     from bitformer.estimate.predictor import Predictor
-    from bitformer.model.evaluation import Evaluation, mse
+    from bitformer.model.evaluation import Evaluation
     from bitformer.model.own_data import evenly
 
     started = time.monotonic()
@@ -92,8 +93,8 @@ def _simulate(
         simulation = design.simulate(some.x, engine="python", progress=progress)
     forecast = design.model.integer.dequantize_output(simulation.outputs)
     models = {
-        "integer": mse(design.model.predict(some.x), part),
-        "hardware": mse(forecast, part),
+        "integer": design.model.predict(some.x),
+        "hardware": forecast,
     }
     return _Hardware(
         estimate=design.exact(clock_hz=clock_hz),
@@ -137,6 +138,7 @@ def _facts(hardware: _Hardware) -> Iterator[tuple[str, str, str]]:
 def _show(report: Report, full: "Evaluation", hardware: _Hardware) -> None:
     """Print the table at the end."""
     dataset, windows = full.dataset, full.dataset.test
+    show_verdict(report, full)
     report.table(
         (
             "mean squared error, standardised",

@@ -1,4 +1,4 @@
-"""Test errors as a table."""
+"""Test errors: in one sentence, then as a table."""
 
 from typing import TYPE_CHECKING
 
@@ -6,13 +6,25 @@ if TYPE_CHECKING:
     from bitformer.cli.report import Report
     from bitformer.model.evaluation import Evaluation
 
-__all__ = ["show_scores"]
+__all__ = ["show_scores", "show_verdict"]
+
+
+def show_verdict(report: "Report", scores: "Evaluation") -> None:
+    """Print whether the model beats the best baseline, and what to try if it does not."""
+    if scores.verdict is not None:
+        report.line(str(scores.verdict))
 
 
 def show_scores(report: "Report", scores: "Evaluation", *, title: str | None = None) -> None:
-    """Print ``scores``, the models first."""
+    """Print how the model compares with the best baseline, then ``scores``, the models first."""
+    show_verdict(report, scores)
+    errors = {**scores.models, **scores.baselines}
+    known = {name: error for name, error in errors.items() if error is not None}
+    best = min(known, key=known.__getitem__)
     rows: list[tuple[object, ...]] = []
-    for name, error in (*scores.models.items(), *scores.baselines.items()):
+    for name, error in errors.items():
+        if name == best:
+            name = f"{name} (best)"
         if error is None:
             rows.append((name, "-", "-"))
         else:

@@ -4,6 +4,8 @@ The linear maps are ridge regressions from a window's inputs to all its targets,
 training windows; the weight of the penalty is selected on the validation windows.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from bitformer.model.windows import Dataset, Windows
@@ -20,53 +22,69 @@ CHUNK = 4096  # windows that are copied at a time
 def baselines(dataset: Dataset) -> dict[str, float | None]:
     """Return the test MSE of each baseline, in units of the target's variance while training.
 
+    None stands for one that does not exist: see :func:`baseline_forecasts`.
+    """
+    y = dataset.test.y
+    return {
+        name: None if forecast is None else float(np.mean((forecast - y) ** 2))
+        for name, forecast in baseline_forecasts(dataset).items()
+    }
+
+
+def baseline_forecasts(
+    dataset: Dataset, windows: Windows | None = None
+) -> dict[str, np.ndarray | None]:
+    """Return each baseline's standardised forecasts [N, horizon] of windows, by default the test's.
+
     The repeating ones see the target's past even where it is not among the inputs. None stands
     where a baseline does not exist: *repeat last day* needs dated rows and a window of a day or
     more, *linear, last value subtracted* needs the target among the inputs.
     """
-    test = dataset.test
-    y, past = test.y, test.past
+    test = dataset.test if windows is None else windows
+    past = test.past
     day = None
     if dataset.period and dataset.period <= test.window:
         last_day = past[:, test.window - dataset.period :]
-        day = _mse(last_day[:, np.arange(test.horizon) % dataset.period], y)
+        day = last_day[:, np.arange(test.horizon) % dataset.period]
     return {
-        REPEAT_LAST: _mse(past[:, -1:], y),
+        REPEAT_LAST: np.repeat(past[:, -1:], test.horizon, axis=1),
         REPEAT_DAY: day,
-        LINEAR: _linear(dataset, subtract=None),
+        LINEAR: _linear(dataset, test, subtract=None),
         LINEAR_FROM_LAST: (
             None
             if dataset.target_channel is None
-            else _linear(dataset, subtract=dataset.target_channel)
+            else _linear(dataset, test, subtract=dataset.target_channel)
         ),
     }
 
 
-def _mse(forecast: np.ndarray, y: np.ndarray) -> float:
-    return float(np.mean((forecast - y) ** 2))
-
-
-def _linear(dataset: Dataset, *, subtract: int | None) -> float:
-    """Return the test MSE of the ridge regression.
+def _linear(dataset: Dataset, of: Windows, *, subtract: int | None) -> np.ndarray:
+    """Return the forecasts of windows by the ridge regression.
 
     ``subtract`` is the input channel that holds the target. With it, inputs are relative to the
     window's last row, targets to that channel's last value: the regression predicts the change.
     """
 
-    def sums(windows: Windows) -> "_Sums":
-        total = _Sums()
+    def chunks(windows: Windows) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield features, targets, and what is to be added to a forecast."""
         for start in range(0, len(windows), CHUNK):
             batch = windows.take(slice(start, start + CHUNK))
-            x, y = batch.x, batch.y
+            x, y, base = batch.x, batch.y, np.zeros((len(batch), 1))
             if subtract is not None:
-                x, y = x - x[:, -1:], y - x[:, -1:, subtract]
-            total.add(x.reshape(len(batch), -1), y)
+                x, base = x - x[:, -1:], x[:, -1:, subtract]
+            yield x.reshape(len(batch), -1), y - base, base
+
+    def sums(windows: Windows) -> "_Sums":
+        total = _Sums()
+        for x, y, _ in chunks(windows):
+            total.add(x, y)
         return total
 
-    train, val, test = sums(dataset.train), sums(dataset.val), sums(dataset.test)
+    train, val = sums(dataset.train), sums(dataset.val)
     candidates = [train.ridge(penalty) for penalty in PENALTIES]
     best = min(candidates, key=val.mse)
-    return test.mse(best)
+    parts = [x @ best[:-1] + best[-1] + base for x, _, base in chunks(of)]
+    return np.concatenate([np.empty((0, of.horizon)), *parts])
 
 
 class _Sums:

@@ -1,14 +1,15 @@
 """Test errors of models, beside those of forecasts that need no network."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bitformer.model.baselines import baselines
+from bitformer.model.baselines import baseline_forecasts
 from bitformer.model.ir import IntegerModel
 from bitformer.model.reference import predict
+from bitformer.model.verdict import Verdict, compare
 from bitformer.model.windows import Dataset
 
 if TYPE_CHECKING:
@@ -26,17 +27,52 @@ def mse(forecast: np.ndarray, dataset: Dataset) -> float:
 class Evaluation:
     """Test MSE, in units of the target's variance over the training rows, by forecast.
 
-    None stands where a baseline does not exist for the data.
+    None stands where a baseline does not exist for the data. ``verdict`` compares the last model
+    whose forecasts are known with the best baseline; None where there is nothing to compare.
     """
 
     dataset: Dataset
     models: Mapping[str, float]
     baselines: Mapping[str, float | None]
+    verdict: Verdict | None = None
 
     @classmethod
-    def of(cls, dataset: Dataset, models: Mapping[str, float]) -> "Evaluation":
-        """Return the errors of ``models`` beside the baselines of the data set."""
-        return cls(dataset=dataset, models=models, baselines=baselines(dataset))
+    def of(
+        cls,
+        dataset: Dataset,
+        models: Mapping[str, float | np.ndarray],
+        *,
+        advice: Callable[[float], Sequence[str]] | None = None,
+    ) -> "Evaluation":
+        """Return the errors of ``models`` beside the baselines of the data set.
+
+        ``models`` : by name, the MSE or the standardised forecasts [N, horizon] of the test
+        windows. ``advice`` : returns what to try if the model loses to a baseline, whose
+        error it is given.
+        """
+        known = {name: one for name, one in models.items() if isinstance(one, np.ndarray)}
+        forecasts = baseline_forecasts(dataset)
+        verdict = None
+        if known:
+            name, forecast = list(known.items())[-1]
+            verdict = compare(
+                model=name,
+                forecast=forecast,
+                baselines=forecasts,
+                windows=dataset.test,
+                advice=advice,
+            )
+        return cls(
+            dataset=dataset,
+            models={
+                name: mse(one, dataset) if isinstance(one, np.ndarray) else one
+                for name, one in models.items()
+            },
+            baselines={
+                name: None if one is None else mse(one, dataset) for name, one in forecasts.items()
+            },
+            verdict=verdict,
+        )
 
     def rmse(self, error: float) -> float:
         """Return the root of an error in the target's own unit."""
@@ -57,6 +93,7 @@ class Evaluation:
                 "notes": list(self.dataset.notes),
                 "target_std": self.dataset.target_std,
             },
+            "verdict": None if self.verdict is None else self.verdict.to_dict(),
             "test_windows": len(self.dataset.test),
             "test_mse": dict(self.models),
             "test_rmse": {name: self.rmse(error) for name, error in self.models.items()},
@@ -65,13 +102,24 @@ class Evaluation:
 
 
 def scored(
-    result: "TrainResult", model: IntegerModel | None, dataset: Dataset, *, method: str = "qat"
+    result: "TrainResult",
+    model: IntegerModel | None,
+    dataset: Dataset,
+    *,
+    method: str = "qat",
+    advice: Callable[[float], Sequence[str]] | None = None,
 ) -> Evaluation:
-    """Return the test errors of the float, rounded and integer models, beside the baselines."""
-    errors = {
-        "float Transformer": result.float_test,
-        f"quantized ({method.upper()})": result.quantized_test,
-    }
+    """Return the test errors of the float, rounded and integer models, beside the baselines.
+
+    ``advice`` : as of :meth:`Evaluation.of`.
+    """
+    rounded = f"quantized ({method.upper()})"
+    errors: dict[str, float | np.ndarray] = {"float Transformer": result.float_test}
     if model is not None:
-        errors["integer"] = mse(predict(model, dataset.test.x), dataset)
-    return Evaluation.of(dataset, errors)
+        errors |= {rounded: result.quantized_test, "integer": predict(model, dataset.test.x)}
+    else:
+        from bitformer.model.export import load_run  # late: they import torch
+        from bitformer.model.trainer import predict as in_torch
+
+        errors[rounded] = in_torch(load_run(result.run_dir)[0], dataset.test.x)
+    return Evaluation.of(dataset, errors, advice=advice)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,7 +33,8 @@ class TrainResult:
     """The result of a run. Errors are mean squared errors of standardised forecasts.
 
     ``quantized_*`` : errors of the quantized model, which are those of the integer model as well.
-    ``history`` : a dict for each epoch with stage, epoch, loss, val. ``warnings`` : sentences about
+    ``history`` : a dict for each epoch with stage, epoch, loss, val. ``settings`` : all of
+    :class:`TrainSettings`, those by default, too. ``warnings`` : sentences about
     tensors and weights of the quantized model that hold one value, or clip most values.
     """
 
@@ -43,6 +45,7 @@ class TrainResult:
     quantized_test: float
     seconds: float
     history: tuple[dict, ...]
+    settings: dict[str, Any]
     warnings: tuple[str, ...] = ()
 
 
@@ -188,6 +191,7 @@ def train(
     return TrainResult(
         run_dir=store.path,
         history=tuple(record["history"]),
+        settings=dict(record["settings"]),
         warnings=tuple(record.get("warnings", ())),
         seconds=store.read_seconds(),
         **{name: record["results"][name] for name in ERRORS},

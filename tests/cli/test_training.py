@@ -52,6 +52,26 @@ def test_own_data_go_the_whole_way(trained, bitformer, tmp_path):
     assert again["data"]["target"] == "power"
 
 
+def test_how_it_compares_with_the_best_baseline_is_said_first(trained, bitformer):
+    run, said, options = trained
+    verdict = said.data["verdict"]
+    assert verdict["outcome"] == "loses"
+    assert verdict["mse"] == said.data["test_mse"]["integer"]
+    errors = [error for error in said.data["baseline_mse"].values() if error is not None]
+    assert verdict["baseline_mse"] == min(errors)
+    assert said.data["baseline_mse"][verdict["baseline"]] == min(errors)
+    assert "--epochs 2" in verdict["remedies"][0]
+    again = bitformer("train", *options)
+    assert again.code == 0
+    lines = again.out.splitlines()
+    assert lines[0] == verdict["sentence"]
+    assert [line for line in lines if f"{verdict['baseline']} (best) " in line]
+    evaluated = bitformer("evaluate", run / "model.safetensors")
+    first = evaluated.out.splitlines()[0]
+    assert first.startswith("tiny (integer) loses to the best baseline (")
+    assert first.endswith(verdict["sentence"].partition(": ")[2])
+
+
 def test_finished_run_is_read_not_repeated(trained, bitformer):
     _, said, options = trained
     again = bitformer("train", *options, "--json")
