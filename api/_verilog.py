@@ -28,12 +28,14 @@ def verilog(design: Design, name: str, wrapper: str | None) -> str:
 def elaborated(design: Design, folder: Path, wrapper: str | None) -> tuple[Path, Path]:
     """Write both files; see :meth:`bitformer.AcceleratorDesign.elaborate`."""
     from bitformer.boards.build.directory import PLAN_FILE, whole_directory
+    from bitformer.boards.build.firmware import write_firmware
 
     with whole_directory(folder.resolve()) as fresh:
         source = verilog(design, TOP, wrapper)
         (fresh / f"{TOP}.v").write_text(source, encoding="utf-8")
         data = {**_description(design), "wrapper": wrapper}
         text = json.dumps(data, indent=1, default=_plain) + "\n"
+        write_firmware(design.model, fresh, framed=False)
         (fresh / PLAN_FILE).write_text(text, encoding="utf-8")
     return folder / f"{TOP}.v", folder / PLAN_FILE
 

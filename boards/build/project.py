@@ -15,6 +15,7 @@ from bitformer.boards.shell.elastic.address_map import V2, ElasticMap
 from bitformer.boards.build.fit import check_fit
 from bitformer.boards.build.open_platform import OpenPlatform
 from bitformer.boards.build.directory import whole_directory
+from bitformer.boards.build.firmware import HEADER_FILE, SCALING_FILE, write_firmware
 from bitformer.boards.build.manifest import Manifest, Toolchain
 from bitformer.boards.build.vivado_platform import BoardPlatform
 from bitformer.boards.build.saif import SIMULATED_HZ, model_of, rescaled
@@ -53,8 +54,14 @@ Input number   {input_bits} bits, two's complement in whole bytes, the least sig
 Result         {result_bits} bits, likewise
 
 {protocol}
-
+{firmware}
 {notes}
+"""
+
+_FIRMWARE = """
+What firmware needs to turn samples into input numbers and results into units is in {json} and,
+for C, in {header}; the C headers and bitformer_micro.py (for MicroPython) beside them
+do it. docs/firmware.md of bitformer is a guide.
 """
 
 _FRAMED = """\
@@ -93,8 +100,9 @@ def build_plan(
     """Write the project for `accelerator` on `board` and return its directory.
 
     The directory holds Verilog, constraints, the Tcl script, build scripts for both kinds of
-    shells, a README.txt, and ``bitformer.json``, which says the same to programs. It appears whole
-    or not at all, and names no other path, so it can be built elsewhere.
+    shells, a README.txt, and ``bitformer.json``, which says the same to programs. With a design's
+    `Accelerator`, it also holds what firmware needs: :mod:`bitformer.boards.build.firmware`. It
+    appears whole or not at all, and names no other path, so it can be built elsewhere.
 
     Parameters
     ----------
@@ -171,6 +179,8 @@ def build_plan(
         )
         plan.add_file("README.txt", _readme(board, manifest))
         plan.extract(fresh)
+        if isinstance(accelerator, Accelerator):
+            write_firmware(accelerator.design.model, fresh, framed=link != "elastic")
         manifest.write(fresh)
     return target
 
@@ -282,4 +292,7 @@ def _readme(board: Board, manifest: Manifest) -> str:
         tools=tools,
         wires=f"{kind}; on the FPGA's side: {balls}",
         protocol=_protocol(manifest),
+        firmware=(
+            _FIRMWARE.format(json=SCALING_FILE, header=HEADER_FILE) if manifest.model else ""
+        ),
     )

@@ -10,6 +10,13 @@ another's. Every wait ends: after the port's time-outs if it is silent, after so
     shell = Shell(link, session=time.ticks_us())
     print(shell.registers()["model_hash"], shell.self_test())
     results = shell.infer(window)
+
+Samples in their columns' units become a window's integers, and results the target's units, with the
+numbers in scaling.json, which stands in a build's folder. Where floats have 32 bits, as on most
+boards, a sample close to the middle between two integers may become the other one.
+
+    scales = Scales(json.load(open("scaling.json")))
+    print(scales.units(shell.infer(scales.window(samples))))
 """
 
 SYNC, NAK, ANSWER = 0xA5, 0xFF, 0x80
@@ -244,3 +251,55 @@ class Shell:
         """Return the first golden vector that comes out wrong; None if all are right."""
         verdict = self.ask(SELF_TEST)[0]
         return None if verdict == PASSED else verdict
+
+
+class ScalesError(Exception):
+    """There are no scales, or a sample is no number."""
+
+
+class Scales:
+    """The scales of a model, from the dictionary in its scaling.json.
+
+    `clipped` counts the samples that were beyond the range of the input's integers.
+    """
+
+    def __init__(self, data):
+        if "columns" not in data:
+            raise ScalesError("an untrained model has no scales")
+        self.data, self.clipped = data, 0
+        self._columns = [(one["mean"], one["std"]) for one in data["columns"]]
+
+    def row(self, samples):
+        """Return the integers of a step's samples, one of each column in their order."""
+        if len(samples) != len(self._columns):
+            raise ScalesError("a step has " + str(len(self._columns)) + " samples")
+        spec, found, clipped = self.data["input"], [], 0
+        low, high = spec["low"] - spec["zero"], spec["high"] - spec["zero"]
+        scale = 2.0 ** -spec["exponent"]
+        for k, (mean, std) in enumerate(self._columns):
+            sample = samples[k]
+            if sample - sample != 0:  # infinite, or not a number
+                raise ScalesError("a sample must be a finite number, not " + repr(sample))
+            place = (sample - mean) / std * scale + 0.5
+            if place < low or place >= high + 1:
+                clipped += 1
+            # clipped before it is made an integer, which an infinity cannot be
+            place = max(low, min(place, high))
+            number = int(place)
+            found.append(number - (number > place) + spec["zero"])
+        self.clipped += clipped
+        return found
+
+    def window(self, rows):
+        """Return the integers of a window: rows of samples, the oldest first."""
+        if len(rows) != self.data["window"]:
+            raise ScalesError("a window has " + str(self.data["window"]) + " rows")
+        return [number for samples in rows for number in self.row(samples)]
+
+    def units(self, results):
+        """Return results in the target's units."""
+        spec, target = self.data["output"], self.data["target"]
+        scale = 2.0 ** spec["exponent"]
+        return [
+            (number - spec["zero"]) * scale * target["std"] + target["mean"] for number in results
+        ]

@@ -1,0 +1,172 @@
+"""What firmware needs of a model to scale by itself: as JSON, and as a header in C.
+
+Samples become input words, and result words the target's units, without Python:
+``bitformer_scale.h`` and ``bitformer_micro.py`` of :mod:`bitformer.boards.host` do it with these
+numbers, and stand beside them in a build.
+"""
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from bitformer.boards.build.c_source import array_of_bytes, real, text
+from bitformer.model.forecast import Scaling, scaling_of
+from bitformer.model.identity import model_hash
+from bitformer.model.ir import IntegerModel
+from bitformer.model.own_data import trained_on
+from bitformer.model.tensor import Tensor
+
+__all__ = ["HEADER_FILE", "SCALING_FILE", "header", "scaling_data", "write_firmware"]
+
+#: The numbers for programs in any language, and for those in C.
+SCALING_FILE, HEADER_FILE = "scaling.json", "bitformer_model.h"
+#: Drivers that use them; they stand beside.
+_DRIVERS = ("bitformer_scale.h", "bitformer_micro.py")
+_FRAMED_DRIVERS = ("bitformer.h",)
+
+
+def write_firmware(model: IntegerModel, directory: Path, *, framed: bool = True) -> None:
+    """Write the scaling data of a model, as JSON and as a header, and the files that use them.
+
+    ``framed`` : whether the driver of the framed protocol in C belongs to them.
+    """
+    data = json.dumps(scaling_data(model), indent=1) + "\n"
+    (directory / SCALING_FILE).write_text(data, encoding="utf-8")
+    (directory / HEADER_FILE).write_text(header(model), encoding="utf-8")
+    drivers = resources.files("bitformer.boards.host")
+    for name in (*_DRIVERS, *(_FRAMED_DRIVERS if framed else ())):
+        (directory / name).write_bytes((drivers / name).read_bytes())
+
+
+def scaling_data(model: IntegerModel) -> dict[str, Any]:
+    """Return all that turns samples into input words and result words into units, as plain data.
+
+    A sample's word is ``floor((sample - mean) / std / 2**exponent + 0.5) + zero``, at least ``low``
+    and at most ``high``; a result is ``(word - zero) * 2**exponent * std + mean``. ``columns`` are
+    those of a step, in their order, and ``target`` that of a forecast; an untrained model has
+    neither. ``step_seconds`` is None where it is not known.
+    """
+    config = model.config
+    found: dict[str, Any] = {
+        "format": 1,
+        "name": config.name,
+        "model": model_hash(model).hex(),
+        "window": config.window,
+        "channels": config.inputs,
+        "horizon": config.horizon,
+        "step_seconds": _step_seconds(model),
+        "input": _words(model.input),
+        "output": _words(model.output),
+    }
+    if (scaling := _scaling(model)) is not None:
+        columns = zip(scaling.inputs, scaling.mean, scaling.std, strict=True)
+        found["columns"] = [_column(*column) for column in columns]
+        found["target"] = _column(scaling.target, scaling.target_mean, scaling.target_std)
+    return found
+
+
+def _scaling(model: IntegerModel) -> Scaling | None:
+    return scaling_of(model) if "dataset" in model.meta else None
+
+
+def _step_seconds(model: IntegerModel) -> float | None:
+    data = trained_on(model)
+    step = data.get("step") if data.get("dated", True) else None
+    return float(step) if step else None
+
+
+def _words(spec: Tensor) -> dict[str, Any]:
+    return {
+        "bits": spec.bits,
+        "exponent": spec.exponent,
+        "zero": spec.zero,
+        "low": spec.low,
+        "high": spec.high,
+        "unsigned": False,
+    }
+
+
+def _column(name: str, mean: float, std: float) -> dict[str, Any]:
+    return {"name": name, "mean": float(mean), "std": float(std)}
+
+
+_HEADER = """\
+/* Model {name}, written by bitformer: what firmware must know of it. docs/firmware.md of bitformer
+ * is a guide. */
+#ifndef BITFORMER_MODEL_H
+#define BITFORMER_MODEL_H
+
+/* The shell's registers have the same 8 bytes if they are of this very model. */
+#define BITFORMER_MODEL_HASH {hash}
+/* A window has BITFORMER_MODEL_WINDOW steps, the oldest first, each of BITFORMER_MODEL_CHANNELS
+ * words; a forecast has BITFORMER_MODEL_HORIZON words of the steps that follow. */
+#define BITFORMER_MODEL_WINDOW {window}
+#define BITFORMER_MODEL_CHANNELS {channels}
+#define BITFORMER_MODEL_HORIZON {horizon}
+#define BITFORMER_MODEL_INPUT_BITS {input_bits}
+#define BITFORMER_MODEL_RESULT_BITS {result_bits}
+/* Seconds from a step to the next; 0 where they are not known. */
+#define BITFORMER_MODEL_STEP_SECONDS {step}
+{scales}
+#endif
+"""
+
+_UNTRAINED = """
+/* This model is untrained: there are no data whose scales it could have. */
+#define BITFORMER_MODEL_SCALED 0
+"""
+
+_SCALED = """
+/* Scales are known: bitformer_words(&bitformer_model, samples, words) and
+ * bitformer_forecast(&bitformer_model, results, units). */
+#define BITFORMER_MODEL_SCALED 1
+
+#include "bitformer_scale.h"
+
+/* Name, mean and standard deviation of each channel, in the order of a step. */
+static const bitformer_column bitformer_model_columns[BITFORMER_MODEL_CHANNELS] = {{
+{columns}
+}};
+
+static const bitformer_scaling bitformer_model = {{
+    {window}, {channels}, {horizon},
+    {low}, {high}, {zero}, {result_zero}, /* lowest and highest word, zero points */
+    {input_scale}, /* words in a deviation, 2^{input_power} */
+    {result_scale}, /* deviations in a word, 2^{result_power} */
+    {unsigned}, /* whether words are unsigned */
+    bitformer_model_columns,
+    {target}}};
+"""
+
+
+def header(model: IntegerModel) -> str:
+    """Return the scaling data of a model as a header in C."""
+    data = scaling_data(model)
+    x, y = data["input"], data["output"]
+    scales = _UNTRAINED
+    if "target" in data:
+        scales = _SCALED.format(
+            **{name: data[name] for name in ("window", "channels", "horizon")},
+            **{name: x[name] for name in ("low", "high", "zero")},
+            result_zero=y["zero"],
+            input_scale=real(2.0 ** -x["exponent"]),
+            result_scale=real(2.0 ** y["exponent"]),
+            input_power=-x["exponent"],
+            result_power=y["exponent"],
+            unsigned=int(x["unsigned"]),
+            columns=",\n".join(f"    {_in_c(column)}" for column in data["columns"]),
+            target=_in_c(data["target"]),
+        )
+    return _HEADER.format(
+        **{name: data[name] for name in ("name", "window", "channels", "horizon")},
+        hash=array_of_bytes(bytes.fromhex(data["model"])),
+        input_bits=x["bits"],
+        result_bits=y["bits"],
+        step=f"{data['step_seconds'] or 0:.17g}",
+        scales=scales,
+    )
+
+
+def _in_c(column: dict[str, Any]) -> str:
+    return f"{{{text(column['name'])}, {real(column['mean'])}, {real(column['std'])}}}"

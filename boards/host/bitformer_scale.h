@@ -1,0 +1,132 @@
+/* From samples in their columns' units to a model's input words, and from its result words to the
+ * target's units, for C99 and C++: one header, no library, no memory of its own. The numbers of a
+ * model are in the bitformer_model.h of its build, which includes this file; docs/firmware.md of
+ * bitformer is a guide.
+ *
+ * With doubles, words and results equal those of bitformer's Python bit for bit. #define
+ * BITFORMER_REAL float before the first #include for floats: docs/firmware.md says what that costs.
+ * Not to be compiled with -ffast-math, which takes no number for one.
+ */
+#ifndef BITFORMER_SCALE_H
+#define BITFORMER_SCALE_H
+
+#include <stdint.h>
+
+#ifndef BITFORMER_REAL
+#define BITFORMER_REAL double
+#endif
+typedef BITFORMER_REAL bitformer_real;
+
+/* What scaling a sample returns. */
+enum {
+    BITFORMER_FITS = 0,
+    BITFORMER_CLIPPED = 1,    /* beyond the range of the words: the word is the nearest end */
+    BITFORMER_NO_NUMBER = -1  /* not a number, or infinite: there is no word */
+};
+
+typedef struct {
+    const char *name; /* in UTF-8 */
+    bitformer_real mean, deviation;
+} bitformer_column;
+
+/* Words of an unsigned model are uint16_t, kept by their bits in int16_t. */
+typedef struct {
+    uint16_t window, channels, horizon;
+    int32_t input_low, input_high, input_zero, result_zero;
+    bitformer_real input_scale;  /* words in a deviation */
+    bitformer_real result_scale; /* deviations in a word */
+    uint8_t is_unsigned;
+    const bitformer_column *columns; /* of the channels, in their order */
+    bitformer_column target;
+} bitformer_scaling;
+
+static inline int bitformer_is_number(bitformer_real sample) {
+    volatile bitformer_real zero = sample - sample;
+    return zero >= 0 && zero <= 0;
+}
+
+/* The word of a sample of a channel, rounded half up. */
+static inline int bitformer_word(const bitformer_scaling *model, unsigned channel,
+                                 bitformer_real sample, int16_t *word) {
+    const bitformer_column *column = &model->columns[channel];
+    if (!bitformer_is_number(sample))
+        return BITFORMER_NO_NUMBER;
+    /* volatile: each step is rounded for itself, neither fused with the next nor kept wider */
+    volatile bitformer_real distance = sample - column->mean;
+    volatile bitformer_real deviations = distance / column->deviation;
+    volatile bitformer_real steps = deviations * model->input_scale;
+    volatile bitformer_real sum = steps + (bitformer_real)0.5;
+    bitformer_real place = sum;
+    int32_t low = model->input_low - model->input_zero;
+    int32_t high = model->input_high - model->input_zero;
+    int32_t number = high;
+    int result = BITFORMER_FITS;
+    /* clipped before it is converted: what no integer holds is undefined */
+    if (place < (bitformer_real)low) {
+        number = low;
+        result = BITFORMER_CLIPPED;
+    } else if (place < (bitformer_real)high) {
+        number = (int32_t)place;
+        if ((bitformer_real)number > place)
+            number--;
+    } else if (place >= (bitformer_real)(high + 1)) {
+        result = BITFORMER_CLIPPED;
+    }
+    number += model->input_zero;
+    *word = (int16_t)(number > INT16_MAX ? number - 65536 : number);
+    return result;
+}
+
+/* The words of a row of samples, one of each channel, behind those of the rows before: the oldest
+ * row of `words`, a window, is dropped. Returns how many samples were clipped; BITFORMER_NO_NUMBER
+ * if one is no number, and then the window stays as it was. */
+static inline int32_t bitformer_push(const bitformer_scaling *model, const bitformer_real *samples,
+                                     int16_t *words) {
+    uint32_t kept = (uint32_t)(model->window - 1u) * model->channels;
+    int32_t clipped = 0;
+    for (unsigned k = 0; k < model->channels; k++)
+        if (!bitformer_is_number(samples[k]))
+            return BITFORMER_NO_NUMBER;
+    for (uint32_t k = 0; k < kept; k++)
+        words[k] = words[k + model->channels];
+    for (unsigned k = 0; k < model->channels; k++)
+        clipped += bitformer_word(model, k, samples[k], &words[kept + k]);
+    return clipped;
+}
+
+/* The words of a whole window of samples: rows from the oldest to the newest, in each the channels
+ * in their order. Returns how many samples were clipped; BITFORMER_NO_NUMBER if one is no number,
+ * and then the words mean nothing. */
+static inline int32_t bitformer_words(const bitformer_scaling *model, const bitformer_real *samples,
+                                      int16_t *words) {
+    int32_t clipped = 0;
+    for (uint16_t row = 0; row < model->window; row++)
+        for (unsigned k = 0; k < model->channels; k++) {
+            int result = bitformer_word(model, k, *samples++, words++);
+            if (result == BITFORMER_NO_NUMBER)
+                return result;
+            clipped += result;
+        }
+    return clipped;
+}
+
+/* A result word in the target's units. */
+static inline bitformer_real bitformer_units(const bitformer_scaling *model, int16_t word) {
+    int32_t number = word;
+    if (model->is_unsigned && number < 0)
+        number += 65536;
+    bitformer_real steps = (bitformer_real)(number - model->result_zero);
+    volatile bitformer_real deviations = steps * model->result_scale;
+    volatile bitformer_real distance = deviations * model->target.deviation;
+    volatile bitformer_real units = distance + model->target.mean;
+    return units;
+}
+
+/* A forecast in the target's units: the result words of a window. */
+static inline void bitformer_forecast(const bitformer_scaling *model, const int16_t *results,
+                                      bitformer_real *units) {
+    for (uint16_t k = 0; k < model->horizon; k++)
+        units[k] = bitformer_units(model, results[k]);
+}
+
+#endif
