@@ -35,7 +35,7 @@ def elaborated(design: Design, folder: Path, wrapper: str | None) -> tuple[Path,
         (fresh / f"{TOP}.v").write_text(source, encoding="utf-8")
         data = {**_description(design), "wrapper": wrapper}
         text = json.dumps(data, indent=1, default=_plain) + "\n"
-        write_firmware(design.model, fresh, framed=False)
+        write_firmware(design, fresh, framed=False)
         (fresh / PLAN_FILE).write_text(text, encoding="utf-8")
     return folder / f"{TOP}.v", folder / PLAN_FILE
 

@@ -4,7 +4,7 @@ import math
 
 from bitformer.model.errors import UserError
 
-__all__ = ["array_of_bytes", "real", "text"]
+__all__ = ["array_of_bytes", "real", "string"]
 
 
 def real(value: float) -> str:
@@ -14,7 +14,7 @@ def real(value: float) -> str:
     return f"(bitformer_real){value!r}"
 
 
-def text(value: str) -> str:
+def string(value: str) -> str:
     """Return a text as a string of C, in UTF-8; all that could end it or mean more is escaped."""
     plain = {*map(chr, range(0x20, 0x7F))} - {*'"\\?'}
     escaped = "".join(

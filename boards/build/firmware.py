@@ -7,17 +7,15 @@ numbers, and stand beside them in a build.
 
 import json
 from importlib import resources
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bitformer.boards.build.c_source import array_of_bytes, real, text
-from bitformer.model.forecast import Scaling, scaling_of
-from bitformer.model.identity import model_hash
-from bitformer.model.ir import IntegerModel
-from bitformer.model.own_data import trained_on
-from bitformer.model.tensor import Tensor
+from bitformer.boards.build.c_source import array_of_bytes, real, string
+from bitformer.hw.design import Design
+from bitformer.hw.scaling import scaling_data
 
-__all__ = ["HEADER_FILE", "SCALING_FILE", "header", "scaling_data", "write_firmware"]
+__all__ = ["HEADER_FILE", "SCALING_FILE", "header", "write_firmware"]
 
 #: The numbers for programs in any language, and for those in C.
 SCALING_FILE, HEADER_FILE = "scaling.json", "bitformer_model.h"
@@ -26,69 +24,18 @@ _DRIVERS = ("bitformer_scale.h", "bitformer_micro.py")
 _FRAMED_DRIVERS = ("bitformer.h",)
 
 
-def write_firmware(model: IntegerModel, directory: Path, *, framed: bool = True) -> None:
-    """Write the scaling data of a model, as JSON and as a header, and the files that use them.
+def write_firmware(design: Design, directory: Path, *, framed: bool = True) -> None:
+    """Write the scaling data of a design's model, as JSON and as a header, and the files that use them.
 
     ``framed`` : whether the driver of the framed protocol in C belongs to them.
     """
-    data = json.dumps(scaling_data(model), indent=1) + "\n"
-    (directory / SCALING_FILE).write_text(data, encoding="utf-8")
-    (directory / HEADER_FILE).write_text(header(model), encoding="utf-8")
+    data = scaling_data(design.model)
+    text = json.dumps(data, indent=1) + "\n"
+    (directory / SCALING_FILE).write_text(text, encoding="utf-8")
+    (directory / HEADER_FILE).write_text(header(data), encoding="utf-8")
     drivers = resources.files("bitformer.boards.host")
     for name in (*_DRIVERS, *(_FRAMED_DRIVERS if framed else ())):
         (directory / name).write_bytes((drivers / name).read_bytes())
-
-
-def scaling_data(model: IntegerModel) -> dict[str, Any]:
-    """Return all that turns samples into input words and result words into units, as plain data.
-
-    A sample's word is ``floor((sample - mean) / std / 2**exponent + 0.5) + zero``, at least ``low``
-    and at most ``high``; a result is ``(word - zero) * 2**exponent * std + mean``. ``columns`` are
-    those of a step, in their order, and ``target`` that of a forecast; an untrained model has
-    neither. ``step_seconds`` is None where it is not known.
-    """
-    config = model.config
-    found: dict[str, Any] = {
-        "format": 1,
-        "name": config.name,
-        "model": model_hash(model).hex(),
-        "window": config.window,
-        "channels": config.inputs,
-        "horizon": config.horizon,
-        "step_seconds": _step_seconds(model),
-        "input": _words(model.input),
-        "output": _words(model.output),
-    }
-    if (scaling := _scaling(model)) is not None:
-        columns = zip(scaling.inputs, scaling.mean, scaling.std, strict=True)
-        found["columns"] = [_column(*column) for column in columns]
-        found["target"] = _column(scaling.target, scaling.target_mean, scaling.target_std)
-    return found
-
-
-def _scaling(model: IntegerModel) -> Scaling | None:
-    return scaling_of(model) if "dataset" in model.meta else None
-
-
-def _step_seconds(model: IntegerModel) -> float | None:
-    data = trained_on(model)
-    step = data.get("step") if data.get("dated", True) else None
-    return float(step) if step else None
-
-
-def _words(spec: Tensor) -> dict[str, Any]:
-    return {
-        "bits": spec.bits,
-        "exponent": spec.exponent,
-        "zero": spec.zero,
-        "low": spec.low,
-        "high": spec.high,
-        "unsigned": False,
-    }
-
-
-def _column(name: str, mean: float, std: float) -> dict[str, Any]:
-    return {"name": name, "mean": float(mean), "std": float(std)}
 
 
 _HEADER = """\
@@ -140,9 +87,8 @@ static const bitformer_scaling bitformer_model = {{
 """
 
 
-def header(model: IntegerModel) -> str:
-    """Return the scaling data of a model as a header in C."""
-    data = scaling_data(model)
+def header(data: Mapping[str, Any]) -> str:
+    """Return scaling data of :mod:`bitformer.hw.scaling` as a header in C."""
     x, y = data["input"], data["output"]
     scales = _UNTRAINED
     if "target" in data:
@@ -169,4 +115,4 @@ def header(model: IntegerModel) -> str:
 
 
 def _in_c(column: dict[str, Any]) -> str:
-    return f"{{{text(column['name'])}, {real(column['mean'])}, {real(column['std'])}}}"
+    return f"{{{string(column['name'])}, {real(column['mean'])}, {real(column['std'])}}}"

@@ -180,7 +180,7 @@ def build_plan(
         plan.add_file("README.txt", _readme(board, manifest))
         plan.extract(fresh)
         if isinstance(accelerator, Accelerator):
-            write_firmware(accelerator.design.model, fresh, framed=link != "elastic")
+            write_firmware(accelerator.design, fresh, framed=link != "elastic")
         manifest.write(fresh)
     return target
 

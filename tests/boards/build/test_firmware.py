@@ -8,6 +8,7 @@ import math
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,10 +21,10 @@ from bitformer.boards.build.firmware import (
     HEADER_FILE,
     SCALING_FILE,
     header,
-    scaling_data,
     write_firmware,
 )
 from bitformer.hw.lowering.lower import lower
+from bitformer.hw.scaling import scaling_data
 from bitformer.model.config import NAMED_CONFIGS
 from bitformer.model.errors import UserError
 from bitformer.model.forecast import scaling_of
@@ -97,6 +98,11 @@ MODELS = {
 }
 
 
+def written(model, folder):
+    """Write what firmware needs of a model."""
+    write_firmware(SimpleNamespace(model=model), folder)
+
+
 def python_words(model, channel, samples):
     """What `quantize_input` makes of samples of a channel."""
     scaling = scaling_of(model)
@@ -133,7 +139,7 @@ def library(tmp_path_factory):
     def compiled(name, *flags, source=SHIM + WINDOWS):
         if (name, flags) not in folders:
             folder = tmp_path_factory.mktemp("c")
-            write_firmware(MODELS[name], folder)
+            written(MODELS[name], folder)
             (folder / "shim.c").write_text(source)
             compiler = shutil.which("gcc") or shutil.which("cc")
             options = [*FLAGS.split(), *flags, "-O2", "-fPIC", "-shared"]
@@ -220,7 +226,7 @@ def clips(model, channel, samples):
 @pytest.mark.parametrize("name", ["usual", "narrow", "wide"])
 def test_clipped_samples_are_counted(library, name, tmp_path):
     model, found = MODELS[name], library(name)
-    write_firmware(model, tmp_path)
+    written(model, tmp_path)
     micro = micro_of(tmp_path)
     scaling = micro.Scales(scaling_data(model))
     samples = samples_of(model, 0, np.random.default_rng(3))
@@ -294,7 +300,7 @@ def test_names_and_facts_in_c(library):
     found, model = library("usual"), MODELS["usual"]
     assert [found.name(k).decode() for k in range(4)] == NAMES
     assert found.target().decode() == NAMES[2]
-    text = header(model)
+    text = header(scaling_data(model))
     assert text.isascii()
     for line in ("WINDOW 24", "CHANNELS 4", "HORIZON 6", "INPUT_BITS 10", "RESULT_BITS 10"):
         assert f"#define BITFORMER_MODEL_{line}\n" in text
@@ -308,7 +314,7 @@ def test_header_is_cpp_as_well(tmp_path, standard):
     compiler = shutil.which("g++") or shutil.which("c++")
     if compiler is None:
         pytest.skip("no C++ compiler here")
-    write_firmware(MODELS["usual"], tmp_path)
+    written(MODELS["usual"], tmp_path)
     (tmp_path / "a.cpp").write_text('#include "bitformer.h"\n' + SHIM)
     flags = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-fsyntax-only", f"-std={standard}"]
     subprocess.run([compiler, *flags, "a.cpp"], cwd=tmp_path, check=True)
@@ -317,7 +323,7 @@ def test_header_is_cpp_as_well(tmp_path, standard):
 @pytest.mark.parametrize("name", MODELS)
 def test_micropython_is_python(tmp_path, name):
     model = MODELS[name]
-    write_firmware(model, tmp_path)
+    written(model, tmp_path)
     scaling = micro_of(tmp_path).Scales(json.loads((tmp_path / SCALING_FILE).read_text()))
     rng = np.random.default_rng(6)
     columns = [samples_of(model, channel, rng, 1000) for channel in range(4)]
@@ -332,7 +338,7 @@ def test_micropython_is_python(tmp_path, name):
 
 
 def test_micropython_refuses(tmp_path):
-    write_firmware(MODELS["usual"], tmp_path)
+    written(MODELS["usual"], tmp_path)
     micro = micro_of(tmp_path)
     scaling = micro.Scales(scaling_data(MODELS["usual"]))
     for sample in (math.nan, math.inf, -math.inf):
@@ -347,7 +353,7 @@ def test_micropython_refuses(tmp_path):
 
 def test_an_untrained_model_has_no_scales(tmp_path):
     model = initialize(NAMED_CONFIGS["tiny"], samples=8)
-    write_firmware(model, tmp_path)
+    written(model, tmp_path)
     data = json.loads((tmp_path / SCALING_FILE).read_text())
     assert "columns" not in data and "target" not in data
     assert data["input"]["bits"] == 8 and data["window"] == 24
@@ -380,14 +386,14 @@ def test_data_of_a_trained_model():
         ],
         "target": {"name": NAMES[2], "mean": 20.173, "std": 3.1415926},
     }
-    assert "#define BITFORMER_MODEL_STEP_SECONDS 0\n" in header(model)
+    assert "#define BITFORMER_MODEL_STEP_SECONDS 0\n" in header(scaling_data(model))
 
 
 def test_scales_are_finite():
     model = trained(target=(1.0, 1.0))
     model.meta["dataset"]["target_std"] = math.inf
     with pytest.raises(UserError, match="target_std of dataset must be 1 numbers"):
-        header(model)
+        header(scaling_data(model))
 
 
 @pytest.mark.parametrize("link", ["spi", "elastic"])
@@ -396,7 +402,7 @@ def test_a_build_holds_what_firmware_needs(tmp_path, link):
     design = lower(model, part=board.part)
     plan = build_design(design, board, directory=tmp_path / "plan", link=link)
     assert json.loads((plan / SCALING_FILE).read_text()) == scaling_data(model)
-    assert (plan / HEADER_FILE).read_text() == header(model)
+    assert (plan / HEADER_FILE).read_text() == header(scaling_data(model))
     there = {path.name for path in plan.iterdir()}
     assert {"bitformer_scale.h", "bitformer_micro.py"} <= there
     assert ("bitformer.h" in there) == (link == "spi")
@@ -406,5 +412,5 @@ def test_a_build_holds_what_firmware_needs(tmp_path, link):
 def test_verilog_has_it_beside_it(tmp_path):
     model = MODELS["usual"]
     bitformer.lower(bitformer.Model(model)).elaborate(tmp_path / "verilog")
-    assert (tmp_path / "verilog" / HEADER_FILE).read_text() == header(model)
+    assert (tmp_path / "verilog" / HEADER_FILE).read_text() == header(scaling_data(model))
     assert "bitformer.h" not in {path.name for path in (tmp_path / "verilog").iterdir()}

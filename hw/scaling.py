@@ -1,0 +1,63 @@
+"""What turns samples into a model's input words, and its result words into units, as plain data."""
+
+from typing import Any
+
+from bitformer.model.forecast import Scaling, scaling_of
+from bitformer.model.identity import model_hash
+from bitformer.model.ir import IntegerModel
+from bitformer.model.own_data import trained_on
+from bitformer.model.tensor import Tensor
+
+__all__ = ["scaling_data"]
+
+
+def scaling_data(model: IntegerModel) -> dict[str, Any]:
+    """Return all that turns samples into input words and result words into units, as plain data.
+
+    A sample's word is ``floor((sample - mean) / std / 2**exponent + 0.5) + zero``, at least ``low``
+    and at most ``high``; a result is ``(word - zero) * 2**exponent * std + mean``. ``columns`` are
+    those of a step, in their order, and ``target`` that of a forecast; an untrained model has
+    neither. ``step_seconds`` is None where it is not known.
+    """
+    config = model.config
+    found: dict[str, Any] = {
+        "format": 1,
+        "name": config.name,
+        "model": model_hash(model).hex(),
+        "window": config.window,
+        "channels": config.inputs,
+        "horizon": config.horizon,
+        "step_seconds": _step_seconds(model),
+        "input": _words(model.input),
+        "output": _words(model.output),
+    }
+    if (scaling := _scaling(model)) is not None:
+        columns = zip(scaling.inputs, scaling.mean, scaling.std, strict=True)
+        found["columns"] = [_column(*column) for column in columns]
+        found["target"] = _column(scaling.target, scaling.target_mean, scaling.target_std)
+    return found
+
+
+def _scaling(model: IntegerModel) -> Scaling | None:
+    return scaling_of(model) if "dataset" in model.meta else None
+
+
+def _step_seconds(model: IntegerModel) -> float | None:
+    data = trained_on(model)
+    step = data.get("step") if data.get("dated", True) else None
+    return float(step) if step else None
+
+
+def _words(spec: Tensor) -> dict[str, Any]:
+    return {
+        "bits": spec.bits,
+        "exponent": spec.exponent,
+        "zero": spec.zero,
+        "low": spec.low,
+        "high": spec.high,
+        "unsigned": False,
+    }
+
+
+def _column(name: str, mean: float, std: float) -> dict[str, Any]:
+    return {"name": name, "mean": float(mean), "std": float(std)}
