@@ -139,7 +139,7 @@ class AcceleratorDesign:
         *,
         data: str | None = None,
         target: str | None = None,
-        inputs: Sequence[str] | None = None,
+        inputs: str | Sequence[str] | None = None,
         seed: int = 0,
         note: Note = unheard,
         **reading: Any,

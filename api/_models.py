@@ -79,7 +79,7 @@ class Model:
         data: str | None = None,
         *,
         target: str | None = None,
-        inputs: Sequence[str] | None = None,
+        inputs: str | Sequence[str] | None = None,
         engine: str = "integer",
         samples: int | None = None,
         note: Note = unheard,

@@ -51,8 +51,8 @@ class Training:
         *,
         config: str | TransformerConfig = "etth1-96-24",
         target: str | None = None,
-        inputs: Sequence[str] | None = None,
-        time: str | None = None,
+        inputs: str | Sequence[str] | None = None,
+        time: str | Sequence[str] | None = None,
         to: str | Path = "runs/bitformer",
         window: int | None = None,
         horizon: int | None = None,
@@ -94,6 +94,8 @@ class Training:
 
         folder = Path(to)
         result = train_model(chosen, dataset, run_dir=folder, **settings)
+        if inputs is not None:
+            source["inputs"] = dataset.inputs
         write_source(folder, DataSource.of(data=str(data), **source))
         model = None
         if not chosen.has_floats:
@@ -181,8 +183,8 @@ def train(
     *,
     config: str | TransformerConfig = "etth1-96-24",
     target: str | None = None,
-    inputs: Sequence[str] | None = None,
-    time: str | None = None,
+    inputs: str | Sequence[str] | None = None,
+    time: str | Sequence[str] | None = None,
     to: str | Path = "runs/bitformer",
     **settings: Any,
 ) -> Model:
@@ -195,7 +197,7 @@ def train(
     config
         A configuration, its name or its JSON file. Its number of inputs follows the data.
     target, inputs, time
-        Columns of a CSV file: to forecast, to see, and of times.
+        Columns of a CSV file: to forecast, to see, and of times. Texts ``"A,B"`` or lists.
     to
         Folder of the run. An unfinished one is resumed, a finished one read.
     **settings

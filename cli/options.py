@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bitformer.cli.quantity import COUNT, COUNT_OR_NONE, MEGAHERTZ, RATE
+from bitformer.cli.reading_options import FILE_OPTIONS
 from bitformer.cli.report import visible
 from bitformer.hw.parts import DEFAULT_PART
 from bitformer.model.errors import UserError
@@ -199,13 +200,6 @@ def _looked_up(context: click.Context, parameter: click.Parameter, text: str | N
     return text
 
 
-def _columns(_context, _parameter, inputs: str | None) -> tuple[str, ...] | None:
-    """Return the columns that ``--inputs`` names."""
-    if inputs is None:
-        return None
-    return tuple(name.strip() for name in inputs.split(",") if name.strip())
-
-
 #: How the rows of a file follow one another: fields of a ``Reading``.
 ROW_OPTIONS = (
     click.option(
@@ -253,13 +247,11 @@ data_options = grouped(
     click.option("--target", metavar="COLUMN", help="Column to forecast; needed for a CSV file."),
     click.option(
         "--inputs",
-        callback=_columns,
         metavar="A,B",
-        help="Columns the model sees; of a CSV file, the target alone.",
+        help="Columns the model sees, one with a comma quoted as in '\"Power, kW\",load' [of a CSV"
+        " file, the target alone].",
     ),
-    click.option(
-        "--time", metavar="COLUMN", help="Column of times; without it rows count as evenly spaced."
-    ),
+    *FILE_OPTIONS,
     *ROW_OPTIONS,
 )
 

@@ -15,6 +15,7 @@ from typing import Any
 from bitformer.model.cache import user_folder
 from bitformer.model.csv_source import Series, read_csv, read_header
 from bitformer.model.errors import UserError
+from bitformer.model.name_lists import names_among
 from bitformer.model.reading import DataSource, Reading
 from bitformer.model.shape import Shape
 from bitformer.model.splits import Splitter, before, by_ett_months, by_fractions
@@ -89,7 +90,7 @@ def load_dataset(
     window: int,
     horizon: int,
     target: str | None = None,
-    inputs: Sequence[str] | None = None,
+    inputs: str | Sequence[str] | None = None,
     **reading: Any,
 ) -> Dataset:
     """Load a data set by its name or path; split and scale it, and cut it into windows.
@@ -103,7 +104,8 @@ def load_dataset(
     target
         The column to forecast; must be given for a CSV file.
     inputs
-        The columns a model sees; of a CSV file, by default the target alone.
+        The columns a model sees, as a list or as a text ``A,B``, in which a name with a comma is
+        quoted; of a CSV file, by default the target alone.
     **reading
         Fields of :class:`bitformer.model.reading.Reading`; None stands for the default.
 
@@ -123,9 +125,11 @@ def load_dataset(
         target, default, split = target or source.target, source.inputs, source.split
     else:
         if target is None:
-            have = ", ".join(column_names(name))
+            have = ", ".join(column_names(name, asked))
             raise UserError(f"Target must name the column of {name} to forecast, one of {have}")
         name, default = Path(name).name, (target,)
+    if isinstance(inputs, str):
+        inputs = names_among(inputs, column_names(name_or_path, asked) if "," in inputs else ())
     inputs = _inputs(inputs, default=default)
     columns = tuple(dict.fromkeys((*inputs, target)))
     dataset = make_dataset(
@@ -141,11 +145,11 @@ def load_dataset(
     return dataclasses.replace(dataset, notes=(*notes, *dataset.notes))
 
 
-def column_names(name_or_path: str) -> list[str]:
+def column_names(name_or_path: str, reading: Reading | None = None) -> list[str]:
     """Return the names of the columns of a data set or a CSV file."""
     if name_or_path == SYNTHETIC:
         return list(SYNTHETIC_COLUMNS)
-    return read_header(_path(name_or_path))
+    return read_header(_path(name_or_path), reading)
 
 
 def load_series(

@@ -12,7 +12,7 @@ import dataclasses
 
 import numpy as np
 
-from bitformer.model.csv_source import Series
+from bitformer.model.csv_source import Series, summer_time
 from bitformer.model.errors import UserError
 from bitformer.model.reading import Reading
 
@@ -37,7 +37,7 @@ class Clean:
 
 def clean(series: Series, *, reading: Reading) -> Clean:
     """Fill short gaps of ``series`` and find its segments without a gap."""
-    max_fill, notes = reading.max_fill, []
+    max_fill, notes = reading.max_fill, list(series.notes)
     step, cuts = _cuts(series)
     if len(cuts):
         s = "" if len(cuts) == 1 else "s"
@@ -80,7 +80,7 @@ def _cuts(series: Series) -> tuple[float | None, np.ndarray]:
             row = int(np.argmax(wrong)) + 1
             raise UserError(
                 f"Times must rise from row to row, but the time of line {series.lines[row]} {what}"
-                f" that of line {series.lines[row - 1]}"
+                f" that of line {series.lines[row - 1]}{summer_time(series, row)}"
             )
     step = float(np.median(distance))
     return step, np.flatnonzero((distance < step / 2) | (distance > 1.5 * step)) + 1

@@ -63,7 +63,7 @@ def dataset_of(
     *,
     data: str | None,
     target: str | None = None,
-    inputs: Sequence[str] | None = None,
+    inputs: str | Sequence[str] | None = None,
     **reading: Any,
 ) -> Dataset:
     """Load the data set that the arguments name, or else the model's own.

@@ -55,10 +55,10 @@ def source_of(
         If torch is not installed; and as `suited_to`.
     """
     require_torch()
-    chosen, _ = suited_to(data, config, note, **columns)
+    chosen, dataset = suited_to(data, config, note, **columns)
     path = Path(str(data))
     if columns.get("inputs") is not None:
-        columns["inputs"] = tuple(columns["inputs"])
+        columns["inputs"] = dataset.inputs
     return chosen, DataSource.of(data=str(path.resolve() if path.is_file() else data), **columns)
 
 

@@ -55,7 +55,21 @@ BAD = {
     "time goes back": (table(time5=stamp(2)), {}, r"line 7 goes back behind that of line 6"),
     "time unreadable": (table(time5="noon"), {}, r"ISO 8601 times as in its first row.* 7 has 'n"),
     "time missing": (table(time5=""), {}, r"Time column 'time' .* line 7 has ''"),
-    "time ambiguous": (table(time0="1/7/2024 0:00"), {}, r"2016-07-01 13:00.*has '1/7/2024 0:00'"),
+    "time mixed": (
+        table(time0="1/7/2024 0:00"),
+        {},
+        r"like '1/7/2024 0:00' .* 3 has '2024-01-01 01",
+    ),
+    "time ambiguous": (
+        "time,a,b\n1/7/2024,1,2\n2/7/2024,1,2\n",
+        {},
+        r"which number is the day, .* line 2 has '1/7/2024': say --time-format '%d/%m/%Y' or '%m",
+    ),
+    "time strange": (
+        table(time0="noon"),
+        {},
+        r"2016-07-01 13:00.*line 2 has 'noon': .*--time-form",
+    ),
     "too short": (table(9), {}, r"at least 10 rows .* it has 9 rows"),
     "header only": ("time,a,b\n", {}, r"at least 10 rows .* it has 0 rows"),
     "only gaps": (table(**{f"a{i}": "" for i in range(6, 54)}), {}, r"validation part holds no w"),

@@ -1,0 +1,214 @@
+"""Cells as numbers: decimal marks, thousands, units, and what stands for a missing value.
+
+A cell is a number with a decimal point, such as ``-20.5`` or ``2e3``. A decimal comma, and marks
+between thousands (``20,172.8``, ``20.172,8``, ``1 234.5``), are read where they are named or where
+no other meaning is possible (:func:`certain_decimal`).
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from bitformer.model.cells import UnreadableCellError
+from bitformer.model.name_lists import quoted
+from bitformer.model.reading import Reading
+
+__all__ = ["MISSING", "Numbers", "certain_decimal", "remedy"]
+
+#: What stands for a missing value in every file, in any case of letters.
+MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none"})
+_SPACES = " \u00a0\u2009\u202f'"
+_EXPONENT = r"(?:[eE][+-]?\d+)?"
+#: Numbers as they are written with one decimal mark or the other.
+_WRITTEN = {
+    mark: re.compile(
+        rf"[+-]?(?:\d{{1,3}}(?:([{other}{_SPACES}])\d{{3}}(?:\1\d{{3}})*)"
+        rf"(?:{re.escape(mark)}\d*)?|\d+(?:{re.escape(mark)}\d*)?|{re.escape(mark)}\d+){_EXPONENT}"
+    )
+    for mark, other in ((".", ","), (",", "."))
+}
+#: Cells that have one meaning only.
+_CERTAIN = {
+    ",": re.compile(
+        rf"[+-]?(?:\d+,(?:\d{{1,2}}|\d{{4,}})|0\d*,\d+|\d{{1,3}}(?:[.{_SPACES}]\d{{3}})+,\d+|,\d+"
+        rf"|\d{{1,3}}(?:\.\d{{3}}){{2,}}(?:,\d*)?|\d{{4,}},\d+|\d+,\d*[eE][+-]?\d+)"
+    ),
+    ".": re.compile(
+        rf"[+-]?\d{{1,3}}(?:[,{_SPACES}]\d{{3}})+\.\d*|[+-]?\d{{1,3}}(?:,\d{{3}}){{2,}}"
+    ),
+}
+_GROUPS = re.compile(f"[{_SPACES}]")
+#: Different texts that a refusal offers to take as missing.
+_MOST_MARKS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbers:
+    """How cells are read as numbers.
+
+    Parameters
+    ----------
+    decimal : the decimal mark, beside which the other mark parts thousands; None for a point, and
+        nothing parts thousands.
+    strip : texts that are taken off either end of a cell.
+    missing : texts of missing values, in small letters.
+    missing_values : numbers that stand for a missing value.
+    """
+
+    decimal: str | None = None
+    strip: tuple[str, ...] = ()
+    missing: frozenset[str] = MISSING
+    missing_values: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, reading: Reading) -> Self:
+        """Return how a user wants cells to be read."""
+        return cls(decimal=reading.decimal, strip=reading.strip).also_missing(reading.missing)
+
+    def also_missing(self, texts: Iterable[str]) -> Self:
+        """Return the same with more texts of missing values."""
+        values = list(self.missing_values)
+        for text in texts:
+            try:
+                values.append(float(text.replace("_", "no number")))
+            except ValueError:
+                continue
+        return replace(
+            self,
+            missing=self.missing | {text.strip().lower() for text in texts},
+            missing_values=tuple(values),
+        )
+
+    def parse(self, cells: Sequence[str]) -> np.ndarray:
+        """Return the numbers of cells, float64, with NaN for missing ones.
+
+        Raises
+        ------
+        UnreadableCellError
+            For the first cell that is no finite number.
+        """
+        values = self._quick(cells)
+        if values is None:
+            values = np.empty(len(cells))
+            known: dict[str, float] = {}
+            for row, cell in enumerate(cells):
+                if cell not in known:
+                    try:
+                        known[cell] = self.number(cell)
+                    except ValueError:
+                        raise UnreadableCellError(row) from None
+                values[row] = known[cell]
+        for missing in self.missing_values:
+            values[values == missing] = math.nan
+        return values
+
+    def _quick(self, cells: Sequence[str]) -> np.ndarray | None:
+        """Return numbers where all cells are plain ones."""
+        if self.decimal == "," or self.strip or "_" in "".join(cells):
+            return None
+        try:
+            values = np.fromiter(map(float, cells), float, len(cells))
+        except ValueError:
+            return None
+        return values if np.isfinite(values).all() else None
+
+    def number(self, cell: str) -> float:
+        """Return one cell's number, NaN for a missing one; raise ValueError for any other."""
+        text = cell.strip()
+        if text.lower() in self.missing:
+            return math.nan
+        for end in self.strip:
+            text = text.removesuffix(end).removeprefix(end).strip()
+        text = text.replace("\u2212", "-")
+        if text.lower() in self.missing:
+            return math.nan
+        if self.decimal is not None:
+            if not _WRITTEN[self.decimal].fullmatch(text):
+                raise ValueError
+            text = _GROUPS.sub("", text)
+            text = (
+                text.replace(".", "").replace(",", ".")
+                if self.decimal == ","
+                else text.replace(",", "")
+            )
+        value = float(text)
+        if "_" in text or not math.isfinite(value):
+            raise ValueError
+        return value
+
+    def unreadable(self, cells: Iterable[str]) -> Counter[str]:
+        """Return the cells that are no numbers, with their counts."""
+        counts = Counter(cells)
+        bad: Counter[str] = Counter()
+        for cell, count in counts.items():
+            try:
+                self.number(cell)
+            except ValueError:
+                bad[cell.strip()] += count
+        return bad
+
+
+def certain_decimal(numbers: Numbers, columns: Iterable[Sequence[str]]) -> str | None:
+    """Return the decimal mark by which all cells are numbers, if some can mean nothing else.
+
+    ``12,5`` has a decimal comma, ``1,234.5`` a point; ``20,172`` may have either.
+    """
+    counted = [Counter(cells) for cells in columns]
+    seen = {
+        mark: any(pattern.fullmatch(cell.strip()) for cells in counted for cell in cells)
+        for mark, pattern in _CERTAIN.items()
+    }
+    if seen[","] == seen["."]:
+        return None
+    mark = "," if seen[","] else "."
+    found = replace(numbers, decimal=mark)
+    return None if any(found.unreadable(cells) for cells in counted) else mark
+
+
+def remedy(numbers: Numbers, cells: Sequence[str]) -> str:
+    """Return what a user may type so that all cells of a column are numbers; empty if unknown.
+
+    Each is tried before it is told.
+    """
+    if numbers.decimal is None:
+        works = [mark for mark in ",." if not replace(numbers, decimal=mark).unreadable(cells)]
+        if len(works) == 2:
+            return (
+                ": say --decimal , if the comma is a decimal mark, or --decimal . if it parts"
+                " thousands"
+            )
+        if works:
+            return f": say --decimal {works[0]}"
+    bad = numbers.unreadable(cells)
+    marks = [text for text in bad if not any(letter.isdigit() for letter in text)]
+    options = []
+    if marks and len(marks) <= _MOST_MARKS:
+        numbers = numbers.also_missing(marks)
+        options.append(f"--missing {quoted(marks)} if it stands for a missing value")
+    rest = [text for text in bad if text not in marks]
+    if rest and len(marks) <= _MOST_MARKS:
+        units = sorted({_unit(text) for text in rest})
+        for mark in dict.fromkeys((numbers.decimal, ",", ".")):
+            stripped = replace(numbers, strip=(*numbers.strip, *units), decimal=mark)
+            if all(units) and len(units) <= _MOST_MARKS and not stripped.unreadable(rest):
+                more = "" if mark == numbers.decimal else f" --decimal {mark}"
+                options.insert(0, f"--strip {quoted(units)}{more} to take the unit off")
+                return ": say " + " and ".join(options) if not stripped.unreadable(cells) else ""
+        if len(bad) <= _MOST_MARKS:
+            return f": say --missing {quoted(bad)} if it stands for a missing value"
+        return ""
+    return ": say " + " and ".join(options) if options else ""
+
+
+def _unit(text: str) -> str:
+    """Return what stands behind or before a cell's number; empty if nothing or both."""
+    found = re.fullmatch(r"([^\d+-]*?)\s*[+-]?[\d.,].*?([^\d.,]*)", text)
+    if found is None:
+        return ""
+    before, behind = found[1].strip(), found[2].strip()
+    return "" if before and behind else before or behind

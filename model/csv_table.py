@@ -1,0 +1,322 @@
+"""The cells of a CSV file: where its header is, what separates them, and the rows with their lines.
+
+Blank lines, lines that begin with ``#`` before the header, and such lines with another number of
+cells behind it are left out. What separates cells is what cuts most lines into equally many.
+"""
+
+import csv
+import io
+import itertools
+import operator
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bitformer.model.csv_text import encoding_of, read_bytes
+from bitformer.model.errors import UserError
+from bitformer.model.name_lists import names_among, quoted
+from bitformer.model.plain import shown
+from bitformer.model.reading import Reading
+from bitformer.model.time_formats import looks_like_time
+
+__all__ = ["Table", "open_table"]
+
+#: Separators of cells; of two that do as well, the first is taken.
+_SEPARATORS = "\t;|,"
+#: Lines that decide about header and separator.
+_SAMPLE = 200
+#: Rows that are handed on at once.
+_BLOCK = 1 << 15
+#: Names that a refusal lists.
+_SHOWN = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A CSV file whose header is known.
+
+    Parameters
+    ----------
+    path : of the file.
+    raw, encoding : its text.
+    separator : of cells.
+    header : the columns' names; unnamed ones are empty.
+    above : lines before the header, or before the first row where the header is no row.
+    named : whether the first row is the header.
+    sample : the first rows after ``above``, blank ones left out, with their lines.
+    """
+
+    path: Path
+    raw: bytes
+    encoding: str
+    separator: str
+    header: tuple[str, ...]
+    above: int
+    named: bool
+    sample: tuple[tuple[int, list[str]], ...]
+
+    def columns(self, asked: str | Sequence[str]) -> tuple[str, ...]:
+        """Return the columns that are asked for, as :func:`names_among` finds them.
+
+        Raises
+        ------
+        UserError
+            For one that is not there, or there twice.
+        """
+        names = names_among(asked, self.header)
+        for name in names:
+            self.place(name)
+        return names
+
+    def place(self, name: str) -> int:
+        """Return the place of a column among the cells; :class:`UserError` if there is none."""
+        count = self.header.count(name)
+        if count == 1 and name:
+            return self.header.index(name)
+        if count:
+            own = [f"{one or 'column'}_{i + 1}" for i, one in enumerate(self.header)]
+            raise UserError(
+                f"Every column of {self.path} that is used must have a name of its own, but"
+                f" {shown(name)} is there {'twice' if count == 2 else f'{count} times'}: name all"
+                f" columns yourself, as --header {quoted(own)}"
+            )
+        named = [one for one in self.header if one]
+        have = ", ".join(named[:_SHOWN]) + (", …" if len(named) > _SHOWN else "")
+        raise UserError(f"Column {name!r} is not in {self.path}, which has {have}{self._why(name)}")
+
+    def _why(self, name: str) -> str:
+        """Return what to do where a later line has the name that the header lacks."""
+        if not self.named:
+            return ""
+        for line, row in self.sample[1:]:
+            if name in (cell.strip() for cell in row):
+                return (
+                    f": line {self.sample[0][0]} was taken as the header, and line {line} has the"
+                    f" name, so say --skip {line - 1}"
+                )
+        return ""
+
+    def blocks(self, places: Sequence[int]) -> Iterator[tuple[array, list[tuple[str, ...]]]]:
+        """Yield the rows in order, by blocks: their lines, and the cells of ``places`` of each.
+
+        Raises
+        ------
+        UserError
+            For a row with another number of cells than the header, or one that is no CSV.
+        """
+        if not places:
+            places = (0,)
+        pick = _picker(places)
+        width = len(self.header)
+        lines, cells = array("q"), []
+        for line, row in self._rows():
+            if len(row) != width or not row[0].strip():
+                if not any(cell.strip() for cell in row):
+                    continue
+                mended = self._mended(line, row)
+                if mended is None:
+                    continue
+                row = mended
+            lines.append(line)
+            cells.append(pick(row))
+            if len(cells) == _BLOCK:
+                yield lines, cells
+                lines, cells = array("q"), []
+        if cells:
+            yield lines, cells
+
+    def _rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield the rows behind the header, with their lines."""
+        lines = _text_lines(self.raw, self.encoding)
+        for _ in range(self.above):
+            next(lines, None)
+        rows = _parsed(self.path, lines, self.separator, self.above)
+        if self.named:
+            next(row for _, row in rows if any(cell.strip() for cell in row))
+        return rows
+
+    def _mended(self, line: int, row: list[str]) -> list[str] | None:
+        """Return a row without separators too many, or with those that it lacks; None: a remark."""
+        width = len(self.header)
+        if len(row) > width and not any(cell.strip() for cell in row[width:]):
+            return row[:width]
+        if len(row) < width and not any(self.header[len(row) :]):
+            return row + [""] * (width - len(row))
+        if len(row) == width:
+            return row
+        if row[0].lstrip().startswith("#"):
+            return None
+        raise UserError(
+            f"Line {line} of {self.path} must have {width} cells like the header, not {len(row)}"
+            + self._remedy()
+        )
+
+    def _remedy(self) -> str:
+        """Return what to do about a row of another length: most often the header is not line 1."""
+        counts = Counter(len(row) for _, row in self.sample[1:])
+        usual, times = counts.most_common(1)[0] if counts else (0, 0)
+        if not self.named or usual == len(self.header) or times < 2:
+            return ": correct or delete that line"
+        line = self.sample[0][0]
+        taken = f": line {line} was taken as the header, and most lines have {usual} cells, so say"
+        behind = next(number for number, row in self.sample[1:] if len(row) == usual)
+        first = next(row for _, row in self.sample[1:] if len(row) == usual)
+        if not any(map(_is_value, first)):
+            return f"{taken} --skip {behind - 1}"
+        names = [f"c{i + 1}" for i in range(usual)]
+        return f"{taken} --skip {behind - 1} and name the columns, as --header {','.join(names)}"
+
+
+def open_table(path: Path, reading: Reading, wanted: Sequence[str] = ()) -> Table:
+    """Find the header and the separator of a CSV file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    reading
+        How it is read: of it, ``encoding``, ``skip``, ``header`` and ``decimal`` count.
+    wanted
+        Names of columns, which may tell separators apart.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read, is no text, or has no header.
+    """
+    raw = read_bytes(path)
+    encoding = encoding_of(path, raw, reading.encoding)
+    lines = list(itertools.islice(_text_lines(raw, encoding), reading.skip + _SAMPLE))
+    above, remark = _above(lines, reading.skip)
+    if above >= len(lines):
+        raise UserError(
+            f"Data file {path} must have rows behind the {above} lines that are left out"
+        )
+    said = lines[above].strip().strip('"').lower()
+    if said.startswith("sep=") and len(said) == 5:  # as Excel takes it
+        separator, above = said[-1], above + 1
+    else:
+        separator = _separator(path, lines[above:], reading, wanted)
+    sample = _sampled(path, lines[above:], separator, above)
+    if not sample:
+        raise UserError(f"Data file {path} must have a header and rows, but it is empty")
+    header, named = _header(path, reading, sample, remark, separator)
+    return Table(
+        path=path,
+        raw=raw,
+        encoding=encoding,
+        separator=separator,
+        header=tuple(name.strip() for name in header),
+        above=above,
+        named=named,
+        sample=tuple(sample),
+    )
+
+
+def _text_lines(raw: bytes, encoding: str) -> Iterator[str]:
+    return iter(io.TextIOWrapper(io.BytesIO(raw), encoding=encoding, newline=""))
+
+
+def _parsed(
+    path: Path, lines: Iterator[str], separator: str, above: int
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row with its line in the file."""
+    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
+    try:
+        for row in reader:
+            yield reader.line_num + above, row
+    except csv.Error as error:
+        raise UserError(
+            f"Line {reader.line_num + above} of {path} is not readable as CSV: {error}"
+        ) from None
+
+
+def _sampled(path: Path, lines: list[str], separator: str, above: int):
+    """Return the rows of a sample that hold something, with their lines."""
+    rows = _parsed(path, iter(lines), separator, above)
+    return [(line, row) for line, row in rows if any(cell.strip() for cell in row)]
+
+
+def _picker(places: Sequence[int]) -> Callable[[list[str]], tuple[str, ...]]:
+    """Return what takes some cells out of a row."""
+    if len(places) == 1:
+        return lambda row: (row[places[0]],)
+    taken: Any = operator.itemgetter(*places)
+    return taken
+
+
+def _above(lines: list[str], skip: int) -> tuple[int, str | None]:
+    """Return how many lines are left out, and the last remark among them."""
+    above, remark = skip, None
+    for line in lines[skip:]:
+        text = line.strip()
+        if text.startswith("#"):
+            remark = text
+        elif text:
+            break
+        above += 1
+    return above, remark
+
+
+def _separator(path: Path, lines: list[str], reading: Reading, wanted: Sequence[str]) -> str:
+    """Return what cuts most lines into equally many cells, and names what is wanted."""
+    candidates = _SEPARATORS
+    if reading.decimal == "," and "," not in lines[0] and reading.header is None:
+        candidates = candidates.replace(",", "")
+    best, most = ",", (False, 0.0)
+    for separator in candidates:
+        if not any(separator in line for line in lines):
+            continue
+        try:
+            rows = [row for _, row in _sampled(path, lines, separator, 0)]
+        except UserError:
+            continue
+        names = {cell.strip() for cell in rows[0]} if rows else set()
+        counts = Counter(len(row) for row in rows if len(row) > 1)
+        share = counts.most_common(1)[0][1] / len(rows) if counts else 0.0
+        found = bool(wanted) and names.issuperset(wanted)
+        if (found, share) > most:
+            best, most = separator, (found, share)
+    return best
+
+
+def _header(
+    path: Path,
+    reading: Reading,
+    sample: list[tuple[int, list[str]]],
+    remark: str | None,
+    separator: str,
+) -> tuple[Sequence[str], bool]:
+    """Return the columns' names, and whether they are the first row."""
+    line, first = sample[0]
+    if reading.header is not None:
+        if len(reading.header) != len(first):
+            raise UserError(
+                f"header must name {len(first)} columns, as line {line} of {path} has"
+                f" {len(first)} cells, not {len(reading.header)}"
+            )
+        return reading.header, False
+    if not all(_is_value(cell) for cell in first):
+        return first, True
+    if remark is not None:  # as NumPy writes it
+        names = next(csv.reader([remark.lstrip("#")], delimiter=separator, skipinitialspace=True))
+        if len(names) == len(first) and not all(map(_is_value, names)):
+            return names, False
+    names = [f"c{i + 1}" for i in range(len(first))]
+    raise UserError(
+        f"The first line of {path} must name the columns, but it holds only numbers: name them"
+        f" yourself, as --header {','.join(names)}"
+    )
+
+
+def _is_value(cell: str) -> bool:
+    """Tell whether a cell of a header is a number or a time rather than a name."""
+    text = cell.strip()
+    try:
+        float(text.replace(",", "."))
+    except ValueError:
+        return looks_like_time(text)
+    return text.lower() != "nan"
