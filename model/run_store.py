@@ -1,9 +1,11 @@
 """A training run on disk: ``run.json`` says what it is, ``state.pt`` is what it resumes from.
 
-Files appear whole or not at all. ``state.pt`` has tensors and plain data only. Equal runs have
-equal files, but for ``seconds.json``, the time it took.
+``history.csv`` has the epochs of ``run.json`` for people: epoch, stage, loss, val, lr. Files appear
+whole or not at all. ``state.pt`` has tensors and plain data only. Equal runs have equal files, but
+for ``seconds.json``, the time it took.
 """
 
+import csv
 import io
 import json
 import os
@@ -11,7 +13,7 @@ import pickle
 import sys
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
@@ -23,10 +25,16 @@ from bitformer.model.files import write_whole
 from bitformer.model.plain import built, checked, partly
 from bitformer.model.strict_json import read_json
 
-__all__ = ["ERRORS", "RunStore"]
+__all__ = ["EPOCHS", "ERRORS", "HISTORY", "RunStore"]
 
 #: What a finished run's ``results`` are.
 ERRORS = ("float_val", "float_test", "quantized_val", "quantized_test")
+
+#: The epochs of a run, for people, and its columns.
+HISTORY = "history.csv"
+COLUMNS = ("epoch", "stage", "loss", "val", "lr")
+#: What a run can be given more of.
+EPOCHS = ("epochs", "qat_epochs")
 
 FORMAT = "bitformer-run"
 VERSION = 1
@@ -34,6 +42,14 @@ VERSION = 1
 
 class _Took(TypedDict):
     seconds: float
+
+
+class _Earlier(TypedDict):
+    """A round of a run that was then given more epochs: what it had, and its results."""
+
+    epochs: int
+    qat_epochs: int
+    results: dict[str, float]
 
 
 class RunRecord(TypedDict):
@@ -44,6 +60,7 @@ class RunRecord(TypedDict):
     settings: dict[str, Any]
     history: NotRequired[list[dict[str, Any]]]
     results: NotRequired[dict[str, float]]
+    continued: NotRequired[list[_Earlier]]
     warnings: NotRequired[list[str]]
     intervals: NotRequired[list[dict[str, Any]]]
 
@@ -61,6 +78,8 @@ class RunState(TypedDict):
     best_error: float
     float_best: dict[str, torch.Tensor]
     float_error: float
+    quantized_best: NotRequired[dict[str, torch.Tensor]]
+    quantized_error: NotRequired[float]
     history: list[dict[str, Any]]
 
 
@@ -71,6 +90,7 @@ class RunStore:
         self.path = Path(run_dir)
         self._state, self._record = self.path / "state.pt", self.path / "run.json"
         self._seconds = self.path / "seconds.json"
+        self.history = self.path / HISTORY
 
     def start(self, identity: Mapping[str, object], *, resume: bool) -> dict | None:
         """Return the state to resume from; None for a new run, whose folder is made.
@@ -90,14 +110,40 @@ class RunStore:
                     difference = _difference(record.get(section), value)
                     raise UserError(
                         f"Run folder {self.path} holds another run, with a difference in {section}"
-                        f" ({difference}): choose another folder, or do not resume"
+                        f" ({difference}): choose another folder (-o), or start anew (--restart)"
                     )
             if os.path.lexists(self._state):
                 return self.read_state()
         self._state.unlink(missing_ok=True)
         self._seconds.unlink(missing_ok=True)
+        self.history.unlink(missing_ok=True)
         self.write_record(identity)
         return None
+
+    def before_more(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the record of the run here, if it is ``identity`` but for having fewer epochs."""
+        if not os.path.lexists(self._record):
+            return None
+        record, identity = self.read_record(), json.loads(json.dumps(identity))
+        same = all(record.get(name) == identity[name] for name in identity if name != "settings")
+        old, new = (
+            [settings.get(name) for name in EPOCHS]
+            for settings in (record["settings"], identity["settings"])
+        )
+        others = {**record["settings"], **dict(zip(EPOCHS, new, strict=True))}
+        if not same or others != identity["settings"] or old == new:
+            return None
+        if any(not isinstance(a, int) or a > b for a, b in zip(old, new, strict=True)):
+            return None
+        return record
+
+    def write_history(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Replace ``history.csv``: numbers as Python writes them, nothing for what there is not."""
+        text = io.StringIO()
+        rows = csv.DictWriter(text, COLUMNS, lineterminator="\n", extrasaction="ignore")
+        rows.writeheader()
+        rows.writerows(history)
+        write_whole(self.history, text.getvalue())
 
     def write_record(self, record: Mapping[str, object]) -> None:
         """Replace ``run.json``."""
@@ -144,8 +190,8 @@ class RunStore:
         for name in ("stage", "epoch", "idle"):
             if state[name] < 0:
                 raise UserError(f"{self._state}: {name} must not be negative, but is {state[name]}")
-        for name in ("model", "best", "float_best"):
-            for part, tensor in state[name].items():
+        for name in ("model", "best", "float_best", "quantized_best"):
+            for part, tensor in state.get(name, {}).items():
                 if not bool(torch.isfinite(tensor).all()):
                     raise UserError(f"{self._state}: {name}: {part} must be finite numbers")
         return state

@@ -1,7 +1,13 @@
-"""The stages of a run: floats, then rounding at widths that fall to those of the config."""
+"""The stages of a run: floats, then rounding at widths that fall to those of the config.
+
+A run that is given more epochs goes on in a further round of stages. Its floats go on from the best
+float model, and are rounded again; without more epochs of floats, training with rounding goes on
+from the best quantized model. The learning rate falls along a new half cosine, from half the peak.
+"""
 
 import dataclasses
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bitformer.model.config import TransformerConfig
@@ -9,10 +15,20 @@ from bitformer.model.precision import Precision
 from bitformer.model.structure import tensor_components, weight_components
 from bitformer.model.train_settings import TrainSettings
 
-__all__ = ["TrainingStage", "raised", "stages"]
+__all__ = ["Budget", "TrainingStage", "raised", "stages"]
 
 #: Peak learning rates with rounding, chosen on ETTh1's validation windows.
 _GENTLE_LR, _HARD_LR = 5e-4, 4e-3
+#: The peak of a stage that goes on, as a part of the first one's.
+_AGAIN = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """Most epochs in all, without and with rounding, as they were once asked for."""
+
+    epochs: int
+    qat_epochs: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +36,8 @@ class TrainingStage:
     """A part of a training run with one course of the learning rate.
 
     ``lr`` : the peak, from the field ``setting`` of :class:`TrainSettings`. ``floor`` : the least
-    width in bits.
+    width in bits. ``again`` : whether it goes on from the best model of its kind, instead of
+    rounding the one before.
     """
 
     name: str
@@ -29,6 +46,12 @@ class TrainingStage:
     setting: str = "qat_lr"
     floor: int = 0
     quantized: bool = True
+    again: bool = False
+
+    @property
+    def final(self) -> bool:
+        """Whether it trains with all rounding: its best model is the run's."""
+        return self.quantized and not self.floor
 
 
 def raised(config: TransformerConfig, floor: int) -> TransformerConfig:
@@ -52,30 +75,54 @@ def _smallest_widths(config: TransformerConfig) -> tuple[int, int]:
     return weights, min(config.tensor_bits(name) for name in tensor_components(config))
 
 
-def stages(config: TransformerConfig, settings: TrainSettings) -> tuple[TrainingStage, ...]:
-    """Return all stages of a run in their order; the last has the widths of ``config``."""
+def stages(
+    config: TransformerConfig, settings: TrainSettings, earlier: Sequence[Budget] = ()
+) -> tuple[TrainingStage, ...]:
+    """Return all stages of a run in their order; the last has the widths of ``config``.
+
+    ``earlier`` : what epochs the run had before it was given those of ``settings``.
+    """
     weights, activations = _smallest_widths(config)
     lr = settings.qat_lr
     if lr is None:
         lr = _HARD_LR if activations < 6 else _GENTLE_LR
 
-    def quantized() -> Iterator[TrainingStage]:
+    def rounding(epochs: int, suffix: str) -> Iterator[TrainingStage]:
         if settings.method == "ptq":
-            yield TrainingStage(name="ptq", epochs=0, lr=lr)
+            yield TrainingStage(name=f"ptq{suffix}", epochs=0, lr=lr)
             return
         smallest, widths = min(weights, activations), settings.lowering
         if widths is None:
             widths = (8, 4, 2) if smallest < 4 else ()
         for width in widths:
             if width > smallest:
-                name = f"qat at {width} bits"
+                name = f"qat at {width} bits{suffix}"
                 yield TrainingStage(name=name, epochs=settings.lowering_epochs, lr=lr, floor=width)
-        yield TrainingStage(name="qat", epochs=settings.qat_epochs, lr=lr)
+        yield TrainingStage(name=f"qat{suffix}", epochs=epochs, lr=lr)
 
-    first = TrainingStage(
+    floats = TrainingStage(
         name="float", epochs=settings.epochs, lr=settings.lr, setting="lr", quantized=False
     )
-    return (first, *quantized())
+    budgets = (*earlier, Budget(epochs=settings.epochs, qat_epochs=settings.qat_epochs))
+    found = [
+        dataclasses.replace(floats, epochs=budgets[0].epochs),
+        *rounding(budgets[0].qat_epochs, ""),
+    ]
+    for number, (before, after) in enumerate(itertools.pairwise(budgets), 2):
+        suffix = f" ({number})"
+        if after.epochs > before.epochs:
+            found.append(_goes_on(floats, after.epochs - before.epochs, suffix))
+            found += rounding(after.qat_epochs, suffix)
+        elif after.qat_epochs > before.qat_epochs and settings.method != "ptq":
+            last = TrainingStage(name="qat", epochs=0, lr=lr)
+            found.append(_goes_on(last, after.qat_epochs - before.qat_epochs, suffix))
+    return tuple(found)
+
+
+def _goes_on(stage: TrainingStage, epochs: int, suffix: str) -> TrainingStage:
+    return dataclasses.replace(
+        stage, name=f"{stage.name}{suffix}", epochs=epochs, lr=_AGAIN * stage.lr, again=True
+    )
 
 
 def without_training(stage: TrainingStage) -> TrainingStage:

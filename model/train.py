@@ -19,8 +19,10 @@ from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.float_run import float_weights, quantized_state, with_float_settings
 from bitformer.model.folder_lock import held
+from bitformer.model.plain import built
 from bitformer.model.progress import progress_bar
-from bitformer.model.run_store import ERRORS, RunStore
+from bitformer.model.run_store import EPOCHS, ERRORS, RunStore
+from bitformer.model.stages import Budget
 from bitformer.model.train_settings import TrainSettings
 from bitformer.model.trainer import Trainer
 from bitformer.model.windows import Dataset
@@ -33,8 +35,10 @@ class TrainResult:
     """The result of a run. Errors are mean squared errors of standardised forecasts.
 
     ``quantized_*`` : errors of the quantized model, which are those of the integer model as well.
-    ``history`` : a dict for each epoch with stage, epoch, loss, val. ``settings`` : all of
-    :class:`TrainSettings`, those by default, too. ``warnings`` : sentences about
+    ``history`` : a dict for each epoch with stage, epoch, training loss, validation error (val) and
+    learning rate (lr) of its last step; epoch 0 is a stage's model before training. ``settings`` :
+    all of :class:`TrainSettings`, those by default, too. ``continued`` : for each time the run was
+    given more epochs, what it had before and its results then. ``warnings`` : sentences about
     tensors and weights of the quantized model that hold one value, or clip most values.
     """
 
@@ -46,6 +50,7 @@ class TrainResult:
     seconds: float
     history: tuple[dict, ...]
     settings: dict[str, Any]
+    continued: tuple[dict, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -125,6 +130,12 @@ def train(
 ) -> TrainResult:
     """Train ``config`` on ``dataset``, keeping everything in ``run_dir``.
 
+    A run that is asked for with more ``epochs`` or ``qat_epochs`` than it had goes on: what is
+    unfinished is finished first as it was. From the best models so far, the learning rate falls
+    once more along a half cosine, from half the peak; floats that went on are rounded anew. The
+    models with the smallest validation error of all rounds are kept. That is not the same as a run
+    with so many epochs from the start, but the same wherever it was interrupted.
+
     Parameters
     ----------
     config, dataset
@@ -178,20 +189,44 @@ def train(
         "settings": dataclasses.asdict(chosen),
         "float": source,
     }
-    store = RunStore(run_dir)
-    with held(run_dir) if hold else nullcontext(), _one_thread():
+
+    def carried_out(identity: dict, chosen: TrainSettings, *, resume: bool) -> dict:
+        """Resume, begin or read the run; return its record."""
         state = store.start(identity, resume=resume)
         record = store.read_record()
-        if state is None or "results" not in record:
-            trainer = Trainer(config, dataset, chosen, place, weights, kept)
-            if state is not None:
-                _restore(trainer, state, store)
-            record = _finish(trainer, store, identity, progress)
-            store.write_record(record)
+        if state is not None and "results" in record:
+            return record
+        rounds = record.get("continued", [])
+        if rounds:
+            identity = {**identity, "continued": rounds}
+        earlier = [Budget(epochs=one["epochs"], qat_epochs=one["qat_epochs"]) for one in rounds]
+        trainer = Trainer(config, dataset, chosen, place, weights, kept, earlier)
+        if state is not None:
+            _restore(trainer, state, store)
+        record = _finish(trainer, store, identity, progress)
+        store.write_history(record["history"])
+        store.write_record(record)
+        return record
+
+    store = RunStore(run_dir)
+    with held(run_dir) if hold else nullcontext(), _one_thread():
+        before = store.before_more(identity) if resume else None
+        if before is not None:
+            old = built(TrainSettings, before["settings"], f"settings of the run in {run_dir}")
+            as_it_was = {**identity, "settings": before["settings"]}
+            before = carried_out(as_it_was, old, resume=True)
+            had = {name: before["settings"][name] for name in EPOCHS}
+            rounds = [*before.get("continued", []), {**had, "results": before["results"]}]
+            more = {**identity, "continued": rounds, "history": before["history"]}
+            store.write_record(more)
+        record = carried_out(identity, chosen, resume=resume)
+        if not store.history.exists():  # of a run before it was kept
+            store.write_history(record["history"])
     return TrainResult(
         run_dir=store.path,
         history=tuple(record["history"]),
         settings=dict(record["settings"]),
+        continued=tuple(record.get("continued", ())),
         warnings=tuple(record.get("warnings", ())),
         seconds=store.read_seconds(),
         **{name: record["results"][name] for name in ERRORS},
@@ -224,6 +259,7 @@ def _finish(trainer: Trainer, store: RunStore, identity: dict, progress: bool | 
                 raise
             store.write_seconds(trainer.seconds)
             store.write_state(trainer.state_dict())
+            store.write_history(trainer.history)
             store.write_record({**identity, "history": trainer.history})
             done = sum(epochs[: trainer.stage_index]) + trainer.epoch
             report(

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 
 import numpy as np
@@ -14,7 +14,7 @@ from bitformer.model.errors import TrainingDivergedError
 from bitformer.model.health import ailments
 from bitformer.model.intervals import Interval, intervals_of, measured
 from bitformer.model.sensor_range import asked_ranges
-from bitformer.model.stages import TrainingStage, raised, stages, without_training
+from bitformer.model.stages import Budget, TrainingStage, raised, stages, without_training
 from bitformer.model.train_settings import TrainSettings
 from bitformer.model.transformer import Transformer
 from bitformer.model.windows import Dataset, Windows
@@ -55,7 +55,7 @@ class Trainer:
 
     ``weights``, if given, are those of a trained float model; the run starts after its first stage.
     ``kept``, if given too, is the state of a quantized model to go on from, whose scales and norms
-    do not change.
+    do not change. ``earlier`` : what epochs the run had before it was given those of ``settings``.
     """
 
     def __init__(
@@ -66,21 +66,25 @@ class Trainer:
         device: torch.device,
         weights: Mapping[str, Tensor] | None = None,
         kept: Mapping[str, Tensor] | None = None,
+        earlier: Sequence[Budget] = (),
     ):
         self.kept = kept
         self.config, self.settings, self.dataset, self.device = config, settings, dataset, device
         self.x = torch.tensor(dataset.train.x, dtype=torch.float32, device=device)
         self.y = torch.tensor(dataset.train.y, dtype=torch.float32, device=device)
-        self.stages = stages(config, settings)
+        self.stages = stages(config, settings, earlier)
         self.stage_index, self.epoch, self.idle = 0, 0, 0
         self.best_error = self.float_error = math.inf
         self.float_best: dict[str, Tensor] = {}
+        # the quantized model of an earlier round, and its error
+        self.quantized_best: dict[str, Tensor] = {}
+        self.quantized_error = math.inf
         self.history: list[dict] = []
         self.seconds = 0.0
         self.enter()
         self.best = _tensors(self.model.state_dict())
         if weights is not None:
-            others = self.stages[1:] if kept is None else self.stages[-1:]
+            others = [one for one in self.stages[1:] if kept is None or one.final]
             self.stages = (without_training(self.stages[0]), *others)
             self.model.load_state_dict({**self.best, **weights})
             self.validate(0, loss=None)
@@ -203,21 +207,44 @@ class Trainer:
         error = _error(self.model, self.dataset.val)
         if not math.isfinite(error):
             raise self.diverged()
-        entry = {"stage": self.stage.name, "epoch": epoch, "loss": loss, "val": error}
-        self.history.append(entry)
+        rate = None if loss is None else self.optimizer.param_groups[0]["lr"]
+        self.history.append(
+            {"stage": self.stage.name, "epoch": epoch, "loss": loss, "val": error, "lr": rate}
+        )
         self.idle += 1
         if error < self.best_error:
             self.best, self.best_error = _tensors(self.model.state_dict()), error
             self.idle = 0
 
     def next_stage(self) -> None:
-        """Make a model of the next stage's widths from the best of this stage."""
+        """Make the next stage's model, from the best of this stage or of its own kind."""
         started = time.monotonic()
+        if not self.stage.quantized:
+            self.float_best, self.float_error = self.best, self.best_error
+        elif self.stage.final:
+            self.quantized_best, self.quantized_error = self.best, self.best_error
+        if self.stages[self.stage_index + 1].again:
+            self.go_on()
+        else:
+            self.round_on()
+        self.seconds += time.monotonic() - started
+
+    def go_on(self) -> None:
+        """Enter the next stage with the best model of its kind, which is to be improved."""
+        self.stage_index += 1
+        self.epoch, self.idle = 0, 0
+        if self.stage.quantized:
+            self.best, self.best_error = self.quantized_best, self.quantized_error
+        else:
+            self.best, self.best_error = self.float_best, self.float_error
+        self.enter(self.best)
+        self.model.quantized = self.stage.quantized
+
+    def round_on(self) -> None:
+        """Enter the next stage with the best model of this one, at the next widths."""
         before = self.model
         before.load_state_dict(self.best)
         known = before if self.stage.quantized else None
-        if known is None:
-            self.float_best, self.float_error = self.best, self.best_error
         self.stage_index += 1
         self.epoch, self.idle, self.best_error = 0, 0, math.inf
         self.enter(before.state_dict())
@@ -234,7 +261,8 @@ class Trainer:
             self.model.load_state_dict(self.kept)
             self.model.quantized = True
         self.validate(0, loss=None)
-        self.seconds += time.monotonic() - started
+        if self.stage.final and self.quantized_error < self.best_error:
+            self.best, self.best_error = self.quantized_best, self.quantized_error
 
     def state_dict(self) -> dict[str, object]:
         return {
@@ -248,6 +276,8 @@ class Trainer:
             "best_error": self.best_error,
             "float_best": self.float_best,
             "float_error": self.float_error,
+            "quantized_best": self.quantized_best,
+            "quantized_error": self.quantized_error,
             "history": self.history,
         }
 
@@ -259,9 +289,12 @@ class Trainer:
         self.moving.load_state_dict(state["moving"])
         self.best, self.best_error = state["best"], state["best_error"]
         self.float_best, self.float_error = state["float_best"], state["float_error"]
+        self.quantized_best = state.get("quantized_best", {})
+        self.quantized_error = state.get("quantized_error", math.inf)
         self.history = state["history"]
         own = shapes(self.model.state_dict())
-        for kept in (self.best, self.float_best if self.stage_index else self.best):
+        others = (self.float_best if self.stage_index else {}, self.quantized_best)
+        for kept in (self.best, *(one for one in others if one)):
             if shapes(kept) != own:
                 raise ValueError("A state must hold models of one shape, not of several")
 

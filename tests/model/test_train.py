@@ -45,7 +45,7 @@ def files(run_dir):
     found = {path.name: path.read_bytes() for path in run_dir.iterdir()}
     assert found.pop(".bitformer-lock") == b""
     assert json.loads(found.pop("seconds.json"))["seconds"] > 0
-    assert set(found) == {"run.json", "state.pt", "model.safetensors"}
+    assert set(found) == {"run.json", "state.pt", "history.csv", "model.safetensors"}
     assert b"seconds" not in b"".join(found.values())
     return found
 
