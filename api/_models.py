@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from bitformer.model.evaluation import Evaluation
+    from bitformer.model.forecast_result import Forecast
 
 __all__ = ["Model", "Note", "load", "unheard"]
 
@@ -73,6 +74,75 @@ class Model:
         from bitformer.model.reference import predict
 
         return predict(self.integer, windows)
+
+    def forecast(
+        self,
+        data: str | None = None,
+        *,
+        windows: int = 1,
+        at: int | str | None = None,
+        target: str | None = None,
+        inputs: Sequence[str] | None = None,
+        interval: int | None = None,
+        engine: "str | Callable[[np.ndarray], np.ndarray]" = "integer",
+        note: Note = unheard,
+        progress: Progress = silent,
+        **reading: Any,
+    ) -> "Forecast":
+        """Forecast what comes after the rows of a file, in the file's units.
+
+        Parameters
+        ----------
+        data
+            A CSV file with the columns that the model was trained on, in any order, or a data set's
+            name; by default the model's own. What is beyond its last row is forecast.
+        windows
+            How many forecasts, of windows a row apart; the newest is the last. The file has the
+            truth of older ones.
+        at
+            The line or the time (ISO 8601) of the last row that the newest forecast knows, instead
+            of the file's last.
+        target, inputs
+            Columns that stand for the model's own, if they have other names.
+        interval
+            Percent of values that lie within the limits: 50, 80 or 95; by default 80.
+        engine
+            ``"integer"``, the reference; ``"python"`` or ``"native"`` for the hardware, in
+            Amaranth's simulator or compiled; or a function from standardised windows to
+            standardised forecasts, such as that of a board.
+        note
+            Told what is remarkable of the data.
+        progress
+            Called with the windows simulated.
+        **reading
+            How a CSV file is read: ``time`` and the other fields of
+            :class:`bitformer.model.reading.Reading`; by default as in training.
+
+        Raises
+        ------
+        UserError
+            If the model knows no scales, or the data are not here, lack a column, or are too short.
+        NotBitExactError
+            If the hardware differs from the reference.
+        """
+        from bitformer.model.forecasting import prepared
+
+        asked = prepared(
+            self.integer,
+            data,
+            windows=windows,
+            at=at,
+            target=target,
+            inputs=inputs,
+            interval=interval,
+            reading=reading,
+        )
+        for sentence in asked.notes:
+            note(sentence)
+        if callable(engine):
+            name = getattr(engine, "name", "function")
+            return asked.answered(engine(asked.x), engine=name)
+        return asked.answered(self._computed(asked.x, engine, note, progress), engine=engine)
 
     def evaluate(
         self,
@@ -134,10 +204,7 @@ class Model:
         if samples is not None:
             some = found.test.take(evenly(samples, len(found.test)))
             found = dataclasses.replace(found, test=some)
-        if engine == "integer":
-            forecast = self.predict(found.test.x)
-        else:
-            forecast = self._simulate(found.test.x, engine, note, progress)
+        forecast = self._computed(found.test.x, engine, note, progress)
         meta = known(self.integer.meta)
         advice = Advice(
             config=self.config,
@@ -147,7 +214,10 @@ class Model:
         )
         return Evaluation.of(found, {f"{self.name} ({engine})": forecast}, advice=advice)
 
-    def _simulate(self, windows: Any, engine: str, note: Note, progress: Progress) -> "np.ndarray":
+    def _computed(self, windows: Any, engine: str, note: Note, progress: Progress) -> "np.ndarray":
+        """Return standardised forecasts of standardised windows, by an engine."""
+        if engine == "integer":
+            return self.predict(windows)
         from bitformer.hw.lowering.lower import lower
         from bitformer.sim.run import simulate
 

@@ -29,6 +29,7 @@ __all__ = [
     "hardware_options",
     "kb_option",
     "model_argument",
+    "optional_port_options",
     "output_file_option",
     "part_option",
     "port_options",
@@ -171,17 +172,27 @@ reloadable_option = click.option(
     help="Keep the weights writable, and twice, for 'reload' to load others.",
 )
 
+
+def _port_options(*, required: bool, otherwise: str = "") -> Decorator:
+    return grouped(
+        "link",
+        click.option(
+            "--port",
+            required=required,
+            metavar="P",
+            help="Serial port, such as /dev/ttyUSB0 or COM3; or spi:BUS.DEVICE." + otherwise,
+        ),
+        click.option("--baud", type=RATE, metavar="B", help="Rate of a serial port [115200]."),
+        click.option(
+            "--sck", "sck_hz", type=RATE, metavar="HZ", help="Clock of an SPI bus [1000000]."
+        ),
+    )
+
+
 #: Arguments of :func:`connected`.
-port_options = grouped(
-    "link",
-    click.option(
-        "--port",
-        required=True,
-        metavar="P",
-        help="Serial port, such as /dev/ttyUSB0 or COM3; or spi:BUS.DEVICE.",
-    ),
-    click.option("--baud", type=RATE, metavar="B", help="Rate of a serial port [115200]."),
-    click.option("--sck", "sck_hz", type=RATE, metavar="HZ", help="Clock of an SPI bus [1000000]."),
+port_options = _port_options(required=True)
+optional_port_options = _port_options(
+    required=False, otherwise=" The board computes, instead of this machine."
 )
 
 

@@ -1,95 +1,236 @@
-"""``bitformer predict``: forecasts from a board."""
+"""``bitformer predict``: forecasts of what comes after the rows of a file."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from bitformer.cli.options import PATH, connected, model_argument, port_options
+import bitformer
+from bitformer.cli.options import (
+    PATH,
+    connected,
+    data_options,
+    given,
+    model_argument,
+    optional_port_options,
+)
 from bitformer.cli.quantity import COUNT
 from bitformer.cli.report import Report, json_option
+from bitformer.model.errors import NotBitExactError, UserError
 from bitformer.model.progress import progress_bar
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from bitformer.boards.host.client import Client
+    from bitformer.model.forecast_result import Forecast
 
 __all__ = ["command"]
 
-#: Forecasts that a table shows.
+#: Forecasts that a table shows beside each other.
 _SHOWN = 6
+
+
+class _Board:
+    """A board, connected when it is first asked, and what it said of itself."""
+
+    name = "board"
+    client: "Client"
+
+    def __init__(
+        self, model: "bitformer.Model", link: dict[str, Any], self_test: bool, report: Report
+    ):
+        self._model, self._link = model, link
+        self._self_test, self._report = self_test, report
+
+    def __call__(self, windows: "np.ndarray") -> "np.ndarray":
+        """Return the board's forecasts."""
+        from bitformer.boards.host.forecaster import Forecaster
+
+        with connected(**self._link) as client:
+            forecaster = Forecaster(client, self._model.integer)
+            wrong = client.self_test() if self._self_test else None
+            if wrong is not None:
+                self._report.note(
+                    f"Self-test failed: golden vector {wrong} comes out wrong on the board"
+                )
+                raise click.exceptions.Exit(1)
+            with progress_bar() as progress:
+                forecast = forecaster.predict(windows, progress=progress)
+            self.client = client
+        return forecast
+
+    def told(self) -> str:
+        """Say how long the last inference took."""
+        cycles, clock = self.client.registers.cycles, self.client.registers.clock_hz
+        return f"The last inference took {cycles} cycles, {cycles / clock * 1e6:.4g} µs"
+
+    def to_dict(self) -> dict[str, object]:
+        """Return what the board says of itself as plain data."""
+        facts = self.client.registers
+        return {
+            "port": self._link["port"],
+            "cycles": facts.cycles,
+            "clock_hz": facts.clock_hz,
+            "resent": self.client.resent,
+            "errors": {reason.name.lower(): n for reason, n in facts.errors().items()},
+        }
+
+
+def _show(report: Report, forecast: "Forecast") -> None:
+    """Print the newest forecast, those before it beside each other, and their errors."""
+    if len(forecast) > 1:
+        some = forecast.values[-_SHOWN:]
+        report.table(
+            ("step", *(f"after line {line}" for line in forecast.lines[-_SHOWN:])),
+            [(step + 1, *(f"{value:.6g}" for value in row)) for step, row in enumerate(some.T)],
+            title=f"Forecasts of {forecast.target}, the newest last",
+            words=0,
+        )
+    rows = list(forecast.rows())[-forecast.horizon :]
+    names = [name for name in rows[0] if name != "line"]
+    if all(row.get("truth") is None for row in rows):
+        names = [name for name in names if name != "truth"]
+    report.table(
+        names,
+        [[_cell(name, row[name]) for name in names] for row in rows],
+        title=f"Forecast of {forecast.target}, after line {forecast.lines[-1]}",
+        words=int(forecast.times is not None),
+    )
+    interval = forecast.interval
+    if interval is not None:
+        known = "" if interval.coverage is None else f"; the {interval.sentence(interval.coverage)}"
+        report.line(f"Between low and high should lie {interval.percent} % of values{known}")
+    error = forecast.error
+    if error is not None:
+        inside = "" if "inside" not in error else f", {100 * error['inside']:.3g} % in the interval"
+        report.line(
+            f"Against the {error['values']} values that the file has: MAE {error['mae']:.4g},"
+            f" RMSE {error['rmse']:.4g}{inside}"
+        )
+    if len(forecast) > 1:
+        report.line("All forecasts, with times, limits and truth, are in --csv and --json")
+
+
+def _cell(name: str, value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if name in ("forecast", "low", "high", "truth") else str(value)
 
 
 @click.command("predict")
 @model_argument
-@port_options
-@click.option("--data", type=PATH, required=True, metavar="CSV", help="The newest rows.")
-@click.option("--time", metavar="COLUMN", help="Column of times; without it no gap is seen.")
+@data_options
 @click.option(
     "--windows",
     type=COUNT,
     default=1,
     metavar="N",
-    help="Forecasts, of windows a row apart; the newest is the last [1].",
+    help="Forecasts, of windows a row apart, the newest last; of older ones the file has the"
+    " truth [1].",
 )
+@click.option(
+    "--at",
+    metavar="LINE|TIME",
+    help="Line or time (as 2018-06-26T19:00) of the last row that the newest forecast knows [the"
+    " last of the file].",
+)
+@click.option(
+    "--interval",
+    type=int,
+    metavar="PERCENT",
+    help="Part of values between low and high: 50, 80 or 95 [80].",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["integer", "python", "native"]),
+    help="The integer reference; or the hardware: in Amaranth's Python simulator (slow), or"
+    " compiled by a C++ compiler (a minute to start, then fast) [integer].",
+)
+@optional_port_options
 @click.option("--self-test", is_flag=True, help="Let the board replay its golden vectors first.")
+@click.option("--csv", "csv_file", type=PATH, metavar="FILE", help="Write the forecasts as CSV.")
+@click.option(
+    "--plot",
+    type=PATH,
+    metavar="FILE",
+    help="Draw history, forecasts and truth: FILE.png, .svg or .pdf. Of several windows, as many"
+    " as do not overlap.",
+)
 @json_option
 def command(
     model: Path,
+    data: dict[str, Any],
     link: dict[str, Any],
-    data: Path,
-    time: str | None,
-    windows: int,
+    engine: str | None,
     self_test: bool,
+    csv_file: Path | None,
+    plot: Path | None,
     report: Report,
+    **asked: Any,
 ) -> None:
-    """Forecast what comes after the rows of a CSV file, on the board that MODEL was built for.
+    """Forecast what comes after the last row of a CSV file, in the file's own units.
 
-    The file must have the columns that the model was trained on. The board must hold this very
-    model. Exits with 1 if its self-test fails.
+    The file must have the columns that MODEL was trained on, by name, in any order; without --data
+    it is the model's own. Low and high are quantiles of the errors of validation windows, step by
+    step. The model computes in integers here, or simulated on the hardware (--engine), or on the
+    board that it was built for (--port). Exits with 1 if the hardware differs from the reference in
+    a single bit, or if the board's self-test fails.
 
     \b
+    bitformer predict m.safetensors --data my.csv
+    bitformer predict m.safetensors --data my.csv --windows 169 --plot week.png --csv week.csv
+    bitformer predict m.safetensors --data my.csv --at 2018-06-20T00:00 --engine native
     bitformer predict m.safetensors --port /dev/ttyUSB0 --data my.csv
     bitformer predict m.safetensors --port spi:0.0 --data my.csv --windows 24 --json
     """
-    from bitformer.boards.host.forecaster import Forecaster
-    from bitformer.model.checkpoint import load_model
-    from bitformer.model.forecast import newest_windows, scaling_of
+    _check(link, engine, self_test)
+    if plot is not None:
+        from bitformer.model.picture import check_picture
 
-    loaded = load_model(model)
-    scaling = scaling_of(loaded)
-    newest = newest_windows(data, model=loaded, scaling=scaling, count=windows, time=time)
-    for sentence in newest.notes:
-        report.note(sentence)
-    with connected(**link) as client:
-        forecaster = Forecaster(client, loaded)
-        wrong = client.self_test() if self_test else None
-        if wrong is not None:
-            report.note(f"Self-test failed: golden vector {wrong} comes out wrong on the board")
-            raise click.exceptions.Exit(1)
-        with progress_bar() as progress:
-            forecast = scaling.in_units(forecaster.predict(newest.x, progress=progress))
-        facts = client.registers
-    columns = ("step", *(f"after line {line}" for line in newest.lines[-_SHOWN:]))
-    report.table(
-        columns,
-        [
-            (step + 1, *(f"{value:.6g}" for value in row))
-            for step, row in enumerate(forecast[-_SHOWN:].T)
-        ],
-        title=f"Forecast of {scaling.target}",
-        words=0,
-    )
-    if len(forecast) > _SHOWN:
-        report.line(f"{len(forecast) - _SHOWN} older forecasts are in --json")
-    microseconds = facts.cycles / facts.clock_hz * 1e6
-    report.line(f"The last inference took {facts.cycles} cycles, {microseconds:.4g} µs")
+        check_picture()
+    loaded = bitformer.load(model)
+    board = None if link["port"] is None else _Board(loaded, link, self_test, report)
+    try:
+        with progress_bar(None if board is None else False) as progress:
+            forecast = loaded.forecast(
+                **data,
+                **asked,
+                engine=board or engine or "integer",
+                note=report.note,
+                progress=progress,
+            )
+    except NotBitExactError as error:
+        report.note(str(error))
+        raise click.exceptions.Exit(1) from None
+    _show(report, forecast)
+    if board is not None:
+        report.line(board.told())
+    if csv_file is not None:
+        forecast.to_csv(csv_file)
+        report.line(f"As CSV: {csv_file}")
+    if plot is not None:
+        forecast.plot(plot)
+        report.line(f"Picture: {plot}")
     report.data(
         {
             "model": str(model),
-            "port": link["port"],
-            "target": scaling.target,
-            "lines": newest.lines,
-            "forecast": forecast.tolist(),
-            "cycles": facts.cycles,
-            "clock_hz": facts.clock_hz,
-            "resent": client.resent,
-            "errors": {reason.name.lower(): n for reason, n in facts.errors().items()},
+            **forecast.to_dict(),
+            **({} if board is None else board.to_dict()),
+            "csv": None if csv_file is None else str(csv_file),
+            "plot": None if plot is None else str(plot),
         }
     )
+
+
+def _check(link: dict[str, Any], engine: str | None, self_test: bool) -> None:
+    """Refuse options of a board without its port, and an engine beside it."""
+    if link["port"] is not None:
+        if engine is not None:
+            raise UserError(
+                f"--engine must be left out with --port, where the board computes, and is {engine}"
+            )
+        return
+    words = {"--baud": link["baud"], "--sck": link["sck_hz"], "--self-test": self_test or None}
+    if others := list(given(words)):
+        raise UserError(f"{others[0]} must come with --port P, the port of the board")

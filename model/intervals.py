@@ -13,14 +13,14 @@ import numpy as np
 
 from bitformer.model.errors import UserError
 
-__all__ = ["PERCENTS", "Interval", "intervals_of", "measured", "named_interval"]
+__all__ = ["PERCENTS", "ForecastInterval", "intervals_of", "measured", "named_interval"]
 
 #: The intervals that a model keeps, in percent of values inside.
 PERCENTS = (50, 80, 95)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Interval:
+class ForecastInterval:
     """What is to be added to a forecast so that ``percent`` % of values lie between.
 
     Parameters
@@ -57,7 +57,9 @@ class Interval:
         return f"{self.percent} % interval covers {100 * coverage:.3g} % of test values"
 
 
-def intervals_of(errors: np.ndarray, percents: Iterable[int] = PERCENTS) -> tuple[Interval, ...]:
+def intervals_of(
+    errors: np.ndarray, percents: Iterable[int] = PERCENTS
+) -> tuple[ForecastInterval, ...]:
     """Return the intervals of errors [N, horizon], value minus forecast, in the target's units.
 
     An interval for which there are too few errors is left out (80 % need 9, 95 % need 39), and
@@ -72,17 +74,23 @@ def intervals_of(errors: np.ndarray, percents: Iterable[int] = PERCENTS) -> tupl
         low, high = ordered[rank - 1], ordered[count - rank]
         if np.isfinite([low, high]).all():
             found.append(
-                Interval(percent=percent, low=tuple(low.tolist()), high=tuple(high.tolist()))
+                ForecastInterval(
+                    percent=percent, low=tuple(low.tolist()), high=tuple(high.tolist())
+                )
             )
     return tuple(found)
 
 
-def measured(intervals: Iterable[Interval], errors: np.ndarray) -> tuple[Interval, ...]:
+def measured(
+    intervals: Iterable[ForecastInterval], errors: np.ndarray
+) -> tuple[ForecastInterval, ...]:
     """Return the intervals with their coverage of errors [N, horizon] of test windows."""
     return tuple(replace(one, coverage=one.inside(errors)) for one in intervals)
 
 
-def named_interval(intervals: Sequence[Interval], percent: int | None) -> Interval | None:
+def named_interval(
+    intervals: Sequence[ForecastInterval], percent: int | None
+) -> ForecastInterval | None:
     """Return the interval of ``percent`` %; by default of 80 % or the nearest that there is.
 
     None stands for a model without intervals, of which none was asked for.

@@ -5,7 +5,7 @@ from typing import Any, TypedDict, cast
 
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
-from bitformer.model.intervals import Interval
+from bitformer.model.intervals import ForecastInterval
 from bitformer.model.plain import checked, shown
 from bitformer.model.reading import DataSource
 
@@ -33,7 +33,7 @@ class Known(TypedDict, total=False):
     source: DataSource
     settings: dict[str, Any]
     results: dict[str, float]
-    intervals: list[Interval]
+    intervals: list[ForecastInterval]
 
 
 def known(meta: Mapping[str, object]) -> Known:

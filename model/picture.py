@@ -1,5 +1,6 @@
 """Pictures, by matplotlib where it is installed."""
 
+import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +9,13 @@ from typing import Any
 from bitformer.model.errors import UserError
 from bitformer.model.files import whole_file
 
-__all__ = ["picture"]
+__all__ = ["check_picture", "picture"]
+
+
+def check_picture() -> None:
+    """Raise :class:`UserError` where no picture can be drawn."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise UserError("a picture needs matplotlib: pip install 'bitformer[plot]'")
 
 
 @contextmanager
@@ -18,10 +25,9 @@ def picture(path, **layout: Any) -> Iterator[tuple[Any, Any]]:
     The suffix of ``path`` (.png, .svg, .pdf) chooses the format. Raises :class:`UserError` without
     matplotlib, or for a format or a file it cannot write.
     """
-    try:
-        import matplotlib
-    except ModuleNotFoundError:
-        raise UserError("a picture needs matplotlib: pip install 'bitformer[plot]'") from None
+    check_picture()
+    import matplotlib
+
     matplotlib.use("Agg")
     from matplotlib import pyplot
 

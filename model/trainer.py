@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from bitformer.model.calibrate import MovingRanges, calibrate
 from bitformer.model.errors import TrainingDivergedError
 from bitformer.model.health import ailments
-from bitformer.model.intervals import Interval, intervals_of, measured
+from bitformer.model.intervals import ForecastInterval, intervals_of, measured
 from bitformer.model.sensor_range import asked_ranges
 from bitformer.model.stages import Budget, TrainingStage, raised, stages, without_training
 from bitformer.model.train_settings import TrainSettings
@@ -312,7 +312,7 @@ class Trainer:
             "quantized_test": _error(self.model, self.dataset.test),
         }
 
-    def intervals(self) -> tuple[Interval, ...]:
+    def intervals(self) -> tuple[ForecastInterval, ...]:
         """Return the intervals of the quantized model that :meth:`results` leaves."""
         val, test = (
             (windows.y - predict(self.model, windows.x)) * self.dataset.target_std

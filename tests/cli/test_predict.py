@@ -19,6 +19,7 @@ from bitformer.model.identity import model_hash
 from bitformer.model.initialize import initialize
 
 ROWS = 40
+NEEDS_COMPILER = pytest.mark.needs("compiler")
 
 
 def shell_of(model, cls=ShellPort, **options):
@@ -134,6 +135,22 @@ def test_forecast_is_the_reference_in_the_files_units(
     assert board.closed
     assert board.options["exclusive"] is True
     assert board.options["timeout"] < board.options["write_timeout"] < 10
+
+
+@pytest.mark.parametrize(
+    "engine", ["python", pytest.param("native", marks=[pytest.mark.slow, NEEDS_COMPILER])]
+)
+def test_engines_and_the_board_give_the_same_numbers(bitformer, board, path, data, engine):
+    asked = ("predict", path, "--data", data, "--windows", 2, "--json")
+    here = bitformer(*asked)
+    there, simulated = (
+        bitformer(*asked, *more) for more in (["--port", "F"], ["--engine", engine])
+    )
+    assert (here.code, there.code, simulated.code) == (0, 0, 0)
+    own = {"engine", "port", "cycles", "clock_hz", "resent", "errors"}
+    same = [{n: v for n, v in one.data.items() if n not in own} for one in (here, there, simulated)]
+    assert same[0] == same[1] == same[2]
+    assert [one.data["engine"] for one in (here, there, simulated)] == ["integer", "board", engine]
 
 
 @pytest.mark.parametrize("sign", [1, -1])

@@ -11,9 +11,10 @@ from fuzz.judge import Verdict
 
 from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import TransformerConfig, named_config
-from bitformer.model.forecast import newest_windows, scaling_of
+from bitformer.model.forecasting import prepared
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
+from bitformer.model.reference import predict
 
 __all__ = ["DATA_KINDS", "SMALL", "series", "small_model"]
 
@@ -76,12 +77,14 @@ def _csv(case: Case) -> Verdict:
     loaded = load_model(model)
 
     def newest():
-        scaling = scaling_of(loaded)
-        named = "when" if time else None
-        found = newest_windows(path, model=loaded, scaling=scaling, count=2, time=named)
-        loaded.quantize_input(found.x)
+        reading = {"time": "when" if time else None}
+        none = dict.fromkeys(("at", "target", "inputs", "interval"))
+        asked = prepared(loaded, str(path), windows=2, reading=reading, **none)
+        answer = asked.answered(predict(loaded, asked.x), engine="integer")
+        answer.to_csv()
+        answer.to_dict()
 
-    return case.call("newest_windows", newest)
+    return case.call("prepared", newest)
 
 
 DATA_KINDS = {

@@ -7,7 +7,7 @@ from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
 from bitformer.model.export import export_run
-from bitformer.model.intervals import Interval, intervals_of, measured, named_interval
+from bitformer.model.intervals import ForecastInterval, intervals_of, measured, named_interval
 from bitformer.model.meta import check_meta, known
 from bitformer.model.reference import predict
 from bitformer.model.train import train
@@ -52,7 +52,7 @@ def test_a_value_more_lies_inside_as_often_as_promised():
 
 
 def test_coverage_is_of_all_steps_of_all_windows():
-    interval = Interval(percent=80, low=(-1.0, -2.0), high=(1.0, 0.0))
+    interval = ForecastInterval(percent=80, low=(-1.0, -2.0), high=(1.0, 0.0))
     errors = np.array([[-1.0, 0.1], [1.1, -2.0], [0.0, -1.0], [0.0, 3.0]])
     (found,) = measured([interval], errors)
     assert found.coverage == 5 / 8
@@ -115,7 +115,7 @@ def test_impossible_intervals_in_a_file(change, sentence):
 
 
 def test_the_interval_that_is_asked_for():
-    fifty, ninety = (Interval(percent=p, low=(-1.0,), high=(1.0,)) for p in (50, 95))
+    fifty, ninety = (ForecastInterval(percent=p, low=(-1.0,), high=(1.0,)) for p in (50, 95))
     assert named_interval([fifty, ninety], None) is ninety
     assert named_interval([fifty, ninety], 50) is fifty
     assert named_interval([], None) is None

@@ -1,0 +1,130 @@
+"""From a file to windows that a model forecasts, and from its answers to forecasts in units."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bitformer.model.datasets import NAMES
+from bitformer.model.errors import UserError
+from bitformer.model.forecast_result import Forecast
+from bitformer.model.intervals import ForecastInterval, named_interval
+from bitformer.model.ir import IntegerModel
+from bitformer.model.meta import known
+from bitformer.model.new_rows import NewRows, model_source, read_new_rows
+from bitformer.model.recent import RecentWindows, recent_windows
+
+__all__ = ["Question", "prepared"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Question:
+    """Windows to forecast, and all that is known of them before."""
+
+    rows: NewRows
+    recent: RecentWindows
+    interval: ForecastInterval | None
+
+    @property
+    def x(self) -> np.ndarray:
+        """Standardised windows [N, steps, inputs]."""
+        return self.recent.x
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for people."""
+        return (*self.rows.notes, *self.recent.notes)
+
+    def answered(self, forecasts: np.ndarray, *, engine: str) -> Forecast:
+        """Return standardised forecasts [N, horizon] in the target's units, with the rest."""
+        series, truth = self.rows.series, self.rows.truth
+        when = series.times if self.recent.times is not None else series.lines.astype(float)
+        assert when is not None
+        return Forecast(
+            target=self.rows.target or self.rows.scaling.target,
+            lines=tuple(self.recent.lines.tolist()),
+            values=self.rows.scaling.in_units(forecasts),
+            times=self.recent.times,
+            dated=series.dated,
+            truth=self.recent.truth,
+            interval=self.interval,
+            engine=engine,
+            notes=self.notes,
+            past=None if truth is None else (when, truth),
+        )
+
+
+def prepared(
+    model: IntegerModel,
+    data: str | None,
+    *,
+    windows: int,
+    at: int | str | None,
+    target: str | None,
+    inputs: Sequence[str] | None,
+    interval: int | None,
+    reading: Mapping[str, Any],
+) -> Question:
+    """Read what :meth:`bitformer.Model.forecast` is to forecast.
+
+    Raises
+    ------
+    UserError
+        As that does.
+    """
+    if windows < 1:
+        raise UserError(f"Windows must be 1 or more, not {windows}")
+    chosen = named_interval(known(model.meta).get("intervals", ()), interval)
+    rows = read_new_rows(
+        model,
+        data or _own(model),
+        target=target,
+        inputs=inputs,
+        reading=reading,
+        with_target=False,
+    )
+    recent = recent_windows(
+        rows,
+        window=model.config.window,
+        horizon=model.config.horizon,
+        count=windows,
+        line=None if at is None else _line(rows, at),
+    )
+    return Question(rows=rows, recent=recent, interval=chosen)
+
+
+def _own(model: IntegerModel) -> str:
+    """Return the name of the model's own data, if they are here."""
+    name = model_source(model)[0]
+    if name is None:
+        raise UserError("Data must be given with --data, as the model names none")
+    if name not in NAMES and not Path(name).is_file():
+        raise UserError(
+            f"Data must be given with --data, as {name}, which the model was trained on, is not"
+            " here"
+        )
+    return name
+
+
+def _line(rows: NewRows, at: int | str) -> int:
+    """Return the line of a row that is named by it, or by its time or one right after."""
+    series = rows.series
+    try:
+        return int(at)
+    except ValueError:
+        pass
+    try:
+        time = datetime.fromisoformat(str(at))
+    except ValueError:
+        time = None
+    if time is None or series.times is None or not series.dated:
+        where = "or one of its times as ISO 8601" if series.dated else "as its rows have no dates"
+        raise UserError(f"--at must be a line of {rows.name}, {where}, not {at!r}")
+    seconds = (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    before = int(np.searchsorted(series.times, seconds, "right"))
+    if not before:
+        raise UserError(f"--at must be a time that {rows.name} has, and {at} is before its first")
+    return int(series.lines[before - 1])
