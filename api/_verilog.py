@@ -45,12 +45,13 @@ def _description(design: Design) -> dict[str, object]:
     from bitformer.hw.lowering.exact import estimate
 
     program, model = design.program, design.model
+    unsigned = model.config.adc_words
     return {
         "format": 1,
         "top": TOP,
         "config": model.config.to_dict(),
-        "input": {"bits": model.input.bits, "values": model.input.size},
-        "output": {"bits": model.output.bits, "values": model.output.size},
+        "input": {"bits": model.input.bits, "values": model.input.size, "unsigned": unsigned},
+        "output": {"bits": model.output.bits, "values": model.output.size, "unsigned": unsigned},
         "geometry": dataclasses.asdict(design.geometry),
         "estimate": estimate(design).to_dict(),
         "accumulator_bounds": dict(design.bounds),

@@ -136,6 +136,8 @@ class Feature(enum.IntFlag):
     SELF_TEST = 1
     RELOADABLE = 2
     SPI = 4
+    #: Numbers are an ADC's words, from 0 on, and not signed.
+    UNSIGNED = 8
 
 
 class FrameError(ValueError):
@@ -189,26 +191,30 @@ def whole_bytes(bits: int) -> int:
     return -(-bits // 8)
 
 
-def pack(numbers: Iterable[int], bits: int) -> bytes:
+def pack(numbers: Iterable[int], bits: int, *, signed: bool = True) -> bytes:
     """Return integers as they travel: two's complement in as few bytes as hold ``bits``.
 
     What lies beyond ``bits`` bits goes as the nearest number that does not, as when a model is
-    trained. Raises `TypeError` for what is no integer, such as NaN.
+    trained. Those that are not ``signed`` are 0 or more. Raises `TypeError` for what is no integer,
+    such as NaN.
     """
-    most = (1 << bits - 1) - 1
-    return _joined((max(~most, min(operator.index(number), most)) for number in numbers), bits)
+    most = (1 << bits - signed) - 1
+    least = ~most if signed else 0
+    return _joined(
+        (max(least, min(operator.index(number), most)) for number in numbers), bits, signed=signed
+    )
 
 
-def _joined(numbers: Iterable[int], bits: int) -> bytes:
+def _joined(numbers: Iterable[int], bits: int, *, signed: bool) -> bytes:
     size = whole_bytes(bits)
-    return b"".join(number.to_bytes(size, "little", signed=True) for number in numbers)
+    return b"".join(number.to_bytes(size, "little", signed=signed) for number in numbers)
 
 
-def unpack(data: bytes, bits: int) -> list[int]:
+def unpack(data: bytes, bits: int, *, signed: bool = True) -> list[int]:
     """Return the integers of ``bits`` bits in a payload."""
     size = whole_bytes(bits)
     return [
-        int.from_bytes(data[start : start + size], "little", signed=True)
+        int.from_bytes(data[start : start + size], "little", signed=signed)
         for start in range(0, len(data), size)
     ]
 
@@ -252,6 +258,11 @@ class Registers:
         """Of one number of a forecast."""
         return whole_bytes(self.result_bits)
 
+    @property
+    def signed(self) -> bool:
+        """Whether numbers are signed, and not an ADC's words."""
+        return not self.features & Feature.UNSIGNED
+
     def errors(self) -> dict[Reason, int]:
         """Return how many frames were refused, by reason."""
         counts = zip(Reason, self.counters, strict=True)
@@ -265,7 +276,8 @@ class Registers:
     def region(self, vectors: Iterable[tuple[Iterable[int], Iterable[int]]]) -> bytes:
         """Return the part that never changes, and the golden vectors behind it, as in a shell."""
         return self.constants() + b"".join(
-            _joined(window, self.input_bits) + _joined(results, self.result_bits)
+            _joined(window, self.input_bits, signed=self.signed)
+            + _joined(results, self.result_bits, signed=self.signed)
             for window, results in vectors
         )
 

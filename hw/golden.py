@@ -10,7 +10,7 @@ __all__ = ["golden_vectors"]
 def golden_vectors(
     model: ir.IntegerModel, count: int, *, seed: int = 0
 ) -> list[tuple[list[int], list[int]]]:
-    """Return ``count`` pairs of a window's integers, step by step, and its results.
+    """Return ``count`` pairs of a window's words, step by step, and its results, as they are sent.
 
     Windows are random over the whole input range: every bit of every sample is at work.
     """
@@ -20,5 +20,5 @@ def golden_vectors(
     y = reference.run(model, x)[model.output.name]
     return [
         (window.ravel().tolist(), result.ravel().tolist())
-        for window, result in zip(x, y, strict=True)
+        for window, result in zip(model.words(x), model.words(y), strict=True)
     ]

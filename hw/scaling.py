@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from bitformer.model.forecast import Scaling, scaling_of
 from bitformer.model.identity import model_hash
 from bitformer.model.ir import IntegerModel
@@ -28,8 +30,8 @@ def scaling_data(model: IntegerModel) -> dict[str, Any]:
         "channels": config.inputs,
         "horizon": config.horizon,
         "step_seconds": _step_seconds(model),
-        "input": _words(model.input),
-        "output": _words(model.output),
+        "input": _words(model, model.input),
+        "output": _words(model, model.output),
     }
     if (scaling := _scaling(model)) is not None:
         columns = zip(scaling.inputs, scaling.mean, scaling.std, strict=True)
@@ -48,14 +50,13 @@ def _step_seconds(model: IntegerModel) -> float | None:
     return float(step) if step else None
 
 
-def _words(spec: Tensor) -> dict[str, Any]:
+def _words(model: IntegerModel, spec: Tensor) -> dict[str, Any]:
+    ends = {"zero": spec.zero, "low": spec.low, "high": spec.high}
     return {
         "bits": spec.bits,
         "exponent": spec.exponent,
-        "zero": spec.zero,
-        "low": spec.low,
-        "high": spec.high,
-        "unsigned": False,
+        **{name: int(model.words(np.asarray(number))) for name, number in ends.items()},
+        "unsigned": model.config.adc_words,
     }
 
 

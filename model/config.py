@@ -54,6 +54,8 @@ class TransformerConfig(Shape):
     tensors : bits of single tensors (``layers.0.q``) or weights (``layers.0.q.weight``).
     weight_scales : ``"channel"`` or ``"tensor"``: what has a scale of its own.
     asymmetric : whether activations that only linear layers read may have a zero point.
+    adc_words : whether samples and results are sent as an ADC's words, from 0 on, not signed; then
+        both have the same 8 to 16 bits.
 
     The others are those of :class:`bitformer.model.shape.Shape`.
     """
@@ -66,15 +68,22 @@ class TransformerConfig(Shape):
     tensors: Mapping[str, int] = field(default_factory=dict)
     weight_scales: str = "channel"
     asymmetric: bool = False
+    adc_words: bool = False
 
     def __post_init__(self):
         check_name(self.name, "name")
         super().__post_init__()
-        check_choices(self, weight_scales=("channel", "tensor"), asymmetric=(False, True))
+        both = (False, True)
+        check_choices(self, weight_scales=("channel", "tensor"), asymmetric=both, adc_words=both)
         for name in ("input_bits", "output_bits"):
             check_positive(name, getattr(self, name))
             if not 4 <= getattr(self, name) <= 16:
                 raise UserError(f"{name} must be 4 to 16, not {getattr(self, name)}")
+        if self.adc_words and not 8 <= self.input_bits == self.output_bits:
+            raise UserError(
+                "input_bits and output_bits must be the same 8 to 16 for an ADC's words, not"
+                f" {self.input_bits} and {self.output_bits}"
+            )
         self._check_whole()
         self._check_precision()
 

@@ -35,9 +35,10 @@ def model_hash(model: IntegerModel) -> bytes:
     """Return the first 8 bytes of SHA-256 over tensors, operations and constants.
 
     Two models have the same hash if and only if (but for collisions) they compute the same integers
-    the same way; names of configurations and what training left in ``meta`` do not count.
+    the same way, and take and give them as the same words; names of configurations and what
+    training left in ``meta`` do not count.
     """
-    content = {
+    content: dict[str, object] = {
         "tensors": [vars(spec) for spec in model.tensors.values()],
         "operations": [
             {"op": type(op).__name__}
@@ -46,6 +47,8 @@ def model_hash(model: IntegerModel) -> bytes:
         ],
         "constants": {name: _plain(array) for name, array in model.constants.items()},
     }
+    if model.config.adc_words:
+        content["words"] = "unsigned"
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).digest()[:HASH_BYTES]
 

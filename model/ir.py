@@ -113,6 +113,21 @@ class IntegerModel:
         added = any(op.adds_channel is not None for op in self.operations)
         return added or self.subtraction is not None
 
+    def words(self, numbers: np.ndarray) -> np.ndarray:
+        """Return integers of the input or the output as the accelerator takes or gives them.
+
+        An ADC's words begin at 0: they are the integers with the highest bit inverted.
+        """
+        return np.asarray(numbers) + self._offset
+
+    def numbers(self, words: np.ndarray) -> np.ndarray:
+        """Inverse of :meth:`words`."""
+        return np.asarray(words) - self._offset
+
+    @property
+    def _offset(self) -> int:
+        return 1 << (self.input.bits - 1) if self.config.adc_words else 0
+
     def quantize_input(self, x) -> np.ndarray:
         """Round standardised floats [..., steps, channels] to the integers of the input.
 

@@ -114,6 +114,7 @@ class Comparison:
         self.ways = design.geometry.ways
         self.cycles = 0
         self._x, self._reference, self._progress, self._told = samples, reference, progress, 0
+        self._model = design.model
         output = design.model.output.name
         outputs = [
             Place(tensor=output, row=row, feature=feature)
@@ -209,12 +210,13 @@ class Comparison:
 
     def observe(self, seen: Observed) -> None:
         """Compare what the next cycles showed."""
+        results = self._numbers(seen.take)
         first = -self._input_count % self.inputs
         self._accepted += seen.accept_cycle[first :: self.inputs].tolist()
         self._input_count += len(seen.accept_cycle)
         first = (-len(self._results) - 1) % self.horizon
         self._finished += seen.take_cycle[first :: self.horizon].tolist()
-        self._results += seen.take.tolist()
+        self._results += results.tolist()
         if len(seen.take_cycle):
             self.cycles = int(seen.take_cycle[-1]) + 1
         self._report()
@@ -226,11 +228,17 @@ class Comparison:
             self._compare(0, seen.operand_cycle, seen.operand[:, None], always),
             self._compare(1, seen.slot_cycle[~vector], values[~vector], valid[~vector]),
             self._compare(2, seen.slot_cycle[vector], values[vector], valid[vector]),
-            self._compare(3, seen.take_cycle, seen.take[:, None], always),
+            self._compare(3, seen.take_cycle, results[:, None], always),
         ]
         found = [difference for difference in differences if difference is not None]
         if found and self._difference is None:
             self._difference = min(found, key=lambda difference: difference.cycle)
+
+    def _numbers(self, words: np.ndarray) -> np.ndarray:
+        """Return the integers of results as they are handed out, whatever the engine's sign."""
+        if not self._model.config.adc_words:
+            return words
+        return self._model.numbers(words & ((1 << self._model.output.bits) - 1))
 
     def _split(self, words: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the signed values [slots, ways] of words, and which of them were written."""

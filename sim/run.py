@@ -171,7 +171,7 @@ def simulate(
     comparison = Comparison(
         design, x, lambda part: reference.run(design.model, part), progress=progress
     )
-    samples, ran = x.reshape(len(x), -1), engine
+    samples, ran = design.model.words(x).reshape(len(x), -1), engine
     options: dict[str, Any] = {"back_pressure": back_pressure, "seed": seed}
     if netlist is not None:
         run_netlist(design, netlist, samples, comparison, **options)

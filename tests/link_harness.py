@@ -130,8 +130,9 @@ class ShellPort:
         elif request.command == Command.SELF_TEST:
             payload = bytes([self.verdict])
         else:
-            results = self.infer(unpack(request.payload, self.facts.input_bits))
-            payload = pack(results, self.facts.result_bits)
+            signed = self.facts.signed
+            results = self.infer(unpack(request.payload, self.facts.input_bits, signed=signed))
+            payload = pack(results, self.facts.result_bits, signed=signed)
         command = request.command | ANSWER
         return Frame(sequence=request.sequence, command=command, payload=payload)
 

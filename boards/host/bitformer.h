@@ -32,6 +32,10 @@
 #define BITFORMER_READS 64u
 #define BITFORMER_OTHERS 16u
 
+/* In `features`: numbers are an ADC's words, from 0 on; then the int16_t of windows and results are
+ * uint16_t by their bits. */
+#define BITFORMER_UNSIGNED 8u
+
 enum { BITFORMER_CMD_READ = 1, BITFORMER_CMD_INFER = 2, BITFORMER_CMD_SELF_TEST = 3 };
 
 /* What a function returns: BITFORMER_OK, a negative number, or the reason of the last refusal. */
@@ -266,16 +270,21 @@ static inline int bitformer_read(bitformer_port *port, uint8_t *buffer, size_t r
 typedef struct {
     const int16_t *numbers;
     uint16_t count;
-    uint8_t bits;
+    uint8_t bits, features;
 } bitformer_window;
 
 static inline void bitformer_fill(const void *data, uint8_t *out) {
     const bitformer_window *window = (const bitformer_window *)data;
     unsigned bytes = (window->bits + 7u) / 8u;
-    int32_t most = ((int32_t)1 << (window->bits - 1)) - 1;
+    int32_t least = -((int32_t)1 << (window->bits - 1)), most = -least - 1;
+    int is_unsigned = (window->features & BITFORMER_UNSIGNED) != 0;
+    if (is_unsigned) {
+        most -= least;
+        least = 0;
+    }
     for (uint16_t k = 0; k < window->count; k++) {
-        int32_t value = window->numbers[k];
-        value = value > most ? most : value < -most - 1 ? -most - 1 : value;
+        int32_t value = is_unsigned ? (uint16_t)window->numbers[k] : window->numbers[k];
+        value = value > most ? most : value < least ? least : value;
         bitformer_put(out + k * bytes, (uint32_t)value, bytes);
     }
 }
@@ -285,7 +294,7 @@ static inline void bitformer_fill(const void *data, uint8_t *out) {
 static inline int bitformer_infer(bitformer_port *port, uint8_t *buffer, size_t room,
                                   const bitformer_registers *facts, const int16_t *window,
                                   int16_t *results) {
-    bitformer_window input = {window, facts->inputs, facts->input_bits};
+    bitformer_window input = {window, facts->inputs, facts->input_bits, facts->features};
     unsigned bytes = (facts->result_bits + 7u) / 8u;
     uint32_t length = (uint32_t)facts->inputs * ((facts->input_bits + 7u) / 8u);
     uint32_t expected = (uint32_t)facts->results * bytes;
@@ -297,7 +306,7 @@ static inline int bitformer_infer(bitformer_port *port, uint8_t *buffer, size_t 
         return result;
     for (uint16_t k = 0; k < facts->results; k++) {
         uint32_t value = bitformer_little(buffer + BITFORMER_HEADER + k * bytes, bytes);
-        int32_t half = bytes == 1 ? 0x80 : 0x8000;
+        int32_t half = bytes == 2 ? 0x8000 : facts->features & BITFORMER_UNSIGNED ? 0 : 0x80;
         results[k] = (int16_t)(((int32_t)value ^ half) - half);
     }
     return BITFORMER_OK;

@@ -21,6 +21,8 @@ boards, a sample close to the middle between two integers may become the other o
 
 SYNC, NAK, ANSWER = 0xA5, 0xFF, 0x80
 READ, INFER, SELF_TEST = 1, 2, 3
+#: A feature: numbers are an ADC's words, from 0 on, and not signed.
+UNSIGNED = 8
 REGISTERS, PASSED, VERSION = 52, 0xFF, 2
 HEADER, OVERHEAD = 8, 12
 #: Reads in which a line that is not silent must bring a frame, or fall silent; frames of others.
@@ -66,14 +68,15 @@ def number(data, signed=False):
     return value
 
 
-def integers(window, bits):
+def integers(window, bits, signed=True):
     """Return integers as they travel; what `bits` bits do not hold goes as the nearest."""
-    most = (1 << bits - 1) - 1
+    most = (1 << bits - signed) - 1
+    least = -most - 1 if signed else 0
     for value in window:
         if not isinstance(value, int):
             raise ShellError("a window has integers, not " + repr(value))
     size = (bits + 7) // 8
-    return b"".join([little(max(-most - 1, min(value, most)), size) for value in window])
+    return b"".join([little(max(least, min(value, most)), size) for value in window])
 
 
 def frame(sequence, command, payload=b""):
@@ -243,9 +246,10 @@ class Shell:
         facts = self._facts or self.registers()
         if len(window) != facts["inputs"]:
             raise ShellError("a window has " + str(facts["inputs"]) + " integers")
-        size = (facts["result_bits"] + 7) // 8
-        data = self.ask(INFER, integers(window, facts["input_bits"]), facts["results"] * size)
-        return [number(data[k : k + size], True) for k in range(0, len(data), size)]
+        size, signed = (facts["result_bits"] + 7) // 8, not facts["features"] & UNSIGNED
+        payload = integers(window, facts["input_bits"], signed)
+        data = self.ask(INFER, payload, facts["results"] * size)
+        return [number(data[k : k + size], signed) for k in range(0, len(data), size)]
 
     def self_test(self):
         """Return the first golden vector that comes out wrong; None if all are right."""

@@ -221,9 +221,9 @@ class Client:
         facts = self.registers
         if len(window) != facts.inputs:
             raise LinkError(f"Window must have {facts.inputs} integers, not {len(window)}")
-        payload = packed(window, facts.input_bits)
+        payload = packed(window, facts.input_bits, signed=facts.signed)
         answer = self.ask(Command.INFER, payload, expected=facts.results * facts.result_bytes)
-        return unpack(answer, facts.result_bits)
+        return unpack(answer, facts.result_bits, signed=facts.signed)
 
     def self_test(self) -> int | None:
         """Return the first golden vector that comes out wrong; None if all are right."""
@@ -263,10 +263,10 @@ class Client:
         raise LinkError(f"New weights must pass their trial, and {problem}: the old ones stay live")
 
 
-def packed(window: Sequence[int], bits: int) -> bytes:
+def packed(window: Sequence[int], bits: int, *, signed: bool = True) -> bytes:
     """Return a window as it travels, see `pack`; raise `LinkError` for what is no integer."""
     try:
-        return pack(window, bits)
+        return pack(window, bits, signed=signed)
     except TypeError:
         wrong = next(value for value in window if not hasattr(value, "__index__"))
         raise LinkError(f"Window must hold integers, and holds {wrong!r}") from None

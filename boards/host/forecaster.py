@@ -40,10 +40,10 @@ class Forecaster:
         The integers that travel are those of the integer reference. Raises `LinkError` if the board
         did not serve this client alone, or has another model by the end.
         """
-        windows = self._model.quantize_input(x)
+        windows = self._model.words(self._model.quantize_input(x))
         results = np.empty((len(windows), self._model.output.size), dtype=np.int64)
         for number, window in enumerate(windows):
             results[number] = self._client.infer(window.ravel().tolist())
             progress(number + 1, len(windows), "forecasting")
         self._client.confirm()
-        return self._model.dequantize_output(results)
+        return self._model.dequantize_output(self._model.numbers(results))

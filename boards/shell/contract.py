@@ -42,6 +42,8 @@ class Contract:
     image : tuple of (words, bytes of a word)
         The stores that take new weights, of an accelerator that does; see `Accelerator.reloaded`.
         It needs golden vectors.
+    unsigned : bool
+        Whether numbers are an ADC's words, from 0 on, and not signed.
     ramb18 : int
         Block RAMs that the accelerator leaves for the shell's memory.
     family : Family
@@ -60,6 +62,7 @@ class Contract:
     latency: int = 0
     vectors: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()
     image: tuple[tuple[int, int], ...] = ()
+    unsigned: bool = False
     ramb18: int = 0
     family: Family = PARTS[DEFAULT_PART].family
 
@@ -117,6 +120,7 @@ def contract_of(design: Design, *, vectors: int = DEFAULT_VECTORS) -> Contract:
             for name in (RELOADED if design.banks > 1 else ())
             if name in design.stores
         ),
+        unsigned=model.config.adc_words,
         ramb18=max(0, PARTS[design.part].ramb18 - taken),
         family=design.family,
     )

@@ -121,6 +121,7 @@ def _ends(model: ir.IntegerModel) -> tuple:
     return (
         *((spec.shape, spec.bits) for spec in (model.input, model.output)),
         (subtraction.shift, steps.bits, steps.zero, steps.low) if subtraction else None,
+        *(("unsigned",) if model.config.adc_words else ()),
     )
 
 
@@ -180,6 +181,8 @@ def _check_tensors(ours: ir.IntegerModel, theirs: ir.IntegerModel) -> None:
         for field in ("rows", "features", "bits", "zero", "narrow"):
             other = getattr(theirs.tensors[name], field)
             _keep(f"{field} of tensor {name}", getattr(spec, field), other)
+    if ours.config.adc_words != theirs.config.adc_words:
+        raise UserError("new weights must keep whether words are those of an ADC, and do not")
     a, b = ours.subtraction, theirs.subtraction
     if (a is None) != (b is None):
         raise UserError("new weights must keep whether the last step is subtracted, and do not")

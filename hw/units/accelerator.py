@@ -11,6 +11,7 @@ from bitformer.hw.units import reads, writes
 from bitformer.hw.units.assembly import Units
 from bitformer.hw.units.parameters import Parameter
 from bitformer.hw.units.pipeline import by_operation
+from bitformer.hw.units.ports import number_shape
 from bitformer.model import reference
 
 __all__ = ["Accelerator"]
@@ -32,8 +33,9 @@ class Accelerator(wiring.Component):
 
     Members
     -------
-    i : In(stream.Signature(signed(input.bits))), samples of a window, step by step.
-    o : Out(stream.Signature(signed(output.bits))), results of a window.
+    i : In(stream.Signature(signed(input.bits))), samples of a window, step by step; unsigned for
+        a model of an ADC's words.
+    o : Out(stream.Signature(signed(output.bits))), results of a window; unsigned likewise.
     o_trace_y : Out(activation_bits * ways), results of the post-processor as they are written.
     o_trace_valid : Out(ways), which of them are valid.
     o_trace_vector : Out(1), they are those of a vector operation.
@@ -49,7 +51,8 @@ class Accelerator(wiring.Component):
 
     def __init__(self, *, design: Design):
         self.design = design
-        geometry = design.geometry
+        geometry, model = design.geometry, design.model
+        unsigned = model.config.adc_words
         loads: dict[str, wiring.Member] = {}
         if design.banks > 1:
             specs = [design.stores[name] for name in self.reloaded]
@@ -62,8 +65,8 @@ class Accelerator(wiring.Component):
         super().__init__(
             {
                 **loads,
-                "i": In(stream.Signature(signed(design.model.input.bits))),
-                "o": Out(stream.Signature(signed(design.model.output.bits))),
+                "i": In(stream.Signature(number_shape(model.input.bits, unsigned))),
+                "o": Out(stream.Signature(number_shape(model.output.bits, unsigned))),
                 "o_trace_y": Out(geometry.activation_bits * geometry.ways),
                 "o_trace_valid": Out(geometry.ways),
                 "o_trace_vector": Out(1),
@@ -78,11 +81,10 @@ class Accelerator(wiring.Component):
         return [name for name in RELOADED if name in self.design.stores]
 
     def model(self, windows) -> np.ndarray:
-        """Return the results of windows of integers, a row of them for each."""
+        """Return the results of windows, a row of them for each, in words as at the ports."""
         model = self.design.model
-        return reference.run(model, np.asarray(windows))[model.output.name].reshape(
-            len(windows), -1
-        )
+        results = reference.run(model, model.numbers(windows))[model.output.name]
+        return model.words(results).reshape(len(windows), -1)
 
     def elaborate(self, platform):
         m = Module()

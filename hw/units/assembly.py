@@ -52,7 +52,10 @@ class Units:
         # Yosys maps by the order of names: another name is another count of LUTs
         m.submodules.word_addresses = self.addresses = address_generator(design)
         m.submodules.input_port = self.input_port = InputPort(
-            steps=model.input.rows, channels=model.input.features, bits=model.input.bits
+            steps=model.input.rows,
+            channels=model.input.features,
+            bits=model.input.bits,
+            unsigned=model.config.adc_words,
         )
         m.submodules.output_port = self.output_port = OutputPort(
             rows=model.output.rows,
@@ -60,6 +63,7 @@ class Units:
             bits=model.output.bits,
             ways=geometry.ways,
             placement=design.stores["output"].placement,
+            unsigned=model.config.adc_words,
         )
         m.submodules.operands = self.operands = operands(design)
         m.submodules.engine = self.engine = MatrixEngine(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value, signed
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,7 +11,17 @@ from bitformer.hw.timing import FETCH
 from bitformer.hw.units.parameters import Integer, Parameter
 from bitformer.hw.widths import signed_value
 
-__all__ = ["InputPort", "OutputPort"]
+__all__ = ["InputPort", "OutputPort", "number_shape"]
+
+
+def number_shape(bits: int, unsigned: bool) -> Shape:
+    """Return the shape of a number at a port: two's complement, or an ADC's word from 0 on."""
+    return Shape(bits, signed=not unsigned)
+
+
+def _moved(value: Value, unsigned: bool) -> Value:
+    """Return the signed number of an unsigned word, or the reverse: its highest bit inverted."""
+    return Cat(value[:-1], ~value[-1]) if unsigned else value
 
 
 class InputPort(wiring.Component):
@@ -31,10 +41,12 @@ class InputPort(wiring.Component):
         Shape of a window.
     bits : int
         Width of a sample.
+    unsigned : bool
+        Whether samples come as unsigned words, ``2**(bits - 1)`` more than what is written.
 
     Members
     -------
-    i : In(stream.Signature(signed(bits))), samples.
+    i : In(stream.Signature(number_shape(bits, unsigned))), samples.
     i_release : In(1), the window has been read: the next may begin.
     i_start : In(1), an inference begins.
     o_count : Out(range(steps * channels + 1)), samples of this window that have been written.
@@ -49,12 +61,14 @@ class InputPort(wiring.Component):
     steps = Integer(1)
     channels = Integer(1)
     bits = Integer(1)
+    unsigned = Parameter(bool, "True or False")
 
-    def __init__(self, *, steps: int, channels: int, bits: int):
+    def __init__(self, *, steps: int, channels: int, bits: int, unsigned: bool = False):
         self.steps, self.channels, self.bits = steps, channels, bits
+        self.unsigned = unsigned
         super().__init__(
             {
-                "i": In(stream.Signature(signed(bits))),
+                "i": In(stream.Signature(number_shape(bits, unsigned))),
                 "i_release": In(1),
                 "i_start": In(1),
                 "o_count": Out(range(steps * channels + 1)),
@@ -79,7 +93,7 @@ class InputPort(wiring.Component):
             self.i.ready.eq((self.o_count != total) & (asleep == 0)),
             self.o_en.eq(self.i.valid & self.i.ready),
             self.o_addr.eq(self.o_count),
-            self.o_data.eq(self.i.payload),
+            self.o_data.eq(_moved(self.i.payload, self.unsigned)),
             self.o_last_addr.eq(Mux(half, self.channels, 0) + channel),
             self.o_last_en.eq(self.o_en & (self.o_count >= total - self.channels)),
         ]
@@ -99,13 +113,13 @@ class InputPort(wiring.Component):
 
         ``o_last_addr`` is None where ``o_last_en`` is not set.
         """
-        total = self.steps * self.channels
+        total, offset = self.steps * self.channels, (1 << self.bits - 1) * self.unsigned
         writes = []
         for number, sample in enumerate(samples):
             window, address = divmod(number, total)
             channel = address - (total - self.channels)
             last = window % 2 * self.channels + channel if channel >= 0 else None
-            writes.append((address, sample, last))
+            writes.append((address, sample - offset, last))
         return writes
 
 
@@ -129,12 +143,14 @@ class OutputPort(wiring.Component):
         Rows of a result.
     placement : str
         One of :data:`bitformer.hw.memory.PLACEMENTS`; where the queue lives.
+    unsigned : bool
+        Whether elements are handed out as unsigned words, ``2**(bits - 1)`` more than was written.
 
     Members
     -------
     i_word : In(bits * ways), elements of a row, the first in the lowest bits.
     i_valid : In(ways), elements to write.
-    o : Out(stream.Signature(signed(bits))), elements, in order.
+    o : Out(stream.Signature(number_shape(bits, unsigned))), elements, in order.
     o_empty : Out(1), all have been taken.
     """
 
@@ -143,18 +159,26 @@ class OutputPort(wiring.Component):
     ways = Integer(1, 2)
     rows = Integer(1)
     placement = Parameter(str, "a string")
+    unsigned = Parameter(bool, "True or False")
 
     def __init__(
-        self, *, features: int, bits: int, ways: int, rows: int = 1, placement: str = "distributed"
+        self,
+        *,
+        features: int,
+        bits: int,
+        ways: int,
+        rows: int = 1,
+        placement: str = "distributed",
+        unsigned: bool = False,
     ):
         self.features, self.bits, self.ways, self.rows = features, bits, ways, rows
-        self.placement = placement
+        self.placement, self.unsigned = placement, unsigned
         placement_attributes(placement, rom=False)
         super().__init__(
             {
                 "i_word": In(bits * ways),
                 "i_valid": In(ways),
-                "o": Out(stream.Signature(signed(bits))),
+                "o": Out(stream.Signature(number_shape(bits, unsigned))),
                 "o_empty": Out(1),
             }
         )
@@ -186,7 +210,7 @@ class OutputPort(wiring.Component):
         count = sum(self.i_valid[way] for way in range(ways))
         m.d.sync += stored.eq(stored + count - taken)
         if ways == 1:
-            m.d.comb += self.o.payload.eq(read.data)
+            m.d.comb += self.o.payload.eq(_moved(read.data, self.unsigned))
             with m.If(self.i_valid):
                 m.d.sync += tail.eq(tail + 1)
             with m.If(taken):
@@ -196,7 +220,8 @@ class OutputPort(wiring.Component):
         odd = self.features % ways
         left = Signal(range(self.features + 1), init=self.features)
         upper = Signal()
-        m.d.comb += self.o.payload.eq(Mux(upper, read.data[bits:], read.data[:bits]))
+        element = Mux(upper, read.data[bits:], read.data[:bits])
+        m.d.comb += self.o.payload.eq(_moved(element, self.unsigned))
         arrived = Signal(range(self.features + 1), init=self.features)
         m.d.sync += arrived.eq(arrived - count)
         with m.If(arrived == count):
@@ -213,8 +238,9 @@ class OutputPort(wiring.Component):
 
     def model(self, words: Iterable[tuple[int, int]]) -> list[int]:
         """Return the elements handed out for words (``i_word``, ``i_valid``)."""
+        offset = (1 << self.bits - 1) * self.unsigned
         return [
-            signed_value(word >> way * self.bits, self.bits)
+            signed_value(word >> way * self.bits, self.bits) + offset
             for word, valid in words
             for way in range(self.ways)
             if valid >> way & 1

@@ -50,6 +50,8 @@ class MemoryMap:
             features |= Feature.SELF_TEST
         if contract.image:
             features |= Feature.RELOADABLE
+        if contract.unsigned:
+            features |= Feature.UNSIGNED
         self.registers = Registers(
             features=features,
             input_bits=input_shape.width,

@@ -121,6 +121,20 @@ def test_forecasts_are_the_references(streams, tiny, sent, read):
     assert found == list(zip(expected, every(len(vectors[0][1]), len(expected)), strict=True))
 
 
+def test_words_of_an_adc_are_extended_with_zeros(streams):
+    model = initialize(named_config("tiny").replace(input_bits=12, output_bits=12), samples=8)
+    model = replace(model, config=model.config.replace(adc_words=True))
+    vectors = golden_vectors(model, 2, seed=1)
+    words = [word for window, _ in vectors for word in window]
+    expected = [word for _, results in vectors for word in results]
+    assert min(words) >= 0
+    assert max(*words, *expected) > 2047
+    dut = axi_stream(lower(model))
+    items = transfers(dut, words, every(24, len(words)), bits=12)
+    found = play(streams, dut, items, len(expected))
+    assert found == list(zip(expected, every(6, len(expected)), strict=True))
+
+
 def test_a_changed_weight_is_noticed(streams, tiny):
     """The mutant: one bit of each weight word."""
     ((window, results),) = golden_vectors(tiny.model, 1, seed=1)
