@@ -82,7 +82,7 @@ class Model:
         windows: int = 1,
         at: int | str | None = None,
         target: str | None = None,
-        inputs: Sequence[str] | None = None,
+        inputs: str | Sequence[str] | None = None,
         interval: int | None = None,
         engine: "str | Callable[[np.ndarray], np.ndarray]" = "integer",
         note: Note = unheard,

@@ -64,7 +64,7 @@ def prepared(
     windows: int,
     at: int | str | None,
     target: str | None,
-    inputs: Sequence[str] | None,
+    inputs: str | Sequence[str] | None,
     interval: int | None,
     reading: Mapping[str, Any],
 ) -> Question:

@@ -16,6 +16,7 @@ from bitformer.model.forecast import Scaling, scaling_of
 from bitformer.model.gaps import Clean, clean
 from bitformer.model.ir import IntegerModel
 from bitformer.model.meta import known
+from bitformer.model.name_lists import names_among
 from bitformer.model.reading import Reading, without_reading
 
 __all__ = ["NewRows", "model_source", "read_new_rows"]
@@ -72,7 +73,7 @@ def read_new_rows(
     data: str,
     *,
     target: str | None = None,
-    inputs: Sequence[str] | None = None,
+    inputs: str | Sequence[str] | None = None,
     reading: Mapping[str, Any],
     with_target: bool,
 ) -> NewRows:
@@ -99,22 +100,22 @@ def read_new_rows(
     scaling = scaling_of(model)
     _, own, times = model_source(model)
     asked = {name: one for name, one in reading.items() if one is not None}
-    if data in NAMES:
-        own = {name: one for name, one in own.items() if name != "time"}
-    how = Reading.of(**own | asked)
-    have = column_names(data)
-    if how.time is not None and "time" not in asked and how.time not in have:
+    how = Reading.of(**({} if data in NAMES else own) | asked)
+    have = column_names(data, how)
+    used = names_among(how.time or (), have)
+    if "time" not in asked and not set(used) <= set(have):
         raise UserError(
-            f"{data} must have the column of times that the model's data have, {how.time!r}, and"
+            f"{data} must have the column of times that the model has, {', '.join(used)}, and"
             f" has {', '.join(have)}: name its own with --time"
         )
-    columns = _inputs(scaling, data, have, inputs)
+    chosen = None if inputs is None else names_among(inputs, have)
+    columns = _inputs(scaling, data, have, chosen)
     truth = _target(model, scaling, data, have, columns, target, needed=with_target)
     series = load_series(
         data,
         columns=tuple(dict.fromkeys((*columns, *([] if truth is None else [truth])))),
         reading=how,
-        time=times if set(times) <= set(have) else (),
+        time=times if not used and set(times) <= set(have) else (),
     )
     cleaned = clean(series if with_target else series.only(columns), reading=how)
     renamed = [

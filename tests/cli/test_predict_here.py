@@ -238,7 +238,7 @@ REFUSALS = {
         "--data {d}/my.csv",
     ),
     "--data {d}/clock.csv": (
-        "must have the column of times .*'when', and has .*: name its own with --time",
+        "must have the column of times .*when, and has .*: name its own with --time",
         "--data {d}/clock.csv --time clock",
     ),
     "--data {d}/my.csv --interval 95": (
