@@ -170,7 +170,7 @@ class Model:
         samples
             How many test windows, evenly spaced; by default all, and few of the slow simulator.
         note
-            Told what is remarkable of the data.
+            Told what is remarkable of the data, and what of them is clipped.
         progress
             Called with the windows simulated.
         **reading
@@ -185,6 +185,7 @@ class Model:
             If the hardware differs from the reference.
         """
         from bitformer.model.advice import Advice
+        from bitformer.model.clipping import clipped, clipped_sentences
         from bitformer.model.evaluation import Evaluation
         from bitformer.model.meta import known
         from bitformer.model.own_data import dataset_of, evenly, trained_on
@@ -212,7 +213,11 @@ class Model:
             settings=meta.get("settings", {}),
             float_error=meta.get("results", {}).get("float_test"),
         )
-        return Evaluation.of(found, {f"{self.name} ({engine})": forecast}, advice=advice)
+        beyond = clipped(self.integer, found.test.x, found, forecast=forecast, part="test")
+        for sentence in clipped_sentences(beyond, found):
+            note(sentence)
+        scores = Evaluation.of(found, {f"{self.name} ({engine})": forecast}, advice=advice)
+        return dataclasses.replace(scores, clipped=beyond)
 
     def _computed(self, windows: Any, engine: str, note: Note, progress: Progress) -> "np.ndarray":
         """Return standardised forecasts of standardised windows, by an engine."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from bitformer.hw.design import Design
+    from bitformer.model.clipping import Clipped
     from bitformer.model.ir import IntegerModel
     from bitformer.sim.run import Simulation
 
@@ -22,17 +23,21 @@ __all__ = ["Samples", "samples_of", "simulated"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Samples:
-    """Windows for the hardware: integers [N, window, inputs], and where they come from."""
+    """Windows for the hardware: integers [N, window, inputs], and where they come from.
+
+    ``clipped`` : numbers of theirs that were beyond the words of the input, or of the difference.
+    """
 
     values: "np.ndarray"
     source: str
+    clipped: "tuple[Clipped, ...]" = ()
 
 
 def samples_of(
     model: "IntegerModel", count: int, seed: int, note: Note, *, data: str | None, **columns: Any
 ) -> Samples:
     """Return windows to simulate; see :meth:`bitformer.AcceleratorDesign.samples`."""
-    from bitformer.model.own_data import RANDOM, dataset_of, integer_windows, trained_on
+    from bitformer.model.own_data import RANDOM, dataset_of, evenly, integer_windows, trained_on
 
     dataset = None
     if data != RANDOM and (data is not None or trained_on(model)):
@@ -42,8 +47,16 @@ def samples_of(
             if data is not None:
                 raise
             note(f"Random samples, as the data the model was trained on cannot be had: {error}")
-    source = RANDOM if dataset is None else f"{dataset.name}, test windows"
-    return Samples(values=integer_windows(model, dataset, count, seed), source=source)
+    values = integer_windows(model, dataset, count, seed)
+    if dataset is None:
+        return Samples(values=values, source=RANDOM)
+    from bitformer.model.clipping import clipped, clipped_sentences
+
+    some = dataset.test.take(evenly(count, len(dataset.test)))
+    beyond = clipped(model, some.x, dataset, part="test")
+    for sentence in clipped_sentences(beyond, dataset):
+        note(sentence)
+    return Samples(values=values, source=f"{dataset.name}, test windows", clipped=beyond)
 
 
 def simulated(

@@ -13,7 +13,10 @@ from bitformer.model.reading import DataSource, without_reading
 from bitformer.model.torch_installed import require_torch
 
 if TYPE_CHECKING:
+    from bitformer.model.clipping import Clipped
+    from bitformer.model.coverage import Coverage
     from bitformer.model.evaluation import Evaluation
+    from bitformer.model.sensor_range import SensorRange
     from bitformer.model.train import TrainResult
     from bitformer.model.windows import Dataset
 
@@ -60,6 +63,7 @@ class Training:
         weights: int | None = None,
         activations: int | None = None,
         precise: int | None = None,
+        sensor_range: "SensorRange | None" = None,
         note: Note = unheard,
         **settings: Any,
     ) -> "Training":
@@ -75,6 +79,8 @@ class Training:
             Bits of all of them.
         precise
             Bits of the components that arXiv 2408.16495 keeps precise.
+        sensor_range
+            As of :func:`train`.
         note
             Told what is remarkable of the data, and what changed to suit them.
         **settings
@@ -86,8 +92,10 @@ class Training:
         reading, settings = without_reading(settings)
         source: dict[str, Any] = {"target": target, "inputs": inputs, "time": time, **reading}
         from bitformer.model.own_data import suited_to, write_source
+        from bitformer.model.sensor_range import with_range
 
         chosen, dataset = suited_to(data, _changed(config, **bits, **sizes), note, **source)
+        dataset = with_range(dataset, sensor_range)
         require_torch()
         from bitformer.model.export import export_to
         from bitformer.model.train import train as train_model
@@ -126,6 +134,66 @@ class Training:
         )
         return scored(self.result, integer, self.dataset, method=self.method, advice=advice)
 
+    @cached_property
+    def clipped(self) -> "tuple[Clipped, ...]":
+        """Numbers of validation and test windows, and of forecasts, beyond what their words hold.
+
+        Empty without an integer model.
+        """
+        from bitformer.model.clipping import clipped
+
+        if self.model is None:
+            return ()
+        found: list[Clipped] = []
+        for part, windows in (("validation", self.dataset.val), ("test", self.dataset.test)):
+            x, forecast = windows.x, self.model.predict(windows.x)
+            found += clipped(self.model.integer, x, self.dataset, forecast=forecast, part=part)
+        return tuple(found)
+
+    @property
+    def clipped_sentences(self) -> list[str]:
+        """What was clipped, a sentence for the validation and one for the test windows."""
+        from bitformer.model.clipping import clipped_sentences
+
+        return clipped_sentences(self.clipped, self.dataset)
+
+    @property
+    def coverage(self) -> "tuple[Coverage, ...]":
+        """What the words of each input column and of a forecast cover; empty without a model."""
+        from bitformer.model.coverage import coverage
+
+        return () if self.model is None else coverage(self.model.integer, self.dataset)
+
+    @property
+    def coverage_sentence(self) -> str:
+        """The same in a sentence, with what wide words cost."""
+        from bitformer.model.coverage import described
+
+        return "" if self.model is None else described(self.model.integer, self.dataset)
+
+    @cached_property
+    def rounding_failure(self) -> str | None:
+        """What is wrong if rounding cost over a quarter of the float model's validation error.
+
+        An output's own rounding error is not counted. None where all is well.
+        """
+        from bitformer.model.clipping import wider_options
+        from bitformer.model.fidelity import rounding_failure
+
+        if self.model is not None:
+            exponent = self.model.integer.output.exponent
+        else:
+            from bitformer.model.export import load_run
+
+            exponent = load_run(self.folder)[0].activations.exponents()["output"]
+        result = self.result
+        return rounding_failure(
+            result.float_val,
+            result.quantized_val,
+            2.0**exponent,
+            wider=wider_options(self.clipped, self.dataset),
+        )
+
     def to_dict(self) -> dict[str, object]:
         """Return what came out as plain data."""
         result = self.result
@@ -138,6 +206,9 @@ class Training:
             "warnings": list(result.warnings),
             "validation_mse": {"float": result.float_val, "quantized": result.quantized_val},
             **self.evaluation.to_dict(),
+            "coverage": [one.to_dict() for one in self.coverage],
+            "clipped": [one.to_dict() for one in self.clipped],
+            "rounding_failure": self.rounding_failure,
         }
 
     def __repr__(self) -> str:
@@ -186,6 +257,7 @@ def train(
     inputs: str | Sequence[str] | None = None,
     time: str | Sequence[str] | None = None,
     to: str | Path = "runs/bitformer",
+    sensor_range: "SensorRange | None" = None,
     **settings: Any,
 ) -> Model:
     """Train on a data set or a CSV file, and return the integer model.
@@ -200,6 +272,10 @@ def train(
         Columns of a CSV file: to forecast, to see, and of times. Texts ``"A,B"`` or lists.
     to
         Folder of the run. An unfinished one is resumed, a finished one read.
+    sensor_range
+        Lowest and highest value that the sensor may give, in the column's units: of the target, or
+        by column, where None stands for the target. The words of the input and the output cover
+        it. By default they cover 16 times what the training rows reach, as far as their bits allow.
     **settings
         ``window``, ``horizon`` and ``patch`` in steps; ``weights`` and ``activations`` in bits;
         ``seed``, ``epochs`` and whatever else :class:`bitformer.model.train_settings.TrainSettings`
@@ -212,7 +288,9 @@ def train(
         model are kept in floats.
     """
     columns: dict[str, Any] = {"target": target, "inputs": inputs, "time": time}
-    training = Training.run(data, config=config, to=to, **columns, **settings)
+    training = Training.run(
+        data, config=config, to=to, sensor_range=sensor_range, **columns, **settings
+    )
     if training.model is None:
         raise UserError(f"bits of {training.config.name} must be those of integers, not of floats")
     return training.model

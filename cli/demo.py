@@ -207,8 +207,12 @@ def command(output: Path, samples: int, quick: bool, report: Report) -> None:
     report.line(f"Integer model: {path}")
     report.line(f"Build plan:    {output / f'build-{BOARD}'} (where Vivado is: {build.command})")
     report.line(f"All figures:   {output / RESULT_FILE}")
+    for sentence in training.clipped_sentences:
+        report.line(sentence)
     if quick:
         report.line("Trained for two epochs only: the errors say little.")
+    elif training.rounding_failure is not None:
+        report.line(training.rounding_failure)
     report.line("Next, with a CSV file of your own:")
     model_file = f"runs/mine/{MODEL_FILE}"
     for line in (
@@ -225,6 +229,8 @@ def command(output: Path, samples: int, quick: bool, report: Report) -> None:
         "train_seconds": training.result.seconds,
         "seconds": steps.seconds,
         **full.to_dict(),
+        "clipped": [one.to_dict() for one in training.clipped],
+        "rounding_failure": training.rounding_failure,
         "simulated": {**hardware.scores.to_dict(), "seconds": hardware.seconds},
         "simulation": hardware.simulation.to_dict(),
         "estimate": hardware.estimate.to_dict(),
@@ -232,5 +238,5 @@ def command(output: Path, samples: int, quick: bool, report: Report) -> None:
     }
     write_whole(output / RESULT_FILE, json.dumps(facts, indent=1) + "\n")
     report.data(facts)
-    if not hardware.good:
+    if not hardware.good or (training.rounding_failure is not None and not quick):
         raise click.exceptions.Exit(1)

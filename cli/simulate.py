@@ -136,6 +136,7 @@ def command(
             "model": str(model),
             "source": windows.source,
             "seed": seed,
+            "clipped": [one.to_dict() for one in windows.clipped],
             **{name: None if path is None else str(path) for name, path in files.items()},
             **result.to_dict(),
         }

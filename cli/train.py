@@ -9,6 +9,7 @@ import bitformer
 from bitformer.cli.options import PATH, batch_option, data_options, epochs_options, given
 from bitformer.cli.report import Report, command_line, json_option
 from bitformer.cli.scores import show_scores
+from bitformer.cli.sensor_range import range_option
 from bitformer.model.errors import UserError
 
 __all__ = ["command"]
@@ -72,6 +73,7 @@ def _widths(_context, _parameter, text: str | None) -> tuple[int, ...] | None:
     is_flag=True,
     help="Go on from the quantized model of --from, and train its weights alone, for 'reload'.",
 )
+@range_option
 @epochs_options
 @click.option("--lr", type=float, help="Peak learning rate without rounding [0.004].")
 @click.option(
@@ -97,10 +99,13 @@ def command(
     cells in a row take the value before; longer gaps are left out, and no window spans one. Times
     that repeat or go back, and cells that are no numbers, are refused.
 
+    Exits with 1, with the model written, if rounding costs too much: if the quantized model's
+    validation error is over 1.25 times the float one's.
+
     \b
     bitformer train --data etth1 -o runs/etth1
     bitformer train --data my.csv --target power --inputs power,wind --time date \\
-        --window 48 --horizon 12 --weights 4 -o runs/mine
+        --window 48 --horizon 12 --weights 4 --range 0,250 --range wind=0,40 -o runs/mine
 
     A JSON file holds the fields of a configuration; those left out have defaults:
 
@@ -114,10 +119,16 @@ def command(
     show_scores(report, training.evaluation)
     for sentence in training.result.warnings:
         report.note(f"Dead range: {sentence}")
+    for sentence in training.clipped_sentences:
+        report.note(sentence)
     done = f"Trained in {training.result.seconds:.0f} s."
     if training.model is not None:
+        report.note(training.coverage_sentence)
         report.line(f"{done} Integer model: {training.model.path}")
         report.line(f"Next: {command_line('simulate', training.model.path)}")
     else:
         report.line(f"{done} No integer model: parts are kept in floats")
     report.data(training.to_dict())
+    if training.rounding_failure is not None:
+        report.note(training.rounding_failure)
+        raise click.exceptions.Exit(1)

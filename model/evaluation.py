@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bitformer.model.baselines import baseline_forecasts
+from bitformer.model.clipping import Clipped
 from bitformer.model.ir import IntegerModel
 from bitformer.model.reference import predict
 from bitformer.model.verdict import Verdict, compare
@@ -29,12 +30,14 @@ class Evaluation:
 
     None stands where a baseline does not exist for the data. ``verdict`` compares the last model
     whose forecasts are known with the best baseline; None where there is nothing to compare.
+    ``clipped`` : numbers of the windows and forecasts beyond what words hold; None if not counted.
     """
 
     dataset: Dataset
     models: Mapping[str, float]
     baselines: Mapping[str, float | None]
     verdict: Verdict | None = None
+    clipped: tuple[Clipped, ...] | None = None
 
     @classmethod
     def of(
@@ -85,6 +88,7 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, object]:
         """Return errors, baselines and the data's names as plain data."""
+        counted = self.clipped is not None
         return {
             "data": {
                 "name": self.dataset.name,
@@ -98,6 +102,7 @@ class Evaluation:
             "test_mse": dict(self.models),
             "test_rmse": {name: self.rmse(error) for name, error in self.models.items()},
             "baseline_mse": dict(self.baselines),
+            **({"clipped": [one.to_dict() for one in self.clipped or ()]} if counted else {}),
         }
 
 

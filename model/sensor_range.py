@@ -12,10 +12,12 @@ from bitformer.model.errors import UserError
 from bitformer.model.plain import shown
 from bitformer.model.windows import Dataset
 
-__all__ = ["Asked", "AskedRanges", "Limits", "asked_ranges", "with_range"]
+__all__ = ["Asked", "AskedRanges", "Limits", "SensorRange", "asked_ranges", "with_range"]
 
 #: Lowest and highest value, in a column's units.
 Limits = Sequence[float]
+#: Those of the target, or of columns by name, where None stands for the target.
+SensorRange = Mapping[str | None, Limits] | Limits
 #: The same in deviations from the mean of the training rows; None where none is asked for.
 Asked = tuple[float, float] | None
 
@@ -28,7 +30,7 @@ class AskedRanges:
     target: Asked = None
 
 
-def with_range(dataset: Dataset, asked: Mapping[str, Limits] | Limits | None) -> Dataset:
+def with_range(dataset: Dataset, asked: SensorRange | None) -> Dataset:
     """Return ``dataset`` with the ranges that its sensors may give.
 
     Parameters
@@ -36,7 +38,8 @@ def with_range(dataset: Dataset, asked: Mapping[str, Limits] | Limits | None) ->
     dataset
         The data.
     asked
-        Lowest and highest value in a column's units: of the target, or of several columns by name.
+        Lowest and highest value in a column's units: of the target, or of several columns by name,
+        where None stands for the target.
 
     Raises
     ------
@@ -46,10 +49,13 @@ def with_range(dataset: Dataset, asked: Mapping[str, Limits] | Limits | None) ->
     if asked is None:
         return dataset
     if not isinstance(asked, Mapping):
-        asked = {dataset.target: asked}
+        asked = {None: asked}
     columns = dict.fromkeys((*dataset.inputs, dataset.target))
     found: dict[str, tuple[float, float]] = {}
-    for name, limits in asked.items():
+    for one, limits in asked.items():
+        name = dataset.target if one is None else one
+        if name in found:
+            raise UserError(f"range of {name} must be given once, not twice")
         if name not in columns:
             have = ", ".join(columns)
             raise UserError(f"range must name a column of the model, one of {have}, not {name!r}")

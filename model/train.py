@@ -180,6 +180,11 @@ def train(
         if keep_scales:
             source["kept"] = checksum
     chosen = TrainSettings(**settings)
+    if keep_scales and dataset.range:
+        raise UserError(
+            f"range must not be given with kept scales, which are those of the run in {float_run}:"
+            " leave --range out, or train without --keep-scales"
+        )
     if keep_scales and chosen.method != "qat":
         raise UserError(f"method must be qat to train with kept scales, not {chosen.method!r}")
     place = _place(device)

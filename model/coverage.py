@@ -1,0 +1,121 @@
+"""What range of a column the words of a model's input and output cover, in the column's units."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from bitformer.model.ir import IntegerModel
+
+__all__ = ["Coverage", "Units", "coverage", "described", "input_coverage", "output_coverage"]
+
+#: Bits of the words with which the cost of wider ones is compared.
+_NARROW = 8
+#: Columns that a sentence lists.
+_SHOWN = 4
+
+
+class Units(Protocol):
+    """Columns and their scales: a data set, or what a model says of its own."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the input columns."""
+
+    @property
+    def target(self) -> str:
+        """Name of the target."""
+
+    @property
+    def mean(self) -> Iterable[float]:
+        """Mean of each input."""
+
+    @property
+    def std(self) -> Iterable[float]:
+        """Deviation of each input."""
+
+    @property
+    def target_mean(self) -> float:
+        """Mean of the target."""
+
+    @property
+    def target_std(self) -> float:
+        """Deviation of the target."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coverage:
+    """The values that the words of a column stand for.
+
+    Parameters
+    ----------
+    tensor : ``"input"`` or ``"output"``.
+    column : its name.
+    bits : of a word.
+    low, high : lowest and highest value, in the column's units.
+    step : distance of two values, in the column's units.
+    """
+
+    tensor: str
+    column: str
+    bits: int
+    low: float
+    high: float
+    step: float
+
+    def __str__(self) -> str:
+        return f"{self.column} from {self.low:.6g} to {self.high:.6g} in steps of {self.step:.3g}"
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the fields as plain data."""
+        return dict(vars(self))
+
+
+def _coverage(model: IntegerModel, tensor: str, column: str, mean: float, std: float) -> Coverage:
+    spec = model.input if tensor == "input" else model.output
+    step = std * 2.0**spec.exponent
+    return Coverage(
+        tensor=tensor,
+        column=column,
+        bits=spec.bits,
+        low=float(mean + (spec.low - spec.zero) * step),
+        high=float(mean + (spec.high - spec.zero) * step),
+        step=float(step),
+    )
+
+
+def input_coverage(model: IntegerModel, units: Units) -> tuple[Coverage, ...]:
+    """Return what the words of each input column cover."""
+    columns = zip(units.inputs, units.mean, units.std, strict=True)
+    return tuple(_coverage(model, "input", *column) for column in columns)
+
+
+def output_coverage(model: IntegerModel, units: Units) -> Coverage:
+    """Return what the words of a forecast cover."""
+    scale = units.target_mean, units.target_std
+    return _coverage(model, "output", units.target, *scale)
+
+
+def coverage(model: IntegerModel, units: Units) -> tuple[Coverage, ...]:
+    """Return what the words of each input column, and of a forecast, cover."""
+    return (*input_coverage(model, units), output_coverage(model, units))
+
+
+def described(model: IntegerModel, units: Units) -> str:
+    """Return a sentence: ranges, steps and bits, and what words wider than 8 bits cost."""
+    inputs, output = input_coverage(model, units), output_coverage(model, units)
+    said = "; ".join(map(str, inputs[:_SHOWN]))
+    if len(inputs) > _SHOWN:
+        said += f"; and {len(inputs) - _SHOWN} more columns"
+    same = [one for one in inputs if one.column == output.column]
+    if same and (same[0].low, same[0].high) == (output.low, output.high):
+        forecasts = "forecasts the same"
+    else:
+        forecasts = f"forecasts of {output}"
+    window = model.input.size
+    cost = f"a window takes {window * model.input.bits} bits of memory"
+    if (more := window * (model.input.bits - _NARROW)) > 0:
+        cost += f", {more} more than in {_NARROW}-bit words"
+    bits = f"{model.input.bits}-bit"
+    if model.output.bits != model.input.bits:
+        bits += f" and {model.output.bits}-bit"
+    return f"Range: {said}, {forecasts} ({bits} words; {cost})"

@@ -1,0 +1,33 @@
+"""Whether rounding left of a model what it was: a check that a training passes or fails."""
+
+from collections.abc import Sequence
+
+__all__ = ["MOST", "rounding_failure"]
+
+#: A quantized model's validation error, as a multiple of the float one's, that still passes.
+MOST = 1.25
+
+
+def rounding_failure(
+    float_error: float, quantized_error: float, step: float, *, wider: Sequence[str] = ()
+) -> str | None:
+    """Return what is wrong, in a sentence that says what to try; None where rounding costs little.
+
+    Parameters
+    ----------
+    float_error, quantized_error
+        Validation MSE of standardised forecasts.
+    step
+        Distance of two numbers of the output, standardised: no output can do without its rounding
+        error, ``step**2 / 12``.
+    wider
+        Options with which nothing would be clipped that was.
+    """
+    if quantized_error <= MOST * float_error + step**2 / 12:
+        return None
+    remedies = [f"a wider range ({' '.join(wider)})"] if wider else []
+    remedies += ["more bits (--activations, --weights)", "more epochs (--qat-epochs)"]
+    return (
+        f"Rounding costs too much: the quantized model's validation MSE is {quantized_error:.4g},"
+        f" over {MOST} times the float model's {float_error:.4g}: try {', or '.join(remedies)}"
+    )
