@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bitformer.model.coverage import Coverage, Units, input_coverage, output_coverage
+from bitformer.model.coverage import Coverage, ColumnScales, input_coverage, output_coverage
 from bitformer.model.ir import IntegerModel
 from bitformer.model.numerics import round_half_up, round_shift
 
@@ -131,7 +131,7 @@ class _Count:
 def clipped(
     model: IntegerModel,
     x: np.ndarray,
-    units: Units,
+    units: ColumnScales,
     *,
     forecast: np.ndarray | None = None,
     part: str = "",
@@ -178,7 +178,9 @@ def clipped(
     return tuple(found)
 
 
-def _of_deltas(model: IntegerModel, deltas: _Count, part: str, units: Units) -> Iterator[Clipped]:
+def _of_deltas(
+    model: IntegerModel, deltas: _Count, part: str, units: ColumnScales
+) -> Iterator[Clipped]:
     spec = model.steps
     covered = [
         Coverage(
@@ -195,7 +197,7 @@ def _of_deltas(model: IntegerModel, deltas: _Count, part: str, units: Units) -> 
 
 
 def _of_outputs(
-    model: IntegerModel, forecast: np.ndarray, units: Units, part: str
+    model: IntegerModel, forecast: np.ndarray, units: ColumnScales, part: str
 ) -> Iterator[Clipped]:
     spec, count = model.output, _Count(1)
     for batch in _batches(forecast[..., None]):
@@ -205,13 +207,13 @@ def _of_outputs(
     yield from count.found(part, "output", [output_coverage(model, units)], [scale])
 
 
-def wider_options(found: Sequence[Clipped], units: Units) -> list[str]:
+def wider_options(found: Sequence[Clipped], units: ColumnScales) -> list[str]:
     """Return options of ``train`` with which none of the inputs and outputs would be clipped."""
     wider = _wider(found)
     return [_option(column, *limits, target=units.target) for column, limits in wider.items()]
 
 
-def clipped_sentences(found: Sequence[Clipped], units: Units) -> list[str]:
+def clipped_sentences(found: Sequence[Clipped], units: ColumnScales) -> list[str]:
     """Return a sentence for each part's windows with numbers that words do not hold.
 
     It says how many, of which column, how far beyond, and what to do. Differences that narrow words

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from bitformer.model.ir import IntegerModel
 
-__all__ = ["Coverage", "Units", "coverage", "described", "input_coverage", "output_coverage"]
+__all__ = ["Coverage", "ColumnScales", "coverage", "described", "input_coverage", "output_coverage"]
 
 #: Bits of the words with which the cost of wider ones is compared.
 _NARROW = 8
@@ -14,7 +14,7 @@ _NARROW = 8
 _SHOWN = 4
 
 
-class Units(Protocol):
+class ColumnScales(Protocol):
     """Columns and their scales: a data set, or what a model says of its own."""
 
     @property
@@ -83,24 +83,24 @@ def _coverage(model: IntegerModel, tensor: str, column: str, mean: float, std: f
     )
 
 
-def input_coverage(model: IntegerModel, units: Units) -> tuple[Coverage, ...]:
+def input_coverage(model: IntegerModel, units: ColumnScales) -> tuple[Coverage, ...]:
     """Return what the words of each input column cover."""
     columns = zip(units.inputs, units.mean, units.std, strict=True)
     return tuple(_coverage(model, "input", *column) for column in columns)
 
 
-def output_coverage(model: IntegerModel, units: Units) -> Coverage:
+def output_coverage(model: IntegerModel, units: ColumnScales) -> Coverage:
     """Return what the words of a forecast cover."""
     scale = units.target_mean, units.target_std
     return _coverage(model, "output", units.target, *scale)
 
 
-def coverage(model: IntegerModel, units: Units) -> tuple[Coverage, ...]:
+def coverage(model: IntegerModel, units: ColumnScales) -> tuple[Coverage, ...]:
     """Return what the words of each input column, and of a forecast, cover."""
     return (*input_coverage(model, units), output_coverage(model, units))
 
 
-def described(model: IntegerModel, units: Units) -> str:
+def described(model: IntegerModel, units: ColumnScales) -> str:
     """Return a sentence: ranges, steps and bits, and what words wider than 8 bits cost."""
     inputs, output = input_coverage(model, units), output_coverage(model, units)
     said = "; ".join(map(str, inputs[:_SHOWN]))
