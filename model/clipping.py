@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bitformer.model.coverage import Coverage, ColumnScales, input_coverage, output_coverage
+from bitformer.model.coverage import ColumnScales, Coverage, input_coverage, output_coverage
 from bitformer.model.ir import IntegerModel
 from bitformer.model.numerics import round_half_up, round_shift
 

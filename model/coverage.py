@@ -6,7 +6,7 @@ from typing import Protocol
 
 from bitformer.model.ir import IntegerModel
 
-__all__ = ["Coverage", "ColumnScales", "coverage", "described", "input_coverage", "output_coverage"]
+__all__ = ["ColumnScales", "Coverage", "coverage", "described", "input_coverage", "output_coverage"]
 
 #: Bits of the words with which the cost of wider ones is compared.
 _NARROW = 8
