@@ -125,6 +125,7 @@ class Model:
         NotBitExactError
             If the hardware differs from the reference.
         """
+        from bitformer.model.clipping import clipped, clipped_sentences
         from bitformer.model.forecasting import prepared
 
         asked = prepared(
@@ -140,9 +141,15 @@ class Model:
         for sentence in asked.notes:
             note(sentence)
         if callable(engine):
-            name = getattr(engine, "name", "function")
-            return asked.answered(engine(asked.x), engine=name)
-        return asked.answered(self._computed(asked.x, engine, note, progress), engine=engine)
+            name, forecasts = getattr(engine, "name", "function"), engine(asked.x)
+        else:
+            name, forecasts = engine, self._computed(asked.x, engine, note, progress)
+        scales = asked.rows.scaling
+        beyond = clipped(self.integer, asked.x, scales, forecast=forecasts)
+        for sentence in (sentences := clipped_sentences(beyond, scales)):
+            note(sentence)
+        answer = asked.answered(forecasts, engine=name)
+        return dataclasses.replace(answer, clipped=beyond, notes=(*answer.notes, *sentences))
 
     def evaluate(
         self,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bitformer.model.clipping import Clipped
 from bitformer.model.files import ready_file, write_whole
 from bitformer.model.forecast_plot import draw
 from bitformer.model.forecast_times import in_words, iso
@@ -32,6 +33,7 @@ class Forecast:
     engine : what computed.
     notes : sentences for people.
     past : times, or numbers of rows, and values of the target in the file, for pictures.
+    clipped : numbers of the windows and of the forecasts beyond what words hold.
     """
 
     target: str
@@ -44,6 +46,7 @@ class Forecast:
     engine: str
     notes: tuple[str, ...] = ()
     past: tuple[np.ndarray, np.ndarray] | None = field(default=None)
+    clipped: tuple[Clipped, ...] = ()
 
     def __len__(self) -> int:
         return len(self.values)
@@ -173,6 +176,7 @@ class Forecast:
             else {"percent": interval.percent, "test_coverage": interval.coverage},
             "error": self.error,
             "notes": list(self.notes),
+            "clipped": [one.to_dict() for one in self.clipped],
         }
 
     def __repr__(self) -> str:

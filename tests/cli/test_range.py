@@ -145,6 +145,20 @@ def test_evaluate_and_simulate_count_too(narrow, bitformer):
     assert "Test windows: " in simulated.err
 
 
+def test_predict_counts_too(narrow, bitformer):
+    data, run, _ = narrow
+    said = bitformer("predict", run / "model.safetensors", "--data", data, "--json")
+    assert said.code == 0
+    found = said.data["clipped"][0]
+    values = np.array([float(row) for row in data.read_text().split()[1:]])[-24:]
+    assert (found["tensor"], found["values"], found["of"]) == ("input", 24, 24)
+    assert (found["windows"], found["of_windows"]) == (1, 1)
+    assert (found["least"], found["most"]) == pytest.approx((values.min(), values.max()))
+    (sentence,) = [line for line in said.err.splitlines() if "they are clipped" in line]
+    assert sentence.startswith("24 of 24 values of v (in 1 of 1 windows) are up to")
+    assert sentence in said.data["notes"]
+
+
 def test_training_says_what_the_words_cover(wide, bitformer, tmp_path):
     data = csv_of(tmp_path, **{"Power, kW": SERIES["shift"], "a=b": SERIES["level"]})
     options = ("--range", "-40,160")
