@@ -242,7 +242,7 @@ ROW_OPTIONS = (
     click.option(
         "--repeats",
         type=click.Choice(REPEATS),
-        help="Which of several rows of one time counts [they are refused].",
+        help="Sort rows by time; of several of one time, this one counts [both are refused].",
     ),
 )
 

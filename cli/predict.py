@@ -82,7 +82,7 @@ def _show(report: Report, forecast: "Forecast") -> None:
     if len(forecast) > 1:
         some = forecast.values[-_SHOWN:]
         report.table(
-            ("step", *(f"after line {line}" for line in forecast.lines[-_SHOWN:])),
+            ("step", *_headings(forecast)[-_SHOWN:]),
             [(step + 1, *(f"{value:.6g}" for value in row)) for step, row in enumerate(some.T)],
             title=f"Forecasts of {forecast.target}, the newest last",
             words=0,
@@ -94,8 +94,8 @@ def _show(report: Report, forecast: "Forecast") -> None:
     report.table(
         names,
         [[_cell(name, row[name]) for name in names] for row in rows],
-        title=f"Forecast of {forecast.target}, after line {forecast.lines[-1]}",
-        words=int(forecast.times is not None),
+        title=f"Forecast of {forecast.target}, {_headings(forecast)[-1]}",
+        words=("series" in names) + (forecast.times is not None),
     )
     interval = forecast.interval
     if interval is not None:
@@ -110,6 +110,12 @@ def _show(report: Report, forecast: "Forecast") -> None:
         )
     if len(forecast) > 1:
         report.line("All forecasts, with times, limits and truth, are in --csv and --json")
+
+
+def _headings(forecast: "Forecast") -> list[str]:
+    """Return which rows each forecast comes after."""
+    names = [f"{name}, " for name in forecast.series] or [""] * len(forecast)
+    return [f"{name}after line {line}" for name, line in zip(names, forecast.lines, strict=True)]
 
 
 def _cell(name: str, value: object) -> str:

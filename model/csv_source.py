@@ -18,10 +18,9 @@ from bitformer.model.csv_table import Table, open_table
 from bitformer.model.errors import UserError
 from bitformer.model.plain import shown
 from bitformer.model.reading import Reading
-from bitformer.model.time_zones import repeated_hour
 from bitformer.model.times import read_times
 
-__all__ = ["Series", "columns_in", "read_csv", "read_header", "summer_time"]
+__all__ = ["Series", "columns_in", "read_csv", "read_header"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,15 +53,15 @@ class Series:
         places = [self.columns.index(column) for column in columns]
         return dataclasses.replace(self, columns=tuple(columns), values=self.values[:, places])
 
-
-def summer_time(series: Series, row: int) -> str:
-    """Return the end of a sentence on a time that does not rise, if a clock was set back."""
-    if series.times is None or not series.naive or not repeated_hour(series.times, row):
-        return ""
-    return (
-        ": if clocks were set back an hour there, name their zone, as --time-zone Europe/Berlin,"
-        " or write times in UTC"
-    )
+    def rows(self, which: np.ndarray | slice) -> "Series":
+        """Return the rows of ``which``, indices or a range."""
+        return dataclasses.replace(
+            self,
+            values=self.values[which],
+            lines=self.lines[which],
+            times=None if self.times is None else self.times[which],
+            labels=None if self.labels is None else self.labels[which],
+        )
 
 
 def read_header(path: Path, reading: Reading | None = None) -> list[str]:

@@ -29,7 +29,7 @@ _PRECISION = {
 #: What must be the same of data that are not.
 _COLUMNS = ("inputs", "target", "target_channel")
 #: What a float model does not see of the data.
-_INTERFACE = {"range"}
+_INTERFACE = {"range", "step", "step_unit", "dated"}
 #: Settings of the stage without rounding.
 _SETTINGS = ("epochs", "lr", "dropout")
 

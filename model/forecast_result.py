@@ -34,6 +34,7 @@ class Forecast:
     notes : sentences for people.
     past : times, or numbers of rows, and values of the target in the file, for pictures.
     clipped : numbers of the windows and of the forecasts beyond what words hold.
+    series : the series of each forecast; empty where the file holds one.
     """
 
     target: str
@@ -47,6 +48,7 @@ class Forecast:
     notes: tuple[str, ...] = ()
     past: tuple[np.ndarray, np.ndarray] | None = field(default=None)
     clipped: tuple[Clipped, ...] = ()
+    series: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.values)
@@ -102,7 +104,7 @@ class Forecast:
         low, high = self.low, self.high
         for window, line in enumerate(self.lines):
             for step in range(self.horizon):
-                row: dict[str, object] = {}
+                row: dict[str, object] = {"series": self.series[window]} if self.series else {}
                 if self.times is not None:
                     row["time"] = in_words(self.times[window, step], dated=self.dated)
                 row |= {"step": step + 1, "forecast": float(self.values[window, step])}
@@ -116,9 +118,9 @@ class Forecast:
     def to_csv(self, path: str | Path | None = None) -> str:
         """Return the forecasts as CSV, a row for each step of each; also write a file, if named.
 
-        Columns are ``time`` if the file has times, ``step``, ``forecast``, ``low`` and ``high`` if
-        the model knows intervals, ``truth`` if the file has the target, and ``line``, the last line
-        that the forecast knows.
+        Columns are ``series`` if the file holds several, ``time`` if it has times, ``step``,
+        ``forecast``, ``low`` and ``high`` if the model knows intervals, ``truth`` if the file has
+        the target, and ``line``, the last line that the forecast knows.
         """
         rows = list(self.rows())
         text = io.StringIO()
@@ -161,6 +163,7 @@ class Forecast:
         return {
             "target": self.target,
             "engine": self.engine,
+            "series": list(self.series),
             "lines": list(self.lines),
             "times": None
             if self.times is None

@@ -1,57 +1,10 @@
-"""Times of rows that a file does not have yet, and times in words.
-
-A step of a month or a year is counted by the calendar: the rows of such a file all stand on one day
-of the month. Times are seconds since 1970, or plain numbers where a file has those.
-"""
+"""Times in words: they are seconds since 1970, or plain numbers where a file has those."""
 
 from datetime import UTC, datetime, timedelta
 
-import numpy as np
+__all__ = ["in_words", "iso", "moment"]
 
-__all__ = ["following", "in_words", "iso", "moment"]
-
-DAY = 86400.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def following(last: float, count: int, *, step: float, times: np.ndarray | None) -> np.ndarray:
-    """Return the times of ``count`` rows after the time ``last``.
-
-    Parameters
-    ----------
-    last
-        A time.
-    count
-        How many.
-    step
-        Distance of two rows.
-    times
-        The times of a file's rows, if they are dates, which tell whether months are counted.
-    """
-    months = 0 if times is None else _months(times, step)
-    if not months:
-        return last + step * np.arange(1, count + 1)
-    first = moment(last)
-    found = []
-    for number in range(1, count + 1):
-        year, month = divmod(first.year * 12 + first.month - 1 + months * number, 12)
-        found.append(first.replace(year=year, month=month + 1).timestamp())
-    return np.array(found)
-
-
-def _months(times: np.ndarray, step: float) -> int:
-    """Return how many months a step has, if dates are on one day of the month; else 0."""
-    months = round(step / (DAY * 365.2425 / 12))
-    if step < 28 * DAY or len(times) < 3:
-        return 0
-    moments = [moment(time) for time in times[-24:]]
-    if any(one.day > 28 or one.replace(year=2000, month=1) != _like(moments[0]) for one in moments):
-        return 0
-    return months
-
-
-def _like(one: datetime) -> datetime:
-    return one.replace(year=2000, month=1)
 
 
 def moment(time: float) -> datetime:

@@ -40,7 +40,7 @@ class Question:
 
     def answered(self, forecasts: np.ndarray, *, engine: str) -> Forecast:
         """Return standardised forecasts [N, horizon] in the target's units, with the rest."""
-        series, truth = self.rows.series, self.rows.truth
+        series, truth = self.rows.cleaned.rows, self.rows.truth
         when = series.times if self.recent.times is not None else series.lines.astype(float)
         assert when is not None
         return Forecast(
@@ -53,7 +53,8 @@ class Question:
             interval=self.interval,
             engine=engine,
             notes=self.notes,
-            past=None if truth is None else (when, truth),
+            past=None if truth is None or self.recent.series else (when, truth),
+            series=self.recent.series,
         )
 
 
@@ -111,7 +112,7 @@ def _own(model: IntegerModel) -> str:
 
 def _line(rows: NewRows, at: int | str) -> int:
     """Return the line of a row that is named by it, or by its time or one right after."""
-    series = rows.series
+    series = rows.cleaned.rows
     try:
         return int(at)
     except ValueError:
@@ -123,6 +124,8 @@ def _line(rows: NewRows, at: int | str) -> int:
     if time is None or series.times is None or not series.dated:
         where = "or one of its times as ISO 8601" if series.dated else "as its rows have no dates"
         raise UserError(f"--at must be a line of {rows.name}, {where}, not {at!r}")
+    if len(rows.cleaned.blocks) > 1:
+        raise UserError(f"--at must be a line of {rows.name}, as it holds several series")
     seconds = (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
     before = int(np.searchsorted(series.times, seconds, "right"))
     if not before:

@@ -1,99 +1,251 @@
-"""Missing cells and gaps in time: which are filled, and which end a stretch of rows.
+"""Lost rows, missing cells and gaps in time: which are filled, and which end a stretch of rows.
 
-- Times must rise: a time that stands twice and a time that goes back are refused, by line.
-- The step is the median distance of neighbouring times. A distance below half or above one and a
-  half steps is a gap.
-- A run of at most ``max_fill`` missing cells in a column takes the last value before it, if that
-  stands in the same stretch of regular time. Nothing is ever filled from the future.
-- Rows that still lack a cell, and gaps in time, cut the series into segments. No window spans one.
+- Rows lie on a grid: the step that most of them have, or the one asked for. A clock that jitters
+  by less than half a step changes nothing.
+- A run of at most ``max_fill`` lost rows is put in, without values; a longer one is a gap, and so
+  are rows closer than half a step.
+- A run of at most ``max_fill`` rows in which a column has no value takes the last value before it,
+  if that stands in the same series with no gap between. Nothing is ever filled from the future.
+- Rows that still lack a cell, and gaps, cut the series into segments. No window spans one.
 """
 
 import dataclasses
+import itertools
 
 import numpy as np
 
-from bitformer.model.csv_source import Series, summer_time
-from bitformer.model.errors import UserError
+from bitformer.model.csv_source import Series
+from bitformer.model.grid import found_step, steps_between
 from bitformer.model.reading import Reading
+from bitformer.model.row_order import Block, in_order
+from bitformer.model.steps import Step, step_of
+
+__all__ = ["Clean", "clean"]
+
+#: Lines that a sentence names.
+_SHOWN = 3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Clean:
-    """A series whose every row inside a segment is complete and one step after the row before.
+    """Rows of which each inside a segment is complete and one step after the row before.
 
     Parameters
     ----------
-    values : float64 [rows, m]; NaN only outside of the segments.
-    segments : row ranges (start, stop), in order, not empty.
-    step : distance of two rows in the unit of the series' times; None without times.
-    notes : one sentence on each thing that was filled or left out.
+    rows : all of them, one series after the other, with those put in; a cell is NaN only outside of
+        the segments. A row that was put in has the line of the row before it, and its own time.
+    made : bool [rows]; whether a row was put in.
+    blocks : where each series lies; one without a name where there are no several.
+    segments : row ranges (start, stop), in order, not empty, each in one block.
+    step : distance of two rows; None without times.
+    notes : one sentence on each thing that was done, filled or left out.
     """
 
-    values: np.ndarray
+    rows: Series
+    made: np.ndarray
+    blocks: tuple[Block, ...]
     segments: tuple[tuple[int, int], ...]
-    step: float | None
+    step: Step | None
     notes: tuple[str, ...]
+
+    @property
+    def values(self) -> np.ndarray:
+        """Float64 [rows, m]."""
+        return self.rows.values
+
+    def block_of(self, row: int) -> Block:
+        """Return the series in which ``row`` lies."""
+        return next(block for block in self.blocks if block.start <= row < block.stop)
 
 
 def clean(series: Series, *, reading: Reading) -> Clean:
-    """Fill short gaps of ``series`` and find its segments without a gap."""
-    max_fill, notes = reading.max_fill, list(series.notes)
-    step, cuts = _cuts(series)
-    if len(cuts):
+    """Put the rows of ``series`` on a grid, fill short gaps, and find segments without a gap.
+
+    Raises
+    ------
+    UserError
+        If times repeat or go back, or the step that is asked for does not suit them.
+    """
+    ordered, blocks, notes = in_order(series, reading)
+    notes = [*series.notes, *notes]
+    step = _step(ordered, blocks, reading)
+    between = [_between(ordered, block, step) for block in blocks]
+    if reading.step is None:
+        notes += _about_step(ordered, blocks, between, step)
+    spread = [
+        _spread(ordered.rows(slice(block.start, block.stop)), count, step, reading.max_fill)
+        for block, count in zip(blocks, between, strict=True)
+    ]
+    rows, made = (
+        _joined([one for one, _, _ in spread]),
+        np.concatenate([one for _, one, _ in spread]),
+    )
+    ends = [0, *itertools.accumulate(len(one) for _, one, _ in spread)]
+    blocks = tuple(
+        dataclasses.replace(block, start=start, stop=stop)
+        for block, start, stop in zip(blocks, ends[:-1], ends[1:], strict=True)
+    )
+    cuts = [
+        start + int(cut) for start, (_, _, own) in zip(ends, spread, strict=False) for cut in own
+    ]
+    if cuts:
         s = "" if len(cuts) == 1 else "s"
         notes.append(
-            f"{len(cuts)} gap{s} in time, the first before line {series.lines[cuts[0]]}:"
+            f"{len(cuts)} gap{s} in time, the first before line {rows.lines[cuts[0]]}:"
             " no window spans one"
         )
-    stretches = list(zip([0, *cuts], [*cuts, len(series.values)], strict=True))
-    values = series.values.copy()
-    filled = [
-        sum(_fill(values[start:stop, i], max_fill) for start, stop in stretches)
-        for i in range(values.shape[1])
-    ]
-    if any(filled):
-        counts = zip(series.columns, filled, strict=True)
-        each = ", ".join(f"{name} {count}" for name, count in counts if count)
-        notes.append(
-            f"{sum(filled)} missing cells in runs of at most {max_fill} took the value before"
-            f" them ({each})"
-        )
+    edges = sorted({*ends, *cuts})
+    stretches = [pair for pair in itertools.pairwise(edges) if pair[0] < pair[1]]
+    values, filled = _filled(rows.values, stretches, reading.max_fill)
+    rows = dataclasses.replace(rows, values=values)
+    notes += _about_filled(rows, made, filled, step, reading.max_fill)
     whole = ~np.isnan(values).any(axis=1)
-    lost = int((~whole).sum())
-    if lost:
-        notes.append(
-            f"{lost} of {len(values)} rows still lack a cell and are left out: no window spans one"
-        )
     segments = tuple(
         (start + a, start + b) for start, stop in stretches for a, b in _runs(whole[start:stop])
     )
-    return Clean(values=values, segments=segments, step=step, notes=tuple(notes))
+    return Clean(
+        rows=rows, made=made, blocks=blocks, segments=segments, step=step, notes=tuple(notes)
+    )
 
 
-def _cuts(series: Series) -> tuple[float | None, np.ndarray]:
-    """Return the step, and the rows that do not follow the row before them by one step."""
-    if series.times is None or len(series.times) < 2:
-        return None, np.empty(0, int)
-    distance = np.diff(series.times)
-    for wrong, what in ((distance == 0, "repeats"), (distance < 0, "goes back behind")):
-        if wrong.any():
-            row = int(np.argmax(wrong)) + 1
-            raise UserError(
-                f"Times must rise from row to row, but the time of line {series.lines[row]} {what}"
-                f" that of line {series.lines[row - 1]}{summer_time(series, row)}"
-            )
-    step = float(np.median(distance))
-    return step, np.flatnonzero((distance < step / 2) | (distance > 1.5 * step)) + 1
+def _step(series: Series, blocks: tuple[Block, ...], reading: Reading) -> Step | None:
+    """Return the step that is asked for, or else that of most rows."""
+    if series.times is None:
+        return None
+    found = found_step(
+        [series.times[block.start : block.stop] for block in blocks], dated=series.dated
+    )
+    if reading.step is None or found is None:
+        return found
+    asked = step_of(reading.step, dated=series.dated)
+    return dataclasses.replace(asked, length=found.length) if asked.unit == "row" else asked
 
 
-def _fill(column: np.ndarray, max_fill: int) -> int:
-    """Fill short runs of NaN in place and return the number of cells filled."""
-    filled = 0
-    for start, stop in _runs(np.isnan(column)):
-        if start > 0 and stop - start <= max_fill:
-            column[start:stop] = column[start - 1]
-            filled += stop - start
-    return filled
+def _between(series: Series, block: Block, step: Step | None) -> np.ndarray:
+    """Return the steps between the rows of one series, int64 [rows - 1]."""
+    if series.times is None or step is None:
+        return np.ones(max(0, block.stop - block.start - 1), int)
+    return steps_between(series.times[block.start : block.stop], step)
+
+
+def _spread(
+    series: Series, between: np.ndarray, step: Step | None, max_fill: int
+) -> tuple[Series, np.ndarray, np.ndarray]:
+    """Return the rows of one series with lost ones put in, which these are, and where gaps end."""
+    if not len(series.values):
+        return series, np.empty(0, bool), np.empty(0, int)
+    gap = (between < 1) | (between - 1 > max_fill)
+    places = np.r_[0, np.cumsum(np.where(gap, 1, between))]
+    made = np.ones(places[-1] + 1, bool)
+    made[places] = False
+    if not made.any():
+        return series, made, places[1:][gap]
+    source = np.cumsum(~made) - 1
+    rows = series.rows(source)
+    rows.values[made] = np.nan
+    if rows.times is not None and step is not None:
+        behind = np.arange(len(made)) - places[source]
+        times = np.where(made, step.after(rows.times, behind), rows.times)
+        rows = dataclasses.replace(rows, times=times)
+    return rows, made, places[1:][gap]
+
+
+def _joined(series: list[Series]) -> Series:
+    """Return the rows of several series one after the other."""
+    if len(series) == 1:
+        return series[0]
+
+    def joined(arrays: list[np.ndarray | None]) -> np.ndarray | None:
+        found = [array for array in arrays if array is not None]
+        return np.concatenate(found) if found else None
+
+    return dataclasses.replace(
+        series[0],
+        values=np.concatenate([one.values for one in series]),
+        lines=np.concatenate([one.lines for one in series]),
+        times=joined([one.times for one in series]),
+        labels=joined([one.labels for one in series]),
+    )
+
+
+def _filled(
+    values: np.ndarray, stretches: list[tuple[int, int]], max_fill: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return ``values`` with short runs of NaN filled, and which cells these are."""
+    values, missing = values.copy(), np.isnan(values)
+    filled = np.zeros_like(missing)
+    begins = np.zeros(len(values), bool)
+    begins[[start for start, _ in stretches]] = True
+    for i in range(values.shape[1]):
+        for start, stop in _runs(missing[:, i]):
+            # a run that a gap cuts is two: the part behind the gap has nothing before it
+            inside = np.flatnonzero(begins[start:stop])
+            stop = start + int(inside[0]) if len(inside) else stop
+            if start > 0 and 0 < stop - start <= max_fill:
+                values[start:stop, i] = values[start - 1, i]
+                filled[start:stop, i] = True
+    return values, filled
+
+
+def _about_step(
+    series: Series, blocks: tuple[Block, ...], between: list[np.ndarray], step: Step | None
+) -> list[str]:
+    """Say what step was found where that is not plain to see."""
+    if series.times is None or step is None:
+        return []
+    if step.unit == "business":
+        return [
+            "Rows are business days, Monday to Friday: a weekend is no gap"
+            " (--step 1d counts calendar days)"
+        ]
+    distance = np.concatenate(
+        [
+            np.diff(series.times[block.start : block.stop])[count == 1]
+            for block, count in zip(blocks, between, strict=True)
+        ]
+    )
+    if step.unit != "even" or not len(distance):
+        return []
+    low, high = float(distance.min()), float(distance.max())
+    if high - low <= step.length / 50:
+        return []
+    s = " s" if series.dated else ""
+    return [
+        f"The clock jitters: rows lie {low:.6g} to {high:.6g}{s} apart, and count as one step of"
+        f" {step}"
+    ]
+
+
+def _about_filled(
+    rows: Series, made: np.ndarray, filled: np.ndarray, step: Step | None, max_fill: int
+) -> list[str]:
+    """Say which rows and cells took the values before them, and how many rows are left out."""
+    notes = []
+    full = made & filled.all(axis=1)
+    lost = int(full.sum())
+    if lost:
+        s, them = ("", "it") if lost == 1 else ("s", "them")
+        lines = list(dict.fromkeys(rows.lines[full].tolist()))
+        more = ", …" if len(lines) > _SHOWN else ""
+        notes.append(
+            f"{lost} lost row{s}, on a step of {step}, took the values before {them} (after line"
+            f"{'' if len(lines) == 1 else 's'} {', '.join(map(str, lines[:_SHOWN]))}{more})"
+        )
+    cells = filled[~made].sum(axis=0)
+    if cells.any():
+        each = ", ".join(
+            f"{name} {count}" for name, count in zip(rows.columns, cells, strict=True) if count
+        )
+        notes.append(
+            f"{cells.sum()} missing cells in runs of at most {max_fill} took the value before"
+            f" them ({each})"
+        )
+    left = int(np.isnan(rows.values).any(axis=1).sum())
+    if left:
+        notes.append(
+            f"{left} of {len(made)} rows still lack a cell and are left out: no window spans one"
+        )
+    return notes
 
 
 def _runs(mask: np.ndarray) -> list[tuple[int, int]]:

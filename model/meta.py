@@ -1,7 +1,7 @@
 """What a model's file says beside the model: the scales of its data, its training, the errors."""
 
 from collections.abc import Mapping
-from typing import Any, TypedDict, cast
+from typing import Any, Literal, TypedDict, cast
 
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
@@ -26,6 +26,9 @@ class _Data(TypedDict, total=False):
     windows: dict[str, int]
     checksum: int
     range: dict[str, list[float]]
+    step: float
+    step_unit: Literal["even", "business", "month", "row"]
+    dated: bool
 
 
 class Known(TypedDict, total=False):
@@ -75,6 +78,8 @@ def check_meta(meta: Mapping[str, object], config: TransformerConfig) -> None:
         raise UserError(
             f"meta: dataset: target_channel must be below {config.inputs}, not {channel}"
         )
+    if not data.get("step", 1.0) > 0:
+        raise UserError(f"meta: dataset: step must be positive, not {data['step']}")
     columns = {*data.get("inputs", ()), data.get("target")}
     for column, limits in data.get("range", {}).items():
         if column not in columns:

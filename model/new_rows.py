@@ -18,6 +18,7 @@ from bitformer.model.ir import IntegerModel
 from bitformer.model.meta import known
 from bitformer.model.name_lists import names_among
 from bitformer.model.reading import Reading, without_reading
+from bitformer.model.steps import require_step
 
 __all__ = ["NewRows", "model_source", "read_new_rows"]
 
@@ -55,7 +56,10 @@ class NewRows:
         """The target as it stands in the file: float64 [rows], NaN where it is missing."""
         if self.target is None:
             return None
-        return self.series.values[:, self.series.columns.index(self.target)]
+        values = self.series.values[:, self.series.columns.index(self.target)]
+        order = np.argsort(self.series.lines)
+        places = np.searchsorted(self.series.lines, self.cleaned.rows.lines, sorter=order)
+        return np.where(self.cleaned.made, np.nan, values[order[places]])
 
 
 def model_source(model: IntegerModel) -> tuple[str | None, dict[str, Any], tuple[str, ...]]:
@@ -118,6 +122,7 @@ def read_new_rows(
         time=times if not used and set(times) <= set(have) else (),
     )
     cleaned = clean(series if with_target else series.only(columns), reading=how)
+    require_step(known(model.meta).get("dataset", {}), cleaned.step, data)
     renamed = [
         f"{new} for {old}" for new, old in zip(columns, scaling.inputs, strict=True) if new != old
     ]

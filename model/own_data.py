@@ -14,6 +14,7 @@ from bitformer.model.files import write_whole
 from bitformer.model.ir import IntegerModel
 from bitformer.model.meta import known
 from bitformer.model.reading import DataSource, without_reading
+from bitformer.model.steps import require_step
 from bitformer.model.strict_json import read_json
 from bitformer.model.windows import Dataset
 
@@ -106,6 +107,7 @@ def dataset_of(
         inputs=columns,
         **asked,
     )
+    require_step(meta, dataset.step, dataset.name)
     if len(dataset.inputs) != config.inputs:
         raise UserError(
             f"Data must have {config.inputs} input column(s) for this model, not"

@@ -30,8 +30,8 @@ class Reading:
         default what most rows have.
     series : the column that names each row's series, where a file holds several.
     reverse : whether the file has its newest row first.
-    repeats : which of several rows of one time counts: ``"first"``, ``"last"`` or their ``"mean"``;
-        by default they are refused.
+    repeats : which of several rows of one time counts, after rows are sorted by time: ``"first"``,
+        ``"last"`` or their ``"mean"``; by default, both repeats and disorder are refused.
     time_format : how times are written, as directives of ``strptime``; ``"epoch"``, ``"epoch-ms"``,
         ``"epoch-us"`` or ``"epoch-ns"`` for numbers since 1970; by default the file says it.
     time_zone : where clocks without an offset stand, such as ``Europe/Berlin``: the hour that is

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bitformer.model.errors import UserError
-from bitformer.model.forecast_times import following
 from bitformer.model.new_rows import NewRows
+from bitformer.model.row_order import Block
 
 __all__ = ["RecentWindows", "recent_windows"]
 
@@ -22,6 +22,7 @@ class RecentWindows:
     times : float64 [N, horizon]; of the rows that are forecast; None without times.
     truth : float64 [N, horizon]; the target in the file's units, NaN where the file has none; None
         if it has no column of it.
+    series : str [N]; names of the windows' series; empty where the file holds one.
     notes : sentences for people.
     """
 
@@ -29,13 +30,14 @@ class RecentWindows:
     lines: np.ndarray
     times: np.ndarray | None
     truth: np.ndarray | None
+    series: tuple[str, ...]
     notes: tuple[str, ...]
 
 
 def recent_windows(
     rows: NewRows, *, window: int, horizon: int, count: int = 1, line: int | None = None
 ) -> RecentWindows:
-    """Return the last ``count`` windows of a file's rows; no window spans a gap.
+    """Return the last ``count`` windows of each series in a file; no window spans a gap.
 
     Parameters
     ----------
@@ -53,59 +55,88 @@ def recent_windows(
     UserError
         If no stretch of rows is as long as a window.
     """
-    series, cleaned = rows.series, rows.cleaned
-    last = len(series.lines) if line is None else int(np.searchsorted(series.lines, line, "right"))
-    ends = np.concatenate(
-        [
-            np.empty(0, int),
-            *(np.arange(start + window, stop + 1) for start, stop in cleaned.segments),
-        ]
-    )
-    ends = ends[ends <= last]
-    if not len(ends):
-        longest = max((min(stop, last) - start for start, stop in cleaned.segments), default=0)
+    cleaned = rows.cleaned
+    lines, blocks = cleaned.rows.lines, cleaned.blocks
+    lasts = [_last(lines[block.start : block.stop], line) + block.start for block in blocks]
+    ends, whole, longest = [], True, 0
+    for block, last in zip(blocks, lasts, strict=True):
+        within = [(a, min(b, last)) for a, b in cleaned.segments if block.start <= a < last]
+        found = np.concatenate(
+            [np.empty(0, int), *(np.arange(start + window, stop + 1) for start, stop in within)]
+        )[-count:]
+        ends.append(found)
+        longest = max([longest, *(stop - start for start, stop in within)])
+        whole = whole and len(found) > 0 and found[-1] == last
+    if not any(map(len, ends)):
         upto = "" if line is None else f" up to line {line}"
         raise UserError(
             f"{rows.name} must have {window} rows without a gap{upto} for a window of this model,"
-            f" and its longest stretch of {last} rows is {max(longest, 0)}"
+            f" and its longest stretch of {lasts[-1]} rows is {longest}"
         )
     notes = []
-    if len(ends) < count:
-        notes.append(f"{rows.name} has {len(ends)} windows for forecasts, not {count}")
-    ends = ends[-count:]
-    if ends[-1] != last:
-        notes.append(f"The newest whole window ends at line {series.lines[ends[-1] - 1]}")
-    values = rows.values
-    times = _times(rows, ends, horizon)
+    for block, found in zip(blocks, ends, strict=True):
+        which = f"Series {block.name} of {rows.name}" if block.name else rows.name
+        if len(found) < count:
+            notes.append(f"{which} has {len(found)} windows for forecasts, not {count}")
+    if not whole:
+        newest = ", ".join(str(lines[found[-1] - 1]) for found in ends if len(found))
+        s = "s end" if "," in newest else " ends"
+        notes.append(f"The newest whole window{s} at line {newest}")
+    names = [block.name for block, found in zip(blocks, ends, strict=True) for _ in found]
+    at = np.concatenate(ends)
+    values, times = rows.values, _times(rows, at, horizon)
     return RecentWindows(
-        x=np.stack([values[end - window : end] for end in ends]),
-        lines=series.lines[ends - 1],
+        x=np.stack([values[end - window : end] for end in at]),
+        lines=lines[at - 1],
         times=times,
-        truth=None if rows.truth is None else _truth(rows, ends, horizon, times),
+        truth=None if rows.truth is None else _truths(rows, ends, horizon, times),
+        series=tuple(names) if len(blocks) > 1 else (),
         notes=tuple(notes),
     )
 
 
+def _last(lines: np.ndarray, line: int | None) -> int:
+    """Return how many rows of a series there are up to a line of the file; all without one."""
+    if line is None:
+        return len(lines)
+    backwards = len(lines) > 1 and lines[0] > lines[-1]
+    return int((lines >= line).sum() if backwards else (lines <= line).sum())
+
+
 def _times(rows: NewRows, ends: np.ndarray, horizon: int) -> np.ndarray | None:
-    times, step = rows.series.times, rows.cleaned.step
+    times, step = rows.cleaned.rows.times, rows.cleaned.step
     if times is None or step is None:
         return None
-    known = times if rows.series.dated else None
-    return np.stack([following(times[end - 1], horizon, step=step, times=known) for end in ends])
+    return np.stack([step.after(times[end - 1], np.arange(1, horizon + 1)) for end in ends])
 
 
-def _truth(rows: NewRows, ends: np.ndarray, horizon: int, times: np.ndarray | None) -> np.ndarray:
+def _truths(
+    rows: NewRows, ends: list[np.ndarray], horizon: int, times: np.ndarray | None
+) -> np.ndarray:
+    """Return the target of the rows right after each window, which are of its own series."""
+    found, done = [], 0
+    for block, own in zip(rows.cleaned.blocks, ends, strict=True):
+        known = None if times is None else times[done : done + len(own)]
+        found.append(_truth(rows, block, own, horizon, known))
+        done += len(own)
+    return np.concatenate(found)
+
+
+def _truth(
+    rows: NewRows, block: Block, ends: np.ndarray, horizon: int, times: np.ndarray | None
+) -> np.ndarray:
     """Return the target of the rows right after each window; of those at the times, if known."""
     truth, step = rows.truth, rows.cleaned.step
     assert truth is not None
-    places = ends[:, None] + np.arange(horizon)
+    truth = truth[block.start : block.stop]
+    places = ends[:, None] - block.start + np.arange(horizon)
     found = np.full(places.shape, np.nan)
-    if times is not None and rows.series.times is not None and step is not None:
+    if times is not None and rows.cleaned.rows.times is not None and step is not None:
         # the row nearest to each time
-        there = rows.series.times
-        places = np.searchsorted(there, times - step / 2)
+        there = rows.cleaned.rows.times[block.start : block.stop]
+        places = np.searchsorted(there, times - step.length / 2)
         inside = places < len(truth)
-        inside[inside] = np.abs(there[places[inside]] - times[inside]) < step / 2
+        inside[inside] = np.abs(there[places[inside]] - times[inside]) < step.length / 2
     else:
         inside = places < len(truth)
     found[inside] = truth[places[inside]]

@@ -1,15 +1,19 @@
 """The distance of two rows in time: as it is written, and what a grid of such steps is."""
 
 import dataclasses
+import math
 import re
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
 
 from bitformer.model.errors import UserError
 
-__all__ = ["ROW", "Step", "check_step", "step_of"]
+__all__ = ["ROW", "Step", "check_step", "require_step", "step_of"]
 
 #: Seconds of a unit of even steps; business days and months are no fixed number of seconds.
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
-_MEAN_MONTH = 365.2425 / 12 * 86400.0
 _WRITTEN = re.compile(r"(\d+\.?\d*|\.\d+)\s*(s|min|h|d|w|b|mo|)")
 #: What ``--step`` says for rows that follow one another whatever their times.
 ROW = "row"
@@ -27,6 +31,9 @@ class Step:
     dated : whether ``length`` is in seconds.
     """
 
+    #: Seconds of a calendar month, on average.
+    MONTH: ClassVar[float] = 365.2425 / 12 * 86400.0
+
     length: float
     unit: str = "even"
     dated: bool = True
@@ -34,7 +41,33 @@ class Step:
     @property
     def months(self) -> int:
         """Calendar months of a step in months."""
-        return max(1, round(self.length / _MEAN_MONTH))
+        return max(1, round(self.length / self.MONTH))
+
+    def to_dict(self) -> dict[str, object]:
+        """Return plain data, as a model keeps them beside its scales."""
+        return {"step": self.length, "step_unit": self.unit, "dated": self.dated}
+
+    def like(self, other: "Step") -> bool:
+        """Tell whether steps are the same to a hundredth; so is one of rows to any other."""
+        if "row" in (self.unit, other.unit):
+            return True
+        same = self.unit == other.unit and self.dated == other.dated
+        return same and abs(self.length - other.length) <= self.length / 100
+
+    def after(self, times: np.ndarray, count: np.ndarray | int) -> np.ndarray:
+        """Return ``times``, float64, and ``count`` steps later.
+
+        Calendar months keep the day, or the last day of the month; business days are Monday to
+        Friday.
+        """
+        times = np.asarray(times, dtype=float)
+        if self.unit == "business":
+            days = np.floor(times / _SECONDS["d"])
+            later = np.busday_offset(days.astype("datetime64[D]"), count, roll="backward")
+            return times + (later.astype(float) - days) * _SECONDS["d"]
+        if self.unit == "month":
+            return _months_after(times, self.months * np.asarray(count))
+        return times + np.asarray(count) * self.length
 
     def __str__(self) -> str:
         """Return the step as ``--step`` takes it."""
@@ -52,6 +85,18 @@ class Step:
             if not self.length % _SECONDS[unit]:
                 return f"{self.length / _SECONDS[unit]:.6g}{unit}"
         return f"{self.length:.6g}s"
+
+
+def _months_after(times: np.ndarray, count: np.ndarray) -> np.ndarray:
+    stamps = times.astype("datetime64[s]")
+    months = stamps.astype("datetime64[M]")
+    inside = stamps - months.astype("datetime64[s]")
+    day = np.timedelta64(1, "D")
+    left = (months + 1).astype("datetime64[s]") - stamps
+    later = months + count
+    length = (later + 1).astype("datetime64[s]") - later.astype("datetime64[s]")
+    kept = np.where(left <= day, length - left, np.minimum(inside, length - day + inside % day))
+    return (later.astype("datetime64[s]") + kept).astype(float)
 
 
 def step_of(text: str, *, dated: bool = True) -> Step:
@@ -91,10 +136,44 @@ def step_of(text: str, *, dated: bool = True) -> Step:
     if unit == "b":
         return Step(length=_SECONDS["d"], unit="business")
     if unit == "mo":
-        return Step(length=length * _MEAN_MONTH, unit="month")
+        return Step(length=length * Step.MONTH, unit="month")
     return Step(length=length * _SECONDS.get(unit, 1.0), dated=dated)
 
 
 def check_step(text: str) -> None:
     """Raise :class:`UserError` unless ``text`` is a step, of dates or of plain numbers."""
     step_of(text, dated=not text.strip()[-1:].isdigit() and not text.strip().endswith("."))
+
+
+def require_step(trained: Mapping[str, Any], found: Step | None, name: str) -> None:
+    """Raise UserError if rows do not have the step of those that a model was trained on.
+
+    Parameters
+    ----------
+    trained
+        The data in a model's ``meta``; older models do not know their step.
+    found
+        The step of the rows; None without times.
+    name
+        Of the data.
+    """
+    if found is None or "step" not in trained:
+        return
+    own = Step(
+        length=trained["step"],
+        unit=trained.get("step_unit", "even"),
+        dated=trained.get("dated", True),
+    )
+    if own.like(found):
+        return
+    remedy = f"give rows {own} apart, or train a model on these"
+    if own.unit == found.unit == "even" and own.dated == found.dated and found.length > own.length:
+        between = math.ceil(found.length / own.length - 0.01) - 1
+        remedy += (
+            f", or say --step {own} --max-fill {between}, with which each row stands for those"
+            " that lack after it"
+        )
+    raise UserError(
+        f"{name} must have a row every {own}, as the data that the model was trained on, not every"
+        f" {found}: {remedy}"
+    )

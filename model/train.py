@@ -87,6 +87,8 @@ def describe(dataset: Dataset) -> dict[str, object]:
         "windows": dict(zip(("train", "val", "test"), rows, strict=True)),
         "checksum": checksum,
     }
+    if dataset.step is not None:
+        found |= dataset.step.to_dict()
     if dataset.range:
         found["range"] = {column: list(limits) for column, limits in dataset.range.items()}
     return found

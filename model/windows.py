@@ -14,10 +14,13 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from bitformer.model.csv_source import Series
 from bitformer.model.errors import UserError
+from bitformer.model.extremes import extremes, require_scale, warning
 from bitformer.model.gaps import Clean, clean
 from bitformer.model.numerics import standardised
+from bitformer.model.parts import first_targets, no_windows, part_ranges, splits_of
 from bitformer.model.reading import Reading
-from bitformer.model.splits import Split, Splitter, fractions
+from bitformer.model.splits import Splitter
+from bitformer.model.steps import Step
 
 DAY = 86400.0
 
@@ -88,6 +91,7 @@ class Dataset:
     period : rows of one day; None where the rows have no dates or a day is no whole number of rows.
     range : lowest and highest value that the sensor of a column may give, by the column's name, in
         the file's units; for columns of which that was asked: :mod:`bitformer.model.sensor_range`.
+    step : distance of two rows; None where they have no times.
     """
 
     name: str
@@ -104,14 +108,7 @@ class Dataset:
     notes: tuple[str, ...]
     period: int | None
     range: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
-
-
-def rows_needed(window: int, horizon: int) -> int:
-    """Return the fewest rows, without gaps, that give each part of `by_fractions` a window."""
-    rows = window + horizon
-    while min(_targets(b - max(a, window), horizon) for a, b in fractions(rows).ranges) < 1:
-        rows += 1
-    return rows
+    step: Step | None = None
 
 
 def make_dataset(
@@ -150,19 +147,35 @@ def make_dataset(
     for what, value in (("Window", window), ("Horizon", horizon)):
         if value < 1:
             raise UserError(f"{what} must be a positive number of rows, not {value}")
-    cleaned, parts = clean(series, reading=reading), split(series)
+    cleaned = clean(series, reading=reading)
     columns = [series.columns.index(column) for column in (*inputs, target)]
     values = cleaned.values[:, columns]
-    notes = [f"Split: {parts.rule}", *cleaned.notes]
+    splits = splits_of(cleaned, split)
+    notes = [f"Split: {splits[0].rule}{_of_each(cleaned)}", *cleaned.notes]
     if target not in inputs:
         notes.append(f"Target {target} is not an input, so only the repeating baselines see it")
-    firsts = [_firsts(cleaned, part, window, horizon) for part in parts.ranges]
-    _check_parts(name, firsts, cleaned, window, horizon)
+    ranges = part_ranges(cleaned, splits)
+    firsts = [first_targets(cleaned, part, window, horizon) for part in ranges]
+    if not all(map(len, firsts)):
+        raise no_windows(
+            name,
+            cleaned,
+            series,
+            split=split,
+            window=window,
+            horizon=horizon,
+            reading=reading,
+        )
     notes.append(
         f"{len(firsts[0])} training, {len(firsts[1])} validation and {len(firsts[2])} test windows"
         f" of {window} + {horizon} rows"
     )
-    mean, std = _scale(values, cleaned, parts)
+    used = _training(cleaned, ranges[0])
+    for i, column in enumerate(dict.fromkeys((*inputs, target))):
+        require_scale(name, column, values[used, i], cleaned.rows.lines[used])
+        at = series.columns.index(column)
+        notes += [warning(column, one) for one in extremes(series.values[:, at], series.lines)]
+    mean, std = _scale(values[used])
     for column, spread, center in zip((*inputs, target), std, mean, strict=True):
         if not np.isfinite([spread, center]).all():
             raise UserError(
@@ -172,11 +185,14 @@ def make_dataset(
     if std[-1] == 0:
         raise UserError(
             f"Target {target!r} of {name} must change within the training rows,"
-            f" but is always {mean[-1]:g}"
+            f" but is always {mean[-1]:g}: name another column with --target, or give rows in which"
+            " it changes"
         )
     for column, spread in zip(inputs, std[:-1], strict=True):
         if spread == 0:
-            notes.append(f"Input {column} never changes within the training rows")
+            notes.append(
+                f"Input {column} never changes within the training rows: leave it out of --inputs"
+            )
     std[std == 0] = 1.0
     scaled = standardised(values, mean, std)
     train, val, test = (
@@ -198,52 +214,39 @@ def make_dataset(
         val=val,
         test=test,
         notes=tuple(notes),
-        period=_period(series, cleaned),
+        period=_period(cleaned.step, series.dated),
+        step=cleaned.step,
     )
 
 
-def _targets(rows: int, horizon: int) -> int:
-    """Return how many runs of ``horizon`` rows start within ``rows`` rows."""
-    return max(0, rows - horizon + 1)
+def _training(cleaned: Clean, ranges: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Return which rows, bool [rows], are training rows inside segments."""
+    used = np.zeros(len(cleaned.values), bool)
+    for start, stop in ranges:
+        used[start:stop] = True
+    return used & ~np.isnan(cleaned.values).any(axis=1)
 
 
-def _firsts(cleaned: Clean, part: tuple[int, int], window: int, horizon: int) -> np.ndarray:
-    """Return the first target rows of a part's windows, each of which lies in one segment."""
-    ranges = []
-    for start, stop in cleaned.segments:
-        low, high = max(start + window, part[0]), min(stop, part[1])
-        ranges.append(np.arange(low, low + _targets(high - low, horizon)))
-    return np.concatenate([np.empty(0, int), *ranges])
-
-
-def _check_parts(
-    name: str, firsts: list[np.ndarray], cleaned: Clean, window: int, horizon: int
-) -> None:
-    rows, needed = len(cleaned.values), rows_needed(window, horizon)
-    for part, first in zip(("training", "validation", "test"), firsts, strict=True):
-        if not len(first):
-            longest = max((stop - start for start, stop in cleaned.segments), default=0)
-            raise UserError(
-                f"{name} must have at least {needed} rows without a gap for a window of {window}"
-                f" and a horizon of {horizon}, but its {part} part holds no window:"
-                f" it has {rows} rows, the longest stretch {longest}"
-            )
-
-
-def _scale(values: np.ndarray, cleaned: Clean, parts: Split) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and deviation of the training rows inside segments; 0 for a constant column."""
-    used = np.zeros(len(values), bool)
-    for start, stop in cleaned.segments:
-        used[start : min(stop, parts.train)] = True
-    rows = values[used]
+def _scale(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and deviation of the training rows; 0 for a constant column."""
     with np.errstate(over="ignore", invalid="ignore"):  # the caller refuses what is not finite
         mean, std = rows.mean(axis=0), rows.std(axis=0)
     std[rows.min(axis=0) == rows.max(axis=0)] = 0.0  # not the rounding error of the mean
     return mean, std
 
 
-def _period(series: Series, cleaned: Clean) -> int | None:
-    if not series.dated or not cleaned.step:
+def _of_each(cleaned: Clean) -> str:
+    count = len(cleaned.blocks)
+    if count == 1:
+        return ""
+    return (
+        f" of each of {count} series; scaled by the training rows of all of them, no window across"
+        " two"
+    )
+
+
+def _period(step: Step | None, dated: bool) -> int | None:
+    if step is None or not dated or step.unit not in ("even", "business"):
         return None
-    rows = DAY / cleaned.step
+    rows = DAY / step.length
     return round(rows) if rows >= 1 and abs(rows - round(rows)) < 1e-6 else None

@@ -234,5 +234,6 @@ def test_shortest_file_that_will_do(tmp_path):
 def test_constant_input_is_noted_and_zero(tmp_path):
     constant = {f"b{i}": "0.1" for i in range(ROWS)}
     data = load(write(tmp_path, table(**constant)), inputs=["a", "b"])
-    assert "Input b never changes within the training rows" in data.notes
+    note = "Input b never changes within the training rows: leave it out of --inputs"
+    assert note in data.notes
     assert np.abs(data.train.x[:, :, 1]).max() < 1e-12

@@ -7,10 +7,11 @@ import pytest
 
 from bitformer.model.csv_source import Series
 from bitformer.model.errors import UserError
+from bitformer.model.parts import rows_needed
 from bitformer.model.reading import Reading
 from bitformer.model.splits import Split, before, by_ett_months, by_fractions, fractions
 from bitformer.model.synthetic import synthetic_series
-from bitformer.model.windows import Dataset, make_dataset, rows_needed
+from bitformer.model.windows import Dataset, make_dataset
 
 
 def counting(rows: int, **fields) -> Series:
@@ -71,6 +72,11 @@ def test_absurd_readings():
     assert (x < -1e300).sum() == 2
     assert np.isfinite(x).all()
     series.values[3, 1] = 1e308
+    with pytest.raises(
+        UserError, match=r"^ten is 1e\+308 in line 5, .* --missing 1e\+308 reads it"
+    ):
+        make(series)
+    series.values[3:20:2, 1] = 1e308
     with pytest.raises(UserError, match=r"^Column 'ten' of counting must hold numbers whose squa"):
         make(series)
 
