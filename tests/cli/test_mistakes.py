@@ -31,7 +31,7 @@ FILES = {
     "short.csv": csv_file(rows=40),
     "gaps.csv": csv_file(cell=lambda row: "" if row % 20 < 5 else row % 24),
     "repeated.csv": csv_file(when=lambda row: f"2024-01-0{1 + (row >= 50)}"),
-    "backwards.csv": csv_file(when=lambda row: f"{row if row < 200 else row - 50}"),
+    "backwards.csv": csv_file(when=lambda row: f"{row or 5}"),
     "months.csv": csv_file(when=lambda row: f"{row % 12 + 1:02d}/01/2024"),
     "ragged.csv": csv_file() + "2024-02-01 00:00,3\n",
     "good.csv": csv_file(),
