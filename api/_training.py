@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MODEL_FILE", "Training", "train"]
 
-#: The file that a training leaves in its folder.
-MODEL_FILE = "model.safetensors"
+#: The files that a training leaves in its folder: the model, and its epochs as a table.
+MODEL_FILE, HISTORY_FILE = "model.safetensors", "history.csv"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
@@ -64,6 +64,8 @@ class Training:
         activations: int | None = None,
         precise: int | None = None,
         sensor_range: "SensorRange | None" = None,
+        name: str | None = None,
+        plot: str | Path | None = None,
         note: Note = unheard,
         **settings: Any,
     ) -> "Training":
@@ -79,7 +81,7 @@ class Training:
             Bits of all of them.
         precise
             Bits of the components that arXiv 2408.16495 keeps precise.
-        sensor_range
+        sensor_range, name, plot
             As of :func:`train`.
         note
             Told what is remarkable of the data, and what changed to suit them.
@@ -92,9 +94,13 @@ class Training:
         reading, settings = without_reading(settings)
         source: dict[str, Any] = {"target": target, "inputs": inputs, "time": time, **reading}
         from bitformer.model.own_data import suited_to, write_source
+        from bitformer.model.picture import check_picture
         from bitformer.model.sensor_range import with_range
 
-        chosen, dataset = suited_to(data, _changed(config, **bits, **sizes), note, **source)
+        if plot is not None:
+            check_picture(plot)
+        config = _changed(config, **bits, **sizes)
+        chosen, dataset = suited_to(data, config, note, name=name, **source)
         dataset = with_range(dataset, sensor_range)
         require_torch()
         from bitformer.model.export import export_to
@@ -109,7 +115,7 @@ class Training:
         if not chosen.has_floats:
             path = folder / MODEL_FILE
             model = Model(export_to(folder, path), path=path)
-        return cls(
+        training = cls(
             folder=folder,
             config=chosen,
             dataset=dataset,
@@ -117,6 +123,35 @@ class Training:
             method=settings.get("method", "qat"),
             model=model,
         )
+        if plot is not None:
+            training.plot(plot)
+        return training
+
+    @property
+    def history(self) -> tuple[dict[str, Any], ...]:
+        """A dict for each epoch with its stage, number, training loss, validation error and rate.
+
+        The same is in ``history.csv`` in the folder.
+        """
+        return self.result.history
+
+    @property
+    def history_file(self) -> Path:
+        """The table of :attr:`history`."""
+        return self.folder / HISTORY_FILE
+
+    def plot(self, path: str | Path) -> Path:
+        """Draw loss and validation error by epoch, beside the best baseline, by matplotlib.
+
+        The suffix of ``path`` (.png, .svg, .pdf) chooses the format. Raises
+        :class:`bitformer.UserError` without matplotlib, or for what cannot be written.
+        """
+        from bitformer.model.loss_plot import plot_history
+
+        data = f"{self.dataset.name}, {self.dataset.target}"
+        title = f"{self.config.name} on {data}"
+        plot_history(self.history, path, dataset=self.dataset, title=title)
+        return Path(path)
 
     @cached_property
     def evaluation(self) -> "Evaluation":
@@ -204,6 +239,10 @@ class Training:
             "method": self.method,
             "seconds": result.seconds,
             "warnings": list(result.warnings),
+            "settings": dict(result.settings),
+            "continued": [dict(one) for one in result.continued],
+            "history": [dict(one) for one in self.history],
+            "history_file": str(self.history_file),
             "validation_mse": {"float": result.float_val, "quantized": result.quantized_val},
             **self.evaluation.to_dict(),
             "coverage": [one.to_dict() for one in self.coverage],
@@ -258,6 +297,8 @@ def train(
     time: str | Sequence[str] | None = None,
     to: str | Path = "runs/bitformer",
     sensor_range: "SensorRange | None" = None,
+    name: str | None = None,
+    plot: str | Path | None = None,
     **settings: Any,
 ) -> Model:
     """Train on a data set or a CSV file, and return the integer model.
@@ -271,11 +312,18 @@ def train(
     target, inputs, time
         Columns of a CSV file: to forecast, to see, and of times. Texts ``"A,B"`` or lists.
     to
-        Folder of the run. An unfinished one is resumed, a finished one read.
+        Folder of the run. An unfinished one is resumed, a finished one read; with more ``epochs``
+        or ``qat_epochs`` it goes on, as :func:`bitformer.model.train.train` says.
     sensor_range
         Lowest and highest value that the sensor may give, in the column's units: of the target, or
         by column, where None stands for the target. The words of the input and the output cover
         it. By default they cover 16 times what the training rows reach, as far as their bits allow.
+    name
+        What the model, and what is built from it, is called; by default after the data, such as
+        ``nyc_taxi-value-48-12``, unless the configuration was made for them or has a name of its
+        own.
+    plot
+        A picture to write of loss and validation error by epoch.
     **settings
         ``window``, ``horizon`` and ``patch`` in steps; ``weights`` and ``activations`` in bits;
         ``seed``, ``epochs`` and whatever else :class:`bitformer.model.train_settings.TrainSettings`
@@ -288,9 +336,8 @@ def train(
         model are kept in floats.
     """
     columns: dict[str, Any] = {"target": target, "inputs": inputs, "time": time}
-    training = Training.run(
-        data, config=config, to=to, sensor_range=sensor_range, **columns, **settings
-    )
+    more: dict[str, Any] = {"sensor_range": sensor_range, "name": name, "plot": plot}
+    training = Training.run(data, config=config, to=to, **columns, **more, **settings)
     if training.model is None:
         raise UserError(f"bits of {training.config.name} must be those of integers, not of floats")
     return training.model

@@ -11,6 +11,7 @@ import click
 from bitformer.cli.quantity import COUNT, COUNT_OR_NONE, MEGAHERTZ, RATE
 from bitformer.cli.reading_options import FILE_OPTIONS
 from bitformer.cli.report import visible
+from bitformer.cli.sections import section
 from bitformer.hw.parts import DEFAULT_PART
 from bitformer.model.errors import UserError
 from bitformer.model.reading import REPEATS
@@ -249,21 +250,25 @@ ROW_OPTIONS = (
 #: A data set, as arguments of functions that load one.
 data_options = grouped(
     "data",
-    click.option(
-        "--data",
-        callback=_looked_up,
-        metavar="NAME|CSV",
-        help="etth1, etth2, beijing-air, synthetic, or a CSV file.",
+    section(
+        "Data",
+        click.option(
+            "--data",
+            callback=_looked_up,
+            metavar="NAME|CSV",
+            help="etth1, etth2, beijing-air, synthetic, or a CSV file.",
+        ),
+        click.option(
+            "--target", metavar="COLUMN", help="Column to forecast; needed for a CSV file."
+        ),
+        click.option(
+            "--inputs",
+            metavar="A,B",
+            help="Columns the model sees, one with a comma quoted as in '\"Power, kW\",load' [of a"
+            " CSV file, the target alone].",
+        ),
     ),
-    click.option("--target", metavar="COLUMN", help="Column to forecast; needed for a CSV file."),
-    click.option(
-        "--inputs",
-        metavar="A,B",
-        help="Columns the model sees, one with a comma quoted as in '\"Power, kW\",load' [of a CSV"
-        " file, the target alone].",
-    ),
-    *FILE_OPTIONS,
-    *ROW_OPTIONS,
+    section("How a CSV file is read", *FILE_OPTIONS, *ROW_OPTIONS),
 )
 
 epochs_options = together(

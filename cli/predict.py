@@ -194,7 +194,7 @@ def command(
     if plot is not None:
         from bitformer.model.picture import check_picture
 
-        check_picture()
+        check_picture(plot)
     loaded = bitformer.load(model)
     board = None if link["port"] is None else _Board(loaded, link, self_test, report)
     try:

@@ -72,7 +72,8 @@ class Advice:
         epochs = self.settings.get(setting)
         if not isinstance(epochs, int):
             return []
-        errors = [one["val"] for one in self.history if one["stage"] == stage]
+        stages = [one["stage"] for one in self.history if one["stage"].split()[0] == stage]
+        errors = [one["val"] for one in self.history if one["stage"] in stages[-1:]]
         if errors:
             since = len(errors) - 1 - errors.index(min(errors))
             if since > len(errors) * _LAST:

@@ -13,6 +13,7 @@ from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
 from bitformer.model.ir import IntegerModel
 from bitformer.model.meta import known
+from bitformer.model.model_name import name_after
 from bitformer.model.reading import DataSource, without_reading
 from bitformer.model.steps import require_step
 from bitformer.model.strict_json import read_json
@@ -157,9 +158,17 @@ def suited(config: TransformerConfig, dataset: Dataset) -> tuple[TransformerConf
 
 
 def suited_to(
-    data: str | None, config: str | TransformerConfig, note: Callable[[str], None], **columns: Any
+    data: str | None,
+    config: str | TransformerConfig,
+    note: Callable[[str], None],
+    *,
+    name: str | None = None,
+    **columns: Any,
 ) -> tuple[TransformerConfig, Dataset]:
     """Load data, and return the configuration as it suits them, with the data.
+
+    The configuration is called ``name``, or else as :func:`bitformer.model.model_name.name_after`
+    says.
 
     Parameters
     ----------
@@ -167,6 +176,8 @@ def suited_to(
         A data set's name or a CSV file.
     config : str or TransformerConfig
         A configuration, its name or its JSON file.
+    name : str, optional
+        What the model is called.
     note : callable
         Told what is remarkable of the data, and what changed.
     **columns
@@ -183,6 +194,7 @@ def suited_to(
     chosen = read_config(config)
     dataset = load_dataset(data, window=chosen.window, horizon=chosen.horizon, **columns)
     chosen, changed = suited(chosen, dataset)
+    chosen = chosen.replace(name=name_after(chosen, data, dataset) if name is None else name)
     for sentence in (*dataset.notes, *changed):
         note(sentence)
     return chosen, dataset

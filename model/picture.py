@@ -12,10 +12,20 @@ from bitformer.model.files import whole_file
 __all__ = ["check_picture", "picture"]
 
 
-def check_picture() -> None:
-    """Raise :class:`UserError` where no picture can be drawn."""
+def check_picture(path=None) -> None:
+    """Raise :class:`UserError` where no picture can be drawn, or not in the format of ``path``.
+
+    To be called before long work.
+    """
     if importlib.util.find_spec("matplotlib") is None:
         raise UserError("a picture needs matplotlib: pip install 'bitformer[plot]'")
+    if path is None:
+        return
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    known = FigureCanvasBase.get_supported_filetypes()
+    if (Path(path).suffix[1:] or "png").lower() not in known:
+        raise UserError(f"a picture must be .png, .svg or .pdf, not {Path(path).name!r}")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import pickle
 import sys
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
@@ -120,8 +120,13 @@ class RunStore:
         self.write_record(identity)
         return None
 
-    def before_more(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the record of the run here, if it is ``identity`` but for having fewer epochs."""
+    def before_more(
+        self, identity: Mapping[str, Any], *, follows: Collection[str] = ()
+    ) -> dict[str, Any] | None:
+        """Return the record of the run here, if it is ``identity`` but for having fewer epochs.
+
+        ``follows`` : settings that may differ, as they follow from the epochs.
+        """
         if not os.path.lexists(self._record):
             return None
         record, identity = self.read_record(), json.loads(json.dumps(identity))
@@ -130,7 +135,8 @@ class RunStore:
             [settings.get(name) for name in EPOCHS]
             for settings in (record["settings"], identity["settings"])
         )
-        others = {**record["settings"], **dict(zip(EPOCHS, new, strict=True))}
+        may = {name: identity["settings"][name] for name in (*EPOCHS, *follows)}
+        others = {**record["settings"], **may}
         if not same or others != identity["settings"] or old == new:
             return None
         if any(not isinstance(a, int) or a > b for a, b in zip(old, new, strict=True)):

@@ -217,7 +217,8 @@ def train(
 
     store = RunStore(run_dir)
     with held(run_dir) if hold else nullcontext(), _one_thread():
-        before = store.before_more(identity) if resume else None
+        follows = () if "patience" in settings else ("patience",)
+        before = store.before_more(identity, follows=follows) if resume else None
         if before is not None:
             old = built(TrainSettings, before["settings"], f"settings of the run in {run_dir}")
             as_it_was = {**identity, "settings": before["settings"]}

@@ -97,3 +97,22 @@ def test_nothing_to_do_shows_help_and_is_a_mistake(bitformer):
 
 def test_version(bitformer):
     assert re.fullmatch(r"bitformer \d+\.\d+\.\d+\S*\n", bitformer("--version").out)
+
+
+def test_options_of_a_training_stand_under_headings(bitformer):
+    text = bitformer("train", "--help").out
+    headings = re.findall(r"^(\w[\w ]+):$", text, re.M)
+    assert headings == [
+        *("Data", "How a CSV file is read", "Model", "Training", "Rounding", "Other runs"),
+        *("Results", "Options"),
+    ]
+    sections = dict(zip(headings, re.split(r"^\w[\w ]+:$", text, flags=re.M)[1:], strict=True))
+    assert re.findall(r"^  (-\S+)", sections["Options"], re.M) == ["-h,"]
+    for heading, option in (
+        ("Data", "--data"),
+        ("How a CSV file is read", "--time"),
+        ("Model", "--name"),
+        ("Training", "--epochs"),
+        ("Results", "--json"),
+    ):
+        assert f"  {option} " in sections[heading]

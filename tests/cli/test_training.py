@@ -1,6 +1,8 @@
 """``bitformer train`` on one's own data and others, and what it leaves: runs, models, exports."""
 
+import csv
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -48,7 +50,7 @@ def test_own_data_go_the_whole_way(trained, bitformer, tmp_path):
     built = bitformer("build", model, "--board", "sea", "--plan-only", "-o", tmp_path / "b")
     assert built.code == 0
     again = bitformer("evaluate", model, "--json").data
-    assert again["test_mse"]["tiny (integer)"] == errors["integer"]
+    assert again["test_mse"]["my-power-24-6 (integer)"] == errors["integer"]
     assert again["data"]["target"] == "power"
 
 
@@ -68,8 +70,96 @@ def test_how_it_compares_with_the_best_baseline_is_said_first(trained, bitformer
     assert [line for line in lines if f"{verdict['baseline']} (best) " in line]
     evaluated = bitformer("evaluate", run / "model.safetensors")
     first = evaluated.out.splitlines()[0]
-    assert first.startswith("tiny (integer) loses to the best baseline (")
+    assert first.startswith("my-power-24-6 (integer) loses to the best baseline (")
     assert first.endswith(verdict["sentence"].partition(": ")[2])
+
+
+def test_the_name_of_the_data_goes_all_the_way(trained, bitformer, tmp_path):
+    run, said, options = trained
+    assert said.data["config"]["name"] == "my-power-24-6"
+    assert (
+        bitformer("info", run / "model.safetensors").out.splitlines()[0].endswith(": my-power-24-6")
+    )
+    built = bitformer(
+        *("build", run / "model.safetensors", "--board", "sea", "--plan-only", "-o", tmp_path),
+        "--json",
+    )
+    assert built.code == 0
+    assert (tmp_path / "my_power_24_6.xdc").exists()
+    assert (tmp_path / "build_my_power_24_6.sh").exists()
+    other = bitformer("train", *options[:-1], tmp_path / "r", "--name", "pump", "--json")
+    assert other.data["config"]["name"] == "pump"
+    assert load_model(tmp_path / "r" / "model.safetensors").config.name == "pump"
+    refused = bitformer("train", *options[:-1], tmp_path / "n", "--name", "a pump")
+    assert (refused.code, refused.err) == (
+        2,
+        "Error: name must be up to 128 letters, digits, '.', '_' and '-', the first and last a"
+        " letter or digit, not 'a pump'\n",
+    )
+
+
+def test_loss_curve_and_history(trained, bitformer, tmp_path):
+    run, said, options = trained
+    assert said.data["plot"] is None
+    assert said.data["history_file"] == str(run / "history.csv")
+    with (run / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["stage"], int(row["epoch"])) for row in rows] == [
+        ("float", 1),
+        ("qat", 0),
+        ("qat", 1),
+    ]
+    assert [float(row["val"]) for row in rows] == [one["val"] for one in said.data["history"]]
+    picture = tmp_path / "new" / "curve.svg"
+    drawn = bitformer("train", *options, "--plot", picture)
+    assert f"Epochs: {run / 'history.csv'}, drawn in {picture}" in drawn.out
+    text = picture.read_text()
+    for label in ("training loss", "validation error", "float", "qat", "best baseline: "):
+        assert f"<!-- {label}" in text or f"<!--  {label}" in text, label
+    # without a file's name it is in the run's folder
+    assert bitformer("train", *options, "--plot", "--json").data["plot"] == str(run / "history.png")
+    assert (run / "history.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("suffix", [".doc", ".csv"])
+def test_a_picture_that_cannot_be_is_refused_before_training(bitformer, tmp_path, suffix):
+    options = ("--data", "synthetic", *FAST, "-o", tmp_path / "run")
+    said = bitformer("train", *options, "--plot", f"curve{suffix}")
+    assert said.code == 2
+    assert said.err == f"Error: a picture must be .png, .svg or .pdf, not 'curve{suffix}'\n"
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_matplotlib_training_does_not_begin(bitformer, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    options = ("--data", "synthetic", *FAST, "-o", tmp_path / "run")
+    said = bitformer("train", *options, "--plot")
+    assert said.code == 2
+    assert said.err == "Error: a picture needs matplotlib: pip install 'bitformer[plot]'\n"
+    assert not (tmp_path / "run").exists()
+
+
+def test_more_epochs_go_on_and_fewer_are_another_run(trained, bitformer, tmp_path):
+    run, said, options = trained
+    shutil.copytree(run, tmp_path / "run")
+    options = [*options[: options.index("--epochs")], "-o", tmp_path / "run"]
+    more = bitformer("train", *options, "--epochs", "2", "--qat-epochs", "1", "--json")
+    assert more.code == 0
+    assert more.data["history"][:3] == said.data["history"]
+    assert [one["stage"] for one in more.data["history"][3:]] == ["float (2)", "qat (2)", "qat (2)"]
+    (before,) = more.data["continued"]
+    assert (before["epochs"], before["qat_epochs"]) == (1, 1)
+    assert before["results"]["quantized_val"] == said.data["validation_mse"]["quantized"]
+    assert more.data["validation_mse"]["quantized"] <= said.data["validation_mse"]["quantized"]
+    evaluated = bitformer("evaluate", tmp_path / "run" / "model.safetensors", "--json").data
+    assert evaluated["verdict"]["mse"] == more.data["verdict"]["mse"]
+    fewer = bitformer("train", *options, "--epochs", "1", "--qat-epochs", "1")
+    assert fewer.code == 2
+    assert "(epochs: 2 there, 1 here): choose another folder (-o), or start anew (--restart)" in (
+        fewer.err
+    )
+    anew = bitformer("train", *options, "--epochs", "1", "--qat-epochs", "1", "--restart", "--json")
+    assert anew.data["history"] == said.data["history"]
 
 
 def test_finished_run_is_read_not_repeated(trained, bitformer):
