@@ -32,17 +32,19 @@ _WRITTEN = {
     )
     for mark, other in ((".", ","), (",", "."))
 }
-#: Cells that have one meaning only.
+#: Cells, each a line of a text, that have one meaning only.
 _CERTAIN = {
     ",": re.compile(
-        rf"[+-]?(?:\d+,(?:\d{{1,2}}|\d{{4,}})|0\d*,\d+|\d{{1,3}}(?:[.{_SPACES}]\d{{3}})+,\d+|,\d+"
-        rf"|\d{{1,3}}(?:\.\d{{3}}){{2,}}(?:,\d*)?|\d{{4,}},\d+|\d+,\d*[eE][+-]?\d+)"
+        rf"^[+-]?(?:\d+,(?:\d{{1,2}}|\d{{4,}})|0\d*,\d+|\d{{1,3}}(?:[.{_SPACES}]\d{{3}})+,\d+|,\d+"
+        rf"|\d{{1,3}}(?:\.\d{{3}}){{2,}}(?:,\d*)?|\d{{4,}},\d+|\d+,\d*[eE][+-]?\d+)$",
+        re.MULTILINE,
     ),
     ".": re.compile(
-        rf"[+-]?\d{{1,3}}(?:[,{_SPACES}]\d{{3}})+\.\d*|[+-]?\d{{1,3}}(?:,\d{{3}}){{2,}}"
+        rf"^[+-]?\d{{1,3}}(?:(?:[,{_SPACES}]\d{{3}})+\.\d*|(?:,\d{{3}}){{2,}})$", re.MULTILINE
     ),
 }
 _GROUPS = re.compile(f"[{_SPACES}]")
+_NOT_PLAIN = re.compile(f"[.{_SPACES}]")
 #: Different texts that a refusal offers to take as missing.
 _MOST_MARKS = 4
 
@@ -109,13 +111,18 @@ class Numbers:
 
     def _quick(self, cells: Sequence[str]) -> np.ndarray | None:
         """Return numbers where all cells are plain ones."""
-        if self.decimal == "," or self.strip or "_" in "".join(cells):
+        rows, joined = len(cells), "\n".join(cells)
+        if self.strip or "_" in joined:
             return None
+        if self.decimal == ",":
+            if _NOT_PLAIN.search(joined):
+                return None
+            cells = joined.replace(",", ".").split("\n")
         try:
             values = np.fromiter(map(float, cells), float, len(cells))
         except ValueError:
             return None
-        return values if np.isfinite(values).all() else None
+        return values if len(cells) == rows and np.isfinite(values).all() else None
 
     def number(self, cell: str) -> float:
         """Return one cell's number, NaN for a missing one; raise ValueError for any other."""
@@ -153,21 +160,14 @@ class Numbers:
         return bad
 
 
-def certain_decimal(numbers: Numbers, columns: Iterable[Sequence[str]]) -> str | None:
-    """Return the decimal mark by which all cells are numbers, if some can mean nothing else.
+def certain_decimal(columns: Iterable[Sequence[str]]) -> str | None:
+    """Return the decimal mark that some cells must have, unless others must have the other one.
 
     ``12,5`` has a decimal comma, ``1,234.5`` a point; ``20,172`` may have either.
     """
-    counted = [Counter(cells) for cells in columns]
-    seen = {
-        mark: any(pattern.fullmatch(cell.strip()) for cells in counted for cell in cells)
-        for mark, pattern in _CERTAIN.items()
-    }
-    if seen[","] == seen["."]:
-        return None
-    mark = "," if seen[","] else "."
-    found = replace(numbers, decimal=mark)
-    return None if any(found.unreadable(cells) for cells in counted) else mark
+    texts = ["\n".join(map(str.strip, cells)) for cells in columns]
+    marks = [mark for mark, pattern in _CERTAIN.items() if any(map(pattern.search, texts))]
+    return marks[0] if len(marks) == 1 else None
 
 
 def remedy(numbers: Numbers, cells: Sequence[str]) -> str:

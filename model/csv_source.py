@@ -114,8 +114,7 @@ def read_csv(
     try:
         lines, values, texts = _read(table, places, len(columns), numbers)
     except UnreadableCellError:
-        numbers = _understood(table, places[: len(columns)], columns, numbers, notes)
-        lines, values, texts = _read(table, places, len(columns), numbers)
+        lines, values, texts = _understood(table, places, columns, numbers, notes)
     labels = None
     if series:
         labels = np.array([cell.strip() for cell in texts.pop()], str)
@@ -152,24 +151,30 @@ def _read(
 
 def _understood(
     table: Table, places: Sequence[int], names: Sequence[str], numbers: Numbers, notes: list[str]
-) -> Numbers:
-    """Return how cells are read that are no plain numbers.
+) -> tuple[array, np.ndarray, list[list[str]]]:
+    """Return what :func:`_read` does where cells are no plain numbers, and note how they are read.
 
     Raises
     ------
     UserError
-        If nothing is certain, with what a user may type.
+        If that is not certain, with what a user may type.
     """
-    lines = array("q")
-    columns: list[list[str]] = [[] for _ in places]
+    lines, columns = array("q"), list[list[str]]([] for _ in places)
     for block_lines, rows in table.blocks(places):
         lines.extend(block_lines)
-        for own, more in zip(columns, zip(*rows, strict=True), strict=False):
+        for own, more in zip(columns, zip(*rows, strict=True), strict=True):
             own.extend(more)
-    if numbers.decimal is None and (mark := certain_decimal(numbers, columns)):
-        word = "comma" if mark == "," else "point, thousands with a comma or a space"
-        notes.append(f"Numbers are read with a decimal {word}: --decimal says so, or otherwise")
-        return dataclasses.replace(numbers, decimal=mark)
+    columns, texts = columns[: len(names)], columns[len(names) :]
+    if numbers.decimal is None and (mark := certain_decimal(columns)):
+        certain = dataclasses.replace(numbers, decimal=mark)
+        try:
+            values = np.stack([certain.parse(cells) for cells in columns], axis=1)
+        except UnreadableCellError:  # other cells say otherwise
+            pass
+        else:
+            how = "comma" if mark == "," else "point, and other marks between thousands"
+            notes.append(f"Numbers are read with a decimal {how}, as with --decimal {mark}")
+            return lines, values, texts
     for name, cells in zip(names, columns, strict=True):
         try:
             numbers.parse(cells)

@@ -29,7 +29,7 @@ _SEPARATORS = "\t;|,"
 #: Lines that decide about header and separator.
 _SAMPLE = 200
 #: Rows that are handed on at once.
-_BLOCK = 1 << 15
+_BLOCK = 1 << 12
 #: Names that a refusal lists.
 _SHOWN = 30
 

@@ -101,30 +101,29 @@ def parsed(texts: Sequence[str], kind: str, *, month_first: bool = False) -> Clo
     UnreadableCellError
         For the first text that is none.
     """
-    local, offsets = np.empty(len(texts)), np.full(len(texts), math.nan)
+    local, offsets = list[float](), list[float]()
     dates: dict[str, float] = {}
     clocks: dict[str | None, tuple[float, float]] = {None: (0.0, math.nan)}
     pattern = _KINDS.get(kind)
     for row, text in enumerate(texts):
         try:
             if pattern is None:
-                local[row], offsets[row] = _python(datetime.fromisoformat(text))
-                continue
-            found = pattern.fullmatch(text)
-            if found is None:
-                raise ValueError
-            day, clock = found["date"], found["clock"]
-            if day not in dates:
-                dates[day] = _date(found, kind, month_first)
-            if clock not in clocks:
-                clocks[clock] = _clock(clock)
-            seconds, offset = clocks[clock]
-            local[row] = dates[day] + seconds
-            if offset == offset:
-                offsets[row] = offset
+                day_begins, (seconds, offset) = 0.0, _python(datetime.fromisoformat(text))
+            else:
+                found = pattern.fullmatch(text)
+                if found is None:
+                    raise ValueError
+                day, clock = found["date"], found["clock"]
+                if day not in dates:
+                    dates[day] = _date(found, kind, month_first)
+                if clock not in clocks:
+                    clocks[clock] = _clock(clock)
+                day_begins, (seconds, offset) = dates[day], clocks[clock]
+            local.append(day_begins + seconds)
+            offsets.append(offset)
         except (ValueError, OverflowError):
             raise UnreadableCellError(row) from None
-    return Clocks(local=local, offsets=offsets)
+    return Clocks(local=np.array(local), offsets=np.array(offsets))
 
 
 def by_directives(texts: Sequence[str], pattern: str) -> Clocks:
