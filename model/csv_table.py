@@ -81,7 +81,7 @@ class Table:
             raise UserError(
                 f"Every column of {self.path} that is used must have a name of its own, but"
                 f" {shown(name)} is there {'twice' if count == 2 else f'{count} times'}: name all"
-                f" columns yourself, as --header {quoted(own)}"
+                f" columns yourself, as --skip {self.sample[0][0]} --header {quoted(own)}"
             )
         named = [one for one in self.header if one]
         have = ", ".join(named[:_SHOWN]) + (", …" if len(named) > _SHOWN else "")

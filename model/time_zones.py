@@ -51,22 +51,38 @@ def universal(local: np.ndarray, zone: str, *, labels: Sequence | np.ndarray | N
             _, group = np.unique(np.asarray(labels), return_inverse=True)
             groups = [np.flatnonzero(group == number) for number in np.unique(group)]
         for rows in groups:
-            second = rows[_second(local[rows], twice[rows])]
+            own = (values[rows] for values in (local, twice, early, late))
+            second = rows[_second(*own)]
             offsets[second] = late[second]
     return local - offsets
 
 
-def _second(local: np.ndarray, twice: np.ndarray) -> np.ndarray:
+def _second(
+    local: np.ndarray, twice: np.ndarray, early: np.ndarray, late: np.ndarray
+) -> np.ndarray:
     """Return which rows of one series are in the second showing of an hour."""
     steps = np.diff(local)
-    if len(steps) and np.median(steps) < 0:  # the newest row is first
-        return _second(local[::-1], twice[::-1])[::-1]
+    usual = float(np.median(steps)) if len(steps) else 0.0
+    if usual < 0:  # the newest row is first
+        return _second(*(values[::-1] for values in (local, twice, early, late)))[::-1]
     found = np.zeros(len(local), bool)
     edges = np.flatnonzero(np.diff(np.r_[False, twice, False]))
     for start, stop in edges.reshape(-1, 2):
         back = np.flatnonzero(steps[start : stop - 1] <= 0)
         if len(back):
             found[start + back[0] + 1 : stop] = True
+            continue
+        # it is shown once in the file: before or after the change, by what gives the usual steps
+        shown = [
+            [
+                *(local[start:stop] - offsets[start:stop]),
+                *(local[stop : stop + 1] - late[stop : stop + 1]),
+            ]
+            for offsets in (early, late)
+        ]
+        before = local[max(0, start - 1) : start] - early[max(0, start - 1) : start]
+        even = [np.count_nonzero(np.diff([*before, *times]) == usual) for times in shown]
+        found[start:stop] = even[1] > even[0]
     return found
 
 
