@@ -20,7 +20,9 @@ def show_scores(report: "Report", scores: "Evaluation", *, title: str | None = N
     show_verdict(report, scores)
     errors = {**scores.models, **scores.baselines}
     known = {name: error for name, error in errors.items() if error is not None}
-    best = min(known, key=known.__getitem__)
+    least = min(known.values())
+    # the integer model is the last of those that equal it but for rounding
+    best = [name for name, error in known.items() if error <= least * (1 + 1e-9)][-1]
     rows: list[tuple[object, ...]] = []
     for name, error in errors.items():
         if name == best:

@@ -41,7 +41,7 @@ def plot_history(history: Sequence[dict[str, Any]], path, *, dataset: Dataset, t
             error = [_number(history[n]["val"]) for n in place]
             first = stage == stages[0]
             axes.plot(
-                epochs[place], loss, "--", color="C0", label="training loss" if first else None
+                epochs[place], loss, ".--", color="C0", label="training loss" if first else None
             )
             axes.plot(
                 epochs[place],
@@ -74,6 +74,8 @@ def plot_history(history: Sequence[dict[str, Any]], path, *, dataset: Dataset, t
         if line is not None:
             label = f"best baseline: {line[0]}, validation error {line[1]:.4f}"
             axes.axhline(line[1], color="C2", linestyle=":", label=label)
+        axes.set_xlim(0.5, len(history) + 0.5)
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_yscale("log")
         axes.set_xlabel("epoch, all stages; a first point without loss is before any training")
         axes.set_ylabel("mean squared error, standardised")
