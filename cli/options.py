@@ -263,9 +263,9 @@ data_options = grouped(
         ),
         click.option(
             "--inputs",
-            metavar="A,B",
-            help="Columns the model sees, one with a comma quoted as in '\"Power, kW\",load' [of a"
-            " CSV file, the target alone].",
+            metavar="A,B|all",
+            help="Columns the model sees, one with a comma quoted as in '\"Power, kW\",load'; all:"
+            " each column of numbers but the times [of a CSV file, the target alone].",
         ),
     ),
     section("How a CSV file is read", *FILE_OPTIONS, *ROW_OPTIONS),

@@ -32,8 +32,8 @@ FILE_OPTIONS = (
     click.option(
         "--missing",
         metavar="TEXT,…",
-        help="More texts and numbers of missing values, such as -200,? (empty, NA, N/A, NaN, null"
-        " and none always are).",
+        help="More texts and numbers of missing values, such as -200,? or temp=0 in one column"
+        " (empty, NA, N/A, NaN, null and none always are).",
     ),
     click.option(
         "--strip",

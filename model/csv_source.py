@@ -115,6 +115,7 @@ def read_csv(
         lines, values, texts = _read(table, places, len(columns), numbers)
     except UnreadableCellError:
         lines, values, texts = _understood(table, places, columns, numbers, notes)
+    _drop_missing(columns, values, how)
     labels = None
     if series:
         labels = np.array([cell.strip() for cell in texts.pop()], str)
@@ -132,6 +133,19 @@ def read_csv(
         naive=times is not None and times.naive,
         notes=tuple(notes),
     )
+
+
+def _drop_missing(columns: Sequence[str], values: np.ndarray, reading: Reading) -> None:
+    """Make NaN of numbers that stand for missing values in one column alone, as ``temp=0``."""
+    for text in reading.missing:
+        name, _, number = text.rpartition("=")
+        if name in columns:
+            try:
+                value = float(number)
+            except ValueError:
+                raise UserError(f"missing must name a number of {name}, not {number!r}") from None
+            own = values[:, columns.index(name)]
+            own[own == value] = np.nan
 
 
 def _read(

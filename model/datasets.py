@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bitformer.model.all_columns import ALL, number_columns
 from bitformer.model.cache import user_folder
 from bitformer.model.csv_source import Series, read_csv, read_header
 from bitformer.model.errors import UserError
@@ -105,7 +106,8 @@ def load_dataset(
         The column to forecast; must be given for a CSV file.
     inputs
         The columns a model sees, as a list or as a text ``A,B``, in which a name with a comma is
-        quoted; of a CSV file, by default the target alone.
+        quoted; ``"all"`` for every column of numbers but those of times; of a CSV file, by default
+        the target alone.
     **reading
         Fields of :class:`bitformer.model.reading.Reading`; None stands for the default.
 
@@ -128,7 +130,10 @@ def load_dataset(
             have = ", ".join(column_names(name, asked))
             raise UserError(f"Target must name the column of {name} to forecast, one of {have}")
         name, default = Path(name).name, (target,)
-    if isinstance(inputs, str):
+    if inputs in (ALL, [ALL], (ALL,)) and ALL not in column_names(name_or_path, asked):
+        inputs, said = _all_inputs(name_or_path, asked)
+        notes = (*notes, *said)
+    elif isinstance(inputs, str):
         inputs = names_among(inputs, column_names(name_or_path, asked) if "," in inputs else ())
     inputs = _inputs(inputs, default=default)
     columns = tuple(dict.fromkeys((*inputs, target)))
@@ -143,6 +148,23 @@ def load_dataset(
         reading=asked,
     )
     return dataclasses.replace(dataset, notes=(*notes, *dataset.notes))
+
+
+def _all_inputs(name_or_path: str, reading: Reading) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the columns of numbers but those of times, and a sentence on the others."""
+    if name_or_path == SYNTHETIC:
+        return SYNTHETIC_COLUMNS, ()
+    path = _path(name_or_path)
+    times = SOURCES[name_or_path].time if name_or_path in SOURCES else ()
+    own = times or names_among(reading.time or (), column_names(name_or_path, reading))
+    series = () if reading.series is None else (reading.series,)
+    found, others = number_columns(path, reading, without=(*own, *series))
+    if not found:
+        raise UserError(f"Inputs must be columns of numbers, and {name_or_path} has none")
+    said = [f"Inputs: {', '.join(found)}"]
+    if others:
+        said.append(f"Columns that hold no numbers are no inputs: {', '.join(others)}")
+    return found, tuple(said)
 
 
 def column_names(name_or_path: str, reading: Reading | None = None) -> list[str]:

@@ -6,12 +6,14 @@ a missing one. Heavy tails are neither: their values are many, and near to one a
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
 from bitformer.model.errors import UserError
+from bitformer.model.name_lists import quoted
 
-__all__ = ["Extreme", "extremes", "require_scale", "warning"]
+__all__ = ["Extreme", "extremes", "require_scale", "warnings"]
 
 #: How many times the deviation may be that without the furthest values: to be silent, to be taken.
 _NOTABLE, _ABSURD = 5.0, 100.0
@@ -59,17 +61,41 @@ def extremes(values: np.ndarray, lines: np.ndarray) -> list[Extreme]:
     return found
 
 
-def warning(column: str, one: Extreme) -> str:
-    """Return one sentence about ``one`` with what to do."""
+def warnings(columns: Sequence[str], values: np.ndarray, lines: np.ndarray) -> list[str]:
+    """Return a sentence, with what to do, on what is far out in each of some columns.
+
+    Parameters
+    ----------
+    columns
+        Names of the m columns.
+    values, lines
+        float64 [rows, m] with NaN for missing cells, and int64 [rows].
+    """
+    found = {name: extremes(values[:, i], lines) for i, name in enumerate(columns)}
+    said = []
+    for name, own in found.items():
+        for one in own:
+            usual = any(
+                (values[:, i] == one.value).any()
+                and one.value not in [another.value for another in found[other]]
+                for i, other in enumerate(columns)
+                if other != name
+            )
+            text = _text(one.value)
+            said.append(_warning(name, one, quoted([f"{name}={text}"]) if usual else text))
+    return said
+
+
+def _warning(column: str, one: Extreme, missing: str) -> str:
     if not one.times:
         return (
             f"{column} is {_text(one.value)} in {one.count} rows, the first in line {one.line}, and"
             f" {one.low:g} to {one.high:g} in all others: if it stands for a missing value,"
-            f" --missing {_text(one.value)} reads it as one"
+            f" --missing {missing} reads it as one"
         )
     return (
         f"{_many(column, one)}, and makes the deviation {_factor(one.times)} times as large: if it"
-        f" is no measurement, --missing {_text(one.value)} reads it as missing"
+        f" is no measurement, --missing {missing} reads it as missing"
     )
 
 

@@ -38,7 +38,8 @@ class Reading:
         shown twice in autumn is read by the order of the rows.
     decimal : the decimal mark, ``"."`` or ``","``; the other one parts thousands then. By default
         a point, or what cells say that have no other meaning.
-    missing : texts and numbers that stand for a missing value, beside the usual ones.
+    missing : texts and numbers that stand for a missing value, beside the usual ones; as
+        ``temp=0``, a number in one column alone.
     strip : texts that are taken off the ends of cells, such as units.
     encoding : of the text; by default UTF-8, or what its byte order mark says.
     skip : lines above the header that are left out.

@@ -14,7 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from bitformer.model.csv_source import Series
 from bitformer.model.errors import UserError
-from bitformer.model.extremes import extremes, require_scale, warning
+from bitformer.model.extremes import require_scale, warnings
 from bitformer.model.gaps import Clean, clean
 from bitformer.model.numerics import standardised
 from bitformer.model.parts import first_targets, no_windows, part_ranges, splits_of
@@ -173,8 +173,7 @@ def make_dataset(
     used = _training(cleaned, ranges[0])
     for i, column in enumerate(dict.fromkeys((*inputs, target))):
         require_scale(name, column, values[used, i], cleaned.rows.lines[used])
-        at = series.columns.index(column)
-        notes += [warning(column, one) for one in extremes(series.values[:, at], series.lines)]
+    notes += warnings(series.columns, series.values, series.lines)
     mean, std = _scale(values[used])
     for column, spread, center in zip((*inputs, target), std, mean, strict=True):
         if not np.isfinite([spread, center]).all():

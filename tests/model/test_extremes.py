@@ -7,7 +7,7 @@ import pytest
 
 from bitformer.model.datasets import SOURCES, find
 from bitformer.model.errors import UserError
-from bitformer.model.extremes import extremes, require_scale, warning
+from bitformer.model.extremes import extremes, require_scale, warnings
 
 ROWS = 4000
 
@@ -22,7 +22,7 @@ def measured(rows: int = ROWS, *, seed: int = 0, **replaced: float) -> np.ndarra
 
 
 def said(values: np.ndarray) -> list[str]:
-    return [warning("a", one) for one in extremes(values, np.arange(len(values)) + 2)]
+    return warnings(["a"], values[:, None], np.arange(len(values)) + 2)
 
 
 def honest():
@@ -87,7 +87,7 @@ def test_one_value_swallows_the_scale(value, text):
     assert (found.low, found.high) == (rest.min(), rest.max())
     expected = abs(value) / ROWS**0.5 / rest.std()  # what one value adds to a deviation
     assert found.times == pytest.approx(expected, rel=0.01)
-    assert f"--missing {text} reads it as missing" in warning("a", found)
+    assert f"--missing {text} reads it as missing" in said(values)[0]
     if found.times >= 100:
         with pytest.raises(UserError, match=r"^a is .* in line 102, and .* or delete line 102$"):
             require_scale("x.csv", "a", values, np.arange(ROWS) + 2)
@@ -146,3 +146,15 @@ def _number(cell: str) -> float:
         return float(cell)
     except ValueError:
         return np.nan
+
+
+def test_a_number_that_other_columns_have_is_missing_in_one_alone():
+    cold, rain = measured() + 250, np.where(np.arange(ROWS) % 9, 0.0, measured())
+    cold[5::400] = 0
+    lines = np.arange(ROWS) + 2
+    (text,) = warnings(["air temp", "rain"], np.column_stack([cold, rain]), lines)
+    assert text.endswith("--missing 'air temp=0' reads it as one")
+    both = np.column_stack([cold, cold])
+    assert [text.split(": ")[1] for text in warnings(["a", "b"], both, lines)] == [
+        "if it stands for a missing value, --missing 0 reads it as one"
+    ] * 2
