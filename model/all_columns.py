@@ -39,7 +39,8 @@ def number_columns(
     numbers = Numbers.of(reading)
     decimals = (".", ",", None) if numbers.decimal is None else (numbers.decimal,)
     ways = [replace(numbers, decimal=mark) for mark in decimals]
-    found, others = [], []
+    found: list[str] = []
+    others: list[str] = []
     for place, name in enumerate(table.header):
         if name in without or not name:
             continue

@@ -15,7 +15,7 @@ import itertools
 import numpy as np
 
 from bitformer.model.csv_source import Series
-from bitformer.model.grid import found_step, steps_between
+from bitformer.model.grid import found_step, later, steps_between
 from bitformer.model.reading import Reading
 from bitformer.model.row_order import Block, in_order
 from bitformer.model.steps import Step, step_of
@@ -145,7 +145,7 @@ def _spread(
     rows.values[made] = np.nan
     if rows.times is not None and step is not None:
         behind = np.arange(len(made)) - places[source]
-        times = np.where(made, step.after(rows.times, behind), rows.times)
+        times = np.where(made, later(rows.times, step, behind), rows.times)
         rows = dataclasses.replace(rows, times=times)
     return rows, made, places[1:][gap]
 

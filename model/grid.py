@@ -10,7 +10,7 @@ import numpy as np
 
 from bitformer.model.steps import Step
 
-__all__ = ["found_step", "steps_between"]
+__all__ = ["found_step", "later", "steps_between"]
 
 DAY = 86400.0
 _BLOCK = 64
@@ -88,6 +88,21 @@ def steps_between(times: np.ndarray, step: Step) -> np.ndarray:
     return between
 
 
+def later(times: np.ndarray, step: Step, count: np.ndarray | int) -> np.ndarray:
+    """Return ``times``, float64, and ``count`` steps later.
+
+    Calendar months keep the day, or the last day of the month; business days are Monday to Friday.
+    """
+    times = np.asarray(times, dtype=float)
+    if step.unit == "business":
+        days = np.floor(times / DAY)
+        moved = np.busday_offset(days.astype("datetime64[D]"), count, roll="backward")
+        return times + (moved.astype(float) - days) * DAY
+    if step.unit == "month":
+        return _months_later(times, step.months * np.asarray(count))
+    return times + np.asarray(count) * step.length
+
+
 def _slots(turns: np.ndarray) -> np.ndarray:
     """Return the step, an integer, in which each of ``turns``, times in steps, lies."""
     slots = np.empty(len(turns), int)
@@ -148,3 +163,15 @@ def _weekdays_only(times: np.ndarray) -> bool:
     """Tell whether no time is on a Saturday or Sunday although two weekends are spanned."""
     days = np.floor(times / DAY).astype("datetime64[D]")
     return bool(np.is_busday(days).all()) and np.ptp(times) >= 14 * DAY
+
+
+def _months_later(times: np.ndarray, count: np.ndarray) -> np.ndarray:
+    stamps = times.astype("datetime64[s]")
+    months = stamps.astype("datetime64[M]")
+    inside = stamps - months.astype("datetime64[s]")
+    day = np.timedelta64(1, "D")
+    left = (months + 1).astype("datetime64[s]") - stamps
+    later = months + count
+    length = (later + 1).astype("datetime64[s]") - later.astype("datetime64[s]")
+    kept = np.where(left <= day, length - left, np.minimum(inside, length - day + inside % day))
+    return (later.astype("datetime64[s]") + kept).astype(float)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bitformer.model.errors import UserError
+from bitformer.model.grid import later
 from bitformer.model.new_rows import NewRows
 from bitformer.model.row_order import Block
 
@@ -107,7 +108,7 @@ def _times(rows: NewRows, ends: np.ndarray, horizon: int) -> np.ndarray | None:
     times, step = rows.cleaned.rows.times, rows.cleaned.step
     if times is None or step is None:
         return None
-    return np.stack([step.after(times[end - 1], np.arange(1, horizon + 1)) for end in ends])
+    return np.stack([later(times[end - 1], step, np.arange(1, horizon + 1)) for end in ends])
 
 
 def _truths(

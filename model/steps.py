@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
-
 from bitformer.model.errors import UserError
 
 __all__ = ["ROW", "Step", "check_step", "require_step", "step_of"]
@@ -54,21 +52,6 @@ class Step:
         same = self.unit == other.unit and self.dated == other.dated
         return same and abs(self.length - other.length) <= self.length / 100
 
-    def after(self, times: np.ndarray, count: np.ndarray | int) -> np.ndarray:
-        """Return ``times``, float64, and ``count`` steps later.
-
-        Calendar months keep the day, or the last day of the month; business days are Monday to
-        Friday.
-        """
-        times = np.asarray(times, dtype=float)
-        if self.unit == "business":
-            days = np.floor(times / _SECONDS["d"])
-            later = np.busday_offset(days.astype("datetime64[D]"), count, roll="backward")
-            return times + (later.astype(float) - days) * _SECONDS["d"]
-        if self.unit == "month":
-            return _months_after(times, self.months * np.asarray(count))
-        return times + np.asarray(count) * self.length
-
     def __str__(self) -> str:
         """Return the step as ``--step`` takes it."""
         if self.unit == "row":
@@ -85,18 +68,6 @@ class Step:
             if not self.length % _SECONDS[unit]:
                 return f"{self.length / _SECONDS[unit]:.6g}{unit}"
         return f"{self.length:.6g}s"
-
-
-def _months_after(times: np.ndarray, count: np.ndarray) -> np.ndarray:
-    stamps = times.astype("datetime64[s]")
-    months = stamps.astype("datetime64[M]")
-    inside = stamps - months.astype("datetime64[s]")
-    day = np.timedelta64(1, "D")
-    left = (months + 1).astype("datetime64[s]") - stamps
-    later = months + count
-    length = (later + 1).astype("datetime64[s]") - later.astype("datetime64[s]")
-    kept = np.where(left <= day, length - left, np.minimum(inside, length - day + inside % day))
-    return (later.astype("datetime64[s]") + kept).astype(float)
 
 
 def step_of(text: str, *, dated: bool = True) -> Step:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bitformer.model.errors import UserError
-from bitformer.model.grid import found_step, steps_between
+from bitformer.model.grid import found_step, later, steps_between
 from bitformer.model.reading import Reading
 from bitformer.model.steps import Step, require_step, step_of
 
@@ -58,17 +58,21 @@ def at(*dates: str) -> np.ndarray:
     return np.array(dates, "datetime64[s]").astype(float)
 
 
-def test_after():
+def later_by(step: str, times: np.ndarray, count) -> np.ndarray:
+    return later(times, step_of(step), count)
+
+
+def test_later():
     friday = at("2020-01-31T16:00")
-    assert step_of("1b").after(friday, 1) == at("2020-02-03T16:00")
-    assert step_of("1b").after(friday, 6) == at("2020-02-10T16:00")
-    assert step_of("1mo").after(friday, 1) == at("2020-02-29T16:00")  # the last of the month
-    assert step_of("1mo").after(at("2020-01-30"), 1) == at("2020-02-29")
-    assert step_of("1mo").after(at("2020-01-05"), 1) == at("2020-02-05")
-    assert step_of("3mo").after(at("2019-11-05"), 2) == at("2020-05-05")
-    assert step_of("15min").after(friday, 3) == friday + 2700
+    assert later_by("1b", friday, 1) == at("2020-02-03T16:00")
+    assert later_by("1b", friday, 6) == at("2020-02-10T16:00")
+    assert later_by("1mo", friday, 1) == at("2020-02-29T16:00")  # the last of the month
+    assert later_by("1mo", at("2020-01-30"), 1) == at("2020-02-29")
+    assert later_by("1mo", at("2020-01-05"), 1) == at("2020-02-05")
+    assert later_by("3mo", at("2019-11-05"), 2) == at("2020-05-05")
+    assert later_by("15min", friday, 3) == friday + 2700
     np.testing.assert_array_equal(
-        step_of("1mo").after(at("1969-12-31", "1970-01-31"), np.array([1, 2])),
+        later_by("1mo", at("1969-12-31", "1970-01-31"), np.array([1, 2])),
         at("1970-01-31", "1970-03-31"),
     )
 
