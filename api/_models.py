@@ -165,12 +165,16 @@ class Model:
     ) -> "Evaluation":
         """Return the test error beside the baselines', which are of the same windows.
 
+        The model's own scales count. Of the data that it was trained on, test windows are scored;
+        of other data all windows, beside linear baselines that are fitted to the model's own data,
+        if those are here.
+
         Parameters
         ----------
         data
             A data set's name or a CSV file; by default the model's own.
         target, inputs
-            Columns of a CSV file.
+            Columns that stand for the model's own, if they have other names.
         engine
             ``"integer"``, the reference; ``"python"`` or ``"native"`` for the hardware, in
             Amaranth's simulator or compiled.
@@ -195,18 +199,12 @@ class Model:
         from bitformer.model.clipping import clipped, clipped_sentences
         from bitformer.model.evaluation import Evaluation
         from bitformer.model.meta import known
-        from bitformer.model.own_data import dataset_of, evenly, trained_on
+        from bitformer.model.own_data import evenly
+        from bitformer.model.scored_data import scored_data
 
-        found = dataset_of(self.integer, data=data, target=target, inputs=inputs, **reading)
+        found = scored_data(self.integer, data=data, target=target, inputs=inputs, **reading)
         for sentence in found.notes:
             note(sentence)
-        ours = trained_on(self.integer)
-        scale = (ours.get("target_mean"), ours.get("target_std"))
-        if ours and scale != (found.target_mean, found.target_std):
-            note(
-                f"These are not the data the model was trained on ({ours.get('name')}): they are"
-                " scaled by their own training rows"
-            )
         if samples is None and engine == "python":
             samples = SIMULATED
         if samples is not None:
@@ -223,7 +221,12 @@ class Model:
         beyond = clipped(self.integer, found.test.x, found, forecast=forecast, part="test")
         for sentence in clipped_sentences(beyond, found):
             note(sentence)
-        scores = Evaluation.of(found, {f"{self.name} ({engine})": forecast}, advice=advice)
+        scores = Evaluation.of(
+            found,
+            {f"{self.name} ({engine})": forecast},
+            advice=advice,
+            intervals=meta.get("intervals", ()),
+        )
         return dataclasses.replace(scores, clipped=beyond)
 
     def _computed(self, windows: Any, engine: str, note: Note, progress: Progress) -> "np.ndarray":

@@ -79,6 +79,8 @@ class _Board:
 
 def _show(report: Report, forecast: "Forecast") -> None:
     """Print the newest forecast, those before it beside each other, and their errors."""
+    from bitformer.model.intervals import coverage_sentence
+
     if len(forecast) > 1:
         some = forecast.values[-_SHOWN:]
         report.table(
@@ -99,7 +101,9 @@ def _show(report: Report, forecast: "Forecast") -> None:
     )
     interval = forecast.interval
     if interval is not None:
-        known = "" if interval.coverage is None else f"; the {interval.sentence(interval.coverage)}"
+        known = ""
+        if interval.coverage is not None:
+            known = f"; the {coverage_sentence({interval.percent: interval.coverage})}"
         report.line(f"Between low and high should lie {interval.percent} % of values{known}")
     error = forecast.error
     if error is not None:

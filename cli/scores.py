@@ -17,6 +17,8 @@ def show_verdict(report: "Report", scores: "Evaluation") -> None:
 
 def show_scores(report: "Report", scores: "Evaluation", *, title: str | None = None) -> None:
     """Print how the model compares with the best baseline, then ``scores``, the models first."""
+    from bitformer.model.intervals import coverage_sentence
+
     show_verdict(report, scores)
     errors = {**scores.models, **scores.baselines}
     known = {name: error for name, error in errors.items() if error is not None}
@@ -24,14 +26,25 @@ def show_scores(report: "Report", scores: "Evaluation", *, title: str | None = N
     # the integer model is the last of those that equal it but for rounding
     best = [name for name, error in known.items() if error <= least * (1 + 1e-9)][-1]
     rows: list[tuple[object, ...]] = []
-    for name, error in errors.items():
+    skills, std = scores.skill, scores.dataset.target_std
+    for bare, error in errors.items():
+        name = bare
         if name == best:
             name = f"{name} (best)"
+        skill = skills.get(bare)
+        saved = "" if skill is None else f"{100 * skill:.3g} %"
         if error is None:
-            rows.append((name, "-", "-"))
-        else:
-            rows.append((name, f"{error:.4f}", f"{scores.rmse(error):.4g}"))
+            rows.append((name, "-", "-", "-", "-"))
+            continue
+        absolute = "-" if bare not in scores.mae else f"{scores.mae[bare] * std:.4g}"
+        rows.append((name, f"{error:.4f}", f"{scores.rmse(error):.4g}", absolute, saved))
     dataset = scores.dataset
     default = f"{dataset.name}, {dataset.target}: {len(dataset.test)} test windows"
-    columns = ("forecast", "MSE (standardised)", f"RMSE of {dataset.target}")
+    target = dataset.target
+    columns = ("forecast", "MSE (standardised)", f"RMSE of {target}", f"MAE of {target}", "skill")
     report.table(columns, rows, title=title or default)
+    if any(skill is not None for skill in skills.values()):
+        name = list(scores.models)[-1]
+        report.line(f"Skill: what {name} saves of the MSE of that baseline")
+    if scores.coverage:
+        report.line(coverage_sentence(scores.coverage))

@@ -38,10 +38,12 @@ def baseline_forecasts(
 
     The repeating ones see the target's past even where it is not among the inputs. None stands
     where a baseline does not exist: *repeat last day* needs dated rows and a window of a day or
-    more, *linear, last value subtracted* needs the target among the inputs.
+    more, *linear, last value subtracted* needs the target among the inputs, and both of them need
+    windows to train and to select on.
     """
     test = dataset.test if windows is None else windows
     past = test.past
+    unfitted = not (len(dataset.train) and len(dataset.val))
     day = None
     if dataset.period and dataset.period <= test.window:
         last_day = past[:, test.window - dataset.period :]
@@ -49,10 +51,10 @@ def baseline_forecasts(
     return {
         REPEAT_LAST: np.repeat(past[:, -1:], test.horizon, axis=1),
         REPEAT_DAY: day,
-        LINEAR: _linear(dataset, test, subtract=None),
+        LINEAR: None if unfitted else _linear(dataset, test, subtract=None),
         LINEAR_FROM_LAST: (
             None
-            if dataset.target_channel is None
+            if unfitted or dataset.target_channel is None
             else _linear(dataset, test, subtract=dataset.target_channel)
         ),
     }

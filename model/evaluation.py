@@ -1,14 +1,16 @@
 """Test errors of models, beside those of forecasts that need no network."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bitformer.model.baselines import baseline_forecasts
 from bitformer.model.clipping import Clipped
+from bitformer.model.intervals import ForecastInterval
 from bitformer.model.ir import IntegerModel
+from bitformer.model.meta import known as known_meta
 from bitformer.model.reference import predict
 from bitformer.model.verdict import Verdict, compare
 from bitformer.model.windows import Dataset
@@ -31,6 +33,8 @@ class Evaluation:
     None stands where a baseline does not exist for the data. ``verdict`` compares the last model
     whose forecasts are known with the best baseline; None where there is nothing to compare.
     ``clipped`` : numbers of the windows and forecasts beyond what words hold; None if not counted.
+    ``mae`` : mean absolute errors, by forecast, of those whose forecasts are known. ``coverage`` :
+    share of test values inside the model's intervals, by their percent.
     """
 
     dataset: Dataset
@@ -38,6 +42,8 @@ class Evaluation:
     baselines: Mapping[str, float | None]
     verdict: Verdict | None = None
     clipped: tuple[Clipped, ...] | None = None
+    mae: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    coverage: Mapping[int, float] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(
@@ -46,16 +52,17 @@ class Evaluation:
         models: Mapping[str, float | np.ndarray],
         *,
         advice: Callable[[float], Sequence[str]] | None = None,
+        intervals: Iterable[ForecastInterval] = (),
     ) -> "Evaluation":
         """Return the errors of ``models`` beside the baselines of the data set.
 
         ``models`` : by name, the MSE or the standardised forecasts [N, horizon] of the test
         windows. ``advice`` : returns what to try if the model loses to a baseline, whose
-        error it is given.
+        error it is given. ``intervals`` : those of the last model whose forecasts are known.
         """
         known = {name: one for name, one in models.items() if isinstance(one, np.ndarray)}
         forecasts = baseline_forecasts(dataset)
-        verdict = None
+        verdict, coverage = None, {}
         if known:
             name, forecast = list(known.items())[-1]
             verdict = compare(
@@ -65,6 +72,13 @@ class Evaluation:
                 windows=dataset.test,
                 advice=advice,
             )
+            off = (dataset.test.y - forecast) * dataset.target_std
+            coverage = {one.percent: one.inside(off) for one in intervals}
+        absolute = {
+            name: float(np.abs(one - dataset.test.y).mean())
+            for name, one in {**known, **forecasts}.items()
+            if one is not None
+        }
         return cls(
             dataset=dataset,
             models={
@@ -75,11 +89,38 @@ class Evaluation:
                 name: None if one is None else mse(one, dataset) for name, one in forecasts.items()
             },
             verdict=verdict,
+            mae=absolute,
+            coverage=coverage,
         )
+
+    @property
+    def skill(self) -> dict[str, float | None]:
+        """What of each baseline's MSE the last model saves: 1 where it has none, 0 where as much.
+
+        None stands where a baseline does not exist or has no error.
+        """
+        ours = list(self.models.values())[-1]
+        return {
+            name: None if not theirs else 1 - ours / theirs
+            for name, theirs in self.baselines.items()
+        }
 
     def rmse(self, error: float) -> float:
         """Return the root of an error in the target's own unit."""
         return error**0.5 * self.dataset.target_std
+
+    def _in_units(self) -> dict[str, dict[str, float]]:
+        """Return MSE, RMSE and MAE of each forecast in the target's own unit, squared for MSE."""
+        found: dict[str, dict[str, float]] = {}
+        for name, error in {**self.models, **self.baselines}.items():
+            if error is not None:
+                found[name] = {
+                    "mse": error * self.dataset.target_std**2,
+                    "rmse": self.rmse(error),
+                }
+                if name in self.mae:
+                    found[name]["mae"] = self.mae[name] * self.dataset.target_std
+        return found
 
     def __repr__(self) -> str:
         errors = {**self.models, **self.baselines}
@@ -102,6 +143,10 @@ class Evaluation:
             "test_mse": dict(self.models),
             "test_rmse": {name: self.rmse(error) for name, error in self.models.items()},
             "baseline_mse": dict(self.baselines),
+            "mae": dict(self.mae),
+            "in_units": self._in_units(),
+            "skill": self.skill,
+            "coverage": {str(percent): share for percent, share in self.coverage.items()},
             **({"clipped": [one.to_dict() for one in self.clipped or ()]} if counted else {}),
         }
 
@@ -120,11 +165,13 @@ def scored(
     """
     rounded = f"quantized ({method.upper()})"
     errors: dict[str, float | np.ndarray] = {"float Transformer": result.float_test}
+    intervals: Iterable[ForecastInterval] = ()
     if model is not None:
+        intervals = known_meta(model.meta).get("intervals", ())
         errors |= {rounded: result.quantized_test, "integer": predict(model, dataset.test.x)}
     else:
         from bitformer.model.export import load_run  # late: they import torch
         from bitformer.model.trainer import predict as in_torch
 
         errors[rounded] = in_torch(load_run(result.run_dir)[0], dataset.test.x)
-    return Evaluation.of(dataset, errors, advice=advice)
+    return Evaluation.of(dataset, errors, advice=advice, intervals=intervals)

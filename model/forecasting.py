@@ -3,18 +3,17 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bitformer.model.datasets import NAMES
 from bitformer.model.errors import UserError
 from bitformer.model.forecast_result import Forecast
 from bitformer.model.intervals import ForecastInterval, named_interval
 from bitformer.model.ir import IntegerModel
 from bitformer.model.meta import known
-from bitformer.model.new_rows import NewRows, model_source, read_new_rows
+from bitformer.model.new_rows import NewRows, read_new_rows
+from bitformer.model.own_data import own_name
 from bitformer.model.recent import RecentWindows, recent_windows
 
 __all__ = ["Question", "prepared"]
@@ -81,7 +80,7 @@ def prepared(
     chosen = named_interval(known(model.meta).get("intervals", ()), interval)
     rows = read_new_rows(
         model,
-        data or _own(model),
+        data or own_name(model),
         target=target,
         inputs=inputs,
         reading=reading,
@@ -95,19 +94,6 @@ def prepared(
         line=None if at is None else _line(rows, at),
     )
     return Question(rows=rows, recent=recent, interval=chosen)
-
-
-def _own(model: IntegerModel) -> str:
-    """Return the name of the model's own data, if they are here."""
-    name = model_source(model)[0]
-    if name is None:
-        raise UserError("Data must be given with --data, as the model names none")
-    if name not in NAMES and not Path(name).is_file():
-        raise UserError(
-            f"Data must be given with --data, as {name}, which the model was trained on, is not"
-            " here"
-        )
-    return name
 
 
 def _line(rows: NewRows, at: int | str) -> int:

@@ -6,14 +6,21 @@ largest with a probability of at least ``percent`` %, for k = (n + 1) (100 - per
 down. How many test values do lie inside is measured and kept.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from bitformer.model.errors import UserError
 
-__all__ = ["PERCENTS", "ForecastInterval", "intervals_of", "measured", "named_interval"]
+__all__ = [
+    "PERCENTS",
+    "ForecastInterval",
+    "coverage_sentence",
+    "intervals_of",
+    "measured",
+    "named_interval",
+]
 
 #: The intervals that a model keeps, in percent of values inside.
 PERCENTS = (50, 80, 95)
@@ -52,10 +59,6 @@ class ForecastInterval:
         """Return plain data."""
         return asdict(self) | {"low": list(self.low), "high": list(self.high)}
 
-    def sentence(self, coverage: float) -> str:
-        """Say how many test values lie inside, for people."""
-        return f"{self.percent} % interval covers {100 * coverage:.3g} % of test values"
-
 
 def intervals_of(
     errors: np.ndarray, percents: Iterable[int] = PERCENTS
@@ -86,6 +89,14 @@ def measured(
 ) -> tuple[ForecastInterval, ...]:
     """Return the intervals with their coverage of errors [N, horizon] of test windows."""
     return tuple(replace(one, coverage=one.inside(errors)) for one in intervals)
+
+
+def coverage_sentence(coverage: Mapping[int, float]) -> str:
+    """Say how many test values lie inside the intervals; ``coverage`` has shares by percent."""
+    first = min(coverage, key=lambda percent: abs(percent - 80))
+    said = f"{first} % interval covers {100 * coverage[first]:.3g} % of test values"
+    others = [f"{p} %: {100 * share:.3g} %" for p, share in coverage.items() if p != first]
+    return f"{said} ({', '.join(others)})" if others else said
 
 
 def named_interval(

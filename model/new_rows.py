@@ -33,6 +33,7 @@ class NewRows:
     inputs : names of the columns that stand for the model's inputs.
     target : name of the column that stands for its target; None where there is none.
     scaling : the model's.
+    reading : how it was read.
     series : the columns as they stand in the file.
     cleaned : the inputs, and the target if it is needed, without short gaps.
     notes : sentences for people.
@@ -42,6 +43,7 @@ class NewRows:
     inputs: tuple[str, ...]
     target: str | None
     scaling: Scaling
+    reading: Reading
     series: Series
     cleaned: Clean
     notes: tuple[str, ...]
@@ -106,6 +108,8 @@ def read_new_rows(
     asked = {name: one for name, one in reading.items() if one is not None}
     how = Reading.of(**({} if data in NAMES else own) | asked)
     have = column_names(data, how)
+    if "series" not in asked and how.series not in have:
+        how = dataclasses.replace(how, series=None)  # rows of one series
     used = names_among(how.time or (), have)
     if "time" not in asked and not set(used) <= set(have):
         raise UserError(
@@ -132,6 +136,7 @@ def read_new_rows(
         inputs=columns,
         target=truth,
         scaling=scaling,
+        reading=how,
         series=series,
         cleaned=cleaned,
         notes=(*notes, *cleaned.notes),

@@ -25,6 +25,7 @@ __all__ = [
     "dataset_of",
     "evenly",
     "integer_windows",
+    "own_name",
     "read_source",
     "suited",
     "suited_to",
@@ -60,6 +61,26 @@ def trained_on(model: IntegerModel) -> dict[str, Any]:
     return dict(known(model.meta).get("dataset", {}))
 
 
+def own_name(model: IntegerModel) -> str:
+    """Return what a model's own data are called, if they are here.
+
+    Raises
+    ------
+    UserError
+        If they are not, or the model does not name them.
+    """
+    source = known(model.meta).get("source")
+    data = source.data if source is not None else trained_on(model).get("name")
+    if not data:
+        raise UserError("Data must be given with --data, as the model names none")
+    if data not in NAMES and not Path(data).is_file():
+        raise UserError(
+            f"Data must be given with --data, as {data}, which the model was trained on, is not"
+            " here"
+        )
+    return data
+
+
 def dataset_of(
     model: IntegerModel,
     *,
@@ -84,14 +105,7 @@ def dataset_of(
     columns, asked = inputs, {name: one for name, one in reading.items() if one is not None}
     own = without_reading(used)[0]
     if data is None:
-        data = used.get("data") or meta.get("name")
-        if not data:
-            raise UserError("Data must be given with --data, as the model names none")
-        if data not in NAMES and not Path(data).is_file():
-            raise UserError(
-                f"Data must be given with --data, as {data}, which the model was trained on,"
-                " is not here"
-            )
+        data = own_name(model)
         target = target or used.get("target") or meta.get("target")
         columns = columns or used.get("inputs") or meta.get("inputs")
         asked = own | asked

@@ -213,7 +213,7 @@ def make_dataset(
         val=val,
         test=test,
         notes=tuple(notes),
-        period=_period(cleaned.step, series.dated),
+        period=rows_of_day(cleaned.step, series.dated),
         step=cleaned.step,
     )
 
@@ -244,7 +244,8 @@ def _of_each(cleaned: Clean) -> str:
     )
 
 
-def _period(step: Step | None, dated: bool) -> int | None:
+def rows_of_day(step: Step | None, dated: bool) -> int | None:
+    """Return how many rows a day has; None where that is no whole number, or rows have no dates."""
     if step is None or not dated or step.unit not in ("even", "business"):
         return None
     rows = DAY / step.length

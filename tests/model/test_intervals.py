@@ -7,7 +7,13 @@ from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
 from bitformer.model.export import export_run
-from bitformer.model.intervals import ForecastInterval, intervals_of, measured, named_interval
+from bitformer.model.intervals import (
+    ForecastInterval,
+    coverage_sentence,
+    intervals_of,
+    measured,
+    named_interval,
+)
 from bitformer.model.meta import check_meta, known
 from bitformer.model.reference import predict
 from bitformer.model.train import train
@@ -56,7 +62,13 @@ def test_coverage_is_of_all_steps_of_all_windows():
     errors = np.array([[-1.0, 0.1], [1.1, -2.0], [0.0, -1.0], [0.0, 3.0]])
     (found,) = measured([interval], errors)
     assert found.coverage == 5 / 8
-    assert found.sentence(0.7849) == "80 % interval covers 78.5 % of test values"
+
+
+def test_coverage_in_words():
+    assert coverage_sentence({80: 0.7849}) == "80 % interval covers 78.5 % of test values"
+    assert coverage_sentence({50: 0.4, 80: 0.785, 95: 1.0}) == (
+        "80 % interval covers 78.5 % of test values (50 %: 40 %, 95 %: 100 %)"
+    )
 
 
 def test_limits_that_are_no_numbers_are_no_interval():

@@ -1,0 +1,156 @@
+"""The windows on which a model that is finished is scored, by its own scales.
+
+Of the data that it was trained on these are the test windows; of any other file, all windows.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bitformer.model.datasets import NAMES, SOURCES
+from bitformer.model.errors import UserError
+from bitformer.model.ir import IntegerModel
+from bitformer.model.new_rows import NewRows, model_source, read_new_rows
+from bitformer.model.numerics import standardised
+from bitformer.model.own_data import dataset_of, own_name, trained_on
+from bitformer.model.parts import first_targets
+from bitformer.model.splits import by_fractions
+from bitformer.model.windows import Dataset, Windows, make_dataset, rows_of_day
+
+__all__ = ["scored_data"]
+
+
+def scored_data(
+    model: IntegerModel,
+    *,
+    data: str | None,
+    target: str | None = None,
+    inputs: str | Sequence[str] | None = None,
+    **reading: Any,
+) -> Dataset:
+    """Return data on which a model is to be scored: their ``test`` windows are meant.
+
+    ``train`` and ``val`` are those of the model's own data, on which baselines are fitted; they are
+    empty where these are not here.
+
+    Parameters
+    ----------
+    model
+        An untrained one has no scales: it is scored on the test part, by the data's own.
+    data
+        A data set's name or a CSV file; by default the model's own.
+    target, inputs
+        Columns that stand for the model's own, if they have other names.
+    **reading
+        Fields of :class:`bitformer.model.reading.Reading`; by default as in training.
+
+    Raises
+    ------
+    UserError
+        If the data are not here or cannot be read, lack a column, have another step, or no window.
+    """
+    if "mean" not in trained_on(model):
+        return dataset_of(model, data=data, target=target, inputs=inputs, **reading)
+    name = own_name(model) if data is None else data
+    rows = read_new_rows(
+        model, name, target=target, inputs=inputs, reading=reading, with_target=True
+    )
+    own = _as_in_training(model, rows)
+    if own is not None and _same(model, own):
+        return own
+    return _all_windows(model, rows)
+
+
+def _as_in_training(model: IntegerModel, rows: NewRows) -> Dataset | None:
+    """Return rows split and scaled as the model's own data were; None if they cannot be."""
+    source = model_source(model)[0]
+    assert rows.target is not None
+    try:
+        return make_dataset(
+            rows.series,
+            name=Path(rows.name).name if rows.name not in NAMES else rows.name,
+            inputs=rows.inputs,
+            target=rows.target,
+            split=SOURCES[source].split if source in SOURCES else by_fractions,
+            window=model.config.window,
+            horizon=model.config.horizon,
+            reading=rows.reading,
+        )
+    except UserError:
+        return None
+
+
+def _same(model: IntegerModel, found: Dataset) -> bool:
+    """Return whether data are those that the model was trained on: alike in scale and number."""
+    meta = trained_on(model)
+    scales = [*found.mean, *found.std, found.target_mean, found.target_std]
+    own = [*meta["mean"], *meta["std"], meta["target_mean"], meta["target_std"]]
+    counts = {"train": len(found.train), "val": len(found.val), "test": len(found.test)}
+    return meta.get("windows", counts) == counts and bool(
+        np.allclose(scales, own, rtol=1e-9, atol=0)
+    )
+
+
+def _all_windows(model: IntegerModel, rows: NewRows) -> Dataset:
+    """Return all windows of a file, by the model's scales."""
+    scaling, config = rows.scaling, model.config
+    assert rows.target is not None
+    column = rows.series.columns.index(rows.target)
+    everything = [(block.start, block.stop) for block in rows.cleaned.blocks]
+    test = Windows(
+        inputs=rows.values,
+        target=standardised(
+            rows.cleaned.values[:, column], scaling.target_mean, scaling.target_std
+        ),
+        first=first_targets(rows.cleaned, everything, config.window, config.horizon),
+        window=config.window,
+        horizon=config.horizon,
+    )
+    if not len(test):
+        longest = max((stop - start for start, stop in rows.cleaned.segments), default=0)
+        raise UserError(
+            f"{rows.name} must have {config.window + config.horizon} rows without a gap for a"
+            " window of this model and what it forecasts, and its longest stretch of"
+            f" {len(rows.cleaned.values)} rows is {longest}: give it more rows, or fill longer"
+            " gaps with --max-fill"
+        )
+    meta = trained_on(model)
+    notes = [
+        f"All {len(test)} windows of {rows.name} are scored, by the scales of the data that the"
+        f" model was trained on ({meta.get('name')})"
+    ]
+    if Path(rows.name).name == Path(str(meta.get("name"))).name:
+        notes.append(
+            f"{rows.name} has changed since the training: rows that the model was trained on may"
+            " be among those that are scored"
+        )
+    try:
+        own = dataset_of(model, data=None)
+    except UserError:
+        own = None
+        notes.append("Linear baselines are not scored, as their training rows are not here")
+    if own is not None and not _same(model, own):
+        own = None
+        notes.append(
+            "Linear baselines are not scored, as they are fitted to training rows, and those of"
+            f" {meta.get('name')} have changed"
+        )
+    none = test.take(slice(0, 0))
+    return Dataset(
+        name=rows.name if rows.name in NAMES else Path(rows.name).name,
+        inputs=rows.inputs,
+        target=rows.target,
+        mean=scaling.mean,
+        std=scaling.std,
+        target_mean=scaling.target_mean,
+        target_std=scaling.target_std,
+        target_channel=rows.inputs.index(rows.target) if rows.target in rows.inputs else None,
+        train=none if own is None else own.train,
+        val=none if own is None else own.val,
+        test=test,
+        notes=(*rows.notes, *notes),
+        period=rows_of_day(rows.cleaned.step, rows.series.dated),
+        step=rows.cleaned.step,
+    )

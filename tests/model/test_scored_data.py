@@ -1,0 +1,205 @@
+"""What a finished model is scored on: its own test windows, or all windows of another file."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+
+from bitformer import load
+from bitformer.model.checkpoint import save_model
+from bitformer.model.config import named_config
+from bitformer.model.datasets import load_dataset
+from bitformer.model.errors import UserError
+from bitformer.model.initialize import initialize
+from bitformer.model.reference import predict
+from bitformer.model.train import describe
+
+ROWS, WINDOW, HORIZON = 200, 24, 6
+INTERVAL = {"percent": 80, "low": [-1.5] * 6, "high": [1.0] * 6}
+
+
+def series(rows, *, seed, level=10.0):
+    """Power with a daily cycle, and wind."""
+    rng = np.random.default_rng(seed)
+    hours = np.arange(rows)
+    power = level + 2 * np.sin(2 * np.pi * hours / 24) + 0.1 * rng.normal(size=rows)
+    return np.stack([power.round(3), rng.uniform(0, 6, rows).round(2)], axis=1)
+
+
+def write(path, values, *, names=("power", "wind"), order=(0, 1), first=0):
+    lines = [",".join(["when", *(names[i] for i in order)])]
+    for row, one in enumerate(values):
+        hour = first + row
+        time = f"2024-{hour // 720 + 1:02d}-{hour // 24 % 30 + 1:02d} {hour % 24:02d}:00"
+        # months of 30 days, as no window needs the 31st
+        lines.append(",".join([time, *(str(one[i]) for i in order)]))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A folder with a file, and an untrained model that knows it as its own."""
+    folder = tmp_path_factory.mktemp("own")
+    path = write(folder / "old.csv", series(ROWS, seed=0))
+    columns = {"target": "power", "inputs": ["power", "wind"], "time": "when"}
+    dataset = load_dataset(str(path), window=WINDOW, horizon=HORIZON, **columns)
+    model = initialize(named_config("tiny").replace(inputs=2))
+    meta = {
+        "dataset": describe(dataset),
+        "source": {"data": str(path), **columns},
+        "intervals": [INTERVAL],
+    }
+    save_model(dataclasses.replace(model, meta=meta), folder / "m.safetensors")
+    return folder
+
+
+@pytest.fixture
+def model(own):
+    return load(own / "m.safetensors")
+
+
+def windows(values, ends):
+    """Inputs and targets after ``ends`` rows."""
+    x = np.stack([values[end - WINDOW : end] for end in ends])
+    return x, np.stack([values[end : end + HORIZON, 0] for end in ends])
+
+
+def scored(model, values, ends, old):
+    """Errors in the target's units of the integer model, by the scales of the old rows."""
+    train = old[: len(old) * 3 // 5]
+    mean, std = train.mean(axis=0), train.std(axis=0)
+    x, y = windows(values, ends)
+    forecast = predict(model.integer, (x - mean) / std) * std[0] + mean[0]
+    return y - forecast, y, x, std[0]
+
+
+def test_of_its_own_data_the_test_windows(model, own):
+    old = series(ROWS, seed=0)
+    # the last fifth of the rows, all of which are targets
+    ends = range(ROWS * 4 // 5, ROWS - HORIZON + 1)
+    off, _, _, std = scored(model, old, ends, old)
+    for data in (None, str(own / "old.csv")):
+        found = model.evaluate(data)
+        assert len(found.dataset.test) == len(ends)
+        (error,) = found.models.values()
+        assert error * std**2 == pytest.approx(np.mean(off**2), rel=1e-9)
+
+
+def test_a_copy_of_its_own_data_is_its_own(model, own, tmp_path):
+    shutil.copy(own / "old.csv", tmp_path / "copy.csv")
+    assert model.evaluate(str(tmp_path / "copy.csv")).models == model.evaluate().models
+    # in another order of columns, too
+    path = write(tmp_path / "turned.csv", series(ROWS, seed=0), order=(1, 0))
+    assert model.evaluate(str(path)).models == model.evaluate().models
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_another_file_all_windows_by_the_models_scales(model, tmp_path, order):
+    old, new = series(ROWS, seed=0), series(90, seed=1, level=11.0)
+    path = write(tmp_path / "new.csv", new, order=order, first=2000)
+    notes = []
+    found = model.evaluate(str(path), note=notes.append)
+    ends = range(WINDOW, 90 - HORIZON + 1)
+    off, y, x, std = scored(model, new, ends, old)
+    assert len(found.dataset.test) == len(ends) == 61
+    said = found.to_dict()
+    name = f"{model.name} (integer)"
+    units = said["in_units"][name]
+    assert units["mse"] == pytest.approx(np.mean(off**2), rel=1e-9)
+    assert units["rmse"] == pytest.approx(np.mean(off**2) ** 0.5, rel=1e-9)
+    assert units["mae"] == pytest.approx(np.mean(np.abs(off)), rel=1e-9)
+    assert said["mae"][name] == pytest.approx(np.mean(np.abs(off)) / std, rel=1e-9)
+    last = y - x[:, -1:, 0]
+    assert said["in_units"]["repeat last value"]["mse"] == pytest.approx(np.mean(last**2), rel=1e-9)
+    assert said["in_units"]["repeat last value"]["mae"] == pytest.approx(
+        np.mean(np.abs(last)), rel=1e-9
+    )
+    skill = 1 - np.mean(off**2) / np.mean(last**2)
+    assert said["skill"]["repeat last value"] == pytest.approx(skill, rel=1e-9)
+    assert said["coverage"]["80"] == np.mean((off >= -1.5) & (off <= 1.0))
+    assert "All 61 windows of " in " ".join(notes)
+    assert "(old.csv)" in " ".join(notes)
+
+
+def test_linear_baselines_are_fitted_to_the_models_own_data(model, own, tmp_path):
+    """The level of the other file is another: who fits to it would know that."""
+    old, new = series(ROWS, seed=0), series(90, seed=1, level=15.0)
+    found = model.evaluate(str(write(tmp_path / "new.csv", new, first=2000)))
+    train = old[: ROWS * 3 // 5]
+    mean, std = train.mean(axis=0), train.std(axis=0)
+    x, y = windows((old - mean) / std, range(WINDOW, ROWS * 3 // 5 - HORIZON + 1))
+    features = np.c_[x.reshape(len(x), -1), np.ones(len(x))]
+    after, truth = windows((new - mean) / std, range(WINDOW, 90 - HORIZON + 1))
+    best = []
+    for penalty in (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1):
+        weight = np.r_[np.full(features.shape[1] - 1, penalty * len(x)), 0.0]
+        fitted = np.linalg.solve(features.T @ features + np.diag(weight), features.T @ y)
+        forecast = np.c_[after.reshape(len(after), -1), np.ones(len(after))] @ fitted
+        best.append(np.mean((forecast - truth) ** 2))
+    error = found.baselines["linear"]
+    assert min(abs(error / one - 1) for one in best) < 1e-6
+
+
+def test_without_its_own_data_there_is_no_linear_baseline(model, own, tmp_path):
+    path = write(tmp_path / "new.csv", series(90, seed=1), first=2000)
+    lost = dataclasses.replace(
+        model.integer, meta={**model.integer.meta, "source": {"data": str(tmp_path / "gone.csv")}}
+    )
+    notes = []
+    found = type(model)(lost).evaluate(str(path), time="when", note=notes.append)
+    assert (found.baselines["linear"], found.skill["linear"]) == (None, None)
+    assert found.baselines["repeat last day"] is not None
+    assert any("Linear baselines are not scored" in one for one in notes)
+
+
+def test_data_that_have_grown_are_said_to_have_changed(model, own, tmp_path):
+    path = write(tmp_path / "old.csv", np.r_[series(ROWS, seed=0), series(50, seed=3)])
+    notes = []
+    found = model.evaluate(str(path), note=notes.append)
+    assert len(found.dataset.test) == ROWS + 50 - WINDOW - HORIZON + 1
+    assert any("has changed since the training: rows that the model was" in one for one in notes)
+
+
+def test_a_file_too_short_says_how_many_rows_it_takes(model, tmp_path):
+    path = write(tmp_path / "new.csv", series(29, seed=1), first=2000)
+    with pytest.raises(UserError, match=r"must have 30 rows .* longest stretch of 29 rows is 29"):
+        model.evaluate(str(path))
+    path = write(tmp_path / "new.csv", series(30, seed=1), first=2000)
+    assert len(model.evaluate(str(path)).dataset.test) == 1
+
+
+def test_the_target_is_needed(own, model, tmp_path):
+    """Its column may have another name."""
+    values = series(90, seed=1)
+    path = write(tmp_path / "new.csv", values, names=("kw", "wind"), first=2000)
+    with pytest.raises(UserError, match=r"lacks power; it has when, kw, wind: .* with --inputs"):
+        model.evaluate(str(path))
+    found = model.evaluate(str(path), inputs=["kw", "wind"])
+    same = model.evaluate(str(write(tmp_path / "same.csv", values, first=2000)))
+    assert found.models == same.models
+    assert found.dataset.target == "kw"
+
+
+def test_words(model, own, tmp_path):
+    from click.testing import CliRunner
+
+    from bitformer.cli.main import cli
+
+    path = write(tmp_path / "new.csv", series(90, seed=1, level=11.0), first=2000)
+    result = CliRunner().invoke(cli, ["evaluate", str(own / "m.safetensors"), "--data", str(path)])
+    found = model.evaluate(str(path))
+    assert result.exit_code == 0
+    line = next(
+        one for one in result.stdout.splitlines() if one.strip().startswith("repeat last v")
+    )
+    error = found.baselines["repeat last value"]
+    assert line.split()[-5:] == [
+        f"{error:.4f}",
+        f"{found.rmse(error):.4g}",
+        f"{found.mae['repeat last value'] * found.dataset.target_std:.4g}",
+        f"{100 * found.skill['repeat last value']:.3g}",
+        "%",
+    ]
+    assert f"80 % interval covers {100 * found.coverage[80]:.3g} % of test values" in result.stdout
