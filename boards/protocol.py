@@ -45,13 +45,14 @@ __all__ = [
     "find_frame",
     "pack",
     "unpack",
+    "version_of",
     "whole_bytes",
 ]
 
 #: The first byte of every frame.
 SYNC = 0xA5
 #: Of the protocol; in the registers.
-VERSION = 2
+VERSION = 3
 #: Added to a request's command in the answer to it.
 ANSWER = 0x80
 #: The command of an answer that refuses; its payload is the `Reason`, one byte.
@@ -74,12 +75,13 @@ BLOCK_BYTES = 64
 MOST_BITS = 16
 #: What a register block begins with.
 IDENTITY = b"BF"
-#: Constants, the counters, status and cycles.
+#: Constants, then the counters of frames, status and cycles, then the counters of numbers.
 CONSTANT_BYTES, COUNTER_BYTES = 32, 2
 #: A counter is 0 again after so many.
 COUNTS = 1 << 8 * COUNTER_BYTES
-REGISTER_BYTES = CONSTANT_BYTES + 8 * COUNTER_BYTES + 4
+REGISTER_BYTES = CONSTANT_BYTES + 8 * COUNTER_BYTES + 4 + 2 * COUNTER_BYTES
 _CONSTANTS, _HEAD = "<BBBBHHHI8s4sI", "<HIB"
+_CHANGING = "<8HIHH"
 #: The registers that never change, in their order; ``latency`` is above ``vectors``.
 _NAMES = (
     "version",
@@ -229,7 +231,9 @@ class Registers:
     promises from the first number in to the last result out, ``cycles`` what the last inference
     took (24 bits both).
     ``model_hash``, 8 bytes, is the model's; ``structure``, 4 bytes, that of what new weights do
-    not change. ``counters`` has a count for every `Reason`, 16 bits that wrap.
+    not change. ``counters`` has a count for every `Reason`. ``input_ends`` counts numbers of
+    windows that were the lowest or the highest of ``input_bits``, ``result_ends`` such results: not
+    those of self-tests, and again those of a request that came again. Counts are 16 bits that wrap.
     """
 
     version: int = VERSION
@@ -247,6 +251,8 @@ class Registers:
     counters: tuple[int, ...] = (0,) * len(Reason)
     status: int = 0
     cycles: int = 0
+    input_ends: int = 0
+    result_ends: int = 0
 
     @property
     def input_bytes(self) -> int:
@@ -281,21 +287,41 @@ class Registers:
             for window, results in vectors
         )
 
+    def changing(self) -> bytes:
+        """Return the part that changes, which follows the constants in an answer."""
+        measured = self.status | self.cycles << 8
+        return struct.pack(_CHANGING, *self.counters, measured, self.input_ends, self.result_ends)
+
     @classmethod
     def parse(cls, data: bytes) -> "Registers":
         """Read the payload of an answer; raise `ValueError` if it holds no registers of ours."""
-        if len(data) != REGISTER_BYTES or not data.startswith(IDENTITY):
-            raise ValueError(f"Registers must be {REGISTER_BYTES} bytes from {IDENTITY!r} on")
+        if len(data) != REGISTER_BYTES or version_of(data) != VERSION:
+            raise ValueError(
+                f"Registers must be {REGISTER_BYTES} bytes from {IDENTITY!r} and {VERSION} on"
+            )
         values = struct.unpack_from(_CONSTANTS, data, len(IDENTITY))
         fields = dict(zip(_NAMES, values, strict=True))
         fields["latency"], fields["vectors"] = divmod(fields["vectors"], 1 << 8)
         fields["features"] = Feature(fields["features"])
         most = {"input_bits": MOST_BITS, "result_bits": MOST_BITS}
         for name in ("input_bits", "result_bits", "inputs", "results", "clock_hz"):
-            known = fields["version"] == VERSION
-            if known and not 1 <= fields[name] <= most.get(name, fields[name]):
+            if not 1 <= fields[name] <= most.get(name, fields[name]):
                 raise ValueError(f"Registers must have {name} that can be, not {fields[name]}")
-        counters = struct.unpack_from(f"<{len(Reason)}H", data, CONSTANT_BYTES)
-        (changing,) = struct.unpack_from("<I", data, REGISTER_BYTES - 4)
-        status, cycles = changing & 0xFF, changing >> 8
-        return cls(**fields, counters=counters, status=status, cycles=cycles)
+        *counters, measured, inputs, results = struct.unpack_from(_CHANGING, data, CONSTANT_BYTES)
+        return cls(
+            **fields,
+            counters=tuple(counters),
+            status=measured & 0xFF,
+            cycles=measured >> 8,
+            input_ends=inputs,
+            result_ends=results,
+        )
+
+
+def version_of(registers: bytes) -> int | None:
+    """Return the version of the protocol whose registers these are; None if they are none.
+
+    Each version has registers of its own length; that of the version itself stands in all of them.
+    """
+    known = len(registers) > len(IDENTITY) and registers.startswith(IDENTITY)
+    return registers[len(IDENTITY)] if known else None

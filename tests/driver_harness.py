@@ -110,7 +110,8 @@ void start(send_type send, receive_type receive, unsigned spi, unsigned retries,
 int read_registers(void) { return bitformer_read(&port, buffer, sizeof buffer, &facts); }
 unsigned field(int which) {
     unsigned all[] = {facts.inputs, facts.results, facts.vectors, facts.counters[0],
-                      facts.counters[5], facts.clock_hz, facts.model_hash[7], facts.cycles};
+                      facts.counters[5], facts.clock_hz, facts.model_hash[7], facts.cycles,
+                      facts.input_ends, facts.result_ends, port.clipped, port.ends};
     return all[which];
 }
 int infer(const int16_t *window, int16_t *results) {
@@ -144,8 +145,15 @@ class PythonDriver:
         facts = self.client.read()
         return facts.inputs, facts.results, facts.vectors, facts.model_hash[7]
 
+    def at_ends(self):
+        facts = self.client.read()
+        return facts.input_ends, facts.result_ends
+
     def infer(self, window):
-        return self.client.infer(window)
+        before = self.client.clipped
+        results = self.client.infer(window)
+        self.clipped = self.client.clipped - before
+        return results
 
     def self_test(self):
         return self.client.self_test()
@@ -170,6 +178,18 @@ class MicroDriver:
     def read(self):
         facts = self.shell.registers()
         return facts["inputs"], facts["results"], facts["vectors"], facts["model_hash"][7]
+
+    def at_ends(self):
+        facts = self.shell.registers()
+        return facts["input_ends"], facts["result_ends"]
+
+    @property
+    def clipped(self):
+        return self.shell.clipped
+
+    @property
+    def ends(self):
+        return self.shell.ends
 
     def infer(self, window):
         return self.shell.infer(window)
@@ -211,6 +231,18 @@ class CDriver:
     def read(self):
         self.check(self.shim.read_registers())
         return tuple(self.shim.field(k) for k in (0, 1, 2, 6))
+
+    def at_ends(self):
+        self.check(self.shim.read_registers())
+        return self.shim.field(8), self.shim.field(9)
+
+    @property
+    def clipped(self):
+        return self.shim.field(10)
+
+    @property
+    def ends(self):
+        return self.shim.field(11)
 
     def infer(self, window):
         results = (ctypes.c_int16 * RESULTS)()

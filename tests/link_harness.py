@@ -3,6 +3,7 @@
 import random
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -23,7 +24,15 @@ from bitformer.boards.protocol import (
 from bitformer.model.errors import UserError
 from bitformer.sim import native_build
 
-__all__ = ["LossySpi", "LossyUart", "ShellPort", "compiled_once", "corrupted", "together"]
+__all__ = [
+    "LossySpi",
+    "LossyUart",
+    "ShellPort",
+    "compiled_once",
+    "corrupted",
+    "ends",
+    "together",
+]
 
 
 def compiled_once(tmp_path_factory, request):
@@ -89,6 +98,13 @@ def corrupted(data, rng):
     return bytes(changed)
 
 
+def ends(numbers, bits, signed=True):
+    """How many numbers are the lowest or the highest of so many bits."""
+    half = 1 << bits - 1
+    limits = (-half, half - 1) if signed else (0, 2 * half - 1)
+    return sum(number in limits for number in numbers)
+
+
 class ShellPort:
     """A serial port with a shell behind it, in Python: for hosts, where time does not matter.
 
@@ -104,7 +120,7 @@ class ShellPort:
 
     def __init__(self, facts, infer=None, verdict=PASSED):
         self.facts, self.infer, self.verdict = facts, infer, verdict
-        self.counts = [0] * len(Reason)
+        self.counts, self.ends = [0] * len(Reason), [0, 0]
         self.heard, self.said, self.written = b"", b"", []
         self.closed = False
 
@@ -124,15 +140,19 @@ class ShellPort:
     def answer(self, request):
         self.counts[0] += 1
         if request.command == Command.READ:
-            counts = b"".join((n % COUNTS).to_bytes(2, "little") for n in self.counts)
-            changing = self.facts.cycles << 8 | self.facts.status
-            payload = self.facts.constants() + counts + changing.to_bytes(4, "little")
+            counts = tuple(n % COUNTS for n in self.counts)
+            inputs, results = (n % COUNTS for n in self.ends)
+            now = replace(self.facts, counters=counts, input_ends=inputs, result_ends=results)
+            payload = now.constants() + now.changing()
         elif request.command == Command.SELF_TEST:
             payload = bytes([self.verdict])
         else:
             signed = self.facts.signed
-            results = self.infer(unpack(request.payload, self.facts.input_bits, signed=signed))
-            payload = pack(results, self.facts.result_bits, signed=signed)
+            window = unpack(request.payload, self.facts.input_bits, signed=signed)
+            payload = pack(self.infer(window), self.facts.result_bits, signed=signed)
+            results = unpack(payload, self.facts.result_bits, signed=signed)
+            self.ends[0] += ends(window, self.facts.input_bits, signed=signed)
+            self.ends[1] += ends(results, self.facts.result_bits, signed=signed)
         command = request.command | ANSWER
         return Frame(sequence=request.sequence, command=command, payload=payload)
 

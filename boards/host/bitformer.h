@@ -10,7 +10,8 @@
  *     if (bitformer_read(&port, buffer, sizeof buffer, &facts) != BITFORMER_OK) ...
  *
  * Integers of windows and results are int16_t whatever their size on the line. One of a window that
- * the input's bits do not hold goes as the nearest that they do. Every wait ends: when `receive` has
+ * the input's bits do not hold goes as the nearest that they do; port.clipped says how many did, and
+ * port.ends how many results may be clipped. More than a few: train with --range. Every wait ends: when `receive` has
  * brought nothing in its own time-out, or too much that is no frame.
  */
 #ifndef BITFORMER_H
@@ -20,10 +21,10 @@
 #include <stdint.h>
 
 #define BITFORMER_SYNC 0xA5u
-#define BITFORMER_VERSION 2u
+#define BITFORMER_VERSION 3u
 #define BITFORMER_NAK 0xFFu
 #define BITFORMER_ANSWER 0x80u
-#define BITFORMER_REGISTERS 52u
+#define BITFORMER_REGISTERS 56u
 #define BITFORMER_PASSED 0xFFu
 /* Bytes of a frame before its payload, and of one with a payload of n bytes. */
 #define BITFORMER_HEADER 8u
@@ -75,6 +76,9 @@ typedef struct {
     /* Requests so far, and whether one was answered; leave them alone. */
     uint32_t asked;
     unsigned answered;
+    /* Of the last bitformer_infer: integers of the window that the input's bits did not hold, and
+     * results that stand at an end of their range, where what lies beyond stands, too. */
+    uint16_t clipped, ends;
 } bitformer_port;
 
 typedef struct {
@@ -84,6 +88,8 @@ typedef struct {
     uint32_t latency, clock_hz, cycles;
     uint8_t model_hash[8], structure[4], status;
     uint16_t counters[8];
+    /* Numbers of windows, and results, that stood at an end of their range. */
+    uint16_t input_ends, result_ends;
 } bitformer_registers;
 
 /* CRC-32 (IEEE 802.3, reflected), four bits at a time. */
@@ -188,7 +194,9 @@ static inline int bitformer_try(bitformer_port *port, uint8_t *buffer, uint8_t c
         if (buffer[7] == BITFORMER_NAK && size == 1 &&
             (ago == 0 || buffer[BITFORMER_HEADER] != BITFORMER_COMMAND))
             return buffer[BITFORMER_HEADER];
-        if (ago == 0 && buffer[7] == (command | BITFORMER_ANSWER) && size == expected) {
+        /* registers of another version have another length */
+        unsigned other = command == BITFORMER_CMD_READ && size > 2;
+        if (ago == 0 && buffer[7] == (command | BITFORMER_ANSWER) && (size == expected || other)) {
             port->answered = 1;
             return BITFORMER_OK;
         }
@@ -242,7 +250,8 @@ static inline int bitformer_read(bitformer_port *port, uint8_t *buffer, size_t r
     if (result != BITFORMER_OK)
         return result;
     const uint8_t *p = buffer + BITFORMER_HEADER;
-    if (p[0] != 'B' || p[1] != 'F' || p[2] != BITFORMER_VERSION)
+    if (p[0] != 'B' || p[1] != 'F' || p[2] != BITFORMER_VERSION ||
+        bitformer_little(buffer + 1, 2) != BITFORMER_REGISTERS)
         return BITFORMER_OTHER;
     if (p[4] < 1 || p[4] > 16 || p[5] < 1 || p[5] > 16)
         return BITFORMER_OTHER;
@@ -264,6 +273,8 @@ static inline int bitformer_read(bitformer_port *port, uint8_t *buffer, size_t r
         facts->counters[k] = (uint16_t)bitformer_little(p + 32 + 2 * k, 2);
     facts->status = p[48];
     facts->cycles = bitformer_little(p + 49, 3);
+    facts->input_ends = (uint16_t)bitformer_little(p + 52, 2);
+    facts->result_ends = (uint16_t)bitformer_little(p + 54, 2);
     return BITFORMER_OK;
 }
 
@@ -273,15 +284,21 @@ typedef struct {
     uint8_t bits, features;
 } bitformer_window;
 
+/* The lowest and the highest number of so many bits, signed or from 0 on. */
+static inline int32_t bitformer_least(uint8_t bits, uint8_t features) {
+    return features & BITFORMER_UNSIGNED ? 0 : -((int32_t)1 << (bits - 1));
+}
+
+static inline int32_t bitformer_most(uint8_t bits, uint8_t features) {
+    return ((int32_t)1 << (features & BITFORMER_UNSIGNED ? bits : bits - 1)) - 1;
+}
+
 static inline void bitformer_fill(const void *data, uint8_t *out) {
     const bitformer_window *window = (const bitformer_window *)data;
     unsigned bytes = (window->bits + 7u) / 8u;
-    int32_t least = -((int32_t)1 << (window->bits - 1)), most = -least - 1;
+    int32_t least = bitformer_least(window->bits, window->features);
+    int32_t most = bitformer_most(window->bits, window->features);
     int is_unsigned = (window->features & BITFORMER_UNSIGNED) != 0;
-    if (is_unsigned) {
-        most -= least;
-        least = 0;
-    }
     for (uint16_t k = 0; k < window->count; k++) {
         int32_t value = is_unsigned ? (uint16_t)window->numbers[k] : window->numbers[k];
         value = value > most ? most : value < least ? least : value;
@@ -289,17 +306,29 @@ static inline void bitformer_fill(const void *data, uint8_t *out) {
     }
 }
 
-/* The results, facts->results of them, for a window of facts->inputs integers. `buffer` has
- * BITFORMER_FRAME(facts->capacity) bytes or more. */
+/* The results, facts->results of them, for a window of facts->inputs integers; `clipped` and `ends`
+ * of the port count what is at its limit. `buffer` has BITFORMER_FRAME(facts->capacity) bytes or
+ * more. */
 static inline int bitformer_infer(bitformer_port *port, uint8_t *buffer, size_t room,
                                   const bitformer_registers *facts, const int16_t *window,
                                   int16_t *results) {
     bitformer_window input = {window, facts->inputs, facts->input_bits, facts->features};
+    int is_unsigned = (facts->features & BITFORMER_UNSIGNED) != 0;
+    int32_t least = bitformer_least(facts->input_bits, facts->features);
+    int32_t most = bitformer_most(facts->input_bits, facts->features);
     unsigned bytes = (facts->result_bits + 7u) / 8u;
     uint32_t length = (uint32_t)facts->inputs * ((facts->input_bits + 7u) / 8u);
     uint32_t expected = (uint32_t)facts->results * bytes;
     if (length > 0xFFFFu || expected > 0xFFFFu)
         return BITFORMER_OTHER;
+    port->clipped = port->ends = 0;
+    for (uint16_t k = 0; k < facts->inputs; k++) {
+        int32_t value = is_unsigned ? (uint16_t)window[k] : window[k];
+        if (value < least || value > most)
+            port->clipped++;
+    }
+    least = bitformer_least(facts->result_bits, facts->features);
+    most = bitformer_most(facts->result_bits, facts->features);
     int result = bitformer_ask(port, buffer, room, BITFORMER_CMD_INFER, bitformer_fill, &input,
                                (uint16_t)length, (uint16_t)expected);
     if (result != BITFORMER_OK)
@@ -308,6 +337,9 @@ static inline int bitformer_infer(bitformer_port *port, uint8_t *buffer, size_t 
         uint32_t value = bitformer_little(buffer + BITFORMER_HEADER + k * bytes, bytes);
         int32_t half = bytes == 2 ? 0x8000 : facts->features & BITFORMER_UNSIGNED ? 0 : 0x80;
         results[k] = (int16_t)(((int32_t)value ^ half) - half);
+        int32_t number = is_unsigned ? (uint16_t)results[k] : results[k];
+        if (number == least || number == most)
+            port->ends++;
     }
     return BITFORMER_OK;
 }

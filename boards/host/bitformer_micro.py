@@ -10,6 +10,11 @@ another's. Every wait ends: after the port's time-outs if it is silent, after so
     shell = Shell(link, session=time.ticks_us())
     print(shell.registers()["model_hash"], shell.self_test())
     results = shell.infer(window)
+    print(shell.clipped, shell.ends)
+
+`clipped` is how many integers of the last window its bits did not hold: they went as the nearest.
+`ends` is how many results stand at an end of their range, where they may be clipped, too. If these
+are more than a few, train with --range.
 
 Samples in their columns' units become a window's integers, and results the target's units, with the
 numbers in scaling.json, which stands in a build's folder. Where floats have 32 bits, as on most
@@ -23,7 +28,7 @@ SYNC, NAK, ANSWER = 0xA5, 0xFF, 0x80
 READ, INFER, SELF_TEST = 1, 2, 3
 #: A feature: numbers are an ADC's words, from 0 on, and not signed.
 UNSIGNED = 8
-REGISTERS, PASSED, VERSION = 52, 0xFF, 2
+REGISTERS, PASSED, VERSION = 56, 0xFF, 3
 HEADER, OVERHEAD = 8, 12
 #: Reads in which a line that is not silent must bring a frame, or fall silent; frames of others.
 READS, OTHERS = 64, 16
@@ -68,10 +73,15 @@ def number(data, signed=False):
     return value
 
 
+def limits(bits, signed=True):
+    """Return the lowest and the highest number of so many bits."""
+    most = (1 << bits - signed) - 1
+    return (-most - 1 if signed else 0), most
+
+
 def integers(window, bits, signed=True):
     """Return integers as they travel; what `bits` bits do not hold goes as the nearest."""
-    most = (1 << bits - signed) - 1
-    least = -most - 1 if signed else 0
+    least, most = limits(bits, signed)
     for value in window:
         if not isinstance(value, int):
             raise ShellError("a window has integers, not " + repr(value))
@@ -169,6 +179,7 @@ class Shell:
         self._link, self._retries = link, retries
         self._sequence, self._asked, self._answered = session & 0xFFFFFFFF, 0, False
         self._facts = None
+        self.clipped = self.ends = 0
 
     def ask(self, command, payload=b"", expected=1):
         """Return the payload of the answer, `expected` bytes."""
@@ -205,7 +216,10 @@ class Shell:
                         break
                     if mine:
                         raise ShellError("shell does not know the command")
-                if mine and found[1] == command | ANSWER and len(found[2]) == expected:
+                # registers of another version have another length
+                other = command == READ and len(found[2]) > 2
+                right = other or len(found[2]) == expected
+                if mine and found[1] == command | ANSWER and right:
                     self._answered = True
                     return found[2]
                 # before the first answer of a session, those of an earlier one may arrive
@@ -219,8 +233,10 @@ class Shell:
     def registers(self):
         """Return the registers of the shell, by name."""
         data = self.ask(READ, b"", REGISTERS)
-        if data[:2] != b"BF" or data[2] != VERSION:
-            raise ShellError("no bitformer shell of this version")
+        if data[:2] == b"BF" and data[2] != VERSION:
+            raise ShellError("a shell of version " + str(data[2]) + ", not " + str(VERSION))
+        if data[:2] != b"BF" or len(data) != REGISTERS:
+            raise ShellError("no bitformer shell")
         if not (0 < data[4] <= 16 and 0 < data[5] <= 16):
             raise ShellError("no numbers that a shell has")
         self._facts = {
@@ -238,18 +254,27 @@ class Shell:
             "counters": [number(data[32 + 2 * k : 34 + 2 * k]) for k in range(8)],
             "status": data[48],
             "cycles": number(data[49:52]),
+            "input_ends": number(data[52:54]),
+            "result_ends": number(data[54:56]),
         }
         return self._facts
 
     def infer(self, window):
-        """Return the results for a window; integers out of range go as the nearest in it."""
+        """Return the results for a window; integers out of range go as the nearest in it.
+
+        `clipped` and `ends` count what is at its limit.
+        """
         facts = self._facts or self.registers()
         if len(window) != facts["inputs"]:
             raise ShellError("a window has " + str(facts["inputs"]) + " integers")
         size, signed = (facts["result_bits"] + 7) // 8, not facts["features"] & UNSIGNED
         payload = integers(window, facts["input_bits"], signed)
+        least, most = limits(facts["input_bits"], signed)
+        self.clipped, self.ends = sum([not least <= value <= most for value in window]), 0
         data = self.ask(INFER, payload, facts["results"] * size)
-        return [number(data[k : k + size], signed) for k in range(0, len(data), size)]
+        results = [number(data[k : k + size], signed) for k in range(0, len(data), size)]
+        self.ends = sum([value in limits(facts["result_bits"], signed) for value in results])
+        return results
 
     def self_test(self):
         """Return the first golden vector that comes out wrong; None if all are right."""

@@ -22,6 +22,7 @@ from bitformer.boards.protocol import (
     Registers,
     pack,
     unpack,
+    version_of,
 )
 from bitformer.model.progress import Progress, silent
 
@@ -62,6 +63,8 @@ class Client:
         self._stray = 0
         #: How often a request had to be sent again.
         self.resent = 0
+        #: Integers of all windows so far that the input's bits did not hold, each counted once.
+        self.clipped = 0
 
     def __enter__(self) -> "Client":
         return self
@@ -150,11 +153,11 @@ class Client:
                         f"Shell on {self.name} must know command {request.command:#04x}, "
                         "which it does not"
                     )
-            if mine and (frame.command, len(frame.payload)) == (
-                request.command | ANSWER,
-                expected,
-            ):
-                return frame
+            if mine and frame.command == request.command | ANSWER:
+                # registers of another version have another length
+                other = request.command == Command.READ and version_of(frame.payload) is not None
+                if other or len(frame.payload) == expected:
+                    return frame
             # before the first answer of a session, those of an earlier one may arrive
             if self._answered and (request.sequence - frame.sequence) % _SEQUENCES >= self._asked:
                 break
@@ -169,15 +172,15 @@ class Client:
         with self._lock:
             tried = self._tried + 1
             payload = self.ask(Command.READ, expected=REGISTER_BYTES)
+            if (version := version_of(payload)) not in (None, VERSION):
+                raise LinkError(
+                    f"Shell on {self.name} must speak version {VERSION} of the protocol, "
+                    f"not {version}: build it again, or use the bitformer that built it"
+                )
             try:
                 found = Registers.parse(payload)
             except ValueError:
                 raise LinkError(f"Device on {self.name} must be a bitformer shell") from None
-            if found.version != VERSION:
-                raise LinkError(
-                    f"Shell on {self.name} must speak version {VERSION} of the protocol, "
-                    f"not {found.version}"
-                )
             # a later try may be served after this answer, and counts as one after it
             self._registers, self._read_at = found, (self._answered, tried)
             return found
@@ -215,13 +218,16 @@ class Client:
     def infer(self, window: Sequence[int]) -> list[int]:
         """Return the results for one window of integers, step by step, channels beside each other.
 
-        An integer that the input's bits do not hold goes as the nearest that they do. Raises
-        `LinkError` for what is no integer, such as NaN.
+        An integer that the input's bits do not hold goes as the nearest that they do, and is
+        counted in ``clipped``. Raises `LinkError` for what is no integer, such as NaN.
         """
         facts = self.registers
         if len(window) != facts.inputs:
             raise LinkError(f"Window must have {facts.inputs} integers, not {len(window)}")
         payload = packed(window, facts.input_bits, signed=facts.signed)
+        sent = unpack(payload, facts.input_bits, signed=facts.signed)
+        with self._lock:
+            self.clipped += sum(a != b for a, b in zip(window, sent, strict=True))
         answer = self.ask(Command.INFER, payload, expected=facts.results * facts.result_bytes)
         return unpack(answer, facts.result_bits, signed=facts.signed)
 

@@ -1,14 +1,38 @@
 """Forecasts from a board: scale, send, read, unscale, for the model that is on it and no other."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from bitformer.boards.host.client import Client, LinkError
+from bitformer.model import numerics
 from bitformer.model.identity import model_hash
 from bitformer.model.progress import Progress, silent
 
-__all__ = ["Forecaster"]
+__all__ = ["ClipCount", "Forecaster"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipCount:
+    """Numbers that were clipped, or may have been, of all that went to a board and came from it.
+
+    Parameters
+    ----------
+    readings : int
+        Readings beyond the range of the input, which went as its nearest end.
+    sent : int
+        Readings in all windows, a row that is in several counted in each.
+    results : int
+        Results that stand at an end of the output's range: what lay beyond is one of them.
+    received : int
+        Results in all forecasts.
+    """
+
+    readings: int = 0
+    sent: int = 0
+    results: int = 0
+    received: int = 0
 
 
 class Forecaster:
@@ -20,6 +44,12 @@ class Forecaster:
     model : IntegerModel
         The one that the board was built from; it knows the scales.
 
+    Attributes
+    ----------
+    clipped : ClipCount
+        What was clipped of the last `predict`'s readings and results. Of which columns, how far and
+        what to do about it, in units, is `bitformer.model.clipping`'s.
+
     Raises
     ------
     LinkError
@@ -28,6 +58,7 @@ class Forecaster:
 
     def __init__(self, client: Client, model: Any):
         self._client, self._model = client, model
+        self.clipped = ClipCount()
         there, here = client.read().model_hash, model_hash(model)
         if there != here:
             raise LinkError(
@@ -46,4 +77,16 @@ class Forecaster:
             results[number] = self._client.infer(window.ravel().tolist())
             progress(number + 1, len(windows), "forecasting")
         self._client.confirm()
-        return self._model.dequantize_output(self._model.numbers(results))
+        numbers = self._model.numbers(results)
+        self.clipped = self._count(x, numbers)
+        return self._model.dequantize_output(numbers)
+
+    def _count(self, x, numbers: np.ndarray) -> ClipCount:
+        spec, output = self._model.input, self._model.output
+        readings = numerics.round_half_up(x, spec.exponent) + spec.zero
+        return ClipCount(
+            readings=int(((readings < spec.low) | (readings > spec.high)).sum()),
+            sent=readings.size,
+            results=int(((numbers == output.low) | (numbers == output.high)).sum()),
+            received=numbers.size,
+        )

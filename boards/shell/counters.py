@@ -1,4 +1,4 @@
-"""Registers that change: a count for each reason, a status byte, and cycles of an inference."""
+"""Registers that change: counts of frames and of numbers, a status byte, cycles of an inference."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import memory, wiring
@@ -9,36 +9,47 @@ from bitformer.hw.memory import placement_attributes
 
 __all__ = ["ChangingRegisters"]
 
-#: Where the upper 16 bits of the cycles are, in words of the memory: as they are read, behind the
-#: counts and a word of the status and the lowest 8 bits.
+#: Where things are in words of the memory, as they are read: behind the counts of frames and a word
+#: of the status and the lowest 8 bits, the upper 16 bits of the cycles, then the counts of numbers.
 _CYCLES = len(Reason) + 1
+_ENDS = _CYCLES + 1
 #: A word that is all ones, and with 1 added all zeros: what the cycles begin with.
-_ONES = _CYCLES + 2
+_ONES = _ENDS + 2
 
 
 class ChangingRegisters(wiring.Component):
-    """Counts events, measures inferences, and shows both as bytes.
+    """Counts frames and numbers, measures inferences, and shows all as bytes.
 
     The counters are a memory of 16-bit words: they keep their values through a reset, and wrap. One
-    more word counts every 256th cycle, by the same adder.
+    more word counts every 256th cycle, by the same adder. Of the numbers of a window, or of its
+    results, every second that counts is written with the one before it, and a single one with the
+    last: so half of the cycles are left for that word.
 
     Latency: none, a byte is there in the cycle of its address. Throughput: an event every other
-    cycle.
+    cycle; a number every cycle.
 
     Members
     -------
     i_count : In(1)
         Counts ``i_reason``; ``o_byte`` is undefined in the next cycle.
     i_reason : In(Reason)
-        The counter to add 1 to.
+        The counter to add 1 to; 0 while numbers are counted.
+    i_end : In(1)
+        Counts a number that stands at an end of its range; ``o_byte`` is undefined in the next
+        cycle. Not together with ``i_count``.
+    i_result : In(1)
+        The number is a result, and not one of a window; 0 together with ``i_count``.
+    i_last : In(1)
+        The numbers of a window, or the results, end with that of this cycle, counted or not.
     i_clear : In(1)
-        Sets the measured cycles to 0; not within two cycles before ``i_count``.
+        Sets the measured cycles to 0.
     i_run : In(1)
         Measures this cycle; not together with ``i_count``.
     i_status : In(8)
         Status byte.
     i_address : In(5)
-        Of a byte: the counters from 0 on, the status, then 3 bytes of cycles, low bytes first.
+        Of a byte: the counters of frames from 0 on, the status, 3 bytes of cycles, then the
+        counters of windows' numbers and of results; low bytes first.
     o_byte : Out(8)
         Byte at the address.
     """
@@ -48,6 +59,9 @@ class ChangingRegisters(wiring.Component):
             {
                 "i_count": In(1),
                 "i_reason": In(Reason),
+                "i_end": In(1),
+                "i_result": In(1),
+                "i_last": In(1),
                 "i_clear": In(1),
                 "i_run": In(1),
                 "i_status": In(8),
@@ -65,14 +79,26 @@ class ChangingRegisters(wiring.Component):
             attrs=placement_attributes("distributed", rom=False),
         )
         read, write = counts.read_port(domain="comb"), counts.write_port()
-        counted, reason = Signal(), Signal.like(self.i_reason, reset_less=True)
-        m.d.sync += [counted.eq(self.i_count), reason.eq(self.i_reason)]
-        # a clear waits until a count of the same cycle is written
-        lowest, spilled, soon, cleared = Signal(8), Signal(), Signal(), Signal()
+
+        # numbers are written in pairs, and the last of an odd count by itself
+        odd, pair, ends = Signal(), Signal(), Signal()
+        m.d.comb += [
+            pair.eq(self.i_end & odd),
+            ends.eq(pair | (self.i_last & (self.i_end | odd))),
+        ]
+        m.d.sync += odd.eq((self.i_end ^ odd) & ~self.i_last)
+
+        # what is counted is written in the next cycle; a spill and a clear wait for it
+        counted, counter, two = Signal(), Signal(4, reset_less=True), Signal(reset_less=True)
         m.d.sync += [
-            spilled.eq(self.i_run & (lowest == 255)),
-            soon.eq(self.i_clear),
-            cleared.eq(soon),
+            counted.eq(self.i_count | ends),
+            counter.eq(self.i_reason | Mux(ends, _ENDS, 0) | self.i_result),
+            two.eq(pair),
+        ]
+        lowest, spilled, cleared = Signal(8), Signal(), Signal()
+        m.d.sync += [
+            spilled.eq((self.i_run & (lowest == 255)) | (spilled & counted)),
+            cleared.eq(self.i_clear | (cleared & counted)),
         ]
         with m.If(self.i_clear):
             m.d.sync += lowest.eq(0)
@@ -81,17 +107,17 @@ class ChangingRegisters(wiring.Component):
 
         m.d.comb += [
             read.addr.eq(self.i_address[1:]),
-            write.addr.eq(Mux(cleared, _CYCLES, read.addr)),
-            write.data.eq(read.data + 1),
+            write.addr.eq(read.addr),
+            write.data.eq(read.data + Mux(two, 2, 1)),
             write.en.eq(counted | spilled | cleared),
         ]
-        with m.If(cleared):
-            m.d.comb += read.addr.eq(_ONES)
+        with m.If(counted):
+            m.d.comb += read.addr.eq(counter)
+        with m.Elif(cleared):
+            m.d.comb += [read.addr.eq(_ONES), write.addr.eq(_CYCLES)]
         with m.Elif(spilled):
             m.d.comb += read.addr.eq(_CYCLES)
-        with m.Elif(counted):
-            m.d.comb += read.addr.eq(reason)
         m.d.comb += self.o_byte.eq(read.data.word_select(self.i_address[0], 8))
-        with m.If(self.i_address[4] & ~self.i_address[1]):
+        with m.If(self.i_address[4] & (self.i_address[1:3] == 0)):
             m.d.comb += self.o_byte.eq(Mux(self.i_address[0], lowest, self.i_status))
         return m

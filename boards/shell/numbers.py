@@ -4,14 +4,14 @@ A number is sent as a two's complement integer in as few whole bytes as hold it,
 significant byte first.
 """
 
-from amaranth.hdl import Cat, Module, Shape, Signal
+from amaranth.hdl import Cat, Module, Shape, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from bitformer.boards.protocol import MOST_BITS, whole_bytes
 from bitformer.hw.units.parameters import Parameter
 
-__all__ = ["NumberReader", "NumberWriter", "number_bytes"]
+__all__ = ["NumberReader", "NumberWriter", "at_end", "number_bytes"]
 
 _BYTE = 8
 
@@ -31,6 +31,12 @@ def number_bytes(shape) -> int:
     if not 1 <= shape.width <= MOST_BITS:
         raise ValueError(f"Number must have 1 to {MOST_BITS} bits, not {shape.width}")
     return whole_bytes(shape.width)
+
+
+def at_end(number: Value) -> Value:
+    """Return 1 if a number is the lowest or the highest of its shape, where it may be clipped."""
+    high = ~number[-1] if number.shape().signed else number[-1]
+    return number[:-1].all() & high | ~(number[:-1].any() | high)
 
 
 class NumberReader(wiring.Component):

@@ -15,6 +15,7 @@ from bitformer.boards.protocol import (
     Registers,
     encode,
     find_frame,
+    version_of,
 )
 
 FRAMES = st.builds(
@@ -98,11 +99,40 @@ def test_registers_go_round():
     assert found.errors()[Reason.CRC] == 1000 + Reason.CRC
     assert Reason.ACCEPTED not in found.errors()
     assert (found.status, found.cycles) == (7, 0x123456)
+    changed[52:56] = b"\x02\x01\xff\xfe"
+    found = Registers.parse(bytes(changed))
+    assert (found.input_ends, found.result_ends) == (0x102, 0xFEFF)
+    assert found.constants() + found.changing() == changed
 
 
-@pytest.mark.parametrize("data", [b"", b"BF", bytes(REGISTER_BYTES), b"XX" + bytes(50)])
+@pytest.mark.parametrize(
+    ("data", "version"),
+    [
+        (b"BF\x02" + bytes(49), 2),
+        (b"BF\x03" + bytes(53), 3),
+        (b"BF\x07", 7),
+        (b"BF", None),
+        (b"", None),
+        (b"FB\x03" + bytes(53), None),
+    ],
+)
+def test_version_is_known_whatever_the_length(data, version):
+    assert version_of(data) == version
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"BF",
+        bytes(REGISTER_BYTES),
+        b"XX" + bytes(54),
+        b"BF\x02" + bytes(53),
+        b"BF\x03" + bytes(49),
+    ],
+)
 def test_other_registers_are_refused(data):
-    with pytest.raises(ValueError, match=r"Registers must be 52 bytes from b'BF' on"):
+    with pytest.raises(ValueError, match=r"Registers must be 56 bytes from b'BF' and 3 on"):
         Registers.parse(data)
 
 

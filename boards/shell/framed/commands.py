@@ -1,15 +1,21 @@
 """The state machine that serves commands: registers, inferences, self-tests and trials."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Signal, Value
 from amaranth.utils import bits_for
 
 from bitformer.boards.protocol import INCOMPLETE, PASSED, REGISTER_BYTES, Command, Reason
+from bitformer.boards.shell.counters import ChangingRegisters
 from bitformer.boards.shell.framed.exchange import Exchange, Hand, Machine
 from bitformer.boards.shell.framed.memory_map import LOAD_BYTES
 from bitformer.boards.shell.framed.new_weights import NewWeights
-from bitformer.boards.shell.numbers import NumberReader, NumberWriter
+from bitformer.boards.shell.numbers import NumberReader, NumberWriter, at_end
 
 __all__ = ["serve"]
+
+
+def watch(m: Module, registers: ChangingRegisters, number: Value, *, golden: Value) -> None:
+    """Count a number that stands at an end of its range, unless it is a golden vector's."""
+    m.d.comb += registers.i_end.eq(at_end(number) & ~golden)
 
 
 def serve(
@@ -101,22 +107,27 @@ def serve(
             with m.If(reader.o.valid & reader.o.ready):
                 m.d.sync += running.eq(1)
                 m.d.comb += registers.i_run.eq(1)
+                watch(m, registers, reader.o.payload, golden=testing)
             with m.If(reader.i.ready):
                 hand.advance()
                 with m.If(cursor.last):
+                    m.d.comb += registers.i_last.eq(1)
                     hand.expect(answer)
                     with m.If(~testing):
                         hand.go(0)
                     m.next = "COLLECT"
 
         with m.State("COLLECT"):
-            m.d.comb += writer.o.ready.eq(1)
+            m.d.comb += [writer.o.ready.eq(1), registers.i_result.eq(1)]
+            with m.If(writer.i.valid & writer.i.ready):
+                watch(m, registers, writer.i.payload, golden=testing)
             cursor.store(writer.o.payload, when=writer.o.valid & ~testing)
             with m.If(writer.o.valid):
                 hand.advance()
                 with m.If(writer.o.payload != cursor.data):
                     m.d.sync += wrong.eq(1)
                 with m.If(cursor.last):
+                    m.d.comb += registers.i_last.eq(1)
                     m.d.sync += running.eq(0)
                     m.next = "COMPARE"
 

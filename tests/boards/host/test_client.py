@@ -12,7 +12,7 @@ from link_harness import ShellPort
 import bitformer.boards.host.client as client_module
 from bitformer.boards.host.client import Client, LinkError
 from bitformer.boards.host.transport import SpiTransport, UartTransport
-from bitformer.boards.protocol import Frame, Reason, encode
+from bitformer.boards.protocol import REGISTER_BYTES, Frame, Reason, encode
 
 pytestmark = pytest.mark.usefixtures("first_session")
 
@@ -186,12 +186,17 @@ def test_no_bytes_make_an_answer_or_another_error(answers):
 
 
 def test_other_devices():
-    other = encode(Frame(sequence=1, command=0x81, payload=bytes(52)))
+    other = encode(Frame(sequence=1, command=0x81, payload=bytes(REGISTER_BYTES)))
     with pytest.raises(LinkError, match=r"Device on the serial port must be a bitformer shell"):
         Client(UartTransport(Scripted(other))).read()
-    later = encode(Frame(sequence=1, command=0x81, payload=b"BF\x03" + bytes(49)))
-    with pytest.raises(LinkError, match=r"must speak version 2 of the protocol, not 3"):
-        Client(UartTransport(Scripted(later))).read()
+    # whatever the length of its registers
+    for version, size in ((2, 52), (4, REGISTER_BYTES), (9, 4)):
+        payload = bytes([*b"BF", version]).ljust(size, b"\0")
+        later = encode(Frame(sequence=1, command=0x81, payload=payload))
+        with pytest.raises(
+            LinkError, match=rf"must speak version 3 of the protocol, not {version}: build it again"
+        ):
+            Client(UartTransport(Scripted(later))).read()
 
 
 def test_sequence_numbers_go_round(monkeypatch):
@@ -209,3 +214,22 @@ def test_sessions_begin_at_random(monkeypatch):
     firsts = {Client(UartTransport(Scripted()))._sequence for _ in range(50)}
     assert len(firsts) == 50
     assert max(firsts) > 2**28
+
+
+def test_clipped_integers_are_counted_once_each():
+    class Deaf(ShellPort):
+        """The first answer to each window is lost."""
+
+        def write(self, data):
+            super().write(data)
+            if data[7] == 2 and self.written.count(data) == 1:
+                self.said = b""
+
+    client = Client(UartTransport(Deaf(FACTS, sums)))
+    for window, clipped in (((-16, 15, 0, 1), 0), ((-17, 16, 0, 99), 3), ((1, 2, 3, -99), 4)):
+        client.infer(window)
+        assert client.clipped == clipped
+    assert client.resent == 3
+    # the chip has seen both tries: the ends of 5 bits are -16 and 15
+    facts = client.read()
+    assert (facts.input_ends, facts.result_ends) == (2 * (2 + 3 + 1), 0)

@@ -15,7 +15,7 @@ from driver_harness import (
     Sums,
     sums,
 )
-from link_harness import LossySpi, LossyUart, compiled_once, together
+from link_harness import LossySpi, LossyUart, compiled_once, ends, together
 from pins_harness import SimulatedSpi, SimulatedUart
 
 import bitformer.boards.host.client as client_module
@@ -88,6 +88,20 @@ def test_driver_on_a_good_line_sends_these_bytes(driver, line, session):
         encode(Frame(sequence=(session + number) % 2**32, command=command, payload=payload))
         for number, (command, payload) in enumerate(commands, 1)
     )
+
+
+def test_driver_reads_what_stood_at_an_end(driver, line):
+    made = driver(line[1], line[0])
+    made.read()
+    expected = [0, 0]
+    for window in [*WINDOWS, (-128, 127, 126, -127), (-129, 128, 0, 1)]:
+        results = made.infer(window)
+        expected[0] += sum(not -128 < value < 127 for value in window)
+        expected[1] += ends(results, 12)
+        assert made.self_test() is None  # a vector of the second is at its ends, and not counted
+        assert made.at_ends() == tuple(expected)
+        assert made.clipped == sum(not -128 <= value <= 127 for value in window)
+    assert expected == [12, 0]
 
 
 def test_driver_on_a_bad_line_is_never_wrong(driver, line):

@@ -9,6 +9,7 @@ import pytest
 from link_harness import LossyUart, compiled_once
 from reload_harness import LANES, SMALL, answers_as, compiled_board, other_weights
 
+import bitformer.boards.host.reload as reload_file
 from bitformer.boards.host.client import Client, LinkError
 from bitformer.boards.host.forecaster import Forecaster
 from bitformer.boards.host.reload import image_bytes, load_model
@@ -72,6 +73,19 @@ def test_second_and_third_model(port, design, models):
         assert client.read().status == number % 2
     with pytest.raises(LinkError, match=r"Model on the board must be this one"):
         Forecaster(client, models[1])
+
+
+def test_trial_counts_no_numbers(port, design, models, monkeypatch):
+    lowest = np.full((1, *models[1].input.shape), models[1].input.low)
+    results = reference.run(models[1], lowest)[models[1].output.name].ravel().tolist()
+    window = lowest.ravel().tolist()
+    monkeypatch.setattr(reload_file, "golden_vectors", lambda _, count: [(window, results)] * count)
+    client = Client(UartTransport(port))
+    load_model(client, design, models[1], lanes=LANES)
+    assert client.self_test() is None
+    assert (client.read().input_ends, client.read().result_ends) == (0, 0)
+    assert client.infer(window) == results
+    assert client.read().input_ends == len(window)
 
 
 def test_other_models_do_give_other_answers(models):

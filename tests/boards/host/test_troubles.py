@@ -17,7 +17,7 @@ from driver_harness import (
 )
 from link_harness import ShellPort
 
-from bitformer.boards.protocol import Reason
+from bitformer.boards.protocol import REGISTER_BYTES, Frame, Reason, encode
 
 pytestmark = pytest.mark.usefixtures("first_session")
 
@@ -98,6 +98,39 @@ def test_integers_beyond_the_bits_go_as_the_nearest(driver, request, window, sen
     made.read()
     assert made.infer(window) == sums(sent)
     assert port.written[-1][8:12] == bytes(value & 0xFF for value in sent)
+    assert made.clipped == sum(a != b for a, b in zip(window, sent, strict=True))
+    made.infer((1, 2, 3, 4))
+    assert made.clipped == 0
+
+
+@pytest.mark.parametrize("driver", ["micro", "c"], indirect=True)
+@pytest.mark.parametrize(
+    ("results", "ends"),
+    [((-2048, 2047, 0), 2), ((-2047, 2046, -1), 0), ((2047, 2047, 2047), 3), ((-2048, 1, 1), 1)],
+)
+def test_results_at_an_end_are_counted(driver, results, ends):
+    made = driver(ShellPort(FACTS, lambda window: results))
+    made.read()
+    assert made.infer((1, 2, 3, 4)) == list(results)
+    assert made.ends == ends
+    assert made.at_ends() == (0, ends)
+
+
+@pytest.mark.parametrize(
+    ("version", "size"), [(2, 52), (4, REGISTER_BYTES), (1, 4), (3, 52), (3, 4)]
+)
+def test_shell_of_another_version_is_told(driver, version, size):
+    payload = bytes([*b"BF", version]).ljust(size, b"\0")
+    made = driver(Scripted(encode(Frame(sequence=1, command=0x81, payload=payload))))
+    with pytest.raises(made.error) as caught:
+        made.read()
+    said = caught.value.args[0]
+    if isinstance(said, int):
+        assert said == -4  # BITFORMER_OTHER
+    elif version == 3:
+        assert re.search(r"must be a bitformer shell|no bitformer shell", said)
+    else:
+        assert re.search(rf"version ({version}, not 3|3 of the protocol, not {version})", said)
 
 
 @pytest.mark.parametrize("driver", ["python", "micro"], indirect=True)

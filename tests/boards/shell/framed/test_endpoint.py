@@ -4,10 +4,18 @@
 import random
 
 import pytest
-from amaranth.hdl import Module, signed, unsigned
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In
-from amaranth.sim import Simulator
+from amaranth.hdl import signed, unsigned
+from endpoint_harness import (
+    HIGH,
+    WINDOWS,
+    Bench,
+    counters,
+    frames,
+    infer,
+    nak,
+    request,
+    talk,
+)
 
 from bitformer.boards.protocol import (
     ANSWER,
@@ -17,33 +25,11 @@ from bitformer.boards.protocol import (
     Feature,
     Frame,
     Reason,
-    Registers,
-    encode,
     find_frame,
 )
 from bitformer.boards.shell.contract import Contract
 from bitformer.boards.shell.framed.endpoint import Endpoint
 from bitformer.boards.shell.framed.memory_map import MemoryMap
-from bitformer.boards.shell.link import LinkSignature
-
-WINDOWS = [(1, 2, 3), (-100, 50, 7), (-128, -128, -128)]
-
-
-class Bench(wiring.Component):
-    """An endpoint with a stand-in accelerator behind it."""
-
-    def __init__(self, endpoint, accelerator):
-        self.endpoint, self.accelerator = endpoint, accelerator
-        super().__init__({"link": In(LinkSignature())})
-
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.endpoint = endpoint = self.endpoint
-        m.submodules.accelerator = accelerator = self.accelerator
-        wiring.connect(m, wiring.flipped(self.link), endpoint.link)
-        wiring.connect(m, endpoint.to_model, accelerator.i)
-        wiring.connect(m, accelerator.o, endpoint.from_model)
-        return m
 
 
 @pytest.fixture
@@ -69,100 +55,6 @@ def make(serial):
         return Bench(endpoint, accelerator)
 
     return make
-
-
-def talk(bench, script, *, pace=0.5):
-    """Play bursts of bytes and events to the link; return the frames and bytes that come back.
-
-    In a script, bytes are a burst with silence behind it; ("burst", bytes) has none; "error" is a
-    broken byte; "drop" is one; an integer waits as many cycles.
-    """
-    heard, silent = bytearray(), 0
-    link, rng = bench.link, random.Random(4)
-
-    async def listen(ctx):
-        nonlocal silent
-        while True:
-            ctx.set(link.tx.ready, rng.random() < pace)
-            _, _, taken, byte = await ctx.tick().sample(
-                link.tx.valid & link.tx.ready, link.tx.payload
-            )
-            silent = 0 if taken else silent + 1
-            if taken:
-                heard.append(byte)
-
-    async def host(ctx):
-        nonlocal silent
-        ctx.set(link.quiet, 1)
-        for step in script:
-            quiet, data, event = True, b"", step
-            if isinstance(step, tuple):
-                quiet, data = False, step[1]
-            elif isinstance(step, bytes):
-                data = step
-            if isinstance(step, int):
-                await ctx.tick().repeat(step)
-                continue
-            if event == "drop":
-                ctx.set(link.drop, 1)
-                await ctx.tick()
-                ctx.set(link.drop, 0)
-                continue
-            ctx.set(link.quiet, 0)
-            if event == "error":
-                ctx.set(link.rx_error, 1)
-                await ctx.tick()
-                ctx.set(link.rx_error, 0)
-                quiet = False
-            for byte in data:
-                ctx.set(link.rx.payload, byte)
-                ctx.set(link.rx.valid, 1)
-                await ctx.tick()
-                ctx.set(link.rx.valid, 0)
-                await ctx.tick().repeat(rng.randrange(9, 13))
-            if quiet:
-                ctx.set(link.quiet, 1)
-                silent = 0
-                while silent < 100:
-                    await ctx.tick()
-
-    simulator = Simulator(bench)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(listen, background=True)
-    simulator.add_testbench(host)
-    simulator.run()
-    return bytes(heard)
-
-
-def frames(heard):
-    found = []
-    while heard:
-        frame, heard = find_frame(heard)
-        found.append(frame)
-    return found
-
-
-#: Added to sequence numbers, so that every byte of them says something.
-HIGH = 0x9A785600
-
-
-def request(command, payload=b"", sequence=1):
-    return encode(Frame(sequence=HIGH + sequence, command=command, payload=payload))
-
-
-def infer(serial, window, sequence=1, size=1):
-    return request(Command.INFER, serial.pack(window, size), sequence)
-
-
-def nak(reason, sequence=1):
-    return Frame(sequence=HIGH + sequence, command=NAK, payload=bytes([reason]))
-
-
-def counters(bench, script):
-    """The counters after a script."""
-    last = frames(talk(bench, [*script, request(Command.READ, sequence=200)]))[-1]
-    assert last.sequence == HIGH + 200
-    return Registers.parse(last.payload)
 
 
 @pytest.mark.parametrize(("bits", "result_bits"), [(8, 8), (8, 12), (5, 7), (12, 16), (9, 3)])
