@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from bitformer.boards.host.client import Client, LinkError
-from bitformer.model import numerics
 from bitformer.model.identity import model_hash
 from bitformer.model.progress import Progress, silent
 
@@ -83,10 +82,12 @@ class Forecaster:
 
     def _count(self, x, numbers: np.ndarray) -> ClipCount:
         spec, output = self._model.input, self._model.output
-        readings = numerics.round_half_up(x, spec.exponent) + spec.zero
+        # half a step beyond the last that are rounded into the range
+        steps = np.ldexp(np.asarray(x, dtype=np.float64), -spec.exponent) + spec.zero
+        beyond = (steps < spec.low - 0.5) | (steps >= spec.high + 0.5)
         return ClipCount(
-            readings=int(((readings < spec.low) | (readings > spec.high)).sum()),
-            sent=readings.size,
+            readings=int(beyond.sum()),
+            sent=beyond.size,
             results=int(((numbers == output.low) | (numbers == output.high)).sum()),
             received=numbers.size,
         )
