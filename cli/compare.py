@@ -6,12 +6,13 @@ from typing import Any
 import click
 
 from bitformer.cli.report import Report, json_option
+from bitformer.cli.sections import SectionedCommand
 from bitformer.cli.studies import Study, seeds_option, study_options, widths_option
 
 __all__ = ["command"]
 
 
-@click.command("compare")
+@click.command("compare", cls=SectionedCommand)
 @study_options
 @widths_option("8,6,4,3,2,1", "Bits of weights.")
 @click.option("--activations", type=int, default=8, show_default=True, help="Bits of activations.")

@@ -10,13 +10,14 @@ from bitformer.cli.options import data_options, model_argument
 from bitformer.cli.quantity import COUNT
 from bitformer.cli.report import Report, json_option
 from bitformer.cli.scores import show_scores
+from bitformer.cli.sections import SectionedCommand
 from bitformer.model.errors import NotBitExactError
 from bitformer.model.progress import progress_bar
 
 __all__ = ["command"]
 
 
-@click.command("evaluate")
+@click.command("evaluate", cls=SectionedCommand)
 @model_argument
 @data_options
 @click.option(

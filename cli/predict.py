@@ -16,6 +16,7 @@ from bitformer.cli.options import (
 )
 from bitformer.cli.quantity import COUNT
 from bitformer.cli.report import Report, json_option
+from bitformer.cli.sections import SectionedCommand
 from bitformer.model.errors import NotBitExactError, UserError
 from bitformer.model.progress import progress_bar
 
@@ -128,7 +129,7 @@ def _cell(name: str, value: object) -> str:
     return f"{value:.6g}" if name in ("forecast", "low", "high", "truth") else str(value)
 
 
-@click.command("predict")
+@click.command("predict", cls=SectionedCommand)
 @model_argument
 @data_options
 @click.option(

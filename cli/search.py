@@ -10,6 +10,7 @@ from bitformer.cli.options import MOST_LANES, PATH, given, kb_option, part_optio
 from bitformer.cli.quantity import COUNT, COUNT_OR_NONE, MEGAHERTZ, SEED, quantity
 from bitformer.cli.report import Report, command_line, json_option
 from bitformer.cli.search_report import show_search
+from bitformer.cli.sections import SectionedCommand
 from bitformer.cli.studies import study_options
 from bitformer.model.errors import UserError
 from bitformer.model.progress import progress_bar
@@ -88,7 +89,7 @@ def _engines(lanes: str, pack: str) -> "tuple[Engine, ...]":
     )
 
 
-@click.command("search")
+@click.command("search", cls=SectionedCommand)
 @study_options
 @_limit_options
 @click.option(

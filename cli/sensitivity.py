@@ -7,13 +7,14 @@ import click
 
 from bitformer.cli.options import PATH
 from bitformer.cli.report import Report, json_option
+from bitformer.cli.sections import SectionedCommand
 from bitformer.cli.studies import Study, seeds_option, study_options, widths_option
 from bitformer.model.files import ready_file
 
 __all__ = ["command"]
 
 
-@click.command("sensitivity")
+@click.command("sensitivity", cls=SectionedCommand)
 @study_options
 @widths_option("8,6,4,3,2", "Bits of a component's weights and activations.")
 @click.option(

@@ -15,6 +15,7 @@ from bitformer.cli.options import (
 )
 from bitformer.cli.quantity import COUNT, SEED, Number
 from bitformer.cli.report import Report, json_option
+from bitformer.cli.sections import SectionedCommand
 from bitformer.model.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def _range(cycles: list[int]) -> str:
     return " ".join(map(str, cycles)) or "-"
 
 
-@click.command("simulate")
+@click.command("simulate", cls=SectionedCommand)
 @model_argument
 @click.option("--samples", type=COUNT, default=4, show_default=True, help="Windows to run.")
 @data_options

@@ -47,6 +47,8 @@ _GROUPS = re.compile(f"[{_SPACES}]")
 _NOT_PLAIN = re.compile(f"[.{_SPACES}]")
 #: Different texts that a refusal offers to take as missing.
 _MOST_MARKS = 4
+#: Letters of a text that a refusal offers.
+_LONGEST = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +187,10 @@ def remedy(numbers: Numbers, cells: Sequence[str]) -> str:
         if works:
             return f": say --decimal {works[0]}"
     bad = numbers.unreadable(cells)
+    if any("\n" in text or "\r" in text for text in bad):
+        return ": a quote may be left open there"
+    if not all(text.isprintable() and len(text) <= _LONGEST for text in bad):
+        return ""
     marks = [text for text in bad if not any(letter.isdigit() for letter in text)]
     options = []
     if marks and len(marks) <= _MOST_MARKS:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bitformer.model.csv_text import encoding_of, read_bytes
+from bitformer.model.csv_text import STREAMED, encoding_of, read_bytes
 from bitformer.model.errors import UserError
 from bitformer.model.name_lists import names_among, quoted
 from bitformer.model.plain import shown
@@ -83,7 +83,7 @@ class Table:
                 f" {shown(name)} is there {'twice' if count == 2 else f'{count} times'}: name all"
                 f" columns yourself, as --skip {self.sample[0][0]} --header {quoted(own)}"
             )
-        named = [one for one in self.header if one]
+        named = [one if one.isprintable() else shown(one) for one in self.header if one]
         have = ", ".join(named[:_SHOWN]) + (", …" if len(named) > _SHOWN else "")
         raise UserError(f"Column {name!r} is not in {self.path}, which has {have}{self._why(name)}")
 
@@ -217,7 +217,10 @@ def open_table(path: Path, reading: Reading, wanted: Sequence[str] = ()) -> Tabl
 
 
 def _text_lines(raw: bytes, encoding: str) -> Iterator[str]:
-    return iter(io.TextIOWrapper(io.BytesIO(raw), encoding=encoding, newline=""))
+    if encoding in STREAMED:
+        return iter(io.TextIOWrapper(io.BytesIO(raw), encoding=encoding, newline=""))
+    # some encodings take more for granted in pieces than of a whole
+    return iter(io.StringIO(raw.decode(encoding), newline=""))
 
 
 def _parsed(

@@ -17,7 +17,7 @@ from bitformer.model.errors import UserError
 from bitformer.model.files import open_regular
 from bitformer.model.plain import shown
 
-__all__ = ["encoding_of", "read_bytes"]
+__all__ = ["STREAMED", "encoding_of", "read_bytes"]
 
 _PACKED: dict[bytes, tuple[str, Callable[[bytes], bytes]]] = {
     b"\x1f\x8b": ("gzip", gzip.decompress),
@@ -53,6 +53,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+#: Encodings that are as strict in pieces as of a whole.
+STREAMED = ("utf-8", "utf-8-sig", "cp1252", "latin-1")
 #: Letters of a sample.
 _SAMPLE = 24
 

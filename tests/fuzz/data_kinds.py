@@ -62,6 +62,19 @@ def _config(case: Case) -> Verdict:
     return case.run("init", path, "-o", case.folder / "m.safetensors", "--json")
 
 
+#: Ways to read a file, most of which are wrong for it.
+_HOW: tuple[tuple[str, ...], ...] = (
+    *((),) * 8,
+    ("--decimal", ","),
+    ("--missing", "?,-1", "--strip", "kW"),
+    ("--skip", "1"),
+    ("--header", "when,power,wind"),
+    ("--encoding", "utf-16"),
+    ("--time-format", "%d/%m/%Y %H:%M"),
+    ("--time-zone", "Europe/Berlin"),
+)
+
+
 def _make_series(folder: Path) -> None:
     (folder / "s.csv").write_text(series())
     small_model(folder / "m.safetensors")
@@ -71,9 +84,10 @@ def _csv(case: Case) -> Verdict:
     path = case.damage(case.copy("s.csv"), damaged_table)
     model = case.originals / "m.safetensors"
     time = case.rng.choice((("--time", "when"), ()))
+    how = case.rng.choice(_HOW)
     if case.rng.randrange(3):
         columns = case.rng.choice((("--target", "power"), ("--target", "wind"), ()))
-        return case.run("evaluate", model, "--data", path, *columns, *time, "--json")
+        return case.run("evaluate", model, "--data", path, *columns, *time, *how, "--json")
     loaded = load_model(model)
 
     def newest():

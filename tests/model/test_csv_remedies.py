@@ -238,6 +238,17 @@ OTHERS: dict[str, tuple[str, dict, str]] = {
         r"whole numbers that make a date .* line 3 has '2024 13'",
     ),
     "ragged": (changed(3, "2024-01-01 03:00,3"), {}, r"Line 5 .* 3 cells .*: correct or delete th"),
+    "quote left open": (
+        PLAIN.replace("00,4.5", '00,"4.5').replace("9.5,", '9.5",', 1),
+        {},
+        r"'a' of .* line 11 has '4.5,16\\n.*': a quote may be left open there$",
+    ),
+    "not printable": (
+        changed(3, "2024-01-01 03:00,3,\x07"),
+        {},
+        r"'b' of .* line 5 has '\\x07'$",
+    ),
+    "UTF-16 that is none": (PLAIN, {"encoding": "utf-16"}, r"is not in .*|must be text in UTF-16"),
     "R": (
         "time,a\n" + "\n".join(ROWS) + "\n",
         {},
