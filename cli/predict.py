@@ -1,11 +1,13 @@
 """``bitformer predict``: forecasts of what comes after the rows of a file."""
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 import bitformer
+from bitformer.boards.protocol import COUNTS
 from bitformer.cli.options import (
     PATH,
     connected,
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from bitformer.boards.host.client import Client
+    from bitformer.boards.host.forecaster import ClipCount
     from bitformer.model.forecast_result import Forecast
 
 __all__ = ["command"]
@@ -37,6 +40,7 @@ class _Board:
 
     name = "board"
     client: "Client"
+    clipped: "ClipCount"
 
     def __init__(
         self, model: "bitformer.Model", link: dict[str, Any], self_test: bool, report: Report
@@ -58,13 +62,22 @@ class _Board:
                 raise click.exceptions.Exit(1)
             with progress_bar() as progress:
                 forecast = forecaster.predict(windows, progress=progress)
-            self.client = client
+            self.client, self.clipped = client, forecaster.clipped
         return forecast
 
-    def told(self) -> str:
-        """Say how long the last inference took."""
-        cycles, clock = self.client.registers.cycles, self.client.registers.clock_hz
-        return f"The last inference took {cycles} cycles, {cycles / clock * 1e6:.4g} µs"
+    def told(self) -> list[str]:
+        """Say how long the last inference took, and what the board has counted so far, if any."""
+        facts = self.client.registers
+        said = [
+            f"The last inference took {facts.cycles} cycles,"
+            f" {facts.cycles / facts.clock_hz * 1e6:.4g} µs"
+        ]
+        if facts.input_ends or facts.result_ends:
+            said.append(
+                f"The board has counted {facts.input_ends} readings and {facts.result_ends} results"
+                f" at an end of their range, of all that it has served (modulo {COUNTS})"
+            )
+        return said
 
     def to_dict(self) -> dict[str, object]:
         """Return what the board says of itself as plain data."""
@@ -75,6 +88,8 @@ class _Board:
             "clock_hz": facts.clock_hz,
             "resent": self.client.resent,
             "errors": {reason.name.lower(): n for reason, n in facts.errors().items()},
+            "sent_clipped": dataclasses.asdict(self.clipped),
+            "at_ends": {"readings": facts.input_ends, "results": facts.result_ends},
         }
 
 
@@ -216,7 +231,8 @@ def command(
         raise click.exceptions.Exit(1) from None
     _show(report, forecast)
     if board is not None:
-        report.line(board.told())
+        for sentence in board.told():
+            report.line(sentence)
     if csv_file is not None:
         forecast.to_csv(csv_file)
         report.line(f"As CSV: {csv_file}")

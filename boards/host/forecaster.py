@@ -82,9 +82,10 @@ class Forecaster:
 
     def _count(self, x, numbers: np.ndarray) -> ClipCount:
         spec, output = self._model.input, self._model.output
-        # half a step beyond the last that are rounded into the range
-        steps = np.ldexp(np.asarray(x, dtype=np.float64), -spec.exponent) + spec.zero
-        beyond = (steps < spec.low - 0.5) | (steps >= spec.high + 0.5)
+        # what is less than half a step beyond is rounded to the end, and is not clipped
+        ends = np.array([spec.low - 0.5, spec.high + 0.5])
+        low, high = (ends - spec.zero) * 2.0**spec.exponent
+        beyond = (np.asarray(x, dtype=np.float64) < low) | (x >= high)
         return ClipCount(
             readings=int(beyond.sum()),
             sent=beyond.size,

@@ -147,7 +147,7 @@ def test_engines_and_the_board_give_the_same_numbers(bitformer, board, path, dat
         bitformer(*asked, *more) for more in (["--port", "F"], ["--engine", engine])
     )
     assert (here.code, there.code, simulated.code) == (0, 0, 0)
-    own = {"engine", "port", "cycles", "clock_hz", "resent", "errors"}
+    own = {"engine", "port", "cycles", "clock_hz", "resent", "errors", "sent_clipped", "at_ends"}
     same = [{n: v for n, v in one.data.items() if n not in own} for one in (here, there, simulated)]
     assert same[0] == same[1] == same[2]
     assert [one.data["engine"] for one in (here, there, simulated)] == ["integer", "board", engine]
@@ -174,6 +174,23 @@ def test_for_people(bitformer, board, path, data):
     said = bitformer("predict", path, "--port", "FAKE", "--data", data, "--self-test")
     assert said.code == 0
     assert "The last inference took 754 cycles, 7.54 µs" in said.out
+
+
+def test_what_is_clipped_on_the_way_to_a_board_is_counted(
+    bitformer, board, model, path, table, tmp_path
+):
+    table[-1][0], table[-2][0] = 1e6, -1e6
+    data = write(tmp_path / "far.csv", table, model.meta["dataset"]["inputs"])
+    said = bitformer("predict", path, "--port", "F", "--data", data, "--windows", 2, "--json")
+    assert said.code == 0
+    # the newest row is in one window of two, that before it in both; both go to the ends of 8 bits
+    sent = said.data["sent_clipped"]
+    assert (sent["readings"], sent["sent"]) == (3, 2 * model.input.size)
+    assert said.data["at_ends"] == {"readings": 3, "results": sent["results"]}
+    (sentence,) = [line for line in said.err.splitlines() if "they are clipped" in line]
+    assert sentence.startswith(f"3 of {2 * model.config.window} values of c0 (in 2 of 2 windows)")
+    assert "train with --range " in sentence
+    assert "The board has counted 3 readings and " in said.err
 
 
 def test_failed_self_test(bitformer, board, path, data):
