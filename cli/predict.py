@@ -97,22 +97,23 @@ def _show(report: Report, forecast: "Forecast") -> None:
     """Print the newest forecast, those before it beside each other, and their errors."""
     from bitformer.model.intervals import coverage_sentence
 
+    after = _headings(forecast)
     if len(forecast) > 1:
         some = forecast.values[-_SHOWN:]
         report.table(
-            ("step", *_headings(forecast)[-_SHOWN:]),
+            ("step", *after[-_SHOWN:]),
             [(step + 1, *(f"{value:.6g}" for value in row)) for step, row in enumerate(some.T)],
             title=f"Forecasts of {forecast.target}, the newest last",
             words=0,
         )
-    rows = list(forecast.rows())[-forecast.horizon :]
+    rows = _newest(forecast)
     names = [name for name in rows[0] if name != "line"]
     if all(row.get("truth") is None for row in rows):
         names = [name for name in names if name != "truth"]
     report.table(
         names,
         [[_cell(name, row[name]) for name in names] for row in rows],
-        title=f"Forecast of {forecast.target}, {_headings(forecast)[-1]}",
+        title=f"Forecast of {forecast.target}, {'newest' if forecast.series else after[-1]}",
         words=("series" in names) + (forecast.times is not None),
     )
     interval = forecast.interval
@@ -130,6 +131,14 @@ def _show(report: Report, forecast: "Forecast") -> None:
         )
     if len(forecast) > 1:
         report.line("All forecasts, with times, limits and truth, are in --csv and --json")
+
+
+def _newest(forecast: "Forecast") -> list[dict[str, object]]:
+    """Return the rows of the newest forecast of each series, of the last few if there are many."""
+    # a later window of the same series takes the place
+    newest = dict(zip(forecast.series or [""] * len(forecast), range(len(forecast)), strict=True))
+    rows, steps = list(forecast.rows()), range(forecast.horizon)
+    return [rows[n * forecast.horizon + k] for n in list(newest.values())[-_SHOWN:] for k in steps]
 
 
 def _headings(forecast: "Forecast") -> list[str]:

@@ -32,7 +32,7 @@ def show_scores(report: "Report", scores: "Evaluation", *, title: str | None = N
         if name == best:
             name = f"{name} (best)"
         skill = skills.get(bare)
-        saved = "" if skill is None else f"{100 * skill:.3g} %"
+        saved = "" if skill is None else f"{skill:.3g}"
         if error is None:
             rows.append((name, "-", "-", "-", "-"))
             continue
@@ -45,6 +45,6 @@ def show_scores(report: "Report", scores: "Evaluation", *, title: str | None = N
     report.table(columns, rows, title=title or default)
     if any(skill is not None for skill in skills.values()):
         name = list(scores.models)[-1]
-        report.line(f"Skill: what {name} saves of the MSE of that baseline")
+        report.line(f"Skill: 1 - MSE of {name} / MSE of that baseline")
     if scores.coverage:
         report.line(coverage_sentence(scores.coverage))

@@ -23,6 +23,7 @@ def draw(
     past: tuple[np.ndarray, np.ndarray] | None,
     unit: str,
     dated: bool,
+    zone: str | None = None,
 ) -> None:
     """Write a picture; the suffix of ``path`` (.png, .svg, .pdf) chooses the format.
 
@@ -44,6 +45,8 @@ def draw(
         What the x axis is called.
     dated
         Whether places are seconds since 1970.
+    zone
+        Where the clock of dates stands, if that is known.
 
     Raises
     ------
@@ -52,7 +55,9 @@ def draw(
     """
 
     def axis(where: np.ndarray) -> list:
-        return [moment(one).replace(tzinfo=None) for one in where] if dated else where.tolist()
+        return (
+            [moment(one, zone).replace(tzinfo=None) for one in where] if dated else where.tolist()
+        )
 
     horizon = values.shape[1]
     shown = list(range(len(values) - 1, -1, -horizon))[::-1]

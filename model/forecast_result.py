@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +29,12 @@ class Forecast:
     values : float64 [N, horizon].
     times : float64 [N, horizon]; seconds since 1970, or plain numbers; None without times.
     dated : whether times are seconds.
+    zone : where the clock of the times stands; None where the file does not say.
     truth : float64 [N, horizon]; NaN where the file has none; None if it lacks the column.
     interval : how far values were off in validation; None for a model that does not know.
     engine : what computed.
     notes : sentences for people.
-    past : times, or numbers of rows, and values of the target in the file, for pictures.
+    past : times, or lines, and values of the target in the file, of the last series, for pictures.
     clipped : numbers of the windows and of the forecasts beyond what words hold.
     series : the series of each forecast; empty where the file holds one.
     """
@@ -49,6 +51,7 @@ class Forecast:
     past: tuple[np.ndarray, np.ndarray] | None = field(default=None)
     clipped: tuple[Clipped, ...] = ()
     series: tuple[str, ...] = ()
+    zone: str | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -93,11 +96,18 @@ class Forecast:
             found["inside"] = float(inside.mean())
         return found
 
+    @cached_property
+    def _days(self) -> bool:
+        """Whether all forecasts are of whole days."""
+        if self.times is None or not self.dated or self.zone is not None:
+            return False
+        return bool((self.times % 86400 == 0).all())
+
     def time(self, window: int, step: int) -> str:
         """Return a time for people; empty without times."""
         if self.times is None:
             return ""
-        return in_words(self.times[window, step], dated=self.dated)
+        return in_words(self.times[window, step], dated=self.dated, zone=self.zone, days=self._days)
 
     def rows(self) -> Iterator[dict[str, object]]:
         """Yield a row for each step of each forecast, as :meth:`to_csv` writes them."""
@@ -106,7 +116,7 @@ class Forecast:
             for step in range(self.horizon):
                 row: dict[str, object] = {"series": self.series[window]} if self.series else {}
                 if self.times is not None:
-                    row["time"] = in_words(self.times[window, step], dated=self.dated)
+                    row["time"] = self.time(window, step)
                 row |= {"step": step + 1, "forecast": float(self.values[window, step])}
                 if low is not None and high is not None:
                     row |= {"low": float(low[window, step]), "high": float(high[window, step])}
@@ -134,13 +144,14 @@ class Forecast:
     def plot(self, path: str | Path) -> None:
         """Draw history, forecasts with their interval, and truth; needs matplotlib.
 
-        Of several windows, as many are drawn as do not overlap. The suffix of ``path`` (.png, .svg,
-        .pdf) chooses the format.
+        Of several windows, as many are drawn as do not overlap; of several series, the last. The
+        suffix of ``path`` (.png, .svg, .pdf) chooses the format.
         """
+        own = np.array([name == self.series[-1] for name in self.series] or [True] * len(self))
         interval, low, high = self.interval, self.low, self.high
         limits = None
         if interval is not None and low is not None and high is not None:
-            limits = f"{interval.percent} % interval", low, high
+            limits = f"{interval.percent} % interval", low[own], high[own]
         if self.times is None:
             steps = np.arange(1, self.horizon + 1)
             places, unit = np.array(self.lines)[:, None] + steps, "line of the file"
@@ -148,13 +159,14 @@ class Forecast:
             places, unit = self.times, "" if self.dated else "time"
         draw(
             path,
-            target=self.target,
-            places=places,
-            values=self.values,
+            target=", ".join([self.target, *self.series[-1:]]),
+            places=places[own],
+            values=self.values[own],
             limits=limits,
             past=self.past,
             unit=unit,
             dated=self.dated and self.times is not None,
+            zone=self.zone,
         )
 
     def to_dict(self) -> dict[str, object]:
@@ -167,7 +179,9 @@ class Forecast:
             "lines": list(self.lines),
             "times": None
             if self.times is None
-            else [[iso(time, dated=self.dated) for time in row] for row in self.times],
+            else [
+                [iso(time, dated=self.dated, zone=self.zone) for time in row] for row in self.times
+            ],
             "forecast": self.values.tolist(),
             "low": None if low is None else low.tolist(),
             "high": None if high is None else high.tolist(),

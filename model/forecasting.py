@@ -2,8 +2,9 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -37,6 +38,15 @@ class Question:
         """Sentences for people."""
         return (*self.rows.notes, *self.recent.notes)
 
+    @property
+    def _drawn(self) -> slice:
+        """The rows of the series of the last window, which is what a picture shows."""
+        if not self.recent.series:
+            return slice(None)
+        blocks = self.rows.cleaned.blocks
+        own = next(block for block in blocks if block.name == self.recent.series[-1])
+        return slice(own.start, own.stop)
+
     def answered(self, forecasts: np.ndarray, *, engine: str) -> Forecast:
         """Return standardised forecasts [N, horizon] in the target's units, with the rest."""
         series, truth = self.rows.cleaned.rows, self.rows.truth
@@ -52,8 +62,9 @@ class Question:
             interval=self.interval,
             engine=engine,
             notes=self.notes,
-            past=None if truth is None or self.recent.series else (when, truth),
+            past=None if truth is None else (when[self._drawn], truth[self._drawn]),
             series=self.recent.series,
+            zone=_zone(self.rows),
         )
 
 
@@ -96,6 +107,14 @@ def prepared(
     return Question(rows=rows, recent=recent, interval=chosen)
 
 
+def _zone(rows: NewRows) -> str | None:
+    """Return where the clock of the rows stands; None where nobody knows, or there is none."""
+    series = rows.series
+    if series.times is None or not series.dated or series.naive:
+        return None
+    return rows.reading.time_zone or "UTC"
+
+
 def _line(rows: NewRows, at: int | str) -> int:
     """Return the line of a row that is named by it, or by its time or one right after."""
     series = rows.cleaned.rows
@@ -112,7 +131,8 @@ def _line(rows: NewRows, at: int | str) -> int:
         raise UserError(f"--at must be a line of {rows.name}, {where}, not {at!r}")
     if len(rows.cleaned.blocks) > 1:
         raise UserError(f"--at must be a line of {rows.name}, as it holds several series")
-    seconds = (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    place = ZoneInfo(_zone(rows) or "UTC")
+    seconds = (time if time.tzinfo else time.replace(tzinfo=place)).timestamp()
     before = int(np.searchsorted(series.times, seconds, "right"))
     if not before:
         raise UserError(f"--at must be a time that {rows.name} has, and {at} is before its first")

@@ -185,6 +185,45 @@ def test_months_are_counted_by_the_calendar(bitformer, model, tmp_path, numbers)
     ]
 
 
+@pytest.mark.parametrize(
+    ("zone", "first"),
+    [
+        ("", "2024-03-01T10:00:00"),
+        ("Z", "2024-03-01T10:00:00+00:00"),
+        ("+02:00", "2024-03-01T08:00:00+00:00"),
+        (" in Berlin", "2024-03-01T10:00:00+01:00"),
+    ],
+)
+def test_times_say_their_zone_where_it_is_known(bitformer, model, tmp_path, numbers, zone, first):
+    more = ["--time-zone", "Europe/Berlin"] if zone == " in Berlin" else []
+    zone = "" if more else zone
+    rows = [(w, "", t + zone, p) for t, (p, w) in zip(moments(), numbers, strict=True)]
+    path, table = write(tmp_path / "z.csv", rows), tmp_path / "out.csv"
+    asked = ["predict", model, "--data", path, *more, "--csv", table, "--json"]
+    said = bitformer(*asked)
+    assert said.data["times"][0][0] == first
+    with open(table, newline="") as file:
+        assert next(csv.DictReader(file))["time"] == first.replace("T", " ").replace(
+            ":00:00", ":00"
+        )
+    at = bitformer(*asked, "--at", first)
+    assert at.data["lines"] == [ROWS + 1]
+    if more:  # a time without a zone is one of the file's clock
+        assert bitformer(*asked, "--at", "2024-03-01 09:30").data["lines"] == [ROWS + 1]
+        assert bitformer(*asked, "--at", "2024-03-01 08:30").data["lines"] == [ROWS]
+
+
+def test_days_are_written_without_a_clock(bitformer, model, tmp_path, numbers):
+    days = [f"{BEGIN + timedelta(days=k):%d.%m.%Y}" for k in range(ROWS)]
+    rows = [(w, "", t, p) for t, (p, w) in zip(days, numbers, strict=True)]
+    path, table = write(tmp_path / "d.csv", rows), tmp_path / "out.csv"
+    said = bitformer("predict", model, "--data", path, "--csv", table)
+    assert said.code == 0
+    with open(table, newline="") as file:
+        assert next(csv.DictReader(file))["time"] == "2024-04-27"
+    assert " 2024-04-27 " in said.out
+
+
 def test_truth_is_of_the_forecast_times_and_not_of_a_later_stretch(
     bitformer, model, tmp_path, numbers
 ):
