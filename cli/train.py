@@ -99,6 +99,14 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
     ),
     range_option,
     click.option(
+        "--delta",
+        type=int,
+        metavar="BITS",
+        help="Bits of a window's difference to its last step, if it is subtracted: few, fitted to"
+        " the training rows, limit what a jump does to a forecast; 16 hold changes up to 16 times"
+        " as large [as other activations].",
+    ),
+    click.option(
         "--lowering",
         callback=_widths,
         metavar="BITS,BITS",
