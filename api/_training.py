@@ -63,7 +63,6 @@ class Training:
         weights: int | None = None,
         activations: int | None = None,
         precise: int | None = None,
-        delta: int | None = None,
         sensor_range: "SensorRange | None" = None,
         name: str | None = None,
         plot: str | Path | None = None,
@@ -82,8 +81,6 @@ class Training:
             Bits of all of them.
         precise
             Bits of the components that arXiv 2408.16495 keeps precise.
-        delta
-            Bits of the difference to the window's last step.
         sensor_range, name, plot
             As of :func:`train`.
         note
@@ -93,7 +90,7 @@ class Training:
             :class:`bitformer.model.reading.Reading`.
         """
         sizes = {"window": window, "horizon": horizon, "patch": patch}
-        bits = {"weights": weights, "activations": activations, "precise": precise, "delta": delta}
+        bits = {"weights": weights, "activations": activations, "precise": precise}
         reading, settings = without_reading(settings)
         source: dict[str, Any] = {"target": target, "inputs": inputs, "time": time, **reading}
         from bitformer.model.own_data import suited_to, write_source
@@ -160,7 +157,6 @@ class Training:
     def evaluation(self) -> "Evaluation":
         """Test errors of the float, the rounded and the integer model, beside the baselines'."""
         from bitformer.model.advice import Advice
-        from bitformer.model.clipping import wider_options
         from bitformer.model.evaluation import scored
 
         integer = None if self.model is None else self.model.integer
@@ -170,7 +166,6 @@ class Training:
             settings=self.result.settings,
             float_error=self.result.float_test,
             history=self.result.history,
-            wider=tuple(wider_options(self.clipped, self.dataset)),
         )
         return scored(self.result, integer, self.dataset, method=self.method, advice=advice)
 
@@ -268,7 +263,6 @@ def _changed(
     weights: int | None = None,
     activations: int | None = None,
     precise: int | None = None,
-    delta: int | None = None,
     **sizes: int | None,
 ) -> TransformerConfig:
     """Return a configuration with other bits and sizes, where they are not None.
@@ -288,12 +282,6 @@ def _changed(
             for name, precision in chosen.precision.items()
         }
     chosen = chosen.replace(**changes)
-    if delta is not None:
-        if not chosen.subtract_last:
-            raise UserError(
-                f"--delta must be left out with config {chosen.name}, which subtracts no last value"
-            )
-        chosen = chosen.replace(tensors={**chosen.tensors, "delta": delta})
     if precise is None:
         return chosen
     kept = [name for name in PRECISE_COMPONENTS if name in chosen.components]

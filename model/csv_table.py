@@ -5,6 +5,7 @@ cells behind it are left out. What separates cells is what cuts most lines into 
 """
 
 import csv
+import difflib
 import io
 import itertools
 import operator
@@ -88,7 +89,11 @@ class Table:
         raise UserError(f"Column {name!r} is not in {self.path}, which has {have}{self._why(name)}")
 
     def _why(self, name: str) -> str:
-        """Return what to do where a later line has the name that the header lacks."""
+        """Return what to do where a later line has the name that the header lacks, or one alike."""
+        alike = {one.lower(): one for one in reversed(self.header) if one}
+        close = difflib.get_close_matches(name.lower(), alike, n=1, cutoff=0.75)
+        if close:
+            return f": did you mean {alike[close[0]]!r}?"
         if not self.named:
             return ""
         for line, row in self.sample[1:]:

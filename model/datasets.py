@@ -16,7 +16,7 @@ from bitformer.model.all_columns import ALL, number_columns
 from bitformer.model.cache import user_folder
 from bitformer.model.csv_source import Series, read_csv, read_header
 from bitformer.model.errors import UserError
-from bitformer.model.name_lists import names_among
+from bitformer.model.name_lists import names_among, quoted
 from bitformer.model.reading import DataSource, Reading
 from bitformer.model.shape import Shape
 from bitformer.model.splits import Splitter, before, by_ett_months, by_fractions
@@ -127,8 +127,11 @@ def load_dataset(
         target, default, split = target or source.target, source.inputs, source.split
     else:
         if target is None:
-            have = ", ".join(column_names(name, asked))
-            raise UserError(f"Target must name the column of {name} to forecast, one of {have}")
+            have = column_names(name, asked)
+            raise UserError(
+                f"Target must name the column of {name} to forecast, one of {', '.join(have)}: say"
+                f" --target {quoted(have[-1:])}"
+            )
         name, default = Path(name).name, (target,)
     if inputs in (ALL, [ALL], (ALL,)) and ALL not in column_names(name_or_path, asked):
         inputs, said = _all_inputs(name_or_path, asked)
@@ -198,7 +201,7 @@ def load_series(
     if name_or_path in NAMES and reading.time is not None:
         raise UserError(
             f"Data set {name_or_path} has its own times: time must not be given, but is"
-            f" {reading.time!r}"
+            f" {reading.time!r}: leave --time out"
         )
     if name_or_path == SYNTHETIC:
         for column in columns:

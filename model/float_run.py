@@ -114,6 +114,9 @@ def with_float_settings(settings: dict, source: dict, run_dir) -> dict:
     """Add the settings of the source's float stage to ``settings``, which must not have any."""
     for name in _SETTINGS:
         if name in settings:
-            raise UserError(f"{name} must not be given: the float model of {run_dir} is used")
+            raise UserError(
+                f"{name} must not be given: the float model of {run_dir} is used, so leave"
+                f" --{name} out"
+            )
     theirs = built(TrainSettings, source["settings"], f"settings of the run in {run_dir}")
     return settings | {name: getattr(theirs, name) for name in _SETTINGS}

@@ -89,7 +89,13 @@ class Shape:
             linear_path=(False, True),
         )
         if self.window % self.patch:
-            raise UserError(f"patch must divide window ({self.window}), not be {self.patch}")
+            near = min(
+                (steps for steps in range(1, self.window + 1) if not self.window % steps),
+                key=lambda steps: abs(steps - self.patch),
+            )
+            raise UserError(
+                f"patch must divide window ({self.window}), not be {self.patch}: try --patch {near}"
+            )
         if self.d_model % self.heads:
             raise UserError(f"heads must divide d_model ({self.d_model}), not be {self.heads}")
         if self.subtract_last and not 0 <= self.target_channel < self.inputs:

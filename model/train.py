@@ -100,7 +100,9 @@ def _place(device: str | None) -> torch.device:
         place = torch.device(name)
         torch.zeros(1, device=place)
     except (RuntimeError, AssertionError, NotImplementedError):  # torch's, by kind of device
-        raise UserError(f"device must be one that torch can use here, not {name!r}") from None
+        raise UserError(
+            f"device must be one that torch can use here, such as cpu, not {name!r}"
+        ) from None
     if place.type not in ("cpu", "cuda"):
         raise UserError(f"device must be cpu or cuda, not {name!r}")
     return place
@@ -172,7 +174,9 @@ def train(
     weights, source, kept = None, None, None
     if keep_scales:
         if float_run is None:
-            raise UserError("Scales can be kept only of another run to start from")
+            raise UserError(
+                "Scales can be kept only of another run to start from: name it with --from"
+            )
         kept, checksum = quantized_state(float_run, config)
     if float_run is not None:
         weights, source = float_weights(

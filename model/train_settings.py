@@ -81,6 +81,7 @@ class TrainSettings:
         known = all(width in (2, 3, 4, 6, 8) for width in widths)
         if not known or widths != sorted(set(widths), reverse=True):
             raise UserError(
-                f"lowering must be falling widths of 8, 6, 4, 3 and 2 bits, not {self.lowering!r}"
+                "lowering must be falling widths of 8, 6, 4, 3 and 2 bits, such as --lowering 8,4,"
+                f" not {self.lowering!r}"
             )
         object.__setattr__(self, "lowering", tuple(widths))

@@ -79,7 +79,7 @@ def test_counts_are_positive_integers(field, value):
         ({"pooling": "max"}, r"^pooling must be one of \('mean', 'flatten'\), not 'max'$"),
         ({"position": "rotary"}, r"^position must be one of .*, not 'rotary'$"),
         ({"subtract_last": "yes"}, r"^subtract_last must be one of \(False, True\), not 'yes'$"),
-        ({"patch": 5}, r"^patch must divide window \(12\), not be 5$"),
+        ({"patch": 5}, r"^patch must divide window \(12\), not be 5: try --patch 4$"),
         ({"heads": 3}, r"^heads must divide d_model \(8\), not be 3$"),
         (
             {"subtract_last": True, "target_channel": 1},
