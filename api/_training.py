@@ -66,6 +66,7 @@ class Training:
         sensor_range: "SensorRange | None" = None,
         name: str | None = None,
         plot: str | Path | None = None,
+        raw: int | None = None,
         note: Note = unheard,
         **settings: Any,
     ) -> "Training":
@@ -81,7 +82,7 @@ class Training:
             Bits of all of them.
         precise
             Bits of the components that arXiv 2408.16495 keeps precise.
-        sensor_range, name, plot
+        sensor_range, raw, name, plot
             As of :func:`train`.
         note
             Told what is remarkable of the data, and what changed to suit them.
@@ -103,6 +104,17 @@ class Training:
         chosen, dataset = suited_to(data, config, note, name=name, **source)
         dataset = with_range(dataset, sensor_range)
         require_torch()
+        if raw is None and chosen.adc_words:
+            raw = chosen.input_bits
+        if raw is not None:
+            from bitformer.model.adc_words import in_adc_words
+            from bitformer.model.float_run import data_scales
+
+            run = settings.get("float_run") if settings.get("keep_scales") else None
+            like = None if run is None else data_scales(run)
+            chosen, dataset, sentences = in_adc_words(chosen, dataset, raw, like=like)
+            for sentence in sentences:
+                note(sentence)
         from bitformer.model.export import export_to
         from bitformer.model.train import train as train_model
 
@@ -299,6 +311,7 @@ def train(
     sensor_range: "SensorRange | None" = None,
     name: str | None = None,
     plot: str | Path | None = None,
+    raw: int | None = None,
     **settings: Any,
 ) -> Model:
     """Train on a data set or a CSV file, and return the integer model.
@@ -324,6 +337,10 @@ def train(
         own.
     plot
         A picture to write of loss and validation error by epoch.
+    raw
+        Bits of an ADC, 8 to 16, whose words the chip takes as they are; its results are such words,
+        too. The two ends of ``sensor_range`` are then the column's values at word 0 and at the
+        highest word; a column without one holds words.
     **settings
         ``window``, ``horizon`` and ``patch`` in steps; ``weights`` and ``activations`` in bits;
         ``seed``, ``epochs`` and whatever else :class:`bitformer.model.train_settings.TrainSettings`
@@ -336,7 +353,7 @@ def train(
         model are kept in floats.
     """
     columns: dict[str, Any] = {"target": target, "inputs": inputs, "time": time}
-    more: dict[str, Any] = {"sensor_range": sensor_range, "name": name, "plot": plot}
+    more: dict[str, Any] = {"sensor_range": sensor_range, "raw": raw, "name": name, "plot": plot}
     training = Training.run(data, config=config, to=to, **columns, **more, **settings)
     if training.model is None:
         raise UserError(f"bits of {training.config.name} must be those of integers, not of floats")

@@ -7,7 +7,7 @@ import click
 
 from bitformer.model.errors import UserError
 
-__all__ = ["range_option"]
+__all__ = ["range_option", "raw_option"]
 
 _NUMBER = r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*"
 #: A column's name may have commas and equals signs itself: what is last counts.
@@ -41,4 +41,14 @@ range_option = click.option(
     " output cover them, and what is beyond is clipped and counted. Without a name it is the"
     " target's; may be repeated. By default 16 times what the training rows reach, as far as the"
     " words' bits allow (11 bits or fewer just fit the training rows).",
+)
+
+raw_option = click.option(
+    "--raw",
+    type=int,
+    metavar="BITS",
+    help="The chip takes the words of an ADC of 8 to 16 bits as they are, from 0 on, and gives its"
+    " forecast as such words: the node computes nothing. LOW and HIGH of --range are then the"
+    " column's values at word 0 and at the highest word, 2^BITS - 1; a column without --range holds"
+    " words.",
 )

@@ -10,7 +10,7 @@ from bitformer.cli.options import PATH, batch_option, data_options, epochs_optio
 from bitformer.cli.report import Report, command_line, json_option
 from bitformer.cli.scores import show_scores
 from bitformer.cli.sections import SectionedCommand, section
-from bitformer.cli.sensor_range import range_option
+from bitformer.cli.sensor_range import range_option, raw_option
 from bitformer.model.errors import UserError
 
 __all__ = ["command"]
@@ -98,6 +98,7 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
         help="Where scales come from [learned].",
     ),
     range_option,
+    raw_option,
     click.option(
         "--lowering",
         callback=_widths,
@@ -164,6 +165,7 @@ def command(
     bitformer train --data my.csv --target power --time date --config etth1-48-24 \\
         --inputs power,wind --window 168 --horizon 12 --range 0,250 --range wind=0,40 \\
         --name plant --plot -o runs/plant
+    bitformer train --data adc.csv --target code --raw 12 --config etth1-48-24 -o runs/node
 
     A CSV file needs --target and, if its rows have times, --time. The first 60 % of the rows train,
     the next 20 % select, the last 20 % test. Up to 3 missing cells in a row take the value before;

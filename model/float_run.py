@@ -19,7 +19,7 @@ from bitformer.model.train_settings import TrainSettings
 from bitformer.model.trainer import shapes
 from bitformer.model.transformer import Transformer
 
-__all__ = ["float_weights", "quantized_state", "with_float_settings"]
+__all__ = ["data_scales", "float_weights", "quantized_state", "with_float_settings"]
 
 #: What a float model does not see of a config, beside its name.
 _PRECISION = {
@@ -68,6 +68,11 @@ def float_weights(
     if not weights:
         raise UserError(f"Run in {run_dir} must be past its float stage: train again to resume it")
     return weights, {"checksum": _checksum(weights), "settings": record["settings"]}
+
+
+def data_scales(run_dir) -> dict[str, object]:
+    """Return what the run in ``run_dir`` notes of its data, their scales among it."""
+    return RunStore(run_dir).read_record()["dataset"]
 
 
 def quantized_state(run_dir, config: TransformerConfig) -> tuple[dict[str, Tensor], int]:

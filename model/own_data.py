@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bitformer.model.adc_words import rescaled
 from bitformer.model.config import TransformerConfig, read_config
 from bitformer.model.datasets import NAMES, load_dataset
 from bitformer.model.errors import UserError
@@ -133,6 +134,8 @@ def dataset_of(
             f"Target {dataset.target} must be input column {config.target_channel} of this model,"
             f" not one of {', '.join(dataset.inputs)} in another place"
         )
+    if config.adc_words and meta:  # words are what they are, whatever the rows
+        dataset = rescaled(dataset, meta)
     return dataset
 
 

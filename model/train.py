@@ -186,7 +186,7 @@ def train(
         if keep_scales:
             source["kept"] = checksum
     chosen = TrainSettings(**settings)
-    if keep_scales and dataset.range:
+    if keep_scales and dataset.range and not config.adc_words:
         raise UserError(
             f"range must not be given with kept scales, which are those of the run in {float_run}:"
             " leave --range out, or train without --keep-scales"

@@ -56,6 +56,11 @@ def source_of(
     """
     require_torch()
     chosen, dataset = suited_to(data, config, note, **columns)
+    if chosen.adc_words:
+        raise UserError(
+            f"adc_words of config {chosen.name} must be false here: compare and search without it,"
+            " then train the one you choose with --raw"
+        )
     path = Path(str(data))
     if columns.get("inputs") is not None:
         columns["inputs"] = dataset.inputs

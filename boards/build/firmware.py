@@ -53,11 +53,18 @@ _HEADER = """\
 #define BITFORMER_MODEL_HORIZON {horizon}
 #define BITFORMER_MODEL_INPUT_BITS {input_bits}
 #define BITFORMER_MODEL_RESULT_BITS {result_bits}
+{words}
+#define BITFORMER_MODEL_UNSIGNED {unsigned}
 /* Seconds from a step to the next; 0 where they are not known. */
 #define BITFORMER_MODEL_STEP_SECONDS {step}
 {scales}
 #endif
 """
+
+_SIGNED = "/* Words are signed. */"
+_UNSIGNED = """\
+/* Words are an ADC's, from 0 on: its words go in as they are, and results are such words. In an
+ * int16_t they are uint16_t by their bits. */"""
 
 _UNTRAINED = """
 /* This model is untrained: there are no data whose scales it could have. */
@@ -109,6 +116,8 @@ def header(data: Mapping[str, Any]) -> str:
         hash=array_of_bytes(bytes.fromhex(data["model"])),
         input_bits=x["bits"],
         result_bits=y["bits"],
+        words=_UNSIGNED if x["unsigned"] else _SIGNED,
+        unsigned=int(x["unsigned"]),
         step=f"{data['step_seconds'] or 0:.17g}",
         scales=scales,
     )

@@ -49,6 +49,8 @@ class Manifest:
         The fastest SPI clock of that link.
     input_bits, result_bits : int
         Bits of a number of a window, and of a forecast.
+    unsigned : bool or None
+        Whether these numbers are an ADC's words, from 0 on.
     bitstream : str
         A file in the build's folder.
     toolchain : ``"vivado"`` or ``"open"``
@@ -76,6 +78,7 @@ class Manifest:
     highest_sck_hz: int | None = None
     input_bits: int
     result_bits: int
+    unsigned: bool | None = None
     bitstream: str
     toolchain: Toolchain = "vivado"
     model: str | None = None

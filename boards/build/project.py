@@ -49,7 +49,7 @@ whether the reports call the design good.
 Part           {part}
 Clock          {clock}
 Host link      {wires}
-Input number   {input_bits} bits, two's complement in whole bytes, the least significant first; what
+Input number   {input_bits} bits, {kind} in whole bytes, the least significant first; what
                does not fit is to be sent as the nearest number that does
 Result         {result_bits} bits, likewise
 
@@ -238,6 +238,7 @@ def _of_design(accelerator: object) -> dict[str, Any]:
     design = accelerator.design
     return {
         "model": model_hash(design.model).hex(),
+        "unsigned": design.model.config.adc_words or None,
         "latency_cycles": design.latency,
         "interval_cycles": design.interval,
     }
@@ -289,6 +290,7 @@ def _readme(board: Board, manifest: Manifest) -> str:
         underline="=" * len(f"{title}: a bitformer build"),
         notes=notes,
         clock=clock,
+        kind="an ADC's word, from 0 on," if manifest.unsigned else "two's complement",
         tools=tools,
         wires=f"{kind}; on the FPGA's side: {balls}",
         protocol=_protocol(manifest),

@@ -15,6 +15,7 @@ FULL = Manifest(
     model_id="0123456789abcdef" + 8 * "00",
     highest_sck_hz=12_500_000,
     model="0123456789abcdef",
+    unsigned=True,
 )
 
 
