@@ -63,6 +63,7 @@ class Training:
         weights: int | None = None,
         activations: int | None = None,
         precise: int | None = None,
+        delta: int | None = None,
         sensor_range: "SensorRange | None" = None,
         name: str | None = None,
         plot: str | Path | None = None,
@@ -82,6 +83,8 @@ class Training:
             Bits of all of them.
         precise
             Bits of the components that arXiv 2408.16495 keeps precise.
+        delta
+            Bits of the difference to the window's last step.
         sensor_range, raw, name, plot
             As of :func:`train`.
         note
@@ -91,7 +94,7 @@ class Training:
             :class:`bitformer.model.reading.Reading`.
         """
         sizes = {"window": window, "horizon": horizon, "patch": patch}
-        bits = {"weights": weights, "activations": activations, "precise": precise}
+        bits = {"weights": weights, "activations": activations, "precise": precise, "delta": delta}
         reading, settings = without_reading(settings)
         source: dict[str, Any] = {"target": target, "inputs": inputs, "time": time, **reading}
         from bitformer.model.own_data import suited_to, write_source
@@ -169,6 +172,7 @@ class Training:
     def evaluation(self) -> "Evaluation":
         """Test errors of the float, the rounded and the integer model, beside the baselines'."""
         from bitformer.model.advice import Advice
+        from bitformer.model.clipping import wider_options
         from bitformer.model.evaluation import scored
 
         integer = None if self.model is None else self.model.integer
@@ -178,6 +182,7 @@ class Training:
             settings=self.result.settings,
             float_error=self.result.float_test,
             history=self.result.history,
+            wider=tuple(wider_options(self.clipped, self.dataset)),
         )
         return scored(self.result, integer, self.dataset, method=self.method, advice=advice)
 
@@ -275,6 +280,7 @@ def _changed(
     weights: int | None = None,
     activations: int | None = None,
     precise: int | None = None,
+    delta: int | None = None,
     **sizes: int | None,
 ) -> TransformerConfig:
     """Return a configuration with other bits and sizes, where they are not None.
@@ -294,6 +300,12 @@ def _changed(
             for name, precision in chosen.precision.items()
         }
     chosen = chosen.replace(**changes)
+    if delta is not None:
+        if not chosen.subtract_last:
+            raise UserError(
+                f"--delta must be left out with config {chosen.name}, which subtracts no last value"
+            )
+        chosen = chosen.replace(tensors={**chosen.tensors, "delta": delta})
     if precise is None:
         return chosen
     kept = [name for name in PRECISE_COMPONENTS if name in chosen.components]

@@ -100,6 +100,14 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
     range_option,
     raw_option,
     click.option(
+        "--delta",
+        type=int,
+        metavar="BITS",
+        help="Bits of a window's difference to its last step, if it is subtracted: few, fitted to"
+        " the training rows, limit what a jump does to a forecast; 16 hold changes up to 16 times"
+        " as large [as other activations].",
+    ),
+    click.option(
         "--lowering",
         callback=_widths,
         metavar="BITS,BITS",
@@ -168,9 +176,9 @@ def command(
     bitformer train --data adc.csv --target code --raw 12 --config etth1-48-24 -o runs/node
 
     A CSV file needs --target and, if its rows have times, --time. The first 60 % of the rows train,
-    the next 20 % select, the last 20 % test. Up to 3 missing cells in a row take the value before;
-    longer gaps are left out, and no window spans one. Times that repeat or go back, and cells that
-    are no numbers, are refused, with what to do.
+    the next 20 % select, the last 20 % test. Up to 3 lost rows or missing cells in a row take the
+    values before; no window spans a longer gap. Times that repeat or go back, and cells that are no
+    numbers, are refused, with what to do.
 
     Floats are trained first, then with rounding; the epochs with the least validation error are
     kept. The first line of the result says whether the integer model beats the best forecast that

@@ -28,6 +28,7 @@ class Advice:
     settings : ``epochs`` and ``qat_epochs``, where they are known.
     float_error : test MSE of the model without rounding, if it is known.
     history : of the run, if it is known: stage, epoch and val of each epoch.
+    wider : options with which no values would be clipped that are.
     """
 
     config: TransformerConfig
@@ -35,13 +36,15 @@ class Advice:
     settings: Mapping[str, Any]
     float_error: float | None = None
     history: Sequence[Mapping[str, Any]] = ()
+    wider: tuple[str, ...] = ()
 
     def __call__(self, baseline_error: float) -> tuple[str, ...]:
         """Return options, the most promising first, for a model that loses to that error."""
         floats_win = (
             self.float_error is not None and self.float_error < (1 - NOTHING) * baseline_error
         )
-        return tuple(self._rounding() if floats_win else self._model())
+        clipped = [f"{' '.join(self.wider)} {_ANEW}"] if self.wider else []
+        return (*clipped, *(self._rounding() if floats_win else self._model()))
 
     def _rounding(self) -> list[str]:
         """Return remedies where the float model beats the baseline and the integer one does not."""

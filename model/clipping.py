@@ -19,6 +19,8 @@ __all__ = ["Clipped", "clipped", "clipped_sentences", "wider_options"]
 
 #: Windows that are looked at together.
 _BATCH = 4096
+#: Bits of the widest words.
+_MOST_BITS = 16
 #: Part of the differences that narrow words, which are fitted, may clip without a sentence.
 _FEW = 0.01
 
@@ -33,6 +35,7 @@ class Clipped:
     tensor : ``"input"``; ``"delta"`` for its difference to the window's last step; ``"output"``
         for forecasts that reach an end of their range.
     column : its name.
+    bits : of a word.
     values, of : how many, of how many; a row counts in each window that it is in.
     windows, of_windows : how many windows have any, of how many.
     low, high : the range that the words cover, in the column's units.
@@ -42,6 +45,7 @@ class Clipped:
     part: str
     tensor: str
     column: str
+    bits: int
     values: int
     of: int
     windows: int
@@ -117,6 +121,7 @@ class _Count:
                     part=part,
                     tensor=tensor,
                     column=column.column,
+                    bits=column.bits,
                     values=int(self.values[n]),
                     of=self.of,
                     windows=int(self.windows[n]),
@@ -222,15 +227,14 @@ def clipped_sentences(found: Sequence[Clipped], units: ColumnScales) -> list[str
     sentences = []
     for part in dict.fromkeys(one.part for one in found):
         told = [one for one in found if one.part == part and one.remarkable]
-        remedies = []
-        if options := wider_options(told, units):
-            remedies.append(f"train with {' '.join(options)}")
-        if any(one.tensor == "delta" for one in told):
-            remedies.append("give the difference more bits (tensors: delta)")
-        if told:
-            start = f"{part.capitalize()} windows: " if part else ""
-            said = f"{start}{'; '.join(map(str, told))}; they are clipped"
-            sentences.append(f"{said}: {' and '.join(remedies)}")
+        if not told:
+            continue
+        options = wider_options(told, units)
+        if any(one.tensor == "delta" and one.bits < _MOST_BITS for one in told):
+            options.append(f"--delta {_MOST_BITS}")
+        remedy = f": train with {' '.join(options)}" if options else ""
+        start = f"{part.capitalize()} windows: " if part else ""
+        sentences.append(f"{start}{'; '.join(map(str, told))}; they are clipped{remedy}")
     return sentences
 
 

@@ -168,6 +168,7 @@ def suited(config: TransformerConfig, dataset: Dataset) -> tuple[TransformerConf
         notes.append(f"Config {config.name} takes {len(dataset.inputs)} input(s) here: {columns}")
     if config.subtract_last and dataset.target_channel is None:
         changes["subtract_last"] = False
+        changes["tensors"] = {n: bits for n, bits in config.tensors.items() if n != "delta"}
         notes.append(f"Target {dataset.target} is no input, so no last value is subtracted")
     elif config.subtract_last:
         changes["target_channel"] = dataset.target_channel

@@ -14,8 +14,7 @@ __all__ = ["Block", "in_order"]
 
 #: Months in which summer time ends somewhere.
 _ENDS = (3, 4, 9, 10, 11)
-#: Seconds from one such end to the next, at least.
-_YEAR = 350 * 86400.0
+_HALF_A_YEAR = 183 * 86400.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -127,7 +126,7 @@ def _check(series: Series, block: Block, reading: Reading, *, several: bool) -> 
     one = "--repeats first, last or mean sorts rows by time and makes one of those of one time"
     if reading.reverse and wrong.all():
         remedy = "leave out --reverse, as the oldest row is the first"
-    elif series.naive and wrong.sum() <= 1 + np.ptp(times) / _YEAR and _autumn(times, row):
+    elif series.naive and _autumn(times, row, int(wrong.sum())):
         remedy = (
             "if clocks were set back an hour there, name their zone, as --time-zone Europe/Berlin,"
             " or write times in UTC"
@@ -142,9 +141,11 @@ def _check(series: Series, block: Block, reading: Reading, *, several: bool) -> 
     )
 
 
-def _autumn(times: np.ndarray, row: int) -> bool:
-    """Tell whether summer time may have ended between two rows."""
-    return datetime.fromtimestamp(times[row], UTC).month in _ENDS and repeated_hour(times, row)
+def _autumn(times: np.ndarray, row: int, falls: int) -> bool:
+    """Tell whether summer time may have ended between two rows, as it does once a year."""
+    once = falls <= 1 + np.ptp(times) / _HALF_A_YEAR
+    month = datetime.fromtimestamp(times[row], UTC).month
+    return once and month in _ENDS and repeated_hour(times, row)
 
 
 def _stacked(times: np.ndarray, distance: np.ndarray) -> bool:

@@ -228,6 +228,21 @@ def test_the_range_is_a_keyword_of_the_api(wide, tmp_path):
     assert run.coverage_sentence.startswith("Range: v from")
 
 
+def test_bits_of_the_difference(bitformer, wide, tmp_path):
+    data, quick = csv_of(tmp_path, v=10 + CYCLE * (1 + 9 * (HOURS > 250))), ("--epochs", "1")
+    narrow = train(bitformer, data, wide, tmp_path / "narrow", "--delta", "8", *quick)
+    deltas = [one for one in narrow.data["clipped"] if one["tensor"] == "delta"]
+    assert [one["bits"] for one in deltas if one["part"] == "test"] == [8]
+    assert "v less its last one" in narrow.err
+    assert "they are clipped: train with --delta 16" in narrow.err
+    remedied = train(bitformer, data, wide, tmp_path / "wide", "--delta", "16", *quick)
+    assert remedied.data["clipped"] == []
+    assert load_model(tmp_path / "wide" / "model.safetensors").tensors["delta"].bits == 16
+    refused = train(bitformer, data, "grid-12-16-4", tmp_path / "grid", "--delta", "16")
+    assert refused.code == 2
+    assert "--delta must be left out with config grid-12-16-4, which subtracts no" in refused.err
+
+
 def test_rounding_that_costs_too_much_is_exit_code_one(wide, bitformer, tmp_path, monkeypatch):
     from bitformer.model import fidelity
 

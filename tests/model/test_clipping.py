@@ -199,6 +199,7 @@ def test_few_clipped_differences_are_data_and_no_sentence(model):
         part="",
         tensor="delta",
         column="outdoor",
+        bits=8,
         values=1,
         of=100,
         windows=1,
@@ -212,5 +213,7 @@ def test_few_clipped_differences_are_data_and_no_sentence(model):
     many = dataclasses.replace(few, values=2)
     (sentence,) = clipped_sentences([many], UNITS)
     assert "2 of 100 values of outdoor less its last one" in sentence
-    assert sentence.endswith("they are clipped: give the difference more bits (tensors: delta)")
+    assert sentence.endswith("they are clipped: train with --delta 16")
+    (sentence,) = clipped_sentences([dataclasses.replace(many, bits=16)], UNITS)
+    assert sentence.endswith("they are clipped")
     assert few.to_dict()["values"] == 1

@@ -20,7 +20,9 @@ def test_bits_and_names_decide_no_part(name):
 def test_a_shape_refuses_what_a_configuration_does():
     wrong = {"window": 10, "patch": 4, "d_model": 8, "ffn": 8}
     for kind in (Shape, lambda **sizes: TransformerConfig(name="wrong", **sizes)):
-        with pytest.raises(UserError, match=r"^patch must divide window \(10\), not be 4$"):
+        with pytest.raises(
+            UserError, match=r"^patch must divide window \(10\), not be 4: try --patch 5$"
+        ):
             kind(**wrong)
 
 
