@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bitformer.model.cell_numbers import Numbers
-from bitformer.model.csv_table import open_table
+from bitformer.model.csv_layout import open_table
 from bitformer.model.reading import Reading
 
 __all__ = ["ALL", "number_columns"]

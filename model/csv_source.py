@@ -2,7 +2,8 @@
 
 The file is text with a header, read as a :class:`bitformer.model.reading.Reading` says. Columns
 that nobody asked for may hold anything, and blank lines are skipped. The file's text is the subject
-of ``csv_text``, its cells of ``csv_table``, numbers of ``cell_numbers``, times of ``times``.
+of ``csv_text``, its header of ``csv_layout``, its rows of ``csv_table``, numbers of
+``cell_numbers``, times of ``times``.
 """
 
 import dataclasses
@@ -14,7 +15,8 @@ import numpy as np
 
 from bitformer.model.cell_numbers import Numbers, certain_decimal, remedy
 from bitformer.model.cells import UnreadableCellError
-from bitformer.model.csv_table import Table, open_table
+from bitformer.model.csv_layout import open_table
+from bitformer.model.csv_table import Table
 from bitformer.model.errors import UserError
 from bitformer.model.plain import shown
 from bitformer.model.reading import Reading

@@ -1,13 +1,11 @@
-"""The cells of a CSV file: where its header is, what separates them, and the rows with their lines.
+"""The cells of a CSV file, row by row, with their lines.
 
-Blank lines, lines that begin with ``#`` before the header, and such lines with another number of
-cells behind it are left out. What separates cells is what cuts most lines into equally many.
+Blank lines are left out, and lines that begin with ``#`` and have another number of cells.
 """
 
 import csv
 import difflib
 import io
-import itertools
 import operator
 from array import array
 from collections import Counter
@@ -16,19 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bitformer.model.csv_text import STREAMED, encoding_of, read_bytes
+from bitformer.model.csv_text import STREAMED
 from bitformer.model.errors import UserError
 from bitformer.model.name_lists import names_among, quoted
 from bitformer.model.plain import shown
-from bitformer.model.reading import Reading
 from bitformer.model.time_formats import looks_like_time
 
-__all__ = ["Table", "open_table"]
+__all__ = ["Table", "is_value", "parsed_rows", "text_lines"]
 
-#: Separators of cells; of two that do as well, the first is taken.
-_SEPARATORS = "\t;|,"
-#: Lines that decide about header and separator.
-_SAMPLE = 200
 #: Rows that are handed on at once.
 _BLOCK = 1 << 12
 #: Names that a refusal lists.
@@ -135,10 +128,10 @@ class Table:
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
         """Yield the rows behind the header, with their lines."""
-        lines = _text_lines(self.raw, self.encoding)
+        lines = text_lines(self.raw, self.encoding)
         for _ in range(self.above):
             next(lines, None)
-        rows = _parsed(self.path, lines, self.separator, self.above)
+        rows = parsed_rows(self.path, lines, self.separator, self.above)
         if self.named:
             next(row for _, row in rows if any(cell.strip() for cell in row))
         return rows
@@ -169,66 +162,21 @@ class Table:
         taken = f": line {line} was taken as the header, and most lines have {usual} cells, so say"
         behind = next(number for number, row in self.sample[1:] if len(row) == usual)
         first = next(row for _, row in self.sample[1:] if len(row) == usual)
-        if not any(map(_is_value, first)):
+        if not any(map(is_value, first)):
             return f"{taken} --skip {behind - 1}"
         names = [f"c{i + 1}" for i in range(usual)]
         return f"{taken} --skip {behind - 1} and name the columns, as --header {','.join(names)}"
 
 
-def open_table(path: Path, reading: Reading, wanted: Sequence[str] = ()) -> Table:
-    """Find the header and the separator of a CSV file.
-
-    Parameters
-    ----------
-    path
-        The file.
-    reading
-        How it is read: of it, ``encoding``, ``skip``, ``header`` and ``decimal`` count.
-    wanted
-        Names of columns, which may tell separators apart.
-
-    Raises
-    ------
-    UserError
-        If it cannot be read, is no text, or has no header.
-    """
-    raw = read_bytes(path)
-    encoding = encoding_of(path, raw, reading.encoding)
-    lines = list(itertools.islice(_text_lines(raw, encoding), reading.skip + _SAMPLE))
-    above, remark = _above(lines, reading.skip)
-    if above >= len(lines):
-        raise UserError(
-            f"Data file {path} must have rows behind the {above} lines that are left out"
-        )
-    said = lines[above].strip().strip('"').lower()
-    if said.startswith("sep=") and len(said) == 5:  # as Excel takes it
-        separator, above = said[-1], above + 1
-    else:
-        separator = _separator(path, lines[above:], reading, wanted)
-    sample = _sampled(path, lines[above:], separator, above)
-    if not sample:
-        raise UserError(f"Data file {path} must have a header and rows, but it is empty")
-    header, named = _header(path, reading, sample, remark, separator)
-    return Table(
-        path=path,
-        raw=raw,
-        encoding=encoding,
-        separator=separator,
-        header=tuple(name.strip() for name in header),
-        above=above,
-        named=named,
-        sample=tuple(sample),
-    )
-
-
-def _text_lines(raw: bytes, encoding: str) -> Iterator[str]:
+def text_lines(raw: bytes, encoding: str) -> Iterator[str]:
+    """Return the lines of a text, with their ends."""
     if encoding in STREAMED:
         return iter(io.TextIOWrapper(io.BytesIO(raw), encoding=encoding, newline=""))
     # some encodings take more for granted in pieces than of a whole
     return iter(io.StringIO(raw.decode(encoding), newline=""))
 
 
-def _parsed(
+def parsed_rows(
     path: Path, lines: Iterator[str], separator: str, above: int
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield each row with its line in the file."""
@@ -242,12 +190,6 @@ def _parsed(
         ) from None
 
 
-def _sampled(path: Path, lines: list[str], separator: str, above: int):
-    """Return the rows of a sample that hold something, with their lines."""
-    rows = _parsed(path, iter(lines), separator, above)
-    return [(line, row) for line, row in rows if any(cell.strip() for cell in row)]
-
-
 def _picker(places: Sequence[int]) -> Callable[[list[str]], tuple[str, ...]]:
     """Return what takes some cells out of a row."""
     if len(places) == 1:
@@ -256,71 +198,7 @@ def _picker(places: Sequence[int]) -> Callable[[list[str]], tuple[str, ...]]:
     return taken
 
 
-def _above(lines: list[str], skip: int) -> tuple[int, str | None]:
-    """Return how many lines are left out, and the last remark among them."""
-    above, remark = skip, None
-    for line in lines[skip:]:
-        text = line.strip()
-        if text.startswith("#"):
-            remark = text
-        elif text:
-            break
-        above += 1
-    return above, remark
-
-
-def _separator(path: Path, lines: list[str], reading: Reading, wanted: Sequence[str]) -> str:
-    """Return what cuts most lines into equally many cells, and names what is wanted."""
-    candidates = _SEPARATORS
-    if reading.decimal == "," and "," not in lines[0] and reading.header is None:
-        candidates = candidates.replace(",", "")
-    best, most = ",", (False, 0.0)
-    for separator in candidates:
-        if not any(separator in line for line in lines):
-            continue
-        try:
-            rows = [row for _, row in _sampled(path, lines, separator, 0)]
-        except UserError:
-            continue
-        names = {cell.strip() for cell in rows[0]} if rows else set()
-        counts = Counter(len(row) for row in rows if len(row) > 1)
-        share = counts.most_common(1)[0][1] / len(rows) if counts else 0.0
-        found = bool(wanted) and names.issuperset(wanted)
-        if (found, share) > most:
-            best, most = separator, (found, share)
-    return best
-
-
-def _header(
-    path: Path,
-    reading: Reading,
-    sample: list[tuple[int, list[str]]],
-    remark: str | None,
-    separator: str,
-) -> tuple[Sequence[str], bool]:
-    """Return the columns' names, and whether they are the first row."""
-    line, first = sample[0]
-    if reading.header is not None:
-        if len(reading.header) != len(first):
-            raise UserError(
-                f"header must name {len(first)} columns, as line {line} of {path} has"
-                f" {len(first)} cells, not {len(reading.header)}"
-            )
-        return reading.header, False
-    if not all(_is_value(cell) for cell in first):
-        return first, True
-    if remark is not None:  # as NumPy writes it
-        names = next(csv.reader([remark.lstrip("#")], delimiter=separator, skipinitialspace=True))
-        if len(names) == len(first) and not all(map(_is_value, names)):
-            return names, False
-    names = [f"c{i + 1}" for i in range(len(first))]
-    raise UserError(
-        f"The first line of {path} must name the columns, but it holds only numbers: name them"
-        f" yourself, as --header {','.join(names)}"
-    )
-
-
-def _is_value(cell: str) -> bool:
+def is_value(cell: str) -> bool:
     """Tell whether a cell of a header is a number or a time rather than a name."""
     text = cell.strip()
     try:

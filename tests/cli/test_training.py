@@ -54,6 +54,34 @@ def test_own_data_go_the_whole_way(trained, bitformer, tmp_path):
     assert again["data"]["target"] == "power"
 
 
+def test_a_file_as_it_comes_is_read_the_same_way_again(bitformer, tmp_path):
+    """By the model that was trained on it, without being told how again."""
+    lines = ["Logger 7", "Tag;Uhrzeit;Last, kW;Außen;Außen;"]
+    for hour in range(24 * 14):
+        cell = "?" if hour % 97 == 96 else f"1.{hour % 24:03d},5 kW"
+        lines.append(f"{hour // 24 + 1}/1/2024;{hour % 24}:00;{cell};x;;;")
+    data, run = tmp_path / "my.csv", tmp_path / "run"
+    data.write_bytes("\n".join(lines).encode("cp1252"))
+    how = ["--time", "Tag,Uhrzeit", "--decimal", ",", "--missing", "?", "--strip", "kW"]
+    how += ["--encoding", "cp1252", "--skip", "1", "--time-zone", "Europe/Berlin"]
+    columns = ["--target", "Last, kW", "--inputs", '"Last, kW"']
+    said = bitformer("train", "--data", data, *columns, *how, *FAST, "-o", run, "--json")
+    assert said.code in (0, 1), said.err
+    source = json.loads((run / "source.json").read_text())
+    assert source["inputs"] == ["Last, kW"]
+    assert (source["decimal"], source["missing"], source["skip"]) == (",", ["?"], 1)
+    meta = load_model(run / "model.safetensors").meta["dataset"]
+    cells = [1000.5 + hour % 24 for hour in range(24 * 14 * 3 // 5)]
+    cells[96], cells[193] = cells[95], cells[192]  # what is missing takes the value before it
+    assert meta["target_mean"] == pytest.approx(np.mean(cells))
+    again = bitformer("evaluate", run / "model.safetensors", "--json")
+    assert again.code == 0
+    errors = list(again.data["test_mse"].values())
+    assert said.data["test_mse"]["integer"] == pytest.approx(errors[0])
+    predicted = bitformer("predict", run / "model.safetensors", "--data", data, "--json")
+    assert predicted.code == 0, predicted.err
+
+
 def test_how_it_compares_with_the_best_baseline_is_said_first(trained, bitformer):
     run, said, options = trained
     verdict = said.data["verdict"]
