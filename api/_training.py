@@ -172,7 +172,6 @@ class Training:
     def evaluation(self) -> "Evaluation":
         """Test errors of the float, the rounded and the integer model, beside the baselines'."""
         from bitformer.model.advice import Advice
-        from bitformer.model.clipping import wider_options
         from bitformer.model.evaluation import scored
 
         integer = None if self.model is None else self.model.integer
@@ -182,7 +181,7 @@ class Training:
             settings=self.result.settings,
             float_error=self.result.float_test,
             history=self.result.history,
-            wider=tuple(wider_options(self.clipped, self.dataset)),
+            wider=tuple(self._wider),
         )
         return scored(self.result, integer, self.dataset, method=self.method, advice=advice)
 
@@ -210,6 +209,13 @@ class Training:
         return clipped_sentences(self.clipped, self.dataset)
 
     @property
+    def _wider(self) -> list[str]:
+        """Options with which nothing would be clipped, where much is."""
+        from bitformer.model.clipping import wider_options
+
+        return wider_options([one for one in self.clipped if one.many], self.dataset)
+
+    @property
     def coverage(self) -> "tuple[Coverage, ...]":
         """What the words of each input column and of a forecast cover; empty without a model."""
         from bitformer.model.coverage import coverage
@@ -229,7 +235,6 @@ class Training:
 
         An output's own rounding error is not counted. None where all is well.
         """
-        from bitformer.model.clipping import wider_options
         from bitformer.model.fidelity import rounding_failure
 
         if self.model is not None:
@@ -243,7 +248,7 @@ class Training:
             result.float_val,
             result.quantized_val,
             2.0**exponent,
-            wider=wider_options(self.clipped, self.dataset),
+            wider=self._wider,
         )
 
     def to_dict(self) -> dict[str, object]:

@@ -21,7 +21,7 @@ __all__ = ["Clipped", "clipped", "clipped_sentences", "wider_options"]
 _BATCH = 4096
 #: Bits of the widest words.
 _MOST_BITS = 16
-#: Part of the differences that narrow words, which are fitted, may clip without a sentence.
+#: Part of the numbers that narrow words, which are fitted, may clip at little cost.
 _FEW = 0.01
 
 
@@ -62,7 +62,12 @@ class Clipped:
     @property
     def remarkable(self) -> bool:
         """Whether a sentence is due: few differences are clipped by words that are fitted."""
-        return self.tensor != "delta" or self.values > _FEW * self.of
+        return self.tensor != "delta" or self.many
+
+    @property
+    def many(self) -> bool:
+        """Whether they may be what an error comes from."""
+        return self.values > _FEW * self.of
 
     @property
     def _beyond(self) -> float:
