@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from link_harness import compiled_once
+from link_harness import compiled_once, ends
 from pins_harness import SimulatedSpi, SimulatedUart
 
 from bitformer.boards.host.client import Client, LinkError
@@ -45,6 +45,10 @@ def check(design, x, link):
         forecast = Forecaster(client, model).predict(x)
         assert np.array_equal(forecast, reference.predict(model, x))
         facts = client.read()
+        windows = model.quantize_input(x)
+        results = reference.run(model, windows)[model.output.name]
+        assert facts.input_ends == ends(windows.ravel().tolist(), model.input.bits)
+        assert facts.result_ends == ends(results.ravel().tolist(), model.output.bits)
         assert client.self_test() is None
         assert facts.counters[1:] == (0,) * 7
         assert client.resent == 0
@@ -62,6 +66,7 @@ def check(design, x, link):
 def test_tiny(link):
     design = lower(initialize(named_config("tiny")))
     x = np.random.default_rng(0).normal(size=(6, *design.model.input.shape))
+    x[1:3] *= 1000
     assert contract_of(design).vectors
     check(design, x, link)
 

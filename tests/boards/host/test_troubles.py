@@ -1,6 +1,7 @@
 """What three drivers make of ports and lines that are no good: no wrong answer, no hang."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from driver_harness import (
 )
 from link_harness import ShellPort
 
-from bitformer.boards.protocol import REGISTER_BYTES, Frame, Reason, encode
+from bitformer.boards.protocol import REGISTER_BYTES, Feature, Frame, Reason, encode
 
 pytestmark = pytest.mark.usefixtures("first_session")
 
@@ -114,6 +115,18 @@ def test_results_at_an_end_are_counted(driver, results, ends):
     assert made.infer((1, 2, 3, 4)) == list(results)
     assert made.ends == ends
     assert made.at_ends() == (0, ends)
+
+
+def test_words_of_an_adc_are_counted_from_0_on(driver):
+    facts = replace(FACTS, features=Feature.SELF_TEST | Feature.UNSIGNED)
+    port = ShellPort(facts, lambda window: [0, 4095, 4094])
+    made = driver(port)
+    made.read()
+    assert made.infer((0, 31, 32, 300)) == [0, 4095, 4094]
+    assert port.written[-1][8:12] == bytes([0, 31, 31, 31])
+    assert made.clipped == 2
+    assert getattr(made, "ends", 2) == 2
+    assert made.at_ends() == (4, 2)
 
 
 @pytest.mark.parametrize(
