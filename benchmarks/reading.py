@@ -51,8 +51,8 @@ def write(path: Path, rows: int, dialect: str) -> None:
     with path.open("w") as file:
         file.write(separator.join(("when", "a", "b", "c")) + "\n")
         for row in range(rows):
-            # never in the hour that spring skips
-            when = begin + timedelta(seconds=2 * row + 100 * 86400)
+            # from a day past the 12th on, and never in the hour that spring skips
+            when = begin + timedelta(seconds=2 * row + 103 * 86400)
             text = str(int(when.timestamp())) if pattern == "%s" else when.strftime(pattern)
             cells = (number(value) for value in (20 + row % 997 / 10, row * 0.001, -row % 89 / 4))
             file.write(separator.join((text, *cells)) + "\n")

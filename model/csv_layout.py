@@ -19,6 +19,8 @@ __all__ = ["open_table"]
 
 #: Separators of cells; of two that do as well, the first is taken.
 _SEPARATORS = "\t;|,"
+#: Share of lines that blanks must cut into as many cells as the header.
+_MOST_LINES = 0.9
 #: Lines that decide about header and separator.
 _SAMPLE = 200
 
@@ -94,17 +96,24 @@ def _separator(path: Path, lines: list[str], reading: Reading, wanted: Sequence[
     if reading.decimal == "," and "," not in lines[0] and reading.header is None:
         candidates = candidates.replace(",", "")
     best, most = ",", (False, 0.0)
-    for separator in candidates:
+    for separator in (*candidates, " "):
+        if separator == " " and most[1]:  # blanks stand in names and times, too
+            break
         if not any(separator in line for line in lines):
             continue
         try:
             rows = [row for _, row in _sampled(path, lines, separator, 0)]
         except UserError:
             continue
+        if separator == " ":  # they may stand at the end of a line
+            rows = [row[:-1] if not row[-1] else row for row in rows]
         names = {cell.strip() for cell in rows[0]} if rows else set()
         counts = Counter(len(row) for row in rows if len(row) > 1)
-        share = counts.most_common(1)[0][1] / len(rows) if counts else 0.0
+        usual, times = counts.most_common(1)[0] if counts else (0, 0)
+        share = times / max(1, len(rows))
         found = bool(wanted) and names.issuperset(wanted)
+        if separator == " " and (share < _MOST_LINES or len(rows[0]) != usual):
+            break
         if (found, share) > most:
             best, most = separator, (found, share)
     return best

@@ -105,8 +105,6 @@ class Table:
         UserError
             For a row with another number of cells than the header, or one that is no CSV.
         """
-        if not places:
-            places = (0,)
         pick = _picker(places)
         width = len(self.header)
         lines, cells = array("q"), []
@@ -160,6 +158,8 @@ class Table:
             return ": correct or delete that line"
         line = self.sample[0][0]
         taken = f": line {line} was taken as the header, and most lines have {usual} cells, so say"
+        if self.separator == "," and usual > len(self.header):
+            taken = f": if commas are decimal marks, put semicolons between cells; else{taken[1:]}"
         behind = next(number for number, row in self.sample[1:] if len(row) == usual)
         first = next(row for _, row in self.sample[1:] if len(row) == usual)
         if not any(map(is_value, first)):

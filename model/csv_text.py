@@ -118,12 +118,12 @@ def _of_archive(path: Path, raw: bytes) -> bytes:
             raise ValueError(str(error)) from None
 
 
-def _no_text(path: Path, kind: str, reader: str) -> UserError:
+def _no_text(path: Path, kind: str, reader: str, more: str = "") -> UserError:
     """Return the refusal of a table that is no text, with what makes a CSV file of it."""
     made = path.with_suffix(".csv").name
     return UserError(
         f"Data file {path} is {kind}, not CSV: export it as CSV, or in Python"
-        f" pandas.{reader}({path.name!r}).to_csv({made!r}, index=False)"
+        f" pandas.{reader}({path.name!r}{more}).to_csv({made!r}, index=False)"
     )
 
 
@@ -142,7 +142,8 @@ def _check_kind(path: Path, raw: bytes) -> None:
         )
     brackets = start.replace(b" ", b"").replace(b"\n", b"").replace(b"\r", b"")
     if brackets.startswith((b'{"', b"[{", b"[[")):
-        raise _no_text(path, "JSON", "read_json")
+        many = raw.lstrip().startswith(b"{") and b"}\n{" in raw.replace(b"\r", b"")
+        raise _no_text(path, "JSON", "read_json", ", lines=True" if many else "")
 
 
 def encoding_of(path: Path, raw: bytes, asked: str | None) -> str:

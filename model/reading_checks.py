@@ -1,7 +1,7 @@
 """Checks of what a user says of a file, before it is opened; nothing heavy is loaded for them."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 from bitformer.model.errors import UserError
 from bitformer.model.plain import shown
@@ -28,7 +28,7 @@ def check_format(pattern: str) -> None:
     if pattern in EPOCHS:
         return
     try:
-        datetime.strptime(datetime(2000, 12, 31).strftime(pattern), pattern)
+        datetime.strptime(datetime(2000, 12, 31, tzinfo=UTC).strftime(pattern), pattern)
         told = bool(re.search("%[YyGcxD]", pattern))
     except ValueError:
         told = False

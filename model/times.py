@@ -246,9 +246,10 @@ def _evenness(local: np.ndarray, labels: np.ndarray | None) -> float:
 
 def _clock_format(text: str) -> str:
     """Return the directives of what stands behind a date."""
-    _, separator, clock = text.partition(" ")
-    if not separator:
+    found = re.search(r" (\d{1,2}:\d{2}.*)", text)
+    if found is None:
         return ""
+    clock = found[1]
     hour = "%I" if re.search("[AaPp][Mm]", clock) else "%H"
     return f" {hour}:%M" + (":%S" if clock.count(":") > 1 else "") + (" %p" if hour == "%I" else "")
 
@@ -259,7 +260,11 @@ def _format_of(text: str) -> str:
     if digits:
         s = digits[1]
         return f"--time-format '%d{s}%m{s}%y{_clock_format(text)}'"
-    return "--time-format '%d/%m/%Y %H:%M'"
+    named = re.fullmatch(r"\d{1,2}([-/. ])[A-Za-z]{3}\1\d{2}\b.*", text)
+    if named:
+        s = named[1]
+        return f"--time-format '%d{s}%b{s}%y{_clock_format(text)}'"
+    return "--time-format '%d/%m/%Y %H:%M' would for 31/12/2023 13:00"
 
 
 def _is_number(text: str, reading: Reading) -> bool:

@@ -166,6 +166,7 @@ LAYOUTS = {
     "sep=": "sep=;\na;b,c\n1;2\n2;3\n",
     "tab below a title": "Title, with, commas\ta\n x\t1\nx\t2\n",
     "bars": "a|b, c\n1|x,y\n2|x\n",
+    "blanks": "  a  b\n  1 2.5\n  2   3 \n",
     "one column": "a\n1\n2\n",
     "one column of text beside": "a,b\n1,\"x\ny\"\n2,z\n",
     "quotes": '"a";"b ""c"" d"\n"1";"x"\n"2";"y"\n',
@@ -290,3 +291,23 @@ def test_public_files_have_their_times(tmp_path):
     assert times is not None
     assert times[0] == datetime(2004, 3, 10, 3, tzinfo=UTC).timestamp()
     assert len(times) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern", "expected"),
+    [
+        ("1.7.24 13:05 +0200", "%d.%m.%y %H:%M %z", "2024-07-01T11:05"),
+        ("2024-07-01T13:05", "%Y-%m-%dT%H:%M", "2024-07-01T13:05"),
+        ("Thursday 2024-07-04T13", "%A %Y-%m-%dT%H", "2024-07-04T13:00"),
+        ("13:05 1/7/2024", "%H:%M %d/%m/%Y", "2024-07-01T13:05"),
+        ("2024 183", "%Y %j", "2024-07-01T00:00"),
+        ("202407011305", "%Y%m%d%H%M", "2024-07-01T13:05"),
+        ("1/7/2024 1:05:06.5 PM", "%d/%m/%Y %I:%M:%S.%f %p", "2024-07-01T13:05:06.5"),
+    ],
+)
+def test_time_format(tmp_path, text, pattern, expected):
+    path = tmp_path / "my.csv"
+    path.write_text(f"t;a\n{text};1\n{text};1\n")
+    series = read_csv(path, columns=["a"], reading=Reading(time="t", time_format=pattern))
+    assert series.times is not None
+    assert set(series.times) == {np.datetime64(expected, "ms").astype(float) / 1000}

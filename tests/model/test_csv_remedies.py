@@ -111,6 +111,11 @@ REMEDIES: dict[str, tuple[str | bytes, str, int]] = {
         r"say how times are written, as --time-format '%d/%m/%y %H:%M'",
         0,
     ),
+    "two digits of a year behind a name": (
+        each(lambda row: "1-Jan-24 " + row[11:]),
+        r"say how times are written, as --time-format '%d-%b-%y %H:%M'",
+        0,
+    ),
     "days like months": (
         each(lambda row: "01/01/2024" + row[16:]),
         r"which number is the day, .* --time-format '%d/%m/%Y' or '%m/%d/%Y'",
@@ -166,6 +171,7 @@ NO_TEXT: dict[str, tuple[bytes, str]] = {
     "parquet": (b"PAR1" + bytes(99), r"a Parquet file, not CSV: export it .*read_parquet"),
     "feather": (b"ARROW1\0\0" + bytes(99), r"a Feather file, .*pandas\.read_feather"),
     "json": (b'\n [ {"a": 1} ]', r"JSON, not CSV: .*pandas\.read_json"),
+    "lines of json": (b'{"a": 1}\n{"a": 2}\n', r"JSON, .*read_json\('my\.data', lines=True\)\.to"),
     "pdf": (b"%PDF-1.7", r"is a PDF, not CSV: export its table"),
     "html": (b"<!DOCTYPE html><html>", r"a web page or XML, .*download the data"),
     "zip of two": (workbook("a.csv", "b.csv"), r"archive of one file, not of 2: unpack it"),
@@ -235,6 +241,11 @@ OTHERS: dict[str, tuple[str, dict, str]] = {
         {"time": "time,month"},
         r"whole numbers that make a date .* line 3 has '2024 13'",
     ),
+    "decimal commas that are not quoted": (
+        "time,a\n1,20,5\n2,21,5\n",
+        {},
+        r"Column 'b' is not in|if commas are decimal marks, put semicolons between",
+    ),
     "ragged": (changed(3, "2024-01-01 03:00,3"), {}, r"Line 5 .* 3 cells .*: correct or delete th"),
     "quote left open": (
         PLAIN.replace("00,4.5", '00,"4.5').replace("9.5,", '9.5",', 1),
@@ -273,7 +284,7 @@ def test_other_refusals(tmp_path, kind):
 def test_rows_longer_than_the_header_of_a_file_without_names(tmp_path):
     path = tmp_path / "my.csv"
     path.write_text("time,a\n" + "\n".join(ROWS) + "\n")
-    with pytest.raises(UserError, match=r"line 1 was taken as the header, and most lines have 3"):
+    with pytest.raises(UserError, match=r"put semicolons between .* else line 1 was taken as the"):
         read_csv(path, columns=["a"], reading=Reading(time="time"))
     how = Reading(time="time", skip=1, header=("time", "a", "b"))
     assert read_csv(path, columns=["b"], reading=how).values[5, 0] == 25
