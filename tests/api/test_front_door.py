@@ -275,3 +275,22 @@ def test_parts_in_floats_are_no_integer_model(tmp_path):
     assert repr(training).startswith(f"<Training of tiny in {tmp_path}: validation MSE ")
     with pytest.raises(bitformer.UserError, match="bits of tiny must be those of integers"):
         bitformer.train("synthetic", to=tmp_path, **settings)  # which reads the finished run
+
+
+def test_a_training_is_named_and_drawn(tmp_path):
+    options = {"config": "tiny", "to": tmp_path / "run", "epochs": 1, "qat_epochs": 1}
+    picture = tmp_path / "curve.png"
+    model = bitformer.train("synthetic", name="pump", plot=picture, **options)
+    assert model.name == "pump"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    training = bitformer.Training.run("synthetic", name="pump", **options)
+    assert training.history == training.result.history
+    assert [one["stage"] for one in training.history][-1] == "qat"
+    assert training.history_file.read_text().splitlines()[0] == "epoch,stage,loss,val,lr"
+    verdict = training.evaluation.verdict
+    assert verdict.model == "integer"
+    assert verdict.error == training.evaluation.models["integer"]
+    assert training.to_dict()["verdict"]["outcome"] == verdict.outcome
+    more = bitformer.Training.run("synthetic", name="pump", **options | {"qat_epochs": 2})
+    assert [one["stage"] for one in more.history][-1] == "qat (2)"
+    assert more.result.continued[0]["qat_epochs"] == 1

@@ -44,6 +44,8 @@ def test_demo_ends_with_a_table_and_files(small, bitformer, tmp_path):
     again = bitformer(*options)
     assert again.code == 0
     assert "Trained for two epochs only" in again.out
+    assert again.out.splitlines()[0] == data["verdict"]["sentence"]
+    assert data["verdict"]["mse"] == errors["integer"]
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["train_seconds"] == data["train_seconds"], "resumed, not repeated"
 
