@@ -25,6 +25,7 @@ class _Data(TypedDict, total=False):
     target_channel: int | None
     windows: dict[str, int]
     checksum: int
+    last_seen: list[float]
     range: dict[str, list[float]]
     step: float
     step_unit: Literal["even", "business", "month", "row"]

@@ -1,6 +1,7 @@
 """The windows on which a model that is finished is scored, by its own scales.
 
-Of the data that it was trained on these are the test windows; of any other file, all windows.
+Of the data that it was trained on these are the test windows; of any other file, all windows but
+those of rows that the model has seen.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from bitformer.model.new_rows import NewRows, model_source, read_new_rows
 from bitformer.model.numerics import standardised
 from bitformer.model.own_data import dataset_of, own_name, trained_on
 from bitformer.model.parts import first_targets
+from bitformer.model.seen_rows import end_of_seen
 from bitformer.model.splits import by_fractions
 from bitformer.model.windows import Dataset, Windows, make_dataset, rows_of_day
 
@@ -98,16 +100,23 @@ def _all_windows(model: IntegerModel, rows: NewRows) -> Dataset:
     scaling, config = rows.scaling, model.config
     assert rows.target is not None
     column = rows.series.columns.index(rows.target)
-    everything = [(block.start, block.stop) for block in rows.cleaned.blocks]
+    values, meta = rows.cleaned.values[:, column], trained_on(model)
+    blocks = rows.cleaned.blocks
+    seen = end_of_seen(values, meta.get("last_seen", ())) if len(blocks) == 1 else None
+    parts = [(block.start if seen is None else seen, block.stop) for block in blocks]
     test = Windows(
         inputs=rows.values,
-        target=standardised(
-            rows.cleaned.values[:, column], scaling.target_mean, scaling.target_std
-        ),
-        first=first_targets(rows.cleaned, everything, config.window, config.horizon),
+        target=standardised(values, scaling.target_mean, scaling.target_std),
+        first=first_targets(rows.cleaned, parts, config.window, config.horizon),
         window=config.window,
         horizon=config.horizon,
     )
+    if not len(test) and seen is not None:
+        raise UserError(
+            f"{rows.name} must have {config.horizon} rows or more after line"
+            f" {rows.cleaned.rows.lines[seen - 1]}, up to which the model has seen its rows in"
+            f" training: give it later rows, and has {len(values) - seen}"
+        )
     if not len(test):
         longest = max((stop - start for start, stop in rows.cleaned.segments), default=0)
         raise UserError(
@@ -116,12 +125,16 @@ def _all_windows(model: IntegerModel, rows: NewRows) -> Dataset:
             f" {len(rows.cleaned.values)} rows is {longest}: give it more rows, or fill longer"
             " gaps with --max-fill"
         )
-    meta = trained_on(model)
-    notes = [
-        f"All {len(test)} windows of {rows.name} are scored, by the scales of the data that the"
-        f" model was trained on ({meta.get('name')})"
-    ]
-    if Path(rows.name).name == Path(str(meta.get("name"))).name:
+    scales = f"by the scales of the data that the model was trained on ({meta.get('name')})"
+    if seen is None:
+        notes = [f"All {len(test)} windows of {rows.name} are scored, {scales}"]
+    else:
+        notes = [
+            f"The {len(test)} windows of {rows.name} that forecast what comes after line"
+            f" {rows.cleaned.rows.lines[seen - 1]} are scored, {scales}: up to there, the model has"
+            " seen its rows in training"
+        ]
+    if seen is None and Path(rows.name).name == Path(str(meta.get("name"))).name:
         notes.append(
             f"{rows.name} has changed since the training: rows that the model was trained on may"
             " be among those that are scored"

@@ -22,6 +22,7 @@ from bitformer.model.folder_lock import held
 from bitformer.model.plain import built
 from bitformer.model.progress import progress_bar
 from bitformer.model.run_store import EPOCHS, ERRORS, RunStore
+from bitformer.model.seen_rows import last_seen
 from bitformer.model.stages import Budget
 from bitformer.model.train_settings import TrainSettings
 from bitformer.model.trainer import Trainer
@@ -86,6 +87,7 @@ def describe(dataset: Dataset) -> dict[str, object]:
         "target_channel": dataset.target_channel,
         "windows": dict(zip(("train", "val", "test"), rows, strict=True)),
         "checksum": checksum,
+        "last_seen": last_seen(dataset),
     }
     if dataset.step is not None:
         found |= dataset.step.to_dict()

@@ -13,6 +13,7 @@ from bitformer.model.datasets import load_dataset
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.reference import predict
+from bitformer.model.seen_rows import end_of_seen
 from bitformer.model.train import describe
 
 ROWS, WINDOW, HORIZON = 200, 24, 6
@@ -154,12 +155,48 @@ def test_without_its_own_data_there_is_no_linear_baseline(model, own, tmp_path):
     assert any("Linear baselines are not scored" in one for one in notes)
 
 
-def test_data_that_have_grown_are_said_to_have_changed(model, own, tmp_path):
-    path = write(tmp_path / "old.csv", np.r_[series(ROWS, seed=0), series(50, seed=3)])
+def test_of_data_that_have_grown_only_what_the_model_has_not_seen(model, own, tmp_path):
+    old, more = series(ROWS, seed=0), series(50, seed=3)
+    grown = np.r_[old, more]
+    notes = []
+    found = model.evaluate(str(write(tmp_path / "old.csv", grown)), note=notes.append)
+    # four fifths of the old rows trained and selected
+    ends = range(ROWS * 4 // 5, ROWS + 50 - HORIZON + 1)
+    off, _, _, std = scored(model, grown, ends, old)
+    assert len(found.dataset.test) == len(ends)
+    (error,) = found.models.values()
+    assert error * std**2 == pytest.approx(np.mean(off**2), rel=1e-9)
+    assert f"after line {ROWS * 4 // 5 + 1} are scored" in " ".join(notes)
+    # whatever it is called, and wherever it begins
+    path = write(tmp_path / "late.csv", grown[100:])
+    assert model.evaluate(str(path)).models == pytest.approx(found.models)
+    with pytest.raises(UserError, match=r"must have 6 rows or more after line 161, .* and has 5"):
+        model.evaluate(str(write(tmp_path / "early.csv", old[: ROWS * 4 // 5 + 5])))
+
+
+def test_other_rows_under_the_name_of_its_own_are_said_to_have_changed(model, tmp_path):
+    path = write(tmp_path / "old.csv", series(90, seed=3))
     notes = []
     found = model.evaluate(str(path), note=notes.append)
-    assert len(found.dataset.test) == ROWS + 50 - WINDOW - HORIZON + 1
+    assert len(found.dataset.test) == 61
     assert any("has changed since the training: rows that the model was" in one for one in notes)
+
+
+@pytest.mark.parametrize(
+    ("values", "seen", "end"),
+    [
+        (range(100), range(40, 72), 72),
+        (range(100), [*range(40, 71), 70], None),
+        (range(100), range(80, 112), None),
+        (range(100), range(56, 71), None),  # 15 values are too few to tell
+        (range(100), range(56, 72), 72),
+        ([0.0] * 100, [0.0] * 32, None),  # could be any
+        (range(20), range(32), None),
+        (range(20), [], None),
+    ],
+)
+def test_where_what_was_seen_ends(values, seen, end):
+    assert end_of_seen(np.array(values, float), list(seen)) == end
 
 
 def test_a_file_too_short_says_how_many_rows_it_takes(model, tmp_path):
