@@ -28,8 +28,8 @@ _PRECISION = {
 }
 #: What must be the same of data that are not.
 _COLUMNS = ("inputs", "target", "target_channel")
-#: What a float model does not see of the data.
-_INTERFACE = {"range", "step", "step_unit", "dated"}
+#: What a float model does not see of the data, or what follows from the rest.
+_INTERFACE = {"range", "step", "step_unit", "dated", "last_seen"}
 #: Settings of the stage without rounding.
 _SETTINGS = ("epochs", "lr", "dropout")
 
