@@ -15,10 +15,9 @@ from typing import Self
 import numpy as np
 
 from bitformer.model.cells import UnreadableCellError
-from bitformer.model.name_lists import quoted
 from bitformer.model.reading import Reading
 
-__all__ = ["MISSING", "Numbers", "certain_decimal", "remedy"]
+__all__ = ["MISSING", "Numbers", "certain_decimal", "parts_thousands"]
 
 #: What stands for a missing value in every file, in any case of letters.
 MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none"})
@@ -44,11 +43,10 @@ _CERTAIN = {
     ),
 }
 _GROUPS = re.compile(f"[{_SPACES}]")
+#: A dot that parts no thousands; a number that has none.
+_POINT = re.compile(r"\.(?!\d{3}$)|\d{4}\.|(?<!\d)0\d*\.|(?<!\d)\.", re.MULTILINE)
+_SMALL = re.compile(r"^[+-]?\d{1,3}$", re.MULTILINE)
 _NOT_PLAIN = re.compile(f"[.{_SPACES}]")
-#: Different texts that a refusal offers to take as missing.
-_MOST_MARKS = 4
-#: Letters of a text that a refusal offers.
-_LONGEST = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,49 +170,16 @@ def certain_decimal(columns: Iterable[Sequence[str]]) -> str | None:
     return marks[0] if len(marks) == 1 else None
 
 
-def remedy(numbers: Numbers, cells: Sequence[str]) -> str:
-    """Return what a user may type so that all cells of a column are numbers; empty if unknown.
+def parts_thousands(cells: Sequence[str]) -> bool | None:
+    """Tell whether a dot may part thousands in cells that are numbers with a decimal point.
 
-    Each is tried before it is told.
+    It may where each dot has three digits behind it and other cells are whole numbers below 1 000.
+
+    Returns
+    -------
+    False if that cannot be; None if no cell has a dot, or none is a small whole number.
     """
-    if numbers.decimal is None:
-        works = [mark for mark in ",." if not replace(numbers, decimal=mark).unreadable(cells)]
-        if len(works) == 2:
-            return (
-                ": say --decimal , if the comma is a decimal mark, or --decimal . if it parts"
-                " thousands"
-            )
-        if works:
-            return f": say --decimal {works[0]}"
-    bad = numbers.unreadable(cells)
-    if any("\n" in text or "\r" in text for text in bad):
-        return ": a quote may be left open there"
-    if not all(text.isprintable() and len(text) <= _LONGEST for text in bad):
-        return ""
-    marks = [text for text in bad if not any(letter.isdigit() for letter in text)]
-    options = []
-    if marks and len(marks) <= _MOST_MARKS:
-        numbers = numbers.also_missing(marks)
-        options.append(f"--missing {quoted(marks)} if it stands for a missing value")
-    rest = [text for text in bad if text not in marks]
-    if rest and len(marks) <= _MOST_MARKS:
-        units = sorted({_unit(text) for text in rest})
-        for mark in dict.fromkeys((numbers.decimal, ",", ".")):
-            stripped = replace(numbers, strip=(*numbers.strip, *units), decimal=mark)
-            if all(units) and len(units) <= _MOST_MARKS and not stripped.unreadable(rest):
-                more = "" if mark == numbers.decimal else f" --decimal {mark}"
-                options.insert(0, f"--strip {quoted(units)}{more} to take the unit off")
-                return ": say " + " and ".join(options) if not stripped.unreadable(cells) else ""
-        if len(bad) <= _MOST_MARKS:
-            return f": say --missing {quoted(bad)} if it stands for a missing value"
-        return ""
-    return ": say " + " and ".join(options) if options else ""
-
-
-def _unit(text: str) -> str:
-    """Return what stands behind or before a cell's number; empty if nothing or both."""
-    found = re.fullmatch(r"([^\d+-]*?)\s*[+-]?[\d.,].*?([^\d.,]*)", text)
-    if found is None:
-        return ""
-    before, behind = found[1].strip(), found[2].strip()
-    return "" if before and behind else before or behind
+    text = "\n".join(map(str.strip, cells))
+    if _POINT.search(text):
+        return False
+    return True if "." in text and _SMALL.search(text) else None

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bitformer.model.cell_numbers import Numbers, certain_decimal, remedy
+from bitformer.model.cell_numbers import Numbers, certain_decimal, parts_thousands
+from bitformer.model.cell_remedies import remedy
 from bitformer.model.cells import UnreadableCellError
 from bitformer.model.csv_layout import open_table
 from bitformer.model.csv_table import Table
@@ -114,7 +115,7 @@ def read_csv(
     places = [table.place(name) for name in (*columns, *time, *series)]
     numbers, notes = Numbers.of(how), list[str]()
     try:
-        lines, values, texts = _read(table, places, len(columns), numbers)
+        lines, values, texts = _read(table, places, columns, numbers, notes)
     except UnreadableCellError:
         lines, values, texts = _understood(table, places, columns, numbers, notes)
     _drop_missing(columns, values, how)
@@ -151,17 +152,30 @@ def _drop_missing(columns: Sequence[str], values: np.ndarray, reading: Reading) 
 
 
 def _read(
-    table: Table, places: Sequence[int], values: int, numbers: Numbers
+    table: Table, places: Sequence[int], names: Sequence[str], numbers: Numbers, notes: list[str]
 ) -> tuple[array, np.ndarray, list[list[str]]]:
-    """Return lines, numbers [rows, values] of the first places, and the texts of the others."""
+    """Return lines, numbers [rows, names] of the first places, and the texts of the others."""
+    values = len(names)
     lines, parts = array("q"), []
     texts: list[list[str]] = [[] for _ in places[values:]]
+    dotted: list[bool | None] = [None] * values
     for block_lines, rows in table.blocks(places):
         cells = list(zip(*rows, strict=True))
         parts.append(np.stack([numbers.parse(column) for column in cells[:values]], axis=1))
+        if numbers.decimal is None:
+            for i, column in enumerate(cells[:values]):
+                if dotted[i] is not False and (found := parts_thousands(column)) is not None:
+                    dotted[i] = found
         for own, more in zip(texts, cells[values:], strict=True):
             own.extend(more)
         lines.extend(block_lines)
+    if any(dotted):
+        these = ", ".join(name for name, so in zip(names, dotted, strict=True) if so)
+        notes.append(
+            f"Each number of {these}"
+            " that has a decimal point has three digits behind it; if it parts thousands, say"
+            " --decimal ,"
+        )
     return lines, np.concatenate(parts) if parts else np.empty((0, values)), texts
 
 

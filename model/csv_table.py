@@ -83,18 +83,19 @@ class Table:
 
     def _why(self, name: str) -> str:
         """Return what to do where a later line has the name that the header lacks, or one alike."""
-        alike = {one.lower(): one for one in reversed(self.header) if one}
-        close = difflib.get_close_matches(name.lower(), alike, n=1, cutoff=0.75)
-        if close:
-            return f": did you mean {alike[close[0]]!r}?"
-        if not self.named:
-            return ""
-        for line, row in self.sample[1:]:
+        for line, row in self.sample[1:] if self.named else ():
             if name in (cell.strip() for cell in row):
                 return (
                     f": line {self.sample[0][0]} was taken as the header, and line {line} has the"
                     f" name, so say --skip {line - 1}"
                 )
+        alike = {one.lower(): one for one in reversed(self.header) if one}
+        close = difflib.get_close_matches(name.lower(), alike, n=1, cutoff=0.75)
+        if close:
+            return f": did you mean {alike[close[0]]!r}?"
+        if self.named and any(map(is_value, self.header)):
+            names = ",".join(f"c{i + 1}" for i in range(len(self.header)))
+            return f": if the file has no line of names, name the columns, as --header {names}"
         return ""
 
     def blocks(self, places: Sequence[int]) -> Iterator[tuple[array, list[tuple[str, ...]]]]:

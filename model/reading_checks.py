@@ -52,8 +52,11 @@ def check_zone(name: str) -> None:
     else:
         found = True
     if not found:
-        more = "" if available_timezones() else ", whose data 'pip install tzdata' brings"
+        known = available_timezones()
+        more = "" if known else ", whose data 'pip install tzdata' brings"
+        alike = sorted(one for one in known if one.lower().endswith("/" + name.lower()))
+        example = alike[0] if alike else "Europe/Berlin"
         raise UserError(
-            f"time_zone must be the name of a zone, such as Europe/Berlin or UTC{more}, not"
+            f"time_zone must be the name of a zone, such as {example} or UTC{more}, not"
             f" {shown(name)}"
         )

@@ -155,6 +155,32 @@ def test_cells(tmp_path, cells, mark, numbers):
         np.testing.assert_array_equal(series.values[:, 0], numbers)
 
 
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (("999", "1.234", "12.500"), True),
+        (("999", "1.234", "12.5"), False),
+        (("1.234", "12.500"), False),
+        (("999", "0.234"), False),
+        (("999", "1234.500"), False),
+        (("999", "1234"), False),
+        (("", "-5", "-1.000"), True),
+    ],
+)
+def test_dots_that_may_part_thousands_are_told(tmp_path, cells, told):
+    path = tmp_path / "my.csv"
+    path.write_text("a;b\n" + "".join(f"{cell};x\n" for cell in cells))
+    series = read_csv(path, columns=["a"])
+    assert [float(cell or "nan") for cell in cells] == pytest.approx(
+        series.values[:, 0], nan_ok=True
+    )
+    assert ("if it parts thousands, say --decimal ," in "".join(series.notes)) == told
+    thousands = read_csv(path, columns=["a"], reading=Reading(decimal=",")) if told else series
+    if told:
+        assert max(abs(thousands.values[~np.isnan(thousands.values)])) >= 1000
+        assert thousands.notes == ()
+
+
 #: Files whose header, separators or lines are unusual; each has a column a with 1 and 2.
 LAYOUTS = {
     "names that nobody asked for": "a,b,b,,\n1,x,y,z,\n2,x,y,z,\n",
