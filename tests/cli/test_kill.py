@@ -22,6 +22,7 @@ CONFIG = {"name": "small", "window": 8, "horizon": 2, "patch": 4, "d_model": 4, 
 SHAPE = ["--config", "{r}/small.json", "--data", "synthetic", "--batch", "512"]
 LINES = {
     "train": ["train", *SHAPE, "--epochs", "2", "--qat-epochs", "2", "-o", "{d}/run"],
+    "more": ["train", *SHAPE, "--epochs", "3", "--qat-epochs", "2", "-o", "{d}/run"],
     "search": [
         *("search", *SHAPE, "--epochs", "1", "--qat-epochs", "1", "--bits", "4,8", "--top", "1"),
         *("--sensitivity", "{r}/added.json", "--kb", "{r}/kb.sqlite", "--windows", "1"),
@@ -32,6 +33,8 @@ LINES = {
         *("--workers", "1", "--kb", "{d}/kb.sqlite"),
     ],
 }
+#: What has been run in the folder before: a run that is given more epochs.
+BEFORE = {"more": "train"}
 #: Told arguments, a process with everything imported forks another that runs the command; it says
 #: whose number that has, and with what it ended. Yosys is not asked.
 STARTER = """
@@ -85,10 +88,16 @@ class Runs:
                 os.kill(number, signal.SIGKILL)
         return int(self._process.stdout.readline()), time.monotonic() - started
 
+    def before(self, name, folder):
+        """Run what is there before a command."""
+        if name in BEFORE:
+            assert self.run(BEFORE[name], folder)[0] == 0
+
     def whole(self, name):
         """What is there in the end, and the seconds it takes: of a run that nobody killed."""
         if name not in self._whole:
             folder = self.root / f"whole-{name}"
+            self.before(name, folder)
             code, seconds = self.run(name, folder)
             assert code == 0
             self._whole[name] = made(folder), seconds
@@ -130,7 +139,7 @@ def runs(tmp_path_factory):
         process.stdin.close()
 
 
-FEW, MANY = {"train": 3, "search": 1, "profile": 3}, 20
+FEW, MANY = {"train": 3, "more": 1, "search": 1, "profile": 3}, 20
 CASES = [
     pytest.param(name, number, marks=[] if number < FEW[name] else [pytest.mark.slow])
     for name in LINES
@@ -141,6 +150,7 @@ CASES = [
 @pytest.mark.parametrize(("name", "number"), CASES)
 def test_killed_it_comes_to_the_same(runs, tmp_path, name, number):
     expected, seconds = runs.whole(name)
+    runs.before(name, tmp_path)
     moment = random.Random(f"{name} {number}").uniform(0, seconds)
     code, _ = runs.run(name, tmp_path, kill_after=moment)
     assert code in (-signal.SIGKILL, 0)
