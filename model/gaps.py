@@ -236,9 +236,10 @@ def _about_filled(
         each = ", ".join(
             f"{name} {count}" for name, count in zip(rows.columns, cells, strict=True) if count
         )
+        s, them = ("", "it") if cells.sum() == 1 else ("s", "them")
         notes.append(
-            f"{cells.sum()} missing cells in runs of at most {max_fill} took the value before"
-            f" them ({each})"
+            f"{cells.sum()} missing cell{s} in runs of at most {max_fill} took the value before"
+            f" {them} ({each})"
         )
     left = int(np.isnan(rows.values).any(axis=1).sum())
     if left:

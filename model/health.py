@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from bitformer.model.transformer import Transformer
+from bitformer.model.window_tensors import WindowTensors
 
 __all__ = ["ailments"]
 
@@ -12,7 +13,7 @@ _CLIPPED = 0.5
 _SAMPLES = 512
 
 
-def ailments(model: Transformer, x: Tensor) -> list[str]:
+def ailments(model: Transformer, x: Tensor | WindowTensors) -> list[str]:
     """Return a sentence for each tensor or weight of a quantized model that has a dead range.
 
     ``x`` [N, window, inputs] are windows to look at. A tensor is dead when all that is stored is

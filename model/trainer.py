@@ -17,6 +17,7 @@ from bitformer.model.sensor_range import asked_ranges
 from bitformer.model.stages import Budget, TrainingStage, raised, stages, without_training
 from bitformer.model.train_settings import TrainSettings
 from bitformer.model.transformer import Transformer
+from bitformer.model.window_tensors import WindowTensors, some_windows
 from bitformer.model.windows import Dataset, Windows
 
 __all__ = ["Trainer", "predict", "shapes"]
@@ -70,8 +71,8 @@ class Trainer:
     ):
         self.kept = kept
         self.config, self.settings, self.dataset, self.device = config, settings, dataset, device
-        self.x = torch.tensor(dataset.train.x, dtype=torch.float32, device=device)
-        self.y = torch.tensor(dataset.train.y, dtype=torch.float32, device=device)
+        self.x = WindowTensors.inputs(dataset.train, device)
+        self.y = WindowTensors.targets(dataset.train, device)
         self.stages = stages(config, settings, earlier)
         self.stage_index, self.epoch, self.idle = 0, 0, 0
         self.best_error = self.float_error = math.inf
@@ -249,10 +250,11 @@ class Trainer:
         self.epoch, self.idle, self.best_error = 0, 0, math.inf
         self.enter(before.state_dict())
         if self.kept is None:
+            some = some_windows(self.dataset.train).to(self.device)
             calibrate(
                 self.model,
-                self.x,
-                self.y,
+                self.x[some],
+                self.y[some],
                 ranges=self.settings.ranges,
                 known=known,
                 asked=asked_ranges(self.dataset),

@@ -157,7 +157,7 @@ def test_lost_rows_are_no_missing_cells():
     found = clean(series(values, slots=[0, 1, 2, 4, 5, 6, 7, 8]), reading=Reading(max_fill=3))
     assert found.notes == (
         "1 lost row, on a step of 1h, took the values before it (after line 4)",
-        "1 missing cells in runs of at most 3 took the value before them (a 1)",
+        "1 missing cell in runs of at most 3 took the value before it (a 1)",
     )
 
 
