@@ -97,12 +97,13 @@ class Training:
         bits = {"weights": weights, "activations": activations, "precise": precise, "delta": delta}
         reading, settings = without_reading(settings)
         source: dict[str, Any] = {"target": target, "inputs": inputs, "time": time, **reading}
+        from bitformer.model.files import ready_file
         from bitformer.model.own_data import suited_to, write_source
         from bitformer.model.picture import check_picture
         from bitformer.model.sensor_range import with_range
 
         if plot is not None:
-            check_picture(plot)
+            check_picture(ready_file(Path(plot)))
         config = _changed(config, **bits, **sizes)
         chosen, dataset = suited_to(data, config, note, name=name, **source)
         dataset = with_range(dataset, sensor_range)

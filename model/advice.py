@@ -67,7 +67,7 @@ class Advice:
         if 2 * rows_needed(longer, config.horizon) <= rows:
             found.append(f"--window {longer} {_ANEW}")
         if len(dataset.inputs) == 1:
-            found.append(f"more columns (--inputs) {_ANEW}")
+            found.append(f"--inputs all {_ANEW}, if there are other columns")
         return found
 
     def _longer(self, setting: str, stage: str) -> list[str]:

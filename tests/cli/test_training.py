@@ -158,6 +158,17 @@ def test_a_picture_that_cannot_be_is_refused_before_training(bitformer, tmp_path
     assert not (tmp_path / "run").exists()
 
 
+def test_a_folder_is_no_picture(bitformer, tmp_path):
+    options = ("--data", "synthetic", *FAST, "-o", tmp_path / "run", "--plot", tmp_path)
+    said = bitformer("train", *options)
+    assert (said.code, said.err) == (
+        2,
+        f"Error: Output {tmp_path} must be a file, not a directory\n",
+    )
+    assert not (tmp_path / "run").exists()
+    assert "Missing option '-o'" in bitformer("train", *options[:2], "--plot").err
+
+
 def test_without_matplotlib_training_does_not_begin(bitformer, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     options = ("--data", "synthetic", *FAST, "-o", tmp_path / "run")
@@ -188,6 +199,18 @@ def test_more_epochs_go_on_and_fewer_are_another_run(trained, bitformer, tmp_pat
     )
     anew = bitformer("train", *options, "--epochs", "1", "--qat-epochs", "1", "--restart", "--json")
     assert anew.data["history"] == said.data["history"]
+
+
+def test_what_is_said_to_try_can_be_tried(trained, bitformer, tmp_path):
+    _, said, options = trained
+    (place,) = (n for n, option in enumerate(options) if option == "-o")
+    base = [*options[:place], "-o", tmp_path / "new"]
+    tried = [one.split(" and a new -o")[0].split() for one in said.data["verdict"]["remedies"]]
+    assert [one[0] for one in tried] == ["--epochs", "--window", "--inputs"]
+    for option, value in tried[1:]:
+        again = bitformer("train", *base, option, value, "--restart", "--json")
+        assert again.code in (0, 1), again.err  # 1: rounding costs much after an epoch
+        assert again.data["verdict"]["outcome"]
 
 
 def test_finished_run_is_read_not_repeated(trained, bitformer):

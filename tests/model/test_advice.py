@@ -31,7 +31,7 @@ def test_a_longer_window_and_more_columns(small_dataset):
     one, two = small_dataset(rows=200), small_dataset(rows=200, inputs=2)
     assert advised(one)[1:] == (
         "--window 48 and a new -o",
-        "more columns (--inputs) and a new -o",
+        "--inputs all and a new -o, if there are other columns",
     )
     assert advised(two, config=TINY.replace(inputs=2)) == (
         "--epochs 24",
