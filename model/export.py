@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from bitformer.model.checkpoint import save_model
 from bitformer.model.config import TransformerConfig
@@ -33,7 +34,10 @@ def parameters(model: Transformer) -> tuple[dict[str, np.ndarray], dict[str, obj
     exponents |= {name + ".zero": zero for name, zero in zeros.items()}
     for name, linear in model.linears.items():
         params[name + ".weight"] = to_numpy(linear.weight)
-        params[name + ".bias"] = to_numpy(linear.bias)
+        whole: torch.Tensor = linear.bias
+        if linear.center is not None:
+            whole = linear.whole_bias(linear.rounded(torch.float64)[0])
+        params[name + ".bias"] = to_numpy(whole)
         exponents[name + ".weight"] = linear.exponents().expand(len(linear.weight)).cpu().numpy()
     for name, norm in model.norms.items():
         params[name + ".scale"] = to_numpy(norm.scale)

@@ -39,8 +39,12 @@ _EPSILON = 1e-5
 class QatLinear(nn.Module):
     """``x @ weight.T + bias``; weights of ``bits`` bits, ``quantized`` or not yet.
 
-    They have a learned scale per output channel, or one with ``per_tensor``.
+    They have a learned scale per output channel, or one with ``per_tensor``. Where inputs lie far
+    from 0, :meth:`make_centered` keeps it from the optimizer: ``(x - center) @ weight.T + bias`` is
+    computed with a bias that holds ``center``.
     """
+
+    center: Tensor | None
 
     def __init__(self, inputs: int, outputs: int, bits: int, *, per_tensor: bool = False):
         super().__init__()
@@ -50,6 +54,16 @@ class QatLinear(nn.Module):
         self.weight = nn.Parameter(torch.empty(outputs, inputs).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound))
         self.log2_scale = nn.Parameter(torch.zeros(1 if per_tensor else outputs, 1))
+        self.register_buffer("center", None)
+
+    def make_centered(self) -> None:
+        """Give it a center, which is 0 until it is set."""
+        self.center = torch.zeros_like(self.weight[0])
+
+    def whole_bias(self, weight: Tensor) -> Tensor:
+        """Return the bias with the center in it, for the weights that are used."""
+        bias = self.bias.to(weight.dtype)
+        return bias if self.center is None else bias - weight @ self.center.to(weight.dtype)
 
     def clear(self) -> None:
         """Set weights and biases to 0."""
@@ -87,15 +101,16 @@ class QatLinear(nn.Module):
     def forward(self, x: Activation) -> Tensor:
         value, dtype = x.value, x.value.dtype
         if not self.stores_integers:
-            return functional.linear(value, self.weight.to(dtype), self.bias.to(dtype))
+            weight = self.weight.to(dtype)
+            return functional.linear(value, weight, self.whole_bias(weight))
         weight, scale, inverse = self.rounded(dtype)
         if x.exponent is None:
-            return functional.linear(value, weight, self.bias.to(dtype))
+            return functional.linear(value, weight, self.whole_bias(weight))
         limit = quantize.bias_limit(self.bits, x.bits)
         # the integer bias absorbs the zero point, and it is that sum which has a limit
         absorbed = x.zero * (weight.detach().sum(dim=1) * inverse) if x.zero else None
         units = scale * 2.0**x.exponent, inverse * 2.0**-x.exponent
-        bias = quantize_to(self.bias.to(dtype), *units, -limit, limit, absorbed)
+        bias = quantize_to(self.whole_bias(weight), *units, -limit, limit, absorbed)
         return functional.linear(value, weight, bias)
 
 

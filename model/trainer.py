@@ -83,6 +83,9 @@ class Trainer:
         self.history: list[dict] = []
         self.seconds = 0.0
         self.enter()
+        if config.adc_words:
+            some = some_windows(dataset.train).to(device)
+            self.model.center(self.x[some], self.y[some])
         self.best = _tensors(self.model.state_dict())
         if weights is not None:
             others = [one for one in self.stages[1:] if kept is None or one.final]

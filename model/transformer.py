@@ -51,6 +51,8 @@ class Transformer(nn.Module):
             self.linears[name] = QatLinear(inputs, outputs, bits, per_tensor=per_tensor)
         if config.linear_path:
             self.linears["path"].clear()
+        for linear in self._offset_linears():
+            linear.make_centered()
         kind = QatBatchNorm if config.norm == "batch" else QatLayerNorm
         for name in norms(config):
             self.norms[name] = kind(config.d_model)
@@ -59,6 +61,26 @@ class Transformer(nn.Module):
         self._place_positions("", config.tokens)
         if config.decoder_layers:
             self._place_positions("decoder", config.decoder_tokens)
+
+    def _offset_linears(self) -> list[QatLinear]:
+        """Return the layers that read an ADC's words as they are, which lie anywhere."""
+        if not self.config.adc_words:
+            return []
+        return [
+            self.linears[layer.weights]
+            for layer in self._layers
+            if layer.kind == "linear" and layer.x == ("input",)
+        ]
+
+    def center(self, x: Tensor, y: Tensor) -> None:
+        """Begin where an ADC's words lie: windows [N, window, inputs] and targets [N, horizon]."""
+        for linear in self._offset_linears():
+            # few bits: its products with rounded weights are exact in float64
+            means = (x.mean(dim=(0, 1)) * 256).round() / 256
+            linear.center = means.repeat(linear.weight.shape[1] // len(means))
+        if self.config.adc_words and not self.config.subtract_last:
+            with torch.no_grad():
+                self.linears["output"].bias.add_(y.mean())
 
     def _place(self, name: str, part: nn.Module) -> None:
         """Make ``part`` a submodule under its dotted name."""
