@@ -17,7 +17,7 @@ from bitformer.model.train import train
 from bitformer.model.train_settings import TrainSettings
 from bitformer.model.trainer import Trainer
 
-TINY = named_config("tiny")
+TINY = named_config("tiny").replace(linear_path=False)
 TERNARY = TINY.replace(default=Precision(weights=2, activations=8))
 SHORT = {"lr": 5e-3, "batch": 64, "progress": False, "device": "cpu"}
 FEW, MORE = {"epochs": 2, "qat_epochs": 2}, {"epochs": 3, "qat_epochs": 2}
