@@ -32,6 +32,7 @@ def synthetic_series(*, rows: int = 6000, seed: int = 0) -> Series:
         lines=np.arange(rows) + 2,  # as if in a file with a header
         times=START.timestamp() + HOUR * np.arange(rows),
         dated=True,
+        naive=True,
     )
 
 

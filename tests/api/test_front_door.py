@@ -190,6 +190,43 @@ def test_hardware_is_evaluated_beside_the_reference(model, monkeypatch):
         model.evaluate("synthetic", engine="python", samples=1)
 
 
+def test_forecast_of_the_models_own_data(tmp_path):
+    """Where the training left them; by any function that computes as the model does."""
+    settings = {"config": "tiny", "epochs": 1, "qat_epochs": 1}
+    model = bitformer.train("synthetic", to=tmp_path, **settings)
+    notes = []
+    found = model.forecast(windows=7, note=notes.append)
+    assert re.fullmatch(
+        r"<Forecast of synthetic: 7 windows, the newest 6 steps from 2020-09-07 00:00 on: .*, …>",
+        repr(found),
+    )
+    assert found.values.shape == found.times.shape == found.truth.shape == (7, 6)
+    assert len(found) == 7
+    assert np.isnan(found.truth[-1]).all()
+    assert np.isfinite(found.truth[0]).all()
+    assert (found.low <= found.high).all()
+    assert found.interval.percent == 80
+    assert model.forecast(interval=95).interval.percent == 95
+    truth = found.truth[np.isfinite(found.truth)]
+    off = np.abs(truth - found.values[np.isfinite(found.truth)])
+    assert found.error["mae"] == pytest.approx(off.mean())
+    said = found.to_dict()
+    assert json.loads(json.dumps(said)) == said
+    assert said["times"][-1][0] == "2020-09-07T00:00:00"
+    assert len(found.to_csv().splitlines()) == 7 * 6 + 1
+    asked = []
+
+    def engine(windows):
+        asked.append(windows.shape)
+        return model.predict(windows)
+
+    assert (model.forecast(windows=7, engine=engine).values == found.values).all()
+    assert asked == [(7, 24, 1)]
+    # what training said of the intervals is what evaluation counts
+    kept = {str(one["percent"]): one["coverage"] for one in model.integer.meta["intervals"]}
+    assert model.evaluate().to_dict()["coverage"] == kept
+
+
 def wrong_reference(integer, x, run=reference.run):
     """The reference's tensors, of which the result is one off."""
     tensors = dict(run(integer, x))
