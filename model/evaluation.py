@@ -146,7 +146,7 @@ class Evaluation:
             "mae": dict(self.mae),
             "in_units": self._in_units(),
             "skill": self.skill,
-            "coverage": {str(percent): share for percent, share in self.coverage.items()},
+            "interval_coverage": {str(percent): share for percent, share in self.coverage.items()},
             **({"clipped": [one.to_dict() for one in self.clipped or ()]} if counted else {}),
         }
 

@@ -224,7 +224,7 @@ def test_forecast_of_the_models_own_data(tmp_path):
     assert asked == [(7, 24, 1)]
     # what training said of the intervals is what evaluation counts
     kept = {str(one["percent"]): one["coverage"] for one in model.integer.meta["intervals"]}
-    assert model.evaluate().to_dict()["coverage"] == kept
+    assert model.evaluate().to_dict()["interval_coverage"] == kept
 
 
 def wrong_reference(integer, x, run=reference.run):

@@ -53,11 +53,11 @@ def test_own_data_go_the_whole_way(trained, bitformer, tmp_path):
     assert again["test_mse"]["my-power-24-6 (integer)"] == errors["integer"]
     assert again["data"]["target"] == "power"
     # what is kept in the model, counted again, and said
-    assert set(again["coverage"]) == {"50", "80", "95"}
-    assert again["coverage"] == said.data["coverage"]
+    assert set(again["interval_coverage"]) == {"50", "80", "95"}
+    assert again["interval_coverage"] == said.data["interval_coverage"]
     kept = load_model(model).meta["intervals"]
-    assert [one["coverage"] for one in kept] == list(again["coverage"].values())
-    sentence = f"80 % interval covers {100 * again['coverage']['80']:.3g} % of test values"
+    assert [one["coverage"] for one in kept] == list(again["interval_coverage"].values())
+    sentence = f"80 % interval covers {100 * again['interval_coverage']['80']:.3g} % of test values"
     assert sentence in " ".join(said.err.split())
 
 

@@ -119,7 +119,7 @@ def test_of_another_file_all_windows_by_the_models_scales(model, tmp_path, order
     )
     skill = 1 - np.mean(off**2) / np.mean(last**2)
     assert said["skill"]["repeat last value"] == pytest.approx(skill, rel=1e-9)
-    assert said["coverage"]["80"] == np.mean((off >= -1.5) & (off <= 1.0))
+    assert said["interval_coverage"]["80"] == np.mean((off >= -1.5) & (off <= 1.0))
     assert "All 61 windows of " in " ".join(notes)
     assert "(old.csv)" in " ".join(notes)
 
