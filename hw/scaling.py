@@ -19,7 +19,7 @@ def scaling_data(model: IntegerModel) -> dict[str, Any]:
     A sample's word is ``floor((sample - mean) / std / 2**exponent + 0.5) + zero``, at least ``low``
     and at most ``high``; a result is ``(word - zero) * 2**exponent * std + mean``. ``columns`` are
     those of a step, in their order, and ``target`` that of a forecast; an untrained model has
-    neither. ``step_seconds`` is None where it is not known.
+    neither. ``step_seconds`` is None where it is not known or no fixed number, as of months.
     """
     config = model.config
     found: dict[str, Any] = {
@@ -46,7 +46,9 @@ def _scaling(model: IntegerModel) -> Scaling | None:
 
 def _step_seconds(model: IntegerModel) -> float | None:
     data = trained_on(model)
-    step = data.get("step") if data.get("dated", True) else None
+    if not data.get("dated", True) or data.get("step_unit", "even") != "even":
+        return None
+    step = data.get("step")
     return float(step) if step else None
 
 

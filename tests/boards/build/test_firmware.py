@@ -389,6 +389,22 @@ def test_data_of_a_trained_model():
     assert "#define BITFORMER_MODEL_STEP_SECONDS 0\n" in header(scaling_data(model))
 
 
+@pytest.mark.parametrize(
+    ("step", "seconds", "text"),
+    [
+        ({"step": 3600.0, "step_unit": "even", "dated": True}, 3600.0, "3600"),
+        ({"step": 0.25, "step_unit": "even", "dated": True}, 0.25, "0.25"),
+        ({"step": 1.0, "step_unit": "even", "dated": False}, None, "0"),
+        ({"step": 86400.0, "step_unit": "business", "dated": True}, None, "0"),
+        ({"step": 1.0, "step_unit": "row", "dated": True}, None, "0"),
+    ],
+)
+def test_the_step_is_in_seconds_or_unknown(step, seconds, text):
+    data = scaling_data(trained(**step))
+    assert data["step_seconds"] == seconds
+    assert f"#define BITFORMER_MODEL_STEP_SECONDS {text}\n" in header(data)
+
+
 def test_scales_are_finite():
     model = trained(target=(1.0, 1.0))
     model.meta["dataset"]["target_std"] = math.inf
