@@ -139,7 +139,7 @@ def runs(tmp_path_factory):
         process.stdin.close()
 
 
-FEW, MANY = {"train": 3, "more": 1, "search": 1, "profile": 3}, 20
+FEW, MANY = {"train": 3, "more": 0, "search": 1, "profile": 3}, 20
 CASES = [
     pytest.param(name, number, marks=[] if number < FEW[name] else [pytest.mark.slow])
     for name in LINES

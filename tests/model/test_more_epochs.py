@@ -107,12 +107,17 @@ def _same(a, b):
 
 MOVING = {"config": TERNARY, "ranges": "moving-average"}
 KILLS = [
-    ({}, MORE, 0),
     ({}, MORE, 2),
     ({}, LONGER, 1),
     *(
         pytest.param(*case, marks=pytest.mark.slow)
-        for case in (({}, MORE, 1), ({}, LONGER, 0), (MOVING, MORE, 1), (MOVING, MORE, 3))
+        for case in (
+            ({}, MORE, 0),
+            ({}, MORE, 1),
+            ({}, LONGER, 0),
+            (MOVING, MORE, 1),
+            (MOVING, MORE, 3),
+        )
     ),
 ]
 
@@ -135,7 +140,7 @@ def test_killed_it_comes_to_the_same(small_dataset, tmp_path, monkeypatch, setti
     assert parts.history == whole.history
 
 
-@pytest.mark.parametrize("epochs", [1, 3])
+@pytest.mark.parametrize("epochs", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_what_is_unfinished_is_finished_first(small_dataset, tmp_path, monkeypatch, epochs):
     dataset = small_dataset(rows=64)
     run(tmp_path / "whole", dataset, **FEW)
