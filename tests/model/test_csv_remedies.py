@@ -241,6 +241,11 @@ OTHERS: dict[str, tuple[str, dict, str]] = {
         {"header": ["time", "a"]},
         r"header must name 3 columns",
     ),
+    "twelve days or twelve months": (
+        HEADER + "".join(f"{number}/1/2024,1,2\n" for number in range(1, 13)),
+        {},
+        r"say which number is the day, as none is past 12, but line 2 has '1/1/2024': say --time-",
+    ),
     "both orders": (
         HEADER + "13/1/2024,1,2\n1/13/2024,1,2\n",
         {},
