@@ -7,7 +7,7 @@ worthless, and nothing in the hardware stops. So they are counted.
 import math
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,6 +40,7 @@ class Clipped:
     windows, of_windows : how many windows have any, of how many.
     low, high : the range that the words cover, in the column's units.
     least, most : lowest and highest value in these windows, in the column's units.
+    adc_words : whether the words are an ADC's, whose range is no choice of the training.
     """
 
     part: str
@@ -54,6 +55,7 @@ class Clipped:
     high: float
     least: float
     most: float
+    adc_words: bool = False
 
     def to_dict(self) -> dict[str, object]:
         """Return the fields as plain data."""
@@ -185,6 +187,8 @@ def clipped(
         found += _of_deltas(model, deltas, part, units)
     if forecast is not None:
         found += _of_outputs(model, forecast, units, part)
+    if model.config.adc_words:
+        found = [replace(one, adc_words=one.tensor != "delta") for one in found]
     return tuple(found)
 
 
@@ -238,6 +242,8 @@ def clipped_sentences(found: Sequence[Clipped], units: ColumnScales) -> list[str
         if any(one.tensor == "delta" and one.bits < _MOST_BITS for one in told):
             options.append(f"--delta {_MOST_BITS}")
         remedy = f": train with {' '.join(options)}" if options else ""
+        if any(one.adc_words for one in told):
+            remedy += f"{' and' if options else ':'} let the ADC cover what its sensor gives"
         start = f"{part.capitalize()} windows: " if part else ""
         sentences.append(f"{start}{'; '.join(map(str, told))}; they are clipped{remedy}")
     return sentences
@@ -247,7 +253,7 @@ def _wider(told: Sequence[Clipped]) -> dict[str, tuple[float, float]]:
     """Return ranges by column that would hold what was seen."""
     found: dict[str, tuple[float, float]] = {}
     for one in told:
-        if one.tensor == "delta":
+        if one.tensor == "delta" or one.adc_words:
             continue
         low, high = min(one.low, one.least), max(one.high, one.most)
         if one.tensor == "output":

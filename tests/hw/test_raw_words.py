@@ -13,7 +13,9 @@ import bitformer
 from bitformer.boards.build.firmware import header
 from bitformer.hw.scaling import scaling_data
 from bitformer.hw.units.accelerator import Accelerator
+from bitformer.model.errors import UserError
 from bitformer.sim.run import simulate
+from bitformer.study.trials import source_of
 
 SMALL = {
     "name": "small",
@@ -164,3 +166,39 @@ def test_new_weights_keep_the_words(folder, trained):
         bitformer.lower(second.model).lowered, integer.quantize_input(second.dataset.test.x[:1])
     )
     assert simulated.bit_exact
+
+
+def test_what_no_adc_gives_is_counted_and_no_range_is_advised(folder, trained):
+    """A range would move the words: the sentence speaks of the ADC."""
+    rows = (folder / "adc.csv").read_text().splitlines()
+    code, volt, other = rows[-30].split(",")
+    rows[-30] = f"{int(code) + 4096},{volt},{other}"
+    (folder / "beyond.csv").write_text("\n".join(rows) + "\n")
+    told = []
+    scores = trained["code"].evaluate(str(folder / "beyond.csv"), note=told.append)
+    (sentence,) = [text for text in told if "clipped" in text]
+    assert "--range" not in sentence
+    assert sentence.endswith("let the ADC cover what its sensor gives")
+    assert any(one.adc_words for one in scores.clipped)
+
+
+def test_studies_train_without_an_adcs_words(folder):
+    config = {**SMALL, "input_bits": 12, "output_bits": 12, "adc_words": True}
+    (folder / "words.json").write_text(json.dumps(config))
+    text = r"^adc_words of config .* must be false here: .* train the one you choose with --raw$"
+    with pytest.raises(UserError, match=text):
+        source_of(str(folder / "adc.csv"), str(folder / "words.json"), print, target="code")
+
+
+def test_a_configuration_may_ask_for_words(folder):
+    config = {**SMALL, "input_bits": 12, "output_bits": 12, "adc_words": True}
+    (folder / "words.json").write_text(json.dumps(config))
+    training = bitformer.Training.run(
+        str(folder / "adc.csv"),
+        target="code",
+        config=str(folder / "words.json"),
+        to=folder / "words",
+        epochs=1,
+        method="ptq",
+    )
+    assert training.dataset.target_std == 256.0

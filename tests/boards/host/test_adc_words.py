@@ -3,6 +3,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import stream, wiring
@@ -11,10 +12,15 @@ from driver_harness import BAUD, FACTS, INPUTS, RESULTS, PythonDriver
 from link_harness import ShellPort, compiled_once
 from pins_harness import SimulatedUart
 
+from bitformer.boards.host.client import Client
+from bitformer.boards.host.forecaster import Forecaster
+from bitformer.boards.host.transport import UartTransport
 from bitformer.boards.protocol import Feature, pack, unpack
 from bitformer.boards.shell.contract import Contract, contract_of
 from bitformer.boards.shell.shell import UartShell
 from bitformer.hw.lowering.lower import lower
+from bitformer.hw.units.accelerator import Accelerator
+from bitformer.model import reference
 from bitformer.model.config import NAMED_CONFIGS
 from bitformer.model.initialize import initialize
 
@@ -135,3 +141,26 @@ def test_a_designs_contract_says_so():
         assert contract.unsigned == words
         least = min(min(*window, *results) for window, results in contract.vectors)
         assert (least >= 0) == words
+
+
+def test_forecasts_from_a_board_of_words():
+    """The words that travel are those of the integer reference."""
+    config = NAMED_CONFIGS["tiny"].replace(input_bits=12, output_bits=12, adc_words=True)
+    design = lower(initialize(config, samples=8))
+    accelerator, contract = Accelerator(design=design), contract_of(design)
+    facts = UartShell(accelerator=accelerator, clock_hz=8 * BAUD, baud=BAUD).endpoint.registers
+    assert facts.model_hash == contract.model_hash
+    sent = []
+
+    def infer(window):
+        sent.append(window)
+        return accelerator.model(np.reshape(window, (1, 24, 1)))[0].tolist()
+
+    x = np.random.default_rng(0).normal(size=(3, 24, 1))
+    with Client(UartTransport(ShellPort(facts, infer), clock=lambda: 0.0)) as client:
+        forecaster = Forecaster(client, design.model)
+        found = forecaster.predict(x)
+        assert client.clipped == 0
+    assert np.array_equal(found, reference.predict(design.model, x))
+    assert sent == (design.model.quantize_input(x) + 2048).reshape(3, -1).tolist()
+    assert (forecaster.clipped.sent, forecaster.clipped.received) == (72, 18)
