@@ -5,8 +5,14 @@ baseline, each plus the rounding error of one output. It is 16 bits wide where i
 and trained briefly. `pytest -m slow -s` prints a line for each training: both errors, that of the
 best baseline, and what holds.
 
-Against the best baseline, few hold but for trends, and rounding is not why: where a jump is in the
-window (shift, scale), and for a walk (drift), repeating the last value is hard to beat.
+Of ten seeds each, this many held:
+
+    as floats    trend 10, drift 10, shift 10, scale 0 (all told; 10 with 16 bits of difference)
+    as baseline  trend 5 (the others within 4 %), drift 0, shift 2, scale 0
+
+Rounding is not why few hold against the best baseline, which repeats the last value: it is hard to
+beat on a walk (drift), and where a jump is in the window. The narrow difference saturates at a
+jump, which is why the integer model is better than its float model there.
 """
 
 import dataclasses
@@ -122,7 +128,7 @@ def test_rounding_costs_nothing_where_levels_leave_the_training_rows(kind, tmp_p
     trials = sweep(kind, tmp_path)
     assert sum(one.as_floats for one in trials) == SEEDS
     if kind == "trend":
-        assert sum(one.as_baseline for one in trials) >= SEEDS // 2
+        assert all(one.integer <= 1.1 * one.baseline + one.own for one in trials)
         assert not any(one.told for one in trials)
 
 
