@@ -172,7 +172,7 @@ def _cell(name: str, value: object) -> str:
 )
 @click.option(
     "--interval",
-    type=int,
+    type=click.IntRange(1, 99),
     metavar="PERCENT",
     help="Part of values between low and high: 50, 80 or 95 [80].",
 )

@@ -2,6 +2,8 @@
 
 import click
 
+from bitformer.cli.quantity import COUNT_OR_NONE
+
 __all__ = ["FILE_OPTIONS"]
 
 #: What the text of a file, its times and its numbers look like.
@@ -45,7 +47,7 @@ FILE_OPTIONS = (
     ),
     click.option(
         "--skip",
-        type=click.IntRange(min=0),
+        type=COUNT_OR_NONE,
         metavar="N",
         help="Lines above the header to leave out, blank ones too [0].",
     ),

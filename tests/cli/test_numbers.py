@@ -11,7 +11,7 @@ from bitformer.model.train_settings import TrainSettings
 #: Options whose rule is that of a training's settings, wherever those come from.
 OF_SETTINGS = {name.replace("_", "-") for name in TrainSettings.__dataclass_fields__}
 #: And of a configuration: sizes, which `TransformerConfig` checks.
-OF_CONFIG = {"patch", "window", "horizon", "weights", "activations", "precise"}
+OF_CONFIG = {"patch", "window", "horizon", "weights", "activations", "precise", "delta", "raw"}
 
 
 def options(group, names):
