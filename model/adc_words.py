@@ -139,11 +139,12 @@ def _check_words(values: np.ndarray, name: str, target: str, most: int) -> None:
         (np.abs(values - np.rint(values)) <= _CLOSE) & (values > -_CLOSE) & (values < most + _CLOSE)
     )
     if wrong.any():
+        value = f"{values[wrong][0]:g}"
         option = "LOW,HIGH" if name == target else f"'{name}=LOW,HIGH'"
         raise UserError(
             f"Column {name!r} must hold an ADC's words, integers from 0 to {most}, for --raw"
-            f" {most.bit_length()}, not {values[wrong][0]:g}: name its values at word 0 and at word"
-            f" {most} with --range {option}"
+            f" {most.bit_length()}, not {value}: name its values at word 0 and at word"
+            f" {most} with --range {option}, or say with --missing {value} that this is no reading"
         )
 
 

@@ -182,6 +182,31 @@ def test_what_no_adc_gives_is_counted_and_no_range_is_advised(folder, trained):
     assert any(one.adc_words for one in scores.clipped)
 
 
+def test_a_marker_of_no_reading_is_no_word(folder):
+    """Both remedies of the refusal work."""
+    rows = (folder / "adc.csv").read_text().splitlines()
+    for line in (30, 80, 120):
+        rows[line] = ",".join(["-999", *rows[line].split(",")[1:]])
+    (folder / "marked.csv").write_text("\n".join(rows) + "\n")
+
+    def train(name, **options):
+        return bitformer.Training.run(
+            str(folder / "marked.csv"),
+            target="code",
+            config=str(folder / "small.json"),
+            to=folder / name,
+            epochs=1,
+            method="ptq",
+            raw=12,
+            **options,
+        )
+
+    with pytest.raises(UserError, match=r"not -999: .* or say with --missing -999 that this is no"):
+        train("refused")
+    assert train("marked", missing="-999").dataset.train.inputs.min() > -6
+    assert train("ranged", sensor_range=(-1000, 3095)).dataset.target_mean == 1048.0
+
+
 def test_studies_train_without_an_adcs_words(folder):
     config = {**SMALL, "input_bits": 12, "output_bits": 12, "adc_words": True}
     (folder / "words.json").write_text(json.dumps(config))

@@ -85,7 +85,8 @@ def test_what_is_no_word_is_refused(tmp_path, wrong):
     words[150] = wrong
     sentence = (
         "Column 'code' must hold an ADC's words, integers from 0 to 4095, for --raw 12, not"
-        f" {wrong:g}: name its values at word 0 and at word 4095 with --range LOW,HIGH"
+        f" {wrong:g}: name its values at word 0 and at word 4095 with --range LOW,HIGH,"
+        f" or say with --missing {wrong:g} that this is no reading"
     )
     with pytest.raises(UserError, match=rf"^{re.escape(sentence)}$"):
         in_adc_words(CONFIG, dataset_of(tmp_path, code=words), 12)
@@ -96,7 +97,7 @@ def test_the_remedy_names_the_column(tmp_path):
     columns = {"code": columns["code"], "volt": columns["volt, rms"]}
     data = dataset_of(tmp_path, inputs=["code", "volt"], **columns)
     config = CONFIG.replace(inputs=2)
-    with pytest.raises(UserError, match=r"with --range 'volt=LOW,HIGH'$"):
+    with pytest.raises(UserError, match=r"with --range 'volt=LOW,HIGH', or say"):
         in_adc_words(config, data, 12)
     in_adc_words(config, with_range(data, {"volt": (0, 585)}), 12)
 

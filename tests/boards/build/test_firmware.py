@@ -8,6 +8,7 @@ import math
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -69,9 +70,10 @@ void forecast(const int16_t *results, double *units) {
 """
 
 
-def trained(*, bits=(10, 10), exponents=(-5, -6), zero=0, mean=None, std=None, target=None, **data):
+def trained(*, bits=(10, 10), words=False, exponents=(-5, -6), zero=0, mean=None, std=None, target=None, **data):
     """A model of four inputs that knows scales, and was never trained."""
     config = NAMED_CONFIGS["tiny"].replace(inputs=4, input_bits=bits[0], output_bits=bits[1])
+    config = config.replace(adc_words=words)
     model = initialize(config, samples=8)
     model = with_tensor(model, "input", exponent=exponents[0])
     model = with_tensor(model, "output", exponent=exponents[1], zero=zero)
@@ -90,6 +92,8 @@ def trained(*, bits=(10, 10), exponents=(-5, -6), zero=0, mean=None, std=None, t
 
 MODELS = {
     "usual": trained(),
+    "words": trained(bits=(16, 16), words=True, exponents=(-13, -12)),
+    "few words": trained(bits=(8, 8), words=True, exponents=(-5, -5)),
     "narrow": trained(bits=(4, 4), exponents=(0, 3), zero=-5),
     "wide": trained(bits=(16, 16), exponents=(-12, -40), zero=77),
     "fine": trained(bits=(12, 16), exponents=(-40, -9), target=(-0.1, 1e-9)),
@@ -108,11 +112,16 @@ def python_words(model, channel, samples):
     scaling = scaling_of(model)
     rows = np.zeros((len(samples), 4))
     rows[:, channel] = samples
-    return model.quantize_input(scaling.standardised(rows))[:, channel]
+    return model.words(model.quantize_input(scaling.standardised(rows)))[:, channel]
 
 
 def python_units(model, words):
-    return scaling_of(model).in_units(model.dequantize_output(np.asarray(words)))
+    return scaling_of(model).in_units(model.dequantize_output(model.numbers(words)))
+
+
+def result_words(model):
+    """All words of a result."""
+    return model.words(np.arange(model.output.low, model.output.high + 1))
 
 
 def samples_of(model, channel, rng, count=4000):
@@ -162,7 +171,7 @@ def c_words(found, channel, samples):
 
 
 def c_units(found, words):
-    words, units = np.asarray(words, dtype=np.int16), np.empty(len(words))
+    words, units = np.asarray(words).astype(np.int16), np.empty(len(words))
     found.all_units(
         len(words), words.ctypes.data_as(ctypes.c_void_p), units.ctypes.data_as(ctypes.c_void_p)
     )
@@ -186,10 +195,12 @@ def test_words_in_c_are_pythons(library, name):
         samples = samples_of(model, channel, rng, 5000)
         assert len(samples) > 10_000
         words, clipped = c_words(found, channel, samples)
+        if model.config.adc_words:
+            words = words.view(np.uint16)
         assert (words == python_words(model, channel, samples)).all()
         inner = model.input.high - model.input.low
         assert len(np.unique(words)) > min(inner, 1000) // 2 or name == "absurd"
-        ends = np.isin(words, (model.input.low, model.input.high))
+        ends = np.isin(words, model.words(np.array([model.input.low, model.input.high])))
         assert clipped <= ends.sum()
         assert clipped > 0 or name == "absurd"
 
@@ -198,7 +209,7 @@ def test_words_in_c_are_pythons(library, name):
 @pytest.mark.parametrize("name", MODELS)
 def test_units_in_c_are_pythons(library, name):
     model = MODELS[name]
-    words = np.arange(model.output.low, model.output.high + 1)
+    words = result_words(model)
     expected = python_units(model, words)
     assert (c_units(library(name), words) == expected).all()
     assert len(np.unique(expected)) > 1 or name == "coarse"
@@ -210,7 +221,7 @@ def test_contraction_changes_nothing(library):
     found, model = library("usual", *flags), MODELS["usual"]
     samples = samples_of(model, 0, np.random.default_rng(2))
     assert (c_words(found, 0, samples)[0] == python_words(model, 0, samples)).all()
-    words = np.arange(model.output.low, model.output.high + 1)
+    words = result_words(model)
     assert (c_units(found, words) == python_units(model, words)).all()
 
 
@@ -290,7 +301,7 @@ def test_floats_are_off_by_one_at_most_and_rarely(library):
     off = c_words(found, 0, samples)[0] - python_words(model, 0, samples)
     assert np.abs(off).max() <= 1
     assert 0 < np.count_nonzero(off) < 20
-    words = np.arange(model.output.low, model.output.high + 1)
+    words = result_words(model)
     expected = python_units(model, words)
     assert np.abs(c_units(found, words) - expected).max() < 2**-23 * np.abs(expected).max()
 
@@ -320,6 +331,31 @@ def test_header_is_cpp_as_well(tmp_path, standard):
     subprocess.run([compiler, *flags, "a.cpp"], cwd=tmp_path, check=True)
 
 
+@pytest.mark.needs("c-compiler")
+def test_the_guides_program_compiles(tmp_path):
+    guide = (Path(__file__).parents[3] / "docs" / "firmware.md").read_text()
+    section = guide.split("## In C\n")[1].split("\n`bitformer_push`")[0]
+    lines = [line[4:] for line in section.splitlines()]
+    includes = [line for line in lines if line.startswith("#include")]
+    body = [line for line in lines if line not in includes]
+    assert len(includes) == 2
+    program = [
+        *includes,
+        "extern bitformer_port port;",
+        "extern bitformer_registers facts;",
+        "extern uint8_t buffer[BITFORMER_FRAME(BITFORMER_REGISTERS)];",
+        "void read_sensors(double *sample);",
+        "void run(void);",
+        "void run(void) {",
+        *body,
+        "}",
+    ]
+    written(MODELS["usual"], tmp_path)
+    (tmp_path / "main.c").write_text("\n".join(program) + "\n")
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    subprocess.run([compiler, *FLAGS.split(), "-c", "main.c"], cwd=tmp_path, check=True)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_micropython_is_python(tmp_path, name):
     model = MODELS[name]
@@ -331,9 +367,10 @@ def test_micropython_is_python(tmp_path, name):
     assert rows.size > 6_000
     whole = scaling_of(model).standardised(rows)
     found = [scaling.row(row) for row in rows.tolist()]
-    assert found == model.quantize_input(whole).tolist()
-    assert scaling.window(rows[:24].tolist()) == model.quantize_input(whole[:24]).ravel().tolist()
-    words = range(model.output.low, model.output.high + 1)
+    expected = model.words(model.quantize_input(whole))
+    assert found == expected.tolist()
+    assert scaling.window(rows[:24].tolist()) == expected[:24].ravel().tolist()
+    words = result_words(model).tolist()
     assert scaling.units(words) == python_units(model, words).tolist()
 
 
