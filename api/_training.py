@@ -103,7 +103,8 @@ class Training:
         from bitformer.model.sensor_range import with_range
 
         if plot is not None:
-            check_picture(ready_file(Path(plot)))
+            check_picture(plot)
+            ready_file(Path(plot))
         config = _changed(config, **bits, **sizes)
         chosen, dataset = suited_to(data, config, note, name=name, **source)
         dataset = with_range(dataset, sensor_range)
