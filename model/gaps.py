@@ -15,6 +15,7 @@ import itertools
 import numpy as np
 
 from bitformer.model.csv_source import Series
+from bitformer.model.errors import UserError
 from bitformer.model.grid import found_step, later, steps_between
 from bitformer.model.reading import Reading
 from bitformer.model.row_order import Block, in_order
@@ -24,6 +25,8 @@ __all__ = ["Clean", "clean"]
 
 #: Lines that a sentence names.
 _SHOWN = 3
+#: Rows that may be put in: so many in any case, or so many for each that there is.
+_MOST_LOST, _MOST_TIMES = 1_000_000, 100
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,6 +75,7 @@ def clean(series: Series, *, reading: Reading) -> Clean:
     between = [_between(ordered, block, step) for block in blocks]
     if reading.step is None:
         notes += _about_step(ordered, blocks, between, step)
+    _check_lost(between, reading, step)
     spread = [
         _spread(ordered.rows(slice(block.start, block.stop)), count, step, reading.max_fill)
         for block, count in zip(blocks, between, strict=True)
@@ -126,6 +130,17 @@ def _between(series: Series, block: Block, step: Step | None) -> np.ndarray:
     if series.times is None or step is None:
         return np.ones(max(0, block.stop - block.start - 1), int)
     return steps_between(series.times[block.start : block.stop], step)
+
+
+def _check_lost(between: list[np.ndarray], reading: Reading, step: Step | None) -> None:
+    """Raise UserError if far more rows would be put in than there are."""
+    rows = sum(len(count) + 1 for count in between)
+    lost = sum(int((own[own - 1 <= reading.max_fill] - 1).clip(0).sum()) for own in between)
+    if lost > max(_MOST_LOST, _MOST_TIMES * rows):
+        raise UserError(
+            f"A step of {step} puts {lost} rows between {rows}, which is too many: name a longer"
+            " one with --step, or fewer with --max-fill"
+        )
 
 
 def _spread(

@@ -158,3 +158,8 @@ def test_a_number_that_other_columns_have_is_missing_in_one_alone():
     assert [text.split(": ")[1] for text in warnings(["a", "b"], both, lines)] == [
         "if it stands for a missing value, --missing 0 reads it as one"
     ] * 2
+
+
+@pytest.mark.parametrize(("value", "told"), [(700.0, False), (1500.0, True)])
+def test_what_is_notable(value, told):
+    assert bool(said(measured(r100=value))) == told

@@ -334,3 +334,33 @@ def test_an_error_in_one_series_names_it():
     assert rows.times is not None
     rows.times[22] = rows.times[21]
     assert refused(rows).startswith("Times of series a must rise from row to row, but the time of")
+
+
+@pytest.mark.parametrize(
+    ("name", "mutant"),
+    [
+        ("_filled", lambda values, *_: (values[::-1].copy(), np.zeros(values.shape, bool))),
+        ("later", lambda times, step, count: times + 2 * step.length * count),
+        ("steps_between", lambda times, _: np.ones(len(times) - 1, int)),
+        ("in_order", lambda rows, _: (rows, (Block(name="", start=0, stop=len(rows.values)),), [])),
+    ],
+)
+def test_a_mutant_fails(monkeypatch, name, mutant):
+    monkeypatch.setattr(f"bitformer.model.gaps.{name}", mutant)
+    tests = (test_rows_put_in_are_seen, test_newest_first, test_lost_rows_are_no_missing_cells)
+    failed = 0
+    for test in tests:
+        try:
+            test()
+        except (AssertionError, pytest.fail.Exception, ValueError, IndexError):
+            failed += 1
+    assert failed
+
+
+def test_far_more_rows_than_there_are_are_not_put_in():
+    rows = series(np.arange(300.0), step=900.0)
+    text = refused(rows, step="0.001s", max_fill=10**6)
+    assert text.startswith("A step of 0.001s puts 269099701 rows between 300, which is too many")
+    assert "name a longer one with --step, or fewer with --max-fill" in text
+    assert len(clean(rows, reading=Reading(step="0.001s")).segments) == 300
+    assert len(clean(rows, reading=Reading(step="1s", max_fill=10**6)).values) == 299 * 900 + 1
