@@ -361,7 +361,8 @@ def train(
         too. The two ends of ``sensor_range`` are then the column's values at word 0 and at the
         highest word; a column without one holds words.
     **settings
-        ``window``, ``horizon`` and ``patch`` in steps; ``weights`` and ``activations`` in bits;
+        ``window``, ``horizon`` and ``patch`` in steps; ``weights``, ``activations`` and ``delta``
+        (a window's difference to its last step) in bits;
         ``seed``, ``epochs`` and whatever else :class:`bitformer.model.train_settings.TrainSettings`
         has; and how a CSV file is read, :class:`bitformer.model.reading.Reading`.
 
