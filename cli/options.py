@@ -272,11 +272,23 @@ data_options = grouped(
 )
 
 epochs_options = together(
-    click.option("--epochs", type=int, metavar="N", help="Most epochs without rounding [12]."),
-    click.option("--qat-epochs", type=int, metavar="N", help="Most epochs with rounding [12]."),
+    click.option(
+        "--epochs",
+        type=int,
+        metavar="N",
+        help="Most epochs without rounding [12, or up to 40 of few windows].",
+    ),
+    click.option(
+        "--qat-epochs",
+        type=int,
+        metavar="N",
+        help="Most epochs with rounding [8, or up to 20 of few windows].",
+    ),
 )
 
-batch_option = click.option("--batch", type=int, metavar="N", help="Windows of a step [128].")
+batch_option = click.option(
+    "--batch", type=int, metavar="N", help="Windows of a step [16 to 128: a 64th of all windows]."
+)
 
 
 def given(settings: dict[str, Any]) -> dict[str, Any]:

@@ -78,8 +78,15 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
         help="Peak learning rate with rounding [0.0005; 0.004 below 6-bit activations].",
     ),
     batch_option,
-    click.option("--dropout", type=float, help="Probability, without rounding only [0.1]."),
-    click.option("--patience", type=int, metavar="N", help="Epochs without gain that end it [12]."),
+    click.option(
+        "--dropout",
+        type=float,
+        help="Probability, without rounding only [0.2 and 0.05, by validation; 0.1 if there is no"
+        " linear path].",
+    ),
+    click.option(
+        "--patience", type=int, metavar="N", help="Epochs without gain that end it [all]."
+    ),
     click.option("--seed", type=int, help="Of weights and order of windows [0]."),
     click.option(
         "--device", metavar="NAME", help="cpu or cuda; a GPU where there is one by default."
@@ -193,7 +200,8 @@ def command(
     kept, so it cannot get worse there. It is not the same as so many epochs from the start, for
     which there is --restart. All else that changes makes another run, which needs another -o.
 
-    A JSON file holds the fields of a configuration; those left out have defaults:
+    A JSON file holds the fields of a configuration; those left out have defaults. An encoder has
+    a linear path, unless "linear_path" is false:
 
     \b
     {"name": "mine", "window": 48, "patch": 4, "horizon": 12, "d_model": 16, "heads": 2,

@@ -13,7 +13,7 @@ from bitformer.hw.parts import PARTS
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.ir import IntegerModel
-from bitformer.model.precision import AddedErrors, Precision
+from bitformer.model.precision import PATH_COMPONENTS, AddedErrors, Precision
 from bitformer.model.progress import Progress, silent
 
 __all__ = ["Diagnosis", "Outlook", "diagnose", "everywhere", "remedies"]
@@ -132,6 +132,21 @@ def _narrower(model: IntegerModel, sensitivity: AddedErrors) -> Iterator[_Change
             )
 
 
+def _without_path(model: IntegerModel) -> Iterator[_Change]:
+    """Yield the untrained model without its linear path, if it has one."""
+    config = model.config
+    if config.linear_path:
+        own = {name: bits for name, bits in config.precision.items() if name not in PATH_COMPONENTS}
+        tensors = {
+            name: bits
+            for name, bits in config.tensors.items()
+            if name not in ("path", "path.weight")
+        }
+        plain = config.replace(linear_path=False, precision=own, tensors=tensors)
+        name = "no linear path"
+        yield _Change(name=name, arguments={}, model=initialize(plain), error=None)
+
+
 def _changes(
     model: IntegerModel,
     design: Design,
@@ -150,6 +165,7 @@ def _changes(
         fewer //= 2
     if thorough:
         yield from _narrower(model, sensitivity)
+        yield from _without_path(model)
     for name, other in PARTS.items():
         if other.luts > PARTS[design.part].luts:
             yield _Change(name=f"part {name}", arguments={"part": name})

@@ -44,9 +44,9 @@ class Activation:
 class Activations(nn.Module):
     """Learned power-of-two scales of all tensors of ``config``; starts in float mode.
 
-    The scales of the input and the output belong to the accelerator's interface, as that of a wide
-    difference to the last step does (``fixed``), and those of the softmax logits to its table: they
-    do not learn. ``offset`` is the real value that the middle of
+    The scales of the input and the output belong to the accelerator's interface, as those of a wide
+    difference to the last step and a wide linear path do (``fixed``), and those of the softmax
+    logits to its table: they do not learn. ``offset`` is the real value that the middle of
     a tensor with a zero point stands for. ``observer``, if set, is called with every tensor's name
     and values before they are rounded.
     """
@@ -62,8 +62,8 @@ class Activations(nn.Module):
         self.observer: Callable[[str, Tensor], None] | None = None
         self.log2_scale = nn.Parameter(torch.zeros(len(self.specs)))
         self.fixed = {"input", "output"}
-        if "delta" in self.specs and self.specs["delta"].bits > FINE_BITS:
-            self.fixed |= {"delta"} - self.floats
+        wide = {name for name, spec in self.specs.items() if spec.bits > FINE_BITS}
+        self.fixed |= wide & {"delta", "path"} - self.floats
         self.movable: set[str] = set()
         if config.asymmetric:
             self.movable = {*free_zero_points(config)} - self.floats - self.fixed

@@ -73,17 +73,21 @@ def calibrate(
 def _set_interface(
     model: Transformer, x: Tensor, y: Tensor, asked: AskedRanges, new: Callable[[str], bool]
 ) -> None:
-    """Set the scales of the input, the output and the difference, where they do not learn."""
+    """Set the scales of the input, the output, the difference and the linear path, if not learned.
+
+    The linear path covers what the output does: it is what the network adds to.
+    """
     activations, config = model.activations, model.config
     words = {name: Words(low=spec.low, high=spec.high) for name, spec in activations.specs.items()}
     if new("input"):
         activations.set_scale("input", input_exponent(words["input"], x, asked.inputs))
     exponent = activations.exponents()["input"]
     low, high = (2.0**exponent * limit for limit in activations.limits("input"))
-    if new("output"):
-        added = (low, high) if config.subtract_last else None
-        fitted = output_exponent(words["output"], y, asked.target, added=added)
-        activations.set_scale("output", fitted)
+    for name in ("output", *activations.fixed.intersection(["path"])):
+        if new(name):
+            added = (low, high) if config.subtract_last else None
+            fitted = output_exponent(words[name], y, asked.target, added=added)
+            activations.set_scale(name, fitted)
     if "delta" in activations.fixed and new("delta"):
         delta = delta_exponent(words["delta"], x, exponent, high - low)
         activations.set_scale("delta", delta)

@@ -12,7 +12,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from bitformer.model import ir
-from bitformer.model.config import TransformerConfig, as_saved
+from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.files import open_regular, write_whole
 from bitformer.model.identity import NO_DIGEST, digest_of, signed
@@ -167,7 +167,7 @@ def read_model(path, *, old: bool = False) -> tuple[ir.IntegerModel, str]:
         if arrays:
             raise UserError(f"arrays must belong to an operation, which {sorted(arrays)} do not")
         model = ir.IntegerModel(
-            config=TransformerConfig.from_dict(as_saved(header["config"])),
+            config=TransformerConfig.from_dict(header["config"]),
             tensors=tensors,
             operations=tuple(operations),
             constants=constants,

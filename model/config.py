@@ -30,7 +30,7 @@ from bitformer.model.structure import (
     weight_components,
 )
 
-__all__ = ["NAMED_CONFIGS", "TransformerConfig", "as_saved", "named_config"]
+__all__ = ["NAMED_CONFIGS", "TransformerConfig", "named_config"]
 
 #: What all of it comes to. The largest part known has 4.4 million bits of block RAM;
 #: a model of this size is still made in seconds and in less than 2 GB.
@@ -167,11 +167,6 @@ class TransformerConfig(Shape):
         return built(cls, data, "config")
 
 
-def as_saved(data: Any) -> Any:
-    """Return a saved configuration's fields with those that older releases did not have."""
-    return {"linear_path": False} | data if isinstance(data, dict) else data
-
-
 def grid_config(window: int, d_model: int, bits: int) -> TransformerConfig:
     """Return one of the published family: 7 inputs, 1 output, 1 layer, 1 head, BatchNorm, mean."""
     return TransformerConfig(
@@ -190,6 +185,8 @@ def grid_config(window: int, d_model: int, bits: int) -> TransformerConfig:
 
 
 _W4A8 = Precision(weights=4, activations=8)
+#: The head adds to the linear path, and holds little.
+_PRECISE_HEAD = {"Loutput": _W8A8}
 
 #: Configurations by name; ``grid-N-D-B`` is made on demand by :func:`named_config`.
 NAMED_CONFIGS = {
@@ -202,7 +199,11 @@ NAMED_CONFIGS = {
         heads=2,
         ffn=16,
         subtract_last=True,
+        linear_path=True,
+        input_bits=16,
+        output_bits=16,
         default=_W4A8,
+        precision=_PRECISE_HEAD,
     ),
     "etth1-96-24": TransformerConfig(
         name="etth1-96-24",
@@ -213,16 +214,18 @@ NAMED_CONFIGS = {
         heads=2,
         ffn=32,
         subtract_last=True,
+        linear_path=True,
+        input_bits=16,
+        output_bits=16,
         default=_W4A8,
-        input_bits=10,
-        output_bits=10,
+        precision=_PRECISE_HEAD,
     ),
 }
 NAMED_CONFIGS["etth1-48-24"] = NAMED_CONFIGS["etth1-96-24"].replace(
     name="etth1-48-24", window=48, patch=4
 )
 #: The first and the last layer hold little and matter much.
-_ENDS = dict.fromkeys(("Linput", "Loutput"), _W4A8)
+_ENDS = {"Linput": _W4A8, **_PRECISE_HEAD}
 for _name in ("etth1-96-24", "etth1-48-24"):
     for _bits in (8, 4):
         NAMED_CONFIGS[f"{_name}-w2a{_bits}"] = NAMED_CONFIGS[_name].replace(
@@ -236,6 +239,7 @@ NAMED_CONFIGS["etth1-48-24-ed"] = NAMED_CONFIGS["etth1-48-24"].replace(
     ffn=256,
     layers=2,
     decoder_layers=1,
+    linear_path=False,
     default=Precision(weights=2, activations=8),
     precision=keep_precise({}, 16),
     input_bits=12,
@@ -243,15 +247,33 @@ NAMED_CONFIGS["etth1-48-24-ed"] = NAMED_CONFIGS["etth1-48-24"].replace(
 )
 
 
+def _with_defaults(data: Any) -> Any:
+    """Return a JSON file's fields with those that are left out and are not the class's own.
+
+    An encoder has a linear path. Where the last value is subtracted, samples and results have 16
+    bits, so that levels beyond those of the training rows have room.
+    """
+    if not isinstance(data, dict):
+        return data
+    found: dict[str, Any] = {"linear_path": not data.get("decoder_layers")}
+    if data.get("subtract_last") is True:
+        found |= {"input_bits": 16, "output_bits": 16}
+    return found | data
+
+
 def read_config(config: "str | TransformerConfig") -> TransformerConfig:
-    """Return a configuration by its name or its JSON file; one that is there already as it is."""
+    """Return a configuration by its name or its JSON file; one that is there already as it is.
+
+    A file's encoder has a linear path, and 16 bits for samples and results where the last value is
+    subtracted, unless it says otherwise.
+    """
     if isinstance(config, TransformerConfig):
         return config
     if Path(config).suffix != ".json":
         return named_config(config)
     data = read_json(Path(config), "Config file")
     try:
-        return TransformerConfig.from_dict(data)
+        return TransformerConfig.from_dict(_with_defaults(data))
     except UserError as error:
         raise UserError(f"{config}: {error}") from None
 

@@ -13,9 +13,12 @@ from typing import Any, TypeVar
 
 from bitformer.model.errors import UserError
 
-__all__ = ["built", "checked", "partly", "shown"]
+__all__ = ["FOLLOWS", "built", "checked", "partly", "shown"]
 
 T = TypeVar("T")
+
+#: Default of a field that follows from others until it is given: of the field's type once it does.
+FOLLOWS: Any = None
 
 _WORDS: dict[object, str] = {
     int: "an integer",

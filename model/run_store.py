@@ -19,7 +19,7 @@ from typing import Any, NotRequired, TypedDict
 
 import torch
 
-from bitformer.model.config import TransformerConfig, as_saved
+from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
 from bitformer.model.plain import built, checked, partly
@@ -182,7 +182,6 @@ class RunStore:
         if found != (FORMAT, VERSION):
             raise UserError(f"{self._record} must be a {FORMAT} of version {VERSION}, not {found}")
         record = partly(RunRecord, data, str(self._record))
-        record["config"] = as_saved(record["config"])
         built(TransformerConfig, record["config"], f"{self._record}: config")
         if lacking := set(ERRORS) - record.get("results", dict.fromkeys(ERRORS)).keys():
             raise UserError(f"{self._record}: results must have {', '.join(sorted(lacking))}")

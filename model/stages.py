@@ -7,6 +7,7 @@ from the best quantized model. The learning rate falls along a new half cosine, 
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,12 @@ from bitformer.model.train_settings import TrainSettings
 
 __all__ = ["Budget", "TrainingStage", "raised", "stages"]
 
+#: Dropout of a model without a linear path.
+_DROPOUT = 0.1
+#: Two ways to train beside a linear path: dropout, decay of the head, and how much there is of the
+#: learning rate and of the epochs. What is nearly linear needs much of the first two and few small
+#: steps, and what is not needs little. Validation decides.
+_WAYS = {"float, careful": (0.2, 30.0, 0.5), "float": (0.05, 1.0, 1.0)}
 #: Peak learning rates with rounding, chosen on ETTh1's validation windows.
 _GENTLE_LR, _HARD_LR = 5e-4, 4e-3
 #: The peak of a stage that goes on, as a part of the first one's.
@@ -37,7 +44,9 @@ class TrainingStage:
 
     ``lr`` : the peak, from the field ``setting`` of :class:`TrainSettings`. ``floor`` : the least
     width in bits. ``again`` : whether it goes on from the best model of its kind, instead of
-    rounding the one before.
+    rounding the one before. ``anew`` : whether it starts from the initial weights, as the first
+    does; the better of both models is kept. ``dropout`` : probability. ``head_decay`` : decay of
+    the head's weights, as a multiple of the others'. ``share`` : of the epochs that are asked for.
     """
 
     name: str
@@ -47,6 +56,14 @@ class TrainingStage:
     floor: int = 0
     quantized: bool = True
     again: bool = False
+    anew: bool = False
+    dropout: float = 0.0
+    head_decay: float = 1.0
+    share: float = 1.0
+
+    def with_epochs(self, epochs: int) -> "TrainingStage":
+        """Return the stage with its share of the epochs that are asked for."""
+        return dataclasses.replace(self, epochs=math.ceil(self.share * epochs))
 
     @property
     def final(self) -> bool:
@@ -100,18 +117,16 @@ def stages(
                 yield TrainingStage(name=name, epochs=settings.lowering_epochs, lr=lr, floor=width)
         yield TrainingStage(name=f"qat{suffix}", epochs=epochs, lr=lr)
 
-    floats = TrainingStage(
-        name="float", epochs=settings.epochs, lr=settings.lr, setting="lr", quantized=False
-    )
+    floats = _floats(config, settings)
     budgets = (*earlier, Budget(epochs=settings.epochs, qat_epochs=settings.qat_epochs))
     found = [
-        dataclasses.replace(floats, epochs=budgets[0].epochs),
+        *(one.with_epochs(budgets[0].epochs) for one in floats),
         *rounding(budgets[0].qat_epochs, ""),
     ]
     for number, (before, after) in enumerate(itertools.pairwise(budgets), 2):
         suffix = f" ({number})"
         if after.epochs > before.epochs:
-            found.append(_goes_on(floats, after.epochs - before.epochs, suffix))
+            found.append(_goes_on(floats[-1], after.epochs - before.epochs, suffix))
             found += rounding(after.qat_epochs, suffix)
         elif after.qat_epochs > before.qat_epochs and settings.method != "ptq":
             last = TrainingStage(name="qat", epochs=0, lr=lr)
@@ -119,9 +134,35 @@ def stages(
     return tuple(found)
 
 
+def _floats(config: TransformerConfig, settings: TrainSettings) -> list[TrainingStage]:
+    """Return the ways to train without rounding, each from the initial weights."""
+    ways = {"float": (_DROPOUT if settings.dropout is None else settings.dropout, 1.0, 1.0)}
+    if config.linear_path and settings.dropout is None:
+        ways = _WAYS
+    return [
+        TrainingStage(
+            name=name,
+            epochs=settings.epochs,
+            share=part,
+            lr=part * settings.lr,
+            setting="lr",
+            quantized=False,
+            anew=number > 0,
+            dropout=dropout,
+            head_decay=head_decay,
+        )
+        for number, (name, (dropout, head_decay, part)) in enumerate(ways.items())
+    ]
+
+
 def _goes_on(stage: TrainingStage, epochs: int, suffix: str) -> TrainingStage:
     return dataclasses.replace(
-        stage, name=f"{stage.name}{suffix}", epochs=epochs, lr=_AGAIN * stage.lr, again=True
+        stage,
+        name=f"{stage.name}{suffix}",
+        epochs=epochs,
+        lr=_AGAIN * stage.lr,
+        again=True,
+        anew=False,
     )
 
 

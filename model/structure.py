@@ -43,7 +43,8 @@ class Layer:
     start : first element of ``x``, row by row, that a linear layer reads.
     nonlinearity : function that a linear layer applies to its results.
     residual : tensor that a linear layer adds: ``input`` stands for its last row's target channel.
-    dropout : whether training drops results before the residual is added.
+    dropout : what training drops of a linear layer: ``results`` before the residual is added,
+        ``inputs``, or nothing.
     causal : whether row i attends to rows 0 to i alone.
     """
 
@@ -58,7 +59,7 @@ class Layer:
     start: int = 0
     nonlinearity: Nonlinearity | None = None
     residual: str | None = None
-    dropout: bool = False
+    dropout: Literal["", "inputs", "results"] = ""
     causal: bool = False
 
 
@@ -107,7 +108,7 @@ def _graph(shape: Shape) -> tuple[Layer, ...]:
     head = _linear("output", "output", found[-1], size, "Loutput")
     if shape.linear_path:
         path = _linear_path(shape, steps, residual)
-        found, residual = [*found, path], path.y
+        found, residual, head = [*found, path], path.y, replace(head, dropout="inputs")
     return (*found, replace(head, inputs=shape.head_inputs, residual=residual))
 
 
@@ -200,7 +201,7 @@ def _end(weights: str, x: Layer, residual: Layer, add: str, norm: str, owner: st
     """Return a sublayer's last linear layer, which adds ``residual``, and its norm."""
     of_sum, of_norm = _ENDS[owner]
     last = _linear(weights, add, x, residual.shape, owner)
-    last = replace(last, component=of_sum, residual=residual.y, dropout=True)
+    last = replace(last, component=of_sum, residual=residual.y, dropout="results")
     return [last, Layer(kind="norm", y=norm, x=(add,), shape=last.shape, component=of_norm)]
 
 

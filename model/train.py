@@ -187,7 +187,7 @@ def train(
         settings = with_float_settings(settings, source, float_run)
         if keep_scales:
             source["kept"] = checksum
-    chosen = TrainSettings(**settings)
+    chosen = TrainSettings(**settings).fitted(len(dataset.train))
     if keep_scales and dataset.range and not config.adc_words:
         raise UserError(
             f"range must not be given with kept scales, which are those of the run in {float_run}:"

@@ -1,9 +1,10 @@
 """How a model is trained: what a run can be asked to do differently."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bitformer.model.errors import UserError
+from bitformer.model.plain import FOLLOWS
 
 __all__ = ["METHODS", "RANGES", "TrainSettings"]
 
@@ -12,10 +13,19 @@ METHODS = ("qat", "ptq")
 #: What scales are taken from: learned ones start at the least squared error.
 RANGES = ("learned", "minmax", "moving-average")
 
+#: Windows that a stage without rounding sees, all its epochs together, and the fewest and most
+#: epochs of it; the fewest with rounding, which takes half of them.
+_SEEN, _EPOCHS, _QAT_EPOCHS = 150_000, (12, 40), 8
+#: Steps of an epoch that a batch leaves at least, as far as it stays between these limits.
+_STEPS, _BATCHES = 64, (16, 128)
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:
     """How a model is trained.
+
+    What is left out of ``epochs``, ``qat_epochs`` and ``batch`` follows the number of
+    training windows: see :meth:`fitted`.
 
     Parameters
     ----------
@@ -28,15 +38,19 @@ class TrainSettings:
         then 2 where something has 1.
     lowering_epochs : passes at each of these widths.
     seed : of the initial weights, the order of windows and dropout.
-    epochs, qat_epochs : most passes over the training windows without and with rounding.
+    epochs, qat_epochs : most passes over the training windows without and with rounding: 12 and
+        8, or up to 40 and 20 of few windows.
     lr, qat_lr : peak learning rates of AdamW; each decays to 0 along a half cosine. For ``qat_lr``
         None stands for 0.0005, or 0.004 where activations have fewer than 6 bits: small steps do
         not get over their rounding.
     scale_lr : learning rate of log2 scales, as a multiple of the stage's.
-    batch : windows of a step.
+    batch : windows of a step: 128, or of less than 8192 windows 64, 32 or 16.
+    average : momentum of the weights' moving average, which is what is validated and kept; 0 for
+        the weights themselves.
     weight_decay : of weight matrices.
-    dropout : probability, before each residual, without rounding only.
-    patience : epochs without a better validation error after which a stage ends.
+    dropout : probability, before each residual, without rounding only. None stands for 0.1; with a
+        linear path, for 0.2 and then 0.05, of which the better model by validation is kept.
+    patience : epochs without a better validation error after which a stage ends; None for never.
     """
 
     method: str = "qat"
@@ -44,15 +58,16 @@ class TrainSettings:
     lowering: tuple[int, ...] | None = None
     lowering_epochs: int = 1
     seed: int = 0
-    epochs: int = 12
-    qat_epochs: int = 12
+    epochs: int = FOLLOWS
+    qat_epochs: int = FOLLOWS
     lr: float = 4e-3
     qat_lr: float | None = None
     scale_lr: float = 1.0
-    batch: int = 128
+    batch: int = FOLLOWS
+    average: float = 0.995
     weight_decay: float = 0.1
-    dropout: float = 0.1
-    patience: int = 12
+    dropout: float | None = None
+    patience: int | None = None
 
     def __post_init__(self):
         for name, choices in (("method", METHODS), ("ranges", RANGES)):
@@ -60,6 +75,8 @@ class TrainSettings:
                 raise UserError(f"{name} must be one of {choices}, not {getattr(self, name)!r}")
         for name in ("epochs", "qat_epochs", "lowering_epochs", "batch", "patience"):
             value = getattr(self, name)
+            if value is None and name != "lowering_epochs":
+                continue
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise UserError(f"{name} must be a positive integer, not {value!r}")
         if not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
@@ -70,9 +87,25 @@ class TrainSettings:
                 raise UserError(f"{name} must be a positive number, not {value}")
         if not 0 <= self.weight_decay < math.inf:
             raise UserError(f"weight_decay must not be negative, but is {self.weight_decay}")
-        if not 0 <= self.dropout < 1:
+        if not 0 <= self.average < 1:
+            raise UserError(f"average must be at least 0 and below 1, not {self.average}")
+        if self.dropout is not None and not 0 <= self.dropout < 1:
             raise UserError(f"dropout must be at least 0 and below 1, not {self.dropout}")
         self._check_lowering()
+
+    def fitted(self, windows: int) -> "TrainSettings":
+        """Return the settings for so many training windows, with all that was left out.
+
+        A small data set is seen more often, in smaller batches: what counts is the number of steps.
+        """
+        batch = _between(1 << (windows // _STEPS).bit_length() >> 1, _BATCHES)
+        epochs = _between(-(-_SEEN // max(1, windows)), _EPOCHS)
+        return replace(
+            self,
+            batch=self.batch or batch,
+            epochs=self.epochs or epochs,
+            qat_epochs=self.qat_epochs or max(-(-epochs // 2), _QAT_EPOCHS),
+        )
 
     def _check_lowering(self):
         if self.lowering is None:
@@ -85,3 +118,7 @@ class TrainSettings:
                 f" not {self.lowering!r}"
             )
         object.__setattr__(self, "lowering", tuple(widths))
+
+
+def _between(value: int, limits: tuple[int, int]) -> int:
+    return min(max(value, limits[0]), limits[1])

@@ -13,10 +13,13 @@ from bitformer.model.calibrate import MovingRanges, calibrate
 from bitformer.model.errors import TrainingDivergedError
 from bitformer.model.health import ailments
 from bitformer.model.intervals import ForecastInterval, intervals_of, measured
+from bitformer.model.line import become_line
+from bitformer.model.optimizer import make_optimizer
 from bitformer.model.sensor_range import asked_ranges
 from bitformer.model.stages import Budget, TrainingStage, raised, stages, without_training
 from bitformer.model.train_settings import TrainSettings
 from bitformer.model.transformer import Transformer
+from bitformer.model.weight_average import WeightAverage
 from bitformer.model.window_tensors import WindowTensors, some_windows
 from bitformer.model.windows import Dataset, Windows
 
@@ -87,10 +90,14 @@ class Trainer:
             some = some_windows(dataset.train).to(device)
             self.model.center(self.x[some], self.y[some])
         self.best = _tensors(self.model.state_dict())
+        if config.linear_path and weights is None:
+            self.judge_line()
         if weights is not None:
-            others = [one for one in self.stages[1:] if kept is None or one.final]
+            first = 1 + sum(one.anew for one in self.stages)
+            others = [one for one in self.stages[first:] if kept is None or one.final]
             self.stages = (without_training(self.stages[0]), *others)
             self.model.load_state_dict({**self.best, **weights})
+            self.average = WeightAverage(self.model, settings.average)
             self.validate(0, loss=None)
 
     @property
@@ -101,9 +108,8 @@ class Trainer:
         """Make a model of the stage's widths and its optimizer, initial or from ``state``."""
         settings, stage = self.settings, self.stage
         with self.randomness(settings.seed):
-            dropout = 0.0 if stage.quantized else settings.dropout
             config = raised(self.config, stage.floor)
-            self.model = Transformer(config, dropout=dropout).to(self.device)
+            self.model = Transformer(config, dropout=stage.dropout).to(self.device)
         if state is not None:
             self.model.load_state_dict(state)
         self.moving = MovingRanges(self.model)
@@ -113,29 +119,20 @@ class Trainer:
         if stage.quantized and self.kept is not None:
             for norm in self.model.norms.values():
                 norm.requires_grad_(False)
-        self.optimizer = self.make_optimizer()
-
-    def make_optimizer(self) -> torch.optim.AdamW:
-        groups: dict[str, list[nn.Parameter]] = {"decayed": [], "plain": [], "scales": []}
-        for name, parameter in self.model.named_parameters():
-            if name.endswith("log2_scale") or name == "activations.offset":
-                parameter.requires_grad_(self.learns_scales)
-                groups["scales"].append(parameter)
-            else:
-                groups["decayed" if parameter.dim() > 1 else "plain"].append(parameter)
-        decay = self.settings.weight_decay
-        return torch.optim.AdamW(
-            [
-                {"params": groups["decayed"], "weight_decay": decay, "factor": 1.0},
-                {"params": groups["plain"], "weight_decay": 0.0, "factor": 1.0},
-                {
-                    "params": groups["scales"],
-                    "weight_decay": 0.0,
-                    "factor": self.settings.scale_lr,
-                },
-            ],
-            fused=True,
+        self.optimizer = make_optimizer(
+            self.model, settings, stage, learns_scales=self.learns_scales
         )
+        self.average = WeightAverage(self.model, settings.average)
+
+    def judge_line(self) -> None:
+        """Validate the linear forecast: it is kept unless the network gets better than that.
+
+        Training begins elsewhere: from there it does not get as far.
+        """
+        own = _tensors(self.model.state_dict())
+        become_line(self.model, self.dataset)
+        self.judge(0, loss=None)
+        self.model.load_state_dict(own)
 
     @contextmanager
     def randomness(self, seed: int) -> Iterator[None]:
@@ -147,7 +144,8 @@ class Trainer:
 
     @property
     def stage_over(self) -> bool:
-        return self.epoch >= self.stage.epochs or self.idle >= self.settings.patience
+        patience = self.settings.patience
+        return self.epoch >= self.stage.epochs or (patience is not None and self.idle >= patience)
 
     @property
     def finished(self) -> bool:
@@ -190,6 +188,7 @@ class Trainer:
         if not math.isfinite(float(loss.detach() + norm)):
             raise self.diverged()
         self.optimizer.step()
+        self.average.follow(self.model)
         return loss.detach()
 
     def follow_weights(self) -> None:
@@ -205,9 +204,14 @@ class Trainer:
         )
 
     def validate(self, epoch: int, loss: float | None) -> None:
-        """Record the epoch; keep the model if it is the best of its stage."""
-        if self.observes:
-            self.follow_weights()
+        """Record the epoch; keep the average of its weights if it is the best of its stage."""
+        with self.average.on(self.model):
+            if self.observes:
+                self.follow_weights()
+            self.judge(epoch, loss)
+
+    def judge(self, epoch: int, loss: float | None) -> None:
+        """Record the model as it is; keep it if it is the best of its stage."""
         error = _error(self.model, self.dataset.val)
         if not math.isfinite(error):
             raise self.diverged()
@@ -227,8 +231,11 @@ class Trainer:
             self.float_best, self.float_error = self.best, self.best_error
         elif self.stage.final:
             self.quantized_best, self.quantized_error = self.best, self.best_error
-        if self.stages[self.stage_index + 1].again:
+        following = self.stages[self.stage_index + 1]
+        if following.again:
             self.go_on()
+        elif following.anew:
+            self.start_anew()
         else:
             self.round_on()
         self.seconds += time.monotonic() - started
@@ -243,6 +250,12 @@ class Trainer:
             self.best, self.best_error = self.float_best, self.float_error
         self.enter(self.best)
         self.model.quantized = self.stage.quantized
+
+    def start_anew(self) -> None:
+        """Enter the next stage with the initial weights; the best model so far stays the best."""
+        self.stage_index += 1
+        self.epoch, self.idle = 0, 0
+        self.enter()
 
     def round_on(self) -> None:
         """Enter the next stage with the best model of this one, at the next widths."""
@@ -265,6 +278,7 @@ class Trainer:
         else:
             self.model.load_state_dict(self.kept)
             self.model.quantized = True
+        self.average = WeightAverage(self.model, self.settings.average)
         self.validate(0, loss=None)
         if self.stage.final and self.quantized_error < self.best_error:
             self.best, self.best_error = self.quantized_best, self.quantized_error
@@ -277,6 +291,7 @@ class Trainer:
             "model": _tensors(self.model.state_dict()),
             "optimizer": self.optimizer.state_dict(),
             "moving": self.moving.state_dict(),
+            "average": self.average.state_dict(),
             "best": self.best,
             "best_error": self.best_error,
             "float_best": self.float_best,
@@ -292,6 +307,7 @@ class Trainer:
         self.model.quantized = self.stage.quantized
         self.optimizer.load_state_dict(state["optimizer"])
         self.moving.load_state_dict(state["moving"])
+        self.average.load_state_dict(state["average"])
         self.best, self.best_error = state["best"], state["best_error"]
         self.float_best, self.float_error = state["float_best"], state["float_error"]
         self.quantized_best = state.get("quantized_best", {})

@@ -31,7 +31,7 @@ _MASKED = -(2.0**12)
 
 
 class Transformer(nn.Module):
-    """The Transformer of ``config``; ``dropout`` acts before each residual in training.
+    """The Transformer of ``config``; ``dropout`` acts in training, where a layer has it.
 
     Starts in float mode; :func:`bitformer.model.calibrate.calibrate` makes it quantized.
     ``linears`` and ``norms`` have its parts by the names of :mod:`bitformer.model.structure`, which
@@ -149,17 +149,22 @@ class Transformer(nn.Module):
         # [batch, rows of x, features of x] -> [batch, rows of y, inputs]
         rows = x.value.reshape(len(x.value), -1)[:, layer.start :]
         rows = rows.reshape(len(x.value), -1, layer.inputs)
+        if layer.dropout == "inputs":
+            rows = self._dropped(rows)
         y = self.linears[layer.weights](replace(x, value=rows))  # [batch, rows of y, outputs]
         if layer.nonlinearity:
             y = layer.nonlinearity.torch(y)
-        if layer.dropout and self.training and self.dropout:
-            y = functional.dropout(y, self.dropout)
+        if layer.dropout == "results":
+            y = self._dropped(y)
         if layer.residual is None:
             return y
         residual = kept[layer.residual].value
         if layer.residual == "input":
             residual = residual[:, -1:, self.config.target_channel, None]  # [batch, 1, 1]
         return residual + y
+
+    def _dropped(self, values: Tensor) -> Tensor:
+        return functional.dropout(values, self.dropout, self.training and self.dropout > 0)
 
     def _scores(self, layer: Layer, kept: Kept, keep: Keeper) -> Tensor:
         """Multiply queries by keys, in octaves; heads are feature slices."""

@@ -106,6 +106,7 @@ def lower(
     placement: Mapping[str, str] | None = None,
     immediate: bool = True,
     shifts: Mapping[str, int] | None = None,
+    apart: bool = True,
 ) -> Design:
     """Lower a model for a part; its weights lie as takes the fewest cycles where they fit.
 
@@ -125,6 +126,9 @@ def lower(
         Whether a multiplier that all channels of a layer share is a constant of the hardware.
     shifts :
         Requantizing shifts by the tensor written, to be used where they change no result.
+    apart :
+        Whether elements of more than 8 bits, if they are few, lie in a word each; else all words of
+        activations are as wide as two of them.
 
     Raises
     ------
@@ -136,7 +140,7 @@ def lower(
     multiplier = PARTS[part].family.multiplier
     destination = destinations(model)
     check_graph(model, destination)
-    rows = wide_rows(model, destination)
+    rows = wide_rows(model, destination) if apart else frozenset[str]()
     single = one_by_one(model, rows)
     batch = Batch.of(model)
     if not choose_packing(batch, 2, pack, multiplier, single).packed.any():

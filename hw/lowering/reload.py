@@ -9,6 +9,7 @@ a bit to spare. That products can be packed is proved again, from the new model'
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from typing import Any
 
 from bitformer.hw.design import RELOADED, Design, Geometry
 from bitformer.hw.lowering.images import pack_elements
@@ -27,6 +28,8 @@ STRUCTURE_BYTES = 4
 #: Bits that a reloadable design's widths have to spare.
 SPARE = 1
 _CONSTANT = ", a constant of the hardware"
+#: How a reloadable design is lowered: multipliers are data, and no operation is wide for its rows.
+_OPTIONS = {"immediate": False, "apart": False}
 #: The widths that follow from the weights, and the width of a multiplier that bounds each.
 _WIDTHS = {
     "accumulator_bits": "long_bits",
@@ -56,7 +59,8 @@ def lower_reloadable(
     Raises :class:`UserError` when the part's memories do not hold both images, and for models with
     wide accumulators, whose parameters have another layout.
     """
-    design = lower(model, part=part, lanes=lanes, pack=pack, immediate=False)
+    options: dict[str, Any] = {"lanes": lanes, "pack": pack, **_OPTIONS}
+    design = lower(model, part=part, **options)
     there = PARTS[part]
     multiplier = there.family.multiplier
     if design.geometry.wide:
@@ -157,7 +161,8 @@ def new_images(
     if design.banks == 1:
         raise UserError("design must be reloadable to take new weights")
     shifts = {op.tensor: op.shift for op in design.program.operations}
-    other = lower(model, part=design.part, lanes=lanes, pack=pack, immediate=False, shifts=shifts)
+    options: dict[str, Any] = {"lanes": lanes, "pack": pack, **_OPTIONS}
+    other = lower(model, part=design.part, shifts=shifts, **options)
     _check_tensors(design.model, model)
     _check_program(design, other)
     _check_widths(design, other)

@@ -99,16 +99,19 @@ def test_info_adds_up(bitformer, tiny):
     assert data["macs"] == model.config.macs
     assert [tensor["name"] for tensor in data["tensors"]] == list(model.tensors)
     sizes = {f"layers.0.{name}": 8 * 8 + 8 for name in ("q", "k", "v", "add1")}
-    sizes |= {"embedding": 4 * 8 + 8, "output": 48 * 6 + 6}
+    sizes |= {"embedding": 4 * 8 + 8, "output": 48 * 6 + 6, "path": 24 * 6 + 6}
     sizes |= {"layers.0.hidden": 8 * 16 + 16, "layers.0.add2": 16 * 8 + 8}
     sizes |= {"layers.0.norm1": 16, "layers.0.norm2": 16}
     found = {row["output"]: row["parameters"] for row in data["operations"] if row["parameters"]}
     assert found == sizes
     assert data["parameters"] == sum(sizes.values())
-    weights = sum(op.weight.size * 4 for op in model.operations if hasattr(op, "weight"))
+    bits = {"output": 8, "path": 8}
+    linears = [op for op in model.operations if hasattr(op, "weight")]
+    weights = sum(op.weight.size * bits.get(op.y, 4) for op in linears)
     assert data["stored_bits"]["weights"] == weights
     assert data["size_bits"] == sum(data["stored_bits"].values())
-    assert data["compression_published"] == 8
+    wide, narrow = 48 * 6 + 6 + 24 * 6 + 6, 4 * 8 + 8 + 4 * (8 * 8 + 8) + 2 * 8 * 16 + 16 + 8
+    assert data["compression_published"] == 32 * (wide + narrow) / (8 * wide + 4 * narrow)
 
 
 def test_evaluate_is_the_references_error(bitformer, tiny):

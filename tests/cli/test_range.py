@@ -29,6 +29,7 @@ def wide(tmp_path_factory):
     """A small configuration of 16-bit input, output and difference, as a file."""
     config = named_config("tiny").replace(
         name="wide",
+        linear_path=False,  # it forecasts these series all but exactly: any rounding costs a tenth
         input_bits=16,
         output_bits=16,
         tensors={"delta": 16},

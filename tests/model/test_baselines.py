@@ -2,33 +2,10 @@
 
 import numpy as np
 import pytest
+from dataset_harness import dataset
 
 from bitformer.model.baselines import LINEAR, LINEAR_FROM_LAST, REPEAT_DAY, REPEAT_LAST, baselines
-from bitformer.model.csv_source import Series
 from bitformer.model.datasets import load_dataset
-from bitformer.model.reading import Reading
-from bitformer.model.splits import by_fractions
-from bitformer.model.windows import Dataset, make_dataset
-
-
-def dataset(values: np.ndarray, *, inputs=("v",), window=30, horizon=26, dated=True) -> Dataset:
-    series = Series(
-        columns=("v", "w")[: values.shape[1]],
-        values=values,
-        lines=np.arange(len(values)) + 2,
-        times=3600.0 * np.arange(len(values)),
-        dated=dated,
-    )
-    return make_dataset(
-        series,
-        name="made",
-        inputs=inputs,
-        target="v",
-        split=by_fractions,
-        window=window,
-        horizon=horizon,
-        reading=Reading(max_fill=0),
-    )
 
 
 def test_daily_series_is_repeated_exactly():

@@ -1,12 +1,13 @@
 """Configurations: what follows from them, the named ones, and every mistake by name."""
 
+import json
 from dataclasses import FrozenInstanceError
 
 import pytest
 
-from bitformer.model.config import NAMED_CONFIGS, TransformerConfig, named_config
+from bitformer.model.config import NAMED_CONFIGS, TransformerConfig, named_config, read_config
 from bitformer.model.errors import UserError
-from bitformer.model.precision import COMPONENTS, Precision
+from bitformer.model.precision import COMPONENTS, PATH_BITS, Precision
 
 SMALL = {"name": "small", "window": 12, "d_model": 8, "ffn": 16}
 
@@ -22,6 +23,53 @@ def test_what_follows():
     # input, per layer q k v o, scores and context, FFN; output
     layer = 4 * 4 * 8 * 8 + 2 * 4 * 4 * 8 + 2 * 4 * 8 * 16
     assert config.macs == 4 * 6 * 8 + 2 * layer + 32 * 5
+
+
+def test_a_linear_path_beside_the_network():
+    config = make(inputs=2, horizon=5, linear_path=True)
+    assert config.macs == make(inputs=2, horizon=5).macs + 12 * 2 * 5
+    assert config.components == (*COMPONENTS, "Lpath")
+    assert config.bits("Lpath") == PATH_BITS == Precision(weights=8, activations=16)
+    assert (config.weight_bits("path"), config.tensor_bits("path")) == (8, 16)
+
+
+def test_bits_of_everything_leave_the_linear_path_its_own():
+    narrow, own = (Precision(weights=bits, activations=bits) for bits in (2, 4))
+    config = make(linear_path=True, default=narrow)
+    assert config.bits("MHA") == narrow
+    assert config.bits("Lpath") == PATH_BITS
+    assert config.replace(precision={"Lpath": own}).bits("Lpath") == own
+    assert {config.at(own).bits(name) for name in config.components} == {own}
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "bits"),
+    [
+        ({}, True, (8, 8)),
+        ({"subtract_last": True}, True, (16, 16)),
+        ({"subtract_last": True, "input_bits": 10, "linear_path": False}, False, (10, 16)),
+        ({"decoder_layers": 1, "subtract_last": True}, False, (16, 16)),
+    ],
+)
+def test_what_a_file_leaves_out(tmp_path, given, path, bits):
+    """A line to fall back on, and room for levels beyond the training rows'."""
+    file = tmp_path / "own.json"
+    file.write_text(json.dumps({**SMALL, **given}))
+    config = read_config(str(file))
+    assert (config.linear_path, (config.input_bits, config.output_bits)) == (path, bits)
+    # a saved model's says all; an older one's has no path
+    saved = config.to_dict()
+    assert TransformerConfig.from_dict(saved) == config
+    del saved["linear_path"]
+    assert not TransformerConfig.from_dict(saved).linear_path
+
+
+@pytest.mark.parametrize("data", [3, [], {"linear_path": None, **SMALL}])
+def test_a_file_that_is_no_configuration_is_refused_as_such(tmp_path, data):
+    file = tmp_path / "own.json"
+    file.write_text(json.dumps(data))
+    with pytest.raises(UserError, match=rf"^{file}: config"):
+        read_config(str(file))
 
 
 def test_components_take_the_default_or_their_own():
@@ -79,6 +127,15 @@ def test_counts_are_positive_integers(field, value):
         ({"pooling": "max"}, r"^pooling must be one of \('mean', 'flatten'\), not 'max'$"),
         ({"position": "rotary"}, r"^position must be one of .*, not 'rotary'$"),
         ({"subtract_last": "yes"}, r"^subtract_last must be one of \(False, True\), not 'yes'$"),
+        ({"linear_path": "yes"}, r"^linear_path must be one of \(False, True\), not 'yes'$"),
+        (
+            {"linear_path": True, "decoder_layers": 1},
+            r"^linear_path must be false with a decoder, not true$",
+        ),
+        (
+            {"precision": {"Lpath": Precision(weights=4, activations=4)}},
+            r"^precision must name components of .*, not 'Lpath'$",
+        ),
         ({"patch": 5}, r"^patch must divide window \(12\), not be 5: try --patch 4$"),
         ({"heads": 3}, r"^heads must divide d_model \(8\), not be 3$"),
         (
@@ -172,6 +229,8 @@ def test_precisions_are_those_of_the_hardware(bits, message):
         ({**SMALL, "precision": {"MHA": {"bits": 8}}}, r"^config: precision: MHA has .* 'bits'$"),
         ({**SMALL, "window": 4.0}, r"^config: window must be an integer, not 4.0$"),
         ({**SMALL, "subtract_last": 1}, r"^config: subtract_last must be true or false, not 1$"),
+        ({**SMALL, "linear_path": None}, r"^config: linear_path must be true or false, not None$"),
+        ({**SMALL, "input_bits": None}, r"^config: input_bits must be an integer, not None$"),
         ({**SMALL, "tensors": {"layers.0.q": "4"}}, r"^config: tensors: layers.0.q must be an int"),
         ({**SMALL, "patch": 0}, r"^config: patch must be a positive integer, not 0$"),
     ],

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
 from bitformer.model.export import export_run, load_run
 from bitformer.model.precision import Precision
+from bitformer.model.ridge import shift_map
 from bitformer.model.run_store import RunStore
 from bitformer.model.stages import raised, stages
 from bitformer.model.train import train
@@ -21,7 +23,8 @@ from bitformer.model.train_settings import TrainSettings
 from bitformer.model.trainer import Trainer, predict
 from bitformer.model.transformer import Transformer
 
-TINY = named_config("tiny")
+WITH_PATH = named_config("tiny")
+TINY = WITH_PATH.replace(linear_path=False)
 SHORT = {"epochs": 3, "qat_epochs": 2, "lr": 5e-3, "batch": 32, "progress": False, "device": "cpu"}
 TERNARY = TINY.replace(default=Precision(weights=2, activations=8))
 
@@ -82,6 +85,33 @@ def test_it_learns(small_dataset, tmp_path):
     assert [h["stage"] for h in result.history] == ["float"] * 12 + ["qat"] * 7
 
 
+def test_a_line_is_what_training_must_be_better_than(small_dataset, tmp_path):
+    """Weights that stay useless: what is kept is the regression, and nearly that when rounded."""
+    dataset = small_dataset()
+    settings = SHORT | {"lr": 1e-12, "qat_lr": 1e-12}
+    result = train(WITH_PATH, dataset, run_dir=tmp_path, **settings)
+    weights = shift_map(dataset, 0)
+    delta = (dataset.val.x - dataset.val.x[:, -1:]).reshape(len(dataset.val), -1)
+    forecast = delta @ weights[:-1] + weights[-1] + dataset.val.x[:, -1]
+    line = np.square(forecast - dataset.val.y).mean()
+    assert result.float_val == pytest.approx(line, rel=1e-5)
+    assert line == pytest.approx(result.quantized_val, rel=0.01)
+    first = result.history[0]
+    assert (first["stage"], first["epoch"], first["val"]) == ("float, careful", 0, result.float_val)
+
+
+def test_two_ways_start_alike_and_the_better_is_kept(small_dataset, tmp_path):
+    result = train(WITH_PATH, small_dataset(), run_dir=tmp_path, **SHORT)
+    stages = [one["stage"] for one in result.history]
+    assert stages == ["float, careful"] * 3 + ["float"] * 3 + ["qat"] * 3
+    assert result.float_val == min(h["val"] for h in result.history if h["stage"] != "qat")
+    for changes in ({"dropout": 0.1}, {"method": "ptq"}):
+        found = train(WITH_PATH, small_dataset(), run_dir=tmp_path / "x", **SHORT, **changes)
+        ways = {one["stage"] for one in found.history} - {"qat", "ptq"}
+        assert ways == ({"float"} if "dropout" in changes else {"float, careful", "float"})
+        shutil.rmtree(tmp_path / "x")
+
+
 @pytest.mark.parametrize(
     ("config", "epochs", "changes"),
     [
@@ -92,6 +122,9 @@ def test_it_learns(small_dataset, tmp_path):
         (TINY.replace(asymmetric=True), 4, {"ranges": "minmax"}),
         (TERNARY, 4, {"lowering": (8, 4)}),
         (TERNARY, 5, {"lowering": (8, 4)}),
+        (WITH_PATH, 2, {}),  # in the first of two ways without rounding, in the second, after both
+        (WITH_PATH, 4, {"ranges": "moving-average"}),
+        (WITH_PATH, 7, {"average": 0.5}),
     ],
 )
 def test_resumed_equals_uninterrupted(
@@ -197,7 +230,7 @@ def test_widths_are_lowered_step_by_step(small_dataset, tmp_path):
 )
 def test_default_widths_lead_to_what_is_below_four_bits(weights, activations, lowering, expected):
     config = TINY.replace(default=Precision(weights=weights, activations=activations))
-    found = stages(config, TrainSettings(lowering=lowering))
+    found = stages(config, TrainSettings(lowering=lowering).fitted(8521))
     assert [stage.floor for stage in found[1:-1]] == expected
 
 
@@ -207,7 +240,7 @@ def test_default_widths_lead_to_what_is_below_four_bits(weights, activations, lo
 )
 def test_coarse_activations_are_learned_in_larger_steps(weights, activations, given, expected):
     config = TINY.replace(default=Precision(weights=weights, activations=activations))
-    found = stages(config, TrainSettings(qat_lr=given, lowering=(6,)))
+    found = stages(config, TrainSettings(qat_lr=given, lowering=(6,)).fitted(8521))
     assert [stage.lr for stage in found] == [TrainSettings().lr, expected, expected]
 
 

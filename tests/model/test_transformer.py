@@ -181,6 +181,8 @@ def test_every_parameter_learns_in_both_modes(name):
     config = CONFIGS[name]
     torch.manual_seed(0)
     model = Transformer(config)
+    if config.linear_path:  # starts at 0, where no scale makes a difference
+        torch.nn.init.normal_(model.linears["path"].weight)
     x, y = windows(config), torch.randn(32, config.horizon)
     for quantized in (False, True):
         if quantized:

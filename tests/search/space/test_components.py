@@ -52,7 +52,8 @@ def test_weights_and_activations_apart(pairs, predictor):
     bits = [Precision.parse(one) for one in pairs]
     space = ComponentSpace(named_config("tiny"), bits=bits)
     assert "GAP" not in space.components
-    assert len(space) == 2**9
+    assert space.components[-1] == "Lpath"
+    assert len(space) == 2**10
     chosen = [space.uniform(one) for one in bits]
     chosen += np.random.default_rng(2).choice(len(space), 5, replace=False).tolist()
     found = space.outcomes(predictor)
@@ -90,13 +91,14 @@ def test_bits_of_nothing_make_no_other_design():
     bits = [Precision.parse(one) for one in ("2/8", "4", "4/8")]
     space = ComponentSpace(named_config("tiny"), bits=bits)
     weightless = ("AddPE", "AddMHA", "BNMHA", "AddFFN", "BNFFN")
-    assert len(np.unique(space.same)) == 3**3 * 2 ** len(weightless) * 2  # Loutput: 2 or 4
+    assert len(np.unique(space.same)) == 3**4 * 2 ** len(weightless) * 2  # Loutput: 2 or 4
     everywhere = space.uniform(bits[0])
     for component, other, alike in (
         ("AddPE", "4/8", True),
         ("AddPE", "4", False),
         ("Loutput", "4/8", False),
         ("Linput", "4/8", False),
+        ("Lpath", "4/8", False),
     ):
         codes = space.codes[everywhere].copy()
         codes[space.components.index(component)] = space.bits.index(Precision.parse(other))

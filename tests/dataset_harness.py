@@ -1,0 +1,28 @@
+"""A data set of given values, by the hour."""
+
+import numpy as np
+
+from bitformer.model.csv_source import Series
+from bitformer.model.reading import Reading
+from bitformer.model.splits import by_fractions
+from bitformer.model.windows import Dataset, make_dataset
+
+
+def dataset(values: np.ndarray, *, inputs=("v",), window=30, horizon=26, dated=True) -> Dataset:
+    series = Series(
+        columns=("v", "w")[: values.shape[1]],
+        values=values,
+        lines=np.arange(len(values)) + 2,
+        times=3600.0 * np.arange(len(values)),
+        dated=dated,
+    )
+    return make_dataset(
+        series,
+        name="made",
+        inputs=inputs,
+        target="v",
+        split=by_fractions,
+        window=window,
+        horizon=horizon,
+        reading=Reading(max_fill=0),
+    )
