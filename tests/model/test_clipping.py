@@ -22,7 +22,9 @@ UNITS = SimpleNamespace(
     target_mean=100.0,
     target_std=20.0,
 )
-CONFIG = named_config("tiny").replace(inputs=2, window=8, patch=4, horizon=3)
+CONFIG = named_config("tiny").replace(
+    inputs=2, window=8, patch=4, horizon=3, input_bits=8, output_bits=8
+)
 
 
 @pytest.fixture(scope="module")
