@@ -19,11 +19,12 @@ def rounding_failure(
         Validation MSE of standardised forecasts.
     step
         Distance of two numbers of the output, standardised: no output can do without its rounding
-        error, ``step**2 / 12``.
+        error, ``step**2 / 12``; and an error of one step costs nothing, whatever the floats' is.
     wider
         Options with which nothing would be clipped that was.
     """
-    if quantized_error <= MOST * float_error + step**2 / 12:
+    # a series without noise: an error within one step is not worth more bits
+    if quantized_error <= max(MOST * float_error + step**2 / 12, step**2):
         return None
     remedies = [f"a wider range ({' '.join(wider)})"] if wider else []
     remedies += ["more bits (--activations, --weights)", "more epochs (--qat-epochs)"]
