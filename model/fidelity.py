@@ -6,6 +6,8 @@ __all__ = ["MOST", "rounding_failure"]
 
 #: A quantized model's validation error, as a multiple of the float one's, that still passes.
 MOST = 1.25
+#: An MSE that passes whatever the float one is: a thousandth of a deviation, of a noiseless series.
+NEGLIGIBLE = 1e-6
 
 
 def rounding_failure(
@@ -19,12 +21,11 @@ def rounding_failure(
         Validation MSE of standardised forecasts.
     step
         Distance of two numbers of the output, standardised: no output can do without its rounding
-        error, ``step**2 / 12``; and an error of one step costs nothing, whatever the floats' is.
+        error, ``step**2 / 12``.
     wider
         Options with which nothing would be clipped that was.
     """
-    # a series without noise: an error within one step is not worth more bits
-    if quantized_error <= max(MOST * float_error + step**2 / 12, step**2):
+    if quantized_error <= max(MOST * float_error + step**2 / 12, NEGLIGIBLE):
         return None
     remedies = [f"a wider range ({' '.join(wider)})"] if wider else []
     remedies += ["more bits (--activations, --weights)", "more epochs (--qat-epochs)"]
