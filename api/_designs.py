@@ -161,7 +161,7 @@ class AcceleratorDesign:
             Told why they are random, where the model's data cannot be had.
         **reading
             How a CSV file is read: ``time`` and the other fields of
-            :class:`bitformer.model.reading.Reading`; by default as in training.
+            :class:`bitformer.model.data.reading.Reading`; by default as in training.
         """
         columns = {"target": target, "inputs": inputs, **reading}
         return samples_of(self.model.integer, count, seed, note, data=data, **columns)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from bitformer.model.evaluation import Evaluation
-    from bitformer.model.forecast_result import Forecast
+    from bitformer.model.forecasts.result import Forecast
 
 __all__ = ["Model", "Note", "load", "unheard"]
 
@@ -116,7 +116,7 @@ class Model:
             Called with the windows simulated.
         **reading
             How a CSV file is read: ``time`` and the other fields of
-            :class:`bitformer.model.reading.Reading`; by default as in training.
+            :class:`bitformer.model.data.reading.Reading`; by default as in training.
 
         Raises
         ------
@@ -126,7 +126,7 @@ class Model:
             If the hardware differs from the reference.
         """
         from bitformer.model.clipping import clipped, clipped_sentences
-        from bitformer.model.forecasting import prepared
+        from bitformer.model.forecasts.forecasting import prepared
 
         asked = prepared(
             self.integer,
@@ -186,7 +186,7 @@ class Model:
             Called with the windows simulated.
         **reading
             How a CSV file is read: ``time`` and the other fields of
-            :class:`bitformer.model.reading.Reading`; by default as in training.
+            :class:`bitformer.model.data.reading.Reading`; by default as in training.
 
         Raises
         ------

@@ -167,7 +167,7 @@ def find(
         Limits, ``part``, ``latency_us``, ``energy_j``, ``luts``, ``lutram``, ``ffs``, ``ramb18``,
         ``dsps``, ``clock_hz``; fields of :class:`bitformer.search.request.SearchRequest` such as
         ``top``, ``seed`` and ``synthesis``; settings of training such as ``epochs``; fields of
-        :class:`bitformer.model.reading.Reading`.
+        :class:`bitformer.model.data.reading.Reading`.
 
     Raises
     ------
@@ -175,9 +175,9 @@ def find(
         If nothing can be within the limits, or data, limits or options will not do.
     """
     from bitformer.estimate.knowledge import Entry, known_entries, remember
+    from bitformer.model.data.reading import without_reading
     from bitformer.model.folder_lock import held
     from bitformer.model.precision import Precision
-    from bitformer.model.reading import without_reading
     from bitformer.search.limits import Limits
     from bitformer.search.request import SearchRequest
     from bitformer.search.run import run_search

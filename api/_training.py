@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from bitformer._models import Model, Note, unheard
 from bitformer.model.config import TransformerConfig, read_config
+from bitformer.model.data.reading import DataSource, without_reading
 from bitformer.model.errors import UserError
-from bitformer.model.reading import DataSource, without_reading
 from bitformer.model.torch_installed import require_torch
 
 if TYPE_CHECKING:
     from bitformer.model.clipping import Clipped
     from bitformer.model.coverage import Coverage
+    from bitformer.model.data.windows import Dataset
     from bitformer.model.evaluation import Evaluation
     from bitformer.model.sensor_range import SensorRange
     from bitformer.model.train import TrainResult
-    from bitformer.model.windows import Dataset
 
 __all__ = ["MODEL_FILE", "Training", "train"]
 
@@ -91,7 +91,7 @@ class Training:
             Told what is remarkable of the data, and what changed to suit them.
         **settings
             As of :func:`bitformer.model.train.train`; and fields of
-            :class:`bitformer.model.reading.Reading`.
+            :class:`bitformer.model.data.reading.Reading`.
         """
         sizes = {"window": window, "horizon": horizon, "patch": patch}
         bits = {"weights": weights, "activations": activations, "precise": precise, "delta": delta}
@@ -364,7 +364,7 @@ def train(
         ``window``, ``horizon`` and ``patch`` in steps; ``weights``, ``activations`` and ``delta``
         (a window's difference to its last step) in bits;
         ``seed``, ``epochs`` and whatever else :class:`bitformer.model.train_settings.TrainSettings`
-        has; and how a CSV file is read, :class:`bitformer.model.reading.Reading`.
+        has; and how a CSV file is read, :class:`bitformer.model.data.reading.Reading`.
 
     Raises
     ------

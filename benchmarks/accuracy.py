@@ -16,10 +16,10 @@ from rich.console import Console
 
 from bitformer.model.baselines import baselines
 from bitformer.model.config import TransformerConfig, named_config
-from bitformer.model.datasets import load_source
+from bitformer.model.data.datasets import load_source
+from bitformer.model.data.reading import DataSource
 from bitformer.model.errors import UserError
 from bitformer.model.progress import progress_bar
-from bitformer.model.reading import DataSource
 from bitformer.study.trials import Outcome, Trial, run_trials
 from bitformer.study.workers import open_pool
 

@@ -24,9 +24,9 @@ from rich.console import Console
 from bitformer.estimate.knowledge import known_entries
 from bitformer.estimate.predictor import Predictor
 from bitformer.model.config import TransformerConfig, named_config
+from bitformer.model.data.reading import DataSource
 from bitformer.model.errors import UserError
 from bitformer.model.precision import Precision
-from bitformer.model.reading import DataSource
 from bitformer.search.engine import Engine
 from bitformer.search.limits import Limits
 from bitformer.search.plot import plot_search

@@ -19,8 +19,8 @@ from typing import Any
 
 import click
 
-from bitformer.model.csv_source import read_csv
-from bitformer.model.reading import Reading
+from bitformer.model.data.csv_source import read_csv
+from bitformer.model.data.reading import Reading
 
 #: How a row's time and number are written, what separates cells, and how that is read.
 DIALECTS: dict[str, tuple[str, Callable[[float], str], str, dict[str, Any]]] = {

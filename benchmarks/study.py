@@ -19,10 +19,10 @@ from bitformer.model.baselines import baselines
 from bitformer.model.checkpoint import load_model
 from bitformer.model.compression import published_ratio, stored_size
 from bitformer.model.config import named_config
-from bitformer.model.datasets import load_source
+from bitformer.model.data.datasets import load_source
+from bitformer.model.data.reading import DataSource
 from bitformer.model.errors import UserError
 from bitformer.model.progress import progress_bar
-from bitformer.model.reading import DataSource
 from bitformer.study.comparison import ComparisonRow, at_width, comparison_trials, tabulate
 from bitformer.study.trials import Outcome, Trial, run_trials
 from bitformer.study.workers import open_pool

@@ -22,8 +22,8 @@ from bitformer.model.torch_installed import require_torch
 if TYPE_CHECKING:
     from bitformer.estimate.predictor import Prediction
     from bitformer.hw.lowering.exact import Estimate
+    from bitformer.model.data.windows import Dataset
     from bitformer.model.evaluation import Evaluation
-    from bitformer.model.windows import Dataset
     from bitformer.sim.run import Simulation
 
 __all__ = ["command"]
@@ -51,7 +51,7 @@ class _Steps:
 def _data(report: Report) -> str:
     """Name ETTh1, or the synthetic series where it cannot be had."""
     from bitformer.model.config import named_config
-    from bitformer.model.datasets import SYNTHETIC, load_dataset
+    from bitformer.model.data.datasets import SYNTHETIC, load_dataset
 
     config = named_config(CONFIG)
     try:

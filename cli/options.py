@@ -13,8 +13,8 @@ from bitformer.cli.reading_options import FILE_OPTIONS
 from bitformer.cli.report import visible
 from bitformer.cli.sections import section
 from bitformer.hw.parts import DEFAULT_PART
+from bitformer.model.data.reading import REPEATS
 from bitformer.model.errors import UserError
-from bitformer.model.reading import REPEATS
 
 if TYPE_CHECKING:
     from bitformer.boards.host.client import Client

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from bitformer.boards.host.client import Client
     from bitformer.boards.host.forecaster import ClipCount
-    from bitformer.model.forecast_result import Forecast
+    from bitformer.model.forecasts.result import Forecast
 
 __all__ = ["command"]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from bitformer.model.forecast import Scaling, scaling_of
+from bitformer.model.forecasts.scaling import Scaling, scaling_of
 from bitformer.model.identity import model_hash
 from bitformer.model.ir import IntegerModel
 from bitformer.model.own_data import trained_on

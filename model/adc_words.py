@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from bitformer.model.config import TransformerConfig
+from bitformer.model.data.windows import Dataset
 from bitformer.model.errors import UserError
 from bitformer.model.numerics import standardised
-from bitformer.model.windows import Dataset
 
 __all__ = ["in_adc_words", "rescaled"]
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bitformer.model.config import TransformerConfig
-from bitformer.model.parts import rows_needed
+from bitformer.model.data.parts import rows_needed
+from bitformer.model.data.windows import Dataset
 from bitformer.model.structure import tensor_components, weight_components
 from bitformer.model.verdict import NOTHING
-from bitformer.model.windows import Dataset
 
 __all__ = ["Advice"]
 

@@ -5,8 +5,8 @@ The linear maps are those of :mod:`bitformer.model.ridge`.
 
 import numpy as np
 
+from bitformer.model.data.windows import Dataset, Windows
 from bitformer.model.ridge import features, linear_map
-from bitformer.model.windows import Dataset, Windows
 
 REPEAT_LAST = "repeat last value"
 REPEAT_DAY = "repeat last day"

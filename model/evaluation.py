@@ -8,12 +8,12 @@ import numpy as np
 
 from bitformer.model.baselines import baseline_forecasts
 from bitformer.model.clipping import Clipped
+from bitformer.model.data.windows import Dataset
 from bitformer.model.intervals import ForecastInterval
 from bitformer.model.ir import IntegerModel
 from bitformer.model.meta import known as known_meta
 from bitformer.model.reference import predict
 from bitformer.model.verdict import Verdict, compare
-from bitformer.model.windows import Dataset
 
 if TYPE_CHECKING:
     from bitformer.model.train import TrainResult

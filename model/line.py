@@ -2,9 +2,9 @@
 
 import torch
 
+from bitformer.model.data.windows import Dataset
 from bitformer.model.ridge import linear_map, shift_map
 from bitformer.model.transformer import Transformer
-from bitformer.model.windows import Dataset
 
 __all__ = ["become_line"]
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from bitformer.model.baselines import baseline_forecasts
+from bitformer.model.data.windows import Dataset
 from bitformer.model.picture import picture
-from bitformer.model.windows import Dataset
 
 __all__ = ["baseline_line", "plot_history"]
 

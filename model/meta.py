@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypedDict, cast
 
 from bitformer.model.config import TransformerConfig
+from bitformer.model.data.reading import DataSource
 from bitformer.model.errors import UserError
 from bitformer.model.intervals import ForecastInterval
 from bitformer.model.plain import checked, shown
-from bitformer.model.reading import DataSource
 
 __all__ = ["check_meta", "known"]
 

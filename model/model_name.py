@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 from bitformer.model.config import TransformerConfig, named_config
-from bitformer.model.datasets import NAMES
+from bitformer.model.data.datasets import NAMES
+from bitformer.model.data.windows import Dataset
 from bitformer.model.errors import UserError
-from bitformer.model.windows import Dataset
 
 __all__ = ["name_after"]
 

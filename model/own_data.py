@@ -9,16 +9,16 @@ import numpy as np
 
 from bitformer.model.adc_words import rescaled
 from bitformer.model.config import TransformerConfig, read_config
-from bitformer.model.datasets import NAMES, load_dataset
+from bitformer.model.data.datasets import NAMES, load_dataset
+from bitformer.model.data.reading import DataSource, without_reading
+from bitformer.model.data.steps import require_step
+from bitformer.model.data.windows import Dataset
 from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
 from bitformer.model.ir import IntegerModel
 from bitformer.model.meta import known
 from bitformer.model.model_name import name_after
-from bitformer.model.reading import DataSource, without_reading
-from bitformer.model.steps import require_step
 from bitformer.model.strict_json import read_json
-from bitformer.model.windows import Dataset
 
 __all__ = [
     "RANDOM",
@@ -92,8 +92,8 @@ def dataset_of(
 ) -> Dataset:
     """Load the data set that the arguments name, or else the model's own.
 
-    What of ``reading``, fields of :class:`bitformer.model.reading.Reading`, is not given is as in
-    training where the data are the model's own.
+    What of ``reading``, fields of :class:`bitformer.model.data.reading.Reading`, is not given is as
+    in training where the data are the model's own.
 
     Raises
     ------
@@ -200,7 +200,7 @@ def suited_to(
         Told what is remarkable of the data, and what changed.
     **columns
         ``target`` and ``inputs`` of a CSV file, and fields of
-        :class:`bitformer.model.reading.Reading`.
+        :class:`bitformer.model.data.reading.Reading`.
 
     Raises
     ------

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from bitformer.model.windows import Dataset, Windows
+from bitformer.model.data.windows import Dataset, Windows
 
 __all__ = ["PENALTIES", "Moments", "features", "linear_map", "shift_map"]
 

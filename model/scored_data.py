@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from bitformer.model.datasets import NAMES, SOURCES
+from bitformer.model.data.datasets import NAMES, SOURCES
+from bitformer.model.data.parts import first_targets
+from bitformer.model.data.seen_rows import end_of_seen
+from bitformer.model.data.splits import by_fractions
+from bitformer.model.data.windows import Dataset, Windows, make_dataset, rows_of_day
 from bitformer.model.errors import UserError
+from bitformer.model.forecasts.new_rows import NewRows, model_source, read_new_rows
 from bitformer.model.ir import IntegerModel
-from bitformer.model.new_rows import NewRows, model_source, read_new_rows
 from bitformer.model.numerics import standardised
 from bitformer.model.own_data import dataset_of, own_name, trained_on
-from bitformer.model.parts import first_targets
-from bitformer.model.seen_rows import end_of_seen
-from bitformer.model.splits import by_fractions
-from bitformer.model.windows import Dataset, Windows, make_dataset, rows_of_day
 
 __all__ = ["scored_data"]
 
@@ -46,7 +46,7 @@ def scored_data(
     target, inputs
         Columns that stand for the model's own, if they have other names.
     **reading
-        Fields of :class:`bitformer.model.reading.Reading`; by default as in training.
+        Fields of :class:`bitformer.model.data.reading.Reading`; by default as in training.
 
     Raises
     ------

@@ -8,9 +8,9 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
+from bitformer.model.data.windows import Dataset
 from bitformer.model.errors import UserError
 from bitformer.model.plain import shown
-from bitformer.model.windows import Dataset
 
 __all__ = ["Asked", "AskedRanges", "Limits", "SensorRange", "asked_ranges", "with_range"]
 

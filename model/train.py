@@ -16,17 +16,17 @@ import numpy as np
 import torch
 
 from bitformer.model.config import TransformerConfig
+from bitformer.model.data.seen_rows import last_seen
+from bitformer.model.data.windows import Dataset
 from bitformer.model.errors import UserError
 from bitformer.model.float_run import float_weights, quantized_state, with_float_settings
 from bitformer.model.folder_lock import held
 from bitformer.model.plain import built
 from bitformer.model.progress import progress_bar
 from bitformer.model.run_store import EPOCHS, ERRORS, RunStore
-from bitformer.model.seen_rows import last_seen
 from bitformer.model.stages import Budget
 from bitformer.model.train_settings import TrainSettings
 from bitformer.model.trainer import Trainer
-from bitformer.model.windows import Dataset
 
 __all__ = ["TrainResult", "train"]
 

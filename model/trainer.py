@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bitformer.model.calibrate import MovingRanges, calibrate
+from bitformer.model.data.windows import Dataset, Windows
 from bitformer.model.errors import TrainingDivergedError
 from bitformer.model.health import ailments
 from bitformer.model.intervals import ForecastInterval, intervals_of, measured
@@ -21,7 +22,6 @@ from bitformer.model.train_settings import TrainSettings
 from bitformer.model.transformer import Transformer
 from bitformer.model.weight_average import WeightAverage
 from bitformer.model.window_tensors import WindowTensors, some_windows
-from bitformer.model.windows import Dataset, Windows
 
 __all__ = ["Trainer", "predict", "shapes"]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bitformer.model.windows import Windows
+from bitformer.model.data.windows import Windows
 
 __all__ = ["LOSES", "TIES", "WINS", "Verdict", "compare", "half_width"]
 

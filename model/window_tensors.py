@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bitformer.model.windows import Windows
+from bitformer.model.data.windows import Windows
 
 __all__ = ["WindowTensors", "some_windows"]
 

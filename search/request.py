@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bitformer.model.config import TransformerConfig
+from bitformer.model.data.reading import DataSource
 from bitformer.model.errors import UserError
 from bitformer.model.precision import Precision
-from bitformer.model.reading import DataSource
 from bitformer.model.train_settings import METHODS
 from bitformer.search.candidates import enumerable
 from bitformer.search.engine import Engine

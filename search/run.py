@@ -21,7 +21,7 @@ from typing import Any
 
 from bitformer.estimate.predictor import Predictor
 from bitformer.model.config import TransformerConfig
-from bitformer.model.datasets import load_source
+from bitformer.model.data.datasets import load_source
 from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
 from bitformer.model.own_data import evenly

@@ -7,8 +7,8 @@ from typing import Any
 
 from bitformer.model.compression import published_ratio
 from bitformer.model.config import TransformerConfig
+from bitformer.model.data.reading import DataSource
 from bitformer.model.precision import PATH_COMPONENTS, PRECISE_COMPONENTS, Precision, keep_precise
-from bitformer.model.reading import DataSource
 from bitformer.study.trials import Outcome, Trial
 
 __all__ = ["ComparisonRow", "at_width", "comparison_trials", "tabulate"]

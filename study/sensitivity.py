@@ -10,10 +10,10 @@ from statistics import mean
 from typing import Any, TypedDict
 
 from bitformer.model.config import TransformerConfig
+from bitformer.model.data.reading import DataSource
 from bitformer.model.errors import UserError
 from bitformer.model.plain import checked, partly
 from bitformer.model.precision import FLOAT_BITS, WEIGHT_BITS, AddedErrors, Precision
-from bitformer.model.reading import DataSource
 from bitformer.model.strict_json import read_json
 from bitformer.study.trials import Outcome, Trial
 

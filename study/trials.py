@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from bitformer.model.config import TransformerConfig
-from bitformer.model.datasets import load_source
+from bitformer.model.data.datasets import load_source
+from bitformer.model.data.reading import DataSource
 from bitformer.model.errors import TrainingDivergedError, UserError
 from bitformer.model.files import write_whole
 from bitformer.model.own_data import suited_to
 from bitformer.model.plain import built, partly
 from bitformer.model.precision import Precision
 from bitformer.model.progress import Progress, silent
-from bitformer.model.reading import DataSource
 from bitformer.model.strict_json import read_json
 from bitformer.model.torch_installed import require_torch
 from bitformer.study.workers import WorkerPool

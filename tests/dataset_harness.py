@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from bitformer.model.csv_source import Series
-from bitformer.model.reading import Reading
-from bitformer.model.splits import by_fractions
-from bitformer.model.windows import Dataset, make_dataset
+from bitformer.model.data.csv_source import Series
+from bitformer.model.data.reading import Reading
+from bitformer.model.data.splits import by_fractions
+from bitformer.model.data.windows import Dataset, make_dataset
 
 
 def dataset(values: np.ndarray, *, inputs=("v",), window=30, horizon=26, dated=True) -> Dataset:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bitformer.model.datasets import ENVIRONMENT, SOURCES, find
+from bitformer.model.data.datasets import ENVIRONMENT, SOURCES, find
 from bitformer.model.errors import UserError
 from bitformer.sim.native_build import find_compiler
 from bitformer.synth.yosys import find_tool

@@ -3,8 +3,8 @@
 import pytest
 
 from bitformer.model.config import TransformerConfig
+from bitformer.model.data.reading import DataSource
 from bitformer.model.precision import Precision
-from bitformer.model.reading import DataSource
 
 __all__ = ["config", "fast", "source"]
 

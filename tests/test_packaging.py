@@ -136,7 +136,7 @@ def modules(folder: str) -> list[str]:
     return [".".join(("bitformer", *name.parts)).removesuffix(".__init__") for name in names]
 
 
-@pytest.mark.parametrize("names", [*map(modules, TORCH_FREE), ["bitformer.model.datasets"]])
+@pytest.mark.parametrize("names", [*map(modules, TORCH_FREE), ["bitformer.model.data.datasets"]])
 def test_importing_loads_nothing_heavy(names):
     """Every module of the folders below the command line, with all that it imports in turn."""
     code = f"import sys, {', '.join(names)}; print([n for n in {HEAVY} if n in sys.modules])"

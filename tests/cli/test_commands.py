@@ -18,7 +18,7 @@ from bitformer.hw.lowering.lower import lower
 from bitformer.model import progress
 from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import named_config
-from bitformer.model.datasets import load_dataset
+from bitformer.model.data.datasets import load_dataset
 from bitformer.model.errors import UserError
 from bitformer.model.identity import model_hash
 from bitformer.model.initialize import initialize

@@ -51,7 +51,7 @@ def test_demo_ends_with_a_table_and_files(small, bitformer, tmp_path):
 
 
 def test_without_the_data_it_says_so(monkeypatch, bitformer, tmp_path):
-    from bitformer.model import datasets
+    from bitformer.model.data import datasets
 
     original = datasets.load_dataset
 

@@ -19,7 +19,7 @@ from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import reference
 from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import named_config
-from bitformer.model.datasets import load_dataset
+from bitformer.model.data.datasets import load_dataset
 from bitformer.model.initialize import initialize
 from bitformer.model.train import describe
 
@@ -378,7 +378,7 @@ def test_picture_has_what_the_forecast_has(model, data, numbers, tmp_path, monke
     def spy(_path, **given):
         drawn.append(given)
 
-    monkeypatch.setattr("bitformer.model.forecast_result.draw", spy)
+    monkeypatch.setattr("bitformer.model.forecasts.result.draw", spy)
     forecast = load(model).forecast(str(data), windows=13)
     forecast.plot(tmp_path / "a.png")
     (given,) = drawn

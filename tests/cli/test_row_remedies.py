@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from bitformer.cli.options import data_options
-from bitformer.model.datasets import load_dataset
+from bitformer.model.data.datasets import load_dataset
 from bitformer.model.errors import UserError
 
 ROWS = 300

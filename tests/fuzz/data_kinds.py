@@ -11,7 +11,7 @@ from fuzz.judge import Verdict
 
 from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import TransformerConfig, named_config
-from bitformer.model.forecasting import prepared
+from bitformer.model.forecasts.forecasting import prepared
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
 from bitformer.model.reference import predict

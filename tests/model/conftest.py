@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bitformer.model.windows import Dataset, Windows
+from bitformer.model.data.windows import Dataset, Windows
 
 
 def make_small_dataset(*, window=24, horizon=6, inputs=1, rows=120, seed=0, name="small"):

@@ -5,7 +5,7 @@ import pytest
 
 from bitformer.model.compression import published_ratio
 from bitformer.model.config import named_config
-from bitformer.model.datasets import load_dataset
+from bitformer.model.data.datasets import load_dataset
 from bitformer.model.export import export_run
 from bitformer.model.precision import Precision, keep_precise
 from bitformer.model.reference import predict

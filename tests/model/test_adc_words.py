@@ -8,7 +8,7 @@ import pytest
 
 from bitformer.model.adc_words import in_adc_words, rescaled
 from bitformer.model.config import NAMED_CONFIGS
-from bitformer.model.datasets import load_dataset
+from bitformer.model.data.datasets import load_dataset
 from bitformer.model.errors import UserError
 from bitformer.model.sensor_range import with_range
 

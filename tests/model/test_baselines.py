@@ -5,7 +5,7 @@ import pytest
 from dataset_harness import dataset
 
 from bitformer.model.baselines import LINEAR, LINEAR_FROM_LAST, REPEAT_DAY, REPEAT_LAST, baselines
-from bitformer.model.datasets import load_dataset
+from bitformer.model.data.datasets import load_dataset
 
 
 def test_daily_series_is_repeated_exactly():

@@ -9,11 +9,11 @@ import pytest
 from bitformer import load
 from bitformer.model.checkpoint import save_model
 from bitformer.model.config import named_config
-from bitformer.model.datasets import load_dataset
+from bitformer.model.data.datasets import load_dataset
+from bitformer.model.data.seen_rows import end_of_seen
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.reference import predict
-from bitformer.model.seen_rows import end_of_seen
 from bitformer.model.train import describe
 
 ROWS, WINDOW, HORIZON = 200, 24, 6

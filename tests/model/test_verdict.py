@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from bitformer.model.data.windows import Windows
 from bitformer.model.evaluation import Evaluation
 from bitformer.model.verdict import LOSES, TIES, WINS, compare, half_width
-from bitformer.model.windows import Windows
 
 
 def windows(count=400, *, horizon=4, every=1):
@@ -157,7 +157,7 @@ def test_an_evaluation_judges_the_last_forecasts(small_dataset):
 def test_etth1s_linear_models_tie():
     """Neither .0276 is worse than .0264 for certain, as docs/accuracy.md says, nor .0265."""
     from bitformer.model.baselines import baseline_forecasts
-    from bitformer.model.datasets import load_dataset
+    from bitformer.model.data.datasets import load_dataset
 
     dataset = load_dataset("etth1", window=96, horizon=24)
     found = baseline_forecasts(dataset)

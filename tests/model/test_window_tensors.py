@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from bitformer.model.data.windows import Windows
 from bitformer.model.window_tensors import WindowTensors, some_windows
-from bitformer.model.windows import Windows
 
 CPU = torch.device("cpu")
 

@@ -7,10 +7,10 @@ import pytest
 
 from bitformer.hw.lowering.lower import lower
 from bitformer.model.checkpoint import load_model
+from bitformer.model.data.reading import DataSource
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
-from bitformer.model.reading import DataSource
 from bitformer.search import candidates as field
 from bitformer.search.candidates import component_candidates
 from bitformer.search.engine import Engine

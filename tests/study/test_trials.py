@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bitformer.model.checkpoint import load_model
-from bitformer.model.datasets import load_source
+from bitformer.model.data.datasets import load_source
 from bitformer.model.errors import TrainingDivergedError, UserError
 from bitformer.model.precision import Precision
 from bitformer.model.reference import predict

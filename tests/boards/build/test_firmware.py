@@ -28,7 +28,7 @@ from bitformer.hw.lowering.lower import lower
 from bitformer.hw.scaling import scaling_data
 from bitformer.model.config import NAMED_CONFIGS
 from bitformer.model.errors import UserError
-from bitformer.model.forecast import scaling_of
+from bitformer.model.forecasts.scaling import scaling_of
 from bitformer.model.identity import model_hash
 from bitformer.model.initialize import initialize
 

@@ -15,7 +15,7 @@ from bitformer.hw.lowering.lower import lower
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import reference
 from bitformer.model.config import named_config
-from bitformer.model.datasets import load_dataset
+from bitformer.model.data.datasets import load_dataset
 from bitformer.model.initialize import initialize
 
 pytestmark = pytest.mark.needs("compiler")

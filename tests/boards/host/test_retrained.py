@@ -15,7 +15,7 @@ from bitformer.boards.protocol import BLOCK_BYTES
 from bitformer.hw.lowering.reload import lower_reloadable
 from bitformer.model import reference
 from bitformer.model.config import TransformerConfig
-from bitformer.model.datasets import load_dataset
+from bitformer.model.data.datasets import load_dataset
 from bitformer.model.errors import UserError
 from bitformer.model.export import export_run
 from bitformer.model.train import train

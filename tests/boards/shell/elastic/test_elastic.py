@@ -19,7 +19,7 @@ from bitformer.hw.lowering.reload import lower_reloadable
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import reference
 from bitformer.model.config import TransformerConfig, named_config
-from bitformer.model.datasets import load_dataset
+from bitformer.model.data.datasets import load_dataset
 from bitformer.model.identity import model_hash
 from bitformer.model.initialize import initialize
 

@@ -1,0 +1,1 @@
+"""Data: from the bytes of a file to windows for training."""

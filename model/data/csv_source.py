@@ -1,0 +1,216 @@
+"""A time series from a CSV file; what cannot be read is refused by line, column and remedy.
+
+The file is text with a header, read as a :class:`bitformer.model.data.reading.Reading` says.
+Columns that nobody asked for may hold anything, and blank lines are skipped. The file's text is the
+subject of ``csv_text``, its header of ``csv_layout``, its rows of ``csv_table``, numbers of
+``cell_numbers``, times of ``times``.
+"""
+
+import dataclasses
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bitformer.model.data.cell_numbers import Numbers, certain_decimal, parts_thousands
+from bitformer.model.data.cell_remedies import remedy
+from bitformer.model.data.cells import UnreadableCellError
+from bitformer.model.data.csv_layout import open_table
+from bitformer.model.data.csv_table import Table
+from bitformer.model.data.reading import Reading
+from bitformer.model.data.times import read_times
+from bitformer.model.errors import UserError
+from bitformer.model.plain import shown
+
+__all__ = ["Series", "columns_in", "read_csv", "read_header"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Series:
+    """Columns of numbers, one row per time step, as they stand in the file.
+
+    Parameters
+    ----------
+    columns : names of the m columns.
+    values : float64 [rows, m]; NaN where the cell is missing.
+    lines : int64 [rows]; each row's line in the file, counted from 1.
+    times : float64 [rows] or None; seconds since 1970 for dates, else the plain numbers.
+    dated : whether ``times`` are seconds.
+    labels : str [rows] or None; the name of each row's series, where there are several.
+    naive : whether ``times`` are dates without a zone, as clocks show them.
+    notes : sentences on what was assumed.
+    """
+
+    columns: tuple[str, ...]
+    values: np.ndarray
+    lines: np.ndarray
+    times: np.ndarray | None = None
+    dated: bool = False
+    labels: np.ndarray | None = None
+    naive: bool = False
+    notes: tuple[str, ...] = ()
+
+    def only(self, columns: Sequence[str]) -> "Series":
+        """Return the series with some of its columns, in this order."""
+        places = [self.columns.index(column) for column in columns]
+        return dataclasses.replace(self, columns=tuple(columns), values=self.values[:, places])
+
+    def rows(self, which: np.ndarray | slice) -> "Series":
+        """Return the rows of ``which``, indices or a range."""
+        return dataclasses.replace(
+            self,
+            values=self.values[which],
+            lines=self.lines[which],
+            times=None if self.times is None else self.times[which],
+            labels=None if self.labels is None else self.labels[which],
+        )
+
+
+def read_header(path: Path, reading: Reading | None = None) -> list[str]:
+    """Return the names of the columns of the CSV file ``path``."""
+    return [name for name in open_table(path, reading or Reading()).header if name]
+
+
+def columns_in(path: Path, asked: str | Sequence[str], reading: Reading) -> tuple[str, ...]:
+    """Return the columns of a CSV file that a text or a list names.
+
+    Raises
+    ------
+    UserError
+        For one that is not there, or there twice.
+    """
+    return open_table(path, reading).columns(asked)
+
+
+def read_csv(
+    path: Path, *, columns: Sequence[str], reading: Reading | None = None, time: Sequence[str] = ()
+) -> Series:
+    """Read ``columns`` of the CSV file ``path``.
+
+    Parameters
+    ----------
+    path
+        The file.
+    columns
+        The columns to read, in this order.
+    reading
+        How; by default as :class:`Reading` has it.
+    time
+        Columns that make a time, in the place of ``reading.time``.
+
+    Raises
+    ------
+    UserError
+        If the file, its header, a row or a cell is not as described at the top of this module.
+    """
+    how = reading or Reading()
+    if how.time is None and not time and (how.time_format or how.time_zone):
+        option = "--time-format" if how.time_format else "--time-zone"
+        raise UserError(f"{option} needs the column of times: name it with --time")
+    table = open_table(path, how, columns)
+    columns = table.columns(columns)
+    time = table.columns(time or how.time or ())
+    series = () if how.series is None else table.columns((how.series,))
+    places = [table.place(name) for name in (*columns, *time, *series)]
+    numbers, notes = Numbers.of(how), list[str]()
+    try:
+        lines, values, texts = _read(table, places, columns, numbers, notes)
+    except UnreadableCellError:
+        lines, values, texts = _understood(table, places, columns, numbers, notes)
+    _drop_missing(columns, values, how)
+    labels = None
+    if series:
+        labels = np.array([cell.strip() for cell in texts.pop()], str)
+    times = None
+    if time and len(lines):
+        times = read_times(path, time, texts, lines, reading=how, labels=labels)
+        notes += times.notes
+    return Series(
+        columns=tuple(columns),
+        values=values,
+        lines=np.array(lines, np.int64),
+        times=None if times is None else times.values,
+        dated=times is not None and times.dated,
+        labels=labels,
+        naive=times is not None and times.naive,
+        notes=tuple(notes),
+    )
+
+
+def _drop_missing(columns: Sequence[str], values: np.ndarray, reading: Reading) -> None:
+    """Make NaN of numbers that stand for missing values in one column alone, as ``temp=0``."""
+    for text in reading.missing:
+        name, _, number = text.rpartition("=")
+        if name in columns:
+            try:
+                value = float(number)
+            except ValueError:
+                raise UserError(f"missing must name a number of {name}, not {number!r}") from None
+            own = values[:, columns.index(name)]
+            own[own == value] = np.nan
+
+
+def _read(
+    table: Table, places: Sequence[int], names: Sequence[str], numbers: Numbers, notes: list[str]
+) -> tuple[array, np.ndarray, list[list[str]]]:
+    """Return lines, numbers [rows, names] of the first places, and the texts of the others."""
+    values = len(names)
+    lines, parts = array("q"), []
+    texts: list[list[str]] = [[] for _ in places[values:]]
+    dotted: list[bool | None] = [None] * values
+    for block_lines, rows in table.blocks(places):
+        cells = list(zip(*rows, strict=True))
+        parts.append(np.stack([numbers.parse(column) for column in cells[:values]], axis=1))
+        if numbers.decimal is None:
+            for i, column in enumerate(cells[:values]):
+                if dotted[i] is not False and (found := parts_thousands(column)) is not None:
+                    dotted[i] = found
+        for own, more in zip(texts, cells[values:], strict=True):
+            own.extend(more)
+        lines.extend(block_lines)
+    if any(dotted):
+        these = ", ".join(name for name, so in zip(names, dotted, strict=True) if so)
+        notes.append(
+            f"Each number of {these}"
+            " that has a decimal point has three digits behind it; if it parts thousands, say"
+            " --decimal ,"
+        )
+    return lines, np.concatenate(parts) if parts else np.empty((0, values)), texts
+
+
+def _understood(
+    table: Table, places: Sequence[int], names: Sequence[str], numbers: Numbers, notes: list[str]
+) -> tuple[array, np.ndarray, list[list[str]]]:
+    """Return what :func:`_read` does where cells are no plain numbers, and note how they are read.
+
+    Raises
+    ------
+    UserError
+        If that is not certain, with what a user may type.
+    """
+    lines, columns = array("q"), list[list[str]]([] for _ in places)
+    for block_lines, rows in table.blocks(places):
+        lines.extend(block_lines)
+        for own, more in zip(columns, zip(*rows, strict=True), strict=True):
+            own.extend(more)
+    columns, texts = columns[: len(names)], columns[len(names) :]
+    if numbers.decimal is None and (mark := certain_decimal(columns)):
+        certain = dataclasses.replace(numbers, decimal=mark)
+        try:
+            values = np.stack([certain.parse(cells) for cells in columns], axis=1)
+        except UnreadableCellError:  # other cells say otherwise
+            pass
+        else:
+            how = "comma" if mark == "," else "point, and other marks between thousands"
+            notes.append(f"Numbers are read with a decimal {how}, as with --decimal {mark}")
+            return lines, values, texts
+    for name, cells in zip(names, columns, strict=True):
+        try:
+            numbers.parse(cells)
+        except UnreadableCellError as error:
+            raise UserError(
+                f"Column {name!r} of {table.path} must hold finite numbers, but line"
+                f" {lines[error.row]} has {shown(cells[error.row])}{remedy(numbers, cells)}"
+            ) from None
+    raise AssertionError("a cell that cannot be read is in a column that can")

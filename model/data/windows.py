@@ -1,0 +1,252 @@
+"""Windows over a split and scaled series, on which models are trained, selected and tested.
+
+A window is ``window`` rows of the inputs; its targets are the ``horizon`` rows of the target right
+after it. It belongs to the part that all its targets lie in. The inputs of validation and test
+windows may reach back into the part before, so no target of those parts is left out. Inputs and
+targets are z-scores by the mean and the standard deviation over the training rows.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from bitformer.model.data.csv_source import Series
+from bitformer.model.data.extremes import require_scale, warnings
+from bitformer.model.data.gaps import Clean, clean
+from bitformer.model.data.parts import first_targets, no_windows, part_ranges, splits_of
+from bitformer.model.data.reading import Reading
+from bitformer.model.data.splits import Splitter
+from bitformer.model.data.steps import Step
+from bitformer.model.errors import UserError
+from bitformer.model.numerics import standardised
+
+DAY = 86400.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Windows:
+    """N windows of one part, cut from the series when they are asked for.
+
+    Parameters
+    ----------
+    inputs : float64 [rows, m]; z-scores of the whole series, shared by all parts.
+    target : float64 [rows]; z-scores of the target.
+    first : int64 [N]; each window's first target row.
+    window : rows of input.
+    horizon : rows of target.
+    """
+
+    inputs: np.ndarray
+    target: np.ndarray
+    first: np.ndarray
+    window: int
+    horizon: int
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    @property
+    def x(self) -> np.ndarray:
+        """Inputs, float64 [N, window, m]; a read-only view where they follow without a gap."""
+        views = sliding_window_view(self.inputs, self.window, axis=0).transpose(0, 2, 1)
+        return self._pick(views, self.first - self.window)
+
+    @property
+    def y(self) -> np.ndarray:
+        """Targets, float64 [N, horizon]."""
+        return self._pick(sliding_window_view(self.target, self.horizon), self.first)
+
+    @property
+    def past(self) -> np.ndarray:
+        """The target over the window's own rows, float64 [N, window], be it an input or not."""
+        views = sliding_window_view(self.target, self.window)
+        return self._pick(views, self.first - self.window)
+
+    def take(self, index: np.ndarray | slice) -> "Windows":
+        """Return the windows of ``index``: a batch, or the first few."""
+        return dataclasses.replace(self, first=self.first[index])
+
+    def _pick(self, views: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        if len(rows) and np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows))):
+            return views[rows[0] : rows[0] + len(rows)]
+        return views[rows]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """A series ready for training.
+
+    Parameters
+    ----------
+    name : what reports call it.
+    inputs : names of the m input columns.
+    target : name of the target column.
+    mean, std : float64 [m]; of the inputs over the training rows, in the file's units.
+    target_mean, target_std : the same of the target.
+    target_channel : index of the target among the inputs; None if it is not one of them.
+    train, val, test : the windows of each part.
+    notes : sentences for people: the split, what was filled, what was left out.
+    period : rows of one day; None where the rows have no dates or a day is no whole number of rows.
+    range : lowest and highest value that the sensor of a column may give, by the column's name, in
+        the file's units; for columns of which that was asked: :mod:`bitformer.model.sensor_range`.
+    step : distance of two rows; None where they have no times.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    target: str
+    mean: np.ndarray
+    std: np.ndarray
+    target_mean: float
+    target_std: float
+    target_channel: int | None
+    train: Windows
+    val: Windows
+    test: Windows
+    notes: tuple[str, ...]
+    period: int | None
+    range: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
+    step: Step | None = None
+
+
+def make_dataset(
+    series: Series,
+    *,
+    name: str,
+    inputs: Sequence[str],
+    target: str,
+    split: Splitter,
+    window: int,
+    horizon: int,
+    reading: Reading,
+) -> Dataset:
+    """Clean, split and scale ``series``.
+
+    Parameters
+    ----------
+    series
+        The columns ``inputs`` and ``target``, in any order.
+    name
+        The data's name in reports.
+    inputs, target
+        Names of columns.
+    split
+        Where the parts end.
+    window, horizon
+        Rows of input and of target.
+    reading
+        What is to be done with missing cells.
+
+    Raises
+    ------
+    UserError
+        If the series is out of order, a part has no window, or the target never changes.
+    """
+    for what, value in (("Window", window), ("Horizon", horizon)):
+        if value < 1:
+            raise UserError(f"{what} must be a positive number of rows, not {value}")
+    cleaned = clean(series, reading=reading)
+    columns = [series.columns.index(column) for column in (*inputs, target)]
+    values = cleaned.values[:, columns]
+    splits = splits_of(cleaned, split)
+    notes = [f"Split: {splits[0].rule}{_of_each(cleaned)}", *cleaned.notes]
+    if target not in inputs:
+        notes.append(f"Target {target} is not an input, so only the repeating baselines see it")
+    ranges = part_ranges(cleaned, splits)
+    firsts = [first_targets(cleaned, part, window, horizon) for part in ranges]
+    if not all(map(len, firsts)):
+        raise no_windows(
+            name,
+            cleaned,
+            series,
+            split=split,
+            window=window,
+            horizon=horizon,
+            reading=reading,
+        )
+    notes.append(
+        f"{len(firsts[0])} training, {len(firsts[1])} validation and {len(firsts[2])} test windows"
+        f" of {window} + {horizon} rows"
+    )
+    used = _training(cleaned, ranges[0])
+    for i, column in enumerate(dict.fromkeys((*inputs, target))):
+        require_scale(name, column, values[used, i], cleaned.rows.lines[used])
+    notes += warnings(series.columns, series.values, series.lines)
+    mean, std = _scale(values[used])
+    for column, spread, center in zip((*inputs, target), std, mean, strict=True):
+        if not np.isfinite([spread, center]).all():
+            raise UserError(
+                f"Column {column!r} of {name} must hold numbers whose squares are finite within the"
+                " training rows"
+            )
+    if std[-1] == 0:
+        raise UserError(
+            f"Target {target!r} of {name} must change within the training rows,"
+            f" but is always {mean[-1]:g}: name another column with --target, or give rows in which"
+            " it changes"
+        )
+    for column, spread in zip(inputs, std[:-1], strict=True):
+        if spread == 0:
+            notes.append(
+                f"Input {column} never changes within the training rows: leave it out of --inputs"
+            )
+    std[std == 0] = 1.0
+    scaled = standardised(values, mean, std)
+    train, val, test = (
+        Windows(
+            inputs=scaled[:, :-1], target=scaled[:, -1], first=first, window=window, horizon=horizon
+        )
+        for first in firsts
+    )
+    return Dataset(
+        name=name,
+        inputs=tuple(inputs),
+        target=target,
+        mean=mean[:-1],
+        std=std[:-1],
+        target_mean=float(mean[-1]),
+        target_std=float(std[-1]),
+        target_channel=tuple(inputs).index(target) if target in inputs else None,
+        train=train,
+        val=val,
+        test=test,
+        notes=tuple(notes),
+        period=rows_of_day(cleaned.step, series.dated),
+        step=cleaned.step,
+    )
+
+
+def _training(cleaned: Clean, ranges: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Return which rows, bool [rows], are training rows inside segments."""
+    used = np.zeros(len(cleaned.values), bool)
+    for start, stop in ranges:
+        used[start:stop] = True
+    return used & ~np.isnan(cleaned.values).any(axis=1)
+
+
+def _scale(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and deviation of the training rows; 0 for a constant column."""
+    with np.errstate(over="ignore", invalid="ignore"):  # the caller refuses what is not finite
+        mean, std = rows.mean(axis=0), rows.std(axis=0)
+    std[rows.min(axis=0) == rows.max(axis=0)] = 0.0  # not the rounding error of the mean
+    return mean, std
+
+
+def _of_each(cleaned: Clean) -> str:
+    count = len(cleaned.blocks)
+    if count == 1:
+        return ""
+    return (
+        f" of each of {count} series; scaled by the training rows of all of them, no window across"
+        " two"
+    )
+
+
+def rows_of_day(step: Step | None, dated: bool) -> int | None:
+    """Return how many rows a day has; None where that is no whole number, or rows have no dates."""
+    if step is None or not dated or step.unit not in ("even", "business"):
+        return None
+    rows = DAY / step.length
+    return round(rows) if rows >= 1 and abs(rows - round(rows)) < 1e-6 else None

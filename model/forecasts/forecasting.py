@@ -1,0 +1,139 @@
+"""From a file to windows that a model forecasts, and from its answers to forecasts in units."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from bitformer.model.errors import UserError
+from bitformer.model.forecasts.new_rows import NewRows, read_new_rows
+from bitformer.model.forecasts.recent import RecentWindows, recent_windows
+from bitformer.model.forecasts.result import Forecast
+from bitformer.model.intervals import ForecastInterval, named_interval
+from bitformer.model.ir import IntegerModel
+from bitformer.model.meta import known
+from bitformer.model.own_data import own_name
+
+__all__ = ["Question", "prepared"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Question:
+    """Windows to forecast, and all that is known of them before."""
+
+    rows: NewRows
+    recent: RecentWindows
+    interval: ForecastInterval | None
+
+    @property
+    def x(self) -> np.ndarray:
+        """Standardised windows [N, steps, inputs]."""
+        return self.recent.x
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for people."""
+        return (*self.rows.notes, *self.recent.notes)
+
+    @property
+    def _drawn(self) -> slice:
+        """The rows of the series of the last window, which is what a picture shows."""
+        if not self.recent.series:
+            return slice(None)
+        blocks = self.rows.cleaned.blocks
+        own = next(block for block in blocks if block.name == self.recent.series[-1])
+        return slice(own.start, own.stop)
+
+    def answered(self, forecasts: np.ndarray, *, engine: str) -> Forecast:
+        """Return standardised forecasts [N, horizon] in the target's units, with the rest."""
+        series, truth = self.rows.cleaned.rows, self.rows.truth
+        when = series.times if self.recent.times is not None else series.lines.astype(float)
+        assert when is not None
+        return Forecast(
+            target=self.rows.target or self.rows.scaling.target,
+            lines=tuple(self.recent.lines.tolist()),
+            values=self.rows.scaling.in_units(forecasts),
+            times=self.recent.times,
+            dated=series.dated,
+            truth=self.recent.truth,
+            interval=self.interval,
+            engine=engine,
+            notes=self.notes,
+            past=None if truth is None else (when[self._drawn], truth[self._drawn]),
+            series=self.recent.series,
+            zone=_zone(self.rows),
+        )
+
+
+def prepared(
+    model: IntegerModel,
+    data: str | None,
+    *,
+    windows: int,
+    at: int | str | None,
+    target: str | None,
+    inputs: str | Sequence[str] | None,
+    interval: int | None,
+    reading: Mapping[str, Any],
+) -> Question:
+    """Read what :meth:`bitformer.Model.forecast` is to forecast.
+
+    Raises
+    ------
+    UserError
+        As that does.
+    """
+    if windows < 1:
+        raise UserError(f"Windows must be 1 or more, not {windows}")
+    chosen = named_interval(known(model.meta).get("intervals", ()), interval)
+    rows = read_new_rows(
+        model,
+        data or own_name(model),
+        target=target,
+        inputs=inputs,
+        reading=reading,
+        with_target=False,
+    )
+    recent = recent_windows(
+        rows,
+        window=model.config.window,
+        horizon=model.config.horizon,
+        count=windows,
+        line=None if at is None else _line(rows, at),
+    )
+    return Question(rows=rows, recent=recent, interval=chosen)
+
+
+def _zone(rows: NewRows) -> str | None:
+    """Return where the clock of the rows stands; None where nobody knows, or there is none."""
+    series = rows.series
+    if series.times is None or not series.dated or series.naive:
+        return None
+    return rows.reading.time_zone or "UTC"
+
+
+def _line(rows: NewRows, at: int | str) -> int:
+    """Return the line of a row that is named by it, or by its time or one right after."""
+    series = rows.cleaned.rows
+    try:
+        return int(at)
+    except ValueError:
+        pass
+    try:
+        time = datetime.fromisoformat(str(at))
+    except ValueError:
+        time = None
+    if time is None or series.times is None or not series.dated:
+        where = "or one of its times as ISO 8601" if series.dated else "as its rows have no dates"
+        raise UserError(f"--at must be a line of {rows.name}, {where}, not {at!r}")
+    if len(rows.cleaned.blocks) > 1:
+        raise UserError(f"--at must be a line of {rows.name}, as it holds several series")
+    place = ZoneInfo(_zone(rows) or "UTC")
+    seconds = (time if time.tzinfo else time.replace(tzinfo=place)).timestamp()
+    before = int(np.searchsorted(series.times, seconds, "right"))
+    if not before:
+        raise UserError(f"--at must be a time that {rows.name} has, and {at} is before its first")
+    return int(series.lines[before - 1])

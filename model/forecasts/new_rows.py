@@ -1,0 +1,202 @@
+"""Rows that a model is to work on, read as those it was trained on, and scaled by its own scales.
+
+Columns are matched by name, whatever their order and whatever else is in the file.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bitformer.model.data.csv_source import Series
+from bitformer.model.data.datasets import NAMES, SOURCES, column_names, load_series
+from bitformer.model.data.gaps import Clean, clean
+from bitformer.model.data.name_lists import names_among
+from bitformer.model.data.reading import Reading, without_reading
+from bitformer.model.data.steps import require_step
+from bitformer.model.errors import UserError
+from bitformer.model.forecasts.scaling import Scaling, scaling_of
+from bitformer.model.ir import IntegerModel
+from bitformer.model.meta import known
+
+__all__ = ["NewRows", "model_source", "read_new_rows"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NewRows:
+    """Rows of a file, for a model that knows its scales.
+
+    Parameters
+    ----------
+    name : of the data.
+    inputs : names of the columns that stand for the model's inputs.
+    target : name of the column that stands for its target; None where there is none.
+    scaling : the model's.
+    reading : how it was read.
+    series : the columns as they stand in the file.
+    cleaned : the inputs, and the target if it is needed, without short gaps.
+    notes : sentences for people.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    target: str | None
+    scaling: Scaling
+    reading: Reading
+    series: Series
+    cleaned: Clean
+    notes: tuple[str, ...]
+
+    @property
+    def values(self) -> np.ndarray:
+        """The inputs, standardised by the model's scales: float64 [rows, m]."""
+        return self.scaling.standardised(self.cleaned.values[:, : len(self.inputs)])
+
+    @property
+    def truth(self) -> np.ndarray | None:
+        """The target as it stands in the file: float64 [rows], NaN where it is missing."""
+        if self.target is None:
+            return None
+        values = self.series.values[:, self.series.columns.index(self.target)]
+        order = np.argsort(self.series.lines)
+        places = np.searchsorted(self.series.lines, self.cleaned.rows.lines, sorter=order)
+        return np.where(self.cleaned.made, np.nan, values[order[places]])
+
+
+def model_source(model: IntegerModel) -> tuple[str | None, dict[str, Any], tuple[str, ...]]:
+    """Return what a model's data are called, how they were read, and their columns of times."""
+    source = known(model.meta).get("source")
+    if source is None:
+        name = known(model.meta).get("dataset", {}).get("name")
+        return name, {}, SOURCES[name].time if name in SOURCES else ()
+    times = SOURCES[source.data].time if source.data in SOURCES else ()
+    return source.data, without_reading(source.to_dict())[0], times
+
+
+def read_new_rows(
+    model: IntegerModel,
+    data: str,
+    *,
+    target: str | None = None,
+    inputs: str | Sequence[str] | None = None,
+    reading: Mapping[str, Any],
+    with_target: bool,
+) -> NewRows:
+    """Read the rows of a file for a model.
+
+    Parameters
+    ----------
+    model
+        What it is trained on decides what is read, and how.
+    data
+        A data set's name or a CSV file.
+    target, inputs
+        Columns that stand for the model's own; by default those of the same names.
+    reading
+        Fields of :class:`bitformer.model.data.reading.Reading`; None or left out: as in training.
+    with_target
+        Whether the target must be there, and rows without it are left out.
+
+    Raises
+    ------
+    UserError
+        If the model knows no scales, or the file is not here, or lacks a column.
+    """
+    scaling = scaling_of(model)
+    _, own, times = model_source(model)
+    asked = {name: one for name, one in reading.items() if one is not None}
+    how = Reading.of(**({} if data in NAMES else own) | asked)
+    have = column_names(data, how)
+    if "series" not in asked and how.series not in have:
+        how = dataclasses.replace(how, series=None)  # rows of one series
+    used = names_among(how.time or (), have)
+    if "time" not in asked and not set(used) <= set(have):
+        raise UserError(
+            f"{data} must have the column of times that the model has, {', '.join(used)}, and"
+            f" has {', '.join(have)}: name its own with --time"
+        )
+    chosen = None if inputs is None else names_among(inputs, have)
+    columns = _inputs(scaling, data, have, chosen)
+    truth = _target(model, scaling, data, have, columns, target, needed=with_target)
+    series = load_series(
+        data,
+        columns=tuple(dict.fromkeys((*columns, *([] if truth is None else [truth])))),
+        reading=how,
+        time=times if not used and set(times) <= set(have) else (),
+    )
+    cleaned = clean(series if with_target else series.only(columns), reading=how)
+    require_step(known(model.meta).get("dataset", {}), cleaned.step, data)
+    renamed = [
+        f"{new} for {old}" for new, old in zip(columns, scaling.inputs, strict=True) if new != old
+    ]
+    notes = [f"Columns stand for the model's own: {', '.join(renamed)}"] if renamed else []
+    return NewRows(
+        name=data,
+        inputs=columns,
+        target=truth,
+        scaling=scaling,
+        reading=how,
+        series=series,
+        cleaned=cleaned,
+        notes=(*notes, *cleaned.notes),
+    )
+
+
+def _inputs(
+    scaling: Scaling, data: str, have: Sequence[str], inputs: Sequence[str] | None
+) -> tuple[str, ...]:
+    """Return the columns that stand for a model's inputs."""
+    own = ", ".join(scaling.inputs)
+    if inputs is None:
+        lacking = [name for name in scaling.inputs if name not in have]
+        if lacking:
+            raise UserError(
+                f"{data} must have the columns that the model takes, {own}, and lacks"
+                f" {', '.join(lacking)}; it has {', '.join(have)}: name those that stand for them,"
+                " in that order, with --inputs"
+            )
+        return scaling.inputs
+    if len(inputs) != len(scaling.inputs) or len(set(inputs)) < len(inputs):
+        raise UserError(
+            f"Data must have {len(scaling.inputs)} input column(s) for this model, not"
+            f" {len(inputs)}: name with --inputs what stands for {own}, in that order"
+        )
+    for place, name in enumerate(inputs):
+        if name in scaling.inputs and scaling.inputs.index(name) != place:
+            raise UserError(
+                f"Inputs must be in the order of the model's, {own}, not {', '.join(inputs)}:"
+                " leave --inputs out, or name them in that order"
+            )
+    return tuple(inputs)
+
+
+def _target(
+    model: IntegerModel,
+    scaling: Scaling,
+    data: str,
+    have: Sequence[str],
+    inputs: tuple[str, ...],
+    target: str | None,
+    *,
+    needed: bool,
+) -> str | None:
+    """Return the column that stands for a model's target; None where the file has none."""
+    channel = scaling.inputs.index(scaling.target) if scaling.target in scaling.inputs else None
+    if channel is not None:
+        own = inputs[channel]
+        if target not in (None, own):
+            raise UserError(
+                f"Target {target} must be input column {channel} of this model, {own}: leave"
+                f" --target out, or name {target} there with --inputs"
+            )
+        return own
+    name = target or scaling.target
+    if name in have:
+        return name
+    if needed or target is not None:
+        raise UserError(
+            f"{data} must have the column that the model forecasts, {name}, and has"
+            f" {', '.join(have)}: name the one that stands for it with --target"
+        )
+    return None
