@@ -76,6 +76,7 @@ class RunState(TypedDict):
     moving: dict[str, Any]
     best: dict[str, torch.Tensor]
     best_error: float
+    least: NotRequired[float]
     float_best: dict[str, torch.Tensor]
     float_error: float
     quantized_best: NotRequired[dict[str, torch.Tensor]]

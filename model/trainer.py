@@ -85,10 +85,8 @@ class Trainer:
         self.quantized_error = math.inf
         self.history: list[dict] = []
         self.seconds = 0.0
-        self.enter()
-        if config.adc_words:
-            some = some_windows(dataset.train).to(device)
-            self.model.center(self.x[some], self.y[some])
+        self.least = math.inf  # the smallest error of the stage's own epochs, for patience
+        self.begin()
         self.best = _tensors(self.model.state_dict())
         if config.linear_path and weights is None:
             self.judge_line()
@@ -124,6 +122,13 @@ class Trainer:
         )
         self.average = WeightAverage(self.model, settings.average)
 
+    def begin(self) -> None:
+        """Make a model with the initial weights."""
+        self.enter()
+        if self.config.adc_words:
+            some = some_windows(self.dataset.train).to(self.device)
+            self.model.center(self.x[some], self.y[some])
+
     def judge_line(self) -> None:
         """Validate the linear forecast: it is kept unless the network gets better than that.
 
@@ -132,6 +137,7 @@ class Trainer:
         own = _tensors(self.model.state_dict())
         become_line(self.model, self.dataset)
         self.judge(0, loss=None)
+        self.least = math.inf  # the network begins elsewhere, and may take long to get there
         self.model.load_state_dict(own)
 
     @contextmanager
@@ -220,9 +226,10 @@ class Trainer:
             {"stage": self.stage.name, "epoch": epoch, "loss": loss, "val": error, "lr": rate}
         )
         self.idle += 1
+        if error < self.least:
+            self.least, self.idle = error, 0
         if error < self.best_error:
             self.best, self.best_error = _tensors(self.model.state_dict()), error
-            self.idle = 0
 
     def next_stage(self) -> None:
         """Make the next stage's model, from the best of this stage or of its own kind."""
@@ -248,14 +255,15 @@ class Trainer:
             self.best, self.best_error = self.quantized_best, self.quantized_error
         else:
             self.best, self.best_error = self.float_best, self.float_error
+        self.least = self.best_error
         self.enter(self.best)
         self.model.quantized = self.stage.quantized
 
     def start_anew(self) -> None:
         """Enter the next stage with the initial weights; the best model so far stays the best."""
         self.stage_index += 1
-        self.epoch, self.idle = 0, 0
-        self.enter()
+        self.epoch, self.idle, self.least = 0, 0, math.inf
+        self.begin()
 
     def round_on(self) -> None:
         """Enter the next stage with the best model of this one, at the next widths."""
@@ -263,7 +271,7 @@ class Trainer:
         before.load_state_dict(self.best)
         known = before if self.stage.quantized else None
         self.stage_index += 1
-        self.epoch, self.idle, self.best_error = 0, 0, math.inf
+        self.epoch, self.idle, self.best_error, self.least = 0, 0, math.inf, math.inf
         self.enter(before.state_dict())
         if self.kept is None:
             some = some_windows(self.dataset.train).to(self.device)
@@ -294,6 +302,7 @@ class Trainer:
             "average": self.average.state_dict(),
             "best": self.best,
             "best_error": self.best_error,
+            "least": self.least,
             "float_best": self.float_best,
             "float_error": self.float_error,
             "quantized_best": self.quantized_best,
@@ -309,6 +318,7 @@ class Trainer:
         self.moving.load_state_dict(state["moving"])
         self.average.load_state_dict(state["average"])
         self.best, self.best_error = state["best"], state["best_error"]
+        self.least = state.get("least", self.best_error)
         self.float_best, self.float_error = state["float_best"], state["float_error"]
         self.quantized_best = state.get("quantized_best", {})
         self.quantized_error = state.get("quantized_error", math.inf)

@@ -10,6 +10,8 @@ import bitformer
 from bitformer.model.config import TransformerConfig
 from bitformer.model.export import load_run
 from bitformer.model.reference import predict
+from bitformer.model.train_settings import TrainSettings
+from bitformer.model.trainer import Trainer
 from bitformer.model.trainer import predict as predict_in_torch
 from bitformer.model.transformer import Transformer
 
@@ -54,6 +56,16 @@ def test_the_integer_model_is_the_rounded_one(training):
     assert np.array_equal(predict(training.model.integer, x), predict_in_torch(model, x))
     assert {"input.center", "path.center"} <= model.state_dict().keys()
     assert math.isclose(float(model.linears["input"].center[0]), -51.5, abs_tol=0.5)
+
+
+def test_each_way_of_training_begins_where_the_words_lie(training):
+    config, settings = training.config, TrainSettings(epochs=4, qat_epochs=1).fitted(100)
+    trainer = Trainer(config, training.dataset, settings, torch.device("cpu"))
+    first = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    assert trainer.stages[1].anew
+    trainer.next_stage()
+    again = trainer.model.state_dict()
+    assert all(torch.equal(value, again[name]) for name, value in first.items())
 
 
 def test_others_have_no_center():

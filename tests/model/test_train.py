@@ -122,9 +122,9 @@ def test_two_ways_start_alike_and_the_better_is_kept(small_dataset, tmp_path):
         (TINY.replace(asymmetric=True), 4, {"ranges": "minmax"}),
         (TERNARY, 4, {"lowering": (8, 4)}),
         (TERNARY, 5, {"lowering": (8, 4)}),
-        (WITH_PATH, 2, {}),  # in the first of two ways without rounding, in the second, after both
+        (WITH_PATH, 1, {}),  # in the first of two ways without rounding, in the second, after both
         (WITH_PATH, 4, {"ranges": "moving-average"}),
-        (WITH_PATH, 7, {"average": 0.5}),
+        (WITH_PATH, 6, {"average": 0.5}),
     ],
 )
 def test_resumed_equals_uninterrupted(
@@ -205,6 +205,26 @@ def test_patience_ends_a_stage(small_dataset, tmp_path, monkeypatch):
         *(("qat", error) for error in (9.0, 3.0, 3.5, 3.1)),
     ]
     assert (result.float_val, result.quantized_val) == (4.0, 3.0)
+
+
+def test_patience_is_with_the_network_not_with_the_line(small_dataset, tmp_path, monkeypatch):
+    errors = iter(
+        [
+            *(1.0, 9.0, 8.0, 7.0, 8.0, 9.0),  # the line, then a network that never gets there
+            *(6.0, 5.0, 6.0, 7.0),  # the other way of training, from its own start
+            *(2.0, 3.0, 4.0, 1.0, 1.0),
+        ]
+    )
+    monkeypatch.setattr(trainer, "_error", lambda *_: next(errors))
+    settings = SHORT | {"epochs": 12, "qat_epochs": 9, "patience": 2}
+    result = train(WITH_PATH, small_dataset(), run_dir=tmp_path, **settings)
+    told = [(h["stage"], h["epoch"]) for h in result.history]
+    assert told == [
+        *(("float, careful", epoch) for epoch in range(6)),
+        *(("float", epoch) for epoch in range(1, 5)),
+        *(("qat", epoch) for epoch in range(3)),
+    ]
+    assert (result.float_val, result.quantized_val) == (1.0, 2.0)
 
 
 def test_widths_are_lowered_step_by_step(small_dataset, tmp_path):
