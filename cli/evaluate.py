@@ -32,7 +32,7 @@ __all__ = ["command"]
     "--samples",
     type=COUNT,
     metavar="N",
-    help="Test windows, evenly spaced [all of them; 8 for engine python].",
+    help="Windows, evenly spaced [all of them; 8 for engine python].",
 )
 @json_option
 def command(
@@ -42,15 +42,17 @@ def command(
     samples: int | None,
     report: Report,
 ) -> None:
-    """Test error of MODEL beside the baselines, on the data it was trained on unless told others.
+    """Score MODEL as it is deployed, by its own scales and step, beside the baselines.
 
-    With fewer windows than all, the baselines are scored on the same windows. Engines python and
-    native exit with 1 if the hardware differs from the reference in a single bit.
+    Of its own data, these are the test windows; of another file all windows, or those after the
+    rows that the model has seen. The file is read as the model's own was, unless options say
+    otherwise. The baselines are scored on the same windows. Engines python and native exit with 1
+    if the hardware differs from the reference in a single bit.
 
     \b
     bitformer evaluate runs/demo/model.safetensors
     bitformer evaluate runs/demo/model.safetensors --engine native
-    bitformer evaluate m.safetensors --data my.csv --target power --time date
+    bitformer evaluate m.safetensors --data next_year.csv
     """
     loaded = bitformer.load(model)
     try:

@@ -11,7 +11,7 @@ import click
 from bitformer.cli.quantity import COUNT, COUNT_OR_NONE, MEGAHERTZ, RATE
 from bitformer.cli.reading_options import FILE_OPTIONS
 from bitformer.cli.report import visible
-from bitformer.cli.sections import section
+from bitformer.cli.sections import FILES, section
 from bitformer.hw.parts import DEFAULT_PART
 from bitformer.model.data.reading import REPEATS
 from bitformer.model.errors import UserError
@@ -259,16 +259,18 @@ data_options = grouped(
             help="etth1, etth2, beijing-air, synthetic, or a CSV file.",
         ),
         click.option(
-            "--target", metavar="COLUMN", help="Column to forecast; needed for a CSV file."
+            "--target",
+            metavar="COLUMN",
+            help="Column to forecast; training on a CSV file needs it [of a model, its own].",
         ),
         click.option(
             "--inputs",
             metavar="A,B|all",
             help="Columns the model sees, one with a comma quoted as in '\"Power, kW\",load'; all:"
-            " each column of numbers but the times [of a CSV file, the target alone].",
+            " each column of numbers but the times [the target alone; of a model, its own].",
         ),
     ),
-    section("How a CSV file is read", *FILE_OPTIONS, *ROW_OPTIONS),
+    section(FILES, *FILE_OPTIONS, *ROW_OPTIONS),
 )
 
 epochs_options = together(
@@ -276,18 +278,21 @@ epochs_options = together(
         "--epochs",
         type=int,
         metavar="N",
-        help="Most epochs without rounding [12, or up to 40 of few windows].",
+        help="Most epochs without rounding [12 to 40: the more, the fewer windows].",
     ),
     click.option(
         "--qat-epochs",
         type=int,
         metavar="N",
-        help="Most epochs with rounding [8, or up to 20 of few windows].",
+        help="Most epochs with rounding [8 to 20, in the same way].",
     ),
 )
 
 batch_option = click.option(
-    "--batch", type=int, metavar="N", help="Windows of a step [16 to 128: a 64th of all windows]."
+    "--batch",
+    type=int,
+    metavar="N",
+    help="Windows of a step [16, 32, 64 or 128: about a 64th of the training windows].",
 )
 
 

@@ -18,7 +18,7 @@ from bitformer.cli.options import (
 )
 from bitformer.cli.quantity import COUNT
 from bitformer.cli.report import Report, json_option
-from bitformer.cli.sections import SectionedCommand
+from bitformer.cli.sections import SectionedCommand, section
 from bitformer.model.errors import NotBitExactError, UserError
 from bitformer.model.progress import progress_bar
 
@@ -156,43 +156,56 @@ def _cell(name: str, value: object) -> str:
 @click.command("predict", cls=SectionedCommand)
 @model_argument
 @data_options
-@click.option(
-    "--windows",
-    type=COUNT,
-    default=1,
-    metavar="N",
-    help="Forecasts, of windows a row apart, the newest last; of older ones the file has the"
-    " truth [1].",
+@section(
+    "Forecasts",
+    click.option(
+        "--windows",
+        type=COUNT,
+        default=1,
+        metavar="N",
+        help="Forecasts, of windows a row apart, the newest last; of older ones the file has the"
+        " truth [1].",
+    ),
+    click.option(
+        "--at",
+        metavar="LINE|TIME",
+        help="Line or time (as 2018-06-26T19:00) of the last row that the newest forecast knows"
+        " [the last of the file].",
+    ),
+    click.option(
+        "--interval",
+        type=click.IntRange(1, 99),
+        metavar="PERCENT",
+        help="Part of values between low and high: 50, 80 or 95 [80].",
+    ),
+    click.option(
+        "--engine",
+        type=click.Choice(["integer", "python", "native"]),
+        help="The integer reference; or the hardware: in Amaranth's Python simulator (slow), or"
+        " compiled by a C++ compiler (a minute to start, then fast) [integer].",
+    ),
 )
-@click.option(
-    "--at",
-    metavar="LINE|TIME",
-    help="Line or time (as 2018-06-26T19:00) of the last row that the newest forecast knows [the"
-    " last of the file].",
+@section(
+    "On a board",
+    optional_port_options,
+    click.option(
+        "--self-test", is_flag=True, help="Let the board replay its golden vectors first."
+    ),
 )
-@click.option(
-    "--interval",
-    type=click.IntRange(1, 99),
-    metavar="PERCENT",
-    help="Part of values between low and high: 50, 80 or 95 [80].",
+@section(
+    "Results",
+    click.option(
+        "--csv", "csv_file", type=PATH, metavar="FILE", help="Write the forecasts as CSV."
+    ),
+    click.option(
+        "--plot",
+        type=PATH,
+        metavar="FILE",
+        help="Draw history, forecasts and truth: FILE.png, .svg or .pdf. Of several windows, as"
+        " many as do not overlap.",
+    ),
+    json_option,
 )
-@click.option(
-    "--engine",
-    type=click.Choice(["integer", "python", "native"]),
-    help="The integer reference; or the hardware: in Amaranth's Python simulator (slow), or"
-    " compiled by a C++ compiler (a minute to start, then fast) [integer].",
-)
-@optional_port_options
-@click.option("--self-test", is_flag=True, help="Let the board replay its golden vectors first.")
-@click.option("--csv", "csv_file", type=PATH, metavar="FILE", help="Write the forecasts as CSV.")
-@click.option(
-    "--plot",
-    type=PATH,
-    metavar="FILE",
-    help="Draw history, forecasts and truth: FILE.png, .svg or .pdf. Of several windows, as many"
-    " as do not overlap.",
-)
-@json_option
 def command(
     model: Path,
     data: dict[str, Any],
@@ -206,11 +219,12 @@ def command(
 ) -> None:
     """Forecast what comes after the last row of a CSV file, in the file's own units.
 
-    The file must have the columns that MODEL was trained on, by name, in any order; without --data
-    it is the model's own. Low and high are quantiles of the errors of validation windows, step by
-    step. The model computes in integers here, or simulated on the hardware (--engine), or on the
-    board that it was built for (--port). Exits with 1 if the hardware differs from the reference in
-    a single bit, or if the board's self-test fails.
+    The file is read as the model's own data were, unless options say otherwise; without --data it
+    is these. Columns are matched by name, in any order. The model computes in integers here, or
+    simulated on the hardware (--engine), or on the board that it was built for (--port): the
+    numbers are the same. Low and high are quantiles of the errors of validation windows, step by
+    step. Exits with 1 if the hardware differs from the reference in a single bit, or if the board's
+    self-test fails.
 
     \b
     bitformer predict m.safetensors --data my.csv

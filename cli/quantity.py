@@ -45,12 +45,27 @@ class Number(click.ParamType):
         )
 
 
-#: How many; more than any machine has time or room for.
-COUNT, COUNT_OR_NONE = click.IntRange(1, 10**9), click.IntRange(0, 10**9)
+class Count(click.IntRange):
+    """A whole number from ``low`` on, to more than any machine has time or room for."""
+
+    MOST = 10**9
+
+    def __init__(self, low: int):
+        super().__init__(min=low)
+
+    def convert(self, value, param, ctx):
+        number = super().convert(value, param, ctx)
+        if number > self.MOST:
+            self.fail(f"{shown(number)} is more than {self.MOST}.", param, ctx)
+        return number
+
+
+#: How many; at least one, or none.
+COUNT, COUNT_OR_NONE = Count(1), Count(0)
 #: What random number generators are seeded with.
 SEED = click.IntRange(0, 2**32 - 1)
-#: Of a serial port or a bus, a second: faster than any has.
-RATE = click.IntRange(1, 10**9)
+#: Of a serial port or a bus, a second.
+RATE = Count(1)
 #: A clock, slower than any board has to faster than any part; given in hertz.
 MEGAHERTZ = Number(1e-3, 1e4, what="megahertz", unit=1e6)
 

@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 import click
 
-__all__ = ["SectionedCommand", "section"]
+__all__ = ["FILES", "SectionedCommand", "section"]
 
 Decorator = Callable[[Callable], Callable]
 #: The heading of options that stand under none.
 OTHERS = "Options"
+#: The heading that stands last: its options are many, and the same in every command.
+FILES = "How a CSV file is read"
 
 
 def section(heading: str, *options: Decorator) -> Decorator:
@@ -31,15 +33,15 @@ class SectionedCommand(click.Command):
     """A command that shows its options by :func:`section`, the headings in their order."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options, those without a heading last."""
+        """Write the options, those without a heading behind the others, and files' last."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
+            if record is not None and isinstance(parameter, click.Option):
                 heading = getattr(parameter, "heading", OTHERS)
                 sections.setdefault(heading, []).append(record)
-        others = sections.pop(OTHERS, [])
-        for heading, records in (*sections.items(), (OTHERS, others)):
+        last = {heading: sections.pop(heading, []) for heading in (OTHERS, FILES)}
+        for heading, records in (sections | last).items():
             if records:
                 with formatter.section(heading):
                     formatter.write_dl(records)

@@ -81,13 +81,18 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
     click.option(
         "--dropout",
         type=float,
-        help="Probability, without rounding only [0.2 and 0.05, by validation; 0.1 if there is no"
-        " linear path].",
+        help="Probability, without rounding only [0.2 and then 0.05, of which validation chooses;"
+        " 0.1 without a linear path].",
     ),
     click.option(
-        "--patience", type=int, metavar="N", help="Epochs without gain that end it [all]."
+        "--patience",
+        type=int,
+        metavar="N",
+        help="Epochs without a better validation error that end a stage [none do].",
     ),
-    click.option("--seed", type=int, help="Of weights and order of windows [0]."),
+    click.option(
+        "--seed", type=int, metavar="N", help="Of initial weights, order of windows, dropout [0]."
+    ),
     click.option(
         "--device", metavar="NAME", help="cpu or cuda; a GPU where there is one by default."
     ),
@@ -184,21 +189,17 @@ def command(
 
     A CSV file needs --target and, if its rows have times, --time. The first 60 % of the rows train,
     the next 20 % select, the last 20 % test. Up to 3 lost rows or missing cells in a row take the
-    values before; no window spans a longer gap. Times that repeat or go back, and cells that are no
-    numbers, are refused, with what to do.
+    values before; no window spans a longer gap. What cannot be read is refused, with what to type.
 
     Floats are trained first, then with rounding; the epochs with the least validation error are
     kept. The first line of the result says whether the integer model beats the best forecast that
-    needs no network, and what to try if not; a difference that the test windows cannot prove is
-    called a tie. A model that loses is a result: the exit code is 0. It is 1, with the model
-    written, if rounding costs too much: if the quantized model's validation error is over 1.25
-    times the float one's.
+    needs no network, ties with it or loses to it, and what to try then: a result, with exit code 0.
+    The exit code is 1, with the model written, if rounding costs too much: if the quantized
+    model's validation error is over 1.25 times the float one's.
 
-    Ctrl-C is safe: the same command resumes the run. The same command with more --epochs or
-    --qat-epochs goes on from the best models so far, while the learning rate falls once more, from
-    half the peak; after more --epochs the floats are rounded anew. What is better on validation is
-    kept, so it cannot get worse there. It is not the same as so many epochs from the start, for
-    which there is --restart. All else that changes makes another run, which needs another -o.
+    Ctrl-C is safe: the same command resumes the run. With more --epochs or --qat-epochs, it goes on
+    from the best models so far, and keeps what is better on validation; training as long from the
+    start is another run, by --restart or another -o. Whatever else changes needs another -o.
 
     A JSON file holds the fields of a configuration; those left out have defaults. An encoder has
     a linear path, unless "linear_path" is false:

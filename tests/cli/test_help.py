@@ -103,8 +103,8 @@ def test_options_of_a_training_stand_under_headings(bitformer):
     text = bitformer("train", "--help").out
     headings = re.findall(r"^(\w[\w ]+):$", text, re.M)
     assert headings == [
-        *("Data", "How a CSV file is read", "Model", "Training", "Rounding", "Other runs"),
-        *("Results", "Options"),
+        *("Data", "Model", "Training", "Rounding", "Other runs", "Results", "Options"),
+        "How a CSV file is read",
     ]
     sections = dict(zip(headings, re.split(r"^\w[\w ]+:$", text, flags=re.M)[1:], strict=True))
     assert re.findall(r"^  (-\S+)", sections["Options"], re.M) == ["-h,"]

@@ -25,7 +25,7 @@ INSTEAD = (
     r"did you mean '(?P<new>[^']+)'\?",
     r"Did you mean (?:one of: )?'(?P<new>[^']+)'",
     r"'(?P<old>[^']+)' is not one of '(?P<new>\w+)'",
-    r"(?P<old>\S+) is not in the range (?P<new>\d+)<=x",
+    r"(?P<old>\S+) is not in the range (?:x>=)?(?P<new>\d+)",
     r"(?:one of|a store of) [\[(]?'?(?P<new>[\w-]+)'?[ ,)].*, not '?(?P<old>[^']+)'?$",
     r"Board '(?P<old>\w+)' is unknown; known boards are (?P<new>[\w-]+)",
     r"from (?P<new>[\d.]+) to \d+, not '(?P<old>[^']+)'",
