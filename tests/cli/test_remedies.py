@@ -102,10 +102,10 @@ def _replaced(args, sentence, found):
 
 
 def rows(count=200, *, form="%Y-%m-%d %H:%M", step=60, start=datetime(2024, 3, 1)):
-    """Lines of times and of a daily cycle."""
+    """Lines of times and of a daily cycle with noise: no line forecasts it exactly."""
     return [
         f"{(start + timedelta(minutes=step * n)).strftime(form)},"
-        f"{20 + 5 * math.sin(n / 24 * 2 * math.pi) + n * 7 % 11 / 10:.3f}"
+        f"{20 + 5 * math.sin(n / 24 * 2 * math.pi) + n**3 * 7 % 101 / 100:.3f}"
         for n in range(count)
     ]
 
