@@ -105,9 +105,10 @@ def markdown(results: list[tuple[str, str, list[Outcome]]]) -> str:
         "",
         "Written by `python benchmarks/accuracy.py`. Errors are the test MSE of standardised"
         f" forecasts: the median of {len(SEEDS)} seeds and, in brackets, each seed. Everything is"
-        " selected on validation windows. The bits are those of most layers. The first and the last"
-        " layer of a `-w2` model keep 4-bit weights and 8-bit activations; in `etth1-48-24-ed`,"
-        " `Linput`, `Dinput`, `CMHA` and `Loutput` keep 16 bits.",
+        " selected on validation windows. The bits are those of most layers. The linear path has"
+        " weights of 8 bits, and so has the last layer; the first of a `-w2` model keeps 4-bit"
+        " weights and 8-bit activations; in `etth1-48-24-ed`, which has no path, `Linput`,"
+        " `Dinput`, `CMHA` and `Loutput` keep 16 bits.",
     ]
     for task, data, outcomes in results:
         lines += ["", f"## {task}", "", *table(data, outcomes)]

@@ -30,7 +30,7 @@ def run(code: str, folder: Path) -> str:
 
 def test_guide_runs_from_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("BITFORMER_KB", str(tmp_path / "kb.sqlite"))
-    whole, own = blocks(GUIDE)
+    whole, training, own = blocks(GUIDE)
     said = run(whole, tmp_path)
     for name in (
         "<Model tiny",
@@ -41,6 +41,11 @@ def test_guide_runs_from_an_empty_folder(tmp_path, monkeypatch):
         "<Build",
     ):
         assert name in said
+    said = run(training, tmp_path)
+    assert "best baseline" in said
+    assert "'stage': 'qat'" in said
+    table = (tmp_path / "build" / "forecast.csv").read_text().splitlines()
+    assert len(table) == 1 + 7 * 6
     assert "(1, 6)" in run(own, tmp_path)
 
 
@@ -56,7 +61,7 @@ def test_readme_runs_where_the_demo_has_run(tmp_path, monkeypatch):
 
 def test_a_broken_example_is_noticed(tmp_path):
     with pytest.raises(AssertionError, match="UserError"):
-        run(blocks(GUIDE)[1], tmp_path)  # without the model that the first block trains
+        run(blocks(GUIDE)[2], tmp_path)  # without the model that the first block trains
 
 
 def test_gateware_guide_runs_from_an_empty_folder(tmp_path):

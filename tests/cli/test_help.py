@@ -116,3 +116,13 @@ def test_options_of_a_training_stand_under_headings(bitformer):
         ("Results", "--json"),
     ):
         assert f"  {option} " in sections[heading]
+
+
+@pytest.mark.parametrize("name", ["predict", "evaluate", "simulate", "search"])
+def test_options_on_a_file_stand_last(bitformer, name):
+    text = bitformer(name, "--help").out
+    headings = re.findall(r"^(\w[\w ]+):$", text, re.M)
+    assert (headings[0], headings[-1]) == ("Data", "How a CSV file is read")
+    assert headings.count("Options") == 1
+    assert not re.search(r"^  MODEL", text, re.M), "an argument is no option"
+    assert "1000000000" not in text
