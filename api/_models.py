@@ -144,7 +144,7 @@ class Model:
             name, forecasts = getattr(engine, "name", "function"), engine(asked.x)
         else:
             name, forecasts = engine, self._computed(asked.x, engine, note, progress)
-        scales = asked.rows.scaling
+        scales = asked.rows.scales
         beyond = clipped(self.integer, asked.x, scales, forecast=forecasts)
         for sentence in (sentences := clipped_sentences(beyond, scales)):
             note(sentence)
@@ -196,13 +196,14 @@ class Model:
             If the hardware differs from the reference.
         """
         from bitformer.model.advice import Advice
-        from bitformer.model.clipping import clipped, clipped_sentences
+        from bitformer.model.clipping import clipped, clipped_sentences, wider_options
         from bitformer.model.evaluation import Evaluation
         from bitformer.model.meta import known
         from bitformer.model.own_data import evenly
-        from bitformer.model.scored_data import scored_data
+        from bitformer.model.scored_data import is_own, scored_data
 
         found = scored_data(self.integer, data=data, target=target, inputs=inputs, **reading)
+        own = is_own(self.integer, found)
         for sentence in found.notes:
             note(sentence)
         if samples is None and engine == "python":
@@ -212,13 +213,14 @@ class Model:
             found = dataclasses.replace(found, test=some)
         forecast = self._computed(found.test.x, engine, note, progress)
         meta = known(self.integer.meta)
+        beyond = clipped(self.integer, found.test.x, found, forecast=forecast, part="test")
         advice = Advice(
             config=self.config,
             dataset=found,
-            settings=meta.get("settings", {}),
-            float_error=meta.get("results", {}).get("float_test"),
+            settings=meta.get("settings", {}) if own else {},
+            float_error=meta.get("results", {}).get("float_test") if own else None,
+            wider=tuple(wider_options([one for one in beyond if one.many], found)),
         )
-        beyond = clipped(self.integer, found.test.x, found, forecast=forecast, part="test")
         for sentence in clipped_sentences(beyond, found):
             note(sentence)
         scores = Evaluation.of(

@@ -6,11 +6,16 @@ from torch import Tensor
 from bitformer.model.transformer import Transformer
 from bitformer.model.window_tensors import WindowTensors
 
-__all__ = ["ailments"]
+__all__ = ["LINE", "ailments"]
 
 #: A tensor is said to clip from this share of its values on.
 _CLIPPED = 0.5
 _SAMPLES = 512
+#: What is said of a network that nothing comes of.
+LINE = (
+    "output.weight is 0: no network was better on validation than the linear path alone, which is"
+    " what forecasts"
+)
 
 
 def ailments(model: Transformer, x: Tensor | WindowTensors) -> list[str]:
@@ -53,6 +58,8 @@ def ailments(model: Transformer, x: Tensor | WindowTensors) -> list[str]:
         if linear.stores_integers and linear.weight.shape[1] > 1:
             weight = linear.rounded(torch.float64)[0].detach()
             dead = int((weight == weight[:, :1]).all(dim=1).sum())
-            if dead:
+            if name == "output" and model.config.linear_path and not weight.any():
+                found.append(LINE)
+            elif dead:
                 found.append(f"{name}.weight has {dead} of {len(weight)} rows of one value")
     return found

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from bitformer.model.adc_words import rescaled
 from bitformer.model.data.datasets import NAMES, SOURCES
 from bitformer.model.data.parts import first_targets
-from bitformer.model.data.seen_rows import end_of_seen
+from bitformer.model.data.seen_rows import end_of_seen, last_seen
 from bitformer.model.data.splits import by_fractions
 from bitformer.model.data.windows import Dataset, Windows, make_dataset, rows_of_day
 from bitformer.model.errors import UserError
@@ -21,7 +22,7 @@ from bitformer.model.ir import IntegerModel
 from bitformer.model.numerics import standardised
 from bitformer.model.own_data import dataset_of, own_name, trained_on
 
-__all__ = ["scored_data"]
+__all__ = ["is_own", "scored_data"]
 
 
 def scored_data(
@@ -60,7 +61,7 @@ def scored_data(
         model, name, target=target, inputs=inputs, reading=reading, with_target=True
     )
     own = _as_in_training(model, rows)
-    if own is not None and _same(model, own):
+    if own is not None and is_own(model, own):
         return own
     return _all_windows(model, rows)
 
@@ -70,7 +71,7 @@ def _as_in_training(model: IntegerModel, rows: NewRows) -> Dataset | None:
     source = model_source(model)[0]
     assert rows.target is not None
     try:
-        return make_dataset(
+        found = make_dataset(
             rows.series,
             name=Path(rows.name).name if rows.name not in NAMES else rows.name,
             inputs=rows.inputs,
@@ -82,17 +83,25 @@ def _as_in_training(model: IntegerModel, rows: NewRows) -> Dataset | None:
         )
     except UserError:
         return None
+    # words are what they are, whatever the rows
+    return rescaled(found, trained_on(model)) if model.config.adc_words else found
 
 
-def _same(model: IntegerModel, found: Dataset) -> bool:
-    """Return whether data are those that the model was trained on: alike in scale and number."""
+def is_own(model: IntegerModel, dataset: Dataset) -> bool:
+    """Return whether data are those that the model was trained on: alike in scale and number.
+
+    Scales that are an ADC's are any rows': then the last values that were seen are alike.
+    """
     meta = trained_on(model)
-    scales = [*found.mean, *found.std, found.target_mean, found.target_std]
+    if "mean" not in meta:
+        return False
+    scales = [*dataset.mean, *dataset.std, dataset.target_mean, dataset.target_std]
     own = [*meta["mean"], *meta["std"], meta["target_mean"], meta["target_std"]]
-    counts = {"train": len(found.train), "val": len(found.val), "test": len(found.test)}
-    return meta.get("windows", counts) == counts and bool(
-        np.allclose(scales, own, rtol=1e-9, atol=0)
-    )
+    if model.config.adc_words:
+        scales, own = last_seen(dataset), meta.get("last_seen", [])
+    counts = {"train": len(dataset.train), "val": len(dataset.val), "test": len(dataset.test)}
+    alike = meta.get("windows", counts) == counts and len(scales) == len(own)
+    return alike and bool(np.allclose(scales, own, rtol=1e-9, atol=0))
 
 
 def _all_windows(model: IntegerModel, rows: NewRows) -> Dataset:
@@ -144,7 +153,7 @@ def _all_windows(model: IntegerModel, rows: NewRows) -> Dataset:
     except UserError:
         own = None
         notes.append("Linear baselines are not scored, as their training rows are not here")
-    if own is not None and not _same(model, own):
+    if own is not None and not is_own(model, own):
         own = None
         notes.append(
             "Linear baselines are not scored, as they are fitted to training rows, and those of"

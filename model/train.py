@@ -18,7 +18,7 @@ import torch
 from bitformer.model.config import TransformerConfig
 from bitformer.model.data.seen_rows import last_seen
 from bitformer.model.data.windows import Dataset
-from bitformer.model.errors import UserError
+from bitformer.model.errors import TrainingDivergedError, UserError
 from bitformer.model.float_run import float_weights, quantized_state, with_float_settings
 from bitformer.model.folder_lock import held
 from bitformer.model.plain import built
@@ -213,7 +213,11 @@ def train(
         if rounds:
             identity = {**identity, "continued": rounds}
         earlier = [Budget(epochs=one["epochs"], qat_epochs=one["qat_epochs"]) for one in rounds]
-        trainer = Trainer(config, dataset, chosen, place, weights, kept, earlier)
+        try:
+            trainer = Trainer(config, dataset, chosen, place, weights, kept, earlier)
+        except TrainingDivergedError as error:
+            store.write_record({**identity, "history": [], "failure": str(error)})
+            raise
         if state is not None:
             _restore(trainer, state, store)
         record = _finish(trainer, store, identity, progress)

@@ -204,9 +204,11 @@ class Trainer:
 
     def diverged(self) -> TrainingDivergedError:
         name = self.stage.setting
+        asked = getattr(self.settings, name)  # the stage's own peak may be a part of it
         return TrainingDivergedError(
             f"Training diverged in epoch {self.epoch + 1} of stage {self.stage.name}: try {name}"
-            f" below {self.stage.lr:g}, and look for extreme values in the data"
+            f" below {self.stage.lr if asked is None else asked:g}, and look for extreme values in"
+            " the data"
         )
 
     def validate(self, epoch: int, loss: float | None) -> None:

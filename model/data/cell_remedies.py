@@ -31,9 +31,11 @@ def remedy(numbers: Numbers, cells: Sequence[str]) -> str:
     bad = numbers.unreadable(cells)
     if any("\n" in text or "\r" in text for text in bad):
         return ": a quote may be left open there"
+    marks = [text for text in bad if not any(letter.isdigit() for letter in text)]
+    if len(marks) == len(bad) and not _any(numbers.also_missing(bad), cells):
+        return ": it holds texts alone, so leave it out of --inputs, or name another --target"
     if not all(text.isprintable() and len(text) <= _LONGEST for text in bad):
         return ""
-    marks = [text for text in bad if not any(letter.isdigit() for letter in text)]
     if len(marks) > _MOST_MARKS:
         return ""
     options = []
@@ -48,8 +50,7 @@ def remedy(numbers: Numbers, cells: Sequence[str]) -> str:
                 return f": cells have different units, {', '.join(units)}, so convert them to one"
         elif all(units):
             stripped = replace(numbers, strip=(*numbers.strip, *units))
-            known = numbers.also_missing(bad).parse(cells)
-            if units[0].lower() in _MULTIPLIERS and (known == known).any():
+            if units[0].lower() in _MULTIPLIERS and _any(numbers.also_missing(bad), cells):
                 return f": {units[0]} multiplies some cells, so write them out"
             decimal = "" if not stripped.unreadable(cells) else _decimals(stripped, cells)
             if decimal or not stripped.unreadable(cells):
@@ -59,6 +60,12 @@ def remedy(numbers: Numbers, cells: Sequence[str]) -> str:
             return ""
         options = [f"--missing {quoted(bad)} if it stands for a missing value"]
     return ": say " + " and ".join(options) if options else ""
+
+
+def _any(numbers: Numbers, cells: Sequence[str]) -> bool:
+    """Return whether any of the cells, which can all be read, is a number."""
+    known = numbers.parse(cells)
+    return bool((known == known).any())
 
 
 def _decimals(numbers: Numbers, cells: Sequence[str]) -> str:

@@ -23,7 +23,7 @@ from bitformer.model.data.times import read_times
 from bitformer.model.errors import UserError
 from bitformer.model.plain import shown
 
-__all__ = ["Series", "columns_in", "read_csv", "read_header"]
+__all__ = ["Series", "read_csv", "read_header"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -70,17 +70,6 @@ class Series:
 def read_header(path: Path, reading: Reading | None = None) -> list[str]:
     """Return the names of the columns of the CSV file ``path``."""
     return [name for name in open_table(path, reading or Reading()).header if name]
-
-
-def columns_in(path: Path, asked: str | Sequence[str], reading: Reading) -> tuple[str, ...]:
-    """Return the columns of a CSV file that a text or a list names.
-
-    Raises
-    ------
-    UserError
-        For one that is not there, or there twice.
-    """
-    return open_table(path, reading).columns(asked)
 
 
 def read_csv(

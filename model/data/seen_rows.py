@@ -27,7 +27,7 @@ def last_seen(dataset: Dataset) -> list[float]:
 
 
 def end_of_seen(values: np.ndarray, seen: Sequence[float]) -> int | None:
-    """Return how many of the rows end with the last that was seen; None if that is not there.
+    """Return how many of the rows end with the last that was seen; None if that is not certain.
 
     Parameters
     ----------
@@ -35,14 +35,16 @@ def end_of_seen(values: np.ndarray, seen: Sequence[float]) -> int | None:
         The target of a file's rows, float64 [rows].
     seen
         As :func:`last_seen` gives it. A few values, or the same ones, could be anywhere: they are
-        looked for nowhere.
+        looked for nowhere. What stands there twice, as in an exact cycle, tells nothing.
     """
     mark = np.asarray(seen, dtype=float)
     if len(mark) < _COUNT // 2 or len(values) < len(mark) or np.ptp(mark) == 0:
         return None
     near = 1e-6 * np.ptp(mark)
     ends = np.flatnonzero(np.abs(values - mark[-1]) <= near) + 1
-    for end in ends[ends >= len(mark)]:
-        if np.all(np.abs(values[end - len(mark) : end] - mark) <= near):
-            return int(end)
-    return None
+    found = [
+        int(end)
+        for end in ends[ends >= len(mark)]
+        if np.all(np.abs(values[end - len(mark) : end] - mark) <= near)
+    ]
+    return found[0] if len(found) == 1 else None

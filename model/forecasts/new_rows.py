@@ -49,6 +49,12 @@ class NewRows:
     notes: tuple[str, ...]
 
     @property
+    def scales(self) -> Scaling:
+        """The model's scales, with the file's own names of columns."""
+        target = self.scaling.target if self.target is None else self.target
+        return dataclasses.replace(self.scaling, inputs=self.inputs, target=target)
+
+    @property
     def values(self) -> np.ndarray:
         """The inputs, standardised by the model's scales: float64 [rows, m]."""
         return self.scaling.standardised(self.cleaned.values[:, : len(self.inputs)])

@@ -329,6 +329,11 @@ def test_columns_that_stand_for_others_are_said(bitformer, model, tmp_path, data
     said = bitformer("predict", model, "--data", path, "--inputs", "kw,wind", "--json")
     assert "Columns stand for the model's own: kw for power" in said.err
     assert said.data["target"] == "kw"
+    high = [(w, t, 1e6) for t, (p, w) in zip(moments(), numbers, strict=True)]
+    path = write(tmp_path / "high.csv", high, "wind,when,kw")
+    said_of_high = bitformer("predict", model, "--data", path, "--inputs", "kw,wind", "--json")
+    assert " values of kw (in 1 of 1 windows) are up to" in said_of_high.err
+    assert said_of_high.data["clipped"][0]["column"] == "kw"
     assert said.data["forecast"] == [naive(numbers, ROWS).tolist()]
 
 

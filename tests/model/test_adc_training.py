@@ -68,6 +68,22 @@ def test_each_way_of_training_begins_where_the_words_lie(training):
     assert all(torch.equal(value, again[name]) for name, value in first.items())
 
 
+def test_its_own_rows_are_scored_as_in_training(training, tmp_path):
+    """By the windows of each part, though an ADC's scales are any rows'."""
+    notes = []
+    found = training.model.evaluate(note=notes.append)
+    assert [len(found.dataset.test), *found.models.values()] == [
+        len(training.dataset.test),
+        training.evaluation.models["integer"],
+    ]
+    assert not any("are scored, by the scales" in one for one in notes)
+    rows = (training.folder.parent / "off.csv").read_text().splitlines()
+    (tmp_path / "turned.csv").write_text("\n".join([rows[0], *rows[:0:-1]]) + "\n")
+    found = training.model.evaluate(str(tmp_path / "turned.csv"), note=notes.append)
+    assert len(found.dataset.test) == 400 - 12 - 3 + 1
+    assert any("All 386 windows of " in one for one in notes)
+
+
 def test_others_have_no_center():
     for changes in ({"adc_words": False}, {"subtract_last": True}):
         words = {"input_bits": 12, "output_bits": 12, "adc_words": True, **changes}

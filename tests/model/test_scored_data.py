@@ -1,12 +1,13 @@
 """What a finished model is scored on: its own test windows, or all windows of another file."""
 
 import dataclasses
+import re
 import shutil
 
 import numpy as np
 import pytest
 
-from bitformer import load
+from bitformer import Model, load
 from bitformer.model.checkpoint import save_model
 from bitformer.model.config import named_config
 from bitformer.model.data.datasets import load_dataset
@@ -191,6 +192,7 @@ def test_other_rows_under_the_name_of_its_own_are_said_to_have_changed(model, tm
         (range(100), range(56, 71), None),  # 15 values are too few to tell
         (range(100), range(56, 72), 72),
         ([0.0] * 100, [0.0] * 32, None),  # could be any
+        ([*range(40)] * 3, range(8, 40), None),  # could be any of three
         (range(20), range(32), None),
         (range(20), [], None),
     ],
@@ -239,3 +241,16 @@ def test_words(model, own, tmp_path):
         f"{found.skill['repeat last value']:.3g}",
     ]
     assert f"80 % interval covers {100 * found.coverage[80]:.3g} % of test values" in result.stdout
+
+
+def test_of_other_rows_the_advice_is_the_range_and_not_what_rounding_cost(own, tmp_path):
+    """What the floats' error on its own data was says nothing of others."""
+    old = load(own / "m.safetensors").integer
+    meta = {**old.meta, "results": {"float_test": 0.0}, "settings": {"qat_epochs": 3}}
+    model = Model(dataclasses.replace(old, meta=meta))
+    assert model.evaluate().verdict.remedies[0] == "--qat-epochs 6"
+    path = write(tmp_path / "new.csv", series(90, seed=1, level=1e5), first=2000)
+    verdict = model.evaluate(str(path)).verdict
+    assert verdict.outcome == "loses"
+    assert re.match("--range .* and a new -o", verdict.remedies[0])
+    assert not any("--qat-epochs" in one or "--activations" in one for one in verdict.remedies)

@@ -14,6 +14,7 @@ from bitformer.model.checkpoint import save_model
 from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
 from bitformer.model.export import export_run, load_run
+from bitformer.model.health import LINE
 from bitformer.model.precision import Precision
 from bitformer.model.ridge import shift_map
 from bitformer.model.run_store import RunStore
@@ -98,6 +99,8 @@ def test_a_line_is_what_training_must_be_better_than(small_dataset, tmp_path):
     assert line == pytest.approx(result.quantized_val, rel=0.01)
     first = result.history[0]
     assert (first["stage"], first["epoch"], first["val"]) == ("float, careful", 0, result.float_val)
+    assert LINE in result.warnings
+    assert not any("rows of one value" in one for one in result.warnings)
 
 
 def test_two_ways_start_alike_and_the_better_is_kept(small_dataset, tmp_path):

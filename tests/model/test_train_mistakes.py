@@ -45,7 +45,7 @@ def test_dead_ranges_are_kept_in_the_record(small_dataset, tmp_path, monkeypatch
     assert train(TINY, small_dataset(), run_dir=tmp_path, **SHORT) == result
 
 
-@pytest.mark.parametrize(("name", "stage"), [("lr", "float"), ("qat_lr", "qat")])
+@pytest.mark.parametrize(("name", "stage"), [("lr", "float, careful"), ("qat_lr", "qat")])
 def test_divergence_is_told(small_dataset, tmp_path, name, stage):
     pattern = rf"diverged in epoch \d of stage {stage}: try {name} below 1e\+30, and look"
     with pytest.raises(UserError, match=pattern):

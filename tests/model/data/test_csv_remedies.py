@@ -283,6 +283,16 @@ OTHERS: dict[str, tuple[str, dict, str]] = {
         {},
         r"'b' .* finite numbers, but line 2 has '0abcdefghijklmnopqrstuvwxyz'$",
     ),
+    "texts": (
+        each(lambda row: re.sub(r",\d+$", f",{'NSEW'[int(row[12]) % 4]}", row)),
+        {},
+        r"'b' .* has 'N': it holds texts alone, so leave it out of --inputs, or name another --t",
+    ),
+    "many texts": (
+        each(lambda row: re.sub(r",\d+$", f",{'abcdefghij'[int(row[12])]}", row)),
+        {},
+        r"'b' .* line 2 has 'a': it holds texts alone, so leave it out of --inputs",
+    ),
     "units": (
         each(lambda row: row + (" W" if "1" in row[-2:] else " kW")),
         {},
