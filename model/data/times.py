@@ -12,6 +12,7 @@ from bitformer.model.data.cells import UnreadableCellError
 from bitformer.model.data.reading import Reading
 from bitformer.model.data.reading_checks import EPOCHS
 from bitformer.model.data.time_formats import (
+    DAY,
     EXAMPLES,
     Clocks,
     by_directives,
@@ -121,7 +122,11 @@ def read_times(
             clocks = _dates(column, texts, kind, notes, labels)
     naive = np.isnan(clocks.offsets)
     seconds = clocks.local - np.where(naive, 0.0, clocks.offsets)
-    if reading.time_zone is not None and naive.any():
+    # a day of a calendar is one step, though clocks may be put on in it by an hour
+    days = len(naive) > 1 and bool(naive.all()) and np.ptp(clocks.local % DAY) == 0
+    if days and reading.time_zone is not None:
+        notes.append("Rows lie whole days apart: --time-zone changes nothing")
+    elif reading.time_zone is not None and naive.any():
         rows = np.flatnonzero(naive)
         own = None if labels is None else labels[rows]
         try:
@@ -136,7 +141,7 @@ def read_times(
     return Times(
         values=seconds,
         dated=True,
-        naive=bool(naive.any()) and reading.time_zone is None,
+        naive=bool(naive.any()) and (days or reading.time_zone is None),
         notes=tuple(notes),
     )
 

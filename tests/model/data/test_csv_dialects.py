@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bitformer.model.data.csv_source import read_csv
+from bitformer.model.data.gaps import clean
 from bitformer.model.data.reading import Reading
 from bitformer.model.errors import UserError
 
@@ -218,6 +219,30 @@ def test_clocks_of_a_place(tmp_path_factory, year, zone, step, newest_first):
     assert series.times is not None
     np.testing.assert_array_equal(series.times, kept)
     assert not series.naive
+
+
+@pytest.mark.parametrize(
+    ("keep", "clock", "step"),
+    [
+        (range(7), "%Y-%m-%d", "1d"),
+        (range(5), "%Y-%m-%d", "1b"),
+        (range(7), "%d.%m.%Y 02:30", "1d"),
+    ],
+)
+def test_days_of_a_calendar_are_steps_whatever_their_clocks_do(tmp_path, keep, clock, step):
+    """Those of two years in Berlin, four of which have another number of hours."""
+    days = [datetime(2021, 1, 1) + timedelta(days=n) for n in range(730)]
+    kept = [day for day in days if day.weekday() in keep]
+    path = tmp_path / "days.csv"
+    rows = [f"{day.strftime(clock)},{n}" for n, day in enumerate(kept)]
+    path.write_text("\n".join(["t,a", *rows]) + "\n")
+    how = Reading(time="t", time_zone="Europe/Berlin")
+    cleaned = clean(read_csv(path, columns=["a"], reading=how), reading=how)
+    assert str(cleaned.step) == step
+    assert len(cleaned.values) == len(kept)
+    assert cleaned.segments == ((0, len(kept)),)
+    assert "Rows lie whole days apart: --time-zone changes nothing" in cleaned.notes
+    assert not any("jitter" in note or "lost" in note for note in cleaned.notes)
 
 
 def test_the_months_of_years_are_no_days(tmp_path):
