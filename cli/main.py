@@ -33,7 +33,8 @@ SECTIONS = {
         "export": "Write a finished training run as an integer model.",
         "init": "Make an untrained integer model, for hardware work.",
         "info": "Show what an integer model holds.",
-        "evaluate": "Test error of an integer model, beside the baselines.",
+        "evaluate": "Errors on test windows, or of new data, beside the baselines'.",
+        "predict": "Forecast what comes after a file's last row: here, simulated, or on a board.",
     },
     "Bitwidths": {
         "compare": "Training with rounding against rounding alone, over widths and seeds.",
@@ -48,7 +49,6 @@ SECTIONS = {
         "program": "Load a bitstream into a board, through openFPGALoader.",
         "report": "What Vivado's reports say of a build, and whether it is good; energy.",
         "boards": "List the boards.",
-        "predict": "Forecasts from a board, over its serial port or SPI.",
         "reload": "New weights for a board, without a new bitstream.",
     },
     "Finding a model that fits": {
@@ -160,6 +160,7 @@ def cli() -> None:
     \b
     bitformer demo                                    everything, on real data
     bitformer train --data my.csv --target power --time date -o runs/mine
+    bitformer predict runs/mine/model.safetensors     what comes after the last row
     bitformer simulate runs/mine/model.safetensors    every tensor, bit for bit
     bitformer build runs/mine/model.safetensors --board sea -o build/mine
     """
