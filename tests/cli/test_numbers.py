@@ -4,7 +4,7 @@ import click
 import pytest
 
 from bitformer.cli.main import COMMANDS, cli
-from bitformer.cli.quantity import MEGAHERTZ, Number
+from bitformer.cli.quantity import MEGAHERTZ, Count, Number
 from bitformer.model.errors import UserError
 from bitformer.model.train_settings import TrainSettings
 
@@ -37,6 +37,12 @@ NUMBERS = [
 def test_every_number_has_bounds(command, option):
     own = option.opts[0].lstrip("-")
     if isinstance(option.type, Number):
+        return
+    if isinstance(option.type, Count):
+        assert option.type.min in (0, 1)
+        assert option.type.convert("1000000000", None, None) == 10**9
+        with pytest.raises(click.BadParameter, match="1000000001 is more than 1000000000"):
+            option.type.convert("1000000001", None, None)
         return
     if isinstance(option.type, click.IntRange):
         assert None not in (option.type.min, option.type.max)
