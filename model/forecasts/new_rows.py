@@ -113,6 +113,7 @@ def read_new_rows(
     _, own, times = model_source(model)
     asked = {name: one for name, one in reading.items() if one is not None}
     how = Reading.of(**({} if data in NAMES else own) | asked)
+    how = dataclasses.replace(how, **_unlike_own(how, asked, data, scaling.inputs))
     have = column_names(data, how)
     if "series" not in asked and how.series not in have:
         how = dataclasses.replace(how, series=None)  # rows of one series
@@ -147,6 +148,24 @@ def read_new_rows(
         cleaned=cleaned,
         notes=(*notes, *cleaned.notes),
     )
+
+
+def _unlike_own(
+    how: Reading, asked: Mapping[str, Any], data: str, inputs: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return fields that are the model's own file's, and no other's whose rows say better."""
+    found: dict[str, Any] = {}
+    if how.reverse and "reverse" not in asked and how.time and how.repeats is None:
+        found["reverse"] = False  # times tell which row is the newest
+    bare: dict[str, Any] = {"skip": 0, "header": None}
+    if (how.skip or how.header) and not bare.keys() & asked.keys():
+        try:
+            names = column_names(data, dataclasses.replace(how, **bare))
+        except UserError:
+            return found
+        if set(inputs) <= set(names):  # its first line is its header
+            found |= bare
+    return found
 
 
 def _inputs(

@@ -159,3 +159,26 @@ def test_times_by_the_calendar(bitformer, tmp_path, last, step, unit, following)
     said = bitformer("predict", model, "--data", path, "--json")
     assert said.code == 0
     assert [time[:10] for time in said.data["times"][0][:3]] == following
+
+
+@pytest.mark.parametrize("own", [{"reverse": True}, {"skip": 2}, {"header": ["time", "load"]}])
+def test_what_was_its_own_files_layout_is_no_others(bitformer, tmp_path, own):
+    """A file that needs none of what the model's own needed, and one that does."""
+    trained = made()
+    source = {**trained.meta["source"], **own}
+    path, values = tmp_path / "m.safetensors", loads(30)
+    save_model(dataclasses.replace(trained, meta={**trained.meta, "source": source}), path)
+    rows = [(stamp(i), value) for i, value in enumerate(values)]
+    lines = [",".join(map(str, row)) for row in rows]
+    alike = {
+        "reverse": ["time,load", *lines[::-1]],
+        "skip": ["Logger,7", "Place,roof", "time,load", *lines],
+        "header": lines,
+    }[next(iter(own))]
+    for name, content in (("plain", ["time,load", *lines]), ("alike", alike)):
+        (tmp_path / f"{name}.csv").write_text("\n".join(content) + "\n")
+        said = bitformer("predict", path, "--data", tmp_path / f"{name}.csv", "--json")
+        assert said.code == 0, said.err
+        assert said.data["forecast"] == [naive(values).tolist()]
+    said = bitformer("evaluate", path, "--data", tmp_path / "plain.csv", "--json")
+    assert said.data["test_windows"] == 1
