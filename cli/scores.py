@@ -18,6 +18,7 @@ def show_verdict(report: "Report", scores: "Evaluation") -> None:
 def show_scores(report: "Report", scores: "Evaluation", *, title: str | None = None) -> None:
     """Print how the model compares with the best baseline, then ``scores``, the models first."""
     from bitformer.model.intervals import coverage_sentence
+    from bitformer.model.verdict import mse_in_words
 
     show_verdict(report, scores)
     errors = {**scores.models, **scores.baselines}
@@ -37,7 +38,7 @@ def show_scores(report: "Report", scores: "Evaluation", *, title: str | None = N
             rows.append((name, "-", "-", "-", "-"))
             continue
         absolute = "-" if bare not in scores.mae else f"{scores.mae[bare] * std:.4g}"
-        rows.append((name, f"{error:.4f}", f"{scores.rmse(error):.4g}", absolute, saved))
+        rows.append((name, mse_in_words(error), f"{scores.rmse(error):.4g}", absolute, saved))
     dataset = scores.dataset
     default = f"{dataset.name}, {dataset.target}: {len(dataset.test)} test windows"
     target = dataset.target

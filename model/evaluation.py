@@ -13,7 +13,7 @@ from bitformer.model.intervals import ForecastInterval
 from bitformer.model.ir import IntegerModel
 from bitformer.model.meta import known as known_meta
 from bitformer.model.reference import predict
-from bitformer.model.verdict import Verdict, compare
+from bitformer.model.verdict import Verdict, compare, mse_in_words
 
 if TYPE_CHECKING:
     from bitformer.model.train import TrainResult
@@ -124,7 +124,7 @@ class Evaluation:
 
     def __repr__(self) -> str:
         errors = {**self.models, **self.baselines}
-        said = ", ".join(f"{n} {e:.4f}" for n, e in errors.items() if e is not None)
+        said = ", ".join(f"{n} {mse_in_words(e)}" for n, e in errors.items() if e is not None)
         return f"<Evaluation, test MSE of {self.dataset.name}: {said}>"
 
     def to_dict(self) -> dict[str, object]:

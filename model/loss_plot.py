@@ -9,6 +9,7 @@ import numpy as np
 from bitformer.model.baselines import baseline_forecasts
 from bitformer.model.data.windows import Dataset
 from bitformer.model.picture import picture
+from bitformer.model.verdict import mse_in_words
 
 __all__ = ["baseline_line", "plot_history"]
 
@@ -72,12 +73,14 @@ def plot_history(history: Sequence[dict[str, Any]], path, *, dataset: Dataset, t
                 color="0.4",
             )
         if line is not None:
-            label = f"best baseline: {line[0]}, validation error {line[1]:.4f}"
+            label = f"best baseline: {line[0]}, validation error {mse_in_words(line[1])}"
             axes.axhline(line[1], color="C2", linestyle=":", label=label)
         axes.set_xlim(0.5, len(history) + 0.5)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_yscale("log")
-        axes.set_xlabel("epoch, all stages; a first point without loss is before any training")
+        axes.set_xlabel(
+            "epoch, all stages; a point without loss is a line alone, or was not trained yet"
+        )
         axes.set_ylabel("mean squared error, standardised")
         axes.set_title(title, fontsize=10)
         axes.legend(fontsize=8)

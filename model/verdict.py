@@ -15,7 +15,7 @@ import numpy as np
 
 from bitformer.model.data.windows import Windows
 
-__all__ = ["LOSES", "TIES", "WINS", "Verdict", "compare", "half_width"]
+__all__ = ["LOSES", "TIES", "WINS", "Verdict", "compare", "half_width", "mse_in_words"]
 
 WINS, TIES, LOSES = "wins", "ties", "loses"
 #: Blocks, and Student's t at 97.5 % for one fewer degrees of freedom.
@@ -24,6 +24,11 @@ _STUDENT = {4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.26
 NOTHING = 0.005
 #: A relative difference that is none; where no interval is known, on either side.
 MUCH = 0.1
+
+
+def mse_in_words(error: float) -> str:
+    """Return an MSE with four decimals; one below a thousandth with three digits that count."""
+    return f"{error:.4f}" if error >= 1e-3 or not error else f"{error:.3g}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +63,7 @@ class Verdict:
 
     def __str__(self) -> str:
         """Say it in a sentence, with what to try."""
-        ours, theirs = f"{self.error:.4f}", f"{self.baseline_error:.4f}"
+        ours, theirs = mse_in_words(self.error), mse_in_words(self.baseline_error)
         who = "The integer model" if self.model == "integer" else self.model
         name = f"the best baseline ({self.baseline})"
         if self.outcome == TIES:
@@ -67,7 +72,8 @@ class Verdict:
             elif abs(self.error - self.baseline_error) > self.margin:
                 why = "less than half a percent apart"
             else:
-                why = f"within the noise of {self.windows} test windows (±{self.margin:.4f})"
+                noise = mse_in_words(self.margin)
+                why = f"within the noise of {self.windows} test windows (±{noise})"
             return f"{who} ties with {name}: test MSE {ours} against {theirs}, {why}"
         part = self.relative
         by = "" if part is None else f" by {_percent(abs(part))}"

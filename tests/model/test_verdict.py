@@ -7,7 +7,7 @@ import pytest
 
 from bitformer.model.data.windows import Windows
 from bitformer.model.evaluation import Evaluation
-from bitformer.model.verdict import LOSES, TIES, WINS, compare, half_width
+from bitformer.model.verdict import LOSES, TIES, WINS, compare, half_width, mse_in_words
 
 
 def windows(count=400, *, horizon=4, every=1):
@@ -178,3 +178,18 @@ def test_etth1s_linear_models_tie():
 def test_dataclass_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         judged(0.1, 0.2).error = 0
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (0.02638, "0.0264"),
+        (1.5, "1.5000"),
+        (0.001, "0.0010"),
+        (0.0004123, "0.000412"),
+        (3.23e-9, "3.23e-09"),
+        (0.0, "0.0000"),
+    ],
+)
+def test_no_error_looks_like_none(error, words):
+    assert mse_in_words(error) == words
