@@ -393,7 +393,7 @@ def test_an_untrained_model_has_no_scales(tmp_path):
     written(model, tmp_path)
     data = json.loads((tmp_path / SCALING_FILE).read_text())
     assert "columns" not in data and "target" not in data
-    assert data["input"]["bits"] == 8 and data["window"] == 24
+    assert data["input"]["bits"] == 16 and data["window"] == 24
     text = (tmp_path / HEADER_FILE).read_text()
     assert "untrained" in text and "#define BITFORMER_MODEL_SCALED 0" in text
     assert "bitformer_column" not in text
