@@ -90,7 +90,8 @@ def configs(draw, *, floats=False):
     single = draw(st.dictionaries(st.sampled_from(tensors), bits, max_size=2))
     bits = st.sampled_from(_widths(WEIGHT_BITS, floats))
     other = draw(st.dictionaries(st.sampled_from(weights), bits, max_size=2))
-    return config.replace(tensors={**single, **other})
+    as_words = 8 <= config.input_bits == config.output_bits and draw(st.booleans())
+    return config.replace(tensors={**single, **other}, adc_words=as_words)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,7 +37,9 @@ GRID = ("grid-6-8-4", "grid-24-64-8")
 #: Run in the default suite; the others are slow.
 DEFAULT = ("tiny", "etth1-96-24", GRID[0])
 #: A decoder whose output has three rows, and an input two channels.
-DECODER = named_config("tiny").replace(name="decoder", decoder_layers=1, horizon=12, inputs=2)
+DECODER = named_config("tiny").replace(
+    name="decoder", decoder_layers=1, horizon=12, inputs=2, linear_path=False
+)
 #: Cycles of an inference that Amaranth's simulator follows tensor by tensor within seconds.
 QUICK = 5_000
 

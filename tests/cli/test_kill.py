@@ -120,7 +120,20 @@ def made(folder):
 def runs(tmp_path_factory):
     root = tmp_path_factory.mktemp("kill")
     (root / "small.json").write_text(json.dumps(CONFIG))
-    components = ("Linput", "AddPE", "MHA", "AddMHA", "BNMHA", "FFN", "AddFFN", "BNFFN", "Loutput")
+    components = (
+        *(
+            "Linput",
+            "AddPE",
+            "MHA",
+            "AddMHA",
+            "BNMHA",
+            "FFN",
+            "AddFFN",
+            "BNFFN",
+            "Loutput",
+            "Lpath",
+        ),
+    )
     added = {name: {"4": 0.01 * n, "8": 0.0} for n, name in enumerate(components, start=1)}
     (root / "added.json").write_text(json.dumps(added))
     KnowledgeBase(root / "kb.sqlite").add(

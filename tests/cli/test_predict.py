@@ -11,7 +11,7 @@ from link_harness import ShellPort
 
 from bitformer.boards.host.client import Client
 from bitformer.boards.host.transport import UartTransport
-from bitformer.boards.protocol import Command, Feature, Frame, Registers, encode
+from bitformer.boards.protocol import Command, Feature, Frame, Registers, encode, pack
 from bitformer.model import reference
 from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import named_config
@@ -113,7 +113,10 @@ def board(model, plug):
 
 
 @pytest.mark.parametrize(
-    "model", [{}, {"decoder_layers": 1, "horizon": 8}], ids=["encoder", "decoder"], indirect=True
+    "model",
+    [{}, {"decoder_layers": 1, "horizon": 8, "linear_path": False}],
+    ids=["encoder", "decoder"],
+    indirect=True,
 )
 @pytest.mark.parametrize("windows", [1, 8])
 def test_forecast_is_the_reference_in_the_files_units(
@@ -301,7 +304,9 @@ class OtherOnIt(ShellPort):
         if len(self.written) < 3:
             return
         window = [k % 5 for k in range(self.facts.inputs)]
-        other = Frame(sequence=12345, command=Command.INFER, payload=bytes(window))
+        other = Frame(
+            sequence=12345, command=Command.INFER, payload=pack(window, self.facts.input_bits)
+        )
         answer = encode(self.answer(other))
         if self.how:
             self.said = answer + (self.said if self.how == "before" else b"")

@@ -21,7 +21,18 @@ from bitformer.model.errors import UserError
 from bitformer.search.engine import Engine
 
 CONFIG = {"name": "small", "window": 8, "horizon": 2, "patch": 4, "d_model": 4, "ffn": 4}
-COMPONENTS = ("Linput", "AddPE", "MHA", "AddMHA", "BNMHA", "FFN", "AddFFN", "BNFFN", "Loutput")
+COMPONENTS = (
+    "Linput",
+    "AddPE",
+    "MHA",
+    "AddMHA",
+    "BNMHA",
+    "FFN",
+    "AddFFN",
+    "BNFFN",
+    "Loutput",
+    "Lpath",
+)
 FAST = ["--epochs", "1", "--qat-epochs", "1", "--batch", "512", "--windows", "1", "--top", "1"]
 
 
@@ -54,7 +65,7 @@ def done(place, bitformer):
 def test_a_search(done, place):
     folder, said = done
     assert said.code == 0
-    assert said.data["space"]["combinations"] == 2**9
+    assert said.data["space"]["combinations"] == 2 ** len(COMPONENTS)
     (candidate,) = said.data["candidates"]
     assert candidate["proof"]["bit_exact"]
     assert candidate["proof"]["engine"] == "python"

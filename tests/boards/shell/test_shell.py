@@ -127,7 +127,7 @@ def test_memory_takes_no_more_block_ram_than_there_is(serial, ramb18, deepest):
 
 
 def test_contract_counts_all_rows():
-    config = named_config("tiny").replace(decoder_layers=1, horizon=12, inputs=2)
+    config = named_config("tiny").replace(decoder_layers=1, horizon=12, inputs=2, linear_path=False)
     model = initialize(config)
     assert (model.input.shape, model.output.shape) == ((24, 2), (3, 4))
     contract = contract_of(lower(model))
