@@ -32,7 +32,8 @@ def parse(args):
     """Take a command line as click does, without running it."""
     command = cli.get_command(click.Context(cli), args[0])
     assert command is not None, args
-    return command.make_context(args[0], list(args[1:]))
+    whole = click.Context(cli, **cli.context_settings)  # a command keeps its help option's names
+    return command.make_context(args[0], list(args[1:]), parent=whole)
 
 
 DOCS = [path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))]
