@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-__all__ = ["MOST", "rounding_failure"]
+__all__ = ["MOST", "NEGLIGIBLE", "rounding_failure"]
 
 #: A quantized model's validation error, as a multiple of the float one's, that still passes.
 MOST = 1.25

@@ -4,7 +4,8 @@ Squared errors of the same windows are compared in pairs. As windows overlap and
 alike, the test windows are cut into four to ten blocks in a row, of a horizon or more if they
 suffice; the blocks' mean differences count as independent (batch means). A mean difference within
 the 95 % interval of Student's t about 0 is a tie, and so is one below half a percent, whatever the
-interval; but a model that is worse by over a tenth loses, be it certain or not.
+interval, and one of two errors that are both below a thousandth of the target's deviation; but a
+model that is worse by over a tenth loses, be it certain or not.
 """
 
 import math
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bitformer.model.data.windows import Windows
+from bitformer.model.fidelity import NEGLIGIBLE
 
 __all__ = ["LOSES", "TIES", "WINS", "Verdict", "compare", "half_width", "mse_in_words"]
 
@@ -69,6 +71,8 @@ class Verdict:
         if self.outcome == TIES:
             if self.margin is None:
                 why = f"{self.windows} test window(s) are too few to tell them apart"
+            elif max(self.error, self.baseline_error) <= NEGLIGIBLE:
+                why = "both off by less than a thousandth of a standard deviation"
             elif abs(self.error - self.baseline_error) > self.margin:
                 why = "less than half a percent apart"
             else:
@@ -165,7 +169,7 @@ def compare(
 
 def _outcome(error: float, baseline: float, margin: float | None) -> str:
     difference = error - baseline
-    if abs(difference) <= NOTHING * baseline:
+    if abs(difference) <= NOTHING * baseline or max(error, baseline) <= NEGLIGIBLE:
         return TIES
     if margin is None:
         margin = MUCH * baseline

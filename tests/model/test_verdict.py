@@ -60,6 +60,14 @@ def test_a_difference_within_the_noise_is_a_tie():
     assert "within the noise of 400 test windows" in str(tie)
 
 
+def test_what_is_a_thousandth_of_a_deviation_is_a_tie():
+    tie = judged(9e-4, 1e-5, advice=lambda _: pytest.fail("asked for advice"))
+    assert (tie.outcome, tie.remedies) == (TIES, ())
+    assert str(tie).endswith("both off by less than a thousandth of a standard deviation")
+    assert judged(1.1e-3, 1e-5).outcome == LOSES
+    assert judged(1e-5, 1.1e-3).outcome == WINS
+
+
 def test_what_would_be_printed_as_nothing_is_a_tie_however_sure():
     of = windows()
     base = of.y + 0.2
