@@ -37,12 +37,13 @@ def samples_of(
     model: "IntegerModel", count: int, seed: int, note: Note, *, data: str | None, **columns: Any
 ) -> Samples:
     """Return windows to simulate; see :meth:`bitformer.AcceleratorDesign.samples`."""
-    from bitformer.model.own_data import RANDOM, dataset_of, evenly, integer_windows, trained_on
+    from bitformer.model.own_data import RANDOM, evenly, integer_windows, trained_on
+    from bitformer.model.scored_data import scored_data
 
     dataset = None
     if data != RANDOM and (data is not None or trained_on(model)):
         try:
-            dataset = dataset_of(model, data=data, **columns)
+            dataset = scored_data(model, data=data, **columns)
         except UserError as error:
             if data is not None:
                 raise

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bitformer import Model, load
+from bitformer._simulations import samples_of
 from bitformer.model.checkpoint import save_model
 from bitformer.model.config import named_config
 from bitformer.model.data.datasets import load_dataset
@@ -254,3 +255,14 @@ def test_of_other_rows_the_advice_is_the_range_and_not_what_rounding_cost(own, t
     assert verdict.outcome == "loses"
     assert re.match("--range .* and a new -o", verdict.remedies[0])
     assert not any("--qat-epochs" in one or "--activations" in one for one in verdict.remedies)
+
+
+def test_what_is_simulated_of_another_file_is_by_the_models_scales(model, tmp_path):
+    old, new = series(ROWS, seed=0), series(90, seed=1, level=1e5)
+    path, notes = write(tmp_path / "new.csv", new, first=2000), []
+    found = samples_of(model.integer, 2, 0, notes.append, data=str(path))
+    train = old[: ROWS * 3 // 5]
+    x, _ = windows((new - train.mean(axis=0)) / train.std(axis=0), [WINDOW, 90 - HORIZON])
+    assert np.array_equal(found.values, model.integer.quantize_input(x))
+    assert next(one.column for one in found.clipped) == "power"
+    assert len(notes) == 1
