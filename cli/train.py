@@ -212,6 +212,11 @@ def command(
         **data, **given(settings), to=output, plot=plot, resume=not restart, note=report.note
     )
     show_scores(report, training.evaluation)
+    for one in training.result.continued[-1:]:
+        report.note(
+            f"The run had {one['epochs']} epochs without and {one['qat_epochs']} with rounding, and"
+            " went on from there; --restart begins again"
+        )
     for sentence in training.result.warnings:
         report.note(f"Dead range: {sentence}")
     for sentence in training.clipped_sentences:

@@ -198,6 +198,7 @@ def test_more_epochs_go_on_and_fewer_are_another_run(trained, bitformer, tmp_pat
     assert [one["stage"] for one in more.data["history"][3:]] == ["float (2)", "qat (2)", "qat (2)"]
     (before,) = more.data["continued"]
     assert (before["epochs"], before["qat_epochs"]) == (1, 1)
+    assert "The run had 1 epochs without and 1 with rounding, and went on from there" in more.err
     assert before["results"]["quantized_val"] == said.data["validation_mse"]["quantized"]
     assert more.data["validation_mse"]["quantized"] <= said.data["validation_mse"]["quantized"]
     evaluated = bitformer("evaluate", tmp_path / "run" / "model.safetensors", "--json").data
