@@ -143,7 +143,14 @@ def _all_windows(model: IntegerModel, rows: NewRows) -> Dataset:
             f" {rows.cleaned.rows.lines[seen - 1]} are scored, {scales}: up to there, the model has"
             " seen its rows in training"
         ]
-    if seen is None and Path(rows.name).name == Path(str(meta.get("name"))).name:
+    if len(blocks) > 1 and any(
+        end_of_seen(values[block.start : block.stop], meta.get("last_seen", ())) for block in blocks
+    ):
+        notes.append(
+            f"{rows.name} holds rows that the model was trained on, and they are among those that"
+            " are scored: give later rows alone"
+        )
+    elif seen is None and Path(rows.name).name == Path(str(meta.get("name"))).name:
         notes.append(
             f"{rows.name} has changed since the training: rows that the model was trained on may"
             " be among those that are scored"

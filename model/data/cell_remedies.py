@@ -28,6 +28,10 @@ def remedy(numbers: Numbers, cells: Sequence[str]) -> str:
     """
     if numbers.decimal is None and (decimal := _decimals(numbers, cells)):
         return f": say {decimal}"
+    if numbers.decimal is not None:
+        other = "," if numbers.decimal == "." else "."
+        if not replace(numbers, decimal=other).unreadable(cells):
+            return f": say --decimal {other}"
     bad = numbers.unreadable(cells)
     if any("\n" in text or "\r" in text for text in bad):
         return ": a quote may be left open there"

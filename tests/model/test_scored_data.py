@@ -176,6 +176,26 @@ def test_of_data_that_have_grown_only_what_the_model_has_not_seen(model, own, tm
         model.evaluate(str(write(tmp_path / "early.csv", old[: ROWS * 4 // 5 + 5])))
 
 
+def test_of_several_series_that_have_grown_it_is_said(model, tmp_path):
+    """Only of one of them is it known where what was seen ends."""
+    grown, other = np.r_[series(ROWS, seed=0), series(50, seed=3)], series(90, seed=4)
+
+    def said(name, first):
+        path = tmp_path / name
+        rows = [
+            f"{label},2024-{k // 720 + 1:02d}-{k // 24 % 30 + 1:02d} {k % 24:02d}:00,{a},{b}"
+            for label, values in (("first", first), ("second", other))
+            for k, (a, b) in enumerate(values)
+        ]
+        path.write_text("\n".join(["site,when,power,wind", *rows]) + "\n")
+        notes = []
+        model.evaluate(str(path), series="site", note=notes.append)
+        return " ".join(notes)
+
+    assert "holds rows that the model was trained on, and they are among" in said("a.csv", grown)
+    assert "was trained on, and" not in said("b.csv", series(120, seed=5))
+
+
 def test_other_rows_under_the_name_of_its_own_are_said_to_have_changed(model, tmp_path):
     path = write(tmp_path / "old.csv", series(90, seed=3))
     notes = []

@@ -283,6 +283,7 @@ OTHERS: dict[str, tuple[str, dict, str]] = {
         {},
         r"'b' .* finite numbers, but line 2 has '0abcdefghijklmnopqrstuvwxyz'$",
     ),
+    "another decimal mark": (PLAIN, {"decimal": ","}, r"'a' .* has '0.5': say --decimal \.$"),
     "texts": (
         each(lambda row: re.sub(r",\d+$", f",{'NSEW'[int(row[12]) % 4]}", row)),
         {},
