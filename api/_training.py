@@ -64,6 +64,7 @@ class Training:
         activations: int | None = None,
         precise: int | None = None,
         delta: int | None = None,
+        path: int | None = None,
         sensor_range: "SensorRange | None" = None,
         name: str | None = None,
         plot: str | Path | None = None,
@@ -85,6 +86,8 @@ class Training:
             Bits of the components that arXiv 2408.16495 keeps precise.
         delta
             Bits of the difference to the window's last step.
+        path
+            Bits of the linear path's weights.
         sensor_range, raw, name, plot
             As of :func:`train`.
         note
@@ -95,6 +98,7 @@ class Training:
         """
         sizes = {"window": window, "horizon": horizon, "patch": patch}
         bits = {"weights": weights, "activations": activations, "precise": precise, "delta": delta}
+        bits["path"] = path
         reading, settings = without_reading(settings)
         source: dict[str, Any] = {"target": target, "inputs": inputs, "time": time, **reading}
         from bitformer.model.files import ready_file
@@ -288,11 +292,12 @@ def _changed(
     activations: int | None = None,
     precise: int | None = None,
     delta: int | None = None,
+    path: int | None = None,
     **sizes: int | None,
 ) -> TransformerConfig:
     """Return a configuration with other bits and sizes, where they are not None.
 
-    The linear path keeps its own bits.
+    The linear path keeps its own bits: only ``path`` changes those of its weights.
     """
     from bitformer.model.precision import PATH_COMPONENTS, PRECISE_COMPONENTS, keep_precise
 
@@ -313,6 +318,11 @@ def _changed(
                 f"--delta must be left out with config {chosen.name}, which subtracts no last value"
             )
         chosen = chosen.replace(tensors={**chosen.tensors, "delta": delta})
+    if path is not None:
+        if not chosen.linear_path:
+            raise UserError(f"--path must be left out with config {chosen.name}, which has none")
+        own = dataclasses.replace(chosen.bits("Lpath"), weights=path)
+        chosen = chosen.replace(precision={**chosen.precision, "Lpath": own})
     if precise is None:
         return chosen
     kept = [name for name in PRECISE_COMPONENTS if name in chosen.components]
@@ -361,8 +371,9 @@ def train(
         too. The two ends of ``sensor_range`` are then the column's values at word 0 and at the
         highest word; a column without one holds words.
     **settings
-        ``window``, ``horizon`` and ``patch`` in steps; ``weights``, ``activations`` and ``delta``
-        (a window's difference to its last step) in bits;
+        ``window``, ``horizon`` and ``patch`` in steps; bits of ``weights``, ``activations``,
+        ``delta`` (a window's difference to its last step) and ``path`` (weights of the linear
+        path);
         ``seed``, ``epochs`` and whatever else :class:`bitformer.model.train_settings.TrainSettings`
         has; and how a CSV file is read, :class:`bitformer.model.data.reading.Reading`.
 

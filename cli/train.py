@@ -120,6 +120,12 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
         " as large [as other activations].",
     ),
     click.option(
+        "--path",
+        type=int,
+        metavar="BITS",
+        help="Bits of the weights of the linear path, beside the network [8].",
+    ),
+    click.option(
         "--lowering",
         callback=_widths,
         metavar="BITS,BITS",

@@ -40,20 +40,24 @@ class Advice:
 
     def __call__(self, baseline_error: float) -> tuple[str, ...]:
         """Return options, the most promising first, for a model that loses to that error."""
-        floats_win = (
-            self.float_error is not None and self.float_error < (1 - NOTHING) * baseline_error
+        floats_do = (
+            self.float_error is not None and self.float_error < (1 + NOTHING) * baseline_error
         )
         clipped = [f"{' '.join(self.wider)} {_ANEW}"] if self.wider else []
-        return (*clipped, *(self._rounding() if floats_win else self._model()))
+        return (*clipped, *(self._rounding() if floats_do else self._model()))
 
     def _rounding(self) -> list[str]:
-        """Return remedies where the float model beats the baseline and the integer one does not."""
+        """Return remedies where the integer model loses, but the float one does not."""
         found = self._longer("qat_epochs", "qat")
         for option, bits in (("--weights", self._weights), ("--activations", self._activations)):
             if bits < 8:
                 found.append(f"{option} 8 {_ANEW}")
         if self._activations == 8:
             found.append(f"--activations 16 {_ANEW}")
+        config = self.config
+        if config.linear_path and config.weight_bits("path") < 16:
+            also = " --delta 16" if config.subtract_last else ""
+            found.append(f"--path 16{also} {_ANEW}")
         return found
 
     def _model(self) -> list[str]:

@@ -242,6 +242,8 @@ def clipped_sentences(found: Sequence[Clipped], units: ColumnScales) -> list[str
         if any(one.tensor == "delta" and one.bits < _MOST_BITS for one in told):
             options.append(f"--delta {_MOST_BITS}")
         remedy = f": train with {' '.join(options)}" if options else ""
+        if options == [f"--delta {_MOST_BITS}"]:
+            remedy = f": if changes grow, train with {options[0]}; if the sensor jumped, leave it"
         if any(one.adc_words for one in told):
             remedy += f"{' and' if options else ':'} let the ADC cover what its sensor gives"
         start = f"{part.capitalize()} windows: " if part else ""

@@ -11,7 +11,17 @@ from bitformer.model.train_settings import TrainSettings
 #: Options whose rule is that of a training's settings, wherever those come from.
 OF_SETTINGS = {name.replace("_", "-") for name in TrainSettings.__dataclass_fields__}
 #: And of a configuration: sizes, which `TransformerConfig` checks.
-OF_CONFIG = {"patch", "window", "horizon", "weights", "activations", "precise", "delta", "raw"}
+OF_CONFIG = {
+    "patch",
+    "window",
+    "horizon",
+    "weights",
+    "activations",
+    "precise",
+    "delta",
+    "path",
+    "raw",
+}
 
 
 def options(group, names):

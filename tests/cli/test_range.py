@@ -235,7 +235,7 @@ def test_bits_of_the_difference(bitformer, wide, tmp_path):
     deltas = [one for one in narrow.data["clipped"] if one["tensor"] == "delta"]
     assert [one["bits"] for one in deltas if one["part"] == "test"] == [8]
     assert "v less its last one" in narrow.err
-    assert "they are clipped: train with --delta 16" in narrow.err
+    assert "they are clipped: if changes grow, train with --delta 16;" in narrow.err
     remedied = train(bitformer, data, wide, tmp_path / "wide", "--delta", "16", *quick)
     assert remedied.data["clipped"] == []
     assert load_model(tmp_path / "wide" / "model.safetensors").tensors["delta"].bits == 16

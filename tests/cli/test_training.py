@@ -323,3 +323,15 @@ def test_ctrl_c_ends_training_which_is_resumed(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert epochs_of(run)[: len(before)] == before
+
+
+def test_bits_of_the_path_are_its_own(bitformer, tmp_path):
+    small = ("--data", "synthetic", "--epochs", "1", "--qat-epochs", "1", "--batch", "512")
+    run = (*small, "--config", "tiny", "--weights", "2", "--path", "16", "-o", tmp_path / "run")
+    said = bitformer("train", *run, "--json")
+    precision = said.data["config"]["precision"]
+    assert precision["Lpath"] == {"weights": 16, "activations": 16}
+    assert said.data["config"]["default"]["weights"] == 2
+    refused = bitformer("train", *small, "--config", "grid-6-8-4", "--path", "16", "-o", tmp_path)
+    assert refused.code == 2
+    assert "--path must be left out with config grid-6-8-4, which has none" in refused.err

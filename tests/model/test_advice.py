@@ -60,6 +60,11 @@ def test_more_bits_where_the_float_model_wins(small_dataset, weights, activation
     bits = Precision(weights=weights, activations=activations)
     config = TINY.replace(default=bits)
     found = advised(small_dataset(), config=config, float_error=0.09)
-    assert found == ("--qat-epochs 16", *expected)
-    lost = advised(small_dataset(), config=config, float_error=0.0999)
+    path = "--path 16 --delta 16 and a new -o"
+    assert found == ("--qat-epochs 16", *expected, path)
+    # a float model that ties with the baseline has not lost either
+    assert advised(small_dataset(), config=config, float_error=0.0999) == found
+    alone = config.replace(linear_path=False)
+    assert advised(small_dataset(), config=alone, float_error=0.09) == found[:-1]
+    lost = advised(small_dataset(), config=config, float_error=0.101)
     assert lost[0] == "--epochs 24"

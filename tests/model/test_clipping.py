@@ -215,7 +215,9 @@ def test_few_clipped_differences_are_data_and_no_sentence(model):
     many = dataclasses.replace(few, values=2)
     (sentence,) = clipped_sentences([many], UNITS)
     assert "2 of 100 values of outdoor less its last one" in sentence
-    assert sentence.endswith("they are clipped: train with --delta 16")
+    assert sentence.endswith(
+        "they are clipped: if changes grow, train with --delta 16; if the sensor jumped, leave it"
+    )
     (sentence,) = clipped_sentences([dataclasses.replace(many, bits=16)], UNITS)
     assert sentence.endswith("they are clipped")
     assert few.to_dict()["values"] == 1
