@@ -134,8 +134,8 @@ class Training:
         write_source(folder, DataSource.of(data=str(data), **source))
         model = None
         if not chosen.has_floats:
-            path = folder / MODEL_FILE
-            model = Model(export_to(folder, path), path=path)
+            file = folder / MODEL_FILE
+            model = Model(export_to(folder, file), path=file)
         training = cls(
             folder=folder,
             config=chosen,
