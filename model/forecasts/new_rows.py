@@ -4,6 +4,7 @@ Columns are matched by name, whatever their order and whatever else is in the fi
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from bitformer.model.data.datasets import NAMES, SOURCES, column_names, load_ser
 from bitformer.model.data.gaps import Clean, clean
 from bitformer.model.data.name_lists import names_among
 from bitformer.model.data.reading import Reading, without_reading
+from bitformer.model.data.row_order import in_order
 from bitformer.model.data.steps import require_step
 from bitformer.model.errors import UserError
 from bitformer.model.forecasts.scaling import Scaling, scaling_of
@@ -59,14 +61,16 @@ class NewRows:
         """The inputs, standardised by the model's scales: float64 [rows, m]."""
         return self.scaling.standardised(self.cleaned.values[:, : len(self.inputs)])
 
-    @property
+    @functools.cached_property
     def truth(self) -> np.ndarray | None:
         """The target as it stands in the file: float64 [rows], NaN where it is missing."""
         if self.target is None:
             return None
-        values = self.series.values[:, self.series.columns.index(self.target)]
-        order = np.argsort(self.series.lines)
-        places = np.searchsorted(self.series.lines, self.cleaned.rows.lines, sorter=order)
+        # of several rows of one time, the one that counts
+        rows, _, _ = in_order(self.series, self.reading)
+        values = rows.values[:, rows.columns.index(self.target)]
+        order = np.argsort(rows.lines)
+        places = np.searchsorted(rows.lines, self.cleaned.rows.lines, sorter=order)
         return np.where(self.cleaned.made, np.nan, values[order[places]])
 
 

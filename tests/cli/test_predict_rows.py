@@ -182,3 +182,15 @@ def test_what_was_its_own_files_layout_is_no_others(bitformer, tmp_path, own):
         assert said.data["forecast"] == [naive(values).tolist()]
     said = bitformer("evaluate", path, "--data", tmp_path / "plain.csv", "--json")
     assert said.data["test_windows"] == 1
+
+
+@pytest.mark.parametrize(("how", "off"), [("first", -1.0), ("mean", 0.5), ("last", 2.0)])
+def test_truth_is_of_the_row_that_counts(bitformer, model, tmp_path, how, off):
+    own = loads(40)
+    rows = [(stamp(i), own[i] + one) for i in range(40) for one in (-1.0, 2.0)]
+    path = write(tmp_path / "twice.csv", rows)
+    said = bitformer(
+        *("predict", model, "--data", path, "--repeats", how, "--windows", 7, "--json")
+    )
+    assert said.data["forecast"][0] == pytest.approx(naive(own[:34] + off).tolist())
+    assert said.data["truth"][0] == pytest.approx((own[34:] + off).tolist())
