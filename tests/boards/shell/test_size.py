@@ -20,7 +20,7 @@ CLOCK = 100_000_000
 
 
 def make(kind, reloadable=False):
-    model = initialize(named_config("etth1-96-24"), samples=16)
+    model = initialize(named_config("etth1-96-24").replace(linear_path=False), samples=16)
     design = (lower_reloadable if reloadable else lower)(model)
     options = {"accelerator": Accelerator(design=design), "clock_hz": CLOCK}
     options["contract"] = contract_of(design)
