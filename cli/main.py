@@ -9,6 +9,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -80,17 +81,17 @@ class CommandLine(click.Group):
             with formatter.section(section):
                 formatter.write_dl([(name.ljust(width), text) for name, text in commands.items()])
 
-    def main(self, args: Sequence[str] | None = None, **extra):  # type: ignore[override]
+    def main(self, *args: Any, **extra: Any) -> Any:
         """Run a command line and exit with its code."""
         try:
-            code = self._run(args, **extra)
+            code = self._run(*args, **extra)
         except BaseException:
             if not ctrl_c.pressed:
                 raise
             code = _interrupted()
         sys.exit(code)
 
-    def _run(self, args: Sequence[str] | None, **extra) -> int:
+    def _run(self, args: Sequence[str] | None = None, **extra: Any) -> int:
         """Run a command line; its exit code."""
         extra["standalone_mode"] = False
         try:
