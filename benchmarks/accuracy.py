@@ -28,11 +28,6 @@ REPORT = ROOT / "docs" / "accuracy.md"
 FOLDER = ROOT / "build" / "accuracy"
 SEEDS = (0, 1, 2)
 
-#: What differs from the defaults of training, chosen on validation windows: (config, data set).
-SETTINGS: dict[tuple[str, str], dict[str, float]] = {
-    ("etth1-48-24", "etth1"): {"batch": 32, "lr": 1e-3, "qat_lr": 5e-4},
-}
-
 #: Ozone an hour ahead from seven other quantities; it is not among them, so nothing is subtracted.
 OZONE = named_config("etth1-48-24").replace(
     name="beijing-24-1", window=24, horizon=1, inputs=7, subtract_last=False
@@ -66,11 +61,7 @@ def trials_of(data: str, configs: tuple[TransformerConfig, ...]) -> list[Trial]:
     """A trial for each config and seed, in this order."""
     source = DataSource(data=data)
     return [
-        Trial(
-            config=config,
-            source=source,
-            settings={**SETTINGS.get((config.name, data), {}), "seed": seed},
-        )
+        Trial(config=config, source=source, settings={"seed": seed})
         for config in configs
         for seed in SEEDS
     ]
