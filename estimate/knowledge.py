@@ -171,7 +171,10 @@ class KnowledgeBase:
 
     def _open(self, connection: sqlite3.Connection) -> None:
         """Make the table in an empty file. One that is there, anybody's, is only looked at."""
-        if self._is_made(connection):
+        with connection:
+            connection.execute("BEGIN")  # one moment of the file, which another process may make
+            made = self._is_made(connection)
+        if made:
             return
         connection.execute("PRAGMA journal_mode = WAL")
         with connection:
