@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +39,10 @@ def _c_compiler() -> str | None:
     return None if shutil.which("gcc") or shutil.which("cc") else "no C compiler here"
 
 
+def _cpp_compiler() -> str | None:
+    return None if shutil.which("g++") or shutil.which("c++") else "no C++ compiler here"
+
+
 def _tcl() -> str | None:
     return None if importlib.util.find_spec("_tkinter") else "Python was built without Tcl"
 
@@ -52,6 +57,11 @@ def _pyserial() -> str | None:
 
 def _data() -> str | None:
     return None if ENVIRONMENT in os.environ else f"{ENVIRONMENT} names no folder with data"
+
+
+def _awkward_files() -> str | None:
+    found = Path(os.environ.get(ENVIRONMENT, ""), "awkward_csv")
+    return _data() or (None if found.is_dir() else f"{found} is no folder")
 
 
 def _mount() -> str | None:
@@ -75,6 +85,8 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     "compiler": functools.partial(_found, find_compiler),
     # The driver in C is compiled for a user's microcontroller, by the tools for that.
     "c-compiler": _c_compiler,
+    # Its header is for firmware in C++ as well.
+    "cpp-compiler": _cpp_compiler,
     # Synthesis is the extra `synth` or a native Yosys: all else works without.
     "yosys": functools.partial(_found, find_tool),
     # NSGA-II, of the extra `search`: component spaces are enumerated without it.
@@ -85,6 +97,8 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     "tcl": _tcl,
     # The published data sets, in a folder: tests download none of their own accord.
     "data": _data,
+    # Small awkward files beside them, which are not published.
+    "awkward-files": _awkward_files,
     # The one that the named configurations are for, downloaded if need be, for slow tests.
     "etth1": functools.partial(_found, functools.partial(find, SOURCES["etth1"])),
     # Stand-ins for tools are shell scripts, and Windows sends a child no SIGINT.

@@ -4,9 +4,15 @@ import pytest
 
 from bitformer.model.config import TransformerConfig
 from bitformer.model.data.reading import DataSource
-from bitformer.model.precision import Precision
+from bitformer.model.precision import COMPONENTS, PATH_COMPONENTS, Precision
 
-__all__ = ["config", "fast", "source"]
+__all__ = ["INVENTED", "config", "fast", "source"]
+
+#: Errors that 4 bits add, which nobody measured, of all components of an encoder that flattens.
+INVENTED = {
+    name: {"4": 0.01 * n, "8": 0.0}
+    for n, name in enumerate((*(c for c in COMPONENTS if c != "GAP"), *PATH_COMPONENTS), start=1)
+}
 
 
 @pytest.fixture(scope="session")

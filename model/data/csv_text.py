@@ -114,7 +114,7 @@ def _of_archive(path: Path, raw: bytes) -> bytes:
             raise UserError(f"Data file {path} is encrypted: unpack it and name the CSV file")
         try:
             return archive.read(names[0])
-        except NotImplementedError as error:
+        except NotImplementedError as error:  # zipfile's, of a compression that it cannot undo
             raise ValueError(str(error)) from None
 
 

@@ -12,6 +12,7 @@ import time
 import pytest
 from disk_harness import contents
 from measurement_harness import drawn, invented
+from study_harness import INVENTED
 
 from bitformer.estimate.knowledge import KnowledgeBase, read_entries
 from bitformer.model.files import PART
@@ -120,22 +121,7 @@ def made(folder):
 def runs(tmp_path_factory):
     root = tmp_path_factory.mktemp("kill")
     (root / "small.json").write_text(json.dumps(CONFIG))
-    components = (
-        *(
-            "Linput",
-            "AddPE",
-            "MHA",
-            "AddMHA",
-            "BNMHA",
-            "FFN",
-            "AddFFN",
-            "BNFFN",
-            "Loutput",
-            "Lpath",
-        ),
-    )
-    added = {name: {"4": 0.01 * n, "8": 0.0} for n, name in enumerate(components, start=1)}
-    (root / "added.json").write_text(json.dumps(added))
+    (root / "added.json").write_text(json.dumps(INVENTED))
     KnowledgeBase(root / "kb.sqlite").add(
         invented(design, key=f"k{n}") for n, design in enumerate(drawn(12, 7))
     )

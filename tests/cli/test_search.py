@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from measurement_harness import drawn, invented
+from study_harness import INVENTED
 
 from bitformer.cli.quantity import quantity
 from bitformer.cli.search import _engines
@@ -21,18 +22,6 @@ from bitformer.model.errors import UserError
 from bitformer.search.engine import Engine
 
 CONFIG = {"name": "small", "window": 8, "horizon": 2, "patch": 4, "d_model": 4, "ffn": 4}
-COMPONENTS = (
-    "Linput",
-    "AddPE",
-    "MHA",
-    "AddMHA",
-    "BNMHA",
-    "FFN",
-    "AddFFN",
-    "BNFFN",
-    "Loutput",
-    "Lpath",
-)
 FAST = ["--epochs", "1", "--qat-epochs", "1", "--batch", "512", "--windows", "1", "--top", "1"]
 
 
@@ -41,8 +30,7 @@ def place(tmp_path_factory):
     """A configuration, sensitivities and a knowledge base that nobody measured."""
     root = tmp_path_factory.mktemp("search")
     (root / "small.json").write_text(json.dumps(CONFIG))
-    added = {name: {"4": 0.01 * n, "8": 0.0} for n, name in enumerate(COMPONENTS, start=1)}
-    (root / "added.json").write_text(json.dumps(added))
+    (root / "added.json").write_text(json.dumps(INVENTED))
     KnowledgeBase(root / "kb.sqlite").add(
         invented(design, key=f"k{n}") for n, design in enumerate(drawn(12, 7))
     )
@@ -65,7 +53,7 @@ def done(place, bitformer):
 def test_a_search(done, place):
     folder, said = done
     assert said.code == 0
-    assert said.data["space"]["combinations"] == 2 ** len(COMPONENTS)
+    assert said.data["space"]["combinations"] == 2 ** len(INVENTED)
     (candidate,) = said.data["candidates"]
     assert candidate["proof"]["bit_exact"]
     assert candidate["proof"]["engine"] == "python"

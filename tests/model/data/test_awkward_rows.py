@@ -20,7 +20,7 @@ def load():
     return loaded
 
 
-pytestmark = pytest.mark.needs("data")
+pytestmark = pytest.mark.needs("awkward-files")
 
 
 def series_of(data) -> np.ndarray:

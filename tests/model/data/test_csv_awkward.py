@@ -1,5 +1,6 @@
 """Files as they come: each gives the values and times of the plain file that it was made from."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,8 @@ DAY = 86400.0
 
 @pytest.fixture(scope="module")
 def folder():
-    import os
-
-    require("data")
-    found = Path(os.environ["BITFORMER_DATA"]) / "awkward_csv"
-    if not found.is_dir():
-        pytest.skip("the folder of data has no awkward_csv")
-    return found
+    require("awkward-files")
+    return Path(os.environ["BITFORMER_DATA"]) / "awkward_csv"
 
 
 @pytest.fixture(scope="module")
