@@ -4,7 +4,7 @@ A file carries the SHA-256 of all its bytes (:mod:`.identity`): a loader refuses
 """
 
 import json
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -18,6 +18,7 @@ from bitformer.model.files import open_regular, write_whole
 from bitformer.model.identity import NO_DIGEST, digest_of, signed
 from bitformer.model.meta import check_meta
 from bitformer.model.operations import OPERATIONS
+from bitformer.model.operations.operation import stored_fields
 from bitformer.model.plain import built, checked, shown
 from bitformer.model.strict_json import parse_json
 from bitformer.model.tensor_file import read_contents
@@ -51,14 +52,13 @@ def save_model(model: ir.IntegerModel, path) -> str:
     arrays, operations = {}, []
     for number, op in enumerate(model.operations):
         entry: dict[str, object] = {"op": type(op).__name__}
-        for f in fields(op):
-            value = getattr(op, f.name)
+        for name, value in stored_fields(op).items():
             if isinstance(value, np.ndarray):
-                arrays[f"{number}.{f.name}"] = _smallest(value)
+                arrays[f"{number}.{name}"] = _smallest(value)
             elif is_dataclass(value):
-                entry[f.name] = {k: v for k, v in vars(value).items() if v is not None}
+                entry[name] = {k: v for k, v in vars(value).items() if v is not None}
             elif value is not None:
-                entry[f.name] = value
+                entry[name] = value
         operations.append(entry)
     for name, constant in model.constants.items():
         arrays[f"constant.{name}"] = _smallest(constant)

@@ -23,6 +23,7 @@ from bitformer.model.precision import (
 from bitformer.model.shape import MOST, Shape, check_choices, check_positive
 from bitformer.model.strict_json import read_json
 from bitformer.model.structure import (
+    clocks,
     graph,
     linear_shapes,
     logits,
@@ -84,20 +85,28 @@ class TransformerConfig(Shape):
                 "input_bits and output_bits must be the same 8 to 16 for an ADC's words, not"
                 f" {self.input_bits} and {self.output_bits}"
             )
+        if self.calendar and self.input_bits < 6:
+            raise UserError(
+                "input_bits must be at least 6 with a calendar, whose numbers go up to 23, not"
+                f" {self.input_bits}"
+            )
         self._check_whole()
         self._check_precision()
 
     def _check_whole(self):
         """Sizes that are small enough one by one can still be too much together."""
-        weights = sum(out * inputs for out, inputs in linear_shapes(self).values())
-        numbers = self.window * self.inputs + self.horizon * (2 if self.linear_path else 1)
+        shapes = linear_shapes(self)
+        weights = sum(out * inputs for out, inputs in shapes.values())
+        weights += sum(rows * shapes[name][0] for name, (_, rows) in clocks(self).items())
+        window = (self.window + self.clock_rows) * self.inputs
+        numbers = window + self.horizon * (2 if self.linear_path else 1)
         for layer in graph(self):
             if layer.kind == "scores":  # and what attention stores beside: six rows for each
                 numbers += math.prod(layer.shape) + 6 * self.d_model * layer.shape[0] // self.heads
             elif layer.nonlinearity:
                 numbers += math.prod(layer.shape)
         for what, found, most in (
-            ("numbers of a window", self.window * self.inputs, MOST["window"]),
+            ("numbers of a window", window, MOST["window"]),
             ("weights", weights, _MOST_WEIGHTS),
             ("numbers that an inference stores", numbers, _MOST_NUMBERS),
             ("MACs of an inference", self.macs, _MOST_MACS),
@@ -159,7 +168,8 @@ class TransformerConfig(Shape):
 
     def to_dict(self) -> dict:
         """Return the fields as plain data, for JSON."""
-        return {"name": self.name} | dataclasses.asdict(self)
+        fields = dataclasses.asdict(self) | {"calendar": list(self.calendar)}
+        return {"name": self.name} | fields
 
     @classmethod
     def from_dict(cls, data: dict) -> "TransformerConfig":

@@ -7,11 +7,12 @@ byte of a file, what is said of data and training included: a file carries it.
 import hashlib
 import json
 import re
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 
 import numpy as np
 
 from bitformer.model.ir import IntegerModel
+from bitformer.model.operations.operation import stored_fields
 
 __all__ = ["HASH_BYTES", "NO_DIGEST", "digest_of", "model_hash", "signed"]
 
@@ -42,7 +43,7 @@ def model_hash(model: IntegerModel) -> bytes:
         "tensors": [vars(spec) for spec in model.tensors.values()],
         "operations": [
             {"op": type(op).__name__}
-            | {field.name: _plain(getattr(op, field.name)) for field in fields(op)}
+            | {name: _plain(value) for name, value in stored_fields(op).items()}
             for op in model.operations
         ],
         "constants": {name: _plain(array) for name, array in model.constants.items()},

@@ -8,7 +8,7 @@ import numpy as np
 from bitformer.model.config import TransformerConfig
 from bitformer.model.ir import IntegerModel
 from bitformer.model.quantize import quantize_model, tensor_specs
-from bitformer.model.structure import Layer, graph, linear_shapes, logits, norms
+from bitformer.model.structure import Layer, clocks, graph, linear_shapes, logits, norms
 
 __all__ = ["initialize", "sinusoidal"]
 
@@ -37,6 +37,8 @@ def _linear_params(config: TransformerConfig, rng) -> dict[str, np.ndarray]:
         bound = inputs**-0.5
         params[name + ".weight"] = rng.uniform(-bound, bound, (out, inputs)) * 3**0.5
         params[name + ".bias"] = rng.uniform(-bound, bound, out)
+    for name, (_, rows) in clocks(config).items():
+        params[name + ".calendar"] = rng.uniform(-0.5, 0.5, (rows, shapes[name][0]))
     return params
 
 
@@ -71,6 +73,10 @@ class _Floats:
         rows = x.reshape(len(x), -1)[:, layer.start :].reshape(-1, layer.inputs)
         y = (rows @ self.params[layer.weights + ".weight"].T).reshape(len(x), *layer.shape)
         y = y + self.params[layer.weights + ".bias"]
+        if layer.clock is not None:
+            # every window at another time
+            table = self.params[layer.weights + ".calendar"]
+            y = y + table[np.arange(len(y)) % len(table), None]
         if layer.residual == "input":
             return y + self.values["input"][:, -1:, self.config.target_channel, None]
         if layer.residual is not None:

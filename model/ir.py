@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from bitformer.model import numerics
+from bitformer.model.calendar import ROWS, check_clock, with_clock
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.operations import (
@@ -61,6 +62,11 @@ class IntegerModel:
     def input(self) -> Tensor:
         """The tensor of samples."""
         return self.tensors["input"]
+
+    @property
+    def window_shape(self) -> tuple[int, int]:
+        """(steps, channels) of the integers of a window, the time behind the samples included."""
+        return self.input.rows + self.config.clock_rows, self.input.features
 
     @property
     def output(self) -> Tensor:
@@ -128,16 +134,35 @@ class IntegerModel:
     def _offset(self) -> int:
         return 1 << (self.input.bits - 1) if self.config.adc_words else 0
 
-    def quantize_input(self, x) -> np.ndarray:
+    def quantize_input(self, x, clock=None) -> np.ndarray:
         """Round standardised floats [..., steps, channels] to the integers of the input.
 
-        What is beyond the input's range becomes its nearest end. Raises :class:`UserError`, with
-        the place, for what is no finite number.
+        What is beyond the input's range becomes its nearest end. ``clock``, of a model with a
+        calendar alone, is the time of each window [N, numbers], which is put behind its samples.
+        Raises :class:`UserError`, with the place, for what is no finite number.
         """
         x, spec = np.asarray(x), self.input
         _check_finite(x)
         low, high = spec.low - spec.zero, spec.high - spec.zero
-        return numerics.round_half_up(x, spec.exponent, low, high) + spec.zero
+        found = numerics.round_half_up(x, spec.exponent, low, high) + spec.zero
+        calendar = self.config.calendar
+        if clock is None and not calendar:
+            return found
+        if clock is None:
+            raise UserError(f"clock must be given to a model with a calendar of {calendar}")
+        clock = np.asarray(clock)
+        check_clock(calendar, clock, len(found))
+        return with_clock(found, clock) if calendar else found
+
+    def random_windows(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Return ``count`` windows over the whole range of the input, at any time."""
+        spec, calendar = self.input, self.config.calendar
+        x = rng.integers(spec.low, spec.high, (count, *spec.shape), endpoint=True)
+        if not calendar:
+            return x
+        return with_clock(
+            x, rng.integers(0, [ROWS[name] for name in calendar], (count, len(calendar)))
+        )
 
     def dequantize_output(self, y) -> np.ndarray:
         """Return integers of the output tensor as real (standardised) values."""
@@ -205,7 +230,22 @@ def _check(model: IntegerModel) -> None:
                 fail(where, f"zero point of {name}", "0", tensors[name].zero)
     if unwritten := set(tensors) - written:
         raise UserError(f"tensors must each be written by an operation, not {sorted(unwritten)}")
+    _check_calendar(model)
     rows = config.decoder_tokens
     shape = (rows, config.horizon // rows)
     if model.output.shape != shape:
         fail("output", "shape", f"{shape} as in config", model.output.shape)
+
+
+def _check_calendar(model: IntegerModel) -> None:
+    """Raise :class:`UserError` unless each table has a row for each of its clock's numbers."""
+    calendar = model.config.calendar
+    for op in model.linears:
+        if op.clock is None:
+            continue
+        where = f"operation {op.y}"
+        if op.clock >= len(calendar):
+            fail(where, "clock", f"below {len(calendar)}, as in config's calendar", op.clock)
+        rows = ROWS[calendar[op.clock]]
+        if len(op.bias) != rows:
+            fail(where, "bias", f"of {rows} rows, as {calendar[op.clock]} has", len(op.bias))

@@ -6,7 +6,8 @@ Parameters (float arrays) and exponents go by the same names as the tensors:
     layers.L.{q,k,v,o}.weight [d, d] .bias            layers.L.{ffn1,ffn2}.weight .bias
     layers.L.{norm1,norm2}.{scale,offset} [d]         output.weight [horizon, head] .bias
 
-and those of a decoder after the same pattern (:mod:`bitformer.model.structure`).
+and those of a decoder after the same pattern (:mod:`bitformer.model.structure`). A layer with a
+table of the calendar has ``NAME.calendar`` [rows, out], which is added to its bias.
 
 ``exponents`` holds an integer for each activation tensor, for ``position`` and for each norm's
 scale of a LayerNorm, and an integer array [out] for each weight. ``NAME.zero`` may hold the zero
@@ -156,7 +157,10 @@ class _Quantizer:
         exponent = np.asarray(self.exponents[layer.weights + ".weight"], dtype=np.int64)
         weight = quantize_weight(self.params[layer.weights + ".weight"], exponent, bits)
         scale = x.exponent + exponent
-        bias = numerics.round_half_up(self.params[layer.weights + ".bias"], scale)
+        real = self.params[layer.weights + ".bias"]
+        if layer.clock is not None:
+            real = real + self.params[layer.weights + ".calendar"]
+        bias = numerics.round_half_up(real, scale)
         limit = bias_limit(bits, x.bits)
         factor = scale - y.exponent
         shift, residual = max(0, -int(factor.min())), None
@@ -175,6 +179,7 @@ class _Quantizer:
             multiplier=np.int64(1) << (factor + shift),
             shift=shift,
             residual=residual,
+            clock=layer.clock,
             **(layer.nonlinearity.fields if layer.nonlinearity else {}),
         )
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from bitformer.model.calendar import check_clock
 from bitformer.model.errors import UserError
 from bitformer.model.ir import IntegerModel
 
@@ -11,28 +12,37 @@ __all__ = ["predict", "run"]
 def run(model: IntegerModel, x) -> dict[str, np.ndarray]:
     """Return every tensor of the model, by name, for a batch of input windows.
 
-    ``x`` holds integers [batch, steps, channels] within the input tensor's range. Returns int64
-    arrays [batch, rows, features]; raises :class:`UserError` when ``x`` does not match.
+    ``x`` holds integers [batch, steps, channels] within the input tensor's range; of a model with a
+    calendar, the time in ``clock_rows`` more steps. Returns int64 arrays [batch, rows, features];
+    raises :class:`UserError` when ``x`` does not match.
     """
     x, spec = np.asarray(x), model.input
-    if x.ndim != 3 or x.shape[1:] != spec.shape:
-        shape = f"(batch, {spec.rows}, {spec.features})"
+    if x.ndim != 3 or x.shape[1:] != model.window_shape:
+        shape = f"(batch, {', '.join(map(str, model.window_shape))})"
         raise UserError(f"input must have shape {shape}, not {x.shape}")
     if x.dtype.kind not in "iu":
         raise UserError(f"input must be integers, not {x.dtype}")
     if x.size and (x.min() < spec.low or x.max() > spec.high):
         raise UserError(f"input must be within {spec.low}..{spec.high}, not {x.min()}..{x.max()}")
-    values = {"input": x.astype(np.int64)}
+    values = {"input": x[:, : spec.rows].astype(np.int64)}
+    if calendar := model.config.calendar:
+        clock = x[:, spec.rows :].reshape(len(x), -1)[:, : len(calendar)]
+        check_clock(calendar, clock, len(x))
+        values["clock"] = clock.astype(np.int64)
     for name, constant in model.constants.items():
         values[name] = np.broadcast_to(constant.astype(np.int64), (len(x), *constant.shape))
     for op in model.operations:
         values[op.y] = op.run(values, model.tensors)
+    values.pop("clock", None)
     return values
 
 
-def predict(model: IntegerModel, x, *, batch: int = 512) -> np.ndarray:
-    """Return forecasts [N, horizon] from windows [N, steps, channels], standardised floats both."""
-    q = model.quantize_input(x)
+def predict(model: IntegerModel, x, clock=None, *, batch: int = 512) -> np.ndarray:
+    """Return forecasts [N, horizon] from windows [N, steps, channels], standardised floats both.
+
+    ``clock``, of a model with a calendar alone: the time of each window, integers [N, numbers].
+    """
+    q = model.quantize_input(x, clock)
     rows = [
         run(model, q[start : start + batch])[model.output.name].reshape(-1, model.config.horizon)
         for start in range(0, len(q), batch)

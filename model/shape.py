@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from bitformer.model.calendar import ROWS, clock_rows
 from bitformer.model.errors import UserError
 from bitformer.model.nonlinearity import RELU, Nonlinearity
 from bitformer.model.plain import shown
@@ -51,6 +52,8 @@ class Shape:
     decoder_layers : 0 for an encoder alone.
     linear_path : add a linear layer from the whole window straight to the forecast, beside the
         network; not with a decoder.
+    calendar : numbers of the time of the window's last step that add rows of tables: of ``"hour"``
+        and ``"weekday"`` those that are wanted, in this order.
 
     Raises
     ------
@@ -73,6 +76,7 @@ class Shape:
     target_channel: int = 0
     decoder_layers: int = 0
     linear_path: bool = False
+    calendar: tuple[str, ...] = ()
 
     def __post_init__(self):
         for name, most in MOST.items():
@@ -88,6 +92,8 @@ class Shape:
             subtract_last=(False, True),
             linear_path=(False, True),
         )
+        if self.calendar not in ((), ("hour",), ("weekday",), ("hour", "weekday")):
+            raise UserError(f"calendar must be of {list(ROWS)}, in this order, not {self.calendar}")
         if self.window % self.patch:
             near = min(
                 (steps for steps in range(1, self.window + 1) if not self.window % steps),
@@ -128,6 +134,11 @@ class Shape:
     def tokens(self) -> int:
         """Rows that the encoder sees."""
         return self.window // self.patch
+
+    @property
+    def clock_rows(self) -> int:
+        """Rows behind the window's own that hold the time."""
+        return clock_rows(self.calendar, self.inputs)
 
     @property
     def decoder_tokens(self) -> int:

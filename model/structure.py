@@ -10,11 +10,13 @@ import functools
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from bitformer.model.calendar import ROWS
 from bitformer.model.nonlinearity import Nonlinearity
 from bitformer.model.shape import Shape
 
 __all__ = [
     "Layer",
+    "clocks",
     "free_zero_points",
     "graph",
     "linear_shapes",
@@ -46,6 +48,7 @@ class Layer:
     dropout : what training drops of a linear layer: ``results`` before the residual is added,
         ``inputs``, or nothing.
     causal : whether row i attends to rows 0 to i alone.
+    clock : of a linear layer, which number of the time selects a row that its bias has added.
     """
 
     kind: Literal["subtract_last", "position", "linear", "scores", "attend", "norm", "pool"]
@@ -61,6 +64,7 @@ class Layer:
     residual: str | None = None
     dropout: Literal["", "inputs", "results"] = ""
     causal: bool = False
+    clock: int | None = None
 
 
 #: Components of a sublayer's residual sum and of its norm, by that of its weights.
@@ -109,7 +113,21 @@ def _graph(shape: Shape) -> tuple[Layer, ...]:
     if shape.linear_path:
         path = _linear_path(shape, steps, residual)
         found, residual, head = [*found, path], path.y, replace(head, dropout="inputs")
-    return (*found, replace(head, inputs=shape.head_inputs, residual=residual))
+    head = replace(head, inputs=shape.head_inputs, residual=residual)
+    numbers = _clock_numbers(shape)
+    return tuple(replace(one, clock=numbers.get(one.weights)) for one in (*found, head))
+
+
+def _clock_numbers(shape: Shape) -> dict[str, int]:
+    """Return the number of the time that layers have a table for, by the name of their weights.
+
+    The hour is added to the tokens and to the forecast. The day of the week is added to the
+    forecast by the linear path, and to the tokens by the first sublayer, so that no layer has two.
+    """
+    tables = {"hour": ["input", "output"], "weekday": ["layers.0.o"]}
+    if shape.linear_path:
+        tables["weekday"].append("path")
+    return {layer: number for number, name in enumerate(shape.calendar) for layer in tables[name]}
 
 
 def _linear_path(shape: Shape, steps: str, residual: str | None) -> Layer:
@@ -219,6 +237,15 @@ def weight_components(shape: Shape) -> dict[str, str]:
 def linear_shapes(shape: Shape) -> dict[str, tuple[int, int]]:
     """Return (outputs, inputs) of every linear layer, by the name of its weights."""
     return {layer.weights: (layer.shape[1], layer.inputs) for layer in _linears(shape)}
+
+
+def clocks(shape: Shape) -> dict[str, tuple[int, int]]:
+    """Return (number of the time, rows of the table) of each layer with one, by its weights."""
+    return {
+        layer.weights: (layer.clock, ROWS[shape.calendar[layer.clock]])
+        for layer in _linears(shape)
+        if layer.clock is not None
+    }
 
 
 def norms(shape: Shape) -> dict[str, str]:

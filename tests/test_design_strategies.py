@@ -44,6 +44,9 @@ FIXED = {
             *("Affine.x", "LayerNorm.x", "Pool.x", "Linear.residual"),
         )
     },
+    # until hardware has tables of the calendar
+    "TransformerConfig.calendar": {"()"},
+    "Linear.clock": {"None"},
     # a mean over rows has one
     "Pool.y.rows": {1},
 }

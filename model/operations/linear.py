@@ -21,6 +21,7 @@ from bitformer.model.operations.operation import (
     Step,
     Tensors,
     Values,
+    later,
     packed_bits,
 )
 
@@ -47,7 +48,8 @@ class Linear(Operation):
     ``x`` is read row-major, from its element ``start`` on, as ``y.rows`` rows of
     ``weight.shape[1]`` values, so that patches, the flattened head and a decoder's steps are views.
     ``weight`` [out, in], ``bias`` [out], ``multiplier`` [out]. Weights of one bit are -1 and 1.
-    With ``relu`` the clamp starts at ``y``'s zero point.
+    With ``relu`` the clamp starts at ``y``'s zero point. With ``clock`` the bias is a table [rows,
+    out], and that number of the window's time selects its row.
     """
 
     matrix: ClassVar[bool] = True
@@ -60,6 +62,7 @@ class Linear(Operation):
     start: int = 0
     relu: bool = False
     residual: Residual | None = None
+    clock: int | None = later(None)
 
     @property
     def reads(self):
@@ -139,7 +142,10 @@ class Linear(Operation):
         check_array(where, "weight", self.weight, (y.features, inputs), -limit, limit)
         if self.weight_bits == 1 and not self.weight.all():
             fail(where, "weight", "-1 or 1 in one bit", 0)
-        check_array(where, "bias", self.bias, (y.features,), -LARGEST_BIAS, LARGEST_BIAS)
+        rows = () if self.clock is None else self.bias.shape[:1]
+        if self.clock is not None and (self.clock < 0 or self.bias.ndim != 2):
+            fail(where, "bias", "a table, whose row a clock from 0 on selects", self.bias.shape)
+        check_array(where, "bias", self.bias, (*rows, y.features), -LARGEST_BIAS, LARGEST_BIAS)
         limits = (0, LARGEST_MULTIPLIER)
         check_array(where, "multiplier", self.multiplier, (y.features,), *limits)
         if self.residual is not None:
@@ -178,7 +184,8 @@ class Linear(Operation):
         # float64 holds every integer below 2**53, and BLAS beats an int64 matmul many times
         rows = x.reshape(len(x), -1)[:, self.start :].astype(np.float64)
         rows = rows.reshape(len(x), tensors[self.y].rows, -1)
-        u = (rows @ self.weight.T.astype(np.float64)).astype(np.int64) + self.bias
+        u = (rows @ self.weight.T.astype(np.float64)).astype(np.int64)
+        u += self.bias if self.clock is None else self.bias[values["clock"][:, self.clock], None]
         if self.residual is None:
             return u, self.multiplier, 0
         residual = values[self.residual.source]
