@@ -126,6 +126,13 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
         help="Bits of the weights of the linear path, beside the network [8].",
     ),
     click.option(
+        "--distill",
+        type=float,
+        metavar="SHARE",
+        help="How much of what training with rounding follows is the float model's forecasts, 0 to"
+        " 1, instead of the data [0].",
+    ),
+    click.option(
         "--lowering",
         callback=_widths,
         metavar="BITS,BITS",

@@ -51,6 +51,8 @@ class TrainSettings:
     dropout : probability, before each residual, without rounding only. None stands for 0.1; with a
         linear path, for 0.2 and then 0.05, of which the better model by validation is kept.
     patience : epochs without a better validation error after which a stage ends; None for never.
+    distill : how much of the loss, 0 to 1, is the distance to the float model's forecasts, in
+        stages with rounding; the rest is that to the targets.
     """
 
     method: str = "qat"
@@ -68,6 +70,7 @@ class TrainSettings:
     weight_decay: float = 0.1
     dropout: float | None = None
     patience: int | None = None
+    distill: float = 0.0
 
     def __post_init__(self):
         for name, choices in (("method", METHODS), ("ranges", RANGES)):
@@ -91,6 +94,8 @@ class TrainSettings:
             raise UserError(f"average must be at least 0 and below 1, not {self.average}")
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise UserError(f"dropout must be at least 0 and below 1, not {self.dropout}")
+        if not 0 <= self.distill <= 1:
+            raise UserError(f"distill must be 0 to 1, not {self.distill}")
         self._check_lowering()
 
     def fitted(self, windows: int) -> "TrainSettings":

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from bitformer.model.calibrate import MovingRanges, calibrate
 from bitformer.model.data.windows import Dataset, Windows
+from bitformer.model.distillation import distilled_loss, teacher_forecasts
 from bitformer.model.errors import TrainingDivergedError
 from bitformer.model.health import ailments
 from bitformer.model.intervals import ForecastInterval, intervals_of, measured
@@ -80,6 +81,7 @@ class Trainer:
         self.stage_index, self.epoch, self.idle = 0, 0, 0
         self.best_error = self.float_error = math.inf
         self.float_best: dict[str, Tensor] = {}
+        self.taught: Tensor | None = None  # the float model's forecasts of the training windows
         # the quantized model of an earlier round, and its error
         self.quantized_best: dict[str, Tensor] = {}
         self.quantized_error = math.inf
@@ -121,6 +123,11 @@ class Trainer:
             self.model, settings, stage, learns_scales=self.learns_scales
         )
         self.average = WeightAverage(self.model, settings.average)
+        self.taught = None
+        if stage.quantized and settings.distill:
+            state = self.float_best
+            with self.randomness(settings.seed):
+                self.taught = teacher_forecasts(self.config, state, self.x, self.device)
 
     def begin(self) -> None:
         """Make a model with the initial weights."""
@@ -187,7 +194,8 @@ class Trainer:
             group["lr"] = rate * group["factor"]
         if self.observes:
             self.follow_weights()
-        loss = (self.model(self.x[batch]) - self.y[batch]).square().mean()
+        taught = None if self.taught is None else self.taught[batch]
+        loss = distilled_loss(self.model(self.x[batch]), self.y[batch], taught, settings.distill)
         self.optimizer.zero_grad()
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -314,6 +322,7 @@ class Trainer:
 
     def load_state_dict(self, state: dict) -> None:
         self.stage_index, self.epoch, self.idle = state["stage"], state["epoch"], state["idle"]
+        self.float_best, self.float_error = state["float_best"], state["float_error"]
         self.enter(state["model"])
         self.model.quantized = self.stage.quantized
         self.optimizer.load_state_dict(state["optimizer"])
@@ -321,7 +330,6 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         self.best, self.best_error = state["best"], state["best_error"]
         self.least = state.get("least", self.best_error)
-        self.float_best, self.float_error = state["float_best"], state["float_error"]
         self.quantized_best = state.get("quantized_best", {})
         self.quantized_error = state.get("quantized_error", math.inf)
         self.history = state["history"]

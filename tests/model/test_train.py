@@ -86,6 +86,7 @@ def test_two_ways_start_alike_and_the_better_is_kept(small_dataset, tmp_path):
         (WITH_PATH, 1, {}),  # in the first of two ways without rounding, in the second, after both
         (WITH_PATH, 4, {"ranges": "moving-average"}),
         (WITH_PATH, 6, {"average": 0.5}),
+        (TERNARY, 5, {"lowering": (8, 4), "distill": 0.5}),
     ],
 )
 def test_resumed_equals_uninterrupted(

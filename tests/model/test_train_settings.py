@@ -35,3 +35,9 @@ def test_what_is_given_stays():
 def test_an_average_forgets(value):
     with pytest.raises(UserError, match=r"^average must be at least 0 and below 1, not "):
         TrainSettings(average=value)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
+def test_what_is_distilled_is_a_share(value):
+    with pytest.raises(UserError, match=r"^distill must be 0 to 1, not "):
+        TrainSettings(distill=value)
