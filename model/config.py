@@ -37,6 +37,9 @@ __all__ = ["NAMED_CONFIGS", "TransformerConfig", "named_config"]
 #: a model of this size is still made in seconds and in less than 2 GB.
 _MOST_WEIGHTS, _MOST_NUMBERS, _MOST_MACS = 1 << 23, 1 << 20, 1 << 28
 _W8A8 = Precision(weights=8, activations=8)
+#: Fields of later releases. At their defaults they are left out of what is written, so that a model
+#: has the digests that it had before them.
+_LATER = ("calendar", "pre_norm")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,9 +170,11 @@ class TransformerConfig(Shape):
         return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict:
-        """Return the fields as plain data, for JSON."""
-        fields = dataclasses.asdict(self) | {"calendar": list(self.calendar)}
-        return {"name": self.name} | fields
+        """Return the fields as plain data, for JSON; later ones only where they are no default."""
+        plain = {name: getattr(type(self), name) for name in _LATER}
+        found = {"name": self.name} | dataclasses.asdict(self)
+        found = {n: value for n, value in found.items() if n not in plain or value != plain[n]}
+        return {n: list(v) if isinstance(v, tuple) else v for n, v in found.items()}
 
     @classmethod
     def from_dict(cls, data: dict) -> "TransformerConfig":

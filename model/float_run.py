@@ -4,6 +4,7 @@ One float model serves a whole study. A quantized one with its scales kept makes
 weights alone differ, as hardware needs that takes new weights.
 """
 
+import dataclasses
 import zlib
 from collections.abc import Mapping
 
@@ -84,8 +85,8 @@ def quantized_state(run_dir, config: TransformerConfig) -> tuple[dict[str, Tenso
     record = store.read_record()
     if "results" not in record:
         raise UserError(f"Run in {run_dir} must be finished first: train again to resume it")
-    theirs = TransformerConfig.from_dict(record["config"]).to_dict()
-    for name, value in config.to_dict().items():
+    theirs = dataclasses.asdict(TransformerConfig.from_dict(record["config"]))
+    for name, value in dataclasses.asdict(config).items():
         if name != "name" and theirs[name] != value:
             raise UserError(
                 f"{name} must be {theirs[name]} as in the run in {run_dir}, whose scales are kept,"
@@ -112,7 +113,8 @@ def _checksum(tensors: dict[str, Tensor]) -> int:
 
 
 def _shape(config: TransformerConfig) -> dict[str, object]:
-    return {name: value for name, value in config.to_dict().items() if name not in _PRECISION}
+    fields = dataclasses.asdict(config).items()
+    return {name: value for name, value in fields if name not in _PRECISION}
 
 
 def with_float_settings(settings: dict, source: dict, run_dir) -> dict:

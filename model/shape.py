@@ -45,6 +45,8 @@ class Shape:
     patch : steps in a token; must divide ``window``.
     d_model, layers, heads, ffn : width, encoder layers, attention heads, hidden width of the FFN.
     norm : ``"batch"`` or ``"layer"``.
+    pre_norm : normalise what a sublayer reads, ``x + f(norm(x))``, not its sum with what it makes of
+        that, ``norm(x + f(x))``.
     pooling : ``"mean"`` over tokens or ``"flatten"``.
     position : ``"sinusoidal"`` or ``"learned"`` position table.
     subtract_last : subtract the window's last step before and add the target's back after.
@@ -77,6 +79,7 @@ class Shape:
     decoder_layers: int = 0
     linear_path: bool = False
     calendar: tuple[str, ...] = ()
+    pre_norm: bool = False
 
     def __post_init__(self):
         for name, most in MOST.items():
@@ -91,6 +94,7 @@ class Shape:
             position=("sinusoidal", "learned"),
             subtract_last=(False, True),
             linear_path=(False, True),
+            pre_norm=(False, True),
         )
         if self.calendar not in ((), ("hour",), ("weekday",), ("hour", "weekday")):
             raise UserError(f"calendar must be of {list(ROWS)}, in this order, not {self.calendar}")

@@ -183,9 +183,11 @@ def _attention(
     shape: Shape, p: str, x: Layer, source: Layer, add: str, norm: str, owner: str
 ) -> list[Layer]:
     """Return attention of ``x`` to ``source``, with its residual and norm."""
+    before, rows = _start(shape, x, norm, owner)
+    others = rows if source is x else source
     q, k, v = (
         _linear(p + name, p + name, read, read.shape, owner)
-        for name, read in (("q", x), ("k", source), ("v", source))
+        for name, read in (("q", rows), ("k", others), ("v", others))
     )
     scores = Layer(
         kind="scores",
@@ -203,24 +205,38 @@ def _attention(
         component=owner,
         causal=scores.causal,
     )
-    return [k, v, q, scores, context, *_end(p + "o", context, x, add, norm, owner)]
+    end = _end(shape, p + "o", context, x, add, norm, owner)
+    return [*before, k, v, q, scores, context, *end]
 
 
 def _ffn(shape: Shape, p: str, x: Layer, add: str, norm: str, owner: str) -> list[Layer]:
     """Return a feed-forward network with its residual and norm."""
-    hidden = _linear(p + "ffn1", p + "hidden", x, (x.shape[0], shape.ffn), owner)
+    before, rows = _start(shape, x, norm, owner)
+    hidden = _linear(p + "ffn1", p + "hidden", rows, (x.shape[0], shape.ffn), owner)
     return [
+        *before,
         replace(hidden, nonlinearity=shape.nonlinearity),
-        *_end(p + "ffn2", hidden, x, add, norm, owner),
+        *_end(shape, p + "ffn2", hidden, x, add, norm, owner),
     ]
 
 
-def _end(weights: str, x: Layer, residual: Layer, add: str, norm: str, owner: str) -> list[Layer]:
-    """Return a sublayer's last linear layer, which adds ``residual``, and its norm."""
-    of_sum, of_norm = _ENDS[owner]
+def _norm(x: Layer, norm: str, owner: str) -> Layer:
+    return Layer(kind="norm", y=norm, x=(x.y,), shape=x.shape, component=_ENDS[owner][1])
+
+
+def _start(shape: Shape, x: Layer, norm: str, owner: str) -> tuple[list[Layer], Layer]:
+    """Return what comes before a sublayer on ``x``, and the rows that it reads."""
+    before = [_norm(x, norm, owner)] if shape.pre_norm else []
+    return before, [x, *before][-1]
+
+
+def _end(
+    shape: Shape, weights: str, x: Layer, residual: Layer, add: str, norm: str, owner: str
+) -> list[Layer]:
+    """Return a sublayer's last linear layer, which adds ``residual``, and what comes after it."""
     last = _linear(weights, add, x, residual.shape, owner)
-    last = replace(last, component=of_sum, residual=residual.y, dropout="results")
-    return [last, Layer(kind="norm", y=norm, x=(add,), shape=last.shape, component=of_norm)]
+    last = replace(last, component=_ENDS[owner][0], residual=residual.y, dropout="results")
+    return [last] if shape.pre_norm else [last, _norm(last, norm, owner)]
 
 
 def _linears(shape: Shape) -> list[Layer]:

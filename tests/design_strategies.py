@@ -72,6 +72,7 @@ def configs(draw, *, floats=False):
         heads=heads,
         ffn=draw(st.integers(1, 9)),
         norm=draw(st.sampled_from(["layer", "batch"])),
+        pre_norm=draw(st.booleans()),
         pooling="flatten" if decoder else draw(st.sampled_from(["mean", "flatten"])),
         position=draw(st.sampled_from(["sinusoidal", "learned"])),
         subtract_last=draw(st.booleans()),
