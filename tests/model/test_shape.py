@@ -28,3 +28,13 @@ def test_a_shape_refuses_what_a_configuration_does():
 
 def test_a_configuration_is_written_name_first():
     assert next(iter(NAMED_CONFIGS["tiny"].to_dict())) == "name"
+
+
+@pytest.mark.parametrize("later", [{"pre_norm": True}])
+def test_a_later_field_is_written_where_it_says_something(later):
+    """So what is derived of a model without it, digests among it, stays as it was."""
+    config = NAMED_CONFIGS["tiny"]
+    assert not later.keys() & config.to_dict().keys()
+    other = config.replace(**later)
+    assert later.items() <= other.to_dict().items()
+    assert TransformerConfig.from_dict(other.to_dict()) == other
