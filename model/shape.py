@@ -45,8 +45,7 @@ class Shape:
     patch : steps in a token; must divide ``window``.
     d_model, layers, heads, ffn : width, encoder layers, attention heads, hidden width of the FFN.
     norm : ``"batch"`` or ``"layer"``.
-    pre_norm : normalise what a sublayer reads, ``x + f(norm(x))``, not its sum with what it makes of
-        that, ``norm(x + f(x))``.
+    pre_norm : normalise what a sublayer reads, ``x + f(norm(x))``, not its sum, ``norm(x + f(x))``.
     pooling : ``"mean"`` over tokens or ``"flatten"``.
     position : ``"sinusoidal"`` or ``"learned"`` position table.
     subtract_last : subtract the window's last step before and add the target's back after.
