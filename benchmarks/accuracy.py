@@ -1,124 +1,115 @@
-"""How well the named models forecast: integer models on test windows, beside what needs no network.
+"""How well models forecast, and what they cost: integer models on test windows, beside figures.
 
-    python benchmarks/accuracy.py           all trainings that are missing, then the tables
-    python benchmarks/accuracy.py --write   and docs/accuracy.md written
+    python benchmarks/accuracy.py                       all that is missing, then the page
+    python benchmarks/accuracy.py --row traffic-w4 --seed 1   these cells only
+    python benchmarks/accuracy.py --recipes             what was tried, on validation windows
+    python benchmarks/accuracy.py --show                train nothing: the page of what is there
+    python benchmarks/accuracy.py --write               and docs/accuracy.md written
 
-Ctrl-C loses nothing: the same command goes on where it was.
+Ctrl-C loses nothing: the same command goes on where it was. ETTh1, ETTh2 and Beijing are
+downloaded if need be; the files of traffic and taxis are in the folder that BITFORMER_DATA names.
 """
 
 import statistics
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from accuracy_cells import Cells
+from accuracy_page import Measured, markdown
+from accuracy_rows import RECIPE_ROWS, RECIPES, ROWS, SEEDS, Candidate, Row
 from rich.console import Console
 
-from bitformer.model.baselines import baselines
-from bitformer.model.config import TransformerConfig, named_config
-from bitformer.model.data.datasets import load_source
-from bitformer.model.data.reading import DataSource
 from bitformer.model.errors import UserError
 from bitformer.model.progress import progress_bar
-from bitformer.study.trials import Outcome, Trial, run_trials
+from bitformer.study.trials import Outcome, Trial, known_outcomes, run_trials
 from bitformer.study.workers import open_pool
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORT = ROOT / "docs" / "accuracy.md"
 FOLDER = ROOT / "build" / "accuracy"
-SEEDS = (0, 1, 2)
-
-#: Ozone an hour ahead from seven other quantities; it is not among them, so nothing is subtracted.
-OZONE = named_config("etth1-48-24").replace(
-    name="beijing-24-1", window=24, horizon=1, inputs=7, subtract_last=False
-)
-#: Task, data set, models.
-TASKS: tuple[tuple[str, str, tuple[TransformerConfig, ...]], ...] = (
-    (
-        "ETTh1, 96 hours to 24",
-        "etth1",
-        tuple(named_config("etth1-96-24" + kind) for kind in ("", "-w2a8", "-w2a4")),
-    ),
-    (
-        "ETTh1, 48 hours to 24",
-        "etth1",
-        tuple(named_config("etth1-48-24" + kind) for kind in ("", "-w2a8", "-ed")),
-    ),
-    (
-        "ETTh2, 48 hours to 24",
-        "etth2",
-        tuple(named_config("etth1-48-24" + kind) for kind in ("", "-w2a8")),
-    ),
-    (
-        "Beijing air, 24 hours of 7 inputs to ozone one hour ahead",
-        "beijing-air",
-        (OZONE,),
-    ),
-)
 
 
-def trials_of(data: str, configs: tuple[TransformerConfig, ...]) -> list[Trial]:
-    """A trial for each config and seed, in this order."""
-    source = DataSource(data=data)
-    return [
-        Trial(config=config, source=source, settings={"seed": seed})
-        for config in configs
-        for seed in SEEDS
-    ]
+def chosen(row: Row, folder: Path) -> tuple[Candidate, list[Outcome]]:
+    """The candidate of smallest mean validation error, and its outcomes that are there.
+
+    Only those count of which as many seeds are there as of any.
+    """
+    found = []
+    for candidate in row.candidates:
+        trials = [row.trial(candidate, seed) for seed in SEEDS]
+        there = [one for one in known_outcomes(trials, folder) if one is not None]
+        found.append((candidate, there))
+    most = max(len(there) for _, there in found)
+    complete = [(candidate, there) for candidate, there in found if len(there) == most]
+    if not most:
+        return complete[0]
+    return min(complete, key=lambda one: statistics.mean(each.val for each in one[1]))
 
 
-def _errors(values: list[float]) -> str:
-    spread = ", ".join(f"{value:.4f}" for value in sorted(values))
-    return f"{statistics.median(values):.4f} ({spread})"
+def measure(row: Row, cells: Cells, folder: Path, *, on_part: bool) -> Measured:
+    """What is known of a row; with ``on_part``, its best model is simulated if it was not."""
+    candidate, outcomes = chosen(row, folder)
+    seeds = [(outcome, cells.scored(row, outcome)) for outcome in outcomes]
+    part = None
+    if outcomes:
+        best = min(outcomes, key=lambda one: one.val)
+        part = cells.measured(row, best, compute=on_part)
+    return Measured(row=row, candidate=candidate, seeds=seeds, part=part)
 
 
-def table(data: str, outcomes: list[Outcome]) -> Iterator[str]:
-    """A line for each config, then one for each baseline."""
-    yield "| forecast | weights | activations | float32 | integers |"
-    yield "| --- | --- | --- | --- | --- |"
-    for start in range(0, len(outcomes), len(SEEDS)):
-        group = outcomes[start : start + len(SEEDS)]
-        config, bits = group[0].trial.config, group[0].trial.config.default
-        floats = _errors([one.float_test for one in group])
-        integers = _errors([one.test for one in group])
-        widths = f"{bits.weights} bit | {bits.activations} bit"
-        yield f"| {config.name} | {widths} | {floats} | {integers} |"
-    dataset = load_source(DataSource(data=data), outcomes[0].trial.config)
-    for name, error in baselines(dataset).items():
-        if error is not None:
-            yield f"| {name} | – | – | {error:.4f} | – |"
+def recipe_outcomes(folder: Path) -> dict[tuple[str, str], Outcome | None]:
+    """What was tried, by recipe and row; None for what was not."""
+    keys = [(recipe, row) for recipe in RECIPES for row in RECIPE_ROWS]
+    found = known_outcomes([recipe.of(row) for recipe, row in keys], folder)
+    return {
+        (recipe.name, row.key): outcome for (recipe, row), outcome in zip(keys, found, strict=True)
+    }
 
 
-def markdown(results: list[tuple[str, str, list[Outcome]]]) -> str:
-    """The whole page."""
-    lines = [
-        "# What the models forecast",
-        "",
-        "Written by `python benchmarks/accuracy.py`. Errors are the test MSE of standardised"
-        f" forecasts: the median of {len(SEEDS)} seeds and, in brackets, each seed. Everything is"
-        " selected on validation windows. The bits are those of most layers. The linear path has"
-        " weights of 8 bits, and so has the last layer; the first of a `-w2` model keeps 4-bit"
-        " weights and 8-bit activations; in `etth1-48-24-ed`, which has no path, `Linput`,"
-        " `Dinput`, `CMHA` and `Loutput` keep 16 bits.",
-    ]
-    for task, data, outcomes in results:
-        lines += ["", f"## {task}", "", *table(data, outcomes)]
-    return "\n".join(lines) + "\n"
+def wanted(rows: Sequence[Row], seeds: Sequence[int]) -> list[Trial]:
+    """The trainings of rows."""
+    return [row.trial(one, seed) for row in rows for one in row.candidates for seed in seeds]
 
 
 @click.command()
+@click.option("--row", "keys", multiple=True, type=click.Choice([row.key for row in ROWS]))
+@click.option("--seed", "seeds", multiple=True, type=click.Choice([*map(str, SEEDS)]))
+@click.option("--recipes", is_flag=True, help="Train what was tried instead of the rows.")
+@click.option("--show", is_flag=True, help="Train and simulate nothing.")
 @click.option("--workers", type=int, help="Processes; one a core by default.")
 @click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, show_default=True)
 @click.option("--write", is_flag=True, help=f"Write {REPORT.relative_to(ROOT)}.")
-def main(workers: int | None, folder: Path, write: bool) -> None:
-    """Train what is missing and print the tables."""
-    groups = [trials_of(data, configs) for _, data, configs in TASKS]
-    trials = [trial for group in groups for trial in group]
-    with open_pool(workers, None) as pool, progress_bar() as tell:
-        found = iter(run_trials(trials, folder, pool, tell))
-    outcomes = [[next(found) for _ in group] for group in groups]
-    text = markdown([(*task[:2], group) for task, group in zip(TASKS, outcomes, strict=True)])
-    Console().print(text, markup=False, soft_wrap=True)
+def main(
+    keys: tuple[str, ...],
+    seeds: tuple[str, ...],
+    recipes: bool,
+    show: bool,
+    workers: int | None,
+    folder: Path,
+    write: bool,
+) -> None:
+    """Train and measure what is missing, of all rows or some, and print the page."""
+    rows = [row for row in ROWS if not keys or row.key in keys]
+    trials = wanted(rows, [int(seed) for seed in seeds] or SEEDS)
+    if recipes:
+        tried = [row for row in RECIPE_ROWS if row in rows]
+        trials = [recipe.of(row) for row in tried for recipe in RECIPES]
+    trains = not show
+    console = Console()
+    if trains:
+        with open_pool(workers, None) as pool, progress_bar() as tell:
+            run_trials(trials, folder, pool, tell)
+    cells = Cells(folder, console.log)
+    text = markdown(
+        [
+            measure(row, cells, folder, on_part=trains and not recipes and row in rows)
+            for row in ROWS
+        ],
+        recipe_outcomes(folder),
+    )
+    console.print(text, markup=False, soft_wrap=True)
     if write:
         REPORT.write_text(text, encoding="utf-8")
 

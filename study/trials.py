@@ -29,7 +29,7 @@ from bitformer.model.strict_json import read_json
 from bitformer.model.torch_installed import require_torch
 from bitformer.study.workers import WorkerPool
 
-__all__ = ["FOLDERS", "Outcome", "Trial", "run_trials", "source_of"]
+__all__ = ["FOLDERS", "Outcome", "Trial", "known_outcomes", "run_trials", "source_of"]
 
 #: What a folder of trials has in it, as patterns: for :func:`bitformer.model.folder_lock.held`.
 FOLDERS = ("results", "runs/*")
@@ -246,6 +246,12 @@ class _Folder:
             raise UserError(
                 f"Run folder {run}, whose result is there, must be there too: {error.strerror}"
             ) from None
+
+
+def known_outcomes(trials: Iterable[Trial], folder) -> list[Outcome | None]:
+    """Return the outcome of every trial that ``folder`` holds, and None for the others."""
+    store = _Folder(Path(folder))
+    return [store.read(trial) for trial in trials]
 
 
 def run_trials(

@@ -1,52 +1,275 @@
-"""The table of accuracies: which models are trained, and what is written of them."""
+"""The page of accuracies: which models are trained, which count, and what is written of them."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from bitformer.model.checkpoint import save_model
+from bitformer.model.config import named_config
+from bitformer.model.initialize import initialize
 from bitformer.study.trials import Outcome
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
 @pytest.fixture
-def accuracy(monkeypatch):
+def here(monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER))
+
+
+@pytest.fixture
+def accuracy(here):
     import accuracy
 
     return accuracy
 
 
-def outcomes(trials, first):
-    return [
-        Outcome(
-            trial=trial,
-            float_val=0.0,
-            float_test=0.02 + first / 100,
-            val=0.0,
-            test=0.03 + (first + number % 3) / 100,
-            warnings=(),
-            model=None,
-        )
-        for number, trial in enumerate(trials)
+@pytest.fixture
+def page(here):
+    import accuracy_page
+
+    return accuracy_page
+
+
+@pytest.fixture
+def cells(here):
+    import accuracy_cells
+
+    return accuracy_cells
+
+
+def row_of(accuracy, key):
+    return next(row for row in accuracy.ROWS if row.key == key)
+
+
+def outcome(trial, *, val=0.0, float_test=0.02, model=None):
+    return Outcome(
+        trial=trial,
+        float_val=0.0,
+        float_test=float_test,
+        val=val,
+        test=0.03,
+        warnings=(),
+        model=model,
+    )
+
+
+def record(test, verdict="ties"):
+    return {
+        "test": test,
+        "verdict": {"outcome": verdict},
+        "baselines": {"repeat last value": 0.5, "linear": 0.25, "repeat last day": None},
+    }
+
+
+PART = {
+    "windows": 10,
+    "exact": True,
+    "as_predicted": True,
+    "latency": 2443,
+    "interval": 2400,
+    "fits": True,
+    "energy_uj": 1.5,
+    "parameters": 77,
+    "macs": 1,
+}
+
+
+def measured(page, row, tests, **changes):
+    candidate = row.candidates[0]
+    seeds = [
+        (outcome(row.trial(candidate, seed), float_test=0.02 + seed / 1000), record(test))
+        for seed, test in enumerate(tests)
     ]
+    found = page.Measured(row=row, candidate=candidate, seeds=seeds, part=PART)
+    return dataclasses.replace(found, **changes)
 
 
-def test_every_model_has_its_seeds_and_one_float_origin_for_each(accuracy):
-    for _, data, configs in accuracy.TASKS:
-        trials = accuracy.trials_of(data, configs)
-        assert len({trial.key for trial in trials}) == len(configs) * len(accuracy.SEEDS)
-        shapes = {(c.window, c.d_model, c.decoder_layers) for c in configs}
-        origins = {trial.origin.key for trial in trials}
-        assert len(origins) == len(shapes) * len(accuracy.SEEDS)
+def texts(page, found):
+    return dict(zip(page.COLUMNS, page.table_row(found), strict=True))
 
 
-def test_the_table_has_medians_of_seeds_and_baselines(accuracy, monkeypatch):
-    monkeypatch.setattr(accuracy, "baselines", lambda _: {"repeat last": 0.5, "linear": None})
-    monkeypatch.setattr(accuracy, "load_source", lambda *_: None)
-    _, data, configs = accuracy.TASKS[0]
-    lines = list(accuracy.table(data, outcomes(accuracy.trials_of(data, configs), first=1)))
-    assert len(lines) == 2 + len(configs) + 1
-    name = "| etth1-96-24-w2a4 | 2 bit | 4 bit | 0.0300 (0.0300, 0.0300, 0.0300) |"
-    assert lines[4] == name + " 0.0500 (0.0400, 0.0500, 0.0600) |"
-    assert lines[5] == "| repeat last | – | – | 0.5000 | – |"
+def test_every_row_has_its_seeds_and_widths_share_a_float_model(accuracy):
+    trials = accuracy.wanted(accuracy.ROWS, accuracy.SEEDS)
+    candidates = sum(len(row.candidates) for row in accuracy.ROWS)
+    assert len({trial.key for trial in trials}) == len(trials) == 3 * candidates
+    assert len({row.key for row in accuracy.ROWS}) == len(accuracy.ROWS)
+    four, two, coarse = (row_of(accuracy, f"etth1-96-{bits}") for bits in ("w4", "w2", "w2a4"))
+    origins = {row.trial(row.candidates[0], 1).origin.key for row in (four, two, coarse)}
+    assert len(origins) == 1
+    assert {row.candidates[0].config.default.weights for row in (four, two)} == {4, 2}
+
+
+@pytest.mark.parametrize(
+    ("key", "must", "aim"),
+    [
+        ("etth1-96-w4", 0.0266, 0.0262),
+        ("etth1-96-w2", 0.0268, 0.0262),
+        ("etth1-336-w4", 0.0261, 0.0256),
+        ("etth2-48-w4", 0.0640, 0.0625),
+        ("ozone-w4", 0.140, 0.132),
+        ("ozone-w2", 0.146, 0.132),
+        ("traffic-w4", 0.0500, 0.0450),
+        ("taxi-w4", 0.175, 0.155),
+    ],
+)
+def test_figures_are_those_that_were_set_beforehand(accuracy, key, must, aim):
+    row = row_of(accuracy, key)
+    assert (row.must, row.aim) == (must, aim)
+
+
+def test_a_row_says_what_was_reached_and_what_was_missed(accuracy, page):
+    row = row_of(accuracy, "etth1-96-w4")
+    said = texts(page, measured(page, row, (0.0262, 0.0266, 0.0267)))
+    assert said["model"] == "etth1-96-24"
+    assert said["weights, activations"] == "4, 8 bit"
+    assert said["integers"] == "0.0265 ± 0.0003"
+    assert said["float32"] == "0.0210 ± 0.0010"
+    assert said["must"] == "≤ 0.0266 reached"
+    assert said["aim"] == "≤ 0.0262 **missed**"
+    assert said["against the best line"] == "ties"
+    assert said["bit-exact"] == "all 10 windows"
+    assert [said[name] for name in ("cycles", "µJ", "parameters", "fits XC7S15")] == [
+        *("2443", "1.50", "77", "yes")
+    ]
+    worse = texts(page, measured(page, row, (0.0266, 0.0267, 0.0268)))
+    assert worse["must"] == "≤ 0.0266 **missed**"
+
+
+def test_nothing_is_said_of_what_was_not_measured(accuracy, page):
+    row = row_of(accuracy, "ozone-w4")
+    none = texts(page, measured(page, row, (), part=None))
+    for name in ("integers", "float32", "against the best line", "bit-exact", "cycles", "µJ"):
+        assert none[name] == "not measured"
+    assert none["must"] == "≤ 0.1400"
+    some = texts(page, measured(page, row, (0.13, 0.13)))
+    assert some["integers"] == "0.1300 (2 of 3 seeds)"
+    assert some["must"] == "≤ 0.1400"
+    free = texts(page, measured(page, row_of(accuracy, "etth1-48-w4"), (0.1, 0.1, 0.1)))
+    assert free["must"] == free["aim"] == "–"
+
+
+@pytest.mark.parametrize("fault", ["exact", "as_predicted"])
+def test_what_is_not_exact_is_loud(accuracy, page, fault):
+    row = row_of(accuracy, "ozone-w4")
+    said = texts(page, measured(page, row, (0.1,), part=PART | {fault: False, "fits": False}))
+    assert said["bit-exact"] == "**NO**"
+    assert said["fits XC7S15"] == "**no**"
+    refused = texts(page, measured(page, row, (0.1,), part={"error": "lanes must be 1"}))
+    assert refused["cycles"] == "lanes must be 1"
+
+
+def test_seeds_of_several_verdicts_say_all_of_them(accuracy, page):
+    row = row_of(accuracy, "ozone-w4")
+    found = measured(page, row, (0.1, 0.1, 0.1))
+    seeds = [
+        (one, record(0.1, verdict))
+        for (one, _), verdict in zip(found.seeds, ("wins", "ties", "wins"), strict=True)
+    ]
+    said = texts(page, dataclasses.replace(found, seeds=seeds))
+    assert said["against the best line"] == "wins, ties, wins"
+
+
+def test_the_page_has_baselines_settings_and_what_was_tried(accuracy, page):
+    rows = [row_of(accuracy, key) for key in ("ozone-w4", "ozone-w2", "traffic-w4")]
+    recipe, first = accuracy.RECIPES[0], accuracy.RECIPE_ROWS[0]
+    tried = {(recipe.name, first.key): outcome(recipe.of(first), val=0.012361)}
+    text = page.markdown([measured(page, row, (0.1, 0.2, 0.3)) for row in rows], tried)
+    assert text.count("## Beijing") == 1
+    line = (
+        "Without a network of ours: MLP of 13.7 k MACs, 13.8 k parameters 0.1610 (measured before),"
+        " LightGBM 0.1740 (measured before), linear 0.2500, repeat last value 0.5000."
+    )
+    assert line in text.splitlines()
+    assert "traffic-168-24 is trained with " in text
+    assert f"| {recipe.name} | 0.01236 | – | – | – |" in text
+
+
+def test_validation_chooses_among_candidates(accuracy, monkeypatch, tmp_path):
+    row = row_of(accuracy, "ozone-w4")
+    slow, fast = (
+        accuracy.Candidate(config=row.candidates[0].config, settings={"lr": lr})
+        for lr in (0.001, 0.002)
+    )
+    row = dataclasses.replace(row, candidates=(slow, fast))
+    errors = {0.001: (0.1, 0.4, 0.1), 0.002: (0.15, 0.15, None)}
+
+    def known(trials, _folder):
+        found = []
+        for trial in trials:
+            val = errors[trial.settings["lr"]][trial.settings["seed"]]
+            found.append(None if val is None else outcome(trial, val=val))
+        return found
+
+    monkeypatch.setattr(accuracy, "known_outcomes", known)
+    candidate, there = accuracy.chosen(row, tmp_path)
+    assert candidate is slow  # the other has fewer seeds
+    assert len(there) == 3
+    errors[0.002] = (0.15, 0.15, 0.15)
+    assert accuracy.chosen(row, tmp_path)[0] is fast
+
+
+def test_a_record_is_kept_and_made_again_for_another_model(accuracy, cells, monkeypatch, tmp_path):
+    row = row_of(accuracy, "etth1-96-w4")
+    counted = []
+
+    def measure(model, _dataset):
+        counted.append(model.name)
+        return {"latency": len(counted)}
+
+    monkeypatch.setattr(cells, "_measured", measure)
+    store = cells.Cells(tmp_path, lambda _: None)
+    monkeypatch.setattr(store, "dataset", lambda _: None)
+
+    def made(name):
+        path = tmp_path / "model.safetensors"
+        path.unlink(missing_ok=True)
+        save_model(initialize(named_config(name)), path)
+        return outcome(row.trial(row.candidates[0], 0), model=path)
+
+    one = made("tiny")
+    assert store.measured(row, one, compute=False) is None
+    found = store.measured(row, one, compute=True)
+    assert found is not None
+    assert found["latency"] == 1
+    assert store.measured(row, one, compute=False) == found
+    assert store.measured(row, one, compute=True) == found
+    other = made("etth1-48-24")
+    assert store.measured(row, other, compute=False) is None
+    assert store.measured(row, other, compute=True) == {**found, "latency": 2} | {
+        "model": store.measured(row, other, compute=True)["model"]
+    }
+    assert counted == ["tiny", "etth1-48-24"]
+
+
+def test_showing_trains_nothing(accuracy, monkeypatch, tmp_path):
+    monkeypatch.setattr(accuracy, "run_trials", lambda *_: pytest.fail("it trains"))
+    report = tmp_path / "accuracy.md"
+    monkeypatch.setattr(accuracy, "REPORT", report)
+    options = ["--show", "--folder", str(tmp_path / "none"), "--write"]
+    result = CliRunner().invoke(accuracy.main, options)
+    assert result.exit_code == 0, result.output
+    text = report.read_text(encoding="utf-8")
+    assert text.count(" bit | not measured | not measured | ") == len(accuracy.ROWS)
+
+
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [
+        (["--row", "ozone-w4", "--seed", "1"], 1),
+        (["--row", "ozone-w4", "--row", "ozone-w2"], 6),
+        (["--row", "taxi-w4", "--recipes"], "recipes"),
+    ],
+)
+def test_a_cell_alone_can_be_trained(accuracy, monkeypatch, tmp_path, options, count):
+    ran = []
+    monkeypatch.setattr(accuracy, "run_trials", lambda trials, *_: ran.extend(trials))
+    monkeypatch.setattr(accuracy, "measure", lambda *_, **__: None)
+    monkeypatch.setattr(accuracy, "markdown", lambda *_: "")
+    options = [*options, "--workers", "1", "--folder", str(tmp_path)]
+    assert CliRunner().invoke(accuracy.main, options).exit_code == 0
+    assert len(ran) == (len(accuracy.RECIPES) if count == "recipes" else count)
+    if count == 1:
+        assert ran[0].settings["seed"] == 1

@@ -11,7 +11,7 @@ from bitformer.model.errors import TrainingDivergedError, UserError
 from bitformer.model.precision import Precision
 from bitformer.model.reference import predict
 from bitformer.study import trials as module
-from bitformer.study.trials import Trial, run_trials
+from bitformer.study.trials import Trial, known_outcomes, run_trials
 from bitformer.study.workers import WorkerPool, open_pool
 
 
@@ -51,6 +51,13 @@ def test_nothing_is_run_twice(pair, done, monkeypatch):
     folder, outcomes = done
     monkeypatch.setattr(module, "_train", None)
     assert run_trials(pair, folder, WorkerPool()) == outcomes
+
+
+def test_what_is_known_is_read_and_nothing_is_run(pair, done, monkeypatch, tmp_path):
+    folder, outcomes = done
+    monkeypatch.setattr(module, "_train", None)
+    assert known_outcomes(pair[::-1], folder) == outcomes[::-1]
+    assert known_outcomes(pair, tmp_path / "other") == [None, None]
 
 
 def test_a_damaged_result_is_made_again(pair, done):

@@ -1,0 +1,176 @@
+"""docs/accuracy.md from what was measured; what was not says so."""
+
+import statistics
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from accuracy_cells import PART
+from accuracy_rows import RECIPE_ROWS, RECIPES, SEEDS, Candidate, Row
+from tables import markdown_table
+
+from bitformer.study.trials import Outcome
+
+__all__ = ["COLUMNS", "Measured", "markdown", "table_row"]
+
+UNKNOWN = "not measured"
+COLUMNS = (
+    "model",
+    "weights, activations",
+    "integers",
+    "float32",
+    "must",
+    "aim",
+    "against the best line",
+    "bit-exact",
+    "cycles",
+    "µJ",
+    "parameters",
+    "MACs",
+    f"fits {PART.upper()}",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What is known of a row: its chosen candidate, a record for each seed, and the best on a part.
+
+    ``seeds`` : outcomes and records of those that were trained. ``part`` : of the model of smallest
+    validation error.
+    """
+
+    row: Row
+    candidate: Candidate
+    seeds: Sequence[tuple[Outcome, Mapping[str, Any]]] = ()
+    part: Mapping[str, Any] | None = None
+
+    @property
+    def errors(self) -> list[float]:
+        """Test MSE of the integer models, by seed."""
+        return [record["test"] for _, record in self.seeds]
+
+    def reached(self, most: float | None) -> str:
+        """Whether the mean error is at most a figure of four decimals."""
+        if most is None:
+            return "–"
+        if len(self.seeds) < len(SEEDS):
+            return f"≤ {most:.4f}"
+        good = round(statistics.mean(self.errors), 4) <= most
+        return f"≤ {most:.4f} {'reached' if good else '**missed**'}"
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean and sample deviation."""
+    if not values:
+        return UNKNOWN
+    said = f"{statistics.mean(values):.4f}"
+    if len(values) < len(SEEDS):
+        return f"{said} ({len(values)} of {len(SEEDS)} seeds)"
+    return f"{said} ± {statistics.stdev(values):.4f}"
+
+
+def _verdict(found: Measured) -> str:
+    verdicts = [record["verdict"]["outcome"] for _, record in found.seeds if record["verdict"]]
+    if not verdicts:
+        return UNKNOWN
+    return verdicts[0] if len(set(verdicts)) == 1 else ", ".join(verdicts)
+
+
+def table_row(found: Measured) -> list[str]:
+    """A row's texts for :data:`COLUMNS`."""
+    config, part = found.candidate.config, found.part
+
+    def of(tell: Callable[[Mapping[str, Any]], str]) -> str:
+        return UNKNOWN if part is None else part.get("error") or tell(part)
+
+    def exact(part: Mapping[str, Any]) -> str:
+        good = part["exact"] and part["as_predicted"]
+        return f"all {part['windows']} windows" if good else "**NO**"
+
+    return [
+        config.name,
+        f"{config.default.weights}, {config.default.activations} bit",
+        spread(found.errors),
+        spread([outcome.float_test for outcome, _ in found.seeds]),
+        found.reached(found.row.must),
+        found.reached(found.row.aim),
+        _verdict(found),
+        of(exact),
+        of(lambda part: f"{part['latency']}"),
+        of(lambda part: UNKNOWN if part["energy_uj"] is None else f"{part['energy_uj']:.2f}"),
+        of(lambda part: f"{part['parameters']}"),
+        f"{config.macs}",
+        of(lambda part: "yes" if part["fits"] else "**no**"),
+    ]
+
+
+def _floors(group: Sequence[Measured]) -> Iterator[str]:
+    """A task's forecasts that need no network of ours, the best first."""
+    own: dict[str, float] = {}
+    cited: dict[str, float] = {}
+    for found in group:
+        cited |= found.row.cited
+        for _, record in found.seeds:
+            own |= {name: mse for name, mse in record["baselines"].items() if mse is not None}
+    said = [(mse, f"{name} {mse:.4f}") for name, mse in own.items()]
+    said += [(mse, f"{name} {mse:.4f} (measured before)") for name, mse in cited.items()]
+    if said:
+        yield "Without a network of ours: " + ", ".join(text for _, text in sorted(said)) + "."
+    for found in group:
+        if found.candidate.settings:
+            options = ", ".join(f"{name} {one}" for name, one in found.candidate.settings.items())
+            yield f"{found.candidate.config.name} is trained with {options}."
+
+
+def _recipes(outcomes: Mapping[tuple[str, str], Outcome | None]) -> Iterator[str]:
+    """What was tried, on the validation windows."""
+    rows = []
+    for recipe in RECIPES:
+        texts = [recipe.name]
+        for row in RECIPE_ROWS:
+            found = outcomes.get((recipe.name, row.key))
+            texts.append("–" if found is None else f"{found.val:.5f}")
+        rows.append(texts)
+    yield from markdown_table(("recipe", *(row.key for row in RECIPE_ROWS)), rows)
+
+
+def markdown(
+    measured: Iterable[Measured], recipes: Mapping[tuple[str, str], Outcome | None]
+) -> str:
+    """The whole page."""
+    measured = list(measured)
+    lines = [
+        "# What the models forecast",
+        "",
+        "Written by `python benchmarks/accuracy.py --write`, which goes on where it was. Errors are"
+        " the test MSE of standardised forecasts, of the integer model and of the float model that"
+        f" it comes from: mean and deviation of {len(SEEDS)} seeds. Everything is selected on"
+        " validation windows, and the test windows are seen once. *Must* and *aim* are figures set"
+        " beforehand. *Against the best line*: whether the integer models win, tie or lose against"
+        " the best forecast that needs no network, by the differences of the same windows in"
+        " blocks.",
+        "",
+        f"Of the seeds, the model of smallest validation error is lowered for the {PART.upper()}:"
+        " all of its test windows go through the compiled design, every element of every tensor"
+        " compared; cycles are those of a forecast, energy is the model of `bitformer estimate` at"
+        " 100 MHz. The bits are those of most layers. The linear path has weights of 8 bits, and so"
+        " has the last layer; the first of a `-w2` model keeps 4; in `etth1-48-24-ed`, which has no"
+        " path, `Linput`, `Dinput`, `CMHA` and `Loutput` keep 16.",
+    ]
+    tasks: dict[str, list[Measured]] = {}
+    for found in measured:
+        tasks.setdefault(found.row.task, []).append(found)
+    for task, group in tasks.items():
+        lines += ["", f"## {task}", ""]
+        lines += markdown_table(COLUMNS, [table_row(found) for found in group])
+        lines += _floors(group)
+    lines += [
+        "",
+        "## What was tried",
+        "",
+        "Validation MSE of the integer model, seed 0, weights of 4 bits; the test windows were not"
+        " looked at. `python benchmarks/accuracy.py --recipes` trains what is missing.",
+        "",
+        *_recipes(recipes),
+    ]
+    return "\n".join(lines).rstrip("\n") + "\n"
