@@ -120,9 +120,11 @@ def _split(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dic
 def find(
     data: str,
     *,
-    config: str | TransformerConfig = "etth1-96-24",
+    config: str | TransformerConfig | None = None,
     target: str | None = None,
     inputs: str | Sequence[str] | None = None,
+    sense: str | None = None,
+    ahead: int | None = None,
     time: str | Sequence[str] | None = None,
     bits: Sequence[str] = ("4", "4/8", "6", "8"),
     baselines: Sequence[str] | None = None,
@@ -143,7 +145,7 @@ def find(
 
     Parameters
     ----------
-    data, target, inputs, time, config
+    data, target, inputs, sense, ahead, time, config
         As of :func:`bitformer.train`.
     bits
         Choices of each component: ``"4"``, or weights and activations apart, ``"4/8"``.
@@ -194,6 +196,7 @@ def find(
     )
     added = None if sensitivity is None else read_added(Path(sensitivity))
     columns = {"target": target, "inputs": inputs, "time": time, **reading}
+    columns |= {"sense": sense, "ahead": ahead}
     chosen, source = source_of(data, config, note, **columns)
     request = SearchRequest(config=chosen, source=source, limits=limits, settings=settings, **asked)
     if not request.enumerated and not request.per_tensor:

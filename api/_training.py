@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bitformer._models import Model, Note, unheard
-from bitformer.model.config import TransformerConfig, read_config
+from bitformer.model.config import TransformerConfig
 from bitformer.model.data.reading import DataSource, without_reading
 from bitformer.model.errors import UserError
 from bitformer.model.torch_installed import require_torch
@@ -52,9 +52,11 @@ class Training:
         cls,
         data: str | None,
         *,
-        config: str | TransformerConfig = "etth1-96-24",
+        config: str | TransformerConfig | None = None,
         target: str | None = None,
         inputs: str | Sequence[str] | None = None,
+        sense: str | None = None,
+        ahead: int | None = None,
         time: str | Sequence[str] | None = None,
         to: str | Path = "runs/bitformer",
         window: int | None = None,
@@ -76,7 +78,7 @@ class Training:
 
         Parameters
         ----------
-        data, config, target, inputs, time, to
+        data, config, target, inputs, sense, ahead, time, to
             As of :func:`train`.
         window, horizon, patch
             Steps that the model sees, forecasts, and has in a token.
@@ -101,15 +103,18 @@ class Training:
         bits["path"] = path
         reading, settings = without_reading(settings)
         source: dict[str, Any] = {"target": target, "inputs": inputs, "time": time, **reading}
+        source |= {"sense": sense, "ahead": ahead}
+        from bitformer.model.config_choice import changed_config, start_config
         from bitformer.model.files import ready_file
-        from bitformer.model.own_data import suited_to, write_source
+        from bitformer.model.own_data import resolved, suited_to, write_source
         from bitformer.model.picture import check_picture
         from bitformer.model.sensor_range import with_range
 
         if plot is not None:
             check_picture(plot)
             ready_file(Path(plot))
-        config = _changed(config, **bits, **sizes)
+        config = start_config(config, sense=sense, ahead=ahead, horizon=horizon)
+        config = changed_config(config, **bits, **sizes)
         chosen, dataset = suited_to(data, config, note, name=name, **source)
         dataset = with_range(dataset, sensor_range)
         require_torch()
@@ -129,9 +134,7 @@ class Training:
 
         folder = Path(to)
         result = train_model(chosen, dataset, run_dir=folder, **settings)
-        if inputs is not None:
-            source["inputs"] = dataset.inputs
-        write_source(folder, DataSource.of(data=str(data), **source))
+        write_source(folder, DataSource.of(data=str(data), **resolved(source, dataset)))
         model = None
         if not chosen.has_floats:
             file = folder / MODEL_FILE
@@ -285,56 +288,14 @@ class Training:
         )
 
 
-def _changed(
-    config: str | TransformerConfig,
-    *,
-    weights: int | None = None,
-    activations: int | None = None,
-    precise: int | None = None,
-    delta: int | None = None,
-    path: int | None = None,
-    **sizes: int | None,
-) -> TransformerConfig:
-    """Return a configuration with other bits and sizes, where they are not None.
-
-    The linear path keeps its own bits: only ``path`` changes those of its weights.
-    """
-    from bitformer.model.precision import PATH_COMPONENTS, PRECISE_COMPONENTS, keep_precise
-
-    chosen = read_config(config)
-    both = {"weights": weights, "activations": activations}
-    bits = {name: value for name, value in both.items() if value is not None}
-    changes: dict[str, Any] = {name: size for name, size in sizes.items() if size is not None}
-    if bits:
-        changes["default"] = dataclasses.replace(chosen.default, **bits)
-        changes["precision"] = {
-            name: precision if name in PATH_COMPONENTS else dataclasses.replace(precision, **bits)
-            for name, precision in chosen.precision.items()
-        }
-    chosen = chosen.replace(**changes)
-    if delta is not None:
-        if not chosen.subtract_last:
-            raise UserError(
-                f"--delta must be left out with config {chosen.name}, which subtracts no last value"
-            )
-        chosen = chosen.replace(tensors={**chosen.tensors, "delta": delta})
-    if path is not None:
-        if not chosen.linear_path:
-            raise UserError(f"--path must be left out with config {chosen.name}, which has none")
-        own = dataclasses.replace(chosen.bits("Lpath"), weights=path)
-        chosen = chosen.replace(precision={**chosen.precision, "Lpath": own})
-    if precise is None:
-        return chosen
-    kept = [name for name in PRECISE_COMPONENTS if name in chosen.components]
-    return chosen.replace(precision=keep_precise(chosen.precision, precise, kept))
-
-
 def train(
     data: str,
     *,
-    config: str | TransformerConfig = "etth1-96-24",
+    config: str | TransformerConfig | None = None,
     target: str | None = None,
     inputs: str | Sequence[str] | None = None,
+    sense: str | None = None,
+    ahead: int | None = None,
     time: str | Sequence[str] | None = None,
     to: str | Path = "runs/bitformer",
     sensor_range: "SensorRange | None" = None,
@@ -350,9 +311,16 @@ def train(
     data
         A data set's name (``"etth1"``) or a CSV file.
     config
-        A configuration, its name or its JSON file. Its number of inputs follows the data.
+        A configuration, its name or its JSON file; by default ``etth1-96-24``, and ``sense-24-1``
+        with ``sense``. Its number of inputs follows the data.
     target, inputs, time
         Columns of a CSV file: to forecast, to see, and of times. Texts ``"A,B"`` or lists.
+    sense
+        A column instead of ``target``: a virtual sensor tells it for the window's last row from
+        the others, by default all of numbers, and never sees it.
+    ahead
+        Rows from the window's last to the first that is forecast: by default 1, the next; 0 is the
+        last itself, of a target that is no input.
     to
         Folder of the run. An unfinished one is resumed, a finished one read; with more ``epochs``
         or ``qat_epochs`` it goes on, as :func:`bitformer.model.train.train` says.
@@ -384,6 +352,7 @@ def train(
         model are kept in floats.
     """
     columns: dict[str, Any] = {"target": target, "inputs": inputs, "time": time}
+    columns |= {"sense": sense, "ahead": ahead}
     more: dict[str, Any] = {"sensor_range": sensor_range, "raw": raw, "name": name, "plot": plot}
     training = Training.run(data, config=config, to=to, **columns, **more, **settings)
     if training.model is None:

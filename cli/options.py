@@ -35,6 +35,7 @@ __all__ = [
     "part_option",
     "port_options",
     "reloadable_option",
+    "training_data_options",
     "workers_options",
 ]
 
@@ -247,30 +248,46 @@ ROW_OPTIONS = (
     ),
 )
 
-#: A data set, as arguments of functions that load one.
-data_options = grouped(
-    "data",
-    section(
-        "Data",
-        click.option(
-            "--data",
-            callback=_looked_up,
-            metavar="NAME|CSV",
-            help="etth1, etth2, beijing-air, synthetic, or a CSV file.",
-        ),
-        click.option(
-            "--target",
-            metavar="COLUMN",
-            help="Column to forecast; training on a CSV file needs it [of a model, its own].",
-        ),
-        click.option(
-            "--inputs",
-            metavar="A,B|all",
-            help="Columns the model sees, one with a comma quoted as in '\"Power, kW\",load'; all:"
-            " each column of numbers but the times [the target alone; of a model, its own].",
-        ),
+_DATA_OPTIONS = (
+    click.option(
+        "--data",
+        callback=_looked_up,
+        metavar="NAME|CSV",
+        help="etth1, etth2, beijing-air, synthetic, or a CSV file.",
     ),
-    section(FILES, *FILE_OPTIONS, *ROW_OPTIONS),
+    click.option(
+        "--target",
+        metavar="COLUMN",
+        help="Column to forecast; training on a CSV file needs it [of a model, its own].",
+    ),
+    click.option(
+        "--inputs",
+        metavar="A,B|all",
+        help="Columns the model sees, one with a comma quoted as in '\"Power, kW\",load'; all:"
+        " each column of numbers but the times [the target alone; of a model, its own].",
+    ),
+)
+_SENSE_OPTIONS = (
+    click.option(
+        "--sense",
+        metavar="COLUMN",
+        help="A virtual sensor, instead of --target: tell this column, for the window's last row,"
+        " from the others (all of numbers, or --inputs). The device never sees it.",
+    ),
+    click.option(
+        "--ahead",
+        type=COUNT_OR_NONE,
+        metavar="ROWS",
+        help="Rows from the window's last to the first that is forecast: 1 is the next, 0 the last"
+        " itself, of a target that is no input [1; 0 with --sense].",
+    ),
+)
+_FILE_SECTION = section(FILES, *FILE_OPTIONS, *ROW_OPTIONS)
+#: A data set, as arguments of functions that load one for a model that is there.
+data_options = grouped("data", section("Data", *_DATA_OPTIONS), _FILE_SECTION)
+#: The same for models that are to be trained.
+training_data_options = grouped(
+    "data", section("Data", *_DATA_OPTIONS, *_SENSE_OPTIONS), _FILE_SECTION
 )
 
 epochs_options = together(

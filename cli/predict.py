@@ -97,13 +97,16 @@ def _show(report: Report, forecast: "Forecast") -> None:
     """Print the newest forecast, those before it beside each other, and their errors."""
     from bitformer.model.intervals import coverage_sentence
 
-    after = _headings(forecast)
+    after, what = _headings(forecast), "Forecast" if forecast.ahead else "Sensed value"
     if len(forecast) > 1:
         some = forecast.values[-_SHOWN:]
         report.table(
             ("step", *after[-_SHOWN:]),
-            [(step + 1, *(f"{value:.6g}" for value in row)) for step, row in enumerate(some.T)],
-            title=f"Forecasts of {forecast.target}, the newest last",
+            [
+                (step + forecast.ahead, *(f"{value:.6g}" for value in row))
+                for step, row in enumerate(some.T)
+            ],
+            title=f"{what}s of {forecast.target}, the newest last",
             words=0,
         )
     rows = _newest(forecast)
@@ -113,7 +116,7 @@ def _show(report: Report, forecast: "Forecast") -> None:
     report.table(
         names,
         [[_cell(name, row[name]) for name in names] for row in rows],
-        title=f"Forecast of {forecast.target}, {'newest' if forecast.series else after[-1]}",
+        title=f"{what} of {forecast.target}, {'newest' if forecast.series else after[-1]}",
         words=("series" in names) + (forecast.times is not None),
     )
     interval = forecast.interval
@@ -142,9 +145,10 @@ def _newest(forecast: "Forecast") -> list[dict[str, object]]:
 
 
 def _headings(forecast: "Forecast") -> list[str]:
-    """Return which rows each forecast comes after."""
+    """Return which rows each forecast comes after, or is for."""
+    where = "after" if forecast.ahead else "at"
     names = [f"{name}, " for name in forecast.series] or [""] * len(forecast)
-    return [f"{name}after line {line}" for name, line in zip(names, forecast.lines, strict=True)]
+    return [f"{name}{where} line {line}" for name, line in zip(names, forecast.lines, strict=True)]
 
 
 def _cell(name: str, value: object) -> str:
@@ -218,6 +222,8 @@ def command(
     **asked: Any,
 ) -> None:
     """Forecast what comes after the last row of a CSV file, in the file's own units.
+
+    A model that was trained to sense a quantity tells it for the last row itself.
 
     The file is read as the model's own data were, unless options say otherwise; without --data it
     is these. Columns are matched by name, in any order. The model computes in integers here, or

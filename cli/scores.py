@@ -23,15 +23,19 @@ def show_scores(report: "Report", scores: "Evaluation", *, title: str | None = N
     show_verdict(report, scores)
     errors = {**scores.models, **scores.baselines}
     known = {name: error for name, error in errors.items() if error is not None}
-    least = min(known.values())
+    unlike = scores.off_device
+    least = min(error for name, error in known.items() if name not in unlike)
     # the integer model is the last of those that equal it but for rounding
-    best = [name for name, error in known.items() if error <= least * (1 + 1e-9)][-1]
+    close = [name for name, error in known.items() if error <= least * (1 + 1e-9)]
+    best = [name for name in close if name not in unlike][-1]
     rows: list[tuple[object, ...]] = []
     skills, std = scores.skill, scores.dataset.target_std
     for bare, error in errors.items():
         name = bare
         if name == best:
             name = f"{name} (best)"
+        elif bare in unlike and error is not None:
+            name = f"{name} (not on the device)"
         skill = skills.get(bare)
         saved = "" if skill is None else f"{skill:.3g}"
         if error is None:

@@ -10,10 +10,10 @@ from bitformer.cli.options import (
     PATH,
     Decorator,
     batch_option,
-    data_options,
     epochs_options,
     given,
     together,
+    training_data_options,
 )
 from bitformer.cli.quantity import COUNT
 from bitformer.cli.report import Report
@@ -26,13 +26,11 @@ if TYPE_CHECKING:
 __all__ = ["Study", "seeds_option", "study_options", "widths_option"]
 
 study_options = together(
-    data_options,
+    training_data_options,
     click.option(
         "--config",
-        default="etth1-96-24",
-        show_default=True,
         metavar="NAME|FILE.json",
-        help="Shape of the model; its bitwidths are varied.",
+        help="Shape of the model; its bitwidths are varied [etth1-96-24; sense-24-1 with --sense].",
     ),
     epochs_options,
     batch_option,
@@ -98,7 +96,7 @@ class Study:
         report: Report,
         *,
         data: dict[str, Any],
-        config: str,
+        config: str | None,
         workers: int | None,
         scheduler: str | None,
         output: Path,

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 import bitformer
-from bitformer.cli.options import PATH, batch_option, data_options, epochs_options, given
+from bitformer.cli.options import PATH, batch_option, epochs_options, given, training_data_options
 from bitformer.cli.report import Report, command_line, json_option
 from bitformer.cli.scores import show_scores
 from bitformer.cli.sections import SectionedCommand, section
@@ -37,16 +37,14 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
 
 
 @click.command("train", cls=SectionedCommand)
-@data_options
+@training_data_options
 @section(
     "Model",
     click.option(
         "--config",
-        default="etth1-96-24",
-        show_default=True,
         metavar="NAME|FILE.json",
-        help="What to start from: tiny, etth1-{96,48}-24[-w2a8|-w2a4], etth1-48-24-ed, grid-N-D-B,"
-        " or a JSON file.",
+        help="What to start from: tiny, etth1-{96,48}-24[-w2a8|-w2a4], etth1-48-24-ed, sense-24-1,"
+        " grid-N-D-B, or a JSON file [etth1-96-24; sense-24-1 with --sense].",
     ),
     click.option("--window", type=int, metavar="STEPS", help="Steps that the model sees."),
     click.option("--horizon", type=int, metavar="STEPS", help="Steps that it forecasts."),
@@ -198,11 +196,13 @@ def command(
     bitformer train --data my.csv --target power --time date --config etth1-48-24 \\
         --inputs power,wind --window 168 --horizon 12 --range 0,250 --range wind=0,40 \\
         --name plant --plot -o runs/plant
+    bitformer train --data air.csv --sense O3 --time time -o runs/ozone
     bitformer train --data adc.csv --target code --raw 12 --config etth1-48-24 -o runs/node
 
-    A CSV file needs --target and, if its rows have times, --time. The first 60 % of the rows train,
-    the next 20 % select, the last 20 % test. Up to 3 lost rows or missing cells in a row take the
-    values before; no window spans a longer gap. What cannot be read is refused, with what to type.
+    A CSV file needs --target, or --sense for a quantity that has no sensor on the device, and, if
+    its rows have times, --time. The first 60 % of the rows train, the next 20 % select, the last
+    20 % test. Up to 3 lost rows or missing cells in a row take the values before; no window spans a
+    longer gap. What cannot be read is refused, with what to type.
 
     Floats are trained first, then with rounding; the epochs with the least validation error are
     kept. The first line of the result says whether the integer model beats the best forecast that

@@ -12,6 +12,12 @@ REPEAT_LAST = "repeat last value"
 REPEAT_DAY = "repeat last day"
 LINEAR = "linear"
 LINEAR_FROM_LAST = "linear, last value subtracted"
+MEAN = "mean of training"
+
+
+def off_device(dataset: Dataset) -> frozenset[str]:
+    """Return the baselines that see what a model's device does not: the past of no input."""
+    return frozenset({REPEAT_LAST, REPEAT_DAY} if dataset.target_channel is None else ())
 
 
 def baselines(dataset: Dataset) -> dict[str, float | None]:
@@ -31,27 +37,29 @@ def baseline_forecasts(
 ) -> dict[str, np.ndarray | None]:
     """Return each baseline's standardised forecasts [N, horizon] of windows, by default the test's.
 
-    The repeating ones see the target's past even where it is not among the inputs. None stands
-    where a baseline does not exist: *repeat last day* needs dated rows and a window of a day or
-    more, *linear, last value subtracted* needs the target among the inputs, and both of them need
-    windows to train and to select on.
+    The repeating ones see the target's past even where it is not among the inputs: see
+    :func:`off_device`; *mean of training* is there where they see more than the model. None stands
+    where a baseline does not exist: a value that is told for a window's last row is not repeated,
+    *repeat last day* needs dated rows and a window of a day or more, *linear, last value
+    subtracted* needs the target among the inputs, and the linear ones need windows to train and to
+    select on.
     """
     test = dataset.test if windows is None else windows
     past = test.past
     unfitted = not (len(dataset.train) and len(dataset.val))
-    day = None
-    if dataset.period and dataset.period <= test.window:
+    day, repeated = None, test.ahead > 0
+    if repeated and dataset.period and dataset.period <= test.window:
         last_day = past[:, test.window - dataset.period :]
-        day = last_day[:, np.arange(test.horizon) % dataset.period]
+        day = last_day[:, (np.arange(test.horizon) + test.ahead - 1) % dataset.period]
+    hidden = dataset.target_channel is None
     return {
-        REPEAT_LAST: np.repeat(past[:, -1:], test.horizon, axis=1),
+        REPEAT_LAST: np.repeat(past[:, -1:], test.horizon, axis=1) if repeated else None,
         REPEAT_DAY: day,
         LINEAR: None if unfitted else _linear(dataset, test, subtract=None),
         LINEAR_FROM_LAST: (
-            None
-            if unfitted or dataset.target_channel is None
-            else _linear(dataset, test, subtract=dataset.target_channel)
+            None if unfitted or hidden else _linear(dataset, test, subtract=dataset.target_channel)
         ),
+        **({MEAN: np.zeros((len(test), test.horizon))} if hidden else {}),
     }
 
 

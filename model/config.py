@@ -31,7 +31,17 @@ from bitformer.model.structure import (
     weight_components,
 )
 
-__all__ = ["NAMED_CONFIGS", "TransformerConfig", "named_config"]
+__all__ = [
+    "DEFAULT_CONFIG",
+    "NAMED_CONFIGS",
+    "SENSE_CONFIG",
+    "TransformerConfig",
+    "named_config",
+    "read_config",
+]
+
+#: What is trained where nothing is named: a forecast of a day, or a quantity that is sensed.
+DEFAULT_CONFIG, SENSE_CONFIG = "etth1-96-24", "sense-24-1"
 
 #: What all of it comes to. The largest part known has 4.4 million bits of block RAM;
 #: a model of this size is still made in seconds and in less than 2 GB.
@@ -236,6 +246,21 @@ NAMED_CONFIGS = {
         precision=_PRECISE_HEAD,
     ),
 }
+#: Ozone from seven other quantities (data set beijing-air), or what else has no sensor.
+NAMED_CONFIGS[SENSE_CONFIG] = TransformerConfig(
+    name=SENSE_CONFIG,
+    window=24,
+    inputs=7,
+    horizon=1,
+    patch=4,
+    d_model=16,
+    heads=2,
+    ffn=32,
+    input_bits=12,
+    output_bits=12,
+    default=_W4A8,
+    precision=_PRECISE_HEAD,
+)
 NAMED_CONFIGS["etth1-48-24"] = NAMED_CONFIGS["etth1-96-24"].replace(
     name="etth1-48-24", window=48, patch=4
 )

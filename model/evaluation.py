@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bitformer.model.baselines import baseline_forecasts
+from bitformer.model.baselines import baseline_forecasts, off_device
 from bitformer.model.clipping import Clipped
 from bitformer.model.data.windows import Dataset
 from bitformer.model.intervals import ForecastInterval
@@ -31,7 +31,8 @@ class Evaluation:
     """Test MSE, in units of the target's variance over the training rows, by forecast.
 
     None stands where a baseline does not exist for the data. ``verdict`` compares the last model
-    whose forecasts are known with the best baseline; None where there is nothing to compare.
+    whose forecasts are known with the best baseline; None where there is nothing to compare. It
+    leaves out those of ``off_device``, which see what the model's device does not.
     ``clipped`` : numbers of the windows and forecasts beyond what words hold; None if not counted.
     ``mae`` : mean absolute errors, by forecast, of those whose forecasts are known. ``coverage`` :
     share of test values inside the model's intervals, by their percent.
@@ -68,7 +69,7 @@ class Evaluation:
             verdict = compare(
                 model=name,
                 forecast=forecast,
-                baselines=forecasts,
+                baselines={n: one for n, one in forecasts.items() if n not in off_device(dataset)},
                 windows=dataset.test,
                 advice=advice,
             )
@@ -92,6 +93,11 @@ class Evaluation:
             mae=absolute,
             coverage=coverage,
         )
+
+    @property
+    def off_device(self) -> frozenset[str]:
+        """Baselines that see what the model's device does not: a target that is no input."""
+        return off_device(self.dataset)
 
     @property
     def skill(self) -> dict[str, float | None]:
@@ -143,6 +149,7 @@ class Evaluation:
             "test_mse": dict(self.models),
             "test_rmse": {name: self.rmse(error) for name, error in self.models.items()},
             "baseline_mse": dict(self.baselines),
+            "baselines_off_device": sorted(self.off_device & self.baselines.keys()),
             "mae": dict(self.mae),
             "in_units": self._in_units(),
             "skill": self.skill,

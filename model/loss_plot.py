@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bitformer.model.baselines import baseline_forecasts
+from bitformer.model.baselines import baseline_forecasts, off_device
 from bitformer.model.data.windows import Dataset
 from bitformer.model.picture import picture
 from bitformer.model.verdict import mse_in_words
@@ -20,7 +20,7 @@ def baseline_line(dataset: Dataset) -> tuple[str, float] | None:
     errors = {
         name: float(np.square(forecast - y).mean())
         for name, forecast in baseline_forecasts(dataset, dataset.val).items()
-        if forecast is not None and len(y)
+        if forecast is not None and len(y) and name not in off_device(dataset)
     }
     return min(errors.items(), key=lambda one: one[1], default=None)
 

@@ -5,6 +5,7 @@ from typing import Any, Literal, TypedDict, cast
 
 from bitformer.model.config import TransformerConfig
 from bitformer.model.data.reading import DataSource
+from bitformer.model.data.sensing import MOST_AHEAD
 from bitformer.model.errors import UserError
 from bitformer.model.intervals import ForecastInterval
 from bitformer.model.plain import checked, shown
@@ -30,6 +31,7 @@ class _Data(TypedDict, total=False):
     step: float
     step_unit: Literal["even", "business", "month", "row"]
     dated: bool
+    ahead: int
 
 
 class Known(TypedDict, total=False):
@@ -78,6 +80,14 @@ def check_meta(meta: Mapping[str, object], config: TransformerConfig) -> None:
     if channel is not None and not 0 <= channel < config.inputs:
         raise UserError(
             f"meta: dataset: target_channel must be below {config.inputs}, not {channel}"
+        )
+    ahead = data.get("ahead", 1)
+    if not 0 <= ahead <= MOST_AHEAD:
+        raise UserError(f"meta: dataset: ahead must be 0 to {MOST_AHEAD} rows, not {ahead}")
+    if not ahead and data.get("target") in data.get("inputs", ()):
+        raise UserError(
+            f"meta: dataset: ahead must not be 0 where the target, {shown(data['target'])}, is an"
+            " input"
         )
     if not data.get("step", 1.0) > 0:
         raise UserError(f"meta: dataset: step must be positive, not {data['step']}")

@@ -1,14 +1,15 @@
 """The data a model works on: what the caller names, else what the model was trained on."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bitformer.model.adc_words import rescaled
-from bitformer.model.config import TransformerConfig, read_config
+from bitformer.model.config import TransformerConfig
+from bitformer.model.config_choice import start_config
 from bitformer.model.data.datasets import NAMES, load_dataset
 from bitformer.model.data.reading import DataSource, without_reading
 from bitformer.model.data.steps import require_step
@@ -28,6 +29,8 @@ __all__ = [
     "integer_windows",
     "own_name",
     "read_source",
+    "resolved",
+    "rows_ahead",
     "suited",
     "suited_to",
     "trained_on",
@@ -60,6 +63,11 @@ def read_source(run: Path) -> dict | None:
 def trained_on(model: IntegerModel) -> dict[str, Any]:
     """Return the data set in a model's ``meta``; empty for an untrained model."""
     return dict(known(model.meta).get("dataset", {}))
+
+
+def rows_ahead(model: IntegerModel) -> int:
+    """Return how many rows after a window's last the first forecast is: 0 of a sensed value."""
+    return trained_on(model).get("ahead", 1)
 
 
 def own_name(model: IntegerModel) -> str:
@@ -121,6 +129,7 @@ def dataset_of(
         horizon=config.horizon,
         target=target,
         inputs=columns,
+        ahead=rows_ahead(model),
         **asked,
     )
     require_step(meta, dataset.step, dataset.name)
@@ -137,6 +146,20 @@ def dataset_of(
     if config.adc_words and meta:  # words are what they are, whatever the rows
         dataset = rescaled(dataset, meta)
     return dataset
+
+
+def resolved(columns: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
+    """Return the options by which data were named, as they are in every session.
+
+    What :func:`bitformer.model.data.datasets.load_dataset` was given, with the columns that it
+    found where more than one could be meant.
+    """
+    found = {name: value for name, value in columns.items() if name not in ("sense", "ahead")}
+    if columns.get("inputs") is not None or columns.get("sense") is not None:
+        found["inputs"] = dataset.inputs
+    if columns.get("sense") is not None:
+        found["target"] = dataset.target
+    return found | {"ahead": dataset.train.ahead}
 
 
 def evenly(count: int, of: int) -> np.ndarray:
@@ -177,7 +200,7 @@ def suited(config: TransformerConfig, dataset: Dataset) -> tuple[TransformerConf
 
 def suited_to(
     data: str | None,
-    config: str | TransformerConfig,
+    config: str | TransformerConfig | None,
     note: Callable[[str], None],
     *,
     name: str | None = None,
@@ -192,14 +215,15 @@ def suited_to(
     ----------
     data : str or None
         A data set's name or a CSV file.
-    config : str or TransformerConfig
-        A configuration, its name or its JSON file.
+    config : str or TransformerConfig, optional
+        A configuration, its name or its JSON file; by default that of
+        :func:`bitformer.model.config_choice.start_config`.
     name : str, optional
         What the model is called.
     note : callable
         Told what is remarkable of the data, and what changed.
     **columns
-        ``target`` and ``inputs`` of a CSV file, and fields of
+        ``target`` and ``inputs`` of a CSV file, ``sense`` and ``ahead``, and fields of
         :class:`bitformer.model.data.reading.Reading`.
 
     Raises
@@ -209,7 +233,7 @@ def suited_to(
     """
     if data is None:
         raise UserError("--data must name a data set or a CSV file to train on")
-    chosen = read_config(config)
+    chosen = start_config(config, sense=columns.get("sense"), ahead=columns.get("ahead"))
     dataset = load_dataset(data, window=chosen.window, horizon=chosen.horizon, **columns)
     chosen, changed = suited(chosen, dataset)
     chosen = chosen.replace(name=name_after(chosen, data, dataset) if name is None else name)

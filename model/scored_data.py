@@ -20,7 +20,7 @@ from bitformer.model.errors import UserError
 from bitformer.model.forecasts.new_rows import NewRows, model_source, read_new_rows
 from bitformer.model.ir import IntegerModel
 from bitformer.model.numerics import standardised
-from bitformer.model.own_data import dataset_of, own_name, trained_on
+from bitformer.model.own_data import dataset_of, own_name, rows_ahead, trained_on
 
 __all__ = ["is_own", "scored_data"]
 
@@ -79,6 +79,7 @@ def _as_in_training(model: IntegerModel, rows: NewRows) -> Dataset | None:
             split=SOURCES[source].split if source in SOURCES else by_fractions,
             window=model.config.window,
             horizon=model.config.horizon,
+            ahead=rows_ahead(model),
             reading=rows.reading,
         )
     except UserError:
@@ -106,7 +107,7 @@ def is_own(model: IntegerModel, dataset: Dataset) -> bool:
 
 def _all_windows(model: IntegerModel, rows: NewRows) -> Dataset:
     """Return all windows of a file, by the model's scales."""
-    scaling, config = rows.scaling, model.config
+    scaling, config, ahead = rows.scaling, model.config, rows_ahead(model)
     assert rows.target is not None
     column = rows.series.columns.index(rows.target)
     values, meta = rows.cleaned.values[:, column], trained_on(model)
@@ -116,9 +117,10 @@ def _all_windows(model: IntegerModel, rows: NewRows) -> Dataset:
     test = Windows(
         inputs=rows.values,
         target=standardised(values, scaling.target_mean, scaling.target_std),
-        first=first_targets(rows.cleaned, parts, config.window, config.horizon),
+        first=first_targets(rows.cleaned, parts, config.window, config.horizon, ahead),
         window=config.window,
         horizon=config.horizon,
+        ahead=ahead,
     )
     if not len(test) and seen is not None:
         raise UserError(
@@ -129,7 +131,8 @@ def _all_windows(model: IntegerModel, rows: NewRows) -> Dataset:
     if not len(test):
         longest = max((stop - start for start, stop in rows.cleaned.segments), default=0)
         raise UserError(
-            f"{rows.name} must have {config.window + config.horizon} rows without a gap for a"
+            f"{rows.name} must have {config.window + ahead - 1 + config.horizon} rows without a gap"
+            " for a"
             " window of this model and what it forecasts, and its longest stretch of"
             f" {len(rows.cleaned.values)} rows is {longest}: give it more rows, or fill longer"
             " gaps with --max-fill"

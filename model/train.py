@@ -89,6 +89,8 @@ def describe(dataset: Dataset) -> dict[str, object]:
         "checksum": checksum,
         "last_seen": last_seen(dataset),
     }
+    if dataset.train.ahead != 1:
+        found["ahead"] = dataset.train.ahead
     if dataset.step is not None:
         found |= dataset.step.to_dict()
     if dataset.range:

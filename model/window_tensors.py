@@ -40,8 +40,7 @@ class WindowTensors:
     @classmethod
     def inputs(cls, windows: Windows, device: torch.device) -> "WindowTensors":
         """Return the inputs of ``windows``."""
-        first = windows.first - windows.window
-        return cls(windows.inputs, first, windows.window, device)
+        return cls(windows.inputs, windows.begin, windows.window, device)
 
     @classmethod
     def targets(cls, windows: Windows, device: torch.device) -> "WindowTensors":
@@ -68,9 +67,9 @@ def some_windows(windows: Windows, *, most: int = _SOME) -> Tensor:
     starts = np.linspace(0, count - length, _STRETCHES).astype(int)
     chosen = [start + np.arange(length) for start in starts]
     for column in windows.inputs.T:
-        # the first windows that begin their targets behind these rows
-        ends = _extremes(column, windows.first, range(-windows.window, 0))
-        chosen.append(np.searchsorted(windows.first, ends, "right"))
+        # the first windows that reach as far as these rows
+        ends = _extremes(column, windows.begin, range(windows.window))
+        chosen.append(np.searchsorted(windows.last, ends))
     ends = _extremes(windows.target, windows.first, range(windows.horizon))
     chosen.append(np.searchsorted(windows.first, ends, "right") - 1)
     return torch.from_numpy(np.unique(np.concatenate(chosen)))

@@ -21,7 +21,7 @@ from bitformer.model.data.datasets import load_source
 from bitformer.model.data.reading import DataSource
 from bitformer.model.errors import TrainingDivergedError, UserError
 from bitformer.model.files import write_whole
-from bitformer.model.own_data import suited_to
+from bitformer.model.own_data import resolved, suited_to
 from bitformer.model.plain import built, partly
 from bitformer.model.precision import Precision
 from bitformer.model.progress import Progress, silent
@@ -40,7 +40,10 @@ _RUN_FILES = ("run.json", "state.pt")
 
 
 def source_of(
-    data: str | None, config: str | TransformerConfig, note: Callable[[str], None], **columns: Any
+    data: str | None,
+    config: str | TransformerConfig | None,
+    note: Callable[[str], None],
+    **columns: Any,
 ) -> tuple[TransformerConfig, DataSource]:
     """Return the configuration as it suits the data, and what workers load these by.
 
@@ -62,9 +65,8 @@ def source_of(
             " then train the one you choose with --raw"
         )
     path = Path(str(data))
-    if columns.get("inputs") is not None:
-        columns["inputs"] = dataset.inputs
-    return chosen, DataSource.of(data=str(path.resolve() if path.is_file() else data), **columns)
+    found = resolved(columns, dataset)
+    return chosen, DataSource.of(data=str(path.resolve() if path.is_file() else data), **found)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from bitformer.model.data.all_columns import ALL, number_columns
 from bitformer.model.data.csv_source import Series, read_csv, read_header
 from bitformer.model.data.name_lists import names_among, quoted
 from bitformer.model.data.reading import DataSource, Reading
+from bitformer.model.data.sensing import check_sensed
 from bitformer.model.data.splits import Splitter, before, by_ett_months, by_fractions
 from bitformer.model.data.synthetic import COLUMNS as SYNTHETIC_COLUMNS
 from bitformer.model.data.synthetic import synthetic_series
@@ -92,6 +93,8 @@ def load_dataset(
     horizon: int,
     target: str | None = None,
     inputs: str | Sequence[str] | None = None,
+    sense: str | None = None,
+    ahead: int | None = None,
     **reading: Any,
 ) -> Dataset:
     """Load a data set by its name or path; split and scale it, and cut it into windows.
@@ -101,13 +104,17 @@ def load_dataset(
     name_or_path
         One of `NAMES`, or the path of a CSV file.
     window, horizon
-        Rows of input, and rows of target right after them.
+        Rows of input, and rows of target.
     target
         The column to forecast; must be given for a CSV file.
     inputs
         The columns a model sees, as a list or as a text ``A,B``, in which a name with a comma is
         quoted; ``"all"`` for every column of numbers but those of times; of a CSV file, by default
         the target alone.
+    sense
+        The target, where the other columns are to tell it: by default all of numbers but itself.
+    ahead
+        Rows from a window's last to its first target; by default 1, and 0 with ``sense``.
     **reading
         Fields of :class:`bitformer.model.data.reading.Reading`; None stands for the default.
 
@@ -119,11 +126,17 @@ def load_dataset(
     asked = Reading.of(**reading)
     name, notes = name_or_path, tuple[str, ...]()
     split: Splitter = by_fractions
+    if sense is not None:
+        given = () if inputs is None else names_among(inputs, column_names(name, asked))
+        check_sensed(sense, target, given)
+        target, inputs = sense, inputs or ALL
     if name == SYNTHETIC:
         target, notes = target or SYNTHETIC_COLUMNS[0], ("Synthetic data: generated, not measured",)
         default: tuple[str, ...] = (target,)
     elif name in SOURCES:
         source = SOURCES[name]
+        if sense == source.target and sense not in source.inputs and inputs == ALL:
+            inputs = None  # the columns that are meant for it
         target, default, split = target or source.target, source.inputs, source.split
     else:
         if target is None:
@@ -134,7 +147,7 @@ def load_dataset(
             )
         name, default = Path(name).name, (target,)
     if inputs in (ALL, [ALL], (ALL,)) and ALL not in column_names(name_or_path, asked):
-        inputs, said = _all_inputs(name_or_path, asked)
+        inputs, said = _all_inputs(name_or_path, asked, without=sense)
         notes = (*notes, *said)
     elif isinstance(inputs, str):
         inputs = names_among(inputs, column_names(name_or_path, asked) if "," in inputs else ())
@@ -148,22 +161,27 @@ def load_dataset(
         split=split,
         window=window,
         horizon=horizon,
+        ahead=(1 if sense is None else 0) if ahead is None else ahead,
         reading=asked,
     )
     return dataclasses.replace(dataset, notes=(*notes, *dataset.notes))
 
 
-def _all_inputs(name_or_path: str, reading: Reading) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _all_inputs(
+    name_or_path: str, reading: Reading, *, without: str | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the columns of numbers but those of times, and a sentence on the others."""
     if name_or_path == SYNTHETIC:
-        return SYNTHETIC_COLUMNS, ()
+        return tuple(name for name in SYNTHETIC_COLUMNS if name != without), ()
     path = _path(name_or_path)
     times = SOURCES[name_or_path].time if name_or_path in SOURCES else ()
     own = times or names_among(reading.time or (), column_names(name_or_path, reading))
     series = () if reading.series is None else (reading.series,)
     found, others = number_columns(path, reading, without=(*own, *series))
+    found = tuple(name for name in found if name != without)
     if not found:
-        raise UserError(f"Inputs must be columns of numbers, and {name_or_path} has none")
+        beside = "" if without is None else f" beside {without}"
+        raise UserError(f"Inputs must be columns of numbers, and {name_or_path} has none{beside}")
     said = [f"Inputs: {', '.join(found)}"]
     if others:
         said.append(f"Columns that hold no numbers are no inputs: {', '.join(others)}")

@@ -26,10 +26,11 @@ _FILLS = (1, 3, 6, 12, 24)
 Ranges = list[tuple[int, int]]
 
 
-def rows_needed(window: int, horizon: int) -> int:
+def rows_needed(window: int, horizon: int, ahead: int = 1) -> int:
     """Return the fewest rows, without gaps, that give each part of `by_fractions` a window."""
-    rows = window + horizon
-    while min(targets(b - max(a, window), horizon) for a, b in fractions(rows).ranges) < 1:
+    lead = window + ahead - 1
+    rows = lead + horizon
+    while min(targets(b - max(a, lead), horizon) for a, b in fractions(rows).ranges) < 1:
         rows += 1
     return rows
 
@@ -53,14 +54,19 @@ def part_ranges(cleaned: Clean, splits: Sequence[Split]) -> tuple[Ranges, Ranges
     return ranges
 
 
-def first_targets(cleaned: Clean, ranges: Ranges, window: int, horizon: int) -> np.ndarray:
-    """Return the first target row of each window of a part, int64 [N], in order."""
+def first_targets(
+    cleaned: Clean, ranges: Ranges, window: int, horizon: int, ahead: int = 1
+) -> np.ndarray:
+    """Return the first target row of each window of a part, int64 [N], in order.
+
+    It is ``ahead`` rows after the window's last.
+    """
     found = [np.empty(0, int)]
     starts = np.array([start for start, _ in cleaned.segments], int)
     for block, (begin, end) in zip(cleaned.blocks, ranges, strict=True):
         here = slice(*np.searchsorted(starts, (block.start, block.stop)).tolist())
         for start, stop in cleaned.segments[here]:
-            low, high = max(start + window, begin), min(stop, end)
+            low, high = max(start + window + ahead - 1, begin), min(stop, end)
             found.append(np.arange(low, low + targets(high - low, horizon)))
     return np.concatenate(found)
 
@@ -73,26 +79,30 @@ def no_windows(
     split: Splitter,
     window: int,
     horizon: int,
+    ahead: int = 1,
     reading: Reading,
 ) -> UserError:
     """Return the refusal of data of which a part holds no window, with what would do."""
-    missing = _without_window(cleaned, split, window, horizon)
-    rows, needed = len(cleaned.values), rows_needed(window, horizon)
+    missing = _without_window(cleaned, split, window, horizon, ahead)
+    rows, needed = len(cleaned.values), rows_needed(window, horizon, ahead)
     longest = max((stop - start for start, stop in cleaned.segments), default=0)
     each = "" if len(cleaned.blocks) == 1 else " of one series"
     return UserError(
         f"{name} must have at least {needed} rows{each} without a gap for a window of {window}"
-        f" and a horizon of {horizon}, but its {missing} part holds no window:"
+        f" and a horizon of {horizon}{'' if ahead == 1 else f', {ahead} ahead'}, but its {missing}"
+        " part holds no window:"
         f" it has {rows} rows, the longest stretch {longest}"
-        + _advice(cleaned, series, split=split, window=window, horizon=horizon, reading=reading)
+        + _advice(cleaned, series, split, (window, horizon, ahead), reading)
     )
 
 
-def _without_window(cleaned: Clean, split: Splitter, window: int, horizon: int) -> str | None:
+def _without_window(
+    cleaned: Clean, split: Splitter, window: int, horizon: int, ahead: int
+) -> str | None:
     """Return the first part without a window; None if all have one."""
     ranges = part_ranges(cleaned, splits_of(cleaned, split))
     for part, own in zip(PARTS, ranges, strict=True):
-        if not len(first_targets(cleaned, own, window, horizon)):
+        if not len(first_targets(cleaned, own, window, horizon, ahead)):
             return part
     return None
 
@@ -100,21 +110,20 @@ def _without_window(cleaned: Clean, split: Splitter, window: int, horizon: int) 
 def _advice(
     cleaned: Clean,
     series: Series,
-    *,
     split: Splitter,
-    window: int,
-    horizon: int,
+    sizes: tuple[int, int, int],
     reading: Reading,
 ) -> str:
     """Return what of the options would do, each tried; empty if none would."""
+    window, horizon, ahead = sizes
     found = []
     for option in _other_readings(reading, series):
         for what, changed in option:
-            if _without_window(clean(series, reading=changed), split, window, horizon) is None:
+            if _without_window(clean(series, reading=changed), split, *sizes) is None:
                 found.append(what)
                 break
     for other in _smaller(window, horizon):
-        if _without_window(cleaned, split, *other) is None:
+        if _without_window(cleaned, split, *other, ahead) is None:
             if 4 * other[0] >= window or not found:
                 found.append(f"--window {other[0]} --horizon {other[1]}")
             break

@@ -100,17 +100,19 @@ class DataSource(Reading):
     data : a data set's name or the path of a CSV file.
     target : the column to forecast.
     inputs : the columns that a model sees.
+    ahead : rows from a window's last to its first target.
     """
 
     data: str
     target: str | None = None
     inputs: tuple[str, ...] | None = None
+    ahead: int = 1
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data: names and columns, and what of the reading is not as by default."""
+        """Return plain data: names and columns, and what of the rest is not as by default."""
         found = {name: getattr(self, name) for name in ("data", "target", "inputs", "time")}
-        for one in dataclasses.fields(Reading):
-            if getattr(self, one.name) != one.default:
+        for one in dataclasses.fields(self):
+            if one.name not in ("data", *found) and getattr(self, one.name) != one.default:
                 found[one.name] = getattr(self, one.name)
         return {name: list(one) if isinstance(one, tuple) else one for name, one in found.items()}
 

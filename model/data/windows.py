@@ -1,9 +1,10 @@
 """Windows over a split and scaled series, on which models are trained, selected and tested.
 
-A window is ``window`` rows of the inputs; its targets are the ``horizon`` rows of the target right
-after it. It belongs to the part that all its targets lie in. The inputs of validation and test
-windows may reach back into the part before, so no target of those parts is left out. Inputs and
-targets are z-scores by the mean and the standard deviation over the training rows.
+A window is ``window`` rows of the inputs; its targets are ``horizon`` rows of the target: those
+right after it, or from ``ahead`` rows after its last row on; 0 is that row itself. A window belongs
+to the part that all its targets lie in. The inputs of validation and test windows may reach back
+into the part before, so no target of those parts is left out. Inputs and targets are z-scores by
+the mean and the standard deviation over the training rows.
 """
 
 import dataclasses
@@ -17,6 +18,7 @@ from bitformer.model.data.extremes import require_scale, warnings
 from bitformer.model.data.gaps import Clean, clean
 from bitformer.model.data.parts import first_targets, no_windows, part_ranges, splits_of
 from bitformer.model.data.reading import Reading
+from bitformer.model.data.sensing import check_ahead, not_an_input
 from bitformer.model.data.splits import Splitter
 from bitformer.model.data.steps import Step
 from bitformer.model.errors import UserError
@@ -36,6 +38,7 @@ class Windows:
     first : int64 [N]; each window's first target row.
     window : rows of input.
     horizon : rows of target.
+    ahead : rows from a window's last to its first target.
     """
 
     inputs: np.ndarray
@@ -43,15 +46,26 @@ class Windows:
     first: np.ndarray
     window: int
     horizon: int
+    ahead: int = 1
 
     def __len__(self) -> int:
         return len(self.first)
 
     @property
+    def begin(self) -> np.ndarray:
+        """Each window's first row, int64 [N]."""
+        return self.last - self.window + 1
+
+    @property
+    def last(self) -> np.ndarray:
+        """Each window's last row, int64 [N]."""
+        return self.first - self.ahead
+
+    @property
     def x(self) -> np.ndarray:
         """Inputs, float64 [N, window, m]; a read-only view where they follow without a gap."""
         views = sliding_window_view(self.inputs, self.window, axis=0).transpose(0, 2, 1)
-        return self._pick(views, self.first - self.window)
+        return self._pick(views, self.begin)
 
     @property
     def y(self) -> np.ndarray:
@@ -62,7 +76,7 @@ class Windows:
     def past(self) -> np.ndarray:
         """The target over the window's own rows, float64 [N, window], be it an input or not."""
         views = sliding_window_view(self.target, self.window)
-        return self._pick(views, self.first - self.window)
+        return self._pick(views, self.begin)
 
     def take(self, index: np.ndarray | slice) -> "Windows":
         """Return the windows of ``index``: a batch, or the first few."""
@@ -120,6 +134,7 @@ def make_dataset(
     split: Splitter,
     window: int,
     horizon: int,
+    ahead: int = 1,
     reading: Reading,
 ) -> Dataset:
     """Clean, split and scale ``series``.
@@ -136,26 +151,31 @@ def make_dataset(
         Where the parts end.
     window, horizon
         Rows of input and of target.
+    ahead
+        Rows from a window's last to its first target: 1 for the next, 0 for that row itself, of a
+        target that is no input.
     reading
         What is to be done with missing cells.
 
     Raises
     ------
     UserError
-        If the series is out of order, a part has no window, or the target never changes.
+        If the series is out of order, a part has no window, the target never changes, or
+        ``ahead`` is 0 and the target among the inputs.
     """
     for what, value in (("Window", window), ("Horizon", horizon)):
         if value < 1:
             raise UserError(f"{what} must be a positive number of rows, not {value}")
+    check_ahead(ahead, horizon, target, inputs)
     cleaned = clean(series, reading=reading)
     columns = [series.columns.index(column) for column in (*inputs, target)]
     values = cleaned.values[:, columns]
     splits = splits_of(cleaned, split)
     notes = [f"Split: {splits[0].rule}{_of_each(cleaned)}", *cleaned.notes]
     if target not in inputs:
-        notes.append(f"Target {target} is not an input, so only the repeating baselines see it")
+        notes.append(not_an_input(target, ahead))
     ranges = part_ranges(cleaned, splits)
-    firsts = [first_targets(cleaned, part, window, horizon) for part in ranges]
+    firsts = [first_targets(cleaned, part, window, horizon, ahead) for part in ranges]
     if not all(map(len, firsts)):
         raise no_windows(
             name,
@@ -164,6 +184,7 @@ def make_dataset(
             split=split,
             window=window,
             horizon=horizon,
+            ahead=ahead,
             reading=reading,
         )
     notes.append(
@@ -196,7 +217,12 @@ def make_dataset(
     scaled = standardised(values, mean, std)
     train, val, test = (
         Windows(
-            inputs=scaled[:, :-1], target=scaled[:, -1], first=first, window=window, horizon=horizon
+            inputs=scaled[:, :-1],
+            target=scaled[:, -1],
+            first=first,
+            window=window,
+            horizon=horizon,
+            ahead=ahead,
         )
         for first in firsts
     )

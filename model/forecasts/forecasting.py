@@ -15,7 +15,7 @@ from bitformer.model.forecasts.result import Forecast
 from bitformer.model.intervals import ForecastInterval, named_interval
 from bitformer.model.ir import IntegerModel
 from bitformer.model.meta import known
-from bitformer.model.own_data import own_name
+from bitformer.model.own_data import own_name, rows_ahead
 
 __all__ = ["Question", "prepared"]
 
@@ -27,6 +27,7 @@ class Question:
     rows: NewRows
     recent: RecentWindows
     interval: ForecastInterval | None
+    ahead: int
 
     @property
     def x(self) -> np.ndarray:
@@ -65,6 +66,7 @@ class Question:
             past=None if truth is None else (when[self._drawn], truth[self._drawn]),
             series=self.recent.series,
             zone=_zone(self.rows),
+            ahead=self.ahead,
         )
 
 
@@ -97,14 +99,16 @@ def prepared(
         reading=reading,
         with_target=False,
     )
+    ahead = rows_ahead(model)
     recent = recent_windows(
         rows,
         window=model.config.window,
         horizon=model.config.horizon,
+        ahead=ahead,
         count=windows,
         line=None if at is None else _line(rows, at),
     )
-    return Question(rows=rows, recent=recent, interval=chosen)
+    return Question(rows=rows, recent=recent, interval=chosen, ahead=ahead)
 
 
 def _zone(rows: NewRows) -> str | None:

@@ -19,7 +19,7 @@ class RecentWindows:
     Parameters
     ----------
     x : float64 [N, steps, inputs]; standardised.
-    lines : int64 [N]; the file's line before each forecast.
+    lines : int64 [N]; the file's line of each window's last row.
     times : float64 [N, horizon]; of the rows that are forecast; None without times.
     truth : float64 [N, horizon]; the target in the file's units, NaN where the file has none; None
         if it has no column of it.
@@ -36,7 +36,13 @@ class RecentWindows:
 
 
 def recent_windows(
-    rows: NewRows, *, window: int, horizon: int, count: int = 1, line: int | None = None
+    rows: NewRows,
+    *,
+    window: int,
+    horizon: int,
+    ahead: int = 1,
+    count: int = 1,
+    line: int | None = None,
 ) -> RecentWindows:
     """Return the last ``count`` windows of each series in a file; no window spans a gap.
 
@@ -46,6 +52,8 @@ def recent_windows(
         A file's rows.
     window, horizon
         Rows that a model sees and forecasts.
+    ahead
+        Rows from a window's last to the first of its forecast.
     count
         How many windows.
     line
@@ -85,12 +93,13 @@ def recent_windows(
         notes.append(f"The newest whole window{s} at line {newest}")
     names = [block.name for block, found in zip(blocks, ends, strict=True) for _ in found]
     at = np.concatenate(ends)
-    values, times = rows.values, _times(rows, at, horizon)
+    steps = ahead + np.arange(horizon)
+    values, times = rows.values, _times(rows, at, steps)
     return RecentWindows(
         x=np.stack([values[end - window : end] for end in at]),
         lines=lines[at - 1],
         times=times,
-        truth=None if rows.truth is None else _truths(rows, ends, horizon, times),
+        truth=None if rows.truth is None else _truths(rows, ends, steps, times),
         series=tuple(names) if len(blocks) > 1 else (),
         notes=tuple(notes),
     )
@@ -104,33 +113,34 @@ def _last(lines: np.ndarray, line: int | None) -> int:
     return int((lines >= line).sum() if backwards else (lines <= line).sum())
 
 
-def _times(rows: NewRows, ends: np.ndarray, horizon: int) -> np.ndarray | None:
+def _times(rows: NewRows, ends: np.ndarray, steps: np.ndarray) -> np.ndarray | None:
+    """Return the times of the rows ``steps`` after each window's last."""
     times, step = rows.cleaned.rows.times, rows.cleaned.step
     if times is None or step is None:
         return None
-    return np.stack([later(times[end - 1], step, np.arange(1, horizon + 1)) for end in ends])
+    return np.stack([later(times[end - 1], step, steps) for end in ends])
 
 
 def _truths(
-    rows: NewRows, ends: list[np.ndarray], horizon: int, times: np.ndarray | None
+    rows: NewRows, ends: list[np.ndarray], steps: np.ndarray, times: np.ndarray | None
 ) -> np.ndarray:
-    """Return the target of the rows right after each window, which are of its own series."""
+    """Return the target of the rows ``steps`` after each window's last, in its own series."""
     found, done = [], 0
     for block, own in zip(rows.cleaned.blocks, ends, strict=True):
         known = None if times is None else times[done : done + len(own)]
-        found.append(_truth(rows, block, own, horizon, known))
+        found.append(_truth(rows, block, own, steps, known))
         done += len(own)
     return np.concatenate(found)
 
 
 def _truth(
-    rows: NewRows, block: Block, ends: np.ndarray, horizon: int, times: np.ndarray | None
+    rows: NewRows, block: Block, ends: np.ndarray, steps: np.ndarray, times: np.ndarray | None
 ) -> np.ndarray:
-    """Return the target of the rows right after each window; of those at the times, if known."""
+    """Return the target of the rows after each window; of those at the times, if known."""
     truth, step = rows.truth, rows.cleaned.step
     assert truth is not None
     truth = truth[block.start : block.stop]
-    places = ends[:, None] - block.start + np.arange(horizon)
+    places = ends[:, None] - 1 - block.start + steps
     found = np.full(places.shape, np.nan)
     if times is not None and rows.cleaned.rows.times is not None and step is not None:
         # the row nearest to each time

@@ -37,6 +37,7 @@ class Forecast:
     past : times, or lines, and values of the target in the file, of the last series, for pictures.
     clipped : numbers of the windows and of the forecasts beyond what words hold.
     series : the series of each forecast; empty where the file holds one.
+    ahead : rows from the last that a forecast knows to its first: 0 where it is for that row.
     """
 
     target: str
@@ -52,6 +53,7 @@ class Forecast:
     clipped: tuple[Clipped, ...] = ()
     series: tuple[str, ...] = ()
     zone: str | None = None
+    ahead: int = 1
 
     def __len__(self) -> int:
         return len(self.values)
@@ -117,7 +119,7 @@ class Forecast:
                 row: dict[str, object] = {"series": self.series[window]} if self.series else {}
                 if self.times is not None:
                     row["time"] = self.time(window, step)
-                row |= {"step": step + 1, "forecast": float(self.values[window, step])}
+                row |= {"step": step + self.ahead, "forecast": float(self.values[window, step])}
                 if low is not None and high is not None:
                     row |= {"low": float(low[window, step]), "high": float(high[window, step])}
                 if self.truth is not None:
@@ -153,7 +155,7 @@ class Forecast:
         if interval is not None and low is not None and high is not None:
             limits = f"{interval.percent} % interval", low[own], high[own]
         if self.times is None:
-            steps = np.arange(1, self.horizon + 1)
+            steps = self.ahead + np.arange(self.horizon)
             places, unit = np.array(self.lines)[:, None] + steps, "line of the file"
         else:
             places, unit = self.times, "" if self.dated else "time"
@@ -175,6 +177,7 @@ class Forecast:
         return {
             "target": self.target,
             "engine": self.engine,
+            "ahead": self.ahead,
             "series": list(self.series),
             "lines": list(self.lines),
             "times": None

@@ -501,6 +501,11 @@ WRONG_META = {
         {"dataset": {"target_channel": 1}},
         "dataset: target_channel must be below 1, not 1",
     ),
+    "rows ahead": ({"dataset": {"ahead": -1}}, "dataset: ahead must be 0 to 65535 rows, not -1"),
+    "a truth that is given away": (
+        {"dataset": {"ahead": 0, "inputs": ["a"], "target": "a"}},
+        "dataset: ahead must not be 0 where the target, 'a', is an input",
+    ),
     "a result": ({"results": {"float_val": None}}, "results: float_val must be a number, not None"),
     "a source": ({"source": {"data": None}}, "source: data must be text, not None"),
 }

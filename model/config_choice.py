@@ -1,0 +1,73 @@
+"""The configuration that a training starts from, and what options change of it."""
+
+import dataclasses
+from typing import Any
+
+from bitformer.model.config import DEFAULT_CONFIG, SENSE_CONFIG, TransformerConfig, read_config
+from bitformer.model.errors import UserError
+from bitformer.model.precision import PATH_COMPONENTS, PRECISE_COMPONENTS, keep_precise
+
+__all__ = ["changed_config", "start_config"]
+
+
+def start_config(
+    config: str | TransformerConfig | None,
+    *,
+    sense: str | None = None,
+    ahead: int | None = None,
+    horizon: int | None = None,
+) -> TransformerConfig:
+    """Return the configuration to start from, by default the one for what is asked.
+
+    ``sense`` and ``ahead`` as of :func:`bitformer.model.data.datasets.load_dataset`. What is told
+    for a window's last row is one value: a shipped configuration has that horizon then, unless
+    ``horizon`` is given.
+    """
+    if config is None:
+        config = DEFAULT_CONFIG if sense is None else SENSE_CONFIG
+    chosen = read_config(config)
+    now = ahead == 0 if sense is None else not ahead
+    if now and horizon is None and config == chosen.name:
+        chosen = chosen.replace(horizon=1)
+    return chosen
+
+
+def changed_config(
+    chosen: TransformerConfig,
+    *,
+    weights: int | None = None,
+    activations: int | None = None,
+    precise: int | None = None,
+    delta: int | None = None,
+    path: int | None = None,
+    **sizes: int | None,
+) -> TransformerConfig:
+    """Return a configuration with other bits and sizes, where they are not None.
+
+    The linear path keeps its own bits: only ``path`` changes those of its weights.
+    """
+    both = {"weights": weights, "activations": activations}
+    bits = {name: value for name, value in both.items() if value is not None}
+    changes: dict[str, Any] = {name: size for name, size in sizes.items() if size is not None}
+    if bits:
+        changes["default"] = dataclasses.replace(chosen.default, **bits)
+        changes["precision"] = {
+            name: precision if name in PATH_COMPONENTS else dataclasses.replace(precision, **bits)
+            for name, precision in chosen.precision.items()
+        }
+    chosen = chosen.replace(**changes)
+    if delta is not None:
+        if not chosen.subtract_last:
+            raise UserError(
+                f"--delta must be left out with config {chosen.name}, which subtracts no last value"
+            )
+        chosen = chosen.replace(tensors={**chosen.tensors, "delta": delta})
+    if path is not None:
+        if not chosen.linear_path:
+            raise UserError(f"--path must be left out with config {chosen.name}, which has none")
+        own = dataclasses.replace(chosen.bits("Lpath"), weights=path)
+        chosen = chosen.replace(precision={**chosen.precision, "Lpath": own})
+    if precise is None:
+        return chosen
+    kept = [name for name in PRECISE_COMPONENTS if name in chosen.components]
+    return chosen.replace(precision=keep_precise(chosen.precision, precise, kept))
