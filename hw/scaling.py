@@ -7,7 +7,7 @@ import numpy as np
 from bitformer.model.forecasts.scaling import Scaling, scaling_of
 from bitformer.model.identity import model_hash
 from bitformer.model.ir import IntegerModel
-from bitformer.model.own_data import trained_on
+from bitformer.model.own_data import rows_ahead, trained_on
 from bitformer.model.tensor import Tensor
 
 __all__ = ["scaling_data"]
@@ -19,7 +19,8 @@ def scaling_data(model: IntegerModel) -> dict[str, Any]:
     A sample's word is ``floor((sample - mean) / std / 2**exponent + 0.5) + zero``, at least ``low``
     and at most ``high``; a result is ``(word - zero) * 2**exponent * std + mean``. ``columns`` are
     those of a step, in their order, and ``target`` that of a forecast; an untrained model has
-    neither. ``step_seconds`` is None where it is not known or no fixed number, as of months.
+    neither. A forecast begins ``ahead`` steps after a window's last. ``step_seconds`` is None where
+    it is not known or no fixed number, as of months.
     """
     config = model.config
     found: dict[str, Any] = {
@@ -29,6 +30,7 @@ def scaling_data(model: IntegerModel) -> dict[str, Any]:
         "window": config.window,
         "channels": config.inputs,
         "horizon": config.horizon,
+        "ahead": rows_ahead(model),
         "step_seconds": _step_seconds(model),
         "input": _words(model, model.input),
         "output": _words(model, model.output),

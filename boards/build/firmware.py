@@ -47,10 +47,13 @@ _HEADER = """\
 /* The shell's registers have the same 8 bytes if they are of this very model. */
 #define BITFORMER_MODEL_HASH {hash}
 /* A window has BITFORMER_MODEL_WINDOW steps, the oldest first, each of BITFORMER_MODEL_CHANNELS
- * words; a forecast has BITFORMER_MODEL_HORIZON words of the steps that follow. */
+ * words; a forecast has BITFORMER_MODEL_HORIZON words, of the steps from BITFORMER_MODEL_AHEAD
+ * steps after the window's last on: 1 is the next, and 0 that last step itself, of a quantity that is
+ * sensed. */
 #define BITFORMER_MODEL_WINDOW {window}
 #define BITFORMER_MODEL_CHANNELS {channels}
 #define BITFORMER_MODEL_HORIZON {horizon}
+#define BITFORMER_MODEL_AHEAD {ahead}
 #define BITFORMER_MODEL_INPUT_BITS {input_bits}
 #define BITFORMER_MODEL_RESULT_BITS {result_bits}
 {words}
@@ -112,7 +115,7 @@ def header(data: Mapping[str, Any]) -> str:
             target=_in_c(data["target"]),
         )
     return _HEADER.format(
-        **{name: data[name] for name in ("name", "window", "channels", "horizon")},
+        **{name: data[name] for name in ("name", "window", "channels", "horizon", "ahead")},
         hash=array_of_bytes(bytes.fromhex(data["model"])),
         input_bits=x["bits"],
         result_bits=y["bits"],

@@ -410,6 +410,7 @@ def test_data_of_a_trained_model():
         "window": 24,
         "channels": 4,
         "horizon": 6,
+        "ahead": 1,
         "step_seconds": None,
         "input": {"bits": 4, "exponent": 0, "zero": 0, "low": -8, "high": 7, "unsigned": False},
         "output": {"bits": 4, "exponent": 3, "zero": -5, "low": -8, "high": 7, "unsigned": False},
@@ -422,6 +423,13 @@ def test_data_of_a_trained_model():
         "target": {"name": NAMES[2], "mean": 20.173, "std": 3.1415926},
     }
     assert "#define BITFORMER_MODEL_STEP_SECONDS 0\n" in header(scaling_data(model))
+
+
+def test_a_forecast_begins_some_steps_after_a_window():
+    for ahead in (1, 24):
+        data = scaling_data(trained(ahead=ahead))
+        assert data["ahead"] == ahead
+        assert f"#define BITFORMER_MODEL_AHEAD {ahead}\n" in header(data)
 
 
 @pytest.mark.parametrize(
