@@ -253,7 +253,7 @@ _DATA_OPTIONS = (
         "--data",
         callback=_looked_up,
         metavar="NAME|CSV",
-        help="etth1, etth2, beijing-air, synthetic, or a CSV file.",
+        help="nyc-taxi, etth1, etth2, beijing-air, synthetic, or a CSV file.",
     ),
     click.option(
         "--target",

@@ -13,7 +13,9 @@ __all__ = ["name_after"]
 #: Most letters of a file's and of a column's name: the whole still names a Verilog module.
 _MOST = 20
 #: A shipped name that holds a data set, the sizes, and what else there is to say: bits.
-_SHIPPED = re.compile(r"(?P<data>etth1)-\d+-\d+(?P<bits>(?:-\w+)?)")
+_SHIPPED = re.compile(r"(?P<data>etth1|taxi)-\d+-\d+(?P<bits>(?:-\w+)?)")
+#: What the data set is called, where a shipped name has it shorter.
+_DATA = {"taxi": "nyc-taxi"}
 
 
 def name_after(config: TransformerConfig, data: str, dataset: Dataset) -> str:
@@ -30,7 +32,7 @@ def name_after(config: TransformerConfig, data: str, dataset: Dataset) -> str:
     made_for = _SHIPPED.fullmatch(config.name)
     sizes = (config.window, config.horizon)
     if data in NAMES:
-        fits = made_for is None or made_for["data"] == data
+        fits = made_for is None or _DATA.get(made_for["data"], made_for["data"]) == data
         if fits and sizes == (shipped.window, shipped.horizon):
             return config.name
         named = [data]

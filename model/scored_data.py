@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from bitformer.model.adc_words import rescaled
-from bitformer.model.data.datasets import NAMES, SOURCES
+from bitformer.model.data.datasets import NAMES
 from bitformer.model.data.parts import first_targets
 from bitformer.model.data.seen_rows import end_of_seen, last_seen
+from bitformer.model.data.sources import SOURCES
 from bitformer.model.data.splits import by_fractions
 from bitformer.model.data.windows import Dataset, Windows, make_dataset, rows_of_day
 from bitformer.model.errors import UserError

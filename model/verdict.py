@@ -142,18 +142,16 @@ def compare(
         Called with the baseline's error if the model loses; returns what to try.
     """
     y = windows.y
-    losses = {
-        name: np.square(one - y).mean(axis=1) for name, one in baselines.items() if one is not None
-    }
-    errors = {name: float(loss.mean()) for name, loss in losses.items()}
+    squares = {name: np.square(one - y) for name, one in baselines.items() if one is not None}
+    errors = {name: float(square.mean()) for name, square in squares.items()}
     if not errors:
         return None
     best = min(errors, key=errors.__getitem__)
     ours = np.square(forecast - y).mean(axis=1)
-    error = float(ours.mean())
+    error = float(np.square(forecast - y).mean())
     if not math.isfinite(error - errors[best]):
         return None
-    margin = half_width(ours - losses[best], windows)
+    margin = half_width(ours - squares[best].mean(axis=1), windows)
     outcome = _outcome(error, errors[best], margin)
     return Verdict(
         model=model,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from bitformer.model.data.datasets import ENVIRONMENT, SOURCES, find
+from bitformer.model.data.sources import ENVIRONMENT, SOURCES, find
 from bitformer.model.errors import UserError
 from bitformer.sim.native_build import find_compiler
 from bitformer.synth.yosys import find_tool

@@ -3,9 +3,12 @@
 import ast
 import importlib.metadata
 import importlib.util
+import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -141,6 +144,44 @@ def test_importing_loads_nothing_heavy(names):
     """Every module of the folders below the command line, with all that it imports in turn."""
     code = f"import sys, {', '.join(names)}; print([n for n in {HEAVY} if n in sys.modules])"
     assert python(code) == "[]"
+
+
+def built(folder: Path, kind: str) -> Path:
+    """A distribution of the project in ``folder``: ``"sdist"`` or ``"wheel"``."""
+    code = f"from setuptools import build_meta; print('made', build_meta.build_{kind}('dist'))"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, cwd=folder
+    )
+    return folder / "dist" / done.stdout.splitlines()[-1].removeprefix("made ")
+
+
+def test_what_ships_is_in_a_wheel_that_is_made_of_the_sdist(tmp_path):
+    """All that modules read beside themselves, byte for byte; a wheel of the tree could hide it."""
+    tree = tmp_path / "tree"
+    for folder in MAY_IMPORT:
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / folder, tree / folder, ignore=ignored)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tree)
+    with tarfile.open(built(tree, "sdist")) as archive:
+        archive.extractall(tmp_path / "unpacked", filter="data")
+    (source,) = (tmp_path / "unpacked").iterdir()
+    with zipfile.ZipFile(built(source, "wheel")) as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+    folders = {path: name.replace(".", "/") for name, path in MAPPING.items()}
+    beside = [
+        path
+        for folder in folders
+        for path in (ROOT / folder).iterdir()
+        if path.suffix in (".cpp", ".h", ".json", ".tcl", ".xdc") or path.name == "py.typed"
+    ]
+    beside += (ROOT / "model" / "data" / "shipped").iterdir()
+    assert {"nyc_taxi.csv.xz", "nyc_taxi.LICENSE", "native_driver.cpp"} <= {b.name for b in beside}
+    for path in beside:
+        inside = path.relative_to(ROOT).as_posix()
+        folder = max((one for one in folders if inside.startswith(f"{one}/")), key=len)
+        name = f"{folders[folder]}{inside.removeprefix(folder)}"
+        assert found.get(name) == path.read_bytes(), name
 
 
 def test_every_requirement_says_why():

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from bitformer.model.data.csv_source import Series
-from bitformer.model.data.datasets import NAMES, SOURCES, column_names, load_series
+from bitformer.model.data.datasets import NAMES, column_names, load_series
 from bitformer.model.data.gaps import Clean, clean
 from bitformer.model.data.name_lists import names_among
 from bitformer.model.data.reading import Reading, without_reading
 from bitformer.model.data.row_order import in_order
+from bitformer.model.data.sources import SOURCES
 from bitformer.model.data.steps import require_step
 from bitformer.model.errors import UserError
 from bitformer.model.forecasts.scaling import Scaling, scaling_of

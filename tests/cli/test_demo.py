@@ -1,4 +1,4 @@
-"""The demo's shape, on a small model and generated data."""
+"""The demo's shape, on a small model."""
 
 import json
 
@@ -6,21 +6,27 @@ import pytest
 
 import bitformer.cli.demo as demo
 from bitformer.model.checkpoint import load_model
-from bitformer.model.errors import UserError
+from bitformer.model.config import named_config
+from bitformer.model.data.datasets import load_dataset
+from bitformer.model.data.sources import ENVIRONMENT
+from bitformer.model.model_name import name_after
 
 
 @pytest.fixture
 def small(monkeypatch):
-    """The demo with the tiny model on the synthetic series."""
-    monkeypatch.setattr(demo, "CONFIG", "tiny")
-    monkeypatch.setattr(demo, "DATA", "synthetic")
+    """The demo with the tiny model."""
+    monkeypatch.setattr(demo, "CONFIGS", dict.fromkeys(demo.CONFIGS, "tiny"))
 
 
-def test_demo_ends_with_a_table_and_files(small, bitformer, tmp_path):
+def test_demo_ends_with_a_table_and_files(small, bitformer, tmp_path, monkeypatch):
+    # no folder and no network is asked for data
+    monkeypatch.setenv(ENVIRONMENT, str(tmp_path / "no"))
+    monkeypatch.setattr("pooch.retrieve", lambda *_, **__: pytest.fail("asked for a download"))
     options = ["demo", "--quick", "--samples", "2", "-o", tmp_path]
     said = bitformer(*options, "--json")
     assert said.code == 0
     data = said.data
+    assert data["data"]["name"] == "nyc-taxi"
     assert data == json.loads((tmp_path / "results.json").read_text())
     errors = data["test_mse"]
     assert list(errors) == ["float Transformer", "quantized (QAT)", "integer"]
@@ -50,23 +56,20 @@ def test_demo_ends_with_a_table_and_files(small, bitformer, tmp_path):
     assert results["train_seconds"] == data["train_seconds"], "resumed, not repeated"
 
 
-def test_without_the_data_it_says_so(monkeypatch, bitformer, tmp_path):
-    from bitformer.model.data import datasets
+def test_the_benchmark_is_the_other_one(small, bitformer, tmp_path, monkeypatch):
+    """Without its file, one sentence says what to do."""
+    assert bitformer("demo", "--data", "etth2", "-o", tmp_path).code == 2
+    monkeypatch.setenv(ENVIRONMENT, str(tmp_path / "no"))
+    said = bitformer("demo", "--data", "etth1", "--quick", "-o", tmp_path)
+    assert said.code == 2
+    assert "BITFORMER_DATA must name a folder with data sets" in said.err
 
-    original = datasets.load_dataset
 
-    def offline(name, **options):
-        if name == "etth1":
-            raise UserError("Data set file ETTh1.csv is not here")
-        return original(name, **options)
-
-    monkeypatch.setattr(datasets, "load_dataset", offline)
-    monkeypatch.setattr(demo, "CONFIG", "tiny")
-    said = bitformer("demo", "--quick", "--samples", "1", "-o", tmp_path, "--json")
-    assert said.code == 0
-    assert said.data["data"]["name"] == "synthetic"
-    assert "ETTh1.csv is not here" in said.err
-    assert "The demo goes on with the synthetic series" in said.err
+def test_each_data_set_has_a_config_that_is_named_for_it():
+    assert demo.DATA == "nyc-taxi"
+    data = load_dataset("nyc-taxi", window=48, horizon=12)
+    for name, config in demo.CONFIGS.items():
+        assert name_after(named_config(config), name, data) == config
 
 
 def test_hardware_that_differs_is_exit_code_one(small, bitformer, tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from bitformer.model.folder_lock import held
 CONFIG = {"name": "small", "window": 8, "horizon": 2, "patch": 4, "d_model": 4, "ffn": 4}
 LINES = {
     "train --data synthetic --config {r}/small.json -o {d}": "{d}",
-    "demo -o {d}": "{d}/train-synthetic",
+    "demo -o {d}": "{d}/train-nyc-taxi",
     "compare --data synthetic --config {r}/small.json --widths 4 --seeds 1 -o {d}": "{d}",
     "sensitivity --data synthetic --config {r}/small.json --widths 4 -o {d}": "{d}",
     "search --data synthetic --config {r}/small.json --kb {r}/kb.sqlite -o {d}": "{d}",
@@ -34,8 +34,7 @@ def root(tmp_path_factory):
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.split(" -")[0] + line[-4:])
-def test_a_folder_in_use_is_refused(bitformer, root, tmp_path, monkeypatch, line):
-    monkeypatch.setattr("bitformer.cli.demo.DATA", "synthetic")
+def test_a_folder_in_use_is_refused(bitformer, root, tmp_path, line):
     names = {"r": root, "d": tmp_path / "run"}
     folder = LINES[line].format(**names)
     with held(folder):

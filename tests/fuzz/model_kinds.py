@@ -16,7 +16,7 @@ from fuzz.judge import Verdict
 from bitformer.model.cache import Cache
 from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import named_config
-from bitformer.model.data.datasets import ENVIRONMENT, SOURCES, PublishedFile, find
+from bitformer.model.data.sources import ENVIRONMENT, SOURCES, PublishedFile, find
 from bitformer.model.initialize import initialize
 
 __all__ = ["MODEL_KINDS"]

@@ -26,7 +26,7 @@ from bitformer import Training
 from bitformer.model.baselines import baselines
 from bitformer.model.clipping import clipped, clipped_sentences
 from bitformer.model.config import named_config
-from bitformer.model.data.datasets import ENVIRONMENT
+from bitformer.model.data.sources import ENVIRONMENT
 from bitformer.model.evaluation import mse
 from bitformer.model.export import export_run
 from bitformer.model.own_data import suited_to

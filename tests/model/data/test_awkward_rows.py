@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from bitformer.model.baselines import baselines
-from bitformer.model.data.datasets import SOURCES, find, load_dataset
+from bitformer.model.data.datasets import load_dataset
+from bitformer.model.data.sources import SOURCES, find
 from bitformer.model.errors import UserError
 
 

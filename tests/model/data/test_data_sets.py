@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bitformer.model.data.datasets import (
+from bitformer.model.data.datasets import NAMES, load_dataset
+from bitformer.model.data.sources import (
     ENVIRONMENT,
-    NAMES,
     SOURCES,
     PublishedFile,
+    ShippedFile,
     find,
-    load_dataset,
 )
 from bitformer.model.errors import UserError
 
@@ -111,6 +111,48 @@ def test_synthetic_says_what_it_is():
         load_dataset("synthetic", window=24, horizon=2, target="OT")
 
 
+def test_nyc_taxi_ships_whole(monkeypatch):
+    """Nothing is downloaded, and no folder has a say."""
+    monkeypatch.setenv(ENVIRONMENT, "/no/such/folder")
+    monkeypatch.setattr("pooch.retrieve", lambda *_, **__: pytest.fail("asked for a download"))
+    found = find(SOURCES["nyc-taxi"])
+    assert sorted(path.name for path in found.parent.iterdir()) == [
+        "README.md",
+        "nyc_taxi.LICENSE",
+        "nyc_taxi.csv.xz",
+    ]
+    assert found.stat().st_size < 70_000
+    assert "MIT" in (found.parent / "README.md").read_text()
+    assert "Permission is hereby granted" in (found.parent / "nyc_taxi.LICENSE").read_text()
+    data = load_dataset("nyc-taxi", window=48, horizon=12)
+    assert [len(part) for part in (data.train, data.val, data.test)] == [6133, 2053, 2053]
+    assert (data.name, data.inputs, data.target, data.period) == (
+        "nyc-taxi",
+        ("value",),
+        "value",
+        48,
+    )
+
+
+def test_a_shipped_file_that_was_changed_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "x.csv").write_bytes(CONTENT)
+    monkeypatch.setattr("bitformer.model.data.sources._SHIPPED", tmp_path)
+    own = source()
+    kept = {one.name: getattr(own, one.name) for one in dataclasses.fields(ShippedFile)}
+    assert find(ShippedFile(**kept)) == tmp_path / "x.csv"
+    with pytest.raises(UserError, match=r"must be the published x\.csv with SHA-256 00, not"):
+        find(ShippedFile(**{**kept, "sha256": "00"}))
+
+
+@pytest.mark.needs("data")
+def test_what_ships_is_what_was_published():
+    import lzma
+    import os
+
+    published = Path(os.environ[ENVIRONMENT], "nab", "nyc_taxi.csv").read_bytes()
+    assert lzma.decompress(find(SOURCES["nyc-taxi"]).read_bytes()) == published
+
+
 @pytest.mark.needs("data")
 @pytest.mark.parametrize("window", [48, 96])
 def test_etth1_drops_no_window(window):
@@ -144,4 +186,4 @@ def test_beijing_air():
 
 
 def test_names():
-    assert NAMES == ("etth1", "etth2", "beijing-air", "synthetic")
+    assert NAMES == ("nyc-taxi", "etth1", "etth2", "beijing-air", "synthetic")

@@ -5,8 +5,8 @@ import csv
 import numpy as np
 import pytest
 
-from bitformer.model.data.datasets import SOURCES, find
 from bitformer.model.data.extremes import extremes, require_scale, warnings
+from bitformer.model.data.sources import SOURCES, find
 from bitformer.model.errors import UserError
 
 ROWS = 4000
