@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bitformer.model.config import TransformerConfig, named_config
-from bitformer.model.data.sources import ENVIRONMENT
 from bitformer.model.data.reading import DataSource
+from bitformer.model.data.sources import ENVIRONMENT
 from bitformer.model.precision import Precision
 from bitformer.study.trials import Trial
 

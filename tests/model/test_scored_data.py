@@ -106,7 +106,7 @@ def test_of_another_file_all_windows_by_the_models_scales(model, tmp_path, order
     found = model.evaluate(str(path), note=notes.append)
     ends = range(WINDOW, 90 - HORIZON + 1)
     off, y, x, std = scored(model, new, ends, old)
-    assert len(found.dataset.test) == len(ends) == 62
+    assert len(found.dataset.test) == len(ends) == 61
     said = found.to_dict()
     name = f"{model.name} (integer)"
     units = said["in_units"][name]
@@ -200,7 +200,7 @@ def test_other_rows_under_the_name_of_its_own_are_said_to_have_changed(model, tm
     path = write(tmp_path / "old.csv", series(90, seed=3))
     notes = []
     found = model.evaluate(str(path), note=notes.append)
-    assert len(found.dataset.test) == 62
+    assert len(found.dataset.test) == 61
     assert any("has changed since the training: rows that the model was" in one for one in notes)
 
 
