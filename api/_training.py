@@ -62,6 +62,7 @@ class Training:
         window: int | None = None,
         horizon: int | None = None,
         patch: int | None = None,
+        block: str | None = None,
         weights: int | None = None,
         activations: int | None = None,
         precise: int | None = None,
@@ -82,6 +83,8 @@ class Training:
             As of :func:`train`.
         window, horizon, patch
             Steps that the model sees, forecasts, and has in a token.
+        block
+            What a layer is: ``"attention"`` or ``"mlp"``.
         weights, activations
             Bits of all of them.
         precise
@@ -98,7 +101,8 @@ class Training:
             As of :func:`bitformer.model.train.train`; and fields of
             :class:`bitformer.model.data.reading.Reading`.
         """
-        sizes = {"window": window, "horizon": horizon, "patch": patch}
+        sizes: dict[str, Any] = {"window": window, "horizon": horizon, "patch": patch}
+        sizes["block"] = block
         bits = {"weights": weights, "activations": activations, "precise": precise, "delta": delta}
         bits["path"] = path
         reading, settings = without_reading(settings)

@@ -60,7 +60,7 @@ def command(model: Path, report: Report) -> None:
     report.line(
         f"  {config.window} steps of {config.inputs} input(s) in {config.tokens} tokens,"
         f" {config.horizon} output(s); width {config.d_model}, {_stack(config)},"
-        f" {config.heads} head(s), FFN {config.ffn}, {config.norm} norm"
+        f" {_tokens(config)}FFN {config.ffn}, {config.norm} norm"
     )
     report.line(f"  {parameters} parameters, {config.macs} MACs an inference")
     kinds = ", ".join(f"{kind} {bits}" for kind, bits in size.bits.items())
@@ -114,6 +114,11 @@ def _stack(config: "TransformerConfig") -> str:
     if config.decoder_layers:
         return f"{config.layers} encoder and {config.decoder_layers} decoder layer(s)"
     return f"{config.layers} layer(s) and a {config.pooling} head"
+
+
+def _tokens(config: "TransformerConfig") -> str:
+    """Say in words what each layer has over tokens: nothing in an MLP."""
+    return "" if config.block == "mlp" else f"{config.heads} head(s), "
 
 
 def _plain(value: object) -> str:

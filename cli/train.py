@@ -51,6 +51,12 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
     click.option(
         "--patch", type=int, metavar="STEPS", help="Steps in a token; divides the window."
     ),
+    click.option(
+        "--block",
+        type=click.Choice(["attention", "mlp"]),
+        help="What a layer is: attention over tokens and a feed-forward network, or with mlp the"
+        " latter alone, most often with --patch as long as the window [the config's].",
+    ),
     click.option("--weights", type=int, metavar="BITS", help="Bits of all weights: 1 to 16."),
     click.option("--activations", type=int, metavar="BITS", help="Bits of activations: 2 to 16."),
     click.option(

@@ -40,9 +40,9 @@ def changed_config(
     precise: int | None = None,
     delta: int | None = None,
     path: int | None = None,
-    **sizes: int | None,
+    **sizes: int | str | None,
 ) -> TransformerConfig:
-    """Return a configuration with other bits and sizes, where they are not None.
+    """Return a configuration with other bits, sizes and kinds, where they are not None.
 
     The linear path keeps its own bits: only ``path`` changes those of its weights.
     """

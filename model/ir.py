@@ -235,6 +235,9 @@ def _check(model: IntegerModel) -> None:
     shape = (rows, config.horizon // rows)
     if model.output.shape != shape:
         fail("output", "shape", f"{shape} as in config", model.output.shape)
+    if config.adc_words and model.output.bits != model.input.bits:
+        must = f"{model.input.bits} as the input's, for an ADC's words"
+        fail("output", "bits", must, model.output.bits)
 
 
 def _check_calendar(model: IntegerModel) -> None:

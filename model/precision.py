@@ -16,6 +16,7 @@ __all__ = [
     "PATH_BITS",
     "PATH_COMPONENTS",
     "PRECISE_COMPONENTS",
+    "TOKEN_COMPONENTS",
     "WEIGHT_BITS",
     "AddedErrors",
     "Precision",
@@ -34,6 +35,8 @@ COMPONENTS = (
     "GAP",
     "Loutput",
 )
+#: Those of the sublayer over tokens, which not every kind of layer has.
+TOKEN_COMPONENTS = ("MHA", "AddMHA", "BNMHA")
 #: Those of a decoder, after the same pattern; CMHA is the attention over the encoder's rows.
 DECODER_COMPONENTS = (
     "Dinput",

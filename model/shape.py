@@ -6,9 +6,17 @@ from bitformer.model.calendar import ROWS, clock_rows
 from bitformer.model.errors import UserError
 from bitformer.model.nonlinearity import RELU, Nonlinearity
 from bitformer.model.plain import shown
-from bitformer.model.precision import COMPONENTS, DECODER_COMPONENTS, PATH_COMPONENTS
+from bitformer.model.precision import (
+    COMPONENTS,
+    DECODER_COMPONENTS,
+    PATH_COMPONENTS,
+    TOKEN_COMPONENTS,
+)
 
-__all__ = ["MOST", "Shape", "check_choices", "check_positive"]
+__all__ = ["BLOCKS", "MOST", "Shape", "check_choices", "check_positive"]
+
+#: What stands before the feed-forward network in a layer: a sublayer over tokens, or none.
+BLOCKS = ("attention", "mlp")
 
 #: Positive integers, and the most of each. A link counts the numbers of a window and of a forecast
 #: in 16 bits.
@@ -44,6 +52,8 @@ class Shape:
     horizon : output values.
     patch : steps in a token; must divide ``window``.
     d_model, layers, heads, ffn : width, encoder layers, attention heads, hidden width of the FFN.
+    block : what a layer is: ``"attention"`` and an FFN, or with ``"mlp"`` an FFN alone, which heads
+        do not concern; with a decoder only ``"attention"``.
     norm : ``"batch"`` or ``"layer"``.
     pre_norm : normalise what a sublayer reads, ``x + f(norm(x))``, not its sum, ``norm(x + f(x))``.
     pooling : ``"mean"`` over tokens or ``"flatten"``.
@@ -79,6 +89,7 @@ class Shape:
     linear_path: bool = False
     calendar: tuple[str, ...] = ()
     pre_norm: bool = False
+    block: str = "attention"
 
     def __post_init__(self):
         for name, most in MOST.items():
@@ -94,6 +105,7 @@ class Shape:
             subtract_last=(False, True),
             linear_path=(False, True),
             pre_norm=(False, True),
+            block=BLOCKS,
         )
         if self.calendar not in ((), ("hour",), ("weekday",), ("hour", "weekday")):
             raise UserError(f"calendar must be of {list(ROWS)}, in this order, not {self.calendar}")
@@ -130,6 +142,10 @@ class Shape:
             )
         if self.linear_path:
             raise UserError("linear_path must be false with a decoder, not true")
+        if self.block != "attention":
+            raise UserError(
+                f"block must be attention with a decoder, not {self.block!r}: try decoder_layers 0"
+            )
         if self.pooling != "flatten":
             raise UserError(f"pooling must be flatten with a decoder, not {self.pooling!r}")
 
@@ -162,7 +178,9 @@ class Shape:
     @property
     def components(self) -> tuple[str, ...]:
         """Names of its components."""
-        found = COMPONENTS + (DECODER_COMPONENTS if self.decoder_layers else ())
+        left_out = TOKEN_COMPONENTS if self.block == "mlp" else ()
+        found = tuple(name for name in COMPONENTS if name not in left_out)
+        found += DECODER_COMPONENTS if self.decoder_layers else ()
         return found + (PATH_COMPONENTS if self.linear_path else ())
 
     @property
@@ -174,7 +192,8 @@ class Shape:
     def macs(self) -> int:
         """Multiply-accumulates of one inference (pooling not counted)."""
         n, m, d = self.tokens, self.decoder_tokens, self.d_model
-        layer = 4 * n * d * d + 2 * n * n * d + 2 * n * d * self.ffn
+        over_tokens = 0 if self.block == "mlp" else 4 * n * d * d + 2 * n * n * d
+        layer = over_tokens + 2 * n * d * self.ffn
         total = n * self.token_inputs * d + self.layers * layer
         if not self.decoder_layers:
             path = self.window * self.inputs if self.linear_path else 0

@@ -3,6 +3,7 @@
 The names are those of parameters, of tensors and of everything derived from them:
 
     input  position  layers.L.{q,k,v,o,ffn1,ffn2,norm1,norm2}  output
+    (without q, k, v, o and norm1 in layers that are an MLP alone)
     decoder.input  decoder.position  decoder.layers.L.{q,k,v,o,cross.{q,k,v,o},ffn1,ffn2,norm1..3}
 """
 
@@ -93,7 +94,8 @@ def _graph(shape: Shape) -> tuple[Layer, ...]:
     found += _embedding(shape, "", steps, shape.tokens, "Linput", "AddPE")
     for n in range(shape.layers):
         p = f"layers.{n}."
-        found += _attention(shape, p, found[-1], found[-1], f"{p}add1", f"{p}norm1", "MHA")
+        if shape.block == "attention":
+            found += _attention(shape, p, found[-1], found[-1], f"{p}add1", f"{p}norm1", "MHA")
         found += _ffn(shape, p, found[-1], f"{p}add2", f"{p}norm2", "FFN")
     if shape.decoder_layers:
         encoded, rows = found[-1], shape.decoder_tokens
@@ -124,7 +126,8 @@ def _clock_numbers(shape: Shape) -> dict[str, int]:
     The hour is added to the tokens and to the forecast. The day of the week is added to the
     forecast by the linear path, and to the tokens by the first sublayer, so that no layer has two.
     """
-    tables = {"hour": ["input", "output"], "weekday": ["layers.0.o"]}
+    first = "layers.0.ffn2" if shape.block == "mlp" else "layers.0.o"
+    tables = {"hour": ["input", "output"], "weekday": [first]}
     if shape.linear_path:
         tables["weekday"].append("path")
     return {layer: number for number, name in enumerate(shape.calendar) for layer in tables[name]}

@@ -20,9 +20,11 @@ from bitformer.model.precision import (
     DECODER_COMPONENTS,
     FLOAT_BITS,
     PATH_COMPONENTS,
+    TOKEN_COMPONENTS,
     WEIGHT_BITS,
     Precision,
 )
+from bitformer.model.shape import BLOCKS
 from bitformer.model.structure import tensor_components, weight_components
 
 __all__ = ["RandomModel", "configs", "designs", "models", "several"]
@@ -56,7 +58,10 @@ def configs(draw, *, floats=False):
     inputs, decoder = draw(st.sampled_from([1, 1, 3, 7])), draw(st.sampled_from([0, 0, 1, 2]))
     rows = draw(st.integers(1, 4))
     path = not decoder and draw(st.booleans())
-    names = COMPONENTS + (DECODER_COMPONENTS if decoder else ())
+    block = "attention" if decoder else draw(st.sampled_from(["attention", *BLOCKS]))
+    left_out = TOKEN_COMPONENTS if block == "mlp" else ()
+    names = tuple(name for name in COMPONENTS if name not in left_out)
+    names += DECODER_COMPONENTS if decoder else ()
     names += PATH_COMPONENTS if path else ()
     kinds = precisions(floats=floats)
     config = TransformerConfig(
@@ -69,6 +74,7 @@ def configs(draw, *, floats=False):
         layers=draw(st.sampled_from([1, 1, 2])),
         decoder_layers=decoder,
         linear_path=path,
+        block=block,
         heads=heads,
         ffn=draw(st.integers(1, 9)),
         norm=draw(st.sampled_from(["layer", "batch"])),

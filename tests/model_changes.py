@@ -68,6 +68,11 @@ class _Variation:
             if isinstance(op, ir.Scores) and model.tensors[op.q].rows == model.tensors[op.k].rows:
                 self.masks[op.y] ^= self.chance(0.3)
         self.tensors = {name: self.tensor(spec) for name, spec in model.tensors.items()}
+        if model.config.adc_words:  # the words of both begin at the same number
+            source, result = self.tensors["input"], self.tensors[model.output.name]
+            result = replace(result, bits=source.bits)
+            zero = min(max(result.low, result.zero), result.high)
+            self.tensors[result.name] = replace(result, zero=zero)
         channels = [op.residual.channel for op in self.linears() if op.residual]
         self.channel = next((c for c in channels if c is not None), None)
         if self.channel is None:

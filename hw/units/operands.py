@@ -182,8 +182,9 @@ class Operands(wiring.Component):
             for kind, value in sources.items():
                 with m.Case(kind):
                     m.d.sync += self.o_x.eq(value)
-            with m.Case(Source.ONE):
-                m.d.sync += self.o_x.eq(1)
+            if len(source) > 1:  # not in a model that reads neither scores nor pooled rows
+                with m.Case(Source.ONE):
+                    m.d.sync += self.o_x.eq(1)
         m.d.comb += [
             self.o_op.eq(delay(m, op, 1, name="op_out")),
             self.o_first.eq(delay(m, first, 1, name="first_out")),

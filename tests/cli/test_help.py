@@ -10,6 +10,7 @@ import click
 import pytest
 
 from bitformer.cli.main import COMMANDS, cli
+from bitformer.model.shape import BLOCKS
 
 HEAVY = ("torch", "amaranth", "pandas", "numpy", "rich", "matplotlib", "requests")
 #: Commands that load neither torch nor anything else that only training needs.
@@ -49,6 +50,13 @@ def test_no_torch(args, tiny, tmp_path):
 @pytest.mark.parametrize("args", [["--help"], ["--version"], *([n, "--help"] for n in COMMANDS)])
 def test_help_loads_nothing_heavy(args):
     assert loaded(args, HEAVY) == []
+
+
+def test_blocks_to_choose_are_those_of_a_shape():
+    """Said again, as a shape loads numpy."""
+    train = cli.get_command(click.Context(cli), "train")
+    block = next(one for one in train.params if one.name == "block")
+    assert tuple(block.type.choices) == BLOCKS
 
 
 def test_loading_is_noticed(tiny):

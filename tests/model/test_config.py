@@ -33,6 +33,23 @@ def test_a_linear_path_beside_the_network():
     assert (config.weight_bits("path"), config.tensor_bits("path")) == (8, 16)
 
 
+def test_an_mlp_has_nothing_over_tokens():
+    config = make(patch=3, horizon=5, layers=2, block="mlp")
+    assert config.macs == 4 * 3 * 8 + 2 * (2 * 4 * 8 * 16) + 32 * 5
+    assert config.components == tuple(c for c in COMPONENTS if "MHA" not in c)
+    # one token: the whole window
+    assert make(patch=12, horizon=5, block="mlp").macs == 12 * 8 + 2 * 8 * 16 + 8 * 5
+
+
+@pytest.mark.parametrize(("block", "written"), [("attention", {}), ("mlp", {"block": "mlp"})])
+def test_a_later_field_is_written_where_it_says_something(block, written):
+    """What is derived of models that are older than the field, digests among it, is the same."""
+    config = make(block=block)
+    data = config.to_dict()
+    assert {name: data[name] for name in data if name == "block"} == written
+    assert TransformerConfig.from_dict(data) == config
+
+
 def test_bits_of_everything_leave_the_linear_path_its_own():
     narrow, own = (Precision(weights=bits, activations=bits) for bits in (2, 4))
     config = make(linear_path=True, default=narrow)
@@ -131,6 +148,15 @@ def test_counts_are_positive_integers(field, value):
         (
             {"linear_path": True, "decoder_layers": 1},
             r"^linear_path must be false with a decoder, not true$",
+        ),
+        ({"block": "lstm"}, r"^block must be one of \('attention', 'mlp'\), not 'lstm'$"),
+        (
+            {"block": "mlp", "decoder_layers": 1},
+            r"^block must be attention with a decoder, not 'mlp': try decoder_layers 0$",
+        ),
+        (
+            {"block": "mlp", "precision": {"MHA": Precision(weights=4, activations=4)}},
+            r"^precision must name components of .*, not 'MHA'$",
         ),
         (
             {"precision": {"Lpath": Precision(weights=4, activations=4)}},

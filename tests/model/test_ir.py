@@ -94,6 +94,14 @@ BAD = {
         lambda: replace(MODEL, config=MODEL.config.replace(horizon=3)),
         r"^output: shape must be \(1, 3\) as in config, not \(1, 2\)$",
     ),
+    "an ADC's words": (
+        lambda: replace(
+            MODEL,
+            config=MODEL.config.replace(adc_words=True, input_bits=8, output_bits=8),
+            tensors={**MODEL.tensors, "output": replace(MODEL.output, bits=9)},
+        ),
+        r"^output: bits must be 8 as the input's, for an ADC's words, not 9$",
+    ),
     "constant": (
         lambda: replace(MODEL, constants={"position": np.full((4, 4), 128)}),
         r"^constant position: values must be within -128\.\.127, not 128\.\.128$",

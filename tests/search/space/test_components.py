@@ -72,6 +72,22 @@ def test_weights_and_activations_apart(pairs, predictor):
             )
 
 
+def test_a_space_of_models_without_attention(predictor):
+    """No score is stored, nothing takes the weights' place."""
+    space = ComponentSpace(named_config("tiny").replace(block="mlp"), bits=(4, 8))
+    assert space.components == ("Linput", "AddPE", "FFN", "AddFFN", "BNFFN", "Loutput", "Lpath")
+    found = space.outcomes(predictor)
+    for number in [0, *np.random.default_rng(4).choice(len(space), 5, replace=False)]:
+        said = predictor.predict(lower(initialize(space.config_of(number))))
+        for name in ("latency", "interval", "ramb18", "dsps"):
+            assert getattr(found, name)[number] == getattr(said, name)
+        # of so small a model the weights lie in LUTs, where bits that are equal share one
+        for name, near in (("luts", 0.05), ("lutram", 0.02), ("ffs", 0.02)):
+            assert getattr(found, name)[number] == pytest.approx(
+                getattr(said, name).value, rel=near
+            )
+
+
 @pytest.mark.parametrize("name", ["tiny", "grid-6-8-4"])
 @pytest.mark.parametrize("engine", [Engine(pack=False), Engine(lanes=6), Engine(lanes=10)])
 def test_other_engines(engine, name, predictor):
