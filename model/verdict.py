@@ -1,27 +1,27 @@
-"""Whether a model beats the best forecast that needs no network, and how sure that is.
+"""Whether a model beats the best baseline, and how sure that is.
 
-Squared errors of the same windows are compared in pairs. As windows overlap and neighbours are
-alike, the test windows are cut into four to ten blocks in a row, of a horizon or more if they
-suffice; the blocks' mean differences count as independent (batch means). A mean difference within
-the 95 % interval of Student's t about 0 is a tie, and so is one below half a percent, whatever the
-interval, and one of two errors that are both below a thousandth of the target's deviation; but a
-model that is worse by over a tenth loses, be it certain or not.
+Squared errors of the same windows are compared in pairs, by the interval of their ratio that
+:mod:`bitformer.model.block_bootstrap` finds. Where it holds 1, that is a tie, and so is a
+difference below half a percent, whatever the interval, and one of two errors that are both below a
+thousandth of the target's deviation; but a model that is worse by over a tenth loses, be it certain
+or not.
 """
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from bitformer.model.block_bootstrap import ratio_interval
 from bitformer.model.data.windows import Windows
 from bitformer.model.fidelity import NEGLIGIBLE
 
-__all__ = ["LOSES", "TIES", "WINS", "Verdict", "compare", "half_width", "mse_in_words"]
+__all__ = ["LOSES", "TIES", "WINS", "Comparison", "Verdict", "compare", "mse_in_words"]
 
 WINS, TIES, LOSES = "wins", "ties", "loses"
-#: Blocks, and Student's t at 97.5 % for one fewer degrees of freedom.
-_STUDENT = {4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
 #: A relative difference that is a tie whatever the interval: it would be printed as 0 %.
 NOTHING = 0.005
 #: A relative difference that is none; where no interval is known, on either side.
@@ -34,6 +34,22 @@ def mse_in_words(error: float) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A model's error beside another forecast's, on the same windows.
+
+    Parameters
+    ----------
+    relative : the model's MSE above the other's, as a part of the other's; None above 0.
+    interval : of 95 %, of ``relative``; None where too few windows tell, or ``relative`` is None.
+    outcome : ``"wins"``, ``"ties"`` or ``"loses"``.
+    """
+
+    relative: float | None
+    interval: tuple[float, float] | None
+    outcome: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Verdict:
     """How a model compares with the best baseline, by the MSE of standardised forecasts.
 
@@ -41,9 +57,8 @@ class Verdict:
     ----------
     model, baseline : their names; the baseline is the one of smallest error.
     error, baseline_error : MSE over the test windows.
-    margin : half the 95 % interval of their difference; None where too few windows tell.
     windows : test windows compared.
-    outcome : ``"wins"``, ``"ties"`` or ``"loses"``.
+    against : by baseline, how the model compares with it.
     remedies : of a model that loses, what to try, the most promising first.
     """
 
@@ -51,17 +66,24 @@ class Verdict:
     baseline: str
     error: float
     baseline_error: float
-    margin: float | None
     windows: int
-    outcome: str
+    against: Mapping[str, Comparison]
     remedies: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> str:
+        """What comes of it with the best baseline: ``"wins"``, ``"ties"`` or ``"loses"``."""
+        return self.against[self.baseline].outcome
 
     @property
     def relative(self) -> float | None:
         """The model's error above the baseline's, as a part of the baseline's; None above 0."""
-        if not self.baseline_error > 0:
-            return None
-        return self.error / self.baseline_error - 1
+        return self.against[self.baseline].relative
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of :attr:`relative`; None where too few windows tell."""
+        return self.against[self.baseline].interval
 
     def __str__(self) -> str:
         """Say it in a sentence, with what to try."""
@@ -69,25 +91,39 @@ class Verdict:
         who = "The integer model" if self.model == "integer" else self.model
         name = f"the best baseline ({self.baseline})"
         if self.outcome == TIES:
-            if self.margin is None:
-                why = f"{self.windows} test window(s) are too few to tell them apart"
-            elif max(self.error, self.baseline_error) <= NEGLIGIBLE:
-                why = "both off by less than a thousandth of a standard deviation"
-            elif abs(self.error - self.baseline_error) > self.margin:
-                why = "less than half a percent apart"
-            else:
-                noise = mse_in_words(self.margin)
-                why = f"within the noise of {self.windows} test windows (±{noise})"
-            return f"{who} ties with {name}: test MSE {ours} against {theirs}, {why}"
-        part = self.relative
-        by = "" if part is None else f" by {_percent(abs(part))}"
+            return f"{who} ties with {name}: test MSE {ours} against {theirs}, {self._why_tie()}"
         verb = "beats" if self.outcome == WINS else "loses to"
-        said = f"{who} {verb} {name}{by}: test MSE {ours} against {theirs}"
+        said = f"{who} {verb} {name}{self._by()}: test MSE {ours} against {theirs}"
         if not self.remedies:
             return said
         return f"{said}. Try training with {'; or with '.join(self.remedies)}"
 
-    def to_dict(self) -> dict[str, object]:
+    def _why_tie(self) -> str:
+        if max(self.error, self.baseline_error) <= NEGLIGIBLE:
+            return "both off by less than a thousandth of a standard deviation"
+        if self.interval is None:
+            return f"{self.windows} test window(s) are too few to tell them apart"
+        low, high = self.interval
+        if not low <= 0 <= high:
+            return "less than half a percent apart"
+        return f"within the noise: {_signed(low)} to {_signed(high)} % with 95 % certainty"
+
+    def _by(self) -> str:
+        """Say by how much it wins or loses, and between which limits."""
+        if self.relative is None:
+            return ""
+        part, limits = abs(self.relative), self.interval
+        by = f" by {_percent(part)}"
+        if limits is None:
+            return by
+        low, high = sorted(-one for one in limits) if self.relative < 0 else limits
+        if part >= 1:
+            between = f"{1 + low:.3g} to {1 + high:.3g}"
+        else:
+            between = f"{_hundredths(low)} to {_hundredths(high)} %"
+        return f"{by} ({between} with 95 % certainty)"
+
+    def to_dict(self) -> dict[str, Any]:
         """Return what was found as plain data."""
         return {
             "outcome": self.outcome,
@@ -96,26 +132,12 @@ class Verdict:
             "mse": self.error,
             "baseline_mse": self.baseline_error,
             "relative": self.relative,
-            "margin": self.margin,
+            "interval": None if self.interval is None else list(self.interval),
+            "windows": self.windows,
+            "against": {name: dataclasses.asdict(one) for name, one in self.against.items()},
             "remedies": list(self.remedies),
             "sentence": str(self),
         }
-
-
-def half_width(difference: np.ndarray, windows: Windows) -> float | None:
-    """Return half the 95 % interval of the mean of ``difference`` [N], one number for each window.
-
-    None for fewer windows than blocks.
-    """
-    count, horizon = len(difference), windows.horizon
-    if count < min(_STUDENT):
-        return None
-    # what all windows' targets cover, in rows: few windows may lie far apart
-    steps = np.abs(np.diff(windows.first))
-    rows = horizon + int(np.minimum(steps, horizon).sum())
-    blocks = min(max(_STUDENT), count, max(min(_STUDENT), rows // horizon))
-    means = np.array([block.mean() for block in np.array_split(difference, blocks)])
-    return _STUDENT[blocks] * float(means.std(ddof=1)) / math.sqrt(blocks)
 
 
 def compare(
@@ -147,35 +169,61 @@ def compare(
     if not errors:
         return None
     best = min(errors, key=errors.__getitem__)
-    ours = np.square(forecast - y).mean(axis=1)
-    error = float(np.square(forecast - y).mean())
+    ours = np.square(forecast - y)
+    error = float(ours.mean())
     if not math.isfinite(error - errors[best]):
         return None
-    margin = half_width(ours - squares[best].mean(axis=1), windows)
-    outcome = _outcome(error, errors[best], margin)
+    against = {
+        name: _compared(ours.mean(axis=1), square.mean(axis=1), windows)
+        for name, square in squares.items()
+        if math.isfinite(errors[name])
+    }
+    loses = against[best].outcome == LOSES
     return Verdict(
         model=model,
         baseline=best,
         error=error,
         baseline_error=errors[best],
-        margin=margin,
         windows=len(windows),
-        outcome=outcome,
-        remedies=tuple(advice(errors[best])) if advice and outcome == LOSES else (),
+        against=against,
+        remedies=tuple(advice(errors[best])) if advice and loses else (),
     )
 
 
-def _outcome(error: float, baseline: float, margin: float | None) -> str:
-    difference = error - baseline
-    if abs(difference) <= NOTHING * baseline or max(error, baseline) <= NEGLIGIBLE:
+def _compared(ours: np.ndarray, theirs: np.ndarray, windows: Windows) -> Comparison:
+    """Compare errors [N] of the same windows."""
+    error, other = float(ours.mean()), float(theirs.mean())
+    relative = error / other - 1 if other > 0 else None
+    found = ratio_interval(ours, theirs, windows)
+    interval = None if found is None else (found[0] - 1, found[1] - 1)
+    return Comparison(
+        relative=relative, interval=interval, outcome=_outcome(error, other, interval)
+    )
+
+
+def _outcome(error: float, other: float, interval: tuple[float, float] | None) -> str:
+    difference = error - other
+    if abs(difference) <= NOTHING * other or max(error, other) <= NEGLIGIBLE:
         return TIES
-    if margin is None:
-        margin = MUCH * baseline
-    if difference < 0:
-        return WINS if -difference > margin else TIES
-    return LOSES if difference > min(margin, MUCH * baseline) else TIES
+    if difference > MUCH * other:
+        return LOSES
+    if interval is None:
+        return WINS if difference < -MUCH * other else TIES
+    low, high = interval
+    if high < 0:
+        return WINS
+    return LOSES if low > 0 else TIES
+
+
+def _hundredths(part: float) -> str:
+    """Return a part in percent, with a decimal below ten."""
+    return f"{100 * part:.0f}" if abs(part) >= 0.0995 else f"{100 * part:.1f}"
+
+
+def _signed(part: float) -> str:
+    return f"{'-' if part < 0 else '+'}{_hundredths(abs(part))}"
 
 
 def _percent(part: float) -> str:
     """Return a part as a percentage; from twice on as a factor, which reads better."""
-    return f"{100 * part:.0f} %" if part < 1 else f"a factor of {1 + part:.3g}"
+    return f"{_hundredths(part)} %" if part < 1 else f"a factor of {1 + part:.3g}"

@@ -7,7 +7,7 @@ import pytest
 
 from bitformer.model.data.windows import Windows
 from bitformer.model.evaluation import Evaluation
-from bitformer.model.verdict import LOSES, TIES, WINS, compare, half_width, mse_in_words
+from bitformer.model.verdict import LOSES, TIES, WINS, compare, mse_in_words
 
 
 def windows(count=400, *, horizon=4, every=1):
@@ -45,19 +45,53 @@ def test_a_clear_win_and_a_clear_loss():
     assert (won.outcome, won.baseline, won.remedies) == (WINS, "linear", ())
     assert won.error == pytest.approx(0.01, rel=0.1)
     assert won.relative == pytest.approx(-0.75, abs=0.03)
-    assert str(won).startswith("The integer model beats the best baseline (linear) by 73 %: ")
+    said = str(won)
+    assert said.startswith("The integer model beats the best baseline (linear) by 73 % (7")
+    assert " % with 95 % certainty): test MSE 0.0" in said
+    low, high = won.interval
+    assert low < won.relative < high < -0.6
+    assert f"({-100 * high:.0f} to {-100 * low:.0f} % with" in said
     lost = judged(0.2, 0.16)
     assert lost.outcome == LOSES
-    assert " by 67 %: test MSE 0.0" in str(lost)
-    assert "a factor of 4" in str(judged(0.2, 0.1))
+    low, high = lost.interval
+    assert f" by 67 % ({100 * low:.0f} to {100 * high:.0f} % with 95 % certainty)" in str(lost)
+    assert 0 < low < lost.relative < high < 1
+    worst = judged(0.2, 0.1)
+    assert "a factor of 4" in str(worst)
+    assert f"({1 + worst.interval[0]:.3g} to {1 + worst.interval[1]:.3g} with" in str(worst)
+
+
+def test_each_baseline_is_compared():
+    won = judged(0.2, 0.2)
+    assert won.outcome == TIES
+    assert list(won.against) == ["bad", "linear"]
+    bad = won.against["bad"]
+    assert (bad.outcome, bad.relative) == (WINS, pytest.approx(won.error / 81 - 1))
+    assert bad.interval[1] < -0.99
+    assert won.to_dict()["against"]["bad"] == {
+        "relative": bad.relative,
+        "interval": bad.interval,
+        "outcome": WINS,
+    }
+
+
+def test_an_equal_model_ties():
+    of = windows()
+    forecast = of.y + 0.2 * np.random.default_rng(0).normal(size=of.y.shape)
+    tie = compare(model="m", forecast=forecast, baselines={"b": forecast}, windows=of)
+    assert (tie.outcome, tie.relative, tie.interval) == (TIES, 0, (0, 0))
+    assert str(tie).endswith("within the noise: +0.0 to +0.0 % with 95 % certainty")
 
 
 def test_a_difference_within_the_noise_is_a_tie():
     tie = judged(0.2, 0.201)
     assert tie.outcome == TIES
-    assert tie.margin > abs(tie.error - tie.baseline_error)
+    low, high = tie.interval
+    assert low < 0 < high
+    assert low < tie.relative < high
     assert "ties with the best baseline (linear): test MSE 0.0" in str(tie)
-    assert "within the noise of 400 test windows" in str(tie)
+    between = f"-{-100 * low:.1f} to +{100 * high:.0f} % with 95 % certainty"
+    assert str(tie).endswith(f", within the noise: {between}")
 
 
 def test_what_is_a_thousandth_of_a_deviation_is_a_tie():
@@ -73,7 +107,7 @@ def test_what_would_be_printed_as_nothing_is_a_tie_however_sure():
     base = of.y + 0.2
     found = compare(model="m", forecast=of.y + 0.2004, baselines={"b": base}, windows=of)
     assert found.outcome == TIES
-    assert found.margin < found.error - found.baseline_error
+    assert found.interval[0] > 0
     assert str(found).startswith("m ties with")
     assert "less than half a percent apart" in str(found)
     assert compare(model="m", forecast=of.y + 0.202, baselines={"b": base}, windows=of).outcome == (
@@ -86,33 +120,20 @@ def test_a_model_that_is_much_worse_in_one_place_does_not_tie():
     spoilt = of.y + 0.1
     spoilt[350] += 10
     found = compare(model="m", forecast=spoilt, baselines={"b": of.y + 0.1}, windows=of)
-    assert found.margin > found.error - found.baseline_error
+    assert found.interval[0] < 0 < found.interval[1]
     assert found.outcome == LOSES
     other = compare(model="m", forecast=of.y + 0.1, baselines={"b": spoilt}, windows=of)
     assert other.outcome == TIES
 
 
 def test_few_windows_need_a_clear_difference():
-    assert judged(0.1, 0.5, count=3).margin is None
+    assert judged(0.1, 0.5, count=3).interval is None
+    assert " by 96 %: test MSE" in str(judged(0.1, 0.5, count=3))
     assert judged(0.1, 0.5, count=3).outcome == WINS
     base = windows(3)
     near = compare(model="m", forecast=base.y + 1.04, baselines={"b": base.y + 1}, windows=base)
     assert near.outcome == TIES
     assert "3 test window(s) are too few" in str(near)
-
-
-def test_the_interval_is_of_block_means():
-    of = windows(40, horizon=4)
-    difference = np.repeat(np.arange(10.0), 4)
-    expected = 2.262 * np.arange(10.0).std(ddof=1) / 10**0.5
-    assert half_width(difference, of) == pytest.approx(expected)
-    # ten blocks of single windows would take neighbours for independent
-    close = half_width(np.tile([0.0, 1.0], 5), windows(10, horizon=6))
-    assert close == pytest.approx(3.182 * np.std([1 / 3, 2 / 3, 0.5, 0.5], ddof=1) / 2)
-    apart = windows(10, horizon=6, every=6)
-    assert half_width(np.tile([0.0, 1.0], 5), apart) == pytest.approx(
-        2.262 * np.std([0.0, 1.0] * 5, ddof=1) / 10**0.5
-    )
 
 
 def test_remedies_are_asked_for_only_of_a_loss():
@@ -131,7 +152,12 @@ def test_remedies_are_asked_for_only_of_a_loss():
         **{name: getattr(lost, name) for name in ("outcome", "model", "baseline", "relative")},
         "mse": lost.error,
         "baseline_mse": lost.baseline_error,
-        "margin": lost.margin,
+        "interval": list(lost.interval),
+        "windows": 400,
+        "against": {
+            name: {field: getattr(one, field) for field in ("relative", "interval", "outcome")}
+            for name, one in lost.against.items()
+        },
         "remedies": ["--epochs 24", "--window 96"],
         "sentence": str(lost),
     }
@@ -144,7 +170,7 @@ def test_what_cannot_be_compared_has_no_verdict():
         huge = of.y + 1e200
         assert compare(model="m", forecast=huge, baselines={"b": of.y}, windows=of) is None
     perfect = compare(model="m", forecast=of.y + 1, baselines={"b": of.y}, windows=of)
-    assert (perfect.outcome, perfect.relative) == (LOSES, None)
+    assert (perfect.outcome, perfect.relative, perfect.interval) == (LOSES, None, None)
     assert "loses to the best baseline (b): test MSE 1.0000 against 0.0000" in str(perfect)
 
 
