@@ -7,7 +7,7 @@
     python benchmarks/accuracy.py --write               and docs/accuracy.md written
 
 Ctrl-C loses nothing: the same command goes on where it was. ETTh1, ETTh2 and Beijing are
-downloaded if need be; the files of traffic and taxis are in the folder that BITFORMER_DATA names.
+downloaded if need be; the file of traffic is in the folder that BITFORMER_DATA names.
 """
 
 import statistics

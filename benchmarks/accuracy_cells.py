@@ -97,6 +97,7 @@ def _scored(model: bitformer.Model, dataset: Dataset) -> dict[str, Any]:
         "test": float(np.square(forecast - dataset.test.y).mean()),
         "verdict": None if verdict is None else verdict.to_dict(),
         "baselines": dict(found.baselines),
+        "target_seen": dataset.target_channel is not None,
     }
 
 

@@ -14,6 +14,7 @@ from bitformer.study.trials import Outcome
 __all__ = ["COLUMNS", "Measured", "markdown", "table_row"]
 
 UNKNOWN = "not measured"
+HIDDEN = " (of the target's past, which the model does not see)"
 COLUMNS = (
     "model",
     "weights, activations",
@@ -87,8 +88,9 @@ def table_row(found: Measured) -> list[str]:
         good = part["exact"] and part["as_predicted"]
         return f"all {part['windows']} windows" if good else "**NO**"
 
+    among = len(found.row.candidates)
     return [
-        config.name,
+        config.name if among == 1 else f"{config.name}, the best of {among} by validation",
         f"{config.default.weights}, {config.default.activations} bit",
         spread(found.errors),
         spread([outcome.float_test for outcome, _ in found.seeds]),
@@ -111,7 +113,14 @@ def _floors(group: Sequence[Measured]) -> Iterator[str]:
     for found in group:
         cited |= found.row.cited
         for _, record in found.seeds:
-            own |= {name: mse for name, mse in record["baselines"].items() if mse is not None}
+            hidden = (
+                ""
+                if record["target_seen"]
+                else " (of the target's past, which the model does not see)"
+            )
+            for name, mse in record["baselines"].items():
+                if mse is not None:
+                    own[name + (hidden if name.startswith("repeat") else "")] = mse
     said = [(mse, f"{name} {mse:.4f}") for name, mse in own.items()]
     said += [(mse, f"{name} {mse:.4f} (measured before)") for name, mse in cited.items()]
     if said:
