@@ -19,7 +19,7 @@ from bitformer.model.block_bootstrap import ratio_interval
 from bitformer.model.data.windows import Windows
 from bitformer.model.fidelity import NEGLIGIBLE
 
-__all__ = ["LOSES", "TIES", "WINS", "Comparison", "Verdict", "compare", "mse_in_words"]
+__all__ = ["LOSES", "TIES", "WINS", "Compared", "Verdict", "compare", "mse_in_words"]
 
 WINS, TIES, LOSES = "wins", "ties", "loses"
 #: A relative difference that is a tie whatever the interval: it would be printed as 0 %.
@@ -34,7 +34,7 @@ def mse_in_words(error: float) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class Compared:
     """A model's error beside another forecast's, on the same windows.
 
     Parameters
@@ -67,7 +67,7 @@ class Verdict:
     error: float
     baseline_error: float
     windows: int
-    against: Mapping[str, Comparison]
+    against: Mapping[str, Compared]
     remedies: tuple[str, ...] = ()
 
     @property
@@ -190,15 +190,13 @@ def compare(
     )
 
 
-def _compared(ours: np.ndarray, theirs: np.ndarray, windows: Windows) -> Comparison:
+def _compared(ours: np.ndarray, theirs: np.ndarray, windows: Windows) -> Compared:
     """Compare errors [N] of the same windows."""
     error, other = float(ours.mean()), float(theirs.mean())
     relative = error / other - 1 if other > 0 else None
     found = ratio_interval(ours, theirs, windows)
     interval = None if found is None else (found[0] - 1, found[1] - 1)
-    return Comparison(
-        relative=relative, interval=interval, outcome=_outcome(error, other, interval)
-    )
+    return Compared(relative=relative, interval=interval, outcome=_outcome(error, other, interval))
 
 
 def _outcome(error: float, other: float, interval: tuple[float, float] | None) -> str:
