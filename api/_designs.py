@@ -170,6 +170,7 @@ class AcceleratorDesign:
         self,
         windows: Any = None,
         *,
+        clock: Any = None,
         samples: int = 4,
         engine: str = "auto",
         back_pressure: float = 0.0,
@@ -186,6 +187,8 @@ class AcceleratorDesign:
         windows
             Standardised floats [N, window, inputs], or :class:`Samples`; by default ``samples`` of
             the model's own data, or random integers for an untrained model.
+        clock
+            The time of floats of a model with a calendar, integers [N, numbers].
         samples
             How many.
         engine
@@ -209,6 +212,7 @@ class AcceleratorDesign:
         return simulated(
             self.lowered,
             windows,
+            clock,
             engine=engine,
             back_pressure=back_pressure,
             seed=seed,

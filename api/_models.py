@@ -59,13 +59,16 @@ class Model:
         """Multiply-accumulates of a forecast."""
         return self.config.macs
 
-    def predict(self, windows: Any) -> "np.ndarray":
+    def predict(self, windows: Any, clock: Any = None) -> "np.ndarray":
         """Forecast, in integers throughout.
 
         Parameters
         ----------
         windows
             Floats [N, window, inputs], standardised by the training rows' mean and deviation.
+        clock
+            Of a model with a calendar alone: the time of each window's last step, integers
+            [N, numbers], such as the hour (0 to 23) and the weekday (Monday 0).
 
         Returns
         -------
@@ -73,7 +76,7 @@ class Model:
         """
         from bitformer.model.reference import predict
 
-        return predict(self.integer, windows)
+        return predict(self.integer, windows, clock)
 
     def forecast(
         self,
@@ -84,7 +87,7 @@ class Model:
         target: str | None = None,
         inputs: str | Sequence[str] | None = None,
         interval: int | None = None,
-        engine: "str | Callable[[np.ndarray], np.ndarray]" = "integer",
+        engine: "str | Callable[..., np.ndarray]" = "integer",
         note: Note = unheard,
         progress: Progress = silent,
         **reading: Any,
@@ -109,7 +112,8 @@ class Model:
         engine
             ``"integer"``, the reference; ``"python"`` or ``"native"`` for the hardware, in
             Amaranth's simulator or compiled; or a function from standardised windows to
-            standardised forecasts, such as that of a board.
+            standardised forecasts, such as that of a board; of a model with a calendar it is called
+            with the windows' ``clock`` as well, integers [N, numbers].
         note
             Told what is remarkable of the data.
         progress
@@ -141,9 +145,11 @@ class Model:
         for sentence in asked.notes:
             note(sentence)
         if callable(engine):
-            name, forecasts = getattr(engine, "name", "function"), engine(asked.x)
+            timed = {"clock": asked.clock} if self.config.calendar else {}
+            name, forecasts = getattr(engine, "name", "function"), engine(asked.x, **timed)
         else:
-            name, forecasts = engine, self._computed(asked.x, engine, note, progress)
+            name = engine
+            forecasts = self._computed(asked.x, asked.clock, engine, note, progress)
         scales = asked.rows.scales
         beyond = clipped(self.integer, asked.x, scales, forecast=forecasts)
         for sentence in (sentences := clipped_sentences(beyond, scales)):
@@ -197,7 +203,7 @@ class Model:
         """
         from bitformer.model.advice import Advice
         from bitformer.model.clipping import clipped, clipped_sentences, wider_options
-        from bitformer.model.evaluation import Evaluation
+        from bitformer.model.evaluation import Evaluation, with_stopped_clock
         from bitformer.model.meta import known
         from bitformer.model.own_data import evenly
         from bitformer.model.scored_data import is_own, scored_data
@@ -211,7 +217,7 @@ class Model:
         if samples is not None:
             some = found.test.take(evenly(samples, len(found.test)))
             found = dataclasses.replace(found, test=some)
-        forecast = self._computed(found.test.x, engine, note, progress)
+        forecast = self._computed(found.test.x, found.test.clock, engine, note, progress)
         meta = known(self.integer.meta)
         beyond = clipped(self.integer, found.test.x, found, forecast=forecast, part="test")
         advice = Advice(
@@ -229,16 +235,19 @@ class Model:
             advice=advice,
             intervals=meta.get("intervals", ()),
         )
+        scores = with_stopped_clock(scores, self.integer)
         return dataclasses.replace(scores, clipped=beyond)
 
-    def _computed(self, windows: Any, engine: str, note: Note, progress: Progress) -> "np.ndarray":
-        """Return standardised forecasts of standardised windows, by an engine."""
+    def _computed(
+        self, windows: Any, clock: Any, engine: str, note: Note, progress: Progress
+    ) -> "np.ndarray":
+        """Return standardised forecasts of standardised windows at their time, by an engine."""
         if engine == "integer":
-            return self.predict(windows)
+            return self.predict(windows, clock)
         from bitformer.hw.lowering.lower import lower
         from bitformer.sim.run import simulate
 
-        x = self.integer.quantize_input(windows)
+        x = self.integer.quantize_input(windows, clock)
         result = simulate(lower(self.integer), x, engine=engine, progress=progress, note=note)
         if not result.bit_exact:
             raise NotBitExactError(f"Not bit exact: {result.difference}")

@@ -23,7 +23,9 @@ __all__ = ["Samples", "samples_of", "simulated"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Samples:
-    """Windows for the hardware: integers [N, window, inputs], and where they come from.
+    """Windows for the hardware: integers [N, steps, inputs], and where they come from.
+
+    Those of a model with a calendar have their time behind.
 
     ``clipped`` : numbers of theirs that were beyond the words of the input, or of the difference.
     """
@@ -63,6 +65,7 @@ def samples_of(
 def simulated(
     design: "Design",
     windows: Any,
+    clock: Any,
     *,
     engine: str,
     vcd: Path | None,
@@ -74,7 +77,7 @@ def simulated(
     from bitformer.sim.run import simulate
 
     model, netlist = design.model, None
-    x = windows.values if isinstance(windows, Samples) else model.quantize_input(windows)
+    x = windows.values if isinstance(windows, Samples) else model.quantize_input(windows, clock)
     if engine == "netlist":
         from bitformer.synth.synthesize import synthesized_netlist
 

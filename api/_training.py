@@ -68,6 +68,7 @@ class Training:
         precise: int | None = None,
         delta: int | None = None,
         path: int | None = None,
+        calendar: str | Sequence[str] | None = None,
         sensor_range: "SensorRange | None" = None,
         name: str | None = None,
         plot: str | Path | None = None,
@@ -93,7 +94,7 @@ class Training:
             Bits of the difference to the window's last step.
         path
             Bits of the linear path's weights.
-        sensor_range, raw, name, plot
+        calendar, sensor_range, raw, name, plot
             As of :func:`train`.
         note
             Told what is remarkable of the data, and what changed to suit them.
@@ -108,7 +109,9 @@ class Training:
         reading, settings = without_reading(settings)
         source: dict[str, Any] = {"target": target, "inputs": inputs, "time": time, **reading}
         source |= {"sense": sense, "ahead": ahead}
+        from bitformer.model.calendar import calendar_of
         from bitformer.model.config_choice import changed_config, start_config
+        from bitformer.model.data.clock import require_calendar
         from bitformer.model.files import ready_file
         from bitformer.model.own_data import resolved, suited_to, write_source
         from bitformer.model.picture import check_picture
@@ -118,8 +121,11 @@ class Training:
             check_picture(plot)
             ready_file(Path(plot))
         config = start_config(config, sense=sense, ahead=ahead, horizon=horizon)
-        config = changed_config(config, **bits, **sizes)
+        asked = None if calendar is None else calendar_of(calendar)
+        config = changed_config(config, **bits, **sizes, calendar=asked)
         chosen, dataset = suited_to(data, config, note, name=name, **source)
+        if calendar is not None:
+            require_calendar(config.calendar, chosen.calendar, dataset.step, dataset.name)
         dataset = with_range(dataset, sensor_range)
         require_torch()
         if raw is None and chosen.adc_words:
@@ -210,7 +216,7 @@ class Training:
             return ()
         found: list[Clipped] = []
         for part, windows in (("validation", self.dataset.val), ("test", self.dataset.test)):
-            x, forecast = windows.x, self.model.predict(windows.x)
+            x, forecast = windows.x, self.model.predict(windows.x, windows.clock)
             found += clipped(self.model.integer, x, self.dataset, forecast=forecast, part=part)
         return tuple(found)
 
@@ -302,6 +308,7 @@ def train(
     ahead: int | None = None,
     time: str | Sequence[str] | None = None,
     to: str | Path = "runs/bitformer",
+    calendar: str | Sequence[str] | None = None,
     sensor_range: "SensorRange | None" = None,
     name: str | None = None,
     plot: str | Path | None = None,
@@ -328,6 +335,10 @@ def train(
     to
         Folder of the run. An unfinished one is resumed, a finished one read; with more ``epochs``
         or ``qat_epochs`` it goes on, as :func:`bitformer.model.train.train` says.
+    calendar
+        What of the time the model takes with each window, which costs no multiplication: a text
+        ``"hour,weekday"`` or a list of ``"hour"`` and ``"weekday"``, or ``"none"``; by default as
+        the configuration has it. Rows must have dates for it.
     sensor_range
         Lowest and highest value that the sensor may give, in the column's units: of the target, or
         by column, where None stands for the target. The words of the input and the output cover
@@ -358,6 +369,7 @@ def train(
     columns: dict[str, Any] = {"target": target, "inputs": inputs, "time": time}
     columns |= {"sense": sense, "ahead": ahead}
     more: dict[str, Any] = {"sensor_range": sensor_range, "raw": raw, "name": name, "plot": plot}
+    more["calendar"] = calendar
     training = Training.run(data, config=config, to=to, **columns, **more, **settings)
     if training.model is None:
         raise UserError(f"bits of {training.config.name} must be those of integers, not of floats")

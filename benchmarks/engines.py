@@ -76,7 +76,7 @@ def split(path: Path, data: str | None) -> dict:
 
     model = load_model(path)
     dataset = dataset_of(model, data=data, target=None, inputs=None, time=None)
-    x, y = model.quantize_input(dataset.test.x), dataset.test.y
+    x, y = model.quantize_input(dataset.test.x, dataset.test.clock), dataset.test.y
     start = time.monotonic()
     result = simulate(lower(model), x, engine="native")
     seconds = time.monotonic() - start

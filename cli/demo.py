@@ -76,10 +76,10 @@ def _simulate(
     some = dataset.test.take(evenly(samples, len(dataset.test)))
     part = dataclasses.replace(dataset, test=some)
     with progress_bar() as progress:
-        simulation = design.simulate(some.x, engine="python", progress=progress)
+        simulation = design.simulate(some.x, clock=some.clock, engine="python", progress=progress)
     forecast = design.model.integer.dequantize_output(simulation.outputs)
     models = {
-        "integer": design.model.predict(some.x),
+        "integer": design.model.predict(some.x, some.clock),
         "hardware": forecast,
     }
     return _Hardware(

@@ -17,6 +17,8 @@ __all__ = ["command"]
 
 def _operations(model: "IntegerModel") -> list[dict]:
     rows, widths = [], {op.y: op.weight_bits for op in model.linears}
+    calendar = model.config.calendar
+    tables = {op.y: calendar[op.clock] for op in model.linears if op.clock is not None}
     for op in model.operations:
         spec = model.tensors[op.y]
         rows.append(
@@ -31,6 +33,7 @@ def _operations(model: "IntegerModel") -> list[dict]:
                 "zero": spec.zero,
                 "weight_bits": widths.get(op.y),
                 "reads": list(op.reads),
+                "calendar": tables.get(op.y),
                 "parameters": op.parameter_count,
                 "parameter_bits": sum(op.stored_bits().values()),
             }
@@ -48,6 +51,7 @@ def command(model: Path, report: Report) -> None:
     bitformer info runs/demo/model.safetensors
     bitformer info runs/demo/model.safetensors --json
     """
+    from bitformer.model.calendar import ROWS
     from bitformer.model.checkpoint import read_model
     from bitformer.model.compression import published_ratio, stored_size
     from bitformer.model.identity import model_hash
@@ -62,6 +66,12 @@ def command(model: Path, report: Report) -> None:
         f" {config.horizon} output(s); width {config.d_model}, {_stack(config)},"
         f" {_tokens(config)}FFN {config.ffn}, {config.norm} norm"
     )
+    if config.calendar:
+        names = [f"{name} (0 to {ROWS[name] - 1})" for name in config.calendar]
+        report.line(
+            f"  calendar: {' and '.join(names)} of the last step, behind the window in"
+            f" {config.clock_rows} step(s) of {config.inputs}"
+        )
     report.line(f"  {parameters} parameters, {config.macs} MACs an inference")
     kinds = ", ".join(f"{kind} {bits}" for kind, bits in size.bits.items())
     report.line(

@@ -51,5 +51,7 @@ def show_scores(report: "Report", scores: "Evaluation", *, title: str | None = N
     if any(skill is not None for skill in skills.values()):
         name = list(scores.models)[-1]
         report.line(f"Skill: 1 - MSE of {name} / MSE of that baseline")
+    if scores.clock_sentence is not None:
+        report.line(scores.clock_sentence)
     if scores.coverage:
         report.line(coverage_sentence(scores.coverage))

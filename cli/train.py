@@ -57,6 +57,13 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
         help="What a layer is: attention over tokens and a feed-forward network, or with mlp the"
         " latter alone, most often with --patch as long as the window [the config's].",
     ),
+    click.option(
+        "--calendar",
+        metavar="hour,weekday|none",
+        help="What of the time of its last row a window comes with: the hour of the day (tables of"
+        " 24 rows), the weekday (7), or both. They cost no multiplication, but rows must have dates"
+        " (--time), and the device a clock [as the config says: none].",
+    ),
     click.option("--weights", type=int, metavar="BITS", help="Bits of all weights: 1 to 16."),
     click.option("--activations", type=int, metavar="BITS", help="Bits of activations: 2 to 16."),
     click.option(
@@ -219,6 +226,9 @@ def command(
     Ctrl-C is safe: the same command resumes the run. With more --epochs or --qat-epochs, it goes on
     from the best models so far, and keeps what is better on validation; training as long from the
     start is another run, by --restart or another -o. Whatever else changes needs another -o.
+
+    With --calendar a model knows what hour it is, and which day: where people or the sun make the
+    series, that is often worth more than a longer window. Without dates there is nothing to know.
 
     A JSON file holds the fields of a configuration; those left out have defaults. An encoder has
     a linear path, unless "linear_path" is false:

@@ -3,6 +3,8 @@
 The linear maps are those of :mod:`bitformer.model.ridge`.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from bitformer.model.data.windows import Dataset, Windows
@@ -42,7 +44,8 @@ def baseline_forecasts(
     where a baseline does not exist: a value that is told for a window's last row is not repeated,
     *repeat last day* needs dated rows and a window of a day or more, *linear, last value
     subtracted* needs the target among the inputs, and the linear ones need windows to train and to
-    select on.
+    select on. Where windows have a time, there are linear ones that know it, too:
+    :func:`calendar_name`.
     """
     test = dataset.test if windows is None else windows
     past = test.past
@@ -52,15 +55,27 @@ def baseline_forecasts(
         last_day = past[:, test.window - dataset.period :]
         day = last_day[:, (np.arange(test.horizon) + test.ahead - 1) % dataset.period]
     hidden = dataset.target_channel is None
+    linear: dict[str, np.ndarray | None] = {}
+    for name, subtract, unknown in (
+        (LINEAR, None, unfitted),
+        (LINEAR_FROM_LAST, dataset.target_channel, unfitted or hidden),
+    ):
+        plain = dataset.without_clock(), test.without_clock()
+        linear[name] = None if unknown else _linear(*plain, subtract=subtract)
+        if dataset.calendar:
+            timed = calendar_name(name, dataset.calendar)
+            linear[timed] = None if unknown else _linear(dataset, test, subtract=subtract)
     return {
         REPEAT_LAST: np.repeat(past[:, -1:], test.horizon, axis=1) if repeated else None,
         REPEAT_DAY: day,
-        LINEAR: None if unfitted else _linear(dataset, test, subtract=None),
-        LINEAR_FROM_LAST: (
-            None if unfitted or hidden else _linear(dataset, test, subtract=dataset.target_channel)
-        ),
+        **linear,
         **({MEAN: np.zeros((len(test), test.horizon))} if hidden else {}),
     }
+
+
+def calendar_name(name: str, calendar: Sequence[str]) -> str:
+    """Return what a linear baseline is called that knows the time of each window."""
+    return f"{name}, with {' and '.join(calendar)}"
 
 
 def _linear(dataset: Dataset, of: Windows, *, subtract: int | None) -> np.ndarray:

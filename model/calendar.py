@@ -10,11 +10,29 @@ import numpy as np
 
 from bitformer.model.errors import UserError
 
-__all__ = ["ROWS", "check_clock", "clock_rows", "with_clock"]
+__all__ = ["ROWS", "calendar_of", "check_clock", "clock_rows", "with_clock"]
 
 #: Rows of a table, by the number that selects one: the hour of the day, and the day of the week,
 #: Monday first.
 ROWS = {"hour": 24, "weekday": 7}
+
+
+def calendar_of(asked: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the numbers that are asked for, as a text ``hour,weekday`` or a list, in their order.
+
+    ``none`` stands for no number. Raises :class:`UserError` for what is none of them.
+    """
+    names = asked.split(",") if isinstance(asked, str) else list(asked)
+    names = [name.strip() for name in names]
+    if names in (["none"], []):
+        return ()
+    wrong = [name for name in names if name not in ROWS]
+    if wrong or len(set(names)) < len(names):
+        raise UserError(
+            f"calendar must be {', '.join(ROWS)} or {','.join(ROWS)}, or none, not"
+            f" {','.join(names)!r}"
+        )
+    return tuple(name for name in ROWS if name in names)
 
 
 def clock_rows(calendar: Sequence[str], inputs: int) -> int:

@@ -33,6 +33,7 @@ def calibrate(
     x: Tensor,
     y: Tensor,
     *,
+    clock: Tensor | None = None,
     ranges: str = "learned",
     samples: int = 1024,
     known: Transformer | None = None,
@@ -40,7 +41,8 @@ def calibrate(
 ) -> None:
     """Set the scales of all tensors by their values for training windows; make the model quantized.
 
-    ``x`` [N, window, inputs] and ``y`` [N, horizon] are standardised, the windows in their order.
+    ``x`` [N, window, inputs] and ``y`` [N, horizon] are standardised, the windows in their order;
+    ``clock`` [N, numbers], of a model with a calendar alone, is their time.
     The scales of the input and the output, and of a wide difference, cover what is ``asked``, or
     else have headroom: by the rule of :mod:`bitformer.model.interface_scales`, over all windows.
     The others have the least squared error, or are an observer's, over ``samples`` of them. With
@@ -55,7 +57,7 @@ def calibrate(
         bits = known and known.activations.specs[name].bits
         return bits != model.activations.specs[name].bits
 
-    values = _values(known or model, x, samples)
+    values = _values(known or model, x, clock, samples)
     _set_interface(model, x, y, asked or AskedRanges(), new)
     for name, value in values.items():
         if new(name) and name not in model.activations.fixed:
@@ -93,15 +95,16 @@ def _set_interface(
         activations.set_scale("delta", delta)
 
 
-def _values(model: Transformer, x: Tensor, samples: int) -> dict[str, Tensor]:
+def _values(model: Transformer, x: Tensor, clock: Tensor | None, samples: int) -> dict[str, Tensor]:
     """Return the real values of every tensor that is rounded, by name, but for softmax logits."""
     was_training = model.training
     model.eval()
     some = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[:samples]
     values: dict[str, Tensor] = {}
     model.activations.observer = values.__setitem__
+    some = some.to(x.device)
     with torch.no_grad():
-        model(x[some.to(x.device)])
+        model(x[some], clock=None if clock is None else clock[some])
     model.activations.observer = None
     model.train(was_training)
     skipped = model.activations.floats | model.activations.logits

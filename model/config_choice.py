@@ -40,15 +40,18 @@ def changed_config(
     precise: int | None = None,
     delta: int | None = None,
     path: int | None = None,
+    calendar: tuple[str, ...] | None = None,
     **sizes: int | str | None,
 ) -> TransformerConfig:
-    """Return a configuration with other bits, sizes and kinds, where they are not None.
+    """Return a configuration with other bits, sizes, kinds and calendar, where they are not None.
 
     The linear path keeps its own bits: only ``path`` changes those of its weights.
     """
     both = {"weights": weights, "activations": activations}
     bits = {name: value for name, value in both.items() if value is not None}
     changes: dict[str, Any] = {name: size for name, size in sizes.items() if size is not None}
+    if calendar is not None:
+        changes["calendar"] = calendar
     if bits:
         changes["default"] = dataclasses.replace(chosen.default, **bits)
         changes["precision"] = {

@@ -1,12 +1,14 @@
 """Test errors of models, beside those of forecasts that need no network."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bitformer.model.baselines import baseline_forecasts, off_device
+from bitformer.model.calendar import ROWS
 from bitformer.model.clipping import Clipped
 from bitformer.model.data.windows import Dataset
 from bitformer.model.intervals import ForecastInterval
@@ -18,7 +20,7 @@ from bitformer.model.verdict import Verdict, compare, mse_in_words
 if TYPE_CHECKING:
     from bitformer.model.train import TrainResult
 
-__all__ = ["Evaluation", "mse", "scored"]
+__all__ = ["Evaluation", "mse", "scored", "with_stopped_clock"]
 
 
 def mse(forecast: np.ndarray, dataset: Dataset) -> float:
@@ -35,7 +37,8 @@ class Evaluation:
     leaves out those of ``off_device``, which see what the model's device does not.
     ``clipped`` : numbers of the windows and forecasts beyond what words hold; None if not counted.
     ``mae`` : mean absolute errors, by forecast, of those whose forecasts are known. ``coverage`` :
-    share of test values inside the model's intervals, by their percent.
+    share of test values inside the model's intervals, by their percent. ``stopped_clock`` : test
+    MSE of a model with a calendar whose clock stands still, over all times at which it may.
     """
 
     dataset: Dataset
@@ -45,6 +48,7 @@ class Evaluation:
     clipped: tuple[Clipped, ...] | None = None
     mae: Mapping[str, float] = dataclasses.field(default_factory=dict)
     coverage: Mapping[int, float] = dataclasses.field(default_factory=dict)
+    stopped_clock: float | None = None
 
     @classmethod
     def of(
@@ -111,6 +115,19 @@ class Evaluation:
             for name, theirs in self.baselines.items()
         }
 
+    @property
+    def clock_sentence(self) -> str | None:
+        """What a model with a calendar loses without a clock, in a sentence; None for others."""
+        if self.stopped_clock is None:
+            return None
+        ours = list(self.models.values())[-1]
+        numbers = " and the ".join(self.dataset.calendar)
+        return (
+            f"It takes the {numbers} of each window: without a clock (one that stands still, at"
+            f" whatever time) its test MSE is {mse_in_words(self.stopped_clock)}, not"
+            f" {mse_in_words(ours)}"
+        )
+
     def rmse(self, error: float) -> float:
         """Return the root of an error in the target's own unit."""
         return error**0.5 * self.dataset.target_std
@@ -154,6 +171,7 @@ class Evaluation:
             "in_units": self._in_units(),
             "skill": self.skill,
             "interval_coverage": {str(percent): share for percent, share in self.coverage.items()},
+            "stopped_clock_mse": self.stopped_clock,
             **({"clipped": [one.to_dict() for one in self.clipped or ()]} if counted else {}),
         }
 
@@ -175,10 +193,25 @@ def scored(
     intervals: Iterable[ForecastInterval] = ()
     if model is not None:
         intervals = known_meta(model.meta).get("intervals", ())
-        errors |= {rounded: result.quantized_test, "integer": predict(model, dataset.test.x)}
+        forecast = predict(model, dataset.test.x, dataset.test.clock)
+        errors |= {rounded: result.quantized_test, "integer": forecast}
     else:
         from bitformer.model.export import load_run  # late: they import torch
         from bitformer.model.trainer import predict as in_torch
 
-        errors[rounded] = in_torch(load_run(result.run_dir)[0], dataset.test.x)
-    return Evaluation.of(dataset, errors, advice=advice, intervals=intervals)
+        quantized, test = load_run(result.run_dir)[0], dataset.test
+        errors[rounded] = in_torch(quantized, test.x, test.clock)
+    scores = Evaluation.of(dataset, errors, advice=advice, intervals=intervals)
+    return scores if model is None else with_stopped_clock(scores, model)
+
+
+def with_stopped_clock(scores: Evaluation, model: IntegerModel) -> Evaluation:
+    """Return the scores of a model with what it loses without a clock, if it has a calendar."""
+    test, sizes = scores.dataset.test, [ROWS[name] for name in model.config.calendar]
+    if not sizes or not len(test):
+        return scores
+    # each time as often as any other, in no order
+    at = np.random.default_rng(0).permutation(len(test)) % math.prod(sizes)
+    clock = np.stack(np.unravel_index(at, sizes), axis=1)
+    error = mse(predict(model, test.x, clock), scores.dataset)
+    return dataclasses.replace(scores, stopped_clock=error)

@@ -36,8 +36,10 @@ def parameters(model: Transformer) -> tuple[dict[str, np.ndarray], dict[str, obj
         params[name + ".weight"] = to_numpy(linear.weight)
         whole: torch.Tensor = linear.bias
         if linear.center is not None:
-            whole = linear.whole_bias(linear.rounded(torch.float64)[0])
+            whole = linear.own_bias(linear.rounded(torch.float64)[0])
         params[name + ".bias"] = to_numpy(whole)
+        if linear.calendar is not None:
+            params[name + ".calendar"] = to_numpy(linear.calendar)
         exponents[name + ".weight"] = linear.exponents().expand(len(linear.weight)).cpu().numpy()
     for name, norm in model.norms.items():
         params[name + ".scale"] = to_numpy(norm.scale)

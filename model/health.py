@@ -18,12 +18,14 @@ LINE = (
 )
 
 
-def ailments(model: Transformer, x: Tensor | WindowTensors) -> list[str]:
+def ailments(
+    model: Transformer, x: Tensor | WindowTensors, clock: Tensor | None = None
+) -> list[str]:
     """Return a sentence for each tensor or weight of a quantized model that has a dead range.
 
-    ``x`` [N, window, inputs] are windows to look at. A tensor is dead when all that is stored is
-    one number, a weight's row when all its numbers are the same, and a tensor clips when at least
-    half of its values lie outside its range.
+    ``x`` [N, window, inputs] are windows to look at, and ``clock`` is their time. A tensor is dead
+    when all that is stored is one number, a weight's row when all its numbers are the same, and a
+    tensor clips when at least half of its values lie outside its range.
     """
     clipped: dict[str, float] = {}
     trace: dict[str, Tensor] = {}
@@ -42,7 +44,7 @@ def ailments(model: Transformer, x: Tensor | WindowTensors) -> list[str]:
     activations.observer = observe
     try:
         with torch.no_grad():
-            model(x[:_SAMPLES], trace)
+            model(x[:_SAMPLES], trace, clock=None if clock is None else clock[:_SAMPLES])
     finally:
         activations.observer = None
         model.train(was_training)

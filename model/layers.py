@@ -41,12 +41,16 @@ class QatLinear(nn.Module):
 
     They have a learned scale per output channel, or one with ``per_tensor``. Where inputs lie far
     from 0, :meth:`make_centered` keeps it from the optimizer: ``(x - center) @ weight.T + bias`` is
-    computed with a bias that holds ``center``.
+    computed with a bias that holds ``center``. With ``times``, ``calendar`` [times, outputs] is a
+    table, of 0 at first, of which the time of a window selects the row that its bias has added.
     """
 
+    calendar: nn.Parameter | None
     center: Tensor | None
 
-    def __init__(self, inputs: int, outputs: int, bits: int, *, per_tensor: bool = False):
+    def __init__(
+        self, inputs: int, outputs: int, bits: int, *, per_tensor: bool = False, times: int = 0
+    ):
         super().__init__()
         bound = inputs**-0.5
         self.bits, self.per_tensor, self.quantized = bits, per_tensor, False
@@ -54,22 +58,30 @@ class QatLinear(nn.Module):
         self.weight = nn.Parameter(torch.empty(outputs, inputs).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound))
         self.log2_scale = nn.Parameter(torch.zeros(1 if per_tensor else outputs, 1))
+        table = nn.Parameter(torch.zeros(times, outputs)) if times else None
+        self.register_parameter("calendar", table)
         self.register_buffer("center", None)
 
     def make_centered(self) -> None:
         """Give it a center, which is 0 until it is set."""
         self.center = torch.zeros_like(self.weight[0])
 
-    def whole_bias(self, weight: Tensor) -> Tensor:
+    def own_bias(self, weight: Tensor) -> Tensor:
         """Return the bias with the center in it, for the weights that are used."""
         bias = self.bias.to(weight.dtype)
         return bias if self.center is None else bias - weight @ self.center.to(weight.dtype)
 
+    def whole_bias(self, weight: Tensor) -> Tensor:
+        """Return the same with the table added: [times, outputs], without one [outputs]."""
+        bias = self.own_bias(weight)
+        return bias if self.calendar is None else bias + self.calendar.to(weight.dtype)
+
     def clear(self) -> None:
-        """Set weights and biases to 0."""
+        """Set weights, biases and the table to 0."""
         with torch.no_grad():
-            self.weight.zero_()
-            self.bias.zero_()
+            for parameter in (self.weight, self.bias, self.calendar):
+                if parameter is not None:
+                    parameter.zero_()
 
     @property
     def stores_integers(self) -> bool:
@@ -81,6 +93,10 @@ class QatLinear(nn.Module):
         exponent = weight_exponent(
             self.weight, self.bits, ranges=ranges, per_tensor=self.per_tensor
         )
+        if self.calendar is not None and self.bits > 1:
+            # weights of 0 would take the finest scale, in which the table does not fit
+            rows = self.weight.reshape(len(exponent), -1)
+            exponent = torch.where(rows.any(dim=1), exponent, 1 - self.bits)
         self.log2_scale.data = exponent[:, None].to(self.log2_scale)
 
     def exponents(self) -> Tensor:
@@ -98,20 +114,28 @@ class QatLinear(nn.Module):
         limit = self.limit
         return fake_quantize(weight, self.log2_scale, -limit, limit, *units), scale, inverse
 
-    def forward(self, x: Activation) -> Tensor:
+    def forward(self, x: Activation, time: Tensor | None = None) -> Tensor:
+        """Return [batch, rows, outputs]; ``time``, int64 [batch], selects rows of the table."""
         value, dtype = x.value, x.value.dtype
         if not self.stores_integers:
             weight = self.weight.to(dtype)
-            return functional.linear(value, weight, self.whole_bias(weight))
+            return _affine(value, weight, self.whole_bias(weight), time)
         weight, scale, inverse = self.rounded(dtype)
         if x.exponent is None:
-            return functional.linear(value, weight, self.whole_bias(weight))
+            return _affine(value, weight, self.whole_bias(weight), time)
         limit = quantize.bias_limit(self.bits, x.bits)
         # the integer bias absorbs the zero point, and it is that sum which has a limit
         absorbed = x.zero * (weight.detach().sum(dim=1) * inverse) if x.zero else None
         units = scale * 2.0**x.exponent, inverse * 2.0**-x.exponent
         bias = quantize_to(self.whole_bias(weight), *units, -limit, limit, absorbed)
-        return functional.linear(value, weight, bias)
+        return _affine(value, weight, bias, time)
+
+
+def _affine(x: Tensor, weight: Tensor, bias: Tensor, time: Tensor | None) -> Tensor:
+    """Return ``x @ weight.T + bias``; of a table, the row of each window's ``time``."""
+    if time is None:
+        return functional.linear(x, weight, bias)
+    return functional.linear(x, weight) + bias[time, None]
 
 
 class QatLayerNorm(nn.Module):

@@ -3,7 +3,8 @@
 import torch
 
 from bitformer.model.data.windows import Dataset
-from bitformer.model.ridge import linear_map, shift_map
+from bitformer.model.ridge import linear_map, parts_of, shift_map
+from bitformer.model.structure import clocks
 from bitformer.model.transformer import Transformer
 
 __all__ = ["become_line"]
@@ -12,16 +13,21 @@ __all__ = ["become_line"]
 def become_line(model: Transformer, dataset: Dataset) -> None:
     """Make the linear path of ``model`` a regression on ``dataset``, and its network add nothing.
 
-    It is the regression of changes where the last value is subtracted, else that of values.
+    It is the regression of changes where the last value is subtracted, else that of values. With a
+    calendar, what it adds at each hour is the output layer's table, and on each weekday the path's.
     """
     config = model.config
     if config.subtract_last:
         found = shift_map(dataset, config.target_channel)
     else:
         found = linear_map(dataset, subtract=None)
-    path = model.linears["path"]
-    weights = torch.from_numpy(found).to(path.weight)
+    weights, tables = parts_of(found, dataset)
+    path, output = model.linears["path"], model.linears["output"]
+    output.clear()
     with torch.no_grad():
-        path.weight.copy_(weights[:-1].T)
-        path.bias.copy_(weights[-1])
-    model.linears["output"].clear()
+        path.weight.copy_(torch.from_numpy(weights[:-1].T))
+        path.bias.copy_(torch.from_numpy(weights[-1]))
+        for name, layer in (("output", output), ("path", path)):
+            if layer.calendar is not None:
+                table = tables[config.calendar[clocks(config)[name][0]]]
+                layer.calendar.copy_(torch.from_numpy(table))

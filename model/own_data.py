@@ -10,6 +10,7 @@ import numpy as np
 from bitformer.model.adc_words import rescaled
 from bitformer.model.config import TransformerConfig
 from bitformer.model.config_choice import start_config
+from bitformer.model.data.clock import require_calendar
 from bitformer.model.data.datasets import NAMES, load_dataset
 from bitformer.model.data.reading import DataSource, without_reading
 from bitformer.model.data.steps import require_step
@@ -130,9 +131,11 @@ def dataset_of(
         target=target,
         inputs=columns,
         ahead=rows_ahead(model),
+        calendar=config.calendar,
         **asked,
     )
     require_step(meta, dataset.step, dataset.name)
+    require_calendar(config.calendar, dataset.calendar, dataset.step, dataset.name)
     if len(dataset.inputs) != config.inputs:
         raise UserError(
             f"Data must have {config.inputs} input column(s) for this model, not"
@@ -170,16 +173,18 @@ def evenly(count: int, of: int) -> np.ndarray:
 def integer_windows(
     model: IntegerModel, dataset: Dataset | None, samples: int, seed: int
 ) -> np.ndarray:
-    """Return integers [samples, steps, channels] of test windows, or random ones without data."""
+    """Return integers [samples, steps, channels] of test windows, or random ones without data.
+
+    The time of each window is behind its steps, if the model has a calendar.
+    """
     if dataset is not None:
-        return model.quantize_input(dataset.test.take(evenly(samples, len(dataset.test))).x)
-    spec = model.input
-    rng = np.random.default_rng(seed)
-    return rng.integers(spec.low, spec.high, (samples, *spec.shape), endpoint=True)
+        some = dataset.test.take(evenly(samples, len(dataset.test)))
+        return model.quantize_input(some.x, some.clock)
+    return model.random_windows(np.random.default_rng(seed), samples)
 
 
 def suited(config: TransformerConfig, dataset: Dataset) -> tuple[TransformerConfig, list[str]]:
-    """Return ``config`` with the data's number of inputs and place of the target.
+    """Return ``config`` with the data's number of inputs, place of the target, and calendar.
 
     The second value is a sentence for each thing that changed.
     """
@@ -195,6 +200,7 @@ def suited(config: TransformerConfig, dataset: Dataset) -> tuple[TransformerConf
         notes.append(f"Target {dataset.target} is no input, so no last value is subtracted")
     elif config.subtract_last:
         changes["target_channel"] = dataset.target_channel
+    changes["calendar"] = dataset.calendar  # the data's notes say what they lack
     return config.replace(**changes), notes
 
 
@@ -234,7 +240,8 @@ def suited_to(
     if data is None:
         raise UserError("--data must name a data set or a CSV file to train on")
     chosen = start_config(config, sense=columns.get("sense"), ahead=columns.get("ahead"))
-    dataset = load_dataset(data, window=chosen.window, horizon=chosen.horizon, **columns)
+    sizes = {"window": chosen.window, "horizon": chosen.horizon}
+    dataset = load_dataset(data, calendar=chosen.calendar, **sizes, **columns)
     chosen, changed = suited(chosen, dataset)
     chosen = chosen.replace(name=name_after(chosen, data, dataset) if name is None else name)
     for sentence in (*dataset.notes, *changed):

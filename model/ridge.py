@@ -1,16 +1,18 @@
 """Ridge regressions from a window's inputs to all its targets.
 
 They are fitted on the training windows; the weight of the penalty is selected on the validation
-windows. Second moments are all that it takes.
+windows. Second moments are all that it takes. A window's time, where it has one, is more inputs: 1
+for its hour and 0 for each other, and so for its weekday.
 """
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from bitformer.model.calendar import ROWS
 from bitformer.model.data.windows import Dataset, Windows
 
-__all__ = ["PENALTIES", "Moments", "features", "linear_map", "shift_map"]
+__all__ = ["PENALTIES", "Moments", "features", "linear_map", "parts_of", "shift_map"]
 
 PENALTIES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)  # times the number of windows: inputs are z-scores
 _CHUNK = 4096  # windows that are copied at a time
@@ -63,11 +65,32 @@ def features(
         x, y, base = batch.x, batch.y, np.zeros((len(batch), 1))
         if subtract is not None:
             x, base = x - x[:, -1:], x[:, -1:, subtract]
-        yield x.reshape(len(batch), -1), y - base, base
+        yield np.column_stack([x.reshape(len(batch), -1), *_times(batch)]), y - base, base
+
+
+def _times(windows: Windows) -> Iterator[np.ndarray]:
+    """Yield for each number of the calendar which of its values windows have, [N, values]."""
+    for name, numbers in zip(windows.calendar, windows.clock.T, strict=True):
+        yield np.eye(ROWS[name])[numbers]
+
+
+def parts_of(weights: np.ndarray, dataset: Dataset) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return the weights of windows and the constant, and those of each number of the calendar.
+
+    ``weights`` are of a :func:`linear_map`; the tables are [values, horizon], by the number's name.
+    """
+    tables, rows = {}, dataset.train.window * len(dataset.inputs)
+    start = rows
+    for name in dataset.calendar:
+        tables[name] = weights[start : start + ROWS[name]]
+        start += ROWS[name]
+    return np.concatenate([weights[:rows], weights[-1:]]), tables
 
 
 def linear_map(dataset: Dataset, *, subtract: int | None) -> np.ndarray:
     """Return the ridge regression's weights [inputs of a window + 1, horizon]; a constant last.
+
+    Those of the window's time, if it has one, are between: :func:`parts_of` tells them apart.
 
     ``subtract`` is the input channel that holds the target. With it, inputs are relative to the
     window's last row, targets to that channel's last value: the regression predicts the change.
@@ -83,11 +106,12 @@ def shift_map(dataset: Dataset, target: int) -> np.ndarray:
     does not hang on the last value alone where that is noisy.
     """
     steps, channels = dataset.train.window, len(dataset.inputs)
+    others = np.zeros(1 + sum(ROWS[name] for name in dataset.calendar))
     ties = []
     for channel in range(channels):
         vector = np.zeros((steps, channels))
         vector[:-1, channel] = 1.0
-        ties.append((np.append(vector.reshape(-1), 0.0), float(channel == target)))
+        ties.append((np.append(vector.reshape(-1), others), float(channel == target)))
     return _selected(dataset, target, ties)
 
 

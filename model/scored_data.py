@@ -61,6 +61,7 @@ def scored_data(
     rows = read_new_rows(
         model, name, target=target, inputs=inputs, reading=reading, with_target=True
     )
+    rows.times(model.config.calendar)  # refuses rows without them
     own = _as_in_training(model, rows)
     if own is not None and is_own(model, own):
         return own
@@ -82,6 +83,7 @@ def _as_in_training(model: IntegerModel, rows: NewRows) -> Dataset | None:
             horizon=model.config.horizon,
             ahead=rows_ahead(model),
             reading=rows.reading,
+            calendar=model.config.calendar,
         )
     except UserError:
         return None
@@ -122,6 +124,8 @@ def _all_windows(model: IntegerModel, rows: NewRows) -> Dataset:
         window=config.window,
         horizon=config.horizon,
         ahead=ahead,
+        calendar=config.calendar,
+        times=rows.times(config.calendar),
     )
     if not len(test) and seen is not None:
         raise UserError(

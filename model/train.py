@@ -64,6 +64,11 @@ def _check(config: TransformerConfig, dataset: Dataset) -> None:
     ):
         if wanted != found:
             raise UserError(f"{what} must be {wanted} as in config {config.name}, not {found}")
+    if config.calendar != dataset.calendar:
+        raise UserError(
+            f"calendar must be {list(dataset.calendar)} as windows of {dataset.name} have it, not"
+            f" {list(config.calendar)} as in config {config.name}"
+        )
     if config.subtract_last and config.target_channel != dataset.target_channel:
         raise UserError(
             f"target_channel must be the target's place among the inputs"
@@ -76,6 +81,8 @@ def describe(dataset: Dataset) -> dict[str, object]:
     rows = len(dataset.train), len(dataset.val), len(dataset.test)
     checksum = zlib.crc32(np.asarray(dataset.train.inputs).tobytes())
     checksum = zlib.crc32(np.asarray(dataset.train.target).tobytes(), checksum)
+    if dataset.calendar:
+        checksum = zlib.crc32(np.asarray(dataset.train.times).tobytes(), checksum)
     found: dict[str, object] = {
         "name": dataset.name,
         "inputs": list(dataset.inputs),

@@ -27,8 +27,13 @@ from bitformer.model.window_tensors import WindowTensors, some_windows
 __all__ = ["Trainer", "predict", "shapes"]
 
 
-def predict(model: Transformer, x: np.ndarray, *, batch: int = 512) -> np.ndarray:
-    """Return standardised forecasts [N, horizon] of windows [N, window, inputs]."""
+def predict(
+    model: Transformer, x: np.ndarray, clock: np.ndarray | None = None, *, batch: int = 512
+) -> np.ndarray:
+    """Return standardised forecasts [N, horizon] of windows [N, window, inputs].
+
+    ``clock``, of a model with a calendar alone: the time of each window, int64 [N, numbers].
+    """
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device
@@ -37,13 +42,16 @@ def predict(model: Transformer, x: np.ndarray, *, batch: int = 512) -> np.ndarra
     with torch.no_grad():
         for start in range(0, len(x), batch):
             part = torch.tensor(x[start : start + batch], dtype=dtype, device=device)
-            rows.append(model(part).to("cpu", torch.float64).numpy())
+            time = None
+            if clock is not None:
+                time = torch.tensor(clock[start : start + batch], device=device)
+            rows.append(model(part, clock=time).to("cpu", torch.float64).numpy())
     model.train(was_training)
     return np.concatenate(rows)
 
 
 def _error(model: Transformer, windows: Windows) -> float:
-    return float(np.square(predict(model, windows.x) - windows.y).mean())
+    return float(np.square(predict(model, windows.x, windows.clock) - windows.y).mean())
 
 
 def _tensors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -77,6 +85,7 @@ class Trainer:
         self.config, self.settings, self.dataset, self.device = config, settings, dataset, device
         self.x = WindowTensors.inputs(dataset.train, device)
         self.y = WindowTensors.targets(dataset.train, device)
+        self.clock = torch.tensor(dataset.train.clock, device=device)
         self.stages = stages(config, settings, earlier)
         self.stage_index, self.epoch, self.idle = 0, 0, 0
         self.best_error = self.float_error = math.inf
@@ -195,7 +204,8 @@ class Trainer:
         if self.observes:
             self.follow_weights()
         taught = None if self.taught is None else self.taught[batch]
-        loss = distilled_loss(self.model(self.x[batch]), self.y[batch], taught, settings.distill)
+        forecast = self.model(self.x[batch], clock=self.clock[batch])
+        loss = distilled_loss(forecast, self.y[batch], taught, settings.distill)
         self.optimizer.zero_grad()
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -289,6 +299,7 @@ class Trainer:
                 self.model,
                 self.x[some],
                 self.y[some],
+                clock=self.clock[some],
                 ranges=self.settings.ranges,
                 known=known,
                 asked=asked_ranges(self.dataset),
@@ -356,11 +367,11 @@ class Trainer:
     def intervals(self) -> tuple[ForecastInterval, ...]:
         """Return the intervals of the quantized model that :meth:`results` leaves."""
         val, test = (
-            (windows.y - predict(self.model, windows.x)) * self.dataset.target_std
+            (windows.y - predict(self.model, windows.x, windows.clock)) * self.dataset.target_std
             for windows in (self.dataset.val, self.dataset.test)
         )
         return measured(intervals_of(val), test)
 
     def warnings(self) -> list[str]:
         """Return what is wrong with the quantized model that :meth:`results` leaves."""
-        return ailments(self.model, self.x)
+        return ailments(self.model, self.x, self.clock)

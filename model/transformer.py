@@ -19,7 +19,7 @@ from bitformer.model.fake_quant import dyadic_number, straight_through
 from bitformer.model.initialize import sinusoidal
 from bitformer.model.layers import QatBatchNorm, QatLayerNorm, QatLinear
 from bitformer.model.numerics import SCORE_FRACTION_BITS
-from bitformer.model.structure import Layer, graph, linear_shapes, norms
+from bitformer.model.structure import Layer, clocks, graph, linear_shapes, norms
 
 __all__ = ["Transformer"]
 
@@ -46,9 +46,15 @@ class Transformer(nn.Module):
         self.norms: dict[str, QatBatchNorm | QatLayerNorm] = {}
         self._layers = graph(config)
         per_tensor = config.weight_scales == "tensor"
+        times = {name: rows for name, (_, rows) in clocks(config).items()}
         for name, (outputs, inputs) in linear_shapes(config).items():
-            bits = config.weight_bits(name)
-            self.linears[name] = QatLinear(inputs, outputs, bits, per_tensor=per_tensor)
+            self.linears[name] = QatLinear(
+                inputs,
+                outputs,
+                config.weight_bits(name),
+                per_tensor=per_tensor,
+                times=times.get(name, 0),
+            )
         if config.linear_path:
             self.linears["path"].clear()
         for linear in self._offset_linears():
@@ -117,16 +123,23 @@ class Transformer(nn.Module):
         learned = self.config.position == "learned"
         return self.get_parameter(name) if learned else self.get_buffer(name)
 
-    def forward(self, x: Tensor, trace: dict[str, Tensor] | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, trace: dict[str, Tensor] | None = None, *, clock: Tensor | None = None
+    ) -> Tensor:
         """Return forecasts [batch, horizon] of standardised windows [batch, window, inputs].
 
         ``trace``, if given, receives every tensor by name: [batch, rows, features], int64 where it
-        is rounded.
+        is rounded. ``clock``, of a model with a calendar alone, is the time of each window, int64
+        [batch, numbers].
         """
+        if self.config.calendar and clock is None:
+            raise ValueError("clock must be given to a model with a calendar, not None")
         if self.quantized and not self.training:
             x = x.to(torch.float64)
         keep = Keeper(self.activations, trace)
         kept = {"input": keep("input", x)}
+        if clock is not None:
+            kept["clock"] = Activation(value=clock)
         for layer in self._layers:
             kept[layer.y] = keep(layer.y, getattr(self, f"_{layer.kind}")(layer, kept, keep))
         return kept["output"].value.reshape(len(x), self.config.horizon)
@@ -151,7 +164,8 @@ class Transformer(nn.Module):
         rows = rows.reshape(len(x.value), -1, layer.inputs)
         if layer.dropout == "inputs":
             rows = self._dropped(rows)
-        y = self.linears[layer.weights](replace(x, value=rows))  # [batch, rows of y, outputs]
+        time = None if layer.clock is None else kept["clock"].value[:, layer.clock]
+        y = self.linears[layer.weights](replace(x, value=rows), time)  # [batch, rows of y, outputs]
         if layer.nonlinearity:
             y = layer.nonlinearity.torch(y)
         if layer.dropout == "results":

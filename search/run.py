@@ -168,8 +168,10 @@ def _verify(
 ) -> None:
     """Simulate everything that was trained; synthesize what is to be."""
     val = load_source(request.source, request.config).val
+    some = val.take(evenly(request.windows, len(val)))
     bench = Bench(
-        windows=val.take(evenly(request.windows, len(val))).x,
+        windows=some.x,
+        clock=some.clock,
         part=request.limits.part,
         tool="" if request.synthesis == "none" else tool,
     )

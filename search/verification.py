@@ -30,23 +30,32 @@ _COMPILED = 20_000
 class Bench:
     """What candidates are tried on: real windows [N, steps, channels], a part, and its tools.
 
+    ``clock`` : the time of the windows, integers [N, numbers], as the models' calendar has it.
     ``tool`` : name and version of the Yosys that synthesizes, empty for none.
     """
 
     windows: np.ndarray
     part: str
     tool: str = ""
+    clock: np.ndarray | None = None
 
     def key(self, model: bytes, engine: Engine, synthesized: bool) -> str:
         """Return a digest of model, engine, windows, part, and of the tool if it is synthesized."""
         tool = self.tool if synthesized else ""
         described = json.dumps([self.part, engine.options, tool, self.windows.shape, VERSION])
         content = model + described.encode() + np.ascontiguousarray(self.windows).tobytes()
+        if self.clock is not None:
+            content += np.ascontiguousarray(self.clock).tobytes()
         return hashlib.sha256(content).hexdigest()[:16]
 
 
 def verify(
-    model: bytes, engine: Engine, windows: np.ndarray, part: str, synthesis: bool
+    model: bytes,
+    engine: Engine,
+    windows: np.ndarray,
+    clock: np.ndarray | None,
+    part: str,
+    synthesis: bool,
 ) -> dict[str, Any]:
     """Simulate and synthesize a model: a worker's task, whose arguments and result can be sent.
 
@@ -65,7 +74,7 @@ def verify(
 
     worth = design.interval * len(windows) > _COMPILED
     by = "auto" if worth else "python"
-    result = simulate(design, loaded.quantize_input(windows), engine=by)
+    result = simulate(design, loaded.quantize_input(windows, clock), engine=by)
     facts = {name: int(value) for name, value in quantities(design).items()}
     record: dict[str, Any] = {
         "error": None,
@@ -132,7 +141,7 @@ def verify_all(
             continue
     progress(len(records), len(models), "read")
     tasks = {
-        name: (*own, bench.windows, bench.part, wanted)
+        name: (*own, bench.windows, bench.clock, bench.part, wanted)
         for name, own in contents.items()
         if name not in records
     }

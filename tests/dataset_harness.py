@@ -8,7 +8,9 @@ from bitformer.model.data.splits import by_fractions
 from bitformer.model.data.windows import Dataset, make_dataset
 
 
-def dataset(values: np.ndarray, *, inputs=("v",), window=30, horizon=26, dated=True) -> Dataset:
+def dataset(
+    values: np.ndarray, *, inputs=("v",), window=30, horizon=26, dated=True, calendar=()
+) -> Dataset:
     series = Series(
         columns=("v", "w")[: values.shape[1]],
         values=values,
@@ -25,4 +27,5 @@ def dataset(values: np.ndarray, *, inputs=("v",), window=30, horizon=26, dated=T
         window=window,
         horizon=horizon,
         reading=Reading(max_fill=0),
+        calendar=calendar,
     )

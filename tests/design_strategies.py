@@ -30,6 +30,7 @@ from bitformer.model.structure import tensor_components, weight_components
 __all__ = ["RandomModel", "configs", "designs", "models", "several"]
 
 SEEDS = st.integers(0, 100)
+CALENDARS = [(), (), ("hour",), ("weekday",), ("hour", "weekday")]
 #: What ``lower`` may say of a random model: widths of numbers that no part has.
 _REFUSALS = (
     "must fit 48 bits",
@@ -52,8 +53,8 @@ def precisions(*, floats=False):
 
 
 @st.composite
-def configs(draw, *, floats=False):
-    """Small ones of every kind; ``floats``: what is kept in float32 too."""
+def configs(draw, *, floats=False, calendar=True):
+    """Small ones of every kind; ``floats``: what is kept in float32 too; ``calendar``: tables."""
     heads, patch = draw(st.sampled_from([1, 1, 2, 4])), draw(st.sampled_from([1, 1, 2, 3]))
     inputs, decoder = draw(st.sampled_from([1, 1, 3, 7])), draw(st.sampled_from([0, 0, 1, 2]))
     rows = draw(st.integers(1, 4))
@@ -98,7 +99,9 @@ def configs(draw, *, floats=False):
     bits = st.sampled_from(_widths(WEIGHT_BITS, floats))
     other = draw(st.dictionaries(st.sampled_from(weights), bits, max_size=2))
     as_words = 8 <= config.input_bits == config.output_bits and draw(st.booleans())
-    return config.replace(tensors={**single, **other}, adc_words=as_words)
+    timed = calendar and config.input_bits >= 6
+    times = draw(st.sampled_from(CALENDARS)) if timed else ()
+    return config.replace(tensors={**single, **other}, adc_words=as_words, calendar=times)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,9 +142,9 @@ class RandomDesign:
             reject()
 
 
-def models():
-    """Random models, each to be made by ``make()``."""
-    return st.builds(RandomModel, config=configs(), seed=SEEDS)
+def models(*, calendar=False):
+    """Random models, each to be made by ``make()``; ``calendar``: what hardware has not yet."""
+    return st.builds(RandomModel, config=configs(calendar=calendar), seed=SEEDS)
 
 
 _PLACEMENTS = st.dictionaries(

@@ -102,7 +102,9 @@ class _Variation:
         logits = spec.name in self.masks
         bits = spec.bits
         if not logits and self.chance(0.4):
-            bits = int(self.rng.integers(2, 17))
+            # the time behind the samples takes 6 bits
+            timed = spec.name == "input" and self.old.config.calendar
+            bits = int(self.rng.integers(6 if timed else 2, 17))
         exponent = spec.exponent if logits else int(self.rng.integers(-12, 3))
         narrow = spec.narrow ^ self.chance(0.3)
         component = "Other" if self.chance(0.3) else spec.component
@@ -153,7 +155,7 @@ class _Variation:
         if bits == 1 or self.chance(0.2):
             weight = np.where(weight < 0, -limit, limit)  # every product at its largest
         spread = math.sqrt((weight**2).sum(axis=1).max()) * x.high / 2 + 1
-        bias = np.round(rng.normal(0, spread, len(weight))).astype(np.int64)
+        bias = np.round(rng.normal(0, spread, op.bias.shape)).astype(np.int64)
         multiplier = self.multipliers(len(weight))
         if self.chance(0.5):
             multiplier = np.full_like(multiplier, multiplier[0])

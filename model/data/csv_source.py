@@ -39,6 +39,7 @@ class Series:
     dated : whether ``times`` are seconds.
     labels : str [rows] or None; the name of each row's series, where there are several.
     naive : whether ``times`` are dates without a zone, as clocks show them.
+    offsets : float64 [rows] or None; seconds by which the clock of each row is ahead of ``times``.
     notes : sentences on what was assumed.
     """
 
@@ -49,6 +50,7 @@ class Series:
     dated: bool = False
     labels: np.ndarray | None = None
     naive: bool = False
+    offsets: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
     def only(self, columns: Sequence[str]) -> "Series":
@@ -64,6 +66,7 @@ class Series:
             lines=self.lines[which],
             times=None if self.times is None else self.times[which],
             labels=None if self.labels is None else self.labels[which],
+            offsets=None if self.offsets is None else self.offsets[which],
         )
 
 
@@ -123,6 +126,7 @@ def read_csv(
         dated=times is not None and times.dated,
         labels=labels,
         naive=times is not None and times.naive,
+        offsets=None if times is None else times.offsets,
         notes=tuple(notes),
     )
 

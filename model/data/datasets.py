@@ -35,6 +35,7 @@ def load_dataset(
     inputs: str | Sequence[str] | None = None,
     sense: str | None = None,
     ahead: int | None = None,
+    calendar: Sequence[str] = (),
     **reading: Any,
 ) -> Dataset:
     """Load a data set by its name or path; split and scale it, and cut it into windows.
@@ -55,6 +56,9 @@ def load_dataset(
         The target, where the other columns are to tell it: by default all of numbers but itself.
     ahead
         Rows from a window's last to its first target; by default 1, and 0 with ``sense``.
+    calendar
+        Numbers of the calendar that windows are to have: of ``"hour"`` and ``"weekday"`` those that
+        a model takes.
     **reading
         Fields of :class:`bitformer.model.data.reading.Reading`; None stands for the default.
 
@@ -103,6 +107,7 @@ def load_dataset(
         horizon=horizon,
         ahead=(1 if sense is None else 0) if ahead is None else ahead,
         reading=asked,
+        calendar=calendar,
     )
     return dataclasses.replace(dataset, notes=(*notes, *dataset.notes))
 
@@ -191,7 +196,13 @@ def _path(name_or_path: str) -> Path:
 def load_source(source: DataSource, shape: Shape) -> Dataset:
     """Load what a user named, as windows for a model of ``shape``."""
     options = {one.name: getattr(source, one.name) for one in dataclasses.fields(source)}
-    return load_dataset(options.pop("data"), window=shape.window, horizon=shape.horizon, **options)
+    return load_dataset(
+        options.pop("data"),
+        window=shape.window,
+        horizon=shape.horizon,
+        calendar=shape.calendar,
+        **options,
+    )
 
 
 def _inputs(inputs: Sequence[str] | None, *, default: tuple[str, ...]) -> tuple[str, ...]:

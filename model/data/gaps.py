@@ -180,6 +180,7 @@ def _joined(series: list[Series]) -> Series:
         lines=np.concatenate([one.lines for one in series]),
         times=joined([one.times for one in series]),
         labels=joined([one.labels for one in series]),
+        offsets=joined([one.offsets for one in series]),
     )
 
 

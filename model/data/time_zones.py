@@ -15,7 +15,7 @@ import numpy as np
 from bitformer.model.data.cells import UnreadableCellError
 from bitformer.model.data.time_formats import DAY
 
-__all__ = ["repeated_hour", "universal"]
+__all__ = ["offsets_at", "repeated_hour", "universal"]
 
 _HOUR = 3600.0
 
@@ -106,6 +106,24 @@ def _offsets(local: np.ndarray, place: ZoneInfo) -> tuple[np.ndarray, np.ndarray
     for row in np.flatnonzero(~even[day_of]):
         early[row], late[row] = of_time(math.floor(local[row]))
     return early, late
+
+
+def offsets_at(seconds: np.ndarray, zone: str) -> np.ndarray:
+    """Return by how many seconds clocks in a zone are ahead of UTC at ``seconds`` since 1970."""
+    place = ZoneInfo(zone)
+
+    @functools.cache
+    def at(time: float) -> float:
+        offset = (datetime.fromtimestamp(0, UTC) + timedelta(seconds=time)).astimezone(place)
+        return (offset.utcoffset() or timedelta()).total_seconds()
+
+    days, day_of = np.unique(np.floor(seconds / DAY), return_inverse=True)
+    begins = np.array([at(day * DAY) for day in days])
+    ends = np.array([at((day + 1) * DAY) for day in days])
+    found = begins[day_of]
+    for row in np.flatnonzero((begins != ends)[day_of]):
+        found[row] = at(float(seconds[row]))
+    return found
 
 
 def repeated_hour(times: np.ndarray, row: int) -> bool:

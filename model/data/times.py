@@ -21,7 +21,7 @@ from bitformer.model.data.time_formats import (
     month_first,
     parsed,
 )
-from bitformer.model.data.time_zones import universal
+from bitformer.model.data.time_zones import offsets_at, universal
 from bitformer.model.errors import UserError
 from bitformer.model.plain import shown
 
@@ -37,12 +37,15 @@ class Times:
     values : float64 [rows]; seconds since 1970 for dates, else the plain numbers.
     dated : whether they are seconds.
     naive : whether they are dates without a zone, as clocks show them.
+    offsets : float64 [rows] or None; seconds by which clocks there are ahead of ``values``: as the
+        file writes them, or in the zone that is named.
     notes : sentences on what was assumed.
     """
 
     values: np.ndarray
     dated: bool
     naive: bool
+    offsets: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -107,7 +110,10 @@ def read_times(
     notes: list[str] = []
     if reading.time_format in EPOCHS:
         numbers = _numbers(column, reading, f"hold numbers for --time-format {reading.time_format}")
-        return Times(values=numbers / EPOCHS[str(reading.time_format)], dated=True, naive=False)
+        seconds = numbers / EPOCHS[str(reading.time_format)]
+        zone = reading.time_zone
+        ahead = None if zone is None else offsets_at(seconds, zone)
+        return Times(values=seconds, dated=True, naive=False, offsets=ahead)
     if reading.time_format is not None:
         clocks = _by_format(column, reading.time_format)
     else:
@@ -138,10 +144,14 @@ def read_times(
                 ", which they skip in spring: its clock shows another zone, perhaps UTC, so say"
                 " --time-zone UTC",
             ) from None
+    ahead = clocks.local - seconds
+    if reading.time_zone is not None and not naive.all():
+        ahead[~naive] = offsets_at(seconds[~naive], reading.time_zone)
     return Times(
         values=seconds,
         dated=True,
         naive=bool(naive.any()) and (days or reading.time_zone is None),
+        offsets=ahead if ahead.any() else None,
         notes=tuple(notes),
     )
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from bitformer.model.data.clock import clock_of, lost, numbers_known
 from bitformer.model.data.csv_source import Series
 from bitformer.model.data.extremes import require_scale, warnings
 from bitformer.model.data.gaps import Clean, clean
@@ -39,6 +40,8 @@ class Windows:
     window : rows of input.
     horizon : rows of target.
     ahead : rows from a window's last to its first target.
+    calendar : names of the numbers of the calendar that windows have.
+    times : int64 [rows, numbers]; these numbers at each row; None for none.
     """
 
     inputs: np.ndarray
@@ -47,6 +50,8 @@ class Windows:
     window: int
     horizon: int
     ahead: int = 1
+    calendar: tuple[str, ...] = ()
+    times: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.first)
@@ -77,6 +82,17 @@ class Windows:
         """The target over the window's own rows, float64 [N, window], be it an input or not."""
         views = sliding_window_view(self.target, self.window)
         return self._pick(views, self.begin)
+
+    @property
+    def clock(self) -> np.ndarray:
+        """The time of each window: the calendar's numbers of its last row, int64 [N, numbers]."""
+        if self.times is None:
+            return np.zeros((len(self), 0), np.int64)
+        return self.times[self.last]
+
+    def without_clock(self) -> "Windows":
+        """Return the windows without their time."""
+        return dataclasses.replace(self, calendar=(), times=None)
 
     def take(self, index: np.ndarray | slice) -> "Windows":
         """Return the windows of ``index``: a batch, or the first few."""
@@ -124,6 +140,16 @@ class Dataset:
     range: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
     step: Step | None = None
 
+    @property
+    def calendar(self) -> tuple[str, ...]:
+        """The numbers of the calendar that windows have, of those that were asked for."""
+        return self.test.calendar
+
+    def without_clock(self) -> "Dataset":
+        """Return the data without the time of their windows."""
+        parts = {name: getattr(self, name).without_clock() for name in ("train", "val", "test")}
+        return dataclasses.replace(self, **parts)
+
 
 def make_dataset(
     series: Series,
@@ -136,6 +162,7 @@ def make_dataset(
     horizon: int,
     ahead: int = 1,
     reading: Reading,
+    calendar: Sequence[str] = (),
 ) -> Dataset:
     """Clean, split and scale ``series``.
 
@@ -156,6 +183,9 @@ def make_dataset(
         target that is no input.
     reading
         What is to be done with missing cells.
+    calendar
+        Numbers of the calendar that windows are to have. Those that the rows do not have are left
+        out, with a note.
 
     Raises
     ------
@@ -172,6 +202,8 @@ def make_dataset(
     values = cleaned.values[:, columns]
     splits = splits_of(cleaned, split)
     notes = [f"Split: {splits[0].rule}{_of_each(cleaned)}", *cleaned.notes]
+    without = lost(cleaned.rows, cleaned.step, calendar)
+    notes += [] if without is None else [without]
     if target not in inputs:
         notes.append(not_an_input(target, ahead))
     ranges = part_ranges(cleaned, splits)
@@ -215,6 +247,9 @@ def make_dataset(
             )
     std[std == 0] = 1.0
     scaled = standardised(values, mean, std)
+    known = numbers_known(cleaned.rows, cleaned.step)
+    calendar = tuple(one for one in calendar if one in known)
+    times = clock_of(cleaned.rows, cleaned.step, calendar) if calendar else None
     train, val, test = (
         Windows(
             inputs=scaled[:, :-1],
@@ -223,6 +258,8 @@ def make_dataset(
             window=window,
             horizon=horizon,
             ahead=ahead,
+            calendar=calendar,
+            times=times,
         )
         for first in firsts
     )

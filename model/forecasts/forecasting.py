@@ -35,6 +35,11 @@ class Question:
         return self.recent.x
 
     @property
+    def clock(self) -> np.ndarray:
+        """The time of each window, int64 [N, numbers]."""
+        return self.recent.clock
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Sentences for people."""
         return (*self.rows.notes, *self.recent.notes)
@@ -107,6 +112,7 @@ def prepared(
         ahead=ahead,
         count=windows,
         line=None if at is None else _line(rows, at),
+        calendar=model.config.calendar,
     )
     return Question(rows=rows, recent=recent, interval=chosen, ahead=ahead)
 

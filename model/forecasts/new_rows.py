@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from bitformer.model.data.clock import clock_of, numbers_known, require_calendar
 from bitformer.model.data.csv_source import Series
 from bitformer.model.data.datasets import NAMES, column_names, load_series
 from bitformer.model.data.gaps import Clean, clean
@@ -61,6 +62,18 @@ class NewRows:
     def values(self) -> np.ndarray:
         """The inputs, standardised by the model's scales: float64 [rows, m]."""
         return self.scaling.standardised(self.cleaned.values[:, : len(self.inputs)])
+
+    def times(self, calendar: Sequence[str]) -> np.ndarray | None:
+        """Return each row's numbers of a model's calendar, int64 [rows, numbers]; None of none.
+
+        Raises
+        ------
+        UserError
+            If the rows do not have them.
+        """
+        series, step = self.cleaned.rows, self.cleaned.step
+        require_calendar(calendar, numbers_known(series, step), step, self.name)
+        return clock_of(series, step, calendar) if calendar else None
 
     @functools.cached_property
     def truth(self) -> np.ndarray | None:

@@ -1,5 +1,6 @@
 """The last windows of a file, and what the file itself has of the rows that they forecast."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ class RecentWindows:
     Parameters
     ----------
     x : float64 [N, steps, inputs]; standardised.
+    clock : int64 [N, numbers]; the time of each window, as the model's calendar has it.
     lines : int64 [N]; the file's line of each window's last row.
     times : float64 [N, horizon]; of the rows that are forecast; None without times.
     truth : float64 [N, horizon]; the target in the file's units, NaN where the file has none; None
@@ -28,6 +30,7 @@ class RecentWindows:
     """
 
     x: np.ndarray
+    clock: np.ndarray
     lines: np.ndarray
     times: np.ndarray | None
     truth: np.ndarray | None
@@ -43,6 +46,7 @@ def recent_windows(
     ahead: int = 1,
     count: int = 1,
     line: int | None = None,
+    calendar: Sequence[str] = (),
 ) -> RecentWindows:
     """Return the last ``count`` windows of each series in a file; no window spans a gap.
 
@@ -58,11 +62,13 @@ def recent_windows(
         How many windows.
     line
         The file's line that the newest window ends at or before; by default its last.
+    calendar
+        Numbers of the calendar that the model takes.
 
     Raises
     ------
     UserError
-        If no stretch of rows is as long as a window.
+        If no stretch of rows is as long as a window, or rows lack a number of the calendar.
     """
     cleaned = rows.cleaned
     lines, blocks = cleaned.rows.lines, cleaned.blocks
@@ -95,8 +101,10 @@ def recent_windows(
     at = np.concatenate(ends)
     steps = ahead + np.arange(horizon)
     values, times = rows.values, _times(rows, at, steps)
+    clock = rows.times(calendar)
     return RecentWindows(
         x=np.stack([values[end - window : end] for end in at]),
+        clock=np.zeros((len(at), 0), np.int64) if clock is None else clock[at - 1],
         lines=lines[at - 1],
         times=times,
         truth=None if rows.truth is None else _truths(rows, ends, steps, times),

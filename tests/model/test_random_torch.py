@@ -7,6 +7,7 @@ from design_strategies import configs, several
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
+from bitformer.model.calendar import ROWS
 from bitformer.model.calibrate import MovingRanges, calibrate
 from bitformer.model.errors import UserError
 from bitformer.model.export import export
@@ -24,18 +25,25 @@ def trained(config, seed, ranges):
     model = Transformer(config)
     x = 0.3 * torch.randn(16, config.window, config.inputs).cumsum(dim=1)
     y = torch.randn(16, config.horizon)
-    model(x)  # running statistics of a BatchNorm
-    calibrate(model, x, y, ranges=ranges)
+    clock = times(config, 16)
+    model(x, clock=clock)  # running statistics of a BatchNorm
+    calibrate(model, x, y, clock=clock, ranges=ranges)
     optimizer = torch.optim.Adam(model.parameters(), 0.05)
     for _ in range(2):
-        loss = (model(x) - y).square().mean()
+        loss = (model(x, clock=clock) - y).square().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     if ranges == "moving-average":
         with MovingRanges(model):
-            model(3 * x)
+            model(3 * x, clock=clock)
     return model.eval(), x
+
+
+def times(config, count):
+    """Times of windows, int64 [count, numbers], that go through every row of the tables."""
+    columns = [torch.arange(count) * 5 % ROWS[name] for name in config.calendar]
+    return torch.stack(columns, dim=1) if columns else torch.zeros(count, 0, dtype=torch.int64)
 
 
 RANGES = st.sampled_from(["learned", "minmax", "moving-average"])
@@ -49,9 +57,10 @@ def check(config, seed, ranges):
         reject()  # so small a model can want a scale that the accelerator does not have
     x = torch.cat([x, 20 * x, torch.zeros_like(x[:1])]).to(torch.float64)
     trace: dict[str, torch.Tensor] = {}
+    clock = times(config, len(x))
     with torch.no_grad():
-        forecast = model(x, trace)
-    values = run(integer, integer.quantize_input(x.numpy()))
+        forecast = model(x, trace, clock=clock)
+    values = run(integer, integer.quantize_input(x.numpy(), clock.numpy()))
     differing = {n for n in values if not np.array_equal(trace[n].numpy(), values[n])}
     assert not differing
     assert set(trace) == set(values)
@@ -81,7 +90,7 @@ def test_floats_mix_with_any_width(config, seed, ranges):
     """Every parameter learns, and what is rounded holds numbers of its width."""
     model, x = trained(config, seed, ranges)
     trace: dict[str, torch.Tensor] = {}
-    forecast = model(x.to(torch.float64), trace)
+    forecast = model(x.to(torch.float64), trace, clock=times(config, len(x)))
     assert torch.isfinite(forecast).all()
     for name, value in trace.items():
         bits = 8 if name.endswith(".scores") else config.tensor_bits(name)

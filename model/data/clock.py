@@ -1,0 +1,86 @@
+"""The numbers of the calendar that rows have: what a clock beside the sensor shows at each of them.
+
+It is the file's own clock: times without a zone as they stand there, those with an offset as they
+are written, and all of them in the zone that a user names.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bitformer.model.data.csv_source import Series
+from bitformer.model.data.steps import Step
+from bitformer.model.errors import UserError
+
+__all__ = ["clock_of", "lost", "numbers_known", "require_calendar"]
+
+_HOUR, _DAY = 3600.0, 86400.0
+#: A clock that jitters may show a row a little before its hour: so many seconds count as in it, or
+#: so much of a shorter step.
+_EARLY, _OF_STEP = 30.0, 0.25
+#: 1 January 1970 was a Thursday.
+_FIRST_WEEKDAY = 3
+
+
+def numbers_known(series: Series, step: Step | None) -> tuple[str, ...]:
+    """Return which numbers of the calendar rows of such a step have: none without dates.
+
+    Rows a day or more apart have no hour of the day, and those a week or more apart no weekday.
+    """
+    if series.times is None or not series.dated:
+        return ()
+    length = 0.0 if step is None else step.length
+    return tuple(name for name, above in (("hour", _DAY), ("weekday", 7 * _DAY)) if length < above)
+
+
+def clock_of(series: Series, step: Step | None, calendar: Sequence[str]) -> np.ndarray:
+    """Return the numbers of ``calendar`` of each row, int64 [rows, numbers].
+
+    They are those of :func:`numbers_known`.
+    """
+    if not calendar or series.times is None:
+        return np.zeros((len(series.values), 0), np.int64)
+    early = _EARLY if step is None else min(_EARLY, _OF_STEP * step.length)
+    local = series.times + early
+    if series.offsets is not None:
+        local = local + series.offsets
+    numbers = {
+        "hour": np.floor(local % _DAY / _HOUR),
+        "weekday": (np.floor(local / _DAY) + _FIRST_WEEKDAY) % 7,
+    }
+    return np.stack([numbers[name] for name in calendar], axis=1).astype(np.int64)
+
+
+def lost(series: Series, step: Step | None, calendar: Sequence[str]) -> str | None:
+    """Say, in a sentence, what of ``calendar`` rows do not have; None where they have it all."""
+    lacking = [name for name in calendar if name not in numbers_known(series, step)]
+    if not lacking:
+        return None
+    tables = f"no table of the {' and of the '.join(lacking)}"
+    if series.times is None or not series.dated:
+        return (
+            f"Rows have no dates, so the model has {tables}, and what follows from the clock alone"
+            " is lost: name the column of times with --time"
+        )
+    return f"Rows are {step} apart, so the model has {tables}"
+
+
+def require_calendar(
+    calendar: Sequence[str], known: Sequence[str], step: Step | None, name: str
+) -> None:
+    """Raise UserError unless the rows of ``name`` have all numbers of a model's calendar.
+
+    ``known`` are those that they have; ``step`` is their distance.
+    """
+    lacking = " and ".join(one for one in calendar if one not in known)
+    if not lacking:
+        return
+    if step is None or not step.dated:
+        raise UserError(
+            f"{name} must have dates, as the model takes the {lacking} with each window: name the"
+            " column of times with --time"
+        )
+    raise UserError(
+        f"{name} must have rows less than a {'day' if 'hour' in lacking else 'week'} apart, as the"
+        f" model takes the {lacking} with each window, not every {step}: give rows closer together"
+    )
