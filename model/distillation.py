@@ -20,16 +20,20 @@ _BATCH = 512
 
 
 def teacher_forecasts(
-    config: TransformerConfig, state: Mapping[str, Tensor], x: WindowTensors, device: torch.device
+    config: TransformerConfig,
+    state: Mapping[str, Tensor],
+    x: WindowTensors,
+    clock: Tensor,
+    device: torch.device,
 ) -> Tensor:
-    """Return the forecasts [N, horizon] of N windows by the float model of ``state``."""
+    """Return the forecasts [N, horizon] of N windows, at their time, by the model of ``state``."""
     teacher = Transformer(config).to(device)
     teacher.load_state_dict(state)
     teacher.quantized = False
     teacher.eval()
     with torch.no_grad():
-        parts = [teacher(x[some]) for some in torch.arange(len(x), device=device).split(_BATCH)]
-    return torch.cat(parts)
+        batches = torch.arange(len(x), device=device).split(_BATCH)
+        return torch.cat([teacher(x[some], clock=clock[some]) for some in batches])
 
 
 def distilled_loss(forecast: Tensor, target: Tensor, taught: Tensor | None, share: float) -> Tensor:

@@ -240,8 +240,13 @@ def suited_to(
     if data is None:
         raise UserError("--data must name a data set or a CSV file to train on")
     chosen = start_config(config, sense=columns.get("sense"), ahead=columns.get("ahead"))
-    sizes = {"window": chosen.window, "horizon": chosen.horizon}
-    dataset = load_dataset(data, calendar=chosen.calendar, **sizes, **columns)
+    dataset = load_dataset(
+        data,
+        window=chosen.window,
+        horizon=chosen.horizon,
+        calendar=chosen.calendar,
+        **columns,
+    )
     chosen, changed = suited(chosen, dataset)
     chosen = chosen.replace(name=name_after(chosen, data, dataset) if name is None else name)
     for sentence in (*dataset.notes, *changed):

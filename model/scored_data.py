@@ -16,7 +16,8 @@ from bitformer.model.data.parts import first_targets
 from bitformer.model.data.seen_rows import end_of_seen, last_seen
 from bitformer.model.data.sources import SOURCES
 from bitformer.model.data.splits import by_fractions
-from bitformer.model.data.windows import Dataset, Windows, make_dataset, rows_of_day
+from bitformer.model.data.steps import rows_of_day
+from bitformer.model.data.windows import Dataset, Windows, make_dataset
 from bitformer.model.errors import UserError
 from bitformer.model.forecasts.new_rows import NewRows, model_source, read_new_rows
 from bitformer.model.ir import IntegerModel

@@ -136,7 +136,7 @@ class Trainer:
         if stage.quantized and settings.distill:
             state = self.float_best
             with self.randomness(settings.seed):
-                self.taught = teacher_forecasts(self.config, state, self.x, self.device)
+                self.taught = teacher_forecasts(self.config, state, self.x, self.clock, self.device)
 
     def begin(self) -> None:
         """Make a model with the initial weights."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from bitformer.model.errors import UserError
 
-__all__ = ["ROW", "Step", "check_step", "require_step", "step_of"]
+__all__ = ["ROW", "Step", "check_step", "require_step", "rows_of_day", "step_of"]
 
 #: Seconds of a unit of even steps; business days and months are no fixed number of seconds.
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
@@ -148,3 +148,11 @@ def require_step(trained: Mapping[str, Any], found: Step | None, name: str) -> N
         f"{name} must have a row every {own}, as the data that the model was trained on, not every"
         f" {found}: {remedy}"
     )
+
+
+def rows_of_day(step: Step | None, dated: bool) -> int | None:
+    """Return how many rows a day has; None where that is no whole number, or rows have no dates."""
+    if step is None or not dated or step.unit not in ("even", "business"):
+        return None
+    rows = _SECONDS["d"] / step.length
+    return round(rows) if rows >= 1 and abs(rows - round(rows)) < 1e-6 else None

@@ -21,11 +21,9 @@ from bitformer.model.data.parts import first_targets, no_windows, part_ranges, s
 from bitformer.model.data.reading import Reading
 from bitformer.model.data.sensing import check_ahead, not_an_input
 from bitformer.model.data.splits import Splitter
-from bitformer.model.data.steps import Step
+from bitformer.model.data.steps import Step, rows_of_day
 from bitformer.model.errors import UserError
 from bitformer.model.numerics import standardised
-
-DAY = 86400.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -305,11 +303,3 @@ def _of_each(cleaned: Clean) -> str:
         f" of each of {count} series; scaled by the training rows of all of them, no window across"
         " two"
     )
-
-
-def rows_of_day(step: Step | None, dated: bool) -> int | None:
-    """Return how many rows a day has; None where that is no whole number, or rows have no dates."""
-    if step is None or not dated or step.unit not in ("even", "business"):
-        return None
-    rows = DAY / step.length
-    return round(rows) if rows >= 1 and abs(rows - round(rows)) < 1e-6 else None
