@@ -71,10 +71,13 @@ def spread(values: Sequence[float]) -> str:
 
 
 def _verdict(found: Measured) -> str:
-    verdicts = [record["verdict"]["outcome"] for _, record in found.seeds if record["verdict"]]
+    verdicts = [record["verdict"] for _, record in found.seeds if record["verdict"]]
     if not verdicts:
         return UNKNOWN
-    return verdicts[0] if len(set(verdicts)) == 1 else ", ".join(verdicts)
+    outcomes = [verdict["outcome"] for verdict in verdicts]
+    said = outcomes[0] if len(set(outcomes)) == 1 else ", ".join(outcomes)
+    parts = [verdict["relative"] for verdict in verdicts if verdict["relative"] is not None]
+    return f"{said} ({100 * statistics.mean(parts):+.1f} %)" if parts else said
 
 
 def table_row(found: Measured) -> list[str]:
@@ -155,9 +158,9 @@ def markdown(
         " the test MSE of standardised forecasts, of the integer model and of the float model that"
         f" it comes from: mean and deviation of {len(SEEDS)} seeds. Everything is selected on"
         " validation windows, and the test windows are seen once. *Must* and *aim* are figures set"
-        " beforehand. *Against the best line*: whether the integer models win, tie or lose against"
-        " the best forecast that needs no network, by the differences of the same windows in"
-        " blocks.",
+        " beforehand. *Against the best line*: whether the integer model of each seed wins, ties or"
+        " loses against the best forecast that needs no network, by a paired block bootstrap, and"
+        " by how much of its error on the average.",
         "",
         f"Of the seeds, the model of smallest validation error is lowered for the {PART.upper()}:"
         " all of its test windows go through the compiled design, every element of every tensor"

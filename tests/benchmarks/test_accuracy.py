@@ -59,7 +59,7 @@ def outcome(trial, *, val=0.0, float_test=0.02, model=None):
 def record(test, verdict="ties"):
     return {
         "test": test,
-        "verdict": {"outcome": verdict},
+        "verdict": {"outcome": verdict, "relative": test / 0.25 - 1},
         "baselines": {"repeat last value": 0.5, "linear": 0.25, "repeat last day": None},
         "target_seen": False,
     }
@@ -134,7 +134,7 @@ def test_a_row_says_what_was_reached_and_what_was_missed(accuracy, page):
     assert said["float32"] == "0.0210 ± 0.0010"
     assert said["must"] == "≤ 0.0266 reached"
     assert said["aim"] == "≤ 0.0262 **missed**"
-    assert said["against the best line"] == "ties"
+    assert said["against the best line"] == "ties (-89.4 %)"
     assert said["bit-exact"] == "all 10 windows"
     assert [said[name] for name in ("cycles", "µJ", "parameters", "fits XC7S15")] == [
         *("2443", "1.50", "77", "yes")
@@ -176,7 +176,7 @@ def test_seeds_of_several_verdicts_say_all_of_them(accuracy, page):
         for (one, _), verdict in zip(found.seeds, ("wins", "ties", "wins"), strict=True)
     ]
     said = texts(page, dataclasses.replace(found, seeds=seeds))
-    assert said["against the best line"] == "wins, ties, wins"
+    assert said["against the best line"] == "wins, ties, wins (-60.0 %)"
 
 
 def test_the_page_has_baselines_settings_and_what_was_tried(accuracy, page):
