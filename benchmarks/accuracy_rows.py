@@ -103,18 +103,7 @@ OZONE = _ETTH1.replace(
 WEEK = _ETTH1.replace(
     name="traffic-168-24", window=168, patch=24, d_model=20, ffn=40, subtract_last=False
 )
-#: A day of half hours in tokens of six hours.
-DAY = _ETTH1.replace(
-    name="taxi-48-12",
-    window=48,
-    patch=12,
-    horizon=12,
-    d_model=24,
-    ffn=64,
-    subtract_last=False,
-)
-
-
+DAY = named_config("taxi-48-12")
 #: The same windows without attention: one token, a residual MLP on it.
 WEEK_MLP = WEEK.replace(
     name="traffic-168-24-mlp", block="mlp", patch=168, d_model=64, heads=1, ffn=128
