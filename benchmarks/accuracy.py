@@ -10,7 +10,6 @@ Ctrl-C loses nothing: the same command goes on where it was. ETTh1, ETTh2 and Be
 downloaded if need be; the file of traffic is in the folder that BITFORMER_DATA names.
 """
 
-import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,8 +22,8 @@ from rich.console import Console
 
 from bitformer.model.errors import UserError
 from bitformer.model.progress import progress_bar
-from bitformer.study.trials import Outcome, Trial, known_outcomes, run_trials
-from bitformer.study.workers import open_pool
+from bitformer.study.trials import Outcome, known_outcomes, run_trials
+from bitformer.study.workers import WorkerPool, open_pool
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORT = ROOT / "docs" / "accuracy.md"
@@ -32,30 +31,26 @@ FOLDER = ROOT / "build" / "accuracy"
 
 
 def chosen(row: Row, folder: Path) -> tuple[Candidate, list[Outcome]]:
-    """The candidate of smallest mean validation error, and its outcomes that are there.
-
-    Only those count of which as many seeds are there as of any.
-    """
-    found = []
-    for candidate in row.candidates:
-        trials = [row.trial(candidate, seed) for seed in SEEDS]
-        there = [one for one in known_outcomes(trials, folder) if one is not None]
-        found.append((candidate, there))
-    most = max(len(there) for _, there in found)
-    complete = [(candidate, there) for candidate, there in found if len(there) == most]
-    if not most:
-        return complete[0]
-    return min(complete, key=lambda one: statistics.mean(each.val for each in one[1]))
+    """The candidate of smallest validation error with the first seed, and its outcomes."""
+    first = known_outcomes([row.trial(one, SEEDS[0]) for one in row.candidates], folder)
+    tried = [
+        (outcome.val, candidate)
+        for candidate, outcome in zip(row.candidates, first, strict=True)
+        if outcome is not None
+    ]
+    candidate = min(tried, key=lambda one: one[0])[1] if tried else row.candidates[0]
+    outcomes = known_outcomes([row.trial(candidate, seed) for seed in SEEDS], folder)
+    return candidate, [one for one in outcomes if one is not None]
 
 
 def measure(row: Row, cells: Cells, folder: Path, *, on_part: bool) -> Measured:
     """What is known of a row; with ``on_part``, its best model is simulated if it was not."""
     candidate, outcomes = chosen(row, folder)
-    seeds = [(outcome, cells.scored(row, outcome)) for outcome in outcomes]
+    seeds = [(outcome, cells.scored(outcome)) for outcome in outcomes]
     part = None
     if outcomes:
         best = min(outcomes, key=lambda one: one.val)
-        part = cells.measured(row, best, compute=on_part)
+        part = cells.measured(best, compute=on_part)
     return Measured(row=row, candidate=candidate, seeds=seeds, part=part)
 
 
@@ -68,9 +63,15 @@ def recipe_outcomes(folder: Path) -> dict[tuple[str, str], Outcome | None]:
     }
 
 
-def wanted(rows: Sequence[Row], seeds: Sequence[int]) -> list[Trial]:
-    """The trainings of rows."""
-    return [row.trial(one, seed) for row in rows for one in row.candidates for seed in seeds]
+def train(rows: Sequence[Row], seeds: Sequence[int], folder: Path, pool: WorkerPool) -> None:
+    """Train what is missing of rows: all candidates with the first seed, the best with all."""
+    several = [row for row in rows if len(row.candidates) > 1]
+    trials = [row.trial(one, SEEDS[0]) for row in several for one in row.candidates]
+    with progress_bar() as tell:
+        run_trials(trials, folder, pool, tell)
+    trials = [row.trial(chosen(row, folder)[0], seed) for row in rows for seed in seeds]
+    with progress_bar() as tell:
+        run_trials(trials, folder, pool, tell)
 
 
 @click.command()
@@ -92,15 +93,15 @@ def main(
 ) -> None:
     """Train and measure what is missing, of all rows or some, and print the page."""
     rows = [row for row in ROWS if not keys or row.key in keys]
-    trials = wanted(rows, [int(seed) for seed in seeds] or SEEDS)
-    if recipes:
-        tried = [row for row in RECIPE_ROWS if row in rows]
-        trials = [recipe.of(row) for row in tried for recipe in RECIPES]
-    trains = not show
-    console = Console()
+    trains, console = not show, Console()
     if trains:
-        with open_pool(workers, None) as pool, progress_bar() as tell:
-            run_trials(trials, folder, pool, tell)
+        with open_pool(workers, None) as pool:
+            if recipes:
+                tried = [recipe.of(row) for row in RECIPE_ROWS if row in rows for recipe in RECIPES]
+                with progress_bar() as tell:
+                    run_trials(tried, folder, pool, tell)
+            else:
+                train(rows, [int(seed) for seed in seeds] or SEEDS, folder, pool)
     cells = Cells(folder, console.log)
     text = markdown(
         [

@@ -3,22 +3,23 @@
 What was measured of a model is kept in a file of its own; a change of the model measures again.
 """
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accuracy_rows import Row
 
 import bitformer
 from bitformer.model.data.datasets import load_source
 from bitformer.model.data.windows import Dataset
-from bitformer.model.evaluation import Evaluation, predict
+from bitformer.model.evaluation import Evaluation
 from bitformer.model.files import write_whole
 from bitformer.model.identity import model_hash
 from bitformer.model.structure import linear_shapes, norms
-from bitformer.study.trials import Outcome
+from bitformer.sim.run import simulate
+from bitformer.study.trials import Outcome, Trial
 
 __all__ = ["PART", "Cells"]
 
@@ -32,21 +33,22 @@ class Cells:
         self._folder, self._note = folder, note
         self._datasets: dict[str, Dataset] = {}
 
-    def dataset(self, row: Row) -> Dataset:
-        """The row's data as windows; of all rows of a task, they are read once."""
-        config = row.candidates[0].config
-        key = f"{row.source!r} {config.window} {config.horizon}"
+    def dataset(self, trial: Trial) -> Dataset:
+        """A trial's data as windows; of all trials of a task, they are read once."""
+        config = trial.config
+        key = f"{trial.source!r} {config.window} {config.horizon} {config.calendar}"
         if key not in self._datasets:
-            self._datasets[key] = load_source(row.source, config)
+            self._datasets[key] = load_source(trial.source, config)
         return self._datasets[key]
 
-    def scored(self, row: Row, outcome: Outcome) -> dict[str, Any]:
+    def scored(self, outcome: Outcome) -> dict[str, Any]:
         """The integer model's test MSE, and its verdict against the best baseline."""
-        found = self._kept("scored", outcome, lambda model: _scored(model, self.dataset(row)))
+        dataset = functools.partial(self.dataset, outcome.trial)
+        found = self._kept("scored", outcome, lambda model: _scored(model, dataset()))
         assert found is not None
         return found
 
-    def measured(self, row: Row, outcome: Outcome, *, compute: bool) -> dict[str, Any] | None:
+    def measured(self, outcome: Outcome, *, compute: bool) -> dict[str, Any] | None:
         """The model on the part: exactness over the whole test split, cycles, resources, energy.
 
         None if that is not known and not to be computed; ``error`` says why the part cannot run it.
@@ -54,7 +56,7 @@ class Cells:
 
         def measure(model: bitformer.Model) -> dict[str, Any]:
             self._note(f"{outcome.trial.config.name}: every test window, natively")
-            return _measured(model, self.dataset(row))
+            return _measured(model, self.dataset(outcome.trial))
 
         return self._kept("measured", outcome, measure if compute else None)
 
@@ -90,7 +92,7 @@ def parameters(config) -> int:
 
 
 def _scored(model: bitformer.Model, dataset: Dataset) -> dict[str, Any]:
-    forecast = predict(model.integer, dataset.test.x)
+    forecast = model.predict(dataset.test.x, dataset.test.clock)
     found = Evaluation.of(dataset, {"integer": forecast})
     verdict = found.verdict
     return {
@@ -106,7 +108,8 @@ def _measured(model: bitformer.Model, dataset: Dataset) -> dict[str, Any]:
         design = bitformer.lower(model, part=PART)
     except bitformer.UserError as error:
         return {"error": str(error)}
-    ran = design.simulate(dataset.test.x, engine="native")
+    windows = model.integer.quantize_input(dataset.test.x, dataset.test.clock)
+    ran = simulate(design.lowered, windows, engine="native")
     estimate = design.estimate()
     return {
         "windows": len(ran.outputs),

@@ -157,7 +157,8 @@ def markdown(
         "Written by `python benchmarks/accuracy.py --write`, which goes on where it was. Errors are"
         " the test MSE of standardised forecasts, of the integer model and of the float model that"
         f" it comes from: mean and deviation of {len(SEEDS)} seeds. Everything is selected on"
-        " validation windows, and the test windows are seen once. *Must* and *aim* are figures set"
+        " validation windows, among several models by those of seed 0, and the test windows are"
+        " seen once. *Must* and *aim* are figures set"
         " beforehand. *Against the best line*: whether the integer model of each seed wins, ties or"
         " loses against the best forecast that needs no network, by a paired block bootstrap, and"
         " by how much of its error on the average.",
