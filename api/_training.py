@@ -85,7 +85,7 @@ class Training:
         window, horizon, patch
             Steps that the model sees, forecasts, and has in a token.
         block
-            What a layer is: ``"attention"`` or ``"mlp"``.
+            What a layer is: ``"attention"``, ``"mixer"`` or ``"mlp"``.
         weights, activations
             Bits of all of them.
         precise

@@ -14,7 +14,6 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ import numpy as np
 from rich.console import Console
 
 from bitformer.hw.design import Design
+from bitformer.hw.later import said
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.memory import StoreSpec
 from bitformer.model.config import NAMED_CONFIGS, TransformerConfig, named_config
@@ -122,7 +122,7 @@ def _timetable(design: Design) -> Iterator[str]:
 def _program(design: Design) -> Iterator[str]:
     """The decoder's constants, an operation a line, and the program's words."""
     for operation in design.program.operations:
-        yield " ".join(v if isinstance(v, str) else str(int(v)) for v in astuple(operation))
+        yield " ".join(v if isinstance(v, str) else str(int(v)) for v in said(operation).values())
     yield f"{design.program.word_bits} bits"
     yield from (f"{word:x}" for word in design.program.words())
 

@@ -128,7 +128,8 @@ def _stack(config: "TransformerConfig") -> str:
 
 def _tokens(config: "TransformerConfig") -> str:
     """Say in words what each layer has over tokens: nothing in an MLP."""
-    return "" if config.block == "mlp" else f"{config.heads} head(s), "
+    said = {"attention": f"{config.heads} head(s), ", "mixer": f"mixer {config.token_ffn}, "}
+    return said.get(config.block, "")
 
 
 def _plain(value: object) -> str:

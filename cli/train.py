@@ -53,9 +53,9 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
     ),
     click.option(
         "--block",
-        type=click.Choice(["attention", "mlp"]),
-        help="What a layer is: attention over tokens and a feed-forward network, or with mlp the"
-        " latter alone, most often with --patch as long as the window [the config's].",
+        type=click.Choice(["attention", "mixer", "mlp"]),
+        help="What a layer is: attention or a mixer over tokens, then a feed-forward network; or,"
+        " as mlp, the latter alone, most often with --patch as long as --window [the config's].",
     ),
     click.option(
         "--calendar",

@@ -7,6 +7,9 @@ cycles after the one before it (``delta``), so a program is also its own timetab
 import enum
 from dataclasses import dataclass, fields
 
+from bitformer.hw.later import shown
+from bitformer.model.operations.operation import later
+
 __all__ = [
     "Addend",
     "Destination",
@@ -68,6 +71,8 @@ class MachineOperation:
     A ``wide`` operation (:mod:`bitformer.hw.lowering.wide`) has its results one a cycle; of its
     rows those that the engine reads (``wide_x``), that it writes (``wide_y``) and that the
     post-processor reads (``wide_r``) may have an element a word.
+
+    With a ``stride``, the addresses of activations are so many elements apart: a column of rows.
     """
 
     tensor: str = ""
@@ -107,6 +112,15 @@ class MachineOperation:
     wide_y: bool = False
     wide_r: bool = False
     odd: bool = False
+    stride: int = later(0)
+
+    def __repr__(self) -> str:
+        return shown(self)
+
+    @property
+    def act_step(self) -> int:
+        """Elements from one activation to the next: of wide rows, two are a word apart."""
+        return self.stride or 1 + self.wide_x
 
     @property
     def cycles(self) -> int:

@@ -14,13 +14,15 @@ class Read:
     """What is read of a tensor: its row ``row``, or its first ``rows`` rows.
 
     The engine reads a row's elements one a cycle from its first address on; with ``post``, the
-    post-processor reads them as its slots pass. Several ``rows`` are read at any time (keys).
+    post-processor reads them as its slots pass. Several ``rows`` are read at any time (keys), or
+    with a ``feature`` one element of each, a row a cycle.
     """
 
     tensor: str
     row: int = 0
     rows: int = 0
     post: bool = False
+    feature: int | None = None
 
     @property
     def numbers(self) -> range:

@@ -21,7 +21,7 @@ def sinusoidal(rows: int, features: int) -> np.ndarray:
     return np.where(np.arange(features) % 2 == 0, np.sin(angle), np.cos(angle))
 
 
-_KINDS = ("input", "output", "q", "k", "v", "o", "ffn1", "ffn2", "path")
+_KINDS = ("input", "output", "q", "k", "v", "mix1", "mix2", "o", "ffn1", "ffn2", "path")
 
 
 def _linear_params(config: TransformerConfig, rng) -> dict[str, np.ndarray]:
@@ -70,6 +70,7 @@ class _Floats:
 
     def _linear(self, layer: Layer, x):
         # one product of matrices, not one for each window: each would wake all of BLAS' threads
+        x = x.swapaxes(1, 2) if layer.transposed else x
         rows = x.reshape(len(x), -1)[:, layer.start :].reshape(-1, layer.inputs)
         y = (rows @ self.params[layer.weights + ".weight"].T).reshape(len(x), *layer.shape)
         y = y + self.params[layer.weights + ".bias"]

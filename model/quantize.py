@@ -4,6 +4,7 @@ Parameters (float arrays) and exponents go by the same names as the tensors:
 
     input.weight [d, token_inputs]   input.bias [d]   position [tokens, d]
     layers.L.{q,k,v,o}.weight [d, d] .bias            layers.L.{ffn1,ffn2}.weight .bias
+    layers.L.mix1.weight [mixing, tokens] .bias       layers.L.mix2.weight [tokens, mixing] .bias
     layers.L.{norm1,norm2}.{scale,offset} [d]         output.weight [horizon, head] .bias
 
 and those of a decoder after the same pattern (:mod:`bitformer.model.structure`). A layer with a
@@ -180,6 +181,7 @@ class _Quantizer:
             shift=shift,
             residual=residual,
             clock=layer.clock,
+            transposed=layer.transposed,
             **(layer.nonlinearity.fields if layer.nonlinearity else {}),
         )
 

@@ -16,7 +16,7 @@ from bitformer.model.precision import (
 __all__ = ["BLOCKS", "MOST", "Shape", "check_choices", "check_positive"]
 
 #: What stands before the feed-forward network in a layer: a sublayer over tokens, or none.
-BLOCKS = ("attention", "mlp")
+BLOCKS = ("attention", "mixer", "mlp")
 
 #: Positive integers, and the most of each. A link counts the numbers of a window and of a forecast
 #: in 16 bits.
@@ -52,8 +52,10 @@ class Shape:
     horizon : output values.
     patch : steps in a token; must divide ``window``.
     d_model, layers, heads, ffn : width, encoder layers, attention heads, hidden width of the FFN.
-    block : what a layer is: ``"attention"`` and an FFN, or with ``"mlp"`` an FFN alone, which heads
-        do not concern; with a decoder only ``"attention"``.
+    block : what a layer is: ``"attention"`` and an FFN, ``"mixer"`` for a network over the tokens
+        of each feature and an FFN, ``"mlp"`` for an FFN alone. Heads concern only attention, which
+        a decoder needs.
+    mixing : hidden width of a mixer's network over tokens; 0: ``ffn``.
     norm : ``"batch"`` or ``"layer"``.
     pre_norm : normalise what a sublayer reads, ``x + f(norm(x))``, not its sum, ``norm(x + f(x))``.
     pooling : ``"mean"`` over tokens or ``"flatten"``.
@@ -90,6 +92,7 @@ class Shape:
     calendar: tuple[str, ...] = ()
     pre_norm: bool = False
     block: str = "attention"
+    mixing: int = 0
 
     def __post_init__(self):
         for name, most in MOST.items():
@@ -125,7 +128,17 @@ class Shape:
             )
         if self.tokens > 256:
             raise UserError(f"window / patch must be at most 256 tokens, not {self.tokens}")
+        self._check_mixing()
         self._check_decoder()
+
+    def _check_mixing(self):
+        mixing, most = self.mixing, MOST["ffn"]
+        if not isinstance(mixing, int) or isinstance(mixing, bool) or not 0 <= mixing <= most:
+            raise UserError(f"mixing must be 0 to {most}, not {shown(mixing)}")
+        if mixing and self.block != "mixer":
+            raise UserError(
+                f"mixing must be 0 with block {self.block}, not {mixing}: try block mixer"
+            )
 
     def _check_decoder(self):
         layers = self.decoder_layers
@@ -176,6 +189,11 @@ class Shape:
         return self.d_model * (1 if one_row else self.tokens)
 
     @property
+    def token_ffn(self) -> int:
+        """Hidden width of a mixer's network over tokens."""
+        return self.mixing or self.ffn
+
+    @property
     def components(self) -> tuple[str, ...]:
         """Names of its components."""
         left_out = TOKEN_COMPONENTS if self.block == "mlp" else ()
@@ -192,8 +210,12 @@ class Shape:
     def macs(self) -> int:
         """Multiply-accumulates of one inference (pooling not counted)."""
         n, m, d = self.tokens, self.decoder_tokens, self.d_model
-        over_tokens = 0 if self.block == "mlp" else 4 * n * d * d + 2 * n * n * d
-        layer = over_tokens + 2 * n * d * self.ffn
+        over_tokens = {
+            "attention": 4 * n * d * d + 2 * n * n * d,
+            "mixer": 2 * n * d * self.token_ffn + n * d * d,
+            "mlp": 0,
+        }
+        layer = over_tokens[self.block] + 2 * n * d * self.ffn
         total = n * self.token_inputs * d + self.layers * layer
         if not self.decoder_layers:
             path = self.window * self.inputs if self.linear_path else 0

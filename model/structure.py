@@ -3,7 +3,7 @@
 The names are those of parameters, of tensors and of everything derived from them:
 
     input  position  layers.L.{q,k,v,o,ffn1,ffn2,norm1,norm2}  output
-    (without q, k, v, o and norm1 in layers that are an MLP alone)
+    layers.L.{mix1,mix2,o,ffn1,ffn2,norm1,norm2} where tokens are mixed, {ffn1,ffn2,norm2} in an MLP
     decoder.input  decoder.position  decoder.layers.L.{q,k,v,o,cross.{q,k,v,o},ffn1,ffn2,norm1..3}
 """
 
@@ -48,6 +48,7 @@ class Layer:
     residual : tensor that a linear layer adds: ``input`` stands for its last row's target channel.
     dropout : what training drops of a linear layer: ``results`` before the residual is added,
         ``inputs``, or nothing.
+    transposed : whether a linear layer's rows are made of a feature in all rows of ``x``.
     causal : whether row i attends to rows 0 to i alone.
     clock : of a linear layer, which number of the time selects a row that its bias has added.
     """
@@ -64,6 +65,7 @@ class Layer:
     nonlinearity: Nonlinearity | None = None
     residual: str | None = None
     dropout: Literal["", "inputs", "results"] = ""
+    transposed: bool = False
     causal: bool = False
     clock: int | None = None
 
@@ -96,6 +98,8 @@ def _graph(shape: Shape) -> tuple[Layer, ...]:
         p = f"layers.{n}."
         if shape.block == "attention":
             found += _attention(shape, p, found[-1], found[-1], f"{p}add1", f"{p}norm1", "MHA")
+        if shape.block == "mixer":
+            found += _mixer(shape, p, found[-1], f"{p}add1", f"{p}norm1", "MHA")
         found += _ffn(shape, p, found[-1], f"{p}add2", f"{p}norm2", "FFN")
     if shape.decoder_layers:
         encoded, rows = found[-1], shape.decoder_tokens
@@ -210,6 +214,25 @@ def _attention(
     )
     end = _end(shape, p + "o", context, x, add, norm, owner)
     return [*before, k, v, q, scores, context, *end]
+
+
+def _transposed(weights: str, y: str, x: Layer, features: int, owner: str) -> Layer:
+    """Return a linear layer on the columns of ``x``, with a row of results for each."""
+    layer = _linear(weights, y, x, (x.shape[1], features), owner)
+    return replace(layer, inputs=x.shape[0], transposed=True)
+
+
+def _mixer(shape: Shape, p: str, x: Layer, add: str, norm: str, owner: str) -> list[Layer]:
+    """Return a network over the tokens of each feature, with an output layer over features.
+
+    A feature of all tokens is a row until the output layer, which reads columns again.
+    """
+    before, rows = _start(shape, x, norm, owner)
+    hidden = _transposed(p + "mix1", p + "mix1", rows, shape.token_ffn, owner)
+    mixed = _linear(p + "mix2", p + "mix2", hidden, rows.shape[::-1], owner)
+    last, *after = _end(shape, p + "o", mixed, x, add, norm, owner)
+    last = replace(last, inputs=mixed.shape[0], transposed=True)
+    return [*before, replace(hidden, nonlinearity=shape.nonlinearity), mixed, last, *after]
 
 
 def _ffn(shape: Shape, p: str, x: Layer, add: str, norm: str, owner: str) -> list[Layer]:

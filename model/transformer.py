@@ -160,7 +160,8 @@ class Transformer(nn.Module):
         """Multiply rows by weights; then a nonlinearity, or dropout and a residual."""
         x = kept[layer.x[0]]
         # [batch, rows of x, features of x] -> [batch, rows of y, inputs]
-        rows = x.value.reshape(len(x.value), -1)[:, layer.start :]
+        values = x.value.transpose(1, 2) if layer.transposed else x.value
+        rows = values.reshape(len(x.value), -1)[:, layer.start :]
         rows = rows.reshape(len(x.value), -1, layer.inputs)
         if layer.dropout == "inputs":
             rows = self._dropped(rows)

@@ -76,6 +76,7 @@ def configs(draw, *, floats=False, calendar=True):
         decoder_layers=decoder,
         linear_path=path,
         block=block,
+        mixing=draw(st.integers(0, 9)) if block == "mixer" else 0,
         heads=heads,
         ffn=draw(st.integers(1, 9)),
         norm=draw(st.sampled_from(["layer", "batch"])),

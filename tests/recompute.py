@@ -196,7 +196,9 @@ def run(header: dict, arrays: dict[str, np.ndarray], words: np.ndarray) -> np.nd
         if kind == "SubtractLast":
             u = values[op["x"]] - values[op["x"]][:, -1:]
         elif kind == "Linear":
-            x = values[op["x"]].reshape(len(words), -1)[:, op["start"] :]
+            x = values[op["x"]]
+            x = x.transpose(0, 2, 1) if op.get("transposed") else x
+            x = x.reshape(len(words), -1)[:, op["start"] :]
             x = x.reshape(len(words), spec["rows"], -1)
             u = np.einsum("bri,oi->bro", x, own["weight"]) + own["bias"]
             if "residual" in op:

@@ -28,6 +28,7 @@ def memory_blocks(
     lives = lifetimes(timeline.events)
     slots = geometry.dynamic_slots
     flat = {op.x for op in model.linears if op.is_flat(model.tensors)}
+    columns = {op.x for op in model.linears if op.transposed}
     stores: dict[str, list[MemoryBlock]] = {"activations": [], "scores": [], "dynamic": []}
     written = {event.row.tensor: event.row.operation.destination for event in timeline.events}
     for name, destination in written.items():
@@ -37,9 +38,10 @@ def memory_blocks(
         if destination is Destination.KEY:
             words = -(-spec.rows // slots) * spec.features
             stores["dynamic"].append(MemoryBlock(key=(name, 0), words=words, lives=whole))
-        elif destination is Destination.VALUE or name in flat:
+        elif destination is Destination.VALUE or name in flat | columns:
             value = destination is Destination.VALUE
-            if spec.features % geometry.ways and not value and name not in geometry.wide_rows:
+            odd = name not in geometry.wide_rows and spec.features % geometry.ways
+            if odd and name in flat and not value:
                 raise UserError(f"tensor {name} must have an even number of features to be flat")
             pitch = -(-spec.features // slots) if value else words
             stores["dynamic" if value else "activations"].append(

@@ -59,9 +59,16 @@ def product_bits(dots: np.ndarray, packed: np.ndarray, shift: np.ndarray | int) 
 
 
 def _pairable(model: IntegerModel) -> bool:
-    """Return True if every stored row and every head has an even number of features."""
+    """Return True if every stored row and every head has an even number of features.
+
+    But for rows that are read an element a word: logits, and what is read by columns alone.
+    """
     attends = [op for op in model.operations if isinstance(op, Attend)]
     free = {"input", model.steps.name, model.output.name} | {op.scores for op in attends}
+    columns = {op.x for op in model.linears if op.transposed}
+    rows = {op.x for op in model.linears if not op.transposed}
+    rows |= {name for op in model.operations for name in op.requantizer_reads}
+    free |= columns - rows - set(Batch.of(model).kept)
     widths = [spec.features for name, spec in model.tensors.items() if name not in free]
     widths += [model.tensors[op.y].features // op.heads for op in attends]
     return all(width % 2 == 0 for width in widths)

@@ -96,6 +96,9 @@ class _Timeline:
 
     def data_bound(self, op: MachineOperation, read: Read, slots: np.ndarray) -> int:
         """Return the first issue at which what is read is there when its read reaches it."""
+        if read.feature is not None:
+            column = [self.ready[read.tensor, number][read.feature] for number in read.numbers]
+            return int((np.array(column) - np.arange(len(column))).max()) - timing.ADDRESS
         if read.rows:
             rows = (self.ready[read.tensor, number] for number in read.numbers)
             return max(int(ready.max()) for ready in rows) - timing.ADDRESS

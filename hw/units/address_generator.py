@@ -18,7 +18,8 @@ class AddressGenerator(wiring.Component):
     """Gives the addresses of a matrix operation's activations and weights.
 
     An operation has ``groups`` of ``length`` addresses each; a group begins ``pitch`` cycles after
-    the one before. Between two groups no address is valid.
+    the one before. Between two groups no address is valid. Within a group the activations are an
+    element apart, or those of a column of rows as far as the operation's ``stride`` says.
 
     Latency: 1 cycle from ``i_start`` to the first addresses. Throughput: one pair of addresses a
     cycle.
@@ -84,7 +85,7 @@ class AddressGenerator(wiring.Component):
                 "o_last": int(term == o.length - 1),
                 "o_begin": int(group == 0),
                 "o_end": int(group == o.groups - 1),
-                "o_act": act if ones else act + term * (1 + o.wide_x),
+                "o_act": act if ones else act + term * o.act_step,
                 "o_weight": o.weight_base + group * o.weight_group + term * o.weight_step,
             }
             for group in range(o.groups)
@@ -112,10 +113,9 @@ class AddressGenerator(wiring.Component):
         start_weight, _ = field("weight", [o.weight_base for o in operations])
         _, step = field("step", [o.weight_step for o in operations])
         _, stride = field("stride", [o.weight_group for o in operations])
-        # two elements of wide rows are a word apart
         step_x = 1
-        if any(o.wide_x for o in operations):
-            _, step_x = field("step_x", [1 + o.wide_x for o in operations])
+        if any(o.act_step > 1 for o in operations):
+            _, step_x = field("step_x", [o.act_step for o in operations])
         # the product with ones reads no activations
         _, hold = field("hold", [int(o.source == Source.ONE) for o in operations])
         start_left, _ = field("groups", [value - 1 for value in groups])

@@ -49,7 +49,8 @@ class Linear(Operation):
     ``weight.shape[1]`` values, so that patches, the flattened head and a decoder's steps are views.
     ``weight`` [out, in], ``bias`` [out], ``multiplier`` [out]. Weights of one bit are -1 and 1.
     With ``relu`` the clamp starts at ``y``'s zero point. With ``clock`` the bias is a table [rows,
-    out], and that number of the window's time selects its row.
+    out], and that number of the window's time selects its row. ``transposed`` : ``x`` is read
+    feature by feature instead: a row of ``y`` is made of a feature in all rows of ``x``.
     """
 
     matrix: ClassVar[bool] = True
@@ -63,6 +64,7 @@ class Linear(Operation):
     relu: bool = False
     residual: Residual | None = None
     clock: int | None = later(None)
+    transposed: bool = later(False)
 
     @property
     def reads(self):
@@ -73,8 +75,10 @@ class Linear(Operation):
         return (self.x,)  # the bias does
 
     def is_flat(self, tensors: Tensors) -> bool:
-        """Return True if a row of it is no row of ``x``, but a part of all its rows in line."""
+        """Return True if it reads no row of ``x`` and no column, but a part of all rows in line."""
         features = tensors[self.x].features
+        if self.transposed:
+            return False
         return self.weight.shape[1] != features or self.start % features != 0
 
     @property
@@ -133,6 +137,10 @@ class Linear(Operation):
             fail(where, "weight", "two-dimensional", self.weight.shape)
         if not 0 <= self.start < x.size:
             fail(where, "start", f"below {x.size}", self.start)
+        if self.transposed and self.start:
+            fail(where, "start", "0 where x is read transposed", self.start)
+        if self.transposed and y.rows != x.features:
+            fail(where, "y", f"of {x.features} rows, as x has features", y.rows)
         inputs, values = self.weight.shape[1], x.size - self.start
         if values != y.rows * inputs:
             fail(where, "weight", f"of {values // y.rows} inputs", inputs)
@@ -180,7 +188,7 @@ class Linear(Operation):
         return max(y.low, y.zero) if self.relu else y.low
 
     def compute(self, values: Values, tensors: Tensors) -> Step:
-        x = values[self.x]
+        x = values[self.x].swapaxes(1, 2) if self.transposed else values[self.x]
         # float64 holds every integer below 2**53, and BLAS beats an int64 matmul many times
         rows = x.reshape(len(x), -1)[:, self.start :].astype(np.float64)
         rows = rows.reshape(len(x), tensors[self.y].rows, -1)

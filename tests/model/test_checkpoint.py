@@ -26,6 +26,7 @@ KINDS = [
     {"norm": "layer", "subtract_last": True},
     {"norm": "batch", "pooling": "mean", "precision": {"FFN": Precision(weights=2, activations=4)}},
     {"layers": 2, "patch": 2, "inputs": 3},
+    {"block": "mixer", "mixing": 3},
 ]
 
 

@@ -41,12 +41,14 @@ def test_an_mlp_has_nothing_over_tokens():
     assert make(patch=12, horizon=5, block="mlp").macs == 12 * 8 + 2 * 8 * 16 + 8 * 5
 
 
-@pytest.mark.parametrize(("block", "written"), [("attention", {}), ("mlp", {"block": "mlp"})])
-def test_a_later_field_is_written_where_it_says_something(block, written):
+@pytest.mark.parametrize(
+    "written", [{}, {"block": "mlp"}, {"block": "mixer"}, {"block": "mixer", "mixing": 4}], ids=str
+)
+def test_a_later_field_is_written_where_it_says_something(written):
     """What is derived of models that are older than the field, digests among it, is the same."""
-    config = make(block=block)
+    config = make(**written)
     data = config.to_dict()
-    assert {name: data[name] for name in data if name == "block"} == written
+    assert {name: data[name] for name in ("block", "mixing") if name in data} == written
     assert TransformerConfig.from_dict(data) == config
 
 
@@ -149,11 +151,15 @@ def test_counts_are_positive_integers(field, value):
             {"linear_path": True, "decoder_layers": 1},
             r"^linear_path must be false with a decoder, not true$",
         ),
-        ({"block": "lstm"}, r"^block must be one of \('attention', 'mlp'\), not 'lstm'$"),
+        ({"block": "lstm"}, r"^block must be one of \('attention', 'mixer', 'mlp'\), not 'lstm'$"),
         (
             {"block": "mlp", "decoder_layers": 1},
             r"^block must be attention with a decoder, not 'mlp': try decoder_layers 0$",
         ),
+        ({"mixing": -1}, r"^mixing must be 0 to 65535, not -1$"),
+        ({"mixing": True, "block": "mixer"}, r"^mixing must be 0 to 65535, not True$"),
+        ({"mixing": 1 << 16, "block": "mixer"}, r"^mixing must be 0 to 65535, not 65536$"),
+        ({"mixing": 4}, r"^mixing must be 0 with block attention, not 4: try block mixer$"),
         (
             {"block": "mlp", "precision": {"MHA": Precision(weights=4, activations=4)}},
             r"^precision must name components of .*, not 'MHA'$",

@@ -24,6 +24,7 @@ def make(norm="layer", **changes):
 
 MODEL = make(subtract_last=True)
 BATCH = make("batch")
+MIXER = make(block="mixer", patch=2)
 
 
 def tensor(name, model=MODEL, /, **changes):
@@ -125,6 +126,18 @@ BAD = {
     "start": (
         operation(L0 + "q", start=99),
         r"-> layers\.0\.q\): start must be below \d+, not 99$",
+    ),
+    "start of columns": (
+        operation(L0 + "mix1", MIXER, start=4),
+        r"-> layers\.0\.mix1\): start must be 0 where x is read transposed, not 4$",
+    ),
+    "columns": (
+        operation(L0 + "hidden", MIXER, transposed=True),
+        r"-> layers\.0\.hidden\): y must be of 4 rows, as x has features, not 2$",
+    ),
+    "inputs of columns": (
+        operation(L0 + "mix1", MIXER, weight=np.zeros((6, 4), dtype=int)),
+        r"-> layers\.0\.mix1\): weight must be of 2 inputs, not 4$",
     ),
     "binary weight": (
         operation(L0 + "q", weight_bits=1, weight=np.zeros((4, 4), dtype=np.int64)),

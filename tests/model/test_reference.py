@@ -51,7 +51,8 @@ def element(op, model, values, i, j):
     if isinstance(op, ir.SubtractLast):
         return x[i][j] - x[-1][j], 1, 0
     if isinstance(op, ir.Linear):
-        flat = [value for row in x for value in row]
+        rows = zip(*x, strict=True) if op.transposed else x
+        flat = [value for row in rows for value in row]
         inputs = flat[op.start + i * op.weight.shape[1] :]
         u = sum(int(w) * v for w, v in zip(op.weight[j], inputs, strict=False)) + int(op.bias[j])
         addend = 0
@@ -134,6 +135,8 @@ def windows(model, count=3, seed=0):
             "default": Precision(weights=2, activations=8),
         },
         {"window": 9, "input_bits": 12, "output_bits": 12, "subtract_last": True},
+        {"block": "mixer", "window": 6, "patch": 2, "mixing": 5, "layers": 2},
+        {"block": "mlp", "patch": 4, "pooling": "mean"},
     ],
     ids=str,
 )

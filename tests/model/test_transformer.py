@@ -43,6 +43,7 @@ CONFIGS = {
     "odd": TransformerConfig(
         name="odd", window=5, horizon=1, d_model=9, heads=3, ffn=7, norm="batch", pooling="mean"
     ),
+    "mixer": TransformerConfig(name="mixer", **_SHAPE, block="mixer", mixing=7, norm="batch"),
     "one-token": TransformerConfig(name="one-token", window=4, patch=4, d_model=4, ffn=4),
     "decoder": TransformerConfig(
         name="decoder",
@@ -220,6 +221,22 @@ def test_float_mode_is_plain_attention():
     assert torch.allclose(trace["layers.0.add1"], expected, atol=1e-5)
     norm = torch.nn.functional.layer_norm(expected, (config.d_model,))
     assert torch.allclose(trace["layers.0.norm1"], norm, atol=1e-4)
+
+
+def test_float_mode_is_a_plain_mixer():
+    """Against products with transposed tensors."""
+    config = CONFIGS["mixer"].replace(norm="layer")
+    torch.manual_seed(0)
+    model = Transformer(config).eval()
+    trace: dict[str, torch.Tensor] = {}
+    model(windows(config), trace)
+    layer, h = model.get_submodule("layers.0"), trace["embedding"]
+    with torch.no_grad():
+        hidden = (h.mT @ layer.mix1.weight.T + layer.mix1.bias).relu()
+        mixed = hidden @ layer.mix2.weight.T + layer.mix2.bias
+        expected = h + mixed.mT @ layer.o.weight.T + layer.o.bias
+    assert trace["layers.0.mix2"].shape == (32, config.d_model, config.tokens)
+    assert torch.allclose(trace["layers.0.add1"], expected, atol=1e-5)
 
 
 def test_a_row_of_the_decoder_sees_no_later_step():

@@ -16,7 +16,8 @@ class LinearLowering(Lowering[Linear]):
     """A row of ``y`` in one task: all its dot products, with weights from their ROM."""
 
     def needs(self):
-        yield "x", self.op.x, (Role.WINDOW, Role.ACTIVATION)
+        window = () if self.op.transposed else (Role.WINDOW,)
+        yield "x", self.op.x, (*window, Role.ACTIVATION)
         if self.op.adds_tensor is not None:
             yield "residual", self.op.adds_tensor, (Role.TABLE, Role.ACTIVATION)
 
@@ -32,6 +33,7 @@ class LinearLowering(Lowering[Linear]):
         op, weights = self.op, plan.weights
         outputs, length = op.weight.shape
         addend, uniform = self._addend(plan), plan.is_uniform(op)
+        pitch = plan.geometry.words(plan.model.tensors[op.x]) * plan.geometry.ways
         from_input = op.x == plan.model.steps.name
         kind = weights.formats[op.y]
         return self._matrix(
@@ -44,6 +46,7 @@ class LinearLowering(Lowering[Linear]):
             weight_format=weights.kinds.index(weights.cut(kind)),
             wide_x=op.x in plan.wide_rows,
             wide_r=op.adds_tensor in plan.wide_rows,
+            stride=pitch if op.transposed else 0,
             wait_input=from_input,
             bias=True,
             factor=Factor.IMMEDIATE if uniform else Factor.PARAMETER,
@@ -65,6 +68,9 @@ class LinearLowering(Lowering[Linear]):
             reads, needed, start = [], 0, op.start + row * base.length
             if base.wait_input:
                 needed = x.size if model.whole_window else start + base.length
+            elif op.transposed:
+                reads.append(Read(tensor=op.x, rows=x.rows, feature=row))
+                start = row
             elif op.is_flat(model.tensors):
                 reads.append(Read(tensor=op.x, rows=x.rows))
             else:

@@ -157,6 +157,10 @@ CASES = {
         lambda m: changed(m, L0 + "norm2", x=L0 + "add1"),
         r"x of layers\.0\.norm2 must be a linear layer's own result, not layers\.0\.add1",
     ),
+    "columns of the window": (
+        lambda m: changed(m, "embedding", transposed=True),
+        r"x of embedding must be an activation, not delta, which is the window",
+    ),
     "no linear layer last": (
         lambda m: added(m, affine("output", "scaled", 4), "output"),
         r"the last operation must be a linear layer, not Affine",

@@ -93,7 +93,8 @@ def test_bounds_hold_for_the_sums_of_a_run(case):
     values = reference.run(model, x)
     for op in model.operations:
         if isinstance(op, ir.Linear):
-            flat = values[op.x].reshape(len(x), -1)[:, op.start :]
+            read = values[op.x].swapaxes(1, 2) if op.transposed else values[op.x]
+            flat = read.reshape(len(x), -1)[:, op.start :]
             rows = flat.reshape(len(x), model.tensors[op.y].rows, -1)
             dot = rows @ op.weight.T
             bound = op.bound(model.tensors)

@@ -62,6 +62,11 @@ def check_reads(design):
                     geometry = design.geometry
                     back = geometry.post + (0 if op.matrix else geometry.vector_delay)
                     used = int(event.writes[place]) - back
+                elif read.feature is not None:
+                    # a column, the first row's element in the first cycle
+                    if feature != read.feature:
+                        continue
+                    used = event.issue + timing.ADDRESS + number
                 elif read.rows:
                     used = event.issue + timing.ADDRESS
                 else:
@@ -150,6 +155,24 @@ def check_widths(design):
             assert all(0 <= word < 1 << spec.width for word in words)
 
 
+def check_columns(design):
+    """A column's addresses are those of an element in each row, wherever rows lie."""
+    model, geometry, program = design.model, design.geometry, design.program
+    blocks = memory_blocks(model, design.schedule, geometry)["activations"]
+    allocate(blocks)
+    words = {key: word for block in blocks for key, word in block.addresses.items()}
+    for event, instruction in zip(design.schedule.events, program.instructions, strict=True):
+        op = program.operations[instruction.op]
+        assert bool(op.stride) == getattr(model.writers[op.tensor], "transposed", False)
+        if not op.stride:
+            continue
+        (read, *_), apart = event.row.reads, geometry.ways if op.wide_x else 1
+        assert op.length == model.tensors[read.tensor].rows
+        for row in range(op.length):
+            place = words[read.tensor, row] * geometry.ways + read.feature * apart
+            assert instruction.act + row * op.stride == place
+
+
 def check_packing(design):
     geometry = design.geometry
     for op in design.model.operations:
@@ -232,6 +255,7 @@ CHECKS = [
     check_reads,
     check_every_element_is_written_once,
     check_memory,
+    check_columns,
     check_widths,
     check_packing,
 ]

@@ -209,6 +209,30 @@ def test_elements_of_wide_rows_are_a_word_apart(play):
     assert [shown["o_act"] for shown in found.values()] == [4, 6, 8]
 
 
+COLUMN = {"length": 3, "pitch": 4, "groups": 2, "stride": 6}
+
+
+def test_elements_of_a_column_are_a_row_apart(play):
+    found, expected = addresses(play, [*ROWS, COLUMN], [(0, 6, 5)])
+    assert found == expected
+    assert [shown["o_act"] for shown in found.values()] == [5, 11, 17, 5, 11, 17]
+    # in wide rows too: the row says how far
+    wide, _ = addresses(play, [*ROWS, COLUMN | {"wide_x": True}], [(0, 6, 5)])
+    assert wide == found
+
+
+@pytest.mark.parametrize("stride", [0, 1, 5, 7])
+def test_a_wrong_stride_is_found(play, stride):
+    found, _ = addresses(play, [COLUMN], [(0, 0, 5)])
+    _, expected = addresses(play, [COLUMN | {"stride": stride}], [(0, 0, 5)])
+    assert found != expected
+
+
+def test_a_row_after_a_column_is_a_row_again(play):
+    found, expected = addresses(play, [*ROWS, COLUMN], [(0, 6, 5), (7, 0, 9), (20, 6, 0)])
+    assert found == expected
+
+
 def test_rows_follow_without_a_gap(play):
     starts, cycle = [], 0
     for number in [0, 2, 4, 3, 0, 0, 5, 2, 3]:
@@ -251,6 +275,7 @@ def rows_of(draw):
                 "weight_step": draw(st.integers(0, 9)),
                 "weight_group": draw(st.integers(0, 40)),
                 "wide_x": draw(st.booleans()),
+                "stride": draw(st.sampled_from([0, 0, 2, 12])),
             }
         )
     starts, cycle = [], 0

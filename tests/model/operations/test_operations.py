@@ -290,6 +290,12 @@ def test_a_row_that_is_no_row_of_its_input_is_flat(start, inputs, flat):
     assert Linear(**vars(LINEAR) | {"weight": weight, "start": start}).is_flat(TENSORS) is flat
 
 
+def test_a_column_of_rows_is_not_flat():
+    weight = np.ones((2, 2), dtype=np.int64)
+    op = Linear(**vars(LINEAR) | {"weight": weight, "transposed": True})
+    assert not op.is_flat(TENSORS)
+
+
 @pytest.mark.parametrize(
     ("zero", "relu", "low"), [(3, True, 3), (-128, True, -128), (3, False, -128)]
 )

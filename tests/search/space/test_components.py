@@ -72,10 +72,13 @@ def test_weights_and_activations_apart(pairs, predictor):
             )
 
 
-def test_a_space_of_models_without_attention(predictor):
+@pytest.mark.parametrize("block", ["mixer", "mlp"])
+def test_a_space_of_models_without_attention(predictor, block):
     """No score is stored, nothing takes the weights' place."""
-    space = ComponentSpace(named_config("tiny").replace(block="mlp"), bits=(4, 8))
-    assert space.components == ("Linput", "AddPE", "FFN", "AddFFN", "BNFFN", "Loutput", "Lpath")
+    space = ComponentSpace(named_config("tiny").replace(block=block), bits=(4, 8))
+    over_tokens = ("MHA", "AddMHA", "BNMHA") if block == "mixer" else ()
+    others = ("FFN", "AddFFN", "BNFFN", "Loutput", "Lpath")
+    assert space.components == ("Linput", "AddPE", *over_tokens, *others)
     found = space.outcomes(predictor)
     for number in [0, *np.random.default_rng(4).choice(len(space), 5, replace=False)]:
         said = predictor.predict(lower(initialize(space.config_of(number))))
