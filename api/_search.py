@@ -148,7 +148,8 @@ def find(
     data, target, inputs, sense, ahead, time, config
         As of :func:`bitformer.train`.
     bits
-        Choices of each component: ``"4"``, or weights and activations apart, ``"4/8"``.
+        Choices of each component: ``"4"``, or weights and activations apart, ``"4/8"``; with
+        weights that are powers of two, ``"4p/8"``.
     baselines
         Bits that everything has, trained to be compared with; by default ``bits``.
     sensitivity

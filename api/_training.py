@@ -10,6 +10,7 @@ from bitformer._models import Model, Note, unheard
 from bitformer.model.config import TransformerConfig
 from bitformer.model.data.reading import DataSource, without_reading
 from bitformer.model.errors import UserError
+from bitformer.model.precision import Width
 from bitformer.model.torch_installed import require_torch
 
 if TYPE_CHECKING:
@@ -63,11 +64,11 @@ class Training:
         horizon: int | None = None,
         patch: int | None = None,
         block: str | None = None,
-        weights: int | None = None,
+        weights: Width | None = None,
         activations: int | None = None,
         precise: int | None = None,
         delta: int | None = None,
-        path: int | None = None,
+        path: Width | None = None,
         calendar: str | Sequence[str] | None = None,
         sensor_range: "SensorRange | None" = None,
         name: str | None = None,
@@ -87,13 +88,13 @@ class Training:
         block
             What a layer is: ``"attention"``, ``"mixer"`` or ``"mlp"``.
         weights, activations
-            Bits of all of them.
+            Bits of all of them; ``"4p"`` for weights of 4 bits that are powers of two.
         precise
             Bits of the components that arXiv 2408.16495 keeps precise.
         delta
             Bits of the difference to the window's last step.
         path
-            Bits of the linear path's weights.
+            Bits of the linear path's weights, such as 8 or ``"8p"``.
         calendar, sensor_range, raw, name, plot
             As of :func:`train`.
         note
@@ -104,8 +105,8 @@ class Training:
         """
         sizes: dict[str, Any] = {"window": window, "horizon": horizon, "patch": patch}
         sizes["block"] = block
-        bits = {"weights": weights, "activations": activations, "precise": precise, "delta": delta}
-        bits["path"] = path
+        bits: dict[str, Any] = {"weights": weights, "activations": activations}
+        bits |= {"precise": precise, "delta": delta, "path": path}
         reading, settings = without_reading(settings)
         source: dict[str, Any] = {"target": target, "inputs": inputs, "time": time, **reading}
         source |= {"sense": sense, "ahead": ahead}
@@ -354,9 +355,9 @@ def train(
         too. The two ends of ``sensor_range`` are then the column's values at word 0 and at the
         highest word; a column without one holds words.
     **settings
-        ``window``, ``horizon`` and ``patch`` in steps; bits of ``weights``, ``activations``,
-        ``delta`` (a window's difference to its last step) and ``path`` (weights of the linear
-        path);
+        ``window``, ``horizon`` and ``patch`` in steps; bits of ``weights`` (``"4p"``: powers of
+        two), ``activations``, ``delta`` (a window's difference to its last step) and ``path``
+        (weights of the linear path);
         ``seed``, ``epochs`` and whatever else :class:`bitformer.model.train_settings.TrainSettings`
         has; and how a CSV file is read, :class:`bitformer.model.data.reading.Reading`.
 

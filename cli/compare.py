@@ -8,6 +8,7 @@ import click
 from bitformer.cli.report import Report, json_option
 from bitformer.cli.sections import SectionedCommand
 from bitformer.cli.studies import Study, seeds_option, study_options, widths_option
+from bitformer.model.precision import UNIFORM, Width
 
 __all__ = ["command"]
 
@@ -34,7 +35,7 @@ __all__ = ["command"]
 @seeds_option(3)
 @json_option
 def command(
-    widths: tuple[int, ...],
+    widths: tuple[Width, ...],
     activations: int,
     precise: int | None,
     methods: tuple[str, ...],
@@ -71,7 +72,7 @@ def command(
         ("weights", "method", "test MSE", "spread", "against float", "validation", "compression"),
         (
             (
-                "float32" if row.bits is None else f"{row.bits} bit",
+                _weights(row.bits, row.scheme),
                 row.method,
                 f"{row.test:.5f}",
                 f"{row.test_spread:.5f}",
@@ -100,6 +101,7 @@ def command(
                 {
                     "key": one.trial.key,
                     "weights": one.trial.config.default.weights,
+                    "scheme": one.trial.config.default.scheme,
                     "settings": dict(one.trial.settings),
                     "float_val": one.float_val,
                     "float_test": one.float_test,
@@ -112,3 +114,9 @@ def command(
             ],
         }
     )
+
+
+def _weights(bits: int | None, scheme: str) -> str:
+    if bits is None:
+        return "float32"
+    return f"{bits} bit" if scheme == UNIFORM else f"{bits} bit, powers of two"

@@ -7,6 +7,7 @@ import click
 
 from bitformer.cli.options import model_argument
 from bitformer.cli.report import Report, json_option
+from bitformer.model.precision import UNIFORM
 
 if TYPE_CHECKING:
     from bitformer.model.config import TransformerConfig
@@ -19,6 +20,7 @@ def _operations(model: "IntegerModel") -> list[dict]:
     rows, widths = [], {op.y: op.weight_bits for op in model.linears}
     calendar = model.config.calendar
     tables = {op.y: calendar[op.clock] for op in model.linears if op.clock is not None}
+    schemes = model.weight_schemes
     for op in model.operations:
         spec = model.tensors[op.y]
         rows.append(
@@ -32,6 +34,7 @@ def _operations(model: "IntegerModel") -> list[dict]:
                 "exponent": spec.exponent,
                 "zero": spec.zero,
                 "weight_bits": widths.get(op.y),
+                "weight_scheme": schemes.get(op.y),
                 "reads": list(op.reads),
                 "calendar": tables.get(op.y),
                 "parameters": op.parameter_count,
@@ -88,13 +91,15 @@ def command(model: Path, report: Report) -> None:
                 f"{row['rows']} x {row['features']}",
                 row["bits"],
                 f"2^{row['exponent']}",
-                f"{row['weight_bits']} bits" if row["weight_bits"] else "",
+                _weights(row["weight_bits"], row["weight_scheme"]),
                 row["parameters"] or "",
             )
             for row in rows
         ),
         words=3,
     )
+    if any(row["weight_scheme"] not in (None, UNIFORM) for row in rows):
+        report.line("p: weights are 0 and powers of two, with any sign")
     report.line(f"hash of what it computes, as hardware has it: {model_hash(loaded).hex()}")
     report.line(f"SHA-256 of all that is in the file: {digest}")
     for name, value in loaded.meta.items():
@@ -117,6 +122,13 @@ def command(model: Path, report: Report) -> None:
             "meta": dict(loaded.meta),
         }
     )
+
+
+def _weights(bits: int | None, scheme: str | None) -> str:
+    """Bits and scheme of an operation's weights, in words."""
+    if bits is None:
+        return ""
+    return f"{bits} bits" if scheme == UNIFORM else f"{bits}p bits"
 
 
 def _stack(config: "TransformerConfig") -> str:

@@ -31,7 +31,7 @@ def _numbers(option: str, text: str) -> list[int]:
 @click.option("--widths", metavar="D,D", help="Its widths d [8,16,32,64].")
 @click.option("--layers", metavar="N,N", help="Its encoder layers [1].")
 @click.option(
-    "--bits", default="4,6,8", show_default=True, help="Widths: 4, or 2/8 (weights/acts)."
+    "--bits", default="4,6,8", show_default=True, help="Widths: 4, or 2/8 (weights/acts), or 4p/8."
 )
 @click.option("--parts", default=DEFAULT_PART, show_default=True, help="Parts to lower for.")
 @click.option("--lanes", metavar="N,N", help="Products a cycle [what the part allows].")

@@ -98,7 +98,8 @@ def _engines(lanes: str, pack: str) -> "tuple[Engine, ...]":
     default="4,6,8",
     show_default=True,
     metavar="B,...",
-    help="Choices of each component: 4, or weights and activations apart, 2/8.",
+    help="Choices of each component: 4, or weights and activations apart, 2/8; with weights that"
+    " are powers of two, 4p/8.",
 )
 @click.option(
     "--baselines",

@@ -10,6 +10,7 @@ from bitformer.cli.report import Report, json_option
 from bitformer.cli.sections import SectionedCommand
 from bitformer.cli.studies import Study, seeds_option, study_options, widths_option
 from bitformer.model.files import ready_file
+from bitformer.model.precision import Width
 
 __all__ = ["command"]
 
@@ -28,7 +29,7 @@ __all__ = ["command"]
 @click.option("--plot", type=PATH, metavar="FILE", help="Draw the table: .png, .svg or .pdf.")
 @json_option
 def command(
-    widths: tuple[int, ...],
+    widths: tuple[Width, ...],
     method: str,
     seeds: int,
     plot: Path | None,

@@ -18,6 +18,7 @@ from bitformer.cli.options import (
 from bitformer.cli.quantity import COUNT
 from bitformer.cli.report import Report
 from bitformer.model.errors import UserError
+from bitformer.model.precision import UNIFORM, Width, read_weights
 from bitformer.model.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -45,22 +46,25 @@ study_options = together(
 
 
 def widths_option(default: str, text: str) -> Decorator:
-    """Make ``--widths``, given as a tuple of numbers; ``text`` says what has these bits."""
+    """Make ``--widths``, given as a tuple of widths; ``text`` says what has these bits."""
     return click.option(
         "--widths",
         default=default,
         show_default=True,
         metavar="BITS,...",
         callback=_widths,
-        help=text,
+        help=f"{text} 4p: weights are powers of two.",
     )
 
 
-def _widths(_context, _parameter, text: str) -> tuple[int, ...]:
+def _widths(_context, _parameter, text: str) -> tuple[Width, ...]:
     try:
-        found = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise UserError(f"--widths must be numbers such as 8,4,2, not {text!r}") from None
+        read = [read_weights(part) for part in text.split(",")]
+    except UserError:
+        raise UserError(
+            f"--widths must be numbers such as 8,4,2, or 4p for powers of two, not {text!r}"
+        ) from None
+    found = tuple(bits if scheme == UNIFORM else f"{bits}p" for bits, scheme in read)
     if len(set(found)) != len(found):
         raise UserError(f"--widths must name each number once, not {text!r}")
     return found

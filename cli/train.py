@@ -64,7 +64,11 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
         " 24 rows), the weekday (7), or both. They cost no multiplication, but rows must have dates"
         " (--time), and the device a clock [as the config says: none].",
     ),
-    click.option("--weights", type=int, metavar="BITS", help="Bits of all weights: 1 to 16."),
+    click.option(
+        "--weights",
+        metavar="BITS",
+        help="Bits of all weights: 1 to 16; 4p: powers of two, 0, 1, 2 and 4 with any sign.",
+    ),
     click.option("--activations", type=int, metavar="BITS", help="Bits of activations: 2 to 16."),
     click.option(
         "--precise",
@@ -132,7 +136,6 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
     ),
     click.option(
         "--path",
-        type=int,
         metavar="BITS",
         help="Bits of the weights of the linear path, beside the network [8].",
     ),

@@ -1,7 +1,7 @@
 """Changes with which a design fits a part that it does not fit, tried one by one."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from bitformer.estimate.predictor import Prediction, Predictor
@@ -13,7 +13,7 @@ from bitformer.hw.parts import PARTS
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.ir import IntegerModel
-from bitformer.model.precision import PATH_COMPONENTS, AddedErrors, Precision
+from bitformer.model.precision import PATH_COMPONENTS, POWER_OF_TWO, AddedErrors
 from bitformer.model.progress import Progress, silent
 
 __all__ = ["Diagnosis", "Outlook", "diagnose", "everywhere", "remedies"]
@@ -113,17 +113,18 @@ def _narrower(model: IntegerModel, sensitivity: AddedErrors) -> Iterator[_Change
         for bits in _NARROWER:
             if bits >= most:
                 continue
-            less = Precision(weights=min(bits, now.weights), activations=min(bits, now.activations))
+            less = replace(
+                now, weights=min(bits, now.weights), activations=min(bits, now.activations)
+            )
             try:
                 untrained = initialize(
                     config.replace(precision={**config.precision, component: less})
                 )
             except UserError:
                 continue
-            own = sensitivity.get(component, {})
-            before, after = (
-                own.get(Precision(weights=width, activations=width)) for width in (most, bits)
-            )
+            own = {one.both: error for one, error in sensitivity.get(component, {}).items()}
+            mark = "p" if now.scheme == POWER_OF_TWO else ""
+            before, after = (own.get(f"{width}{mark}/{width}") for width in (most, bits))
             yield _Change(
                 name=f"{component} in {less.both} bits",
                 arguments={},

@@ -63,7 +63,8 @@ def calibrate(
         if new(name) and name not in model.activations.fixed:
             _fit(model, name, value, ranges)
     for name, linear in model.linears.items():
-        if known is None or known.linears[name].bits != linear.bits:
+        before = None if known is None else known.linears[name]
+        if before is None or (before.bits, before.scheme) != (linear.bits, linear.scheme):
             linear.calibrate(ranges)
     for norm in model.norms.values():
         if isinstance(norm, QatBatchNorm) and known is None:

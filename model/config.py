@@ -15,9 +15,11 @@ from bitformer.model.precision import (
     FLOAT_BITS,
     PATH_BITS,
     PATH_COMPONENTS,
+    UNIFORM,
     Precision,
     check_activation_bits,
     check_weight_bits,
+    has_powers,
     keep_precise,
 )
 from bitformer.model.shape import MOST, Shape, check_choices, check_positive
@@ -65,7 +67,8 @@ class TransformerConfig(Shape):
     input_bits, output_bits : width of a sample and of a result.
     precision : bits per component; a missing component takes ``default``, the linear path
         ``PATH_BITS`` of :mod:`bitformer.model.precision`.
-    tensors : bits of single tensors (``layers.0.q``) or weights (``layers.0.q.weight``).
+    tensors : bits of single tensors (``layers.0.q``) or weights (``layers.0.q.weight``), which
+        keep the scheme of their component; in 1 and 2 bits there is but one.
     weight_scales : ``"channel"`` or ``"tensor"``: what has a scale of its own.
     asymmetric : whether activations that only linear layers read may have a zero point.
     adc_words : whether samples and results are sent as an ADC's words, from 0 on, not signed; then
@@ -156,6 +159,11 @@ class TransformerConfig(Shape):
         component = weight_components(self)[layer]
         return self.tensors.get(layer + ".weight", self.bits(component).weights)
 
+    def weight_scheme(self, layer: str) -> str:
+        """Return the scheme of a linear layer's weights, by its name."""
+        scheme = self.bits(weight_components(self)[layer]).scheme
+        return scheme if has_powers(self.weight_bits(layer)) else UNIFORM
+
     def tensor_bits(self, name: str) -> int:
         """Return the bits of a stored tensor; the fixed width of softmax logits does not count."""
         fixed = {"input": self.input_bits, "output": self.output_bits}
@@ -182,7 +190,12 @@ class TransformerConfig(Shape):
     def to_dict(self) -> dict:
         """Return the fields as plain data, for JSON; later ones only where they are no default."""
         plain = {name: getattr(type(self), name) for name in _LATER}
-        found = {"name": self.name} | dataclasses.asdict(self)
+        found = {
+            "name": self.name,
+            **dataclasses.asdict(self),
+            "default": self.default.to_dict(),
+            "precision": {name: bits.to_dict() for name, bits in self.precision.items()},
+        }
         found = {n: value for n, value in found.items() if n not in plain or value != plain[n]}
         return {n: list(v) if isinstance(v, tuple) else v for n, v in found.items()}
 

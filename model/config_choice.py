@@ -5,7 +5,13 @@ from typing import Any
 
 from bitformer.model.config import DEFAULT_CONFIG, SENSE_CONFIG, TransformerConfig, read_config
 from bitformer.model.errors import UserError
-from bitformer.model.precision import PATH_COMPONENTS, PRECISE_COMPONENTS, keep_precise
+from bitformer.model.precision import (
+    PATH_COMPONENTS,
+    PRECISE_COMPONENTS,
+    Precision,
+    Width,
+    keep_precise,
+)
 
 __all__ = ["changed_config", "start_config"]
 
@@ -35,11 +41,11 @@ def start_config(
 def changed_config(
     chosen: TransformerConfig,
     *,
-    weights: int | None = None,
+    weights: Width | None = None,
     activations: int | None = None,
     precise: int | None = None,
     delta: int | None = None,
-    path: int | None = None,
+    path: Width | None = None,
     calendar: tuple[str, ...] | None = None,
     **sizes: int | str | None,
 ) -> TransformerConfig:
@@ -47,16 +53,19 @@ def changed_config(
 
     The linear path keeps its own bits: only ``path`` changes those of its weights.
     """
-    both = {"weights": weights, "activations": activations}
-    bits = {name: value for name, value in both.items() if value is not None}
+
+    def with_bits(own: Precision) -> Precision:
+        own = own if weights is None else own.with_weights(weights)
+        return own if activations is None else dataclasses.replace(own, activations=activations)
+
     changes: dict[str, Any] = {name: size for name, size in sizes.items() if size is not None}
     if calendar is not None:
         changes["calendar"] = calendar
-    if bits:
-        changes["default"] = dataclasses.replace(chosen.default, **bits)
+    if (weights, activations) != (None, None):
+        changes["default"] = with_bits(chosen.default)
         changes["precision"] = {
-            name: precision if name in PATH_COMPONENTS else dataclasses.replace(precision, **bits)
-            for name, precision in chosen.precision.items()
+            name: own if name in PATH_COMPONENTS else with_bits(own)
+            for name, own in chosen.precision.items()
         }
     chosen = chosen.replace(**changes)
     if delta is not None:
@@ -68,7 +77,7 @@ def changed_config(
     if path is not None:
         if not chosen.linear_path:
             raise UserError(f"--path must be left out with config {chosen.name}, which has none")
-        own = dataclasses.replace(chosen.bits("Lpath"), weights=path)
+        own = chosen.bits("Lpath").with_weights(path)
         chosen = chosen.replace(precision={**chosen.precision, "Lpath": own})
     if precise is None:
         return chosen

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bitformer.model import power_of_two as powers
 from bitformer.model import quantize
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "dyadic_factor",
     "dyadic_number",
     "fake_quantize",
+    "fake_quantize_to_powers",
+    "nearest_power",
     "power_of_two",
     "quantize_to",
     "round_half_up",
@@ -145,6 +148,51 @@ def fake_quantize(
     of the clamped values.
     """
     return _FakeQuantize.apply(x, log2_scale, offset, scale, inverse, low, high)
+
+
+@functools.cache
+def _steps_of_powers(bits: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the powers of two of ``bits`` bits and the thresholds between them."""
+    found = (powers.levels(bits), powers.thresholds(bits))
+    levels, thresholds = (torch.tensor(one, dtype=dtype, device=device) for one in found)
+    return levels, thresholds
+
+
+def nearest_power(steps: Tensor, bits: int) -> Tensor:
+    """Round as :func:`bitformer.model.power_of_two.nearest` does."""
+    levels, thresholds = _steps_of_powers(bits, steps.dtype, steps.device)
+    return levels[torch.bucketize(steps.contiguous(), thresholds, right=True)]
+
+
+class _ToPowers(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, log2_scale, scale, inverse, bits):
+        steps = x * inverse
+        y = nearest_power(steps, bits).mul_(scale)
+        ctx.save_for_backward(x, y, steps.abs() <= powers.edge(bits))
+        ctx.bits, ctx.shape = bits, log2_scale.shape
+        return y
+
+    @staticmethod
+    def backward(ctx, *gradients):
+        (gradient,) = gradients
+        x, y, inside = ctx.saved_tensors
+        passed = gradient * inside
+        if not ctx.needs_input_grad[1]:
+            return passed, None, None, None, None
+        weight = (math.prod(ctx.shape) / (x.numel() * powers.top(ctx.bits))) ** 0.5
+        slope = (gradient * y).sub_(passed * x).sum_to_size(ctx.shape)
+        return passed, math.log(2.0) * weight * slope, None, None, None
+
+
+def fake_quantize_to_powers(
+    x: Tensor, log2_scale: Tensor, bits: int, scale: Tensor, inverse: Tensor
+) -> Tensor:
+    """Return ``scale`` times the power of two nearest to ``x * inverse``: weights of ``bits`` bits.
+
+    Arguments and gradients are those of :func:`fake_quantize`.
+    """
+    return _ToPowers.apply(x, log2_scale, scale, inverse, bits)
 
 
 class _Binarize(torch.autograd.Function):

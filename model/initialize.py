@@ -7,6 +7,8 @@ import numpy as np
 
 from bitformer.model.config import TransformerConfig
 from bitformer.model.ir import IntegerModel
+from bitformer.model.power_of_two import edge
+from bitformer.model.precision import POWER_OF_TWO
 from bitformer.model.quantize import quantize_model, tensor_specs
 from bitformer.model.structure import Layer, clocks, graph, linear_shapes, logits, norms
 
@@ -150,6 +152,8 @@ def _weight_exponents(config: TransformerConfig, layer: str, weight) -> np.ndarr
     bits = config.weight_bits(layer)
     if bits == 1:
         rows, limit = np.abs(weight).mean(axis=1), 2**0.5
+    elif config.weight_scheme(layer) == POWER_OF_TWO:
+        rows, limit = np.abs(weight).max(axis=1), edge(bits)
     else:
         rows, limit = np.abs(weight).max(axis=1), (1 << (bits - 1)) - 0.5
     if config.weight_scales == "tensor":

@@ -23,6 +23,9 @@ from bitformer.model.operations import (
     SubtractLast,
 )
 from bitformer.model.operations.checks import check_array, fail
+from bitformer.model.power_of_two import are_powers
+from bitformer.model.precision import POWER_OF_TWO, UNIFORM
+from bitformer.model.structure import graph
 from bitformer.model.tensor import Tensor
 
 __all__ = [
@@ -82,6 +85,18 @@ class IntegerModel:
     def linears(self) -> list[Linear]:
         """The operations with weights of their own."""
         return [op for op in self.operations if isinstance(op, Linear)]
+
+    @cached_property
+    def weight_schemes(self) -> dict[str, str]:
+        """The scheme of each linear layer's weights by ``config``, by the tensor that it writes."""
+        kinds = {one.scheme for one in (self.config.default, *self.config.precision.values())}
+        if kinds == {UNIFORM}:
+            return {op.y: UNIFORM for op in self.linears}
+        own = {layer.y: layer.weights for layer in graph(self.config) if layer.weights}
+        return {
+            op.y: self.config.weight_scheme(own[op.y]) if op.y in own else UNIFORM
+            for op in self.linears
+        }
 
     @cached_property
     def bounds(self) -> dict[str, Bound]:
@@ -212,6 +227,7 @@ def _check(model: IntegerModel) -> None:
         check_array(f"constant {name}", "values", array, spec.shape, spec.low, spec.high)
     if not model.operations:
         raise UserError("operations must not be empty")
+    schemes = model.weight_schemes
     written = {"input", *model.constants}
     places = [
         f"operation {n} ({type(op).__name__} -> {op.y})" for n, op in enumerate(model.operations)
@@ -223,6 +239,10 @@ def _check(model: IntegerModel) -> None:
         if op.y not in tensors or op.y in written:
             fail(where, "y", "a declared tensor written once", repr(op.y))
         op.check(where, tensors, written)
+        if isinstance(op, Linear) and schemes[op.y] == POWER_OF_TWO:
+            others = op.weight[~are_powers(op.weight)]
+            if others.size:
+                fail(where, "weight", "0 or a power of two, as config says", others[0])
         written.add(op.y)
     for where, op in zip(places, model.operations, strict=True):
         for name in op.reads:

@@ -20,13 +20,14 @@ from bitformer.model.fake_quant import (
     binarize,
     dyadic_factor,
     fake_quantize,
+    fake_quantize_to_powers,
     quantize_to,
     round_half_up,
     straight_through,
     to_numpy,
     weight_scales,
 )
-from bitformer.model.precision import FLOAT_BITS
+from bitformer.model.precision import FLOAT_BITS, POWER_OF_TWO, UNIFORM
 from bitformer.model.ranges import weight_exponent
 
 __all__ = ["QatBatchNorm", "QatLayerNorm", "QatLinear"]
@@ -37,7 +38,7 @@ _EPSILON = 1e-5
 
 
 class QatLinear(nn.Module):
-    """``x @ weight.T + bias``; weights of ``bits`` bits, ``quantized`` or not yet.
+    """``x @ weight.T + bias``; weights of ``bits`` bits and a ``scheme``, ``quantized`` or not yet.
 
     They have a learned scale per output channel, or one with ``per_tensor``. Where inputs lie far
     from 0, :meth:`make_centered` keeps it from the optimizer: ``(x - center) @ weight.T + bias`` is
@@ -49,11 +50,19 @@ class QatLinear(nn.Module):
     center: Tensor | None
 
     def __init__(
-        self, inputs: int, outputs: int, bits: int, *, per_tensor: bool = False, times: int = 0
+        self,
+        inputs: int,
+        outputs: int,
+        bits: int,
+        *,
+        per_tensor: bool = False,
+        scheme: str = UNIFORM,
+        times: int = 0,
     ):
         super().__init__()
         bound = inputs**-0.5
-        self.bits, self.per_tensor, self.quantized = bits, per_tensor, False
+        self.bits, self.scheme = bits, scheme
+        self.per_tensor, self.quantized = per_tensor, False
         self.limit = max(1, (1 << (bits - 1)) - 1)
         self.weight = nn.Parameter(torch.empty(outputs, inputs).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound))
@@ -91,7 +100,11 @@ class QatLinear(nn.Module):
     def calibrate(self, ranges: str = "learned") -> None:
         """Set the scales by the present weights: see :mod:`bitformer.model.ranges`."""
         exponent = weight_exponent(
-            self.weight, self.bits, ranges=ranges, per_tensor=self.per_tensor
+            self.weight,
+            self.bits,
+            ranges=ranges,
+            per_tensor=self.per_tensor,
+            scheme=self.scheme,
         )
         if self.calendar is not None and self.bits > 1:
             # weights of 0 would take the finest scale, in which the table does not fit
@@ -111,6 +124,9 @@ class QatLinear(nn.Module):
         weight, units = self.weight.to(dtype), (scale[:, None], inverse[:, None])
         if self.bits == 1:
             return binarize(weight, self.log2_scale, units[0]), scale, inverse
+        if self.scheme == POWER_OF_TWO:
+            rounded = fake_quantize_to_powers(weight, self.log2_scale, self.bits, *units)
+            return rounded, scale, inverse
         limit = self.limit
         return fake_quantize(weight, self.log2_scale, -limit, limit, *units), scale, inverse
 

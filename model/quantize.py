@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from bitformer.model import numerics
+from bitformer.model import numerics, power_of_two
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.ir import (
@@ -36,7 +36,7 @@ from bitformer.model.ir import (
     SubtractLast,
     Tensor,
 )
-from bitformer.model.precision import FLOAT_BITS
+from bitformer.model.precision import FLOAT_BITS, POWER_OF_TWO, UNIFORM
 from bitformer.model.structure import (
     Layer,
     free_zero_points,
@@ -85,11 +85,17 @@ def bias_limit(weight_bits: int, input_bits: int) -> int:
     return (1 << (23 if weight_bits + input_bits <= 20 else 40)) - 1
 
 
-def quantize_weight(weight: np.ndarray, exponent: np.ndarray, bits: int) -> np.ndarray:
+def quantize_weight(
+    weight: np.ndarray, exponent: np.ndarray, bits: int, scheme: str = UNIFORM
+) -> np.ndarray:
     """Return the integers of a weight [out, in] with an exponent for each output channel.
 
-    Symmetric and narrow: -1, 0, 1 in 2 bits; in 1 bit, -1 and 1 by sign, where 0 counts as 1.
+    Symmetric and narrow: -1, 0, 1 in 2 bits; in 1 bit, -1 and 1 by sign, where 0 counts as 1. By
+    ``scheme``, the nearest integer or the nearest power of two; halfway, the higher one.
     """
+    if scheme == POWER_OF_TWO:
+        with np.errstate(over="ignore"):  # to an infinity, which is clipped
+            return power_of_two.nearest(np.ldexp(weight, -exponent[:, None]), bits)
     if bits == 1:
         return np.where(weight >= 0, 1, -1).astype(np.int64)
     limit = (1 << (bits - 1)) - 1
@@ -156,7 +162,8 @@ class _Quantizer:
     def _linear(self, layer: Layer, x: Tensor, y: Tensor) -> Operation:
         bits = self.config.weight_bits(layer.weights)
         exponent = np.asarray(self.exponents[layer.weights + ".weight"], dtype=np.int64)
-        weight = quantize_weight(self.params[layer.weights + ".weight"], exponent, bits)
+        scheme = self.config.weight_scheme(layer.weights)
+        weight = quantize_weight(self.params[layer.weights + ".weight"], exponent, bits, scheme)
         scale = x.exponent + exponent
         real = self.params[layer.weights + ".bias"]
         if layer.clock is not None:

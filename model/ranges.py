@@ -3,10 +3,14 @@
 For arrays [rows, values] each row has a scale of its own.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from bitformer.model.fake_quant import power_of_two, round_half_up
+from bitformer.model.fake_quant import nearest_power, power_of_two, round_half_up
+from bitformer.model.power_of_two import edge
+from bitformer.model.precision import POWER_OF_TWO, UNIFORM
 
 __all__ = ["best_exponent", "best_offset", "covering_exponent", "weight_exponent"]
 
@@ -14,7 +18,7 @@ _SPAN = 8
 _SMALLEST = 2.0**-20
 
 
-def covering_exponent(x: Tensor, low: int, high: int) -> Tensor:
+def covering_exponent(x: Tensor, low: float, high: float) -> Tensor:
     """Return the smallest exponent of each row of ``x`` that clamps nothing, int64 [rows]."""
     x = x.detach().to(torch.float64)
     # what is less than half a step above the highest, or at most that below the lowest, is kept
@@ -28,20 +32,32 @@ def best_exponent(x: Tensor, low: int, high: int, *, span: int = _SPAN) -> Tenso
 
     Tries the smallest exponent that clamps nothing and the ``span`` below it.
     """
+    covering = covering_exponent(x, low, high)
+    return _least_error(x, covering, _within(low, high), span)
+
+
+def _within(low: int, high: int) -> Callable[[Tensor], Tensor]:
+    """Return what rounds steps to whole ones from ``low`` to ``high``."""
+    return lambda steps: round_half_up(steps).clamp(low, high)
+
+
+def _least_error(
+    x: Tensor, largest: Tensor, rounded: Callable[[Tensor], Tensor], span: int = _SPAN
+) -> Tensor:
+    """Return the exponent of least squared error of ``largest`` and the ``span`` below it."""
     x = x.detach().to(torch.float64)
-    largest = covering_exponent(x, low, high)
     best, least = largest, torch.full_like(x[:, 0], torch.inf)
     for step in range(span + 1):
         exponent = largest - step
-        error = _error(x, exponent, low, high)
+        error = _error(x, exponent, rounded)
         best = torch.where(error < least, exponent, best)
         least = torch.minimum(error, least)
     return best
 
 
-def _error(x: Tensor, exponent: Tensor, low: int, high: int) -> Tensor:
+def _error(x: Tensor, exponent: Tensor, rounded: Callable[[Tensor], Tensor]) -> Tensor:
     scale = power_of_two(exponent)[:, None]
-    return (scale * round_half_up(x / scale).clamp(low, high) - x).square().mean(dim=1)
+    return (scale * rounded(x / scale) - x).square().mean(dim=1)
 
 
 def best_offset(x: Tensor, low: int, high: int, *, cover: bool) -> tuple[int, float]:
@@ -63,8 +79,7 @@ def best_offset(x: Tensor, low: int, high: int, *, cover: bool) -> tuple[int, fl
         for wanted in (0.0, middle, least + width, most - width):
             offset = _reachable(wanted, exponent, low, high)
             zero = round(-offset * 2.0**-exponent)
-            limits = (low - zero, high - zero)
-            error = float(_error(x, torch.tensor([exponent]), *limits))
+            error = float(_error(x, torch.tensor([exponent]), _within(low - zero, high - zero)))
             candidates.append((error, -exponent, abs(offset), offset))
     _, exponent, _, offset = min(candidates)
     return -exponent, offset
@@ -76,10 +91,13 @@ def _reachable(offset: float, exponent: int, low: int, high: int) -> float:
     return min(max(round(offset / scale), -high), -low) * scale
 
 
-def weight_exponent(weight: Tensor, bits: int, *, ranges: str, per_tensor: bool) -> Tensor:
+def weight_exponent(
+    weight: Tensor, bits: int, *, ranges: str, per_tensor: bool, scheme: str = UNIFORM
+) -> Tensor:
     """Return the exponent of each channel of ``weight`` [out, in], or of all, int64 [out or 1].
 
-    One bit takes the least squared error for all ``ranges``: -1 and 1 have no extremes.
+    The least squared error is that of the numbers of ``scheme``. One bit takes it for all
+    ``ranges``: -1 and 1 have no extremes.
     """
     rows = weight.detach().to(torch.float64)
     rows = rows.reshape(1, -1) if per_tensor else rows
@@ -89,6 +107,12 @@ def weight_exponent(weight: Tensor, bits: int, *, ranges: str, per_tensor: bool)
         scale = power_of_two(lower)
         # the squared error of s is s^2 - 2 s mean and a constant
         return torch.where(3 * scale < 2 * mean, lower + 1, lower)
+    if scheme == POWER_OF_TWO:
+        kept = edge(bits) - 0.5
+        covering = covering_exponent(rows, -kept, kept)
+        if ranges != "learned":
+            return covering
+        return _least_error(rows, covering, lambda steps: nearest_power(steps, bits))
     limit = (1 << (bits - 1)) - 1
     if ranges == "learned" or bits == 2:
         return best_exponent(rows, -limit, limit)

@@ -75,8 +75,10 @@ def raised(config: TransformerConfig, floor: int) -> TransformerConfig:
     """Return ``config`` with every width below ``floor`` bits raised to it."""
 
     def at_least(precision: Precision) -> Precision:
-        return Precision(
-            weights=max(precision.weights, floor), activations=max(precision.activations, floor)
+        return dataclasses.replace(
+            precision,
+            weights=max(precision.weights, floor),
+            activations=max(precision.activations, floor),
         )
 
     return config.replace(

@@ -54,6 +54,7 @@ class Transformer(nn.Module):
                 config.weight_bits(name),
                 per_tensor=per_tensor,
                 times=times.get(name, 0),
+                scheme=config.weight_scheme(name),
             )
         if config.linear_path:
             self.linears["path"].clear()

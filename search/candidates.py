@@ -17,7 +17,7 @@ from bitformer.hw.lowering.lower import lower
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
-from bitformer.model.precision import AddedErrors, Precision
+from bitformer.model.precision import UNIFORM, AddedErrors, Precision
 from bitformer.model.progress import Progress, silent
 from bitformer.model.structure import tensor_components, weight_components
 from bitformer.search.engine import Engine
@@ -238,7 +238,7 @@ def tensor_candidates(
     with bits of their own need not be told.
     """
     for one in (*bits, *(baselines or ())):
-        if one.weights != one.activations:
+        if one.weights != one.activations or one.scheme != UNIFORM:
             raise UserError(f"bits of single tensors must be such as 4, not {one}")
     widths = sorted({one.weights for one in bits})
     plain = config.replace(precision={}, tensors={})

@@ -8,7 +8,7 @@ from typing import Any
 from bitformer.model.config import TransformerConfig
 from bitformer.model.data.reading import DataSource
 from bitformer.model.errors import UserError
-from bitformer.model.precision import Precision
+from bitformer.model.precision import UNIFORM, Precision
 from bitformer.model.train_settings import METHODS
 from bitformer.search.candidates import enumerable
 from bitformer.search.engine import Engine
@@ -72,11 +72,22 @@ class SearchRequest:
         if not self.engines or len(set(self.engines)) != len(self.engines):
             said = ", ".join(map(str, self.engines))
             raise UserError(f"engines of a search must name each choice once, not {said!r}")
-        widths = {width for one in self.bits for width in vars(one).values()}
+        widths = {width for one in self.bits for width in (one.weights, one.activations)}
         if self.enumerated and not all(2 <= width <= 8 for width in widths):
             raise UserError(
                 f"bits of components must be 2 to 8 to be searched, not {max(widths)}; each tensor"
                 " may have more"
+            )
+        powers = [one for one in self.bits if one.scheme != UNIFORM]
+        if powers and not self.enumerated:
+            remedy = (
+                f"write {powers[0].weights} for {powers[0]}"
+                if self.per_tensor
+                else "name fewer bits, or none with a p"
+            )
+            raise UserError(
+                "bits of single weights and tensors must be uniform, as these are searched, not"
+                f" {powers[0]}: {remedy}"
             )
         for name in ("top", "tries", "windows"):
             if getattr(self, name) < 1:

@@ -8,7 +8,15 @@ from typing import Any
 from bitformer.model.compression import published_ratio
 from bitformer.model.config import TransformerConfig
 from bitformer.model.data.reading import DataSource
-from bitformer.model.precision import PATH_COMPONENTS, PRECISE_COMPONENTS, Precision, keep_precise
+from bitformer.model.precision import (
+    PATH_COMPONENTS,
+    PRECISE_COMPONENTS,
+    UNIFORM,
+    Precision,
+    Width,
+    keep_precise,
+    read_weights,
+)
 from bitformer.study.trials import Outcome, Trial
 
 __all__ = ["ComparisonRow", "at_width", "comparison_trials", "tabulate"]
@@ -18,9 +26,10 @@ __all__ = ["ComparisonRow", "at_width", "comparison_trials", "tabulate"]
 class ComparisonRow:
     """Errors of one width and method over seeds.
 
-    ``bits`` None stands for the float model. ``val`` and ``test`` are means, the ``_spread`` their
-    sample standard deviations (0 for one seed). ``increase`` is the mean, over seeds, of the test
-    error over that of the float model it started from, minus 1.
+    ``bits`` and ``scheme`` are those of weights; ``bits`` None stands for the float model. ``val``
+    and ``test`` are means, the ``_spread`` their sample standard deviations (0 for one seed).
+    ``increase`` is the mean, over seeds, of the test error over that of the float model it started
+    from, minus 1.
     """
 
     bits: int | None
@@ -33,13 +42,15 @@ class ComparisonRow:
     increase: float
     compression_published: float
     warnings: int
+    scheme: str = UNIFORM
 
 
 def at_width(
-    config: TransformerConfig, weights: int, activations: int = 8, precise: int | None = None
+    config: TransformerConfig, weights: Width, activations: int = 8, precise: int | None = None
 ) -> TransformerConfig:
     """Return ``config`` with all weights and activations at these widths.
 
+    ``weights`` : a number, or ``"4p"`` for powers of two.
     ``precise`` : bits of weights and activations of the components that arXiv 2408.16495 keeps
     precise, of those the model has; None treats them like the others. The linear path keeps its own
     bits.
@@ -49,9 +60,10 @@ def at_width(
     if precise is not None:
         kept = [name for name in PRECISE_COMPONENTS if name in config.components]
         precision = keep_precise(own, precise, kept)
+    bits, scheme = read_weights(weights)
     return config.replace(
         name=f"{config.name}-w{weights}",
-        default=Precision(weights=weights, activations=activations),
+        default=Precision(weights=bits, activations=activations, scheme=scheme),
         precision=precision,
         tensors={},
     )
@@ -61,7 +73,7 @@ def comparison_trials(
     config: TransformerConfig,
     source: DataSource,
     *,
-    widths: Sequence[int],
+    widths: Sequence[Width],
     methods: Sequence[str] = ("qat", "ptq"),
     seeds: Sequence[int] = (0, 1, 2),
     activations: int = 8,
@@ -101,16 +113,23 @@ def _row(
 
 def tabulate(outcomes: Sequence[Outcome]) -> list[ComparisonRow]:
     """Return a row for the float models, then one for each width and method, widest first."""
-    groups: dict[tuple[int, str], list[Outcome]] = {}
+    groups: dict[tuple[Width, str], list[Outcome]] = {}
     floats: dict[int, tuple[float, float, float]] = {}
     for outcome in outcomes:
         settings = outcome.trial.settings
-        key = (outcome.trial.config.default.weights, settings.get("method", "qat"))
+        key = (outcome.trial.config.default.width, settings.get("method", "qat"))
         groups.setdefault(key, []).append(outcome)
         before = (outcome.float_val, outcome.float_test, outcome.float_test)
         floats[settings.get("seed", 0)] = before
     rows = [_row(None, "float", list(floats.values()), compression_published=1.0, warnings=0)]
-    for (bits, method), group in sorted(groups.items(), key=lambda item: (-item[0][0], item[0][1])):
+
+    def order(item: tuple[tuple[Width, str], list[Outcome]]) -> tuple[int, str, str]:
+        (width, method), _ = item
+        bits, scheme = read_weights(width)
+        return -bits, scheme, method
+
+    for (width, method), group in sorted(groups.items(), key=order):
+        bits, scheme = read_weights(width)
         rows.append(
             _row(
                 bits,
@@ -118,6 +137,7 @@ def tabulate(outcomes: Sequence[Outcome]) -> list[ComparisonRow]:
                 [(one.val, one.test, one.float_test) for one in group],
                 compression_published=published_ratio(group[0].trial.config),
                 warnings=sum(len(one.warnings) for one in group),
+                scheme=scheme,
             )
         )
     return rows

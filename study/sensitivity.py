@@ -13,7 +13,14 @@ from bitformer.model.config import TransformerConfig
 from bitformer.model.data.reading import DataSource
 from bitformer.model.errors import UserError
 from bitformer.model.plain import checked, partly
-from bitformer.model.precision import FLOAT_BITS, WEIGHT_BITS, AddedErrors, Precision
+from bitformer.model.precision import (
+    FLOAT_BITS,
+    WEIGHT_BITS,
+    AddedErrors,
+    Precision,
+    Width,
+    read_weights,
+)
 from bitformer.model.strict_json import read_json
 from bitformer.study.trials import Outcome, Trial
 
@@ -36,18 +43,19 @@ class Sensitivity:
     """Validation errors (mean squared, standardised, mean over seeds) by component.
 
     ``base`` : with nothing rounded. ``alone[component][bits]`` : this component rounded at
-    ``bits``, all others in float32. ``low`` : everything rounded at ``low_bits``.
-    ``spared[component]`` : everything but this component rounded at ``low_bits``.
+    ``bits``, all others in float32; powers of two of 4 bits are ``"4p"``. ``low`` : everything
+    rounded at ``low_bits``. ``spared[component]`` : everything but this component rounded at
+    ``low_bits``.
     """
 
     base: float
-    alone: Mapping[str, Mapping[int, float]]
-    low_bits: int
+    alone: Mapping[str, Mapping[Width, float]]
+    low_bits: Width
     low: float
     spared: Mapping[str, float]
 
     @property
-    def added(self) -> dict[str, dict[int, float]]:
+    def added(self) -> dict[str, dict[Width, float]]:
         """Error that rounding each component alone adds."""
         return {
             name: {bits: error - self.base for bits, error in errors.items()}
@@ -55,9 +63,10 @@ class Sensitivity:
         }
 
 
-def precision_at(bits: int) -> Precision:
-    """Return the precision of a component at ``bits``; its activations have at least 2."""
-    return Precision(weights=bits, activations=max(bits, 2))
+def precision_at(width: Width) -> Precision:
+    """Return the precision of a component at a width; its activations have at least 2 bits."""
+    bits, scheme = read_weights(width)
+    return Precision(weights=bits, activations=max(bits, 2), scheme=scheme)
 
 
 def existing(config: TransformerConfig) -> tuple[str, ...]:
@@ -66,12 +75,14 @@ def existing(config: TransformerConfig) -> tuple[str, ...]:
 
 
 def _configs(
-    config: TransformerConfig, widths: Sequence[int]
-) -> dict[tuple[str, str, int], TransformerConfig]:
+    config: TransformerConfig, widths: Sequence[Width]
+) -> dict[tuple[str, str, Width], TransformerConfig]:
     """Return the configurations of a study by (what is done, component, bits)."""
-    low, floats = min(widths), config.at(_FLOAT)
+    low, floats = min(widths, key=read_weights), config.at(_FLOAT)
     rounded = config.at(precision_at(low))
-    configs = {("low", "", low): rounded.replace(name=f"all-{low}")}
+    configs: dict[tuple[str, str, Width], TransformerConfig] = {
+        ("low", "", low): rounded.replace(name=f"all-{low}")
+    }
     for name in existing(config):
         for bits in widths:
             configs["alone", name, bits] = floats.replace(
@@ -145,14 +156,15 @@ def sensitivity_trials(
     config: TransformerConfig,
     source: DataSource,
     *,
-    widths: Sequence[int] = (8, 6, 4, 3, 2),
+    widths: Sequence[Width] = (8, 6, 4, 3, 2),
     method: str = "ptq",
     seeds: Sequence[int] = (0,),
     settings: Mapping[str, Any] | None = None,
-) -> dict[tuple[str, str, int, int], Trial]:
+) -> dict[tuple[str, str, Width, int], Trial]:
     """Return trials by (what is done, component, bits, seed)."""
     for bits in widths:
-        if bits not in WEIGHT_BITS or bits == FLOAT_BITS:
+        number, _ = read_weights(bits)
+        if number not in WEIGHT_BITS or number == FLOAT_BITS:
             known = [width for width in WEIGHT_BITS if width != FLOAT_BITS]
             raise UserError(f"widths must be of {known}, not {bits}")
     return {
@@ -166,14 +178,14 @@ def sensitivity_trials(
     }
 
 
-def tabulate(outcomes: Mapping[tuple[str, str, int, int], Outcome]) -> Sensitivity:
+def tabulate(outcomes: Mapping[tuple[str, str, Width, int], Outcome]) -> Sensitivity:
     """Average the outcomes of :func:`sensitivity_trials`, which have the same keys."""
-    errors: dict[tuple[str, str, int], list[float]] = {}
+    errors: dict[tuple[str, str, Width], list[float]] = {}
     floats: dict[int, float] = {}
     for (what, name, bits, seed), outcome in outcomes.items():
         errors.setdefault((what, name, bits), []).append(outcome.val)
         floats[seed] = outcome.float_val
-    alone: dict[str, dict[int, float]] = {}
+    alone: dict[str, dict[Width, float]] = {}
     spared: dict[str, float] = {}
     for (what, name, bits), values in errors.items():
         if what == "alone":

@@ -1,6 +1,7 @@
 """A picture of what each component adds to the error at each width."""
 
 from bitformer.model.picture import picture
+from bitformer.model.precision import read_weights
 from bitformer.study.sensitivity import Sensitivity
 
 __all__ = ["plot_sensitivity"]
@@ -14,7 +15,11 @@ def plot_sensitivity(result: Sensitivity, path) -> None:
     or for a format or a folder it cannot write.
     """
     names = list(result.alone)
-    widths = sorted({bits for errors in result.alone.values() for bits in errors}, reverse=True)
+    widths = sorted(
+        {bits for errors in result.alone.values() for bits in errors},
+        key=read_weights,
+        reverse=True,
+    )
     columns = [*(f"{bits} bit" for bits in widths), f"spared\nfrom {result.low_bits} bit"]
     rows = [[*(result.alone[name][bits] for bits in widths), result.spared[name]] for name in names]
     rows = [[100 * (error / result.base - 1) for error in row] for row in rows]

@@ -20,9 +20,12 @@ from bitformer.model.precision import (
     DECODER_COMPONENTS,
     FLOAT_BITS,
     PATH_COMPONENTS,
+    SCHEMES,
     TOKEN_COMPONENTS,
+    UNIFORM,
     WEIGHT_BITS,
     Precision,
+    has_powers,
 )
 from bitformer.model.shape import BLOCKS
 from bitformer.model.structure import tensor_components, weight_components
@@ -44,11 +47,13 @@ def _widths(choices, floats):
     return [bits for bits in choices if floats or bits != FLOAT_BITS]
 
 
-def precisions(*, floats=False):
-    return st.builds(
-        Precision,
-        weights=st.sampled_from(_widths(WEIGHT_BITS, floats)),
-        activations=st.sampled_from(_widths(ACTIVATION_BITS, floats)),
+@st.composite
+def precisions(draw, *, floats=False):
+    weights = draw(st.sampled_from(_widths(WEIGHT_BITS, floats)))
+    return Precision(
+        weights=weights,
+        activations=draw(st.sampled_from(_widths(ACTIVATION_BITS, floats))),
+        scheme=draw(st.sampled_from(SCHEMES)) if has_powers(weights) else UNIFORM,
     )
 
 

@@ -6,6 +6,8 @@ from dataclasses import fields, replace
 import numpy as np
 
 from bitformer.model import ir, numerics
+from bitformer.model.precision import POWER_OF_TWO
+from bitformer.model.structure import graph
 
 __all__ = ["renamed", "varied", "with_operations", "with_tensor", "with_zero"]
 
@@ -67,6 +69,11 @@ class _Variation:
         for op in model.operations:
             if isinstance(op, ir.Scores) and model.tensors[op.q].rows == model.tensors[op.k].rows:
                 self.masks[op.y] ^= self.chance(0.3)
+        self.powers = {
+            layer.y
+            for layer in graph(model.config)
+            if layer.kind == "linear" and model.config.weight_scheme(layer.weights) == POWER_OF_TWO
+        }
         self.tensors = {name: self.tensor(spec) for name, spec in model.tensors.items()}
         if model.config.adc_words:  # the words of both begin at the same number
             source, result = self.tensors["input"], self.tensors[model.output.name]
@@ -152,6 +159,9 @@ class _Variation:
             bits = int(rng.integers(1, 17))
         limit = max(1, (1 << (bits - 1)) - 1)
         weight = rng.integers(-limit, limit, op.weight.shape, endpoint=True)
+        if op.y in self.powers:
+            magnitude = 1 << rng.integers(0, max(1, bits - 1), op.weight.shape)
+            weight, limit = np.sign(weight) * magnitude, 1 << max(0, bits - 2)
         if bits == 1 or self.chance(0.2):
             weight = np.where(weight < 0, -limit, limit)  # every product at its largest
         spread = math.sqrt((weight**2).sum(axis=1).max()) * x.high / 2 + 1

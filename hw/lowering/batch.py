@@ -7,8 +7,12 @@ from functools import cached_property
 import numpy as np
 
 from bitformer.model.ir import IntegerModel, Operation
+from bitformer.model.precision import Precision
 
 __all__ = ["Batch"]
+
+#: Stands for bits that a configuration does not say: the operations do.
+_ANY = Precision(weights=8, activations=8)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -109,11 +113,11 @@ class Batch:
         return np.stack([self.values(place, bound) for place in self.matrix], axis=1)
 
     def model(self, number: int) -> IntegerModel:
-        """Return a model of the batch as a whole."""
+        """Return a model of the batch as a whole; its configuration has the shape alone."""
         operations = (self.sources[own[number]] for own in self.operation_sources)
         owners = {name: self.sources[own[number]] for name, own in self.tensor_sources.items()}
         return IntegerModel(
-            config=self.first.config,
+            config=self.first.config.at(_ANY),
             tensors={name: owner.tensors[name] for name, owner in owners.items()},
             operations=tuple(m.operations[place] for place, m in enumerate(operations)),
             constants={name: owners[name].constants[name] for name in self.first.constants},

@@ -25,7 +25,8 @@ from bitformer.hw.parts import DEFAULT_PART, PARTS
 from bitformer.hw.program import Addend
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
-from bitformer.model.precision import Precision
+from bitformer.model.precision import POWER_OF_TWO, UNIFORM, Precision
+from bitformer.model.structure import weight_components
 from bitformer.search.engine import Engine
 from bitformer.search.space.combinations import combinations
 from bitformer.search.space.quantities import (
@@ -65,9 +66,13 @@ class Outcomes:
 
 def code_of(bits: Sequence[Precision]) -> str:
     """Return bits of one component after the other: ``"4468"``, or with pairs ``"4.2a8.8"``."""
-    if all(one.weights == one.activations < 10 for one in bits):
+    if all(one.weights == one.activations < 10 and one.scheme == UNIFORM for one in bits):
         return "".join(map(str, bits))
     return ".".join(one.slug for one in bits)
+
+
+def _order(bits: Precision) -> tuple[int, int, str]:
+    return bits.weights, bits.activations, bits.scheme
 
 
 class ComponentSpace:
@@ -91,13 +96,14 @@ class ComponentSpace:
     ):
         if part not in PARTS:
             raise UserError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
-        both = [
-            (one, one) if isinstance(one, int) else (one.weights, one.activations) for one in bits
-        ]
-        if not both or not all(2 <= width <= 8 for one in both for width in one):
+        own = {
+            Precision(weights=one, activations=one) if isinstance(one, int) else one for one in bits
+        }
+        widths = [width for one in own for width in (one.weights, one.activations)]
+        if not own or not all(2 <= width <= 8 for width in widths):
             raise UserError(f"bits of a space must be 2 to 8, not {', '.join(map(str, bits))}")
         self.config, self.part = config.replace(precision={}, tensors={}), PARTS[part]
-        self.bits = tuple(Precision(weights=w, activations=a) for w, a in sorted(set(both)))
+        self.bits = tuple(sorted(own, key=_order))
         self.components = existing(config)
         count = len(self.bits) ** len(self.components)
         if count > LARGEST:
@@ -135,12 +141,15 @@ class ComponentSpace:
 
     @cached_property
     def same(self) -> np.ndarray:
-        """The first combination that is the same design: some bits belong to nothing.
+        """The first combination that is the same model: some bits belong to nothing.
 
         A sum has no weights, and the result's width is the model's.
         """
         tensors = self.batch.tensor_values([*self.batch.first.tensors])
-        first, inverse = distinct(self.batch.weight_widths, tensors)
+        owners = {*weight_components(self.config).values()}
+        powers = np.array([one.scheme == POWER_OF_TWO for one in self.bits])
+        schemes = powers[self.codes[:, [name in owners for name in self.components]]]
+        first, inverse = distinct(self.batch.weight_widths, tensors, schemes)
         return first[inverse]
 
     @cached_property

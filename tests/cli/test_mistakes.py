@@ -245,7 +245,7 @@ MISTAKES = {
     SEARCH + " --max-luts -1": "-1 is not in the range",
     SEARCH + " --clock 0": "--clock must be a number of megahertz from .*, not '0'",
     SEARCH + " --part xc7z020": "part must be one of xc7s6, .* not 'xc7z020'",
-    SEARCH + " --bits wide": "bits must be numbers such as 4 or 2/8, not 'wide'",
+    SEARCH + " --bits wide": "bits must be numbers such as 4 or 2/8, or 4p/8 .*, not 'wide'",
     SEARCH + " --bits 4,5": "bits must be widths that a model can have, .* not 5",
     SEARCH + " --bits 4,4": "bits of a search must name each choice once, not '4, 4'",
     SEARCH + " --lanes auto,0": "--lanes must be numbers from 1 to .* or auto, .* not 'auto,0'",

@@ -44,7 +44,7 @@ def test_sensitivity(bitformer, folder, tmp_path):
 @pytest.mark.parametrize(
     ("widths", "message"),
     [
-        ("4,two", "--widths must be numbers such as 8,4,2, not '4,two'"),
+        ("4,two", "--widths must be numbers such as 8,4,2, or 4p for powers of two, not '4,two'"),
         ("4,2,4", "--widths must name each number once, not '4,2,4'"),
     ],
 )

@@ -246,6 +246,32 @@ def test_bits_of_the_command_line(bitformer, tmp_path):
     assert (config.default.weights, config.default.activations, config.horizon) == (2, 6, 3)
 
 
+def test_powers_of_two_from_the_command_line_to_the_chip(bitformer, tmp_path):
+    options = ["--data", "synthetic", *FAST, "--weights", "4p", "--path", "6p"]
+    said = bitformer("train", *options, "-o", tmp_path / "run", "--json")
+    assert said.code == 0
+    assert said.data["config"]["default"]["scheme"] == "power-of-two"
+    file = tmp_path / "run" / "model.safetensors"
+    model = load_model(file)
+    for op in model.linears:
+        most = 16 if op.y == "path" else 4
+        assert set(np.unique(np.abs(op.weight))) <= {
+            0,
+            *(1 << n for n in range(5) if 1 << n <= most),
+        }
+    told = bitformer("info", file, "--json")
+    schemes = {row["output"]: row["weight_scheme"] for row in told.data["operations"]}
+    assert schemes["path"] == schemes["layers.0.q"] == "power-of-two"
+    assert schemes["layers.0.norm1"] is None
+    shown = bitformer("info", file).out
+    assert "6p bits" in shown
+    assert "p: weights are 0 and powers of two" in shown
+    assert bitformer("simulate", file, "--samples", "1").code == 0
+    refused = bitformer("train", *options[:-4], "--weights", "2p", "-o", tmp_path / "other")
+    assert refused.code == 2
+    assert "write 2 instead of 2p" in refused.err
+
+
 def test_rounding_alone_from_the_float_model_of_another_run(trained, bitformer, tmp_path):
     run, said, options = trained
     options = [*options[:8], "--method", "ptq", "--weights", "2", "--from", run, "-o", tmp_path]

@@ -167,6 +167,27 @@ def test_tensors_of_their_own_bits(question, added, predictor, tmp_path, done):
         run_search(replace(asked, bits=BITS), tmp_path, WorkerPool(), predictor, added=added)
 
 
+def test_powers_of_two_are_chosen_by_component(question, config, predictor, tmp_path):
+    """Where nothing is lost by them; and refused where bits are those of single tensors."""
+    bits = (Precision.parse("4p/8"), Precision.parse("4/8"))
+    names = [name for name in config.components if name != "GAP"]
+    known = {name: {bits[0]: 0.1 * (name == "FFN"), bits[1]: 0.01} for name in names}
+    asked = replace(question, bits=bits, baselines=(), top=1, engines=(Engine(),))
+    result = run_search(asked, tmp_path, WorkerPool(), predictor, added=known)
+    (found,) = result["candidates"]
+    assert (found["proof"]["bit_exact"], found["proof"]["cycles_as_predicted"]) == (True, True)
+    chosen = load_model(tmp_path / found["model"]).config
+    assert chosen.bits("FFN") == bits[1]
+    for name in ("Linput", "MHA", "Loutput"):
+        assert chosen.bits(name) == bits[0]
+    assert result["sensitivity"]["FFN"] == {"4p/8": 0.1, "4/8": 0.01}
+    with pytest.raises(UserError, match=r"must be uniform, .* not 4p/8: write 4 for 4p/8$"):
+        replace(question, bits=bits, per_tensor=True)
+    many = tuple(map(Precision.parse, ("4p/8", "4/8", "3/8", "6/8", "8", "8p/8")))
+    with pytest.raises(UserError, match="name fewer bits, or none with a p"):
+        replace(question, bits=many)
+
+
 def finding(
     config, name, *, val, luts, baseline=False, synthesized=None, exact=True, engine=None, **proof
 ):
@@ -265,7 +286,10 @@ def test_sensitivities_from_files(tmp_path):
         ({"MHA": 3}, ": MHA must be an object, not 3: such as "),
         ({"MHA": {"4": "x"}}, ": MHA: 4 must be a number, not 'x': such as"),
         ({"MHA": {"4": 1e300}}, ": MHA: 4 must be an error, not 1e.300"),
-        ({"MHA": {"four": 1}}, ": MHA: bits must be numbers such as 4 or 2/8, not 'four'"),
+        (
+            {"MHA": {"four": 1}},
+            ": MHA: bits must be numbers such as 4 or 2/8, or 4p/8 for powers of two, not 'four'",
+        ),
         ({"MHA": {"5": 1}}, ": MHA: bits must be widths that a model can have, .*, not 5"),
         ({"alone": {"MHA": {"4": 1.5}}}, "must have a field 'float_val'"),
         ({"alone": 3, "float_val": 1}, ": alone must be an object, not 3"),

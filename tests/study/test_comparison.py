@@ -20,6 +20,19 @@ def test_widths():
     assert {*at_width(named_config("tiny"), 2, 8, 8).precision} == {"Linput", "Loutput"}
 
 
+def test_schemes_are_compared_as_widths(config, source):
+    trials = comparison_trials(config, source, widths=(4, "4p", "8p"), methods=("qat",), seeds=(0,))
+    assert [trial.config.default for trial in trials] == [
+        Precision.parse(one) for one in ("4/8", "4p/8", "8p/8")
+    ]
+    assert [trial.config.name for trial in trials] == ["small-w4", "small-w4p", "small-w8p"]
+    rows = tabulate([outcome(trial, 2.0, 1.0) for trial in trials])[1:]
+    assert [(row.bits, row.scheme) for row in rows] == [
+        *((8, "power-of-two"), (4, "power-of-two"), (4, "uniform"))
+    ]
+    assert [row.compression_published for row in rows] == [4, 8, 8]
+
+
 def outcome(trial, test, before):
     return Outcome(
         trial=trial,

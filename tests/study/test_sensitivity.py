@@ -4,7 +4,8 @@ import pytest
 
 from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
-from bitformer.study.sensitivity import sensitivity_trials, tabulate
+from bitformer.model.precision import Precision
+from bitformer.study.sensitivity import read_added, sensitivity_trials, tabulate
 from bitformer.study.sensitivity_plot import plot_sensitivity
 from bitformer.study.trials import Outcome, run_trials
 from bitformer.study.workers import WorkerPool
@@ -32,6 +33,30 @@ def test_each_component_alone(source):
 def test_widths_are_those_of_weights(config, source, bits):
     with pytest.raises(UserError, match=rf"^widths must be of \[1, 2, .*\], not {bits}$"):
         sensitivity_trials(config, source, widths=(4, bits))
+
+
+def test_powers_of_two_are_a_width(config, source):
+    trials = sensitivity_trials(config, source, widths=(8, "4p", 4))
+    for (what, name, bits, _), trial in trials.items():
+        if what == "alone":
+            own = {8: "8", 4: "4", "4p": "4p"}[bits]
+            assert trial.config.bits(name) == Precision.parse(own)
+        else:
+            assert bits == "4p"  # as few bits as 4, and fewer numbers
+    outcomes = {
+        key: Outcome(trial=trial, float_val=1, float_test=0, val=2, test=0, warnings=(), model=None)
+        for key, trial in trials.items()
+    }
+    result = tabulate(outcomes)
+    assert result.low_bits == "4p"
+    assert result.alone["FFN"] == {8: 2, "4p": 2, 4: 2}
+
+
+def test_what_is_printed_of_powers_of_two_is_read(tmp_path):
+    path = tmp_path / "s.json"
+    path.write_text('{"float_val": 1, "alone": {"MHA": {"4p": 1.5, "4": 1.25}}}')
+    found = {Precision.parse("4p"): 0.5, Precision.parse("4"): 0.25}
+    assert read_added(path) == {"MHA": found}
 
 
 def test_rows(config, source):

@@ -47,7 +47,9 @@ def test_outcomes_are_those_of_the_designs(space, outcomes, predictor):
             )
 
 
-@pytest.mark.parametrize("pairs", [("2/8", "4/5"), ("2/6", "8"), ("3/4", "6/8")])
+@pytest.mark.parametrize(
+    "pairs", [("2/8", "4/5"), ("2/6", "8"), ("3/4", "6/8"), ("4p/8", "4/8"), ("8p/6", "3/8")]
+)
 def test_weights_and_activations_apart(pairs, predictor):
     bits = [Precision.parse(one) for one in pairs]
     space = ComponentSpace(named_config("tiny"), bits=bits)
@@ -127,6 +129,22 @@ def test_bits_of_nothing_make_no_other_design():
     assert config != space.config_of(len(space) - 1)
     ours, theirs = (lower(initialize(one)) for one in (config, space.config_of(len(space) - 1)))
     assert quantities(ours) == quantities(theirs)
+
+
+def test_powers_of_two_are_other_models():
+    """Where there are weights: in the same words of the same design."""
+    bits = [Precision.parse(one) for one in ("4p/8", "4/8")]
+    space = ComponentSpace(named_config("tiny"), bits=bits)
+    with_weights = ("Linput", "MHA", "FFN", "Loutput", "Lpath")
+    assert len(np.unique(space.same)) == 2 ** len(with_weights)
+    for name in space.components:
+        codes = space.codes[space.uniform(bits[0])].copy()
+        codes[space.components.index(name)] = space.bits.index(bits[1])
+        number = int(np.flatnonzero((space.codes == codes).all(axis=1))[0])
+        alike = space.same[number] == space.same[space.uniform(bits[0])]
+        assert alike == (name not in with_weights)
+        assert space.config_of(number).bits(name) == bits[1]
+    assert space.config_of(space.uniform(bits[0])).name == "tiny-" + ".".join(["4pa8"] * 10)
 
 
 def test_limits(outcomes):
