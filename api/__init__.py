@@ -11,7 +11,7 @@ Functions begin something, methods go on with it:
 
 Whatever comes back has a readable ``repr``, plain attributes and ``to_dict()``. A mistake in what
 was asked for is a :class:`UserError` of one sentence. Nothing is imported before it is used, and
-torch only by :func:`train` and :func:`find`.
+torch only by :func:`train`, :func:`find` and :meth:`Model.noise`.
 """
 
 import importlib

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from bitformer.model.evaluation import Evaluation
     from bitformer.model.forecasts.result import Forecast
+    from bitformer.model.noise import Noise
 
 __all__ = ["Model", "Note", "load", "unheard"]
 
@@ -237,6 +238,68 @@ class Model:
         )
         scores = with_stopped_clock(scores, self.integer)
         return dataclasses.replace(scores, clipped=beyond)
+
+    def noise(
+        self,
+        data: str | None = None,
+        *,
+        target: str | None = None,
+        inputs: str | Sequence[str] | None = None,
+        samples: int = 512,
+        run: str | Path | None = None,
+        plot: str | Path | None = None,
+        note: Note = unheard,
+        progress: Progress = silent,
+        **reading: Any,
+    ) -> "Noise":
+        """Return the signal-to-quantization-noise ratio of every tensor, and which costs most.
+
+        Parameters
+        ----------
+        data, target, inputs, **reading
+            As of :meth:`evaluate`.
+        samples
+            How many test windows, evenly spaced.
+        run
+            Folder of the model's training, with whose float model the integers are compared, too.
+        plot
+            A picture to write: .png, .svg or .pdf.
+        note
+            Told what is remarkable of the data.
+        progress
+            Called with the tensors that were rounded alone.
+
+        Raises
+        ------
+        UserError
+            If torch is not installed, or matplotlib for a picture; if the data are not here, or do
+            not suit the model; if the model's operations are not those of its configuration.
+        """
+        from bitformer.model.files import ready_file
+        from bitformer.model.own_data import evenly
+        from bitformer.model.picture import check_picture
+        from bitformer.model.scored_data import scored_data
+        from bitformer.model.torch_installed import require_torch
+
+        require_torch("Noise")
+        if plot is not None:
+            check_picture(plot)
+            ready_file(Path(plot))
+        found = scored_data(self.integer, data=data, target=target, inputs=inputs, **reading)
+        for sentence in found.notes:
+            note(sentence)
+        some = found.test.take(evenly(samples, len(found.test)))
+        from bitformer.model.float_run import float_model
+        from bitformer.model.noise import measure_noise
+        from bitformer.model.noise_plot import plot_noise
+
+        trained = None if run is None else float_model(run, self.config)
+        noise = measure_noise(
+            self.integer, some.x, some.y, clock=some.clock, trained=trained, progress=progress
+        )
+        if plot is not None:
+            plot_noise(noise, plot, title=f"{self.name} on {found.name}, {found.target}")
+        return noise
 
     def _computed(
         self, windows: Any, clock: Any, engine: str, note: Note, progress: Progress

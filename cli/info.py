@@ -125,7 +125,7 @@ def command(model: Path, report: Report) -> None:
 
 
 def _weights(bits: int | None, scheme: str | None) -> str:
-    """Bits and scheme of an operation's weights, in words."""
+    """Return bits and scheme of an operation's weights, in words."""
     if bits is None:
         return ""
     return f"{bits} bits" if scheme == UNIFORM else f"{bits}p bits"

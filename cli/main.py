@@ -40,6 +40,7 @@ SECTIONS = {
     "Bitwidths": {
         "compare": "Training with rounding against rounding alone, over widths and seeds.",
         "sensitivity": "What rounding each component costs, and what sparing it gains.",
+        "noise": "How much rounding disturbs each tensor, and which one costs most.",
     },
     "Hardware": {
         "simulate": "Run the accelerator cycle by cycle; compare every tensor bit for bit.",

@@ -20,7 +20,7 @@ from bitformer.model.train_settings import TrainSettings
 from bitformer.model.trainer import shapes
 from bitformer.model.transformer import Transformer
 
-__all__ = ["data_scales", "float_weights", "quantized_state", "with_float_settings"]
+__all__ = ["data_scales", "float_model", "float_weights", "quantized_state", "with_float_settings"]
 
 #: What a float model does not see of a config, beside its name.
 _PRECISION = {
@@ -69,6 +69,27 @@ def float_weights(
     if not weights:
         raise UserError(f"Run in {run_dir} must be past its float stage: train again to resume it")
     return weights, {"checksum": _checksum(weights), "settings": record["settings"]}
+
+
+def float_model(run_dir, config: TransformerConfig) -> Transformer:
+    """Return the float model that the run in ``run_dir`` selected, in ``eval()`` and float64.
+
+    Raises :class:`UserError` unless there is one, of ``config``'s shape.
+    """
+    store = RunStore(run_dir)
+    record, best = store.read_record(), store.read_state()["float_best"]
+    own = TransformerConfig.from_dict(record["config"])
+    if _shape(own) != _shape(config):
+        raise UserError(f"Run in {run_dir} must be the model's own, not one of another shape")
+    if not best:
+        raise UserError(
+            f"Run in {run_dir} must have a float model of its own, which it has not: name its"
+            " model.safetensors instead of the folder"
+        )
+    _check_shapes(best, record["config"], run_dir)
+    found = Transformer(own)
+    found.load_state_dict(best)
+    return found.double().eval()
 
 
 def data_scales(run_dir) -> dict[str, object]:

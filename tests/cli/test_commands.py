@@ -30,6 +30,7 @@ EVERY = {
     "info": ["info", "{model}"],
     "estimate": ["estimate", "{model}"],
     "evaluate": ["evaluate", "{model}", "--data", "synthetic"],
+    "noise": ["noise", "{model}", "--data", "synthetic", "--samples", "4"],
     "simulate": ["simulate", "{model}", "--samples", "1"],
     "elaborate": ["elaborate", "{model}", "-o", "{out}/verilog"],
     "build": ["build", "{model}", "--board", "sea", "--plan-only", "-o", "{out}/plan"],

@@ -318,6 +318,7 @@ NEED_TORCH = {
     "compare": "--data synthetic --config tiny -o {d}/apart",
     "sensitivity": "--data synthetic --config tiny -o {d}/apart",
     "export": "{d}/run -o {d}/apart",
+    "noise": f"{M} --data synthetic --plot {{d}}/apart/noise.png",
 }
 
 
@@ -326,7 +327,7 @@ def test_training_without_torch(command, bitformer, place, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     said = bitformer(command, *NEED_TORCH[command].format(d=place).split())
     assert said.code == 2
-    what = "Exporting a run" if command == "export" else "Training"
+    what = {"export": "Exporting a run", "noise": "Noise"}.get(command, "Training")
     assert f"Error: {what} needs torch, which is not installed" in said.err
     assert not (place / "apart").exists()
 

@@ -246,6 +246,31 @@ def test_bits_of_the_command_line(bitformer, tmp_path):
     assert (config.default.weights, config.default.activations, config.horizon) == (2, 6, 3)
 
 
+def test_noise_of_a_run_and_of_its_model(trained, bitformer, tmp_path):
+    """Its float model beside; the picture; the truth is that of evaluate's windows."""
+    run, said, _ = trained
+    picture = tmp_path / "noise.svg"
+    found = bitformer("noise", run, "--samples", "9999", "--plot", picture, "--json")
+    assert found.code == 0
+    names = [one["name"] for one in found.data["tensors"]]
+    assert (names[0], names[-1]) == ("input", "output")
+    assert f"{found.data['worst']} costs most" in picture.read_text()
+    assert found.data["integer_mse"] == pytest.approx(said.data["test_mse"]["integer"], rel=1e-9)
+    meta = load_model(run / "model.safetensors").meta
+    assert found.data["windows"] == meta["dataset"]["windows"]["test"]
+    shares = {one["name"]: one["share"] for one in found.data["tensors"]}
+    assert max(shares, key=lambda name: shares[name]) == found.data["worst"]
+    assert sum(shares.values()) == pytest.approx(1)
+    for one in found.data["tensors"]:
+        assert 0 < one["trained"] < one["total"] + 3
+    alone = bitformer("noise", run / "model.safetensors", "--samples", "9999", "--json").data
+    assert {one["trained"] for one in alone["tensors"]} == {None}
+    assert alone["float_mse"] == found.data["float_mse"]
+    shown = bitformer("noise", run, "--samples", "10")
+    assert "trained" in shown.out
+    assert " costs most: " in " ".join(shown.out.split())
+
+
 def test_powers_of_two_from_the_command_line_to_the_chip(bitformer, tmp_path):
     options = ["--data", "synthetic", *FAST, "--weights", "4p", "--path", "6p"]
     said = bitformer("train", *options, "-o", tmp_path / "run", "--json")
@@ -255,10 +280,7 @@ def test_powers_of_two_from_the_command_line_to_the_chip(bitformer, tmp_path):
     model = load_model(file)
     for op in model.linears:
         most = 16 if op.y == "path" else 4
-        assert set(np.unique(np.abs(op.weight))) <= {
-            0,
-            *(1 << n for n in range(5) if 1 << n <= most),
-        }
+        assert {*np.unique(np.abs(op.weight))} <= {n for n in (0, 1, 2, 4, 8, 16) if n <= most}
     told = bitformer("info", file, "--json")
     schemes = {row["output"]: row["weight_scheme"] for row in told.data["operations"]}
     assert schemes["path"] == schemes["layers.0.q"] == "power-of-two"
