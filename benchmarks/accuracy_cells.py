@@ -17,7 +17,9 @@ from bitformer.model.data.windows import Dataset
 from bitformer.model.evaluation import Evaluation
 from bitformer.model.files import write_whole
 from bitformer.model.identity import model_hash
-from bitformer.model.structure import linear_shapes, norms
+from bitformer.model.ir import IntegerModel
+from bitformer.model.operations.linear import Linear
+from bitformer.model.structure import norms
 from bitformer.sim.run import simulate
 from bitformer.study.trials import Outcome, Trial
 
@@ -82,12 +84,14 @@ class Cells:
         return record
 
 
-def parameters(config) -> int:
-    """Weights, biases and gains; not a fixed table of positions."""
-    count = sum(outputs * (inputs + 1) for outputs, inputs in linear_shapes(config).values())
+def parameters(model: IntegerModel) -> int:
+    """Weights, biases with the calendar's tables, and gains; not a fixed table of positions."""
+    config = model.config
+    linears = [op for op in model.operations if isinstance(op, Linear)]
+    count = sum(op.weight.size + op.bias.size for op in linears)
     count += 2 * config.d_model * len(norms(config))
     if config.position == "learned":
-        count += config.d_model * (config.tokens + config.decoder_layers * config.decoder_tokens)
+        count += sum(constant.size for constant in model.constants.values())
     return count
 
 
@@ -120,6 +124,6 @@ def _measured(model: bitformer.Model, dataset: Dataset) -> dict[str, Any]:
         "fits": estimate.fits,
         "luts": {use.resource: use.used for use in estimate.uses},
         "energy_uj": None if estimate.energy_j is None else estimate.energy_j * 1e6,
-        "parameters": parameters(model.config),
+        "parameters": parameters(model.integer),
         "macs": model.macs,
     }

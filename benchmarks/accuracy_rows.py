@@ -108,6 +108,10 @@ DAY = named_config("taxi-48-12")
 WEEK_MLP = WEEK.replace(
     name="traffic-168-24-mlp", block="mlp", patch=168, d_model=64, heads=1, ffn=128
 )
+WEEK_MIXER = WEEK.replace(
+    name="traffic-168-24-mixer", block="mixer", d_model=32, heads=1, mixing=16, ffn=64
+)
+DAY_MIXER = DAY.replace(name="taxi-48-12-mixer", block="mixer", heads=1, mixing=8)
 DAY_MLP = DAY.replace(name="taxi-48-12-mlp", block="mlp", patch=48, d_model=64, heads=1, ffn=96)
 
 
@@ -234,7 +238,7 @@ ROWS = (
         key="traffic-best",
         task="I-94 traffic, 168 hours to 24",
         source=TRAFFIC,
-        candidates=_kinds(WEEK, WEEK_MLP, **_TRAFFIC),
+        candidates=_kinds(WEEK, WEEK_MLP, WEEK_MIXER, **_TRAFFIC),
         aim=0.0450,
     ),
     Row(
@@ -249,7 +253,7 @@ ROWS = (
         key="taxi-best",
         task="New York taxis, 48 half hours to 12",
         source=TAXI,
-        candidates=_kinds(DAY, DAY_MLP, **_TAXI),
+        candidates=_kinds(DAY, DAY_MLP, DAY_MIXER, **_TAXI),
         aim=0.155,
     ),
 )

@@ -283,6 +283,14 @@ def test_a_record_is_kept_and_made_again_for_another_model(accuracy, cells, monk
     assert counted == ["tiny", "etth1-48-24"]
 
 
+def test_tables_of_the_calendar_count_as_parameters(cells):
+    config = named_config("tiny")  # 4 in, 8 wide, 16 in the FFN, 6 tokens, 24 steps to 6
+    linears = 8 * 5 + 4 * 8 * 9 + 16 * 9 + 8 * 17 + 6 * 49 + 6 * 25
+    assert cells.parameters(initialize(config)) == linears + 2 * 2 * 8
+    timed = initialize(config.replace(calendar=("hour",)))
+    assert cells.parameters(timed) == linears + 2 * 2 * 8 + 23 * (8 + 6)
+
+
 def test_showing_trains_nothing(accuracy, monkeypatch, tmp_path):
     monkeypatch.setattr(accuracy, "run_trials", lambda *_: pytest.fail("it trains"))
     report = tmp_path / "accuracy.md"
