@@ -18,6 +18,7 @@ from bitformer.hw.families.family import Luts
 from bitformer.hw.program import Addend, Program
 from bitformer.hw.timing import QUEUE
 from bitformer.model import numerics
+from bitformer.model.gelu import corrections
 from bitformer.model.numerics import bit_length
 
 __all__ = [
@@ -92,6 +93,22 @@ def _unused_output(design: Design) -> int:
     )
 
 
+def _gelu(design: Design) -> dict[str, int]:
+    """Return what the stage for GELU takes, if there is one: it is counted, not fitted.
+
+    Of each way an adder with its register, and for each bit of a table's entries LUTs of 6 inputs.
+    """
+    widths = sorted({op.gelu for op in design.program.operations} - {0})
+    if not widths:
+        return {}
+    tables = 0
+    for table in map(corrections, widths):
+        index_bits = (len(table) - 1).bit_length() + 1
+        tables += max(table).bit_length() << max(0, index_bits - 6)
+    ways, bits = design.geometry.ways, max(design.geometry.activation_bits, 1 + widths[-1])
+    return {"gelu_luts": ways * (bits + tables + 8), "gelu_ffs": ways * bits + 12}
+
+
 def quantities(design: Design) -> dict[str, int]:
     """Return everything the features of a design are computed from."""
     geometry, program, stores = design.geometry, design.program, design.stores
@@ -141,6 +158,7 @@ def quantities(design: Design) -> dict[str, int]:
         "score_rows": scores,
         "channels": design.model.input.features,
         "input_bits": design.model.input.bits,
+        **_gelu(design),
     }
 
 

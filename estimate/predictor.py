@@ -126,7 +126,7 @@ class Predictor:
                 f" {len(self.entries)}: 'bitformer profile' measures some"
             )
         rows = [_row(entry, family.luts) for entry in self.entries]
-        luts, memory, ffs = np.array([(e.luts, e.lutram, e.ffs) for e in self.entries]).T
+        luts, memory, ffs = np.array([_fitted(entry) for entry in self.entries]).T
         self.logic: Fit = fit(rows, luts - memory, FEATURES["logic"])
         self.memory: Fit = fit(rows, memory, FEATURES["memory"])
         self.ffs: Fit = fit(rows, ffs, FEATURES["ffs"])
@@ -146,9 +146,9 @@ class Predictor:
         features = physical(q, self.family.luts)
         memory = self.memory.predict(features)
         return {
-            "luts": round_half_up(self.logic.predict(features) + memory),
+            "luts": round_half_up(self.logic.predict(features) + memory) + q.get("gelu_luts", 0),
             "lutram": round_half_up(memory),
-            "ffs": round_half_up(self.ffs.predict(features)),
+            "ffs": round_half_up(self.ffs.predict(features)) + q.get("gelu_ffs", 0),
         }
 
     def predict(
@@ -190,6 +190,12 @@ class Predictor:
         """Return ``value`` with the spread of ``luts``, ``lutram`` or ``ffs``."""
         margin = int(np.ceil(_DEVIATIONS * self.spread[name] * value))
         return Interval(value=value, low=max(0, value - margin), high=value + margin)
+
+
+def _fitted(entry: Entry) -> tuple[int, int, int]:
+    """Return a design's LUTs, those as memory, and flip-flops, without what is counted apart."""
+    luts, ffs = (int(entry.features.get(name, 0)) for name in ("gelu_luts", "gelu_ffs"))
+    return entry.luts - luts, entry.lutram, entry.ffs - ffs
 
 
 def _row(entry: Entry, luts: Luts) -> dict[str, Any]:

@@ -4,14 +4,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bitformer.hw.families.family import Family, Multiplier
+from bitformer.hw.later import shown
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import PARTS
 from bitformer.hw.program import Program
 from bitformer.hw.timetable import Schedule
-from bitformer.hw.timing import LONG_STATISTICS, NORM_DELAY, POST, STATISTICS, WIDE_DELAY
+from bitformer.hw.timing import (
+    GELU_DELAY,
+    LONG_STATISTICS,
+    NORM_DELAY,
+    POST,
+    STATISTICS,
+    WIDE_DELAY,
+)
 from bitformer.hw.weight_layout import WeightFormat, WeightLayout
 from bitformer.hw.widths import is_long, squared_in_dsp
 from bitformer.model.ir import IntegerModel
+from bitformer.model.operations.operation import later
 from bitformer.model.tensor import Tensor
 
 __all__ = ["RELOADED", "Design", "Geometry"]
@@ -29,7 +38,8 @@ class Geometry:
     ``wide`` are the tensors of wide operations, ``wide_rows`` those with an element a word, of
     ``ways`` times ``element_bits``. ``accumulator_bits`` holds every accumulator, ``narrow_bits``
     those of operations that are not wide. In the post-processor ``value_bits`` are those of a sum,
-    ``low_bits`` and ``high_bits`` of the two parts of a wide one, ``sum_bits`` of their sum.
+    ``low_bits`` and ``high_bits`` of the two parts of a wide one, ``sum_bits`` of their sum. With
+    ``gelu`` it has a stage that computes that.
     """
 
     columns: int
@@ -59,6 +69,10 @@ class Geometry:
     norm_bits: int
     score_pitch: int
     multiplier: Multiplier = field(repr=False)
+    gelu: bool = later(False)
+
+    def __repr__(self) -> str:
+        return shown(self)
 
     @property
     def dynamic_slots(self) -> int:
@@ -82,7 +96,7 @@ class Geometry:
     @property
     def post(self) -> int:
         """From a slot's accumulator to the result on a store's write port."""
-        return POST + (WIDE_DELAY if self.wide else 0)
+        return POST + (WIDE_DELAY if self.wide else 0) + (GELU_DELAY if self.gelu else 0)
 
     @property
     def statistics(self) -> int:

@@ -73,6 +73,9 @@ class MachineOperation:
     post-processor reads (``wide_r``) may have an element a word.
 
     With a ``stride``, the addresses of activations are so many elements apart: a column of rows.
+
+    With ``gelu``, what is clamped are whole steps, and the results, of so many bits, are GELU of
+    them with its zero point (:mod:`bitformer.model.gelu`).
     """
 
     tensor: str = ""
@@ -113,6 +116,7 @@ class MachineOperation:
     wide_r: bool = False
     odd: bool = False
     stride: int = later(0)
+    gelu: int = later(0)
 
     def __repr__(self) -> str:
         return shown(self)

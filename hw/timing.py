@@ -16,6 +16,8 @@ POST = 7
 #: Extra stages of every result in a design with wide operations
 #: (:mod:`bitformer.hw.lowering.wide`).
 WIDE_DELAY = 1
+#: Extra stages of every result in a design with GELU (:mod:`bitformer.hw.units.gelu`).
+GELU_DELAY = 1
 #: From a result on the write port to an address that may read it.
 WRITTEN = 1
 #: The same for a word of keys or values, whose writer is registered.

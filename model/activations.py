@@ -14,7 +14,7 @@ from bitformer.model.fake_quant import LARGEST_EXPONENT, fake_quantize
 from bitformer.model.interface_scales import FINE_BITS
 from bitformer.model.precision import FLOAT_BITS
 from bitformer.model.quantize import tensor_specs
-from bitformer.model.structure import free_zero_points, logits
+from bitformer.model.structure import fixed_scales, free_zero_points, logits
 
 __all__ = ["Activation", "Activations", "Keeper"]
 
@@ -46,9 +46,9 @@ class Activations(nn.Module):
 
     The scales of the input and the output belong to the accelerator's interface, as those of a wide
     difference to the last step and a wide linear path do (``fixed``), and those of the softmax
-    logits to its table: they do not learn. ``offset`` is the real value that the middle of
-    a tensor with a zero point stands for. ``observer``, if set, is called with every tensor's name
-    and values before they are rounded.
+    logits and of a nonlinearity's results to a table (``settled``): they do not learn. ``offset``
+    is the real value that the middle of a tensor with a zero point stands for. ``observer``, if
+    set, is called with every tensor's name and values before they are rounded.
     """
 
     learned: Tensor
@@ -69,8 +69,8 @@ class Activations(nn.Module):
             self.movable = {*free_zero_points(config)} - self.floats - self.fixed
             self.offset = nn.Parameter(torch.zeros(len(self.specs)))
         learned = [name not in self.fixed for name in self.specs]
-        self.logits = logits(config)
-        for name in self.logits:
+        self.logits, self.settled = logits(config), fixed_scales(config)
+        for name in self.settled:
             learned[self.index[name]] = False
             self.log2_scale.data[self.index[name]] = self.specs[name].exponent
         self.register_buffer("learned", torch.tensor(learned), persistent=False)

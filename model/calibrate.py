@@ -59,6 +59,8 @@ def calibrate(
 
     values = _values(known or model, x, clock, samples)
     _set_interface(model, x, y, asked or AskedRanges(), new)
+    for name in model.activations.settled:  # whatever it was at other widths
+        model.activations.set_scale(name, model.activations.specs[name].exponent)
     for name, value in values.items():
         if new(name) and name not in model.activations.fixed:
             _fit(model, name, value, ranges)
@@ -97,7 +99,7 @@ def _set_interface(
 
 
 def _values(model: Transformer, x: Tensor, clock: Tensor | None, samples: int) -> dict[str, Tensor]:
-    """Return the real values of every tensor that is rounded, by name, but for softmax logits."""
+    """Return the real values of every tensor that is rounded, by name; of settled ones none."""
     was_training = model.training
     model.eval()
     some = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[:samples]
@@ -108,7 +110,7 @@ def _values(model: Transformer, x: Tensor, clock: Tensor | None, samples: int) -
         model(x[some], clock=None if clock is None else clock[some])
     model.activations.observer = None
     model.train(was_training)
-    skipped = model.activations.floats | model.activations.logits
+    skipped = model.activations.floats | model.activations.settled
     return {name: value for name, value in values.items() if name not in skipped}
 
 
@@ -162,7 +164,7 @@ class MovingRanges:
 
     def _observe(self, name: str, value: Tensor) -> None:
         activations = self.model.activations
-        if name in activations.floats | activations.logits | activations.fixed:
+        if name in activations.floats | activations.settled | activations.fixed:
             return
         if name not in self.ranges:
             self.ranges[name] = self._start(name)

@@ -1,8 +1,8 @@
 """How much smaller a quantized model is than its float32 form, counted twice.
 
 *Honestly*: every bit the integer model stores (weights, biases, the scales' multipliers and shifts,
-norms, position tables and the tables of softmax and LayerNorm) against every float32 parameter and
-table entry of the float model.
+norms, position tables and the tables of softmax, LayerNorm and GELU) against every float32
+parameter and table entry of the float model.
 
 *As published* (arXiv 2408.16495): the weights and biases of the linear layers alone, each at the
 nominal width of its layer's weights, against float32. Scales, norms and tables are not counted.
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from bitformer.model import ir
 from bitformer.model.config import TransformerConfig
+from bitformer.model.gelu import corrections
 from bitformer.model.structure import linear_shapes, norms
 
 __all__ = ["Compression", "published_ratio", "stored_size"]
@@ -61,6 +62,7 @@ def stored_size(model: ir.IntegerModel) -> Compression:
         for kind, count in op.stored_bits().items():
             bits[kind] += count
     tables = {table for op in model.operations for table in op.tables}
+    tables |= {corrections(model.tensors[op.y].bits) for op in model.linears if op.gelu}
     bits["tables"] = sum(len(table) * max(table).bit_length() for table in tables)
     for name, constant in model.constants.items():
         bits["tables"] += constant.size * model.tensors[name].bits

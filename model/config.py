@@ -51,7 +51,7 @@ _MOST_WEIGHTS, _MOST_NUMBERS, _MOST_MACS = 1 << 23, 1 << 20, 1 << 28
 _W8A8 = Precision(weights=8, activations=8)
 #: Fields of later releases. At their defaults they are left out of what is written, so that a model
 #: has the digests that it had before them.
-_LATER = ("block", "mixing", "calendar", "pre_norm")
+_LATER = ("block", "mixing", "calendar", "pre_norm", "activation")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +147,20 @@ class TransformerConfig(Shape):
                 raise UserError(
                     "tensors must name a weight such as layers.0.q.weight or a tensor such as"
                     f" layers.0.q, not {name!r}"
+                )
+        self._check_tables()
+
+    def _check_tables(self):
+        """Refuse results of a nonlinearity that are too wide for its table."""
+        for layer in graph(self):
+            if layer.nonlinearity is None or layer.nonlinearity.bits is None:
+                continue
+            (least, most), bits = layer.nonlinearity.bits, self.tensor_bits(layer.y)
+            if bits != FLOAT_BITS and not least <= bits <= most:
+                raise UserError(
+                    f"activations of component {layer.component} must have {least} to {most} bits"
+                    f' with "activation": "{self.activation}", not {bits}: give them {most}, in'
+                    f' "precision" or with --activations {most}, or choose "activation": "relu"'
                 )
 
     def bits(self, component: str) -> Precision:

@@ -1,18 +1,20 @@
-"""The table-driven functions of numerics.py in torch: softmax weights and layer normalisation.
+"""The table-driven functions of integers in torch: softmax, layer normalisation, nonlinearities.
 
-Both take whole numbers, as int64 or as floats, and return reals: exact ones in float64, which
+They take whole numbers, as int64 or as floats, and return reals: exact ones in float64, which
 integers become. They have no gradient.
 """
 
 import functools
+from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from bitformer.model import numerics
 from bitformer.model.fake_quant import power_of_two
 
-__all__ = ["attention_weights", "normalized"]
+__all__ = ["attention_weights", "normalized", "stepped"]
 
 
 def _bit_length(x: Tensor) -> Tensor:
@@ -78,3 +80,23 @@ def normalized(x: Tensor, bits: int) -> Tensor:
     root = torch.where(variance > 0, entries[index.clamp(0, len(entries) - 1)], 0)
     root = root * power_of_two(exponent - 12 - (width - 8) // 2)
     return (features * x - total.to(x.dtype)) * root.to(x.dtype)
+
+
+@functools.cache
+def _all_steps(
+    function: Callable[[np.ndarray, int], np.ndarray],
+    bits: int,
+    dtype: torch.dtype,
+    device: torch.device,
+) -> Tensor:
+    """Return a function of all whole steps from ``-2**bits`` to ``2**bits``."""
+    steps = function(np.arange(-(1 << bits), (1 << bits) + 1), bits)
+    return torch.from_numpy(steps).to(device, dtype)
+
+
+def stepped(function: Callable[[np.ndarray, int], np.ndarray], x: Tensor, bits: int) -> Tensor:
+    """Return a function of whole steps for results of ``bits`` bits; beyond them it is a line."""
+    x, end = _real(x), 1 << bits
+    table = _all_steps(function, bits, x.dtype, x.device)
+    near = table[(x.clamp(-end, end) + end).to(torch.int64)]
+    return torch.where(x > end, x, near)

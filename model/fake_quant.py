@@ -29,6 +29,7 @@ __all__ = [
     "power_of_two",
     "quantize_to",
     "round_half_up",
+    "round_scaled",
     "straight_through",
     "to_numpy",
     "weight_scales",

@@ -10,7 +10,7 @@ from bitformer.model.ir import IntegerModel
 from bitformer.model.power_of_two import edge
 from bitformer.model.precision import POWER_OF_TWO
 from bitformer.model.quantize import quantize_model, tensor_specs
-from bitformer.model.structure import Layer, clocks, graph, linear_shapes, logits, norms
+from bitformer.model.structure import Layer, clocks, fixed_scales, graph, linear_shapes, norms
 
 __all__ = ["initialize", "sinusoidal"]
 
@@ -134,7 +134,7 @@ def initialize(config: TransformerConfig, seed: int = 0, samples: int = 64) -> I
     values, params = floats.values, floats.params
     exponents: dict[str, Any] = {}
     for name, spec in tensor_specs(config, defaultdict(int)).items():
-        if name not in logits(config):
+        if name not in fixed_scales(config):
             steps = spec.high - spec.zero + 0.5
             exponents[name] = _exponent(np.quantile(np.abs(values[name]), 0.999), steps)
     if config.subtract_last:

@@ -110,15 +110,18 @@ def tensor_specs(config: TransformerConfig, exponents: Mapping[str, int]) -> dic
     specs: dict[str, Tensor] = {}
     shapes = {layer.y: layer.shape for layer in graph(config)}
     shapes["input"] = config.window, config.inputs
-    fixed = {layer.y: layer.nonlinearity for layer in graph(config) if layer.nonlinearity}
+    made = {layer.y: layer.nonlinearity for layer in graph(config) if layer.nonlinearity}
     narrow, free = weight_like(config), free_zero_points(config)
     for name, component in tensor_components(config).items():
         rows, features = shapes[name]
         scores = name in logits(config)
         bits = numerics.SCORE_BITS if scores else config.tensor_bits(name)
+        settled = -numerics.SCORE_FRACTION_BITS if scores else None
         zero = int(exponents.get(name + ".zero", 0))
-        if name in fixed:
-            zero = fixed[name].zero(bits)
+        if name in made:
+            function = made[name]
+            zero = function.zero(bits)
+            settled = function.exponent(bits) if function.exponent else None
         elif zero and not (config.asymmetric and name in free):
             raise UserError(f"{name}.zero must be 0 in config {config.name}, not {zero}")
         specs[name] = Tensor(
@@ -126,7 +129,7 @@ def tensor_specs(config: TransformerConfig, exponents: Mapping[str, int]) -> dic
             rows=rows,
             features=features,
             bits=bits,
-            exponent=-numerics.SCORE_FRACTION_BITS if scores else int(exponents[name]),
+            exponent=int(exponents[name]) if settled is None else settled,
             zero=zero,
             component=component,
             narrow=name in narrow,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bitformer.model.calendar import ROWS, clock_rows
 from bitformer.model.errors import UserError
-from bitformer.model.nonlinearity import RELU, Nonlinearity
+from bitformer.model.nonlinearity import NONLINEARITIES, Nonlinearity
 from bitformer.model.plain import shown
 from bitformer.model.precision import (
     COMPONENTS,
@@ -58,6 +58,7 @@ class Shape:
     mixing : hidden width of a mixer's network over tokens; 0: ``ffn``.
     norm : ``"batch"`` or ``"layer"``.
     pre_norm : normalise what a sublayer reads, ``x + f(norm(x))``, not its sum, ``norm(x + f(x))``.
+    activation : ``"relu"`` or ``"gelu"``, between the two layers of an FFN.
     pooling : ``"mean"`` over tokens or ``"flatten"``.
     position : ``"sinusoidal"`` or ``"learned"`` position table.
     subtract_last : subtract the window's last step before and add the target's back after.
@@ -93,6 +94,7 @@ class Shape:
     pre_norm: bool = False
     block: str = "attention"
     mixing: int = 0
+    activation: str = "relu"
 
     def __post_init__(self):
         for name, most in MOST.items():
@@ -109,6 +111,7 @@ class Shape:
             linear_path=(False, True),
             pre_norm=(False, True),
             block=BLOCKS,
+            activation=tuple(NONLINEARITIES),
         )
         if self.calendar not in ((), ("hour",), ("weekday",), ("hour", "weekday")):
             raise UserError(f"calendar must be of {list(ROWS)}, in this order, not {self.calendar}")
@@ -204,7 +207,7 @@ class Shape:
     @property
     def nonlinearity(self) -> Nonlinearity:
         """The function between the two layers of a feed-forward network."""
-        return RELU
+        return NONLINEARITIES[self.activation]
 
     @property
     def macs(self) -> int:

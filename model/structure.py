@@ -18,6 +18,7 @@ from bitformer.model.shape import Shape
 __all__ = [
     "Layer",
     "clocks",
+    "fixed_scales",
     "free_zero_points",
     "graph",
     "linear_shapes",
@@ -314,6 +315,12 @@ def tensor_components(shape: Shape) -> dict[str, str]:
 def logits(shape: Shape) -> frozenset[str]:
     """Return the tensors of softmax logits, whose bits and scale are always the same."""
     return frozenset(layer.y for layer in graph(shape) if layer.kind == "scores")
+
+
+def fixed_scales(shape: Shape) -> frozenset[str]:
+    """Return the tensors whose scale follows from their bits: logits, and what a table makes."""
+    functions = {layer.y: layer.nonlinearity for layer in graph(shape)}
+    return logits(shape) | {y for y, one in functions.items() if one and one.exponent}
 
 
 def weight_like(shape: Shape) -> frozenset[str]:

@@ -14,10 +14,11 @@ from torch.nn import functional
 
 from bitformer.model.activations import Activation, Activations, Keeper
 from bitformer.model.config import TransformerConfig
-from bitformer.model.exact import attention_weights
-from bitformer.model.fake_quant import dyadic_number, straight_through
+from bitformer.model.exact import attention_weights, stepped
+from bitformer.model.fake_quant import dyadic_number, round_scaled, straight_through
 from bitformer.model.initialize import sinusoidal
 from bitformer.model.layers import QatBatchNorm, QatLayerNorm, QatLinear
+from bitformer.model.nonlinearity import Nonlinearity
 from bitformer.model.numerics import SCORE_FRACTION_BITS
 from bitformer.model.structure import Layer, clocks, graph, linear_shapes, norms
 
@@ -169,7 +170,8 @@ class Transformer(nn.Module):
         time = None if layer.clock is None else kept["clock"].value[:, layer.clock]
         y = self.linears[layer.weights](replace(x, value=rows), time)  # [batch, rows of y, outputs]
         if layer.nonlinearity:
-            y = layer.nonlinearity.torch(y)
+            bits = self.activations.specs[layer.y].bits
+            y = _activated(layer.nonlinearity, y, keep.exponent(layer.y), bits)
         if layer.dropout == "results":
             y = self._dropped(y)
         if layer.residual is None:
@@ -234,3 +236,12 @@ class Transformer(nn.Module):
             return float(factor)
         unit = 2.0 ** (q.exponent + k.exponent + SCORE_FRACTION_BITS)
         return dyadic_number(factor * unit) / unit
+
+
+def _activated(function: Nonlinearity, y: Tensor, exponent: int | None, bits: int) -> Tensor:
+    """Apply a nonlinearity; one that is a table takes whole steps of its results."""
+    smooth = function.torch(y)
+    if exponent is None or function.steps is None:
+        return smooth
+    steps = round_scaled(y.detach(), 2.0**-exponent)
+    return straight_through(smooth, stepped(function.steps, steps, bits) * 2.0**exponent)

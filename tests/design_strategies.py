@@ -13,6 +13,7 @@ from bitformer.hw.lowering.lower import lower
 from bitformer.hw.memory import PLACEMENTS
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
+from bitformer.model.gelu import GELU_BITS
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import (
     ACTIVATION_BITS,
@@ -28,7 +29,7 @@ from bitformer.model.precision import (
     has_powers,
 )
 from bitformer.model.shape import BLOCKS
-from bitformer.model.structure import tensor_components, weight_components
+from bitformer.model.structure import graph, tensor_components, weight_components
 
 __all__ = ["RandomModel", "configs", "designs", "models", "several"]
 
@@ -107,7 +108,13 @@ def configs(draw, *, floats=False, calendar=True):
     as_words = 8 <= config.input_bits == config.output_bits and draw(st.booleans())
     timed = calendar and config.input_bits >= 6
     times = draw(st.sampled_from(CALENDARS)) if timed else ()
-    return config.replace(tensors={**single, **other}, adc_words=as_words, calendar=times)
+    config = config.replace(tensors={**single, **other}, adc_words=as_words, calendar=times)
+    if draw(st.booleans()):
+        return config
+    hidden = [layer.y for layer in graph(config) if layer.nonlinearity]
+    wide = [name for name in hidden if config.tensor_bits(name) == 16]
+    narrowed = {name: draw(st.integers(*GELU_BITS)) for name in wide}
+    return config.replace(activation="gelu", tensors={**config.tensors, **narrowed})
 
 
 @dataclass(frozen=True, kw_only=True)

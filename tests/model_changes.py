@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 import numpy as np
 
 from bitformer.model import ir, numerics
+from bitformer.model.gelu import GELU_BITS, gelu_zero
 from bitformer.model.precision import POWER_OF_TWO
 from bitformer.model.structure import graph
 
@@ -74,6 +75,7 @@ class _Variation:
             for layer in graph(model.config)
             if layer.kind == "linear" and model.config.weight_scheme(layer.weights) == POWER_OF_TWO
         }
+        self.functions = {op.y: self.function(op) for op in self.linears()}
         self.tensors = {name: self.tensor(spec) for name, spec in model.tensors.items()}
         if model.config.adc_words:  # the words of both begin at the same number
             source, result = self.tensors["input"], self.tensors[model.output.name]
@@ -90,6 +92,14 @@ class _Variation:
 
     def linears(self):
         return [op for op in self.old.operations if isinstance(op, ir.Linear)]
+
+    def function(self, op):
+        """Which nonlinearity a layer has: most often its own, and GELU where nothing forbids it."""
+        own = "gelu" if op.gelu else "relu" if op.relu else None
+        if not self.chance(0.15):
+            return own
+        free = self.movable(op.y) and op is not self.old.operations[-1]
+        return str(self.rng.choice(["relu", "none", *["gelu"] * free]))
 
     def model(self):
         constants = {
@@ -118,6 +128,9 @@ class _Variation:
         changed = replace(
             spec, bits=bits, exponent=exponent, narrow=narrow, zero=0, component=component
         )
+        if self.functions.get(spec.name) == "gelu":
+            bits = int(self.rng.integers(*GELU_BITS, endpoint=True))
+            return replace(changed, bits=bits, narrow=False, zero=gelu_zero(bits))
         if not self.movable(spec.name) or self.chance(0.3):
             return changed
         edges = self.rng.choice([changed.low, changed.high, -1, 1])
@@ -179,7 +192,8 @@ class _Variation:
             bias=bias - x.zero * weight.sum(axis=1),
             multiplier=multiplier,
             shift=shift,
-            relu=op.relu ^ self.chance(0.15),
+            relu=self.functions[op.y] == "relu",
+            gelu=self.functions[op.y] == "gelu",
             residual=self.residual(op, shift, y),
         )
 

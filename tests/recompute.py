@@ -178,6 +178,14 @@ def softmax(scores: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return numerators, factors
 
 
+def gelu(steps: np.ndarray, bits: int) -> np.ndarray:
+    """Return GELU of steps of which 4 or, from 7 bits on, 8 would be all that the bits can say."""
+    size = (4 if bits < 7 else 8) / (1 << bits)
+    lost = [abs(n) * math.erfc(abs(n) * size / math.sqrt(2)) / 2 for n in range(20 << bits)]
+    table = np.floor(np.array(lost) + 0.5).astype(np.int64)
+    return np.maximum(steps, 0) - table[np.minimum(np.abs(steps), len(table) - 1)]
+
+
 def run(header: dict, arrays: dict[str, np.ndarray], words: np.ndarray) -> np.ndarray:
     """Return the output's integers [N, horizon] for words [N, window, inputs]."""
     tensors = {spec["name"]: spec for spec in header["tensors"]}
@@ -207,6 +215,10 @@ def run(header: dict, arrays: dict[str, np.ndarray], words: np.ndarray) -> np.nd
                     added = added[:, -1:, op["residual"]["channel"], None]
                 added = added << op["residual"]["shift"]
             low = max(low, spec["zero"]) if op["relu"] else low
+            if op.get("gelu"):  # steps of a size of its own; the last bits are those of y
+                steps = half_up(u * factor + added, op["shift"])
+                values[y] = np.clip(gelu(steps, spec["bits"]) + spec["zero"], low, high)
+                continue
         elif kind == "Scores":
             q, k = (
                 values[op[n]].reshape(

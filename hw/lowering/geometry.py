@@ -102,6 +102,7 @@ def geometry_of(
         norm_bits=model.norm_bits,
         score_pitch=1 << (-(-longest // ways) - 1).bit_length(),
         multiplier=multiplier,
+        gelu=any(op.gelu for op in model.linears),
         **post,
     )
 

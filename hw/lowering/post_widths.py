@@ -20,7 +20,7 @@ def _magnitudes(model: IntegerModel, op: Operation) -> tuple[int, int, int, int]
     """
     tensors = model.tensors
     u = 0 if op.normalizes else op.multiplicand_bound(tensors, norm_bits=0)
-    return u, op.multiplier_bound(tensors), op.added_bound(tensors), abs(tensors[op.y].zero)
+    return u, op.multiplier_bound(tensors), op.added_bound(tensors), abs(op.limits(tensors)[0])
 
 
 def _normalized(batch: Batch, op: Operation) -> np.ndarray:

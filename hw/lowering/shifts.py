@@ -28,7 +28,7 @@ def _interval(
     if factors is None:
         return op.shift, op.shift, op.headroom(tensors)
     largest = int(np.abs(factors).max())
-    rounding = (1 + abs(tensors[op.y].zero)) << op.shift
+    rounding = (1 + abs(op.limits(tensors)[0])) << op.shift
     # no row is normalised where multipliers are fixed
     total = op.multiplicand_bound(tensors, norm_bits=0) * largest + rounding
     total += op.added_bound(tensors)

@@ -9,9 +9,10 @@ from amaranth.lib.wiring import In, Out
 from bitformer.hw.families.family import Multiplier
 from bitformer.hw.memory import READ_LATENCY
 from bitformer.hw.program import Addend, Factor, MachineOperation
-from bitformer.hw.timing import NORM_DELAY, POST, WIDE_DELAY
+from bitformer.hw.timing import GELU_DELAY, NORM_DELAY, POST, WIDE_DELAY
 from bitformer.hw.units.choices import Choices, WideChoices
 from bitformer.hw.units.fixed import clamp
+from bitformer.hw.units.gelu import Gelu
 from bitformer.hw.units.layernorm import Normalizer, statistics_layout
 from bitformer.hw.units.parameters import Items, Parameter
 from bitformer.hw.units.pipeline import by_operation, decode, delay
@@ -30,7 +31,7 @@ class PostProcessor(wiring.Component):
 
     The one result of a wide operation takes the multipliers of both ways: way 0 multiplies the
     lower bits of ``u`` and adds the addend, way 1 multiplies the upper bits, and a stage more adds
-    the two. Both ways give the result.
+    the two. Both ways give the result. Where an operation has GELU, a stage more makes that.
 
     Latency: ``latency`` cycles from a drain's slot to its results, ``vector_delay`` cycles more
     from a vector's. Throughput: one slot a cycle; two that would meet must not be given.
@@ -114,7 +115,13 @@ class PostProcessor(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a drain's slot to its results."""
-        return POST + (WIDE_DELAY if self.wide else 0)
+        wide, gelu = WIDE_DELAY * self.wide, GELU_DELAY * bool(self.gelu)
+        return POST + wide + gelu
+
+    @property
+    def gelu(self) -> tuple[int, ...]:
+        """Bits of the operations' results that are GELU: a stage more for all if there are any."""
+        return tuple(sorted({o.gelu for o in self.operations} - {0}))
 
     @property
     def vector_delay(self) -> int:
@@ -133,8 +140,9 @@ class PostProcessor(wiring.Component):
             vector = delay(m, self.i_vector, READ_LATENCY - 1, name="vector_early")
             chosen.early = WideChoices(m, operations, data.View(self.slot, vector), "early")
         stages = self.latency - READ_LATENCY
-        narrow = stages - 1 - (WIDE_DELAY if self.wide else 0)
-        ops = [delay(m, slot.op, stage, name=f"op_{stage}") for stage in (2, narrow, stages)]
+        last = stages - (GELU_DELAY if self.gelu else 0)
+        narrow = last - 1 - (WIDE_DELAY if self.wide else 0)
+        ops = [delay(m, slot.op, stage, name=f"op_{stage}") for stage in (2, narrow, last)]
         rounding = [((1 << o.shift) >> 1) + (o.zero << o.shift) for o in operations]
         totals: list[Value] = []
         results: list[Value] = []
@@ -291,9 +299,17 @@ class PostProcessor(wiring.Component):
     def _clamp(self, m: Module, way: int, result: Value, op: Value) -> None:
         """Give a result within the limits of its operation, a cycle later."""
         low, high = (decode(m, op, self.operations, f, name=f"{f}_{way}") for f in ("low", "high"))
-        y = Signal.like(self.o_y[way], name=f"y_{way}", reset_less=True)
+        bits = max(self.widths.result_bits, 1 + max(self.gelu, default=0))
+        y = Signal(signed(bits), name=f"y_{way}", reset_less=True)
         m.d.sync += y.eq(clamp(result, low, high))
-        m.d.comb += self.o_y[way].eq(y)
+        found: Value = y
+        if self.gelu:
+            tables = [self.gelu.index(o.gelu) + 1 if o.gelu else 0 for o in self.operations]
+            table = delay(m, by_operation(m, op, tables, name=f"table_{way}"), 1, name="table")
+            m.submodules[f"gelu_{way}"] = unit = Gelu(widths=self.gelu, bits=bits)
+            m.d.comb += [unit.i_x.eq(y), unit.i_table.eq(table)]
+            found = unit.o_y
+        m.d.comb += self.o_y[way].eq(found)
 
     def model(self, op: int, **numbers) -> list[int]:
         """Return ``o_y`` of a slot of operation ``op``, from what is there for it.

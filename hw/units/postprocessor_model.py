@@ -4,6 +4,7 @@ from bitformer.hw.program import Addend, Factor, MachineOperation
 from bitformer.hw.units.postprocessor_widths import PostProcessorWidths
 from bitformer.hw.widths import signed_value
 from bitformer.model import numerics
+from bitformer.model.gelu import gelu_steps, gelu_zero
 
 __all__ = ["post_processed"]
 
@@ -66,5 +67,5 @@ def post_processed(
             Addend.LAST: last,
         }[o.addend] << o.addend_shift
         y = numerics.requantize(u, multiplier, addend, o.shift, o.zero, o.low, o.high)
-        ys.append(int(y))
+        ys.append(int(gelu_steps(y, o.gelu) + gelu_zero(o.gelu) if o.gelu else y))
     return ys * (ways // len(ys))

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from bitformer.model.gelu import GELU_BITS, corrections, gelu_steps, gelu_zero
 from bitformer.model.operations.checks import (
     LARGEST_BIAS,
     LARGEST_DOT,
@@ -24,6 +25,7 @@ from bitformer.model.operations.operation import (
     later,
     packed_bits,
 )
+from bitformer.model.tensor import Tensor
 
 __all__ = ["Linear", "Residual"]
 
@@ -48,9 +50,11 @@ class Linear(Operation):
     ``x`` is read row-major, from its element ``start`` on, as ``y.rows`` rows of
     ``weight.shape[1]`` values, so that patches, the flattened head and a decoder's steps are views.
     ``weight`` [out, in], ``bias`` [out], ``multiplier`` [out]. Weights of one bit are -1 and 1.
-    With ``relu`` the clamp starts at ``y``'s zero point. With ``clock`` the bias is a table [rows,
-    out], and that number of the window's time selects its row. ``transposed`` : ``x`` is read
-    feature by feature instead: a row of ``y`` is made of a feature in all rows of ``x``.
+    With ``relu`` the clamp starts at ``y``'s zero point. With ``gelu`` what is rounded are whole
+    steps of :mod:`bitformer.model.gelu`, of which ``y`` is the function, with the zero point and at
+    the scale of a tensor of so many bits. With ``clock`` the bias is a table [rows, out], and that
+    number of the window's time selects its row. ``transposed`` : ``x`` is read feature by feature
+    instead: a row of ``y`` is made of a feature in all rows of ``x``.
     """
 
     matrix: ClassVar[bool] = True
@@ -62,6 +66,7 @@ class Linear(Operation):
     multiplier: np.ndarray
     start: int = 0
     relu: bool = False
+    gelu: bool = later(False)
     residual: Residual | None = None
     clock: int | None = later(None)
     transposed: bool = later(False)
@@ -158,6 +163,8 @@ class Linear(Operation):
         check_array(where, "multiplier", self.multiplier, (y.features,), *limits)
         if self.residual is not None:
             self._check_residual(where, self.residual, tensors, written)
+        if self.gelu:
+            self._check_gelu(where, y)
         if (dot := self._largest_dot(tensors)) > LARGEST_DOT:
             fail(where, "dot product", f"at most {LARGEST_DOT}", dot)
 
@@ -183,9 +190,30 @@ class Linear(Operation):
             total += -tensors[self.residual.source].low << self.residual.shift
         return total
 
+    def _check_gelu(self, where: str, y: Tensor) -> None:
+        if self.relu:
+            fail(where, "relu", "false with gelu", self.relu)
+        least, most = GELU_BITS
+        if not least <= y.bits <= most:
+            fail(where, "y", f"of {least} to {most} bits with gelu", f"of {y.bits}")
+        if y.zero != gelu_zero(y.bits):
+            fail(where, "zero point of y", f"{gelu_zero(y.bits)} with gelu", y.zero)
+        if y.narrow:
+            fail(where, "narrow of y", "false with gelu", y.narrow)
+
     def lowest(self, tensors: Tensors) -> int:
         y = tensors[self.y]
         return max(y.low, y.zero) if self.relu else y.low
+
+    def limits(self, tensors: Tensors) -> tuple[int, int, int]:
+        if not self.gelu:
+            return super().limits(tensors)
+        y = tensors[self.y]
+        return 0, -len(corrections(y.bits)), y.high - y.zero
+
+    def function(self, tensors: Tensors, clamped: np.ndarray) -> np.ndarray:
+        y = tensors[self.y]
+        return gelu_steps(clamped, y.bits) + y.zero if self.gelu else clamped
 
     def compute(self, values: Values, tensors: Tensors) -> Step:
         x = values[self.x].swapaxes(1, 2) if self.transposed else values[self.x]

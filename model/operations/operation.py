@@ -211,8 +211,17 @@ class Operation(ABC):
     # Arithmetic.
 
     def lowest(self, tensors: Tensors) -> int:
-        """Return the number that results are clamped to from below."""
+        """Return the least number that a result can be."""
         return tensors[self.y].low
+
+    def limits(self, tensors: Tensors) -> tuple[int, int, int]:
+        """Return what is added to a rounded number, and the least and the most that it then is."""
+        y = tensors[self.y]
+        return y.zero, self.lowest(tensors), y.high
+
+    def function(self, tensors: Tensors, clamped: np.ndarray) -> np.ndarray:
+        """Return results of rounded and clamped numbers."""
+        return clamped
 
     @abstractmethod
     def compute(self, values: Values, tensors: Tensors) -> Step:
@@ -220,9 +229,9 @@ class Operation(ABC):
 
     def run(self, values: Values, tensors: Tensors) -> np.ndarray:
         """Return ``y`` [batch, rows, features] of the values that it reads, as int64."""
-        y = tensors[self.y]
         step = self.compute(values, tensors)
-        return numerics.requantize(*step, self.shift, y.zero, self.lowest(tensors), y.high)
+        clamped = numerics.requantize(*step, self.shift, *self.limits(tensors))
+        return self.function(tensors, clamped)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

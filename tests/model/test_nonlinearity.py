@@ -6,7 +6,7 @@ import torch
 
 from bitformer.model.config import TransformerConfig
 from bitformer.model.initialize import initialize
-from bitformer.model.nonlinearity import RELU
+from bitformer.model.nonlinearity import GELU, NONLINEARITIES, RELU
 from bitformer.model.precision import Precision
 from bitformer.model.structure import free_zero_points, graph
 
@@ -15,6 +15,15 @@ def test_all_forms_are_the_same_function():
     x = np.array([-3.0, -0.0, 0.0, 0.25, 7.5])
     expected = [0.0, 0.0, 0.0, 0.25, 7.5]
     assert RELU.numpy(x).tolist() == RELU.torch(torch.from_numpy(x)).tolist() == expected
+
+
+def test_gelu_is_the_same_function_in_all_forms():
+    x = np.linspace(-9, 9, 181)
+    smooth = GELU.numpy(x)
+    np.testing.assert_allclose(GELU.torch(torch.from_numpy(x)).numpy(), smooth, atol=1e-14)
+    steps = GELU.steps(np.round(x[np.abs(x) < 7] * 32).astype(int), 8)
+    assert np.abs(steps / 32 - smooth[np.abs(x) < 7]).max() < 1.1 / 32
+    assert NONLINEARITIES == {"relu": RELU, "gelu": GELU}
 
 
 @pytest.mark.parametrize("bits", [2, 8, 16])

@@ -9,6 +9,7 @@ import pytest
 from bitformer.model import ir, numerics
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
+from bitformer.model.gelu import gelu_exponent
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision, keep_precise
 from bitformer.model.reference import predict, run
@@ -23,6 +24,14 @@ def make(**changes):
 def requantize(u, multiplier, addend, shift, spec, low):
     y = math.floor(Fraction(u * multiplier + addend, 1 << shift) + Fraction(1, 2)) + spec.zero
     return min(max(y, low), spec.high)
+
+
+def activated(u, multiplier, addend, shift, spec):
+    """GELU of a whole step, rounded; what it takes from a rectifier is rounded half up."""
+    q = math.floor(Fraction(u * multiplier + addend, 1 << shift) + Fraction(1, 2))
+    size = 2.0 ** gelu_exponent(spec.bits)
+    lost = math.floor(abs(q) * math.erfc(abs(q) * size / math.sqrt(2)) / 2 + 0.5)
+    return min(max(q, 0) - lost + spec.zero, spec.high)
 
 
 def exponential(distance):
@@ -96,6 +105,9 @@ def slowly(model, window):
         x, y = spec.shape
         low = max(spec.low, spec.zero) if getattr(op, "relu", False) else spec.low
         rows = [[element(op, model, values, i, j) for j in range(y)] for i in range(x)]
+        if getattr(op, "gelu", False):
+            values[op.y] = [[activated(*e, op.shift, spec) for e in row] for row in rows]
+            continue
         values[op.y] = [
             [spec.low if e is None else requantize(*e, op.shift, spec, low) for e in row]
             for row in rows
@@ -134,6 +146,8 @@ def windows(model, count=3, seed=0):
             "precision": keep_precise({}, 16),
             "default": Precision(weights=2, activations=8),
         },
+        {"activation": "gelu", "pre_norm": True, "layers": 2},
+        {"activation": "gelu", "default": Precision(weights=4, activations=4), "ffn": 30},
         {"window": 9, "input_bits": 12, "output_bits": 12, "subtract_last": True},
         {"block": "mixer", "window": 6, "patch": 2, "mixing": 5, "layers": 2},
         {"block": "mlp", "patch": 4, "pooling": "mean"},

@@ -30,7 +30,7 @@ def test_a_configuration_is_written_name_first():
     assert next(iter(NAMED_CONFIGS["tiny"].to_dict())) == "name"
 
 
-@pytest.mark.parametrize("later", [{"pre_norm": True}])
+@pytest.mark.parametrize("later", [{"pre_norm": True}, {"activation": "gelu"}])
 def test_a_later_field_is_written_where_it_says_something(later):
     """So what is derived of a model without it, digests among it, stays as it was."""
     config = NAMED_CONFIGS["tiny"]

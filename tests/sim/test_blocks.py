@@ -7,7 +7,10 @@ import pytest
 
 from bitformer.hw import timing
 from bitformer.hw.lowering.lower import lower
+from bitformer.hw.units import gelu as gelu_unit
 from bitformer.hw.units.accelerator import Accelerator
+from bitformer.model import reference
+from bitformer.model.gelu import corrections, gelu_exponent
 from bitformer.model.precision import Precision
 from bitformer.sim.run import simulate
 
@@ -70,3 +73,63 @@ def test_a_sum_that_takes_the_row_normalised(small_model, inputs_of):
     instructions[place] = replace(instructions[place], res=norm.dst)
     difference = found(design, x, instructions=instructions)
     assert (difference.tensor, difference.row) == (L0 + "add1", 0)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"precision": {"FFN": Precision(weights=4, activations=4)}, "norm": "batch"},
+        # two widths, each with its table, beside sums of 16 bits
+        {
+            "decoder_layers": 1,
+            "precision": {
+                "DFFN": Precision(weights=4, activations=5),
+                "AddFFN": Precision(weights=4, activations=16),
+            },
+        },
+    ],
+    ids=["4 bits", "8 and 5 bits"],
+)
+def test_gelu(small_model, inputs_of, run, changes):
+    model = small_model(activation="gelu", default=W4A8, **changes)
+    design, _ = run(model)
+    hidden = {op.tensor: op.gelu for op in design.program.operations if op.gelu}
+    assert hidden == {op.y: model.tensors[op.y].bits for op in model.linears if op.gelu}
+    assert len(set(hidden.values())) == len(hidden)
+    run(model, inputs_of(model, samples=3, seed=1), back_pressure=0.5)
+
+
+@pytest.fixture(scope="module")
+def curved(small_model):
+    return lower(small_model(window=3, activation="gelu", default=W4A8), lanes=4)
+
+
+def test_an_entry_of_gelu(curved, inputs_of, monkeypatch):
+    """The entry of the first element's step: 0 where it is not changed."""
+    x = inputs_of(curved.model, seed=3)
+    hidden = reference.run(curved.model, x)[L0 + "hidden"][0]
+    spec = curved.model.tensors[L0 + "hidden"]
+    assert spec.exponent == gelu_exponent(spec.bits)
+    # some element is where the function dips: its steps are those that lose the most
+    row, feature = next((r, f) for r, f in zip(*(hidden < spec.zero).nonzero(), strict=True))
+    lost = int(spec.zero - hidden[row, feature])
+    wrong = tuple(one - (one == lost) for one in corrections(spec.bits))
+    monkeypatch.setattr(gelu_unit, "corrections", lambda bits: wrong)
+    difference = simulate(curved, x, accelerator=Accelerator(design=curved)).difference
+    assert (difference.tensor, difference.got - difference.expected) == (L0 + "hidden", 1)
+
+
+def test_gelu_left_out(curved, inputs_of):
+    """Without the stage steps are stored as they are, a cycle early."""
+    x = inputs_of(curved.model, seed=3)
+    operations = [replace(op, gelu=0) for op in curved.program.operations]
+    assert found(curved, x, operations=operations).tensor in ("embedding", L0 + "hidden")
+
+
+def test_gelu_at_a_rectifiers_zero_point(curved, inputs_of):
+    """Steps are clamped from below where nothing is corrected any more, not where they begin."""
+    x = inputs_of(curved.model, seed=3)
+    operations = [replace(op, low=0) if op.gelu else op for op in curved.program.operations]
+    difference = found(curved, x, operations=operations)
+    assert difference.tensor == L0 + "hidden"
+    assert difference.expected < difference.got == curved.model.tensors[L0 + "hidden"].zero

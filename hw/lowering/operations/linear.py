@@ -53,6 +53,7 @@ class LinearLowering(Lowering[Linear]):
             multiplier=int(plan.multipliers(op)[0]) if uniform else 0,
             addend=addend,
             addend_shift=0 if op.added_shift is None else op.added_shift + plan.power(op),
+            gelu=plan.model.tensors[op.y].bits if op.gelu else 0,
             statistics=any(o.normalizes and op.y in o.reads for o in plan.model.operations),
         )
 

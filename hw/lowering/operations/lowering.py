@@ -64,14 +64,15 @@ class Lowering(ABC, Generic[AnyOperation]):
     def _operation(self, plan: Plan, outputs: int, **fields: Any) -> MachineOperation:
         """Return the operation of a row with ``outputs`` results: what ``y`` decides, and more."""
         y, geometry = plan.model.tensors[self.op.y], plan.geometry
+        zero, low, high = self.op.limits(plan.model.tensors)
         return MachineOperation(
             tensor=y.name,
             shift=plan.shifts[y.name],
             destination=plan.destinations[y.name],
             odd=bool(outputs % geometry.ways),
-            zero=y.zero,
-            low=self.op.lowest(plan.model.tensors),
-            high=y.high,
+            zero=zero,
+            low=low,
+            high=high,
             wide=y.name in geometry.wide,
             wide_y=y.name in geometry.wide_rows,
             **fields,

@@ -70,6 +70,31 @@ def test_images_of_other_weights(model, design):
     assert images["weights"] == lower_reloadable(other, lanes=2).images["weights"]
 
 
+@pytest.mark.parametrize(
+    ("name", "found"), [("grid-6-8-4", "14c5cb51"), ("grid-12-8-6", "166c0d74")]
+)
+def test_what_says_nothing_new_has_the_hash_that_it_had(name, found):
+    """A bitstream of a design without later kinds of layers takes new weights as before."""
+    design = lower_reloadable(initialize(named_config(name), samples=8))
+    assert structure_hash(design).hex() == found
+
+
+@pytest.mark.parametrize("later", [{"activation": "gelu"}], ids=str)
+def test_later_kinds_of_layers_take_new_weights(later):
+    """One table serves whatever the weights are; a design without it takes no model with it."""
+    model = initialize(SMALL.replace(**later), samples=16)
+    design, plain = (lower_reloadable(m, lanes=2) for m in (model, initialize(SMALL, samples=16)))
+    images = new_images(design, other_weights(model), lanes=2)
+    assert images["weights"] != design.images["weights"]
+    assert structure_hash(design) != structure_hash(plain)
+    rng = np.random.default_rng(0)
+    x = rng.integers(model.input.low, model.input.high + 1, (2, *model.input.shape))
+    loaded = replace(design, images={**design.images, **images}, model=other_weights(model))
+    assert simulate(loaded, x).bit_exact
+    with pytest.raises(UserError, match=r"^new weights must keep "):
+        new_images(plain, model, lanes=2)
+
+
 def changed(model, name, **changes):
     operations = tuple(replace(op, **changes) if op.y == name else op for op in model.operations)
     return replace(model, operations=operations)

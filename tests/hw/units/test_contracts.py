@@ -69,6 +69,7 @@ GOOD = {
     "AxiStream": lambda: {"accelerator": Accelerator(design=tiny()), "inputs": 24, "results": 6},
     "Drain": lambda: {**ROW, "columns": 3},
     "Exponential": dict,
+    "Gelu": lambda: {"widths": (4, 8), "bits": 9},
     "InputPort": lambda: {"steps": 2, "channels": 1, "bits": 8},
     "KeyValueWriter": lambda: dict(zip(WRITER, (2, 2, 4, 6, 9, 8, 5), strict=True)),
     "MatrixEngine": lambda: dict(zip(ENGINE, (2, 8, 8, 16, 4, True, 32, DSP), strict=True)),

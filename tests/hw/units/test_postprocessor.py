@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from bitformer.hw.families.family import Multiplier
 from bitformer.hw.memory import READ_LATENCY
 from bitformer.hw.program import Addend, Factor, MachineOperation
-from bitformer.hw.timing import NORM_DELAY, POST, WIDE_DELAY
+from bitformer.hw.timing import GELU_DELAY, NORM_DELAY, POST, WIDE_DELAY
 from bitformer.hw.units import postprocessor as postprocessor_module
 from bitformer.hw.units.postprocessor import PostProcessor
 from bitformer.hw.units.postprocessor_widths import PostProcessorWidths
 from bitformer.hw.units.result_slots import slot_layout
 from bitformer.hw.widths import signed_value
 from bitformer.model import numerics
+from bitformer.model.gelu import corrections, gelu_zero
 
 #: A long port of ten bits: most multiplicands of wide operations have an upper part.
 MULTIPLIER = Multiplier(name="SMALL", long_bits=10, short_bits=18, accumulator_bits=48)
@@ -317,6 +318,10 @@ def test_latencies():
     assert make(WIDE, 2).latency == POST + WIDE_DELAY
     assert make((*NARROW, NORM), 2, **ROWS).vector_delay == NORM_DELAY
     assert make(NARROW + VECTORS, 2).vector_delay == 0
+    curved = tuple(replace(o, gelu=4) for o in NARROW[:1])
+    assert make((*NARROW, *curved), 2).latency == POST + GELU_DELAY
+    assert make((*WIDE, *curved), 2).latency == POST + WIDE_DELAY + GELU_DELAY
+    assert make((*NARROW, *curved), 2).gelu == (4,)
 
 
 @st.composite
@@ -326,6 +331,11 @@ def operation(draw, ways):
     factors = [Factor.IMMEDIATE, Factor.PARAMETER, *[Factor.RECIPROCAL] * matrix]
     addends = [Addend.NONE, *([Addend.LAST, Addend.POSITION] if matrix else [Addend.PARAMETER])]
     low = draw(st.integers(-16, 0))
+    ends = {"zero": draw(st.integers(-16, 15)), "low": low, "high": draw(st.integers(low, 15))}
+    gelu = draw(st.sampled_from([0, 0, 2, 4, 5]))
+    if gelu:
+        high = (1 << (gelu - 1)) - 1 - gelu_zero(gelu)
+        ends = {"zero": 0, "low": -len(corrections(gelu)), "high": high}
     return MachineOperation(
         matrix=matrix,
         slots=int(not matrix),
@@ -339,9 +349,8 @@ def operation(draw, ways):
         addend=draw(st.sampled_from([*addends, *[Addend.ACTIVATION] * matrix])),
         addend_shift=draw(st.integers(0, 6)),
         shift=draw(st.integers(0, 12)),
-        zero=draw(st.integers(-16, 15)),
-        low=low,
-        high=draw(st.integers(low, 15)),
+        gelu=gelu,
+        **ends,
     )
 
 

@@ -93,6 +93,23 @@ def test_a_space_of_models_without_attention(predictor, block):
             )
 
 
+@pytest.mark.parametrize("changes", [{"activation": "gelu", "pre_norm": True}], ids=str)
+def test_layers_of_other_kinds(changes, predictor):
+    """In 2 bits GELU corrects nothing, and is a stage all the same."""
+    bits = [Precision.parse(one) for one in ("2", "4/8")]
+    space = ComponentSpace(named_config("tiny").replace(**changes), bits=bits)
+    found = space.outcomes(predictor)
+    chosen = [*map(space.uniform, bits)]
+    chosen += np.random.default_rng(4).choice(len(space), 3, replace=False).tolist()
+    for number in chosen:
+        said = predictor.predict(lower(initialize(space.config_of(number))))
+        for name in ("latency", "interval", "dsps"):
+            assert getattr(found, name)[number] == getattr(said, name)
+        for name in ("luts", "ffs"):
+            predicted = getattr(said, name).value
+            assert getattr(found, name)[number] == pytest.approx(predicted, rel=0.02)
+
+
 @pytest.mark.parametrize("name", ["tiny", "grid-6-8-4"])
 @pytest.mark.parametrize("engine", [Engine(pack=False), Engine(lanes=6), Engine(lanes=10)])
 def test_other_engines(engine, name, predictor):
