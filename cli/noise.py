@@ -57,7 +57,7 @@ def command(
         found = loaded.noise(
             **data,
             samples=samples,
-            run=model if model.is_dir() else None,
+            run=model if (model / "run.json").is_file() else None,
             plot=plot,
             note=report.note,
             progress=progress,

@@ -263,7 +263,8 @@ def test_noise_of_a_run_and_of_its_model(trained, bitformer, tmp_path):
     assert sum(shares.values()) == pytest.approx(1)
     for one in found.data["tensors"]:
         assert 0 < one["trained"] < one["total"] + 3
-    alone = bitformer("noise", run / "model.safetensors", "--samples", "9999", "--json").data
+    shutil.copy(run / "model.safetensors", tmp_path)  # a folder that is no run
+    alone = bitformer("noise", tmp_path, "--samples", "9999", "--json").data
     assert {one["trained"] for one in alone["tensors"]} == {None}
     assert alone["float_mse"] == found.data["float_mse"]
     shown = bitformer("noise", run, "--samples", "10")
