@@ -50,7 +50,7 @@ def _description(design: Design) -> dict[str, object]:
         "format": 1,
         "top": TOP,
         "config": model.config.to_dict(),
-        "input": {"bits": model.input.bits, "values": model.input.size, "unsigned": unsigned},
+        "input": {"bits": model.input.bits, "values": model.window_size, "unsigned": unsigned},
         "output": {"bits": model.output.bits, "values": model.output.size, "unsigned": unsigned},
         "geometry": dataclasses.asdict(design.geometry),
         "estimate": estimate(design).to_dict(),

@@ -76,6 +76,11 @@ class MachineOperation:
 
     With ``gelu``, what is clamped are whole steps, and the results, of so many bits, are GELU of
     them with its zero point (:mod:`bitformer.model.gelu`).
+
+    With a ``clock`` above 0, that number of the window's time, counted from 1, selects the row of a
+    table of parameters, the first of which begins at ``parameters``. An operation that waits for
+    input waits for the samples that it reads, or, if ``whole``, for all of the window and the time
+    behind it.
     """
 
     tensor: str = ""
@@ -117,6 +122,8 @@ class MachineOperation:
     odd: bool = False
     stride: int = later(0)
     gelu: int = later(0)
+    clock: int = later(0)
+    whole: bool = later(False)
 
     def __repr__(self) -> str:
         return shown(self)

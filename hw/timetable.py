@@ -36,7 +36,9 @@ class RowTask:
 
     It writes ``features`` results, from the tensor's feature ``first`` on; ``begins`` and
     ``completes`` say whether they are the row's first and last. The engine begins with element
-    ``start`` of what it reads: of the window, or of the first tensor.
+    ``start`` of what it reads: of the window, or of the first tensor. It waits until
+    ``needed_inputs`` words of the window are there, and is issued after a row that waited until
+    ``after_inputs`` were.
     """
 
     operation: MachineOperation
@@ -47,6 +49,7 @@ class RowTask:
     reads: tuple[Read, ...]
     start: int = 0
     needed_inputs: int = 0
+    after_inputs: int = 0
     begins: bool = True
     completes: bool = True
 

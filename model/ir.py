@@ -1,5 +1,6 @@
 """The integer model: a list of operations on named integer tensors, int64 arrays throughout."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -70,6 +71,16 @@ class IntegerModel:
     def window_shape(self) -> tuple[int, int]:
         """(steps, channels) of the integers of a window, the time behind the samples included."""
         return self.input.rows + self.config.clock_rows, self.input.features
+
+    @property
+    def window_size(self) -> int:
+        """Integers of a window, the time behind the samples included."""
+        return math.prod(self.window_shape)
+
+    @property
+    def clocks(self) -> dict[str, int]:
+        """The number of the time that selects a row, by the tensor that a table is added to."""
+        return {op.y: op.clock for op in self.linears if op.clock is not None}
 
     @property
     def output(self) -> Tensor:
@@ -263,6 +274,9 @@ def _check(model: IntegerModel) -> None:
 def _check_calendar(model: IntegerModel) -> None:
     """Raise :class:`UserError` unless each table has a row for each of its clock's numbers."""
     calendar = model.config.calendar
+    most = max((ROWS[name] for name in calendar), default=0) - 1
+    if model.input.high < most:
+        fail("tensor input", "bits", f"enough for {most}, of its calendar", model.input.bits)
     for op in model.linears:
         if op.clock is None:
             continue

@@ -109,7 +109,7 @@ class Comparison:
         self.samples = len(samples)
         rows, features = design.model.output.shape
         self.horizon = design.model.output.size
-        self.inputs = design.model.input.size
+        self.inputs = design.model.window_size
         self.bits = design.geometry.activation_bits
         self.ways = design.geometry.ways
         self.cycles = 0

@@ -109,7 +109,7 @@ def contract_of(design: Design, *, vectors: int = DEFAULT_VECTORS) -> Contract:
     taken = sum(cost(spec, spec.placement, design.family).ramb18 for spec in design.stores.values())
     golden = golden_vectors(model, vectors) if vectors else []
     return Contract(
-        inputs=model.input.size,
+        inputs=model.window_size,
         results=model.output.size,
         model_hash=model_hash(model),
         latency=design.latency,

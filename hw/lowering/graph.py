@@ -72,8 +72,6 @@ def check_graph(model: IntegerModel, destination: Mapping[str, Destination]) -> 
 
     The integer model says more than they do: any tensor may be read by any operation there.
     """
-    if model.config.calendar:
-        raise UserError(f"calendar must be empty on hardware, not {model.config.calendar}")
     _check_window(model)
     _check_places(model, destination)
     for op in model.operations:

@@ -77,31 +77,33 @@ def is_uniform(op: Operation) -> bool:
 def parameter_table(op: Operation, *, immediate: bool = True) -> np.ndarray:
     """Return the (value, factor) of each feature [features, 2], at the operation's own shift.
 
-    The factor is 0 where ``immediate`` makes a uniform one a constant of the hardware instead.
+    Of a table, those of each row: [rows, features, 2]. The factor is 0 where ``immediate`` makes a
+    uniform one a constant of the hardware instead.
     """
-    table = np.stack(op.parameters or (), axis=1)
+    table = np.stack(np.broadcast_arrays(*op.parameters or ()), axis=-1)
     return table * [1, 0] if immediate and is_uniform(op) else table
 
 
 def parameter_words(
-    tables: Mapping[str, np.ndarray], geometry: Geometry
-) -> tuple[list[int], dict[str, int], tuple[int, int]]:
+    tables: Mapping[str, np.ndarray], geometry: Geometry, clocks: Mapping[str, int]
+) -> tuple[list[int], dict[str, int], tuple[int, int], tuple[int, ...]]:
     """Return words of ``ways`` channels, where each layer begins, and bits of value and factor.
 
-    ``tables`` hold (value, factor) of each channel, by tensor. A word of a wide operation has one
-    channel, whose value takes the fields of both ways.
+    ``tables`` hold (value, factor) of each channel, by tensor, or those of each row that the
+    number in ``clocks`` selects. All tables of one number have their rows side by side: the last
+    result is how many words lie from one row to the next, by number. A word of a wide operation has
+    one channel, whose value takes the fields of both ways.
     """
     halved = geometry.wide if geometry.ways > 1 else frozenset()
     widths = np.ones((1, 2), dtype=np.int64)
     for tensor, table in tables.items():
-        own = field_bits(table.min(axis=0, initial=0), table.max(axis=0, initial=0))
+        every = table.reshape(-1, 2)
+        own = field_bits(every.min(axis=0, initial=0), every.max(axis=0, initial=0))
         own[0] = -(-own[0] // 2) if tensor in halved else own[0]
         widths = np.maximum(widths, own)
     value_bits, factor_bits = widths[0].tolist()
-    words: list[int] = []
-    bases = {}
-    for tensor, table in tables.items():
-        bases[tensor] = len(words)
+
+    def words_of(tensor: str, table: np.ndarray) -> list[int]:
         table = np.pad(table, ((0, -len(table) % geometry.ways), (0, 0)))
         if tensor in halved:
             # a value over both fields, its factor in both
@@ -109,8 +111,25 @@ def parameter_words(
             table[:, 1, 0] >>= value_bits
         value, factor = table.reshape(-1, geometry.ways, 2).transpose(2, 0, 1)
         fields = [_planes(value, value_bits), _planes(factor, factor_bits)]
-        words += _words(np.concatenate(fields, axis=-1))
-    return words, bases, (value_bits, factor_bits)
+        return _words(np.concatenate(fields, axis=-1))
+
+    words: list[int] = []
+    bases: dict[str, int] = {}
+    for tensor, table in tables.items():
+        if tensor not in clocks:
+            bases[tensor] = len(words)
+            words += words_of(tensor, table)
+    strides = []
+    for number in range(1 + max(clocks.values(), default=-1)):
+        first = len(words)
+        own = {tensor: tables[tensor] for tensor, selects in clocks.items() if selects == number}
+        for row in zip(*own.values(), strict=True):
+            for tensor, channels in zip(own, row, strict=True):
+                bases.setdefault(tensor, len(words))
+                words += words_of(tensor, channels)
+        rows = max((len(table) for table in own.values()), default=1)
+        strides.append((len(words) - first) // rows)
+    return words, bases, (value_bits, factor_bits), tuple(strides)
 
 
 def position_words(

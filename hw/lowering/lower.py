@@ -176,7 +176,9 @@ def lower_plan(plan: Plan, placement: Mapping[str, str] | None = None) -> Design
     blocks = memory_blocks(model, timeline, geometry)
     depths = {name: allocate(own, by_size=name == "dynamic") for name, own in blocks.items()}
     weights, weight_bases = weight_words(model.linears, plan.weights)
-    parameters, parameter_bases, parameter_bits = parameter_words(plan.parameters, geometry)
+    parameters, parameter_bases, parameter_bits, strides = parameter_words(
+        plan.parameters, geometry, model.clocks
+    )
     position, places, position_bits = position_words(model, geometry)
     for block in itertools.chain(*blocks.values()):
         places |= block.addresses
@@ -208,4 +210,5 @@ def lower_plan(plan: Plan, placement: Mapping[str, str] | None = None) -> Design
         parameter_bits=parameter_bits,
         last_channel=_last_channel(model),
         part=plan.part.name,
+        strides=strides,
     )

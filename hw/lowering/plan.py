@@ -81,13 +81,16 @@ class Plan:
 
     @property
     def parameters(self) -> dict[str, np.ndarray]:
-        """The (value, factor) of each feature [features, 2], by the tensor written."""
+        """The (value, factor) of each feature [features, 2], by the tensor written.
+
+        Of a table, those of each row: [rows, features, 2].
+        """
         tables = {}
         for op in self.model.operations:
             if op.parameters is not None:
                 table = parameter_table(op, immediate=self.immediate)
                 if op.multipliers is not None:
-                    table[:, 1] = numerics.scaled(table[:, 1], self.power(op))
+                    table[..., 1] = numerics.scaled(table[..., 1], self.power(op))
                 tables[op.y] = table
         return tables
 

@@ -126,6 +126,7 @@ def _ends(model: ir.IntegerModel) -> tuple:
         *((spec.shape, spec.bits) for spec in (model.input, model.output)),
         (subtraction.shift, steps.bits, steps.zero, steps.low) if subtraction else None,
         *(("unsigned",) if model.config.adc_words else ()),
+        *model.config.calendar,
     )
 
 
@@ -142,6 +143,7 @@ def structure_hash(design: Design) -> bytes:
         stores,
         counts,
         _ends(design.model),
+        *design.strides,
     )
     return hashlib.sha256(repr(content).encode()).digest()[:STRUCTURE_BYTES]
 
@@ -186,6 +188,7 @@ def _check_tensors(ours: ir.IntegerModel, theirs: ir.IntegerModel) -> None:
         for field in ("rows", "features", "bits", "zero", "narrow"):
             other = getattr(theirs.tensors[name], field)
             _keep(f"{field} of tensor {name}", getattr(spec, field), other)
+    _keep("calendar", list(ours.config.calendar), list(theirs.config.calendar))
     if ours.config.adc_words != theirs.config.adc_words:
         raise UserError("new weights must keep whether words are those of an ADC, and do not")
     a, b = ours.subtraction, theirs.subtraction

@@ -116,7 +116,7 @@ class _Timeline:
         """Return True if everything that the row reads has been issued."""
         op = row.operation
         reads = ((read.tensor, number) for read in row.reads for number in read.numbers)
-        if not self.complete.issuperset(reads):
+        if row.after_inputs > self.arrived or not self.complete.issuperset(reads):
             return False
         if op.statistics and len(self.statistics) >= timing.STATISTICS_QUEUE:
             return False

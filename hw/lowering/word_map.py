@@ -20,6 +20,18 @@ def _from(bases: dict[str, int], depth: int) -> dict[str, list[int]]:
     }
 
 
+def _by_rows(design: Design, words: dict[str, list[int]]) -> dict[str, list[int]]:
+    """Return parameter words, those from a table's base on given to the tables that share rows."""
+    found = dict(words)
+    for number, stride in enumerate(design.strides):
+        own = [tensor for tensor, clock in design.model.clocks.items() if clock == number]
+        every = sorted(word for tensor in own for word in words[tensor])
+        places = _from({tensor: words[tensor][0] - every[0] for tensor in own}, stride)
+        for tensor, mine in places.items():
+            found[tensor] = [word for word in every if (word - every[0]) % stride in mine]
+    return found
+
+
 def rom_words(design: Design) -> dict[str, dict[str, list[int]]]:
     """Return, by ROM and tensor, the numbers of the words that the tensor's operation reads.
 
@@ -45,7 +57,7 @@ def rom_words(design: Design) -> dict[str, dict[str, list[int]]]:
     found = {
         "program": rows,
         "weights": _from(weights, len(design.images["weights"])),
-        "parameters": _from(parameters, len(design.images["parameters"])),
+        "parameters": _by_rows(design, _from(parameters, len(design.images["parameters"]))),
         "position": _from(tables, len(design.images["position"])),
     }
     return {name: found[name] for name in found if name in design.stores}

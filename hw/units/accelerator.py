@@ -33,8 +33,8 @@ class Accelerator(wiring.Component):
 
     Members
     -------
-    i : In(stream.Signature(signed(input.bits))), samples of a window, step by step; unsigned for
-        a model of an ADC's words.
+    i : In(stream.Signature(signed(input.bits))), samples of a window, step by step, and its time
+        behind; unsigned for a model of an ADC's words.
     o : Out(stream.Signature(signed(output.bits))), results of a window; unsigned likewise.
     o_trace_y : Out(activation_bits * ways), results of the post-processor as they are written.
     o_trace_valid : Out(ways), which of them are valid.
@@ -98,6 +98,7 @@ class Accelerator(wiring.Component):
         reads.read_last_step(m, units)
         reads.read_weights(m, units)
         reads.read_columns(m, units)
+        reads.read_rows(m, units)
         reads.read_post_operands(m, units)
         writes.follow_scores(m, units)
         writes.follow_statistics(m, units)

@@ -47,7 +47,10 @@ class Units:
                 self.stores[name] = Store(spec=spec, init=design.images.get(name, ()))
                 m.submodules[f"store_{name}"] = self.stores[name]
         m.submodules.sequencer = self.sequencer = Sequencer(
-            program=design.program, inputs=model.input.size, whole_window=model.whole_window
+            program=design.program,
+            inputs=model.input.size,
+            whole_window=model.whole_window,
+            behind=model.window_size - model.input.size,
         )
         # Yosys maps by the order of names: another name is another count of LUTs
         m.submodules.word_addresses = self.addresses = address_generator(design)
@@ -56,6 +59,7 @@ class Units:
             channels=model.input.features,
             bits=model.input.bits,
             unsigned=model.config.adc_words,
+            numbers=len(model.config.calendar),
         )
         m.submodules.output_port = self.output_port = OutputPort(
             rows=model.output.rows,

@@ -160,5 +160,5 @@ def axi_stream(design: Design) -> AxiStream:
     """Return a design's accelerator with the ports of AXI4-Stream."""
     model = design.model
     return AxiStream(
-        accelerator=Accelerator(design=design), inputs=model.input.size, results=model.output.size
+        accelerator=Accelerator(design=design), inputs=model.window_size, results=model.output.size
     )

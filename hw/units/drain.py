@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, memory
 from amaranth.lib.wiring import In, Out
 
@@ -22,7 +22,8 @@ class Drain(Slots):
     """Gives a slot for each column of the matrix engine as it finishes, one a cycle.
 
     Rows are drained in the order in which they are issued, at most ``timing.QUEUE`` of them
-    waiting. Columns before the operation's ``skip`` have no valid slot.
+    waiting. Columns before the operation's ``skip`` have no valid slot. The parameters of an
+    operation with a ``clock`` are those of a row of its table.
 
     Latency: 1 cycle from ``i_done`` to the slot of the first column. Throughput: one column a
     cycle.
@@ -47,6 +48,8 @@ class Drain(Slots):
     i_done : In(1), a group's first column will have finished in the next cycle.
     i_begin : In(1), the group is the first of its row; valid with ``i_done``.
     i_end : In(1), the group is the last of its row; valid with ``i_done``.
+    i_offset_{n} : In(slot.parameter), words from a table's first row to that which number ``n`` of
+        the time selects; for each number that operations have.
     o_places : Out(PLACE_BITS for every four columns), lowest bits of the column in hand, for the
         four columns that it belongs to.
     o_group_lower : Out(range(columns / 4)), number of those four columns, for the lower half of the
@@ -75,11 +78,29 @@ class Drain(Slots):
         super().__init__(
             {
                 **{name: In(1) for name in ("i_done", "i_begin", "i_end")},
+                **{f"i_offset_{n}": In(slot["parameter"].width) for n in range(self.numbers)},
                 "o_places": Out(groups * PLACE_BITS),
                 "o_group_lower": Out(range(groups)),
                 "o_group_upper": Out(range(groups)),
             }
         )
+
+    @property
+    def numbers(self) -> int:
+        """Numbers of the time that select rows of operations' tables."""
+        return max(o.clock for o in self.operations)
+
+    def _offset(self, m: Module, op: Value) -> Value | None:
+        """Return the words from the first row of an operation's table to the one in use."""
+        if not self.numbers:
+            return None
+        clock = decode(m, op, self.operations, "clock")
+        offset = Signal(self.slot["parameter"].width)
+        with m.Switch(clock):
+            for number in range(self.numbers):
+                with m.Case(1 + number):
+                    m.d.comb += offset.eq(getattr(self, f"i_offset_{number}"))
+        return offset
 
     def _queue(self, m: Module) -> data.View:
         """Return the oldest row that has been issued and not drained."""
@@ -161,11 +182,15 @@ class Drain(Slots):
                 final.eq(Mux(self.i_end, last, full)),
             ]
             with m.If(self.i_begin):
-                self._start(m, slot, row.op, row.dst, row.res)
+                self._start(m, slot, row.op, row.dst, row.res, self._offset(m, row.op))
         return m
 
-    def model(self, op: int, dst: int, res: int) -> list[dict[int, dict[str, int]]]:
+    def model(
+        self, op: int, dst: int, res: int, offset: int = 0
+    ) -> list[dict[int, dict[str, int]]]:
         """Return the valid slots of a row: for each of its groups, those of each column.
+
+        ``offset`` is that of the number of the time that the operation has.
 
         The slot of column ``c`` is out ``1 + c`` cycles after the group's ``i_done``.
         """
@@ -174,7 +199,8 @@ class Drain(Slots):
         taken = [(g, column) for g, end in enumerate(ends) for column in range(o.skip, end)]
         places = [column % self.ways for _, column in taken]
         groups: list[dict[int, dict[str, int]]] = [{} for _ in ends]
-        slots = self._slots(op, dst, res, places, pairs=o.packed)
+        own = offset if o.clock else 0
+        slots = self._slots(op, dst, res, places, pairs=o.packed, offset=own)
         for (group, column), slot in zip(taken, slots, strict=True):
             groups[group][column] = slot
         return groups

@@ -32,6 +32,10 @@ class InputPort(wiring.Component):
     that the first inference takes as long as every other. The samples of the last step are written
     to a store of their own as well, for two windows in turn.
 
+    The numbers of the window's time come behind its samples, in whole steps: those that fill the
+    last of them are taken and dropped. Only then is the window complete. They are moved as samples
+    are where these are unsigned.
+
     Latency: 0 cycles from a sample taken to the write ports, 1 cycle to ``o_count``. Throughput:
     one sample a cycle.
 
@@ -43,35 +47,46 @@ class InputPort(wiring.Component):
         Width of a sample.
     unsigned : bool
         Whether samples come as unsigned words, ``2**(bits - 1)`` more than what is written.
+    numbers : int
+        Numbers of the window's time.
 
     Members
     -------
-    i : In(stream.Signature(number_shape(bits, unsigned))), samples.
+    i : In(stream.Signature(number_shape(bits, unsigned))), samples, and what comes behind them.
     i_release : In(1), the window has been read: the next may begin.
     i_start : In(1), an inference begins.
-    o_count : Out(range(steps * channels + 1)), samples of this window that have been written.
+    o_count : Out(range(steps * channels + behind + 1)), samples of this window that have been
+        written, and what has come behind them.
     o_addr : Out(range(steps * channels)), address in the input store.
     o_data : Out(signed(bits)), the sample.
     o_en : Out(1), enable of the input store.
     o_last_addr : Out(range(2 * channels)), address in the store of last steps.
     o_last_en : Out(1), enable of the store of last steps.
     o_current : Out(1), half of the store of last steps that belongs to the inference in hand.
+    o_half : Out(1), half that belongs to the window that is taken in; this and the following only
+        with numbers of the time.
+    o_time_en : Out(numbers), ``o_data`` is a number of the time: a bit for each.
     """
 
     steps = Integer(1)
     channels = Integer(1)
     bits = Integer(1)
     unsigned = Parameter(bool, "True or False")
+    numbers = Integer(0)
 
-    def __init__(self, *, steps: int, channels: int, bits: int, unsigned: bool = False):
+    def __init__(
+        self, *, steps: int, channels: int, bits: int, unsigned: bool = False, numbers: int = 0
+    ):
         self.steps, self.channels, self.bits = steps, channels, bits
-        self.unsigned = unsigned
+        self.unsigned, self.numbers = unsigned, numbers
+        behind = self.behind
         super().__init__(
             {
+                **({"o_half": Out(1), "o_time_en": Out(numbers)} if numbers else {}),
                 "i": In(stream.Signature(number_shape(bits, unsigned))),
                 "i_release": In(1),
                 "i_start": In(1),
-                "o_count": Out(range(steps * channels + 1)),
+                "o_count": Out(range(steps * channels + behind + 1)),
                 "o_addr": Out(range(max(2, steps * channels))),
                 "o_data": Out(signed(bits)),
                 "o_en": Out(1),
@@ -81,9 +96,15 @@ class InputPort(wiring.Component):
             }
         )
 
+    @property
+    def behind(self) -> int:
+        """What comes behind the samples of a window: numbers of the time, in whole steps."""
+        return -(-self.numbers // self.channels) * self.channels
+
     def elaborate(self, platform):
         m = Module()
-        total = self.steps * self.channels
+        samples = self.steps * self.channels
+        total = samples + self.behind
         half = Signal()
         asleep = Signal(range(FETCH + 1), init=FETCH)
         with m.If(asleep != 0):
@@ -95,9 +116,18 @@ class InputPort(wiring.Component):
             self.o_addr.eq(self.o_count),
             self.o_data.eq(_moved(self.i.payload, self.unsigned)),
             self.o_last_addr.eq(Mux(half, self.channels, 0) + channel),
-            self.o_last_en.eq(self.o_en & (self.o_count >= total - self.channels)),
+            self.o_last_en.eq(self.o_en & (self.o_count >= samples - self.channels)),
         ]
-        with m.If(self.o_en):
+        taken: Value = self.o_en
+        if self.numbers:
+            taken = self.i.valid & self.i.ready
+            places = range(samples, samples + self.numbers)
+            m.d.comb += [
+                self.o_en.eq(taken & (self.o_count < samples)),
+                self.o_half.eq(half),
+                self.o_time_en.eq(Cat(taken & (self.o_count == place) for place in places)),
+            ]
+        with m.If(taken):
             m.d.sync += self.o_count.eq(self.o_count + 1)
             m.d.sync += channel.eq(Mux(channel == self.channels - 1, 0, channel + 1))
             with m.If(self.o_count == total - 1):
@@ -111,12 +141,15 @@ class InputPort(wiring.Component):
     def model(self, samples: Sequence[int]) -> list[tuple[int, int, int | None]]:
         """Return (``o_addr``, ``o_data``, ``o_last_addr``) of each sample, from reset on.
 
-        ``o_last_addr`` is None where ``o_last_en`` is not set.
+        ``o_last_addr`` is None where ``o_last_en`` is not set. What comes behind a window's
+        samples is not among them.
         """
         total, offset = self.steps * self.channels, (1 << self.bits - 1) * self.unsigned
         writes = []
         for number, sample in enumerate(samples):
-            window, address = divmod(number, total)
+            window, address = divmod(number, total + self.behind)
+            if address >= total:
+                continue
             channel = address - (total - self.channels)
             last = window % 2 * self.channels + channel if channel >= 0 else None
             writes.append((address, sample - offset, last))

@@ -10,7 +10,9 @@ from bitformer.hw.units.assembly import Units
 from bitformer.hw.units.drain import PLACE_BITS
 from bitformer.hw.units.pipeline import delay, twice
 from bitformer.hw.units.store import Store
+from bitformer.hw.units.table_rows import TableRows
 from bitformer.hw.units.weight_columns import WeightColumns
+from bitformer.model.calendar import ROWS
 
 __all__ = [
     "live_address",
@@ -18,6 +20,7 @@ __all__ = [
     "read_columns",
     "read_last_step",
     "read_post_operands",
+    "read_rows",
     "read_scores",
     "read_weights",
 ]
@@ -145,6 +148,29 @@ def read_columns(m: Module, units: Units) -> None:
         drain.i_end.eq(done[2]),
         post.i_p.eq(Cat(lower, upper)),
         post.i_drain.eq(drain.o_slot),
+    ]
+
+
+def read_rows(m: Module, units: Units) -> None:
+    """Let the time of the running inference select the rows of its tables."""
+    if not units.drain.numbers:
+        return
+    port, model = units.input_port, units.design.model
+    numbers = range(units.drain.numbers)
+    m.submodules.table_rows = rows = TableRows(
+        rows=[ROWS[model.config.calendar[number]] for number in numbers],
+        strides=units.design.strides,
+        bits=port.bits,
+    )
+    m.d.comb += [
+        rows.i_number.eq(port.o_data),
+        rows.i_en.eq(port.o_time_en),
+        rows.i_half.eq(port.o_half),
+        rows.i_current.eq(port.o_current),
+        *(
+            getattr(units.drain, f"i_offset_{n}").eq(getattr(rows, f"o_offset_{n}"))
+            for n in numbers
+        ),
     ]
 
 

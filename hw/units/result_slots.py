@@ -70,9 +70,11 @@ class Slots(wiring.Component):
         """Results of a slot, at most."""
         return self.slot["valid"].width
 
-    def _start(self, m: Module, slot: data.View, op, dst, res) -> None:
-        """Begin a row with the addresses of its first slot."""
-        base = decode(m, op, self.operations, "parameters", name="parameter_base")
+    def _start(self, m: Module, slot: data.View, op, dst, res, offset: Value | None = None) -> None:
+        """Begin a row with the addresses of its first slot, ``offset`` words on in its table."""
+        base: Value = decode(m, op, self.operations, "parameters", name="parameter_base")
+        if offset is not None:
+            base = base + offset
         row = {"op": op, "parameter": base, "dst": dst, "res": res, "first": 1}
         m.d.sync += [slot[name].eq(value) for name, value in row.items()]
 
@@ -100,11 +102,18 @@ class Slots(wiring.Component):
         return Mux(decode(m, slot.op, self.operations, "wide_y"), 0b01, way)
 
     def _slots(
-        self, number: int, dst: int, res: int, places: Sequence[int], *, pairs: bool
+        self,
+        number: int,
+        dst: int,
+        res: int,
+        places: Sequence[int],
+        *,
+        pairs: bool,
+        offset: int = 0,
     ) -> list[dict[str, int]]:
         """Return the slots of a row: of pairs of results, or of one in each of ``places``."""
         operation, every = self.operations[number], (1 << self.ways) - 1
-        address = {"parameter": operation.parameters, "dst": dst, "res": res}
+        address = {"parameter": operation.parameters + offset, "dst": dst, "res": res}
         slots = []
         for n, place in enumerate(places):
             last = n == len(places) - 1

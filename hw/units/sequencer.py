@@ -35,12 +35,15 @@ class Sequencer(wiring.Component):
         Elements of an input window.
     whole_window : bool
         An operation that waits for input waits for all of the window.
+    behind : int
+        Elements that come behind a window: all of it is there with them.
 
     Members
     -------
     o_addr : Out(range(len(program.instructions))), address of the program store.
     i_word : In(program.word_bits), its word, ``READ_LATENCY`` later.
-    i_count : In(range(inputs + 1)), elements of the present input window that have arrived.
+    i_count : In(range(inputs + behind + 1)), elements of the present input window that are
+        there.
     i_output : In(1), the output has room for a whole result.
     o_next : Out(layout of an instruction), fields of the instruction, valid with ``o_issue``.
     o_issue : Out(1), the instruction was issued in the cycle before.
@@ -50,9 +53,11 @@ class Sequencer(wiring.Component):
     program = Parameter(Program, "a Program")
     inputs = Integer(1)
     whole_window = Flag()
+    behind = Integer(0)
 
-    def __init__(self, *, program: Program, inputs: int, whole_window: bool):
+    def __init__(self, *, program: Program, inputs: int, whole_window: bool, behind: int = 0):
         self.program, self.inputs, self.whole_window = program, inputs, whole_window
+        self.behind = behind
         shortest = min(i.delta for i in program.instructions)
         if shortest < MIN_ISSUE:
             raise ValueError(f"Instructions must be {MIN_ISSUE} cycles apart, not {shortest}")
@@ -61,7 +66,7 @@ class Sequencer(wiring.Component):
             {
                 "o_addr": Out(range(max(2, len(program.instructions)))),
                 "i_word": In(program.word_bits),
-                "i_count": In(range(inputs + 1)),
+                "i_count": In(range(inputs + behind + 1)),
                 "i_output": In(1),
                 "o_next": Out(layout),
                 "o_issue": Out(1),
@@ -87,7 +92,13 @@ class Sequencer(wiring.Component):
 
         # the word is on the port READ_LATENCY after its address, and what it needs one later
         m.d.sync += word.as_value().eq(self.i_word)
-        m.d.sync += needed.eq(self.inputs if self.whole_window else word.act + length)
+        needs = self.inputs + self.behind
+        if not self.whole_window and self.behind:
+            whole = decode(m, word.op, operations, "whole")
+            needs = Mux(whole, needs, word.act + length)
+        elif not self.whole_window:
+            needs = word.act + length
+        m.d.sync += needed.eq(needs)
         with m.If(waiting != 0):
             m.d.sync += waiting.eq(waiting - 1)
         with m.If(timer != 0):
@@ -118,7 +129,9 @@ class Sequencer(wiring.Component):
         for cycle, (count, room) in enumerate(arrived):
             instruction = instructions[number]
             operation = self.program.operations[instruction.op]
-            needed = self.inputs if self.whole_window else instruction.act + operation.length
+            needed = instruction.act + operation.length
+            if self.whole_window or (self.behind and operation.whole):
+                needed = self.inputs + self.behind
             waits = operation.wait_input and count < needed
             waits |= operation.wait_output and not room
             issues = cycle >= ready and not waits

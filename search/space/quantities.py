@@ -39,7 +39,8 @@ def _count_distinct(values: np.ndarray) -> np.ndarray:
 def _extremes(_model: IntegerModel, op: Operation, *, ways: int) -> list[np.ndarray]:
     """Return an operation's parameters reduced by ``_EXTREMES``: [extremes, ways, fields]."""
     table = parameter_table(op)
-    words = np.pad(table, ((0, -len(table) % ways), (0, 0))).reshape(-1, ways, 2)
+    table = table.reshape(-1, *table.shape[-2:])  # rows of a table, or one
+    words = np.pad(table, ((0, 0), (0, -table.shape[1] % ways), (0, 0))).reshape(-1, ways, 2)
     return [extreme.reduce(words) for extreme in _EXTREMES]
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bitformer.hw.lowering.lower import lower
+from bitformer.model.calendar import ROWS, with_clock
 from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.initialize import initialize
 from bitformer.sim.run import simulate
@@ -19,16 +20,25 @@ def make_model(config="tiny", *, seed=0, **changes):
 
 
 def make_inputs(model, kind="random", *, samples=2, seed=0):
-    """Windows of input integers: random, or at the extremes of their range."""
-    spec = model.input
-    shape = (samples, spec.rows, spec.features)
-    alternating = np.where(np.arange(np.prod(shape)).reshape(shape) % 2, spec.low, spec.high)
-    return {
-        "random": np.random.default_rng(seed).integers(spec.low, spec.high + 1, shape),
-        "lowest": np.full(shape, spec.low),
-        "highest": np.full(shape, spec.high),
-        "alternating": alternating,
-    }[kind]
+    """Windows of input integers, with the time behind: random, or at the extremes of the range."""
+    spec, calendar = model.input, model.config.calendar
+    rng = np.random.default_rng(seed)
+
+    def numbers(shape, low, high):
+        alternating = np.where(np.arange(np.prod(shape)).reshape(shape) % 2, low, high)
+        return {
+            "random": lambda: rng.integers(low, high, shape, endpoint=True),
+            "lowest": lambda: np.full(shape, low),
+            "highest": lambda: np.full(shape, high),
+            "alternating": lambda: alternating,
+        }[kind]()
+
+    x = numbers((samples, spec.rows, spec.features), spec.low, spec.high)
+    if not calendar:
+        return x
+    return with_clock(
+        x, np.stack([numbers((samples,), 0, ROWS[name] - 1) for name in calendar], axis=1)
+    )
 
 
 def run_exactly(model, x=None, *, seed=0, **options):

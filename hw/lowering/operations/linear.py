@@ -48,6 +48,7 @@ class LinearLowering(Lowering[Linear]):
             wide_r=op.adds_tensor in plan.wide_rows,
             stride=pitch if op.transposed else 0,
             wait_input=from_input,
+            clock=0 if op.clock is None else op.clock + 1,
             bias=True,
             factor=Factor.IMMEDIATE if uniform else Factor.PARAMETER,
             multiplier=int(plan.multipliers(op)[0]) if uniform else 0,
@@ -57,8 +58,19 @@ class LinearLowering(Lowering[Linear]):
             statistics=any(o.normalizes and op.y in o.reads for o in plan.model.operations),
         )
 
+    def _needed(self, plan: Plan, end: int) -> int:
+        """Return the words that must be there for a row that reads the window to its ``end``.
+
+        Those of the time behind it, too, for a table, and where the window ends: so no window is
+        left before all of it is there.
+        """
+        model = plan.model
+        whole = model.whole_window or self.op.clock is not None or end == model.input.size
+        return model.window_size if whole else end
+
     def rows(self, plan: Plan) -> list[RowTask]:
         op, model, base = self.op, plan.model, self._base(plan)
+        clocks = model.clocks
         x, y = model.tensors[op.x], model.tensors[op.y]
         steps = not op.start % x.features and not base.length % x.features
         if model.subtraction and base.wait_input and not steps:
@@ -68,7 +80,7 @@ class LinearLowering(Lowering[Linear]):
         for row in range(y.rows):
             reads, needed, start = [], 0, op.start + row * base.length
             if base.wait_input:
-                needed = x.size if model.whole_window else start + base.length
+                needed = self._needed(plan, start + base.length)
             elif op.transposed:
                 reads.append(Read(tensor=op.x, rows=x.rows, feature=row))
                 start = row
@@ -83,7 +95,9 @@ class LinearLowering(Lowering[Linear]):
             waits = row == 0 and base.destination is Destination.OUTPUT
             tasks.append(
                 RowTask(
-                    operation=replace(base, wait_output=waits),
+                    operation=replace(
+                        base, wait_output=waits, whole=bool(clocks) and needed == model.window_size
+                    ),
                     tensor=op.y,
                     row=row,
                     first=0,
@@ -91,6 +105,8 @@ class LinearLowering(Lowering[Linear]):
                     reads=tuple(reads),
                     start=start,
                     needed_inputs=needed,
+                    # the input is the next window's for a row that does not read it
+                    after_inputs=model.window_size if base.clock and not needed else 0,
                 )
             )
         return tasks

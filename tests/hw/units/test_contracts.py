@@ -46,7 +46,9 @@ OPERATIONS = (
     MachineOperation(slots=2),
 )
 PROGRAM = Program(operations=OPERATIONS, instructions=(Instruction(op=1, delta=5, dst=3, res=1),))
+TIMED = (*OPERATIONS, MachineOperation(matrix=True, clock=2))
 SLOT = slot_layout(ways=2, op_bits=1, parameter_bits=3, dst_bits=4, res_bits=4)
+TIMED_SLOT = slot_layout(ways=2, op_bits=2, parameter_bits=3, dst_bits=4, res_bits=4)
 ROW = {"operations": OPERATIONS, "slot": SLOT, "dst_bits": 2, "res_bits": 1}
 OPERANDS = ("operations", "ways", "word_bits", "scores", "input_bits", "operand_bits")
 WIDTHS = [field.name for field in fields(PostProcessorWidths) if "norm" not in field.name]
@@ -67,10 +69,10 @@ GOOD = {
     "Accelerator": lambda: {"design": lower_reloadable(initialize(named_config("tiny")))},
     "AddressGenerator": lambda: {"operations": OPERATIONS, "act_bits": 4, "weight_bits": 5},
     "AxiStream": lambda: {"accelerator": Accelerator(design=tiny()), "inputs": 24, "results": 6},
-    "Drain": lambda: {**ROW, "columns": 3},
+    "Drain": lambda: {**ROW, "operations": TIMED, "slot": TIMED_SLOT, "columns": 3},
     "Exponential": dict,
     "Gelu": lambda: {"widths": (4, 8), "bits": 9},
-    "InputPort": lambda: {"steps": 2, "channels": 1, "bits": 8},
+    "InputPort": lambda: {"steps": 2, "channels": 1, "bits": 8, "numbers": 2},
     "KeyValueWriter": lambda: dict(zip(WRITER, (2, 2, 4, 6, 9, 8, 5), strict=True)),
     "MatrixEngine": lambda: dict(zip(ENGINE, (2, 8, 8, 16, 4, True, 32, DSP), strict=True)),
     "Normalizer": lambda: {"features": 4, "bits": 8, "gamma_bits": 9, "multiplier": DSP},
@@ -87,6 +89,7 @@ GOOD = {
     "RowStatistics": lambda: {"features": 4, "bits": 8, "ways": 2, "multiplier": DSP},
     "Sequencer": lambda: {"program": PROGRAM, "inputs": 4, "whole_window": False},
     "Store": lambda: {"spec": StoreSpec(name="one", depth=4, width=8)},
+    "TableRows": lambda: {"rows": (24, 7), "strides": (12, 3), "bits": 8},
     "VectorSlots": lambda: ROW,
 }
 

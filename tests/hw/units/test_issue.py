@@ -33,11 +33,12 @@ def make_program(operations, instructions):
 class Fetching(wiring.Component):
     """A sequencer with its program store."""
 
-    def __init__(self, *, program, inputs, whole_window=False):
+    def __init__(self, *, program, inputs, whole_window=False, behind=0):
         self._program, self._inputs, self._whole_window = program, inputs, whole_window
+        self._behind = behind
         super().__init__(
             {
-                "i_count": In(range(inputs + 1)),
+                "i_count": In(range(inputs + behind + 1)),
                 "i_output": In(1),
                 "o_issue": Out(1),
                 "o_start": Out(1),
@@ -52,7 +53,10 @@ class Fetching(wiring.Component):
         m = Module()
         program = self._program
         m.submodules.sequencer = unit = Sequencer(
-            program=program, inputs=self._inputs, whole_window=self._whole_window
+            program=program,
+            inputs=self._inputs,
+            whole_window=self._whole_window,
+            behind=self._behind,
         )
         spec = StoreSpec(
             name="program", depth=len(program.instructions), width=program.word_bits, rom=True
@@ -135,6 +139,26 @@ def test_whole_window(play):
     almost = READY | {"i_count": 11}
     found = issues(play, [almost] * 60, whole_window=True)
     assert [op for _, op, *_ in found] == [0]
+
+
+@pytest.mark.parametrize(("there", "count"), [(6, 1), (7, 2), (13, 2), (14, 3)])
+def test_an_operation_can_wait_for_what_is_behind_the_window(play, there, count):
+    """Instruction 1 needs its own 7 samples, the next all 12 and the 2 behind them."""
+    operations = [*OPERATIONS, {"wait_input": True, "length": 3, "whole": True}]
+    instructions = [INSTRUCTIONS[0], INSTRUCTIONS[1], {"op": 3, "delta": 5, "act": 0}]
+    program = make_program(operations, [{"dst": 0, "res": 0, **one} for one in instructions])
+    dut = Fetching(program=program, inputs=12, behind=2)
+    shown = play(dut, [{"i_count": there, "i_output": 1}] * 60, ["o_issue"])
+    assert min(3, sum(issue for (issue,) in shown)) == count
+    unit = Sequencer(program=program, inputs=12, whole_window=False, behind=2)
+    model = unit.model([(there, True)] * 60)
+    assert [issue for (issue,) in shown] == [number is not None for number in model]
+
+
+def test_a_whole_window_has_what_is_behind_it(play):
+    for there, count in ((13, 1), (14, 2)):
+        script = [READY | {"i_count": there}] * 20
+        assert len(issues(play, script, whole_window=True, behind=2)[:2]) == count
 
 
 def test_next_program_waits_for_the_next_window(play):
@@ -298,17 +322,19 @@ def test_any_rows_have_their_addresses(play, rows):
     deltas=st.lists(st.integers(MIN_ISSUE, 12), min_size=1, max_size=5),
     waits=st.lists(st.tuples(st.integers(1, 30), st.integers(0, 12), st.booleans()), max_size=6),
     whole_window=st.booleans(),
+    behind=st.integers(0, 3),
 )
-def test_any_program_is_issued_as_modelled(play, deltas, waits, whole_window):
+def test_any_program_is_issued_as_modelled(play, deltas, waits, whole_window, behind):
     instructions = [
         {"op": n % 3, "delta": delta, "act": 2 * n, "dst": n, "res": n}
         for n, delta in enumerate(deltas)
     ]
     script = [{"i_count": c, "i_output": int(o)} for n, c, o in waits for _ in range(n)]
-    script += [READY] * 40
-    found = issues(play, script, instructions=instructions, whole_window=whole_window)
+    script += [READY | {"i_count": 12 + behind}] * 40
+    options = {"whole_window": whole_window, "behind": behind}
+    found = issues(play, script, instructions=instructions, **options)
     program = make_program(OPERATIONS, instructions)
-    unit = Sequencer(program=program, inputs=12, whole_window=whole_window)
+    unit = Sequencer(program=program, inputs=12, **options)
     model = unit.model([(step["i_count"], bool(step["i_output"])) for step in script])
     assert len(model) == len(script)
     assert [(cycle, start) for cycle, *_, start in found] == [

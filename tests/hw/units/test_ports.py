@@ -2,7 +2,7 @@
 """The accelerator's ends keep the stream rules at every rate, and every sample in its place."""
 
 import pytest
-from amaranth.hdl import Module, signed
+from amaranth.hdl import Const, Module, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import Out
 
@@ -12,33 +12,43 @@ from bitformer.hw.units.ports import InputPort, OutputPort
 RATES = [0.3, 1.0]
 
 
-def windows_written(streams, items, *, steps, channels, rate, pause, seed=0):
-    """Feed samples; return each window as written, its last step, and the counts seen.
+def windows_written(streams, items, *, steps, channels, rate, pause, numbers=0, seed=0):
+    """Feed samples; return each window as written, its last step, and its time.
 
     A window is released `pause` cycles after it is complete.
     """
-    total = steps * channels
-    dut = InputPort(steps=steps, channels=channels, bits=8)
+    samples = steps * channels
+    dut = InputPort(steps=steps, channels=channels, bits=8, numbers=numbers)
+    total = samples + dut.behind
     windows = len(items) // total
     found, lasts, halves, writes = [], [None, None], [], []
+    times, nothing = [{}, {}], Const(0)
+    time_ports = (dut.o_time_en, dut.o_half) if numbers else (nothing, nothing)
 
     async def consume(ctx):
-        memory, wait = {}, None
+        memory, wait, arrived = {}, None, 0
         ports = (dut.i.valid, dut.i.ready, dut.o_count, dut.o_en, dut.o_addr, dut.o_data)
         for _ in range(5000):
             release = wait == 0
             ctx.set(dut.i_release, release)
             ctx.set(dut.i_start, release)
-            tick = ctx.tick().sample(*ports, dut.o_last_en, dut.o_last_addr)
-            _, _, valid, ready, count, en, addr, data, last_en, last_addr = await tick
-            assert en == (valid and ready)
-            assert count == len(memory)
+            tick = ctx.tick().sample(*ports, dut.o_last_en, dut.o_last_addr, *time_ports)
+            _, _, valid, ready, count, en, addr, data, last_en, last_addr, time, half = await tick
+            taken = valid and ready
+            assert en == (taken and count < samples)
+            place = count - samples
+            assert time == (1 << place if taken and 0 <= place < numbers else 0)
+            assert count == arrived
             assert not (ready and count == total)
+            arrived += taken
+            if time:
+                times[half][time.bit_length() - 1] = data
             if release:
                 current = ctx.get(dut.o_current)
                 halves.append(current)
-                found.append(([memory[k] for k in range(total)], lasts[current]))
-                memory, wait = {}, None
+                time = [times[current][n] for n in range(numbers)]
+                found.append(([memory[k] for k in range(samples)], lasts[current], time))
+                memory, wait, arrived = {}, None, 0
                 if len(found) == windows:
                     return
                 continue
@@ -46,11 +56,11 @@ def windows_written(streams, items, *, steps, channels, rate, pause, seed=0):
                 memory[addr] = data
                 writes.append((addr, data, last_addr if last_en else None))
                 if last_en:
-                    half, channel = divmod(last_addr, channels)
-                    lasts[half] = (lasts[half] if channel else []) + [data]
+                    last_half, channel = divmod(last_addr, channels)
+                    lasts[last_half] = (lasts[last_half] if channel else []) + [data]
             if wait is not None:
                 wait -= 1
-            elif len(memory) == total:
+            elif arrived == total:
                 wait = pause
         raise AssertionError("windows must be complete in time")
 
@@ -68,7 +78,25 @@ def test_windows_are_written_whole(streams, rate, pause, steps, channels):
     items = [(37 * n) % 256 - 128 for n in range(4 * total)]
     found = windows_written(streams, items, steps=steps, channels=channels, rate=rate, pause=pause)
     expected = [items[n : n + total] for n in range(0, len(items), total)]
-    assert found == [(window, window[-channels:]) for window in expected]
+    assert found == [(window, window[-channels:], []) for window in expected]
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("pause", [0, 7])
+@pytest.mark.parametrize("numbers", [1, 2])
+@pytest.mark.parametrize(("steps", "channels"), [(1, 1), (4, 1), (3, 2), (2, 7)])
+def test_the_time_comes_behind_a_window(streams, rate, pause, numbers, steps, channels):
+    samples, behind = steps * channels, max(numbers, channels)
+    total = samples + behind
+    items = [(37 * n) % 256 - 128 for n in range(4 * total)]
+    found = windows_written(
+        streams, items, steps=steps, channels=channels, rate=rate, pause=pause, numbers=numbers
+    )
+    windows = [items[n : n + total] for n in range(0, len(items), total)]
+    assert found == [
+        (window[:samples], window[samples - channels : samples], window[samples:][:numbers])
+        for window in windows
+    ]
 
 
 def test_nothing_is_taken_before_the_first_fetch(streams):

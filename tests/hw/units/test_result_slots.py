@@ -2,6 +2,7 @@
 """Slots come in their cycles, with the addresses of their words, from the engine and from rows."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from amaranth.hdl import Const
@@ -47,10 +48,11 @@ def random_addresses(chance):
     ]
 
 
-def drained(play, operations, rows, *, columns, ways, gaps=(0,), early=1):
+def drained(play, operations, rows, *, columns, ways, gaps=(0,), early=1, offsets=()):
     """Play rows (op, dst, res); return (found, expected) slots.
 
-    A row is issued when ``early`` rows, with itself, are to be drained.
+    A row is issued when ``early`` rows, with itself, are to be drained. ``offsets`` are those of
+    the numbers of the time.
 
     Each is a dictionary of the valid slots by cycle, with the column that is selected. A group's
     end comes as soon as the group before has been drained, and a gap in turn of ``gaps`` later.
@@ -58,8 +60,8 @@ def drained(play, operations, rows, *, columns, ways, gaps=(0,), early=1):
     dut = Drain(columns=columns, **row_parameters(operations, ways))
     script, expected, starts, done, count = {}, {}, [], early + 1, 0
     for op, dst, res in rows:
-        groups = dut.model(op, dst, res)
         o = operations[op]
+        groups = dut.model(op, dst, res, offsets[o.clock - 1] if o.clock else 0)
         for group, slots in enumerate(groups):
             done += gaps[count % len(gaps)]
             count += 1
@@ -74,7 +76,8 @@ def drained(play, operations, rows, *, columns, ways, gaps=(0,), early=1):
         at = number if first < 0 else starts[first] - 1
         row = {"i_issue": 1, "i_op": op, "i_dst": dst, "i_res": res}
         script.setdefault(at, {}).update(row)
-    steps = [script.get(cycle, {}) for cycle in range(done + 4)]
+    times = {f"i_offset_{n}": offset for n, offset in enumerate(offsets)}
+    steps = [script.get(cycle, {}) | times for cycle in range(done + 4)]
     watch = ["o_slot", "o_places", "o_group_lower", "o_group_upper"]
     found = {}
     for cycle, (slot, places, lower, upper) in enumerate(play(dut, steps, watch)):
@@ -160,6 +163,24 @@ def test_single_results_by_hand(play):
         (1, 1, 1, 11, 4),
         (1, 0, 2, 12, 5),
     ]
+
+
+TIMED = (
+    replace(PAIRS[0], clock=1),
+    PAIRS[3],
+    replace(PAIRS[3], clock=2, parameters=20),
+    replace(PAIRS[1], parameters=40),
+)
+
+
+@pytest.mark.parametrize("offsets", [(0, 0), (35, 0), (0, 60), (70, 21)])
+def test_the_time_selects_the_row_of_a_table(play, offsets):
+    rows = [(op, 3 + op, op) for op in (0, 2, 1, 3, 0, 2)]
+    found, expected = drained(play, TIMED, rows, columns=4, ways=2, offsets=offsets)
+    assert found == expected
+    firsts = [slot["parameter"] for _, slot in found.values() if slot["first"]]
+    hour, day = 9 + offsets[0], 20 + offsets[1]
+    assert firsts == [hour, day, 3, 40, hour, day]
 
 
 @st.composite
