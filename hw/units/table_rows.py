@@ -63,17 +63,19 @@ class TableRows(wiring.Component):
         """Return the offset of the last row of a number's tables."""
         return (self.rows[n] - 1) * self.strides[n]
 
+    def _running(self, m: Module, n: int, width: int) -> Value:
+        """Return a number of the running window, out of the registers of two."""
+        beyond = self.i_number[width:].any()
+        kept = [Signal(width, name=f"number_{n}_{half}", reset_less=True) for half in range(2)]
+        for half, register in enumerate(kept):
+            with m.If(self.i_en[n] & (self.i_half == half)):
+                m.d.sync += register.eq(Mux(beyond, 0, self.i_number[:width]))
+        return Mux(self.i_current, kept[1], kept[0])
+
     def elaborate(self, platform):
         m = Module()
         for n, (rows, stride) in enumerate(zip(self.rows, self.strides, strict=True)):
-            width = bits_for(rows - 1)
-            beyond: Value = self.i_number[width:].any()
-            kept = [Signal(width, name=f"number_{n}_{half}", reset_less=True) for half in range(2)]
-            for half, register in enumerate(kept):
-                with m.If(self.i_en[n] & (self.i_half == half)):
-                    m.d.sync += register.eq(Mux(beyond, 0, self.i_number[:width]))
-            number = Signal(width, name=f"number_{n}")
-            m.d.comb += number.eq(Mux(self.i_current, kept[1], kept[0]))
+            number = self._running(m, n, bits_for(rows - 1))
             # a look-up of few bits takes the place of a multiplication
             offset = Signal(range(self._last(n) + 1), name=f"offset_{n}", reset_less=True)
             with m.Switch(number):
