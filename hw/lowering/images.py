@@ -122,12 +122,14 @@ def parameter_words(
     strides = []
     for number in range(1 + max(clocks.values(), default=-1)):
         first = len(words)
-        own = {tensor: tables[tensor] for tensor, selects in clocks.items() if selects == number}
-        for row in zip(*own.values(), strict=True):
-            for tensor, channels in zip(own, row, strict=True):
+        together = {
+            tensor: tables[tensor] for tensor, selects in clocks.items() if selects == number
+        }
+        for row in zip(*together.values(), strict=True):
+            for tensor, channels in zip(together, row, strict=True):
                 bases.setdefault(tensor, len(words))
                 words += words_of(tensor, channels)
-        rows = max((len(table) for table in own.values()), default=1)
+        rows = max((len(table) for table in together.values()), default=1)
         strides.append((len(words) - first) // rows)
     return words, bases, (value_bits, factor_bits), tuple(strides)
 
