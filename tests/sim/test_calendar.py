@@ -24,6 +24,7 @@ KINDS = {
     "path": {"linear_path": True, "subtract_last": True},
     "mlp": {"block": "mlp", "norm": "batch"},
     "mlp, one token": {"block": "mlp", "patch": 4, "linear_path": True},
+    "mixer": {"block": "mixer", "mixing": 5, "activation": "gelu"},
     "pre-norm": {"pre_norm": True, "pooling": "mean"},
 }
 
