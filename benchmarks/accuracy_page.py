@@ -116,11 +116,7 @@ def _floors(group: Sequence[Measured]) -> Iterator[str]:
     for found in group:
         cited |= found.row.cited
         for _, record in found.seeds:
-            hidden = (
-                ""
-                if record["target_seen"]
-                else " (of the target's past, which the model does not see)"
-            )
+            hidden = "" if record["target_seen"] else HIDDEN
             for name, mse in record["baselines"].items():
                 if mse is not None:
                     own[name + (hidden if name.startswith("repeat") else "")] = mse
@@ -128,10 +124,15 @@ def _floors(group: Sequence[Measured]) -> Iterator[str]:
     said += [(mse, f"{name} {mse:.4f} (measured before)") for name, mse in cited.items()]
     if said:
         yield "Without a network of ours: " + ", ".join(text for _, text in sorted(said)) + "."
-    for found in group:
-        if found.candidate.settings:
-            options = ", ".join(f"{name} {one}" for name, one in found.candidate.settings.items())
-            yield f"{found.candidate.config.name} is trained with {options}."
+    options = {
+        found.candidate.config.name: ", ".join(
+            f"{name} {one}" for name, one in found.candidate.settings.items()
+        )
+        for found in group
+    }
+    for name, asked in options.items():
+        if asked:
+            yield f"{name} is trained with {asked}."
 
 
 def _recipes(outcomes: Mapping[tuple[str, str], Outcome | None]) -> Iterator[str]:

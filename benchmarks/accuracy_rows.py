@@ -245,7 +245,7 @@ ROWS = (
         key="taxi-w4",
         task="New York taxis, 48 half hours to 12",
         source=TAXI,
-        candidates=_one(DAY, **_TAXI),
+        candidates=_kinds(DAY, **_TAXI),
         must=0.175,
         cited=_TAXI_FLOORS,
     ),
