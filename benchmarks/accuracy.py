@@ -56,7 +56,7 @@ def measure(row: Row, cells: Cells, folder: Path, *, on_part: bool) -> Measured:
 
 def recipe_outcomes(folder: Path) -> dict[tuple[str, str], Outcome | None]:
     """What was tried, by recipe and row; None for what was not."""
-    keys = [(recipe, row) for recipe in RECIPES for row in RECIPE_ROWS]
+    keys = [(recipe, row) for recipe in RECIPES for row in RECIPE_ROWS if row.key in recipe.rows]
     found = known_outcomes([recipe.of(row) for recipe, row in keys], folder)
     return {
         (recipe.name, row.key): outcome for (recipe, row), outcome in zip(keys, found, strict=True)
@@ -97,7 +97,12 @@ def main(
     if trains:
         with open_pool(workers, None) as pool:
             if recipes:
-                tried = [recipe.of(row) for row in RECIPE_ROWS if row in rows for recipe in RECIPES]
+                tried = [
+                    recipe.of(row)
+                    for row in RECIPE_ROWS
+                    for recipe in RECIPES
+                    if row in rows and row.key in recipe.rows
+                ]
                 with progress_bar() as tell:
                     run_trials(tried, folder, pool, tell)
             else:

@@ -141,8 +141,11 @@ def _recipes(outcomes: Mapping[tuple[str, str], Outcome | None]) -> Iterator[str
     for recipe in RECIPES:
         texts = [recipe.name]
         for row in RECIPE_ROWS:
+            if row.key not in recipe.rows:
+                texts.append("–")
+                continue
             found = outcomes.get((recipe.name, row.key))
-            texts.append("–" if found is None else f"{found.val:.5f}")
+            texts.append(UNKNOWN if found is None else f"{found.val:.5f}")
         rows.append(texts)
     yield from markdown_table(("recipe", *(row.key for row in RECIPE_ROWS)), rows)
 

@@ -261,9 +261,10 @@ ROWS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A change of settings or bits that was tried on :data:`RECIPE_ROWS`."""
+    """A change of settings, bits or shape that was tried on ``rows`` of :data:`RECIPE_ROWS`."""
 
     name: str
+    rows: tuple[str, ...] = ("etth1-96-w4", "ozone-w4", "traffic-w4", "taxi-w4")
     settings: Mapping[str, Any] = field(default_factory=dict)
     changes: Mapping[str, Any] = field(default_factory=dict)
 
@@ -275,9 +276,9 @@ class Recipe:
 
 
 #: Four sets, at 4 bits.
-RECIPE_ROWS = tuple(
-    row for row in ROWS if row.key in ("etth1-96-w4", "taxi-w4", "ozone-w4", "traffic-w4")
-)
+RECIPE_ROWS = tuple(row for row in ROWS if row.key in Recipe(name="").rows)
+#: Those whose next values follow the time of the day rather than the last value.
+_DAILY = ("traffic-w4", "taxi-w4")
 _W8 = Precision(weights=8, activations=8)
 RECIPES = (
     Recipe(name="as the row is trained"),
@@ -290,4 +291,8 @@ RECIPES = (
     Recipe(name="12 bits in and out", changes={"input_bits": 12, "output_bits": 12}),
     Recipe(name="the head at 4 bits, too", changes={"precision": {}}),
     Recipe(name="all at 8 bits", changes={"default": _W8}),
+    Recipe(name="last value subtracted", rows=_DAILY, changes={"subtract_last": True}),
+    Recipe(name="d 16, FFN 32", rows=_DAILY, changes={"d_model": 16, "ffn": 32}),
+    Recipe(name="tokens of 12 hours", rows=("traffic-w4",), changes={"patch": 12}),
+    Recipe(name="tokens of 3 hours", rows=("taxi-w4",), changes={"patch": 6}),
 )
