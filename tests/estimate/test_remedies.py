@@ -81,3 +81,22 @@ def test_errors_that_narrower_bits_add(model):
     assert errors["MHA in 6/6 bits"] == pytest.approx(0.03)
     assert errors["MHA in 4/4 bits"] is None  # not measured
     assert errors["FFN in 6/6 bits"] is None  # nor at its own bits
+
+
+@pytest.mark.parametrize(
+    ("bits", "known", "name", "error"),
+    [
+        ("8p/8", {"8p": 0.1, "6p": 0.3, "8": 0.0, "6": 9.0}, "FFN in 6p/6 bits", 0.2),
+        ("8/8", {"8p": 0.1, "6p": 0.3, "8": 0.0, "6": 9.0}, "FFN in 6/6 bits", 9.0),
+        # of 5 bits there are activations alone
+        ("4/5", {"4": 0.1}, "FFN in 4/4 bits", None),
+    ],
+)
+def test_narrower_weights_keep_their_scheme(bits, known, name, error):
+    config = named_config("tiny").replace(default=Precision.parse(bits))
+    sensitivity = {"FFN": {Precision.parse(one): value for one, value in known.items()}}
+    changes = {one.name: one for one in narrower(initialize(config), sensitivity)}
+    found = changes[name]
+    assert found.error == (None if error is None else pytest.approx(error))
+    assert found.model is not None
+    assert found.model.config.bits("FFN").scheme == config.default.scheme
