@@ -24,7 +24,8 @@ from bitformer.search.engine import Engine
 from bitformer.search.evolve import evolve, tensor_names
 from bitformer.search.limits import Limits
 from bitformer.search.pareto import predicted_loss
-from bitformer.search.space.components import LARGEST, NEVER, ComponentSpace, Outcomes, code_of
+from bitformer.search.space.choices import LARGEST, combinations_of
+from bitformer.search.space.components import NEVER, ComponentSpace, Outcomes, code_of
 from bitformer.study.sensitivity import existing
 from bitformer.study.workers import WorkerPool
 
@@ -66,7 +67,7 @@ class CandidateSet:
 
 def enumerable(config: TransformerConfig, bits: Sequence[Precision]) -> bool:
     """Return whether the component space is small enough to be enumerated."""
-    return len(set(bits)) ** len(existing(config)) <= LARGEST
+    return combinations_of(config, list(dict.fromkeys(bits))) <= LARGEST
 
 
 def _title(bits: Precision) -> str:

@@ -14,6 +14,7 @@ from bitformer.search.candidates import enumerable
 from bitformer.search.engine import Engine
 from bitformer.search.limits import Limits
 from bitformer.search.selection import SCORES
+from bitformer.search.space.choices import searchable
 from bitformer.study.trials import Trial
 
 __all__ = ["SYNTHESES", "SearchRequest"]
@@ -72,11 +73,11 @@ class SearchRequest:
         if not self.engines or len(set(self.engines)) != len(self.engines):
             said = ", ".join(map(str, self.engines))
             raise UserError(f"engines of a search must name each choice once, not {said!r}")
-        widths = {width for one in self.bits for width in (one.weights, one.activations)}
-        if self.enumerated and not all(2 <= width <= 8 for width in widths):
+        others = [one for one in self.bits if not searchable(one)]
+        if self.enumerated and others:
             raise UserError(
-                f"bits of components must be 2 to 8 to be searched, not {max(widths)}; each tensor"
-                " may have more"
+                "bits of components must be 2 to 8 to be searched, and of weights 1 to 8, not"
+                f" {others[0]}; with --per-tensor there may be more"
             )
         powers = [one for one in self.bits if one.scheme != UNIFORM]
         if powers and not self.enumerated:

@@ -28,6 +28,7 @@ from bitformer.model.errors import UserError
 from bitformer.model.precision import POWER_OF_TWO, UNIFORM, Precision
 from bitformer.model.structure import weight_components
 from bitformer.search.engine import Engine
+from bitformer.search.space.choices import LARGEST, choices_of, combinations_of, searchable
 from bitformer.search.space.combinations import combinations
 from bitformer.search.space.quantities import (
     distinct,
@@ -38,12 +39,10 @@ from bitformer.search.space.quantities import (
 from bitformer.search.space.templates import Templates, Widths
 from bitformer.study.sensitivity import existing
 
-__all__ = ["LARGEST", "NEVER", "ComponentSpace", "Outcomes", "code_of"]
+__all__ = ["NEVER", "ComponentSpace", "Outcomes", "code_of"]
 
 #: Resources and cycles of a combination that has no design.
 NEVER = np.iinfo(np.int32).max
-#: Larger spaces are not enumerated.
-LARGEST = 300_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +80,8 @@ class ComponentSpace:
     Combination ``n`` has ``bits[codes[n, c]]`` for ``components[c]``; a number stands for weights
     and activations alike. Samples and results keep the width they have in ``config``.
 
-    Raises :class:`UserError` for a space that is too large to enumerate, or that has bits outside
-    2 to 8, whose rows take more than one pass.
+    Raises :class:`UserError` for a space that is too large to enumerate, or for bits that
+    :func:`bitformer.search.space.choices.searchable` does not allow.
     """
 
     def __init__(
@@ -99,19 +98,23 @@ class ComponentSpace:
         own = {
             Precision(weights=one, activations=one) if isinstance(one, int) else one for one in bits
         }
-        widths = [width for one in own for width in (one.weights, one.activations)]
-        if not own or not all(2 <= width <= 8 for width in widths):
-            raise UserError(f"bits of a space must be 2 to 8, not {', '.join(map(str, bits))}")
+        if not own or not all(map(searchable, own)):
+            raise UserError(
+                "bits of a space must be 2 to 8, of weights 1 to 8, not"
+                f" {', '.join(map(str, bits))}"
+            )
         self.config, self.part = config.replace(precision={}, tensors={}), PARTS[part]
         self.bits = tuple(sorted(own, key=_order))
         self.components = existing(config)
-        count = len(self.bits) ** len(self.components)
+        self.choices = choices_of(self.config, self.bits)
+        count = combinations_of(self.config, self.bits)
         if count > LARGEST:
             raise UserError(
                 f"A space must have at most {LARGEST} combinations to be enumerated, not {count}"
             )
-        shape = [len(self.bits)] * len(self.components)
-        self.codes = np.stack(np.unravel_index(np.arange(count), shape), axis=1).astype(np.int8)
+        places = np.unravel_index(np.arange(count), [len(own) for own in self.choices])
+        codes = [np.array(own)[n] for own, n in zip(self.choices, places, strict=True)]
+        self.codes = np.stack(codes, axis=1).astype(np.int8)
         self.batch = combinations(self.config, self.components, self.bits, self.codes, seed)
         self._take(engine or Engine())
 
@@ -130,14 +133,33 @@ class ComponentSpace:
 
     def config_of(self, number: int) -> TransformerConfig:
         """Return a combination as a configuration."""
-        chosen = [self.bits[code] for code in self.codes[number]]
+        chosen = self._named([self.bits[code] for code in self.codes[number]])
         precision = dict(zip(self.components, chosen, strict=True))
         name = f"{self.config.name}-{code_of(chosen)}"
         return self.config.replace(name=name, precision=precision)
 
     def uniform(self, bits: Precision) -> int:
         """Return the number of the combination with the same bits everywhere."""
-        return int(np.flatnonzero((self.codes == self.bits.index(bits)).all(axis=1))[0])
+        place, like = self.bits.index(bits), bits.activations
+        codes = [
+            place if place in own else next(n for n in own if self.bits[n].activations == like)
+            for own in self.choices
+        ]
+        return int(np.flatnonzero((self.codes == codes).all(axis=1))[0])
+
+    def _named(self, chosen: list[Precision]) -> list[Precision]:
+        """Return bits in which a component that has one choice for several is like its neighbour.
+
+        It has no weights: their bits are those of the first component with as wide activations.
+        """
+        whole = [len(own) == len(self.bits) for own in self.choices]
+        free = [one for one, every in zip(chosen, whole, strict=True) if every]
+        return [
+            one
+            if every
+            else next((other for other in free if other.activations == one.activations), one)
+            for one, every in zip(chosen, whole, strict=True)
+        ]
 
     @cached_property
     def same(self) -> np.ndarray:

@@ -250,7 +250,8 @@ MISTAKES = {
     SEARCH + " --bits 4,4": "bits of a search must name each choice once, not '4, 4'",
     SEARCH + " --lanes auto,0": "--lanes must be numbers from 1 to .* or auto, .* not 'auto,0'",
     SEARCH + " --lanes 8,8": "engines of a search must name each choice once, not '8lanes,",
-    SEARCH + " --bits 16": "bits of components must be 2 to 8 to be searched, not 16",
+    SEARCH
+    + " --bits 16": "bits of components must be 2 to 8 to be searched, .* not 16; with --per",
     SEARCH + " --score luck": "'luck' is not one of",
     SEARCH + " --top 0": "0 is not in the range",
     SEARCH + " --sensitivity {d}/missing": "Sensitivity file .* cannot be read",

@@ -183,7 +183,7 @@ def test_powers_of_two_are_chosen_by_component(question, config, predictor, tmp_
     assert result["sensitivity"]["FFN"] == {"4p/8": 0.1, "4/8": 0.01}
     with pytest.raises(UserError, match=r"must be uniform, .* not 4p/8: write 4 for 4p/8$"):
         replace(question, bits=bits, per_tensor=True)
-    many = tuple(map(Precision.parse, ("4p/8", "4/8", "3/8", "6/8", "8", "8p/8")))
+    many = tuple(map(Precision.parse, ("4p/8", "4/7", "3/6", "6/5", "8/4", "2/3")))
     with pytest.raises(UserError, match="name fewer bits, or none with a p"):
         replace(question, bits=many)
 

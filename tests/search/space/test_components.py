@@ -12,6 +12,7 @@ from bitformer.model.precision import Precision
 from bitformer.search.engine import Engine
 from bitformer.search.limits import Limits, energy_of, within
 from bitformer.search.pareto import pareto, predicted_loss
+from bitformer.search.space.choices import combinations_of
 from bitformer.search.space.components import ComponentSpace
 
 FOUR, EIGHT = (Precision(weights=bits, activations=bits) for bits in (4, 8))
@@ -48,7 +49,8 @@ def test_outcomes_are_those_of_the_designs(space, outcomes, predictor):
 
 
 @pytest.mark.parametrize(
-    "pairs", [("2/8", "4/5"), ("2/6", "8"), ("3/4", "6/8"), ("4p/8", "4/8"), ("8p", "8")]
+    "pairs",
+    [("1/8", "4p/8"), ("2/8", "4/5"), ("2/6", "8"), ("3/4", "6/8"), ("4p/8", "4/8"), ("8p", "8")],
 )
 def test_weights_and_activations_apart(pairs, predictor):
     bits = [Precision.parse(one) for one in pairs]
@@ -162,6 +164,35 @@ def test_powers_of_two_are_other_models():
         assert alike == (name not in with_weights)
         assert space.config_of(number).bits(name) == bits[1]
     assert space.config_of(space.uniform(bits[0])).name == "tiny-" + ".".join(["4pa8"] * 10)
+
+
+def test_all_schemes_in_one_space(predictor):
+    """Of the bits of weights, components without any have no choice: else they were too many."""
+    bits = [Precision.parse(one) for one in ("1/8", "2/8", "4p/8", "4/8")]
+    space = ComponentSpace(named_config("tiny"), bits=bits)
+    assert len(space) == len(np.unique(space.same)) == 4**5
+    found = space.outcomes(predictor)
+    for one in bits:
+        config = space.config_of(space.uniform(one))
+        assert {config.bits(name) for name in space.components} == {one}
+    drawn = np.random.default_rng(5).choice(len(space), 2, replace=False).tolist()
+    kinds = set()
+    for number in [*map(space.uniform, bits), *drawn]:
+        config = space.config_of(number)
+        chosen = [config.bits(name) for name in ("Linput", "MHA", "FFN", "Loutput", "Lpath")]
+        kinds.add(tuple(chosen))
+        said = predictor.predict(lower(initialize(config)))
+        exact = ("latency", "interval", "dsps")
+        assert [getattr(found, n)[number] for n in exact] == [getattr(said, n) for n in exact]
+        assert found.luts[number] == pytest.approx(said.luts.value, rel=0.02)
+    assert len(kinds) == 6
+    more = [*bits[1:], Precision.parse("4")]
+    assert combinations_of(space.config, more) == 4**5 * 2**5
+    four = [Precision.parse(one) for one in ("3", "4", "6", "8")]
+    with pytest.raises(
+        UserError, match="at most 300000 combinations to be enumerated, not 1048576"
+    ):
+        ComponentSpace(named_config("tiny"), bits=four)
 
 
 def test_limits(outcomes):
