@@ -160,7 +160,8 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
         "float_run",
         type=PATH,
         metavar="RUN",
-        help="Start from the float model of another run of the same shape on the same data.",
+        help="Start from the float model of another run of the same shape on the same data; a model"
+        " with fused queries and keys, also of a run without.",
     ),
     click.option(
         "--keep-scales",

@@ -51,7 +51,7 @@ _MOST_WEIGHTS, _MOST_NUMBERS, _MOST_MACS = 1 << 23, 1 << 20, 1 << 28
 _W8A8 = Precision(weights=8, activations=8)
 #: Fields of later releases. At their defaults they are left out of what is written, so that a model
 #: has the digests that it had before them.
-_LATER = ("block", "mixing", "calendar", "pre_norm", "activation")
+_LATER = ("block", "mixing", "calendar", "pre_norm", "activation", "fused")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from torch import Tensor
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.fake_quant import to_numpy
+from bitformer.model.fuse import fused_weights
 from bitformer.model.plain import built
 from bitformer.model.run_store import RunStore
 from bitformer.model.train_settings import TrainSettings
@@ -42,11 +43,14 @@ def float_weights(
 
     ``dataset`` is that of :func:`bitformer.model.train.describe`. Raises :class:`UserError` unless
     the run is past its float stage, of ``config``'s shape and on the same data, or at least, where
-    not ``same_data`` is asked for, on columns of the same names.
+    not ``same_data`` is asked for, on columns of the same names. Where ``config`` is fused and the
+    run's model, of one head, is not, its weights are fused.
     """
     store = RunStore(run_dir)
     record, state = store.read_record(), store.read_state()
-    shape = _shape(TransformerConfig.from_dict(record["config"]))
+    theirs = TransformerConfig.from_dict(record["config"])
+    fuses = config.fused and not theirs.fused and theirs.heads == 1
+    shape = _shape(theirs) | ({"fused": True} if fuses else {})
     for name, value in _shape(config).items():
         if shape[name] != value:
             raise UserError(
@@ -66,6 +70,7 @@ def float_weights(
         for name, value in state["float_best"].items()
         if not name.endswith("log2_scale") and not name.startswith("activations.")
     }
+    weights = fused_weights(weights) if fuses else weights
     if not weights:
         raise UserError(f"Run in {run_dir} must be past its float stage: train again to resume it")
     return weights, {"checksum": _checksum(weights), "settings": record["settings"]}

@@ -195,6 +195,19 @@ class _Quantizer:
             **(layer.nonlinearity.fields if layer.nonlinearity else {}),
         )
 
+    def _copy(self, layer: Layer, x: Tensor, y: Tensor) -> Operation:
+        """Make a norm that changes nothing but the scale."""
+        power = x.exponent - y.exponent
+        ones = np.ones(y.features, dtype=np.int64)
+        return Affine(
+            x=x.name,
+            y=y.name,
+            multiplier=ones << max(0, power),
+            offset=0 * ones,
+            offset_shift=0,
+            shift=max(0, -power),
+        )
+
     def _scores(self, layer: Layer, q: Tensor, y: Tensor) -> Operation:
         k, heads = self.specs[layer.x[1]], self.config.heads
         root = np.sqrt(self.config.d_model / heads)

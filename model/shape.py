@@ -59,6 +59,8 @@ class Shape:
     norm : ``"batch"`` or ``"layer"``.
     pre_norm : normalise what a sublayer reads, ``x + f(norm(x))``, not its sum, ``norm(x + f(x))``.
     activation : ``"relu"`` or ``"gelu"``, between the two layers of an FFN.
+    fused : attention without weights for keys, ``(x A) x^T``: one product instead of that of the
+        weights for queries and keys; with one head.
     pooling : ``"mean"`` over tokens or ``"flatten"``.
     position : ``"sinusoidal"`` or ``"learned"`` position table.
     subtract_last : subtract the window's last step before and add the target's back after.
@@ -95,6 +97,7 @@ class Shape:
     block: str = "attention"
     mixing: int = 0
     activation: str = "relu"
+    fused: bool = False
 
     def __post_init__(self):
         for name, most in MOST.items():
@@ -112,6 +115,7 @@ class Shape:
             pre_norm=(False, True),
             block=BLOCKS,
             activation=tuple(NONLINEARITIES),
+            fused=(False, True),
         )
         if self.calendar not in ((), ("hour",), ("weekday",), ("hour", "weekday")):
             raise UserError(f"calendar must be of {list(ROWS)}, in this order, not {self.calendar}")
@@ -132,6 +136,7 @@ class Shape:
         if self.tokens > 256:
             raise UserError(f"window / patch must be at most 256 tokens, not {self.tokens}")
         self._check_mixing()
+        self._check_fused()
         self._check_decoder()
 
     def _check_mixing(self):
@@ -141,6 +146,17 @@ class Shape:
         if mixing and self.block != "mixer":
             raise UserError(
                 f"mixing must be 0 with block {self.block}, not {mixing}: try block mixer"
+            )
+
+    def _check_fused(self):
+        if self.fused and self.block != "attention":
+            raise UserError(
+                f"fused must be false with block {self.block}, which has no keys, not true"
+            )
+        if self.fused and self.heads != 1:
+            raise UserError(
+                "heads must be 1 with fused, whose one weight serves one head, not"
+                f' {self.heads}: give "heads": 1 or "fused": false'
             )
 
     def _check_decoder(self):
@@ -213,8 +229,9 @@ class Shape:
     def macs(self) -> int:
         """Multiply-accumulates of one inference (pooling not counted)."""
         n, m, d = self.tokens, self.decoder_tokens, self.d_model
+        keys = 0 if self.fused else d * d  # of a row
         over_tokens = {
-            "attention": 4 * n * d * d + 2 * n * n * d,
+            "attention": n * (3 * d * d + keys) + 2 * n * n * d,
             "mixer": 2 * n * d * self.token_ffn + n * d * d,
             "mlp": 0,
         }
@@ -223,8 +240,8 @@ class Shape:
         if not self.decoder_layers:
             path = self.window * self.inputs if self.linear_path else 0
             return total + (self.head_inputs + path) * self.horizon
-        own = 4 * m * d * d + m * (m + 1) * d  # row i attends to i + 1 rows
-        context = 2 * (m + n) * d * d + 2 * m * n * d
+        own = m * (3 * d * d + keys) + m * (m + 1) * d  # row i attends to i + 1 rows
+        context = 2 * m * d * d + n * (d * d + keys) + 2 * m * n * d
         layer = own + context + 2 * m * d * self.ffn
         total += m * self.token_inputs * d + self.decoder_layers * layer
         return total + self.head_inputs * self.horizon

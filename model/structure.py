@@ -37,8 +37,9 @@ class Layer:
     Parameters
     ----------
     kind : ``subtract_last`` takes the window's last step from every step. ``position`` is a table.
-        ``linear`` multiplies by weights, ``scores`` queries by keys, ``attend`` values by the
-        softmax of scores. ``norm`` normalises, ``pool`` takes the mean of all rows.
+        ``linear`` multiplies by weights, ``copy`` only rounds again. ``scores`` multiplies queries
+        by keys, ``attend`` values by the softmax of scores. ``norm`` normalises, ``pool`` takes the
+        mean of all rows.
     x : tensors it reads; of two, the second acts as weights.
     shape : (rows, features) of ``y``.
     component : whose activation bits ``y`` takes.
@@ -54,7 +55,7 @@ class Layer:
     clock : of a linear layer, which number of the time selects a row that its bias has added.
     """
 
-    kind: Literal["subtract_last", "position", "linear", "scores", "attend", "norm", "pool"]
+    kind: Literal["subtract_last", "position", "linear", "copy", "scores", "attend", "norm", "pool"]
     y: str
     x: tuple[str, ...]
     shape: tuple[int, int]
@@ -197,6 +198,8 @@ def _attention(
         _linear(p + name, p + name, read, read.shape, owner)
         for name, read in (("q", rows), ("k", others), ("v", others))
     )
+    if shape.fused:
+        k = Layer(kind="copy", y=k.y, x=k.x, shape=k.shape, component=owner)
     scores = Layer(
         kind="scores",
         y=p + "scores",

@@ -184,6 +184,10 @@ class Transformer(nn.Module):
     def _dropped(self, values: Tensor) -> Tensor:
         return functional.dropout(values, self.dropout, self.training and self.dropout > 0)
 
+    def _copy(self, layer: Layer, kept: Kept, keep: Keeper) -> Tensor:
+        """Return the rows as they are, for another scale."""
+        return kept[layer.x[0]].value
+
     def _scores(self, layer: Layer, kept: Kept, keep: Keeper) -> Tensor:
         """Multiply queries by keys, in octaves; heads are feature slices."""
         q, k = kept[layer.x[0]], kept[layer.x[1]]

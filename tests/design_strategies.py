@@ -70,6 +70,7 @@ def configs(draw, *, floats=False, calendar=True):
     names = tuple(name for name in COMPONENTS if name not in left_out)
     names += DECODER_COMPONENTS if decoder else ()
     names += PATH_COMPONENTS if path else ()
+    fused = heads == 1 and block == "attention" and draw(st.booleans())
     kinds = precisions(floats=floats)
     config = TransformerConfig(
         name=draw(st.sampled_from(["random", "other"])),
@@ -84,6 +85,7 @@ def configs(draw, *, floats=False, calendar=True):
         block=block,
         mixing=draw(st.integers(0, 9)) if block == "mixer" else 0,
         heads=heads,
+        fused=fused,
         ffn=draw(st.integers(1, 9)),
         norm=draw(st.sampled_from(["layer", "batch"])),
         pre_norm=draw(st.booleans()),

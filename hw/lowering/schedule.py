@@ -29,7 +29,7 @@ class _Timeline:
         self.ready: dict[tuple[str, int], np.ndarray] = {}
         self.complete: set[tuple[str, int]] = set()
         self.post_busy: list[tuple[int, int]] = []
-        self.engine_free = self.next_issue = self.key_free = self.score_free = 0
+        self.engine_free = self.next_issue = self.key_free = self.kept = self.score_free = 0
         self.stall_guard = self.drain_end = self.arrived = 0
         self.queue: list[int] = []
         self.statistics: list[tuple[str, int]] = []
@@ -86,7 +86,11 @@ class _Timeline:
             bounds.append((self.data_bound(op, read, slots), read.tensor))
         if op.destination in (Destination.KEY, Destination.VALUE):
             # keys are written behind their results, through the port that values take at once
-            bounds.append((self.key_free + 1 - int(slots[0]) - self.post, "key writer"))
+            free = self.key_free
+            if op.destination is Destination.KEY and not op.matrix:
+                # nor may they be in the way of results that are on their way through the engine
+                free = max(free, self.kept)
+            bounds.append((free + 1 - int(slots[0]) - self.post, "key writer"))
         if op.destination is Destination.SCORE:
             bounds.append((self.score_free - int(slots[0]) - self.post, "score maximum"))
         issue, reason = max(bounds, key=lambda b: b[0])
@@ -153,6 +157,8 @@ class _Timeline:
         """Note when the results can be read."""
         op = row.operation
         ready = writes + timing.WRITTEN
+        if op.destination in (Destination.KEY, Destination.VALUE):
+            self.kept = max(self.kept, int(writes.max()))
         if op.destination is Destination.KEY:
             for i in range(len(ready)):
                 self.key_free = max(int(writes[i]), self.key_free) + 1

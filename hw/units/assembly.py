@@ -7,7 +7,7 @@ from amaranth.lib import data
 from amaranth.utils import bits_for
 
 from bitformer.hw.design import Design
-from bitformer.hw.program import Destination
+from bitformer.hw.program import Destination, MachineOperation
 from bitformer.hw.units.address_generator import AddressGenerator
 from bitformer.hw.units.drain import Drain
 from bitformer.hw.units.key_value_writer import KeyValueWriter
@@ -147,11 +147,20 @@ def vector_slots(design: Design) -> VectorSlots:
     return VectorSlots(**_rows(design))
 
 
+def _queued(operation: MachineOperation) -> int:
+    """Return the words of a key that wait for the writer where stored rows are keys.
+
+    They come one a cycle, and each takes as many cycles as it has results, two at most.
+    """
+    copied = operation.destination is Destination.KEY and not operation.matrix
+    return operation.slots // 2 + 1 if copied else 0
+
+
 def key_value_writer(design: Design) -> KeyValueWriter:
     """Return the writer of a design's keys and values."""
     geometry = design.geometry
     return KeyValueWriter(
-        columns=geometry.columns,
+        columns=max(geometry.columns, *map(_queued, design.program.operations)),
         ways=geometry.ways,
         slots=geometry.dynamic_slots,
         bits=geometry.dynamic_bits,

@@ -24,7 +24,7 @@ class KeyValueWriter(wiring.Component):
     Parameters
     ----------
     columns : int
-        Columns of the engine: so many results of a key come at a time.
+        Columns of the engine: so many words of a key come at a time, and wait.
     ways : int
         Results a cycle, 1 or 2.
     slots : int

@@ -30,11 +30,29 @@ def test_a_configuration_is_written_name_first():
     assert next(iter(NAMED_CONFIGS["tiny"].to_dict())) == "name"
 
 
-@pytest.mark.parametrize("later", [{"pre_norm": True}, {"activation": "gelu"}])
+@pytest.mark.parametrize("later", [{"pre_norm": True}, {"activation": "gelu"}, {"fused": True}])
 def test_a_later_field_is_written_where_it_says_something(later):
     """So what is derived of a model without it, digests among it, stays as it was."""
-    config = NAMED_CONFIGS["tiny"]
+    config = NAMED_CONFIGS["tiny"].replace(heads=1)
     assert not later.keys() & config.to_dict().keys()
     other = config.replace(**later)
     assert later.items() <= other.to_dict().items()
     assert TransformerConfig.from_dict(other.to_dict()) == other
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"heads": 2},
+            r"^heads must be 1 with fused, whose one weight serves one head, not 2: give \"heads\":"
+            r" 1 or \"fused\": false$",
+        ),
+        ({"block": "mlp"}, r"^fused must be false with block mlp, which has no keys, not true$"),
+        ({"fused": "yes"}, r"^fused must be one of \(False, True\), not 'yes'$"),
+        ({"pre_norm": 1.5}, r"^pre_norm must be one of \(False, True\), not 1.5$"),
+    ],
+)
+def test_mistakes_in_kinds_of_layers(changes, message):
+    with pytest.raises(UserError, match=message):
+        Shape(**{"window": 8, "d_model": 8, "ffn": 8, "fused": True} | changes)

@@ -8,7 +8,7 @@ import pytest
 from bitformer.model import ir, reference
 from bitformer.model.config import TransformerConfig
 from bitformer.model.initialize import initialize
-from bitformer.model.structure import free_zero_points, graph
+from bitformer.model.structure import free_zero_points, graph, linear_shapes
 
 SMALL = {"name": "small", "window": 4, "horizon": 2, "d_model": 4, "ffn": 6}
 
@@ -60,6 +60,50 @@ def test_where_rows_are_normalised(pre_norm, expected):
     config = make(pre_norm=pre_norm)
     assert reads(config) == expected
     assert config.macs == make().macs
+
+
+@pytest.mark.parametrize(("pre_norm", "read"), [(False, "embedding"), (True, "layers.0.norm1")])
+def test_fused_keys_are_the_rows_themselves(pre_norm, read):
+    config, other = make(fused=True, pre_norm=pre_norm), make(pre_norm=pre_norm)
+    assert reads(config) == reads(other)
+    kinds = {layer.y: layer.kind for layer in graph(config)}
+    assert kinds == {layer.y: layer.kind for layer in graph(other)} | {"layers.0.k": "copy"}
+    assert ("layers.0.k", read, None) in reads(config)
+    assert linear_shapes(config) == {
+        name: size for name, size in linear_shapes(other).items() if name != "layers.0.k"
+    }
+    # four rows of four features: what is read as keys has its middle at 0
+    assert config.macs == other.macs - 4 * 4 * 4
+    free = free_zero_points(config.replace(asymmetric=True))
+    assert read not in free
+
+
+def test_a_decoders_keys_are_the_encoders_rows():
+    config = make(fused=True, decoder_layers=1)
+    copies = [(one.y, *one.x) for one in graph(config) if one.kind == "copy"]
+    assert copies == [
+        ("layers.0.k", "embedding"),
+        ("decoder.layers.0.k", "decoder.embedding"),
+        ("decoder.layers.0.cross.k", "layers.0.norm2"),
+    ]
+    # 4 rows of the encoder twice, 2 of the decoder: 4 x 4 products less for each
+    assert config.macs == make(decoder_layers=1).macs - 10 * 16
+
+
+def test_a_key_has_a_scale_of_its_own_by_hand():
+    """Rows of 8 bits in units of 1/32, keys of 4 in units of 1/2: rounded, clamped, narrow."""
+    config = make(fused=True, tensors={"layers.0.k": 4}, norm="batch")
+    model = initialize(config, samples=8)
+    op = model.writers["layers.0.k"]
+    assert isinstance(op, ir.Affine)
+    x, k = model.tensors["embedding"], model.tensors["layers.0.k"]
+    assert (k.bits, k.narrow, k.component) == (4, True, "MHA")
+    power = k.exponent - x.exponent
+    assert (op.multiplier.tolist(), op.offset.tolist()) == ([1] * 4, [0] * 4)
+    assert (op.shift, op.offset_shift) == (power, 0)
+    half, one = 1 << power - 1, 1 << power
+    row = np.array([[[half - 1, half, -half - 1, 20 * one], [0, -half, one, -20 * one]]])
+    assert op.run({"embedding": row}, model.tensors)[0].tolist() == [[0, 1, -1, 7], [0, 0, 1, -7]]
 
 
 def test_a_decoder_attends_to_the_sum_of_the_encoder():

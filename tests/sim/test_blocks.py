@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 
 from bitformer.hw import timing
+from bitformer.hw.lowering import schedule
 from bitformer.hw.lowering.lower import lower
+from bitformer.hw.units import assembly
 from bitformer.hw.units import gelu as gelu_unit
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import reference
@@ -133,3 +135,57 @@ def test_gelu_at_a_rectifiers_zero_point(curved, inputs_of):
     difference = found(curved, x, operations=operations)
     assert difference.tensor == L0 + "hidden"
     assert difference.expected < difference.got == curved.model.tensors[L0 + "hidden"].zero
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"norm": "batch", "pooling": "mean"},
+        {"pre_norm": True, "layers": 2, "tensors": {"layers.1.k": 3}},
+        {"decoder_layers": 1, "subtract_last": True},
+    ],
+    ids=str,
+)
+def test_fused(small_model, inputs_of, run, changes):
+    model = small_model(fused=True, default=W4A8, **changes)
+    run(model)
+    run(model, inputs_of(model, samples=3, seed=1), back_pressure=0.5)
+
+
+#: A row of more words than an engine of so few columns has room for in its queue of keys.
+LONG = {"window": 2, "d_model": 24, "ffn": 2, "fused": True}
+
+
+def test_a_long_row_is_a_key(small_model, inputs_of, run, monkeypatch):
+    model = small_model(**LONG, default=Precision(weights=2, activations=4))
+    design, _ = run(model, lanes=2)
+    assert design.geometry.columns == 1
+    assert design.geometry.ways == 2
+    # a mutant: room for a column's results alone
+    monkeypatch.setattr(assembly, "_queued", lambda operation: 0)
+    result = simulate(design, inputs_of(model))
+    assert result.difference.tensor == L0 + "scores"
+
+
+@pytest.fixture(scope="module")
+def fused(small_model):
+    return small_model(norm="batch", fused=True, default=W4A8)
+
+
+def test_keys_that_are_written_in_the_way_of_values(fused, inputs_of, run, monkeypatch):
+    """A stored row is a key sooner than an earlier row comes through the engine."""
+    run(fused, lanes=4)
+    timeline, nothing = schedule._Timeline, property(lambda self: 0, lambda self, value: None)
+    monkeypatch.setattr(timeline, "kept", nothing, raising=False)
+    early = lower(fused, lanes=4)
+    difference = simulate(early, inputs_of(fused)).difference
+    assert difference.tensor == L0 + "context"
+
+
+def test_another_row_is_the_key(fused, inputs_of):
+    design = lower(fused, lanes=4)
+    instructions = list(design.program.instructions)
+    first, second = (place_of(design, L0 + "k", row) for row in (0, 1))
+    instructions[second] = replace(instructions[second], res=instructions[first].res)
+    difference = found(design, inputs_of(fused), instructions=instructions)
+    assert (difference.tensor, difference.row) == (L0 + "k", 1)

@@ -79,7 +79,7 @@ def test_what_says_nothing_new_has_the_hash_that_it_had(name, found):
     assert structure_hash(design).hex() == found
 
 
-@pytest.mark.parametrize("later", [{"activation": "gelu"}], ids=str)
+@pytest.mark.parametrize("later", [{"activation": "gelu"}, {"fused": True}], ids=str)
 def test_later_kinds_of_layers_take_new_weights(later):
     """One table serves whatever the weights are; a design without it takes no model with it."""
     model = initialize(SMALL.replace(**later), samples=16)

@@ -95,7 +95,11 @@ def test_a_space_of_models_without_attention(predictor, block):
             )
 
 
-@pytest.mark.parametrize("changes", [{"activation": "gelu", "pre_norm": True}], ids=str)
+@pytest.mark.parametrize(
+    "changes",
+    [{"activation": "gelu", "pre_norm": True}, {"heads": 1, "fused": True, "norm": "batch"}],
+    ids=str,
+)
 def test_layers_of_other_kinds(changes, predictor):
     """In 2 bits GELU corrects nothing, and is a stage all the same."""
     bits = [Precision.parse(one) for one in ("2", "4/8")]
