@@ -44,7 +44,8 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
         "--config",
         metavar="NAME|FILE.json",
         help="What to start from: tiny, taxi-48-12, etth1-{96,48}-24[-w2a8|-w2a4], etth1-48-24-ed,"
-        " sense-24-1, grid-N-D-B, or a JSON file [etth1-96-24; sense-24-1 with --sense].",
+        " {mixer,mlp}-96-24, sense-24-1, grid-N-D-B, or a JSON file [etth1-96-24; sense-24-1 with"
+        " --sense].",
     ),
     click.option("--window", type=int, metavar="STEPS", help="Steps that the model sees."),
     click.option("--horizon", type=int, metavar="STEPS", help="Steps that it forecasts."),

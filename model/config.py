@@ -296,6 +296,13 @@ NAMED_CONFIGS["etth1-48-24"] = NAMED_CONFIGS["etth1-96-24"].replace(
 NAMED_CONFIGS["taxi-48-12"] = NAMED_CONFIGS["etth1-48-24"].replace(
     name="taxi-48-12", horizon=12, patch=12, d_model=24, ffn=64, subtract_last=False
 )
+#: As etth1-96-24 without attention, of about as many multiplications.
+NAMED_CONFIGS["mixer-96-24"] = NAMED_CONFIGS["etth1-96-24"].replace(
+    name="mixer-96-24", heads=1, block="mixer"
+)
+NAMED_CONFIGS["mlp-96-24"] = NAMED_CONFIGS["etth1-96-24"].replace(
+    name="mlp-96-24", patch=96, d_model=96, heads=1, ffn=128, block="mlp"
+)
 #: The first and the last layer hold little and matter much.
 _ENDS = {"Linput": _W4A8, **_PRECISE_HEAD}
 for _name in ("etth1-96-24", "etth1-48-24"):

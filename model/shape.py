@@ -145,7 +145,7 @@ class Shape:
             raise UserError(f"mixing must be 0 to {most}, not {shown(mixing)}")
         if mixing and self.block != "mixer":
             raise UserError(
-                f"mixing must be 0 with block {self.block}, not {mixing}: try block mixer"
+                f"mixing must be 0 with block {self.block}, not {mixing}: try --block mixer"
             )
 
     def _check_fused(self):
@@ -176,7 +176,8 @@ class Shape:
             raise UserError("linear_path must be false with a decoder, not true")
         if self.block != "attention":
             raise UserError(
-                f"block must be attention with a decoder, not {self.block!r}: try decoder_layers 0"
+                f"block must be attention with a decoder, not {self.block}: try --block attention,"
+                " or a --config without a decoder"
             )
         if self.pooling != "flatten":
             raise UserError(f"pooling must be flatten with a decoder, not {self.pooling!r}")

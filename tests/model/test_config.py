@@ -154,12 +154,13 @@ def test_counts_are_positive_integers(field, value):
         ({"block": "lstm"}, r"^block must be one of \('attention', 'mixer', 'mlp'\), not 'lstm'$"),
         (
             {"block": "mlp", "decoder_layers": 1},
-            r"^block must be attention with a decoder, not 'mlp': try decoder_layers 0$",
+            r"^block must be attention with a decoder, not mlp: try --block attention, or a"
+            r" --config without a decoder$",
         ),
         ({"mixing": -1}, r"^mixing must be 0 to 65535, not -1$"),
         ({"mixing": True, "block": "mixer"}, r"^mixing must be 0 to 65535, not True$"),
         ({"mixing": 1 << 16, "block": "mixer"}, r"^mixing must be 0 to 65535, not 65536$"),
-        ({"mixing": 4}, r"^mixing must be 0 with block attention, not 4: try block mixer$"),
+        ({"mixing": 4}, r"^mixing must be 0 with block attention, not 4: try --block mixer$"),
         (
             {"block": "mlp", "precision": {"MHA": Precision(weights=4, activations=4)}},
             r"^precision must name components of .*, not 'MHA'$",

@@ -8,7 +8,7 @@ from bitformer.model.shape import Shape
 from bitformer.model.structure import graph, linear_shapes, tensor_components
 
 
-@pytest.mark.parametrize("name", ["tiny", "etth1-48-24-ed"])
+@pytest.mark.parametrize("name", ["tiny", "etth1-48-24-ed", "mixer-96-24"])
 def test_bits_and_names_decide_no_part(name):
     config = NAMED_CONFIGS[name]
     shape = Shape(**{field: getattr(config, field) for field in Shape.__dataclass_fields__})
