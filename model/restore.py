@@ -45,7 +45,7 @@ def restored(model: IntegerModel) -> Transformer:
         x, y = model.tensors[op.reads[0]], model.tensors[op.y]
         if isinstance(op, Linear):
             values |= _linear(layer, op, x, y)
-        elif isinstance(op, Affine | LayerNorm):
+        elif isinstance(op, Affine | LayerNorm) and layer.kind == "norm":
             values |= _norm(op, x, y)
     with torch.no_grad():
         for name, value in values.items():
