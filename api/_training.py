@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bitformer._auto import chosen_config, keep_config
 from bitformer._models import Model, Note, unheard
 from bitformer.model.config import TransformerConfig
 from bitformer.model.data.reading import DataSource, without_reading
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from bitformer.model.evaluation import Evaluation
     from bitformer.model.sensor_range import SensorRange
     from bitformer.model.train import TrainResult
+    from bitformer.search.auto import Choice
 
 __all__ = ["MODEL_FILE", "Training", "train"]
 
@@ -39,6 +41,7 @@ class Training:
     result : errors, seconds and warnings.
     method : ``"qat"``, or ``"ptq"`` without training with rounding.
     model : the integer model; None where parts are kept in floats.
+    choice : how the configuration was chosen; None where it was named.
     """
 
     folder: Path
@@ -47,6 +50,7 @@ class Training:
     result: "TrainResult"
     method: str
     model: Model | None
+    choice: "Choice | None" = None
 
     @classmethod
     def run(
@@ -70,6 +74,7 @@ class Training:
         delta: int | None = None,
         path: Width | None = None,
         calendar: str | Sequence[str] | None = None,
+        part: str | None = None,
         sensor_range: "SensorRange | None" = None,
         name: str | None = None,
         plot: str | Path | None = None,
@@ -95,7 +100,7 @@ class Training:
             Bits of the difference to the window's last step.
         path
             Bits of the linear path's weights, such as 8 or ``"8p"``.
-        calendar, sensor_range, raw, name, plot
+        calendar, part, sensor_range, raw, name, plot
             As of :func:`train`.
         note
             Told what is remarkable of the data, and what changed to suit them.
@@ -121,9 +126,11 @@ class Training:
         if plot is not None:
             check_picture(plot)
             ready_file(Path(plot))
+        kinds = {**bits, "calendar": None if calendar is None else calendar_of(calendar)}
+        folder, asked = Path(to), {"part": part, "sizes": sizes, "kinds": kinds, "source": source}
+        config, choice = chosen_config(data, config, folder, note=note, settings=settings, **asked)
         config = start_config(config, sense=sense, ahead=ahead, horizon=horizon)
-        asked = None if calendar is None else calendar_of(calendar)
-        config = changed_config(config, **bits, **sizes, calendar=asked)
+        config = changed_config(config, **sizes, **kinds)
         chosen, dataset = suited_to(data, config, note, name=name, **source)
         if calendar is not None:
             require_calendar(config.calendar, chosen.calendar, dataset.step, dataset.name)
@@ -143,7 +150,8 @@ class Training:
         from bitformer.model.export import export_to
         from bitformer.model.train import train as train_model
 
-        folder = Path(to)
+        if choice is not None:
+            keep_config(folder, chosen, note)
         result = train_model(chosen, dataset, run_dir=folder, **settings)
         write_source(folder, DataSource.of(data=str(data), **resolved(source, dataset)))
         model = None
@@ -157,6 +165,7 @@ class Training:
             result=result,
             method=settings.get("method", "qat"),
             model=model,
+            choice=choice,
         )
         if plot is not None:
             training.plot(plot)
@@ -278,6 +287,7 @@ class Training:
             "run": str(self.folder),
             "model": None if self.model is None else str(self.model.path),
             "config": self.config.to_dict(),
+            "auto": None if self.choice is None else self.choice.to_dict(),
             "method": self.method,
             "seconds": result.seconds,
             "warnings": list(result.warnings),
@@ -310,6 +320,7 @@ def train(
     time: str | Sequence[str] | None = None,
     to: str | Path = "runs/bitformer",
     calendar: str | Sequence[str] | None = None,
+    part: str | None = None,
     sensor_range: "SensorRange | None" = None,
     name: str | None = None,
     plot: str | Path | None = None,
@@ -324,7 +335,10 @@ def train(
         A data set's name (``"etth1"``) or a CSV file.
     config
         A configuration, its name or its JSON file; by default ``etth1-96-24``, and ``sense-24-1``
-        with ``sense``. Its number of inputs follows the data.
+        with ``sense``. Its number of inputs follows the data. ``"auto"`` chooses window, patch and
+        widths by short trainings, and writes ``config.json`` into the run's folder.
+    part
+        With ``config="auto"``, the FPGA that the model is to fit; by default the ``xc7s15``.
     target, inputs, time
         Columns of a CSV file: to forecast, to see, and of times. Texts ``"A,B"`` or lists.
     sense
@@ -371,6 +385,7 @@ def train(
     columns |= {"sense": sense, "ahead": ahead}
     more: dict[str, Any] = {"sensor_range": sensor_range, "raw": raw, "name": name, "plot": plot}
     more["calendar"] = calendar
+    more["part"] = part
     training = Training.run(data, config=config, to=to, **columns, **more, **settings)
     if training.model is None:
         raise UserError(f"bits of {training.config.name} must be those of integers, not of floats")

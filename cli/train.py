@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 import bitformer
+from bitformer.cli.choice import show_choice
 from bitformer.cli.options import PATH, batch_option, epochs_options, given, training_data_options
 from bitformer.cli.report import Report, command_line, json_option
 from bitformer.cli.scores import show_scores
@@ -42,10 +43,15 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
     "Model",
     click.option(
         "--config",
-        metavar="NAME|FILE.json",
+        metavar="NAME|FILE.json|auto",
         help="What to start from: tiny, taxi-48-12, etth1-{96,48}-24[-w2a8|-w2a4], etth1-48-24-ed,"
-        " {mixer,mlp}-96-24, sense-24-1, grid-N-D-B, or a JSON file [etth1-96-24; sense-24-1 with"
-        " --sense].",
+        " {mixer,mlp}-96-24, sense-24-1, grid-N-D-B, or a JSON file; auto: choose window, patch,"
+        " widths and kind by short trainings [etth1-96-24; sense-24-1 with --sense].",
+    ),
+    click.option(
+        "--part",
+        metavar="PART",
+        help="With --config auto: the FPGA that the model is to fit, xc7s6 to xc7s100 [xc7s15].",
     ),
     click.option("--window", type=int, metavar="STEPS", help="Steps that the model sees."),
     click.option("--horizon", type=int, metavar="STEPS", help="Steps that it forecasts."),
@@ -214,6 +220,7 @@ def command(
     bitformer train --data my.csv --target power --time date --config etth1-48-24 \\
         --inputs power,wind --window 168 --horizon 12 --range 0,250 --range wind=0,40 \\
         --name plant --plot -o runs/plant
+    bitformer train --data my.csv --target power --time date --config auto -o runs/auto
     bitformer train --data air.csv --sense O3 --time time -o runs/ozone
     bitformer train --data adc.csv --target code --raw 12 --config etth1-48-24 -o runs/node
 
@@ -227,6 +234,10 @@ def command(
     needs no network, ties with it or loses to it, and what to try then: a result, with exit code 0.
     The exit code is 1, with the model written, if rounding costs too much: if the quantized
     model's validation error is over 1.25 times the float one's.
+
+    --config auto takes the data's cycle (a day, a week, a year) for windows and patches, trains up
+    to eight configurations for seconds each, and chooses by validation among those that fit --part.
+    RUN/config.json has the choice, to be named again. --horizon, --window and --patch hold.
 
     Ctrl-C is safe: the same command resumes the run. With more --epochs or --qat-epochs, it goes on
     from the best models so far, and keeps what is better on validation; training as long from the
@@ -245,6 +256,8 @@ def command(
     training = bitformer.Training.run(
         **data, **given(settings), to=output, plot=plot, resume=not restart, note=report.note
     )
+    if training.choice is not None:
+        show_choice(report, training.choice)
     show_scores(report, training.evaluation)
     for one in training.result.continued[-1:]:
         report.note(

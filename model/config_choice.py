@@ -13,7 +13,10 @@ from bitformer.model.precision import (
     keep_precise,
 )
 
-__all__ = ["changed_config", "start_config"]
+__all__ = ["AUTO", "changed_config", "start_config"]
+
+#: What asks for a configuration that suits the data: :func:`bitformer.search.auto.propose`.
+AUTO = "auto"
 
 
 def start_config(

@@ -1,0 +1,360 @@
+"""``--config auto``: a configuration for data and a part, chosen by short trainings.
+
+Shapes come from the data's cycle, then one change each of the best. Each is trained without
+rounding on the training windows; of those that fit the part, beside a board's shell, the cheapest
+within a hundredth of the least validation error is chosen. All is kept in the folder: the same
+question has the same answer.
+"""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bitformer.estimate.knowledge import shipped_entries
+from bitformer.estimate.predictor import Predictor
+from bitformer.hw.lowering.lower import lower
+from bitformer.hw.parts import PARTS
+from bitformer.model.config import TransformerConfig
+from bitformer.model.config_choice import changed_config, start_config
+from bitformer.model.data.datasets import load_dataset
+from bitformer.model.data.reading import DataSource
+from bitformer.model.data.windows import Dataset
+from bitformer.model.errors import TrainingDivergedError, UserError
+from bitformer.model.files import write_whole
+from bitformer.model.folder_lock import held
+from bitformer.model.initialize import initialize
+from bitformer.model.own_data import resolved, suited
+from bitformer.model.progress import Progress, silent
+from bitformer.model.sealed_json import read_sealed, write_sealed
+from bitformer.model.train import describe
+from bitformer.search.proposals import (
+    MOST,
+    Cycle,
+    Proposal,
+    cycle_of,
+    default_horizon,
+    shapes,
+    variants,
+)
+from bitformer.study.trials import FOLDERS, Trial, run_trials
+from bitformer.study.workers import WorkerPool
+
+__all__ = ["CONFIG_FILE", "Choice", "Tried", "propose", "write_config"]
+
+#: In a run's folder: the configuration, to be named again; and what was tried.
+CONFIG_FILE, _FOLDER, _RECORD = "config.json", "auto", "auto.json"
+#: Training windows that a short training sees in all, and its fewest and most epochs.
+_SEEN, _EPOCHS = 80_000, (4, 24)
+#: What is left for the shell of a board, of what parts are short of.
+_SHELL = {"LUT": 600, "RAMB18": 1}
+#: Errors that count as equal, as a part of the least.
+_CLOSE = 0.01
+#: Validation windows that a candidate must have, as a part of the most that one has.
+_MOST_WINDOWS = 0.8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """A configuration that was looked at.
+
+    Parameters
+    ----------
+    config : the configuration.
+    what : what is new in it.
+    error : validation MSE of the short training without rounding; None without one.
+    taken : ``latency`` in cycles, and resources by their names; empty without a design.
+    against : why it is not to be chosen; None where nothing is against it.
+    """
+
+    config: TransformerConfig
+    what: str
+    error: float | None
+    taken: Mapping[str, int]
+    against: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {
+            "config": self.config.to_dict(),
+            "what": self.what,
+            "validation_mse": self.error,
+            "taken": dict(self.taken),
+            "against": self.against,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Tried":
+        """Inverse of :meth:`to_dict`."""
+        return cls(
+            config=TransformerConfig.from_dict(data["config"]),
+            what=data["what"],
+            error=data["validation_mse"],
+            taken=data["taken"],
+            against=data["against"],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A configuration, and why.
+
+    ``tried`` are in the order in which they were looked at; ``part`` is the FPGA.
+    """
+
+    config: TransformerConfig
+    part: str
+    sentence: str
+    tried: tuple[Tried, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {
+            "config": self.config.to_dict(),
+            "part": self.part,
+            "sentence": self.sentence,
+            "tried": [one.to_dict() for one in self.tried],
+        }
+
+
+def propose(
+    data: str | None,
+    *,
+    part: str,
+    folder: Path,
+    sizes: Mapping[str, Any],
+    kinds: Mapping[str, Any],
+    seed: int = 0,
+    note: Callable[[str], None],
+    progress: Progress = silent,
+    **columns: Any,
+) -> Choice:
+    """Choose window, patch, widths and kind for data and a part.
+
+    Parameters
+    ----------
+    data
+        A data set's name or a CSV file.
+    part
+        The FPGA whose budget counts.
+    folder
+        Of the run. What is tried is kept in ``auto`` inside.
+    sizes, kinds
+        ``window``, ``horizon``, ``patch`` and ``block``; and bits and ``calendar`` as of
+        :func:`bitformer.model.config_choice.changed_config`; None stands for what is not given.
+    seed
+        Of the short trainings.
+    note
+        Told what the cycle is, and what is missing.
+    progress
+        Called with the trainings done.
+    **columns
+        ``target``, ``inputs``, ``sense`` and ``ahead``, and fields of
+        :class:`bitformer.model.data.reading.Reading`.
+
+    Raises
+    ------
+    UserError
+        If the data will not do, or nothing fits the part.
+    """
+    if data is None:
+        raise UserError("--data must name a data set or a CSV file to train on")
+    if part not in PARTS:
+        raise UserError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
+    calendar = kinds.get("calendar") or ()
+    rows = load_dataset(data, window=1, horizon=1, calendar=calendar, **columns)
+    cycle = cycle_of(rows)
+    base = start_config(None, sense=columns.get("sense"), ahead=columns.get("ahead"))
+    horizon = sizes.get("horizon") or _horizon(base, cycle, columns, note)
+    own = {name: sizes.get(name) for name in ("window", "patch")}
+    block = sizes.get("block")
+    base = changed_config(base.replace(horizon=horizon), block=block, **kinds)
+    base = suited(base, rows)[0]
+    question = json.loads(
+        json.dumps(
+            {
+                "data": describe(rows),
+                "columns": {n: v for n, v in columns.items() if v is not None},
+                "base": base.to_dict(),
+                "sizes": {**own, "block": block},
+                "part": part,
+                "seed": seed,
+                "seen": _SEEN,
+            }
+        )
+    )
+    with held(folder / _FOLDER, inside=FOLDERS):
+        record = folder / _FOLDER / _RECORD
+        tried = _known(record, question)
+        if tried is None:
+            bench = _Bench(data, columns, rows, part, seed, folder / _FOLDER, progress)
+            tried = bench.look_at(shapes(base, cycle, **own))
+            if (first := _best(tried)) is not None:
+                more = variants(first.config, patch=own["patch"], block=block)
+                tried += bench.look_at(more[: MOST - len(tried)])
+            write_sealed(record, {"question": question, "tried": [one.to_dict() for one in tried]})
+    best = _best(tried)
+    if best is None:
+        raise UserError(_nothing(tried, part))
+    return Choice(config=best.config, part=part, sentence=_why(best, tried, part), tried=tried)
+
+
+def write_config(folder: Path, config: TransformerConfig) -> Path:
+    """Write a configuration beside its run, for ``--config``; return the file."""
+    path = folder / CONFIG_FILE
+    write_whole(path, json.dumps(config.to_dict(), indent=1) + "\n")
+    return path
+
+
+class _Bench:
+    """Trains proposals shortly, and lowers them for a part."""
+
+    def __init__(
+        self,
+        data: str,
+        columns: Mapping[str, Any],
+        rows: Dataset,
+        part: str,
+        seed: int,
+        folder: Path,
+        progress: Progress,
+    ):
+        self._data, self._columns, self._part = data, dict(columns), part
+        path = Path(data)
+        self._source = DataSource.of(
+            data=str(path.resolve() if path.is_file() else data), **resolved(columns, rows)
+        )
+        self._seed, self._folder, self._progress = seed, folder, progress
+        self._predictor = Predictor(shipped_entries())
+        self._windows: dict[int, tuple[int, int] | str] = {}
+        self._done = 0
+
+    def look_at(self, proposals: Sequence[Proposal]) -> tuple[Tried, ...]:
+        """Return what each proposal comes to."""
+        counts = [self._counts(one.config) for one in proposals]
+        most = max((one[1] for one in counts if not isinstance(one, str)), default=0)
+        found = []
+        for one, count in zip(proposals, counts, strict=True):
+            self._progress(self._done, None, f"auto: {one.what}")
+            found.append(self._tried(one, count, most))
+            self._done += 1
+        return tuple(found)
+
+    def _counts(self, config: TransformerConfig) -> tuple[int, int] | str:
+        """Return how many training and validation windows there are, or why there are none."""
+        size = config.window
+        if size not in self._windows:
+            try:
+                own = load_dataset(self._data, window=size, horizon=config.horizon, **self._columns)
+                self._windows[size] = len(own.train), len(own.val)
+            except UserError:
+                self._windows[size] = "too few rows"
+        return self._windows[size]
+
+    def _tried(self, one: Proposal, count: tuple[int, int] | str, most: int) -> Tried:
+        taken, against = self._taken(one.config)
+        if isinstance(count, str):
+            return Tried(config=one.config, what=one.what, error=None, taken=taken, against=count)
+        if count[1] < _MOST_WINDOWS * most:
+            against = against or "too few windows without a gap"
+        error = None
+        if against is None:
+            try:
+                error = self._error(one.config, count[0])
+            except TrainingDivergedError:
+                against = "the training diverged"
+        return Tried(config=one.config, what=one.what, error=error, taken=taken, against=against)
+
+    def _taken(self, config: TransformerConfig) -> tuple[dict[str, int], str | None]:
+        """Return what a design takes, and what is too much of it."""
+        try:
+            design = lower(initialize(config), part=self._part)
+        except UserError as error:
+            return {}, str(error)
+        prediction = self._predictor.predict(design)
+        found = prediction.counts
+        over = [
+            f"{use.used} of {use.available} {use.resource}"
+            f"{'' if use.over else ', with none left for a shell'}"
+            for use in prediction.uses
+            if use.used + _SHELL.get(use.resource, 0) > use.available
+        ]
+        return found, ", ".join(over) or None
+
+    def _error(self, config: TransformerConfig, windows: int) -> float:
+        """Return the validation error of a short training without rounding."""
+        epochs = min(max(-(-_SEEN // windows), _EPOCHS[0]), _EPOCHS[1])
+        settings = {"seed": self._seed, "epochs": epochs, "dropout": 0.1}
+        trial = Trial(config=config, source=self._source, settings=settings).origin
+        return run_trials([trial], self._folder, WorkerPool())[0].float_val
+
+
+def _horizon(
+    base: TransformerConfig,
+    cycle: Cycle | None,
+    columns: Mapping[str, Any],
+    note: Callable[[str], None],
+) -> int:
+    """Return the horizon where none is given, and say it."""
+    if columns.get("sense") is not None or columns.get("ahead") == 0:
+        return base.horizon
+    found = default_horizon(cycle)
+    whole = "" if cycle is None or cycle.rows != found else f", a {cycle.name}"
+    note(f"Horizon {found}{whole}: say --horizon for another")
+    return found
+
+
+def _known(record: Path, question: Mapping[str, Any]) -> tuple[Tried, ...] | None:
+    """Return what was tried for the same question before."""
+    try:
+        found = read_sealed(record)
+        if found["question"] != question:
+            return None
+        return tuple(Tried.from_dict(one) for one in found["tried"])
+    except (UserError, KeyError, TypeError):
+        return None
+
+
+def _best(tried: Sequence[Tried]) -> Tried | None:
+    """Return the cheapest of those whose error is close to the least; None if nothing will do."""
+    good = [one for one in tried if one.against is None and one.error is not None]
+    good = [one for one in good if math.isfinite(one.error or 0)]
+    least = min((one.error or 0 for one in good), default=0.0)
+    near = [one for one in good if (one.error or 0) <= least * (1 + _CLOSE)]
+    return min(near, key=lambda one: (one.taken["latency"], one.error), default=None)
+
+
+def _sizes(config: TransformerConfig) -> str:
+    return f"window {config.window}, patch {config.patch}, width {config.d_model}"
+
+
+def _why(best: Tried, tried: Sequence[Tried], part: str) -> str:
+    """Say what was chosen, and why."""
+    trained = [one for one in tried if one.error is not None]
+    least = min(trained, key=lambda one: one.error or 0)
+    of = f"of {len(trained)} trained shortly" if len(trained) > 1 else "in a short training"
+    if best is least:
+        why = f"least validation error {of}, {best.error:.4g}"
+    else:
+        why = (
+            f"validation error {best.error:.4g} {of}, within 1 % of the least ({least.error:.4g})"
+            f" in {best.taken['latency']} cycles for {least.taken['latency']}"
+        )
+    return f"Chose {_sizes(best.config)} ({best.what}): {why}; it fits the {part}"
+
+
+def _nothing(tried: Sequence[Tried], part: str) -> str:
+    """Say that nothing will do, and what is in the way."""
+    if all(one.against == "too few rows" for one in tried):
+        shortest = min(one.config.window for one in tried)
+        return (
+            f"--config auto finds too few rows for a window of {shortest} and a horizon of"
+            f" {tried[0].config.horizon}: say a shorter --horizon or --window, or give it more rows"
+        )
+    said = "; ".join(f"{_sizes(one.config)}: {one.against}" for one in tried)
+    return (
+        f"--config auto finds nothing that fits the {part} ({said}): say a shorter --horizon or"
+        " --window, fewer --inputs, or a larger --part"
+    )
