@@ -29,7 +29,6 @@ from bitformer.model.initialize import initialize
 from bitformer.model.own_data import resolved, suited
 from bitformer.model.progress import Progress, silent
 from bitformer.model.sealed_json import read_sealed, write_sealed
-from bitformer.model.train import describe
 from bitformer.search.proposals import (
     MOST,
     Cycle,
@@ -48,8 +47,8 @@ __all__ = ["CONFIG_FILE", "Choice", "Tried", "propose", "write_config"]
 CONFIG_FILE, _FOLDER, _RECORD = "config.json", "auto", "auto.json"
 #: Training windows that a short training sees in all, and its fewest and most epochs.
 _SEEN, _EPOCHS = 80_000, (4, 24)
-#: What is left for the shell of a board, of what parts are short of.
-_SHELL = {"LUT": 600, "RAMB18": 1}
+#: LUTs that are left for the shell of a board; its memory lies in them if no block RAM is left.
+_SHELL = {"LUT": 700}
 #: Errors that count as equal, as a part of the least.
 _CLOSE = 0.01
 #: Validation windows that a candidate must have, as a part of the most that one has.
@@ -163,9 +162,12 @@ def propose(
         raise UserError("--data must name a data set or a CSV file to train on")
     if part not in PARTS:
         raise UserError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
+    from bitformer.model.train import describe  # late: it imports torch
+
     calendar = kinds.get("calendar") or ()
     rows = load_dataset(data, window=1, horizon=1, calendar=calendar, **columns)
     cycle = cycle_of(rows)
+    _about_cycle(cycle, note)
     base = start_config(None, sense=columns.get("sense"), ahead=columns.get("ahead"))
     horizon = sizes.get("horizon") or _horizon(base, cycle, columns, note)
     own = {name: sizes.get(name) for name in ("window", "patch")}
@@ -193,7 +195,7 @@ def propose(
             tried = bench.look_at(shapes(base, cycle, **own))
             if (first := _best(tried)) is not None:
                 more = variants(first.config, patch=own["patch"], block=block)
-                tried += bench.look_at(more[: MOST - len(tried)])
+                tried += bench.look_at(more[: max(0, MOST - len(tried))])
             write_sealed(record, {"question": question, "tried": [one.to_dict() for one in tried]})
     best = _best(tried)
     if best is None:
@@ -277,7 +279,7 @@ class _Bench:
         found = prediction.counts
         over = [
             f"{use.used} of {use.available} {use.resource}"
-            f"{'' if use.over else ', with none left for a shell'}"
+            f"{'' if use.over else ', and a shell of a board takes more'}"
             for use in prediction.uses
             if use.used + _SHELL.get(use.resource, 0) > use.available
         ]
@@ -304,6 +306,15 @@ def _horizon(
     whole = "" if cycle is None or cycle.rows != found else f", a {cycle.name}"
     note(f"Horizon {found}{whole}: say --horizon for another")
     return found
+
+
+def _about_cycle(cycle: Cycle | None, note: Callable[[str], None]) -> None:
+    """Say that there is no cycle, where there is none."""
+    if cycle is None:
+        note(
+            "Rows have no dates, or a day is no whole number of them, so no cycle is known: windows"
+            " are powers of two; --time names the column of times, --window a window"
+        )
 
 
 def _known(record: Path, question: Mapping[str, Any]) -> tuple[Tried, ...] | None:
