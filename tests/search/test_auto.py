@@ -43,15 +43,21 @@ def asked(data, folder, **options):
 
 @pytest.fixture
 def errors(monkeypatch):
-    """Errors by what is said of a proposal's configuration, instead of trainings."""
+    """Errors by what is said of a proposal's configuration, instead of trainings.
+
+    A design takes as many cycles as a model has products, unless it is to be ``lowered``.
+    """
     asked = []
 
-    def give(of):
+    def give(of, *, lowered=False):
         def error(self, config, windows):
             asked.append(config)
             return of(config)
 
         monkeypatch.setattr(auto._Bench, "_error", error)
+        if not lowered:
+            taken = staticmethod(lambda config: ({"latency": config.macs}, None))
+            monkeypatch.setattr(auto._Bench, "_taken", taken)
         return asked
 
     return give
@@ -80,7 +86,7 @@ def test_of_errors_alike_the_cheapest_is_chosen(hourly, tmp_path, errors):
 
 
 def test_what_does_not_fit_is_not_trained_and_not_chosen(hourly, tmp_path, errors):
-    trained = errors(lambda config: 1 / (config.window * config.d_model))
+    trained = errors(lambda config: 1 / (config.window * config.d_model), lowered=True)
     large, _ = asked(hourly, tmp_path / "large", part="xc7s100", horizon=48)
     assert large.config.d_model == max(one.config.d_model for one in large.tried)
     trained.clear()
@@ -94,7 +100,7 @@ def test_what_does_not_fit_is_not_trained_and_not_chosen(hourly, tmp_path, error
 
 
 def test_nothing_fits(hourly, tmp_path, errors):
-    errors(lambda config: 1.0)
+    errors(lambda config: 1.0, lowered=True)
     with pytest.raises(UserError, match=r"nothing that fits the xc7s6 \(window .* larger --part$"):
         asked(hourly, tmp_path / "run", part="xc7s6", horizon=240)
 
