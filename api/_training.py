@@ -127,7 +127,8 @@ class Training:
             check_picture(plot)
             ready_file(Path(plot))
         kinds = {**bits, "calendar": None if calendar is None else calendar_of(calendar)}
-        folder, asked = Path(to), {"part": part, "sizes": sizes, "kinds": kinds, "source": source}
+        folder = Path(to)
+        asked: dict[str, Any] = {"part": part, "sizes": sizes, "kinds": kinds, "source": source}
         config, choice = chosen_config(data, config, folder, note=note, settings=settings, **asked)
         config = start_config(config, sense=sense, ahead=ahead, horizon=horizon)
         config = changed_config(config, **sizes, **kinds)

@@ -117,6 +117,7 @@ def variants(
         own = {n: bits for n, bits in best.precision.items() if n not in TOKEN_COMPONENTS}
         mlp = best.replace(patch=patch or best.window, block="mlp", precision=own, tensors=delta)
         found += _widths(mlp, "an MLP", min(best.d_model * 4, _WIDEST))
+        found.append(Proposal(config=best.replace(block="mixer"), what="a mixer"))
     found += _widths(best, "half as wide", best.d_model // 2)
     return found
 

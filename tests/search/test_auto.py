@@ -36,7 +36,7 @@ def asked(data, folder, **options):
         folder=folder,
         sizes=sizes,
         note=notes.append,
-        **{"part": "xc7s15", "bits": {}, **options, **columns},
+        **{"part": "xc7s15", "kinds": {}, **options, **columns},
     )
     return found, notes
 
@@ -139,7 +139,7 @@ def test_the_same_question_is_answered_from_the_folder(hourly, tmp_path, errors)
     again, _ = asked(hourly, tmp_path / "run")
     assert again == first
     assert trained == []
-    for other in ({"horizon": 12}, {"part": "xc7s25", "bits": {"weights": 8}}):
+    for other in ({"horizon": 12}, {"part": "xc7s25", "kinds": {"weights": 8}}):
         trained.clear()
         asked(hourly, tmp_path / "run", **other)
         assert trained, other
@@ -153,7 +153,7 @@ def test_the_same_question_is_answered_from_the_folder(hourly, tmp_path, errors)
 
 def test_what_is_given_holds(hourly, tmp_path, errors):
     trained = errors(lambda config: 1.0)
-    asked(hourly, tmp_path / "run", window=96, horizon=5, bits={"weights": 2}, block="attention")
+    asked(hourly, tmp_path / "run", window=96, horizon=5, kinds={"weights": 2}, block="attention")
     assert {one.window for one in trained} == {96}
     assert {one.horizon for one in trained} == {5}
     assert {one.default.weights for one in trained} == {2}

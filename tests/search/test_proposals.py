@@ -128,6 +128,7 @@ def test_variants_change_one_thing_each():
     assert plain == best.replace(subtract_last=False)
     assert found["twice as wide"] == best.replace(d_model=32, ffn=64)
     assert found["half as wide"] == best.replace(d_model=8, ffn=16)
+    assert found["a mixer"] == best.replace(block="mixer")
     mlp = found["an MLP"]
     assert (mlp.block, mlp.patch, mlp.d_model, mlp.ffn) == ("mlp", 96, 64, 128)
     assert not any("subtracted" in one.what for one in variants(plain))
