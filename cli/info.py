@@ -67,7 +67,7 @@ def command(model: Path, report: Report) -> None:
     report.line(
         f"  {config.window} steps of {config.inputs} input(s) in {config.tokens} tokens,"
         f" {config.horizon} output(s); width {config.d_model}, {_stack(config)},"
-        f" {_tokens(config)}FFN {config.ffn}, {config.norm} norm"
+        f" {_tokens(config)}{_network(config)}"
     )
     if config.calendar:
         names = [f"{name} (0 to {ROWS[name] - 1})" for name in config.calendar]
@@ -140,8 +140,16 @@ def _stack(config: "TransformerConfig") -> str:
 
 def _tokens(config: "TransformerConfig") -> str:
     """Say in words what each layer has over tokens: nothing in an MLP."""
-    said = {"attention": f"{config.heads} head(s), ", "mixer": f"mixer {config.token_ffn}, "}
+    heads = "1 head with a fused weight, " if config.fused else f"{config.heads} head(s), "
+    said = {"attention": heads, "mixer": f"mixer {config.token_ffn}, "}
     return said.get(config.block, "")
+
+
+def _network(config: "TransformerConfig") -> str:
+    """Say in words what the feed-forward network is, and where rows are normalised."""
+    function = "" if config.activation == "relu" else f" with {config.activation.upper()}"
+    where = " before each sublayer" if config.pre_norm else ""
+    return f"FFN {config.ffn}{function}, {config.norm} norm{where}"
 
 
 def _plain(value: object) -> str:

@@ -22,7 +22,7 @@ from bitformer.model.nonlinearity import Nonlinearity
 from bitformer.model.numerics import SCORE_FRACTION_BITS
 from bitformer.model.structure import Layer, clocks, graph, linear_shapes, norms
 
-__all__ = ["Transformer"]
+__all__ = ["Transformer", "activated"]
 
 #: Tensors that a forward pass has stored, by name.
 Kept = dict[str, Activation]
@@ -171,7 +171,7 @@ class Transformer(nn.Module):
         y = self.linears[layer.weights](replace(x, value=rows), time)  # [batch, rows of y, outputs]
         if layer.nonlinearity:
             bits = self.activations.specs[layer.y].bits
-            y = _activated(layer.nonlinearity, y, keep.exponent(layer.y), bits)
+            y = activated(layer.nonlinearity, y, keep.exponent(layer.y), bits)
         if layer.dropout == "results":
             y = self._dropped(y)
         if layer.residual is None:
@@ -242,7 +242,7 @@ class Transformer(nn.Module):
         return dyadic_number(factor * unit) / unit
 
 
-def _activated(function: Nonlinearity, y: Tensor, exponent: int | None, bits: int) -> Tensor:
+def activated(function: Nonlinearity, y: Tensor, exponent: int | None, bits: int) -> Tensor:
     """Apply a nonlinearity; one that is a table takes whole steps of its results."""
     smooth = function.torch(y)
     if exponent is None or function.steps is None:

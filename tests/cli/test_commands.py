@@ -445,3 +445,14 @@ def test_a_defect_keeps_its_traceback(bitformer, monkeypatch):
     monkeypatch.setattr("bitformer.cli.boards.command.callback", lambda **_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         bitformer("boards")
+
+
+def test_kinds_of_layers_are_said(bitformer, tmp_path):
+    config = named_config("tiny").replace(heads=1, fused=True, pre_norm=True, activation="gelu")
+    path = tmp_path / "kinds.safetensors"
+    save_model(initialize(config, samples=8), path)
+    line = bitformer("info", path).out.splitlines()[1]
+    assert line.endswith(
+        "1 head with a fused weight, FFN 16 with GELU, layer norm before each sublayer"
+    )
+    assert bitformer("info", path, "--json").data["config"]["activation"] == "gelu"

@@ -4,7 +4,10 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
+from bitformer.model.activations import Keeper
+from bitformer.model.calibrate import calibrate
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.gelu import GELU_BITS, corrections, gelu_exponent, gelu_steps, gelu_zero
@@ -13,6 +16,7 @@ from bitformer.model.nonlinearity import GELU
 from bitformer.model.operations import Linear
 from bitformer.model.precision import FLOAT_BITS, Precision
 from bitformer.model.tensor import Tensor
+from bitformer.model.transformer import Transformer, activated
 
 WIDTHS = range(GELU_BITS[0], GELU_BITS[1] + 1)
 
@@ -117,6 +121,38 @@ def test_the_scale_of_results_follows_from_their_bits():
         config = make(default=Precision(weights=4, activations=bits))
         spec = initialize(config, samples=8).tensors["layers.0.hidden"]
         assert (spec.exponent, spec.zero) == (gelu_exponent(bits), gelu_zero(bits))
+
+
+def test_other_widths_have_the_scale_of_their_own():
+    """A training goes through falling widths, and takes its state along: not this scale."""
+    torch.manual_seed(0)
+    wide, narrow = (make(default=Precision(weights=4, activations=bits)) for bits in (8, 4))
+    x, y = torch.randn(32, 4, 1), torch.randn(32, 1)
+    before = Transformer(wide)
+    calibrate(before, x, y)
+    assert before.activations.exponents()["layers.0.hidden"] == gelu_exponent(8) == -5
+    after = Transformer(narrow)
+    after.load_state_dict(before.state_dict())
+    calibrate(after, x, y, known=before)
+    assert after.activations.exponents()["layers.0.hidden"] == gelu_exponent(4) == -2
+
+
+def test_the_gradient_is_that_of_the_real_function():
+    """It passes the rounding, and ends where results are clamped."""
+    torch.manual_seed(0)
+    model = Transformer(make(norm="batch"))
+    x, y = torch.randn(32, 4, 1), torch.randn(32, 1)
+    calibrate(model, x, y)
+    z = torch.tensor([-3.0, -0.76, -0.1, 0.4, 2.0, 9.0], dtype=torch.float64, requires_grad=True)
+    hidden = activated(GELU, z, -5, 8)
+    assert (hidden * 32).detach().tolist() == [0, -5, -1, 9, 63, 288]
+    (slope,) = torch.autograd.grad(hidden.sum(), z)
+    real_slope = [(real(v + 1e-6) - real(v - 1e-6)) / 2e-6 for v in z.tolist()]
+    torch.testing.assert_close(slope, torch.tensor(real_slope, dtype=torch.float64))
+    keep = Keeper(model.activations, None)
+    kept = keep("layers.0.hidden", hidden.reshape(1, 1, 6)).value
+    (slope,) = torch.autograd.grad(kept.sum(), hidden)
+    assert slope.flatten().tolist() == [1, 1, 1, 1, 1, 0]
 
 
 def test_results_of_16_bits_are_refused_with_what_to_do():
