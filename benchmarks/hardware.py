@@ -1,4 +1,4 @@
-"""Whether the hardware is still the same: what 64 designs are, against a record of them.
+"""Whether the hardware is still the same: what 65 designs are, against a record of them.
 
     python benchmarks/hardware.py                              all designs against the record
     python benchmarks/hardware.py grid-12-32-4 tiny            these only
@@ -98,6 +98,12 @@ DESIGNS: Mapping[str, Callable[[], Design]] = {
 DESIGNS |= {name: _untrained(config) for name, config in NAMED_CONFIGS.items()}
 DESIGNS["tiny-w1a8"] = _untrained(
     named_config("tiny").replace(name="tiny-w1a8", default=Precision(weights=1, activations=8))
+)
+#: What a layer may be, all of it that is not the default.
+DESIGNS["tiny-layers"] = _untrained(
+    named_config("tiny").replace(
+        name="tiny-layers", heads=1, fused=True, pre_norm=True, activation="gelu"
+    )
 )
 DESIGNS |= {f"random-{seed}": _random(seed) for seed in (1, 2, 3)}
 
