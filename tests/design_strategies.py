@@ -59,8 +59,8 @@ def precisions(draw, *, floats=False):
 
 
 @st.composite
-def configs(draw, *, floats=False, calendar=True):
-    """Small ones of every kind; ``floats``: what is kept in float32 too; ``calendar``: tables."""
+def configs(draw, *, floats=False):
+    """Small ones of every kind; ``floats``: what is kept in float32 too."""
     heads, patch = draw(st.sampled_from([1, 1, 2, 4])), draw(st.sampled_from([1, 1, 2, 3]))
     inputs, decoder = draw(st.sampled_from([1, 1, 3, 7])), draw(st.sampled_from([0, 0, 1, 2]))
     rows = draw(st.integers(1, 4))
@@ -108,8 +108,7 @@ def configs(draw, *, floats=False, calendar=True):
     bits = st.sampled_from(_widths(WEIGHT_BITS, floats))
     other = draw(st.dictionaries(st.sampled_from(weights), bits, max_size=2))
     as_words = 8 <= config.input_bits == config.output_bits and draw(st.booleans())
-    timed = calendar and config.input_bits >= 6
-    times = draw(st.sampled_from(CALENDARS)) if timed else ()
+    times = draw(st.sampled_from(CALENDARS)) if config.input_bits >= 6 else ()
     config = config.replace(tensors={**single, **other}, adc_words=as_words, calendar=times)
     if draw(st.booleans()):
         return config
@@ -157,9 +156,9 @@ class RandomDesign:
             reject()
 
 
-def models(*, calendar=False):
-    """Random models, each to be made by ``make()``; ``calendar``: what hardware has not yet."""
-    return st.builds(RandomModel, config=configs(calendar=calendar), seed=SEEDS)
+def models():
+    """Random models, each to be made by ``make()``."""
+    return st.builds(RandomModel, config=configs(), seed=SEEDS)
 
 
 _PLACEMENTS = st.dictionaries(

@@ -98,7 +98,7 @@ def draw(count):
     drawn, seen = [], defaultdict(set)
 
     @several(count)
-    @given(models(calendar=True))
+    @given(models())
     def collect(case):
         model = case.make()
         drawn.append(model)
