@@ -102,6 +102,18 @@ def test_forecasts_are_of_the_newest_rows_time(trained, bitformer, tmp_path):
         assert said.data["forecast"][n] == pytest.approx(expected.tolist())
 
 
+def test_the_accelerator_takes_the_time(trained, bitformer):
+    path = trained[0] / "model.safetensors"
+    said = bitformer("simulate", path, "--samples", "2", "--json").data
+    assert (said["source"], said["bit_exact"]) == ("my.csv, test windows", True)
+    few = ("evaluate", path, "--samples", "2", "--json")
+    errors = [
+        bitformer(*few, "--engine", engine).data["test_mse"][f"my-load-24-6 ({engine})"]
+        for engine in ("integer", "python")
+    ]
+    assert errors[0] == errors[1]
+
+
 def test_a_function_is_told_the_time(trained):
     from bitformer import load
 

@@ -1,0 +1,40 @@
+"""Candidates with a calendar are simulated on windows with their time."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from bitformer.model.checkpoint import save_model
+from bitformer.model.config import named_config
+from bitformer.model.initialize import initialize
+from bitformer.search.engine import Engine
+from bitformer.search.verification import Bench, verify
+
+CLOCK = np.array([[23, 6], [0, 0]])
+
+
+@pytest.fixture
+def content(tmp_path):
+    save_model(
+        initialize(named_config("tiny").replace(calendar=("hour", "weekday"))), tmp_path / "m"
+    )
+    return (tmp_path / "m").read_bytes()
+
+
+def test_a_candidate_with_a_calendar_is_proved(content):
+    windows = np.random.default_rng(0).normal(size=(2, 24, 1))
+    found = verify(content, Engine(), windows, CLOCK, "xc7s15", False)
+    assert found["error"] is None
+    assert (found["bit_exact"], found["cycles_as_predicted"]) == (True, True)
+
+
+def test_the_time_of_windows_is_part_of_what_a_proof_is_of():
+    bench = Bench(windows=np.zeros((2, 24, 1)), part="xc7s15", clock=CLOCK)
+    keys = {
+        dataclasses.replace(bench, clock=clock).key(b"model", Engine(), False)
+        for clock in (CLOCK, CLOCK[::-1], None)
+    }
+    assert len(keys) == 3
+    none = dataclasses.replace(bench, clock=np.zeros((2, 0), np.int64))
+    assert none.key(b"model", Engine(), False) in keys
