@@ -19,8 +19,10 @@ def scaling_data(model: IntegerModel) -> dict[str, Any]:
     A sample's word is ``floor((sample - mean) / std / 2**exponent + 0.5) + zero``, at least ``low``
     and at most ``high``; a result is ``(word - zero) * 2**exponent * std + mean``. ``columns`` are
     those of a step, in their order, and ``target`` that of a forecast; an untrained model has
-    neither. A forecast begins ``ahead`` steps after a window's last. ``step_seconds`` is None where
-    it is not known or no fixed number, as of months.
+    neither. Behind the samples of a window, up to all its ``words``, stand the numbers of the time
+    that ``calendar`` names, each more than 0 by the word of ``zero``, and that word to fill a step.
+    A forecast begins ``ahead`` steps after a window's last. ``step_seconds`` is None where it is
+    not known or no fixed number, as of months.
     """
     config = model.config
     found: dict[str, Any] = {
@@ -30,6 +32,8 @@ def scaling_data(model: IntegerModel) -> dict[str, Any]:
         "window": config.window,
         "channels": config.inputs,
         "horizon": config.horizon,
+        "calendar": list(config.calendar),
+        "words": model.window_size,
         "ahead": rows_ahead(model),
         "step_seconds": _step_seconds(model),
         "input": _words(model, model.input),

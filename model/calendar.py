@@ -5,16 +5,20 @@ made. The numbers stand behind a window's samples, in rows of their own.
 """
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import numpy as np
 
 from bitformer.model.errors import UserError
 
-__all__ = ["ROWS", "calendar_of", "check_clock", "clock_rows", "with_clock"]
+__all__ = ["ROWS", "calendar_of", "check_clock", "clock_at", "clock_rows", "early", "with_clock"]
 
 #: Rows of a table, by the number that selects one: the hour of the day, and the day of the week,
 #: Monday first.
 ROWS = {"hour": 24, "weekday": 7}
+#: A clock that jitters may show a row a little before its hour: so many seconds count as in it, or
+#: so much of a shorter step.
+_EARLY, _OF_STEP = 30.0, 0.25
 
 
 def calendar_of(asked: str | Sequence[str]) -> tuple[str, ...]:
@@ -33,6 +37,32 @@ def calendar_of(asked: str | Sequence[str]) -> tuple[str, ...]:
             f" {','.join(names)!r}"
         )
     return tuple(name for name in ROWS if name in names)
+
+
+def early(step: float | None) -> float:
+    """Return the seconds before an hour that count as in it, as a clock may jitter.
+
+    ``step`` : seconds from a row to the next, if they are known.
+    """
+    return _EARLY if step is None else min(_EARLY, _OF_STEP * step)
+
+
+def clock_at(
+    calendar: Sequence[str], times: "datetime | Sequence[datetime]", step: float | None = None
+) -> np.ndarray:
+    """Return the numbers of ``calendar`` at times, int64 [times, numbers], as rows have them.
+
+    ``times`` are what the clock shows at the last step of each window, or of one: a time with a
+    zone counts as it is written. ``step`` : seconds from a row to the next, if they are known.
+    """
+    shown = [times] if isinstance(times, datetime) else list(times)
+    for time in shown:
+        if not isinstance(time, datetime):
+            raise UserError(f"time must be a datetime for each window, not {time!r}")
+    moved = [time + timedelta(seconds=early(step)) for time in shown]
+    numbers = {"hour": [t.hour for t in moved], "weekday": [t.weekday() for t in moved]}
+    found = [numbers[name] for name in calendar]
+    return np.array(found, dtype=np.int64).reshape(len(calendar), len(shown)).T
 
 
 def clock_rows(calendar: Sequence[str], inputs: int) -> int:

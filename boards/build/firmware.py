@@ -14,6 +14,7 @@ from typing import Any
 from bitformer.boards.build.c_source import array_of_bytes, real, string
 from bitformer.hw.design import Design
 from bitformer.hw.scaling import scaling_data
+from bitformer.model.calendar import ROWS
 
 __all__ = ["HEADER_FILE", "SCALING_FILE", "header", "write_firmware"]
 
@@ -54,6 +55,11 @@ _HEADER = """\
 #define BITFORMER_MODEL_CHANNELS {channels}
 #define BITFORMER_MODEL_HORIZON {horizon}
 #define BITFORMER_MODEL_AHEAD {ahead}
+/* Words of a window in all, and whether the hour and the weekday stand behind its steps, where
+ * bitformer_time puts them. */
+#define BITFORMER_MODEL_WORDS {all_words}
+#define BITFORMER_MODEL_HOUR {hour}
+#define BITFORMER_MODEL_WEEKDAY {weekday}
 #define BITFORMER_MODEL_INPUT_BITS {input_bits}
 #define BITFORMER_MODEL_RESULT_BITS {result_bits}
 {words}
@@ -93,13 +99,15 @@ static const bitformer_scaling bitformer_model = {{
     {result_scale}, /* deviations in a word, 2^{result_power} */
     {unsigned}, /* whether words are unsigned */
     bitformer_model_columns,
-    {target}}};
+    {target},
+    {hour}, {weekday}}}; /* whether the hour and the weekday stand behind a window */
 """
 
 
 def header(data: Mapping[str, Any]) -> str:
     """Return scaling data of :mod:`bitformer.hw.scaling` as a header in C."""
     x, y = data["input"], data["output"]
+    timed = {name: int(name in data["calendar"]) for name in ROWS}
     scales = _UNTRAINED
     if "target" in data:
         scales = _SCALED.format(
@@ -113,9 +121,12 @@ def header(data: Mapping[str, Any]) -> str:
             unsigned=int(x["unsigned"]),
             columns=",\n".join(f"    {_in_c(column)}" for column in data["columns"]),
             target=_in_c(data["target"]),
+            **timed,
         )
     return _HEADER.format(
         **{name: data[name] for name in ("name", "window", "channels", "horizon", "ahead")},
+        **timed,
+        all_words=data["words"],
         hash=array_of_bytes(bytes.fromhex(data["model"])),
         input_bits=x["bits"],
         result_bits=y["bits"],

@@ -22,6 +22,11 @@ boards, a sample close to the middle between two integers may become the other o
 
     scales = Scales(json.load(open("scaling.json")))
     print(scales.units(shell.infer(scales.window(samples))))
+
+A model with a calendar takes the time of a window's last row with it:
+
+    now = time.localtime()
+    print(scales.units(shell.infer(scales.window(samples, hour=now[3], weekday=now[6]))))
 """
 
 SYNC, NAK, ANSWER = 0xA5, 0xFF, 0x80
@@ -319,11 +324,34 @@ class Scales:
         self.clipped += clipped
         return found
 
-    def window(self, rows):
-        """Return the integers of a window: rows of samples, the oldest first."""
+    def window(self, rows, hour=None, weekday=None):
+        """Return the integers of a window: rows of samples, the oldest first, and its `time`."""
         if len(rows) != self.data["window"]:
             raise ScalesError("a window has " + str(self.data["window"]) + " rows")
-        return [number for samples in rows for number in self.row(samples)]
+        found = [number for samples in rows for number in self.row(samples)]
+        return found + self.time(hour, weekday)
+
+    def time(self, hour=None, weekday=None):
+        """Return the integers behind a window's samples; none for a model without a calendar.
+
+        They are the hour, 0 to 23, and the weekday, 0 for Monday, at the window's last row, of
+        those that the model takes; `time.localtime()` has them at 3 and 6.
+        """
+        found, zero = [], self.data["input"]["zero"]
+        for name in self.data["calendar"]:
+            value, rows = (hour, 24) if name == "hour" else (weekday, 7)
+            if not isinstance(value, int) or not 0 <= value < rows:
+                raise ScalesError(
+                    "the model takes the "
+                    + name
+                    + ", 0 to "
+                    + str(rows - 1)
+                    + ", not "
+                    + repr(value)
+                )
+            found.append(value + zero)
+        channels = len(self._columns)
+        return found + [zero] * (-len(found) % channels)
 
     def units(self, results):
         """Return results in the target's units."""

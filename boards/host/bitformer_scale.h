@@ -38,6 +38,7 @@ typedef struct {
     uint8_t is_unsigned;
     const bitformer_column *columns; /* of the channels, in their order */
     bitformer_column target;
+    uint8_t hour, weekday; /* whether they stand behind a window's samples */
 } bitformer_scaling;
 
 static inline int bitformer_is_number(bitformer_real sample) {
@@ -108,6 +109,28 @@ static inline int32_t bitformer_words(const bitformer_scaling *model, const bitf
             clipped += result;
         }
     return clipped;
+}
+
+/* Of a model with a calendar, the words of the time behind those of a window's samples: the hour,
+ * 0 to 23, and the day of the week, 0 for Monday, that the clock shows at the window's last row.
+ * `words` has all the words of a window, BITFORMER_MODEL_WORDS. A number that the model does not
+ * take is ignored. Returns BITFORMER_FITS; BITFORMER_NO_NUMBER for an hour or a day that is none,
+ * and then the words stay as they were. Without a call the words mean nothing. */
+static inline int bitformer_time(const bitformer_scaling *model, unsigned hour, unsigned weekday,
+                                 int16_t *words) {
+    uint32_t at = (uint32_t)model->window * model->channels, count = 0;
+    unsigned numbers[2];
+    if ((model->hour && hour > 23u) || (model->weekday && weekday > 6u))
+        return BITFORMER_NO_NUMBER;
+    if (model->hour)
+        numbers[count++] = hour;
+    if (model->weekday)
+        numbers[count++] = weekday;
+    for (uint32_t k = 0; k < count || k % model->channels != 0; k++) {
+        int32_t number = model->input_zero + (int32_t)(k < count ? numbers[k] : 0u);
+        words[at + k] = (int16_t)(number > INT16_MAX ? number - 65536 : number);
+    }
+    return BITFORMER_FITS;
 }
 
 /* A result word in the target's units. */

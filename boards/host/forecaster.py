@@ -1,12 +1,17 @@
 """Forecasts from a board: scale, send, read, unscale, for the model that is on it and no other."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from bitformer.boards.host.client import Client, LinkError
+from bitformer.model.calendar import clock_at
+from bitformer.model.errors import UserError
 from bitformer.model.identity import model_hash
+from bitformer.model.own_data import trained_on
 from bitformer.model.progress import Progress, silent
 
 __all__ = ["ClipCount", "Forecaster"]
@@ -64,13 +69,22 @@ class Forecaster:
                 f"Model on the board must be this one ({here.hex()}), and is {there.hex()}"
             )
 
-    def predict(self, x, *, progress: Progress = silent) -> np.ndarray:
+    def predict(
+        self,
+        x,
+        clock: np.ndarray | None = None,
+        *,
+        time: "datetime | Sequence[datetime] | None" = None,
+        progress: Progress = silent,
+    ) -> np.ndarray:
         """Standardised forecasts [N, horizon] of standardised float windows [N, steps, channels].
 
-        The integers that travel are those of the integer reference. Raises `LinkError` if the board
-        did not serve this client alone, or has another model by the end.
+        A model with a calendar takes the time of each window with it: as ``clock``, integers [N,
+        numbers], or as ``time``, what the clock shows at the window's last step. The integers that
+        travel are those of the integer reference. Raises `UserError` without the time, and
+        `LinkError` if the board did not serve this client alone, or has another model by the end.
         """
-        windows = self._model.words(self._model.quantize_input(x))
+        windows = self._model.words(self._model.quantize_input(x, self._clock(clock, time)))
         results = np.empty((len(windows), self._model.output.size), dtype=np.int64)
         for number, window in enumerate(windows):
             results[number] = self._client.infer(window.ravel().tolist())
@@ -79,6 +93,21 @@ class Forecaster:
         numbers = self._model.numbers(results)
         self.clipped = self._count(x, numbers)
         return self._model.dequantize_output(numbers)
+
+    def _clock(self, clock, time) -> np.ndarray | None:
+        """Return the numbers of the time that go with windows; None for a model without any."""
+        calendar = self._model.config.calendar
+        if not calendar or clock is not None:
+            if time is not None:
+                why = "beside clock" if calendar else "for a model without a calendar"
+                raise UserError(f"time must be left out {why}, and is {time!r}")
+            return clock
+        if time is None:
+            raise UserError(
+                f"time must be given to a model with a calendar of {', '.join(calendar)}: what the"
+                " clock shows at each window's last step, as a datetime, or clock=, its numbers"
+            )
+        return clock_at(calendar, time, trained_on(self._model).get("step"))
 
     def _count(self, x, numbers: np.ndarray) -> ClipCount:
         spec, output = self._model.input, self._model.output

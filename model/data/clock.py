@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bitformer.model.calendar import early
 from bitformer.model.data.csv_source import Series
 from bitformer.model.data.steps import Step
 from bitformer.model.errors import UserError
@@ -15,9 +16,6 @@ from bitformer.model.errors import UserError
 __all__ = ["clock_of", "lost", "numbers_known", "require_calendar"]
 
 _HOUR, _DAY = 3600.0, 86400.0
-#: A clock that jitters may show a row a little before its hour: so many seconds count as in it, or
-#: so much of a shorter step.
-_EARLY, _OF_STEP = 30.0, 0.25
 #: 1 January 1970 was a Thursday.
 _FIRST_WEEKDAY = 3
 
@@ -40,8 +38,7 @@ def clock_of(series: Series, step: Step | None, calendar: Sequence[str]) -> np.n
     """
     if not calendar or series.times is None:
         return np.zeros((len(series.values), 0), np.int64)
-    early = _EARLY if step is None else min(_EARLY, _OF_STEP * step.length)
-    local = series.times + early
+    local = series.times + early(None if step is None else step.length)
     if series.offsets is not None:
         local = local + series.offsets
     numbers = {

@@ -8,6 +8,7 @@ SPI bus and a UART.
 
 import json
 from dataclasses import replace
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -27,7 +28,8 @@ from bitformer.hw.lowering.lower import lower
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import ir, reference
 from bitformer.model.checkpoint import load_model, save_model
-from bitformer.model.config import NAMED_CONFIGS, named_config
+from bitformer.model.config import NAMED_CONFIGS, TransformerConfig, named_config
+from bitformer.model.errors import UserError
 from bitformer.model.identity import model_hash
 from bitformer.model.initialize import initialize
 
@@ -48,11 +50,12 @@ def windows(model, count):
     return np.random.default_rng(1).normal(size=(count, *model.input.shape))
 
 
-def check_host(client, model, x):
+def check_host(client, model, x, clock=None):
     """What a host hears is the reference's forecast, and the shell says what it is."""
-    assert np.array_equal(Forecaster(client, model).predict(x), reference.predict(model, x))
+    heard = Forecaster(client, model).predict(x, clock)
+    assert np.array_equal(heard, reference.predict(model, x, clock))
     facts = client.registers
-    assert (facts.inputs, facts.results) == (np.prod(model.input.shape), model.config.horizon)
+    assert (facts.inputs, facts.results) == (model.window_size, model.config.horizon)
     assert facts.model_hash == model_hash(model)
 
 
@@ -126,6 +129,38 @@ def test_decoder_with_several_output_rows(decoder, decoder_client, bitformer, tm
     assert check_plan(bitformer, path, decoder, tmp_path)
     check_host(decoder_client, model, windows(model, 2))
     assert decoder_client.self_test() is None
+
+
+def test_the_time_comes_over_the_line(bitformer, tmp_path):
+    """Windows go with their time, those that the chip replays, too."""
+    small = {"window": 4, "horizon": 2, "d_model": 4, "ffn": 4, "inputs": 3, "subtract_last": True}
+    words = {"input_bits": 10, "output_bits": 10, "adc_words": True}
+    config = TransformerConfig(name="timed", calendar=("hour", "weekday"), **small, **words)
+    path, design = tmp_path / "m.safetensors", lower(initialize(config))
+    model = design.model
+    save_model(model, path)
+    assert check_plan(bitformer, path, design, tmp_path)
+    x, clock = windows(model, 2), np.array([[23, 6], [4, 1]])
+    with byte_client(design) as client:
+        check_host(client, model, x, clock)
+        assert client.self_test() is None
+        forecaster = Forecaster(client, model)
+        times = [datetime(2026, 11, 29, 23, 10), datetime(2026, 12, 1, 4)]
+        assert np.array_equal(forecaster.predict(x, time=times), reference.predict(model, x, clock))
+        stopped = reference.predict(model, x, np.zeros_like(clock))
+        assert not np.array_equal(forecaster.predict(x, clock), stopped)
+        with pytest.raises(UserError, match=r"time must be given .* hour, weekday: .* datetime"):
+            forecaster.predict(x)
+        with pytest.raises(UserError, match="time must be left out beside clock"):
+            forecaster.predict(x, clock, time=times)
+        with pytest.raises(UserError, match=r"clock must have shape \(2, 2\), not \(1, 2\)"):
+            forecaster.predict(x, time=times[0])
+
+
+def test_a_model_without_a_calendar_takes_no_time(decoder, decoder_client):
+    forecaster = Forecaster(decoder_client, decoder.model)
+    with pytest.raises(UserError, match="time must be left out for a model without a calendar"):
+        forecaster.predict(windows(decoder.model, 1), time=datetime(2026, 1, 1))
 
 
 def test_results_counted_by_features_alone_are_caught(decoder, decoder_client, monkeypatch):

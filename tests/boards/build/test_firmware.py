@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from firmware_harness import FLAGS, NAMES, micro_of, trained, written
 from model_changes import with_tensor
 
 import bitformer
@@ -32,9 +33,6 @@ from bitformer.model.forecasts.scaling import scaling_of
 from bitformer.model.identity import model_hash
 from bitformer.model.initialize import initialize
 
-#: Names of columns that would end a string of C, mean something in it, or are not ASCII.
-NAMES = ['a"b\\', "*/ ??/ ??)", "Öl °C\n7", "%d\\x41"]
-FLAGS = "-std=c99 -Wall -Wextra -Wconversion -Wshadow -Werror -pedantic"
 SHIM = """
 #include "bitformer_model.h"
 int word(unsigned channel, double sample, int16_t *word) {
@@ -70,26 +68,6 @@ void forecast(const int16_t *results, double *units) {
 """
 
 
-def trained(*, bits=(10, 10), words=False, exponents=(-5, -6), zero=0, mean=None, std=None, target=None, **data):
-    """A model of four inputs that knows scales, and was never trained."""
-    config = NAMED_CONFIGS["tiny"].replace(inputs=4, input_bits=bits[0], output_bits=bits[1])
-    config = config.replace(adc_words=words)
-    model = initialize(config, samples=8)
-    model = with_tensor(model, "input", exponent=exponents[0])
-    model = with_tensor(model, "output", exponent=exponents[1], zero=zero)
-    target_mean, target_std = target or (20.173, 3.1415926)
-    dataset = {
-        "inputs": NAMES,
-        "target": NAMES[2],
-        "mean": mean or [20.173, -1e-3, 0.0, 123456.789],
-        "std": std or [3.1415926, 0.1, 1.0, 9876.54321],
-        "target_mean": target_mean,
-        "target_std": target_std,
-        **data,
-    }
-    return dataclasses.replace(model, meta={"dataset": dataset})
-
-
 MODELS = {
     "usual": trained(),
     "words": trained(bits=(16, 16), words=True, exponents=(-13, -12)),
@@ -100,11 +78,6 @@ MODELS = {
     "coarse": trained(bits=(8, 8), exponents=(40, 40), target=(1e300, 1e290)),
     "absurd": trained(mean=[0.1, 1e300, -1e-300, 7.0], std=[5e-324, 1e-300, 1e-310, 1e308]),
 }
-
-
-def written(model, folder):
-    """Write what firmware needs of a model."""
-    write_firmware(SimpleNamespace(model=model), folder)
 
 
 def python_words(model, channel, samples):
@@ -176,14 +149,6 @@ def c_units(found, words):
         len(words), words.ctypes.data_as(ctypes.c_void_p), units.ctypes.data_as(ctypes.c_void_p)
     )
     return units
-
-
-def micro_of(folder):
-    """The module for MicroPython that stands in a build."""
-    spec = importlib.util.spec_from_file_location("micro", folder / "bitformer_micro.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.needs("c-compiler")
@@ -410,6 +375,8 @@ def test_data_of_a_trained_model():
         "window": 24,
         "channels": 4,
         "horizon": 6,
+        "calendar": [],
+        "words": 96,
         "ahead": 1,
         "step_seconds": None,
         "input": {"bits": 4, "exponent": 0, "zero": 0, "low": -8, "high": 7, "unsigned": False},
