@@ -79,7 +79,11 @@ def test_what_says_nothing_new_has_the_hash_that_it_had(name, found):
     assert structure_hash(design).hex() == found
 
 
-@pytest.mark.parametrize("later", [{"activation": "gelu"}, {"fused": True}], ids=str)
+@pytest.mark.parametrize(
+    "later",
+    [{"activation": "gelu"}, {"fused": True}, {"calendar": ("hour", "weekday")}],
+    ids=str,
+)
 def test_later_kinds_of_layers_take_new_weights(later):
     """One table serves whatever the weights are; a design without it takes no model with it."""
     model = initialize(SMALL.replace(**later), samples=16)
@@ -87,12 +91,23 @@ def test_later_kinds_of_layers_take_new_weights(later):
     images = new_images(design, other_weights(model), lanes=2)
     assert images["weights"] != design.images["weights"]
     assert structure_hash(design) != structure_hash(plain)
-    rng = np.random.default_rng(0)
-    x = rng.integers(model.input.low, model.input.high + 1, (2, *model.input.shape))
+    x = model.random_windows(np.random.default_rng(0), 2)
     loaded = replace(design, images={**design.images, **images}, model=other_weights(model))
     assert simulate(loaded, x).bit_exact
     with pytest.raises(UserError, match=r"^new weights must keep "):
         new_images(plain, model, lanes=2)
+
+
+def test_another_calendar_is_other_hardware():
+    hour, weekday = (
+        initialize(SMALL.replace(calendar=calendar), samples=16)
+        for calendar in (("hour",), ("weekday",))
+    )
+    design = lower_reloadable(hour, lanes=2)
+    assert structure_hash(design) != structure_hash(lower_reloadable(weekday, lanes=2))
+    sentence = r"^new weights must keep calendar at \['hour'\], not \['weekday'\]$"
+    with pytest.raises(UserError, match=sentence):
+        new_images(design, weekday, lanes=2)
 
 
 def changed(model, name, **changes):

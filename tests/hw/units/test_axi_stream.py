@@ -17,7 +17,7 @@ from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.reload import lower_reloadable
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.hw.units.axi_stream import AxiStream, axi_stream
-from bitformer.model.config import named_config
+from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.initialize import initialize
 
 RATES = [0.3, 1.0]
@@ -133,6 +133,27 @@ def test_words_of_an_adc_are_extended_with_zeros(streams):
     items = transfers(dut, words, every(24, len(words)), bits=12)
     found = play(streams, dut, items, len(expected))
     assert found == list(zip(expected, every(6, len(expected)), strict=True))
+
+
+@pytest.mark.parametrize(("length", "misplaced"), [(15, False), (12, True)])
+def test_the_last_transfer_of_a_window_is_behind_its_time(streams, length, misplaced):
+    """Four steps of three samples, and one with hour, weekday and nothing."""
+    config = TransformerConfig(name="timed", window=4, inputs=3, horizon=2, d_model=4, ffn=4)
+    model = initialize(config.replace(calendar=("hour", "weekday")), samples=8)
+    vectors = golden_vectors(model, 3, seed=1)
+    samples = [number for window, _ in vectors for number in window]
+    expected = [number for _, results in vectors for number in results]
+    dut, events = axi_stream(lower(model)), []
+
+    async def watch(ctx):
+        missing, unexpected = dut.event_tlast_missing, dut.event_tlast_unexpected
+        async for _, _, *seen in ctx.tick().sample(missing, unexpected):
+            events.append(any(seen))
+
+    items = transfers(dut, samples, every(length, 45), bits=model.input.bits)
+    found = play(streams, dut, items, len(expected), benches=[watch])
+    assert found == list(zip(expected, every(2, len(expected)), strict=True))
+    assert any(events) == misplaced
 
 
 def test_a_changed_weight_is_noticed(streams, tiny):
