@@ -48,7 +48,7 @@ class _Board:
         self._model, self._link = model, link
         self._self_test, self._report = self_test, report
 
-    def __call__(self, windows: "np.ndarray", **timed: "np.ndarray") -> "np.ndarray":
+    def __call__(self, windows: "np.ndarray", clock: "np.ndarray | None" = None) -> "np.ndarray":
         """Return the board's forecasts; of a model with a calendar, with the windows' ``clock``."""
         from bitformer.boards.host.forecaster import Forecaster
 
@@ -61,7 +61,7 @@ class _Board:
                 )
                 raise click.exceptions.Exit(1)
             with progress_bar() as progress:
-                forecast = forecaster.predict(windows, **timed, progress=progress)
+                forecast = forecaster.predict(windows, clock, progress=progress)
             self.client, self.clipped = client, forecaster.clipped
         return forecast
 

@@ -1,14 +1,15 @@
 """The integer model: a list of operations on named integer tensors, int64 arrays throughout."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 
 import numpy as np
 
 from bitformer.model import numerics
-from bitformer.model.calendar import ROWS, check_clock, with_clock
+from bitformer.model.calendar import ROWS, check_clock, clock_at, with_clock
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.operations import (
@@ -179,6 +180,15 @@ class IntegerModel:
         clock = np.asarray(clock)
         check_clock(calendar, clock, len(found))
         return with_clock(found, clock) if calendar else found
+
+    def clock_at(self, times: "datetime | Sequence[datetime]") -> np.ndarray:
+        """Return the numbers of the calendar at each window's last step, int64 [N, numbers].
+
+        ``times`` are what the clock shows then, the clock of the data that it was trained on.
+        """
+        data = self.meta.get("dataset")
+        step = data.get("step") if isinstance(data, Mapping) else None
+        return clock_at(self.config.calendar, times, step)
 
     def random_windows(self, rng: np.random.Generator, count: int) -> np.ndarray:
         """Return ``count`` windows over the whole range of the input, at any time."""

@@ -14,7 +14,6 @@ from typing import Any
 from bitformer.boards.build.c_source import array_of_bytes, real, string
 from bitformer.hw.design import Design
 from bitformer.hw.scaling import scaling_data
-from bitformer.model.calendar import ROWS
 
 __all__ = ["HEADER_FILE", "SCALING_FILE", "header", "write_firmware"]
 
@@ -107,7 +106,7 @@ static const bitformer_scaling bitformer_model = {{
 def header(data: Mapping[str, Any]) -> str:
     """Return scaling data of :mod:`bitformer.hw.scaling` as a header in C."""
     x, y = data["input"], data["output"]
-    timed = {name: int(name in data["calendar"]) for name in ROWS}
+    timed = {name: int(name in data["calendar"]) for name in ("hour", "weekday")}
     scales = _UNTRAINED
     if "target" in data:
         scales = _SCALED.format(

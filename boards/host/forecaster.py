@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 
 from bitformer.boards.host.client import Client, LinkError
-from bitformer.model.calendar import clock_at
 from bitformer.model.errors import UserError
 from bitformer.model.identity import model_hash
-from bitformer.model.own_data import trained_on
 from bitformer.model.progress import Progress, silent
 
 __all__ = ["ClipCount", "Forecaster"]
@@ -107,7 +105,7 @@ class Forecaster:
                 f"time must be given to a model with a calendar of {', '.join(calendar)}: what the"
                 " clock shows at each window's last step, as a datetime, or clock=, its numbers"
             )
-        return clock_at(calendar, time, trained_on(self._model).get("step"))
+        return self._model.clock_at(time)
 
     def _count(self, x, numbers: np.ndarray) -> ClipCount:
         spec, output = self._model.input, self._model.output

@@ -308,6 +308,8 @@ def test_the_guides_program_compiles(tmp_path):
         "extern bitformer_registers facts;",
         "extern uint8_t buffer[BITFORMER_FRAME(BITFORMER_REGISTERS)];",
         "void read_sensors(double *sample);",
+        "unsigned hour(void);",
+        "unsigned weekday(void);",
         "void run(void);",
         "void run(void) {",
         *body,
