@@ -127,6 +127,7 @@ def find(
     ahead: int | None = None,
     time: str | Sequence[str] | None = None,
     bits: Sequence[str] = ("4", "4/8", "6", "8"),
+    blocks: Sequence[str] = (),
     baselines: Sequence[str] | None = None,
     sensitivity: str | Path | None = None,
     workers: int | None = None,
@@ -150,6 +151,9 @@ def find(
     bits
         Choices of each component: ``"4"``, or weights and activations apart, ``"4/8"``; with
         weights that are powers of two, ``"4p/8"``.
+    blocks
+        Kinds of layers to choose among, of ``"attention"``, ``"mixer"`` and ``"mlp"``, each of
+        about the MACs of ``config``; by default that of ``config`` alone.
     baselines
         Bits that everything has, trained to be compared with; by default ``bits``.
     sensitivity
@@ -195,6 +199,12 @@ def find(
         None if choices is None else tuple(map(Precision.parse, choices))
         for choices in (bits, baselines)
     )
+    asked["blocks"] = tuple(blocks)
+    if sensitivity is not None and len(blocks) > 1:
+        raise UserError(
+            "--sensitivity must be left out with several kinds of --block, each of which has its"
+            " own: leave it out, and they are measured"
+        )
     added = None if sensitivity is None else read_added(Path(sensitivity))
     columns = {"target": target, "inputs": inputs, "time": time, **reading}
     columns |= {"sense": sense, "ahead": ahead}

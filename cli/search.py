@@ -102,6 +102,14 @@ def _engines(lanes: str, pack: str) -> "tuple[Engine, ...]":
     " are powers of two, 4p/8.",
 )
 @click.option(
+    "--block",
+    "blocks",
+    callback=_choices,
+    metavar="KIND,...",
+    help="Kinds of layers to choose among, of about the same MACs: attention, mixer, mlp [that of"
+    " --config].",
+)
+@click.option(
     "--baselines",
     callback=_choices,
     metavar="B,...",
@@ -207,6 +215,7 @@ def command(
     bitformer search --part xc7s6 --data etth1 --max-energy 5uJ --top 20 -o runs/small
     bitformer search --data etth1 --bits 2/8,4/6,4/8 --max-luts 2500 -o runs/narrow
     bitformer search --part xc7s6 --data etth1 --lanes auto,6,12 -o runs/engines
+    bitformer search --data etth1 --block attention,mixer,mlp --bits 4/8,8 -o runs/kinds
     """
     with progress_bar() as progress:
         found = bitformer.find(

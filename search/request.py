@@ -43,6 +43,7 @@ class SearchRequest:
     tries : designs that are looked at where the space is not enumerated.
     windows : real ones that each candidate is simulated on.
     synthesis : which of the trained are synthesized.
+    blocks : kinds of layers to choose among; empty for that of ``config`` alone.
     """
 
     config: TransformerConfig
@@ -60,6 +61,7 @@ class SearchRequest:
     tries: int = 400
     windows: int = 8
     synthesis: str = "all"
+    blocks: tuple[str, ...] = ()
 
     def __post_init__(self):
         for name, known in (("score", SCORES), ("synthesis", SYNTHESES), ("method", METHODS)):
@@ -70,6 +72,8 @@ class SearchRequest:
         if not self.bits or len(set(self.bits)) != len(self.bits):
             said = ", ".join(map(str, self.bits))
             raise UserError(f"bits of a search must name each choice once, not {said!r}")
+        if len(set(self.blocks)) != len(self.blocks):
+            raise UserError(f"--block must name each kind once, not {','.join(self.blocks)}")
         if not self.engines or len(set(self.engines)) != len(self.engines):
             said = ", ".join(map(str, self.engines))
             raise UserError(f"engines of a search must name each choice once, not {said!r}")
@@ -117,6 +121,8 @@ class SearchRequest:
     def to_dict(self) -> dict[str, Any]:
         """Return the request as plain data."""
         data = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
+        if not self.blocks:
+            del data["blocks"]  # a question as it was asked before there was a choice
         return data | {
             "config": self.config.to_dict(),
             "source": self.source.to_dict(),

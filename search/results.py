@@ -157,7 +157,7 @@ def conclusion(results: Sequence[SearchResult], limits: Limits) -> dict[str, Any
             "no_better_than": better,
         }
     return {
-        "float_val": results[0].outcome.float_val,
+        "float_val": min(one.outcome.float_val for one in results),
         "candidates": candidates,
         "baselines": [one.to_dict(limits) for one in uniform],
         "chosen": chosen,

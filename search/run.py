@@ -30,6 +30,7 @@ from bitformer.model.progress import Progress, silent
 from bitformer.model.sealed_json import digest_of, read_sealed, write_sealed
 from bitformer.model.strict_json import read_json
 from bitformer.search.engine import Engine
+from bitformer.search.kinds import best_of_kinds, kinds_of
 from bitformer.search.request import SearchRequest
 from bitformer.search.results import SearchResult, conclusion
 from bitformer.search.shortlist import shortlist
@@ -43,8 +44,11 @@ __all__ = ["run_search"]
 
 def _measured(
     request: SearchRequest, trials: Path, pool: WorkerPool, progress: Progress
-) -> dict[str, dict[Precision, float]]:
-    """Measure what each choice of bits adds to the validation error, one component at a time."""
+) -> tuple[dict[str, dict[Precision, float]], float]:
+    """Measure what each choice of bits adds to the validation error, one component at a time.
+
+    The second value is the float model's own.
+    """
     wanted = alone_trials(
         request.config,
         request.source,
@@ -57,7 +61,7 @@ def _measured(
     added: dict[str, dict[Precision, float]] = {}
     for (name, bits), outcome in zip(wanted, outcomes, strict=True):
         added.setdefault(name, {})[bits] = outcome.val - outcome.float_val
-    return added
+    return added, outcomes[0].float_val
 
 
 def run_search(
@@ -98,20 +102,60 @@ def run_search(
         If nothing is within the limits, which names the tightest and the nearest miss.
     """
     trials = trials or folder
-    known = added or _measured(request, trials, pool, _stage(progress, "sensitivity"))
-    choice = shortlist(request, known, folder, predictor, pool, _stage(progress, "ranking"))
+    known, choice = _shortlisted(request, folder, pool, predictor, added, trials, progress)
     results = _trained(request, choice, trials, pool, _stage(progress, "training"))
     count = _counter(folder / "predicted.json", predictor)
     _verify(request, results, trials, pool, tool, count, _stage(progress, "proving"))
     result = {
         "question": request.to_dict(),
-        "sensitivity": {n: {str(b): e for b, e in own.items()} for n, own in known.items()},
+        "sensitivity": known,
         "space": choice["space"],
         **conclusion(results, request.limits),
     }
     _hand_over(result, results, folder)
     entries = [entry for one in results for entry in (one.proof or {}).get("entries", ())]
     return result | {"entries": entries}
+
+
+def _shortlisted(
+    request: SearchRequest,
+    folder: Path,
+    pool: WorkerPool,
+    predictor: Predictor,
+    added: AddedErrors | None,
+    trials: Path,
+    progress: Progress,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return sensitivities, of several kinds of layers by the kind, and what is to be trained.
+
+    A kind of which nothing is within the limits is left out, unless there is no other.
+    """
+    kinds = kinds_of(request)
+    known: dict[str, Any] = {}
+    choices: dict[str, dict[str, Any]] = {}
+    errors: dict[str, float] = {}
+    refused: list[UserError] = []
+    for block, own in kinds.items():
+        name = f"{block} " if len(kinds) > 1 else ""
+        found: AddedErrors
+        if added is not None:
+            found, errors[block] = added, 0.0
+        else:
+            stage = _stage(progress, f"{name}sensitivity")
+            found, errors[block] = _measured(own, trials, pool, stage)
+        known[block] = {n: {str(b): e for b, e in of.items()} for n, of in found.items()}
+        place = folder / "kinds" / block if len(kinds) > 1 else folder
+        place.mkdir(parents=True, exist_ok=True)
+        try:
+            choices[block] = shortlist(
+                own, found, place, predictor, pool, _stage(progress, f"{name}ranking")
+            )
+        except UserError as error:
+            refused.append(error)
+    if not choices:
+        raise refused[0]
+    choice = best_of_kinds(choices, errors, request.top)
+    return (known if len(kinds) > 1 else next(iter(known.values()))), choice
 
 
 def _stage(progress: Progress, name: str) -> Progress:
