@@ -68,7 +68,7 @@ def check(config, seed, ranges):
     assert np.array_equal(forecast.numpy(), output)
 
 
-CASES = {"config": configs(calendar=False), "seed": st.integers(0, 100), "ranges": RANGES}
+CASES = {"config": configs(), "seed": st.integers(0, 100), "ranges": RANGES}
 
 
 @several(25)
@@ -85,7 +85,7 @@ def test_every_tensor_of_many_models_equals_the_reference(**case):
 
 
 @several(12)
-@given(config=configs(floats=True, calendar=False), seed=st.integers(0, 100), ranges=RANGES)
+@given(config=configs(floats=True), seed=st.integers(0, 100), ranges=RANGES)
 def test_floats_mix_with_any_width(config, seed, ranges):
     """Every parameter learns, and what is rounded holds numbers of its width."""
     model, x = trained(config, seed, ranges)
