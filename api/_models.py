@@ -166,6 +166,7 @@ class Model:
         inputs: str | Sequence[str] | None = None,
         engine: str = "integer",
         samples: int | None = None,
+        baselines: str = "simple",
         note: Note = unheard,
         progress: Progress = silent,
         **reading: Any,
@@ -187,10 +188,13 @@ class Model:
             Amaranth's simulator or compiled.
         samples
             How many test windows, evenly spaced; by default all, and few of the slow simulator.
+        baselines
+            ``"simple"``, or ``"all"`` for an MLP of as many MACs and LightGBM, too: see
+            :func:`train`.
         note
             Told what is remarkable of the data, and what of them is clipped.
         progress
-            Called with the windows simulated.
+            Called with the windows simulated, and with what is done of training baselines.
         **reading
             How a CSV file is read: ``time`` and the other fields of
             :class:`bitformer.model.data.reading.Reading`; by default as in training.
@@ -208,16 +212,23 @@ class Model:
         from bitformer.model.meta import known
         from bitformer.model.own_data import evenly
         from bitformer.model.scored_data import is_own, scored_data
+        from bitformer.model.trained_baselines import check_baselines, trained_baselines
 
+        check_baselines(baselines)
         found = scored_data(self.integer, data=data, target=target, inputs=inputs, **reading)
         own = is_own(self.integer, found)
         for sentence in found.notes:
             note(sentence)
+        run = None if self.path is None else self.path.parent
+        trained = trained_baselines(
+            baselines, found, macs=self.macs, run=run, note=note, progress=progress
+        )
         if samples is None and engine == "python":
             samples = SIMULATED
         if samples is not None:
-            some = found.test.take(evenly(samples, len(found.test)))
-            found = dataclasses.replace(found, test=some)
+            index = evenly(samples, len(found.test))
+            found = dataclasses.replace(found, test=found.test.take(index))
+            trained = tuple(one.take(index) for one in trained)
         forecast = self._computed(found.test.x, found.test.clock, engine, note, progress)
         meta = known(self.integer.meta)
         beyond = clipped(self.integer, found.test.x, found, forecast=forecast, part="test")
@@ -235,6 +246,7 @@ class Model:
             {f"{self.name} ({engine})": forecast},
             advice=advice,
             intervals=meta.get("intervals", ()),
+            trained=trained,
         )
         scores = with_stopped_clock(scores, self.integer)
         return dataclasses.replace(scores, clipped=beyond)

@@ -12,6 +12,7 @@ from bitformer.model.config import TransformerConfig
 from bitformer.model.data.reading import DataSource, without_reading
 from bitformer.model.errors import UserError
 from bitformer.model.precision import Width
+from bitformer.model.progress import progress_bar
 from bitformer.model.torch_installed import require_torch
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from bitformer.model.evaluation import Evaluation
     from bitformer.model.sensor_range import SensorRange
     from bitformer.model.train import TrainResult
+    from bitformer.model.trained_baselines import TrainedBaseline
     from bitformer.search.auto import Choice
 
 __all__ = ["MODEL_FILE", "Training", "train"]
@@ -42,6 +44,7 @@ class Training:
     method : ``"qat"``, or ``"ptq"`` without training with rounding.
     model : the integer model; None where parts are kept in floats.
     choice : how the configuration was chosen; None where it was named.
+    trained : baselines that were trained, if they were asked for.
     """
 
     folder: Path
@@ -51,6 +54,7 @@ class Training:
     method: str
     model: Model | None
     choice: "Choice | None" = None
+    trained: "tuple[TrainedBaseline, ...]" = ()
 
     @classmethod
     def run(
@@ -79,6 +83,7 @@ class Training:
         name: str | None = None,
         plot: str | Path | None = None,
         raw: int | None = None,
+        baselines: str = "simple",
         note: Note = unheard,
         **settings: Any,
     ) -> "Training":
@@ -100,7 +105,7 @@ class Training:
             Bits of the difference to the window's last step.
         path
             Bits of the linear path's weights, such as 8 or ``"8p"``.
-        calendar, part, sensor_range, raw, name, plot
+        calendar, part, sensor_range, raw, name, plot, baselines
             As of :func:`train`.
         note
             Told what is remarkable of the data, and what changed to suit them.
@@ -122,7 +127,9 @@ class Training:
         from bitformer.model.own_data import resolved, suited_to, write_source
         from bitformer.model.picture import check_picture
         from bitformer.model.sensor_range import with_range
+        from bitformer.model.trained_baselines import check_baselines, trained_baselines
 
+        check_baselines(baselines)
         if plot is not None:
             check_picture(plot)
             ready_file(Path(plot))
@@ -159,6 +166,10 @@ class Training:
         if not chosen.has_floats:
             file = folder / MODEL_FILE
             model = Model(export_to(folder, file), path=file)
+        with progress_bar(settings.get("progress")) as progress:
+            trained = trained_baselines(
+                baselines, dataset, macs=chosen.macs, run=folder, note=note, progress=progress
+            )
         training = cls(
             folder=folder,
             config=chosen,
@@ -167,6 +178,7 @@ class Training:
             method=settings.get("method", "qat"),
             model=model,
             choice=choice,
+            trained=trained,
         )
         if plot is not None:
             training.plot(plot)
@@ -213,7 +225,8 @@ class Training:
             history=self.result.history,
             wider=tuple(self._wider),
         )
-        return scored(self.result, integer, self.dataset, method=self.method, advice=advice)
+        more: dict[str, Any] = {"advice": advice, "trained": self.trained}
+        return scored(self.result, integer, self.dataset, method=self.method, **more)
 
     @cached_property
     def clipped(self) -> "tuple[Clipped, ...]":
@@ -326,6 +339,7 @@ def train(
     name: str | None = None,
     plot: str | Path | None = None,
     raw: int | None = None,
+    baselines: str = "simple",
     **settings: Any,
 ) -> Model:
     """Train on a data set or a CSV file, and return the integer model.
@@ -369,6 +383,11 @@ def train(
         Bits of an ADC, 8 to 16, whose words the chip takes as they are; its results are such words,
         too. The two ends of ``sensor_range`` are then the column's values at word 0 and at the
         highest word; a column without one holds words.
+    baselines
+        What the model's errors are printed beside: ``"simple"``, repeats and regressions; or
+        ``"all"``, also an MLP of as many MACs as the model and, where LightGBM is installed, its
+        trees, each on a window's values and on their changes from the last one. They are trained
+        once, after the model; :meth:`Model.evaluate` finds their forecasts in the folder.
     **settings
         ``window``, ``horizon`` and ``patch`` in steps; bits of ``weights`` (``"4p"``: powers of
         two), ``activations``, ``delta`` (a window's difference to its last step) and ``path``
@@ -385,8 +404,7 @@ def train(
     columns: dict[str, Any] = {"target": target, "inputs": inputs, "time": time}
     columns |= {"sense": sense, "ahead": ahead}
     more: dict[str, Any] = {"sensor_range": sensor_range, "raw": raw, "name": name, "plot": plot}
-    more["calendar"] = calendar
-    more["part"] = part
+    more |= {"calendar": calendar, "part": part, "baselines": baselines}
     training = Training.run(data, config=config, to=to, **columns, **more, **settings)
     if training.model is None:
         raise UserError(f"bits of {training.config.name} must be those of integers, not of floats")

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 import bitformer
-from bitformer.cli.options import data_options, model_argument
+from bitformer.cli.options import baselines_option, data_options, model_argument
 from bitformer.cli.quantity import COUNT
 from bitformer.cli.report import Report, json_option
 from bitformer.cli.scores import show_scores
@@ -34,12 +34,14 @@ __all__ = ["command"]
     metavar="N",
     help="Windows, evenly spaced [all of them; 8 for engine python].",
 )
+@baselines_option
 @json_option
 def command(
     model: Path,
     data: dict[str, Any],
     engine: str,
     samples: int | None,
+    baselines: str,
     report: Report,
 ) -> None:
     """Score MODEL as it is deployed, by its own scales and step, beside the baselines.
@@ -52,13 +54,19 @@ def command(
     \b
     bitformer evaluate runs/demo/model.safetensors
     bitformer evaluate runs/demo/model.safetensors --engine native
+    bitformer evaluate runs/demo/model.safetensors --baselines all
     bitformer evaluate m.safetensors --data next_year.csv
     """
     loaded = bitformer.load(model)
     try:
         with progress_bar() as progress:
             scores = loaded.evaluate(
-                **data, engine=engine, samples=samples, note=report.note, progress=progress
+                **data,
+                engine=engine,
+                samples=samples,
+                baselines=baselines,
+                note=report.note,
+                progress=progress,
             )
     except NotBitExactError as error:
         report.note(str(error))

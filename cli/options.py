@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ROW_OPTIONS",
+    "baselines_option",
     "batch_option",
     "clock_option",
     "connected",
@@ -310,6 +311,17 @@ batch_option = click.option(
     type=int,
     metavar="N",
     help="Windows of a step [16, 32, 64 or 128: about a 64th of the training windows].",
+)
+
+
+baselines_option = click.option(
+    "--baselines",
+    type=click.Choice(["simple", "all"]),
+    default="simple",
+    show_default=True,
+    help="What the model has to beat. simple: repeats and regressions, in a moment. all: also an"
+    " MLP of as many MACs, in floats, and LightGBM where it is installed, trained on the same"
+    " windows in a minute or two, once: the forecasts are kept.",
 )
 
 

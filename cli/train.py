@@ -7,7 +7,14 @@ import click
 
 import bitformer
 from bitformer.cli.choice import show_choice
-from bitformer.cli.options import PATH, batch_option, epochs_options, given, training_data_options
+from bitformer.cli.options import (
+    PATH,
+    baselines_option,
+    batch_option,
+    epochs_options,
+    given,
+    training_data_options,
+)
 from bitformer.cli.report import Report, command_line, json_option
 from bitformer.cli.scores import show_scores
 from bitformer.cli.sections import SectionedCommand, section
@@ -202,6 +209,7 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
         help="Draw loss and validation error by epoch beside the best baseline, as .png, .svg or"
         " .pdf [RUN/history.png].",
     ),
+    baselines_option,
     json_option,
 )
 def command(

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from bitformer.model.intervals import ForecastInterval
 from bitformer.model.ir import IntegerModel
 from bitformer.model.meta import known as known_meta
 from bitformer.model.reference import predict
+from bitformer.model.trained_baselines import TrainedBaseline
 from bitformer.model.verdict import Verdict, compare, mse_in_words
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Evaluation:
     ``mae`` : mean absolute errors, by forecast, of those whose forecasts are known. ``coverage`` :
     share of test values inside the model's intervals, by their percent. ``stopped_clock`` : test
     MSE of a model with a calendar whose clock stands still, over all times at which it may.
+    ``trained`` : how each baseline that was trained came to be, by its name.
     """
 
     dataset: Dataset
@@ -48,6 +50,7 @@ class Evaluation:
     clipped: tuple[Clipped, ...] | None = None
     mae: Mapping[str, float] = dataclasses.field(default_factory=dict)
     coverage: Mapping[int, float] = dataclasses.field(default_factory=dict)
+    trained: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     stopped_clock: float | None = None
 
     @classmethod
@@ -58,15 +61,17 @@ class Evaluation:
         *,
         advice: Callable[[float], Sequence[str]] | None = None,
         intervals: Iterable[ForecastInterval] = (),
+        trained: Sequence[TrainedBaseline] = (),
     ) -> "Evaluation":
         """Return the errors of ``models`` beside the baselines of the data set.
 
         ``models`` : by name, the MSE or the standardised forecasts [N, horizon] of the test
         windows. ``advice`` : returns what to try if the model loses to a baseline, whose
         error it is given. ``intervals`` : those of the last model whose forecasts are known.
+        ``trained`` : more baselines, with forecasts of the test windows.
         """
         known = {name: one for name, one in models.items() if isinstance(one, np.ndarray)}
-        forecasts = baseline_forecasts(dataset)
+        forecasts = baseline_forecasts(dataset) | {one.name: one.forecasts for one in trained}
         verdict, coverage = None, {}
         if known:
             name, forecast = list(known.items())[-1]
@@ -96,6 +101,7 @@ class Evaluation:
             verdict=verdict,
             mae=absolute,
             coverage=coverage,
+            trained={one.name: one.facts for one in trained},
         )
 
     @property
@@ -166,6 +172,7 @@ class Evaluation:
             "test_mse": dict(self.models),
             "test_rmse": {name: self.rmse(error) for name, error in self.models.items()},
             "baseline_mse": dict(self.baselines),
+            "trained_baselines": {name: dict(facts) for name, facts in self.trained.items()},
             "baselines_off_device": sorted(self.off_device & self.baselines.keys()),
             "mae": dict(self.mae),
             "in_units": self._in_units(),
@@ -183,10 +190,11 @@ def scored(
     *,
     method: str = "qat",
     advice: Callable[[float], Sequence[str]] | None = None,
+    trained: Sequence[TrainedBaseline] = (),
 ) -> Evaluation:
     """Return the test errors of the float, rounded and integer models, beside the baselines.
 
-    ``advice`` : as of :meth:`Evaluation.of`.
+    ``advice``, ``trained`` : as of :meth:`Evaluation.of`.
     """
     rounded = f"quantized ({method.upper()})"
     errors: dict[str, float | np.ndarray] = {"float Transformer": result.float_test}
@@ -201,7 +209,8 @@ def scored(
 
         quantized, test = load_run(result.run_dir)[0], dataset.test
         errors[rounded] = in_torch(quantized, test.x, test.clock)
-    scores = Evaluation.of(dataset, errors, advice=advice, intervals=intervals)
+    more: dict[str, Any] = {"intervals": intervals, "trained": trained}
+    scores = Evaluation.of(dataset, errors, advice=advice, **more)
     return scores if model is None else with_stopped_clock(scores, model)
 
 

@@ -6,8 +6,7 @@ once, at the end.
 
 import dataclasses
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from bitformer.model.data.windows import Dataset
 from bitformer.model.errors import TrainingDivergedError, UserError
 from bitformer.model.float_run import float_weights, quantized_state, with_float_settings
 from bitformer.model.folder_lock import held
+from bitformer.model.one_thread import one_thread
 from bitformer.model.plain import built
 from bitformer.model.progress import progress_bar
 from bitformer.model.run_store import EPOCHS, ERRORS, RunStore
@@ -117,17 +117,6 @@ def _place(device: str | None) -> torch.device:
     if place.type not in ("cpu", "cuda"):
         raise UserError(f"device must be cpu or cuda, not {name!r}")
     return place
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let torch use one thread: more are up to 8 times slower for models this small."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def train(
@@ -235,7 +224,7 @@ def train(
         return record
 
     store = RunStore(run_dir)
-    with held(run_dir) if hold else nullcontext(), _one_thread():
+    with held(run_dir) if hold else nullcontext(), one_thread():
         follows = () if "patience" in settings else ("patience",)
         before = store.before_more(identity, follows=follows) if resume else None
         if before is not None:

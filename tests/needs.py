@@ -18,6 +18,7 @@ import pytest
 
 from bitformer.model.data.sources import ENVIRONMENT, SOURCES, find
 from bitformer.model.errors import UserError
+from bitformer.model.lightgbm_baseline import missing_lightgbm
 from bitformer.sim.native_build import find_compiler
 from bitformer.synth.yosys import find_tool
 
@@ -49,6 +50,10 @@ def _tcl() -> str | None:
 
 def _optuna() -> str | None:
     return None if importlib.util.find_spec("optuna") else "Optuna is not installed"
+
+
+def _lightgbm() -> str | None:
+    return missing_lightgbm()
 
 
 def _pyserial() -> str | None:
@@ -91,6 +96,8 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     "yosys": functools.partial(_found, find_tool),
     # NSGA-II, of the extra `search`: component spaces are enumerated without it.
     "optuna": _optuna,
+    # Trees that a model is compared with, of the extra `baselines`: the others are there without.
+    "lightgbm": _lightgbm,
     # The host's end of a serial port, of the extra `serial`: fakes stand in for it elsewhere.
     "pyserial": _pyserial,
     # Vivado brings its Tcl along; only its stand-in runs in Python's, which not every build has.

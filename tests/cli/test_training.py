@@ -384,3 +384,42 @@ def test_bits_of_the_path_are_its_own(bitformer, tmp_path):
     refused = bitformer("train", *small, "--config", "grid-6-8-4", "--path", "16", "-o", tmp_path)
     assert refused.code == 2
     assert "--path must be left out with config grid-6-8-4, which has none" in refused.err
+
+
+def test_all_baselines_are_trained_once_for_train_and_evaluate(
+    trained, bitformer, tmp_path, monkeypatch
+):
+    from bitformer.model import lightgbm_baseline, mlp_baseline
+
+    monkeypatch.setattr(mlp_baseline, "SEEDS", (0,))
+    monkeypatch.setattr(mlp_baseline, "_EPOCHS", (2, 2))
+    monkeypatch.setattr(lightgbm_baseline, "missing_lightgbm", lambda: "it is not here")
+    run, simple, options = trained
+    assert "MLP" not in simple.data["baseline_mse"]
+    assert simple.data["trained_baselines"] == {}
+    said = bitformer("train", *options, "--baselines", "all", "--json")
+    assert said.code == 0
+    names = ["MLP", "MLP, last value subtracted"]
+    errors = said.data["baseline_mse"]
+    assert list(errors) == [*simple.data["baseline_mse"], *names]
+    assert said.data["test_mse"] == simple.data["test_mse"]
+    assert list(said.data["verdict"]["against"]) == list(errors)
+    for name in names:
+        facts = said.data["trained_baselines"][name]
+        assert facts["test_mse"] == [errors[name]]
+        macs = load_model(run / "model.safetensors").config.macs
+        assert 0.9 * macs < facts["macs"] <= macs
+    assert "MLP: 24 - " in said.err
+    assert "LightGBM is not scored, as it is not here" in said.err
+    # its own windows, by the model in the run's folder
+    monkeypatch.setattr(mlp_baseline, "mlp_forecasts", lambda *_, **__: pytest.fail("trained"))
+    model = run / "model.safetensors"
+    again = bitformer("evaluate", model, "--baselines", "all", "--json")
+    assert again.code == 0
+    assert again.data["baseline_mse"] == errors
+    assert again.data["trained_baselines"] == said.data["trained_baselines"]
+    # some of the windows
+    some = bitformer("evaluate", model, "--baselines", "all", "--samples", "3", "--json")
+    assert some.data["test_windows"] == 3
+    assert some.data["baseline_mse"]["MLP"] != errors["MLP"]
+    assert bitformer("evaluate", model, "--baselines", "most").code == 2
