@@ -120,6 +120,7 @@ class Training:
         reading, settings = without_reading(settings)
         source: dict[str, Any] = {"target": target, "inputs": inputs, "time": time, **reading}
         source |= {"sense": sense, "ahead": ahead}
+        from bitformer.model.adc_training import in_asked_words
         from bitformer.model.calendar import calendar_of
         from bitformer.model.config_choice import changed_config, start_config
         from bitformer.model.data.clock import require_calendar
@@ -144,17 +145,7 @@ class Training:
             require_calendar(config.calendar, chosen.calendar, dataset.step, dataset.name)
         dataset = with_range(dataset, sensor_range)
         require_torch()
-        if raw is None and chosen.adc_words:
-            raw = chosen.input_bits
-        if raw is not None:
-            from bitformer.model.adc_words import in_adc_words
-            from bitformer.model.float_run import data_scales
-
-            run = settings.get("float_run") if settings.get("keep_scales") else None
-            like = None if run is None else data_scales(run)
-            chosen, dataset, sentences = in_adc_words(chosen, dataset, raw, like=like)
-            for sentence in sentences:
-                note(sentence)
+        chosen, dataset = in_asked_words(chosen, dataset, raw, settings, note)
         from bitformer.model.export import export_to
         from bitformer.model.train import train as train_model
 
@@ -166,10 +157,9 @@ class Training:
         if not chosen.has_floats:
             file = folder / MODEL_FILE
             model = Model(export_to(folder, file), path=file)
-        with progress_bar(settings.get("progress")) as progress:
-            trained = trained_baselines(
-                baselines, dataset, macs=chosen.macs, run=folder, note=note, progress=progress
-            )
+        more: dict[str, Any] = {"macs": chosen.macs, "run": folder, "note": note}
+        with progress_bar(settings.get("progress")) as bar:
+            trained = trained_baselines(baselines, dataset, progress=bar, **more)
         training = cls(
             folder=folder,
             config=chosen,

@@ -238,8 +238,8 @@ def command(
     longer gap. What cannot be read is refused, with what to type.
 
     Floats are trained first, then with rounding; the epochs with the least validation error are
-    kept. The first line of the result says whether the integer model beats the best forecast that
-    needs no network, ties with it or loses to it, and what to try then: a result, with exit code 0.
+    kept. The first line of the result says whether the integer model beats the best baseline,
+    ties with it or loses to it, and what to try then: a result, with exit code 0.
     The exit code is 1, with the model written, if rounding costs too much: if the quantized
     model's validation error is over 1.25 times the float one's.
 
