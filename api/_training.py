@@ -374,10 +374,8 @@ def train(
         too. The two ends of ``sensor_range`` are then the column's values at word 0 and at the
         highest word; a column without one holds words.
     baselines
-        What the model's errors are printed beside: ``"simple"``, repeats and regressions; or
-        ``"all"``, also an MLP of as many MACs as the model and, where LightGBM is installed, its
-        trees, each on a window's values and on their changes from the last one. They are trained
-        once, after the model; :meth:`Model.evaluate` finds their forecasts in the folder.
+        ``"all"`` adds an MLP of as many MACs and, where it is installed, LightGBM to what the model
+        is compared with. :meth:`Model.evaluate` finds their forecasts in the folder.
     **settings
         ``window``, ``horizon`` and ``patch`` in steps; bits of ``weights`` (``"4p"``: powers of
         two), ``activations``, ``delta`` (a window's difference to its last step) and ``path``
