@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bitformer.model.config import TransformerConfig
+from bitformer.model.data.clock import numbers_of
 from bitformer.model.data.parts import rows_needed
 from bitformer.model.data.windows import Dataset
 from bitformer.model.structure import tensor_components, weight_components
@@ -64,6 +65,9 @@ class Advice:
         """Return remedies where rounding is not what costs it."""
         found = self._longer("epochs", "float")
         config, dataset = self.config, self.dataset
+        if dataset.step is not None and dataset.step.dated and config.input_bits >= 6:
+            names = [] if config.calendar else numbers_of(dataset.step)
+            found += [f"--calendar {','.join(names)} {_ANEW}"] if names else []
         longer = 2 * config.window
         if dataset.period and config.window < dataset.period:
             longer = -(-dataset.period // config.patch) * config.patch

@@ -13,7 +13,7 @@ from bitformer.model.data.csv_source import Series
 from bitformer.model.data.steps import Step
 from bitformer.model.errors import UserError
 
-__all__ = ["clock_of", "lost", "numbers_known", "require_calendar"]
+__all__ = ["clock_of", "lost", "numbers_known", "numbers_of", "require_calendar"]
 
 _HOUR, _DAY = 3600.0, 86400.0
 #: 1 January 1970 was a Thursday.
@@ -25,8 +25,11 @@ def numbers_known(series: Series, step: Step | None) -> tuple[str, ...]:
 
     Rows a day or more apart have no hour of the day, and those a week or more apart no weekday.
     """
-    if series.times is None or not series.dated:
-        return ()
+    return numbers_of(step) if series.times is not None and series.dated else ()
+
+
+def numbers_of(step: Step | None) -> tuple[str, ...]:
+    """Return which numbers of the calendar dated rows of such a step have."""
     length = 0.0 if step is None else step.length
     return tuple(name for name, above in (("hour", _DAY), ("weekday", 7 * _DAY)) if length < above)
 

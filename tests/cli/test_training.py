@@ -217,7 +217,7 @@ def test_what_is_said_to_try_can_be_tried(trained, bitformer, tmp_path):
     (place,) = (n for n, option in enumerate(options) if option == "-o")
     base = [*options[:place], "-o", tmp_path / "new"]
     tried = [one.split(" and a new -o")[0].split() for one in said.data["verdict"]["remedies"]]
-    assert [one[0] for one in tried] == ["--epochs", "--window", "--inputs"]
+    assert [one[0] for one in tried] == ["--epochs", "--calendar", "--window", "--inputs"]
     for option, value in tried[1:]:
         again = bitformer("train", *base, option, value, "--restart", "--json")
         assert again.code in (0, 1), again.err  # 1: rounding costs much after an epoch

@@ -1,9 +1,12 @@
 """What is tried where a model loses: it fits what the training looked like."""
 
+from dataclasses import replace
+
 import pytest
 
 from bitformer.model.advice import Advice
 from bitformer.model.config import named_config
+from bitformer.model.data.steps import Step
 from bitformer.model.precision import Precision
 
 TINY = named_config("tiny")
@@ -46,6 +49,21 @@ def test_a_window_shorter_than_a_day_becomes_a_day(small_dataset):
     dataset = small_dataset(rows=200, window=8)
     config = TINY.replace(window=8)
     assert "--window 24 and a new -o" in advised(dataset, config=config)
+
+
+@pytest.mark.parametrize(
+    ("hours", "found"), [(1, "--calendar hour,weekday"), (24, "--calendar weekday"), (168, None)]
+)
+def test_the_clock_where_rows_have_one(small_dataset, hours, found):
+    data = small_dataset(rows=200)
+    dated = replace(data, step=Step(length=3600.0 * hours))
+    asked = [one for one in advised(dated) if "--calendar" in one]
+    assert asked == ([] if found is None else [f"{found} and a new -o"])
+    plain = replace(data, step=Step(length=1.0, dated=False))
+    known = TINY.replace(calendar=("weekday",))
+    narrow = TINY.replace(input_bits=4)
+    for others in (advised(plain), advised(dated, config=known), advised(dated, config=narrow)):
+        assert not [one for one in others if "--calendar" in one]
 
 
 @pytest.mark.parametrize(
