@@ -101,10 +101,7 @@ def count_cycles(config: dict, part: str, simulated: bool) -> dict:
     design = lower(initialize(TransformerConfig.from_dict(config)), part=part)
     if not simulated:
         return {"digest": digest(design), "latency": None, "interval": None, "exact": None}
-    spec = design.model.input
-    x = np.random.default_rng(0).integers(
-        spec.low, spec.high, (SAMPLES, *spec.shape), endpoint=True
-    )
+    x = design.model.random_windows(np.random.default_rng(0), SAMPLES)
     found = simulate(design, x, engine="python" if design.interval < COMPILED else "auto")
     cycles = {"latency": found.latency[0], "interval": found.interval[0]}
     return {"digest": digest(design), "exact": found.bit_exact, **cycles}

@@ -95,9 +95,7 @@ def _key(source: str, *settings: object) -> str:
 
 
 def _simulated(design: Design, *, engine: str, samples: int, seed: int, note: Note) -> dict:
-    spec = design.model.input
-    rng = np.random.default_rng(seed)
-    x = rng.integers(spec.low, spec.high, (samples, *spec.shape), endpoint=True)
+    x = design.model.random_windows(np.random.default_rng(seed), samples)
     start = time.monotonic()
     free = simulate(design, x, engine=engine, note=note)
     held = simulate(design, x, engine=engine, back_pressure=BACK_PRESSURE, seed=seed, note=note)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from model_changes import with_tensor
 
 from bitformer.model import reference
 from bitformer.model.checkpoint import load_model, save_model
@@ -133,3 +134,10 @@ def test_a_table_of_other_rows_is_refused():
     )
     with pytest.raises(UserError, match="bias must be of 24 rows, as hour has, not 7"):
         replace(model, operations=short)
+
+
+def test_an_input_too_narrow_for_the_hours_is_refused():
+    model = model_with(("hour",))
+    with pytest.raises(UserError, match=r"bits must be enough for 23, of its calendar, not 5"):
+        with_tensor(model, "input", bits=5)
+    assert with_tensor(model, "input", bits=6).input.high == 31

@@ -242,6 +242,21 @@ def test_tiny_is_short_fits_and_uses_its_multipliers_once():
     assert multipliers <= result.resources.dsps <= multipliers + 1
 
 
+@pytest.mark.needs("yosys")
+@pytest.mark.slow
+def test_tables_of_the_calendar_make_no_path_longer():
+    """The row's offset is added where a row of the layer begins, which is no longest path."""
+    config = named_config("tiny").replace(linear_path=True)
+    without, timed = (
+        synthesize(lower(initialize(config.replace(calendar=calendar))))
+        for calendar in ((), ("hour", "weekday"))
+    )
+    assert timed.depth.levels <= without.depth.levels
+    assert timed.short_enough
+    assert timed.resources.dsps == without.resources.dsps
+    assert timed.resources.luts < without.resources.luts + 150
+
+
 @pytest.fixture
 def counting(monkeypatch):
     """A Yosys that answers at once and counts; its netlist has one LUT."""

@@ -97,7 +97,11 @@ def test_a_space_of_models_without_attention(predictor, block):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"activation": "gelu", "pre_norm": True}, {"heads": 1, "fused": True, "norm": "batch"}],
+    [
+        {"activation": "gelu", "pre_norm": True},
+        {"heads": 1, "fused": True, "norm": "batch"},
+        {"calendar": ("hour", "weekday")},
+    ],
     ids=str,
 )
 def test_layers_of_other_kinds(changes, predictor):
