@@ -218,7 +218,7 @@ ROWS = (
         key="ozone-w4",
         task="Beijing, 24 hours of 7 quantities to ozone an hour ahead",
         source=BEIJING,
-        candidates=_one(OZONE),
+        candidates=_one(OZONE, qat_lr=1e-3),
         must=0.140,
         aim=0.132,
         cited=_OZONE_FLOORS,
@@ -227,7 +227,10 @@ ROWS = (
         key="ozone-w2",
         task="Beijing, 24 hours of 7 quantities to ozone an hour ahead",
         source=BEIJING,
-        candidates=_one(at_two_bits(OZONE)),
+        candidates=tuple(
+            Candidate(config=at_two_bits(OZONE), settings=settings)
+            for settings in ({}, {"qat_lr": 1e-3})
+        ),
         must=0.146,
         aim=0.132,
     ),
@@ -277,7 +280,10 @@ class Recipe:
         """The training on a row, with seed 0."""
         first = row.candidates[0]
         config = first.config.replace(**self.changes)
-        return row.trial(Candidate(config=config, settings=first.settings), 0, **self.settings)
+        settings = {**first.settings, **self.settings}
+        if settings.get("distill") == 0.0:
+            del settings["distill"]  # as by default
+        return row.trial(Candidate(config=config, settings=settings), 0)
 
 
 #: Four sets, at 4 bits.

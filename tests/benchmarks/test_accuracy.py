@@ -307,7 +307,7 @@ def test_showing_trains_nothing(accuracy, monkeypatch, tmp_path):
     ("options", "count"),
     [
         (["--row", "ozone-w4", "--seed", "1"], 1),
-        (["--row", "ozone-w4", "--row", "ozone-w2"], 6),
+        (["--row", "etth1-96-w4", "--row", "etth1-96-w2"], 6),
         (["--row", "taxi-w4", "--recipes"], "recipes"),
     ],
 )
