@@ -30,15 +30,20 @@ REPORT = ROOT / "docs" / "accuracy.md"
 FOLDER = ROOT / "build" / "accuracy"
 
 
-def chosen(row: Row, folder: Path) -> tuple[Candidate, list[Outcome]]:
-    """The candidate of smallest validation error with the first seed, and its outcomes."""
+def tried(row: Row, folder: Path) -> list[tuple[float, Candidate]]:
+    """The candidates that were trained with the first seed, with their validation errors."""
     first = known_outcomes([row.trial(one, SEEDS[0]) for one in row.candidates], folder)
-    tried = [
+    return [
         (outcome.val, candidate)
         for candidate, outcome in zip(row.candidates, first, strict=True)
         if outcome is not None
     ]
-    candidate = min(tried, key=lambda one: one[0])[1] if tried else row.candidates[0]
+
+
+def chosen(row: Row, folder: Path) -> tuple[Candidate, list[Outcome]]:
+    """The candidate of smallest validation error with the first seed, and its outcomes."""
+    known = tried(row, folder)
+    candidate = min(known, key=lambda one: one[0])[1] if known else row.candidates[0]
     outcomes = known_outcomes([row.trial(candidate, seed) for seed in SEEDS], folder)
     return candidate, [one for one in outcomes if one is not None]
 
@@ -51,7 +56,8 @@ def measure(row: Row, cells: Cells, folder: Path, *, on_part: bool) -> Measured:
     if outcomes:
         best = min(outcomes, key=lambda one: one.val)
         part = cells.measured(best, compute=on_part)
-    return Measured(row=row, candidate=candidate, seeds=seeds, part=part)
+    count = len(tried(row, folder))
+    return Measured(row=row, candidate=candidate, tried=count, seeds=seeds, part=part)
 
 
 def recipe_outcomes(folder: Path) -> dict[tuple[str, str], Outcome | None]:
@@ -97,14 +103,14 @@ def main(
     if trains:
         with open_pool(workers, None) as pool:
             if recipes:
-                tried = [
+                trials = [
                     recipe.of(row)
                     for row in RECIPE_ROWS
                     for recipe in RECIPES
                     if row in rows and row.key in recipe.rows
                 ]
                 with progress_bar() as tell:
-                    run_trials(tried, folder, pool, tell)
+                    run_trials(trials, folder, pool, tell)
             else:
                 train(rows, [int(seed) for seed in seeds] or SEEDS, folder, pool)
     cells = Cells(folder, console.log)

@@ -37,11 +37,12 @@ class Measured:
     """What is known of a row: its chosen candidate, a record for each seed, and the best on a part.
 
     ``seeds`` : outcomes and records of those that were trained. ``part`` : of the model of smallest
-    validation error.
+    validation error. ``tried`` : candidates that were trained with the first seed.
     """
 
     row: Row
     candidate: Candidate
+    tried: int = 1
     seeds: Sequence[tuple[Outcome, Mapping[str, Any]]] = ()
     part: Mapping[str, Any] | None = None
 
@@ -91,9 +92,12 @@ def table_row(found: Measured) -> list[str]:
         good = part["exact"] and part["as_predicted"]
         return f"all {part['windows']} windows" if good else "**NO**"
 
-    among = len(found.row.candidates)
+    among, name = len(found.row.candidates), config.name
+    if among > 1:
+        rest = "" if found.tried == among else f" ({among - found.tried} more not measured)"
+        name = f"{name}, the best of {found.tried} by validation{rest}"
     return [
-        config.name if among == 1 else f"{config.name}, the best of {among} by validation",
+        name,
         f"{config.default.weights}, {config.default.activations} bit",
         spread(found.errors),
         spread([outcome.float_test for outcome, _ in found.seeds]),

@@ -267,6 +267,10 @@ ROWS = (
 )
 
 
+#: Left out of a trial, which is then the same as one that says nothing of them.
+_DEFAULTS = {"distill": 0.0, "qat_lr": 5e-4}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """A change of settings, bits or shape that was tried on ``rows`` of :data:`RECIPE_ROWS`."""
@@ -281,8 +285,7 @@ class Recipe:
         first = row.candidates[0]
         config = first.config.replace(**self.changes)
         settings = {**first.settings, **self.settings}
-        if settings.get("distill") == 0.0:
-            del settings["distill"]  # as by default
+        settings = {n: one for n, one in settings.items() if _DEFAULTS.get(n) != one}
         return row.trial(Candidate(config=config, settings=settings), 0)
 
 

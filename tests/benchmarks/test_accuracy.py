@@ -153,7 +153,10 @@ def test_nothing_is_said_of_what_was_not_measured(accuracy, page):
     free = texts(page, measured(page, row_of(accuracy, "etth1-48-w4"), (0.1, 0.1, 0.1)))
     assert free["must"] == free["aim"] == "–"
     best = texts(page, measured(page, row_of(accuracy, "taxi-best"), (0.1, 0.1, 0.1)))
-    assert best["model"].startswith("taxi-48-12, the best of ")
+    assert best["model"] == "taxi-48-12, the best of 1 by validation (7 more not measured)"
+    row = row_of(accuracy, "ozone-w2")
+    whole = texts(page, measured(page, row, (0.1, 0.1, 0.1), tried=2))
+    assert whole["model"] == "beijing-24-1-w2a8, the best of 2 by validation"
 
 
 @pytest.mark.parametrize("fault", ["exact", "as_predicted"])
@@ -191,6 +194,8 @@ def test_the_page_has_baselines_settings_and_what_was_tried(accuracy, page):
     assert line in text.splitlines()
     assert "traffic-168-24 is trained with " in text
     assert f"| {recipe.name} | 0.01236 | {' | '.join(['not measured'] * 3)} |" in text
+    plain = next(one for one in accuracy.RECIPES if one.settings == {"distill": 0.0})
+    assert plain.of(first).key == recipe.of(first).key  # nothing is distilled by default
     assert "| last value subtracted | – | – | not measured | not measured |" in text
 
 
