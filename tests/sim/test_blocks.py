@@ -20,6 +20,11 @@ L0 = "layers.0."
 W4A8 = Precision(weights=4, activations=8)
 
 
+def slow(*values):
+    """A case that the random designs of the quick tests have too."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 def place_of(design, tensor, row=0):
     """The instruction that computes a row."""
     return next(
@@ -46,8 +51,8 @@ def found(design, x, *, operations=None, instructions=None):
     ("norm", "changes"),
     [
         ("layer", {"layers": 2, "heads": 2, "pooling": "mean"}),
-        ("batch", {"layers": 2, "subtract_last": True, "inputs": 3}),
-        ("layer", {"decoder_layers": 1, "asymmetric": True}),
+        slow("batch", {"layers": 2, "subtract_last": True, "inputs": 3}),
+        slow("layer", {"decoder_layers": 1, "asymmetric": True}),
     ],
 )
 def test_pre_norm(small_model, inputs_of, run, norm, changes):
@@ -56,6 +61,7 @@ def test_pre_norm(small_model, inputs_of, run, norm, changes):
     run(model, inputs_of(model, samples=3, seed=1), back_pressure=0.5)
 
 
+@pytest.mark.slow
 def test_more_rows_wait_for_their_norm_than_statistics_can_wait(small_model, run):
     """The first rows are normalised before the last are there to be."""
     rows = timing.STATISTICS_QUEUE + 4
@@ -82,13 +88,15 @@ def test_a_sum_that_takes_the_row_normalised(small_model, inputs_of):
     [
         {"precision": {"FFN": Precision(weights=4, activations=4)}, "norm": "batch"},
         # two widths, each with its table, beside sums of 16 bits
-        {
-            "decoder_layers": 1,
-            "precision": {
-                "DFFN": Precision(weights=4, activations=5),
-                "AddFFN": Precision(weights=4, activations=16),
-            },
-        },
+        slow(
+            {
+                "decoder_layers": 1,
+                "precision": {
+                    "DFFN": Precision(weights=4, activations=5),
+                    "AddFFN": Precision(weights=4, activations=16),
+                },
+            }
+        ),
     ],
     ids=["4 bits", "8 and 5 bits"],
 )
@@ -141,8 +149,8 @@ def test_gelu_at_a_rectifiers_zero_point(curved, inputs_of):
     "changes",
     [
         {"norm": "batch", "pooling": "mean"},
-        {"pre_norm": True, "layers": 2, "tensors": {"layers.1.k": 3}},
-        {"decoder_layers": 1, "subtract_last": True},
+        slow({"pre_norm": True, "layers": 2, "tensors": {"layers.1.k": 3}}),
+        slow({"decoder_layers": 1, "subtract_last": True}),
     ],
     ids=str,
 )
