@@ -46,7 +46,7 @@ __all__ = ["CONFIG_FILE", "Choice", "Tried", "propose", "write_config"]
 #: In a run's folder: the configuration, to be named again; and what was tried.
 CONFIG_FILE, _FOLDER, _RECORD = "config.json", "auto", "auto.json"
 #: Training windows that a short training sees in all, and its fewest and most epochs.
-_SEEN, _EPOCHS = 80_000, (4, 24)
+_SEEN, _EPOCHS = 60_000, (4, 24)
 #: LUTs that are left for the shell of a board; its memory lies in them if no block RAM is left.
 _SHELL = {"LUT": 700}
 #: Errors that count as equal, as a part of the least.
