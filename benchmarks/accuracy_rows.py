@@ -103,7 +103,7 @@ OZONE = _ETTH1.replace(
 WEEK = _ETTH1.replace(
     name="traffic-168-24", window=168, patch=24, d_model=20, ffn=40, subtract_last=False
 )
-DAY = named_config("taxi-48-12")
+DAY = named_config("taxi-48-12").replace(calendar=())
 #: In tokens of two hours, which hold changes.
 DAY_CHANGES = named_config("etth1-48-24").replace(name="taxi-48-12-changes", horizon=12)
 #: The same windows without attention: one token, a residual MLP on it.

@@ -291,10 +291,16 @@ NAMED_CONFIGS[SENSE_CONFIG] = TransformerConfig(
 NAMED_CONFIGS["etth1-48-24"] = NAMED_CONFIGS["etth1-96-24"].replace(
     name="etth1-48-24", window=48, patch=4
 )
-#: A day of half hours in tokens of six hours. Nothing is subtracted: the time of the day says more
-#: about the next hours than the last count does.
+#: A day of half hours in tokens of six hours, with tables of the hour and the weekday. Nothing is
+#: subtracted: the time says more about the next hours than the last count does.
 NAMED_CONFIGS["taxi-48-12"] = NAMED_CONFIGS["etth1-48-24"].replace(
-    name="taxi-48-12", horizon=12, patch=12, d_model=24, ffn=64, subtract_last=False
+    name="taxi-48-12",
+    horizon=12,
+    patch=12,
+    d_model=24,
+    ffn=64,
+    subtract_last=False,
+    calendar=("hour", "weekday"),
 )
 #: As etth1-96-24 without attention, of about as many multiplications.
 NAMED_CONFIGS["mixer-96-24"] = NAMED_CONFIGS["etth1-96-24"].replace(
