@@ -86,7 +86,7 @@ DECODER = TransformerConfig(
     decoder_layers=1,
 )
 #: Random models of tests/design_strategies.py, by name: shape and seed.
-RANDOM = {config.name: (config, seed) for config, seed in ((MEAN, 7), (LAYER, 37), (DECODER, 5))}
+RANDOM = {config.name: (config, seed) for config, seed in ((MEAN, 7), (LAYER, 0), (DECODER, 5))}
 #: Windows of a model, of a hundred: those of the larger take longer.
 SHARES = {"etth1-96-24": 1, "grid-6-8-4": 4, "random-layer": 31, "random-decoder": 32}
 SHARES["random-mean"] = 100 - sum(SHARES.values())

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from bitformer.hw.parts import PARTS
+
 if TYPE_CHECKING:
     from bitformer.cli.report import Report
     from bitformer.search.auto import Choice
@@ -27,6 +29,7 @@ def show_choice(report: "Report", choice: "Choice") -> None:
                 one.against or "",
             )
         )
-    columns = ("tried", "window", "patch", "width", "validation MSE", "cycles", "LUT", "RAMB18")
+    ram = PARTS[choice.part].family.block_ram.name
+    columns = ("tried", "window", "patch", "width", "validation MSE", "cycles", "LUT", ram)
     title = f"Short trainings without rounding, for the {choice.part}"
     report.table((*columns, "against it"), rows, title=title)

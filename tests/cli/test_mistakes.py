@@ -174,7 +174,7 @@ MISTAKES = {
     "sensitivity --data synthetic --config {d}/escape.json -o {d}/new": "name must be up to 128",
     # data
     "train --config tiny -o {d}/new": "--data must name a data set or a CSV file",
-    TRAIN + " --data etth9": "Data must be etth1, .* not 'etth9'",
+    TRAIN + " --data etth9": "Data must be nyc-taxi, etth1, .* not 'etth9'",
     TRAIN + " --data {d}/missing.csv": "missing.csv does not exist",
     "train --data {d}/good.csv -o {d}/new": "Target must name the column .* power, wind",
     TRAIN + " --data {d}/good.csv --inputs solar": "Column 'solar' is not in .* power, wind",
