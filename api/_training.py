@@ -139,7 +139,8 @@ class Training:
         asked: dict[str, Any] = {"part": part, "sizes": sizes, "kinds": kinds, "source": source}
         config, choice = chosen_config(data, config, folder, note=note, settings=settings, **asked)
         config = start_config(config, sense=sense, ahead=ahead, horizon=horizon)
-        config = changed_config(config, **sizes, **kinds)
+        if choice is None:
+            config = changed_config(config, **sizes, **kinds)
         chosen, dataset = suited_to(data, config, note, name=name, **source)
         if calendar is not None:
             require_calendar(config.calendar, chosen.calendar, dataset.step, dataset.name)

@@ -19,6 +19,7 @@ from bitformer.hw.lowering.lower import lower
 from bitformer.hw.parts import PARTS
 from bitformer.model.config import TransformerConfig
 from bitformer.model.config_choice import changed_config, start_config
+from bitformer.model.data.clock import require_calendar
 from bitformer.model.data.datasets import load_dataset
 from bitformer.model.data.reading import DataSource
 from bitformer.model.data.windows import Dataset
@@ -166,6 +167,7 @@ def propose(
 
     calendar = kinds.get("calendar") or ()
     rows = load_dataset(data, window=1, horizon=1, calendar=calendar, **columns)
+    require_calendar(calendar, rows.calendar, rows.step, rows.name)
     cycle = cycle_of(rows)
     _about_cycle(cycle, note)
     base = start_config(None, sense=columns.get("sense"), ahead=columns.get("ahead"))
@@ -194,7 +196,8 @@ def propose(
             bench = _Bench(data, columns, rows, part, seed, folder / _FOLDER, progress)
             tried = bench.look_at(shapes(base, cycle, **own))
             if (first := _best(tried)) is not None:
-                more = variants(first.config, patch=own["patch"], block=block)
+                kept = kinds.get("delta") is not None
+                more = variants(first.config, patch=own["patch"], block=block, subtracts=kept)
                 tried += bench.look_at(more[: max(0, MOST - len(tried))])
             write_sealed(record, {"question": question, "tried": [one.to_dict() for one in tried]})
     best = _best(tried)

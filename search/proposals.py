@@ -102,14 +102,19 @@ def shapes(
 
 
 def variants(
-    best: TransformerConfig, *, patch: int | None = None, block: str | None = None
+    best: TransformerConfig,
+    *,
+    patch: int | None = None,
+    block: str | None = None,
+    subtracts: bool = False,
 ) -> list[Proposal]:
     """Return what else is tried of the best shape, one change each, the most promising first.
 
-    ``patch`` and ``block`` are given ones, which all of them have then.
+    ``patch`` and ``block`` are given ones, which all of them have then. With ``subtracts``, all
+    subtract the last value if the best does.
     """
     found, delta = [], {n: bits for n, bits in best.tensors.items() if n == "delta"}
-    if best.subtract_last:
+    if best.subtract_last and not subtracts:
         other = best.replace(subtract_last=False, tensors={})
         found.append(Proposal(config=other, what="last value not subtracted"))
     found += _widths(best, "twice as wide", best.d_model * 2)

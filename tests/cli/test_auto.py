@@ -14,8 +14,8 @@ def hourly(tmp_path, monkeypatch):
     )
     values = np.random.default_rng(0).normal(size=500)
     times = np.arange(500) * 3600 + 1_700_000_000
-    rows = [f"{time},{value:.4f}" for time, value in zip(times, values, strict=True)]
-    (tmp_path / "rows.csv").write_text("\n".join(["t,v", *rows]) + "\n")
+    rows = [f"{time},{v:.4f},{v:.1f}" for time, v in zip(times, values, strict=True)]
+    (tmp_path / "rows.csv").write_text("\n".join(["t,v,w", *rows]) + "\n")
     return ("--data", tmp_path / "rows.csv", "--target", "v", "--time", "t", "--time-format",
             "epoch", "--horizon", 2, "--epochs", 1, "--qat-epochs", 1, "--batch", 64, "--device",
             "cpu")  # fmt: skip
@@ -42,6 +42,15 @@ def test_what_was_tried_is_shown_and_kept(bitformer, hourly, tmp_path):
     assert named.data["auto"] is None
     assert named.data["test_mse"] == again.data["test_mse"]
     assert named.data["config"]["name"] == "rows-v-168-2"
+
+
+def test_a_choice_has_what_was_given_as_far_as_the_data_allow(bitformer, hourly, tmp_path):
+    """No last value is subtracted of a target that is no input: its bits mean nothing then."""
+    options = ("--inputs", "w", "--delta", 16, "--window", 24, "--patch", 12, "-o", tmp_path / "r")
+    said = bitformer("train", *hourly, "--config", "auto", *options, "--json")
+    assert said.code == 0, said.err
+    assert not said.data["config"]["subtract_last"]
+    assert said.data["config"]["window"] == 24
 
 
 @pytest.mark.parametrize(

@@ -221,3 +221,26 @@ def test_only_a_week_knows_a_week(tmp_path, monkeypatch):
     again, _ = asked(data, tmp_path / "run", horizon=2, patch=24)
     assert json.dumps(again.to_dict()) == json.dumps(found.to_dict())
     assert {path: path.stat().st_mtime_ns for path in results} == before
+
+
+def test_what_rows_do_not_have_is_refused_before_a_training(tmp_path, errors):
+    trained = errors(lambda config: 1.0)
+    path = tmp_path / "plain.csv"
+    path.write_text("load\n" + "\n".join(map(str, range(900))) + "\n")
+    kinds = {"calendar": ("hour",)}
+    with pytest.raises(UserError, match=r"plain\.csv must have dates, as the model takes the hour"):
+        asked(str(path), tmp_path / "run", kinds=kinds, columns={"time": None})
+    assert trained == []
+
+
+def test_bits_of_the_difference_keep_the_last_value_subtracted(hourly, tmp_path, errors):
+    def of(config):
+        return 1.0 if config.subtract_last else 0.5
+
+    trained = errors(of)
+    asked(hourly, tmp_path / "plain")
+    assert {one.subtract_last for one in trained} == {True, False}
+    trained.clear()
+    found, _ = asked(hourly, tmp_path / "run", kinds={"delta": 16})
+    assert {(one.subtract_last, one.tensors["delta"]) for one in trained} == {(True, 16)}
+    assert found.config.subtract_last
