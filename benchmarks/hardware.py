@@ -22,12 +22,12 @@ import numpy as np
 from rich.console import Console
 
 from bitformer.hw.design import Design
-from bitformer.hw.later import said
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.memory import StoreSpec
 from bitformer.model.config import NAMED_CONFIGS, TransformerConfig, named_config
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
+from bitformer.model.later import said
 from bitformer.model.precision import Precision
 from bitformer.synth.synthesize import synthesize
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bitformer.hw.families.family import Family, Multiplier
-from bitformer.hw.later import shown
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import PARTS
 from bitformer.hw.program import Program
@@ -20,7 +19,7 @@ from bitformer.hw.timing import (
 from bitformer.hw.weight_layout import WeightFormat, WeightLayout
 from bitformer.hw.widths import is_long, squared_in_dsp
 from bitformer.model.ir import IntegerModel
-from bitformer.model.operations.operation import later
+from bitformer.model.later import later, shown
 from bitformer.model.tensor import Tensor
 
 __all__ = ["RELOADED", "Design", "Geometry"]

@@ -7,8 +7,7 @@ cycles after the one before it (``delta``), so a program is also its own timetab
 import enum
 from dataclasses import dataclass, fields
 
-from bitformer.hw.later import shown
-from bitformer.model.operations.operation import later
+from bitformer.model.later import later, shown
 
 __all__ = [
     "Addend",

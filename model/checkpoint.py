@@ -16,9 +16,9 @@ from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.files import open_regular, write_whole
 from bitformer.model.identity import NO_DIGEST, digest_of, signed
+from bitformer.model.later import said
 from bitformer.model.meta import check_meta
 from bitformer.model.operations import OPERATIONS
-from bitformer.model.operations.operation import stored_fields
 from bitformer.model.plain import built, checked, shown
 from bitformer.model.strict_json import parse_json
 from bitformer.model.tensor_file import read_contents
@@ -52,7 +52,7 @@ def save_model(model: ir.IntegerModel, path) -> str:
     arrays, operations = {}, []
     for number, op in enumerate(model.operations):
         entry: dict[str, object] = {"op": type(op).__name__}
-        for name, value in stored_fields(op).items():
+        for name, value in said(op).items():
             if isinstance(value, np.ndarray):
                 arrays[f"{number}.{name}"] = _smallest(value)
             elif is_dataclass(value):

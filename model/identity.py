@@ -12,7 +12,7 @@ from dataclasses import is_dataclass
 import numpy as np
 
 from bitformer.model.ir import IntegerModel
-from bitformer.model.operations.operation import stored_fields
+from bitformer.model.later import said
 
 __all__ = ["HASH_BYTES", "NO_DIGEST", "digest_of", "model_hash", "signed"]
 
@@ -42,8 +42,7 @@ def model_hash(model: IntegerModel) -> bytes:
     content: dict[str, object] = {
         "tensors": [vars(spec) for spec in model.tensors.values()],
         "operations": [
-            {"op": type(op).__name__}
-            | {name: _plain(value) for name, value in stored_fields(op).items()}
+            {"op": type(op).__name__} | {name: _plain(value) for name, value in said(op).items()}
             for op in model.operations
         ],
         "constants": {name: _plain(array) for name, array in model.constants.items()},

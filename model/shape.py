@@ -117,7 +117,7 @@ class Shape:
             activation=tuple(NONLINEARITIES),
             fused=(False, True),
         )
-        if self.calendar not in ((), ("hour",), ("weekday",), ("hour", "weekday")):
+        if self.calendar != tuple(name for name in ROWS if name in self.calendar):
             raise UserError(f"calendar must be of {list(ROWS)}, in this order, not {self.calendar}")
         if self.window % self.patch:
             near = min(

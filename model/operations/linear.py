@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from bitformer.model.gelu import GELU_BITS, corrections, gelu_steps, gelu_zero
+from bitformer.model.later import later
 from bitformer.model.operations.checks import (
     LARGEST_BIAS,
     LARGEST_DOT,
@@ -22,7 +23,6 @@ from bitformer.model.operations.operation import (
     Step,
     Tensors,
     Values,
-    later,
     packed_bits,
 )
 from bitformer.model.tensor import Tensor

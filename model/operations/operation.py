@@ -2,8 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -19,9 +19,7 @@ __all__ = [
     "Step",
     "Tensors",
     "Values",
-    "later",
     "packed_bits",
-    "stored_fields",
 ]
 
 #: Tensors of a model by name, and their values [batch, rows, features].
@@ -38,23 +36,6 @@ def packed_bits(values) -> int:
     """Count the bits of signed integers, each as wide as the widest."""
     values = np.asarray(values)
     return values.size * (int(np.maximum(values, ~values).max()).bit_length() + 1)
-
-
-def later(default: Any) -> Any:
-    """Return a field that came after the first models: left out of files where it is ``default``.
-
-    So models that do without it keep their files and their hash.
-    """
-    return field(default=default, metadata={"later": True})
-
-
-def stored_fields(op: "Operation") -> dict[str, Any]:
-    """Return the fields of an operation that make it what it is, by name."""
-    return {
-        one.name: getattr(op, one.name)
-        for one in fields(op)
-        if not ("later" in one.metadata and getattr(op, one.name) is one.default)
-    }
 
 
 @dataclass(frozen=True, kw_only=True)
