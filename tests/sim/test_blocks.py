@@ -4,6 +4,7 @@
 from dataclasses import replace
 
 import pytest
+from program_changes import found, place_of
 
 from bitformer.hw import timing
 from bitformer.hw.lowering import schedule
@@ -23,28 +24,6 @@ W4A8 = Precision(weights=4, activations=8)
 def slow(*values):
     """A case that the random designs of the quick tests have too."""
     return pytest.param(*values, marks=pytest.mark.slow)
-
-
-def place_of(design, tensor, row=0):
-    """The instruction that computes a row."""
-    return next(
-        place
-        for place, event in enumerate(design.schedule.events)
-        if (event.row.tensor, event.row.row) == (tensor, row)
-    )
-
-
-def found(design, x, *, operations=None, instructions=None):
-    """The first difference when another program runs in the place of the design's."""
-    program = replace(
-        design.program,
-        operations=tuple(operations or design.program.operations),
-        instructions=tuple(instructions or design.program.instructions),
-    )
-    mutant = replace(design, program=program, images={**design.images, "program": program.words()})
-    result = simulate(design, x, accelerator=Accelerator(design=mutant))
-    assert not result.bit_exact
-    return result.difference
 
 
 @pytest.mark.parametrize(

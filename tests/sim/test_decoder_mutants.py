@@ -4,11 +4,11 @@
 from dataclasses import replace
 
 import pytest
+from program_changes import found, place_of
 
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.operations import attention
 from bitformer.hw.program import Source
-from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import ir
 from bitformer.model.precision import Precision
 from bitformer.sim.run import simulate
@@ -36,28 +36,6 @@ def design(small_model):
 @pytest.fixture(scope="module")
 def x(design, inputs_of):
     return inputs_of(design.model, seed=5, samples=1)
-
-
-def found(design, x, *, operations=None, instructions=None):
-    """The first difference when another program runs in the place of the design's."""
-    program = replace(
-        design.program,
-        operations=tuple(operations or design.program.operations),
-        instructions=tuple(instructions or design.program.instructions),
-    )
-    mutant = replace(design, program=program, images={**design.images, "program": program.words()})
-    result = simulate(design, x, accelerator=Accelerator(design=mutant))
-    assert not result.bit_exact
-    return result.difference
-
-
-def place_of(design, tensor, row):
-    """The instruction that computes a row."""
-    return next(
-        place
-        for place, event in enumerate(design.schedule.events)
-        if (event.row.tensor, event.row.row) == (tensor, row)
-    )
 
 
 def with_operation(design, place, **changes):

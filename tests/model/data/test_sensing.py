@@ -54,9 +54,9 @@ def in_rows(data, part: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The rows of a part's inputs, of its targets, and of the target's past."""
     windows = getattr(data, part)
     x = windows.x[..., 0] * data.std[0] + data.mean[0]
-    found = [windows.y, windows.past]
-    y, past = ((one * data.target_std + data.target_mean) / 3 for one in found)
-    return tuple(np.rint(one).astype(int) for one in (x, y, past))  # type: ignore[return-value]
+    y, past = (one * data.target_std + data.target_mean for one in (windows.y, windows.past))
+    x, y, past = (np.rint(one).astype(int) for one in (x, y / 3, past / 3))
+    return x, y, past
 
 
 @pytest.mark.parametrize(("ahead", "horizon"), [(0, 1), (1, 1), (1, 4), (2, 3), (24, 2)])
