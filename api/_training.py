@@ -141,9 +141,12 @@ class Training:
         config = start_config(config, sense=sense, ahead=ahead, horizon=horizon)
         if choice is None:
             config = changed_config(config, **sizes, **kinds)
-        chosen, dataset = suited_to(data, config, note, name=name, **source)
+        told: list[str] = []
+        chosen, dataset = suited_to(data, config, told.append, name=name, **source)
         if calendar is not None:
             require_calendar(config.calendar, chosen.calendar, dataset.step, dataset.name)
+        for sentence in told:
+            note(sentence)
         dataset = with_range(dataset, sensor_range)
         require_torch()
         chosen, dataset = in_asked_words(chosen, dataset, raw, settings, note)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from bitformer.model.errors import UserError
 
@@ -26,7 +27,11 @@ def calendar_of(asked: str | Sequence[str]) -> tuple[str, ...]:
 
     ``none`` stands for no number. Raises :class:`UserError` for what is none of them.
     """
-    names = asked.split(",") if isinstance(asked, str) else list(asked)
+    names = asked.split(",") if isinstance(asked, str) else asked
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise UserError(
+            f"calendar must be a text, such as {','.join(ROWS)}, or a list, not {asked!r}"
+        )
     names = [name.strip() for name in names]
     if names in (["none"], []):
         return ()
@@ -70,19 +75,33 @@ def clock_rows(calendar: Sequence[str], inputs: int) -> int:
     return -(-len(calendar) // inputs)
 
 
-def check_clock(calendar: Sequence[str], clock: np.ndarray, count: int) -> None:
-    """Raise :class:`UserError` unless ``clock`` holds the numbers of ``count`` windows.
+def check_clock(calendar: Sequence[str], clock: ArrayLike | None, count: int) -> np.ndarray:
+    """Return the numbers of ``count`` windows, integers [count, len(calendar)], of ``clock``.
 
-    They are integers [count, len(calendar)], each below the rows of its table.
+    Raises :class:`UserError` for another shape, and for what is no row of a number's table.
     """
-    if clock.shape != (count, len(calendar)):
-        raise UserError(f"clock must have shape ({count}, {len(calendar)}), not {clock.shape}")
-    if clock.dtype.kind not in "iu":
-        raise UserError(f"clock must be integers, not {clock.dtype}")
-    for name, numbers in zip(calendar, clock.T, strict=True):
+    shape = (count, len(calendar))
+    if clock is None:
+        numbers = ", ".join(f"{name} (0 to {ROWS[name] - 1})" for name in calendar)
+        raise UserError(
+            f"clock must be given to a model with a calendar of {tuple(calendar)}: integers of"
+            f" shape {shape}, {numbers}"
+        )
+    try:
+        found = np.asarray(clock)
+    except ValueError:
+        raise UserError(f"clock must have shape {shape}, not rows of several lengths") from None
+    if not calendar and found.size:
+        raise UserError("clock must be left out, as the model has no calendar")
+    if found.shape != shape:
+        raise UserError(f"clock must have shape {shape}, not {found.shape}")
+    if found.dtype.kind not in "iu":
+        raise UserError(f"clock must be integers, not {found.dtype}")
+    for name, numbers in zip(calendar, found.T, strict=True):
         wrong = numbers[(numbers < 0) | (numbers >= ROWS[name])]
         if len(wrong):
             raise UserError(f"{name} must be 0 to {ROWS[name] - 1}, not {wrong[0]}")
+    return found
 
 
 def with_clock(x: np.ndarray, clock: np.ndarray) -> np.ndarray:

@@ -175,11 +175,8 @@ class IntegerModel:
         calendar = self.config.calendar
         if clock is None and not calendar:
             return found
-        if clock is None:
-            raise UserError(f"clock must be given to a model with a calendar of {calendar}")
-        clock = np.asarray(clock)
-        check_clock(calendar, clock, len(found))
-        return with_clock(found, clock) if calendar else found
+        numbers = check_clock(calendar, clock, len(found))
+        return with_clock(found, numbers)
 
     def clock_at(self, times: "datetime | Sequence[datetime]") -> np.ndarray:
         """Return the numbers of the calendar at each window's last step, int64 [N, numbers].

@@ -99,10 +99,10 @@ def check_scheme(bits: int, scheme: object) -> None:
     if scheme not in SCHEMES:
         raise UserError(f"scheme must be one of {SCHEMES}, not {shown(scheme)}")
     if scheme == POWER_OF_TWO and not has_powers(bits):
-        why = "are 0, 1 and -1 anyway" if bits < _LEAST_BITS else "are floats"
+        why = {1: "are 1 and -1 anyway", 2: "are 0, 1 and -1 anyway"}.get(bits, "are floats")
         raise UserError(
-            f"scheme must be uniform for weights of {bits} bits, which {why}, not power-of-two:"
-            f" write {bits} instead of {bits}p"
+            f"scheme must be uniform for weights of {bits} bit{'s' * (bits > 1)}, which {why},"
+            f" not power-of-two: write {bits} instead of {bits}p"
         )
 
 

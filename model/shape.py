@@ -145,13 +145,15 @@ class Shape:
             raise UserError(f"mixing must be 0 to {most}, not {shown(mixing)}")
         if mixing and self.block != "mixer":
             raise UserError(
-                f"mixing must be 0 with block {self.block}, not {mixing}: try --block mixer"
+                f"mixing must be 0 with block {self.block}, not {mixing}:"
+                ' give "mixing": 0 or "block": "mixer"'
             )
 
     def _check_fused(self):
         if self.fused and self.block != "attention":
             raise UserError(
-                f"fused must be false with block {self.block}, which has no keys, not true"
+                f"fused must be false with block {self.block}, which has no keys, not true:"
+                ' give "fused": false or "block": "attention"'
             )
         if self.fused and self.heads != 1:
             raise UserError(

@@ -18,6 +18,12 @@ __all__ = ["clock_of", "lost", "numbers_known", "numbers_of", "require_calendar"
 _HOUR, _DAY = 3600.0, 86400.0
 #: 1 January 1970 was a Thursday.
 _FIRST_WEEKDAY = 3
+_NO_TIMES = "name the column of times with --time"
+#: What helps where the column of times is of plain numbers.
+_NUMBERS = (
+    "its times are plain numbers; if they count seconds since 1970, say --time-format epoch, else"
+    " name a column of dates with --time"
+)
 
 
 def numbers_known(series: Series, step: Step | None) -> tuple[str, ...]:
@@ -58,9 +64,10 @@ def lost(series: Series, step: Step | None, calendar: Sequence[str]) -> str | No
         return None
     tables = f"no table of the {' and of the '.join(lacking)}"
     if series.times is None or not series.dated:
+        remedy = _NO_TIMES if series.times is None else _NUMBERS
         return (
             f"Rows have no dates, so the model has {tables}, and what follows from the clock alone"
-            " is lost: name the column of times with --time"
+            f" is lost: {remedy}"
         )
     return f"Rows are {step} apart, so the model has {tables}"
 
@@ -77,8 +84,8 @@ def require_calendar(
         return
     if step is None or not step.dated:
         raise UserError(
-            f"{name} must have dates, as the model takes the {lacking} with each window: name the"
-            " column of times with --time"
+            f"{name} must have dates, as the model takes the {lacking} with each window:"
+            f" {_NO_TIMES if step is None else _NUMBERS}"
         )
     raise UserError(
         f"{name} must have rows less than a {'day' if 'hour' in lacking else 'week'} apart, as the"

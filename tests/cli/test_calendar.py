@@ -200,6 +200,15 @@ def test_what_is_asked_for_and_cannot_be(bitformer, tmp_path):
         "my.csv must have dates, as the model takes the hour with each window: name the column of"
         " times with --time"
     ) in said.err
+    assert "the model has no table" not in said.err
+    counted = tmp_path / "counted.csv"
+    rows = (f"{1_700_000_000 + 3600 * i},{i % 24}" for i in range(200))
+    counted.write_text("\n".join(["time,load", *rows]) + "\n")
+    said = bitformer(
+        "train", *options(counted, tmp_path / "run"), "--time", "time", "--calendar", "hour"
+    )
+    assert said.code == 2
+    assert "if they count seconds since 1970, say --time-format epoch, else name a" in said.err
     timed = ("--time", "time", "--calendar")
     said = bitformer("train", *options(data, tmp_path / "run"), *timed, "day")
     assert said.code == 2

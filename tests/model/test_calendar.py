@@ -7,6 +7,7 @@ import pytest
 from model_changes import with_tensor
 
 from bitformer.model import reference
+from bitformer.model.calendar import calendar_of
 from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
@@ -92,17 +93,33 @@ def test_several_channels_share_a_row_of_the_time():
 @pytest.mark.parametrize(
     ("clock", "sentence"),
     [
-        (None, "clock must be given to a model with a calendar of ('hour', 'weekday')"),
+        (
+            None,
+            "clock must be given to a model with a calendar of ('hour', 'weekday'): integers of"
+            " shape (1, 2), hour (0 to 23), weekday (0 to 6)",
+        ),
         ([[24, 0]], "hour must be 0 to 23, not 24"),
         ([[0, -1]], "weekday must be 0 to 6, not -1"),
         ([[0]], "clock must have shape (1, 2), not (1, 1)"),
         ([[0.0, 1.0]], "clock must be integers, not float64"),
+        ([[0], [0, 1]], "clock must have shape (1, 2), not rows of several lengths"),
     ],
 )
 def test_a_wrong_time_is_refused(clock, sentence):
     with pytest.raises(UserError) as refusal:
         model_with(BOTH).quantize_input(np.zeros((1, 24, 1)), clock)
     assert str(refusal.value) == sentence
+
+
+def test_a_time_for_a_model_without_a_calendar_is_refused():
+    with pytest.raises(UserError, match=r"^clock must be left out, as the model has no calendar$"):
+        model_with(()).quantize_input(np.zeros((1, 24, 1)), [[0, 1]])
+
+
+@pytest.mark.parametrize("asked", [3, [3], {"hour": 1}], ids=str)
+def test_what_is_no_list_of_names_is_refused(asked):
+    with pytest.raises(UserError, match=r"^calendar must be a text, such as hour,weekday, or a li"):
+        calendar_of(asked)
 
 
 def test_wrong_words_of_the_time_are_refused():

@@ -160,7 +160,10 @@ def test_counts_are_positive_integers(field, value):
         ({"mixing": -1}, r"^mixing must be 0 to 65535, not -1$"),
         ({"mixing": True, "block": "mixer"}, r"^mixing must be 0 to 65535, not True$"),
         ({"mixing": 1 << 16, "block": "mixer"}, r"^mixing must be 0 to 65535, not 65536$"),
-        ({"mixing": 4}, r"^mixing must be 0 with block attention, not 4: try --block mixer$"),
+        (
+            {"mixing": 4},
+            r'^mixing must be 0 with block attention, not 4: give "mixing": 0 or "block": "mixer"$',
+        ),
         (
             {"block": "mlp", "precision": {"MHA": Precision(weights=4, activations=4)}},
             r"^precision must name components of .*, not 'MHA'$",

@@ -57,7 +57,7 @@ def test_notation_of_powers_of_two(text, weights, activations, short, slug, both
             "scheme must be uniform for weights of 2 bits, which are 0, 1 and -1 anyway, not"
             " power-of-two: write 2 instead of 2p",
         ),
-        ("1p/8", "weights of 1 bits, which are 0, 1 and -1 anyway.*: write 1 instead of 1p"),
+        ("1p/8", "weights of 1 bit, which are 1 and -1 anyway, not .*: write 1 instead of 1p"),
     ],
 )
 def test_powers_of_two_need_bits_to_choose_from(text, message):

@@ -48,7 +48,11 @@ def test_a_later_field_is_written_where_it_says_something(later):
             r"^heads must be 1 with fused, whose one weight serves one head, not 2: give \"heads\":"
             r" 1 or \"fused\": false$",
         ),
-        ({"block": "mlp"}, r"^fused must be false with block mlp, which has no keys, not true$"),
+        (
+            {"block": "mlp"},
+            r"^fused must be false with block mlp, which has no keys, not true: give"
+            r' "fused": false or "block": "attention"$',
+        ),
         ({"fused": "yes"}, r"^fused must be one of \(False, True\), not 'yes'$"),
         ({"pre_norm": 1.5}, r"^pre_norm must be one of \(False, True\), not 1.5$"),
     ],

@@ -81,7 +81,15 @@ def test_what_says_nothing_new_has_the_hash_that_it_had(name, found):
 
 @pytest.mark.parametrize(
     "later",
-    [{"activation": "gelu"}, {"fused": True}, {"calendar": ("hour", "weekday")}],
+    [
+        {"activation": "gelu"},
+        {"fused": True},
+        {"calendar": ("hour", "weekday")},
+        {"pre_norm": True},
+        {"block": "mixer"},
+        {"block": "mixer", "activation": "gelu", "calendar": ("hour", "weekday")},
+        {"block": "mlp"},
+    ],
     ids=str,
 )
 def test_later_kinds_of_layers_take_new_weights(later):

@@ -136,12 +136,16 @@ def test_a_window_has_the_time_of_its_last_row(tmp_path, part):
 
 def test_without_dates_a_sentence_says_what_is_lost(tmp_path):
     path = str(write(tmp_path / "a.csv", range(60)))
-    for time in ("t", None):
+    numbers = (
+        "its times are plain numbers; if they count seconds since 1970, say --time-format epoch,"
+        " else name a column of dates with --time"
+    )
+    for time, remedy in (("t", numbers), (None, "name the column of times with --time")):
         data = load_dataset(path, calendar=BOTH, **(SIZES | {"time": time}))
         assert data.calendar == ()
         assert (
             "Rows have no dates, so the model has no table of the hour and of the weekday, and what"
-            " follows from the clock alone is lost: name the column of times with --time"
+            f" follows from the clock alone is lost: {remedy}"
         ) in data.notes
     assert not any("table" in note for note in load_dataset(path, **SIZES).notes)
 
