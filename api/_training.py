@@ -123,7 +123,6 @@ class Training:
         from bitformer.model.adc_training import in_asked_words
         from bitformer.model.calendar import calendar_of
         from bitformer.model.config_choice import changed_config, start_config
-        from bitformer.model.data.clock import require_calendar
         from bitformer.model.files import ready_file
         from bitformer.model.own_data import resolved, suited_to, write_source
         from bitformer.model.picture import check_picture
@@ -141,12 +140,8 @@ class Training:
         config = start_config(config, sense=sense, ahead=ahead, horizon=horizon)
         if choice is None:
             config = changed_config(config, **sizes, **kinds)
-        told: list[str] = []
-        chosen, dataset = suited_to(data, config, told.append, name=name, **source)
-        if calendar is not None:
-            require_calendar(config.calendar, chosen.calendar, dataset.step, dataset.name)
-        for sentence in told:
-            note(sentence)
+        timed = calendar is not None
+        chosen, dataset = suited_to(data, config, note, name=name, timed=timed, **source)
         dataset = with_range(dataset, sensor_range)
         require_torch()
         chosen, dataset = in_asked_words(chosen, dataset, raw, settings, note)

@@ -210,6 +210,7 @@ def suited_to(
     note: Callable[[str], None],
     *,
     name: str | None = None,
+    timed: bool = False,
     **columns: Any,
 ) -> tuple[TransformerConfig, Dataset]:
     """Load data, and return the configuration as it suits them, with the data.
@@ -226,6 +227,9 @@ def suited_to(
         :func:`bitformer.model.config_choice.start_config`.
     name : str, optional
         What the model is called.
+    timed : bool
+        Whether rows must have all numbers of the configuration's calendar. What they lack is left
+        out, and said, by default.
     note : callable
         Told what is remarkable of the data, and what changed.
     **columns
@@ -247,6 +251,8 @@ def suited_to(
         calendar=chosen.calendar,
         **columns,
     )
+    if timed:
+        require_calendar(chosen.calendar, dataset.calendar, dataset.step, dataset.name)
     chosen, changed = suited(chosen, dataset)
     chosen = chosen.replace(name=name_after(chosen, data, dataset) if name is None else name)
     for sentence in (*dataset.notes, *changed):
