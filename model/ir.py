@@ -281,6 +281,8 @@ def _check(model: IntegerModel) -> None:
 def _check_calendar(model: IntegerModel) -> None:
     """Raise :class:`UserError` unless each table has a row for each of its clock's numbers."""
     calendar = model.config.calendar
+    if calendar and "clock" in model.tensors:
+        raise UserError("tensors must not be named clock beside a calendar, whose numbers are")
     most = max((ROWS[name] for name in calendar), default=0) - 1
     if model.input.high < most:
         fail("tensor input", "bits", f"enough for {most}, of its calendar", model.input.bits)

@@ -33,7 +33,8 @@ def run(model: IntegerModel, x) -> dict[str, np.ndarray]:
         values[name] = np.broadcast_to(constant.astype(np.int64), (len(x), *constant.shape))
     for op in model.operations:
         values[op.y] = op.run(values, model.tensors)
-    values.pop("clock", None)
+    if calendar:
+        del values["clock"]
     return values
 
 

@@ -10,7 +10,7 @@ from bitformer.model.gelu import GELU_BITS, gelu_zero
 from bitformer.model.precision import POWER_OF_TWO
 from bitformer.model.structure import graph
 
-__all__ = ["renamed", "varied", "with_operations", "with_tensor", "with_zero"]
+__all__ = ["renamed", "varied", "with_name", "with_operations", "with_tensor", "with_zero"]
 
 
 def with_tensor(model, name, **changes):
@@ -37,10 +37,15 @@ def with_zero(model, name, zero):
 
 def renamed(model, suffix):
     """The model with other names for all tensors but the input."""
+    return _renamed(model, lambda name: name if name == "input" else name + suffix)
 
-    def new(name):
-        return name if name == "input" else name + suffix
 
+def with_name(model, tensor, name):
+    """The model with another name for a tensor."""
+    return _renamed(model, lambda one: name if one == tensor else one)
+
+
+def _renamed(model, new):
     def change(op):
         named = {f.name: new(getattr(op, f.name)) for f in fields(op) if f.type in (str, "str")}
         if isinstance(op, ir.Linear) and op.residual is not None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from model_changes import with_tensor
+from model_changes import with_name, with_tensor
 
 from bitformer.model import reference
 from bitformer.model.calendar import calendar_of
@@ -158,3 +158,13 @@ def test_an_input_too_narrow_for_the_hours_is_refused():
     with pytest.raises(UserError, match=r"bits must be enough for 23, of its calendar, not 5"):
         with_tensor(model, "input", bits=5)
     assert with_tensor(model, "input", bits=6).input.high == 31
+
+
+def test_a_tensor_may_have_the_name_of_the_time_without_a_calendar():
+    model = model_with(())
+    named = with_name(model, "embedding", "clock")
+    x = model.random_windows(np.random.default_rng(0), 2)
+    found = reference.run(named, x)
+    assert np.array_equal(found["clock"], reference.run(model, x)["embedding"])
+    with pytest.raises(UserError, match="tensors must not be named clock beside a calendar"):
+        with_name(model_with(("hour",)), "embedding", "clock")
