@@ -54,6 +54,7 @@ def not_an_input(target: str, ahead: int) -> str:
     if ahead:
         return (
             f"Target {target} is not an input, so only the repeating baselines see it: the verdict"
-            f" leaves them out. If the device has {target}, add it to --inputs"
+            f" leaves them out. If the device has {target}, name it with --target and among"
+            " --inputs"
         )
     return f"{target} is sensed from the inputs, for the time of a window's last row"

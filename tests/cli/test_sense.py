@@ -143,7 +143,7 @@ def test_the_table_says_what_no_device_sees(bitformer, trained):
     folder, _, _ = trained
     said = bitformer("evaluate", folder / "next" / "model.safetensors")
     assert "repeat last value (not on the device)" in said.out
-    assert "If the device has y, add it to --inputs" in said.err
+    assert "If the device has y, name it with --target and among --inputs" in said.err
     sensed = bitformer("evaluate", folder / "now" / "model.safetensors")
     assert "y is sensed from the inputs, for the time of a window's last row" in sensed.err
 

@@ -130,7 +130,10 @@ def test_target_need_not_be_an_input(tmp_path):
     data = load(write(tmp_path, table()), inputs=["b"])
     assert (data.inputs, data.target_channel) == (("b",), None)
     said = "Target a is not an input, so only the repeating baselines see it: the verdict leaves"
-    assert f"{said} them out. If the device has a, add it to --inputs" in data.notes
+    assert (
+        f"{said} them out. If the device has a, name it with --target and among --inputs"
+        in data.notes
+    )
 
 
 @pytest.mark.parametrize("mark", ["", "NA", "n/a", "NaN", "null", "None", " "])
