@@ -14,6 +14,7 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
@@ -24,6 +25,7 @@ from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
 from bitformer.model.plain import built, checked, partly
 from bitformer.model.strict_json import read_json
+from bitformer.model.train_settings import TrainSettings
 
 __all__ = ["EPOCHS", "ERRORS", "HISTORY", "RunStore"]
 
@@ -35,6 +37,9 @@ HISTORY = "history.csv"
 COLUMNS = ("epoch", "stage", "loss", "val", "lr")
 #: What a run can be given more of.
 EPOCHS = ("epochs", "qat_epochs")
+
+#: Settings that runs before them do not have, as they were for these.
+_LATER = {one.name: one.default for one in fields(TrainSettings) if "later" in one.metadata}
 
 FORMAT = "bitformer-run"
 VERSION = 1
@@ -175,7 +180,7 @@ class RunStore:
         write_whole(self._state, content.getvalue())
 
     def read_record(self) -> dict:
-        """Return the content of ``run.json``."""
+        """Return the content of ``run.json``, with settings that are later than the run."""
         if not self._record.is_file():
             raise UserError(f"Run folder must hold a run, but {self.path} has no run.json")
         data = checked(dict[str, Any], read_json(self._record), str(self._record))
@@ -186,7 +191,7 @@ class RunStore:
         built(TransformerConfig, record["config"], f"{self._record}: config")
         if lacking := set(ERRORS) - record.get("results", dict.fromkeys(ERRORS)).keys():
             raise UserError(f"{self._record}: results must have {', '.join(sorted(lacking))}")
-        return record
+        return {**record, "settings": {**_LATER, **record["settings"]}}
 
     def read_state(self) -> dict:
         """Return the content of ``state.pt``, on the CPU."""

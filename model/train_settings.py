@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, replace
 
 from bitformer.model.errors import UserError
+from bitformer.model.later import later
 from bitformer.model.plain import FOLLOWS
 
 __all__ = ["METHODS", "RANGES", "TrainSettings"]
@@ -70,7 +71,7 @@ class TrainSettings:
     weight_decay: float = 0.1
     dropout: float | None = None
     patience: int | None = None
-    distill: float = 0.0
+    distill: float = later(0.0)
 
     def __post_init__(self):
         for name, choices in (("method", METHODS), ("ranges", RANGES)):

@@ -1,10 +1,13 @@
 """With rounding, a model may learn from the float model's forecasts instead of the data."""
 
+import json
+
 import pytest
 import torch
 
 from bitformer.model.data.windows import Dataset
 from bitformer.model.distillation import distilled_loss
+from bitformer.model.errors import UserError
 from bitformer.model.train import train
 from bitformer.model.train_settings import TrainSettings
 from bitformer.model.trainer import Trainer
@@ -113,3 +116,16 @@ def test_more_epochs_learn_from_the_same_teacher(small_dataset, tmp_path):
     train(WITH_PATH, dataset, run_dir=tmp_path / "again", **settings)
     again = train(WITH_PATH, dataset, run_dir=tmp_path / "again", **more)
     assert comparable(again) == comparable(second)
+
+
+def test_a_run_before_there_was_distillation_goes_on(small_dataset, tmp_path):
+    dataset, run = small_dataset(), tmp_path / "run"
+    first = train(TINY, dataset, run_dir=run, **SHORT)
+    record = json.loads((run / "run.json").read_text())
+    assert record["settings"].pop("distill") == 0.0
+    (run / "run.json").write_text(json.dumps(record))
+    assert comparable(train(TINY, dataset, run_dir=run, **SHORT)) == comparable(first)
+    more = train(TINY, dataset, run_dir=run, **SHORT | {"qat_epochs": 3})
+    assert more.quantized_val <= first.quantized_val
+    with pytest.raises(UserError, match="difference in settings"):
+        train(TINY, dataset, run_dir=run, **SHORT | {"qat_epochs": 3, "distill": 0.5})
