@@ -1,6 +1,6 @@
 """LayerNorm: a row's statistics as they are handed on, and its elements normalised by them."""
 
-from amaranth.hdl import Module, Signal, signed, unsigned
+from amaranth.hdl import Const, Module, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -105,7 +105,7 @@ class Normalizer(wiring.Component):
             for part in ("low", "high")
         )
         m.d.sync += [
-            centred.eq(self.i_x * self.features - row.total),
+            centred.eq(multiply_in_luts(self.i_x, Const(self.features)) - row.total),
             low.eq(multiply_in_luts(self.i_gamma, row.factor[:5])),
             high.eq(multiply_in_luts(self.i_gamma, row.factor[5:])),
             self.o_u.eq(centred << exponent),

@@ -11,7 +11,7 @@ from bitformer.hw.families.family import Multiplier
 from bitformer.hw.timing import LONG_STATISTICS, STATISTICS, STATISTICS_QUEUE
 from bitformer.hw.units.layernorm import FACTOR_BITS, statistics_layout
 from bitformer.hw.units.parameters import Integer, Parameter
-from bitformer.hw.units.pipeline import delay
+from bitformer.hw.units.pipeline import delay, multiply_in_luts
 from bitformer.hw.widths import is_long, squared_in_dsp
 from bitformer.model import numerics
 
@@ -174,7 +174,7 @@ class RowStatistics(wiring.Component):
         """Return ``N * sum(x^2)``, a stage after the sum."""
         width = numerics.norm_width(self.features, self.bits)
         scaled = Signal(width + 1, name="scaled", reset_less=True)
-        m.d.sync += scaled.eq(power * self.features)
+        m.d.sync += scaled.eq(multiply_in_luts(power, Const(self.features)))
         return scaled
 
     def _variance(self, m: Module, total: Value, power: Value) -> Signal:

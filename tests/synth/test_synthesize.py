@@ -259,6 +259,17 @@ def test_tables_of_the_calendar_make_no_longest_path():
     assert 0 < timed.resources.ffs - without.resources.ffs < 100
 
 
+@pytest.mark.needs("yosys")
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [24, 60])
+def test_rows_of_any_width_take_the_dsp_blocks_that_are_counted(width):
+    config = named_config("tiny").replace(d_model=width, heads=1)
+    design = lower(initialize(config))
+    found = synthesize(design)
+    assert found.resources.dsps == design.geometry.dsps
+    assert found.short_enough
+
+
 @pytest.fixture
 def counting(monkeypatch):
     """A Yosys that answers at once and counts; its netlist has one LUT."""

@@ -4,6 +4,7 @@
 import random
 
 import pytest
+from amaranth.back import rtlil
 from amaranth.hdl import Cat
 from norm_rows import extreme_rows, random_rows
 
@@ -86,3 +87,13 @@ def test_mistakes_are_named(changes, error, message):
 def test_parameters_can_be_read():
     dut = Normalizer(features=4, bits=8, gamma_bits=7, multiplier=DSP)
     assert (dut.features, dut.bits, dut.gamma_bits, dut.multiplier) == (4, 8, 7, DSP)
+
+
+@pytest.mark.parametrize("features", [20, 24, 60, 96])
+@pytest.mark.parametrize("bits", [4, 8])
+def test_numbers_of_features_take_no_multiplier(features, bits):
+    """Synthesis makes a DSP block of any product, of a constant that is no power of two, too."""
+    normalizer = Normalizer(features=features, bits=bits, gamma_bits=8, multiplier=DSP)
+    assert "cell $mul" not in rtlil.convert(normalizer)
+    row = RowStatistics(features=features, bits=bits, ways=2, multiplier=DSP)
+    assert rtlil.convert(row).count("cell $mul") == 1  # the sum's square
