@@ -27,6 +27,7 @@ from bitformer.cli.demo import BOARD
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import ir, reference
+from bitformer.model.calendar import ROWS
 from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import NAMED_CONFIGS, TransformerConfig, named_config
 from bitformer.model.errors import UserError
@@ -52,6 +53,9 @@ def windows(model, count):
 
 def check_host(client, model, x, clock=None):
     """What a host hears is the reference's forecast, and the shell says what it is."""
+    if clock is None and model.config.calendar:
+        rows = [ROWS[number] for number in model.config.calendar]
+        clock = np.random.default_rng(0).integers(0, rows, (len(x), len(rows)))
     heard = Forecaster(client, model).predict(x, clock)
     assert np.array_equal(heard, reference.predict(model, x, clock))
     facts = client.registers
