@@ -1,9 +1,12 @@
-"""Data small enough to train on in a test."""
+"""Data small enough to train on in a test, and a small model's file."""
 
 import numpy as np
 import pytest
+from model_file_harness import edited, model, written
 
 from bitformer.model.data.windows import Dataset, Windows
+
+__all__ = ["edited", "model", "written"]
 
 
 def make_small_dataset(*, window=24, horizon=6, inputs=1, rows=120, seed=0, name="small"):

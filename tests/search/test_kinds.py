@@ -4,40 +4,27 @@ import json
 from dataclasses import replace
 
 import pytest
+from search_harness import BITS
 
 from bitformer.model.checkpoint import load_model
 from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
-from bitformer.model.precision import Precision
 from bitformer.search import run as running
 from bitformer.search.engine import Engine
 from bitformer.search.kinds import best_of_kinds, kinds_of, of_block
 from bitformer.search.limits import Limits
-from bitformer.search.request import SearchRequest
 from bitformer.search.run import run_search
 from bitformer.study.sensitivity import existing
 from bitformer.study.workers import WorkerPool
 
-BITS = (Precision.parse("4"), Precision.parse("4/8"))
 KINDS = ("attention", "mixer", "mlp")
 #: Validation errors that nobody measured.
 FLOATS = {"attention": 0.5, "mixer": 0.5004, "mlp": 0.6}
 
 
 @pytest.fixture(scope="module")
-def question(fast, config, source):
-    return SearchRequest(
-        config=config,
-        source=source,
-        limits=Limits(latency_us=1000.0),
-        bits=BITS,
-        engines=(Engine(),),
-        baselines=(BITS[1],),
-        top=2,
-        settings={name: value for name, value in fast.items() if name != "seed"},
-        windows=1,
-        blocks=KINDS,
-    )
+def question(question):
+    return replace(question, engines=(Engine(),), baselines=(BITS[1],), blocks=KINDS)
 
 
 @pytest.fixture

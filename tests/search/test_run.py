@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from search_harness import BITS
 
 from bitformer.hw.lowering.lower import lower
 from bitformer.model.checkpoint import load_model
@@ -16,7 +17,6 @@ from bitformer.search.candidates import component_candidates
 from bitformer.search.engine import Engine
 from bitformer.search.limits import Limits
 from bitformer.search.plot import plot_search
-from bitformer.search.request import SearchRequest
 from bitformer.search.results import SearchResult, conclusion
 from bitformer.search.run import run_search
 from bitformer.search.selection import COSTS
@@ -24,22 +24,6 @@ from bitformer.study import trials
 from bitformer.study.sensitivity import read_added
 from bitformer.study.trials import Outcome, Trial
 from bitformer.study.workers import WorkerPool, open_pool
-
-BITS = (Precision.parse("4"), Precision.parse("4/8"))
-
-
-@pytest.fixture(scope="module")
-def question(fast, config, source):
-    return SearchRequest(
-        config=config,
-        source=source,
-        limits=Limits(latency_us=1000.0),
-        bits=BITS,
-        engines=(Engine(), Engine(pack=False)),
-        top=2,
-        settings={name: value for name, value in fast.items() if name != "seed"},
-        windows=1,
-    )
 
 
 @pytest.fixture(scope="module")
