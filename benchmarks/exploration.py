@@ -1,227 +1,249 @@
-"""Searches on ETTh1 for the XC7S15 and the XC7S6: what they find, and which score finds more.
+"""The open questions of searches over bits, on three data sets: which search finds better models.
 
-    python benchmarks/exploration.py                    all searches that are missing, then the page
-    python benchmarks/exploration.py --parts xc7s15 --seeds 0 --only narrow --synthesis none
-    python benchmarks/exploration.py --write            and docs/search.md written
+    python benchmarks/exploration.py                    all that is missing, then the page
+    python benchmarks/exploration.py --seeds 0 --only ozone-w4
+    python benchmarks/exploration.py --show --write     docs/search.md of what is there
 
-Trainings do not depend on the part and are shared. Ctrl-C loses nothing: the same command goes on.
+Ctrl-C loses nothing: the same command goes on. What was trained is never trained again.
 """
 
 import json
-import subprocess
 import sys
-import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
-from exploration_measure import measure
-from exploration_page import Key, markdown
-from exploration_seeds import across, seeds_section
-from rich.console import Console
+from accuracy_rows import ROWS, Row
+from exploration_nsga import evolved
+from exploration_page import UNIFORM, markdown
 
-from bitformer.estimate.knowledge import known_entries
+from bitformer.estimate.features import quantities
+from bitformer.estimate.knowledge import shipped_entries
 from bitformer.estimate.predictor import Predictor
-from bitformer.model.config import TransformerConfig, named_config
-from bitformer.model.data.reading import DataSource
+from bitformer.hw.lowering.lower import lower
+from bitformer.model.checkpoint import load_model
+from bitformer.model.config import TransformerConfig
+from bitformer.model.data.datasets import load_source
 from bitformer.model.errors import UserError
+from bitformer.model.files import write_whole
+from bitformer.model.initialize import initialize
+from bitformer.model.own_data import evenly
 from bitformer.model.precision import Precision
+from bitformer.search.candidates import component_candidates
 from bitformer.search.engine import Engine
-from bitformer.search.limits import Limits
-from bitformer.search.plot import plot_search
-from bitformer.search.request import SYNTHESES, SearchRequest
-from bitformer.search.run import run_search
-from bitformer.study.trials import Trial
-from bitformer.study.workers import open_pool
+from bitformer.search.limits import RESOURCES, Limits
+from bitformer.search.request import SearchRequest
+from bitformer.search.shortlist import shortlist
+from bitformer.search.verification import Bench, verify_all
+from bitformer.study.sensitivity import alone_trials
+from bitformer.study.trials import Outcome, run_trials
+from bitformer.study.workers import WorkerPool, open_pool
 from bitformer.synth.yosys import find_tool
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORT = ROOT / "docs" / "search.md"
 FOLDER = ROOT / "build" / "search"
 
-CONFIG = "etth1-96-24"
+PART, CLOCK = "xc7s15", 100e6
+SETS = {"etth1-96-w4": "ETTh1", "ozone-w4": "Beijing ozone", "traffic-w4": "I-94 traffic"}
 SEEDS = (0, 1, 2)
-PARTS = ("xc7s15", "xc7s6")
-#: Uniform bits that candidates are held against.
-BASELINES = ("4", "6", "8")
-#: The published choices, and choices with weights narrower than activations.
-PUBLISHED, NARROW, TWO = ("4", "6", "8"), ("2/8", "4", "4/8"), ("2/4", "2/6", "2/8")
-#: Microseconds that cut half of the published choices off, by part.
-FAST_US = {"xc7s15": 25.0, "xc7s6": 50.0}
-#: Of the space that points 2 of the page's figures are for.
-LARGE = "grid-12-32-4"
+#: Trainings of a search, beside the uniform ones; windows of a simulation.
+TOP, WINDOWS = 4, 2
+#: Of the cycles and LUTs that uniform 4 bits are predicted to take.
+MOST = 1.1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A search that is run for every part and seed."""
+    """A search: bits of a component to choose from, and what ranks designs."""
 
     name: str
-    bits: tuple[str, ...]
-    says: str
+    bits: tuple[str, ...] = ("4", "6", "8")
     score: str = "loss"
-    fast: bool = False
-    top: int = 10
 
 
 PLANS = (
-    Plan(name="open", bits=PUBLISHED, says="4, 6, 8; the whole part"),
-    Plan(name="narrow", bits=NARROW, says="2/8, 4, 4/8; the whole part"),
-    Plan(name="two", bits=TWO, says="2/4, 2/6, 2/8; the whole part"),
-    Plan(name="fast-loss", bits=PUBLISHED, fast=True, top=6, says="4, 6, 8; in time"),
-    Plan(name="fast-bits", bits=PUBLISHED, score="bits", fast=True, top=6, says="the same by sum"),
-)
-#: Engines to choose from where the whole part is, beside the part's own: products a cycle.
-LANES = {"xc7s15": 24, "xc7s6": 12}
-
-
-SEARCHES = ", ".join(f"*{plan.name}* ({plan.says})" for plan in PLANS) + (
-    f"; in time is {FAST_US['xc7s15']:g} µs on the XC7S15 and {FAST_US['xc7s6']:g} µs on the XC7S6,"
-    " at 100 MHz, on the part's own engine; the others choose among that, the same unpacked, and"
-    f" one of {LANES['xc7s15']} products a cycle on the XC7S15, of {LANES['xc7s6']} on the XC7S6"
+    Plan(name="loss"),
+    Plan(name="two", bits=("4", "6")),
+    Plan(name="schemes", bits=("1/8", "2/8", "4p/8", "4/8", "4")),
+    Plan(name="bits", score="bits"),
+    Plan(name="nsga"),
 )
 
 
-def engines_of(part: str) -> tuple[Engine, ...]:
-    """What a design is lowered on over all seeds: the part's own engine first."""
-    most = {"xc7s15": (24, 20, 16, 14, 12), "xc7s6": (12, 6)}[part]
-    return (Engine(), Engine(pack=False), *(Engine(lanes=lanes) for lanes in most))
+def limits_of(config: TransformerConfig, predictor: Predictor) -> Limits:
+    """:data:`MOST` times what uniform 4 bits take, in cycles and LUTs; of the rest, the part."""
+    plain = config.replace(default=Precision.parse("4"), precision={}, tensors={})
+    counts = predictor.predict(lower(initialize(plain), part=PART)).counts
+    microseconds = MOST * counts["latency"] / CLOCK * 1e6
+    luts = int(MOST * counts["luts"])
+    return Limits(part=PART, latency_us=microseconds, luts=luts, clock_hz=CLOCK)
 
 
-def trial(config: TransformerConfig, seed: int) -> Trial:
-    """The training of a configuration, as every plan has it."""
-    return question(PLANS[0], PARTS[0], seed, None, 1, "none").trial(config)
-
-
-def question(
-    plan: Plan, part: str, seed: int, top: int | None, windows: int, synthesis: str
-) -> SearchRequest:
-    """What a plan asks for a part and a seed."""
-    more = () if plan.fast else (Engine(pack=False), Engine(lanes=LANES[part]))
+def question(row: Row, plan: Plan, limits: Limits, seed: int, top: int) -> SearchRequest:
+    """What a plan asks. Nothing is spent on beating uniform bits, which are trained apart."""
+    candidate = row.candidates[0]
     return SearchRequest(
-        config=named_config(CONFIG),
-        source=DataSource(data="etth1"),
-        limits=Limits(part=part, latency_us=FAST_US[part] if plan.fast else None),
+        config=candidate.config.replace(precision={}, tensors={}),
+        source=row.source,
+        limits=limits,
         bits=tuple(map(Precision.parse, plan.bits)),
-        baselines=tuple(map(Precision.parse, BASELINES)),
-        score=plan.score,
-        engines=(Engine(), *more),
-        top=top or plan.top,
+        baselines=(),
+        score="bits" if plan.score == "bits" else "loss",
+        top=top,
         seed=seed,
-        windows=windows,
-        synthesis=synthesis,
+        settings=candidate.settings,
     )
 
 
-def measured_space(kb: Path | None) -> dict[str, float]:
-    """Seconds and megabytes of filtering and ranking the published space, in its own process."""
-    command = [sys.executable, __file__, "--measure-space", *(("--kb", str(kb)) if kb else ())]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
+def costs(outcome: Outcome, predictor: Predictor) -> dict[str, int]:
+    """What a trained model is predicted to take of the part, and its cycles."""
+    if outcome.model is None:
+        raise UserError(f"Training {outcome.trial.key} must have a model, but it diverged")
+    design = lower(load_model(outcome.model), part=PART)
+    found = predictor.counts(quantities(design))
+    counts = {**predictor.predict(design).counts, **found}
+    return {name: int(counts[name]) for name in (*RESOURCES, "latency")}
 
 
-def _peak_megabytes() -> float:
-    """Of this process; what ``getrusage`` says begins with the size of the one that started it."""
-    status = Path("/proc/self/status").read_text()
-    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
+class Explorer:
+    """Runs searches into a folder, and reads what is there."""
+
+    def __init__(self, folder: Path, pool: WorkerPool, predictor: Predictor, top: int):
+        self._folder, self._pool, self._predictor, self._top = folder, pool, predictor, top
+        self._trials = folder / "trials"
+
+    def path(self, row: Row, seed: int) -> Path:
+        """The file of what came out of a set and a seed."""
+        return self._folder / f"{row.key}-{seed}-{self._top}.json"
+
+    def cell(self, row: Row, seed: int) -> dict[str, Any]:
+        """All searches of a set and a seed; kept in a file when they are done."""
+        path = self.path(row, seed)
+        if path.is_file():
+            return json.loads(path.read_text(encoding="utf-8"))
+        config = row.candidates[0].config
+        limits = limits_of(config, self._predictor)
+        asked = {plan.name: question(row, plan, limits, seed, self._top) for plan in PLANS}
+        uniform = [asked["loss"].trial(one) for one in self._uniform(asked["loss"])]
+        outcomes = run_trials(uniform, self._trials, self._pool, _tell(row, seed, "uniform"))
+        named = zip(UNIFORM, outcomes, strict=True)
+        found: dict[str, Any] = {
+            "set": SETS[row.key],
+            "seed": seed,
+            "trained": self._top,
+            "limits": {"cycles": limits.cycles, "luts": limits.luts},
+            "float": outcomes[0].float_val,
+            "uniform": {bits: self._entry(one) for bits, one in named},
+            "searches": {},
+        }
+        for plan in PLANS:
+            tell = _tell(row, seed, plan.name)
+            trials = self._chosen(row, plan, asked[plan.name], seed, tell)
+            done = run_trials(trials, self._trials, self._pool, tell)
+            entries = [self._entry(one) for one in done]
+            found["searches"][plan.name] = sorted(entries, key=lambda one: one["val"])
+        found["proofs"] = self._proofs(row, found) if seed == SEEDS[0] else []
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write_whole(path, json.dumps(found, indent=1) + "\n")
+        return found
+
+    def _uniform(self, asked: SearchRequest) -> Iterator[TransformerConfig]:
+        bits = tuple(map(Precision.parse, UNIFORM))
+        added = dict.fromkeys(asked.config.components, dict.fromkeys(bits, 0.0))
+        field = component_candidates(
+            asked.config, bits[:1], added, self._predictor, asked.limits, baselines=bits
+        )
+        for number in field.uniform.values():
+            yield field.config_of(number)
+
+    def _chosen(self, row: Row, plan: Plan, asked: SearchRequest, seed: int, tell) -> list:
+        """The trainings that a plan spends on a set."""
+        if plan.name == "nsga":
+
+            def error_of(config: TransformerConfig) -> float:
+                return run_trials([asked.trial(config)], self._trials, self._pool, tell)[0].val
+
+            return [asked.trial(one) for one in evolved(asked, self._predictor, error_of)]
+        wanted = alone_trials(
+            asked.config, row.source, asked.bits, seed=seed, settings=asked.settings
+        )
+        outcomes = run_trials(wanted.values(), self._trials, self._pool, tell)
+        added: dict[str, dict[Precision, float]] = {}
+        for (name, bits), one in zip(wanted, outcomes, strict=True):
+            added.setdefault(name, {})[bits] = one.val - one.float_val
+        place = self._folder / f"{row.key}-{seed}-{plan.name}-{self._top}"
+        place.mkdir(parents=True, exist_ok=True)
+        choice = shortlist(asked, added, place, self._predictor, self._pool, tell)
+        configs = [TransformerConfig.from_dict(one["config"]) for one in choice["designs"]]
+        return [asked.trial(one) for one in configs]
+
+    def _entry(self, outcome: Outcome) -> dict[str, Any]:
+        return {
+            "name": outcome.trial.config.name,
+            "model": str(outcome.model),
+            "val": outcome.val,
+            "costs": costs(outcome, self._predictor),
+        }
+
+    def _proofs(self, row: Row, found: dict[str, Any]) -> list[dict[str, Any]]:
+        """Simulate and synthesize uniform 4 bits, and the best of two searches."""
+        searches = found["searches"]
+        best = [found["uniform"]["4"], searches["loss"][0], searches["schemes"][0]]
+        val = load_source(row.source, row.candidates[0].config).val
+        some = val.take(evenly(WINDOWS, len(val)))
+        bench = Bench(windows=some.x, clock=some.clock, part=PART, tool=find_tool().version)
+        records = verify_all(
+            {one["name"]: (Path(one["model"]), Engine()) for one in best},
+            bench,
+            self._folder / "proofs",
+            self._pool,
+            progress=_tell(row, 0, "proofs"),
+        )
+        made = {one["name"]: one for one in best}
+        return [
+            {
+                "name": name,
+                "predicted": made[name]["costs"],
+                "synthesized": {n: record["synthesis"][n] for n in RESOURCES},
+                "exact": record["bit_exact"],
+                "on_time": record["cycles_as_predicted"],
+            }
+            for name, record in records.items()
+        ]
 
 
-def _measure_space(kb: Path | None) -> dict[str, float]:
-    """What :func:`measured_space` runs; sensitivities are made up, which changes no time."""
-    from bitformer.search.candidates import CandidateSet, component_candidates
-    from bitformer.search.selection import choose
+def _tell(row: Row, seed: int, what: str):
+    def tell(done: int, total: int | None, text: str) -> None:
+        print(f"{row.key} {seed} {what}: {done} of {total} {text}", file=sys.stderr, flush=True)
 
-    predictor, config = Predictor(known_entries(kb)), named_config(LARGE)
-    bits = tuple(map(Precision.parse, PUBLISHED))
-    added = {
-        name: {one: 0.01 * place / one.weights for one in bits}
-        for place, name in enumerate(config.components, start=1)
-    }
-    limits = Limits(latency_us=60.0)
-
-    def timed(shape: TransformerConfig = config, **options: Any) -> tuple[CandidateSet, int, float]:
-        started = time.perf_counter()
-        field = component_candidates(shape, bits, added, predictor, limits, **options)
-        chosen = choose(field.outcomes, limits, field.loss, 5, uniform=field.uniform, out=field.out)
-        return field, len(chosen), time.perf_counter() - started
-
-    field, chosen, seconds = timed()
-    megabytes = _peak_megabytes()
-    with open_pool(2) as pool:
-        engines = (Engine(), Engine(pack=False))
-        timed(named_config("tiny"), engines=engines, pool=pool)  # a search's workers run by then
-        *_, both = timed(engines=engines, pool=pool)
-    return {
-        "combinations": field.combinations,
-        "chosen": chosen,
-        "seconds": seconds,
-        "megabytes": megabytes,
-        "both_seconds": both,
-    }
+    return tell
 
 
 @click.command()
 @click.option("--seeds", default=",".join(map(str, SEEDS)), show_default=True)
-@click.option("--parts", default=",".join(PARTS), show_default=True)
-@click.option("--only", multiple=True, help="A search's name; may be repeated.")
-@click.option("--top", type=click.IntRange(1), help="Candidates a search trains [6 or 10].")
-@click.option("--windows", type=click.IntRange(1), default=2, show_default=True)
-@click.option("--synthesis", type=click.Choice(SYNTHESES), default="chosen", show_default=True)
-@click.option("--measure", is_flag=True, help="Synthesize uniform bits, and what beats them.")
-@click.option("--all-seeds", is_flag=True, help="Train what was found for one seed for all.")
+@click.option("--only", multiple=True, type=click.Choice([*SETS]), help="May be repeated.")
+@click.option("--top", type=click.IntRange(1), default=TOP, show_default=True, help="Trainings.")
+@click.option("--show", is_flag=True, help="Train nothing: the page of what is there.")
 @click.option("--workers", type=int, help="Processes; one a core by default.")
-@click.option("--scheduler", help="Address of a Dask scheduler.")
-@click.option("--kb", type=click.Path(path_type=Path), help="Knowledge base [the user's].")
 @click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, show_default=True)
 @click.option("--write", is_flag=True, help=f"Write {REPORT.relative_to(ROOT)}.")
-@click.option("--measure-space", is_flag=True, help="Time and memory of a large space alone.")
-def main(seeds, parts, only, top, windows, workers, scheduler, kb, folder, write, **more) -> None:
+def main(seeds, only, top, show, workers, folder, write) -> None:
     """Run what is missing and print the page."""
-    if more["measure_space"]:
-        click.echo(json.dumps(_measure_space(kb)))
-        return
-    synthesis = more["synthesis"]
-    plans = [plan for plan in PLANS if not only or plan.name in only]
-    if unknown := set(only) - {plan.name for plan in PLANS}:
-        raise UserError(f"--only must be of {[plan.name for plan in PLANS]}, not {sorted(unknown)}")
-    predictor, tool = (
-        Predictor(known_entries(kb)),
-        "" if synthesis == "none" else find_tool().version,
-    )
-    results: dict[Key, dict[str, Any]] = {}
-    with open_pool(workers, scheduler) as pool:
-        for part in parts.split(","):
-            for plan in plans:
-                for seed in map(int, seeds.split(",")):
-                    name = f"{plan.name}-{part}-{seed}"
-
-                    def report(done: int, total: int, text: str, name: str = name) -> None:
-                        print(f"{name}: {done} of {total}, {text}", file=sys.stderr, flush=True)
-
-                    found = run_search(
-                        question(plan, part, seed, top, windows, synthesis),
-                        folder / name,
-                        pool,
-                        predictor,
-                        trials=folder / "trials",
-                        tool=tool,
-                        progress=report,
-                    )
-                    entries = found.pop("entries")
-                    (folder / name / "entries.json").write_text(json.dumps(entries))
-                    plot_search(found, folder / name / "pareto.png")
-                    results[plan.name, part, seed] = found
-        measured = measure(results, folder / "trials", pool) if more["measure"] else {}
-        shape, trials = named_config(CONFIG), folder / "trials"
-        engines = {part: engines_of(part) for part in PARTS}
-        over = []
-        if more["all_seeds"]:
-            designs = across(results, shape, trial, engines, trials, pool, predictor)
-            over = seeds_section(designs)
-    text = markdown(results, measured_space(kb), SEARCHES, CONFIG, LARGE, measured, over)
-    Console().print(text, markup=False, soft_wrap=True)
+    rows = [row for row in ROWS if row.key in (only or SETS)]
+    cells = []
+    with open_pool(1 if show else workers) as pool:
+        explorer = Explorer(folder, pool, Predictor(shipped_entries()), top)
+        for seed in map(int, seeds.split(",")):
+            for row in rows:
+                if not show or explorer.path(row, seed).is_file():
+                    cells.append(explorer.cell(row, seed))
+    if not cells:
+        raise UserError(f"--folder must have results, but {folder} has none: leave --show out")
+    text = markdown(cells, len(SETS) * len(SEEDS))
+    click.echo(text)
     if write:
         REPORT.write_text(text, encoding="utf-8")
 

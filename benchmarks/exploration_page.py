@@ -1,250 +1,252 @@
-"""The page that :mod:`exploration` writes: tables of what searches came to."""
+"""The page that :mod:`exploration` writes: an answer and a table for each question."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean
 from typing import Any
 
-from bitformer.search.engine import Engine
+from tables import markdown_table
 
-#: Plan, part, seed.
-Key = tuple[str, str, int]
-Results = Mapping[Key, Mapping[str, Any]]
-#: What was measured of a trained model, by :func:`key_of`.
-Measured = Mapping[str, Mapping[str, int]]
+from bitformer.hw.parts import PARTS
+from bitformer.search.selection import COSTS
 
+__all__ = ["NAMES", "UNIFORM", "beaten", "best", "duel", "fits", "markdown", "won"]
 
-def _bits_of(result: Mapping[str, Any], one: Mapping[str, Any]) -> str:
-    bits = one["name"].removeprefix(result["question"]["config"]["name"] + "-")
-    return " ".join(filter(None, (bits, str(Engine(**one["engine"])))))
-
-
-def key_of(one: Mapping[str, Any], part: str) -> str:
-    """Names a trained model on a part and an engine."""
-    return " ".join(filter(None, (one["trial"], part, str(Engine(**one["engine"])))))
-
-
-def cases(
-    results: Results,
-) -> Iterator[tuple[str, int, Mapping[str, Any], dict[str, Mapping[str, Any]]]]:
-    """(part, seed, uniform choice, the searches of that part and seed by name)."""
-    for part, seed in sorted({(part, seed) for _, part, seed in results}):
-        own = {name: result for (name, *key), result in results.items() if key == [part, seed]}
-        uniform = {one["why"]: one for result in own.values() for one in result["baselines"]}
-        for baseline in uniform.values():
-            yield part, seed, baseline, own
+#: Bits that everything has, for comparison.
+UNIFORM = ("4", "6", "8")
+#: What searches are called on the page.
+NAMES = {
+    "loss": "4, 6, 8 by predicted loss",
+    "two": "4, 6 by predicted loss",
+    "schemes": "schemes by predicted loss",
+    "bits": "4, 6, 8 by the sum of bits",
+    "nsga": "4, 6, 8 by NSGA-II",
+}
+Cell = Mapping[str, Any]
 
 
-def best(
-    own: Mapping[str, Mapping[str, Any]], uniform: str, field: str, measured: Measured
-) -> tuple[str, Mapping[str, Any]] | None:
-    """The best that beats a uniform choice: (search, candidate).
-
-    In all its costs (``field`` is ``beats``) by what was measured of both, where it was.
-    """
-    found = []
-    for name, result in own.items():
-        part = result["question"]["limits"]["part"]
-        (baseline,) = (one for one in result["baselines"] if one["why"] == uniform)
-        theirs = measured.get(key_of(baseline, part))
-        for one in result["candidates"]:
-            mine = measured.get(key_of(one, part))
-            if not one["sound"] or one["val"] >= baseline["val"]:
-                continue
-            if field == "beats" and mine and theirs:
-                beats = all(mine[cost] <= theirs[cost] for cost in theirs)
-            else:
-                beats = uniform in one[field]
-            if beats:
-                found.append((name, one))
-    return min(found, key=lambda pair: pair[1]["val"], default=None)
+def fits(cell: Cell, one: Mapping[str, Any]) -> bool:
+    """Whether a trained model is within the limits, and the part: by its own design."""
+    limits, part, costs = cell["limits"], PARTS["xc7s15"], one["costs"]
+    bounds = {
+        "latency": limits["cycles"],
+        "luts": limits["luts"],
+        "lutram": part.lutram_luts,
+        "ffs": part.ffs,
+        "ramb18": part.ramb18,
+        "dsps": part.dsps,
+    }
+    return all(costs[name] <= bound for name, bound in bounds.items())
 
 
-def beaten_table(results: Results, field: str, measured: Measured) -> Iterator[str]:
-    """A line for each part, uniform choice and seed."""
-    yield (
-        "| part | uniform | seed | its val. MSE | best at no more | val. MSE | LUT | RAMB18 |"
-        " cycles | bits, search |"
-    )
-    yield "|" + " --- |" * 10
-    for part, seed, baseline, own in cases(results):
-        found = best(own, baseline["why"], field, measured)
-        cells = "**none**" + " | –" * 5
-        if found is not None:
-            name, one = found
-            change = one["val"] / baseline["val"] - 1
-            keys = [key_of(each, part) for each in (baseline, one)]
-            both = [measured.get(key) for key in keys]
-            said = "" if all(both) else ", pred."
-            costs = both if all(both) else [each["came_out"] for each in (baseline, one)]
-            luts, blocks, cycles = (
-                " → ".join(str(each[cost]) for each in costs)
-                for cost in ("luts", "ramb18", "latency")
-            )
-            bits = _bits_of(own[name], one)
-            cells = (
-                f"{change:+.1%} | {one['val']:.5f} | {luts}{said} | {blocks} | {cycles} |"
-                f" `{bits}`, {name}"
-            )
-        yield f"| {part} | {baseline['why']} | {seed} | {baseline['val']:.5f} | {cells} |"
+def won(cell: Cell, search: str) -> Mapping[str, Any] | None:
+    """The model of least validation error that a search found within the limits, if any."""
+    kept = [one for one in cell["searches"][search] if fits(cell, one)]
+    return min(kept, key=lambda one: one["val"], default=None)
 
 
-def verdict(results: Results, field: str, measured: Measured) -> str:
-    """For which parts and uniform choices every seed has a candidate that beats them."""
+def best(cell: Cell, search: str) -> float:
+    """The least validation error that a search found within the limits; infinite without one."""
+    found = won(cell, search)
+    return math.inf if found is None else found["val"]
+
+
+def duel(cells: Sequence[Cell], one: str, other: str) -> str:
+    """Which of two searches finds the lower error, in a sentence."""
+    pairs = [(best(cell, one), best(cell, other)) for cell in cells]
+    wins, ties = sum(a < b for a, b in pairs), sum(a == b for a, b in pairs)
+    equal = f", equal in {ties}" if ties else ""
+    both = [a / b - 1 for a, b in pairs if math.isfinite(a) and math.isfinite(b)]
+    change = f", its error {mean(both):+.2%} in the mean of {len(both)}" if both else ""
+    name = NAMES[one][0].upper() + NAMES[one][1:]
+    return f"{name} beat {NAMES[other]} in {wins} of {len(pairs)} cases{equal}{change}."
+
+
+def _said(error: float) -> str:
+    return f"{error:.5f}" if math.isfinite(error) else "none within"
+
+
+def _rows(cells: Sequence[Cell], *searches: str) -> Iterator[list[str]]:
+    for cell in cells:
+        errors = [_said(best(cell, one)) for one in searches]
+        yield [cell["set"], str(cell["seed"]), *errors]
+
+
+def _change(cell: Cell, one: str, other: str) -> str:
+    pair = best(cell, one), best(cell, other)
+    return f"{pair[0] / pair[1] - 1:+.2%}" if all(map(math.isfinite, pair)) else "–"
+
+
+def _against(cells: Sequence[Cell], one: str, other: str) -> list[str]:
+    rows = [
+        [*row, _change(cell, one, other), _bits(cell, one)]
+        for row, cell in zip(_rows(cells, other, one), cells, strict=True)
+    ]
+    return markdown_table(["set", "seed", NAMES[other], NAMES[one], "difference", "its bits"], rows)
+
+
+def _code(name: str) -> str:
+    """A model's bits, one component after the other, as its name ends in them."""
+    return f"`{name.rsplit('-', 1)[-1]}`"
+
+
+def _bits(cell: Cell, search: str) -> str:
+    found = won(cell, search)
+    return "–" if found is None else _code(found["name"])
+
+
+def beaten(cell: Cell, bits: str) -> Mapping[str, Any] | None:
+    """The best trained model of smaller error than uniform bits that costs no more of anything."""
+    uniform = cell["uniform"][bits]
     found = [
-        (f"{one['why']} on {part}, seed {seed}", best(own, one["why"], field, measured))
-        for part, seed, one, own in cases(results)
+        one
+        for search in cell["searches"].values()
+        for one in search
+        if one["val"] < uniform["val"]
+        and all(one["costs"][name] <= uniform["costs"][name] for name in COSTS)
     ]
-    missed = [name for name, one in found if one is None]
-    if not missed:
-        return f"Beaten in all {len(found)} cases."
-    won = len(found) - len(missed)
-    return f"Beaten in {won} of {len(found)} cases; not: {'; '.join(missed)}."
+    return min(found, key=lambda one: one["val"], default=None)
 
 
-def score_table(results: Results) -> Iterator[str]:
-    """The best validation error of as many candidates by either score."""
-    yield "| part | seed | trained | predicted loss | sum of bits | difference |"
-    yield "| --- | --- | --- | --- | --- | --- |"
-    for part, seed, loss, bits in _pairs(results):
-        mine, others = _least(loss), _least(bits)
-        trained = f"{len(loss['candidates'])}, {len(bits['candidates'])}"
-        change = f"{mine / others - 1:+.2%}"
-        yield f"| {part} | {seed} | {trained} | {mine:.5f} | {others:.5f} | {change} |"
+def _uniform_table(cells: Sequence[Cell]) -> list[str]:
+    rows = []
+    for name in dict.fromkeys(cell["set"] for cell in cells):
+        own = [cell for cell in cells if cell["set"] == name]
+        for bits in UNIFORM:
+            found = [(cell, one) for cell in own if (one := beaten(cell, bits)) is not None]
+            error = mean(cell["uniform"][bits]["val"] for cell in own)
+            cells_of = ["–"] * 4
+            if found:
+                cell, first = found[0]
+                theirs = cell["uniform"][bits]
+                costs = (
+                    f"{theirs['costs'][cost]} → {first['costs'][cost]}"
+                    for cost in ("luts", "latency")
+                )
+                changes = [one["val"] / cell["uniform"][bits]["val"] - 1 for cell, one in found]
+                cells_of = [f"{mean(changes):+.2%}", _code(first["name"]), *costs]
+            rows.append([name, bits, f"{error:.5f}", f"{len(found)} of {len(own)}", *cells_of])
+    heads = ["set", "uniform", "its val. MSE", "seeds beaten", "by", "bits, first seed"]
+    return markdown_table([*heads, "LUT", "cycles"], rows)
 
 
-def _pairs(results: Results):
-    for name, part, seed in sorted(results):
-        if name == "fast-loss" and ("fast-bits", part, seed) in results:
-            yield part, seed, results[name, part, seed], results["fast-bits", part, seed]
-
-
-def _least(result: Mapping[str, Any]) -> float:
-    return min((one["val"] for one in result["candidates"] if one["sound"]), default=math.inf)
-
-
-def score_verdict(results: Results) -> str:
-    """Which score has the lower best error, over seeds."""
+def _verdict(cells: Sequence[Cell]) -> str:
     said = []
-    for part in sorted({part for _, part, _ in results}):
-        pairs = [(_least(a), _least(b)) for p, _, a, b in _pairs(results) if p == part]
-        if pairs:
-            wins, ties = sum(a < b for a, b in pairs), sum(a == b for a, b in pairs)
-            means = [mean(one) for one in zip(*pairs, strict=True)]
-            who = "lower" if means[0] < means[1] else "no lower"
-            said.append(
-                f"on {part} the predicted loss is better for {wins} of {len(pairs)} seeds"
-                f" ({ties} equal), its mean {who}: {means[0]:.5f} against {means[1]:.5f}"
-            )
-    return "; ".join(said).capitalize() + "."
+    for bits in UNIFORM:
+        won = sum(beaten(cell, bits) is not None for cell in cells)
+        said.append(f"uniform {bits} in {won} of {len(cells)} cases")
+    return f"Beaten is {', '.join(said)}."
 
 
-def chosen_table(results: Results) -> Iterator[str]:
-    """What each search ended in; its test error, this once."""
-    yield (
-        "| search | part | seed | bits | LUT | RAMB18 | DSP | cycles | µJ | val. MSE | test MSE |"
-        " float test |"
+def _proofs(cells: Sequence[Cell]) -> list[tuple[str, Mapping[str, Any]]]:
+    return [(cell["set"], proof) for cell in cells for proof in cell["proofs"]]
+
+
+def _error(proof: Mapping[str, Any], name: str) -> float:
+    return proof["predicted"][name] / proof["synthesized"][name] - 1
+
+
+def _estimates(cells: Sequence[Cell]) -> list[str]:
+    proofs = _proofs(cells)
+    if not proofs:
+        return ["Not measured.", ""]
+    errors = []
+    for name, title in (("luts", "LUT"), ("ffs", "FF")):
+        own = [abs(_error(proof, name)) for _, proof in proofs]
+        errors.append(f"{title} {mean(own):.1%} off in the mean, {max(own):.1%} at most")
+    counted = sum(
+        all(proof["predicted"][n] == proof["synthesized"][n] for n in ("ramb18", "dsps"))
+        for _, proof in proofs
     )
-    yield "|" + " --- |" * 12
-    for (name, part, seed), result in sorted(results.items()):
-        won = result["chosen"]
-        if won is None:
-            yield f"| {name} | {part} | {seed} | **nothing fits** |" + " – |" * 8
-            continue
-        one = result["candidates"][won["rank"] - 1]
-        out, was = one["came_out"], one["predicted"]
-        luts = f"{was['luts']} → {out['luts']}" if one["synthesized"] else f"{was['luts']}, pred."
-        yield (
-            f"| {name} | {part} | {seed} | `{_bits_of(result, one)}` | {luts} | {out['ramb18']} |"
-            f" {out['dsps']} | {out['latency']} | {out['energy_j'] * 1e6:.3f} | {won['val']:.5f} |"
-            f" {won['test']:.5f} | {won['float_test']:.5f} |"
-        )
-
-
-def proofs(results: Results) -> str:
-    """How many were simulated, and whether every bit was equal."""
-    tried = [
-        one["proof"]
-        for result in results.values()
-        for one in (*result["candidates"], *result["baselines"])
-        if one["proof"]
+    right = sum(proof["exact"] and proof["on_time"] for _, proof in proofs)
+    rows = [
+        [name, _code(proof["name"])]
+        + [
+            f"{proof['predicted'][one]}, {proof['synthesized'][one]} ({_error(proof, one):+.1%})"
+            for one in ("luts", "ffs")
+        ]
+        + [f"{proof['predicted'][one]}, {proof['synthesized'][one]}" for one in ("ramb18", "dsps")]
+        for name, proof in proofs
     ]
-    exact = sum(bool(not one["error"] and one["bit_exact"]) for one in tried)
-    kept = sum(bool(not one["error"] and one["cycles_as_predicted"]) for one in tried)
-    fits = sum(one["sound"] for result in results.values() for one in result["candidates"])
-    total = sum(len(result["candidates"]) for result in results.values())
-    return (
-        f"{len(tried)} simulations of trained candidates and baselines: {exact} equal bit for bit,"
-        f" {kept} in the cycles they promised. {fits} of {total} candidates fit."
+    return [
+        f"Of {len(proofs)} trained models: {'; '.join(errors)}; RAMB18 and DSP blocks equal in"
+        f" {counted}. {right} are bit-exact in simulation, in the cycles predicted. Each cell is"
+        " predicted, synthesized.",
+        "",
+        *markdown_table(["set", "bits", "LUT", "FF", "RAMB18", "DSP"], rows),
+    ]
+
+
+def markdown(cells: Sequence[Cell], planned: int) -> str:
+    """The whole page, of those of ``planned`` cells that are finished: a set with a seed each."""
+    cells = sorted(cells, key=lambda cell: (cell["set"], cell["seed"]))
+    seeds = sorted({cell["seed"] for cell in cells})
+    trained = ", ".join(map(str, sorted({cell["trained"] for cell in cells})))
+    counts = {
+        search: sum(fits(cell, one) for cell in cells for one in cell["searches"][search])
+        for search in NAMES
+    }
+    total = sum(cell["trained"] for cell in cells)
+    kept = "; ".join(f"{NAMES[search]} {count}" for search, count in counts.items())
+    limits = "; ".join(
+        dict.fromkeys(
+            f"{cell['set']} {cell['limits']['cycles']:.0f} cycles, {cell['limits']['luts']} LUTs"
+            for cell in cells
+        )
     )
-
-
-def markdown(
-    results: Results,
-    space: Mapping[str, float],
-    searches: str,
-    config: str,
-    large: str,
-    measured: Measured,
-    over_seeds: Sequence[str] = (),
-) -> str:
-    """The whole page; ``searches`` says what was run."""
-    seeds = sorted({seed for *_, seed in results})
-    tops = sorted({result["question"]["top"] for result in results.values()})
     return "\n".join(
         [
             "# What a search finds",
             "",
-            f"Written by `python benchmarks/exploration.py`. `{config}` on ETTh1, seeds"
-            f" {', '.join(map(str, seeds))}; {', '.join(map(str, tops))} candidates trained a"
-            " search, beside uniform 4, 6 and 8 bits, all of a seed from one float model. Searches:"
-            f" {searches}. Errors are mean squared ones of validation windows, on"
-            " which everything is chosen; energy is a model's.",
+            "Written by `python benchmarks/exploration.py --write`, which goes on where it was."
+            f" {len(cells)} of {planned} pairs of a set and a seed are measured: seeds"
+            f" {', '.join(map(str, seeds))}; {trained} trainings with rounding for each"
+            " search, all of a set and seed from one float model. A search measures what each width"
+            " of each component adds to the error by calibration, without training; predicts all"
+            " combinations; leaves out what is over a limit; and trains the best. NSGA-II has no"
+            " such measurements: its objectives are the error of a trained model, and cycles; what"
+            " is over a limit costs it no training. Limits on the XC7S15 at 100 MHz are 1.1 times"
+            " the cycles and LUTs predicted, before training, for the shape with 4 bits as its"
+            f" default: {limits}. Errors are mean squared"
+            " ones of validation windows, on which everything is chosen; a test error was not"
+            " looked at. With so few seeds, differences below a percent say little. Bits stand in"
+            " the order of `Linput`, `AddPE`, `MHA`, `AddMHA`, `BNMHA`, `FFN`, `AddFFN`, `BNFFN`,"
+            " `Loutput`, `Lpath`: of weights and activations, `4pa8` is powers of two of 4 bits"
+            " with activations of 8.",
             "",
-            "A search measures what each width adds to the validation error of each component alone"
-            " (calibrated, not trained), predicts all combinations, filters them by the limits and"
-            " trains the best. By predicted loss, the first is the one with least; then there is,"
-            " for each uniform width, the ones with the least that cost no more of anything, and"
-            " the one with the least that takes no more time and energy; the rest are of the Pareto"
-            " set of loss, latency and energy. By the sum of bits, as published, it is the highest"
-            " sums. A search of your own:",
+            "Only models whose own design is within the limits count. The choice is made before"
+            " training, by a design of random weights, and what training makes of them may pack"
+            " otherwise and take more or fewer LUTs and cycles. By the designs of trained models"
+            f" there are within the limits, of {total} each: {kept}.",
             "",
-            "    bitformer search --part xc7s15 --data etth1 --max-latency 50us -o runs/search",
+            "## Are 4 and 6 bits enough, or does 8 help?",
             "",
+            duel(cells, "loss", "two"),
+            "",
+            *_against(cells, "loss", "two"),
+            "## Do mixed schemes help?",
+            "",
+            "Schemes are 1 bit, 2 bits, powers of two of 4 bits and 4 bits for weights, with"
+            " activations of 8 bits, and 4 bits for both, in one search. "
+            + duel(cells, "schemes", "loss"),
+            "",
+            *_against(cells, "schemes", "loss"),
+            "## Which search finds better models?",
+            "",
+            duel(cells, "loss", "bits") + " " + duel(cells, "loss", "nsga"),
+            "",
+            *markdown_table(
+                ["set", "seed", *(NAMES[one] for one in ("loss", "bits", "nsga"))],
+                list(_rows(cells, "loss", "bits", "nsga")),
+            ),
             "## Better than uniform bits, at equal or smaller cost",
             "",
-            "No more LUTs, LUTs as memory, RAMB18, DSP blocks or cycles: by synthesis of both,"
-            " where it does not say predicted. " + verdict(results, "beats", measured),
+            "No more LUTs, LUTs as memory, RAMB18, DSP blocks or cycles, by the estimate, among"
+            " all that was trained above; the searches were not asked for it. " + _verdict(cells),
             "",
-            *beaten_table(results, "beats", measured),
+            *_uniform_table(cells),
+            "## How wrong are the estimates?",
             "",
-            "No more energy or latency. " + verdict(results, "beats_in_time_and_energy", measured),
-            "",
-            *beaten_table(results, "beats_in_time_and_energy", measured),
-            "",
-            *over_seeds,
-            "## The score: predicted loss against the sum of bits",
-            "",
-            "The best validation error among as many trained candidates. "
-            + score_verdict(results)
-            + " Both can be asked for (`--score`).",
-            "",
-            *score_table(results),
-            "",
-            "## What the searches ended in",
-            "",
-            proofs(results) + " The candidate with the least validation error of each search; its"
-            " test error is told here only.",
-            "",
-            *chosen_table(results),
-            "",
-            "## Time and memory",
-            "",
-            f"All {space['combinations']:.0f} combinations of 4, 6 and 8 bits for the components"
-            f" of `{large}` predicted, filtered and ranked on the part's own engine in"
-            f" {space['seconds']:.1f} s of one core, with {space['megabytes']:.0f} MB at most;"
-            f" packed and unpacked, as `search` does it, in {space['both_seconds']:.1f} s of two"
-            " workers.",
-            "",
+            *_estimates(cells),
         ]
     )

@@ -111,8 +111,9 @@ def component_candidates(
     ]
 
     def config_of(number: int) -> TransformerConfig:
-        place, combination = divmod(number, count)
-        return first.config_of(combination) if place < len(engines) else more[combination]
+        if number >= count * len(engines):
+            return more[number - count * len(engines)]
+        return first.config_of(number % count)
 
     def engine_of(number: int) -> Engine:
         place = number // count

@@ -1,10 +1,17 @@
-"""The page of searches: who was beaten at what cost, which score was better, misses said."""
+"""The page of searches: which found less error within the limits, who was beaten, misses said."""
 
 from pathlib import Path
 
 import pytest
 
-from bitformer.study.workers import WorkerPool
+from bitformer.estimate.knowledge import shipped_entries
+from bitformer.estimate.predictor import Predictor
+from bitformer.model.config import named_config
+from bitformer.model.data.reading import DataSource
+from bitformer.model.errors import UserError
+from bitformer.model.precision import Precision
+from bitformer.search.limits import Limits
+from bitformer.search.request import SearchRequest
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -17,147 +24,112 @@ def page(monkeypatch):
     return exploration_page
 
 
-def design(name, val, **more):
-    figures = dict.fromkeys(("luts", "ramb18", "dsps", "latency"), 7) | {"energy_j": 2e-6}
-    proof = {"error": None, "bit_exact": True, "cycles_as_predicted": True}
+def model(name, val, **more):
+    names = ("luts", "lutram", "ffs", "ramb18", "dsps", "latency")
+    return {"name": f"m-{name}", "val": val, "costs": dict.fromkeys(names, 7) | more}
+
+
+def cell(seed, *, bits=0.12, loss_luts=7, proofs=()):
     return {
-        "name": f"m-{name}",
-        "engine": {"lanes": None, "pack": True},
-        "trial": f"trial-{name}",
-        "val": val,
-        "predicted": figures,
-        "came_out": figures,
-        "synthesized": False,
-        "proof": proof,
-        **more,
+        "set": "S",
+        "seed": seed,
+        "trained": 2,
+        "limits": {"cycles": 10.0, "luts": 9},
+        "uniform": {
+            "4": model("44", 0.20),
+            "6": model("66", 0.15, luts=6),
+            "8": model("88", 0.10),
+        },
+        "searches": {
+            "loss": [model("48", 0.11, luts=loss_luts), model("46", 0.14)],
+            "two": [model("64", 0.13)],
+            "schemes": [model("4pa8.4", 0.12)],
+            "bits": [model("84", bits)],
+            "nsga": [model("86", 0.16), model("68", 0.01, latency=11)],
+        },
+        "proofs": list(proofs),
     }
 
 
-def search(vals, *, beats=(), fits=True):
-    """A result whose first candidates beat uniform 4, by ``beats``."""
-    candidates = [
-        design(
-            f"c{n}",
-            val,
-            rank=n + 1,
-            sound=fits,
-            beats=["uniform 4"] if n in beats else [],
-            beats_in_time_and_energy=["uniform 4", "uniform 8"],
-        )
-        for n, val in enumerate(vals)
+def test_only_what_is_within_the_limits_by_its_own_design_counts(page):
+    one = cell(0)
+    assert page.fits(one, model("a", 0.1, luts=9, latency=10))
+    for name, most in {"luts": 9, "latency": 10, "ramb18": 20, "dsps": 20}.items():
+        assert page.fits(one, model("a", 0.1, **{name: most}))
+        assert not page.fits(one, model("a", 0.1, **{name: most + 1})), name
+    assert page.best(one, "nsga") == 0.16  # the one of less error is too slow
+    assert page.won(one, "nsga")["name"] == "m-86"
+    assert page.best(cell(0, loss_luts=10), "loss") == 0.14
+
+
+def test_searches_are_compared_over_sets_and_seeds(page):
+    cells = [cell(0), cell(1, bits=0.11), cell(2, bits=0.10)]
+    said = page.duel(cells, "loss", "bits")
+    assert "in 1 of 3 cases, equal in 1, its error +0.56% in the mean of 3." in said
+    lost = cell(0)
+    lost["searches"]["loss"] = [model("48", 0.11, luts=10)]
+    assert page.won(lost, "loss") is None
+    assert page.duel([lost], "loss", "bits").endswith("in 0 of 1 cases.")
+    assert page.duel([lost], "bits", "loss").endswith("in 1 of 1 cases.")
+    text = page.markdown([lost], 9)
+    assert "| S | 0 | 0.13000 | none within | – | – |" in text
+    assert "| S | 0 | none within | 0.12000 | – | `4pa8.4` |" in text
+
+
+def test_beaten_is_who_has_no_smaller_cost_and_a_larger_error(page):
+    one = cell(0)
+    assert page.beaten(one, "4")["name"] == "m-48"
+    assert page.beaten(one, "6") is None  # all take more LUTs
+    assert page.beaten(one, "8") is None  # of a smaller error
+    for name in ("luts", "lutram", "ramb18", "dsps", "latency"):
+        dear = cell(0)
+        dear["searches"]["loss"][0]["costs"][name] = 8
+        assert page.beaten(dear, "4")["name"] == "m-4pa8.4", name
+    text = page.markdown([one, cell(1)], 9)
+    assert "2 of 9 pairs of a set and a seed are measured: seeds 0, 1; 2 trainings" in text
+    assert "Beaten is uniform 4 in 2 of 2 cases, uniform 6 in 0 of 2 cases" in text
+    assert "| S | 4 | 0.20000 | 2 of 2 | -45.00% | `48` | 7 → 7 | 7 → 7 |" in text
+    assert "| S | 8 | 0.10000 | 0 of 2 | – | – | – | – |" in text
+
+
+def test_estimates_are_held_against_synthesis(page):
+    taken = model("44", 0.2)["costs"]
+    proof = {"name": "m-44", "predicted": taken, "exact": True, "on_time": True}
+    found = [
+        {**proof, "synthesized": {**taken, "luts": 8}},
+        {**proof, "synthesized": {**taken, "dsps": 8}, "on_time": False},
     ]
-    won = {"rank": 1, "val": vals[0], "test": 0.5, "float_test": 0.4}
-    return {
-        "question": {"config": {"name": "m"}, "top": len(vals), "limits": {"part": "xc7s15"}},
-        "candidates": candidates,
-        "baselines": [design("u4", 0.2, why="uniform 4"), design("u8", 0.1, why="uniform 8")],
-        "chosen": won if fits else None,
-    }
+    text = page.markdown([cell(0, proofs=found)], 9)
+    assert "LUT 6.2% off in the mean, 12.5% at most; FF 0.0% off" in text
+    assert "DSP blocks equal in 1. 1 are bit-exact in simulation" in text
+    assert "| S | `44` | 7, 8 (-12.5%) | 7, 7 (+0.0%) | 7, 7 | 7, 7 |" in text
+    assert "Not measured." in page.markdown([cell(0)], 9)
 
 
-RESULTS = {
-    ("open", "xc7s15", 0): search([0.11, 0.12], beats=(1,)),
-    ("narrow", "xc7s15", 0): search([0.13, 0.14], beats=(0,)),
-    ("fast-loss", "xc7s15", 0): search([0.11, 0.15]),
-    ("fast-bits", "xc7s15", 0): search([0.12, 0.13]),
-    ("fast-loss", "xc7s15", 1): search([0.11, 0.15]),
-    ("fast-bits", "xc7s15", 1): search([0.10, 0.11]),
-}
+def test_nsga_trains_as_many_as_it_is_told_and_none_over_a_limit(page, monkeypatch):
+    import exploration_nsga
 
-
-def costs(luts):
-    return {"luts": luts, "lutram": 1, "ramb18": 7, "dsps": 1, "latency": 7}
-
-
-def test_the_best_of_all_searches_beats_and_a_miss_is_a_miss(page):
-    lines = list(page.beaten_table(RESULTS, "beats", {}))
-    won = "| xc7s15 | uniform 4 | 0 | 0.20000 | -40.0% | 0.12000 |"
-    assert f"{won} 7 → 7, pred. | 7 → 7 | 7 → 7 | `c1`, open |" in lines
-    assert "| xc7s15 | uniform 8 | 0 | 0.10000 | **none** | – | – | – | – | – |" in lines
-    assert page.verdict(RESULTS, "beats", {}) == (
-        "Beaten in 1 of 4 cases; not: uniform 8 on xc7s15, seed 0;"
-        " uniform 4 on xc7s15, seed 1; uniform 8 on xc7s15, seed 1."
+    predictor = Predictor(shipped_entries())
+    bits = tuple(map(Precision.parse, ("4", "8")))
+    config = named_config("tiny")
+    asked = SearchRequest(
+        config=config, source=DataSource(data="etth1"), limits=Limits(), bits=bits, top=3
     )
-    only = {key: one for key, one in RESULTS.items() if key[2] == 0}
-    assert page.verdict(only, "beats_in_time_and_energy", {}) == (
-        "Beaten in 1 of 2 cases; not: uniform 8 on xc7s15, seed 0."  # of a smaller error
+    seen = []
+
+    def error_of(config):
+        seen.append(config.name)
+        return float(len(seen))
+
+    found = exploration_nsga.evolved(asked, predictor, error_of)
+    assert [one.name for one in found] == seen
+    assert len(set(seen)) == 3
+    again = exploration_nsga.evolved(asked, predictor, lambda config: 1.0)
+    assert [one.name for one in again] == seen  # the same seed draws the same
+    monkeypatch.setattr(exploration_nsga, "DRAWN", 20)
+    tight = SearchRequest(
+        config=config, source=asked.source, limits=Limits(luts=1), bits=bits, top=3
     )
-
-
-def test_what_was_measured_counts(page):
-    only = {key: one for key, one in RESULTS.items() if key[2] == 0}
-    measured = {"trial-u4 xc7s15": costs(9), "trial-c1 xc7s15": costs(10)}
-    lines = list(page.beaten_table(only, "beats", measured))
-    # c1 takes more, so that the other search's c0, which is only predicted, is the best
-    assert "0.13000 | 7 → 7, pred. | 7 → 7 | 7 → 7 | `c0`, narrow |" in lines[2]
-    measured["trial-c0 xc7s15"] = costs(8)
-    lines = list(page.beaten_table(only, "beats", measured))
-    assert "-45.0% | 0.11000 | 9 → 8 | 7 → 7 | 7 → 7 | `c0`, open |" in lines[2]
-    measured["trial-c0 xc7s15"] = costs(10)
-    assert page.verdict(only, "beats", measured).startswith("Beaten in 0 of 2 cases")
-
-
-def test_only_what_a_claim_rests_on_is_measured(page, monkeypatch, tmp_path):
-    import exploration_measure
-
-    asked = []
-
-    def taken(model, part, engine):
-        asked.append((Path(model).name, part))
-        return costs({"trial-u4": 9, "trial-c1": 10}.get(Path(model).stem, 8))
-
-    monkeypatch.setattr(exploration_measure, "_taken", taken)
-    only = {key: one for key, one in RESULTS.items() if key[2] == 0}
-    measured = exploration_measure.measure(only, tmp_path, WorkerPool())
-    names = [name.removesuffix(".safetensors") for name, _ in asked]
-    assert names == ["trial-u4", "trial-c1", "trial-c0"]  # c1 turns out to cost more
-    assert page.best({"n": RESULTS["narrow", "xc7s15", 0]}, "uniform 4", "beats", measured)
-    assert exploration_measure.measure(only, tmp_path, None) == measured  # from the file
-
-
-def test_scores_are_compared_over_seeds(page):
-    lines = list(page.score_table(RESULTS))
-    assert lines[2:] == [
-        "| xc7s15 | 0 | 2, 2 | 0.11000 | 0.12000 | -8.33% |",
-        "| xc7s15 | 1 | 2, 2 | 0.11000 | 0.10000 | +10.00% |",
-    ]
-    assert page.score_verdict(RESULTS) == (
-        "On xc7s15 the predicted loss is better for 1 of 2 seeds (0 equal),"
-        " its mean no lower: 0.11000 against 0.11000."
-    )
-
-
-def test_the_page(page):
-    space = {"combinations": 59049, "seconds": 9.0, "both_seconds": 9.5, "megabytes": 200.0}
-    lost = {("fast-bits", "xc7s15", 1): search([0.10, 0.11], fits=False)}
-    text = page.markdown({**RESULTS, **lost}, space, "*open* (all)", "m", "g", {})
-    assert "| fast-bits | xc7s15 | 1 | **nothing fits** |" in text
-    assert "24 simulations of trained candidates and baselines: 24 equal bit for bit" in text
-    assert "10 of 12 candidates fit" in text
-    assert text.count("test MSE") == 1
-
-
-def over_seeds(seeds, bits, val, *, uniform=None, part="xc7s15", **costs):
-    figures = {"luts": 100, "lutram": 10, "ramb18": 5, "dsps": 9, "latency": 50, "energy_j": 1e-6}
-    return seeds.Design(
-        bits=bits, engine="", part=part, uniform=uniform, val=val, costs=figures | costs
-    )
-
-
-def test_means_over_seeds_decide(page):
-    import exploration_seeds as seeds
-
-    uniform = over_seeds(seeds, "444", 0.2, uniform="uniform 4")
-    fast = over_seeds(seeds, "468", 0.1, luts=101, latency=40)
-    small = over_seeds(seeds, "446", 0.15)
-    worse = over_seeds(seeds, "447", 0.2, luts=1)
-    large = over_seeds(seeds, "888", 0.01, ramb18=21, latency=1)
-    elsewhere = over_seeds(seeds, "448", 0.01, part="xc7s6")
-    designs = [uniform, fast, small, worse, large, elsewhere]
-    assert list(seeds.winners(designs, seeds.COSTS)) == [(uniform, small)]
-    assert list(seeds.winners(designs, ("latency", "energy_j"))) == [(uniform, fast)]
-    assert list(seeds.winners([uniform, worse], seeds.COSTS)) == [(uniform, None)]
-    text = "\n".join(seeds.seeds_section(designs))
-    row = "| xc7s15 | uniform 4 | 0.20000 | `446` | 0.15000 (-25.0%) | 100 → 100 |"
-    assert row in text
-    assert text.count("beaten in 1 of 1 cases") == 2
+    with pytest.raises(UserError, match="NSGA-II drew 20 designs; 0 are within the limits"):
+        exploration_nsga.evolved(tight, predictor, error_of)
+    assert len(seen) == 3

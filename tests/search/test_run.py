@@ -102,6 +102,14 @@ def test_another_question_is_another_choice(done, question, added, predictor, tm
         run_search(tight, tmp_path, WorkerPool(), predictor, added=added, trials=folder)
 
 
+def test_every_baseline_beside_a_single_choice_is_its_own(question, added, predictor, config):
+    bits = [Precision(weights=one, activations=8) for one in (4, 3, 2)]
+    more = {name: dict.fromkeys(bits, 0.0) for name in added}
+    found = component_candidates(config, bits[:1], more, predictor, question.limits, baselines=bits)
+    configs = [found.config_of(number) for number in found.uniform.values()]
+    assert [one.bits("Linput") for one in configs] == bits
+
+
 def test_baselines_beside_the_choices(question, added, predictor, config):
     four, eight = Precision.parse("4"), Precision.parse("8")
     known = {name: {**own, eight: 0.5} for name, own in added.items()}
