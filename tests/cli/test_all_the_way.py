@@ -52,15 +52,17 @@ def windows(model, count):
 
 
 def check_host(client, model, x, clock=None):
-    """What a host hears is the reference's forecast, and the shell says what it is."""
+    """What a host hears is the reference's forecast, and the shell says what it is; gives both."""
     if clock is None and model.config.calendar:
         rows = [ROWS[number] for number in model.config.calendar]
         clock = np.random.default_rng(0).integers(0, rows, (len(x), len(rows)))
-    heard = Forecaster(client, model).predict(x, clock)
+    forecaster = Forecaster(client, model)
+    heard = forecaster.predict(x, clock)
     assert np.array_equal(heard, reference.predict(model, x, clock))
     facts = client.registers
     assert (facts.inputs, facts.results) == (model.window_size, model.config.horizon)
     assert facts.model_hash == model_hash(model)
+    return forecaster, heard
 
 
 def refusal(design):
@@ -146,13 +148,12 @@ def test_the_time_comes_over_the_line(bitformer, tmp_path):
     assert check_plan(bitformer, path, design, tmp_path)
     x, clock = windows(model, 2), np.array([[23, 6], [4, 1]])
     with byte_client(design) as client:
-        check_host(client, model, x, clock)
+        forecaster, heard = check_host(client, model, x, clock)
         assert client.self_test() is None
-        forecaster = Forecaster(client, model)
         times = [datetime(2026, 11, 29, 23, 10), datetime(2026, 12, 1, 4)]
         assert np.array_equal(forecaster.predict(x, time=times), reference.predict(model, x, clock))
         stopped = reference.predict(model, x, np.zeros_like(clock))
-        assert not np.array_equal(forecaster.predict(x, clock), stopped)
+        assert not np.array_equal(heard, stopped)
         with pytest.raises(UserError, match=r"time must be given .* hour, weekday: .* datetime"):
             forecaster.predict(x)
         with pytest.raises(UserError, match="time must be left out beside clock"):
