@@ -215,6 +215,7 @@ class Training:
             wider=tuple(self._wider),
         )
         more: dict[str, Any] = {"advice": advice, "trained": self.trained}
+        more["block"] = self.config.block
         return scored(self.result, integer, self.dataset, method=self.method, **more)
 
     @cached_property

@@ -8,6 +8,10 @@ class UserError(ValueError):
     """
 
 
+class TooFewRowsError(UserError):
+    """Rows are too few for a window and a horizon: shorter ones may do."""
+
+
 class TrainingDivergedError(UserError):
     """Training left the numbers: a study notes it and goes on."""
 

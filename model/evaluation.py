@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluation", "mse", "scored", "with_stopped_clock"]
 
+#: What the model that was trained without rounding is called, by its kind of layers.
+_FLOAT_NAMES = {"attention": "float Transformer", "mixer": "float mixer", "mlp": "float MLP"}
+
 
 def mse(forecast: np.ndarray, dataset: Dataset) -> float:
     """Return the mean squared error of standardised forecasts of the test windows."""
@@ -188,16 +191,18 @@ def scored(
     model: IntegerModel | None,
     dataset: Dataset,
     *,
+    block: str = "attention",
     method: str = "qat",
     advice: Callable[[float], Sequence[str]] | None = None,
     trained: Sequence[TrainedBaseline] = (),
 ) -> Evaluation:
     """Return the test errors of the float, rounded and integer models, beside the baselines.
 
-    ``advice``, ``trained`` : as of :meth:`Evaluation.of`.
+    ``block`` : the kind of the model's layers, which names the float model. ``advice``,
+    ``trained`` : as of :meth:`Evaluation.of`.
     """
     rounded = f"quantized ({method.upper()})"
-    errors: dict[str, float | np.ndarray] = {"float Transformer": result.float_test}
+    errors: dict[str, float | np.ndarray] = {_FLOAT_NAMES[block]: result.float_test}
     intervals: Iterable[ForecastInterval] = ()
     if model is not None:
         intervals = known_meta(model.meta).get("intervals", ())

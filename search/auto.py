@@ -23,7 +23,7 @@ from bitformer.model.data.clock import require_calendar
 from bitformer.model.data.datasets import load_dataset
 from bitformer.model.data.reading import DataSource
 from bitformer.model.data.windows import Dataset
-from bitformer.model.errors import TrainingDivergedError, UserError
+from bitformer.model.errors import TooFewRowsError, TrainingDivergedError, UserError
 from bitformer.model.files import write_whole
 from bitformer.model.folder_lock import held
 from bitformer.model.initialize import initialize
@@ -254,8 +254,10 @@ class _Bench:
             try:
                 own = load_dataset(self._data, window=size, horizon=config.horizon, **self._columns)
                 self._windows[size] = len(own.train), len(own.val)
-            except UserError:
+            except TooFewRowsError:
                 self._windows[size] = "too few rows"
+            except UserError as error:
+                self._windows[size] = str(error)
         return self._windows[size]
 
     def _tried(self, one: Proposal, count: tuple[int, int] | str, most: int) -> Tried:

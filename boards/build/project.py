@@ -64,6 +64,16 @@ for C, in {header}; the C headers and bitformer_micro.py (for MicroPython) besid
 do it. docs/firmware.md of bitformer is a guide.
 """
 
+_TIME = """\
+The model takes the time of each window's last step: {numbers}. These
+numbers stand behind the window's last word, in this order, then zeros up to a multiple of
+{inputs}, the window's channels: {words} words in all.{unsigned} They are of the clock that the
+training file shows (local time, if it had that); without a clock the forecast is that of another
+time. In C, bitformer_time() of bitformer_scale.h puts them there; docs/firmware.md of
+bitformer: "The time".
+"""
+_TIME_NUMBERS = {"hour": "the hour (0 to 23)", "weekday": "the weekday (0 for Monday)"}
+
 _FRAMED = """\
 Numbers travel in frames with a checksum: docs/protocol.md of bitformer describes them, and its
 host drivers speak them. The LED "fault" is lit while the last request was refused."""
@@ -177,7 +187,7 @@ def build_plan(
             toolchain=toolchain,
             **known,
         )
-        plan.add_file("README.txt", _readme(board, manifest))
+        plan.add_file("README.txt", _readme(board, manifest, _time(accelerator)))
         plan.extract(fresh)
         if isinstance(accelerator, Accelerator):
             write_firmware(accelerator.design, fresh, framed=link != "elastic")
@@ -268,7 +278,22 @@ def _protocol(manifest: Manifest) -> str:
     )
 
 
-def _readme(board: Board, manifest: Manifest) -> str:
+def _time(accelerator: object) -> str:
+    """Say how a window's time is sent; nothing for a component that takes none."""
+    if not isinstance(accelerator, Accelerator) or not accelerator.design.model.config.calendar:
+        return ""
+    model = accelerator.design.model
+    config, more = model.config, 1 << (model.input.bits - 1)
+    text = _TIME.format(
+        numbers=", then ".join(_TIME_NUMBERS[name] for name in config.calendar),
+        inputs=config.inputs,
+        words=model.window_size,
+        unsigned=f" Like every word, each of them is {more} more." if config.adc_words else "",
+    )
+    return f"\n{textwrap.fill(text, 98)}\n"
+
+
+def _readme(board: Board, manifest: Manifest, time: str) -> str:
     loading = (
         f"Loading: bitformer program . --board {board.name}, through openFPGALoader. "
         + board.loading.format(bit=manifest.bitstream, name=manifest.name)
@@ -295,6 +320,8 @@ def _readme(board: Board, manifest: Manifest) -> str:
         wires=f"{kind}; on the FPGA's side: {balls}",
         protocol=_protocol(manifest),
         firmware=(
-            _FIRMWARE.format(json=SCALING_FILE, header=HEADER_FILE) if manifest.model else ""
+            _FIRMWARE.format(json=SCALING_FILE, header=HEADER_FILE) + time
+            if manifest.model
+            else ""
         ),
     )

@@ -13,7 +13,7 @@ from bitformer.model.data.gaps import Clean, clean
 from bitformer.model.data.reading import Reading
 from bitformer.model.data.splits import Split, Splitter, fractions
 from bitformer.model.data.steps import ROW
-from bitformer.model.errors import UserError
+from bitformer.model.errors import TooFewRowsError
 
 __all__ = ["PARTS", "first_targets", "no_windows", "part_ranges", "rows_needed", "splits_of"]
 
@@ -81,13 +81,13 @@ def no_windows(
     horizon: int,
     ahead: int = 1,
     reading: Reading,
-) -> UserError:
+) -> TooFewRowsError:
     """Return the refusal of data of which a part holds no window, with what would do."""
     missing = _without_window(cleaned, split, window, horizon, ahead)
     rows, needed = len(cleaned.values), rows_needed(window, horizon, ahead)
     longest = max((stop - start for start, stop in cleaned.segments), default=0)
     each = "" if len(cleaned.blocks) == 1 else " of one series"
-    return UserError(
+    return TooFewRowsError(
         f"{name} must have at least {needed} rows{each} without a gap for a window of {window}"
         f" and a horizon of {horizon}{'' if ahead == 1 else f', {ahead} ahead'}, but its {missing}"
         " part holds no window:"

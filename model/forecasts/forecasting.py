@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from bitformer.model.errors import UserError
 from bitformer.model.forecasts.new_rows import NewRows, read_new_rows
 from bitformer.model.forecasts.recent import RecentWindows, recent_windows
 from bitformer.model.forecasts.result import Forecast
+from bitformer.model.forecasts.times import offset_name, place_of
 from bitformer.model.intervals import ForecastInterval, named_interval
 from bitformer.model.ir import IntegerModel
 from bitformer.model.meta import known
@@ -118,11 +118,17 @@ def prepared(
 
 
 def _zone(rows: NewRows) -> str | None:
-    """Return where the clock of the rows stands; None where nobody knows, or there is none."""
+    """Return where the clock of the rows stands; None where nobody knows, or there is none.
+
+    It is the zone that is named, else the offset that the file writes, of several that of its
+    newest row.
+    """
     series = rows.series
     if series.times is None or not series.dated or series.naive:
         return None
-    return rows.reading.time_zone or "UTC"
+    if rows.reading.time_zone is not None or series.offsets is None:
+        return rows.reading.time_zone or "UTC"
+    return offset_name(float(series.offsets[int(np.argmax(series.times))]))
 
 
 def _line(rows: NewRows, at: int | str) -> int:
@@ -141,7 +147,7 @@ def _line(rows: NewRows, at: int | str) -> int:
         raise UserError(f"--at must be a line of {rows.name}, {where}, not {at!r}")
     if len(rows.cleaned.blocks) > 1:
         raise UserError(f"--at must be a line of {rows.name}, as it holds several series")
-    place = ZoneInfo(_zone(rows) or "UTC")
+    place = place_of(_zone(rows) or "UTC")
     seconds = (time if time.tzinfo else time.replace(tzinfo=place)).timestamp()
     before = int(np.searchsorted(series.times, seconds, "right"))
     if not before:

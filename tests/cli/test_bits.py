@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from bitformer.model.checkpoint import load_model
 from bitformer.model.config import named_config
@@ -17,6 +18,15 @@ def test_bits_of_the_command_line(bitformer, tmp_path):
     assert said.code == 0
     config = load_model(tmp_path / "run" / "model.safetensors").config
     assert (config.default.weights, config.default.activations, config.horizon) == (2, 6, 3)
+
+
+@pytest.mark.parametrize(("block", "name"), [("mixer", "float mixer"), ("mlp", "float MLP")])
+def test_the_float_model_is_named_after_its_layers(bitformer, tmp_path, block, name):
+    options = ["--data", "synthetic", *FAST, "--block", block, "-o", tmp_path / "run"]
+    said = bitformer("train", *options)
+    assert said.code == 0
+    assert name in said.out
+    assert "float Transformer" not in said.out + said.err
 
 
 def test_powers_of_two_from_the_command_line_to_the_chip(bitformer, tmp_path):

@@ -120,6 +120,25 @@ def test_too_few_rows_for_some_windows_or_for_all(tmp_path, errors):
         asked(fewer, tmp_path / "none", horizon=100)
 
 
+def test_what_else_is_wrong_with_rows_is_said_as_it_is(hourly, tmp_path, errors, monkeypatch):
+    """The mutant of before: rows were too few, whatever the refusal was."""
+    errors(lambda config: 1.0)
+    whole = auto.load_dataset
+
+    def refuses(data, *, window, **options):
+        if window > 100:
+            raise UserError(f"Target must change within {window} rows")
+        return whole(data, window=window, **options)
+
+    monkeypatch.setattr(auto, "load_dataset", refuses)
+    found, _ = asked(hourly, tmp_path / "run")
+    against = {one.config.window: one.against for one in found.tried}
+    assert against[168] == "Target must change within 168 rows"
+    assert against[24] is None
+    with pytest.raises(UserError, match=r"width \d+: Target must change within 168 rows"):
+        asked(hourly, tmp_path / "other", window=168)
+
+
 def test_a_training_that_diverges_is_not_chosen(hourly, tmp_path, errors):
     def of(config):
         if config.window == 168:
