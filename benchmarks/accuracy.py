@@ -16,6 +16,7 @@ from pathlib import Path
 
 import click
 from accuracy_cells import Cells
+from accuracy_ensembles import ensemble_errors, train_ensembles
 from accuracy_page import Measured, markdown
 from accuracy_rows import RECIPE_ROWS, RECIPES, ROWS, SEEDS, Candidate, Row
 from rich.console import Console
@@ -60,13 +61,16 @@ def measure(row: Row, cells: Cells, folder: Path, *, on_part: bool) -> Measured:
     return Measured(row=row, candidate=candidate, tried=count, seeds=seeds, part=part)
 
 
-def recipe_outcomes(folder: Path) -> dict[tuple[str, str], Outcome | None]:
-    """What was tried, by recipe and row; None for what was not."""
+def recipe_errors(folder: Path) -> dict[tuple[str, str], float]:
+    """Validation MSE by what was tried and row, of those that were."""
     keys = [(recipe, row) for recipe in RECIPES for row in RECIPE_ROWS if row.key in recipe.rows]
     found = known_outcomes([recipe.of(row) for recipe, row in keys], folder)
-    return {
-        (recipe.name, row.key): outcome for (recipe, row), outcome in zip(keys, found, strict=True)
+    errors = {
+        (recipe.name, row.key): outcome.val
+        for (recipe, row), outcome in zip(keys, found, strict=True)
+        if outcome is not None
     }
+    return errors | ensemble_errors(folder)
 
 
 def train(rows: Sequence[Row], seeds: Sequence[int], folder: Path, pool: WorkerPool) -> None:
@@ -111,6 +115,7 @@ def main(
                 ]
                 with progress_bar() as tell:
                     run_trials(trials, folder, pool, tell)
+                train_ensembles(rows, folder, pool)
             else:
                 train(rows, [int(seed) for seed in seeds] or SEEDS, folder, pool)
     cells = Cells(folder, console.log)
@@ -119,7 +124,7 @@ def main(
             measure(row, cells, folder, on_part=trains and not recipes and row in rows)
             for row in ROWS
         ],
-        recipe_outcomes(folder),
+        recipe_errors(folder),
     )
     console.print(text, markup=False, soft_wrap=True)
     if write:

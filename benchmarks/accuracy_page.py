@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from accuracy_cells import PART
-from accuracy_rows import RECIPE_ROWS, RECIPES, SEEDS, Candidate, Row
+from accuracy_ensembles import ENSEMBLES
+from accuracy_rows import AS_TRAINED, RECIPE_ROWS, RECIPES, SEEDS, Candidate, Row
 from tables import markdown_table
 
 from bitformer.study.trials import Outcome
@@ -139,24 +140,32 @@ def _floors(group: Sequence[Measured]) -> Iterator[str]:
             yield f"{name} is trained with {asked}."
 
 
-def _recipes(outcomes: Mapping[tuple[str, str], Outcome | None]) -> Iterator[str]:
-    """What was tried, on the validation windows."""
-    rows = []
-    for recipe in RECIPES:
-        texts = [recipe.name]
-        for row in RECIPE_ROWS:
-            if row.key not in recipe.rows:
-                texts.append("–")
-                continue
-            found = outcomes.get((recipe.name, row.key))
-            texts.append(UNKNOWN if found is None else f"{found.val:.5f}")
-        rows.append(texts)
-    yield from markdown_table(("recipe", *(row.key for row in RECIPE_ROWS)), rows)
+def _recipes(errors: Mapping[tuple[str, str], float]) -> Iterator[str]:
+    """What was tried, on the validation windows, and what of it improves all of them."""
+    every = tuple(row.key for row in RECIPE_ROWS)
+    tried = {recipe.name: recipe.rows for recipe in RECIPES} | dict.fromkeys(ENSEMBLES, every)
+    rows, better = [], []
+    for name, keys in tried.items():
+        known = {key: errors.get((name, key)) for key in every}
+        shown = [UNKNOWN if error is None else f"{error:.5f}" for error in known.values()]
+        rows.append(
+            [name, *(one if key in keys else "–" for one, key in zip(shown, every, strict=True))]
+        )
+        if all(_improves(known[key], errors.get((AS_TRAINED, key))) for key in every):
+            better.append(name)
+    yield from markdown_table(("recipe", *every), rows)
+    yield ""
+    yield (
+        "A default would change for what improves all four sets. That is"
+        f" {' and '.join(better) or 'nothing of it'}."
+    )
 
 
-def markdown(
-    measured: Iterable[Measured], recipes: Mapping[tuple[str, str], Outcome | None]
-) -> str:
+def _improves(error: float | None, usual: float | None) -> bool:
+    return error is not None and usual is not None and error < usual
+
+
+def markdown(measured: Iterable[Measured], recipes: Mapping[tuple[str, str], float]) -> str:
     """The whole page."""
     measured = list(measured)
     lines = [

@@ -16,7 +16,7 @@ from bitformer.model.data.sources import ENVIRONMENT
 from bitformer.model.precision import Precision
 from bitformer.study.trials import Trial
 
-__all__ = ["RECIPES", "RECIPE_ROWS", "ROWS", "SEEDS", "Candidate", "Recipe", "Row"]
+__all__ = ["AS_TRAINED", "RECIPES", "RECIPE_ROWS", "ROWS", "SEEDS", "Candidate", "Recipe", "Row"]
 
 SEEDS = (0, 1, 2)
 
@@ -297,8 +297,9 @@ RECIPE_ROWS = tuple(row for row in ROWS if row.key in Recipe(name="").rows)
 #: Those whose next values follow the time of the day rather than the last value.
 _DAILY = ("traffic-w4", "taxi-w4")
 _W8 = Precision(weights=8, activations=8)
+AS_TRAINED = "as the row is trained"
 RECIPES = (
-    Recipe(name="as the row is trained"),
+    Recipe(name=AS_TRAINED),
     Recipe(name="nothing distilled", settings={"distill": 0.0}),
     Recipe(name="half of the loss distilled", settings={"distill": 0.5}),
     Recipe(name="all of the loss distilled", settings={"distill": 1.0}),

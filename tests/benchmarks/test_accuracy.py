@@ -3,13 +3,18 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from bitformer.model.checkpoint import save_model
 from bitformer.model.config import named_config
+from bitformer.model.data.reading import DataSource
+from bitformer.model.float_run import float_model
 from bitformer.model.initialize import initialize
+from bitformer.model.trainer import predict
 from bitformer.study.trials import Outcome
+from bitformer.study.workers import open_pool
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -183,7 +188,7 @@ def test_seeds_of_several_verdicts_say_all_of_them(accuracy, page):
 def test_the_page_has_baselines_settings_and_what_was_tried(accuracy, page):
     rows = [row_of(accuracy, key) for key in ("ozone-w4", "ozone-w2", "traffic-w4")]
     recipe, first = accuracy.RECIPES[0], accuracy.RECIPE_ROWS[0]
-    tried = {(recipe.name, first.key): outcome(recipe.of(first), val=0.012361)}
+    tried = {(recipe.name, first.key): 0.012361}
     text = page.markdown([measured(page, row, (0.1, 0.2, 0.3)) for row in rows], tried)
     assert text.count("## Beijing") == 1
     line = (
@@ -317,13 +322,67 @@ def test_showing_trains_nothing(accuracy, monkeypatch, tmp_path):
     ],
 )
 def test_a_cell_alone_can_be_trained(accuracy, monkeypatch, tmp_path, options, count):
-    ran = []
+    ran, taught = [], []
     monkeypatch.setattr(accuracy, "run_trials", lambda trials, *_: ran.extend(trials))
     monkeypatch.setattr(accuracy, "measure", lambda *_, **__: None)
     monkeypatch.setattr(accuracy, "markdown", lambda *_: "")
+    monkeypatch.setattr(accuracy, "train_ensembles", lambda rows, *_: taught.extend(rows))
     options = [*options, "--workers", "1", "--folder", str(tmp_path)]
     assert CliRunner().invoke(accuracy.main, options).exit_code == 0
     recipes = sum("taxi-w4" in recipe.rows for recipe in accuracy.RECIPES)
     assert len(ran) == (recipes if count == "recipes" else count)
+    assert [row.key for row in taught] == (["taxi-w4"] if count == "recipes" else [])
     if count == 1:
         assert ran[0].settings["seed"] == 1
+
+
+def test_what_improves_all_sets_is_named_and_what_improves_three_is_not(accuracy, page):
+    first, second = accuracy.RECIPES[0].name, accuracy.RECIPES[2].name
+    keys = [row.key for row in accuracy.RECIPE_ROWS]
+    errors = {(first, key): 0.2 for key in keys} | {(second, key): 0.1 for key in keys}
+    assert page.markdown([], errors).endswith(f"all four sets. That is {second}.\n")
+    for error in (0.2, None):
+        told = {**errors, (second, keys[2]): error}
+        text = page.markdown([], {key: one for key, one in told.items() if one is not None})
+        assert text.endswith("all four sets. That is nothing of it.\n")
+
+
+@pytest.mark.slow
+def test_an_ensemble_teaches_what_its_models_forecast_on_the_average(
+    accuracy, here, monkeypatch, tmp_path
+):
+    import accuracy_ensembles as ensembles
+
+    row = dataclasses.replace(
+        row_of(accuracy, "etth1-96-w4"),
+        source=DataSource(data="synthetic"),
+        candidates=(
+            accuracy.Candidate(
+                config=named_config("tiny").replace(linear_path=False),
+                settings={"epochs": 1, "qat_epochs": 1, "batch": 512},
+            ),
+        ),
+    )
+    trainers = []
+
+    class Watched(ensembles._EnsembleTrainer):
+        def next_stage(self):
+            super().next_stage()
+            trainers.append(self)
+
+    monkeypatch.setattr(ensembles, "RECIPE_ROWS", (row,))
+    monkeypatch.setattr(ensembles, "ENSEMBLES", {"half": 0.5})
+    monkeypatch.setattr(ensembles, "_EnsembleTrainer", Watched)
+    with open_pool(1, None) as pool:
+        ensembles.train_ensembles([row], tmp_path, pool)
+        ensembles.train_ensembles([row], tmp_path, pool)
+    (trainer,) = trainers  # once
+    forecasts = [
+        predict(
+            float_model(tmp_path / "runs" / trial.origin.key, trial.config), trainer.dataset.train.x
+        )
+        for trial in ensembles._trials(row, 0.5)
+    ]
+    assert not np.allclose(forecasts[0], forecasts[1], atol=1e-3)
+    np.testing.assert_allclose(trainer.taught.numpy(), np.mean(forecasts, axis=0), atol=1e-5)
+    assert ensembles.ensemble_errors(tmp_path) == {("half", row.key): trainer.best_error}
