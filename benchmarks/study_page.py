@@ -78,7 +78,7 @@ Outcomes = Mapping[Cell, Sequence[Outcome]]
 
 
 def spread(values: Sequence[float]) -> str:
-    """Mean and sample deviation; of one seed alone says so."""
+    """Mean and sample deviation, and how few seeds."""
     if not values:
         return UNKNOWN
     said = f"{statistics.mean(values):.4f}"
@@ -287,10 +287,10 @@ def markdown(outcomes: Outcomes, parts: Mapping[Cell, Mapping[str, Any]]) -> str
         " farther apart than both deviations together. Lines of which nothing is measured are left"
         " out.",
         "",
-        "*ETTh1* is `etth1-96-24`; *ozone* is Beijing's an hour ahead from 24 hours of seven other"
-        " quantities; the *encoder–decoder* is `etth1-48-24-ed` on ETTh1, without a linear path. On ETTh1 a line ties"
-        " with the network ([accuracy](accuracy.md)): there, the rounding of all but the linear path"
-        " shows little.",
+        "*ETTh1* is `etth1-96-24`, *ozone* Beijing's an hour ahead from 24 hours of seven other"
+        " quantities, the *encoder–decoder* `etth1-48-24-ed` on ETTh1, without a linear path. On"
+        " ETTh1 a line ties with the network ([accuracy](accuracy.md)): there, the rounding of all"
+        " but the linear path shows little.",
         "",
         *_methods(outcomes),
         *_ranges(outcomes),
