@@ -112,14 +112,12 @@ def open_pool(workers: int | None = None, scheduler: str | None = None) -> Itera
                     n_workers=count,
                     threads_per_worker=1,
                     memory_limit=None,
-                    silence_logs=logging.ERROR,
                     host=_HERE,
                     dashboard_address=f"{_HERE}:0",  # its server is there all the same
                     scheduler_kwargs={"dashboard": False},
                 )
             )
             client = stack.enter_context(Client(cluster))
-            client.register_worker_callbacks(_quiet)  # those that come later, too
         try:
             yield WorkerPool(client)
         except BaseException:
@@ -127,13 +125,6 @@ def open_pool(workers: int | None = None, scheduler: str | None = None) -> Itera
                 client.run(_give_up)
                 stack.close()
             raise
-
-
-def _quiet() -> None:
-    """Leave out Dask's warnings in a worker, which tell of a busy machine."""
-    logging.getLogger("distributed").setLevel(logging.ERROR)
-    for name in ("worker", "core", "nanny"):
-        logging.getLogger(f"distributed.{name}").setLevel(logging.ERROR)
 
 
 def _give_up() -> None:
