@@ -26,10 +26,12 @@ test: $(STAMP)
 	$(PYTEST)
 
 # The slow tests that CI runs, too: resources, logic depth and loads by real synthesis, the netlist
-# that comes of it against the reference, the notebook, and every named configuration all the way.
+# that comes of it against the reference, the notebook, every named configuration all the way, and
+# so a series of a user's own.
 test-slow: $(STAMP)
 	$(PYTEST) -m slow tests/examples/test_tour.py \
-		tests/cli/test_all_the_way.py::test_every_named_config_goes_all_the_way tests/synth/test_synthesize.py tests/hw/units/test_softmax.py \
+		tests/cli/test_all_the_way.py::test_every_named_config_goes_all_the_way \
+		"tests/cli/test_foreign_series.py::test_whole_way[mixer]" tests/synth/test_synthesize.py tests/hw/units/test_softmax.py \
 		tests/sim/netlist/test_engine.py tests/sim/netlist/test_memories.py \
 		tests/estimate/test_estimates.py tests/estimate/test_profile.py
 

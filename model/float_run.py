@@ -32,6 +32,8 @@ _PRECISION = {
 _COLUMNS = ("inputs", "target", "target_channel")
 #: What a float model does not see of the data, or what follows from the rest.
 _INTERFACE = {"range", "step", "step_unit", "dated", "last_seen"}
+#: What an option of ``train`` says beside the config.
+_OPTIONS = ("window", "patch", "horizon", "block", "calendar")
 #: Settings of the stage without rounding.
 _SETTINGS = ("epochs", "lr", "dropout")
 
@@ -53,10 +55,7 @@ def float_weights(
     shape = _shape(theirs) | ({"fused": True} if fuses else {})
     for name, value in _shape(config).items():
         if shape[name] != value:
-            raise UserError(
-                f"{name} must be {shape[name]} as in the run in {run_dir}, whose float model is"
-                f" wanted, not {value}"
-            )
+            raise _differs(name, shape[name], value, f"{run_dir}, whose float model is wanted")
     for name in dataset.keys() - _INTERFACE if same_data else _COLUMNS:
         if record["dataset"].get(name) != dataset[name]:
             raise UserError(
@@ -114,13 +113,20 @@ def quantized_state(run_dir, config: TransformerConfig) -> tuple[dict[str, Tenso
     theirs = dataclasses.asdict(TransformerConfig.from_dict(record["config"]))
     for name, value in dataclasses.asdict(config).items():
         if name != "name" and theirs[name] != value:
-            raise UserError(
-                f"{name} must be {theirs[name]} as in the run in {run_dir}, whose scales are kept,"
-                f" not {value}"
-            )
+            raise _differs(name, theirs[name], value, f"{run_dir}, whose scales are kept")
     best = store.read_state()["best"]
     _check_shapes(best, record["config"], run_dir)
     return best, _checksum(best)
+
+
+def _differs(name: str, theirs: object, ours: object, run: str) -> UserError:
+    """Return the refusal of a field, with the option that says it, if there is one."""
+    there, here = (
+        (",".join(value) or "none") if name == "calendar" and isinstance(value, tuple) else value
+        for value in (theirs, ours)
+    )
+    remedy = f": use --{name} {there}" if name in _OPTIONS else ""
+    return UserError(f"{name} must be {there} as in the run in {run}, not {here}{remedy}")
 
 
 def _check_shapes(state: Mapping[str, Tensor], config: dict, run_dir) -> None:

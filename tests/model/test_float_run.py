@@ -17,6 +17,7 @@ from train_harness import (
 
 from bitformer.model.errors import UserError
 from bitformer.model.export import export_run
+from bitformer.model.float_run import float_weights, quantized_state
 from bitformer.model.train import train
 
 
@@ -112,3 +113,20 @@ def test_scales_that_cannot_be_kept(small_dataset, tmp_path, config, data, setti
     with pytest.raises(UserError, match=message):
         train(config, small_dataset(**data), run_dir=tmp_path / "b", **settings)
     assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"calendar": ("hour", "weekday")}, "none .*, not hour,weekday: use --calendar none"),
+        ({"block": "mixer"}, "attention .*, not mixer: use --block attention"),
+        ({"ffn": 24}, "16 .*, not 24"),
+    ],
+)
+def test_a_refusal_names_the_option(small_dataset, tmp_path, changes, message):
+    train(TINY, small_dataset(), run_dir=tmp_path / "a", method="ptq", **SHORT)
+    config, name = TINY.replace(**changes), next(iter(changes))
+    with pytest.raises(UserError, match=f"^{name} must be {message}$"):
+        quantized_state(tmp_path / "a", config)
+    with pytest.raises(UserError, match=f"^{name} must be {message}$"):
+        float_weights(tmp_path / "a", config, {})
