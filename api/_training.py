@@ -214,8 +214,8 @@ class Training:
             history=self.result.history,
             wider=tuple(self._wider),
         )
-        more: dict[str, Any] = {"advice": advice, "trained": self.trained}
-        more["block"] = self.config.block
+        block = self.config.block
+        more: dict[str, Any] = {"advice": advice, "trained": self.trained, "block": block}
         return scored(self.result, integer, self.dataset, method=self.method, **more)
 
     @cached_property

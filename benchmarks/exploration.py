@@ -17,9 +17,8 @@ from typing import Any
 import click
 from accuracy_rows import ROWS, Row
 from exploration_nsga import evolved
-from exploration_page import UNIFORM, markdown
+from exploration_page import MOST, PART, UNIFORM, markdown
 
-from bitformer.estimate.features import quantities
 from bitformer.estimate.knowledge import shipped_entries
 from bitformer.estimate.predictor import Predictor
 from bitformer.hw.lowering.lower import lower
@@ -46,13 +45,11 @@ ROOT = Path(__file__).resolve().parent.parent
 REPORT = ROOT / "docs" / "search.md"
 FOLDER = ROOT / "build" / "search"
 
-PART, CLOCK = "xc7s15", 100e6
+CLOCK = 100e6
 SETS = {"etth1-96-w4": "ETTh1", "ozone-w4": "Beijing ozone", "traffic-w4": "I-94 traffic"}
 SEEDS = (0, 1, 2)
 #: Trainings of a search, beside the uniform ones; windows of a simulation.
 TOP, WINDOWS = 4, 2
-#: Of the cycles and LUTs that uniform 4 bits are predicted to take.
-MOST = 1.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,9 +99,7 @@ def costs(outcome: Outcome, predictor: Predictor) -> dict[str, int]:
     """What a trained model is predicted to take of the part, and its cycles."""
     if outcome.model is None:
         raise UserError(f"Training {outcome.trial.key} must have a model, but it diverged")
-    design = lower(load_model(outcome.model), part=PART)
-    found = predictor.counts(quantities(design))
-    counts = {**predictor.predict(design).counts, **found}
+    counts = predictor.predict(lower(load_model(outcome.model), part=PART)).counts
     return {name: int(counts[name]) for name in (*RESOURCES, "latency")}
 
 

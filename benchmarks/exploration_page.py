@@ -10,8 +10,11 @@ from tables import markdown_table
 from bitformer.hw.parts import PARTS
 from bitformer.search.selection import COSTS
 
-__all__ = ["NAMES", "UNIFORM", "beaten", "best", "duel", "fits", "markdown", "won"]
+__all__ = ["MOST", "NAMES", "PART", "UNIFORM", "beaten", "best", "duel", "fits", "markdown", "won"]
 
+PART = "xc7s15"
+#: Limits, as a multiple of the cycles and LUTs that 4 bits are predicted to take.
+MOST = 1.1
 #: Bits that everything has, for comparison.
 UNIFORM = ("4", "6", "8")
 #: What searches are called on the page.
@@ -27,7 +30,7 @@ Cell = Mapping[str, Any]
 
 def fits(cell: Cell, one: Mapping[str, Any]) -> bool:
     """Whether a trained model is within the limits, and the part: by its own design."""
-    limits, part, costs = cell["limits"], PARTS["xc7s15"], one["costs"]
+    limits, part, costs = cell["limits"], PARTS[PART], one["costs"]
     bounds = {
         "latency": limits["cycles"],
         "luts": limits["luts"],
@@ -200,24 +203,26 @@ def markdown(cells: Sequence[Cell], planned: int) -> str:
             "",
             "Written by `python benchmarks/exploration.py --write`, which goes on where it was."
             f" {len(cells)} of {planned} pairs of a set and a seed are measured: seeds"
-            f" {', '.join(map(str, seeds))}; {trained} trainings with rounding for each"
-            " search, all of a set and seed from one float model. A search measures what each width"
-            " of each component adds to the error by calibration, without training; predicts all"
-            " combinations; leaves out what is over a limit; and trains the best. NSGA-II has no"
-            " such measurements: its objectives are the error of a trained model, and cycles; what"
-            " is over a limit costs it no training. Limits on the XC7S15 at 100 MHz are 1.1 times"
-            " the cycles and LUTs predicted, before training, for the shape with 4 bits as its"
-            f" default: {limits}. Errors are mean squared"
-            " ones of validation windows, on which everything is chosen; a test error was not"
-            " looked at. With so few seeds, differences below a percent say little. Bits stand in"
-            " the order of `Linput`, `AddPE`, `MHA`, `AddMHA`, `BNMHA`, `FFN`, `AddFFN`, `BNFFN`,"
-            " `Loutput`, `Lpath`: of weights and activations, `4pa8` is powers of two of 4 bits"
-            " with activations of 8.",
+            f" {', '.join(map(str, seeds))}. Errors are mean squared ones of validation windows;"
+            " test windows were not looked at. With so few seeds, differences below a percent say"
+            " little.",
             "",
-            "Only models whose own design is within the limits count. The choice is made before"
-            " training, by a design of random weights, and what training makes of them may pack"
-            " otherwise and take more or fewer LUTs and cycles. By the designs of trained models"
-            f" there are within the limits, of {total} each: {kept}.",
+            f"- *Equal trainings*: each search trains {trained} models with rounding, all of a set"
+            " and seed from one float model.",
+            "- *Predicted loss*, as in `bitformer search`: calibration tells what each width"
+            " of each component adds to the error, without training; all combinations are"
+            " predicted, and the best within the limits are trained. *The sum of bits* trains"
+            " those with the most bits.",
+            "- *NSGA-II* draws models and keeps those of less error and fewer cycles. What is over"
+            " a limit costs it no training.",
+            f"- *Limits* on the {PART.upper()} at 100 MHz, {MOST} times what the shape takes with 4"
+            f" bits as its default, predicted before training: {limits}. A model counts if its own"
+            " design is within them. The choice is made by a design of random weights, and a"
+            " trained model may pack otherwise: it takes more or fewer LUTs and cycles. Of"
+            f" {total} trained by each search, within the limits are: {kept}.",
+            "- *Bits* stand in the order of `Linput`, `AddPE`, `MHA`, `AddMHA`, `BNMHA`, `FFN`,"
+            " `AddFFN`, `BNFFN`, `Loutput`, `Lpath`, as `WEIGHTSaACTIVATIONS`; `4p` are powers of"
+            " two of 4 bits.",
             "",
             "## Are 4 and 6 bits enough, or does 8 help?",
             "",

@@ -86,7 +86,8 @@ def test_beaten_is_who_has_no_smaller_cost_and_a_larger_error(page):
         dear["searches"]["loss"][0]["costs"][name] = 8
         assert page.beaten(dear, "4")["name"] == "m-4pa8.4", name
     text = page.markdown([one, cell(1)], 9)
-    assert "2 of 9 pairs of a set and a seed are measured: seeds 0, 1; 2 trainings" in text
+    assert "2 of 9 pairs of a set and a seed are measured: seeds 0, 1." in text
+    assert "each search trains 2 models with rounding" in text
     assert "Beaten is uniform 4 in 2 of 2 cases, uniform 6 in 0 of 2 cases" in text
     assert "| S | 4 | 0.20000 | 2 of 2 | -45.00% | `48` | 7 → 7 | 7 → 7 |" in text
     assert "| S | 8 | 0.10000 | 0 of 2 | – | – | – | – |" in text
