@@ -5,10 +5,14 @@ import re
 
 import pytest
 
+from bitformer.boards.build.design import build_design
 from bitformer.boards.build.project import SHELLS, build_plan
-from bitformer.boards.catalog import BOARDS
 from bitformer.boards.build.vivado_platform import BoardPlatform
+from bitformer.boards.catalog import BOARDS
+from bitformer.hw.lowering.lower import lower
+from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
+from bitformer.model.initialize import initialize
 
 EVERY_BOARD = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
 FILES = {
@@ -197,6 +201,32 @@ def test_readme_and_facts(plans, board):
         "bitstream": "adder.bit",
         "toolchain": "vivado",
     }
+
+
+@pytest.mark.parametrize(
+    ("calendar", "words", "numbers", "more"),
+    [
+        (("hour", "weekday"), False, "the hour (0 to 23), then the weekday (0 for Monday).", None),
+        (("weekday",), True, "last step: the weekday (0 for Monday).", 512),
+        ((), False, None, None),
+    ],
+)
+def test_the_boards_readme_says_how_the_time_is_sent(tmp_path, calendar, words, numbers, more):
+    shape = {"window": 4, "horizon": 2, "d_model": 4, "ffn": 4, "inputs": 3}
+    bits = {"subtract_last": True, "input_bits": 10, "output_bits": 10, "adc_words": words}
+    config = TransformerConfig(name="timed", calendar=calendar, **shape, **bits)
+    design, board = lower(initialize(config)), BOARDS["elastic-node-v5"]
+    plan = build_design(design, board, directory=tmp_path / "plan", link="spi")
+    text = (plan / "README.txt").read_text()
+    paragraph = text[text.find("The model takes the time") :].split("\n\n")[0]
+    assert numbers is None or max(map(len, paragraph.splitlines())) <= 98
+    said = " ".join(text.split())
+    assert (numbers is None) == ("window's last step" not in said)
+    if numbers is not None:
+        assert numbers in said
+        assert "zeros up to a multiple of 3, the window's channels: 15 words in all." in said
+        assert "bitformer_time() of bitformer_scale.h" in said
+    assert ("each of them is 512 more" in said) == (more == 512)
 
 
 @pytest.mark.parametrize("before", [None, "system"])
