@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 from click.testing import CliRunner
+from predict_harness import data, model, numbers
 
 from bitformer.cli.main import cli
 from bitformer.hw import convert
@@ -17,6 +18,8 @@ from bitformer.model.checkpoint import save_model
 from bitformer.model.config import named_config
 from bitformer.model.initialize import initialize
 from bitformer.synth import synthesize
+
+__all__ = ["data", "model", "numbers"]
 
 
 @dataclass(frozen=True, kw_only=True)
