@@ -3,7 +3,7 @@
 
 The names come from the registry: a new one is in. The shell runs in Amaranth's simulator, behind
 bytes, for three of them in the default suite; the slow tests compile it, too, behind the pins of an
-SPI bus and a UART.
+SPI bus and a UART. A decoder from a user's file goes from ``init`` to Verilog.
 """
 
 import json
@@ -217,3 +217,25 @@ def test_every_named_config_goes_all_the_way_by_its_pins(name, link, bitformer, 
             check_host(client, model, windows(model, 4))
             assert client.self_test() is None
             assert client.read().counters[1:] == (0,) * 7
+
+
+def test_decoder_from_a_file_to_verilog(bitformer, tmp_path):
+    """An encoder and a decoder pass through the commands that need no data."""
+    config = {"name": "both", "window": 8, "patch": 2, "horizon": 4, "d_model": 4, "ffn": 6}
+    (tmp_path / "both.json").write_text(json.dumps({**config, "decoder_layers": 1}))
+    model = tmp_path / "both.safetensors"
+    assert bitformer("init", tmp_path / "both.json", "-o", model).code == 0
+    info = bitformer("info", model, "--json").data
+    assert {"decoder.layers.0.cross.k", "decoder.embedding"} <= {
+        row["output"] for row in info["operations"]
+    }
+    estimate = bitformer("estimate", model, "--layers", "--json").data
+    layers = {layer["layer"]: layer for layer in estimate["layers"]}
+    # the forecast's rows, and causal scores of 1 and 2 keys by 4 features
+    assert layers["output"]["rows"] == 2
+    assert layers["decoder.layers.0.scores"]["rows"] == 2
+    said = bitformer("simulate", model, "--samples", "2", "--json").data
+    assert said["bit_exact"]
+    assert said["latency_cycles"][0] == estimate["latency_cycles"]
+    written = bitformer("elaborate", model, "-o", tmp_path / "verilog", "--json")
+    assert written.code == 0

@@ -211,3 +211,26 @@ def test_an_entry_in_the_catalog_is_all_of_a_board(bitformer, tiny, tmp_path, mo
     assert said.data["command"][1:] == [
         *("-c", "ft2232", "--fpga-part", "xc7s15ftgb196", str(plan / "tiny.bit"))
     ]
+
+
+def test_build_without_vivado_leaves_the_plan(bitformer, tiny, tmp_path, no_vivado):
+    said = bitformer("build", tiny, "--board", "arty-s7-50", "-o", tmp_path / "b", "--json")
+    assert said.code == 2
+    assert said.data["bitstream"] is None
+    assert said.err.splitlines()[-1].startswith(
+        "Error: VIVADO must name a program, and 'vivado-that-is-not-here' was not found; the plan "
+    )
+    assert (tmp_path / "b" / "build_tiny.sh").is_file()
+    assert said.data["command"] == "sh build_tiny.sh"
+
+
+def test_build_runs_vivado(bitformer, tiny, tmp_path, monkeypatch):
+    tool = tmp_path / "vivado"
+    tool.write_text("#!/bin/sh\ntouch tiny_one.bit\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("VIVADO", str(tool))
+    monkeypatch.delenv("AMARANTH_ENV_VIVADO", raising=False)
+    options = ["--board", "sea", "--name", "tiny_one", "-o", tmp_path / "b"]
+    said = bitformer("build", tiny, *options, "--json")
+    assert said.code == 0
+    assert said.data["bitstream"] == str(tmp_path / "b" / "tiny_one.bit")
