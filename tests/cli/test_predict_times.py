@@ -73,6 +73,18 @@ def test_times_say_their_zone_where_it_is_known(bitformer, model, tmp_path, numb
         assert bitformer(*asked, "--at", "2024-03-01 08:30").data["lines"] == [ROWS]
 
 
+def test_of_several_offsets_the_newest_rows_counts(bitformer, model, tmp_path, numbers):
+    """Clocks went forward before row 30."""
+    times = [
+        f"{BEGIN + timedelta(hours=k + (k >= 30)):%Y-%m-%d %H:%M}+0{1 + (k >= 30)}:00"
+        for k in range(ROWS)
+    ]
+    rows = [(w, "", t, p) for t, (p, w) in zip(times, numbers, strict=True)]
+    said = bitformer("predict", model, "--data", write(tmp_path / "summer.csv", rows), "--json")
+    assert said.data["times"][0][0] == "2024-03-01T11:00:00+02:00"
+    assert said.data["forecast"] == [naive(numbers, ROWS).tolist()]
+
+
 def test_days_are_written_without_a_clock(bitformer, model, tmp_path, numbers):
     days = [f"{BEGIN + timedelta(days=k):%d.%m.%Y}" for k in range(ROWS)]
     rows = [(w, "", t, p) for t, (p, w) in zip(days, numbers, strict=True)]
