@@ -4,8 +4,10 @@ ruff holds the rest (D in ``pyproject.toml``).
 """
 
 import ast
+import fnmatch
 import itertools
 import re
+import tomllib
 from collections import defaultdict
 from pathlib import Path
 
@@ -166,3 +168,17 @@ def test_both_classes_of_a_name_are_found():
         "A": ["a.py", "b.py"],
         "B": ["b.py"],
     }
+
+
+def test_no_folder_is_left_out_of_tests_or_lint(pytestconfig):
+    """Folders called build are left out of both by default, and boards/build is no output."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    outputs = [name.strip("/*") for name in settings["ruff"]["exclude"]]
+    kept = [path for path in ROOT.iterdir() if path.is_dir() and path.name not in outputs]
+    sources = [path.relative_to(ROOT) for folder in kept for path in folder.rglob("*.py")]
+    folders = {name for path in sources for name in path.parts[:-1]}
+    assert "build" in folders
+    skipped = settings["codespell"]["skip"].split(",")
+    for patterns in (pytestconfig.getini("norecursedirs"), settings["ruff"]["exclude"], skipped):
+        hit = [name for name in folders for one in patterns if fnmatch.fnmatch(name, one)]
+        assert hit == [], patterns

@@ -18,7 +18,9 @@ def string(value: str) -> str:
     """Return a text as a string of C, in UTF-8; all that could end it or mean more is escaped."""
     plain = {*map(chr, range(0x20, 0x7F))} - {*'"\\?'}
     escaped = "".join(
-        char if char in plain else "".join(f"\\{byte:03o}" for byte in char.encode(errors="replace"))
+        char
+        if char in plain
+        else "".join(f"\\{byte:03o}" for byte in char.encode(errors="replace"))
         for char in value
     )
     return f'"{escaped}"'

@@ -29,6 +29,7 @@ def build_design(
     design : Design
         Lowered for the board's part.
     board : Board
+        Where it is to run.
     directory : path
         Where to; a build that is there is replaced.
     name : str or None

@@ -6,8 +6,8 @@ numbers, and stand beside them in a build.
 """
 
 import json
-from importlib import resources
 from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ _FRAMED_DRIVERS = ("bitformer.h",)
 
 
 def write_firmware(design: Design, directory: Path, *, framed: bool = True) -> None:
-    """Write the scaling data of a design's model, as JSON and as a header, and the files that use them.
+    """Write the scaling data of a design's model, as JSON and as a header, and what uses them.
 
     ``framed`` : whether the driver of the framed protocol in C belongs to them.
     """
@@ -48,8 +48,8 @@ _HEADER = """\
 #define BITFORMER_MODEL_HASH {hash}
 /* A window has BITFORMER_MODEL_WINDOW steps, the oldest first, each of BITFORMER_MODEL_CHANNELS
  * words; a forecast has BITFORMER_MODEL_HORIZON words, of the steps from BITFORMER_MODEL_AHEAD
- * steps after the window's last on: 1 is the next, and 0 that last step itself, of a quantity that is
- * sensed. */
+ * steps after the window's last on: 1 is the next, and 0 that last step itself, of a quantity
+ * that is sensed. */
 #define BITFORMER_MODEL_WINDOW {window}
 #define BITFORMER_MODEL_CHANNELS {channels}
 #define BITFORMER_MODEL_HORIZON {horizon}

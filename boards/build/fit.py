@@ -3,10 +3,10 @@
 from typing import Any
 
 from bitformer.boards.board import Board
-from bitformer.hw.units.accelerator import Accelerator
-from bitformer.hw.parts import Use
 from bitformer.hw.lowering.exact import estimate
 from bitformer.hw.memory import StoreSpec
+from bitformer.hw.parts import Use
+from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model.errors import UserError
 
 __all__ = ["TooLargeError", "check_fit"]

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bitformer.boards.board import Board
-from bitformer.boards.catalog import find_board
-from bitformer.model.process import missing, run_child
 from bitformer.boards.build.manifest import Manifest
 from bitformer.boards.build.probes import attached, choose
+from bitformer.boards.catalog import find_board
 from bitformer.model.errors import UserError
+from bitformer.model.process import missing, run_child
 
 __all__ = ["find_bitstream", "load_command", "program"]
 

@@ -6,9 +6,9 @@ from amaranth.vendor import XilinxPlatform
 
 from bitformer.boards.board import Board
 from bitformer.boards.build.vivado_platform import BoardPlatform
-from bitformer.synth.yosys import ROM_IN_LUTS
 from bitformer.hw.families.series7 import SERIES7
 from bitformer.model.errors import UserError
+from bitformer.synth.yosys import ROM_IN_LUTS
 
 __all__ = ["OPEN_PARTS", "OpenPlatform"]
 

@@ -9,16 +9,16 @@ from typing import Any
 from amaranth.lib import wiring
 
 from bitformer.boards.board import Board
-from bitformer.boards.clock import GENERATOR_W
-from bitformer.boards.shell.elastic.shell import ElasticShell
-from bitformer.boards.shell.elastic.address_map import V2, ElasticMap
-from bitformer.boards.build.fit import check_fit
-from bitformer.boards.build.open_platform import OpenPlatform
 from bitformer.boards.build.directory import whole_directory
 from bitformer.boards.build.firmware import HEADER_FILE, SCALING_FILE, write_firmware
+from bitformer.boards.build.fit import check_fit
 from bitformer.boards.build.manifest import Manifest, Toolchain
-from bitformer.boards.build.vivado_platform import BoardPlatform
+from bitformer.boards.build.open_platform import OpenPlatform
 from bitformer.boards.build.saif import SIMULATED_HZ, model_of, rescaled
+from bitformer.boards.build.vivado_platform import BoardPlatform
+from bitformer.boards.clock import GENERATOR_W
+from bitformer.boards.shell.elastic.address_map import V2, ElasticMap
+from bitformer.boards.shell.elastic.shell import ElasticShell
 from bitformer.boards.shell.shell import SpiShell, UartShell
 from bitformer.boards.shell.top import BoardTop
 from bitformer.hw.convert import builtin_yosys
@@ -117,6 +117,7 @@ def build_plan(
     Parameters
     ----------
     board : Board
+        Where it is to run.
     accelerator : wiring.Component, or a function without arguments that makes one
         See `UartShell` for what it must look like.
     name : str
@@ -216,7 +217,7 @@ def _platform(
 
 
 def _activity(saif: Path, clock_hz: int, model: str | None) -> str:
-    """Return the text of a SAIF file for a clock; it must be of the ``model`` of that hash, if any."""
+    """Return the text of a SAIF file for a clock; it must be of the model of that hash, if any."""
     try:
         with open_regular(saif) as file:
             text = file.read().decode("utf-8")
@@ -302,7 +303,9 @@ def _readme(board: Board, manifest: Manifest, time: str) -> str:
     title = f"{manifest.name} on {board.title}"
     clock = f"{board.clock_hz} Hz on ball {board.clock.ball}"
     if manifest.mmcm:
-        clock += f"; a clock generator makes {manifest.clock_hz} Hz of it, for about {GENERATOR_W} W"
+        clock += (
+            f"; a clock generator makes {manifest.clock_hz} Hz of it, for about {GENERATOR_W} W"
+        )
     tools = {
         "vivado": "Vivado 2018.2 or later is",
         "open": "yosys, nextpnr-xilinx, fasm2frames and xc7frames2bit are",
@@ -320,8 +323,6 @@ def _readme(board: Board, manifest: Manifest, time: str) -> str:
         wires=f"{kind}; on the FPGA's side: {balls}",
         protocol=_protocol(manifest),
         firmware=(
-            _FIRMWARE.format(json=SCALING_FILE, header=HEADER_FILE) + time
-            if manifest.model
-            else ""
+            _FIRMWARE.format(json=SCALING_FILE, header=HEADER_FILE) + time if manifest.model else ""
         ),
     )

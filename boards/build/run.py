@@ -4,9 +4,9 @@ import os
 import re
 from pathlib import Path
 
-from bitformer.model.process import missing, run_child
 from bitformer.boards.build.manifest import Manifest
 from bitformer.model.errors import UserError
+from bitformer.model.process import missing, run_child
 
 __all__ = ["TOOLCHAINS", "missing_tools", "run_plan"]
 

@@ -6,8 +6,8 @@ from amaranth.lib import io
 from amaranth.vendor import XilinxPlatform
 
 from bitformer.boards.board import LINKS, Board
-from bitformer.boards.clock import Mmcm, mmcm_for
 from bitformer.boards.build.saif import STRIP_PATH
+from bitformer.boards.clock import Mmcm, mmcm_for
 
 __all__ = ["BoardPlatform"]
 

@@ -20,10 +20,13 @@ def test_an_untrained_model_has_no_scales(tmp_path):
     model = initialize(NAMED_CONFIGS["tiny"], samples=8)
     written(model, tmp_path)
     data = json.loads((tmp_path / SCALING_FILE).read_text())
-    assert "columns" not in data and "target" not in data
-    assert data["input"]["bits"] == 16 and data["window"] == 24
+    assert "columns" not in data
+    assert "target" not in data
+    assert data["input"]["bits"] == 16
+    assert data["window"] == 24
     text = (tmp_path / HEADER_FILE).read_text()
-    assert "untrained" in text and "#define BITFORMER_MODEL_SCALED 0" in text
+    assert "untrained" in text
+    assert "#define BITFORMER_MODEL_SCALED 0" in text
     assert "bitformer_column" not in text
     micro = micro_of(tmp_path)
     with pytest.raises(micro.ScalesError, match=r"^an untrained model has no scales$"):

@@ -4,7 +4,7 @@ import ctypes
 import json
 import shutil
 import subprocess
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -108,7 +108,7 @@ def test_the_numbers_of_a_time():
     assert clock_at(BOTH, monday).tolist() == [[7, 0]]
     assert clock_at(("weekday",), [monday, monday - timedelta(days=1)]).tolist() == [[0], [6]]
     # as it is written, wherever the clock stands
-    assert clock_at(("hour",), monday.replace(tzinfo=timezone.utc)).tolist() == [[7]]
+    assert clock_at(("hour",), monday.replace(tzinfo=UTC)).tolist() == [[7]]
     late = datetime(2026, 11, 29, 23, 59, 31)
     assert clock_at(BOTH, late).tolist() == [[0, 0]]
     assert clock_at(BOTH, late - timedelta(seconds=2)).tolist() == [[23, 6]]

@@ -5,8 +5,8 @@ import pytest
 from manifest_harness import write_manifest
 
 from bitformer.boards.build import probes
-from bitformer.boards.catalog import BOARDS
 from bitformer.boards.build.load import find_bitstream, load_command, program
+from bitformer.boards.catalog import BOARDS
 from bitformer.model.errors import UserError
 
 

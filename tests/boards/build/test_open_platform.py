@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
-from bitformer.synth import cache
 from bitformer.boards.build.project import build_plan
 from bitformer.boards.build.run import run_plan
-from bitformer.boards.reports.report import read_build
 from bitformer.boards.catalog import BOARDS
-from bitformer.synth.yosys import find_tool, run_yosys
+from bitformer.boards.reports.report import read_build
 from bitformer.model.errors import UserError
+from bitformer.synth import cache
+from bitformer.synth.yosys import find_tool, run_yosys
 
 BOARD = BOARDS["arty-s7-50"]
 #: The commands of both scripts, and options that one of them has.

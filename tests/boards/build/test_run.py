@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from manifest_harness import write_manifest
 
-from bitformer.boards.build.run import run_plan
 from bitformer.boards.build.directory import PLAN_FILE
-from bitformer.boards.build.run import missing_tools
+from bitformer.boards.build.run import missing_tools, run_plan
 from bitformer.model.errors import UserError
 
 SCRIPT = """#!/bin/sh

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from bitformer.boards.build.project import build_plan
-from bitformer.boards.catalog import BOARDS
 from bitformer.boards.build.saif import rescaled, write_saif
-from bitformer.hw.units.accelerator import Accelerator
+from bitformer.boards.catalog import BOARDS
 from bitformer.hw.lowering.lower import lower
+from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
 from bitformer.model.identity import model_hash

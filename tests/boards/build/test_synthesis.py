@@ -10,14 +10,14 @@ import pytest
 
 from bitformer.boards.build.project import build_plan
 from bitformer.boards.build.run import run_plan
-from bitformer.boards.reports.report import read_build
 from bitformer.boards.catalog import BOARDS
-from bitformer.synth.yosys import find_tool
-from bitformer.hw.units.accelerator import Accelerator
+from bitformer.boards.reports.report import read_build
 from bitformer.hw.lowering.lower import lower
+from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
+from bitformer.synth.yosys import find_tool
 
 EVERY_BOARD = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
 
@@ -43,7 +43,9 @@ def small(serial, tmp_path_factory):
 @pytest.mark.parametrize(
     ("board", "clock_hz", "mmcms"), [("sea", None, 0), ("cmod-s7", 100_000_000, 1)]
 )
-def test_verilog_is_read_with_its_primitives(small, tmp_path, board, clock_hz, mmcms, board_measures):
+def test_verilog_is_read_with_its_primitives(
+    small, tmp_path, board, clock_hz, mmcms, board_measures
+):
     plan = small(BOARDS[board], clock_hz=clock_hz)
     found = board_measures.synthesize_plan(plan, cache=tmp_path)
     assert found.part is BOARDS[board].resources

@@ -10,10 +10,10 @@ import pytest
 
 from bitformer.boards.build.project import SHELLS, build_plan
 from bitformer.boards.build.run import run_plan
-from bitformer.boards.reports.report import read_build
 from bitformer.boards.catalog import BOARDS
-from bitformer.hw.units.accelerator import Accelerator
+from bitformer.boards.reports.report import read_build
 from bitformer.hw.lowering.lower import lower
+from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
