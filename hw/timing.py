@@ -37,6 +37,9 @@ STATISTICS_QUEUE = 32
 NORM_DELAY = 2
 #: From a result on the write port to the output stream.
 OUTPUT = 1
+#: More of them to the output stream's end in a design that answers with a class: from the last
+#: score to the answer (:mod:`bitformer.hw.units.class_choice`).
+CHOICE = 2
 #: Shortest distance of two issues: what fetching and decoding takes.
 MIN_ISSUE = 5
 #: From reset to an input whose arrival could issue the first instruction.

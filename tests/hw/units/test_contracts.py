@@ -69,6 +69,7 @@ GOOD = {
     "Accelerator": lambda: {"design": lower_reloadable(initialize(named_config("tiny")))},
     "AddressGenerator": lambda: {"operations": OPERATIONS, "act_bits": 4, "weight_bits": 5},
     "AxiStream": lambda: {"accelerator": Accelerator(design=tiny()), "inputs": 24, "results": 6},
+    "ClassChoice": lambda: {"classes": 5, "bits": 8},
     "Drain": lambda: {**ROW, "operations": TIMED, "slot": TIMED_SLOT, "columns": 3},
     "Exponential": dict,
     "Gelu": lambda: {"widths": (4, 8), "bits": 9},
