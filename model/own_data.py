@@ -83,7 +83,7 @@ def own_name(model: IntegerModel) -> str:
     data = source.data if source is not None else trained_on(model).get("name")
     if not data:
         raise UserError("Data must be given with --data, as the model names none")
-    if data not in NAMES and not Path(data).is_file():
+    if data not in NAMES and not Path(data).exists():
         raise UserError(
             f"Data must be given with --data, as {data}, which the model was trained on, is not"
             " here"

@@ -229,7 +229,7 @@ class _Bench:
         self._data, self._columns, self._part = data, dict(columns), part
         path = Path(data)
         self._source = DataSource.of(
-            data=str(path.resolve() if path.is_file() else data), **resolved(columns, rows)
+            data=str(path.resolve() if path.exists() else data), **resolved(columns, rows)
         )
         self._seed, self._folder, self._progress = seed, folder, progress
         self._predictor = Predictor(shipped_entries())

@@ -8,7 +8,7 @@ subject of ``csv_text``, its header of ``csv_layout``, its rows of ``csv_table``
 
 import dataclasses
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +41,8 @@ class Series:
     naive : whether ``times`` are dates without a zone, as clocks show them.
     offsets : float64 [rows] or None; seconds by which the clock of each row is ahead of ``times``.
     notes : sentences on what was assumed.
+    texts : str [rows] of each further column that was asked for, by its name, without blanks
+        around it.
     """
 
     columns: tuple[str, ...]
@@ -52,6 +54,7 @@ class Series:
     naive: bool = False
     offsets: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    texts: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     def only(self, columns: Sequence[str]) -> "Series":
         """Return the series with some of its columns, in this order."""
@@ -67,6 +70,30 @@ class Series:
             times=None if self.times is None else self.times[which],
             labels=None if self.labels is None else self.labels[which],
             offsets=None if self.offsets is None else self.offsets[which],
+            texts={name: own[which] for name, own in self.texts.items()},
+        )
+
+    @staticmethod
+    def joined(series: Sequence["Series"]) -> "Series":
+        """Return the rows of several series, of the same columns, one after the other."""
+        if len(series) == 1:
+            return series[0]
+
+        def joined(arrays: list[np.ndarray | None]) -> np.ndarray | None:
+            found = [array for array in arrays if array is not None]
+            return np.concatenate(found) if found else None
+
+        return dataclasses.replace(
+            series[0],
+            values=np.concatenate([one.values for one in series]),
+            lines=np.concatenate([one.lines for one in series]),
+            times=joined([one.times for one in series]),
+            labels=joined([one.labels for one in series]),
+            offsets=joined([one.offsets for one in series]),
+            texts={
+                name: np.concatenate([one.texts[name] for one in series])
+                for name in series[0].texts
+            },
         )
 
 
@@ -76,7 +103,12 @@ def read_header(path: Path, reading: Reading | None = None) -> list[str]:
 
 
 def read_csv(
-    path: Path, *, columns: Sequence[str], reading: Reading | None = None, time: Sequence[str] = ()
+    path: Path,
+    *,
+    columns: Sequence[str],
+    reading: Reading | None = None,
+    time: Sequence[str] = (),
+    texts: Sequence[str] = (),
 ) -> Series:
     """Read ``columns`` of the CSV file ``path``.
 
@@ -90,6 +122,8 @@ def read_csv(
         How; by default as :class:`Reading` has it.
     time
         Columns that make a time, in the place of ``reading.time``.
+    texts
+        Columns of texts to read beside.
 
     Raises
     ------
@@ -104,19 +138,18 @@ def read_csv(
     columns = table.columns(columns)
     time = table.columns(time or how.time or ())
     series = () if how.series is None else table.columns((how.series,))
-    places = [table.place(name) for name in (*columns, *time, *series)]
+    places = [table.place(name) for name in (*columns, *time, *series, *texts)]
     numbers, notes = Numbers.of(how), list[str]()
     try:
-        lines, values, texts = _read(table, places, columns, numbers, notes)
+        lines, values, cells = _read(table, places, columns, numbers, notes)
     except UnreadableCellError:
-        lines, values, texts = _understood(table, places, columns, numbers, notes)
+        lines, values, cells = _understood(table, places, columns, numbers, notes)
     _drop_missing(columns, values, how)
-    labels = None
-    if series:
-        labels = np.array([cell.strip() for cell in texts.pop()], str)
+    named = [np.array([cell.strip() for cell in own], str) for own in cells[len(time) :]]
+    labels = named.pop(0) if series else None
     times = None
     if time and len(lines):
-        times = read_times(path, time, texts, lines, reading=how, labels=labels)
+        times = read_times(path, time, cells[: len(time)], lines, reading=how, labels=labels)
         notes += times.notes
     return Series(
         columns=tuple(columns),
@@ -128,6 +161,7 @@ def read_csv(
         naive=times is not None and times.naive,
         offsets=None if times is None else times.offsets,
         notes=tuple(notes),
+        texts=dict(zip(texts, named, strict=True)),
     )
 
 

@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from bitformer.model.data.all_columns import ALL, number_columns
+from bitformer.model.data.class_datasets import load_classes, read_folder
+from bitformer.model.data.class_task import check_classified, task_of
 from bitformer.model.data.csv_source import Series, read_csv, read_header
+from bitformer.model.data.labelled_files import files_of
 from bitformer.model.data.name_lists import names_among, quoted
 from bitformer.model.data.reading import DataSource, Reading
 from bitformer.model.data.sensing import check_sensed
@@ -36,6 +39,7 @@ def load_dataset(
     sense: str | None = None,
     ahead: int | None = None,
     calendar: Sequence[str] = (),
+    task: str | None = None,
     **reading: Any,
 ) -> Dataset:
     """Load a data set by its name or path; split and scale it, and cut it into windows.
@@ -43,11 +47,11 @@ def load_dataset(
     Parameters
     ----------
     name_or_path
-        One of `NAMES`, or the path of a CSV file.
+        One of `NAMES`, or the path of a CSV file, or of a folder of them.
     window, horizon
-        Rows of input, and rows of target.
+        Rows of input, and rows of target; a class is of a whole window, whatever the horizon.
     target
-        The column to forecast; must be given for a CSV file.
+        The column to forecast; must be given for a CSV file, unless its rows have classes.
     inputs
         The columns a model sees, as a list or as a text ``A,B``, in which a name with a comma is
         quoted; ``"all"`` for every column of numbers but those of times; of a CSV file, by default
@@ -59,15 +63,23 @@ def load_dataset(
     calendar
         Numbers of the calendar that windows are to have: of ``"hour"`` and ``"weekday"`` those that
         a model takes.
+    task
+        ``"forecast"``, ``"classify"`` or ``"detect"``; by default ``"classify"`` where ``label`` or
+        ``files`` says what the classes of rows are, else ``"forecast"``.
     **reading
         Fields of :class:`bitformer.model.data.reading.Reading`; None stands for the default.
 
     Raises
     ------
     UserError
-        If the data are missing, unreadable, or too few.
+        If the data are missing, unreadable, or too few, or have no classes for a classifier.
     """
     asked = Reading.of(**reading)
+    task = task_of(asked, task)
+    if task == "classify":
+        check_classified(asked, target=target, sense=sense, ahead=ahead)
+        more: dict[str, Any] = {"inputs": inputs, "calendar": calendar, "reading": asked}
+        return _classified(name_or_path, window=window, **more)
     name, notes = name_or_path, tuple[str, ...]()
     split: Splitter = by_fractions
     if sense is not None:
@@ -109,7 +121,30 @@ def load_dataset(
         reading=asked,
         calendar=calendar,
     )
-    return dataclasses.replace(dataset, notes=(*notes, *dataset.notes))
+    return dataclasses.replace(dataset, notes=(*notes, *dataset.notes), task=task)
+
+
+def _classified(name_or_path: str, *, reading: Reading, **more: Any) -> Dataset:
+    """Return windows with the class of each."""
+    if name_or_path == SYNTHETIC:
+        raise UserError(f"{SYNTHETIC} has no classes: name a CSV file or a folder with --data")
+    if name_or_path in NAMES and reading.time is not None:
+        raise _own_times(name_or_path, reading)
+    path = _path(name_or_path, folder=reading.files is not None)
+    name = name_or_path if name_or_path in NAMES else path.resolve().name
+    return load_classes(path, name=name, reading=reading, time=_own_time(name_or_path), **more)
+
+
+def _own_time(name_or_path: str) -> tuple[str, ...]:
+    """Return the columns of times of a data set by name."""
+    return SOURCES[name_or_path].time if name_or_path in SOURCES else ()
+
+
+def _own_times(name: str, reading: Reading) -> UserError:
+    return UserError(
+        f"Data set {name} has its own times: time must not be given, but is {reading.time!r}: leave"
+        " --time out"
+    )
 
 
 def _all_inputs(
@@ -119,7 +154,7 @@ def _all_inputs(
     if name_or_path == SYNTHETIC:
         return tuple(name for name in SYNTHETIC_COLUMNS if name != without), ()
     path = _path(name_or_path)
-    times = SOURCES[name_or_path].time if name_or_path in SOURCES else ()
+    times = _own_time(name_or_path)
     own = times or names_among(reading.time or (), column_names(name_or_path, reading))
     series = () if reading.series is None else (reading.series,)
     found, others = number_columns(path, reading, without=(*own, *series))
@@ -134,16 +169,19 @@ def _all_inputs(
 
 
 def column_names(name_or_path: str, reading: Reading | None = None) -> list[str]:
-    """Return the names of the columns of a data set or a CSV file."""
+    """Return the names of the columns of a data set or a CSV file, or of the first of a folder."""
     if name_or_path == SYNTHETIC:
         return list(SYNTHETIC_COLUMNS)
-    return read_header(_path(name_or_path), reading)
+    path = _path(name_or_path, folder=reading is not None and reading.files is not None)
+    if reading is not None and reading.files is not None and path.is_dir():
+        path = files_of(path, reading.files)[0].path
+    return read_header(path, reading)
 
 
 def load_series(
     name_or_path: str, *, columns: Sequence[str], reading: Reading, time: Sequence[str] = ()
 ) -> Series:
-    """Return columns of a data set or a CSV file, with the times of their rows.
+    """Return columns of a data set, a CSV file or a folder, with the times of their rows.
 
     Parameters
     ----------
@@ -162,10 +200,7 @@ def load_series(
         If the data are not here, or cannot be read, or a column is not in them.
     """
     if name_or_path in NAMES and reading.time is not None:
-        raise UserError(
-            f"Data set {name_or_path} has its own times: time must not be given, but is"
-            f" {reading.time!r}: leave --time out"
-        )
+        raise _own_times(name_or_path, reading)
     if name_or_path == SYNTHETIC:
         for column in columns:
             if column not in SYNTHETIC_COLUMNS:
@@ -178,17 +213,29 @@ def load_series(
         time = SOURCES[name_or_path].time
     elif reading.time is not None:
         time = ()
-    return read_csv(_path(name_or_path), columns=columns, reading=reading, time=time)
+    path = _path(name_or_path, folder=reading.files is not None)
+    if path.is_dir():
+        return read_folder(path, columns=columns, reading=reading, time=time)
+    return read_csv(path, columns=columns, reading=reading, time=time)
 
 
-def _path(name_or_path: str) -> Path:
-    """Return the path of a data set's file, which is downloaded if need be, or a CSV file's."""
+def _path(name_or_path: str, *, folder: bool = False) -> Path:
+    """Return the path of a data set's file, which is downloaded if need be, or a CSV file's.
+
+    ``folder`` : whether it may be a folder.
+    """
     if name_or_path in SOURCES:
         return find(SOURCES[name_or_path])
     path = Path(name_or_path)
     if not path.exists() and not path.suffix:
         raise UserError(
             f"Data must be {', '.join(NAMES)} or the path of a CSV file, not {name_or_path!r}"
+        )
+    if path.is_dir() and not folder:
+        raise UserError(
+            f"Data file {path} must be a CSV file, not a directory: name a file in it with --data,"
+            " or say where the classes stand in its files' names, as --files"
+            " '{group}_{label}.csv'"
         )
     return path
 

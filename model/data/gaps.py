@@ -60,6 +60,41 @@ class Clean:
         """Return the series in which ``row`` lies."""
         return next(block for block in self.blocks if block.start <= row < block.stop)
 
+    def thinned(self, every: int) -> "Clean":
+        """Return the first row of each series, and each ``every``-th after it.
+
+        Raises
+        ------
+        UserError
+            If rows are business days, of which several are no even step.
+        """
+        if every == 1:
+            return self
+        if self.step is not None and self.step.unit == "business":
+            raise UserError(
+                f"every must be 1 where rows are business days, not {every}: leave --every out, or"
+                " say --step row"
+            )
+        kept = [np.arange(block.start, block.stop, every) for block in self.blocks]
+        ends = [0, *itertools.accumulate(map(len, kept))]
+        blocks = tuple(
+            dataclasses.replace(block, start=start, stop=stop)
+            for block, start, stop in zip(self.blocks, ends[:-1], ends[1:], strict=True)
+        )
+        rows = np.concatenate(kept)
+        # each row's place among those that are kept, or that of the next that is
+        edges = np.searchsorted(rows, np.array(self.segments, int).reshape(-1, 2)).tolist()
+        step = self.step
+        note = f"Of each {every} rows one counts (--every {every}): {len(rows)} of {len(self.made)}"
+        return Clean(
+            rows=self.rows.rows(rows),
+            made=self.made[rows],
+            blocks=blocks,
+            segments=tuple((start, stop) for start, stop in edges if start < stop),
+            step=None if step is None else dataclasses.replace(step, length=step.length * every),
+            notes=(*self.notes, note),
+        )
+
 
 def clean(series: Series, *, reading: Reading) -> Clean:
     """Put the rows of ``series`` on a grid, fill short gaps, and find segments without a gap.
@@ -81,7 +116,7 @@ def clean(series: Series, *, reading: Reading) -> Clean:
         for block, count in zip(blocks, between, strict=True)
     ]
     rows, made = (
-        _joined([one for one, _, _ in spread]),
+        Series.joined([one for one, _, _ in spread]),
         np.concatenate([one for _, one, _ in spread]),
     )
     ends = [0, *itertools.accumulate(len(one) for _, one, _ in spread)]
@@ -109,7 +144,7 @@ def clean(series: Series, *, reading: Reading) -> Clean:
     )
     return Clean(
         rows=rows, made=made, blocks=blocks, segments=segments, step=step, notes=tuple(notes)
-    )
+    ).thinned(reading.every)
 
 
 def _step(series: Series, blocks: tuple[Block, ...], reading: Reading) -> Step | None:
@@ -163,25 +198,6 @@ def _spread(
         times = np.where(made, later(rows.times, step, behind), rows.times)
         rows = dataclasses.replace(rows, times=times)
     return rows, made, places[1:][gap]
-
-
-def _joined(series: list[Series]) -> Series:
-    """Return the rows of several series one after the other."""
-    if len(series) == 1:
-        return series[0]
-
-    def joined(arrays: list[np.ndarray | None]) -> np.ndarray | None:
-        found = [array for array in arrays if array is not None]
-        return np.concatenate(found) if found else None
-
-    return dataclasses.replace(
-        series[0],
-        values=np.concatenate([one.values for one in series]),
-        lines=np.concatenate([one.lines for one in series]),
-        times=joined([one.times for one in series]),
-        labels=joined([one.labels for one in series]),
-        offsets=joined([one.offsets for one in series]),
-    )
 
 
 def _filled(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from bitformer.model.data.labelling import check_labelling
 from bitformer.model.data.name_lists import split_texts
 from bitformer.model.data.reading_checks import check_encoding, check_format, check_zone
 from bitformer.model.data.steps import check_step
@@ -44,6 +45,13 @@ class Reading:
     encoding : of the text; by default UTF-8, or what its byte order mark says.
     skip : lines above the header that are left out.
     header : the columns' names, where the file has no line of them.
+    every : of the rows of each series the first, and each ``every``-th after it, count.
+    label : the column with the class of each row, for a classifier.
+    files : the names of the files of a folder, from which their rows' classes and groups are read:
+        ``{group}_{label}.csv``; ``*`` stands for anything.
+    group : the column that names whom or what a row is of, such as a person or a device.
+    stride : rows between the beginnings of a classifier's windows.
+    test_groups, val_groups : groups of which all rows are test rows, and validation rows.
     """
 
     time: str | tuple[str, ...] | None = None
@@ -60,6 +68,13 @@ class Reading:
     encoding: str | None = None
     skip: int = 0
     header: tuple[str, ...] | None = None
+    every: int = 1
+    label: str | None = None
+    files: str | None = None
+    group: str | None = None
+    stride: int = 1
+    test_groups: tuple[str, ...] = ()
+    val_groups: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, **options: Any) -> Self:
@@ -67,7 +82,7 @@ class Reading:
         return cls(**{name: value for name, value in options.items() if value is not None})
 
     def __post_init__(self):
-        for name in ("missing", "strip", "header"):
+        for name in ("missing", "strip", "header", "test_groups", "val_groups"):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, _texts(value))
@@ -89,6 +104,19 @@ class Reading:
             check_zone(self.time_zone)
         if self.encoding is not None:
             check_encoding(self.encoding)
+        check_labelling(
+            files=self.files,
+            label=self.label,
+            group=self.group,
+            counts={"every": self.every, "stride": self.stride},
+            test_groups=self.test_groups,
+            val_groups=self.val_groups,
+        )
+
+    @property
+    def labelled(self) -> bool:
+        """Whether rows have classes."""
+        return self.label is not None or self.files is not None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from bitformer.model.data.extremes import require_scale, warnings
 from bitformer.model.data.gaps import Clean, clean
 from bitformer.model.data.parts import first_targets, no_windows, part_ranges, splits_of
 from bitformer.model.data.reading import Reading
+from bitformer.model.data.scale import require_finite, scale, training_rows, unchanging
 from bitformer.model.data.sensing import check_ahead, not_an_input
 from bitformer.model.data.splits import Splitter
 from bitformer.model.data.steps import Step, rows_of_day
@@ -40,6 +41,9 @@ class Windows:
     ahead : rows from a window's last to its first target.
     calendar : names of the numbers of the calendar that windows have.
     times : int64 [rows, numbers]; these numbers at each row; None for none.
+    labels : int64 [rows]; the number of each row's class, -1 without one; None where rows have no
+        classes.
+    group : int64 [rows]; the number of each row's group; None where rows have none.
     """
 
     inputs: np.ndarray
@@ -50,6 +54,8 @@ class Windows:
     ahead: int = 1
     calendar: tuple[str, ...] = ()
     times: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    group: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.first)
@@ -88,6 +94,20 @@ class Windows:
             return np.zeros((len(self), 0), np.int64)
         return self.times[self.last]
 
+    @property
+    def label(self) -> np.ndarray:
+        """The number of each window's class, int64 [N]."""
+        if self.labels is None:
+            raise ValueError("Windows must have classes, which those of a series do not")
+        return self.labels[self.last]
+
+    @property
+    def group_of(self) -> np.ndarray:
+        """The number of each window's group, int64 [N]; 0 where there are none."""
+        if self.group is None:
+            return np.zeros(len(self), np.int64)
+        return self.group[self.last]
+
     def without_clock(self) -> "Windows":
         """Return the windows without their time."""
         return dataclasses.replace(self, calendar=(), times=None)
@@ -120,6 +140,10 @@ class Dataset:
     range : lowest and highest value that the sensor of a column may give, by the column's name, in
         the file's units; for columns of which that was asked: :mod:`bitformer.model.sensor_range`.
     step : distance of two rows; None where they have no times.
+    task : what a model is to do: ``"forecast"``, ``"classify"`` or ``"detect"``.
+    classes : names of the classes, in the order of their numbers. ``target`` is then what they are
+        called, with mean 0 and deviation 1.
+    groups : names of the groups, in the order of their numbers.
     """
 
     name: str
@@ -137,6 +161,9 @@ class Dataset:
     period: int | None
     range: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
     step: Step | None = None
+    task: str = "forecast"
+    classes: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
     @property
     def calendar(self) -> tuple[str, ...]:
@@ -221,28 +248,19 @@ def make_dataset(
         f"{len(firsts[0])} training, {len(firsts[1])} validation and {len(firsts[2])} test windows"
         f" of {window} + {horizon} rows"
     )
-    used = _training(cleaned, ranges[0])
+    used = training_rows(cleaned, ranges[0])
     for i, column in enumerate(dict.fromkeys((*inputs, target))):
         require_scale(name, column, values[used, i], cleaned.rows.lines[used])
     notes += warnings(series.columns, series.values, series.lines)
-    mean, std = _scale(values[used])
-    for column, spread, center in zip((*inputs, target), std, mean, strict=True):
-        if not np.isfinite([spread, center]).all():
-            raise UserError(
-                f"Column {column!r} of {name} must hold numbers whose squares are finite within the"
-                " training rows"
-            )
+    mean, std = scale(values[used])
+    require_finite(name, (*inputs, target), mean, std)
     if std[-1] == 0:
         raise UserError(
             f"Target {target!r} of {name} must change within the training rows,"
             f" but is always {mean[-1]:g}: name another column with --target, or give rows in which"
             " it changes"
         )
-    for column, spread in zip(inputs, std[:-1], strict=True):
-        if spread == 0:
-            notes.append(
-                f"Input {column} never changes within the training rows: leave it out of --inputs"
-            )
+    notes += unchanging(inputs, std[:-1])
     std[std == 0] = 1.0
     scaled = standardised(values, mean, std)
     known = numbers_known(cleaned.rows, cleaned.step)
@@ -277,22 +295,6 @@ def make_dataset(
         period=rows_of_day(cleaned.step, series.dated),
         step=cleaned.step,
     )
-
-
-def _training(cleaned: Clean, ranges: Sequence[tuple[int, int]]) -> np.ndarray:
-    """Return which rows, bool [rows], are training rows inside segments."""
-    used = np.zeros(len(cleaned.values), bool)
-    for start, stop in ranges:
-        used[start:stop] = True
-    return used & ~np.isnan(cleaned.values).any(axis=1)
-
-
-def _scale(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and deviation of the training rows; 0 for a constant column."""
-    with np.errstate(over="ignore", invalid="ignore"):  # the caller refuses what is not finite
-        mean, std = rows.mean(axis=0), rows.std(axis=0)
-    std[rows.min(axis=0) == rows.max(axis=0)] = 0.0  # not the rounding error of the mean
-    return mean, std
 
 
 def _of_each(cleaned: Clean) -> str:

@@ -1,0 +1,136 @@
+"""Names of classes and groups: which texts of a column name one, and in which order they stand."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from bitformer.model.data.cell_numbers import Numbers
+from bitformer.model.data.labelling import MOST_CLASSES
+from bitformer.model.data.reading import Reading
+from bitformer.model.errors import UserError
+from bitformer.model.plain import shown
+
+__all__ = ["class_numbers", "in_natural_order", "named_rows", "numbered"]
+
+_WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
+
+
+def named_rows(
+    texts: np.ndarray, lines: np.ndarray, *, column: str, name: str, reading: Reading
+) -> np.ndarray:
+    """Return the class of each row, str [rows]; empty where the cell is missing.
+
+    Whole numbers are names: ``1.0`` is ``1``.
+
+    Parameters
+    ----------
+    texts, lines
+        Of the cells, and of their rows.
+    column, name
+        Of the classes, and of the data.
+    reading
+        What stands for a missing value.
+
+    Raises
+    ------
+    UserError
+        If all are numbers, and some are not whole.
+    """
+    missing = Numbers.of(reading).missing
+    found, place = np.unique(texts, return_inverse=True)
+    known = ["" if str(text).lower() in missing else str(text) for text in found]
+    values = [_number(text) for text in known if text]
+    if values and None not in values:
+        for row, text in enumerate(known):
+            if not text:
+                continue
+            if not _WHOLE.fullmatch(text):
+                line = lines[int(np.argmax(place == row))]
+                raise UserError(
+                    f"Label column {column!r} of {name} must hold names or whole numbers, but line"
+                    f" {line} has {shown(text)}: name a column of classes with --label, or forecast"
+                    f" these numbers with --target {column}"
+                )
+            known[row] = str(int(float(text)))
+    return np.array(known, str)[place] if len(known) else texts
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def in_natural_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Return names in order, numbers in them by their size: a2 before a10, -1 before 0."""
+
+    def key(name: str) -> tuple:
+        if re.fullmatch(r"-?\d+", name):
+            return (0, int(name), name)
+        parts = re.split(r"(\d+)", name)
+        return (1, [int(one) if i % 2 else one for i, one in enumerate(parts)], name)
+
+    return tuple(sorted(names, key=key))
+
+
+def class_numbers(
+    rows: np.ndarray,
+    usable: np.ndarray,
+    parts: Sequence[np.ndarray],
+    *,
+    name: str,
+    label: str,
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Return the names of the classes of the training rows, and the number of each row's class.
+
+    Parameters
+    ----------
+    rows
+        The class of each row, str [rows], empty without one.
+    usable
+        Which rows have all inputs, bool [rows].
+    parts
+        Which rows are training, validation and test rows, bool [rows] each.
+    name, label
+        Of the data, and what its classes are called.
+
+    Raises
+    ------
+    UserError
+        If there is one class only, or more than 256, or one that no training row has.
+    """
+    found = [set(np.unique(rows[part & usable]).tolist()) - {""} for part in parts]
+    classes = in_natural_order(found[0])
+    for part, own in zip(("validation", "test"), found[1:], strict=True):
+        unknown = in_natural_order(own - found[0])
+        if unknown:
+            s = "" if len(unknown) == 1 else "es"
+            raise UserError(
+                f"Class{s} {', '.join(unknown[:5])} of {name} must have training rows, but"
+                f" {'has' if not s else 'have'} {part} rows alone: name what is one recording with"
+                " --series COLUMN, of which each is split by itself, or whole groups with"
+                " --test-groups and --val-groups, or leave out the rows of"
+                f" {'this class' if not s else 'these classes'}"
+            )
+    if len(classes) < 2:
+        raise UserError(
+            f"Label {label!r} of {name} must have two classes or more in the training rows, but"
+            f" has {classes[0] if classes else 'none'}{' alone' if classes else ''}: name another"
+            " column with --label, or give rows of other classes"
+        )
+    if len(classes) > MOST_CLASSES:
+        raise UserError(
+            f"Label {label!r} of {name} must have at most {MOST_CLASSES} classes, not"
+            f" {len(classes)} ({', '.join(classes[:3])}, …): name another column with --label, or"
+            f" forecast it with --target if it is a quantity"
+        )
+    return classes, numbered(rows, classes)
+
+
+def numbered(rows: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Return the place of each row's name among ``names``, int64 [rows]; -1 for no such name."""
+    found, place = np.unique(rows, return_inverse=True)
+    numbers = {name: i for i, name in enumerate(names)}
+    return np.array([numbers.get(str(one), -1) for one in found], np.int64)[place]

@@ -1,0 +1,196 @@
+"""Windows of recordings whose rows have classes: what a classifier is trained and scored on."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from bitformer.model.data.class_names import (
+    class_numbers,
+    in_natural_order,
+    named_rows,
+    numbered,
+)
+from bitformer.model.data.class_parts import first_rows, parts_of, require_windows
+from bitformer.model.data.clock import clock_of, lost, numbers_known
+from bitformer.model.data.csv_source import Series
+from bitformer.model.data.extremes import require_scale, warnings
+from bitformer.model.data.gaps import Clean, clean
+from bitformer.model.data.reading import Reading
+from bitformer.model.data.scale import require_finite, scale, training_rows, unchanging
+from bitformer.model.data.steps import rows_of_day
+from bitformer.model.data.windows import Dataset, Windows
+from bitformer.model.errors import UserError
+from bitformer.model.numerics import standardised
+
+__all__ = ["CLASS", "GROUP", "make_class_dataset"]
+
+#: What the columns of classes and of groups are called among the texts of a ``Series``.
+CLASS, GROUP = "label", "group"
+#: Recordings that a sentence names.
+_SHOWN = 3
+
+
+def make_class_dataset(
+    series: Series,
+    *,
+    name: str,
+    target: str,
+    window: int,
+    reading: Reading,
+    calendar: Sequence[str] = (),
+) -> Dataset:
+    """Clean, split and scale recordings, and number their classes.
+
+    Parameters
+    ----------
+    series
+        The inputs, with the texts `CLASS`, and `GROUP` where there are groups. Its labels are the
+        recordings.
+    name
+        The data's name in reports.
+    target
+        What the classes are called.
+    window
+        Rows of a window.
+    reading
+        How rows become windows.
+    calendar
+        Numbers of the calendar that windows are to have, as
+        :func:`bitformer.model.data.windows.make_dataset` says.
+
+    Raises
+    ------
+    UserError
+        If the rows are out of order, a part or a class of the training rows has no window, there
+        are fewer than two classes, or one that no training row has.
+    """
+    if window < 1:
+        raise UserError(f"Window must be a positive number of rows, not {window}")
+    cleaned = clean(series, reading=reading)
+    inputs, values = series.columns, cleaned.values
+    rows, groups = _named(cleaned, name=name, target=target, reading=reading)
+    ranges, split = parts_of(cleaned, groups, reading)
+    notes = [split, *cleaned.notes]
+    without = lost(cleaned.rows, cleaned.step, calendar)
+    notes += [] if without is None else [without]
+    usable = ~np.isnan(values).any(axis=1)
+    classes, numbers = class_numbers(
+        rows, usable, [training_rows(cleaned, part) for part in ranges], name=name, label=target
+    )
+    unnamed = int(((numbers < 0) & usable).sum())
+    if unnamed:
+        notes.append(
+            f"{unnamed} of {len(numbers)} rows have no class and are left out: no window spans one"
+        )
+    sizes = {"window": window, "stride": reading.stride}
+    found = [first_rows(cleaned, part, numbers, **sizes) for part in ranges]
+    require_windows(name, found, numbers, classes, window=window)
+    firsts = [first for first, _ in found]
+    notes += _counted(cleaned, firsts, numbers, classes, reading, window)
+    used = training_rows(cleaned, ranges[0]) & (numbers >= 0)
+    for i, column in enumerate(inputs):
+        require_scale(name, column, values[used, i], cleaned.rows.lines[used])
+    notes += warnings(inputs, series.values, series.lines)
+    mean, std = scale(values[used])
+    require_finite(name, inputs, mean, std)
+    notes += unchanging(inputs, std)
+    std[std == 0] = 1.0
+    known = numbers_known(cleaned.rows, cleaned.step)
+    calendar = tuple(one for one in calendar if one in known)
+    names = () if groups is None else in_natural_order(np.unique(groups).tolist())
+    scaled, target_rows = standardised(values, mean, std), numbers.astype(float)
+    times = clock_of(cleaned.rows, cleaned.step, calendar) if calendar else None
+    train, val, test = (
+        Windows(
+            inputs=scaled,
+            target=target_rows,
+            first=first + window - 1,
+            window=window,
+            horizon=1,
+            ahead=0,
+            calendar=calendar,
+            times=times,
+            labels=numbers,
+            group=None if groups is None else numbered(groups, names),
+        )
+        for first in firsts
+    )
+    return Dataset(
+        name=name,
+        inputs=inputs,
+        target=target,
+        mean=mean,
+        std=std,
+        target_mean=0.0,
+        target_std=1.0,
+        target_channel=None,
+        train=train,
+        val=val,
+        test=test,
+        notes=tuple(notes),
+        period=rows_of_day(cleaned.step, series.dated),
+        step=cleaned.step,
+        task="classify",
+        classes=classes,
+        groups=names,
+    )
+
+
+def _named(
+    cleaned: Clean, *, name: str, target: str, reading: Reading
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the class and the group of each row, str [rows]; no groups where rows have none."""
+    texts, lines = cleaned.rows.texts, cleaned.rows.lines
+    rows = named_rows(texts[CLASS], lines, column=target, name=name, reading=reading)
+    groups = texts.get(GROUP)
+    if groups is not None and (groups == "").any():
+        raise UserError(
+            f"Group column {reading.group!r} of {name} must name a group in each row, but that of"
+            f" line {lines[int(np.argmax(groups == ''))]} is empty: fill it in, or leave out"
+            " --group"
+        )
+    return rows, groups
+
+
+def _counted(
+    cleaned: Clean,
+    firsts: Sequence[np.ndarray],
+    numbers: np.ndarray,
+    classes: Sequence[str],
+    reading: Reading,
+    window: int,
+) -> list[str]:
+    """Return sentences on the windows, of each class, and on recordings that give none."""
+    each = "" if reading.stride == 1 else f", one each {reading.stride} rows"
+    notes = [
+        f"{len(firsts[0])} training, {len(firsts[1])} validation and {len(firsts[2])} test windows"
+        f" of {window} rows{each}"
+    ]
+    counts = [Counter(numbers[first].tolist()) for first in firsts]
+    notes.append(
+        "Classes, by number, with the training windows of each: "
+        + ", ".join(f"{i} {one} {counts[0][i]}" for i, one in enumerate(classes))
+    )
+    for part, own in zip(("validation", "test"), counts[1:], strict=True):
+        without = [one for i, one in enumerate(classes) if not own[i]]
+        if without:
+            s = "" if len(without) == 1 else "es"
+            notes.append(
+                f"Class{s} {', '.join(without)} ha{'ve' if s else 's'} no {part} window, so nothing"
+                " is measured of it there"
+            )
+    starts = np.concatenate(firsts)
+    short = [
+        block.name
+        for block in cleaned.blocks
+        if not ((starts >= block.start) & (starts < block.stop)).any()
+    ]
+    if short:
+        s = "" if len(short) == 1 else "s"
+        more = ", …" if len(short) > _SHOWN else ""
+        notes.append(
+            f"{len(short)} of {len(cleaned.blocks)} recordings give no window of {window} rows"
+            f" ({', '.join(short[:_SHOWN])}{more})"
+        )
+    return notes
