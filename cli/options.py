@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bitformer.cli.quantity import COUNT, COUNT_OR_NONE, MEGAHERTZ, RATE
-from bitformer.cli.reading_options import FILE_OPTIONS
+from bitformer.cli.reading_options import CLASS_OPTIONS, FILE_OPTIONS, GROUP_OPTIONS, ROW_OPTIONS
 from bitformer.cli.report import visible
 from bitformer.cli.sections import FILES, section
 from bitformer.hw.parts import DEFAULT_PART
-from bitformer.model.data.reading import REPEATS
 from bitformer.model.errors import UserError
 
 if TYPE_CHECKING:
     from bitformer.boards.host.client import Client
 
 __all__ = [
-    "ROW_OPTIONS",
     "baselines_option",
     "batch_option",
     "clock_option",
@@ -214,52 +212,18 @@ def _looked_up(context: click.Context, parameter: click.Parameter, text: str | N
     return text
 
 
-#: How the rows of a file follow one another: fields of a ``Reading``.
-ROW_OPTIONS = (
-    click.option(
-        "--step",
-        metavar="1h|15min|1b|row",
-        help="Distance of neighbouring rows, in s, min, h, d, w, mo, or b for business days; a"
-        " plain number for times that are plain numbers; row: each row is one step after the row"
-        " before it, whatever their times [what most rows have].",
-    ),
-    click.option(
-        "--max-fill",
-        type=COUNT_OR_NONE,
-        metavar="N",
-        help="Lost rows or missing cells in a row that take the value before them; no window spans"
-        " a longer gap [3].",
-    ),
-    click.option(
-        "--series",
-        metavar="COLUMN",
-        help="Column that names each row's series, for several series in one file: one model, no"
-        " window across two of them.",
-    ),
-    click.option(
-        "--reverse",
-        is_flag=True,
-        default=None,
-        help="Read the rows from the last up: the file has its newest row first.",
-    ),
-    click.option(
-        "--repeats",
-        type=click.Choice(REPEATS),
-        help="Sort rows by time; of several of one time, this one counts [both are refused].",
-    ),
-)
-
 _DATA_OPTIONS = (
     click.option(
         "--data",
         callback=_looked_up,
-        metavar="NAME|CSV",
-        help="nyc-taxi, etth1, etth2, beijing-air, synthetic, or a CSV file.",
+        metavar="NAME|CSV|FOLDER",
+        help="nyc-taxi, etth1, etth2, beijing-air, synthetic, a CSV file, or a folder (--files).",
     ),
     click.option(
         "--target",
         metavar="COLUMN",
-        help="Column to forecast; training on a CSV file needs it [of a model, its own].",
+        help="Column to forecast; training on a CSV file needs it, or --label or --sense [of a"
+        " model, its own].",
     ),
     click.option(
         "--inputs",
@@ -285,10 +249,15 @@ _SENSE_OPTIONS = (
 )
 _FILE_SECTION = section(FILES, *FILE_OPTIONS, *ROW_OPTIONS)
 #: A data set, as arguments of functions that load one for a model that is there.
-data_options = grouped("data", section("Data", *_DATA_OPTIONS), _FILE_SECTION)
+data_options = grouped(
+    "data", section("Data", *_DATA_OPTIONS), section("Classes", *CLASS_OPTIONS), _FILE_SECTION
+)
 #: The same for models that are to be trained.
 training_data_options = grouped(
-    "data", section("Data", *_DATA_OPTIONS, *_SENSE_OPTIONS), _FILE_SECTION
+    "data",
+    section("Data", *_DATA_OPTIONS, *_SENSE_OPTIONS),
+    section("Classes", *CLASS_OPTIONS, *GROUP_OPTIONS),
+    _FILE_SECTION,
 )
 
 epochs_options = together(

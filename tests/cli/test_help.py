@@ -111,13 +111,14 @@ def test_options_of_a_training_stand_under_headings(bitformer):
     text = bitformer("train", "--help").out
     headings = re.findall(r"^(\w[\w ]+):$", text, re.M)
     assert headings == [
-        *("Data", "Model", "Training", "Rounding", "Other runs", "Results", "Options"),
+        *("Data", "Classes", "Model", "Training", "Rounding", "Other runs", "Results", "Options"),
         "How a CSV file is read",
     ]
     sections = dict(zip(headings, re.split(r"^\w[\w ]+:$", text, flags=re.M)[1:], strict=True))
     assert re.findall(r"^  (-\S+)", sections["Options"], re.M) == ["-h,"]
     for heading, option in (
         ("Data", "--data"),
+        ("Classes", "--label"),
         ("How a CSV file is read", "--time"),
         ("Model", "--name"),
         ("Training", "--epochs"),
