@@ -51,7 +51,7 @@ _MOST_WEIGHTS, _MOST_NUMBERS, _MOST_MACS = 1 << 23, 1 << 20, 1 << 28
 _W8A8 = Precision(weights=8, activations=8)
 #: Fields of later releases. At their defaults they are left out of what is written, so that a model
 #: has the digests that it had before them.
-_LATER = ("block", "mixing", "calendar", "pre_norm", "activation", "fused")
+_LATER = ("block", "mixing", "calendar", "pre_norm", "activation", "fused", "task")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +100,11 @@ class TransformerConfig(Shape):
             raise UserError(
                 "input_bits and output_bits must be the same 8 to 16 for an ADC's words, not"
                 f" {self.input_bits} and {self.output_bits}"
+            )
+        if self.adc_words and self.task == "classify":
+            raise UserError(
+                "adc_words must be false with task classify, not true: an answer is a class's"
+                " number, no word of an ADC's"
             )
         if self.calendar and self.input_bits < 6:
             raise UserError(

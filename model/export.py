@@ -52,7 +52,7 @@ def parameters(model: Transformer) -> tuple[dict[str, np.ndarray], dict[str, obj
 def export(model: Transformer, meta: Mapping[str, object] | None = None) -> IntegerModel:
     """Return the integer model that equals ``model`` in ``eval()``; ``meta`` is free JSON."""
     params, exponents = parameters(model)
-    return quantize_model(model.config, params, exponents, meta)
+    return quantize_model(model.config, params, exponents, meta, margin=model.margin)
 
 
 def load_run(run_dir) -> tuple[Transformer, dict]:

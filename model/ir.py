@@ -16,6 +16,7 @@ from bitformer.model.operations import (
     Affine,
     Attend,
     Bound,
+    Decide,
     LayerNorm,
     Linear,
     Operation,
@@ -25,6 +26,7 @@ from bitformer.model.operations import (
     SubtractLast,
 )
 from bitformer.model.operations.checks import check_array, fail
+from bitformer.model.operations.decide import check_decision, decision_of
 from bitformer.model.power_of_two import are_powers
 from bitformer.model.precision import POWER_OF_TWO, UNIFORM
 from bitformer.model.structure import graph
@@ -33,6 +35,7 @@ from bitformer.model.tensor import Tensor
 __all__ = [
     "Affine",
     "Attend",
+    "Decide",
     "IntegerModel",
     "LayerNorm",
     "Linear",
@@ -85,8 +88,18 @@ class IntegerModel:
 
     @property
     def output(self) -> Tensor:
-        """The tensor of results."""
+        """The tensor that leaves the device: results, or what is decided of them."""
         return self.tensors[self.operations[-1].y]
+
+    @cached_property
+    def decision(self) -> Decide | None:
+        """The operation that makes a class of scores on the way out, if there is one."""
+        return decision_of(self.operations)
+
+    @property
+    def results(self) -> Tensor:
+        """The tensor of what the network makes: a forecast, or the scores of classes."""
+        return self.tensors[self.decision.x] if self.decision else self.output
 
     @cached_property
     def writers(self) -> dict[str, Operation]:
@@ -121,7 +134,7 @@ class IntegerModel:
         return {
             op.y: op.multiplicand_bound(self.tensors, self.norm_bits)
             for op in self.operations
-            if not op.at_input
+            if not op.at_input and not op.at_output
         }
 
     @cached_property
@@ -269,10 +282,11 @@ def _check(model: IntegerModel) -> None:
     if unwritten := set(tensors) - written:
         raise UserError(f"tensors must each be written by an operation, not {sorted(unwritten)}")
     _check_calendar(model)
+    check_decision(config.task, places, model.operations)
     rows = config.decoder_tokens
     shape = (rows, config.horizon // rows)
-    if model.output.shape != shape:
-        fail("output", "shape", f"{shape} as in config", model.output.shape)
+    if model.results.shape != shape:
+        fail("output", "shape", f"{shape} as in config", model.results.shape)
     if config.adc_words and model.output.bits != model.input.bits:
         must = f"{model.input.bits} as the input's, for an ADC's words"
         fail("output", "bits", must, model.output.bits)

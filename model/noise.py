@@ -157,7 +157,7 @@ def measure_noise(
     floats = restored(model)
     size = max(1, _NUMBERS // sum(spec.size for spec in model.tensors.values()))
     starts = range(0, len(x), size)
-    names = [name for name in model.tensors if name not in model.constants]
+    names = _order(model)
     sums = {name: np.zeros(len(_Powers._fields)) for name in names}
     whole = np.zeros(3)
     for place, start in enumerate(starts):
@@ -200,7 +200,7 @@ def measure_noise(
 
 def _order(model: IntegerModel) -> list[str]:
     """Return the names of tensors that are rounded, in the order of computation."""
-    return ["input", *(op.y for op in model.operations)]
+    return ["input", *(op.y for op in model.operations if not op.at_output)]
 
 
 def _measured(
@@ -240,7 +240,7 @@ def _measured(
             forecast=_power(moved - forecast),
             moved=_power(moved - batch.y),
         )
-    exact = stored[model.output.name].reshape(forecast.shape)
+    exact = stored[model.results.name].reshape(forecast.shape)
     errors = _power(forecast - batch.y), _power(exact - batch.y)
     return found, (*errors, _power(exact - forecast))
 

@@ -26,6 +26,7 @@ from bitformer.model.errors import UserError
 from bitformer.model.ir import (
     Affine,
     Attend,
+    Decide,
     IntegerModel,
     LayerNorm,
     Linear,
@@ -36,6 +37,7 @@ from bitformer.model.ir import (
     SubtractLast,
     Tensor,
 )
+from bitformer.model.operations.decide import ANSWER_BITS
 from bitformer.model.precision import FLOAT_BITS, POWER_OF_TWO, UNIFORM
 from bitformer.model.structure import (
     Layer,
@@ -261,8 +263,13 @@ def quantize_model(
     params: Mapping[str, np.ndarray],
     exponents: Mapping[str, object],
     meta: Mapping[str, object] | None = None,
+    *,
+    margin: int = 0,
 ) -> IntegerModel:
     """Make the integer model of float ``params`` at the scales ``2**exponents``.
+
+    ``margin`` : of a classifier, by how many steps the largest score must lead, or the answer is
+    «rejected».
 
     Raises :class:`bitformer.model.errors.UserError` when something is kept in float32 or a result
     breaks a limit of the IR.
@@ -279,10 +286,15 @@ def quantize_model(
     quantizer = _Quantizer(config, params, exponents)
     layers = [layer for layer in graph(config) if layer.kind != "position"]
     tables = [layer.y for layer in graph(config) if layer.kind == "position"]
+    tensors, operations = quantizer.specs, [*map(quantizer.operation, layers)]
+    if config.task == "classify":
+        answer = Tensor(name="answer", rows=1, features=1, bits=ANSWER_BITS, exponent=0)
+        tensors[answer.name] = answer
+        operations.append(Decide(x="output", y=answer.name, margin=margin))
     return IntegerModel(
         config=config,
-        tensors=quantizer.specs,
-        operations=tuple(map(quantizer.operation, layers)),
+        tensors=tensors,
+        operations=tuple(operations),
         constants={name: quantizer.table(name) for name in tables},
         meta=meta or {},
     )

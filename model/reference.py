@@ -41,12 +41,14 @@ def run(model: IntegerModel, x) -> dict[str, np.ndarray]:
 def predict(model: IntegerModel, x, clock=None, *, batch: int = 512) -> np.ndarray:
     """Return forecasts [N, horizon] from windows [N, steps, channels], standardised floats both.
 
+    A classifier's are the classes' numbers [N, 1], that of all classes for what is rejected.
+
     ``clock``, of a model with a calendar alone: the time of each window, integers [N, numbers].
     """
     q = model.quantize_input(x, clock)
     rows = [
-        run(model, q[start : start + batch])[model.output.name].reshape(-1, model.config.horizon)
+        run(model, q[start : start + batch])[model.output.name].reshape(-1, model.output.size)
         for start in range(0, len(q), batch)
     ]
-    empty = np.zeros((0, model.config.horizon))
+    empty = np.zeros((0, model.output.size))
     return model.dequantize_output(np.concatenate(rows) if rows else empty)

@@ -35,13 +35,14 @@ def restored(model: IntegerModel) -> Transformer:
     found = Transformer(model.config).double()
     parts = dict(found.named_parameters()) | dict(found.named_buffers())
     layers = [layer for layer in graph(model.config) if layer.kind != "position"]
-    if [layer.y for layer in layers] != [op.y for op in model.operations]:
+    operations = [op for op in model.operations if not op.at_output]
+    if [layer.y for layer in layers] != [op.y for op in operations]:
         raise other_operations(model)
     values = {
         name: (table - model.tensors[name].zero) * 2.0 ** model.tensors[name].exponent
         for name, table in model.constants.items()
     }
-    for layer, op in zip(layers, model.operations, strict=True):
+    for layer, op in zip(layers, operations, strict=True):
         x, y = model.tensors[op.reads[0]], model.tensors[op.y]
         if isinstance(op, Linear):
             values |= _linear(layer, op, x, y)
@@ -51,9 +52,11 @@ def restored(model: IntegerModel) -> Transformer:
         for name, value in values.items():
             parts[name].copy_(torch.from_numpy(np.asarray(value, dtype=np.float64)))
     for spec in model.tensors.values():
-        if spec.name not in found.activations.logits:
+        if spec.name in found.activations.index and spec.name not in found.activations.logits:
             unit = 2.0**spec.exponent
             found.activations.set_scale(spec.name, spec.exponent, -spec.zero * unit)
+    if model.decision is not None:
+        found.margin = model.decision.margin
     found.quantized = True
     for linear in found.linears.values():
         linear.quantized = False

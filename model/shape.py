@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from bitformer.model.calendar import ROWS, clock_rows
 from bitformer.model.errors import UserError
 from bitformer.model.nonlinearity import NONLINEARITIES, Nonlinearity
+from bitformer.model.operations.decide import MOST_CLASSES
 from bitformer.model.plain import shown
 from bitformer.model.precision import (
     COMPONENTS,
@@ -13,10 +14,15 @@ from bitformer.model.precision import (
     TOKEN_COMPONENTS,
 )
 
-__all__ = ["BLOCKS", "MOST", "Shape", "check_choices", "check_positive"]
+__all__ = ["BLOCKS", "CLASSES", "MOST", "TASKS", "Shape", "check_choices", "check_positive"]
 
 #: What stands before the feed-forward network in a layer: a sublayer over tokens, or none.
 BLOCKS = ("attention", "mixer", "mlp")
+
+#: What a model is for: the next values of a series, the class of a window, or what is unusual.
+TASKS = ("forecast", "classify", "detect")
+#: Fewest and most classes that a model tells apart.
+CLASSES = (2, MOST_CLASSES)
 
 #: Positive integers, and the most of each. A link counts the numbers of a window and of a forecast
 #: in 16 bits.
@@ -49,7 +55,7 @@ class Shape:
     ----------
     window : steps of the input window.
     inputs : channels of a step.
-    horizon : output values.
+    horizon : output values; of a classifier, its classes, each of which has a score.
     patch : steps in a token; must divide ``window``.
     d_model, layers, heads, ffn : width, encoder layers, attention heads, hidden width of the FFN.
     block : what a layer is: ``"attention"`` and an FFN, ``"mixer"`` for a network over the tokens
@@ -70,6 +76,8 @@ class Shape:
         network; not with a decoder.
     calendar : numbers of the time of the window's last step that add rows of tables: of ``"hour"``
         and ``"weekday"`` those that are wanted, in this order.
+    task : ``"forecast"``, ``"classify"`` a window, or ``"detect"`` what is unusual. To classify,
+        nothing is added back, and there is no decoder.
 
     Raises
     ------
@@ -98,6 +106,7 @@ class Shape:
     mixing: int = 0
     activation: str = "relu"
     fused: bool = False
+    task: str = "forecast"
 
     def __post_init__(self):
         for name, most in MOST.items():
@@ -116,6 +125,7 @@ class Shape:
             block=BLOCKS,
             activation=tuple(NONLINEARITIES),
             fused=(False, True),
+            task=TASKS,
         )
         if self.calendar != tuple(name for name in ROWS if name in self.calendar):
             raise UserError(f"calendar must be of {list(ROWS)}, in this order, not {self.calendar}")
@@ -138,6 +148,26 @@ class Shape:
         self._check_mixing()
         self._check_fused()
         self._check_decoder()
+        if self.task == "classify":
+            self._check_classes()
+
+    def _check_classes(self):
+        least, most = CLASSES
+        if not least <= self.horizon <= most:
+            raise UserError(
+                f"horizon must be the number of classes, {least} to {most}, with task classify, not"
+                f" {self.horizon}"
+            )
+        if self.decoder_layers:
+            raise UserError(
+                f"decoder_layers must be 0 with task classify, not {self.decoder_layers}: its"
+                " scores are one row"
+            )
+        if self.calendar:
+            raise UserError(
+                f"calendar must be empty with task classify, not {list(self.calendar)}: a class is"
+                " told by its window alone"
+            )
 
     def _check_mixing(self):
         mixing, most = self.mixing, MOST["ffn"]

@@ -90,7 +90,7 @@ def graph(shape: Shape) -> tuple[Layer, ...]:
 @functools.lru_cache(maxsize=64)
 def _graph(shape: Shape) -> tuple[Layer, ...]:
     window, one = (shape.window, shape.inputs), (1, shape.d_model)
-    found, steps = [], "input"
+    found, steps, classifies = [], "input", shape.task == "classify"
     if shape.subtract_last:
         steps = "delta"
         x = ("input",)
@@ -116,7 +116,8 @@ def _graph(shape: Shape) -> tuple[Layer, ...]:
         x = (found[-1].y,)
         found += [Layer(kind="pool", y="pooled", x=x, shape=one, component="GAP")]
     rows = shape.decoder_tokens
-    size, residual = (rows, shape.horizon // rows), "input" if shape.subtract_last else None
+    size, adds_last = (rows, shape.horizon // rows), shape.subtract_last and not classifies
+    residual = "input" if adds_last else None
     head = _linear("output", "output", found[-1], size, "Loutput")
     if shape.linear_path:
         path = _linear_path(shape, steps, residual)

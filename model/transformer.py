@@ -20,6 +20,7 @@ from bitformer.model.initialize import sinusoidal
 from bitformer.model.layers import QatBatchNorm, QatLayerNorm, QatLinear
 from bitformer.model.nonlinearity import Nonlinearity
 from bitformer.model.numerics import SCORE_FRACTION_BITS
+from bitformer.model.operations.decide import decided
 from bitformer.model.structure import Layer, clocks, graph, linear_shapes, norms
 
 __all__ = ["Transformer", "activated"]
@@ -42,6 +43,8 @@ class Transformer(nn.Module):
     def __init__(self, config: TransformerConfig, dropout: float = 0.0):
         super().__init__()
         self.config, self.dropout = config, dropout
+        #: By how many steps a classifier's largest score must lead, or it answers «rejected».
+        self.margin = 0
         self.activations = Activations(config)
         self.linears: dict[str, QatLinear] = {}
         self.norms: dict[str, QatBatchNorm | QatLayerNorm] = {}
@@ -130,9 +133,9 @@ class Transformer(nn.Module):
     ) -> Tensor:
         """Return forecasts [batch, horizon] of standardised windows [batch, window, inputs].
 
-        ``trace``, if given, receives every tensor by name: [batch, rows, features], int64 where it
-        is rounded. ``clock``, of a model with a calendar alone, is the time of each window, int64
-        [batch, numbers].
+        A classifier returns the scores of its classes. ``trace``, if given, receives every tensor
+        by name: [batch, rows, features], int64 where it is rounded. ``clock``, of a model with a
+        calendar alone, is the time of each window, int64 [batch, numbers].
         """
         if self.config.calendar and clock is None:
             raise ValueError("clock must be given to a model with a calendar, not None")
@@ -144,7 +147,16 @@ class Transformer(nn.Module):
             kept["clock"] = Activation(value=clock)
         for layer in self._layers:
             kept[layer.y] = keep(layer.y, getattr(self, f"_{layer.kind}")(layer, kept, keep))
+        if trace is not None and self.config.task == "classify":
+            trace["answer"] = self._decided(kept["output"])
         return kept["output"].value.reshape(len(x), self.config.horizon)
+
+    def _decided(self, scores: Activation) -> Tensor:
+        """Return the classes [batch, 1, 1] of scores, int64; those in floats reject nothing."""
+        exact = scores.exponent is not None
+        found = (scores.integers() if exact else scores.value.detach()).cpu().numpy()
+        answer = decided(found, self.margin if exact else 0)
+        return torch.from_numpy(answer[..., None]).to(scores.value.device)
 
     # The kinds of layers. Each returns real values [batch, *layer.shape], not rounded yet.
 

@@ -31,9 +31,12 @@ from bitformer.model.precision import (
 from bitformer.model.shape import BLOCKS
 from bitformer.model.structure import graph, tensor_components, weight_components
 
-__all__ = ["RandomModel", "configs", "designs", "models", "several"]
+__all__ = ["BUILT", "DRAWN", "RandomModel", "configs", "designs", "models", "several"]
 
 SEEDS = st.integers(0, 100)
+#: Tasks of models, and those that the hardware has.
+DRAWN = ("forecast", "forecast", "classify")
+BUILT = ("forecast",)
 CALENDARS = [(), (), ("hour",), ("weekday",), ("hour", "weekday")]
 #: What ``lower`` may say of a random model: widths of numbers that no part has.
 _REFUSALS = (
@@ -59,10 +62,13 @@ def precisions(draw, *, floats=False):
 
 
 @st.composite
-def configs(draw, *, floats=False):
-    """Small ones of every kind; ``floats``: what is kept in float32 too."""
+def configs(draw, *, floats=False, tasks=DRAWN):
+    """Small ones of every kind and task; ``floats``: what is kept in float32 too."""
+    task = draw(st.sampled_from(tasks))
+    classifies = task == "classify"
     heads, patch = draw(st.sampled_from([1, 1, 2, 4])), draw(st.sampled_from([1, 1, 2, 3]))
     inputs, decoder = draw(st.sampled_from([1, 1, 3, 7])), draw(st.sampled_from([0, 0, 1, 2]))
+    decoder = 0 if classifies else decoder
     rows = draw(st.integers(1, 4))
     path = not decoder and draw(st.booleans())
     block = "attention" if decoder else draw(st.sampled_from(["attention", *BLOCKS]))
@@ -76,7 +82,7 @@ def configs(draw, *, floats=False):
         name=draw(st.sampled_from(["random", "other"])),
         window=patch * (rows + draw(st.integers(0, 2))),
         inputs=inputs,
-        horizon=patch * rows if decoder else draw(st.integers(1, 5)),
+        horizon=patch * rows if decoder else draw(st.integers(2 if classifies else 1, 5)),
         patch=patch,
         d_model=heads * draw(st.sampled_from([1, 2, 2, 3, 4])),
         layers=draw(st.sampled_from([1, 1, 2])),
@@ -99,6 +105,7 @@ def configs(draw, *, floats=False):
         precision=draw(st.dictionaries(st.sampled_from(names), kinds, max_size=4)),
         weight_scales=draw(st.sampled_from(["channel", "tensor"])),
         asymmetric=draw(st.booleans()),
+        task=task,
     )
     tensors = [t for t in tensor_components(config) if t not in ("input", "output")]
     tensors = [t for t in tensors if not t.endswith(".scores")]
@@ -108,7 +115,9 @@ def configs(draw, *, floats=False):
     bits = st.sampled_from(_widths(WEIGHT_BITS, floats))
     other = draw(st.dictionaries(st.sampled_from(weights), bits, max_size=2))
     as_words = 8 <= config.input_bits == config.output_bits and draw(st.booleans())
-    times = draw(st.sampled_from(CALENDARS)) if config.input_bits >= 6 else ()
+    as_words = as_words and not classifies
+    timed = config.input_bits >= 6 and not classifies
+    times = draw(st.sampled_from(CALENDARS)) if timed else ()
     config = config.replace(tensors={**single, **other}, adc_words=as_words, calendar=times)
     if draw(st.booleans()):
         return config
@@ -156,9 +165,9 @@ class RandomDesign:
             reject()
 
 
-def models():
-    """Random models, each to be made by ``make()``."""
-    return st.builds(RandomModel, config=configs(), seed=SEEDS)
+def models(tasks=BUILT):
+    """Random models of ``tasks``, each to be made by ``make()``."""
+    return st.builds(RandomModel, config=configs(tasks=tasks), seed=SEEDS)
 
 
 _PLACEMENTS = st.dictionaries(

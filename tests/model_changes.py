@@ -128,6 +128,9 @@ class _Variation:
             timed = spec.name == "input" and self.old.config.calendar
             bits = int(self.rng.integers(6 if timed else 2, 17))
         exponent = spec.exponent if logits else int(self.rng.integers(-12, 3))
+        if self.old.decision is not None and spec.name == self.old.output.name:
+            least = self.old.config.horizon.bit_length() + 1
+            bits, exponent = int(self.rng.integers(least, 17)), 0  # it is a class's number
         narrow = spec.narrow ^ self.chance(0.3)
         component = "Other" if self.chance(0.3) else spec.component
         changed = replace(
@@ -147,9 +150,8 @@ class _Variation:
             op.x for op in self.linears() if op.residual is None or op.residual.source != name
         ]
         read = [n for op in self.old.operations for n in op.reads]
-        return name not in ("input", *self.old.constants) and read.count(name) == absorbed.count(
-            name
-        )
+        fixed = ("input", *self.old.constants, *[self.old.output.name] * bool(self.old.decision))
+        return name not in fixed and read.count(name) == absorbed.count(name)
 
     def near(self, value):
         """A shift by about so many bits."""
@@ -167,6 +169,10 @@ class _Variation:
         bits = int(self.rng.integers(1, numerics.MULTIPLIER_BITS - 1))
         values = self.rng.integers(-(1 << bits), 1 << bits, size)
         return values, self.near(shift + math.log2(y.high) - bits)
+
+    def Decide(self, op, x, y):
+        most = (x.high - x.low) >> int(self.rng.integers(0, x.bits))
+        return replace(op, margin=int(self.rng.integers(0, most, endpoint=True)))
 
     def SubtractLast(self, op, x, y):
         return replace(op, shift=self.near(math.log2(x.high / y.high)))

@@ -1,6 +1,7 @@
 """The operations of the integer model, each with all its rules in one class."""
 
 from bitformer.model.operations.attention import Attend, Scores
+from bitformer.model.operations.decide import Decide
 from bitformer.model.operations.linear import Linear, Residual
 from bitformer.model.operations.norms import Affine, LayerNorm
 from bitformer.model.operations.operation import Bound, Operation
@@ -11,6 +12,7 @@ __all__ = [
     "Affine",
     "Attend",
     "Bound",
+    "Decide",
     "LayerNorm",
     "Linear",
     "Operation",
@@ -22,5 +24,6 @@ __all__ = [
 
 #: Every operation by the name that it has in a file.
 OPERATIONS: dict[str, type[Operation]] = {
-    kind.__name__: kind for kind in (SubtractLast, Linear, Scores, Attend, Affine, LayerNorm, Pool)
+    kind.__name__: kind
+    for kind in (SubtractLast, Linear, Scores, Attend, Affine, LayerNorm, Pool, Decide)
 }

@@ -66,6 +66,8 @@ class Operation(ABC):
     matrix: ClassVar[bool] = False
     #: Whether samples pass through it on their way in, so that it is no work of the engine's.
     at_input: ClassVar[bool] = False
+    #: Whether results pass through it on their way out, so that it is no work of the engine's.
+    at_output: ClassVar[bool] = False
     #: Whether it normalises each row by the row's own statistics.
     normalizes: ClassVar[bool] = False
     #: Tables that it computes with.
@@ -86,7 +88,7 @@ class Operation(ABC):
     @property
     def requantizer_reads(self) -> tuple[str, ...]:
         """Tensors whose rows are multiplied or added only when results are requantized."""
-        if not self.matrix and not self.at_input:
+        if not self.matrix and not self.at_input and not self.at_output:
             return self.reads
         return () if self.adds_tensor is None else (self.adds_tensor,)
 

@@ -19,6 +19,7 @@ KINDS = [
     {"norm": "batch", "pooling": "mean", "precision": {"FFN": Precision(weights=2, activations=4)}},
     {"layers": 2, "patch": 2, "inputs": 3},
     {"block": "mixer", "mixing": 3},
+    {"task": "classify"},
 ]
 
 

@@ -51,6 +51,7 @@ RANGES = st.sampled_from(["learned", "minmax", "moving-average"])
 
 def check(config, seed, ranges):
     model, x = trained(config, seed, ranges)
+    margin = model.margin = seed % 5 if config.task == "classify" else 0
     try:
         integer = export(model)
     except UserError:
@@ -64,8 +65,13 @@ def check(config, seed, ranges):
     differing = {n for n in values if not np.array_equal(trace[n].numpy(), values[n])}
     assert not differing
     assert set(trace) == set(values)
-    output = integer.dequantize_output(values["output"]).reshape(len(x), -1)
-    assert np.array_equal(forecast.numpy(), output)
+    spec = integer.results
+    output = (values["output"] - spec.zero) * 2.0**spec.exponent
+    assert np.array_equal(forecast.numpy(), output.reshape(len(x), -1))
+    if config.task == "classify":
+        leads = np.sort(values["output"].reshape(len(x), -1))[:, -2:]
+        chosen = np.where(leads[:, 1] - leads[:, 0] < margin, config.horizon, forecast.argmax(1))
+        assert values["answer"].ravel().tolist() == chosen.tolist()
 
 
 CASES = {"config": configs(), "seed": st.integers(0, 100), "ranges": RANGES}
@@ -92,6 +98,10 @@ def test_floats_mix_with_any_width(config, seed, ranges):
     trace: dict[str, torch.Tensor] = {}
     forecast = model(x.to(torch.float64), trace, clock=times(config, len(x)))
     assert torch.isfinite(forecast).all()
+    if config.task == "classify":
+        answer = trace.pop("answer")
+        assert answer.shape == (len(x), 1, 1)
+        assert answer.ravel().tolist() == forecast.argmax(dim=1).tolist()
     for name, value in trace.items():
         bits = 8 if name.endswith(".scores") else config.tensor_bits(name)
         if config.tensor_bits(name) == FLOAT_BITS:

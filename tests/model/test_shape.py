@@ -30,7 +30,9 @@ def test_a_configuration_is_written_name_first():
     assert next(iter(NAMED_CONFIGS["tiny"].to_dict())) == "name"
 
 
-@pytest.mark.parametrize("later", [{"pre_norm": True}, {"activation": "gelu"}, {"fused": True}])
+@pytest.mark.parametrize(
+    "later", [{"pre_norm": True}, {"activation": "gelu"}, {"fused": True}, {"task": "classify"}]
+)
 def test_a_later_field_is_written_where_it_says_something(later):
     """So what is derived of a model without it, digests among it, stays as it was."""
     config = NAMED_CONFIGS["tiny"].replace(heads=1)
@@ -60,3 +62,36 @@ def test_a_later_field_is_written_where_it_says_something(later):
 def test_mistakes_in_kinds_of_layers(changes, message):
     with pytest.raises(UserError, match=message):
         Shape(**{"window": 8, "d_model": 8, "ffn": 8, "fused": True} | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"task": "sort"},
+            r"^task must be one of \('forecast', 'classify', 'detect'\), not 'sort'$",
+        ),
+        (
+            {"horizon": 1},
+            r"^horizon must be the number of classes, 2 to 256, with task classify, not 1$",
+        ),
+        ({"horizon": 257}, r"^horizon must be the number of classes, 2 to 256, .*, not 257$"),
+        (
+            {"decoder_layers": 1},
+            r"^decoder_layers must be 0 with task classify, not 1: its scores are one row$",
+        ),
+        (
+            {"calendar": ("hour",)},
+            r"^calendar must be empty with task classify, not \['hour'\]: a class is told by its",
+        ),
+        (
+            {"adc_words": True},
+            r"^adc_words must be false with task classify, not true: an answer is a class's number",
+        ),
+    ],
+)
+def test_what_a_classifier_has_not(changes, message):
+    fields = {"name": "c", "window": 8, "d_model": 8, "ffn": 8, "horizon": 3, "task": "classify"}
+    with pytest.raises(UserError, match=message):
+        TransformerConfig(**fields | changes)
+    assert TransformerConfig(**fields).task == "classify"

@@ -6,6 +6,7 @@ from bitformer.hw.lowering.operations.lowering import Lowering, Role
 from bitformer.hw.lowering.operations.norms import AffineLowering, LayerNormLowering
 from bitformer.hw.lowering.operations.rows import PoolLowering, SubtractLastLowering
 from bitformer.model import operations as model
+from bitformer.model.errors import UserError
 from bitformer.model.operations import Operation
 
 __all__ = ["Lowering", "Role", "lowering_of"]
@@ -22,5 +23,13 @@ _LOWERINGS: dict[type[Operation], type[Lowering]] = {
 
 
 def lowering_of(op: Operation) -> Lowering:
-    """Return the hardware's side of an operation."""
+    """Return the hardware's side of an operation.
+
+    Raises :class:`UserError` for one that the units cannot run.
+    """
+    if type(op) not in _LOWERINGS:
+        raise UserError(
+            f"{op.y} must be written by an operation that the hardware has, not by"
+            f" {type(op).__name__}"
+        )
     return _LOWERINGS[type(op)](op)

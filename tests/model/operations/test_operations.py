@@ -12,6 +12,7 @@ from bitformer.model.operations import (
     OPERATIONS,
     Affine,
     Attend,
+    Decide,
     LayerNorm,
     Linear,
     Operation,
@@ -59,6 +60,7 @@ OTHERS = {
         x="x", y="y", shift=9, gamma=integers(-100, 7), beta=integers(1, -30), beta_shift=3
     ),
     "pool": Pool(x="x", y="y", shift=6, multiplier=21),
+    "decide": Decide(x="x", y="y", margin=3),
 }
 ALL = {
     "linear": LINEAR,
@@ -97,6 +99,7 @@ PARTS = {
     "affine": (("x",), None, ("x",), (), None, None, 2, False, False, False),
     "norm": (("x",), None, ("x",), (), None, None, 3, False, False, True),
     "pool": (("x",), "x", (), (), None, None, None, True, False, False),
+    "decide": (("x",), None, (), (), None, None, None, False, False, False),
 }
 
 
@@ -108,6 +111,7 @@ def test_parts_of_an_operation(name):
     assert parts == PARTS[name]
     if op.weights_from is not None:
         assert op.weights_from in op.reads
+    assert op.at_output is (name == "decide")
 
 
 def listed(values):
@@ -137,6 +141,7 @@ def listed(values):
         ("affine", [[3, -9], [-4, 2]], [-4, 2], 4, {"norms": 2 * 5 + 2 * 3, "scales": 12}),
         ("norm", [[1, -30], [-100, 7]], None, 4, {"norms": 2 * 6 + 2 * 8, "scales": 12}),
         ("pool", None, [21], 0, {"scales": 6 + 6}),
+        ("decide", None, None, 0, {}),
     ],
 )
 def test_what_an_operation_stores(name, parameters, multipliers, count, bits):
@@ -230,7 +235,7 @@ def test_bounds_of_products_with_what_was_computed_are_reached(bits, other, narr
         assert op.bound(specs).total == op.bound(specs).dot == op.multiplicand_bound(specs, 0)
 
 
-@pytest.mark.parametrize("name", ["subtract", "affine", "norm"])
+@pytest.mark.parametrize("name", ["subtract", "affine", "norm", "decide"])
 def test_only_dot_products_have_a_bound(name):
     with pytest.raises(TypeError, match=r"must be a matrix operation to have a dot product$"):
         OTHERS[name].bound(TENSORS)
