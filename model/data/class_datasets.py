@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,24 @@ from bitformer.model.data.reading import Reading
 from bitformer.model.data.windows import Dataset
 from bitformer.model.errors import UserError
 
-__all__ = ["load_classes", "read_folder"]
+__all__ = ["LabelledRows", "load_classes", "read_folder", "read_labelled"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LabelledRows:
+    """The rows of recordings as they stand in their files.
+
+    Parameters
+    ----------
+    series : the inputs; its labels are the recordings, its texts `CLASS` and, if there are groups,
+        `GROUP`.
+    target : what the classes are called.
+    notes : sentences for people.
+    """
+
+    series: Series
+    target: str
+    notes: tuple[str, ...]
 
 
 def load_classes(
@@ -32,19 +50,12 @@ def load_classes(
 
     Parameters
     ----------
-    path
-        A CSV file, or the folder that ``reading.files`` is on.
+    path, reading, inputs, time
+        As of :func:`read_labelled`.
     name
         The data's name in reports.
     window
         Rows of a window.
-    reading
-        Where classes and groups are, and how the rows are read.
-    inputs
-        The columns that a model sees; by default all of numbers but those of times, classes, groups
-        and names of series.
-    time
-        Columns that make a time, where ``reading`` names none.
     calendar
         Numbers of the calendar that windows are to have.
 
@@ -52,6 +63,41 @@ def load_classes(
     ------
     UserError
         If the data cannot be read, or their rows have no classes that can be learned.
+    """
+    rows = read_labelled(path, name=name, reading=reading, inputs=inputs, time=time)
+    own: dict[str, Any] = {"name": name, "target": rows.target, "reading": reading}
+    dataset = make_class_dataset(rows.series, window=window, calendar=calendar, **own)
+    return dataclasses.replace(dataset, notes=(*rows.notes, *dataset.notes))
+
+
+def read_labelled(
+    path: Path,
+    *,
+    name: str,
+    reading: Reading,
+    inputs: str | Sequence[str] | None = None,
+    time: Sequence[str] = (),
+) -> LabelledRows:
+    """Read recordings with their classes and groups.
+
+    Parameters
+    ----------
+    path
+        A CSV file, or the folder that ``reading.files`` is on.
+    name
+        The data's name in reports.
+    reading
+        Where classes and groups are, and how the rows are read.
+    inputs
+        The columns that a model sees; by default all of numbers but those of times, classes, groups
+        and names of series.
+    time
+        Columns that make a time, where ``reading`` names none.
+
+    Raises
+    ------
+    UserError
+        If the data cannot be read, or lack a column.
     """
     files = None if reading.files is None else files_of(path, reading.files)
     first = path if files is None else files[0].path
@@ -65,34 +111,25 @@ def load_classes(
     own = [one for one in (reading.label, reading.group, reading.series) if one is not None]
     times = tuple(time) or names_among(reading.time or (), have)
     columns, notes = _inputs(first, inputs, have, reading, without=(*times, *own))
-    texts = {CLASS: reading.label, GROUP: reading.group}
-    asked = {what: column for what, column in texts.items() if column is not None}
-    columns_read = {"columns": columns, "texts": tuple(asked.values()), "time": time}
+    columns_of = {CLASS: reading.label, GROUP: reading.group}
+    asked = {what: column for what, column in columns_of.items() if column is not None}
     if files is None:
         # rows of two groups are of two series: their times are none of one clock
-        series = dataclasses.replace(reading, series=reading.series or reading.group)
-        rows = read_csv(path, reading=series, **columns_read)
+        how = dataclasses.replace(reading, series=reading.series or reading.group)
+        read = tuple(asked.values())
+        rows = read_csv(path, columns=columns, reading=how, time=time, texts=read)
+        texts = {what: rows.texts[column] for what, column in asked.items()}
+        rows = dataclasses.replace(rows, texts=texts)
     else:
-        rows = read_files(files, reading=reading, **columns_read)
-    rows = dataclasses.replace(
-        rows,
-        labels=_recordings(rows, reading, several=files is not None),
-        texts={
-            what: rows.texts[asked.get(what, what)] for what in texts if _told(rows, asked, what)
-        },
-    )
+        rows = read_files(files, columns=columns, reading=reading, time=time, texts=asked)
     if not len(rows.values):
         raise UserError(f"{name} must have rows, but has none")
-    target = CLASS if reading.label is None else reading.label
-    dataset = make_class_dataset(
-        rows, name=name, target=target, window=window, reading=reading, calendar=calendar
+    labels = _recordings(rows, reading, several=files is not None)
+    return LabelledRows(
+        series=dataclasses.replace(rows, labels=labels),
+        target=CLASS if reading.label is None else reading.label,
+        notes=tuple(notes),
     )
-    return dataclasses.replace(dataset, notes=(*notes, *dataset.notes))
-
-
-def _told(rows: Series, asked: dict[str, str], what: str) -> bool:
-    """Tell whether rows have the text ``what``, of a column or of the files' names."""
-    return what in asked or what in rows.texts
 
 
 def _recordings(rows: Series, reading: Reading, *, several: bool) -> np.ndarray | None:
@@ -100,7 +137,7 @@ def _recordings(rows: Series, reading: Reading, *, several: bool) -> np.ndarray 
     if reading.group is None or (reading.series is None and not several):
         return rows.labels  # with a group alone, these are its names
     assert rows.labels is not None
-    return np.char.add(np.char.add(rows.labels, " of "), rows.texts[reading.group])
+    return np.char.add(np.char.add(rows.labels, " of "), rows.texts[GROUP])
 
 
 def _inputs(

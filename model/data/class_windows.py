@@ -1,5 +1,6 @@
 """Windows of recordings whose rows have classes: what a classifier is trained and scored on."""
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 
@@ -16,14 +17,15 @@ from bitformer.model.data.clock import clock_of, lost, numbers_known
 from bitformer.model.data.csv_source import Series
 from bitformer.model.data.extremes import require_scale, warnings
 from bitformer.model.data.gaps import Clean, clean
+from bitformer.model.data.name_lists import quoted
 from bitformer.model.data.reading import Reading
 from bitformer.model.data.scale import require_finite, scale, training_rows, unchanging
 from bitformer.model.data.steps import rows_of_day
 from bitformer.model.data.windows import Dataset, Windows
-from bitformer.model.errors import UserError
+from bitformer.model.errors import TooFewRowsError, UserError
 from bitformer.model.numerics import standardised
 
-__all__ = ["CLASS", "GROUP", "make_class_dataset"]
+__all__ = ["CLASS", "GROUP", "all_class_windows", "make_class_dataset"]
 
 #: What the columns of classes and of groups are called among the texts of a ``Series``.
 CLASS, GROUP = "label", "group"
@@ -96,29 +98,117 @@ def make_class_dataset(
     require_finite(name, inputs, mean, std)
     notes += unchanging(inputs, std)
     std[std == 0] = 1.0
+    return _dataset(
+        cleaned,
+        firsts,
+        numbers,
+        groups,
+        name=name,
+        target=target,
+        window=window,
+        classes=classes,
+        scales=(mean, std),
+        calendar=calendar,
+        notes=notes,
+    )
+
+
+def all_class_windows(
+    series: Series,
+    *,
+    name: str,
+    target: str,
+    window: int,
+    reading: Reading,
+    classes: Sequence[str],
+    mean: np.ndarray,
+    std: np.ndarray,
+    calendar: Sequence[str] = (),
+) -> Dataset:
+    """Cut recordings into windows for a model that knows its classes and scales.
+
+    All are ``test`` windows; ``train`` and ``val`` are empty. The parameters are those of
+    :func:`make_class_dataset`, and of the model ``classes``, and ``mean`` and ``std``, float64 [m].
+
+    Raises
+    ------
+    UserError
+        If rows have another class, or there is no window.
+    """
+    cleaned = clean(series, reading=reading)
+    rows, groups = _named(cleaned, name=name, target=target, reading=reading)
+    numbers = numbered(rows, classes)
+    unknown = in_natural_order({str(one) for one in np.unique(rows)} - {"", *classes})
+    if unknown:
+        s = "" if len(unknown) == 1 else "es"
+        raise UserError(
+            f"Classes of {name} must be those of the model, {', '.join(classes)}, not"
+            f" {', '.join(unknown[:5])}: leave out the rows of {'this' if not s else 'these'}"
+            f" class{s}, or say --missing {quoted(unknown)}"
+        )
+    whole = [(block.start, block.stop) for block in cleaned.blocks]
+    first, longest = first_rows(cleaned, whole, numbers, window=window, stride=reading.stride)
+    if not len(first):
+        raise TooFewRowsError(
+            f"{name} must have {window} rows of one class without a gap for a window of this model,"
+            f" but its longest such stretch is {longest}: give it more rows, or fill longer gaps"
+            " with --max-fill"
+        )
+    none = first[:0]
+    notes = [
+        f"All {len(first)} windows of {name} are scored, by the scales of the data that the model"
+        " was trained on"
+    ]
+    return _dataset(
+        cleaned,
+        (none, none, first),
+        numbers,
+        groups,
+        name=name,
+        target=target,
+        window=window,
+        classes=classes,
+        scales=(mean, std),
+        calendar=calendar,
+        notes=[*cleaned.notes, *notes],
+    )
+
+
+def _dataset(
+    cleaned: Clean,
+    firsts: Sequence[np.ndarray],
+    numbers: np.ndarray,
+    groups: np.ndarray | None,
+    *,
+    name: str,
+    target: str,
+    window: int,
+    classes: Sequence[str],
+    scales: tuple[np.ndarray, np.ndarray],
+    calendar: Sequence[str],
+    notes: Sequence[str],
+) -> Dataset:
+    """Return the windows of each part, by the first row of each, of rows with classes."""
+    mean, std = scales
     known = numbers_known(cleaned.rows, cleaned.step)
     calendar = tuple(one for one in calendar if one in known)
     names = () if groups is None else in_natural_order(np.unique(groups).tolist())
-    scaled, target_rows = standardised(values, mean, std), numbers.astype(float)
-    times = clock_of(cleaned.rows, cleaned.step, calendar) if calendar else None
-    train, val, test = (
-        Windows(
-            inputs=scaled,
-            target=target_rows,
-            first=first + window - 1,
-            window=window,
-            horizon=1,
-            ahead=0,
-            calendar=calendar,
-            times=times,
-            labels=numbers,
-            group=None if groups is None else numbered(groups, names),
-        )
-        for first in firsts
+    none = Windows(
+        inputs=standardised(cleaned.values, mean, std),
+        target=numbers.astype(float),
+        first=np.empty(0, int),
+        window=window,
+        horizon=1,
+        ahead=0,
+        calendar=calendar,
+        times=clock_of(cleaned.rows, cleaned.step, calendar) if calendar else None,
+        labels=numbers,
+        group=None if groups is None else numbered(groups, names),
     )
+    train, val, test = (dataclasses.replace(none, first=first + window - 1) for first in firsts)
     return Dataset(
         name=name,
-        inputs=inputs,
+        inputs=cleaned.rows.columns,
         target=target,
         mean=mean,
         std=std,
@@ -129,10 +219,10 @@ def make_class_dataset(
         val=val,
         test=test,
         notes=tuple(notes),
-        period=rows_of_day(cleaned.step, series.dated),
+        period=rows_of_day(cleaned.step, cleaned.rows.dated),
         step=cleaned.step,
         task="classify",
-        classes=classes,
+        classes=tuple(classes),
         groups=names,
     )
 

@@ -9,9 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bitformer.model.data.all_columns import ALL, number_columns
-from bitformer.model.data.class_datasets import load_classes, read_folder
+from bitformer.model.data.class_datasets import load_classes, read_folder, read_labelled
 from bitformer.model.data.class_task import check_classified, task_of
+from bitformer.model.data.class_windows import all_class_windows
 from bitformer.model.data.csv_source import Series, read_csv, read_header
 from bitformer.model.data.labelled_files import files_of
 from bitformer.model.data.name_lists import names_among, quoted
@@ -126,13 +129,62 @@ def load_dataset(
 
 def _classified(name_or_path: str, *, reading: Reading, **more: Any) -> Dataset:
     """Return windows with the class of each."""
+    path, name = _recorded(name_or_path, reading)
+    return load_classes(path, name=name, reading=reading, time=_own_time(name_or_path), **more)
+
+
+def load_all_classes(
+    name_or_path: str,
+    *,
+    window: int,
+    inputs: Sequence[str],
+    classes: Sequence[str],
+    mean: np.ndarray,
+    std: np.ndarray,
+    calendar: Sequence[str] = (),
+    reading: Reading,
+) -> Dataset:
+    """Load recordings on which a model that is finished is scored: all windows are for test.
+
+    Parameters
+    ----------
+    name_or_path
+        As of :func:`load_dataset`.
+    window, inputs, classes, mean, std, calendar
+        The model's: rows, names of columns and classes, scales float64 [m] of the columns.
+    reading
+        Where classes are, and how rows are read.
+
+    Raises
+    ------
+    UserError
+        If the data are missing, unreadable, or too few, or have a class that the model has not.
+    """
+    path, name = _recorded(name_or_path, reading)
+    rows = read_labelled(
+        path, name=name, reading=reading, inputs=inputs, time=_own_time(name_or_path)
+    )
+    return all_class_windows(
+        rows.series,
+        name=name,
+        target=rows.target,
+        window=window,
+        reading=reading,
+        classes=classes,
+        mean=mean,
+        std=std,
+        calendar=calendar,
+    )
+
+
+def _recorded(name_or_path: str, reading: Reading) -> tuple[Path, str]:
+    """Return where recordings are, and what they are called."""
     if name_or_path == SYNTHETIC:
         raise UserError(f"{SYNTHETIC} has no classes: name a CSV file or a folder with --data")
     if name_or_path in NAMES and reading.time is not None:
         raise _own_times(name_or_path, reading)
     path = _path(name_or_path, folder=reading.files is not None)
-    name = name_or_path if name_or_path in NAMES else path.resolve().name
-    return load_classes(path, name=name, reading=reading, time=_own_time(name_or_path), **more)
+    return path, name_or_path if name_or_path in NAMES else path.resolve().name
 
 
 def _own_time(name_or_path: str) -> tuple[str, ...]:

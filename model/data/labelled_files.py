@@ -6,7 +6,7 @@ or several where a column names its series. Files that the pattern does not fit 
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +84,7 @@ def read_files(
     *,
     columns: Sequence[str],
     reading: Reading,
-    texts: Sequence[str] = (),
+    texts: Mapping[str, str] | None = None,
     time: Sequence[str] = (),
 ) -> Series:
     """Read the same columns of several files, one file after the other.
@@ -98,7 +98,7 @@ def read_files(
     reading
         How each is read.
     texts
-        Columns of texts to read beside.
+        Columns of texts to read beside, by what they are called in the result.
     time
         Columns that make a time, where ``reading`` names none.
 
@@ -114,19 +114,22 @@ def read_files(
         If a file cannot be read, lacks a column, or has no rows or other times than the first.
     """
     parts: list[Series] = []
+    beside = texts or {}
     for file in files:
         have = read_header(file.path, reading)
-        lacking = [name for name in (*columns, *texts) if name not in have]
+        lacking = [name for name in (*columns, *beside.values()) if name not in have]
         if lacking:
             own = [name for name in columns if name in have]
-            remedy = f"name with --inputs those that all have, such as --inputs {quoted(own)}, or"
+            fewer = f" name with --inputs those that all have, such as --inputs {quoted(own)}, or"
+            remedy = fewer if own and not set(lacking) & set(beside.values()) else ""
             raise UserError(
                 f"All files must have the same columns, but {file.path} lacks"
-                f" {', '.join(lacking)}, and has {', '.join(have)}:"
-                f" {remedy + ' ' if own and not set(lacking) & set(texts) else ''}take it out of"
-                " the folder, or out of --files"
+                f" {', '.join(lacking)}, and has {', '.join(have)}:{remedy} take it out of the"
+                " folder, or out of --files"
             )
-        found = read_csv(file.path, columns=columns, reading=reading, time=time, texts=texts)
+        found = read_csv(
+            file.path, columns=columns, reading=reading, time=time, texts=tuple(beside.values())
+        )
         if not len(found.values):
             raise UserError(
                 f"{file.path} must have rows, but has a header alone: take it out of the folder, or"
@@ -146,7 +149,8 @@ def read_files(
         if found.labels is not None:
             names = np.char.add(np.char.add(names, "/"), found.labels)
         said = {what: np.full(len(names), text) for what, text in file.said.items()}
-        parts.append(dataclasses.replace(found, labels=names, texts={**found.texts, **said}))
+        said |= {what: found.texts[column] for what, column in beside.items()}
+        parts.append(dataclasses.replace(found, labels=names, texts=said))
     return dataclasses.replace(Series.joined(parts), notes=_notes(files, parts))
 
 

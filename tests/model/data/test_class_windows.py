@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from class_harness import folder_of, load, spans, strides, table_of, walk
 
+from bitformer.model.data.datasets import column_names, load_all_classes, load_series
 from bitformer.model.data.labelled_files import files_of
 from bitformer.model.data.labelling import check_labelling
 from bitformer.model.data.reading import DataSource, Reading
@@ -118,6 +119,71 @@ def test_series_and_groups(tmp_path):
     assert {start // 20 for start, _ in spans(grouped.train)} == {0, 1}
     assert all(start // 10 == last // 10 for start, last in spans(grouped.train))
     assert "of each of 2 recordings" in grouped.notes[1]
+
+
+def test_a_folder_with_a_column_of_classes(tmp_path):
+    # the group stands in the files' names, the class in a column that is called "group"
+    for person in ("p1", "p2"):
+        rows = [("ab"[row // 10 % 2], *one) for row, one in enumerate(walk(100, 0))]
+        table_of(tmp_path / f"{person}.csv", rows, "group,x,y")
+    data = load(tmp_path, files="{group}.csv", label="group")
+    assert (data.target, data.classes, data.groups) == ("group", ("a", "b"), ("p1", "p2"))
+    assert data.inputs == ("x", "y")
+    assert [len(part) for part in parts(data).values()] == [84, 28, 28]
+    assert data.test.group_of.tolist() == [0] * 14 + [1] * 14
+
+
+def test_a_folder_with_a_column_of_groups(tmp_path):
+    for kind in ("a", "b"):
+        rows = [(f"p{row // 50}", *one) for row, one in enumerate(walk(100, 0))]
+        table_of(tmp_path / f"{kind}.csv", rows, "label,x,y")
+    data = load(tmp_path, files="{label}.csv", group="label")
+    assert (data.classes, data.groups) == (("a", "b"), ("p0", "p1"))
+    assert "of each of 4 recordings" in data.notes[1]  # of two persons in each file
+    starts = {start // 50 for start, _ in spans(data.train)}
+    assert starts == {0, 1, 2, 3}
+    assert all(start // 50 == last // 50 for start, last in spans(data.train))
+
+
+def test_all_windows_of_other_recordings(tmp_path):
+    trained = load(strides(tmp_path / "old"), **BY_NAME)
+    new = folder_of(tmp_path / "new", {"z_walk.csv": walk(9, 10.0)})
+    scales = {"mean": trained.mean, "std": trained.std, "classes": trained.classes}
+    model = {"window": 4, "inputs": ("x", "y"), **scales}
+    found = load_all_classes(str(new), **model, reading=Reading(**BY_NAME))
+    assert [len(part) for part in parts(found).values()] == [0, 0, 6]
+    assert found.test.label.tolist() == [1] * 6  # the model's number, though there is one class
+    assert (found.task, found.classes, found.groups) == ("classify", ("run", "walk"), ("z",))
+    values = np.loadtxt(new / "z_walk.csv", delimiter=",", skiprows=1)
+    assert found.test.x[5] == pytest.approx((values[5:] - trained.mean) / trained.std)
+    strided = load_all_classes(str(new), **model, reading=Reading(**BY_NAME, stride=5))
+    assert spans(strided.test) == [(0, 3), (5, 8)]
+    with pytest.raises(
+        UserError, match=r"^new must have 10 rows of one class .* stretch is 9: give"
+    ):
+        load_all_classes(str(new), **model | {"window": 10}, reading=Reading(**BY_NAME))
+    folder_of(new, {"z_hop.csv": walk(9, 10.0)})
+    with pytest.raises(
+        UserError,
+        match=r"^Classes of new must be those of the model, run, walk, not hop: leave out the rows"
+        r" of this class, or say --missing hop$",
+    ):
+        load_all_classes(str(new), **model, reading=Reading(**BY_NAME))
+    left = load_all_classes(str(new), **model, reading=Reading(**BY_NAME, missing="hop"))
+    assert left.test.label.tolist() == [1] * 6
+
+
+def test_rows_of_a_folder_for_a_model(tmp_path):
+    folder = strides(tmp_path)
+    reading = Reading(**BY_NAME)
+    rows = load_series(str(folder), columns=("y",), reading=reading)
+    assert (rows.columns, rows.values.shape) == (("y",), (320, 1))
+    assert list(dict.fromkeys(rows.labels)) == sorted(path.name for path in folder.iterdir())
+    assert column_names(str(folder), reading) == ["x", "y"]
+    # one new file is read as those in the folder were
+    one = load_series(str(folder / "b_run.csv"), columns=("y",), reading=reading)
+    assert one.labels is None
+    assert (one.values == rows.values[80:120]).all()
 
 
 def test_every(tmp_path):
