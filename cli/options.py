@@ -217,7 +217,9 @@ _DATA_OPTIONS = (
         "--data",
         callback=_looked_up,
         metavar="NAME|CSV|FOLDER",
-        help="nyc-taxi, etth1, etth2, beijing-air, synthetic, a CSV file, or a folder (--files).",
+        help="nyc-taxi, etth1, etth2, beijing-air, synthetic; strikewatch, which has classes; skab,"
+        " machine-temperature, ambient-temperature, ec2-request-latency, art-daily-flatmiddle,"
+        " art-daily-jumpsup; a CSV file, or a folder (--files).",
     ),
     click.option(
         "--target",

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from bitformer.model.config import TransformerConfig, named_config
-from bitformer.model.data.datasets import NAMES
+from bitformer.model.data.named_data import NAMES
 from bitformer.model.data.windows import Dataset
 from bitformer.model.errors import UserError
 

@@ -11,7 +11,8 @@ from bitformer.model.adc_words import rescaled
 from bitformer.model.config import TransformerConfig
 from bitformer.model.config_choice import start_config
 from bitformer.model.data.clock import require_calendar
-from bitformer.model.data.datasets import NAMES, load_dataset
+from bitformer.model.data.datasets import load_dataset
+from bitformer.model.data.named_data import NAMES
 from bitformer.model.data.reading import DataSource, without_reading
 from bitformer.model.data.steps import require_step
 from bitformer.model.data.windows import Dataset

@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 
 from bitformer.model.adc_words import rescaled
-from bitformer.model.data.datasets import NAMES
+from bitformer.model.data.named_data import NAMES, split_of
 from bitformer.model.data.parts import first_targets
 from bitformer.model.data.seen_rows import end_of_seen, last_seen
-from bitformer.model.data.sources import SOURCES
-from bitformer.model.data.splits import by_fractions
 from bitformer.model.data.steps import rows_of_day
 from bitformer.model.data.windows import Dataset, Windows, make_dataset
 from bitformer.model.errors import UserError
@@ -79,7 +77,7 @@ def _as_in_training(model: IntegerModel, rows: NewRows) -> Dataset | None:
             name=Path(rows.name).name if rows.name not in NAMES else rows.name,
             inputs=rows.inputs,
             target=rows.target,
-            split=SOURCES[source].split if source in SOURCES else by_fractions,
+            split=split_of(source, model.config.task),
             window=model.config.window,
             horizon=model.config.horizon,
             ahead=rows_ahead(model),

@@ -176,6 +176,7 @@ def test_what_ships_is_in_a_wheel_that_is_made_of_the_sdist(tmp_path):
         if path.suffix in (".cpp", ".h", ".json", ".tcl", ".xdc") or path.name == "py.typed"
     ]
     beside += (ROOT / "model" / "data" / "shipped").iterdir()
+    beside += (ROOT / "model" / "data" / "published").iterdir()
     assert {"nyc_taxi.csv.xz", "nyc_taxi.LICENSE", "native_driver.cpp"} <= {b.name for b in beside}
     for path in beside:
         inside = path.relative_to(ROOT).as_posix()

@@ -16,20 +16,27 @@ from bitformer.model.data.class_datasets import load_classes, read_folder, read_
 from bitformer.model.data.class_task import check_classified, task_of
 from bitformer.model.data.class_windows import all_class_windows
 from bitformer.model.data.csv_source import Series, read_csv, read_header
+from bitformer.model.data.folders import FOLDERS
 from bitformer.model.data.labelled_files import files_of
 from bitformer.model.data.name_lists import names_among, quoted
+from bitformer.model.data.named_data import (
+    NAMES,
+    SYNTHETIC,
+    named_reading,
+    own_time,
+    path_of,
+    require_own_times,
+    split_of,
+)
 from bitformer.model.data.reading import DataSource, Reading
 from bitformer.model.data.sensing import check_sensed
-from bitformer.model.data.sources import SOURCES, find
+from bitformer.model.data.sources import SOURCES
 from bitformer.model.data.splits import Splitter, by_fractions
 from bitformer.model.data.synthetic import COLUMNS as SYNTHETIC_COLUMNS
 from bitformer.model.data.synthetic import synthetic_series
 from bitformer.model.data.windows import Dataset, make_dataset
 from bitformer.model.errors import UserError
 from bitformer.model.shape import Shape
-
-SYNTHETIC = "synthetic"
-NAMES = (*SOURCES, SYNTHETIC)
 
 
 def load_dataset(
@@ -77,7 +84,7 @@ def load_dataset(
     UserError
         If the data are missing, unreadable, or too few, or have no classes for a classifier.
     """
-    asked = Reading.of(**reading)
+    asked = named_reading(name_or_path, Reading.of(**reading))
     task = task_of(asked, task)
     if task == "classify":
         check_classified(asked, target=target, sense=sense, ahead=ahead)
@@ -96,7 +103,8 @@ def load_dataset(
         source = SOURCES[name]
         if sense == source.target and sense not in source.inputs and inputs == ALL:
             inputs = None  # the columns that are meant for it
-        target, default, split = target or source.target, source.inputs, source.split
+        target, default = target or source.target, source.inputs
+        split = split_of(name, task)
     else:
         if target is None:
             have = column_names(name, asked)
@@ -130,7 +138,10 @@ def load_dataset(
 def _classified(name_or_path: str, *, reading: Reading, **more: Any) -> Dataset:
     """Return windows with the class of each."""
     path, name = _recorded(name_or_path, reading)
-    return load_classes(path, name=name, reading=reading, time=_own_time(name_or_path), **more)
+    more["time"] = own_time(name_or_path)
+    dataset = load_classes(path, name=name, reading=reading, **more)
+    licence = (FOLDERS[name].licence,) if name in FOLDERS else ()
+    return dataclasses.replace(dataset, notes=(*licence, *dataset.notes))
 
 
 def load_all_classes(
@@ -160,9 +171,10 @@ def load_all_classes(
     UserError
         If the data are missing, unreadable, or too few, or have a class that the model has not.
     """
+    reading = named_reading(name_or_path, reading)
     path, name = _recorded(name_or_path, reading)
     rows = read_labelled(
-        path, name=name, reading=reading, inputs=inputs, time=_own_time(name_or_path)
+        path, name=name, reading=reading, inputs=inputs, time=own_time(name_or_path)
     )
     return all_class_windows(
         rows.series,
@@ -181,22 +193,9 @@ def _recorded(name_or_path: str, reading: Reading) -> tuple[Path, str]:
     """Return where recordings are, and what they are called."""
     if name_or_path == SYNTHETIC:
         raise UserError(f"{SYNTHETIC} has no classes: name a CSV file or a folder with --data")
-    if name_or_path in NAMES and reading.time is not None:
-        raise _own_times(name_or_path, reading)
-    path = _path(name_or_path, folder=reading.files is not None)
+    require_own_times(name_or_path, reading)
+    path = path_of(name_or_path, folder=reading.files is not None)
     return path, name_or_path if name_or_path in NAMES else path.resolve().name
-
-
-def _own_time(name_or_path: str) -> tuple[str, ...]:
-    """Return the columns of times of a data set by name."""
-    return SOURCES[name_or_path].time if name_or_path in SOURCES else ()
-
-
-def _own_times(name: str, reading: Reading) -> UserError:
-    return UserError(
-        f"Data set {name} has its own times: time must not be given, but is {reading.time!r}: leave"
-        " --time out"
-    )
 
 
 def _all_inputs(
@@ -205,8 +204,8 @@ def _all_inputs(
     """Return the columns of numbers but those of times, and a sentence on the others."""
     if name_or_path == SYNTHETIC:
         return tuple(name for name in SYNTHETIC_COLUMNS if name != without), ()
-    path = _path(name_or_path)
-    times = _own_time(name_or_path)
+    path = path_of(name_or_path)
+    times = own_time(name_or_path)
     own = times or names_among(reading.time or (), column_names(name_or_path, reading))
     series = () if reading.series is None else (reading.series,)
     found, others = number_columns(path, reading, without=(*own, *series))
@@ -224,10 +223,11 @@ def column_names(name_or_path: str, reading: Reading | None = None) -> list[str]
     """Return the names of the columns of a data set or a CSV file, or of the first of a folder."""
     if name_or_path == SYNTHETIC:
         return list(SYNTHETIC_COLUMNS)
-    path = _path(name_or_path, folder=reading is not None and reading.files is not None)
-    if reading is not None and reading.files is not None and path.is_dir():
-        path = files_of(path, reading.files)[0].path
-    return read_header(path, reading)
+    how = named_reading(name_or_path, reading or Reading())
+    path = path_of(name_or_path, folder=how.files is not None)
+    if how.files is not None and path.is_dir():
+        path = files_of(path, how.files)[0].path
+    return read_header(path, how)
 
 
 def load_series(
@@ -251,8 +251,8 @@ def load_series(
     UserError
         If the data are not here, or cannot be read, or a column is not in them.
     """
-    if name_or_path in NAMES and reading.time is not None:
-        raise _own_times(name_or_path, reading)
+    require_own_times(name_or_path, reading)
+    reading = named_reading(name_or_path, reading)
     if name_or_path == SYNTHETIC:
         for column in columns:
             if column not in SYNTHETIC_COLUMNS:
@@ -265,31 +265,10 @@ def load_series(
         time = SOURCES[name_or_path].time
     elif reading.time is not None:
         time = ()
-    path = _path(name_or_path, folder=reading.files is not None)
+    path = path_of(name_or_path, folder=reading.files is not None)
     if path.is_dir():
         return read_folder(path, columns=columns, reading=reading, time=time)
     return read_csv(path, columns=columns, reading=reading, time=time)
-
-
-def _path(name_or_path: str, *, folder: bool = False) -> Path:
-    """Return the path of a data set's file, which is downloaded if need be, or a CSV file's.
-
-    ``folder`` : whether it may be a folder.
-    """
-    if name_or_path in SOURCES:
-        return find(SOURCES[name_or_path])
-    path = Path(name_or_path)
-    if not path.exists() and not path.suffix:
-        raise UserError(
-            f"Data must be {', '.join(NAMES)} or the path of a CSV file, not {name_or_path!r}"
-        )
-    if path.is_dir() and not folder:
-        raise UserError(
-            f"Data file {path} must be a CSV file, not a directory: name a file in it with --data,"
-            " or say where the classes stand in its files' names, as --files"
-            " '{group}_{label}.csv'"
-        )
-    return path
 
 
 def load_source(source: DataSource, shape: Shape) -> Dataset:

@@ -12,9 +12,10 @@ import numpy as np
 
 from bitformer.model.data.clock import clock_of, numbers_known, require_calendar
 from bitformer.model.data.csv_source import Series
-from bitformer.model.data.datasets import NAMES, column_names, load_series
+from bitformer.model.data.datasets import column_names, load_series
 from bitformer.model.data.gaps import Clean, clean
 from bitformer.model.data.name_lists import names_among
+from bitformer.model.data.named_data import NAMES, named_reading
 from bitformer.model.data.reading import Reading, without_reading
 from bitformer.model.data.row_order import in_order
 from bitformer.model.data.sources import SOURCES
@@ -128,9 +129,10 @@ def read_new_rows(
         If the model knows no scales, or the file is not here, or lacks a column.
     """
     scaling = scaling_of(model)
-    _, own, times = model_source(model)
+    name, own, times = model_source(model)
     asked = {name: one for name, one in reading.items() if one is not None}
-    how = Reading.of(**({} if data in NAMES else own) | asked)
+    # a data set by name is read as the rows of no other file are
+    how = named_reading(data, Reading.of(**({} if data in NAMES and data != name else own) | asked))
     how = dataclasses.replace(how, **_unlike_own(how, asked, data, scaling.inputs))
     have = column_names(data, how)
     if "series" not in asked and how.series not in have:

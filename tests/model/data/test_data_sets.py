@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bitformer.model.data.datasets import NAMES, load_dataset
+from bitformer.model.data.datasets import load_dataset
+from bitformer.model.data.named_data import NAMES
 from bitformer.model.data.sources import (
     ENVIRONMENT,
     SOURCES,
@@ -185,5 +186,44 @@ def test_beijing_air():
         assert np.isfinite(part.y).all()
 
 
+@pytest.mark.needs("data")
+@pytest.mark.parametrize(
+    ("name", "period", "rows"),
+    [
+        ("machine-temperature", 288, 22683),
+        ("ambient-temperature", 24, 7267),
+        ("ec2-request-latency", 288, 4031),
+        ("art-daily-flatmiddle", 288, 4032),
+        ("art-daily-jumpsup", 288, 4032),
+    ],
+)
+def test_nab(name, period, rows):
+    data = load_dataset(name, window=24, horizon=1)
+    assert (data.inputs, data.target, data.period) == (("value",), "value", period)
+    assert data.notes[0] == "Split: the first 60 %, 20 % and 20 % of the rows"
+    assert abs(len(data.train.inputs) - rows) < 10
+
+
+@pytest.mark.needs("data")
+def test_detectors_are_trained_on_the_first_part():
+    data = load_dataset("art-daily-jumpsup", window=24, horizon=1, task="detect")
+    assert [len(part) for part in (data.train, data.val, data.test)] == [459, 121, 3428]
+    assert data.train.first[-1] == 4032 * 15 // 100 * 4 // 5 - 1
+    shipped = load_dataset("nyc-taxi", window=24, horizon=1, task="detect")
+    assert shipped.val.first[-1] == 10320 * 15 // 100 - 1
+
+
+@pytest.mark.needs("data")
+def test_skab():
+    data = load_dataset("skab", window=24, horizon=1)
+    assert (len(data.inputs), data.target) == (8, "Volume Flow RateRMS")
+    assert len(data.train.inputs) == 9405 + 556  # lost seconds
+    again = load_dataset("skab", window=24, horizon=1, task="detect")
+    assert len(again.train) == len(data.train)  # all of it is without a fault
+
+
 def test_names():
-    assert NAMES == ("nyc-taxi", "etth1", "etth2", "beijing-air", "synthetic")
+    assert " ".join(NAMES) == (
+        "strikewatch nyc-taxi machine-temperature ambient-temperature ec2-request-latency"
+        " art-daily-flatmiddle art-daily-jumpsup skab etth1 etth2 beijing-air synthetic"
+    )
