@@ -268,21 +268,10 @@ class Training:
 
         An output's own rounding error is not counted. None where all is well.
         """
-        from bitformer.model.fidelity import rounding_failure
+        from bitformer.model.rounding import rounding_failure_of
 
-        if self.model is not None:
-            exponent = self.model.integer.output.exponent
-        else:
-            from bitformer.model.export import load_run
-
-            exponent = load_run(self.folder)[0].activations.exponents()["output"]
-        result = self.result
-        return rounding_failure(
-            result.float_val,
-            result.quantized_val,
-            2.0**exponent,
-            wider=self._wider,
-        )
+        integer = None if self.model is None else self.model.integer
+        return rounding_failure_of(self.result, self.config, integer, wider=self._wider)
 
     def to_dict(self) -> dict[str, object]:
         """Return what came out as plain data."""

@@ -45,10 +45,11 @@ class Activations(nn.Module):
     """Learned power-of-two scales of all tensors of ``config``; starts in float mode.
 
     The scales of the input and the output belong to the accelerator's interface, as those of a wide
-    difference to the last step and a wide linear path do (``fixed``), and those of the softmax
-    logits and of a nonlinearity's results to a table (``settled``): they do not learn. ``offset``
-    is the real value that the middle of a tensor with a zero point stands for. ``observer``, if
-    set, is called with every tensor's name and values before they are rounded.
+    difference to the last step and a wide linear path do (``fixed``; the scores of a classifier do
+    not), and those of the softmax logits and of a nonlinearity's results to a table (``settled``):
+    they do not learn. ``offset`` is the real value that the middle of a tensor with a zero point
+    stands for. ``observer``, if set, is called with every tensor's name and values before they are
+    rounded.
     """
 
     learned: Tensor
@@ -61,9 +62,10 @@ class Activations(nn.Module):
         self.quantized = False
         self.observer: Callable[[str, Tensor], None] | None = None
         self.log2_scale = nn.Parameter(torch.zeros(len(self.specs)))
-        self.fixed = {"input", "output"}
+        scores = config.task == "classify"  # which are compared with each other alone
+        self.fixed = {"input"} if scores else {"input", "output"}
         wide = {name for name, spec in self.specs.items() if spec.bits > FINE_BITS}
-        self.fixed |= wide & {"delta", "path"} - self.floats
+        self.fixed |= wide & ({"delta"} if scores else {"delta", "path"}) - self.floats
         self.movable: set[str] = set()
         if config.asymmetric:
             self.movable = {*free_zero_points(config)} - self.floats - self.fixed

@@ -42,6 +42,7 @@ def calibrate(
     """Set the scales of all tensors by their values for training windows; make the model quantized.
 
     ``x`` [N, window, inputs] and ``y`` [N, horizon] are standardised, the windows in their order;
+    a classifier's ``y`` are not looked at, as its scores have scales like any other tensor.
     ``clock`` [N, numbers], of a model with a calendar alone, is their time.
     The scales of the input and the output, and of a wide difference, cover what is ``asked``, or
     else have headroom: by the rule of :mod:`bitformer.model.interface_scales`, over all windows.
@@ -88,8 +89,8 @@ def _set_interface(
         activations.set_scale("input", input_exponent(words["input"], x, asked.inputs))
     exponent = activations.exponents()["input"]
     low, high = (2.0**exponent * limit for limit in activations.limits("input"))
-    for name in ("output", *activations.fixed.intersection(["path"])):
-        if new(name):
+    for name in ("output", "path"):
+        if name in activations.fixed and new(name):
             added = (low, high) if config.subtract_last else None
             fitted = output_exponent(words[name], y, asked.target, added=added)
             activations.set_scale(name, fitted)

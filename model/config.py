@@ -34,6 +34,8 @@ from bitformer.model.structure import (
 )
 
 __all__ = [
+    "CLASSIFIERS",
+    "CLASSIFY_CONFIG",
     "DEFAULT_CONFIG",
     "NAMED_CONFIGS",
     "SENSE_CONFIG",
@@ -42,8 +44,8 @@ __all__ = [
     "read_config",
 ]
 
-#: What is trained where nothing is named: a forecast of a day, or a quantity that is sensed.
-DEFAULT_CONFIG, SENSE_CONFIG = "etth1-96-24", "sense-24-1"
+#: What is trained where nothing is named: a forecast of a day, a quantity that is sensed, a class.
+DEFAULT_CONFIG, SENSE_CONFIG, CLASSIFY_CONFIG = "etth1-96-24", "sense-24-1", "strike-25"
 
 #: What all of it comes to. The largest part known has 4.4 million bits of block RAM;
 #: a model of this size is still made in seconds and in less than 2 GB.
@@ -293,6 +295,21 @@ NAMED_CONFIGS[SENSE_CONFIG] = TransformerConfig(
     default=_W4A8,
     precision=_PRECISE_HEAD,
 )
+#: Half a second of a runner's wrist, x, y, z and magnitude, and two ways to strike the ground.
+CLASSIFIERS = {
+    CLASSIFY_CONFIG: TransformerConfig(
+        name=CLASSIFY_CONFIG,
+        task="classify",
+        window=25,
+        inputs=4,
+        horizon=2,
+        d_model=16,
+        heads=2,
+        ffn=32,
+        default=_W4A8,
+        precision=_PRECISE_HEAD,
+    )
+}
 NAMED_CONFIGS["etth1-48-24"] = NAMED_CONFIGS["etth1-96-24"].replace(
     name="etth1-48-24", window=48, patch=4
 )
@@ -370,10 +387,11 @@ def read_config(config: "str | TransformerConfig") -> TransformerConfig:
 
 def named_config(name: str) -> TransformerConfig:
     """Return the configuration called ``name``: a key of ``NAMED_CONFIGS`` or ``grid-N-D-B``."""
-    if name in NAMED_CONFIGS:
-        return NAMED_CONFIGS[name]
+    known_by_name = {**NAMED_CONFIGS, **CLASSIFIERS}
+    if name in known_by_name:
+        return known_by_name[name]
     match = re.fullmatch(r"grid-(\d{1,9})-(\d{1,9})-(\d{1,9})", name)
     if match:
         return grid_config(*map(int, match.groups()))
-    known = ", ".join(NAMED_CONFIGS)
+    known = ", ".join(known_by_name)
     raise UserError(f"config must be one of {known} or grid-N-D-B, not {shown(name)}")

@@ -3,7 +3,13 @@
 import dataclasses
 from typing import Any
 
-from bitformer.model.config import DEFAULT_CONFIG, SENSE_CONFIG, TransformerConfig, read_config
+from bitformer.model.config import (
+    CLASSIFY_CONFIG,
+    DEFAULT_CONFIG,
+    SENSE_CONFIG,
+    TransformerConfig,
+    read_config,
+)
 from bitformer.model.errors import UserError
 from bitformer.model.precision import (
     PATH_COMPONENTS,
@@ -25,6 +31,7 @@ def start_config(
     sense: str | None = None,
     ahead: int | None = None,
     horizon: int | None = None,
+    task: str = "forecast",
 ) -> TransformerConfig:
     """Return the configuration to start from, by default the one for what is asked.
 
@@ -34,7 +41,13 @@ def start_config(
     """
     if config is None:
         config = DEFAULT_CONFIG if sense is None else SENSE_CONFIG
+        config = CLASSIFY_CONFIG if task == "classify" else config
     chosen = read_config(config)
+    if task == "classify" and horizon is not None:
+        raise UserError(
+            f"horizon must be left out to classify, not {horizon}: a model has a score for each"
+            " class of its data"
+        )
     now = ahead == 0 if sense is None else not ahead
     if now and horizon is None and config == chosen.name:
         chosen = chosen.replace(horizon=1)

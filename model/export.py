@@ -16,6 +16,7 @@ from bitformer.model.layers import QatLayerNorm
 from bitformer.model.own_data import read_source
 from bitformer.model.quantize import quantize_model
 from bitformer.model.run_store import ERRORS, RunStore
+from bitformer.model.task.margins import check_reject, margin_for
 from bitformer.model.transformer import Transformer
 
 __all__ = ["export", "export_run", "export_to", "load_run", "parameters"]
@@ -72,22 +73,40 @@ def load_run(run_dir) -> tuple[Transformer, dict]:
     return model.eval(), record
 
 
-def export_run(run_dir) -> IntegerModel:
+def export_run(run_dir, *, reject: float = 0.0) -> IntegerModel:
     """Return the integer model of a finished run.
+
+    ``reject`` : of a classifier, the share of validation windows that it may answer with
+    «rejected», those whose largest scores lead least.
 
     Its ``meta`` has the names and scales of the data (``dataset``), the settings of the training
     (``settings``), its errors (``results``), and the ``intervals`` of its forecasts, which runs of
-    before they were invented lack.
+    before they were invented lack; of a classifier, the names of its ``classes`` instead.
     """
     model, record = load_run(run_dir)
-    sections = ("dataset", "settings", "intervals")
+    model.margin = _margin(reject, record, run_dir)
+    sections = ("dataset", "settings", "intervals", "classes")
     meta = {name: record[name] for name in sections if name in record}
     return export(model, meta | {"results": {name: record["results"][name] for name in ERRORS}})
 
 
-def export_to(run_dir, path) -> IntegerModel:
-    """Write the integer model of a finished run, with the name of its data, to ``path``."""
-    model, source = export_run(run_dir), read_source(Path(run_dir))
+def _margin(reject: float, record: dict, run_dir) -> int:
+    """Return the margin of a share that is rejected, by the leads that the run has noted."""
+    if not check_reject(reject):
+        return 0
+    if "leads" not in record:
+        raise UserError(
+            f"reject must be 0 for the run in {run_dir}, which trained no classifier, not {reject}"
+        )
+    return margin_for(reject, record["leads"])
+
+
+def export_to(run_dir, path, *, reject: float = 0.0) -> IntegerModel:
+    """Write the integer model of a finished run, with the name of its data, to ``path``.
+
+    ``reject`` as of :func:`export_run`.
+    """
+    model, source = export_run(run_dir, reject=reject), read_source(Path(run_dir))
     if source is not None:
         model = replace(model, meta={**model.meta, "source": source})
     save_model(model, path)

@@ -50,7 +50,7 @@ def ailments(
         model.train(was_training)
     found = []
     for name, value in trace.items():
-        if name in activations.floats:
+        if name in activations.floats or name not in activations.index:
             continue
         if value.numel() > len(value) and bool((value == value.flatten()[0]).all()):
             found.append(f"{name} is always {int(value.flatten()[0])}")

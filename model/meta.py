@@ -40,6 +40,7 @@ class Known(TypedDict, total=False):
     settings: dict[str, Any]
     results: dict[str, float]
     intervals: list[ForecastInterval]
+    classes: list[str]
 
 
 def known(meta: Mapping[str, object]) -> Known:
@@ -60,6 +61,7 @@ def check_meta(meta: Mapping[str, object], config: TransformerConfig) -> None:
     """
     sections = known(meta)
     data = sections.get("dataset", {})
+    _check_classes(sections, config)
     for interval in sections.get("intervals", ()):
         if len(interval.low) != config.horizon:
             raise UserError(
@@ -102,3 +104,19 @@ def check_meta(meta: Mapping[str, object], config: TransformerConfig) -> None:
                 f"meta: dataset: range of {shown(column)} must be two numbers, the lower first,"
                 f" not {shown(limits)}"
             )
+
+
+def _check_classes(sections: Known, config: TransformerConfig) -> None:
+    """Raise :class:`UserError` unless the names of classes are those of the model's scores."""
+    names = sections.get("classes")
+    if names is None:
+        return
+    if config.task != "classify":
+        raise UserError(
+            f"meta: classes must be named by a classifier alone, not with task {config.task}"
+        )
+    if len(names) != config.horizon or len(set(names)) != len(names):
+        raise UserError(
+            f"meta: classes must be {config.horizon} different names, one for each score of the"
+            f" model, not {shown(names)}"
+        )

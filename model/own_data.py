@@ -10,10 +10,11 @@ import numpy as np
 from bitformer.model.adc_words import rescaled
 from bitformer.model.config import TransformerConfig
 from bitformer.model.config_choice import start_config
+from bitformer.model.data.class_task import task_of
 from bitformer.model.data.clock import require_calendar
 from bitformer.model.data.datasets import load_dataset
 from bitformer.model.data.named_data import NAMES
-from bitformer.model.data.reading import DataSource, without_reading
+from bitformer.model.data.reading import DataSource, Reading, without_reading
 from bitformer.model.data.steps import require_step
 from bitformer.model.data.windows import Dataset
 from bitformer.model.errors import UserError
@@ -22,10 +23,12 @@ from bitformer.model.ir import IntegerModel
 from bitformer.model.meta import known
 from bitformer.model.model_name import name_after
 from bitformer.model.strict_json import read_json
+from bitformer.model.task import TASKS
 
 __all__ = [
     "RANDOM",
     "SOURCE_FILE",
+    "asked_task",
     "dataset_of",
     "evenly",
     "integer_windows",
@@ -158,12 +161,20 @@ def resolved(columns: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
     What :func:`bitformer.model.data.datasets.load_dataset` was given, with the columns that it
     found where more than one could be meant.
     """
-    found = {name: value for name, value in columns.items() if name not in ("sense", "ahead")}
+    no_source = ("sense", "ahead", "task")
+    found = {name: value for name, value in columns.items() if name not in no_source}
     if columns.get("inputs") is not None or columns.get("sense") is not None:
         found["inputs"] = dataset.inputs
     if columns.get("sense") is not None:
         found["target"] = dataset.target
+    if dataset.task == "classify":
+        return found | {"inputs": dataset.inputs}
     return found | {"ahead": dataset.train.ahead}
+
+
+def asked_task(columns: Mapping[str, Any]) -> str:
+    """Return the task of data by the options that name them: ``task``, or where classes are."""
+    return task_of(Reading.of(**without_reading(columns)[0]), columns.get("task"))
 
 
 def evenly(count: int, of: int) -> np.ndarray:
@@ -195,7 +206,12 @@ def suited(config: TransformerConfig, dataset: Dataset) -> tuple[TransformerConf
         changes["inputs"] = len(dataset.inputs)
         columns = ", ".join(dataset.inputs)
         notes.append(f"Config {config.name} takes {len(dataset.inputs)} input(s) here: {columns}")
-    if config.subtract_last and dataset.target_channel is None:
+    task = TASKS[dataset.task]
+    if (config.task, config.horizon) != (task.name, task.outputs(dataset)):
+        changes |= {"task": task.name, "horizon": task.outputs(dataset)}
+    if config.subtract_last and not task.gives_target:
+        changes["target_channel"] = 0
+    elif config.subtract_last and dataset.target_channel is None:
         changes["subtract_last"] = False
         changes["tensors"] = {n: bits for n, bits in config.tensors.items() if n != "delta"}
         notes.append(f"Target {dataset.target} is no input, so no last value is subtracted")
@@ -244,7 +260,8 @@ def suited_to(
     """
     if data is None:
         raise UserError("--data must name a data set or a CSV file to train on")
-    chosen = start_config(config, sense=columns.get("sense"), ahead=columns.get("ahead"))
+    task = asked_task(columns)
+    chosen = start_config(config, sense=columns.get("sense"), ahead=columns.get("ahead"), task=task)
     dataset = load_dataset(
         data,
         window=chosen.window,

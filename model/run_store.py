@@ -63,6 +63,8 @@ class RunRecord(TypedDict):
     config: dict[str, Any]
     dataset: dict[str, Any]
     settings: dict[str, Any]
+    classes: NotRequired[list[str]]
+    leads: NotRequired[list[int]]
     history: NotRequired[list[dict[str, Any]]]
     results: NotRequired[dict[str, float]]
     continued: NotRequired[list[_Earlier]]

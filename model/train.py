@@ -25,8 +25,10 @@ from bitformer.model.plain import built
 from bitformer.model.progress import progress_bar
 from bitformer.model.run_store import EPOCHS, ERRORS, RunStore
 from bitformer.model.stages import Budget
+from bitformer.model.task import task_for
+from bitformer.model.task.margins import leads_by_percent
 from bitformer.model.train_settings import TrainSettings
-from bitformer.model.trainer import Trainer
+from bitformer.model.trainer import Trainer, predict
 
 __all__ = ["TrainResult", "train"]
 
@@ -34,6 +36,8 @@ __all__ = ["TrainResult", "train"]
 @dataclass(frozen=True, kw_only=True)
 class TrainResult:
     """The result of a run. Errors are mean squared errors of standardised forecasts.
+
+    Those of a classifier are mean cross entropies, in nats.
 
     ``quantized_*`` : errors of the quantized model, which are those of the integer model as well.
     ``history`` : a dict for each epoch with stage, epoch, training loss, validation error (val) and
@@ -57,9 +61,11 @@ class TrainResult:
 
 def _check(config: TransformerConfig, dataset: Dataset) -> None:
     """Raise :class:`UserError` unless the model fits the data."""
+    task = task_for(config)
+    task.check(config, dataset)
     for what, wanted, found in (
         ("window", config.window, dataset.train.window),
-        ("horizon", config.horizon, dataset.train.horizon),
+        ("horizon", config.horizon, task.outputs(dataset)),
         ("inputs", config.inputs, len(dataset.inputs)),
     ):
         if wanted != found:
@@ -69,7 +75,8 @@ def _check(config: TransformerConfig, dataset: Dataset) -> None:
             f"calendar must be {list(dataset.calendar)} as windows of {dataset.name} have it, not"
             f" {list(config.calendar)} as in config {config.name}"
         )
-    if config.subtract_last and config.target_channel != dataset.target_channel:
+    adds_back = config.subtract_last and task.gives_target
+    if adds_back and config.target_channel != dataset.target_channel:
         raise UserError(
             f"target_channel must be the target's place among the inputs"
             f" ({dataset.target_channel}) to subtract the last value, not {config.target_channel}"
@@ -199,6 +206,7 @@ def train(
         "dataset": describe(dataset),
         "settings": dataclasses.asdict(chosen),
         "float": source,
+        **({"classes": list(dataset.classes)} if dataset.classes else {}),
     }
 
     def carried_out(identity: dict, chosen: TrainSettings, *, resume: bool) -> dict:
@@ -283,10 +291,24 @@ def _finish(trainer: Trainer, store: RunStore, identity: dict, progress: bool | 
                 sum(epochs),
                 f"{trainer.stage.name}: validation error {trainer.best_error:.5f}",
             )
-        return {
+        found = {
             **identity,
             "history": trainer.history,
             "results": trainer.results(),
             "warnings": trainer.warnings(),
             "intervals": [interval.to_dict() for interval in trainer.intervals()],
         }
+        if trainer.config.task == "classify":
+            found["leads"] = _leads(trainer)
+        return found
+
+
+def _leads(trainer: Trainer) -> list[int]:
+    """Return by how many steps validation windows' largest scores lead, by percent.
+
+    Of the quantized classifier that :meth:`Trainer.results` leaves: number p is the largest margin
+    that rejects at most p percent of them.
+    """
+    val, model = trainer.dataset.val, trainer.model
+    step = 2.0 ** model.activations.exponents()["output"]
+    return leads_by_percent(np.rint(predict(model, val.x, val.clock) / step).astype(int))

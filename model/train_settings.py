@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from bitformer.model.errors import UserError
 from bitformer.model.later import later
 from bitformer.model.plain import FOLLOWS
+from bitformer.model.task.classify import BALANCED
 
 __all__ = ["METHODS", "RANGES", "TrainSettings"]
 
@@ -54,6 +55,8 @@ class TrainSettings:
     patience : epochs without a better validation error after which a stage ends; None for never.
     distill : how much of the loss, 0 to 1, is the distance to the float model's forecasts, in
         stages with rounding; the rest is that to the targets.
+    class_weights : of a classifier, ``"balanced"`` for windows that weigh the less, the more there
+        are of their class; None for all the same.
     """
 
     method: str = "qat"
@@ -72,6 +75,7 @@ class TrainSettings:
     dropout: float | None = None
     patience: int | None = None
     distill: float = later(0.0)
+    class_weights: str | None = later(None)
 
     def __post_init__(self):
         for name, choices in (("method", METHODS), ("ranges", RANGES)):
@@ -97,6 +101,10 @@ class TrainSettings:
             raise UserError(f"dropout must be at least 0 and below 1, not {self.dropout}")
         if not 0 <= self.distill <= 1:
             raise UserError(f"distill must be 0 to 1, not {self.distill}")
+        if self.class_weights not in (None, BALANCED):
+            raise UserError(
+                f"class_weights must be {BALANCED} or left out, not {self.class_weights!r}"
+            )
         self._check_lowering()
 
     def fitted(self, windows: int) -> "TrainSettings":

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from bitformer.model.calibrate import MovingRanges, calibrate
 from bitformer.model.data.windows import Dataset, Windows
-from bitformer.model.distillation import distilled_loss, teacher_forecasts
+from bitformer.model.distillation import teacher_forecasts
 from bitformer.model.errors import TrainingDivergedError
 from bitformer.model.health import ailments
 from bitformer.model.intervals import ForecastInterval, intervals_of, measured
@@ -19,6 +19,8 @@ from bitformer.model.line import become_line
 from bitformer.model.optimizer import make_optimizer
 from bitformer.model.sensor_range import asked_ranges
 from bitformer.model.stages import Budget, TrainingStage, raised, stages, without_training
+from bitformer.model.task import task_for
+from bitformer.model.task.losses import loss_of
 from bitformer.model.train_settings import TrainSettings
 from bitformer.model.transformer import Transformer
 from bitformer.model.weight_average import WeightAverage
@@ -51,7 +53,7 @@ def predict(
 
 
 def _error(model: Transformer, windows: Windows) -> float:
-    return float(np.square(predict(model, windows.x, windows.clock) - windows.y).mean())
+    return task_for(model.config).error(predict(model, windows.x, windows.clock), windows)
 
 
 def _tensors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -86,6 +88,11 @@ class Trainer:
         self.x = WindowTensors.inputs(dataset.train, device)
         self.y = WindowTensors.targets(dataset.train, device)
         self.clock = torch.tensor(dataset.train.clock, device=device)
+        self.task = task_for(config)
+        weighed = self.task.class_weights(dataset, settings.class_weights)
+        self.class_weights: Tensor | None = None
+        if weighed is not None:
+            self.class_weights = torch.tensor(weighed, dtype=torch.float32, device=device)
         self.stages = stages(config, settings, earlier)
         self.stage_index, self.epoch, self.idle = 0, 0, 0
         self.best_error = self.float_error = math.inf
@@ -99,7 +106,7 @@ class Trainer:
         self.least = math.inf  # the smallest error of the stage's own epochs, for patience
         self.begin()
         self.best = _tensors(self.model.state_dict())
-        if config.linear_path and weights is None:
+        if config.linear_path and weights is None and self.task.gives_target:
             self.judge_line()
         if weights is not None:
             first = 1 + sum(one.anew for one in self.stages)
@@ -203,9 +210,7 @@ class Trainer:
             group["lr"] = rate * group["factor"]
         if self.observes:
             self.follow_weights()
-        taught = None if self.taught is None else self.taught[batch]
-        forecast = self.model(self.x[batch], clock=self.clock[batch])
-        loss = distilled_loss(forecast, self.y[batch], taught, settings.distill)
+        loss = self.loss(self.model(self.x[batch], clock=self.clock[batch]), batch)
         self.optimizer.zero_grad()
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -214,6 +219,12 @@ class Trainer:
         self.optimizer.step()
         self.average.follow(self.model)
         return loss.detach()
+
+    def loss(self, outputs: Tensor, batch: Tensor) -> Tensor:
+        """Return what a step makes smaller, of outputs [n, outputs] for the windows ``batch``."""
+        taught = None if self.taught is None else self.taught[batch]
+        share, weights = self.settings.distill, self.class_weights
+        return loss_of(self.config.task, outputs, self.y[batch], taught, share, weights)
 
     def follow_weights(self) -> None:
         """Set observed scales by the present weights."""
@@ -365,7 +376,12 @@ class Trainer:
         }
 
     def intervals(self) -> tuple[ForecastInterval, ...]:
-        """Return the intervals of the quantized model that :meth:`results` leaves."""
+        """Return the intervals of the quantized model that :meth:`results` leaves.
+
+        Of a classifier, there are none.
+        """
+        if not self.task.gives_target:
+            return ()
         val, test = (
             (windows.y - predict(self.model, windows.x, windows.clock)) * self.dataset.target_std
             for windows in (self.dataset.val, self.dataset.test)

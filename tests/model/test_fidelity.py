@@ -36,3 +36,11 @@ def test_the_sentence_says_what_to_try():
         " --weights), or more epochs (--qat-epochs)"
     )
     assert "wider range" not in rounding_failure(0.004, 2.27, 0.0)
+
+
+def test_a_classifiers_error_has_its_own_name_and_nothing():
+    kinds = {"name": "cross entropy", "negligible": 0.02}
+    assert rounding_failure(0.001, 0.019, 0.0, **kinds) is None
+    assert rounding_failure(0.4, 0.5, 0.0, **kinds) is None
+    message = rounding_failure(0.4, 0.501, 0.0, **kinds)
+    assert "the quantized model's validation cross entropy is 0.501, over 1.25 times the" in message
