@@ -134,7 +134,7 @@ class IntegerModel:
         return {
             op.y: op.multiplicand_bound(self.tensors, self.norm_bits)
             for op in self.operations
-            if not op.at_input and not op.at_output
+            if not op.at_port
         }
 
     @cached_property

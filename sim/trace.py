@@ -49,7 +49,7 @@ class Trace:
     """
 
     def __init__(self, design: Design):
-        ways = design.geometry.ways
+        ways, self._output = design.geometry.ways, design.model.output.name
         self.drain: list[tuple[Place | None, ...]] = []
         self.vector: list[tuple[Place | None, ...]] = []
         self.operand: list[Place] = []
@@ -79,4 +79,6 @@ class Trace:
     def tensors(self) -> list[str]:
         """Names of the tensors that are compared."""
         places = [place for slot in (*self.drain, *self.vector) for place in slot if place]
-        return list(dict.fromkeys(p.tensor for p in (*self.operand, *places)))
+        return list(
+            dict.fromkeys([*(p.tensor for p in (*self.operand, *places)), self._output])
+        )

@@ -69,14 +69,15 @@ def geometry_of(
             )
     dots = np.array([bound.dot for bound in model.bounds.values()])
     packed = np.array([packing.packed[y] for y in model.bounds])
-    written = [op for op in model.operations if not op.at_input]
+    written = [op for op in model.operations if not op.at_port]
     norm_features = {tensors[op.reads[0]].features for op in written if op.normalizes}
     if len(norm_features) > 1:
         raise UserError("layer norms must all have the same features in one design")
     scores = [tensors[n] for n, where in destinations.items() if where is Destination.SCORE]
     longest = max((spec.features for spec in scores), default=1)
     ways = 2 if packed.any() else 1
-    operands = [spec.bits for name, spec in tensors.items() if name not in model.constants]
+    apart = {*model.constants, *(op.y for op in model.operations if op.at_output)}
+    operands = [spec.bits for name, spec in tensors.items() if name not in apart]
     named = np.array([[shifts[op.y] for op in model.operations]])
     post = {n: int(w[0]) for n, w in post_widths(batch, named, wide, multiplier).items()}
     _check(post, multiplier)

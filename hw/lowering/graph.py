@@ -22,7 +22,7 @@ def destinations(model: IntegerModel) -> dict[str, Destination]:
         found[op.y] = lowering.writes
         if lowering.keeps is not None and op.weights_from is not None:
             found[op.weights_from] = lowering.keeps
-    return found | {model.output.name: Destination.OUTPUT}
+    return found | dict.fromkeys((model.results.name, model.output.name), Destination.OUTPUT)
 
 
 def _check_window(model: IntegerModel) -> None:
@@ -76,6 +76,9 @@ def check_graph(model: IntegerModel, destination: Mapping[str, Destination]) -> 
     _check_places(model, destination)
     for op in model.operations:
         lowering_of(op).check(model)
-    last = model.operations[-1]
+    last = model.writers[model.results.name]
     if last not in model.linears:
-        raise UserError(f"the last operation must be a linear layer, not {type(last).__name__}")
+        before = " before the decision" if model.decision else ""
+        raise UserError(
+            f"the last operation{before} must be a linear layer, not {type(last).__name__}"
+        )

@@ -59,19 +59,22 @@ def _last_channel(model: IntegerModel) -> int:
     return next((op.adds_channel for op in model.operations if op.adds_channel is not None), 0)
 
 
-def _latency(timeline: Schedule) -> int:
-    """Count cycles from the first input accepted (0) to the last output taken, with both."""
+def _latency(timeline: Schedule, model: IntegerModel) -> int:
+    """Count cycles from the first input accepted (0) to the last output taken, with both.
+
+    A class is there some cycles after the last score was taken, which is what leaves the queue.
+    """
     taken = -1
     for event in timeline.events:
         if event.row.operation.destination is Destination.OUTPUT:
             for written in event.writes:
                 taken = max(taken + 1, int(written) + timing.OUTPUT)
-    return taken + 1
+    return taken + 1 + (timing.CHOICE if model.decision else 0)
 
 
 def _rams(plan: Plan, depths: Mapping[str, int]) -> list[StoreSpec]:
     """Return the memories that a design writes, not placed yet."""
-    geometry, source, result = plan.geometry, plan.model.input, plan.model.output
+    geometry, source, result = plan.geometry, plan.model.input, plan.model.results
     ways, slots = geometry.ways, geometry.dynamic_slots
     mixed = ways > 1 and (bool(geometry.wide) or not all(plan.packing.packed.values()))
 
@@ -205,7 +208,7 @@ def lower_plan(plan: Plan, placement: Mapping[str, str] | None = None) -> Design
         images={name: words for name, (words, _) in roms.items()},
         bounds={name: bound.total for name, bound in model.bounds.items()},
         packed=plan.packing.packed,
-        latency=_latency(timeline),
+        latency=_latency(timeline, model),
         interval=program.cycles,
         parameter_bits=parameter_bits,
         last_channel=_last_channel(model),

@@ -64,7 +64,8 @@ def _pairable(model: IntegerModel) -> bool:
     But for rows that are read an element a word: logits, and what is read by columns alone.
     """
     attends = [op for op in model.operations if isinstance(op, Attend)]
-    free = {"input", model.steps.name, model.output.name} | {op.scores for op in attends}
+    free = {"input", model.steps.name, model.results.name, model.output.name}
+    free |= {op.scores for op in attends}
     columns = {op.x for op in model.linears if op.transposed}
     rows = {op.x for op in model.linears if not op.transposed}
     rows |= {name for op in model.operations for name in op.requantizer_reads}

@@ -41,7 +41,7 @@ def post_widths(
     bounds: dict[str, list[np.ndarray]] = defaultdict(lambda: [np.zeros(len(batch), np.int64)])
     powers = powers_of(batch, shifts)
     for place, op in enumerate(batch.first.operations):
-        if op.at_input:
+        if op.at_port:
             continue
         u, factor, addend, zero = batch.values(place, _magnitudes).T
         shift, power = shifts[:, place], powers[:, place]

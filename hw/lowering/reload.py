@@ -15,6 +15,7 @@ from bitformer.hw.design import RELOADED, Design, Geometry
 from bitformer.hw.lowering.images import pack_elements
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.place import cost, place
+from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import DEFAULT_PART, PARTS
 from bitformer.hw.program import MachineOperation
 from bitformer.hw.widths import signed_value
@@ -78,8 +79,12 @@ def lower_reloadable(
     )
     value, factor = design.parameter_bits
     bits = value + SPARE, min(factor + SPARE, multiplier.short_bits)
-    specs = []
-    for spec in design.stores.values():
+    specs, images = [], dict(design.images)
+    stored = [*design.stores.values()]
+    if (decision := model.decision) is not None:
+        stored.append(StoreSpec(name="margin", depth=1, width=model.results.bits))
+        images["margin"] = [decision.margin]
+    for spec in stored:
         if spec.name in RELOADED:
             width = sum(bits) * geometry.ways if spec.name == "parameters" else spec.width
             depth = 2 * bank_words(spec.depth)
@@ -94,7 +99,6 @@ def lower_reloadable(
             f"{there.family.block_ram.name} and {lutram} LUTs as memory, not {there.ramb18} and "
             f"{there.lutram_luts}"
         )
-    images = dict(design.images)
     words, old = images["parameters"], design.parameter_bits
     images["parameters"] = _widened(words, geometry.ways, old, bits)
     return replace(
@@ -127,6 +131,7 @@ def _ends(model: ir.IntegerModel) -> tuple:
         (subtraction.shift, steps.bits, steps.zero, steps.low) if subtraction else None,
         *(("unsigned",) if model.config.adc_words else ()),
         *model.config.calendar,
+        *((model.results.shape, model.results.bits) if model.decision else ()),
     )
 
 
@@ -168,7 +173,10 @@ def new_images(
     _check_tensors(design.model, model)
     _check_program(design, other)
     _check_widths(design, other)
-    images = {name: list(other.images[name]) for name in RELOADED if name in design.stores}
+    words = dict(other.images)
+    if model.decision is not None:
+        words["margin"] = [model.decision.margin]
+    images = {name: list(words[name]) for name in RELOADED if name in design.stores}
     if "parameters" in images:
         bits = other.parameter_bits, design.parameter_bits
         images["parameters"] = _widened(images["parameters"], design.geometry.ways, *bits)

@@ -45,12 +45,12 @@ def _interval(
 def common_shifts(
     batch: Batch, multiplier: Multiplier, wanted: Mapping[str, int] | None = None
 ) -> np.ndarray:
-    """Return the shift to use for each operation: [models, operations]; 0 for those at the input.
+    """Return the shift to use for each operation: [models, operations]; 0 for those at a port.
 
     ``wanted``, by tensor written, are used where they change no result.
     """
     operations = batch.first.operations
-    places = np.array([place for place, op in enumerate(operations) if not op.at_input])
+    places = np.array([place for place, op in enumerate(operations) if not op.at_port])
     interval = partial(_interval, multiplier=multiplier)
     low, high, headroom = np.stack([batch.values(p, interval) for p in places], axis=1).T
     # one unit makes all multipliers of a kind, scaled as those with the most headroom
@@ -74,7 +74,7 @@ def common_shifts(
 def powers_of(batch: Batch, shifts: np.ndarray) -> np.ndarray:
     """Return the powers of two that bring operations to their ``shifts``: [models, operations]."""
     own = [
-        batch.values(place, lambda _, op: 0 if op.at_input else op.shift)
+        batch.values(place, lambda _, op: 0 if op.at_port else op.shift)
         for place in range(shifts.shape[1])
     ]
     return shifts - np.stack(own, axis=1)

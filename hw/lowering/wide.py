@@ -23,7 +23,7 @@ def stored_activations(
     model: IntegerModel, destinations: Mapping[str, Destination]
 ) -> list[Tensor]:
     """Return the tensors in the activation store."""
-    written = (op.y for op in model.operations if not op.at_input)
+    written = (op.y for op in model.operations if not op.at_port)
     return [model.tensors[n] for n in written if destinations[n] is Destination.ACTIVATION]
 
 

@@ -75,7 +75,7 @@ def own_depths(design: Design, tensors: Iterable[str]) -> dict[str, int]:
         own = [block for block in blocks if block.key[0] in wanted]
         if own:
             depths[store] = allocate(own, by_size=store == "dynamic")
-    for store, tensor in (("input", design.model.input), ("output", design.model.output)):
+    for store, tensor in (("input", design.model.input), ("output", design.model.results)):
         if tensor.name in wanted:
             depths[store] = design.stores[store].depth
     return depths

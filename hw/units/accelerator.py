@@ -9,6 +9,7 @@ from bitformer.hw.design import RELOADED, Design
 from bitformer.hw.program import Source
 from bitformer.hw.units import reads, writes
 from bitformer.hw.units.assembly import Units
+from bitformer.hw.units.class_choice import ClassChoice
 from bitformer.hw.units.parameters import Parameter
 from bitformer.hw.units.pipeline import by_operation
 from bitformer.hw.units.ports import number_shape
@@ -35,7 +36,8 @@ class Accelerator(wiring.Component):
     -------
     i : In(stream.Signature(signed(input.bits))), samples of a window, step by step, and its time
         behind; unsigned for a model of an ADC's words.
-    o : Out(stream.Signature(signed(output.bits))), results of a window; unsigned likewise.
+    o : Out(stream.Signature(signed(output.bits))), results of a window; unsigned likewise. Of a
+        classifier, the number of its class.
     o_trace_y : Out(activation_bits * ways), results of the post-processor as they are written.
     o_trace_valid : Out(ways), which of them are valid.
     o_trace_vector : Out(1), they are those of a vector operation.
@@ -107,7 +109,7 @@ class Accelerator(wiring.Component):
         addresses, port = units.addresses, units.input_port
         release = units.decode(m, addresses.o_op, "release_input", name="release")
         wiring.connect(m, wiring.flipped(self.i), port.i)
-        wiring.connect(m, units.output_port.o, wiring.flipped(self.o))
+        self._hand_out(m, units)
         operands, post = units.operands, units.post
         source = units.decode(m, operands.o_op, "source", name="traced")
         m.d.comb += [
@@ -132,6 +134,21 @@ class Accelerator(wiring.Component):
                 store.w_data.eq(self.i_load_data[-8 * (-(-width // 8)) :][:width]),
                 store.w_en.eq(self.i_load_en[number]),
             ]
+
+    def _hand_out(self, m: Module, units: Units) -> None:
+        """Give results as they leave their queue, or the class that is chosen of them."""
+        port, model = units.output_port, self.design.model
+        if model.decision is None:
+            wiring.connect(m, port.o, wiring.flipped(self.o))
+            return
+        m.submodules.class_choice = choice = ClassChoice(classes=port.features, bits=port.bits)
+        wiring.connect(m, port.o, choice.i)
+        m.d.comb += [
+            choice.i_margin.eq(reads.margin(m, units)),
+            self.o.payload.eq(choice.o.payload),
+            self.o.valid.eq(choice.o.valid),
+            choice.o.ready.eq(self.o.ready),
+        ]
 
     def _issue(self, m: Module, units: Units) -> None:
         """Hand each instruction to the units that run it."""

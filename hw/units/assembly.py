@@ -62,9 +62,9 @@ class Units:
             numbers=len(model.config.calendar),
         )
         m.submodules.output_port = self.output_port = OutputPort(
-            rows=model.output.rows,
-            features=model.output.features,
-            bits=model.output.bits,
+            rows=model.results.rows,
+            features=model.results.features,
+            bits=model.results.bits,
             ways=geometry.ways,
             placement=design.stores["output"].placement,
             unsigned=model.config.adc_words,

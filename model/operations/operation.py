@@ -86,9 +86,14 @@ class Operation(ABC):
         return None
 
     @property
+    def at_port(self) -> bool:
+        """Whether numbers pass through it at either end, so that it is no work of the engine's."""
+        return self.at_input or self.at_output
+
+    @property
     def requantizer_reads(self) -> tuple[str, ...]:
         """Tensors whose rows are multiplied or added only when results are requantized."""
-        if not self.matrix and not self.at_input and not self.at_output:
+        if not self.matrix and not self.at_port:
             return self.reads
         return () if self.adds_tensor is None else (self.adds_tensor,)
 

@@ -88,7 +88,7 @@ def post_quantities(
     each of those, by model.
     """
     found = post_widths(batch, shifts, frozenset(), multiplier)
-    written = np.array([not op.at_input for op in batch.first.operations])
+    written = np.array([not op.at_port for op in batch.first.operations])
     added = added_shifts(batch, shifts)
     kinds = added * len(Addend) + addends
     found["shifts"] = _count_distinct(shifts[:, written])

@@ -1,6 +1,7 @@
 """The hardware's side of the model's operations, a class each."""
 
 from bitformer.hw.lowering.operations.attention import AttendLowering, ScoresLowering
+from bitformer.hw.lowering.operations.decide import DecideLowering
 from bitformer.hw.lowering.operations.linear import LinearLowering
 from bitformer.hw.lowering.operations.lowering import Lowering, Role
 from bitformer.hw.lowering.operations.norms import AffineLowering, LayerNormLowering
@@ -19,6 +20,7 @@ _LOWERINGS: dict[type[Operation], type[Lowering]] = {
     model.Affine: AffineLowering,
     model.LayerNorm: LayerNormLowering,
     model.Pool: PoolLowering,
+    model.Decide: DecideLowering,
 }
 
 

@@ -1,0 +1,19 @@
+"""The decision of a classifier, between the queue of results and the output."""
+
+from bitformer.hw.lowering.operations.lowering import Lowering, Role
+from bitformer.hw.lowering.plan import Plan
+from bitformer.hw.program import Destination
+from bitformer.hw.timetable import RowTask
+from bitformer.model.operations import Decide
+
+__all__ = ["DecideLowering"]
+
+
+class DecideLowering(Lowering[Decide]):
+    """No work of the engine's: scores pass through the choice of a class on their way out."""
+
+    writes = Destination.OUTPUT
+    takes = {"x": (Role.OUTPUT,)}
+
+    def rows(self, plan: Plan) -> list[RowTask]:
+        return []
