@@ -129,11 +129,12 @@ class Design:
 
     ``stores`` has a spec for each of: ``program``, ``weights``, ``parameters``, ``position``,
     ``activations``, ``dynamic`` (keys and values), ``scores``, ``input``, ``output``; one that a
-    model does not use is absent. A reloadable classifier has ``margin``, a word. ``images`` holds the words of the ROMs. ``bounds`` is the largest
-    magnitude of each accumulator, by tensor. ``strides`` are the parameter words from one row of a
-    table to the next, for each number of the time. ``latency`` counts cycles from the first input
-    accepted to the last output taken, ``interval`` between inferences back to back. With two
-    ``banks`` the stores of ``RELOADED`` hold two images, of which one is live.
+    model does not use is absent. A reloadable classifier has ``margin``, a word. ``images`` holds
+    the words of the ROMs. ``bounds`` is the largest magnitude of each accumulator, by tensor.
+    ``strides`` are the parameter words from one row of a table to the next, for each number of the
+    time. ``latency`` counts cycles from the first input accepted to the last output taken,
+    ``interval`` between inferences back to back. With two ``banks`` the stores of ``RELOADED`` hold
+    two images, of which one is live.
     """
 
     model: IntegerModel

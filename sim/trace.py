@@ -79,6 +79,4 @@ class Trace:
     def tensors(self) -> list[str]:
         """Names of the tensors that are compared."""
         places = [place for slot in (*self.drain, *self.vector) for place in slot if place]
-        return list(
-            dict.fromkeys([*(p.tensor for p in (*self.operand, *places)), self._output])
-        )
+        return list(dict.fromkeys([*(p.tensor for p in (*self.operand, *places)), self._output]))

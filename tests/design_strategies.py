@@ -31,12 +31,13 @@ from bitformer.model.precision import (
 from bitformer.model.shape import BLOCKS
 from bitformer.model.structure import graph, tensor_components, weight_components
 
-__all__ = ["BUILT", "DRAWN", "RandomModel", "configs", "designs", "models", "several"]
+__all__ = ["DRAWN", "RandomModel", "configs", "designs", "models", "several"]
 
 SEEDS = st.integers(0, 100)
-#: Tasks of models, and those that the hardware has.
+#: Tasks of models.
 DRAWN = ("forecast", "forecast", "classify")
-BUILT = ("forecast",)
+#: Classes, from the fewest to the most.
+CLASSES = (2, 2, 3, 4, 5, 9, 40, 256)
 CALENDARS = [(), (), ("hour",), ("weekday",), ("hour", "weekday")]
 #: What ``lower`` may say of a random model: widths of numbers that no part has.
 _REFUSALS = (
@@ -70,6 +71,7 @@ def configs(draw, *, floats=False, tasks=DRAWN):
     inputs, decoder = draw(st.sampled_from([1, 1, 3, 7])), draw(st.sampled_from([0, 0, 1, 2]))
     decoder = 0 if classifies else decoder
     rows = draw(st.integers(1, 4))
+    results = st.sampled_from(CLASSES) if classifies else st.integers(1, 5)
     path = not decoder and draw(st.booleans())
     block = "attention" if decoder else draw(st.sampled_from(["attention", *BLOCKS]))
     left_out = TOKEN_COMPONENTS if block == "mlp" else ()
@@ -82,7 +84,7 @@ def configs(draw, *, floats=False, tasks=DRAWN):
         name=draw(st.sampled_from(["random", "other"])),
         window=patch * (rows + draw(st.integers(0, 2))),
         inputs=inputs,
-        horizon=patch * rows if decoder else draw(st.integers(2 if classifies else 1, 5)),
+        horizon=patch * rows if decoder else draw(results),
         patch=patch,
         d_model=heads * draw(st.sampled_from([1, 2, 2, 3, 4])),
         layers=draw(st.sampled_from([1, 1, 2])),
@@ -165,7 +167,7 @@ class RandomDesign:
             reject()
 
 
-def models(tasks=BUILT):
+def models(tasks=DRAWN):
     """Random models of ``tasks``, each to be made by ``make()``."""
     return st.builds(RandomModel, config=configs(tasks=tasks), seed=SEEDS)
 
@@ -177,15 +179,15 @@ _PLACEMENTS = st.dictionaries(
 )
 
 
-def designs():
-    """Random designs, each to be made by ``make()``."""
+def designs(tasks=DRAWN):
+    """Random designs of ``tasks``, each to be made by ``make()``."""
     options = {
         "lanes": st.sampled_from([None, 1, 2, 3, 4, 5, 6, 8, 16, 32]),
         "pack": st.booleans(),
         "immediate": st.sampled_from([True, True, False]),
         "placement": _PLACEMENTS,
     }
-    return st.builds(RandomDesign, model=models(), options=st.fixed_dictionaries(options))
+    return st.builds(RandomDesign, model=models(tasks), options=st.fixed_dictionaries(options))
 
 
 def several(count):

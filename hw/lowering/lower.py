@@ -20,7 +20,7 @@ from bitformer.hw.lowering.schedule import schedule
 from bitformer.hw.lowering.wide import one_by_one, wide_rows
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import DEFAULT_PART, PARTS
-from bitformer.hw.program import Destination
+from bitformer.hw.program import Destination, Program
 from bitformer.hw.timetable import Schedule
 from bitformer.model import numerics
 from bitformer.model.errors import UserError
@@ -59,17 +59,21 @@ def _last_channel(model: IntegerModel) -> int:
     return next((op.adds_channel for op in model.operations if op.adds_channel is not None), 0)
 
 
-def _latency(timeline: Schedule, model: IntegerModel) -> int:
-    """Count cycles from the first input accepted (0) to the last output taken, with both.
+def _cycles(timeline: Schedule, program: Program, model: IntegerModel) -> tuple[int, int]:
+    """Return latency and interval.
 
-    A class is there some cycles after the last score was taken, which is what leaves the queue.
+    The latency counts from the first input accepted (0) to the last output taken, with both: a
+    class is there some cycles after the last score has left the queue of results. Results of the
+    next inference wait until that queue is empty, which takes a cycle for each.
     """
+    out = [e for e in timeline.events if e.row.operation.destination is Destination.OUTPUT]
     taken = -1
-    for event in timeline.events:
-        if event.row.operation.destination is Destination.OUTPUT:
-            for written in event.writes:
-                taken = max(taken + 1, int(written) + timing.OUTPUT)
-    return taken + 1 + (timing.CHOICE if model.decision else 0)
+    for event in out:
+        for written in event.writes:
+            taken = max(taken + 1, int(written) + timing.OUTPUT)
+    waits = min(event.issue for event in out if event.row.operation.wait_output)
+    latency = taken + 1 + (timing.CHOICE if model.decision else 0)
+    return latency, max(program.cycles, taken + 1 - waits)
 
 
 def _rams(plan: Plan, depths: Mapping[str, int]) -> list[StoreSpec]:
@@ -187,6 +191,7 @@ def lower_plan(plan: Plan, placement: Mapping[str, str] | None = None) -> Design
         places |= block.addresses
     encoder = Encoder(plan=plan, addresses=places, weights=weight_bases, parameters=parameter_bases)
     program = encoder.program(timeline)
+    latency, interval = _cycles(timeline, program, model)
     ways = geometry.ways
     roms = {
         "program": (program.words(), program.word_bits),
@@ -208,8 +213,8 @@ def lower_plan(plan: Plan, placement: Mapping[str, str] | None = None) -> Design
         images={name: words for name, (words, _) in roms.items()},
         bounds={name: bound.total for name, bound in model.bounds.items()},
         packed=plan.packing.packed,
-        latency=_latency(timeline, model),
-        interval=program.cycles,
+        latency=latency,
+        interval=interval,
         parameter_bits=parameter_bits,
         last_channel=_last_channel(model),
         part=plan.part.name,

@@ -189,7 +189,7 @@ def _keep(what: str, ours: object, theirs: object, why: str = "") -> None:
 
 
 def _check_tensors(ours: ir.IntegerModel, theirs: ir.IntegerModel) -> None:
-    for field in ("block", "pre_norm"):
+    for field in ("task", "block", "pre_norm"):
         _keep(field, getattr(ours.config, field), getattr(theirs.config, field))
     if list(ours.tensors) != list(theirs.tensors):
         odd = sorted(set(ours.tensors) ^ set(theirs.tensors))

@@ -53,7 +53,7 @@ def run_design(design, x, *, back_pressure=0.0, **options):
     """Simulate; hold every tensor and, without back-pressure, every cycle count."""
     result = simulate(design, x, back_pressure=back_pressure, **options)
     assert result.bit_exact, str(result.difference)
-    assert result.outputs.shape == (len(x), design.model.config.horizon)
+    assert result.outputs.shape == (len(x), design.model.output.size)
     assert {*result.tensors} >= {op.y for op in design.model.operations}
     if not back_pressure:
         assert result.latency[0] == design.latency

@@ -4,7 +4,7 @@ What is drawn is every field of a model, as tests/test_design_strategies.py meas
 """
 
 import pytest
-from design_strategies import designs, several
+from design_strategies import DRAWN, designs, several
 from hypothesis import given, seed
 from hypothesis import strategies as st
 
@@ -17,11 +17,11 @@ COUNT = 8
 def check(run_design, inputs_of):
     """Draws ``count`` designs, others for each number, and runs them."""
 
-    def many(number, count=COUNT, samples=2, **options):
+    def many(number, count=COUNT, samples=2, tasks=DRAWN, **options):
         @seed(number)
         @several(count)
         @given(
-            case=designs(),
+            case=designs(tasks),
             kind=st.sampled_from(KINDS),
             back_pressure=st.sampled_from([0.0, 0.0, 0.3, 0.7]),
             draws=st.integers(0, 100),
@@ -41,6 +41,10 @@ def test_any_design_is_exact(check, number):
     check(number)
 
 
+def test_any_classifier_is_exact(check):
+    check(2000, count=6, samples=3, tasks=("classify",))
+
+
 @pytest.mark.needs("compiler")
 def test_any_compiled_design_is_exact(check):
     check(1000, count=1, samples=64, engine="native")
@@ -50,6 +54,13 @@ def test_any_compiled_design_is_exact(check):
 @pytest.mark.parametrize("number", range(100, 100 + 300 // COUNT + 1))
 def test_many_designs_are_exact(check, number):
     check(number)
+
+
+@pytest.mark.slow
+@pytest.mark.needs("compiler")
+@pytest.mark.parametrize("number", range(2001, 2005))
+def test_many_compiled_classifiers_are_exact(check, number):
+    check(number, count=3, samples=500, tasks=("classify",), engine="native")
 
 
 @pytest.mark.slow

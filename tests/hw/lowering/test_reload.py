@@ -89,6 +89,7 @@ def test_what_says_nothing_new_has_the_hash_that_it_had(name, found):
         {"block": "mixer"},
         {"block": "mixer", "activation": "gelu", "calendar": ("hour", "weekday")},
         {"block": "mlp"},
+        {"task": "classify", "horizon": 3},
     ],
     ids=str,
 )
@@ -104,6 +105,23 @@ def test_later_kinds_of_layers_take_new_weights(later):
     assert simulate(loaded, x).bit_exact
     with pytest.raises(UserError, match=r"^new weights must keep "):
         new_images(plain, model, lanes=2)
+
+
+def test_the_margin_is_loaded_and_the_number_of_classes_is_hardware():
+    three, four = (
+        initialize(SMALL.replace(task="classify", horizon=classes), samples=16)
+        for classes in (3, 4)
+    )
+    design = lower_reloadable(three, lanes=2)
+    *before, last = three.operations
+    other = replace(three, operations=(*before, replace(last, margin=17)))
+    images = new_images(design, other, lanes=2)
+    assert list(images) == ["weights", "parameters", "position", "margin"]
+    assert images == {name: design.images[name] for name in images} | {"margin": [17]}
+    assert structure_hash(design) == structure_hash(lower_reloadable(other, lanes=2))
+    assert structure_hash(design) != structure_hash(lower_reloadable(four, lanes=2))
+    with pytest.raises(UserError, match=r"^new weights must keep features of tensor output at 3"):
+        new_images(design, four, lanes=2)
 
 
 def test_another_calendar_is_other_hardware():

@@ -90,7 +90,7 @@ def check_every_element_is_written_once(design):
     wanted = {
         (op.y, row, feature)
         for op in design.model.operations
-        if not isinstance(op, ir.SubtractLast)
+        if not op.at_port
         for row in range(design.model.tensors[op.y].rows)
         for feature in range(design.model.tensors[op.y].features)
         if not (isinstance(op, ir.Scores) and op.causal and feature > row // op.heads)

@@ -135,6 +135,22 @@ def test_words_of_an_adc_are_extended_with_zeros(streams):
     assert found == list(zip(expected, every(6, len(expected)), strict=True))
 
 
+def test_every_class_is_a_transfer_with_tlast(streams):
+    """A classifier has one result, whatever the number of its scores."""
+    config = TransformerConfig(
+        name="classes", window=4, horizon=5, d_model=4, ffn=4, task="classify"
+    )
+    model = initialize(config, samples=8)
+    vectors = golden_vectors(model, 4, seed=1)
+    assert len({*(results[0] for _, results in vectors)}) > 1
+    samples = [number for window, _ in vectors for number in window]
+    dut = axi_stream(lower(model))
+    assert dut.results == 1
+    items = transfers(dut, samples, every(4, 16), bits=model.input.bits)
+    found = play(streams, dut, items, 4)
+    assert found == [(results[0], 1) for _, results in vectors]
+
+
 @pytest.mark.parametrize(("length", "misplaced"), [(15, False), (12, True)])
 def test_the_last_transfer_of_a_window_is_behind_its_time(streams, length, misplaced):
     """Four steps of three samples, and one with hour, weekday and nothing."""

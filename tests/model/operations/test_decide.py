@@ -180,7 +180,15 @@ def test_nothing_is_added_back_to_scores():
     assert any(op.adds_channel is not None for op in other.operations)
 
 
-def test_the_hardware_says_that_it_has_no_decision():
-    message = r"^answer must be written by an operation that the hardware has, not by Decide$"
+class Unbuilt(Decide):
+    """A decision that no unit makes."""
+
+
+def test_the_hardware_says_which_operation_it_has_not():
+    last = MODEL.operations[-1]
+    unbuilt = Unbuilt(**vars(last))
+    message = r"^answer must be written by an operation that the hardware has, not by Unbuilt$"
+    model = replace(MODEL, operations=(*MODEL.operations[:-1], unbuilt))
     with pytest.raises(UserError, match=message):
-        lower(MODEL)
+        lower(model)
+    assert lower(MODEL).latency > 0
