@@ -1,7 +1,7 @@
 """Names of classes and groups: which texts of a column name one, and in which order they stand."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -17,7 +17,12 @@ _WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
 
 
 def named_rows(
-    texts: np.ndarray, lines: np.ndarray, *, column: str, name: str, reading: Reading
+    texts: np.ndarray,
+    where: Callable[[int], str],
+    *,
+    column: str,
+    name: str,
+    reading: Reading,
 ) -> np.ndarray:
     """Return the class of each row, str [rows]; empty where the cell is missing.
 
@@ -25,8 +30,10 @@ def named_rows(
 
     Parameters
     ----------
-    texts, lines
-        Of the cells, and of their rows.
+    texts
+        Of the cells.
+    where
+        What the line of a row is called.
     column, name
         Of the classes, and of the data.
     reading
@@ -46,9 +53,9 @@ def named_rows(
             if not text:
                 continue
             if not _WHOLE.fullmatch(text):
-                line = lines[int(np.argmax(place == row))]
+                line = where(int(np.argmax(place == row)))
                 raise UserError(
-                    f"Label column {column!r} of {name} must hold names or whole numbers, but line"
+                    f"Label column {column!r} of {name} must hold names or whole numbers, but"
                     f" {line} has {shown(text)}: name a column of classes with --label, or forecast"
                     f" these numbers with --target {column}"
                 )

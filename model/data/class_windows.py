@@ -92,8 +92,8 @@ def make_class_dataset(
     notes += _counted(cleaned, firsts, numbers, classes, reading, window)
     used = training_rows(cleaned, ranges[0]) & (numbers >= 0)
     for i, column in enumerate(inputs):
-        require_scale(name, column, values[used, i], cleaned.rows.lines[used])
-    notes += warnings(inputs, series.values, series.lines)
+        require_scale(name, column, values[used, i], np.flatnonzero(used), cleaned.rows.where)
+    notes += warnings(inputs, series.values, np.arange(len(series.values)), series.where)
     mean, std = scale(values[used])
     require_finite(name, inputs, mean, std)
     notes += unchanging(inputs, std)
@@ -231,14 +231,13 @@ def _named(
     cleaned: Clean, *, name: str, target: str, reading: Reading
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the class and the group of each row, str [rows]; no groups where rows have none."""
-    texts, lines = cleaned.rows.texts, cleaned.rows.lines
-    rows = named_rows(texts[CLASS], lines, column=target, name=name, reading=reading)
+    texts, where = cleaned.rows.texts, cleaned.rows.where
+    rows = named_rows(texts[CLASS], where, column=target, name=name, reading=reading)
     groups = texts.get(GROUP)
     if groups is not None and (groups == "").any():
         raise UserError(
             f"Group column {reading.group!r} of {name} must name a group in each row, but that of"
-            f" line {lines[int(np.argmax(groups == ''))]} is empty: fill it in, or leave out"
-            " --group"
+            f" {where(int(np.argmax(groups == '')))} is empty: fill it in, or leave out --group"
         )
     return rows, groups
 

@@ -23,7 +23,10 @@ from bitformer.model.data.times import read_times
 from bitformer.model.errors import UserError
 from bitformer.model.plain import shown
 
-__all__ = ["Series", "read_csv", "read_header"]
+__all__ = ["FILE", "Series", "read_csv", "read_header"]
+
+#: What the file of each row is called among the texts of a `Series` that is of several.
+FILE = "(file)"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,6 +75,11 @@ class Series:
             offsets=None if self.offsets is None else self.offsets[which],
             texts={name: own[which] for name, own in self.texts.items()},
         )
+
+    def where(self, row: int) -> str:
+        """Return the line of a row, and its file where there are several."""
+        of = f" of {self.texts[FILE][row]}" if FILE in self.texts else ""
+        return f"line {self.lines[row]}{of}"
 
     @staticmethod
     def joined(series: Sequence["Series"]) -> "Series":

@@ -6,7 +6,7 @@ a missing one. Heavy tails are neither: their values are many, and near to one a
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -21,6 +21,7 @@ _NOTABLE, _ABSURD = 5.0, 100.0
 _FEW, _FEWEST = 1e-3, 3
 #: A value that stands for a missing one: how often it stands there at least, and its part at most.
 _REPEATED, _MOST = 3, 0.4
+Where = Callable[[int], str]
 #: Values without which nothing is said about a column, and how many different ones.
 _ENOUGH, _DIFFERENT = 30, 10
 
@@ -61,7 +62,9 @@ def extremes(values: np.ndarray, lines: np.ndarray) -> list[Extreme]:
     return found
 
 
-def warnings(columns: Sequence[str], values: np.ndarray, lines: np.ndarray) -> list[str]:
+def warnings(
+    columns: Sequence[str], values: np.ndarray, lines: np.ndarray, where: Where | None = None
+) -> list[str]:
     """Return a sentence, with what to do, on what is far out in each of some columns.
 
     Parameters
@@ -70,6 +73,8 @@ def warnings(columns: Sequence[str], values: np.ndarray, lines: np.ndarray) -> l
         Names of the m columns.
     values, lines
         float64 [rows, m] with NaN for missing cells, and int64 [rows].
+    where
+        What a line is called, where ``lines`` are other numbers of rows.
     """
     found = {name: extremes(values[:, i], lines) for i, name in enumerate(columns)}
     said = []
@@ -82,24 +87,33 @@ def warnings(columns: Sequence[str], values: np.ndarray, lines: np.ndarray) -> l
                 if other != name
             )
             text = _text(one.value)
-            said.append(_warning(name, one, quoted([f"{name}={text}"]) if usual else text))
+            said.append(
+                _warning(name, one, quoted([f"{name}={text}"]) if usual else text, where or _line)
+            )
     return said
 
 
-def _warning(column: str, one: Extreme, missing: str) -> str:
+def _warning(column: str, one: Extreme, missing: str, where: Where) -> str:
     if not one.times:
         return (
-            f"{column} is {_text(one.value)} in {one.count} rows, the first in line {one.line}, and"
-            f" {one.low:g} to {one.high:g} in all others: if it stands for a missing value,"
+            f"{column} is {_text(one.value)} in {one.count} rows, the first in {where(one.line)},"
+            f" and {one.low:g} to {one.high:g} in all others: if it stands for a missing value,"
             f" --missing {missing} reads it as one"
         )
+    many, times = _many(column, one, where), _factor(one.times)
     return (
-        f"{_many(column, one)}, and makes the deviation {_factor(one.times)} times as large: if it"
+        f"{many}, and makes the deviation {times} times as large: if it"
         f" is no measurement, --missing {missing} reads it as missing"
     )
 
 
-def require_scale(name: str, column: str, values: np.ndarray, lines: np.ndarray) -> None:
+def _line(number: int) -> str:
+    return f"line {number}"
+
+
+def require_scale(
+    name: str, column: str, values: np.ndarray, lines: np.ndarray, where: Where | None = None
+) -> None:
     """Raise UserError if few of a column's training values swallow its scale.
 
     Parameters
@@ -108,13 +122,16 @@ def require_scale(name: str, column: str, values: np.ndarray, lines: np.ndarray)
         Of the data, and of the column.
     values, lines
         Of the training rows, float64 and int64 [rows].
+    where
+        What a line is called, where ``lines`` are other numbers of rows.
     """
+    called = where or _line
     one = _far(values, lines)
     if one is not None and one.times >= _ABSURD:
         raise UserError(
-            f"{_many(column, one)}, and makes the deviation of the training rows of {name}"
+            f"{_many(column, one, called)}, and makes the deviation of the training rows of {name}"
             f" {_factor(one.times)} times as large, so that all others would be one number:"
-            f" --missing {_text(one.value)} reads it as missing, or delete line {one.line}"
+            f" --missing {_text(one.value)} reads it as missing, or delete {called(one.line)}"
         )
 
 
@@ -124,10 +141,10 @@ def _text(value: float) -> str:
     return short if float(short) == value else repr(value)
 
 
-def _many(column: str, one: Extreme) -> str:
+def _many(column: str, one: Extreme, where: Where) -> str:
     others = f" and {one.count - 1} more far out" if one.count > 1 else ""
     return (
-        f"{column} is {_text(one.value)} in line {one.line}{others}, and {one.low:g} to"
+        f"{column} is {_text(one.value)} in {where(one.line)}{others}, and {one.low:g} to"
         f" {one.high:g} elsewhere"
     )
 

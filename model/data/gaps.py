@@ -14,7 +14,7 @@ import itertools
 
 import numpy as np
 
-from bitformer.model.data.csv_source import Series
+from bitformer.model.data.csv_source import FILE, Series
 from bitformer.model.data.grid import found_step, later, steps_between
 from bitformer.model.data.reading import Reading
 from bitformer.model.data.row_order import Block, in_order
@@ -130,7 +130,7 @@ def clean(series: Series, *, reading: Reading) -> Clean:
     if cuts:
         s = "" if len(cuts) == 1 else "s"
         notes.append(
-            f"{len(cuts)} gap{s} in time, the first before line {rows.lines[cuts[0]]}:"
+            f"{len(cuts)} gap{s} in time, the first before {rows.where(cuts[0])}:"
             " no window spans one"
         )
     edges = sorted({*ends, *cuts})
@@ -257,11 +257,16 @@ def _about_filled(
     lost = int(full.sum())
     if lost:
         s, them = ("", "it") if lost == 1 else ("s", "them")
-        lines = list(dict.fromkeys(rows.lines[full].tolist()))
-        more = ", …" if len(lines) > _SHOWN else ""
+        which = np.flatnonzero(full)
+        # the rows put in after one line follow one another
+        which = which[np.r_[True, (np.diff(which) > 1) | (np.diff(rows.lines[which]) != 0)]]
+        more = ", …" if len(which) > _SHOWN else ""
+        several = "lines " if len(which) > 1 and FILE not in rows.texts else ""
+        where = [rows.where(row) for row in which[:_SHOWN].tolist()]
+        shown = [one.removeprefix("line ") if several else one for one in where]
         notes.append(
-            f"{lost} lost row{s}, on a step of {step}, took the values before {them} (after line"
-            f"{'' if len(lines) == 1 else 's'} {', '.join(map(str, lines[:_SHOWN]))}{more})"
+            f"{lost} lost row{s}, on a step of {step}, took the values before {them} (after"
+            f" {several}{', '.join(shown)}{more})"
         )
     cells = filled[~made].sum(axis=0)
     if cells.any():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bitformer.model.data.csv_source import Series, read_csv, read_header
+from bitformer.model.data.csv_source import FILE, Series, read_csv, read_header
 from bitformer.model.data.name_lists import quoted
 from bitformer.model.data.reading import Reading
 from bitformer.model.errors import UserError
@@ -149,6 +149,7 @@ def read_files(
         if found.labels is not None:
             names = np.char.add(np.char.add(names, "/"), found.labels)
         said = {what: np.full(len(names), text) for what, text in file.said.items()}
+        said[FILE] = np.full(len(names), file.name)
         said |= {what: found.texts[column] for what, column in beside.items()}
         parts.append(dataclasses.replace(found, labels=names, texts=said))
     return dataclasses.replace(Series.joined(parts), notes=_notes(files, parts))

@@ -305,3 +305,19 @@ def test_reading_checks_all_fields_of_classes():
     names = {"files", "label", "group", "test_groups", "val_groups", "every", "stride"}
     assert names <= {one.name for one in dataclasses.fields(Reading)}
     check_labelling(files=None, label=None, group=None, counts={}, test_groups=(), val_groups=())
+
+
+def test_lines_of_a_folder_are_told_with_their_file(tmp_path):
+    for name in ("a_run", "a_walk", "b_run", "b_walk"):
+        lost = {"a_walk": {7}, "b_run": set(range(20, 25))}.get(name, set())
+        rows = [(row, row % 11) for row in range(40) if row not in lost]
+        if name == "b_walk":
+            rows[30] = (30, 700)
+        table_of(tmp_path / f"{name}.csv", rows, "when,x")
+    data = load(tmp_path, **BY_NAME, time="when")
+    step = "on a step of 1, took the values before it"
+    assert f"1 lost row, {step} (after line 8 of a_walk.csv)" in data.notes
+    gap = "1 gap in time, the first before line 22 of b_run.csv: no window spans one"
+    assert gap in data.notes
+    far = "x is 700 in line 32 of b_walk.csv, and 0 to 10 elsewhere"
+    assert any(note.startswith(far) for note in data.notes)
