@@ -105,7 +105,10 @@ def check_clock(calendar: Sequence[str], clock: ArrayLike | None, count: int) ->
 
 
 def with_clock(x: np.ndarray, clock: np.ndarray) -> np.ndarray:
-    """Return windows [N, steps, inputs] with the time [N, n] behind, in rows filled up with 0."""
+    """Return windows [N, steps, inputs] with numbers [N, n] behind, in rows filled up with 0.
+
+    They are the time, and behind that what a detector judges.
+    """
     inputs = x.shape[-1]
     rows = -(-clock.shape[-1] // inputs)
     padded = np.zeros((len(x), rows * inputs), dtype=x.dtype)

@@ -53,6 +53,8 @@ _MOST_WEIGHTS, _MOST_NUMBERS, _MOST_MACS = 1 << 23, 1 << 20, 1 << 28
 _W8A8 = Precision(weights=8, activations=8)
 #: Fields of later releases. At their defaults they are left out of what is written, so that a model
 #: has the digests that it had before them.
+#: What a model answers whose results do not leave the device, by its task.
+_ANSWERS = {"classify": "a class's number", "detect": "a flag"}
 _LATER = ("block", "mixing", "calendar", "pre_norm", "activation", "fused", "task")
 
 
@@ -103,10 +105,10 @@ class TransformerConfig(Shape):
                 "input_bits and output_bits must be the same 8 to 16 for an ADC's words, not"
                 f" {self.input_bits} and {self.output_bits}"
             )
-        if self.adc_words and self.task == "classify":
+        if self.adc_words and (answer := _ANSWERS.get(self.task)):
             raise UserError(
-                "adc_words must be false with task classify, not true: an answer is a class's"
-                " number, no word of an ADC's"
+                f"adc_words must be false with task {self.task}, not true: an answer is {answer},"
+                " no word of an ADC's"
             )
         if self.calendar and self.input_bits < 6:
             raise UserError(
@@ -121,7 +123,7 @@ class TransformerConfig(Shape):
         shapes = linear_shapes(self)
         weights = sum(out * inputs for out, inputs in shapes.values())
         weights += sum(rows * shapes[name][0] for name, (_, rows) in clocks(self).items())
-        window = (self.window + self.clock_rows) * self.inputs
+        window = (self.window + self.clock_rows + self.judged_rows) * self.inputs
         numbers = window + self.horizon * (2 if self.linear_path else 1)
         for layer in graph(self):
             if layer.kind == "scores":  # and what attention stores beside: six rows for each

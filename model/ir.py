@@ -17,6 +17,7 @@ from bitformer.model.operations import (
     Attend,
     Bound,
     Decide,
+    Judge,
     LayerNorm,
     Linear,
     Operation,
@@ -26,7 +27,9 @@ from bitformer.model.operations import (
     SubtractLast,
 )
 from bitformer.model.operations.checks import check_array, fail
-from bitformer.model.operations.decide import check_decision, decision_of
+from bitformer.model.operations.decide import decision_of
+from bitformer.model.operations.endings import check_ending
+from bitformer.model.operations.judge import JUDGED, detector_of
 from bitformer.model.power_of_two import are_powers
 from bitformer.model.precision import POWER_OF_TWO, UNIFORM
 from bitformer.model.structure import graph
@@ -37,6 +40,7 @@ __all__ = [
     "Attend",
     "Decide",
     "IntegerModel",
+    "Judge",
     "LayerNorm",
     "Linear",
     "Operation",
@@ -73,12 +77,14 @@ class IntegerModel:
 
     @property
     def window_shape(self) -> tuple[int, int]:
-        """(steps, channels) of the integers of a window, the time behind the samples included."""
-        return self.input.rows + self.config.clock_rows, self.input.features
+        """(steps, channels) of the integers of a window, with the time and what is judged."""
+        config = self.config
+        rows = self.input.rows + config.clock_rows + config.judged_rows
+        return rows, self.input.features
 
     @property
     def window_size(self) -> int:
-        """Integers of a window, the time behind the samples included."""
+        """Integers of a window, the time and what is judged behind the samples included."""
         return math.prod(self.window_shape)
 
     @property
@@ -99,7 +105,13 @@ class IntegerModel:
     @property
     def results(self) -> Tensor:
         """The tensor of what the network makes: a forecast, or the scores of classes."""
-        return self.tensors[self.decision.x] if self.decision else self.output
+        last = self.operations[-1]
+        return self.tensors[last.reads[0]] if last.at_output else self.output
+
+    @cached_property
+    def detector(self) -> Judge | None:
+        """The operation that compares forecasts with what came, if there is one."""
+        return detector_of(self.operations)
 
     @cached_property
     def writers(self) -> dict[str, Operation]:
@@ -174,22 +186,44 @@ class IntegerModel:
     def _offset(self) -> int:
         return 1 << (self.input.bits - 1) if self.config.adc_words else 0
 
-    def quantize_input(self, x, clock=None) -> np.ndarray:
+    def quantize_input(self, x, clock=None, judged=None) -> np.ndarray:
         """Round standardised floats [..., steps, channels] to the integers of the input.
 
         What is beyond the input's range becomes its nearest end. ``clock``, of a model with a
         calendar alone, is the time of each window [N, numbers], which is put behind its samples.
+        ``judged``, of a detector alone, are standardised floats [N, horizon], put behind both.
         Raises :class:`UserError`, with the place, for what is no finite number.
         """
-        x, spec = np.asarray(x), self.input
+        x = np.asarray(x)
         _check_finite(x)
-        low, high = spec.low - spec.zero, spec.high - spec.zero
-        found = numerics.round_half_up(x, spec.exponent, low, high) + spec.zero
-        calendar = self.config.calendar
-        if clock is None and not calendar:
-            return found
-        numbers = check_clock(calendar, clock, len(found))
-        return with_clock(found, numbers)
+        found, calendar = self._rounded(x), self.config.calendar
+        if clock is not None or calendar:
+            found = with_clock(found, check_clock(calendar, clock, len(found)))
+        if judged is not None or self.config.judged_rows:
+            found = with_clock(found, self._rounded(self._judged(judged, len(found))))
+        return found
+
+    def _rounded(self, x: np.ndarray) -> np.ndarray:
+        """Return finite floats as integers of the input; its zero point is 0."""
+        return numerics.round_half_up(x, self.input.exponent, self.input.low, self.input.high)
+
+    def _judged(self, judged, count: int) -> np.ndarray:
+        """Return what a detector judges, or raise :class:`UserError` where it cannot be that."""
+        if not self.config.judged_rows:
+            raise UserError(
+                f"judged must be left out with task {self.config.task}: only a detector compares"
+                " what came with its forecasts"
+            )
+        shape = (count, self.config.horizon)
+        if judged is None:
+            raise UserError(
+                f"judged must be given to a detector: what came, standardised, of shape {shape}"
+            )
+        found = np.asarray(judged)
+        if found.shape != shape:
+            raise UserError(f"judged must have shape {shape}, not {found.shape}")
+        _check_finite(found[:, None], "judged")
+        return found
 
     def clock_at(self, times: "datetime | Sequence[datetime]") -> np.ndarray:
         """Return the numbers of the calendar at each window's last step, int64 [N, numbers].
@@ -202,20 +236,22 @@ class IntegerModel:
 
     def random_windows(self, rng: np.random.Generator, count: int) -> np.ndarray:
         """Return ``count`` windows over the whole range of the input, at any time."""
-        spec, calendar = self.input, self.config.calendar
+        spec, config = self.input, self.config
         x = rng.integers(spec.low, spec.high, (count, *spec.shape), endpoint=True)
-        if not calendar:
-            return x
-        return with_clock(
-            x, rng.integers(0, [ROWS[name] for name in calendar], (count, len(calendar)))
-        )
+        if config.calendar:
+            sizes = [ROWS[name] for name in config.calendar]
+            x = with_clock(x, rng.integers(0, sizes, (count, len(sizes))))
+        if config.judged_rows:
+            shape = count, config.horizon
+            x = with_clock(x, rng.integers(spec.low, spec.high, shape, endpoint=True))
+        return x
 
     def dequantize_output(self, y) -> np.ndarray:
         """Return integers of the output tensor as real (standardised) values."""
         return (np.asarray(y) - self.output.zero) * 2.0**self.output.exponent
 
 
-def _check_finite(x: np.ndarray) -> None:
+def _check_finite(x: np.ndarray, what: str = "input") -> None:
     """Refuse readings [..., steps, channels] that are infinite or no numbers."""
     finite = np.isfinite(x)
     if finite.all():
@@ -223,7 +259,7 @@ def _check_finite(x: np.ndarray) -> None:
     first = np.argwhere(~finite)[0].tolist()
     axes = ("sample", "step", "channel")[-x.ndim :]
     place = ", ".join(f"{axis} {at}" for axis, at in zip(axes, first, strict=False))
-    raise UserError(f"input must be finite numbers, not {x[tuple(first)]}: {place}")
+    raise UserError(f"{what} must be finite numbers, not {x[tuple(first)]}: {place}")
 
 
 def _check_tensor(name: str, spec: Tensor) -> None:
@@ -282,7 +318,7 @@ def _check(model: IntegerModel) -> None:
     if unwritten := set(tensors) - written:
         raise UserError(f"tensors must each be written by an operation, not {sorted(unwritten)}")
     _check_calendar(model)
-    check_decision(config.task, places, model.operations)
+    check_ending(config.task, places, model.operations)
     rows = config.decoder_tokens
     shape = (rows, config.horizon // rows)
     if model.results.shape != shape:
@@ -295,6 +331,8 @@ def _check(model: IntegerModel) -> None:
 def _check_calendar(model: IntegerModel) -> None:
     """Raise :class:`UserError` unless each table has a row for each of its clock's numbers."""
     calendar = model.config.calendar
+    if model.config.judged_rows and JUDGED in model.tensors:
+        raise UserError(f"tensors must not be named {JUDGED} in a detector, whose numbers are")
     if calendar and "clock" in model.tensors:
         raise UserError("tensors must not be named clock beside a calendar, whose numbers are")
     most = max((ROWS[name] for name in calendar), default=0) - 1

@@ -213,7 +213,10 @@ def _measured(
     """Return the powers of each tensor for a batch; and errors and noise of the forecasts."""
     round_only(floats, ())
     plain, forecast = _run(floats, batch)
-    integers = reference.run(model, model.quantize_input(batch.x, batch.clock))
+    judged = batch.y if model.config.judged_rows else None
+    integers = reference.run(model, model.quantize_input(batch.x, batch.clock, judged))
+    if model.detector is not None:
+        del integers[model.output.name]  # a flag is no part of the network
     round_only(floats, model.tensors)
     same = _run(floats, batch)[0]
     if not all(np.array_equal(same[name], values) for name, values in integers.items()):

@@ -187,8 +187,12 @@ def integer_windows(
 ) -> np.ndarray:
     """Return integers [samples, steps, channels] of test windows, or random ones without data.
 
-    The time of each window is behind its steps, if the model has a calendar.
+    The time of each window is behind its steps, if the model has a calendar; behind that is what a
+    detector judges, whose windows follow one another.
     """
+    if dataset is not None and model.config.judged_rows:
+        some = dataset.test.take(slice(samples))
+        return model.quantize_input(some.x, some.clock, some.y)
     if dataset is not None:
         some = dataset.test.take(evenly(samples, len(dataset.test)))
         return model.quantize_input(some.x, some.clock)

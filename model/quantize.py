@@ -28,6 +28,7 @@ from bitformer.model.ir import (
     Attend,
     Decide,
     IntegerModel,
+    Judge,
     LayerNorm,
     Linear,
     Operation,
@@ -258,6 +259,12 @@ class _Quantizer:
         return Pool(x=x.name, y=y.name, multiplier=int(multiplier), shift=shift)
 
 
+def _any_residual(numbers: int) -> Judge:
+    """Return the flag of a detector that has learned nothing."""
+    weight = np.ones(numbers, np.int64)
+    return Judge(x="output", y="answer", smoothing=0, threshold=0, weight=weight)
+
+
 def quantize_model(
     config: TransformerConfig,
     params: Mapping[str, np.ndarray],
@@ -265,11 +272,13 @@ def quantize_model(
     meta: Mapping[str, object] | None = None,
     *,
     margin: int = 0,
+    flag: Judge | None = None,
 ) -> IntegerModel:
     """Make the integer model of float ``params`` at the scales ``2**exponents``.
 
     ``margin`` : of a classifier, by how many steps the largest score must lead, or the answer is
-    «rejected».
+    «rejected». ``flag`` : of a detector, how residuals become a flag; without one it is up
+    wherever a residual is not 0, as no threshold has been learned.
 
     Raises :class:`bitformer.model.errors.UserError` when something is kept in float32 or a result
     breaks a limit of the IR.
@@ -287,10 +296,12 @@ def quantize_model(
     layers = [layer for layer in graph(config) if layer.kind != "position"]
     tables = [layer.y for layer in graph(config) if layer.kind == "position"]
     tensors, operations = quantizer.specs, [*map(quantizer.operation, layers)]
+    if config.task != "forecast":
+        tensors["answer"] = Tensor(name="answer", rows=1, features=1, bits=ANSWER_BITS, exponent=0)
     if config.task == "classify":
-        answer = Tensor(name="answer", rows=1, features=1, bits=ANSWER_BITS, exponent=0)
-        tensors[answer.name] = answer
-        operations.append(Decide(x="output", y=answer.name, margin=margin))
+        operations.append(Decide(x="output", y="answer", margin=margin))
+    elif config.task == "detect":
+        operations.append(flag or _any_residual(config.horizon))
     return IntegerModel(
         config=config,
         tensors=tensors,

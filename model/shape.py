@@ -6,6 +6,7 @@ from bitformer.model.calendar import ROWS, clock_rows
 from bitformer.model.errors import UserError
 from bitformer.model.nonlinearity import NONLINEARITIES, Nonlinearity
 from bitformer.model.operations.decide import MOST_CLASSES
+from bitformer.model.operations.judge import MOST_JUDGED
 from bitformer.model.plain import shown
 from bitformer.model.precision import (
     COMPONENTS,
@@ -55,7 +56,8 @@ class Shape:
     ----------
     window : steps of the input window.
     inputs : channels of a step.
-    horizon : output values; of a classifier, its classes, each of which has a score.
+    horizon : output values; of a classifier, its classes, each of which has a score; of a detector,
+        the numbers that it judges by comparing them with what came.
     patch : steps in a token; must divide ``window``.
     d_model, layers, heads, ffn : width, encoder layers, attention heads, hidden width of the FFN.
     block : what a layer is: ``"attention"`` and an FFN, ``"mixer"`` for a network over the tokens
@@ -77,7 +79,7 @@ class Shape:
     calendar : numbers of the time of the window's last step that add rows of tables: of ``"hour"``
         and ``"weekday"`` those that are wanted, in this order.
     task : ``"forecast"``, ``"classify"`` a window, or ``"detect"`` what is unusual. To classify,
-        nothing is added back, and there is no decoder.
+        nothing is added back, and there is no decoder; to detect, there is no decoder.
 
     Raises
     ------
@@ -150,6 +152,20 @@ class Shape:
         self._check_decoder()
         if self.task == "classify":
             self._check_classes()
+        if self.task == "detect":
+            self._check_judged()
+
+    def _check_judged(self):
+        if self.horizon > MOST_JUDGED:
+            raise UserError(
+                f"horizon must be the numbers that are judged, 1 to {MOST_JUDGED}, with task"
+                f" detect, not {self.horizon}"
+            )
+        if self.decoder_layers:
+            raise UserError(
+                f"decoder_layers must be 0 with task detect, not {self.decoder_layers}: what it"
+                " judges is one row"
+            )
 
     def _check_classes(self):
         least, most = CLASSES
@@ -223,6 +239,11 @@ class Shape:
     def clock_rows(self) -> int:
         """Rows behind the window's own that hold the time."""
         return clock_rows(self.calendar, self.inputs)
+
+    @property
+    def judged_rows(self) -> int:
+        """Rows behind the window's own, and behind the time, that hold what a detector judges."""
+        return -(-self.horizon // self.inputs) if self.task == "detect" else 0
 
     @property
     def decoder_tokens(self) -> int:

@@ -31,11 +31,12 @@ from bitformer.model.precision import (
 from bitformer.model.shape import BLOCKS
 from bitformer.model.structure import graph, tensor_components, weight_components
 
-__all__ = ["DRAWN", "RandomModel", "configs", "designs", "models", "several"]
+__all__ = ["BUILT", "DRAWN", "RandomModel", "configs", "designs", "models", "several"]
 
 SEEDS = st.integers(0, 100)
-#: Tasks of models.
-DRAWN = ("forecast", "forecast", "classify")
+#: Tasks of models, and those that the hardware has.
+DRAWN = ("forecast", "forecast", "classify", "detect")
+BUILT = ("forecast", "forecast", "classify")
 #: Classes, from the fewest to the most.
 CLASSES = (2, 2, 3, 4, 5, 9, 40, 256)
 CALENDARS = [(), (), ("hour",), ("weekday",), ("hour", "weekday")]
@@ -66,10 +67,10 @@ def precisions(draw, *, floats=False):
 def configs(draw, *, floats=False, tasks=DRAWN):
     """Small ones of every kind and task; ``floats``: what is kept in float32 too."""
     task = draw(st.sampled_from(tasks))
-    classifies = task == "classify"
+    classifies, forecasts = task == "classify", task == "forecast"
     heads, patch = draw(st.sampled_from([1, 1, 2, 4])), draw(st.sampled_from([1, 1, 2, 3]))
     inputs, decoder = draw(st.sampled_from([1, 1, 3, 7])), draw(st.sampled_from([0, 0, 1, 2]))
-    decoder = 0 if classifies else decoder
+    decoder = decoder if forecasts else 0
     rows = draw(st.integers(1, 4))
     results = st.sampled_from(CLASSES) if classifies else st.integers(1, 5)
     path = not decoder and draw(st.booleans())
@@ -117,7 +118,7 @@ def configs(draw, *, floats=False, tasks=DRAWN):
     bits = st.sampled_from(_widths(WEIGHT_BITS, floats))
     other = draw(st.dictionaries(st.sampled_from(weights), bits, max_size=2))
     as_words = 8 <= config.input_bits == config.output_bits and draw(st.booleans())
-    as_words = as_words and not classifies
+    as_words = as_words and forecasts
     timed = config.input_bits >= 6 and not classifies
     times = draw(st.sampled_from(CALENDARS)) if timed else ()
     config = config.replace(tensors={**single, **other}, adc_words=as_words, calendar=times)
@@ -167,7 +168,7 @@ class RandomDesign:
             reject()
 
 
-def models(tasks=DRAWN):
+def models(tasks=BUILT):
     """Random models of ``tasks``, each to be made by ``make()``."""
     return st.builds(RandomModel, config=configs(tasks=tasks), seed=SEEDS)
 
@@ -179,7 +180,7 @@ _PLACEMENTS = st.dictionaries(
 )
 
 
-def designs(tasks=DRAWN):
+def designs(tasks=BUILT):
     """Random designs of ``tasks``, each to be made by ``make()``."""
     options = {
         "lanes": st.sampled_from([None, 1, 2, 3, 4, 5, 6, 8, 16, 32]),

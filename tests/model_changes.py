@@ -7,6 +7,7 @@ import numpy as np
 
 from bitformer.model import ir, numerics
 from bitformer.model.gelu import GELU_BITS, gelu_zero
+from bitformer.model.operations.judge import LARGEST_LEVEL, LARGEST_WEIGHT, MOST_HELD
 from bitformer.model.precision import POWER_OF_TWO
 from bitformer.model.structure import graph
 
@@ -128,9 +129,11 @@ class _Variation:
             timed = spec.name == "input" and self.old.config.calendar
             bits = int(self.rng.integers(6 if timed else 2, 17))
         exponent = spec.exponent if logits else int(self.rng.integers(-12, 3))
-        if self.old.decision is not None and spec.name == self.old.output.name:
-            least = self.old.config.horizon.bit_length() + 1
-            bits, exponent = int(self.rng.integers(least, 17)), 0  # it is a class's number
+        if self.old.detector is not None and spec.name in ("input", self.old.results.name):
+            exponent = int(self.rng.integers(-4, 1))  # of near scales, so that residuals are short
+        if self.old.results is not self.old.output and spec.name == self.old.output.name:
+            least = self.old.config.horizon.bit_length() + 1 if self.old.decision else 2
+            bits, exponent = int(self.rng.integers(least, 17)), 0  # a class's number, or a flag
         narrow = spec.narrow ^ self.chance(0.3)
         component = "Other" if self.chance(0.3) else spec.component
         changed = replace(
@@ -145,12 +148,14 @@ class _Variation:
         return replace(changed, zero=int(self.within(changed) if self.chance(0.5) else edges))
 
     def movable(self, name):
-        """Whether a tensor may have a zero point: only linear layers read it, and take it back."""
+        """Whether a tensor may have a zero point: only what takes it back reads it."""
         absorbed = [
             op.x for op in self.linears() if op.residual is None or op.residual.source != name
         ]
+        absorbed += [self.old.detector.x] if self.old.detector else []
         read = [n for op in self.old.operations for n in op.reads]
-        fixed = ("input", *self.old.constants, *[self.old.output.name] * bool(self.old.decision))
+        answers = self.old.results is not self.old.output
+        fixed = ("input", *self.old.constants, *[self.old.output.name] * answers)
         return name not in fixed and read.count(name) == absorbed.count(name)
 
     def near(self, value):
@@ -169,6 +174,19 @@ class _Variation:
         bits = int(self.rng.integers(1, numerics.MULTIPLIER_BITS - 1))
         values = self.rng.integers(-(1 << bits), 1 << bits, size)
         return values, self.near(shift + math.log2(y.high) - bits)
+
+    def Judge(self, op, x, y):
+        weight = self.rng.integers(0, LARGEST_WEIGHT, x.features, endpoint=True)
+        free = replace(op, smoothing=0, threshold=0, weight=weight)
+        most = LARGEST_LEVEL.bit_length() - free.residual_bound(self.tensors).bit_length()
+        free = replace(
+            free,
+            smoothing=int(self.rng.integers(0, min(15, most), endpoint=True)),
+            hold=int(self.rng.choice([0, 1, 3, MOST_HELD])),
+            absolute=self.chance(0.5),
+        )
+        largest = free.score_bound(self.tensors) >> int(self.rng.integers(0, 12))
+        return replace(free, threshold=int(self.rng.integers(0, largest, endpoint=True)))
 
     def Decide(self, op, x, y):
         most = (x.high - x.low) >> int(self.rng.integers(0, x.bits))

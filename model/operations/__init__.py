@@ -2,6 +2,7 @@
 
 from bitformer.model.operations.attention import Attend, Scores
 from bitformer.model.operations.decide import Decide
+from bitformer.model.operations.judge import Judge
 from bitformer.model.operations.linear import Linear, Residual
 from bitformer.model.operations.norms import Affine, LayerNorm
 from bitformer.model.operations.operation import Bound, Operation
@@ -13,6 +14,7 @@ __all__ = [
     "Attend",
     "Bound",
     "Decide",
+    "Judge",
     "LayerNorm",
     "Linear",
     "Operation",
@@ -25,5 +27,5 @@ __all__ = [
 #: Every operation by the name that it has in a file.
 OPERATIONS: dict[str, type[Operation]] = {
     kind.__name__: kind
-    for kind in (SubtractLast, Linear, Scores, Attend, Affine, LayerNorm, Pool, Decide)
+    for kind in (SubtractLast, Linear, Scores, Attend, Affine, LayerNorm, Pool, Decide, Judge)
 }

@@ -13,7 +13,6 @@ __all__ = [
     "ANSWER_BITS",
     "MOST_CLASSES",
     "Decide",
-    "check_decision",
     "decided",
     "decision_of",
 ]
@@ -87,18 +86,3 @@ def decision_of(operations: Sequence[Operation]) -> Decide | None:
     """Return the decision that ends ``operations``; None where they end otherwise."""
     last = operations[-1]
     return last if isinstance(last, Decide) else None
-
-
-def check_decision(task: str, places: Sequence[str], operations: Sequence[Operation]) -> None:
-    """Raise :class:`UserError` unless a classifier, and no other model, ends in a decision.
-
-    ``places`` : what each operation is called in the sentence.
-    """
-    last = operations[-1]
-    for where, op in zip(places[:-1], operations[:-1], strict=True):
-        if isinstance(op, Decide):
-            fail(where, "Decide", "the last operation", f"followed by {type(last).__name__}")
-    if isinstance(last, Decide) and task != "classify":
-        fail(places[-1], "task", "classify with a decision", task)
-    if task == "classify" and not isinstance(last, Decide):
-        fail(places[-1], "the last operation", "Decide for task classify", type(last).__name__)

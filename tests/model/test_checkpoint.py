@@ -20,6 +20,7 @@ KINDS = [
     {"layers": 2, "patch": 2, "inputs": 3},
     {"block": "mixer", "mixing": 3},
     {"task": "classify"},
+    {"task": "detect"},
 ]
 
 
@@ -41,7 +42,7 @@ def test_round_trip(tmp_path, changes):
     for a, b in zip(model.operations, loaded.operations, strict=True):
         assert type(a) is type(b)
         assert all(same(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
-    x = np.random.default_rng(0).integers(-128, 128, (3, *model.input.shape))
+    x = np.random.default_rng(0).integers(-128, 128, (3, *model.window_shape))
     expected, got = run(model, x), run(loaded, x)
     assert all(np.array_equal(expected[name], got[name]) for name in expected)
 

@@ -61,7 +61,12 @@ def check(config, seed, ranges):
     clock = times(config, len(x))
     with torch.no_grad():
         forecast = model(x, trace, clock=clock)
-    values = run(integer, integer.quantize_input(x.numpy(), clock.numpy()))
+    judged = None
+    if config.task == "detect":
+        judged = np.random.default_rng(seed).normal(size=(len(x), config.horizon))
+    values = run(integer, integer.quantize_input(x.numpy(), clock.numpy(), judged))
+    if config.task == "detect":  # it is no part of the network
+        assert values.pop("answer").shape == (len(x), 1, 1)
     differing = {n for n in values if not np.array_equal(trace[n].numpy(), values[n])}
     assert not differing
     assert set(trace) == set(values)

@@ -4,7 +4,7 @@ What is drawn is every field of a model, as tests/test_design_strategies.py meas
 """
 
 import pytest
-from design_strategies import DRAWN, designs, several
+from design_strategies import BUILT, designs, several
 from hypothesis import given, seed
 from hypothesis import strategies as st
 
@@ -17,7 +17,7 @@ COUNT = 8
 def check(run_design, inputs_of):
     """Draws ``count`` designs, others for each number, and runs them."""
 
-    def many(number, count=COUNT, samples=2, tasks=DRAWN, **options):
+    def many(number, count=COUNT, samples=2, tasks=BUILT, **options):
         @seed(number)
         @several(count)
         @given(

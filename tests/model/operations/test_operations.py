@@ -13,6 +13,7 @@ from bitformer.model.operations import (
     Affine,
     Attend,
     Decide,
+    Judge,
     LayerNorm,
     Linear,
     Operation,
@@ -61,6 +62,7 @@ OTHERS = {
     ),
     "pool": Pool(x="x", y="y", shift=6, multiplier=21),
     "decide": Decide(x="x", y="y", margin=3),
+    "flag": Judge(x="x", y="y", smoothing=2, threshold=9, hold=5, weight=integers(1, 0, 255)),
 }
 ALL = {
     "linear": LINEAR,
@@ -100,6 +102,7 @@ PARTS = {
     "norm": (("x",), None, ("x",), (), None, None, 3, False, False, True),
     "pool": (("x",), "x", (), (), None, None, None, True, False, False),
     "decide": (("x",), None, (), (), None, None, None, False, False, False),
+    "flag": (("x",), None, (), ("x",), None, None, None, False, False, False),
 }
 
 
@@ -111,7 +114,7 @@ def test_parts_of_an_operation(name):
     assert parts == PARTS[name]
     if op.weights_from is not None:
         assert op.weights_from in op.reads
-    assert op.at_output is (name == "decide")
+    assert op.at_output is (name in ("decide", "flag"))
 
 
 def listed(values):
@@ -142,6 +145,7 @@ def listed(values):
         ("norm", [[1, -30], [-100, 7]], None, 4, {"norms": 2 * 6 + 2 * 8, "scales": 12}),
         ("pool", None, [21], 0, {"scales": 6 + 6}),
         ("decide", None, None, 0, {}),
+        ("flag", None, None, 0, {"scales": 3 * 8 + 4 + 3}),
     ],
 )
 def test_what_an_operation_stores(name, parameters, multipliers, count, bits):
@@ -235,7 +239,7 @@ def test_bounds_of_products_with_what_was_computed_are_reached(bits, other, narr
         assert op.bound(specs).total == op.bound(specs).dot == op.multiplicand_bound(specs, 0)
 
 
-@pytest.mark.parametrize("name", ["subtract", "affine", "norm", "decide"])
+@pytest.mark.parametrize("name", ["subtract", "affine", "norm", "decide", "flag"])
 def test_only_dot_products_have_a_bound(name):
     with pytest.raises(TypeError, match=r"must be a matrix operation to have a dot product$"):
         OTHERS[name].bound(TENSORS)
