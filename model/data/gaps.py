@@ -19,6 +19,7 @@ from bitformer.model.data.grid import found_step, later, steps_between
 from bitformer.model.data.reading import Reading
 from bitformer.model.data.row_order import Block, in_order
 from bitformer.model.data.steps import Step, step_of
+from bitformer.model.data.thinning import longer, thinned
 from bitformer.model.errors import UserError
 
 __all__ = ["Clean", "clean"]
@@ -59,41 +60,6 @@ class Clean:
     def block_of(self, row: int) -> Block:
         """Return the series in which ``row`` lies."""
         return next(block for block in self.blocks if block.start <= row < block.stop)
-
-    def thinned(self, every: int) -> "Clean":
-        """Return the first row of each series, and each ``every``-th after it.
-
-        Raises
-        ------
-        UserError
-            If rows are business days, of which several are no even step.
-        """
-        if every == 1:
-            return self
-        if self.step is not None and self.step.unit == "business":
-            raise UserError(
-                f"every must be 1 where rows are business days, not {every}: leave --every out, or"
-                " say --step row"
-            )
-        kept = [np.arange(block.start, block.stop, every) for block in self.blocks]
-        ends = [0, *itertools.accumulate(map(len, kept))]
-        blocks = tuple(
-            dataclasses.replace(block, start=start, stop=stop)
-            for block, start, stop in zip(self.blocks, ends[:-1], ends[1:], strict=True)
-        )
-        rows = np.concatenate(kept)
-        # each row's place among those that are kept, or that of the next that is
-        edges = np.searchsorted(rows, np.array(self.segments, int).reshape(-1, 2)).tolist()
-        step = self.step
-        note = f"Of each {every} rows one counts (--every {every}): {len(rows)} of {len(self.made)}"
-        return Clean(
-            rows=self.rows.rows(rows),
-            made=self.made[rows],
-            blocks=blocks,
-            segments=tuple((start, stop) for start, stop in edges if start < stop),
-            step=None if step is None else dataclasses.replace(step, length=step.length * every),
-            notes=(*self.notes, note),
-        )
 
 
 def clean(series: Series, *, reading: Reading) -> Clean:
@@ -138,13 +104,22 @@ def clean(series: Series, *, reading: Reading) -> Clean:
     values, filled = _filled(rows.values, stretches, reading.max_fill)
     rows = dataclasses.replace(rows, values=values)
     notes += _about_filled(rows, made, filled, step, reading.max_fill)
-    whole = ~np.isnan(values).any(axis=1)
+    if reading.every > 1:
+        kept, blocks, stretches = thinned(blocks, stretches, reading.every)
+        step = longer(step, reading.every)
+        notes.append(
+            f"Of each {reading.every} rows one counts (--every {reading.every}): {len(kept)} of"
+            f" {len(made)}"
+        )
+        rows, made = rows.rows(kept), made[kept]
+    whole = ~np.isnan(rows.values).any(axis=1)
+    notes += _about_left(whole)
     segments = tuple(
         (start + a, start + b) for start, stop in stretches for a, b in _runs(whole[start:stop])
     )
     return Clean(
         rows=rows, made=made, blocks=blocks, segments=segments, step=step, notes=tuple(notes)
-    ).thinned(reading.every)
+    )
 
 
 def _step(series: Series, blocks: tuple[Block, ...], reading: Reading) -> Step | None:
@@ -251,7 +226,7 @@ def _about_step(
 def _about_filled(
     rows: Series, made: np.ndarray, filled: np.ndarray, step: Step | None, max_fill: int
 ) -> list[str]:
-    """Say which rows and cells took the values before them, and how many rows are left out."""
+    """Say which rows and cells took the values before them."""
     notes = []
     full = made & filled.all(axis=1)
     lost = int(full.sum())
@@ -278,12 +253,15 @@ def _about_filled(
             f"{cells.sum()} missing cell{s} in runs of at most {max_fill} took the value before"
             f" {them} ({each})"
         )
-    left = int(np.isnan(rows.values).any(axis=1).sum())
-    if left:
-        notes.append(
-            f"{left} of {len(made)} rows still lack a cell and are left out: no window spans one"
-        )
     return notes
+
+
+def _about_left(whole: np.ndarray) -> list[str]:
+    """Say how many rows lack a cell."""
+    left = len(whole) - int(whole.sum())
+    if not left:
+        return []
+    return [f"{left} of {len(whole)} rows still lack a cell and are left out: no window spans one"]
 
 
 def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
