@@ -64,8 +64,8 @@ def _data() -> str | None:
     return None if ENVIRONMENT in os.environ else f"{ENVIRONMENT} names no folder with data"
 
 
-def _awkward_files() -> str | None:
-    found = Path(os.environ.get(ENVIRONMENT, ""), "awkward_csv")
+def _folder(name: str) -> str | None:
+    found = Path(os.environ.get(ENVIRONMENT, ""), name)
     return _data() or (None if found.is_dir() else f"{found} is no folder")
 
 
@@ -105,7 +105,11 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     # The published data sets, in a folder: tests download none of their own accord.
     "data": _data,
     # Small awkward files beside them, which are not published.
-    "awkward-files": _awkward_files,
+    "awkward-files": functools.partial(_folder, "awkward_csv"),
+    # Those of classes, faults and labelled anomalies, which never ship: their licences are others.
+    "strikewatch": functools.partial(_folder, "strikewatch"),
+    "skab": functools.partial(_folder, "skab"),
+    "nab": functools.partial(_folder, "nab"),
     # The one that the named configurations are for, downloaded if need be, for slow tests.
     "etth1": functools.partial(_found, functools.partial(find, SOURCES["etth1"])),
     # Stand-ins for tools are shell scripts, and Windows sends a child no SIGINT.

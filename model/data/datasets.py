@@ -105,6 +105,7 @@ def load_dataset(
             inputs = None  # the columns that are meant for it
         target, default = target or source.target, source.inputs
         split = split_of(name, task)
+        notes = (source.licence,) if source.licence else ()
     else:
         if target is None:
             have = column_names(name, asked)

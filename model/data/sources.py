@@ -43,6 +43,7 @@ class _NamedFile:
     time: tuple[str, ...]
     split: Splitter
     clean: Splitter | None = None
+    licence: str = ""
     reading: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
@@ -58,6 +59,7 @@ class ShippedFile(_NamedFile):
     split : where training and validation end.
     clean : the same where a detector is trained, on rows of which no label is used; by default as
         ``split``.
+    licence : a sentence on what they may be used for, where that is not anything.
     reading : how its rows are read, unless the caller says otherwise.
     """
 
@@ -157,6 +159,7 @@ SOURCES: dict[str, ShippedFile | PublishedFile] = {
         ),
         time=("datetime",),
         split=by_fractions,
+        licence="SKAB v0.9: GPL-3.0, github.com/waico/SKAB",
     ),
     "etth1": _ett("ETTh1.csv", "f18de3ad269cef59bb07b5438d79bb3042d3be49bdeecf01c1cd6d29695ee066"),
     "etth2": _ett("ETTh2.csv", "a3dc2c597b9218c7ce1cd55eb77b283fd459a1d09d753063f944967dd6b9218b"),

@@ -154,7 +154,7 @@ def test_what_ships_is_what_was_published():
     assert lzma.decompress(find(SOURCES["nyc-taxi"]).read_bytes()) == published
 
 
-@pytest.mark.needs("data")
+@pytest.mark.needs("nab")
 @pytest.mark.parametrize("window", [48, 96])
 def test_etth1_drops_no_window(window):
     data = load_dataset("etth1", window=window, horizon=24)
@@ -186,7 +186,7 @@ def test_beijing_air():
         assert np.isfinite(part.y).all()
 
 
-@pytest.mark.needs("data")
+@pytest.mark.needs("nab")
 @pytest.mark.parametrize(
     ("name", "period", "rows"),
     [
@@ -204,7 +204,7 @@ def test_nab(name, period, rows):
     assert abs(len(data.train.inputs) - rows) < 10
 
 
-@pytest.mark.needs("data")
+@pytest.mark.needs("nab")
 def test_detectors_are_trained_on_the_first_part():
     data = load_dataset("art-daily-jumpsup", window=24, horizon=1, task="detect")
     assert [len(part) for part in (data.train, data.val, data.test)] == [459, 121, 3428]
@@ -213,10 +213,11 @@ def test_detectors_are_trained_on_the_first_part():
     assert shipped.val.first[-1] == 10320 * 15 // 100 - 1
 
 
-@pytest.mark.needs("data")
+@pytest.mark.needs("skab")
 def test_skab():
     data = load_dataset("skab", window=24, horizon=1)
     assert (len(data.inputs), data.target) == (8, "Volume Flow RateRMS")
+    assert "GPL-3.0" in data.notes[0]
     assert len(data.train.inputs) == 9405 + 556  # lost seconds
     again = load_dataset("skab", window=24, horizon=1, task="detect")
     assert len(again.train) == len(data.train)  # all of it is without a fault

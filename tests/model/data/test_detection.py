@@ -127,7 +127,7 @@ def test_nyc_taxi_ships_with_its_windows():
     assert found.times[found.windows[0][0]] == np.datetime64("2014-10-30T15:30").astype(int) * 60
 
 
-@pytest.mark.needs("data")
+@pytest.mark.needs("nab")
 @pytest.mark.parametrize("name", [one for one in DETECTION if "skab" not in one])
 def test_nab(name):
     data = load_detection(name)
@@ -145,7 +145,7 @@ def _rows(windows) -> list[int]:
     return [row for start, stop in windows for row in range(start, stop)]
 
 
-@pytest.mark.needs("data")
+@pytest.mark.needs("nab")
 def test_windows_are_those_that_were_published():
     own = json.loads(_WINDOWS.read_text())
     folder = Path(os.environ[ENVIRONMENT], "nab")
@@ -157,7 +157,7 @@ def test_windows_are_those_that_were_published():
     assert len(own) == 6
 
 
-@pytest.mark.needs("data")
+@pytest.mark.needs("skab")
 def test_skab():
     data = load_detection("skab", step="row")
     assert data.train is not None
@@ -177,7 +177,7 @@ def test_skab():
     assert told == ["skab/other/2"]
 
 
-@pytest.mark.needs("data")
+@pytest.mark.needs("skab")
 def test_skab_with_lost_seconds_put_in():
     whole = load_detection("skab/valve2")
     bare = load_detection("skab/valve2", step="row")

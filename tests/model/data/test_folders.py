@@ -107,7 +107,7 @@ def names_of(paths: list[str]) -> list[str]:
     return sorted({path.split("/")[0] for path in paths})
 
 
-@pytest.mark.needs("data")
+@pytest.mark.needs("strikewatch")
 def test_strikewatch():
     data = load_dataset("strikewatch", window=25, horizon=2, every=2, stride=5)
     assert (data.task, data.classes) == ("classify", ("forefootstrike", "heelstrike"))
@@ -126,7 +126,7 @@ def test_strikewatch():
     assert (data.val.label[0], data.groups[data.val.group_of[0]]) == (0, "10")
 
 
-@pytest.mark.needs("data")
+@pytest.mark.needs("strikewatch")
 def test_strikewatch_leaves_persons_out():
     data = load_dataset(
         "strikewatch", window=25, horizon=2, every=2, stride=25, test_groups="1,2,12"
