@@ -14,6 +14,7 @@ from bitformer.model.progress import Progress, silent
 if TYPE_CHECKING:
     import numpy as np
 
+    from bitformer.model.class_evaluation import ClassEvaluation
     from bitformer.model.evaluation import Evaluation
     from bitformer.model.forecasts.result import Forecast
     from bitformer.model.noise import Noise
@@ -170,9 +171,10 @@ class Model:
         note: Note = unheard,
         progress: Progress = silent,
         **reading: Any,
-    ) -> "Evaluation":
+    ) -> "Evaluation | ClassEvaluation":
         """Return the test error beside the baselines', which are of the same windows.
 
+        Of a classifier, these are scores of its answers.
         The model's own scales count. Of the data that it was trained on, test windows are scored;
         of other data all windows, beside linear baselines that are fitted to the model's own data,
         if those are here.
@@ -208,7 +210,7 @@ class Model:
         """
         from bitformer.model.advice import Advice
         from bitformer.model.clipping import clipped, clipped_sentences, wider_options
-        from bitformer.model.evaluation import Evaluation, with_stopped_clock
+        from bitformer.model.evaluating import evaluated
         from bitformer.model.meta import known
         from bitformer.model.own_data import evenly
         from bitformer.model.scored_data import is_own, scored_data
@@ -241,14 +243,14 @@ class Model:
         )
         for sentence in clipped_sentences(beyond, found):
             note(sentence)
-        scores = Evaluation.of(
+        scores = evaluated(
+            self.integer,
             found,
             {f"{self.name} ({engine})": forecast},
             advice=advice,
             intervals=meta.get("intervals", ()),
             trained=trained,
         )
-        scores = with_stopped_clock(scores, self.integer)
         return dataclasses.replace(scores, clipped=beyond)
 
     def noise(

@@ -13,9 +13,11 @@ from bitformer.model.data.reading import DataSource, without_reading
 from bitformer.model.errors import UserError
 from bitformer.model.precision import Width
 from bitformer.model.progress import progress_bar
+from bitformer.model.task import task_for
 from bitformer.model.torch_installed import require_torch
 
 if TYPE_CHECKING:
+    from bitformer.model.class_evaluation import ClassEvaluation
     from bitformer.model.clipping import Clipped
     from bitformer.model.coverage import Coverage
     from bitformer.model.data.windows import Dataset
@@ -84,6 +86,8 @@ class Training:
         plot: str | Path | None = None,
         raw: int | None = None,
         baselines: str = "simple",
+        task: str | None = None,
+        reject: float = 0.0,
         note: Note = unheard,
         **settings: Any,
     ) -> "Training":
@@ -105,7 +109,7 @@ class Training:
             Bits of the difference to the window's last step.
         path
             Bits of the linear path's weights, such as 8 or ``"8p"``.
-        calendar, part, sensor_range, raw, name, plot, baselines
+        calendar, part, sensor_range, raw, name, plot, baselines, task, reject
             As of :func:`train`.
         note
             Told what is remarkable of the data, and what changed to suit them.
@@ -119,25 +123,28 @@ class Training:
         bits |= {"precise": precise, "delta": delta, "path": path}
         reading, settings = without_reading(settings)
         source: dict[str, Any] = {"target": target, "inputs": inputs, "time": time, **reading}
-        source |= {"sense": sense, "ahead": ahead}
+        source |= {"sense": sense, "ahead": ahead, "task": task}
         from bitformer.model.adc_training import in_asked_words
         from bitformer.model.calendar import calendar_of
-        from bitformer.model.config_choice import changed_config, start_config
+        from bitformer.model.config_choice import changed_config, check_start, start_config
         from bitformer.model.files import ready_file
-        from bitformer.model.own_data import resolved, suited_to, write_source
+        from bitformer.model.own_data import asked_task, resolved, suited_to, write_source
         from bitformer.model.picture import check_picture
         from bitformer.model.sensor_range import with_range
+        from bitformer.model.task.margins import check_reject
         from bitformer.model.trained_baselines import check_baselines, trained_baselines
 
         check_baselines(baselines)
+        check_reject(reject)
         if plot is not None:
             check_picture(plot)
             ready_file(Path(plot))
         kinds = {**bits, "calendar": None if calendar is None else calendar_of(calendar)}
-        folder = Path(to)
+        folder, told = Path(to), asked_task(data, source)
+        check_start(config, told)
         asked: dict[str, Any] = {"part": part, "sizes": sizes, "kinds": kinds, "source": source}
         config, choice = chosen_config(data, config, folder, note=note, settings=settings, **asked)
-        config = start_config(config, sense=sense, ahead=ahead, horizon=horizon)
+        config = start_config(config, sense=sense, ahead=ahead, horizon=horizon, task=told)
         if choice is None:
             config = changed_config(config, **sizes, **kinds)
         timed = calendar is not None
@@ -155,7 +162,7 @@ class Training:
         model = None
         if not chosen.has_floats:
             file = folder / MODEL_FILE
-            model = Model(export_to(folder, file), path=file)
+            model = Model(export_to(folder, file, reject=reject), path=file)
         more: dict[str, Any] = {"macs": chosen.macs, "run": folder, "note": note}
         with progress_bar(settings.get("progress")) as bar:
             trained = trained_baselines(baselines, dataset, progress=bar, **more)
@@ -200,10 +207,13 @@ class Training:
         return Path(path)
 
     @cached_property
-    def evaluation(self) -> "Evaluation":
-        """Test errors of the float, the rounded and the integer model, beside the baselines'."""
+    def evaluation(self) -> "Evaluation | ClassEvaluation":
+        """Test errors of the float, the rounded and the integer model, beside the baselines'.
+
+        Of a classifier, scores of the integer model's answers.
+        """
         from bitformer.model.advice import Advice
-        from bitformer.model.evaluation import scored
+        from bitformer.model.evaluating import evaluated_training
 
         integer = None if self.model is None else self.model.integer
         advice = Advice(
@@ -216,7 +226,7 @@ class Training:
         )
         block = self.config.block
         more: dict[str, Any] = {"advice": advice, "trained": self.trained, "block": block}
-        return scored(self.result, integer, self.dataset, method=self.method, **more)
+        return evaluated_training(self.result, integer, self.dataset, method=self.method, **more)
 
     @cached_property
     def clipped(self) -> "tuple[Clipped, ...]":
@@ -270,8 +280,8 @@ class Training:
         """
         from bitformer.model.rounding import rounding_failure_of
 
-        integer = None if self.model is None else self.model.integer
-        return rounding_failure_of(self.result, self.config, integer, wider=self._wider)
+        model = None if self.model is None else self.model.integer
+        return rounding_failure_of(self.result, self.config, model, wider=self._wider)
 
     def to_dict(self) -> dict[str, object]:
         """Return what came out as plain data."""
@@ -288,7 +298,10 @@ class Training:
             "continued": [dict(one) for one in result.continued],
             "history": [dict(one) for one in self.history],
             "history_file": str(self.history_file),
-            "validation_mse": {"float": result.float_val, "quantized": result.quantized_val},
+            f"validation_{task_for(self.config).error_key}": {
+                "float": result.float_val,
+                "quantized": result.quantized_val,
+            },
             **self.evaluation.to_dict(),
             "coverage": [one.to_dict() for one in self.coverage],
             "clipped": [one.to_dict() for one in self.clipped],
@@ -296,10 +309,8 @@ class Training:
         }
 
     def __repr__(self) -> str:
-        return (
-            f"<Training of {self.config.name} in {self.folder}: validation MSE"
-            f" {self.result.quantized_val:.4f}>"
-        )
+        error = f"{task_for(self.config).error_name} {self.result.quantized_val:.4f}"
+        return f"<Training of {self.config.name} in {self.folder}: validation {error}>"
 
 
 def train(
@@ -328,9 +339,10 @@ def train(
     data
         A data set's name (``"etth1"``) or a CSV file.
     config
-        A configuration, its name or its JSON file; by default ``etth1-96-24``, and ``sense-24-1``
-        with ``sense``. Its number of inputs follows the data. ``"auto"`` chooses window, patch and
-        widths by short trainings, and writes ``config.json`` into the run's folder.
+        A configuration, its name or its JSON file; by default ``etth1-96-24``, ``sense-24-1`` with
+        ``sense``, and ``strike-25`` for classes. Its number of inputs follows the data. ``"auto"``
+        chooses window, patch and widths by short trainings, and writes ``config.json`` into the
+        run's folder.
     part
         With ``config="auto"``, the FPGA that the model is to fit; by default the ``xc7s15``.
     target, inputs, time
@@ -368,7 +380,7 @@ def train(
     **settings
         ``window``, ``horizon`` and ``patch`` in steps; bits of ``weights`` (``"4p"``: powers of
         two), ``activations``, ``delta`` (a window's difference to its last step) and ``path``
-        (weights of the linear path);
+        (weights of the linear path); ``task``, and the share that a classifier may ``reject``;
         ``seed``, ``epochs`` and whatever else :class:`bitformer.model.train_settings.TrainSettings`
         has; and how a CSV file is read, :class:`bitformer.model.data.reading.Reading`.
 

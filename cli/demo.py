@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -184,7 +184,7 @@ def command(output: Path, data: str, samples: int, quick: bool, report: Report) 
 
     steps(f"Exporting, and evaluating on all {len(dataset.test)} test windows")
     path = model.save(ready_file(output / MODEL_FILE))
-    full = training.evaluation
+    full = cast("Evaluation", training.evaluation)  # of forecasts
 
     steps(f"Lowering the model to an accelerator for the {board.part}")
     design = bitformer.lower(model, part=board.part)

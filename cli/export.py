@@ -4,8 +4,10 @@ from pathlib import Path
 
 import click
 
+from bitformer.cli.class_options import reject_option
 from bitformer.cli.options import PATH, output_file_option
 from bitformer.cli.report import Report, json_option
+from bitformer.model.errors import UserError
 from bitformer.model.files import ready_file
 
 __all__ = ["command"]
@@ -14,8 +16,9 @@ __all__ = ["command"]
 @click.command("export")
 @click.argument("run", type=PATH)
 @output_file_option
+@reject_option
 @json_option
-def command(run: Path, output: Path, report: Report) -> None:
+def command(run: Path, output: Path, reject: float | None, report: Report) -> None:
     """Write the integer model of RUN, the folder of a finished training run.
 
     RUN may also be a model file: the same model is written anew, as today's files are, which carry
@@ -23,8 +26,14 @@ def command(run: Path, output: Path, report: Report) -> None:
 
     \b
     bitformer export runs/mine -o mine.safetensors
+    bitformer export runs/gait -o careful.safetensors --reject 0.05
     bitformer export old.safetensors -o new.safetensors
     """
+    if run.is_file() and reject is not None:
+        raise UserError(
+            "--reject must come with the folder of a run, which knows its validation windows, not"
+            f" with the file {run}"
+        )
     if run.is_file():
         from bitformer.model.checkpoint import read_model, save_model
 
@@ -38,7 +47,7 @@ def command(run: Path, output: Path, report: Report) -> None:
         require_torch("Exporting a run")
         from bitformer.model.export import export_to
 
-        model = export_to(run, ready_file(output))
+        model = export_to(run, ready_file(output), reject=reject or 0.0)
     config = model.config
     report.line(f"{output}: {config.name}, {config.macs} MACs an inference")
     report.data({"model": str(output), "run": str(run), "config": config.to_dict()})

@@ -1,22 +1,36 @@
-"""Test errors: in one sentence, then as a table."""
+"""Test errors, or scores of classes: in one sentence, then as a table."""
 
 from typing import TYPE_CHECKING
 
+from bitformer.cli.class_scores import show_classes
+
 if TYPE_CHECKING:
     from bitformer.cli.report import Report
+    from bitformer.model.class_evaluation import ClassEvaluation
     from bitformer.model.evaluation import Evaluation
 
 __all__ = ["show_scores", "show_verdict"]
 
 
-def show_verdict(report: "Report", scores: "Evaluation") -> None:
+def show_verdict(report: "Report", scores: "Evaluation | ClassEvaluation") -> None:
     """Print whether the model beats the best baseline, and what to try if it does not."""
     if scores.verdict is not None:
         report.line(str(scores.verdict))
 
 
-def show_scores(report: "Report", scores: "Evaluation", *, title: str | None = None) -> None:
+def show_scores(
+    report: "Report", scores: "Evaluation | ClassEvaluation", *, title: str | None = None
+) -> None:
     """Print how the model compares with the best baseline, then ``scores``, the models first."""
+    from bitformer.model.class_evaluation import ClassEvaluation
+
+    if isinstance(scores, ClassEvaluation):
+        show_classes(report, scores)
+    else:
+        _show_errors(report, scores, title)
+
+
+def _show_errors(report: "Report", scores: "Evaluation", title: str | None) -> None:
     from bitformer.model.intervals import coverage_sentence
     from bitformer.model.verdict import mse_in_words
 

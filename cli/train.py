@@ -7,6 +7,7 @@ import click
 
 import bitformer
 from bitformer.cli.choice import show_choice
+from bitformer.cli.class_options import class_weights_option, reject_option, task_option
 from bitformer.cli.options import (
     PATH,
     baselines_option,
@@ -52,14 +53,16 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
         "--config",
         metavar="NAME|FILE.json|auto",
         help="What to start from: tiny, taxi-48-12, etth1-{96,48}-24[-w2a8|-w2a4], etth1-48-24-ed,"
-        " {mixer,mlp}-96-24, sense-24-1, grid-N-D-B, or a JSON file; auto: choose window, patch,"
-        " widths and kind by short trainings [etth1-96-24; sense-24-1 with --sense].",
+        " {mixer,mlp}-96-24, sense-24-1, strike-25, grid-N-D-B, or a JSON file; auto: choose"
+        " window, patch, widths and kind by short trainings [etth1-96-24; sense-24-1 with --sense,"
+        " strike-25 for classes].",
     ),
     click.option(
         "--part",
         metavar="PART",
         help="With --config auto: the FPGA that the model is to fit, xc7s6 to xc7s100 [xc7s15].",
     ),
+    task_option,
     click.option("--window", type=int, metavar="STEPS", help="Steps that the model sees."),
     click.option("--horizon", type=int, metavar="STEPS", help="Steps that it forecasts."),
     click.option(
@@ -113,6 +116,7 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
         help="Probability, without rounding only [0.2 and then 0.05, of which validation chooses;"
         " 0.1 without a linear path].",
     ),
+    class_weights_option,
     click.option(
         "--patience",
         type=int,
@@ -209,6 +213,7 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
         help="Draw loss and validation error by epoch beside the best baseline, as .png, .svg or"
         " .pdf [RUN/history.png].",
     ),
+    reject_option,
     baselines_option,
     json_option,
 )
@@ -229,6 +234,7 @@ def command(
         --inputs power,wind --window 168 --horizon 12 --range 0,250 --range wind=0,40 \\
         --name plant --plot -o runs/plant
     bitformer train --data my.csv --target power --time date --config auto -o runs/auto
+    bitformer train --data steps.csv --label gait --group person --stride 5 -o runs/gait
     bitformer train --data air.csv --sense O3 --time time -o runs/ozone
     bitformer train --data adc.csv --target code --raw 12 --config etth1-48-24 -o runs/node
 
@@ -242,6 +248,9 @@ def command(
     ties with it or loses to it, and what to try then: a result, with exit code 0.
     The exit code is 1, with the model written, if rounding costs too much: if the quantized
     model's validation error is over 1.25 times the float one's.
+
+    With --label, or --files, the model tells the class of a window: it is trained by cross entropy,
+    and answers with a class's number on the chip. Windows lie in one recording and one class.
 
     --config auto takes the data's cycle (a day, a week, a year) for windows and patches, trains up
     to eight configurations for seconds each, and chooses by validation among those that fit --part.

@@ -6,6 +6,7 @@ from typing import Any
 from bitformer.model.adc_words import in_adc_words
 from bitformer.model.config import TransformerConfig
 from bitformer.model.data.windows import Dataset
+from bitformer.model.errors import UserError
 
 __all__ = ["in_asked_words"]
 
@@ -34,6 +35,11 @@ def in_asked_words(
         raw = config.input_bits
     if raw is None:
         return config, dataset
+    if config.task == "classify":
+        raise UserError(
+            f"raw must be left out to classify, not be {raw}: an answer is a class's number, no"
+            " word of an ADC's: leave --raw out"
+        )
     from bitformer.model.float_run import data_scales  # late: it imports torch
 
     run = settings.get("float_run") if settings.get("keep_scales") else None

@@ -65,7 +65,8 @@ class Advice:
         """Return remedies where rounding is not what costs it."""
         found = self._longer("epochs", "float")
         config, dataset = self.config, self.dataset
-        if dataset.step is not None and dataset.step.dated and config.input_bits >= 6:
+        timed = dataset.step is not None and config.task != "classify"
+        if timed and dataset.step is not None and dataset.step.dated and config.input_bits >= 6:
             names = [] if config.calendar else numbers_of(dataset.step)
             found += [f"--calendar {','.join(names)} {_ANEW}"] if names else []
         longer = 2 * config.window

@@ -96,26 +96,32 @@ def output_coverage(model: IntegerModel, units: ColumnScales) -> Coverage:
 
 
 def coverage(model: IntegerModel, units: ColumnScales) -> tuple[Coverage, ...]:
-    """Return what the words of each input column, and of a forecast, cover."""
-    return (*input_coverage(model, units), output_coverage(model, units))
+    """Return what the words of each input column, and of a forecast, cover.
+
+    Classes have no range: of a classifier, it is the inputs'.
+    """
+    forecasts = () if model.decision else (output_coverage(model, units),)
+    return (*input_coverage(model, units), *forecasts)
 
 
 def described(model: IntegerModel, units: ColumnScales) -> str:
     """Return a sentence: ranges, steps and bits, and what words wider than 8 bits cost."""
-    inputs, output = input_coverage(model, units), output_coverage(model, units)
+    inputs = input_coverage(model, units)
     said = "; ".join(map(str, inputs[:_SHOWN]))
     if len(inputs) > _SHOWN:
         said += f"; and {len(inputs) - _SHOWN} more columns"
+    window, bits = model.input.size, f"{model.input.bits}-bit"
+    cost = f"a window takes {window * model.input.bits} bits of memory"
+    if (more := window * (model.input.bits - _NARROW)) > 0:
+        cost += f", {more} more than in {_NARROW}-bit words"
+    if model.decision:
+        return f"Range: {said} ({bits} words; {cost})"
+    output = output_coverage(model, units)
     same = [one for one in inputs if one.column == output.column]
     if same and (same[0].low, same[0].high) == (output.low, output.high):
         forecasts = "forecasts the same"
     else:
         forecasts = f"forecasts of {output}"
-    window = model.input.size
-    cost = f"a window takes {window * model.input.bits} bits of memory"
-    if (more := window * (model.input.bits - _NARROW)) > 0:
-        cost += f", {more} more than in {_NARROW}-bit words"
-    bits = f"{model.input.bits}-bit"
     if model.output.bits != model.input.bits:
         bits += f" and {model.output.bits}-bit"
     return f"Range: {said}, {forecasts} ({bits} words; {cost})"

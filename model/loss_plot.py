@@ -9,13 +9,19 @@ import numpy as np
 from bitformer.model.baselines import baseline_forecasts, off_device
 from bitformer.model.data.windows import Dataset
 from bitformer.model.picture import picture
+from bitformer.model.task.class_baselines import LOGISTIC, logistic_entropy
 from bitformer.model.verdict import mse_in_words
 
 __all__ = ["baseline_line", "plot_history"]
 
 
 def baseline_line(dataset: Dataset) -> tuple[str, float] | None:
-    """Return the baseline of least validation MSE, and that; None without validation windows."""
+    """Return the baseline of least validation error, and that; None without validation windows.
+
+    Of classifiers, it is the logistic regression: its cross entropy is a model's.
+    """
+    if dataset.task == "classify":
+        return (LOGISTIC, logistic_entropy(dataset)) if len(dataset.val) else None
     y = dataset.val.y
     errors = {
         name: float(np.square(forecast - y).mean())
@@ -81,7 +87,9 @@ def plot_history(history: Sequence[dict[str, Any]], path, *, dataset: Dataset, t
         axes.set_xlabel(
             "epoch, all stages; a point without loss is a line alone, or was not trained yet"
         )
-        axes.set_ylabel("mean squared error, standardised")
+        classifies = dataset.task == "classify"
+        label = "cross entropy, nats" if classifies else "mean squared error, standardised"
+        axes.set_ylabel(label)
         axes.set_title(title, fontsize=10)
         axes.legend(fontsize=8)
 

@@ -13,7 +13,7 @@ from bitformer.model.config_choice import start_config
 from bitformer.model.data.class_task import task_of
 from bitformer.model.data.clock import require_calendar
 from bitformer.model.data.datasets import load_dataset
-from bitformer.model.data.named_data import NAMES
+from bitformer.model.data.named_data import NAMES, named_reading
 from bitformer.model.data.reading import DataSource, Reading, without_reading
 from bitformer.model.data.steps import require_step
 from bitformer.model.data.windows import Dataset
@@ -23,7 +23,7 @@ from bitformer.model.ir import IntegerModel
 from bitformer.model.meta import known
 from bitformer.model.model_name import name_after
 from bitformer.model.strict_json import read_json
-from bitformer.model.task import TASKS
+from bitformer.model.task import TASKS, task_for
 
 __all__ = [
     "RANDOM",
@@ -145,7 +145,16 @@ def dataset_of(
             f"Data must have {config.inputs} input column(s) for this model, not"
             f" {len(dataset.inputs)}: name them with --inputs"
         )
-    if config.subtract_last and dataset.target_channel != config.target_channel:
+    task = task_for(config)
+    task.check(config, dataset)
+    if "classes" in model.meta and list(dataset.classes) != model.meta["classes"]:
+        raise UserError(
+            f"Classes of {dataset.name} must be those of the model,"
+            f" {', '.join(known(model.meta)['classes'])}, in this order, not"
+            f" {', '.join(dataset.classes)}"
+        )
+    adds_back = config.subtract_last and task.gives_target
+    if adds_back and dataset.target_channel != config.target_channel:
         raise UserError(
             f"Target {dataset.target} must be input column {config.target_channel} of this model,"
             f" not one of {', '.join(dataset.inputs)} in another place"
@@ -172,9 +181,16 @@ def resolved(columns: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
     return found | {"ahead": dataset.train.ahead}
 
 
-def asked_task(columns: Mapping[str, Any]) -> str:
-    """Return the task of data by the options that name them: ``task``, or where classes are."""
-    return task_of(Reading.of(**without_reading(columns)[0]), columns.get("task"))
+def asked_task(data: str | None, columns: Mapping[str, Any]) -> str:
+    """Return the task of data by what names them: ``task``, or what says where classes are."""
+    reading = Reading.of(**given_reading(columns))
+    reading = reading if data is None else named_reading(str(data), reading)
+    return task_of(reading, columns.get("task"))
+
+
+def given_reading(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of :class:`bitformer.model.data.reading.Reading` that are given."""
+    return {n: one for n, one in without_reading(columns)[0].items() if one is not None}
 
 
 def evenly(count: int, of: int) -> np.ndarray:
@@ -264,7 +280,7 @@ def suited_to(
     """
     if data is None:
         raise UserError("--data must name a data set or a CSV file to train on")
-    task = asked_task(columns)
+    task = asked_task(data, columns)
     chosen = start_config(config, sense=columns.get("sense"), ahead=columns.get("ahead"), task=task)
     dataset = load_dataset(
         data,

@@ -8,12 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bitformer.model.adc_words import rescaled
 from bitformer.model.data.named_data import NAMES, split_of
 from bitformer.model.data.parts import first_targets
-from bitformer.model.data.seen_rows import end_of_seen, last_seen
+from bitformer.model.data.seen_rows import end_of_seen
 from bitformer.model.data.steps import rows_of_day
 from bitformer.model.data.windows import Dataset, Windows, make_dataset
 from bitformer.model.errors import UserError
@@ -21,6 +19,8 @@ from bitformer.model.forecasts.new_rows import NewRows, model_source, read_new_r
 from bitformer.model.ir import IntegerModel
 from bitformer.model.numerics import standardised
 from bitformer.model.own_data import dataset_of, own_name, rows_ahead, trained_on
+from bitformer.model.same_data import is_own
+from bitformer.model.scored_classes import scored_classes
 
 __all__ = ["is_own", "scored_data"]
 
@@ -56,6 +56,8 @@ def scored_data(
     """
     if "mean" not in trained_on(model):
         return dataset_of(model, data=data, target=target, inputs=inputs, **reading)
+    if model.config.task == "classify":
+        return scored_classes(model, data=data, inputs=inputs, reading=reading)
     name = own_name(model) if data is None else data
     rows = read_new_rows(
         model, name, target=target, inputs=inputs, reading=reading, with_target=True
@@ -88,23 +90,6 @@ def _as_in_training(model: IntegerModel, rows: NewRows) -> Dataset | None:
         return None
     # words are what they are, whatever the rows
     return rescaled(found, trained_on(model)) if model.config.adc_words else found
-
-
-def is_own(model: IntegerModel, dataset: Dataset) -> bool:
-    """Return whether data are those that the model was trained on: alike in scale and number.
-
-    Scales that are an ADC's are any rows': then the last values that were seen are alike.
-    """
-    meta = trained_on(model)
-    if "mean" not in meta:
-        return False
-    scales = [*dataset.mean, *dataset.std, dataset.target_mean, dataset.target_std]
-    own = [*meta["mean"], *meta["std"], meta["target_mean"], meta["target_std"]]
-    if model.config.adc_words:
-        scales, own = last_seen(dataset), meta.get("last_seen", [])
-    counts = {"train": len(dataset.train), "val": len(dataset.val), "test": len(dataset.test)}
-    alike = meta.get("windows", counts) == counts and len(scales) == len(own)
-    return alike and bool(np.allclose(scales, own, rtol=1e-9, atol=0))
 
 
 def _all_windows(model: IntegerModel, rows: NewRows) -> Dataset:

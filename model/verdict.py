@@ -19,8 +19,20 @@ from bitformer.model.block_bootstrap import ratio_interval
 from bitformer.model.data.windows import Windows
 from bitformer.model.fidelity import NEGLIGIBLE
 
-__all__ = ["LOSES", "TIES", "WINS", "Compared", "Verdict", "compare", "mse_in_words"]
+__all__ = [
+    "ERROR_RATE",
+    "LOSES",
+    "TIES",
+    "WINS",
+    "Compared",
+    "Verdict",
+    "compare",
+    "compare_errors",
+    "mse_in_words",
+]
 
+#: What errors are called, by what they are.
+MSE, ERROR_RATE = "MSE", "error rate"
 WINS, TIES, LOSES = "wins", "ties", "loses"
 #: A relative difference that is a tie whatever the interval: it would be printed as 0 %.
 NOTHING = 0.005
@@ -53,13 +65,16 @@ class Compared:
 class Verdict:
     """How a model compares with the best baseline, by the MSE of standardised forecasts.
 
+    A classifier is compared by its error rate, the share of wrong answers.
+
     Parameters
     ----------
     model, baseline : their names; the baseline is the one of smallest error.
-    error, baseline_error : MSE over the test windows.
+    error, baseline_error : MSE over the test windows, or the rate of errors.
     windows : test windows compared.
     against : by baseline, how the model compares with it.
     remedies : of a model that loses, what to try, the most promising first.
+    measure : what the errors are called.
     """
 
     model: str
@@ -69,6 +84,7 @@ class Verdict:
     windows: int
     against: Mapping[str, Compared]
     remedies: tuple[str, ...] = ()
+    measure: str = MSE
 
     @property
     def outcome(self) -> str:
@@ -87,19 +103,24 @@ class Verdict:
 
     def __str__(self) -> str:
         """Say it in a sentence, with what to try."""
-        ours, theirs = mse_in_words(self.error), mse_in_words(self.baseline_error)
         who = "The integer model" if self.model == "integer" else self.model
         name = f"the best baseline ({self.baseline})"
         if self.outcome == TIES:
-            return f"{who} ties with {name}: test MSE {ours} against {theirs}, {self._why_tie()}"
+            return f"{who} ties with {name}: {self._errors()}, {self._why_tie()}"
         verb = "beats" if self.outcome == WINS else "loses to"
-        said = f"{who} {verb} {name}{self._by()}: test MSE {ours} against {theirs}"
+        said = f"{who} {verb} {name}{self._by()}: {self._errors()}"
         if not self.remedies:
             return said
         return f"{said}. Try training with {'; or with '.join(self.remedies)}"
 
+    def _errors(self) -> str:
+        ours, theirs = mse_in_words(self.error), mse_in_words(self.baseline_error)
+        return f"test {self.measure} {ours} against {theirs}"
+
     def _why_tie(self) -> str:
         if max(self.error, self.baseline_error) <= NEGLIGIBLE:
+            if self.measure != MSE:
+                return "both without an error"
             return "both off by less than a thousandth of a standard deviation"
         if self.interval is None:
             return f"{self.windows} test window(s) are too few to tell them apart"
@@ -112,12 +133,12 @@ class Verdict:
         """Say by how much it wins or loses, and between which limits."""
         if self.relative is None:
             return ""
-        part, limits = abs(self.relative), self.interval
-        by = f" by {_percent(part)}"
+        limits = self.interval
+        by = f" by {_percent(self.relative)}"
         if limits is None:
             return by
         low, high = sorted(-one for one in limits) if self.relative < 0 else limits
-        if part >= 1:
+        if self.relative >= 1:
             between = f"{1 + low:.3g} to {1 + high:.3g}"
         else:
             between = f"{_hundredths(low)} to {_hundredths(high)} %"
@@ -125,12 +146,13 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what was found as plain data."""
+        key = "mse" if self.measure == MSE else "error"
         return {
             "outcome": self.outcome,
             "model": self.model,
             "baseline": self.baseline,
-            "mse": self.error,
-            "baseline_mse": self.baseline_error,
+            key: self.error,
+            f"baseline_{key}": self.baseline_error,
             "relative": self.relative,
             "interval": None if self.interval is None else list(self.interval),
             "windows": self.windows,
@@ -164,18 +186,45 @@ def compare(
         Called with the baseline's error if the model loses; returns what to try.
     """
     y = windows.y
-    squares = {name: np.square(one - y) for name, one in baselines.items() if one is not None}
-    errors = {name: float(square.mean()) for name, square in squares.items()}
+    return compare_errors(
+        model=model,
+        ours=np.square(forecast - y),
+        theirs={n: np.square(one - y) for n, one in baselines.items() if one is not None},
+        windows=windows,
+        advice=advice,
+    )
+
+
+def compare_errors(
+    *,
+    model: str,
+    ours: np.ndarray,
+    theirs: Mapping[str, np.ndarray],
+    windows: Windows,
+    advice: Callable[[float], Sequence[str]] | None = None,
+    measure: str = MSE,
+) -> Verdict | None:
+    """Compare a model's errors [N, outputs] with those of baselines, as :func:`compare` does.
+
+    Parameters
+    ----------
+    model, windows, advice
+        As of :func:`compare`.
+    ours, theirs
+        Errors of the N windows, the baselines' by name.
+    measure
+        What their mean is called.
+    """
+    errors = {name: float(one.mean()) for name, one in theirs.items()}
     if not errors:
         return None
     best = min(errors, key=errors.__getitem__)
-    ours = np.square(forecast - y)
     error = float(ours.mean())
     if not math.isfinite(error - errors[best]):
         return None
     against = {
-        name: _compared(ours.mean(axis=1), square.mean(axis=1), windows)
-        for name, square in squares.items()
+        name: _compared(ours.mean(axis=1), one.mean(axis=1), windows)
+        for name, one in theirs.items()
         if math.isfinite(errors[name])
     }
     loses = against[best].outcome == LOSES
@@ -187,6 +236,7 @@ def compare(
         windows=len(windows),
         against=against,
         remedies=tuple(advice(errors[best])) if advice and loses else (),
+        measure=measure,
     )
 
 
@@ -223,5 +273,5 @@ def _signed(part: float) -> str:
 
 
 def _percent(part: float) -> str:
-    """Return a part as a percentage; from twice on as a factor, which reads better."""
-    return f"{_hundredths(part)} %" if part < 1 else f"a factor of {1 + part:.3g}"
+    """Return a part as a percentage; of more than twice as much a factor, which reads better."""
+    return f"{_hundredths(abs(part))} %" if part < 1 else f"a factor of {1 + part:.3g}"

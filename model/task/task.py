@@ -32,6 +32,11 @@ class Task(ABC):
     def error(self, outputs: np.ndarray, windows: Windows) -> float:
         """Return the error of a network's real outputs [N, outputs] on windows, in floats."""
 
+    @property
+    def error_key(self) -> str:
+        """What its error is called in JSON: ``"mse"``."""
+        return self.error_name.lower().replace(" ", "_")
+
     def check(self, config: TransformerConfig, dataset: Dataset) -> None:
         """Raise :class:`UserError` unless a model of ``config`` can learn this from the data."""
         if config.task != dataset.task:

@@ -1,0 +1,158 @@
+"""``bitformer train``, ``evaluate`` and ``export`` of a classifier, from files to a class."""
+
+import json
+
+import numpy as np
+import pytest
+from class_harness import folder_of, strides, table_of, walk
+
+import bitformer as library
+from bitformer.model.checkpoint import load_model
+from bitformer.model.data.datasets import load_dataset
+from bitformer.model.reference import predict
+
+pytestmark = pytest.mark.filterwarnings("error")
+FILES = ["--files", "{group}_{label}.csv"]
+CONFIG = {"name": "gait", "window": 4, "inputs": 2, "d_model": 4, "ffn": 8, "patch": 2}
+QUICK = ["--epochs", "3", "--qat-epochs", "1", "--device", "cpu"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return strides(tmp_path_factory.mktemp("strides"), rows=60)
+
+
+@pytest.fixture(scope="module")
+def run(bitformer, folder, tmp_path_factory):
+    """A trained classifier: its folder, and what was said."""
+    place = tmp_path_factory.mktemp("run")
+    config = place / "c.json"
+    config.write_text(json.dumps(CONFIG))
+    asked = ["train", "--data", folder, *FILES, "--config", config, *QUICK]
+    return place / "r", bitformer(*asked, "-o", place / "r", "--json"), asked
+
+
+def test_train_says_classes(run, folder):
+    place, said, _ = run
+    assert said.code == 0
+    found = said.data
+    assert found["task"] == "classify"
+    assert found["config"]["task"] == "classify"
+    assert found["config"]["horizon"] == 2
+    assert found["data"]["classes"] == ["run", "walk"]
+    assert found["scores"]["integer"]["accuracy"] == 1.0
+    assert set(found["scores"]["integer"]["group_f1"]) == set("abcd")
+    assert found["baselines"]["majority class"]["accuracy"] == 0.5
+    assert found["validation_cross_entropy"]["quantized"] < 0.6
+    assert "validation_mse" not in found
+    assert [one["tensor"] for one in found["coverage"]] == ["input", "input"]
+    model = load_model(place / "model.safetensors")
+    assert model.meta["classes"] == ["run", "walk"]
+    test = load_dataset(str(folder), files=FILES[1], window=4, horizon=1).test
+    assert predict(model, test.x).ravel().tolist() == test.label.tolist()
+
+
+def test_tables_name_classes_and_groups(bitformer, run):
+    said = bitformer(*run[2], "-o", run[0])  # it is there: read again
+    assert said.code == 0
+    for word in ("accuracy", "weighted F1", "majority class", "logistic regression", "as walk"):
+        assert word in said.out
+    assert "Groups, by integer" in said.out
+    assert "test error rate 0.0000" in said.out
+    assert "MSE" not in said.out
+
+
+def test_evaluate_is_what_training_said(bitformer, run):
+    said = bitformer("evaluate", run[0] / "model.safetensors", "--json")
+    assert said.code == 0
+    assert said.data["scores"]["gait (integer)"] == run[1].data["scores"]["integer"]
+    assert said.data["baselines"] == run[1].data["baselines"]
+    table = bitformer("evaluate", run[0] / "model.safetensors")
+    assert "gait (integer)" in table.out
+
+
+def test_evaluate_other_recordings(bitformer, run, tmp_path):
+    rows = [
+        (*numbers, kind)
+        for kind, level in (("walk", 10.0), ("run", 0.0))
+        for numbers in walk(20, level, seed=9)
+    ]
+    other = table_of(tmp_path / "other.csv", rows, "x,y,kind")
+    model = run[0] / "model.safetensors"
+    said = bitformer("evaluate", model, "--data", other, "--label", "kind", "--json")
+    assert said.code == 0
+    scores = said.data["scores"]["gait (integer)"]
+    assert scores["confusion"] == [[17, 0, 0], [0, 17, 0]]
+    assert said.data["test_windows"] == 34
+    assert said.data["baselines"]["logistic regression"]["accuracy"] == 1.0
+    folder_of(tmp_path / "more", {"z_walk.csv": walk(30, 10.0, seed=5)})
+    said = bitformer("evaluate", model, "--data", tmp_path / "more", *FILES, "--json")
+    assert said.data["scores"]["gait (integer)"]["group_f1"] == {"z": 1.0}
+    plain = bitformer("evaluate", model, "--data", table_of(tmp_path / "p.csv", [(1, 2)], "x,y"))
+    assert plain.code == 2
+    assert "p.csv must have classes for a classifier to be scored: name their colu" in plain.err
+
+
+def test_export_with_a_share_that_is_rejected(bitformer, run, tmp_path):
+    said = bitformer("export", run[0], "-o", tmp_path / "m.safetensors", "--reject", "0.3")
+    assert said.code == 0
+    assert load_model(tmp_path / "m.safetensors").decision.margin > 0
+    scores = bitformer("evaluate", tmp_path / "m.safetensors", "--json").data["scores"]
+    rejected = scores["gait (integer)"]["rejected"]
+    assert 0 < rejected < 0.7
+    told = bitformer("evaluate", tmp_path / "m.safetensors").out
+    assert "Rejected: " in told
+    assert "as rejected" in told
+    again = bitformer("export", tmp_path / "m.safetensors", "-o", tmp_path / "n", "--reject", "0.1")
+    assert again.code == 2
+    assert "--reject must come with the folder of a run" in again.err
+    wrong = bitformer("export", run[0], "-o", tmp_path / "m.safetensors", "--reject", "5")
+    assert wrong.code == 2
+    assert "reject must be a share of windows from 0 to below 1, not 5.0" in wrong.err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--horizon", "3"], "horizon must be left out to classify, not 3: a model has a score"),
+        (["--config", "auto"], "--config must be a name or a JSON file to classify, not auto"),
+        (["--task", "forecast"], "files is for a classifier, and the task is forecast"),
+        (["--reject", "1.5"], "reject must be a share of windows from 0 to below 1, not 1.5"),
+        (
+            ["--raw", "12"],
+            "raw must be left out to classify, not be 12: an answer is",
+        ),
+    ],
+)
+def test_what_does_not_go_with_classes(bitformer, run, options, message, tmp_path):
+    said = bitformer(*run[2], *options, "-o", tmp_path / "r")
+    assert said.code == 2
+    assert message in said.err
+    assert len(said.err.strip().splitlines()[-1].split(". ")) <= 2
+
+
+def test_a_classifier_needs_classes(bitformer, tmp_path):
+    data = table_of(tmp_path / "p.csv", walk(40, 0.0).tolist(), "x,y")
+    said = bitformer("train", "--data", data, "--task", "classify", "-o", tmp_path / "r")
+    assert said.code == 2
+    assert "Task classify needs the classes of the rows: name their column with --label" in said.err
+
+
+def test_the_library_says_the_same(run, folder, tmp_path):
+    model = library.load(run[0] / "model.safetensors")
+    found = model.evaluate(str(folder), files=FILES[1])
+    assert found.scores.accuracy == 1.0
+    assert found.to_dict()["scores"]["gait (integer)"] == run[1].data["scores"]["integer"]
+    other = library.train(
+        str(folder),
+        files=FILES[1],
+        config=model.config,
+        to=tmp_path,
+        epochs=1,
+        qat_epochs=1,
+        class_weights="balanced",
+        reject=0.2,
+        progress=False,
+    )
+    assert other.integer.decision.margin > 0
+    assert other.predict(np.zeros((3, 4, 2))).shape == (3, 1)
