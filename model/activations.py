@@ -1,4 +1,8 @@
-"""The scales at which the tensors of a Transformer are stored."""
+"""The scales at which the tensors of a Transformer are stored.
+
+Of several models in one (:mod:`bitformer.model.together`), all that is learned has them as its
+first axis, and so have values.
+"""
 
 import math
 from collections import defaultdict
@@ -10,31 +14,54 @@ from torch import Tensor, nn
 
 from bitformer.model import ir
 from bitformer.model.config import TransformerConfig
-from bitformer.model.fake_quant import LARGEST_EXPONENT, fake_quantize
+from bitformer.model.fake_quant import LARGEST_EXPONENT, fake_quantize, weight_scales
 from bitformer.model.interface_scales import FINE_BITS
 from bitformer.model.precision import FLOAT_BITS
 from bitformer.model.quantize import tensor_specs
 from bitformer.model.structure import fixed_scales, free_zero_points, logits
 
-__all__ = ["Activation", "Activations", "Keeper"]
+__all__ = ["Activation", "Activations", "Keeper", "Unit"]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What a step of a tensor's integers stands for: ``scale`` is 2 to the exponent of each model.
+
+    ``inverse`` is one over it. Of several models in one, both are tensors [models, 1, 1, 1].
+    """
+
+    exponents: tuple[int, ...]
+    scale: float | Tensor
+    inverse: float | Tensor
+
+    @classmethod
+    def of(cls, exponent: int) -> "Unit":
+        """Return the unit of one model."""
+        return cls((exponent,), 2.0**exponent, 2.0**-exponent)
+
+    @property
+    def several(self) -> bool:
+        """Whether it is that of several models in one."""
+        return isinstance(self.scale, Tensor)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Activation:
     """Real values [batch, rows, features] and, when quantized, how they are stored.
 
-    ``exponent`` is None as long as the model computes in floats, and for a tensor kept in float32;
-    else the values are ``2**exponent * (q - zero)`` with integers ``q`` of ``bits`` bits.
+    ``unit`` is None as long as the model computes in floats, and for a tensor kept in float32;
+    else the values are ``unit.scale * (q - zero)`` with integers ``q`` of ``bits`` bits.
     """
 
     value: Tensor
-    exponent: int | None = None
+    unit: Unit | None = None
     zero: int = 0
     bits: int = 0
 
     def steps(self) -> Tensor:
         """Return ``q - zero`` as floats."""
-        return self.value.detach() * 2.0 ** -(self.exponent or 0)
+        value = self.value.detach()
+        return value if self.unit is None else value * self.unit.inverse
 
     def integers(self) -> Tensor:
         """Return the stored integers ``q``, int64."""
@@ -85,16 +112,31 @@ class Activations(nn.Module):
         scales = torch.where(self.learned, self.log2_scale, self.log2_scale.detach())
         scales = scales.clamp(-LARGEST_EXPONENT, LARGEST_EXPONENT)
         if "delta" in self.index:
-            at = torch.tensor(self.index["delta"], device=scales.device)
-            finest = torch.maximum(scales[at], scales[self.index["input"]])
-            scales = scales.index_put((at,), finest)
+            at = self.index["delta"]
+            finest = torch.maximum(scales[..., at], scales[..., self.index["input"]])
+            is_delta = torch.arange(len(self.index), device=scales.device) == at
+            scales = torch.where(is_delta, finest[..., None], scales)
         return scales
 
-    def exponents(self, scales: Tensor | None = None) -> dict[str, int]:
-        """Return the exponent of every tensor, by name, from :meth:`scales`."""
-        scales = self.scales() if scales is None else scales
-        rounded = torch.floor(scales.detach() + 0.5).tolist()
-        return {name: int(rounded[number]) for name, number in self.index.items()}
+    def exponents(self) -> dict[str, int]:
+        """Return the exponent of every tensor, by name."""
+        rounded = _rounded(self.scales()).tolist()
+        return dict(zip(self.index, map(int, rounded), strict=True))
+
+    def units(self, scales: Tensor) -> dict[str, Unit]:
+        """Return the unit of every tensor that is no float, by name, from :meth:`scales`."""
+        rounded, names = _rounded(scales), self.index.keys() - self.floats
+        if rounded.dim() == 1:
+            found = dict(zip(self.index, map(int, rounded.tolist()), strict=True))
+            return {name: Unit.of(found[name]) for name in names}
+        exponents = rounded.t().to(torch.int64)
+        each = exponents.tolist()
+        scale, inverse = (
+            table[:, :, None, None, None].unbind()
+            for table in weight_scales(exponents, torch.float32)
+        )
+        places = {name: self.index[name] for name in names}
+        return {name: Unit(tuple(each[n]), scale[n], inverse[n]) for name, n in places.items()}
 
     def zeros(self, exponents: dict[str, int]) -> dict[str, int]:
         """Return the zero point of every tensor that may have a learned one, by name."""
@@ -119,6 +161,10 @@ class Activations(nn.Module):
         return spec.low - zero, spec.high - zero
 
 
+def _rounded(scales: Tensor) -> Tensor:
+    return torch.floor(scales.detach() + 0.5)
+
+
 class Keeper:
     """Rounds each tensor as the accelerator stores it; called with its name and real values.
 
@@ -128,24 +174,23 @@ class Keeper:
     def __init__(self, activations: Activations, trace: dict[str, Tensor] | None):
         self._activations = activations
         self._trace = trace
-        self._exponents: dict[str, int] = {}
+        self._units: dict[str, Unit] = {}
         if activations.quantized:
             scales = activations.scales()
-            self._scales = dict(zip(activations.index, scales.unbind(), strict=True))
-            self._exponents = activations.exponents(scales)
-            self._zeros = activations.zeros(self._exponents)
-            for name in activations.floats:
-                del self._exponents[name]
+            self._scales = dict(zip(activations.index, scales.unbind(-1), strict=True))
+            self._units = activations.units(scales)
+            first = {name: self._units[name].exponents[0] for name in activations.movable}
+            self._zeros = activations.zeros(first)
 
-    def exponent(self, name: str) -> int | None:
-        """Return the exponent of a tensor; None for one in floats."""
-        return self._exponents.get(name)
+    def unit(self, name: str) -> Unit | None:
+        """Return the unit of a tensor; None for one in floats."""
+        return self._units.get(name)
 
     def __call__(self, name: str, value: Tensor) -> Activation:
-        activations, exponent = self._activations, self._exponents.get(name)
+        activations, unit = self._activations, self._units.get(name)
         if activations.observer is not None:
             activations.observer(name, value.detach())
-        if exponent is None:
+        if unit is None:
             if self._trace is not None:
                 self._trace[name] = value.detach()
             return Activation(value=value)
@@ -156,8 +201,8 @@ class Keeper:
         if name in activations.movable:
             offset = activations.offset[activations.index[name]].to(value.dtype)
         stored = Activation(
-            value=fake_quantize(value, scale, low, high, 2.0**exponent, 2.0**-exponent, offset),
-            exponent=exponent,
+            value=fake_quantize(value, scale, low, high, unit.scale, unit.inverse, offset),
+            unit=unit,
             zero=zero,
             bits=spec.bits,
         )

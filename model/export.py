@@ -46,7 +46,7 @@ def parameters(model: Transformer) -> tuple[dict[str, np.ndarray], dict[str, obj
         params[name + ".scale"] = to_numpy(norm.scale)
         params[name + ".offset"] = to_numpy(norm.offset)
         if isinstance(norm, QatLayerNorm):
-            exponents[name + ".scale"] = norm.exponent()
+            exponents[name + ".scale"] = norm.exponent(norm.scale)
     return params, exponents
 
 

@@ -93,12 +93,21 @@ def round_scaled(x: Tensor, inverse: Tensor | float) -> Tensor:
     return torch.add(half, x, alpha=inverse).floor_()
 
 
+def _several(x: Tensor, log2_scale: Tensor) -> bool:
+    """Return whether the first axis is that of several models.
+
+    Those of one have a scale for a tensor, without an axis, or for the rows of a matrix of weights.
+    """
+    return (x.dim(), log2_scale.dim()) in ((4, 1), (3, 3))
+
+
 class _FakeQuantize(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, log2_scale, offset, scale, inverse, low, high):
         steps = round_scaled(x, inverse)
         y = steps.clamp(low, high).mul_(scale)
         ctx.save_for_backward(x, steps, y)
+        ctx.several = _several(x, log2_scale)
         ctx.limits, ctx.shape, ctx.shift = (low, high), log2_scale.shape, None
         if offset is not None:
             # at a clamp y moves with the offset, and only the rest of it with the scale
@@ -115,21 +124,37 @@ class _FakeQuantize(torch.autograd.Function):
         if not ctx.needs_input_grad[1]:
             return passed, None, None, None, None, None, None
         # d y / d log2(s) = s ln2 (q - x / s) where x is inside, s ln2 q where it is clamped
-        scales = math.prod(ctx.shape)
-        if scales == 1:
-            slope = _dot(gradient, y) - _dot(passed, x)
+        scales, values = _counts(x, ctx.shape, ctx.several)
+        if scales > 1:
+            slope = _summed((gradient * y).sub_(passed * x), ctx.shape, ctx.several)
+        elif ctx.several:
+            models = zip(gradient, y, passed, x, strict=True)
+            slope = torch.stack([_dot(g, q) - _dot(p, r) for g, q, p, r in models])
         else:
-            slope = (gradient * y).sub_(passed * x).sum_to_size(ctx.shape)
+            slope = _dot(gradient, y) - _dot(passed, x)
         moved = None
         if ctx.shift is not None:
             moved = gradient.sum() - passed.sum()
             slope = slope + ctx.shift * moved
-        weight = math.log(2.0) * (scales / (x.numel() * max(high, 1))) ** 0.5
+        weight = math.log(2.0) * (scales / (values * max(high, 1))) ** 0.5
         return passed, (weight * slope).view(ctx.shape), moved, None, None, None, None
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
     return torch.dot(a.reshape(-1), b.reshape(-1))
+
+
+def _counts(x: Tensor, scales: torch.Size, several: bool) -> tuple[int, int]:
+    """Return how many scales and values a model has, of one or several in ``x``."""
+    models = len(x) if several else 1
+    return math.prod(scales) // models, x.numel() // models
+
+
+def _summed(products: Tensor, scales: torch.Size, several: bool) -> Tensor:
+    """Sum over the values of each scale: of several models, each by itself as if it were alone."""
+    if not several:
+        return products.sum_to_size(scales)
+    return torch.stack([one.sum_to_size(scales[1:]) for one in products.contiguous()])
 
 
 def fake_quantize(
@@ -171,7 +196,7 @@ class _ToPowers(torch.autograd.Function):
         steps = x * inverse
         y = nearest_power(steps, bits).mul_(scale)
         ctx.save_for_backward(x, y, steps.abs() <= powers.edge(bits))
-        ctx.bits, ctx.shape = bits, log2_scale.shape
+        ctx.bits, ctx.shape, ctx.several = bits, log2_scale.shape, _several(x, log2_scale)
         return y
 
     @staticmethod
@@ -181,8 +206,9 @@ class _ToPowers(torch.autograd.Function):
         passed = gradient * inside
         if not ctx.needs_input_grad[1]:
             return passed, None, None, None, None
-        weight = (math.prod(ctx.shape) / (x.numel() * powers.top(ctx.bits))) ** 0.5
-        slope = (gradient * y).sub_(passed * x).sum_to_size(ctx.shape)
+        scales, values = _counts(x, ctx.shape, ctx.several)
+        weight = (scales / (values * powers.top(ctx.bits))) ** 0.5
+        slope = _summed((gradient * y).sub_(passed * x), ctx.shape, ctx.several)
         return passed, math.log(2.0) * weight * slope, None, None, None
 
 
@@ -201,7 +227,7 @@ class _Binarize(torch.autograd.Function):
     def forward(ctx, x, log2_scale, scale):
         y = torch.where(x < 0, -scale, scale)
         ctx.save_for_backward(y)
-        ctx.shape = log2_scale.shape
+        ctx.shape, ctx.several = log2_scale.shape, _several(x, log2_scale)
         return y
 
     @staticmethod
@@ -210,8 +236,9 @@ class _Binarize(torch.autograd.Function):
         (y,) = ctx.saved_tensors
         if not ctx.needs_input_grad[1]:
             return gradient, None, None
-        weight = math.log(2.0) * (math.prod(ctx.shape) / y.numel()) ** 0.5
-        return gradient, weight * (gradient * y).sum_to_size(ctx.shape), None
+        scales, values = _counts(y, ctx.shape, ctx.several)
+        weight = math.log(2.0) * (scales / values) ** 0.5
+        return gradient, weight * _summed(gradient * y, ctx.shape, ctx.several), None
 
 
 def binarize(x: Tensor, log2_scale: Tensor, scale: Tensor) -> Tensor:

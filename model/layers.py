@@ -2,10 +2,13 @@
 
 Each has two modes: plain floats for pre-training, and what the integer operation of the same name
 computes before it rounds. A part between tensors of which one is kept in float32 rounds only what
-does not need the other's scale.
+does not need the other's scale. Of several models in one, parameters and values have these as their
+first axis (:mod:`bitformer.model.together`).
 """
 
+import functools
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -13,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bitformer.model import numerics, quantize
-from bitformer.model.activations import Activation
+from bitformer.model.activations import Activation, Unit
 from bitformer.model.exact import normalized
 from bitformer.model.fake_quant import (
     LARGEST_EXPONENT,
@@ -28,6 +31,7 @@ from bitformer.model.fake_quant import (
     weight_scales,
 )
 from bitformer.model.precision import FLOAT_BITS, POWER_OF_TWO, UNIFORM
+from bitformer.model.products import affine_of_each
 from bitformer.model.ranges import weight_exponent
 
 __all__ = ["QatBatchNorm", "QatLayerNorm", "QatLinear"]
@@ -83,7 +87,9 @@ class QatLinear(nn.Module):
     def whole_bias(self, weight: Tensor) -> Tensor:
         """Return the same with the table added: [times, outputs], without one [outputs]."""
         bias = self.own_bias(weight)
-        return bias if self.calendar is None else bias + self.calendar.to(weight.dtype)
+        if self.calendar is None:
+            return bias
+        return bias[..., None, :] + self.calendar.to(weight.dtype)
 
     def clear(self) -> None:
         """Set weights, biases and the table to 0."""
@@ -114,14 +120,14 @@ class QatLinear(nn.Module):
 
     def exponents(self) -> Tensor:
         """Return the exponents of the scales, int64 [out or 1]."""
-        exponents = round_half_up(self.log2_scale.detach()).to(torch.int64)[:, 0]
+        exponents = round_half_up(self.log2_scale.detach()).to(torch.int64)[..., 0]
         exponents.clamp_(-LARGEST_EXPONENT, LARGEST_EXPONENT)
-        return torch.maximum(exponents, exponents.amax() - SCALE_SPREAD)
+        return torch.maximum(exponents, exponents.amax(dim=-1, keepdim=True) - SCALE_SPREAD)
 
     def rounded(self, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
         """Return the weights as stored, on the real scale, their scales and the inverse scales."""
         scale, inverse = weight_scales(self.exponents(), dtype)
-        weight, units = self.weight.to(dtype), (scale[:, None], inverse[:, None])
+        weight, units = self.weight.to(dtype), (scale[..., None], inverse[..., None])
         if self.bits == 1:
             return binarize(weight, self.log2_scale, units[0]), scale, inverse
         if self.scheme == POWER_OF_TWO:
@@ -137,18 +143,28 @@ class QatLinear(nn.Module):
             weight = self.weight.to(dtype)
             return _affine(value, weight, self.whole_bias(weight), time)
         weight, scale, inverse = self.rounded(dtype)
-        if x.exponent is None:
+        if x.unit is None:
             return _affine(value, weight, self.whole_bias(weight), time)
         limit = quantize.bias_limit(self.bits, x.bits)
         # the integer bias absorbs the zero point, and it is that sum which has a limit
-        absorbed = x.zero * (weight.detach().sum(dim=1) * inverse) if x.zero else None
-        units = scale * 2.0**x.exponent, inverse * 2.0**-x.exponent
+        absorbed = x.zero * (weight.detach().sum(dim=-1) * inverse) if x.zero else None
+        units = scale * _for_rows(x.unit.scale), inverse * _for_rows(x.unit.inverse)
+        if self.calendar is not None:  # of all times alike
+            units = units[0][..., None, :], units[1][..., None, :]
+            absorbed = None if absorbed is None else absorbed[..., None, :]
         bias = quantize_to(self.whole_bias(weight), *units, -limit, limit, absorbed)
         return _affine(value, weight, bias, time)
 
 
+def _for_rows(unit: float | Tensor) -> float | Tensor:
+    """Return a unit against scales [out]: of several models, [models, 1]."""
+    return unit.flatten(1) if isinstance(unit, Tensor) else unit
+
+
 def _affine(x: Tensor, weight: Tensor, bias: Tensor, time: Tensor | None) -> Tensor:
     """Return ``x @ weight.T + bias``; of a table, the row of each window's ``time``."""
+    if weight.dim() == 3:
+        return affine_of_each(x, weight, bias, time)
     if time is None:
         return functional.linear(x, weight, bias)
     return functional.linear(x, weight) + bias[time, None]
@@ -166,22 +182,30 @@ class QatLayerNorm(nn.Module):
         self.scale = nn.Parameter(torch.ones(features))
         self.offset = nn.Parameter(torch.zeros(features))
 
-    def exponent(self) -> int:
-        """Return the exponent of ``scale``: the finest that holds the largest entry."""
-        largest = float(self.scale.detach().abs().max())
+    def exponent(self, scale: Tensor) -> int:
+        """Return the exponent of a model's ``scale``: the finest that holds the largest entry."""
+        largest = float(scale.detach().abs().max())
         return max(self.finest, math.ceil(math.log2(max(largest, 2.0**-30) / 127.5)))
 
-    def forward(self, x: Activation, y_exponent: int | None) -> Tensor:
+    def forward(self, x: Activation, y: Unit | None) -> Tensor:
         value, dtype = x.value, x.value.dtype
         smooth = functional.layer_norm(value, value.shape[-1:], eps=_EPSILON)
-        if x.exponent is None or y_exponent is None:
-            return smooth * self.scale.to(dtype) + self.offset.to(dtype)
-        exponent = self.exponent()
-        scale = quantize_to(self.scale.to(dtype), 2.0**exponent, 2.0**-exponent, -128, 127)
-        width = numerics.norm_width(value.shape[-1], x.bits)
-        shift = 12 + (width - 8) // 2 + y_exponent - exponent
-        offset = _offset(self.offset.to(dtype), y_exponent, shift)
-        return straight_through(smooth, normalized(x.steps(), x.bits)) * scale + offset
+        scale, offset = self.scale.to(dtype), self.offset.to(dtype)
+        if x.unit is not None and y is not None:
+            width = numerics.norm_width(value.shape[-1], x.bits)
+            smooth = straight_through(smooth, normalized(x.steps(), x.bits))
+            stored = functools.partial(self._stored, width)
+            scale, offset = _of_each(stored, scale, offset, x.unit, y)
+        return smooth * _over_rows(scale) + _over_rows(offset)
+
+    def _stored(
+        self, width: int, scale: Tensor, offset: Tensor, _: int, y: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return the scale and the offset as stored, for results of exponent ``y``."""
+        exponent = self.exponent(scale)
+        shift = 12 + (width - 8) // 2 + y - exponent
+        scale = quantize_to(scale, 2.0**exponent, 2.0**-exponent, -128, 127)
+        return scale, _offset(offset, y, shift)
 
 
 class QatBatchNorm(nn.Module):
@@ -209,25 +233,57 @@ class QatBatchNorm(nn.Module):
             self.scale.div_((self.variance + _EPSILON).sqrt())
             self.offset.sub_(self.mean * self.scale)
 
-    def forward(self, x: Activation, y_exponent: int | None) -> Tensor:
+    def forward(self, x: Activation, y: Unit | None) -> Tensor:
         value, dtype = x.value, x.value.dtype
         if not self.quantized:
-            return functional.batch_norm(
-                value.flatten(0, 1),
-                self.mean,
-                self.variance,
-                self.scale,
-                self.offset,
-                training=self.training,
-                momentum=self.momentum,
-                eps=_EPSILON,
-            ).view_as(value)
-        if x.exponent is None or y_exponent is None:
-            return value * self.scale.to(dtype) + self.offset.to(dtype)
-        unit = 2.0 ** (x.exponent - y_exponent)
-        factor, shift = dyadic_factor(self.scale.to(torch.float64) * unit)
-        offset = _offset(self.offset.to(dtype), y_exponent, shift)
-        return value * (factor / unit).to(dtype) + offset
+            parts = self.mean, self.variance, self.scale, self.offset
+            if self.scale.dim() == 1:
+                return self._over_batch(value, *parts)
+            return torch.stack([self._over_batch(*one) for one in zip(value, *parts, strict=True)])
+        scale, offset = self.scale, self.offset.to(dtype)
+        if x.unit is not None and y is not None:
+            scale, offset = _of_each(self._stored, scale, offset, x.unit, y)
+        return value * _over_rows(scale.to(dtype)) + _over_rows(offset)
+
+    def _over_batch(
+        self, value: Tensor, mean: Tensor, variance: Tensor, scale: Tensor, offset: Tensor
+    ) -> Tensor:
+        """Normalise a model's values over the batch, or by the running statistics."""
+        return functional.batch_norm(
+            value.flatten(0, 1),
+            mean,
+            variance,
+            scale,
+            offset,
+            training=self.training,
+            momentum=self.momentum,
+            eps=_EPSILON,
+        ).view_as(value)
+
+    def _stored(self, scale: Tensor, offset: Tensor, x: int, y: int) -> tuple[Tensor, Tensor]:
+        """Return the factor and the offset as stored, from values of exponent ``x`` to ``y``."""
+        unit = 2.0 ** (x - y)
+        factor, shift = dyadic_factor(scale.to(torch.float64) * unit)
+        return factor / unit, _offset(offset, y, shift)
+
+
+def _of_each(
+    stored: Callable[[Tensor, Tensor, int, int], tuple[Tensor, Tensor]],
+    scale: Tensor,
+    offset: Tensor,
+    x: Unit,
+    y: Unit,
+) -> tuple[Tensor, Tensor]:
+    """Return what a norm stores, of several models that of each."""
+    if not x.several:
+        return stored(scale, offset, *x.exponents, *y.exponents)
+    scales, offsets = zip(*map(stored, scale, offset, x.exponents, y.exponents), strict=True)
+    return torch.stack(scales), torch.stack(offsets)
+
+
+def _over_rows(features: Tensor) -> Tensor:
+    """Return features [n] against values: of several models, [models, 1, 1, n]."""
+    return features if features.dim() == 1 else features[:, None, None]
 
 
 def _offset(offset: Tensor, exponent: int, shift: int) -> Tensor:

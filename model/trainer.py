@@ -180,34 +180,50 @@ class Trainer:
     def finished(self) -> bool:
         return self.stage_over and self.stage_index == len(self.stages) - 1
 
-    def batches(self) -> Iterator[Tensor]:
-        """Yield the indices of batches, which depend on seed, stage and epoch alone."""
-        order = torch.randperm(len(self.x)).to(self.device)
-        yield from order.split(self.settings.batch)
+    @property
+    def epoch_seed(self) -> int:
+        """The seed of the next epoch's random numbers."""
+        return self.settings.seed * 1_000_003 + self.stage_index * 1009 + self.epoch + 1
+
+    def batches(self, generator: torch.Generator | None = None) -> Sequence[Tensor]:
+        """Return the indices of batches, which depend on seed, stage and epoch alone."""
+        order = torch.randperm(len(self.x), generator=generator).to(self.device)
+        return order.split(self.settings.batch)
 
     def run_epoch(self) -> None:
         """Train on all training windows once, then validate."""
-        settings, started = self.settings, time.monotonic()
-        observed = self.observes and settings.ranges == "moving-average"
-        seed = settings.seed * 1_000_003 + self.stage_index * 1009 + self.epoch + 1
+        started = time.monotonic()
+        observed = self.observes and self.settings.ranges == "moving-average"
         total = torch.zeros((), device=self.device)
-        with self.randomness(seed), self.moving if observed else nullcontext():
+        with self.randomness(self.epoch_seed), self.moving if observed else nullcontext():
             self.model.train()
             for step, batch in enumerate(self.batches()):
                 total += self.step(step, batch) * len(batch)
-        self.validate(self.epoch + 1, float(total) / len(self.x))
-        self.epoch += 1
+        self.end_epoch(float(total) / len(self.x))
         self.seconds += time.monotonic() - started
 
-    def step(self, step: int, batch: Tensor) -> Tensor:
-        """Change the weights once and return the loss before."""
-        settings = self.settings
-        steps = -(-len(self.x) // settings.batch)
+    def end_epoch(self, loss: float) -> None:
+        """Validate after an epoch of such a loss."""
+        self.validate(self.epoch + 1, loss)
+        self.epoch += 1
+
+    def set_rate(self, step: int) -> None:
+        """Set the learning rates for a step of the epoch."""
+        steps = -(-len(self.x) // self.settings.batch)
         done = (self.epoch + step / steps) / self.stage.epochs
         warm = min(1.0, (self.epoch * steps + step + 1) / 100)
         rate = self.stage.lr * 0.5 * (1 + math.cos(math.pi * done)) * warm
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
+
+    def loss(self, forecast: Tensor, batch: Tensor) -> Tensor:
+        """Return the loss of forecasts [n, horizon] of the windows ``batch``."""
+        taught = None if self.taught is None else self.taught[batch]
+        return distilled_loss(forecast, self.y[batch], taught, self.settings.distill)
+
+    def step(self, step: int, batch: Tensor) -> Tensor:
+        """Change the weights once and return the loss before."""
+        self.set_rate(step)
         if self.observes:
             self.follow_weights()
         loss = self.loss(self.model(self.x[batch], clock=self.clock[batch]), batch)

@@ -5,6 +5,7 @@ it computes in float64, where all of them are exact, and equals the integer refe
 """
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bitformer.model.activations import Activation, Activations, Keeper
+from bitformer.model.activations import Activation, Activations, Keeper, Unit
 from bitformer.model.config import TransformerConfig
 from bitformer.model.exact import attention_weights, stepped
 from bitformer.model.fake_quant import dyadic_number, round_scaled, straight_through
@@ -45,6 +46,8 @@ class Transformer(nn.Module):
         self.config, self.dropout = config, dropout
         #: By how many steps a classifier's largest score must lead, or it answers «rejected».
         self.margin = 0
+        #: Where each of several models in one has its random numbers from.
+        self.generators: Sequence[torch.Generator] = ()
         self.activations = Activations(config)
         self.linears: dict[str, QatLinear] = {}
         self.norms: dict[str, QatBatchNorm | QatLayerNorm] = {}
@@ -149,52 +152,60 @@ class Transformer(nn.Module):
             kept[layer.y] = keep(layer.y, getattr(self, f"_{layer.kind}")(layer, kept, keep))
         if trace is not None and self.config.task == "classify":
             trace["answer"] = self._decided(kept["output"])
-        return kept["output"].value.reshape(len(x), self.config.horizon)
+        return kept["output"].value.reshape(*x.shape[:-2], self.config.horizon)
 
     def _decided(self, scores: Activation) -> Tensor:
         """Return the classes [batch, 1, 1] of scores, int64; those in floats reject nothing."""
-        exact = scores.exponent is not None
+        exact = scores.unit is not None
         found = (scores.integers() if exact else scores.value.detach()).cpu().numpy()
         answer = decided(found, self.margin if exact else 0)
         return torch.from_numpy(answer[..., None]).to(scores.value.device)
 
-    # The kinds of layers. Each returns real values [batch, *layer.shape], not rounded yet.
+    # The kinds of layers. Each returns real values [batch, *layer.shape], not rounded yet. Of
+    # several models in one, these are the first axis of all values.
 
     def _subtract_last(self, layer: Layer, kept: Kept, keep: Keeper) -> Tensor:
         """Subtract the window's last step from each of its steps."""
         x = kept["input"].value  # [batch, window, inputs]
-        return x - x[:, -1:]
+        return x - x[..., -1:, :]
 
     def _position(self, layer: Layer, kept: Kept, keep: Keeper) -> Tensor:
         """Repeat the position table for each window."""
         x = kept["input"].value
-        return self.position_table(layer.y).to(x.dtype).expand(len(x), -1, -1)
+        table = self.position_table(layer.y).to(x.dtype)
+        return table.unsqueeze(-3).expand(*x.shape[:-2], -1, -1)
 
     def _linear(self, layer: Layer, kept: Kept, keep: Keeper) -> Tensor:
         """Multiply rows by weights; then a nonlinearity, or dropout and a residual."""
         x = kept[layer.x[0]]
         # [batch, rows of x, features of x] -> [batch, rows of y, inputs]
-        values = x.value.transpose(1, 2) if layer.transposed else x.value
-        rows = values.reshape(len(x.value), -1)[:, layer.start :]
-        rows = rows.reshape(len(x.value), -1, layer.inputs)
+        values = x.value.transpose(-2, -1) if layer.transposed else x.value
+        rows = values.flatten(-2)[..., layer.start :].unflatten(-1, (-1, layer.inputs))
         if layer.dropout == "inputs":
             rows = self._dropped(rows)
-        time = None if layer.clock is None else kept["clock"].value[:, layer.clock]
+        time = None if layer.clock is None else kept["clock"].value[..., layer.clock]
         y = self.linears[layer.weights](replace(x, value=rows), time)  # [batch, rows of y, outputs]
         if layer.nonlinearity:
             bits = self.activations.specs[layer.y].bits
-            y = activated(layer.nonlinearity, y, keep.exponent(layer.y), bits)
+            y = activated(layer.nonlinearity, y, keep.unit(layer.y), bits)
         if layer.dropout == "results":
             y = self._dropped(y)
         if layer.residual is None:
             return y
         residual = kept[layer.residual].value
         if layer.residual == "input":
-            residual = residual[:, -1:, self.config.target_channel, None]  # [batch, 1, 1]
+            residual = residual[..., -1:, self.config.target_channel, None]  # [batch, 1, 1]
         return residual + y
 
     def _dropped(self, values: Tensor) -> Tensor:
-        return functional.dropout(values, self.dropout, self.training and self.dropout > 0)
+        if not (self.training and self.dropout > 0):
+            return values
+        if not self.generators:
+            return functional.dropout(values, self.dropout)
+        kept, share = torch.empty_like(values), 1 - self.dropout
+        for one, generator in zip(kept, self.generators, strict=True):
+            one.bernoulli_(share, generator=generator)
+        return values * kept.div_(share)
 
     def _copy(self, layer: Layer, kept: Kept, keep: Keeper) -> Tensor:
         """Return the rows as they are, for another scale."""
@@ -203,11 +214,10 @@ class Transformer(nn.Module):
     def _scores(self, layer: Layer, kept: Kept, keep: Keeper) -> Tensor:
         """Multiply queries by keys, in octaves; heads are feature slices."""
         q, k = kept[layer.x[0]], kept[layer.x[1]]
-        # [batch, rows, heads * features] -> [batch, rows, heads, features]
-        qh, kh = (t.value.view(*t.value.shape[:2], self.config.heads, -1) for t in (q, k))
+        qh, kh = self._by_head(q.value), self._by_head(k.value)
         logits = torch.einsum("bihd,bjhd->bihj", qh, kh)  # [batch, rows, heads, keys]
         # -> [batch, rows * heads, keys]: a row for each query and head
-        logits = logits.reshape(len(logits), *layer.shape) * self.octaves(q, k)
+        logits = logits.reshape(*q.value.shape[:-2], *layer.shape) * self.octaves(q, k)
         return logits.masked_fill(~self.visible(logits), _MASKED) if layer.causal else logits
 
     def _attend(self, layer: Layer, kept: Kept, keep: Keeper) -> Tensor:
@@ -218,26 +228,33 @@ class Transformer(nn.Module):
         if used is not None:
             smooth = smooth.masked_fill(~used, -math.inf)
         weights = smooth.softmax(dim=-1)
-        if scores.exponent is not None:
+        if scores.unit is not None:
             weights = straight_through(weights, attention_weights(scores.steps(), used))
-        heads = self.config.heads
         # [batch, rows * heads, keys] -> [batch, rows, heads, keys]
-        weights = weights.view(len(weights), -1, heads, weights.shape[-1])
-        vh = v.value.view(*v.value.shape[:2], heads, -1)  # [batch, keys, heads, features]
-        context = torch.einsum("bihj,bjhd->bihd", weights, vh)  # [batch, rows, heads, features]
-        return context.reshape(len(context), *layer.shape)
+        by_head = weights.flatten(0, -3).unflatten(1, (-1, self.config.heads))
+        context = torch.einsum("bihj,bjhd->bihd", by_head, self._by_head(v.value))
+        # [batch, rows, heads, features] -> [batch, rows, heads * features]
+        return context.reshape(*weights.shape[:-2], *layer.shape)
+
+    def _by_head(self, rows: Tensor) -> Tensor:
+        """Return [batch, rows, heads * features] as [batch, rows, heads, features]."""
+        return rows.flatten(0, -3).unflatten(-1, (self.config.heads, -1))
 
     def _norm(self, layer: Layer, kept: Kept, keep: Keeper) -> Tensor:
         """Normalise rows or features."""
-        return self.norms[layer.y](kept[layer.x[0]], keep.exponent(layer.y))
+        return self.norms[layer.y](kept[layer.x[0]], keep.unit(layer.y))
 
     def _pool(self, layer: Layer, kept: Kept, keep: Keeper) -> Tensor:
         """Take the mean over rows, [batch, 1, features]."""
-        x, y_exponent = kept[layer.x[0]], keep.exponent(layer.y)
-        if x.exponent is None or y_exponent is None:
-            return x.value.mean(dim=1, keepdim=True)
-        unit = 2.0 ** (x.exponent - y_exponent)
-        return x.value.sum(dim=1, keepdim=True) * (dyadic_number(unit / self.config.tokens) / unit)
+        x, y = kept[layer.x[0]], keep.unit(layer.y)
+        if x.unit is None or y is None:
+            return x.value.mean(dim=-2, keepdim=True)
+
+        def factor(x: int, y: int) -> float:
+            unit = 2.0 ** (x - y)
+            return dyadic_number(unit / self.config.tokens) / unit
+
+        return x.value.sum(dim=-2, keepdim=True) * _of_each(factor, x.unit, y)
 
     def visible(self, logits: Tensor) -> Tensor:
         """Return which keys causal rows see, bool [rows * heads, keys]: none after themselves."""
@@ -245,19 +262,32 @@ class Transformer(nn.Module):
         mask = torch.ones(keys, keys, dtype=torch.bool, device=logits.device).tril()
         return mask.repeat_interleave(self.config.heads, dim=0)
 
-    def octaves(self, q: Activation, k: Activation) -> float:
+    def octaves(self, q: Activation, k: Activation) -> float | Tensor:
         """Return the factor of a dot product: 1 / sqrt(d_head), and log2(e) for base 2."""
         factor = np.log2(np.e) / np.sqrt(self.config.d_model / self.config.heads)
-        if q.exponent is None or k.exponent is None:
+        if q.unit is None or k.unit is None:
             return float(factor)
-        unit = 2.0 ** (q.exponent + k.exponent + SCORE_FRACTION_BITS)
-        return dyadic_number(factor * unit) / unit
+
+        def stored(q: int, k: int) -> float:
+            unit = 2.0 ** (q + k + SCORE_FRACTION_BITS)
+            return dyadic_number(factor * unit) / unit
+
+        return _of_each(stored, q.unit, k.unit)
 
 
-def activated(function: Nonlinearity, y: Tensor, exponent: int | None, bits: int) -> Tensor:
+def _of_each(factor: Callable[[int, int], float], a: Unit, b: Unit) -> float | Tensor:
+    """Return a factor by the exponents of two tensors; of several models, that of each.
+
+    These are float32 [models, 1, 1, 1], against values.
+    """
+    found = list(map(factor, a.exponents, b.exponents))
+    return torch.tensor(found)[:, None, None, None] if a.several else found[0]
+
+
+def activated(function: Nonlinearity, y: Tensor, unit: Unit | None, bits: int) -> Tensor:
     """Apply a nonlinearity; one that is a table takes whole steps of its results."""
     smooth = function.torch(y)
-    if exponent is None or function.steps is None:
+    if unit is None or function.steps is None:
         return smooth
-    steps = round_scaled(y.detach(), 2.0**-exponent)
-    return straight_through(smooth, stepped(function.steps, steps, bits) * 2.0**exponent)
+    steps = round_scaled(y.detach(), unit.inverse)
+    return straight_through(smooth, stepped(function.steps, steps, bits) * unit.scale)

@@ -1,12 +1,12 @@
 """The moving average of a model's weights: it forecasts better than those of any one step."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["WeightAverage"]
+__all__ = ["WeightAverage", "follow"]
 
 
 class WeightAverage:
@@ -23,17 +23,16 @@ class WeightAverage:
         self.tensors = _copied(model.state_dict())
         fixed = {name for name, value in model.named_parameters() if not value.requires_grad}
         floats = (name for name, value in self.tensors.items() if value.is_floating_point())
-        self._averaged = [name for name in floats if name not in fixed]
+        self._averaged = {name for name in floats if name not in fixed}
 
     def follow(self, model: nn.Module) -> None:
         """Count in the weights after a step."""
-        self.steps += 1
-        momentum = min(self.momentum, (1 + self.steps) / (10 + self.steps))
-        state = model.state_dict()
-        own, now = ([of[name] for name in self._averaged] for of in (self.tensors, state))
-        torch._foreach_lerp_(own, now, 1 - momentum)
-        for name in state.keys() - self._averaged:
-            self.tensors[name].copy_(state[name])
+        follow([self], [model.state_dict()])
+
+    def pairs(self, state: Mapping[str, Tensor]) -> Iterator[tuple[bool, Tensor, Tensor]]:
+        """Yield (whether it is averaged, own tensor, that of ``state``)."""
+        for name, own in self.tensors.items():
+            yield name in self._averaged, own, state[name]
 
     @contextmanager
     def on(self, model: nn.Module) -> Iterator[None]:
@@ -56,6 +55,27 @@ class WeightAverage:
         self.steps = int(state["steps"])
         for name, value in state["tensors"].items():
             self.tensors[name].copy_(value)
+
+
+def follow(averages: Sequence[WeightAverage], states: Sequence[Mapping[str, Tensor]]) -> None:
+    """Count in weights after a step: those of each state dict in the average of its place.
+
+    The averages must have the same momentum and have followed as many steps.
+    """
+    for average in averages:
+        average.steps += 1
+    steps = averages[0].steps
+    momentum = min(averages[0].momentum, (1 + steps) / (10 + steps))
+    pairs = [
+        pair
+        for average, state in zip(averages, states, strict=True)
+        for pair in average.pairs(state)
+    ]
+    own, now = ([pair[at] for pair in pairs if pair[0]] for at in (1, 2))
+    torch._foreach_lerp_(own, now, 1 - momentum)
+    own, now = ([pair[at] for pair in pairs if not pair[0]] for at in (1, 2))
+    if own:
+        torch._foreach_copy_(own, now)
 
 
 def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

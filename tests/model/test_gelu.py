@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bitformer.model.activations import Keeper
+from bitformer.model.activations import Keeper, Unit
 from bitformer.model.calibrate import calibrate
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
@@ -144,7 +144,7 @@ def test_the_gradient_is_that_of_the_real_function():
     x, y = torch.randn(32, 4, 1), torch.randn(32, 1)
     calibrate(model, x, y)
     z = torch.tensor([-3.0, -0.76, -0.1, 0.4, 2.0, 9.0], dtype=torch.float64, requires_grad=True)
-    hidden = activated(GELU, z, -5, 8)
+    hidden = activated(GELU, z, Unit.of(-5), 8)
     assert (hidden * 32).detach().tolist() == [0, -5, -1, 9, 63, 288]
     (slope,) = torch.autograd.grad(hidden.sum(), z)
     real_slope = [(real(v + 1e-6) - real(v - 1e-6)) / 2e-6 for v in z.tolist()]
