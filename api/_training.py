@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from bitformer.model.data.windows import Dataset
     from bitformer.model.evaluation import Evaluation
     from bitformer.model.sensor_range import SensorRange
-    from bitformer.model.train import TrainResult
     from bitformer.model.trained_baselines import TrainedBaseline
+    from bitformer.model.training_run import TrainResult
     from bitformer.search.auto import Choice
 
 __all__ = ["MODEL_FILE", "Training", "train"]

@@ -14,9 +14,9 @@ from bitformer.model.distillation import teacher_forecasts
 from bitformer.model.float_run import float_weights
 from bitformer.model.one_thread import one_thread
 from bitformer.model.progress import progress_bar
-from bitformer.model.train import describe
 from bitformer.model.train_settings import TrainSettings
 from bitformer.model.trainer import Trainer
+from bitformer.model.training_run import describe
 from bitformer.study.trials import Trial, run_trials
 from bitformer.study.workers import WorkerPool
 

@@ -50,8 +50,9 @@ def in_adc_words(
     bits
         Of the ADC, 8 to 16.
     like
-        The scales of a model whose words these must be, as :func:`bitformer.model.train.describe`
-        writes them; None chooses them by the training rows.
+        The scales of a model whose words these must be, as
+        :func:`bitformer.model.training_run.describe` writes them; None chooses them by the training
+        rows.
 
     Raises
     ------

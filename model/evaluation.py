@@ -19,7 +19,7 @@ from bitformer.model.trained_baselines import TrainedBaseline
 from bitformer.model.verdict import Verdict, compare, mse_in_words
 
 if TYPE_CHECKING:
-    from bitformer.model.train import TrainResult
+    from bitformer.model.training_run import TrainResult
 
 __all__ = ["Evaluation", "mse", "scored", "with_stopped_clock"]
 

@@ -43,10 +43,10 @@ def float_weights(
 ) -> tuple[dict[str, Tensor], dict[str, object]]:
     """Float weights that the run in ``run_dir`` selected, and what identifies them.
 
-    ``dataset`` is that of :func:`bitformer.model.train.describe`. Raises :class:`UserError` unless
-    the run is past its float stage, of ``config``'s shape and on the same data, or at least, where
-    not ``same_data`` is asked for, on columns of the same names. Where ``config`` is fused and the
-    run's model, of one head, is not, its weights are fused.
+    ``dataset`` is that of :func:`bitformer.model.training_run.describe`. Raises :class:`UserError`
+    unless the run is past its float stage, of ``config``'s shape and on the same data, or at least,
+    where not ``same_data`` is asked for, on columns of the same names. Where ``config`` is fused
+    and the run's model, of one head, is not, its weights are fused.
     """
     store = RunStore(run_dir)
     record, state = store.read_record(), store.read_state()

@@ -34,9 +34,9 @@ def baseline_line(dataset: Dataset) -> tuple[str, float] | None:
 def plot_history(history: Sequence[dict[str, Any]], path, *, dataset: Dataset, title: str) -> None:
     """Write the curves of a run to ``path``, whose suffix chooses the format.
 
-    ``history`` : of a :class:`bitformer.model.train.TrainResult`. The epochs of all stages follow
-    one another; each stage's best one is marked. Raises :class:`UserError` without matplotlib, or
-    for a format or a file it cannot write.
+    ``history`` : of a :class:`bitformer.model.training_run.TrainResult`. The epochs of all stages
+    follow one another; each stage's best one is marked. Raises :class:`UserError` without
+    matplotlib, or for a format or a file it cannot write.
     """
     stages = list(dict.fromkeys(one["stage"] for one in history))
     epochs = np.arange(1, len(history) + 1)

@@ -14,7 +14,7 @@ __all__ = ["check_meta", "known"]
 
 
 class _Data(TypedDict, total=False):
-    """As :func:`bitformer.model.train.describe` writes it."""
+    """As :func:`bitformer.model.training_run.describe` writes it."""
 
     name: str
     inputs: list[str]

@@ -9,7 +9,7 @@ from bitformer.model.ir import IntegerModel
 from bitformer.model.task import task_for
 
 if TYPE_CHECKING:
-    from bitformer.model.train import TrainResult
+    from bitformer.model.training_run import TrainResult
 
 __all__ = ["rounding_failure_of"]
 

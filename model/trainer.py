@@ -172,6 +172,11 @@ class Trainer:
             yield
 
     @property
+    def place(self) -> tuple[int, int]:
+        """How far the run is: numbers of the stage and of its epoch."""
+        return self.stage_index, self.epoch
+
+    @property
     def stage_over(self) -> bool:
         patience = self.settings.patience
         return self.epoch >= self.stage.epochs or (patience is not None and self.idle >= patience)
@@ -215,11 +220,6 @@ class Trainer:
         rate = self.stage.lr * 0.5 * (1 + math.cos(math.pi * done)) * warm
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
-
-    def loss(self, forecast: Tensor, batch: Tensor) -> Tensor:
-        """Return the loss of forecasts [n, horizon] of the windows ``batch``."""
-        taught = None if self.taught is None else self.taught[batch]
-        return distilled_loss(forecast, self.y[batch], taught, self.settings.distill)
 
     def step(self, step: int, batch: Tensor) -> Tensor:
         """Change the weights once and return the loss before."""

@@ -163,7 +163,7 @@ def propose(
         raise UserError("--data must name a data set or a CSV file to train on")
     if part not in PARTS:
         raise UserError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
-    from bitformer.model.train import describe  # late: it imports torch
+    from bitformer.model.training_run import describe  # late: it imports torch
 
     calendar = kinds.get("calendar") or ()
     rows = load_dataset(data, window=1, horizon=1, calendar=calendar, **columns)

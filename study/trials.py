@@ -11,10 +11,10 @@ that what is compared differs in its rounding only. A folder of trials holds
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from bitformer.model.config import TransformerConfig
 from bitformer.model.data.datasets import load_source
@@ -29,6 +29,9 @@ from bitformer.model.strict_json import read_json
 from bitformer.model.torch_installed import require_torch
 from bitformer.study.workers import WorkerPool
 
+if TYPE_CHECKING:
+    from bitformer.model.training_run import TrainResult
+
 __all__ = ["FOLDERS", "Outcome", "Trial", "known_outcomes", "run_trials", "source_of"]
 
 #: What a folder of trials has in it, as patterns: for :func:`bitformer.model.folder_lock.held`.
@@ -37,6 +40,8 @@ FOLDERS = ("results", "runs/*")
 #: Settings that belong to the float stage; a trial takes them from the run it starts from.
 _FLOAT_SETTINGS = ("epochs", "lr", "dropout")
 _RUN_FILES = ("run.json", "state.pt")
+#: Trials that are trained together at most: more gain little.
+_TOGETHER = 8
 
 
 def source_of(
@@ -127,40 +132,55 @@ class Outcome:
     model: Path | None
 
 
-def _train(description: dict, folder: str, origin: tuple[str, dict[str, bytes]] | None) -> dict:
-    """Train in ``folder``/runs, on whatever machine this is, and return the result as plain data.
+#: Key and files of the run that a trial starts from, for a machine that does not have it.
+_Origin = tuple[str, dict[str, bytes]] | None
 
-    ``origin`` : key and files of the run to start from, for a machine that does not have it.
+
+def _train(asked: list[tuple[dict, _Origin]], folder: str) -> list[dict]:
+    """Train in ``folder``/runs, on whatever machine this is, and return results as plain data.
+
+    ``asked`` : descriptions of trials that differ in their seed alone, with their origins.
+    """
+    from bitformer.model.train import train_together
+
+    config = TransformerConfig.from_dict(asked[0][0]["config"])
+    source = built(DataSource, asked[0][0]["source"], "source")
+    runs, wanted = Path(folder) / "runs", []
+    for description, origin in asked:
+        trial = Trial(config=config, source=source, settings=description["settings"])
+        run = {**trial.settings, "run_dir": runs / trial.key}
+        if origin is not None:
+            key, files = origin
+            run["float_run"] = runs / key
+            for name in _FLOAT_SETTINGS:
+                run.pop(name, None)
+            if not (runs / key / _RUN_FILES[-1]).exists():
+                (runs / key).mkdir(parents=True, exist_ok=True)
+                for name, content in files.items():
+                    write_whole(runs / key / name, content)
+        wanted.append(run)
+    results = train_together(config, load_source(source, config), wanted)
+    return [
+        _plain(result, config, first=origin is None)
+        for result, (_, origin) in zip(results, asked, strict=True)
+    ]
+
+
+def _plain(
+    result: "TrainResult | TrainingDivergedError", config: TransformerConfig, *, first: bool
+) -> dict:
+    """Return the result of a training as plain data.
+
+    ``first`` : whether others start from it; then their error is raised, and its files are added.
     """
     from bitformer.model.checkpoint import save_model
     from bitformer.model.export import export_run
-    from bitformer.model.train import train
 
-    config = TransformerConfig.from_dict(description["config"])
-    source = built(DataSource, description["source"], "source")
-    trial = Trial(config=config, source=source, settings=description["settings"])
-    settings = dict(trial.settings)
-    runs = Path(folder) / "runs"
-    run = runs / trial.key
-    options: dict[str, Any] = {}
-    if origin is not None:
-        key, files = origin
-        options["float_run"] = runs / key
-        for name in _FLOAT_SETTINGS:
-            settings.pop(name, None)
-        if not (runs / key / _RUN_FILES[-1]).exists():
-            (runs / key).mkdir(parents=True, exist_ok=True)
-            for name, content in files.items():
-                write_whole(runs / key / name, content)
-    dataset = load_source(source, config)
-    try:
-        result = train(
-            config, dataset, run_dir=run, progress=False, hold=False, **options, **settings
-        )
-    except TrainingDivergedError as error:
-        if origin is None:
-            raise
-        return {"record": _diverged(str(error)), "model": None, "files": {}}
+    if isinstance(result, TrainingDivergedError):
+        if first:
+            raise result
+        return {"record": _diverged(str(result)), "model": None, "files": {}}
+    run = result.run_dir
     record = {
         "float_val": result.float_val,
         "float_test": result.float_test,
@@ -172,7 +192,7 @@ def _train(description: dict, folder: str, origin: tuple[str, dict[str, bytes]] 
     if not config.has_floats:
         save_model(export_run(run), run / "model.safetensors")
         model = (run / "model.safetensors").read_bytes()
-    files = {name: (run / name).read_bytes() for name in _RUN_FILES} if origin is None else {}
+    files = {name: (run / name).read_bytes() for name in _RUN_FILES} if first else {}
     return {"record": record, "model": model, "files": files}
 
 
@@ -256,6 +276,19 @@ def known_outcomes(trials: Iterable[Trial], folder) -> list[Outcome | None]:
     return [store.read(trial) for trial in trials]
 
 
+def _groups(trials: Sequence[Trial], workers: int) -> list[list[Trial]]:
+    """Return trials that differ in their seed alone together, as long as every worker has some."""
+    alike: dict[str, list[Trial]] = {}
+    for trial in trials:
+        settings = {name: value for name, value in trial.settings.items() if name != "seed"}
+        description = {**trial.description, "settings": settings}
+        alike.setdefault(json.dumps(description, sort_keys=True), []).append(trial)
+    most = min(_TOGETHER, -(-len(trials) // workers))
+    return [
+        some[first : first + most] for some in alike.values() for first in range(0, len(some), most)
+    ]
+
+
 def run_trials(
     trials: Iterable[Trial],
     folder,
@@ -265,6 +298,7 @@ def run_trials(
     """Return the outcome of every trial, in their order; read those that ``folder`` holds.
 
     ``progress`` counts trainings and names the last one. Float models are trained first, each once.
+    Trials that differ in their seed alone are trained together, which is faster and gives the same.
     """
     trials = list(trials)
     store = _Folder(Path(folder))
@@ -274,32 +308,34 @@ def run_trials(
     total, done = len(wanted), len(wanted) - len(missing)
     progress(done, total, "read")
 
-    def run(batch: Mapping[str, Trial], arguments: Callable[[Trial], tuple]) -> None:
+    def keep(trial: Trial, result: dict) -> None:
         nonlocal done
-        tasks = {key: arguments(trial) for key, trial in batch.items()}
-        for key, result in pool.run(_train, tasks):
-            if (before := store.read(batch[key].origin)) is not None:
-                result["record"] |= {
-                    "float_val": before.float_val,
-                    "float_test": before.float_test,
-                }
-            store.write(batch[key], result)
-            for name, content in result["files"].items():
-                target = store.path / "runs" / key / name
-                if not target.exists():
-                    write_whole(target, content)
-            done += 1
-            progress(done, total, key)
+        if (before := store.read(trial.origin)) is not None:
+            result["record"] |= {"float_val": before.float_val, "float_test": before.float_test}
+        store.write(trial, result)
+        for name, content in result["files"].items():
+            target = store.path / "runs" / trial.key / name
+            if not target.exists():
+                write_whole(target, content)
+        done += 1
+        progress(done, total, trial.key)
 
-    first = {key: trial for key, trial in missing.items() if key in origins}
-    run(first, lambda trial: (trial.description, str(store.path), None))
-    rest = {key: trial for key, trial in missing.items() if key not in origins}
+    def run(some: Sequence[Trial], origin: Callable[[Trial], _Origin]) -> None:
+        groups = {group[0].key: group for group in _groups(some, pool.size)}
+        tasks = {
+            key: ([(trial.description, origin(trial)) for trial in group], str(store.path))
+            for key, group in groups.items()
+        }
+        for key, results in pool.run(_train, tasks):
+            for trial, result in zip(groups[key], results, strict=True):
+                keep(trial, result)
 
-    def with_origin(trial: Trial) -> tuple:
+    def its_origin(trial: Trial) -> _Origin:
         key = trial.origin.key
-        return trial.description, str(store.path), (key, store.run_files(key))
+        return key, store.run_files(key)
 
-    run(rest, with_origin)
+    run([trial for key, trial in missing.items() if key in origins], lambda _: None)
+    run([trial for key, trial in missing.items() if key not in origins], its_origin)
     outcomes = [store.read(trial) for trial in trials]
     if None in outcomes:
         raise UserError(f"Results in {store.path} must not change while trials run")

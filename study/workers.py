@@ -34,6 +34,13 @@ class WorkerPool:
     def __init__(self, client: "Client | None" = None):
         self._client = client
 
+    @property
+    def size(self) -> int:
+        """How many tasks run at a time."""
+        if self._client is None:
+            return 1
+        return max(1, sum(self._client.nthreads().values()))
+
     def run(
         self, function: Callable[..., Any], tasks: Mapping[str, tuple]
     ) -> Iterator[tuple[str, Any]]:

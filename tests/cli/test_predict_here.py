@@ -20,7 +20,7 @@ from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import named_config
 from bitformer.model.data.datasets import load_dataset
 from bitformer.model.initialize import initialize
-from bitformer.model.train import describe
+from bitformer.model.training_run import describe
 
 
 def test_past_the_end_of_the_file(bitformer, model, data, numbers):

@@ -16,7 +16,7 @@ from bitformer.model.data.seen_rows import end_of_seen
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.reference import predict
-from bitformer.model.train import describe
+from bitformer.model.training_run import describe
 
 ROWS, WINDOW, HORIZON = 200, 24, 6
 INTERVAL = {"percent": 80, "low": [-1.5] * 6, "high": [1.0] * 6}

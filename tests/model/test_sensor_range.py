@@ -11,7 +11,8 @@ from bitformer.model.export import export_run
 from bitformer.model.initialize import initialize
 from bitformer.model.meta import check_meta
 from bitformer.model.sensor_range import asked_ranges, with_range
-from bitformer.model.train import describe, train
+from bitformer.model.train import train
+from bitformer.model.training_run import describe
 
 FAST = {"epochs": 1, "qat_epochs": 1, "batch": 64}
 CONFIG = named_config("tiny").replace(input_bits=16, output_bits=16, tensors={"delta": 16})

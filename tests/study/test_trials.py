@@ -74,7 +74,7 @@ def test_another_machine_gets_the_float_model(pair, done, tmp_path):
     folder, outcomes = done
     key = pair[0].origin.key
     files = {name: (folder / "runs" / key / name).read_bytes() for name in module._RUN_FILES}
-    result = module._train(pair[0].description, str(tmp_path), (key, files))
+    (result,) = module._train([(pair[0].description, (key, files))], str(tmp_path))
     assert result["record"]["val"] == outcomes[0].val
     assert result["model"]
 
@@ -106,14 +106,53 @@ def test_a_folder_that_cannot_be(pair, tmp_path):
 
 def test_a_training_that_diverges_is_an_outcome(pair, done, monkeypatch):
     folder, outcomes = done
-
-    def diverges(*_arguments, **_options):
-        raise TrainingDivergedError("Training diverged")
-
-    monkeypatch.setattr("bitformer.model.train.train", diverges)
+    monkeypatch.setattr(
+        "bitformer.model.train.train_together", lambda *_: [TrainingDivergedError("It diverged")]
+    )
     other = replace(pair[0], settings={**pair[0].settings, "qat_lr": 3.0})
     (outcome,) = run_trials([other], folder, WorkerPool())
     assert outcome.val == outcome.test == float("inf")
     assert outcome.model is None
-    assert outcome.warnings == ("Training diverged",)
+    assert outcome.warnings == ("It diverged",)
     assert outcome.float_val == outcomes[0].float_val
+
+
+def test_seeds_are_trained_together_and_come_to_the_same(pair, tmp_path, monkeypatch):
+    """Three seeds of two trials are tasks of three; each trial alone gives the same."""
+    seeds = [replace(one, settings={**one.settings, "seed": n}) for n in range(3) for one in pair]
+    train, sizes = module._train, []
+
+    def counted(asked, folder):
+        sizes.append(len(asked))
+        return train(asked, folder)
+
+    monkeypatch.setattr(module, "_train", counted)
+    together = run_trials(seeds, tmp_path / "together", WorkerPool())
+    assert sizes == [3, 3, 3]  # the float models, and those of each trial
+    monkeypatch.setattr(module, "_TOGETHER", 1)
+    alone = run_trials(seeds, tmp_path / "alone", WorkerPool())
+    assert sizes[3:] == [1] * 9
+    assert len({one.val for one in alone}) == 6
+    for one, other in zip(together, alone, strict=True):
+        assert replace(one, model=None) == replace(other, model=None)
+        if one.model is not None:
+            assert one.model.read_bytes() == other.model.read_bytes()
+
+
+def test_every_worker_has_a_task(pair):
+    """Of six trials of two kinds, as many together as leave each worker some."""
+    seeds = [replace(one, settings={**one.settings, "seed": n}) for n in range(3) for one in pair]
+    sizes = {n: [len(group) for group in module._groups(seeds, n)] for n in (1, 2, 3, 4, 6, 9)}
+    assert sizes == {
+        1: [3, 3],
+        2: [3, 3],
+        3: [2, 1, 2, 1],
+        4: [2, 1, 2, 1],
+        6: [1] * 6,
+        9: [1] * 6,
+    }
+    assert [one.key for group in module._groups(seeds, 3) for one in group] == [
+        one.key for one in (*seeds[::2], *seeds[1::2])
+    ]
+    many = [replace(pair[0], settings={"seed": n}) for n in range(20)]
+    assert [len(group) for group in module._groups(many, 1)] == [8, 8, 4]
