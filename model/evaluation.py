@@ -210,7 +210,7 @@ def scored(
         errors |= {rounded: result.quantized_test, "integer": forecast}
     else:
         from bitformer.model.export import load_run  # late: they import torch
-        from bitformer.model.trainer import predict as in_torch
+        from bitformer.model.torch_predict import predict as in_torch
 
         quantized, test = load_run(result.run_dir)[0], dataset.test
         errors[rounded] = in_torch(quantized, test.x, test.clock)

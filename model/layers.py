@@ -240,7 +240,8 @@ class QatBatchNorm(nn.Module):
             if self.scale.dim() == 1:
                 return self._over_batch(value, *parts)
             return torch.stack([self._over_batch(*one) for one in zip(value, *parts, strict=True)])
-        scale, offset = self.scale, self.offset.to(dtype)
+        scale: Tensor = self.scale
+        offset = self.offset.to(dtype)
         if x.unit is not None and y is not None:
             scale, offset = _of_each(self._stored, scale, offset, x.unit, y)
         return value * _over_rows(scale.to(dtype)) + _over_rows(offset)

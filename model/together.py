@@ -145,9 +145,9 @@ class _Models:
         sums = (losses.detach() + norms).tolist()
         diverged = [at for at, found in enumerate(sums) if not math.isfinite(found)]
         for whole, owns in self._parameters:
-            for at, own_parameter in enumerate(owns):
-                some = whole.grad is not None and at not in diverged
-                own_parameter.grad = whole.grad[at] if some else None
+            gradients = [None] * len(owns) if whole.grad is None else whole.grad
+            for at, (own_parameter, gradient) in enumerate(zip(owns, gradients, strict=True)):
+                own_parameter.grad = None if at in diverged else gradient
         self._optimizer.step()
         going = [at for at in range(len(self._trainers)) if at not in diverged]
         if going:
@@ -184,8 +184,9 @@ def _joined(models: Sequence[Transformer]) -> Transformer:
     for name, norm in whole.norms.items():
         if isinstance(norm, QatBatchNorm):
             norms = [model.norms[name] for model in models]
-            norm.mean = torch.stack([one.mean for one in norms])
-            norm.variance = torch.stack([one.variance for one in norms])
-            for one, mean, variance in zip(norms, norm.mean, norm.variance, strict=True):
+            of_each = [one for one in norms if isinstance(one, QatBatchNorm)]
+            norm.mean = torch.stack([one.mean for one in of_each])
+            norm.variance = torch.stack([one.variance for one in of_each])
+            for one, mean, variance in zip(of_each, norm.mean, norm.variance, strict=True):
                 one.mean, one.variance = mean, variance
     return whole

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -21,35 +20,13 @@ from bitformer.model.sensor_range import asked_ranges
 from bitformer.model.stages import Budget, TrainingStage, raised, stages, without_training
 from bitformer.model.task import task_for
 from bitformer.model.task.losses import loss_of
+from bitformer.model.torch_predict import predict
 from bitformer.model.train_settings import TrainSettings
 from bitformer.model.transformer import Transformer
 from bitformer.model.weight_average import WeightAverage
 from bitformer.model.window_tensors import WindowTensors, some_windows
 
-__all__ = ["Trainer", "predict", "shapes"]
-
-
-def predict(
-    model: Transformer, x: np.ndarray, clock: np.ndarray | None = None, *, batch: int = 512
-) -> np.ndarray:
-    """Return standardised forecasts [N, horizon] of windows [N, window, inputs].
-
-    ``clock``, of a model with a calendar alone: the time of each window, int64 [N, numbers].
-    """
-    was_training = model.training
-    model.eval()
-    device = next(model.parameters()).device
-    dtype = torch.float64 if model.quantized else torch.float32
-    rows = [np.zeros((0, model.config.horizon))]
-    with torch.no_grad():
-        for start in range(0, len(x), batch):
-            part = torch.tensor(x[start : start + batch], dtype=dtype, device=device)
-            time = None
-            if clock is not None:
-                time = torch.tensor(clock[start : start + batch], device=device)
-            rows.append(model(part, clock=time).to("cpu", torch.float64).numpy())
-    model.train(was_training)
-    return np.concatenate(rows)
+__all__ = ["Trainer", "shapes"]
 
 
 def _error(model: Transformer, windows: Windows) -> float:

@@ -25,8 +25,9 @@ from bitformer.model.run_store import EPOCHS, ERRORS, RunStore
 from bitformer.model.stages import Budget
 from bitformer.model.task import task_for
 from bitformer.model.task.margins import leads_by_percent
+from bitformer.model.torch_predict import predict
 from bitformer.model.train_settings import TrainSettings
-from bitformer.model.trainer import Trainer, predict
+from bitformer.model.trainer import Trainer
 
 __all__ = ["Epochs", "TrainResult", "TrainingRun", "describe"]
 

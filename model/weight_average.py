@@ -29,10 +29,13 @@ class WeightAverage:
         """Count in the weights after a step."""
         follow([self], [model.state_dict()])
 
-    def pairs(self, state: Mapping[str, Tensor]) -> Iterator[tuple[bool, Tensor, Tensor]]:
-        """Yield (whether it is averaged, own tensor, that of ``state``)."""
+    def pairs(
+        self, state: Mapping[str, Tensor], *, averaged: bool
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield own tensors, those that are ``averaged`` or the others, and those of ``state``."""
         for name, own in self.tensors.items():
-            yield name in self._averaged, own, state[name]
+            if (name in self._averaged) == averaged:
+                yield own, state[name]
 
     @contextmanager
     def on(self, model: nn.Module) -> Iterator[None]:
@@ -66,14 +69,14 @@ def follow(averages: Sequence[WeightAverage], states: Sequence[Mapping[str, Tens
         average.steps += 1
     steps = averages[0].steps
     momentum = min(averages[0].momentum, (1 + steps) / (10 + steps))
-    pairs = [
-        pair
-        for average, state in zip(averages, states, strict=True)
-        for pair in average.pairs(state)
-    ]
-    own, now = ([pair[at] for pair in pairs if pair[0]] for at in (1, 2))
-    torch._foreach_lerp_(own, now, 1 - momentum)
-    own, now = ([pair[at] for pair in pairs if not pair[0]] for at in (1, 2))
+
+    def all_pairs(*, averaged: bool) -> tuple[list[Tensor], list[Tensor]]:
+        models = zip(averages, states, strict=True)
+        found = [pair for one, state in models for pair in one.pairs(state, averaged=averaged)]
+        return [own for own, _ in found], [now for _, now in found]
+
+    torch._foreach_lerp_(*all_pairs(averaged=True), 1 - momentum)
+    own, now = all_pairs(averaged=False)
     if own:
         torch._foreach_copy_(own, now)
 

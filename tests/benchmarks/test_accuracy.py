@@ -12,7 +12,7 @@ from bitformer.model.config import named_config
 from bitformer.model.data.reading import DataSource
 from bitformer.model.float_run import float_model
 from bitformer.model.initialize import initialize
-from bitformer.model.trainer import predict
+from bitformer.model.torch_predict import predict
 from bitformer.study.trials import Outcome
 from bitformer.study.workers import open_pool
 

@@ -10,9 +10,9 @@ import bitformer
 from bitformer.model.config import TransformerConfig
 from bitformer.model.export import load_run
 from bitformer.model.reference import predict
+from bitformer.model.torch_predict import predict as predict_in_torch
 from bitformer.model.train_settings import TrainSettings
 from bitformer.model.trainer import Trainer
-from bitformer.model.trainer import predict as predict_in_torch
 from bitformer.model.transformer import Transformer
 
 CONFIG = TransformerConfig(

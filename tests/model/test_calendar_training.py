@@ -20,10 +20,10 @@ from bitformer.model.optimizer import make_optimizer
 from bitformer.model.own_data import suited
 from bitformer.model.reference import predict, run
 from bitformer.model.ridge import PENALTIES, linear_map, parts_of
+from bitformer.model.torch_predict import predict as predict_in_torch
 from bitformer.model.train import train
 from bitformer.model.train_settings import TrainSettings
 from bitformer.model.trainer import Trainer
-from bitformer.model.trainer import predict as predict_in_torch
 from bitformer.model.transformer import Transformer
 
 BOTH = ("hour", "weekday")

@@ -28,9 +28,10 @@ from bitformer.model.precision import Precision
 from bitformer.model.ridge import shift_map
 from bitformer.model.run_store import RunStore
 from bitformer.model.stages import raised, stages
+from bitformer.model.torch_predict import predict
 from bitformer.model.train import train
 from bitformer.model.train_settings import TrainSettings
-from bitformer.model.trainer import Trainer, predict
+from bitformer.model.trainer import Trainer
 from bitformer.model.transformer import Transformer
 
 

@@ -20,9 +20,10 @@ from bitformer.model.task import TASKS
 from bitformer.model.task.classify import cross_entropies
 from bitformer.model.task.losses import class_loss, loss_of
 from bitformer.model.task.margins import leads_by_percent, margin_for
+from bitformer.model.torch_predict import predict
 from bitformer.model.train import train
 from bitformer.model.train_settings import TrainSettings
-from bitformer.model.trainer import Trainer, predict
+from bitformer.model.trainer import Trainer
 
 torch.set_num_threads(1)  # many workers, tiny tensors
 
