@@ -52,7 +52,7 @@ __all__ = [
 #: The first byte of every frame.
 SYNC = 0xA5
 #: Of the protocol; in the registers.
-VERSION = 3
+VERSION = 4
 #: Added to a request's command in the answer to it.
 ANSWER = 0x80
 #: The command of an answer that refuses; its payload is the `Reason`, one byte.
@@ -79,9 +79,9 @@ IDENTITY = b"BF"
 CONSTANT_BYTES, COUNTER_BYTES = 32, 2
 #: A counter is 0 again after so many.
 COUNTS = 1 << 8 * COUNTER_BYTES
-REGISTER_BYTES = CONSTANT_BYTES + 8 * COUNTER_BYTES + 4 + 2 * COUNTER_BYTES
+REGISTER_BYTES = CONSTANT_BYTES + 8 * COUNTER_BYTES + 4 + 3 * COUNTER_BYTES
 _CONSTANTS, _HEAD = "<BBBBHHHI8s4sI", "<HIB"
-_CHANGING = "<8HIHH"
+_CHANGING = "<8HIHHH"
 #: The registers that never change, in their order; ``latency`` is above ``vectors``.
 _NAMES = (
     "version",
@@ -232,8 +232,9 @@ class Registers:
     took (24 bits both).
     ``model_hash``, 8 bytes, is the model's; ``structure``, 4 bytes, that of what new weights do
     not change. ``counters`` has a count for every `Reason`. ``input_ends`` counts numbers of
-    windows that were the lowest or the highest of ``input_bits``, ``result_ends`` such results: not
-    those of self-tests, and again those of a request that came again. Counts are 16 bits that wrap.
+    windows that were the lowest or the highest of ``input_bits``, ``result_ends`` such results, of
+    a classifier none; ``rejected`` counts its windows of no class: not those of self-tests, and
+    again those of a request that came again. Counts are 16 bits that wrap.
     """
 
     version: int = VERSION
@@ -253,6 +254,7 @@ class Registers:
     cycles: int = 0
     input_ends: int = 0
     result_ends: int = 0
+    rejected: int = 0
 
     @property
     def input_bytes(self) -> int:
@@ -290,7 +292,8 @@ class Registers:
     def changing(self) -> bytes:
         """Return the part that changes, which follows the constants in an answer."""
         measured = self.status | self.cycles << 8
-        return struct.pack(_CHANGING, *self.counters, measured, self.input_ends, self.result_ends)
+        numbers = self.input_ends, self.result_ends, self.rejected
+        return struct.pack(_CHANGING, *self.counters, measured, *numbers)
 
     @classmethod
     def parse(cls, data: bytes) -> "Registers":
@@ -307,7 +310,9 @@ class Registers:
         for name in ("input_bits", "result_bits", "inputs", "results", "clock_hz"):
             if not 1 <= fields[name] <= most.get(name, fields[name]):
                 raise ValueError(f"Registers must have {name} that can be, not {fields[name]}")
-        *counters, measured, inputs, results = struct.unpack_from(_CHANGING, data, CONSTANT_BYTES)
+        *counters, measured, inputs, results, rejected = struct.unpack_from(
+            _CHANGING, data, CONSTANT_BYTES
+        )
         return cls(
             **fields,
             counters=tuple(counters),
@@ -315,6 +320,7 @@ class Registers:
             cycles=measured >> 8,
             input_ends=inputs,
             result_ends=results,
+            rejected=rejected,
         )
 
 

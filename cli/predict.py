@@ -77,6 +77,11 @@ class _Board:
                 f"The board has counted {facts.input_ends} readings and {facts.result_ends} results"
                 f" at an end of their range, of all that it has served (modulo {COUNTS})"
             )
+        if facts.rejected:
+            said.append(
+                f"The board has rejected {facts.rejected} windows, of all that it has served"
+                f" (modulo {COUNTS})"
+            )
         return said
 
     def to_dict(self) -> dict[str, object]:
@@ -90,6 +95,7 @@ class _Board:
             "errors": {reason.name.lower(): n for reason, n in facts.errors().items()},
             "sent_clipped": dataclasses.asdict(self.clipped),
             "at_ends": {"readings": facts.input_ends, "results": facts.result_ends},
+            "rejected": facts.rejected,
         }
 
 

@@ -7,10 +7,11 @@ import numpy as np
 from bitformer.model.forecasts.scaling import Scaling, scaling_of
 from bitformer.model.identity import model_hash
 from bitformer.model.ir import IntegerModel
+from bitformer.model.meta import known
 from bitformer.model.own_data import rows_ahead, trained_on
 from bitformer.model.tensor import Tensor
 
-__all__ = ["scaling_data"]
+__all__ = ["class_labels", "scaling_data"]
 
 
 def scaling_data(model: IntegerModel) -> dict[str, Any]:
@@ -21,8 +22,9 @@ def scaling_data(model: IntegerModel) -> dict[str, Any]:
     those of a step, in their order, and ``target`` that of a forecast; an untrained model has
     neither. Behind the samples of a window, up to all its ``words``, stand the numbers of the time
     that ``calendar`` names, each more than 0 by the word of ``zero``, and that word to fill a step.
-    A forecast begins ``ahead`` steps after a window's last. ``step_seconds`` is None where it is
-    not known or no fixed number, as of months.
+    A forecast begins ``ahead`` steps after a window's last. The one result of a classifier is a
+    place in its ``classes``, or how many these are, which says that the window is rejected.
+    ``step_seconds`` is None where it is not known or no fixed number, as of months.
     """
     config = model.config
     found: dict[str, Any] = {
@@ -31,7 +33,7 @@ def scaling_data(model: IntegerModel) -> dict[str, Any]:
         "model": model_hash(model).hex(),
         "window": config.window,
         "channels": config.inputs,
-        "horizon": config.horizon,
+        "horizon": model.output.size,
         "calendar": list(config.calendar),
         "words": model.window_size,
         "ahead": rows_ahead(model),
@@ -43,7 +45,20 @@ def scaling_data(model: IntegerModel) -> dict[str, Any]:
         columns = zip(scaling.inputs, scaling.mean, scaling.std, strict=True)
         found["columns"] = [_column(*column) for column in columns]
         found["target"] = _column(scaling.target, scaling.target_mean, scaling.target_std)
+    if labels := class_labels(model):
+        found["classes"] = list(labels)
     return found
+
+
+def class_labels(model: IntegerModel) -> tuple[str, ...]:
+    """Return the names of a classifier's classes, in the order of their numbers.
+
+    They are the numbers themselves where the model knows no names. Other models have no classes.
+    """
+    if model.decision is None:
+        return ()
+    names = known(model.meta).get("classes")
+    return tuple(map(str, names or range(model.results.features)))
 
 
 def _scaling(model: IntegerModel) -> Scaling | None:

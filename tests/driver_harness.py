@@ -111,7 +111,8 @@ int read_registers(void) { return bitformer_read(&port, buffer, sizeof buffer, &
 unsigned field(int which) {
     unsigned all[] = {facts.inputs, facts.results, facts.vectors, facts.counters[0],
                       facts.counters[5], facts.clock_hz, facts.model_hash[7], facts.cycles,
-                      facts.input_ends, facts.result_ends, port.clipped, port.ends};
+                      facts.input_ends, facts.result_ends, port.clipped, port.ends,
+                      facts.rejected};
     return all[which];
 }
 int infer(const int16_t *window, int16_t *results) {
@@ -149,6 +150,9 @@ class PythonDriver:
         facts = self.client.read()
         return facts.input_ends, facts.result_ends
 
+    def rejected(self):
+        return self.client.read().rejected
+
     def infer(self, window):
         before = self.client.clipped
         results = self.client.infer(window)
@@ -182,6 +186,9 @@ class MicroDriver:
     def at_ends(self):
         facts = self.shell.registers()
         return facts["input_ends"], facts["result_ends"]
+
+    def rejected(self):
+        return self.shell.registers()["rejected"]
 
     @property
     def clipped(self):
@@ -235,6 +242,10 @@ class CDriver:
     def at_ends(self):
         self.check(self.shim.read_registers())
         return self.shim.field(8), self.shim.field(9)
+
+    def rejected(self):
+        self.check(self.shim.read_registers())
+        return self.shim.field(12)
 
     @property
     def clipped(self):

@@ -27,11 +27,15 @@ def trained(
     std=None,
     target=None,
     calendar=(),
+    task="forecast",
+    horizon=6,
+    linear_path=True,
     **data,
 ):
     """A model of four inputs that knows scales, and was never trained."""
     config = NAMED_CONFIGS["tiny"].replace(inputs=4, input_bits=bits[0], output_bits=bits[1])
-    config = config.replace(adc_words=words, calendar=calendar)
+    shape = {"task": task, "horizon": horizon, "linear_path": linear_path}
+    config = config.replace(adc_words=words, calendar=calendar, **shape)
     model = initialize(config, samples=8)
     model = with_tensor(model, "input", exponent=exponents[0])
     model = with_tensor(model, "output", exponent=exponents[1], zero=zero)

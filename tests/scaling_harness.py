@@ -1,9 +1,10 @@
 """Models of usual and extreme scales, samples that test them, and what Python makes of both."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
-from firmware_harness import trained
+from firmware_harness import NAMES, trained
 
 from bitformer.model.forecasts.scaling import scaling_of
 
@@ -17,6 +18,10 @@ MODELS = {
     "coarse": trained(bits=(8, 8), exponents=(40, 40), target=(1e300, 1e290)),
     "absurd": trained(mean=[0.1, 1e300, -1e-300, 7.0], std=[5e-324, 1e-300, 1e-310, 1e308]),
 }
+
+#: A classifier that knows scales, and names of classes that would end a string of C.
+CLASSIFIER = trained(task="classify", horizon=len(NAMES), linear_path=False)
+CLASSIFIER = replace(CLASSIFIER, meta={**CLASSIFIER.meta, "classes": NAMES})
 
 
 def python_words(model, channel, samples):

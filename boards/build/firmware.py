@@ -54,6 +54,9 @@ _HEADER = """\
 #define BITFORMER_MODEL_CHANNELS {channels}
 #define BITFORMER_MODEL_HORIZON {horizon}
 #define BITFORMER_MODEL_AHEAD {ahead}
+/* Classes that the one result of a classifier is a number of, from 0 on; the number of classes
+ * itself says that a window is rejected. 0 of a forecast. */
+#define BITFORMER_MODEL_CLASSES {classes}
 /* Words of a window in all, and whether the hour and the weekday stand behind its steps, where
  * bitformer_time puts them. */
 #define BITFORMER_MODEL_WORDS {all_words}
@@ -91,7 +94,7 @@ static const bitformer_column bitformer_model_columns[BITFORMER_MODEL_CHANNELS] 
 {columns}
 }};
 
-static const bitformer_scaling bitformer_model = {{
+{names}static const bitformer_scaling bitformer_model = {{
     {window}, {channels}, {horizon},
     {low}, {high}, {zero}, {result_zero}, /* lowest and highest word, zero points */
     {input_scale}, /* words in a deviation, 2^{input_power} */
@@ -99,7 +102,16 @@ static const bitformer_scaling bitformer_model = {{
     {unsigned}, /* whether words are unsigned */
     bitformer_model_columns,
     {target},
-    {hour}, {weekday}}}; /* whether the hour and the weekday stand behind a window */
+    {hour}, {weekday}, /* whether the hour and the weekday stand behind a window */
+    {classes}, {class_names}}};
+"""
+
+_NAMES = """\
+/* Names of the classes, in the order of their numbers. */
+static const char *const bitformer_model_classes[BITFORMER_MODEL_CLASSES] = {{
+{names}
+}};
+
 """
 
 
@@ -107,6 +119,8 @@ def header(data: Mapping[str, Any]) -> str:
     """Return scaling data of :mod:`bitformer.hw.scaling` as a header in C."""
     x, y = data["input"], data["output"]
     timed = {name: int(name in data["calendar"]) for name in ("hour", "weekday")}
+    labels = data.get("classes", ())
+    names = ",\n".join(f"    {string(label)}" for label in labels)
     scales = _UNTRAINED
     if "target" in data:
         scales = _SCALED.format(
@@ -120,11 +134,15 @@ def header(data: Mapping[str, Any]) -> str:
             unsigned=int(x["unsigned"]),
             columns=",\n".join(f"    {_in_c(column)}" for column in data["columns"]),
             target=_in_c(data["target"]),
+            classes=len(labels),
+            names=_NAMES.format(names=names) if labels else "",
+            class_names="bitformer_model_classes" if labels else "0",
             **timed,
         )
     return _HEADER.format(
         **{name: data[name] for name in ("name", "window", "channels", "horizon", "ahead")},
         **timed,
+        classes=len(labels),
         all_words=data["words"],
         hash=array_of_bytes(bytes.fromhex(data["model"])),
         input_bits=x["bits"],

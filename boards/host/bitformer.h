@@ -21,10 +21,10 @@
 #include <stdint.h>
 
 #define BITFORMER_SYNC 0xA5u
-#define BITFORMER_VERSION 3u
+#define BITFORMER_VERSION 4u
 #define BITFORMER_NAK 0xFFu
 #define BITFORMER_ANSWER 0x80u
-#define BITFORMER_REGISTERS 56u
+#define BITFORMER_REGISTERS 58u
 #define BITFORMER_PASSED 0xFFu
 /* Bytes of a frame before its payload, and of one with a payload of n bytes. */
 #define BITFORMER_HEADER 8u
@@ -88,8 +88,9 @@ typedef struct {
     uint32_t latency, clock_hz, cycles;
     uint8_t model_hash[8], structure[4], status;
     uint16_t counters[8];
-    /* Numbers of windows, and results, that stood at an end of their range. */
-    uint16_t input_ends, result_ends;
+    /* Numbers of windows, and results, that stood at an end of their range; windows of which a
+     * classifier said no class. */
+    uint16_t input_ends, result_ends, rejected;
 } bitformer_registers;
 
 /* CRC-32 (IEEE 802.3, reflected), four bits at a time. */
@@ -275,6 +276,7 @@ static inline int bitformer_read(bitformer_port *port, uint8_t *buffer, size_t r
     facts->cycles = bitformer_little(p + 49, 3);
     facts->input_ends = (uint16_t)bitformer_little(p + 52, 2);
     facts->result_ends = (uint16_t)bitformer_little(p + 54, 2);
+    facts->rejected = (uint16_t)bitformer_little(p + 56, 2);
     return BITFORMER_OK;
 }
 

@@ -27,13 +27,17 @@ A model with a calendar takes the time of a window's last row with it:
 
     now = time.localtime()
     print(scales.units(shell.infer(scales.window(samples, hour=now[3], weekday=now[6]))))
+
+The result of a classifier is a class, or none where the window is rejected:
+
+    print(scales.label(shell.infer(scales.window(samples))))
 """
 
 SYNC, NAK, ANSWER = 0xA5, 0xFF, 0x80
 READ, INFER, SELF_TEST = 1, 2, 3
 #: A feature: numbers are an ADC's words, from 0 on, and not signed.
 UNSIGNED = 8
-REGISTERS, PASSED, VERSION = 56, 0xFF, 3
+REGISTERS, PASSED, VERSION = 58, 0xFF, 4
 HEADER, OVERHEAD = 8, 12
 #: Reads in which a line that is not silent must bring a frame, or fall silent; frames of others.
 READS, OTHERS = 64, 16
@@ -261,6 +265,7 @@ class Shell:
             "cycles": number(data[49:52]),
             "input_ends": number(data[52:54]),
             "result_ends": number(data[54:56]),
+            "rejected": number(data[56:58]),
         }
         return self._facts
 
@@ -352,6 +357,13 @@ class Scales:
             found.append(value + zero)
         channels = len(self._columns)
         return found + [zero] * (-len(found) % channels)
+
+    def label(self, results):
+        """Return the name of a classifier's class; None if it rejects the window."""
+        names = self.data.get("classes")
+        if not names:
+            raise ScalesError("the model is no classifier")
+        return names[results[0]] if 0 <= results[0] < len(names) else None
 
     def units(self, results):
         """Return results in the target's units."""

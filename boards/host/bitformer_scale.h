@@ -1,5 +1,5 @@
 /* From samples in their columns' units to a model's input words, and from its result words to the
- * target's units, for C99 and C++: one header, no library, no memory of its own. The numbers of a
+ * target's units or to a class, for C99 and C++: one header, no library, no memory of its own. The numbers of a
  * model are in the bitformer_model.h of its build, which includes this file; docs/firmware.md of
  * bitformer is a guide.
  *
@@ -39,7 +39,12 @@ typedef struct {
     const bitformer_column *columns; /* of the channels, in their order */
     bitformer_column target;
     uint8_t hour, weekday; /* whether they stand behind a window's samples */
+    uint16_t classes;      /* of a classifier; 0 of a forecast */
+    const char *const *class_names;
 } bitformer_scaling;
+
+/* A window of no class: none of its scores leads by enough. */
+enum { BITFORMER_REJECTED = -1 };
 
 static inline int bitformer_is_number(bitformer_real sample) {
     volatile bitformer_real zero = sample - sample;
@@ -150,6 +155,17 @@ static inline void bitformer_forecast(const bitformer_scaling *model, const int1
                                       bitformer_real *units) {
     for (uint16_t k = 0; k < model->horizon; k++)
         units[k] = bitformer_units(model, results[k]);
+}
+
+/* The class of a classifier's result: its number, from 0 on, or BITFORMER_REJECTED. */
+static inline int32_t bitformer_class(const bitformer_scaling *model, const int16_t *results) {
+    int32_t number = results[0];
+    return number >= 0 && number < (int32_t)model->classes ? number : BITFORMER_REJECTED;
+}
+
+/* The name of a class by its number, in UTF-8; a null pointer for BITFORMER_REJECTED. */
+static inline const char *bitformer_class_name(const bitformer_scaling *model, int32_t number) {
+    return number >= 0 && number < (int32_t)model->classes ? model->class_names[number] : 0;
 }
 
 #endif

@@ -1,4 +1,4 @@
-"""Forecasts from a board: scale, send, read, unscale, for the model that is on it and no other."""
+"""Forecasts and classes from a board: scale, send, read, unscale, for the one model on it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from bitformer.boards.host.client import Client, LinkError
+from bitformer.hw.scaling import class_labels
 from bitformer.model.errors import UserError
 from bitformer.model.identity import model_hash
 from bitformer.model.progress import Progress, silent
@@ -51,6 +52,8 @@ class Forecaster:
     clipped : ClipCount
         What was clipped of the last `predict`'s readings and results. Of which columns, how far and
         what to do about it, in units, is `bitformer.model.clipping`'s.
+    rejected : int
+        Windows of the last `predict` that a classifier gave no class.
 
     Raises
     ------
@@ -60,7 +63,7 @@ class Forecaster:
 
     def __init__(self, client: Client, model: Any):
         self._client, self._model = client, model
-        self.clipped = ClipCount()
+        self.clipped, self.rejected = ClipCount(), 0
         there, here = client.read().model_hash, model_hash(model)
         if there != here:
             raise LinkError(
@@ -77,6 +80,7 @@ class Forecaster:
     ) -> np.ndarray:
         """Standardised forecasts [N, horizon] of standardised float windows [N, steps, channels].
 
+        Of a classifier, the numbers of classes [N, 1]: that of all classes for a rejected window.
         A model with a calendar takes the time of each window with it: as ``clock``, integers [N,
         numbers], or as ``time``, what the clock shows at the window's last step. The integers that
         travel are those of the integer reference. Raises `UserError` without the time, and
@@ -90,7 +94,24 @@ class Forecaster:
         self._client.confirm()
         numbers = self._model.numbers(results)
         self.clipped = self._count(x, numbers)
+        decision, scores = self._model.decision, self._model.results.features
+        self.rejected = int((numbers == scores).sum()) if decision is not None else 0
         return self._model.dequantize_output(numbers)
+
+    def classify(self, x, *, progress: Progress = silent) -> list[str | None]:
+        """Return the name of each window's class, its number if the model knows no names.
+
+        It is None for a window that is rejected. Takes and raises what `predict` does; `UserError`
+        for a model that is no classifier.
+        """
+        labels = class_labels(self._model)
+        if not labels:
+            raise UserError(
+                "model must be a classifier to give classes, and is of task"
+                f" {self._model.config.task}: ask it to predict"
+            )
+        numbers = self.predict(x, progress=progress)[:, 0].astype(int)
+        return [(*labels, None)[number] for number in numbers]
 
     def _clock(self, clock, time) -> np.ndarray | None:
         """Return the numbers of the time that go with windows; None for a model without any."""

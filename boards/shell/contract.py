@@ -42,6 +42,9 @@ class Contract:
     image : tuple of (words, bytes of a word)
         The stores that take new weights, of an accelerator that does; see `Accelerator.reloaded`.
         It needs golden vectors.
+    classes : int
+        Of a classifier, the classes that its one result is a number of: that number itself says
+        that a window is rejected. 0 for others.
     unsigned : bool
         Whether numbers are an ADC's words, from 0 on, and not signed.
     ramb18 : int
@@ -62,6 +65,7 @@ class Contract:
     latency: int = 0
     vectors: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()
     image: tuple[tuple[int, int], ...] = ()
+    classes: int = 0
     unsigned: bool = False
     ramb18: int = 0
     family: Family = PARTS[DEFAULT_PART].family
@@ -80,6 +84,10 @@ class Contract:
                 raise ValueError(
                     f"Contract: {name} must have {size} bytes, not {len(getattr(self, name))}"
                 )
+        if check_int("Contract: classes", self.classes, least=0) and self.results != 1:
+            raise ValueError(
+                f"Contract: results must be 1 of a classifier, a class, not {self.results}"
+            )
         if len(self.vectors) > _MOST_VECTORS:
             raise ValueError(
                 f"Contract: vectors must be at most {_MOST_VECTORS}, not {len(self.vectors)}"
@@ -120,6 +128,7 @@ def contract_of(design: Design, *, vectors: int = DEFAULT_VECTORS) -> Contract:
             for name in (RELOADED if design.banks > 1 else ())
             if name in design.stores
         ),
+        classes=model.results.features if model.decision else 0,
         unsigned=model.config.adc_words,
         ramb18=max(0, PARTS[design.part].ramb18 - taken),
         family=design.family,

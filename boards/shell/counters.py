@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from bitformer.boards.protocol import COUNTER_BYTES, Reason
 from bitformer.hw.memory import placement_attributes
+from bitformer.hw.units.parameters import Flag
 
 __all__ = ["ChangingRegisters"]
 
@@ -13,8 +14,10 @@ __all__ = ["ChangingRegisters"]
 #: of the status and the lowest 8 bits, the upper 16 bits of the cycles, then the counts of numbers.
 _CYCLES = len(Reason) + 1
 _ENDS = _CYCLES + 1
+#: Windows that were rejected, behind the counts of a window's numbers and of results.
+_REJECTED = _ENDS + 2
 #: A word that is all ones, and with 1 added all zeros: what the cycles begin with.
-_ONES = _ENDS + 2
+_ONES = _REJECTED + 1
 
 
 class ChangingRegisters(wiring.Component):
@@ -28,6 +31,11 @@ class ChangingRegisters(wiring.Component):
     Latency: none, a byte is there in the cycle of its address. Throughput: an event every other
     cycle; a number every cycle.
 
+    Parameters
+    ----------
+    rejects : bool
+        Whether results that count are windows rejected by a classifier, and not numbers at an end.
+
     Members
     -------
     i_count : In(1)
@@ -35,8 +43,8 @@ class ChangingRegisters(wiring.Component):
     i_reason : In(Reason)
         The counter to add 1 to; 0 while numbers are counted.
     i_end : In(1)
-        Counts a number that stands at an end of its range; ``o_byte`` is undefined in the next
-        cycle. Not together with ``i_count``.
+        Counts a number that stands at an end of its range, or a result that rejects; ``o_byte`` is
+        undefined in the next cycle. Not together with ``i_count``.
     i_result : In(1)
         The number is a result, and not one of a window; 0 together with ``i_count``.
     i_last : In(1)
@@ -49,12 +57,15 @@ class ChangingRegisters(wiring.Component):
         Status byte.
     i_address : In(5)
         Of a byte: the counters of frames from 0 on, the status, 3 bytes of cycles, then the
-        counters of windows' numbers and of results; low bytes first.
+        counters of windows' numbers, of results and of rejected windows; low bytes first.
     o_byte : Out(8)
         Byte at the address.
     """
 
-    def __init__(self):
+    rejects = Flag()
+
+    def __init__(self, *, rejects: bool = False):
+        self.rejects = rejects
         super().__init__(
             {
                 "i_count": In(1),
@@ -90,9 +101,10 @@ class ChangingRegisters(wiring.Component):
 
         # what is counted is written in the next cycle; a spill and a clear wait for it
         counted, counter, two = Signal(), Signal(4, reset_less=True), Signal(reset_less=True)
+        number = Mux(self.i_result, _REJECTED if self.rejects else _ENDS + 1, _ENDS)
         m.d.sync += [
             counted.eq(self.i_count | ends),
-            counter.eq(self.i_reason | Mux(ends, _ENDS, 0) | self.i_result),
+            counter.eq(self.i_reason | Mux(ends, number, 0)),
             two.eq(pair),
         ]
         lowest, spilled, cleared = Signal(8), Signal(), Signal()
@@ -118,6 +130,6 @@ class ChangingRegisters(wiring.Component):
         with m.Elif(spilled):
             m.d.comb += read.addr.eq(_CYCLES)
         m.d.comb += self.o_byte.eq(read.data.word_select(self.i_address[0], 8))
-        with m.If(self.i_address[4] & (self.i_address[1:3] == 0)):
+        with m.If(self.i_address[4] & (self.i_address[1:4] == 0)):
             m.d.comb += self.o_byte.eq(Mux(self.i_address[0], lowest, self.i_status))
         return m

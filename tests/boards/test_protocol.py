@@ -99,9 +99,9 @@ def test_registers_go_round():
     assert found.errors()[Reason.CRC] == 1000 + Reason.CRC
     assert Reason.ACCEPTED not in found.errors()
     assert (found.status, found.cycles) == (7, 0x123456)
-    changed[52:56] = b"\x02\x01\xff\xfe"
+    changed[52:58] = b"\x02\x01\xff\xfe\x03\x80"
     found = Registers.parse(bytes(changed))
-    assert (found.input_ends, found.result_ends) == (0x102, 0xFEFF)
+    assert (found.input_ends, found.result_ends, found.rejected) == (0x102, 0xFEFF, 0x8003)
     assert found.constants() + found.changing() == changed
 
 
@@ -110,6 +110,7 @@ def test_registers_go_round():
     [
         (b"BF\x02" + bytes(49), 2),
         (b"BF\x03" + bytes(53), 3),
+        (b"BF\x04" + bytes(55), 4),
         (b"BF\x07", 7),
         (b"BF", None),
         (b"", None),
@@ -126,13 +127,13 @@ def test_version_is_known_whatever_the_length(data, version):
         b"",
         b"BF",
         bytes(REGISTER_BYTES),
-        b"XX" + bytes(54),
-        b"BF\x02" + bytes(53),
-        b"BF\x03" + bytes(49),
+        b"XX" + bytes(56),
+        b"BF\x03" + bytes(55),
+        b"BF\x04" + bytes(53),
     ],
 )
 def test_other_registers_are_refused(data):
-    with pytest.raises(ValueError, match=r"Registers must be 56 bytes from b'BF' and 3 on"):
+    with pytest.raises(ValueError, match=r"Registers must be 58 bytes from b'BF' and 4 on"):
         Registers.parse(data)
 
 

@@ -60,7 +60,7 @@ def check_host(client, model, x, clock=None):
     heard = forecaster.predict(x, clock)
     assert np.array_equal(heard, reference.predict(model, x, clock))
     facts = client.registers
-    assert (facts.inputs, facts.results) == (model.window_size, model.config.horizon)
+    assert (facts.inputs, facts.results) == (model.window_size, model.output.size)
     assert facts.model_hash == model_hash(model)
     return forecaster, heard
 
@@ -160,6 +160,59 @@ def test_the_time_comes_over_the_line(bitformer, tmp_path):
             forecaster.predict(x, clock, time=times)
         with pytest.raises(UserError, match=r"clock must have shape \(2, 2\), not \(1, 2\)"):
             forecaster.predict(x, time=times[0])
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    """A model that rejects some windows, with names of its classes."""
+    small = {"window": 4, "horizon": 4, "d_model": 4, "ffn": 4, "inputs": 3}
+    config = TransformerConfig(name="classes", task="classify", **small)
+    meta = {"classes": ["calm", "walk", "run", "fall"]}
+    model = replace(initialize(config), meta=meta)
+    x = model.quantize_input(windows(model, 8))
+    scores = np.sort(reference.run(model, x)[model.results.name][:, 0], axis=1)
+    *before, last = model.operations
+    margin = 1 + int(np.median(scores[:, -1] - scores[:, -2]))
+    return replace(model, operations=(*before, replace(last, margin=margin)))
+
+
+def check_classes(client, model):
+    """The host gives the names of the reference's classes, and the chip counts those of none."""
+    x, labels = windows(model, 8), (*model.meta["classes"], None)
+    forecaster, heard = check_host(client, model, x)
+    answers = heard[:, 0].astype(int).tolist()
+    assert len({*answers}) > 2
+    rejected = answers.count(4)
+    assert 0 < forecaster.rejected == rejected < 8
+    assert forecaster.classify(x) == [labels[number] for number in answers]
+    assert client.self_test() is None
+    facts = client.read()
+    assert (facts.rejected, facts.result_ends) == (2 * rejected, 0)
+    assert facts.counters[1:] == (0,) * 7
+
+
+def test_a_classifier_answers_over_the_line(classifier, bitformer, tmp_path):
+    path, design = tmp_path / "m.safetensors", lower(classifier, part=find_board(BOARD).part)
+    save_model(classifier, path)
+    said = bitformer("simulate", path, "--samples", 1, "--engine", "python", "--json")
+    assert said.code == 0
+    assert said.data["cycles_as_predicted"]
+    assert said.data["tensors"][-1] == "answer"
+    assert check_plan(bitformer, path, design, tmp_path)
+    scaling = json.loads((tmp_path / "plan" / "scaling.json").read_text())
+    assert (scaling["classes"], scaling["horizon"]) == (classifier.meta["classes"], 1)
+    header = (tmp_path / "plan" / "bitformer_model.h").read_text()
+    assert "#define BITFORMER_MODEL_CLASSES 4\n" in header
+    with byte_client(lower(classifier, lanes=2)) as client:
+        check_classes(client, classifier)
+
+
+@pytest.mark.slow
+@pytest.mark.needs("compiler")
+@pytest.mark.parametrize("link", ["uart", "spi"])
+def test_a_classifier_answers_by_its_pins(classifier, link, cache):
+    with pin_client(lower(classifier, lanes=2), link) as client:
+        check_classes(client, classifier)
 
 
 def test_a_model_without_a_calendar_takes_no_time(decoder, decoder_client):

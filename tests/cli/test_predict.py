@@ -151,6 +151,7 @@ def test_engines_and_the_board_give_the_same_numbers(bitformer, board, path, dat
     )
     assert (here.code, there.code, simulated.code) == (0, 0, 0)
     own = {"engine", "port", "cycles", "clock_hz", "resent", "errors", "sent_clipped", "at_ends"}
+    own.add("rejected")
     same = [{n: v for n, v in one.data.items() if n not in own} for one in (here, there, simulated)]
     assert same[0] == same[1] == same[2]
     assert [one.data["engine"] for one in (here, there, simulated)] == ["integer", "board", engine]

@@ -1,6 +1,7 @@
 """Data of a model's scales, in JSON and in C: columns, target, steps, where a forecast begins."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from firmware_harness import NAMES, trained
@@ -8,8 +9,10 @@ from scaling_harness import MODELS
 
 from bitformer.boards.build.firmware import header
 from bitformer.hw.scaling import scaling_data
+from bitformer.model.config import NAMED_CONFIGS
 from bitformer.model.errors import UserError
 from bitformer.model.identity import model_hash
+from bitformer.model.initialize import initialize
 
 
 def test_data_of_a_trained_model():
@@ -40,6 +43,32 @@ def test_data_of_a_trained_model():
         "target": {"name": NAMES[2], "mean": 20.173, "std": 3.1415926},
     }
     assert "#define BITFORMER_MODEL_STEP_SECONDS 0\n" in header(scaling_data(model))
+
+
+@pytest.mark.parametrize("names", [None, ['a"b', "Öl", "three"]])
+def test_classes_of_a_classifier(names):
+    """Their names, or their numbers: one result is a place among them."""
+    config = NAMED_CONFIGS["tiny"].replace(task="classify", horizon=3, linear_path=False)
+    model = initialize(config, samples=8)
+    labels = ["0", "1", "2"] if names is None else names
+    if names is not None:
+        model = replace(model, meta={"classes": names})
+    data = scaling_data(model)
+    assert data["classes"] == labels
+    assert data["horizon"] == 1
+    assert data["output"] | {"low": 0, "high": 0} == {
+        "bits": 16,
+        "exponent": 0,
+        "zero": 0,
+        "low": 0,
+        "high": 0,
+        "unsigned": False,
+    }
+    assert "#define BITFORMER_MODEL_CLASSES 3\n" in header(data)
+    assert "#define BITFORMER_MODEL_HORIZON 1\n" in header(data)
+    plain = scaling_data(MODELS["narrow"])
+    assert "classes" not in plain
+    assert "#define BITFORMER_MODEL_CLASSES 0\n" in header(plain)
 
 
 def test_a_forecast_begins_some_steps_after_a_window():

@@ -13,9 +13,15 @@ from bitformer.boards.shell.numbers import NumberReader, NumberWriter, at_end
 __all__ = ["serve"]
 
 
-def watch(m: Module, registers: ChangingRegisters, number: Value, *, golden: Value) -> None:
-    """Count a number that stands at an end of its range, unless it is a golden vector's."""
-    m.d.comb += registers.i_end.eq(at_end(number) & ~golden)
+def watch(
+    m: Module, registers: ChangingRegisters, number: Value, *, golden: Value, classes: int = 0
+) -> None:
+    """Count a number that stands at an end of its range, unless it is a golden vector's.
+
+    Of a classifier's results, which are numbers of ``classes``, count what says rejected.
+    """
+    counts = number == classes if classes else at_end(number)
+    m.d.comb += registers.i_end.eq(counts & ~golden)
 
 
 def serve(
@@ -44,7 +50,7 @@ def serve(
     """
     cursor, registers, command = x.cursor, x.registers, x.header.command
     sample, answer = x.memory_map.sample, x.memory_map.answer
-    vectors = len(x.memory_map.contract.vectors)
+    vectors, classes = len(x.memory_map.contract.vectors), x.memory_map.contract.classes
     hand = Hand(x, Machine.SERVER)
     testing, passed = command[0], x.verdict[: bits_for(vectors)]
     running, wrong = Signal(reset_less=True), Signal(reset_less=True)
@@ -120,7 +126,7 @@ def serve(
         with m.State("COLLECT"):
             m.d.comb += [writer.o.ready.eq(1), registers.i_result.eq(1)]
             with m.If(writer.i.valid & writer.i.ready):
-                watch(m, registers, writer.i.payload, golden=testing)
+                watch(m, registers, writer.i.payload, golden=testing, classes=classes)
             cursor.store(writer.o.payload, when=writer.o.valid & ~testing)
             with m.If(writer.o.valid):
                 hand.advance()

@@ -51,7 +51,8 @@ class Exchange:
         self.memory_map = memory_map
         self.line, self.header = CheckedLine(m, link), Header(m)
         self.cursor = Cursor(m, memory_map, machines=len(Machine))
-        m.submodules.registers = self.registers = ChangingRegisters()
+        rejects = bool(memory_map.contract.classes)
+        m.submodules.registers = self.registers = ChangingRegisters(rejects=rejects)
         self.received, self.refused, self.served, self.sent = (Signal() for _ in range(4))
         self.verdict, self.verdicts = (
             Signal(8, reset_less=True), OneOf(m, 8, machines=len(Machine))

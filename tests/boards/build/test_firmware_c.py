@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from firmware_harness import FLAGS, NAMES, micro_of, written
-from scaling_harness import MODELS, python_units, python_words, result_words, samples_of
+from scaling_harness import CLASSIFIER, MODELS, python_units, python_words, result_words, samples_of
 
 from bitformer.boards.build.firmware import header
 from bitformer.hw.scaling import scaling_data
@@ -255,3 +255,39 @@ def test_the_guides_program_compiles(tmp_path):
     (tmp_path / "main.c").write_text("\n".join(program) + "\n")
     compiler = shutil.which("gcc") or shutil.which("cc")
     subprocess.run([compiler, *FLAGS.split(), "-c", "main.c"], cwd=tmp_path, check=True)
+
+
+CLASSES = """
+#include "bitformer_model.h"
+#include "bitformer.h"
+int32_t number(int16_t word);
+const char *called(int32_t number);
+int classes(void);
+int32_t number(int16_t word) { return bitformer_class(&bitformer_model, &word); }
+const char *called(int32_t which) { return bitformer_class_name(&bitformer_model, which); }
+int classes(void) { return BITFORMER_MODEL_CLASSES + (BITFORMER_REJECTED == -1 ? 0 : 100); }
+"""
+
+
+@pytest.mark.needs("c-compiler")
+@pytest.mark.parametrize(
+    ("model", "labels"),
+    [(CLASSIFIER, CLASSIFIER.meta["classes"]), (MODELS["usual"], [])],
+    ids=["classifier", "forecaster"],
+)
+def test_classes_in_c(tmp_path, model, labels):
+    """All words of a result: numbers of classes have names, and all others are rejected."""
+    written(model, tmp_path)
+    (tmp_path / "shim.c").write_text(CLASSES)
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    command = [compiler, *FLAGS.split(), "-fPIC", "-shared", "shim.c", "-o", "shim.so"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    found = ctypes.CDLL(str(tmp_path / "shim.so"))
+    found.called.restype = ctypes.c_char_p
+    found.number.argtypes = [ctypes.c_int16]
+    assert found.classes() == len(labels)
+    words = (-32768, -1, *range(len(labels) + 2), 32767)
+    expected = [word if 0 <= word < len(labels) else -1 for word in words]
+    assert [found.number(word) for word in words] == expected
+    assert [found.called(n) for n in range(len(labels))] == [name.encode() for name in labels]
+    assert [found.called(n) for n in (-1, len(labels), 1 << 20)] == [None] * 3

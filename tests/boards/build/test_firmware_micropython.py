@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 from firmware_harness import micro_of, written
-from scaling_harness import MODELS, python_units, result_words, samples_of
+from scaling_harness import CLASSIFIER, MODELS, python_units, result_words, samples_of
 
 from bitformer.boards.build.firmware import SCALING_FILE
 from bitformer.hw.scaling import scaling_data
@@ -43,3 +43,14 @@ def test_micropython_refuses(tmp_path):
     with pytest.raises(micro.ScalesError, match=r"^a window has 24 rows$"):
         scaling.window([[0.0] * 4] * 23)
     assert scaling.clipped == 0
+
+
+def test_micropython_names_a_class(tmp_path):
+    written(CLASSIFIER, tmp_path)
+    micro = micro_of(tmp_path)
+    scales = micro.Scales(json.loads((tmp_path / SCALING_FILE).read_text()))
+    names = CLASSIFIER.meta["classes"]
+    assert [scales.label([n]) for n in range(len(names) + 1)] == [*names, None]
+    plain = micro.Scales(scaling_data(MODELS["usual"]))
+    with pytest.raises(micro.ScalesError, match=r"^the model is no classifier$"):
+        plain.label([0])

@@ -190,11 +190,11 @@ def test_other_devices():
     with pytest.raises(LinkError, match=r"Device on the serial port must be a bitformer shell"):
         Client(UartTransport(Scripted(other))).read()
     # whatever the length of its registers
-    for version, size in ((2, 52), (4, REGISTER_BYTES), (9, 4)):
+    for version, size in ((2, 52), (3, 56), (5, REGISTER_BYTES), (9, 4)):
         payload = bytes([*b"BF", version]).ljust(size, b"\0")
         later = encode(Frame(sequence=1, command=0x81, payload=payload))
         with pytest.raises(
-            LinkError, match=rf"must speak version 3 of the protocol, not {version}: build it again"
+            LinkError, match=rf"must speak version 4 of the protocol, not {version}: build it again"
         ):
             Client(UartTransport(Scripted(later))).read()
 

@@ -1,5 +1,7 @@
 """What a forecaster counts: readings beyond the input's range, and results at an end of theirs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from link_harness import ShellPort
@@ -9,6 +11,7 @@ from bitformer.boards.host.forecaster import ClipCount, Forecaster
 from bitformer.boards.host.transport import UartTransport
 from bitformer.boards.protocol import Registers
 from bitformer.model.config import named_config
+from bitformer.model.errors import UserError
 from bitformer.model.identity import model_hash
 from bitformer.model.initialize import initialize
 
@@ -16,6 +19,12 @@ from bitformer.model.initialize import initialize
 @pytest.fixture(scope="module")
 def model():
     return initialize(named_config("tiny"), samples=16)
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    config = named_config("tiny").replace(task="classify", horizon=3, linear_path=False)
+    return replace(initialize(config, samples=16), meta={"classes": ["calm", "walk", "Öl"]})
 
 
 def forecaster_of(model, results):
@@ -69,3 +78,27 @@ def test_counts_are_those_of_the_last_forecasts(model):
     assert (count.readings, count.results, count.received) == (0, size + 1, 3 * size)
     forecaster.predict(np.zeros((1, *model.input.shape)))
     assert forecaster.clipped.results == 0
+
+
+def test_a_classifier_gives_names_or_none(classifier):
+    answers = [[2], [3], [0], [3], [1]]
+    x = np.zeros((5, *classifier.input.shape))
+    forecaster = forecaster_of(classifier, answers)
+    assert forecaster.classify(x) == ["Öl", None, "calm", None, "walk"]
+    assert (forecaster.rejected, forecaster.clipped.results) == (2, 0)
+    forecaster = forecaster_of(classifier, answers)
+    assert forecaster.predict(x).tolist() == answers
+    assert forecaster.rejected == 2
+    unnamed = replace(classifier, meta={})
+    assert forecaster_of(unnamed, answers).classify(x) == ["2", None, "0", None, "1"]
+
+
+def test_a_forecaster_has_no_classes(model):
+    forecaster = forecaster_of(model, [[3] * model.output.size])
+    forecaster.predict(np.zeros((1, *model.input.shape)))
+    assert forecaster.rejected == 0
+    message = (
+        r"^model must be a classifier to give classes, and is of task forecast: ask it to predict$"
+    )
+    with pytest.raises(UserError, match=message):
+        forecaster.classify(np.zeros((1, *model.input.shape)))

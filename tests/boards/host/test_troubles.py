@@ -117,6 +117,12 @@ def test_results_at_an_end_are_counted(driver, results, ends):
     assert made.at_ends() == (0, ends)
 
 
+@pytest.mark.parametrize("count", [0, 3, 65535])
+def test_rejected_windows_are_read(driver, count):
+    port = ShellPort(replace(FACTS, rejected=count), lambda window: [0, 0, 0])
+    assert driver(port).rejected() == count
+
+
 def test_words_of_an_adc_are_counted_from_0_on(driver):
     facts = replace(FACTS, features=Feature.SELF_TEST | Feature.UNSIGNED)
     port = ShellPort(facts, lambda window: [0, 4095, 4094])
@@ -130,7 +136,7 @@ def test_words_of_an_adc_are_counted_from_0_on(driver):
 
 
 @pytest.mark.parametrize(
-    ("version", "size"), [(2, 52), (4, REGISTER_BYTES), (1, 4), (3, 52), (3, 4)]
+    ("version", "size"), [(2, 52), (3, 56), (5, REGISTER_BYTES), (1, 4), (4, 56), (4, 4)]
 )
 def test_shell_of_another_version_is_told(driver, version, size):
     payload = bytes([*b"BF", version]).ljust(size, b"\0")
@@ -140,10 +146,10 @@ def test_shell_of_another_version_is_told(driver, version, size):
     said = caught.value.args[0]
     if isinstance(said, int):
         assert said == -4  # BITFORMER_OTHER
-    elif version == 3:
+    elif version == 4:
         assert re.search(r"must be a bitformer shell|no bitformer shell", said)
     else:
-        assert re.search(rf"version ({version}, not 3|3 of the protocol, not {version})", said)
+        assert re.search(rf"version ({version}, not 4|4 of the protocol, not {version})", said)
 
 
 @pytest.mark.parametrize("driver", ["python", "micro"], indirect=True)

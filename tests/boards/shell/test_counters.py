@@ -22,9 +22,9 @@ def inference(rng, length, rate, wait):
             yield 0, result, 0
 
 
-def play(inferences):
-    """Play inferences behind a count each, as a server does; return all bytes but the status."""
-    dut, found = ChangingRegisters(), []
+def play(inferences, *, rejects=False):
+    """Play inferences behind a count each, as a server does; return all counts and the cycles."""
+    dut, found = ChangingRegisters(rejects=rejects), []
 
     async def bench(ctx):
         ctx.set(dut.i_status, 0x5A)
@@ -44,7 +44,7 @@ def play(inferences):
             for member in (dut.i_end, dut.i_result, dut.i_last, dut.i_run):
                 ctx.set(member, 0)
             await ctx.tick().repeat(4)
-        for address in range(24):
+        for address in range(26):
             ctx.set(dut.i_address, address)
             await ctx.delay(1e-8)
             found.append(ctx.get(dut.o_byte))
@@ -54,7 +54,7 @@ def play(inferences):
     simulator.add_testbench(bench)
     simulator.run()
     assert found[16] == 0x5A
-    words = [int.from_bytes(found[k : k + 2], "little") for k in (*range(0, 16, 2), 20, 22)]
+    words = [int.from_bytes(found[k : k + 2], "little") for k in (*range(0, 16, 2), 20, 22, 24)]
     return *words, int.from_bytes(found[17:20], "little")
 
 
@@ -62,20 +62,26 @@ def play(inferences):
     ("length", "wait"), [(1, 0), (1, 5), (2, 0), (3, 0), (40, 0), (40, 1), (300, 0), (300, 1)]
 )
 @pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
-def test_numbers_and_cycles_are_counted(length, rate, wait):
+@pytest.mark.parametrize("rejects", [False, True])
+def test_numbers_and_cycles_are_counted(length, rate, wait, rejects):
     rng = random.Random(f"{length} {rate} {wait}")
     inferences = [list(inference(rng, length, rate, wait)) for _ in range(2)]
     ends = [sum(end for i in inferences for end, result, _ in i if result == r) for r in (0, 1)]
-    assert play(inferences) == (2, *[0] * 7, *ends, len(inferences[-1]))
+    counts = (ends[0], 0, ends[1]) if rejects else (*ends, 0)
+    found = play(inferences, rejects=rejects)
+    assert found == (2, *[0] * 7, *counts, len(inferences[-1]))
 
 
-def test_counters_wrap(monkeypatch):
+@pytest.mark.parametrize("rejects", [False, True])
+def test_counters_wrap(monkeypatch, rejects):
     class Full(counters_file.memory.Memory):
         def __init__(self, *, shape, depth, init, attrs):
-            assert (shape, depth) == (16, 13)
-            init = [COUNTS - 1, *init[1:10], COUNTS - 1, COUNTS - 2, init[12]]
+            assert (shape, depth) == (16, 14)
+            full = [COUNTS - 1, COUNTS - 2, COUNTS - 2]
+            init = [COUNTS - 1, *init[1:10], *full, init[13]]
             super().__init__(shape=unsigned(16), depth=depth, init=init, attrs=attrs)
 
     monkeypatch.setattr(counters_file.memory, "Memory", Full)
     three, four = [(1, 0, 0)] * 2 + [(1, 0, 1)], [(1, 1, 0)] * 3 + [(1, 1, 1)]
-    assert play([three + four]) == (0, *[0] * 7, 2, 2, 7)
+    counts = (2, COUNTS - 2, 2) if rejects else (2, 2, COUNTS - 2)
+    assert play([three + four], rejects=rejects) == (0, *[0] * 7, *counts, 7)

@@ -2,6 +2,7 @@
 """The Elastic Node's own protocol, spoken by a host byte by byte to a simulated shell."""
 
 import random
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -277,6 +278,18 @@ def test_small_model():
     config = TransformerConfig(name="small", window=4, horizon=2, d_model=4, ffn=6)
     model = initialize(config, samples=16)
     check_model(model, np.random.default_rng(0).normal(size=(5, *model.input.shape)), lanes=2)
+
+
+@pytest.mark.slow
+def test_a_classifier_answers_with_its_class():
+    """One number, where a forecast's stand."""
+    config = TransformerConfig(name="small", window=4, horizon=3, d_model=4, ffn=6, task="classify")
+    model = initialize(config, samples=16)
+    *before, last = model.operations
+    model = replace(model, operations=(*before, replace(last, margin=20)))
+    x = np.random.default_rng(0).normal(size=(6, *model.input.shape))
+    assert {*reference.predict(model, x)[:, 0]} >= {3}
+    check_model(model, x, lanes=2)
 
 
 @pytest.mark.slow

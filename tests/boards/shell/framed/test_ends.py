@@ -131,6 +131,57 @@ def test_what_is_refused_is_not_counted_and_what_comes_again_is():
     )
 
 
+def chosen(window):
+    """What `Echo` answers a classifier's shell: the window's first number."""
+    return infer(window, signed(8))
+
+
+#: Golden vectors of a classifier of three classes, one of them rejected.
+CHOSEN = (((3, 0, 0, 0, 0), (3,)), ((1, 0, 0, 0, 0), (1,)))
+
+
+def classifier(classes=3):
+    contract = Contract(inputs=5, results=1, vectors=CHOSEN, classes=classes)
+    shapes = {"input_shape": signed(8), "result_shape": signed(8)}
+    return Bench(
+        Endpoint(contract=contract, clock_hz=1_000_000, **shapes),
+        Echo(inputs=5, results=1, stall=True, **shapes),
+    )
+
+
+def test_rejected_windows_are_counted_and_no_golden_vector():
+    """Not what is near it, and nothing at an end of the range, which a class never is."""
+    answers = (0, 3, 2, 3, 4, 127, -128, 3)
+    windows = [chosen([first, 127, 0, 3, -128]) for first in answers]
+    test = request(Command.SELF_TEST)
+    found = counters(classifier(), [test, *windows, test])
+    assert (found.rejected, found.result_ends) == (3, 0)
+    assert found.input_ends == 2 * len(answers) + 2
+    found = counters(classifier(), [chosen([3, 0, 0, 0, 0])[:-1], chosen([3, 0, 0, 0, 0])])
+    assert (found.rejected, found.input_ends) == (1, 0)
+    # a forecaster rejects nothing
+    found = counters(bench_of(signed(8), signed(8), results=1), windows)
+    assert (found.rejected, found.result_ends) == (0, 2)
+
+
+def with_another_number(patch):
+    sound = commands_file.watch
+
+    def watch(m, registers, number, *, golden, classes=0):
+        sound(m, registers, number, golden=golden, classes=classes and classes - 1)
+
+    patch.setattr(commands_file, "watch", watch)
+
+
+def as_of_a_forecaster(patch):
+    sound = commands_file.watch
+
+    def watch(m, registers, number, *, golden, classes=0):
+        sound(m, registers, number, golden=golden)
+
+    patch.setattr(commands_file, "watch", watch)
+
+
 def without_lowest(patch):
     patch.setattr(commands_file, "at_end", lambda number: number == limits(number.shape())[1])
 
@@ -146,15 +197,17 @@ def with_the_next_to_it(patch):
 def with_golden_vectors(patch):
     sound = commands_file.watch
     patch.setattr(
-        commands_file, "watch", lambda *arguments, golden: sound(*arguments, golden=golden & 0)
+        commands_file,
+        "watch",
+        lambda *arguments, golden, classes=0: sound(*arguments, golden=golden & 0, classes=classes),
     )
 
 
 def results_left_out(patch):
     sound = commands_file.watch
 
-    def watch(m, registers, number, *, golden):
-        sound(m, registers, number, golden=golden | registers.i_result)
+    def watch(m, registers, number, *, golden, classes=0):
+        sound(m, registers, number, golden=golden | registers.i_result, classes=classes)
 
     patch.setattr(commands_file, "watch", watch)
 
@@ -166,6 +219,14 @@ def missed(check):
     except AssertionError:
         return True
     return False
+
+
+@pytest.mark.parametrize(
+    "mutant", [with_another_number, as_of_a_forecaster, with_golden_vectors, results_left_out]
+)
+def test_mutants_of_rejects(monkeypatch, mutant):
+    mutant(monkeypatch)
+    assert missed(test_rejected_windows_are_counted_and_no_golden_vector)
 
 
 @pytest.mark.parametrize(
