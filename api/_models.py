@@ -10,12 +10,14 @@ from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import NotBitExactError
 from bitformer.model.ir import IntegerModel
 from bitformer.model.progress import Progress, silent
+from bitformer.model.task import require_task
 
 if TYPE_CHECKING:
     import numpy as np
 
     from bitformer.model.class_evaluation import ClassEvaluation
     from bitformer.model.evaluation import Evaluation
+    from bitformer.model.forecasts.classes import Classes
     from bitformer.model.forecasts.result import Forecast
     from bitformer.model.noise import Noise
 
@@ -134,6 +136,7 @@ class Model:
         from bitformer.model.clipping import clipped, clipped_sentences
         from bitformer.model.forecasts.forecasting import prepared
 
+        require_task(self.config, "forecast")
         asked = prepared(
             self.integer,
             data,
@@ -159,6 +162,50 @@ class Model:
         answer = asked.answered(forecasts, engine=name)
         return dataclasses.replace(answer, clipped=beyond, notes=(*answer.notes, *sentences))
 
+    def classify(
+        self,
+        data: str | None = None,
+        *,
+        windows: int = 1,
+        at: int | str | None = None,
+        inputs: str | Sequence[str] | None = None,
+        engine: "str | Callable[..., np.ndarray]" = "integer",
+        note: Note = unheard,
+        progress: Progress = silent,
+        **reading: Any,
+    ) -> "Classes":
+        """Tell the classes of a file's newest windows.
+
+        Parameters
+        ----------
+        data, windows, at, inputs, note, progress, **reading
+            As of :meth:`forecast`. Rows need no classes.
+        engine
+            As of :meth:`forecast`; a function returns classes' numbers [N, 1].
+
+        Raises
+        ------
+        UserError
+            As :meth:`forecast`, and if the model is no classifier.
+        NotBitExactError
+            If the hardware differs from the reference.
+        """
+        from bitformer.model.clipping import clipped, clipped_sentences
+        from bitformer.model.forecasts.classes import asked_classes
+
+        require_task(self.config, "classify")
+        asked: dict[str, Any] = {"windows": windows, "at": at, "inputs": inputs}
+        question = asked_classes(self.integer, data, reading=reading, **asked)
+        x, scales = question.recent.x, question.rows.scales
+        beyond = clipped(self.integer, x, scales)
+        for sentence in (*question.notes, *clipped_sentences(beyond, scales)):
+            note(sentence)
+        if callable(engine):
+            name, numbers = getattr(engine, "name", "function"), engine(x)
+        else:
+            name, numbers = engine, self._computed(x, None, engine, note, progress)
+        return question.answered(numbers, engine=name, clipped=beyond)
+
     def evaluate(
         self,
         data: str | None = None,
@@ -174,10 +221,9 @@ class Model:
     ) -> "Evaluation | ClassEvaluation":
         """Return the test error beside the baselines', which are of the same windows.
 
-        Of a classifier, these are scores of its answers.
-        The model's own scales count. Of the data that it was trained on, test windows are scored;
-        of other data all windows, beside linear baselines that are fitted to the model's own data,
-        if those are here.
+        Of a classifier, these are scores of its answers. The model's own scales count. Of the data
+        that it was trained on, test windows are scored; of other data all windows, beside linear
+        baselines that are fitted to the model's own data, if those are here.
 
         Parameters
         ----------
@@ -290,30 +336,20 @@ class Model:
             not suit the model; if the model's operations are not those of its configuration.
         """
         from bitformer.model.files import ready_file
-        from bitformer.model.own_data import evenly
         from bitformer.model.picture import check_picture
         from bitformer.model.scored_data import scored_data
         from bitformer.model.torch_installed import require_torch
 
         require_torch("Noise")
+        from bitformer.model.noise_run import noise_of  # it imports torch
+
         if plot is not None:
             check_picture(plot)
             ready_file(Path(plot))
         found = scored_data(self.integer, data=data, target=target, inputs=inputs, **reading)
         for sentence in found.notes:
             note(sentence)
-        some = found.test.take(evenly(samples, len(found.test)))
-        from bitformer.model.float_run import float_model
-        from bitformer.model.noise import measure_noise
-        from bitformer.model.noise_plot import plot_noise
-
-        trained = None if run is None else float_model(run, self.config)
-        noise = measure_noise(
-            self.integer, some.x, some.y, clock=some.clock, trained=trained, progress=progress
-        )
-        if plot is not None:
-            plot_noise(noise, plot, title=f"{self.name} on {found.name}, {found.target}")
-        return noise
+        return noise_of(self.integer, found, samples=samples, run=run, plot=plot, progress=progress)
 
     def _computed(
         self, windows: Any, clock: Any, engine: str, note: Note, progress: Progress
@@ -346,9 +382,10 @@ class Model:
 
     def __repr__(self) -> str:
         config = self.config
+        out = f"{config.horizon} {'classes' if config.task == 'classify' else 'out'}"
         return (
-            f"<Model {self.name}: {config.window} steps of {config.inputs} in,"
-            f" {config.horizon} out, {self.macs} MACs>"
+            f"<Model {self.name}: {config.window} steps of {config.inputs} in, {out},"
+            f" {self.macs} MACs>"
         )
 
 

@@ -8,6 +8,7 @@ import click
 
 import bitformer
 from bitformer.boards.protocol import COUNTS
+from bitformer.cli.class_answers import check_classified, show_answers
 from bitformer.cli.options import (
     PATH,
     connected,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from bitformer.boards.host.client import Client
     from bitformer.boards.host.forecaster import ClipCount
+    from bitformer.model.forecasts.classes import Classes
     from bitformer.model.forecasts.result import Forecast
 
 __all__ = ["command"]
@@ -229,7 +231,8 @@ def command(
 ) -> None:
     """Forecast what comes after the last row of a CSV file, in the file's own units.
 
-    A model that was trained to sense a quantity tells it for the last row itself.
+    A model that was trained to sense a quantity tells it for the last row itself; one that was
+    trained on classes tells that of the file's last window.
 
     The file is read as the model's own data were, unless options say otherwise; without --data it
     is these. Columns are matched by name, in any order. The model computes in integers here, or
@@ -246,32 +249,39 @@ def command(
     bitformer predict m.safetensors --port spi:0.0 --data my.csv --windows 24 --json
     """
     _check(link, engine, self_test)
+    loaded = bitformer.load(model)
+    if loaded.config.task == "classify":
+        check_classified(plot=plot, interval=asked.pop("interval"), target=data.pop("target"))
     if plot is not None:
         from bitformer.model.picture import check_picture
 
         check_picture(plot)
-    loaded = bitformer.load(model)
+    forecast: Forecast | Classes
     board = None if link["port"] is None else _Board(loaded, link, self_test, report)
     try:
         with progress_bar(None if board is None else False) as progress:
-            forecast = loaded.forecast(
-                **data,
-                **asked,
-                engine=board or engine or "integer",
-                note=report.note,
-                progress=progress,
-            )
+            computing: dict[str, Any] = {"engine": board or engine or "integer"}
+            computing |= {"note": report.note, "progress": progress}
+            if loaded.config.task == "classify":
+                forecast = loaded.classify(**data, **asked, **computing)
+            else:
+                forecast = loaded.forecast(**data, **asked, **computing)
     except NotBitExactError as error:
         report.note(str(error))
         raise click.exceptions.Exit(1) from None
-    _show(report, forecast)
+    from bitformer.model.forecasts.classes import Classes
+
+    if isinstance(forecast, Classes):
+        show_answers(report, forecast)
+    else:
+        _show(report, forecast)
     if board is not None:
         for sentence in board.told():
             report.line(sentence)
     if csv_file is not None:
         forecast.to_csv(csv_file)
         report.line(f"As CSV: {csv_file}")
-    if plot is not None:
+    if plot is not None and not isinstance(forecast, Classes):
         forecast.plot(plot)
         report.line(f"Picture: {plot}")
     report.data(

@@ -1,5 +1,6 @@
 """``bitformer simulate``: the accelerator, cycle by cycle, against the integer reference."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,6 +127,12 @@ def command(
             windows, **options, seed=seed, vcd=vcd, saif=saif, note=report.note, progress=progress
         )
     _show(report, result)
+    from bitformer.model.forecasts.classes import answered
+
+    answers = answered(design.model.integer, result.outputs)
+    if answers is not None:
+        counts = Counter(answers).most_common()
+        report.line(f"Answers: {', '.join(f'{name} {count}' for name, count in counts)}")
     if result.cycles_as_predicted is False:
         report.line("The cycles are not those predicted")
     files = {"vcd": vcd, "saif": saif}
@@ -140,6 +147,7 @@ def command(
             "clipped": [one.to_dict() for one in windows.clipped],
             **{name: None if path is None else str(path) for name, path in files.items()},
             **result.to_dict(),
+            **({} if answers is None else {"answers": list(answers)}),
         }
     )
     if not result.bit_exact or result.cycles_as_predicted is False:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from bitformer.model.data.datasets import load_all_classes
+from bitformer.model.data.labelling import LABELLING
 from bitformer.model.data.name_lists import names_among
 from bitformer.model.data.named_data import named_reading
 from bitformer.model.data.reading import Reading, without_reading
@@ -19,9 +20,6 @@ from bitformer.model.own_data import dataset_of, own_name, trained_on
 from bitformer.model.same_data import is_own
 
 __all__ = ["scored_classes"]
-
-#: What says where the classes of rows are: that of other data is none of the model's own.
-_LABELLING = ("label", "files", "group", "test_groups", "val_groups")
 
 
 def scored_classes(
@@ -43,8 +41,8 @@ def scored_classes(
     meta, source = trained_on(model), known(model.meta).get("source")
     used = {} if source is None else without_reading(source.to_dict())[0]
     elsewhere = "files" in used and Path(name).is_file()
-    if asked.keys() & set(_LABELLING) or elsewhere:
-        used = {field: one for field, one in used.items() if field not in _LABELLING}
+    if asked.keys() & LABELLING or elsewhere:
+        used = {field: one for field, one in used.items() if field not in LABELLING}
     how = named_reading(name, Reading.of(**used | {"test_groups": (), "val_groups": ()} | asked))
     if not how.labelled:
         raise UserError(

@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from bitformer.model.errors import UserError
 from bitformer.model.plain import shown
 
-__all__ = ["MOST_CLASSES", "PLACES", "check_labelling"]
+__all__ = ["LABELLING", "MOST_CLASSES", "PLACES", "check_labelling"]
+
+#: Fields of a ``Reading`` that say where classes and groups are, and which are in which part.
+LABELLING = frozenset({"label", "files", "group", "stride", "test_groups", "val_groups"})
 
 #: The most classes that a model may tell apart.
 MOST_CLASSES = 256

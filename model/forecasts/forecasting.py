@@ -17,7 +17,7 @@ from bitformer.model.ir import IntegerModel
 from bitformer.model.meta import known
 from bitformer.model.own_data import own_name, rows_ahead
 
-__all__ = ["Question", "prepared"]
+__all__ = ["Question", "line_of", "prepared", "zone_of"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ class Question:
             notes=self.notes,
             past=None if truth is None else (when[self._drawn], truth[self._drawn]),
             series=self.recent.series,
-            zone=_zone(self.rows),
+            zone=zone_of(self.rows),
             ahead=self.ahead,
         )
 
@@ -111,13 +111,13 @@ def prepared(
         horizon=model.config.horizon,
         ahead=ahead,
         count=windows,
-        line=None if at is None else _line(rows, at),
+        line=None if at is None else line_of(rows, at),
         calendar=model.config.calendar,
     )
     return Question(rows=rows, recent=recent, interval=chosen, ahead=ahead)
 
 
-def _zone(rows: NewRows) -> str | None:
+def zone_of(rows: NewRows) -> str | None:
     """Return where the clock of the rows stands; None where nobody knows, or there is none.
 
     It is the zone that is named, else the offset that the file writes, of several that of its
@@ -131,7 +131,7 @@ def _zone(rows: NewRows) -> str | None:
     return offset_name(float(series.offsets[int(np.argmax(series.times))]))
 
 
-def _line(rows: NewRows, at: int | str) -> int:
+def line_of(rows: NewRows, at: int | str) -> int:
     """Return the line of a row that is named by it, or by its time or one right after."""
     series = rows.cleaned.rows
     try:
@@ -147,7 +147,7 @@ def _line(rows: NewRows, at: int | str) -> int:
         raise UserError(f"--at must be a line of {rows.name}, {where}, not {at!r}")
     if len(rows.cleaned.blocks) > 1:
         raise UserError(f"--at must be a line of {rows.name}, as it holds several series")
-    place = place_of(_zone(rows) or "UTC")
+    place = place_of(zone_of(rows) or "UTC")
     seconds = (time if time.tzinfo else time.replace(tzinfo=place)).timestamp()
     before = int(np.searchsorted(series.times, seconds, "right"))
     if not before:

@@ -14,6 +14,7 @@ from bitformer.model.data.clock import clock_of, numbers_known, require_calendar
 from bitformer.model.data.csv_source import Series
 from bitformer.model.data.datasets import column_names, load_series
 from bitformer.model.data.gaps import Clean, clean
+from bitformer.model.data.labelling import LABELLING
 from bitformer.model.data.name_lists import names_among
 from bitformer.model.data.named_data import NAMES, named_reading
 from bitformer.model.data.reading import Reading, without_reading
@@ -130,6 +131,8 @@ def read_new_rows(
     """
     scaling = scaling_of(model)
     name, own, times = model_source(model)
+    if model.config.task == "classify":
+        own = {field: one for field, one in own.items() if field not in LABELLING}
     asked = {name: one for name, one in reading.items() if one is not None}
     # a data set by name is read as the rows of no other file are
     how = named_reading(data, Reading.of(**({} if data in NAMES and data != name else own) | asked))
@@ -145,7 +148,9 @@ def read_new_rows(
         )
     chosen = None if inputs is None else names_among(inputs, have)
     columns = _inputs(scaling, data, have, chosen)
-    truth = _target(model, scaling, data, have, columns, target, needed=with_target)
+    truth = None  # of a classifier: a class is no number of a column
+    if model.config.task != "classify":
+        truth = _target(model, scaling, data, have, columns, target, needed=with_target)
     series = load_series(
         data,
         columns=tuple(dict.fromkeys((*columns, *([] if truth is None else [truth])))),

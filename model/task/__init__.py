@@ -1,11 +1,12 @@
 """What a model is for, each task with all that follows from it in one class."""
 
 from bitformer.model.config import TransformerConfig
+from bitformer.model.errors import UserError
 from bitformer.model.task.classify import Classify
 from bitformer.model.task.forecast import Detect, Forecasting
 from bitformer.model.task.task import Task
 
-__all__ = ["TASKS", "Classify", "Detect", "Forecasting", "Task", "task_for"]
+__all__ = ["TASKS", "Classify", "Detect", "Forecasting", "Task", "require_task", "task_for"]
 
 #: Every task by its name in a configuration.
 TASKS: dict[str, Task] = {one.name: one for one in (Forecasting(), Classify(), Detect())}
@@ -14,3 +15,17 @@ TASKS: dict[str, Task] = {one.name: one for one in (Forecasting(), Classify(), D
 def task_for(config: TransformerConfig) -> Task:
     """Return what a model of ``config`` is for."""
     return TASKS[config.task]
+
+
+#: What is asked of a model, by task: the method of the library.
+_ASKED = {"forecast": "forecast", "classify": "classify", "detect": "forecast"}
+
+
+def require_task(config: TransformerConfig, method: str) -> None:
+    """Raise :class:`UserError` unless a model of ``config`` is for what ``method`` asks of it."""
+    own = _ASKED[config.task]
+    if own != method:
+        raise UserError(
+            f"task must be {method} to {method}, and model {config.name} is to {config.task}: call"
+            f" {own}() instead"
+        )

@@ -156,3 +156,64 @@ def test_the_library_says_the_same(run, folder, tmp_path):
     )
     assert other.integer.decision.margin > 0
     assert other.predict(np.zeros((3, 4, 2))).shape == (3, 1)
+
+
+def test_predict_says_the_class_of_the_newest_windows(bitformer, run, tmp_path):
+    rows = [*walk(30, 0.0, seed=3).tolist(), *walk(20, 10.0, seed=4).tolist()]
+    new = table_of(tmp_path / "new.csv", rows, "x,y")  # nobody knows its classes
+    model = run[0] / "model.safetensors"
+    said = bitformer("predict", model, "--data", new)
+    assert said.code == 0
+    assert "Class of each window" in said.out
+    assert "walk" in said.out
+    found = bitformer("predict", model, "--data", new, "--windows", "40", "--json").data
+    assert found["task"] == "classify"
+    assert found["classes"] == ["run", "walk"]
+    assert found["lines"] == list(range(12, 52))
+    # a window ends where its line is: from line 35 on all four rows are of a walk
+    assert found["answers"][: 31 - 12 + 1] == ["run"] * 20
+    assert found["answers"][35 - 12 :] == ["walk"] * 17
+    assert sum(found["counts"].values()) == 40
+    early = bitformer("predict", model, "--data", new, "--at", "20", "--json").data
+    assert (early["answers"], early["lines"]) == (["run"], [20])
+    hardware = bitformer("predict", model, "--data", new, "--engine", "python", "--json").data
+    assert hardware["answers"] == ["walk"]
+    csv = tmp_path / "c.csv"
+    assert bitformer("predict", model, "--data", new, "--csv", csv, "--windows", "2").code == 0
+    assert csv.read_text() == "class,number,line\nwalk,1,50\nwalk,1,51\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--plot", "p.png"], "--plot must be left out with a classifier, whose answers are clas"),
+        (["--interval", "80"], "--interval must be left out with a classifier"),
+        (["--target", "x"], "--target must be left out with a classifier"),
+    ],
+)
+def test_classes_are_no_forecasts(bitformer, run, tmp_path, options, message):
+    new = table_of(tmp_path / "new.csv", walk(30, 0.0).tolist(), "x,y")
+    said = bitformer("predict", run[0] / "model.safetensors", "--data", new, *options)
+    assert said.code == 2
+    assert message in said.err
+
+
+def test_simulate_is_exact_to_the_answer(bitformer, run):
+    said = bitformer("simulate", run[0] / "model.safetensors", "--samples", "3", "--json")
+    assert said.code == 0
+    assert said.data["bit_exact"]
+    assert len(said.data["answers"]) == 3
+    assert set(said.data["answers"]) <= {"run", "walk"}
+    told = bitformer("simulate", run[0] / "model.safetensors", "--samples", "2").out
+    assert "Answers: " in told
+
+
+def test_the_library_tells_tasks_apart(run, tmp_path):
+    model = library.load(run[0] / "model.safetensors")
+    new = table_of(tmp_path / "new.csv", walk(30, 10.0).tolist(), "x,y")
+    assert model.classify(new, windows=2).answers == ("walk", "walk")
+    with pytest.raises(library.UserError, match=r"^task must be forecast to forecast, and model g"):
+        model.forecast(new)
+    with pytest.raises(library.UserError, match=r"^Noise is told of values, and model gait is"):
+        model.noise()
+    assert "2 classes" in repr(model)
