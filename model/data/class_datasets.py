@@ -1,6 +1,7 @@
 """Recordings with classes: one CSV file with a column of them, or a folder of files."""
 
 import dataclasses
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from bitformer.model.data.all_columns import ALL, number_columns
 from bitformer.model.data.class_windows import CLASS, GROUP, make_class_dataset
 from bitformer.model.data.csv_source import Series, read_csv, read_header
 from bitformer.model.data.labelled_files import RecordedFile, files_of, read_files
-from bitformer.model.data.name_lists import names_among, quoted
+from bitformer.model.data.name_lists import listed, names_among, quoted
 from bitformer.model.data.reading import Reading
 from bitformer.model.data.windows import Dataset
 from bitformer.model.errors import UserError
@@ -104,9 +105,10 @@ def read_labelled(
     have = read_header(first, reading)
     for what, column in (("Label", reading.label), ("Group", reading.group)):
         if column is not None and column not in have:
+            likely = _likely(first, column, have, reading)
             raise UserError(
-                f"{what} must name a column of {first}, one of {', '.join(have)}, not {column!r}:"
-                f" say --{what.lower()} {quoted(have[-1:])}"
+                f"{what} must name a column of {first}, one of {listed(have)}, not {column!r}:"
+                f" say --{what.lower()} {quoted([likely])}"
             )
     own = [one for one in (reading.label, reading.group, reading.series) if one is not None]
     times = tuple(time) or names_among(reading.time or (), have)
@@ -132,6 +134,17 @@ def read_labelled(
     )
 
 
+def _likely(path: Path, column: str, have: Sequence[str], reading: Reading) -> str:
+    """Return the column that is meant: of a name alike, or the last that holds no numbers."""
+    alike = {one.lower(): one for one in reversed(have)}
+    close = difflib.get_close_matches(column.lower(), alike, n=1, cutoff=0.6)
+    if close:
+        return alike[close[0]]
+    times = names_among(reading.time or (), have)
+    texts = number_columns(path, reading, without=times)[1]
+    return [*have, *texts][-1]
+
+
 def _recordings(rows: Series, reading: Reading, *, several: bool) -> np.ndarray | None:
     """Return what recording each row is of, str [rows]; None where all are of one."""
     if reading.group is None or (reading.series is None and not several):
@@ -154,7 +167,7 @@ def _inputs(
         if not found:
             raise UserError(
                 f"Inputs must be columns of numbers, and {path} has none beside"
-                f" {', '.join(without) or 'others'}: it has {', '.join(have)}"
+                f" {', '.join(without) or 'others'}: it has {listed(have)}"
             )
         notes = [f"Inputs: {', '.join(found)}"]
         if others:

@@ -11,8 +11,16 @@ from bitformer.model.data.reading import Reading
 from bitformer.model.errors import UserError
 from bitformer.model.plain import shown
 
-__all__ = ["class_numbers", "in_natural_order", "named_rows", "numbered"]
+__all__ = [
+    "class_numbers",
+    "in_natural_order",
+    "named_rows",
+    "numbered",
+    "require_names",
+]
 
+#: Letters of the longest name of a class or a group.
+LONGEST_NAME = 60
 _WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
 
 
@@ -42,11 +50,13 @@ def named_rows(
     Raises
     ------
     UserError
-        If all are numbers, and some are not whole.
+        If all are numbers, and some are not whole; or if one is no name.
     """
-    missing = Numbers.of(reading).missing
+    own = [text.removeprefix(f"{column}=") for text in reading.missing]
+    numbers = Numbers.of(reading).also_missing(own)
     found, place = np.unique(texts, return_inverse=True)
-    known = ["" if str(text).lower() in missing else str(text) for text in found]
+    require_names(found, place, where, what=f"Label column {column!r} of {name}")
+    known = ["" if _missing(str(text), numbers) else str(text) for text in found]
     values = [_number(text) for text in known if text]
     if values and None not in values:
         for row, text in enumerate(known):
@@ -59,8 +69,35 @@ def named_rows(
                     f" {line} has {shown(text)}: name a column of classes with --label, or forecast"
                     f" these numbers with --target {column}"
                 )
-            known[row] = str(int(float(text)))
+            known[row] = str(int(text.partition(".")[0]))
     return np.array(known, str)[place] if len(known) else texts
+
+
+def require_names(
+    found: np.ndarray, place: np.ndarray, where: Callable[[int], str], *, what: str
+) -> None:
+    """Raise :class:`UserError` unless texts can be names, which reports and firmware show.
+
+    Parameters
+    ----------
+    found, place
+        The different texts, and of each row the place of its own among them.
+    where
+        What the line of a row is called.
+    what
+        What holds them.
+    """
+    for i, text in enumerate(found.tolist()):
+        if len(text) > LONGEST_NAME or not text.isprintable():
+            raise UserError(
+                f"{what} must hold names of at most {LONGEST_NAME} letters, but"
+                f" {where(int(np.argmax(place == i)))} has {shown(text)}: correct it, or name"
+                " another column"
+            )
+
+
+def _missing(text: str, numbers: Numbers) -> bool:
+    return text.lower() in numbers.missing or _number(text) in numbers.missing_values
 
 
 def _number(text: str) -> float | None:

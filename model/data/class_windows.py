@@ -11,6 +11,7 @@ from bitformer.model.data.class_names import (
     in_natural_order,
     named_rows,
     numbered,
+    require_names,
 )
 from bitformer.model.data.class_parts import first_rows, parts_of, require_windows
 from bitformer.model.data.clock import clock_of, lost, numbers_known
@@ -24,6 +25,7 @@ from bitformer.model.data.steps import rows_of_day
 from bitformer.model.data.windows import Dataset, Windows
 from bitformer.model.errors import TooFewRowsError, UserError
 from bitformer.model.numerics import standardised
+from bitformer.model.plain import shown
 
 __all__ = ["CLASS", "GROUP", "all_class_windows", "make_class_dataset"]
 
@@ -239,6 +241,10 @@ def _named(
             f"Group column {reading.group!r} of {name} must name a group in each row, but that of"
             f" {where(int(np.argmax(groups == '')))} is empty: fill it in, or leave out --group"
         )
+    if groups is not None:
+        found, place = np.unique(groups, return_inverse=True)
+        of = f"Group column {reading.group!r}" if reading.group else "Names of files"
+        require_names(found, place, where, what=f"{of} of {name}")
     return rows, groups
 
 
@@ -271,7 +277,7 @@ def _counted(
             )
     starts = np.concatenate(firsts)
     short = [
-        block.name
+        block.name if block.name.isprintable() else shown(block.name)
         for block in cleaned.blocks
         if not ((starts >= block.start) & (starts < block.stop)).any()
     ]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bitformer.model.data.csv_text import STREAMED
-from bitformer.model.data.name_lists import names_among, quoted
+from bitformer.model.data.name_lists import listed, names_among, quoted
 from bitformer.model.data.time_formats import looks_like_time
 from bitformer.model.errors import UserError
 from bitformer.model.plain import shown
@@ -24,8 +24,6 @@ __all__ = ["Table", "is_value", "parsed_rows", "text_lines"]
 
 #: Rows that are handed on at once.
 _BLOCK = 1 << 12
-#: Names that a refusal lists.
-_SHOWN = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +75,7 @@ class Table:
                 f" {shown(name)} is there {'twice' if count == 2 else f'{count} times'}: name all"
                 f" columns yourself, as --skip {self.sample[0][0]} --header {quoted(own)}"
             )
-        named = [one if one.isprintable() else shown(one) for one in self.header if one]
-        have = ", ".join(named[:_SHOWN]) + (", …" if len(named) > _SHOWN else "")
+        have = listed(self.header)
         raise UserError(f"Column {name!r} is not in {self.path}, which has {have}{self._why(name)}")
 
     def _why(self, name: str) -> str:

@@ -5,6 +5,7 @@ no file.
 """
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -196,7 +197,7 @@ def _recorded(name_or_path: str, reading: Reading) -> tuple[Path, str]:
         raise UserError(f"{SYNTHETIC} has no classes: name a CSV file or a folder with --data")
     require_own_times(name_or_path, reading)
     path = path_of(name_or_path, folder=reading.files is not None)
-    return path, name_or_path if name_or_path in NAMES else path.resolve().name
+    return path, name_or_path if name_or_path in NAMES else Path(os.path.abspath(path)).name
 
 
 def _all_inputs(

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from bitformer.model.data.csv_source import FILE, Series, read_csv, read_header
-from bitformer.model.data.name_lists import quoted
+from bitformer.model.data.name_lists import listed, quoted
 from bitformer.model.data.reading import Reading
 from bitformer.model.errors import UserError
 from bitformer.model.plain import shown
@@ -64,7 +64,7 @@ def files_of(folder: Path, pattern: str) -> list[RecordedFile]:
     ]
     if not found:
         names = sorted(path.name for path in folder.iterdir())
-        have = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+        have = listed(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
         raise UserError(
             f"Folder {folder} must have files named as {shown(pattern)}, but has"
             f" {have or 'none'}: say with --files where {{label}} and {{group}} stand in their"
@@ -120,11 +120,11 @@ def read_files(
         lacking = [name for name in (*columns, *beside.values()) if name not in have]
         if lacking:
             own = [name for name in columns if name in have]
-            fewer = f" name with --inputs those that all have, such as --inputs {quoted(own)}, or"
+            fewer = f" --inputs {quoted(own)} takes those that it has, or"
             remedy = fewer if own and not set(lacking) & set(beside.values()) else ""
             raise UserError(
                 f"All files must have the same columns, but {file.path} lacks"
-                f" {', '.join(lacking)}, and has {', '.join(have)}:{remedy} take it out of the"
+                f" {listed(lacking)}, and has {listed(have)}:{remedy} take it out of the"
                 " folder, or out of --files"
             )
         found = read_csv(

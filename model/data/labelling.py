@@ -31,8 +31,8 @@ def check_labelling(
     ``counts`` : numbers of rows that must be positive, by their names.
     """
     for name, value in counts.items():
-        if value < 1:
-            raise UserError(f"{name} must be 1 or more rows, not {value}")
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise UserError(f"{name} must be a whole number of rows, 1 or more, not {shown(value)}")
     if files is not None:
         _check_pattern(files, label=label, group=group)
     if val_groups and not test_groups:

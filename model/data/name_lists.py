@@ -5,7 +5,12 @@ import io
 import shlex
 from collections.abc import Iterable, Sequence
 
-__all__ = ["names_among", "quoted", "split_texts"]
+from bitformer.model.plain import shown
+
+__all__ = ["listed", "names_among", "quoted", "split_texts"]
+
+#: Names that a sentence lists.
+_SHOWN = 30
 
 
 def split_texts(text: str) -> tuple[str, ...]:
@@ -28,6 +33,12 @@ def names_among(asked: str | Sequence[str], header: Sequence[str]) -> tuple[str,
         return tuple(asked)
     name = asked.strip()
     return (name,) if name in header else split_texts(asked)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names for a sentence: at most 30, whatever letters they have; none for unnamed."""
+    named = [one if one.isprintable() else shown(one) for one in names if one]
+    return ", ".join(named[:_SHOWN]) + (", …" if len(named) > _SHOWN else "")
 
 
 def quoted(texts: Iterable[str]) -> str:

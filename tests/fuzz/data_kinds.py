@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from fuzz.case import Case, Kind
 from fuzz.damage import damaged_json, damaged_table
@@ -11,6 +12,7 @@ from fuzz.judge import Verdict
 
 from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import TransformerConfig, named_config
+from bitformer.model.data.datasets import load_dataset
 from bitformer.model.forecasts.forecasting import prepared
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
@@ -101,7 +103,70 @@ def _csv(case: Case) -> Verdict:
     return case.call("prepared", newest)
 
 
+def _make_recordings(folder: Path) -> None:
+    for group in "ab":
+        for label in ("run", "walk"):
+            path = folder / "gait" / f"{group}_{label}.csv"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(series(60))
+    lines = series(200).splitlines()
+    marks = ["what,who", *(f"{'ab'[row // 10 % 2]},{row // 100}" for row in range(200))]
+    rows = [f"{line},{mark}" for line, mark in zip(lines, marks, strict=True)]
+    (folder / "s.csv").write_text("\n".join(rows) + "\n")
+
+
+#: Where classes and groups are, most often truly, and how windows are cut.
+_CLASSES: tuple[dict[str, Any], ...] = (
+    *({"label": "what", "group": "who"},) * 3,
+    *({"label": "what"},) * 2,
+    {"label": "who", "series": "what"},
+    {"label": "power"},
+    {"label": "when", "group": "when"},
+    {"label": "what", "group": "who", "test_groups": "1"},
+)
+_FILES: tuple[dict[str, Any], ...] = (
+    *({"files": "{group}_{label}.csv"},) * 4,
+    {"files": "{label}.csv"},
+    {"files": "*/{label}"},
+    {"files": "{label}[?]**.csv"},
+    {"files": "{group}_*", "label": "wind"},
+    {"files": "{group}_{label}.csv", "test_groups": "b", "val_groups": "a"},
+)
+_CUT: tuple[dict[str, Any], ...] = (
+    *({},) * 4,
+    {"stride": 3},
+    {"every": 2},
+    {"missing": "what=a,1"},
+    {"inputs": "power,wind"},
+    {"time": "when"},
+    {"time": "when", "step": "2h", "max_fill": 2},
+    {"calendar": ("hour",), "time": "when"},
+    {"reverse": True},
+)
+
+
+def _classes(case: Case) -> Verdict:
+    rng = case.rng
+    if rng.randrange(2):
+        data, where = case.copy("gait"), rng.choice(_FILES)
+        names = sorted(path.name for path in data.iterdir())
+        case.damage(data / rng.choice(names), damaged_table)
+    else:
+        data, where = case.damage(case.copy("s.csv"), damaged_table), rng.choice(_CLASSES)
+    options = {"window": rng.choice((1, 4, 4, 12, 200)), **rng.choice(_CUT), **where}
+
+    def windows():
+        found = load_dataset(str(data), horizon=2, **options)
+        for part in (found.train, found.val, found.test):
+            assert part.x.shape == (len(part), options["window"], len(found.inputs))
+            assert set(part.label.tolist()) <= set(range(len(found.classes)))
+            assert set(part.group_of.tolist()) <= set(range(max(1, len(found.groups))))
+
+    return case.call(f"load_dataset({options})", windows)
+
+
 DATA_KINDS = {
     "config": Kind(share=1300, make=_make_configs, case=_config),
-    "csv": Kind(share=1200, make=_make_series, case=_csv),
+    "csv": Kind(share=900, make=_make_series, case=_csv),
+    "classes": Kind(share=300, make=_make_recordings, case=_classes),
 }

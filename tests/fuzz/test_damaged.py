@@ -11,6 +11,7 @@ from bitformer.model.identity import digest_of
 COUNTS = {
     "config": 60,
     "csv": 40,
+    "classes": 40,
     "kb-sqlite": 20,
     "kb-json": 20,
     "sensitivity": 10,

@@ -41,6 +41,27 @@ TABLES = {
         {"label": "what", "series": "who"},
         r"^Column 'who' is not in .*my\.csv, which has x, y, what$",
     ),
+    "a label written otherwise": (
+        stretches("ab", first="What?"),
+        {"label": "WHAT"},
+        r"one of What\?, y, what, not 'WHAT': say --label what$",
+    ),
+    "a name of two lines": (
+        'x,what\n1,"a\nb"\n2,c\n',
+        {"label": "what"},
+        r"^Label column 'what' of my\.csv must hold names of at most 60 letters, but line 3 has"
+        r" 'a\\nb': correct it, or name another column$",
+    ),
+    "a long group": (
+        "x,what,who\n" + "\n".join(f"{row},{'ab'[row % 2]},{'p' * 61}" for row in range(9)),
+        {"label": "what", "group": "who"},
+        r"^Group column 'who' of my\.csv must hold names of at most 60 letters, but line 2 has 'p",
+    ),
+    "half a stride": (
+        stretches("abab"),
+        {"label": "what", "stride": 2.5},
+        r"^stride must be a whole number of rows, 1 or more, not 2\.5$",
+    ),
     "one class": (
         stretches("aaa"),
         {"label": "what"},
@@ -169,7 +190,7 @@ TABLES = {
     "no stride": (
         stretches("abab"),
         {"label": "what", "stride": 0},
-        r"^stride must be 1 or more rows, not 0$",
+        r"^stride must be a whole number of rows, 1 or more, not 0$",
     ),
     "no window": (
         stretches("abab"),
@@ -287,8 +308,8 @@ def test_other_columns(tmp_path):
     with pytest.raises(
         UserError,
         match=r"^All files must have the same columns, but .*c_walk\.csv"
-        r" lacks y, and has x, z: name with --inputs those that all have, such as"
-        r" --inputs x, or take it out of the folder, or out of --files$",
+        r" lacks y, and has x, z: --inputs x takes those that it has, or take it out of the"
+        r" folder, or out of --files$",
     ):
         load(tmp_path, **FILES)
     assert load(tmp_path, **FILES, inputs="x").inputs == ("x",)

@@ -204,7 +204,9 @@ def test_every_counts_in_the_step(tmp_path):
     assert (str(data.step), data.period) == ("5s", 17280)
     values = data.train.inputs[:, 0] * data.std + data.mean
     assert values == pytest.approx(np.arange(0, 600, 5))
-    with pytest.raises(UserError, match=r"^every must be 1 or more rows, not 0$"):
+    with pytest.raises(
+        UserError, match=r"^every must be a whole number of rows, 1 or more, not 0$"
+    ):
         load(path, **options, every=0)
 
 
@@ -251,6 +253,22 @@ def test_numbers_as_classes(tmp_path):
     floats = [(f"{kind:.1f}", *cells) for kind, *cells in rows]
     again = load(table_of(tmp_path / "f.csv", floats, "kind,x,y"), label="kind", series="kind")
     assert again.classes == data.classes
+
+
+def test_missing_classes(tmp_path):
+    rows = [(row // 12 % 4, *cells) for row, cells in enumerate(walk(480, 0))]
+    path = table_of(tmp_path / "my.csv", rows, "kind,x,y")
+    assert load(path, label="kind").classes == tuple("0123")
+    for missing in ("kind=3", "3", "3.0"):
+        assert load(path, label="kind", missing=missing).classes == tuple("012")
+    assert load(path, label="kind", missing="x=3").classes == tuple("0123")
+
+
+def test_numbers_of_many_digits_are_names(tmp_path):
+    long = "1" + "0" * 40
+    rows = [((long, long + "1")[row // 20 % 2], *cells) for row, cells in enumerate(walk(400, 0))]
+    path = table_of(tmp_path / "my.csv", rows, "kind,x,y")
+    assert load(path, label="kind").classes == (long, long + "1")
 
 
 def test_recordings_too_short_are_told(tmp_path):
