@@ -26,7 +26,7 @@ def refused(data, options):
 
 @pytest.mark.parametrize(
     "options",
-    [{"label": "whta"}, {"label": "nothing"}, {"label": "what", "group": "waht"}],
+    [{"label": "whatt"}, {"label": "nothing"}, {"label": "what", "group": "WHAT"}],
 )
 def test_a_column_that_is_not_there(tmp_path, options):
     path = table(tmp_path / "my.csv")
