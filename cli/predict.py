@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from bitformer.boards.host.client import Client
     from bitformer.boards.host.forecaster import ClipCount
-    from bitformer.model.forecasts.classes import Classes
     from bitformer.model.forecasts.result import Forecast
 
 __all__ = ["command"]
@@ -256,7 +255,7 @@ def command(
         from bitformer.model.picture import check_picture
 
         check_picture(plot)
-    forecast: Forecast | Classes
+    forecast: Any  # a Forecast, or Classes
     board = None if link["port"] is None else _Board(loaded, link, self_test, report)
     try:
         with progress_bar(None if board is None else False) as progress:
