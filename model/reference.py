@@ -7,7 +7,7 @@ from bitformer.model.errors import UserError
 from bitformer.model.ir import IntegerModel
 from bitformer.model.operations.judge import JUDGED, DetectorState
 
-__all__ = ["predict", "run"]
+__all__ = ["judged_of", "predict", "run"]
 
 
 def run(model: IntegerModel, x, state: DetectorState | None = None) -> dict[str, np.ndarray]:
@@ -34,8 +34,7 @@ def run(model: IntegerModel, x, state: DetectorState | None = None) -> dict[str,
         check_clock(calendar, clock, len(x))
         values["clock"] = clock.astype(np.int64)
     if model.config.judged_rows:
-        judged = _behind(x, spec.rows + model.config.clock_rows, model.config.horizon)
-        values[JUDGED] = judged.astype(np.int64)[:, None]
+        values[JUDGED] = judged_of(model, x)
     for name, constant in model.constants.items():
         values[name] = np.broadcast_to(constant.astype(np.int64), (len(x), *constant.shape))
     for op in model.operations:
@@ -47,6 +46,12 @@ def run(model: IntegerModel, x, state: DetectorState | None = None) -> dict[str,
         if name not in model.tensors:
             values.pop(name, None)
     return values
+
+
+def judged_of(model: IntegerModel, x: np.ndarray) -> np.ndarray:
+    """Return what a detector judges, int64 [batch, 1, horizon], of its windows' integers."""
+    rows = model.input.rows + model.config.clock_rows
+    return _behind(x, rows, model.config.horizon).astype(np.int64)[:, None]
 
 
 def _behind(x: np.ndarray, rows: int, count: int) -> np.ndarray:

@@ -28,11 +28,22 @@ class WindowTensors:
         Rows of a part.
     device
         Where all of it lies.
+    columns
+        Whether a part of several columns is one column after the other, [n, m * length].
 
     ``windows[which]`` are those of a slice or a tensor of numbers: [n, length, m] or [n, length].
     """
 
-    def __init__(self, rows: np.ndarray, first: np.ndarray, length: int, device: torch.device):
+    def __init__(
+        self,
+        rows: np.ndarray,
+        first: np.ndarray,
+        length: int,
+        device: torch.device,
+        *,
+        columns: bool = False,
+    ):
+        self._columns = columns
         self._rows = torch.tensor(rows, dtype=torch.float32, device=device)
         self._first = torch.tensor(first, device=device)
         self._steps = torch.arange(length, device=device)
@@ -45,13 +56,15 @@ class WindowTensors:
     @classmethod
     def targets(cls, windows: Windows, device: torch.device) -> "WindowTensors":
         """Return the targets of ``windows``."""
-        return cls(windows.target, windows.first, windows.horizon, device)
+        several = windows.target.ndim > 1
+        return cls(windows.target, windows.first, windows.horizon, device, columns=several)
 
     def __len__(self) -> int:
         return len(self._first)
 
     def __getitem__(self, which: Tensor | slice) -> Tensor:
-        return self._rows[self._first[which][:, None] + self._steps]
+        found = self._rows[self._first[which][:, None] + self._steps]
+        return found.transpose(1, 2).flatten(1) if self._columns else found
 
 
 def some_windows(windows: Windows, *, most: int = _SOME) -> Tensor:
@@ -70,8 +83,9 @@ def some_windows(windows: Windows, *, most: int = _SOME) -> Tensor:
         # the first windows that reach as far as these rows
         ends = _extremes(column, windows.begin, range(windows.window))
         chosen.append(np.searchsorted(windows.last, ends))
-    ends = _extremes(windows.target, windows.first, range(windows.horizon))
-    chosen.append(np.searchsorted(windows.first, ends, "right") - 1)
+    for column in windows.target.reshape(len(windows.target), -1).T:
+        ends = _extremes(column, windows.first, range(windows.horizon))
+        chosen.append(np.searchsorted(windows.first, ends, "right") - 1)
     return torch.from_numpy(np.unique(np.concatenate(chosen)))
 
 

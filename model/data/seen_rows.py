@@ -17,9 +17,12 @@ _COUNT = 32
 
 
 def last_seen(dataset: Dataset) -> list[float]:
-    """Return the last targets of the validation windows, in the file's units; at most 32."""
+    """Return the last targets of the validation windows, in the file's units; at most 32.
+
+    Of several targets there are none.
+    """
     val = dataset.val
-    if not len(val):
+    if not len(val) or val.target.ndim > 1:
         return []
     end = int(val.first[-1]) + val.horizon
     values = val.target[max(0, end - _COUNT) : end] * dataset.target_std + dataset.target_mean

@@ -34,7 +34,7 @@ class Windows:
     Parameters
     ----------
     inputs : float64 [rows, m]; z-scores of the whole series, shared by all parts.
-    target : float64 [rows]; z-scores of the target.
+    target : float64 [rows], z-scores of the target, or [rows, targets] of several.
     first : int64 [N]; each window's first target row.
     window : rows of input.
     horizon : rows of target.
@@ -78,8 +78,15 @@ class Windows:
 
     @property
     def y(self) -> np.ndarray:
-        """Targets, float64 [N, horizon]."""
-        return self._pick(sliding_window_view(self.target, self.horizon), self.first)
+        """Targets, float64 [N, horizon]; of several targets, [N, targets * horizon], one by one."""
+        views = sliding_window_view(self.target, self.horizon, axis=0)
+        found = self._pick(views, self.first)
+        return found if self.target.ndim == 1 else found.reshape(len(found), -1)
+
+    @property
+    def outputs(self) -> int:
+        """Numbers of ``y`` for a window."""
+        return self.horizon * (1 if self.target.ndim == 1 else self.target.shape[1])
 
     @property
     def past(self) -> np.ndarray:

@@ -20,7 +20,7 @@ class Forecasting(Task):
     gives_target: ClassVar[bool] = True
 
     def outputs(self, dataset: Dataset) -> int:
-        return dataset.train.horizon
+        return dataset.train.outputs
 
     def error(self, outputs: np.ndarray, windows: Windows) -> float:
         return float(np.square(outputs - windows.y).mean())

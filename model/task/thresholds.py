@@ -1,0 +1,118 @@
+"""How a detector is set: weights and a threshold from what clean rows leave of a forecast."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bitformer.model import reference
+from bitformer.model.data.windows import Windows
+from bitformer.model.errors import UserError
+from bitformer.model.ir import IntegerModel
+from bitformer.model.operations.judge import JUDGED, LARGEST_WEIGHT, DetectorState, Judge, smoothed
+
+__all__ = ["Rule", "learn", "residuals_of", "with_judge"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """How a detector judges, but for what clean rows give.
+
+    Parameters
+    ----------
+    smoothing : a level goes 2**-smoothing of the way to each residual.
+    factor : of the largest score of clean rows, which is the threshold.
+    quantile : of the scores of clean rows that counts as their largest; below 1 where some of them
+        may be none.
+    hold : windows that a flag stays up after the last score above the threshold.
+    absolute : whether magnitudes of residuals are smoothed, not residuals.
+    """
+
+    smoothing: int = 4
+    factor: float = 1.5
+    quantile: float = 1.0
+    hold: int = 0
+    absolute: bool = False
+
+    def __post_init__(self):
+        if not 0 < self.factor < math.inf:
+            raise UserError(f"factor must be a positive number, not {self.factor}")
+        if not 0 < self.quantile <= 1:
+            raise UserError(f"quantile must be above 0 and at most 1, not {self.quantile}")
+
+    def threshold(self, scores: np.ndarray) -> float:
+        """Return the threshold by scores [N] of clean rows."""
+        return self.factor * float(np.quantile(scores, self.quantile, method="higher"))
+
+    @property
+    def settled(self) -> int:
+        """Windows after a reset whose scores set no threshold, as levels come from 0."""
+        return 4 << self.smoothing
+
+
+def residuals_of(model: IntegerModel, windows: Windows) -> np.ndarray:
+    """Return a detector's residuals, int64 [N, numbers], of windows."""
+    q = model.quantize_input(windows.x, windows.clock, windows.y)
+    detector = model.detector
+    assert detector is not None
+    found = []
+    for start in range(0, len(q), 512):
+        part = q[start : start + 512]
+        values = {detector.x: reference.run(model, part)[detector.x]}
+        values[JUDGED] = reference.judged_of(model, part)
+        found.append(detector.residuals(values, model.tensors))
+    return np.concatenate([np.empty((0, model.config.horizon), np.int64), *found])
+
+
+def learn(model: IntegerModel, clean: Sequence[np.ndarray], rule: Rule) -> Judge:
+    """Return the detector of ``model`` as clean rows set it.
+
+    A channel weighs the less, the further its level is from 0 on clean rows: weights are as
+    1 / rms, the largest 255. The threshold is ``factor`` times the quantile of their scores.
+
+    Parameters
+    ----------
+    model
+        A detector, set or not.
+    clean
+        Residuals of clean rows, int64 [N, numbers], each after a reset.
+    rule
+        How it judges.
+
+    Raises
+    ------
+    UserError
+        If there are too few clean rows, or ``rule`` is none.
+    """
+    judge = model.detector
+    assert judge is not None
+    levels = [
+        smoothed(one, rule.smoothing, DetectorState(), absolute=rule.absolute)[rule.settled :]
+        for one in clean
+    ]
+    settled = np.concatenate([np.empty((0, len(judge.weight)), np.int64), *levels])
+    if not len(settled):
+        raise UserError(
+            f"Clean rows must give more than {rule.settled} windows in a row to set a detector of"
+            f" smoothing {rule.smoothing}, not {max((len(one) for one in clean), default=0)}: give"
+            " more rows, or a smaller smoothing"
+        )
+    rms = np.sqrt(np.square(settled.astype(np.float64)).mean(axis=0))
+    share = 1 / np.maximum(rms, 1.0)
+    weight = np.maximum(1, np.floor(share / share.max() * LARGEST_WEIGHT + 0.5)).astype(np.int64)
+    found = replace(
+        judge,
+        smoothing=rule.smoothing,
+        hold=rule.hold,
+        absolute=rule.absolute,
+        weight=weight,
+        threshold=0,
+    )
+    most = found.score_bound(model.tensors)
+    return replace(found, threshold=min(most, int(rule.threshold(settled @ weight))))
+
+
+def with_judge(model: IntegerModel, judge: Judge) -> IntegerModel:
+    """Return a detector with another last operation."""
+    return replace(model, operations=(*model.operations[:-1], judge))
