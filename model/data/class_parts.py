@@ -65,7 +65,7 @@ def parts_of(
             f"Groups must be at least one for training beside those for test"
             f" ({', '.join(reading.test_groups)}) and validation"
             f" ({', '.join(sorted(val)) or 'none'}), but the data have {', '.join(names)} alone:"
-            " name fewer with --test-groups and --val-groups"
+            " name fewer with --test-groups and --val-groups, or give recordings of others"
         )
     ranges: list[Ranges] = [[], [], []]
     for block in blocks:

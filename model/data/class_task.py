@@ -3,7 +3,7 @@
 from bitformer.model.data.reading import Reading
 from bitformer.model.errors import UserError
 
-__all__ = ["check_classified", "task_of"]
+__all__ = ["check_classified", "guess_said", "task_of"]
 
 
 def task_of(reading: Reading, task: str | None) -> str:
@@ -42,6 +42,12 @@ def task_of(reading: Reading, task: str | None) -> str:
                 )
             )
     return task
+
+
+def guess_said(reading: Reading) -> tuple[str, ...]:
+    """Return a sentence on why data with classes are to be classified."""
+    where = "the names of files say" if reading.label is None else f"column {reading.label} says"
+    return (f"Task: classify, as {where} what the rows are",)
 
 
 def check_classified(

@@ -14,7 +14,7 @@ import numpy as np
 
 from bitformer.model.data.all_columns import ALL, number_columns
 from bitformer.model.data.class_datasets import load_classes, read_folder, read_labelled
-from bitformer.model.data.class_task import check_classified, task_of
+from bitformer.model.data.class_task import check_classified, guess_said, task_of
 from bitformer.model.data.class_windows import all_class_windows
 from bitformer.model.data.csv_source import Series, read_csv, read_header
 from bitformer.model.data.folders import FOLDERS
@@ -86,11 +86,13 @@ def load_dataset(
         If the data are missing, unreadable, or too few, or have no classes for a classifier.
     """
     asked = named_reading(name_or_path, Reading.of(**reading))
-    task = task_of(asked, task)
+    guessed, task = task is None, task_of(asked, task)
     if task == "classify":
         check_classified(asked, target=target, sense=sense, ahead=ahead)
         more: dict[str, Any] = {"inputs": inputs, "calendar": calendar, "reading": asked}
-        return _classified(name_or_path, window=window, **more)
+        dataset = _classified(name_or_path, window=window, **more)
+        said = guess_said(asked) if guessed else ()
+        return dataclasses.replace(dataset, notes=(*said, *dataset.notes))
     name, notes = name_or_path, tuple[str, ...]()
     split: Splitter = by_fractions
     if sense is not None:

@@ -258,7 +258,7 @@ FOLDERS = {
         r"^Groups must be at least one for training beside those for test \(a, b, c\) and"
         r" validation"
         r" \(d\), but the data have a, b, c, d alone: name fewer with --test-groups and"
-        r" --val-groups$",
+        r" --val-groups, or give recordings of others$",
     ),
     "all groups for test": (
         {**FILES, "test_groups": "a,b,c,d"},

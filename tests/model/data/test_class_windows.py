@@ -106,6 +106,15 @@ def test_one_table_with_recordings_row_by_row(tmp_path):
     assert [len(part) for part in parts(data).values()] == [84, 28, 28]  # 7 a stretch of 10
 
 
+def test_what_is_guessed_is_said(tmp_path):
+    path = table_of(tmp_path / "my.csv", [("ab"[i // 9 % 2], i) for i in range(180)], "what,x")
+    said = "Task: classify, as column what says what the rows are"
+    assert load(path, label="what").notes[0] == said
+    assert said not in load(path, label="what", task="classify").notes
+    folder = strides(tmp_path / "gait")
+    assert load(folder, **BY_NAME).notes[0].startswith("Task: classify, as the names of files say")
+
+
 def test_series_and_groups(tmp_path):
     # two recordings of a person: no window spans the two
     rows = [
@@ -118,7 +127,7 @@ def test_series_and_groups(tmp_path):
     grouped = load(path, label="what", group="who", series="day", window=2)
     assert {start // 20 for start, _ in spans(grouped.train)} == {0, 1}
     assert all(start // 10 == last // 10 for start, last in spans(grouped.train))
-    assert "of each of 2 recordings" in grouped.notes[1]
+    assert "of each of 2 recordings" in grouped.notes[2]
 
 
 def test_a_folder_with_a_column_of_classes(tmp_path):
@@ -139,7 +148,7 @@ def test_a_folder_with_a_column_of_groups(tmp_path):
         table_of(tmp_path / f"{kind}.csv", rows, "label,x,y")
     data = load(tmp_path, files="{label}.csv", group="label")
     assert (data.classes, data.groups) == (("a", "b"), ("p0", "p1"))
-    assert "of each of 4 recordings" in data.notes[1]  # of two persons in each file
+    assert "of each of 4 recordings" in data.notes[2]  # of two persons in each file
     starts = {start // 50 for start, _ in spans(data.train)}
     assert starts == {0, 1, 2, 3}
     assert all(start // 50 == last // 50 for start, last in spans(data.train))

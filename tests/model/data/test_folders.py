@@ -113,7 +113,7 @@ def test_strikewatch():
     assert (data.task, data.classes) == ("classify", ("forefootstrike", "heelstrike"))
     assert data.groups == tuple(str(person) for person in range(1, 13))
     assert data.inputs == ("x", "y", "z", "a")
-    assert "CC BY-NC" in data.notes[0]
+    assert "CC BY-NC" in data.notes[1]
     assert len(data.train.inputs) == 75830  # each second row of 151 660
     assert [len(part) for part in (data.train, data.val, data.test)] == [9002, 2936, 2936]
     raw = np.loadtxt(
