@@ -88,7 +88,9 @@ def ratio_interval(
         # scaled, as sums of what is huge have no digits left for what is not
         around = np.concatenate([[0.0], np.cumsum(np.concatenate([errors, errors[:length]]))])
         sums.append((around[ends] - around[starts]).sum(axis=1))
-    drawn = sums[0] / np.maximum(sums[1], np.finfo(float).tiny)
+    # a sample without an error of theirs, of classes that are told, has the least that there is
+    least = float(theirs[theirs > 0].min())
+    drawn = sums[0] / np.where(sums[1] > 0, sums[1], least)
     low, high = np.percentile(drawn, (2.5, 97.5)) - ratio
     wider = _STUDENT.get(blocks - 1, 1 + 1.2 / (blocks - 1)) * math.sqrt(blocks / (blocks - 1))
     return ratio + wider * float(low), ratio + wider * float(high)

@@ -34,7 +34,6 @@ from bitformer.model.structure import (
 )
 
 __all__ = [
-    "CLASSIFIERS",
     "CLASSIFY_CONFIG",
     "DEFAULT_CONFIG",
     "NAMED_CONFIGS",
@@ -298,20 +297,20 @@ NAMED_CONFIGS[SENSE_CONFIG] = TransformerConfig(
     precision=_PRECISE_HEAD,
 )
 #: Half a second of a runner's wrist, x, y, z and magnitude, and two ways to strike the ground.
-CLASSIFIERS = {
-    CLASSIFY_CONFIG: TransformerConfig(
-        name=CLASSIFY_CONFIG,
-        task="classify",
-        window=25,
-        inputs=4,
-        horizon=2,
-        d_model=16,
-        heads=2,
-        ffn=32,
-        default=_W4A8,
-        precision=_PRECISE_HEAD,
-    )
-}
+NAMED_CONFIGS[CLASSIFY_CONFIG] = TransformerConfig(
+    name=CLASSIFY_CONFIG,
+    task="classify",
+    window=25,
+    inputs=4,
+    horizon=2,
+    patch=5,
+    d_model=24,
+    block="mixer",
+    ffn=32,
+    norm="batch",
+    default=_W4A8,
+    precision=_PRECISE_HEAD,
+)
 NAMED_CONFIGS["etth1-48-24"] = NAMED_CONFIGS["etth1-96-24"].replace(
     name="etth1-48-24", window=48, patch=4
 )
@@ -389,11 +388,10 @@ def read_config(config: "str | TransformerConfig") -> TransformerConfig:
 
 def named_config(name: str) -> TransformerConfig:
     """Return the configuration called ``name``: a key of ``NAMED_CONFIGS`` or ``grid-N-D-B``."""
-    known_by_name = {**NAMED_CONFIGS, **CLASSIFIERS}
-    if name in known_by_name:
-        return known_by_name[name]
+    if name in NAMED_CONFIGS:
+        return NAMED_CONFIGS[name]
     match = re.fullmatch(r"grid-(\d{1,9})-(\d{1,9})-(\d{1,9})", name)
     if match:
         return grid_config(*map(int, match.groups()))
-    known = ", ".join(known_by_name)
+    known = ", ".join(NAMED_CONFIGS)
     raise UserError(f"config must be one of {known} or grid-N-D-B, not {shown(name)}")

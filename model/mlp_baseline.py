@@ -12,6 +12,8 @@ from bitformer.model.data.windows import Dataset, Windows
 from bitformer.model.one_thread import one_thread
 from bitformer.model.progress import Progress
 from bitformer.model.ridge import features
+from bitformer.model.task import TASKS
+from bitformer.model.task.losses import loss_of
 
 __all__ = ["hidden_width", "mlp_forecasts"]
 
@@ -36,6 +38,8 @@ def mlp_forecasts(
     dataset: Dataset, of: Windows, *, macs: int, subtract: int | None, progress: Progress
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Return standardised forecasts [N, horizon] of windows, and how the MLP was trained.
+
+    Of windows with classes, these are the classes' numbers [N, 1].
 
     It has two hidden layers of ReLUs, and is trained with each seed. Of each training the epoch
     with the least validation error is kept, and of all of them the training.
@@ -64,6 +68,8 @@ def mlp_forecasts(
             trained.append(one)
         forecasts = [one.forecast(of) for one in trained]
     errors = [one.best_error for one in trained]
+    key = trained[0].task.error_key
+    tested = [one.task.error(its, of) for one, its in zip(trained, forecasts, strict=True)]
     best, widths = int(np.argmin(errors)), trained[0].widths
     facts = {
         "widths": widths,
@@ -74,10 +80,10 @@ def mlp_forecasts(
         **_SETTINGS,
         "seeds": list(SEEDS),
         "seed": SEEDS[best],
-        "validation_mse": errors,
-        "test_mse": [float(np.square(one - of.y).mean()) for one in forecasts],
+        f"validation_{key}": errors,
+        f"test_{key}": tested,
     }
-    return forecasts[best], facts
+    return trained[best].task.answers(forecasts[best]), facts
 
 
 class _Training:
@@ -88,7 +94,8 @@ class _Training:
     ) -> None:
         self.dataset, self.subtract = dataset, subtract
         one = next(features(dataset.train.take(slice(0, 1)), subtract))
-        inputs, outputs = one[0].shape[1], one[1].shape[1]
+        self.task = TASKS[dataset.task]
+        inputs, outputs = one[0].shape[1], self.task.outputs(dataset)
         width = hidden_width(inputs, outputs, macs)
         self.widths = [inputs, width, width, outputs]
         with torch.random.fork_rng(devices=[]):
@@ -115,12 +122,12 @@ class _Training:
         order = self.order.permutation(len(train))
         for start in range(0, len(train), batch):
             for x, y, _ in features(train.take(order[start : start + batch]), self.subtract):
-                loss = (self.net(_tensor(x)) - _tensor(y)).square().mean()
+                loss = loss_of(self.task.name, self.net(_tensor(x)), _tensor(y), None, 0.0)
                 self.optimizer.zero_grad()
                 loss.backward()
                 self.optimizer.step()
                 self.schedule.step()
-        error = float(np.square(self._predict(self.dataset.val) - self.dataset.val.y).mean())
+        error = self.task.error(self._predict(self.dataset.val), self.dataset.val)
         if error < self.best_error:
             state = self.net.state_dict().items()
             self.best_error, self.best = error, {name: one.clone() for name, one in state}
@@ -136,7 +143,7 @@ class _Training:
                 self.net(_tensor(x)).double().numpy() + base
                 for x, _, base in features(of, self.subtract)
             ]
-        return np.concatenate([np.empty((0, of.horizon)), *rows])
+        return np.concatenate([np.empty((0, self.widths[-1])), *rows])
 
 
 def _tensor(numbers: np.ndarray) -> torch.Tensor:

@@ -69,10 +69,13 @@ class TrainedBaseline:
         facts = self.facts
         if "widths" in facts:
             widths = " - ".join(map(str, facts["widths"]))
-            low, high = (one(facts["test_mse"]) for one in (min, max))
+            entropies = "test_cross_entropy" in facts
+            tested = facts["test_cross_entropy" if entropies else "test_mse"]
+            low, high = (one(tested) for one in (min, max))
+            error = "cross entropy" if entropies else "MSE"
             return (
                 f"{self.name}: {widths} numbers, {facts['macs']} MACs, {facts['parameters']}"
-                f" parameters, in floats; test MSE of {len(facts['seeds'])} seeds {low:.4f} to"
+                f" parameters, in floats; test {error} of {len(facts['seeds'])} seeds {low:.4f} to"
                 f" {high:.4f}, of which validation chose seed {facts['seed']}"
             )
         return (
@@ -168,6 +171,9 @@ def _makers(
         used = {"macs": macs, "torch": importlib.metadata.version("torch")}
         for how, subtract in ways.items():
             yield named(f"{MLP}{how}"), {**used, "subtract": subtract}, partial(mlp, subtract)
+    if dataset.task == "classify":
+        note(f"{LIGHTGBM} is not scored, as it is trained on forecasts alone")
+        return
     if (why := missing_lightgbm()) is not None:
         note(f"{LIGHTGBM} is not scored, as {why}")
         return

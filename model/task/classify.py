@@ -35,6 +35,9 @@ class Classify(Task):
     def error(self, outputs: np.ndarray, windows: Windows) -> float:
         return float(cross_entropies(outputs, windows.label).mean())
 
+    def answers(self, outputs: np.ndarray) -> np.ndarray:
+        return outputs.argmax(axis=1)[:, None]
+
     def class_weights(self, dataset: Dataset, weights: str | None) -> np.ndarray | None:
         if weights != BALANCED:
             return None

@@ -37,6 +37,10 @@ class Task(ABC):
         """What its error is called in JSON: ``"mse"``."""
         return self.error_name.lower().replace(" ", "_")
 
+    def answers(self, outputs: np.ndarray) -> np.ndarray:
+        """Return what is answered of a network's real outputs [N, outputs]."""
+        return outputs
+
     def check(self, config: TransformerConfig, dataset: Dataset) -> None:
         """Raise :class:`UserError` unless a model of ``config`` can learn this from the data."""
         if config.task != dataset.task:

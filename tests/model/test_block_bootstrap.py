@@ -121,3 +121,12 @@ def test_equal_errors_have_equal_intervals_and_ten_thousands_are_quick():
     assert time.process_time() - started < 5
     assert ratio_interval(ours, theirs, of) == first
     assert first[0] < ours.mean() / theirs.mean() < first[1]
+
+
+def test_rare_errors_of_classes_have_an_interval():
+    """Of errors that are 0 or 1, many samples hold none: a ratio to it would be endless."""
+    ours, theirs = np.zeros(200), np.zeros(200)
+    ours[::10], theirs[[50, 51]] = 1.0, 1.0
+    low, high = ratio_interval(ours, theirs, windows(200, horizon=1))
+    assert np.isfinite(high)
+    assert low < 10 < high <= 40  # ours in 20 of 200, theirs in 2, or in 1 where none was drawn

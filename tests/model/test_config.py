@@ -6,7 +6,6 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from bitformer.model.config import (
-    CLASSIFIERS,
     NAMED_CONFIGS,
     TransformerConfig,
     named_config,
@@ -105,7 +104,7 @@ def test_components_take_the_default_or_their_own():
         assert config.bits(component) == expected
 
 
-@pytest.mark.parametrize("name", [*NAMED_CONFIGS, *CLASSIFIERS, "grid-6-8-4", "grid-24-64-6"])
+@pytest.mark.parametrize("name", [*NAMED_CONFIGS, "grid-6-8-4", "grid-24-64-6"])
 def test_named_configurations_and_their_copies(name):
     config = named_config(name)
     assert config.name == name

@@ -21,6 +21,7 @@ from bitformer.model.task.class_baselines import (
 )
 from bitformer.model.task.class_scores import ClassScores
 from bitformer.model.task.classify import cross_entropies
+from bitformer.model.trained_baselines import trained_baselines
 from bitformer.model.verdict import LOSES, TIES, WINS
 
 
@@ -194,3 +195,25 @@ def test_two_that_make_no_error_tie():
     assert plain["scores"]["integer"]["accuracy"] == 1.0
     assert plain["data"]["classes"] == list(dataset.classes)
     assert repr(found).startswith("<ClassEvaluation, test accuracy on made: integer 1.0000, ")
+
+
+def test_an_mlp_of_as_many_macs_learns_classes(tmp_path, monkeypatch):
+    dataset, said = make_classes(noise=0.3), []
+    monkeypatch.setattr("bitformer.model.mlp_baseline._EPOCHS", (8, 8))
+    more = {"macs": 600, "run": tmp_path, "note": said.append}
+    (tmp_path / "run.json").touch()
+    (found,) = trained_baselines("all", dataset, **more)
+    assert found.name == "MLP"
+    assert found.forecasts.shape == (len(dataset.test), 1)
+    assert np.mean(found.forecasts[:, 0] == dataset.test.label) > 0.85
+    assert found.facts["widths"][-1] == 3
+    assert found.facts["macs"] <= 600
+    assert min(found.facts["validation_cross_entropy"]) < 0.5
+    assert "test cross entropy of 3 seeds" in said[0]
+    assert said[1] == "LightGBM is not scored, as it is trained on forecasts alone"
+    again = trained_baselines("all", dataset, **more)[0]  # it is kept
+    assert np.array_equal(again.forecasts, found.forecasts)
+    scores = ClassEvaluation.of(dataset, {"integer": dataset.test.label}, trained=[found])
+    right = np.mean(found.forecasts[:, 0] == dataset.test.label)
+    assert scores.baselines["MLP"].accuracy == right
+    assert scores.to_dict()["trained_baselines"]["MLP"]["macs"] == found.facts["macs"]
