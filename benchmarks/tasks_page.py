@@ -132,7 +132,7 @@ def markdown(measured: Sequence[tuple[TaskRow, Records, Part]]) -> str:
         "*Written by `python benchmarks/tasks.py --write`; figures are those of integer models on"
         " test windows.*",
         "",
-        "A model is for one of three [tasks](training.md#classes): it forecasts, tells the class of"
+        "A model is for one of three [tasks](classify.md): it forecasts, tells the class of"
         " a window, or says what is unusual. [Accuracy](accuracy.md) has the forecasts; here are"
         " classes.",
         "",
