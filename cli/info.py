@@ -44,6 +44,12 @@ def _operations(model: "IntegerModel") -> list[dict]:
     return rows
 
 
+def _outputs(config: "TransformerConfig") -> str:
+    """Return what comes out, in words."""
+    called = "classes" if config.task == "classify" else "output(s)"
+    return f"{config.horizon} {called}"
+
+
 @click.command("info")
 @model_argument
 @json_option
@@ -57,6 +63,7 @@ def command(model: Path, report: Report) -> None:
     from bitformer.model.calendar import ROWS
     from bitformer.model.checkpoint import read_model
     from bitformer.model.compression import published_ratio, stored_size
+    from bitformer.model.forecasts.classes import REJECTED, class_names
     from bitformer.model.identity import model_hash
 
     loaded, digest = read_model(model)
@@ -66,9 +73,13 @@ def command(model: Path, report: Report) -> None:
     report.line(f"{model}: {config.name}")
     report.line(
         f"  {config.window} steps of {config.inputs} input(s) in {config.tokens} tokens,"
-        f" {config.horizon} output(s); width {config.d_model}, {_stack(config)},"
+        f" {_outputs(config)}; width {config.d_model}, {_stack(config)},"
         f" {_tokens(config)}{_network(config)}"
     )
+    if loaded.decision is not None:
+        names, margin = class_names(loaded), loaded.decision.margin
+        told = f", or {REJECTED} below a lead of {margin} steps of a score" if margin else ""
+        report.line(f"  answers with a class: {', '.join(names)}{told}")
     if config.calendar:
         names = [f"{name} (0 to {ROWS[name] - 1})" for name in config.calendar]
         report.line(

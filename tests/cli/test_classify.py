@@ -217,3 +217,13 @@ def test_the_library_tells_tasks_apart(run, tmp_path):
     with pytest.raises(library.UserError, match=r"^Noise is told of values, and model gait is"):
         model.noise()
     assert "2 classes" in repr(model)
+
+
+def test_info_names_the_classes(bitformer, run, tmp_path):
+    said = bitformer("info", run[0] / "model.safetensors")
+    assert "2 classes; width" in said.out
+    assert "answers with a class: run, walk\n" in said.out
+    bitformer("export", run[0], "-o", tmp_path / "m.safetensors", "--reject", "0.3")
+    margin = load_model(tmp_path / "m.safetensors").decision.margin
+    told = f"run, walk, or rejected below a lead of {margin} steps of a score"
+    assert told in bitformer("info", tmp_path / "m.safetensors").out

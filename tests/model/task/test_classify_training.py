@@ -11,12 +11,16 @@ from torch.nn import functional
 
 from bitformer.model import reference
 from bitformer.model.checkpoint import load_model
+from bitformer.model.clipping import clipped
 from bitformer.model.config import TransformerConfig, named_config
+from bitformer.model.coverage import coverage, described
 from bitformer.model.distillation import distilled_loss
 from bitformer.model.errors import UserError
 from bitformer.model.export import export_run, export_to, load_run
+from bitformer.model.loss_plot import baseline_line, plot_history
 from bitformer.model.precision import Precision
 from bitformer.model.task import TASKS
+from bitformer.model.task.class_baselines import logistic_entropy
 from bitformer.model.task.classify import cross_entropies
 from bitformer.model.task.losses import class_loss, loss_of
 from bitformer.model.task.margins import leads_by_percent, margin_for
@@ -261,3 +265,25 @@ def test_names_that_are_not_of_the_scores(meta, changes, message):
 
 def test_the_shipped_classifier_is_one():
     assert named_config("strike-25").task == "classify"
+
+
+def test_a_picture_of_a_training_has_cross_entropies(run, dataset, tmp_path):
+    name, entropy = baseline_line(dataset)
+    assert (name, entropy) == ("logistic regression", logistic_entropy(dataset))
+    plot_history(run.history, tmp_path / "h.svg", dataset=dataset, title="made")
+    text = (tmp_path / "h.svg").read_text()
+    assert "cross entropy, nats" in text
+    assert "logistic regression" in text
+    assert baseline_line(replace(dataset, val=dataset.val.take(slice(0, 0)))) is None
+
+
+def test_words_of_a_classifier_are_those_of_its_inputs(run, dataset):
+    model = export_run(run.run_dir)
+    assert [one.tensor for one in coverage(model, dataset)] == ["input", "input"]
+    said = described(model, dataset)
+    assert said.startswith("Range: x0 from ")
+    assert "forecast" not in said
+    x = np.array(dataset.test.x)
+    x[0, 0, 0] = 1e6
+    answers = reference.predict(model, x)
+    assert {one.tensor for one in clipped(model, x, dataset, forecast=answers)} == {"input"}
