@@ -77,9 +77,9 @@ def command(model: Path, report: Report) -> None:
         f" {_tokens(config)}{_network(config)}"
     )
     if loaded.decision is not None:
-        names, margin = class_names(loaded), loaded.decision.margin
+        margin = loaded.decision.margin
         told = f", or {REJECTED} below a lead of {margin} steps of a score" if margin else ""
-        report.line(f"  answers with a class: {', '.join(names)}{told}")
+        report.line(f"  answers with a class: {', '.join(class_names(loaded))}{told}")
     if config.calendar:
         names = [f"{name} (0 to {ROWS[name] - 1})" for name in config.calendar]
         report.line(
