@@ -64,6 +64,11 @@ def source_of(
     """
     require_torch()
     chosen, dataset = suited_to(data, config, note, **columns)
+    if dataset.task != "forecast":
+        raise UserError(
+            f"task must be forecast to compare and to search, not {dataset.task}: train such a"
+            " model with 'bitformer train'"
+        )
     if chosen.adc_words:
         raise UserError(
             f"adc_words of config {chosen.name} must be false here: compare and search without it,"

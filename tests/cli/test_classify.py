@@ -227,3 +227,12 @@ def test_info_names_the_classes(bitformer, run, tmp_path):
     margin = load_model(tmp_path / "m.safetensors").decision.margin
     told = f"run, walk, or rejected below a lead of {margin} steps of a score"
     assert told in bitformer("info", tmp_path / "m.safetensors").out
+
+
+@pytest.mark.parametrize("command", [["search", "--part", "xc7s15"], ["sensitivity"], ["compare"]])
+def test_forecasts_alone_are_searched(bitformer, run, folder, tmp_path, command):
+    config = run[0].parent / "c.json"
+    asked = ["--data", folder, *FILES, "--config", config, "-o", tmp_path / "s"]
+    said = bitformer(*command, *asked)
+    assert said.code == 2
+    assert "task must be forecast to compare and to search, not classify: train such" in said.err
