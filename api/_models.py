@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from bitformer.model.class_evaluation import ClassEvaluation
+    from bitformer.model.detection_evaluation import DetectionEvaluation
     from bitformer.model.evaluation import Evaluation
     from bitformer.model.forecasts.classes import Classes
     from bitformer.model.forecasts.result import Forecast
@@ -63,7 +64,7 @@ class Model:
         """Multiply-accumulates of a forecast."""
         return self.config.macs
 
-    def predict(self, windows: Any, clock: Any = None) -> "np.ndarray":
+    def predict(self, windows: Any, clock: Any = None, judged: Any = None) -> "np.ndarray":
         """Forecast, in integers throughout.
 
         Parameters
@@ -73,14 +74,17 @@ class Model:
         clock
             Of a model with a calendar alone: the time of each window's last step, integers
             [N, numbers], such as the hour (0 to 23) and the weekday (Monday 0).
+        judged
+            Of a detector alone: what came, floats [N, horizon], standardised as the windows are,
+            which follow one another from a reset on.
 
         Returns
         -------
-        array [N, horizon] of standardised forecasts
+        array [N, horizon] of standardised forecasts; of a detector, its flags [N, 1]
         """
         from bitformer.model.reference import predict
 
-        return predict(self.integer, windows, clock)
+        return predict(self.integer, windows, clock, judged)
 
     def forecast(
         self,
@@ -218,7 +222,7 @@ class Model:
         note: Note = unheard,
         progress: Progress = silent,
         **reading: Any,
-    ) -> "Evaluation | ClassEvaluation":
+    ) -> "Evaluation | ClassEvaluation | DetectionEvaluation":
         """Return the test error beside the baselines', which are of the same windows.
 
         Of a classifier, these are scores of its answers. The model's own scales count. Of the data
@@ -258,7 +262,7 @@ class Model:
         from bitformer.model.clipping import clipped, clipped_sentences, wider_options
         from bitformer.model.evaluating import evaluated
         from bitformer.model.meta import known
-        from bitformer.model.own_data import evenly
+        from bitformer.model.own_data import some_of
         from bitformer.model.scored_data import is_own, scored_data
         from bitformer.model.trained_baselines import check_baselines, trained_baselines
 
@@ -274,10 +278,12 @@ class Model:
         if samples is None and engine == "python":
             samples = SIMULATED
         if samples is not None:
-            index = evenly(samples, len(found.test))
+            index = some_of(self.integer, samples, len(found.test))
             found = dataclasses.replace(found, test=found.test.take(index))
             trained = tuple(one.take(index) for one in trained)
-        forecast = self._computed(found.test.x, found.test.clock, engine, note, progress)
+        test = found.test
+        judged = None if self.integer.detector is None else test.y
+        forecast = self._computed(test.x, test.clock, engine, note, progress, judged)
         meta = known(self.integer.meta)
         beyond = clipped(self.integer, found.test.x, found, forecast=forecast, part="test")
         advice = Advice(
@@ -352,15 +358,24 @@ class Model:
         return noise_of(self.integer, found, samples=samples, run=run, plot=plot, progress=progress)
 
     def _computed(
-        self, windows: Any, clock: Any, engine: str, note: Note, progress: Progress
+        self,
+        windows: Any,
+        clock: Any,
+        engine: str,
+        note: Note,
+        progress: Progress,
+        judged: Any = None,
     ) -> "np.ndarray":
-        """Return standardised forecasts of standardised windows at their time, by an engine."""
+        """Return standardised forecasts of standardised windows at their time, by an engine.
+
+        ``judged`` as of :meth:`predict`.
+        """
         if engine == "integer":
-            return self.predict(windows, clock)
+            return self.predict(windows, clock, judged)
         from bitformer.hw.lowering.lower import lower
         from bitformer.sim.run import simulate
 
-        x = self.integer.quantize_input(windows, clock)
+        x = self.integer.quantize_input(windows, clock, judged)
         result = simulate(lower(self.integer), x, engine=engine, progress=progress, note=note)
         if not result.bit_exact:
             raise NotBitExactError(f"Not bit exact: {result.difference}")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bitformer.model.clipping import Clipped
     from bitformer.model.coverage import Coverage
     from bitformer.model.data.windows import Dataset
+    from bitformer.model.detection_evaluation import DetectionEvaluation
     from bitformer.model.evaluation import Evaluation
     from bitformer.model.sensor_range import SensorRange
     from bitformer.model.trained_baselines import TrainedBaseline
@@ -207,7 +208,7 @@ class Training:
         return Path(path)
 
     @cached_property
-    def evaluation(self) -> "Evaluation | ClassEvaluation":
+    def evaluation(self) -> "Evaluation | ClassEvaluation | DetectionEvaluation":
         """Test errors of the float, the rounded and the integer model, beside the baselines'.
 
         Of a classifier, scores of the integer model's answers.
@@ -240,7 +241,8 @@ class Training:
             return ()
         found: list[Clipped] = []
         for part, windows in (("validation", self.dataset.val), ("test", self.dataset.test)):
-            x, forecast = windows.x, self.model.predict(windows.x, windows.clock)
+            judged = windows.y if self.config.task == "detect" else None
+            x, forecast = windows.x, self.model.predict(windows.x, windows.clock, judged)
             found += clipped(self.model.integer, x, self.dataset, forecast=forecast, part=part)
         return tuple(found)
 

@@ -3,10 +3,12 @@
 from typing import TYPE_CHECKING
 
 from bitformer.cli.class_scores import show_classes
+from bitformer.cli.detection_scores import show_detection
 
 if TYPE_CHECKING:
     from bitformer.cli.report import Report
     from bitformer.model.class_evaluation import ClassEvaluation
+    from bitformer.model.detection_evaluation import DetectionEvaluation
     from bitformer.model.evaluation import Evaluation
 
 __all__ = ["show_scores", "show_verdict"]
@@ -19,13 +21,19 @@ def show_verdict(report: "Report", scores: "Evaluation | ClassEvaluation") -> No
 
 
 def show_scores(
-    report: "Report", scores: "Evaluation | ClassEvaluation", *, title: str | None = None
+    report: "Report",
+    scores: "Evaluation | ClassEvaluation | DetectionEvaluation",
+    *,
+    title: str | None = None,
 ) -> None:
     """Print how the model compares with the best baseline, then ``scores``, the models first."""
     from bitformer.model.class_evaluation import ClassEvaluation
+    from bitformer.model.detection_evaluation import DetectionEvaluation
 
     if isinstance(scores, ClassEvaluation):
         show_classes(report, scores)
+    elif isinstance(scores, DetectionEvaluation):
+        show_detection(report, scores)
     else:
         _show_errors(report, scores, title)
 

@@ -185,7 +185,7 @@ def clipped(
     found = [*inputs.found(part, "input", covered, scales)]
     if subtraction is not None:
         found += _of_deltas(model, deltas, part, units)
-    if forecast is not None and model.decision is None:  # a class is no value of the target
+    if forecast is not None and model.results is model.output:  # an answer is no value
         found += _of_outputs(model, forecast, units, part)
     if model.config.adc_words:
         found = [replace(one, adc_words=one.tensor != "delta") for one in found]

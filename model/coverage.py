@@ -98,9 +98,9 @@ def output_coverage(model: IntegerModel, units: ColumnScales) -> Coverage:
 def coverage(model: IntegerModel, units: ColumnScales) -> tuple[Coverage, ...]:
     """Return what the words of each input column, and of a forecast, cover.
 
-    Classes have no range: of a classifier, it is the inputs'.
+    Classes and flags have no range: of what answers with them, it is the inputs'.
     """
-    forecasts = () if model.decision else (output_coverage(model, units),)
+    forecasts = () if model.results is not model.output else (output_coverage(model, units),)
     return (*input_coverage(model, units), *forecasts)
 
 
@@ -114,7 +114,7 @@ def described(model: IntegerModel, units: ColumnScales) -> str:
     cost = f"a window takes {window * model.input.bits} bits of memory"
     if (more := window * (model.input.bits - _NARROW)) > 0:
         cost += f", {more} more than in {_NARROW}-bit words"
-    if model.decision:
+    if model.results is not model.output:
         return f"Range: {said} ({bits} words; {cost})"
     output = output_coverage(model, units)
     same = [one for one in inputs if one.column == output.column]

@@ -7,6 +7,7 @@ import numpy as np
 
 from bitformer.model.class_evaluation import ClassEvaluation
 from bitformer.model.data.windows import Dataset
+from bitformer.model.detection_evaluation import DetectionEvaluation
 from bitformer.model.evaluation import Evaluation, scored, with_stopped_clock
 from bitformer.model.intervals import ForecastInterval
 from bitformer.model.ir import IntegerModel
@@ -29,14 +30,16 @@ def evaluated(
     advice: Advised | None = None,
     intervals: Iterable[ForecastInterval] = (),
     trained: Sequence[TrainedBaseline] = (),
-) -> Evaluation | ClassEvaluation:
+) -> Evaluation | ClassEvaluation | DetectionEvaluation:
     """Return the evaluation of what a model, or hardware made of it, says of test windows.
 
-    ``models`` : by name, standardised forecasts [N, horizon] or classes' numbers [N, 1]. The others
-    as of :meth:`bitformer.model.evaluation.Evaluation.of`.
+    ``models`` : by name, standardised forecasts [N, horizon], classes' numbers or flags [N, 1]. The
+    others as of :meth:`bitformer.model.evaluation.Evaluation.of`.
     """
     if model.config.task == "classify":
         return ClassEvaluation.of(dataset, models, advice=advice, trained=trained)
+    if model.config.task == "detect":
+        return DetectionEvaluation.of(dataset, models)
     more: dict[str, Any] = {"advice": advice, "intervals": intervals, "trained": trained}
     return with_stopped_clock(Evaluation.of(dataset, models, **more), model)
 
@@ -50,12 +53,20 @@ def evaluated_training(
     method: str = "qat",
     advice: Advised | None = None,
     trained: Sequence[TrainedBaseline] = (),
-) -> Evaluation | ClassEvaluation:
+) -> Evaluation | ClassEvaluation | DetectionEvaluation:
     """Return the evaluation of a finished training.
 
     The parameters are those of :func:`bitformer.model.evaluation.scored`.
     """
     more: dict[str, Any] = {"advice": advice, "trained": trained}
+    if dataset.task == "detect" and model is not None:
+        test = dataset.test
+        flags = {"integer": predict(model, test.x, test.clock, test.y)}
+        errors = {
+            "float": result.float_test,
+            f"quantized ({method.upper()})": result.quantized_test,
+        }
+        return DetectionEvaluation.of(dataset, flags, errors=errors)
     if dataset.task != "classify":
         return scored(result, model, dataset, block=block, method=method, **more)
     test, rounded = dataset.test, f"quantized ({method.upper()})"

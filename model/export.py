@@ -17,6 +17,7 @@ from bitformer.model.own_data import read_source
 from bitformer.model.quantize import quantize_model
 from bitformer.model.run_store import ERRORS, RunStore
 from bitformer.model.task.margins import check_reject, margin_for
+from bitformer.model.task.thresholds import with_facts
 from bitformer.model.transformer import Transformer
 
 __all__ = ["export", "export_run", "export_to", "load_run", "parameters"]
@@ -81,13 +82,16 @@ def export_run(run_dir, *, reject: float = 0.0) -> IntegerModel:
 
     Its ``meta`` has the names and scales of the data (``dataset``), the settings of the training
     (``settings``), its errors (``results``), and the ``intervals`` of its forecasts, which runs of
-    before they were invented lack; of a classifier, the names of its ``classes`` instead.
+    before they were invented lack; of a classifier, the names of its ``classes`` instead. A
+    detector judges as its clean rows set it when it was trained.
     """
     model, record = load_run(run_dir)
     model.margin = _margin(reject, record, run_dir)
     sections = ("dataset", "settings", "intervals", "classes")
     meta = {name: record[name] for name in sections if name in record}
-    return export(model, meta | {"results": {name: record["results"][name] for name in ERRORS}})
+    results = {name: record["results"][name] for name in ERRORS}
+    exported = export(model, meta | {"results": results})
+    return with_facts(exported, record["judge"]) if "judge" in record else exported
 
 
 def _margin(reject: float, record: dict, run_dir) -> int:

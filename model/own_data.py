@@ -36,6 +36,7 @@ __all__ = [
     "read_source",
     "resolved",
     "rows_ahead",
+    "some_of",
     "suited",
     "suited_to",
     "trained_on",
@@ -198,6 +199,11 @@ def evenly(count: int, of: int) -> np.ndarray:
     return np.unique(np.linspace(0, of - 1, min(count, of)).round().astype(int))
 
 
+def some_of(model: IntegerModel, count: int, of: int) -> np.ndarray:
+    """Return :func:`evenly`; of a detector, whose windows follow one another, the first ones."""
+    return evenly(count, of) if model.detector is None else np.arange(min(count, of))
+
+
 def integer_windows(
     model: IntegerModel, dataset: Dataset | None, samples: int, seed: int
 ) -> np.ndarray:
@@ -206,12 +212,10 @@ def integer_windows(
     The time of each window is behind its steps, if the model has a calendar; behind that is what a
     detector judges, whose windows follow one another.
     """
-    if dataset is not None and model.config.judged_rows:
-        some = dataset.test.take(slice(samples))
-        return model.quantize_input(some.x, some.clock, some.y)
     if dataset is not None:
-        some = dataset.test.take(evenly(samples, len(dataset.test)))
-        return model.quantize_input(some.x, some.clock)
+        some = dataset.test.take(some_of(model, samples, len(dataset.test)))
+        judged = None if model.detector is None else some.y
+        return model.quantize_input(some.x, some.clock, judged)
     return model.random_windows(np.random.default_rng(seed), samples)
 
 

@@ -25,6 +25,7 @@ from bitformer.model.run_store import EPOCHS, ERRORS, RunStore
 from bitformer.model.stages import Budget
 from bitformer.model.task import task_for
 from bitformer.model.task.margins import leads_by_percent
+from bitformer.model.task.thresholds import Rule, judge_facts, learn, residuals_of
 from bitformer.model.torch_predict import predict
 from bitformer.model.train_settings import TrainSettings
 from bitformer.model.trainer import Trainer
@@ -309,7 +310,20 @@ def _finish(
     }
     if trainer.config.task == "classify":
         found["leads"] = _leads(trainer)
+    if trainer.config.task == "detect" and not trainer.config.has_floats:
+        found["judge"] = _judge(trainer)
     return found
+
+
+def _judge(trainer: Trainer) -> dict[str, Any]:
+    """Return how a detector judges, as the training and the validation windows set it."""
+    from bitformer.model.export import export  # late: it reads runs
+
+    train, val = trainer.dataset.train, trainer.dataset.val
+    model = export(trainer.model)
+    clean = dataclasses.replace(train, first=np.concatenate([train.first, val.first]))
+    left = residuals_of(model, clean)
+    return judge_facts(learn(model, [left], Rule().fitted(len(left))))
 
 
 def _leads(trainer: Trainer) -> list[int]:

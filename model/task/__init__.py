@@ -18,7 +18,10 @@ def task_for(config: TransformerConfig) -> Task:
 
 
 #: What is asked of a model, by task: the method of the library.
-_ASKED = {"forecast": "forecast", "classify": "classify", "detect": "forecast"}
+_ASKED = {"forecast": "forecast", "classify": "classify", "detect": "evaluate"}
+
+#: What is typed, where a command is named after another task.
+_COMMANDS = {"detect": ", or type 'bitformer evaluate MODEL --data FILE'"}
 
 
 def require_task(config: TransformerConfig, method: str) -> None:
@@ -27,5 +30,5 @@ def require_task(config: TransformerConfig, method: str) -> None:
     if own != method:
         raise UserError(
             f"task must be {method} to {method}, and model {config.name} is to {config.task}: call"
-            f" {own}() instead"
+            f" {own}() instead{_COMMANDS.get(config.task, '')}"
         )

@@ -1,8 +1,9 @@
 """How a detector is set: weights and a threshold from what clean rows leave of a forecast."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from bitformer.model.errors import UserError
 from bitformer.model.ir import IntegerModel
 from bitformer.model.operations.judge import JUDGED, LARGEST_WEIGHT, DetectorState, Judge, smoothed
 
-__all__ = ["Rule", "learn", "residuals_of", "with_judge"]
+__all__ = ["Rule", "judge_facts", "learn", "residuals_of", "with_facts", "with_judge"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,11 @@ class Rule:
             raise UserError(f"factor must be a positive number, not {self.factor}")
         if not 0 < self.quantile <= 1:
             raise UserError(f"quantile must be above 0 and at most 1, not {self.quantile}")
+
+    def fitted(self, windows: int) -> "Rule":
+        """Return the rule with a smoothing that settles within a quarter of so many windows."""
+        most = max(0, (windows // 16).bit_length() - 1)
+        return replace(self, smoothing=min(self.smoothing, most))
 
     def threshold(self, scores: np.ndarray) -> float:
         """Return the threshold by scores [N] of clean rows."""
@@ -111,6 +117,25 @@ def learn(model: IntegerModel, clean: Sequence[np.ndarray], rule: Rule) -> Judge
     )
     most = found.score_bound(model.tensors)
     return replace(found, threshold=min(most, int(rule.threshold(settled @ weight))))
+
+
+def judge_facts(judge: Judge) -> dict[str, Any]:
+    """Return how a detector judges as plain data: what :func:`with_facts` takes."""
+    return {
+        "smoothing": judge.smoothing,
+        "threshold": judge.threshold,
+        "hold": judge.hold,
+        "absolute": judge.absolute,
+        "weight": judge.weight.tolist(),
+    }
+
+
+def with_facts(model: IntegerModel, facts: Mapping[str, Any]) -> IntegerModel:
+    """Return a detector that judges as :func:`judge_facts` has noted."""
+    judge = model.detector
+    assert judge is not None
+    weight = np.array(facts["weight"], dtype=np.int64)
+    return with_judge(model, replace(judge, **{**facts, "weight": weight}))
 
 
 def with_judge(model: IntegerModel, judge: Judge) -> IntegerModel:

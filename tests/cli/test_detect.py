@@ -1,0 +1,93 @@
+"""``bitformer train``, ``evaluate`` and the other commands with a detector."""
+
+import json
+
+import numpy as np
+import pytest
+
+from bitformer.model.checkpoint import load_model
+
+pytestmark = pytest.mark.filterwarnings("error")
+CONFIG = {"name": "wave", "window": 8, "d_model": 4, "ffn": 8, "patch": 4, "linear_path": True}
+QUICK = ["--epochs", "3", "--qat-epochs", "1", "--device", "cpu", "--batch", "32"]
+
+
+def wave(path, fault=range(0), seed=0):
+    """An hourly wave that is thrice as fast in the rows ``fault``."""
+    at = np.arange(800)
+    rows = np.sin(np.where(np.isin(at, list(fault)), 3 * at, at) / 4)
+    rows += np.random.default_rng(seed).normal(size=800) * 0.05
+    lines = [
+        f"2024-01-{1 + row // 24:02d} {row % 24:02d}:00,{one:.4f}"
+        for row, one in enumerate(rows[:744])
+    ]
+    path.write_text("t,v\n" + "\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(bitformer, tmp_path_factory):
+    """A trained detector: its folder, and what was said."""
+    place = tmp_path_factory.mktemp("run")
+    config = place / "c.json"
+    config.write_text(json.dumps(CONFIG))
+    data = wave(place / "wave.csv", fault=range(660, 690))
+    asked = ["train", "--data", data, "--target", "v", "--task", "detect", "--config", config]
+    asked += ["--time", "t", "--horizon", "1", *QUICK, "-o", place / "r"]
+    return place / "r", bitformer(*asked, "--json"), asked
+
+
+def test_train_says_flags(run):
+    place, said, _ = run
+    assert said.code == 0
+    found = said.data
+    assert found["task"] == "detect"
+    assert found["config"]["task"] == "detect"
+    assert found["test_windows"] == 149
+    assert 0 < found["flagged"] < 0.6
+    assert found["alarms"] >= 1
+    assert found["events"] is None
+    assert found["days"] == pytest.approx(149 / 24)
+    assert set(found["network_mse"]) == {"float", "quantized (QAT)"}
+    model = load_model(place / "model.safetensors")
+    record = json.loads((place / "run.json").read_text())
+    assert model.detector.threshold == record["judge"]["threshold"] > 0
+
+
+def test_tables_say_flags(bitformer, run):
+    said = bitformer(*run[2])  # it is there: read again
+    assert said.code == 0
+    assert "alarms" in said.out
+    assert "which rows are anomalies is not known" in said.out
+    assert "quantized (QAT)" in said.out
+
+
+def test_evaluate_judges_another_file(bitformer, run, tmp_path):
+    model = run[0] / "model.safetensors"
+    own = bitformer("evaluate", model, "--json").data
+    assert own["flagged"] == run[1].data["flagged"]
+    calm = bitformer("evaluate", model, "--data", wave(tmp_path / "calm.csv", seed=1), "--json")
+    assert calm.code == 0
+    assert calm.data["flagged"] == 0
+    rough = wave(tmp_path / "rough.csv", fault=range(300, 400), seed=1)
+    found = bitformer("evaluate", model, "--data", rough, "--json").data
+    assert found["flagged"] > 0.05
+    assert found["test_windows"] == 736
+
+
+def test_the_first_windows_are_judged_of_some(bitformer, run):
+    said = bitformer("evaluate", run[0] / "model.safetensors", "--samples", "20", "--json")
+    assert said.data["test_windows"] == 20
+
+
+def test_info_names_the_judge(bitformer, run):
+    said = bitformer("info", run[0] / "model.safetensors")
+    assert said.code == 0
+    assert "Judge" in said.out
+
+
+def test_predict_names_what_to_type(bitformer, run):
+    said = bitformer("predict", run[0] / "model.safetensors")
+    assert said.code == 2
+    assert "or type 'bitformer evaluate MODEL --data FILE'" in said.err
+    assert "Traceback" not in said.err
