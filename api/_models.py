@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import TransformerConfig
-from bitformer.model.errors import NotBitExactError
 from bitformer.model.ir import IntegerModel
 from bitformer.model.progress import Progress, silent
 from bitformer.model.task import require_task
@@ -15,9 +14,7 @@ from bitformer.model.task import require_task
 if TYPE_CHECKING:
     import numpy as np
 
-    from bitformer.model.class_evaluation import ClassEvaluation
-    from bitformer.model.detection_evaluation import DetectionEvaluation
-    from bitformer.model.evaluation import Evaluation
+    from bitformer.model.evaluating import AnyEvaluation
     from bitformer.model.forecasts.classes import Classes
     from bitformer.model.forecasts.result import Forecast
     from bitformer.model.noise import Noise
@@ -158,7 +155,7 @@ class Model:
             name, forecasts = getattr(engine, "name", "function"), engine(asked.x, **timed)
         else:
             name = engine
-            forecasts = self._computed(asked.x, asked.clock, engine, note, progress)
+            forecasts = self._computed(engine, note, progress, asked.x, asked.clock)
         scales = asked.rows.scales
         beyond = clipped(self.integer, asked.x, scales, forecast=forecasts)
         for sentence in (sentences := clipped_sentences(beyond, scales)):
@@ -207,7 +204,7 @@ class Model:
         if callable(engine):
             name, numbers = getattr(engine, "name", "function"), engine(x)
         else:
-            name, numbers = engine, self._computed(x, None, engine, note, progress)
+            name, numbers = engine, self._computed(engine, note, progress, x)
         return question.answered(numbers, engine=name, clipped=beyond)
 
     def evaluate(
@@ -222,7 +219,7 @@ class Model:
         note: Note = unheard,
         progress: Progress = silent,
         **reading: Any,
-    ) -> "Evaluation | ClassEvaluation | DetectionEvaluation":
+    ) -> "AnyEvaluation":
         """Return the test error beside the baselines', which are of the same windows.
 
         Of a classifier, these are scores of its answers. The model's own scales count. Of the data
@@ -283,7 +280,7 @@ class Model:
             trained = tuple(one.take(index) for one in trained)
         test = found.test
         judged = None if self.integer.detector is None else test.y
-        forecast = self._computed(test.x, test.clock, engine, note, progress, judged)
+        forecast = self._computed(engine, note, progress, test.x, test.clock, judged)
         meta = known(self.integer.meta)
         beyond = clipped(self.integer, found.test.x, found, forecast=forecast, part="test")
         advice = Advice(
@@ -357,29 +354,11 @@ class Model:
             note(sentence)
         return noise_of(self.integer, found, samples=samples, run=run, plot=plot, progress=progress)
 
-    def _computed(
-        self,
-        windows: Any,
-        clock: Any,
-        engine: str,
-        note: Note,
-        progress: Progress,
-        judged: Any = None,
-    ) -> "np.ndarray":
-        """Return standardised forecasts of standardised windows at their time, by an engine.
+    def _computed(self, engine: str, note: Note, progress: Progress, *windows: Any) -> "np.ndarray":
+        """Return standardised forecasts, or answers, of standardised windows by an engine."""
+        from bitformer._engines import computed
 
-        ``judged`` as of :meth:`predict`.
-        """
-        if engine == "integer":
-            return self.predict(windows, clock, judged)
-        from bitformer.hw.lowering.lower import lower
-        from bitformer.sim.run import simulate
-
-        x = self.integer.quantize_input(windows, clock, judged)
-        result = simulate(lower(self.integer), x, engine=engine, progress=progress, note=note)
-        if not result.bit_exact:
-            raise NotBitExactError(f"Not bit exact: {result.difference}")
-        return self.integer.dequantize_output(result.outputs)
+        return computed(self.integer, windows, engine=engine, note=note, progress=progress)
 
     def save(self, path: str | Path) -> Path:
         """Write the model to a file, whole or not at all."""

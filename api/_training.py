@@ -17,12 +17,10 @@ from bitformer.model.task import task_for
 from bitformer.model.torch_installed import require_torch
 
 if TYPE_CHECKING:
-    from bitformer.model.class_evaluation import ClassEvaluation
     from bitformer.model.clipping import Clipped
     from bitformer.model.coverage import Coverage
     from bitformer.model.data.windows import Dataset
-    from bitformer.model.detection_evaluation import DetectionEvaluation
-    from bitformer.model.evaluation import Evaluation
+    from bitformer.model.evaluating import AnyEvaluation
     from bitformer.model.sensor_range import SensorRange
     from bitformer.model.trained_baselines import TrainedBaseline
     from bitformer.model.training_run import TrainResult
@@ -208,7 +206,7 @@ class Training:
         return Path(path)
 
     @cached_property
-    def evaluation(self) -> "Evaluation | ClassEvaluation | DetectionEvaluation":
+    def evaluation(self) -> "AnyEvaluation":
         """Test errors of the float, the rounded and the integer model, beside the baselines'.
 
         Of a classifier, scores of the integer model's answers.

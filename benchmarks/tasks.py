@@ -2,11 +2,12 @@
 
     python benchmarks/tasks.py                        all that is missing, then the page
     python benchmarks/tasks.py --row strike --seed 1  these trainings only
+    python benchmarks/tasks.py --row skab             detectors of SKAB; --row nab those of NAB
     python benchmarks/tasks.py --show                 train nothing: the page of what is there
     python benchmarks/tasks.py --write                and docs/tasks.md written
 
-Ctrl-C loses nothing: the same command goes on where it was. StrikeWatch is looked for in the folder
-that BITFORMER_DATA names, and fetched if need be.
+Ctrl-C loses nothing: the same command goes on where it was. Data are looked for in the folder that
+BITFORMER_DATA names, and fetched if need be. Without scikit-learn there is no isolation forest.
 """
 
 import json
@@ -17,6 +18,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from tasks_detect_page import SECTIONS
 from tasks_page import markdown
 from tasks_rows import ROWS, SEEDS, TaskRow
 
@@ -30,6 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 REPORT = ROOT / "docs" / "tasks.md"
 FOLDER = ROOT / "build" / "tasks"
 PART = "xc7s15"
+_KEYS = [row.key for row in ROWS] + [section.key for section in SECTIONS]
 
 
 def cell(row: TaskRow, seed: int, fold: int, folder: Path) -> Path:
@@ -138,8 +141,17 @@ def train(rows: Sequence[TaskRow], seeds: Sequence[int], folder: Path, console: 
                 trained(row, seed, fold, folder, console)
 
 
+def detect(keys: Sequence[str], folder: Path, console: Console) -> None:
+    """Compute the cells that are missing of sections on detectors, of all or of ``keys``."""
+    for section in SECTIONS:
+        for cell in section.cells if not keys or section.key in keys else ():
+            if cell.record(folder) is None:
+                console.log(cell.key)
+                cell.record(folder, compute=True)
+
+
 @click.command()
-@click.option("--row", "keys", multiple=True, type=click.Choice([row.key for row in ROWS]))
+@click.option("--row", "keys", multiple=True, type=click.Choice(_KEYS))
 @click.option("--seed", "seeds", multiple=True, type=click.Choice([*map(str, SEEDS)]))
 @click.option("--show", is_flag=True, help="Train and simulate nothing.")
 @click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, show_default=True)
@@ -151,6 +163,7 @@ def main(
     rows, console = [row for row in ROWS if not keys or row.key in keys], Console()
     if not show:
         train(rows, [int(seed) for seed in seeds] or SEEDS, folder, console)
+        detect(keys, folder, console)
     text = markdown(
         [
             (
@@ -161,6 +174,8 @@ def main(
             for row in ROWS
         ]
     )
+    text = "\n".join([text, *(line for one in SECTIONS for line in (*one.lines(folder), ""))])
+    text = text.rstrip() + "\n"
     console.print(text, markup=False, soft_wrap=True)
     if write:
         REPORT.write_text(text, encoding="utf-8")

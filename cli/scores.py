@@ -8,7 +8,7 @@ from bitformer.cli.detection_scores import show_detection
 if TYPE_CHECKING:
     from bitformer.cli.report import Report
     from bitformer.model.class_evaluation import ClassEvaluation
-    from bitformer.model.detection_evaluation import DetectionEvaluation
+    from bitformer.model.evaluating import AnyEvaluation
     from bitformer.model.evaluation import Evaluation
 
 __all__ = ["show_scores", "show_verdict"]
@@ -22,7 +22,7 @@ def show_verdict(report: "Report", scores: "Evaluation | ClassEvaluation") -> No
 
 def show_scores(
     report: "Report",
-    scores: "Evaluation | ClassEvaluation | DetectionEvaluation",
+    scores: "AnyEvaluation",
     *,
     title: str | None = None,
 ) -> None:

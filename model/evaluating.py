@@ -17,7 +17,10 @@ from bitformer.model.trained_baselines import TrainedBaseline
 if TYPE_CHECKING:
     from bitformer.model.train import TrainResult
 
-__all__ = ["evaluated", "evaluated_training"]
+__all__ = ["AnyEvaluation", "evaluated", "evaluated_training"]
+
+#: That of a model of any task.
+AnyEvaluation = Evaluation | ClassEvaluation | DetectionEvaluation
 
 Advised = Callable[[float], Sequence[str]]
 
@@ -30,7 +33,7 @@ def evaluated(
     advice: Advised | None = None,
     intervals: Iterable[ForecastInterval] = (),
     trained: Sequence[TrainedBaseline] = (),
-) -> Evaluation | ClassEvaluation | DetectionEvaluation:
+) -> AnyEvaluation:
     """Return the evaluation of what a model, or hardware made of it, says of test windows.
 
     ``models`` : by name, standardised forecasts [N, horizon], classes' numbers or flags [N, 1]. The
@@ -53,7 +56,7 @@ def evaluated_training(
     method: str = "qat",
     advice: Advised | None = None,
     trained: Sequence[TrainedBaseline] = (),
-) -> Evaluation | ClassEvaluation | DetectionEvaluation:
+) -> AnyEvaluation:
     """Return the evaluation of a finished training.
 
     The parameters are those of :func:`bitformer.model.evaluation.scored`.
