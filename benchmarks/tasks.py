@@ -26,6 +26,8 @@ import bitformer
 from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
 from bitformer.model.identity import model_hash
+from bitformer.model.own_data import suited_to
+from bitformer.model.train import train_together
 from bitformer.sim.run import simulate
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,9 +73,8 @@ def trained(row: TaskRow, seed: int, fold: int, folder: Path, console: Console) 
         config=row.config,
         to=run,
         baselines="all" if seed == SEEDS[0] else "simple",
-        seed=seed,
-        device="cpu",
-        **row.settings,
+        progress=False,
+        **settings_of(row, seed),
     )
     assert training.model is not None
     record = {
@@ -134,10 +135,14 @@ def found(row: TaskRow, folder: Path) -> dict[int, list[dict[str, Any] | None]]:
 
 
 def train(rows: Sequence[TaskRow], seeds: Sequence[int], folder: Path, console: Console) -> None:
-    """Train what is missing: every fold of the first seed, then of the others."""
-    for seed in seeds:
-        for row in rows:
-            for fold in range(len(row.folds)):
+    """Train what is missing: the seeds of a fold together, which is faster and gives the same."""
+    for row in rows:
+        for fold in range(len(row.folds)):
+            missing = [seed for seed in seeds if known(row, seed, fold, folder) is None]
+            if len(missing) > 1:
+                console.log(f"{row.key}: fold {fold + 1} of {len(row.folds)}, {len(missing)} seeds")
+                together(row, missing, fold, folder)
+            for seed in missing:
                 trained(row, seed, fold, folder, console)
 
 
@@ -148,6 +153,20 @@ def detect(keys: Sequence[str], folder: Path, console: Console) -> None:
             if cell.record(folder) is None:
                 console.log(cell.key)
                 cell.record(folder, compute=True)
+
+
+def together(row: TaskRow, seeds: Sequence[int], fold: int, folder: Path) -> None:
+    """Train the runs of several seeds, which are finished then."""
+    data = {**row.data, **row.folds[fold]}
+    config, dataset = suited_to(data.pop("data"), row.config, lambda _: None, **data)
+    runs = [{**settings_of(row, seed), "run_dir": cell(row, seed, fold, folder)} for seed in seeds]
+    train_together(config, dataset, runs)
+
+
+def settings_of(row: TaskRow, seed: int) -> dict[str, Any]:
+    """Settings of a training, and where it runs."""
+    settings = {name: one for name, one in row.settings.items() if name != "progress"}
+    return {**settings, "seed": seed, "device": "cpu"}
 
 
 @click.command()

@@ -138,3 +138,25 @@ def test_rows_are_what_they_say(tasks):
     for row in tasks.ROWS:
         for fold in range(len(row.folds)):
             assert json.loads(json.dumps(tasks.asked(row, 0, fold))) == tasks.asked(row, 0, fold)
+
+
+def test_seeds_of_a_fold_are_trained_together(tasks, row, tmp_path, monkeypatch):
+    folder, asked, console = tmp_path / "cells", [], Console(quiet=True)
+    real = tasks.train_together
+
+    def counted(config, dataset, runs):
+        asked.append([run["seed"] for run in runs])
+        return real(config, dataset, runs)
+
+    monkeypatch.setattr(tasks, "train_together", counted)
+    monkeypatch.setattr(tasks, "SEEDS", (5, 0, 1))
+    one = dataclasses.replace(row, folds=row.folds[:1])
+    tasks.train([one], (0, 1), folder, console)
+    assert asked == [[0, 1]]
+    first, second = (tasks.known(one, seed, 0, folder) for seed in (0, 1))
+    assert first["model"] != second["model"]
+    alone = tmp_path / "alone"
+    tasks.trained(one, 1, 0, alone, console)
+    assert tasks.known(one, 1, 0, alone)["model"] == second["model"]  # the same, bit for bit
+    tasks.train([one], (0, 1), folder, console)
+    assert asked == [[0, 1]]
