@@ -231,8 +231,17 @@ def suited(config: TransformerConfig, dataset: Dataset) -> tuple[TransformerConf
         columns = ", ".join(dataset.inputs)
         notes.append(f"Config {config.name} takes {len(dataset.inputs)} input(s) here: {columns}")
     task = TASKS[dataset.task]
+    if config.task == "classify" != task.name:
+        raise UserError(
+            f"task must be {task.name} for {dataset.name}, whose rows have no classes, and config"
+            f" {config.name} is to classify: name their column with --label, or another --config"
+        )
     if (config.task, config.horizon) != (task.name, task.outputs(dataset)):
         changes |= {"task": task.name, "horizon": task.outputs(dataset)}
+        if dataset.classes:
+            notes.append(
+                f"Config {config.name} has a score for each of {len(dataset.classes)} classes here"
+            )
     if config.subtract_last and not task.gives_target:
         changes["target_channel"] = 0
     elif config.subtract_last and dataset.target_channel is None:
@@ -286,11 +295,16 @@ def suited_to(
         raise UserError("--data must name a data set or a CSV file to train on")
     task = asked_task(data, columns)
     chosen = start_config(config, sense=columns.get("sense"), ahead=columns.get("ahead"), task=task)
+    if timed and task == "classify" and chosen.calendar:
+        raise UserError(
+            f"calendar must be left out to classify, not be {', '.join(chosen.calendar)}: a class"
+            " is told by its window alone: leave --calendar out"
+        )
     dataset = load_dataset(
         data,
         window=chosen.window,
         horizon=chosen.horizon,
-        calendar=chosen.calendar,
+        calendar=chosen.calendar if timed or task != "classify" else (),
         **columns,
     )
     if timed:

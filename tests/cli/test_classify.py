@@ -118,6 +118,7 @@ def test_export_with_a_share_that_is_rejected(bitformer, run, tmp_path):
         (["--config", "auto"], "--config must be a name or a JSON file to classify, not auto"),
         (["--task", "forecast"], "files is for a classifier, and the task is forecast"),
         (["--reject", "1.5"], "reject must be a share of windows from 0 to below 1, not 1.5"),
+        (["--calendar", "hour"], "calendar must be left out to classify, not be hour: a class"),
         (
             ["--raw", "12"],
             "raw must be left out to classify, not be 12: an answer is",
@@ -236,3 +237,21 @@ def test_forecasts_alone_are_searched(bitformer, run, folder, tmp_path, command)
     said = bitformer(*command, *asked)
     assert said.code == 2
     assert "task must be forecast to compare and to search, not classify: train such" in said.err
+
+
+def test_a_config_of_forecasts_tells_classes(bitformer, folder, tmp_path):
+    """Its calendar is left out, its horizon is the number of classes."""
+    asked = ["train", "--data", folder, *FILES, "--config", "taxi-48-12", "--window", "12"]
+    said = bitformer(*asked, *QUICK, "-o", tmp_path / "r", "--json")
+    assert said.code in (0, 1)  # so little training may cost too much
+    config = said.data["config"]
+    assert (config["task"], config["horizon"], config.get("calendar")) == ("classify", 2, None)
+    assert "has a score for each of 2 classes here" in said.err
+
+
+def test_a_classifier_wants_classes(bitformer, tmp_path):
+    data = table_of(tmp_path / "p.csv", walk(60, 0.0).tolist(), "x,y")
+    asked = ["train", "--data", data, "--target", "x", "--config", "strike-25"]
+    said = bitformer(*asked, "-o", tmp_path / "r")
+    assert said.code == 2
+    assert "task must be forecast for p.csv, whose rows have no classes, and config" in said.err
