@@ -45,7 +45,6 @@ def company(trainer: Trainer) -> Hashable | None:
         dataclasses.replace(trainer.settings, seed=0),
         trainer.stage,
         trainer.epoch,
-        trainer.average.steps,
     )
 
 
@@ -122,10 +121,7 @@ class _Models:
                 trainer.optimizer.state.update({p: self._optimizer.state[p] for p in known})
 
     def step(self, step: int, batches: Sequence[Tensor]) -> tuple[Tensor, list[int]]:
-        """Change the weights of each model once; return the losses before, and who diverged.
-
-        A model that diverged is left as it is.
-        """
+        """Change the weights of each model once; return the losses before, and who diverged."""
         for trainer in self._trainers:
             trainer.set_rate(step)
         own = self._trainers[0]
@@ -142,18 +138,14 @@ class _Models:
             whole.grad = None
         losses.sum().backward()
         norms = self._clip()
-        sums = (losses.detach() + norms).tolist()
-        diverged = [at for at, found in enumerate(sums) if not math.isfinite(found)]
         for whole, owns in self._parameters:
             gradients = [None] * len(owns) if whole.grad is None else whole.grad
-            for at, (own_parameter, gradient) in enumerate(zip(owns, gradients, strict=True)):
-                own_parameter.grad = None if at in diverged else gradient
+            for own_parameter, gradient in zip(owns, gradients, strict=True):
+                own_parameter.grad = gradient
         self._optimizer.step()
-        going = [at for at in range(len(self._trainers)) if at not in diverged]
-        if going:
-            averages = [self._trainers[at].average for at in going]
-            follow(averages, [self._states[at] for at in going])
-        return losses.detach(), diverged
+        follow([trainer.average for trainer in self._trainers], self._states)
+        sums = (losses.detach() + norms).tolist()
+        return losses.detach(), [at for at, one in enumerate(sums) if not math.isfinite(one)]
 
     def _clip(self) -> Tensor:
         """Clip each model's gradient as torch's function does; return the norms before."""

@@ -10,7 +10,7 @@ from design_strategies import configs, several
 from hypothesis import given, reject
 from train_harness import SHORT, TERNARY, TINY, WITH_PATH, comparable, files, interrupt_after
 
-from bitformer.model import together
+from bitformer.model import together, trainer
 from bitformer.model import train as module
 from bitformer.model.calendar import ROWS
 from bitformer.model.errors import TrainingDivergedError, UserError
@@ -55,7 +55,7 @@ def trainers(config, dataset, count=3, **settings):
     return [Trainer(config, dataset, one.fitted(len(dataset.train)), CPU) for one in made]
 
 
-def everything(trainer):
+def everything(run):
     """All that a run saves, as plain data."""
 
     def plain(value):
@@ -65,7 +65,7 @@ def everything(trainer):
             return {name: plain(one) for name, one in value.items()}
         return [plain(one) for one in value] if isinstance(value, list | tuple) else value
 
-    return plain(trainer.state_dict())
+    return plain(run.state_dict())
 
 
 def check(config, dataset, **settings):
@@ -144,6 +144,19 @@ def test_who_diverges_leaves_the_others_alone(small_dataset):
     assert everything(joined[1])["model"].keys() == everything(alone[1])["model"].keys()
 
 
+def test_who_diverges_when_validated_is_told(small_dataset, monkeypatch):
+    joined, error = trainers(TINY, small_dataset()), trainer._error
+    monkeypatch.setattr(
+        trainer,
+        "_error",
+        lambda model, windows: math.nan if model is joined[1].model else error(model, windows),
+    )
+    first, second, third = together.run_epoch(joined)
+    assert (first, third) == (None, None)
+    assert isinstance(second, TrainingDivergedError)
+    assert [one.epoch for one in joined] == [1, 0, 1]
+
+
 def test_all_may_diverge(small_dataset):
     joined = trainers(TINY, small_dataset(), 2)
     for one in joined:
@@ -203,7 +216,7 @@ def test_runs_together_write_what_each_writes_alone(small_dataset, tmp_path, mon
     steps, original = [], together.run_epoch
 
     def counted(trainers):
-        steps.append([trainer.place for trainer in trainers])
+        steps.append([one.place for one in trainers])
         if len(steps) == 2:
             raise KeyboardInterrupt
         return original(trainers)
