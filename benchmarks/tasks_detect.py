@@ -41,7 +41,28 @@ from bitformer.model.task.detection_scores import (
 from bitformer.model.task.thresholds import Rule, learn, residuals_of
 from bitformer.model.train import train
 
-__all__ = ["FILES", "GROUPS", "NAB", "SEEDS", "SKAB", "Cell", "best_rule", "cells", "chosen"]
+__all__ = [
+    "EWMA",
+    "FALSE_ALARM",
+    "FILES",
+    "FOREST",
+    "GROUPS",
+    "LAST",
+    "LINE",
+    "NAB",
+    "NETWORK",
+    "READINGS",
+    "SKAB",
+    "best_rule",
+    "cells",
+    "chosen",
+    "each_part",
+    "events",
+    "held_for",
+    "nab_score",
+    "points",
+    "whole",
+]
 
 GROUPS = ("valve1", "valve2", "other")
 FILES = (
@@ -59,6 +80,8 @@ EWMA, LAST, FOREST, LINE = "EWMA", "last value", "isolation forest", "linear res
 _STRETCHES = Stretches(rows=1150, apart=300, clean=400)
 _FACTORS = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 _SMOOTHINGS = (1, 2, 3, 4, 5)
+#: What a false alarm costs, in windows: NAB's standard profile.
+FALSE_ALARM = 0.11
 #: Hours that a flag of NAB stays up.
 _HOLDS = (0, 24)
 
@@ -279,7 +302,7 @@ def _nab_network(name: str, seed: int) -> Callable[[Path], dict[str, Any]]:
             tried[calendar] = (*_trained(config, dataset, run, seed, **_EPOCHS), dataset)
         model, trained, dataset = min(tried.values(), key=lambda one: one[1]["val"])
         series = load_detection(name).series[0]
-        windows = _whole(dataset)
+        windows = whole(dataset)
         assert len(windows.inputs) == len(series.values)
         left, counts = residuals_of(model, windows), {}
         clean = windows.first < series.clean
@@ -304,7 +327,7 @@ def _best_calendar(name: str, folder: Path) -> tuple[str, ...]:
     return tuple(record["trained"]["calendar"])
 
 
-def _whole(dataset: Dataset) -> Windows:
+def whole(dataset: Dataset) -> Windows:
     """All windows of a series in the order of time."""
     parts = (dataset.train, dataset.val, dataset.test)
     return replace(dataset.train, first=np.concatenate([one.first for one in parts]))
@@ -342,9 +365,15 @@ def each_part(parts: list[list[Any]]) -> float:
     return float(np.mean([points(one).f1 for one in parts]))
 
 
-def together(parts: list[list[Any]]) -> float:
-    """F1 of windows and alarms of all parts together."""
-    return events(one for own in parts for one in own).f1
+def nab_score(parts: list[list[Any]]) -> float:
+    """Windows found less those missed and the cost of false alarms, of all parts together."""
+    total = events(one for own in parts for one in own)
+    return 2 * total.found - total.windows - FALSE_ALARM * total.false
+
+
+def held_for(counts: Mapping[str, Any], hours: int) -> dict[str, Any]:
+    """The counts by the settings whose flag stays up for so many hours."""
+    return {rule: one for rule, one in counts.items() if rule.split()[-1] == str(hours)}
 
 
 def points(counts: Iterable[Mapping[str, int]]) -> PointScores:
