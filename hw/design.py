@@ -120,7 +120,7 @@ class Geometry:
 
 
 #: The stores whose contents differ between two trained models of one structure.
-RELOADED = ("weights", "parameters", "position", "margin")
+RELOADED = ("weights", "parameters", "position", "margin", "judge_weights", "judge_limits")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,8 +129,9 @@ class Design:
 
     ``stores`` has a spec for each of: ``program``, ``weights``, ``parameters``, ``position``,
     ``activations``, ``dynamic`` (keys and values), ``scores``, ``input``, ``output``; one that a
-    model does not use is absent. A reloadable classifier has ``margin``, a word. ``images`` holds
-    the words of the ROMs. ``bounds`` is the largest magnitude of each accumulator, by tensor.
+    model does not use is absent. A detector has ``judge_weights``, ``levels`` and ``judged``. A
+    reloadable classifier has ``margin``, a word, a reloadable detector ``judge_limits``. ``images``
+    holds the words of the ROMs. ``bounds`` is the largest magnitude of each accumulator, by tensor.
     ``strides`` are the parameter words from one row of a table to the next, for each number of the
     time. ``latency`` counts cycles from the first input accepted to the last output taken,
     ``interval`` between inferences back to back. With two ``banks`` the stores of ``RELOADED`` hold

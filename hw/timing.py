@@ -40,6 +40,8 @@ OUTPUT = 1
 #: More of them to the output stream's end in a design that answers with a class: from the last
 #: score to the answer (:mod:`bitformer.hw.units.class_choice`).
 CHOICE = 2
+#: The same in a detector, to its flag (:mod:`bitformer.hw.units.detector`).
+JUDGE = 13
 #: Shortest distance of two issues: what fetching and decoding takes.
 MIN_ISSUE = 5
 #: From reset to an input whose arrival could issue the first instruction.

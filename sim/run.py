@@ -11,6 +11,7 @@ from bitformer.hw.design import Design
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import reference
 from bitformer.model.errors import UserError
+from bitformer.model.operations.judge import DetectorState
 from bitformer.model.progress import Progress, silent
 from bitformer.sim.compare import Comparison
 from bitformer.sim.native_build import NativeError, find_compiler
@@ -168,8 +169,9 @@ def simulate(
     if x.shape[:1] == (0,):
         raise UserError("samples must be at least 1, not 0")
     reference.run(design.model, _extreme_samples(x))  # refuses samples that do not match
+    state = DetectorState()  # of a detector: it is asked for windows in the order of time
     comparison = Comparison(
-        design, x, lambda part: reference.run(design.model, part), progress=progress
+        design, x, lambda part: reference.run(design.model, part, state), progress=progress
     )
     samples, ran = design.model.words(x).reshape(len(x), -1), engine
     options: dict[str, Any] = {"back_pressure": back_pressure, "seed": seed}

@@ -31,12 +31,11 @@ from bitformer.model.precision import (
 from bitformer.model.shape import BLOCKS
 from bitformer.model.structure import graph, tensor_components, weight_components
 
-__all__ = ["BUILT", "DRAWN", "RandomModel", "configs", "designs", "models", "several"]
+__all__ = ["DRAWN", "RandomModel", "configs", "designs", "models", "several"]
 
 SEEDS = st.integers(0, 100)
-#: Tasks of models, and those that the hardware has.
+#: Tasks of models.
 DRAWN = ("forecast", "forecast", "classify", "detect")
-BUILT = ("forecast", "forecast", "classify")
 #: Classes, from the fewest to the most.
 CLASSES = (2, 2, 3, 4, 5, 9, 40, 256)
 CALENDARS = [(), (), ("hour",), ("weekday",), ("hour", "weekday")]
@@ -168,7 +167,7 @@ class RandomDesign:
             reject()
 
 
-def models(tasks=BUILT):
+def models(tasks=DRAWN):
     """Random models of ``tasks``, each to be made by ``make()``."""
     return st.builds(RandomModel, config=configs(tasks=tasks), seed=SEEDS)
 
@@ -180,7 +179,7 @@ _PLACEMENTS = st.dictionaries(
 )
 
 
-def designs(tasks=BUILT):
+def designs(tasks=DRAWN):
     """Random designs of ``tasks``, each to be made by ``make()``."""
     options = {
         "lanes": st.sampled_from([None, 1, 2, 3, 4, 5, 6, 8, 16, 32]),

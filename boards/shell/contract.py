@@ -11,6 +11,7 @@ from bitformer.hw.lowering.place import cost
 from bitformer.hw.lowering.reload import STRUCTURE_BYTES, structure_hash
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import DEFAULT_PART, PARTS
+from bitformer.model.errors import UserError
 from bitformer.model.identity import HASH_BYTES, model_hash
 
 __all__ = ["DEFAULT_VECTORS", "Contract", "contract_of"]
@@ -114,6 +115,11 @@ def contract_of(design: Design, *, vectors: int = DEFAULT_VECTORS) -> Contract:
     """Return the contract of a design's accelerator, with ``vectors`` golden vectors."""
     check_int("Vectors", vectors, least=0)
     model = design.model
+    if model.detector is not None:
+        raise UserError(
+            "task must be forecast or classify behind a host link, not detect: a request that is"
+            " sent again would be judged twice; elaborate writes the accelerator alone"
+        )
     taken = sum(cost(spec, spec.placement, design.family).ramb18 for spec in design.stores.values())
     golden = golden_vectors(model, vectors) if vectors else []
     return Contract(

@@ -78,7 +78,7 @@ def check_graph(model: IntegerModel, destination: Mapping[str, Destination]) -> 
         lowering_of(op).check(model)
     last = model.writers[model.results.name]
     if last not in model.linears:
-        before = " before the decision" if model.decision else ""
+        before = " before the decision" if model.operations[-1].at_output else ""
         raise UserError(
             f"the last operation{before} must be a linear layer, not {type(last).__name__}"
         )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from bitformer.hw import timing
 from bitformer.hw.design import Design
+from bitformer.hw.judging import judged_depth, level_bits, weight_bits
 from bitformer.hw.lowering.allocate import allocate
 from bitformer.hw.lowering.batch import Batch
 from bitformer.hw.lowering.encode import Encoder, memory_blocks
@@ -63,7 +64,7 @@ def _cycles(timeline: Schedule, program: Program, model: IntegerModel) -> tuple[
     """Return latency and interval.
 
     The latency counts from the first input accepted (0) to the last output taken, with both: a
-    class is there some cycles after the last score has left the queue of results. Results of the
+    class or a flag is there some cycles after the last result has left their queue. Results of the
     next inference wait until that queue is empty, which takes a cycle for each.
     """
     out = [e for e in timeline.events if e.row.operation.destination is Destination.OUTPUT]
@@ -72,7 +73,8 @@ def _cycles(timeline: Schedule, program: Program, model: IntegerModel) -> tuple[
         for written in event.writes:
             taken = max(taken + 1, int(written) + timing.OUTPUT)
     waits = min(event.issue for event in out if event.row.operation.wait_output)
-    latency = taken + 1 + (timing.CHOICE if model.decision else 0)
+    decision = timing.CHOICE if model.decision else timing.JUDGE if model.detector else 0
+    latency = taken + 1 + decision
     return latency, max(program.cycles, taken + 1 - waits)
 
 
@@ -89,6 +91,13 @@ def _rams(plan: Plan, depths: Mapping[str, int]) -> list[StoreSpec]:
         granule = bits if apart else 0
         return StoreSpec(name=name, depth=depth, width=elements * bits, granule=granule, **fields)
 
+    detector: list[StoreSpec] = []
+    if (judge := plan.model.detector) is not None:
+        level = level_bits(judge, plan.model)
+        detector = [
+            ram("levels", result.features, 1, level, apart=False),
+            ram("judged", judged_depth(result.features), 1, source.bits, apart=False),
+        ]
     return [
         ram("activations", depths["activations"], ways, geometry.element_bits, read_ports=2),
         ram("scores", depths["scores"], ways, numerics.SCORE_BITS),
@@ -101,6 +110,7 @@ def _rams(plan: Plan, depths: Mapping[str, int]) -> list[StoreSpec]:
             result.bits,
             asynchronous=True,
         ),
+        *detector,
     ]
 
 
@@ -199,6 +209,8 @@ def lower_plan(plan: Plan, placement: Mapping[str, str] | None = None) -> Design
         "parameters": (parameters, sum(parameter_bits) * ways),
         "position": (position, position_bits * ways),
     }
+    if (judge := model.detector) is not None:
+        roms["judge_weights"] = (judge.weight.tolist(), weight_bits(judge))
     specs = [
         StoreSpec(name=name, depth=len(words), width=width, rom=True)
         for name, (words, width) in roms.items()

@@ -12,6 +12,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from bitformer.hw.design import RELOADED, Design, Geometry
+from bitformer.hw.judging import HOLD_BITS, limits_word, score_bits, weight_bits
 from bitformer.hw.lowering.images import pack_elements
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.place import cost, place
@@ -84,10 +85,16 @@ def lower_reloadable(
     if (decision := model.decision) is not None:
         stored.append(StoreSpec(name="margin", depth=1, width=model.results.bits))
         images["margin"] = [decision.margin]
+    if (judge := model.detector) is not None:
+        score = score_bits(judge, model, any_weights=True)
+        stored.append(StoreSpec(name="judge_limits", depth=1, width=score + HOLD_BITS))
+        images["judge_limits"] = [limits_word(judge, score)]
     for spec in stored:
         if spec.name in RELOADED:
             width = sum(bits) * geometry.ways if spec.name == "parameters" else spec.width
             depth = 2 * bank_words(spec.depth)
+            if spec.name == "judge_weights" and judge is not None:
+                width = weight_bits(judge, any_weights=True)
             spec = replace(spec, rom=False, depth=depth, width=width)
         specs.append(replace(spec, placement="auto", tiles=()))
     stores = place(specs, there, placement or {})
@@ -131,8 +138,17 @@ def _ends(model: ir.IntegerModel) -> tuple:
         (subtraction.shift, steps.bits, steps.zero, steps.low) if subtraction else None,
         *(("unsigned",) if model.config.adc_words else ()),
         *model.config.calendar,
-        *((model.results.shape, model.results.bits) if model.decision else ()),
+        *((model.results.shape, model.results.bits) if model.operations[-1].at_output else ()),
+        *_judged(model),
     )
+
+
+def _judged(model: ir.IntegerModel) -> tuple:
+    """Return what the hardware of a detector is made for, besides widths; of others nothing."""
+    judge = model.detector
+    if judge is None:
+        return ()
+    return judge.shifts(model.tensors), model.results.zero, judge.smoothing, judge.absolute
 
 
 def structure_hash(design: Design) -> bytes:
@@ -176,6 +192,9 @@ def new_images(
     words = dict(other.images)
     if model.decision is not None:
         words["margin"] = [model.decision.margin]
+    if model.detector is not None:
+        score = score_bits(model.detector, model, any_weights=True)
+        words["judge_limits"] = [limits_word(model.detector, score)]
     images = {name: list(words[name]) for name in RELOADED if name in design.stores}
     if "parameters" in images:
         bits = other.parameter_bits, design.parameter_bits
@@ -201,6 +220,7 @@ def _check_tensors(ours: ir.IntegerModel, theirs: ir.IntegerModel) -> None:
     _keep("calendar", list(ours.config.calendar), list(theirs.config.calendar))
     if ours.config.adc_words != theirs.config.adc_words:
         raise UserError("new weights must keep whether words are those of an ADC, and do not")
+    _keep("scales and smoothing of the flag", _judged(ours), _judged(theirs), _CONSTANT)
     a, b = ours.subtraction, theirs.subtraction
     if (a is None) != (b is None):
         raise UserError("new weights must keep whether the last step is subtracted, and do not")

@@ -7,9 +7,8 @@ from amaranth.lib.wiring import In, Out
 
 from bitformer.hw.design import RELOADED, Design
 from bitformer.hw.program import Source
-from bitformer.hw.units import reads, writes
+from bitformer.hw.units import decisions, reads, writes
 from bitformer.hw.units.assembly import Units
-from bitformer.hw.units.class_choice import ClassChoice
 from bitformer.hw.units.parameters import Parameter
 from bitformer.hw.units.pipeline import by_operation
 from bitformer.hw.units.ports import number_shape
@@ -35,9 +34,9 @@ class Accelerator(wiring.Component):
     Members
     -------
     i : In(stream.Signature(signed(input.bits))), samples of a window, step by step, and its time
-        behind; unsigned for a model of an ADC's words.
+        and what is judged behind; unsigned for a model of an ADC's words.
     o : Out(stream.Signature(signed(output.bits))), results of a window; unsigned likewise. Of a
-        classifier, the number of its class.
+        classifier, the number of its class; of a detector, its flag.
     o_trace_y : Out(activation_bits * ways), results of the post-processor as they are written.
     o_trace_valid : Out(ways), which of them are valid.
     o_trace_vector : Out(1), they are those of a vector operation.
@@ -136,18 +135,20 @@ class Accelerator(wiring.Component):
             ]
 
     def _hand_out(self, m: Module, units: Units) -> None:
-        """Give results as they leave their queue, or the class that is chosen of them."""
+        """Give results as they leave their queue, or what is decided of them."""
         port, model = units.output_port, self.design.model
-        if model.decision is None:
+        if model.detector is not None:
+            decision = decisions.detect(m, units, model.detector)
+        elif model.decision is not None:
+            decision = decisions.choose(m, units)
+        else:
             wiring.connect(m, port.o, wiring.flipped(self.o))
             return
-        m.submodules.class_choice = choice = ClassChoice(classes=port.features, bits=port.bits)
-        wiring.connect(m, port.o, choice.i)
+        wiring.connect(m, port.o, decision.i)
         m.d.comb += [
-            choice.i_margin.eq(reads.margin(m, units)),
-            self.o.payload.eq(choice.o.payload),
-            self.o.valid.eq(choice.o.valid),
-            choice.o.ready.eq(self.o.ready),
+            self.o.payload.eq(decision.o.payload),
+            self.o.valid.eq(decision.o.valid),
+            decision.o.ready.eq(self.o.ready),
         ]
 
     def _issue(self, m: Module, units: Units) -> None:

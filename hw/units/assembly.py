@@ -7,8 +7,10 @@ from amaranth.lib import data
 from amaranth.utils import bits_for
 
 from bitformer.hw.design import Design
+from bitformer.hw.judging import level_bits, score_bits, weight_bits
 from bitformer.hw.program import Destination, MachineOperation
 from bitformer.hw.units.address_generator import AddressGenerator
+from bitformer.hw.units.detector import Detector
 from bitformer.hw.units.drain import Drain
 from bitformer.hw.units.key_value_writer import KeyValueWriter
 from bitformer.hw.units.matrix_engine import MatrixEngine
@@ -20,9 +22,11 @@ from bitformer.hw.units.postprocessor_widths import PostProcessorWidths
 from bitformer.hw.units.result_slots import VectorSlots, slot_layout
 from bitformer.hw.units.sequencer import Sequencer
 from bitformer.hw.units.store import Store
+from bitformer.model.operations import Judge
 
 __all__ = [
     "Units",
+    "detector",
     "drain",
     "key_value_writer",
     "operands",
@@ -60,6 +64,7 @@ class Units:
             bits=model.input.bits,
             unsigned=model.config.adc_words,
             numbers=len(model.config.calendar),
+            judged=0 if model.detector is None else model.results.features,
         )
         m.submodules.output_port = self.output_port = OutputPort(
             rows=model.results.rows,
@@ -154,6 +159,25 @@ def _queued(operation: MachineOperation) -> int:
     """
     copied = operation.destination is Destination.KEY and not operation.matrix
     return operation.slots // 2 + 1 if copied else 0
+
+
+def detector(design: Design, judge: Judge) -> Detector:
+    """Return the unit of a design that makes flags, as ``judge`` says."""
+    model, loaded = design.model, design.banks > 1
+    shift, forecast_shift = judge.shifts(model.tensors)
+    return Detector(
+        numbers=model.results.features,
+        bits=model.results.bits,
+        judged_bits=model.input.bits,
+        shift=shift,
+        forecast_shift=forecast_shift,
+        zero=model.results.zero,
+        smoothing=judge.smoothing,
+        absolute=judge.absolute,
+        level_bits=level_bits(judge, model),
+        weight_bits=weight_bits(judge, any_weights=loaded),
+        score_bits=score_bits(judge, model, any_weights=loaded),
+    )
 
 
 def key_value_writer(design: Design) -> KeyValueWriter:

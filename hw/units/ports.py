@@ -33,8 +33,9 @@ class InputPort(wiring.Component):
     to a store of their own as well, for two windows in turn.
 
     The numbers of the window's time come behind its samples, in whole steps: those that fill the
-    last of them are taken and dropped. Only then is the window complete. They are moved as samples
-    are where these are unsigned.
+    last of them are taken and dropped. Behind them come the numbers that a detector judges, in
+    whole steps likewise. Only then is the window complete. They are moved as samples are where
+    these are unsigned.
 
     Latency: 0 cycles from a sample taken to the write ports, 1 cycle to ``o_count``. Throughput:
     one sample a cycle.
@@ -49,6 +50,8 @@ class InputPort(wiring.Component):
         Whether samples come as unsigned words, ``2**(bits - 1)`` more than what is written.
     numbers : int
         Numbers of the window's time.
+    judged : int
+        Numbers that a detector judges.
 
     Members
     -------
@@ -66,6 +69,7 @@ class InputPort(wiring.Component):
     o_half : Out(1), half that belongs to the window that is taken in; this and the following only
         with numbers of the time.
     o_time_en : Out(numbers), ``o_data`` is a number of the time: a bit for each.
+    o_judged_en : Out(1), ``o_data`` is a number that is judged; only with such numbers.
     """
 
     steps = Integer(1)
@@ -73,16 +77,25 @@ class InputPort(wiring.Component):
     bits = Integer(1)
     unsigned = Parameter(bool, "True or False")
     numbers = Integer(0)
+    judged = Integer(0)
 
     def __init__(
-        self, *, steps: int, channels: int, bits: int, unsigned: bool = False, numbers: int = 0
+        self,
+        *,
+        steps: int,
+        channels: int,
+        bits: int,
+        unsigned: bool = False,
+        numbers: int = 0,
+        judged: int = 0,
     ):
         self.steps, self.channels, self.bits = steps, channels, bits
-        self.unsigned, self.numbers = unsigned, numbers
+        self.unsigned, self.numbers, self.judged = unsigned, numbers, judged
         behind = self.behind
         super().__init__(
             {
                 **({"o_half": Out(1), "o_time_en": Out(numbers)} if numbers else {}),
+                **({"o_judged_en": Out(1)} if judged else {}),
                 "i": In(stream.Signature(number_shape(bits, unsigned))),
                 "i_release": In(1),
                 "i_start": In(1),
@@ -98,8 +111,11 @@ class InputPort(wiring.Component):
 
     @property
     def behind(self) -> int:
-        """What comes behind the samples of a window: numbers of the time, in whole steps."""
-        return -(-self.numbers // self.channels) * self.channels
+        """What comes behind the samples of a window: time and judged numbers, in whole steps."""
+        return self._whole_steps(self.numbers) + self._whole_steps(self.judged)
+
+    def _whole_steps(self, numbers: int) -> int:
+        return -(-numbers // self.channels) * self.channels
 
     def elaborate(self, platform):
         m = Module()
@@ -119,11 +135,18 @@ class InputPort(wiring.Component):
             self.o_last_en.eq(self.o_en & (self.o_count >= samples - self.channels)),
         ]
         taken: Value = self.o_en
-        if self.numbers:
+        if self.behind:
             taken = self.i.valid & self.i.ready
+            m.d.comb += self.o_en.eq(taken & (self.o_count < samples))
+        if self.judged:
+            first = samples + self._whole_steps(self.numbers)
+            here = self.o_count >= first
+            if first + self.judged < total:
+                here &= self.o_count < first + self.judged
+            m.d.comb += self.o_judged_en.eq(taken & here)
+        if self.numbers:
             places = range(samples, samples + self.numbers)
             m.d.comb += [
-                self.o_en.eq(taken & (self.o_count < samples)),
                 self.o_half.eq(half),
                 self.o_time_en.eq(Cat(taken & (self.o_count == place) for place in places)),
             ]

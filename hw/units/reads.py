@@ -16,7 +16,6 @@ from bitformer.model.calendar import ROWS
 
 __all__ = [
     "live_address",
-    "margin",
     "read_activations",
     "read_columns",
     "read_last_step",
@@ -33,16 +32,6 @@ def live_address(units: Units, store: Store, address: Value) -> Value:
         return address
     inner = len(store.addr_0) - 1
     return Cat((address | Const(0, inner))[:inner], units.bank)
-
-
-def margin(m: Module, units: Units) -> Value:
-    """Return the lead that the largest score must have, of the image that is live."""
-    decision = units.design.model.decision
-    if "margin" not in units.stores:
-        return Const(0 if decision is None else decision.margin)
-    store = units.stores["margin"]
-    m.d.comb += store.addr_0.eq(live_address(units, store, Const(0, 1)))
-    return store.data_0
 
 
 def read_activations(m: Module, units: Units) -> None:

@@ -20,7 +20,10 @@ def make_model(config="tiny", *, seed=0, **changes):
 
 
 def make_inputs(model, kind="random", *, samples=2, seed=0):
-    """Windows of input integers, with the time behind: random, or at the extremes of the range."""
+    """Windows of input integers, random or at the extremes of the range.
+
+    Behind each stand its time, and what a detector judges.
+    """
     spec, calendar = model.input, model.config.calendar
     rng = np.random.default_rng(seed)
 
@@ -34,11 +37,12 @@ def make_inputs(model, kind="random", *, samples=2, seed=0):
         }[kind]()
 
     x = numbers((samples, spec.rows, spec.features), spec.low, spec.high)
-    if not calendar:
+    if calendar:
+        clock = [numbers((samples,), 0, ROWS[name] - 1) for name in calendar]
+        x = with_clock(x, np.stack(clock, axis=1))
+    if model.detector is None:
         return x
-    return with_clock(
-        x, np.stack([numbers((samples,), 0, ROWS[name] - 1) for name in calendar], axis=1)
-    )
+    return with_clock(x, numbers((samples, model.results.features), spec.low, spec.high))
 
 
 def run_exactly(model, x=None, *, seed=0, **options):

@@ -4,7 +4,7 @@ What is drawn is every field of a model, as tests/test_design_strategies.py meas
 """
 
 import pytest
-from design_strategies import BUILT, designs, several
+from design_strategies import DRAWN, designs, several
 from hypothesis import given, seed
 from hypothesis import strategies as st
 
@@ -17,7 +17,7 @@ COUNT = 8
 def check(run_design, inputs_of):
     """Draws ``count`` designs, others for each number, and runs them."""
 
-    def many(number, count=COUNT, samples=2, tasks=BUILT, **options):
+    def many(number, count=COUNT, samples=2, tasks=DRAWN, **options):
         @seed(number)
         @several(count)
         @given(
@@ -45,6 +45,10 @@ def test_any_classifier_is_exact(check):
     check(2000, count=6, samples=3, tasks=("classify",))
 
 
+def test_any_detector_is_exact(check):
+    check(3000, count=6, samples=5, tasks=("detect",))
+
+
 @pytest.mark.needs("compiler")
 def test_any_compiled_design_is_exact(check):
     check(1000, count=1, samples=64, engine="native")
@@ -58,9 +62,10 @@ def test_many_designs_are_exact(check, number):
 
 @pytest.mark.slow
 @pytest.mark.needs("compiler")
+@pytest.mark.parametrize("task", ["classify", "detect"])
 @pytest.mark.parametrize("number", range(2001, 2005))
-def test_many_compiled_classifiers_are_exact(check, number):
-    check(number, count=3, samples=500, tasks=("classify",), engine="native")
+def test_many_compiled_decisions_are_exact(check, number, task):
+    check(number, count=3, samples=500, tasks=(task,), engine="native")
 
 
 @pytest.mark.slow

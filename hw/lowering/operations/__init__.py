@@ -1,7 +1,7 @@
 """The hardware's side of the model's operations, a class each."""
 
 from bitformer.hw.lowering.operations.attention import AttendLowering, ScoresLowering
-from bitformer.hw.lowering.operations.decide import DecideLowering
+from bitformer.hw.lowering.operations.decide import DecideLowering, JudgeLowering
 from bitformer.hw.lowering.operations.linear import LinearLowering
 from bitformer.hw.lowering.operations.lowering import Lowering, Role
 from bitformer.hw.lowering.operations.norms import AffineLowering, LayerNormLowering
@@ -21,6 +21,7 @@ _LOWERINGS: dict[type[Operation], type[Lowering]] = {
     model.LayerNorm: LayerNormLowering,
     model.Pool: PoolLowering,
     model.Decide: DecideLowering,
+    model.Judge: JudgeLowering,
 }
 
 

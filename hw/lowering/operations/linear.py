@@ -61,8 +61,8 @@ class LinearLowering(Lowering[Linear]):
     def _needed(self, plan: Plan, end: int) -> int:
         """Return the words that must be there for a row that reads the window to its ``end``.
 
-        Those of the time behind it, too, for a table, and where the window ends: so no window is
-        left before all of it is there.
+        All that comes behind it, too, for a table, and where the window ends: so no window is left
+        before all of it is there.
         """
         model = plan.model
         whole = model.whole_window or self.op.clock is not None or end == model.input.size
@@ -70,7 +70,7 @@ class LinearLowering(Lowering[Linear]):
 
     def rows(self, plan: Plan) -> list[RowTask]:
         op, model, base = self.op, plan.model, self._base(plan)
-        clocks = model.clocks
+        behind = model.window_size > model.input.size
         x, y = model.tensors[op.x], model.tensors[op.y]
         steps = not op.start % x.features and not base.length % x.features
         if model.subtraction and base.wait_input and not steps:
@@ -96,7 +96,7 @@ class LinearLowering(Lowering[Linear]):
             tasks.append(
                 RowTask(
                     operation=replace(
-                        base, wait_output=waits, whole=bool(clocks) and needed == model.window_size
+                        base, wait_output=waits, whole=behind and needed == model.window_size
                     ),
                     tensor=op.y,
                     row=row,

@@ -90,6 +90,7 @@ def test_what_says_nothing_new_has_the_hash_that_it_had(name, found):
         {"block": "mixer", "activation": "gelu", "calendar": ("hour", "weekday")},
         {"block": "mlp"},
         {"task": "classify", "horizon": 3},
+        {"task": "detect", "horizon": 3},
     ],
     ids=str,
 )
@@ -122,6 +123,34 @@ def test_the_margin_is_loaded_and_the_number_of_classes_is_hardware():
     assert structure_hash(design) != structure_hash(lower_reloadable(four, lanes=2))
     with pytest.raises(UserError, match=r"^new weights must keep features of tensor output at 3"):
         new_images(design, four, lanes=2)
+
+
+def test_a_flags_limits_are_loaded_and_its_smoothing_is_hardware():
+    model = initialize(SMALL.replace(task="detect", horizon=3), samples=16)
+    *before, judge = model.operations
+
+    def judging(**changes):
+        return replace(model, operations=(*before, replace(judge, **changes)))
+
+    design = lower_reloadable(judging(smoothing=2, threshold=9), lanes=2)
+    other = judging(smoothing=2, threshold=77, hold=5, weight=np.array([255, 0, 3]))
+    quiet = other.detector.score_bound(model.tensors)
+    other = judging(smoothing=2, threshold=quiet, hold=5, weight=np.array([255, 0, 3]))
+    images = new_images(design, other, lanes=2)
+    assert list(images)[3:] == ["judge_weights", "judge_limits"]
+    assert images["judge_weights"] == [255, 0, 3]
+    width = design.stores["judge_limits"].width - 16
+    assert images["judge_limits"] == [quiet | 5 << width]
+    x = model.random_windows(np.random.default_rng(0), 5)
+    loaded = replace(design, images={**design.images, **images}, model=other)
+    assert simulate(loaded, x).bit_exact
+    stale = Accelerator(design=replace(design, model=other))
+    assert simulate(loaded, x, accelerator=stale).difference.tensor == "answer"
+    assert structure_hash(design) == structure_hash(lower_reloadable(other, lanes=2))
+    with pytest.raises(UserError, match=r"^new weights must keep scales and smoothing of the flag"):
+        new_images(design, judging(smoothing=1, threshold=9), lanes=2)
+    with pytest.raises(UserError, match=r"^new weights must keep scales and smoothing of the flag"):
+        new_images(design, judging(smoothing=2, threshold=9, absolute=True), lanes=2)
 
 
 def test_another_calendar_is_other_hardware():

@@ -53,6 +53,10 @@ ROW = {"operations": OPERATIONS, "slot": SLOT, "dst_bits": 2, "res_bits": 1}
 OPERANDS = ("operations", "ways", "word_bits", "scores", "input_bits", "operand_bits")
 WIDTHS = [field.name for field in fields(PostProcessorWidths) if "norm" not in field.name]
 WRITER = ("columns", "ways", "slots", "bits", "depth", "result_bits", "dst_bits")
+DETECTOR = (
+    *("numbers", "bits", "judged_bits", "shift", "forecast_shift", "zero", "smoothing"),
+    *("absolute", "level_bits", "weight_bits", "score_bits"),
+)
 DSP = SERIES7.multiplier
 ENGINE = (
     *("columns", "column_bits", "operand_bits", "pack_shift", "half_bits"),
@@ -70,10 +74,11 @@ GOOD = {
     "AddressGenerator": lambda: {"operations": OPERATIONS, "act_bits": 4, "weight_bits": 5},
     "AxiStream": lambda: {"accelerator": Accelerator(design=tiny()), "inputs": 24, "results": 6},
     "ClassChoice": lambda: {"classes": 5, "bits": 8},
+    "Detector": lambda: dict(zip(DETECTOR, (3, 8, 8, 1, 0, -3, 2, True, 12, 8, 24), strict=True)),
     "Drain": lambda: {**ROW, "operations": TIMED, "slot": TIMED_SLOT, "columns": 3},
     "Exponential": dict,
     "Gelu": lambda: {"widths": (4, 8), "bits": 9},
-    "InputPort": lambda: {"steps": 2, "channels": 1, "bits": 8, "numbers": 2},
+    "InputPort": lambda: {"steps": 2, "channels": 1, "bits": 8, "numbers": 2, "judged": 3},
     "KeyValueWriter": lambda: dict(zip(WRITER, (2, 2, 4, 6, 9, 8, 5), strict=True)),
     "MatrixEngine": lambda: dict(zip(ENGINE, (2, 8, 8, 16, 4, True, 32, DSP), strict=True)),
     "Normalizer": lambda: {"features": 4, "bits": 8, "gamma_bits": 9, "multiplier": DSP},

@@ -99,6 +99,43 @@ def test_the_time_comes_behind_a_window(streams, rate, pause, numbers, steps, ch
     ]
 
 
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("numbers", [0, 1, 2])
+@pytest.mark.parametrize("judged", [1, 2, 5])
+@pytest.mark.parametrize(("steps", "channels"), [(1, 1), (3, 2), (2, 7)])
+def test_what_is_judged_comes_behind_the_time(streams, rate, numbers, judged, steps, channels):
+    """In whole steps each; what fills them up is dropped."""
+    dut = InputPort(steps=steps, channels=channels, bits=8, numbers=numbers, judged=judged)
+    samples, first = steps * channels, -(-numbers // channels) * channels
+    assert dut.behind == first + -(-judged // channels) * channels
+    total = samples + dut.behind
+    items = [(37 * n) % 256 - 128 for n in range(3 * total)]
+    found, written, arrived = [], [], 0
+    time_en = dut.o_time_en if numbers else Const(0)
+
+    async def consume(ctx):
+        nonlocal arrived
+        ports = (dut.i.valid, dut.i.ready, dut.o_data, dut.o_en, dut.o_judged_en, time_en)
+        for _ in range(3000):
+            ctx.set(dut.i_release, arrived == total)
+            arrived = 0 if arrived == total else arrived
+            _, _, valid, ready, data, en, judges, time = await ctx.tick().sample(*ports)
+            assert bool(en) + bool(judges) + bool(time) <= 1
+            if valid and ready:
+                arrived += 1
+                written.extend([data] * en)
+                found.extend([data] * judges)
+            if len(found) == 3 * judged and arrived == total:
+                return
+        raise AssertionError("windows must be complete in time")
+
+    streams.run(dut, consume, background=[streams.tell(dut.i, items, rate, 0)])
+    windows = [items[n : n + total] for n in range(0, len(items), total)]
+    place = samples + first
+    assert found == [n for window in windows for n in window[place : place + judged]]
+    assert written == [n for window in windows for n in window[:samples]]
+
+
 def test_nothing_is_taken_before_the_first_fetch(streams):
     dut = InputPort(steps=2, channels=1, bits=4)
     ready = []

@@ -17,7 +17,7 @@ from bitformer.hw.program import Addend, Destination, Factor, Source
 from bitformer.hw.timetable import Read
 from bitformer.model.config import TransformerConfig
 from bitformer.model.initialize import initialize
-from bitformer.model.operations import OPERATIONS, Decide, Judge
+from bitformer.model.operations import OPERATIONS
 from bitformer.model.precision import Precision
 
 L0 = "layers.0."
@@ -50,9 +50,14 @@ def pooled():
     return plan_of(norm="batch", pooling="mean")
 
 
-def test_every_operation_has_its_lowering(plan, pooled):
-    drawn = {type(op): op for one in (plan, pooled) for op in one.model.operations}
-    assert {*drawn} == {*OPERATIONS.values()} - {Decide, Judge}  # tests/model/operations
+@pytest.fixture(scope="module")
+def decided():
+    return [plan_of(task=task) for task in ("classify", "detect")]
+
+
+def test_every_operation_has_its_lowering(plan, pooled, decided):
+    drawn = {type(op): op for one in (plan, pooled, *decided) for op in one.model.operations}
+    assert {*drawn} == {*OPERATIONS.values()}
     for kind, op in drawn.items():
         assert type(lowering_of(op)).__name__ == kind.__name__ + "Lowering"
         assert lowering_of(op).op is op
