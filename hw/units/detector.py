@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from bitformer.hw.judging import HOLD_BITS, judged_depth
 from bitformer.hw.memory import READ_LATENCY
 from bitformer.hw.timing import JUDGE
-from bitformer.hw.units.parameters import Flag, Integer
+from bitformer.hw.units.parameters import Flag, Integer, Parameter
 from bitformer.hw.units.pipeline import delay
 
 __all__ = ["Detector"]
@@ -73,7 +73,7 @@ class Detector(wiring.Component):
     judged_bits = Integer(2, 16)
     shift = Integer(0, 23)
     forecast_shift = Integer(0, 23)
-    zero = Integer(-(1 << 15), (1 << 15) - 1)
+    zero = Parameter(int, "an integer")
     smoothing = Integer(0, 15)
     absolute = Flag()
     level_bits = Integer(2, 25)
