@@ -52,6 +52,7 @@ def command(
     bitformer compare --data etth1 --config etth1-48-24 --widths 8,4,2 -o runs/compare
     bitformer compare --data etth1 --config etth1-48-24-ed --precise 32 --widths 2 -o runs/ed
     """
+    from bitformer.model.task import task_for
     from bitformer.study.comparison import comparison_trials, tabulate
 
     study = Study(report, **options)
@@ -68,8 +69,9 @@ def command(
     )
     outcomes = study.run(trials)
     rows = tabulate(outcomes)
+    test = f"test {task_for(chosen).error_name}"
     report.table(
-        ("weights", "method", "test MSE", "spread", "against float", "validation", "compression"),
+        ("weights", "method", test, "spread", "against float", "validation", "compression"),
         (
             (
                 _weights(row.bits, row.scheme),

@@ -65,6 +65,9 @@ def _uniform(names: Sequence[str]) -> str:
 
 def show_search(report: "Report", result: Mapping[str, Any]) -> None:
     """Print what :func:`bitformer.search.run.run_search` came to."""
+    from bitformer.model.task import TASKS
+
+    error = TASKS[result["question"]["config"].get("task", "forecast")].error_name
     part, space = result["question"]["limits"]["part"], result["space"]
     rows = [*result["candidates"], *result["baselines"]]
     looked = "" if space["seen"] == space["combinations"] else f", {space['seen']} of them drawn"
@@ -86,7 +89,7 @@ def show_search(report: "Report", result: Mapping[str, Any]) -> None:
             "chosen as",
             "hardware",
             "predicted +",
-            "val. MSE",
+            f"val. {error}",
             "beats",
             "in time",
         ),
@@ -122,7 +125,7 @@ def show_search(report: "Report", result: Mapping[str, Any]) -> None:
         report.line("None of the candidates turned out to fit, bit for bit.")
         return
     report.line(
-        f"Chosen on validation: {winner['rank']}. Its test MSE is {winner['test']:.5f},"
+        f"Chosen on validation: {winner['rank']}. Its test {error} is {winner['test']:.5f},"
         f" the float model's {winner['float_test']:.5f}"
     )
     if winner["no_better_than"]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bitformer.model.picture import picture
+from bitformer.model.task import TASKS
 
 __all__ = ["plot_search"]
 
@@ -35,7 +36,7 @@ def plot_search(result: Mapping[str, Any], path) -> None:
                 _points(axes, designs, name, scale, base, colour, title)
             axes.set_xlabel(label)
             axes.axhline(base, color="grey", linewidth=0.8, linestyle=":", label="float model")
-        both[0].set_ylabel("validation error (MSE, standardised)")
+        both[0].set_ylabel(_ylabel(result))
         found = [
             one["val"]
             for one in (*result["candidates"], *result["baselines"])
@@ -44,6 +45,13 @@ def plot_search(result: Mapping[str, Any], path) -> None:
         spread = max([*found, base]) - min([*found, base])
         both[0].set_ylim(min([*found, base]) - 0.3 * spread, max([*found, base]) + spread)
         both[0].legend(loc="upper right", fontsize=8)  # the best place takes its time
+
+
+def _ylabel(result: Mapping[str, Any]) -> str:
+    """Return what the errors are."""
+    task = TASKS[result["question"]["config"].get("task", "forecast")]
+    of = ", standardised" if task.gives_target else ""
+    return f"validation error ({task.error_name}{of})"
 
 
 def _points(axes, designs, name: str, scale: float, base: float, colour: str, title: str) -> None:

@@ -53,8 +53,14 @@ def combinations(
             found += codes[:, components.index(name)] * weight
         return found
 
+    models = [made(c) for c in itertools.product(range(len(bits)), repeat=count)]
+    # what a task ends a model with is no layer: it has the bits of the results that it reads
+    for ending in models[0].operations[len(needs) :]:
+        owner = of_tensor[ending.reads[0]]
+        needs.append({owner})
+        of_tensor = {**of_tensor, ending.y: owner}
     return Batch(
-        sources=[made(c) for c in itertools.product(range(len(bits)), repeat=count)],
+        sources=models,
         operation_sources=[sources(need) for need in needs],
         tensor_sources={name: sources([owner]) for name, owner in of_tensor.items()},
     )

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from class_harness import strides
 from measurement_harness import drawn, invented
 from study_harness import INVENTED
 
@@ -63,6 +64,20 @@ def test_a_search(done, place):
     assert json.loads((folder / "search.json").read_text())["candidates"] == [candidate]
     assert f"build {shlex.quote(said.data['model'])} --board" in said.err
     assert len(re.findall(r"test MSE", said.err)) == 1
+
+
+def test_a_search_for_a_classifier(place, bitformer, tmp_path):
+    """The decision behind the layers is part of each design; errors are what they are."""
+    folder = strides(tmp_path / "gait", rows=80)
+    of = ["--data", folder, "--files", "{group}_{label}.csv", "--stride", "4"]
+    said = bitformer(*line(place, tmp_path / "found", *of, "--workers", "1", "--json"))
+    assert said.code == 0
+    (candidate,) = said.data["candidates"]
+    assert candidate["proof"]["bit_exact"]
+    assert candidate["proof"]["cycles_as_predicted"]
+    assert load_model(said.data["model"]).config.task == "classify"
+    assert len(re.findall(r"test cross entropy", said.err)) == 1
+    assert "MSE" not in said.err
 
 
 @pytest.mark.needs("posix")

@@ -101,6 +101,7 @@ def test_a_space_of_models_without_attention(predictor, block):
         {"activation": "gelu", "pre_norm": True},
         {"heads": 1, "fused": True, "norm": "batch"},
         {"calendar": ("hour", "weekday")},
+        {"task": "classify", "horizon": 5},
     ],
     ids=str,
 )
