@@ -64,9 +64,9 @@ def source_of(
     """
     require_torch()
     chosen, dataset = suited_to(data, config, note, **columns)
-    if dataset.task != "forecast":
+    if dataset.task == "detect":
         raise UserError(
-            f"task must be forecast to compare and to search, not {dataset.task}: train such a"
+            "task must be forecast or classify to compare and to search, not detect: train such a"
             " model with 'bitformer train'"
         )
     if chosen.adc_words:

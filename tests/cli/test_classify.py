@@ -9,7 +9,9 @@ from class_harness import folder_of, strides, table_of, walk
 import bitformer as library
 from bitformer.model.checkpoint import load_model
 from bitformer.model.data.datasets import load_dataset
+from bitformer.model.errors import UserError
 from bitformer.model.reference import predict
+from bitformer.study.trials import source_of
 
 pytestmark = pytest.mark.filterwarnings("error")
 FILES = ["--files", "{group}_{label}.csv"]
@@ -230,28 +232,17 @@ def test_info_names_the_classes(bitformer, run, tmp_path):
     assert told in bitformer("info", tmp_path / "m.safetensors").out
 
 
-@pytest.mark.parametrize("command", [["search", "--part", "xc7s15"], ["sensitivity"], ["compare"]])
-def test_forecasts_alone_are_searched(bitformer, run, folder, tmp_path, command):
+def test_detectors_are_not_searched():
+    told = "^task must be forecast or classify to compare and to search, not detect: train such"
+    with pytest.raises(UserError, match=told):
+        source_of("synthetic", "tiny", note=print, task="detect")
+
+
+def test_a_classifier_is_compared(bitformer, run, folder, tmp_path):
     config = run[0].parent / "c.json"
     asked = ["--data", folder, *FILES, "--config", config, "-o", tmp_path / "s"]
-    said = bitformer(*command, *asked)
-    assert said.code == 2
-    assert "task must be forecast to compare and to search, not classify: train such" in said.err
-
-
-def test_a_config_of_forecasts_tells_classes(bitformer, folder, tmp_path):
-    """Its calendar is left out, its horizon is the number of classes."""
-    asked = ["train", "--data", folder, *FILES, "--config", "taxi-48-12", "--window", "12"]
-    said = bitformer(*asked, *QUICK, "-o", tmp_path / "r", "--json")
-    assert said.code in (0, 1)  # so little training may cost too much
-    config = said.data["config"]
-    assert (config["task"], config["horizon"], config.get("calendar")) == ("classify", 2, None)
-    assert "has a score for each of 2 classes here" in said.err
-
-
-def test_a_classifier_wants_classes(bitformer, tmp_path):
-    data = table_of(tmp_path / "p.csv", walk(60, 0.0).tolist(), "x,y")
-    asked = ["train", "--data", data, "--target", "x", "--config", "strike-25"]
-    said = bitformer(*asked, "-o", tmp_path / "r")
-    assert said.code == 2
-    assert "task must be forecast for p.csv, whose rows have no classes, and config" in said.err
+    fast = ["--epochs", "1", "--qat-epochs", "1", "--workers", "1"]
+    said = bitformer("compare", *asked, *fast, "--widths", "4", "--method", "ptq", "--seeds", "1")
+    assert said.code == 0
+    assert "test cross entropy" in said.out + said.err
+    assert "MSE" not in said.out + said.err
