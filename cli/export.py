@@ -17,8 +17,27 @@ __all__ = ["command"]
 @click.argument("run", type=PATH)
 @output_file_option
 @reject_option
+@click.option(
+    "--factor",
+    type=float,
+    help="Of a detector: its threshold, as a multiple of the largest score of the rows that it was"
+    " trained on [1.5]. A larger one raises fewer false alarms and finds less.",
+)
+@click.option(
+    "--hold",
+    type=int,
+    help="Of a detector: for how many windows its flag stays up after the last score above the"
+    " threshold [0], so that one event is one alarm.",
+)
 @json_option
-def command(run: Path, output: Path, reject: float | None, report: Report) -> None:
+def command(
+    run: Path,
+    output: Path,
+    reject: float | None,
+    factor: float | None,
+    hold: int | None,
+    report: Report,
+) -> None:
     """Write the integer model of RUN, the folder of a finished training run.
 
     RUN may also be a model file: the same model is written anew, as today's files are, which carry
@@ -27,13 +46,15 @@ def command(run: Path, output: Path, reject: float | None, report: Report) -> No
     \b
     bitformer export runs/mine -o mine.safetensors
     bitformer export runs/gait -o careful.safetensors --reject 0.05
+    bitformer export runs/pump -o pump.safetensors --factor 2 --hold 60
     bitformer export old.safetensors -o new.safetensors
     """
-    if run.is_file() and reject is not None:
-        raise UserError(
-            "--reject must come with the folder of a run, which knows its validation windows, not"
-            f" with the file {run}"
-        )
+    for name, given in (("reject", reject), ("factor", factor), ("hold", hold)):
+        if run.is_file() and given is not None:
+            raise UserError(
+                f"--{name} must come with the folder of a run, which knows its validation windows,"
+                f" not with the file {run}"
+            )
     if run.is_file():
         from bitformer.model.checkpoint import read_model, save_model
 
@@ -47,7 +68,8 @@ def command(run: Path, output: Path, reject: float | None, report: Report) -> No
         require_torch("Exporting a run")
         from bitformer.model.export import export_to
 
-        model = export_to(run, ready_file(output), reject=reject or 0.0)
+        path, share = ready_file(output), reject or 0.0
+        model = export_to(run, path, reject=share, factor=factor, hold=hold)
     config = model.config
     report.line(f"{output}: {config.name}, {config.macs} MACs an inference")
     report.data({"model": str(output), "run": str(run), "config": config.to_dict()})

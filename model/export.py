@@ -74,11 +74,15 @@ def load_run(run_dir) -> tuple[Transformer, dict]:
     return model.eval(), record
 
 
-def export_run(run_dir, *, reject: float = 0.0) -> IntegerModel:
+def export_run(
+    run_dir, *, reject: float = 0.0, factor: float | None = None, hold: int | None = None
+) -> IntegerModel:
     """Return the integer model of a finished run.
 
     ``reject`` : of a classifier, the share of validation windows that it may answer with
-    «rejected», those whose largest scores lead least.
+    «rejected», those whose largest scores lead least. ``factor``, ``hold`` : of a detector, what
+    its threshold is beside the largest score of clean rows, and for how many windows its flag stays
+    up; None for 1.5 and 0, as in training.
 
     Its ``meta`` has the names and scales of the data (``dataset``), the settings of the training
     (``settings``), its errors (``results``), and the ``intervals`` of its forecasts, which runs of
@@ -91,7 +95,15 @@ def export_run(run_dir, *, reject: float = 0.0) -> IntegerModel:
     meta = {name: record[name] for name in sections if name in record}
     results = {name: record["results"][name] for name in ERRORS}
     exported = export(model, meta | {"results": results})
-    return with_facts(exported, record["judge"]) if "judge" in record else exported
+    if "judge" in record:
+        return with_facts(exported, record["judge"], factor=factor, hold=hold)
+    for name, given in (("factor", factor), ("hold", hold)):
+        if given is not None:
+            raise UserError(
+                f"{name} must be left out for the run in {run_dir}, which trained no detector, not"
+                f" be {given}: leave --{name} out"
+            )
+    return exported
 
 
 def _margin(reject: float, record: dict, run_dir) -> int:
@@ -105,12 +117,20 @@ def _margin(reject: float, record: dict, run_dir) -> int:
     return margin_for(reject, record["leads"])
 
 
-def export_to(run_dir, path, *, reject: float = 0.0) -> IntegerModel:
+def export_to(
+    run_dir,
+    path,
+    *,
+    reject: float = 0.0,
+    factor: float | None = None,
+    hold: int | None = None,
+) -> IntegerModel:
     """Write the integer model of a finished run, with the name of its data, to ``path``.
 
-    ``reject`` as of :func:`export_run`.
+    ``reject``, ``factor``, ``hold`` as of :func:`export_run`.
     """
-    model, source = export_run(run_dir, reject=reject), read_source(Path(run_dir))
+    model = export_run(run_dir, reject=reject, factor=factor, hold=hold)
+    source = read_source(Path(run_dir))
     if source is not None:
         model = replace(model, meta={**model.meta, "source": source})
     save_model(model, path)

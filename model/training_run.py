@@ -323,7 +323,9 @@ def _judge(trainer: Trainer) -> dict[str, Any]:
     model = export(trainer.model)
     clean = dataclasses.replace(train, first=np.concatenate([train.first, val.first]))
     left = residuals_of(model, clean)
-    return judge_facts(learn(model, [left], Rule().fitted(len(left))))
+    rule = Rule().fitted(len(left))
+    largest = learn(model, [left], dataclasses.replace(rule, factor=1.0)).threshold
+    return {**judge_facts(learn(model, [left], rule)), "largest": largest}
 
 
 def _leads(trainer: Trainer) -> list[int]:

@@ -130,12 +130,28 @@ def judge_facts(judge: Judge) -> dict[str, Any]:
     }
 
 
-def with_facts(model: IntegerModel, facts: Mapping[str, Any]) -> IntegerModel:
-    """Return a detector that judges as :func:`judge_facts` has noted."""
+def with_facts(
+    model: IntegerModel,
+    facts: Mapping[str, Any],
+    *,
+    factor: float | None = None,
+    hold: int | None = None,
+) -> IntegerModel:
+    """Return a detector that judges as :func:`judge_facts` has noted.
+
+    ``factor``, ``hold`` : as of :class:`Rule`; None for what was noted. ``facts["largest"]`` is the
+    largest score of clean rows.
+    """
     judge = model.detector
     assert judge is not None
-    weight = np.array(facts["weight"], dtype=np.int64)
-    return with_judge(model, replace(judge, **{**facts, "weight": weight}))
+    own = {**facts, "weight": np.array(facts["weight"], dtype=np.int64)}
+    largest = own.pop("largest")
+    found = replace(judge, **own)
+    if factor is not None:
+        most = found.score_bound(model.tensors)
+        threshold = Rule(factor=factor).threshold(np.array([largest]))
+        found = replace(found, threshold=int(min(most, threshold)))
+    return with_judge(model, found if hold is None else replace(found, hold=hold))
 
 
 def with_judge(model: IntegerModel, judge: Judge) -> IntegerModel:

@@ -246,3 +246,9 @@ def test_a_classifier_is_compared(bitformer, run, folder, tmp_path):
     assert said.code == 0
     assert "test cross entropy" in said.out + said.err
     assert "MSE" not in said.out + said.err
+
+
+def test_a_classifier_has_no_hold(bitformer, run, tmp_path):
+    said = bitformer("export", run[0], "-o", tmp_path / "m.safetensors", "--hold", "3")
+    assert said.code == 2
+    assert "which trained no detector, not be 3: leave --hold out" in said.err

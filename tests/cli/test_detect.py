@@ -80,6 +80,47 @@ def test_the_first_windows_are_judged_of_some(bitformer, run):
     assert said.data["test_windows"] == 20
 
 
+def test_export_sets_the_threshold_and_the_hold(bitformer, run, tmp_path):
+    largest = json.loads((run[0] / "run.json").read_text())["judge"]["largest"]
+    own = load_model(run[0] / "model.safetensors").detector
+    assert own.threshold == int(1.5 * largest)
+    found = {}
+    for factor in ("1", "3"):
+        path = tmp_path / f"{factor}.safetensors"
+        said = bitformer("export", run[0], "-o", path, "--factor", factor, "--hold", "9")
+        assert said.code == 0
+        judge = load_model(path).detector
+        assert (judge.threshold, judge.hold) == (int(factor) * largest, 9)
+        assert judge.weight.tolist() == own.weight.tolist()
+        found[factor] = bitformer("evaluate", path, "--json").data["flagged"]
+    assert found["1"] > found["3"]
+    plain = bitformer("export", run[0], "-o", tmp_path / "m.safetensors")
+    assert plain.code == 0
+    assert load_model(tmp_path / "m.safetensors").detector.threshold == own.threshold
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (["--factor", "0"], "factor must be a positive number, not 0.0"),
+        (["--hold", "-1"], "hold must be 0 to 65535 windows, not -1"),
+        (["--hold", "70000"], "hold must be 0 to 65535 windows, not 70000"),
+    ],
+)
+def test_mistakes_in_what_export_sets(bitformer, run, tmp_path, asked, message):
+    said = bitformer("export", run[0], "-o", tmp_path / "m.safetensors", *asked)
+    assert said.code == 2
+    assert message in said.err
+    assert not (tmp_path / "m.safetensors").exists()
+
+
+def test_a_file_has_no_clean_rows(bitformer, run, tmp_path):
+    model = run[0] / "model.safetensors"
+    said = bitformer("export", model, "-o", tmp_path / "m.safetensors", "--hold", "3")
+    assert said.code == 2
+    assert "--hold must come with the folder of a run" in said.err
+
+
 def test_info_names_the_judge(bitformer, run):
     said = bitformer("info", run[0] / "model.safetensors")
     assert said.code == 0
