@@ -169,9 +169,10 @@ def simulate(
     if x.shape[:1] == (0,):
         raise UserError("samples must be at least 1, not 0")
     reference.run(design.model, _extreme_samples(x))  # refuses samples that do not match
-    state = DetectorState()  # of a detector: it is asked for windows in the order of time
+    # a detector's windows are asked for in the order of time
+    state = () if design.model.detector is None else (DetectorState(),)
     comparison = Comparison(
-        design, x, lambda part: reference.run(design.model, part, state), progress=progress
+        design, x, lambda part: reference.run(design.model, part, *state), progress=progress
     )
     samples, ran = design.model.words(x).reshape(len(x), -1), engine
     options: dict[str, Any] = {"back_pressure": back_pressure, "seed": seed}
