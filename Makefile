@@ -32,6 +32,7 @@ test-slow: $(STAMP)
 	$(PYTEST) -m slow tests/examples/test_tour.py \
 		tests/cli/test_all_the_way.py::test_every_named_config_goes_all_the_way \
 		tests/cli/test_all_the_way.py::test_a_classifier_answers_by_its_pins \
+		tests/cli/test_all_the_way.py::test_a_detector_on_a_bad_line_judges_each_window_once \
 		"tests/cli/test_foreign_series.py::test_whole_way[mixer]" tests/synth/test_synthesize.py tests/hw/units/test_softmax.py \
 		tests/sim/netlist/test_engine.py tests/sim/netlist/test_memories.py \
 		tests/estimate/test_estimates.py tests/estimate/test_profile.py

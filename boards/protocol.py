@@ -233,8 +233,9 @@ class Registers:
     ``model_hash``, 8 bytes, is the model's; ``structure``, 4 bytes, that of what new weights do
     not change. ``counters`` has a count for every `Reason`. ``input_ends`` counts numbers of
     windows that were the lowest or the highest of ``input_bits``, ``result_ends`` such results, of
-    a classifier none; ``rejected`` counts its windows of no class: not those of self-tests, and
-    again those of a request that came again. Counts are 16 bits that wrap.
+    a classifier or a detector none; ``rejected`` counts a classifier's windows of no class, and a
+    detector's with its flag up: not those of self-tests, and again those of a request that came
+    again, but for a detector's. Counts are 16 bits that wrap.
     """
 
     version: int = VERSION

@@ -76,17 +76,21 @@ class Forecaster:
         clock: np.ndarray | None = None,
         *,
         time: "datetime | Sequence[datetime] | None" = None,
+        judged: np.ndarray | None = None,
         progress: Progress = silent,
     ) -> np.ndarray:
         """Standardised forecasts [N, horizon] of standardised float windows [N, steps, channels].
 
         Of a classifier, the numbers of classes [N, 1]: that of all classes for a rejected window.
+        Of a detector, flags [N, 1] of windows in the order of time, after those that the board has
+        judged since its reset; ``judged`` are the standardised values [N, numbers] that came.
         A model with a calendar takes the time of each window with it: as ``clock``, integers [N,
         numbers], or as ``time``, what the clock shows at the window's last step. The integers that
         travel are those of the integer reference. Raises `UserError` without the time, and
         `LinkError` if the board did not serve this client alone, or has another model by the end.
         """
-        windows = self._model.words(self._model.quantize_input(x, self._clock(clock, time)))
+        clock = self._clock(clock, time)
+        windows = self._model.words(self._model.quantize_input(x, clock, judged))
         results = np.empty((len(windows), self._model.output.size), dtype=np.int64)
         for number, window in enumerate(windows):
             results[number] = self._client.infer(window.ravel().tolist())

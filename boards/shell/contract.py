@@ -11,7 +11,6 @@ from bitformer.hw.lowering.place import cost
 from bitformer.hw.lowering.reload import STRUCTURE_BYTES, structure_hash
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import DEFAULT_PART, PARTS
-from bitformer.model.errors import UserError
 from bitformer.model.identity import HASH_BYTES, model_hash
 
 __all__ = ["DEFAULT_VECTORS", "Contract", "contract_of"]
@@ -45,7 +44,11 @@ class Contract:
         It needs golden vectors.
     classes : int
         Of a classifier, the classes that its one result is a number of: that number itself says
-        that a window is rejected. 0 for others.
+        that a window is rejected, which is counted. Of a detector 1, which says that the flag is
+        up. 0 for others.
+    remembers : bool
+        Whether a result depends on the windows before: then one that is asked for again is not
+        computed again, and golden vectors are those from a reset on.
     unsigned : bool
         Whether numbers are an ADC's words, from 0 on, and not signed.
     ramb18 : int
@@ -67,6 +70,7 @@ class Contract:
     vectors: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()
     image: tuple[tuple[int, int], ...] = ()
     classes: int = 0
+    remembers: bool = False
     unsigned: bool = False
     ramb18: int = 0
     family: Family = PARTS[DEFAULT_PART].family
@@ -89,6 +93,8 @@ class Contract:
             raise ValueError(
                 f"Contract: results must be 1 of a classifier, a class, not {self.results}"
             )
+        if self.remembers and not self.classes:
+            raise ValueError("Contract: classes must be given where windows are remembered")
         if len(self.vectors) > _MOST_VECTORS:
             raise ValueError(
                 f"Contract: vectors must be at most {_MOST_VECTORS}, not {len(self.vectors)}"
@@ -115,11 +121,6 @@ def contract_of(design: Design, *, vectors: int = DEFAULT_VECTORS) -> Contract:
     """Return the contract of a design's accelerator, with ``vectors`` golden vectors."""
     check_int("Vectors", vectors, least=0)
     model = design.model
-    if model.detector is not None:
-        raise UserError(
-            "task must be forecast or classify behind a host link, not detect: a request that is"
-            " sent again would be judged twice; elaborate writes the accelerator alone"
-        )
     taken = sum(cost(spec, spec.placement, design.family).ramb18 for spec in design.stores.values())
     golden = golden_vectors(model, vectors) if vectors else []
     return Contract(
@@ -134,7 +135,8 @@ def contract_of(design: Design, *, vectors: int = DEFAULT_VECTORS) -> Contract:
             for name in (RELOADED if design.banks > 1 else ())
             if name in design.stores
         ),
-        classes=model.results.features if model.decision else 0,
+        classes=model.results.features if model.decision else int(model.detector is not None),
+        remembers=model.detector is not None,
         unsigned=model.config.adc_words,
         ramb18=max(0, PARTS[design.part].ramb18 - taken),
         family=design.family,

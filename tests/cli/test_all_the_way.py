@@ -7,13 +7,14 @@ SPI bus and a UART. A decoder from a user's file goes from ``init`` to Verilog.
 """
 
 import json
+import random
 from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 import pytest
 from byte_line import ByteShell, ByteTransport
-from link_harness import compiled_once
+from link_harness import LossyUart, compiled_once
 from pins_harness import SimulatedSpi, SimulatedUart
 
 from bitformer.boards.build.fit import TooLargeError, check_fit
@@ -213,6 +214,76 @@ def test_a_classifier_answers_over_the_line(classifier, bitformer, tmp_path):
 def test_a_classifier_answers_by_its_pins(classifier, link, cache):
     with pin_client(lower(classifier, lanes=2), link) as client:
         check_classes(client, classifier)
+
+
+@pytest.fixture(scope="module")
+def detector():
+    """A model whose flag is up for some windows, and its windows with what is judged."""
+    small = {"window": 4, "horizon": 3, "d_model": 4, "ffn": 4, "inputs": 3}
+    model = initialize(TransformerConfig(name="flags", task="detect", **small))
+    rng = np.random.default_rng(1)
+    x, judged = rng.normal(size=(8, 4, 3)), rng.normal(size=(8, 3))
+    *before, judge = model.operations
+    for threshold in np.geomspace(1, judge.score_bound(model.tensors), 60).astype(int).tolist():
+        judge = replace(judge, smoothing=1, threshold=threshold)
+        model = replace(model, operations=(*before, judge))
+        if 2 < reference.predict(model, x, None, judged).sum() < 6:
+            return model, x, judged
+    raise AssertionError("some windows must be above a threshold")
+
+
+def check_flags(client, model, x, judged):
+    """Flags are the reference's, go on where they were, and begin anew behind a self-test."""
+    forecaster, sent = Forecaster(client, model), slice(0, 5)
+    expected = reference.predict(model, x, None, judged)
+    assert client.self_test() is None
+    heard = [forecaster.predict(x[part], judged=judged[part]) for part in (sent, slice(5, 8))]
+    assert np.array_equal(np.concatenate(heard), expected)
+    facts = client.read()
+    assert (facts.rejected, facts.results) == (expected.sum(), 1)
+    assert client.self_test() is None
+    assert np.array_equal(forecaster.predict(x, judged=judged), expected)
+    assert facts.counters[1:] == (0,) * 7
+
+
+def test_a_detector_flags_over_the_line(detector, bitformer, tmp_path):
+    (model, *data), path = detector, tmp_path / "m.safetensors"
+    save_model(model, path)
+    said = bitformer("simulate", path, "--samples", 2, "--engine", "python", "--json")
+    assert said.code == 0
+    assert said.data["cycles_as_predicted"]
+    assert check_plan(bitformer, path, lower(model, part=find_board(BOARD).part), tmp_path)
+    with byte_client(lower(model, lanes=2)) as client:
+        check_flags(client, model, *data)
+
+
+@pytest.mark.slow
+@pytest.mark.needs("compiler")
+@pytest.mark.parametrize("link", ["uart", "spi"])
+def test_a_detector_flags_by_its_pins(detector, link, cache):
+    model, *data = detector
+    with pin_client(lower(model, lanes=2), link) as client:
+        check_flags(client, model, *data)
+
+
+@pytest.mark.slow
+@pytest.mark.needs("compiler")
+def test_a_detector_on_a_bad_line_judges_each_window_once(detector, cache):
+    """Requests are damaged and sent again, and answers are lost."""
+    model, x, judged = detector
+    shell = UartShell(
+        accelerator=Accelerator(design=lower(model, lanes=2)),
+        clock_hz=8 * BAUD,
+        baud=BAUD,
+        gap_bits=40,
+    )
+    port = SimulatedUart(shell, timeout=0.5)
+    lossy = LossyUart(port, random.Random(3), 0.3)
+    client = Client(UartTransport(lossy, clock=lambda: 0.0), retries=30)
+    expected = reference.predict(model, x, None, judged)
+    assert np.array_equal(Forecaster(client, model).predict(x, judged=judged), expected)
+    assert client.resent > 3
+    port.close()
 
 
 def test_a_model_without_a_calendar_takes_no_time(decoder, decoder_client):

@@ -8,6 +8,7 @@ from bitformer.boards.shell.counters import ChangingRegisters
 from bitformer.boards.shell.framed.exchange import Exchange, Hand, Machine
 from bitformer.boards.shell.framed.memory_map import LOAD_BYTES
 from bitformer.boards.shell.framed.new_weights import NewWeights
+from bitformer.boards.shell.framed.remembered import Remembered
 from bitformer.boards.shell.numbers import NumberReader, NumberWriter, at_end
 
 __all__ = ["serve"]
@@ -31,6 +32,7 @@ def serve(
     reader: NumberReader,
     writer: NumberWriter,
     weights: NewWeights | None,
+    memory: Remembered | None = None,
 ) -> None:
     """Add the server, which does what a whole frame asks for.
 
@@ -47,6 +49,8 @@ def serve(
         Numbers from the memory to the accelerator, and back.
     weights : NewWeights or None
         None for a design that takes none.
+    memory : Remembered or None
+        None for an accelerator whose results depend on one window alone.
     """
     cursor, registers, command = x.cursor, x.registers, x.header.command
     sample, answer = x.memory_map.sample, x.memory_map.answer
@@ -68,10 +72,10 @@ def serve(
         m.d.comb += x.refused.eq(1)
         m.next = "IDLE"
 
-    def accept(fits, *, place, count, to, turn=None):
+    def accept(fits, *, place, count, to, turn=None, clears=command[1]):
         """Count the command, and end the turn or go on to a state, if the length fits."""
         with m.If(fits):
-            m.d.comb += [registers.i_count.eq(1), registers.i_clear.eq(command[1])]
+            m.d.comb += [registers.i_count.eq(1), registers.i_clear.eq(clears)]
             hand.go(place)
             hand.expect(count)
             m.next = to
@@ -95,10 +99,17 @@ def serve(
                 with m.Case(Command.READ):
                     accept(empty, place=x.region(), count=REGISTER_BYTES, to="IDLE", turn=x.served)
                 with m.Case(Command.INFER):
-                    accept(whole_window, place=0, count=sample, to="FEED")
+                    if memory is None:
+                        accept(whole_window, place=0, count=sample, to="FEED")
+                    else:
+                        with m.If(memory.again):
+                            accept(whole_window, place=0, count=answer, to="AGAIN", clears=0)
+                        with m.Else():
+                            accept(whole_window, place=0, count=sample, to="FEED")
                 if vectors:
                     with m.Case(Command.SELF_TEST):
-                        accept(empty, place=x.golden(), count=sample, to="FEED")
+                        first = "FEED" if memory is None else "FORGET"
+                        accept(empty, place=x.golden(), count=sample, to=first)
                 if weights is not None:
                     with m.Case(Command.LOAD):
                         offer = weights.offered
@@ -130,6 +141,9 @@ def serve(
             cursor.store(writer.o.payload, when=writer.o.valid & ~testing)
             with m.If(writer.o.valid):
                 hand.advance()
+                if memory is not None:
+                    with m.If(~testing):
+                        memory.keep(writer.o.payload)
                 with m.If(writer.o.payload != cursor.data):
                     m.d.sync += wrong.eq(1)
                 with m.If(cursor.last):
@@ -142,6 +156,9 @@ def serve(
             if weights is not None:
                 with m.If(wrong | last_vector):
                     weights.end_trial()
+            if memory is not None:
+                with m.If(testing & (wrong | last_vector)):
+                    memory.begin_anew()
             with m.If(~testing):
                 hand.go(0)
                 answer_with(answer)
@@ -157,6 +174,21 @@ def serve(
                 m.d.comb += registers.i_clear.eq(1)
                 m.next = "FEED"
 
+        if memory is not None:
+            with m.State("AGAIN"):
+                cursor.store(memory.next_byte(), when=1)
+                hand.advance()
+                with m.If(cursor.last):
+                    m.next = "ANSWERED"
+
+            with m.State("ANSWERED"):
+                hand.go(0)
+                answer_with(answer)
+
+            with m.State("FORGET"):
+                memory.begin_anew()
+                m.next = "RESTART"
+
         if weights is not None:
             with m.State("TRIAL"):
                 m.next = "RESTART"
@@ -166,5 +198,6 @@ def serve(
                     hand.say(INCOMPLETE)
                     answer_with(1)
 
+        if weights is not None or memory is not None:
             with m.State("RESTART"):  # the accelerator's reset comes a cycle late
                 m.next = "FEED"

@@ -11,6 +11,7 @@ from bitformer.boards.shell.framed.exchange import Exchange
 from bitformer.boards.shell.framed.memory_map import MemoryMap
 from bitformer.boards.shell.framed.new_weights import NewWeights
 from bitformer.boards.shell.framed.receiver import receive
+from bitformer.boards.shell.framed.remembered import Remembered
 from bitformer.boards.shell.framed.sender import send
 from bitformer.boards.shell.link import LinkSignature
 from bitformer.boards.shell.numbers import NumberReader, NumberWriter
@@ -55,10 +56,11 @@ class Endpoint(wiring.Component):
         Numbers of the accelerator.
     o_fault : Out(1)
         The last request was refused.
+    o_restart : Out(1)
+        High for the one cycle in which the accelerator must begin anew; only for a contract with an
+        image, or with an accelerator that remembers windows.
     o_bank : Out(1)
         Image of the weights to use; this and the following only for a contract with an image.
-    o_restart : Out(1)
-        High for the one cycle in which the accelerator must begin anew.
     o_load_addr, o_load_data, o_load_en : Out(as of WeightLoader)
         Words of new weights.
 
@@ -91,7 +93,9 @@ class Endpoint(wiring.Component):
         if self.loader is not None:
             members = self.loader.signature.members
             loads = {f"o_load_{name}": Out(members[f"o_{name}"].shape) for name in _LOADS}
-            loads |= {"o_bank": Out(1), "o_restart": Out(1)}
+            loads |= {"o_bank": Out(1)}
+        if self.loader is not None or contract.remembers:
+            loads |= {"o_restart": Out(1)}
         super().__init__(
             {
                 **loads,
@@ -134,7 +138,8 @@ class Endpoint(wiring.Component):
             m.d.comb += self.o_bank.eq(x.bank ^ x.trial)
             for name in _LOADS:
                 m.d.comb += getattr(self, f"o_load_{name}").eq(getattr(self.loader, f"o_{name}"))
+        memory = Remembered(m, x, restart=self.o_restart) if self.contract.remembers else None
         receive(m, x)
-        serve(m, x, reader=reader, writer=writer, weights=weights)
+        serve(m, x, reader=reader, writer=writer, weights=weights, memory=memory)
         send(m, x, fault=self.o_fault)
         return m
