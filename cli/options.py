@@ -234,6 +234,12 @@ _DATA_OPTIONS = (
         " each column of numbers but the times [the target alone; of a model, its own].",
     ),
 )
+_ANOMALY_OPTION = click.option(
+    "--anomaly",
+    metavar="COLUMN",
+    help="Column that marks the rows of anomalies by 1 and 0, or true and false: a detector is"
+    " scored by it. Nothing is learned of the marks.",
+)
 _SENSE_OPTIONS = (
     click.option(
         "--sense",
@@ -252,12 +258,15 @@ _SENSE_OPTIONS = (
 _FILE_SECTION = section(FILES, *FILE_OPTIONS, *ROW_OPTIONS)
 #: A data set, as arguments of functions that load one for a model that is there.
 data_options = grouped(
-    "data", section("Data", *_DATA_OPTIONS), section("Classes", *CLASS_OPTIONS), _FILE_SECTION
+    "data",
+    section("Data", *_DATA_OPTIONS, _ANOMALY_OPTION),
+    section("Classes", *CLASS_OPTIONS),
+    _FILE_SECTION,
 )
 #: The same for models that are to be trained.
 training_data_options = grouped(
     "data",
-    section("Data", *_DATA_OPTIONS, *_SENSE_OPTIONS),
+    section("Data", *_DATA_OPTIONS, *_SENSE_OPTIONS, _ANOMALY_OPTION),
     section("Classes", *CLASS_OPTIONS, *GROUP_OPTIONS),
     _FILE_SECTION,
 )

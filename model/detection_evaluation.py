@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from bitformer.model.clipping import Clipped
+from bitformer.model.data.anomaly_marks import runs_of
 from bitformer.model.data.detection import DETECTION, load_detection
 from bitformer.model.data.windows import Dataset
 from bitformer.model.errors import UserError
@@ -137,7 +138,16 @@ class DetectionEvaluation:
 
 
 def _scores(dataset: Dataset, flags: np.ndarray) -> tuple[EventScores | None, PointScores | None]:
-    """Return the scores beside the anomalies of a data set by name; None for other data."""
+    """Return the scores beside anomalies that are marked, or known by name; else None."""
+    marks, step = dataset.test.anomaly, dataset.step
+    if marks is not None:
+        up, judged = np.zeros(len(marks), bool), np.zeros(len(marks), bool)
+        up[dataset.test.first], judged[dataset.test.first] = flags > 0, True
+        dated = step is not None and step.dated
+        days = len(flags) * step.length / 86400 if step is not None and dated else None
+        windows = [one for one in runs_of(marks) if judged[slice(*one)].any()]
+        events = event_scores(up, windows, judged, days)
+        return events, point_scores(up, marks, judged)
     if dataset.name not in DETECTION:
         return None, None
     try:

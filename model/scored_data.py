@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bitformer.model.adc_words import rescaled
+from bitformer.model.data.anomaly_marks import marked
 from bitformer.model.data.named_data import NAMES, split_of
 from bitformer.model.data.parts import first_targets
 from bitformer.model.data.seen_rows import end_of_seen
@@ -110,6 +111,7 @@ def _all_windows(model: IntegerModel, rows: NewRows) -> Dataset:
         ahead=ahead,
         calendar=config.calendar,
         times=rows.times(config.calendar),
+        anomaly=marked(rows.cleaned.rows, rows.reading.anomaly, rows.name),
     )
     if not len(test) and seen is not None:
         raise UserError(

@@ -15,7 +15,12 @@ def task_of(reading: Reading, task: str | None) -> str:
         If it needs classes and there are none, or the other way round.
     """
     if task is None:
-        task = "classify" if reading.labelled else "forecast"
+        task = "classify" if reading.labelled else "detect" if reading.anomaly else "forecast"
+    if reading.anomaly is not None and task != "detect":
+        raise UserError(
+            f"anomaly is for a detector, and the task is {task}, but it is {reading.anomaly}: leave"
+            " --anomaly out, or say --task detect"
+        )
     if task == "classify":
         if not reading.labelled:
             raise UserError(
@@ -44,8 +49,12 @@ def task_of(reading: Reading, task: str | None) -> str:
     return task
 
 
-def guess_said(reading: Reading) -> tuple[str, ...]:
-    """Return a sentence on why data with classes are to be classified."""
+def guess_said(reading: Reading, task: str) -> tuple[str, ...]:
+    """Return a sentence on why data are for a task that nobody named."""
+    if task == "forecast":
+        return ()
+    if task == "detect":
+        return (f"Task: detect, as column {reading.anomaly} marks anomalies",)
     where = "the names of files say" if reading.label is None else f"column {reading.label} says"
     return (f"Task: classify, as {where} what the rows are",)
 

@@ -19,7 +19,7 @@ from bitformer.model.data.class_windows import all_class_windows
 from bitformer.model.data.csv_source import Series, read_csv, read_header
 from bitformer.model.data.folders import FOLDERS
 from bitformer.model.data.labelled_files import files_of
-from bitformer.model.data.name_lists import names_among, quoted
+from bitformer.model.data.name_lists import listed, names_among, quoted
 from bitformer.model.data.named_data import (
     NAMES,
     SYNTHETIC,
@@ -91,8 +91,9 @@ def load_dataset(
         check_classified(asked, target=target, sense=sense, ahead=ahead)
         more: dict[str, Any] = {"inputs": inputs, "calendar": calendar, "reading": asked}
         dataset = _classified(name_or_path, window=window, **more)
-        said = guess_said(asked) if guessed else ()
+        said = guess_said(asked, task) if guessed else ()
         return dataclasses.replace(dataset, notes=(*said, *dataset.notes))
+    require_marks(name_or_path, asked)
     name, notes = name_or_path, tuple[str, ...]()
     split: Splitter = by_fractions
     if sense is not None:
@@ -136,7 +137,20 @@ def load_dataset(
         reading=asked,
         calendar=calendar,
     )
+    notes = (*(guess_said(asked, task) if guessed else ()), *notes)
     return dataclasses.replace(dataset, notes=(*notes, *dataset.notes), task=task)
+
+
+def require_marks(name_or_path: str, reading: Reading) -> None:
+    """Raise :class:`UserError` if the column that is to mark anomalies is not there."""
+    if reading.anomaly is None:
+        return
+    have = column_names(name_or_path, reading)
+    if reading.anomaly not in have or name_or_path == SYNTHETIC:
+        raise UserError(
+            f"anomaly must name a column of {name_or_path}, one of {listed(have)}, not"
+            f" {reading.anomaly!r}: name it with --anomaly, or leave it out"
+        )
 
 
 def _classified(name_or_path: str, *, reading: Reading, **more: Any) -> Dataset:
@@ -211,7 +225,7 @@ def _all_inputs(
     path = path_of(name_or_path)
     times = own_time(name_or_path)
     own = times or names_among(reading.time or (), column_names(name_or_path, reading))
-    series = () if reading.series is None else (reading.series,)
+    series = [one for one in (reading.series, reading.anomaly) if one is not None]
     found, others = number_columns(path, reading, without=(*own, *series))
     found = tuple(name for name in found if name != without)
     if not found:
@@ -272,7 +286,9 @@ def load_series(
     path = path_of(name_or_path, folder=reading.files is not None)
     if path.is_dir():
         return read_folder(path, columns=columns, reading=reading, time=time)
-    return read_csv(path, columns=columns, reading=reading, time=time)
+    # rows that nobody has marked are judged as well
+    marks = [reading.anomaly] if reading.anomaly in read_header(path, reading) else []
+    return read_csv(path, columns=columns, reading=reading, time=time, texts=marks)
 
 
 def load_source(source: DataSource, shape: Shape) -> Dataset:

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from bitformer.model.data.csv_source import Series, read_csv
+from bitformer.model.data.anomaly_marks import marks_of, runs_of
+from bitformer.model.data.csv_source import read_csv
 from bitformer.model.data.folders import SKAB, find_folder
 from bitformer.model.data.gaps import Clean, clean
 from bitformer.model.data.named_data import named_reading
@@ -33,8 +34,6 @@ _NAB = tuple(name for name, source in SOURCES.items() if source.clean is not Non
 DETECTION = ("skab", *(f"skab/{group}" for group in _GROUPS), *_NAB)
 #: Rows of a file of SKAB in which its threshold is set, and part of other series.
 _SKAB_CLEAN, _CLEAN = 400, 0.15
-#: How a row with an anomaly is marked, and one without.
-_MARKS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -182,29 +181,8 @@ def read_detection(
         raise UserError(f"{path} must be one series for a detector: leave --series out")
     marks = np.zeros(len(cleaned.values), bool)
     if anomaly is not None:
-        marks = _marks(path, anomaly, cleaned.rows)
-    return _series(path.name, cleaned, marks, _runs(marks), clean=int(len(marks) * clean_part))
-
-
-def _marks(path: Path, column: str, rows: Series) -> np.ndarray:
-    """Return which rows are marked, bool [rows]."""
-    found, place = np.unique(rows.texts[column], return_inverse=True)
-    known = [_mark(str(text)) for text in found]
-    if None in known:
-        row = int(np.argmax(place == known.index(None)))
-        raise UserError(
-            f"Column {column!r} of {path} must mark anomalies by 1 and 0, true and false, or yes"
-            f" and no, but line {rows.lines[row]} has {shown(str(rows.texts[column][row]))}"
-        )
-    return np.array(known, bool)[place] if known else np.zeros(0, bool)
-
-
-def _mark(text: str) -> bool | None:
-    try:
-        text = f"{float(text):g}"
-    except ValueError:
-        text = text.lower()
-    return _MARKS.get(text)
+        marks = marks_of(cleaned.rows, anomaly, str(path))
+    return _series(path.name, cleaned, marks, runs_of(marks), clean=int(len(marks) * clean_part))
 
 
 def _skab(folder: Path, file: str, reading: Reading) -> DetectionSeries:
@@ -218,12 +196,11 @@ def _skab(folder: Path, file: str, reading: Reading) -> DetectionSeries:
     cleaned = clean(rows, reading=reading)
     marks = np.zeros(len(cleaned.values), bool)
     if texts:
-        marks = _marks(folder / file, texts[0], cleaned.rows)
+        marks = marks_of(cleaned.rows, texts[0], str(folder / file))
     # the first rows of the file, with those put in between
     first = np.flatnonzero(~cleaned.made)[:_SKAB_CLEAN] if texts else np.arange(len(marks))
-    found = _series(
-        f"skab/{file.removesuffix('.csv')}", cleaned, marks, _runs(marks), clean=int(first[-1]) + 1
-    )
+    name = f"skab/{file.removesuffix('.csv')}"
+    found = _series(name, cleaned, marks, runs_of(marks), clean=int(first[-1]) + 1)
     return dataclasses.replace(found, group=group)
 
 
@@ -276,9 +253,3 @@ def _series(
         step=step.length if step is not None and step.dated else None,
         notes=tuple(notes),
     )
-
-
-def _runs(marks: np.ndarray) -> list[tuple[int, int]]:
-    """Return the ranges (start, stop) of marked rows."""
-    edges = np.flatnonzero(np.diff(np.r_[False, marks, False]))
-    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]

@@ -52,6 +52,7 @@ class Reading:
     group : the column that names whom or what a row is of, such as a person or a device.
     stride : rows between the beginnings of a classifier's windows.
     test_groups, val_groups : groups of which all rows are test rows, and validation rows.
+    anomaly : the column that marks the rows of anomalies, by which a detector is scored.
     """
 
     time: str | tuple[str, ...] | None = None
@@ -75,6 +76,7 @@ class Reading:
     stride: int = 1
     test_groups: tuple[str, ...] = ()
     val_groups: tuple[str, ...] = ()
+    anomaly: str | None = None
 
     @classmethod
     def of(cls, **options: Any) -> Self:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from bitformer.model.data.anomaly_marks import marked, marks_said
 from bitformer.model.data.clock import clock_of, lost, numbers_known
 from bitformer.model.data.csv_source import Series
 from bitformer.model.data.extremes import require_scale, warnings
@@ -44,6 +45,7 @@ class Windows:
     labels : int64 [rows]; the number of each row's class, -1 without one; None where rows have no
         classes.
     group : int64 [rows]; the number of each row's group; None where rows have none.
+    anomaly : bool [rows]; whether a row is marked as an anomaly; None where none can be.
     """
 
     inputs: np.ndarray
@@ -56,6 +58,7 @@ class Windows:
     times: np.ndarray | None = None
     labels: np.ndarray | None = None
     group: np.ndarray | None = None
+    anomaly: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.first)
@@ -273,6 +276,9 @@ def make_dataset(
     known = numbers_known(cleaned.rows, cleaned.step)
     calendar = tuple(one for one in calendar if one in known)
     times = clock_of(cleaned.rows, cleaned.step, calendar) if calendar else None
+    marks = marked(cleaned.rows, reading.anomaly, name)
+    if marks is not None:
+        notes.append(marks_said(marks, {"training": ranges[0], "validation": ranges[1]}))
     train, val, test = (
         Windows(
             inputs=scaled[:, :-1],
@@ -283,6 +289,7 @@ def make_dataset(
             ahead=ahead,
             calendar=calendar,
             times=times,
+            anomaly=marks,
         )
         for first in firsts
     )
