@@ -22,6 +22,7 @@ def scaling_data(model: IntegerModel) -> dict[str, Any]:
     those of a step, in their order, and ``target`` that of a forecast; an untrained model has
     neither. Behind the samples of a window, up to all its ``words``, stand the numbers of the time
     that ``calendar`` names, each more than 0 by the word of ``zero``, and that word to fill a step.
+    Behind them stand the ``judged`` numbers of a detector, in whole steps likewise.
     A forecast begins ``ahead`` steps after a window's last. The one result of a classifier is a
     place in its ``classes``, or how many these are, which says that the window is rejected.
     ``step_seconds`` is None where it is not known or no fixed number, as of months.
@@ -45,6 +46,8 @@ def scaling_data(model: IntegerModel) -> dict[str, Any]:
         columns = zip(scaling.inputs, scaling.mean, scaling.std, strict=True)
         found["columns"] = [_column(*column) for column in columns]
         found["target"] = _column(scaling.target, scaling.target_mean, scaling.target_std)
+    if model.detector is not None:
+        found["judged"] = model.results.features
     if labels := class_labels(model):
         found["classes"] = list(labels)
     return found

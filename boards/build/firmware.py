@@ -57,6 +57,9 @@ _HEADER = """\
 /* Classes that the one result of a classifier is a number of, from 0 on; the number of classes
  * itself says that a window is rejected. 0 of a forecast. */
 #define BITFORMER_MODEL_CLASSES {classes}
+/* Numbers that a detector judges, which stand behind a window and its time, where bitformer_judge
+ * puts them; its one result is 1 where the flag is up. 0 of other models. */
+#define BITFORMER_MODEL_JUDGED {judged}
 /* Words of a window in all, and whether the hour and the weekday stand behind its steps, where
  * bitformer_time puts them. */
 #define BITFORMER_MODEL_WORDS {all_words}
@@ -103,7 +106,8 @@ static const bitformer_column bitformer_model_columns[BITFORMER_MODEL_CHANNELS] 
     bitformer_model_columns,
     {target},
     {hour}, {weekday}, /* whether the hour and the weekday stand behind a window */
-    {classes}, {class_names}}};
+    {classes}, {class_names},
+    {judged}}}; /* numbers that are judged */
 """
 
 _NAMES = """\
@@ -135,6 +139,7 @@ def header(data: Mapping[str, Any]) -> str:
             columns=",\n".join(f"    {_in_c(column)}" for column in data["columns"]),
             target=_in_c(data["target"]),
             classes=len(labels),
+            judged=data.get("judged", 0),
             names=_NAMES.format(names=names) if labels else "",
             class_names="bitformer_model_classes" if labels else "0",
             **timed,
@@ -143,6 +148,7 @@ def header(data: Mapping[str, Any]) -> str:
         **{name: data[name] for name in ("name", "window", "channels", "horizon", "ahead")},
         **timed,
         classes=len(labels),
+        judged=data.get("judged", 0),
         all_words=data["words"],
         hash=array_of_bytes(bytes.fromhex(data["model"])),
         input_bits=x["bits"],

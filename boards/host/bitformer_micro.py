@@ -329,12 +329,18 @@ class Scales:
         self.clipped += clipped
         return found
 
-    def window(self, rows, hour=None, weekday=None):
-        """Return the integers of a window: rows of samples, the oldest first, and its `time`."""
+    def window(self, rows, hour=None, weekday=None, judged=()):
+        """Return the integers of a window: rows of samples, the oldest first, and its `time`.
+
+        Of a detector also what it judges: integers that `row` makes of what came.
+        """
         if len(rows) != self.data["window"]:
             raise ScalesError("a window has " + str(self.data["window"]) + " rows")
         found = [number for samples in rows for number in self.row(samples)]
-        return found + self.time(hour, weekday)
+        if len(judged) != self.data.get("judged", 0):
+            raise ScalesError("the model judges " + str(self.data.get("judged", 0)) + " integers")
+        fill = [self.data["input"]["zero"]] * (-len(judged) % len(self._columns))
+        return found + self.time(hour, weekday) + list(judged) + fill
 
     def time(self, hour=None, weekday=None):
         """Return the integers behind a window's samples; none for a model without a calendar.

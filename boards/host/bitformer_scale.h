@@ -41,6 +41,7 @@ typedef struct {
     uint8_t hour, weekday; /* whether they stand behind a window's samples */
     uint16_t classes;      /* of a classifier; 0 of a forecast */
     const char *const *class_names;
+    uint16_t judged; /* numbers that a detector judges; 0 of other models */
 } bitformer_scaling;
 
 /* A window of no class: none of its scores leads by enough. */
@@ -136,6 +137,18 @@ static inline int bitformer_time(const bitformer_scaling *model, unsigned hour, 
         words[at + k] = (int16_t)(number > INT16_MAX ? number - 65536 : number);
     }
     return BITFORMER_FITS;
+}
+
+/* Of a detector, the words of what is judged behind those of a window and its time: `judged` has
+ * BITFORMER_MODEL_JUDGED words, made by bitformer_word of what came, each with the channel that it
+ * is of. `words` has all the words of a window, BITFORMER_MODEL_WORDS. */
+static inline void bitformer_judge(const bitformer_scaling *model, const int16_t *judged,
+                                   int16_t *words) {
+    uint32_t at = (uint32_t)model->window * model->channels;
+    uint32_t time = (uint32_t)model->hour + model->weekday;
+    at += (time + model->channels - 1u) / model->channels * model->channels;
+    for (uint32_t k = 0; k < model->judged || k % model->channels != 0; k++)
+        words[at + k] = (int16_t)(k < model->judged ? judged[k] : model->input_zero);
 }
 
 /* A result word in the target's units. */

@@ -117,3 +117,58 @@ def test_the_numbers_of_a_time():
     assert clock_at((), [monday, monday]).shape == (2, 0)
     with pytest.raises(UserError, match="time must be a datetime for each window, not '7:45'"):
         clock_at(BOTH, ["7:45"])
+
+
+DETECTORS = {
+    "a row": trained(task="detect", horizon=4, linear_path=False),
+    "filled up": trained(task="detect", horizon=3, calendar=BOTH, linear_path=False),
+    "two rows": trained(task="detect", horizon=6, calendar=("hour",), linear_path=False),
+}
+JUDGE = """
+#include "bitformer_model.h"
+unsigned size(void) { return BITFORMER_MODEL_WORDS + 1000u * BITFORMER_MODEL_JUDGED; }
+int32_t window(const double *samples, const int16_t *judged, int16_t *words) {
+    if (bitformer_words(&bitformer_model, samples, words) < 0)
+        return -2;
+    bitformer_judge(&bitformer_model, judged, words);
+    return bitformer_time(&bitformer_model, 17, 3, words);
+}
+"""
+
+
+@pytest.mark.needs("c-compiler")
+@pytest.mark.parametrize("name", DETECTORS)
+def test_what_is_judged_stands_behind_the_time(tmp_path, name):
+    """In C and in MicroPython as in Python."""
+    model, rng = DETECTORS[name], np.random.default_rng(1)
+    count, scaling = model.results.features, scaling_of(model)
+    samples = scaling.mean + scaling.std * rng.normal(0, 1, model.input.shape)
+    came = rng.normal(0, 1, (1, count))
+    clock = np.array([[{"hour": 17, "weekday": 3}[n] for n in model.config.calendar]])
+    timed = clock if model.config.calendar else None
+    found = model.quantize_input(scaling.standardised(samples)[None], timed, came)
+    expected = model.words(found).ravel().tolist()
+    judged = model.quantize_input(np.zeros((1, *model.input.shape)), timed, came)
+    first = (model.input.rows + model.config.clock_rows) * model.input.features
+    judged = judged.ravel()[first : first + count].tolist()
+    assert len({*judged}) > 1
+
+    written(model, tmp_path)
+    (tmp_path / "shim.c").write_text(JUDGE)
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    command = [compiler, *FLAGS.split(), "-Wno-missing-prototypes", "-fPIC", "-shared"]
+    subprocess.run([*command, "shim.c", "-o", "shim.so"], cwd=tmp_path, check=True)
+    library = ctypes.CDLL(str(tmp_path / "shim.so"))
+    assert library.size() == len(expected) + 1000 * count
+    words = (ctypes.c_int16 * len(expected))(*[99] * len(expected))
+    plain = np.ascontiguousarray(samples, dtype=np.float64)
+    pointer = plain.ctypes.data_as(ctypes.c_void_p)
+    assert library.window(pointer, (ctypes.c_int16 * count)(*judged), words) >= 0
+    assert list(words) == expected
+
+    micro = micro_of(tmp_path)
+    scales = micro.Scales(json.loads((tmp_path / "scaling.json").read_text()))
+    hour = {"hour": 17, "weekday": 3}
+    assert scales.window(samples.tolist(), **hour, judged=judged) == expected
+    with pytest.raises(micro.ScalesError, match=f"^the model judges {count} integers$"):
+        scales.window(samples.tolist(), **hour)
