@@ -145,7 +145,7 @@ def with_facts(
     judge = model.detector
     assert judge is not None
     own = {**facts, "weight": np.array(facts["weight"], dtype=np.int64)}
-    largest = own.pop("largest")
+    largest = own.pop("largest", None)
     found = replace(judge, **own)
     if factor is not None:
         most = found.score_bound(model.tensors)

@@ -113,10 +113,11 @@ def test_what_is_not_measured_says_so(page, tmp_path):
 def test_the_table_of_the_part(page, tmp_path):
     record = {"windows": 9, "exact": True, "as_predicted": True, "latency": 77, "fits": True}
     write(tmp_path, "skab-part", record | {"energy_uj": 0.125, "macs": 5})
-    write(tmp_path, "nyc-taxi-part", record | {"exact": False, "energy_uj": None, "macs": 6})
+    wrong = {"exact": False, "as_predicted": False, "energy_uj": None, "macs": 6}
+    write(tmp_path, "nyc-taxi-part", record | wrong)
     text = "\n".join(page.part_lines(tmp_path))
     assert "| skab | 9 | yes | 77 | 0.12 | 5 | yes |" in text
-    assert "| nyc-taxi | 9 | **no** | 77 | not measured | 6 | yes |" in text
+    assert "| nyc-taxi | 9 | **no** | 77 (**not as predicted**) | not measured | 6 | yes |" in text
 
 
 def test_the_page_of_skab(page, detect, tmp_path):
@@ -171,7 +172,10 @@ def test_the_page_of_nab(page, detect, tmp_path):
         record[name][detect.NETWORK]["4 False 1.5 1.0 0"] = event(3, 3, 0)
         path.write_text(json.dumps(record))
     text = "\n".join(page.nab_lines(tmp_path))
-    assert "| nyc-taxi | 3 | **1.0**, 1.0 | 0.5 | 4 | 1, 2 | 1, 2 | 1, 2 | **no** |" in text
-    assert "| machine-temperature | 3 | **2.0**, 1.0 | 0.5 | 4 | 1, 2 | 1, 2 | 1, 2 | yes |" in text
+    assert "| nyc-taxi | 3 | **1.0** (1/1/1), 1.0 | 0.5 | 4 | 1, 2 | 1, 2 | 1, 2 | **no** |" in text
+    assert (
+        "| machine-temperature | 3 | **2.0** (2/2/2), 1.0 | 0.5 | 4 | 1, 2 | 1, 2 | 1, 2 | yes |"
+        in text
+    )
     assert "on most: 5 of 6" in text
     assert "| all | 18 | **11.0**, 6.0 |  |  | 6, 12 | 6, 12 | 6, 12 |  |" in text

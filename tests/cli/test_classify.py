@@ -252,3 +252,21 @@ def test_a_classifier_has_no_hold(bitformer, run, tmp_path):
     said = bitformer("export", run[0], "-o", tmp_path / "m.safetensors", "--hold", "3")
     assert said.code == 2
     assert "which trained no detector, not be 3: leave --hold out" in said.err
+
+
+def test_a_config_of_forecasts_tells_classes(bitformer, folder, tmp_path):
+    """Its calendar is left out, its horizon is the number of classes."""
+    asked = ["train", "--data", folder, *FILES, "--config", "taxi-48-12", "--window", "12"]
+    said = bitformer(*asked, *QUICK, "-o", tmp_path / "r", "--json")
+    assert said.code in (0, 1)  # so little training may cost too much
+    config = said.data["config"]
+    assert (config["task"], config["horizon"], config.get("calendar")) == ("classify", 2, None)
+    assert "has a score for each of 2 classes here" in said.err
+
+
+def test_a_classifier_wants_classes(bitformer, tmp_path):
+    data = table_of(tmp_path / "p.csv", walk(60, 0.0).tolist(), "x,y")
+    asked = ["train", "--data", data, "--target", "x", "--config", "strike-25"]
+    said = bitformer(*asked, "-o", tmp_path / "r")
+    assert said.code == 2
+    assert "task must be forecast for p.csv, whose rows have no classes, and config" in said.err
