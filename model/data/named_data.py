@@ -21,6 +21,8 @@ __all__ = [
 
 SYNTHETIC = "synthetic"
 NAMES = (*FOLDERS, *SOURCES, SYNTHETIC)
+#: Those that a refusal names first.
+_USUAL = ("nyc-taxi", "etth1", "etth2", "beijing-air", SYNTHETIC)
 
 
 def own_time(name_or_path: str) -> tuple[str, ...]:
@@ -72,7 +74,8 @@ def path_of(name_or_path: str, *, folder: bool = False) -> Path:
     path = Path(name_or_path)
     if not path.exists() and not path.suffix:
         raise UserError(
-            f"Data must be {', '.join(NAMES)} or the path of a CSV file, not {name_or_path!r}"
+            f"Data must be {', '.join(_USUAL)} or the path of a CSV file, or one of"
+            f" {', '.join(one for one in NAMES if one not in _USUAL)}, not {name_or_path!r}"
         )
     if path.is_dir() and not folder:
         raise UserError(
