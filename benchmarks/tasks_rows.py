@@ -15,7 +15,7 @@ STRIKE = named_config("strike-25")
 #: Dropout, as persons are few, and half of what rounding follows is the float model's scores.
 _SETTINGS = {"epochs": 24, "qat_epochs": 12, "dropout": 0.2, "distill": 0.5}
 #: StrikeWatch: every second sample, half a second of them; a window each two of these.
-_STRIKES = {"data": "strikewatch", "every": 2}
+_STRIKES = {"data": "strikewatch", "every": 2, "stride": 2}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ ROWS = (
     TaskRow(
         key="strike",
         title="StrikeWatch, one model for all",
-        data={**_STRIKES, "stride": 2},
+        data=_STRIKES,
         config=STRIKE,
         must=0.83,
         aim=0.86,
@@ -67,7 +67,7 @@ ROWS = (
     TaskRow(
         key="strike-unseen",
         title="StrikeWatch, persons that it has not seen",
-        data={**_STRIKES, "stride": 2},
+        data=_STRIKES,
         folds=tuple({"test_groups": persons} for persons in _PERSONS),
         config=STRIKE,
         floor=_PUBLISHED,

@@ -79,7 +79,7 @@ def test_the_best_model_runs_on_the_part(tasks, row, tmp_path, monkeypatch):
     assert tasks.measured(row, folder, console, compute=False) == found
 
 
-def record(group_f1, accuracy=0.8, windows=10):
+def record(group_f1, accuracy=0.8, windows=10, error=0.3):
     scores = {"group_f1": group_f1, "accuracy": accuracy, "weighted_f1": accuracy}
     scores["mean_group_f1"] = float(np.mean(list(group_f1.values())))
     line = {**scores, "group_f1": dict.fromkeys(group_f1, 0.5)}
@@ -87,6 +87,7 @@ def record(group_f1, accuracy=0.8, windows=10):
         "scores": {"integer": scores},
         "baselines": {"majority class": line, "LightGBM": None},
         "test_windows": windows,
+        "validation": {"float": 0.2, "integer": error},
     }
 
 
@@ -98,18 +99,19 @@ def test_figures_of_the_page_by_hand(tasks, page):
     row = tasks.ROWS[0]
     seeds = {
         0: [record({"a": 0.8, "b": 0.9}, 0.8), record({"c": 1.0}, 0.5, windows=20)],
-        1: [record({"a": 0.7, "b": 0.8}), record({"c": 0.9})],
+        1: [record({"a": 0.7, "b": 0.8}, error=0.2), record({"c": 0.9})],
         2: [record({"a": 0.9, "b": 1.0}), record({"c": 0.8})],
     }
     # means over persons: 0.9, 0.8, 0.9; accuracies by windows: (8 + 10) / 30, 0.8, 0.8
     found = page.table_row(row, seeds, PART)
-    assert found[1:5] == [
+    assert found[1:6] == [
         "0.867 ± 0.058",
         "≥ 0.83 reached",
         "≥ 0.86 reached",
+        "0.800",  # of seed 1
         "0.733 ± 0.115",
     ]
-    assert found[5:] == ["all 20 windows, the class too", "1753", "0.73", "20880", "yes"]
+    assert found[6:] == ["all 20 windows, the class too", "1753", "0.73", "20880", "yes"]
     text = page.markdown([(row, seeds, PART)])
     assert "| majority class | 0.500 | 0.600 | 0.600 |" in text
     assert "| LightGBM | not measured | not measured | not measured |" in text
@@ -122,7 +124,7 @@ def test_what_is_missed_or_not_measured_says_so(tasks, page):
     bad = {seed: [record({"a": 0.5})] for seed in (0, 1, 2)}
     found = page.table_row(row, bad, {**PART, "exact": False, "fits": False})
     assert found[2] == "≥ 0.83 **missed**"
-    assert (found[5], found[9]) == ("**NO**", "**no**")
+    assert (found[6], found[10]) == ("**NO**", "**no**")
     some = page.table_row(row, {0: [record({"a": 0.9})], 1: [None], 2: [None]}, None)
     assert some[1:3] == ["0.900 (1 of 3 seeds)", "≥ 0.83"]
     none = page.table_row(row, {seed: [None] for seed in (0, 1, 2)}, None)
