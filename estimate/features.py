@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from bitformer.estimate.columns import Columns, column_quantities
+from bitformer.estimate.decisions import decision_quantities
 from bitformer.estimate.stores import Count, design_terms, ram_cells, store_terms, summed
 from bitformer.hw.design import Design
 from bitformer.hw.families.family import Luts
@@ -159,6 +160,7 @@ def quantities(design: Design) -> dict[str, int]:
         "channels": design.model.input.features,
         "input_bits": design.model.input.bits,
         **_gelu(design),
+        **decision_quantities(design),
     }
 
 

@@ -146,9 +146,9 @@ class Predictor:
         features = physical(q, self.family.luts)
         memory = self.memory.predict(features)
         return {
-            "luts": round_half_up(self.logic.predict(features) + memory) + q.get("gelu_luts", 0),
+            "luts": round_half_up(self.logic.predict(features) + memory) + _counted(q, "luts"),
             "lutram": round_half_up(memory),
-            "ffs": round_half_up(self.ffs.predict(features)) + q.get("gelu_ffs", 0),
+            "ffs": round_half_up(self.ffs.predict(features)) + _counted(q, "ffs"),
         }
 
     def predict(
@@ -192,9 +192,14 @@ class Predictor:
         return Interval(value=value, low=max(0, value - margin), high=value + margin)
 
 
+def _counted(q: Mapping[str, Any], name: str) -> Any:
+    """Return the ``luts`` or ``ffs`` of units that are counted apart, and not fitted."""
+    return sum(q.get(f"{unit}_{name}", 0) for unit in ("gelu", "decision"))
+
+
 def _fitted(entry: Entry) -> tuple[int, int, int]:
     """Return a design's LUTs, those as memory, and flip-flops, without what is counted apart."""
-    luts, ffs = (int(entry.features.get(name, 0)) for name in ("gelu_luts", "gelu_ffs"))
+    luts, ffs = (int(_counted(entry.features, name)) for name in ("luts", "ffs"))
     return entry.luts - luts, entry.lutram, entry.ffs - ffs
 
 
