@@ -13,6 +13,7 @@ import pytest
 
 from bitformer.cli.main import cli
 from bitformer.model import train as training
+from bitformer.model import training_run
 from bitformer.model.checkpoint import save_model
 from bitformer.model.config import named_config
 from bitformer.model.initialize import initialize
@@ -254,9 +255,9 @@ def here(folder, monkeypatch):
     """In the folder of the files, where a training ends when it would begin."""
 
     def checked(config, dataset, *, run_dir, resume, keep_scales, device=None, **settings):
-        training._check(config, dataset)
+        training_run._check(config, dataset)
         TrainSettings(**settings)
-        training._place(device)
+        training_run._place(device)
         raise click.exceptions.Exit(0)
 
     monkeypatch.setattr(training, "train", checked)
