@@ -75,6 +75,9 @@ def _nab(name: str) -> Callable[[Path], dict[str, Any]]:
             task="detect",
         )
         windows: Windows = whole(dataset)
+        clean = windows.first <= dataset.val.first[-1]
+        judge = learn(model, [residuals_of(model, windows)[clean]], Rule())
+        model = with_judge(model, judge)
         return _measured(model, model.quantize_input(windows.x, windows.clock, windows.y))
 
     return compute

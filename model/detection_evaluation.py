@@ -70,9 +70,14 @@ class DetectionEvaluation:
         return float(self.flags.mean()) if len(self.flags) else 0.0
 
     @property
+    def alarm_windows(self) -> np.ndarray:
+        """Numbers of the windows, from 0, at which the flag goes up, int64 [alarms]."""
+        return np.flatnonzero(np.diff(self.flags, prepend=0) > 0)
+
+    @property
     def alarms(self) -> int:
         """How often the flag goes up."""
-        return int((np.diff(self.flags, prepend=0) > 0).sum())
+        return len(self.alarm_windows)
 
     @property
     def days(self) -> float | None:
@@ -113,6 +118,7 @@ class DetectionEvaluation:
             "network_mse": dict(self.errors),
             "flagged": self.share,
             "alarms": self.alarms,
+            "alarm_windows": self.alarm_windows.tolist(),
             "days": self.days,
             "events": None,
             "rows": None,

@@ -17,7 +17,7 @@ from bitformer.model.evaluating import evaluated, evaluated_training
 from bitformer.model.export import export_run, export_to, load_run
 from bitformer.model.operations.judge import DetectorState
 from bitformer.model.precision import Precision
-from bitformer.model.task.thresholds import Rule, residuals_of
+from bitformer.model.task.thresholds import Rule, residuals_of, with_facts
 from bitformer.model.train import train
 
 torch.set_num_threads(1)  # many workers, tiny tensors
@@ -152,6 +152,7 @@ def test_the_evaluation_tells_alarms(run, dataset):
 def test_flags_begin_at_a_reset():
     found = DetectionEvaluation.of(make_dataset(), {"m": np.array([[1], [1], [0], [1]])})
     assert found.alarms == 2
+    assert found.alarm_windows.tolist() == found.to_dict()["alarm_windows"] == [0, 3]
     assert found.share == 0.75
 
 
@@ -178,3 +179,15 @@ def test_from_a_file_to_flags(tmp_path):
     # the wave stops at rows 850 to 879, in the last fifth
     assert found.flags[:50].sum() == 0
     assert found.flags[50:90].sum() > 5
+
+
+def test_factor_and_hold_are_set_without_training(run):
+    record = json.loads((run.run_dir / "run.json").read_text())
+    model = export_run(run.run_dir)
+    plain = with_facts(model, {**record["judge"], "threshold": 0, "hold": 0})
+    assert plain.detector.threshold == 0
+    assert export_run(run.run_dir, factor=2.0, hold=7).detector.hold == 7
+    assert export_run(run.run_dir, factor=2.0).detector.threshold == 2 * record["judge"]["largest"]
+    assert export_run(run.run_dir, factor=1e12).detector.threshold == (
+        model.detector.score_bound(model.tensors)
+    )
