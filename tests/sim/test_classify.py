@@ -10,8 +10,7 @@ import pytest
 from bitformer.hw import timing
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.reload import lower_reloadable
-from bitformer.hw.units import accelerator as unit
-from bitformer.hw.units import class_choice
+from bitformer.hw.units import class_choice, decisions
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import reference
 from bitformer.model.precision import Precision
@@ -134,7 +133,7 @@ def test_a_wrong_choice_is_found(design, x, monkeypatch, right, wrong):
     assert right in source
     faulty = {"__name__": "faulty"}
     exec(compile(source.replace(right, wrong), "faulty.py", "exec"), faulty)
-    monkeypatch.setattr(unit, "ClassChoice", faulty["ClassChoice"])
+    monkeypatch.setattr(decisions, "ClassChoice", faulty["ClassChoice"])
     assert first_difference(design, x) == "answer"
 
 
@@ -168,11 +167,10 @@ def test_many_windows_natively(small_model, run_design, inputs_of):
 
 @pytest.mark.slow
 @pytest.mark.needs("yosys")
-@pytest.mark.parametrize("lowered", [lower, lower_reloadable])
-def test_the_netlist_has_the_choice(model, x, lowered):
+def test_the_netlist_has_the_choice(model, x):
     from bitformer.synth.synthesize import synthesized_netlist
 
-    design = lowered(model, lanes=4)
+    design = lower(model, lanes=4)
     netlist = synthesized_netlist(design)
     for back_pressure in (0.0, 0.4):
         result = simulate(design, x, engine="netlist", netlist=netlist, back_pressure=back_pressure)
