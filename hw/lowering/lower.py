@@ -21,7 +21,7 @@ from bitformer.hw.lowering.schedule import schedule
 from bitformer.hw.lowering.wide import one_by_one, wide_rows
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import DEFAULT_PART, PARTS
-from bitformer.hw.program import Destination, Program
+from bitformer.hw.program import Destination, Program, Source
 from bitformer.hw.timetable import Schedule
 from bitformer.model import numerics
 from bitformer.model.errors import UserError
@@ -65,7 +65,8 @@ def _cycles(timeline: Schedule, program: Program, model: IntegerModel) -> tuple[
 
     The latency counts from the first input accepted (0) to the last output taken, with both: a
     class or a flag is there some cycles after the last result has left their queue. Results of the
-    next inference wait until that queue is empty, which takes a cycle for each.
+    next inference wait until that queue is empty, which takes a cycle for each. Its samples wait
+    until the window has been read, and then come one a cycle as those of the first did.
     """
     out = [e for e in timeline.events if e.row.operation.destination is Destination.OUTPUT]
     taken = -1
@@ -75,7 +76,10 @@ def _cycles(timeline: Schedule, program: Program, model: IntegerModel) -> tuple[
     waits = min(event.issue for event in out if event.row.operation.wait_output)
     decision = timing.CHOICE if model.decision else timing.JUDGE if model.detector else 0
     latency = taken + 1 + decision
-    return latency, max(program.cycles, taken + 1 - waits)
+    readers = [e for e in timeline.events if e.row.operation.source is Source.INPUT]
+    read = max(event.engine_last for event in readers)
+    early = min(e.issue - e.row.needed_inputs for e in readers if e.row.operation.wait_input)
+    return latency, max(program.cycles, taken + 1 - waits, read - early)
 
 
 def _rams(plan: Plan, depths: Mapping[str, int]) -> list[StoreSpec]:

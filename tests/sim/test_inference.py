@@ -236,3 +236,23 @@ def test_back_pressure(small_model, inputs_of, run, back_pressure, seed, changes
 def test_much_back_pressure(small_model, inputs_of, run, back_pressure, seed, name):
     model = small_model(name)
     run(model, inputs_of(model, samples=3), back_pressure=back_pressure, seed=seed)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"window": 16, "patch": 16, "inputs": 8},
+        {"window": 32, "patch": 16, "inputs": 8, "subtract_last": False},
+        {"window": 16, "patch": 16, "inputs": 8, "linear_path": True},
+        {"window": 96, "patch": 96},
+        {"window": 96, "patch": 96, "calendar": ("hour", "weekday")},
+        {"window": 16, "patch": 16, "inputs": 8, "task": "detect"},
+        {"window": 16, "patch": 16, "inputs": 8, "task": "classify"},
+    ],
+    ids=lambda shape: "-".join(map(str, shape.values())),
+)
+def test_a_network_that_reads_longest_waits_for_its_next_window(small_model, run, shape):
+    """Samples come one a cycle once the last window has been read: that is its interval."""
+    sizes = {"d_model": 2, "heads": 1, "ffn": 8, "layers": 1, "horizon": 2, "norm": "batch"}
+    design, _ = run(small_model(block="mlp", **sizes, **shape))
+    assert design.interval > design.program.cycles
