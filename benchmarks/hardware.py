@@ -1,4 +1,4 @@
-"""Whether the hardware is still the same: what 65 designs are, against a record of them.
+"""Whether the hardware is still the same: what 66 designs are, against a record of them.
 
     python benchmarks/hardware.py                              all designs against the record
     python benchmarks/hardware.py grid-12-32-4 tiny            these only

@@ -2,6 +2,8 @@
 
 import click
 
+from bitformer.cli.quantity import Number
+
 __all__ = ["class_weights_option", "reject_option", "task_option"]
 
 task_option = click.option(
@@ -20,7 +22,7 @@ class_weights_option = click.option(
 
 reject_option = click.option(
     "--reject",
-    type=float,
+    type=Number(0, 1, below=True),
     metavar="SHARE",
     help="Of a classifier: the share of validation windows, in whole percents such as 0.05, that it"
     " may answer with «rejected», those whose largest scores lead least; the margin goes into the"

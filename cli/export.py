@@ -6,6 +6,7 @@ import click
 
 from bitformer.cli.class_options import reject_option
 from bitformer.cli.options import PATH, output_file_option
+from bitformer.cli.quantity import Number
 from bitformer.cli.report import Report, json_option
 from bitformer.model.errors import UserError
 from bitformer.model.files import ready_file
@@ -19,13 +20,15 @@ __all__ = ["command"]
 @reject_option
 @click.option(
     "--factor",
-    type=float,
+    type=Number(1e-3, 1e6),
+    metavar="TIMES",
     help="Of a detector: its threshold, as a multiple of the largest score of the rows that it was"
     " trained on [1.5]. A larger one raises fewer false alarms and finds less.",
 )
 @click.option(
     "--hold",
-    type=int,
+    type=click.IntRange(0, 65535),
+    metavar="WINDOWS",
     help="Of a detector: for how many windows its flag stays up after the last score above the"
     " threshold [0], so that one event is one alarm.",
 )

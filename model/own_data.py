@@ -236,8 +236,11 @@ def suited(config: TransformerConfig, dataset: Dataset) -> tuple[TransformerConf
             f"task must be {task.name} for {dataset.name}, whose rows have no classes, and config"
             f" {config.name} is to classify: name their column with --label, or another --config"
         )
-    if (config.task, config.horizon) != (task.name, task.outputs(dataset)):
-        changes |= {"task": task.name, "horizon": task.outputs(dataset)}
+    changes["task"] = task.name
+    outputs = task.outputs(dataset)
+    # of a forecast of one target, the configuration says how far it goes
+    if outputs not in (dataset.train.horizon, config.horizon):
+        changes["horizon"] = outputs
         if dataset.classes:
             notes.append(
                 f"Config {config.name} has a score for each of {len(dataset.classes)} classes here"

@@ -110,7 +110,7 @@ def test_export_with_a_share_that_is_rejected(bitformer, run, tmp_path):
     assert "--reject must come with the folder of a run" in again.err
     wrong = bitformer("export", run[0], "-o", tmp_path / "m.safetensors", "--reject", "5")
     assert wrong.code == 2
-    assert "reject must be a share of windows from 0 to below 1, not 5.0" in wrong.err
+    assert "--reject must be a number from 0 to below 1, not '5'" in wrong.err
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_export_with_a_share_that_is_rejected(bitformer, run, tmp_path):
         (["--horizon", "3"], "horizon must be left out to classify, not 3: a model has a score"),
         (["--config", "auto"], "--config must be a name or a JSON file to classify, not auto"),
         (["--task", "forecast"], "files is for a classifier, and the task is forecast"),
-        (["--reject", "1.5"], "reject must be a share of windows from 0 to below 1, not 1.5"),
+        (["--reject", "1.5"], "--reject must be a number from 0 to below 1, not '1.5'"),
         (["--calendar", "hour"], "calendar must be left out to classify, not be hour: a class"),
         (
             ["--raw", "12"],

@@ -77,8 +77,8 @@ def test_hardware_that_differs_is_exit_code_one(small, bitformer, tmp_path, monk
 
     right = run.reference.run
 
-    def wrong(model, x):
-        values = dict(right(model, x))
+    def wrong(model, x, *state):
+        values = dict(right(model, x, *state))
         values["output"] = values["output"] + 1
         return values
 

@@ -102,9 +102,9 @@ def test_export_sets_the_threshold_and_the_hold(bitformer, run, tmp_path):
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        (["--factor", "0"], "factor must be a positive number, not 0.0"),
-        (["--hold", "-1"], "hold must be 0 to 65535 windows, not -1"),
-        (["--hold", "70000"], "hold must be 0 to 65535 windows, not 70000"),
+        (["--factor", "0"], "--factor must be a number from 0.001 to 1000000, not '0'"),
+        (["--hold", "-1"], "'--hold': -1 is not in the range 0<=x<=65535"),
+        (["--hold", "70000"], "'--hold': 70000 is not in the range 0<=x<=65535"),
     ],
 )
 def test_mistakes_in_what_export_sets(bitformer, run, tmp_path, asked, message):
