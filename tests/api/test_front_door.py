@@ -266,7 +266,8 @@ def test_changes_with_which_a_design_fits(model):
     assert bitformer.lower(model).remedies() == []
 
 
-def test_estimate_without_measured_designs(design, monkeypatch):
+def test_estimate_without_measured_designs(design, monkeypatch, tmp_path):
+    monkeypatch.setenv("BITFORMER_KB", str(tmp_path / "none.sqlite"))  # the user may have some
     monkeypatch.setattr("bitformer.estimate.knowledge.shipped_entries", list)
     notes = []
     found = design.estimate(note=notes.append)
