@@ -19,6 +19,7 @@ import pytest
 from bitformer.model.data.sources import ENVIRONMENT, SOURCES, find
 from bitformer.model.errors import UserError
 from bitformer.model.lightgbm_baseline import missing_lightgbm
+from bitformer.model.task.detection_baselines import missing_scikit_learn
 from bitformer.sim.native_build import find_compiler
 from bitformer.synth.yosys import find_tool
 
@@ -98,6 +99,8 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     "optuna": _optuna,
     # Trees that a model is compared with, of the extra `baselines`: the others are there without.
     "lightgbm": _lightgbm,
+    # The isolation forest that a detector is compared with: the others are there without.
+    "scikit-learn": missing_scikit_learn,
     # The host's end of a serial port, of the extra `serial`: fakes stand in for it elsewhere.
     "pyserial": _pyserial,
     # Vivado brings its Tcl along; only its stand-in runs in Python's, which not every build has.

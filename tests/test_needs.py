@@ -71,4 +71,4 @@ def test_ci_must_have_all_but_tcl_and_an_extra():
     named = re.findall(rf'{needs.MUST_HAVE}="([^"]*)"', CI.read_text())
     assert named
     words = {word for value in named for word in value.split() if not word.startswith("$")}
-    assert words == needs.NEEDS.keys() - {"tcl", "lightgbm"}
+    assert words == needs.NEEDS.keys() - {"tcl", "lightgbm", "scikit-learn"}

@@ -1,7 +1,5 @@
 """Baselines of a detector: what they score high, by hand."""
 
-import importlib.util
-
 import numpy as np
 import pytest
 
@@ -80,7 +78,7 @@ def test_a_missing_library_is_said(monkeypatch):
     assert missing_scikit_learn() == "it is not installed: pip install scikit-learn"
 
 
-@pytest.mark.skipif(importlib.util.find_spec("sklearn") is None, reason="no scikit-learn here")
+@pytest.mark.needs("scikit-learn")
 def test_a_forest_tells_what_is_far_off():
     rows = noise()
     rows[300] = 20.0
