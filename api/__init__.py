@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from bitformer._estimates import DesignEstimate
     from bitformer._models import Model, load
     from bitformer._search import Candidate, Found, find
-    from bitformer._training import Training, train
+    from bitformer._train import train
+    from bitformer._training import Training
     from bitformer.model.errors import UserError
 
 __all__ = [
@@ -55,7 +56,7 @@ _HOMES = {
     "find": "_search",
     "load": "_models",
     "lower": "_designs",
-    "train": "_training",
+    "train": "_train",
 }
 
 

@@ -39,7 +39,7 @@ def samples_of(
     model: "IntegerModel", count: int, seed: int, note: Note, *, data: str | None, **columns: Any
 ) -> Samples:
     """Return windows to simulate; see :meth:`bitformer.AcceleratorDesign.samples`."""
-    from bitformer.model.own_data import RANDOM, evenly, integer_windows, trained_on
+    from bitformer.model.own_data import RANDOM, integer_windows, some_of, trained_on
     from bitformer.model.scored_data import scored_data
 
     dataset = None
@@ -55,7 +55,7 @@ def samples_of(
         return Samples(values=values, source=RANDOM)
     from bitformer.model.clipping import clipped, clipped_sentences
 
-    some = dataset.test.take(evenly(count, len(dataset.test)))
+    some = dataset.test.take(some_of(model, count, len(dataset.test)))
     beyond = clipped(model, some.x, dataset, part="test")
     for sentence in clipped_sentences(beyond, dataset):
         note(sentence)

@@ -1,12 +1,13 @@
 """``bitformer export``: from a training run to an integer model, or from an old file to a new."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from bitformer.cli.class_options import reject_option
+from bitformer.cli.judge_options import judge_options
 from bitformer.cli.options import PATH, output_file_option
-from bitformer.cli.quantity import Number
 from bitformer.cli.report import Report, json_option
 from bitformer.model.errors import UserError
 from bitformer.model.files import ready_file
@@ -18,27 +19,13 @@ __all__ = ["command"]
 @click.argument("run", type=PATH)
 @output_file_option
 @reject_option
-@click.option(
-    "--factor",
-    type=Number(1e-3, 1e6),
-    metavar="TIMES",
-    help="Of a detector: its threshold, as a multiple of the largest score of the rows that it was"
-    " trained on [1.5]. A larger one raises fewer false alarms and finds less.",
-)
-@click.option(
-    "--hold",
-    type=click.IntRange(0, 65535),
-    metavar="WINDOWS",
-    help="Of a detector: for how many windows its flag stays up after the last score above the"
-    " threshold [0], so that one event is one alarm.",
-)
+@judge_options
 @json_option
 def command(
     run: Path,
     output: Path,
     reject: float | None,
-    factor: float | None,
-    hold: int | None,
+    judge: dict[str, Any],
     report: Report,
 ) -> None:
     """Write the integer model of RUN, the folder of a finished training run.
@@ -49,10 +36,10 @@ def command(
     \b
     bitformer export runs/mine -o mine.safetensors
     bitformer export runs/gait -o careful.safetensors --reject 0.05
-    bitformer export runs/pump -o pump.safetensors --factor 2 --hold 60
+    bitformer export runs/pump -o pump.safetensors --smoothing 2 --factor 2 --hold 60
     bitformer export old.safetensors -o new.safetensors
     """
-    for name, given in (("reject", reject), ("factor", factor), ("hold", hold)):
+    for name, given in {"reject": reject, **judge}.items():
         if run.is_file() and given is not None:
             raise UserError(
                 f"--{name} must come with the folder of a run, which knows its validation windows,"
@@ -72,7 +59,7 @@ def command(
         from bitformer.model.export import export_to
 
         path, share = ready_file(output), reject or 0.0
-        model = export_to(run, path, reject=share, factor=factor, hold=hold)
+        model = export_to(run, path, reject=share, **judge)
     config = model.config
     report.line(f"{output}: {config.name}, {config.macs} MACs an inference")
     report.data({"model": str(output), "run": str(run), "config": config.to_dict()})

@@ -8,6 +8,7 @@ import click
 import bitformer
 from bitformer.cli.choice import show_choice
 from bitformer.cli.class_options import class_weights_option, reject_option, task_option
+from bitformer.cli.judge_options import judge_options
 from bitformer.cli.options import (
     PATH,
     baselines_option,
@@ -64,7 +65,13 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
     ),
     task_option,
     click.option("--window", type=int, metavar="STEPS", help="Steps that the model sees."),
-    click.option("--horizon", type=int, metavar="STEPS", help="Steps that it forecasts."),
+    click.option(
+        "--horizon",
+        type=int,
+        metavar="STEPS",
+        help="Steps that it forecasts; of a detector, those that it judges at once [the config's; 1"
+        " of a detector].",
+    ),
     click.option(
         "--patch", type=int, metavar="STEPS", help="Steps in a token; divides the window."
     ),
@@ -214,11 +221,13 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
         " .pdf [RUN/history.png].",
     ),
     reject_option,
+    judge_options,
     baselines_option,
     json_option,
 )
 def command(
     data: dict[str, Any],
+    judge: dict[str, Any],
     restart: bool,
     output: Path,
     plot: Path | None,
@@ -271,7 +280,13 @@ def command(
      "ffn": 32, "default": {"weights": 4, "activations": 8}}
     """
     training = bitformer.Training.run(
-        **data, **given(settings), to=output, plot=plot, resume=not restart, note=report.note
+        **data,
+        **judge,
+        **given(settings),
+        to=output,
+        plot=plot,
+        resume=not restart,
+        note=report.note,
     )
     if training.choice is not None:
         show_choice(report, training.choice)

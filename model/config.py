@@ -355,7 +355,7 @@ NAMED_CONFIGS["etth1-48-24-ed"] = NAMED_CONFIGS["etth1-48-24"].replace(
 )
 
 
-def _with_defaults(data: Any) -> Any:
+def _with_defaults(data: Any, unsaid: Mapping[str, Any]) -> Any:
     """Return a JSON file's fields with those that are left out and are not the class's own.
 
     An encoder has a linear path. Where the last value is subtracted, samples and results have 16
@@ -366,14 +366,14 @@ def _with_defaults(data: Any) -> Any:
     found: dict[str, Any] = {"linear_path": not data.get("decoder_layers")}
     if data.get("subtract_last") is True:
         found |= {"input_bits": 16, "output_bits": 16}
-    return found | data
+    return found | dict(unsaid) | data
 
 
-def read_config(config: "str | TransformerConfig") -> TransformerConfig:
+def read_config(config: "str | TransformerConfig", **unsaid: Any) -> TransformerConfig:
     """Return a configuration by its name or its JSON file; one that is there already as it is.
 
     A file's encoder has a linear path, and 16 bits for samples and results where the last value is
-    subtracted, unless it says otherwise.
+    subtracted, unless it says otherwise. ``unsaid`` are fields of a file that does not say them.
     """
     if isinstance(config, TransformerConfig):
         return config
@@ -381,7 +381,7 @@ def read_config(config: "str | TransformerConfig") -> TransformerConfig:
         return named_config(config)
     data = read_json(Path(config), "Config file")
     try:
-        return TransformerConfig.from_dict(_with_defaults(data))
+        return TransformerConfig.from_dict(_with_defaults(data, unsaid))
     except UserError as error:
         raise UserError(f"{config}: {error}") from None
 

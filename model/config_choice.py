@@ -45,20 +45,22 @@ def start_config(
     """Return the configuration to start from, by default the one for what is asked.
 
     ``sense`` and ``ahead`` as of :func:`bitformer.model.data.datasets.load_dataset`. What is told
-    for a window's last row is one value: a shipped configuration has that horizon then, unless
+    for a window's last row is one value, and what a detector judges is the next one: a
+    configuration that ships, or a file that says no horizon, has that horizon then, unless
     ``horizon`` is given.
     """
     if config is None:
         config = DEFAULT_CONFIG if sense is None else SENSE_CONFIG
         config = CLASSIFY_CONFIG if task == "classify" else config
-    chosen = read_config(config)
+    one = {"horizon": 1} if task == "detect" else {}
+    chosen = read_config(config, **one)
     if task == "classify" and horizon is not None:
         raise UserError(
             f"horizon must be left out to classify, not {horizon}: a model has a score for each"
             " class of its data"
         )
     now = ahead == 0 if sense is None else not ahead
-    if now and horizon is None and config == chosen.name:
+    if (now or one) and horizon is None and config == chosen.name:
         chosen = chosen.replace(horizon=1)
     return chosen
 

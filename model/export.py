@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -75,14 +76,20 @@ def load_run(run_dir) -> tuple[Transformer, dict]:
 
 
 def export_run(
-    run_dir, *, reject: float = 0.0, factor: float | None = None, hold: int | None = None
+    run_dir,
+    *,
+    reject: float = 0.0,
+    smoothing: int | None = None,
+    factor: float | None = None,
+    hold: int | None = None,
 ) -> IntegerModel:
     """Return the integer model of a finished run.
 
     ``reject`` : of a classifier, the share of validation windows that it may answer with
-    «rejected», those whose largest scores lead least. ``factor``, ``hold`` : of a detector, what
-    its threshold is beside the largest score of clean rows, and for how many windows its flag stays
-    up; None for 1.5 and 0, as in training.
+    «rejected», those whose largest scores lead least. ``smoothing``, ``factor``, ``hold`` : of a
+    detector, how far a level goes to each residual, what its threshold is beside the largest score
+    of clean rows, and for how many windows its flag stays up; None for 4 (less of few rows), 1.5
+    and 0, as in training.
 
     Its ``meta`` has the names and scales of the data (``dataset``), the settings of the training
     (``settings``), its errors (``results``), and the ``intervals`` of its forecasts, which runs of
@@ -96,8 +103,9 @@ def export_run(
     results = {name: record["results"][name] for name in ERRORS}
     exported = export(model, meta | {"results": results})
     if "judge" in record:
-        return with_facts(exported, record["judge"], factor=factor, hold=hold)
-    for name, given in (("factor", factor), ("hold", hold)):
+        asked: dict[str, Any] = {"smoothing": smoothing, "factor": factor, "hold": hold}
+        return with_facts(exported, record["judge"], **asked)
+    for name, given in (("smoothing", smoothing), ("factor", factor), ("hold", hold)):
         if given is not None:
             raise UserError(
                 f"{name} must be left out for the run in {run_dir}, which trained no detector, not"
@@ -120,16 +128,13 @@ def _margin(reject: float, record: dict, run_dir) -> int:
 def export_to(
     run_dir,
     path,
-    *,
-    reject: float = 0.0,
-    factor: float | None = None,
-    hold: int | None = None,
+    **answer: Any,
 ) -> IntegerModel:
     """Write the integer model of a finished run, with the name of its data, to ``path``.
 
-    ``reject``, ``factor``, ``hold`` as of :func:`export_run`.
+    ``answer`` : ``reject``, ``smoothing``, ``factor``, ``hold`` as of :func:`export_run`.
     """
-    model = export_run(run_dir, reject=reject, factor=factor, hold=hold)
+    model = export_run(run_dir, **answer)
     source = read_source(Path(run_dir))
     if source is not None:
         model = replace(model, meta={**model.meta, "source": source})

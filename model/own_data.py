@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from bitformer.model.adc_words import rescaled
-from bitformer.model.config import TransformerConfig
-from bitformer.model.config_choice import start_config
+from bitformer.model.config import TransformerConfig, read_config
+from bitformer.model.config_choice import AUTO, start_config
 from bitformer.model.data.class_task import task_of
 from bitformer.model.data.clock import require_calendar
 from bitformer.model.data.datasets import load_dataset
@@ -32,6 +32,7 @@ __all__ = [
     "dataset_of",
     "evenly",
     "integer_windows",
+    "named_task",
     "own_name",
     "read_source",
     "resolved",
@@ -137,6 +138,7 @@ def dataset_of(
         inputs=columns,
         ahead=rows_ahead(model),
         calendar=config.calendar,
+        task="detect" if config.task == "detect" else None,
         **asked,
     )
     require_step(meta, dataset.step, dataset.name)
@@ -182,11 +184,30 @@ def resolved(columns: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
     return found | {"ahead": dataset.train.ahead}
 
 
-def asked_task(data: str | None, columns: Mapping[str, Any]) -> str:
-    """Return the task of data by what names them: ``task``, or what says where classes are."""
+def asked_task(
+    data: str | None,
+    columns: Mapping[str, Any],
+    config: str | TransformerConfig | None = None,
+) -> str:
+    """Return the task of data by what names them: ``task``, or what says where classes are.
+
+    Where nothing does, a configuration of a detector does.
+    """
     reading = Reading.of(**given_reading(columns))
     reading = reading if data is None else named_reading(str(data), reading)
-    return task_of(reading, columns.get("task"))
+    task = columns.get("task")
+    if task is None and not reading.labelled and config not in (None, AUTO):
+        task = "detect" if read_config(config).task == "detect" else None
+    return task_of(reading, task)
+
+
+def named_task(task: str, columns: Mapping[str, Any]) -> str | None:
+    """Return what names a task that :func:`asked_task` found, to load data by; None if they do.
+
+    Data say what they are for by themselves, but for a detector's.
+    """
+    own = columns.get("task")
+    return task if own is None and task == "detect" and not columns.get("anomaly") else own
 
 
 def given_reading(columns: Mapping[str, Any]) -> dict[str, Any]:
@@ -296,7 +317,8 @@ def suited_to(
     """
     if data is None:
         raise UserError("--data must name a data set or a CSV file to train on")
-    task = asked_task(data, columns)
+    task = asked_task(data, columns, config)
+    columns["task"] = named_task(task, columns)
     chosen = start_config(config, sense=columns.get("sense"), ahead=columns.get("ahead"), task=task)
     if timed and task == "classify" and chosen.calendar:
         raise UserError(

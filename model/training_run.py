@@ -25,7 +25,7 @@ from bitformer.model.run_store import EPOCHS, ERRORS, RunStore
 from bitformer.model.stages import Budget
 from bitformer.model.task import task_for
 from bitformer.model.task.margins import leads_by_percent
-from bitformer.model.task.thresholds import Rule, judge_facts, learn, residuals_of
+from bitformer.model.task.thresholds import learned_facts, residuals_of
 from bitformer.model.torch_predict import predict
 from bitformer.model.train_settings import TrainSettings
 from bitformer.model.trainer import Trainer
@@ -322,10 +322,7 @@ def _judge(trainer: Trainer) -> dict[str, Any]:
     train, val = trainer.dataset.train, trainer.dataset.val
     model = export(trainer.model)
     clean = dataclasses.replace(train, first=np.concatenate([train.first, val.first]))
-    left = residuals_of(model, clean)
-    rule = Rule().fitted(len(left))
-    largest = learn(model, [left], dataclasses.replace(rule, factor=1.0)).threshold
-    return {**judge_facts(learn(model, [left], rule)), "largest": largest}
+    return learned_facts(model, residuals_of(model, clean))
 
 
 def _leads(trainer: Trainer) -> list[int]:

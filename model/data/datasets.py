@@ -299,6 +299,8 @@ def load_source(source: DataSource, shape: Shape) -> Dataset:
         window=shape.window,
         horizon=shape.horizon,
         calendar=shape.calendar,
+        # data do not say by themselves that a detector is to learn them
+        task=shape.task if shape.task == "detect" and source.anomaly is None else None,
         **options,
     )
 

@@ -15,6 +15,7 @@ __all__ = [
     "LARGEST_WEIGHT",
     "MOST_HELD",
     "MOST_JUDGED",
+    "SMOOTHINGS",
     "DetectorState",
     "Judge",
     "detector_of",
@@ -31,7 +32,8 @@ LARGEST_LEVEL = (1 << 24) - 1
 LARGEST_WEIGHT = 255
 #: Most windows that a flag stays up.
 MOST_HELD = 65535
-_SMOOTHINGS = range(16)
+#: Smoothings that a detector may have: a level goes 2**-smoothing of the way to a residual.
+SMOOTHINGS = range(16)
 
 
 @dataclass(kw_only=True)
@@ -151,8 +153,8 @@ class Judge(Operation):
                 fail(where, f"{name} of y", f"{must}, of a flag", getattr(y, name))
         if self.shift:
             fail(where, "shift", "0, as nothing is requantized", self.shift)
-        if self.smoothing not in _SMOOTHINGS:
-            fail(where, "smoothing", f"0 to {_SMOOTHINGS[-1]}", self.smoothing)
+        if self.smoothing not in SMOOTHINGS:
+            fail(where, "smoothing", f"0 to {SMOOTHINGS[-1]}", self.smoothing)
         if not 0 <= self.hold <= MOST_HELD:
             fail(where, "hold", f"0 to {MOST_HELD} windows", self.hold)
         check_array(where, "weight", self.weight, (x.features,), 0, LARGEST_WEIGHT)

@@ -11,9 +11,26 @@ from bitformer.model import reference
 from bitformer.model.data.windows import Windows
 from bitformer.model.errors import UserError
 from bitformer.model.ir import IntegerModel
-from bitformer.model.operations.judge import JUDGED, LARGEST_WEIGHT, DetectorState, Judge, smoothed
+from bitformer.model.operations.judge import (
+    JUDGED,
+    LARGEST_LEVEL,
+    LARGEST_WEIGHT,
+    MOST_HELD,
+    SMOOTHINGS,
+    DetectorState,
+    Judge,
+    smoothed,
+)
 
-__all__ = ["Rule", "judge_facts", "learn", "residuals_of", "with_facts", "with_judge"]
+__all__ = [
+    "Rule",
+    "judge_facts",
+    "learn",
+    "learned_facts",
+    "residuals_of",
+    "with_facts",
+    "with_judge",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +54,10 @@ class Rule:
     absolute: bool = False
 
     def __post_init__(self):
+        for name, most in (("smoothing", SMOOTHINGS[-1]), ("hold", MOST_HELD)):
+            given = getattr(self, name)
+            if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given <= most:
+                raise UserError(f"{name} must be a whole number from 0 to {most}, not {given!r}")
         if not 0 < self.factor < math.inf:
             raise UserError(f"factor must be a positive number, not {self.factor}")
         if not 0 < self.quantile <= 1:
@@ -130,28 +151,75 @@ def judge_facts(judge: Judge) -> dict[str, Any]:
     }
 
 
+def learned_facts(model: IntegerModel, left: np.ndarray) -> dict[str, Any]:
+    """Return what clean residuals [N, numbers] of a reset on set, for :func:`with_facts`.
+
+    They are :func:`judge_facts` of :class:`Rule`'s own smoothing, or of less where rows are few;
+    with the ``largest`` score of clean rows, and ``smoothings``, a list of weights and largest
+    scores by every smoothing that the rows suffice for, from 0 on.
+    """
+    rule, judge = Rule().fitted(len(left)), model.detector
+    assert judge is not None
+    level, found = judge.residual_bound(model.tensors), []
+    for smoothing in SMOOTHINGS:
+        one = replace(rule, smoothing=smoothing, factor=1.0)
+        if len(left) <= one.settled or level << smoothing > LARGEST_LEVEL:
+            break
+        clean = learn(model, [left], one)
+        found.append({"weight": clean.weight.tolist(), "largest": clean.threshold})
+    own = judge_facts(learn(model, [left], rule))
+    return own | {"largest": found[rule.smoothing]["largest"], "smoothings": found}
+
+
 def with_facts(
     model: IntegerModel,
     facts: Mapping[str, Any],
     *,
+    smoothing: int | None = None,
     factor: float | None = None,
     hold: int | None = None,
 ) -> IntegerModel:
-    """Return a detector that judges as :func:`judge_facts` has noted.
+    """Return a detector that judges as :func:`judge_facts` or :func:`learned_facts` have noted.
 
-    ``factor``, ``hold`` : as of :class:`Rule`; None for what was noted. ``facts["largest"]`` is the
-    largest score of clean rows.
+    ``smoothing``, ``factor``, ``hold`` : as of :class:`Rule`; None for what was noted. With another
+    smoothing, the factor is that of :class:`Rule` unless it is given.
+
+    Raises
+    ------
+    UserError
+        If the clean rows that were noted do not suffice for the smoothing.
     """
     judge = model.detector
     assert judge is not None
-    own = {**facts, "weight": np.array(facts["weight"], dtype=np.int64)}
-    largest = own.pop("largest", None)
+    own = dict(facts)
+    largest, every = own.pop("largest", None), own.pop("smoothings", ())
+    if smoothing not in (None, own["smoothing"]):
+        if not smoothing < len(every):
+            raise UserError(_no_smoothing(smoothing, every))
+        own |= {"smoothing": smoothing, "weight": every[smoothing]["weight"]}
+        largest = every[smoothing]["largest"]
+        factor = Rule().factor if factor is None else factor
+    own["weight"] = np.array(own["weight"], dtype=np.int64)
     found = replace(judge, **own)
     if factor is not None:
         most = found.score_bound(model.tensors)
         threshold = Rule(factor=factor).threshold(np.array([largest]))
         found = replace(found, threshold=int(min(most, threshold)))
     return with_judge(model, found if hold is None else replace(found, hold=hold))
+
+
+def _no_smoothing(smoothing: int, every: Sequence[Mapping[str, Any]]) -> str:
+    """Say why a detector cannot have a smoothing, of those that were noted."""
+    if not every:
+        return (
+            f"smoothing must be left out for a run that has noted one alone, not be {smoothing}:"
+            " train it again with --restart"
+        )
+    return (
+        f"smoothing must be 0 to {len(every) - 1} with this run's clean rows and scales, not"
+        f" {smoothing}: a level settles within 4 · 2^smoothing windows, and has 24 bits; say less,"
+        " or train on more rows"
+    )
 
 
 def with_judge(model: IntegerModel, judge: Judge) -> IntegerModel:

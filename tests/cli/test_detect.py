@@ -1,11 +1,16 @@
 """``bitformer train``, ``evaluate`` and the other commands with a detector."""
 
+import dataclasses
 import json
+import re
+import shutil
 
 import numpy as np
 import pytest
 
 from bitformer.model.checkpoint import load_model
+from bitformer.model.scored_data import scored_data
+from bitformer.model.task.thresholds import Rule, learn, residuals_of
 
 pytestmark = pytest.mark.filterwarnings("error")
 CONFIG = {"name": "wave", "window": 8, "d_model": 4, "ffn": 8, "patch": 4, "linear_path": True}
@@ -132,3 +137,107 @@ def test_predict_names_what_to_type(bitformer, run):
     assert said.code == 2
     assert "or type 'bitformer evaluate MODEL --data FILE'" in said.err
     assert "Traceback" not in said.err
+
+
+def test_horizon_is_1_unless_it_is_given(bitformer, run, tmp_path):
+    """With more, a window is judged by rows long after its own, and alarms come before a fault."""
+    asked = run[2]
+    at = asked.index("--horizon")
+    plain = [*asked[:at], *asked[at + 2 : -1], tmp_path / "r"]
+    said = bitformer(*plain, "--json")
+    assert said.data["config"]["horizon"] == 1
+    assert said.data["flagged"] == run[1].data["flagged"]
+    plain[plain.index("--config") + 1] = "etth1-48-24"
+    named = bitformer(*[*plain[:-1], tmp_path / "n"], "--json").data["config"]
+    assert (named["horizon"], named["window"], named["task"]) == (1, 48, "detect")
+    given = bitformer(*[*plain[:-1], tmp_path / "g"], "--horizon", "3", "--json").data["config"]
+    assert given["horizon"] == 3
+    own = tmp_path / "five.json"
+    own.write_text(json.dumps(CONFIG | {"horizon": 5}))
+    plain[plain.index("--config") + 1] = own
+    assert bitformer(*[*plain[:-1], tmp_path / "f"], "--json").data["config"]["horizon"] == 5
+
+
+def test_a_config_of_a_detector_makes_one(bitformer, run, tmp_path):
+    """Of a file that says so, nobody has to say --task again."""
+    own = tmp_path / "c.json"
+    own.write_text(json.dumps(CONFIG | {"task": "detect"}))
+    asked = [one for one in run[2] if one not in ("--task", "detect")]
+    asked[asked.index("--config") + 1] = own
+    found = bitformer(*[*asked[:-1], tmp_path / "r"], "--json").data
+    assert (found["task"], found["config"]["task"]) == ("detect", "detect")
+    assert found["flagged"] == run[1].data["flagged"]
+
+
+def test_smoothing_is_set_by_the_rows_of_the_run(bitformer, run, tmp_path):
+    """Each smoothing has weights and a threshold of its own, as if it had been trained so."""
+    noted = json.loads((run[0] / "run.json").read_text())["judge"]
+    assert noted["smoothing"] == 4
+    for smoothing in (0, 2, 4):
+        path = tmp_path / f"{smoothing}.safetensors"
+        said = bitformer("export", run[0], "-o", path, "--smoothing", smoothing)
+        assert said.code == 0
+        judge, model = load_model(path).detector, load_model(path)
+        dataset = scored_data(model, data=None)
+        clean = dataclasses.replace(
+            dataset.train, first=np.r_[dataset.train.first, dataset.val.first]
+        )
+        expected = learn(model, [residuals_of(model, clean)], Rule(smoothing=smoothing))
+        assert judge.smoothing == smoothing
+        assert judge.threshold == pytest.approx(expected.threshold, abs=1)
+        assert judge.weight.tolist() == expected.weight.tolist()
+    # a level settles within 4 · 2^7 of the 595 clean windows, and not within 4 · 2^8
+    assert len(noted["smoothings"]) == 8
+    assert len({one["largest"] for one in noted["smoothings"]}) > 5
+
+
+def test_train_takes_what_export_takes(bitformer, run, tmp_path):
+    judge = ["--smoothing", "2", "--factor", "1.25", "--hold", "7"]
+    exported = tmp_path / "m.safetensors"
+    assert bitformer("export", run[0], "-o", exported, *judge).code == 0
+    said = bitformer(*[*run[2][:-1], tmp_path / "r"], *judge, "--json")
+    own = load_model(tmp_path / "r" / "model.safetensors").detector
+    assert (own.smoothing, own.hold) == (2, 7)
+    assert own.threshold == load_model(exported).detector.threshold
+    assert said.data["flagged"] != run[1].data["flagged"]
+
+
+@pytest.mark.parametrize(
+    ("task", "asked", "message"),
+    [
+        ("detect", ["--smoothing", "9"], r"smoothing must be 0 to \d with this run's clean rows"),
+        ("detect", ["--smoothing", "16"], r"'--smoothing': 16 is not in the range 0<=x<=15"),
+        ("detect", ["--reject", "0.1"], r"reject must be left out to detect, as it is of a classi"),
+        ("forecast", ["--hold", "3"], r"hold must be left out to forecast, as it is of a detector"),
+        ("forecast", ["--reject", "0.1"], r"leave --reject out, or say --task classify"),
+    ],
+)
+def test_mistakes_in_what_is_set(bitformer, run, tmp_path, task, asked, message):
+    """They are refused before a training, but for what its rows do not suffice for."""
+    asked = [*run[2][:-1], tmp_path / "r", *asked, "--task", task]
+    said = bitformer(*asked)
+    assert said.code == 2
+    assert re.search(message, said.err)
+    trained = (tmp_path / "r" / "run.json").exists()
+    assert trained == ("clean rows" in message)
+
+
+def test_an_older_run_has_one_smoothing(bitformer, run, tmp_path):
+    folder = tmp_path / "old"
+    shutil.copytree(run[0], folder)
+    record = json.loads((folder / "run.json").read_text())
+    del record["judge"]["smoothings"]
+    (folder / "run.json").write_text(json.dumps(record))
+    path = tmp_path / "m.safetensors"
+    assert bitformer("export", folder, "-o", path, "--smoothing", "4", "--hold", "2").code == 0
+    said = bitformer("export", folder, "-o", path, "--smoothing", "3")
+    assert said.code == 2
+    assert "smoothing must be left out for a run that has noted one alone, not be 3" in said.err
+
+
+def test_simulate_takes_the_first_windows(bitformer, run):
+    """Windows of a detector follow one another, and what is clipped is counted of those."""
+    said = bitformer("simulate", run[0] / "model.safetensors", "--samples", "3", "--json")
+    assert said.code == 0
+    assert said.data["bit_exact"]
+    assert "test windows" in said.data["source"]
