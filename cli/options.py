@@ -96,7 +96,7 @@ part_option = click.option(
     "--part",
     default=DEFAULT_PART,
     metavar="PART",
-    help="FPGA to place the stores for: xc7s6 to xc7s100 [xc7s15].",
+    help="FPGA to place the stores for: xc7s6 to xc7s100, lfe5u-25f to -85f [xc7s15].",
 )
 
 clock_option = click.option(

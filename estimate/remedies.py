@@ -167,8 +167,9 @@ def _changes(
     if thorough:
         yield from _narrower(model, sensitivity)
         yield from _without_path(model)
+    own = PARTS[design.part]
     for name, other in PARTS.items():
-        if other.luts > PARTS[design.part].luts:
+        if other.family is own.family and other.luts > own.luts:
             yield _Change(name=f"part {name}", arguments={"part": name})
             if asked["placement"]:
                 arguments = {"part": name, "placement": {}}

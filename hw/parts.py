@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from bitformer.hw.families.ecp5 import ECP5
 from bitformer.hw.families.family import Family
 from bitformer.hw.families.series7 import SERIES7
 
@@ -77,10 +78,12 @@ class Part:
         return {**vars(self), "family": self.family.name}
 
 
-def _spartan7(name, luts, ffs, lutram_luts, ramb18, dsps, bitstream_bits, static_w, verified):
+def _part(
+    name, family, luts, ffs, lutram_luts, ramb18, dsps, bitstream_bits, static_w=None, *, read=False
+):
     return Part(
         name=name,
-        family=SERIES7,
+        family=family,
         luts=luts,
         ffs=ffs,
         lutram_luts=lutram_luts,
@@ -88,24 +91,28 @@ def _spartan7(name, luts, ffs, lutram_luts, ramb18, dsps, bitstream_bits, static
         dsps=dsps,
         bitstream_bits=bitstream_bits,
         static_w=static_w,
-        verified=verified,
+        verified=read,
     )
 
 
 #: The part that is meant where none is named.
 DEFAULT_PART = "xc7s15"
 
-#: Every known part by name, smallest first. Lengths of bitstreams are from UG470, table 1-1.
+#: Every known part by name, smallest first in each family. Lengths of bitstreams: UG470, table 1-1;
+#: FPGA-TN-02039. Of the LUTs of an ECP5 three in four can be memory: two hold it, one writes it.
 PARTS: dict[str, Part] = {
     part.name: part
     for part in (
-        #          name      luts    ffs  lutram ramb18 dsps  bitstream  static  verified
-        _spartan7("xc7s6", 3_752, 7_504, 1_120, 10, 10, 4_310_752, None, False),
-        _spartan7("xc7s15", 8_000, 16_000, 2_400, 20, 20, 4_310_752, 0.020, True),
-        _spartan7("xc7s25", 14_600, 29_200, 5_000, 90, 80, 9_934_432, 0.064, True),
-        _spartan7("xc7s50", 32_600, 65_200, 9_600, 150, 120, 17_536_096, 0.072, True),
-        _spartan7("xc7s75", 48_000, 96_000, 13_312, 180, 140, 29_494_496, None, False),
-        _spartan7("xc7s100", 64_000, 128_000, 17_600, 240, 160, 29_494_496, None, False),
+        #                            luts    ffs  lutram ramb18 dsps  bitstream  static
+        _part("xc7s6", SERIES7, 3_752, 7_504, 1_120, 10, 10, 4_310_752),
+        _part("xc7s15", SERIES7, 8_000, 16_000, 2_400, 20, 20, 4_310_752, 0.020, read=True),
+        _part("xc7s25", SERIES7, 14_600, 29_200, 5_000, 90, 80, 9_934_432, 0.064, read=True),
+        _part("xc7s50", SERIES7, 32_600, 65_200, 9_600, 150, 120, 17_536_096, 0.072, read=True),
+        _part("xc7s75", SERIES7, 48_000, 96_000, 13_312, 180, 140, 29_494_496),
+        _part("xc7s100", SERIES7, 64_000, 128_000, 17_600, 240, 160, 29_494_496),
+        _part("lfe5u-25f", ECP5, 24_288, 24_288, 18_216, 56, 28, 5_420_000),
+        _part("lfe5u-45f", ECP5, 43_848, 43_848, 32_886, 108, 72, 9_740_000),
+        _part("lfe5u-85f", ECP5, 83_640, 83_640, 62_730, 208, 156, 18_290_000),
     )
 }
 

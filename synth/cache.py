@@ -63,7 +63,7 @@ def synthesized(
     ``flatten`` makes one module of it. ``progress`` is told when there is something to wait for.
     """
     source_file, read = _READ[language]
-    flat = family.script.flatten if flatten else ""
+    flat = family.script.flatten if flatten else family.script.unit_by_unit
     script = _script(family).format(read=read, top=top, flatten=flat)
     key, cache = _digest(source, script, tool.version), Cache(folder)
     found = cache.read(key, _SUFFIX)

@@ -1,7 +1,7 @@
 """A family's primitives as logic depth sees them: ways through, clocks, controls."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bitformer.hw.families.family import Carry, Kind
@@ -107,15 +107,15 @@ def _carry_arcs(netlist: Netlist, cell: Cell, carry: Carry) -> Iterator[Arc]:
     """Yield ways from each input to the sums and carries that follow it."""
 
     def into(bit: Bit, first: int, sums: int, chains: int) -> Iterator[Arc]:
-        for port, begin in ((carry.sums, first + sums), (carry.carries, first)):
-            for end in cell.outputs.get(port, ())[begin:]:
+        for pins, begin in ((carry.sums, first + sums), (carry.carries, first)):
+            for end in _vector(cell.outputs, pins)[begin:]:
                 if isinstance(bit, int) and isinstance(end, int):
                     yield Arc(bit, end, chains=chains, carries=1)
 
     for bit in cell.inputs.get(carry.below, ()):
         yield from into(bit, 0, 0, int(not _continues(netlist, bit)))
-    for pin, sums in carry.inputs.items():
-        for number, bit in enumerate(cell.inputs.get(pin, ())):
+    for pins, sums in carry.inputs.items():
+        for number, bit in enumerate(_vector(cell.inputs, pins)):
             yield from into(bit, number, sums, 1)
 
 
@@ -123,4 +123,9 @@ def _continues(netlist: Netlist, net: Bit) -> bool:
     """Return True if a net is the highest carry of the piece below."""
     below, _ = _driver(netlist, net)
     carry = netlist.family.primitive(below.kind).carry if below else None
-    return below is not None and carry is not None and below.outputs[carry.carries][-1] == net
+    return carry is not None and _vector(below.outputs, carry.carries)[-1] == net
+
+
+def _vector(connected: Mapping[str, tuple[Bit, ...]], pins: Iterable[str]) -> tuple[Bit, ...]:
+    """Return the bits at pins, lowest first; an open bit for a pin that is not there."""
+    return tuple(bit for pin in pins for bit in connected.get(pin, ("x",)))

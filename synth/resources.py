@@ -51,7 +51,7 @@ class Resources:
             taken[primitive.kind] += count * primitive.size
         srls, blocks = taken[Kind.SHIFT_REGISTER], taken[Kind.BLOCK_RAM]
         return cls(
-            luts_as_logic=taken[Kind.LUT],
+            luts_as_logic=taken[Kind.LUT] + taken[Kind.CARRY],
             luts_as_memory=taken[Kind.LUT_RAM] + srls,
             srls=srls,
             ffs=cells[Kind.REGISTER],

@@ -61,7 +61,7 @@ def read_yosys_stat(text: str) -> Resources:
         checked(dict[str, int], counts, "Yosys report: num_cells_by_type")
     if not counts or min(counts.values()) < 0:
         raise UserError("Yosys report counts no cells")
-    families = {part.family for part in PARTS.values()}
+    families = dict.fromkeys(part.family for part in PARTS.values())
     family = max(families, key=lambda one: len(counts.keys() & one.primitives.keys()))
     return Resources.of(counts, family)
 

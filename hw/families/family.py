@@ -144,20 +144,29 @@ class Kind(Enum):
 class Carry:
     """The pins of a piece of a carry chain.
 
+    Bits of a vector are those of one pin, or of several, lowest first; a pin of no name stands for
+    a bit that does not leave the piece.
+
     Parameters
     ----------
     below : str
         Takes the carry of the piece below.
-    inputs : mapping of str to int
+    inputs : mapping of tuple of str to int
         Other inputs: bit k of one reaches the carries from k on, and the sums from k + this number.
-    carries, sums : str
+    carries, sums : tuple of str
         Its outputs.
     """
 
     below: str
-    inputs: Mapping[str, int]
-    carries: str
-    sums: str
+    inputs: Mapping[tuple[str, ...], int]
+    carries: tuple[str, ...]
+    sums: tuple[str, ...]
+
+    @property
+    def pins(self) -> set[str]:
+        """All pins by name."""
+        vectors = (*self.inputs, self.carries, self.sums)
+        return {self.below, *(pin for pins in vectors for pin in pins if pin)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +178,7 @@ class Primitive:
     kind : Kind
         What it does.
     size : int
-        LUTs or block RAMs that it takes.
+        LUTs or block RAMs that it takes; of a carry, the LUTs that serve no logic beside it.
     reads : tuple of (str, str)
         Of a memory or shift register in LUTs: pins of an address, and the output that follows it.
     carry : Carry or None
@@ -203,13 +212,15 @@ class Script:
     commands : str
         From a design that has been read to its primitives; ``{top}`` is the module and
         ``{options}`` are those of the command that maps.
-    without_pads, flatten : str
-        Options, with a space behind: for a design that is counted by itself, for one flat module.
+    without_pads, flatten, unit_by_unit : str
+        Options, with a space behind: for a design that is counted by itself, for one flat module,
+        for a module of each unit.
     """
 
     commands: str
     without_pads: str
-    flatten: str
+    flatten: str = ""
+    unit_by_unit: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

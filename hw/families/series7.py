@@ -18,7 +18,12 @@ from bitformer.hw.families.family import (
 
 __all__ = ["SERIES7"]
 
-_CARRY4 = Carry(below="CI", inputs={"CYINIT": 0, "S": 0, "DI": 1}, carries="CO", sums="O")
+_CARRY4 = Carry(
+    below="CI",
+    inputs={("CYINIT",): 0, ("S",): 0, ("DI",): 1},
+    carries=("CO",),
+    sums=("O",),
+)
 
 _SHIFT_READS = tuple((pin, "Q") for pin in ("A", "A0", "A1", "A2", "A3"))
 _QUAD_READS = tuple((f"ADDR{letter}", f"DO{letter}") for letter in "ABCD")
@@ -38,7 +43,7 @@ _PRIMITIVES = {
     **{f"LUT{inputs}": Primitive(kind=Kind.LUT) for inputs in range(1, 7)},
     "INV": Primitive(kind=Kind.INVERTER),
     **dict.fromkeys(("MUXF7", "MUXF8"), Primitive(kind=Kind.MULTIPLEXER)),
-    "CARRY4": Primitive(kind=Kind.CARRY, carry=_CARRY4),
+    "CARRY4": Primitive(kind=Kind.CARRY, size=0, carry=_CARRY4),
     **dict.fromkeys(("BUF", "BUFG", "IBUF", "OBUF"), Primitive(kind=Kind.BUFFER)),
     **dict.fromkeys(
         (

@@ -13,6 +13,7 @@ from bitformer.sim.netlist.models import MODELLED
 
 #: A family's own files: its facts, the models of its cells, and the boards and tools made for it.
 OWN = {
+    "hw/families/ecp5.py",
     "hw/families/series7.py",
     "hw/parts.py",
     "sim/netlist/series7_blocks.py",
@@ -25,11 +26,15 @@ OWN = {
     "boards/reports/vivado/utilization.py",
 }
 #: Files that say which families there are.
-REGISTERED = {"hw/parts.py", "sim/netlist/models.py", "boards/build/open_platform.py"}
+REGISTERED = {
+    "series7": {"hw/parts.py", "sim/netlist/models.py", "boards/build/open_platform.py"},
+    "ecp5": {"hw/parts.py"},
+}
 
 FACT = re.compile(
     r"DSP48|RAMB(18|36)|RAM(32|64|128|256)[MX]|SRL(16|C)|\bLUT[1-6]\b|CARRY4|MUXF[78]|FD[CPRS]E"
     r"|synth_xilinx|STARTUPE2|BUFG|MMCM|SLICEM|\b7[- ]series|Spartan-7|UG4[0-9]{2}|PORT_BITS"
+    r"|MULT18X18|DP16K|PDPW16K|TRELLIS_|CCU2C|PFUMX|L6MUX21|\bEBR\b|synth_ecp5|\bECP5|FPGA-[DT]"
 )
 
 
@@ -55,9 +60,10 @@ def test_every_file_that_may_name_facts_does():
     assert {path for path in OWN if not facts(sources[path])} == set()
 
 
-def test_a_family_is_imported_by_what_registers_it():
-    naming = {path for path, source in product().items() if "families.series7" in source}
-    assert naming == REGISTERED
+@pytest.mark.parametrize("name", REGISTERED)
+def test_a_family_is_imported_by_what_registers_it(name):
+    naming = {path for path, source in product().items() if f"families.{name}" in source}
+    assert naming == REGISTERED[name]
 
 
 @pytest.mark.parametrize(
@@ -69,6 +75,8 @@ def test_a_family_is_imported_by_what_registers_it():
         ('kind = "RAMB36E1"', 1),
         ('part = "xc7s15"', 1),
         ('"""LUT6 only."""', 1),
+        ("# its TRELLIS_FF", 1),
+        ('part = "lfe5u-25f"', 1),
     ],
 )
 def test_facts_are_found(source, count):
@@ -86,6 +94,6 @@ def test_models_are_of_primitives():
         carry = primitive.carry
         pins = {pin for read in primitive.reads for pin in read}
         if carry is not None:
-            pins |= {carry.below, *carry.inputs, carry.carries, carry.sums}
+            pins |= carry.pins
             assert pins == set(model.pins)
         assert not primitive.reads or pins & set(model.pins)

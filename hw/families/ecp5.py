@@ -1,0 +1,69 @@
+"""Lattice's ECP5, as Yosys builds for it.
+
+Sources: FPGA-TN-02205 (MULT18X18D), FPGA-TN-02204 (block RAM, memories in LUTs), FPGA-DS-02012
+(slices, and how many a part has).
+"""
+
+from bitformer.hw.families.family import (
+    BlockRam,
+    Carry,
+    Family,
+    Kind,
+    LutRam,
+    Luts,
+    Multiplier,
+    PinPatterns,
+    Primitive,
+    Script,
+)
+
+__all__ = ["ECP5"]
+
+#: Two LUTs, each with a carry: the lower one's goes to the upper one alone.
+_CCU2C = Carry(
+    below="CIN",
+    inputs={(f"{pin}0", f"{pin}1"): 0 for pin in "ABCD"},
+    carries=("", "COUT"),
+    sums=("S0", "S1"),
+)
+
+_PRIMITIVES = {
+    **dict.fromkeys(("LUT2", "LUT4"), Primitive(kind=Kind.LUT)),
+    "INV": Primitive(kind=Kind.INVERTER),
+    **dict.fromkeys(("PFUMX", "L6MUX21"), Primitive(kind=Kind.MULTIPLEXER)),
+    "CCU2C": Primitive(kind=Kind.CARRY, size=2, carry=_CCU2C),
+    **dict.fromkeys(("IB", "OB", "OBZ", "BB", "TRELLIS_IO", "DCCA"), Primitive(kind=Kind.BUFFER)),
+    "TRELLIS_FF": Primitive(kind=Kind.REGISTER),
+    # four LUTs hold it, and a slice beside them takes the write port
+    "TRELLIS_DPR16X4": Primitive(kind=Kind.LUT_RAM, size=6, reads=(("RAD", "DO"),)),
+    **dict.fromkeys(("DP16KD", "PDPW16KD"), Primitive(kind=Kind.BLOCK_RAM)),
+    "MULT18X18D": Primitive(kind=Kind.MULTIPLIER),
+}
+
+#: Nets are split before LUTs are mapped: without, ABC9 can end without a word.
+_COMMANDS = """\
+synth_ecp5 -top {top} {options}-run begin:map_luts
+splitnets
+synth_ecp5 -top {top} {options}-run map_luts:edif
+"""
+
+ECP5 = Family(
+    name="ECP5",
+    # its own accumulator takes two blocks: sums are made in LUTs, as wide as one asks for
+    multiplier=Multiplier(name="MULT18X18D", long_bits=18, short_bits=18, accumulator_bits=48),
+    block_ram=BlockRam(
+        name="EBR",
+        shapes=((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
+        stacked=3,
+        enable_bits=9,
+        saves=32,
+    ),
+    luts=Luts(inputs=4, joined=8, rams=(LutRam(words=16, bits=4, luts=6),)),
+    primitives=_PRIMITIVES,
+    pins=PinPatterns(
+        clock=r"(CLK\w*|WCK)$",
+        enable=r"(O?CE\w*|WE\w*|WRE)$",
+        reset=r"(LSR|RST\w*)$",
+    ),
+    script=Script(commands=_COMMANDS, without_pads="-noiopad ", unit_by_unit="-noflatten "),
+)
