@@ -122,8 +122,10 @@ def _carry_arcs(netlist: Netlist, cell: Cell, carry: Carry) -> Iterator[Arc]:
 def _continues(netlist: Netlist, net: Bit) -> bool:
     """Return True if a net is the highest carry of the piece below."""
     below, _ = _driver(netlist, net)
-    carry = netlist.family.primitive(below.kind).carry if below is not None else None
-    return below is not None and carry is not None and _vector(below.outputs, carry.carries)[-1] == net
+    if below is None:
+        return False
+    carry = netlist.family.primitive(below.kind).carry
+    return carry is not None and _vector(below.outputs, carry.carries)[-1] == net
 
 
 def _vector(connected: Mapping[str, tuple[Bit, ...]], pins: Iterable[str]) -> tuple[Bit, ...]:
