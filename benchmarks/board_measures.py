@@ -5,6 +5,7 @@ from pathlib import Path
 
 from amaranth.hdl import Module
 from amaranth.lib import wiring
+from amaranth.lib.wiring import Out
 
 from bitformer.boards.board import part_of
 from bitformer.boards.build.manifest import Manifest
@@ -92,18 +93,22 @@ class ShellAlone(wiring.Component):
 
     Members
     -------
-    Those of the shell, and those of its endpoint but for ``link`` and ``o_fault``.
+    Those of the shell, those of its endpoint but for ``link``, ``o_fault`` and ``o_wake``, and
+    ``o_run``, which stops the accelerator's clock.
     """
 
     def __init__(self, *, shell: BoardShell):
         self._shell = shell
         members = shell.endpoint.signature.members.items()
-        self._inner = {name: m for name, m in members if name not in ("link", "o_fault")}
-        super().__init__({**dict(shell.signature.members.items()), **self._inner})
+        self._inner = {name: m for name, m in members if name not in ("link", "o_fault", "o_wake")}
+        super().__init__(
+            {**dict(shell.signature.members.items()), **self._inner, "o_run": Out(1)}
+        )
 
     def elaborate(self, platform):
         m = Module()
-        self._shell.front(m, self)
+        _, sleep = self._shell.front(m, self)
+        m.d.comb += self.o_run.eq(sleep.o_run)
         for name, member in self._inner.items():
             inner, outer = getattr(self._shell.endpoint, name), getattr(self, name)
             if member.is_port:

@@ -48,6 +48,8 @@ class OpenPlatform(BoardPlatform):
     """
 
     _toolchain_name = "Xray"
+    #: Nothing here knows how these tools time two buffers of one clock: the accelerator's runs on.
+    can_stop_clock = False
 
     def __init__(self, *, board: Board, clock_hz: int | None = None, saif: str | None = None):
         super().__init__(board=board, clock_hz=clock_hz)

@@ -1,7 +1,7 @@
 """A board as an Amaranth platform."""
 
 from amaranth.build import Attrs, Clock, Connector, Pins, Resource, Subsignal
-from amaranth.hdl import ClockDomain, ClockSignal, Const, Instance, Module, Signal
+from amaranth.hdl import ClockDomain, ClockSignal, Const, Instance, Module, Signal, Value
 from amaranth.lib import io
 from amaranth.vendor import XilinxPlatform
 
@@ -55,10 +55,13 @@ class BoardPlatform(XilinxPlatform):
         if clock_hz not in (None, board.clock_hz):
             self._mmcm = mmcm_for(input_hz=board.clock_hz, output_hz=clock_hz)
         self._saif = saif
+        self._clock, self._ready = Signal(name="clock"), Signal(name="ready")
         self.resources = _resources(board)
         super().__init__(toolchain=self._toolchain_name)
 
     _toolchain_name = "Vivado"
+    #: Whether `stop_clock` may be used.
+    can_stop_clock = True
 
     @property
     def board(self) -> Board:
@@ -91,29 +94,38 @@ class BoardPlatform(XilinxPlatform):
             return super().create_missing_domain(name)
         m = Module()
         m.submodules.clk_buf = pin = io.Buffer("i", self.request("clock", dir="-"))
-        clock, ready = pin.i, Signal()
+        ready = Signal()
         m.submodules.startup = Instance("STARTUPE2", o_EOS=ready)
-        if self._mmcm is not None:
-            clock, locked, configured = Signal(), Signal(), ready
-            ready = configured & locked
-            m.submodules.mmcm = self._mmcm.instance(i=pin.i, o=clock, locked=locked)
+        if self._mmcm is None:
+            m.d.comb += [self._clock.eq(pin.i), self._ready.eq(ready)]
+        else:
+            locked = Signal()
+            m.submodules.mmcm = self._mmcm.instance(i=pin.i, o=self._clock, locked=locked)
+            m.d.comb += self._ready.eq(ready & locked)
         m.domains.sync = ClockDomain(reset_less=True)
+        m.submodules.clk_gate = self.stop_clock(Const(1), ClockSignal("sync"))
+        return m
+
+    def stop_clock(self, enable: Value, clock: Value) -> Instance:
+        """Return a global buffer of the clock that is open while ``enable`` is high.
+
+        It is driven by what drives the buffer of ``sync``, beside it, so both arrive together.
+        """
         # A BUFGCE, spelt out: Vivado's BUFGCE differs between simulation and synthesis, and its
         # parameter against that, SIM_DEVICE, is an error for Vivado 2018.2 and for Yosys. Later
         # releases of Vivado warn that they set it themselves (Netlist 29-345).
-        m.submodules.clk_gate = Instance(
+        return Instance(
             "BUFGCTRL",
-            i_I0=clock,
+            i_I0=self._clock,
             i_S0=Const(1),
-            i_CE0=ready,
+            i_CE0=self._ready & enable,
             i_IGNORE0=Const(0),
             i_I1=Const(1),
             i_S1=Const(0),
             i_CE1=Const(0),
             i_IGNORE1=Const(1),
-            o_O=ClockSignal("sync"),
+            o_O=clock,
         )
-        return m
 
     def toolchain_prepare(self, fragment, name, **kwargs):
         lines = [*self._configuration(), *self._board.constraints, *self._false_paths(fragment)]

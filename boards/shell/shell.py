@@ -4,13 +4,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from amaranth.hdl import Module, ResetInserter, Signal
+from amaranth.hdl import Module, ResetInserter, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from bitformer.boards.protocol import Feature
 from bitformer.boards.shell.contract import Contract, contract_of
 from bitformer.boards.shell.framed.endpoint import Endpoint
+from bitformer.boards.shell.sleep import Sleep
 from bitformer.boards.shell.spi import SPI_RATIO, SpiLink
 from bitformer.boards.shell.uart import UartLink, uart_divisor
 from bitformer.hw.units.accelerator import Accelerator
@@ -36,6 +37,8 @@ def _contract(accelerator: wiring.Component, contract: Contract | None) -> Contr
 class BoardShell(wiring.Component):
     """Puts an accelerator behind a host link: link, endpoint, and a restart for all of them.
 
+    Between requests the accelerator's clock stands still, see :class:`Sleep`.
+
     Parameters
     ----------
     accelerator : wiring.Component
@@ -52,8 +55,9 @@ class BoardShell(wiring.Component):
         Makes the link: a component with a member ``link`` for the endpoint and those of ``pins``.
     endpoint : callable
         Makes the endpoint from ``contract``, ``input_shape`` and ``result_shape``. It has a member
-        ``link`` for the link, ``to_model`` and ``from_model``, ``o_fault`` and, where it restarts
-        the accelerator, ``o_restart``.
+        ``link`` for the link, ``to_model`` and ``from_model``, ``o_fault``, ``o_wake`` from two
+        cycles before it gives the accelerator a number until it has taken the last result, and,
+        where it restarts the accelerator, ``o_restart``.
 
     Members
     -------
@@ -106,16 +110,16 @@ class BoardShell(wiring.Component):
         """Bits of a result."""
         return self._bits[1]
 
-    def front(self, m: Module, outside: wiring.Component) -> ResetInserter:
+    def front(self, m: Module, outside: wiring.Component) -> tuple[ResetInserter, Sleep]:
         """Put link and endpoint between the pins of ``outside`` and the accelerator's streams.
 
-        Return the ``ResetInserter`` that resets a component with them.
+        Return what resets the accelerator, and what stops its clock.
         """
         link, endpoint = self._link(), self._endpoint
         # one flip-flop resets all; it is set when configuration ends
-        restart = Signal(init=1)
-        m.d.sync += restart.eq(outside.i_reset)
-        restartable = ResetInserter(restart)
+        reset = Signal(init=1)
+        m.d.sync += reset.eq(outside.i_reset)
+        restartable = ResetInserter(reset)
         m.submodules.link = restartable(link)
         m.submodules.endpoint = restartable(endpoint)
         wiring.connect(m, link.link, endpoint.link)
@@ -124,17 +128,21 @@ class BoardShell(wiring.Component):
                 inner, outer = getattr(link, name), getattr(outside, name)
                 m.d.comb += inner.eq(outer) if member.flow == In else outer.eq(inner)
         m.d.comb += outside.fault.eq(endpoint.o_fault)
-        return restartable
+        restart: Value = outside.i_reset
+        if "o_restart" in endpoint.signature.members:
+            between = Signal(init=1)
+            restart = outside.i_reset | endpoint.o_restart
+            m.d.sync += between.eq(restart)
+            restartable = ResetInserter(between)
+        m.submodules.sleep = sleep = Sleep()
+        m.d.comb += sleep.i_wake.eq(endpoint.o_wake | restart)
+        return restartable, sleep
 
     def elaborate(self, platform):
         m = Module()
-        restartable = self.front(m, self)
+        restartable, sleep = self.front(m, self)
         accelerator, endpoint = self._accelerator, self._endpoint
-        if "o_restart" in endpoint.signature.members:
-            between = Signal(init=1)
-            m.d.sync += between.eq(self.i_reset | endpoint.o_restart)
-            restartable = ResetInserter(between)
-        m.submodules.accelerator = restartable(accelerator)
+        m.submodules.accelerator = restartable(sleep.stops(m, accelerator, platform))
         if "o_bank" in endpoint.signature.members:
             m.d.comb += [
                 accelerator.i_bank.eq(endpoint.o_bank),

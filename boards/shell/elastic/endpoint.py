@@ -46,6 +46,9 @@ class ElasticEndpoint(wiring.Component):
         The accelerator must begin anew.
     o_busy : Out(1)
         An inference goes on.
+    o_wake : Out(1)
+        The accelerator is needed: from two cycles before its first number on, until the last result
+        is there.
     o_fault : Out(1)
         The last transfer began with no command.
     """
@@ -80,6 +83,7 @@ class ElasticEndpoint(wiring.Component):
                 "from_model": In(stream.Signature(result_shape)),
                 "o_restart": Out(1),
                 "o_busy": Out(1),
+                "o_wake": Out(1),
                 "o_fault": Out(1),
             }
         )
@@ -142,7 +146,7 @@ class ElasticEndpoint(wiring.Component):
                 m.d.comb += starts.eq(self.link.data[0] & ~started & ~held)
         with m.If(held):
             m.d.sync += started.eq(0)
-        m.d.comb += stopped.eq(self.o_busy & ~started)
+        m.d.comb += [stopped.eq(self.o_busy & ~started), self.o_wake.eq(self.o_busy | starts)]
         m.d.sync += self.o_restart.eq(stopped | held)
         m.d.comb += self.o_fault.eq(self.link.unknown)
 

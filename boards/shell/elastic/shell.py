@@ -11,6 +11,7 @@ from bitformer.boards.shell.elastic.address_map import V2, ElasticMap
 from bitformer.boards.shell.elastic.bus import ELASTIC_RATIO, ElasticBus
 from bitformer.boards.shell.elastic.endpoint import ElasticEndpoint
 from bitformer.boards.shell.shell import BoardShell
+from bitformer.boards.shell.sleep import Sleep
 
 __all__ = ["ElasticShell"]
 
@@ -82,6 +83,6 @@ class ElasticShell(BoardShell):
         """The fastest SPI clock."""
         return self.clock_hz // ELASTIC_RATIO
 
-    def front(self, m: Module, outside: wiring.Component) -> ResetInserter:
+    def front(self, m: Module, outside: wiring.Component) -> tuple[ResetInserter, Sleep]:
         m.d.comb += outside.busy.eq(self._endpoint.o_busy)
         return super().front(m, outside)

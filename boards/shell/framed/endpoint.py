@@ -1,6 +1,6 @@
 """The chip's end of the framed protocol: requests in, answers out, one at a time."""
 
-from amaranth.hdl import Module, Shape
+from amaranth.hdl import Module, Shape, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -56,6 +56,9 @@ class Endpoint(wiring.Component):
         Numbers of the accelerator.
     o_fault : Out(1)
         The last request was refused.
+    o_wake : Out(1)
+        The accelerator is needed: from two cycles before its first number on until the last result
+        is there, and while new weights are taken.
     o_restart : Out(1)
         High for the one cycle in which the accelerator must begin anew; only for a contract with an
         image, or with an accelerator that remembers windows.
@@ -103,6 +106,7 @@ class Endpoint(wiring.Component):
                 "to_model": Out(stream.Signature(input_shape)),
                 "from_model": In(stream.Signature(result_shape)),
                 "o_fault": Out(1),
+                "o_wake": Out(1),
             }
         )
 
@@ -142,4 +146,7 @@ class Endpoint(wiring.Component):
         receive(m, x)
         serve(m, x, reader=reader, writer=writer, weights=weights, memory=memory)
         send(m, x, fault=self.o_fault)
+        working = Signal()
+        m.d.comb += self.o_wake.eq(x.received | working)
+        m.d.sync += working.eq(self.o_wake & ~(x.served | x.refused))
         return m

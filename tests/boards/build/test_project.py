@@ -161,9 +161,17 @@ def test_files(plans, board):
 
 
 @EVERY_BOARD
-def test_clock_passes_a_buffer_and_no_mmcm(plans, board):
+def test_clock_passes_two_buffers_side_by_side_and_no_mmcm(plans, board):
     verilog = (plans[board.name] / "adder.v").read_text()
-    assert len(re.findall(r"^\s*BUFGCTRL\b", verilog, re.M)) == 1
+    buffers = re.findall(r"^\s*BUFGCTRL (.*?);", verilog, re.M | re.S)
+    pins = [dict(re.findall(r"\.(\w+)\((.*?)\)", buffer)) for buffer in buffers]
+    # that of the accelerator is driven by the same net, and opens when it is needed
+    assert [(pin["I0"], pin["O"], pin["IGNORE0"]) for pin in pins] == [
+        ("clock", "clk", "1'h0"),
+        ("clock", "accelerator_clk", "1'h0"),
+    ]
+    assert len(re.findall(r"^\s*assign \S+\s* = ready & o_run;", verilog, re.M)) == 1
+    assert "always @(posedge accelerator_clk)" in verilog
     assert not re.search(r"MMCM|PLL", verilog)
 
 

@@ -34,7 +34,7 @@ def test_a_shell_alone_has_the_accelerators_streams_as_ports(board_measures):
     members = set(board_measures.ShellAlone(shell=shell).signature.members)
     assert members == {
         *("rx", "tx", "i_reset", "fault", "to_model", "from_model", "o_bank", "o_restart"),
-        *("o_load_addr", "o_load_data", "o_load_en"),
+        *("o_load_addr", "o_load_data", "o_load_en", "o_run"),
     }
 
 

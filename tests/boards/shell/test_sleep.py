@@ -1,0 +1,138 @@
+# amaranth: UnusedElaboratable=no
+"""An accelerator's clock stands still between requests, and no result changes by it."""
+
+import random
+
+import numpy as np
+import pytest
+from amaranth.hdl import EnableInserter, Module, Signal, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.sim import Simulator
+
+from bitformer.boards.protocol import Command, Frame, encode, find_frame
+from bitformer.boards.shell.contract import Contract
+from bitformer.boards.shell.shell import UartShell
+from bitformer.boards.shell.sleep import Sleep
+from bitformer.hw.lowering.lower import lower
+from bitformer.hw.units.accelerator import Accelerator
+from bitformer.model import reference
+from bitformer.model.config import named_config
+from bitformer.model.initialize import initialize
+
+BAUD, DIVISOR = 10_000, 8
+#: Cycles of silence between two requests.
+SILENCE = 400 * DIVISOR
+
+
+class Age(wiring.Component):
+    """Answers a number with the cycles that its own clock has had since it was configured."""
+
+    def __init__(self):
+        super().__init__(
+            {"i": In(stream.Signature(signed(8))), "o": Out(stream.Signature(signed(16)))}
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        age = Signal(16, reset_less=True)
+        m.d.sync += age.eq(age + 1)
+        m.d.comb += self.i.ready.eq(~self.o.valid)
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [self.o.valid.eq(1), self.o.payload.eq(age)]
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        return m
+
+
+def ages(serial):
+    """The age at each of three requests, with a silence before the last."""
+    shell = UartShell(
+        accelerator=Age(), clock_hz=DIVISOR * BAUD, baud=BAUD, gap_bits=20, contract=Contract()
+    )
+    request = [
+        encode(Frame(sequence=n, command=Command.INFER, payload=bytes([n]))) for n in range(3)
+    ]
+    answered = ("idle", 300)
+    quiet = ("idle", SILENCE // DIVISOR)
+    heard = serial.talk(shell, [request[0], answered, request[1], answered, quiet, request[2]])
+    found = []
+    while result := find_frame(heard):
+        frame, heard = result
+        assert frame.command == Command.INFER | 0x80
+        found += serial.unpack(frame.payload, 2)
+    return found
+
+
+def test_clock_runs_for_a_request_only(serial):
+    first, second, third = ages(serial)
+    # a request, and the tail behind it; the silence adds nothing
+    assert second - first == third - second
+    assert 15 < second - first < 40
+    assert first < 60
+
+
+def test_a_clock_that_runs_on_is_seen(serial, monkeypatch):
+    monkeypatch.setattr(Sleep, "stops", lambda self, m, accelerator, platform: accelerator)
+    first, second, third = ages(serial)
+    assert third - second > second - first + SILENCE // 2
+
+
+def run_of(wakes):
+    """``o_run`` in each cycle in which ``i_wake`` is what ``wakes`` says."""
+    sleep, seen = Sleep(), []
+
+    async def bench(ctx):
+        for wake in wakes:
+            ctx.set(sleep.i_wake, wake)
+            seen.append(ctx.get(sleep.o_run))
+            await ctx.tick()
+
+    simulator = Simulator(sleep)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    return seen
+
+
+def test_run_follows_a_cycle_later_and_goes_on_for_fifteen():
+    assert run_of([0] * 3 + [1] * 2 + [0] * 20) == [1, 0, 0, 0] + [1] * 17 + [0] * 4
+    # what wakes it again within the tail is not missed
+    assert run_of([1, 0, 0, 1] + [0] * 18) == [1] * 20 + [0] * 2
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_results_are_the_same_with_a_clock_that_stops_anywhere(seed):
+    model = initialize(named_config("tiny"))
+    design = lower(model)
+    accelerator, runs = Accelerator(design=design), Signal(init=1)
+    stopping = EnableInserter(runs)(accelerator)
+    chance = random.Random(seed)
+    windows = np.random.default_rng(seed).integers(-128, 128, (2, *model.input.shape))
+    numbers = [int(number) for number in windows.reshape(-1)]
+    results, stopped = [], 0
+
+    async def bench(ctx):
+        nonlocal stopped
+        fed, left = 0, 0
+        ctx.set(accelerator.o.ready, 1)
+        while len(results) < 2 * model.output.size:
+            if left == 0:
+                left = chance.choice([1, 2, 5, 40])
+                ctx.set(runs, chance.random() < 0.6)
+            left -= 1
+            ctx.set(accelerator.i.valid, fed < len(numbers))
+            ctx.set(accelerator.i.payload, numbers[min(fed, len(numbers) - 1)])
+            if ctx.get(runs):
+                if ctx.get(accelerator.o.valid):
+                    results.append(ctx.get(accelerator.o.payload))
+                fed += ctx.get(accelerator.i.valid & accelerator.i.ready)
+            stopped += not ctx.get(runs)
+            await ctx.tick()
+
+    simulator = Simulator(stopping)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert results == reference.run(model, windows)[model.output.name].reshape(-1).tolist()
+    assert stopped > design.latency // 4
