@@ -101,9 +101,7 @@ class ShellAlone(wiring.Component):
         self._shell = shell
         members = shell.endpoint.signature.members.items()
         self._inner = {name: m for name, m in members if name not in ("link", "o_fault", "o_wake")}
-        super().__init__(
-            {**dict(shell.signature.members.items()), **self._inner, "o_run": Out(1)}
-        )
+        super().__init__({**dict(shell.signature.members.items()), **self._inner, "o_run": Out(1)})
 
     def elaborate(self, platform):
         m = Module()

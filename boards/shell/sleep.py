@@ -17,10 +17,10 @@ class Sleep(wiring.Component):
     """Stops an accelerator's clock while nothing is asked of it.
 
     A clock that stops changes no result, as all of the accelerator stands still with it, and no
-    number passes its ports then: the endpoint wakes it before. On a platform that ``can_stop_clock``,
-    the accelerator has a domain of its own, whose clock is driven by ``stop_clock(enable, clock)``
-    of the platform. Without a platform, in simulation and in Verilog for everyone, an enable does
-    the same to the cycle. On any other platform the clock runs on.
+    number passes its ports then: the endpoint wakes it before. On a platform that can stop a clock
+    (``can_stop_clock``), the accelerator has a domain of its own, which the platform's
+    ``stop_clock(enable, clock)`` drives. Without a platform, in simulation and in Verilog for
+    everyone, an enable does the same to the cycle. On any other platform the clock runs on.
 
     Latency: 1 cycle from ``i_wake`` to the clock.
 
