@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bitformer.estimate.remedies import Diagnosis, Outlook
     from bitformer.hw.design import Design
     from bitformer.hw.lowering.exact import Estimate
+    from bitformer.model.forecasts.answer import Answer
     from bitformer.model.precision import AddedErrors
     from bitformer.sim.run import Simulation
     from bitformer.synth.synthesize import Synthesis
@@ -54,7 +55,7 @@ class AcceleratorDesign:
 
     @property
     def interval(self) -> int:
-        """Cycles from one forecast to the next, back to back, exactly."""
+        """Cycles from one inference to the next, back to back, exactly."""
         return self.lowered.interval
 
     def estimate(
@@ -132,6 +133,13 @@ class AcceleratorDesign:
             sensitivity=sensitivity,
             progress=progress,
         )
+
+    @property
+    def answer(self) -> "Answer":
+        """What a result of the design means, as its model's task has it."""
+        from bitformer.model.forecasts.answer import Answer
+
+        return Answer.of(self.model.integer)
 
     def samples(
         self,

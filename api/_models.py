@@ -1,21 +1,22 @@
-"""Integer models: loaded, evaluated, and asked for forecasts."""
+"""Integer models: loaded, evaluated, and asked for forecasts, classes or flags."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bitformer._answers import classes_of, flags_of, forecast_of
+from bitformer._scores import scores_of
 from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import TransformerConfig
 from bitformer.model.ir import IntegerModel
 from bitformer.model.progress import Progress, silent
-from bitformer.model.task import require_task
 
 if TYPE_CHECKING:
     import numpy as np
 
     from bitformer.model.evaluating import AnyEvaluation
     from bitformer.model.forecasts.classes import Classes
+    from bitformer.model.forecasts.flags import Flags
     from bitformer.model.forecasts.result import Forecast
     from bitformer.model.noise import Noise
 
@@ -23,8 +24,6 @@ __all__ = ["Model", "Note", "load", "unheard"]
 
 #: Called with a sentence about what a person would wonder at.
 Note = Callable[[str], None]
-#: Test windows that Amaranth's simulator evaluates unless more are asked for: it is slow.
-SIMULATED = 8
 
 
 def unheard(_sentence: str) -> None:
@@ -58,7 +57,7 @@ class Model:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of a forecast."""
+        """Multiply-accumulates of an inference."""
         return self.config.macs
 
     def predict(self, windows: Any, clock: Any = None, judged: Any = None) -> "np.ndarray":
@@ -134,11 +133,7 @@ class Model:
         NotBitExactError
             If the hardware differs from the reference.
         """
-        from bitformer.model.clipping import clipped, clipped_sentences
-        from bitformer.model.forecasts.forecasting import prepared
-
-        require_task(self.config, "forecast")
-        asked = prepared(
+        return forecast_of(
             self.integer,
             data,
             windows=windows,
@@ -146,22 +141,11 @@ class Model:
             target=target,
             inputs=inputs,
             interval=interval,
+            engine=engine,
+            note=note,
+            progress=progress,
             reading=reading,
         )
-        for sentence in asked.notes:
-            note(sentence)
-        if callable(engine):
-            timed = {"clock": asked.clock} if self.config.calendar else {}
-            name, forecasts = getattr(engine, "name", "function"), engine(asked.x, **timed)
-        else:
-            name = engine
-            forecasts = self._computed(engine, note, progress, asked.x, asked.clock)
-        scales = asked.rows.scales
-        beyond = clipped(self.integer, asked.x, scales, forecast=forecasts)
-        for sentence in (sentences := clipped_sentences(beyond, scales)):
-            note(sentence)
-        answer = asked.answered(forecasts, engine=name)
-        return dataclasses.replace(answer, clipped=beyond, notes=(*answer.notes, *sentences))
 
     def classify(
         self,
@@ -191,21 +175,55 @@ class Model:
         NotBitExactError
             If the hardware differs from the reference.
         """
-        from bitformer.model.clipping import clipped, clipped_sentences
-        from bitformer.model.forecasts.classes import asked_classes
+        return classes_of(
+            self.integer,
+            data,
+            windows=windows,
+            at=at,
+            inputs=inputs,
+            engine=engine,
+            note=note,
+            progress=progress,
+            reading=reading,
+        )
 
-        require_task(self.config, "classify")
-        asked: dict[str, Any] = {"windows": windows, "at": at, "inputs": inputs}
-        question = asked_classes(self.integer, data, reading=reading, **asked)
-        x, scales = question.recent.x, question.rows.scales
-        beyond = clipped(self.integer, x, scales)
-        for sentence in (*question.notes, *clipped_sentences(beyond, scales)):
-            note(sentence)
-        if callable(engine):
-            name, numbers = getattr(engine, "name", "function"), engine(x)
-        else:
-            name, numbers = engine, self._computed(engine, note, progress, x)
-        return question.answered(numbers, engine=name, clipped=beyond)
+    def detect(
+        self,
+        data: str | None = None,
+        *,
+        windows: int | None = None,
+        at: int | str | None = None,
+        target: str | None = None,
+        inputs: str | Sequence[str] | None = None,
+        engine: "str | Callable[..., np.ndarray]" = "integer",
+        note: Note = unheard,
+        progress: Progress = silent,
+        **reading: Any,
+    ) -> "Flags":
+        """Judge the windows of a file in their order, from a reset on.
+
+        Parameters
+        ----------
+        data, target, inputs, note, progress, **reading
+            As of :meth:`forecast`. Rows need no marks of anomalies.
+        windows
+            How many, the newest; by default all, and few of the slow simulator.
+        at
+            The line or the time of the last row that is judged, instead of the file's last.
+        engine
+            As of :meth:`forecast`; a function takes what came as ``judged``, floats [N, numbers],
+            too, and returns flags [N, 1]. A board goes on from what it has judged before.
+
+        Raises
+        ------
+        UserError
+            As :meth:`forecast`, and if the model is no detector, or the file holds several series.
+        NotBitExactError
+            If the hardware differs from the reference.
+        """
+        asked: dict[str, Any] = {"windows": windows, "at": at, "target": target, "inputs": inputs}
+        asked |= {"engine": engine, "note": note, "progress": progress}
+        return flags_of(self.integer, data, **asked, reading=reading)
 
     def evaluate(
         self,
@@ -255,52 +273,17 @@ class Model:
         NotBitExactError
             If the hardware differs from the reference.
         """
-        from bitformer.model.advice import Advice
-        from bitformer.model.clipping import clipped, clipped_sentences, wider_options
-        from bitformer.model.evaluating import evaluated
-        from bitformer.model.meta import known
-        from bitformer.model.own_data import some_of
-        from bitformer.model.scored_data import is_own, scored_data
-        from bitformer.model.trained_baselines import check_baselines, trained_baselines
-
-        check_baselines(baselines)
-        found = scored_data(self.integer, data=data, target=target, inputs=inputs, **reading)
-        own = is_own(self.integer, found)
-        for sentence in found.notes:
-            note(sentence)
-        run = None if self.path is None else self.path.parent
-        trained = trained_baselines(
-            baselines, found, macs=self.macs, run=run, note=note, progress=progress
-        )
-        if samples is None and engine == "python":
-            samples = SIMULATED
-        if samples is not None:
-            index = some_of(self.integer, samples, len(found.test))
-            found = dataclasses.replace(found, test=found.test.take(index))
-            trained = tuple(one.take(index) for one in trained)
-        test = found.test
-        judged = None if self.integer.detector is None else test.y
-        forecast = self._computed(engine, note, progress, test.x, test.clock, judged)
-        meta = known(self.integer.meta)
-        beyond = clipped(self.integer, found.test.x, found, forecast=forecast, part="test")
-        advice = Advice(
-            config=self.config,
-            dataset=found,
-            settings=meta.get("settings", {}) if own else {},
-            float_error=meta.get("results", {}).get("float_test") if own else None,
-            wider=tuple(wider_options([one for one in beyond if one.many], found)),
-        )
-        for sentence in clipped_sentences(beyond, found):
-            note(sentence)
-        scores = evaluated(
+        return scores_of(
             self.integer,
-            found,
-            {f"{self.name} ({engine})": forecast},
-            advice=advice,
-            intervals=meta.get("intervals", ()),
-            trained=trained,
+            data,
+            run=None if self.path is None else self.path.parent,
+            columns={"target": target, "inputs": inputs, **reading},
+            engine=engine,
+            samples=samples,
+            baselines=baselines,
+            note=note,
+            progress=progress,
         )
-        return dataclasses.replace(scores, clipped=beyond)
 
     def noise(
         self,
@@ -354,12 +337,6 @@ class Model:
             note(sentence)
         return noise_of(self.integer, found, samples=samples, run=run, plot=plot, progress=progress)
 
-    def _computed(self, engine: str, note: Note, progress: Progress, *windows: Any) -> "np.ndarray":
-        """Return standardised forecasts, or answers, of standardised windows by an engine."""
-        from bitformer._engines import computed
-
-        return computed(self.integer, windows, engine=engine, note=note, progress=progress)
-
     def save(self, path: str | Path) -> Path:
         """Write the model to a file, whole or not at all."""
         save_model(self.integer, path)
@@ -376,7 +353,8 @@ class Model:
 
     def __repr__(self) -> str:
         config = self.config
-        out = f"{config.horizon} {'classes' if config.task == 'classify' else 'out'}"
+        called = {"classify": "classes", "detect": "judged"}
+        out = f"{config.horizon} {called.get(config.task, 'out')}"
         return (
             f"<Model {self.name}: {config.window} steps of {config.inputs} in, {out},"
             f" {self.macs} MACs>"

@@ -161,8 +161,8 @@ _CMOD = _digilent(
     loader=JtagLoader(board="cmod_s7", part="xc7s25", cable="digilent", flash=True),
     loading="Vivado's hardware manager loads it too.",
     notes=(
-        "The USB connector carries JTAG and the serial port. The oscillator has 12 MHz, so a "
-        "forecast takes eight times as long as at 100 MHz; --clock 100 adds an MMCM. Button 0 "
+        "The USB connector carries JTAG and the serial port. The oscillator has 12 MHz, so an "
+        "inference takes eight times as long as at 100 MHz; --clock 100 adds an MMCM. Button 0 "
         "restarts the design."
     ),
 )

@@ -107,6 +107,8 @@ def command(
         )
     plan = build.folder
     report.line(f"{found.title}: project in {plan}; build it with '{build.command}' there")
+    for sentence in design.answer.sentences:
+        report.line(f"  {sentence}")
     bitstream, problem, against = None, None, None
     if not plan_only:
         try:
@@ -123,6 +125,7 @@ def command(
             "command": build.command,
             "bitstream": bitstream,
             "problems": against,
+            "answer": design.answer.to_dict(),
             "estimate": design.exact(clock_hz=hertz or found.clock_hz).to_dict(),
         }
     )

@@ -15,26 +15,33 @@ if TYPE_CHECKING:
     from bitformer.boards.reports.energy import Energy
     from bitformer.boards.reports.report import BuildReport
     from bitformer.estimate.knowledge import Entry
+    from bitformer.model.forecasts.answer import Answer
 
 __all__ = ["command"]
 
 
 def _show(report: Report, found: "BuildReport") -> None:
     report.line(f"{found.name}: {found.device or 'part unknown'}, by {found.tool or 'open tools'}")
+    for sentence in () if found.answer is None else found.answer.sentences:
+        report.line(f"  {sentence}")
     report.table(("report", "value", ""), found.rows())
 
 
-def _show_energy(report: Report, energy: "Energy", configuration_w: float) -> None:
-    off = energy.day.off_j
+def _show_energy(
+    report: Report, energy: "Energy", answer: "Answer | None", configuration_w: float
+) -> None:
+    from bitformer.model.forecasts.answer import inferences
+
+    off, day = energy.day.off_j, inferences(answer, energy.day.forecasts)
     report.table(
         ("energy", "value", ""),
         (
-            ("one forecast", f"{energy.inference_j * 1e6:.3f}", "µJ"),
+            (inferences(answer, 1), f"{energy.inference_j * 1e6:.3f}", "µJ"),
             ("its time", f"{energy.seconds * 1e6:.2f}", "µs"),
             ("one configuration", f"{energy.configuration_j * 1e6:.1f}", "µJ"),
             ("its time", f"{energy.configuration_s * 1e3:.2f}", "ms"),
             None,
-            (f"a day of {energy.day.forecasts}, idle in between", f"{energy.day.idle_j:.3f}", "J"),
+            (f"a day of {day}, idle in between", f"{energy.day.idle_j:.3f}", "J"),
             ("the same, off in between", "no time" if off is None else f"{off:.3f}", "J"),
             ("off is better above", f"{energy.break_even_s * 1e3:.1f}", "ms between two"),
         ),
@@ -92,7 +99,7 @@ def _remember(report: Report, kb: Path | None, found: "BuildReport") -> None:
 
 @click.command("report")
 @click.argument("directory", type=PATH, metavar="DIR")
-@click.option("--cycles", type=COUNT, metavar="N", help="Of a forecast [the build's].")
+@click.option("--cycles", type=COUNT, metavar="N", help="Of an inference [the build's].")
 @click.option(
     "--clock",
     "clock_hz",
@@ -106,7 +113,7 @@ def _remember(report: Report, kb: Path | None, found: "BuildReport") -> None:
     default=1440,
     show_default=True,
     metavar="N",
-    help="Forecasts in a day.",
+    help="Inferences in a day: forecasts, classes or flags.",
 )
 @click.option(
     "--config-power",
@@ -156,7 +163,7 @@ def command(
         raise UserError(str(error)) from None
     _show(report, found)
     if energy is not None:
-        _show_energy(report, energy, config_power)
+        _show_energy(report, energy, found.answer, config_power)
     for problem in found.problems:
         report.line(f"Not good: {problem}")
     if found.good and not no_kb:

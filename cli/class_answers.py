@@ -8,20 +8,23 @@ if TYPE_CHECKING:
     from bitformer.cli.report import Report
     from bitformer.model.forecasts.classes import Classes
 
-__all__ = ["check_classified", "show_answers"]
+__all__ = ["check_answered", "show_answers"]
 
 #: Windows that a table shows.
 _SHOWN = 12
 
 
-def check_classified(**options: Any) -> None:
-    """Raise :class:`UserError` for an option that says something of forecasts."""
+_ANSWERS = {
+    "classify": "a classifier, whose answers are classes",
+    "detect": "a detector, whose answers are flags",
+}
+
+
+def check_answered(task: str, **options: Any) -> None:
+    """Raise :class:`UserError` for an option that says something of forecasts, of another task."""
     for name, given in options.items():
-        if given is not None:
-            raise UserError(
-                f"--{name} must be left out with a classifier, whose answers are classes, and is"
-                f" {given}"
-            )
+        if given is not None and task in _ANSWERS:
+            raise UserError(f"--{name} must be left out with {_ANSWERS[task]}, and is {given}")
 
 
 def show_answers(report: "Report", found: "Classes") -> None:

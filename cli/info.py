@@ -46,7 +46,7 @@ def _operations(model: "IntegerModel") -> list[dict]:
 
 def _outputs(config: "TransformerConfig") -> str:
     """Return what comes out, in words."""
-    called = "classes" if config.task == "classify" else "output(s)"
+    called = {"classify": "classes", "detect": "judged number(s)"}.get(config.task, "output(s)")
     return f"{config.horizon} {called}"
 
 
@@ -63,6 +63,7 @@ def command(model: Path, report: Report) -> None:
     from bitformer.model.calendar import ROWS
     from bitformer.model.checkpoint import read_model
     from bitformer.model.compression import published_ratio, stored_size
+    from bitformer.model.forecasts.answer import Answer
     from bitformer.model.forecasts.classes import REJECTED, class_names
     from bitformer.model.identity import model_hash
 
@@ -80,6 +81,9 @@ def command(model: Path, report: Report) -> None:
         margin = loaded.decision.margin
         told = f", or {REJECTED} below a lead of {margin} steps of a score" if margin else ""
         report.line(f"  answers with a class: {', '.join(class_names(loaded))}{told}")
+    else:
+        for sentence in Answer.of(loaded).sentences:
+            report.line(f"  {sentence[0].lower()}{sentence[1:]}")
     if config.calendar:
         names = [f"{name} (0 to {ROWS[name] - 1})" for name in config.calendar]
         report.line(
@@ -130,6 +134,7 @@ def command(model: Path, report: Report) -> None:
             "macs": config.macs,
             "model_hash": model_hash(loaded).hex(),
             "digest": digest,
+            "answer": Answer.of(loaded).to_dict(),
             "meta": dict(loaded.meta),
         }
     )

@@ -35,7 +35,7 @@ SECTIONS = {
         "init": "Make an untrained integer model, for hardware work.",
         "info": "Show what an integer model holds.",
         "evaluate": "Errors on test windows, or of new data, beside the baselines'.",
-        "predict": "Forecast what comes after a file's last row: here, simulated, or on a board.",
+        "predict": "Answer for a file's newest rows (forecast, class or flag): here or on a board.",
     },
     "Bitwidths": {
         "compare": "Training with rounding against rounding alone, over widths and seeds.",

@@ -1,4 +1,4 @@
-"""``bitformer predict``: forecasts of what comes after the rows of a file."""
+"""``bitformer predict``: what a model answers for the newest rows of a file."""
 
 import dataclasses
 from pathlib import Path
@@ -8,7 +8,9 @@ import click
 
 import bitformer
 from bitformer.boards.protocol import COUNTS
-from bitformer.cli.class_answers import check_classified, show_answers
+from bitformer.cli.class_answers import check_answered, show_answers
+from bitformer.cli.flag_answers import show_flags
+from bitformer.cli.forecast_answers import show_forecast
 from bitformer.cli.options import (
     PATH,
     connected,
@@ -28,12 +30,8 @@ if TYPE_CHECKING:
 
     from bitformer.boards.host.client import Client
     from bitformer.boards.host.forecaster import ClipCount
-    from bitformer.model.forecasts.result import Forecast
 
 __all__ = ["command"]
-
-#: Forecasts that a table shows beside each other.
-_SHOWN = 6
 
 
 class _Board:
@@ -49,8 +47,16 @@ class _Board:
         self._model, self._link = model, link
         self._self_test, self._report = self_test, report
 
-    def __call__(self, windows: "np.ndarray", clock: "np.ndarray | None" = None) -> "np.ndarray":
-        """Return the board's forecasts; of a model with a calendar, with the windows' ``clock``."""
+    def __call__(
+        self,
+        windows: "np.ndarray",
+        clock: "np.ndarray | None" = None,
+        judged: "np.ndarray | None" = None,
+    ) -> "np.ndarray":
+        """Return what the board answers for windows.
+
+        ``clock`` : their time, of a model with a calendar; ``judged`` : what came, of a detector.
+        """
         from bitformer.boards.host.forecaster import Forecaster
 
         with connected(**self._link) as client:
@@ -62,9 +68,9 @@ class _Board:
                 )
                 raise click.exceptions.Exit(1)
             with progress_bar() as progress:
-                forecast = forecaster.predict(windows, clock, progress=progress)
+                answers = forecaster.predict(windows, clock, judged=judged, progress=progress)
             self.client, self.clipped = client, forecaster.clipped
-        return forecast
+        return answers
 
     def told(self) -> list[str]:
         """Say how long the last inference took, and what the board has counted so far, if any."""
@@ -79,8 +85,10 @@ class _Board:
                 f" at an end of their range, of all that it has served (modulo {COUNTS})"
             )
         if facts.rejected:
+            flags = self._model.integer.detector is not None
+            done = "raised its flag in" if flags else "rejected"
             said.append(
-                f"The board has rejected {facts.rejected} windows, of all that it has served"
+                f"The board has {done} {facts.rejected} windows, of all that it has served"
                 f" (modulo {COUNTS})"
             )
         return said
@@ -100,94 +108,29 @@ class _Board:
         }
 
 
-def _show(report: Report, forecast: "Forecast") -> None:
-    """Print the newest forecast, those before it beside each other, and their errors."""
-    from bitformer.model.intervals import coverage_sentence
-
-    after, what = _headings(forecast), "Forecast" if forecast.ahead else "Sensed value"
-    if len(forecast) > 1:
-        some = forecast.values[-_SHOWN:]
-        report.table(
-            ("step", *after[-_SHOWN:]),
-            [
-                (step + forecast.ahead, *(f"{value:.6g}" for value in row))
-                for step, row in enumerate(some.T)
-            ],
-            title=f"{what}s of {forecast.target}, the newest last",
-            words=0,
-        )
-    rows = _newest(forecast)
-    names = [name for name in rows[0] if name != "line"]
-    if all(row.get("truth") is None for row in rows):
-        names = [name for name in names if name != "truth"]
-    report.table(
-        names,
-        [[_cell(name, row[name]) for name in names] for row in rows],
-        title=f"{what} of {forecast.target}, {'newest' if forecast.series else after[-1]}",
-        words=("series" in names) + (forecast.times is not None),
-    )
-    interval = forecast.interval
-    if interval is not None:
-        known = ""
-        if interval.coverage is not None:
-            known = f"; the {coverage_sentence({interval.percent: interval.coverage})}"
-        report.line(f"Between low and high should lie {interval.percent} % of values{known}")
-    error = forecast.error
-    if error is not None:
-        inside = "" if "inside" not in error else f", {100 * error['inside']:.3g} % in the interval"
-        report.line(
-            f"Against the {error['values']} values that the file has: MAE {error['mae']:.4g},"
-            f" RMSE {error['rmse']:.4g}{inside}"
-        )
-    if len(forecast) > 1:
-        report.line("All forecasts, with times, limits and truth, are in --csv and --json")
-
-
-def _newest(forecast: "Forecast") -> list[dict[str, object]]:
-    """Return the rows of the newest forecast of each series, of the last few if there are many."""
-    # a later window of the same series takes the place
-    newest = dict(zip(forecast.series or [""] * len(forecast), range(len(forecast)), strict=True))
-    rows, steps = list(forecast.rows()), range(forecast.horizon)
-    return [rows[n * forecast.horizon + k] for n in list(newest.values())[-_SHOWN:] for k in steps]
-
-
-def _headings(forecast: "Forecast") -> list[str]:
-    """Return which rows each forecast comes after, or is for."""
-    where = "after" if forecast.ahead else "at"
-    names = [f"{name}, " for name in forecast.series] or [""] * len(forecast)
-    return [f"{name}{where} line {line}" for name, line in zip(names, forecast.lines, strict=True)]
-
-
-def _cell(name: str, value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:.6g}" if name in ("forecast", "low", "high", "truth") else str(value)
-
-
 @click.command("predict", cls=SectionedCommand)
 @model_argument
 @data_options
 @section(
-    "Forecasts",
+    "Answers",
     click.option(
         "--windows",
         type=COUNT,
-        default=1,
         metavar="N",
-        help="Forecasts, of windows a row apart, the newest last; of older ones the file has the"
-        " truth [1].",
+        help="Windows a row apart, the newest last; of older forecasts the file has the truth. A"
+        " detector judges them from a reset on [1; of a detector all, or 8 with engine python].",
     ),
     click.option(
         "--at",
         metavar="LINE|TIME",
-        help="Line or time (as 2018-06-26T19:00) of the last row that the newest forecast knows"
-        " [the last of the file].",
+        help="Line or time (as 2018-06-26T19:00) of the last row that the newest window knows; of a"
+        " detector, that it judges [the last of the file].",
     ),
     click.option(
         "--interval",
         type=click.IntRange(1, 99),
         metavar="PERCENT",
-        help="Part of values between low and high: 50, 80 or 95 [80].",
+        help="Of forecasts: part of values between low and high, 50, 80 or 95 [80].",
     ),
     click.option(
         "--engine",
@@ -205,15 +148,13 @@ def _cell(name: str, value: object) -> str:
 )
 @section(
     "Results",
-    click.option(
-        "--csv", "csv_file", type=PATH, metavar="FILE", help="Write the forecasts as CSV."
-    ),
+    click.option("--csv", "csv_file", type=PATH, metavar="FILE", help="Write the answers as CSV."),
     click.option(
         "--plot",
         type=PATH,
         metavar="FILE",
-        help="Draw history, forecasts and truth: FILE.png, .svg or .pdf. Of several windows, as"
-        " many as do not overlap.",
+        help="Of forecasts: draw history, forecasts and truth: FILE.png, .svg or .pdf. Of several"
+        " windows, as many as do not overlap.",
     ),
     json_option,
 )
@@ -231,14 +172,15 @@ def command(
     """Forecast what comes after the last row of a CSV file, in the file's own units.
 
     A model that was trained to sense a quantity tells it for the last row itself; one that was
-    trained on classes tells that of the file's last window.
+    trained on classes tells that of the file's last window. A detector judges all windows of the
+    file in their order, as from a reset on, and tells when its flag is up.
 
     The file is read as the model's own data were, unless options say otherwise; without --data it
     is these. Columns are matched by name, in any order. The model computes in integers here, or
     simulated on the hardware (--engine), or on the board that it was built for (--port): the
     numbers are the same. Low and high are quantiles of the errors of validation windows, step by
-    step. Exits with 1 if the hardware differs from the reference in a single bit, or if the board's
-    self-test fails.
+    step. A board's detector goes on from the windows that it has judged before. Exits with 1 if the
+    hardware differs from the reference in a single bit, or if the board's self-test fails.
 
     \b
     bitformer predict m.safetensors --data my.csv
@@ -246,47 +188,56 @@ def command(
     bitformer predict m.safetensors --data my.csv --at 2018-06-20T00:00 --engine native
     bitformer predict m.safetensors --port /dev/ttyUSB0 --data my.csv
     bitformer predict m.safetensors --port spi:0.0 --data my.csv --windows 24 --json
+    bitformer predict gait.safetensors --data new.csv --windows 50 --csv classes.csv
+    bitformer predict pump.safetensors --data today.csv
     """
     _check(link, engine, self_test)
     loaded = bitformer.load(model)
-    if loaded.config.task == "classify":
-        check_classified(plot=plot, interval=asked.pop("interval"), target=data.pop("target"))
+    task = loaded.config.task
+    if task != "forecast":
+        check_answered(task, plot=plot, interval=asked.pop("interval"))
+    if task == "classify":
+        check_answered(task, target=data.pop("target"))
+    if asked["windows"] is None and task != "detect":
+        asked["windows"] = 1
     if plot is not None:
         from bitformer.model.picture import check_picture
 
         check_picture(plot)
-    forecast: Any  # a Forecast, or Classes
+    answer: Any  # a Forecast, Classes, or Flags
     board = None if link["port"] is None else _Board(loaded, link, self_test, report)
     try:
         with progress_bar(None if board is None else False) as progress:
             computing: dict[str, Any] = {"engine": board or engine or "integer"}
             computing |= {"note": report.note, "progress": progress}
-            if loaded.config.task == "classify":
-                forecast = loaded.classify(**data, **asked, **computing)
-            else:
-                forecast = loaded.forecast(**data, **asked, **computing)
+            answers: dict[str, Any] = {
+                "forecast": loaded.forecast,
+                "classify": loaded.classify,
+                "detect": loaded.detect,
+            }
+            answer = answers[task](**data, **asked, **computing)
     except NotBitExactError as error:
         report.note(str(error))
         raise click.exceptions.Exit(1) from None
-    from bitformer.model.forecasts.classes import Classes
-
-    if isinstance(forecast, Classes):
-        show_answers(report, forecast)
-    else:
-        _show(report, forecast)
+    show: dict[str, Any] = {
+        "forecast": show_forecast,
+        "classify": show_answers,
+        "detect": show_flags,
+    }
+    show[task](report, answer)
     if board is not None:
         for sentence in board.told():
             report.line(sentence)
     if csv_file is not None:
-        forecast.to_csv(csv_file)
+        answer.to_csv(csv_file)
         report.line(f"As CSV: {csv_file}")
-    if plot is not None and not isinstance(forecast, Classes):
-        forecast.plot(plot)
+    if plot is not None:
+        answer.plot(plot)
         report.line(f"Picture: {plot}")
     report.data(
         {
             "model": str(model),
-            **forecast.to_dict(),
+            **answer.to_dict(),
             **({} if board is None else board.to_dict()),
             "csv": None if csv_file is None else str(csv_file),
             "plot": None if plot is None else str(plot),

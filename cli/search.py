@@ -27,14 +27,14 @@ _limit_options = together(
         "latency_us",
         metavar="TIME",
         callback=quantity("--max-latency", "s", "50us", power=-6),
-        help="Of a forecast: 50us, 0.05ms.",
+        help="Of an inference: 50us, 0.05ms.",
     ),
     click.option(
         "--max-energy",
         "energy_j",
         metavar="ENERGY",
         callback=quantity("--max-energy", "J", "5uJ"),
-        help="Of a forecast, by a model of power: 5uJ.",
+        help="Of an inference, by a model of power: 5uJ.",
     ),
     click.option(
         "--max-luts", "luts", type=COUNT_OR_NONE, metavar="N", help="LUTs [all the part has]."

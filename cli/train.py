@@ -168,7 +168,7 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
         "--distill",
         type=float,
         metavar="SHARE",
-        help="How much of what training with rounding follows is the float model's forecasts, 0 to"
+        help="How much of what training with rounding follows is the float model's outputs, 0 to"
         " 1, instead of the data [0].",
     ),
     click.option(

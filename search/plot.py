@@ -8,7 +8,7 @@ from bitformer.model.task import TASKS
 
 __all__ = ["plot_search"]
 
-_AXES = (("latency", 1e6, "latency, µs"), ("energy_j", 1e6, "energy of a forecast, µJ (a model)"))
+_AXES = (("latency", 1e6, "latency, µs"), ("energy_j", 1e6, "energy of an inference, µJ (a model)"))
 
 
 def plot_search(result: Mapping[str, Any], path) -> None:

@@ -47,9 +47,7 @@ _HEADER = """\
 /* The shell's registers have the same 8 bytes if they are of this very model. */
 #define BITFORMER_MODEL_HASH {hash}
 /* A window has BITFORMER_MODEL_WINDOW steps, the oldest first, each of BITFORMER_MODEL_CHANNELS
- * words; a forecast has BITFORMER_MODEL_HORIZON words, of the steps from BITFORMER_MODEL_AHEAD
- * steps after the window's last on: 1 is the next, and 0 that last step itself, of a quantity
- * that is sensed. */
+ * words; {answer}
 #define BITFORMER_MODEL_WINDOW {window}
 #define BITFORMER_MODEL_CHANNELS {channels}
 #define BITFORMER_MODEL_HORIZON {horizon}
@@ -75,6 +73,26 @@ _HEADER = """\
 #endif
 """
 
+#: What the results of a window are, by whether they are a class, a flag or neither.
+_ANSWERS = {
+    "classes": """\
+a window has one result, the number of its class, of which bitformer_class and
+ * bitformer_class_name of bitformer_scale.h make more. BITFORMER_MODEL_HORIZON is 1. */""",
+    "judged": """\
+a window has one result, 1 while the flag is up and 0 else: what is judged are the
+ * steps from BITFORMER_MODEL_AHEAD steps after the window's last on, and windows are judged in the
+ * order in which they come. BITFORMER_MODEL_HORIZON is 1. */""",
+    "": """\
+a forecast has BITFORMER_MODEL_HORIZON words, of the steps from BITFORMER_MODEL_AHEAD
+ * steps after the window's last on: 1 is the next, and 0 that last step itself, of a quantity
+ * that is sensed. */""",
+}
+_USES = {
+    "classes": "bitformer_class(&bitformer_model, results)",
+    "judged": "bitformer_judge(&bitformer_model, judged, words)",
+    "": "bitformer_forecast(&bitformer_model, results, units)",
+}
+
 _SIGNED = "/* Words are signed. */"
 _UNSIGNED = """\
 /* Words are an ADC's, from 0 on: its words go in as they are, and results are such words. In an
@@ -87,7 +105,7 @@ _UNTRAINED = """
 
 _SCALED = """
 /* Scales are known: bitformer_words(&bitformer_model, samples, words) and
- * bitformer_forecast(&bitformer_model, results, units). */
+ * {used}. */
 #define BITFORMER_MODEL_SCALED 1
 
 #include "bitformer_scale.h"
@@ -125,6 +143,7 @@ def header(data: Mapping[str, Any]) -> str:
     timed = {name: int(name in data["calendar"]) for name in ("hour", "weekday")}
     labels = data.get("classes", ())
     names = ",\n".join(f"    {string(label)}" for label in labels)
+    kind = next((name for name in ("classes", "judged") if data.get(name)), "")
     scales = _UNTRAINED
     if "target" in data:
         scales = _SCALED.format(
@@ -140,11 +159,13 @@ def header(data: Mapping[str, Any]) -> str:
             target=_in_c(data["target"]),
             classes=len(labels),
             judged=data.get("judged", 0),
+            used=_USES[kind],
             names=_NAMES.format(names=names) if labels else "",
             class_names="bitformer_model_classes" if labels else "0",
             **timed,
         )
     return _HEADER.format(
+        answer=_ANSWERS[kind],
         **{name: data[name] for name in ("name", "window", "channels", "horizon", "ahead")},
         **timed,
         classes=len(labels),

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from bitformer.boards.build.directory import PLAN_FILE
 from bitformer.model.errors import UserError
+from bitformer.model.forecasts.answer import Answer
 from bitformer.model.names import check_design_name
 from bitformer.model.plain import built, shown
 from bitformer.model.strict_json import read_json
@@ -48,7 +49,7 @@ class Manifest:
     highest_sck_hz : int or None
         The fastest SPI clock of that link.
     input_bits, result_bits : int
-        Bits of a number of a window, and of a forecast.
+        Bits of a number of a window, and of a result.
     unsigned : bool or None
         Whether these numbers are an ADC's words, from 0 on.
     bitstream : str
@@ -58,6 +59,8 @@ class Manifest:
         The hash of the model in hexadecimal, for an accelerator that was lowered from one.
     latency_cycles, interval_cycles : int or None
         Cycles of an inference, and from one to the next, likewise.
+    answer : Answer or None
+        What a result means, likewise.
 
     Raises
     ------
@@ -84,6 +87,7 @@ class Manifest:
     model: str | None = None
     latency_cycles: int | None = None
     interval_cycles: int | None = None
+    answer: Answer | None = None
 
     def __post_init__(self):
         check_design_name(self.name, "name")
@@ -100,7 +104,8 @@ class Manifest:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields that are known, as plain data."""
-        return {name: value for name, value in vars(self).items() if value is not None}
+        found = {name: value for name, value in vars(self).items() if value is not None}
+        return found if self.answer is None else found | {"answer": self.answer.to_dict()}
 
     def write(self, directory: Path) -> None:
         """Write the manifest into a build's folder."""

@@ -25,6 +25,7 @@ from bitformer.hw.convert import builtin_yosys
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model.errors import UserError
 from bitformer.model.files import open_regular
+from bitformer.model.forecasts.answer import Answer
 from bitformer.model.identity import model_hash
 from bitformer.model.names import check_design_name
 
@@ -52,7 +53,7 @@ Host link      {wires}
 Input number   {input_bits} bits, {kind} in whole bytes, the least significant first; what
                does not fit is to be sent as the nearest number that does
 Result         {result_bits} bits, likewise
-
+{meaning}
 {protocol}
 {firmware}
 {notes}
@@ -68,7 +69,7 @@ _TIME = """\
 The model takes the time of each window's last step: {numbers}. These
 numbers stand behind the window's last word, in this order, then zeros up to a multiple of
 {inputs}, the window's channels: {words} words in all.{unsigned} They are of the clock that the
-training file shows (local time, if it had that); without a clock the forecast is that of another
+training file shows (local time, if it had that); without a clock the answer is that of another
 time. In C, bitformer_time() of bitformer_scale.h puts them there; docs/firmware.md of
 bitformer: "The time".
 """
@@ -252,6 +253,7 @@ def _of_design(accelerator: object) -> dict[str, Any]:
         "unsigned": design.model.config.adc_words or None,
         "latency_cycles": design.latency,
         "interval_cycles": design.interval,
+        "answer": Answer.of(design.model),
     }
 
 
@@ -277,6 +279,20 @@ def _protocol(manifest: Manifest) -> str:
         sck_hz=manifest.highest_sck_hz,
         name=f"{{{name}}}, then zeros",
     )
+
+
+def _answer(manifest: Manifest) -> str:
+    """Say what a result means, and where the shell counts; nothing of a component without one."""
+    answer = manifest.answer
+    if answer is None:
+        return ""
+    said = [*answer.sentences]
+    if manifest.link != "elastic" and answer.task == "classify" and answer.margin:
+        said.append("The shell counts the windows that it rejects; its registers have the count")
+    if manifest.link != "elastic" and answer.task == "detect":
+        said.append("The shell counts the windows with the flag up; its registers have the count")
+    lines = textwrap.wrap(". ".join(said) + ".", 83)
+    return "".join(f"{'' if n else 'Answer':15}{line}\n" for n, line in enumerate(lines))
 
 
 def _time(accelerator: object) -> str:
@@ -321,6 +337,7 @@ def _readme(board: Board, manifest: Manifest, time: str) -> str:
         kind="an ADC's word, from 0 on," if manifest.unsigned else "two's complement",
         tools=tools,
         wires=f"{kind}; on the FPGA's side: {balls}",
+        meaning=_answer(manifest),
         protocol=_protocol(manifest),
         firmware=(
             _FIRMWARE.format(json=SCALING_FILE, header=HEADER_FILE) + time if manifest.model else ""

@@ -94,7 +94,7 @@ class Forecaster:
         results = np.empty((len(windows), self._model.output.size), dtype=np.int64)
         for number, window in enumerate(windows):
             results[number] = self._client.infer(window.ravel().tolist())
-            progress(number + 1, len(windows), "forecasting")
+            progress(number + 1, len(windows), "asking the board")
         self._client.confirm()
         numbers = self._model.numbers(results)
         self.clipped = self._count(x, numbers)

@@ -1,4 +1,4 @@
-"""Energy of a forecast, alone and over a day."""
+"""Energy of an inference, alone and over a day."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ _DAY_S = 86_400
 
 @dataclass(frozen=True, kw_only=True)
 class Day:
-    """A day of evenly spaced forecasts, in joules.
+    """A day of evenly spaced inferences, ``forecasts`` of them, in joules.
 
     ``idle_j``: the FPGA stays on between them. ``off_j``: its power is cut after each, and it is
     configured again before the next; None where there is no time for that. ``best`` is the name of
@@ -40,7 +40,7 @@ class Energy:
     configuration_s, configuration_j : float
         To load the bitstream once, and what that takes.
     break_even_s : float
-        The time from one forecast to the next above which switching off takes less.
+        The time from one inference to the next above which switching off takes less.
     day : Day
     """
 
@@ -72,11 +72,11 @@ def energy(
     configuration_w: float,
     forecasts: int,
 ) -> Energy:
-    """Return the energy of a forecast and of a day of them.
+    """Return the energy of an inference and of a day of them.
 
     With t = `cycles` / `clock_hz` and N `forecasts` in a day of D = 86 400 s:
 
-    - one forecast: E = P_total · t
+    - one inference: E = P_total · t
     - a day, idle in between: N · E + P_idle · (D − N · t)
     - a day, off in between: N · (E + P_config · t_config)
 
@@ -90,7 +90,7 @@ def energy(
     seconds = cycles / clock_hz
     if forecasts < 1 or forecasts * seconds > _DAY_S:
         most = int(_DAY_S / seconds)
-        raise ValueError(f"Forecasts per day must be 1 to {most}, not {forecasts}")
+        raise ValueError(f"Inferences per day must be 1 to {most}, not {forecasts}")
     inference_j = total_w * seconds
     configuration_j = configuration_w * configuration_s
     return Energy(

@@ -17,6 +17,7 @@ from bitformer.boards.reports.vivado.timing import TIMING, Timing
 from bitformer.boards.reports.vivado.utilization import UTILIZATION, Utilization
 from bitformer.hw.parts import PARTS
 from bitformer.model.errors import UserError
+from bitformer.model.forecasts.answer import Answer
 
 __all__ = ["CONFIGURATION_W", "KINDS", "BuildReport", "energy_of", "read_build"]
 
@@ -72,6 +73,11 @@ class BuildReport:
     def name(self) -> str:
         """The name of the design, or of its folder where no manifest says."""
         return self.directory.name if self.manifest is None else self.manifest.name
+
+    @property
+    def answer(self) -> Answer | None:
+        """What a result of the design means; None where no manifest says."""
+        return None if self.manifest is None else self.manifest.answer
 
     @property
     def good(self) -> bool:
@@ -209,7 +215,7 @@ def energy_of(
     clock_hz: int | None = None,
     configuration_w: float = CONFIGURATION_W,
 ) -> Energy | None:
-    """Return the energy of a forecast and of a day; None without a power report or cycles.
+    """Return the energy of an inference and of a day; None without a power report or cycles.
 
     `cycles` and `clock_hz` default to what the manifest says. The configuration is that of the
     board, as long as the bitstream in the directory, or else uncompressed. Idle is static power and

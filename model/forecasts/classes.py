@@ -20,8 +20,18 @@ from bitformer.model.ir import IntegerModel
 from bitformer.model.meta import known
 from bitformer.model.own_data import own_name
 
-__all__ = ["REJECTED", "ClassQuestion", "Classes", "answered", "asked_classes", "class_names"]
+__all__ = [
+    "FLAGS",
+    "REJECTED",
+    "ClassQuestion",
+    "Classes",
+    "answered",
+    "asked_classes",
+    "class_names",
+]
 
+#: What a detector's 0 and 1 are called.
+FLAGS = ("no flag", "flag")
 #: What a window is called whose scores are too close to each other.
 REJECTED = "rejected"
 
@@ -32,10 +42,10 @@ def class_names(model: IntegerModel) -> tuple[str, ...]:
 
 
 def answered(model: IntegerModel, numbers: np.ndarray) -> tuple[str, ...] | None:
-    """Return the names of classes' numbers, of whatever shape; None of a model that has none."""
-    if model.config.task != "classify":
+    """Return the names of classes' numbers, or of flags, of whatever shape; None of forecasts."""
+    if model.config.task == "forecast":
         return None
-    every = (*class_names(model), REJECTED)
+    every = (*class_names(model), REJECTED) if model.config.task == "classify" else FLAGS
     return tuple(every[int(number)] for number in np.ravel(numbers))
 
 

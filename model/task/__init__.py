@@ -17,18 +17,10 @@ def task_for(config: TransformerConfig) -> Task:
     return TASKS[config.task]
 
 
-#: What is asked of a model, by task: the method of the library.
-_ASKED = {"forecast": "forecast", "classify": "classify", "detect": "evaluate"}
-
-#: What is typed, where a command is named after another task.
-_COMMANDS = {"detect": ", or type 'bitformer evaluate MODEL --data FILE'"}
-
-
 def require_task(config: TransformerConfig, method: str) -> None:
     """Raise :class:`UserError` unless a model of ``config`` is for what ``method`` asks of it."""
-    own = _ASKED[config.task]
-    if own != method:
+    if config.task != method:
         raise UserError(
             f"task must be {method} to {method}, and model {config.name} is to {config.task}: call"
-            f" {own}() instead{_COMMANDS.get(config.task, '')}"
+            f" {config.task}() instead, or type 'bitformer predict MODEL --data FILE'"
         )

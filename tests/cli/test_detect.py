@@ -132,11 +132,19 @@ def test_info_names_the_judge(bitformer, run):
     assert "Judge" in said.out
 
 
-def test_predict_names_what_to_type(bitformer, run):
-    said = bitformer("predict", run[0] / "model.safetensors")
-    assert said.code == 2
-    assert "or type 'bitformer evaluate MODEL --data FILE'" in said.err
-    assert "Traceback" not in said.err
+def test_predict_tells_the_flags(bitformer, run):
+    """Of all windows from a reset on, of which evaluate judges the last ones from another."""
+    said = bitformer("predict", run[0] / "model.safetensors", "--json")
+    assert said.code == 0
+    assert said.data["task"] == "detect"
+    assert len(said.data["flags"]) == 736
+    faulty = [
+        line for line, flag in zip(said.data["lines"], said.data["flags"], strict=True) if flag
+    ]
+    assert 662 <= min(faulty) < 692  # the fault begins in line 662
+    other = bitformer("predict", run[0] / "model.safetensors", "--plot", "p.png")
+    assert other.code == 2
+    assert "--plot must be left out with a detector" in other.err
 
 
 def test_horizon_is_1_unless_it_is_given(bitformer, run, tmp_path):

@@ -7,6 +7,7 @@ from manifest_harness import MANIFEST, write_manifest
 
 from bitformer.boards.build.manifest import Manifest
 from bitformer.model.errors import UserError
+from bitformer.model.forecasts.answer import Answer
 
 FULL = Manifest(
     **MANIFEST | {"link": "elastic"},
@@ -16,6 +17,7 @@ FULL = Manifest(
     highest_sck_hz=12_500_000,
     model="0123456789abcdef",
     unsigned=True,
+    answer=Answer(task="classify", numbers=2, classes=("a", "b"), margin=3),
 )
 
 
@@ -33,6 +35,15 @@ def test_fields_of_a_later_version_are_ignored(tmp_path):
     assert Manifest.read(tmp_path) == Manifest(**MANIFEST)
     write_manifest(tmp_path, format=2)
     with pytest.raises(UserError, match=r"bitformer\.json: format must be one of \(1,\), not 2$"):
+        Manifest.read(tmp_path)
+
+
+def test_an_answer_is_checked(tmp_path):
+    write_manifest(tmp_path, answer={"task": "guess", "numbers": 1})
+    with pytest.raises(UserError, match=r"bitformer\.json: answer: task must be one of \('foreca"):
+        Manifest.read(tmp_path)
+    write_manifest(tmp_path, answer={"task": "detect", "numbers": "1"})
+    with pytest.raises(UserError, match=r"answer: numbers must be an integer, not '1'"):
         Manifest.read(tmp_path)
 
 

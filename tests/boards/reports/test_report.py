@@ -327,7 +327,7 @@ def test_a_bitstream_there_gives_the_length(build):
 
 
 def test_energy_takes_what_is_known(build):
-    with pytest.raises(ValueError, match=r"Forecasts per day must be 1 to 15626\d+, not 0"):
+    with pytest.raises(ValueError, match=r"Inferences per day must be 1 to 15626\d+, not 0"):
         energy_of(read_build(build), forecasts=0)
     with pytest.raises(ValueError, match=r"not 2000000000"):
         energy_of(read_build(build), forecasts=2_000_000_000)
