@@ -82,7 +82,8 @@ def train(
     **settings
         ``window``, ``horizon`` and ``patch`` in steps; bits of ``weights`` (``"4p"``: powers of
         two), ``activations``, ``delta`` (a window's difference to its last step) and ``path``
-        (weights of the linear path); ``task``; the share that a classifier may ``reject``; how a
+        (weights of the linear path); ``task``; the share that a classifier may ``reject``; how
+        training windows change each time they are seen, ``augment="noise=0.1"`` or a mapping; how a
         detector judges, by ``smoothing``, ``factor`` and ``hold``
         (:class:`bitformer.model.task.thresholds.Rule`); ``seed``, ``epochs`` and whatever else
         :class:`bitformer.model.train_settings.TrainSettings` has; and how a CSV file is read,

@@ -10,7 +10,7 @@ from accuracy_rows import RECIPE_ROWS, SEEDS, Candidate, Row
 from torch import Tensor
 
 from bitformer.model.data.datasets import load_source
-from bitformer.model.distillation import teacher_forecasts
+from bitformer.model.distillation import teacher_forecasts, teacher_of
 from bitformer.model.float_run import float_weights
 from bitformer.model.one_thread import one_thread
 from bitformer.model.progress import progress_bar
@@ -61,7 +61,9 @@ def _validation_error(trials: list[Trial], folder: Path) -> float:
     settings = TrainSettings(**first.settings).fitted(len(dataset.train))
     trainer = _EnsembleTrainer(config, dataset, settings, _CPU, weights[0])
     taught = [
-        teacher_forecasts(config, {**trainer.best, **one}, trainer.x, trainer.clock, _CPU)
+        teacher_forecasts(
+            teacher_of(config, {**trainer.best, **one}, _CPU), trainer.x, trainer.clock
+        )
         for one in weights
     ]
     trainer.ensemble = torch.stack(taught).mean(dim=0)

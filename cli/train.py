@@ -123,6 +123,13 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
         help="Probability, without rounding only [0.2 and then 0.05, of which validation chooses;"
         " 0.1 without a linear path].",
     ),
+    click.option(
+        "--augment",
+        metavar="KIND=N,...",
+        help="Change training windows a little each time they are seen: noise=0.1 for each value,"
+        " in deviations of its column; scale=0.1 for a window; for classes also offset=0.1 for a"
+        " column of a window, and shift=1, rows by which it begins earlier or later [nothing].",
+    ),
     class_weights_option,
     click.option(
         "--patience",
@@ -131,7 +138,10 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
         help="Epochs without a better validation error that end a stage [none do].",
     ),
     click.option(
-        "--seed", type=int, metavar="N", help="Of initial weights, order of windows, dropout [0]."
+        "--seed",
+        type=int,
+        metavar="N",
+        help="Of initial weights, order and changes of windows, dropout [0].",
     ),
     click.option(
         "--device", metavar="NAME", help="cpu or cuda; a GPU where there is one by default."

@@ -3,7 +3,8 @@
 A step of a small model is mostly the overhead of its operations. Here the models of several
 trainers get one set of parameters with a first axis for the models, of which each trainer's own are
 views, so that an operation is called once for all. What a trainer computes is, bit for bit, what it
-computes alone: its seed decides its batches and its dropout, and sums run over its own values.
+computes alone: its seed decides its batches, how they are augmented and its dropout, and sums run
+over its own values.
 """
 
 import copy
@@ -129,11 +130,13 @@ class _Models:
             self._optimizer.param_groups, own.optimizer.param_groups, strict=True
         ):
             joined["lr"] = group["lr"]
-        which = torch.stack(tuple(batches))
-        x, clock = (of[which.flatten()].unflatten(0, which.shape) for of in (own.x, own.clock))
-        forecasts = self._whole(x, clock=clock)
-        of_each = zip(self._trainers, forecasts, batches, strict=True)
-        losses = torch.stack([one.loss(forecast, batch) for one, forecast, batch in of_each])
+        asked = zip(self._trainers, batches, self._whole.generators, strict=True)
+        drawn = [one.draw(batch, generator) for one, batch, generator in asked]
+        x, clock = (
+            torch.stack(of) for of in zip(*((one.x, one.clock) for one in drawn), strict=True)
+        )
+        of_each = zip(self._trainers, self._whole(x, clock=clock), drawn, strict=True)
+        losses = torch.stack([one.loss(outputs, windows) for one, outputs, windows in of_each])
         for whole, _ in self._parameters:
             whole.grad = None
         losses.sum().backward()

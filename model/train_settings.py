@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
+from bitformer.model.augmentation import Augmentation
 from bitformer.model.errors import UserError
 from bitformer.model.later import later
 from bitformer.model.plain import FOLLOWS
@@ -39,7 +40,7 @@ class TrainSettings:
         whatever is below it. None stands for 8 and 4 where something has fewer bits than 4, and
         then 2 where something has 1.
     lowering_epochs : passes at each of these widths.
-    seed : of the initial weights, the order of windows and dropout.
+    seed : of the initial weights, the order of windows, how they are augmented, and dropout.
     epochs, qat_epochs : most passes over the training windows without and with rounding: 12 and
         8, or up to 40 and 20 of few windows.
     lr, qat_lr : peak learning rates of AdamW; each decays to 0 along a half cosine. For ``qat_lr``
@@ -57,6 +58,8 @@ class TrainSettings:
         stages with rounding; the rest is that to the targets.
     class_weights : of a classifier, ``"balanced"`` for windows that weigh the less, the more there
         are of their class; None for all the same.
+    augment : how training windows change each time they are seen, a text or a mapping of
+        :class:`bitformer.model.augmentation.Augmentation`; None for not at all.
     """
 
     method: str = "qat"
@@ -76,6 +79,7 @@ class TrainSettings:
     patience: int | None = None
     distill: float = later(0.0)
     class_weights: str | None = later(None)
+    augment: str | None = later(None)
 
     def __post_init__(self):
         for name, choices in (("method", METHODS), ("ranges", RANGES)):
@@ -105,6 +109,8 @@ class TrainSettings:
             raise UserError(
                 f"class_weights must be {BALANCED} or left out, not {self.class_weights!r}"
             )
+        if self.augment is not None:
+            object.__setattr__(self, "augment", str(Augmentation.of(self.augment)) or None)
         self._check_lowering()
 
     def fitted(self, windows: int) -> "TrainSettings":

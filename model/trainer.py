@@ -8,9 +8,10 @@ from contextlib import contextmanager, nullcontext
 import torch
 from torch import Tensor, nn
 
+from bitformer.model.augmented_windows import Drawn, augmented_windows
 from bitformer.model.calibrate import MovingRanges, calibrate
 from bitformer.model.data.windows import Dataset, Windows
-from bitformer.model.distillation import teacher_forecasts
+from bitformer.model.distillation import forecasts, teacher_forecasts, teacher_of
 from bitformer.model.errors import TrainingDivergedError
 from bitformer.model.health import ailments
 from bitformer.model.intervals import ForecastInterval, intervals_of, measured
@@ -65,6 +66,7 @@ class Trainer:
         self.x = WindowTensors.inputs(dataset.train, device)
         self.y = WindowTensors.targets(dataset.train, device)
         self.clock = torch.tensor(dataset.train.clock, device=device)
+        self.augmented = augmented_windows(settings.augment, dataset, device)
         self.task = task_for(config)
         weighed = self.task.class_weights(dataset, settings.class_weights)
         self.class_weights: Tensor | None = None
@@ -74,7 +76,8 @@ class Trainer:
         self.stage_index, self.epoch, self.idle = 0, 0, 0
         self.best_error = self.float_error = math.inf
         self.float_best: dict[str, Tensor] = {}
-        self.taught: Tensor | None = None  # the float model's forecasts of the training windows
+        self.teacher: Transformer | None = None  # the float model
+        self.taught: Tensor | None = None  # its forecasts of the training windows as they are
         # the quantized model of an earlier round, and its error
         self.quantized_best: dict[str, Tensor] = {}
         self.quantized_error = math.inf
@@ -116,11 +119,12 @@ class Trainer:
             self.model, settings, stage, learns_scales=self.learns_scales
         )
         self.average = WeightAverage(self.model, settings.average)
-        self.taught = None
+        self.teacher = self.taught = None
         if stage.quantized and settings.distill:
-            state = self.float_best
             with self.randomness(settings.seed):
-                self.taught = teacher_forecasts(self.config, state, self.x, self.clock, self.device)
+                self.teacher = teacher_of(self.config, self.float_best, self.device)
+            if self.augmented is None:
+                self.taught = teacher_forecasts(self.teacher, self.x, self.clock)
 
     def begin(self) -> None:
         """Make a model with the initial weights."""
@@ -203,7 +207,8 @@ class Trainer:
         self.set_rate(step)
         if self.observes:
             self.follow_weights()
-        loss = self.loss(self.model(self.x[batch], clock=self.clock[batch]), batch)
+        drawn = self.draw(batch)
+        loss = self.loss(self.model(drawn.x, clock=drawn.clock), drawn)
         self.optimizer.zero_grad()
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -213,11 +218,20 @@ class Trainer:
         self.average.follow(self.model)
         return loss.detach()
 
-    def loss(self, outputs: Tensor, batch: Tensor) -> Tensor:
-        """Return what a step makes smaller, of outputs [n, outputs] for the windows ``batch``."""
-        taught = None if self.taught is None else self.taught[batch]
-        share, weights = self.settings.distill, self.class_weights
-        return loss_of(self.config.task, outputs, self.y[batch], taught, share, weights)
+    def draw(self, batch: Tensor, generator: torch.Generator | None = None) -> Drawn:
+        """Return the windows of a batch, changed if that is asked for, and what is to be met."""
+        clock = self.clock[batch]
+        if self.augmented is None:
+            taught = None if self.taught is None else self.taught[batch]
+            return Drawn(self.x[batch], self.y[batch], clock, taught)
+        x, y = self.augmented.drawn(batch, generator)
+        taught = None if self.teacher is None else forecasts(self.teacher, x, clock)
+        return Drawn(x, y, clock, taught)
+
+    def loss(self, outputs: Tensor, drawn: Drawn) -> Tensor:
+        """Return what a step makes smaller, of outputs [n, outputs] for windows."""
+        rest = self.settings.distill, self.class_weights
+        return loss_of(self.config.task, outputs, drawn.y, drawn.taught, *rest)
 
     def follow_weights(self) -> None:
         """Set observed scales by the present weights."""

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bitformer.model.augmentation import Augmentation
 from bitformer.model.config import TransformerConfig
 from bitformer.model.data.seen_rows import last_seen
 from bitformer.model.data.windows import Dataset
@@ -179,6 +180,8 @@ class TrainingRun:
             if keep_scales:
                 source["kept"] = checksum
         chosen = TrainSettings(**settings).fitted(len(dataset.train))
+        if chosen.augment is not None:
+            Augmentation.of(chosen.augment).check(config, dataset)
         if keep_scales and dataset.range and not config.adc_words:
             raise UserError(
                 f"range must not be given with kept scales, which are those of the run in"

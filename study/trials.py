@@ -116,7 +116,7 @@ class Trial:
             weight_scales="channel",
             asymmetric=False,
         )
-        common = ("seed", "batch", "weight_decay", "patience", *_FLOAT_SETTINGS)
+        common = ("seed", "batch", "weight_decay", "patience", "augment", *_FLOAT_SETTINGS)
         settings = {name: self.settings[name] for name in common if name in self.settings}
         return Trial(config=config, source=self.source, settings={**settings, "method": "ptq"})
 

@@ -4,9 +4,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from hypothesis import strategies as st
 
+from bitformer.model.data.class_windows import CLASS, GROUP
+from bitformer.model.data.csv_source import Series
 from bitformer.model.data.datasets import load_dataset
+from bitformer.model.data.reading import Reading
 from bitformer.model.data.windows import Dataset, Windows
+
+_RECORDINGS = 6
+#: Ways to cut what :func:`made` makes into windows.
+READINGS = st.builds(
+    Reading,
+    stride=st.integers(1, 7),
+    every=st.integers(1, 3),
+    max_fill=st.just(0),
+    test_groups=st.sampled_from([(), ("g0",), ("g1",), ("g2",)]),
+)
 
 
 def walk(rows: int, level: float, seed: int = 0) -> np.ndarray:
@@ -52,3 +66,26 @@ def load(data: object, **options: object) -> Dataset:
 def spans(windows: Windows) -> list[tuple[int, int]]:
     """The rows (first, last) of each window."""
     return list(zip(windows.begin.tolist(), windows.last.tolist(), strict=True))
+
+
+def made(seed: int, *, groups: bool) -> Series:
+    """Recordings of random lengths, one after the other; classes in runs, cells that lack."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(20, 90, _RECORDINGS)
+    recording = np.repeat(np.arange(_RECORDINGS), lengths)
+    label = np.concatenate(
+        [np.repeat(rng.integers(0, 3, 40), rng.integers(1, 25, 40))[:n] for n in lengths]
+    )
+    values = rng.normal(size=(len(recording), 2))
+    values[rng.random(values.shape) < 0.01] = np.nan
+    texts = {CLASS: np.array(["a", "b", "c"])[label]}
+    texts[CLASS][rng.random(len(label)) < 0.01] = ""
+    if groups:
+        texts[GROUP] = np.array([f"g{number // 2}" for number in recording])
+    return Series(
+        columns=("x", "y"),
+        values=values,
+        lines=np.arange(len(values)) + 2,
+        labels=np.array([f"r{number}" for number in recording]),
+        texts=texts,
+    )

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from bitformer.model.data.stretches import stretches_of
 from bitformer.model.data.windows import Dataset, Windows
 
 __all__ = ["NAMES", "make_classes"]
@@ -43,6 +44,7 @@ def make_classes(*, window=12, inputs=2, classes=3, rows=240, noise=0.4, seed=0,
             group=np.concatenate(group),
         )
 
+    ends = [(start, start + rows // 2) for start in range(0, len(values), rows)]
     return Dataset(
         name="made",
         inputs=tuple(f"x{channel}" for channel in range(inputs)),
@@ -58,6 +60,7 @@ def make_classes(*, window=12, inputs=2, classes=3, rows=240, noise=0.4, seed=0,
         notes=(),
         period=None,
         task="classify",
+        stretches=stretches_of(values, np.arange(len(values)), ends, every=1),
         classes=NAMES[:classes],
         groups=tuple(f"person{n}" for n in range(groups)),
     )

@@ -12,6 +12,8 @@ from bitformer.model.errors import UserError
 from bitformer.model.plain import shown
 
 __all__ = [
+    "CLASS",
+    "GROUP",
     "class_numbers",
     "in_natural_order",
     "named_rows",
@@ -19,6 +21,8 @@ __all__ = [
     "require_names",
 ]
 
+#: What the columns of classes and of groups are called among the texts of a ``Series``.
+CLASS, GROUP = "label", "group"
 #: Letters of the longest name of a class or a group.
 LONGEST_NAME = 60
 _WHOLE = re.compile(r"[+-]?\d+(\.0*)?")

@@ -16,7 +16,7 @@ from bitformer.model.data.reading import Reading
 from bitformer.model.data.splits import by_fractions
 from bitformer.model.errors import TooFewRowsError, UserError
 
-__all__ = ["first_rows", "parts_of", "require_windows"]
+__all__ = ["class_stretches", "first_rows", "parts_of", "require_windows"]
 
 
 def parts_of(
@@ -96,14 +96,17 @@ def first_rows(
     window, stride
         Rows of a window, and between the beginnings of two of one stretch.
     """
-    stretches = _stretches(cleaned, ranges, numbers)
+    stretches = class_stretches(cleaned, ranges, numbers)
     found = [np.arange(start, stop - window + 1, stride) for start, stop in stretches]
     longest = max((stop - start for start, stop in stretches), default=0)
     return np.concatenate([np.empty(0, int), *found]), longest
 
 
-def _stretches(cleaned: Clean, ranges: Ranges, numbers: np.ndarray) -> list[tuple[int, int]]:
-    """Return the row ranges without a gap, of one class, inside ``ranges``."""
+def class_stretches(cleaned: Clean, ranges: Ranges, numbers: np.ndarray) -> list[tuple[int, int]]:
+    """Return the row ranges (start, stop) without a gap, of one class, inside ``ranges``.
+
+    ``numbers`` : of each row's class, int64 [rows]; -1 for none.
+    """
     rows = len(numbers)
     inside = np.zeros(rows, bool)
     # a row begins a stretch if it begins a segment or a range, or is of another class

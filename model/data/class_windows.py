@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from bitformer.model.data.class_names import (
+    CLASS,
+    GROUP,
     class_numbers,
     in_natural_order,
     named_rows,
@@ -14,6 +16,7 @@ from bitformer.model.data.class_names import (
     require_names,
 )
 from bitformer.model.data.class_parts import first_rows, parts_of, require_windows
+from bitformer.model.data.class_stretches import training_stretches
 from bitformer.model.data.clock import clock_of, lost, numbers_known
 from bitformer.model.data.csv_source import Series
 from bitformer.model.data.extremes import require_scale, warnings
@@ -29,8 +32,6 @@ from bitformer.model.plain import shown
 
 __all__ = ["CLASS", "GROUP", "all_class_windows", "make_class_dataset"]
 
-#: What the columns of classes and of groups are called among the texts of a ``Series``.
-CLASS, GROUP = "label", "group"
 #: Recordings that a sentence names.
 _SHOWN = 3
 
@@ -100,7 +101,7 @@ def make_class_dataset(
     require_finite(name, inputs, mean, std)
     notes += unchanging(inputs, std)
     std[std == 0] = 1.0
-    return _dataset(
+    dataset = _dataset(
         cleaned,
         firsts,
         numbers,
@@ -113,6 +114,8 @@ def make_class_dataset(
         calendar=calendar,
         notes=notes,
     )
+    stretches = training_stretches(series, cleaned, ranges[0], dataset, reading)
+    return dataclasses.replace(dataset, stretches=stretches)
 
 
 def all_class_windows(

@@ -24,6 +24,7 @@ from bitformer.model.data.scale import require_finite, scale, training_rows, unc
 from bitformer.model.data.sensing import check_ahead, not_an_input
 from bitformer.model.data.splits import Splitter
 from bitformer.model.data.steps import Step, rows_of_day
+from bitformer.model.data.stretches import Stretches
 from bitformer.model.errors import UserError
 from bitformer.model.numerics import standardised
 
@@ -154,6 +155,7 @@ class Dataset:
     classes : names of the classes, in the order of their numbers. ``target`` is then what they are
         called, with mean 0 and deviation 1.
     groups : names of the groups, in the order of their numbers.
+    stretches : where training windows may begin instead, of data with classes; None of others.
     """
 
     name: str
@@ -174,6 +176,7 @@ class Dataset:
     task: str = "forecast"
     classes: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    stretches: Stretches | None = None
 
     @property
     def calendar(self) -> tuple[str, ...]:

@@ -355,3 +355,25 @@ def test_all_baselines_are_trained_once_for_train_and_evaluate(
     assert some.data["test_windows"] == 3
     assert some.data["baseline_mse"]["MLP"] != errors["MLP"]
     assert bitformer("evaluate", model, "--baselines", "most").code == 2
+
+
+def test_windows_that_change(trained, bitformer, tmp_path):
+    """What is asked is in the run; what is no augmentation of a forecast is refused before it."""
+    options = [*trained[2][:-1], tmp_path / "run"]
+    plain = json.loads((trained[0] / "run.json").read_text())
+    assert plain["settings"]["augment"] is None
+    said = bitformer("train", *options, "--augment", "noise=0.1,scale=0.05", "--json")
+    assert said.code == 0
+    run = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert run["settings"]["augment"] == "noise=0.1,scale=0.05"
+    assert run["history"][0]["loss"] != plain["history"][0]["loss"]
+    for asked, words in (
+        ("blur=1", "augment must name noise, scale, offset, shift, not blur"),
+        ("shift=1", "augment must not have shift with task forecast"),
+    ):
+        options[-1] = tmp_path / "none"
+        refused = bitformer("train", *options, "--augment", asked)
+        assert refused.code == 2
+        assert words in " ".join(refused.err.split())
+        assert "Traceback" not in refused.err
+        assert not (tmp_path / "none").exists()

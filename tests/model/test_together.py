@@ -8,11 +8,13 @@ import pytest
 import torch
 from design_strategies import configs, several
 from hypothesis import given, reject
+from made_classes import make_classes
 from train_harness import SHORT, TERNARY, TINY, WITH_PATH, comparable, files, interrupt_after
 
 from bitformer.model import together, trainer
 from bitformer.model import train as module
 from bitformer.model.calendar import ROWS
+from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import TrainingDivergedError, UserError
 from bitformer.model.precision import Precision
 from bitformer.model.products import affine_of_each
@@ -113,7 +115,16 @@ def check(config, dataset, **settings):
 def test_seeds_together_are_what_they_are_alone(change, data_of):
     """Weights, averages, optimizers and errors, after each epoch with rounding and without."""
     config = WITH_PATH.replace(**change)
-    assert check(config, data_of(config), distill=0.25) != {None}
+    augment = None if "calendar" in change else "noise=0.1,scale=0.1"
+    assert check(config, data_of(config), distill=0.25, augment=augment) != {None}
+
+
+def test_augmented_classes_together_are_what_they_are_alone():
+    config = TransformerConfig(
+        name="c", task="classify", window=12, inputs=2, horizon=3, patch=4, d_model=8, ffn=16
+    )
+    augment = "noise=0.1,scale=0.1,offset=0.1,shift=2"
+    assert check(config, make_classes(rows=60), distill=0.25, augment=augment) != {None}
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from class_harness import spans
+from class_harness import READINGS, made, spans
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,31 +12,6 @@ from bitformer.model.data.csv_source import Series
 from bitformer.model.data.reading import Reading
 from bitformer.model.data.windows import Dataset
 from bitformer.model.errors import UserError
-
-_RECORDINGS = 6
-
-
-def made(seed: int, *, groups: bool) -> Series:
-    """Recordings of random lengths, one after the other; classes in runs, cells that lack."""
-    rng = np.random.default_rng(seed)
-    lengths = rng.integers(20, 90, _RECORDINGS)
-    recording = np.repeat(np.arange(_RECORDINGS), lengths)
-    label = np.concatenate(
-        [np.repeat(rng.integers(0, 3, 40), rng.integers(1, 25, 40))[:n] for n in lengths]
-    )
-    values = rng.normal(size=(len(recording), 2))
-    values[rng.random(values.shape) < 0.01] = np.nan
-    texts = {CLASS: np.array(["a", "b", "c"])[label]}
-    texts[CLASS][rng.random(len(label)) < 0.01] = ""
-    if groups:
-        texts[GROUP] = np.array([f"g{number // 2}" for number in recording])
-    return Series(
-        columns=("x", "y"),
-        values=values,
-        lines=np.arange(len(values)) + 2,
-        labels=np.array([f"r{number}" for number in recording]),
-        texts=texts,
-    )
 
 
 def expected(series: Series, reading: Reading, window: int) -> list[list[tuple[str, int, int]]]:
@@ -114,15 +89,6 @@ def agrees(seed: int, window: int, reading: Reading) -> bool:
     except AssertionError:
         return False
     return True
-
-
-READINGS = st.builds(
-    Reading,
-    stride=st.integers(1, 7),
-    every=st.integers(1, 3),
-    max_fill=st.just(0),
-    test_groups=st.sampled_from([(), ("g0",), ("g1",), ("g2",)]),
-)
 
 
 @settings(max_examples=60, deadline=None)
