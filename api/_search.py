@@ -125,6 +125,7 @@ def find(
     inputs: str | Sequence[str] | None = None,
     sense: str | None = None,
     ahead: int | None = None,
+    task: str | None = None,
     time: str | Sequence[str] | None = None,
     bits: Sequence[str] = ("4", "4/8", "6", "8"),
     blocks: Sequence[str] = (),
@@ -141,12 +142,14 @@ def find(
 ) -> Found:
     """Search for bits with which a model fits a part and errs least.
 
-    Every combination of the components' bits is predicted, the best are trained, simulated bit for
-    bit and, where there is a Yosys, synthesized. An interrupted search goes on from its folder.
+    What errs least has the least mean square of forecasts on validation windows, of a detector's,
+    too, or the least cross entropy of classes. Every combination of the components' bits is
+    predicted, the best are trained, simulated bit for bit and, where there is a Yosys, synthesized.
+    An interrupted search goes on from its folder.
 
     Parameters
     ----------
-    data, target, inputs, sense, ahead, time, config
+    data, target, inputs, sense, ahead, task, time, config
         As of :func:`bitformer.train`.
     bits
         Choices of each component: ``"4"``, or weights and activations apart, ``"4/8"``; with
@@ -207,7 +210,7 @@ def find(
         )
     added = None if sensitivity is None else read_added(Path(sensitivity))
     columns = {"target": target, "inputs": inputs, "time": time, **reading}
-    columns |= {"sense": sense, "ahead": ahead}
+    columns |= {"sense": sense, "ahead": ahead, "task": task}
     chosen, source = source_of(data, config, note, **columns)
     request = SearchRequest(config=chosen, source=source, limits=limits, settings=settings, **asked)
     if not request.enumerated and not request.per_tensor:

@@ -129,7 +129,7 @@ class Training:
         source |= {"sense": sense, "ahead": ahead, "task": task}
         from bitformer.model.adc_training import in_asked_words
         from bitformer.model.calendar import calendar_of
-        from bitformer.model.config_choice import changed_config, check_start, start_config
+        from bitformer.model.config_choice import changed_config, start_config
         from bitformer.model.files import ready_file
         from bitformer.model.own_data import (
             asked_task,
@@ -152,7 +152,6 @@ class Training:
         source["task"] = named_task(told, source)
         judge: dict[str, Any] = {"smoothing": smoothing, "factor": factor, "hold": hold}
         check_answer(told, reject=reject, **judge)
-        check_start(config, told)
         asked: dict[str, Any] = {"part": part, "sizes": sizes, "kinds": kinds, "source": source}
         config, choice = chosen_config(data, config, folder, note=note, settings=settings, **asked)
         config = start_config(config, sense=sense, ahead=ahead, horizon=horizon, task=told)

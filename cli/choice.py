@@ -29,7 +29,10 @@ def show_choice(report: "Report", choice: "Choice") -> None:
                 one.against or "",
             )
         )
+    from bitformer.model.task import task_for
+
+    error = f"validation {task_for(choice.config).error_name}"
     ram = PARTS[choice.part].family.block_ram.name
-    columns = ("tried", "window", "patch", "width", "validation MSE", "cycles", "LUT", ram)
+    columns = ("tried", "window", "patch", "width", error, "cycles", "LUT", ram)
     title = f"Short trainings without rounding, for the {choice.part}"
     report.table((*columns, "against it"), rows, title=title)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bitformer.cli.class_options import task_option
 from bitformer.cli.options import (
     PATH,
     Decorator,
@@ -28,10 +29,12 @@ __all__ = ["Study", "seeds_option", "study_options", "widths_option"]
 
 study_options = together(
     training_data_options,
+    task_option,
     click.option(
         "--config",
         metavar="NAME|FILE.json",
-        help="Shape of the model; its bitwidths are varied [etth1-96-24; sense-24-1 with --sense].",
+        help="Shape of the model; its bitwidths are varied [etth1-96-24; sense-24-1 with --sense,"
+        " strike-25 for classes].",
     ),
     epochs_options,
     batch_option,
@@ -90,6 +93,7 @@ class Study:
     report : told what is remarkable of the data.
     data : name or file, and columns.
     config : the shape's name or JSON file.
+    task : what the models are for; None for what the data say.
     workers, scheduler : processes, or a Dask scheduler's address.
     output : folder of all trainings.
     settings : of each training.
@@ -101,6 +105,7 @@ class Study:
         *,
         data: dict[str, Any],
         config: str | None,
+        task: str | None,
         workers: int | None,
         scheduler: str | None,
         output: Path,
@@ -110,7 +115,7 @@ class Study:
 
         self.data, self.output, self.settings = data["data"], output, given(settings)
         self.pool: dict[str, Any] = {"workers": workers, "scheduler": scheduler}
-        self.config, self.source = source_of(config=config, note=report.note, **data)
+        self.config, self.source = source_of(config=config, task=task, note=report.note, **data)
 
     def run(self, trials: "Sequence[Trial]") -> "list[Outcome]":
         """Run all trials, in their order; what the folder holds already is read."""

@@ -19,19 +19,10 @@ from bitformer.model.precision import (
     keep_precise,
 )
 
-__all__ = ["AUTO", "changed_config", "check_start", "start_config"]
+__all__ = ["AUTO", "changed_config", "start_config"]
 
 #: What asks for a configuration that suits the data: :func:`bitformer.search.auto.propose`.
 AUTO = "auto"
-
-
-def check_start(config: str | TransformerConfig | None, task: str) -> None:
-    """Raise :class:`UserError` where a configuration is to be chosen for a task it cannot be."""
-    if config == AUTO and task != "forecast":
-        raise UserError(
-            f"--config must be a name or a JSON file to {task}, not {AUTO}, which chooses for"
-            f" forecasts alone: say --config {CLASSIFY_CONFIG}"
-        )
 
 
 def start_config(

@@ -307,7 +307,7 @@ def suited_to(
     note : callable
         Told what is remarkable of the data, and what changed.
     **columns
-        ``target`` and ``inputs`` of a CSV file, ``sense`` and ``ahead``, and fields of
+        ``target`` and ``inputs`` of a CSV file, ``sense``, ``ahead`` and ``task``, and fields of
         :class:`bitformer.model.data.reading.Reading`.
 
     Raises

@@ -2,14 +2,13 @@
 
 Shapes come from the data's cycle, then one change each of the best. Each is trained without
 rounding on the training windows; of those that fit the part, beside a board's shell, the cheapest
-within a hundredth of the least validation error is chosen. All is kept in the folder: the same
-question has the same answer.
+within a hundredth of the least validation error is chosen: the mean square of forecasts, of a
+detector's, too, or the cross entropy of classes. All is kept in the folder: the same question has
+the same answer.
 """
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from bitformer.model.initialize import initialize
 from bitformer.model.own_data import resolved, suited
 from bitformer.model.progress import Progress, silent
 from bitformer.model.sealed_json import read_sealed, write_sealed
+from bitformer.search.choice import Choice, Tried, best_of, nothing, why
 from bitformer.search.proposals import (
     MOST,
     Cycle,
@@ -50,73 +50,10 @@ CONFIG_FILE, _FOLDER, _RECORD = "config.json", "auto", "auto.json"
 _SEEN, _EPOCHS = 60_000, (4, 24)
 #: LUTs that are left for the shell of a board; its memory lies in them if no block RAM is left.
 _SHELL = {"LUT": 700}
-#: Errors that count as equal, as a part of the least.
-_CLOSE = 0.01
-#: Validation windows that a candidate must have, as a part of the most that one has.
-_MOST_WINDOWS = 0.8
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tried:
-    """A configuration that was looked at.
-
-    Parameters
-    ----------
-    config : the configuration.
-    what : what is new in it.
-    error : validation MSE of the short training without rounding; None without one.
-    taken : ``latency`` in cycles, and resources by their names; empty without a design.
-    against : why it is not to be chosen; None where nothing is against it.
-    """
-
-    config: TransformerConfig
-    what: str
-    error: float | None
-    taken: Mapping[str, int]
-    against: str | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data."""
-        return {
-            "config": self.config.to_dict(),
-            "what": self.what,
-            "validation_mse": self.error,
-            "taken": dict(self.taken),
-            "against": self.against,
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "Tried":
-        """Inverse of :meth:`to_dict`."""
-        return cls(
-            config=TransformerConfig.from_dict(data["config"]),
-            what=data["what"],
-            error=data["validation_mse"],
-            taken=data["taken"],
-            against=data["against"],
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """A configuration, and why.
-
-    ``tried`` are in the order in which they were looked at; ``part`` is the FPGA.
-    """
-
-    config: TransformerConfig
-    part: str
-    sentence: str
-    tried: tuple[Tried, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data."""
-        return {
-            "config": self.config.to_dict(),
-            "part": self.part,
-            "sentence": self.sentence,
-            "tried": [one.to_dict() for one in self.tried],
-        }
+#: Validation windows that a candidate must have, as a part of the most that one has; of classes,
+#: whose windows lie within a recording's part, and what it has too few of.
+_MOST_WINDOWS, _MOST_OF_CLASSES = 0.8, 0.5
+_GAPPED, _SHORT = "too few windows without a gap", "too few windows within a recording's part"
 
 
 def propose(
@@ -151,7 +88,7 @@ def propose(
     progress
         Called with the trainings done.
     **columns
-        ``target``, ``inputs``, ``sense`` and ``ahead``, and fields of
+        ``target``, ``inputs``, ``sense``, ``ahead`` and ``task``, and fields of
         :class:`bitformer.model.data.reading.Reading`.
 
     Raises
@@ -170,8 +107,10 @@ def propose(
     require_calendar(calendar, rows.calendar, rows.step, rows.name)
     cycle = cycle_of(rows)
     _about_cycle(cycle, note)
-    base = start_config(None, sense=columns.get("sense"), ahead=columns.get("ahead"))
-    horizon = sizes.get("horizon") or _horizon(base, cycle, columns, note)
+    given = sizes.get("horizon")
+    start = {"sense": columns.get("sense"), "ahead": columns.get("ahead"), "horizon": given}
+    base = start_config(None, task=rows.task, **start)
+    horizon = given or _horizon(base, rows.task, cycle, columns, note)
     own = {name: sizes.get(name) for name in ("window", "patch")}
     block = sizes.get("block")
     base = changed_config(base.replace(horizon=horizon), block=block, **kinds)
@@ -195,15 +134,15 @@ def propose(
         if tried is None:
             bench = _Bench(data, columns, rows, part, seed, folder / _FOLDER, progress)
             tried = bench.look_at(shapes(base, cycle, **own))
-            if (first := _best(tried)) is not None:
+            if (first := best_of(tried)) is not None:
                 kept = kinds.get("delta") is not None
                 more = variants(first.config, patch=own["patch"], block=block, subtracts=kept)
                 tried += bench.look_at(more[: max(0, MOST - len(tried))])
             write_sealed(record, {"question": question, "tried": [one.to_dict() for one in tried]})
-    best = _best(tried)
+    best = best_of(tried)
     if best is None:
-        raise UserError(_nothing(tried, part))
-    return Choice(config=best.config, part=part, sentence=_why(best, tried, part), tried=tried)
+        raise UserError(nothing(tried, part))
+    return Choice(config=best.config, part=part, sentence=why(best, tried, part), tried=tried)
 
 
 def write_config(folder: Path, config: TransformerConfig) -> Path:
@@ -264,8 +203,9 @@ class _Bench:
         taken, against = self._taken(one.config)
         if isinstance(count, str):
             return Tried(config=one.config, what=one.what, error=None, taken=taken, against=count)
-        if count[1] < _MOST_WINDOWS * most:
-            against = against or "too few windows without a gap"
+        classes = one.config.task == "classify"
+        if count[1] < (_MOST_OF_CLASSES if classes else _MOST_WINDOWS) * most:
+            against = against or (_SHORT if classes else _GAPPED)
         error = None
         if against is None:
             try:
@@ -300,12 +240,13 @@ class _Bench:
 
 def _horizon(
     base: TransformerConfig,
+    task: str,
     cycle: Cycle | None,
     columns: Mapping[str, Any],
     note: Callable[[str], None],
 ) -> int:
     """Return the horizon where none is given, and say it."""
-    if columns.get("sense") is not None or columns.get("ahead") == 0:
+    if task != "forecast" or columns.get("sense") is not None or columns.get("ahead") == 0:
         return base.horizon
     found = default_horizon(cycle)
     whole = "" if cycle is None or cycle.rows != found else f", a {cycle.name}"
@@ -331,46 +272,3 @@ def _known(record: Path, question: Mapping[str, Any]) -> tuple[Tried, ...] | Non
         return tuple(Tried.from_dict(one) for one in found["tried"])
     except (UserError, KeyError, TypeError):
         return None
-
-
-def _best(tried: Sequence[Tried]) -> Tried | None:
-    """Return the cheapest of those whose error is close to the least; None if nothing will do."""
-    good = [one for one in tried if one.against is None and one.error is not None]
-    good = [one for one in good if math.isfinite(one.error or 0)]
-    least = min((one.error or 0 for one in good), default=0.0)
-    near = [one for one in good if (one.error or 0) <= least * (1 + _CLOSE)]
-    return min(near, key=lambda one: (one.taken["latency"], one.error), default=None)
-
-
-def _sizes(config: TransformerConfig) -> str:
-    return f"window {config.window}, patch {config.patch}, width {config.d_model}"
-
-
-def _why(best: Tried, tried: Sequence[Tried], part: str) -> str:
-    """Say what was chosen, and why."""
-    trained = [one for one in tried if one.error is not None]
-    least = min(trained, key=lambda one: one.error or 0)
-    of = f"of {len(trained)} trained shortly" if len(trained) > 1 else "in a short training"
-    if best is least:
-        why = f"least validation error {of}, {best.error:.4g}"
-    else:
-        why = (
-            f"validation error {best.error:.4g} {of}, within 1 % of the least ({least.error:.4g})"
-            f" in {best.taken['latency']} cycles for {least.taken['latency']}"
-        )
-    return f"Chose {_sizes(best.config)} ({best.what}): {why}; it fits the {part}"
-
-
-def _nothing(tried: Sequence[Tried], part: str) -> str:
-    """Say that nothing will do, and what is in the way."""
-    if all(one.against == "too few rows" for one in tried):
-        shortest = min(one.config.window for one in tried)
-        return (
-            f"--config auto finds too few rows for a window of {shortest} and a horizon of"
-            f" {tried[0].config.horizon}: say a shorter --horizon or --window, or give it more rows"
-        )
-    said = "; ".join(f"{_sizes(one.config)}: {one.against}" for one in tried)
-    return (
-        f"--config auto finds nothing that fits the {part} ({said}): say a shorter --horizon or"
-        " --window, fewer --inputs, or a larger --part"
-    )

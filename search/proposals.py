@@ -8,14 +8,15 @@ from bitformer.model.config import TransformerConfig
 from bitformer.model.data.windows import Dataset
 from bitformer.model.errors import UserError
 from bitformer.model.precision import TOKEN_COMPONENTS
+from bitformer.search.kinds import of_block
 
 __all__ = ["MOST", "Cycle", "Proposal", "cycle_of", "default_horizon", "shapes", "variants"]
 
 _DAY, _WEEK = 86400.0, 7 * 86400.0
 #: Windows, in cycles, by the cycle: those of which measured series gained.
 _CYCLES = {"day": (1, 2, 7), "week": (1, 2, 4), "year": (1, 2, 3)}
-#: Windows where no cycle is known, or it is too long.
-_PLAIN = (32, 64, 128)
+#: Windows where no cycle is known, or it is too long; those to tell classes by.
+_PLAIN, _PLAIN_OF_CLASSES = (32, 64, 128), (16, 32, 64)
 #: Rows of the longest window, and numbers of one.
 _LONGEST, _NUMBERS = 1024, 8192
 #: Tokens of a window that patches are chosen for; of a long one, a cycle and half of one a token.
@@ -123,6 +124,10 @@ def variants(
         mlp = best.replace(patch=patch or best.window, block="mlp", precision=own, tensors=delta)
         found += _widths(mlp, "an MLP", min(best.d_model * 4, _WIDEST))
         found.append(Proposal(config=best.replace(block="mixer"), what="a mixer"))
+    if best.block == "mixer" and block is None:  # that of classes
+        if patch in (None, best.window):
+            found.append(Proposal(config=_of_block(best, "mlp"), what="an MLP"))
+        found.append(Proposal(config=_of_block(best, "attention"), what="attention"))
     found += _widths(best, "half as wide", best.d_model // 2)
     return found
 
@@ -134,6 +139,11 @@ def _widths(config: TransformerConfig, what: str, width: int) -> list[Proposal]:
     return [Proposal(config=config.replace(d_model=width, ffn=2 * width), what=what)]
 
 
+def _of_block(config: TransformerConfig, block: str) -> TransformerConfig:
+    """Return a configuration with another kind of layers, under the same name."""
+    return of_block(config, block).replace(name=config.name)
+
+
 def _windows(base: TransformerConfig, cycle: Cycle | None, patch: int | None) -> Iterator[int]:
     """Yield windows of whole cycles, and plain ones where fewer than two of these will do."""
     cycles = [] if cycle is None else [cycle.rows * n for n in _CYCLES[cycle.name]]
@@ -141,7 +151,8 @@ def _windows(base: TransformerConfig, cycle: Cycle | None, patch: int | None) ->
     yield from some
     if len(some) < 2:
         most = max(some, default=_LONGEST)
-        yield from (rows for rows in _PLAIN if rows < most and _may_be(rows, base, patch))
+        plain = _PLAIN_OF_CLASSES if base.task == "classify" else _PLAIN
+        yield from (rows for rows in plain if rows < most and _may_be(rows, base, patch))
 
 
 def _may_be(rows: int, base: TransformerConfig, patch: int | None) -> bool:

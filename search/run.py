@@ -212,10 +212,12 @@ def _verify(
 ) -> None:
     """Simulate everything that was trained; synthesize what is to be."""
     val = load_source(request.source, request.config).val
-    some = val.take(evenly(request.windows, len(val)))
+    detects, spaced = request.config.task == "detect", evenly(request.windows, len(val))
+    some = val.take(slice(request.windows) if detects else spaced)  # flags follow one another
     bench = Bench(
         windows=some.x,
         clock=some.clock,
+        judged=some.y if detects else None,
         part=request.limits.part,
         tool="" if request.synthesis == "none" else tool,
     )

@@ -31,6 +31,7 @@ class Bench:
     """What candidates are tried on: real windows [N, steps, channels], a part, and its tools.
 
     ``clock`` : the time of the windows, integers [N, numbers], as the models' calendar has it.
+    ``judged`` : what detectors judge, [N, numbers]; None of other models.
     ``tool`` : name and version of the Yosys that synthesizes, empty for none.
     """
 
@@ -38,14 +39,15 @@ class Bench:
     part: str
     tool: str = ""
     clock: np.ndarray | None = None
+    judged: np.ndarray | None = None
 
     def key(self, model: bytes, engine: Engine, synthesized: bool) -> str:
         """Return a digest of model, engine, windows, part, and of the tool if it is synthesized."""
         tool = self.tool if synthesized else ""
         described = json.dumps([self.part, engine.options, tool, self.windows.shape, VERSION])
         content = model + described.encode() + np.ascontiguousarray(self.windows).tobytes()
-        if self.clock is not None:
-            content += np.ascontiguousarray(self.clock).tobytes()
+        for more in (self.clock, self.judged):
+            content += b"" if more is None else np.ascontiguousarray(more).tobytes()
         return hashlib.sha256(content).hexdigest()[:16]
 
 
@@ -56,6 +58,7 @@ def verify(
     clock: np.ndarray | None,
     part: str,
     synthesis: bool,
+    judged: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Simulate and synthesize a model: a worker's task, whose arguments and result can be sent.
 
@@ -74,7 +77,7 @@ def verify(
 
     worth = design.interval * len(windows) > _COMPILED
     by = "auto" if worth else "python"
-    result = simulate(design, loaded.quantize_input(windows, clock), engine=by)
+    result = simulate(design, loaded.quantize_input(windows, clock, judged), engine=by)
     facts = {name: int(value) for name, value in quantities(design).items()}
     record: dict[str, Any] = {
         "error": None,
@@ -141,7 +144,7 @@ def verify_all(
             continue
     progress(len(records), len(models), "read")
     tasks = {
-        name: (*own, bench.windows, bench.clock, bench.part, wanted)
+        name: (*own, bench.windows, bench.clock, bench.part, wanted, bench.judged)
         for name, own in contents.items()
         if name not in records
     }

@@ -64,11 +64,6 @@ def source_of(
     """
     require_torch()
     chosen, dataset = suited_to(data, config, note, **columns)
-    if dataset.task == "detect":
-        raise UserError(
-            "task must be forecast or classify to compare and to search, not detect: train such a"
-            " model with 'bitformer train'"
-        )
     if chosen.adc_words:
         raise UserError(
             f"adc_words of config {chosen.name} must be false here: compare and search without it,"
@@ -123,7 +118,10 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a trial came to: mean squared errors of standardised forecasts.
+    """What a trial came to: errors as the model's task has them.
+
+    Mean squared errors of standardised forecasts, of a detector's, too, whose threshold is learned
+    afterwards; cross entropies of a classifier.
 
     ``model`` is the file of its integer model; None where something is kept in float32.
     """

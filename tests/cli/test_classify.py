@@ -9,9 +9,7 @@ from class_harness import folder_of, strides, table_of, walk
 import bitformer as library
 from bitformer.model.checkpoint import load_model
 from bitformer.model.data.datasets import load_dataset
-from bitformer.model.errors import UserError
 from bitformer.model.reference import predict
-from bitformer.study.trials import source_of
 
 pytestmark = pytest.mark.filterwarnings("error")
 FILES = ["--files", "{group}_{label}.csv"]
@@ -117,7 +115,7 @@ def test_export_with_a_share_that_is_rejected(bitformer, run, tmp_path):
     ("options", "message"),
     [
         (["--horizon", "3"], "horizon must be left out to classify, not 3: a model has a score"),
-        (["--config", "auto"], "--config must be a name or a JSON file to classify, not auto"),
+        (["--config", "auto", "--horizon", "3"], "horizon must be left out to classify, not 3"),
         (["--task", "forecast"], "files is for a classifier, and the task is forecast"),
         (["--reject", "1.5"], "--reject must be a number from 0 to below 1, not '1.5'"),
         (["--calendar", "hour"], "calendar must be left out to classify, not be hour: a class"),
@@ -230,12 +228,6 @@ def test_info_names_the_classes(bitformer, run, tmp_path):
     margin = load_model(tmp_path / "m.safetensors").decision.margin
     told = f"run, walk, or rejected below a lead of {margin} steps of a score"
     assert told in bitformer("info", tmp_path / "m.safetensors").out
-
-
-def test_detectors_are_not_searched():
-    told = "^task must be forecast or classify to compare and to search, not detect: train such"
-    with pytest.raises(UserError, match=told):
-        source_of("synthetic", "tiny", note=print, task="detect")
 
 
 def test_a_classifier_is_compared(bitformer, run, folder, tmp_path):

@@ -263,3 +263,21 @@ def test_bits_of_the_difference_keep_the_last_value_subtracted(hourly, tmp_path,
     found, _ = asked(hourly, tmp_path / "run", kinds={"delta": 16})
     assert {(one.subtract_last, one.tensors["delta"]) for one in trained} == {(True, 16)}
     assert found.config.subtract_last
+
+
+def test_windows_of_classes_may_be_fewer_where_they_are_long(tmp_path, errors, monkeypatch):
+    """Each lies within the part of a recording: 145 of 16 rows validate, 97 of 64."""
+    errors(lambda config: 1 / config.window)
+    path = tmp_path / "turns.csv"
+    rows = [f"{np.sin(n / 3):.3f},{'ab'[n // 400]}" for n in range(800)]
+    path.write_text("v,kind\n" + "\n".join(rows) + "\n")
+    columns = {"label": "kind", "target": None, "time": None}
+    found, _ = asked(str(path), tmp_path / "run", columns=columns)
+    assert (found.config.task, found.config.horizon) == ("classify", 2)
+    assert found.config.window == 64
+    monkeypatch.setattr(auto, "_MOST_OF_CLASSES", auto._MOST_WINDOWS)
+    found, _ = asked(str(path), tmp_path / "other", columns=columns)
+    against = {one.config.window: one.against for one in found.tried}
+    assert against[64] == "too few windows within a recording's part"
+    assert (against[16], against[32]) == (None, None)
+    assert found.config.window == 32
