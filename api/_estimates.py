@@ -8,6 +8,7 @@ from bitformer._models import Note
 from bitformer.model.errors import UserError
 
 if TYPE_CHECKING:
+    from bitformer.estimate.days import PartDays
     from bitformer.estimate.knowledge import Entry
     from bitformer.estimate.predictor import Prediction, Predictor
     from bitformer.hw.design import Design
@@ -45,6 +46,19 @@ class DesignEstimate:
     def energy_j(self) -> float | None:
         """Joules of an inference."""
         return None if self.energy is None else self.energy["inference_j"]
+
+    @property
+    def days(self) -> "PartDays | None":
+        """A day at an inference a second, a minute and ten minutes, by the model of power.
+
+        None without a prediction of what the design takes.
+        """
+        from bitformer.estimate.days import days_of
+
+        if self.prediction is None:
+            return None
+        taken = self.prediction.counts
+        return days_of(self.exact.part, taken, clock_hz=self.exact.clock_hz)
 
     @property
     def uses(self) -> "tuple[Use, ...]":

@@ -9,6 +9,7 @@ import click
 
 import bitformer
 from bitformer.cli.estimate_components import show_components
+from bitformer.cli.estimate_days import show_days
 from bitformer.cli.options import (
     PATH,
     clock_option,
@@ -164,7 +165,8 @@ def _show_energy(report: Report, energy: Mapping[str, Any]) -> None:
         report.line(
             f"Energy of an inference by a model, not a measurement: {both}, of which"
             f" {energy['static_w'] * 1e3:.0f} mW static; the rest from energies of a cycle that are"
-            " assumed. 'report' has Vivado's."
+            f" assumed. It may be off by a factor of {energy['within_factor']:g}. 'report' has"
+            " Vivado's."
         )
 
 
@@ -178,6 +180,11 @@ def _show_energy(report: Report, energy: Mapping[str, Any]) -> None:
     "--components", is_flag=True, help="Also what each component adds; block RAM by share of bits."
 )
 @click.option(
+    "--days",
+    is_flag=True,
+    help="Also a day at an inference a second, a minute, ten minutes, and on other families.",
+)
+@click.option(
     "--plot", type=PATH, metavar="FILE", help="Draw who holds which unit when: .png, .svg, .pdf."
 )
 @kb_option
@@ -189,6 +196,7 @@ def command(
     clock_hz: float,
     layers: bool,
     components: bool,
+    days: bool,
     plot: Path | None,
     kb: Path | None,
     report: Report,
@@ -207,6 +215,7 @@ def command(
     bitformer estimate m.safetensors --part xc7s15
     bitformer estimate m.safetensors --lanes 16 --place weights=block --place scores=registers
     bitformer estimate m.safetensors --components
+    bitformer estimate m.safetensors --days
     """
     design = bitformer.lower(bitformer.load(model), part=part, **hardware)
     if plot is not None:
@@ -221,6 +230,8 @@ def command(
         data["layers"] = _show_layers(report, design.lowered)
     if components:
         data["components"] = show_components(report, design.components(found))
+    if days:
+        data["days"] = show_days(report, design, found, clock_hz=clock_hz, kb=kb)
     if found.over:
         with progress_bar() as progress:
             remedies = design.remedies(clock_hz=clock_hz, progress=progress)

@@ -1,10 +1,7 @@
 """A model of power, for ranking before anything was placed: static + clock x energy of a cycle.
 
-Static power is what Vivado reported of the part (:mod:`bitformer.hw.parts`). Energies of a cycle
-are ASSUMED: orders of magnitude for 28 nm logic at moderate activity, not fitted on any report. Of
-the three designs whose energy and latency arXiv 2410.03294 gives for the default part (63, 75 and
-79 mW, Vivado's estimate, perhaps of a slower process corner) the model, given what those networks
-take, says 10, 17 and 7 % less. A report's figure replaces it where there is one.
+What a part takes is its family's :class:`bitformer.hw.families.family.Power`, with its source and
+an error bar. A report's figure replaces the model where there is one.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,8 +14,6 @@ from bitformer.hw.parts import PARTS
 from bitformer.model.identity import model_hash
 
 __all__ = [
-    "ENERGY_PJ",
-    "STATIC_W",
     "energy_of_inference",
     "inference_j",
     "power_w",
@@ -26,17 +21,11 @@ __all__ = [
     "static_w",
 ]
 
-#: Picojoules of a clock cycle for each LUT, flip-flop with its share of the clock, block RAM and
-#: DSP block. Assumed.
-ENERGY_PJ = {"luts": 0.03, "ffs": 0.02, "ramb18": 7.0, "dsps": 5.0}
-#: Assumed where no report of the part was read: what reports of larger parts show.
-STATIC_W = 0.07
-
 
 def static_w(part: str) -> float:
     """Return the watts of a part in which nothing switches."""
     found = PARTS[part].static_w
-    return STATIC_W if found is None else found
+    return PARTS[part].family.power.static_w if found is None else found
 
 
 def power_w(part: str, taken: Mapping[str, Any], *, clock_hz: float = 100e6) -> Any:
@@ -44,7 +33,8 @@ def power_w(part: str, taken: Mapping[str, Any], *, clock_hz: float = 100e6) -> 
 
     ``taken`` : numbers of ``luts``, ``ffs``, ``ramb18`` and ``dsps``, or arrays of them.
     """
-    cycle = sum(energy * taken[name] for name, energy in ENERGY_PJ.items())
+    energies = PARTS[part].family.power.cycle_pj
+    cycle = sum(energy * taken[name] for name, energy in energies.items())
     return static_w(part) + cycle * 1e-12 * clock_hz
 
 
@@ -72,12 +62,15 @@ def energy_of_inference(
             "by": f"{build.tool} {build.version}",
         }
     part, taken = prediction.part, prediction.counts
+    power = PARTS[part].family.power
     return {
         "is": "a model: static power + clock x assumed energies of a cycle",
         "inference_j": inference_j(part, taken, clock_hz=clock_hz),
         "power_w": power_w(part, taken, clock_hz=clock_hz),
         "static_w": static_w(part),
-        "assumed_pj": dict(ENERGY_PJ),
+        "assumed_pj": power.cycle_pj,
+        "within_factor": power.factor,
+        "source": power.source,
     }
 
 

@@ -30,8 +30,8 @@ class Part:
     bitstream_bits : int
         The length of an uncompressed bitstream.
     static_w : float or None
-        Static power in watts as Vivado reports it (typical process, 25 °C ambient), or ``None``
-        where no report was read.
+        Static power in watts as Vivado reports it (typical process, 25 °C ambient) or the data
+        sheet has it, or ``None`` where neither was read.
     verified : bool
         Whether the counts were read in a Vivado report of this part. The others are quoted from
         memory of the data sheet: check them before relying on them.
@@ -99,7 +99,8 @@ def _part(
 DEFAULT_PART = "xc7s15"
 
 #: Every known part by name, smallest first in each family. Lengths of bitstreams: UG470, table 1-1;
-#: FPGA-TN-02039. Of the LUTs of an ECP5 three in four can be memory: two hold it, one writes it.
+#: FPGA-TN-02039. Static power of an ECP5: FPGA-DS-02012, from memory. Of the LUTs of an ECP5 three
+#: in four can be memory: two hold it, one writes it.
 PARTS: dict[str, Part] = {
     part.name: part
     for part in (
@@ -110,9 +111,9 @@ PARTS: dict[str, Part] = {
         _part("xc7s50", SERIES7, 32_600, 65_200, 9_600, 150, 120, 17_536_096, 0.072, read=True),
         _part("xc7s75", SERIES7, 48_000, 96_000, 13_312, 180, 140, 29_494_496),
         _part("xc7s100", SERIES7, 64_000, 128_000, 17_600, 240, 160, 29_494_496),
-        _part("lfe5u-25f", ECP5, 24_288, 24_288, 18_216, 56, 28, 5_420_000),
-        _part("lfe5u-45f", ECP5, 43_848, 43_848, 32_886, 108, 72, 9_740_000),
-        _part("lfe5u-85f", ECP5, 83_640, 83_640, 62_730, 208, 156, 18_290_000),
+        _part("lfe5u-25f", ECP5, 24_288, 24_288, 18_216, 56, 28, 5_420_000, 0.125),
+        _part("lfe5u-45f", ECP5, 43_848, 43_848, 32_886, 108, 72, 9_740_000, 0.170),
+        _part("lfe5u-85f", ECP5, 83_640, 83_640, 62_730, 208, 156, 18_290_000, 0.300),
     )
 }
 

@@ -67,7 +67,7 @@ def energy(
     total_w: float,
     idle_w: float,
     cycles: int,
-    clock_hz: int,
+    clock_hz: float,
     configuration_s: float,
     configuration_w: float,
     forecasts: int,

@@ -13,6 +13,7 @@ __all__ = [
     "Luts",
     "Multiplier",
     "PinPatterns",
+    "Power",
     "Primitive",
     "Script",
 ]
@@ -223,6 +224,46 @@ class Script:
     unit_by_unit: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Power:
+    """What a model of power takes a family for.
+
+    Parameters
+    ----------
+    luts_pj, ffs_pj, ramb18_pj, dsps_pj : float
+        Picojoules of a clock cycle for each LUT, flip-flop with its share of the clock, block RAM
+        and multiplier, at moderate activity.
+    static_w : float
+        Watts of a part in which nothing switches, where none is known of the part itself.
+    configuration_w, configuration_hz : float
+        Watts while a bitstream is loaded, and bits of it in a second.
+    factor : float
+        The error bar: what the model says may be so many times too much, or too little.
+    source : str
+        Where the figures are from.
+    """
+
+    luts_pj: float
+    ffs_pj: float
+    ramb18_pj: float
+    dsps_pj: float
+    static_w: float
+    configuration_w: float
+    configuration_hz: float
+    factor: float
+    source: str
+
+    @property
+    def cycle_pj(self) -> dict[str, float]:
+        """Picojoules of a cycle by the name of what is counted."""
+        return {
+            "luts": self.luts_pj,
+            "ffs": self.ffs_pj,
+            "ramb18": self.ramb18_pj,
+            "dsps": self.dsps_pj,
+        }
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Family:
     """What parts of a family have in common.
@@ -239,6 +280,8 @@ class Family:
         Which of their pins are clocks, enables and resets.
     script : Script
         How they are made.
+    power : Power
+        What they take, for a model.
     """
 
     name: str
@@ -248,6 +291,7 @@ class Family:
     primitives: Mapping[str, Primitive]
     pins: PinPatterns
     script: Script
+    power: Power
 
     def primitive(self, name: str) -> Primitive:
         """Return the primitive of a name; one without properties where the family has none."""

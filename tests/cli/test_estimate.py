@@ -40,6 +40,19 @@ def test_estimate_predicts_the_whole_design(bitformer, tiny):
     assert "by a model, not a measurement" in said.err
 
 
+def test_estimate_of_days(bitformer, tiny):
+    said = bitformer("estimate", tiny, "--days", "--clock", "50", "--json")
+    first, energy = said.data["days"][0], said.data["energy"]
+    assert first["part"] == "xc7s15"
+    assert first["inference_j"] == pytest.approx(energy["inference_j"])
+    assert first["factor"] == energy["within_factor"] == 1.3
+    assert first["days"]["ten minutes"]["forecasts"] == 144
+    # a family without measured designs is left out in a sentence that says what adds some
+    assert "lfe5u-25f is left out" in said.err
+    assert "profile --parts lfe5u-25f" in said.err
+    assert "days" not in bitformer("estimate", tiny, "--json").data
+
+
 def test_estimate_names_what_does_not_fit(bitformer, tiny):
     said = bitformer("estimate", tiny, "--lanes", "64", "--json")
     assert said.code == 1

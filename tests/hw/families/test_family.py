@@ -43,6 +43,7 @@ OTHER = Family(
     primitives={},
     pins=SERIES7.pins,
     script=SERIES7.script,
+    power=SERIES7.power,
 )
 
 
@@ -75,7 +76,7 @@ def lowered(monkeypatch):
 
 
 def changed(**facts):
-    names = ("name", "multiplier", "block_ram", "luts", "primitives", "pins", "script")
+    names = ("name", "multiplier", "block_ram", "luts", "primitives", "pins", "script", "power")
     return Family(**{name: getattr(OTHER, name) for name in names} | facts)
 
 

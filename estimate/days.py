@@ -1,0 +1,105 @@
+"""Days of evenly spaced inferences on a part, by the model of power, configuration included."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bitformer.boards.reports.energy import Day, configuration_seconds, energy
+from bitformer.estimate.power import power_w, static_w
+from bitformer.hw.parts import PARTS
+
+__all__ = ["PERIODS", "SHELL_FFS", "PartDays", "days_of"]
+
+#: Seconds from one inference to the next, by the name of the pace.
+PERIODS = {"a second": 1, "a minute": 60, "ten minutes": 600}
+_DAY_S = 86_400
+#: Flip-flops of a shell, whose clock runs on between requests; docs/protocol.md has each.
+SHELL_FFS = 196
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartDays:
+    """What a design takes of a part's battery, by the model of power.
+
+    Parameters
+    ----------
+    part : str
+    inference_j : float
+        Joules of an inference.
+    standing_w : float
+        Watts between inferences, the accelerator's clock standing still.
+    running_w : float
+        Watts between inferences if it ran on: each flip-flop with its share of the clock.
+    configuration_s, configuration_j : float
+        To load the bitstream once.
+    days : mapping of str to Day
+        By the name of the pace; idle is with the clock standing still.
+    factor : float
+        The model's error bar: so many times too much, or too little.
+    source : str
+        Where the model's figures are from.
+    """
+
+    part: str
+    inference_j: float
+    standing_w: float
+    running_w: float
+    configuration_s: float
+    configuration_j: float
+    days: Mapping[str, Day]
+    factor: float
+    source: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as plain data."""
+        days = {pace: {**vars(day), "best": day.best} for pace, day in self.days.items()}
+        return {**vars(self), "days": days}
+
+
+def days_of(part: str, taken: Mapping[str, Any], *, clock_hz: float) -> PartDays:
+    """Return the days of a design on a part, an inference each of :data:`PERIODS`.
+
+    The bitstream is taken as uncompressed and the FPGA as off, where it is off, without any power:
+    regulators, a flash and a host are the board's.
+
+    Parameters
+    ----------
+    part : str
+        Its name.
+    taken : mapping
+        Numbers of ``luts``, ``ffs``, ``ramb18`` and ``dsps``, and ``latency`` in cycles.
+    clock_hz : float
+        The clock in hertz.
+    """
+    there = PARTS[part]
+    power = there.family.power
+    cycle_w = power.ffs_pj * 1e-12 * clock_hz
+    standing_w = static_w(part) + SHELL_FFS * cycle_w
+    total_w = power_w(part, taken, clock_hz=clock_hz)
+    seconds = configuration_seconds(
+        bits=there.bitstream_bits, width=1, rate_hz=power.configuration_hz
+    )
+    found = {
+        pace: energy(
+            total_w=total_w,
+            idle_w=standing_w,
+            cycles=taken["latency"],
+            clock_hz=clock_hz,
+            configuration_s=seconds,
+            configuration_w=power.configuration_w,
+            forecasts=_DAY_S // period,
+        )
+        for pace, period in PERIODS.items()
+    }
+    first = found["a second"]
+    return PartDays(
+        part=part,
+        inference_j=first.inference_j,
+        standing_w=standing_w,
+        running_w=standing_w + taken["ffs"] * cycle_w,
+        configuration_s=seconds,
+        configuration_j=first.configuration_j,
+        days={pace: one.day for pace, one in found.items()},
+        factor=power.factor,
+        source=power.source,
+    )

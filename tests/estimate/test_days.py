@@ -1,0 +1,49 @@
+"""Days of a design on a part, by the model of power."""
+
+import pytest
+
+from bitformer.estimate.days import PERIODS, SHELL_FFS, days_of
+from bitformer.estimate.power import power_w, static_w
+from bitformer.hw.parts import PARTS
+
+TAKEN = {"luts": 2700, "ffs": 2400, "ramb18": 14, "dsps": 19, "latency": 2818}
+
+
+def test_a_day_at_an_inference_a_minute():
+    found = days_of("xc7s15", TAKEN, clock_hz=100e6)
+    seconds = 2818 / 100e6
+    inference_j = seconds * power_w("xc7s15", TAKEN, clock_hz=100e6)
+    standing_w = 0.020 + SHELL_FFS * 0.02e-12 * 100e6
+    configuration_s = 4_310_752 / 200e6
+    assert found.inference_j == pytest.approx(inference_j)
+    assert found.standing_w == pytest.approx(standing_w)
+    assert found.configuration_s == pytest.approx(configuration_s)
+    day = found.days["a minute"]
+    assert day.forecasts == 1440
+    assert day.idle_j == pytest.approx(1440 * inference_j + standing_w * (86_400 - 1440 * seconds))
+    assert day.off_j == pytest.approx(1440 * (inference_j + 0.1 * configuration_s))
+    # an XC7S15 that waits for a minute is better switched off
+    assert day.best == "off"
+    assert found.to_dict()["days"]["a minute"]["best"] == "off"
+
+
+def test_what_a_clock_that_stands_still_saves():
+    found = days_of("xc7s15", TAKEN, clock_hz=100e6)
+    assert found.running_w - found.standing_w == pytest.approx(2400 * 0.02e-12 * 100e6)
+    slow = days_of("xc7s15", TAKEN, clock_hz=50e6)
+    assert slow.running_w - slow.standing_w == pytest.approx(
+        (found.running_w - found.standing_w) / 2
+    )
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_has_days_a_source_and_an_error_bar(part):
+    found = days_of(part, TAKEN, clock_hz=50e6)
+    assert list(found.days) == list(PERIODS)
+    forecasts = [day.forecasts for day in found.days.values()]
+    assert forecasts == [86_400, 1440, 144]
+    idle = [day.idle_j for day in found.days.values()]
+    assert idle == sorted(idle, reverse=True)
+    assert min(idle) > static_w(part) * 86_400
+    assert found.factor > 1
+    assert found.source
