@@ -10,7 +10,6 @@ from bitformer.hw.program import Source
 from bitformer.hw.units import decisions, reads, writes
 from bitformer.hw.units.assembly import Units
 from bitformer.hw.units.parameters import Parameter
-from bitformer.hw.units.pipeline import by_operation
 from bitformer.hw.units.ports import number_shape
 from bitformer.model import reference
 
@@ -155,19 +154,16 @@ class Accelerator(wiring.Component):
         """Hand each instruction to the units that run it."""
         sequencer, addresses, port = units.sequencer, units.addresses, units.input_port
         row, store = sequencer.o_next, units.stores["program"]
-        matrix = units.decode(m, row.op, "matrix")
-        slots = [int(o.slots > 0) for o in units.operations]
-        vector = by_operation(m, row.op, slots, name="vector")
         m.d.comb += [
             sequencer.i_word.eq(store.data_0),
             store.addr_0.eq(sequencer.o_addr),
             sequencer.i_count.eq(port.o_count),
             sequencer.i_output.eq(units.output_port.o_empty),
-            addresses.i_start.eq(sequencer.o_issue & matrix),
+            addresses.i_start.eq(sequencer.o_matrix),
             addresses.i_op.eq(row.op),
             addresses.i_act.eq(row.act),
-            units.drain.i_issue.eq(sequencer.o_issue & matrix),
-            units.vector.i_issue.eq(sequencer.o_issue & vector),
+            units.drain.i_issue.eq(sequencer.o_matrix),
+            units.vector.i_issue.eq(sequencer.o_vector),
         ]
         for unit in (units.drain, units.vector):
             m.d.comb += [unit.i_op.eq(row.op), unit.i_dst.eq(row.dst), unit.i_res.eq(row.res)]

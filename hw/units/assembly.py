@@ -15,7 +15,7 @@ from bitformer.hw.units.drain import Drain
 from bitformer.hw.units.key_value_writer import KeyValueWriter
 from bitformer.hw.units.matrix_engine import MatrixEngine
 from bitformer.hw.units.operands import Operands
-from bitformer.hw.units.pipeline import by_operation, decode
+from bitformer.hw.units.pipeline import decode
 from bitformer.hw.units.ports import InputPort, OutputPort
 from bitformer.hw.units.postprocessor import PostProcessor
 from bitformer.hw.units.postprocessor_widths import PostProcessorWidths
@@ -92,11 +92,6 @@ class Units:
     def decode(self, m: Module, op: Value, field: str, *, name: str = "") -> Value:
         """Look up a field of the operation that ``op`` is the number of."""
         return decode(m, op, self.operations, field, name=name)
-
-    def goes_to(self, m: Module, op: Value, destination: Destination) -> Value:
-        """Return whether the results of an operation go to ``destination``."""
-        values = [int(o.destination is destination) for o in self.operations]
-        return by_operation(m, op, values, name=f"to_{destination.name.lower()}")
 
 
 def address_generator(design: Design) -> AddressGenerator:

@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Value
 from amaranth.lib import data
 
 from bitformer.hw.program import MachineOperation
-from bitformer.hw.units.pipeline import by_operation, decode, delay
+from bitformer.hw.units.pipeline import by_operation, decode, delay, registered
 from bitformer.hw.units.postprocessor_widths import PostProcessorWidths
 
 __all__ = ["Choices", "WideChoices"]
@@ -48,8 +48,8 @@ class Choices:
         slot: data.View,
         widths: PostProcessorWidths,
     ):
-        def registered(values: Sequence[int], name: str) -> Value:
-            return delay(m, by_operation(m, slot.op, values, name=name), 1, name=name)
+        def constant(values: Sequence[int], name: str) -> Value:
+            return registered(m, by_operation(m, slot.op, values, name=name), name=name)
 
         self._widths, self._ways = widths, len(slot.valid)
         self._wide_rows = any(o.wide_y for o in operations)
@@ -57,16 +57,16 @@ class Choices:
         self.addends = {pair: number for number, pair in enumerate(pairs, start=1)}
         kinds = [self.addends.get((o.addend, o.addend_shift), 0) for o in operations]
         narrow = [0 if o.wide else kind for o, kind in zip(operations, kinds, strict=True)]
-        self.addend = [registered(kinds, "addend_kind")] * 2
-        self.bias = registered([o.bias for o in operations], "bias")
-        self.factor = registered([o.factor for o in operations], "factor_kind")
-        self.normalize = registered([o.normalize for o in operations], "normalize")
-        self.multiplier = registered([o.multiplier for o in operations], "immediate")
+        self.addend = [constant(kinds, "addend_kind")] * 2
+        self.bias = constant([o.bias for o in operations], "bias")
+        self.factor = constant([o.factor for o in operations], "factor_kind")
+        self.normalize = constant([o.normalize for o in operations], "normalize")
+        self.multiplier = constant([o.multiplier for o in operations], "immediate")
         #: Numbers of the addends that way 1 takes.
         self.narrow = set(narrow)
         self.now: WideChoices | None = None
         if any(o.wide for o in operations):
-            self.addend[1] = registered(narrow, "narrow_addend_kind")
+            self.addend[1] = constant(narrow, "narrow_addend_kind")
             self.now = WideChoices(m, operations, slot, "now")
         #: Those of a vector's slot when its row is there to be normalised.
         self.early = self.now

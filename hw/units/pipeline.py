@@ -8,7 +8,7 @@ from amaranth.utils import bits_for
 from bitformer.hw.program import MachineOperation
 from bitformer.hw.widths import signed_bits
 
-__all__ = ["by_operation", "decode", "delay", "multiply_in_luts", "twice"]
+__all__ = ["by_operation", "decode", "delay", "multiply_in_luts", "registered", "twice"]
 
 
 def delay(m: Module, value: ValueLike, cycles: int, *, name: str, reset_less: bool = True) -> Value:
@@ -28,6 +28,11 @@ def twice(m: Module, value: ValueLike, *, name: str) -> tuple[Value, Value]:
     """
     value = Value.cast(value)
     return delay(m, value, 1, name=name), ~delay(m, ~value, 1, name=f"{name}_complement")
+
+
+def registered(m: Module, value: Value, *, name: str) -> Value:
+    """Return ``value`` of the cycle before; a constant as it is, which takes no register."""
+    return value if isinstance(value, Const) else delay(m, value, 1, name=name)
 
 
 def by_operation(m: Module, op: Value, values: Sequence[int], *, name: str) -> Value:

@@ -15,9 +15,10 @@ from bitformer.hw.units.fixed import clamp
 from bitformer.hw.units.gelu import Gelu
 from bitformer.hw.units.layernorm import Normalizer, statistics_layout
 from bitformer.hw.units.parameters import Items, Parameter
-from bitformer.hw.units.pipeline import by_operation, decode, delay
+from bitformer.hw.units.pipeline import by_operation, decode, delay, registered
 from bitformer.hw.units.postprocessor_model import post_processed
 from bitformer.hw.units.postprocessor_widths import PostProcessorWidths
+from bitformer.hw.units.result_slots import delay_slot
 from bitformer.hw.units.wide_product import joined, split_multiplicand, upper_product
 
 __all__ = ["PostProcessor"]
@@ -62,6 +63,7 @@ class PostProcessor(wiring.Component):
     o_y : Out(ArrayLayout(signed(result_bits), ways)), results.
     o_slot : Out(slot), their slot.
     o_vector : Out(1), it is a vector's.
+    o_following : Out(slot.op), operation of the next cycle's results.
     """
 
     operations = Items(MachineOperation, "operations")
@@ -99,6 +101,7 @@ class PostProcessor(wiring.Component):
                 "o_y": Out(data.ArrayLayout(signed(widths.result_bits), self.ways)),
                 "o_slot": Out(slot),
                 "o_vector": Out(1),
+                "o_following": Out(slot["op"].width),
             }
         )
 
@@ -142,7 +145,8 @@ class PostProcessor(wiring.Component):
         stages = self.latency - READ_LATENCY
         last = stages - (GELU_DELAY if self.gelu else 0)
         narrow = last - 1 - (WIDE_DELAY if self.wide else 0)
-        ops = [delay(m, slot.op, stage, name=f"op_{stage}") for stage in (2, narrow, last)]
+        # their constants come out of registers: they are looked up a cycle ahead
+        ops = [delay(m, slot.op, stage - 1, name=f"op_{stage}") for stage in (2, narrow, last)]
         rounding = [((1 << o.shift) >> 1) + (o.zero << o.shift) for o in operations]
         totals: list[Value] = []
         results: list[Value] = []
@@ -186,14 +190,16 @@ class PostProcessor(wiring.Component):
             product = register("product", len(u_register) + len(multiplier))
             offset, total = register("offset", bits), register("total", bits)
             added = [0 if way and o.wide else r for o, r in zip(operations, rounding, strict=True)]
+            half = by_operation(m, ops[0], added, name=f"rounding_{way}")
             m.d.sync += [
                 product.eq(u_register * multiplier),
-                offset.eq(addend + by_operation(m, ops[0], added, name=f"rounding_{way}")),
+                offset.eq(addend + registered(m, half, name=f"rounding_{way}")),
                 total.eq(product + offset),
             ]
             totals.append(total)
             results.append(register("result", widths.shifted_bits))
-            self._shift(m, m.d.sync, results[way], total, ops[1], wide=False)
+            kind = self._shift_kind(m, ops[1], wide=False)
+            self._shift(m, m.d.sync, results[way], total, kind, wide=False)
             if not self.wide:
                 self._clamp(m, way, results[way], ops[2])
         if self.wide:
@@ -203,9 +209,9 @@ class PostProcessor(wiring.Component):
             for way, result in enumerate(results):
                 self._clamp(m, way, result, ops[2])
 
-        shown = delay(m, Value.cast(slot), stages + 1, name="slot", reset_less=False)
         m.d.comb += [
-            self.o_slot.eq(data.View(self.slot, shown)),
+            self.o_slot.eq(delay_slot(m, slot, stages + 1, name="slot")),
+            self.o_following.eq(delay(m, slot.op, stages, name="op_following")),
             self.o_vector.eq(delay(m, is_vector, stages + 1, name="is_vector", reset_less=False)),
         ]
         return m
@@ -230,10 +236,9 @@ class PostProcessor(wiring.Component):
     def _in_hand(self, m: Module) -> tuple[data.View, Value]:
         """Return the slot whose operands come in the next cycle, and if it is a vector's."""
         wait = READ_LATENCY - 1
-        drain = delay(m, self.i_drain, wait, name="drain", reset_less=False)
-        wait += self.vector_delay
-        vector = delay(m, self.i_vector, wait, name="vector", reset_less=False)
-        is_vector = data.View(self.slot, vector).valid.any()
+        drain = delay_slot(m, self.i_drain, wait, name="drain")
+        vector = delay_slot(m, self.i_vector, wait + self.vector_delay, name="vector")
+        is_vector = vector.valid.any()
         return data.View(self.slot, Mux(is_vector, vector, drain)), is_vector
 
     def _multiplicand(self, m, way, chosen, vector_now, accumulator):
@@ -278,34 +283,44 @@ class PostProcessor(wiring.Component):
     def _wide_results(self, m: Module, totals, results, op) -> list[Value]:
         """Return narrow results a cycle later, wide ones from the sums of both ways."""
         total = joined(m, *totals, split=self.multiplier.split, bits=self.widths.sum_bits)
-        wide = decode(m, op, self.operations, "wide", name="wide_result")
+        wide = registered(m, decode(m, op, self.operations, "wide"), name="wide_result")
         shifted = Signal(signed(self.widths.shifted_bits))
-        self._shift(m, m.d.comb, shifted, total, op, wide=True)
+        self._shift(m, m.d.comb, shifted, total, self._shift_kind(m, op, wide=True), wide=True)
         late = []
         for way, result in enumerate(results):
             late.append(Signal.like(result, name=f"late_{way}", reset_less=True))
             m.d.sync += late[way].eq(Mux(wide, shifted, result))
         return late
 
-    def _shift(self, m: Module, domain, result, total, op, *, wide: bool) -> None:
-        """Shift ``total`` right by the few shifts of the operations that are ``wide`` or not."""
-        points = sorted({o.shift for o in self.operations if o.wide == wide})
+    def _shifts(self, wide: bool) -> list[int]:
+        return sorted({o.shift for o in self.operations if o.wide == wide})
+
+    def _shift_kind(self, m: Module, op, *, wide: bool) -> Value:
+        """Return which of the shifts that operations have is that of ``op``, a cycle later."""
+        points = self._shifts(wide)
         kinds = [points.index(o.shift) if o.wide == wide else 0 for o in self.operations]
-        with m.Switch(by_operation(m, op, kinds, name="shift_kind")):
-            for number, point in enumerate(points):
+        return registered(m, by_operation(m, op, kinds, name="shift_kind"), name="shift_kind")
+
+    def _shift(self, m: Module, domain, result, total, kind, *, wide: bool) -> None:
+        """Shift ``total`` right by the few shifts of the operations that are ``wide`` or not."""
+        with m.Switch(kind):
+            for number, point in enumerate(self._shifts(wide)):
                 with m.Case(number):
                     domain += result.eq(total >> point)
 
     def _clamp(self, m: Module, way: int, result: Value, op: Value) -> None:
-        """Give a result within the limits of its operation, a cycle later."""
-        low, high = (decode(m, op, self.operations, f, name=f"{f}_{way}") for f in ("low", "high"))
+        """Give a result within the limits of its operation, ``op`` of the cycle before."""
+        low, high = (
+            registered(m, decode(m, op, self.operations, f, name=f"{f}_{way}"), name=f"{f}_{way}")
+            for f in ("low", "high")
+        )
         bits = max(self.widths.result_bits, 1 + max(self.gelu, default=0))
         y = Signal(signed(bits), name=f"y_{way}", reset_less=True)
         m.d.sync += y.eq(clamp(result, low, high))
         found: Value = y
         if self.gelu:
             tables = [self.gelu.index(o.gelu) + 1 if o.gelu else 0 for o in self.operations]
-            table = delay(m, by_operation(m, op, tables, name=f"table_{way}"), 1, name="table")
+            table = delay(m, by_operation(m, op, tables, name=f"table_{way}"), 2, name="table")
             m.submodules[f"gelu_{way}"] = unit = Gelu(widths=self.gelu, bits=bits)
             m.d.comb += [unit.i_x.eq(y), unit.i_table.eq(table)]
             found = unit.o_y

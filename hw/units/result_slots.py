@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
-from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from bitformer.hw.program import MachineOperation
 from bitformer.hw.units.parameters import Integer, Items, Parameter
-from bitformer.hw.units.pipeline import by_operation, decode
+from bitformer.hw.units.pipeline import by_operation, decode, delay
 
-__all__ = ["VectorSlots", "slot_layout"]
+__all__ = ["VectorSlots", "delay_slot", "slot_layout"]
 
 #: Addresses that some operations advance with every result, and the field that says which do.
 _ALWAYS = {"parameter": "wide", "dst": "wide_y", "res": "wide_r"}
@@ -43,6 +43,24 @@ def slot_layout(
             "res": res_bits,
         }
     )
+
+
+def delay_slot(m: Module, slot: data.View, cycles: int, *, name: str) -> data.View:
+    """Return a slot of ``cycles`` clock cycles before; of its fields only ``valid`` resets.
+
+    ``first`` and ``last`` stay with it, and are no shift registers, which answer late.
+    """
+    layout, fields = slot.shape(), slot.shape().members
+    kept = [name for name in ("valid", "first", "last") if name in fields]
+    rest = [name for name in fields if name not in kept]
+    parts = {}
+    for names, reset_less in ((kept, False), (rest, True)):
+        word = Cat(slot[field] for field in names)
+        shown = delay(m, word, cycles, name=f"{name}_{names[0]}", reset_less=reset_less)
+        for field in names:
+            width = len(slot[field])
+            parts[field], shown = shown[:width], shown[width:]
+    return data.View(layout, Cat(parts[field] for field in fields))
 
 
 class Slots(wiring.Component):

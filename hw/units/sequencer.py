@@ -1,8 +1,8 @@
 """The sequencer: fetches the program and issues each instruction at its time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,7 +10,7 @@ from bitformer.hw.memory import READ_LATENCY
 from bitformer.hw.program import Program
 from bitformer.hw.timing import MIN_ISSUE
 from bitformer.hw.units.parameters import Flag, Integer, Parameter
-from bitformer.hw.units.pipeline import decode
+from bitformer.hw.units.pipeline import by_operation, registered
 
 __all__ = ["Sequencer"]
 
@@ -47,6 +47,8 @@ class Sequencer(wiring.Component):
     i_output : In(1), the output has room for a whole result.
     o_next : Out(layout of an instruction), fields of the instruction, valid with ``o_issue``.
     o_issue : Out(1), the instruction was issued in the cycle before.
+    o_matrix : Out(1), so it was, and it is of a matrix operation.
+    o_vector : Out(1), so it was, and it is of a vector operation.
     o_start : Out(1), it is the program's first; valid with ``o_issue``.
     """
 
@@ -70,6 +72,8 @@ class Sequencer(wiring.Component):
                 "i_output": In(1),
                 "o_next": Out(layout),
                 "o_issue": Out(1),
+                "o_matrix": Out(1),
+                "o_vector": Out(1),
                 "o_start": Out(1),
             }
         )
@@ -85,16 +89,21 @@ class Sequencer(wiring.Component):
         needed = Signal.like(self.i_count, reset_less=True)
         arrived, room, issue = Signal(), Signal(), Signal()
 
-        wait_input, wait_output, length = (
-            decode(m, word.op, operations, field)
-            for field in ("wait_input", "wait_output", "length")
-        )
+        # the word is on the port READ_LATENCY after its address, and what it needs one later;
+        # constants of its operation are looked up on the way into the register
+        coming = data.View(word.shape(), self.i_word)
+        m.d.sync += word.eq(coming)
 
-        # the word is on the port READ_LATENCY after its address, and what it needs one later
-        m.d.sync += word.as_value().eq(self.i_word)
+        def constant(name: str, values: Sequence[int]) -> Value:
+            return registered(m, by_operation(m, coming.op, values, name=name), name=name)
+
+        wait_input, wait_output, length, matrix, whole = (
+            constant(field, [int(getattr(o, field)) for o in operations])
+            for field in ("wait_input", "wait_output", "length", "matrix", "whole")
+        )
+        vector = constant("vector", [int(o.slots > 0) for o in operations])
         needs = self.inputs + self.behind
         if not self.whole_window and self.behind:
-            whole = decode(m, word.op, operations, "whole")
             needs = Mux(whole, needs, word.act + length)
         elif not self.whole_window:
             needs = word.act + length
@@ -109,7 +118,12 @@ class Sequencer(wiring.Component):
             self.o_next.eq(word),
             issue.eq((waiting == 0) & (timer == 0) & arrived & room),
         ]
-        m.d.sync += [self.o_issue.eq(issue), self.o_start.eq(issue & (self.o_addr == 0))]
+        m.d.sync += [
+            self.o_issue.eq(issue),
+            self.o_matrix.eq(issue & matrix),
+            self.o_vector.eq(issue & vector),
+            self.o_start.eq(issue & (self.o_addr == 0)),
+        ]
         with m.If(issue):
             m.d.sync += [
                 timer.eq(word.delta),

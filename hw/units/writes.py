@@ -1,17 +1,25 @@
 """What becomes of an accelerator's results: stores, row maxima and sums, row statistics."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.program import Destination
 from bitformer.hw.timing import OPERAND
 from bitformer.hw.units.assembly import Units, key_value_writer
-from bitformer.hw.units.pipeline import delay
+from bitformer.hw.units.pipeline import by_operation, delay, registered
 from bitformer.hw.units.row_statistics import RowStatistics
 from bitformer.hw.units.softmax import Reciprocal, RowMaximum
 from bitformer.hw.units.store import Store
 
 __all__ = ["follow_scores", "follow_statistics", "write_results", "write_samples"]
+
+
+def goes_to(m: Module, units: Units, destination: Destination) -> Value:
+    """Return whether results go to ``destination``, looked up in the cycle before."""
+    values = [int(o.destination is destination) for o in units.operations]
+    name = f"to_{destination.name.lower()}"
+    following = by_operation(m, units.post.o_following, values, name=f"following_{name}")
+    return registered(m, following, name=name)
 
 
 def write_samples(m: Module, units: Units) -> None:
@@ -34,7 +42,7 @@ def follow_scores(m: Module, units: Units) -> None:
     spec = StoreSpec(name="maxima", depth=rows, width=8, placement="distributed")
     m.submodules.store_maxima = maxima = Store(spec=spec)
     m.submodules.reciprocal = reciprocal = Reciprocal(keys=geometry.keys)
-    is_score = units.goes_to(m, post.o_slot.op, Destination.SCORE)
+    is_score = goes_to(m, units, Destination.SCORE)
     m.d.comb += maximum.i_valid.eq(Mux(is_score, post.o_slot.valid, 0))
     for way in range(geometry.ways):
         m.d.comb += maximum.i_score[way].eq(post.o_y[way])
@@ -68,7 +76,7 @@ def follow_statistics(m: Module, units: Units) -> None:
         upper_bits=geometry.square_bits[-1],
         multiplier=geometry.multiplier,
     )
-    wanted = units.decode(m, post.o_slot.op, "statistics", name="statistics_wanted")
+    wanted = registered(m, units.decode(m, post.o_following, "statistics"), name="wanted")
     for way in range(geometry.ways):
         m.d.comb += statistics.i_x[way].eq(post.o_y[way])
     norms = units.decode(m, vector.o_slot.op, "normalize", name="normalizes")
@@ -96,11 +104,11 @@ def write_results(m: Module, units: Units) -> None:
             continue
         store = units.stores[name]
         bits = store.spec.width // post.ways
-        here = units.goes_to(m, slot.op, destination)
+        here = goes_to(m, units, destination)
         enable = Mux(here, slot.valid, 0)
         word = Cat(y[:bits] for y in post.o_y)
         if name == "activations" and units.design.geometry.wide_rows:
-            wide = units.decode(m, slot.op, "wide_y")
+            wide = registered(m, units.decode(m, post.o_following, "wide_y"), name="wide_y")
             word = Mux(wide, post.o_y[0], word)
             enable = Mux(here, Mux(wide & slot.valid.any(), 0b11, slot.valid), 0)
         m.d.comb += [
@@ -108,7 +116,7 @@ def write_results(m: Module, units: Units) -> None:
             store.w_data.eq(word),
             store.w_en.eq(enable if len(store.w_en) > 1 else enable.any()),
         ]
-    out = units.goes_to(m, slot.op, Destination.OUTPUT)
+    out = goes_to(m, units, Destination.OUTPUT)
     m.d.comb += [
         port.i_valid.eq(Mux(out, slot.valid, 0)),
         port.i_word.eq(Cat(y[: port.bits] for y in post.o_y)),
@@ -120,8 +128,8 @@ def write_results(m: Module, units: Units) -> None:
             writer.i_y.eq(post.o_y),
             writer.i_valid.eq(slot.valid),
             writer.i_first.eq(slot.first),
-            writer.i_key.eq(units.goes_to(m, slot.op, Destination.KEY)),
-            writer.i_value.eq(units.goes_to(m, slot.op, Destination.VALUE)),
+            writer.i_key.eq(goes_to(m, units, Destination.KEY)),
+            writer.i_value.eq(goes_to(m, units, Destination.VALUE)),
             writer.i_dst.eq(slot.dst),
             store.w_addr.eq(writer.o_addr),
             store.w_data.eq(writer.o_data),
