@@ -131,37 +131,47 @@ class KeyValueWriter(wiring.Component):
         write, read = queue.write_port(), queue.read_port(domain="comb")
         tail, head = Signal(range(depth)), Signal(range(depth))
         key = self.i_key & self.i_valid.any()
+        come = Signal(layout)
         m.d.comb += [
-            write.en.eq(key),
+            come.valid.eq(self.i_valid),
+            come.first.eq(self.i_first),
+            come.dst.eq(self.i_dst),
+            come.y.eq(Cat(elements)),
+        ]
+        # the word in hand is in a register: what comes goes there, past a queue that is empty
+        hand = Signal(layout, reset_less=True)
+        busy, second, done, free, queued = Signal(), Signal(), Signal(), Signal(), Signal()
+        m.d.comb += [
+            queued.eq(tail != head),
+            free.eq(~busy | done),
+            write.en.eq(key & ~(free & ~queued)),
             write.addr.eq(tail),
-            write.data.valid.eq(self.i_valid),
-            write.data.first.eq(self.i_first),
-            write.data.dst.eq(self.i_dst),
-            write.data.y.eq(Cat(elements)),
+            write.data.eq(come),
             read.addr.eq(head),
         ]
-        with m.If(key):
+        with m.If(write.en):
             m.d.sync += tail.eq(tail + 1)
-        busy, second = Signal(), Signal()
+        with m.If(free):
+            m.d.sync += [busy.eq(queued | key), hand.eq(Mux(queued, read.data, come))]
+            with m.If(queued):
+                m.d.sync += head.eq(head + 1)
         feature = Signal.like(self.o_addr, reset_less=True)
         slot = Signal(self._slot_bits, reset_less=True)
         address, slot_now = Signal.like(self.o_addr), Signal(self._slot_bits)
-        begins = read.data.first & ~second
+        begins = hand.first & ~second
         m.d.comb += [
-            busy.eq(tail != head),
-            address.eq(Mux(begins, read.data.dst[self._slot_bits :], feature)),
-            slot_now.eq(Mux(begins, read.data.dst[: self._slot_bits], slot)),
+            address.eq(Mux(begins, hand.dst[self._slot_bits :], feature)),
+            slot_now.eq(Mux(begins, hand.dst[: self._slot_bits], slot)),
         ]
         if ways == 1:
-            element, done = read.data.y, busy
+            element = hand.y
+            m.d.comb += done.eq(busy)
         else:
-            upper = second | ~read.data.valid[0]
-            element = Mux(upper, read.data.y[bits:], read.data.y[:bits])
-            done = busy & (second | ~read.data.valid.all())
+            upper = second | ~hand.valid[0]
+            element = Mux(upper, hand.y[bits:], hand.y[:bits])
+            m.d.comb += done.eq(busy & (second | ~hand.valid.all()))
         with m.If(busy):
             m.d.sync += [feature.eq(address + 1), slot.eq(slot_now), second.eq(~done)]
-            with m.If(done):
-                m.d.sync += head.eq(head + 1)
 
         # one write port, registered
         written = [Signal(bits, name=f"written_{way}", reset_less=True) for way in range(ways)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -139,28 +139,38 @@ class MatrixEngine(wiring.Component):
             for column in range(self.columns)
         ]
 
-    def _operand(self, m: Module, word, packed, name: str):
-        """Return a column's weight word as a multiplicand for the long port."""
-        plain = word.as_signed()
-        if not self.half_bits:
-            return plain
-        half, shift = self.half_bits, self.pack_shift
-        low, high = word[:half].as_signed(), word[half : 2 * half].as_signed()
-        borrowed = Signal(signed(half + 1), name=f"high_{name}")
-        m.d.comb += borrowed.eq(high - low[-1])
-        low_field = Signal(signed(shift), name=f"low_{name}")
-        m.d.comb += low_field.eq(low)
-        pair = Cat(low_field, borrowed)[: self.multiplier.long_bits].as_signed()
+    def _high(self, word: Value, packed: Value) -> Value:
+        """Return the high weight of a word, less one if the low one is below zero and packed."""
+        half = self.half_bits
+        high = (word[half : 2 * half].as_signed() | Const(0, signed(half + 1)))[: half + 1]
+        # of so few bits, a carry chain would be slower
+        borrow = word[half - 1] & (Const(1) if self.always_packed else packed)
+        return Cat(bit ^ (borrow & ~high[:place].any()) for place, bit in enumerate(high))
+
+    def _operand(self, word: Value, high: Value, packed: Value) -> Value:
+        """Return a column's word, of which ``high`` comes apart, as a multiplicand."""
+        half, low = self.half_bits, word[: self.half_bits].as_signed()
+        low_field = (low | Const(0, signed(self.pack_shift)))[: self.pack_shift]
+        pair = Cat(low_field, high)[: self.multiplier.long_bits].as_signed()
         if self.always_packed:
             return pair
-        return Mux(packed, pair, plain)
+        beyond = word[2 * half :] if len(word) > 2 * half else high[half]
+        return Mux(packed, pair, Cat(low, high[:half], beyond).as_signed())
 
     def elaborate(self, platform):
         m = Module()
         x, packed, first = self.i_x, self.i_packed, delay(m, self.i_first, 2, name="first")
+        before = packed
         for j in range(self.columns):
-            word = delay(m, self.i_w.word_select(j, self.column_bits), j, name=f"w_{j}")
-            operand = self._operand(m, word, packed, str(j))
+            word: Value = self.i_w.word_select(j, self.column_bits)
+            if self.half_bits:
+                # the high weight is made a cycle ahead: shift registers in LUTs answer late
+                early = delay(m, word, max(0, j - 1), name=f"w_{j}")
+                high = delay(m, self._high(early, before), min(1, j), name=f"high_{j}")
+                word = delay(m, early, min(1, j), name=f"w_{j}_now")
+                operand: Value = self._operand(word, high, packed)
+            else:
+                operand = delay(m, word, j, name=f"w_{j}").as_signed()
             a = Signal(operand.shape(), name=f"a_{j}", reset_less=True)
             b = Signal.like(x, name=f"b_{j}", reset_less=True)
             product = Signal(signed(len(a) + len(b)), name=f"m_{j}", reset_less=True)
@@ -174,6 +184,6 @@ class MatrixEngine(wiring.Component):
             m.d.comb += self.o_p[j].eq(total)
             if j + 1 < self.columns:
                 x = delay(m, x, 1, name=f"x_{j}")
-                packed = delay(m, packed, 1, name=f"packed_{j}")
+                before, packed = packed, delay(m, packed, 1, name=f"packed_{j}")
                 first = delay(m, first, 1, name=f"first_{j}")
         return m

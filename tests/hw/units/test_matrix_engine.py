@@ -9,6 +9,7 @@ from amaranth.hdl import Cat, Signal
 from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.lowering.images import pack_elements
 from bitformer.hw.timing import ACCUMULATE
+from bitformer.hw.units import matrix_engine as engine_module
 from bitformer.hw.units.matrix_engine import MatrixEngine
 from bitformer.hw.widths import signed_value
 
@@ -207,16 +208,28 @@ def test_packing_without_a_borrow_is_found(play):
     """The mutant: the high weight does not give what the sign of the low one takes."""
 
     class Borrowless(MatrixEngine):
-        def _operand(self, m, word, packed, name):
+        def _high(self, word, packed):
             half = self.half_bits
-            low = Signal(self.pack_shift)
-            m.d.comb += low.eq(word[:half].as_signed())
-            return Cat(low, word[half : 2 * half]).as_signed()
+            return Cat(word[half : 2 * half], word[2 * half - 1])
 
     dots = random_dots(2, 4, seed=5, packed=(True,))
     with pytest.raises(AssertionError):
         run_engine(play, dots, columns=2, engine=Borrowless)
     run_engine(play, dots, columns=2)
+
+
+@pytest.mark.parametrize("name", ["high_1", "w_1_now", "w_2", "packed_0"])
+def test_a_part_of_a_weight_in_the_wrong_cycle_is_found(play, monkeypatch, name):
+    dots = random_dots(3, 6, seed=8, packed=(True, False))
+    run_engine(play, dots, columns=3)
+    delay = engine_module.delay
+
+    def hurried(m, value, cycles, **options):
+        return delay(m, value, cycles - (options["name"] == name), **options)
+
+    monkeypatch.setattr(engine_module, "delay", hurried)
+    with pytest.raises(AssertionError):
+        run_engine(play, dots, columns=3)
 
 
 def make(**changes):
