@@ -10,6 +10,7 @@ from bitformer.hw.design import Design
 from bitformer.hw.judging import level_bits, score_bits, weight_bits
 from bitformer.hw.program import Destination, MachineOperation
 from bitformer.hw.units.address_generator import AddressGenerator
+from bitformer.hw.units.column_store import GROUP, ColumnStore
 from bitformer.hw.units.detector import Detector
 from bitformer.hw.units.drain import Drain
 from bitformer.hw.units.key_value_writer import KeyValueWriter
@@ -32,6 +33,7 @@ __all__ = [
     "operands",
     "post_processor",
     "slots_of",
+    "store",
     "vector_slots",
 ]
 
@@ -45,10 +47,10 @@ class Units:
     def __init__(self, m: Module, design: Design, bank: Value | None):
         self.design, self.bank, self.operations = design, bank, design.program.operations
         model, geometry = design.model, design.geometry
-        self.stores: dict[str, Store] = {}
-        for name, spec in design.stores.items():
+        self.stores: dict[str, Store | ColumnStore] = {}
+        for name in design.stores:
             if name != "output":
-                self.stores[name] = Store(spec=spec, init=design.images.get(name, ()))
+                self.stores[name] = store(design, name)
                 m.submodules[f"store_{name}"] = self.stores[name]
         m.submodules.sequencer = self.sequencer = Sequencer(
             program=design.program,
@@ -84,6 +86,7 @@ class Units:
             always_packed=all(design.packed.values()),
             product_bits=geometry.product_bits,
             multiplier=geometry.multiplier,
+            group=GROUP if _by_columns(design) else None,
         )
         m.submodules.drain = self.drain = drain(design)
         m.submodules.vector = self.vector = vector_slots(design)
@@ -92,6 +95,21 @@ class Units:
     def decode(self, m: Module, op: Value, field: str, *, name: str = "") -> Value:
         """Look up a field of the operation that ``op`` is the number of."""
         return decode(m, op, self.operations, field, name=name)
+
+
+def _by_columns(design: Design) -> bool:
+    """Return whether keys and values are read in groups of columns."""
+    kept = design.stores.get("dynamic")
+    distributed = kept is not None and kept.placement == "distributed"
+    return distributed and design.geometry.columns > GROUP
+
+
+def store(design: Design, name: str) -> Store | ColumnStore:
+    """Return a store of a design."""
+    spec, geometry = design.stores[name], design.geometry
+    if name == "dynamic" and _by_columns(design):
+        return ColumnStore(spec=spec, columns=geometry.columns, ways=geometry.ways)
+    return Store(spec=spec, init=design.images.get(name, ()))
 
 
 def address_generator(design: Design) -> AddressGenerator:

@@ -50,6 +50,7 @@ class KeyValueWriter(wiring.Component):
     o_addr : Out(range(depth)), word of the store.
     o_data : Out(slots * bits), the elements, the first slot in the lowest bits.
     o_en : Out(slots), slots to write.
+    o_write : Out(1), there are some.
     """
 
     columns = Integer(1)
@@ -88,6 +89,7 @@ class KeyValueWriter(wiring.Component):
                 "o_addr": Out(range(max(2, depth))),
                 "o_data": Out(slots * bits),
                 "o_en": Out(slots),
+                "o_write": Out(1),
             }
         )
 
@@ -175,7 +177,7 @@ class KeyValueWriter(wiring.Component):
 
         # one write port, registered
         written = [Signal(bits, name=f"written_{way}", reset_less=True) for way in range(ways)]
-        m.d.sync += self.o_en.eq(0)
+        m.d.sync += [self.o_en.eq(0), self.o_write.eq(busy | value)]
         with m.If(busy):
             m.d.sync += [self.o_addr.eq(address), self.o_en.eq(1 << slot_now)]
             m.d.sync += [copy.eq(element) for copy in written]

@@ -51,6 +51,9 @@ class MatrixEngine(wiring.Component):
         Width of an accumulator.
     multiplier : Multiplier
         The device's, whose ports and accumulator bound the widths.
+    group : int
+        Columns whose weights come in one cycle, those of the next so many cycles later; by default
+        all come at once.
 
     Members
     -------
@@ -61,7 +64,7 @@ class MatrixEngine(wiring.Component):
     i_packed : In(1)
         The operation is packed.
     i_w : In(columns * column_bits)
-        Weight words of all columns, column 0 lowest.
+        Weight words of all columns, column 0 lowest, those of a group in its cycle.
     o_p : Out(ArrayLayout(signed(product_bits), columns))
         Accumulators.
 
@@ -80,6 +83,7 @@ class MatrixEngine(wiring.Component):
     always_packed = Flag()
     product_bits = Integer(1)
     multiplier = Parameter(Multiplier, "a Multiplier")
+    group = Integer(1)
 
     def __init__(
         self,
@@ -92,11 +96,13 @@ class MatrixEngine(wiring.Component):
         always_packed: bool,
         product_bits: int,
         multiplier: Multiplier,
+        group: int | None = None,
     ):
         self.columns, self.column_bits = columns, column_bits
         self.operand_bits, self.product_bits = operand_bits, product_bits
         self.pack_shift, self.half_bits = pack_shift, half_bits
         self.always_packed, self.multiplier = always_packed, multiplier
+        self.group = self.columns if group is None else group
         packed_bits = pack_shift + half_bits
         for what, bits, most in (
             ("Operand bits", operand_bits, multiplier.short_bits),
@@ -162,15 +168,16 @@ class MatrixEngine(wiring.Component):
         x, packed, first = self.i_x, self.i_packed, delay(m, self.i_first, 2, name="first")
         before = packed
         for j in range(self.columns):
-            word: Value = self.i_w.word_select(j, self.column_bits)
+            word, late = self.i_w.word_select(j, self.column_bits), j % self.group
             if self.half_bits:
                 # the high weight is made a cycle ahead: shift registers in LUTs answer late
-                early = delay(m, word, max(0, j - 1), name=f"w_{j}")
-                high = delay(m, self._high(early, before), min(1, j), name=f"high_{j}")
-                word = delay(m, early, min(1, j), name=f"w_{j}_now")
+                early = delay(m, word, max(0, late - 1), name=f"w_{j}")
+                high = self._high(early, before if late else packed)
+                high = delay(m, high, min(1, late), name=f"high_{j}")
+                word = delay(m, early, min(1, late), name=f"w_{j}_now")
                 operand: Value = self._operand(word, high, packed)
             else:
-                operand = delay(m, word, j, name=f"w_{j}").as_signed()
+                operand = delay(m, word, late, name=f"w_{j}").as_signed()
             a = Signal(operand.shape(), name=f"a_{j}", reset_less=True)
             b = Signal.like(x, name=f"b_{j}", reset_less=True)
             product = Signal(signed(len(a) + len(b)), name=f"m_{j}", reset_less=True)

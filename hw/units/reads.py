@@ -7,6 +7,7 @@ from bitformer.hw.design import Geometry
 from bitformer.hw.memory import READ_LATENCY, StoreSpec
 from bitformer.hw.timing import OPERAND, PRODUCT
 from bitformer.hw.units.assembly import Units
+from bitformer.hw.units.column_store import GROUP, ColumnStore
 from bitformer.hw.units.drain import PLACE_BITS
 from bitformer.hw.units.pipeline import delay, twice
 from bitformer.hw.units.store import Store
@@ -96,22 +97,44 @@ def read_weights(m: Module, units: Units) -> None:
         static = columns.select(m, store.data_0, kind, address[:unit])
     word = static
     if "dynamic" in stores:
-        m.d.comb += stores["dynamic"].addr_0.eq(address)
-        kept = _spread(geometry, columns, stores["dynamic"].data_0)
+        store = stores["dynamic"]
+        m.d.comb += store.addr_0.eq(address)
+        kept = _spread(geometry, columns, store.data_0)
         dynamic = units.decode(m, op, "dynamic")
-        # a select for each half of the word: one for all would have too many loads
-        half = len(kept) // 2
-        lower, upper = twice(m, dynamic, name="takes_kept")
-        word = Cat(
-            Mux(lower, kept[:half], static[:half]),
-            Mux(upper, kept[half:], static[half:]),
-        )
+        if isinstance(store, ColumnStore):
+            read = delay(m, units.addresses.o_valid, late, name="reads", reset_less=False)
+            m.d.comb += store.i_read.eq(read)
+            word = _group_by_group(m, dynamic, kept, static, GROUP * geometry.column_bits)
+        else:
+            # a select for each half of the word: one for all would have too many loads
+            half = len(kept) // 2
+            lower, upper = twice(m, dynamic, name="takes_kept")
+            word = Cat(
+                Mux(lower, kept[:half], static[:half]),
+                Mux(upper, kept[half:], static[half:]),
+            )
     m.d.sync += units.engine.i_w.eq(word)
     m.d.comb += [
         units.engine.i_x.eq(operands.o_x),
         units.engine.i_first.eq(operands.o_first),
         units.engine.i_packed.eq(units.decode(m, operands.o_op, "packed")),
     ]
+
+
+def _group_by_group(m: Module, dynamic: Value, kept: Value, static: Value, bits: int) -> Value:
+    """Return keys and values, or weights: ``bits`` of each group of columns in its cycle.
+
+    ``dynamic`` comes a cycle ahead.
+    """
+    parts = []
+    for number, start in enumerate(range(0, len(kept), bits)):
+        # what resets is no shift register in LUTs, which would answer late
+        cycles = GROUP if number else 1
+        dynamic = delay(m, dynamic, cycles, name=f"takes_kept_{number}", reset_less=False)
+        if number:
+            static = delay(m, static[bits:], GROUP, name=f"static_{number}")
+        parts.append(Mux(dynamic, kept[start : start + bits], static[:bits]))
+    return Cat(parts)
 
 
 def _spread(geometry: Geometry, columns: WeightColumns, word: Value) -> Value:

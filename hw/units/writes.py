@@ -6,6 +6,7 @@ from bitformer.hw.memory import StoreSpec
 from bitformer.hw.program import Destination
 from bitformer.hw.timing import OPERAND
 from bitformer.hw.units.assembly import Units, key_value_writer
+from bitformer.hw.units.column_store import ColumnStore
 from bitformer.hw.units.pipeline import by_operation, delay, registered
 from bitformer.hw.units.row_statistics import RowStatistics
 from bitformer.hw.units.softmax import Reciprocal, RowMaximum
@@ -135,3 +136,6 @@ def write_results(m: Module, units: Units) -> None:
             store.w_data.eq(writer.o_data),
             store.w_en.eq(writer.o_en),
         ]
+        if isinstance(store, ColumnStore):
+            # of a word's elements, those of its first slots: each goes to all that it may be for
+            m.d.comb += store.i_write.eq(writer.o_write)

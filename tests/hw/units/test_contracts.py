@@ -74,6 +74,11 @@ GOOD = {
     "AddressGenerator": lambda: {"operations": OPERATIONS, "act_bits": 4, "weight_bits": 5},
     "AxiStream": lambda: {"accelerator": Accelerator(design=tiny()), "inputs": 24, "results": 6},
     "ClassChoice": lambda: {"classes": 5, "bits": 8},
+    "ColumnStore": lambda: {
+        "spec": StoreSpec(name="one", depth=4, width=40, granule=4),
+        "columns": 5,
+        "ways": 2,
+    },
     "Detector": lambda: dict(zip(DETECTOR, (3, 8, 8, 1, 0, -3, 2, True, 12, 8, 24), strict=True)),
     "Drain": lambda: {**ROW, "operations": TIMED, "slot": TIMED_SLOT, "columns": 3},
     "Exponential": dict,

@@ -62,9 +62,10 @@ def written(play, rows, *, columns, ways, packed, pairs):
         # keys are written one a cycle, behind those that came two at a time
         idle = len(values) if key else 0
         script += [{"i_y": chance.getrandbits(8 * ways), "i_first": 1}] * idle
-    shown = play(dut, script + [{}] * 4, ["o_en", "o_addr", "o_data"])
+    shown = play(dut, script + [{}] * 4, ["o_en", "o_addr", "o_data", "o_write"])
     memory, cycles = {}, []
-    for cycle, (enable, address, data) in enumerate(shown):
+    for cycle, (enable, address, data, some) in enumerate(shown):
+        assert some == (enable != 0)
         for slot in range(slots):
             if enable >> slot & 1:
                 memory[address, slot] = signed_value(data >> (slot * BITS), BITS)

@@ -4,7 +4,7 @@
 import random
 
 import pytest
-from amaranth.hdl import Cat, Signal
+from amaranth.hdl import Cat
 
 from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.lowering.images import pack_elements
@@ -21,6 +21,24 @@ def limits(bits, narrow=False):
     return -(1 << (bits - 1)) + narrow, (1 << (bits - 1)) - 1
 
 
+def in_groups(dut, script):
+    """The script with each group's weights in its cycle: ``dut.group`` after those before."""
+    field = (1 << dut.column_bits) - 1
+    words = [step.get("i_w", 0) for step in script]
+    late = [j // dut.group * dut.group for j in range(dut.columns)]
+    return [
+        step
+        | {
+            "i_w": sum(
+                words[cycle - late[j]] & field << j * dut.column_bits
+                for j in range(dut.columns)
+                if cycle >= late[j]
+            )
+        }
+        for cycle, step in enumerate(script)
+    ]
+
+
 def accumulators(play, dut, dots, gap=0):
     """Play (packed, activations, weight words); return the accumulators at the end of each."""
     script, ends = [], []
@@ -29,7 +47,8 @@ def accumulators(play, dut, dots, gap=0):
             script.append({"i_x": x, "i_first": number == 0, "i_packed": packed, "i_w": word})
         ends.append(len(script) - 1)
         script += [{}] * gap
-    shown = play(dut, script + [{}] * (dut.latency + dut.columns), ["o_p"])
+    script += [{}] * (dut.latency + dut.columns)
+    shown = play(dut, in_groups(dut, script), ["o_p"])
     # column j is complete `latency` + j after the last activation
     return [[shown[end + dut.latency + j][0][j] for j in range(dut.columns)] for end in ends]
 
@@ -194,6 +213,9 @@ WIDTHS = [
     {"always_packed": True},
     {"half_bits": 0, "pack_shift": 0, "column_bits": 1},
     {"operand_bits": 18, "column_bits": 25, "half_bits": 12, "pack_shift": 13},
+    {"columns": 5, "group": 2},
+    {"columns": 7, "group": 1, "always_packed": True},
+    {"columns": 9, "group": 4, "half_bits": 0, "pack_shift": 0},
 ]
 
 
