@@ -10,7 +10,7 @@ from bitformer.hw.design import Design
 from bitformer.hw.judging import level_bits, score_bits, weight_bits
 from bitformer.hw.program import Destination, MachineOperation
 from bitformer.hw.units.address_generator import AddressGenerator
-from bitformer.hw.units.column_store import GROUP, ColumnStore
+from bitformer.hw.units.column_store import ColumnStore
 from bitformer.hw.units.detector import Detector
 from bitformer.hw.units.drain import Drain
 from bitformer.hw.units.key_value_writer import KeyValueWriter
@@ -36,6 +36,9 @@ __all__ = [
     "store",
     "vector_slots",
 ]
+
+#: LUTs of a memory of keys and values that an address may load.
+_LOADS = 128
 
 
 class Units:
@@ -86,7 +89,7 @@ class Units:
             always_packed=all(design.packed.values()),
             product_bits=geometry.product_bits,
             multiplier=geometry.multiplier,
-            group=GROUP if _by_columns(design) else None,
+            group=_group(design),
         )
         m.submodules.drain = self.drain = drain(design)
         m.submodules.vector = self.vector = vector_slots(design)
@@ -97,18 +100,22 @@ class Units:
         return decode(m, op, self.operations, field, name=name)
 
 
-def _by_columns(design: Design) -> bool:
-    """Return whether keys and values are read in groups of columns."""
-    kept = design.stores.get("dynamic")
-    distributed = kept is not None and kept.placement == "distributed"
-    return distributed and design.geometry.columns > GROUP
+def _group(design: Design) -> int:
+    """Return the columns whose keys and values are read in a cycle: all where an address may."""
+    spec, columns, luts = design.stores.get("dynamic"), design.geometry.columns, design.family.luts
+    if spec is None or spec.placement != "distributed" or not luts.rams:
+        return columns
+    ram = next((ram for ram in luts.rams if spec.depth <= ram.words), luts.rams[-1])
+    loads = -(-spec.width // ram.bits) * ram.luts * -(-spec.depth // ram.words)
+    return -(-columns // -(-loads // _LOADS))
 
 
 def store(design: Design, name: str) -> Store | ColumnStore:
     """Return a store of a design."""
-    spec, geometry = design.stores[name], design.geometry
-    if name == "dynamic" and _by_columns(design):
-        return ColumnStore(spec=spec, columns=geometry.columns, ways=geometry.ways)
+    spec, geometry, group = design.stores[name], design.geometry, _group(design)
+    if name == "dynamic" and group < geometry.columns:
+        columns, ways = geometry.columns, geometry.ways
+        return ColumnStore(spec=spec, columns=columns, ways=ways, group=group)
     return Store(spec=spec, init=design.images.get(name, ()))
 
 

@@ -10,10 +10,7 @@ from bitformer.hw.memory import READ_LATENCY, StoreSpec, placement_attributes
 from bitformer.hw.units.parameters import Integer, Parameter
 from bitformer.hw.units.pipeline import delay
 
-__all__ = ["GROUP", "ColumnStore"]
-
-#: Columns whose words are read in one cycle. An address loads the memories of so many.
-GROUP = 4
+__all__ = ["ColumnStore"]
 
 
 class ColumnStore(wiring.Component):
@@ -23,7 +20,7 @@ class ColumnStore(wiring.Component):
     many cycles after the first group's as its first column's number says, and written likewise: an
     address goes from group to group, in place of a wire to all memories and a delay of all data.
 
-    Latency: 2 cycles from an address to the part of group 0, ``GROUP`` more for each further one. A
+    Latency: 2 cycles from an address to the part of group 0, ``group`` more for each further one. A
     word written in cycle t can be addressed from cycle t + 1 on; addressed in cycle t it is
     undefined. Throughput: a read and a write a cycle.
 
@@ -36,6 +33,8 @@ class ColumnStore(wiring.Component):
     ways : int
         Granules of a word that can be written at a time: granule n is one of those that are n
         modulo ``ways``.
+    group : int
+        Columns whose parts are read in one cycle: an address loads the memories of so many.
 
     Members
     -------
@@ -65,9 +64,10 @@ class ColumnStore(wiring.Component):
     columns = Integer(1)
 
     ways = Integer(1)
+    group = Integer(1)
 
-    def __init__(self, *, spec: StoreSpec, columns: int, ways: int):
-        self.spec, self.columns, self.ways = spec, columns, ways
+    def __init__(self, *, spec: StoreSpec, columns: int, ways: int, group: int):
+        self.spec, self.columns, self.ways, self.group = spec, columns, ways, group
         granules = spec.width // self.granule
         for what, number in (("Columns", columns), ("Ways", ways)):
             if granules % number:
@@ -100,16 +100,16 @@ class ColumnStore(wiring.Component):
         asked = {"read": self.i_read, "addr": self.addr_0}
         given = {"write": self.i_write, "addr": self.w_addr, "data": self.w_data, "en": self.w_en}
         parts = []
-        for number, first in enumerate(range(0, self.columns, GROUP)):
+        for number, first in enumerate(range(0, self.columns, self.group)):
             if number:
                 asked, given = (
                     {
-                        name: delay(m, value, GROUP, name=f"{which}_{name}_{number}")
+                        name: delay(m, value, self.group, name=f"{which}_{name}_{number}")
                         for name, value in passed.items()
                     }
                     for which, passed in (("asked", asked), ("given", given))
                 )
-            columns = range(first, min(first + GROUP, self.columns))
+            columns = range(first, min(first + self.group, self.columns))
             parts.append(self._group(m, number, columns, asked, given))
             given["en"] = given["en"][len(columns) * self.column_bits // self.granule :]
         m.d.comb += self.data_0.eq(Cat(parts))

@@ -8,7 +8,16 @@ from amaranth.utils import bits_for
 from bitformer.hw.program import MachineOperation
 from bitformer.hw.widths import signed_bits
 
-__all__ = ["by_operation", "decode", "delay", "multiply_in_luts", "registered", "twice"]
+__all__ = [
+    "MOST_COPIES",
+    "by_operation",
+    "copies",
+    "decode",
+    "delay",
+    "multiply_in_luts",
+    "registered",
+    "twice",
+]
 
 
 def delay(m: Module, value: ValueLike, cycles: int, *, name: str, reset_less: bool = True) -> Value:
@@ -33,6 +42,32 @@ def twice(m: Module, value: ValueLike, *, name: str) -> tuple[Value, Value]:
 def registered(m: Module, value: Value, *, name: str) -> Value:
     """Return ``value`` of the cycle before; a constant as it is, which takes no register."""
     return value if isinstance(value, Const) else delay(m, value, 1, name=name)
+
+
+#: Most registers of :func:`copies`.
+MOST_COPIES = 4
+
+
+def copies(m: Module, value: ValueLike, number: int, *, name: str) -> list[Value]:
+    """Return ``value`` of the cycle before from ``number`` registers, which share its loads.
+
+    Synthesis would merge equal ones. So every other one begins with ones, and those from the third
+    on hold the complement.
+
+    Raises
+    ------
+    ValueError
+        If more than ``MOST_COPIES`` are asked for.
+    """
+    if not 1 <= number <= MOST_COPIES:
+        raise ValueError(f"Copies must be 1 to {MOST_COPIES}, not {number}")
+    value, found = Value.cast(value), []
+    for n in range(number):
+        ones = (1 << len(value)) - 1 if n % 2 else 0
+        kept = Signal(len(value), name=f"{name}_{n}", init=ones, reset_less=True)
+        m.d.sync += kept.eq(~value if n >= 2 else value)
+        found.append(~kept if n >= 2 else kept)
+    return found
 
 
 def by_operation(m: Module, op: Value, values: Sequence[int], *, name: str) -> Value:

@@ -7,7 +7,7 @@ from bitformer.hw.design import Geometry
 from bitformer.hw.memory import READ_LATENCY, StoreSpec
 from bitformer.hw.timing import OPERAND, PRODUCT
 from bitformer.hw.units.assembly import Units
-from bitformer.hw.units.column_store import GROUP, ColumnStore
+from bitformer.hw.units.column_store import ColumnStore
 from bitformer.hw.units.drain import PLACE_BITS
 from bitformer.hw.units.pipeline import delay, twice
 from bitformer.hw.units.store import Store
@@ -104,7 +104,7 @@ def read_weights(m: Module, units: Units) -> None:
         if isinstance(store, ColumnStore):
             read = delay(m, units.addresses.o_valid, late, name="reads", reset_less=False)
             m.d.comb += store.i_read.eq(read)
-            word = _group_by_group(m, dynamic, kept, static, GROUP * geometry.column_bits)
+            word = _group_by_group(m, units, dynamic, kept, static)
         else:
             # a select for each half of the word: one for all would have too many loads
             half = len(kept) // 2
@@ -121,18 +121,20 @@ def read_weights(m: Module, units: Units) -> None:
     ]
 
 
-def _group_by_group(m: Module, dynamic: Value, kept: Value, static: Value, bits: int) -> Value:
-    """Return keys and values, or weights: ``bits`` of each group of columns in its cycle.
+def _group_by_group(m: Module, units: Units, dynamic: Value, kept: Value, static: Value) -> Value:
+    """Return keys and values, or weights: those of each group of columns in its cycle.
 
     ``dynamic`` comes a cycle ahead.
     """
+    group = units.engine.group
+    bits = group * units.design.geometry.column_bits
     parts = []
     for number, start in enumerate(range(0, len(kept), bits)):
         # what resets is no shift register in LUTs, which would answer late
-        cycles = GROUP if number else 1
+        cycles = group if number else 1
         dynamic = delay(m, dynamic, cycles, name=f"takes_kept_{number}", reset_less=False)
         if number:
-            static = delay(m, static[bits:], GROUP, name=f"static_{number}")
+            static = delay(m, static[bits:], group, name=f"static_{number}")
         parts.append(Mux(dynamic, kept[start : start + bits], static[:bits]))
     return Cat(parts)
 

@@ -1,6 +1,7 @@
 """Memory with a placement: block RAM, distributed RAM (LUTs), registers, or the tool's choice."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import memory, wiring
@@ -10,9 +11,21 @@ from amaranth.utils import bits_for, exact_log2
 from bitformer.hw.memory import DEEP, READ_LATENCY, StoreSpec, placement_attributes
 from bitformer.hw.tiling import rest_of
 from bitformer.hw.units.parameters import Parameter
-from bitformer.hw.units.pipeline import delay, twice
+from bitformer.hw.units.pipeline import MOST_COPIES, copies, delay
 
 __all__ = ["Store"]
+
+#: Loads that a register of an address or a select may have, as far as copies of it go.
+_LOADS = 48
+#: Words of a bit that a LUT holds, at most.
+_LUT_ROM = 64
+
+
+def _cuts(bits: int, loads: int) -> list[range]:
+    """Cut a word so that each part has ``_LOADS`` of the loads: into ``MOST_COPIES`` at most."""
+    number = max(1, min(MOST_COPIES, bits, -(-loads // _LOADS)))
+    ends = [bits * n // number for n in range(number + 1)]
+    return [range(start, end) for start, end in pairwise(ends)]
 
 
 class Store(wiring.Component):
@@ -155,6 +168,14 @@ class Store(wiring.Component):
         The address has many loads. So has the write address of a deep RAM, whose writes are a cycle
         later, as the addresses of its reads are.
         """
+        if self.spec.rom:
+            for number in range(self.spec.read_ports):
+                address = getattr(self, f"addr_{number}")
+                every = (0, self.spec.depth, 0, self.spec.width)
+                data = Signal(self.spec.width, name=f"q_{number}", reset_less=True)
+                m.d.sync += data.eq(self._rom_in_luts(m, f"rom_{number}", address, *every))
+                m.d.comb += getattr(self, f"data_{number}").eq(data)
+            return
         mem = self._memory(m, wait=int(self.spec.depth > DEEP))
         for number in range(self.spec.read_ports):
             port = mem.read_port(domain="comb")
@@ -174,31 +195,48 @@ class Store(wiring.Component):
         """Select a word by its number, which comes a cycle before the words."""
         if len(words) == 1:
             return words[0]
-        half = len(words[0]) // 2
-        lower, upper = twice(m, number[: bits_for(len(words) - 1)], name=name)
+        cuts = _cuts(len(words[0]), len(words[0]))
+        chosen = copies(m, number[: bits_for(len(words) - 1)], len(cuts), name=name)
         return Cat(
-            Array(word[:half] for word in words)[lower],
-            Array(word[half:] for word in words)[upper],
+            Array(word[cut.start : cut.stop] for word in words)[one]
+            for cut, one in zip(cuts, chosen, strict=True)
         )
 
-    def _rom(self, m: Module, name: str, row: int, rows: int, bit: int, bits: int, placement: str):
-        """Add a memory for a part of the contents; return its word, a cycle after ``addr_0``."""
+    def _rom(self, m: Module, name: str, *area: int, placement: str) -> memory.Memory:
+        """Add a memory for a part of the contents, as of :meth:`_part`."""
         m.submodules[name] = mem = memory.Memory(
-            shape=unsigned(bits),
-            depth=max(2, rows),
-            init=self._part(row, rows, bit, bits),
+            shape=unsigned(area[3]),
+            depth=max(2, area[1]),
+            init=self._part(*area),
             attrs=placement_attributes(placement, rom=True),
         )
-        offset = self.addr_0 - row
-        if placement == "block":
-            port = mem.read_port()
-            m.d.comb += port.addr.eq(offset)
-        else:
-            port = mem.read_port(domain="comb")
-            address = Signal.like(port.addr, name=f"address_{name}", reset_less=True)
-            m.d.sync += address.eq(offset)
-            m.d.comb += port.addr.eq(address)
+        return mem
+
+    def _rom_in_block(self, m: Module, name: str, *area: int) -> Value:
+        """Return the word of a part of the contents in block RAM, a cycle after ``addr_0``."""
+        port = self._rom(m, name, *area, placement="block").read_port()
+        m.d.comb += port.addr.eq(self.addr_0 - area[0])
         return port.data
+
+    def _rom_in_luts(
+        self, m: Module, name: str, address: Value, row: int, rows: int, bit: int, bits: int
+    ) -> Value:
+        """Return the word of a part of the contents in LUTs, a cycle after ``address``.
+
+        It is cut into memories side by side: an address has a register for each, for its loads.
+        """
+        words = []
+        cuts = _cuts(bits, bits * -(-rows // _LUT_ROM))
+        offset = (address - row)[: bits_for(max(2, rows) - 1)]
+        for number, (cut, own) in enumerate(
+            zip(cuts, copies(m, offset, len(cuts), name=f"address_{name}"), strict=True)
+        ):
+            area = (row, rows, bit + cut.start, len(cut))
+            mem = self._rom(m, f"{name}_{number}", *area, placement="distributed")
+            port = mem.read_port(domain="comb")
+            m.d.comb += port.addr.eq(own)
+            words.append(port.data)
+        return Cat(words)
 
     def _tiled(self, m: Module) -> None:
         """Add tiles side by side, each in block RAM for its first rows and in LUTs for the others.
@@ -217,15 +255,15 @@ class Store(wiring.Component):
             stack = []
             for row in range(0, tile.rows, deep):
                 area = (row, min(deep, tile.rows - row), bit, tile.width)
-                stack.append(self._rom(m, f"block_{number}_{row}", *area, "block"))
+                stack.append(self._rom_in_block(m, f"block_{number}_{row}", *area))
             part = self.addr_0 >> exact_log2(deep)
             if bit in rest:
                 part = Mux(self.addr_0 >= tile.rows, len(stack), part)
-                stack.append(self._rom(m, f"rest_{number}", *rest[bit], "distributed"))
+                stack.append(self._rom_in_luts(m, f"rest_{number}", self.addr_0, *rest[bit]))
             fields.append(self._one_of(m, stack, part, name=f"part_{number}"))
             bit += tile.width
         if bit in rest:
-            fields.append(self._rom(m, "beside", *rest[bit], "distributed"))
+            fields.append(self._rom_in_luts(m, "beside", self.addr_0, *rest[bit]))
         data = Signal(spec.width, name="q_0", reset_less=True)
         m.d.sync += data.eq(Cat(fields))
         m.d.comb += self.data_0.eq(data)

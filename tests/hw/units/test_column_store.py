@@ -7,12 +7,12 @@ import pytest
 
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.units import column_store as module
-from bitformer.hw.units.column_store import GROUP, ColumnStore
+from bitformer.hw.units.column_store import ColumnStore
 
 
-def make(*, depth=13, columns=6, slots=2, bits=3, ways=2):
+def make(*, depth=13, columns=6, slots=2, bits=3, ways=2, group=4):
     spec = StoreSpec(name="kept", depth=depth, width=columns * slots * bits, granule=bits)
-    return ColumnStore(spec=spec, columns=columns, ways=ways)
+    return ColumnStore(spec=spec, columns=columns, ways=ways, group=group)
 
 
 def traffic(dut, cycles, seed):
@@ -36,17 +36,17 @@ def traffic(dut, cycles, seed):
 
 def parts(dut, word):
     """A word's bits, a number for each group of columns."""
-    bits = GROUP * dut.column_bits
+    bits = dut.group * dut.column_bits
     return [word >> start & ((1 << bits) - 1) for start in range(0, dut.spec.width, bits)]
 
 
 def gathered(play, dut, script):
-    """The words that are read: each group's part ``GROUP`` cycles after the one before."""
+    """The words that are read: each group's part ``dut.group`` cycles after the one before."""
     groups = len(parts(dut, 0))
-    shown = play(dut, script + [{}] * (dut.latency + GROUP * groups), ["data_0"])
+    shown = play(dut, script + [{}] * (dut.latency + dut.group * groups), ["data_0"])
     return [
         [
-            parts(dut, shown[cycle + dut.latency + GROUP * group][0])[group]
+            parts(dut, shown[cycle + dut.latency + dut.group * group][0])[group]
             for group in range(groups)
         ]
         for cycle in range(len(script))
@@ -58,6 +58,8 @@ SHAPES = [
     {"columns": 4},
     {"columns": 1, "slots": 1, "ways": 1, "depth": 1},
     {"columns": 9, "slots": 1, "ways": 3},
+    {"columns": 5, "group": 2},
+    {"columns": 3, "group": 1},
     {"columns": 17, "ways": 1, "bits": 1, "depth": 70},
     {"columns": 16, "slots": 2, "bits": 6, "depth": 112},
 ]
@@ -114,6 +116,7 @@ def test_a_part_in_the_wrong_cycle_is_found(play, monkeypatch, name):
     ("changes", "message"),
     [
         ({"columns": 0}, r"^Columns must be a positive integer, not 0$"),
+        ({"group": 0}, r"^Group must be a positive integer, not 0$"),
         ({"ways": 5}, r"^Ways must share 12 granules evenly, not be 5$"),
     ],
 )
@@ -125,4 +128,4 @@ def test_mistakes_are_named(changes, message):
 def test_columns_share_a_word():
     spec = StoreSpec(name="kept", depth=4, width=12, granule=3)
     with pytest.raises(ValueError, match=r"^Columns must share 4 granules evenly, not be 3$"):
-        ColumnStore(spec=spec, columns=3, ways=1)
+        ColumnStore(spec=spec, columns=3, ways=1, group=4)

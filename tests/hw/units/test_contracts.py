@@ -78,6 +78,7 @@ GOOD = {
         "spec": StoreSpec(name="one", depth=4, width=40, granule=4),
         "columns": 5,
         "ways": 2,
+        "group": 2,
     },
     "Detector": lambda: dict(zip(DETECTOR, (3, 8, 8, 1, 0, -3, 2, True, 12, 8, 24), strict=True)),
     "Drain": lambda: {**ROW, "operations": TIMED, "slot": TIMED_SLOT, "columns": 3},
