@@ -110,12 +110,12 @@ class ColumnStore(wiring.Component):
                     for which, passed in (("asked", asked), ("given", given))
                 )
             columns = range(first, min(first + self.group, self.columns))
-            parts.append(self._group(m, number, columns, asked, given))
+            parts.append(self._add(m, number, columns, asked, given))
             given["en"] = given["en"][len(columns) * self.column_bits // self.granule :]
         m.d.comb += self.data_0.eq(Cat(parts))
         return m
 
-    def _group(self, m: Module, number: int, columns: range, asked: dict, given: dict) -> Signal:
+    def _add(self, m: Module, number: int, columns: range, asked: dict, given: dict) -> Signal:
         """Add the memory of a group of columns; return its part of a word.
 
         ``asked`` and ``given`` are the ports in the group's cycle.
