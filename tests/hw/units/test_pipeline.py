@@ -4,11 +4,19 @@
 import itertools
 
 import pytest
-from amaranth.hdl import Cat, Signal, signed, unsigned
+from amaranth.hdl import Cat, Module, Signal, signed, unsigned
 from amaranth.lib.wiring import In
 
 from bitformer.hw.units.fixed import clamp, round_shift
-from bitformer.hw.units.pipeline import by_operation, delay, multiply_in_luts, twice
+from bitformer.hw.units.pipeline import (
+    MOST_COPIES,
+    by_operation,
+    copies,
+    delay,
+    multiply_in_luts,
+    registered,
+    twice,
+)
 from bitformer.hw.widths import signed_bits, signed_value
 from bitformer.model import numerics
 
@@ -45,6 +53,38 @@ def test_delay(combinational, play, cycles, reset_less):
     sent = [5, -32, 31, 0, -1, 7, 8, 9, 10, 11]
     shown = play(dut, [{"i": value} for value in sent], ["o"])
     assert [o for (o,) in shown] == [0] * cycles + sent[: len(sent) - cycles]
+
+
+@pytest.mark.parametrize("number", range(1, MOST_COPIES + 1))
+def test_copies_are_delays(combinational, play, number):
+    dut = combinational(
+        inputs={"i": In(6)},
+        shape=unsigned(6 * number),
+        build=lambda m, c: Cat(copies(m, c.i, number, name="i")),
+    )
+    sent = [5, 63, 0, 32, 31]
+    shown = play(dut, [{"i": value} for value in [*sent, 0]], ["o"])
+    assert [o for (o,) in shown[1:]] == [sum(v << 6 * n for n in range(number)) for v in sent]
+
+
+@pytest.mark.parametrize("number", [0, MOST_COPIES + 1])
+def test_copies_that_synthesis_would_merge_are_refused(number):
+    with pytest.raises(ValueError, match=rf"^Copies must be 1 to 4, not {number}$"):
+        copies(Module(), Signal(3), number, name="i")
+
+
+def test_a_constant_takes_no_register(combinational, play):
+    dut = combinational(
+        inputs={"i": In(2)},
+        shape=unsigned(6),
+        build=lambda m, c: Cat(
+            registered(m, c.i, name="i"),
+            registered(m, by_operation(m, c.i, [2, 2, 2], name="same"), name="same"),
+            registered(m, by_operation(m, c.i, [3, 0, 1], name="own"), name="own"),
+        ),
+    )
+    shown = play(dut, [{"i": 0}, {"i": 2}, {}], ["o"])
+    assert [o for (o,) in shown] == [2 << 2, 3 << 4 | 2 << 2, 1 << 4 | 2 << 2 | 2]
 
 
 def test_twice_is_two_delays(combinational, play):
