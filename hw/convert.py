@@ -9,7 +9,16 @@ from amaranth.lib.wiring import Component
 from bitformer.model.cache import tools_environment
 from bitformer.model.errors import UserError
 
-__all__ = ["builtin_yosys", "to_verilog"]
+__all__ = ["FOR_SYNTHESIS", "builtin_yosys", "to_verilog"]
+
+
+class Target:
+    """The platform of a conversion that is no simulator's and no board's."""
+
+
+#: Give it as ``platform`` to a conversion whose result is synthesized: what synthesis would not
+#: find by itself is instantiated, as it is on the platform of a board. None is for simulators.
+FOR_SYNTHESIS = Target()
 
 
 @contextmanager

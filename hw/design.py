@@ -17,7 +17,7 @@ from bitformer.hw.timing import (
     WIDE_DELAY,
 )
 from bitformer.hw.weight_layout import WeightFormat, WeightLayout
-from bitformer.hw.widths import is_long, squared_in_dsp
+from bitformer.hw.widths import is_long, squared_in_dsp, sum_bits
 from bitformer.model.ir import IntegerModel
 from bitformer.model.later import later, shown
 from bitformer.model.tensor import Tensor
@@ -116,7 +116,8 @@ class Geometry:
         """DSP blocks: the engine's, a multiplier for each result a cycle, the statistics'."""
         post = 2 if self.wide else self.ways
         squares = sum(squared_in_dsp(bits) for bits in self.square_bits)
-        return self.columns + post + (1 if self.norm_features else 0) + squares
+        total = sum_bits(self.norm_features, self.norm_bits) if self.norm_features else 0
+        return self.columns + post + (self.multiplier.blocks(total) if total else 0) + squares
 
 
 #: The stores whose contents differ between two trained models of one structure.

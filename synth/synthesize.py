@@ -13,6 +13,7 @@ from typing import Any
 from amaranth.back import rtlil
 from amaranth.lib import wiring
 
+from bitformer.hw.convert import FOR_SYNTHESIS
 from bitformer.hw.design import Design
 from bitformer.hw.families.family import Family
 from bitformer.hw.parts import DEFAULT_PART, PARTS, Part, Use
@@ -207,9 +208,11 @@ def source_of(design: Design | wiring.Component) -> str:
             for stream in (accelerator.i, accelerator.o)
             for name in ("payload", "valid", "ready")
         ]
-        text = rtlil.convert(accelerator, name=_TOP, ports=ports, emit_src=False)
+        text = rtlil.convert(
+            accelerator, name=_TOP, platform=FOR_SYNTHESIS, ports=ports, emit_src=False
+        )
     elif isinstance(design, wiring.Component):
-        text = rtlil.convert(design, name=_TOP, emit_src=False)
+        text = rtlil.convert(design, name=_TOP, platform=FOR_SYNTHESIS, emit_src=False)
     else:
         raise TypeError(f"Design must be a Design or a Component, not {design!r}")
     return text.replace('attribute \\rom_style "distributed"', 'attribute \\rom_style "logic"')

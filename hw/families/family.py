@@ -12,6 +12,7 @@ __all__ = [
     "LutRam",
     "Luts",
     "Multiplier",
+    "MultiplierCell",
     "PinPatterns",
     "Power",
     "Primitive",
@@ -20,8 +21,34 @@ __all__ = [
 
 
 @dataclass(frozen=True, kw_only=True)
+class MultiplierCell:
+    """How a multiplier with its registers is instantiated, where synthesis packs none into it.
+
+    Its operands and its product are registered, and signed.
+
+    Parameters
+    ----------
+    long, short, product : str
+        Pins, with the number of the bit behind each name.
+    clock : str
+        Pin of the clock of all registers.
+    parameters : tuple of (str, str)
+        Its parameters, by name.
+    tied : tuple of (str, int)
+        Inputs that are constant, by name.
+    """
+
+    long: str
+    short: str
+    product: str
+    clock: str
+    parameters: tuple[tuple[str, str], ...]
+    tied: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Multiplier:
-    """A hard multiplier with signed ports and an accumulator.
+    """A hard multiplier with signed ports, and an accumulator in it or in LUTs.
 
     Parameters
     ----------
@@ -32,12 +59,15 @@ class Multiplier:
         at the long one; an activation, or a requantizer's multiplier, is at the short one.
     accumulator_bits : int
         Signed width of its sum.
+    cell : MultiplierCell or None
+        How it is instantiated for synthesis; None where that infers it, with its registers.
     """
 
     name: str
     long_bits: int
     short_bits: int
     accumulator_bits: int
+    cell: MultiplierCell | None = None
 
     @property
     def split(self) -> int:
@@ -48,6 +78,10 @@ class Multiplier:
     def short_split(self) -> int:
         """Lower bits of a long sum that is squared: with a sign bit they fill the short port."""
         return self.short_bits - 1
+
+    def blocks(self, bits: int) -> int:
+        """Return the multipliers that a product takes whose longer operand is of ``bits`` bits."""
+        return 1 if bits <= self.long_bits else 1 + self.blocks(bits - self.split)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,14 +52,19 @@ def geometry_of(
 ) -> Geometry:
     """Return the widths of every unit, from the bounds of the model's actual integers.
 
-    Raises :class:`UserError` for a sum or a multiplier that is too wide for a DSP block, and for
-    layer norms of different features, which one unit does not serve.
+    Raises :class:`UserError` for a sum, a multiplicand or a multiplier that is too wide for DSP
+    blocks (a multiplicand has two), and for layer norms of different features, which one unit does
+    not serve.
     """
     tensors = model.tensors
     batch = Batch.of(model)
     kept_bits = int(batch.dynamic_bits[0])
     keys = WeightFormat.of(kept_bits, pair=packing.dynamic) if kept_bits else None
     wide = wide_operations(model, wide_rows, multiplier)
+    for y, largest in model.multiplicand_bounds.items():
+        bits, most = largest.bit_length() + 1, multiplier.split + multiplier.long_bits
+        if bits > most:
+            raise UserError(f"multiplicand of {y} must fit {most} bits, not need {bits}")
     accumulators = {}
     for y, bound in model.bounds.items():
         bits = accumulators[y] = bound.total.bit_length() + 1

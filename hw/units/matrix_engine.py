@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from bitformer.hw.families.family import Multiplier
 from bitformer.hw.timing import ACCUMULATE
+from bitformer.hw.units.multiplier import Product
 from bitformer.hw.units.parameters import Flag, Integer, Parameter
 from bitformer.hw.units.pipeline import delay
 from bitformer.hw.widths import signed_value
@@ -178,16 +179,12 @@ class MatrixEngine(wiring.Component):
                 operand: Value = self._operand(word, high, packed)
             else:
                 operand = delay(m, word, late, name=f"w_{j}").as_signed()
-            a = Signal(operand.shape(), name=f"a_{j}", reset_less=True)
-            b = Signal.like(x, name=f"b_{j}", reset_less=True)
-            product = Signal(signed(len(a) + len(b)), name=f"m_{j}", reset_less=True)
+            names = f"a_{j}", f"b_{j}", f"m_{j}"
+            unit = Product(m, platform, self.multiplier, operand.shape(), x.shape(), *names)
+            m.d[unit.domain] += [unit.a.eq(operand), unit.b.eq(x)]
+            product = unit.product
             total = Signal(signed(self.product_bits), name=f"p_{j}", reset_less=True)
-            m.d.sync += [
-                a.eq(operand),
-                b.eq(x),
-                product.eq(a * b),
-                total.eq(Mux(first, 0, total) + product),
-            ]
+            m.d.sync += total.eq(Mux(first, 0, total) + product)
             m.d.comb += self.o_p[j].eq(total)
             if j + 1 < self.columns:
                 x = delay(m, x, 1, name=f"x_{j}")

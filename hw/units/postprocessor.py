@@ -1,6 +1,6 @@
 """The post-processor: bias, multiplier, addend, rounding shift and clamp of every result."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
@@ -14,12 +14,13 @@ from bitformer.hw.units.choices import Choices, WideChoices
 from bitformer.hw.units.fixed import clamp
 from bitformer.hw.units.gelu import Gelu
 from bitformer.hw.units.layernorm import Normalizer, statistics_layout
+from bitformer.hw.units.multiplier import Product
 from bitformer.hw.units.parameters import Items, Parameter
 from bitformer.hw.units.pipeline import by_operation, decode, delay, registered
 from bitformer.hw.units.postprocessor_model import post_processed
 from bitformer.hw.units.postprocessor_widths import PostProcessorWidths
 from bitformer.hw.units.result_slots import delay_slot
-from bitformer.hw.units.wide_product import joined, split_multiplicand, upper_product
+from bitformer.hw.units.wide_product import joined, split_multiplicand
 
 __all__ = ["PostProcessor"]
 
@@ -165,16 +166,10 @@ class PostProcessor(wiring.Component):
             elif chosen.now is not None:
                 u = Mux(chosen.now.wide, upper, u)
             bits = widths.high_bits if way else widths.low_bits
-            u_register, multiplier = (
-                register("u", max(len(u), 2)),
-                register("factor", widths.factor_bits),
-            )
+            unit = self._product(m, platform, u, f"_{way}")
+            factors = self._factors(chosen, way, late, vector_now, normal)
+            self._choose(m, unit, chosen.factor, factors)
             addend = register("addend", bits)
-            m.d.sync += u_register.eq(u)
-            with m.Switch(chosen.factor):
-                for kind, operand in self._factors(chosen, way, late, vector_now, normal).items():
-                    with m.Case(kind):
-                        m.d.sync += multiplier.eq(operand)
             sources = {
                 Addend.PARAMETER: chosen.value(late, way),
                 Addend.ACTIVATION: chosen.stored(self.i_activation, way),
@@ -187,14 +182,12 @@ class PostProcessor(wiring.Component):
                     if way == 0 or number in chosen.narrow:
                         with m.Case(number):
                             m.d.sync += addend.eq(sources[source] << shift)
-            product = register("product", len(u_register) + len(multiplier))
             offset, total = register("offset", bits), register("total", bits)
             added = [0 if way and o.wide else r for o, r in zip(operations, rounding, strict=True)]
             half = by_operation(m, ops[0], added, name=f"rounding_{way}")
             m.d.sync += [
-                product.eq(u_register * multiplier),
                 offset.eq(addend + registered(m, half, name=f"rounding_{way}")),
-                total.eq(product + offset),
+                total.eq(unit.product + offset),
             ]
             totals.append(total)
             results.append(register("result", widths.shifted_bits))
@@ -204,7 +197,10 @@ class PostProcessor(wiring.Component):
                 self._clamp(m, way, results[way], ops[2])
         if self.wide:
             if self.ways == 1:
-                totals.append(upper_product(m, upper, multiplier, widths.high_bits))
+                unit = self._product(m, platform, upper, "_high")
+                self._choose(m, unit, chosen.factor, factors)
+                high = unit.product[: widths.high_bits].as_signed()
+                totals.append(delay(m, high, 1, name="total_high").as_signed())
             results = self._wide_results(m, totals, results, delay(m, ops[1], 1, name="op_wide"))
             for way, result in enumerate(results):
                 self._clamp(m, way, result, ops[2])
@@ -215,6 +211,23 @@ class PostProcessor(wiring.Component):
             self.o_vector.eq(delay(m, is_vector, stages + 1, name="is_vector", reset_less=False)),
         ]
         return m
+
+    def _product(self, m: Module, platform: object, u: Value, suffix: str) -> Product:
+        """Return the multiplier of a multiplicand, whose other operand is still to be chosen."""
+        bits = min(max(len(u), 2), self.multiplier.long_bits)  # lowering has seen to it that u fits
+        names = (f"{name}{suffix}" for name in ("u", "factor", "product"))
+        factor = signed(self.widths.factor_bits)
+        unit = Product(m, platform, self.multiplier, signed(bits), factor, *names)
+        m.d[unit.domain] += unit.a.eq(u)
+        return unit
+
+    @staticmethod
+    def _choose(m: Module, unit: Product, kind: Value, factors: Mapping[Factor, Value]) -> None:
+        """Give a product the multiplier of the operation."""
+        with m.Switch(kind):
+            for factor, operand in factors.items():
+                with m.Case(factor):
+                    m.d[unit.domain] += unit.b.eq(operand)
 
     def _accumulators(self, m: Module) -> list[Value]:
         """Return the drained accumulator as one result or two, two cycles later."""

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from bitformer.hw.families.family import Multiplier
 from bitformer.hw.timing import LONG_STATISTICS, STATISTICS, STATISTICS_QUEUE
 from bitformer.hw.units.layernorm import FACTOR_BITS, statistics_layout
+from bitformer.hw.units.multiplier import Product
 from bitformer.hw.units.parameters import Integer, Parameter
 from bitformer.hw.units.pipeline import delay, multiply_in_luts
 from bitformer.hw.widths import is_long, squared_in_dsp
@@ -21,13 +22,13 @@ __all__ = ["RowStatistics"]
 _COARSE, _KEPT = 16, 24
 
 
-def _square(magnitude: Value) -> Value:
-    """Return the square of a number up to ``2**(b-1)``: a table for all but the largest."""
+def _square(m: Module, magnitude: Value, *, name: str) -> Value:
+    """Return a number up to ``2**(b-1)`` squared a cycle later: a table for all but the largest."""
     bits = len(magnitude)
-    if squared_in_dsp(bits):
-        return magnitude * magnitude
+    square = Signal(2 * bits, name=name, reset_less=True)
     table = Array(Const(i * i, 2 * bits - 2) for i in range(1 << (bits - 1)))
-    return Mux(magnitude[-1], 1 << (2 * bits - 2), table[magnitude[:-1]])
+    m.d.sync += square.eq(Mux(magnitude[-1], 1 << (2 * bits - 2), table[magnitude[:-1]]))
+    return square
 
 
 class RowStatistics(wiring.Component):
@@ -120,13 +121,14 @@ class RowStatistics(wiring.Component):
         m = Module()
         valid = self.i_valid.any()
         ends = self.i_last & valid
-        total, power = self._sums(m, valid)
+        total, power = self._sums(m, platform, valid)
         coarse = None
         if self.long:
             complete = delay(m, ends, 4, name="complete", reset_less=False)
-            variance, coarse = self._coarse(m, self._long_variance(m, total, power, complete))
+            long = self._long_variance(m, platform, total, power, complete)
+            variance, coarse = self._coarse(m, long)
         else:
-            variance = self._variance(m, total, power)
+            variance = self._variance(m, platform, total, power)
         exponent, factor = self._root(m, variance, coarse)
 
         result = Signal(statistics_layout(self.features, self.bits), reset_less=True)
@@ -139,7 +141,7 @@ class RowStatistics(wiring.Component):
         self._queue(m, result, delay(m, ends, late, name="finished", reset_less=False))
         return m
 
-    def _sums(self, m: Module, valid: Value) -> tuple[Signal, Signal]:
+    def _sums(self, m: Module, platform: object, valid: Value) -> tuple[Signal, Signal]:
         """Return the sum of a row and of its squares, after stages 1 to 4."""
         features, bits, ways = self.features, self.bits, self.ways
         # stages 1, 2: squares by table, in LUTs: multipliers are for the engine
@@ -148,12 +150,18 @@ class RowStatistics(wiring.Component):
             own = self.upper_bits if way else bits
             x = self.i_x[way][:own].as_signed()
             real = Signal(signed(own), name=f"real_{way}", reset_less=True)
-            magnitude = Signal(own, name=f"magnitude_{way}", reset_less=True)
-            m.d.sync += [real.eq(0), magnitude.eq(0)]
+            unit = None
+            names = f"magnitude_{way}", f"square_{way}"
+            if squared_in_dsp(own):
+                unit = Product(m, platform, self.multiplier, own, None, *names)
+            magnitude = unit.a if unit else Signal(own, name=names[0], reset_less=True)
+            domain = unit.domain if unit else "sync"
+            m.d.sync += real.eq(0)
+            m.d[domain] += magnitude.eq(0)
             with m.If(self.i_valid[way]):
-                m.d.sync += [real.eq(x), magnitude.eq(abs(x))]
-            square = Signal(2 * own, name=f"square_{way}", reset_less=True)
-            m.d.sync += square.eq(_square(magnitude))
+                m.d.sync += real.eq(x)
+                m.d[domain] += magnitude.eq(abs(x))
+            square = unit.product if unit else _square(m, magnitude, name=names[1])
             sums.append(delay(m, real, 1, name=f"real_late_{way}").as_signed())
             squares.append(square)
         # stages 3, 4: the word's sums, the row's sums
@@ -177,37 +185,37 @@ class RowStatistics(wiring.Component):
         m.d.sync += scaled.eq(multiply_in_luts(power, Const(self.features)))
         return scaled
 
-    def _variance(self, m: Module, total: Value, power: Value) -> Signal:
+    def _variance(self, m: Module, platform: object, total: Value, power: Value) -> Signal:
         """Return ``D = N * sum(x^2) - sum(x)^2`` after stages 5 to 7, squared by a multiplier."""
-        scaled = self._scaled(m, power)
-        a = Signal.like(total, name="a", reset_less=True)
+        scaled = delay(m, self._scaled(m, power), 1, name="scaled")
+        unit = Product(m, platform, self.multiplier, total.shape(), None, "a", "product")
+        m.d[unit.domain] += unit.a.eq(total)
+        product = unit.product
+        variance = Signal(len(scaled) - 1, reset_less=True)
+        m.d.sync += variance.eq(scaled - product)
+        return variance
+
+    def _long_variance(
+        self, m: Module, platform: object, total: Value, power: Value, complete: Value
+    ) -> Signal:
+        """Return D after 3 more stages: the sum is multiplied by its upper, then its lower bits."""
+        scaled, split = self._scaled(m, power), self.multiplier.short_split
+        held = Signal.like(total, name="held", reset_less=True)
+        lower = Cat(held[:split], Const(0, 1)).as_signed()
+        names = "a", "b", "part"
+        unit = Product(m, platform, self.multiplier, total.shape(), signed(split + 1), *names)
+        whole = Mux(complete, total, held)
+        m.d[unit.domain] += [unit.a.eq(whole), unit.b.eq(Mux(complete, total >> split, lower))]
+        part = unit.product
+        upper = Signal(signed(2 * len(total) - split), reset_less=True)
         product = Signal(2 * len(total), reset_less=True)
         variance = Signal(len(scaled) - 1, reset_less=True)
         m.d.sync += [
-            a.eq(total),
-            product.eq(a * a),
-            variance.eq(delay(m, scaled, 1, name="scaled") - product),
-        ]
-        return variance
-
-    def _long_variance(self, m: Module, total: Value, power: Value, complete: Value) -> Signal:
-        """Return D after 3 more stages: the sum is multiplied by its upper, then its lower bits."""
-        scaled, split = self._scaled(m, power), self.multiplier.short_split
-        a = Signal.like(total, name="a", reset_less=True)
-        b = Signal(signed(split + 1), reset_less=True)
-        part = Signal(signed(len(a) + len(b)), reset_less=True)
-        upper = Signal(signed(2 * len(a) - split), reset_less=True)
-        product = Signal(2 * len(a), reset_less=True)
-        variance = Signal(len(scaled) - 1, reset_less=True)
-        m.d.sync += [
-            b.eq(Cat(a[:split], Const(0, 1)).as_signed()),
-            part.eq(a * b),
+            held.eq(whole),
             upper.eq(part),
             product.eq((upper << split) + part),
             variance.eq(delay(m, scaled, LONG_STATISTICS, name="scaled") - product),
         ]
-        with m.If(complete):
-            m.d.sync += [a.eq(total), b.eq(total >> split)]
         return variance
 
     @staticmethod

@@ -2,9 +2,7 @@
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 
-from bitformer.hw.units.pipeline import delay
-
-__all__ = ["joined", "split_multiplicand", "upper_product"]
+__all__ = ["joined", "split_multiplicand"]
 
 
 def split_multiplicand(u: Value, wide: Value, split: int) -> tuple[Value, Value]:
@@ -14,14 +12,6 @@ def split_multiplicand(u: Value, wide: Value, split: int) -> tuple[Value, Value]
     """
     u = u | Const(0, signed(split + 1))
     return Cat(u[:split], Mux(wide, 0, u[split])).as_signed(), u[split:].as_signed()
-
-
-def upper_product(m: Module, upper: Value, multiplier: Value, bits: int) -> Value:
-    """Return the product of the upper part, in ``bits`` bits, three cycles later."""
-    u = Signal(upper.shape(), name="u_high", reset_less=True)
-    product = Signal(signed(bits), name="product_high", reset_less=True)
-    m.d.sync += [u.eq(upper), product.eq(u * multiplier)]
-    return delay(m, product, 1, name="total_high").as_signed()
 
 
 def joined(m: Module, low: Value, high: Value, *, split: int, bits: int) -> Value:

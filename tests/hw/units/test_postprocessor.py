@@ -136,7 +136,9 @@ def test_any_operations(play, data, ways, seed):
     }
     bits["narrow_bits"] = data.draw(st.integers(bits["value_bits"] + 1, MULTIPLIER.long_bits))
     bits["accumulator_bits"] = data.draw(
-        st.integers(2 * max(bits["value_bits"], bits["narrow_bits"] // 2) + 1, 20)
+        st.integers(
+            2 * max(bits["value_bits"], bits["narrow_bits"] // 2) + 1, 2 * MULTIPLIER.split + 1
+        )
     )
     dut = make(tuple(operations), ways, **bits)
     chance = random.Random(seed)
