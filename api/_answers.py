@@ -1,6 +1,5 @@
 """What a model answers for the rows of a file: forecasts, classes or flags."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     from bitformer.model.forecasts.classes import Classes
     from bitformer.model.forecasts.flags import Flags
     from bitformer.model.forecasts.result import Forecast
+    from bitformer.model.forecasts.several import Forecasts
     from bitformer.model.ir import IntegerModel
     from bitformer.model.progress import Progress
 
@@ -45,7 +45,7 @@ def forecast_of(
     note: Callable[[str], None],
     progress: "Progress",
     **asked: Any,
-) -> "Forecast":
+) -> "Forecast | Forecasts":
     """Forecast what comes after the rows of a file; see :meth:`bitformer.Model.forecast`."""
     from bitformer.model.clipping import clipped, clipped_sentences
     from bitformer.model.forecasts.forecasting import prepared
@@ -60,10 +60,9 @@ def forecast_of(
         model, engine, (x, question.clock), note=note, progress=progress, **timed
     )
     beyond = clipped(model, x, scales, forecast=forecasts)
-    for sentence in (sentences := clipped_sentences(beyond, scales)):
+    for sentence in clipped_sentences(beyond, scales):
         note(sentence)
-    answer = question.answered(forecasts, engine=name)
-    return dataclasses.replace(answer, clipped=beyond, notes=(*answer.notes, *sentences))
+    return question.answered(forecasts, engine=name, clipped=beyond)
 
 
 def classes_of(

@@ -146,7 +146,7 @@ class AcceleratorDesign:
         count: int = 4,
         *,
         data: str | None = None,
-        target: str | None = None,
+        target: str | Sequence[str] | None = None,
         inputs: str | Sequence[str] | None = None,
         seed: int = 0,
         note: Note = unheard,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bitformer.model.forecasts.classes import Classes
     from bitformer.model.forecasts.flags import Flags
     from bitformer.model.forecasts.result import Forecast
+    from bitformer.model.forecasts.several import Forecasts
     from bitformer.model.noise import Noise
 
 __all__ = ["Model", "Note", "load", "unheard"]
@@ -88,15 +89,17 @@ class Model:
         *,
         windows: int = 1,
         at: int | str | None = None,
-        target: str | None = None,
+        target: str | Sequence[str] | None = None,
         inputs: str | Sequence[str] | None = None,
         interval: int | None = None,
         engine: "str | Callable[..., np.ndarray]" = "integer",
         note: Note = unheard,
         progress: Progress = silent,
         **reading: Any,
-    ) -> "Forecast":
+    ) -> "Forecast | Forecasts":
         """Forecast what comes after the rows of a file, in the file's units.
+
+        A model of several targets gives their :class:`Forecasts`, one :class:`Forecast` for each.
 
         Parameters
         ----------
@@ -193,7 +196,7 @@ class Model:
         *,
         windows: int | None = None,
         at: int | str | None = None,
-        target: str | None = None,
+        target: str | Sequence[str] | None = None,
         inputs: str | Sequence[str] | None = None,
         engine: "str | Callable[..., np.ndarray]" = "integer",
         note: Note = unheard,
@@ -229,7 +232,7 @@ class Model:
         self,
         data: str | None = None,
         *,
-        target: str | None = None,
+        target: str | Sequence[str] | None = None,
         inputs: str | Sequence[str] | None = None,
         engine: str = "integer",
         samples: int | None = None,
@@ -289,7 +292,7 @@ class Model:
         self,
         data: str | None = None,
         *,
-        target: str | None = None,
+        target: str | Sequence[str] | None = None,
         inputs: str | Sequence[str] | None = None,
         samples: int = 512,
         run: str | Path | None = None,
@@ -355,6 +358,7 @@ class Model:
         config = self.config
         called = {"classify": "classes", "detect": "judged"}
         out = f"{config.horizon} {called.get(config.task, 'out')}"
+        out += f" of each of {config.targets} targets" if config.targets > 1 else ""
         return (
             f"<Model {self.name}: {config.window} steps of {config.inputs} in, {out},"
             f" {self.macs} MACs>"

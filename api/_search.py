@@ -121,7 +121,7 @@ def find(
     data: str,
     *,
     config: str | TransformerConfig | None = None,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     inputs: str | Sequence[str] | None = None,
     sense: str | None = None,
     ahead: int | None = None,

@@ -62,7 +62,7 @@ class Training:
         data: str | None,
         *,
         config: str | TransformerConfig | None = None,
-        target: str | None = None,
+        target: str | Sequence[str] | None = None,
         inputs: str | Sequence[str] | None = None,
         sense: str | None = None,
         ahead: int | None = None,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bitformer.cli.report import Report
     from bitformer.model.forecasts.result import Forecast
+    from bitformer.model.forecasts.several import Forecasts
 
 __all__ = ["show_forecast"]
 
@@ -12,8 +13,18 @@ __all__ = ["show_forecast"]
 _SHOWN = 6
 
 
-def show_forecast(report: "Report", forecast: "Forecast") -> None:
+def show_forecast(report: "Report", forecast: "Forecast | Forecasts") -> None:
     """Print the newest forecast, those before it beside each other, and their errors."""
+    from bitformer.model.forecasts.several import Forecasts
+
+    for one in forecast if isinstance(forecast, Forecasts) else [forecast]:
+        _show_one(report, one)
+    if len(forecast) > 1:
+        report.line("All forecasts, with times, limits and truth, are in --csv and --json")
+
+
+def _show_one(report: "Report", forecast: "Forecast") -> None:
+    """Print the forecasts of a target."""
     from bitformer.model.intervals import coverage_sentence
 
     after, what = _headings(forecast), "Forecast" if forecast.ahead else "Sensed value"
@@ -51,8 +62,6 @@ def show_forecast(report: "Report", forecast: "Forecast") -> None:
             f"Against the {error['values']} values that the file has: MAE {error['mae']:.4g},"
             f" RMSE {error['rmse']:.4g}{inside}"
         )
-    if len(forecast) > 1:
-        report.line("All forecasts, with times, limits and truth, are in --csv and --json")
 
 
 def _newest(forecast: "Forecast") -> list[dict[str, object]]:

@@ -47,7 +47,8 @@ def _operations(model: "IntegerModel") -> list[dict]:
 def _outputs(config: "TransformerConfig") -> str:
     """Return what comes out, in words."""
     called = {"classify": "classes", "detect": "judged number(s)"}.get(config.task, "output(s)")
-    return f"{config.horizon} {called}"
+    each = f" for each of {config.targets} targets" if config.targets > 1 else ""
+    return f"{config.horizon} {called}{each}"
 
 
 @click.command("info")

@@ -212,6 +212,13 @@ def _looked_up(context: click.Context, parameter: click.Parameter, text: str | N
     return text
 
 
+def _targets(
+    context: click.Context, parameter: click.Parameter, names: tuple[str, ...]
+) -> str | tuple[str, ...] | None:
+    """Return the only text as it was typed, which may be a list, or several, which are names."""
+    return names if len(names) > 1 else names[0] if names else None
+
+
 _DATA_OPTIONS = (
     click.option(
         "--data",
@@ -223,15 +230,18 @@ _DATA_OPTIONS = (
     ),
     click.option(
         "--target",
-        metavar="COLUMN",
-        help="Column to forecast; training on a CSV file needs it, or --label or --sense [of a"
-        " model, its own].",
+        multiple=True,
+        callback=_targets,
+        metavar="A,B|all",
+        help="Column to forecast, or several, each of which has forecasts of its own: A,B, one with"
+        " a comma quoted, or the option again; all: each column of numbers but the times. Training"
+        " on a CSV file needs it, or --label or --sense [of a model, its own].",
     ),
     click.option(
         "--inputs",
         metavar="A,B|all",
         help="Columns the model sees, one with a comma quoted as in '\"Power, kW\",load'; all:"
-        " each column of numbers but the times [the target alone; of a model, its own].",
+        " each column of numbers but the times [the targets alone; of a model, its own].",
     ),
 )
 _ANOMALY_OPTION = click.option(

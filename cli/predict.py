@@ -175,6 +175,9 @@ def command(
     trained on classes tells that of the file's last window. A detector judges all windows of the
     file in their order, as from a reset on, and tells when its flag is up.
 
+    A model of several targets forecasts each of them, in its own units; --plot draws a picture for
+    each, FILE-1.png and so on.
+
     The file is read as the model's own data were, unless options say otherwise; without --data it
     is these. Columns are matched by name, in any order. The model computes in integers here, or
     simulated on the hardware (--engine), or on the board that it was built for (--port): the
@@ -204,7 +207,7 @@ def command(
         from bitformer.model.picture import check_picture
 
         check_picture(plot)
-    answer: Any  # a Forecast, Classes, or Flags
+    answer: Any  # a Forecast, those of several targets, Classes, or Flags
     board = None if link["port"] is None else _Board(loaded, link, self_test, report)
     try:
         with progress_bar(None if board is None else False) as progress:
@@ -231,16 +234,17 @@ def command(
     if csv_file is not None:
         answer.to_csv(csv_file)
         report.line(f"As CSV: {csv_file}")
+    drawn = [] if plot is None else [str(plot)]
     if plot is not None:
-        answer.plot(plot)
-        report.line(f"Picture: {plot}")
+        drawn = [str(one) for one in answer.plot(plot) or drawn]
+        report.line(f"Picture: {', '.join(drawn)}")
     report.data(
         {
             "model": str(model),
             **answer.to_dict(),
             **({} if board is None else board.to_dict()),
             "csv": None if csv_file is None else str(csv_file),
-            "plot": None if plot is None else str(plot),
+            "plot": drawn if len(drawn) > 1 else drawn[0] if drawn else None,
         }
     )
 

@@ -38,11 +38,12 @@ def show_scores(
         _show_errors(report, scores, title)
 
 
-def _show_errors(report: "Report", scores: "Evaluation", title: str | None) -> None:
+def _show_errors(report: "Report", scores: "Evaluation", title: str | None, who: str = "") -> None:
     from bitformer.model.intervals import coverage_sentence
     from bitformer.model.verdict import mse_in_words
 
-    show_verdict(report, scores)
+    if scores.verdict is not None:
+        report.line(f"{who}{scores.verdict}")
     errors = {**scores.models, **scores.baselines}
     known = {name: error for name, error in errors.items() if error is not None}
     unlike = scores.off_device
@@ -67,7 +68,7 @@ def _show_errors(report: "Report", scores: "Evaluation", title: str | None) -> N
         rows.append((name, mse_in_words(error), f"{scores.rmse(error):.4g}", absolute, saved))
     dataset = scores.dataset
     default = f"{dataset.name}, {dataset.target}: {len(dataset.test)} test windows"
-    target = dataset.target
+    target = "all, in deviations" if dataset.targets else dataset.target
     columns = ("forecast", "MSE (standardised)", f"RMSE of {target}", f"MAE of {target}", "skill")
     report.table(columns, rows, title=title or default)
     if any(skill is not None for skill in skills.values()):
@@ -77,3 +78,11 @@ def _show_errors(report: "Report", scores: "Evaluation", title: str | None) -> N
         report.line(scores.clock_sentence)
     if scores.coverage:
         report.line(coverage_sentence(scores.coverage))
+    for one in scores.by_target:
+        own = one.dataset
+        _show_errors(
+            report,
+            one,
+            f"{own.name}, {own.target}: {len(own.test)} test windows",
+            f"{own.target}: ",
+        )

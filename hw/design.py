@@ -134,9 +134,10 @@ class Design:
     reloadable classifier has ``margin``, a word, a reloadable detector ``judge_limits``. ``images``
     holds the words of the ROMs. ``bounds`` is the largest magnitude of each accumulator, by tensor.
     ``strides`` are the parameter words from one row of a table to the next, for each number of the
-    time. ``latency`` counts cycles from the first input accepted to the last output taken,
-    ``interval`` between inferences back to back. With two ``banks`` the stores of ``RELOADED`` hold
-    two images, of which one is live.
+    time. ``last_channel`` is the channel of the input whose last value is added; 0 where there are
+    several, which operations name. ``latency`` counts cycles from the first input accepted to the
+    last output taken, ``interval`` between inferences back to back. With two ``banks`` the stores
+    of ``RELOADED`` hold two images, of which one is live.
     """
 
     model: IntegerModel

@@ -80,6 +80,8 @@ class MachineOperation:
     table of parameters, the first of which begins at ``parameters``. An operation that waits for
     input waits for the samples that it reads, or, if ``whole``, for all of the window and the time
     behind it.
+
+    Where last values of several channels of the input are added, ``channel`` is the operation's.
     """
 
     tensor: str = ""
@@ -123,6 +125,7 @@ class MachineOperation:
     gelu: int = later(0)
     clock: int = later(0)
     whole: bool = later(False)
+    channel: int = later(0)
 
     def __repr__(self) -> str:
         return shown(self)

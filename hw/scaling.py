@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from bitformer.model.data.targets import whole_target
 from bitformer.model.forecasts.scaling import Scaling, scaling_of
 from bitformer.model.identity import model_hash
 from bitformer.model.ir import IntegerModel
@@ -20,12 +21,13 @@ def scaling_data(model: IntegerModel) -> dict[str, Any]:
     A sample's word is ``floor((sample - mean) / std / 2**exponent + 0.5) + zero``, at least ``low``
     and at most ``high``; a result is ``(word - zero) * 2**exponent * std + mean``. ``columns`` are
     those of a step, in their order, and ``target`` that of a forecast; an untrained model has
-    neither. Behind the samples of a window, up to all its ``words``, stand the numbers of the time
-    that ``calendar`` names, each more than 0 by the word of ``zero``, and that word to fill a step.
-    Behind them stand the ``judged`` numbers of a detector, in whole steps likewise.
-    A forecast begins ``ahead`` steps after a window's last. The one result of a classifier is a
-    place in its ``classes``, or how many these are, which says that the window is rejected.
-    ``step_seconds`` is None where it is not known or no fixed number, as of months.
+    neither. Several ``targets`` have ``horizon`` of all ``results`` each, one after the other.
+    Behind the samples of a window, up to all its ``words``, stand the numbers of the time that
+    ``calendar`` names, each more than 0 by the word of ``zero``, and that word to fill a step.
+    Behind them stand the ``judged`` numbers of a detector, in whole steps likewise. A forecast
+    begins ``ahead`` steps after a window's last. The one result of a classifier is a place in its
+    ``classes``, or how many these are, which says that the window is rejected. ``step_seconds`` is
+    None where it is not known or no fixed number, as of months.
     """
     config = model.config
     found: dict[str, Any] = {
@@ -34,7 +36,8 @@ def scaling_data(model: IntegerModel) -> dict[str, Any]:
         "model": model_hash(model).hex(),
         "window": config.window,
         "channels": config.inputs,
-        "horizon": model.output.size,
+        "horizon": model.output.size // config.targets,
+        "results": model.output.size,
         "calendar": list(config.calendar),
         "words": model.window_size,
         "ahead": rows_ahead(model),
@@ -45,7 +48,12 @@ def scaling_data(model: IntegerModel) -> dict[str, Any]:
     if (scaling := _scaling(model)) is not None:
         columns = zip(scaling.inputs, scaling.mean, scaling.std, strict=True)
         found["columns"] = [_column(*column) for column in columns]
-        found["target"] = _column(scaling.target, scaling.target_mean, scaling.target_std)
+        if config.targets > 1:
+            targets = [_column(one.name, one.mean, one.std) for one in scaling.target_scales]
+            found["targets"] = targets
+        else:
+            one = whole_target(scaling.target_scales)
+            found["target"] = _column(one.name, one.mean, one.std)
     if model.detector is not None:
         found["judged"] = model.results.features
     if labels := class_labels(model):

@@ -5,6 +5,7 @@ from typing import Any
 
 from bitformer.model.adc_words import in_adc_words
 from bitformer.model.config import TransformerConfig
+from bitformer.model.data.targets import one_target
 from bitformer.model.data.windows import Dataset
 from bitformer.model.errors import UserError
 
@@ -40,6 +41,7 @@ def in_asked_words(
             f"raw must be left out to classify, not be {raw}: an answer is a class's number, no"
             " word of an ADC's: leave --raw out"
         )
+    one_target("raw", dataset.target_names)
     from bitformer.model.float_run import data_scales  # late: it imports torch
 
     run = settings.get("float_run") if settings.get("keep_scales") else None

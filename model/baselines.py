@@ -19,7 +19,8 @@ MEAN = "mean of training"
 
 def off_device(dataset: Dataset) -> frozenset[str]:
     """Return the baselines that see what a model's device does not: the past of no input."""
-    return frozenset({REPEAT_LAST, REPEAT_DAY} if dataset.target_channel is None else ())
+    hidden = any(one.target_channel is None for one in dataset.by_target)
+    return frozenset({REPEAT_LAST, REPEAT_DAY} if hidden else ())
 
 
 def baselines(dataset: Dataset) -> dict[str, float | None]:
@@ -37,9 +38,10 @@ def baselines(dataset: Dataset) -> dict[str, float | None]:
 def baseline_forecasts(
     dataset: Dataset, windows: Windows | None = None
 ) -> dict[str, np.ndarray | None]:
-    """Return each baseline's standardised forecasts [N, horizon] of windows, by default the test's.
+    """Return each baseline's standardised forecasts [N, outputs] of windows, by default the test's.
 
-    The repeating ones see the target's past even where it is not among the inputs: see
+    Several targets are forecast each by itself; a baseline exists if it does for all of them. The
+    repeating ones see the target's past even where it is not among the inputs: see
     :func:`off_device`; *mean of training* is there where they see more than the model. None stands
     where a baseline does not exist: a value that is told for a window's last row is not repeated,
     *repeat last day* needs dated rows and a window of a day or more, *linear, last value
@@ -48,6 +50,8 @@ def baseline_forecasts(
     :func:`calendar_name`.
     """
     test = dataset.test if windows is None else windows
+    if dataset.targets:
+        return _of_each_target(dataset, test)
     past = test.past
     unfitted = not (len(dataset.train) and len(dataset.val))
     day, repeated = None, test.ahead > 0
@@ -71,6 +75,19 @@ def baseline_forecasts(
         **linear,
         **({MEAN: np.zeros((len(test), test.horizon))} if hidden else {}),
     }
+
+
+def _of_each_target(dataset: Dataset, windows: Windows) -> dict[str, np.ndarray | None]:
+    """Return the forecasts of several targets, one after the other."""
+    each = [
+        baseline_forecasts(one, windows.of_target(number))
+        for number, one in enumerate(dataset.by_target)
+    ]
+    found: dict[str, np.ndarray | None] = {}
+    for name in (name for name in each[0] if all(name in one for one in each)):
+        own = [forecast for one in each if (forecast := one[name]) is not None]
+        found[name] = np.concatenate(own, axis=1) if len(own) == len(each) else None
+    return found
 
 
 def calendar_name(name: str, calendar: Sequence[str]) -> str:

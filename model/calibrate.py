@@ -41,7 +41,7 @@ def calibrate(
 ) -> None:
     """Set the scales of all tensors by their values for training windows; make the model quantized.
 
-    ``x`` [N, window, inputs] and ``y`` [N, horizon] are standardised, the windows in their order;
+    ``x`` [N, window, inputs] and ``y`` [N, outputs] are standardised, the windows in their order;
     a classifier's ``y`` are not looked at, as its scores have scales like any other tensor.
     ``clock`` [N, numbers], of a model with a calendar alone, is their time.
     The scales of the input and the output, and of a wide difference, cover what is ``asked``, or
@@ -92,7 +92,7 @@ def _set_interface(
     for name in ("output", "path"):
         if name in activations.fixed and new(name):
             added = (low, high) if config.subtract_last else None
-            fitted = output_exponent(words[name], y, asked.target, added=added)
+            fitted = output_exponent(words[name], y, asked.targets, added=added)
             activations.set_scale(name, fitted)
     if "delta" in activations.fixed and new("delta"):
         delta = delta_exponent(words["delta"], x, exponent, high - low)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bitformer.model.coverage import ColumnScales, Coverage, input_coverage, output_coverage
+from bitformer.model.data.targets import in_parts
 from bitformer.model.ir import IntegerModel
 from bitformer.model.numerics import round_half_up, round_shift
 
@@ -159,7 +160,7 @@ def clipped(
     units
         Names and scales of the columns.
     forecast
-        The model's own forecasts of these windows, standardised [N, horizon].
+        The model's own forecasts of these windows, standardised [N, outputs].
     part
         What the windows are called.
 
@@ -213,12 +214,13 @@ def _of_deltas(
 def _of_outputs(
     model: IntegerModel, forecast: np.ndarray, units: ColumnScales, part: str
 ) -> Iterator[Clipped]:
-    spec, count = model.output, _Count(1)
-    for batch in _batches(forecast[..., None]):
+    targets = units.target_scales
+    spec, count = model.output, _Count(len(targets))
+    for batch in _batches(np.stack(in_parts(forecast, len(targets)), axis=-1)):
         q = round_half_up(batch, spec.exponent) + spec.zero
         count.add((q <= spec.low) | (q >= spec.high), batch)
-    scale = units.target_mean, units.target_std
-    yield from count.found(part, "output", [output_coverage(model, units)], [scale])
+    scales = [(one.mean, one.std) for one in targets]
+    yield from count.found(part, "output", output_coverage(model, units), scales)
 
 
 def wider_options(found: Sequence[Clipped], units: ColumnScales) -> list[str]:

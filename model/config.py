@@ -54,7 +54,8 @@ _W8A8 = Precision(weights=8, activations=8)
 #: has the digests that it had before them.
 #: What a model answers whose results do not leave the device, by its task.
 _ANSWERS = {"classify": "a class's number", "detect": "a flag"}
-_LATER = ("block", "mixing", "calendar", "pre_norm", "activation", "fused", "task")
+_LATER: tuple[str, ...] = ("block", "mixing", "calendar", "pre_norm", "activation", "fused", "task")
+_LATER += ("targets", "target_channels")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +124,7 @@ class TransformerConfig(Shape):
         weights = sum(out * inputs for out, inputs in shapes.values())
         weights += sum(rows * shapes[name][0] for name, (_, rows) in clocks(self).items())
         window = (self.window + self.clock_rows + self.judged_rows) * self.inputs
-        numbers = window + self.horizon * (2 if self.linear_path else 1)
+        numbers = window + self.outputs * (2 if self.linear_path else 1)
         for layer in graph(self):
             if layer.kind == "scores":  # and what attention stores beside: six rows for each
                 numbers += math.prod(layer.shape) + 6 * self.d_model * layer.shape[0] // self.heads

@@ -1,9 +1,10 @@
 """What range of a column the words of a model's input and output cover, in the column's units."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from bitformer.model.data.targets import SeriesScale
 from bitformer.model.ir import IntegerModel
 
 __all__ = ["ColumnScales", "Coverage", "coverage", "described", "input_coverage", "output_coverage"]
@@ -23,7 +24,7 @@ class ColumnScales(Protocol):
 
     @property
     def target(self) -> str:
-        """Name of the target."""
+        """Name of the target; of several, what they are called together."""
 
     @property
     def mean(self) -> Iterable[float]:
@@ -34,12 +35,8 @@ class ColumnScales(Protocol):
         """Deviation of each input."""
 
     @property
-    def target_mean(self) -> float:
-        """Mean of the target."""
-
-    @property
-    def target_std(self) -> float:
-        """Deviation of the target."""
+    def target_scales(self) -> tuple[SeriesScale, ...]:
+        """All targets, with their scales."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,10 +86,11 @@ def input_coverage(model: IntegerModel, units: ColumnScales) -> tuple[Coverage, 
     return tuple(_coverage(model, "input", *column) for column in columns)
 
 
-def output_coverage(model: IntegerModel, units: ColumnScales) -> Coverage:
-    """Return what the words of a forecast cover."""
-    scale = units.target_mean, units.target_std
-    return _coverage(model, "output", units.target, *scale)
+def output_coverage(model: IntegerModel, units: ColumnScales) -> tuple[Coverage, ...]:
+    """Return what the words of a forecast cover, of each target."""
+    return tuple(
+        _coverage(model, "output", one.name, one.mean, one.std) for one in units.target_scales
+    )
 
 
 def coverage(model: IntegerModel, units: ColumnScales) -> tuple[Coverage, ...]:
@@ -100,28 +98,33 @@ def coverage(model: IntegerModel, units: ColumnScales) -> tuple[Coverage, ...]:
 
     Classes and flags have no range: of what answers with them, it is the inputs'.
     """
-    forecasts = () if model.results is not model.output else (output_coverage(model, units),)
+    forecasts = () if model.results is not model.output else output_coverage(model, units)
     return (*input_coverage(model, units), *forecasts)
+
+
+def _listed(columns: Sequence[Coverage]) -> str:
+    said = "; ".join(map(str, columns[:_SHOWN]))
+    if len(columns) > _SHOWN:
+        said += f"; and {len(columns) - _SHOWN} more columns"
+    return said
 
 
 def described(model: IntegerModel, units: ColumnScales) -> str:
     """Return a sentence: ranges, steps and bits, and what words wider than 8 bits cost."""
     inputs = input_coverage(model, units)
-    said = "; ".join(map(str, inputs[:_SHOWN]))
-    if len(inputs) > _SHOWN:
-        said += f"; and {len(inputs) - _SHOWN} more columns"
+    said = _listed(inputs)
     window, bits = model.input.size, f"{model.input.bits}-bit"
     cost = f"a window takes {window * model.input.bits} bits of memory"
     if (more := window * (model.input.bits - _NARROW)) > 0:
         cost += f", {more} more than in {_NARROW}-bit words"
     if model.results is not model.output:
         return f"Range: {said} ({bits} words; {cost})"
-    output = output_coverage(model, units)
-    same = [one for one in inputs if one.column == output.column]
-    if same and (same[0].low, same[0].high) == (output.low, output.high):
+    outputs = output_coverage(model, units)
+    covered = {(one.column, one.low, one.high) for one in inputs}
+    if all((one.column, one.low, one.high) in covered for one in outputs):
         forecasts = "forecasts the same"
     else:
-        forecasts = f"forecasts of {output}"
+        forecasts = f"forecasts of {_listed(outputs)}"
     if model.output.bits != model.input.bits:
         bits += f" and {model.output.bits}-bit"
     return f"Range: {said}, {forecasts} ({bits} words; {cost})"

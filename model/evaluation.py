@@ -10,6 +10,7 @@ import numpy as np
 from bitformer.model.baselines import baseline_forecasts, off_device
 from bitformer.model.calendar import ROWS
 from bitformer.model.clipping import Clipped
+from bitformer.model.data.targets import each_output, in_parts
 from bitformer.model.data.windows import Dataset
 from bitformer.model.intervals import ForecastInterval
 from bitformer.model.ir import IntegerModel
@@ -43,7 +44,9 @@ class Evaluation:
     ``mae`` : mean absolute errors, by forecast, of those whose forecasts are known. ``coverage`` :
     share of test values inside the model's intervals, by their percent. ``stopped_clock`` : test
     MSE of a model with a calendar whose clock stands still, over all times at which it may.
-    ``trained`` : how each baseline that was trained came to be, by its name.
+    ``trained`` : how each baseline that was trained came to be, by its name. ``by_target`` : of
+    several targets, the evaluation of each by itself, of models whose forecasts are known; what is
+    said of all of them is in deviations.
     """
 
     dataset: Dataset
@@ -55,6 +58,7 @@ class Evaluation:
     coverage: Mapping[int, float] = dataclasses.field(default_factory=dict)
     trained: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     stopped_clock: float | None = None
+    by_target: "tuple[Evaluation, ...]" = ()
 
     @classmethod
     def of(
@@ -68,12 +72,13 @@ class Evaluation:
     ) -> "Evaluation":
         """Return the errors of ``models`` beside the baselines of the data set.
 
-        ``models`` : by name, the MSE or the standardised forecasts [N, horizon] of the test
+        ``models`` : by name, the MSE or the standardised forecasts [N, outputs] of the test
         windows. ``advice`` : returns what to try if the model loses to a baseline, whose
         error it is given. ``intervals`` : those of the last model whose forecasts are known.
         ``trained`` : more baselines, with forecasts of the test windows.
         """
         known = {name: one for name, one in models.items() if isinstance(one, np.ndarray)}
+        intervals = tuple(intervals)
         forecasts = baseline_forecasts(dataset) | {one.name: one.forecasts for one in trained}
         verdict, coverage = None, {}
         if known:
@@ -85,7 +90,8 @@ class Evaluation:
                 windows=dataset.test,
                 advice=advice,
             )
-            off = (dataset.test.y - forecast) * dataset.target_std
+            scales = each_output((one.std for one in dataset.target_scales), dataset.test.outputs)
+            off = (dataset.test.y - forecast) * scales
             coverage = {one.percent: one.inside(off) for one in intervals}
         absolute = {
             name: float(np.abs(one - dataset.test.y).mean())
@@ -105,6 +111,32 @@ class Evaluation:
             mae=absolute,
             coverage=coverage,
             trained={one.name: one.facts for one in trained},
+            by_target=cls._of_each(dataset, known, intervals, trained) if dataset.targets else (),
+        )
+
+    @classmethod
+    def _of_each(
+        cls,
+        dataset: Dataset,
+        models: Mapping[str, np.ndarray],
+        intervals: Iterable[ForecastInterval],
+        trained: Sequence[TrainedBaseline],
+    ) -> "tuple[Evaluation, ...]":
+        """Return the evaluation of each of several targets."""
+        count = len(dataset.targets)
+        parts = {name: in_parts(forecast, count) for name, forecast in models.items()}
+        baselines = [in_parts(one.forecasts, count) for one in trained]
+        return tuple(
+            cls.of(
+                one,
+                {name: own[number] for name, own in parts.items()},
+                intervals=[interval.of_target(number, count) for interval in intervals],
+                trained=[
+                    TrainedBaseline(name=its.name, forecasts=own[number], facts=its.facts)
+                    for its, own in zip(trained, baselines, strict=True)
+                ],
+            )
+            for number, one in enumerate(dataset.by_target)
         )
 
     @property
@@ -154,6 +186,13 @@ class Evaluation:
                     found[name]["mae"] = self.mae[name] * self.dataset.target_std
         return found
 
+    def _errors_of_one(self) -> dict[str, object]:
+        """Return what is said of one of several targets as plain data."""
+        whole = self.to_dict()
+        shared = ("data", "test_windows", "trained_baselines", "stopped_clock_mse")
+        own = {name: value for name, value in whole.items() if name not in shared}
+        return {"target": self.dataset.target, "target_std": self.dataset.target_std, **own}
+
     def __repr__(self) -> str:
         errors = {**self.models, **self.baselines}
         said = ", ".join(f"{n} {mse_in_words(e)}" for n, e in errors.items() if e is not None)
@@ -161,7 +200,7 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, object]:
         """Return errors, baselines and the data's names as plain data."""
-        counted = self.clipped is not None
+        counted, several = self.clipped is not None, bool(self.dataset.targets)
         return {
             "data": {
                 "name": self.dataset.name,
@@ -169,6 +208,7 @@ class Evaluation:
                 "inputs": list(self.dataset.inputs),
                 "notes": list(self.dataset.notes),
                 "target_std": self.dataset.target_std,
+                **({"targets": [one.to_dict() for one in self.dataset.targets]} if several else {}),
             },
             "verdict": None if self.verdict is None else self.verdict.to_dict(),
             "test_windows": len(self.dataset.test),
@@ -182,6 +222,7 @@ class Evaluation:
             "skill": self.skill,
             "interval_coverage": {str(percent): share for percent, share in self.coverage.items()},
             "stopped_clock_mse": self.stopped_clock,
+            **({"by_target": [one._errors_of_one() for one in self.by_target]} if several else {}),
             **({"clipped": [one.to_dict() for one in self.clipped or ()]} if counted else {}),
         }
 

@@ -74,14 +74,18 @@ class _Floats:
         # one product of matrices, not one for each window: each would wake all of BLAS' threads
         x = x.swapaxes(1, 2) if layer.transposed else x
         rows = x.reshape(len(x), -1)[:, layer.start :].reshape(-1, layer.inputs)
-        y = (rows @ self.params[layer.weights + ".weight"].T).reshape(len(x), *layer.shape)
+        each = layer.shape[0] // layer.parts
+        y = (rows @ self.params[layer.weights + ".weight"].T).reshape(len(x), each, -1)
         y = y + self.params[layer.weights + ".bias"]
         if layer.clock is not None:
             # every window at another time
             table = self.params[layer.weights + ".calendar"]
             y = y + table[np.arange(len(y)) % len(table), None]
+        # [windows, rows, parts * features] -> [windows, parts * rows, features]
+        y = y.reshape(len(x), each, layer.parts, -1).swapaxes(1, 2).reshape(len(x), *layer.shape)
         if layer.residual == "input":
-            return y + self.values["input"][:, -1:, self.config.target_channel, None]
+            last = self.values["input"][:, -1, list(self.config.added_channels)]
+            return y + np.repeat(last, each, axis=1)[..., None]
         if layer.residual is not None:
             return y + self.values[layer.residual]
         return layer.nonlinearity.numpy(y) if layer.nonlinearity else y

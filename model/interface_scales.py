@@ -163,18 +163,27 @@ def _free_exponent(
 
 
 def output_exponent(
-    words: Words, y: Tensor, asked: Asked = None, *, added: tuple[float, float] | None = None
+    words: Words,
+    y: Tensor,
+    asked: Sequence[Asked] = (),
+    *,
+    added: tuple[float, float] | None = None,
 ) -> int:
     """Return the exponent of the output of ``words``, by the rule above.
 
-    ``y`` [N, horizon] : training targets in their order, standardised. ``added`` : lowest
-    and highest value of the input, if its last one is added back. Raises :class:`UserError` for a
-    range that is too wide.
+    ``y`` [N, targets * horizon] : training targets in their order, standardised, one after the
+    other. ``asked`` : a range for each target, or nothing, of one target. ``added`` : lowest and
+    highest value of the input, if its last one is added back. Raises :class:`UserError` for a range
+    that is too wide.
     """
-    if asked is not None:
-        return _asked_exponent(words, asked)
-    least = -LARGEST_EXPONENT if added is None else words.covering(*added)
-    return _free_exponent(words, [(y, y[:, 0])], least=least)
+    asked = tuple(asked) or (None,)
+    columns = y.chunk(len(asked), dim=1)
+    exponents = [_asked_exponent(words, one) for one in asked if one is not None]
+    free = [column for column, one in zip(columns, asked, strict=True) if one is None]
+    if free:
+        least = -LARGEST_EXPONENT if added is None else words.covering(*added)
+        exponents.append(_free_exponent(words, [(one, one[:, 0]) for one in free], least=least))
+    return max(exponents)
 
 
 def delta_exponent(words: Words, x: Tensor, exponent: int, widest: float) -> int:

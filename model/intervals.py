@@ -33,7 +33,8 @@ class ForecastInterval:
     Parameters
     ----------
     percent : share of values that should lie inside.
-    low, high : an offset for each step of the horizon, in the target's units.
+    low, high : an offset for each step of the horizon, in the target's units; of several targets,
+        for each step of one after those of another.
     coverage : share of test values inside, 0 to 1; None where it was not measured.
     """
 
@@ -50,6 +51,14 @@ class ForecastInterval:
             raise UserError("low and high must be finite, as many, and low not above high")
         if self.coverage is not None and not 0 <= self.coverage <= 1:
             raise UserError(f"coverage must be from 0 to 1, not {self.coverage}")
+
+    def of_target(self, number: int, targets: int) -> "ForecastInterval":
+        """Return the interval of one of several targets, whose own coverage nobody has measured."""
+        if targets == 1:
+            return self
+        count = len(self.low) // targets
+        own = slice(number * count, (number + 1) * count)
+        return replace(self, low=self.low[own], high=self.high[own], coverage=None)
 
     def inside(self, errors: np.ndarray) -> float:
         """Return the share of errors [N, horizon], value minus forecast, that lie inside."""

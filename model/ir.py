@@ -168,7 +168,7 @@ class IntegerModel:
     @property
     def whole_window(self) -> bool:
         """Return True if results need the window's last step from the first on."""
-        added = any(op.adds_channel is not None for op in self.operations)
+        added = any(op.adds_channels for op in self.operations)
         return added or self.subtraction is not None
 
     def words(self, numbers: np.ndarray) -> np.ndarray:
@@ -320,7 +320,7 @@ def _check(model: IntegerModel) -> None:
     _check_calendar(model)
     check_ending(config.task, places, model.operations)
     rows = config.decoder_tokens
-    shape = (rows, config.horizon // rows)
+    shape = (config.targets * rows, config.horizon // rows)
     if model.results.shape != shape:
         fail("output", "shape", f"{shape} as in config", model.results.shape)
     if config.adc_words and model.output.bits != model.input.bits:

@@ -44,7 +44,7 @@ def missing_lightgbm() -> str | None:
 
 
 def lightgbm_forecasts(
-    dataset: Dataset, of: Windows, *, subtract: int | None, progress: Progress
+    dataset: Dataset, of: Windows, *, subtract: int | tuple[int, ...] | None, progress: Progress
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Return standardised forecasts [N, horizon] of windows, and how the trees were trained.
 
@@ -57,7 +57,8 @@ def lightgbm_forecasts(
     of
         The windows to forecast.
     subtract
-        The input channel that holds the target, to forecast its changes from those of a window.
+        The input channel that holds the target, to forecast its changes from those of a window; of
+        several targets, that of each.
     progress
         Called with the steps done.
     """
@@ -73,18 +74,18 @@ def lightgbm_forecasts(
     bins = lightgbm.Dataset(x, y[:, 0], **options).construct()
     check = lightgbm.Dataset(x_val, y_val[:, 0], reference=bins, **options).construct()
     forecasts, errors, trees = [], [], []
-    for step in range(of.horizon):
+    for step in range(of.outputs):
         bins.set_label(y[:, step])
         check.set_label(y_val[:, step])
         stop = lightgbm.early_stopping(_PATIENCE, verbose=False)
         model = lightgbm.train(_PARAMETERS, bins, _TREES, valid_sets=[check], callbacks=[stop])
-        forecasts.append(np.asarray(model.predict(asked)) + base[:, 0])
+        forecasts.append(np.asarray(model.predict(asked)) + base[:, step % base.shape[1]])
         errors.append(float(model.best_score["valid_0"]["l2"]))
         trees.append(model.best_iteration)
-        progress(step + 1, of.horizon, "LightGBM, by steps")
+        progress(step + 1, of.outputs, "LightGBM, by steps")
     facts = {
         "version": lightgbm.__version__,
-        "models": of.horizon,
+        "models": of.outputs,
         "most_trees": _TREES,
         "trees": trees,
         "training_windows": len(train),
@@ -94,7 +95,9 @@ def lightgbm_forecasts(
     return np.column_stack(forecasts), facts
 
 
-def _whole(windows: Windows, subtract: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _whole(
+    windows: Windows, subtract: int | tuple[int, ...] | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return all windows' inputs, as float32, their targets, and what is to be added."""
     parts = [(x.astype(np.float32), y, base) for x, y, base in features(windows, subtract)]
     x, y, base = (np.concatenate(one) for one in zip(*parts, strict=True))

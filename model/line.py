@@ -1,5 +1,6 @@
 """The linear forecast as a model with a linear path: what a network has to be better than."""
 
+import numpy as np
 import torch
 
 from bitformer.model.data.windows import Dataset
@@ -18,9 +19,12 @@ def become_line(model: Transformer, dataset: Dataset) -> None:
     """
     config = model.config
     if config.subtract_last:
-        found = shift_map(dataset, config.target_channel)
+        each = zip(dataset.by_target, config.added_channels, strict=True)
+        found = np.concatenate([shift_map(*one) for one in each], axis=1)
     else:
-        found = linear_map(dataset, subtract=None)
+        found = np.concatenate(
+            [linear_map(one, subtract=None) for one in dataset.by_target], axis=1
+        )
     weights, tables = parts_of(found, dataset)
     path, output = model.linears["path"], model.linears["output"]
     output.clear()

@@ -13,6 +13,13 @@ from bitformer.model.plain import checked, shown
 __all__ = ["check_meta", "known"]
 
 
+class _Target(TypedDict):
+    name: str
+    mean: float
+    std: float
+    channel: int | None
+
+
 class _Data(TypedDict, total=False):
     """As :func:`bitformer.model.training_run.describe` writes it."""
 
@@ -32,6 +39,7 @@ class _Data(TypedDict, total=False):
     step_unit: Literal["even", "business", "month", "row"]
     dated: bool
     ahead: int
+    targets: list[_Target]
 
 
 class Known(TypedDict, total=False):
@@ -63,9 +71,9 @@ def check_meta(meta: Mapping[str, object], config: TransformerConfig) -> None:
     data = sections.get("dataset", {})
     _check_classes(sections, config)
     for interval in sections.get("intervals", ()):
-        if len(interval.low) != config.horizon:
+        if len(interval.low) != config.outputs:
             raise UserError(
-                f"meta: intervals must have {config.horizon} steps as the model's horizon has, not"
+                f"meta: intervals must have {config.outputs} steps as the model's horizon has, not"
                 f" {len(interval.low)}"
             )
     for name in ("inputs", "mean", "std"):
@@ -75,6 +83,7 @@ def check_meta(meta: Mapping[str, object], config: TransformerConfig) -> None:
                 f"meta: dataset: {name} must be {config.inputs}, one for each input of the model,"
                 f" not {len(values)}"
             )
+    _check_targets(data, config)
     for value in (*data.get("std", ()), data.get("target_std", 1.0)):
         if not value > 0:
             raise UserError(f"meta: dataset: deviations must be positive, not {value}")
@@ -94,6 +103,7 @@ def check_meta(meta: Mapping[str, object], config: TransformerConfig) -> None:
     if not data.get("step", 1.0) > 0:
         raise UserError(f"meta: dataset: step must be positive, not {data['step']}")
     columns = {*data.get("inputs", ()), data.get("target")}
+    columns |= {one["name"] for one in data.get("targets", ())}
     for column, limits in data.get("range", {}).items():
         if column not in columns:
             raise UserError(
@@ -103,6 +113,35 @@ def check_meta(meta: Mapping[str, object], config: TransformerConfig) -> None:
             raise UserError(
                 f"meta: dataset: range of {shown(column)} must be two numbers, the lower first,"
                 f" not {shown(limits)}"
+            )
+
+
+def _check_targets(data: _Data, config: TransformerConfig) -> None:
+    """Raise :class:`UserError` unless several targets have names and possible scales each."""
+    targets = data.get("targets", [])
+    # all that a detector judges is one row
+    count = len(targets) if config.task == "detect" else config.targets
+    if "target" in data and bool(targets) != (count > 1):
+        raise UserError(
+            f"meta: dataset: targets must be those of the model, {count}, not {len(targets)}"
+        )
+    if targets and len({one["name"] for one in targets}) != count:
+        raise UserError(
+            f"meta: dataset: targets must be {count} different names, one for each target"
+            f" of the model, not {shown([one['name'] for one in targets])}"
+        )
+    for one in targets:
+        if not one["std"] > 0:
+            raise UserError(f"meta: dataset: deviations must be positive, not {one['std']}")
+        if one["channel"] is not None and not 0 <= one["channel"] < config.inputs:
+            raise UserError(
+                f"meta: dataset: channel of {shown(one['name'])} must be below {config.inputs}, not"
+                f" {one['channel']}"
+            )
+        if not data.get("ahead", 1) and one["name"] in data.get("inputs", ()):
+            raise UserError(
+                f"meta: dataset: ahead must not be 0 where the target, {shown(one['name'])}, is an"
+                " input"
             )
 
 

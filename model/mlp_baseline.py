@@ -35,7 +35,12 @@ def hidden_width(inputs: int, outputs: int, macs: int) -> int:
 
 
 def mlp_forecasts(
-    dataset: Dataset, of: Windows, *, macs: int, subtract: int | None, progress: Progress
+    dataset: Dataset,
+    of: Windows,
+    *,
+    macs: int,
+    subtract: int | tuple[int, ...] | None,
+    progress: Progress,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Return standardised forecasts [N, horizon] of windows, and how the MLP was trained.
 
@@ -53,7 +58,8 @@ def mlp_forecasts(
     macs
         Most MACs of a forecast.
     subtract
-        The input channel that holds the target, to forecast its changes from those of a window.
+        The input channel that holds the target, to forecast its changes from those of a window; of
+        several targets, that of each.
     progress
         Called with the epochs done.
     """
@@ -90,7 +96,12 @@ class _Training:
     """One MLP, its optimizer, and the best it was by validation."""
 
     def __init__(
-        self, dataset: Dataset, subtract: int | None, macs: int, seed: int, epochs: int
+        self,
+        dataset: Dataset,
+        subtract: int | tuple[int, ...] | None,
+        macs: int,
+        seed: int,
+        epochs: int,
     ) -> None:
         self.dataset, self.subtract = dataset, subtract
         one = next(features(dataset.train.take(slice(0, 1)), subtract))

@@ -34,6 +34,7 @@ __all__ = [
     "integer_windows",
     "named_task",
     "own_name",
+    "own_targets",
     "read_source",
     "resolved",
     "rows_ahead",
@@ -72,6 +73,12 @@ def trained_on(model: IntegerModel) -> dict[str, Any]:
     return dict(known(model.meta).get("dataset", {}))
 
 
+def own_targets(data: Mapping[str, Any]) -> str | tuple[str, ...] | None:
+    """Return the target or the targets of a data set in a model's ``meta``; None without any."""
+    several = data.get("targets")
+    return tuple(one["name"] for one in several) if several else data.get("target")
+
+
 def rows_ahead(model: IntegerModel) -> int:
     """Return how many rows after a window's last the first forecast is: 0 of a sensed value."""
     return trained_on(model).get("ahead", 1)
@@ -101,7 +108,7 @@ def dataset_of(
     model: IntegerModel,
     *,
     data: str | None,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     inputs: str | Sequence[str] | None = None,
     **reading: Any,
 ) -> Dataset:
@@ -122,12 +129,12 @@ def dataset_of(
     own = without_reading(used)[0]
     if data is None:
         data = own_name(model)
-        target = target or used.get("target") or meta.get("target")
+        target = target or used.get("target") or own_targets(meta)
         columns = columns or used.get("inputs") or meta.get("inputs")
         asked = own | asked
     elif data == meta.get("name") or Path(data).name == meta.get("name"):
         # the same file somewhere else: its columns are the model's
-        target, columns = target or meta.get("target"), columns or meta.get("inputs")
+        target, columns = target or own_targets(meta), columns or meta.get("inputs")
         asked = own | asked
     config = model.config
     dataset = load_dataset(
@@ -156,12 +163,19 @@ def dataset_of(
             f" {', '.join(known(model.meta)['classes'])}, in this order, not"
             f" {', '.join(dataset.classes)}"
         )
-    adds_back = config.subtract_last and task.gives_target
-    if adds_back and dataset.target_channel != config.target_channel:
+    if task.targets(dataset) != config.targets:
         raise UserError(
-            f"Target {dataset.target} must be input column {config.target_channel} of this model,"
-            f" not one of {', '.join(dataset.inputs)} in another place"
+            f"Data must have {config.targets} target(s) for this model, not {task.targets(dataset)}"
+            f" ({dataset.target}): name them with --target"
         )
+    if config.subtract_last and task.gives_target:
+        each = dataset.by_target if config.targets > 1 else (dataset,)
+        for one, channel in zip(each, config.added_channels, strict=True):
+            if one.target_channel != channel:
+                raise UserError(
+                    f"Target {one.target} must be input column {channel} of this model, not one of"
+                    f" {', '.join(dataset.inputs)} in another place"
+                )
     if config.adc_words and meta:  # words are what they are, whatever the rows
         dataset = rescaled(dataset, meta)
     return dataset
@@ -177,8 +191,8 @@ def resolved(columns: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
     found = {name: value for name, value in columns.items() if name not in no_source}
     if columns.get("inputs") is not None or columns.get("sense") is not None:
         found["inputs"] = dataset.inputs
-    if columns.get("sense") is not None:
-        found["target"] = dataset.target
+    if columns.get("sense") is not None or dataset.targets:
+        found["target"] = dataset.target if not dataset.targets else dataset.target_names
     if dataset.task == "classify":
         return found | {"inputs": dataset.inputs}
     return found | {"ahead": dataset.train.ahead}
@@ -241,7 +255,7 @@ def integer_windows(
 
 
 def suited(config: TransformerConfig, dataset: Dataset) -> tuple[TransformerConfig, list[str]]:
-    """Return ``config`` with the data's number of inputs, place of the target, and calendar.
+    """Return ``config`` with the data's numbers of inputs and targets, their places, and calendar.
 
     The second value is a sentence for each thing that changed.
     """
@@ -258,20 +272,27 @@ def suited(config: TransformerConfig, dataset: Dataset) -> tuple[TransformerConf
             f" {config.name} is to classify: name their column with --label, or another --config"
         )
     changes["task"] = task.name
-    outputs = task.outputs(dataset)
-    # of a forecast of one target, the configuration says how far it goes
-    if outputs not in (dataset.train.horizon, config.horizon):
-        changes["horizon"] = outputs
+    horizon, several = task.horizon(dataset), task.targets(dataset)
+    # of a forecast, the configuration says how far it goes
+    if horizon not in (dataset.train.horizon, config.horizon):
+        changes["horizon"] = horizon
         if dataset.classes:
             notes.append(
                 f"Config {config.name} has a score for each of {len(dataset.classes)} classes here"
             )
+    changes |= {"targets": several, "target_channels": ()}
+    if several > 1 and several != config.targets:
+        notes.append(f"Config {config.name} forecasts {several} targets here: {dataset.target}")
+    each = dataset.by_target if several > 1 else (dataset,)
+    hidden = [one.target for one in each if one.target_channel is None]
     if config.subtract_last and not task.gives_target:
         changes["target_channel"] = 0
-    elif config.subtract_last and dataset.target_channel is None:
+    elif config.subtract_last and hidden:
         changes["subtract_last"] = False
         changes["tensors"] = {n: bits for n, bits in config.tensors.items() if n != "delta"}
-        notes.append(f"Target {dataset.target} is no input, so no last value is subtracted")
+        notes += [f"Target {one} is no input, so no last value is subtracted" for one in hidden]
+    elif config.subtract_last and several > 1:
+        changes["target_channels"] = tuple(one.channel for one in dataset.targets)
     elif config.subtract_last:
         changes["target_channel"] = dataset.target_channel
     changes["calendar"] = dataset.calendar  # the data's notes say what they lack
@@ -307,8 +328,8 @@ def suited_to(
     note : callable
         Told what is remarkable of the data, and what changed.
     **columns
-        ``target`` and ``inputs`` of a CSV file, ``sense``, ``ahead`` and ``task``, and fields of
-        :class:`bitformer.model.data.reading.Reading`.
+        ``target`` and ``inputs`` of a CSV file, of which there may be several, ``sense``, ``ahead``
+        and ``task``, and fields of :class:`bitformer.model.data.reading.Reading`.
 
     Raises
     ------

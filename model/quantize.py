@@ -5,7 +5,7 @@ Parameters (float arrays) and exponents go by the same names as the tensors:
     input.weight [d, token_inputs]   input.bias [d]   position [tokens, d]
     layers.L.{q,k,v,o}.weight [d, d] .bias            layers.L.{ffn1,ffn2}.weight .bias
     layers.L.mix1.weight [mixing, tokens] .bias       layers.L.mix2.weight [tokens, mixing] .bias
-    layers.L.{norm1,norm2}.{scale,offset} [d]         output.weight [horizon, head] .bias
+    layers.L.{norm1,norm2}.{scale,offset} [d]         output.weight [outputs, head] .bias
 
 and those of a decoder after the same pattern (:mod:`bitformer.model.structure`). A layer with a
 table of the calendar has ``NAME.calendar`` [rows, out], which is added to its bias.
@@ -181,7 +181,10 @@ class _Quantizer:
         if layer.residual is not None:
             source = self.specs[layer.residual].exponent - y.exponent
             shift = max(shift, -source)
-            channel = self.config.target_channel if layer.residual == "input" else None
+            channel: int | tuple[int, ...] | None = None
+            if layer.residual == "input":
+                channels = self.config.added_channels
+                channel = channels if layer.parts > 1 else channels[0]
             residual = Residual(source=layer.residual, shift=shift + source, channel=channel)
         return Linear(
             x=x.name,
@@ -195,6 +198,7 @@ class _Quantizer:
             residual=residual,
             clock=layer.clock,
             transposed=layer.transposed,
+            parts=layer.parts,
             **(layer.nonlinearity.fields if layer.nonlinearity else {}),
         )
 

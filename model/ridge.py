@@ -57,13 +57,15 @@ class Moments:
 
 
 def features(
-    windows: Windows, subtract: int | None
+    windows: Windows, subtract: int | tuple[int, ...] | None
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Yield features, targets, and what is to be added to a forecast: see :func:`linear_map`."""
     for start in range(0, len(windows), _CHUNK):
         batch = windows.take(slice(start, start + _CHUNK))
         x, y, base = batch.x, batch.y, np.zeros((len(batch), 1))
-        if subtract is not None:
+        if isinstance(subtract, tuple):  # a channel for each target
+            x, base = x - x[:, -1:], np.repeat(x[:, -1, subtract], batch.horizon, axis=1)
+        elif subtract is not None:
             x, base = x - x[:, -1:], x[:, -1:, subtract]
         yield np.column_stack([x.reshape(len(batch), -1), *_times(batch)]), y - base, base
 

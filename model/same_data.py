@@ -18,8 +18,12 @@ def is_own(model: IntegerModel, dataset: Dataset) -> bool:
     meta = trained_on(model)
     if "mean" not in meta:
         return False
-    scales = [*dataset.mean, *dataset.std, dataset.target_mean, dataset.target_std]
-    own = [*meta["mean"], *meta["std"], meta["target_mean"], meta["target_std"]]
+    scales = [*dataset.mean, *dataset.std]
+    for one in dataset.by_target:
+        scales += [one.target_mean, one.target_std]
+    own = [*meta["mean"], *meta["std"]]
+    for one in meta.get("targets") or [{"mean": meta["target_mean"], "std": meta["target_std"]}]:
+        own += [one["mean"], one["std"]]
     if model.config.adc_words:
         scales, own = last_seen(dataset), meta.get("last_seen", [])
     counts = {"train": len(dataset.train), "val": len(dataset.val), "test": len(dataset.test)}

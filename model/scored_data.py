@@ -5,6 +5,7 @@ those of rows that the model has seen.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ from bitformer.model.data.named_data import NAMES, split_of
 from bitformer.model.data.parts import first_targets
 from bitformer.model.data.seen_rows import end_of_seen
 from bitformer.model.data.steps import rows_of_day
+from bitformer.model.data.targets import SeriesScale, scaled_targets
 from bitformer.model.data.windows import Dataset, Windows, make_dataset
 from bitformer.model.errors import UserError
 from bitformer.model.forecasts.new_rows import NewRows, model_source, read_new_rows
 from bitformer.model.ir import IntegerModel
-from bitformer.model.numerics import standardised
 from bitformer.model.own_data import dataset_of, own_name, rows_ahead, trained_on
 from bitformer.model.same_data import is_own
 from bitformer.model.scored_classes import scored_classes
@@ -30,7 +31,7 @@ def scored_data(
     model: IntegerModel,
     *,
     data: str | None,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     inputs: str | Sequence[str] | None = None,
     **reading: Any,
 ) -> Dataset:
@@ -73,13 +74,12 @@ def scored_data(
 def _as_in_training(model: IntegerModel, rows: NewRows) -> Dataset | None:
     """Return rows split and scaled as the model's own data were; None if they cannot be."""
     source = model_source(model)[0]
-    assert rows.target is not None
     try:
         found = make_dataset(
             rows.series,
             name=Path(rows.name).name if rows.name not in NAMES else rows.name,
             inputs=rows.inputs,
-            target=rows.target,
+            target=_found(rows),
             split=split_of(source, model.config.task),
             window=model.config.window,
             horizon=model.config.horizon,
@@ -93,18 +93,31 @@ def _as_in_training(model: IntegerModel, rows: NewRows) -> Dataset | None:
     return rescaled(found, trained_on(model)) if model.config.adc_words else found
 
 
+def _found(rows: NewRows) -> tuple[str, ...]:
+    """Return the columns of the targets, all of which are there."""
+    return tuple(name for name in rows.targets if name is not None)
+
+
+def _scales(rows: NewRows) -> list[SeriesScale]:
+    """Return the model's scales of the targets, by the file's own names."""
+    return [
+        replace(one, channel=rows.inputs.index(one.name) if one.name in rows.inputs else None)
+        for one in rows.scales.target_scales
+    ]
+
+
 def _all_windows(model: IntegerModel, rows: NewRows) -> Dataset:
     """Return all windows of a file, by the model's scales."""
     scaling, config, ahead = rows.scaling, model.config, rows_ahead(model)
-    assert rows.target is not None
-    column = rows.series.columns.index(rows.target)
+    # of the first target, a model knows its last rows
+    column = rows.series.columns.index(_found(rows)[0])
     values, meta = rows.cleaned.values[:, column], trained_on(model)
     blocks = rows.cleaned.blocks
     seen = end_of_seen(values, meta.get("last_seen", ())) if len(blocks) == 1 else None
     parts = [(block.start if seen is None else seen, block.stop) for block in blocks]
     test = Windows(
         inputs=rows.values,
-        target=standardised(values, scaling.target_mean, scaling.target_std),
+        target=rows.scaled_targets,
         first=first_targets(rows.cleaned, parts, config.window, config.horizon, ahead),
         window=config.window,
         horizon=config.horizon,
@@ -164,12 +177,9 @@ def _all_windows(model: IntegerModel, rows: NewRows) -> Dataset:
     return Dataset(
         name=rows.name if rows.name in NAMES else Path(rows.name).name,
         inputs=rows.inputs,
-        target=rows.target,
         mean=scaling.mean,
         std=scaling.std,
-        target_mean=scaling.target_mean,
-        target_std=scaling.target_std,
-        target_channel=rows.inputs.index(rows.target) if rows.target in rows.inputs else None,
+        **scaled_targets(_scales(rows)),
         train=none if own is None else own.train,
         val=none if own is None else own.val,
         test=test,

@@ -24,10 +24,10 @@ Asked = tuple[float, float] | None
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AskedRanges:
-    """Ranges of the inputs and of the target; ``inputs`` is empty if none is asked for."""
+    """Ranges of the inputs and of the targets; these are empty if none is asked for."""
 
     inputs: tuple[Asked, ...] = ()
-    target: Asked = None
+    targets: tuple[Asked, ...] = ()
 
 
 def with_range(dataset: Dataset, asked: SensorRange | None) -> Dataset:
@@ -39,7 +39,7 @@ def with_range(dataset: Dataset, asked: SensorRange | None) -> Dataset:
         The data.
     asked
         Lowest and highest value in a column's units: of the target, or of several columns by name,
-        where None stands for the target.
+        where None stands for the only target.
 
     Raises
     ------
@@ -50,9 +50,14 @@ def with_range(dataset: Dataset, asked: SensorRange | None) -> Dataset:
         return dataset
     if not isinstance(asked, Mapping):
         asked = {None: asked}
-    columns = dict.fromkeys((*dataset.inputs, dataset.target))
+    columns = dict.fromkeys((*dataset.inputs, *dataset.target_names))
     found: dict[str, tuple[float, float]] = {}
     for one, limits in asked.items():
+        if one is None and dataset.targets:
+            raise UserError(
+                f"range must name its column where there are several targets, {dataset.target}: say"
+                f" --range '{dataset.target_names[0]}=LOW,HIGH'"
+            )
         name = dataset.target if one is None else one
         if name in found:
             raise UserError(f"range of {name} must be given once, not twice")
@@ -88,5 +93,7 @@ def asked_ranges(dataset: Dataset) -> AskedRanges:
     columns = zip(dataset.inputs, dataset.mean, dataset.std, strict=True)
     return AskedRanges(
         inputs=tuple(scaled(*column) for column in columns),
-        target=scaled(dataset.target, dataset.target_mean, dataset.target_std),
+        targets=tuple(
+            scaled(one.target, one.target_mean, one.target_std) for one in dataset.by_target
+        ),
     )

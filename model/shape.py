@@ -29,6 +29,7 @@ CLASSES = (2, MOST_CLASSES)
 #: in 16 bits.
 MOST = {
     **dict.fromkeys(("window", "inputs", "horizon", "patch", "ffn"), 65535),
+    "targets": 256,
     "d_model": 256,
     "heads": 256,
     "layers": 64,
@@ -56,8 +57,8 @@ class Shape:
     ----------
     window : steps of the input window.
     inputs : channels of a step.
-    horizon : output values; of a classifier, its classes, each of which has a score; of a detector,
-        the numbers that it judges by comparing them with what came.
+    horizon : output values of a target; of a classifier, its classes, each of which has a score; of
+        a detector, the numbers that it judges by comparing them with what came.
     patch : steps in a token; must divide ``window``.
     d_model, layers, heads, ffn : width, encoder layers, attention heads, hidden width of the FFN.
     block : what a layer is: ``"attention"`` and an FFN, ``"mixer"`` for a network over the tokens
@@ -73,6 +74,9 @@ class Shape:
     position : ``"sinusoidal"`` or ``"learned"`` position table.
     subtract_last : subtract the window's last step before and add the target's back after.
     target_channel : channel of ``inputs`` that is added back.
+    targets, target_channels : series that are forecast, ``horizon`` values of each, one series
+        after the other; of several, the channels of ``inputs`` that are added back, one for each,
+        by default the first ones. Only to forecast.
     decoder_layers : 0 for an encoder alone.
     linear_path : add a linear layer from the whole window straight to the forecast, beside the
         network; not with a decoder.
@@ -109,6 +113,8 @@ class Shape:
     activation: str = "relu"
     fused: bool = False
     task: str = "forecast"
+    targets: int = 1
+    target_channels: tuple[int, ...] = ()
 
     def __post_init__(self):
         for name, most in MOST.items():
@@ -141,10 +147,7 @@ class Shape:
             )
         if self.d_model % self.heads:
             raise UserError(f"heads must divide d_model ({self.d_model}), not be {self.heads}")
-        if self.subtract_last and not 0 <= self.target_channel < self.inputs:
-            raise UserError(
-                f"target_channel must be a channel below {self.inputs}, not {self.target_channel}"
-            )
+        self._check_targets()
         if self.tokens > 256:
             raise UserError(f"window / patch must be at most 256 tokens, not {self.tokens}")
         self._check_mixing()
@@ -154,6 +157,38 @@ class Shape:
             self._check_classes()
         if self.task == "detect":
             self._check_judged()
+
+    def _check_targets(self):
+        if self.targets > 1 and self.task != "forecast":
+            raise UserError(
+                f"targets must be 1 with task {self.task}, not {self.targets}: its horizon counts"
+                " all of its outputs"
+            )
+        if self.outputs > MOST["horizon"]:
+            raise UserError(
+                f"horizon times targets must be at most {MOST['horizon']}, not"
+                f" {self.horizon} * {self.targets}"
+            )
+        channels = self.target_channels
+        if channels and (self.targets == 1 or len(channels) != self.targets):
+            must = f"{self.targets} channels" if self.targets > 1 else "empty"
+            raise UserError(
+                f"target_channels must be {must} with {self.targets} target(s), not"
+                f" {list(channels)}"
+            )
+        if not self.subtract_last:
+            return
+        for channel in self.added_channels:
+            if 0 <= channel < self.inputs:
+                continue
+            if self.targets == 1:
+                raise UserError(
+                    f"target_channel must be a channel below {self.inputs}, not {channel}"
+                )
+            raise UserError(
+                f"target_channels must be channels below {self.inputs}, one for each target, not"
+                f" {list(self.added_channels)}"
+            )
 
     def _check_judged(self):
         if self.horizon > MOST_JUDGED:
@@ -231,6 +266,18 @@ class Shape:
             raise UserError(f"pooling must be flatten with a decoder, not {self.pooling!r}")
 
     @property
+    def outputs(self) -> int:
+        """Output values of all targets."""
+        return self.horizon * self.targets
+
+    @property
+    def added_channels(self) -> tuple[int, ...]:
+        """The channel that is added back to each target, where the last step is subtracted."""
+        if self.targets == 1:
+            return (self.target_channel,)
+        return self.target_channels or tuple(range(self.targets))
+
+    @property
     def tokens(self) -> int:
         """Rows that the encoder sees."""
         return self.window // self.patch
@@ -247,7 +294,7 @@ class Shape:
 
     @property
     def decoder_tokens(self) -> int:
-        """Rows of the decoder, and of the output: 1 without a decoder."""
+        """Rows of the decoder, and of each target's output: 1 without a decoder."""
         return self.horizon // self.patch if self.decoder_layers else 1
 
     @property
@@ -293,9 +340,9 @@ class Shape:
         total = n * self.token_inputs * d + self.layers * layer
         if not self.decoder_layers:
             path = self.window * self.inputs if self.linear_path else 0
-            return total + (self.head_inputs + path) * self.horizon
+            return total + (self.head_inputs + path) * self.outputs
         own = m * (3 * d * d + keys) + m * (m + 1) * d  # row i attends to i + 1 rows
         context = 2 * m * d * d + n * (d * d + keys) + 2 * m * n * d
         layer = own + context + 2 * m * d * self.ffn
         total += m * self.token_inputs * d + self.decoder_layers * layer
-        return total + self.head_inputs * self.horizon
+        return total + self.head_inputs * self.outputs

@@ -48,6 +48,8 @@ class Layer:
     start : first element of ``x``, row by row, that a linear layer reads.
     nonlinearity : function that a linear layer applies to its results.
     residual : tensor that a linear layer adds: ``input`` stands for its last row's target channel.
+    parts : of a linear layer, sets of weights on the same rows: rows of ``y`` are those of the
+        first, then those of the next.
     dropout : what training drops of a linear layer: ``results`` before the residual is added,
         ``inputs``, or nothing.
     transposed : whether a linear layer's rows are made of a feature in all rows of ``x``.
@@ -70,6 +72,7 @@ class Layer:
     transposed: bool = False
     causal: bool = False
     clock: int | None = None
+    parts: int = 1
 
 
 #: Components of a sublayer's residual sum and of its norm, by that of its weights.
@@ -116,13 +119,14 @@ def _graph(shape: Shape) -> tuple[Layer, ...]:
         x = (found[-1].y,)
         found += [Layer(kind="pool", y="pooled", x=x, shape=one, component="GAP")]
     rows = shape.decoder_tokens
-    size, adds_last = (rows, shape.horizon // rows), shape.subtract_last and not classifies
+    size = shape.targets * rows, shape.horizon // rows
+    adds_last = shape.subtract_last and not classifies
     residual = "input" if adds_last else None
     head = _linear("output", "output", found[-1], size, "Loutput")
     if shape.linear_path:
         path = _linear_path(shape, steps, residual)
         found, residual, head = [*found, path], path.y, replace(head, dropout="inputs")
-    head = replace(head, inputs=shape.head_inputs, residual=residual)
+    head = replace(head, inputs=shape.head_inputs, residual=residual, parts=shape.targets)
     numbers = _clock_numbers(shape)
     return tuple(replace(one, clock=numbers.get(one.weights)) for one in (*found, head))
 
@@ -146,7 +150,8 @@ def _linear_path(shape: Shape, steps: str, residual: str | None) -> Layer:
         kind="linear",
         y="path",
         x=(steps,),
-        shape=(1, shape.horizon),
+        shape=(shape.targets, shape.horizon),
+        parts=shape.targets,
         component="Lpath",
         weights="path",
         inputs=shape.window * shape.inputs,
@@ -283,7 +288,9 @@ def weight_components(shape: Shape) -> dict[str, str]:
 
 def linear_shapes(shape: Shape) -> dict[str, tuple[int, int]]:
     """Return (outputs, inputs) of every linear layer, by the name of its weights."""
-    return {layer.weights: (layer.shape[1], layer.inputs) for layer in _linears(shape)}
+    return {
+        layer.weights: (layer.parts * layer.shape[1], layer.inputs) for layer in _linears(shape)
+    }
 
 
 def clocks(shape: Shape) -> dict[str, tuple[int, int]]:

@@ -11,7 +11,7 @@ __all__ = ["predict"]
 def predict(
     model: Transformer, x: np.ndarray, clock: np.ndarray | None = None, *, batch: int = 512
 ) -> np.ndarray:
-    """Return standardised forecasts [N, horizon] of windows [N, window, inputs].
+    """Return standardised forecasts [N, outputs] of windows [N, window, inputs].
 
     ``clock``, of a model with a calendar alone: the time of each window, int64 [N, numbers].
     """
@@ -19,7 +19,7 @@ def predict(
     model.eval()
     device = next(model.parameters()).device
     dtype = torch.float64 if model.quantized else torch.float32
-    rows = [np.zeros((0, model.config.horizon))]
+    rows = [np.zeros((0, model.config.outputs))]
     with torch.no_grad():
         for start in range(0, len(x), batch):
             part = torch.tensor(x[start : start + batch], dtype=dtype, device=device)

@@ -52,7 +52,7 @@ class TrainedBaseline:
     Parameters
     ----------
     name : of the baseline.
-    forecasts : float64 [N, horizon], standardised.
+    forecasts : float64 [N, outputs], standardised.
     facts : its sizes and settings, validation error and seconds of training, as plain data.
     """
 
@@ -133,7 +133,7 @@ def trained_baselines(
     for name, settings, make in _makers(dataset, macs, note, progress):
         key = digest_of({"version": _VERSION, "name": name, **settings, "windows": windows})
         one = _read(kept, key, name)
-        if one is None or one.forecasts.shape != (len(dataset.test), dataset.test.horizon):
+        if one is None or one.forecasts.shape != (len(dataset.test), dataset.test.outputs):
             started = time.monotonic()
             forecasts, facts = make()
             facts = {**facts, "seconds": time.monotonic() - started}
@@ -150,21 +150,24 @@ def _makers(
     """Yield each baseline's name, what makes it what it is, and how it is made."""
     from bitformer.model.lightgbm_baseline import lightgbm_forecasts, missing_lightgbm
 
-    def mlp(subtract: int | None) -> tuple[np.ndarray, dict[str, Any]]:
+    def mlp(subtract: int | tuple[int, ...] | None) -> tuple[np.ndarray, dict[str, Any]]:
         from bitformer.model.mlp_baseline import mlp_forecasts  # late: it imports torch
 
         of = dataset.test
         return mlp_forecasts(dataset, of, macs=macs, subtract=subtract, progress=progress)
 
-    def trees(subtract: int | None) -> tuple[np.ndarray, dict[str, Any]]:
+    def trees(subtract: int | tuple[int, ...] | None) -> tuple[np.ndarray, dict[str, Any]]:
         return lightgbm_forecasts(dataset, dataset.test, subtract=subtract, progress=progress)
 
     def named(name: str) -> str:
         return calendar_name(name, dataset.calendar) if dataset.calendar else name
 
-    ways: dict[str, int | None] = {"": None}
+    ways: dict[str, int | tuple[int, ...] | None] = {"": None}
+    channels = tuple(one.channel for one in dataset.targets if one.channel is not None)
     if dataset.target_channel is not None:
         ways[", last value subtracted"] = dataset.target_channel
+    elif channels and len(channels) == len(dataset.targets):
+        ways[", last value subtracted"] = channels
     if importlib.util.find_spec("torch") is None:
         note(f"An {MLP} is not scored, as torch is not installed: pip install torch")
     else:

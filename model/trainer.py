@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from bitformer.model.augmented_windows import Drawn, augmented_windows
 from bitformer.model.calibrate import MovingRanges, calibrate
+from bitformer.model.data.targets import each_output
 from bitformer.model.data.windows import Dataset, Windows
 from bitformer.model.distillation import forecasts, teacher_forecasts, teacher_of
 from bitformer.model.errors import TrainingDivergedError
@@ -389,8 +390,10 @@ class Trainer:
         """
         if not self.task.gives_target:
             return ()
+        scales = self.dataset.target_scales
+        deviations = each_output((one.std for one in scales), self.dataset.test.outputs)
         val, test = (
-            (windows.y - predict(self.model, windows.x, windows.clock)) * self.dataset.target_std
+            (windows.y - predict(self.model, windows.x, windows.clock)) * deviations
             for windows in (self.dataset.val, self.dataset.test)
         )
         return measured(intervals_of(val), test)

@@ -66,7 +66,8 @@ def _check(config: TransformerConfig, dataset: Dataset) -> None:
     task.check(config, dataset)
     for what, wanted, found in (
         ("window", config.window, dataset.train.window),
-        ("horizon", config.horizon, task.outputs(dataset)),
+        ("horizon", config.horizon, task.horizon(dataset)),
+        ("targets", config.targets, task.targets(dataset)),
         ("inputs", config.inputs, len(dataset.inputs)),
     ):
         if wanted != found:
@@ -76,12 +77,16 @@ def _check(config: TransformerConfig, dataset: Dataset) -> None:
             f"calendar must be {list(dataset.calendar)} as windows of {dataset.name} have it, not"
             f" {list(config.calendar)} as in config {config.name}"
         )
-    adds_back = config.subtract_last and task.gives_target
-    if adds_back and config.target_channel != dataset.target_channel:
-        raise UserError(
-            f"target_channel must be the target's place among the inputs"
-            f" ({dataset.target_channel}) to subtract the last value, not {config.target_channel}"
-        )
+    if not (config.subtract_last and task.gives_target):
+        return
+    each = dataset.by_target if config.targets > 1 else (dataset,)
+    for one, channel in zip(each, config.added_channels, strict=True):
+        if one.target_channel != channel:
+            name = "target_channels" if dataset.targets else "target_channel"
+            raise UserError(
+                f"{name} must be the target's place among the inputs ({one.target_channel}) to"
+                f" subtract the last value, not {channel}"
+            )
 
 
 def describe(dataset: Dataset) -> dict[str, object]:
@@ -104,6 +109,8 @@ def describe(dataset: Dataset) -> dict[str, object]:
         "checksum": checksum,
         "last_seen": last_seen(dataset),
     }
+    if dataset.targets:
+        found["targets"] = [one.to_dict() for one in dataset.targets]
     if dataset.train.ahead != 1:
         found["ahead"] = dataset.train.ahead
     if dataset.step is not None:

@@ -87,14 +87,16 @@ class Transformer(nn.Module):
         ]
 
     def center(self, x: Tensor, y: Tensor) -> None:
-        """Begin where an ADC's words lie: windows [N, window, inputs] and targets [N, horizon]."""
+        """Begin where an ADC's words lie: windows [N, window, inputs] and targets [N, outputs]."""
         for linear in self._offset_linears():
             # few bits: its products with rounded weights are exact in float64
             means = (x.mean(dim=(0, 1)) * 256).round() / 256
             linear.center = means.repeat(linear.weight.shape[1] // len(means))
         if self.config.adc_words and not self.config.subtract_last:
             with torch.no_grad():
-                self.linears["output"].bias.add_(y.mean())
+                biases = self.linears["output"].bias.chunk(self.config.targets)
+                for bias, values in zip(biases, y.chunk(self.config.targets, dim=1), strict=True):
+                    bias.add_(values.mean())
 
     def _place(self, name: str, part: nn.Module) -> None:
         """Make ``part`` a submodule under its dotted name."""
@@ -134,11 +136,12 @@ class Transformer(nn.Module):
     def forward(
         self, x: Tensor, trace: dict[str, Tensor] | None = None, *, clock: Tensor | None = None
     ) -> Tensor:
-        """Return forecasts [batch, horizon] of standardised windows [batch, window, inputs].
+        """Return forecasts [batch, outputs] of standardised windows [batch, window, inputs].
 
-        A classifier returns the scores of its classes. ``trace``, if given, receives every tensor
-        by name: [batch, rows, features], int64 where it is rounded. ``clock``, of a model with a
-        calendar alone, is the time of each window, int64 [batch, numbers].
+        Those of a target after those of another. A classifier returns the scores of its classes.
+        ``trace``, if given, receives every tensor by name: [batch, rows, features], int64 where it
+        is rounded. ``clock``, of a model with a calendar alone, is the time of each window, int64
+        [batch, numbers].
         """
         if self.config.calendar and clock is None:
             raise ValueError("clock must be given to a model with a calendar, not None")
@@ -152,7 +155,7 @@ class Transformer(nn.Module):
             kept[layer.y] = keep(layer.y, getattr(self, f"_{layer.kind}")(layer, kept, keep))
         if trace is not None and self.config.task == "classify":
             trace["answer"] = self._decided(kept["output"])
-        return kept["output"].value.reshape(*x.shape[:-2], self.config.horizon)
+        return kept["output"].value.reshape(*x.shape[:-2], self.config.outputs)
 
     def _decided(self, scores: Activation) -> Tensor:
         """Return the classes [batch, 1, 1] of scores, int64; those in floats reject nothing."""
@@ -190,11 +193,16 @@ class Transformer(nn.Module):
             y = activated(layer.nonlinearity, y, keep.unit(layer.y), bits)
         if layer.dropout == "results":
             y = self._dropped(y)
+        if layer.parts > 1:
+            # [batch, rows, parts * features] -> [batch, parts * rows, features]
+            y = y.unflatten(-1, (layer.parts, -1)).transpose(-3, -2).flatten(-3, -2)
         if layer.residual is None:
             return y
         residual = kept[layer.residual].value
         if layer.residual == "input":
-            residual = residual[..., -1:, self.config.target_channel, None]  # [batch, 1, 1]
+            last = residual[..., -1, list(self.config.added_channels)]  # [batch, parts]
+            each = layer.shape[0] // layer.parts
+            residual = last.repeat_interleave(each, dim=-1)[..., None]  # [batch, rows of y, 1]
         return residual + y
 
     def _dropped(self, values: Tensor) -> Tensor:

@@ -78,6 +78,8 @@ def configs(draw, *, floats=False, tasks=DRAWN):
     names = tuple(name for name in COMPONENTS if name not in left_out)
     names += DECODER_COMPONENTS if decoder else ()
     names += PATH_COMPONENTS if path else ()
+    targets = draw(st.sampled_from([1, 1, 2, 3])) if forecasts else 1
+    channels = st.tuples(*[st.integers(0, inputs - 1)] * targets)
     fused = heads == 1 and block == "attention" and draw(st.booleans())
     kinds = precisions(floats=floats)
     config = TransformerConfig(
@@ -101,6 +103,8 @@ def configs(draw, *, floats=False, tasks=DRAWN):
         position=draw(st.sampled_from(["sinusoidal", "learned"])),
         subtract_last=draw(st.booleans()),
         target_channel=draw(st.integers(0, inputs - 1)),
+        targets=targets,
+        target_channels=draw(channels) if targets > 1 else (),
         input_bits=draw(st.sampled_from([4, 8, 10, 12, 16])),
         output_bits=draw(st.sampled_from([4, 8, 12, 16])),
         default=draw(kinds),

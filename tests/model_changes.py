@@ -88,10 +88,6 @@ class _Variation:
             result = replace(result, bits=source.bits)
             zero = min(max(result.low, result.zero), result.high)
             self.tensors[result.name] = replace(result, zero=zero)
-        channels = [op.residual.channel for op in self.linears() if op.residual]
-        self.channel = next((c for c in channels if c is not None), None)
-        if self.channel is None:
-            self.channel = int(rng.integers(model.input.features))
 
     def chance(self, probability):
         return bool(self.rng.random() < probability)
@@ -229,11 +225,16 @@ class _Variation:
     def residual(self, op, shift, y):
         residual = op.residual
         if residual is None and self.chance(0.1):
-            residual = ir.Residual(source="input", shift=0, channel=self.channel)
+            residual = ir.Residual(source="input", shift=0, channel=self.channels(op.parts))
         if residual is None or self.chance(0.1):
             return None
         source = self.tensors[residual.source]
         return replace(residual, shift=self.near(shift + math.log2(y.high / source.high)))
+
+    def channels(self, parts):
+        """A channel of the input, or one for each of several parts."""
+        found = self.rng.integers(self.old.input.features, size=parts).tolist()
+        return found[0] if parts == 1 else tuple(found)
 
     def Scores(self, op, q, y):
         multiplier = int(self.multipliers())

@@ -6,7 +6,7 @@ numbers, and stand beside them in a build.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,8 @@ _HEADER = """\
 #define BITFORMER_MODEL_WINDOW {window}
 #define BITFORMER_MODEL_CHANNELS {channels}
 #define BITFORMER_MODEL_HORIZON {horizon}
+#define BITFORMER_MODEL_TARGETS {targets}
+#define BITFORMER_MODEL_RESULTS {results}
 #define BITFORMER_MODEL_AHEAD {ahead}
 /* Classes that the one result of a classifier is a number of, from 0 on; the number of classes
  * itself says that a window is rejected. 0 of a forecast. */
@@ -85,7 +87,8 @@ a window has one result, 1 while the flag is up and 0 else: what is judged are t
     "": """\
 a forecast has BITFORMER_MODEL_HORIZON words, of the steps from BITFORMER_MODEL_AHEAD
  * steps after the window's last on: 1 is the next, and 0 that last step itself, of a quantity
- * that is sensed. */""",
+ * that is sensed. There is one for each of BITFORMER_MODEL_TARGETS, one after the other, which are
+ * BITFORMER_MODEL_RESULTS words in all. */""",
 }
 _USES = {
     "classes": "bitformer_class(&bitformer_model, results)",
@@ -125,7 +128,16 @@ static const bitformer_column bitformer_model_columns[BITFORMER_MODEL_CHANNELS] 
     {target},
     {hour}, {weekday}, /* whether the hour and the weekday stand behind a window */
     {classes}, {class_names},
-    {judged}}}; /* numbers that are judged */
+    {judged}, /* numbers that are judged */
+    {several}, {target_columns}}}; /* several targets */
+"""
+
+_TARGETS = """\
+/* Name, mean and standard deviation of each target, in the order of a result. */
+static const bitformer_column bitformer_model_targets[BITFORMER_MODEL_TARGETS] = {{
+{targets}
+}};
+
 """
 
 _NAMES = """\
@@ -144,8 +156,10 @@ def header(data: Mapping[str, Any]) -> str:
     labels = data.get("classes", ())
     names = ",\n".join(f"    {string(label)}" for label in labels)
     kind = next((name for name in ("classes", "judged") if data.get(name)), "")
+    targets = data.get("targets") or [data["target"]] if "columns" in data else ()
+    several = len(targets) if len(targets) > 1 else 0
     scales = _UNTRAINED
-    if "target" in data:
+    if targets:
         scales = _SCALED.format(
             **{name: data[name] for name in ("window", "channels", "horizon")},
             **{name: x[name] for name in ("low", "high", "zero")},
@@ -155,12 +169,15 @@ def header(data: Mapping[str, Any]) -> str:
             input_power=-x["exponent"],
             result_power=y["exponent"],
             unsigned=int(x["unsigned"]),
-            columns=",\n".join(f"    {_in_c(column)}" for column in data["columns"]),
-            target=_in_c(data["target"]),
+            columns=_columns_in_c(data["columns"]),
+            target=_in_c(targets[0]),
+            several=several,
+            target_columns="bitformer_model_targets" if several else "0",
             classes=len(labels),
             judged=data.get("judged", 0),
             used=_USES[kind],
-            names=_NAMES.format(names=names) if labels else "",
+            names=(_NAMES.format(names=names) if labels else "")
+            + (_TARGETS.format(targets=_columns_in_c(targets)) if several else ""),
             class_names="bitformer_model_classes" if labels else "0",
             **timed,
         )
@@ -170,6 +187,8 @@ def header(data: Mapping[str, Any]) -> str:
         **timed,
         classes=len(labels),
         judged=data.get("judged", 0),
+        targets=data["results"] // data["horizon"],
+        results=data["results"],
         all_words=data["words"],
         hash=array_of_bytes(bytes.fromhex(data["model"])),
         input_bits=x["bits"],
@@ -179,6 +198,10 @@ def header(data: Mapping[str, Any]) -> str:
         step=f"{data['step_seconds'] or 0:.17g}",
         scales=scales,
     )
+
+
+def _columns_in_c(columns: Sequence[dict[str, Any]]) -> str:
+    return ",\n".join(f"    {_in_c(column)}" for column in columns)
 
 
 def _in_c(column: dict[str, Any]) -> str:

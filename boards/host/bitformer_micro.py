@@ -22,6 +22,7 @@ boards, a sample close to the middle between two integers may become the other o
 
     scales = Scales(json.load(open("scaling.json")))
     print(scales.units(shell.infer(scales.window(samples))))
+    print(scales.by_target(shell.infer(scales.window(samples)))["load"])  # of several targets
 
 A model with a calendar takes the time of a window's last row with it:
 
@@ -372,9 +373,21 @@ class Scales:
         return names[results[0]] if 0 <= results[0] < len(names) else None
 
     def units(self, results):
-        """Return results in the target's units."""
-        spec, target = self.data["output"], self.data["target"]
+        """Return results in the target's units; of several targets, each in its own.
+
+        The results of one target come after those of another, `horizon` of each.
+        """
+        spec, steps = self.data["output"], self.data["horizon"]
+        targets = self.data.get("targets") or [self.data["target"]]
         scale = 2.0 ** spec["exponent"]
-        return [
-            (number - spec["zero"]) * scale * target["std"] + target["mean"] for number in results
-        ]
+        found = []
+        for place, number in enumerate(results):
+            target = targets[place // steps % len(targets)]
+            found.append((number - spec["zero"]) * scale * target["std"] + target["mean"])
+        return found
+
+    def by_target(self, results):
+        """Return the forecast of each target in its units, by the target's name."""
+        units, steps = self.units(results), self.data["horizon"]
+        targets = self.data.get("targets") or [self.data["target"]]
+        return {one["name"]: units[k * steps : (k + 1) * steps] for k, one in enumerate(targets)}

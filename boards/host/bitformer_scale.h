@@ -42,6 +42,10 @@ typedef struct {
     uint16_t classes;      /* of a classifier; 0 of a forecast */
     const char *const *class_names;
     uint16_t judged; /* numbers that a detector judges; 0 of other models */
+    /* Of several targets, how many, and each of them: `horizon` results of one come after those of
+     * another, and `target` is the first. Of one target, 0 and a null pointer. */
+    uint16_t targets;
+    const bitformer_column *target_columns;
 } bitformer_scaling;
 
 /* A window of no class: none of its scores leads by enough. */
@@ -151,23 +155,34 @@ static inline void bitformer_judge(const bitformer_scaling *model, const int16_t
         words[at + k] = (int16_t)(k < model->judged ? judged[k] : model->input_zero);
 }
 
-/* A result word in the target's units. */
-static inline bitformer_real bitformer_units(const bitformer_scaling *model, int16_t word) {
+/* A result word of a target, by its number from 0 on, in its units. */
+static inline bitformer_real bitformer_units_of(const bitformer_scaling *model, unsigned target,
+                                                int16_t word) {
+    const bitformer_column *column =
+        target < model->targets ? &model->target_columns[target] : &model->target;
     int32_t number = word;
     if (model->is_unsigned && number < 0)
         number += 65536;
     bitformer_real steps = (bitformer_real)(number - model->result_zero);
     volatile bitformer_real deviations = steps * model->result_scale;
-    volatile bitformer_real distance = deviations * model->target.deviation;
-    volatile bitformer_real units = distance + model->target.mean;
+    volatile bitformer_real distance = deviations * column->deviation;
+    volatile bitformer_real units = distance + column->mean;
     return units;
 }
 
-/* A forecast in the target's units: the result words of a window. */
+/* A result word in the target's units; of several targets, in those of the first. */
+static inline bitformer_real bitformer_units(const bitformer_scaling *model, int16_t word) {
+    return bitformer_units_of(model, 0, word);
+}
+
+/* A forecast in its targets' units: the result words of a window, BITFORMER_MODEL_RESULTS. Of
+ * several targets, that of number t begins at t * BITFORMER_MODEL_HORIZON. */
 static inline void bitformer_forecast(const bitformer_scaling *model, const int16_t *results,
                                       bitformer_real *units) {
-    for (uint16_t k = 0; k < model->horizon; k++)
-        units[k] = bitformer_units(model, results[k]);
+    unsigned count = model->targets ? model->targets : 1u;
+    for (unsigned target = 0; target < count; target++)
+        for (uint16_t k = 0; k < model->horizon; k++)
+            *units++ = bitformer_units_of(model, target, *results++);
 }
 
 /* The class of a classifier's result: its number, from 0 on, or BITFORMER_REJECTED. */

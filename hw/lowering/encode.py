@@ -87,7 +87,7 @@ class Encoder:
         base, kept = op.weight_base, self.plan.model.writers[op.tensor].weights_from
         if op.matrix:
             base += self.weights[op.tensor] if kept is None else self.addresses[kept, 0]
-        parameters = self.parameters.get(op.tensor, op.parameters)
+        parameters = self.parameters.get(op.tensor, 0) + op.parameters
         op = replace(op, release_input=releases, weight_base=base, parameters=parameters)
         return self._numbers.setdefault(op, len(self._numbers))
 

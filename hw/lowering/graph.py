@@ -26,7 +26,7 @@ def destinations(model: IntegerModel) -> dict[str, Destination]:
 
 
 def _check_window(model: IntegerModel) -> None:
-    """Check what the one port does that reads the window: one subtraction, one last value."""
+    """Check what the one port does that reads the window: one subtraction, and last values."""
     subtractions = sum(op.at_input for op in model.operations)
     if subtractions > 1:
         raise UserError(
@@ -37,16 +37,11 @@ def _check_window(model: IntegerModel) -> None:
         raise UserError(f"x of {subtraction.y} must be the input, not {subtraction.x}")
     if not any(op.x == model.steps.name for op in model.linears):
         raise UserError(f"operations must have a linear layer that reads {model.steps.name}")
-    channels: set[int] = set()
     for op in model.linears:
-        if op.residual is not None and op.residual.channel is not None:
-            channels.add(op.residual.channel)
-            if op.residual.source != "input":
-                raise UserError(
-                    f"residual of {op.y} with a channel must be the input, not {op.residual.source}"
-                )
-    if len(channels) > 1:
-        raise UserError(f"residual channel must be the same everywhere, not {sorted(channels)}")
+        if op.residual is not None and op.adds_channels and op.residual.source != "input":
+            raise UserError(
+                f"residual of {op.y} with a channel must be the input, not {op.residual.source}"
+            )
 
 
 def _check_places(model: IntegerModel, destination: Mapping[str, Destination]) -> None:

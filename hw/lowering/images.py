@@ -17,6 +17,7 @@ __all__ = [
     "pack_elements",
     "parameter_table",
     "parameter_words",
+    "part_words",
     "position_words",
     "weight_words",
 ]
@@ -45,7 +46,8 @@ def weight_words(
 ) -> tuple[list[int], dict[str, int]]:
     """Return words with the parts of each layer, and the address where each layer begins.
 
-    Parts follow group by group of outputs, and input by input.
+    Parts of words follow group by group of outputs, and input by input; those of a layer's second
+    set of weights after those of its first.
     """
     words: list[int] = []
     bases: dict[str, int] = {}
@@ -54,9 +56,12 @@ def weight_words(
         kind, weight = layout.formats[op.y], op.weight
         if kind.bits == 1:
             weight = (weight < 0).astype(np.int64)
-        groups, together = layout.groups(kind, len(weight)), 2 if kind.pair else 1
+        outputs, together = len(weight) // op.parts, 2 if kind.pair else 1
+        groups = layout.groups(kind, outputs)
         per_group = layout.columns_of(kind) * together
-        weight = np.pad(weight, ((0, groups * per_group - len(weight)), (0, 0)))
+        weight = weight.reshape(op.parts, outputs, -1)
+        weight = np.pad(weight, ((0, 0), (0, groups * per_group - outputs), (0, 0)))
+        groups *= op.parts
         parts = weight.reshape(groups, per_group, -1).swapaxes(1, 2).reshape(-1, per_group)
         parts = np.pad(parts, ((0, -len(parts) % layout.parts(kind)), (0, 0)))
         rows = parts.reshape(-1, layout.parts(kind) * per_group)
@@ -77,11 +82,18 @@ def is_uniform(op: Operation) -> bool:
 def parameter_table(op: Operation, *, immediate: bool = True) -> np.ndarray:
     """Return the (value, factor) of each feature [features, 2], at the operation's own shift.
 
-    Of a table, those of each row: [rows, features, 2]. The factor is 0 where ``immediate`` makes a
-    uniform one a constant of the hardware instead.
+    Of a table, those of each row: [rows, features, 2]. A layer in parts has a set of features for
+    each: [..., parts, features, 2]. The factor is 0 where ``immediate`` makes a uniform one a
+    constant of the hardware instead.
     """
     table = np.stack(np.broadcast_arrays(*op.parameters or ()), axis=-1)
     return table * [1, 0] if immediate and is_uniform(op) else table
+
+
+def part_words(tensor: str, features: int, geometry: Geometry) -> int:
+    """Return the words of parameters that a row of so many results has."""
+    words = -(-features // geometry.ways)
+    return words * geometry.ways if tensor in geometry.wide else words
 
 
 def parameter_words(
@@ -104,7 +116,8 @@ def parameter_words(
     value_bits, factor_bits = widths[0].tolist()
 
     def words_of(tensor: str, table: np.ndarray) -> list[int]:
-        table = np.pad(table, ((0, -len(table) % geometry.ways), (0, 0)))
+        table = table.reshape(-1, *table.shape[-2:])  # of each part
+        table = np.pad(table, ((0, 0), (0, -table.shape[1] % geometry.ways), (0, 0))).reshape(-1, 2)
         if tensor in halved:
             # a value over both fields, its factor in both
             table = np.repeat(table[:, None], 2, axis=1)

@@ -55,11 +55,6 @@ def _ranks(model: IntegerModel) -> dict[str, int]:
     return {name: rank - len(ranks) * (name in beside) for name, rank in ranks.items()}
 
 
-def _last_channel(model: IntegerModel) -> int:
-    """Return the channel whose last value is added to the output; the hardware keeps one."""
-    return next((op.adds_channel for op in model.operations if op.adds_channel is not None), 0)
-
-
 def _cycles(timeline: Schedule, program: Program, model: IntegerModel) -> tuple[int, int]:
     """Return latency and interval.
 
@@ -232,7 +227,7 @@ def lower_plan(plan: Plan, placement: Mapping[str, str] | None = None) -> Design
         latency=latency,
         interval=interval,
         parameter_bits=parameter_bits,
-        last_channel=_last_channel(model),
+        last_channel=plan.last_channels[0] if len(plan.last_channels) == 1 else 0,
         part=plan.part.name,
         strides=strides,
     )

@@ -79,12 +79,14 @@ class Plan:
         """Return the power of two that brings an operation to its shift in the hardware."""
         return self.shifts[op.y] - op.shift
 
+    @cached_property
+    def last_channels(self) -> tuple[int, ...]:
+        """The channels of the input whose last values are added, each once, in order."""
+        return tuple(sorted({n for op in self.model.operations for n in op.adds_channels}))
+
     @property
     def parameters(self) -> dict[str, np.ndarray]:
-        """The (value, factor) of each feature [features, 2], by the tensor written.
-
-        Of a table, those of each row: [rows, features, 2].
-        """
+        """The (value, factor) of each feature, by the tensor written, as parameter_table has it."""
         tables = {}
         for op in self.model.operations:
             if op.parameters is not None:

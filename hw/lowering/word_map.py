@@ -44,9 +44,9 @@ def rom_words(design: Design) -> dict[str, dict[str, list[int]]]:
     parameters: dict[str, int] = {}
     for op in program.operations:
         if op.matrix and not op.dynamic:
-            weights[op.tensor] = op.weight_base // units
+            weights.setdefault(op.tensor, op.weight_base // units)  # of its first part
         if model.writers[op.tensor].parameters is not None:
-            parameters[op.tensor] = op.parameters
+            parameters.setdefault(op.tensor, op.parameters)
     tables, place = {}, 0
     for name, table in model.constants.items():
         tables[name] = place

@@ -206,11 +206,12 @@ def read_post_operands(m: Module, units: Units) -> None:
     parameter = Mux(vectors, vector.o_slot.parameter, drain.o_slot.parameter)
     residual = Mux(vectors, vector.o_slot.res, drain.o_slot.res)
     base = Mux(units.input_port.o_current, units.input_port.channels, 0)
+    channel = units.decode(m, drain.o_slot.op, "channel", name="added_channel")
     m.d.comb += [
         post.i_vector.eq(vector.o_slot),
         stores["activations"].addr_1.eq(residual),
         post.i_activation.eq(stores["activations"].data_1),
-        stores["last"].addr_1.eq(base + units.design.last_channel),
+        stores["last"].addr_1.eq(base + units.design.last_channel + channel),
         post.i_last.eq(stores["last"].data_1),
     ]
     if "parameters" in stores:

@@ -35,6 +35,7 @@ from bitformer.model.data.sources import SOURCES
 from bitformer.model.data.splits import Splitter, by_fractions
 from bitformer.model.data.synthetic import COLUMNS as SYNTHETIC_COLUMNS
 from bitformer.model.data.synthetic import synthetic_series
+from bitformer.model.data.targets import joined, target_names
 from bitformer.model.data.windows import Dataset, make_dataset
 from bitformer.model.errors import UserError
 from bitformer.model.shape import Shape
@@ -45,7 +46,7 @@ def load_dataset(
     *,
     window: int,
     horizon: int,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     inputs: str | Sequence[str] | None = None,
     sense: str | None = None,
     ahead: int | None = None,
@@ -62,11 +63,13 @@ def load_dataset(
     window, horizon
         Rows of input, and rows of target; a class is of a whole window, whatever the horizon.
     target
-        The column to forecast; must be given for a CSV file, unless its rows have classes.
+        The column to forecast, or several, as a list or as a text ``A,B``, in which a name with a
+        comma is quoted; ``"all"`` for every column of numbers but those of times; must be given for
+        a CSV file, unless its rows have classes.
     inputs
         The columns a model sees, as a list or as a text ``A,B``, in which a name with a comma is
         quoted; ``"all"`` for every column of numbers but those of times; of a CSV file, by default
-        the target alone.
+        the targets alone.
     sense
         The target, where the other columns are to tell it: by default all of numbers but itself.
     ahead
@@ -87,8 +90,12 @@ def load_dataset(
     """
     asked = named_reading(name_or_path, Reading.of(**reading))
     guessed, task = task is None, task_of(asked, task)
+    called: str | None = None
+    if target is not None:
+        target = _asked_targets(name_or_path, asked, target)
+        called = joined(target_names(target))
     if task == "classify":
-        check_classified(asked, target=target, sense=sense, ahead=ahead)
+        check_classified(asked, target=called, sense=sense, ahead=ahead)
         more: dict[str, Any] = {"inputs": inputs, "calendar": calendar, "reading": asked}
         dataset = _classified(name_or_path, window=window, **more)
         said = guess_said(asked, task) if guessed else ()
@@ -98,11 +105,11 @@ def load_dataset(
     split: Splitter = by_fractions
     if sense is not None:
         given = () if inputs is None else names_among(inputs, column_names(name, asked))
-        check_sensed(sense, target, given)
+        check_sensed(sense, called, given)
         target, inputs = sense, inputs or ALL
     if name == SYNTHETIC:
         target, notes = target or SYNTHETIC_COLUMNS[0], ("Synthetic data: generated, not measured",)
-        default: tuple[str, ...] = (target,)
+        default: tuple[str, ...] = target_names(target)
     elif name in SOURCES:
         source = SOURCES[name]
         if sense == source.target and sense not in source.inputs and inputs == ALL:
@@ -117,14 +124,14 @@ def load_dataset(
                 f"Target must name the column of {name} to forecast, one of {', '.join(have)}: say"
                 f" --target {quoted(have[-1:])}"
             )
-        name, default = Path(name).name, (target,)
+        name, default = Path(name).name, target_names(target)
     if inputs in (ALL, [ALL], (ALL,)) and ALL not in column_names(name_or_path, asked):
         inputs, said = _all_inputs(name_or_path, asked, without=sense)
         notes = (*notes, *said)
     elif isinstance(inputs, str):
         inputs = names_among(inputs, column_names(name_or_path, asked) if "," in inputs else ())
     inputs = _inputs(inputs, default=default)
-    columns = tuple(dict.fromkeys((*inputs, target)))
+    columns = tuple(dict.fromkeys((*inputs, *target_names(target))))
     dataset = make_dataset(
         load_series(name_or_path, columns=columns, reading=asked),
         name=name,
@@ -139,6 +146,22 @@ def load_dataset(
     )
     notes = (*(guess_said(asked, task) if guessed else ()), *notes)
     return dataclasses.replace(dataset, notes=(*notes, *dataset.notes), task=task)
+
+
+def _asked_targets(
+    name_or_path: str, reading: Reading, target: str | Sequence[str]
+) -> str | tuple[str, ...]:
+    """Return the targets that are asked for: a single one by its name."""
+    if target in (ALL, [ALL], (ALL,)) and ALL not in column_names(name_or_path, reading):
+        found, _ = _all_inputs(name_or_path, reading, without=None)
+    elif isinstance(target, str):
+        found = (target,)
+        if "," in target:
+            found = names_among(target, column_names(name_or_path, reading))
+    else:
+        found = tuple(target)
+    found = target_names(found)
+    return found[0] if len(found) == 1 else found
 
 
 def require_marks(name_or_path: str, reading: Reading) -> None:

@@ -128,13 +128,13 @@ class DataSource(Reading):
     Parameters
     ----------
     data : a data set's name or the path of a CSV file.
-    target : the column to forecast.
+    target : the column to forecast, or several.
     inputs : the columns that a model sees.
     ahead : rows from a window's last to its first target.
     """
 
     data: str
-    target: str | None = None
+    target: str | tuple[str, ...] | None = None
     inputs: tuple[str, ...] | None = None
     ahead: int = 1
 

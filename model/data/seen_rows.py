@@ -19,8 +19,9 @@ _COUNT = 32
 def last_seen(dataset: Dataset) -> list[float]:
     """Return the last targets of the validation windows, in the file's units; at most 32.
 
-    Of several targets there are none.
+    Of several targets, they are the first one's; where these have no scales, there are none.
     """
+    dataset = dataset.by_target[0]
     val = dataset.val
     if not len(val) or val.target.ndim > 1:
         return []

@@ -25,6 +25,7 @@ from bitformer.model.data.sensing import check_ahead, not_an_input
 from bitformer.model.data.splits import Splitter
 from bitformer.model.data.steps import Step, rows_of_day
 from bitformer.model.data.stretches import Stretches
+from bitformer.model.data.targets import SeriesScale, scaled_targets, target_names
 from bitformer.model.errors import UserError
 from bitformer.model.numerics import standardised
 
@@ -123,6 +124,10 @@ class Windows:
         """Return the windows without their time."""
         return dataclasses.replace(self, calendar=(), times=None)
 
+    def of_target(self, number: int) -> "Windows":
+        """Return the windows with one of several targets."""
+        return dataclasses.replace(self, target=self.target[:, number])
+
     def take(self, index: np.ndarray | slice) -> "Windows":
         """Return the windows of ``index``: a batch, or the first few."""
         return dataclasses.replace(self, first=self.first[index])
@@ -141,10 +146,12 @@ class Dataset:
     ----------
     name : what reports call it.
     inputs : names of the m input columns.
-    target : name of the target column.
+    target : name of the target column; of several, their names, one after the other.
     mean, std : float64 [m]; of the inputs over the training rows, in the file's units.
-    target_mean, target_std : the same of the target.
-    target_channel : index of the target among the inputs; None if it is not one of them.
+    target_mean, target_std : the same of the target; of several, 0 and 1, as what is said of all of
+        them is in deviations.
+    target_channel : index of the target among the inputs; None if it is not one of them, or there
+        are several.
     train, val, test : the windows of each part.
     notes : sentences for people: the split, what was filled, what was left out.
     period : rows of one day; None where the rows have no dates or a day is no whole number of rows.
@@ -156,6 +163,8 @@ class Dataset:
         called, with mean 0 and deviation 1.
     groups : names of the groups, in the order of their numbers.
     stretches : where training windows may begin instead, of data with classes; None of others.
+    targets : of several targets, each with its scale, in the order of their numbers in a forecast;
+        else empty.
     """
 
     name: str
@@ -177,6 +186,35 @@ class Dataset:
     classes: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     stretches: Stretches | None = None
+    targets: tuple[SeriesScale, ...] = ()
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """The names of all targets."""
+        return tuple(one.name for one in self.targets) or (self.target,)
+
+    @property
+    def target_scales(self) -> tuple[SeriesScale, ...]:
+        """All targets, each with its scale."""
+        return self.targets or (
+            SeriesScale(
+                name=self.target,
+                mean=self.target_mean,
+                std=self.target_std,
+                channel=self.target_channel,
+            ),
+        )
+
+    @property
+    def by_target(self) -> tuple["Dataset", ...]:
+        """The data of each target by itself, in its own units: of one target, these."""
+        if not self.targets:
+            return (self,)
+        return tuple(self._with_target(*one) for one in enumerate(self.targets))
+
+    def _with_target(self, number: int, one: SeriesScale) -> "Dataset":
+        parts = {name: getattr(self, name).of_target(number) for name in ("train", "val", "test")}
+        return dataclasses.replace(self, **scaled_targets([one]), **parts)
 
     @property
     def calendar(self) -> tuple[str, ...]:
@@ -194,7 +232,7 @@ def make_dataset(
     *,
     name: str,
     inputs: Sequence[str],
-    target: str,
+    target: str | Sequence[str],
     split: Splitter,
     window: int,
     horizon: int,
@@ -207,11 +245,11 @@ def make_dataset(
     Parameters
     ----------
     series
-        The columns ``inputs`` and ``target``, in any order.
+        The columns ``inputs`` and those of ``target``, in any order.
     name
         The data's name in reports.
     inputs, target
-        Names of columns.
+        Names of columns; of one target, its name will do.
     split
         Where the parts end.
     window, horizon
@@ -228,22 +266,23 @@ def make_dataset(
     Raises
     ------
     UserError
-        If the series is out of order, a part has no window, the target never changes, or
-        ``ahead`` is 0 and the target among the inputs.
+        If the series is out of order, a part has no window, a target never changes, or ``ahead``
+        is 0 and a target among the inputs.
     """
     for what, value in (("Window", window), ("Horizon", horizon)):
         if value < 1:
             raise UserError(f"{what} must be a positive number of rows, not {value}")
-    check_ahead(ahead, horizon, target, inputs)
+    targets = target_names(target)
+    for one in targets:
+        check_ahead(ahead, horizon, one, inputs)
     cleaned = clean(series, reading=reading)
-    columns = [series.columns.index(column) for column in (*inputs, target)]
+    columns = [series.columns.index(column) for column in (*inputs, *targets)]
     values = cleaned.values[:, columns]
     splits = splits_of(cleaned, split)
     notes = [f"Split: {splits[0].rule}{_of_each(cleaned)}", *cleaned.notes]
     without = lost(cleaned.rows, cleaned.step, calendar)
     notes += [] if without is None else [without]
-    if target not in inputs:
-        notes.append(not_an_input(target, ahead))
+    notes += [not_an_input(one, ahead) for one in targets if one not in inputs]
     ranges = part_ranges(cleaned, splits)
     firsts = [first_targets(cleaned, part, window, horizon, ahead) for part in ranges]
     if not all(map(len, firsts)):
@@ -262,18 +301,20 @@ def make_dataset(
         f" of {window} + {horizon} rows"
     )
     used = training_rows(cleaned, ranges[0])
-    for i, column in enumerate(dict.fromkeys((*inputs, target))):
-        require_scale(name, column, values[used, i], cleaned.rows.lines[used])
+    for i, column in enumerate((*inputs, *targets)):
+        if i < len(inputs) or column not in inputs:
+            require_scale(name, column, values[used, i], cleaned.rows.lines[used])
     notes += warnings(series.columns, series.values, series.lines)
     mean, std = scale(values[used])
-    require_finite(name, (*inputs, target), mean, std)
-    if std[-1] == 0:
-        raise UserError(
-            f"Target {target!r} of {name} must change within the training rows,"
-            f" but is always {mean[-1]:g}: name another column with --target, or give rows in which"
-            " it changes"
-        )
-    notes += unchanging(inputs, std[:-1])
+    require_finite(name, (*inputs, *targets), mean, std)
+    count = len(inputs)
+    for one, middle, spread in zip(targets, mean[count:], std[count:], strict=True):
+        if spread == 0:
+            raise UserError(
+                f"Target {one!r} of {name} must change within the training rows, but is always"
+                f" {middle:g}: name another column with --target, or give rows in which it changes"
+            )
+    notes += unchanging(inputs, std[:count])
     std[std == 0] = 1.0
     scaled = standardised(values, mean, std)
     known = numbers_known(cleaned.rows, cleaned.step)
@@ -284,8 +325,8 @@ def make_dataset(
         notes.append(marks_said(marks, {"training": ranges[0], "validation": ranges[1]}))
     train, val, test = (
         Windows(
-            inputs=scaled[:, :-1],
-            target=scaled[:, -1],
+            inputs=scaled[:, :count],
+            target=scaled[:, count:] if len(targets) > 1 else scaled[:, -1],
             first=first,
             window=window,
             horizon=horizon,
@@ -296,15 +337,21 @@ def make_dataset(
         )
         for first in firsts
     )
+    scales = [
+        SeriesScale(
+            name=one,
+            mean=float(mean[count + n]),
+            std=float(std[count + n]),
+            channel=tuple(inputs).index(one) if one in inputs else None,
+        )
+        for n, one in enumerate(targets)
+    ]
     return Dataset(
         name=name,
         inputs=tuple(inputs),
-        target=target,
-        mean=mean[:-1],
-        std=std[:-1],
-        target_mean=float(mean[-1]),
-        target_std=float(std[-1]),
-        target_channel=tuple(inputs).index(target) if target in inputs else None,
+        mean=mean[:count],
+        std=std[:count],
+        **scaled_targets(scales),
         train=train,
         val=val,
         test=test,

@@ -18,7 +18,6 @@ from bitformer.model.forecasts.forecasting import line_of, zone_of
 from bitformer.model.forecasts.new_rows import NewRows, read_new_rows
 from bitformer.model.forecasts.times import in_words, iso
 from bitformer.model.ir import IntegerModel
-from bitformer.model.numerics import standardised
 from bitformer.model.own_data import own_name, rows_ahead
 
 __all__ = ["FlagQuestion", "Flags", "asked_flags"]
@@ -129,7 +128,7 @@ class FlagQuestion:
         series, windows = self.rows.cleaned.rows, self.windows
         judged = windows.first + windows.horizon - 1
         return Flags(
-            target=self.rows.target or self.rows.scaling.target,
+            target=self.rows.scales.target,
             numbers=np.asarray(numbers).reshape(-1).astype(np.int64),
             lines=tuple(series.lines[judged].tolist()),
             times=None if series.times is None else series.times[judged],
@@ -147,7 +146,7 @@ def asked_flags(
     *,
     windows: int | None,
     at: int | str | None,
-    target: str | None,
+    target: str | Sequence[str] | None,
     inputs: str | Sequence[str] | None,
     reading: Mapping[str, Any],
 ) -> FlagQuestion:
@@ -187,11 +186,9 @@ def asked_flags(
             f" gap{upto} for a window and what is judged of it, and its longest"
             f" stretch is {longest}"
         )
-    assert rows.target is not None
-    values = cleaned.values[:, rows.series.columns.index(rows.target)]
     found = Windows(
         inputs=rows.values,
-        target=standardised(values, rows.scaling.target_mean, rows.scaling.target_std),
+        target=rows.scaled_targets,
         first=first,
         window=config.window,
         horizon=config.horizon,

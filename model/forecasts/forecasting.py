@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from bitformer.model.clipping import Clipped, clipped_sentences
+from bitformer.model.data.targets import in_parts
 from bitformer.model.errors import UserError
 from bitformer.model.forecasts.new_rows import NewRows, read_new_rows
 from bitformer.model.forecasts.recent import RecentWindows, recent_windows
 from bitformer.model.forecasts.result import Forecast
+from bitformer.model.forecasts.several import Forecasts
 from bitformer.model.forecasts.times import offset_name, place_of
 from bitformer.model.intervals import ForecastInterval, named_interval
 from bitformer.model.ir import IntegerModel
@@ -53,25 +56,39 @@ class Question:
         own = next(block for block in blocks if block.name == self.recent.series[-1])
         return slice(own.start, own.stop)
 
-    def answered(self, forecasts: np.ndarray, *, engine: str) -> Forecast:
-        """Return standardised forecasts [N, horizon] in the target's units, with the rest."""
-        series, truth = self.rows.cleaned.rows, self.rows.truth
+    def answered(
+        self, forecasts: np.ndarray, *, engine: str, clipped: tuple[Clipped, ...]
+    ) -> Forecast | Forecasts:
+        """Return standardised forecasts [N, outputs] in their targets' units, with the rest.
+
+        ``clipped`` : numbers of the windows and the forecasts that words do not hold.
+        """
+        count = len(self.rows.scaling.target_scales)
+        parts = in_parts(self.rows.scaling.in_units(forecasts), count)
+        said = clipped_sentences(clipped, self.rows.scales)
+        more: dict[str, Any] = {"engine": engine, "clipped": clipped, "notes": (*self.notes, *said)}
+        each = [self._of_target(number, own, **more) for number, own in enumerate(parts)]
+        return each[0] if count == 1 else Forecasts(by_target=tuple(each))
+
+    def _of_target(self, number: int, values: np.ndarray, **more: Any) -> Forecast:
+        """Return the forecasts [N, horizon] of a target, in its units, with the rest."""
+        series, truth = self.rows.cleaned.rows, self.rows.truths[number]
         when = series.times if self.recent.times is not None else series.lines.astype(float)
         assert when is not None
+        scales, interval = self.rows.scales.target_scales, self.interval
         return Forecast(
-            target=self.rows.target or self.rows.scaling.target,
+            target=scales[number].name,
             lines=tuple(self.recent.lines.tolist()),
-            values=self.rows.scaling.in_units(forecasts),
+            values=values,
             times=self.recent.times,
             dated=series.dated,
-            truth=self.recent.truth,
-            interval=self.interval,
-            engine=engine,
-            notes=self.notes,
+            truth=self.recent.truths[number],
+            interval=None if interval is None else interval.of_target(number, len(scales)),
             past=None if truth is None else (when[self._drawn], truth[self._drawn]),
             series=self.recent.series,
             zone=zone_of(self.rows),
             ahead=self.ahead,
+            **more,
         )
 
 
@@ -81,7 +98,7 @@ def prepared(
     *,
     windows: int,
     at: int | str | None,
-    target: str | None,
+    target: str | Sequence[str] | None,
     inputs: str | Sequence[str] | None,
     interval: int | None,
     reading: Mapping[str, Any],

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from bitformer.model import numerics
 from bitformer.model.data.clock import clock_of, numbers_known, require_calendar
 from bitformer.model.data.csv_source import Series
 from bitformer.model.data.datasets import column_names, load_series
@@ -37,17 +38,18 @@ class NewRows:
     ----------
     name : of the data.
     inputs : names of the columns that stand for the model's inputs.
-    target : name of the column that stands for its target; None where there is none.
+    targets : name of the column that stands for each of its targets; None where there is none. Of
+        a classifier, empty.
     scaling : the model's.
     reading : how it was read.
     series : the columns as they stand in the file.
-    cleaned : the inputs, and the target if it is needed, without short gaps.
+    cleaned : the inputs, and the targets if they are needed, without short gaps.
     notes : sentences for people.
     """
 
     name: str
     inputs: tuple[str, ...]
-    target: str | None
+    targets: tuple[str | None, ...]
     scaling: Scaling
     reading: Reading
     series: Series
@@ -57,13 +59,24 @@ class NewRows:
     @property
     def scales(self) -> Scaling:
         """The model's scales, with the file's own names of columns."""
-        target = self.scaling.target if self.target is None else self.target
-        return dataclasses.replace(self.scaling, inputs=self.inputs, target=target)
+        names = self.targets or (None,) * len(self.scaling.target_scales)
+        scales = zip(self.scaling.target_scales, names, strict=True)
+        renamed = [one if n is None else dataclasses.replace(one, name=n) for one, n in scales]
+        return dataclasses.replace(self.scaling, inputs=self.inputs, target_scales=tuple(renamed))
 
     @property
     def values(self) -> np.ndarray:
         """The inputs, standardised by the model's scales: float64 [rows, m]."""
         return self.scaling.standardised(self.cleaned.values[:, : len(self.inputs)])
+
+    @property
+    def scaled_targets(self) -> np.ndarray:
+        """The target, standardised, of rows that have it: float64 [rows], of several [rows, n]."""
+        columns = [self.series.columns.index(name) for name in self.targets if name is not None]
+        scales = self.scaling.target_scales
+        mean, std = (np.array([getattr(one, n) for one in scales]) for n in ("mean", "std"))
+        found = numerics.standardised(self.cleaned.values[:, columns], mean, std)
+        return found if len(columns) > 1 else found[:, 0]
 
     def times(self, calendar: Sequence[str]) -> np.ndarray | None:
         """Return each row's numbers of a model's calendar, int64 [rows, numbers]; None of none.
@@ -78,13 +91,16 @@ class NewRows:
         return clock_of(series, step, calendar) if calendar else None
 
     @functools.cached_property
-    def truth(self) -> np.ndarray | None:
-        """The target as it stands in the file: float64 [rows], NaN where it is missing."""
-        if self.target is None:
+    def truths(self) -> tuple[np.ndarray | None, ...]:
+        """Each target as it stands in the file: float64 [rows], NaN where it is missing."""
+        return tuple(map(self._truth, self.targets))
+
+    def _truth(self, target: str | None) -> np.ndarray | None:
+        if target is None:
             return None
         # of several rows of one time, the one that counts
         rows, _, _ = in_order(self.series, self.reading)
-        values = rows.values[:, rows.columns.index(self.target)]
+        values = rows.values[:, rows.columns.index(target)]
         order = np.argsort(rows.lines)
         places = np.searchsorted(rows.lines, self.cleaned.rows.lines, sorter=order)
         return np.where(self.cleaned.made, np.nan, values[order[places]])
@@ -104,7 +120,7 @@ def read_new_rows(
     model: IntegerModel,
     data: str,
     *,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     inputs: str | Sequence[str] | None = None,
     reading: Mapping[str, Any],
     with_target: bool,
@@ -118,11 +134,12 @@ def read_new_rows(
     data
         A data set's name or a CSV file.
     target, inputs
-        Columns that stand for the model's own; by default those of the same names.
+        Columns that stand for the model's own; by default those of the same names. Of several
+        targets a list, or a text ``A,B``.
     reading
         Fields of :class:`bitformer.model.data.reading.Reading`; None or left out: as in training.
     with_target
-        Whether the target must be there, and rows without it are left out.
+        Whether the targets must be there, and rows without them are left out.
 
     Raises
     ------
@@ -148,12 +165,12 @@ def read_new_rows(
         )
     chosen = None if inputs is None else names_among(inputs, have)
     columns = _inputs(scaling, data, have, chosen)
-    truth = None  # of a classifier: a class is no number of a column
+    targets: tuple[str | None, ...] = ()  # of a classifier: a class is no number of a column
     if model.config.task != "classify":
-        truth = _target(model, scaling, data, have, columns, target, needed=with_target)
+        targets = _targets(scaling, data, have, columns, target, needed=with_target)
     series = load_series(
         data,
-        columns=tuple(dict.fromkeys((*columns, *([] if truth is None else [truth])))),
+        columns=tuple(dict.fromkeys((*columns, *(one for one in targets if one is not None)))),
         reading=how,
         time=times if not used and set(times) <= set(have) else (),
     )
@@ -166,7 +183,7 @@ def read_new_rows(
     return NewRows(
         name=data,
         inputs=columns,
-        target=truth,
+        targets=targets,
         scaling=scaling,
         reading=how,
         series=series,
@@ -221,9 +238,35 @@ def _inputs(
     return tuple(inputs)
 
 
-def _target(
-    model: IntegerModel,
+def _targets(
     scaling: Scaling,
+    data: str,
+    have: Sequence[str],
+    inputs: tuple[str, ...],
+    target: str | Sequence[str] | None,
+    *,
+    needed: bool,
+) -> tuple[str | None, ...]:
+    """Return the column that stands for each of a model's targets; None where there is none."""
+    scales = scaling.target_scales
+    named: tuple[str | None, ...] = (None,) * len(scales)
+    if target is not None:
+        named = (target,) if len(scales) == 1 and isinstance(target, str) else ()
+        named = named or names_among(target, have)
+    if len(named) != len(scales):
+        raise UserError(
+            f"Data must have {len(scales)} target(s) for this model, not {len(named)}: name with"
+            f" --target what stands for {scaling.target}, in that order"
+        )
+    return tuple(
+        _target(scaling, one.name, data, have, inputs, name, needed=needed)
+        for one, name in zip(scales, named, strict=True)
+    )
+
+
+def _target(
+    scaling: Scaling,
+    own_name: str,
     data: str,
     have: Sequence[str],
     inputs: tuple[str, ...],
@@ -232,7 +275,7 @@ def _target(
     needed: bool,
 ) -> str | None:
     """Return the column that stands for a model's target; None where the file has none."""
-    channel = scaling.inputs.index(scaling.target) if scaling.target in scaling.inputs else None
+    channel = scaling.inputs.index(own_name) if own_name in scaling.inputs else None
     if channel is not None:
         own = inputs[channel]
         if target not in (None, own):
@@ -241,7 +284,7 @@ def _target(
                 f" --target out, or name {target} there with --inputs"
             )
         return own
-    name = target or scaling.target
+    name = target or own_name
     if name in have:
         return name
     if needed or target is not None:

@@ -23,8 +23,8 @@ class RecentWindows:
     clock : int64 [N, numbers]; the time of each window, as the model's calendar has it.
     lines : int64 [N]; the file's line of each window's last row.
     times : float64 [N, horizon]; of the rows that are forecast; None without times.
-    truth : float64 [N, horizon]; the target in the file's units, NaN where the file has none; None
-        if it has no column of it.
+    truths : of each target, float64 [N, horizon]; it in the file's units, NaN where the file has
+        none; None if it has no column of it.
     series : str [N]; names of the windows' series; empty where the file holds one.
     notes : sentences for people.
     """
@@ -33,7 +33,7 @@ class RecentWindows:
     clock: np.ndarray
     lines: np.ndarray
     times: np.ndarray | None
-    truth: np.ndarray | None
+    truths: tuple[np.ndarray | None, ...]
     series: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -107,7 +107,10 @@ def recent_windows(
         clock=np.zeros((len(at), 0), np.int64) if clock is None else clock[at - 1],
         lines=lines[at - 1],
         times=times,
-        truth=None if rows.truth is None else _truths(rows, ends, steps, times),
+        truths=tuple(
+            None if truth is None else _truths(rows, truth, ends, steps, times)
+            for truth in rows.truths
+        ),
         series=tuple(names) if len(blocks) > 1 else (),
         notes=tuple(notes),
     )
@@ -130,23 +133,31 @@ def _times(rows: NewRows, ends: np.ndarray, steps: np.ndarray) -> np.ndarray | N
 
 
 def _truths(
-    rows: NewRows, ends: list[np.ndarray], steps: np.ndarray, times: np.ndarray | None
+    rows: NewRows,
+    truth: np.ndarray,
+    ends: list[np.ndarray],
+    steps: np.ndarray,
+    times: np.ndarray | None,
 ) -> np.ndarray:
     """Return the target of the rows ``steps`` after each window's last, in its own series."""
     found, done = [], 0
     for block, own in zip(rows.cleaned.blocks, ends, strict=True):
         known = None if times is None else times[done : done + len(own)]
-        found.append(_truth(rows, block, own, steps, known))
+        found.append(_truth(rows, truth, block, own, steps, known))
         done += len(own)
     return np.concatenate(found)
 
 
 def _truth(
-    rows: NewRows, block: Block, ends: np.ndarray, steps: np.ndarray, times: np.ndarray | None
+    rows: NewRows,
+    truth: np.ndarray,
+    block: Block,
+    ends: np.ndarray,
+    steps: np.ndarray,
+    times: np.ndarray | None,
 ) -> np.ndarray:
     """Return the target of the rows after each window; of those at the times, if known."""
-    truth, step = rows.truth, rows.cleaned.step
-    assert truth is not None
+    step = rows.cleaned.step
     truth = truth[block.start : block.stop]
     places = ends[:, None] - 1 - block.start + steps
     found = np.full(places.shape, np.nan)

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from bitformer.model import numerics
+from bitformer.model.data.targets import SeriesScale, each_output, joined
 from bitformer.model.errors import UserError
 from bitformer.model.ir import IntegerModel
+from bitformer.model.meta import known
 
 __all__ = ["Scaling", "scaling_of"]
 
@@ -17,19 +19,24 @@ class Scaling:
     """Columns that a model was trained on, and their scales in the file's units."""
 
     inputs: tuple[str, ...]
-    target: str
     mean: np.ndarray
     std: np.ndarray
-    target_mean: float
-    target_std: float
+    target_scales: tuple[SeriesScale, ...]
+
+    @property
+    def target(self) -> str:
+        """Name of the target; of several, what they are called together."""
+        return joined([one.name for one in self.target_scales])
 
     def standardised(self, values: np.ndarray) -> np.ndarray:
         """Return rows [N, inputs] in the file's units as z-scores."""
         return numerics.standardised(values, self.mean, self.std)
 
     def in_units(self, forecast: np.ndarray) -> np.ndarray:
-        """Return standardised forecasts in the target's units."""
-        return forecast * self.target_std + self.target_mean
+        """Return standardised forecasts [N, outputs] in the units of their targets."""
+        outputs, scales = forecast.shape[-1], self.target_scales
+        std, mean = each_output((one.std for one in scales), outputs), (one.mean for one in scales)
+        return forecast * std + each_output(mean, outputs)
 
 
 def _numbers(meta: Mapping, name: str, count: int) -> np.ndarray:
@@ -50,11 +57,18 @@ def scaling_of(model: IntegerModel) -> Scaling:
     inputs = meta.get("inputs")
     if not isinstance(inputs, list) or len(inputs) != model.config.inputs:
         raise UserError(f"meta: inputs of dataset must be names, not {inputs!r}")
+    several = known(model.meta).get("dataset", {}).get("targets", [])
+    scales = [SeriesScale(**one) for one in several] or [
+        SeriesScale(
+            name=str(meta.get("target")),
+            mean=float(_numbers(meta, "target_mean", 1)[0]),
+            std=float(_numbers(meta, "target_std", 1)[0]),
+            channel=meta.get("target_channel"),
+        )
+    ]
     return Scaling(
         inputs=tuple(map(str, inputs)),
-        target=str(meta.get("target")),
         mean=_numbers(meta, "mean", len(inputs)),
         std=_numbers(meta, "std", len(inputs)),
-        target_mean=float(_numbers(meta, "target_mean", 1)[0]),
-        target_std=float(_numbers(meta, "target_std", 1)[0]),
+        target_scales=tuple(scales),
     )

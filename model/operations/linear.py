@@ -35,12 +35,12 @@ class Residual:
     """What a linear layer adds before it rounds: ``r << shift``.
 
     ``source`` names a tensor or a constant of the output's shape; with ``channel`` set, it is one
-    value: that channel of the source's last row.
+    value: that channel of the source's last row. A layer in parts has a channel for each.
     """
 
     source: str
     shift: int
-    channel: int | None = None
+    channel: int | tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,7 +54,9 @@ class Linear(Operation):
     steps of :mod:`bitformer.model.gelu`, of which ``y`` is the function, with the zero point and at
     the scale of a tensor of so many bits. With ``clock`` the bias is a table [rows, out], and that
     number of the window's time selects its row. ``transposed`` : ``x`` is read feature by feature
-    instead: a row of ``y`` is made of a feature in all rows of ``x``.
+    instead: a row of ``y`` is made of a feature in all rows of ``x``. In ``parts``, so many sets of
+    ``y.features`` weights lie one after the other, and each makes rows of ``y`` of all that is
+    read: those of the first set come first.
     """
 
     matrix: ClassVar[bool] = True
@@ -70,6 +72,7 @@ class Linear(Operation):
     residual: Residual | None = None
     clock: int | None = later(None)
     transposed: bool = later(False)
+    parts: int = later(1)
 
     @property
     def reads(self):
@@ -88,17 +91,22 @@ class Linear(Operation):
 
     @property
     def parameters(self):
-        return self.bias, self.multiplier
+        if self.parts == 1:
+            return self.bias, self.multiplier
+        of_each = self.parts, -1
+        bias = self.bias.reshape(*self.bias.shape[:-1], *of_each)
+        return bias, self.multiplier.reshape(of_each)
 
     @property
     def adds_tensor(self):
-        return (
-            None if self.residual is None or self.adds_channel is not None else self.residual.source
-        )
+        return None if self.residual is None or self.adds_channels else self.residual.source
 
     @property
-    def adds_channel(self):
-        return None if self.residual is None else self.residual.channel
+    def adds_channels(self):
+        if self.residual is None or self.residual.channel is None:
+            return ()
+        channel = self.residual.channel
+        return channel if isinstance(channel, tuple) else (channel,)
 
     @property
     def added_shift(self):
@@ -110,7 +118,7 @@ class Linear(Operation):
         return 1 << (tensors[self.residual.source].bits - 1 + self.residual.shift)
 
     def macs(self, tensors: Tensors) -> int:
-        return tensors[self.y].rows * self.weight.size
+        return tensors[self.y].rows // self.parts * self.weight.size
 
     @property
     def parameter_count(self):
@@ -144,23 +152,26 @@ class Linear(Operation):
             fail(where, "start", f"below {x.size}", self.start)
         if self.transposed and self.start:
             fail(where, "start", "0 where x is read transposed", self.start)
-        if self.transposed and y.rows != x.features:
+        if self.parts < 1 or y.rows % self.parts:
+            fail(where, "parts", f"a divisor of {y.rows}, the rows of y", self.parts)
+        rows, outputs = y.rows // self.parts, self.parts * y.features
+        if self.transposed and rows != x.features:
             fail(where, "y", f"of {x.features} rows, as x has features", y.rows)
         inputs, values = self.weight.shape[1], x.size - self.start
-        if values != y.rows * inputs:
-            fail(where, "weight", f"of {values // y.rows} inputs", inputs)
+        if values != rows * inputs:
+            fail(where, "weight", f"of {values // rows} inputs", inputs)
         if not 1 <= self.weight_bits <= 16:
             fail(where, "weight_bits", "1 to 16", self.weight_bits)
         limit = max(1, (1 << (self.weight_bits - 1)) - 1)
-        check_array(where, "weight", self.weight, (y.features, inputs), -limit, limit)
+        check_array(where, "weight", self.weight, (outputs, inputs), -limit, limit)
         if self.weight_bits == 1 and not self.weight.all():
             fail(where, "weight", "-1 or 1 in one bit", 0)
-        rows = () if self.clock is None else self.bias.shape[:1]
+        times = () if self.clock is None else self.bias.shape[:1]
         if self.clock is not None and (self.clock < 0 or self.bias.ndim != 2):
             fail(where, "bias", "a table, whose row a clock from 0 on selects", self.bias.shape)
-        check_array(where, "bias", self.bias, (*rows, y.features), -LARGEST_BIAS, LARGEST_BIAS)
+        check_array(where, "bias", self.bias, (*times, outputs), -LARGEST_BIAS, LARGEST_BIAS)
         limits = (0, LARGEST_MULTIPLIER)
-        check_array(where, "multiplier", self.multiplier, (y.features,), *limits)
+        check_array(where, "multiplier", self.multiplier, (outputs,), *limits)
         if self.residual is not None:
             self._check_residual(where, self.residual, tensors, written)
         if self.gelu:
@@ -176,8 +187,12 @@ class Linear(Operation):
         source = tensors[residual.source]
         if residual.channel is None:
             check_shape(where, "residual", source.shape, tensors[self.y].shape)
-        elif not 0 <= residual.channel < source.features:
-            fail(where, "residual channel", f"below {source.features}", residual.channel)
+        for channel in self.adds_channels:
+            if not 0 <= channel < source.features:
+                fail(where, "residual channel", f"below {source.features}", channel)
+        if self.adds_channels and len(self.adds_channels) != self.parts:
+            count = len(self.adds_channels)
+            fail(where, "residual channel", f"one for each of {self.parts} part(s)", count)
         check_shift(where, "residual shift", residual.shift)
 
     def _largest_dot(self, tensors: Tensors) -> int:
@@ -219,12 +234,24 @@ class Linear(Operation):
         x = values[self.x].swapaxes(1, 2) if self.transposed else values[self.x]
         # float64 holds every integer below 2**53, and BLAS beats an int64 matmul many times
         rows = x.reshape(len(x), -1)[:, self.start :].astype(np.float64)
-        rows = rows.reshape(len(x), tensors[self.y].rows, -1)
+        rows = rows.reshape(len(x), tensors[self.y].rows // self.parts, -1)
         u = (rows @ self.weight.T.astype(np.float64)).astype(np.int64)
         u += self.bias if self.clock is None else self.bias[values["clock"][:, self.clock], None]
+        u, multiplier = self._by_part(u), self.multiplier
+        if self.parts > 1:
+            multiplier = self._by_part(
+                np.broadcast_to(multiplier, (1, rows.shape[1], len(multiplier)))
+            )
         if self.residual is None:
-            return u, self.multiplier, 0
+            return u, multiplier, 0
         residual = values[self.residual.source]
-        if self.residual.channel is not None:
-            residual = residual[:, -1:, self.residual.channel, None]
-        return u, self.multiplier, residual << self.residual.shift
+        if self.adds_channels:
+            last = residual[:, -1, list(self.adds_channels)]  # [batch, parts]
+            residual = np.repeat(last, rows.shape[1], axis=1)[..., None]
+        return u, multiplier, residual << self.residual.shift
+
+    def _by_part(self, results: np.ndarray) -> np.ndarray:
+        """Return results [batch, rows, parts * features] as [batch, parts * rows, features]."""
+        batch, rows, _ = results.shape
+        parted = results.reshape(batch, rows, self.parts, -1).swapaxes(1, 2)
+        return parted.reshape(batch, self.parts * rows, -1)

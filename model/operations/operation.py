@@ -106,7 +106,10 @@ class Operation(ABC):
 
     @property
     def parameters(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """(values added, factors) of each feature of ``y``; None without any."""
+        """(values added, factors) of each feature of ``y``, [features]; None without any.
+
+        Of a table they are [rows, features]; of a layer in parts, [..., parts, features].
+        """
         return None
 
     @property
@@ -121,9 +124,9 @@ class Operation(ABC):
         return None
 
     @property
-    def adds_channel(self) -> int | None:
-        """Channel of the input whose last value is added."""
-        return None
+    def adds_channels(self) -> tuple[int, ...]:
+        """Channels of the input whose last values are added: one, or one for each part."""
+        return ()
 
     @property
     def added_shift(self) -> int | None:

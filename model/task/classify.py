@@ -29,7 +29,7 @@ class Classify(Task):
     negligible: ClassVar[float] = 0.02
     gives_target: ClassVar[bool] = False
 
-    def outputs(self, dataset: Dataset) -> int:
+    def horizon(self, dataset: Dataset) -> int:
         return len(dataset.classes)
 
     def error(self, outputs: np.ndarray, windows: Windows) -> float:

@@ -19,8 +19,11 @@ class Forecasting(Task):
     negligible: ClassVar[float] = NEGLIGIBLE
     gives_target: ClassVar[bool] = True
 
-    def outputs(self, dataset: Dataset) -> int:
-        return dataset.train.outputs
+    def horizon(self, dataset: Dataset) -> int:
+        return dataset.train.horizon
+
+    def targets(self, dataset: Dataset) -> int:
+        return len(dataset.by_target)
 
     def error(self, outputs: np.ndarray, windows: Windows) -> float:
         return float(np.square(outputs - windows.y).mean())
@@ -33,3 +36,9 @@ class Detect(Forecasting):
     """What is unusual: a forecast whose residual is judged behind the network."""
 
     name: ClassVar[str] = "detect"
+
+    def horizon(self, dataset: Dataset) -> int:
+        return dataset.train.outputs
+
+    def targets(self, dataset: Dataset) -> int:
+        return 1  # all that is judged is one row

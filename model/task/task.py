@@ -25,8 +25,16 @@ class Task(ABC):
     gives_target: ClassVar[bool]
 
     @abstractmethod
+    def horizon(self, dataset: Dataset) -> int:
+        """Return the horizon of a network: how many outputs it needs for each target."""
+
+    def targets(self, dataset: Dataset) -> int:
+        """Return how many targets a network has, each with outputs of its own."""
+        return 1
+
     def outputs(self, dataset: Dataset) -> int:
-        """Return how many outputs a network needs, whose configuration calls them its horizon."""
+        """Return how many outputs a network needs."""
+        return self.horizon(dataset) * self.targets(dataset)
 
     @abstractmethod
     def error(self, outputs: np.ndarray, windows: Windows) -> float:

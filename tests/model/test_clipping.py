@@ -11,6 +11,7 @@ from bitformer.model import clipping
 from bitformer.model.clipping import clipped, clipped_sentences, wider_options
 from bitformer.model.config import named_config
 from bitformer.model.coverage import coverage, described
+from bitformer.model.data.targets import SeriesScale
 from bitformer.model.initialize import initialize
 from bitformer.model.reference import predict, run
 
@@ -19,8 +20,7 @@ UNITS = SimpleNamespace(
     target="Power, kW",
     mean=np.array([100.0, -5.0]),
     std=np.array([20.0, 3.0]),
-    target_mean=100.0,
-    target_std=20.0,
+    target_scales=(SeriesScale(name="Power, kW", mean=100.0, std=20.0),),
 )
 CONFIG = named_config("tiny").replace(
     inputs=2, window=8, patch=4, horizon=3, input_bits=8, output_bits=8

@@ -190,11 +190,11 @@ def test_a_range_that_is_asked_for_is_covered_and_no_more(bits):
     for asked in ((-1.0, 5.5), (-7.0, 0.5), (0.1, 0.2), (-3.0, -2.9)):
         exponent = input_exponent(words, x, [asked])
         assert exponent == covering(asked, low, high)
-        assert output_exponent(words, x[..., 0], asked, added=(-50.0, 50.0)) == exponent
+        assert output_exponent(words, x[..., 0], (asked,), added=(-50.0, 50.0)) == exponent
     with pytest.raises(UserError, match=rf"within {high} standard deviations .* {bits} bits"):
         input_exponent(words, x, [(0.0, 2.0 * high + 2)])
     with pytest.raises(UserError, match="or for more bits"):
-        output_exponent(words, x[..., 0], (0.0, 2.0 * high + 2))
+        output_exponent(words, x[..., 0], [(0.0, 2.0 * high + 2)])
 
 
 def test_a_range_for_one_of_several_columns():
@@ -305,7 +305,7 @@ def test_a_wide_difference_has_no_zero_point():
 
 
 def test_what_is_asked_for_reaches_the_model():
-    asked = AskedRanges(inputs=((-100.0, 3.0),), target=(-50.0, 3.0))
+    asked = AskedRanges(inputs=((-100.0, 3.0),), targets=((-50.0, 3.0),))
     model, _ = made(asked=asked)
     exponents = model.activations.exponents()
     assert exponents["input"] == covering([-100], *limits(16))

@@ -28,8 +28,8 @@ def test_only_a_later_field_at_its_default_is_left_out():
 @pytest.mark.parametrize(
     ("of", "names"),
     [
-        (Linear, {"gelu", "clock", "transposed"}),
-        (MachineOperation, {"stride", "gelu", "clock", "whole"}),
+        (Linear, {"gelu", "clock", "transposed", "parts"}),
+        (MachineOperation, {"stride", "gelu", "clock", "whole", "channel"}),
         (Geometry, {"gelu"}),
     ],
 )

@@ -24,7 +24,7 @@ def trained(config, seed, ranges):
     torch.manual_seed(seed)
     model = Transformer(config)
     x = 0.3 * torch.randn(16, config.window, config.inputs).cumsum(dim=1)
-    y = torch.randn(16, config.horizon)
+    y = torch.randn(16, config.outputs)
     clock = times(config, 16)
     model(x, clock=clock)  # running statistics of a BatchNorm
     calibrate(model, x, y, clock=clock, ranges=ranges)

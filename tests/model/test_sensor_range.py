@@ -27,9 +27,9 @@ def test_of_the_target_or_of_columns_by_name(small_dataset):
     # the mean is 3, the deviation 2
     asked = asked_ranges(both)
     assert asked.inputs == ((-1.5, 3.5), (-3.75, 0.5))
-    assert asked.target == (-1.5, 3.5)
+    assert asked.targets == ((-1.5, 3.5),)
     assert asked_ranges(with_range(data, {"x1": (1, 5)})).inputs == (None, (-1.0, 1.0))
-    assert asked_ranges(with_range(data, {"x1": (1, 5)})).target is None
+    assert asked_ranges(with_range(data, {"x1": (1, 5)})).targets == (None,)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from bitformer.hw.lowering.images import part_words
 from bitformer.hw.lowering.operations.lowering import Lowering, Role
 from bitformer.hw.lowering.plan import Plan
 from bitformer.hw.program import Addend, Destination, Factor, MachineOperation, Source
@@ -22,7 +23,7 @@ class LinearLowering(Lowering[Linear]):
             yield "residual", self.op.adds_tensor, (Role.TABLE, Role.ACTIVATION)
 
     def _addend(self, plan: Plan) -> Addend:
-        if self.op.adds_channel is not None:
+        if self.op.adds_channels:
             return Addend.LAST
         if self.op.adds_tensor is None:
             return Addend.NONE
@@ -31,7 +32,7 @@ class LinearLowering(Lowering[Linear]):
 
     def _base(self, plan: Plan) -> MachineOperation:
         op, weights = self.op, plan.weights
-        outputs, length = op.weight.shape
+        outputs, length = plan.model.tensors[op.y].features, op.weight.shape[1]
         addend, uniform = self._addend(plan), plan.is_uniform(op)
         pitch = plan.geometry.words(plan.model.tensors[op.x]) * plan.geometry.ways
         from_input = op.x == plan.model.steps.name
@@ -58,6 +59,17 @@ class LinearLowering(Lowering[Linear]):
             statistics=any(o.normalizes and op.y in o.reads for o in plan.model.operations),
         )
 
+    def _part(self, plan: Plan, base: MachineOperation, part: int) -> MachineOperation:
+        """Return the operation of a part's rows: its weights, parameters and channel."""
+        op, features = self.op, plan.model.tensors[self.op.y].features
+        own = len(plan.last_channels) > 1 and op.adds_channels
+        return replace(
+            base,
+            weight_base=part * base.groups * base.weight_group,
+            parameters=part * part_words(op.y, features, plan.geometry),
+            channel=op.adds_channels[part] if own else 0,
+        )
+
     def _needed(self, plan: Plan, end: int) -> int:
         """Return the words that must be there for a row that reads the window to its ``end``.
 
@@ -76,14 +88,16 @@ class LinearLowering(Lowering[Linear]):
         if model.subtraction and base.wait_input and not steps:
             # the last value to subtract is counted channel by channel from a row's beginning
             raise UserError(f"rows of {op.y} must be whole steps of {x.features} input(s)")
-        tasks = []
+        tasks, each = [], y.rows // op.parts
+        parts = [self._part(plan, base, part) for part in range(op.parts)]
         for row in range(y.rows):
-            reads, needed, start = [], 0, op.start + row * base.length
+            base, place = parts[row // each], row % each
+            reads, needed, start = [], 0, op.start + place * base.length
             if base.wait_input:
                 needed = self._needed(plan, start + base.length)
             elif op.transposed:
-                reads.append(Read(tensor=op.x, rows=x.rows, feature=row))
-                start = row
+                reads.append(Read(tensor=op.x, rows=x.rows, feature=place))
+                start = place
             elif op.is_flat(model.tensors):
                 reads.append(Read(tensor=op.x, rows=x.rows))
             else:

@@ -97,10 +97,6 @@ CASES = {
         lambda m: changed(m, "output", residual=last(1, "embedding")),
         r"residual of output with a channel must be the input, not embedding",
     ),
-    "two channels": (
-        lambda m: changed(m, L0 + "q", residual=last(1)),
-        r"residual channel must be the same everywhere, not \[0, 1\]",
-    ),
     "raw rows added": (
         lambda m: changed(m, L0 + "add1", residual=row("input")),
         r"residual of layers\.0\.add1 must be a table or an activation, not input, which is",

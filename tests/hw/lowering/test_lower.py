@@ -95,7 +95,7 @@ def test_bounds_hold_for_the_sums_of_a_run(case):
         if isinstance(op, ir.Linear):
             read = values[op.x].swapaxes(1, 2) if op.transposed else values[op.x]
             flat = read.reshape(len(x), -1)[:, op.start :]
-            rows = flat.reshape(len(x), model.tensors[op.y].rows, -1)
+            rows = flat.reshape(len(x), model.tensors[op.y].rows // op.parts, -1)
             dot = rows @ op.weight.T
             bound = op.bound(model.tensors)
             assert np.abs(dot).max() <= bound.dot

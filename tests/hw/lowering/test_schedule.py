@@ -227,13 +227,18 @@ def check_weights(design):
     for op in model.operations:
         if not isinstance(op, ir.Linear):
             continue
-        fields = next(o for o in design.program.operations if o.tensor == op.y)
+        program, y = design.program, model.tensors[op.y]
+        numbers = {
+            i.row: i.op for i in program.instructions if program.operations[i.op].tensor == op.y
+        }
         kind = layout.formats[op.y]
         columns, parts = layout.columns_of(kind), layout.parts(kind)
         assert layout.units % parts == 0
         assert columns * parts * kind.field <= layout.bits
         per_column = 2 if design.packed[op.y] else 1
         for (out, term), weight in np.ndenumerate(op.weight):
+            set_of_weights, out = divmod(out, y.features)
+            fields = program.operations[numbers[set_of_weights * y.rows // op.parts]]
             group, place = divmod(out, columns * per_column)
             address = fields.weight_base + group * fields.weight_group + term * fields.weight_step
             address, unit = divmod(address, layout.units)

@@ -172,12 +172,12 @@ def test_a_margin_rejects_more():
 
 def test_nothing_is_added_back_to_scores():
     model = initialize(MODEL.config.replace(subtract_last=True, linear_path=True), samples=8)
-    assert not any(op.adds_channel is not None for op in model.operations)
+    assert not any(op.adds_channels for op in model.operations)
     assert model.subtraction is not None
     other = initialize(
         MODEL.config.replace(subtract_last=True, linear_path=True, task="forecast"), samples=8
     )
-    assert any(op.adds_channel is not None for op in other.operations)
+    assert any(op.adds_channels for op in other.operations)
 
 
 class Unbuilt(Decide):

@@ -40,6 +40,7 @@ def integers(*values):
 
 ADDED = Residual(source="r", shift=2)
 LAST = Residual(source="input", shift=1, channel=1)
+LASTS = Residual(source="input", shift=1, channel=(1, 0))
 LINEAR = Linear(
     x="x",
     y="y",
@@ -68,6 +69,7 @@ ALL = {
     "linear": LINEAR,
     "linear that adds": Linear(**vars(LINEAR) | {"residual": ADDED}),
     "linear that adds the last": Linear(**vars(LINEAR) | {"residual": LAST}),
+    "linear in parts": Linear(**vars(LINEAR) | {"residual": LASTS, "parts": 2}),
     **OTHERS,
 }
 
@@ -86,23 +88,27 @@ def test_every_operation_is_in_the_table_and_in_these_tests():
     assert all(name == kind.__name__ for name, kind in OPERATIONS.items())
 
 
-#: reads, in the weights' place, read to requantize, zero points absorbed, row added, channel added,
-#: left shift of what is added; whether it is dot products, at the input, a normalisation.
+#: reads, in the weights' place, read to requantize, zero points absorbed, row added, channels
+#: added, left shift of what is added; whether it is dot products, at the input, a normalisation.
 PARTS = {
-    "linear": (("x",), None, (), ("x",), None, None, None, True, False, False),
-    "linear that adds": (("x", "r"), None, ("r",), ("x",), "r", None, 2, True, False, False),
+    "linear": (("x",), None, (), ("x",), None, (), None, True, False, False),
+    "linear that adds": (("x", "r"), None, ("r",), ("x",), "r", (), 2, True, False, False),
     "linear that adds the last": (
         ("x", "input"),
-        *(None, (), ("x",), None, 1, 1, True, False, False),
+        *(None, (), ("x",), None, (1,), 1, True, False, False),
     ),
-    "subtract": (("input",), None, (), (), None, None, None, False, True, False),
-    "scores": (("q", "k"), "k", (), (), None, None, None, True, False, False),
-    "attend": (("s", "v"), "v", (), (), None, None, None, True, False, False),
-    "affine": (("x",), None, ("x",), (), None, None, 2, False, False, False),
-    "norm": (("x",), None, ("x",), (), None, None, 3, False, False, True),
-    "pool": (("x",), "x", (), (), None, None, None, True, False, False),
-    "decide": (("x",), None, (), (), None, None, None, False, False, False),
-    "flag": (("x",), None, (), ("x",), None, None, None, False, False, False),
+    "linear in parts": (
+        ("x", "input"),
+        *(None, (), ("x",), None, (1, 0), 1, True, False, False),
+    ),
+    "subtract": (("input",), None, (), (), None, (), None, False, True, False),
+    "scores": (("q", "k"), "k", (), (), None, (), None, True, False, False),
+    "attend": (("s", "v"), "v", (), (), None, (), None, True, False, False),
+    "affine": (("x",), None, ("x",), (), None, (), 2, False, False, False),
+    "norm": (("x",), None, ("x",), (), None, (), 3, False, False, True),
+    "pool": (("x",), "x", (), (), None, (), None, True, False, False),
+    "decide": (("x",), None, (), (), None, (), None, False, False, False),
+    "flag": (("x",), None, (), ("x",), None, (), None, False, False, False),
 }
 
 
@@ -110,7 +116,7 @@ PARTS = {
 def test_parts_of_an_operation(name):
     op = ALL[name]
     parts = (op.reads, op.weights_from, op.requantizer_reads, op.absorbs, op.adds_tensor)
-    parts += (op.adds_channel, op.added_shift, op.matrix, op.at_input, op.normalizes)
+    parts += (op.adds_channels, op.added_shift, op.matrix, op.at_input, op.normalizes)
     assert parts == PARTS[name]
     if op.weights_from is not None:
         assert op.weights_from in op.reads
