@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bitformer._estimates import DesignEstimate
     from bitformer._models import Model, load
     from bitformer._search import Candidate, Found, find
+    from bitformer._tools import ToolHere, tools
     from bitformer._train import train
     from bitformer._training import Training
     from bitformer.model.errors import UserError
@@ -34,12 +35,14 @@ __all__ = [
     "DesignEstimate",
     "Found",
     "Model",
+    "ToolHere",
     "Training",
     "UserError",
     "__version__",
     "find",
     "load",
     "lower",
+    "tools",
     "train",
 ]
 
@@ -51,11 +54,13 @@ _HOMES = {
     "DesignEstimate": "_estimates",
     "Found": "_search",
     "Model": "_models",
+    "ToolHere": "_tools",
     "Training": "_training",
     "UserError": "model.errors",
     "find": "_search",
     "load": "_models",
     "lower": "_designs",
+    "tools": "_tools",
     "train": "_train",
 }
 

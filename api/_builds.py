@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from bitformer._models import Note
 from bitformer.model.errors import UserError
-from bitformer.model.progress import Progress
+from bitformer.model.progress import Progress, silent
 
 if TYPE_CHECKING:
+    from bitformer.boards.reports.report import BuildReport
     from bitformer.hw.design import Design
 
 __all__ = ["Build", "built"]
@@ -35,8 +36,16 @@ class Build:
         """The command that builds it, on any machine with the tools, in the folder."""
         return f"sh build_{self.name}.sh"
 
-    def run(self) -> Path:
+    def run(self, *, seeds: int | None = None, progress: Progress = silent) -> Path:
         """Run the tools and return the bitstream.
+
+        Parameters
+        ----------
+        seeds
+            How many seeds place and route, where nextpnr is run here; the best one counts. By
+            default 3.
+        progress
+            Called with what is done, of how much, and what goes on.
 
         Raises
         ------
@@ -45,7 +54,19 @@ class Build:
         """
         from bitformer.boards.build.run import run_plan
 
-        return run_plan(self.folder)
+        return run_plan(self.folder, seeds=seeds, progress=progress)
+
+    def report(self) -> "BuildReport":
+        """Return the tools' reports, as ``bitformer report`` shows them.
+
+        Raises
+        ------
+        UserError
+            If there are no reports yet, or they are damaged.
+        """
+        from bitformer.boards.reports.report import read_build
+
+        return read_build(self.folder)
 
     def problems(self) -> tuple[str, ...]:
         """Return what the tools' reports have against the build: nothing, if it is good.
@@ -55,9 +76,7 @@ class Build:
         UserError
             If there are no reports yet, or they are damaged.
         """
-        from bitformer.boards.reports.report import read_build
-
-        return read_build(self.folder).problems
+        return self.report().problems
 
     def to_dict(self) -> dict[str, object]:
         """Return the build as plain data."""
@@ -81,14 +100,15 @@ def built(
     from bitformer.boards.build.design import build_design
     from bitformer.boards.build.fit import TooLargeError
     from bitformer.boards.build.manifest import Manifest
+    from bitformer.boards.build.platforms import generator_of
     from bitformer.boards.catalog import find_board
-    from bitformer.boards.clock import GENERATOR_W
 
     found = find_board(board)
     if clock_hz not in (None, found.clock_hz):
+        generator, cost = generator_of(found)
         note(
-            f"A clock generator makes {clock_hz / 1e6:g} MHz of {found.clock_hz / 1e6:g} MHz; it"
-            f" takes about {GENERATOR_W} W"
+            f"{generator[0].upper()}{generator[1:]} makes {clock_hz / 1e6:g} MHz of"
+            f" {found.clock_hz / 1e6:g} MHz" + (f"; it takes {cost}" if cost else "")
         )
     given = {name: value for name, value in options.items() if value is not None}
     try:

@@ -47,7 +47,7 @@ def synthesize_plan(
     cache: Path | None = None,
     progress: Progress = silent,
 ) -> PlanSynthesis:
-    """Synthesize the Verilog of a build in `directory` for its part.
+    """Synthesize the design of a build in `directory` for its part.
 
     What has been synthesized before, by the same tool, comes from a cache.
 
@@ -58,12 +58,13 @@ def synthesize_plan(
     """
     manifest = Manifest.read(directory)
     part = part_of(manifest.part)
-    try:
-        source = (directory / f"{manifest.name}.v").read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        part = None
-    if part is None:
+    languages = {"v": "verilog", "il": "rtlil"}
+    there = [end for end in languages if (directory / f"{manifest.name}.{end}").is_file()]
+    if part is None or not there:
         raise UserError(f"Directory {directory} holds no bitformer build")
+    source = (directory / f"{manifest.name}.{there[0]}").read_text(encoding="utf-8")
+    if there[0] == "il":  # of which Yosys' own word is expected
+        source = source.replace('rom_style "distributed"', 'rom_style "logic"')
     tool = find_tool()
     data, seconds = synthesized(
         tool,
@@ -71,7 +72,7 @@ def synthesize_plan(
         part.family,
         flatten=True,
         folder=cache or default_cache(),
-        language="verilog",
+        language=languages[there[0]],
         top=manifest.name,
         progress=progress,
     )

@@ -1,10 +1,14 @@
 """A board as plain data: a part, a clock, a host link, and how it is configured."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from bitformer.boards.checks import check_int
 from bitformer.boards.pinouts import PACKAGES, Package
+from bitformer.hw.families.ecp5 import ECP5
+from bitformer.hw.families.family import Family
+from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.parts import PARTS, Part
 
 __all__ = ["LINKS", "Board", "JtagLoader", "Pin", "SpiFlash", "SpiPins", "UartPins", "part_of"]
@@ -12,11 +16,20 @@ __all__ = ["LINKS", "Board", "JtagLoader", "Pin", "SpiFlash", "SpiPins", "UartPi
 #: The kinds of host link. ``elastic`` is the Elastic Node's own protocol, on the pins of ``spi``.
 LINKS = ("uart", "spi", "elastic")
 
-#: The rates in megahertz at which the FPGA can read its configuration from a flash.
-_CONFIG_RATES = (3, 6, 9, 12, 16, 22, 26, 33, 40, 50, 66)
+#: The rates in megahertz at which an FPGA can read its configuration from a flash, by family.
+_CONFIG_RATES: dict[Family, tuple[float, ...]] = {
+    SERIES7: (3, 6, 9, 12, 16, 22, 26, 33, 40, 50, 66),
+    ECP5: (2.4, 4.8, 9.7, 19.4, 38.8, 62.0),
+}
 
 #: The supply voltage that an I/O standard needs in its bank.
-_BANK_VOLTS = {"LVCMOS33": 3.3, "LVCMOS25": 2.5, "LVCMOS18": 1.8, "SSTL135": 1.35}
+_BANK_VOLTS = {
+    "LVCMOS33": 3.3,
+    "LVCMOS25": 2.5,
+    "LVCMOS18": 1.8,
+    "SSTL135": 1.35,
+    "SSTL135_I": 1.35,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,14 +41,18 @@ class Pin:
     ball : str
         ``"H4"``.
     standard : str
-        The Vivado ``IOSTANDARD``.
+        The I/O standard, as the maker's tools name it.
     inverted : bool
         Whether a low level on the ball means true (an active-low button or LED).
+    pull : str or None
+        What holds the ball while nothing drives it: ``"UP"``, ``"DOWN"``, ``"NONE"``, or None for
+        what the tools do by themselves.
     """
 
     ball: str
     standard: str = "LVCMOS33"
     inverted: bool = False
+    pull: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +78,7 @@ class SpiFlash:
     """A flash from which the FPGA configures itself: `width` data lines, nominally `rate_mhz`."""
 
     width: int
-    rate_mhz: int
+    rate_mhz: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +95,8 @@ class JtagLoader:
         The JTAG cable, for a board with its own; None if the user has to name one.
     flash : bool
         Whether the FPGA has a flash that openFPGALoader can write.
+    dfu : bool
+        Whether a boot loader takes the bitstream over USB (DFU) and writes it to the flash, always.
     before : str
         A sentence: to be done by hand first.
     """
@@ -86,6 +105,7 @@ class JtagLoader:
     part: str | None = None
     cable: str | None = None
     flash: bool = False
+    dfu: bool = False
     before: str = ""
 
 
@@ -100,7 +120,7 @@ class Board:
     title : str
         As its maker calls it.
     part, package, speed : str
-        ``"xc7s15"``, ``"ftgb196"``, ``"1"``.
+        ``"xc7s15"``, ``"ftgb196"``, ``"1"``; or ``"lfe5u-25f"``, ``"BG381"``, ``"6"``.
     clock_hz : int
         The oscillator, in hertz. It clocks the design through a global buffer, with no clock
         generator unless one is asked for (see :mod:`.clock`).
@@ -118,6 +138,8 @@ class Board:
         LEDs for the heartbeat and for a fault of the host link.
     reset : Pin or None
         A button that restarts the design.
+    held : mapping of str to Pin
+        Balls that are driven, true all the time, for what else is on the board.
     cfgbvs, config_voltage : str
         The Vivado properties of these names.
     flash : SpiFlash or None
@@ -153,6 +175,7 @@ class Board:
     alive: Pin | None = None
     fault: Pin | None = None
     reset: Pin | None = None
+    held: Mapping[str, Pin] = field(default_factory=dict)
     cfgbvs: str = "VCCO"
     config_voltage: str = "3.3"
     flash: SpiFlash | None = None
@@ -179,10 +202,11 @@ class Board:
                 raise ValueError(
                     f"Board {self.name}: flash width must be 1, 2 or 4, not {self.flash.width}"
                 )
-            if self.flash.rate_mhz not in _CONFIG_RATES:
+            rates = _CONFIG_RATES[self.family]
+            if self.flash.rate_mhz not in rates:
                 raise ValueError(
                     f"Board {self.name}: flash rate must be one of "
-                    f"{', '.join(map(str, _CONFIG_RATES))} MHz, not {self.flash.rate_mhz}"
+                    f"{', '.join(map(str, rates))} MHz, not {self.flash.rate_mhz}"
                 )
         self._check_pins()
 
@@ -243,11 +267,19 @@ class Board:
         for link in ("uart", "spi"):
             pins |= {f"{link}_{wire}": pin for wire, pin in self._wires(link).items()}
         pins |= {"busy": self.busy, "alive": self.alive, "fault": self.fault}
+        pins |= {f"held_{name}": pin for name, pin in self.held.items()}
         return {use: pin for use, pin in pins.items() if pin is not None}
 
     @property
-    def vivado_part(self) -> str:
-        """The full part name: ``"xc7s15ftgb196-1"``."""
+    def family(self) -> Family:
+        """The family of the part."""
+        return self.resources.family
+
+    @property
+    def full_part(self) -> str:
+        """The part as its maker spells it: ``"xc7s15ftgb196-1"``, ``"LFE5U-25F-6BG381C"``."""
+        if self.family is ECP5:
+            return f"{self.part.upper()}-{self.speed}{self.package}C"
         return f"{self.part}{self.package}-{self.speed}"
 
     @property
@@ -263,4 +295,4 @@ class Board:
 
 def part_of(device: str) -> Part | None:
     """Return the part whose die a full name begins with, such as ``"xc7s15ftgb196-1"``."""
-    return next((part for die, part in PARTS.items() if device.startswith(die)), None)
+    return next((part for die, part in PARTS.items() if device.lower().startswith(die)), None)

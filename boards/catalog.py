@@ -3,6 +3,8 @@
 from amaranth.build import Resource
 from amaranth_boards.arty_s7 import ArtyS7_25Platform, ArtyS7_50Platform
 from amaranth_boards.cmod_s7 import CmodS7_Platform
+from amaranth_boards.orangecrab_r0_2 import OrangeCrabR0_2_25FPlatform
+from amaranth_boards.ulx3s import ULX3S_25F_Platform, ULX3S_45F_Platform, ULX3S_85F_Platform
 
 from bitformer.boards.board import Board, JtagLoader, Pin, SpiFlash, SpiPins, UartPins
 from bitformer.model.errors import UserError
@@ -114,13 +116,28 @@ def _pin(resource: Resource, wire: str | None = None) -> Pin:
     if wire is not None:
         part = next(part for part in resource.ios if part.name == wire)
     pins = part.ios[0]
-    standard = part.attrs.get("IOSTANDARD") or resource.attrs["IOSTANDARD"]
-    return Pin(ball=pins.names[0], standard=standard, inverted=pins.invert)
+    attrs = {**resource.attrs, **part.attrs}
+    return Pin(
+        ball=pins.names[0],
+        standard=attrs.get("IOSTANDARD") or attrs["IO_TYPE"],
+        inverted=pins.invert,
+        pull=attrs.get("PULLMODE"),
+    )
+
+
+def _by_name(platform) -> dict[tuple[str, int], Resource]:
+    return {(found.name, found.number): found for found in platform.resources}
+
+
+def _header(platform, number: int = 0) -> dict[str, str]:
+    """Return the balls of a connector of amaranth-boards, by its pins."""
+    connector = next(found for found in platform.connectors if found.number == number)
+    return connector.mapping
 
 
 def _digilent(platform, **facts) -> Board:
     """Return a board whose pins amaranth-boards knows."""
-    resources = {(found.name, found.number): found for found in platform.resources}
+    resources = _by_name(platform)
     clock = resources[platform.default_clk, 0]
     reset = getattr(platform, "default_rst", None)
     uart = resources["uart", 0]
@@ -167,6 +184,83 @@ _CMOD = _digilent(
     ),
 )
 
+
+def _spi(header: dict[str, str], sck: str, cs: str, mosi: str, miso: str) -> SpiPins:
+    """Return the wires of an SPI host on a header; nobody selects the FPGA without one."""
+    return SpiPins(
+        sck=Pin(ball=header[sck]),
+        cs=Pin(ball=header[cs], inverted=True, pull="UP"),
+        mosi=Pin(ball=header[mosi]),
+        miso=Pin(ball=header[miso]),
+    )
+
+
+def _ulx3s(size: int, platform) -> Board:
+    resources = _by_name(platform)
+    uart, esp32 = resources["uart", 0], resources["esp32", 0]
+    return Board(
+        name=f"ulx3s-{size}f",
+        title=f"Radiona ULX3S with an {platform.device}",
+        part=platform.device.lower(),
+        package=platform.package,
+        speed=platform.speed,
+        clock_hz=round(resources[platform.default_clk, 0].clock.frequency),
+        clock=_pin(resources[platform.default_clk, 0]),
+        reset=_pin(resources["button_fire", 0]),
+        uart=UartPins(rx=_pin(uart, "rx"), tx=_pin(uart, "tx")),
+        spi=_spi(_header(platform), "0+", "1+", "2+", "3+"),
+        alive=_pin(resources["led", 0]),
+        fault=_pin(resources["led", 1]),
+        # as designs for this board do, so that the ESP32 on it does not restart it
+        held={"esp32_gpio0": _pin(esp32, "gpio0")},
+        flash=SpiFlash(width=1, rate_mhz=38.8),
+        loader=JtagLoader(board="ulx3s", cable="ft231X", flash=True),
+        loading="Any other loader of ECP5 bitstreams takes it too.",
+        notes=(
+            "The USB connector US1 carries JTAG and the serial port. SPI is on the header J1: SCK"
+            " GP0, CS GP1, MOSI GP2, MISO GP3. The button FIRE1 restarts the design. ULX3S boards"
+            " come with parts of four sizes: read the FPGA's label."
+        ),
+    )
+
+
+def _orangecrab() -> Board:
+    platform = OrangeCrabR0_2_25FPlatform
+    resources, header = _by_name(platform), _header(platform)
+    led = resources["rgb_led", 0]
+    return Board(
+        name="orangecrab-25f",
+        title="OrangeCrab r0.2 with an LFE5U-25F",
+        part=platform.device.lower(),
+        package=platform.package,
+        speed=platform.speed,
+        clock_hz=round(resources[platform.default_clk, 0].clock.frequency),
+        clock=_pin(resources[platform.default_clk, 0]),
+        reset=_pin(resources["button", 0]),
+        uart=UartPins(rx=Pin(ball=header["0"], pull="UP"), tx=Pin(ball=header["1"])),
+        spi=_spi(header, "sck", "5", "copi", "cipo"),
+        alive=_pin(led, "g"),
+        fault=_pin(led, "r"),
+        flash=SpiFlash(width=1, rate_mhz=38.8),
+        loader=JtagLoader(
+            board="orangeCrab",
+            cable="dfu",
+            flash=True,
+            dfu=True,
+            before=(
+                "Hold the button while you plug the USB cable in: the boot loader then waits for"
+                " the bitstream, which it writes to the flash."
+            ),
+        ),
+        loading="dfu-util -a 0 -D {bit} does it too.",
+        notes=(
+            "There is no USB serial port in the design: connect a 3.3 V adapter to the header, its"
+            " TXD to pin 0, its RXD to pin 1, and ground. SPI: SCK, MOSI and MISO as the header"
+            " names them, CS on pin 5. The button restarts the design."
+        ),
+    )
+
+
 #: Every known board by name.
 BOARDS: dict[str, Board] = {
     board.name: board
@@ -177,6 +271,10 @@ BOARDS: dict[str, Board] = {
         _arty(25, ArtyS7_25Platform),
         _arty(50, ArtyS7_50Platform),
         _CMOD,
+        _ulx3s(25, ULX3S_25F_Platform),
+        _ulx3s(45, ULX3S_45F_Platform),
+        _ulx3s(85, ULX3S_85F_Platform),
+        _orangecrab(),
     )
 }
 

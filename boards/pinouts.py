@@ -2,7 +2,8 @@
 
 The balls were read in the open prjxray databases (``package_pins.csv`` of xc7s6ftgb196,
 xc7s25csga225, xc7s25csga324 and xc7s50csga324). XC7S6 and XC7S15 are footprint-compatible in
-FTGB196.
+FTGB196. Those of the ECP5 are of Project Trellis (``iodb.json`` of LFE5U-25F, -45F and -85F), which
+nextpnr brings along.
 """
 
 from collections.abc import Mapping
@@ -118,9 +119,50 @@ _CSGA324_S50 = Package(
     clock_balls=_CSGA324_CLOCKS | _balls("A10 B11 C1-2 C10 C12 E1 F4"),
 )
 
+#: What every LFE5U has in BG381.
+_BG381_BANKS = {
+    0: _balls("A6-11 B6 B8-11 C6-8 C10-11 D6-9 E6-9"),
+    1: _balls("A12-14 A16-19 B12-13 B15-20 C12-17 D11-16 E11-15"),
+    2: _balls("C18 C20 D17-20 E16-20 F16-20 G16 G18-20 H16-18 H20 J16-20 K18-20"),
+    3: _balls("L16-20 M17-20 N16-20 P16-20 R16-18 R20 T17-20 U16-20"),
+    6: _balls("F1 G1-2 H1-2 J1 J3-5 K1-5 L1-5 M1 M3-4 N1-5 P1-5"),
+    7: _balls("A2-5 B1-5 C1-5 D1-3 D5 E1-5 F2-5 G3 G5 H3-5"),
+    8: _balls("R1-3 T1-3 U1-2 V1-2 W1-2 Y2"),
+}
+_MORE_45 = {0: "C9 D10 E10", 1: "A15", 3: "T16", 6: "M5"}
+
+
+def _bg381(size: int, more: Mapping[int, str]) -> Package:
+    return Package(
+        parts=(f"lfe5u-{size}f",),
+        name="BG381",
+        banks={bank: balls | _balls(more.get(bank, "")) for bank, balls in _BG381_BANKS.items()},
+        clock_balls=_balls("A10 B11-12 D11 F2 G2-3 H2 J19-20 L19-20"),
+    )
+
+
+#: The same balls in every size.
+_MG285 = Package(
+    parts=("lfe5u-25f", "lfe5u-45f", "lfe5u-85f"),
+    name="MG285",
+    banks={
+        0: _balls("A10-11 B10-11 C10-11"),
+        1: _balls("A8-9 B8-9 C8-9"),
+        2: _balls("A2-4 A6-7 B1-2 B4 B6-7 C1-4 C6-7 D1-4 D6"),
+        3: _balls("F1-4 G1 G3-4 H1-4 J1-3 K1-4 L1 L3-4 M1-3 N1-4"),
+        6: _balls("C18 D17-18 F15-18 G15-16 G18 H15-18 J16-18 K15-18 L15-16 L18 M16-17"),
+        7: _balls("A12-13 A15-17 B12-13 B15 B17-18 C12-13 C15-17 D13 D15-16"),
+        8: _balls("M18 N15-18 R16-18 T17-18 U17-18 V17"),
+    },
+    clock_balls=_balls("A9 A11 A17 B9-10 B18 C1 D2 D17-18 F4 H4"),
+)
+
 #: Known packages by (die, package).
 PACKAGES: dict[tuple[str, str], Package] = {
     (part, package.name): package
-    for package in (_FTGB196, _CSGA225, _CSGA324_S25, _CSGA324_S50)
+    for package in (
+        *(_FTGB196, _CSGA225, _CSGA324_S25, _CSGA324_S50),
+        *(_bg381(25, {}), _bg381(45, _MORE_45), _bg381(85, {**_MORE_45, 2: "K16-17"}), _MG285),
+    )
     for part in package.parts
 }

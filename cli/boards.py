@@ -18,6 +18,7 @@ def command(report: Report) -> None:
     bitformer boards
     bitformer boards --json
     """
+    from bitformer.boards.build.platforms import toolchains_of
     from bitformer.boards.catalog import BOARDS
     from bitformer.boards.clock import GENERATOR_W
 
@@ -27,7 +28,7 @@ def command(report: Report) -> None:
         rows.append(
             (
                 board.name,
-                board.vivado_part,
+                board.full_part,
                 f"{board.clock_hz / 1e6:g} MHz",
                 ", ".join(board.links),
                 part.luts,
@@ -40,8 +41,8 @@ def command(report: Report) -> None:
     report.table(columns, rows, words=4)
     report.line(
         "Each clock goes straight from its pin through a global buffer. --clock of 'build' asks for"
-        f" another by a clock generator, which takes about {GENERATOR_W} W: five times the static"
-        " power of a small part."
+        " another by a clock generator; that of AMD's parts takes about"
+        f" {GENERATOR_W} W: five times the static power of a small one."
     )
     for board in BOARDS.values():
         loading = board.loading.format(bit="F.bit", name="F")
@@ -53,7 +54,9 @@ def command(report: Report) -> None:
                     "name": board.name,
                     "title": board.title,
                     "part": board.part,
-                    "vivado_part": board.vivado_part,
+                    "full_part": board.full_part,
+                    "vivado_part": board.full_part if "vivado" in toolchains_of(board) else None,
+                    "toolchains": toolchains_of(board),
                     "clock_hz": board.clock_hz,
                     "resources": board.resources.to_dict(),
                     "pins": {use: pin.ball for use, pin in board.pins.items()},

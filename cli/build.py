@@ -7,13 +7,14 @@ import click
 
 import bitformer
 from bitformer.cli.options import PATH, hardware_options, model_argument, reloadable_option
-from bitformer.cli.quantity import MEGAHERTZ, RATE
+from bitformer.cli.quantity import COUNT, MEGAHERTZ, RATE
 from bitformer.cli.report import Report, command_line, json_option
 from bitformer.model.errors import UserError
 from bitformer.model.progress import progress_bar
 
 if TYPE_CHECKING:
     from bitformer.boards.shell.elastic.address_map import ElasticMap
+    from bitformer.synth.routing import Routing
 
 __all__ = ["command"]
 
@@ -52,7 +53,9 @@ def _addresses(_context, _option, text: str | None) -> "ElasticMap | None":
     "clock_hz",
     type=MEGAHERTZ,
     metavar="MHZ",
-    help="Another clock than the board's, by a clock generator: about 0.105 W more.",
+    help="The design's clock, exactly [the board's own]. Another than the board's is made by a"
+    " clock generator, of AMD's parts for about 0.105 W. It is asked of the tools, and a build that"
+    " misses it is not good.",
 )
 @click.option(
     "--saif",
@@ -62,10 +65,16 @@ def _addresses(_context, _option, text: str | None) -> "ElasticMap | None":
 )
 @click.option(
     "--toolchain",
-    default="vivado",
-    show_default=True,
     metavar="T",
-    help="vivado, or open: Yosys and nextpnr-xilinx, where they know the part.",
+    help="vivado; or open: Yosys and nextpnr, where they know the part [vivado where it builds for"
+    " the board's part, else open].",
+)
+@click.option(
+    "--seeds",
+    type=COUNT,
+    metavar="N",
+    help="Place and route with N seeds, as many at once as there are cores, and keep the best:"
+    " where nextpnr is run here, as for an ULX3S [3].",
 )
 @reloadable_option
 @click.option("--plan-only", is_flag=True, help="Write the project, and run no tools.")
@@ -79,19 +88,26 @@ def command(
     plan_only: bool,
     output: Path,
     clock_hz: float | None,
+    seeds: int | None,
     report: Report,
     **options: Any,
 ) -> None:
     """Write MODEL's complete project for a board to DIR, and run it where the tools are found.
 
-    DIR holds Verilog, constraints, the tools' script, and a script that builds all of it elsewhere
-    with one command. Without the tools the project is left there and the exit code is 2;
+    DIR holds the design, constraints, the tools' script, and a script that builds all of it
+    elsewhere with one command. Without the tools the project is left there and the exit code is 2;
     --plan-only asks for no more than the project. What bitformer wrote to DIR before is replaced.
     A design that cannot fit the board with its shell is refused, with a change that would do.
+
+    For an ULX3S or an OrangeCrab the tools are Yosys, nextpnr and ecppack: native ones, or those
+    that 'pip install "bitformer[open]"' brings. What they reach is shown, and the exit code is 1 if
+    that is less than the clock. Seeds that are finished are kept: after Ctrl-C, the same command
+    goes on.
 
     \b
     bitformer build m.safetensors --board sea --plan-only -o build/mine
     bitformer build m.safetensors --board elastic-node-v5 --link elastic -o build/mine
+    bitformer build m.safetensors --board ulx3s-25f --clock 100 -o build/mine
     bitformer build m.safetensors --board arty-s7-50 --toolchain open -o build/mine
     """
     from bitformer.boards.catalog import find_board
@@ -109,12 +125,13 @@ def command(
     report.line(f"{found.title}: project in {plan}; build it with '{build.command}' there")
     for sentence in design.answer.sentences:
         report.line(f"  {sentence}")
-    bitstream, problem, against = None, None, None
+    bitstream, problem, against, routing = None, None, None, None
     if not plan_only:
         try:
-            bitstream = str(build.run())
+            with progress_bar() as progress:
+                bitstream = str(build.run(seeds=seeds, progress=progress))
             report.line(f"Bitstream: {bitstream}; its reports: {command_line('report', plan)}")
-            against = _problems(report, build)
+            against, routing = _reported(report, build)
         except UserError as error:
             problem = error
     report.data(
@@ -126,20 +143,30 @@ def command(
             "bitstream": bitstream,
             "problems": against,
             "answer": design.answer.to_dict(),
+            "routing": None if routing is None else routing.to_dict(),
             "estimate": design.exact(clock_hz=hertz or found.clock_hz).to_dict(),
         }
     )
     if problem is not None:
         raise problem
+    if routing is not None and against:
+        raise click.exceptions.Exit(1)
 
 
-def _problems(report: Report, build: "bitformer.Build") -> tuple[str, ...] | None:
-    """Print what the tools' reports have against a build; None if there are no reports."""
+def _reported(
+    report: Report, build: "bitformer.Build"
+) -> "tuple[tuple[str, ...] | None, Routing | None]":
+    """Print what the tools say of a build; return what is against it, and its seeds.
+
+    None where there are no reports, or no seeds.
+    """
     try:
-        problems = build.problems()
+        found = build.report()
     except UserError as error:
         report.note(str(error))
-        return None
-    for problem in problems:
+        return None, None
+    if found.routing is not None:
+        report.table(("report", "value", ""), found.rows())
+    for problem in found.problems:
         report.line(f"Not good: {problem}")
-    return problems
+    return found.problems, found.routing

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+#: What is said of a build that is good, by Vivado and by nextpnr.
+_GOOD = "it fits, every constraint is there and met, and the power is believable"
+_ROUTED = (
+    "it fits and reaches its clock, by nextpnr, which analyses setup times alone; no tool here"
+    " reports power"
+)
+
 
 def _show(report: Report, found: "BuildReport") -> None:
     report.line(f"{found.name}: {found.device or 'part unknown'}, by {found.tool or 'open tools'}")
@@ -169,7 +176,7 @@ def command(
     if found.good and not no_kb:
         _remember(report, kb, found)
     if found.good:
-        report.line("Good: it fits, every constraint is there and met, and the power is believable")
+        report.line(f"Good: {_GOOD if found.routing is None else _ROUTED}")
     report.data(
         {
             **found.to_dict(),

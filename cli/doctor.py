@@ -1,4 +1,4 @@
-"""``bitformer doctor``: why a model does not fit a part, and what would make it fit."""
+"""``bitformer doctor``: why a model does not fit a part, or which tools are here."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,6 @@ from bitformer.cli.options import (
     PATH,
     hardware_options,
     kb_option,
-    model_argument,
     part_option,
 )
 from bitformer.cli.report import Report, json_option
@@ -45,8 +44,22 @@ def _table(report: Report, title: str, outlooks: "list[Outlook]") -> None:
     )
 
 
+def _show_tools(report: Report) -> None:
+    """Print which tools are here, and how to get the others."""
+    found = bitformer.tools()
+    report.table(
+        ("tool", "for", "found"),
+        [(tool.name, tool.purpose, tool.found or "not here") for tool in found],
+        words=3,
+    )
+    for tool in found:
+        if tool.remedy:
+            report.line(f"{tool.name}: {tool.remedy}")
+    report.data({"tools": [tool.to_dict() for tool in found]})
+
+
 @click.command("doctor")
-@model_argument
+@click.argument("model", type=PATH, required=False)
 @part_option
 @hardware_options
 @click.option(
@@ -58,7 +71,7 @@ def _table(report: Report, title: str, outlooks: "list[Outlook]") -> None:
 @kb_option
 @json_option
 def command(
-    model: Path,
+    model: Path | None,
     part: str,
     hardware: dict[str, Any],
     sensitivity: Path | None,
@@ -71,10 +84,16 @@ def command(
     Block RAMs and DSP blocks are exact, LUTs and flip-flops predicted from the knowledge base. The
     exit code is 1 if the model does not fit as it is.
 
+    Without MODEL, say which tools are here, and how to get the others.
+
     \b
+    bitformer doctor
     bitformer doctor m.safetensors --part xc7s6
     bitformer doctor m.safetensors --part xc7s15 --place weights=distributed
     """
+    if model is None:
+        _show_tools(report)
+        return
     from bitformer.study.sensitivity import read_added
 
     added = None if sensitivity is None else read_added(sensitivity)

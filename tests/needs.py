@@ -21,6 +21,7 @@ from bitformer.model.errors import UserError
 from bitformer.model.lightgbm_baseline import missing_lightgbm
 from bitformer.model.task.detection_baselines import missing_scikit_learn
 from bitformer.sim.native_build import find_compiler
+from bitformer.synth.tools import find_program
 from bitformer.synth.yosys import find_tool
 
 __all__ = ["MUST_HAVE", "NEEDS", "require"]
@@ -43,6 +44,12 @@ def _c_compiler() -> str | None:
 
 def _cpp_compiler() -> str | None:
     return None if shutil.which("g++") or shutil.which("c++") else "no C++ compiler here"
+
+
+def _nextpnr_ecp5() -> str | None:
+    return _found(find_tool) or _found(
+        lambda: [find_program(n) for n in ("nextpnr-ecp5", "ecppack")]
+    )
 
 
 def _tcl() -> str | None:
@@ -95,6 +102,8 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     "cpp-compiler": _cpp_compiler,
     # Synthesis is the extra `synth` or a native Yosys: all else works without.
     "yosys": functools.partial(_found, find_tool),
+    # Place and route is the extra `open` or native tools.
+    "nextpnr-ecp5": _nextpnr_ecp5,
     # NSGA-II, of the extra `search`: component spaces are enumerated without it.
     "optuna": _optuna,
     # Trees that a model is compared with, of the extra `baselines`: the others are there without.

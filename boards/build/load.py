@@ -72,10 +72,18 @@ def load_command(
         If the board needs a cable that is not named, or has no flash.
     """
     loader = board.loader
+    if loader.dfu:
+        if which or cable not in (None, loader.cable):
+            raise UserError(
+                f"{board.title} is loaded over its own USB by its boot loader, of which"
+                " openFPGALoader takes the first: leave --cable, --usb and --serial out, and"
+                " attach one board only"
+            )
+        return [_tool(), "-b", str(loader.board), str(bitstream.resolve())]
     if flash and not loader.flash:
         raise UserError(f"{board.title} has no flash that the FPGA loads itself from")
     cable = _cable(board, cable)
-    command = [os.environ.get("OPENFPGALOADER") or "openFPGALoader"]
+    command = [_tool()]
     if loader.board is not None and (flash or loader.part is None):
         command += ["-b", loader.board]
         if cable != loader.cable:
@@ -83,6 +91,10 @@ def load_command(
     else:
         command += ["-c", cable, "--fpga-part", str(loader.part)]
     return [*command, *which, *(["-f"] if flash else []), str(bitstream.resolve())]
+
+
+def _tool() -> str:
+    return os.environ.get("OPENFPGALOADER") or "openFPGALoader"
 
 
 def _cable(board: Board, named: str | None) -> str:
@@ -122,7 +134,8 @@ def program(
             " openfpgaloader', 'brew install openfpgaloader', or"
             " https://trabucayre.github.io/openFPGALoader) or name it in OPENFPGALOADER"
         )
-    which = choose(attached(command[0], _cable(board, cable)), usb=usb, serial=serial)
+    probes = [] if board.loader.dfu else attached(command[0], _cable(board, cable))
+    which = choose(probes, usb=usb, serial=serial)
     command = load_command(board, bitstream, flash=flash, cable=cable, which=which)
     status = run_child(command, cwd=Path.cwd())
     if status != 0:

@@ -59,7 +59,7 @@ class OpenPlatform(BoardPlatform):
                 f" database describes its {board.part.upper()}; use Vivado, whose free edition"
                 " covers it, or a board with an XC7S50 such as arty-s7-50"
             )
-        if self.mmcm is not None:
+        if self.generator is not None:
             raise UserError("The open tools build no MMCM; leave --clock out")
         if saif is not None:
             raise UserError("The open tools report no power; leave --saif out")

@@ -4,7 +4,7 @@ import os
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from amaranth.lib import wiring
 
@@ -13,10 +13,8 @@ from bitformer.boards.build.directory import whole_directory
 from bitformer.boards.build.firmware import HEADER_FILE, SCALING_FILE, write_firmware
 from bitformer.boards.build.fit import check_fit
 from bitformer.boards.build.manifest import Manifest, Toolchain
-from bitformer.boards.build.open_platform import OpenPlatform
+from bitformer.boards.build.platforms import generator_of, open_tools, platform_for
 from bitformer.boards.build.saif import SIMULATED_HZ, model_of, rescaled
-from bitformer.boards.build.vivado_platform import BoardPlatform
-from bitformer.boards.clock import GENERATOR_W
 from bitformer.boards.shell.elastic.address_map import V2, ElasticMap
 from bitformer.boards.shell.elastic.shell import ElasticShell
 from bitformer.boards.shell.shell import SpiShell, UartShell
@@ -33,8 +31,6 @@ __all__ = ["SHELLS", "build_plan"]
 
 #: The shell of each host link.
 SHELLS = {"uart": UartShell, "spi": SpiShell, "elastic": ElasticShell}
-
-_PLATFORMS = {"vivado": BoardPlatform, "open": OpenPlatform}
 
 _README = """\
 {title}: a bitformer build
@@ -105,7 +101,7 @@ def build_plan(
     elastic: ElasticMap = V2,
     clock_hz: int | None = None,
     saif: str | os.PathLike | None = None,
-    toolchain: Toolchain = "vivado",
+    toolchain: str | None = None,
     force: bool = False,
 ) -> Path:
     """Write the project for `accelerator` on `board` and return its directory.
@@ -138,8 +134,9 @@ def build_plan(
         Switching activity of the accelerator, as :mod:`.saif` writes it, for the power report; a
         copy, at the design's clock, goes into the directory. It must be of the model that the
         accelerator was lowered from, if it was.
-    toolchain : str
-        ``"vivado"``, or ``"open"`` for Yosys and nextpnr-xilinx.
+    toolchain : str or None
+        ``"vivado"``, or ``"open"`` for Yosys and nextpnr; by default Vivado where it builds for the
+        board's part.
     force : bool
         Whether to replace a directory that is no build of ours.
 
@@ -157,7 +154,9 @@ def build_plan(
         raise TypeError(f"Board must be a Board, not {board!r}")
     check_design_name(name, "Design name")
     link = _link(board, link)
-    platform = _platform(board, toolchain, clock_hz, None if saif is None else f"{name}.saif")
+    toolchain, platform = platform_for(
+        board, toolchain, clock_hz=clock_hz, saif=None if saif is None else f"{name}.saif"
+    )
     target = Path(directory).resolve()
     with whole_directory(target, force=force) as fresh:
         if not isinstance(accelerator, wiring.Component) and callable(accelerator):
@@ -178,15 +177,15 @@ def build_plan(
         manifest = Manifest(
             name=name,
             board=board.name,
-            part=board.vivado_part,
+            part=board.full_part,
             clock_hz=shell.clock_hz,
-            mmcm=platform.mmcm is not None,
+            mmcm=platform.generator is not None,
             link=link,
             **_of_link(shell, link),
             input_bits=shell.input_bits,
             result_bits=shell.result_bits,
             bitstream=f"{name}.bit",
-            toolchain=toolchain,
+            toolchain=cast(Toolchain, toolchain),
             **known,
         )
         plan.add_file("README.txt", _readme(board, manifest, _time(accelerator)))
@@ -204,17 +203,6 @@ def _link(board: Board, link: str | None) -> str:
     if link not in there:
         raise UserError(f"Link of {board.title} must be {' or '.join(there)}, not {link!r}")
     return link
-
-
-def _platform(
-    board: Board, toolchain: str, clock_hz: int | None, saif: str | None
-) -> BoardPlatform:
-    if toolchain not in _PLATFORMS:
-        raise UserError(f"Toolchain must be {' or '.join(_PLATFORMS)}, not {toolchain!r}")
-    try:
-        return _PLATFORMS[toolchain](board=board, clock_hz=clock_hz, saif=saif)
-    except ValueError as error:
-        raise UserError(str(error)) from None
 
 
 def _activity(saif: Path, clock_hz: int, model: str | None) -> str:
@@ -319,12 +307,12 @@ def _readme(board: Board, manifest: Manifest, time: str) -> str:
     title = f"{manifest.name} on {board.title}"
     clock = f"{board.clock_hz} Hz on ball {board.clock.ball}"
     if manifest.mmcm:
-        clock += (
-            f"; a clock generator makes {manifest.clock_hz} Hz of it, for about {GENERATOR_W} W"
-        )
+        generator, cost = generator_of(board)
+        clock += f"; {generator} makes {manifest.clock_hz} Hz of it"
+        clock += f", for {cost}" if cost else ""
     tools = {
         "vivado": "Vivado 2018.2 or later is",
-        "open": "yosys, nextpnr-xilinx, fasm2frames and xc7frames2bit are",
+        "open": f"{', '.join(open_tools(board))} are",
     }[manifest.toolchain]
     balls = ", ".join(f"{wire} {pin.ball}" for wire, pin in board.wires(manifest.link).items())
     kind = f"UART, {manifest.baud} baud, 8N1" if manifest.link == "uart" else "SPI"

@@ -5,8 +5,11 @@ import re
 from pathlib import Path
 
 from bitformer.boards.build.manifest import Manifest
+from bitformer.boards.build.routed import is_routed_here, run_routed
 from bitformer.model.errors import UserError
 from bitformer.model.process import missing, run_child
+from bitformer.model.progress import Progress, silent
+from bitformer.synth.route import SEEDS
 
 __all__ = ["TOOLCHAINS", "missing_tools", "run_plan"]
 
@@ -39,23 +42,42 @@ def missing_tools(toolchain: str) -> tuple[str, ...]:
     return tuple(reason for reason in reasons if reason is not None)
 
 
-def run_plan(plan_dir: str | os.PathLike) -> Path:
+def run_plan(
+    plan_dir: str | os.PathLike, *, seeds: int | None = None, progress: Progress = silent
+) -> Path:
     """Build the plan in `plan_dir` and return the path of the bitstream.
 
-    What the build prints goes to ``build.log`` in that directory, as it comes. On Ctrl-C, the tools
-    and what they started are ended.
+    What a script prints goes to ``build.log`` in that directory, as it comes; of a part that is
+    routed here, see :mod:`.routed`. On Ctrl-C, the tools and what they started are ended.
 
     Whether the design meets its timing is for the reports to say: the tools write a bitstream all
     the same.
 
+    Parameters
+    ----------
+    plan_dir : path
+        The folder of the plan.
+    seeds : int or None
+        How many seeds place and route, where that is done here; 3 by default.
+    progress : callable
+        Called with what is done, of how much, and what goes on.
+
     Raises
     ------
     UserError
-        If `plan_dir` holds no plan, a tool is not found or fails, or there is no bitstream.
+        If `plan_dir` holds no plan, a tool is not found or fails, or there is no bitstream; or if
+        ``seeds`` are asked of tools that know none.
     """
     directory = Path(plan_dir).resolve()
     manifest = Manifest.read(directory)
     bitstream, title = directory / manifest.bitstream, TOOLCHAINS[manifest.toolchain][0]
+    if is_routed_here(manifest):
+        bitstream.unlink(missing_ok=True)
+        count = SEEDS if seeds is None else seeds
+        numbers = range(1, count + 1)
+        return run_routed(directory, manifest, seeds=numbers, progress=progress)
+    if seeds is not None:
+        raise UserError(f"{title} takes no seeds: leave --seeds out")
     if reasons := missing_tools(manifest.toolchain):
         raise UserError(
             f"{' and '.join(reasons)}; the plan in {directory} builds elsewhere with"

@@ -1,18 +1,16 @@
 """A board as an Amaranth platform."""
 
-from amaranth.build import Attrs, Clock, Connector, Pins, Resource, Subsignal
+from amaranth.build import Connector, Resource
 from amaranth.hdl import ClockDomain, ClockSignal, Const, Instance, Module, Signal, Value
 from amaranth.lib import io
 from amaranth.vendor import XilinxPlatform
 
-from bitformer.boards.board import LINKS, Board
+from bitformer.boards.board import Board
+from bitformer.boards.build.resources import INPUTS, resources_of
 from bitformer.boards.build.saif import STRIP_PATH
 from bitformer.boards.clock import Mmcm, mmcm_for
 
 __all__ = ["BoardPlatform"]
-
-#: What the FPGA listens to, or the wire of a link that it does; it drives the others.
-_INPUTS = ("clock", "reset", "rx", "sck", "cs", "mosi")
 
 
 class BoardPlatform(XilinxPlatform):
@@ -56,7 +54,7 @@ class BoardPlatform(XilinxPlatform):
             self._mmcm = mmcm_for(input_hz=board.clock_hz, output_hz=clock_hz)
         self._saif = saif
         self._clock, self._ready = Signal(name="clock"), Signal(name="ready")
-        self.resources = _resources(board)
+        self.resources = resources_of(board, standard="IOSTANDARD", pull="PULLTYPE")
         super().__init__(toolchain=self._toolchain_name)
 
     _toolchain_name = "Vivado"
@@ -68,7 +66,7 @@ class BoardPlatform(XilinxPlatform):
         return self._board
 
     @property
-    def mmcm(self) -> Mmcm | None:
+    def generator(self) -> Mmcm | None:
         """What makes the clock, where the oscillator alone does not."""
         return self._mmcm
 
@@ -156,35 +154,5 @@ class BoardPlatform(XilinxPlatform):
         for name, port, _ in design.ports:
             use = use_of[port.metadata[0].name]
             if use != "clock":
-                side = "-from" if use.split("_")[-1] in _INPUTS else "-to"
+                side = "-from" if use.split("_")[-1] in INPUTS else "-to"
                 yield f"set_false_path {side} [get_ports {{{name}}}]"
-
-
-def _resources(board: Board) -> list[Resource]:
-    def io_of(use, pin):
-        direction = "i" if use in _INPUTS else "o"
-        return (
-            Pins(pin.ball, dir=direction, invert=pin.inverted),
-            Attrs(IOSTANDARD=pin.standard),
-        )
-
-    pins = board.pins
-    links = [
-        Resource(
-            link,
-            0,
-            *(Subsignal(wire, *io_of(wire, pin)) for wire, pin in board.wires(link).items()),
-        )
-        for link in LINKS
-        if link in board.links
-    ]
-    singles = [
-        Resource(use, 0, *io_of(use, pins[use]))
-        for use in ("reset", "alive", "fault")
-        if use in pins
-    ]
-    return [
-        Resource("clock", 0, *io_of("clock", board.clock), Clock(board.clock_hz)),
-        *links,
-        *singles,
-    ]

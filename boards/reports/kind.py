@@ -29,6 +29,8 @@ class ReportKind(Generic[T]):
     subject : str or None
         Which of ``SUBJECTS`` the report is about; of several kinds with the same, the first in
         ``KINDS`` judges the build. None for a report that a build may lack.
+    also : tuple of str
+        Others of ``SUBJECTS`` that the report is about.
     files : mapping
         File name patterns, and the regular expression that the text of such a file contains.
     read : callable
@@ -41,6 +43,7 @@ class ReportKind(Generic[T]):
 
     name: str
     subject: str | None = None
+    also: tuple[str, ...] = ()
     files: Mapping[str, str]
     read: Callable[[str], T]
     problems: Callable[[T, Manifest | None], Iterable[str]]

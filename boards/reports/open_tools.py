@@ -13,8 +13,17 @@ from bitformer.model.errors import UserError
 from bitformer.model.plain import checked
 from bitformer.model.strict_json import parse_json
 from bitformer.synth.resources import Resources
+from bitformer.synth.routing import Routing
 
-__all__ = ["NEXTPNR", "YOSYS", "NextpnrTiming", "read_nextpnr_log", "read_yosys_stat"]
+__all__ = [
+    "NEXTPNR",
+    "ROUTING",
+    "YOSYS",
+    "NextpnrTiming",
+    "read_nextpnr_log",
+    "read_routing",
+    "read_yosys_stat",
+]
 
 #: The count of cells in statistics, until 0.55 and since; logs hold it many times over.
 _CELLS = r"Number of cells:\s+\d|^\s+\d+(?:\s+\S+)? cells\s*$"
@@ -120,4 +129,48 @@ NEXTPNR = ReportKind(
         (f"clock {clock}, by nextpnr", f"{mhz:.1f}", "MHz")
         for clock, mhz in found.reached_mhz.items()
     ),
+)
+
+
+def read_routing(text: str) -> Routing:
+    """Read what 'bitformer build' wrote of several seeds.
+
+    Raises
+    ------
+    UserError
+        If it is damaged.
+    """
+    return Routing.from_dict(parse_json(text, "Routing"), "Routing")
+
+
+def _of_seeds(routing: Routing, build: Manifest | None) -> Iterator[TableRow]:
+    for clock in routing.best.clocks:
+        yield f"clock {clock.name}", f"{clock.reached_mhz:.1f}", f"MHz of {clock.asked_mhz:g} asked"
+    if len(routing.seeds) > 1:
+        rest = f"{routing.median_mhz:.1f} median, {routing.worst_mhz:.1f} worst"
+        yield "best of seeds", routing.best.seed, f"of {len(routing.seeds)}: {rest}"
+    for seed, why in routing.failed.items():
+        yield f"seed {seed} failed", "", why
+    if build is not None and build.latency_cycles is not None:
+        cycles, hertz = build.latency_cycles, build.clock_hz
+        asked = f"µs at {hertz / 1e6:g} MHz, {cycles} cycles"
+        yield "latency", f"{cycles / hertz * 1e6:.2f}", asked
+        yield "at the clock reached", f"{cycles / routing.best_mhz:.2f}", "µs"
+    for use in routing.uses:
+        yield use.resource, use.used, f"of {use.available}"
+    if (path := routing.best.path) is not None:
+        yield "worst path from", path.start, ""
+        parts = f"{path.logic_ns:.2f} logic, {path.routing_ns:.2f} routing"
+        yield "to", path.end, f"{path.delay_ns:.2f} ns: {parts}"
+
+
+#: Of a build whose tools were run here, with several seeds: the best one judges it.
+ROUTING = ReportKind(
+    name="routing",
+    subject="timing",
+    also=("utilization",),
+    files={"*_route.json": '"best_seed"'},
+    read=read_routing,
+    problems=lambda found, _build: found.problems,
+    rows=_of_seeds,
 )

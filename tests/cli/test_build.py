@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from nextpnr_harness import stand_ins
 
 from bitformer.boards.board import Board, JtagLoader, Pin, SpiFlash, UartPins
 from bitformer.boards.build.saif import model_of
@@ -114,6 +115,62 @@ def test_what_the_reports_have_against_a_build(bitformer, tiny, tmp_path, monkey
     assert said.code == 0
     assert "the power report hides its confidence level" in said.data["problems"]
     assert "Not good: no clock is constrained" in said.err
+
+
+@pytest.fixture
+def routed(tmp_path, monkeypatch):
+    """Stand-ins for nextpnr and ecppack, and caches of their own."""
+    from bitformer.synth import route
+
+    monkeypatch.setattr(route, "default_cache", lambda: tmp_path / "routed")
+    monkeypatch.setattr(
+        "bitformer.boards.build.routed._synthesized",
+        lambda name, *_: json.dumps(
+            {"modules": {name: {"ports": {}, "cells": {}, "netnames": {}}}}
+        ),
+    )
+    return stand_ins(tmp_path / "tools", monkeypatch)
+
+
+@pytest.mark.needs("posix")
+def test_a_build_that_is_routed_here(bitformer, tiny, tmp_path, routed):
+    routed.does(s1=90.0, s2=110.0)
+    options = ["--board", "ulx3s-25f", "--lanes", 8, "--clock", 100, "-o", tmp_path / "p"]
+    said = bitformer("build", tiny, *options, "--seeds", 2, "--json")
+    assert said.code == 0
+    assert said.data["bitstream"] == str(tmp_path / "p" / "tiny.bit")
+    assert (said.data["problems"], said.data["routing"]["best_mhz"]) == ([], 110.0)
+    assert "A PLL makes 100 MHz of 25 MHz\n" in said.err
+    for words in ("110.0", "MHz of 100 asked", "100.0 median, 90.0 worst", "µs at 100 MHz"):
+        assert words in said.err
+    said = bitformer("report", tmp_path / "p", "--no-kb")
+    assert said.code == 0
+    assert "Good: it fits and reaches its clock, by nextpnr" in said.out
+    assert "lfe5u-25f, by nextpnr-ecp5 0.99" in said.out
+
+
+@pytest.mark.needs("posix")
+def test_a_clock_that_is_missed_is_exit_code_one(bitformer, tiny, tmp_path, routed):
+    routed.does(s1=90.0)
+    options = ["--board", "ulx3s-25f", "--lanes", 8, "--clock", 100, "--seeds", 1]
+    said = bitformer("build", tiny, *options, "-o", tmp_path / "p")
+    assert said.code == 1
+    sentence = "Not good: clock clk reaches 90.0 MHz of the 100.0 MHz asked for"
+    assert sentence in said.out
+    assert (tmp_path / "p" / "tiny.bit").is_file()
+    said = bitformer("report", tmp_path / "p", "--no-kb")
+    assert (said.code, sentence in said.out) == (1, True)
+
+
+@pytest.mark.needs("posix")
+def test_without_the_open_tools_the_plan_is_left(bitformer, tiny, tmp_path, routed, monkeypatch):
+    monkeypatch.setenv("NEXTPNR_ECP5", "/no/such")
+    said = bitformer("build", tiny, "--board", "ulx3s-25f", "--lanes", 8, "-o", tmp_path / "p")
+    assert said.code == 2
+    assert said.err.splitlines()[-1] == (
+        "Error: NEXTPNR_ECP5 must name a program, and '/no/such' was not found"
+    )
+    assert (tmp_path / "p" / "build_tiny.sh").is_file()
 
 
 def test_program_without_the_loader(bitformer, tmp_path, monkeypatch):

@@ -62,6 +62,10 @@ def build(tmp_path):
             {"cable": "dirtyJtag"},
             ["-c", "dirtyJtag", "--fpga-part", "xc7s15ftgb196"],
         ),
+        ("ulx3s-25f", {}, ["-b", "ulx3s"]),
+        ("ulx3s-85f", {"flash": True}, ["-b", "ulx3s", "-f"]),
+        ("orangecrab-25f", {}, ["-b", "orangeCrab"]),
+        ("orangecrab-25f", {"flash": True}, ["-b", "orangeCrab"]),  # which it writes anyway
     ],
 )
 def test_arguments(loader, tmp_path, board, options, arguments):
@@ -72,7 +76,8 @@ def test_arguments(loader, tmp_path, board, options, arguments):
 
 def test_every_board_can_be_loaded(tmp_path):
     for board in BOARDS.values():
-        assert load_command(board, tmp_path / "a.bit", cable="ft2232")[-1].endswith("a.bit")
+        cable = None if board.loader.dfu else "ft2232"
+        assert load_command(board, tmp_path / "a.bit", cable=cable)[-1].endswith("a.bit")
 
 
 @pytest.mark.parametrize(
@@ -80,6 +85,8 @@ def test_every_board_can_be_loaded(tmp_path):
     [
         ("sea", {}, r"^Seeed .* has no JTAG cable of its own: name yours with --cable"),
         ("sea", {"cable": "ft2232", "flash": True}, r"^Seeed .* has no flash"),
+        ("orangecrab-25f", {"cable": "ft2232"}, r"^OrangeCrab .* takes the first: leave --cable"),
+        ("orangecrab-25f", {"usb": "1:4"}, r"^OrangeCrab .* and attach one board only$"),
     ],
 )
 def test_what_a_board_lacks(loader, tmp_path, board, options, message):
@@ -140,6 +147,7 @@ cable name               vid:pid
 digilent                 0x0403:6010
 digilent_hs2             0x0403:0x6014
 ft2232                   0x0403:6010
+ft231X                   0x0403:6015
 ft232RL                  0x0403:6001
 
 Bus device vid:pid       probe type      manufacturer serial               product
@@ -150,6 +158,12 @@ ADAPTER = (
     "001 009    0x0403:0x6001 ft232RL         FTDI         A50285BI             FT232R USB UART"
 )
 TWIN = "002 004    0x0403:0x6010 FTDI2232        none         none                 none"
+ULX3S = (
+    "001 020    0x0403:0x6015 FTDI            FER-RADIONA-EMARD K00420     ULX3S FPGA 25K v3.0.8"
+)
+OTHER_ULX3S = (
+    "001 021    0x0403:0x6015 FTDI            FER-RADIONA-EMARD K00421     ULX3S FPGA 85K v3.0.8"
+)
 ON_BUS_0 = "000 005    0x0403:0x6010 FTDI2232        Digilent     210352C1             Arty S7"
 
 
@@ -200,6 +214,20 @@ def test_nothing_is_loaded_until_it_is_known_where(loader, tmp_path, attached, o
     with pytest.raises(UserError, match=message):
         program(BOARDS["arty-s7-50"], tmp_path / "net.bit", **options)
     assert "net.bit" not in " ".join(loader())
+
+
+@pytest.mark.needs("posix")
+def test_equal_boards_are_told_apart(loader, tmp_path):
+    """Two ULX3S, whose probes say what is on each."""
+    board, bitstream = BOARDS["ulx3s-85f"], tmp_path / "net.bit"
+    (tmp_path / "attached.txt").write_text(CABLES + f"{ULX3S}\n{FIRST}\n{OTHER_ULX3S}")
+    with pytest.raises(UserError, match=r"1:20 \(.*ULX3S FPGA 25K.*\), 1:21 \(.*ULX3S FPGA 85K"):
+        program(board, bitstream)
+    assert "net.bit" not in " ".join(loader())
+    program(board, bitstream, serial="K00421")
+    assert loader() == ["-b", "ulx3s", "--ftdi-serial", "K00421", str(bitstream)]
+    program(board, bitstream, usb="1:21")
+    assert loader() == ["-b", "ulx3s", "--busdev-num", "1:21", str(bitstream)]
 
 
 @pytest.mark.needs("posix")

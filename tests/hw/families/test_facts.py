@@ -18,17 +18,28 @@ OWN = {
     "hw/parts.py",
     "sim/netlist/series7_blocks.py",
     "sim/netlist/series7_slices.py",
+    "boards/board.py",
+    "boards/build/ecp5_platform.py",
     "boards/build/open_platform.py",
+    "boards/build/platforms.py",
     "boards/build/vivado_platform.py",
     "boards/catalog.py",
     "boards/clock.py",
     "boards/pinouts.py",
+    "boards/pll.py",
     "boards/reports/vivado/utilization.py",
+    "synth/router.py",
 }
 #: Files that say which families there are.
 REGISTERED = {
-    "series7": {"hw/parts.py", "sim/netlist/models.py", "boards/build/open_platform.py"},
-    "ecp5": {"hw/parts.py"},
+    "series7": {
+        *("hw/parts.py", "sim/netlist/models.py"),
+        *("boards/board.py", "boards/build/open_platform.py", "boards/build/platforms.py"),
+    },
+    "ecp5": {
+        *("hw/parts.py", "boards/board.py"),
+        *("boards/build/ecp5_platform.py", "boards/build/platforms.py"),
+    },
 }
 
 FACT = re.compile(

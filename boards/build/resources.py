@@ -1,0 +1,49 @@
+"""A board's pins as Amaranth's resources, whatever tools build for it."""
+
+from amaranth.build import Attrs, Clock, Pins, Resource, Subsignal
+
+from bitformer.boards.board import LINKS, Board, Pin
+
+__all__ = ["INPUTS", "resources_of"]
+
+#: What the FPGA listens to, or the wire of a link that it does; it drives the others.
+INPUTS = ("clock", "reset", "rx", "sck", "cs", "mosi")
+
+
+def resources_of(board: Board, *, standard: str, pull: str) -> list[Resource]:
+    """Return ``clock``, the links, ``reset``, ``alive``, ``fault`` and ``held_...`` of a board.
+
+    Parameters
+    ----------
+    board : Board
+        Whose pins they are.
+    standard, pull : str
+        What the tools call the attributes of an I/O standard, and of what holds a ball.
+    """
+
+    def io_of(use: str, pin: Pin) -> tuple[Pins, Attrs]:
+        direction = "i" if use in INPUTS else "o"
+        attrs = {standard: pin.standard} | ({} if pin.pull is None else {pull: pin.pull})
+        return Pins(pin.ball, dir=direction, invert=pin.inverted), Attrs(**attrs)
+
+    pins = board.pins
+    links = [
+        Resource(
+            link,
+            0,
+            *(Subsignal(wire, *io_of(wire, pin)) for wire, pin in board.wires(link).items()),
+        )
+        for link in LINKS
+        if link in board.links
+    ]
+    held = [f"held_{name}" for name in board.held]
+    singles = [
+        Resource(use, 0, *io_of(use, pins[use]))
+        for use in ("reset", "alive", "fault", *held)
+        if use in pins
+    ]
+    return [
+        Resource("clock", 0, *io_of("clock", board.clock), Clock(board.clock_hz)),
+        *links,
+        *singles,
+    ]
