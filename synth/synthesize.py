@@ -200,7 +200,10 @@ def synthesized_netlist(
 
 
 def source_of(design: Design | wiring.Component) -> str:
-    """Return the design as RTLIL, in which a ROM in LUTs has Yosys' word for it, ``logic``."""
+    """Return the design as RTLIL, in which a ROM in LUTs has Yosys' word for it, ``logic``.
+
+    Stores that new weights are loaded into are loaded by ports: without, they would be no RAMs.
+    """
     if isinstance(design, Design):
         accelerator = Accelerator(design=design)
         ports = [
@@ -208,6 +211,8 @@ def source_of(design: Design | wiring.Component) -> str:
             for stream in (accelerator.i, accelerator.o)
             for name in ("payload", "valid", "ready")
         ]
+        loads = ("i_bank", "i_load_addr", "i_load_data", "i_load_en")
+        ports += [getattr(accelerator, name) for name in loads if design.banks > 1]
         text = rtlil.convert(
             accelerator, name=_TOP, platform=FOR_SYNTHESIS, ports=ports, emit_src=False
         )

@@ -1,7 +1,8 @@
 """The step that most rows of a series have, and how many steps lie between neighbours.
 
 A clock may jitter by almost half a step and drift without end: rows are told apart by the part of
-the step in which the fewest of them fall, looked for anew every `_BLOCK` rows.
+the step in which the fewest of them fall, looked for anew every `_BLOCK` rows, less what the clock
+drifts meanwhile.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ _BLOCK = 64
 _STEADY = 0.25
 #: How the step of a clock that jitters is measured: over how many rows, in stretches of how many.
 _MEASURED, _STRETCH = 2048, 256
+#: Drifts, in steps a step, of which the likeliest is taken before rows are told apart.
+_DRIFTS = np.linspace(-4e-3, 4e-3, 321)
 #: Steps that clocks are set to, in seconds: one is preferred to another that suits a bit better.
 _USUAL = tuple(
     float(number * unit)
@@ -105,17 +108,34 @@ def later(times: np.ndarray, step: Step, count: np.ndarray | int) -> np.ndarray:
 
 def _slots(turns: np.ndarray) -> np.ndarray:
     """Return the step, an integer, in which each of ``turns``, times in steps, lies."""
-    slots = np.empty(len(turns), int)
+    slots, drift = np.empty(len(turns), int), 0.0
     cut = -0.5 + float(np.angle(np.exp(2j * np.pi * turns[:_BLOCK]).sum())) / (2 * np.pi)
     for start in range(0, len(turns), _BLOCK):
-        phases = np.sort(turns[max(0, min(start, len(turns) - _BLOCK)) :][:_BLOCK] % 1.0)
-        empty = np.diff(np.r_[phases, phases[0] + 1.0])
+        if start % _STRETCH == 0:
+            drift = _drift(turns[max(0, min(start, len(turns) - 2 * _STRETCH)) :][: 2 * _STRETCH])
+        begin, inside = turns[start], slice(start, start + _BLOCK)
+        near = turns[max(0, min(start, len(turns) - _BLOCK)) :][:_BLOCK]
+        # as if the clock had not drifted since the block's first row, if that parts rows better
+        found = []
+        for slope in (0.0, drift):
+            phases = np.sort((near - slope * (near - begin)) % 1.0)
+            found.append((slope, phases, np.diff(np.r_[phases, phases[0] + 1.0])))
+        slope, phases, empty = max(found, key=lambda one: one[2].max())
         middles = phases + empty / 2
         middles += np.rint(cut - middles)  # the same step as in the block before, drifted
         wide = np.flatnonzero(empty >= empty.max() / 2)
         cut = float(middles[wide[np.argmin(np.abs(middles[wide] - cut))]])
-        slots[start : start + _BLOCK] = np.floor(turns[start : start + _BLOCK] - cut)
+        slots[inside] = np.floor(turns[inside] - slope * (turns[inside] - begin) - cut)
+        cut += slope * (turns[min(start + _BLOCK, len(turns) - 1)] - begin)
     return slots
+
+
+def _drift(turns: np.ndarray) -> float:
+    """Return the drift, in steps a step, with which times add up to the longest arrow."""
+    arrows = np.exp(2j * np.pi * (turns - turns[0]))
+    whole = np.rint(turns - turns[0])
+    sums = np.exp(-2j * np.pi * np.outer(_DRIFTS, whole)) @ arrows
+    return float(_DRIFTS[np.abs(sums).argmax()])
 
 
 def _measured(series: Sequence[np.ndarray], step: float, *, dated: bool) -> float:

@@ -13,18 +13,19 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.lowering.lower import lower
+from bitformer.hw.lowering.reload import lower_reloadable
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.tiling import Tile
 from bitformer.hw.units.matrix_engine import MatrixEngine
 from bitformer.hw.units.store import Store
-from bitformer.model.config import named_config
+from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.synth import cache
 from bitformer.synth import synthesize as yosys
 from bitformer.synth.depth import MOST_LOADS
 from bitformer.synth.netlist import signal_of
-from bitformer.synth.synthesize import synthesize
+from bitformer.synth.synthesize import source_of, synthesize
 from bitformer.synth.yosys import Tool
 
 ENGINE = {"operand_bits": 9, "product_bits": 40, "multiplier": SERIES7.multiplier}
@@ -383,3 +384,39 @@ def test_trace_ports_are_not_synthesized(counting, tmp_path, monkeypatch):
     outputs = [line.split()[-1] for line in top.splitlines() if " output " in line]
     assert sorted(outputs) == ["\\i__ready", "\\o__payload", "\\o__valid"]
     assert 'rom_style "distributed"' not in source
+
+
+#: A forecaster whose small stores are RAMs in LUTs, and new weights are loaded into them.
+SMALL = TransformerConfig(name="small", window=4, horizon=2, d_model=4, ffn=6)
+
+
+def test_new_weights_are_loaded_by_ports():
+    """Without them a tool sees no write, and makes ROMs of what it is told to be RAMs."""
+    model = initialize(SMALL)
+    ports = {}
+    for lowered in (lower, lower_reloadable):
+        text = source_of(lowered(model, part="xc7s15", lanes=4))
+        top = text[text.index("module \\top\n") :].partition("\nend\n")[0]
+        lines = [line for line in top.splitlines() if " input " in line or " output " in line]
+        ports[lowered] = {line.split()[-1].removeprefix("\\") for line in lines}
+    assert {name.split("__")[0] for name in ports[lower]} == {"clk", "rst", "i", "o"}
+    assert ports[lower_reloadable] - ports[lower] == {
+        "i_bank",
+        "i_load_addr",
+        "i_load_data",
+        "i_load_en",
+    }
+
+
+@pytest.mark.needs("yosys")
+@pytest.mark.slow
+def test_a_small_reloadable_design_is_synthesized():
+    """Its positions are 16 words in LUTs: eight rows, twice."""
+    design = lower_reloadable(initialize(SMALL), part="xc7s15", lanes=4)
+    assert design.stores["position"].placement == "distributed"
+    found = synthesize(design)
+    fixed = synthesize(lower(initialize(SMALL), part="xc7s15", lanes=4))
+    # 16 words of 16 bits are three RAM32M of four LUTs
+    assert found.resources.luts_as_memory >= fixed.resources.luts_as_memory + 12
+    assert found.resources.ramb18 == fixed.resources.ramb18 + 3
+    assert not found.over

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bitformer.model.data.csv_source import Series
@@ -113,6 +113,8 @@ def test_as_row_by_row(data, max_fill, unsteady):
     drift=st.floats(-2e-3, 2e-3),
     lost=st.floats(0.0, 0.08),
 )
+@example(seed=524, jitter=0.39, drift=0.00195, lost=0.0)
+@example(seed=8, jitter=0.4, drift=-0.002, lost=0.08)
 def test_a_clock_that_jitters_and_drifts_loses_no_row(seed, jitter, drift, lost):
     rng = np.random.default_rng(seed)
     slots = np.arange(1500)
@@ -123,6 +125,17 @@ def test_a_clock_that_jitters_and_drifts_loses_no_row(seed, jitter, drift, lost)
     assert found.step is not None
     assert found.step.length == pytest.approx(60, rel=4e-3)
     np.testing.assert_array_equal(np.flatnonzero(~found.made), slots[kept])
+    assert found.segments == ((0, 1500),)
+
+
+@pytest.mark.parametrize("turn", [60, 190, 300])
+def test_a_clock_whose_drift_turns_loses_no_row(turn):
+    """Rows are told apart without the drift where it is another in the same stretch."""
+    slots, rng = np.arange(1500), np.random.default_rng(turn)
+    drifted = np.cumsum(0.002 * np.sign(np.sin(slots / turn)))
+    times = START + 60 * (slots + drifted + rng.uniform(-0.33, 0.33, 1500))
+    found = clean(series(slots, times=times), reading=Reading(max_fill=0))
+    assert not found.made.any()
     assert found.segments == ((0, 1500),)
 
 
