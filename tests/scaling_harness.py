@@ -22,6 +22,7 @@ MODELS = {
 #: A classifier that knows scales, and names of classes that would end a string of C.
 CLASSIFIER = trained(task="classify", horizon=len(NAMES), linear_path=False)
 CLASSIFIER = replace(CLASSIFIER, meta={**CLASSIFIER.meta, "classes": NAMES})
+DETECTOR = trained(task="detect", horizon=1, linear_path=False)
 
 
 def python_words(model, channel, samples):
