@@ -115,9 +115,9 @@ class Augmentation:
 
 
 def _has_targets(dataset: Dataset) -> bool:
-    """Whether all targets are inputs: one of them, or as many as there are."""
-    several = dataset.train.target.ndim > 1
-    return dataset.target_channel is not None or several
+    """Return whether all targets are inputs; those of a row of all channels have no names."""
+    unnamed = dataset.train.target.ndim > 1 and not dataset.targets
+    return unnamed or all(one.target_channel is not None for one in dataset.by_target)
 
 
 def _pairs(asked: str | Mapping[str, float]) -> list[tuple[str, Any]]:

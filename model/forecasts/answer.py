@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from bitformer.model.forecasts.classes import REJECTED, class_names
 from bitformer.model.ir import IntegerModel
-from bitformer.model.own_data import rows_ahead, trained_on
+from bitformer.model.own_data import own_targets, rows_ahead, trained_on
 
 __all__ = ["Answer", "inferences"]
 
@@ -16,6 +16,14 @@ _NAMES = {
     "detect": ("judged window", "judged windows"),
 }
 _UNKNOWN = ("inference", "inferences")
+
+
+def _names(model: IntegerModel) -> tuple[str, ...]:
+    """Return what several targets are called: by their numbers, where nobody knows more."""
+    named = own_targets(trained_on(model))
+    if isinstance(named, tuple):
+        return named
+    return tuple(f"target {number + 1}" for number in range(model.config.targets))
 
 
 def inferences(answer: "Answer | None", count: int) -> str:
@@ -31,9 +39,11 @@ class Answer:
     Parameters
     ----------
     task : what the model is for.
-    numbers : values that are forecast, classes that have a score, or numbers that are judged.
+    numbers : values of a target that are forecast, classes that have a score, or numbers that are
+        judged.
     target : the column that is forecast or judged, or what classes are called; None of an untrained
         model.
+    targets : names of several columns that are forecast, in the order in which their values come.
     ahead : rows from a window's last to the first that is forecast or judged.
     classes : names, in the order of their numbers.
     margin : steps of a score by which the largest must lead, lest the window is rejected.
@@ -44,6 +54,7 @@ class Answer:
     task: Literal["forecast", "classify", "detect"]
     numbers: int
     target: str | None = None
+    targets: tuple[str, ...] | None = None
     ahead: int | None = None
     classes: tuple[str, ...] | None = None
     margin: int | None = None
@@ -60,6 +71,8 @@ class Answer:
             more |= {"classes": class_names(model), "margin": model.decision.margin}
         else:
             more["ahead"] = rows_ahead(model)
+        if config.targets > 1:
+            more["targets"] = _names(model)
         if judge is not None:
             settings = ("smoothing", "threshold", "hold")
             more |= {name: int(getattr(judge, name)) for name in settings}
@@ -78,6 +91,8 @@ class Answer:
 
     @property
     def _called(self) -> str:
+        if self.targets is not None:
+            return f"each of {', '.join(self.targets)}, one after the other"
         return "its target" if self.target is None else self.target
 
     @property
@@ -115,5 +130,6 @@ class Answer:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields that are known, as plain data."""
         found = {one.name: getattr(self, one.name) for one in fields(self)}
-        found["classes"] = None if self.classes is None else list(self.classes)
+        for name in ("classes", "targets"):
+            found[name] = None if found[name] is None else list(found[name])
         return {name: value for name, value in found.items() if value is not None}

@@ -160,6 +160,16 @@ def test_a_picture_for_each_target(bitformer, path, tmp_path):
 def test_what_a_model_is(bitformer, path):
     said = bitformer("info", path)
     assert f"{HORIZON} output(s) for each of 2 targets" in said.out
+    sentence = "forecasts 4 values of each of temp, load, one after the other, from the next row on"
+    assert sentence in said.out
+    answer = bitformer("info", path, "--json").data["answer"]
+    assert (answer["numbers"], answer["targets"]) == (HORIZON, list(TARGETS))
+
+
+def test_a_build_says_what_comes_out(built):
+    facts = json.loads((built / "bitformer.json").read_text())
+    assert facts["answer"]["targets"] == list(TARGETS)
+    assert "of each of temp, load, one after the other" in (built / "README.txt").read_text()
 
 
 def test_the_hardware_is_exact(bitformer, path, model):

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from bitformer.model.adc_training import in_asked_words
+from bitformer.model.augmentation import Augmentation
 from bitformer.model.baselines import LINEAR, LINEAR_FROM_LAST, baseline_forecasts, off_device
 from bitformer.model.clipping import clipped, clipped_sentences
 from bitformer.model.config import TransformerConfig, named_config
@@ -15,6 +16,8 @@ from bitformer.model.data.datasets import load_dataset
 from bitformer.model.errors import UserError
 from bitformer.model.evaluation import Evaluation
 from bitformer.model.export import export_run
+from bitformer.model.forecasts.answer import Answer
+from bitformer.model.initialize import initialize
 from bitformer.model.line import become_line
 from bitformer.model.own_data import suited
 from bitformer.model.reference import predict
@@ -238,6 +241,20 @@ def test_ranges_are_of_each_target(path, dataset):
     assert found[1] == pytest.approx((-load.mean / load.std, (300 - load.mean) / load.std))
     with pytest.raises(UserError, match=r"^range must name its column where there are several tar"):
         with_range(dataset, (0.0, 1.0))
+
+
+def test_windows_are_scaled_where_all_targets_are_inputs(config, dataset, path):
+    augmentation = Augmentation(scale=0.1)
+    augmentation.check(config, dataset)
+    some = loaded(path, inputs="wind,load")
+    with pytest.raises(UserError, match=r"^augment must not have scale where temp, load is no inp"):
+        augmentation.check(suited(named_config("tiny"), some)[0], some)
+
+
+def test_an_untrained_model_numbers_its_targets(config):
+    answer = Answer.of(initialize(config, samples=8))
+    assert answer.targets == ("target 1", "target 2")
+    assert Answer.of(initialize(named_config("tiny"), samples=8)).targets is None
 
 
 def test_words_of_an_adc_are_of_one_target(config, dataset):
