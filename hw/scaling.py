@@ -30,13 +30,15 @@ def scaling_data(model: IntegerModel) -> dict[str, Any]:
     None where it is not known or no fixed number, as of months.
     """
     config = model.config
+    # an answer that is decided of them is one, whatever it is of
+    targets = config.targets if model.results is model.output else 1
     found: dict[str, Any] = {
         "format": 1,
         "name": config.name,
         "model": model_hash(model).hex(),
         "window": config.window,
         "channels": config.inputs,
-        "horizon": model.output.size // config.targets,
+        "horizon": model.output.size // targets,
         "results": model.output.size,
         "calendar": list(config.calendar),
         "words": model.window_size,
@@ -48,9 +50,9 @@ def scaling_data(model: IntegerModel) -> dict[str, Any]:
     if (scaling := _scaling(model)) is not None:
         columns = zip(scaling.inputs, scaling.mean, scaling.std, strict=True)
         found["columns"] = [_column(*column) for column in columns]
-        if config.targets > 1:
-            targets = [_column(one.name, one.mean, one.std) for one in scaling.target_scales]
-            found["targets"] = targets
+        if targets > 1:
+            scales = scaling.target_scales
+            found["targets"] = [_column(one.name, one.mean, one.std) for one in scales]
         else:
             one = whole_target(scaling.target_scales)
             found["target"] = _column(one.name, one.mean, one.std)

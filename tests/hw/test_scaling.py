@@ -25,6 +25,7 @@ def test_data_of_a_trained_model():
         "window": 24,
         "channels": 4,
         "horizon": 6,
+        "results": 6,
         "calendar": [],
         "words": 96,
         "ahead": 1,
