@@ -5,6 +5,7 @@
     python benchmarks/tasks.py --row skab             detectors of SKAB; --row nab those of NAB
     python benchmarks/tasks.py --show                 train nothing: the page of what is there
     python benchmarks/tasks.py --write                and docs/tasks.md written
+    python benchmarks/tasks_choice.py                 what was tried, on validation windows
 
 Ctrl-C loses nothing: the same command goes on where it was. Data are looked for in the folder that
 BITFORMER_DATA names, and fetched if need be. Without scikit-learn there is no isolation forest.
@@ -18,6 +19,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from tasks_choice import table
 from tasks_detect_page import SECTIONS
 from tasks_page import markdown
 from tasks_rows import ROWS, SEEDS, TaskRow
@@ -191,7 +193,8 @@ def main(
                 measured(row, folder, console, compute=not show and row in rows),
             )
             for row in ROWS
-        ]
+        ],
+        {ROWS[0].key: table(folder)},
     )
     text = "\n".join([text, *(line for one in SECTIONS for line in (*one.lines(folder), ""))])
     text = text.rstrip() + "\n"

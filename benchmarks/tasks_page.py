@@ -3,6 +3,7 @@
 import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from tables import markdown_table
@@ -138,8 +139,11 @@ def _persons(records: Records) -> str:
     return ", ".join(f"{name} {statistics.mean(found[name]):.2f}" for name in order)
 
 
-def markdown(measured: Sequence[tuple[TaskRow, Records, Part]]) -> str:
-    """The page."""
+def markdown(
+    measured: Sequence[tuple[TaskRow, Records, Part]],
+    tried: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> str:
+    """The page; ``tried`` has the lines on what was tried for a row, by its key."""
     said = [
         "# The tasks of a sensor",
         "",
@@ -151,10 +155,10 @@ def markdown(measured: Sequence[tuple[TaskRow, Records, Part]]) -> str:
         " classes.",
         "",
         f"Means are over {len(SEEDS)} seeds, with the sample deviation between them. Configuration"
-        " and settings were chosen on validation windows of the first seed, and the test windows"
-        " scored once. Every test window went through the design natively, each tensor and the"
-        " class compared to the bit; cycles are simulated, and energy is that of"
-        " `bitformer estimate`, a model of the chip without its shell.",
+        " and settings were chosen on validation windows, and the test windows scored once. Every"
+        " test window went through the design natively, each tensor and the class compared to the"
+        " bit; cycles are simulated, and energy is that of `bitformer estimate`, a model of the"
+        " chip without its shell.",
         "",
         *markdown_table(COLUMNS, [table_row(*one) for one in measured]),
     ]
@@ -171,9 +175,13 @@ def markdown(measured: Sequence[tuple[TaskRow, Records, Part]]) -> str:
             f" {row.floor}.",
             "",
             f"`{config.name}`: {config.block} block, tokens of {config.patch}, width"
-            f" {config.d_model}, {config.norm} norm; {config.default.weights}-bit weights,"
-            f" {config.default.activations}-bit activations; {settings}.",
+            f" {config.d_model}, {config.mixing or config.ffn} numbers between tokens and"
+            f" {config.ffn} between features, {config.norm} norm;"
+            f" {config.default.weights}-bit weights, {config.default.activations}-bit"
+            f" activations; {settings}. Chosen {row.chosen}.",
         ]
+        if tried.get(row.key):
+            said += ["", *tried[row.key]]
         baselines = _baselines(records)
         if baselines:
             said += ["", "The same windows without a network of ours:", ""]

@@ -6,16 +6,20 @@ from typing import Any
 
 from bitformer.model.config import TransformerConfig, named_config
 
-__all__ = ["ROWS", "SEEDS", "TaskRow"]
+__all__ = ["ROWS", "SEEDS", "STRIKE", "STRIKE_DATA", "WIDE", "TaskRow"]
 
 SEEDS = (0, 1, 2)
 
 #: Chosen on the validation windows of the first 60, 20 and 20 % of each file, with seed 0.
 STRIKE = named_config("strike-25")
+#: Wider, for windows that change: as much as 1 µJ allows.
+WIDE = STRIKE.replace(name="strike-25-wide", d_model=32, ffn=32)
 #: Dropout, as persons are few, and half of what rounding follows is the float model's scores.
 _SETTINGS = {"epochs": 24, "qat_epochs": 12, "dropout": 0.2, "distill": 0.5}
+#: With windows that change there is less need of dropout.
+_CHANGING = {**_SETTINGS, "epochs": 28, "dropout": 0.1, "augment": "shift=1,noise=0.1"}
 #: StrikeWatch: every second sample, half a second of them; a window each two of these.
-_STRIKES = {"data": "strikewatch", "every": 2, "stride": 2}
+STRIKE_DATA = {"data": "strikewatch", "every": 2, "stride": 2}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +37,7 @@ class TaskRow:
     must, aim : weighted F1, mean over groups.
     floor : what there is to beat, in words, beside the baselines that are measured.
     protocol : in words.
+    chosen : how configuration and settings were, in words.
     """
 
     key: str
@@ -45,6 +50,7 @@ class TaskRow:
     aim: float | None = None
     floor: str = ""
     protocol: str = ""
+    chosen: str = ""
 
 
 #: Who is tested together, by the authors' numbers.
@@ -57,21 +63,26 @@ ROWS = (
     TaskRow(
         key="strike",
         title="StrikeWatch, one model for all",
-        data=_STRIKES,
-        config=STRIKE,
+        data=STRIKE_DATA,
+        config=WIDE,
+        settings=_CHANGING,
         must=0.83,
         aim=0.86,
         floor=_PUBLISHED,
         protocol="the first 60 % of each file train, the next 20 % select, the last 20 % test",
+        chosen="of what the table below has, the float models of three seeds on validation windows"
+        " alone; the next wider ones need more than 1 µJ",
     ),
     TaskRow(
         key="strike-unseen",
         title="StrikeWatch, persons that it has not seen",
-        data=_STRIKES,
+        data=STRIKE_DATA,
         folds=tuple({"test_groups": persons} for persons in _PERSONS),
         config=STRIKE,
         floor=_PUBLISHED,
         protocol="of twelve persons three test, the last quarter of the others selects: four times,"
         " so that each is tested once",
+        chosen="for the protocol above, on validation windows of the first seed, before windows"
+        " could change",
     ),
 )

@@ -162,3 +162,42 @@ def test_seeds_of_a_fold_are_trained_together(tasks, row, tmp_path, monkeypatch)
     assert tasks.known(one, 1, 0, alone)["model"] == second["model"]  # the same, bit for bit
     tasks.train([one], (0, 1), folder, console)
     assert asked == [[0, 1]]
+
+
+def test_what_was_tried_is_told_by_validation(tasks, row, tmp_path, monkeypatch):
+    import tasks_choice
+
+    one = tasks_choice.Candidate(
+        key="made", title="as made", config=CONFIG, settings={"epochs": 2, "augment": "shift=1"}
+    )
+    folder, data = tmp_path / "cells", {**row.data}
+    found = tasks_choice.choose(one, folder, data)
+    assert len(found["cross_entropy"]) == len(found["mean_group_f1"]) == 3
+    run = json.loads((folder / "choice" / "made" / "seed-1" / "run.json").read_text())
+    assert run["settings"]["augment"] == "shift=1"
+    assert found["cross_entropy"][1] == run["results"]["float_val"]
+    for mean, groups in zip(found["mean_group_f1"], found["group_f1"], strict=True):
+        assert set(groups) == {"a", "b", "c", "d"}
+        assert mean == pytest.approx(np.mean(list(groups.values())))
+    # not by the windows of the test
+    _, dataset = tasks.suited_to(data.pop("data"), CONFIG, lambda _: None, **data)
+    model = tasks_choice.float_model(folder / "choice" / "made" / "seed-0", CONFIG).float()
+    answers = tasks_choice.predict(model, dataset.val.x).argmax(axis=1)
+    scores = tasks_choice.ClassScores.of(answers, dataset.val, classes=2, groups=dataset.groups)
+    assert scores.group_f1 == found["group_f1"][0]
+    # once, and of these settings alone
+    monkeypatch.setattr(tasks_choice, "train_together", lambda *_: pytest.fail("trained again"))
+    assert tasks_choice.choose(one, folder, data) == found
+    other = dataclasses.replace(one, settings={"epochs": 3})
+    assert tasks_choice.known(other, folder) is None
+    monkeypatch.setattr(tasks_choice, "CANDIDATES", (one, other))
+    *lines, end = tasks_choice.table(folder)
+    assert (len(lines), end) == (3, "")
+    each = ", ".join(f"{f1:.3f}" for f1 in found["mean_group_f1"])
+    assert lines[-1].startswith("| as made | ")
+    assert f"({each})" in lines[-1]
+    page = tasks.markdown(
+        [(tasks.ROWS[0], {0: [None], 1: [None], 2: [None]}, None)], {"strike": lines}
+    )
+    assert lines[-1] in page
+    assert tasks_choice.table(tmp_path / "none") == []

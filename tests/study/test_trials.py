@@ -156,3 +156,16 @@ def test_every_worker_has_a_task(pair):
     ]
     many = [replace(pair[0], settings={"seed": n}) for n in range(20)]
     assert [len(group) for group in module._groups(many, 1)] == [8, 8, 4]
+
+
+def test_float_models_learn_from_windows_that_change_too(
+    pair, fast, config, source, done, tmp_path
+):
+    settings = {**fast, "augment": "noise=0.5"}
+    changed = Trial(config=config, source=source, settings=settings)
+    assert changed.origin.settings["augment"] == "noise=0.5"
+    (found,) = run_trials([changed], tmp_path, WorkerPool())
+    assert found.float_val != done[1][0].float_val
+    runs = [json.loads(path.read_text()) for path in tmp_path.glob("runs/*/run.json")]
+    assert [run["settings"]["augment"] for run in runs] == ["noise=0.5"] * 2
+    assert "augment" not in pair[0].origin.settings
