@@ -49,43 +49,42 @@ class Candidate:
         return {"config": self.config.to_dict(), "settings": dict(self.settings)}
 
 
-_LIGHT = {"epochs": 28, "dropout": 0.1}
 _BOTH = "shift=1,noise=0.1"
-#: In the order in which they were tried.
+_LIGHT = {"epochs": 28, "dropout": 0.1, "augment": _BOTH}
+_FORTY_EIGHT = WIDE.replace(name="strike-25-48", ffn=48)
+_SIXTEEN = WIDE.replace(name="strike-25-16", ffn=64, mixing=16)
 CANDIDATES = (
     Candidate(
         key="base",
-        title="windows as they are, dropout 0.2",
+        title="width 24, 32 and 32 numbers; windows as they are",
         settings={"epochs": 24, "dropout": 0.2},
     ),
     Candidate(
-        key="noise",
-        title="`noise=0.1`, dropout 0.2",
-        settings={"epochs": 24, "dropout": 0.2, "augment": "noise=0.1"},
-    ),
-    Candidate(
-        key="shift",
-        title="`shift=1`, dropout 0.05",
-        settings={"epochs": 32, "dropout": 0.05, "augment": "shift=1"},
-    ),
-    Candidate(key="both", title=f"`{_BOTH}`, dropout 0.1", settings={**_LIGHT, "augment": _BOTH}),
-    Candidate(
-        key="wide",
-        title=f"width 32, `{_BOTH}`, dropout 0.1: **chosen**",
-        config=WIDE,
-        settings={**_LIGHT, "augment": _BOTH},
-    ),
-    Candidate(
-        key="wide-as-it-is",
-        title="width 32, windows as they are, dropout 0.1",
-        config=WIDE,
+        key="sixteen",
+        title=f"width 32, 16 and 64 numbers; `{_BOTH}`",
+        config=_SIXTEEN,
         settings=_LIGHT,
     ),
     Candidate(
+        key="sixteen-noise",
+        title="the same; `shift=1,noise=0.2`",
+        config=_SIXTEEN,
+        settings={**_LIGHT, "augment": "shift=1,noise=0.2"},
+    ),
+    Candidate(
+        key="wide", title=f"width 32, 32 and 32 numbers; `{_BOTH}`", config=WIDE, settings=_LIGHT
+    ),
+    Candidate(
         key="wider",
-        title=f"width 32, 48 numbers between tokens and features, `{_BOTH}`, dropout 0.1: 1.4 µJ",
-        config=WIDE.replace(name="strike-25-wider", ffn=48),
-        settings={**_LIGHT, "augment": _BOTH},
+        title=f"width 32, 48 and 48 numbers, 1.39 µJ; `{_BOTH}`",
+        config=_FORTY_EIGHT,
+        settings={**_LIGHT, "epochs": 32},
+    ),
+    Candidate(
+        key="wider-shift",
+        title="the same; `shift=1`",
+        config=_FORTY_EIGHT,
+        settings={**_LIGHT, "epochs": 32, "augment": "shift=1"},
     ),
 )
 

@@ -155,10 +155,10 @@ def markdown(
         " classes.",
         "",
         f"Means are over {len(SEEDS)} seeds, with the sample deviation between them. Configuration"
-        " and settings were chosen on validation windows, and the test windows scored once. Every"
-        " test window went through the design natively, each tensor and the class compared to the"
-        " bit; cycles are simulated, and energy is that of `bitformer estimate`, a model of the"
-        " chip without its shell.",
+        " and settings were chosen on validation windows, and the test windows scored with what"
+        " was chosen. Every test window went through the design natively, each tensor and the class"
+        " compared to the bit; cycles are simulated, and energy is that of `bitformer estimate`, a"
+        " model of the chip without its shell.",
         "",
         *markdown_table(COLUMNS, [table_row(*one) for one in measured]),
     ]
