@@ -183,10 +183,13 @@ def _family_of(design: Design | wiring.Component) -> Family:
 def synthesized_netlist(
     design: Design | wiring.Component,
     *,
+    family: Family | None = None,
     cache: Path | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Return the flat netlist that :func:`synthesize` counts, in Yosys' JSON, as module ``top``.
+
+    ``family`` : that a component is for; by default the default part's.
 
     Raises
     ------
@@ -195,7 +198,12 @@ def synthesized_netlist(
     """
     folder, source = cache or default_cache(), source_of(design)
     return synthesized(
-        find_tool(), source, _family_of(design), flatten=True, folder=folder, progress=progress
+        find_tool(),
+        source,
+        family or _family_of(design),
+        flatten=True,
+        folder=folder,
+        progress=progress,
     )[0]
 
 

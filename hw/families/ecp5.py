@@ -42,11 +42,13 @@ _PRIMITIVES = {
     "MULT18X18D": Primitive(kind=Kind.MULTIPLIER),
 }
 
-#: Nets are split before LUTs are mapped: without, ABC9 can end without a word.
+#: Nets are split before LUTs are mapped: without, ABC9 can end without a word. Only what says so is
+#: in block RAM, of which none is read where it is written, so nothing has to see to that: see
+#: :class:`bitformer.hw.units.store.Store`.
 _COMMANDS = """\
-synth_ecp5 -top {top} {options}-run begin:map_luts
+synth_ecp5 -top {top} {options}-nobram -no-rw-check -run begin:map_luts
 splitnets
-synth_ecp5 -top {top} {options}-run map_luts:check
+synth_ecp5 -top {top} {options}-nobram -no-rw-check -run map_luts:check
 """
 
 #: Registers before and behind the product, which takes 3.9 ns of a part of speed grade 6. That

@@ -23,7 +23,7 @@ __all__ = ["NetlistSimulator"]
 
 _NET = re.compile(r"\bn(\d+)\b")
 #: Numbers in parameters have at most as many bits as a memory's row.
-_BITS = 256
+_BITS = 320
 
 
 class NetlistSimulator:
@@ -119,7 +119,8 @@ def _value(value: object, unknown: str, *, of: str) -> int | str:
     """Return the value of a parameter in Yosys' JSON: bits in a string, or a text."""
     if isinstance(value, str):
         if not value or set(value) - set("01xz"):
-            return value
+            # a text that could be bits has a space behind it
+            return re.sub("^([01xz]*) $", r"\1", value)
         if len(value) <= _BITS:
             return int(value.replace("x", unknown).replace("z", unknown), 2)
     elif type(value) is int and abs(value) < 1 << _BITS:

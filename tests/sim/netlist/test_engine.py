@@ -7,12 +7,10 @@ from dataclasses import replace
 
 import pytest
 from needs import require
+from netlist_harness import exact, is_caught
 
 from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.lowering.lower import lower
-from bitformer.model import reference
-from bitformer.sim.compare import Comparison
-from bitformer.sim.netlist.engine import run_netlist
 from bitformer.sim.netlist.models import MODELLED
 from bitformer.sim.run import simulate
 from bitformer.synth.synthesize import synthesized_netlist
@@ -32,21 +30,6 @@ def tiny(small_model):
 @pytest.fixture(scope="module")
 def grid(small_model):
     return synthesized(small_model("grid-12-32-4"))
-
-
-def compared(design, netlist, x, **options):
-    """A run's comparison with the reference, of results and cycles."""
-    comparison = Comparison(design, x, lambda part: reference.run(design.model, part))
-    run_netlist(design, netlist, x.reshape(len(x), -1), comparison, **options)
-    return comparison
-
-
-def exact(design, netlist, x, **options):
-    comparison = compared(design, netlist, x, **options)
-    assert comparison.difference is None, str(comparison.difference)
-    assert comparison.outputs.shape == (len(x), design.model.output.size)
-    assert comparison.latency[0] == design.latency
-    assert comparison.interval == [design.interval] * (len(x) - 1)
 
 
 @pytest.mark.slow
@@ -108,14 +91,6 @@ def columns_of(netlist):
         if re.search(r"engine.*\d$", name) and cell["type"] == "DSP48E1"
     ]
     return [cells[name] for name in sorted(names, key=lambda n: int(n.rpartition("$")[2]))]
-
-
-def is_caught(design, netlist, x, **options):
-    """Whether a fault shows in a result, or as no result at all."""
-    try:
-        return compared(design, netlist, x, **options).difference is not None
-    except RuntimeError:
-        return True
 
 
 @pytest.fixture

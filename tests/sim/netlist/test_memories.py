@@ -9,6 +9,7 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
+from bitformer.hw.families.ecp5 import ECP5
 from bitformer.hw.families.series7 import SERIES7
 from bitformer.sim.netlist.simulator import NetlistSimulator
 from bitformer.synth.synthesize import synthesized_netlist
@@ -77,12 +78,15 @@ class Memories(wiring.Component):
         return m
 
 
-def stimuli():
-    """Values of all inputs, cycle by cycle; few addresses, so that reads meet writes."""
+def stimuli(*, meet):
+    """Values of all inputs, cycle by cycle; few addresses, so that reads meet writes where asked.
+
+    Where they must not, no block RAM is read where it is written.
+    """
     rng = random.Random(7)
     for _ in range(CYCLES):
         values = {}
-        for number, (width, depth, granularity, *_) in enumerate(SHAPES):
+        for number, (width, depth, granularity, style, _) in enumerate(SHAPES):
             low, span = rng.choice([(0, 8), (depth - 8, 8), (0, depth)])
             values[f"r{number}"] = low + rng.randrange(span)
             values[f"e{number}"] = int(rng.random() < 0.8)
@@ -90,17 +94,34 @@ def stimuli():
                 values[f"w{number}"] = low + rng.randrange(span)
                 values[f"d{number}"] = rng.getrandbits(width)
                 values[f"g{number}"] = rng.getrandbits(width // granularity)
+                same = values[f"w{number}"] == values[f"r{number}"]
+                if style == "block" and same and not meet:
+                    values[f"g{number}"] = 0
         yield values
+
+
+#: The cells that memories become, in any family: and of how many widths block RAMs are at least.
+CELLS = {SERIES7: {"RAMB18E1", "RAMB36E1", "RAM32M"}, ECP5: {"DP16KD", "TRELLIS_DPR16X4"}}
+
+
+def widths(family, cells):
+    """Different widths of block RAMs; a block of 7 series is of a mode, too, and both occur."""
+    blocks = [cell["parameters"] for cell in cells if cell["type"].startswith(("RAMB", "DP"))]
+    if family is SERIES7:
+        assert {block["RAM_MODE"] for block in blocks} == {"SDP", "TDP"}
+        return {int(block[f"READ_WIDTH_{side}"], 2) for block in blocks for side in "AB"} - {0}
+    return {int(block[f"DATA_WIDTH_{side}"], 2) for block in blocks for side in "AB"}
 
 
 @pytest.mark.slow
 @pytest.mark.needs("yosys")
-def test_as_synthesized():
-    dut = Memories()
+@pytest.mark.parametrize("family", CELLS, ids=lambda family: family.name)
+def test_as_synthesized(family):
+    dut, meet = Memories(), family is SERIES7
     seen = []
 
     async def play(ctx):
-        for values in stimuli():
+        for values in stimuli(meet=meet):
             for name, value in values.items():
                 ctx.set(getattr(dut, name), value)
             _, _, *outputs = await ctx.tick().sample(
@@ -113,14 +134,11 @@ def test_as_synthesized():
     simulator.add_testbench(play)
     simulator.run()
 
-    synthesized = synthesized_netlist(Memories())
+    synthesized = synthesized_netlist(Memories(), family=family)
     cells = synthesized["modules"]["top"]["cells"].values()
-    blocks = [cell["parameters"] for cell in cells if cell["type"].startswith("RAMB")]
-    assert {cell["type"] for cell in cells} >= {"RAMB18E1", "RAMB36E1", "RAM32M"}
-    assert {block["RAM_MODE"] for block in blocks} == {"SDP", "TDP"}
-    widths = {int(block[f"READ_WIDTH_{side}"], 2) for block in blocks for side in "AB"}
-    assert len(widths - {0}) >= 5
-    netlist = NetlistSimulator(synthesized, SERIES7)
+    assert {cell["type"] for cell in cells} >= CELLS[family]
+    assert len(widths(family, cells)) >= 5
+    netlist = NetlistSimulator(synthesized, family)
     # the first outputs are those of registers that nothing has been read into yet
-    for cycle, (values, expected) in enumerate(zip(stimuli(), seen, strict=True)):
+    for cycle, (values, expected) in enumerate(zip(stimuli(meet=meet), seen, strict=True)):
         assert netlist.step(**values) == expected, cycle

@@ -83,7 +83,7 @@ REFUSED = {
     "a bit twice": (with_pin(one_cell("INV", O=1), "I", [True]), "must be numbers .*, not True"),
     "below 0": (with_pin(one_cell("INV", O=1), "I", [-1]), "must be numbers of nets, .*, not -1"),
     "no list": (with_pin(one_cell("INV", O=1), "I", "01"), "bits of cell x .* a list, not '01'"),
-    "too wide": (one_cell("LUT1", {"INIT": "1" * 257}, I0=1, O=1), "must be a text or 256 bits"),
+    "too wide": (one_cell("LUT1", {"INIT": "1" * 321}, I0=1, O=1), "must be a text or 320 bits"),
     "no parameters": (with_cell(one_cell("INV", O=1), parameters=3), "parameters of cell x must"),
     "no ports": ({"modules": {"top": {"ports": 1, "cells": {}}}}, "ports of module top must be an"),
     "no modules": ({"modules": []}, r"modules of netlist must be an object .*, not \[\]"),
