@@ -39,6 +39,8 @@ FOLDERS = ("results", "runs/*")
 
 #: Settings that belong to the float stage; a trial takes them from the run it starts from.
 _FLOAT_SETTINGS = ("epochs", "lr", "dropout")
+#: Settings of both stages.
+_SHARED = ("seed", "batch", "weight_decay", "patience", "augment", "class_weights")
 _RUN_FILES = ("run.json", "state.pt")
 #: Trials that are trained together at most: more gain little.
 _TOGETHER = 8
@@ -111,8 +113,8 @@ class Trial:
             weight_scales="channel",
             asymmetric=False,
         )
-        common = ("seed", "batch", "weight_decay", "patience", "augment", *_FLOAT_SETTINGS)
-        settings = {name: self.settings[name] for name in common if name in self.settings}
+        own = (*_SHARED, *_FLOAT_SETTINGS)
+        settings = {name: self.settings[name] for name in own if name in self.settings}
         return Trial(config=config, source=self.source, settings={**settings, "method": "ptq"})
 
 

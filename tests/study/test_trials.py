@@ -169,3 +169,9 @@ def test_float_models_learn_from_windows_that_change_too(
     runs = [json.loads(path.read_text()) for path in tmp_path.glob("runs/*/run.json")]
     assert [run["settings"]["augment"] for run in runs] == ["noise=0.5"] * 2
     assert "augment" not in pair[0].origin.settings
+
+
+def test_float_models_weigh_classes_as_their_trials_do(fast, config, source):
+    balanced = Trial(config=config, source=source, settings={**fast, "class_weights": "balanced"})
+    assert balanced.origin.settings["class_weights"] == "balanced"
+    assert "class_weights" not in Trial(config=config, source=source, settings=fast).origin.settings
