@@ -12,6 +12,7 @@ from bitformer.model.progress import Progress, silent
 if TYPE_CHECKING:
     from bitformer.boards.reports.report import BuildReport
     from bitformer.hw.design import Design
+    from bitformer.synth.routing import Routing
 
 __all__ = ["Build", "built"]
 
@@ -67,6 +68,18 @@ class Build:
         from bitformer.boards.reports.report import read_build
 
         return read_build(self.folder)
+
+    def routing(self) -> "Routing":
+        """Return what place and route made of it, of a part that is routed here.
+
+        Raises
+        ------
+        UserError
+            If it was not routed here, or not yet.
+        """
+        if (found := self.report().routing) is None:
+            raise UserError(f"Build in {self.folder} must be routed here first: use run()")
+        return found
 
     def problems(self) -> tuple[str, ...]:
         """Return what the tools' reports have against the build: nothing, if it is good.

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 import bitformer
+from bitformer.cli.demo_bitstream import BOARD as ROUTED_BOARD
+from bitformer.cli.demo_bitstream import make_bitstream, missing_tool
 from bitformer.cli.options import PATH
 from bitformer.cli.quantity import COUNT
 from bitformer.cli.report import Report, command_line, json_option
@@ -31,18 +33,18 @@ __all__ = ["command"]
 CONFIGS = {"nyc-taxi": "taxi-48-12", "etth1": "etth1-96-24"}
 DATA, BOARD = next(iter(CONFIGS)), "sea"
 MODEL_FILE, RESULT_FILE = "model.safetensors", "results.json"
-STEPS = 5
 
 
 class _Steps:
     """Says which step begins, and how long everything has taken."""
 
-    def __init__(self, report: Report):
-        self.report, self.number, self.started = report, 0, time.monotonic()
+    def __init__(self, report: Report, count: int):
+        self.report, self.count = report, count
+        self.number, self.started = 0, time.monotonic()
 
     def __call__(self, sentence: str) -> None:
         self.number += 1
-        self.report.note(f"[{self.number}/{STEPS}] {self.seconds:4.0f} s  {sentence}")
+        self.report.note(f"[{self.number}/{self.count}] {self.seconds:4.0f} s  {sentence}")
 
     @property
     def seconds(self) -> float:
@@ -159,14 +161,24 @@ def _show(report: Report, full: "Evaluation", hardware: _Hardware) -> None:
 )
 @click.option("--samples", type=COUNT, default=8, show_default=True, help="Windows to simulate.")
 @click.option("--quick", is_flag=True, help="Train for two epochs: a trial, not a result.")
+@click.option(
+    "--bitstream/--no-bitstream",
+    default=True,
+    show_default=True,
+    help="End in a bitstream for an ULX3S, a few minutes more, where Yosys, nextpnr and ecppack are"
+    " here: \"pip install 'bitformer[open]'\" brings them.",
+)
 @json_option
-def command(output: Path, data: str, samples: int, quick: bool, report: Report) -> None:
-    """Do the whole job on real data (taxi passengers in New York), in two minutes.
+def command(
+    output: Path, data: str, samples: int, quick: bool, bitstream: bool, report: Report
+) -> None:
+    """Do the whole job on real data (taxi passengers in New York), in a few minutes.
 
     Trains a Transformer and quantizes it, writes the integer model, evaluates it on every test
-    window, simulates the accelerator on some and compares every tensor bit for bit, estimates, and
-    writes the build plan for the Spartan Edge Accelerator. The data ship with bitformer: nothing is
-    downloaded. What was interrupted is resumed by the same command.
+    window, simulates the accelerator on some and compares every tensor bit for bit, estimates,
+    writes the build plan for the Spartan Edge Accelerator, and makes a bitstream for an ULX3S. The
+    data ship with bitformer: nothing is downloaded. What was interrupted is resumed by the same
+    command.
 
     \b
     bitformer demo
@@ -175,7 +187,9 @@ def command(output: Path, data: str, samples: int, quick: bool, report: Report) 
     require_torch()
     from bitformer.boards.catalog import find_board
 
-    steps, board, config = _Steps(report), find_board(BOARD), CONFIGS[data]
+    lacking = missing_tool() if bitstream else "--no-bitstream"
+    steps = _Steps(report, 5 if lacking else 6)
+    board, config = find_board(BOARD), CONFIGS[data]
     steps(f"Training {config} on {data}: floats, then with rounding (a minute or two)")
     run = output / (f"train-{data}-quick" if quick else f"train-{data}")
     settings: dict[str, Any] = {"epochs": 1, "qat_epochs": 1} if quick else {}
@@ -194,6 +208,10 @@ def command(output: Path, data: str, samples: int, quick: bool, report: Report) 
 
     steps(f"Writing the build plan for the {board.title}")
     build = design.build(BOARD, to=output / f"build-{BOARD}")
+    routed = None
+    if lacking is None:
+        steps(f"Making a bitstream for the {find_board(ROUTED_BOARD).title} (a few minutes)")
+        routed = make_bitstream(model, output, report)
     report.note(f"Done in {steps.seconds:.0f} s")
 
     _show(report, full, hardware)
@@ -202,6 +220,11 @@ def command(output: Path, data: str, samples: int, quick: bool, report: Report) 
     )
     report.line(f"Integer model: {path}")
     report.line(f"Build plan:    {output / f'build-{BOARD}'} (where Vivado is: {build.command})")
+    if routed is not None:
+        for line in routed.lines():
+            report.line(line)
+    elif bitstream:
+        report.line(f"No bitstream:  {lacking}")
     report.line(f"All figures:   {output / RESULT_FILE}")
     for sentence in training.clipped_sentences:
         report.line(sentence)
@@ -222,6 +245,7 @@ def command(output: Path, data: str, samples: int, quick: bool, report: Report) 
         "quick": quick,
         "model": str(path),
         "plan": str(output / f"build-{BOARD}"),
+        "bitstream": None if routed is None else routed.to_dict(),
         "train_seconds": training.result.seconds,
         "seconds": steps.seconds,
         **full.to_dict(),
@@ -234,5 +258,6 @@ def command(output: Path, data: str, samples: int, quick: bool, report: Report) 
     }
     write_whole(output / RESULT_FILE, json.dumps(facts, indent=1) + "\n")
     report.data(facts)
-    if not hardware.good or (training.rounding_failure is not None and not quick):
+    missed = routed is not None and bool(routed.problems)
+    if missed or not hardware.good or (training.rounding_failure is not None and not quick):
         raise click.exceptions.Exit(1)

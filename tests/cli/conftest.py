@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 from click.testing import CliRunner
+from nextpnr_harness import stand_ins
 from predict_harness import data, model, numbers
 
 from bitformer.cli.main import cli
@@ -17,7 +18,7 @@ from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model.checkpoint import save_model
 from bitformer.model.config import named_config
 from bitformer.model.initialize import initialize
-from bitformer.synth import synthesize
+from bitformer.synth import route, synthesize
 
 __all__ = ["data", "model", "numbers"]
 
@@ -114,3 +115,15 @@ def as_a_shell_reads(tmp_path, monkeypatch):
         return done.stdout.split("\0")[:-1]
 
     return read
+
+
+@pytest.fixture
+def routed(tmp_path, monkeypatch):
+    """Stand-ins for nextpnr and ecppack behind an empty netlist, and caches of their own."""
+    monkeypatch.setattr(route, "default_cache", lambda: tmp_path / "routed")
+
+    def netlist(name, *_):
+        return json.dumps({"modules": {name: {"ports": {}, "cells": {}, "netnames": {}}}})
+
+    monkeypatch.setattr("bitformer.boards.build.routed._synthesized", netlist)
+    return stand_ins(tmp_path / "tools", monkeypatch)

@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from nextpnr_harness import stand_ins
 
 from bitformer.boards.board import Board, JtagLoader, Pin, SpiFlash, UartPins
 from bitformer.boards.build.saif import model_of
@@ -115,21 +114,6 @@ def test_what_the_reports_have_against_a_build(bitformer, tiny, tmp_path, monkey
     assert said.code == 0
     assert "the power report hides its confidence level" in said.data["problems"]
     assert "Not good: no clock is constrained" in said.err
-
-
-@pytest.fixture
-def routed(tmp_path, monkeypatch):
-    """Stand-ins for nextpnr and ecppack, and caches of their own."""
-    from bitformer.synth import route
-
-    monkeypatch.setattr(route, "default_cache", lambda: tmp_path / "routed")
-    monkeypatch.setattr(
-        "bitformer.boards.build.routed._synthesized",
-        lambda name, *_: json.dumps(
-            {"modules": {name: {"ports": {}, "cells": {}, "netnames": {}}}}
-        ),
-    )
-    return stand_ins(tmp_path / "tools", monkeypatch)
 
 
 @pytest.mark.needs("posix")

@@ -18,7 +18,9 @@ def small(monkeypatch):
     monkeypatch.setattr(demo, "CONFIGS", dict.fromkeys(demo.CONFIGS, "tiny"))
 
 
-def test_demo_ends_with_a_table_and_files(small, bitformer, tmp_path, monkeypatch):
+@pytest.mark.needs("posix")
+def test_demo_ends_with_a_table_and_files(small, bitformer, tmp_path, monkeypatch, routed):
+    routed.does(s1=70.0, s2=90.0, s3=80.0)
     # no folder and no network is asked for data
     monkeypatch.setenv(ENVIRONMENT, str(tmp_path / "no"))
     monkeypatch.setattr("pooch.retrieve", lambda *_, **__: pytest.fail("asked for a download"))
@@ -43,6 +45,13 @@ def test_demo_ends_with_a_table_and_files(small, bitformer, tmp_path, monkeypatc
     assert f"{data['prediction']['luts']['value']}" in said.err
     assert load_model(data["model"]).config.name == "tiny"
     assert (tmp_path / "build-sea" / "build_tiny.sh").is_file()
+    bitstream = data["bitstream"]
+    assert bitstream["path"] == str(tmp_path / "build-ulx3s" / "top.bit")
+    assert (tmp_path / "build-ulx3s" / "top.bit").read_text().startswith("bits of config of seed 2")
+    assert (bitstream["reached_mhz"], bitstream["problems"]) == (90.0, [])
+    assert (bitstream["luts"], bitstream["luts_available"]) == (7, 24288)
+    assert bitstream["latency_us"] == bitstream["cycles"] / bitstream["asked_mhz"]
+    assert "90.0 MHz after routing, 75 asked" in said.err
     for row in ("float Transformer", "simulated hardware", "repeat last value", "repeat last day"):
         assert row in said.err
     for row in ("linear", "DSP", "RAMB18", "bit for bit", "Build plan", str(tmp_path), "xc7s15"):
@@ -56,11 +65,50 @@ def test_demo_ends_with_a_table_and_files(small, bitformer, tmp_path, monkeypatc
     assert results["train_seconds"] == data["train_seconds"], "resumed, not repeated"
 
 
+@pytest.mark.needs("posix")
+def test_without_the_open_tools_one_sentence_says_how(
+    small, bitformer, tmp_path, monkeypatch, routed
+):
+    monkeypatch.setenv("NEXTPNR_ECP5", "/no/such")
+    options = ["demo", "--quick", "--samples", "1", "-o", tmp_path]
+    said = bitformer(*options)
+    assert said.code == 0
+    wrong = "NEXTPNR_ECP5 must name a program, and '/no/such' was not found"
+    assert f"No bitstream:  {wrong}\n" in said.out
+    assert json.loads((tmp_path / "results.json").read_text())["bitstream"] is None
+    assert not (tmp_path / "build-ulx3s").exists()
+    assert "bitstream" not in bitformer(*options, "--no-bitstream").out.lower()
+
+
+@pytest.mark.needs("posix")
+def test_a_bitstream_that_misses_its_clock_is_exit_code_one(small, bitformer, tmp_path, routed):
+    routed.does(s1=70.0, s2=74.9, s3=60.0)
+    said = bitformer("demo", "--quick", "--samples", "1", "-o", tmp_path)
+    assert said.code == 1
+    assert "NOT good: clock clk reaches 74.9 MHz of the 75.0 MHz asked for" in said.out
+
+
+@pytest.mark.needs("nextpnr-ecp5")
+@pytest.mark.slow
+def test_the_whole_demo_ends_in_a_routed_bitstream(bitformer, tmp_path):
+    """As on a fresh machine without Vivado, but for the epochs: the model, the board, the tools."""
+    said = bitformer("demo", "--quick", "--samples", "1", "-o", tmp_path)
+    assert said.code == 0
+    bitstream = tmp_path / "build-ulx3s" / "top.bit"
+    assert f"Bitstream:     {bitstream}" in said.out
+    assert b"Part: LFE5U-25F-6CABGA381" in bitstream.read_bytes()[:200]
+    found = json.loads((tmp_path / "results.json").read_text())["bitstream"]
+    assert found["problems"] == []
+    assert found["reached_mhz"] >= found["asked_mhz"] == 75
+    assert 1000 < found["luts"] < 24288
+    assert (tmp_path / "build-sea" / "build_taxi_48_12.sh").is_file()
+
+
 def test_the_benchmark_is_the_other_one(small, bitformer, tmp_path, monkeypatch):
     """Without its file, one sentence says what to do."""
     assert bitformer("demo", "--data", "etth2", "-o", tmp_path).code == 2
     monkeypatch.setenv(ENVIRONMENT, str(tmp_path / "no"))
-    said = bitformer("demo", "--data", "etth1", "--quick", "-o", tmp_path)
+    said = bitformer("demo", "--data", "etth1", "--quick", "--no-bitstream", "-o", tmp_path)
     assert said.code == 2
     assert "BITFORMER_DATA must name a folder with data sets" in said.err
 
@@ -83,6 +131,6 @@ def test_hardware_that_differs_is_exit_code_one(small, bitformer, tmp_path, monk
         return values
 
     monkeypatch.setattr(run.reference, "run", wrong)
-    said = bitformer("demo", "--quick", "--samples", "1", "-o", tmp_path)
+    said = bitformer("demo", "--quick", "--samples", "1", "--no-bitstream", "-o", tmp_path)
     assert said.code == 1
     assert "NOT bit exact: output[0, 0]" in said.out
