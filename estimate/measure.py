@@ -6,12 +6,14 @@ from bitformer.estimate.features import VERSION, quantities
 from bitformer.estimate.knowledge import Entry
 from bitformer.hw.design import Design
 from bitformer.model.config import TransformerConfig
+from bitformer.model.sealed_json import digest_of
 
 if TYPE_CHECKING:
     from bitformer.synth.resources import Resources
+    from bitformer.synth.routing import Routing
     from bitformer.synth.synthesize import Synthesis
 
-__all__ = ["entries_of", "measured_entry", "unit_key", "widths_of"]
+__all__ = ["entries_of", "measured_entry", "routed_entry", "routed_key", "unit_key", "widths_of"]
 
 
 def widths_of(config: TransformerConfig) -> dict[str, str]:
@@ -79,3 +81,30 @@ def entries_of(design: Design, result: "Synthesis") -> list[Entry]:
         for unit, taken in result.units.items()
     ]
     return [whole, *units]
+
+
+def routed_key(digest: str) -> str:
+    """Return how keys begin of what place and route made of a design, by its synthesis' digest."""
+    return f"{digest}.routed."
+
+
+def routed_entry(design: Design, result: "Synthesis", routing: "Routing") -> Entry:
+    """Return the entry of a design that was placed and routed: the megahertz of its seeds."""
+    features = {
+        "best_mhz": routing.best_mhz,
+        "median_mhz": routing.median_mhz,
+        "worst_mhz": routing.worst_mhz,
+        "asked_mhz": routing.asked_hz / 1e6,
+        "seeds": len(routing.seeds),
+    }
+    key = routed_key(result.digest) + digest_of([routing.tool, features])[:16]
+    return measured_entry(
+        design,
+        routing.tool,
+        key,
+        design.model.config.name,
+        "routed",
+        result.resources,
+        features=features,
+        levels=result.depth.levels,
+    )
