@@ -20,6 +20,7 @@ _SYNTHESIS = f"""\
 read_rtlil {{{{name}}}}.il
 {ROM_IN_LUTS}
 {ECP5.script.commands.format(top="{{name}}", options="")}\
+blackbox =A:whitebox
 tee -q -o {{{{name}}}}_stat.json stat -json
 # nextpnr knows no cells that only carry names
 delete t:$scopeinfo

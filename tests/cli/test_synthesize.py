@@ -178,6 +178,9 @@ def test_no_tool(bitformer, tiny, monkeypatch):
         (["--lanes", "0"], "--lanes"),
         (["--place", "scores"], "--place must be STORE=PLACEMENT"),
         (["--place", "attic=block"], "attic"),
+        (["--route"], "part must be one that can be routed here, lfe5u-25f, lfe5u-45f, lfe5u-85f"),
+        (["--seeds", "2"], "--seeds and --clock are for --route: give it, too"),
+        (["--part", "lfe5u-25f", "--clock", "100"], "--seeds and --clock are for --route"),
     ],
 )
 def test_mistakes(options, sentence, bitformer, tiny, synthesizer):
@@ -186,6 +189,46 @@ def test_mistakes(options, sentence, bitformer, tiny, synthesizer):
     assert (said.code, said.out, scripts) == (2, "", [])
     assert len(said.err.splitlines()) == 1
     assert sentence in said.err
+
+
+@pytest.mark.needs("posix")
+def test_routed(bitformer, tiny, synthesizer, routed, tmp_path):
+    """The clock of three seeds, in words and as data, and remembered as measured."""
+    synthesizer(LUT4=40, TRELLIS_FF=3)
+    routed.does(s1=90.0, s2=125.0, s3=100.0)
+    options = ["synthesize", tiny, "--part", "lfe5u-25f", "--lanes", "8", "--route"]
+    kb = tmp_path / "kb.sqlite"
+    said = bitformer(*options, "--clock", "120", "--kb", kb, "--json")
+    assert said.code == 0
+    assert {"--freq 120.000000" in run for run in routed.runs} == {True}
+    routing = said.data["routing"]
+    reached = (routing["best_mhz"], routing["median_mhz"], routing["worst_mhz"])
+    assert reached == (125.0, 100.0, 90.0)
+    assert (routing["asked_hz"], routing["met"], routing["best_seed"]) == (120e6, True, 2)
+    entries = bitformer("kb", "show", "--kb", kb, "--json").data["entries"]
+    cycles = routing["latency_us"] * 100
+    said = bitformer(*options, "--clock", "120", "--no-kb")
+    rows = {line.split()[0]: line.split()[1:] for line in said.out.splitlines() if line.strip()}
+    assert rows["best"] == ["125.0", f"{cycles / 125:.2f}"]
+    assert rows["median"] == ["100.0", f"{cycles / 100:.2f}"]
+    assert ["worst", "90.0", f"{cycles / 90:.2f}"] in map(str.split, said.out.splitlines())
+    assert "by nextpnr-ecp5 0.99; 120 MHz asked" in said.out
+    assert len(routed.runs) == 3, "seeds come from the cache"
+    (design,) = (entry for entry in entries if entry["kind"] == "design")
+    (entry,) = (entry for entry in entries if entry["kind"] == "routed")
+    assert entry["key"].startswith(f"{design['key']}.routed.")
+    assert (entry["tool"], entry["version"]) == ("nextpnr-ecp5", "0.99")
+    assert entry["features"] == {
+        "best_mhz": 125.0,
+        "median_mhz": 100.0,
+        "worst_mhz": 90.0,
+        "asked_mhz": 120.0,
+        "seeds": 3,
+    }
+    # 150 are asked unless it is said
+    routed.does(s1=90.0)
+    assert bitformer(*options, "--seeds", "1", "--no-kb").code == 0
+    assert "--freq 150.000000" in " ".join(routed.runs)
 
 
 def test_interrupted(bitformer, tiny, synthesizer, monkeypatch, tmp_path):
