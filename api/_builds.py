@@ -113,6 +113,7 @@ def built(
     from bitformer.boards.build.design import build_design
     from bitformer.boards.build.fit import TooLargeError
     from bitformer.boards.build.manifest import Manifest
+    from bitformer.boards.build.open_platform import proxy_of
     from bitformer.boards.build.platforms import generator_of
     from bitformer.boards.catalog import find_board
 
@@ -123,6 +124,8 @@ def built(
             f"{generator[0].upper()}{generator[1:]} makes {clock_hz / 1e6:g} MHz of"
             f" {found.clock_hz / 1e6:g} MHz" + (f"; it takes {cost}" if cost else "")
         )
+    if options.get("toolchain") == "open" and (proxy := proxy_of(found.part)):
+        note(f"{proxy[0].upper()}{proxy[1:]}")
     given = {name: value for name, value in options.items() if value is not None}
     try:
         folder = build_design(design, found, clock_hz=clock_hz, **given)

@@ -29,7 +29,7 @@ _PLATFORMS: dict[Family, dict[str, type]] = {
 
 #: The programs of the open tools, as they are run one after another.
 _OPEN_TOOLS = {
-    SERIES7: ("yosys", "nextpnr-xilinx", "fasm2frames", "xc7frames2bit"),
+    SERIES7: ("yosys", "nextpnr-xilinx", "fpga-as"),
     ECP5: ("yosys", "nextpnr-ecp5", "ecppack"),
 }
 

@@ -13,6 +13,7 @@ from bitformer.boards.build.directory import whole_directory
 from bitformer.boards.build.firmware import HEADER_FILE, SCALING_FILE, write_firmware
 from bitformer.boards.build.fit import check_fit
 from bitformer.boards.build.manifest import Manifest, Toolchain
+from bitformer.boards.build.open_platform import proxy_of
 from bitformer.boards.build.platforms import generator_of, open_tools, platform_for
 from bitformer.boards.build.saif import SIMULATED_HZ, model_of, rescaled
 from bitformer.boards.shell.elastic.address_map import V2, ElasticMap
@@ -303,7 +304,9 @@ def _readme(board: Board, manifest: Manifest, time: str) -> str:
         f"Loading: bitformer program . --board {board.name}, through openFPGALoader. "
         + board.loading.format(bit=manifest.bitstream, name=manifest.name)
     )
-    notes = "\n\n".join(textwrap.fill(text, 98) for text in (board.notes, loading) if text)
+    proxy = proxy_of(board.part) if manifest.toolchain == "open" else None
+    texts = (board.notes, loading, f"{proxy}." if proxy else "")
+    notes = "\n\n".join(textwrap.fill(text, 98) for text in texts if text)
     title = f"{manifest.name} on {board.title}"
     clock = f"{board.clock_hz} Hz on ball {board.clock.ball}"
     if manifest.mmcm:

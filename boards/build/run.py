@@ -22,7 +22,7 @@ TOOLCHAINS = {
     "vivado": ("Vivado", ("vivado",), "AMARANTH_ENV_VIVADO"),
     "open": (
         "The open toolchain",
-        ("yosys", "nextpnr-xilinx", "fasm2frames", "xc7frames2bit"),
+        ("yosys", "nextpnr-xilinx", "fpga-as"),
         "AMARANTH_ENV_XRAY",
     ),
 }
@@ -90,6 +90,7 @@ def run_plan(
     with log.open("wb") as output:
         status = run_child(_command(manifest.name), cwd=directory, output=output)
     if status != 0:
+        bitstream.unlink(missing_ok=True)  # a part of one
         raise UserError(f"{title} failed with exit status {status}{_first_error(log)}; see {log}")
     if not bitstream.is_file():
         raise UserError(f"{title} ended without an error but wrote no {bitstream.name}; see {log}")

@@ -7,6 +7,7 @@ from typing import Any
 
 from bitformer.boards.board import part_of
 from bitformer.boards.build.manifest import Manifest
+from bitformer.boards.build.open_platform import proxy_of
 from bitformer.boards.catalog import BOARDS
 from bitformer.boards.reports.energy import Energy, configuration_seconds, energy
 from bitformer.boards.reports.kind import SUBJECTS, ReportKind, TableRow
@@ -213,6 +214,8 @@ def _problems(found: Mapping[str, Any], manifest: Manifest | None) -> Iterator[s
     for kind in there:
         if kind.subject is None:
             yield from kind.problems(found[kind.name], manifest)
+    if manifest is not None and manifest.toolchain == "open" and (proxy := proxy_of(manifest.part)):
+        yield proxy
     devices = {name: report.device for name, report in _of_vivado(found) if report.device}
     wanted = manifest.part.rpartition("-")[0] if manifest else next(iter(devices.values()), None)
     for name, device in devices.items():

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from bitformer.boards.build import open_platform
 from bitformer.boards.build.project import build_plan
 from bitformer.boards.build.run import run_plan
 from bitformer.boards.catalog import BOARDS
@@ -33,11 +34,8 @@ if name == "nextpnr-xilinx":
     log = "Info: Max frequency for clock 'clk': 104.25 MHz (PASS at 100.00 MHz)"
     pathlib.Path(words[words.index("--log") + 1]).write_text(log)
     pathlib.Path(words[words.index("--fasm") + 1]).write_text("fasm")
-elif name == "fasm2frames":
-    print(pathlib.Path(words[-1]).read_text().replace("fasm", "frames"))
-elif name == "xc7frames2bit":
-    assert "frames" in pathlib.Path(words[words.index("--frm_file") + 1]).read_text()
-    pathlib.Path(words[words.index("--output_file") + 1]).write_text("bit")
+elif name == "fpga-as":
+    print(pathlib.Path(words[-1]).read_text().replace("fasm", "bits"))
 elif name == "yosys":
     script = pathlib.Path(words[words.index("-s") + 1]).read_text()
     pathlib.Path(script.split("write_json ")[1].strip()).write_text("json")
@@ -57,10 +55,10 @@ def plan(serial, tmp_path):
 
 @pytest.fixture
 def tools(tmp_path, monkeypatch):
-    """Stand-ins for all four tools on an otherwise bare PATH."""
+    """Stand-ins for all three tools on an otherwise bare PATH."""
     folder = tmp_path / "tools"
     folder.mkdir()
-    for name in ("yosys", "nextpnr-xilinx", "fasm2frames", "xc7frames2bit"):
+    for name in ("yosys", "nextpnr-xilinx", "fpga-as"):
         (folder / name).write_text(STAND_IN.format(python=sys.executable))
         (folder / name).chmod(0o755)
         monkeypatch.delenv(name.upper().replace("-", "_"), raising=False)
@@ -98,18 +96,59 @@ def test_yosys_synthesizes_the_plan(plan):
 def test_builds(plan):
     assert run_plan(plan) == plan / "adder.bit"
     said = (plan / "said.txt").read_text()
-    assert "--chipdb /usr/share/nextpnr/xilinx-chipdb/xc7s50.bin" in said
+    assert "--chipdb /usr/share/nextpnr/xilinx-chipdb/xc7s50csga324.bin" in said
     assert "--freq 100.0" in said
-    assert "--db-root /usr/share/nextpnr/prjxray-db/spartan7" in said
-    assert said.count("xc7s50csga324-1") == 3
+    assert (
+        "fpga-as --prjxray_db_path=/usr/share/nextpnr/prjxray-db/spartan7 --part xc7s50csga324-1"
+        " adder.fasm\n"
+    ) in said
+    assert (plan / "adder.bit").read_text() == "bits\n"
     assert read_build(plan).found["nextpnr"].reached_mhz == {"clk": 104.25}
 
 
-_MISSING = r"^nextpnr-xilinx is not on the PATH and fasm2frames is not on the PATH; the plan in "
+def test_folders_with_spaces(plan, tools, tmp_path, monkeypatch):
+    monkeypatch.setenv("DB_DIR", str(tmp_path / "my data"))
+    monkeypatch.setenv("CHIPDB_DIR", str(tmp_path / "my chips"))
+    run_plan(plan)
+    said = (plan / "said.txt").read_text()
+    assert f"--chipdb {tmp_path}/my chips/xc7s50csga324.bin" in said
+    assert f"--prjxray_db_path={tmp_path}/my data/spartan7 " in said
+
+
+@pytest.mark.usefixtures("tools")
+def test_a_part_of_a_bitstream_does_not_stay(plan, tools):
+    (tools / "fpga-as").write_text("#!/bin/sh\necho half\nexit 1\n")
+    with pytest.raises(UserError, match=r"^The open toolchain failed with exit status 1; see "):
+        run_plan(plan)
+    assert not (plan / "adder.bit").exists()
+
+
+@pytest.mark.parametrize(
+    ("board", "file", "proxy"),
+    [("sea", "xc7s15ftgb196", True), ("arty-s7-25", "xc7s25csga324", False)],
+)
+@pytest.mark.usefixtures("tools")
+def test_what_is_proxy_data_is_said(serial, tmp_path, board, file, proxy):
+    plan = build_plan(
+        BOARDS[board],
+        lambda: serial.AddTwo(bits=4),
+        name="a",
+        directory=tmp_path / "p",
+        toolchain="open",
+    )
+    run_plan(plan)
+    assert f"xilinx-chipdb/{file}.bin" in (plan / "said.txt").read_text()
+    sentence = "openXC7's data of the XC7S15 are a proxy, made from the XC7S25's"
+    readme = " ".join((plan / "README.txt").read_text().split())
+    assert (sentence in readme) == proxy
+    assert any(sentence in problem for problem in read_build(plan).problems) == proxy
+
+
+_MISSING = r"^nextpnr-xilinx is not on the PATH and fpga-as is not on the PATH; the plan in "
 
 
 def test_missing_tools_are_named(plan, tools):
-    (tools / "fasm2frames").unlink()
+    (tools / "fpga-as").unlink()
     (tools / "nextpnr-xilinx").unlink()
     with pytest.raises(UserError, match=_MISSING):
         run_plan(plan)
@@ -133,11 +172,15 @@ def test_files(plan):
     assert "nextpnr-xilinx" in (plan / "README.txt").read_text()
 
 
+def test_a_die_without_data(serial, tmp_path, monkeypatch):
+    monkeypatch.delitem(open_platform.OPEN_PARTS, "xc7s50")
+    with pytest.raises(UserError, match=r"^The open tools cannot build for .* of its XC7S50, but"):
+        open_platform.OpenPlatform(board=BOARD)
+
+
 @pytest.mark.parametrize(
     ("board", "options", "message"),
     [
-        ("sea", {}, r"^The open tools cannot build for Seeed .* describes its XC7S15; use Vivado"),
-        ("arty-s7-25", {}, r"describes its XC7S25; use Vivado, .* such as arty-s7-50$"),
         ("arty-s7-50", {"clock_hz": 50_000_000}, r"^The open tools build no MMCM"),
         ("arty-s7-50", {"saif": "a.saif"}, r"^The open tools report no power"),
         ("arty-s7-50", {"toolchain": "ise"}, r"^Toolchain must be vivado or open, not 'ise'$"),
