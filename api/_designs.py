@@ -246,28 +246,18 @@ class AcceleratorDesign:
         return synthesize(self.lowered, units=units, progress=progress)
 
     def route(
-        self,
-        *,
-        clock_hz: float = 150e6,
-        seeds: int = 3,
-        progress: Progress = silent,
+        self, *, clock_hz: float = 150e6, seeds: int = 3, progress: Progress = silent
     ) -> "Routing":
-        """Place and route the accelerator by itself; some minutes, once.
+        """Place and route the accelerator by itself, on a part that can be routed here.
 
         Parameters
         ----------
         clock_hz
             The clock to aim at, in hertz.
         seeds
-            How many times, each with other random numbers: ``best_mhz``, ``median_mhz`` and
-            ``worst_mhz`` of the result are over them.
+            How many times: ``best_mhz``, ``median_mhz`` and ``worst_mhz`` are over them.
         progress
             Called with what is done, of how much, and what goes on.
-
-        Raises
-        ------
-        UserError
-            If the part cannot be routed here, or a tool is not here.
         """
         from bitformer.synth.place_design import route_design
 

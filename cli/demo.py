@@ -221,8 +221,8 @@ def command(
     report.line(f"Integer model: {path}")
     report.line(f"Build plan:    {output / f'build-{BOARD}'} (where Vivado is: {build.command})")
     if routed is not None:
-        for line in routed.lines():
-            report.line(line)
+        for sentence in routed.lines():
+            report.line(sentence)
     elif bitstream:
         report.line(f"No bitstream:  {lacking}")
     report.line(f"All figures:   {output / RESULT_FILE}")

@@ -12,7 +12,7 @@ from bitformer.model.progress import progress_bar
 __all__ = ["BOARD", "Bitstream", "make_bitstream", "missing_tool"]
 
 #: The board, the clock that is asked for, and the folder's name.
-BOARD, CLOCK_HZ, FOLDER = "ulx3s-25f", 75_000_000, "build-ulx3s"
+BOARD, CLOCK_HZ, FOLDER = "ulx3s-25f", 60_000_000, "build-ulx3s"
 #: The programs that it takes, as `bitformer.tools` names them.
 _TOOLS = ("Yosys", "nextpnr-ecp5", "ecppack")
 

@@ -51,7 +51,7 @@ def test_demo_ends_with_a_table_and_files(small, bitformer, tmp_path, monkeypatc
     assert (bitstream["reached_mhz"], bitstream["problems"]) == (90.0, [])
     assert (bitstream["luts"], bitstream["luts_available"]) == (7, 24288)
     assert bitstream["latency_us"] == bitstream["cycles"] / bitstream["asked_mhz"]
-    assert "90.0 MHz after routing, 75 asked" in said.err
+    assert "90.0 MHz after routing, 60 asked" in said.err
     for row in ("float Transformer", "simulated hardware", "repeat last value", "repeat last day"):
         assert row in said.err
     for row in ("linear", "DSP", "RAMB18", "bit for bit", "Build plan", str(tmp_path), "xc7s15"):
@@ -80,10 +80,10 @@ def test_without_the_open_tools_a_sentence_and_a_missed_clock_is_exit_code_one(
     assert "bitstream" not in bitformer(*options, "--no-bitstream").out.lower()
     # the training is resumed
     monkeypatch.setenv("NEXTPNR_ECP5", str(tmp_path / "tools" / "nextpnr-ecp5"))
-    routed.does(s1=70.0, s2=74.9, s3=60.0)
+    routed.does(s1=50.0, s2=59.9, s3=40.0)
     said = bitformer(*options)
     assert said.code == 1
-    assert "NOT good: clock clk reaches 74.9 MHz of the 75.0 MHz asked for" in said.out
+    assert "NOT good: clock clk reaches 59.9 MHz of the 60.0 MHz asked for" in said.out
 
 
 @pytest.mark.needs("nextpnr-ecp5")
@@ -97,7 +97,7 @@ def test_the_whole_demo_ends_in_a_routed_bitstream(bitformer, tmp_path):
     assert b"Part: LFE5U-25F-6CABGA381" in bitstream.read_bytes()[:200]
     found = json.loads((tmp_path / "results.json").read_text())["bitstream"]
     assert found["problems"] == []
-    assert found["reached_mhz"] >= found["asked_mhz"] == 75
+    assert found["reached_mhz"] >= found["asked_mhz"] == 60
     assert 1000 < found["luts"] < 24288
     assert (tmp_path / "build-sea" / "build_taxi_48_12.sh").is_file()
 

@@ -152,7 +152,10 @@ def test_foreign_and_newer_databases_are_refused(tmp_path):
     ("change", "message"),
     [
         ({"luts": -1}, "entry 0: luts must be a count of at most 1000000000, not -1"),
-        ({"kind": "chip"}, "entry 0: kind must be design, unit, component or build, not .chip"),
+        (
+            {"kind": "chip"},
+            "entry 0: kind must be design, unit, component, build or routed, not .chip",
+        ),
         ({"colour": "blue"}, "entry 0 has an unknown field .colour"),
         ({"features": 3}, "entry 0: features must be an object, not 3"),
         ({"luts": True}, "entry 0: luts must be an integer, not True"),
