@@ -12,6 +12,12 @@ __all__ = ["show_detection"]
 def show_detection(report: "Report", scores: "DetectionEvaluation") -> None:
     """Print what was flagged, and the errors of the network behind it."""
     report.line(str(scores))
+    rows = scores.dataset.test.window
+    if scores.longest >= rows:
+        report.line(
+            f"The longest alarm lasts {scores.longest} windows: rows of a fault are in what the"
+            f" next {rows} windows see, so a shorter --window lets the flag down sooner"
+        )
     if scores.errors:
         dataset = scores.dataset
         report.table(

@@ -21,9 +21,10 @@ __all__ = ["command"]
 def command(config: str, output: Path, seed: int, report: Report) -> None:
     """Make an untrained integer model of CONFIG: random weights, calibrated on random windows.
 
-    It has the shapes, bits and ranges of a real model, and forecasts nothing. CONFIG is tiny,
+    It has the shapes, bits and ranges of a real model, and has learned nothing. CONFIG is tiny,
     taxi-48-12, etth1-96-24, etth1-48-24 (both also -w2a8, -w2a4), etth1-48-24-ed, mixer-96-24,
-    mlp-96-24, sense-24-1, grid-N-D-B (N steps, width D, B bits) or a JSON file.
+    mlp-96-24, sense-24-1, strike-25 (classes), grid-N-D-B (N steps, width D, B bits) or a JSON
+    file.
 
     \b
     bitformer init grid-12-32-4 -o grid.safetensors

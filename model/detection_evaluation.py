@@ -80,6 +80,12 @@ class DetectionEvaluation:
         return len(self.alarm_windows)
 
     @property
+    def longest(self) -> int:
+        """Windows that the longest alarm lasts."""
+        edges = np.flatnonzero(np.diff(self.flags, prepend=0, append=0))
+        return int(max(edges[1::2] - edges[::2], default=0))
+
+    @property
     def days(self) -> float | None:
         """Days that the windows last; None where the rows have no times."""
         step = self.dataset.step
@@ -91,7 +97,7 @@ class DetectionEvaluation:
         """Say what was flagged."""
         days = "" if not self.days else f", {self.alarms / self.days:.2g} a day"
         of = f"{self.share:.2%} of {len(self.flags)} test windows"
-        said = f"Flags: {of}, in {self.alarms} alarms{days}"
+        said = f"Flags: {of}, in {self.alarms} alarm{'' if self.alarms == 1 else 's'}{days}"
         if self.events is None or self.points is None:
             return f"{said}; which rows are anomalies is not known"
         found = self.events

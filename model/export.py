@@ -120,7 +120,8 @@ def _margin(reject: float, record: dict, run_dir) -> int:
         return 0
     if "leads" not in record:
         raise UserError(
-            f"reject must be 0 for the run in {run_dir}, which trained no classifier, not {reject}"
+            f"reject must be 0 for the run in {run_dir}, which trained no classifier, not {reject}:"
+            " leave --reject out"
         )
     return margin_for(reject, record["leads"])
 

@@ -121,8 +121,8 @@ def load_dataset(
         if target is None:
             have = column_names(name, asked)
             raise UserError(
-                f"Target must name the column of {name} to forecast, one of {', '.join(have)}: say"
-                f" --target {quoted(have[-1:])}"
+                f"Target must name the column of {name} to {'judge' if task == 'detect' else task},"
+                f" one of {', '.join(have)}: say --target {quoted(have[-1:])}"
             )
         name, default = Path(name).name, target_names(target)
     if inputs in (ALL, [ALL], (ALL,)) and ALL not in column_names(name_or_path, asked):

@@ -62,7 +62,9 @@ def test_train_says_flags(run):
 def test_tables_say_flags(bitformer, run):
     said = bitformer(*run[2])  # it is there: read again
     assert said.code == 0
-    assert "alarms" in said.out
+    assert " alarm" in said.out
+    # 30 rows of a fault are in windows of 8 rows each
+    assert "so a shorter --window lets the flag down sooner" in said.out
     assert "which rows are anomalies is not known" in said.out
     assert "quantized (QAT)" in said.out
 
@@ -249,3 +251,11 @@ def test_simulate_takes_the_first_windows(bitformer, run):
     assert said.code == 0
     assert said.data["bit_exact"]
     assert "test windows" in said.data["source"]
+
+
+def test_a_column_to_judge_is_asked_for(bitformer, run, tmp_path):
+    asked = [one for one in run[2] if one not in ("--target", "v")]
+    said = bitformer(*[*asked[:-1], tmp_path / "r"])
+    assert said.code == 2
+    assert "Target must name the column of" in said.err
+    assert "to judge, one of t, v: say --target v" in said.err

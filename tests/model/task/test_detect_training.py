@@ -140,7 +140,8 @@ def test_the_evaluation_tells_alarms(run, dataset):
     assert found.alarms == np.count_nonzero(np.diff(np.r_[0, flags]) > 0) >= 1
     assert found.errors == {"float": run.float_test, "quantized (QAT)": run.quantized_test}
     assert (found.events, found.days) == (None, None)
-    assert f"in {found.alarms} alarms; which rows are anomalies is not known" in str(found)
+    s = "" if found.alarms == 1 else "s"
+    assert f"in {found.alarms} alarm{s}; which rows are anomalies is not known" in str(found)
     plain = found.to_dict()
     assert plain["task"] == "detect"
     assert plain["alarms"] == found.alarms
@@ -154,6 +155,12 @@ def test_flags_begin_at_a_reset():
     assert found.alarms == 2
     assert found.alarm_windows.tolist() == found.to_dict()["alarm_windows"] == [0, 3]
     assert found.share == 0.75
+    assert found.longest == 2
+    assert ", in 2 alarms" in str(found)
+    once = DetectionEvaluation.of(make_dataset(), {"m": np.array([[0], [1], [1], [1]])})
+    assert (once.longest, once.alarms) == (3, 1)
+    assert ", in 1 alarm;" in str(once)
+    assert DetectionEvaluation.of(make_dataset(), {"m": np.zeros((4, 1))}).longest == 0
 
 
 def test_from_a_file_to_flags(tmp_path):
