@@ -13,7 +13,7 @@ __all__ = ["decision_quantities"]
 def decision_quantities(design: Design) -> dict[str, int]:
     """Return ``decision_luts`` and ``decision_ffs``, memories left out; nothing without one."""
     model, loaded = design.model, design.banks > 1
-    bits, count = model.results.bits, model.results.features
+    bits, count = model.results.bits, model.results.size
     if model.decision is not None:
         # the largest with its number; beside it the second, and the lead
         both = 1 if not model.decision.margin and not loaded else 2

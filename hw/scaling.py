@@ -57,7 +57,7 @@ def scaling_data(model: IntegerModel) -> dict[str, Any]:
             one = whole_target(scaling.target_scales)
             found["target"] = _column(one.name, one.mean, one.std)
     if model.detector is not None:
-        found["judged"] = model.results.features
+        found["judged"] = model.results.size
     if labels := class_labels(model):
         found["classes"] = list(labels)
     return found

@@ -214,7 +214,7 @@ class IntegerModel:
                 f"judged must be left out with task {self.config.task}: only a detector compares"
                 " what came with its forecasts"
             )
-        shape = (count, self.config.horizon)
+        shape = (count, self.config.outputs)
         if judged is None:
             raise UserError(
                 f"judged must be given to a detector: what came, standardised, of shape {shape}"
@@ -242,7 +242,7 @@ class IntegerModel:
             sizes = [ROWS[name] for name in config.calendar]
             x = with_clock(x, rng.integers(0, sizes, (count, len(sizes))))
         if config.judged_rows:
-            shape = count, config.horizon
+            shape = count, config.outputs
             x = with_clock(x, rng.integers(spec.low, spec.high, shape, endpoint=True))
         return x
 

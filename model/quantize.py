@@ -305,7 +305,7 @@ def quantize_model(
     if config.task == "classify":
         operations.append(Decide(x="output", y="answer", margin=margin))
     elif config.task == "detect":
-        operations.append(flag or _any_residual(config.horizon))
+        operations.append(flag or _any_residual(config.outputs))
     return IntegerModel(
         config=config,
         tensors=tensors,

@@ -51,7 +51,7 @@ def run(model: IntegerModel, x, state: DetectorState | None = None) -> dict[str,
 def judged_of(model: IntegerModel, x: np.ndarray) -> np.ndarray:
     """Return what a detector judges, int64 [batch, 1, horizon], of its windows' integers."""
     rows = model.input.rows + model.config.clock_rows
-    return _behind(x, rows, model.config.horizon).astype(np.int64)[:, None]
+    return _behind(x, rows, model.config.outputs).astype(np.int64)[:, None]
 
 
 def _behind(x: np.ndarray, rows: int, count: int) -> np.ndarray:

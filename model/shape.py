@@ -58,7 +58,7 @@ class Shape:
     window : steps of the input window.
     inputs : channels of a step.
     horizon : output values of a target; of a classifier, its classes, each of which has a score; of
-        a detector, the numbers that it judges by comparing them with what came.
+        a detector, the numbers of a target that it judges by comparing them with what came.
     patch : steps in a token; must divide ``window``.
     d_model, layers, heads, ffn : width, encoder layers, attention heads, hidden width of the FFN.
     block : what a layer is: ``"attention"`` and an FFN, ``"mixer"`` for a network over the tokens
@@ -76,7 +76,7 @@ class Shape:
     target_channel : channel of ``inputs`` that is added back.
     targets, target_channels : series that are forecast, ``horizon`` values of each, one series
         after the other; of several, the channels of ``inputs`` that are added back, one for each,
-        by default the first ones. Only to forecast.
+        by default the first ones. Not to classify.
     decoder_layers : 0 for an encoder alone.
     linear_path : add a linear layer from the whole window straight to the forecast, beside the
         network; not with a decoder.
@@ -159,7 +159,7 @@ class Shape:
             self._check_judged()
 
     def _check_targets(self):
-        if self.targets > 1 and self.task != "forecast":
+        if self.targets > 1 and self.task == "classify":
             raise UserError(
                 f"targets must be 1 with task {self.task}, not {self.targets}: its horizon counts"
                 " all of its outputs"
@@ -191,10 +191,11 @@ class Shape:
             )
 
     def _check_judged(self):
-        if self.horizon > MOST_JUDGED:
+        if self.outputs > MOST_JUDGED:
+            each = f", {self.targets} times" if self.targets > 1 else ""
             raise UserError(
                 f"horizon must be the numbers that are judged, 1 to {MOST_JUDGED}, with task"
-                f" detect, not {self.horizon}"
+                f" detect, not {self.horizon}{each}"
             )
         if self.decoder_layers:
             raise UserError(
@@ -290,7 +291,7 @@ class Shape:
     @property
     def judged_rows(self) -> int:
         """Rows behind the window's own, and behind the time, that hold what a detector judges."""
-        return -(-self.horizon // self.inputs) if self.task == "detect" else 0
+        return -(-self.outputs // self.inputs) if self.task == "detect" else 0
 
     @property
     def decoder_tokens(self) -> int:

@@ -78,7 +78,7 @@ def configs(draw, *, floats=False, tasks=DRAWN):
     names = tuple(name for name in COMPONENTS if name not in left_out)
     names += DECODER_COMPONENTS if decoder else ()
     names += PATH_COMPONENTS if path else ()
-    targets = draw(st.sampled_from([1, 1, 2, 3])) if forecasts else 1
+    targets = 1 if classifies else draw(st.sampled_from([1, 1, 2, 3]))
     channels = st.tuples(*[st.integers(0, inputs - 1)] * targets)
     fused = heads == 1 and block == "attention" and draw(st.booleans())
     kinds = precisions(floats=floats)

@@ -94,8 +94,8 @@ def _rams(plan: Plan, depths: Mapping[str, int]) -> list[StoreSpec]:
     if (judge := plan.model.detector) is not None:
         level = level_bits(judge, plan.model)
         detector = [
-            ram("levels", result.features, 1, level, apart=False),
-            ram("judged", judged_depth(result.features), 1, source.bits, apart=False),
+            ram("levels", result.size, 1, level, apart=False),
+            ram("judged", judged_depth(result.size), 1, source.bits, apart=False),
         ]
     return [
         ram("activations", depths["activations"], ways, geometry.element_bits, read_ports=2),

@@ -69,7 +69,7 @@ class Units:
             bits=model.input.bits,
             unsigned=model.config.adc_words,
             numbers=len(model.config.calendar),
-            judged=0 if model.detector is None else model.results.features,
+            judged=0 if model.detector is None else model.results.size,
         )
         m.submodules.output_port = self.output_port = OutputPort(
             rows=model.results.rows,
@@ -186,7 +186,7 @@ def detector(design: Design, judge: Judge) -> Detector:
     model, loaded = design.model, design.banks > 1
     shift, forecast_shift = judge.shifts(model.tensors)
     return Detector(
-        numbers=model.results.features,
+        numbers=model.results.size,
         bits=model.results.bits,
         judged_bits=model.input.bits,
         shift=shift,

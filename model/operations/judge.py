@@ -84,9 +84,10 @@ def held(over: np.ndarray, hold: int, state: DetectorState) -> np.ndarray:
 class Judge(Operation):
     """1 where what came is too far from ``x``, window after window, else 0.
 
-    ``x`` [1, numbers] is a forecast of the numbers that are judged, which come with the window at
-    the input's scale, or a reconstruction of them; ``y`` [1, 1] is the flag, at scale 1. With ``e``
-    the smaller of both exponents, and levels and ``left`` 0 at the reset, a window makes
+    ``x`` [1, numbers], or [targets, numbers of each], is a forecast of the numbers that are judged,
+    or a reconstruction of them; they come with the window at the input's scale, row by row. ``y``
+    [1, 1] is the flag, at scale 1. With ``e`` the smaller of both exponents, and levels and
+    ``left`` 0 at the reset, a window makes
 
         residual = judged * 2**(e_input - e) - (x - zero) * 2**(e_x - e)
         level   += (residual * 2**smoothing - level + 2**(smoothing - 1)) >> smoothing
@@ -145,7 +146,8 @@ class Judge(Operation):
 
     def _check(self, where: str, tensors: Tensors, written: set[str]) -> None:
         x, y = tensors[self.x], tensors[self.y]
-        if x.rows != 1 or x.features > MOST_JUDGED:
+        numbers = x.rows * x.features
+        if numbers > MOST_JUDGED or (x.rows > 1 and self.weight.size != numbers):
             fail(where, "x", f"one row of 1 to {MOST_JUDGED} numbers", f"of shape {x.shape}")
         check_shape(where, "y", y.shape, (1, 1))
         for name, must in (("exponent", 0), ("zero", 0)):
@@ -157,7 +159,7 @@ class Judge(Operation):
             fail(where, "smoothing", f"0 to {SMOOTHINGS[-1]}", self.smoothing)
         if not 0 <= self.hold <= MOST_HELD:
             fail(where, "hold", f"0 to {MOST_HELD} windows", self.hold)
-        check_array(where, "weight", self.weight, (x.features,), 0, LARGEST_WEIGHT)
+        check_array(where, "weight", self.weight, (numbers,), 0, LARGEST_WEIGHT)
         level = self.residual_bound(tensors) << self.smoothing
         if level > LARGEST_LEVEL:
             small = f"so small, beside the scales of {self.x} and of the input, that a level is at"
@@ -173,7 +175,8 @@ class Judge(Operation):
         """
         by, by_x = self.shifts(tensors)
         x = values[self.x] - tensors[self.x].zero
-        return ((values[JUDGED] << by) - (x << by_x))[:, 0]
+        rows = x.reshape(len(x), 1, -1)  # of several targets, one after the other
+        return ((values[JUDGED] << by) - (rows << by_x))[:, 0]
 
     def score(self, residuals: np.ndarray, state: DetectorState) -> np.ndarray:
         """Return the scores, int64 [windows], of residuals in the order of time."""

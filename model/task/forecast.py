@@ -38,7 +38,8 @@ class Detect(Forecasting):
     name: ClassVar[str] = "detect"
 
     def horizon(self, dataset: Dataset) -> int:
-        return dataset.train.outputs
+        # rows of all channels, as detection_windows makes them, are one target
+        return dataset.train.horizon if dataset.targets else dataset.train.outputs
 
     def targets(self, dataset: Dataset) -> int:
-        return 1  # all that is judged is one row
+        return max(1, len(dataset.targets))

@@ -89,7 +89,7 @@ def residuals_of(model: IntegerModel, windows: Windows) -> np.ndarray:
         values = {detector.x: reference.run(model, part)[detector.x]}
         values[JUDGED] = reference.judged_of(model, part)
         found.append(detector.residuals(values, model.tensors))
-    return np.concatenate([np.empty((0, model.config.horizon), np.int64), *found])
+    return np.concatenate([np.empty((0, model.config.outputs), np.int64), *found])
 
 
 def learn(model: IntegerModel, clean: Sequence[np.ndarray], rule: Rule) -> Judge:

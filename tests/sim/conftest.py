@@ -42,7 +42,7 @@ def make_inputs(model, kind="random", *, samples=2, seed=0):
         x = with_clock(x, np.stack(clock, axis=1))
     if model.detector is None:
         return x
-    return with_clock(x, numbers((samples, model.results.features), spec.low, spec.high))
+    return with_clock(x, numbers((samples, model.results.size), spec.low, spec.high))
 
 
 def run_exactly(model, x=None, *, seed=0, **options):

@@ -17,6 +17,8 @@ KINDS = {
     "a row": {"inputs": 3, "patch": 2, "window": 6, "horizon": 3},
     "steps": {"subtract_last": True, "horizon": 5, "output_bits": 12},
     "filled up, with the hour": {"inputs": 2, "horizon": 3, "calendar": ("hour",)},
+    "several targets": {"inputs": 3, "targets": 3, "horizon": 2, "subtract_last": True},
+    "two of three": {"inputs": 3, "targets": 2, "horizon": 1, "linear_path": True},
     "reconstruction": {"inputs": 2, "horizon": 2, "block": "mlp", "linear_path": True},
 }
 
@@ -29,7 +31,7 @@ def judging(model, **changes):
 
 def sharp(model, x, **changes):
     """The model with a threshold that about half of the windows are above."""
-    count = model.results.features
+    count = model.results.size
     model = judging(model, smoothing=2, weight=np.arange(1, count + 1), threshold=0, **changes)
     low, high = 0, model.detector.score_bound(model.tensors)
     quiet = judging(model, hold=0)
