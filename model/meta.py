@@ -119,8 +119,7 @@ def check_meta(meta: Mapping[str, object], config: TransformerConfig) -> None:
 def _check_targets(data: _Data, config: TransformerConfig) -> None:
     """Raise :class:`UserError` unless several targets have names and possible scales each."""
     targets = data.get("targets", [])
-    # all that a detector judges is one row
-    count = len(targets) if config.task == "detect" else config.targets
+    count = config.targets
     if "target" in data and bool(targets) != (count > 1):
         raise UserError(
             f"meta: dataset: targets must be those of the model, {count}, not {len(targets)}"

@@ -172,7 +172,7 @@ class _Variation:
         return values, self.near(shift + math.log2(y.high) - bits)
 
     def Judge(self, op, x, y):
-        weight = self.rng.integers(0, LARGEST_WEIGHT, x.features, endpoint=True)
+        weight = self.rng.integers(0, LARGEST_WEIGHT, x.rows * x.features, endpoint=True)
         free = replace(op, smoothing=0, threshold=0, weight=weight)
         most = LARGEST_LEVEL.bit_length() - free.residual_bound(self.tensors).bit_length()
         free = replace(

@@ -49,8 +49,8 @@ FIXED = {
     # a class's number is one, of one row of scores, and is not rounded; tests/model/test_ir.py
     **{f"Decide.{name}": {1} for name in ("x.rows", "y.rows", "y.features")},
     **{f"Decide.{name}": {0} for name in ("x.zero", "y.zero", "y.exponent", "shift")},
-    # a flag is one, of one row of numbers; tests/model/operations/test_judge.py
-    **{f"Judge.{name}": {1} for name in ("x.rows", "y.rows", "y.features")},
+    # a flag is one number; tests/model/operations/test_judge.py
+    **{f"Judge.{name}": {1} for name in ("y.rows", "y.features")},
     **{f"Judge.{name}": {0} for name in ("y.zero", "y.exponent", "shift")},
 }
 

@@ -47,7 +47,7 @@ def test_a_restored_model_rounds_to_the_same_integers(config, seed):
     trace: dict[str, torch.Tensor] = {}
     with torch.no_grad():
         restored(model)(torch.from_numpy(4 * x), trace, clock=torch.from_numpy(clock.copy()))
-    judged = np.zeros((8, config.horizon)) if config.judged_rows else None
+    judged = np.zeros((8, config.outputs)) if config.judged_rows else None
     values = reference.run(model, model.quantize_input(4 * x, clock, judged))
     if config.judged_rows:  # it is no part of the network
         del values["answer"]

@@ -63,7 +63,7 @@ def check(config, seed, ranges):
         forecast = model(x, trace, clock=clock)
     judged = None
     if config.task == "detect":
-        judged = np.random.default_rng(seed).normal(size=(len(x), config.horizon))
+        judged = np.random.default_rng(seed).normal(size=(len(x), config.outputs))
     values = run(integer, integer.quantize_input(x.numpy(), clock.numpy(), judged))
     if config.task == "detect":  # it is no part of the network
         assert values.pop("answer").shape == (len(x), 1, 1)
