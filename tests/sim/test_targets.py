@@ -5,32 +5,42 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from model_changes import with_operations
 from program_changes import found
+from reload_harness import other_weights
 
 from bitformer.hw.lowering.lower import lower
+from bitformer.hw.lowering.reload import lower_reloadable, new_images, structure_hash
 from bitformer.hw.program import Addend
 from bitformer.model import ir
+from bitformer.model.errors import UserError
+from bitformer.model.operations import Linear
 from bitformer.model.precision import Precision
+from bitformer.sim.run import simulate
 
 TARGETS = {"inputs": 4, "targets": 3, "horizon": 3, "subtract_last": True}
 CHANNELS = {"target_channels": (2, 0, 3)}
 W4A8 = {"default": Precision(weights=4, activations=8)}
 
 
+def slow(changes):
+    return pytest.param(changes, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
-        {},
-        {"horizon": 2, "linear_path": True},
         {"horizon": 3, "linear_path": True},
         {"window": 6, "decoder_layers": 1},
-        {"horizon": 4, "patch": 2, "decoder_layers": 1},
         {"calendar": ("hour", "weekday"), "linear_path": True},
-        {"calendar": ("hour",), "horizon": 2},
-        {"subtract_last": False, "pooling": "mean"},
         {"input_bits": 8, "output_bits": 8, "adc_words": True},
-        {"input_bits": 16, "output_bits": 16, "linear_path": True},
-        {"weight_scales": "tensor", "block": "mixer"},
+        slow({}),
+        slow({"horizon": 2, "linear_path": True}),
+        slow({"horizon": 4, "patch": 2, "decoder_layers": 1}),
+        slow({"calendar": ("hour",), "horizon": 2}),
+        slow({"subtract_last": False, "pooling": "mean"}),
+        slow({"input_bits": 16, "output_bits": 16, "linear_path": True}),
+        slow({"weight_scales": "tensor", "block": "mixer"}),
     ],
     ids=lambda changes: "-".join(map(str, changes)) or "plain",
 )
@@ -131,3 +141,48 @@ def test_targets_are_as_many_models(small_model, inputs_of):
             ),
         )
         assert np.array_equal(reference(alone, x)["output"][:, 0], whole[:, target])
+
+
+def test_steps_in_the_place_of_targets(design, x, monkeypatch):
+    """A reference whose results have the steps outside and the targets inside is told apart."""
+    order = Linear._by_part
+
+    def by_step(self, results):
+        found = order(self, results)
+        if self.parts == 1:
+            return found
+        return found.reshape(len(found), found.shape[2], -1).swapaxes(1, 2)
+
+    monkeypatch.setattr(Linear, "_by_part", by_step)
+    result = simulate(design, x)
+    assert not result.bit_exact
+    assert result.difference.tensor == "output"
+
+
+@pytest.mark.slow
+@pytest.mark.needs("compiler")
+def test_compiled_targets_are_exact(small_model, run, inputs_of):
+    """Compiled, many windows: a decoder's rows of three targets, with a table of the hour."""
+    model = small_model(**W4A8 | TARGETS | CHANNELS | {"window": 6, "decoder_layers": 1})
+    run(model, inputs_of(model, samples=64), engine="native")
+
+
+def test_new_weights_of_several_targets(small_model):
+    """A reloadable design takes weights and biases of each target anew, and no other channels."""
+    model = small_model(**W4A8 | TARGETS | CHANNELS | {"linear_path": True})
+    design, other = lower_reloadable(model, lanes=4), other_weights(model)
+    images = new_images(design, other, lanes=4)
+    own = lower_reloadable(other, lanes=4)
+    assert images == {name: own.images[name] for name in images}
+    assert images["weights"] != design.images["weights"]
+    assert structure_hash(design) == structure_hash(own)
+    swapped = with_operations(model, swapped_channels)
+    with pytest.raises(UserError, match="channel"):
+        new_images(design, swapped, lanes=4)
+
+
+def swapped_channels(op):
+    """A linear layer that adds back the channels of its targets in another order."""
+    if not (isinstance(op, Linear) and len(op.adds_channels) > 1):
+        return op
+    return replace(op, residual=replace(op.residual, channel=op.adds_channels[::-1]))

@@ -201,7 +201,7 @@ def check_ends(design):
 def products(model, op):
     """Products that an operation needs, those of pooling not counted."""
     if isinstance(op, ir.Linear):
-        return model.tensors[op.y].rows * op.weight.size
+        return model.tensors[op.y].rows // op.parts * op.weight.size
     if not isinstance(op, (ir.Scores, ir.Attend)):
         return 0
     keys = model.tensors[op.k if isinstance(op, ir.Scores) else op.v]
