@@ -262,7 +262,8 @@ _SENSE_OPTIONS = (
         type=COUNT_OR_NONE,
         metavar="ROWS",
         help="Rows from the window's last to the first that is forecast: 1 is the next, 0 the last"
-        " itself, of a target that is no input [1; 0 with --sense].",
+        " itself, of a target that is no input; a detector with 0 reconstructs it [1; 0 with"
+        " --sense].",
     ),
 )
 _FILE_SECTION = section(FILES, *FILE_OPTIONS, *ROW_OPTIONS)

@@ -95,7 +95,8 @@ def check_meta(meta: Mapping[str, object], config: TransformerConfig) -> None:
     ahead = data.get("ahead", 1)
     if not 0 <= ahead <= MOST_AHEAD:
         raise UserError(f"meta: dataset: ahead must be 0 to {MOST_AHEAD} rows, not {ahead}")
-    if not ahead and data.get("target") in data.get("inputs", ()):
+    sees = data.get("target") in data.get("inputs", ())
+    if not ahead and sees and config.task != "detect":
         raise UserError(
             f"meta: dataset: ahead must not be 0 where the target, {shown(data['target'])}, is an"
             " input"
@@ -137,7 +138,8 @@ def _check_targets(data: _Data, config: TransformerConfig) -> None:
                 f"meta: dataset: channel of {shown(one['name'])} must be below {config.inputs}, not"
                 f" {one['channel']}"
             )
-        if not data.get("ahead", 1) and one["name"] in data.get("inputs", ()):
+        sees = config.task != "detect" and one["name"] in data.get("inputs", ())
+        if not data.get("ahead", 1) and sees:
             raise UserError(
                 f"meta: dataset: ahead must not be 0 where the target, {shown(one['name'])}, is an"
                 " input"

@@ -295,6 +295,15 @@ def suited(config: TransformerConfig, dataset: Dataset) -> tuple[TransformerConf
         changes["target_channels"] = tuple(one.channel for one in dataset.targets)
     elif config.subtract_last:
         changes["target_channel"] = dataset.target_channel
+    if task.name == "detect" and not dataset.train.ahead and not hidden:
+        # both would tell a row that they see as it is
+        changes |= {"subtract_last": False, "linear_path": False, "target_channels": ()}
+        changes["precision"] = {n: p for n, p in config.precision.items() if n != "Lpath"}
+        changes["tensors"] = {n: bits for n, bits in config.tensors.items() if n != "delta"}
+        notes.append(
+            f"Of {dataset.target}, a window's last row is reconstructed: without a linear path, and"
+            " nothing is subtracted; a narrow network learns what is usual"
+        )
     changes["calendar"] = dataset.calendar  # the data's notes say what they lack
     return config.replace(**changes), notes
 

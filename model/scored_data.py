@@ -84,6 +84,7 @@ def _as_in_training(model: IntegerModel, rows: NewRows) -> Dataset | None:
             window=model.config.window,
             horizon=model.config.horizon,
             ahead=rows_ahead(model),
+            reconstructs=model.config.task == "detect",
             reading=rows.reading,
             calendar=model.config.calendar,
         )

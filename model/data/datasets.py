@@ -141,6 +141,7 @@ def load_dataset(
         window=window,
         horizon=horizon,
         ahead=(1 if sense is None else 0) if ahead is None else ahead,
+        reconstructs=task == "detect",
         reading=asked,
         calendar=calendar,
     )

@@ -10,8 +10,13 @@ __all__ = ["MOST_AHEAD", "check_ahead", "check_sensed", "not_an_input"]
 MOST_AHEAD = 65535
 
 
-def check_ahead(ahead: int, horizon: int, target: str, inputs: Sequence[str]) -> None:
-    """Raise :class:`UserError` unless there is something to learn ``ahead`` rows after a window."""
+def check_ahead(
+    ahead: int, horizon: int, target: str, inputs: Sequence[str], *, reconstructs: bool = False
+) -> None:
+    """Raise :class:`UserError` unless there is something to learn ``ahead`` rows after a window.
+
+    ``reconstructs`` : whether a network may learn to tell a row that it sees, as a detector's may.
+    """
     whole = isinstance(ahead, int) and not isinstance(ahead, bool)
     if not whole or not 0 <= ahead <= MOST_AHEAD:
         raise UserError(
@@ -20,7 +25,7 @@ def check_ahead(ahead: int, horizon: int, target: str, inputs: Sequence[str]) ->
         )
     if ahead:
         return
-    if target in inputs:
+    if target in inputs and not reconstructs:
         raise UserError(
             f"Inputs must not hold {target} where it is told for the window's last row (ahead 0):"
             f" they would give it away. Leave {target} out of --inputs, or forecast it with"

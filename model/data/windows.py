@@ -239,6 +239,7 @@ def make_dataset(
     ahead: int = 1,
     reading: Reading,
     calendar: Sequence[str] = (),
+    reconstructs: bool = False,
 ) -> Dataset:
     """Clean, split and scale ``series``.
 
@@ -256,12 +257,14 @@ def make_dataset(
         Rows of input and of target.
     ahead
         Rows from a window's last to its first target: 1 for the next, 0 for that row itself, of a
-        target that is no input.
+        target that is no input, unless it is reconstructed.
     reading
         What is to be done with missing cells.
     calendar
         Numbers of the calendar that windows are to have. Those that the rows do not have are left
         out, with a note.
+    reconstructs
+        Whether a target may be a row that a window has, as a detector's may.
 
     Raises
     ------
@@ -274,7 +277,7 @@ def make_dataset(
             raise UserError(f"{what} must be a positive number of rows, not {value}")
     targets = target_names(target)
     for one in targets:
-        check_ahead(ahead, horizon, one, inputs)
+        check_ahead(ahead, horizon, one, inputs, reconstructs=reconstructs)
     cleaned = clean(series, reading=reading)
     columns = [series.columns.index(column) for column in (*inputs, *targets)]
     values = cleaned.values[:, columns]

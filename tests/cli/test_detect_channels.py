@@ -139,3 +139,25 @@ def test_some_channels_and_steps(bitformer, place, tmp_path):
     saved.write_text(json.dumps(config))
     other = trained(bitformer, place, tmp_path / "n", "--target", "all", "--config", saved)
     assert (other.data["config"]["targets"], other.data["config"]["horizon"]) == (3, 2)
+
+
+def test_a_reconstruction(bitformer, place, tmp_path):
+    """The last row of a window is judged by what the network makes of the window."""
+    config = tmp_path / "narrow.json"
+    config.write_text(json.dumps({"name": "m", **CONFIG, "patch": 8, "d_model": 2}))
+    options = ["--target", "all", "--ahead", "0", "--config", config]
+    said = trained(bitformer, place, tmp_path / "r", *options)
+    made = said.data["config"]
+    assert (made["targets"], made["subtract_last"], made["linear_path"]) == (3, False, False)
+    assert "a window's last row is reconstructed: without a linear path" in said.err
+    model = load_model(tmp_path / "r" / "model.safetensors")
+    windows = scored_data(model, data=None).test
+    # what is judged is the last row of the window itself
+    assert np.array_equal(windows.y, windows.x[:, -1])
+    found = bitformer("predict", tmp_path / "r" / "model.safetensors", "--json")
+    assert found.code == 0
+    assert found.data["lines"][0] == 9  # the eighth row
+    other = ["train", "--data", place / "machine.csv", "--target", "load", "--ahead", "0"]
+    refused = bitformer(*other, "-o", tmp_path / "n")
+    assert refused.code == 2
+    assert "Inputs must not hold load where it is told for the window's last row" in refused.err
