@@ -1,11 +1,15 @@
 """What a model in torch forecasts."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
+from bitformer.model.data.targets import SeriesScale, each_output
+from bitformer.model.data.windows import Windows
 from bitformer.model.transformer import Transformer
 
-__all__ = ["predict"]
+__all__ = ["errors", "predict"]
 
 
 def predict(
@@ -29,3 +33,9 @@ def predict(
             rows.append(model(part, clock=time).to("cpu", torch.float64).numpy())
     model.train(was_training)
     return np.concatenate(rows)
+
+
+def errors(model: Transformer, windows: Windows, targets: Sequence[SeriesScale]) -> np.ndarray:
+    """Return what happened less the forecasts, [N, outputs], in the units of the targets."""
+    deviations = each_output((one.std for one in targets), windows.outputs)
+    return (windows.y - predict(model, windows.x, windows.clock)) * deviations

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from bitformer.model.augmented_windows import Drawn, augmented_windows
 from bitformer.model.calibrate import MovingRanges, calibrate
-from bitformer.model.data.targets import each_output
 from bitformer.model.data.windows import Dataset, Windows
 from bitformer.model.distillation import forecasts, teacher_forecasts, teacher_of
 from bitformer.model.errors import TrainingDivergedError
@@ -22,7 +21,7 @@ from bitformer.model.sensor_range import asked_ranges
 from bitformer.model.stages import Budget, TrainingStage, raised, stages, without_training
 from bitformer.model.task import task_for
 from bitformer.model.task.losses import loss_of
-from bitformer.model.torch_predict import predict
+from bitformer.model.torch_predict import errors, predict
 from bitformer.model.train_settings import TrainSettings
 from bitformer.model.transformer import Transformer
 from bitformer.model.weight_average import WeightAverage
@@ -390,10 +389,8 @@ class Trainer:
         """
         if not self.task.gives_target:
             return ()
-        scales = self.dataset.target_scales
-        deviations = each_output((one.std for one in scales), self.dataset.test.outputs)
         val, test = (
-            (windows.y - predict(self.model, windows.x, windows.clock)) * deviations
+            errors(self.model, windows, self.dataset.target_scales)
             for windows in (self.dataset.val, self.dataset.test)
         )
         return measured(intervals_of(val), test)

@@ -14,7 +14,7 @@ from bitformer.hw.families.family import (
     Multiplier,
     MultiplierCell,
     PinPatterns,
-    Power,
+    PowerModel,
     Primitive,
     Script,
 )
@@ -96,7 +96,7 @@ ECP5 = Family(
     ),
     script=Script(commands=_COMMANDS, without_pads="-noiopad ", unit_by_unit="-noflatten "),
     # energies of a cycle: the 7 series', times 40 nm / 28 nm and (1.1 V / 1.0 V) squared
-    power=Power(
+    power=PowerModel(
         luts_pj=0.05,
         ffs_pj=0.035,
         ramb18_pj=12.0,

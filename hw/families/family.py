@@ -14,7 +14,7 @@ __all__ = [
     "Multiplier",
     "MultiplierCell",
     "PinPatterns",
-    "Power",
+    "PowerModel",
     "Primitive",
     "Script",
 ]
@@ -259,7 +259,7 @@ class Script:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Power:
+class PowerModel:
     """What a model of power takes a family for.
 
     Parameters
@@ -314,7 +314,7 @@ class Family:
         Which of their pins are clocks, enables and resets.
     script : Script
         How they are made.
-    power : Power
+    power : PowerModel
         What they take, for a model.
     """
 
@@ -325,7 +325,7 @@ class Family:
     primitives: Mapping[str, Primitive]
     pins: PinPatterns
     script: Script
-    power: Power
+    power: PowerModel
 
     def primitive(self, name: str) -> Primitive:
         """Return the primitive of a name; one without properties where the family has none."""

@@ -12,7 +12,7 @@ from bitformer.hw.families.family import (
     Luts,
     Multiplier,
     PinPatterns,
-    Power,
+    PowerModel,
     Primitive,
     Script,
 )
@@ -105,7 +105,7 @@ SERIES7 = Family(
     # Energies of a cycle are orders of magnitude for 28 nm logic, not fitted on any report. Of the
     # three designs whose energy arXiv 2410.03294 gives for the XC7S15, the model says 10, 17 and
     # 7 % less.
-    power=Power(
+    power=PowerModel(
         luts_pj=0.03,
         ffs_pj=0.02,
         ramb18_pj=7.0,

@@ -10,7 +10,7 @@ from bitformer.model.data.csv_source import Series
 from bitformer.model.data.gaps import Clean, clean
 from bitformer.model.data.parts import Ranges
 from bitformer.model.data.reading import Reading
-from bitformer.model.data.stretches import Stretches, stretches_of
+from bitformer.model.data.stretches import WindowStarts, stretches_of
 from bitformer.model.data.windows import Dataset
 from bitformer.model.numerics import standardised
 
@@ -19,7 +19,7 @@ __all__ = ["training_stretches"]
 
 def training_stretches(
     series: Series, cleaned: Clean, training: Ranges, dataset: Dataset, reading: Reading
-) -> Stretches:
+) -> WindowStarts:
     """Return where the training windows of a classifier may begin instead.
 
     Parameters

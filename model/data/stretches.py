@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["Stretches", "stretches_of"]
+__all__ = ["WindowStarts", "stretches_of"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Stretches:
+class WindowStarts:
     """All rows, those left out by ``every`` among them, and the training stretches of them.
 
     Parameters
@@ -61,7 +61,7 @@ def stretches_of(
     ranges: Sequence[tuple[int, int]],
     *,
     every: int,
-) -> Stretches:
+) -> WindowStarts:
     """Return the stretches of rows by the row ranges (start, stop) of each, in order.
 
     Parameters
@@ -78,4 +78,4 @@ def stretches_of(
     start, stop = np.zeros((2, len(values)), np.int64)
     for first, end in ranges:
         start[first:end], stop[first:end] = first, end
-    return Stretches(rows=values, place=place, start=start[place], stop=stop[place], every=every)
+    return WindowStarts(rows=values, place=place, start=start[place], stop=stop[place], every=every)

@@ -24,7 +24,7 @@ from bitformer.model.data.scale import require_finite, scale, training_rows, unc
 from bitformer.model.data.sensing import check_ahead, not_an_input
 from bitformer.model.data.splits import Splitter
 from bitformer.model.data.steps import Step, rows_of_day
-from bitformer.model.data.stretches import Stretches
+from bitformer.model.data.stretches import WindowStarts
 from bitformer.model.data.targets import SeriesScale, scaled_targets, target_names
 from bitformer.model.errors import UserError
 from bitformer.model.numerics import standardised
@@ -185,7 +185,7 @@ class Dataset:
     task: str = "forecast"
     classes: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
-    stretches: Stretches | None = None
+    stretches: WindowStarts | None = None
     targets: tuple[SeriesScale, ...] = ()
 
     @property
