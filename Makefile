@@ -27,7 +27,7 @@ test: $(STAMP)
 
 # The slow tests that CI runs, too: resources, logic depth and loads by real synthesis, the netlist
 # that comes of it against the reference, the notebook, every named configuration all the way, and
-# so a series of a user's own.
+# so a series of a user's own; models placed and routed to bitstreams, the demo's own among them.
 test-slow: $(STAMP)
 	$(PYTEST) -m slow tests/examples/test_tour.py \
 		tests/cli/test_all_the_way.py::test_every_named_config_goes_all_the_way \
@@ -35,7 +35,9 @@ test-slow: $(STAMP)
 		tests/cli/test_all_the_way.py::test_a_detector_on_a_bad_line_judges_each_window_once \
 		"tests/cli/test_foreign_series.py::test_whole_way[mixer]" tests/synth/test_synthesize.py tests/hw/units/test_softmax.py \
 		tests/sim/netlist/test_engine.py tests/sim/netlist/test_memories.py \
-		tests/estimate/test_estimates.py tests/estimate/test_profile.py
+		tests/estimate/test_estimates.py tests/estimate/test_profile.py \
+		tests/boards/build/test_ecp5_platform.py tests/boards/build/test_routed_models.py \
+		tests/cli/test_demo.py::test_the_whole_demo_ends_in_a_routed_bitstream
 
 test-all: $(STAMP)
 	$(PYTEST) -m "slow or not slow"

@@ -30,17 +30,25 @@ class DesignEstimate:
     energy : of an inference, ``inference_j``, with what it ``is``: a model's, or a report's of a
         build of this very model; None without a prediction.
     entries : the measured designs that it follows from.
+    measured_mhz : megahertz that place and route reached of this very design, in the median of its
+        seeds (``synthesize --route``); None where that was not measured.
     """
 
     exact: "Estimate"
     prediction: "Prediction | None"
     energy: dict[str, Any] | None
     entries: "tuple[Entry, ...]"
+    measured_mhz: float | None = None
 
     @property
     def latency_us(self) -> float:
-        """Microseconds from the first number in to the last result out."""
+        """Microseconds from the first number in to the last result out, at the clock asked for."""
         return self.exact.latency_us
+
+    @property
+    def measured_us(self) -> float | None:
+        """The same at the clock that place and route reached; None where it is not known."""
+        return None if self.measured_mhz is None else self.exact.latency / self.measured_mhz
 
     @property
     def energy_j(self) -> float | None:
@@ -81,6 +89,7 @@ class DesignEstimate:
         if self.prediction is not None:
             data |= {"prediction": self.prediction.to_dict(), "within_budget": self.fits}
             data["energy"] = self.energy
+        data |= {"measured_mhz": self.measured_mhz, "measured_us": self.measured_us}
         return data
 
     def __repr__(self) -> str:
@@ -112,6 +121,19 @@ def _predicted(predictor: "Predictor", design: "Design") -> "Prediction":
         return predictor.predict(design)
 
 
+def _measured(entries: "tuple[Entry, ...]", design: "Design") -> float | None:
+    """Return the megahertz that the base has of this very design, if any."""
+    from bitformer.estimate.measure import measured_mhz
+    from bitformer.synth.synthesize import digest
+
+    if not any(entry.kind == "routed" and entry.part == design.part for entry in entries):
+        return None
+    try:
+        return measured_mhz(entries, digest(design))
+    except UserError:  # no Yosys, whose release is in the digest
+        return None
+
+
 def estimated(
     design: "Design", kb: str | Path | None, *, clock_hz: float, note: Note
 ) -> DesignEstimate:
@@ -122,9 +144,20 @@ def estimated(
 
     entries = tuple(known_entries(None if kb is None else Path(kb)))
     predictor = predictor_of(entries, note)
-    prediction = None if predictor is None else _predicted(predictor, design)
+    prediction = None
+    if predictor is not None:
+        try:
+            prediction = _predicted(predictor, design)
+        except UserError as error:  # nothing of this family was measured
+            note(str(error))
     energy = None
     if prediction is not None:
         energy = energy_of_inference(design, prediction, entries, clock_hz=clock_hz)
     exact = estimate(design, clock_hz=clock_hz)
-    return DesignEstimate(exact=exact, prediction=prediction, energy=energy, entries=entries)
+    return DesignEstimate(
+        exact=exact,
+        prediction=prediction,
+        energy=energy,
+        entries=entries,
+        measured_mhz=_measured(entries, design),
+    )

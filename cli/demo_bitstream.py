@@ -13,6 +13,8 @@ __all__ = ["BOARD", "Bitstream", "make_bitstream", "missing_tool"]
 
 #: The board, the clock that is asked for, and the folder's name.
 BOARD, CLOCK_HZ, FOLDER = "ulx3s-25f", 60_000_000, "build-ulx3s"
+#: Seeds of place and route: as many as most machines do at once.
+SEEDS = 2
 #: The programs that it takes, as `bitformer.tools` names them.
 _TOOLS = ("Yosys", "nextpnr-ecp5", "ecppack")
 
@@ -63,14 +65,14 @@ def missing_tool() -> str | None:
 
 
 def make_bitstream(model: "bitformer.Model", output: Path, report: Report) -> Bitstream:
-    """Build the model for the board in a folder of ``output``, with several seeds."""
+    """Build the model for the board in a folder of ``output``, with two seeds."""
     from bitformer.boards.catalog import find_board
 
     board = find_board(BOARD)
     design = bitformer.lower(model, part=board.part)
     build = design.build(BOARD, to=output / FOLDER, name="top", clock_hz=CLOCK_HZ, note=report.note)
     with progress_bar() as progress:
-        path = build.run(progress=progress)
+        path = build.run(seeds=SEEDS, progress=progress)
     routing = build.routing()
     luts = routing.uses[0]
     return Bitstream(

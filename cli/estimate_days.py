@@ -36,14 +36,15 @@ def show_days(
     """Print a day on the part, and on one of each other family; the same as plain data."""
     there = [] if found.days is None else [found.days]
     for other in _others(design):
-        try:
-            days = other.estimate(**options, note=report.line).days
-        except UserError as error:
+        reasons: list[str] = []
+        days = other.estimate(**options, note=reasons.append).days
+        if days is None:
+            why = " ".join(reasons)
             report.line(
-                f"{other.part} is left out. {error}: 'profile --parts {other.part}' adds some"
+                f"{other.part} is left out. {why}: 'profile --parts {other.part}' adds some"
             )
         else:
-            there += [] if days is None else [days]
+            there.append(days)
     report.table(
         ("part", "an inference each", "idle between, J a day", "off between, J a day", "mean, mW"),
         (

@@ -1,5 +1,6 @@
 """Entries of a knowledge base from what was synthesized."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from bitformer.estimate.features import VERSION, quantities
@@ -13,7 +14,15 @@ if TYPE_CHECKING:
     from bitformer.synth.routing import Routing
     from bitformer.synth.synthesize import Synthesis
 
-__all__ = ["entries_of", "measured_entry", "routed_entry", "routed_key", "unit_key", "widths_of"]
+__all__ = [
+    "entries_of",
+    "measured_entry",
+    "measured_mhz",
+    "routed_entry",
+    "routed_key",
+    "unit_key",
+    "widths_of",
+]
 
 
 def widths_of(config: TransformerConfig) -> dict[str, str]:
@@ -108,3 +117,14 @@ def routed_entry(design: Design, result: "Synthesis", routing: "Routing") -> Ent
         features=features,
         levels=result.depth.levels,
     )
+
+
+def measured_mhz(entries: Iterable[Entry], digest: str) -> float | None:
+    """Return the megahertz that a design reaches in the median of most seeds; None if unknown.
+
+    ``digest`` : of its synthesis.
+    """
+    key = routed_key(digest)
+    known = [one.features for one in entries if one.kind == "routed" and one.key.startswith(key)]
+    best = max(known, key=lambda found: (found["seeds"], found["median_mhz"]), default=None)
+    return None if best is None else best["median_mhz"]

@@ -20,7 +20,7 @@ def small(monkeypatch):
 
 @pytest.mark.needs("posix")
 def test_demo_ends_with_a_table_and_files(small, bitformer, tmp_path, monkeypatch, routed):
-    routed.does(s1=70.0, s2=90.0, s3=80.0)
+    routed.does(s1=70.0, s2=90.0)
     # no folder and no network is asked for data
     monkeypatch.setenv(ENVIRONMENT, str(tmp_path / "no"))
     monkeypatch.setattr("pooch.retrieve", lambda *_, **__: pytest.fail("asked for a download"))
@@ -80,7 +80,7 @@ def test_without_the_open_tools_a_sentence_and_a_missed_clock_is_exit_code_one(
     assert "bitstream" not in bitformer(*options, "--no-bitstream").out.lower()
     # the training is resumed
     monkeypatch.setenv("NEXTPNR_ECP5", str(tmp_path / "tools" / "nextpnr-ecp5"))
-    routed.does(s1=50.0, s2=59.9, s3=40.0)
+    routed.does(s1=50.0, s2=59.9)
     said = bitformer(*options)
     assert said.code == 1
     assert "NOT good: clock clk reaches 59.9 MHz of the 60.0 MHz asked for" in said.out

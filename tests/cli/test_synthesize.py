@@ -225,6 +225,15 @@ def test_routed(bitformer, tiny, synthesizer, routed, tmp_path):
         "asked_mhz": 120.0,
         "seeds": 3,
     }
+    estimate = ["estimate", tiny, "--part", "lfe5u-25f", "--lanes", "8", "--kb", kb]
+    data = bitformer(*estimate, "--json").data
+    assert (data["measured_mhz"], data["measured_us"]) == (100.0, cycles / 100)
+    assert (
+        f"100.0 MHz in the median of its seeds, so {cycles / 100:.2f} us"
+        in bitformer(*estimate).out
+    )
+    other = ["estimate", tiny, "--part", "lfe5u-25f", "--lanes", "4", "--kb", kb]
+    assert bitformer(*other, "--json").data["measured_mhz"] is None
     # 150 are asked unless it is said
     routed.does(s1=90.0)
     assert bitformer(*options, "--seeds", "1", "--no-kb").code == 0

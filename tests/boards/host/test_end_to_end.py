@@ -6,12 +6,14 @@ import pytest
 from link_harness import compiled_once, ends
 from pins_harness import SimulatedSpi, SimulatedUart
 
+from bitformer.boards.catalog import BOARDS
 from bitformer.boards.host.client import Client, LinkError
 from bitformer.boards.host.forecaster import Forecaster
 from bitformer.boards.host.transport import SpiTransport, UartTransport
 from bitformer.boards.shell.contract import contract_of
 from bitformer.boards.shell.shell import SpiShell, UartShell
 from bitformer.hw.lowering.lower import lower
+from bitformer.hw.lowering.reload import lower_reloadable
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import reference
 from bitformer.model.config import named_config
@@ -68,6 +70,15 @@ def test_tiny(link):
     x = np.random.default_rng(0).normal(size=(6, *design.model.input.shape))
     x[1:3] *= 1000
     assert contract_of(design).vectors
+    check(design, x, link)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("link", "lowered"), [("uart", lower_reloadable), ("spi", lower)])
+def test_twenty_windows_on_an_ecp5(link, lowered):
+    """The same shells around a design for another family's memories and multipliers."""
+    design = lowered(initialize(named_config("tiny")), part=BOARDS["ulx3s-25f"].part)
+    x = np.random.default_rng(0).normal(size=(20, *design.model.input.shape))
     check(design, x, link)
 
 
