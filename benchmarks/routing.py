@@ -3,6 +3,7 @@
     python benchmarks/routing.py                        every row, three seeds
     python benchmarks/routing.py --design etth1-96-24   this one only
     python benchmarks/routing.py --write                and docs/routing.md written
+    python benchmarks/routing.py --design etth1-96-24 --write    with the rows that are measured
 
 A row takes some minutes a seed. Ctrl-C loses nothing: seeds that are finished are not routed again,
 and a change of the hardware routes again exactly the rows that it changed.
@@ -148,8 +149,8 @@ def shortfalls(row: Row, record: dict[str, Any]) -> list[str]:
     return found
 
 
-def page(records: list[dict[str, Any]], lacking: list[str]) -> str:
-    """The text of docs/routing.md."""
+def page(records: list[dict[str, Any]], lacking: list[str], missing: list[str]) -> str:
+    """The text of docs/routing.md; ``missing`` are rows that are not measured."""
     first = records[0]["routing"]
     seeds = len(first["seeds"])
     lines = [
@@ -169,6 +170,8 @@ def page(records: list[dict[str, Any]], lacking: list[str]) -> str:
     if lacking:
         lines += ["Not reached of what was set as the least:", ""]
         lines += [*(f"* {one}" for one in lacking), ""]
+    if missing:
+        lines += [f"Not measured yet, of this hardware: {', '.join(missing)}.", ""]
     lines += [
         "`bitformer synthesize M --part lfe5u-25f --route` measures your own model so;"
         " `bitformer build M --board ulx3s-25f` routes it with its board's shell and pins.",
@@ -183,12 +186,17 @@ def page(records: list[dict[str, Any]], lacking: list[str]) -> str:
 @click.option(
     "--clock", default=ASKED_HZ / 1e6, show_default=True, metavar="MHZ", help="What is asked for."
 )
-@click.option("--write", is_flag=True, help="Write docs/routing.md, of all rows.")
+@click.option("--write", is_flag=True, help="Write docs/routing.md, of every row measured.")
 def main(names: tuple[str, ...], seeds: int, clock: float, write: bool) -> None:
-    results, records, lacking = Results(RESULTS), [], []
-    rows = [row for row in ROWS if not names or row.name in names]
-    for row in rows:
+    results = Results(RESULTS)
+    records: list[dict[str, Any]] = []
+    lacking: list[str] = []
+    missing = []
+    for row in ROWS:
         key = row.key(seeds, clock * 1e6)
+        if names and row.name not in names and not (write and key in results):
+            missing.append(f"{row.name} on {row.part}")
+            continue
         record = results.get(key, lambda row=row: measured(row, seeds, clock * 1e6))
         records.append(record)
         lacking += shortfalls(row, record)
@@ -197,8 +205,8 @@ def main(names: tuple[str, ...], seeds: int, clock: float, write: bool) -> None:
     show(out, PATHS, [path_cells(record) for record in records])
     for one in lacking:
         out.print(f"Not reached: {one}")
-    if write and rows == list(ROWS):
-        REPORT.write_text(page(records, lacking), encoding="utf-8")
+    if write:
+        REPORT.write_text(page(records, lacking, missing), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -61,11 +61,12 @@ def test_a_page_and_what_is_not_reached(script):
         "grid-12-32-4 on lfe5u-25f: 9800 cycles, at most 9700",
         "grid-12-32-4 on lfe5u-25f: 119.9 MHz in the median, at least 120",
     ]
-    page = script.page(records, lacking)
+    page = script.page(records, lacking, ["grid-24-64-4 on lfe5u-45f"])
     row = "| etth1-96-24 | lfe5u-25f | 32 | 3 184 | 124.0 | 121.0 | 118.0 | 26.3 | 5 000 |"
     assert row in page
     assert "| etth1-96-24 | `engine.a[1]` | `engine.m` | 8.25 | 3.00 | 5.25 | 3 |" in page
     assert "* grid-12-32-4 on lfe5u-25f: 119.9 MHz" in page
+    assert "Not measured yet, of this hardware: grid-24-64-4 on lfe5u-45f." in page
     assert "3 seeds each, 150 MHz asked, the slowest speed grade (6)" in page
 
 
@@ -85,5 +86,8 @@ def test_what_was_routed_is_not_routed_again(script, tmp_path, monkeypatch):
         assert said.exit_code == 0
         assert "121.0" in said.output
     assert calls == [("etth1-96-24", 3, 150e6)]
-    CliRunner().invoke(script.main, ["--design", "etth1-96-24", "--seeds", "5"])
+    monkeypatch.setattr(script, "REPORT", tmp_path / "page.md")
+    said = CliRunner().invoke(script.main, ["--design", "etth1-96-24", "--seeds", "5", "--write"])
+    assert said.exit_code == 0
+    assert "hardware: grid-12-32-4 on lfe5u-25f, grid" in (tmp_path / "page.md").read_text()
     assert calls[1:] == [("etth1-96-24", 5, 150e6)]
