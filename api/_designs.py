@@ -127,10 +127,11 @@ class AcceleratorDesign:
         from bitformer.estimate.knowledge import known_entries
         from bitformer.estimate.remedies import diagnose
 
+        entries = known_entries(None if kb is None else Path(kb))
         return diagnose(
             self.model.integer,
             **self.asked,
-            predictor=predictor_of(known_entries(None if kb is None else Path(kb)), note),
+            predictor=predictor_of(entries, self.lowered.part, note),
             sensitivity=sensitivity,
             progress=progress,
         )

@@ -100,12 +100,15 @@ class DesignEstimate:
         return f"<DesignEstimate: {fits} {self.exact.part} ({taken}); {time}{energy}>"
 
 
-def predictor_of(entries: "tuple[Entry, ...] | list[Entry]", note: Note) -> "Predictor | None":
-    """Return a fit on measured designs; None, and tell why, if there are too few."""
+def predictor_of(
+    entries: "tuple[Entry, ...] | list[Entry]", part: str, note: Note
+) -> "Predictor | None":
+    """Return a fit on measured designs of a part's family; None, and tell why, if too few."""
     from bitformer.estimate.predictor import Predictor
+    from bitformer.hw.parts import PARTS
 
     try:
-        return Predictor(entries)
+        return Predictor(entries, family=PARTS[part].family)
     except UserError as error:
         note(f"LUTs and flip-flops are those of the stores alone. {error}")
         return None
@@ -143,13 +146,8 @@ def estimated(
     from bitformer.hw.lowering.exact import estimate
 
     entries = tuple(known_entries(None if kb is None else Path(kb)))
-    predictor = predictor_of(entries, note)
-    prediction = None
-    if predictor is not None:
-        try:
-            prediction = _predicted(predictor, design)
-        except UserError as error:  # nothing of this family was measured
-            note(str(error))
+    predictor = predictor_of(entries, design.part, note)
+    prediction = None if predictor is None else _predicted(predictor, design)
     energy = None
     if prediction is not None:
         energy = energy_of_inference(design, prediction, entries, clock_hz=clock_hz)

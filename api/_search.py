@@ -219,7 +219,7 @@ def find(
             " tensor"
         )
     own = None if kb is None else Path(kb)
-    predictor = predictor_of(known_entries(own), note)
+    predictor = predictor_of(known_entries(own), request.limits.part, note)
     if predictor is None:
         raise UserError("A search needs measured designs to predict by: 'bitformer profile' first")
     tool = _tool(request.synthesis, note)

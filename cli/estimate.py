@@ -85,6 +85,8 @@ def _show(
 
 
 def _show_stores(report: Report, result: "Estimate") -> None:
+    from bitformer.hw.parts import PARTS
+
     report.table(
         ("resource", "used", "of", "share"),
         (
@@ -95,6 +97,9 @@ def _show_stores(report: Report, result: "Estimate") -> None:
     for use in result.over:
         report.line(f"Does not fit {result.part}: {use}")
     report.line("LUTs are those of the stores: the units' own logic is not in them.")
+    family = PARTS[result.part].family
+    if not family.shift_registers:
+        report.line(f"{family.name} has no shift registers in LUTs: delays are flip-flops.")
 
 
 def _show_prediction(report: Report, prediction: "Prediction") -> None:

@@ -36,15 +36,15 @@ def show_days(
     """Print a day on the part, and on one of each other family; the same as plain data."""
     there = [] if found.days is None else [found.days]
     for other in _others(design):
-        reasons: list[str] = []
-        days = other.estimate(**options, note=reasons.append).days
+        said: list[str] = []
+        days = other.estimate(**options, note=said.append).days
         if days is None:
-            why = " ".join(reasons)
-            report.line(
-                f"{other.part} is left out. {why}: 'profile --parts {other.part}' adds some"
-            )
+            why = f"{other.part} is left out: 'bitformer profile --parts {other.part}' adds it."
+            said = [why, *said]
         else:
             there.append(days)
+        for line in said:
+            report.line(line)
     report.table(
         ("part", "an inference each", "idle between, J a day", "off between, J a day", "mean, mW"),
         (

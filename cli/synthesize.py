@@ -43,7 +43,7 @@ def _show(report: Report, name: str, result: "Synthesis") -> None:
     """Print a synthesis: budget, units, logic depth, loads, and what is too much."""
     from bitformer.synth.depth import MOST_CHAINS, MOST_LEVELS, MOST_LOADS
 
-    resources, deepest = result.resources, result.depth
+    deepest = result.depth
     part = result.part.name if result.part is not None else "no part"
     report.line(f"{name} on {part}, by {result.tool}, without the board's shell")
     report.table(
@@ -53,11 +53,7 @@ def _show(report: Report, name: str, result: "Synthesis") -> None:
             for use in result.uses
         ),
     )
-    report.line(
-        f"LUTs as memory: {resources.srls} of them shift registers. Block RAM: {resources.ramb36}"
-        f" double ones count as two. {resources.inverters} inverters, which a vendor's tools"
-        " absorb, are not counted."
-    )
+    report.line(_counted(result))
     if result.units:
         report.table(
             ("unit", "LUT", "as mem.", "FF", "block RAM", "DSP"),
@@ -93,6 +89,28 @@ def _show(report: Report, name: str, result: "Synthesis") -> None:
     )
     for use in result.over:
         report.line(f"Does not fit {part}: {use}")
+
+
+def _counted(result: "Synthesis") -> str:
+    """Return how cells were counted that are there in the part's family."""
+    from bitformer.hw.families.family import Kind
+    from bitformer.hw.parts import DEFAULT_PART, PARTS
+
+    resources, part = result.resources, result.part
+    family = (part or PARTS[DEFAULT_PART]).family
+    known, parts = list(family.primitives.values()), []
+    if family.shift_registers:
+        parts.append(f"LUTs as memory: {resources.srls} of them shift registers.")
+    else:
+        parts.append("Delays are flip-flops: this family has no shift registers.")
+    if any(primitive.kind is Kind.BLOCK_RAM and primitive.size > 1 for primitive in known):
+        parts.append(f"Block RAM: {resources.ramb36} double ones count as two.")
+    if any(primitive.kind is Kind.CARRY and primitive.size for primitive in known):
+        parts.append(f"LUTs: those of {resources.carries} carries are among them.")
+    parts.append(
+        f"{resources.inverters} inverters, which a vendor's tools absorb, are not counted."
+    )
+    return " ".join(parts)
 
 
 @click.command("synthesize")

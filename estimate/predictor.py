@@ -122,8 +122,8 @@ class Predictor:
         self.entries = [unique[key] for key in sorted(unique)]
         if len(self.entries) < LEAST:
             raise UserError(
-                f"Knowledge base must hold at least {LEAST} measured designs, not"
-                f" {len(self.entries)}: 'bitformer profile' measures some"
+                f"Knowledge base must hold at least {LEAST} measured designs of the {family.name},"
+                f" not {len(self.entries)}: 'bitformer profile --parts PART' measures some"
             )
         rows = [_row(entry, family.luts) for entry in self.entries]
         luts, memory, ffs = np.array([_fitted(entry) for entry in self.entries]).T

@@ -171,7 +171,7 @@ class _Bench:
             data=str(path.resolve() if path.exists() else data), **resolved(columns, rows)
         )
         self._seed, self._folder, self._progress = seed, folder, progress
-        self._predictor = Predictor(shipped_entries())
+        self._predictor = Predictor(shipped_entries(), family=PARTS[part].family)
         self._windows: dict[int, tuple[int, int] | str] = {}
         self._done = 0
 

@@ -42,10 +42,12 @@ _PRIMITIVES = {
     "MULT18X18D": Primitive(kind=Kind.MULTIPLIER),
 }
 
-#: Nets are split before LUTs are mapped: without, ABC9 can end without a word. Only what says so is
-#: in block RAM, of which none is read where it is written, so nothing has to see to that: see
-#: :class:`bitformer.hw.units.store.Store`.
+#: Only what says so is in block RAM. Its words are not read where they are written (see
+#: :class:`bitformer.hw.units.store.Store`), or Yosys would put a LUT behind each bit for that: a
+#: block's output is 5.8 ns late already. Nets are split before LUTs are mapped: without, ABC9 can
+#: end without a word.
 _COMMANDS = """\
+setparam -set COLLISION_X_MASK 1'1 *store_*/t:$memrd_v2 r:CLK_ENABLE=1 %i r:COLLISION_X_MASK=1'0 %i
 synth_ecp5 -top {top} {options}-nobram -no-rw-check -run begin:map_luts
 splitnets
 synth_ecp5 -top {top} {options}-nobram -no-rw-check -run map_luts:check
@@ -110,4 +112,5 @@ ECP5 = Family(
             " cycle scaled from 28 nm; no design of ours was measured or reported"
         ),
     ),
+    most_columns=32,
 )

@@ -316,6 +316,9 @@ class Family:
         How they are made.
     power : PowerModel
         What they take, for a model.
+    most_columns : int
+        Multipliers of the engine at most where nobody says how many: beyond, what feeds them costs
+        more than they gain.
     """
 
     name: str
@@ -326,6 +329,12 @@ class Family:
     pins: PinPatterns
     script: Script
     power: PowerModel
+    most_columns: int = 16
+
+    @property
+    def shift_registers(self) -> bool:
+        """Whether LUTs serve as shift registers: else delays are flip-flops."""
+        return any(one.kind is Kind.SHIFT_REGISTER for one in self.primitives.values())
 
     def primitive(self, name: str) -> Primitive:
         """Return the primitive of a name; one without properties where the family has none."""

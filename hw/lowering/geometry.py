@@ -27,7 +27,10 @@ def choose_columns(
     pack: bool,
     wide_rows: frozenset[str] = frozenset(),
 ) -> int:
-    """Return the engine's multipliers: those asked for, or the largest power of two on the part."""
+    """Return the engine's multipliers: those asked for, or what the part has to spare.
+
+    Of these a multiple of 8, which most layers can be cut by, or a power of two below.
+    """
     if lanes is not None:
         if lanes < 1:
             raise UserError(f"lanes must be at least 1, not {lanes}")
@@ -37,7 +40,8 @@ def choose_columns(
         spare -= 2 if pack and not wide_rows else 1
     if spare < 1:
         raise UserError(f"part {part.name} must have more than {part.dsps} DSP blocks")
-    return 1 << min(4, spare.bit_length() - 1)
+    most = min(spare, part.family.most_columns)
+    return most // 8 * 8 if most >= 8 else 1 << most.bit_length() - 1
 
 
 def geometry_of(

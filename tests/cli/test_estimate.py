@@ -53,6 +53,18 @@ def test_estimate_of_days(bitformer, tiny):
     assert "days" not in bitformer("estimate", tiny, "--json").data
 
 
+def test_estimate_of_a_family_that_nobody_measured(bitformer, tiny):
+    """Cycles, multipliers and memory are as exact as for another; of LUTs it is said what lacks."""
+    said = bitformer("estimate", tiny, "--part", "lfe5u-25f", "--json")
+    assert "at least 12 measured designs of the ECP5, not 0: 'bitformer profile --parts" in said.err
+    assert "ECP5 has no shift registers in LUTs: delays are flip-flops." in said.err
+    used = {use["resource"]: (use["used"], use["available"]) for use in said.data["resources"]}
+    assert used["DSP"] == (27, 28)  # 24 columns, two ways, a LayerNorm
+    assert used["EBR"][1] == 56
+    assert 0 < used["EBR"][0] <= 56
+    assert "prediction" not in said.data
+
+
 def test_estimate_names_what_does_not_fit(bitformer, tiny):
     said = bitformer("estimate", tiny, "--lanes", "64", "--json")
     assert said.code == 1

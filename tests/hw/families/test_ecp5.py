@@ -3,7 +3,12 @@
 import pytest
 
 from bitformer.hw.families.ecp5 import ECP5
+from bitformer.hw.lowering.lower import lower
 from bitformer.hw.parts import PARTS
+from bitformer.model.config import named_config
+from bitformer.model.errors import UserError
+from bitformer.model.initialize import initialize
+from bitformer.model.precision import Precision
 from bitformer.synth.depth import depth
 from bitformer.synth.netlist import Cell, Netlist
 from bitformer.synth.resources import Resources
@@ -23,6 +28,30 @@ def test_parts():
     assert ECP5.block_ram.bits == 18 * 1024
     assert (ECP5.luts.words, ECP5.luts.selected) == (16, 2)
     assert (ECP5.multiplier.split, ECP5.multiplier.short_split) == (17, 17)
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "columns", "most"),
+    [
+        ("etth1-96-24", "lfe5u-25f", 24, 3_214),
+        ("grid-12-32-4", "lfe5u-25f", 24, 9_700),
+        ("grid-24-64-4", "lfe5u-45f", 32, 41_000),
+    ],
+)
+def test_columns_and_cycles(name, part, columns, most):
+    """As many columns as the part's multipliers allow, and no more cycles than are asked of it."""
+    design = lower(initialize(named_config(name)), part=part)
+    assert design.geometry.columns == columns
+    assert design.geometry.dsps <= PARTS[part].dsps
+    assert design.interval <= design.latency <= most
+
+
+def test_a_multiplicand_of_more_than_two_ports_is_refused():
+    """A wide layer's sum is multiplied in two parts, of 17 bits and of 18."""
+    sixteen = Precision(weights=16, activations=16)
+    config = named_config("tiny").replace(default=sixteen, precision={}, d_model=64, ffn=128)
+    with pytest.raises(UserError, match=r"^multiplicand of \S+ must fit 35 bits, not need 3[6-9]$"):
+        lower(initialize(config), part="lfe5u-25f")
 
 
 def test_what_cells_take():
