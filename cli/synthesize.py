@@ -41,7 +41,13 @@ def _row(resources: "Resources") -> tuple[object, ...]:
 
 def _show(report: Report, name: str, result: "Synthesis") -> None:
     """Print a synthesis: budget, units, logic depth, loads, and what is too much."""
-    from bitformer.synth.depth import MOST_CHAINS, MOST_LEVELS, MOST_LOADS
+    from bitformer.synth.depth import (
+        MOST_CHAINS,
+        MOST_LATE_STEPS,
+        MOST_LEVELS,
+        MOST_LOADS,
+        WIDE,
+    )
 
     deepest = result.depth
     part = result.part.name if result.part is not None else "no part"
@@ -75,6 +81,14 @@ def _show(report: Report, name: str, result: "Synthesis") -> None:
         ),
         words=2,
     )
+    if deepest.late:
+        last = deepest.late[0]
+        report.line(
+            f"Behind memories and shift registers in LUTs, and products without a register:"
+            f" {last.steps} steps at most, from {last.start} to {last.end} (for 150 MHz:"
+            f" {MOST_LATE_STEPS}; a LUT, a carry chain, a net with more than {WIDE} loads and the"
+            " late start are one each)"
+        )
     most = f"{result.control.loads} of {result.control.name}" if result.control else "none"
     report.line(
         f"Loads, clock and reset left out. Of a control net at most {most} (for 150 MHz:"

@@ -5,21 +5,36 @@ design, and ends at one. Each LUT on it is a level; a multiplexer of LUTs' outpu
 LUT before it; carries in a row are one chain; an asynchronous read of a memory in LUTs is a level,
 and so is the longer clock-to-output time of such a memory. Wires count nothing, so depth is no
 timing: it bounds what placement can make of a design.
+
+Of paths that begin late, at a memory or shift register in LUTs or at a multiplier that is not
+registered behind its product, steps are counted apart: a LUT, a carry chain and a net with many
+loads are one each, and so is the late start itself, that of a multiplier two.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
 from operator import itemgetter
+from typing import Any
 
 from bitformer.hw.families.family import Kind
-from bitformer.synth.netlist import Cell, Netlist, NetlistError, signal_of
-from bitformer.synth.primitives import Arc, arcs, is_clock, pin_role, start_levels
+from bitformer.synth.longest import Cost, Longest, in_order
+from bitformer.synth.netlist import Cell, Netlist, signal_of
+from bitformer.synth.primitives import (
+    Arc,
+    arcs,
+    is_clock,
+    late_steps,
+    pin_role,
+    start_levels,
+)
 
 __all__ = [
     "MOST_CHAINS",
+    "MOST_LATE_STEPS",
     "MOST_LEVELS",
     "MOST_LOADS",
+    "WIDE",
     "Depth",
     "Fanout",
     "LogicPath",
@@ -29,13 +44,16 @@ __all__ = [
 
 #: What a part of speed grade -1 does in 6.7 ns (150 MHz): LUT levels and carry chains of a path.
 MOST_LEVELS, MOST_CHAINS = 6, 1
+#: Steps of a path that begins late: with 4 and 5, routed ones took 6.7 to 7.4 ns.
+MOST_LATE_STEPS = 3
+#: Loads of a net beyond which it is a step.
+WIDE = 32
 #: Loads of a control net: one with 768 alone cost 7.4 ns in a trial.
 MOST_LOADS = 128
 
-#: LUT levels, carry chains and carries of a way.
-_Cost = tuple[int, int, int]
-#: Orders of costs: by levels, by chains, by both together.
-_LEVELS, _CHAINS, _BOTH = itemgetter(0, 1, 2), itemgetter(1, 0, 2), lambda c: (c[0] + c[1], *c[1:])
+#: Orders of costs: by levels, by chains, by both together, by all steps.
+_LEVELS, _CHAINS = itemgetter(0, 1, 2), itemgetter(1, 0, 2)
+_BOTH, _STEPS = lambda c: (c[0] + c[1], *c[1:3]), lambda c: (c[0] + c[1] + c[3], *c[1:])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +61,9 @@ class LogicPath:
     """A path between registers.
 
     ``levels`` are LUTs, ``chains`` carry chains and ``carries`` the cells in them. ``start`` and
-    ``end`` are nets or memories with their port; ``through`` are the named nets between.
+    ``end`` are nets or memories with their port; ``through`` are the named nets between. ``wide``
+    are its nets with more than ``WIDE`` loads. ``late`` are the steps by which its start is late:
+    0 among paths of all starts, where these are among the levels.
     """
 
     levels: int
@@ -52,20 +72,37 @@ class LogicPath:
     start: str
     end: str
     through: tuple[str, ...] = ()
+    wide: int = 0
+    late: int = 0
+
+    @property
+    def steps(self) -> int:
+        """LUTs, chains and nets with many loads, and what its start is late by."""
+        return self.levels + self.chains + self.wide + self.late
 
 
 @dataclass(frozen=True, kw_only=True)
 class Depth:
-    """``levels`` and ``chains``: the most on any path. ``paths``: the worst of each end, sorted."""
+    """``levels`` and ``chains``: the most on any path. ``paths``: the worst of each end, sorted.
+
+    ``late`` : the worst path to each end of those that begin late, most steps first.
+    """
 
     levels: int
     chains: int
     paths: tuple[LogicPath, ...]
+    late: tuple[LogicPath, ...] = ()
+
+    @property
+    def late_steps(self) -> int:
+        """The most steps of a path that begins late; 0 if there is none."""
+        return self.late[0].steps if self.late else 0
 
     @property
     def short_enough(self) -> bool:
-        """Whether every path keeps to ``MOST_LEVELS`` and ``MOST_CHAINS``."""
-        return self.levels <= MOST_LEVELS and self.chains <= MOST_CHAINS
+        """Whether every path keeps to ``MOST_LEVELS``, ``MOST_CHAINS`` and ``MOST_LATE_STEPS``."""
+        levels, chains = self.levels <= MOST_LEVELS, self.chains <= MOST_CHAINS
+        return levels and chains and self.late_steps <= MOST_LATE_STEPS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,47 +150,6 @@ def _place(netlist: Netlist, cell: Cell) -> str:
     return name if kind is Kind.REGISTER else f"{name} ({cell.kind})"
 
 
-class _Longest:
-    """The longest way to each net, by an order of costs, and the arc by which it comes."""
-
-    def __init__(
-        self, netlist: Netlist, incoming: dict[int, list[Arc]], nets: list[int], order: Callable
-    ):
-        self._netlist = netlist
-        self.cost: dict[int, _Cost] = {}
-        self.by: dict[int, Arc] = {}
-        for net in nets:
-            for arc in incoming.get(net, ()):
-                levels, chains, carries = self.of(arc.start)
-                cost = (levels + arc.levels, chains + arc.chains, carries + arc.carries)
-                if net not in self.cost or order(cost) > order(self.cost[net]):
-                    self.cost[net], self.by[net] = cost, arc
-
-    def of(self, net: int) -> _Cost:
-        """Return the cost of the longest way to a net."""
-        if net not in self.cost:
-            driver = self._netlist.driver.get(net)
-            self.cost[net] = (start_levels(self._netlist, driver[0]) if driver else 0, 0, 0)
-        return self.cost[net]
-
-    def way(self, net: int) -> list[int]:
-        """Return the nets of the longest way, from its start to ``net``."""
-        nets = [net]
-        while nets[-1] in self.by:
-            nets.append(self.by[nets[-1]].start)
-        return nets[::-1]
-
-
-def _in_order(netlist: Netlist, incoming: dict[int, list[Arc]]) -> list[int]:
-    """Return the nets, each after those that it depends on."""
-    before = {net: [arc.start for arc in arcs_in] for net, arcs_in in incoming.items()}
-    try:
-        return list(TopologicalSorter(before).static_order())
-    except CycleError as error:
-        name = netlist.name(error.args[1][0])
-        raise NetlistError(f"netlist must have no combinational loop, as through {name}") from None
-
-
 def depth(netlist: Netlist, *, worst: int = 20) -> Depth:
     """Return the logic depth of a netlist, and the ``worst`` ends with the deepest way to each.
 
@@ -166,29 +162,64 @@ def depth(netlist: Netlist, *, worst: int = 20) -> Depth:
     """
     incoming: dict[int, list[Arc]] = {}
     through = set()
+    loads: Counter[int] = Counter()
     for cell in netlist.cells:
         for arc in arcs(netlist, cell):
             incoming.setdefault(arc.end, []).append(arc)
             through.add((cell.name, arc.start))
+        loads.update(bit for bits in cell.inputs.values() for bit in bits if isinstance(bit, int))
     ends = list(_sequential_ends(netlist, through))
-    nets = _in_order(netlist, incoming)
+    nets = in_order(netlist, incoming)
+    nets += list({bit for bit, _ in ends}.difference(nets))
+    wide = {net for net, number in loads.items() if number > WIDE}
+
+    def begin(net: int) -> Cost | None:
+        if net in incoming:
+            return None
+        driver = netlist.driver.get(net)
+        return (start_levels(netlist, driver[0]) if driver else 0, 0, 0, int(net in wide))
+
+    def begin_late(net: int) -> Cost | None:
+        late = _late(netlist, net)
+        return (0, 0, 0, late + (net in wide)) if late else None
+
     levels, chains, both = (
-        _Longest(netlist, incoming, nets, order) for order in (_LEVELS, _CHAINS, _BOTH)
+        Longest(incoming, nets, order, begin, wide) for order in (_LEVELS, _CHAINS, _BOTH)
     )
-    found: dict[str, LogicPath] = {}
-    for bit, name in sorted(ends, key=lambda end: _BOTH(both.of(end[0])), reverse=True):
-        group = signal_of(name)
-        if group not in found and len(found) < worst:
-            found[group] = _path(netlist, both, bit, name)
+    late = Longest(incoming, nets, _STEPS, begin_late, wide)
     return Depth(
-        levels=max((levels.of(bit)[0] for bit, _ in ends), default=0),
-        chains=max((chains.of(bit)[1] for bit, _ in ends), default=0),
-        paths=tuple(found.values()),
+        levels=max((levels.cost[bit][0] for bit, _ in ends), default=0),
+        chains=max((chains.cost[bit][1] for bit, _ in ends), default=0),
+        paths=_worst(netlist, both, ends, _BOTH, worst),
+        late=_worst(netlist, late, [end for end in ends if end[0] in late.cost], _STEPS, worst),
     )
 
 
-def _path(netlist: Netlist, longest: _Longest, bit: int, end: str) -> LogicPath:
-    nets, cost = longest.way(bit), longest.of(bit)
+def _late(netlist: Netlist, net: int) -> int:
+    """Return the steps by which a net is late after the clock."""
+    driver = netlist.driver.get(net)
+    return late_steps(netlist, driver[0]) if driver else 0
+
+
+def _worst(
+    netlist: Netlist,
+    longest: Longest,
+    ends: Iterable[tuple[int, str]],
+    order: Callable[[Cost], Any],
+    number: int,
+) -> tuple[LogicPath, ...]:
+    """Return the longest way to each end, so many of them; of a register's bits the worst."""
+    found: dict[str, LogicPath] = {}
+    for bit, name in sorted(ends, key=lambda end: order(longest.cost[end[0]]), reverse=True):
+        group = signal_of(name)
+        if group not in found and len(found) < number:
+            found[group] = _path(netlist, longest, bit, name)
+    return tuple(found.values())
+
+
+def _path(netlist: Netlist, longest: Longest, bit: int, end: str) -> LogicPath:
+    nets, cost = longest.way(bit), longest.cost[bit]
+    late = longest.cost[nets[0]][3] - (nets[0] in longest.wide)
     start = netlist.driver.get(nets[0])
     if start is None or netlist.family.primitive(start[0].kind).kind is Kind.REGISTER:
         name = netlist.name(nets[0])
@@ -202,6 +233,8 @@ def _path(netlist: Netlist, longest: _Longest, bit: int, end: str) -> LogicPath:
         start=name,
         end=end,
         through=tuple(through),
+        wide=cost[3] - late,
+        late=late,
     )
 
 

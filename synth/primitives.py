@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bitformer.hw.families.family import Carry, Kind
 from bitformer.synth.netlist import Bit, Cell, Netlist
 
-__all__ = ["Arc", "arcs", "is_clock", "pin_role", "start_levels"]
+__all__ = ["Arc", "arcs", "is_clock", "late_steps", "pin_role", "start_levels"]
 
 _IN_LUTS = (Kind.LUT_RAM, Kind.SHIFT_REGISTER)
 
@@ -49,6 +49,20 @@ def start_levels(netlist: Netlist, cell: Cell) -> int:
     Its clock-to-output time, or that of a shift register in LUTs, is that of a flip-flop and a LUT.
     """
     return int(netlist.family.primitive(cell.kind).kind in _IN_LUTS)
+
+
+def late_steps(netlist: Netlist, cell: Cell) -> int:
+    """Return how late a register's output is after the clock, in steps of a LUT and a wire.
+
+    1 of a memory or a shift register in LUTs, 2 of a multiplier that is not registered behind its
+    product, 0 of all others.
+    """
+    primitive = netlist.family.primitive(cell.kind)
+    if primitive.late is not None:
+        parameter, value = primitive.late
+        found = cell.parameters.get(parameter)
+        return 2 if found is not None and str(found).lstrip("0") == value.lstrip("0") else 0
+    return int(primitive.kind in _IN_LUTS)
 
 
 def arcs(netlist: Netlist, cell: Cell) -> Iterator[Arc]:

@@ -92,8 +92,10 @@ class Synthesis:
             "units": {unit: plain(taken) for unit, taken in self.units.items()},
             "lut_levels": self.depth.levels,
             "carry_chains": self.depth.chains,
+            "late_steps": self.depth.late_steps,
             "short_enough_for_150_mhz": self.short_enough,
             "paths": [dataclasses.asdict(path) for path in self.depth.paths],
+            "late_paths": [dataclasses.asdict(path) for path in self.depth.late],
             "loads": [{**dataclasses.asdict(net), "control": net.control} for net in self.fanouts],
         }
 

@@ -39,7 +39,7 @@ _PRIMITIVES = {
     # four LUTs hold it, and a slice beside them takes the write port
     "TRELLIS_DPR16X4": Primitive(kind=Kind.LUT_RAM, size=6, reads=(("RAD", "DO"),)),
     **dict.fromkeys(("DP16KD", "PDPW16KD"), Primitive(kind=Kind.BLOCK_RAM)),
-    "MULT18X18D": Primitive(kind=Kind.MULTIPLIER),
+    "MULT18X18D": Primitive(kind=Kind.MULTIPLIER, late=("REG_OUTPUT_CLK", "NONE")),
 }
 
 #: Only what says so is in block RAM. Its words are not read where they are written (see

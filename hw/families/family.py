@@ -218,12 +218,15 @@ class Primitive:
         Of a memory or shift register in LUTs: pins of an address, and the output that follows it.
     carry : Carry or None
         Of a carry: its pins.
+    late : (str, str) or None
+        Of a multiplier: the parameter, and its value, without a register behind the product.
     """
 
     kind: Kind
     size: int = 1
     reads: tuple[tuple[str, str], ...] = ()
     carry: Carry | None = None
+    late: tuple[str, str] | None = None
 
 
 _OTHER = Primitive(kind=Kind.OTHER)

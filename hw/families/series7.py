@@ -65,7 +65,7 @@ _PRIMITIVES = {
     "RAM256X1S": _lut_ram(4, _SINGLE_READS),
     "RAMB18E1": Primitive(kind=Kind.BLOCK_RAM),
     "RAMB36E1": Primitive(kind=Kind.BLOCK_RAM, size=2),
-    "DSP48E1": Primitive(kind=Kind.MULTIPLIER),
+    "DSP48E1": Primitive(kind=Kind.MULTIPLIER, late=("PREG", "0")),
 }
 
 #: Nets are split before LUTs are mapped, without which ABC9 can give two nets one name

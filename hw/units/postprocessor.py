@@ -62,7 +62,7 @@ class PostProcessor(wiring.Component):
     i_factor : In(signed(factor_bits)), reciprocal of a softmax's sum.
     i_statistics : In(statistics_layout(norm_features, norm_bits)), of the row that is normalised.
     o_y : Out(ArrayLayout(signed(result_bits), ways)), results.
-    o_slot : Out(slot), their slot.
+    o_slot : Out(slot), their slot; all but ``valid`` is that of the last one that was valid.
     o_vector : Out(1), it is a vector's.
     o_following : Out(slot.op), operation of the next cycle's results.
     """
@@ -205,8 +205,8 @@ class PostProcessor(wiring.Component):
             for way, result in enumerate(results):
                 self._clamp(m, way, result, ops[2])
 
+        self._show(m, delay_slot(m, slot, stages, name="slot"))
         m.d.comb += [
-            self.o_slot.eq(delay_slot(m, slot, stages + 1, name="slot")),
             self.o_following.eq(delay(m, slot.op, stages, name="op_following")),
             self.o_vector.eq(delay(m, is_vector, stages + 1, name="is_vector", reset_less=False)),
         ]
@@ -228,6 +228,15 @@ class PostProcessor(wiring.Component):
             for factor, operand in factors.items():
                 with m.Case(factor):
                     m.d[unit.domain] += unit.b.eq(operand)
+
+    def _show(self, m: Module, slot: data.View) -> None:
+        """Give a slot a cycle later; its addresses stay until another is valid."""
+        shown = Signal(self.slot, reset_less=True)
+        valid = delay(m, slot.valid, 1, name="shown_valid", reset_less=False)
+        # so they leave a register: a shift register in LUTs would answer late
+        with m.If(slot.valid.any()):
+            m.d.sync += shown.eq(slot)
+        m.d.comb += [self.o_slot.eq(shown), self.o_slot.valid.eq(valid)]
 
     def _accumulators(self, m: Module) -> list[Value]:
         """Return the drained accumulator as one result or two, two cycles later."""

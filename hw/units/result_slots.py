@@ -46,21 +46,13 @@ def slot_layout(
 
 
 def delay_slot(m: Module, slot: data.View, cycles: int, *, name: str) -> data.View:
-    """Return a slot of ``cycles`` clock cycles before; of its fields only ``valid`` resets.
-
-    ``first`` and ``last`` stay with it, and are no shift registers, which answer late.
-    """
-    layout, fields = slot.shape(), slot.shape().members
-    kept = [name for name in ("valid", "first", "last") if name in fields]
-    rest = [name for name in fields if name not in kept]
-    parts = {}
-    for names, reset_less in ((kept, False), (rest, True)):
-        word = Cat(slot[field] for field in names)
-        shown = delay(m, word, cycles, name=f"{name}_{names[0]}", reset_less=reset_less)
-        for field in names:
-            width = len(slot[field])
-            parts[field], shown = shown[:width], shown[width:]
-    return data.View(layout, Cat(parts[field] for field in fields))
+    """Return a slot of ``cycles`` clock cycles before; of its fields only ``valid`` resets."""
+    fields = slot.shape().members
+    late = (
+        delay(m, slot[field], cycles, name=f"{name}_{field}", reset_less=field != "valid")
+        for field in fields
+    )
+    return data.View(slot.shape(), Cat(late))
 
 
 class Slots(wiring.Component):

@@ -1,9 +1,11 @@
 """Logic depth and loads of netlists made by hand, whose depth is known."""
 
+from dataclasses import replace
+
 import pytest
 
 from bitformer.hw.families.series7 import SERIES7
-from bitformer.synth.depth import depth, fanouts
+from bitformer.synth.depth import MOST_LATE_STEPS, WIDE, depth, fanouts
 from bitformer.synth.netlist import Cell, Netlist
 
 OUTPUTS = ("O", "Q", "CO", "P", "DOA", "DOB", "DPO", "SPO", "DOADO", "PCOUT")
@@ -173,6 +175,65 @@ def test_memories_in_luts_are_late():
     assert found(srl, *lut_chain(2), ff("b", 102, 200)) == (3, 0, 0)
     dsp = cell("m", "DSP48E1", CLK=1, A=(None,), P=(100,))
     assert found(dsp, *lut_chain(2), ff("b", 102, 200)) == (2, 0, 0)
+
+
+def start(kind, **parameters):
+    """A cell whose output is net 100."""
+    ports = {"SRL16E": {"CLK": 1, "Q": 100}, "DSP48E1": {"CLK": 1, "P": (100,)}}
+    others = {"RAM64X1D": {"WCLK": 1, "DPRA0": 99, "DPO": 100}, "FDRE": {"C": 1, "Q": 100}}
+    made = cell("m", kind, **(ports | others | {"RAMB18E1": {"CLKARDCLK": 1, "DOADO": 100}})[kind])
+    return replace(made, parameters=parameters)
+
+
+@pytest.mark.parametrize(
+    ("first", "late"),
+    [
+        (start("SRL16E"), 1),
+        (start("RAM64X1D"), 1),
+        (start("DSP48E1", PREG="0" * 32), 2),
+        (start("DSP48E1", PREG="0" * 31 + "1"), 0),
+        (start("DSP48E1"), 0),
+        (start("RAMB18E1"), 0),
+        (start("FDRE"), 0),
+    ],
+    ids=lambda value: f"{value.kind} {value.parameters}" if hasattr(value, "kind") else "",
+)
+@pytest.mark.parametrize("length", [0, 1, 3])
+def test_steps_behind_a_late_start(first, late, length):
+    address = [ff("a", None, 98), lut("before", 99, 98)]
+    result = depth(netlist(*address, first, *lut_chain(length), ff("b", 100 + length, 200)))
+    assert result.late_steps == (late + length if late else 0)
+    assert result.short_enough == (result.late_steps <= MOST_LATE_STEPS)
+    assert [(p.levels, p.chains, p.wide, p.late, p.end) for p in result.late] == (
+        [(length, 0, 0, late, "b/Q/D")] if late else []
+    )
+
+
+@pytest.mark.parametrize("registers", [WIDE - 1, WIDE])
+@pytest.mark.parametrize("net", [100, 101])
+def test_a_net_with_many_loads_is_a_step(net, registers):
+    """The net of the start, or one behind it, drives the next LUT and so many registers."""
+    loads = [ff(f"f{n}", net, 300 + n) for n in range(registers)]
+    result = depth(netlist(start("SRL16E"), *lut_chain(2), ff("b", 102, 200), *loads))
+    (worst,) = (path for path in result.late if path.end == "b/Q/D")
+    assert (worst.levels, worst.wide) == (2, int(registers + 1 > WIDE))
+    assert worst.steps == 3 + worst.wide
+    assert result.short_enough == (not worst.wide)
+
+
+def test_a_carry_chain_is_a_step():
+    first = carry("c0", 1000, s=(101, None, None, None))
+    second = carry("c1", 1008, ci=1007)
+    result = depth(netlist(start("SRL16E"), *lut_chain(1), first, second, ff("b", 1011, 300)))
+    assert (result.late[0].chains, result.late[0].carries, result.late_steps) == (1, 2, 3)
+
+
+def test_what_is_late_counts_even_where_another_way_is_longer():
+    """The LUT behind a long chain from a flip-flop also takes a shift register's output."""
+    chain = [ff("a", None, 500), *(lut(f"k{n}", 501 + n, 500 + n) for n in range(5))]
+    result = depth(netlist(start("SRL16E"), *chain, lut("l", 600, 100, 505), ff("b", 600, 700)))
+    assert (result.levels, result.late_steps) == (6, 2)
+    assert (result.paths[0].start, result.paths[0].late) == ("a/Q", 0)
 
 
 def test_enables_and_resets_end_paths_and_clocks_do_not():

@@ -23,7 +23,7 @@ from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.synth import cache
 from bitformer.synth import synthesize as yosys
-from bitformer.synth.depth import MOST_LOADS
+from bitformer.synth.depth import MOST_LATE_STEPS, MOST_LOADS
 from bitformer.synth.netlist import signal_of
 from bitformer.synth.synthesize import source_of, synthesize
 from bitformer.synth.yosys import Tool
@@ -420,3 +420,24 @@ def test_a_small_reloadable_design_is_synthesized():
     assert found.resources.luts_as_memory >= fixed.resources.luts_as_memory + 12
     assert found.resources.ramb18 == fixed.resources.ramb18 + 3
     assert not found.over
+
+
+@pytest.mark.needs("yosys")
+def test_what_begins_late_ends_soon():
+    """Behind shift registers and memories in LUTs, and products without a register."""
+    design = lower(initialize(SMALL), part="xc7s15", lanes=4)
+    assert design.geometry.norm_features
+    result = synthesize(design)
+    assert result.depth.late
+    assert result.depth.late_steps <= MOST_LATE_STEPS, result.depth.late[0]
+    assert result.short_enough
+
+
+@pytest.mark.needs("yosys")
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["etth1-96-24", "grid-12-32-4", "grid-12-64-6"])
+def test_what_begins_late_ends_soon_in_routed_designs(name):
+    """Those whose paths on a Spartan-7 are known: docs/accelerator.md."""
+    result = synthesize(lower(initialize(named_config(name))))
+    assert result.depth.late_steps <= MOST_LATE_STEPS, result.depth.late[0]
+    assert result.short_enough, result.depth.paths[0]
