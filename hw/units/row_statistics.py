@@ -168,7 +168,8 @@ class RowStatistics(wiring.Component):
         word_sum = Signal(signed(bits + ways - 1), reset_less=True)
         word_power = Signal(2 * bits + ways - 1, reset_less=True)
         m.d.sync += [word_sum.eq(sum(sums)), word_power.eq(sum(squares))]
-        first = delay(m, self.i_first, 3, name="first")
+        # it resets, and so is no shift register in LUTs, which would answer late
+        first = delay(m, self.i_first, 3, name="first", reset_less=False)
         total = Signal(statistics_layout(features, bits).members["total"], reset_less=True)
         power = Signal(2 * bits + features.bit_length(), reset_less=True)
         with m.If(delay(m, valid, 3, name="active", reset_less=False)):
@@ -188,11 +189,22 @@ class RowStatistics(wiring.Component):
     def _variance(self, m: Module, platform: object, total: Value, power: Value) -> Signal:
         """Return ``D = N * sum(x^2) - sum(x)^2`` after stages 5 to 7, squared by a multiplier."""
         scaled = delay(m, self._scaled(m, power), 1, name="scaled")
-        unit = Product(m, platform, self.multiplier, total.shape(), None, "a", "product")
-        m.d[unit.domain] += unit.a.eq(total)
-        product = unit.product
         variance = Signal(len(scaled) - 1, reset_less=True)
-        m.d.sync += variance.eq(scaled - product)
+        # a block that is inferred takes a sum behind its product with it, but no difference
+        own, minus = total.shape(), signed(len(total) + 1)
+        added = self.multiplier.cell is None and minus.width <= self.multiplier.long_bits
+        names = "minus", "a", "product"
+        unit = (
+            Product(m, platform, self.multiplier, minus, own, *names)
+            if added
+            else Product(m, platform, self.multiplier, own, None, *names[1:])
+        )
+        if added:
+            m.d[unit.domain] += [unit.a.eq(-total), unit.b.eq(total)]
+            m.d.sync += variance.eq(scaled + unit.product)
+        else:
+            m.d[unit.domain] += unit.a.eq(total)
+            m.d.sync += variance.eq(scaled - unit.product)
         return variance
 
     def _long_variance(
