@@ -180,13 +180,15 @@ def processed(play, dut, work, *, gap=0, seed=0):
         script.setdefault(cycle, {}).update({port: bits, "i_p": there["p"]})
         layout = dut.i_statistics.shape()
         row = dict(zip(("total", "exponent", "factor"), there["statistics"], strict=True))
-        script.setdefault(cycle + READ_LATENCY, {}).update(
+        script.setdefault(cycle + READ_LATENCY - 1, {}).update(
             i_parameter=there["parameter"],
+            i_statistics=layout.const(row).as_bits() if w.norm_features else 0,
+        )
+        script.setdefault(cycle + READ_LATENCY, {}).update(
             i_activation=there["activation"],
             i_position=there["position"],
             i_last=there["last"],
             i_factor=there["factor"],
-            i_statistics=layout.const(row).as_bits() if w.norm_features else 0,
         )
         expected[cycle + late] = (dut.model(op, **there), bits, int(not o.matrix))
         cycle += 1 + gap

@@ -58,7 +58,6 @@ class Choices:
         kinds = [self.addends.get((o.addend, o.addend_shift), 0) for o in operations]
         narrow = [0 if o.wide else kind for o, kind in zip(operations, kinds, strict=True)]
         self.addend = [constant(kinds, "addend_kind")] * 2
-        self.bias = constant([o.bias for o in operations], "bias")
         self.factor = constant([o.factor for o in operations], "factor_kind")
         self.normalize = constant([o.normalize for o in operations], "normalize")
         self.multiplier = constant([o.multiplier for o in operations], "immediate")
@@ -77,12 +76,12 @@ class Choices:
         word = word[way * both :]
         return word[:value].as_signed(), word[value:both].as_signed()
 
-    def value(self, word: Value, way: int) -> Value:
-        """Return the value of one way; way 0 of a wide operation takes the fields of both."""
+    def value(self, word: Value, way: int, wide: Value | None) -> Value:
+        """Return the value of one way; way 0 of a ``wide`` operation takes the fields of both."""
         value = self.fields(word, way)[0]
-        if self.now is None or way or self._ways == 1:
+        if wide is None or way or self._ways == 1:
             return value
-        return Mux(self.now.wide, Cat(value, self.fields(word, 1)[0]).as_signed(), value)
+        return Mux(wide, Cat(value, self.fields(word, 1)[0]).as_signed(), value)
 
     def element(self, word: Value, way: int, *, early: bool = False) -> Value:
         """Return one way's element of a word; way 0 of a wide operation has the slot's."""

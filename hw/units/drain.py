@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from bitformer.hw.program import MachineOperation
 from bitformer.hw.timing import QUEUE
 from bitformer.hw.units.parameters import Integer
-from bitformer.hw.units.pipeline import by_operation, decode, twice
+from bitformer.hw.units.pipeline import by_operation, decode, registered, twice
 from bitformer.hw.units.result_slots import Slots
 
 __all__ = ["PLACE_BITS", "Drain"]
@@ -45,7 +45,8 @@ class Drain(Slots):
     i_op : In(slot.op), number of its operation.
     i_dst : In(dst_bits), address of its first result.
     i_res : In(res_bits), address of the first stored word that is added to it.
-    i_done : In(1), a group's first column will have finished in the next cycle.
+    i_done : In(1), a group's first column will have finished in the next cycle; at the earliest two
+        cycles after ``i_issue`` of its row.
     i_begin : In(1), the group is the first of its row; valid with ``i_done``.
     i_end : In(1), the group is the last of its row; valid with ``i_done``.
     i_offset_{n} : In(slot.parameter), words from a table's first row to that which number ``n`` of
@@ -56,6 +57,7 @@ class Drain(Slots):
         accumulator's bits.
     o_group_upper : Out(range(columns / 4)), the same for the upper half.
     o_slot : Out(slot), the slot of the column in hand.
+    o_parameter : Out(slot.parameter), address of the parameters of the next cycle's slot.
     """
 
     columns = Integer(1)
@@ -102,32 +104,39 @@ class Drain(Slots):
                     m.d.comb += offset.eq(getattr(self, f"i_offset_{number}"))
         return offset
 
-    def _queue(self, m: Module) -> data.View:
-        """Return the oldest row that has been issued and not drained."""
+    def _queue(self, m: Module) -> tuple[data.View, Value]:
+        """Return the oldest row that has been issued and not drained, and its first parameters.
+
+        It is there from the second cycle after its issue on, in registers: memory in LUTs answers
+        late.
+        """
         ports = {"op": self.i_op, "dst": self.i_dst, "res": self.i_res}
         layout = data.StructLayout({name: len(port) for name, port in ports.items()})
         m.submodules.queue = store = memory.Memory(
             shape=layout, depth=QUEUE, init=[], attrs={"ram_style": "distributed"}
         )
         write, read = store.write_port(), store.read_port(domain="comb")
-        tail, head = Signal(range(QUEUE)), Signal(range(QUEUE))
+        tail, head, following = (Signal(range(QUEUE), name=n) for n in ("tail", "head", "next"))
         m.d.comb += [
             write.addr.eq(tail),
             write.en.eq(self.i_issue),
-            read.addr.eq(head),
+            following.eq(head + (self.i_done & self.i_begin)),
+            read.addr.eq(following),
         ]
+        m.d.sync += head.eq(following)
         for name, port in ports.items():
             m.d.comb += write.data[name].eq(port)
         with m.If(self.i_issue):
             m.d.sync += tail.eq(tail + 1)
-        with m.If(self.i_done & self.i_begin):
-            m.d.sync += head.eq(head + 1)
-        return read.data
+        row = Signal(layout, reset_less=True)
+        m.d.sync += row.eq(read.data)
+        base = decode(m, read.data.op, self.operations, "parameters")
+        return row, registered(m, base, name="parameters")
 
     def elaborate(self, platform):
         m = Module()
         operations, columns = self.operations, self.columns
-        row = self._queue(m)
+        row, parameters = self._queue(m)
         slot = Signal(self.slot, reset_less=True)
         active, end = Signal(), Signal(reset_less=True)
         column = Signal(range(max(2, columns)))
@@ -163,6 +172,7 @@ class Drain(Slots):
         following = Signal.like(column)
         m.d.comb += following.eq(Mux(self.i_done, 0, column + 1))
         m.d.sync += column.eq(following)
+        self._keep_parameter(m, slot)
         lower, upper = twice(m, following[PLACE_BITS:], name="group")
         m.d.comb += [self.o_group_lower.eq(lower), self.o_group_upper.eq(upper)]
         for group in range(len(self.o_places) // PLACE_BITS):
@@ -182,7 +192,9 @@ class Drain(Slots):
                 final.eq(Mux(self.i_end, last, full)),
             ]
             with m.If(self.i_begin):
-                self._start(m, slot, row.op, row.dst, row.res, self._offset(m, row.op))
+                offset = self._offset(m, row.op)
+                base = parameters if offset is None else parameters + offset
+                self._start(m, slot, row.op, base, row.dst, row.res)
         return m
 
     def model(

@@ -15,6 +15,8 @@ __all__ = ["FACTOR_BITS", "Normalizer", "statistics_layout"]
 
 #: Bits of a reciprocal standard deviation's mantissa.
 FACTOR_BITS = max(numerics.RSQRT_TABLE).bit_length()
+#: Bits of it that are multiplied at a time: a third.
+_PART = -(-FACTOR_BITS // 3)
 
 
 def statistics_layout(features: int, bits: int) -> data.StructLayout:
@@ -52,9 +54,9 @@ class Normalizer(wiring.Component):
     i_x : In(signed(bits))
         Element.
     i_gamma : In(signed(gamma_bits))
-        Its scale.
+        Its scale, in the cycle before it.
     i_statistics : In(statistics_layout(features, bits))
-        Statistics of its row.
+        Statistics of its row, in the cycle before it.
     o_u : Out(signed)
         Multiplicand, as wide as the largest of a row needs.
     o_multiplier : Out(signed(gamma_bits + 9))
@@ -98,17 +100,20 @@ class Normalizer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         row = self.i_statistics
-        centred = Signal(signed(len(row.total) + 2), reset_less=True)
-        exponent = delay(m, row.exponent, 1, name="exponent")
-        low, high = (
-            Signal(signed(len(self.i_gamma) + 5), name=f"product_{part}", reset_less=True)
-            for part in ("low", "high")
+        total = delay(m, row.total, 1, name="total").as_signed()
+        centred = Signal(signed(len(total) + 2), reset_less=True)
+        exponent = delay(m, row.exponent, 2, name="exponent")
+        # three bits of the factor at a time: the product takes three cycles
+        starts = range(0, FACTOR_BITS, _PART)
+        parts = [multiply_in_luts(self.i_gamma, row.factor[n : n + _PART]) for n in starts]
+        low, middle, high = (
+            delay(m, part, 1, name=f"product_{n}").as_signed() for n, part in enumerate(parts)
         )
+        lower = delay(m, low + (middle << _PART), 1, name="product_lower").as_signed()
+        upper = delay(m, high, 1, name="product_upper").as_signed()
         m.d.sync += [
-            centred.eq(multiply_in_luts(self.i_x, Const(self.features)) - row.total),
-            low.eq(multiply_in_luts(self.i_gamma, row.factor[:5])),
-            high.eq(multiply_in_luts(self.i_gamma, row.factor[5:])),
+            centred.eq(multiply_in_luts(self.i_x, Const(self.features)) - total),
             self.o_u.eq(centred << exponent),
-            self.o_multiplier.eq(low + (high << 5)),
+            self.o_multiplier.eq(lower + (upper << 2 * _PART)),
         ]
         return m

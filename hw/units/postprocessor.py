@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -54,13 +54,14 @@ class PostProcessor(wiring.Component):
     i_drain : In(slot), slot of a drained column.
     i_vector : In(slot), slot of a stored word.
     i_p : In(signed(product_bits)), drained accumulator, in the cycle of its slot.
-    i_parameter : In((value_bits + scale_bits) * ways), parameters, ``READ_LATENCY`` after the slot,
-        as are all that follow.
-    i_activation : In(activation_bits * ways), word of the stored row.
+    i_parameter : In((value_bits + scale_bits) * ways), parameters, the cycle after the slot.
+    i_statistics : In(statistics_layout(norm_features, norm_bits)), of the row that is normalised,
+        the cycle after the slot.
+    i_activation : In(activation_bits * ways), word of the stored row, ``READ_LATENCY`` after the
+        slot, as are all that follow.
     i_position : In(position_bits * ways), word of the position's row.
     i_last : In(signed(last_bits)), value of the last step.
     i_factor : In(signed(factor_bits)), reciprocal of a softmax's sum.
-    i_statistics : In(statistics_layout(norm_features, norm_bits)), of the row that is normalised.
     o_y : Out(ArrayLayout(signed(result_bits), ways)), results.
     o_slot : Out(slot), their slot; all but ``valid`` is that of the last one that was valid.
     o_vector : Out(1), it is a vector's.
@@ -94,11 +95,11 @@ class PostProcessor(wiring.Component):
                 "i_vector": In(slot),
                 "i_p": In(signed(widths.product_bits)),
                 "i_parameter": In((widths.value_bits + widths.scale_bits) * self.ways),
+                "i_statistics": In(statistics_layout(*rows)),
                 "i_activation": In(widths.activation_bits * self.ways),
                 "i_position": In(widths.position_bits * self.ways),
                 "i_last": In(signed(widths.last_bits)),
                 "i_factor": In(signed(widths.factor_bits)),
-                "i_statistics": In(statistics_layout(*rows)),
                 "o_y": Out(data.ArrayLayout(signed(widths.result_bits), self.ways)),
                 "o_slot": Out(slot),
                 "o_vector": Out(1),
@@ -135,11 +136,12 @@ class PostProcessor(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         operations, widths = self.operations, self.widths
-        accumulators = self._accumulators(m)
         # one stage ahead of the operands, so that constants come from registers
         slot, is_vector = self._in_hand(m)
         vector_now = delay(m, is_vector, 1, name="is_vector_now")
         chosen = Choices(m, operations, slot, widths)
+        drained = self._drained(m, chosen)
+        parameter = delay(m, self.i_parameter, READ_LATENCY - 1, name="parameter")
         if self.wide and self.vector_delay:
             vector = delay(m, self.i_vector, READ_LATENCY - 1, name="vector_early")
             chosen.early = WideChoices(m, operations, data.View(self.slot, vector), "early")
@@ -159,19 +161,22 @@ class PostProcessor(wiring.Component):
                 return Signal(signed(bits), name=f"{name}_{way}", reset_less=True)
 
             # the parameters of a vector come with its slot, and its row is normalised first
-            late = delay(m, self.i_parameter, self.vector_delay, name=f"parameter_{way}")
-            u, normal = self._multiplicand(m, way, chosen, vector_now, accumulators[way])
+            late = delay(m, parameter, self.vector_delay, name=f"parameter_{way}")
+            u, normal = self._multiplicand(m, way, chosen, vector_now, drained[way])
             if chosen.now is not None and way == 0:
                 u, upper = split_multiplicand(u, chosen.now.wide, self.multiplier.split)
             elif chosen.now is not None:
                 u = Mux(chosen.now.wide, upper, u)
             bits = widths.high_bits if way else widths.low_bits
             unit = self._product(m, platform, u, f"_{way}")
-            factors = self._factors(chosen, way, late, vector_now, normal)
+            scale = chosen.fields(late, way)[1]
+            if self.vector_delay:
+                scale = Mux(vector_now, scale, chosen.fields(parameter, way)[1])
+            factors = self._factors(chosen, scale, normal)
             self._choose(m, unit, chosen.factor, factors)
             addend = register("addend", bits)
             sources = {
-                Addend.PARAMETER: chosen.value(late, way),
+                Addend.PARAMETER: chosen.value(late, way, chosen.now and chosen.now.wide),
                 Addend.ACTIVATION: chosen.stored(self.i_activation, way),
                 Addend.POSITION: chosen.element(self.i_position, way),
                 Addend.LAST: self.i_last,
@@ -238,21 +243,33 @@ class PostProcessor(wiring.Component):
             m.d.sync += shown.eq(slot)
         m.d.comb += [self.o_slot.eq(shown), self.o_slot.valid.eq(valid)]
 
-    def _accumulators(self, m: Module) -> list[Value]:
-        """Return the drained accumulator as one result or two, two cycles later."""
+    def _drained(self, m: Module, chosen: Choices) -> list[Value]:
+        """Return the drained accumulator as one result or two, with their bias, two cycles later.
+
+        The half that rounds the upper result of a pair is the carry into its sum.
+        """
         whole = delay(m, self.i_p, 1, name="p").as_signed()
-        op = delay(m, self.i_drain.op, 1, name="drain_op")
-        packed = decode(m, op, self.operations, "packed")
-        values: list[Value] = [whole]
+        packed, biased, wide = (
+            registered(
+                m, decode(m, self.i_drain.op, self.operations, field), name=f"drained_{field}"
+            )
+            for field in ("packed", "bias", "wide")
+        )
+        parts, carries = [whole], [Const(0, 1)]
         if self.ways > 1:
             k = self.widths.pack_shift
-            low, high = whole[:k].as_signed(), (whole >> k) + whole[k - 1]
-            values = [Mux(packed, low, whole), Mux(packed, high, whole)]
+            low, high = whole[:k].as_signed(), whole >> k
+            parts = [Mux(packed, low, whole), Mux(packed, high, whole)]
+            carries.append(packed & whole[k - 1])
         results: list[Value] = []
-        for way, value in enumerate(values):
+        for way, (part, carry) in enumerate(zip(parts, carries, strict=True)):
             bits = self.widths.narrow_bits if way else self.widths.accumulator_bits
+            value = chosen.value(self.i_parameter, way, wide if self.wide else None)
+            bias = Mux(biased, value, 0)
+            terms = (Cat(Const(1, 1), part).as_signed(), Cat(carry, bias).as_signed())
+            total = (terms[0] + terms[1])[1 : bits + 1] if way else (part + bias)[:bits]
             results.append(Signal(signed(bits), name=f"acc_{way}", reset_less=True))
-            m.d.sync += results[way].eq(value)
+            m.d.sync += results[way].eq(total.as_signed())
         return results
 
     def _in_hand(self, m: Module) -> tuple[data.View, Value]:
@@ -263,10 +280,8 @@ class PostProcessor(wiring.Component):
         is_vector = vector.valid.any()
         return data.View(self.slot, Mux(is_vector, vector, drain)), is_vector
 
-    def _multiplicand(self, m, way, chosen, vector_now, accumulator):
+    def _multiplicand(self, m, way, chosen, vector_now, drained):
         """Return ``u``, and a LayerNorm's multiplier."""
-        drained = accumulator + Mux(chosen.bias, chosen.value(self.i_parameter, way), 0)
-        drained = drained[: len(accumulator)].as_signed()
         if all(o.matrix for o in self.operations):
             return drained, None
         stored = chosen.stored(self.i_activation, way, early=True)
@@ -289,11 +304,8 @@ class PostProcessor(wiring.Component):
         vector = Mux(chosen.normalize, unit.o_u, late)
         return Mux(vector_now, vector, drained), unit.o_multiplier
 
-    def _factors(self, chosen, way, late, vector_now, normal) -> dict[Factor, Value]:
+    def _factors(self, chosen, scale, normal) -> dict[Factor, Value]:
         """Return the multipliers that the operations use."""
-        scale = chosen.fields(late, way)[1]
-        if self.vector_delay:
-            scale = Mux(vector_now, scale, chosen.fields(self.i_parameter, way)[1])
         factors: dict[Factor, Value] = {
             Factor.IMMEDIATE: chosen.multiplier,
             Factor.PARAMETER: scale,

@@ -200,10 +200,14 @@ def read_rows(m: Module, units: Units) -> None:
 
 
 def read_post_operands(m: Module, units: Units) -> None:
-    """Read what the slot in hand, a drain's or a vector's, has addresses for."""
+    """Read what the slot in hand, a drain's or a vector's, has addresses for.
+
+    Parameters are read for the slot that follows it: a bias meets its accumulator a cycle before
+    other operands are needed.
+    """
     stores, drain, vector, post = units.stores, units.drain, units.vector, units.post
     vectors = vector.o_slot.valid.any()
-    parameter = Mux(vectors, vector.o_slot.parameter, drain.o_slot.parameter)
+    parameter = Mux(vector.o_follows, vector.o_parameter, drain.o_parameter)
     residual = Mux(vectors, vector.o_slot.res, drain.o_slot.res)
     base = Mux(units.input_port.o_current, units.input_port.channels, 0)
     channel = units.decode(m, drain.o_slot.op, "channel", name="added_channel")

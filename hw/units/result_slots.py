@@ -73,20 +73,24 @@ class Slots(wiring.Component):
             raise ValueError(f"Slot must hold addresses of {dst} and {res} bits")
         inputs = {"i_issue": 1, "i_op": fields["op"].width, "i_dst": dst, "i_res": res}
         ports = {name: In(width) for name, width in inputs.items()}
-        super().__init__({**ports, **members, "o_slot": Out(fields)})
+        parameter = Out(fields["parameter"].width)
+        super().__init__({**ports, **members, "o_slot": Out(fields), "o_parameter": parameter})
 
     @property
     def ways(self) -> int:
         """Results of a slot, at most."""
         return self.slot["valid"].width
 
-    def _start(self, m: Module, slot: data.View, op, dst, res, offset: Value | None = None) -> None:
-        """Begin a row with the addresses of its first slot, ``offset`` words on in its table."""
-        base: Value = decode(m, op, self.operations, "parameters", name="parameter_base")
-        if offset is not None:
-            base = base + offset
-        row = {"op": op, "parameter": base, "dst": dst, "res": res, "first": 1}
+    def _keep_parameter(self, m: Module, slot: data.View) -> None:
+        """Give the next slot's address of parameters: this one's, unless it is moved."""
+        m.d.comb += self.o_parameter.eq(slot.parameter)
+        m.d.sync += slot.parameter.eq(self.o_parameter)
+
+    def _start(self, m: Module, slot: data.View, op, parameter, dst, res) -> None:
+        """Begin a row with the addresses of its first slot."""
+        row = {"op": op, "dst": dst, "res": res, "first": 1}
         m.d.sync += [slot[name].eq(value) for name, value in row.items()]
+        m.d.comb += self.o_parameter.eq(parameter)
 
     def _always(self, m: Module, slot: data.View) -> dict[str, Value]:
         """Return whether the slot's operation advances an address with every result, by address."""
@@ -98,11 +102,12 @@ class Slots(wiring.Component):
 
     def _advance(self, m: Module, slot: data.View, step: Value, always: dict[str, Value]) -> None:
         """Advance to the next result, and to the next words if ``step`` is set."""
-        with m.If(step):
-            m.d.sync += [slot[name].eq(slot[name] + 1) for name in _ALWAYS if name not in always]
-        for name, moves in always.items():
-            with m.If(step | moves):
-                m.d.sync += slot[name].eq(slot[name] + 1)
+        for name in _ALWAYS:
+            with m.If(step | always[name] if name in always else step):
+                if name == "parameter":
+                    m.d.comb += self.o_parameter.eq(slot.parameter + 1)
+                else:
+                    m.d.sync += slot[name].eq(slot[name] + 1)
 
     def _single_way(self, m: Module, slot: data.View, place):
         """Return the valid bits of a single result: its place in a pair, 0 of a wide row."""
@@ -159,6 +164,8 @@ class VectorSlots(Slots):
     i_dst : In(dst_bits), address of its first result.
     i_res : In(res_bits), address of the first word of the row.
     o_slot : Out(slot), the slot of the word in hand.
+    o_parameter : Out(slot.parameter), address of the parameters of the next cycle's slot.
+    o_follows : Out(1), there is one.
     """
 
     def __init__(
@@ -171,7 +178,7 @@ class VectorSlots(Slots):
     ):
         self.operations, self.slot = operations, slot
         self.dst_bits, self.res_bits = dst_bits, res_bits
-        super().__init__({})
+        super().__init__({"o_follows": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
@@ -194,17 +201,19 @@ class VectorSlots(Slots):
             self.o_slot.eq(slot),
             self.o_slot.last.eq(left == 0),
             self.o_slot.valid.eq(Mux(active, valid, 0)),
+            self.o_follows.eq(self.i_issue | (active & (left != 0))),
         ]
+        m.d.sync += active.eq(self.o_follows)
+        self._keep_parameter(m, slot)
         with m.If(active):
             m.d.sync += [left.eq(left - 1), slot.first.eq(0)]
             self._advance(m, slot, step, always)
-            with m.If(left == 0):
-                m.d.sync += active.eq(0)
         with m.If(self.i_issue):
-            m.d.sync += [active.eq(1), left.eq(count)]
+            m.d.sync += left.eq(count)
             if "upper" in self.slot.members:
                 m.d.sync += slot.upper.eq(0)
-            self._start(m, slot, self.i_op, self.i_dst, self.i_res)
+            base = decode(m, self.i_op, self.operations, "parameters", name="parameter_base")
+            self._start(m, slot, self.i_op, base, self.i_dst, self.i_res)
         return m
 
     def model(self, op: int, dst: int, res: int) -> list[dict[str, int]]:

@@ -90,7 +90,7 @@ def follow_statistics(m: Module, units: Units) -> None:
         statistics.i_first.eq(post.o_slot.first),
         statistics.i_last.eq(post.o_slot.last),
         statistics.i_take.eq(taken),
-        post.i_statistics.as_value().eq(delay(m, held.as_value(), 1, name="statistics")),
+        post.i_statistics.eq(held),
     ]
 
 

@@ -21,11 +21,12 @@ DSP = SERIES7.multiplier
 def normalised(play, dut, elements):
     """(`o_u`, `o_multiplier`) of each (element, gamma, statistics)."""
     layout = statistics_layout(dut.features, dut.bits)
-    script = []
-    for x, gamma, total, exponent, factor in elements:
+    script = [{} for _ in range(len(elements) + 1)]
+    for number, (x, gamma, total, exponent, factor) in enumerate(elements):
         row = layout.const({"total": total, "exponent": exponent, "factor": factor})
-        script.append({"i_x": x, "i_gamma": gamma, "i_statistics": row.as_bits()})
-    return play(dut, script + [{}] * dut.latency, ["o_u", "o_multiplier"])[dut.latency :]
+        script[number] |= {"i_gamma": gamma, "i_statistics": row.as_bits()}
+        script[number + 1]["i_x"] = x
+    return play(dut, script + [{}] * dut.latency, ["o_u", "o_multiplier"])[1 + dut.latency :]
 
 
 def elements_of(features, bits, gamma_bits):

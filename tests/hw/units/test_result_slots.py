@@ -1,6 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """Slots come in their cycles, with the addresses of their words, from the engine and from rows."""
 
+import itertools
 import random
 from dataclasses import replace
 
@@ -58,7 +59,7 @@ def drained(play, operations, rows, *, columns, ways, gaps=(0,), early=1, offset
     end comes as soon as the group before has been drained, and a gap in turn of ``gaps`` later.
     """
     dut = Drain(columns=columns, **row_parameters(operations, ways))
-    script, expected, starts, done, count = {}, {}, [], early + 1, 0
+    script, expected, starts, done, count = {}, {}, [], early + 2, 0
     for op, dst, res in rows:
         o = operations[op]
         groups = dut.model(op, dst, res, offsets[o.clock - 1] if o.clock else 0)
@@ -73,15 +74,17 @@ def drained(play, operations, rows, *, columns, ways, gaps=(0,), early=1, offset
             done += o.last_columns if group == len(groups) - 1 else o.columns or columns
     for number, (op, dst, res) in enumerate(rows):
         first = number - early + 1
-        at = number if first < 0 else starts[first] - 1
+        at = number if first < 0 else starts[first] - 2
         row = {"i_issue": 1, "i_op": op, "i_dst": dst, "i_res": res}
         script.setdefault(at, {}).update(row)
     times = {f"i_offset_{n}": offset for n, offset in enumerate(offsets)}
     steps = [script.get(cycle, {}) | times for cycle in range(done + 4)]
-    watch = ["o_slot", "o_places", "o_group_lower", "o_group_upper"]
-    found = {}
-    for cycle, (slot, places, lower, upper) in enumerate(play(dut, steps, watch)):
+    watch = ["o_slot", "o_places", "o_group_lower", "o_group_upper", "o_parameter"]
+    found, before = {}, 0
+    for cycle, (slot, places, lower, upper, following) in enumerate(play(dut, steps, watch)):
+        parameter, before = before, following
         if slot.valid:
+            assert parameter == slot.parameter
             assert lower == upper
             place = places >> (lower * PLACE_BITS) & ((1 << PLACE_BITS) - 1)
             found[cycle] = ((lower << PLACE_BITS) + place, fields_of(slot))
@@ -129,11 +132,11 @@ def test_columns_are_drained_one_a_cycle(play, kind, gaps, early):
 
 
 def test_slots_of_a_row_by_hand(play):
-    """Two groups of two columns and one of the last; the first ends in cycle 2."""
+    """Two groups of two columns and one of the last; the first ends in cycle 3."""
     found, expected = drained(play, PAIRS[1:2], [(0, 10, 3)], columns=2, ways=2)
     assert found == expected
     shown = [tuple(slot[name] for name in FIELDS) for _, slot in found.values()]
-    assert list(found) == [3, 4, 5, 6, 7]
+    assert list(found) == [4, 5, 6, 7, 8]
     assert [column for column, _ in found.values()] == [0, 1, 0, 1, 0]
     assert shown == [
         (3, 0, 1, 0, 200, 10, 3),
@@ -281,8 +284,12 @@ def vectors(play, operations, starts, *, ways):
         script[cycle] = {"i_issue": 1, "i_op": op, "i_dst": dst, "i_res": res}
         slots = dut.model(op, dst, res)
         expected |= {cycle + 1 + n: slot for n, slot in enumerate(slots)}
-    shown = play(dut, script, ["o_slot"])
-    found = {n: fields_of(slot) for n, (slot,) in enumerate(shown) if slot.valid}
+    shown = play(dut, script, ["o_slot", "o_parameter", "o_follows"])
+    found = {n: fields_of(slot) for n, (slot, *_) in enumerate(shown) if slot.valid}
+    # parameters are addressed a cycle ahead
+    for (_, parameter, follows), (slot, *_) in itertools.pairwise(shown):
+        assert follows == (slot.valid != 0)
+        assert not follows or parameter == slot.parameter
     return found, expected
 
 
