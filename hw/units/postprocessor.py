@@ -276,7 +276,8 @@ class PostProcessor(wiring.Component):
         """Return the slot whose operands come in the next cycle, and if it is a vector's."""
         wait = READ_LATENCY - 1
         drain = delay_slot(m, self.i_drain, wait, name="drain")
-        vector = delay_slot(m, self.i_vector, wait + self.vector_delay, name="vector")
+        wait, resets = wait + self.vector_delay, ("valid", "op")
+        vector = delay_slot(m, self.i_vector, wait, name="vector", resets=resets)
         is_vector = vector.valid.any()
         return data.View(self.slot, Mux(is_vector, vector, drain)), is_vector
 

@@ -45,12 +45,16 @@ def slot_layout(
     )
 
 
-def delay_slot(m: Module, slot: data.View, cycles: int, *, name: str) -> data.View:
-    """Return a slot of ``cycles`` clock cycles before; of its fields only ``valid`` resets."""
-    fields = slot.shape().members
+def delay_slot(
+    m: Module, slot: data.View, cycles: int, *, name: str, resets: Sequence[str] = ("valid",)
+) -> data.View:
+    """Return a slot of ``cycles`` clock cycles before; of its fields, some ``resets``.
+
+    These do not become shift registers in LUTs, which would answer late.
+    """
     late = (
-        delay(m, slot[field], cycles, name=f"{name}_{field}", reset_less=field != "valid")
-        for field in fields
+        delay(m, slot[field], cycles, name=f"{name}_{field}", reset_less=field not in resets)
+        for field in slot.shape().members
     )
     return data.View(slot.shape(), Cat(late))
 
