@@ -11,8 +11,11 @@ from bitformer.synth.yosys import Tool
 
 
 def cells(**kinds):
-    """That many cells of each kind; LUTs in a row between two registers, one big enable."""
-    chain = kinds.pop("chain", 0)
+    """That many cells of each kind; LUTs in a row between two registers, one big enable.
+
+    The first of the two registers is a ``start``.
+    """
+    chain, start = kinds.pop("chain", 0), kinds.pop("start", "FDRE")
     loads = kinds.pop("loads", 0)
     found = {
         f"{kind}_{number}": {"type": kind, "connections": {}, "port_directions": {}}
@@ -27,7 +30,7 @@ def cells(**kinds):
         }
     for number, (d, q) in enumerate([("0", 100), (100 + chain, 99)] if chain else []):
         found[f"end_{number}"] = {
-            "type": "FDRE",
+            "type": "FDRE" if number else start,
             "connections": {"D": [d], "Q": [q]},
             "port_directions": {"D": "input", "Q": "output"},
         }
@@ -83,6 +86,18 @@ def test_what_people_read(bitformer, tiny, synthesizer):
     assert "130 of unit.go" in said.out
     assert "7 inverters" in said.out
     assert "Does not fit" not in said.out
+
+
+@pytest.mark.parametrize("start", ["FDRE", "SRL16E"])
+def test_what_begins_late_is_told(start, bitformer, tiny, synthesizer):
+    synthesizer(chain=3, start=start)
+    said = bitformer("synthesize", tiny)
+    late = "4 steps at most, from first.count (SRL16E)/Q to last.flag/D (for 150 MHz: 3;"
+    assert (late in said.out) == (start == "SRL16E")
+    data = bitformer("synthesize", tiny, "--json").data
+    assert data["late_steps"] == (4 if start == "SRL16E" else 0)
+    assert data["short_enough_for_150_mhz"] == (start == "FDRE")
+    assert [path["end"] for path in data["late_paths"]] == ["last.flag/D"] * (start == "SRL16E")
 
 
 def test_json(bitformer, tiny, synthesizer):
