@@ -161,7 +161,13 @@ class PostProcessor(wiring.Component):
                 return Signal(signed(bits), name=f"{name}_{way}", reset_less=True)
 
             # the parameters of a vector come with its slot, and its row is normalised first
-            late = delay(m, parameter, self.vector_delay, name=f"parameter_{way}")
+            late = parameter
+            if self.vector_delay:
+                early = delay(m, parameter, self.vector_delay - 1, name=f"parameter_{way}")
+                late = Signal.like(early, name=f"parameter_now_{way}", reset_less=True)
+                # in a register that holds: a shift register in LUTs would answer late
+                with m.If(is_vector):
+                    m.d.sync += late.eq(early)
             u, normal = self._multiplicand(m, way, chosen, vector_now, drained[way])
             if chosen.now is not None and way == 0:
                 u, upper = split_multiplicand(u, chosen.now.wide, self.multiplier.split)

@@ -88,6 +88,8 @@ class Sequencer(wiring.Component):
         word = Signal.like(self.o_next, reset_less=True)
         needed = Signal.like(self.i_count, reset_less=True)
         arrived, room, issue = Signal(), Signal(), Signal()
+        # the timer has run down, seen a cycle ahead: no instruction's time is so short
+        due = Signal(init=1)
 
         # the word is on the port READ_LATENCY after its address, and what it needs one later;
         # constants of its operation are looked up on the way into the register
@@ -110,13 +112,13 @@ class Sequencer(wiring.Component):
         m.d.sync += needed.eq(needs)
         with m.If(waiting != 0):
             m.d.sync += waiting.eq(waiting - 1)
-        with m.If(timer != 0):
-            m.d.sync += timer.eq(timer - 1)
+        with m.If(~due):
+            m.d.sync += [timer.eq(timer - 1), due.eq(timer == 1)]
         m.d.comb += [
             arrived.eq((self.i_count >= needed) | ~wait_input),
             room.eq(self.i_output | ~wait_output),
             self.o_next.eq(word),
-            issue.eq((waiting == 0) & (timer == 0) & arrived & room),
+            issue.eq((waiting == 0) & due & arrived & room),
         ]
         m.d.sync += [
             self.o_issue.eq(issue),
@@ -127,6 +129,7 @@ class Sequencer(wiring.Component):
         with m.If(issue):
             m.d.sync += [
                 timer.eq(word.delta),
+                due.eq(0),
                 waiting.eq(_FETCH),
                 self.o_addr.eq(Mux(self.o_addr == last, 0, self.o_addr + 1)),
             ]
