@@ -159,7 +159,9 @@ OWN = ["--target", "load", "--time", "time"]
 
 
 def on(file, *more, config=TINY):
-    return [*config, "--data", file, *OWN, *more]
+    # a target of their own instead: several would be several targets
+    own = OWN[2:] if "--target" in more else OWN
+    return [*config, "--data", file, *own, *more]
 
 
 MODEL = "untrained.safetensors"
