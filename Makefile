@@ -9,7 +9,7 @@ TYPES := build/types/bitformer
 .PHONY: help demo test test-slow test-all damaged lint format profile clean
 
 help:
-	@echo "make demo      set up, then train, export, simulate and plan a small model"
+	@echo "make demo      set up, then train, export, simulate and build a small model, to a bitstream"
 	@echo "make test      set up, then run the tests"
 	@echo "make test-all  the same with the slow tests"
 	@echo "make test-slow the slow tests that CI runs, too: synthesis, the notebook, every named configuration"
