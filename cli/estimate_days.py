@@ -1,20 +1,17 @@
 """Days of a design on parts of every family: ``bitformer estimate --days``."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import bitformer
 from bitformer.cli.report import Report
 from bitformer.hw.parts import PARTS
 from bitformer.model.errors import UserError
 
-if TYPE_CHECKING:
-    from bitformer import AcceleratorDesign, DesignEstimate
-
 __all__ = ["show_days"]
 
 
-def _others(design: "AcceleratorDesign") -> "Iterator[AcceleratorDesign]":
+def _others(design: bitformer.AcceleratorDesign) -> Iterator[bitformer.AcceleratorDesign]:
     """Lower the model for the smallest part of each other family that has enough for it."""
     family = PARTS[design.part].family
     names = dict.fromkeys(part.family for part in PARTS.values() if part.family is not family)
@@ -31,7 +28,10 @@ def _others(design: "AcceleratorDesign") -> "Iterator[AcceleratorDesign]":
 
 
 def show_days(
-    report: Report, design: "AcceleratorDesign", found: "DesignEstimate", **options: Any
+    report: Report,
+    design: bitformer.AcceleratorDesign,
+    found: bitformer.DesignEstimate,
+    **options: Any,
 ) -> list[dict[str, Any]]:
     """Print a day on the part, and on one of each other family; the same as plain data."""
     there = [] if found.days is None else [found.days]
