@@ -9,7 +9,6 @@ import click
 
 import bitformer
 from bitformer.cli.estimate_components import show_components
-from bitformer.cli.estimate_days import show_days
 from bitformer.cli.options import (
     PATH,
     clock_option,
@@ -241,6 +240,8 @@ def command(
     if components:
         data["components"] = show_components(report, design.components(found))
     if days:
+        from bitformer.cli.estimate_days import show_days  # late: not for --help
+
         data["days"] = show_days(report, design, found, clock_hz=clock_hz, kb=kb)
     if found.over:
         with progress_bar() as progress:

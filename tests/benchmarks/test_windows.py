@@ -63,7 +63,7 @@ def test_a_run_that_was_broken_off_goes_on(windows, monkeypatch, tmp_path):
 def test_a_wrong_bit_is_told(windows, monkeypatch, tmp_path):
     def faulty(design, x, **options):
         model = design.model
-        steps = replace(model.steps, zero=0)
+        steps = replace(model.steps, zero=model.steps.zero + 1)
         mutant = replace(design, model=replace(model, tensors={**model.tensors, steps.name: steps}))
         options |= {"engine": "python", "accelerator": Accelerator(design=mutant)}
         return simulate(design, x, **options)

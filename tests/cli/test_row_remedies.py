@@ -121,7 +121,8 @@ def load(path: Path, *options: str):
     def command(data, **sizes):
         found.append(load_dataset(data.pop("data"), **data, **sizes))
 
-    words = ["--data", str(path), "--time", "time", "--target", "load", *options]
+    target = () if "--target" in options else ("--target", "load")
+    words = ["--data", str(path), "--time", "time", *target, *options]
     CliRunner().invoke(command, words, catch_exceptions=False)
     return found[0]
 

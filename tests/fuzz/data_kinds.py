@@ -11,6 +11,7 @@ from fuzz.damage import damaged_json, damaged_table
 from fuzz.judge import Verdict
 
 from bitformer.model.checkpoint import load_model, save_model
+from bitformer.model.clipping import clipped
 from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.data.datasets import load_dataset
 from bitformer.model.forecasts.forecasting import prepared
@@ -96,7 +97,9 @@ def _csv(case: Case) -> Verdict:
         reading = {"time": "when" if time else None}
         none = dict.fromkeys(("at", "target", "inputs", "interval"))
         asked = prepared(loaded, str(path), windows=2, reading=reading, **none)
-        answer = asked.answered(predict(loaded, asked.x), engine="integer")
+        forecasts = predict(loaded, asked.x)
+        beyond = clipped(loaded, asked.x, asked.rows.scales, forecast=forecasts)
+        answer = asked.answered(forecasts, engine="integer", clipped=beyond)
         answer.to_csv()
         answer.to_dict()
 

@@ -195,7 +195,7 @@ def check_ends(design):
     results = [p for p, op in enumerate(operations) if op.destination is Destination.OUTPUT]
     assert [p for p, op in enumerate(operations) if op.wait_output] == results[:1]
     rows = [design.program.instructions[place].row for place in results]
-    assert rows == [*range(design.model.output.rows)]
+    assert rows == [*range(design.model.results.rows)]
 
 
 def products(model, op):
