@@ -11,7 +11,6 @@ from bitformer.model.checkpoint import load_model
 from bitformer.model.data.datasets import load_dataset
 from bitformer.model.reference import predict
 
-pytestmark = pytest.mark.filterwarnings("error")
 FILES = ["--files", "{group}_{label}.csv"]
 CONFIG = {"name": "gait", "window": 4, "inputs": 2, "d_model": 4, "ffn": 8, "patch": 2}
 QUICK = ["--epochs", "3", "--qat-epochs", "1", "--device", "cpu"]

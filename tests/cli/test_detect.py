@@ -12,7 +12,6 @@ from bitformer.model.checkpoint import load_model
 from bitformer.model.scored_data import scored_data
 from bitformer.model.task.thresholds import Rule, learn, residuals_of
 
-pytestmark = pytest.mark.filterwarnings("error")
 CONFIG = {"name": "wave", "window": 8, "d_model": 4, "ffn": 8, "patch": 4, "linear_path": True}
 QUICK = ["--epochs", "3", "--qat-epochs", "1", "--device", "cpu", "--batch", "32"]
 

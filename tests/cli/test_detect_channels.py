@@ -10,7 +10,6 @@ from bitformer.model.checkpoint import load_model
 from bitformer.model.scored_data import scored_data
 from bitformer.model.task.thresholds import Rule, learn, residuals_of
 
-pytestmark = pytest.mark.filterwarnings("error")
 CONFIG = {
     "window": 8,
     "d_model": 4,

@@ -19,7 +19,6 @@ from bitformer.model.config import TransformerConfig
 from bitformer.model.forecasts.flags import Flags
 from bitformer.model.initialize import initialize
 
-pytestmark = pytest.mark.filterwarnings("error")
 WINDOW, ROWS = 4, 40
 FAULT = range(25, 29)
 DATASET = {

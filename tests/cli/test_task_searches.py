@@ -12,7 +12,6 @@ from bitformer.model.task import task_for
 from bitformer.model.task.thresholds import Rule, learn, residuals_of
 from bitformer.search import auto
 
-pytestmark = pytest.mark.filterwarnings("error")
 CONFIG = {"name": "wave", "window": 8, "d_model": 4, "ffn": 8, "patch": 4, "linear_path": True}
 FAST = ["--epochs", "2", "--qat-epochs", "1", "--workers", "1", "--batch", "32"]
 ROWS = 900
