@@ -253,7 +253,7 @@ def test_tables_of_the_calendar_make_no_longest_path():
         for calendar in ((), ("hour", "weekday"))
     )
     assert timed.short_enough
-    begins = [path.levels for path in timed.depth.paths if path.end.startswith("drain.slot")]
+    begins = [path.levels for path in timed.depth.paths if path.end.startswith("drain.parameters")]
     assert 1 < max(begins) < timed.depth.levels
     assert timed.resources.dsps == without.resources.dsps
     assert 0 < timed.resources.luts - without.resources.luts < 150
