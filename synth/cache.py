@@ -10,6 +10,7 @@ from typing import Any
 from bitformer.hw.families.family import Family
 from bitformer.model.cache import Cache, user_folder
 from bitformer.model.progress import Progress, silent
+from bitformer.synth.output_registers import with_output_registers
 from bitformer.synth.yosys import ROM_IN_LUTS, Tool, run_yosys
 
 __all__ = ["default_cache", "digest_of", "synthesized"]
@@ -69,7 +70,7 @@ def synthesized(
     found = cache.read(key, _SUFFIX)
     if found is not None:
         kept = json.loads(gzip.decompress(found))
-        return kept["netlist"], kept["seconds"]
+        return with_output_registers(kept["netlist"], family), kept["seconds"]
     what = "synthesizing" if flatten else "synthesizing unit by unit"
     progress(0, None, f"{what} (a minute or so, once)")
     start = time.monotonic()
@@ -77,4 +78,4 @@ def synthesized(
     seconds = time.monotonic() - start
     kept = json.dumps({"netlist": netlist, "seconds": seconds})
     cache.keep(key, _SUFFIX, gzip.compress(kept.encode(), mtime=0))
-    return netlist, seconds
+    return with_output_registers(netlist, family), seconds

@@ -16,6 +16,7 @@ from bitformer.model.errors import UserError
 from bitformer.model.progress import Progress, silent
 from bitformer.synth.cache import default_cache
 from bitformer.synth.netlist import output_names, read_netlist
+from bitformer.synth.output_registers import with_output_registers
 from bitformer.synth.route import Placed, pack, place_and_route
 from bitformer.synth.router import Chip, router_of
 from bitformer.synth.routing import NetNames, Routing, read_report
@@ -58,7 +59,8 @@ def run_routed(
     name, board = manifest.name, _board(manifest)
     _, platform = platform_for(board, manifest.toolchain, clock_hz=manifest.clock_hz)
     texts = {suffix: _text(directory / f"{name}.{suffix}") for suffix in ("il", "ys", "lpf")}
-    netlist = _synthesized(name, texts, progress)
+    data = with_output_registers(json.loads(_synthesized(name, texts, progress)), board.family)
+    netlist = json.dumps(data)
     placed, failed = place_and_route(
         netlist,
         platform.target,
@@ -67,7 +69,7 @@ def run_routed(
         seeds=seeds,
         progress=progress,
     )
-    names = _names(json.loads(netlist), board, name, texts["il"])
+    names = _names(data, board, name, texts["il"])
     found = [
         read_report(
             one.report,

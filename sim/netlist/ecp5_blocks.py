@@ -94,6 +94,8 @@ def _block_ram(cell: Cell, lines: Lines) -> None:
             into += _pins(cell, f"DI{other}", 18)
             # words of four bytes leave by the pins of both ports, those of A first
             out = _pins(cell, "DOA", 18, missing="x") + _pins(cell, "DOB", 18, missing="x")
+            if cell.parameters["REGMODE_A"] != cell.parameters["REGMODE_B"]:
+                raise NetlistError(f"cell {cell.name} (DP16KD) must have both outputs registered")
             if (port == "A") == (write == "0"):
                 raise NetlistError(f"cell {cell.name} (DP16KD) must write at A and read at B")
         if write != "0":
@@ -166,8 +168,12 @@ def _read(
             byte = f"{byte} >> {_shift(address, bits)} & {(1 << bits) - 1}"
         terms.append(f"({byte}) << {_BYTE * k}")
     lines.register(q, " | ".join(terms), enable=cell.bit(f"CE{port}"))
-    outputs = out[:width]
-    lines.give(outputs, [], split_bits(outputs, q))
+    outputs, shown = out[:width], q
+    if cell.parameters[f"REGMODE_{port}"] == "OUTREG":
+        shown = inside(cell, f"o_{port}")
+        lines.setup.append(f"{shown} = 0")
+        lines.register(shown, q, enable=cell.bit({"A": "OCEA", "B": "OCEB"}[port]))
+    lines.give(outputs, [], split_bits(outputs, shown))
     lines.clocks.add(cell.bit(f"CLK{port}"))
 
 
@@ -185,7 +191,7 @@ _RAM = Modelled(
     ),
     free=(*(f"INITVAL_{row:02X}" for row in range(64)), "DATA_WIDTH_A", "DATA_WIDTH_B"),
     fixed={
-        **{f"REGMODE_{port}": ("NOREG",) for port in "AB"},
+        **{f"REGMODE_{port}": ("NOREG", "OUTREG") for port in "AB"},
         **{f"CLK{port}MUX": (f"CLK{port}",) for port in "AB"},
         **{f"CSDECODE_{port}": ("0b000",) for port in "AB"},
     },

@@ -19,6 +19,7 @@ OWN = {
     "hw/parts.py",
     "sim/netlist/ecp5_blocks.py",
     "sim/netlist/ecp5_slices.py",
+    "synth/output_registers.py",
     "sim/netlist/series7_blocks.py",
     "sim/netlist/series7_slices.py",
     "boards/build/ecp5_platform.py",
@@ -38,7 +39,7 @@ REGISTERED = {
         *("boards/board.py", "boards/build/open_platform.py", "boards/build/platforms.py"),
     },
     "ecp5": {
-        *("hw/parts.py", "sim/netlist/models.py", "boards/board.py"),
+        *("hw/parts.py", "sim/netlist/models.py", "boards/board.py", "synth/output_registers.py"),
         *("boards/build/ecp5_platform.py", "boards/build/platforms.py"),
     },
 }

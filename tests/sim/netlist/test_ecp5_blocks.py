@@ -122,7 +122,7 @@ class Ram:
         return list(range(first, first + width))
 
 
-def ram(a, b, seed):
+def ram(a, b, seed, *, registered=False):
     rng = random.Random(seed)
     contents = Ram(rng)
     tied = {f"CS{side}{k}": "0" for side in "AB" for k in range(3)}
@@ -130,27 +130,34 @@ def ram(a, b, seed):
     pins = {"ADA": 14, "ADB": 14, "DIA": 18, "DIB": 18, "DOB": -min(b, 18), "DOA": -18}
     if a != 36:
         del pins["DOA"]
-    net = one_cell("DP16KD", contents.parameters(a, b), tied=tied, WEA=1, CEA=1, CEB=1, **pins)
+    parameters = contents.parameters(a, b)
+    if registered:
+        parameters |= {f"REGMODE_{side}": "OUTREG" for side in "AB"}
+    net = one_cell("DP16KD", parameters, tied=tied, WEA=1, CEA=1, CEB=1, **pins)
     return rng, contents, NetlistSimulator(net, ECP5)
 
 
 @pytest.mark.parametrize(
     ("a", "b"), [(1, 1), (2, 2), (4, 4), (9, 9), (18, 18), (36, 36), (9, 18), (18, 9), (18, 4)]
 )
-def test_block_ram(a, b):
-    rng, contents, dut = ram(a, b, seed=100 * a + b)
-    expected, open_bits = None, set()
+@pytest.mark.parametrize("registered", [False, True])
+def test_block_ram(a, b, registered):
+    rng, contents, dut = ram(a, b, seed=100 * a + b, registered=registered)
+    nothing: tuple[None, set[int]] = (None, set())
+    read = before = nothing
     for _ in range(600):
         high, low = rng.randrange(6) << 5, rng.getrandbits(5)
-        write, read = (high | low, (rng.randrange(6) << 5) | rng.getrandbits(5))
+        write, where = (high | low, (rng.randrange(6) << 5) | rng.getrandbits(5))
         we, ce, ceb = (int(rng.random() < 0.7) for _ in range(3))
         data = rng.getrandbits(36)
         into = {"DIA": data & (1 << 18) - 1, "DIB": data >> 18}
-        out = dut.step(ADA=write, ADB=read, WEA=we, CEA=ce, CEB=ceb, **into)
+        out = dut.step(ADA=write, ADB=where, WEA=we, CEA=ce, CEB=ceb, **into)
+        expected, open_bits = before if registered else read
         if expected is not None:
             word = out["DOA"] | out["DOB"] << 18 if b == 36 else out["DOB"]
             for k, bit in enumerate(expected):
                 assert k in open_bits or word >> k & 1 == bit
+        before = read
         places = contents.places(write, a)
         lanes = max(1, a // 9)
         written = {
@@ -159,9 +166,9 @@ def test_block_ram(a, b):
             if we and ce and (lanes == 1 or write >> k // 9 & 1)
         }
         if ceb:
-            at = contents.places(read, b)
-            expected = [contents.bits[place] for place in at]
-            open_bits = {k for k, place in enumerate(at) if place in written}
+            at = contents.places(where, b)
+            held = [contents.bits[place] for place in at]
+            read = held, {k for k, place in enumerate(at) if place in written}
         for place, bit in written.items():
             contents.bits[place] = bit
 
@@ -178,8 +185,8 @@ def test_a_word_that_is_read_while_it_is_written_is_nothing_to_rely_on():
     ("changes", "message"),
     [
         (
-            {"REGMODE_B": "OUTREG"},
-            r"^REGMODE_B of cell x \(DP16KD\) must be one of NOREG, not OUTR",
+            {"REGMODE_B": "BOTH"},
+            r"^REGMODE_B of cell x \(DP16KD\) must be one of NOREG, OUTREG, not BOTH",
         ),
         ({"DATA_WIDTH_A": "101"}, r"^ports of cell x \(DP16KD\) must not be of \{'A': 5, 'B': 9\}"),
         ({"DATA_WIDTH_A": f"{36:b}"}, r"^ports of cell x \(DP16KD\) must not be of"),
