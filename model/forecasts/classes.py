@@ -1,7 +1,5 @@
 """Classes of the newest windows of a file, with their lines and times."""
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +9,10 @@ import numpy as np
 
 from bitformer.model.clipping import Clipped
 from bitformer.model.errors import UserError
-from bitformer.model.files import ready_file, write_whole
 from bitformer.model.forecasts.forecasting import line_of, zone_of
 from bitformer.model.forecasts.new_rows import NewRows, read_new_rows
 from bitformer.model.forecasts.recent import RecentWindows, recent_windows
+from bitformer.model.forecasts.rows import rows_as_csv
 from bitformer.model.forecasts.times import in_words, iso
 from bitformer.model.ir import IntegerModel
 from bitformer.model.meta import known
@@ -109,13 +107,7 @@ class Classes:
         Columns are ``series`` if the file holds several, ``time`` if it has times, ``class``,
         ``number``, and ``line``, the window's last.
         """
-        rows, text = list(self.rows()), io.StringIO()
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        if path is not None:
-            write_whole(ready_file(Path(path)), text.getvalue())
-        return text.getvalue()
+        return rows_as_csv(self.rows(), path)
 
     def to_dict(self) -> dict[str, object]:
         """Return the classes as plain data; times as ISO 8601."""

@@ -1,7 +1,5 @@
 """Flags of the windows of a file, with the lines and times of the rows that are judged."""
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +11,9 @@ from bitformer.model.clipping import Clipped
 from bitformer.model.data.parts import first_targets
 from bitformer.model.data.windows import Windows
 from bitformer.model.errors import UserError
-from bitformer.model.files import ready_file, write_whole
 from bitformer.model.forecasts.forecasting import line_of, zone_of
 from bitformer.model.forecasts.new_rows import NewRows, read_new_rows
+from bitformer.model.forecasts.rows import rows_as_csv
 from bitformer.model.forecasts.times import in_words, iso
 from bitformer.model.ir import IntegerModel
 from bitformer.model.own_data import own_name, rows_ahead
@@ -83,13 +81,7 @@ class Flags:
         Columns are ``time`` if the file has times, ``flag``, and ``line``, of the last row that is
         judged.
         """
-        rows, text = list(self.rows()), io.StringIO()
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        if path is not None:
-            write_whole(ready_file(Path(path)), text.getvalue())
-        return text.getvalue()
+        return rows_as_csv(self.rows(), path)
 
     def to_dict(self) -> dict[str, object]:
         """Return the flags as plain data; times as ISO 8601."""

@@ -1,7 +1,5 @@
 """Forecasts in a file's units, with their times, intervals and what is known of the truth."""
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from bitformer.model.clipping import Clipped
-from bitformer.model.files import ready_file, write_whole
 from bitformer.model.forecasts.plot import draw
+from bitformer.model.forecasts.rows import rows_as_csv
 from bitformer.model.forecasts.times import in_words, iso
 from bitformer.model.intervals import ForecastInterval
 
@@ -134,14 +132,7 @@ class Forecast:
         ``forecast``, ``low`` and ``high`` if the model knows intervals, ``truth`` if the file has
         the target, and ``line``, the last line that the forecast knows.
         """
-        rows = list(self.rows())
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        if path is not None:
-            write_whole(ready_file(Path(path)), text.getvalue())
-        return text.getvalue()
+        return rows_as_csv(self.rows(), path)
 
     def plot(self, path: str | Path) -> None:
         """Draw history, forecasts with their interval, and truth; needs matplotlib.

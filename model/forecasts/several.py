@@ -1,14 +1,12 @@
 """Forecasts of several targets, each in its own units."""
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from bitformer.model.clipping import Clipped
-from bitformer.model.files import ready_file, write_whole
 from bitformer.model.forecasts.result import Forecast
+from bitformer.model.forecasts.rows import rows_as_csv
 
 __all__ = ["Forecasts"]
 
@@ -61,15 +59,7 @@ class Forecasts:
         The other columns are those of :meth:`Forecast.to_csv`; ``truth`` is empty for a target
         that the file lacks, if it has another one.
         """
-        rows = list(self.rows())
-        names = list(dict.fromkeys(name for row in rows for name in row if name != "line"))
-        text = io.StringIO()
-        writer = csv.DictWriter(text, [*names, "line"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        if path is not None:
-            write_whole(ready_file(Path(path)), text.getvalue())
-        return text.getvalue()
+        return rows_as_csv(self.rows(), path)
 
     def plot(self, path: str | Path) -> tuple[Path, ...]:
         """Draw a picture for each target, as :meth:`Forecast.plot` does; return their names.
