@@ -6,8 +6,8 @@ from amaranth.lib import io
 from amaranth.vendor import LatticePlatform
 
 from bitformer.boards.board import Board
-from bitformer.boards.build.resources import resources_of
-from bitformer.boards.pll import Pll, pll_for
+from bitformer.boards.build.resources import OnBoard, resources_of
+from bitformer.boards.pll import pll_for
 from bitformer.hw.families.ecp5 import ECP5
 from bitformer.model.errors import UserError
 from bitformer.synth.router import Chip, target_of
@@ -41,7 +41,7 @@ FREQUENCY PORT "{{port.name}}" {{frequency}} HZ;
 """
 
 
-class Ecp5Platform(LatticePlatform):
+class Ecp5Platform(OnBoard, LatticePlatform):
     """The same resources as those of :class:`.vivado_platform.BoardPlatform`, for an ECP5.
 
     The ``sync`` domain is the clock pin, or what a PLL makes of it, behind a clock gate that opens
@@ -79,25 +79,11 @@ class Ecp5Platform(LatticePlatform):
         if saif is not None:
             raise UserError("The open tools report no power; leave --saif out")
         self._board = board
-        self._pll = None
+        self._generator = None
         if clock_hz not in (None, board.clock_hz):
-            self._pll = pll_for(input_hz=board.clock_hz, output_hz=clock_hz)
+            self._generator = pll_for(input_hz=board.clock_hz, output_hz=clock_hz)
         self.resources = resources_of(board, standard="IO_TYPE", pull="PULLMODE")
         super().__init__(toolchain="Trellis")
-
-    @property
-    def board(self) -> Board:
-        return self._board
-
-    @property
-    def generator(self) -> Pll | None:
-        """What makes the clock, where the oscillator alone does not."""
-        return self._pll
-
-    @property
-    def clock_hz(self) -> int:
-        """The frequency of ``sync``."""
-        return self._pll.output_hz if self._pll else self._board.clock_hz
 
     @property
     def target(self) -> Chip:
@@ -111,16 +97,8 @@ class Ecp5Platform(LatticePlatform):
         return ("--compress", *(() if flash is None else ("--freq", f"{flash.rate_mhz:g}")))
 
     @property
-    def device(self):
+    def device(self) -> str:
         return self._board.part.upper()
-
-    @property
-    def package(self):
-        return self._board.package
-
-    @property
-    def speed(self):
-        return self._board.speed
 
     _trellis_file_templates = {
         **{
@@ -167,11 +145,11 @@ class Ecp5Platform(LatticePlatform):
         m = Module()
         m.submodules.clk_buf = pin = io.Buffer("i", self.request("clock", dir="-"))
         clock, ready = Signal(name="ungated"), Const(1)
-        if self._pll is None:
+        if self._generator is None:
             m.d.comb += clock.eq(pin.i)
         else:
             ready = Signal()
-            m.submodules.pll = self._pll.instance(i=pin.i, o=clock, locked=ready)
+            m.submodules.pll = self._generator.instance(i=pin.i, o=clock, locked=ready)
         m.domains.raw = raw = ClockDomain(reset_less=True, local=True)
         m.domains.sync = ClockDomain(reset_less=True)
         m.d.comb += raw.clk.eq(clock)

@@ -3,8 +3,10 @@
 from amaranth.build import Attrs, Clock, Pins, Resource, Subsignal
 
 from bitformer.boards.board import LINKS, Board, Pin
+from bitformer.boards.clock import Mmcm
+from bitformer.boards.pll import Pll
 
-__all__ = ["INPUTS", "resources_of"]
+__all__ = ["INPUTS", "OnBoard", "resources_of"]
 
 #: What the FPGA listens to, or the wire of a link that it does; it drives the others.
 INPUTS = ("clock", "reset", "rx", "sck", "cs", "mosi")
@@ -47,3 +49,39 @@ def resources_of(board: Board, *, standard: str, pull: str) -> list[Resource]:
         *links,
         *singles,
     ]
+
+
+class OnBoard:
+    """What a platform knows by its board and by what makes its clock, whatever tools build for it.
+
+    A platform sets ``_board``, and ``_generator``: None where the oscillator alone makes the clock.
+    """
+
+    _board: Board
+    _generator: Mmcm | Pll | None
+
+    @property
+    def board(self) -> Board:
+        return self._board
+
+    @property
+    def generator(self) -> Mmcm | Pll | None:
+        """What makes the clock, where the oscillator alone does not."""
+        return self._generator
+
+    @property
+    def clock_hz(self) -> int:
+        """The frequency of ``sync``."""
+        return self._generator.output_hz if self._generator else self._board.clock_hz
+
+    @property
+    def device(self) -> str:
+        return self._board.part
+
+    @property
+    def package(self) -> str:
+        return self._board.package
+
+    @property
+    def speed(self) -> str:
+        return self._board.speed

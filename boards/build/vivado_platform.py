@@ -6,14 +6,14 @@ from amaranth.lib import io
 from amaranth.vendor import XilinxPlatform
 
 from bitformer.boards.board import Board
-from bitformer.boards.build.resources import INPUTS, resources_of
+from bitformer.boards.build.resources import INPUTS, OnBoard, resources_of
 from bitformer.boards.build.saif import STRIP_PATH
-from bitformer.boards.clock import Mmcm, mmcm_for
+from bitformer.boards.clock import mmcm_for
 
 __all__ = ["BoardPlatform"]
 
 
-class BoardPlatform(XilinxPlatform):
+class BoardPlatform(OnBoard, XilinxPlatform):
     """The Vivado platform of a board.
 
     Resources: ``clock``; of ``uart`` (subsignals ``rx``, ``tx``), ``spi`` (``sck``, ``cs``,
@@ -49,9 +49,9 @@ class BoardPlatform(XilinxPlatform):
         if not isinstance(board, Board):
             raise TypeError(f"Board must be a Board, not {board!r}")
         self._board = board
-        self._mmcm = None
+        self._generator = None
         if clock_hz not in (None, board.clock_hz):
-            self._mmcm = mmcm_for(input_hz=board.clock_hz, output_hz=clock_hz)
+            self._generator = mmcm_for(input_hz=board.clock_hz, output_hz=clock_hz)
         self._saif = saif
         self._clock, self._ready = Signal(name="clock"), Signal(name="ready")
         self.resources = resources_of(board, standard="IOSTANDARD", pull="PULLTYPE")
@@ -61,32 +61,6 @@ class BoardPlatform(XilinxPlatform):
     #: Whether `stop_clock` may be used.
     can_stop_clock = True
 
-    @property
-    def board(self) -> Board:
-        return self._board
-
-    @property
-    def generator(self) -> Mmcm | None:
-        """What makes the clock, where the oscillator alone does not."""
-        return self._mmcm
-
-    @property
-    def clock_hz(self) -> int:
-        """The frequency of ``sync``."""
-        return self._mmcm.output_hz if self._mmcm else self._board.clock_hz
-
-    @property
-    def device(self):
-        return self._board.part
-
-    @property
-    def package(self):
-        return self._board.package
-
-    @property
-    def speed(self):
-        return self._board.speed
-
     def create_missing_domain(self, name):
         if name != "sync":
             return super().create_missing_domain(name)
@@ -94,11 +68,11 @@ class BoardPlatform(XilinxPlatform):
         m.submodules.clk_buf = pin = io.Buffer("i", self.request("clock", dir="-"))
         ready = Signal()
         m.submodules.startup = Instance("STARTUPE2", o_EOS=ready)
-        if self._mmcm is None:
+        if self._generator is None:
             m.d.comb += [self._clock.eq(pin.i), self._ready.eq(ready)]
         else:
             locked = Signal()
-            m.submodules.mmcm = self._mmcm.instance(i=pin.i, o=self._clock, locked=locked)
+            m.submodules.mmcm = self._generator.instance(i=pin.i, o=self._clock, locked=locked)
             m.d.comb += self._ready.eq(ready & locked)
         m.domains.sync = ClockDomain(reset_less=True)
         m.submodules.clk_gate = self.stop_clock(Const(1), ClockSignal("sync"))
