@@ -55,8 +55,8 @@ class BoardShell(wiring.Component):
         Makes the link: a component with a member ``link`` for the endpoint and those of ``pins``.
     endpoint : callable
         Makes the endpoint from ``contract``, ``input_shape`` and ``result_shape``. It has a member
-        ``link`` for the link, ``to_model`` and ``from_model``, ``o_fault``, ``o_wake`` from two
-        cycles before it gives the accelerator a number until it has taken the last result, and,
+        ``link`` for the link, ``to_model`` and ``from_model``, ``o_fault``, ``o_wake`` from the
+        cycle before it gives the accelerator a number until it has taken the last result, and,
         where it restarts the accelerator, ``o_restart``.
 
     Members
@@ -142,7 +142,7 @@ class BoardShell(wiring.Component):
         m = Module()
         restartable, sleep = self.front(m, self)
         accelerator, endpoint = self._accelerator, self._endpoint
-        m.submodules.accelerator = restartable(sleep.stops(m, accelerator, platform))
+        m.submodules.accelerator = sleep.stops(m, restartable(accelerator), platform)
         if "o_bank" in endpoint.signature.members:
             m.d.comb += [
                 accelerator.i_bank.eq(endpoint.o_bank),

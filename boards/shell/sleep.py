@@ -1,6 +1,14 @@
 """The clock of an accelerator, which stands still between requests."""
 
-from amaranth.hdl import ClockDomain, ClockSignal, DomainRenamer, EnableInserter, Module, Signal
+from amaranth.hdl import (
+    ClockDomain,
+    ClockSignal,
+    DomainRenamer,
+    Elaboratable,
+    EnableInserter,
+    Module,
+    Signal,
+)
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -35,8 +43,11 @@ class Sleep(wiring.Component):
     def __init__(self):
         super().__init__({"i_wake": In(1), "o_run": Out(1, init=1)})
 
-    def stops(self, m: Module, accelerator: wiring.Component, platform):
-        """Return the accelerator with a clock that stops; its domain goes to ``m``."""
+    def stops(self, m: Module, accelerator: Elaboratable, platform):
+        """Return the accelerator with a clock that stops; its domain goes to ``m``.
+
+        Its reset is to be in it already: without the clock, a reset does nothing either.
+        """
         if platform is None:
             return EnableInserter(self.o_run)(accelerator)
         if not getattr(platform, "can_stop_clock", False):

@@ -47,8 +47,7 @@ class ElasticEndpoint(wiring.Component):
     o_busy : Out(1)
         An inference goes on.
     o_wake : Out(1)
-        The accelerator is needed: from two cycles before its first number on, until the last result
-        is there.
+        The accelerator is needed: ``o_busy``, which is there a cycle before its first number.
     o_fault : Out(1)
         The last transfer began with no command.
     """
@@ -146,7 +145,7 @@ class ElasticEndpoint(wiring.Component):
                 m.d.comb += starts.eq(self.link.data[0] & ~started & ~held)
         with m.If(held):
             m.d.sync += started.eq(0)
-        m.d.comb += [stopped.eq(self.o_busy & ~started), self.o_wake.eq(self.o_busy | starts)]
+        m.d.comb += [stopped.eq(self.o_busy & ~started), self.o_wake.eq(self.o_busy)]
         m.d.sync += self.o_restart.eq(stopped | held)
         m.d.comb += self.o_fault.eq(self.link.unknown)
 

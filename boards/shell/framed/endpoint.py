@@ -57,7 +57,7 @@ class Endpoint(wiring.Component):
     o_fault : Out(1)
         The last request was refused.
     o_wake : Out(1)
-        The accelerator is needed: from two cycles before its first number on until the last result
+        The accelerator is needed: from two cycles before its first number on, until the last result
         is there, and while new weights are taken.
     o_restart : Out(1)
         High for the one cycle in which the accelerator must begin anew; only for a contract with an

@@ -185,6 +185,10 @@ def test_clock_passes_two_buffers_side_by_side_and_no_mmcm(plans, board):
     ]
     assert len(re.findall(r"^\s*assign \S+\s* = ready & o_run;", verilog, re.M)) == 1
     assert "always @(posedge accelerator_clk)" in verilog
+    # its reset has gone with it into its domain
+    accelerator = re.search(r"^module \S*accelerator .*?^endmodule", verilog, re.M | re.S)[0]
+    assert re.search(r"^\s*input reset;", accelerator, re.M)
+    assert re.search(r"^\s*if \(reset\)", accelerator, re.M)
     assert not re.search(r"MMCM|PLL", verilog)
 
 

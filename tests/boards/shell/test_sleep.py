@@ -26,16 +26,20 @@ SILENCE = 400 * DIVISOR
 
 
 class Age(wiring.Component):
-    """Answers a number with the cycles that its own clock has had since it was configured."""
+    """Answers a number with the cycles that its own clock has had since it was configured.
 
-    def __init__(self):
+    Or, if it ``resets``, since it was reset.
+    """
+
+    def __init__(self, *, resets=False):
+        self._resets = resets
         super().__init__(
             {"i": In(stream.Signature(signed(8))), "o": Out(stream.Signature(signed(16)))}
         )
 
     def elaborate(self, platform):
         m = Module()
-        age = Signal(16, reset_less=True)
+        age = Signal(16, reset_less=not self._resets)
         m.d.sync += age.eq(age + 1)
         m.d.comb += self.i.ready.eq(~self.o.valid)
         with m.If(self.i.valid & self.i.ready):
@@ -76,6 +80,39 @@ def test_a_clock_that_runs_on_is_seen(serial, monkeypatch):
     monkeypatch.setattr(Sleep, "stops", lambda self, m, accelerator, platform: accelerator)
     first, second, third = ages(serial)
     assert third - second > second - first + SILENCE // 2
+
+
+def test_a_reset_of_a_sleeping_accelerator_takes_place(serial):
+    """It wakes the clock, without which a reset does nothing."""
+    shell = UartShell(accelerator=Age(resets=True), clock_hz=DIVISOR * BAUD, baud=BAUD, gap_bits=20)
+    request = encode(Frame(sequence=1, command=Command.INFER, payload=b"\1"))
+    wave = []
+
+    async def host(ctx):
+        async def play(script):
+            for level in serial.levels(script):
+                ctx.set(shell.rx, level)
+                for _ in range(DIVISOR):
+                    await ctx.tick()
+                    wave.append(ctx.get(shell.tx))
+
+        await play([("idle", 20), request, ("idle", 400)])
+        ctx.set(shell.i_reset, 1)
+        await ctx.tick()
+        wave.append(ctx.get(shell.tx))
+        ctx.set(shell.i_reset, 0)
+        await play([("idle", 400), request, ("idle", 400)])
+
+    simulator = Simulator(shell)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(host)
+    simulator.run()
+    heard, found = serial.decode(wave, DIVISOR), []
+    while result := find_frame(heard):
+        frame, heard = result
+        found += serial.unpack(frame.payload, 2)
+    # a cycle of the request's own; behind a reset, the tail too
+    assert found == [1, 16]
 
 
 def run_of(wakes):
