@@ -19,7 +19,7 @@ SHELL_FFS = 196
 
 @dataclass(frozen=True, kw_only=True)
 class PartDays:
-    """What a design takes of a part's battery, by the model of power.
+    """The energy that a design takes on a part in a day, by the model of power.
 
     Parameters
     ----------

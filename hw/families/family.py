@@ -263,7 +263,7 @@ class Script:
 
 @dataclass(frozen=True, kw_only=True)
 class PowerModel:
-    """What a model of power takes a family for.
+    """Figures of a family for the model of power.
 
     Parameters
     ----------
@@ -318,7 +318,7 @@ class Family:
     script : Script
         How they are made.
     power : PowerModel
-        What they take, for a model.
+        Their energies, for the model of power.
     most_columns : int
         Multipliers of the engine at most where nobody says how many: beyond, what feeds them costs
         more than they gain.

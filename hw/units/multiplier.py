@@ -21,7 +21,7 @@ __all__ = ["Product"]
 
 
 class Product:
-    """Makes the product of two operands, which are registered as it is.
+    """Makes the product of two operands; registers hold these, and the product.
 
     Where a conversion is for synthesis, and the family says how, it is an instance of the device's
     multiplier, else behavioural. An operand longer than the long port takes a multiplier for each
