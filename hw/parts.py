@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from bitformer.hw.families.ecp5 import ECP5
 from bitformer.hw.families.family import Family
+from bitformer.hw.families.ice40 import ICE40UP
 from bitformer.hw.families.series7 import SERIES7
 
 __all__ = ["DEFAULT_PART", "PARTS", "Part", "Use"]
@@ -114,6 +115,7 @@ PARTS: dict[str, Part] = {
         _part("lfe5u-25f", ECP5, 24_288, 24_288, 18_216, 56, 28, 5_420_000, 0.125),
         _part("lfe5u-45f", ECP5, 43_848, 43_848, 32_886, 108, 72, 9_740_000, 0.170),
         _part("lfe5u-85f", ECP5, 83_640, 83_640, 62_730, 208, 156, 18_290_000, 0.300),
+        _part("ice40up5k", ICE40UP, 5_280, 5_280, 0, 30, 8, 833_288, 0.00015),
     )
 }
 

@@ -15,6 +15,7 @@ from bitformer.sim.netlist.models import MODELLED
 #: A family's own files: its facts, the models of its cells, and the boards and tools made for it.
 OWN = {
     "hw/families/ecp5.py",
+    "hw/families/ice40.py",
     "hw/families/series7.py",
     "hw/parts.py",
     "sim/netlist/ecp5_blocks.py",
@@ -42,13 +43,14 @@ REGISTERED = {
         *("hw/parts.py", "sim/netlist/models.py", "boards/board.py", "synth/output_registers.py"),
         *("boards/build/ecp5_platform.py", "boards/build/platforms.py"),
     },
+    "ice40": {"hw/parts.py"},
 }
 
 FACT = re.compile(
     r"DSP48|RAMB(18|36)|RAM(32|64|128|256)[MX]|SRL(16|C)|\bLUT[1-6]\b|CARRY4|MUXF[78]|FD[CPRS]E"
     r"|synth_xilinx|STARTUPE2|BUFG|MMCM|SLICEM|\b7[- ]series|Spartan-7|UG4[0-9]{2}|PORT_BITS"
     r"|MULT18X18|DP16K|PDPW16K|TRELLIS_|CCU2C|PFUMX|L6MUX21|\bEBR\b|synth_ecp5"
-    r"|\bECP5['\" ]|FPGA-[DT]"
+    r"|\bECP5['\" ]|FPGA-[DT]|\bSB_[A-Z]|synth_ice40|\biCE40"
 )
 
 

@@ -1,0 +1,85 @@
+"""Lattice's iCE40 UltraPlus, as Yosys builds for it.
+
+Sources: FPGA-TN-02007 (SB_MAC16), FPGA-TN-02002 (EBR), FPGA-TN-02022 (SPRAM), FPGA-DS-02008 (logic
+cells, and what the part has), the Lattice ICE technology library (primitives).
+"""
+
+from bitformer.hw.families.family import (
+    BlockRam,
+    Carry,
+    Family,
+    Kind,
+    Luts,
+    Multiplier,
+    PinPatterns,
+    PowerModel,
+    Primitive,
+    Script,
+)
+
+__all__ = ["ICE40UP"]
+
+#: Its sum is made in the LUT beside it.
+_CARRY = Carry(
+    below="CI",
+    inputs={("I0",): 0, ("I1",): 0},
+    carries=("CO",),
+    sums=("",),
+)
+
+_FLIP_FLOPS = (
+    f"SB_DFF{edge}{enable}{reset}"
+    for edge in ("", "N")
+    for enable in ("", "E")
+    for reset in ("", "R", "S", "SR", "SS")
+)
+
+_PRIMITIVES = {
+    "SB_LUT4": Primitive(kind=Kind.LUT),
+    "SB_CARRY": Primitive(kind=Kind.CARRY, size=0, carry=_CARRY),
+    **dict.fromkeys(_FLIP_FLOPS, Primitive(kind=Kind.REGISTER)),
+    **dict.fromkeys(("SB_IO", "SB_GB", "SB_GB_IO"), Primitive(kind=Kind.BUFFER)),
+    **dict.fromkeys(
+        (f"SB_RAM40_4K{edges}" for edges in ("", "NR", "NW", "NRNW")),
+        Primitive(kind=Kind.BLOCK_RAM),
+    ),
+    "SB_MAC16": Primitive(kind=Kind.MULTIPLIER),
+}
+
+#: There are no memories in LUTs: what asks for one becomes registers.
+_COMMANDS = """\
+setattr -unset ram_style a:ram_style=distributed
+synth_ice40 -device u -dsp -top {top} {options}
+"""
+
+ICE40UP = Family(
+    name="iCE40UP",
+    multiplier=Multiplier(name="SB_MAC16", long_bits=16, short_bits=16, accumulator_bits=48),
+    block_ram=BlockRam(
+        name="EBR",
+        shapes=((256, 16), (512, 8), (1024, 4), (2048, 2)),
+        stacked=3,
+        enable_bits=1,
+        saves=32,
+    ),
+    luts=Luts(inputs=4, joined=1),
+    primitives=_PRIMITIVES,
+    pins=PinPatterns(
+        clock=r"(C|CLK|RCLK|WCLK)$",
+        enable=r"(E|CE|RE|WE|RCLKE|WCLKE)$",
+        reset=r"(R|S|[IO]RST\w*)$",
+    ),
+    script=Script(commands=_COMMANDS, without_pads="", unit_by_unit="-noflatten "),
+    power=PowerModel(
+        luts_pj=0.05,
+        ffs_pj=0.035,
+        ramb18_pj=4.0,
+        dsps_pj=7.0,
+        static_w=0.00015,
+        configuration_w=0.01,
+        configuration_hz=25e6,
+        factor=3.0,
+        source="to be settled",
+    ),
+    most_columns=16,
+)
