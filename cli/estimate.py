@@ -91,7 +91,6 @@ def _show_stores(report: Report, result: "Estimate") -> None:
         (
             (use.resource, use.used, use.available, f"{use.used / use.available:.0%}")
             for use in result.uses
-            if use.available
         ),
     )
     for use in result.over:

@@ -17,7 +17,7 @@ from bitformer.estimate.knowledge import Entry
 from bitformer.estimate.regression import Fit, fit
 from bitformer.hw.design import Design
 from bitformer.hw.families.family import Family, Luts
-from bitformer.hw.parts import DEFAULT_PART, PARTS, Use
+from bitformer.hw.parts import DEFAULT_PART, PARTS, Use, known_uses
 from bitformer.model.errors import UserError
 from bitformer.model.numerics import round_half_up
 from bitformer.model.plain import shown
@@ -80,7 +80,7 @@ class Prediction:
     def uses(self) -> tuple[Use, ...]:
         """The part's budget beside what is predicted."""
         part = PARTS[self.part]
-        return (
+        return known_uses(
             Use(resource="LUT", used=self.luts.value, available=part.luts),
             Use(resource="LUT as memory", used=self.lutram.value, available=part.lutram_luts),
             Use(resource="FF", used=self.ffs.value, available=part.ffs),

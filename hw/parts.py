@@ -7,7 +7,7 @@ from bitformer.hw.families.family import Family
 from bitformer.hw.families.ice40 import ICE40UP
 from bitformer.hw.families.series7 import SERIES7
 
-__all__ = ["DEFAULT_PART", "PARTS", "Part", "Use"]
+__all__ = ["DEFAULT_PART", "PARTS", "Part", "Use", "known_uses"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,3 +135,8 @@ class Use:
 
     def __str__(self):
         return f"{self.resource}: {self.used} of {self.available}, {self.over} too many"
+
+
+def known_uses(*uses: Use) -> tuple[Use, ...]:
+    """Return the uses without those of what a part has not, such as LUTs as memory."""
+    return tuple(use for use in uses if use.available or use.used)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bitformer.hw.families.family import Family, Kind
-from bitformer.hw.parts import Part, Use
+from bitformer.hw.parts import Part, Use, known_uses
 
 __all__ = ["OWN", "Resources", "unit_resources"]
 
@@ -64,7 +64,7 @@ class Resources:
 
     def uses(self, part: Part) -> tuple[Use, ...]:
         """Return each resource's use beside the part's budget."""
-        return (
+        return known_uses(
             Use(resource="LUT", used=self.luts, available=part.luts),
             Use(resource="LUT as memory", used=self.luts_as_memory, available=part.lutram_luts),
             Use(resource="FF", used=self.ffs, available=part.ffs),

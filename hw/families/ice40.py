@@ -46,10 +46,16 @@ _PRIMITIVES = {
     "SB_MAC16": Primitive(kind=Kind.MULTIPLIER),
 }
 
-#: There are no memories in LUTs: what asks for one becomes registers.
+#: Only what says so is in block RAM; what asks for memories in LUTs, of which there are none,
+#: becomes registers. Words of a store are not read where they are written (see
+#: :class:`bitformer.hw.units.store.Store`), or Yosys would put logic around each block for that.
+#: Nets are split before LUTs are mapped: without, ABC9 gives two nets one name, and Yosys stops.
 _COMMANDS = """\
-setattr -unset ram_style a:ram_style=distributed
-synth_ice40 -device u -dsp -top {top} {options}
+setattr -set ram_style "logic" a:ram_style=distributed
+setparam -set COLLISION_X_MASK 1'1 *store_*/t:$memrd_v2 r:CLK_ENABLE=1 %i r:COLLISION_X_MASK=1'0 %i
+synth_ice40 -device u -dsp -top {top} {options}-nobram -no-rw-check -run begin:map_luts
+splitnets
+synth_ice40 -device u -dsp -top {top} {options}-nobram -no-rw-check -run map_luts:check
 """
 
 ICE40UP = Family(

@@ -13,7 +13,7 @@ from bitformer.hw.design import Design
 from bitformer.hw.families.family import Family
 from bitformer.hw.lowering.place import Cost, cost
 from bitformer.hw.memory import StoreSpec
-from bitformer.hw.parts import PARTS, Part, Use
+from bitformer.hw.parts import PARTS, Part, Use, known_uses
 
 __all__ = ["DEFAULT_CLOCK_HZ", "Estimate", "StoreEstimate", "estimate"]
 
@@ -163,5 +163,5 @@ def estimate(
         macs=design.model.config.macs,
         peak=design.geometry.columns * (2 if any(design.packed.values()) else 1),
         stores=stores,
-        uses=tuple(_uses(design, stores + others, there)),
+        uses=known_uses(*_uses(design, stores + others, there)),
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bitformer.hw.families.series7 import SERIES7
-from bitformer.hw.parts import PARTS
+from bitformer.hw.parts import PARTS, Use, known_uses
 from bitformer.synth.depth import depth, fanouts
 from bitformer.synth.netlist import output_names, read_netlist, signal_of
 from bitformer.synth.resources import OWN, Resources, unit_resources
@@ -150,6 +150,16 @@ def test_budget():
     cells = {"LUT6": 7_000, "RAM64M": 601, "RAMB36E1": 10, "DSP48E1": 21, "FDRE": 16_000}
     over = {use.resource: use.over for use in Resources.of(cells, SERIES7).uses(part) if use.over}
     assert over == {"LUT": 7_000 + 2_404 - 8_000, "LUT as memory": 4, "DSP": 1}
+
+
+def test_a_budget_without_memory_in_luts():
+    """What a part has not is not in its budget, until something is said to take it."""
+    part = PARTS["ice40up5k"]
+    cells = {"SB_LUT4": 5_281, "SB_DFF": 7, "SB_RAM40_4K": 30, "SB_MAC16": 8}
+    uses = Resources.of(cells, part.family).uses(part)
+    assert {use.resource: use.over for use in uses} == {"LUT": 1, "FF": 0, "EBR": 0, "DSP": 0}
+    memory = Use(resource="LUT as memory", used=4, available=0)
+    assert known_uses(memory, Use(resource="FF", used=0, available=0)) == (memory,)
 
 
 def test_units():
