@@ -247,14 +247,15 @@ class AcceleratorDesign:
         return synthesize(self.lowered, units=units, progress=progress)
 
     def route(
-        self, *, clock_hz: float = 150e6, seeds: int = 3, progress: Progress = silent
+        self, *, clock_hz: float | None = None, seeds: int = 3, progress: Progress = silent
     ) -> "Routing":
         """Place and route the accelerator by itself, on a part that can be routed here.
 
         Parameters
         ----------
         clock_hz
-            The clock to aim at, in hertz.
+            The clock to aim at, in hertz: by default 150 MHz, and 48 MHz of a part as slow as the
+            ice40up5k.
         seeds
             How many times: ``best_mhz``, ``median_mhz`` and ``worst_mhz`` are over them.
         progress

@@ -80,6 +80,8 @@ def tools() -> list[ToolHere]:
         ("Yosys", "synthesize, build for open FPGAs", _version("yosys")),
         ("nextpnr-ecp5", "place and route for open FPGAs", _version("nextpnr-ecp5")),
         ("ecppack", "make their bitstreams", _version("ecppack")),
+        ("nextpnr-ice40", "place and route for small open FPGAs", _version("nextpnr-ice40")),
+        ("icepack", "make their bitstreams", _version("icepack")),
         ("Vivado", "build for AMD's FPGAs", _vivado),
         ("openFPGALoader", "load bitstreams into boards", _loader),
         ("C++ compiler", "simulate fast", _compiler),

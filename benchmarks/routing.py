@@ -2,6 +2,7 @@
 
     python benchmarks/routing.py                        every row, three seeds
     python benchmarks/routing.py --design etth1-96-24   this one only
+    python benchmarks/routing.py --part ice40up5k       those of this part only
     python benchmarks/routing.py --write                and docs/routing.md written
     python benchmarks/routing.py --design etth1-96-24 --write    with the rows that are measured
 
@@ -22,9 +23,9 @@ from bitformer.hw.lowering.lower import lower
 from bitformer.model.config import named_config
 from bitformer.model.initialize import initialize
 from bitformer.model.progress import progress_bar
-from bitformer.synth.place_design import ASKED_HZ, route_design
+from bitformer.synth.place_design import route_design
 from bitformer.synth.route import SEEDS
-from bitformer.synth.router import target_of
+from bitformer.synth.router import router_of, target_of
 from bitformer.synth.tools import find_program
 from bitformer.synth.yosys import find_tool
 
@@ -61,6 +62,14 @@ class Row:
     cycles: int
     mhz: float
     options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} on {self.part}"
+
+    def asked_hz(self, mhz: float | None) -> float:
+        """Return the clock that is asked for, ``mhz`` or what is meant where nobody says."""
+        return target_of(self.part).router.asked_hz if mhz is None else mhz * 1e6
 
     def design(self) -> Design:
         return lower(initialize(named_config(self.name)), part=self.part, **self.options)
@@ -105,7 +114,9 @@ def cells(record: dict[str, Any]) -> tuple[str, ...]:
     routing = record["routing"]
     used = {use["resource"]: use["used"] for use in routing["resources"]}
     seconds = sum(seed["seconds"] for seed in routing["seeds"]) / len(routing["seeds"])
-    counts = (used[name] for name in ("LUT", "FF", "block RAM", "multiplier"))
+    # a logic cell is a LUT and a flip-flop
+    luts = used.get("LUT", used.get("logic cell"))
+    counts = (luts, *(used.get(name) for name in ("FF", "block RAM", "multiplier")))
     return (
         record["design"],
         record["part"],
@@ -115,7 +126,7 @@ def cells(record: dict[str, Any]) -> tuple[str, ...]:
         f"{routing['median_mhz']:.1f}",
         f"{routing['worst_mhz']:.1f}",
         f"{record['cycles'] / routing['median_mhz']:.1f}",
-        *(f"{count:,}".replace(",", " ") for count in counts),
+        *("" if count is None else f"{count:,}".replace(",", " ") for count in counts),
         f"{seconds:.0f}",
     )
 
@@ -126,7 +137,7 @@ def path_cells(record: dict[str, Any]) -> tuple[str, ...]:
     best = next(seed for seed in routing["seeds"] if seed["seed"] == routing["best_seed"])
     path = best["path"]
     return (
-        record["design"],
+        f"{record['design']} on {record['part']}",
         f"`{path['start']}`",
         f"`{path['end']}`",
         f"{path['delay_ns']:.2f}",
@@ -140,27 +151,40 @@ def shortfalls(row: Row, record: dict[str, Any]) -> list[str]:
     """What a record lacks of what its row is to reach; nothing if it has all."""
     found = []
     if record["cycles"] > row.cycles:
-        found.append(f"{row.name} on {row.part}: {record['cycles']} cycles, at most {row.cycles}")
+        found.append(f"{row.title}: {record['cycles']} cycles, at most {row.cycles}")
     if record["routing"]["median_mhz"] < row.mhz:
         found.append(
-            f"{row.name} on {row.part}: {record['routing']['median_mhz']:.1f} MHz in the median,"
+            f"{row.title}: {record['routing']['median_mhz']:.1f} MHz in the median,"
             f" at least {row.mhz:g}"
         )
     return found
 
 
+def condition(routing: dict[str, Any]) -> str:
+    """What a part was routed by and asked for."""
+    speed = f", the slowest speed grade ({routing['speed']})" if routing["speed"] else ""
+    kept = router_of(routing["part"]).ports
+    ports = f"no ports but {' and '.join(kept)}" if kept else "ports anywhere"
+    return f"{routing['tool']}, {routing['asked_hz'] / 1e6:g} MHz asked{speed}, {ports}"
+
+
 def page(records: list[dict[str, Any]], lacking: list[str], missing: list[str]) -> str:
     """The text of docs/routing.md; ``missing`` are rows that are not measured."""
-    first = records[0]["routing"]
-    seeds = len(first["seeds"])
+    seeds = len(records[0]["routing"]["seeds"])
+    conditions: dict[str, dict[str, None]] = {}
+    for record in records:
+        conditions.setdefault(condition(record["routing"]), {})[record["part"]] = None
     lines = [
         "# The clock after place and route",
         "",
         f"Written by `python benchmarks/routing.py`: accelerators of untrained models, without a"
-        f" board's shell, by {find_tool().version} and {first['tool']}. {seeds} seeds each,"
-        f" {first['asked_hz'] / 1e6:g} MHz asked, the slowest speed grade ({first['speed']}),"
-        " ports anywhere. µs are cycles by the median clock. Seconds are of one seed, on a"
-        " machine that was busy with other work. Nothing here ran on a board.",
+        f" board's shell, synthesized by {find_tool().version}. {seeds} seeds each. µs are cycles"
+        " by the median clock. Seconds are of one seed, on a machine that was busy with other work."
+        " Nothing here ran on a board.",
+        "",
+        *(f"* {', '.join(parts)}: {said}." for said, parts in conditions.items()),
+        "",
+        "A logic cell of the ice40up5k, a LUT and a flip-flop, counts as a LUT here.",
         "",
         *markdown_table(COLUMNS, [cells(record) for record in records]),
         "The worst path of the best seed, in nanoseconds:",
@@ -184,22 +208,34 @@ def page(records: list[dict[str, Any]], lacking: list[str], missing: list[str]) 
 @click.option("--design", "names", multiple=True, metavar="C", help="Of the rows [all].")
 @click.option("--seeds", default=SEEDS, show_default=True, metavar="N", help="Of each row.")
 @click.option(
-    "--clock", default=ASKED_HZ / 1e6, show_default=True, metavar="MHZ", help="What is asked for."
+    "--part", "parts", multiple=True, metavar="P", help="Of the rows, those of this part [all]."
+)
+@click.option(
+    "--clock",
+    type=float,
+    metavar="MHZ",
+    help="What is asked for [150; 48 of an ice40up5k].",
 )
 @click.option("--write", is_flag=True, help="Write docs/routing.md, of every row measured.")
-def main(names: tuple[str, ...], seeds: int, clock: float, write: bool) -> None:
+def main(
+    names: tuple[str, ...], parts: tuple[str, ...], seeds: int, clock: float | None, write: bool
+) -> None:
     results = Results(RESULTS)
     records: list[dict[str, Any]] = []
     lacking: list[str] = []
     missing = []
     for row in ROWS:
-        key = row.key(seeds, clock * 1e6)
-        if names and row.name not in names and not (write and key in results):
-            missing.append(f"{row.name} on {row.part}")
+        asked = row.asked_hz(clock)
+        key = row.key(seeds, asked)
+        wanted = (not names or row.name in names) and (not parts or row.part in parts)
+        if not wanted and not (write and key in results):
+            missing.append(row.title)
             continue
-        record = results.get(key, lambda row=row: measured(row, seeds, clock * 1e6))
+        record = results.get(key, lambda row=row, asked=asked: measured(row, seeds, asked))
         records.append(record)
         lacking += shortfalls(row, record)
+    if not records:
+        raise click.UsageError("no row is of that design on that part")
     out = console()
     show(out, COLUMNS, [cells(record) for record in records])
     show(out, PATHS, [path_cells(record) for record in records])

@@ -134,8 +134,8 @@ def _counted(result: "Synthesis") -> str:
 @click.option(
     "--route",
     is_flag=True,
-    help="Also place and route it with nextpnr, of a part that it knows (lfe5u-25f): megahertz of"
-    " the best, the median and the worst seed, and the worst path.",
+    help="Also place and route it with nextpnr, of a part that it knows (lfe5u-25f, ice40up5k):"
+    " megahertz of the best, the median and the worst seed, and the worst path.",
 )
 @click.option(
     "--seeds", type=COUNT, metavar="N", help="With --route: how many seeds, all at once [3]."
@@ -145,7 +145,7 @@ def _counted(result: "Synthesis") -> str:
     "clock_hz",
     type=MEGAHERTZ,
     metavar="MHZ",
-    help="With --route: the clock to aim at [150].",
+    help="With --route: the clock to aim at [150; 48 of an ice40up5k].",
 )
 @click.option(
     "--units", is_flag=True, help="Also what each unit takes by itself; another run of Yosys."
@@ -209,9 +209,10 @@ def command(
 
 def _show_routing(report: Report, routing: "Routing", cycles: int) -> None:
     """Print what the seeds reach, and the worst path of the best one."""
+    grade = f", speed grade {routing.speed}" if routing.speed else ""
     report.line(
-        f"Placed and routed on {routing.part} {routing.package}, speed grade {routing.speed}, by"
-        f" {routing.tool}; {routing.asked_hz / 1e6:g} MHz asked"
+        f"Placed and routed on {routing.part} {routing.package}{grade}, by {routing.tool};"
+        f" {routing.asked_hz / 1e6:g} MHz asked"
     )
     reached = {
         "best": routing.best_mhz,

@@ -12,16 +12,13 @@ from bitformer.synth.router import target_of
 from bitformer.synth.routing import NetNames, Routing, read_report
 from bitformer.synth.synthesize import source_of, synthesized_netlist
 
-__all__ = ["ASKED_HZ", "route_design"]
-
-#: What is aimed at unless it is said: nextpnr stops trying once a clock is met.
-ASKED_HZ = 150_000_000
+__all__ = ["route_design"]
 
 
 def route_design(
     design: Design,
     *,
-    clock_hz: float = ASKED_HZ,
+    clock_hz: float | None = None,
     seeds: int = SEEDS,
     netlists: Path | None = None,
     cache: Path | None = None,
@@ -29,15 +26,17 @@ def route_design(
 ) -> Routing:
     """Place and route a design's accelerator with several seeds; its ports may lie anywhere.
 
-    The part is in its first package, of its slowest speed grade. What was synthesized and routed
-    before comes from caches.
+    The part is in its first package, of its slowest speed grade. Where a router cannot have ports
+    lie anywhere, but clock and reset they are left out, with the wires between them and registers,
+    which count for no clock in any family. What was synthesized and routed before comes from
+    caches.
 
     Parameters
     ----------
     design : Design
         Lowered for a part that can be routed here.
-    clock_hz : float
-        What to aim at.
+    clock_hz : float or None
+        What to aim at; by default as the part's router has it.
     seeds : int
         How many.
     netlists, cache : Path or None
@@ -51,6 +50,8 @@ def route_design(
         If the part cannot be routed here, a tool is not here, or every seed fails.
     """
     target = target_of(design.part)
+    if clock_hz is None:
+        clock_hz = target.router.asked_hz
     if not clock_hz > 0:
         raise UserError(f"clock must be a positive number of hertz, not {clock_hz!r}")
     data = synthesized_netlist(design, cache=netlists, progress=progress)

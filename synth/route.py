@@ -33,13 +33,7 @@ __all__ = ["SEEDS", "Placed", "default_cache", "pack", "place_and_route"]
 SEEDS = 3
 
 _SUFFIX = ".route.gz"
-_NETLIST, _PINS, _REPORT, _LOG, _RESULT = (
-    "top.json",
-    "top.lpf",
-    "report.json",
-    "log.txt",
-    "top.config",
-)
+_NETLIST, _REPORT, _LOG, _BITS = "top.json", "report.json", "log.txt", "top.bit"
 #: Lines of nextpnr's log that begin its stages, for the progress.
 _STAGES = (
     "Packing constants",
@@ -99,7 +93,8 @@ def place_and_route(
     clock_hz : float
         What to aim at, for clocks that ``pins`` do not constrain.
     pins : str or None
-        Pins and clocks in nextpnr's language; None lets ports lie anywhere.
+        Pins and clocks in nextpnr's language; None lets ports lie anywhere, or leaves them out
+        where the target's router keeps but a few.
     seeds : sequence of int
         Of nextpnr's random numbers: positive, each once.
     cache : Path or None
@@ -166,12 +161,16 @@ class _Job:
     ):
         self._tool, self._cache = tool, cache
         router = target.router
-        self._files = {_NETLIST: netlist} | ({} if pins is None else {_PINS: pins})
+        option, named = router.constraints
+        if pins is None and router.ports:
+            netlist = _without_ports(netlist, router.ports)
+        self._result = router.result[1]
+        self._files = {_NETLIST: netlist} | ({} if pins is None else {named: pins})
         self._command = (
             *(*target.options, "--json", _NETLIST, "--freq", f"{clock_hz / 1e6:.6f}"),
-            *(router.without_pins if pins is None else (router.constraints, _PINS)),
+            *(router.without_pins if pins is None else (option, named)),
             *("--report", _REPORT, "--log", _LOG, "--quiet", "--timing-allow-fail"),
-            *(router.result, _RESULT, *router.options),
+            *(*router.result, *router.options),
         )
         self._digest = hashlib.sha256(
             "\0".join([tool.version, *self._command, netlist, pins or ""]).encode()
@@ -230,14 +229,14 @@ class _Job:
             (folder / name).write_text(text, encoding="utf-8")
         started, again = time.monotonic(), False
         status, said = self._once(seed, folder)
-        if _died(status, folder) and reason_of(said) is None:
+        if self._died(status, folder) and reason_of(said) is None:
             logging.getLogger("bitformer").warning(
                 f"{self._tool.version} ended with exit status {status} and did not say why, with"
                 f" seed {seed}: once more"
             )
             again = True
             status, said = self._once(seed, folder)
-        if _died(status, folder):
+        if self._died(status, folder):
             why = reason_of(said)
             raise UserError(
                 f"{self._tool.version} failed with exit status {status}, with seed {seed}"
@@ -248,7 +247,7 @@ class _Job:
             tool=self._tool.version,
             report=parse_json(_said(folder, _REPORT), "nextpnr's report"),
             log=said,
-            result=(folder / _RESULT).read_text(encoding="utf-8"),
+            result=(folder / self._result).read_text(encoding="utf-8"),
             seconds=time.monotonic() - started,
             again=again,
         )
@@ -258,7 +257,7 @@ class _Job:
 
     def _once(self, seed: int, folder: Path) -> tuple[int, str]:
         """Run nextpnr and return its exit status, and what it said."""
-        for name in (_REPORT, _RESULT, _LOG):
+        for name in (_REPORT, self._result, _LOG):
             (folder / name).unlink(missing_ok=True)
         if self._stop.is_set():
             raise _GivenUpError
@@ -273,9 +272,20 @@ class _Job:
             raise _GivenUpError
         return status, _said(folder, _LOG) or _said(folder, "said.txt")
 
+    def _died(self, status: int, folder: Path) -> bool:
+        return status != 0 or not all((folder / name).is_file() for name in (_REPORT, self._result))
 
-def _died(status: int, folder: Path) -> bool:
-    return status != 0 or not all((folder / name).is_file() for name in (_REPORT, _RESULT))
+
+def _without_ports(netlist: str, kept: Sequence[str]) -> str:
+    """Return a netlist whose modules have no other ports than these: others lead nowhere.
+
+    Logic that serves a port stays: nextpnr removes none.
+    """
+    data = json.loads(netlist)
+    for module in data["modules"].values():
+        ports = module.get("ports", {})
+        module["ports"] = {name: port for name, port in ports.items() if name in kept}
+    return json.dumps(data)
 
 
 def _said(folder: Path, name: str) -> str:
@@ -312,11 +322,11 @@ def pack(result: str, target: Chip, options: Sequence[str] = ()) -> bytes:
     tool = find_program(target.router.packer)
     with tempfile.TemporaryDirectory(prefix="bitformer-") as name:
         folder = Path(name)
-        (folder / _RESULT).write_text(result, encoding="utf-8")
-        command = [*tool.command, *options, "--input", _RESULT, "--bit", "top.bit"]
+        (folder / target.router.result[1]).write_text(result, encoding="utf-8")
+        command = [*tool.command, *options, *target.router.packing]
         with (folder / _LOG).open("wb") as output:
             status = run_child(command, cwd=folder, output=output, variables=_variables(folder))
-        bitstream = folder / "top.bit"
+        bitstream = folder / _BITS
         if status != 0 or not bitstream.is_file():
             said = _said(folder, _LOG)
             why = reason_of(said)

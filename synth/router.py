@@ -24,14 +24,22 @@ class Router:
         nextpnr's names of packages, by the maker's; the first is meant where none is named.
     speeds : tuple of str
         Speed grades, the slowest first, which is meant where none is named.
-    constraints, result : str
-        The options that name the file of pins, and the file that the packer reads.
+    constraints, result : (str, str)
+        The option that names the file of pins, and the one for the file that the packer reads, each
+        with the name of the file.
+    packing : tuple of str
+        The packer's words for that file and the bitstream's, ``top.bit``.
+    asked_hz : float
+        The clock that is aimed at where nobody says one: nextpnr stops trying once it is met.
     options : tuple of str
         Others.
     without_pins : tuple of str
         Options for a design whose ports may lie anywhere.
-    luts, ffs, block_rams, multipliers : str
-        What its report calls them.
+    ports : tuple of str
+        The ports that such a design keeps, where packages have too few pins for all; empty where it
+        keeps every one.
+    counted : mapping of str to str
+        What its report calls the cells that people count, by their names for them.
     """
 
     program: str
@@ -39,16 +47,22 @@ class Router:
     parts: Mapping[str, str]
     packages: Mapping[str, str]
     speeds: tuple[str, ...]
-    constraints: str
-    result: str
+    constraints: tuple[str, str]
+    result: tuple[str, str]
+    packing: tuple[str, ...]
+    asked_hz: float
     options: tuple[str, ...] = ()
     without_pins: tuple[str, ...] = ()
+    ports: tuple[str, ...] = ()
     counted: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chip:
-    """A part in a package, of a speed grade; ``router`` is what places and routes it."""
+    """A part in a package, of a speed grade; ``router`` is what places and routes it.
+
+    ``speed`` is empty where a part has one grade alone.
+    """
 
     router: Router
     part: str
@@ -60,10 +74,12 @@ class Chip:
         """The options of nextpnr that say which it is."""
         router = self.router
         package = router.packages[self.package]
-        return (router.parts[self.part], "--package", package, "--speed", self.speed)
+        speed = ("--speed", self.speed) if self.speed else ()
+        return (router.parts[self.part], "--package", package, *speed)
 
     def __str__(self) -> str:
-        return f"{self.part} {self.package}, speed grade {self.speed}"
+        speed = f", speed grade {self.speed}" if self.speed else ""
+        return f"{self.part} {self.package}{speed}"
 
 
 #: For the ECP5 of Lattice.
@@ -73,8 +89,10 @@ _ECP5 = Router(
     parts={f"lfe5u-{size}f": f"--{size}k" for size in (25, 45, 85)},
     packages={"BG381": "CABGA381", "BG256": "CABGA256", "MG285": "CSFBGA285"},
     speeds=("6", "7", "8"),
-    constraints="--lpf",
-    result="--textcfg",
+    constraints=("--lpf", "top.lpf"),
+    result=("--textcfg", "top.config"),
+    packing=("--input", "top.config", "--bit", "top.bit"),
+    asked_hz=150e6,
     without_pins=("--lpf-allow-unconstrained",),
     counted={
         "LUT": "TRELLIS_COMB",
@@ -85,7 +103,29 @@ _ECP5 = Router(
     },
 )
 
-ROUTERS = (_ECP5,)
+#: For Lattice's iCE40 UltraPlus. It has one speed grade. Without pins a port lies at any of them,
+#: and the larger package has 39.
+_ICE40UP = Router(
+    program="nextpnr-ice40",
+    packer="icepack",
+    parts={"ice40up5k": "--up5k"},
+    packages={"SG48": "sg48", "UWG30": "uwg30"},
+    speeds=("",),
+    constraints=("--pcf", "top.pcf"),
+    result=("--asc", "top.asc"),
+    packing=("top.asc", "top.bit"),
+    asked_hz=48e6,
+    ports=("clk", "rst"),
+    counted={
+        "logic cell": "ICESTORM_LC",
+        "block RAM": "ICESTORM_RAM",
+        "multiplier": "ICESTORM_DSP",
+        "SPRAM": "ICESTORM_SPRAM",
+        "PLL": "ICESTORM_PLL",
+    },
+)
+
+ROUTERS = (_ECP5, _ICE40UP)
 
 
 def router_of(part: str) -> Router | None:
@@ -113,5 +153,6 @@ def target_of(part: str, package: str | None = None, speed: str | None = None) -
     if package not in router.packages:
         raise UserError(f"package must be {' or '.join(router.packages)}, not {package!r}")
     if speed not in router.speeds:
-        raise UserError(f"speed must be {' or '.join(router.speeds)}, not {speed!r}")
+        grades = " or ".join(router.speeds) or "left out"
+        raise UserError(f"speed must be {grades}, not {speed!r}")
     return Chip(router=router, part=part, package=package, speed=speed)

@@ -2,7 +2,7 @@
 
 import re
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -10,7 +10,8 @@ from bitformer.hw.families.family import Kind
 from bitformer.hw.parts import Use
 from bitformer.model.errors import UserError
 from bitformer.model.plain import built
-from bitformer.synth.netlist import Netlist, signal_of
+from bitformer.synth.netlist import Bit, Cell, Netlist, signal_of
+from bitformer.synth.primitives import is_clock, pin_role
 from bitformer.synth.router import Chip
 
 __all__ = ["Clock", "NetNames", "Routed", "RoutedPath", "Routing", "read_report"]
@@ -212,6 +213,8 @@ def _known(kind: Any, data: Any) -> Any:
 
 #: What nextpnr puts behind a cell's name, and behind a net's.
 _PACKED = re.compile(r"\$[A-Za-z_0-9$]+$")
+#: What it puts behind a cell's name where it makes one of a LUT and the register behind it.
+_JOINED = re.compile(r"_(DFFLC|LC|RAM|DSP)$")
 
 
 class NetNames:
@@ -232,6 +235,7 @@ class NetNames:
         self._cells = {cell.name: cell for cell in netlist.cells}
         # names that Yosys makes of a net's or a cell's name and a primitive's
         self._derived = re.compile(f"_(?:{'|'.join(map(re.escape, netlist.family.primitives))})_")
+        self._registers = dict(_registers(netlist))
         self._bits: dict[str, int] = {}
         for name, net in nets.items():
             bits, first = net["bits"], int(net.get("offset", 0))
@@ -256,10 +260,17 @@ class NetNames:
         return min(own, key=lambda text: ("$" in text, len(text), text))
 
     def place(self, cell: str, port: str) -> str:
-        """Return a register's name by its net, another cell's by its own with the pin."""
-        found = self._cells.get(cell) or self._cells.get(_PACKED.sub("", cell))
+        """Return a register's name by its net, another cell's by its own with the pin.
+
+        A LUT at which a path begins or ends is one with the register behind it.
+        """
+        known = (pattern.sub("", cell) for pattern in (_JOINED, _PACKED))
+        found = next((self._cells[name] for name in (cell, *known) if name in self._cells), None)
         if found is None:
             return f"{self._short(self._plain(cell))}/{port}"
+        if self._netlist.family.primitive(found.kind).kind is Kind.LUT:
+            outputs = (bit for bits in found.outputs.values() for bit in bits)
+            found = next((self._registers[b] for b in outputs if b in self._registers), found)
         if self._netlist.family.primitive(found.kind).kind is Kind.REGISTER:
             outputs = (bit for bits in found.outputs.values() for bit in bits)
             bit = next((bit for bit in outputs if isinstance(bit, int)), None)
@@ -267,11 +278,20 @@ class NetNames:
         return f"{self._short(self._netlist.title(found))} ({found.kind})/{port}"
 
     def _plain(self, name: str) -> str:
-        name = _PACKED.sub("", name.removeprefix("$glbnet$").removeprefix("$flatten\\"))
-        return self._derived.split(name)[0].lstrip("\\$") or name
+        bare = _PACKED.sub("", name.removeprefix("$glbnet$").removeprefix("$flatten\\"))
+        return self._derived.split(bare)[0].lstrip("\\$") or name
 
     def _short(self, name: str) -> str:
         return self._derived.split(name)[0].removeprefix(self._inside)
+
+
+def _registers(netlist: Netlist) -> Iterator[tuple[Bit, Cell]]:
+    """Yield each net that a register takes, and that register."""
+    for cell in netlist.cells:
+        if netlist.family.primitive(cell.kind).kind is Kind.REGISTER:
+            for pin, bits in cell.inputs.items():
+                if not is_clock(netlist, cell, pin) and pin_role(netlist, cell, pin) == "data":
+                    yield from ((bit, cell) for bit in bits if isinstance(bit, int))
 
 
 def read_report(
@@ -332,5 +352,5 @@ def _worst(paths: Any, clock: str, names: NetNames) -> RoutedPath | None:
         logic_ns=round(delay - wires, 3),
         routing_ns=round(wires, 3),
         levels=sum(step["type"] == "logic" for step in steps),
-        through=tuple(name for name in through if not name.startswith("logic of ")),
+        through=tuple(name for name in through if not name.startswith(("logic of ", "$"))),
     )

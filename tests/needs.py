@@ -46,10 +46,8 @@ def _cpp_compiler() -> str | None:
     return None if shutil.which("g++") or shutil.which("c++") else "no C++ compiler here"
 
 
-def _nextpnr_ecp5() -> str | None:
-    return _found(find_tool) or _found(
-        lambda: [find_program(n) for n in ("nextpnr-ecp5", "ecppack")]
-    )
+def _nextpnr(*programs: str) -> str | None:
+    return _found(find_tool) or _found(lambda: [find_program(name) for name in programs])
 
 
 def _trellis_database() -> str | None:
@@ -108,7 +106,8 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     # Synthesis is the extra `synth` or a native Yosys: all else works without.
     "yosys": functools.partial(_found, find_tool),
     # Place and route is the extra `open` or native tools.
-    "nextpnr-ecp5": _nextpnr_ecp5,
+    "nextpnr-ecp5": functools.partial(_nextpnr, "nextpnr-ecp5", "ecppack"),
+    "nextpnr-ice40": functools.partial(_nextpnr, "nextpnr-ice40", "icepack"),
     "trellis-database": _trellis_database,
     # NSGA-II, of the extra `search`: component spaces are enumerated without it.
     "optuna": _optuna,

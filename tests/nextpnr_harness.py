@@ -1,4 +1,4 @@
-"""A stand-in for nextpnr-ecp5 and ecppack, which does what a file beside it says of each seed."""
+"""Stand-ins for nextpnr and what packs its results, which do what a file says of each seed."""
 
 import json
 import sys
@@ -10,14 +10,14 @@ _NEXTPNR = """\
 import json, os, pathlib, sys, time
 here, words = pathlib.Path({folder!r}), sys.argv[1:]
 if "--version" in words:
-    print('"nextpnr-ecp5" -- Next Generation Place and Route (Version nextpnr-0.99)')
+    print('"{name}" -- Next Generation Place and Route (Version nextpnr-0.99)')
     sys.exit(0)
 option = lambda name: words[words.index(name) + 1]
 seed = option("--seed")
 does = json.loads((here / "does.json").read_text())
 with open(here / "runs.txt", "a") as runs:
     print(seed, *words, file=runs)
-json.loads(pathlib.Path(option("--json")).read_text())
+netlist = json.loads(pathlib.Path(option("--json")).read_text())
 log = pathlib.Path(option("--log"))
 log.write_text("Info: Packing constants\\nInfo: Routing..\\n")
 act = does[seed]
@@ -53,7 +53,9 @@ report = dict(
     ),
 )
 pathlib.Path(option("--report")).write_text(json.dumps(report))
-pathlib.Path(option("--textcfg")).write_text(f"config of seed {{seed}}")
+result = option("--textcfg" if "--textcfg" in words else "--asc")
+ports = [port for module in netlist["modules"].values() for port in module.get("ports", ())]
+pathlib.Path(result).write_text(" ".join([f"config of seed {{seed}}", *ports]))
 """
 
 _ECPPACK = """\
@@ -66,6 +68,25 @@ if "--version" in words:
 text = pathlib.Path(words[words.index("--input") + 1]).read_text()
 pathlib.Path(words[words.index("--bit") + 1]).write_text(f"bits of {{text}}: {{' '.join(words)}}")
 """
+
+_ICEPACK = """\
+#!{python}
+import pathlib, sys
+words = sys.argv[1:]
+if "-h" in words:
+    print("\\nUsage: /usr/bin/{name} [options] [input-file [output-file]]", file=sys.stderr)
+    sys.exit(1)
+*options, result, bits = words
+text = pathlib.Path(result).read_text()
+pathlib.Path(bits).write_text(f"bits of {{text}}: {{' '.join(words)}}")
+"""
+
+_TOOLS = {
+    "nextpnr-ecp5": _NEXTPNR,
+    "ecppack": _ECPPACK,
+    "nextpnr-ice40": _NEXTPNR,
+    "icepack": _ICEPACK,
+}
 
 
 class _StandIns:
@@ -101,9 +122,9 @@ class _StandIns:
 def stand_ins(folder, monkeypatch):
     """Put stand-ins into a folder, and name them in the variables that are looked at."""
     folder.mkdir()
-    for name, text in (("nextpnr-ecp5", _NEXTPNR), ("ecppack", _ECPPACK)):
+    for name, text in _TOOLS.items():
         tool = folder / name
-        tool.write_text(text.format(python=sys.executable, folder=str(folder)))
+        tool.write_text(text.format(python=sys.executable, folder=str(folder), name=name))
         tool.chmod(0o755)
         monkeypatch.setenv(name.upper().replace("-", "_"), str(tool))
     return _StandIns(folder)

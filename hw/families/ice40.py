@@ -71,7 +71,7 @@ ICE40UP = Family(
     luts=Luts(inputs=4, joined=1),
     primitives=_PRIMITIVES,
     pins=PinPatterns(
-        clock=r"(C|CLK|RCLK|WCLK)$",
+        clock=r"(C|CLK|CLOCK|RCLK|WCLK)$",
         enable=r"(E|CE|RE|WE|RCLKE|WCLKE)$",
         reset=r"(R|S|[IO]RST\w*)$",
     ),

@@ -23,17 +23,22 @@ def record(row, *, cycles, mhz):
         {"seed": number, "mhz": one, "seconds": 30.0, "path": path}
         for number, one in enumerate(mhz, 1)
     ]
-    names = ("LUT", "FF", "block RAM", "multiplier")
+    small = row.part == "ice40up5k"
+    names = ("logic cell",) if small else ("LUT", "FF")
     routing = {
+        "part": row.part,
         "best_mhz": max(mhz),
         "median_mhz": sorted(mhz)[len(mhz) // 2],
         "worst_mhz": min(mhz),
         "best_seed": mhz.index(max(mhz)) + 1,
-        "asked_hz": 150e6,
-        "speed": "6",
-        "tool": "nextpnr-ecp5 0.99",
+        "asked_hz": 48e6 if small else 150e6,
+        "speed": "" if small else "6",
+        "tool": f"nextpnr-{'ice40' if small else 'ecp5'} 0.99",
         "seeds": seeds,
-        "resources": [{"resource": name, "used": 5_000, "available": 24_288} for name in names],
+        "resources": [
+            {"resource": name, "used": 5_000, "available": 24_288}
+            for name in (*names, "block RAM", "multiplier")
+        ],
     }
     return {
         "design": row.name,
@@ -64,10 +69,21 @@ def test_a_page_and_what_is_not_reached(script):
     page = script.page(records, lacking, ["grid-24-64-4 on lfe5u-45f"])
     row = "| etth1-96-24 | lfe5u-25f | 32 | 3 184 | 124.0 | 121.0 | 118.0 | 26.3 | 5 000 |"
     assert row in page
-    assert "| etth1-96-24 | `engine.a[1]` | `engine.m` | 8.25 | 3.00 | 5.25 | 3 |" in page
+    ends = "| etth1-96-24 on lfe5u-25f | `engine.a[1]` | `engine.m` | 8.25 | 3.00 | 5.25 | 3 |"
+    assert ends in page
     assert "* grid-12-32-4 on lfe5u-25f: 119.9 MHz" in page
     assert "Not measured yet, of this hardware: grid-24-64-4 on lfe5u-45f." in page
-    assert "3 seeds each, 150 MHz asked, the slowest speed grade (6)" in page
+    said = "* lfe5u-25f: nextpnr-ecp5 0.99, 150 MHz asked, the slowest speed grade (6), ports anywh"
+    assert said in page
+
+
+def test_a_part_without_pins_for_every_port(script):
+    row = script.Row(name="tiny", part="ice40up5k", cycles=5_500, mhz=36)
+    assert (row.asked_hz(None), row.asked_hz(30)) == (48e6, 30e6)
+    page = script.page([record(row, cycles=4_000, mhz=[38.0, 40.0, 39.0])], [], [])
+    assert "* ice40up5k: nextpnr-ice40 0.99, 48 MHz asked, no ports but clk and rst." in page
+    # its cells are of a LUT and a flip-flop
+    assert "| 4 000 | 40.0 | 39.0 | 38.0 | 102.6 | 5 000 |  | 5 000 | 5 000 | 30 |" in page
 
 
 def test_what_was_routed_is_not_routed_again(script, tmp_path, monkeypatch):
@@ -86,6 +102,9 @@ def test_what_was_routed_is_not_routed_again(script, tmp_path, monkeypatch):
         assert said.exit_code == 0
         assert "121.0" in said.output
     assert calls == [("etth1-96-24", 3, 150e6)]
+    words = ["--design", "etth1-96-24", "--part", "lfe5u-45f"]
+    said = CliRunner(catch_exceptions=False).invoke(script.main, words)
+    assert (said.exit_code, "no row is of that design" in said.output) == (2, True)
     monkeypatch.setattr(script, "REPORT", tmp_path / "page.md")
     said = CliRunner().invoke(script.main, ["--design", "etth1-96-24", "--seeds", "5", "--write"])
     assert said.exit_code == 0

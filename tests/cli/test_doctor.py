@@ -14,7 +14,7 @@ def test_tools_that_are_here_and_not_here(bitformer, monkeypatch):
         assert f"{variable} must name a program, and '/no/{name}' was not found" in said.out
     tools = {tool["name"]: tool for tool in bitformer("doctor", "--json").data["tools"]}
     assert set(tools) == {
-        *("Yosys", "nextpnr-ecp5", "ecppack"),
+        *("Yosys", "nextpnr-ecp5", "ecppack", "nextpnr-ice40", "icepack"),
         *("Vivado", "openFPGALoader", "C++ compiler"),
     }
     assert tools["Vivado"]["found"] is tools["nextpnr-ecp5"]["found"] is None

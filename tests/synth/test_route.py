@@ -19,7 +19,9 @@ from bitformer.synth.router import target_of
 pytestmark = pytest.mark.needs("posix")
 
 TARGET = target_of("lfe5u-25f")
+SMALL = target_of("ice40up5k")
 NETLIST = '{"modules": {}}'
+WITH_PORTS = '{"modules": {"top": {"ports": {"rst": 1, "i__valid": 2, "clk": 3}, "cells": {}}}}'
 
 
 @pytest.fixture
@@ -38,9 +40,9 @@ def temporary(tmp_path, monkeypatch):
 
 @pytest.fixture
 def route(tmp_path, temporary):
-    def route(target=TARGET, **options):
+    def route(target=TARGET, netlist=NETLIST, **options):
         return place_and_route(
-            NETLIST, target, **{"clock_hz": 100e6, "cache": tmp_path / "kept", **options}
+            netlist, target, **{"clock_hz": 100e6, "cache": tmp_path / "kept", **options}
         )
 
     return route
@@ -65,6 +67,19 @@ def test_ports_may_lie_anywhere_without_pins(tools, route):
     route(seeds=(1,))
     assert "--lpf-allow-unconstrained" in tools.runs[0]
     assert "--lpf top.lpf" not in tools.runs[0]
+
+
+def test_where_ports_cannot_lie_anywhere_clock_and_reset_are_left(tools, route):
+    tools.does(s1=40.0, s2=41.0)
+    (alone,), _ = route(SMALL, WITH_PORTS, seeds=(1,))
+    assert (alone.tool, alone.result) == ("nextpnr-ice40 0.99", "config of seed 1 rst clk")
+    assert "--up5k --package sg48 --json top.json --freq 100.000000 --report" in tools.runs[0]
+    # with pins, and in the other family, every port is there
+    (pinned,), _ = route(SMALL, WITH_PORTS, seeds=(1,), pins="set_io clk 35")
+    assert pinned.result == "config of seed 1 rst i__valid clk"
+    assert any("--pcf top.pcf" in run for run in tools.runs)
+    (other,), _ = route(TARGET, WITH_PORTS, seeds=(2,))
+    assert other.result == "config of seed 2 rst i__valid clk"
 
 
 def test_what_is_finished_is_kept(tools, route):
@@ -181,6 +196,7 @@ def test_bits(tools, monkeypatch, temporary):
     assert pack("text", TARGET, ("--compress", "--freq", "38.8")) == (
         b"bits of text: --compress --freq 38.8 --input top.config --bit top.bit"
     )
+    assert pack("text", SMALL, ("-s",)) == b"bits of text: -s top.asc top.bit"
     bad = temporary.parent / "bad"
     bad.write_text("#!/bin/sh\necho 'Version 1'\nexit 3\n")
     bad.chmod(0o755)
@@ -196,8 +212,15 @@ def test_bits(tools, monkeypatch, temporary):
         ("xc7s15", None, None, r"^part must be one that can be routed here, lfe5u-25f, .*Vivado"),
         ("lfe5u-25f", "FTG256", None, r"^package must be BG381 or .*, not 'FTG256'$"),
         ("lfe5u-25f", None, "9", r"^speed must be 6 or 7 or 8, not '9'$"),
+        ("ice40up5k", "TQ144", None, r"^package must be SG48 or UWG30, not 'TQ144'$"),
+        ("ice40up5k", None, "6", r"^speed must be left out, not '6'$"),
     ],
 )
 def test_targets_that_there_are_not(part, package, speed, sentence):
     with pytest.raises(UserError, match=sentence):
         target_of(part, package, speed)
+
+
+def test_a_part_of_one_grade_has_none_to_say():
+    assert (str(SMALL), SMALL.options) == ("ice40up5k SG48", ("--up5k", "--package", "sg48"))
+    assert str(TARGET) == "lfe5u-25f BG381, speed grade 6"

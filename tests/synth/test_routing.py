@@ -7,6 +7,7 @@ import json
 import pytest
 
 from bitformer.hw.families.ecp5 import ECP5
+from bitformer.hw.families.ice40 import ICE40UP
 from bitformer.model.errors import UserError
 from bitformer.synth.netlist import read_netlist
 from bitformer.synth.router import target_of
@@ -115,6 +116,56 @@ def test_cells_that_are_no_registers_have_their_pin(names):
     assert names.place("alu.sum_CCU2C_S0$CCU2_COMB0", "A") == "alu.sum/A"
     assert names.net("alu.sum_LUT4_Z_3_D[2]") == "alu.sum"
     assert names.net("top.engine.m") == "engine.m"
+
+
+def small_names():
+    """A register with the LUT before it, one without, and a memory, as the smaller family has."""
+    register = {"C": "input", "D": "input", "Q": "output"}
+    cells = {
+        "top.sum_SB_DFF_Q": ("SB_DFF", register, {"C": [2], "D": [7], "Q": [3]}),
+        "top.sum_SB_DFF_Q_D_SB_LUT4_O": (
+            "SB_LUT4",
+            {"I0": "input", "O": "output"},
+            {"I0": [4], "O": [7]},
+        ),
+        "top.held_SB_DFF_Q": ("SB_DFF", register, {"C": [2], "D": [3], "Q": [4]}),
+        "top.rom.0.0": ("SB_RAM40_4K", {"RDATA": "output"}, {"RDATA": [5]}),
+        "top.logic_SB_LUT4_O": ("SB_LUT4", {"I0": "input", "O": "output"}, {"I0": [4], "O": [8]}),
+    }
+    module = {
+        "ports": {},
+        "cells": {
+            name: {"type": kind, "port_directions": ways, "connections": pins}
+            for name, (kind, ways, pins) in cells.items()
+        },
+        "netnames": {
+            name: {"hide_name": 0, "bits": [bit]}
+            for name, bit in {"clk": 2, "top.sum": 3, "top.held": 4}.items()
+        },
+    }
+    netlist = read_netlist({"modules": {"top": module}}, family=ICE40UP)
+    return NetNames(netlist, module["netnames"], inside="top.")
+
+
+@pytest.mark.parametrize(
+    ("cell", "port", "name"),
+    [
+        ("top.sum_SB_DFF_Q_D_SB_LUT4_O_LC", "O", "sum"),
+        ("top.sum_SB_DFF_Q_D_SB_LUT4_O_LC", "I2", "sum"),
+        ("top.held_SB_DFF_Q_DFFLC", "O", "held"),
+        ("top.rom.0.0_RAM", "RDATA_3", "rom (SB_RAM40_4K)/RDATA_3"),
+        ("top.logic_SB_LUT4_O_LC", "I0", "logic (SB_LUT4)/I0"),
+    ],
+)
+def test_a_logic_cell_is_the_register_in_it(cell, port, name):
+    assert small_names().place(cell, port) == name
+
+
+def test_nets_that_nextpnr_made_are_not_shown(names):
+    report = copy.deepcopy(REPORT)
+    report["critical_paths"][1]["path"][3]["net"] = "$nextpnr_ICESTORM_LC_0$O"
+    assert read(names, report).path.through == ()
+    assert small_names().clock("clk$SB_IO_IN_$glb_clk") == "clk"
 
 
 def test_a_path_of_another_clock_is_not_the_worst(names):

