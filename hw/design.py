@@ -38,7 +38,9 @@ class Geometry:
     ``ways`` times ``element_bits``. ``accumulator_bits`` holds every accumulator, ``narrow_bits``
     those of operations that are not wide. In the post-processor ``value_bits`` are those of a sum,
     ``low_bits`` and ``high_bits`` of the two parts of a wide one, ``sum_bits`` of their sum. With
-    ``gelu`` it has a stage that computes that.
+    ``gelu`` it has a stage that computes that. Without ``factor_signed`` no multiplier of it is
+    negative. ``upper_bits`` are those of a wide multiplicand's upper part that take several
+    multipliers.
     """
 
     columns: int
@@ -69,6 +71,8 @@ class Geometry:
     score_pitch: int
     multiplier: Multiplier = field(repr=False)
     gelu: bool = later(False)
+    factor_signed: bool = later(True)
+    upper_bits: int = later(0)
 
     def __repr__(self) -> str:
         return shown(self)
@@ -115,6 +119,8 @@ class Geometry:
     def dsps(self) -> int:
         """DSP blocks: the engine's, a multiplier for each result a cycle, the statistics'."""
         post = 2 if self.wide else self.ways
+        if self.upper_bits:
+            post += self.multiplier.blocks(self.upper_bits) - 1
         squares = sum(squared_in_dsp(bits) for bits in self.square_bits)
         total = sum_bits(self.norm_features, self.norm_bits) if self.norm_features else 0
         return self.columns + post + (self.multiplier.blocks(total) if total else 0) + squares

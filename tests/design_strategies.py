@@ -183,13 +183,17 @@ _PLACEMENTS = st.dictionaries(
 )
 
 
-def designs(tasks=DRAWN):
-    """Random designs of ``tasks``, each to be made by ``make()``."""
+def designs(tasks=DRAWN, **fixed):
+    """Random designs of ``tasks``, each to be made by ``make()``.
+
+    ``fixed`` : options of ``lower`` that are not drawn.
+    """
     options = {
         "lanes": st.sampled_from([None, 1, 2, 3, 4, 5, 6, 8, 16, 32]),
         "pack": st.booleans(),
         "immediate": st.sampled_from([True, True, False]),
         "placement": _PLACEMENTS,
+        **{name: st.just(value) for name, value in fixed.items()},
     }
     return st.builds(RandomDesign, model=models(tasks), options=st.fixed_dictionaries(options))
 

@@ -24,26 +24,32 @@ __all__ = [
 class MultiplierCell:
     """How a multiplier with its registers is instantiated, where synthesis packs none into it.
 
-    Its operands and its product are registered, and signed.
+    Its operands and its product are registered.
 
     Parameters
     ----------
     long, short, product : str
-        Pins, with the number of the bit behind each name.
+        Pins, with the number of the bit behind each name, or with ``vectors`` a pin for all bits.
     clock : str
         Pin of the clock of all registers.
-    parameters : tuple of (str, str)
+    parameters : tuple of (str, str or int)
         Its parameters, by name.
-    tied : tuple of (str, int)
-        Inputs that are constant, by name.
+    tied : tuple of (str, int or str)
+        Inputs that are constant, by name: a bit, or a string of bits.
+    signed : tuple of str
+        Parameters that say whether the long and the short operand are signed; none where both are.
+    vectors : bool
+        Whether a pin has all bits of a number.
     """
 
     long: str
     short: str
     product: str
     clock: str
-    parameters: tuple[tuple[str, str], ...]
-    tied: tuple[tuple[str, int], ...]
+    parameters: tuple[tuple[str, str | int], ...]
+    tied: tuple[tuple[str, int | str], ...]
+    signed: tuple[str, ...] = ()
+    vectors: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +67,12 @@ class Multiplier:
         Signed width of its sum.
     cell : MultiplierCell or None
         How it is instantiated for synthesis; None where that infers it, with its registers.
+    unsigned : bool
+        Whether each operand may be unsigned, which gives it a bit more.
+    rows : int
+        Bits that a shorter operand may have beyond its port: rows of LUTs multiply them.
+    uppers : int
+        Multipliers for the upper bits of a post-processor's multiplicand, at most.
     """
 
     name: str
@@ -68,11 +80,29 @@ class Multiplier:
     short_bits: int
     accumulator_bits: int
     cell: MultiplierCell | None = None
+    unsigned: bool = False
+    rows: int = 0
+    uppers: int = 1
 
     @property
     def split(self) -> int:
         """Lower bits of a wide multiplicand: with a sign bit they fill the long port."""
         return self.long_bits - 1
+
+    @property
+    def part_bits(self) -> int:
+        """Lower bits of an operand longer than the long port that fill it, none of them a sign."""
+        return self.long_bits - (not self.unsigned)
+
+    @property
+    def factor_bits(self) -> int:
+        """Signed width of the longest shorter operand, its rows of LUTs included."""
+        return self.short_bits + self.rows
+
+    @property
+    def multiplicand_bits(self) -> int:
+        """Signed width of the longest multiplicand of a post-processor, in all its parts."""
+        return self.split + self.part_bits * (self.uppers - 1) + self.long_bits
 
     @property
     def short_split(self) -> int:
@@ -81,7 +111,7 @@ class Multiplier:
 
     def blocks(self, bits: int) -> int:
         """Return the multipliers that a product takes whose longer operand is of ``bits`` bits."""
-        return 1 if bits <= self.long_bits else 1 + self.blocks(bits - self.split)
+        return 1 if bits <= self.long_bits else 1 + self.blocks(bits - self.part_bits)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from bitformer.hw.families.family import (
     Kind,
     Luts,
     Multiplier,
+    MultiplierCell,
     PinPatterns,
     PowerModel,
     Primitive,
@@ -58,9 +59,53 @@ splitnets
 synth_ice40 -device u -dsp -top {top} {options}-nobram -no-rw-check -run map_luts:check
 """
 
+#: Registers before the product, and behind it where its four parts have been added.
+_CELL = MultiplierCell(
+    long="A",
+    short="B",
+    product="O",
+    clock="CLK",
+    parameters=(
+        *((f"{name}_REG", int(name in "AB")) for name in "ABCD"),
+        *((name, 0) for name in ("TOP_8x8_MULT_REG", "BOT_8x8_MULT_REG", "MODE_8x8")),
+        ("PIPELINE_16x16_MULT_REG1", 0),
+        ("PIPELINE_16x16_MULT_REG2", 1),
+        *((f"{half}OUTPUT_SELECT", 3) for half in ("TOP", "BOT")),
+        *(
+            (f"{half}ADDSUB_{name}", 0)
+            for half in ("TOP", "BOT")
+            for name in ("LOWERINPUT", "UPPERINPUT", "CARRYSELECT")
+        ),
+        ("NEG_TRIGGER", 0),
+    ),
+    tied=(
+        ("CE", 1),
+        *((name, "0" * 16) for name in "CD"),
+        *((f"{name}HOLD", 0) for name in "ABCD"),
+        *(
+            (f"{name}{half}", 0)
+            for name in ("IRST", "ORST", "OLOAD", "ADDSUB", "OHOLD")
+            for half in ("TOP", "BOT")
+        ),
+        *((name, 0) for name in ("CI", "ACCUMCI", "SIGNEXTIN")),
+    ),
+    signed=("A_SIGNED", "B_SIGNED"),
+    vectors=True,
+)
+
 ICE40UP = Family(
     name="iCE40UP",
-    multiplier=Multiplier(name="SB_MAC16", long_bits=16, short_bits=16, accumulator_bits=48),
+    # a post-processor's multiplier of 18 bits and its multiplicand of 48 fit any model's numbers
+    multiplier=Multiplier(
+        name="SB_MAC16",
+        long_bits=16,
+        short_bits=16,
+        accumulator_bits=48,
+        cell=_CELL,
+        unsigned=True,
+        rows=2,
+        uppers=3,
+    ),
     block_ram=BlockRam(
         name="EBR",
         shapes=((256, 16), (512, 8), (1024, 4), (2048, 2)),

@@ -103,6 +103,13 @@ class Batch:
         return self.tensor_values([*self.first.constants]).max(axis=1, initial=1)
 
     @cached_property
+    def negates(self) -> np.ndarray:
+        """Whether a model has a negative multiplier: bool [models]."""
+        places = range(len(self.first.operations))
+        found = [self.values(place, lambda _, op: op.negates) for place in places]
+        return np.stack(found, axis=1).max(axis=1) > 0
+
+    @cached_property
     def bounds(self) -> np.ndarray:
         """Largest magnitudes of dot products, and with bias: [models, matrix operations, 2]."""
 

@@ -66,7 +66,7 @@ def geometry_of(
     keys = WeightFormat.of(kept_bits, pair=packing.dynamic) if kept_bits else None
     wide = wide_operations(model, wide_rows, multiplier)
     for y, largest in model.multiplicand_bounds.items():
-        bits, most = largest.bit_length() + 1, multiplier.split + multiplier.long_bits
+        bits, most = largest.bit_length() + 1, multiplier.multiplicand_bits
         if bits > most:
             raise UserError(f"multiplicand of {y} must fit {most} bits, not need {bits}")
     accumulators = {}
@@ -113,8 +113,21 @@ def geometry_of(
         score_pitch=1 << (-(-longest // ways) - 1).bit_length(),
         multiplier=multiplier,
         gelu=any(op.gelu for op in model.linears),
+        factor_signed=not multiplier.unsigned or bool(batch.negates[0]),
+        upper_bits=_upper_bits(model, wide, multiplier),
         **post,
     )
+
+
+def _upper_bits(model: IntegerModel, wide: frozenset[str], multiplier: Multiplier) -> int:
+    """Return the bits of the upper part of a wide operation's multiplicand; 0 where it has none.
+
+    That of one multiplier or less is not told from another.
+    """
+    bounds = model.multiplicand_bounds.items()
+    bits = [bound.bit_length() + 1 - multiplier.split for y, bound in bounds if y in wide]
+    longest = max(bits, default=0)
+    return longest if longest > multiplier.long_bits else 0
 
 
 def _check(widths: Mapping[str, int], multiplier: Multiplier) -> None:
@@ -124,7 +137,7 @@ def _check(widths: Mapping[str, int], multiplier: Multiplier) -> None:
         raise UserError(
             f"post-processor must stay within {multiplier.accumulator_bits} bits, not need {widest}"
         )
-    if widths["factor_bits"] > multiplier.short_bits:
+    if widths["factor_bits"] > multiplier.factor_bits:
         raise UserError(
-            f"multipliers must fit {multiplier.short_bits} bits, not need {widths['factor_bits']}"
+            f"multipliers must fit {multiplier.factor_bits} bits, not need {widths['factor_bits']}"
         )

@@ -39,7 +39,7 @@ _WIDTHS = {
     "product_bits": "accumulator_bits",
     "result_bits": "accumulator_bits",
     "value_bits": "accumulator_bits",
-    "factor_bits": "short_bits",
+    "factor_bits": "factor_bits",
 }
 
 
@@ -79,7 +79,7 @@ def lower_reloadable(
         },
     )
     value, factor = design.parameter_bits
-    bits = value + SPARE, min(factor + SPARE, multiplier.short_bits)
+    bits = value + SPARE, min(factor + SPARE, multiplier.factor_bits)
     specs, images = [], dict(design.images)
     stored = [*design.stores.values()]
     if (decision := model.decision) is not None:

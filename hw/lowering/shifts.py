@@ -18,11 +18,12 @@ __all__ = ["added_shifts", "common_shifts", "powers_of"]
 
 
 def _interval(
-    model: IntegerModel, op: Operation, *, multiplier: Multiplier
+    model: IntegerModel, op: Operation, *, multiplier: Multiplier, widest: int
 ) -> tuple[int, int, int]:
     """Return the least and the largest shift that change no result, and the headroom.
 
-    Multipliers may grow until a sum fills the accumulator, and shrink while they stay integers.
+    Multipliers may grow to ``widest`` bits, with a sign, and until a sum fills the accumulator, and
+    shrink while they stay integers.
     """
     tensors, factors = model.tensors, op.multipliers
     if factors is None:
@@ -32,7 +33,7 @@ def _interval(
     # no row is normalised where multipliers are fixed
     total = op.multiplicand_bound(tensors, norm_bits=0) * largest + rounding
     total += op.added_bound(tensors)
-    widest, room = multiplier.short_bits, multiplier.accumulator_bits
+    room = multiplier.accumulator_bits
     up = min(widest - largest.bit_length(), room - total.bit_length()) - 1
     bits = int(np.bitwise_or.reduce(factors))
     trailing = (bits & -bits).bit_length() - 1 if bits else 40
@@ -40,6 +41,23 @@ def _interval(
         trailing, max(0, op.shift - 1), op.shift if op.added_shift is None else op.added_shift
     )
     return op.shift - down, op.shift + max(0, up), 0
+
+
+def _intervals(batch: Batch, places: list[int], multiplier: Multiplier) -> np.ndarray:
+    """Return what ``_interval`` says of operations: [3, operations, models].
+
+    An unsigned port has room for a bit more where no multiplier of a model is negative.
+    """
+    interval = partial(_interval, multiplier=multiplier)
+    widest = multiplier.short_bits
+
+    def found(widest: int) -> np.ndarray:
+        own = partial(interval, widest=widest)
+        return np.stack([batch.values(place, own) for place in places], axis=1).T
+
+    if not multiplier.unsigned:
+        return found(widest)
+    return np.where(batch.negates, found(widest), found(widest + 1))
 
 
 def common_shifts(
@@ -51,8 +69,7 @@ def common_shifts(
     """
     operations = batch.first.operations
     places = np.array([place for place, op in enumerate(operations) if not op.at_port])
-    interval = partial(_interval, multiplier=multiplier)
-    low, high, headroom = np.stack([batch.values(p, interval) for p in places], axis=1).T
+    low, high, headroom = _intervals(batch, places.tolist(), multiplier)
     # one unit makes all multipliers of a kind, scaled as those with the most headroom
     kinds = [type(operations[place]) for place in places]
     for kind in set(kinds):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -225,9 +225,12 @@ class PostProcessor(wiring.Component):
 
     def _product(self, m: Module, platform: object, u: Value, suffix: str) -> Product:
         """Return the multiplier of a multiplicand, whose other operand is still to be chosen."""
-        bits = min(max(len(u), 2), self.multiplier.long_bits)  # lowering has seen to it that u fits
+        # lowering has seen to it that u fits
+        bits = min(max(len(u), 2), self.multiplier.multiplicand_bits - self.multiplier.split)
         names = (f"{name}{suffix}" for name in ("u", "factor", "product"))
-        factor = signed(self.widths.factor_bits)
+        factor_bits = self.widths.factor_bits
+        never_negative = unsigned(max(1, factor_bits - 1))
+        factor = signed(factor_bits) if self.widths.factor_signed else never_negative
         unit = Product(m, platform, self.multiplier, signed(bits), factor, *names)
         m.d[unit.domain] += unit.a.eq(u)
         return unit

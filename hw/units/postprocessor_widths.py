@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 __all__ = ["PostProcessorWidths"]
 
+_MAY_BE_0 = ("pack_shift", "norm_features", "norm_bits", "factor_signed")
+
 
 @dataclass(frozen=True, kw_only=True)
 class PostProcessorWidths:
@@ -29,6 +31,8 @@ class PostProcessorWidths:
         A sum after its shift, and after its clamp.
     norm_features, norm_bits : int
         Elements of a row that LayerNorm reads, and the width of each; 0 without.
+    factor_signed : int
+        0 where no multiplier is negative.
     """
 
     product_bits: int
@@ -48,10 +52,11 @@ class PostProcessorWidths:
     result_bits: int
     norm_features: int = 0
     norm_bits: int = 0
+    factor_signed: int = 1
 
     def __post_init__(self):
         for name, value in vars(self).items():
-            least = int(name not in ("pack_shift", "norm_features", "norm_bits"))
+            least = int(name not in _MAY_BE_0)
             if type(value) is not int or value < least:
                 error = ValueError if type(value) is int else TypeError
                 label, noun = name.replace("_", " ").capitalize(), ("a non-negative", "a positive")

@@ -106,6 +106,10 @@ class LayerNorm(_Norm):
     def multiplier_bound(self, tensors: Tensors) -> int:
         return int(np.abs(self.gamma).max()) * max(numerics.RSQRT_TABLE)
 
+    @property
+    def negates(self) -> bool:
+        return bool((self.gamma < 0).any())
+
     def headroom(self, tensors: Tensors) -> int:
         x = tensors[self.x]
         return numerics.norm_width(x.features, x.bits) // 2

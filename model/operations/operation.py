@@ -141,6 +141,11 @@ class Operation(ABC):
         """Return the largest magnitude of its multiplier."""
         return int(np.abs(np.asarray(self.multipliers)).max())
 
+    @property
+    def negates(self) -> bool:
+        """Whether one of its multipliers is negative."""
+        return self.multipliers is not None and bool((np.asarray(self.multipliers) < 0).any())
+
     def headroom(self, tensors: Tensors) -> int:
         """Return the bits by which a multiplier computed from a row is scaled up.
 

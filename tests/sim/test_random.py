@@ -8,6 +8,8 @@ from design_strategies import DRAWN, designs, several
 from hypothesis import given, seed
 from hypothesis import strategies as st
 
+from bitformer.hw.parts import DEFAULT_PART
+
 KINDS = ("random", "random", "lowest", "highest", "alternating")
 #: Designs of a test.
 COUNT = 8
@@ -17,11 +19,11 @@ COUNT = 8
 def check(run_design, inputs_of):
     """Draws ``count`` designs, others for each number, and runs them."""
 
-    def many(number, count=COUNT, samples=2, tasks=DRAWN, **options):
+    def many(number, count=COUNT, samples=2, tasks=DRAWN, part=DEFAULT_PART, **options):
         @seed(number)
         @several(count)
         @given(
-            case=designs(tasks),
+            case=designs(tasks, part=part),
             kind=st.sampled_from(KINDS),
             back_pressure=st.sampled_from([0.0, 0.0, 0.3, 0.7]),
             draws=st.integers(0, 100),
@@ -49,6 +51,11 @@ def test_any_detector_is_exact(check):
     check(3000, count=6, samples=5, tasks=("detect",))
 
 
+@pytest.mark.parametrize("number", range(4000, 4002))
+def test_any_design_of_16_bit_multipliers_is_exact(check, number):
+    check(number, part="ice40up5k")
+
+
 @pytest.mark.needs("compiler")
 def test_any_compiled_design_is_exact(check):
     check(1000, count=1, samples=64, engine="native")
@@ -58,6 +65,12 @@ def test_any_compiled_design_is_exact(check):
 @pytest.mark.parametrize("number", range(100, 100 + 300 // COUNT + 1))
 def test_many_designs_are_exact(check, number):
     check(number)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(4100, 4120))
+def test_many_designs_of_16_bit_multipliers_are_exact(check, number):
+    check(number, part="ice40up5k")
 
 
 @pytest.mark.slow

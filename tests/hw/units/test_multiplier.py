@@ -6,12 +6,14 @@ import re
 
 import pytest
 from amaranth.back import rtlil
-from amaranth.hdl import Module, Shape, signed, unsigned
+from amaranth.hdl import Fragment, Module, Shape, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from mac16_harness import instead_of_blocks
 
 from bitformer.hw.convert import FOR_SYNTHESIS
 from bitformer.hw.families.ecp5 import ECP5
+from bitformer.hw.families.ice40 import ICE40UP
 from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.units.multiplier import Product
 
@@ -89,4 +91,57 @@ def test_it_is_instantiated_for_synthesis_alone(a, b):
 def test_a_long_second_operand_is_refused(play):
     dut = Multiplying(signed(4), signed(19), multiplier=ECP5.multiplier)
     with pytest.raises(ValueError, match=r"^Operand y must fit 18 bits \(MULT18X18D\), not 19$"):
+        play(dut, [{}], ["o"])
+
+
+#: What fits a port of 16 bits, signed or not, and what does not: blocks, and rows of LUTs.
+MAC_SHAPES = [
+    (signed(16), signed(16), 1),
+    (signed(16), unsigned(16), 1),
+    (unsigned(16), unsigned(16), 1),
+    (unsigned(16), None, 1),
+    (signed(7), unsigned(5), 1),
+    (signed(16), signed(17), 1),  # a row of LUTs
+    (signed(11), signed(18), 1),
+    (signed(16), unsigned(17), 1),
+    (signed(20), unsigned(16), 2),
+    (signed(20), signed(17), 2),
+    (unsigned(33), signed(18), 3),
+    (signed(48), signed(18), 3),
+]
+
+
+class ForSynthesis(wiring.Component):
+    """A component as synthesis has it, in a simulator."""
+
+    def __init__(self, inner):
+        self.inner = inner
+        super().__init__(inner.signature)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.inner = Fragment.get(self.inner, FOR_SYNTHESIS)
+        for name, member in self.signature.members.items():
+            own, other = getattr(self, name), getattr(self.inner, name)
+            m.d.comb += other.eq(own) if member.flow is In else own.eq(other)
+        return m
+
+
+@pytest.mark.parametrize(("a", "b", "blocks"), MAC_SHAPES, ids=str)
+def test_blocks_of_16_bits_make_any_product(play, monkeypatch, a, b, blocks):
+    dut = Multiplying(a, b, multiplier=ICE40UP.multiplier)
+    text = rtlil.convert(dut, platform=FOR_SYNTHESIS, emit_src=False)
+    cells = re.findall(r"^  cell \\?(\$mul|SB_MAC16) ", text, re.M)
+    assert cells == ["SB_MAC16"] * blocks
+    assert blocks == ICE40UP.multiplier.blocks(a.width + (not a.signed) * (a.width > 16))
+    instead_of_blocks(monkeypatch)
+    script = script_of(a, b, steps=300)
+    shown = play(ForSynthesis(dut), script, ["o"])
+    expected = [step["a"] * step.get("b", step["a"]) for step in script]
+    assert [o for (o,) in shown[Product.latency :]] == expected[: -Product.latency]
+
+
+def test_what_rows_of_luts_cannot_multiply_is_refused(play):
+    dut = Multiplying(signed(4), signed(19), multiplier=ICE40UP.multiplier)
+    with pytest.raises(ValueError, match=r"^Operand y must fit 18 bits \(SB_MAC16\), not 19$"):
         play(dut, [{}], ["o"])

@@ -1,0 +1,56 @@
+# amaranth: UnusedElaboratable=no
+"""An SB_MAC16 as its library guide has it, for simulators: what instances of it compute."""
+
+from amaranth.hdl import Cat, Elaboratable, Module, Shape, Signal
+
+__all__ = ["Mac16", "instead_of_blocks"]
+
+#: Inputs that must be tied, and to what.
+_TIED = {
+    "CE": 1,
+    **dict.fromkeys(("C", "D", "AHOLD", "BHOLD", "CHOLD", "DHOLD"), 0),
+    **{
+        f"{name}{half}": 0
+        for name in ("IRST", "ORST", "OLOAD", "ADDSUB", "OHOLD")
+        for half in ("TOP", "BOT")
+    },
+    **dict.fromkeys(("CI", "ACCUMCI", "SIGNEXTIN"), 0),
+}
+
+
+class Mac16(Elaboratable):
+    """Registers before a product of 16 x 16 bits, each signed or not, and one behind it.
+
+    Nothing else of the block is modelled, and its parameters must say that nothing else is used.
+    """
+
+    def __init__(self, kind, **pins):
+        assert kind == "SB_MAC16"
+        known = {name[2:]: value.value for name, value in pins.items() if name.startswith("p_")}
+        assert known.pop("A_REG") == known.pop("B_REG") == 1
+        assert known.pop("PIPELINE_16x16_MULT_REG2")
+        assert known.pop("TOPOUTPUT_SELECT") == known.pop("BOTOUTPUT_SELECT") == 3
+        self.signs = [known.pop(f"{name}_SIGNED") for name in "AB"]
+        assert not any(known.values()), known
+        self.a, self.b, self.o = pins.pop("i_A"), pins.pop("i_B"), pins.pop("o_O")
+        assert [len(port) for port in (self.a, self.b, self.o)] == [16, 16, 32]
+        assert str(pins.pop("i_CLK")) == "(clk sync)"
+        tied = {name[2:]: value.value for name, value in pins.items() if name.startswith("i_")}
+        assert tied == _TIED
+
+    def elaborate(self, platform):
+        m = Module()
+        operands = []
+        for port, is_signed in zip((self.a, self.b), self.signs, strict=True):
+            held = Signal(Shape(16, bool(is_signed)))
+            m.d.sync += held.eq(port)
+            operands.append(held)
+        product = Signal(32)
+        m.d.sync += product.eq(operands[0] * operands[1])
+        m.d.comb += Cat(self.o).eq(product)
+        return m
+
+
+def instead_of_blocks(monkeypatch):
+    """Make simulators compute what synthesis would instantiate."""
+    monkeypatch.setattr("bitformer.hw.units.multiplier.Instance", Mac16)
