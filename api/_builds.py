@@ -114,15 +114,16 @@ def built(
     from bitformer.boards.build.fit import TooLargeError
     from bitformer.boards.build.manifest import Manifest
     from bitformer.boards.build.open_platform import proxy_of
-    from bitformer.boards.build.platforms import generator_of
+    from bitformer.boards.build.platforms import generator_of, platform_for
     from bitformer.boards.catalog import find_board
 
     found = find_board(board)
-    if clock_hz not in (None, found.clock_hz):
+    made = platform_for(found, options.get("toolchain"), clock_hz=clock_hz)[1].generator
+    if made is not None:
         generator, cost = generator_of(found)
         note(
-            f"{generator[0].upper()}{generator[1:]} makes {clock_hz / 1e6:g} MHz of"
-            f" {found.clock_hz / 1e6:g} MHz" + (f"; it takes {cost}" if cost else "")
+            f"{generator[0].upper()}{generator[1:]} makes {made.output_hz / 1e6:g} MHz of"
+            f" {made.input_hz / 1e6:g} MHz" + (f"; it takes {cost}" if cost else "")
         )
     if options.get("toolchain") == "open" and (proxy := proxy_of(found.part)):
         note(f"{proxy[0].upper()}{proxy[1:]}")

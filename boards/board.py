@@ -8,6 +8,7 @@ from bitformer.boards.checks import check_int
 from bitformer.boards.pinouts import PACKAGES, Package
 from bitformer.hw.families.ecp5 import ECP5
 from bitformer.hw.families.family import Family
+from bitformer.hw.families.ice40 import ICE40UP
 from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.parts import PARTS, Part
 
@@ -20,6 +21,7 @@ LINKS = ("uart", "spi", "elastic")
 _CONFIG_RATES: dict[Family, tuple[float, ...]] = {
     SERIES7: (3, 6, 9, 12, 16, 22, 26, 33, 40, 50, 66),
     ECP5: (2.4, 4.8, 9.7, 19.4, 38.8, 62.0),
+    ICE40UP: (10,),  # what its packer sets
 }
 
 #: The supply voltage that an I/O standard needs in its bank.
@@ -95,6 +97,10 @@ class JtagLoader:
         The JTAG cable, for a board with its own; None if the user has to name one.
     flash : bool
         Whether the FPGA has a flash that openFPGALoader can write.
+    usual_cable : str or None
+        The cable that openFPGALoader takes for its board of that name, if it is not `cable`.
+    flash_only : bool
+        Whether every bitstream goes to the flash, from which the FPGA then loads itself.
     dfu : bool
         Whether a boot loader takes the bitstream over USB (DFU) and writes it to the flash, always.
     before : str
@@ -104,7 +110,9 @@ class JtagLoader:
     board: str | None = None
     part: str | None = None
     cable: str | None = None
+    usual_cable: str | None = None
     flash: bool = False
+    flash_only: bool = False
     dfu: bool = False
     before: str = ""
 
@@ -120,12 +128,13 @@ class Board:
     title : str
         As its maker calls it.
     part, package, speed : str
-        ``"xc7s15"``, ``"ftgb196"``, ``"1"``; or ``"lfe5u-25f"``, ``"BG381"``, ``"6"``.
+        ``"xc7s15"``, ``"ftgb196"``, ``"1"``; or ``"lfe5u-25f"``, ``"BG381"``, ``"6"``. A part that
+        comes in one grade has ``""``.
     clock_hz : int
         The oscillator, in hertz. It clocks the design through a global buffer, with no clock
         generator unless one is asked for (see :mod:`.clock`).
-    clock : Pin
-        Where it arrives.
+    clock : Pin or None
+        Where it arrives; None of an oscillator inside the chip.
     uart : UartPins or None
     spi : SpiPins or None
         The host links; one at least.
@@ -167,7 +176,7 @@ class Board:
     package: str
     speed: str
     clock_hz: int
-    clock: Pin
+    clock: Pin | None
     uart: UartPins | None = None
     spi: SpiPins | None = None
     busy: Pin | None = None
@@ -228,7 +237,7 @@ class Board:
                 raise ValueError(
                     f"{where} needs {volts} V in bank {bank}, which has {bank_volts[bank]} V"
                 )
-        if self.clock.ball not in package.clock_balls:
+        if self.clock is not None and self.clock.ball not in package.clock_balls:
             raise ValueError(
                 f"Board {self.name}: clock is on {self.clock.ball}, which cannot take a clock"
             )
@@ -277,9 +286,11 @@ class Board:
 
     @property
     def full_part(self) -> str:
-        """The part as its maker spells it: ``"xc7s15ftgb196-1"``, ``"LFE5U-25F-6BG381C"``."""
+        """The part in full: ``"xc7s15ftgb196-1"``, ``"LFE5U-25F-6BG381C"``, ``"ICE40UP5K-SG48"``."""
         if self.family is ECP5:
             return f"{self.part.upper()}-{self.speed}{self.package}C"
+        if not self.speed:
+            return f"{self.part.upper()}-{self.package}"
         return f"{self.part}{self.package}-{self.speed}"
 
     @property

@@ -1,10 +1,14 @@
 """The boards bitformer builds for. Nothing here was tried on a real board yet."""
 
+from dataclasses import replace
+
 from amaranth.build import Resource
 from amaranth_boards.arty_s7 import ArtyS7_25Platform, ArtyS7_50Platform
 from amaranth_boards.cmod_s7 import CmodS7_Platform
+from amaranth_boards.icebreaker import ICEBreakerPlatform
 from amaranth_boards.orangecrab_r0_2 import OrangeCrabR0_2_25FPlatform
 from amaranth_boards.ulx3s import ULX3S_25F_Platform, ULX3S_45F_Platform, ULX3S_85F_Platform
+from amaranth_boards.upduino_v3 import UpduinoV3Platform
 
 from bitformer.boards.board import Board, JtagLoader, Pin, SpiFlash, SpiPins, UartPins
 from bitformer.model.errors import UserError
@@ -117,11 +121,13 @@ def _pin(resource: Resource, wire: str | None = None) -> Pin:
         part = next(part for part in resource.ios if part.name == wire)
     pins = part.ios[0]
     attrs = {**resource.attrs, **part.attrs}
+    # an iCE40's pins have the voltage of their bank, 3.3 V on every board here, and no other pull
+    standard = attrs.get("IOSTANDARD") or attrs.get("IO_TYPE") or "LVCMOS33"
     return Pin(
         ball=pins.names[0],
-        standard=attrs.get("IOSTANDARD") or attrs["IO_TYPE"],
+        standard=standard,
         inverted=pins.invert,
-        pull=attrs.get("PULLMODE"),
+        pull="UP" if attrs.get("PULLUP") else attrs.get("PULLMODE"),
     )
 
 
@@ -261,6 +267,76 @@ def _orangecrab() -> Board:
     )
 
 
+def _icebreaker() -> Board:
+    platform = ICEBreakerPlatform
+    resources, header = _by_name(platform), _header(platform)
+    clock, uart = resources[platform.default_clk, 0], resources["uart", 0]
+    return Board(
+        name="icebreaker",
+        title="1BitSquared iCEBreaker 1.0",
+        part=platform.device.lower(),
+        package=platform.package,
+        speed="",
+        clock_hz=round(clock.clock.frequency),
+        clock=_pin(clock),
+        reset=_pin(resources["button", 0]),
+        uart=UartPins(rx=_pin(uart, "rx"), tx=replace(_pin(uart, "tx"), pull=None)),
+        # as Digilent orders the wires of an SPI Pmod: CS, MOSI, MISO, SCK
+        spi=_spi(header, sck="4", cs="1", mosi="2", miso="3"),
+        alive=_pin(resources["led_g", 0]),
+        fault=_pin(resources["led_r", 0]),
+        flash=SpiFlash(width=1, rate_mhz=10),
+        loader=JtagLoader(board="ice40_generic", cable="ft2232", flash=True, flash_only=True),
+        loading="'iceprog {bit}' does it too.",
+        notes=(
+            "The USB connector carries the flash's programmer and the serial port. SPI is on Pmod"
+            " 1A, CS, MOSI, MISO and SCK on its pins 1 to 4. The button uBUTTON restarts the"
+            " design."
+        ),
+    )
+
+
+def _upduino() -> Board:
+    platform = UpduinoV3Platform
+    resources, header = _by_name(platform), _header(platform)
+    flash, led = resources["spi_flash_1x", 0], resources["rgb_led", 0]
+    # The programmer's chip has its serial lines on the flash's clock and input.
+    from_host, to_host = _pin(flash, "clk"), _pin(flash, "copi")
+    return Board(
+        name="upduino-v3",
+        title="tinyVision.ai UPduino v3",
+        part=platform.device.lower(),
+        package=platform.package,
+        speed="",
+        # Half of the oscillator inside the chip: that on the board reaches pin 20 through a jumper
+        # that is open.
+        clock_hz=24_000_000,
+        clock=None,
+        uart=UartPins(rx=replace(from_host, pull="UP"), tx=to_host),
+        spi=_spi(header, sck="7", cs="8", mosi="9", miso="10"),
+        link="spi",
+        alive=_pin(led, "g"),
+        fault=_pin(led, "r"),
+        # it would answer what is meant for the design
+        held={"flash_cs": replace(_pin(flash, "cs"), inverted=False)},
+        flash=SpiFlash(width=1, rate_mhz=10),
+        loader=JtagLoader(
+            board="ice40_generic",
+            cable="ft232",
+            usual_cable="ft2232",
+            flash=True,
+            flash_only=True,
+        ),
+        loading="'iceprog {bit}' does it too.",
+        notes=(
+            "The clock is the oscillator inside the chip, as that on the board reaches the FPGA"
+            " only through the solder jumper OSC. It may be off by 10 %, which a UART does not"
+            " bear: SPI does. SPI is on the header: SCK 23, CS 25, MOSI 26, MISO 27. The USB"
+            " connector carries the flash's programmer, and the UART. There is no button."
+        ),
+    )
+
+
 #: Every known board by name.
 BOARDS: dict[str, Board] = {
     board.name: board
@@ -275,6 +351,8 @@ BOARDS: dict[str, Board] = {
         _ulx3s(45, ULX3S_45F_Platform),
         _ulx3s(85, ULX3S_85F_Platform),
         _orangecrab(),
+        _icebreaker(),
+        _upduino(),
     )
 }
 

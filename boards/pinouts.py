@@ -3,7 +3,8 @@
 The balls were read in the open prjxray databases (``package_pins.csv`` of xc7s6ftgb196,
 xc7s25csga225, xc7s25csga324 and xc7s50csga324). XC7S6 and XC7S15 are footprint-compatible in
 FTGB196. Those of the ECP5 are of Project Trellis (``iodb.json`` of LFE5U-25F, -45F and -85F), which
-nextpnr brings along.
+nextpnr brings along. Those of the iCE40UP5K are of Project IceStorm; their banks, quoted from
+memory of Lattice's pin list, count on boards with one supply only.
 """
 
 from collections.abc import Mapping
@@ -157,12 +158,25 @@ _MG285 = Package(
     clock_balls=_balls("A9 A11 A17 B9-10 B18 C1 D2 D17-18 F4 H4"),
 )
 
+#: Pins have numbers only. Behind a clock's pin is a global buffer: G0, G1, G3 and G6.
+_SG48 = Package(
+    parts=("ice40up5k",),
+    name="SG48",
+    banks={
+        0: frozenset("23 25 26 27 28 31 32 34 35 36 37 38 39 40 41 42 43".split()),
+        1: frozenset("6 9 10 11 12 13 14 15 16 17 18 19 20 21".split()),
+        2: frozenset("2 3 4 44 45 46 47 48".split()),
+    },
+    clock_balls=frozenset("20 35 37 44".split()),
+)
+
 #: Known packages by (die, package).
 PACKAGES: dict[tuple[str, str], Package] = {
     (part, package.name): package
     for package in (
         *(_FTGB196, _CSGA225, _CSGA324_S25, _CSGA324_S50),
         *(_bg381(25, {}), _bg381(45, _MORE_45), _bg381(85, {**_MORE_45, 2: "K16-17"}), _MG285),
+        _SG48,
     )
     for part in package.parts
 }

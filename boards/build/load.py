@@ -82,11 +82,12 @@ def load_command(
         return [_tool(), "-b", str(loader.board), str(bitstream.resolve())]
     if flash and not loader.flash:
         raise UserError(f"{board.title} has no flash that the FPGA loads itself from")
+    flash |= loader.flash_only
     cable = _cable(board, cable)
     command = [_tool()]
     if loader.board is not None and (flash or loader.part is None):
         command += ["-b", loader.board]
-        if cable != loader.cable:
+        if cable != (loader.usual_cable or loader.cable):
             command += ["-c", cable]
     else:
         command += ["-c", cable, "--fpga-part", str(loader.part)]

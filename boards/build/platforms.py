@@ -2,11 +2,13 @@
 
 from bitformer.boards.board import Board
 from bitformer.boards.build.ecp5_platform import Ecp5Platform
+from bitformer.boards.build.ice40_platform import Ice40Platform
 from bitformer.boards.build.open_platform import OpenPlatform
 from bitformer.boards.build.vivado_platform import BoardPlatform
 from bitformer.boards.clock import GENERATOR_W
 from bitformer.hw.families.ecp5 import ECP5
 from bitformer.hw.families.family import Family
+from bitformer.hw.families.ice40 import ICE40UP
 from bitformer.hw.families.series7 import SERIES7
 from bitformer.model.errors import UserError
 
@@ -19,18 +21,20 @@ __all__ = [
     "toolchains_of",
 ]
 
-Platform = BoardPlatform | OpenPlatform | Ecp5Platform
+Platform = BoardPlatform | OpenPlatform | Ecp5Platform | Ice40Platform
 
 #: The toolchains of each family, the usual one first.
 _PLATFORMS: dict[Family, dict[str, type]] = {
     SERIES7: {"vivado": BoardPlatform, "open": OpenPlatform},
     ECP5: {"open": Ecp5Platform},
+    ICE40UP: {"open": Ice40Platform},
 }
 
 #: The programs of the open tools, as they are run one after another.
 _OPEN_TOOLS = {
     SERIES7: ("yosys", "nextpnr-xilinx", "fpga-as"),
     ECP5: ("yosys", "nextpnr-ecp5", "ecppack"),
+    ICE40UP: ("yosys", "nextpnr-ice40", "icepack"),
 }
 
 #: Every toolchain's name.

@@ -14,7 +14,7 @@ from bitformer.boards.build.firmware import HEADER_FILE, SCALING_FILE, write_fir
 from bitformer.boards.build.fit import check_fit
 from bitformer.boards.build.manifest import Manifest, Toolchain
 from bitformer.boards.build.open_platform import proxy_of
-from bitformer.boards.build.platforms import generator_of, open_tools, platform_for
+from bitformer.boards.build.platforms import Platform, generator_of, open_tools, platform_for
 from bitformer.boards.build.saif import SIMULATED_HZ, model_of, rescaled
 from bitformer.boards.shell.elastic.address_map import V2, ElasticMap
 from bitformer.boards.shell.elastic.shell import ElasticShell
@@ -189,7 +189,7 @@ def build_plan(
             toolchain=cast(Toolchain, toolchain),
             **known,
         )
-        plan.add_file("README.txt", _readme(board, manifest, _time(accelerator)))
+        plan.add_file("README.txt", _readme(board, manifest, platform, _time(accelerator)))
         plan.extract(fresh)
         if isinstance(accelerator, Accelerator):
             write_firmware(accelerator.design, fresh, framed=link != "elastic")
@@ -299,7 +299,7 @@ def _time(accelerator: object) -> str:
     return f"\n{textwrap.fill(text, 98)}\n"
 
 
-def _readme(board: Board, manifest: Manifest, time: str) -> str:
+def _readme(board: Board, manifest: Manifest, platform: Platform, time: str) -> str:
     loading = (
         f"Loading: bitformer program . --board {board.name}, through openFPGALoader. "
         + board.loading.format(bit=manifest.bitstream, name=manifest.name)
@@ -308,8 +308,10 @@ def _readme(board: Board, manifest: Manifest, time: str) -> str:
     texts = (board.notes, loading, f"{proxy}." if proxy else "")
     notes = "\n\n".join(textwrap.fill(text, 98) for text in texts if text)
     title = f"{manifest.name} on {board.title}"
-    clock = f"{board.clock_hz} Hz on ball {board.clock.ball}"
-    if manifest.mmcm:
+    generated = platform.generator
+    clock = f"{generated.input_hz if generated else platform.clock_hz} Hz "
+    clock += "of the chip's oscillator" if board.clock is None else f"on ball {board.clock.ball}"
+    if generated:
         generator, cost = generator_of(board)
         clock += f"; {generator} makes {manifest.clock_hz} Hz of it"
         clock += f", for {cost}" if cost else ""

@@ -1,9 +1,12 @@
 """A board's pins as Amaranth's resources, whatever tools build for it."""
 
+from collections.abc import Mapping
+
 from amaranth.build import Attrs, Clock, Pins, Resource, Subsignal
 
 from bitformer.boards.board import LINKS, Board, Pin
 from bitformer.boards.clock import Mmcm
+from bitformer.boards.ice40_pll import IcePll
 from bitformer.boards.pll import Pll
 
 __all__ = ["INPUTS", "OnBoard", "resources_of"]
@@ -12,7 +15,9 @@ __all__ = ["INPUTS", "OnBoard", "resources_of"]
 INPUTS = ("clock", "reset", "rx", "sck", "cs", "mosi")
 
 
-def resources_of(board: Board, *, standard: str, pull: str) -> list[Resource]:
+def resources_of(
+    board: Board, *, standard: str, pull: str, values: Mapping[str, object] | None = None
+) -> list[Resource]:
     """Return ``clock``, the links, ``reset``, ``alive``, ``fault`` and ``held_...`` of a board.
 
     Parameters
@@ -21,12 +26,16 @@ def resources_of(board: Board, *, standard: str, pull: str) -> list[Resource]:
         Whose pins they are.
     standard, pull : str
         What the tools call the attributes of an I/O standard, and of what holds a ball.
+    values : mapping or None
+        What they call a standard or a pull, where that is not a `Pin`'s own word.
     """
+    called = values or {}
 
     def io_of(use: str, pin: Pin) -> tuple[Pins, Attrs]:
         direction = "i" if use in INPUTS else "o"
-        attrs = {standard: pin.standard} | ({} if pin.pull is None else {pull: pin.pull})
-        return Pins(pin.ball, dir=direction, invert=pin.inverted), Attrs(**attrs)
+        words = {standard: pin.standard} | ({} if pin.pull is None else {pull: pin.pull})
+        attrs = Attrs(**{name: called.get(word, word) for name, word in words.items()})
+        return Pins(pin.ball, dir=direction, invert=pin.inverted), attrs
 
     pins = board.pins
     links = [
@@ -44,11 +53,13 @@ def resources_of(board: Board, *, standard: str, pull: str) -> list[Resource]:
         for use in ("reset", "alive", "fault", *held)
         if use in pins
     ]
-    return [
-        Resource("clock", 0, *io_of("clock", board.clock), Clock(board.clock_hz)),
-        *links,
-        *singles,
-    ]
+    clock = board.clock
+    clocks = (
+        []
+        if clock is None
+        else [Resource("clock", 0, *io_of("clock", clock), Clock(board.clock_hz))]
+    )
+    return [*clocks, *links, *singles]
 
 
 class OnBoard:
@@ -58,14 +69,14 @@ class OnBoard:
     """
 
     _board: Board
-    _generator: Mmcm | Pll | None
+    _generator: Mmcm | Pll | IcePll | None
 
     @property
     def board(self) -> Board:
         return self._board
 
     @property
-    def generator(self) -> Mmcm | Pll | None:
+    def generator(self) -> Mmcm | Pll | IcePll | None:
         """What makes the clock, where the oscillator alone does not."""
         return self._generator
 

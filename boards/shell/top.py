@@ -22,8 +22,8 @@ _WIRES = {
 class BoardTop(Elaboratable):
     """A shell on a board.
 
-    The shell starts 15 cycles after configuration, and restarts when the reset button, if there is
-    one, is let go. The LED ``alive`` blinks once a second; ``fault`` is lit while the shell's
+    The shell starts 15 cycles after configuration, or after the platform's ``starting`` is low if
+    it has that, and restarts when the reset button, if there is one, is let go. The LED ``alive`` blinks once a second; ``fault`` is lit while the shell's
     last request was refused. Balls that the board wants held are driven.
 
     Parameters
@@ -84,6 +84,9 @@ class BoardTop(Elaboratable):
         if "reset" in pins:
             button = listen(platform.request("reset", dir="-"))
             m.submodules.button = FFSynchronizer(button, pressed)
+        starting = getattr(platform, "starting", None)
+        if starting is not None:
+            pressed |= starting
         reset_left = Signal(range(_RESET_CYCLES + 1), init=_RESET_CYCLES)
         with m.If(pressed):
             m.d.sync += reset_left.eq(_RESET_CYCLES)

@@ -3,7 +3,7 @@ from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
-from amaranth.hdl import Elaboratable
+from amaranth.hdl import Elaboratable, Signal
 from amaranth.lib import io
 from amaranth.sim import Simulator
 
@@ -123,6 +123,35 @@ def test_fault_is_lit_until_a_request_is_served(play):
     assert not fault[0]
     assert fault[20 + 10 * len(damaged) * DIVISOR + 50 * DIVISOR]
     assert not fault[-1]
+
+
+def test_nothing_is_heard_while_the_platform_starts(serial):
+    """Neither then nor before its reset is over, which begins anew with the last such cycle."""
+    bench = Bench(accelerator=serial.AddTwo(bits=7))
+    bench.starting = Signal(init=1)
+    heard = []
+
+    async def host(ctx):
+        tx = []
+
+        async def play(script):
+            for level in serial.levels(script):
+                ctx.set(bench.uart.rx.i, level)
+                for _ in range(DIVISOR):
+                    await ctx.tick()
+                    tx.append(ctx.get(bench.uart.tx.o))
+
+        ctx.set(bench.reset.i, 1)
+        await play([("idle", 50), infer(5), ("idle", 300)])
+        ctx.set(bench.starting, 0)
+        await play([("idle", 50), infer(7), ("idle", 300)])
+        heard.extend(serial.decode(tx, DIVISOR))
+
+    simulator = Simulator(bench)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(host)
+    simulator.run()
+    assert answers(bytes(heard)) == [b"\x07"]
 
 
 def test_board_without_leds_and_button(serial):

@@ -24,10 +24,12 @@ OWN = {
     "sim/netlist/series7_blocks.py",
     "sim/netlist/series7_slices.py",
     "boards/build/ecp5_platform.py",
+    "boards/build/ice40_platform.py",
     "boards/build/open_platform.py",
     "boards/build/vivado_platform.py",
     "boards/catalog.py",
     "boards/clock.py",
+    "boards/ice40_pll.py",
     "boards/pinouts.py",
     "boards/pll.py",
     "boards/reports/vivado/utilization.py",
@@ -43,7 +45,10 @@ REGISTERED = {
         *("hw/parts.py", "sim/netlist/models.py", "boards/board.py", "synth/output_registers.py"),
         *("boards/build/ecp5_platform.py", "boards/build/platforms.py"),
     },
-    "ice40": {"hw/parts.py"},
+    "ice40": {
+        *("hw/parts.py", "boards/board.py"),
+        *("boards/build/ice40_platform.py", "boards/build/platforms.py"),
+    },
 }
 
 FACT = re.compile(
