@@ -286,7 +286,7 @@ class Board:
 
     @property
     def full_part(self) -> str:
-        """The part in full: ``"xc7s15ftgb196-1"``, ``"LFE5U-25F-6BG381C"``, ``"ICE40UP5K-SG48"``."""
+        """The part in full: ``"xc7s15ftgb196-1"``, ``"LFE5U-25F-6BG381C"``."""
         if self.family is ECP5:
             return f"{self.part.upper()}-{self.speed}{self.package}C"
         if not self.speed:

@@ -61,11 +61,17 @@ class Package:
 
 def _balls(text: str) -> frozenset[str]:
     """Expand ``"A2-5 B1"`` to the balls A2, A3, A4, A5 and B1."""
-    balls = []
+    words = text.split()
+    return frozenset(word[0] + number for word in words for number in _pins(word[1:]))
+
+
+def _pins(text: str) -> frozenset[str]:
+    """Expand ``"2-5 9"`` to the pins 2, 3, 4, 5 and 9."""
+    pins = []
     for word in text.split():
-        first, _, last = word[1:].partition("-")
-        balls += [f"{word[0]}{n}" for n in range(int(first), int(last or first) + 1)]
-    return frozenset(balls)
+        first, _, last = word.partition("-")
+        pins += [str(n) for n in range(int(first), int(last or first) + 1)]
+    return frozenset(pins)
 
 
 _FTGB196 = Package(
@@ -163,11 +169,11 @@ _SG48 = Package(
     parts=("ice40up5k",),
     name="SG48",
     banks={
-        0: frozenset("23 25 26 27 28 31 32 34 35 36 37 38 39 40 41 42 43".split()),
-        1: frozenset("6 9 10 11 12 13 14 15 16 17 18 19 20 21".split()),
-        2: frozenset("2 3 4 44 45 46 47 48".split()),
+        0: _pins("23 25-28 31-32 34-43"),
+        1: _pins("6 9-21"),
+        2: _pins("2-4 44-48"),
     },
-    clock_balls=frozenset("20 35 37 44".split()),
+    clock_balls=_pins("20 35 37 44"),
 )
 
 #: Known packages by (die, package).

@@ -7,7 +7,7 @@ from amaranth.vendor import LatticePlatform
 
 from bitformer.boards.board import Board
 from bitformer.boards.build.resources import OnBoard, resources_of
-from bitformer.boards.pll import pll_for
+from bitformer.boards.pll import Pll, pll_for
 from bitformer.hw.families.ecp5 import ECP5
 from bitformer.model.errors import UserError
 from bitformer.synth.router import Chip, target_of
@@ -70,6 +70,7 @@ class Ecp5Platform(OnBoard, LatticePlatform):
     resources: list[Resource] = []  # replaced in __init__
     connectors: list[Connector] = []
     default_clk = "clock"
+    _generator: Pll | None
     #: An accelerator's clock runs on: nextpnr does not time paths between two clock nets.
     can_stop_clock = False
 

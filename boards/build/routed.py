@@ -58,18 +58,19 @@ def run_routed(
     """
     name, board = manifest.name, _board(manifest)
     _, platform = platform_for(board, manifest.toolchain, clock_hz=manifest.clock_hz)
-    texts = {suffix: _text(directory / f"{name}.{suffix}") for suffix in ("il", "ys", "lpf")}
+    pins = Path(platform.target.router.constraints[1]).suffix
+    texts = {suffix: _text(directory / f"{name}{suffix}") for suffix in (".il", ".ys", pins)}
     data = with_output_registers(json.loads(_synthesized(name, texts, progress)), board.family)
     netlist = json.dumps(data)
     placed, failed = place_and_route(
         netlist,
         platform.target,
         clock_hz=manifest.clock_hz,
-        pins=texts["lpf"],
+        pins=texts[pins],
         seeds=seeds,
         progress=progress,
     )
-    names = _names(data, board, name, texts["il"])
+    names = _names(data, board, name, texts[".il"])
     found = [
         read_report(
             one.report,
@@ -113,12 +114,12 @@ def _text(path: Path) -> str:
 def _synthesized(name: str, texts: dict[str, str], progress: Progress) -> str:
     """Return the netlist of the plan in Yosys' JSON: by its own script, or kept."""
     tool, cache = find_tool(), Cache(default_cache())
-    key = hashlib.sha256("\0".join([tool.version, texts["ys"], texts["il"]]).encode()).hexdigest()
+    key = hashlib.sha256("\0".join([tool.version, texts[".ys"], texts[".il"]]).encode()).hexdigest()
     kept = cache.read(key, _SUFFIX)
     if kept is not None:
         return gzip.decompress(kept).decode()
     progress(0, None, "synthesizing (a minute or so, once)")
-    netlist = run_yosys(tool, texts["ys"], {f"{name}.il": texts["il"]}, f"{name}.json")
+    netlist = run_yosys(tool, texts[".ys"], {f"{name}.il": texts[".il"]}, f"{name}.json")
     cache.keep(key, _SUFFIX, gzip.compress(netlist.encode(), mtime=0))
     return netlist
 

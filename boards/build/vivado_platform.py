@@ -8,7 +8,7 @@ from amaranth.vendor import XilinxPlatform
 from bitformer.boards.board import Board
 from bitformer.boards.build.resources import INPUTS, OnBoard, resources_of
 from bitformer.boards.build.saif import STRIP_PATH
-from bitformer.boards.clock import mmcm_for
+from bitformer.boards.clock import Mmcm, mmcm_for
 
 __all__ = ["BoardPlatform"]
 
@@ -44,6 +44,7 @@ class BoardPlatform(OnBoard, XilinxPlatform):
     resources: list[Resource] = []  # replaced in __init__
     connectors: list[Connector] = []
     default_clk = "clock"
+    _generator: Mmcm | None
 
     def __init__(self, *, board: Board, clock_hz: int | None = None, saif: str | None = None):
         if not isinstance(board, Board):

@@ -22,9 +22,10 @@ _WIRES = {
 class BoardTop(Elaboratable):
     """A shell on a board.
 
-    The shell starts 15 cycles after configuration, or after the platform's ``starting`` is low if
-    it has that, and restarts when the reset button, if there is one, is let go. The LED ``alive`` blinks once a second; ``fault`` is lit while the shell's
-    last request was refused. Balls that the board wants held are driven.
+    The shell starts 15 cycles after configuration, or after a platform's ``starting`` is low, and
+    restarts when the reset button, if there is one, is let go. The LED ``alive`` blinks once a
+    second; ``fault`` is lit while the shell's last request was refused. Balls that the board wants
+    held are driven.
 
     Parameters
     ----------

@@ -31,6 +31,8 @@ def test_catalog():
         "ulx3s-45f",
         "ulx3s-85f",
         "orangecrab-25f",
+        "icebreaker",
+        "upduino-v3",
     ]
     assert all(name == board.name for name, board in BOARDS.items())
     assert find_board("sea") is SEA
@@ -39,6 +41,7 @@ def test_catalog():
     assert ARTY.full_part == "xc7s50csga324-1"
     assert BOARDS["ulx3s-85f"].full_part == "LFE5U-85F-6BG381C"
     assert BOARDS["orangecrab-25f"].full_part == "LFE5U-25F-8MG285C"
+    assert BOARDS["icebreaker"].full_part == "ICE40UP5K-SG48"
     assert all(part_of(board.full_part) is board.resources for board in BOARDS.values())
 
 
@@ -54,7 +57,7 @@ def test_pins_belong_to_the_package_and_are_unique(board):
     balls = [pin.ball for pin in board.pins.values()]
     assert len(set(balls)) == len(balls)
     assert set(balls) <= board.package_data.balls
-    assert board.clock.ball in board.package_data.clock_balls
+    assert board.clock is None or board.clock.ball in board.package_data.clock_balls
 
 
 @EVERY_BOARD
@@ -138,6 +141,51 @@ def test_pins_of_the_boards_own_constraints(names, pins, clock_hz, inverted):
         assert {use for use, pin in board.pins.items() if pin.inverted} == inverted
         assert board.clock_hz == clock_hz
         assert board.links == ("uart", "spi")
+
+
+#: Of the boards' own constraint files: icebreaker-fpga, icebreaker.pcf, and tinyVision.ai's
+#: upduino_v3.pcf, where the UART is serial_rxd and serial_txd
+ICEBREAKER = {
+    "clock": ("35", None),  # CLK
+    "reset": ("10", None),  # BTN_N
+    "uart_rx": ("6", "UP"),  # RX
+    "uart_tx": ("9", None),  # TX
+    "spi_sck": ("45", None),  # P1A4
+    "spi_cs": ("4", "UP"),  # P1A1
+    "spi_mosi": ("2", None),  # P1A2
+    "spi_miso": ("47", None),  # P1A3
+    "alive": ("37", None),  # LEDG_N
+    "fault": ("11", None),  # LEDR_N
+}
+UPDUINO = {
+    "uart_rx": ("15", "UP"),
+    "uart_tx": ("14", None),
+    "spi_sck": ("23", None),
+    "spi_cs": ("25", "UP"),
+    "spi_mosi": ("26", None),
+    "spi_miso": ("27", None),
+    "alive": ("39", None),  # led_green
+    "fault": ("41", None),  # led_red
+    "held_flash_cs": ("16", None),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "pins", "clock_hz", "inverted", "links"),
+    [
+        (
+            *("icebreaker", ICEBREAKER, 12_000_000),
+            {"spi_cs", "reset", "alive", "fault"},
+            ("uart", "spi"),
+        ),
+        ("upduino-v3", UPDUINO, 24_000_000, {"spi_cs", "alive", "fault"}, ("spi", "uart")),
+    ],
+)
+def test_pins_of_boards_with_numbers(name, pins, clock_hz, inverted, links):
+    board = BOARDS[name]
+    assert {use: (pin.ball, pin.pull) for use, pin in board.pins.items()} == pins
+    assert {use for use, pin in board.pins.items() if pin.inverted} == inverted
+    assert (board.clock_hz, board.links) == (clock_hz, links)
 
 
 @pytest.mark.needs("trellis-database")
@@ -232,6 +280,7 @@ def test_board_is_frozen_and_keyword_only():
         (("xc7s25", "csga225"), 150, {14: 50, 15: 50, 34: 50}, 12),
         (("xc7s25", "csga324"), 150, {14: 50, 15: 50, 34: 50}, 12),
         (("xc7s50", "csga324"), 210, {14: 50, 15: 50, 16: 10, 34: 50, 35: 50}, 20),
+        (("ice40up5k", "SG48"), 39, {0: 17, 1: 14, 2: 8}, 4),
     ],
 )
 def test_packages(key, pins, banks, clocks):
@@ -239,7 +288,8 @@ def test_packages(key, pins, banks, clocks):
     assert len(package.balls) == pins
     assert {number: len(balls) for number, balls in package.banks.items()} == banks
     assert len(package.clock_balls) == clocks
-    assert all(re.fullmatch(r"[A-HJ-NPRT-V][1-9]\d?", ball) for ball in package.balls)
+    letters = r"[A-HJ-NPRT-V]" if re.match("xc7", key[0]) else ""
+    assert all(re.fullmatch(rf"{letters}[1-9]\d?", ball) for ball in package.balls)
     for number, balls in package.banks.items():
         assert all(package.bank_of(ball) == number for ball in balls)
     with pytest.raises(KeyError):
@@ -272,9 +322,9 @@ def test_parts():
     assert all(part.ffs == 2 * part.luts for part in PARTS.values() if part.family is SERIES7)
     assert all(part.ffs == part.luts for part in PARTS.values() if part.family is ECP5)
     assert [name for name, part in PARTS.items() if part.verified] == ["xc7s15", "xc7s25", "xc7s50"]
-    # Of AMD's parts, only what was read in a report has a power figure; Lattice's sheet has all.
+    # Of AMD's parts, only what was read in a report has a power figure; Lattice's sheets have all.
     for part in PARTS.values():
-        assert (part.static_w is not None) == (part.verified or part.family is ECP5)
+        assert (part.static_w is not None) == (part.verified or part.family is not SERIES7)
 
 
 @pytest.mark.parametrize(

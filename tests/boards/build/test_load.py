@@ -64,6 +64,11 @@ def build(tmp_path):
         ),
         ("ulx3s-25f", {}, ["-b", "ulx3s"]),
         ("ulx3s-85f", {"flash": True}, ["-b", "ulx3s", "-f"]),
+        # Bitstreams go to the flash: without a jumper, nothing else is reached.
+        ("icebreaker", {}, ["-b", "ice40_generic", "-f"]),
+        ("icebreaker", {"flash": True}, ["-b", "ice40_generic", "-f"]),
+        ("upduino-v3", {}, ["-b", "ice40_generic", "-c", "ft232", "-f"]),
+        ("upduino-v3", {"cable": "ft2232"}, ["-b", "ice40_generic", "-f"]),
         ("orangecrab-25f", {}, ["-b", "orangeCrab"]),
         ("orangecrab-25f", {"flash": True}, ["-b", "orangeCrab"]),  # which it writes anyway
     ],
