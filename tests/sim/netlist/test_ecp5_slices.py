@@ -5,10 +5,10 @@ import random
 from dataclasses import replace
 
 import pytest
+from gates_harness import GATE_MODELS, GATES, with_init
 from needs import require
 
 from bitformer.hw.families.ecp5 import ECP5
-from bitformer.sim.netlist.codegen import Modelled, variable
 from bitformer.sim.netlist.models import MODELLED
 from bitformer.sim.netlist.simulator import NetlistSimulator
 from bitformer.synth.netlist import NetlistError
@@ -71,37 +71,6 @@ def wrapped(name, cell):
     )
 
 
-def gate(expression):
-    def emit(cell, lines):
-        pins = {pin: variable(cell.bit(pin)) for pin in cell.inputs}
-        output = cell.bits("Y")
-        needs = [cell.bit(pin) for pin in cell.inputs]
-        lines.give(output, needs, [f"n{output[0]} = {expression.format(**pins)}"])
-
-    pins = tuple(pin for pin in "ABS" if f"{{{pin}}}" in expression)
-    return Modelled(emit=emit, pins=(*pins, "Y"))
-
-
-def register(cell, lines):
-    q = variable(cell.bit("Q"))
-    lines.setup.append(f"{q} = {cell.parameters['INIT']}")
-    lines.sample.append(f"x{q} = {variable(cell.bit('D'))}")
-    lines.commit.append(f"{q} = x{q}")
-    lines.clocks.add(cell.bit("C"))
-
-
-#: What Yosys breaks its models down to.
-GATES = replace(ECP5, name="gates", primitives={})
-GATE_MODELS = {
-    "$_NOT_": gate("{A} ^ 1"),
-    "$_AND_": gate("{A} & {B}"),
-    "$_OR_": gate("{A} | {B}"),
-    "$_XOR_": gate("{A} ^ {B}"),
-    "$_XNOR_": gate("{A} ^ {B} ^ 1"),
-    "$_MUX_": gate("{B} if {S} else {A}"),
-    "$_DFF_P_": Modelled(emit=register, pins=("C", "D", "Q"), fixed={"INIT": (0, 1)}),
-}
-
 SCRIPT = """\
 read_verilog -D NO_INCLUDES +/lattice/cells_sim_ecp5.v
 read_verilog top.v
@@ -131,19 +100,6 @@ def of_yosys():
         name: {"modules": {"top": with_init(modules[module])}}
         for name, module in zip(CELLS, names, strict=True)
     }
-
-
-def with_init(module):
-    """Give each flip-flop what it begins with, which Yosys says of its net."""
-    init = {}
-    for net in module["netnames"].values():
-        values = reversed(net["attributes"].get("init", ""))
-        init |= dict(zip(net["bits"], values, strict=False))
-    for cell in module["cells"].values():
-        if cell["type"] == "$_DFF_P_":
-            (q,) = cell["connections"]["Q"]
-            cell["parameters"]["INIT"] = init[q]
-    return module
 
 
 def ours(kind, parameters, pins, *, family=ECP5):
