@@ -51,12 +51,14 @@ _PRIMITIVES = {
 #: becomes registers. Words of a store are not read where they are written (see
 #: :class:`bitformer.hw.units.store.Store`), or Yosys would put logic around each block for that.
 #: Nets are split before LUTs are mapped: without, ABC9 gives two nets one name, and Yosys stops.
+#: Yosys is to make no SB_MAC16: of those that are there it would take the registers out, as soon as
+#: there is a sum behind them that it takes in.
 _COMMANDS = """\
 setattr -set ram_style "logic" a:ram_style=distributed
 setparam -set COLLISION_X_MASK 1'1 *store_*/t:$memrd_v2 r:CLK_ENABLE=1 %i r:COLLISION_X_MASK=1'0 %i
-synth_ice40 -device u -dsp -top {top} {options}-nobram -no-rw-check -run begin:map_luts
+synth_ice40 -device u -top {top} {options}-nobram -no-rw-check -run begin:map_luts
 splitnets
-synth_ice40 -device u -dsp -top {top} {options}-nobram -no-rw-check -run map_luts:check
+synth_ice40 -device u -top {top} {options}-nobram -no-rw-check -run map_luts:check
 """
 
 #: Registers before the product, and behind it where its four parts have been added.

@@ -5,6 +5,8 @@ products F and G of eight bits, H behind its register, what a half adds W and X,
 behind that one's register. It has other letters for the lower half; M is the product of 16 bits.
 """
 
+from collections.abc import Sequence
+
 from bitformer.sim.netlist.codegen import (
     Lines,
     Modelled,
@@ -53,16 +55,18 @@ class _Mac:
         self._parts = {"F": (8, 8), "G": (0, 8)} if eight else {"M": (0, 16)}
         self._second = not eight and number(cell, "PIPELINE_16x16_MULT_REG2") == 1
         self._shown = {half: number(cell, f"{half}OUTPUT_SELECT") for half in _HALVES}
-        #: Whether outputs follow the adders at once, and whether these serve for anything.
-        self._through = _SUM in self._shown.values() or any(map(self._carried, _CARRIES))
-        self._sums = self._through or _REGISTER in self._shown.values()
+        carried = any(cell.outputs.get(pin) for pin in _CARRIES)
+        #: Halves whose adders serve for something: both, or none.
+        self._sums = (
+            tuple(_HALVES) if carried or {*self._shown.values()} & {_SUM, _REGISTER} else ()
+        )
         self._pipelined = self._check()
 
     def _check(self) -> bool:
         """Return whether the parts of a product have registers; refuse what is not modelled."""
         cell, of = self._cell, f"cell {self._cell.name} (SB_MAC16)"
         shown = {*self._shown.values()}
-        added = {number(cell, f"{half}ADDSUB_LOWERINPUT") for half in _HALVES if self._sums}
+        added = {number(cell, f"{half}ADDSUB_LOWERINPUT") for half in self._sums}
         registers = {number(cell, f"{half}_8x8_MULT_REG") for half in _HALVES}
         if "M" in self._parts:
             registers.add(number(cell, "PIPELINE_16x16_MULT_REG1"))
@@ -73,10 +77,6 @@ class _Mac:
         if len(registers) > 1:
             raise NetlistError(f"{of} must have all parts of its products registered, or none")
         return registers == {1}
-
-    def _carried(self, pin: str) -> bool:
-        """Return whether a carry or a sign leaves the block."""
-        return any(isinstance(bit, int) for bit in self._cell.outputs.get(pin, ()))
 
     def emit(self) -> None:
         """Write registers and outputs."""
@@ -90,11 +90,8 @@ class _Mac:
                 self._register(f"p{part}", inside(cell, f"s_{part}"))
         if self._second:
             self._register("rH", inside(cell, "s_L"))
-        if self._sums:
-            for half in _HALVES:
-                self._register(f"Q{half}", inside(cell, f"s_P{half}"), _bit(cell, f"OHOLD{half}"))
-        if self._held or self._pipelined or self._second or self._sums:
-            lines.clocks.add(_bit(cell, "CLK"))
+        for half in self._sums:
+            self._register(f"Q{half}", inside(cell, f"s_P{half}"), _bit(cell, f"OHOLD{half}"))
         self._outputs()
 
     def _register(self, name: str, value: str, hold: Bit = "0") -> None:
@@ -102,13 +99,15 @@ class _Mac:
         if hold != "0":
             value = f"{own} if {variable(hold)} else {value}"
         self._lines.setup.append(f"{own} = 0")
-        self._lines.register(own, value, enable=_bit(self._cell, "CE", "1"))
+        if isinstance(clock := _bit(self._cell, "CLK"), int):  # else it never takes anything
+            self._lines.register(own, value, enable=_bit(self._cell, "CE", "1"))
+            self._lines.clocks.add(clock)
 
-    def _values(self, way: str, *, product: bool, sums: bool) -> list[str]:
+    def _values(self, way: str, *, product: bool, sums: Sequence[str]) -> list[str]:
         """Return lines that work out values of the block, in variables of their own.
 
-        ``product`` is what becomes of the operands before a register, ``sums`` are those of the
-        adders.
+        ``product`` is what becomes of the operands before a register, ``sums`` are the halves whose
+        adders are worked out: the lower one before the upper one.
         """
         cell, lines = self._cell, []
 
@@ -132,10 +131,7 @@ class _Mac:
                 lines += [f"{own('L')} = {shown}"] * product
                 shown = inside(cell, "rH")
             lines.append(f"{own(part + 'shown')} = {shown}")
-        if sums:
-            for half in _HALVES:
-                lines += self._sum(half, way)
-        return lines
+        return lines + [line for half in sums for line in self._sum(half, way)]
 
     def _sum(self, half: str, way: str) -> list[str]:
         """Return lines of a half's adder: X and W make a sum, whose carry the upper half may take.
@@ -153,7 +149,8 @@ class _Mac:
             carries = ("0", "1", own("carryBOT"), f"{own('carryBOT')} ^ {subtracted['BOT']}")
         else:
             sign = variable(_bit(cell, "SIGNEXTIN"))
-            carries = ("0", "1", *(variable(_bit(cell, pin)) for pin in ("ACCUMCI", "CI")))
+            given = [variable(_bit(cell, pin)) for pin in ("ACCUMCI", "CI")]
+            carries = ("0", "1", given[0], given[1])
         x = (
             own(operand),
             own(f"{product}shown"),
@@ -174,36 +171,38 @@ class _Mac:
         ]
 
     def _outputs(self) -> None:
-        """Give the outputs: what they need of the inputs goes through no register."""
-        cell, needs = self._cell, list[Bit]()
-        product = self._through or not (self._pipelined or self._second)
-        for pin in _OPERANDS if self._through else ("A", "B") if product else ():
-            needs += [] if pin in self._held else _bits(cell, pin, 16)
-        if self._through:
-            needs += [_bit(cell, f"{pin}{half}") for pin in ("OLOAD", "ADDSUB") for half in _HALVES]
-            needs += [_bit(cell, pin) for pin in ("CI", "ACCUMCI", "SIGNEXTIN")]
-
-        def own(name: str) -> str:
-            return inside(cell, f"o_{name}")
-
-        gives, lines = list[Bit](), self._values("o", product=product, sums=self._through)
+        """Give the outputs of each half, and the carries, each with what it needs of the inputs."""
+        cell, lower = self._cell, ("BOT",)
         for half, (_, _, shift, part) in _HALVES.items():
-            bits = _bits(cell, "O", 32, "x")[shift : shift + 16]
+            through = self._shown[half] == _SUM
+            way = f"o{half}"
             value = (
-                own(f"P{half}"),
+                inside(cell, f"{way}_P{half}"),
                 inside(cell, f"Q{half}"),
-                own(f"{part}shown"),
-                f"({own('Mshown')} >> {shift})",
+                inside(cell, f"{way}_{part}shown"),
+                f"({inside(cell, f'{way}_Mshown')} >> {shift})",
             )[self._shown[half]]
-            gives += bits
-            lines += split_bits(bits, value)
-        inverted = variable(_bit(cell, "ADDSUBTOP"))
-        values = (f"{own('carryTOP')} ^ {inverted}", own("carryTOP"), f"{own('XTOP')} >> 15")
-        for pin, value in zip(_CARRIES, values, strict=True):
-            if self._carried(pin):
-                gives.append(cell.bit(pin))
-                lines += split_bits([cell.bit(pin)], f"({value})")
-        self._lines.give(gives, needs, lines)
+            bits = _bits(cell, "O", 32, "x")[shift : shift + 16]
+            sums = () if not through else lower if half == "BOT" else tuple(_HALVES)
+            self._give(way, sums, bits, split_bits(bits, value))
+        bits = [(cell.outputs.get(pin) or ("x",))[0] for pin in _CARRIES]
+        carry, inverted = inside(cell, "c_carryTOP"), variable(_bit(cell, "ADDSUBTOP"))
+        values = (f"({carry} ^ {inverted})", carry, f"{inside(cell, 'c_XTOP')} >> 15")
+        shown = zip(bits, values, strict=True)
+        lines = [line for bit, value in shown for line in split_bits([bit], value)]
+        if lines:
+            self._give("c", tuple(_HALVES), bits, lines)
+
+    def _give(self, way: str, sums: Sequence[str], bits: list[Bit], lines: list[str]) -> None:
+        """Give output bits, of which the adders of ``sums`` are between them and the inputs."""
+        cell, needs = self._cell, list[Bit]()
+        product = bool(sums) or not (self._pipelined or self._second)
+        for pin in _OPERANDS if sums else ("A", "B") if product else ():
+            needs += [] if pin in self._held else _bits(cell, pin, 16)
+        needs += [_bit(cell, f"{pin}{half}") for pin in ("OLOAD", "ADDSUB") for half in sums]
+        if sums:
+            needs += [_bit(cell, pin) for pin in ("CI", "ACCUMCI", "SIGNEXTIN")]
+        self._lines.give(bits, needs, self._values(way, product=product, sums=sums) + lines)
 
 
 def _multiplier(cell: Cell, lines: Lines) -> None:

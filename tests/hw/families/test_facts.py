@@ -8,6 +8,7 @@ from test_house import product
 
 from bitformer.hw.families.ecp5 import ECP5
 from bitformer.hw.families.family import Kind
+from bitformer.hw.families.ice40 import ICE40UP
 from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.parts import PARTS
 from bitformer.sim.netlist.models import MODELLED
@@ -49,7 +50,7 @@ REGISTERED = {
         *("boards/build/ecp5_platform.py", "boards/build/platforms.py"),
     },
     "ice40": {
-        *("hw/parts.py", "boards/board.py"),
+        *("hw/parts.py", "sim/netlist/models.py", "boards/board.py"),
         *("boards/build/ice40_platform.py", "boards/build/platforms.py"),
     },
 }
@@ -109,7 +110,11 @@ def test_facts_are_found(source, count):
 
 @pytest.mark.parametrize(
     ("family", "missing"),
-    [(SERIES7, set()), (ECP5, {Kind.INVERTER, Kind.SHIFT_REGISTER})],
+    [
+        (SERIES7, set()),
+        (ECP5, {Kind.INVERTER, Kind.SHIFT_REGISTER}),
+        (ICE40UP, {Kind.INVERTER, Kind.MULTIPLEXER, Kind.SHIFT_REGISTER, Kind.LUT_RAM}),
+    ],
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_models_are_of_primitives(family, missing):
