@@ -1,0 +1,218 @@
+"""The tables of what was routed: rows of docs/routing.md, and the question of bits in docs/search.md."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tables import markdown_table
+
+__all__ = [
+    "BITS",
+    "BITS_TITLE",
+    "COLUMNS",
+    "PATHS",
+    "bits_cells",
+    "bits_section",
+    "cells",
+    "kept_section",
+    "page",
+    "path_cells",
+    "with_section",
+]
+
+Record = Mapping[str, Any]
+
+COLUMNS = (
+    "design",
+    "part",
+    "products a cycle",
+    "cycles",
+    "best",
+    "median MHz",
+    "worst",
+    "µs",
+    "LUT",
+    "FF",
+    "block RAM",
+    "multiplier",
+    "s a seed",
+)
+PATHS = ("design", "from", "to", "ns", "logic", "routing", "levels")
+BITS = ("shape", "bits", "cycles", "best", "median MHz", "worst", "µs", "LUT", "FF", "worst path")
+#: The heading in docs/search.md.
+BITS_TITLE = "## Do components of 8 bits limit the clock?"
+
+
+def _count(number: int) -> str:
+    return f"{number:,}".replace(",", " ")
+
+
+def _used(record: Record, *names: str) -> list[str]:
+    used = {use["resource"]: use["used"] for use in record["routing"]["resources"]}
+    return [_count(used[name]) for name in names]
+
+
+def _clocks(record: Record) -> list[str]:
+    """Best, median and worst seed, and the microseconds by the median."""
+    routing = record["routing"]
+    found = [f"{routing[f'{which}_mhz']:.1f}" for which in ("best", "median", "worst")]
+    return [*found, f"{record['cycles'] / routing['median_mhz']:.1f}"]
+
+
+def _best_path(record: Record) -> dict[str, Any]:
+    routing = record["routing"]
+    best = next(seed for seed in routing["seeds"] if seed["seed"] == routing["best_seed"])
+    return best["path"]
+
+
+def cells(record: Record) -> tuple[str, ...]:
+    """A record as a row of the table."""
+    seeds = record["routing"]["seeds"]
+    return (
+        record["design"],
+        record["part"],
+        str(record["products"]),
+        _count(record["cycles"]),
+        *_clocks(record),
+        *_used(record, "LUT", "FF", "block RAM", "multiplier"),
+        f"{sum(seed['seconds'] for seed in seeds) / len(seeds):.0f}",
+    )
+
+
+def path_cells(record: Record) -> tuple[str, ...]:
+    """The worst path of a record's best seed as a row of the other table."""
+    path = _best_path(record)
+    return (
+        record["design"],
+        f"`{path['start']}`",
+        f"`{path['end']}`",
+        f"{path['delay_ns']:.2f}",
+        f"{path['logic_ns']:.2f}",
+        f"{path['routing_ns']:.2f}",
+        str(path["levels"]),
+    )
+
+
+def bits_cells(shape: str, bits: str, record: Record) -> tuple[str, ...]:
+    """A record as a row of the table of bits."""
+    path = _best_path(record)
+    return (
+        shape,
+        bits,
+        _count(record["cycles"]),
+        *_clocks(record),
+        *_used(record, "LUT", "FF"),
+        f"`{path['start']}` to `{path['end']}`",
+    )
+
+
+def _how(record: Record) -> str:
+    routing = record["routing"]
+    return (
+        f"{len(routing['seeds'])} seeds each, {routing['asked_hz'] / 1e6:g} MHz asked, the slowest"
+        f" speed grade ({routing['speed']}), ports anywhere"
+    )
+
+
+def page(
+    records: Sequence[Record], lacking: Sequence[str], missing: Sequence[str], synthesis: str
+) -> str:
+    """The text of docs/routing.md.
+
+    ``lacking`` is what rows do not reach, ``missing`` are rows that are not measured, ``synthesis``
+    is the tool before place and route.
+    """
+    lines = [
+        "# The clock after place and route",
+        "",
+        f"Written by `python benchmarks/routing.py`: accelerators of untrained models, without a"
+        f" board's shell, by {synthesis} and {records[0]['routing']['tool']}. {_how(records[0])}."
+        " µs are cycles by the median clock. Seconds are of one seed, on a"
+        " machine that was busy with other work. Nothing here ran on a board.",
+        "",
+        *markdown_table(COLUMNS, [cells(record) for record in records]),
+        "The worst path of the best seed, in nanoseconds:",
+        "",
+        *markdown_table(PATHS, [path_cells(record) for record in records]),
+    ]
+    if lacking:
+        lines += ["Not reached of what was set as the least:", ""]
+        lines += [*(f"* {one}" for one in lacking), ""]
+    if missing:
+        lines += [f"Not measured yet, of this hardware: {', '.join(missing)}.", ""]
+    lines += [
+        "[search.md](search.md) has the clock of uniform 4, 6 and 8 bits, and of 4 and 6 mixed."
+        " `bitformer synthesize M --part lfe5u-25f --route` measures your own model so;"
+        " `bitformer build M --board ulx3s-25f` routes it with its board's shell and pins.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _against(shape: str, found: Mapping[str, Record], uniform: str) -> list[str]:
+    """What 8 bits reach against others of the same shape, as sentences."""
+    eight = found[uniform]["routing"]
+    said = []
+    for bits, record in found.items():
+        if bits != uniform:
+            other = record["routing"]
+            change = eight["median_mhz"] / other["median_mhz"] - 1
+            apart = (
+                eight["best_mhz"] < other["worst_mhz"] or other["best_mhz"] < eight["worst_mhz"]
+            )
+            reach = "no seed of one within the other's" if apart else "their seeds overlap"
+            said.append(f"{change:+.1%} against {bits} bits ({reach})")
+    return [f"- {shape}: uniform 8 bits reach {', '.join(said)}."] if said else []
+
+
+def bits_section(
+    measured: Mapping[tuple[str, str], Record], missing: Sequence[str], synthesis: str
+) -> list[str]:
+    """The lines of the section in docs/search.md.
+
+    ``measured`` are records by shape and bits. Without one of uniform 8 bits, nothing is said of
+    its shape but the row.
+    """
+    if not measured:
+        return [BITS_TITLE, "", f"Not measured yet, of this hardware: {', '.join(missing)}.", ""]
+    first = next(iter(measured.values()))
+    lines = [
+        BITS_TITLE,
+        "",
+        f"Written by `python benchmarks/routing.py --write`: accelerators of untrained models with"
+        f" the same engine, {first['products']} products a cycle and none packed, on the"
+        f" {first['part']}, by {synthesis} and {first['routing']['tool']}. {_how(first)}. «4, 6» has"
+        " them in turn from component to component; one number is weights and activations."
+        " Medians of three seeds differ by some percent where nothing is changed.",
+        "",
+        *markdown_table(BITS, [bits_cells(*key, record) for key, record in measured.items()]),
+    ]
+    for shape in dict.fromkeys(shape for shape, _ in measured):
+        own = {bits: record for (name, bits), record in measured.items() if name == shape}
+        if "8" in own:
+            lines += _against(shape, own, "8")
+    lines += [""] * (lines[-1] != "")
+    if missing:
+        lines += [f"Not measured yet, of this hardware: {', '.join(missing)}.", ""]
+    return lines
+
+
+def kept_section(page: str) -> list[str]:
+    """The lines of the section of bits in a text of docs/search.md; nothing if it has none."""
+    before, title, rest = page.partition(f"{BITS_TITLE}\n")
+    del before
+    own = rest.split("\n## ", 1)[0].rstrip()
+    return [BITS_TITLE, *own.split("\n"), ""] if title else []
+
+
+def with_section(page: str, section: Sequence[str]) -> str:
+    """A text of docs/search.md with this section in place of its own, or behind all else."""
+    before, _, rest = page.partition(f"{BITS_TITLE}\n")
+    _, found, after = rest.partition("\n## ")
+    parts = [before.rstrip(), "\n".join(section).strip()]
+    return "\n\n".join([*parts, *([f"## {after}".rstrip()] if found else [])]) + "\n"
+
+
+def read(path: Path) -> str:
+    """The text of a page; empty if there is none."""
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
