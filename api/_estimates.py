@@ -1,6 +1,7 @@
 """Estimates of a design before synthesis: cycles, resources and energy."""
 
 import dataclasses
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ from bitformer._models import Note
 from bitformer.model.errors import UserError
 
 if TYPE_CHECKING:
+    from bitformer.estimate.clock import Reached
     from bitformer.estimate.days import PartDays
     from bitformer.estimate.knowledge import Entry
     from bitformer.estimate.predictor import Prediction, Predictor
@@ -30,15 +32,16 @@ class DesignEstimate:
     energy : of an inference, ``inference_j``, with what it ``is``: a model's, or a report's of a
         build of this very model; None without a prediction.
     entries : the measured designs that it follows from.
-    measured_mhz : megahertz that place and route reached of this very design, in the median of its
-        seeds (``synthesize --route``); None where that was not measured.
+    clock : the clock that it reaches: measured, where this very design was placed and routed or
+        Vivado reported a build of it; else predicted from other routed designs of the part, or
+        calibrated; None where nothing is known of the part.
     """
 
     exact: "Estimate"
     prediction: "Prediction | None"
     energy: dict[str, Any] | None
     entries: "tuple[Entry, ...]"
-    measured_mhz: float | None = None
+    clock: "Reached | None" = None
 
     @property
     def latency_us(self) -> float:
@@ -46,8 +49,15 @@ class DesignEstimate:
         return self.exact.latency_us
 
     @property
+    def measured_mhz(self) -> float | None:
+        """Megahertz that were measured; None where they are predicted, calibrated or not known."""
+        from bitformer.estimate.clock import MEASURED
+
+        return self.clock.mhz if self.clock is not None and self.clock.by == MEASURED else None
+
+    @property
     def measured_us(self) -> float | None:
-        """The same at the clock that place and route reached; None where it is not known."""
+        """Microseconds at the clock that was measured; None where there is none."""
         return None if self.measured_mhz is None else self.exact.latency / self.measured_mhz
 
     @property
@@ -90,6 +100,10 @@ class DesignEstimate:
             data |= {"prediction": self.prediction.to_dict(), "within_budget": self.fits}
             data["energy"] = self.energy
         data |= {"measured_mhz": self.measured_mhz, "measured_us": self.measured_us}
+        data["clock"] = None
+        if self.clock is not None:
+            us = self.clock.microseconds(self.exact.latency)
+            data["clock"] = {**self.clock.to_dict(), "latency_us": us}
         return data
 
     def __repr__(self) -> str:
@@ -124,17 +138,24 @@ def _predicted(predictor: "Predictor", design: "Design") -> "Prediction":
         return predictor.predict(design)
 
 
-def _measured(entries: "tuple[Entry, ...]", design: "Design") -> float | None:
-    """Return the megahertz that the base has of this very design, if any."""
-    from bitformer.estimate.measure import measured_mhz
+def _clock(entries: "tuple[Entry, ...]", design: "Design") -> "Reached | None":
+    """Return the clock that the base knows, or predicts, of a design."""
+    from bitformer.estimate.clock import reached
+    from bitformer.model.identity import model_hash
     from bitformer.synth.synthesize import digest
 
-    if not any(entry.kind == "routed" and entry.part == design.part for entry in entries):
-        return None
-    try:
-        return measured_mhz(entries, digest(design))
-    except UserError:  # no Yosys, whose release is in the digest
-        return None
+    key = loads = None
+    if any(
+        entry.part == design.part and (entry.kind == "routed" or "loads" in entry.features)
+        for entry in entries
+    ):
+        with suppress(UserError):  # no Yosys, whose release is in the digest
+            key = digest(design)
+    if key is not None:
+        own = (entry.features for entry in entries if entry.key == key)
+        loads = next((int(features["loads"]) for features in own if "loads" in features), None)
+    model = int.from_bytes(model_hash(design.model), "big")
+    return reached(entries, design.part, digest=key, model=model, loads=loads)
 
 
 def estimated(
@@ -157,5 +178,5 @@ def estimated(
         prediction=prediction,
         energy=energy,
         entries=entries,
-        measured_mhz=_measured(entries, design),
+        clock=_clock(entries, design),
     )

@@ -91,6 +91,21 @@ def _tool(synthesis: str, note: Note) -> str:
         return ""
 
 
+def _router(part: str, tool: str, route: str, note: Note) -> str:
+    """Return the nextpnr that routes a part here; tell where it is not here."""
+    from bitformer.synth.router import router_of
+    from bitformer.synth.tools import find_program
+
+    router = router_of(part)
+    if router is None or not tool or route == "none":
+        return ""
+    try:
+        return find_program(router.program).version
+    except UserError as error:
+        note(f"Nothing is placed and routed, and clocks are predicted ones. {error}")
+        return ""
+
+
 def _picture(facts: dict[str, Any], folder: Path, note: Note) -> Path | None:
     from bitformer.search.plot import plot_search
 
@@ -145,7 +160,8 @@ def find(
     What errs least has the least mean square of forecasts on validation windows, of a detector's,
     too, or the least cross entropy of classes. Every combination of the components' bits is
     predicted, the best are trained, simulated bit for bit and, where there is a Yosys, synthesized.
-    An interrupted search goes on from its folder.
+    On a part that is routed here, the chosen one is placed and routed, and its latency is that at
+    the clock it reaches. An interrupted search goes on from its folder.
 
     Parameters
     ----------
@@ -176,8 +192,8 @@ def find(
     **options
         Limits, ``part``, ``latency_us``, ``energy_j``, ``luts``, ``lutram``, ``ffs``, ``ramb18``,
         ``dsps``, ``clock_hz``; fields of :class:`bitformer.search.request.SearchRequest` such as
-        ``top``, ``seed`` and ``synthesis``; settings of training such as ``epochs``; fields of
-        :class:`bitformer.model.data.reading.Reading`.
+        ``top``, ``seed``, ``synthesis`` and ``route``; settings of training such as ``epochs``;
+        fields of :class:`bitformer.model.data.reading.Reading`.
 
     Raises
     ------
@@ -219,10 +235,12 @@ def find(
             " tensor"
         )
     own = None if kb is None else Path(kb)
-    predictor = predictor_of(known_entries(own), request.limits.part, note)
+    known = known_entries(own)
+    predictor = predictor_of(known, request.limits.part, note)
     if predictor is None:
         raise UserError("A search needs measured designs to predict by: 'bitformer profile' first")
     tool = _tool(request.synthesis, note)
+    router = _router(request.limits.part, tool, request.route, note)
     folder, shared = Path(to), Path(trials or to)
     with ExitStack() as stack:
         for each in {folder.resolve(), shared.resolve()}:
@@ -236,6 +254,8 @@ def find(
             added=added,
             trials=shared,
             tool=tool,
+            router=router,
+            entries=known,
             progress=progress,
         )
     if entries := facts.pop("entries"):

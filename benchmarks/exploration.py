@@ -18,6 +18,7 @@ import click
 from accuracy_rows import ROWS, Row
 from exploration_nsga import evolved
 from exploration_page import MOST, PART, UNIFORM, markdown
+from routing_page import kept_section, with_section
 
 from bitformer.estimate.knowledge import shipped_entries
 from bitformer.estimate.predictor import Predictor
@@ -240,6 +241,9 @@ def main(seeds, only, top, show, workers, folder, write) -> None:
     text = markdown(cells, len(SETS) * len(SEEDS))
     click.echo(text)
     if write:
+        before = REPORT.read_text(encoding="utf-8") if REPORT.is_file() else ""
+        if section := kept_section(before):
+            text = with_section(text, section)
         REPORT.write_text(text, encoding="utf-8")
 
 

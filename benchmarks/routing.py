@@ -2,6 +2,7 @@
 
     python benchmarks/routing.py                        every row, three seeds
     python benchmarks/routing.py --design etth1-96-24   this one only
+    python benchmarks/routing.py --part ice40up5k       those of this part only
     python benchmarks/routing.py --bits                 the rows of 4, 6 and 8 bits
     python benchmarks/routing.py --write                and docs/routing.md written
     python benchmarks/routing.py --bits --write         and their table in docs/search.md
@@ -20,6 +21,7 @@ import click
 from measure import Results, hash_of, key_of
 from routing_page import (
     BITS,
+    BITS_TITLE,
     COLUMNS,
     PATHS,
     bits_cells,
@@ -37,13 +39,13 @@ from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
 from bitformer.model.progress import progress_bar
-from bitformer.synth.place_design import ASKED_HZ, route_design
+from bitformer.synth.place_design import route_design
 from bitformer.synth.route import SEEDS
 from bitformer.synth.router import target_of
 from bitformer.synth.tools import find_program
 from bitformer.synth.yosys import find_tool
 
-__all__ = ["BIT_ROWS", "ROWS", "Row"]
+__all__ = ["BITS_TITLE", "BIT_ROWS", "ROWS", "Row"]
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORT = ROOT / "docs" / "routing.md"
@@ -67,8 +69,16 @@ class Row:
     bits: tuple[str, ...] = ()
 
     @property
-    def title(self) -> str:
+    def design_title(self) -> str:
         return f"{self.name}, {' and '.join(self.bits)} bits" if self.bits else self.name
+
+    @property
+    def title(self) -> str:
+        return f"{self.design_title} on {self.part}"
+
+    def asked_hz(self, mhz: float | None) -> float:
+        """The clock that is asked for, ``mhz`` or what is meant where nobody says."""
+        return target_of(self.part).router.asked_hz if mhz is None else mhz * 1e6
 
     def config(self) -> TransformerConfig:
         named = named_config(self.name)
@@ -125,7 +135,7 @@ def measured(row: Row, seeds: int, asked_hz: float) -> dict[str, Any]:
         routing = route_design(design, clock_hz=asked_hz, seeds=seeds, progress=progress)
     geometry = design.geometry
     return {
-        "design": row.title,
+        "design": row.design_title,
         "part": row.part,
         "products": geometry.columns * geometry.ways,
         "cycles": design.latency,
@@ -137,10 +147,10 @@ def shortfalls(row: Row, record: dict[str, Any]) -> list[str]:
     """What a record lacks of what its row is to reach; nothing if it has all."""
     found = []
     if row.cycles is not None and record["cycles"] > row.cycles:
-        found.append(f"{row.name} on {row.part}: {record['cycles']} cycles, at most {row.cycles}")
+        found.append(f"{row.title}: {record['cycles']} cycles, at most {row.cycles}")
     if row.mhz is not None and record["routing"]["median_mhz"] < row.mhz:
         found.append(
-            f"{row.name} on {row.part}: {record['routing']['median_mhz']:.1f} MHz in the median,"
+            f"{row.title}: {record['routing']['median_mhz']:.1f} MHz in the median,"
             f" at least {row.mhz:g}"
         )
     return found
@@ -151,12 +161,24 @@ def shortfalls(row: Row, record: dict[str, Any]) -> list[str]:
 @click.option("--bits", is_flag=True, help="The rows of 4, 6 and 8 bits; else the others.")
 @click.option("--seeds", default=SEEDS, show_default=True, metavar="N", help="Of each row.")
 @click.option(
-    "--clock", default=ASKED_HZ / 1e6, show_default=True, metavar="MHZ", help="What is asked for."
+    "--part", "parts", multiple=True, metavar="P", help="Of the rows, those of this part [all]."
+)
+@click.option(
+    "--clock",
+    type=float,
+    metavar="MHZ",
+    help="What is asked for [150; 48 of an ice40up5k].",
 )
 @click.option("--show", "only_show", is_flag=True, help="Route nothing: the rows measured.")
 @click.option("--write", is_flag=True, help="Write the page, of every row measured.")
 def main(
-    names: tuple[str, ...], bits: bool, seeds: int, clock: float, only_show: bool, write: bool
+    names: tuple[str, ...],
+    parts: tuple[str, ...],
+    bits: bool,
+    seeds: int,
+    clock: float | None,
+    only_show: bool,
+    write: bool,
 ) -> None:
     results = Results(RESULTS)
     records: dict[Any, dict[str, Any]] = {}
@@ -164,16 +186,18 @@ def main(
     missing = []
     rows: dict[Any, Row] = dict(BIT_ROWS) if bits else dict(enumerate(ROWS))
     for index, row in rows.items():
-        key = row.key(seeds, clock * 1e6)
-        left_out = only_show or (names and row.name not in names)
-        if left_out and not ((write or only_show) and key in results):
-            missing.append(f"{row.title} on {row.part}")
+        asked = row.asked_hz(clock)
+        key = row.key(seeds, asked)
+        wanted = (not names or row.name in names) and (not parts or row.part in parts)
+        if (only_show or not wanted) and not ((write or only_show) and key in results):
+            missing.append(row.title)
             continue
-        record = results.get(key, lambda row=row: measured(row, seeds, clock * 1e6))
+        record = results.get(key, lambda row=row, asked=asked: measured(row, seeds, asked))
         records[index] = record
         lacking += shortfalls(row, record)
     if not records:
-        raise click.ClickException("--show needs rows that are measured: there are none")
+        why = "no row is measured" if only_show else "no row is of that design on that part"
+        raise click.UsageError(why)
     out = console()
     if bits:
         show(out, BITS, [bits_cells(*index, record) for index, record in records.items()])

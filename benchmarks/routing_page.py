@@ -1,10 +1,11 @@
-"""The tables of what was routed: rows of docs/routing.md, and the question of bits in docs/search.md."""
+"""The pages of what was routed: docs/routing.md, and the question of bits in docs/search.md."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from tables import markdown_table
+
+from bitformer.synth.router import target_of
 
 __all__ = [
     "BITS",
@@ -49,7 +50,10 @@ def _count(number: int) -> str:
 
 def _used(record: Record, *names: str) -> list[str]:
     used = {use["resource"]: use["used"] for use in record["routing"]["resources"]}
-    return [_count(used[name]) for name in names]
+    # a logic cell is a LUT and a flip-flop
+    used.setdefault("LUT", used.get("logic cell"))
+    counts = [used.get(name) for name in names]
+    return ["" if count is None else _count(count) for count in counts]
 
 
 def _clocks(record: Record) -> list[str]:
@@ -83,7 +87,7 @@ def path_cells(record: Record) -> tuple[str, ...]:
     """The worst path of a record's best seed as a row of the other table."""
     path = _best_path(record)
     return (
-        record["design"],
+        f"{record['design']} on {record['part']}",
         f"`{path['start']}`",
         f"`{path['end']}`",
         f"{path['delay_ns']:.2f}",
@@ -106,12 +110,12 @@ def bits_cells(shape: str, bits: str, record: Record) -> tuple[str, ...]:
     )
 
 
-def _how(record: Record) -> str:
-    routing = record["routing"]
-    return (
-        f"{len(routing['seeds'])} seeds each, {routing['asked_hz'] / 1e6:g} MHz asked, the slowest"
-        f" speed grade ({routing['speed']}), ports anywhere"
-    )
+def condition(routing: Mapping[str, Any]) -> str:
+    """What a part was routed by and asked for."""
+    speed = f", the slowest speed grade ({routing['speed']})" if routing["speed"] else ""
+    kept = target_of(routing["part"]).router.ports
+    ports = f"no ports but {' and '.join(kept)}" if kept else "ports anywhere"
+    return f"{routing['tool']}, {routing['asked_hz'] / 1e6:g} MHz asked{speed}, {ports}"
 
 
 def page(
@@ -122,13 +126,21 @@ def page(
     ``lacking`` is what rows do not reach, ``missing`` are rows that are not measured, ``synthesis``
     is the tool before place and route.
     """
+    seeds = len(records[0]["routing"]["seeds"])
+    conditions: dict[str, dict[str, None]] = {}
+    for record in records:
+        conditions.setdefault(condition(record["routing"]), {})[record["part"]] = None
     lines = [
         "# The clock after place and route",
         "",
         f"Written by `python benchmarks/routing.py`: accelerators of untrained models, without a"
-        f" board's shell, by {synthesis} and {records[0]['routing']['tool']}. {_how(records[0])}."
-        " µs are cycles by the median clock. Seconds are of one seed, on a"
-        " machine that was busy with other work. Nothing here ran on a board.",
+        f" board's shell, synthesized by {synthesis}. {seeds} seeds each. µs are cycles"
+        " by the median clock. Seconds are of one seed, on a machine that was busy with other work."
+        " Nothing here ran on a board.",
+        "",
+        *(f"* {', '.join(parts)}: {said}." for said, parts in conditions.items()),
+        "",
+        "A logic cell of the ice40up5k, a LUT and a flip-flop, counts as a LUT here.",
         "",
         *markdown_table(COLUMNS, [cells(record) for record in records]),
         "The worst path of the best seed, in nanoseconds:",
@@ -157,9 +169,7 @@ def _against(shape: str, found: Mapping[str, Record], uniform: str) -> list[str]
         if bits != uniform:
             other = record["routing"]
             change = eight["median_mhz"] / other["median_mhz"] - 1
-            apart = (
-                eight["best_mhz"] < other["worst_mhz"] or other["best_mhz"] < eight["worst_mhz"]
-            )
+            apart = eight["best_mhz"] < other["worst_mhz"] or other["best_mhz"] < eight["worst_mhz"]
             reach = "no seed of one within the other's" if apart else "their seeds overlap"
             said.append(f"{change:+.1%} against {bits} bits ({reach})")
     return [f"- {shape}: uniform 8 bits reach {', '.join(said)}."] if said else []
@@ -181,8 +191,9 @@ def bits_section(
         "",
         f"Written by `python benchmarks/routing.py --write`: accelerators of untrained models with"
         f" the same engine, {first['products']} products a cycle and none packed, on the"
-        f" {first['part']}, by {synthesis} and {first['routing']['tool']}. {_how(first)}. «4, 6» has"
-        " them in turn from component to component; one number is weights and activations."
+        f" {first['part']}, synthesized by {synthesis}; {condition(first['routing'])};"
+        f" {len(first['routing']['seeds'])} seeds each. «4, 6» has them in turn from component to"
+        " component; one number is weights and activations."
         " Medians of three seeds differ by some percent where nothing is changed.",
         "",
         *markdown_table(BITS, [bits_cells(*key, record) for key, record in measured.items()]),
@@ -199,8 +210,7 @@ def bits_section(
 
 def kept_section(page: str) -> list[str]:
     """The lines of the section of bits in a text of docs/search.md; nothing if it has none."""
-    before, title, rest = page.partition(f"{BITS_TITLE}\n")
-    del before
+    _, title, rest = page.partition(f"{BITS_TITLE}\n")
     own = rest.split("\n## ", 1)[0].rstrip()
     return [BITS_TITLE, *own.split("\n"), ""] if title else []
 
@@ -211,8 +221,3 @@ def with_section(page: str, section: Sequence[str]) -> str:
     _, found, after = rest.partition("\n## ")
     parts = [before.rstrip(), "\n".join(section).strip()]
     return "\n\n".join([*parts, *([f"## {after}".rstrip()] if found else [])]) + "\n"
-
-
-def read(path: Path) -> str:
-    """The text of a page; empty if there is none."""
-    return path.read_text(encoding="utf-8") if path.is_file() else ""

@@ -68,12 +68,13 @@ def _entry(found: "BuildReport", used: dict[str, int]) -> "Entry":
 
     name, part, build = found.name, str(found.device), found.manifest
     features: dict[str, float] = {}
-    if build is not None and build.model is not None and found.power is not None:
-        features = {
-            "model": int(build.model, 16),
-            "clock_hz": build.clock_hz,
-            "power_w": found.power.total_w,
-        }
+    if build is not None and build.model is not None:
+        features = {"model": int(build.model, 16), "clock_hz": build.clock_hz}
+        if found.power is not None:
+            features["power_w"] = found.power.total_w
+        fastest = None if found.timing is None else found.timing.fmax_mhz(build.clock_hz)
+        if fastest is not None:
+            features["reached_mhz"] = fastest
     return Entry(
         key=digest_of([name, part, found.tool, used, features]),
         kind="build",

@@ -39,11 +39,8 @@ def _show(
         f" latency {result.latency} cycles ({result.latency_us:.2f} us),"
         f" one inference every {result.interval} cycles ({result.interval_us:.2f} us)"
     )
-    if found.measured_mhz is not None:
-        report.line(
-            f"Measured by place and route: {found.measured_mhz:.1f} MHz in the median of its seeds,"
-            f" so {found.measured_us:.2f} us"
-        )
+    if found.clock is not None:
+        report.line(found.clock.sentence(result.latency))
     report.line(
         f"{result.macs} MACs, {result.macs_per_cycle:.1f} a cycle: {result.utilisation:.0%} of the"
         f" {result.peak} that {design.lowered.geometry.columns} columns can make"

@@ -1,11 +1,12 @@
 """``bitformer profile``: measured designs for the knowledge base."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from bitformer.cli.options import kb_option, workers_options
-from bitformer.cli.quantity import COUNT_OR_NONE, SEED
+from bitformer.cli.quantity import COUNT, COUNT_OR_NONE, MEGAHERTZ, SEED
 from bitformer.cli.report import Report, json_option
 from bitformer.hw.parts import DEFAULT_PART
 from bitformer.model.errors import UserError
@@ -35,12 +36,27 @@ def _numbers(option: str, text: str) -> list[int]:
 )
 @click.option("--parts", default=DEFAULT_PART, show_default=True, help="Parts to lower for.")
 @click.option("--lanes", metavar="N,N", help="Products a cycle [what the part allows].")
+@click.option("--no-pack", is_flag=True, help="Never two products in a multiplier.")
 @click.option(
     "--mixed", type=COUNT_OR_NONE, default=0, help="Random mixed-precision designs instead."
 )
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Of those.")
 @click.option("--units", is_flag=True, help="Each unit by itself, too; doubles the time.")
 @click.option("--components", is_flag=True, help="What each component adds instead; far quicker.")
+@click.option(
+    "--route",
+    is_flag=True,
+    help="Place and route each design, too, of a part that nextpnr knows (lfe5u-25f): the megahertz"
+    " that 'estimate' and 'search' predict from. Some minutes a seed.",
+)
+@click.option("--seeds", type=COUNT, metavar="N", help="With --route: seeds of each design [3].")
+@click.option(
+    "--clock",
+    "clock_hz",
+    type=MEGAHERTZ,
+    metavar="MHZ",
+    help="With --route: the clock to aim at [150].",
+)
 @kb_option
 @workers_options
 @json_option
@@ -52,10 +68,14 @@ def command(
     bits: str,
     parts: str,
     lanes: str | None,
+    no_pack: bool,
     mixed: int,
     seed: int,
     units: bool,
     components: bool,
+    route: bool,
+    seeds: int | None,
+    clock_hz: float | None,
     kb: Path | None,
     workers: int | None,
     scheduler: str | None,
@@ -71,10 +91,14 @@ def command(
     A component adds memory: its weights, parameters and program rows, and the rows of its results.
     With --components those alone are synthesized, at the widths that the whole design asks for.
 
+    With --route an entry holds the megahertz of each seed, the clock that was asked for, and the
+    worst path.
+
     \b
     bitformer profile --windows 12 --widths 8,16 --bits 4,6,8
     bitformer profile etth1-96-24 --mixed 10 --workers 4
     bitformer profile --windows 12 --widths 8,16 --bits 4,6,8 --components
+    bitformer profile --windows 6,12 --widths 16,32 --bits 4,8 --parts lfe5u-25f --route --seeds 1
     """
     from bitformer.estimate.knowledge import KnowledgeBase
     from bitformer.estimate.profile import Job, family, profile, profile_components
@@ -82,9 +106,14 @@ def command(
     from bitformer.model.config import read_config
     from bitformer.model.progress import progress_bar
     from bitformer.study.workers import open_pool
+    from bitformer.synth.route import SEEDS
 
     if units and components:
         raise UserError("--units must be measured by itself, not with --components")
+    if route and (units or components):
+        raise UserError("--route must be measured by itself, not with --units or --components")
+    if not route and (seeds is not None or clock_hz is not None):
+        raise UserError("--seeds and --clock are for --route: give it, too, or leave them out")
     choices = [Precision.parse(one) for one in bits.split(",")]
     lengths = _numbers("--windows", windows or "12,18,24")
     sizes = _numbers("--widths", widths or "8,16,32,64")
@@ -102,8 +131,9 @@ def command(
                 mixed, seed=seed, windows=lengths, widths=sizes, bits=choices, layers=depths
             )
     counts = _numbers("--lanes", lanes) if lanes else [None]
+    routing: dict[str, Any] = {"seeds": seeds or SEEDS, "clock_hz": clock_hz} if route else {}
     jobs = [
-        Job(config=config, part=part, lanes=count, units=units)
+        Job(config=config, part=part, lanes=count, pack=not no_pack, units=units, **routing)
         for config in designs
         for part in parts.split(",")
         for count in counts

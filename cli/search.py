@@ -187,6 +187,14 @@ def _engines(lanes: str, pack: str) -> "tuple[Engine, ...]":
     help="Which of the trained are synthesized: a minute or two each on a core.",
 )
 @click.option(
+    "--route",
+    type=click.Choice(["all", "chosen", "none"]),
+    default="chosen",
+    show_default=True,
+    help="Which of the synthesized are placed and routed with three seeds, on a part that nextpnr"
+    " knows (lfe5u-25f): some minutes each. Without, the clock is predicted.",
+)
+@click.option(
     "--trials", type=PATH, metavar="DIR", help="Folder of trainings that searches share [DIR]."
 )
 @kb_option
@@ -207,6 +215,10 @@ def command(
     handed over as DIR/1-NAME.safetensors and so on, the best validation error first, with
     DIR/search.json and DIR/pareto.png. DIR keeps what is done: Ctrl-C is safe, and the same
     command goes on.
+
+    Limits hold at --clock. What designs reach is told beside: measured for what was placed and
+    routed, predicted from routed designs of the part or calibrated for others. A design that was
+    measured to reach less than --clock must keep the limits at what it reaches.
 
     The exit code is 1 if none of the candidates turns out to fit, bit for bit.
 

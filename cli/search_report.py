@@ -1,6 +1,6 @@
 """Tables of a search: what was predicted and what came out, and what was beaten at what cost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,9 +25,39 @@ def _both(predicted: object, found: object) -> str:
 def _cost_row(name: str, one: Mapping[str, Any]) -> tuple[str, ...]:
     before, after = one["predicted"], one["came_out"]
     if before is None:
-        return (name, *["-"] * (len(_COLUMNS) + 1))
+        return (name, *["-"] * (len(_COLUMNS) + 3))
     energy = _both(*(f"{figures['energy_j'] * 1e6:.3f}" for figures in (before, after)))
-    return (name, *(_both(before[field], after[field]) for _, field in _COLUMNS), energy)
+    return (
+        name,
+        *(_both(before[field], after[field]) for _, field in _COLUMNS),
+        energy,
+        *_clock_cells(one["clock"]),
+    )
+
+
+def _clock_cells(clock: Mapping[str, Any] | None) -> tuple[str, str]:
+    """Return megahertz and microseconds, with a tilde where they were not measured."""
+    if clock is None:
+        return "-", "-"
+    about = "" if clock["by"] == "measured" else "~"
+    return f"{about}{clock['mhz']:.0f}", f"{about}{clock['latency_us']:.1f}"
+
+
+def _clock_lines(rows: Sequence[Mapping[str, Any]], clock_hz: float) -> Iterator[str]:
+    """Say where clocks are from, and by how much they may be off."""
+    clocks = {_name(one): one["clock"] for one in rows if one["clock"] is not None}
+    for source in dict.fromkeys((one["by"], one["source"]) for one in clocks.values()):
+        own = {n: one for n, one in clocks.items() if (one["by"], one["source"]) == source}
+        low = min(one["low"] for one in own.values())
+        high = max(one["high"] for one in own.values())
+        between = f"{low:.0f} to {high:.0f} MHz" if low < high else f"{low:.0f} MHz"
+        yield f"Clock of {', '.join(own)}, {source[0]}: {between}; {source[1]}"
+    for name, one in clocks.items():
+        if one["by"] == "measured" and one["mhz"] * 1e6 < clock_hz:
+            yield (
+                f"{name} reaches {one['mhz']:.1f} MHz, not the {clock_hz / 1e6:g} MHz of --clock:"
+                " its limits are held at what it reaches"
+            )
 
 
 def _proved(one: Mapping[str, Any]) -> str:
@@ -78,10 +108,12 @@ def show_search(report: "Report", result: Mapping[str, Any]) -> None:
     )
     synthesized = any(one["synthesized"] for one in rows)
     report.table(
-        ("", *(title for title, _ in _COLUMNS), "µJ"),
+        ("", *(title for title, _ in _COLUMNS), "µJ", "MHz", "µs"),
         (_cost_row(_name(one), one) for one in rows),
         title=f"On {part}: predicted → " + ("synthesized" if synthesized else "lowered"),
     )
+    for line in _clock_lines(rows, result["question"]["limits"]["clock_hz"]):
+        report.line(line)
     report.table(
         (
             "",
@@ -118,6 +150,8 @@ def show_search(report: "Report", result: Mapping[str, Any]) -> None:
             report.note(f"{one['name']}: {warning}")
         if one["proof"] and one["proof"].get("not_synthesized"):
             report.note(f"{one['name']}: not synthesized: {one['proof']['not_synthesized']}")
+        if one["proof"] and one["proof"].get("not_routed"):
+            report.note(f"{one['name']}: not routed: {one['proof']['not_routed']}")
         if one["proof"] and (one["proof"]["error"] or one["proof"].get("difference")):
             report.note(f"{one['name']}: {one['proof']['error'] or one['proof']['difference']}")
     winner = result["chosen"]

@@ -9,7 +9,7 @@ import json
 import math
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -37,7 +37,7 @@ KINDS = ("design", "unit", "component", "build", "routed")
 #: Marks the file as ours (``PRAGMA application_id``): "bitf".
 _APPLICATION = 0x62697466
 #: Layout of the table; a file with a higher one comes from a newer bitformer.
-_VERSION = 1
+_VERSION = 2
 #: More than any part has of anything.
 _MOST = 10**9
 #: Seconds to wait for another process that writes.
@@ -63,13 +63,15 @@ class Entry:
     placement : of each store.
     tool, version : what measured it.
     features : physical quantities that an estimate is fitted on (:mod:`.features`); of a component
-        its words in each store; of a build its watts ``power_w``, at ``clock_hz``, and ``model``,
-        the model's hash; of a routed design the megahertz of its seeds, ``best_mhz``,
-        ``median_mhz`` and ``worst_mhz``, where ``asked_mhz`` were asked for, and how many
-        ``seeds``.
+        its words in each store; of a build its watts ``power_w``, at ``clock_hz``, the
+        ``reached_mhz`` that its slack allows, and ``model``, the model's hash; of a routed design
+        the megahertz of its seeds, ``seed_1_mhz`` and so on, ``best_mhz``, ``median_mhz`` and
+        ``worst_mhz``, where ``asked_mhz`` were asked for, and how many ``seeds``.
     luts, lutram, srls, ffs, ramb18, dsps : what it takes. ``lutram``, LUTs that serve as memory,
         are among ``luts``; ``srls``, shift registers, are among ``lutram``.
     levels : LUT levels between registers.
+    details : more in words: of a routed design its ``worst_path``, the ``chip``, and the release of
+        the ``synthesis`` before; empty of others, and left out of plain data then.
     """
 
     key: str
@@ -90,6 +92,7 @@ class Entry:
     ramb18: int
     dsps: int
     levels: int | None = None
+    details: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
         if self.kind not in KINDS:
@@ -104,7 +107,8 @@ class Entry:
 
     def to_dict(self) -> dict[str, object]:
         """Return the entry as plain data."""
-        return {name: _plain(getattr(self, name)) for name in _COLUMNS}
+        found = {name: _plain(getattr(self, name)) for name in _COLUMNS}
+        return {name: value for name, value in found.items() if value or name not in _LATER}
 
     @classmethod
     def from_dict(cls, data: object, where: str = "entry") -> "Entry":
@@ -113,12 +117,19 @@ class Entry:
 
 
 _COLUMNS = tuple(f.name for f in fields(Entry))
-_MAPPINGS = ("widths", "shape", "placement", "features")
+_MAPPINGS = ("widths", "shape", "placement", "features", "details")
+#: Columns that bases of the first version lack, until something is added to them.
+_LATER = ("details",)
 _TABLE = f"CREATE TABLE IF NOT EXISTS entries ({', '.join(_COLUMNS)}, PRIMARY KEY (key))"
 
 
 def _plain(value: object) -> object:
     return dict(sorted(value.items())) if isinstance(value, Mapping) else value
+
+
+def _there(connection: sqlite3.Connection) -> list[str]:
+    """Return the columns that a base's file has."""
+    return [row[1] for row in connection.execute("PRAGMA table_info(entries)")]
 
 
 def default_path() -> Path | None:
@@ -198,8 +209,7 @@ class KnowledgeBase:
             raise UserError(f"{self.path} must be a knowledge base, which it is not")
         if version > _VERSION:
             raise UserError(f"Knowledge base {self.path} comes from a newer bitformer")
-        columns = {row[1] for row in connection.execute("PRAGMA table_info(entries)")}
-        if columns != set(_COLUMNS):
+        if set(_there(connection)) not in (set(_COLUMNS), set(_COLUMNS) - set(_LATER)):
             raise UserError(f"Knowledge base {self.path} is damaged: its columns are not a base's")
         return True
 
@@ -208,42 +218,52 @@ class KnowledgeBase:
         marks = ", ".join("?" * len(_COLUMNS))
         rows = [
             tuple(
-                json.dumps(_plain(value), sort_keys=True) if name in _MAPPINGS else value
-                for name, value in entry.to_dict().items()
+                json.dumps(_plain(getattr(entry, name)), sort_keys=True)
+                if name in _MAPPINGS
+                else getattr(entry, name)
+                for name in _COLUMNS
             )
             for entry in entries
         ]
         with self._connection() as connection, connection:
             connection.execute("BEGIN IMMEDIATE")
+            for name in set(_LATER) - set(_there(connection)):
+                connection.execute(f"ALTER TABLE entries ADD COLUMN {name} DEFAULT '{{}}'")
+                connection.execute(f"PRAGMA user_version = {_VERSION}")
             before = connection.total_changes
-            connection.executemany(f"INSERT OR IGNORE INTO entries VALUES ({marks})", rows)
+            names = ", ".join(_COLUMNS)
+            connection.executemany(
+                f"INSERT OR IGNORE INTO entries ({names}) VALUES ({marks})", rows
+            )
             return connection.total_changes - before
 
     def entries(self, *, kind: str | None = None) -> list[Entry]:
         """Entries in the order of their keys."""
         where, values = ("WHERE kind = ?", (kind,)) if kind else ("", ())
-        query = f"SELECT {', '.join(_COLUMNS)} FROM entries {where} ORDER BY key"
-        with self._connection() as connection:
-            rows = connection.execute(query, values).fetchall()
-        return [self._entry(row) for row in rows]
+        return self._select(f"{where} ORDER BY key", values)
 
     def get(self, key: str) -> Entry | None:
         """Return the entry with a key."""
-        query = f"SELECT {', '.join(_COLUMNS)} FROM entries WHERE key = ?"
+        return next(iter(self._select("WHERE key = ?", (key,))), None)
+
+    def _select(self, rest: str, values: tuple[str, ...]) -> list[Entry]:
         with self._connection() as connection:
-            row = connection.execute(query, (key,)).fetchone()
-        return self._entry(row) if row else None
+            names = _there(connection)
+            rows = connection.execute(
+                f"SELECT {', '.join(names)} FROM entries {rest}", values
+            ).fetchall()
+        return [self._entry(names, row) for row in rows]
 
     def keys(self) -> set[str]:
         """Return the keys of all entries."""
         with self._connection() as connection:
             return {row[0] for row in connection.execute("SELECT key FROM entries")}
 
-    def _entry(self, row: tuple) -> Entry:
-        data = dict(zip(_COLUMNS, row, strict=True))
+    def _entry(self, names: Sequence[str], row: tuple) -> Entry:
+        data = dict(zip(names, row, strict=True))
         where = f"entry {shown(data['key'])}"
         try:
-            for name in _MAPPINGS:
+            for name in set(_MAPPINGS) & set(names):
                 text = checked(str, data[name], f"{where}: {name}")
                 data[name] = parse_json(text, f"{where}: {name}")
             return Entry.from_dict(data, where)

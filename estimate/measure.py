@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 __all__ = [
     "entries_of",
     "measured_entry",
-    "measured_mhz",
+    "paths_of",
     "routed_entry",
     "routed_key",
+    "routed_key_of",
     "unit_key",
     "widths_of",
 ]
@@ -75,6 +76,7 @@ def measured_entry(
 def entries_of(design: Design, result: "Synthesis") -> list[Entry]:
     """Return the entries of a synthesis: the design, and each unit that was synthesized alone."""
     features = {"version": VERSION, **{k: int(v) for k, v in quantities(design).items()}}
+    features |= paths_of(result)
     whole = measured_entry(
         design,
         result.tool,
@@ -92,9 +94,23 @@ def entries_of(design: Design, result: "Synthesis") -> list[Entry]:
     return [whole, *units]
 
 
+def paths_of(result: "Synthesis") -> dict[str, int]:
+    """Return what its clock is estimated from: loads of the widest net, steps of late paths."""
+    loads = max((net.loads for net in result.fanouts), default=0)
+    return {"loads": loads, "late_steps": result.depth.late_steps}
+
+
 def routed_key(digest: str) -> str:
     """Return how keys begin of what place and route made of a design, by its synthesis' digest."""
     return f"{digest}.routed."
+
+
+def routed_key_of(digest: str, tool: str, asked_hz: float, seeds: Iterable[int]) -> str:
+    """Return the key of a routed design, which is known before it is routed.
+
+    ``tool`` : nextpnr's name and version. ``seeds`` : all that are tried.
+    """
+    return routed_key(digest) + digest_of([tool, asked_hz / 1e6, sorted(seeds)])[:16]
 
 
 def routed_entry(design: Design, result: "Synthesis", routing: "Routing") -> Entry:
@@ -105,26 +121,26 @@ def routed_entry(design: Design, result: "Synthesis", routing: "Routing") -> Ent
         "worst_mhz": routing.worst_mhz,
         "asked_mhz": routing.asked_hz / 1e6,
         "seeds": len(routing.seeds),
+        "version": VERSION,
+        **{f"seed_{seed.seed}_mhz": seed.mhz for seed in routing.seeds},
     }
-    key = routed_key(result.digest) + digest_of([routing.tool, features])[:16]
+    tried = (*(seed.seed for seed in routing.seeds), *map(int, routing.failed))
+    details = {
+        "chip": f"{routing.part} {routing.package}, speed grade {routing.speed}",
+        "synthesis": result.tool,
+    }
+    if (path := routing.best.path) is not None:
+        details["worst_path"] = (
+            f"{path.start} to {path.end}: {path.delay_ns:.2f} ns, {path.logic_ns:.2f} of them logic"
+        )
     return measured_entry(
         design,
         routing.tool,
-        key,
+        routed_key_of(result.digest, routing.tool, routing.asked_hz, tried),
         design.model.config.name,
         "routed",
         result.resources,
         features=features,
         levels=result.depth.levels,
+        details=details,
     )
-
-
-def measured_mhz(entries: Iterable[Entry], digest: str) -> float | None:
-    """Return the megahertz that a design reaches in the median of most seeds; None if unknown.
-
-    ``digest`` : of its synthesis.
-    """
-    key = routed_key(digest)
-    known = [one.features for one in entries if one.kind == "routed" and one.key.startswith(key)]
-    best = max(known, key=lambda found: (found["seeds"], found["median_mhz"]), default=None)
-    return None if best is None else best["median_mhz"]

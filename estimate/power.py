@@ -87,5 +87,6 @@ def reported(entries: Iterable[Entry], design: Design, *, clock_hz: float) -> En
         and entry.part.startswith(design.part)
         and entry.features.get("model") == model
         and entry.features.get("clock_hz") == clock_hz
+        and "power_w" in entry.features
     ]
     return max(found, key=lambda entry: entry.version, default=None)

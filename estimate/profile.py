@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bitformer.estimate.knowledge import Entry, KnowledgeBase
-from bitformer.estimate.measure import entries_of, unit_key
+from bitformer.estimate.measure import entries_of, routed_entry, routed_key_of, unit_key
+from bitformer.hw.design import Design
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.parts import DEFAULT_PART, PARTS
 from bitformer.model.config import TransformerConfig, grid_config
@@ -16,8 +17,17 @@ from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
 from bitformer.model.progress import Progress, silent
 from bitformer.study.workers import WorkerPool
+from bitformer.synth.router import target_of
 
-__all__ = ["Job", "family", "measure", "mixed", "profile", "profile_components"]
+__all__ = [
+    "Job",
+    "family",
+    "measure",
+    "measure_routed",
+    "mixed",
+    "profile",
+    "profile_components",
+]
 
 #: Components that are synthesized in one run: to start takes as long as a dozen of them.
 _TOGETHER = 64
@@ -27,22 +37,36 @@ _STREAM_BITS = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A design to measure: an untrained model of ``config``, lowered for ``part``."""
+    """A design to measure: an untrained model of ``config``, lowered for ``part``.
+
+    Without ``pack``, never two products in a multiplier. With ``units`` each of its units by
+    itself, too. With ``seeds`` it is placed and routed as well, so many times, at ``clock_hz``.
+    """
 
     config: TransformerConfig
     part: str = DEFAULT_PART
     lanes: int | None = None
+    pack: bool = True
     units: bool = False
+    seeds: int = 0
+    clock_hz: float | None = None
 
     def __post_init__(self):
         if self.part not in PARTS:
             raise UserError(f"part must be one of {', '.join(PARTS)}, not {self.part!r}")
+        if self.seeds:
+            target_of(self.part)
 
     @property
     def name(self) -> str:
         """What it is called in messages, and by a pool."""
         lanes = "" if self.lanes is None else f"-{self.lanes}"
-        return f"{self.config.name}-{self.part}{lanes}"
+        return f"{self.config.name}-{self.part}{lanes}" + ("" if self.pack else "-unpacked")
+
+    @property
+    def described(self) -> tuple[dict, str, int | None, bool]:
+        """What it is lowered from: configuration, part, lanes, and whether products are packed."""
+        return self.config.to_dict(), self.part, self.lanes, self.pack
 
 
 def _streams(bits: Precision) -> int:
@@ -106,8 +130,13 @@ def mixed(
     return configs
 
 
+def _lowered(config: dict, part: str, lanes: int | None, pack: bool = True) -> Design:
+    model = initialize(TransformerConfig.from_dict(config))
+    return lower(model, part=part, lanes=lanes, pack=pack)
+
+
 def measure(
-    config: dict, part: str, lanes: int | None, units: bool, known: Sequence[str]
+    config: dict, part: str, lanes: int | None, pack: bool, units: bool, known: Sequence[str]
 ) -> list[dict]:
     """Synthesize a design unless the digest of its hardware is ``known``; entries as plain data.
 
@@ -117,11 +146,39 @@ def measure(
     from bitformer.synth.resources import OWN
     from bitformer.synth.synthesize import digest, synthesize
 
-    design = lower(initialize(TransformerConfig.from_dict(config)), part=part, lanes=lanes)
+    design = _lowered(config, part, lanes, pack)
     key = digest(design)
     if (unit_key(key, OWN) if units else key) in known:
         return []
     return [entry.to_dict() for entry in entries_of(design, synthesize(design, units=units))]
+
+
+def measure_routed(
+    config: dict,
+    part: str,
+    lanes: int | None,
+    pack: bool,
+    seeds: int,
+    clock_hz: float | None,
+    known: Sequence[str],
+) -> list[dict]:
+    """Place and route a design unless it is ``known`` by its key; entries as plain data.
+
+    A worker's task, as :func:`measure`. Its synthesis is an entry, too.
+    """
+    from bitformer.synth.place_design import route_design
+    from bitformer.synth.synthesize import digest, synthesize
+    from bitformer.synth.tools import find_program
+
+    design = _lowered(config, part, lanes, pack)
+    router = target_of(part).router
+    asked, tool = clock_hz or router.asked_hz, find_program(router.program).version
+    if routed_key_of(digest(design), tool, asked, range(1, seeds + 1)) in known:
+        return []
+    result = synthesize(design)
+    routing = route_design(design, clock_hz=asked, seeds=seeds)
+    entries = [*entries_of(design, result), routed_entry(design, result, routing)]
+    return [entry.to_dict() for entry in entries]
 
 
 def profile(
@@ -135,34 +192,40 @@ def profile(
     A run that was killed takes up where it was, and the base's content is the same in the end.
     Returns how many entries are new. ``progress`` counts designs and names the last one.
     """
-    known = sorted(base.keys())
-    tasks = {
-        job.name: (job.config.to_dict(), job.part, job.lanes, job.units, known) for job in jobs
+    known, wanted = sorted(base.keys()), list(jobs)
+    plain = {job.name: (*job.described, job.units, known) for job in wanted if not job.seeds}
+    routed = {
+        job.name: (*job.described, job.seeds, job.clock_hz, known) for job in wanted if job.seeds
     }
-    new = 0
-    for done, (name, found) in enumerate(pool.run(measure, tasks), start=1):
-        new += base.add(Entry.from_dict(one) for one in found)
-        progress(done, len(tasks), name)
+    total, new, done = len(plain) + len(routed), 0, 0
+    for measurer, tasks in ((measure, plain), (measure_routed, routed)):
+        for name, found in pool.run(measurer, tasks) if tasks else ():
+            done += 1
+            new += base.add(Entry.from_dict(one) for one in found)
+            progress(done, total, name)
     return new
 
 
-def keys_of_components(config: dict, part: str, lanes: int | None) -> dict[str, str]:
+def keys_of_components(
+    config: dict, part: str, lanes: int | None, pack: bool = True
+) -> dict[str, str]:
     """Return the keys of a design's components: a worker's task."""
     from bitformer.estimate.component_stores import component_keys
     from bitformer.estimate.components import components_of
 
-    design = lower(initialize(TransformerConfig.from_dict(config)), part=part, lanes=lanes)
-    return component_keys(components_of(design))
+    return component_keys(components_of(_lowered(config, part, lanes, pack)))
 
 
-def measure_together(wanted: Sequence[tuple[dict, str, int | None, Sequence[str]]]) -> list[dict]:
+def measure_together(
+    wanted: Sequence[tuple[dict, str, int | None, bool, Sequence[str]]],
+) -> list[dict]:
     """Synthesize those components of designs; entries as plain data; a worker's task."""
     from bitformer.estimate.component_stores import measure_components
     from bitformer.estimate.components import components_of
 
     found = []
-    for config, part, lanes, names in wanted:
-        design = lower(initialize(TransformerConfig.from_dict(config)), part=part, lanes=lanes)
+    for config, part, lanes, pack, names in wanted:
+        design = _lowered(config, part, lanes, pack)
         shares = {share.name: share for share in components_of(design)}
         found += [(design, shares[name]) for name in names]
     return [entry.to_dict() for entry in measure_components(found)]
@@ -180,7 +243,7 @@ def profile_components(
     ``progress`` is told twice of each job: when its components are known by their keys, and when
     they are measured.
     """
-    asked = {job.name: (job.config.to_dict(), job.part, job.lanes) for job in jobs}
+    asked = {job.name: job.described for job in jobs}
     keys: dict[str, dict[str, str]] = {}
     for done, (name, found) in enumerate(pool.run(keys_of_components, asked), start=1):
         keys[name] = found

@@ -19,7 +19,7 @@ from bitformer.study.trials import Trial
 
 __all__ = ["SYNTHESES", "SearchRequest"]
 
-#: Which trained candidates are synthesized.
+#: Which trained candidates are synthesized, or placed and routed.
 SYNTHESES = ("all", "chosen", "none")
 
 
@@ -43,6 +43,7 @@ class SearchRequest:
     tries : designs that are looked at where the space is not enumerated.
     windows : real ones that each candidate is simulated on.
     synthesis : which of the trained are synthesized.
+    route : which of the synthesized are placed and routed, on a part that is routed here.
     blocks : kinds of layers to choose among; empty for that of ``config`` alone.
     """
 
@@ -61,10 +62,14 @@ class SearchRequest:
     tries: int = 400
     windows: int = 8
     synthesis: str = "all"
+    route: str = "chosen"
     blocks: tuple[str, ...] = ()
 
     def __post_init__(self):
-        for name, known in (("score", SCORES), ("synthesis", SYNTHESES), ("method", METHODS)):
+        for name, known in (
+            *(("score", SCORES), ("method", METHODS)),
+            *(("synthesis", SYNTHESES), ("route", SYNTHESES)),
+        ):
             if getattr(self, name) not in known:
                 raise UserError(
                     f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}"

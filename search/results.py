@@ -1,10 +1,12 @@
 """What trained candidates came to, held against the limits and against uniform bits."""
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bitformer.estimate.clock import MEASURED, Reached
 from bitformer.model.config import TransformerConfig
 from bitformer.search.engine import Engine
 from bitformer.search.limits import RESOURCES, Limits, energy_of, excesses
@@ -23,7 +25,7 @@ class SearchResult:
     joules; None without a design. ``proof`` : what the trained model came to as hardware
     (:func:`bitformer.search.verification.verify`), None where it was not tried; ``counts`` its LUTs
     and flip-flops as predicted, since its own widths differ a little from those of an untrained
-    one.
+    one. ``clock`` : what it reaches, as far as that is known.
     """
 
     config: TransformerConfig
@@ -37,6 +39,7 @@ class SearchResult:
     predicted: dict[str, Any] | None
     proof: dict[str, Any] | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    clock: Reached | None = None
 
     @property
     def title(self) -> str:
@@ -69,10 +72,17 @@ class SearchResult:
         return found
 
     def fits(self, limits: Limits) -> bool:
-        """Return whether the design keeps the limits, as far as it is known."""
+        """Return whether the design keeps the limits, as far as it is known.
+
+        Where it was measured to reach less than the clock asked for, they are kept at what it
+        reaches.
+        """
         found = self.taken(limits)
         if found is None or (self.proof is not None and self.proof["error"] is not None):
             return False
+        if self.clock is not None and self.clock.by == MEASURED:
+            reached_hz = min(limits.clock_hz, self.clock.mhz * 1e6)
+            limits = dataclasses.replace(limits, clock_hz=reached_hz)
         return all(over <= 0 for over in excesses(found, limits).values())
 
     @property
@@ -99,6 +109,13 @@ class SearchResult:
         cheaper = all(mine[name] <= others[name] for name in names)
         return self.outcome.val < other.outcome.val and cheaper
 
+    def _clock(self, limits: Limits) -> dict[str, Any] | None:
+        """Return the clock as plain data, with the microseconds that follow."""
+        found = self.taken(limits)
+        if found is None or self.clock is None:
+            return None
+        return {**self.clock.to_dict(), "latency_us": self.clock.microseconds(found["latency"])}
+
     def to_dict(self, limits: Limits) -> dict[str, Any]:
         """Return the result as plain data, without its test error."""
         proof = {n: v for n, v in (self.proof or {}).items() if n not in ("entries", "quantities")}
@@ -113,6 +130,7 @@ class SearchResult:
             "total_bits": self.total_bits,
             "predicted": self.predicted,
             "came_out": self.taken(limits),
+            "clock": self._clock(limits),
             "synthesized": self.synthesized,
             "val": self.outcome.val if math.isfinite(self.outcome.val) else None,
             "fits": self.fits(limits),

@@ -3,9 +3,11 @@
 The folder of a search holds
 
     results/, runs/      its trainings (:mod:`bitformer.study.trials`)
-    proofs/              simulation and synthesis of what was trained (:mod:`.verification`)
+    proofs/              simulation, synthesis and routing of what was trained
+                         (:mod:`.verification`)
     choice.json          what was chosen to be trained, and what was predicted of it
     predicted.json       what is predicted of the trained designs
+    clock.json           the clock that is predicted for the part
     N-NAME.safetensors   the candidates, the best validation error first
     search.json          what came out
 
@@ -19,22 +21,22 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bitformer.estimate.knowledge import Entry
 from bitformer.estimate.predictor import Predictor
 from bitformer.model.config import TransformerConfig
-from bitformer.model.data.datasets import load_source
 from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
-from bitformer.model.own_data import evenly
 from bitformer.model.precision import AddedErrors, Precision
 from bitformer.model.progress import Progress, silent
 from bitformer.model.sealed_json import digest_of, read_sealed, write_sealed
 from bitformer.model.strict_json import read_json
+from bitformer.search.clocks import CandidateClocks
 from bitformer.search.engine import Engine
 from bitformer.search.kinds import best_of_kinds, kinds_of
+from bitformer.search.prover import Prover
 from bitformer.search.request import SearchRequest
 from bitformer.search.results import SearchResult, conclusion
 from bitformer.search.shortlist import shortlist
-from bitformer.search.verification import Bench, verify_all
 from bitformer.study.sensitivity import alone_trials
 from bitformer.study.trials import run_trials
 from bitformer.study.workers import WorkerPool
@@ -73,6 +75,8 @@ def run_search(
     added: AddedErrors | None = None,
     trials: Path | None = None,
     tool: str = "",
+    router: str = "",
+    entries: Sequence[Entry] = (),
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Search, leave in ``folder`` what came out, and return it as plain data, as in search.json.
@@ -93,6 +97,10 @@ def run_search(
         A folder of trainings and proofs that searches share; by default the search's own.
     tool
         Name and version of the Yosys that synthesizes, empty for none.
+    router
+        Name and version of the nextpnr that places and routes, empty for none.
+    entries
+        Of the knowledge base, by which a clock is known or predicted.
     progress
         Called with what is done of each stage.
 
@@ -105,7 +113,16 @@ def run_search(
     known, choice = _shortlisted(request, folder, pool, predictor, added, trials, progress)
     results = _trained(request, choice, trials, pool, _stage(progress, "training"))
     count = _counter(folder / "predicted.json", predictor)
-    _verify(request, results, trials, pool, tool, count, _stage(progress, "proving"))
+    clocks = CandidateClocks(folder / "clock.json", entries, request.limits.part)
+    prover = Prover(
+        request,
+        trials / "proofs",
+        pool,
+        tool=tool,
+        router=router,
+        progress=_stage(progress, "proving"),
+    )
+    prover.prove(results, count, clocks)
     result = {
         "question": request.to_dict(),
         "sensitivity": known,
@@ -113,8 +130,8 @@ def run_search(
         **conclusion(results, request.limits),
     }
     _hand_over(result, results, folder)
-    entries = [entry for one in results for entry in (one.proof or {}).get("entries", ())]
-    return result | {"entries": entries}
+    new = [entry for one in results for entry in (one.proof or {}).get("entries", ())]
+    return result | {"entries": new}
 
 
 def _shortlisted(
@@ -199,51 +216,6 @@ def _counter(path: Path, predictor: Predictor) -> Callable[[Mapping[str, int]], 
         return known[key]
 
     return count
-
-
-def _verify(
-    request: SearchRequest,
-    results: list[SearchResult],
-    folder: Path,
-    pool: WorkerPool,
-    tool: str,
-    count: Callable[[Mapping[str, int]], dict[str, int]],
-    progress: Progress,
-) -> None:
-    """Simulate everything that was trained; synthesize what is to be."""
-    val = load_source(request.source, request.config).val
-    detects, spaced = request.config.task == "detect", evenly(request.windows, len(val))
-    some = val.take(slice(request.windows) if detects else spaced)  # flags follow one another
-    bench = Bench(
-        windows=some.x,
-        clock=some.clock,
-        judged=some.y if detects else None,
-        part=request.limits.part,
-        tool="" if request.synthesis == "none" else tool,
-    )
-    trained = [one for one in results if one.outcome.model is not None]
-    everything = request.synthesis == "all"
-
-    def verify(those: Sequence[SearchResult], synthesized: bool) -> None:
-        models = {one.title: (one.outcome.model, one.engine) for one in those if one.outcome.model}
-        records = verify_all(
-            models, bench, folder / "proofs", pool, synthesized=synthesized, progress=progress
-        )
-        for one in those:
-            one.proof = records[one.title]
-            if one.proof["error"] is None:
-                one.counts = count(one.proof["quantities"])
-
-    worth = [one for one in trained if everything and (one.within or not one.baseline)]
-    verify([one for one in trained if one not in worth], False)
-    verify(worth, True)
-    if everything or not bench.tool:
-        return
-    for one in sorted((one for one in trained if not one.baseline), key=SearchResult.order):
-        if one.sound(request.limits):
-            verify([one], True)
-            if one.sound(request.limits):
-                return
 
 
 def _hand_over(result: dict[str, Any], results: list[SearchResult], folder: Path) -> None:

@@ -39,7 +39,7 @@ def shortlist(
         If nothing is within the limits; it names the tightest and the nearest miss.
     """
     asked = request.to_dict()
-    for name in ("windows", "synthesis"):
+    for name in ("windows", "synthesis", "route"):
         del asked[name]
     asked["sensitivity"] = {n: {str(b): e for b, e in own.items()} for n, own in added.items()}
     path, digest = folder / "choice.json", digest_of(asked)

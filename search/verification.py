@@ -1,4 +1,4 @@
-"""A trained candidate as hardware: lowered, simulated bit for bit, synthesized."""
+"""A trained candidate as hardware: lowered, simulated bit for bit, synthesized, routed."""
 
 import hashlib
 import json
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bitformer.estimate.features import VERSION, quantities
+from bitformer.hw.design import Design
 from bitformer.hw.lowering.lower import lower
 from bitformer.model.checkpoint import load_model
 from bitformer.model.errors import UserError
@@ -32,19 +33,23 @@ class Bench:
 
     ``clock`` : the time of the windows, integers [N, numbers], as the models' calendar has it.
     ``judged`` : what detectors judge, [N, numbers]; None of other models.
-    ``tool`` : name and version of the Yosys that synthesizes, empty for none.
+    ``tool`` : name and version of the Yosys that synthesizes, empty for none; ``router`` those of
+    the nextpnr that places and routes, where ``asked_hz`` are aimed at.
     """
 
     windows: np.ndarray
     part: str
     tool: str = ""
+    router: str = ""
+    asked_hz: float = 0.0
     clock: np.ndarray | None = None
     judged: np.ndarray | None = None
 
-    def key(self, model: bytes, engine: Engine, synthesized: bool) -> str:
-        """Return a digest of model, engine, windows, part, and of the tool if it is synthesized."""
+    def key(self, model: bytes, engine: Engine, synthesized: bool, routed: bool = False) -> str:
+        """Return a digest of model, engine, windows, part, and of the tools that are run."""
         tool = self.tool if synthesized else ""
-        described = json.dumps([self.part, engine.options, tool, self.windows.shape, VERSION])
+        about = [self.part, engine.options, tool, self.windows.shape, VERSION]
+        described = json.dumps([*about, self.router, self.asked_hz] if routed else about)
         content = model + described.encode() + np.ascontiguousarray(self.windows).tobytes()
         for more in (self.clock, self.judged):
             content += b"" if more is None else np.ascontiguousarray(more).tobytes()
@@ -59,10 +64,12 @@ def verify(
     part: str,
     synthesis: bool,
     judged: np.ndarray | None = None,
+    routed_hz: float = 0.0,
 ) -> dict[str, Any]:
     """Simulate and synthesize a model: a worker's task, whose arguments and result can be sent.
 
-    ``model`` is a file's content. The result has no times in it: it is the same on every machine
+    ``model`` is a file's content. With ``routed_hz`` it is placed and routed, too, and so many
+    hertz are aimed at. The result has no times in it: it is the same on every machine
     with the same tools. Its ``quantities`` are what LUTs and flip-flops are predicted from.
     """
     with temporary_folder() as folder:
@@ -96,21 +103,37 @@ def verify(
         "entries": [],
     }
     if synthesis:
-        from bitformer.estimate.measure import entries_of
-        from bitformer.synth.synthesize import synthesize
-
-        try:
-            done = synthesize(design)
-        except UserError as error:
-            return record | {"not_synthesized": str(error)}
-        entries = [entry.to_dict() for entry in entries_of(design, done)]
-        record["entries"] = entries
-        record["synthesis"] = {
-            **{name: entries[0][name] for name in RESOURCES},
-            "lut_levels": done.depth.levels,
-            "tool": done.tool,
-        }
+        record |= _synthesized(design, routed_hz)
     return record
+
+
+def _synthesized(design: Design, routed_hz: float) -> dict[str, Any]:
+    """Return what synthesis, and place and route where it is asked for, add to a record."""
+    from bitformer.estimate.measure import entries_of, paths_of, routed_entry
+    from bitformer.synth.place_design import route_design
+    from bitformer.synth.synthesize import synthesize
+
+    record: dict[str, Any] = {}
+    try:
+        done = synthesize(design)
+    except UserError as error:
+        return {"not_synthesized": str(error)}
+    entries = entries_of(design, done)
+    whole = entries[0].to_dict()
+    record["synthesis"] = {
+        **{name: whole[name] for name in RESOURCES},
+        "lut_levels": done.depth.levels,
+        **paths_of(done),
+        "tool": done.tool,
+        "digest": done.digest,
+    }
+    if routed_hz:
+        try:
+            routing = route_design(design, clock_hz=routed_hz)
+            entries.append(routed_entry(design, done, routing))
+        except UserError as error:
+            record["not_routed"] = str(error)
+    return record | {"entries": [entry.to_dict() for entry in entries]}
 
 
 def verify_all(
@@ -120,11 +143,13 @@ def verify_all(
     pool: WorkerPool,
     *,
     synthesized: bool = True,
+    routed: bool = False,
     progress: Progress = silent,
 ) -> dict[str, dict[str, Any]]:
     """Return the record of every model on its engine, by its name; read those in ``folder``.
 
-    ``synthesized`` : whether they are synthesized, where there is a tool.
+    ``synthesized`` : whether they are synthesized, where there is a tool; ``routed`` whether they
+    are placed and routed, too, where there is one for that.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -132,8 +157,10 @@ def verify_all(
         raise UserError(f"Folder {folder} cannot be made: {error.strerror}") from None
     contents = {name: (path.read_bytes(), engine) for name, (path, engine) in models.items()}
     wanted = bool(bench.tool) and synthesized
+    placed = wanted and routed and bool(bench.router)
+    done = "-routed" if placed else "-synthesized" if wanted else ""
     paths = {
-        name: folder / f"{bench.key(*own, wanted)}{'-synthesized' if wanted else ''}.json"
+        name: folder / f"{bench.key(*own, wanted, placed)}{done}.json"
         for name, own in contents.items()
     }
     records: dict[str, dict[str, Any]] = {}
@@ -144,7 +171,10 @@ def verify_all(
             continue
     progress(len(records), len(models), "read")
     tasks = {
-        name: (*own, bench.windows, bench.clock, bench.part, wanted, bench.judged)
+        name: (
+            *(*own, bench.windows, bench.clock, bench.part, wanted, bench.judged),
+            bench.asked_hz if placed else 0.0,
+        )
         for name, own in contents.items()
         if name not in records
     }

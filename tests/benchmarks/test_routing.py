@@ -66,13 +66,14 @@ def test_a_page_and_what_is_not_reached(script):
         "grid-12-32-4 on lfe5u-25f: 9800 cycles, at most 9700",
         "grid-12-32-4 on lfe5u-25f: 119.9 MHz in the median, at least 120",
     ]
-    page = script.page(records, lacking, ["grid-24-64-4 on lfe5u-45f"])
+    page = script.page(records, lacking, ["grid-24-64-4 on lfe5u-45f"], "yosys 9")
     row = "| etth1-96-24 | lfe5u-25f | 32 | 3 184 | 124.0 | 121.0 | 118.0 | 26.3 | 5 000 |"
     assert row in page
     ends = "| etth1-96-24 on lfe5u-25f | `engine.a[1]` | `engine.m` | 8.25 | 3.00 | 5.25 | 3 |"
     assert ends in page
     assert "* grid-12-32-4 on lfe5u-25f: 119.9 MHz" in page
     assert "Not measured yet, of this hardware: grid-24-64-4 on lfe5u-45f." in page
+    assert "synthesized by yosys 9. 3 seeds each." in page
     said = "* lfe5u-25f: nextpnr-ecp5 0.99, 150 MHz asked, the slowest speed grade (6), ports anywh"
     assert said in page
 
@@ -80,7 +81,7 @@ def test_a_page_and_what_is_not_reached(script):
 def test_a_part_without_pins_for_every_port(script):
     row = script.Row(name="tiny", part="ice40up5k", cycles=5_500, mhz=36)
     assert (row.asked_hz(None), row.asked_hz(30)) == (48e6, 30e6)
-    page = script.page([record(row, cycles=4_000, mhz=[38.0, 40.0, 39.0])], [], [])
+    page = script.page([record(row, cycles=4_000, mhz=[38.0, 40.0, 39.0])], [], [], "yosys 9")
     assert "* ice40up5k: nextpnr-ice40 0.99, 48 MHz asked, no ports but clk and rst." in page
     # its cells are of a LUT and a flip-flop
     assert "| 4 000 | 40.0 | 39.0 | 38.0 | 102.6 | 5 000 |  | 5 000 | 5 000 | 30 |" in page
@@ -110,3 +111,61 @@ def test_what_was_routed_is_not_routed_again(script, tmp_path, monkeypatch):
     assert said.exit_code == 0
     assert "hardware: grid-12-32-4 on lfe5u-25f, grid" in (tmp_path / "page.md").read_text()
     assert calls[1:] == [("etth1-96-24", 5, 150e6)]
+    said = CliRunner().invoke(script.main, ["--show", "--design", "grid-24-64-4"])
+    assert (said.exit_code, len(calls)) == (0, 2)
+    assert "etth1-96-24" in said.output
+    said = CliRunner().invoke(script.main, ["--show", "--seeds", "7"])
+    assert (said.exit_code, len(calls)) == (2, 2)
+    assert "no row is measured" in said.output
+
+
+def test_rows_of_bits_differ_in_bits_alone(script):
+    for (shape, bits), row in script.BIT_ROWS.items():
+        config = row.config()
+        used = {str(config.bits(name)) for name in config.components}
+        assert used == set(bits.split(", ")), (shape, bits)
+        geometry = row.design().geometry
+        assert (geometry.columns, geometry.ways, row.design().part) == (24, 1, "lfe5u-25f")
+    # the published one is not routed twice
+    assert script.BIT_ROWS["grid-12-32", "4"].key(3, 1.5e8) == script.ROWS[1].key(3, 1.5e8)
+    names = {row.design_title for row in script.BIT_ROWS.values()}
+    assert {"grid-12-32-6, 4 and 6 bits", "etth1-96-24, 8 bits", "grid-12-32-8"} <= names
+
+
+def test_the_section_of_bits_takes_the_place_of_the_one_before(script, tmp_path, monkeypatch):
+    from click.testing import CliRunner
+
+    page = tmp_path / "search.md"
+    page.write_text("# What a search finds\n\nText.\n\n## Another\n\nMore.\n")
+    monkeypatch.setattr(script, "SEARCH", page)
+    monkeypatch.setattr(script, "RESULTS", tmp_path / "results.jsonl")
+    mhz = {"4": [100.0, 101.0, 102.0], "6": [95.0, 104.0, 98.0], "8": [90.0, 99.0, 97.0]}
+
+    def measured(row, seeds, asked_hz):
+        return record(row, cycles=9_690, mhz=mhz[row.name[-1]])
+
+    monkeypatch.setattr(script, "measured", measured)
+
+    def write(*names):
+        options = [part for name in names for part in ("--design", name)]
+        said = CliRunner(catch_exceptions=False).invoke(
+            script.main, ["--bits", "--write", *options]
+        )
+        assert said.exit_code == 0
+        return page.read_text()
+
+    first = write("grid-12-32-4")
+    assert first.startswith("# What a search finds\n\nText.\n\n## Another\n\nMore.\n\n## Do comp")
+    assert "| grid-12-32 | 4 | 9 690 | 102.0 | 101.0 | 100.0 | 95.9 | 5 000 |" in first
+    assert "uniform 8 bits reach" not in first
+    assert "Not measured yet, of this hardware: grid-12-32-6 on lfe5u-25f," in first
+    page.write_text(first + "\n## Last\n\nEnd.\n")
+    second = write("grid-12-32-8", "grid-12-32-6")
+    assert second.count(script.BITS_TITLE) == 1
+    assert second.endswith("\n\n## Last\n\nEnd.\n")
+    assert (
+        "- grid-12-32: uniform 8 bits reach -4.0% against 4 bits (no seed of one within the"
+        " other's), -1.0% against 6 bits (their seeds overlap), -1.0% against 4, 6 bits (their"
+        " seeds overlap)."
+    ) in second
+    assert write("grid-12-32-8") == second

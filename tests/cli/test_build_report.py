@@ -65,6 +65,22 @@ def test_an_estimate_takes_the_power_of_a_build_of_the_same_model(bitformer, bui
         assert "build" not in bitformer("estimate", tiny, *other, "--json").data["energy"]
 
 
+def test_an_estimate_takes_the_clock_of_a_build_of_the_same_model(bitformer, build, tiny):
+    before = bitformer("estimate", tiny, "--json").data
+    assert (before["clock"]["by"], before["measured_mhz"]) == ("calibrated", None)
+    write_manifest(build, model=model_hash(load_model(tiny)).hex())
+    fastest = bitformer("report", build, "--json").data["timing"]
+    said = bitformer("estimate", tiny, "--json").data
+    mhz = 1000 / (10 - fastest["slack_ns"]["setup"])
+    assert said["measured_mhz"] == said["clock"]["mhz"] == pytest.approx(mhz)
+    assert said["clock"]["latency_us"] == pytest.approx(said["latency_cycles"] / mhz)
+    assert said["clock"]["by"] == "measured"
+    # the clock is the design's own, whatever is asked for; another part's is not
+    assert bitformer("estimate", tiny, "--clock", 50, "--json").data["measured_mhz"] is not None
+    other = bitformer("estimate", tiny, "--part", "xc7s50", "--json").data
+    assert (other["measured_mhz"], other["clock"]["by"]) == (None, "calibrated")
+
+
 def test_power_of_another_model_is_none_of_an_estimate(bitformer, build, tiny):
     write_manifest(build, model="00" * 8)
     assert bitformer("report", build).code == 0

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from bitformer.estimate.features import VERSION
 from bitformer.estimate.knowledge import Entry, KnowledgeBase, read_entries
 from bitformer.model.errors import UserError
 from bitformer.synth import cache, synthesize
@@ -239,14 +240,21 @@ def test_routed(bitformer, tiny, synthesizer, routed, tmp_path):
         "worst_mhz": 90.0,
         "asked_mhz": 120.0,
         "seeds": 3,
+        "seed_1_mhz": 90.0,
+        "seed_2_mhz": 125.0,
+        "seed_3_mhz": 100.0,
+        "version": VERSION,
+    }
+    assert entry["details"] == {
+        "chip": "lfe5u-25f BG381, speed grade 6",
+        "synthesis": design["tool"] + " " + design["version"],
+        "worst_path": "a/Q to y/M: 8.00 ns, 1.00 of them logic",
     }
     estimate = ["estimate", tiny, "--part", "lfe5u-25f", "--lanes", "8", "--kb", kb]
     data = bitformer(*estimate, "--json").data
     assert (data["measured_mhz"], data["measured_us"]) == (100.0, cycles / 100)
-    assert (
-        f"100.0 MHz in the median of its seeds, so {cycles / 100:.2f} us"
-        in bitformer(*estimate).out
-    )
+    said = bitformer(*estimate).out
+    assert f"Measured clock: 100.0 MHz (90 to 125), so {cycles / 100:.2f} us" in said
     other = ["estimate", tiny, "--part", "lfe5u-25f", "--lanes", "4", "--kb", kb]
     assert bitformer(*other, "--json").data["measured_mhz"] is None
     # 150 are asked unless it is said
@@ -333,6 +341,10 @@ def test_a_base_that_fails_is_no_failure(bitformer, tiny, synthesizer, tmp_path)
         (["kb", "merge", "x.json", "--kind", "unit"], "--kind must be given to show or export"),
         (["kb", "show", "--kind", "chip"], "'chip' is not one of 'design', 'unit', 'component'"),
         (["profile", "--units", "--components"], "--units must be measured by itself"),
+        (["profile", "--route", "--units"], "--route must be measured by itself"),
+        (["profile", "--seeds", "2"], "--seeds and --clock are for --route: give it, too"),
+        (["profile", "--clock", "90"], "--seeds and --clock are for --route: give it, too"),
+        (["profile", "--route", "--widths", "8"], "one that can be routed here, lfe5u-25f"),
         (["kb", "merge", "nothing.sqlite"], "which is not there"),
         (["kb", "export"], "one file to write"),
         (["profile", "--bits", "5/x"], "bits must be numbers"),

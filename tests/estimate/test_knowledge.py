@@ -58,6 +58,33 @@ def test_the_same_measurement_is_kept_once(tmp_path):
     assert base.entries() == [ONE]
 
 
+def test_a_base_of_the_first_version_is_read_and_added_to(tmp_path):
+    path = tmp_path / "kb.sqlite"
+    KnowledgeBase(path).add([ONE])
+    with sqlite3.connect(path) as old:
+        old.execute("ALTER TABLE entries DROP COLUMN details")
+        old.execute("PRAGMA user_version = 1")
+    old.close()
+    before = path.read_bytes()
+    base = KnowledgeBase(path)
+    assert (base.entries(), base.get("a1")) == ([ONE], ONE)
+    assert path.read_bytes() == before
+    routed = replace(ONE, key="a2", kind="routed", details={"worst_path": "a to b: 7.50 ns"})
+    assert base.add([ONE, routed]) == 1
+    assert KnowledgeBase(path).entries() == [ONE, routed]
+    with sqlite3.connect(path) as new:
+        assert new.execute("PRAGMA user_version").fetchone() == (2,)
+    new.close()
+
+
+def test_details_are_plain_data_where_there_are_any(tmp_path):
+    routed = replace(ONE, kind="routed", details={"chip": "c", "worst_path": "a to b"})
+    assert routed.to_dict()["details"] == {"chip": "c", "worst_path": "a to b"}
+    assert "details" not in ONE.to_dict()
+    write_entries(tmp_path / "all.json", [routed])
+    assert read_entries(tmp_path / "all.json") == [routed]
+
+
 def test_merge_and_export_in_any_order(tmp_path):
     left, right = KnowledgeBase(tmp_path / "l.sqlite"), KnowledgeBase(tmp_path / "r.sqlite")
     left.add(several(6))

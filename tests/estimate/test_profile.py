@@ -13,9 +13,12 @@ from bitformer.estimate.profile import Job, family, mixed, profile
 from bitformer.model.errors import UserError
 from bitformer.model.precision import Precision
 from bitformer.study.workers import WorkerPool, open_pool
+from bitformer.synth import place_design, tools
 from bitformer.synth import synthesize as yosys
 from bitformer.synth.depth import Depth
 from bitformer.synth.resources import Resources
+from bitformer.synth.router import target_of
+from bitformer.synth.routing import Clock, Routed, Routing
 from bitformer.synth.yosys import find_tool
 
 BITS = [Precision.parse("4"), Precision.parse("8")]
@@ -92,7 +95,7 @@ class Invented:
         self._pool = pool
 
     def run(self, _function, tasks):
-        def measure(config, part, _lanes, _units, known):
+        def measure(config, part, _lanes, _pack, _units, known):
             key = f"{config['name']}-{part}"
             time.sleep(0.1)
             counts = {"luts": len(key), "lutram": 1, "ffs": 2, "ramb18": 3, "dsps": 4}
@@ -180,6 +183,71 @@ def test_units_are_measured_of_a_design_that_is_known(synthesizer, tmp_path):
     units = [Job(config=job.config, units=True) for job in jobs()]
     assert profile(units, base, WorkerPool()) == 0  # the stand-in finds no units
     assert synthesizer == ["grid-6-8-4a4", "grid-6-8-8a8"] * 2
+
+
+@pytest.fixture
+def router(monkeypatch):
+    """In place of nextpnr, and of its version: a list of what was asked for."""
+    asked = []
+
+    def route_design(design, *, clock_hz, seeds):
+        asked.append((design.model.config.name, clock_hz, seeds))
+        each = tuple(
+            Routed(
+                seed=seed,
+                clocks=(Clock(name="clk", reached_mhz=100.0 + seed, asked_mhz=150.0),),
+                path=None,
+                used={},
+                available={},
+            )
+            for seed in range(1, seeds + 1)
+        )
+        return Routing.of(target_of("lfe5u-25f"), "nextpnr-ecp5 0.99", clock_hz, each, {})
+
+    monkeypatch.setattr(place_design, "route_design", route_design)
+    monkeypatch.setattr(
+        tools, "find_program", lambda name: tools.Tool(command=(), version=f"{name} 0.99")
+    )
+    return asked
+
+
+def test_routed_designs_are_kept_and_not_routed_again(synthesizer, router, tmp_path):
+    base = KnowledgeBase(tmp_path / "kb.sqlite")
+
+    def routed(seeds, clock_hz=None):
+        configs = family([6], [8], BITS)
+        common = {"part": "lfe5u-25f", "seeds": seeds, "clock_hz": clock_hz}
+        return profile([Job(config=one, **common) for one in configs], base, WorkerPool())
+
+    assert routed(1) == 4
+    assert routed(1) == 0
+    assert router == [("grid-6-8-4a4", 150e6, 1), ("grid-6-8-8a8", 150e6, 1)]
+    assert routed(3) == 2
+    assert routed(3, 120e6) == 2
+    assert router[2:] == [
+        (name, clock_hz, 3)
+        for clock_hz in (150e6, 120e6)
+        for name in ("grid-6-8-4a4", "grid-6-8-8a8")
+    ]
+    found = base.entries(kind="routed")
+    assert sorted(one.features["median_mhz"] for one in found) == [101, 101, 102, 102, 102, 102]
+    assert {one.features.get("seed_3_mhz") for one in found} == {None, 103}
+
+
+def test_unpacked_designs_are_others(synthesizer, tmp_path):
+    base = KnowledgeBase(tmp_path / "kb.sqlite")
+    config = family([12], [8], BITS)[0]
+    for pack in (True, False):
+        job = Job(config=config, pack=pack, lanes=8)
+        assert job.name == "grid-12-8-4a4-xc7s15-8" + ("" if pack else "-unpacked")
+        profile([job], base, WorkerPool())
+    assert sorted(one.lanes for one in base.entries()) == [8, 8]
+    assert {one.features["half_bits"] > 0 for one in base.entries()} == {True, False}
+
+
+def test_a_part_that_nothing_here_routes_is_refused():
+    with pytest.raises(UserError, match="one that can be routed here, lfe5u-25f"):
+        Job(config=family([6], [8], BITS)[0], seeds=1)
 
 
 def test_layers(synthesizer):

@@ -4,11 +4,11 @@ import json
 from dataclasses import replace
 
 import pytest
+from search_findings import finding
 from search_harness import BITS
 
 from bitformer.hw.lowering.lower import lower
 from bitformer.model.checkpoint import load_model
-from bitformer.model.data.reading import DataSource
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
@@ -17,12 +17,11 @@ from bitformer.search.candidates import component_candidates
 from bitformer.search.engine import Engine
 from bitformer.search.limits import Limits
 from bitformer.search.plot import plot_search
-from bitformer.search.results import SearchResult, conclusion
+from bitformer.search.results import conclusion
 from bitformer.search.run import run_search
 from bitformer.search.selection import COSTS
 from bitformer.study import trials
 from bitformer.study.sensitivity import read_added
-from bitformer.study.trials import Outcome, Trial
 from bitformer.study.workers import WorkerPool, open_pool
 
 
@@ -178,41 +177,6 @@ def test_powers_of_two_are_chosen_by_component(question, config, predictor, tmp_
     many = tuple(map(Precision.parse, ("4p/8", "4/7", "3/6", "6/5", "8/4", "2/3")))
     with pytest.raises(UserError, match="name fewer bits, or none with a p"):
         replace(question, bits=many)
-
-
-def finding(
-    config, name, *, val, luts, baseline=False, synthesized=None, exact=True, engine=None, **proof
-):
-    """A finding without a training or a simulation."""
-    figures = {"lutram": 5, "ffs": 9, "ramb18": 1, "dsps": 2, "latency": 100, "interval": 90}
-    record = {"error": None, "bit_exact": exact, "cycles_as_predicted": True, "synthesis": None}
-    record |= {n: figures[n] for n in ("latency", "interval", "ramb18", "dsps")} | proof
-    if synthesized is not None:
-        record["synthesis"] = {**figures, "luts": synthesized}
-    trial = Trial(
-        config=config.replace(name=name.replace(" ", "-")), source=DataSource(data="synthetic")
-    )
-    outcome = Outcome(
-        trial=trial,
-        float_val=1.0,
-        float_test=1.1,
-        val=val,
-        test=val + 0.1,
-        warnings=(),
-        model="somewhere",
-    )
-    return SearchResult(
-        config=trial.config,
-        engine=engine or Engine(),
-        outcome=outcome,
-        why=name,
-        baseline=baseline,
-        within=True,
-        loss=0.0,
-        total_bits=8,
-        predicted={**figures, "luts": luts, "energy_j": 1e-6},
-        proof=record,
-    )
 
 
 def test_who_beats_whom(config):
