@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -105,6 +105,41 @@ def _remember(report: Report, kb: Path | None, found: "BuildReport") -> None:
         report.note(f"Not remembered: {error}")
 
 
+def _days(
+    report: Report, found: "BuildReport", path: Path, kb: Path | None, configuration_w: float
+) -> dict[str, Any]:
+    """Print days of the build's model on its part and on others; the same as plain data.
+
+    On its part they are by the reported power, too, where there is one.
+    """
+    import bitformer
+    from bitformer.boards.board import part_of
+    from bitformer.boards.reports.report import energy_of
+    from bitformer.cli.estimate_days import show_days
+    from bitformer.estimate.days import DAY_S, PERIODS
+    from bitformer.model.identity import model_hash
+
+    build, part, model = found.manifest, part_of(found.device or ""), bitformer.load(path)
+    if build is None or build.model is None or part is None:
+        raise UserError(
+            f"--model must be left out: {found.directory} holds no build of a model by bitformer"
+        )
+    if (own := model_hash(model.integer).hex()) != build.model:
+        raise UserError(
+            f"--model must be the build's model, whose hash is {build.model}, and {path} has {own}"
+        )
+    reported = {}
+    for pace, seconds in PERIODS.items():
+        energy = energy_of(found, forecasts=DAY_S // seconds, configuration_w=configuration_w)
+        if energy is not None:
+            reported[pace] = energy.day
+    design = bitformer.lower(model, part=part.name)
+    estimate = design.estimate(clock_hz=build.clock_hz, kb=kb)
+    days = show_days(report, design, estimate, reported=reported, clock_hz=build.clock_hz, kb=kb)
+    plain = {pace: {**vars(day), "best": day.best} for pace, day in reported.items()}
+    return {"days": days, "reported_days": plain}
+
+
 @click.command("report")
 @click.argument("directory", type=PATH, metavar="DIR")
 @click.option("--cycles", type=COUNT, metavar="N", help="Of an inference [the build's].")
@@ -131,6 +166,13 @@ def _remember(report: Report, kb: Path | None, found: "BuildReport") -> None:
     metavar="W",
     help="Power while the FPGA is configured: no report has it.",
 )
+@click.option(
+    "--model",
+    type=PATH,
+    metavar="M",
+    help="The build's model: also a day at an inference a second, a minute, ten minutes, on its"
+    " part and on parts of other families.",
+)
 @kb_option
 @click.option("--no-kb", is_flag=True, help="Do not add a good build to the knowledge base.")
 @json_option
@@ -140,6 +182,7 @@ def command(
     clock_hz: float | None,
     per_day: int,
     config_power: float,
+    model: Path | None,
     kb: Path | None,
     no_kb: bool,
     report: Report,
@@ -155,6 +198,7 @@ def command(
     \b
     bitformer report build/mine
     bitformer report build/mine --per-day 96 --config-power 0.08
+    bitformer report build/mine --model m.safetensors
     """
     from bitformer.boards.reports.report import energy_of, read_build
 
@@ -176,6 +220,7 @@ def command(
         report.line(f"Not good: {problem}")
     if found.good and not no_kb:
         _remember(report, kb, found)
+    days = {} if model is None else _days(report, found, model, kb, config_power)
     if found.good:
         report.line(f"Good: {_GOOD if found.routing is None else _ROUTED}")
     report.data(
@@ -183,6 +228,7 @@ def command(
             **found.to_dict(),
             "energy": None if energy is None else dataclasses.asdict(energy),
             "configuration_w": config_power,
+            **days,
         }
     )
     if not found.good:

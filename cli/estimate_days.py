@@ -1,70 +1,124 @@
-"""Days of a design on parts of every family: ``bitformer estimate --days``."""
+"""Days of a design on parts of every family: for ``estimate --days`` and ``report --model``."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import bitformer
 from bitformer.cli.report import Report
-from bitformer.hw.parts import PARTS
+from bitformer.hw.parts import DEFAULT_PART, PARTS
 from bitformer.model.errors import UserError
 
-__all__ = ["show_days"]
+if TYPE_CHECKING:
+    from bitformer.boards.reports.energy import Day
+
+__all__ = ["day_row", "show_days"]
+
+#: Columns of the table.
+_COLUMNS = (
+    "part",
+    "MHz",
+    "an inference each",
+    "idle between, J a day",
+    "off between, J a day",
+    "mean, mW",
+)
 
 
 def _others(design: bitformer.AcceleratorDesign) -> Iterator[bitformer.AcceleratorDesign]:
-    """Lower the model for the smallest part of each other family that has enough for it."""
+    """Lower the model for the usual or the smallest part of each other family that has enough."""
     family = PARTS[design.part].family
     names = dict.fromkeys(part.family for part in PARTS.values() if part.family is not family)
     for other in names:
-        for part in PARTS.values():
-            if part.family is other:
-                try:
-                    found = bitformer.lower(design.model, part=part.name)
-                except UserError:
-                    continue
-                if not found.exact().over:
-                    yield found
-                    break
+        own = [part.name for part in PARTS.values() if part.family is other]
+        for name in sorted(own, key=lambda name: name != DEFAULT_PART):
+            try:
+                found = bitformer.lower(design.model, part=name)
+            except UserError:
+                continue
+            if not found.exact().over:
+                yield found
+                break
+
+
+def _clock(
+    design: bitformer.AcceleratorDesign, found: bitformer.DesignEstimate, clock_hz: float
+) -> float:
+    """Return the hertz that a design runs at: no more than it reaches, as far as that is known."""
+    from bitformer.synth.router import router_of
+
+    if found.clock is not None:
+        return min(clock_hz, found.clock.mhz * 1e6)
+    router = router_of(design.part)
+    return clock_hz if router is None else min(clock_hz, router.asked_hz)
+
+
+def _bar(value: float, factor: float) -> str:
+    """Return a figure, and between what it lies."""
+    if factor == 1:
+        return _digits(value, 3)
+    return f"{_digits(value, 3)} ({_digits(value / factor, 2)}–{_digits(value * factor, 2)})"
+
+
+def _digits(value: float, count: int) -> str:
+    """Return a number with so many digits that count, as people write it."""
+    rounded = float(f"{value:.{count}g}")
+    return f"{rounded:.0f}" if rounded >= 10 ** (count - 1) else f"{rounded:.{count}g}"
+
+
+def day_row(name: str, clock_hz: float, pace: str, day: "Day", factor: float) -> tuple[str, ...]:
+    """Return a day as a row of the table; ``factor`` is its error bar, 1 of what was reported."""
+    best = min(day.idle_j, day.idle_j if day.off_j is None else day.off_j)
+    return (
+        name,
+        f"{clock_hz / 1e6:.0f}",
+        pace,
+        _bar(day.idle_j, factor),
+        "no time" if day.off_j is None else _bar(day.off_j, factor),
+        _bar(best / 86.4, factor),
+    )
 
 
 def show_days(
     report: Report,
     design: bitformer.AcceleratorDesign,
     found: bitformer.DesignEstimate,
+    *,
+    reported: "Mapping[str, Day] | None" = None,
+    clock_hz: float,
     **options: Any,
 ) -> list[dict[str, Any]]:
-    """Print a day on the part, and on one of each other family; the same as plain data."""
-    there = [] if found.days is None else [found.days]
-    for other in _others(design):
-        said: list[str] = []
-        days = other.estimate(**options, note=said.append).days
-        if days is None:
-            why = f"{other.part} is left out: 'bitformer profile --parts {other.part}' adds it."
-            said = [why, *said]
-        else:
-            there.append(days)
-        for line in said:
-            report.line(line)
-    report.table(
-        ("part", "an inference each", "idle between, J a day", "off between, J a day", "mean, mW"),
-        (
-            (
-                days.part,
-                pace,
-                f"{day.idle_j:.3g}",
-                "no time" if day.off_j is None else f"{day.off_j:.3g}",
-                f"{min(day.idle_j, day.off_j or day.idle_j) / 86.4:.3g}",
+    """Print a day on the part, and on one of each other family; the same as plain data.
+
+    ``reported`` : days on the part by the power that a tool reported, by the pace.
+    """
+    from bitformer.estimate.days import days_of
+
+    rows = [
+        day_row(f"{design.part}, reported", clock_hz, pace, day, 1)
+        for pace, day in (reported or {}).items()
+    ]
+    there = []
+    for other in (design, *_others(design)):
+        own = found if other is design else other.estimate(clock_hz=clock_hz, **options)
+        if own.prediction is None:
+            report.line(
+                f"{other.part} is left out: 'bitformer synthesize M --part {other.part}' adds it."
             )
-            for days in there
-            for pace, day in days.days.items()
-        ),
-    )
+            continue
+        runs_at = _clock(other, own, clock_hz)
+        there.append(days_of(other.part, own.prediction.counts, clock_hz=runs_at))
+        rows += [
+            day_row(other.part, runs_at, pace, day, there[-1].factor)
+            for pace, day in there[-1].days.items()
+        ]
+    report.table(_COLUMNS, rows)
     for days in there:
         report.line(
             f"{days.part}: {days.inference_j * 1e6:.2f} uJ an inference,"
             f" {days.standing_w * 1e3:.3g} mW between two with the accelerator's clock standing"
-            f" still ({days.running_w * 1e3:.3g} mW if it ran), {days.configuration_j * 1e3:.3g} mJ"
-            f" a configuration; within a factor of {days.factor:g} ({days.source})."
+            f" still ({days.running_w * 1e3:.3g} mW if it ran, {days.static_w * 1e3:.3g} mW without"
+            f" any clock), {days.configuration_j * 1e3:.3g} mJ a configuration; within a factor of"
+            f" {days.factor:g} ({days.source})."
         )
     report.line("Regulators, flash and host are not in it.")
     return [days.to_dict() for days in there]

@@ -46,8 +46,8 @@ def _numbers(option: str, text: str) -> list[int]:
 @click.option(
     "--route",
     is_flag=True,
-    help="Place and route each design, too, of a part that nextpnr knows (lfe5u-25f): the megahertz"
-    " that 'estimate' and 'search' predict from. Some minutes a seed.",
+    help="Place and route each design, too, of a part that nextpnr knows (lfe5u-25f, ice40up5k):"
+    " the megahertz that 'estimate' and 'search' predict from. Some minutes a seed.",
 )
 @click.option("--seeds", type=COUNT, metavar="N", help="With --route: seeds of each design [3].")
 @click.option(
@@ -55,7 +55,7 @@ def _numbers(option: str, text: str) -> list[int]:
     "clock_hz",
     type=MEGAHERTZ,
     metavar="MHZ",
-    help="With --route: the clock to aim at [150].",
+    help="With --route: the clock to aim at [150; 48 of an ice40up5k].",
 )
 @kb_option
 @workers_options

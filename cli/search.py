@@ -192,7 +192,7 @@ def _engines(lanes: str, pack: str) -> "tuple[Engine, ...]":
     default="chosen",
     show_default=True,
     help="Which of the synthesized are placed and routed with three seeds, on a part that nextpnr"
-    " knows (lfe5u-25f): some minutes each. Without, the clock is predicted.",
+    " knows (lfe5u-25f, ice40up5k): some minutes each. Without, the clock is predicted.",
 )
 @click.option(
     "--trials", type=PATH, metavar="DIR", help="Folder of trainings that searches share [DIR]."

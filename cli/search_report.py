@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bitformer.cli.report import Report
 
-__all__ = ["show_search"]
+__all__ = ["clock_cells", "clock_lines", "show_search"]
 
 _COLUMNS = (
     ("LUT", "luts"),
@@ -31,11 +31,11 @@ def _cost_row(name: str, one: Mapping[str, Any]) -> tuple[str, ...]:
         name,
         *(_both(before[field], after[field]) for _, field in _COLUMNS),
         energy,
-        *_clock_cells(one["clock"]),
+        *clock_cells(one["clock"]),
     )
 
 
-def _clock_cells(clock: Mapping[str, Any] | None) -> tuple[str, str]:
+def clock_cells(clock: Mapping[str, Any] | None) -> tuple[str, str]:
     """Return megahertz and microseconds, with a tilde where they were not measured."""
     if clock is None:
         return "-", "-"
@@ -43,7 +43,7 @@ def _clock_cells(clock: Mapping[str, Any] | None) -> tuple[str, str]:
     return f"{about}{clock['mhz']:.0f}", f"{about}{clock['latency_us']:.1f}"
 
 
-def _clock_lines(rows: Sequence[Mapping[str, Any]], clock_hz: float) -> Iterator[str]:
+def clock_lines(rows: Sequence[Mapping[str, Any]], clock_hz: float) -> Iterator[str]:
     """Say where clocks are from, and by how much they may be off."""
     clocks = {_name(one): one["clock"] for one in rows if one["clock"] is not None}
     for source in dict.fromkeys((one["by"], one["source"]) for one in clocks.values()):
@@ -112,7 +112,7 @@ def show_search(report: "Report", result: Mapping[str, Any]) -> None:
         (_cost_row(_name(one), one) for one in rows),
         title=f"On {part}: predicted → " + ("synthesized" if synthesized else "lowered"),
     )
-    for line in _clock_lines(rows, result["question"]["limits"]["clock_hz"]):
+    for line in clock_lines(rows, result["question"]["limits"]["clock_hz"]):
         report.line(line)
     report.table(
         (

@@ -3,7 +3,7 @@
 A design that was placed and routed itself has the megahertz of its seeds. Another one, on a part
 that can be routed here, has those that measured designs of the part reach, whose spread is its
 error bar. Of a part that no tool here routes, Vivado's report of a build of the very model counts;
-until there is one, paths as synthesis sees them, calibrated (:mod:`.spartan_clock`).
+until there is one, paths as synthesis sees them, calibrated (:mod:`.calibrated_clock`).
 """
 
 import statistics
@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bitformer.estimate.calibrated_clock import calibrated
 from bitformer.estimate.features import VERSION
 from bitformer.estimate.knowledge import Entry
 from bitformer.estimate.measure import routed_key
-from bitformer.estimate.spartan_clock import ROUTED, calibrated
-from bitformer.hw.parts import DEFAULT_PART, PARTS
+from bitformer.hw.parts import PARTS
 
 __all__ = ["CALIBRATED", "MEASURED", "PREDICTED", "Reached", "reached"]
 
@@ -25,12 +25,6 @@ MEASURED, PREDICTED, CALIBRATED = "measured", "predicted", "calibrated"
 LEAST = 3
 #: Standard deviations of the error bar: 95 of 100 designs, if the errors are normal.
 _DEVIATIONS = 1.96
-
-
-_CALIBRATION = (
-    f"a line over {len(ROUTED)} designs placed and routed by nextpnr-xilinx with public delays;"
-    " neither Vivado's word nor a measurement"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,9 +96,11 @@ def reached(
         found = _reported(known, part, model)
     if found is None:
         found = _predicted(known, part)
-    if found is None and PARTS[part].family is PARTS[DEFAULT_PART].family:
-        one = calibrated(loads)
-        found = Reached(**vars(one), by=CALIBRATED, source=_CALIBRATION)
+    elsewhere = PARTS[part].family.routed
+    if found is None and elsewhere is not None:
+        one = calibrated(elsewhere, loads)
+        source = f"calibrated on {len(elsewhere.designs)} designs, {elsewhere.source}"
+        found = Reached(**vars(one), by=CALIBRATED, source=source)
     return found
 
 

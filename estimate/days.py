@@ -8,11 +8,12 @@ from bitformer.boards.reports.energy import Day, configuration_seconds, energy
 from bitformer.estimate.power import power_w, static_w
 from bitformer.hw.parts import PARTS
 
-__all__ = ["PERIODS", "SHELL_FFS", "PartDays", "days_of"]
+__all__ = ["DAY_S", "PERIODS", "SHELL_FFS", "PartDays", "days_of"]
 
 #: Seconds from one inference to the next, by the name of the pace.
 PERIODS = {"a second": 1, "a minute": 60, "ten minutes": 600}
-_DAY_S = 86_400
+#: Seconds of a day.
+DAY_S = 86_400
 #: Flip-flops of a shell, whose clock runs on between requests; docs/protocol.md has each.
 SHELL_FFS = 196
 
@@ -24,10 +25,14 @@ class PartDays:
     Parameters
     ----------
     part : str
+    clock_hz : float
+        The clock in hertz.
     inference_j : float
         Joules of an inference.
+    static_w : float
+        Watts between inferences if no clock ran at all.
     standing_w : float
-        Watts between inferences, the accelerator's clock standing still.
+        Watts between inferences, the accelerator's clock standing still; the shell's runs on.
     running_w : float
         Watts between inferences if it ran on: each flip-flop with its share of the clock.
     configuration_s, configuration_j : float
@@ -41,7 +46,9 @@ class PartDays:
     """
 
     part: str
+    clock_hz: float
     inference_j: float
+    static_w: float
     standing_w: float
     running_w: float
     configuration_s: float
@@ -74,7 +81,7 @@ def days_of(part: str, taken: Mapping[str, Any], *, clock_hz: float) -> PartDays
     there = PARTS[part]
     power = there.family.power
     cycle_w = power.ffs_pj * 1e-12 * clock_hz
-    standing_w = static_w(part) + SHELL_FFS * cycle_w
+    standing_w = static_w(part) + SHELL_FFS * cycle_w + power.clock_pj * 1e-12 * clock_hz
     total_w = power_w(part, taken, clock_hz=clock_hz)
     seconds = configuration_seconds(
         bits=there.bitstream_bits, width=1, rate_hz=power.configuration_hz
@@ -87,14 +94,16 @@ def days_of(part: str, taken: Mapping[str, Any], *, clock_hz: float) -> PartDays
             clock_hz=clock_hz,
             configuration_s=seconds,
             configuration_w=power.configuration_w,
-            forecasts=_DAY_S // period,
+            forecasts=DAY_S // period,
         )
         for pace, period in PERIODS.items()
     }
     first = found["a second"]
     return PartDays(
         part=part,
+        clock_hz=clock_hz,
         inference_j=first.inference_j,
+        static_w=static_w(part),
         standing_w=standing_w,
         running_w=standing_w + taken["ffs"] * cycle_w,
         configuration_s=seconds,

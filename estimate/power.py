@@ -33,8 +33,8 @@ def power_w(part: str, taken: Mapping[str, Any], *, clock_hz: float = 100e6) -> 
 
     ``taken`` : numbers of ``luts``, ``ffs``, ``ramb18`` and ``dsps``, or arrays of them.
     """
-    energies = PARTS[part].family.power.cycle_pj
-    cycle = sum(energy * taken[name] for name, energy in energies.items())
+    model = PARTS[part].family.power
+    cycle = model.clock_pj + sum(pj * taken[name] for name, pj in model.cycle_pj.items())
     return static_w(part) + cycle * 1e-12 * clock_hz
 
 
@@ -68,7 +68,7 @@ def energy_of_inference(
         "inference_j": inference_j(part, taken, clock_hz=clock_hz),
         "power_w": power_w(part, taken, clock_hz=clock_hz),
         "static_w": static_w(part),
-        "assumed_pj": power.cycle_pj,
+        "assumed_pj": {**power.cycle_pj, "clock": power.clock_pj},
         "within_factor": power.factor,
         "source": power.source,
     }

@@ -22,7 +22,7 @@ from bitformer.model.errors import UserError
 from bitformer.model.numerics import round_half_up
 from bitformer.model.plain import shown
 
-__all__ = ["Interval", "Prediction", "Predictor"]
+__all__ = ["Interval", "Prediction", "Predictor", "measured_prediction"]
 
 #: More than any design has of anything.
 _MOST = 10**9
@@ -102,6 +102,20 @@ class Prediction:
         }
 
 
+def measured_prediction(design: Design, entry: Entry) -> Prediction:
+    """Return what a design takes that was synthesized itself, by its ``entry``."""
+    names = ("luts", "lutram", "ffs")
+    return Prediction(
+        part=design.part,
+        **{name: Interval.exact(getattr(entry, name)) for name in names},
+        ramb18=entry.ramb18,
+        dsps=entry.dsps,
+        latency=design.latency,
+        interval=design.interval,
+        measured=True,
+    )
+
+
 class Predictor:
     """Predicts from measured designs of one family, by default the default part's.
 
@@ -169,21 +183,16 @@ class Predictor:
         if digest is not None:
             same = {e.key: e for e in self.entries if {**e.features, **q} == e.features}
             measured = same.get(digest(design)) if same else None
-        ramb18, dsps = q["ramb18"], design.geometry.dsps
-        if measured is None:
-            counts = {n: self.interval(n, int(value)) for n, value in self.counts(q).items()}
-        else:
-            names = ("luts", "lutram", "ffs")
-            counts = {name: Interval.exact(getattr(measured, name)) for name in names}
-            ramb18, dsps = measured.ramb18, measured.dsps
+        if measured is not None:
+            return measured_prediction(design, measured)
+        counts = {n: self.interval(n, int(value)) for n, value in self.counts(q).items()}
         return Prediction(
             part=design.part,
             **counts,
-            ramb18=ramb18,
-            dsps=dsps,
+            ramb18=q["ramb18"],
+            dsps=design.geometry.dsps,
             latency=design.latency,
             interval=design.interval,
-            measured=measured is not None,
         )
 
     def interval(self, name: str, value: int) -> Interval:

@@ -16,6 +16,7 @@ __all__ = [
     "PinPatterns",
     "PowerModel",
     "Primitive",
+    "RoutedElsewhere",
     "Script",
 ]
 
@@ -300,6 +301,8 @@ class PowerModel:
     luts_pj, ffs_pj, ramb18_pj, dsps_pj : float
         Picojoules of a clock cycle for each LUT, flip-flop with its share of the clock, block RAM
         and multiplier, at moderate activity.
+    clock_pj : float
+        Picojoules of a clock cycle for the clock's own network, whatever the design.
     static_w : float
         Watts of a part in which nothing switches, where none is known of the part itself.
     configuration_w, configuration_hz : float
@@ -319,6 +322,7 @@ class PowerModel:
     configuration_hz: float
     factor: float
     source: str
+    clock_pj: float = 0.0
 
     @property
     def cycle_pj(self) -> dict[str, float]:
@@ -329,6 +333,23 @@ class PowerModel:
             "ramb18": self.ramb18_pj,
             "dsps": self.dsps_pj,
         }
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RoutedElsewhere:
+    """Designs routed elsewhere, by which a clock is estimated until a tool here reports one.
+
+    Parameters
+    ----------
+    designs : mapping of str to (int, tuple of float)
+        By name, loads of the widest net but clocks and resets as synthesis counts them, and
+        megahertz of each run.
+    source : str
+        What routed them, and what it is not, as the end of a sentence.
+    """
+
+    designs: Mapping[str, tuple[int, tuple[float, ...]]]
+    source: str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -349,6 +370,8 @@ class Family:
         How they are made.
     power : PowerModel
         Their energies, for the model of power.
+    routed : RoutedElsewhere or None
+        What a clock is estimated by on parts that no tool here routes.
     most_columns : int
         Multipliers of the engine at most where nobody says how many: beyond, what feeds them costs
         more than they gain.
@@ -362,6 +385,7 @@ class Family:
     pins: PinPatterns
     script: Script
     power: PowerModel
+    routed: RoutedElsewhere | None = None
     most_columns: int = 16
 
     @property

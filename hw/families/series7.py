@@ -14,6 +14,7 @@ from bitformer.hw.families.family import (
     PinPatterns,
     PowerModel,
     Primitive,
+    RoutedElsewhere,
     Script,
 )
 
@@ -104,7 +105,7 @@ SERIES7 = Family(
     script=Script(commands=_COMMANDS, without_pads="-noiopad -noclkbuf ", flatten="-flatten "),
     # Energies of a cycle are orders of magnitude for 28 nm logic, not fitted on any report. Of the
     # three designs whose energy arXiv 2410.03294 gives for the XC7S15, the model says 10, 17 and
-    # 7 % less.
+    # 7 % less (docs/energy.md).
     power=PowerModel(
         luts_pj=0.03,
         ffs_pj=0.02,
@@ -117,6 +118,20 @@ SERIES7 = Family(
         source=(
             "static power from Vivado's reports; energies of a cycle assumed, held against three"
             " published designs; 0.1 W of a configuration assumed"
+        ),
+    ),
+    # Of an earlier day's hardware; on a whole XC7S50, and the first two also in a window of it as
+    # large as an XC7S15. LUT levels (5), carry chains (1) and steps of paths that begin late (5)
+    # were the same in all three, and tell nothing.
+    routed=RoutedElsewhere(
+        designs={
+            "etth1-96-24": (96, (135.2, 142.0, 143.9, 141.0, 143.9, 127.3)),
+            "grid-12-32-4": (192, (141.5, 147.1, 128.4, 120.7, 133.3, 127.1)),
+            "grid-12-64-6": (659, (106.9, 105.2)),
+        },
+        source=(
+            "a place-and-route estimate by nextpnr-xilinx, public delays of speed grade -1, 150 MHz"
+            " asked; neither Vivado's word nor hardware"
         ),
     ),
 )

@@ -10,8 +10,10 @@ from bitformer.boards.reports.kind import ReportKind
 from bitformer.boards.reports.report import read_build
 from bitformer.estimate.knowledge import KnowledgeBase
 from bitformer.hw.parts import Use
-from bitformer.model.checkpoint import load_model
+from bitformer.model.checkpoint import load_model, save_model
+from bitformer.model.config import named_config
 from bitformer.model.identity import model_hash
+from bitformer.model.initialize import initialize
 
 REPORTS = Path(__file__).resolve().parents[1] / "boards" / "reports"
 
@@ -79,6 +81,30 @@ def test_an_estimate_takes_the_clock_of_a_build_of_the_same_model(bitformer, bui
     assert bitformer("estimate", tiny, "--clock", 50, "--json").data["measured_mhz"] is not None
     other = bitformer("estimate", tiny, "--part", "xc7s50", "--json").data
     assert (other["measured_mhz"], other["clock"]["by"]) == (None, "calibrated")
+
+
+def test_a_builds_days_beside_those_of_other_parts(bitformer, build, tiny, tmp_path):
+    """By the reported power, by the model of power, and on a part where it was synthesized."""
+    own = model_hash(load_model(tiny)).hex()
+    write_manifest(build, model=own)
+    said = bitformer("report", build, "--model", tiny, "--json")
+    assert said.code == 0
+    assert [one["part"] for one in said.data["days"]] == ["xc7s15"]
+    assert said.data["days"][0]["clock_hz"] == 100e6
+    reported = said.data["reported_days"]
+    assert list(reported) == ["a second", "a minute", "ten minutes"]
+    assert reported["a minute"]["idle_j"] == said.data["energy"]["day"]["idle_j"]
+    assert reported["a second"]["off_j"] == pytest.approx(60 * reported["a minute"]["off_j"])
+    assert "lfe5u-25f is left out" in said.err
+    assert "xc7s15, reported" in said.err
+    assert "days" not in bitformer("report", build, "--json").data
+    # another's model, and a project that is not bitformer's
+    other = tmp_path / "other.safetensors"
+    save_model(initialize(named_config("grid-6-8-4")), other)
+    said = bitformer("report", build, "--model", other)
+    assert (said.code, f"whose hash is {own}, and" in said.err) == (2, True)
+    said = bitformer("report", REPORTS / "v2022_1", "--model", tiny)
+    assert (said.code, "holds no build of a model by bitformer" in said.err) == (2, True)
 
 
 def test_power_of_another_model_is_none_of_an_estimate(bitformer, build, tiny):

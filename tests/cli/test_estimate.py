@@ -4,10 +4,14 @@ import functools
 
 import pytest
 
+from bitformer.boards.reports.energy import Day
+from bitformer.cli.estimate_days import day_row
+from bitformer.estimate.knowledge import Entry, KnowledgeBase
 from bitformer.hw.lowering.lower import lower
 from bitformer.model import progress
 from bitformer.model.checkpoint import load_model
 from bitformer.model.errors import UserError
+from bitformer.synth import synthesize
 
 
 def test_estimate_takes_part_lanes_clock_and_placement(bitformer, tiny):
@@ -47,10 +51,46 @@ def test_estimate_of_days(bitformer, tiny):
     assert first["inference_j"] == pytest.approx(energy["inference_j"])
     assert first["factor"] == energy["within_factor"] == 1.3
     assert first["days"]["ten minutes"]["forecasts"] == 144
-    # a family without measured designs is left out in a sentence that says what adds some
-    assert "lfe5u-25f is left out" in said.err
-    assert "profile --parts lfe5u-25f" in said.err
+    # a family without measured designs is left out in a sentence that says what adds it
+    assert "lfe5u-25f is left out: 'bitformer synthesize M --part lfe5u-25f' adds it" in said.err
+    assert [one["part"] for one in said.data["days"]] == ["xc7s15"]
     assert "days" not in bitformer("estimate", tiny, "--json").data
+
+
+def test_days_on_parts_where_the_design_was_synthesized(bitformer, tiny, tmp_path, monkeypatch):
+    """By its own entry alone, at no more megahertz than the part's router is asked for."""
+    kb = tmp_path / "kb.sqlite"
+    taken = {"luts": 3_000, "lutram": 0, "ffs": 2_000, "ramb18": 20, "dsps": 8, "lanes": 4}
+    about = {"tool": "yosys", "version": "9", "name": "tiny"}
+    parts = ("lfe5u-25f", "ice40up5k")
+    KnowledgeBase(kb).add(Entry(key=f"of {part}", part=part, **about, **taken) for part in parts)
+    monkeypatch.setattr(synthesize, "digest", lambda design: f"of {design.part}")
+    said = bitformer("estimate", tiny, "--days", "--kb", kb, "--json")
+    days = {one["part"]: one for one in said.data["days"]}
+    assert list(days) == ["xc7s15", "lfe5u-25f", "ice40up5k"]
+    assert [one["clock_hz"] for one in days.values()] == [100e6, 100e6, 48e6]
+    small = days["ice40up5k"]
+    # 146 uW, and 52 pJ a cycle for the clock, of which the shell's flip-flops take a little more
+    assert small["static_w"] == 0.000146
+    assert small["standing_w"] == pytest.approx(0.000146 + 48e6 * (52 + 196 * 0.015) * 1e-12)
+    watts = 0.000146 + 48e6 * (52 + 3_000 * 0.04 + 2_000 * 0.015 + 20 * 4 + 8 * 20) * 1e-12
+    cycles = bitformer("estimate", tiny, "--part", "ice40up5k", "--json").data["latency_cycles"]
+    assert small["inference_j"] == pytest.approx(watts * cycles / 48e6)
+    assert small["factor"] == 3
+
+
+def test_a_days_figures_have_their_error_bar():
+    day = Day(forecasts=144, idle_j=1764.2, off_j=0.311)
+    row = ("ice40up5k", "48", "a minute")
+    assert day_row("ice40up5k", 48e6, "a minute", day, 3) == (
+        *row,
+        "1760 (590–5300)",
+        "0.311 (0.1–0.93)",
+        "0.0036 (0.0012–0.011)",
+    )
+    assert day_row("ice40up5k", 48e6, "a minute", day, 1) == (*row, "1760", "0.311", "0.0036")
+    always = Day(forecasts=144, idle_j=86.4, off_j=None)
+    assert day_row("ice40up5k", 48e6, "a minute", always, 1) == (*row, "86.4", "no time", "1")
 
 
 def test_estimate_of_a_family_that_nobody_measured(bitformer, tiny):

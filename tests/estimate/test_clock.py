@@ -3,9 +3,12 @@
 import pytest
 from clock_harness import PART, routed
 
+from bitformer.estimate.calibrated_clock import calibrated
 from bitformer.estimate.clock import CALIBRATED, MEASURED, PREDICTED, reached
 from bitformer.estimate.knowledge import Entry
-from bitformer.estimate.spartan_clock import ROUTED, calibrated
+from bitformer.hw.parts import PARTS
+
+ROUTED = PARTS["xc7s15"].family.routed
 
 
 def build(mhz, version="v2022.1", model=7, part="xc7s15ftgb196"):
@@ -64,20 +67,20 @@ def test_vivado_is_believed_before_the_calibration():
     assert "Vivado v2025.1 reported a build of this model" in found.source
     assert reached(entries, "xc7s15", model=9, loads=96).by == CALIBRATED
     assert reached(entries, "xc7s50", model=7, loads=96).by == CALIBRATED
-    assert "neither Vivado's word nor a measurement" in reached([], "xc7s15").source
+    assert "neither Vivado's word nor hardware" in reached([], "xc7s15").source
 
 
 def test_the_calibration_is_a_line_over_loads():
-    for loads, each in ROUTED.values():
-        found = calibrated(loads)
+    for loads, each in ROUTED.designs.values():
+        found = calibrated(ROUTED, loads)
         period = sum(1e3 / mhz for mhz in each) / len(each)
         assert 1e3 / found.mhz == pytest.approx(period, rel=0.02)
         within = [mhz for mhz in each if found.low <= mhz <= found.high]
         assert len(within) >= len(each) - 1
-    assert calibrated(300).mhz == pytest.approx(1e3 / (6.816 + 300 * 0.003949), rel=1e-3)
+    assert calibrated(ROUTED, 300).mhz == pytest.approx(1e3 / (6.816 + 300 * 0.003949), rel=1e-3)
 
 
 def test_without_a_synthesis_the_error_bar_is_wider():
-    blind, known = calibrated(None), calibrated(96)
+    blind, known = calibrated(ROUTED, None), calibrated(ROUTED, 96)
     assert blind.high - blind.low > 1.5 * (known.high - known.low)
     assert blind.low < 107 < 147 < blind.high

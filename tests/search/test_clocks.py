@@ -8,6 +8,7 @@ import pytest
 from clock_harness import routed
 from search_findings import finding
 
+from bitformer.cli.search_report import clock_cells, clock_lines
 from bitformer.estimate.clock import CALIBRATED, MEASURED, PREDICTED, Reached
 from bitformer.estimate.knowledge import Entry
 from bitformer.model.checkpoint import save_model
@@ -193,3 +194,26 @@ def test_which_are_routed(config, question, monkeypatch, tmp_path, route, synthe
         expected = mhz[one.why] if one.why in placed else 110.0
         assert one.clock.mhz == expected
     assert json.loads((tmp_path / "clock.json").read_text())
+
+
+def test_what_a_search_says_of_clocks():
+    found = {"mhz": 110.0, "low": 90.0, "high": 130.0, "by": PREDICTED, "source": "of three"}
+    two = [found | {"latency_us": 20.0}, found | {"latency_us": 21.0}]
+    own = found | {"mhz": 95.0, "low": 94.0, "high": 96.0, "by": MEASURED, "source": "nextpnr 1"}
+    rows = [
+        {"rank": 1, "clock": own | {"latency_us": 22.0}},
+        *({"rank": rank, "clock": clock} for rank, clock in enumerate(two, start=2)),
+        {"why": "uniform 4", "clock": None},
+    ]
+    assert [clock_cells(row["clock"]) for row in rows] == [
+        ("95", "22.0"),
+        ("~110", "~20.0"),
+        ("~110", "~21.0"),
+        ("-", "-"),
+    ]
+    assert list(clock_lines(rows, 100e6)) == [
+        "Clock of 1, measured: 94 to 96 MHz; nextpnr 1",
+        "Clock of 2, 3, predicted: 90 to 130 MHz; of three",
+        "1 reaches 95.0 MHz, not the 100 MHz of --clock: its limits are held at what it reaches",
+    ]
+    assert len(list(clock_lines(rows, 95e6))) == 2
