@@ -104,10 +104,11 @@ class Prediction:
 
 def measured_prediction(design: Design, entry: Entry) -> Prediction:
     """Return what a design takes that was synthesized itself, by its ``entry``."""
-    names = ("luts", "lutram", "ffs")
     return Prediction(
         part=design.part,
-        **{name: Interval.exact(getattr(entry, name)) for name in names},
+        luts=Interval.exact(entry.luts),
+        lutram=Interval.exact(entry.lutram),
+        ffs=Interval.exact(entry.ffs),
         ramb18=entry.ramb18,
         dsps=entry.dsps,
         latency=design.latency,
@@ -193,6 +194,7 @@ class Predictor:
             dsps=design.geometry.dsps,
             latency=design.latency,
             interval=design.interval,
+            measured=False,
         )
 
     def interval(self, name: str, value: int) -> Interval:

@@ -14,10 +14,10 @@ from bitformer.hw.families.family import (
     Multiplier,
     MultiplierCell,
     PinPatterns,
-    PowerModel,
     Primitive,
     Script,
 )
+from bitformer.hw.families.figures import PowerModel
 
 __all__ = ["ECP5"]
 

@@ -13,10 +13,10 @@ from bitformer.hw.families.family import (
     Multiplier,
     MultiplierCell,
     PinPatterns,
-    PowerModel,
     Primitive,
     Script,
 )
+from bitformer.hw.families.figures import PowerModel
 
 __all__ = ["ICE40UP"]
 

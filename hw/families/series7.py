@@ -12,11 +12,10 @@ from bitformer.hw.families.family import (
     Luts,
     Multiplier,
     PinPatterns,
-    PowerModel,
     Primitive,
-    RoutedElsewhere,
     Script,
 )
+from bitformer.hw.families.figures import PowerModel, RoutedElsewhere
 
 __all__ = ["SERIES7"]
 
