@@ -104,7 +104,7 @@ SERIES7 = Family(
     script=Script(commands=_COMMANDS, without_pads="-noiopad -noclkbuf ", flatten="-flatten "),
     # Energies of a cycle are orders of magnitude for 28 nm logic, not fitted on any report. Of the
     # three designs whose energy arXiv 2410.03294 gives for the XC7S15, the model says 10, 17 and
-    # 7 % less (docs/energy.md).
+    # 7 % less.
     power=PowerModel(
         luts_pj=0.03,
         ffs_pj=0.02,
