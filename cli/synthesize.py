@@ -121,9 +121,14 @@ def _counted(result: "Synthesis") -> str:
         parts.append(f"Block RAM: {resources.ramb36} double ones count as two.")
     if any(primitive.kind is Kind.CARRY and primitive.size for primitive in known):
         parts.append(f"LUTs: those of {resources.carries} carries are among them.")
-    parts.append(
-        f"{resources.inverters} inverters, which a vendor's tools absorb, are not counted."
-    )
+    if family.luts.holds_register:
+        parts.append(
+            "Logic cells: LUTs, flip-flops that no LUT feeds alone, and carries beside no LUT."
+        )
+    if any(primitive.kind is Kind.INVERTER for primitive in known):
+        parts.append(
+            f"{resources.inverters} inverters, which a vendor's tools absorb, are not counted."
+        )
     return " ".join(parts)
 
 

@@ -22,7 +22,8 @@ class Resources:
     """What a netlist takes: LUTs by use, flip-flops, block RAMs and DSPs.
 
     ``luts_as_memory`` are LUTs that serve as RAM or, among them, as shift registers (``srls``).
-    ``ramb18`` counts a double block RAM, of which there are ``ramb36``, as two.
+    ``ramb18`` counts a double block RAM, of which there are ``ramb36``, as two. ``cells`` are logic
+    cells, of a whole netlist in a family where LUTs and flip-flops share them, else 0.
     """
 
     luts_as_logic: int = 0
@@ -34,6 +35,7 @@ class Resources:
     dsps: int = 0
     carries: int = 0
     inverters: int = 0
+    cells: int = 0
 
     @property
     def luts(self) -> int:
@@ -64,7 +66,9 @@ class Resources:
 
     def uses(self, part: Part) -> tuple[Use, ...]:
         """Return each resource's use beside the part's budget."""
+        cells = part.luts if part.family.luts.holds_register else 0
         return known_uses(
+            Use(resource="logic cell", used=self.cells, available=cells),
             Use(resource="LUT", used=self.luts, available=part.luts),
             Use(resource="LUT as memory", used=self.luts_as_memory, available=part.lutram_luts),
             Use(resource="FF", used=self.ffs, available=part.ffs),

@@ -22,6 +22,7 @@ from bitformer.model.errors import UserError
 from bitformer.model.progress import Progress, silent
 from bitformer.synth.cache import default_cache, digest_of, synthesized
 from bitformer.synth.depth import MOST_LOADS, Depth, Fanout, depth, fanouts
+from bitformer.synth.logic_cells import logic_cells
 from bitformer.synth.netlist import output_names, read_netlist
 from bitformer.synth.resources import Resources, unit_resources
 from bitformer.synth.yosys import find_tool
@@ -162,7 +163,9 @@ def synthesize(
         tool=tool.version,
         seconds=seconds,
         cells=dict(sorted(netlist.counts.items())),
-        resources=Resources.of(netlist.counts, family),
+        resources=dataclasses.replace(
+            Resources.of(netlist.counts, family), cells=logic_cells(netlist)
+        ),
         depth=depth(netlist, worst=worst),
         fanouts=nets[:worst],
         control=next((net for net in nets if net.control), None),

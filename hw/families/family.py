@@ -1,7 +1,7 @@
 """A family of FPGAs as plain data: its multiplier, its memories, its LUTs and its primitives."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from bitformer.hw.families.figures import PowerModel, RoutedElsewhere
@@ -166,11 +166,14 @@ class Luts:
         LUTs whose outputs are selected among without another LUT.
     rams : tuple of LutRam
         Memories in LUTs, shallowest first; empty if there are none.
+    holds_register : bool
+        Whether a flip-flop takes nothing but what its LUT gives: they share a logic cell.
     """
 
     inputs: int
     joined: int
     rams: tuple[LutRam, ...] = ()
+    holds_register: bool = False
 
     @property
     def words(self) -> int:
@@ -221,12 +224,16 @@ class Carry:
         Other inputs: bit k of one reaches the carries from k on, and the sums from k + this number.
     carries, sums : tuple of str
         Its outputs.
+    beside : mapping of str to str
+        Pins of the LUT beside it, by those of its own that carry the same; empty where a piece
+        needs no such LUT.
     """
 
     below: str
     inputs: Mapping[tuple[str, ...], int]
     carries: tuple[str, ...]
     sums: tuple[str, ...]
+    beside: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def pins(self) -> set[str]:

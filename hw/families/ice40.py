@@ -26,6 +26,7 @@ _CARRY = Carry(
     inputs={("I0",): 0, ("I1",): 0},
     carries=("CO",),
     sums=("",),
+    beside={"I0": "I1", "I1": "I2", "CI": "I3"},
 )
 
 _FLIP_FLOPS = (
@@ -115,7 +116,7 @@ ICE40UP = Family(
         enable_bits=1,
         saves=32,
     ),
-    luts=Luts(inputs=4, joined=1),
+    luts=Luts(inputs=4, joined=1, holds_register=True),
     primitives=_PRIMITIVES,
     pins=PinPatterns(
         clock=r"(C|CLK|CLOCK|RCLK|WCLK)$",

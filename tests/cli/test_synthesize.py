@@ -101,6 +101,16 @@ def test_what_begins_late_is_told(start, bitformer, tiny, synthesizer):
     assert [path["end"] for path in data["late_paths"]] == ["last.flag/D"] * (start == "SRL16E")
 
 
+def test_logic_cells_of_a_part_that_has_them(bitformer, tiny, synthesizer):
+    """Each of these LUTs and flip-flops has a cell to itself."""
+    synthesizer(SB_LUT4=5_000, SB_DFF=281, SB_RAM40_4K=2)
+    said = bitformer("synthesize", tiny, "--part", "ice40up5k")
+    assert said.code == 1
+    assert "Does not fit ice40up5k: logic cell: 5281 of 5280, 1 too many" in said.out
+    assert "Logic cells: LUTs, flip-flops that no LUT feeds alone" in said.out
+    assert "inverters" not in said.out
+
+
 def test_json(bitformer, tiny, synthesizer):
     synthesizer(LUT6=40, RAM64M=2, SRL16E=3, RAMB36E1=1, chain=3, loads=130)
     said = bitformer("synthesize", tiny, "--json")
