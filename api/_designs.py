@@ -360,6 +360,8 @@ def lower(
     pack: bool = True,
     placement: Mapping[str, str] | None = None,
     reloadable: bool = False,
+    effort: int = 0,
+    progress: Progress = silent,
 ) -> AcceleratorDesign:
     """Lower a model to an accelerator.
 
@@ -377,6 +379,11 @@ def lower(
         Where stores live, by name: ``"block"``, ``"distributed"``, ``"registers"``.
     reloadable
         Whether other weights can be loaded later.
+    effort
+        Orders of the rows to try for one that takes fewer cycles and no more memory; the same
+        number finds the same order everywhere.
+    progress
+        Called after each of these.
 
     Raises
     ------
@@ -386,11 +393,8 @@ def lower(
     from bitformer.hw.lowering.lower import lower as run
     from bitformer.hw.lowering.reload import lower_reloadable
 
-    asked: dict[str, Any] = {
-        "part": part,
-        "lanes": lanes,
-        "pack": pack,
-        "placement": placement or {},
-    }
+    asked: dict[str, Any] = {"part": part, "lanes": lanes, "pack": pack}
+    asked["placement"] = placement or {}
     function = lower_reloadable if reloadable else run
-    return AcceleratorDesign(model, function(model.integer, **asked), asked)
+    design = function(model.integer, **asked, effort=effort, progress=progress)
+    return AcceleratorDesign(model, design, asked)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import bitformer
+from bitformer.cli.lowering import lowered
 from bitformer.cli.options import PATH, hardware_options, model_argument, reloadable_option
 from bitformer.cli.quantity import COUNT, MEGAHERTZ, RATE
 from bitformer.cli.report import Report, command_line, json_option
@@ -114,9 +115,7 @@ def command(
 
     found = find_board(board)
     hertz = None if clock_hz is None else round(clock_hz)
-    design = bitformer.lower(
-        bitformer.load(model), part=found.part, reloadable=reloadable, **hardware
-    )
+    design = lowered(bitformer.load(model), part=found.part, reloadable=reloadable, **hardware)
     with progress_bar() as progress:
         build = design.build(
             board, to=output, clock_hz=hertz, note=report.note, progress=progress, **options

@@ -8,7 +8,7 @@ import click
 import bitformer
 from bitformer.cli.options import (
     PATH,
-    hardware_options,
+    fitting_options,
     kb_option,
     part_option,
 )
@@ -61,7 +61,7 @@ def _show_tools(report: Report) -> None:
 @click.command("doctor")
 @click.argument("model", type=PATH, required=False)
 @part_option
-@hardware_options
+@fitting_options
 @click.option(
     "--sensitivity",
     type=PATH,

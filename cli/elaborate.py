@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 import bitformer
+from bitformer.cli.lowering import lowered
 from bitformer.cli.options import (
     PATH,
     hardware_options,
@@ -54,7 +55,7 @@ def command(
     bitformer elaborate m.safetensors -o build/verilog
     bitformer elaborate m.safetensors --wrapper axi-stream -o build/ip
     """
-    design = bitformer.lower(bitformer.load(model), part=part, reloadable=reloadable, **hardware)
+    design = lowered(bitformer.load(model), part=part, reloadable=reloadable, **hardware)
     verilog, facts = design.elaborate(output, wrapper=wrapper)
     with verilog.open(encoding="utf-8") as file:
         lines = sum(1 for _ in file)

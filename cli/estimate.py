@@ -9,6 +9,7 @@ import click
 
 import bitformer
 from bitformer.cli.estimate_components import show_components
+from bitformer.cli.lowering import lowered
 from bitformer.cli.options import (
     PATH,
     clock_option,
@@ -223,7 +224,7 @@ def command(
     bitformer estimate m.safetensors --components
     bitformer estimate m.safetensors --days
     """
-    design = bitformer.lower(bitformer.load(model), part=part, **hardware)
+    design = lowered(bitformer.load(model), part=part, **hardware)
     if plot is not None:
         from bitformer.sim.timeline_plot import plot_timeline
 

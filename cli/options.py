@@ -25,6 +25,7 @@ __all__ = [
     "connected",
     "data_options",
     "epochs_options",
+    "fitting_options",
     "given",
     "hardware_options",
     "kb_option",
@@ -142,9 +143,7 @@ def _placements(_context, _parameter, place: Sequence[str]) -> dict[str, str]:
     return found
 
 
-#: Arguments of :func:`bitformer.lower`.
-hardware_options = grouped(
-    "hardware",
+_FITTING = (
     click.option(
         "--lanes",
         type=click.IntRange(1, MOST_LANES),
@@ -164,6 +163,22 @@ hardware_options = grouped(
         callback=_placements,
         metavar="STORE=PLACEMENT",
         help="Keep a store in block, distributed, registers or auto; may be repeated.",
+    ),
+)
+
+#: Arguments of :func:`bitformer.lower` that say how a design fits a part.
+fitting_options = grouped("hardware", *_FITTING)
+
+#: These and what a design of the same size can be better by.
+hardware_options = grouped(
+    "hardware",
+    *_FITTING,
+    click.option(
+        "--effort",
+        type=click.IntRange(0),
+        default=0,
+        metavar="N",
+        help="Orders of the rows to try for one of fewer cycles; 1000 gain some 1 to 5 % [0].",
     ),
 )
 

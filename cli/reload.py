@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 import bitformer
+from bitformer.cli.lowering import lowered
 from bitformer.cli.options import (
     PATH,
     connected,
@@ -44,8 +45,9 @@ def command(
 ) -> None:
     """Load the weights of MODEL into a board that was built with 'build --reloadable'.
 
-    --on, --part, --lanes, --no-pack and --place are those of the build. The board goes on with its
-    old weights until the new ones are there whole and have passed their golden vectors on the chip.
+    --on, --part, --lanes, --no-pack, --place and --effort are those of the build. The board goes on
+    with its old weights until the new ones are there whole and have passed their golden vectors on
+    the chip.
     'train --from RUN --keep-scales' trains weights that fit. Exits with 2, and one sentence, if the
     model needs other hardware or the old weights stay.
 
@@ -59,7 +61,7 @@ def command(
     from bitformer.model.identity import model_hash
 
     new, first = load_model(model), bitformer.load(built_from)
-    design = bitformer.lower(first, part=part, reloadable=True, **hardware).lowered
+    design = lowered(first, part=part, reloadable=True, **hardware).lowered
     lowering = {name: hardware[name] for name in ("lanes", "pack")}
     new_images(design, new, **lowering)  # before the port is opened in vain
     with connected(**link) as client, progress_bar() as progress:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import bitformer
+from bitformer.cli.lowering import lowered
 from bitformer.cli.options import (
     PATH,
     data_options,
@@ -116,7 +117,7 @@ def command(
     bitformer simulate m.safetensors --samples 1000 --engine native
     bitformer simulate m.safetensors --samples 3 --engine netlist
     """
-    design = bitformer.lower(bitformer.load(model), part=part, **hardware)
+    design = lowered(bitformer.load(model), part=part, **hardware)
     windows = design.samples(samples, **data, seed=seed, note=report.note)
     report.note(
         f"Simulating {len(windows.values)} sample(s) ({windows.source}), {design.interval} cycles"

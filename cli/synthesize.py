@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import bitformer
+from bitformer.cli.lowering import lowered
 from bitformer.cli.options import (
     given,
     hardware_options,
@@ -184,7 +185,7 @@ def command(
     """
     if not route and (seeds is not None or clock_hz is not None):
         raise UserError("--seeds and --clock are for --route: give it, too, or leave them out")
-    design = bitformer.lower(bitformer.load(model), part=part, **hardware)
+    design = lowered(bitformer.load(model), part=part, **hardware)
     asked = given({"seeds": seeds, "clock_hz": clock_hz})
     if route:
         from bitformer.synth.router import target_of

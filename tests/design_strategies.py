@@ -193,6 +193,7 @@ def designs(tasks=DRAWN, **fixed):
         "pack": st.booleans(),
         "immediate": st.sampled_from([True, True, False]),
         "placement": _PLACEMENTS,
+        "effort": st.sampled_from([0, 0, 12]),
         **{name: st.just(value) for name, value in fixed.items()},
     }
     return st.builds(RandomDesign, model=models(tasks), options=st.fixed_dictionaries(options))

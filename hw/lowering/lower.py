@@ -8,6 +8,7 @@ from bitformer.hw.design import Design
 from bitformer.hw.judging import judged_depth, level_bits, weight_bits
 from bitformer.hw.lowering.allocate import allocate
 from bitformer.hw.lowering.batch import Batch
+from bitformer.hw.lowering.effort import better_priorities, last_output
 from bitformer.hw.lowering.encode import Encoder, memory_blocks
 from bitformer.hw.lowering.geometry import choose_columns
 from bitformer.hw.lowering.graph import check_graph, destinations
@@ -17,15 +18,17 @@ from bitformer.hw.lowering.operations import lowering_of
 from bitformer.hw.lowering.packing import choose_packing
 from bitformer.hw.lowering.place import crowding, place
 from bitformer.hw.lowering.plan import Plan
+from bitformer.hw.lowering.priorities import Priorities
 from bitformer.hw.lowering.schedule import schedule
 from bitformer.hw.lowering.wide import one_by_one, wide_rows
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import DEFAULT_PART, PARTS
 from bitformer.hw.program import Destination, Program, Source
-from bitformer.hw.timetable import Schedule
+from bitformer.hw.timetable import RowTask, Schedule
 from bitformer.model import numerics
 from bitformer.model.errors import UserError
 from bitformer.model.ir import IntegerModel
+from bitformer.model.progress import Progress, silent
 
 __all__ = ["lower", "lower_plan"]
 
@@ -64,10 +67,7 @@ def _cycles(timeline: Schedule, program: Program, model: IntegerModel) -> tuple[
     until the window has been read, and then come one a cycle as those of the first did.
     """
     out = [e for e in timeline.events if e.row.operation.destination is Destination.OUTPUT]
-    taken = -1
-    for event in out:
-        for written in event.writes:
-            taken = max(taken + 1, int(written) + timing.OUTPUT)
+    taken = last_output(timeline)
     waits = min(event.issue for event in out if event.row.operation.wait_output)
     decision = timing.CHOICE if model.decision else timing.JUDGE if model.detector else 0
     latency = taken + 1 + decision
@@ -123,6 +123,9 @@ def lower(
     immediate: bool = True,
     shifts: Mapping[str, int] | None = None,
     apart: bool = True,
+    effort: int = 0,
+    order: Schedule | None = None,
+    progress: Progress = silent,
 ) -> Design:
     """Lower a model for a part; its weights lie as takes the fewest cycles where they fit.
 
@@ -145,6 +148,12 @@ def lower(
     apart :
         Whether elements of more than 8 bits, if they are few, lie in a word each; else all words of
         activations are as wide as two of them.
+    effort :
+        Orders of the rows to try for one that takes fewer cycles and no more memory.
+    order :
+        A timetable whose order the rows are to be issued in, if it is one of such rows.
+    progress :
+        Called after each order that is tried.
 
     Raises
     ------
@@ -165,7 +174,7 @@ def lower(
     packing = choose_packing(batch, columns, pack, multiplier, single)[0]
     if not any(packing.packed.values()):
         rows = frozenset()
-    tried: list[tuple[tuple[int, int], Design]] = []
+    tried: list[tuple[tuple[int, int], Plan, Design]] = []
     for weights in weight_layouts(model, packing, columns):
         plan = Plan(
             model=model,
@@ -177,18 +186,55 @@ def lower(
             immediate=immediate,
             wanted_shifts=shifts or {},
         )
-        design = lower_plan(plan, placement or {})
-        tried.append((crowding(design.stores.values(), PARTS[part]), design))
+        design = lower_plan(
+            plan, placement or {}, Priorities.following(order, _tasks(plan)) if order else None
+        )
+        tried.append((crowding(design.stores.values(), PARTS[part]), plan, design))
         if tried[-1][0] == (0, 0):
             break
-    return min(tried, key=lambda one: one[0])[1]
+    _, plan, design = min(tried, key=lambda one: one[0])
+    return _in_better_order(plan, design, placement or {}, effort, progress) if effort else design
 
 
-def lower_plan(plan: Plan, placement: Mapping[str, str] | None = None) -> Design:
-    """Lower a plan, with its stores placed as ``placement`` says by name, to a design."""
+def _in_better_order(
+    plan: Plan, first: Design, placement: Mapping[str, str], tries: int, progress: Progress
+) -> Design:
+    """Return the best design found whose latency, interval and memories exceed none of ``first``'s.
+
+    ``placement`` is that of :func:`lower_plan`.
+    """
+
+    def figures(design: Design) -> tuple[int, ...]:
+        crowded = crowding(design.stores.values(), plan.part)
+        return design.latency, design.interval, *crowded
+
+    tasks, most = _tasks(plan), figures(first)
+    start = Priorities.of(tasks, _ranks(plan.model))
+    found = better_priorities(tasks, start, plan.geometry, tries=tries, progress=progress)
+    for priorities in reversed(found):
+        design = lower_plan(plan, placement, priorities)
+        if all(a <= b for a, b in zip(figures(design), most, strict=True)):
+            return design
+    return first
+
+
+def _tasks(plan: Plan) -> dict[str, list[RowTask]]:
+    """Return the rows of each operation, by the tensor that it writes."""
+    return {op.y: lowering_of(op).rows(plan) for op in plan.model.operations}
+
+
+def lower_plan(
+    plan: Plan,
+    placement: Mapping[str, str] | None = None,
+    priorities: Priorities | None = None,
+) -> Design:
+    """Lower a plan, with its stores placed as ``placement`` says by name, to a design.
+
+    ``priorities`` : which row goes first; by default, what the model's structure suggests.
+    """
     model, geometry = plan.model, plan.geometry
-    tasks = {op.y: lowering_of(op).rows(plan) for op in model.operations}
-    timeline = schedule(tasks, _ranks(model), geometry)
+    tasks = _tasks(plan)
+    timeline = schedule(tasks, priorities or Priorities.of(tasks, _ranks(model)), geometry)
     blocks = memory_blocks(model, timeline, geometry)
     depths = {name: allocate(own, by_size=name == "dynamic") for name, own in blocks.items()}
     weights, weight_bases = weight_words(model.linears, plan.weights)

@@ -22,6 +22,7 @@ from bitformer.hw.program import MachineOperation
 from bitformer.hw.widths import signed_value
 from bitformer.model import ir
 from bitformer.model.errors import UserError
+from bitformer.model.progress import Progress, silent
 
 __all__ = ["STRUCTURE_BYTES", "bank_words", "lower_reloadable", "new_images", "structure_hash"]
 
@@ -55,6 +56,8 @@ def lower_reloadable(
     lanes: int | None = None,
     pack: bool = True,
     placement: Mapping[str, str] | None = None,
+    effort: int = 0,
+    progress: Progress = silent,
 ) -> Design:
     """Lower ``model``, with the options of `lower`, to a design that takes new weights.
 
@@ -62,7 +65,7 @@ def lower_reloadable(
     wide accumulators, whose parameters have another layout.
     """
     options: dict[str, Any] = {"lanes": lanes, "pack": pack, **_OPTIONS}
-    design = lower(model, part=part, **options)
+    design = lower(model, part=part, effort=effort, progress=progress, **options)
     there = PARTS[part]
     multiplier = there.family.multiplier
     if design.geometry.wide:
@@ -185,7 +188,7 @@ def new_images(
         raise UserError("design must be reloadable to take new weights")
     shifts = {op.tensor: op.shift for op in design.program.operations}
     options: dict[str, Any] = {"lanes": lanes, "pack": pack, **_OPTIONS}
-    other = lower(model, part=design.part, shifts=shifts, **options)
+    other = lower(model, part=design.part, shifts=shifts, order=design.schedule, **options)
     _check_tensors(design.model, model)
     _check_program(design, other)
     _check_widths(design, other)

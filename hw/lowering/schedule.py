@@ -2,17 +2,18 @@
 
 Rows are issued in order, one instruction at a time. A row may start when the engine is free, the
 data it reads will be there when its read reaches it, and its results find the post-processor
-free. Of the rows that can start first, the one furthest down the network goes first, so that
-results die young and their memory is reused.
+free. Of the rows that can start first, priorities (:mod:`.priorities`) say which does: the one
+furthest down the network, so that results die young and their memory is reused, where no search has
+found better ones (:mod:`.effort`).
 """
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from bitformer.hw import timing
 from bitformer.hw.design import Geometry
+from bitformer.hw.lowering.priorities import Priorities
 from bitformer.hw.program import Destination, MachineOperation
 from bitformer.hw.timetable import Event, Read, RowTask, Schedule
 
@@ -177,25 +178,28 @@ class _Timeline:
 
 
 def schedule(
-    layers: Mapping[str, Sequence[RowTask]], ranks: Mapping[str, int], geometry: Geometry
+    layers: Mapping[str, Sequence[RowTask]], priorities: Priorities, geometry: Geometry
 ) -> Schedule:
     """Give every row of every layer its place and cycle; cycle 0 accepts the first input.
 
-    A layer's rows are issued in their order. Of layers whose next row could be issued in the same
-    cycle, the one with the higher of ``ranks`` goes first.
+    A layer's rows are issued in their order. Of layers whose next row could be issued, the
+    ``priorities`` of these rows say which goes first.
     """
     line = _Timeline(geometry)
     result = Schedule()
-    pending = {name: deque(rows) for name, rows in layers.items()}
-    while any(pending.values()):
-        first = {name: rows[0] for name, rows in pending.items() if rows}
+    following = dict.fromkeys(layers, 0)
+    left = sum(len(rows) for rows in layers.values())
+    while left:
+        first = {n: layers[n][k] for n, k in following.items() if k < len(layers[n])}
         issues = {n: line.earliest(row) for n, row in first.items() if line.available(row)}
         if not issues:
             raise RuntimeError(
                 f"Rows must depend on rows before them, but {[*first]} wait for ever"
             )
-        name = min(issues, key=lambda name: (issues[name][0], -ranks[name]))
-        event = line.commit(pending[name].popleft(), *issues[name])
+        name = min(issues, key=lambda name: priorities.key(name, following[name], issues[name][0]))
+        event = line.commit(first[name], *issues[name])
+        following[name] += 1
+        left -= 1
         result.events.append(event)
         result.drained = max(result.drained, event.post_last)
     return result

@@ -1,0 +1,147 @@
+"""Other orders of the rows: fewer cycles, the same integers, the same on every machine."""
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from reload_harness import SMALL, other_weights
+
+from bitformer.hw.lowering import lower as lowering
+from bitformer.hw.lowering.effort import better_priorities
+from bitformer.hw.lowering.lower import lower
+from bitformer.hw.lowering.place import crowding
+from bitformer.hw.lowering.priorities import Priorities
+from bitformer.hw.lowering.reload import lower_reloadable, new_images
+from bitformer.hw.lowering.schedule import schedule
+from bitformer.hw.parts import PARTS
+from bitformer.model.config import named_config
+from bitformer.model.initialize import initialize
+from bitformer.sim.run import simulate
+
+TRIES = 60
+
+
+@pytest.fixture(scope="module")
+def model():
+    return initialize(named_config("etth1-96-24"), samples=16)
+
+
+@pytest.fixture(scope="module")
+def designs(model):
+    """Without effort, and with it."""
+    return lower(model), lower(model, effort=TRIES)
+
+
+@pytest.fixture(scope="module")
+def asked(model):
+    """The rows, priorities and widths that the scheduler is given."""
+    found = {}
+
+    def note(layers, priorities, geometry):
+        found.update(layers=layers, priorities=priorities, geometry=geometry)
+        return schedule(layers, priorities, geometry)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lowering, "schedule", note)
+        lower(model)
+    return found
+
+
+def order_of(design):
+    return [(e.row.tensor, e.row.row, e.row.first) for e in design.schedule.events]
+
+
+def test_effort_saves_cycles_and_takes_no_more_memory(designs):
+    plain, better = designs
+    assert better.latency < plain.latency
+    assert better.interval <= plain.interval
+    assert crowding(better.stores.values(), PARTS["xc7s15"]) <= (0, 0)
+    assert sorted(order_of(better)) == sorted(order_of(plain))
+
+
+def test_another_order_is_exact_under_back_pressure():
+    model = initialize(named_config("tiny"), samples=16)
+    design = lower(model, effort=TRIES)
+    assert order_of(design) != order_of(lower(model))
+    words = np.random.default_rng(0)
+    x = words.integers(model.input.low, model.input.high + 1, (3, *model.input.shape))
+    for back_pressure in (0.0, 0.4):
+        result = simulate(design, x, back_pressure=back_pressure, seed=3)
+        assert result.bit_exact, str(result.difference)
+        assert back_pressure or result.latency[0] == design.latency
+
+
+def test_the_same_effort_finds_the_same_order(model, designs):
+    assert order_of(lower(model, effort=TRIES)) == order_of(designs[1])
+
+
+def test_no_effort_is_the_schedulers_own_order(model, designs):
+    assert order_of(lower(model, effort=0)) == order_of(designs[0])
+
+
+def test_progress_comes_after_each_order(asked):
+    seen = []
+    tell = lambda done, total, what: seen.append((done, total, what))  # noqa: E731
+    better_priorities(**asked, tries=3, progress=tell)
+    assert [(done, total) for done, total, _ in seen] == [(1, 3), (2, 3), (3, 3)]
+    assert seen[-1][2].endswith(" cycles")
+
+
+def test_what_takes_more_memory_is_not_taken(model, designs, monkeypatch):
+    """Only what crowds the part no more than the first design is better."""
+    sizes = iter([(0, 0), (0, 0)])
+    monkeypatch.setattr(lowering, "crowding", lambda *_: next(sizes, (1, 0)))
+    assert order_of(lower(model, effort=TRIES)) == order_of(designs[0])
+
+
+def test_the_best_of_all_comes_last(asked):
+    found = better_priorities(**asked, tries=TRIES)
+    layers, geometry = asked["layers"], asked["geometry"]
+    cycles = [schedule(layers, one, geometry).events[-1].write_last for one in found]
+    assert len(found) > 1
+    assert cycles[-1] == min(cycles)
+
+
+def test_a_change_is_of_one_run_of_rows(asked):
+    start, chance = asked["priorities"], random.Random(5)
+    kinds = set()
+    for _ in range(200):
+        other = start.changed(chance)
+        changed = {
+            (kind, name, row)
+            for kind in ("early", "ranks")
+            for name, rows in getattr(start, kind).items()
+            for row, value in enumerate(rows)
+            if getattr(other, kind)[name][row] != value
+        }
+        assert len({(kind, name) for kind, name, _ in changed}) == 1
+        rows = sorted(row for _, _, row in changed)
+        assert rows == [*range(rows[0], rows[-1] + 1)]
+        kinds.add((*changed,)[0][0])
+    assert kinds == {"early", "ranks"}
+    assert start == asked["priorities"]
+
+
+def test_an_order_is_followed(asked, designs):
+    again = Priorities.following(designs[1].schedule, asked["layers"])
+    found = schedule(asked["layers"], again, asked["geometry"])
+    assert [e.issue for e in found.events] == [e.issue for e in designs[1].schedule.events]
+
+
+def test_an_order_of_other_rows_is_not_followed(asked, designs):
+    name, rows = "embedding", asked["layers"]["embedding"]
+    assert Priorities.following(designs[0].schedule, {**asked["layers"], name: rows[1:]}) is None
+    fewer = {n: rows for n, rows in asked["layers"].items() if n != name}
+    assert Priorities.following(designs[0].schedule, fewer) is None
+    more = replace(designs[0].schedule, events=designs[0].schedule.events[:-1])
+    assert Priorities.following(more, asked["layers"]) is None
+
+
+def test_new_weights_come_in_the_order_that_was_found():
+    model = initialize(SMALL, samples=16)
+    design = lower_reloadable(model, lanes=2, effort=40)
+    assert order_of(design) != order_of(lower_reloadable(model, lanes=2))
+    other = other_weights(model)
+    assert new_images(design, other, lanes=2)["weights"] != design.images["weights"]
+    assert new_images(design, model, lanes=2)["weights"] == design.images["weights"]
