@@ -40,7 +40,9 @@ class Geometry:
     ``low_bits`` and ``high_bits`` of the two parts of a wide one, ``sum_bits`` of their sum. With
     ``gelu`` it has a stage that computes that. Without ``factor_signed`` no multiplier of it is
     negative. ``upper_bits`` are those of a wide multiplicand's upper part that take several
-    multipliers.
+    multipliers. The sums of packed products are kept ``apart`` where they are not in one number,
+    the low one with ``extension`` bits above those of ``pack_shift``. Columns of LUTs multiply
+    activations of ``soft_bits``.
     """
 
     columns: int
@@ -73,14 +75,22 @@ class Geometry:
     gelu: bool = later(False)
     factor_signed: bool = later(True)
     upper_bits: int = later(0)
+    apart: bool = later(False)
+    extension: int = later(0)
+    soft_bits: int = later(0)
 
     def __repr__(self) -> str:
         return shown(self)
 
     @property
+    def hard(self) -> int:
+        """Columns that are multipliers of the part; those behind them are of LUTs."""
+        return self.columns - self.weights.soft
+
+    @property
     def dynamic_slots(self) -> int:
         """Values in a word of the key and value store."""
-        return self.columns * (2 if self.dynamic_packed else 1)
+        return self.hard * (2 if self.dynamic_packed else 1)
 
     def words(self, spec: Tensor) -> int:
         """Return the words of a tensor's row in the activation store."""
@@ -123,7 +133,7 @@ class Geometry:
             post += self.multiplier.blocks(self.upper_bits) - 1
         squares = sum(squared_in_dsp(bits) for bits in self.square_bits)
         total = sum_bits(self.norm_features, self.norm_bits) if self.norm_features else 0
-        return self.columns + post + (self.multiplier.blocks(total) if total else 0) + squares
+        return self.hard + post + (self.multiplier.blocks(total) if total else 0) + squares
 
 
 #: The stores whose contents differ between two trained models of one structure.

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
+from bitformer.model.later import later, shown
+
 __all__ = ["Piece", "WeightFormat", "WeightLayout"]
 
 
@@ -57,7 +59,8 @@ class WeightLayout:
     An operation whose fields are too wide for all ``columns`` uses fewer of them; one whose fields
     are narrow finds several ``parts`` in a word. Addresses count the smallest parts, of which a
     word has ``units``. ``half_bits`` are those of a packed weight in the engine; ``even`` : every
-    operation uses an even number of columns, since an unpacked one does.
+    operation uses an even number of columns, since an unpacked one does. The last ``soft`` columns
+    are of LUTs: the formats of ``short`` use them.
     """
 
     bits: int
@@ -65,6 +68,16 @@ class WeightLayout:
     formats: Mapping[str, WeightFormat] = field(hash=False)
     half_bits: int
     even: bool
+    soft: int = later(0)
+    short: frozenset[WeightFormat] = later(frozenset())
+
+    def __repr__(self) -> str:
+        return shown(self)
+
+    @property
+    def hard(self) -> int:
+        """Columns that every format may use."""
+        return self.columns - self.soft
 
     def cut(self, kind: WeightFormat) -> WeightFormat:
         """Return the format as the hardware cuts it: a pair that needs no extension is a field."""
@@ -87,7 +100,8 @@ class WeightLayout:
 
     def columns_of(self, kind: WeightFormat) -> int:
         """Return the columns that have a weight in a word."""
-        columns = min(self.columns, self.bits // kind.field)
+        most = self.columns if kind in self.short else self.hard
+        columns = min(most, self.bits // kind.field)
         return columns - columns % 2 if self.even else columns
 
     def parts(self, kind: WeightFormat) -> int:

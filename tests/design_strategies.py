@@ -31,7 +31,15 @@ from bitformer.model.precision import (
 from bitformer.model.shape import BLOCKS
 from bitformer.model.structure import graph, tensor_components, weight_components
 
-__all__ = ["DRAWN", "RandomModel", "configs", "designs", "models", "several"]
+__all__ = [
+    "DRAWN",
+    "RandomModel",
+    "configs",
+    "designs",
+    "models",
+    "several",
+    "short_designs",
+]
 
 SEEDS = st.integers(0, 100)
 #: Tasks of models.
@@ -197,6 +205,31 @@ def designs(tasks=DRAWN, **fixed):
         **{name: st.just(value) for name, value in fixed.items()},
     }
     return st.builds(RandomDesign, model=models(tasks), options=st.fixed_dictionaries(options))
+
+
+@st.composite
+def short_designs(draw, tasks=DRAWN, **fixed):
+    """Random designs of short numbers and even rows: most of their products go in pairs."""
+    config = draw(configs(tasks=tasks))
+    weights, activations = (
+        draw(st.sampled_from([1, 2, 3, 4])),
+        draw(st.sampled_from([2, 3, 4, 6, 8])),
+    )
+    ends = st.sampled_from([6, 8])
+    config = config.replace(
+        default=Precision(weights=weights, activations=activations),
+        precision={},
+        tensors={},
+        input_bits=draw(ends),
+        output_bits=draw(ends),
+        d_model=config.heads * draw(st.sampled_from([2, 4, 6])),
+        ffn=2 * draw(st.integers(1, 12)),
+        mixing=config.mixing // 2 * 2,
+        adc_words=False,
+    )
+    lanes = st.sampled_from([None, None, 4, 12, 14, 16, 18, 20])
+    options = {"lanes": draw(lanes), "immediate": draw(st.booleans()), **fixed}
+    return RandomDesign(model=RandomModel(config=config, seed=draw(SEEDS)), options=options)
 
 
 def several(count):

@@ -10,6 +10,7 @@ from bitformer.hw.program import Addend, Factor, MachineOperation
 from bitformer.hw.units.postprocessor import PostProcessor
 from bitformer.hw.units.postprocessor_widths import PostProcessorWidths
 from bitformer.hw.units.result_slots import slot_layout
+from bitformer.hw.widths import signed_value
 from bitformer.model import numerics
 
 #: A long port of ten bits: most multiplicands of wide operations have an upper part.
@@ -144,7 +145,19 @@ def drawn(dut, op, chance):
     p = within(chance, w.accumulator_bits if o.wide else w.narrow_bits, biases)
     if o.packed:
         low = within(chance, min(w.pack_shift, w.narrow_bits), biases[:1])
-        p = (within(chance, w.narrow_bits, biases[1:] or [0]) << w.pack_shift) + low
+        if w.apart:
+            low = within(chance, min(w.pack_shift + w.extension, w.narrow_bits), biases[:1])
+        high = within(chance, w.narrow_bits, biases[1:] or [0])
+        p = (high << w.pack_shift) + low
+        if w.apart:
+            middle = w.product_bits - w.pack_shift
+            p = low & ((1 << w.pack_shift) - 1)
+            p |= (high & ((1 << middle) - 1)) << w.pack_shift
+            beyond = low >> w.pack_shift & ((1 << w.extension) - 1)
+            p = signed_value(p | beyond << w.product_bits, w.product_bits + w.extension)
+    elif w.extension:  # bits that mean nothing
+        p = packed([p], w.product_bits) | chance.getrandbits(w.extension) << w.product_bits
+        p = signed_value(p, w.product_bits + w.extension)
     return {
         "p": p,
         "parameter": parameter,

@@ -74,6 +74,8 @@ class Multiplier:
         Bits that a shorter operand may have beyond its port: rows of LUTs multiply them.
     uppers : int
         Multipliers for the upper bits of a post-processor's multiplicand, at most.
+    apart : bool
+        Whether the sums of two products that share it may be kept apart: they are in LUTs.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Multiplier:
     unsigned: bool = False
     rows: int = 0
     uppers: int = 1
+    apart: bool = False
 
     @property
     def split(self) -> int:
@@ -322,6 +325,11 @@ class Family:
     most_columns : int
         Multipliers of the engine at most where nobody says how many: beyond, what feeds them costs
         more than they gain.
+    any_columns : bool
+        Whether their number is what a model's layers make best use of: else it is a multiple of 8
+        or a power of two.
+    soft_columns : int
+        Columns of the engine that may be made of LUTs, for two products of short weights each.
     """
 
     name: str
@@ -334,6 +342,8 @@ class Family:
     power: PowerModel
     routed: RoutedElsewhere | None = None
     most_columns: int = 16
+    any_columns: bool = False
+    soft_columns: int = 0
 
     @property
     def shift_registers(self) -> bool:

@@ -108,6 +108,7 @@ ICE40UP = Family(
         unsigned=True,
         rows=2,
         uppers=3,
+        apart=True,
     ),
     block_ram=BlockRam(
         name="EBR",
@@ -144,5 +145,6 @@ ICE40UP = Family(
             " on an iCE40UP5K; block RAM assumed; cells between a counter's and a busy multiplier's"
         ),
     ),
-    most_columns=16,
+    any_columns=True,
+    soft_columns=4,
 )

@@ -119,6 +119,14 @@ class Batch:
 
         return np.stack([self.values(place, bound) for place in self.matrix], axis=1)
 
+    @cached_property
+    def terms(self) -> np.ndarray:
+        """Largest magnitude of one product: [models, matrix operations]."""
+        found = [
+            self.values(place, lambda m, op: op.term_bound(m.tensors)) for place in self.matrix
+        ]
+        return np.stack(found, axis=1)
+
     def model(self, number: int) -> IntegerModel:
         """Return a model of the batch as a whole; its configuration has the shape alone."""
         operations = (self.sources[own[number]] for own in self.operation_sources)

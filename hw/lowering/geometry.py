@@ -10,38 +10,12 @@ from bitformer.hw.lowering.batch import Batch
 from bitformer.hw.lowering.packing import Packing, product_bits
 from bitformer.hw.lowering.post_widths import post_widths
 from bitformer.hw.lowering.wide import element_bits, wide_operations
-from bitformer.hw.parts import Part
 from bitformer.hw.program import Destination
 from bitformer.hw.weight_layout import WeightFormat, WeightLayout
-from bitformer.hw.widths import squared_in_dsp
 from bitformer.model.errors import UserError
 from bitformer.model.ir import IntegerModel
 
-__all__ = ["choose_columns", "geometry_of"]
-
-
-def choose_columns(
-    model: IntegerModel,
-    part: Part,
-    lanes: int | None,
-    pack: bool,
-    wide_rows: frozenset[str] = frozenset(),
-) -> int:
-    """Return the engine's multipliers: those asked for, or what the part has to spare.
-
-    Of these a multiple of 8, which most layers can be cut by, or a power of two below.
-    """
-    if lanes is not None:
-        if lanes < 1:
-            raise UserError(f"lanes must be at least 1, not {lanes}")
-        return max(1, lanes // 2) if pack and lanes > 1 else lanes
-    spare = part.dsps - 2 - bool(model.norm_bits)
-    if squared_in_dsp(model.norm_bits):
-        spare -= 2 if pack and not wide_rows else 1
-    if spare < 1:
-        raise UserError(f"part {part.name} must have more than {part.dsps} DSP blocks")
-    most = min(spare, part.family.most_columns)
-    return most // 8 * 8 if most >= 8 else 1 << most.bit_length() - 1
+__all__ = ["geometry_of"]
 
 
 def geometry_of(
@@ -90,6 +64,7 @@ def geometry_of(
     named = np.array([[shifts[op.y] for op in model.operations]])
     post = {n: int(w[0]) for n, w in post_widths(batch, named, wide, multiplier).items()}
     _check(post, multiplier)
+    soft = [op for op in model.linears if weights.formats[op.y] in weights.short]
     return Geometry(
         columns=weights.columns,
         ways=ways,
@@ -106,7 +81,7 @@ def geometry_of(
         operand_bits=max([*operands, 9] if scores else operands),
         accumulator_bits=max(accumulators.values()),
         narrow_bits=max((b for y, b in accumulators.items() if y not in wide), default=1),
-        product_bits=int(product_bits(dots, packed, packing.shift).max()),
+        product_bits=int(product_bits(dots, packed, packing.shift, apart=packing.apart).max()),
         keys=longest,
         norm_features=max(norm_features, default=0),
         norm_bits=model.norm_bits,
@@ -115,6 +90,9 @@ def geometry_of(
         gelu=any(op.gelu for op in model.linears),
         factor_signed=not multiplier.unsigned or bool(batch.negates[0]),
         upper_bits=_upper_bits(model, wide, multiplier),
+        apart=packing.apart or weights.soft > 0,
+        extension=packing.extension,
+        soft_bits=max((tensors[op.x].bits for op in soft), default=0),
         **post,
     )
 

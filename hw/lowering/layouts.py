@@ -1,16 +1,18 @@
 """Chooses how the weights of a model share the words of their store."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from bitformer.hw.lowering.packing import Packing
 from bitformer.hw.weight_layout import WeightFormat, WeightLayout
 from bitformer.model import ir
 
-__all__ = ["MOST_FORMATS", "weight_layouts"]
+__all__ = ["MOST_FORMATS", "SOFT_BITS", "weight_layouts"]
 
 #: Formats of a design, at most: each is one more input of the multiplexer before a multiplier.
 MOST_FORMATS = 3
+#: Bits of a weight and of an activation that a column of LUTs multiplies, at most.
+SOFT_BITS = 4, 8
 
 
 def _format(op: ir.Linear, packing: Packing) -> WeightFormat:
@@ -49,18 +51,50 @@ def _cycles(model: ir.IntegerModel, layout: WeightLayout) -> int:
     return total
 
 
+def _short(
+    model: ir.IntegerModel, formats: Mapping[str, WeightFormat], half_bits: int
+) -> frozenset[WeightFormat]:
+    """Return the formats that columns of LUTs can multiply: short pairs, by short activations.
+
+    And what they are cut to, which no single weight may be cut to as well.
+    """
+    own = WeightLayout(bits=1, columns=1, formats=formats, half_bits=half_bits, even=False)
+    fit: set[WeightFormat] = set()
+    for kind in set(formats.values()):
+        bits = [model.tensors[op.x].bits for op in model.linears if formats[op.y] == kind]
+        if half_bits <= SOFT_BITS[0] and max(bits) <= SOFT_BITS[1] and own.paired(own.cut(kind)):
+            fit |= {kind, own.cut(kind)}
+    return frozenset(fit)
+
+
 def weight_layouts(
-    model: ir.IntegerModel, packing: Packing, columns: int
+    model: ir.IntegerModel, packing: Packing, columns: int, hard: int
 ) -> Iterator[WeightLayout]:
-    """Yield layouts with words for all columns of a format, those with the fewest cycles first."""
+    """Yield layouts with words for all columns of a format, those with the fewest cycles first.
+
+    The columns beyond the first ``hard`` are of LUTs if some format is short enough.
+    """
     formats = _formats(model, packing)
+    short = _short(model, formats, packing.half_bits) if hard < columns else frozenset()
+    soft = columns - hard if short else 0
+    if not short:
+        columns = hard
     packed = packing.packed.values()
     even = any(packed) and not all(packed)
     least = max(kind.field for kind in formats.values()) * (2 if even else 1)
     layouts = {
         bits: WeightLayout(
-            bits=bits, columns=columns, formats=formats, half_bits=packing.half_bits, even=even
+            bits=bits,
+            columns=columns,
+            formats=formats,
+            half_bits=packing.half_bits,
+            even=even,
+            soft=soft,
+            short=short,
         )
-        for bits in (max(least, columns * kind.field) for kind in formats.values())
+        for bits in (
+            max(least, (columns if kind in short else columns - soft) * kind.field)
+            for kind in formats.values()
+        )
     }
     yield from sorted(layouts.values(), key=lambda lay: (_cycles(model, lay), lay.bits))

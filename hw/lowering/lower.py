@@ -8,9 +8,9 @@ from bitformer.hw.design import Design
 from bitformer.hw.judging import judged_depth, level_bits, weight_bits
 from bitformer.hw.lowering.allocate import allocate
 from bitformer.hw.lowering.batch import Batch
+from bitformer.hw.lowering.columns import choose_columns, hard_columns
 from bitformer.hw.lowering.effort import better_priorities, last_output
 from bitformer.hw.lowering.encode import Encoder, memory_blocks
-from bitformer.hw.lowering.geometry import choose_columns
 from bitformer.hw.lowering.graph import check_graph, destinations
 from bitformer.hw.lowering.images import parameter_words, position_words, weight_words
 from bitformer.hw.lowering.layouts import weight_layouts
@@ -175,7 +175,8 @@ def lower(
     if not any(packing.packed.values()):
         rows = frozenset()
     tried: list[tuple[tuple[int, int], Plan, Design]] = []
-    for weights in weight_layouts(model, packing, columns):
+    hard = hard_columns(model, PARTS[part], columns, any(packing.packed.values()), rows)
+    for weights in weight_layouts(model, packing, columns, hard):
         plan = Plan(
             model=model,
             part=PARTS[part],

@@ -18,12 +18,15 @@ class Packing:
     """``packed`` by tensor written; ``shift`` between two weights of ``half_bits`` each.
 
     ``dynamic`` : keys and values, which are multiplied in the place of weights, are packed too.
+    ``apart`` : the two sums are kept apart, the low one with ``extension`` bits above ``shift``.
     """
 
     packed: dict[str, bool]
     dynamic: bool = False
     shift: int = 0
     half_bits: int = 0
+    apart: bool = False
+    extension: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +34,8 @@ class Packings:
     """The packing of each model of a batch.
 
     ``names`` : tensors that the matrix operations write. ``packed`` : bool [models, operations].
-    ``dynamic`` : bool, ``shift``, ``half_bits`` : integers, [models]; as in :class:`Packing`.
+    ``dynamic`` and ``apart`` : bool, ``shift``, ``half_bits`` and ``extension`` : integers,
+    [models]; as in :class:`Packing`. No model has sums apart where ``apart`` is None.
     """
 
     names: tuple[str, ...]
@@ -39,6 +43,8 @@ class Packings:
     dynamic: np.ndarray
     shift: np.ndarray
     half_bits: np.ndarray
+    apart: np.ndarray | None = None
+    extension: np.ndarray | None = None
 
     def __getitem__(self, number: int) -> Packing:
         """Return one model's."""
@@ -47,15 +53,20 @@ class Packings:
             dynamic=bool(self.dynamic[number]),
             shift=int(self.shift[number]),
             half_bits=int(self.half_bits[number]),
+            apart=self.apart is not None and bool(self.apart[number]),
+            extension=0 if self.extension is None else int(self.extension[number]),
         )
 
 
-def product_bits(dots: np.ndarray, packed: np.ndarray, shift: np.ndarray | int) -> np.ndarray:
+def product_bits(
+    dots: np.ndarray, packed: np.ndarray, shift: np.ndarray | int, *, apart: bool = False
+) -> np.ndarray:
     """Return the bits of an accumulator whose dot products are at most ``dots``.
 
-    A packed one has the other product ``shift`` bits higher.
+    A packed one has the other product ``shift`` bits higher, and takes a borrow from it, unless the
+    sums are kept ``apart``.
     """
-    return bit_length(dots) + 1 + np.where(packed, np.asarray(shift) + 1, 0)
+    return bit_length(dots) + 1 + np.where(packed, np.asarray(shift) + (not apart), 0)
 
 
 def _pairable(model: IntegerModel) -> bool:
@@ -86,14 +97,16 @@ def choose_packing(
 
     Every operation whose low sum fits its field packs, the others do not, nor those of ``single``,
     by tensor written; keys and values are laid out one way for all that reads them. With an odd
-    number of ``columns``, all operations pack or none.
+    number of ``columns``, all operations pack or none. Where the multiplier allows it, and more is
+    packed then, the sums are kept apart: a single product must fit the low field, and sums are as
+    long as they are.
     """
     port = multiplier.long_bits
     model, operations = batch.first, batch.matrix_operations
     none = np.zeros(len(batch), dtype=np.int64)
     packed = np.zeros((len(batch), len(operations)), dtype=bool)
     dynamic, shift, half_bits = none.astype(bool), none.copy(), none.copy()
-    most = none.copy()
+    most, apart, extension = none.copy(), none.astype(bool), none.copy()
     own = np.array([op.weights_from is None for op in operations])
     keys = batch.tensor_values(batch.kept)
     # a weight of one bit, -1 or 1, is multiplied as a number of two
@@ -103,10 +116,13 @@ def choose_packing(
     broad = batch.tensor_values(batch.kept, "narrow") == 0
     gains = np.array([op.macs(model.tensors) for op in operations])
     dots, totals = batch.bounds[..., 0], batch.bounds[..., 1]
-    for half, keys_too in itertools.product(halves, (False, True)):
+    sums = (False, True) if multiplier.apart else (False,)
+    for half, keys_too, kept in itertools.product(halves, (False, True), sums):
         # the high weight less a borrow must fit the port above the low field: a narrow one does
         distance = port - half - (keys_too & (broad & (keys == half)).any(axis=1))
-        fits = (dots < 1 << (distance - 1)[:, None]) & (totals < 1 << (port - 1))
+        # what meets below the high sum, and the multiplicand of one way
+        low = batch.terms if kept else dots
+        fits = (low < 1 << (distance - 1)[:, None]) & (totals < 1 << (port - 1))
         found = fits & may & np.where(own, widths <= half, keys_too)
         possible = (widths == half).any(axis=1)
         if keys_too:
@@ -116,6 +132,16 @@ def choose_packing(
         gain = np.where(possible, found @ gains, 0)
         better = gain > most
         most[better], packed[better], half_bits[better] = gain[better], found[better], half
-        dynamic[better], shift[better] = keys_too, distance[better]
+        dynamic[better], shift[better], apart[better] = keys_too, distance[better], kept
+        longest = np.where(found, bit_length(dots) + 1, 0).max(axis=1)
+        extension[better] = (np.maximum(0, longest - distance) * kept)[better]
     names = tuple(op.y for op in operations)
-    return Packings(names=names, packed=packed, dynamic=dynamic, shift=shift, half_bits=half_bits)
+    return Packings(
+        names=names,
+        packed=packed,
+        dynamic=dynamic,
+        shift=shift,
+        half_bits=half_bits,
+        apart=apart,
+        extension=extension,
+    )

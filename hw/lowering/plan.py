@@ -73,7 +73,7 @@ class Plan:
     def columns_of(self, op: Operation) -> int:
         """Return the columns that an operation uses: those with a field in its weights' words."""
         kind = self.weights.formats.get(op.y)
-        return self.weights.columns if kind is None else self.weights.columns_of(kind)
+        return self.weights.hard if kind is None else self.weights.columns_of(kind)
 
     def power(self, op: Operation) -> int:
         """Return the power of two that brings an operation to its shift in the hardware."""

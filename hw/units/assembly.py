@@ -90,6 +90,10 @@ class Units:
             product_bits=geometry.product_bits,
             multiplier=geometry.multiplier,
             group=_group(design),
+            apart=geometry.apart,
+            extension=geometry.extension,
+            soft=geometry.weights.soft,
+            soft_bits=geometry.soft_bits,
         )
         m.submodules.drain = self.drain = drain(design)
         m.submodules.vector = self.vector = vector_slots(design)
@@ -246,6 +250,8 @@ def post_processor(design: Design) -> PostProcessor:
     widths = PostProcessorWidths(
         product_bits=geometry.product_bits,
         pack_shift=geometry.pack_shift,
+        apart=int(geometry.apart),
+        extension=geometry.extension,
         accumulator_bits=geometry.accumulator_bits,
         narrow_bits=geometry.narrow_bits,
         value_bits=value_bits,

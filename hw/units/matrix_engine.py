@@ -11,6 +11,7 @@ from bitformer.hw.timing import ACCUMULATE
 from bitformer.hw.units.multiplier import Product
 from bitformer.hw.units.parameters import Flag, Integer, Parameter
 from bitformer.hw.units.pipeline import delay
+from bitformer.hw.units.sums import add_apart, multiply_short
 from bitformer.hw.widths import signed_value
 
 __all__ = ["MatrixEngine"]
@@ -30,6 +31,10 @@ class MatrixEngine(wiring.Component):
     provided that the first sum fits ``pack_shift`` bits, which lowering proves. Since the low
     weight is below zero just when its sign bit is set, the sum of both is
     ``{w1 - sign(w0), sext(w0)}``: no adder over the full port.
+
+    Where the sums are ``apart``, only a single product must fit ``pack_shift`` bits: each sum has
+    its own bits of the accumulator, and ``extension`` bits above all others belong to the low one.
+    The last ``soft`` columns are of LUTs then: they serve packed operations alone.
 
     Latency: 3 + j cycles from an activation to the accumulator of column j. Throughput: one
     activation a cycle; a dot product begins right after the one before.
@@ -55,6 +60,14 @@ class MatrixEngine(wiring.Component):
     group : int
         Columns whose weights come in one cycle, those of the next so many cycles later; by default
         all come at once.
+    apart : bool
+        The sums of packed products are kept apart.
+    extension : int
+        Bits of the low sum beyond ``pack_shift``, where they are apart.
+    soft : int
+        Columns that are made of LUTs.
+    soft_bits : int
+        Width of the activations that these multiply.
 
     Members
     -------
@@ -66,7 +79,7 @@ class MatrixEngine(wiring.Component):
         The operation is packed.
     i_w : In(columns * column_bits)
         Weight words of all columns, column 0 lowest, those of a group in its cycle.
-    o_p : Out(ArrayLayout(signed(product_bits), columns))
+    o_p : Out(ArrayLayout(signed(product_bits + extension), columns))
         Accumulators.
 
     Raises
@@ -85,6 +98,10 @@ class MatrixEngine(wiring.Component):
     product_bits = Integer(1)
     multiplier = Parameter(Multiplier, "a Multiplier")
     group = Integer(1)
+    apart = Flag()
+    extension = Integer(0)
+    soft = Integer(0)
+    soft_bits = Integer(0)
 
     def __init__(
         self,
@@ -98,12 +115,18 @@ class MatrixEngine(wiring.Component):
         product_bits: int,
         multiplier: Multiplier,
         group: int | None = None,
+        apart: bool = False,
+        extension: int = 0,
+        soft: int = 0,
+        soft_bits: int = 0,
     ):
         self.columns, self.column_bits = columns, column_bits
         self.operand_bits, self.product_bits = operand_bits, product_bits
         self.pack_shift, self.half_bits = pack_shift, half_bits
         self.always_packed, self.multiplier = always_packed, multiplier
         self.group = self.columns if group is None else group
+        self.apart, self.extension = apart, extension
+        self.soft, self.soft_bits = soft, soft_bits
         packed_bits = pack_shift + half_bits
         for what, bits, most in (
             ("Operand bits", operand_bits, multiplier.short_bits),
@@ -116,13 +139,17 @@ class MatrixEngine(wiring.Component):
             raise ValueError(f"Pack shift must be {half_bits} at least, not {pack_shift}")
         if 2 * half_bits > column_bits:
             raise ValueError(f"Column must hold two weights of {half_bits} bits, not {column_bits}")
+        if (extension or soft) and not (apart and half_bits):
+            raise ValueError(
+                "Apart must be set, of packed weights, for an extension or soft columns"
+            )
         super().__init__(
             {
                 "i_x": In(signed(operand_bits)),
                 "i_first": In(1),
                 "i_packed": In(1),
                 "i_w": In(columns * column_bits),
-                "o_p": Out(data.ArrayLayout(signed(product_bits), columns)),
+                "o_p": Out(data.ArrayLayout(signed(product_bits + extension), columns)),
             }
         )
 
@@ -135,16 +162,28 @@ class MatrixEngine(wiring.Component):
             low, high = (signed_value(word >> n * self.half_bits, self.half_bits) for n in (0, 1))
             return signed_value((high << self.pack_shift) + low, self.multiplier.long_bits)
 
-        return [
-            signed_value(
-                sum(
-                    activation * multiplicand(word >> column * self.column_bits)
-                    for activation, word in zip(x, w, strict=True)
-                ),
-                self.product_bits,
-            )
-            for column in range(self.columns)
-        ]
+        def sum_of(column: int) -> int:
+            words = [word >> column * self.column_bits for word in w]
+            if self.apart and (packed or self.always_packed):
+                return self._sums_apart(x, words)
+            terms = zip(x, words, strict=True)
+            bits = self.product_bits
+            total = signed_value(sum(a * multiplicand(word) for a, word in terms), bits)
+            return total & ((1 << bits) - 1) if self.extension else total
+
+        return [sum_of(column) for column in range(self.columns)]
+
+    def _sums_apart(self, x: Sequence[int], words: Sequence[int]) -> int:
+        """Return what a column gives of activations and its pairs of weights."""
+        half, shift, bits = self.half_bits, self.pack_shift, self.product_bits
+        pairs = [[signed_value(word >> n * half, half) for n in (0, 1)] for word in words]
+        low, high = (sum(a * pair[n] for a, pair in zip(x, pairs, strict=True)) for n in (0, 1))
+        fields = (
+            low & ((1 << shift) - 1),
+            (high & ((1 << bits - shift) - 1)) << shift,
+            (low >> shift & ((1 << self.extension) - 1)) << bits,
+        )
+        return signed_value(sum(fields), bits + self.extension)
 
     def _high(self, word: Value, packed: Value) -> Value:
         """Return the high weight of a word, less one if the low one is below zero and packed."""
@@ -168,26 +207,60 @@ class MatrixEngine(wiring.Component):
         m = Module()
         x, packed, first = self.i_x, self.i_packed, delay(m, self.i_first, 2, name="first")
         before = packed
+        # of the products, where an accumulator has to know it
+        pairs = self.apart and not self.always_packed
+        pair = delay(m, packed, 2, name="pair") if pairs else Const(1, 1)
         for j in range(self.columns):
             word, late = self.i_w.word_select(j, self.column_bits), j % self.group
-            if self.half_bits:
-                # the high weight is made a cycle ahead: shift registers in LUTs answer late
-                early = delay(m, word, max(0, late - 1), name=f"w_{j}")
-                high = self._high(early, before if late else packed)
-                high = delay(m, high, min(1, late), name=f"high_{j}")
-                word = delay(m, early, min(1, late), name=f"w_{j}_now")
-                operand: Value = self._operand(word, high, packed)
+            if j >= self.columns - self.soft:
+                total = self._in_luts(m, j, x, delay(m, word, late, name=f"w_{j}"), first)
             else:
-                operand = delay(m, word, late, name=f"w_{j}").as_signed()
-            names = f"a_{j}", f"b_{j}", f"m_{j}"
-            unit = Product(m, platform, self.multiplier, operand.shape(), x.shape(), *names)
-            m.d[unit.domain] += [unit.a.eq(operand), unit.b.eq(x)]
-            product = unit.product
-            total = Signal(signed(self.product_bits), name=f"p_{j}", reset_less=True)
-            m.d.sync += total.eq(Mux(first, 0, total) + product)
+                operand = self._multiplicand(m, j, word, before if late else packed, packed)
+                names = f"a_{j}", f"b_{j}", f"m_{j}"
+                unit = Product(m, platform, self.multiplier, operand.shape(), x.shape(), *names)
+                m.d[unit.domain] += [unit.a.eq(operand), unit.b.eq(x)]
+                total = self._total(m, j, unit.product, first, pair)
             m.d.comb += self.o_p[j].eq(total)
             if j + 1 < self.columns:
                 x = delay(m, x, 1, name=f"x_{j}")
                 before, packed = packed, delay(m, packed, 1, name=f"packed_{j}")
                 first = delay(m, first, 1, name=f"first_{j}")
+                pair = delay(m, pair, 1, name=f"pair_{j}") if pairs else pair
         return m
+
+    def _multiplicand(self, m: Module, j: int, word: Value, early: Value, packed: Value) -> Value:
+        """Return the word of column ``j`` as a multiplicand; ``early`` is ``packed`` of it before.
+
+        The high weight is made a cycle ahead: shift registers in LUTs answer late.
+        """
+        late = j % self.group
+        if not self.half_bits:
+            return delay(m, word, late, name=f"w_{j}").as_signed()
+        ahead = delay(m, word, max(0, late - 1), name=f"w_{j}")
+        high = delay(m, self._high(ahead, early), min(1, late), name=f"high_{j}")
+        word = delay(m, ahead, min(1, late), name=f"w_{j}_now")
+        return self._operand(word, high, packed)
+
+    def _total(self, m: Module, j: int, product: Value, first: Value, packed: Value) -> Value:
+        """Return the sum, or the two, of the products of column ``j``, a cycle later."""
+        if self.apart:
+            return add_apart(m, product, first=first, packed=packed, name=f"{j}", **self._fields)
+        total = Signal(signed(self.product_bits), name=f"p_{j}", reset_less=True)
+        m.d.sync += total.eq(Mux(first, 0, total) + product)
+        return total
+
+    def _in_luts(self, m: Module, j: int, x: Value, word: Value, first: Value) -> Value:
+        """Return the sums of column ``j``, which is made of LUTs."""
+        half, bits = self.half_bits, self.soft_bits
+        own = x[:bits].as_signed() if 0 < bits < len(x) else x
+        pair = word[:half], word[half : 2 * half]
+        return multiply_short(m, own, pair, first=first, name=f"{j}", **self._fields)
+
+    @property
+    def _fields(self) -> dict[str, int]:
+        """Widths of the sums that are apart."""
+        return {
+            "shift": self.pack_shift,
+            "bits": self.product_bits,
+            "extension": self.extension,
+        }

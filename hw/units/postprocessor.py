@@ -53,7 +53,7 @@ class PostProcessor(wiring.Component):
     -------
     i_drain : In(slot), slot of a drained column.
     i_vector : In(slot), slot of a stored word.
-    i_p : In(signed(product_bits)), drained accumulator, in the cycle of its slot.
+    i_p : In(signed(product_bits + extension)), drained accumulator, in the cycle of its slot.
     i_parameter : In((value_bits + scale_bits) * ways), parameters, the cycle after the slot.
     i_statistics : In(statistics_layout(norm_features, norm_bits)), of the row that is normalised,
         the cycle after the slot.
@@ -93,7 +93,7 @@ class PostProcessor(wiring.Component):
             {
                 "i_drain": In(slot),
                 "i_vector": In(slot),
-                "i_p": In(signed(widths.product_bits)),
+                "i_p": In(signed(widths.product_bits + widths.extension)),
                 "i_parameter": In((widths.value_bits + widths.scale_bits) * self.ways),
                 "i_statistics": In(statistics_layout(*rows)),
                 "i_activation": In(widths.activation_bits * self.ways),
@@ -255,9 +255,11 @@ class PostProcessor(wiring.Component):
     def _drained(self, m: Module, chosen: Choices) -> list[Value]:
         """Return the drained accumulator as one result or two, with their bias, two cycles later.
 
-        The half that rounds the upper result of a pair is the carry into its sum.
+        The half that rounds the upper result of a pair is the carry into its sum, unless the two
+        are apart.
         """
-        whole = delay(m, self.i_p, 1, name="p").as_signed()
+        drained = delay(m, self.i_p, 1, name="p").as_signed()
+        whole = drained[: self.widths.product_bits].as_signed()
         packed, biased, wide = (
             registered(
                 m, decode(m, self.i_drain.op, self.operations, field), name=f"drained_{field}"
@@ -267,9 +269,9 @@ class PostProcessor(wiring.Component):
         parts, carries = [whole], [Const(0, 1)]
         if self.ways > 1:
             k = self.widths.pack_shift
-            low, high = whole[:k].as_signed(), whole >> k
-            parts = [Mux(packed, low, whole), Mux(packed, high, whole)]
-            carries.append(packed & whole[k - 1])
+            low = Cat(whole[:k], drained[len(whole) :]).as_signed()
+            parts = [Mux(packed, low, whole), Mux(packed, whole >> k, whole)]
+            carries.append(Const(0, 1) if self.widths.apart else packed & whole[k - 1])
         results: list[Value] = []
         for way, (part, carry) in enumerate(zip(parts, carries, strict=True)):
             bits = self.widths.narrow_bits if way else self.widths.accumulator_bits

@@ -33,6 +33,14 @@ def post_processed(
     if o.packed and ways > 1:
         k = w.pack_shift
         accumulators = [signed_value(p, k), (p >> k) + (p >> (k - 1) & 1)]
+        if w.apart:
+            low = p & ((1 << k) - 1) | (p >> w.product_bits) << k
+            accumulators = [
+                signed_value(low, k + w.extension),
+                signed_value(p, w.product_bits) >> k,
+            ]
+    elif w.extension:
+        accumulators = [signed_value(p, w.product_bits)]
     ys = []
     for way in range(1 if o.wide else ways):
         field = parameter >> way * (w.value_bits + w.scale_bits)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 __all__ = ["PostProcessorWidths"]
 
-_MAY_BE_0 = ("pack_shift", "norm_features", "norm_bits", "factor_signed")
+_MAY_BE_0 = ("pack_shift", "norm_features", "norm_bits", "factor_signed", "apart", "extension")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,9 @@ class PostProcessorWidths:
         Elements of a row that LayerNorm reads, and the width of each; 0 without.
     factor_signed : int
         0 where no multiplier is negative.
+    apart, extension : int
+        Not 0 where a drained accumulator has the sums of its two products apart, and the bits of
+        the first above ``product_bits`` then.
     """
 
     product_bits: int
@@ -53,6 +56,8 @@ class PostProcessorWidths:
     norm_features: int = 0
     norm_bits: int = 0
     factor_signed: int = 1
+    apart: int = 0
+    extension: int = 0
 
     def __post_init__(self):
         for name, value in vars(self).items():

@@ -111,7 +111,8 @@ def read_weights(m: Module, units: Units) -> None:
             lower, upper = twice(m, dynamic, name="takes_kept")
             word = Cat(
                 Mux(lower, kept[:half], static[:half]),
-                Mux(upper, kept[half:], static[half:]),
+                Mux(upper, kept[half:], static[half : len(kept)]),
+                static[len(kept) :],
             )
     m.d.sync += units.engine.i_w.eq(word)
     m.d.comb += [
@@ -142,7 +143,7 @@ def _group_by_group(m: Module, units: Units, dynamic: Value, kept: Value, static
 def _spread(geometry: Geometry, columns: WeightColumns, word: Value) -> Value:
     """Return a word of keys or values as weights, sign-extended to the width of a weight."""
     pair, column = 2 * geometry.half_bits, geometry.column_bits
-    places = range(geometry.columns)
+    places = range(geometry.hard)
     joined = Cat(columns.numbers(word, geometry.dynamic_format, place) for place in places)
     if not geometry.dynamic_packed:
         return joined
@@ -158,7 +159,7 @@ def read_columns(m: Module, units: Units) -> None:
     flags = Cat(addresses.o_last, addresses.o_begin, addresses.o_end)
     done = delay(m, flags, PRODUCT - 1, name="group_end", reset_less=False)
     columns, four = engine.columns, 1 << PLACE_BITS
-    half = engine.product_bits // 2
+    half = (engine.product_bits + engine.extension) // 2
     groups = [
         Array(engine.o_p[j] for j in range(start, min(start + four, columns)))[
             drain.o_places.word_select(start // four, PLACE_BITS)

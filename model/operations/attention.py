@@ -55,9 +55,12 @@ class Scores(Operation):
         return tensors[self.y].size * tensors[self.q].features // self.heads
 
     def bound(self, tensors: Tensors) -> Bound:
-        q, k = tensors[self.q], tensors[self.k]
-        dot = q.features // self.heads * q.magnitude * k.magnitude
+        q = tensors[self.q]
+        dot = q.features // self.heads * self.term_bound(tensors)
         return Bound(dot=dot, total=dot)
+
+    def term_bound(self, tensors: Tensors) -> int:
+        return tensors[self.q].magnitude * tensors[self.k].magnitude
 
     def _check(self, where: str, tensors: Tensors, written: set[str]) -> None:
         check_multiplier(where, self.multiplier)
@@ -118,9 +121,11 @@ class Attend(Operation):
         return tensors[self.y].size * tensors[self.v].rows
 
     def bound(self, tensors: Tensors) -> Bound:
-        v = tensors[self.v]
-        dot = v.rows * max(numerics.EXP_TABLE) * v.magnitude
+        dot = tensors[self.v].rows * self.term_bound(tensors)
         return Bound(dot=dot, total=dot)
+
+    def term_bound(self, tensors: Tensors) -> int:
+        return max(numerics.EXP_TABLE) * tensors[self.v].magnitude
 
     def _check(self, where: str, tensors: Tensors, written: set[str]) -> None:
         scores, v = tensors[self.scores], tensors[self.v]

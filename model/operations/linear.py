@@ -144,6 +144,9 @@ class Linear(Operation):
         total = int(max(np.abs(high + self.bias).max(), np.abs(low + self.bias).max()))
         return Bound(dot=dot, total=max(dot, total))
 
+    def term_bound(self, tensors: Tensors) -> int:
+        return int(np.abs(self.weight).max()) * tensors[self.x].magnitude
+
     def _check(self, where: str, tensors: Tensors, written: set[str]) -> None:
         x, y = tensors[self.x], tensors[self.y]
         if self.weight.ndim != 2:

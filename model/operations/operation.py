@@ -177,6 +177,10 @@ class Operation(ABC):
         """Return the bound over all dot products, whatever the input; exact, never wraps."""
         raise TypeError(f"{type(self).__name__} must be a matrix operation to have a dot product")
 
+    def term_bound(self, tensors: Tensors) -> int:
+        """Return the largest magnitude of one product of a matrix operation."""
+        raise TypeError(f"{type(self).__name__} must be a matrix operation to have products")
+
     def multiplicand_bound(self, tensors: Tensors, norm_bits: int) -> int:
         """Return the largest magnitude of ``u``.
 

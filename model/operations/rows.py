@@ -51,6 +51,9 @@ class Pool(Operation):
         x = tensors[self.x]
         return Bound(dot=x.rows * x.magnitude, total=x.rows * x.magnitude)
 
+    def term_bound(self, tensors: Tensors) -> int:
+        return tensors[self.x].magnitude
+
     def _check(self, where: str, tensors: Tensors, written: set[str]) -> None:
         check_multiplier(where, self.multiplier)
         check_shape(where, "y", tensors[self.y].shape, (1, tensors[self.x].features))

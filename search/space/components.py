@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from bitformer.estimate.predictor import Predictor
-from bitformer.hw.lowering.geometry import choose_columns
+from bitformer.hw.lowering.columns import choose_columns
 from bitformer.hw.lowering.graph import destinations
 from bitformer.hw.lowering.packing import choose_packing
 from bitformer.hw.lowering.shifts import common_shifts

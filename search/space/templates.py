@@ -13,6 +13,7 @@ from bitformer.estimate.features import quantities
 from bitformer.estimate.stores import live_bits, rom_share, store_terms, summed
 from bitformer.hw.design import Design
 from bitformer.hw.lowering.batch import Batch
+from bitformer.hw.lowering.columns import hard_columns
 from bitformer.hw.lowering.graph import destinations
 from bitformer.hw.lowering.images import weight_words
 from bitformer.hw.lowering.layouts import weight_layouts
@@ -196,7 +197,9 @@ class Templates:
 
     def _find_layouts(self, number: int) -> tuple[Packing, IntegerModel, list[_Weights]]:
         packing, model = self._packings[number], self._batch.model(number)
-        layouts = weight_layouts(model, packing, self._columns)
+        packs = any(packing.packed.values())
+        hard = hard_columns(model, self._part, self._columns, packs)
+        layouts = weight_layouts(model, packing, self._columns, hard)
         return packing, model, list(map(self._weights, layouts))
 
     def _template(self, packing: Packing, model: IntegerModel, weights: _Weights) -> _Template:

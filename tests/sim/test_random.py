@@ -4,7 +4,7 @@ What is drawn is every field of a model, as tests/test_design_strategies.py meas
 """
 
 import pytest
-from design_strategies import DRAWN, designs, several
+from design_strategies import DRAWN, designs, several, short_designs
 from hypothesis import given, seed
 from hypothesis import strategies as st
 
@@ -19,11 +19,13 @@ COUNT = 8
 def check(run_design, inputs_of):
     """Draws ``count`` designs, others for each number, and runs them."""
 
-    def many(number, count=COUNT, samples=2, tasks=DRAWN, part=DEFAULT_PART, **options):
+    def many(
+        number, count=COUNT, samples=2, tasks=DRAWN, drawn=designs, part=DEFAULT_PART, **options
+    ):
         @seed(number)
         @several(count)
         @given(
-            case=designs(tasks, part=part),
+            case=drawn(tasks, part=part),
             kind=st.sampled_from(KINDS),
             back_pressure=st.sampled_from([0.0, 0.0, 0.3, 0.7]),
             draws=st.integers(0, 100),
@@ -56,6 +58,11 @@ def test_any_design_of_16_bit_multipliers_is_exact(check, number):
     check(number, part="ice40up5k")
 
 
+@pytest.mark.parametrize("number", range(5000, 5002))
+def test_any_pairs_of_short_products_are_exact(check, number):
+    check(number, part="ice40up5k", drawn=short_designs)
+
+
 @pytest.mark.needs("compiler")
 def test_any_compiled_design_is_exact(check):
     check(1000, count=1, samples=64, engine="native")
@@ -71,6 +78,19 @@ def test_many_designs_are_exact(check, number):
 @pytest.mark.parametrize("number", range(4100, 4120))
 def test_many_designs_of_16_bit_multipliers_are_exact(check, number):
     check(number, part="ice40up5k")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(5100, 5120))
+def test_many_pairs_of_short_products_are_exact(check, number):
+    check(number, part="ice40up5k", drawn=short_designs)
+
+
+@pytest.mark.slow
+@pytest.mark.needs("compiler")
+@pytest.mark.parametrize("number", range(5200, 5203))
+def test_many_compiled_pairs_of_short_products_are_exact(check, number):
+    check(number, count=3, samples=500, part="ice40up5k", drawn=short_designs, engine="native")
 
 
 @pytest.mark.slow

@@ -75,6 +75,10 @@ class AttendLowering(Lowering[Attend]):
     takes = {"scores": (Role.SCORE,), "v": (Role.VALUE,)}
     whole_rows = False
 
+    def dots(self, model: IntegerModel) -> tuple[int, int, int]:
+        rows, features, length = super().dots(model)
+        return rows * self.op.heads, features // self.op.heads, length
+
     def check(self, model: IntegerModel) -> None:
         # a row of logits is kept with its maximum, of all that its one reader sees
         op, scores = self.op, model.writers[self.op.scores]

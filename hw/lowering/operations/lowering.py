@@ -57,6 +57,11 @@ class Lowering(ABC, Generic[AnyOperation]):
     def check(self, model: IntegerModel) -> None:
         """Raise :class:`UserError` unless the units can run it as ``model`` has it."""
 
+    def dots(self, model: IntegerModel) -> tuple[int, int, int]:
+        """Return the rows of a matrix operation, the dot products of each and their terms."""
+        y = model.tensors[self.op.y]
+        return y.rows, y.features, self.op.macs(model.tensors) // y.size
+
     @abstractmethod
     def rows(self, plan: Plan) -> list[RowTask]:
         """Return its rows of work in order."""

@@ -140,6 +140,9 @@ def test_any_operations(play, data, ways, seed):
             2 * max(bits["value_bits"], bits["narrow_bits"] // 2) + 1, 2 * MULTIPLIER.split + 1
         )
     )
+    if ways > 1 and data.draw(st.booleans(), label="apart"):
+        bits |= {"apart": 1, "extension": data.draw(st.integers(0, 3), label="extension")}
+        bits |= {"pack_shift": data.draw(st.integers(5, 11), label="pack_shift")}
     dut = make(tuple(operations), ways, **bits)
     chance = random.Random(seed)
     work = [(op, drawn(dut, op, chance)) for op in chance.choices(range(len(operations)), k=25)]

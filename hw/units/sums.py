@@ -1,0 +1,80 @@
+"""The sums of a column whose two products are kept apart, and a column that is made of LUTs."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+
+from bitformer.hw.units.pipeline import delay
+
+__all__ = ["add_apart", "multiply_short"]
+
+
+def _kept(first: Value, total: Signal) -> Value:
+    """Return what a sum goes on from: nothing where a dot product begins."""
+    return Mux(first, 0, total)
+
+
+def add_apart(
+    m: Module,
+    product: Value,
+    *,
+    first: Value,
+    packed: Value,
+    shift: int,
+    bits: int,
+    extension: int,
+    name: str,
+) -> Value:
+    """Return the sums of a multiplier's products, a cycle later.
+
+    Packed, the low product's are ``shift`` bits and, above the upper ``bits - shift``, the
+    ``extension`` of them; the upper product's are between. The upper ones do not take a carry from
+    the low sum, but make up for the borrow of each low product below zero. Else all ``bits`` are
+    one sum. One carry chain adds both: a bit between them passes the carry on, or makes one.
+    """
+    upper_bits = bits - shift
+    low = Signal(shift, name=f"low_{name}", reset_less=True)
+    upper = Signal(upper_bits, name=f"upper_{name}", reset_less=True)
+    sign = product[shift - 1]
+    above = (product >> shift) | Const(0, signed(upper_bits))
+    terms = (
+        Cat(_kept(first, low), ~packed | sign, _kept(first, upper)),
+        Cat(product[:shift], packed & sign, above[:upper_bits]),
+    )
+    total = (terms[0] + terms[1])[: bits + 1]
+    m.d.sync += [low.eq(total[:shift]), upper.eq(total[shift + 1 :])]
+    if not extension:
+        return Cat(low, upper)
+    beyond = Signal(extension, name=f"beyond_{name}", reset_less=True)
+    carry = total[shift]
+    m.d.sync += beyond.eq(_kept(first, beyond) + Cat([sign] * extension) + carry)
+    return Cat(low, upper, beyond)
+
+
+def multiply_short(
+    m: Module,
+    x: Value,
+    pair: tuple[Value, Value],
+    *,
+    first: Value,
+    shift: int,
+    bits: int,
+    extension: int,
+    name: str,
+) -> Value:
+    """Return the sums of two weights' products with ``x``, as :func:`add_apart`, of LUTs.
+
+    Latency: 3 cycles; ``first`` comes with the products.
+    """
+    x = delay(m, x, 1, name=f"x_{name}").as_signed()
+    sums = []
+    for place, (weight, most) in enumerate(
+        zip(pair, (shift + extension, bits - shift), strict=True)
+    ):
+        weight = delay(m, weight, 1, name=f"w_{name}_{place}")
+        rows = [Mux(bit, x, 0) << n for n, bit in enumerate(weight)]
+        product = Signal(signed(len(x) + len(weight)), name=f"m_{name}_{place}", reset_less=True)
+        m.d.sync += product.eq(sum(rows[:-1], Const(0)) - rows[-1])
+        total = Signal(signed(most), name=f"p_{name}_{place}", reset_less=True)
+        m.d.sync += total.eq(_kept(first, total) + product)
+        sums.append(total)
+    low, upper = sums
+    return Cat(low[:shift], upper, low[shift:])
