@@ -31,7 +31,7 @@ def check_fit(board: Board, shell: Any) -> None:
     """
     if not isinstance(shell.accelerator, Accelerator):
         return
-    memory = shell.endpoint.memory
-    over = estimate(shell.accelerator.design, part=board.part, beside=(memory,)).over
+    endpoint = shell.endpoint
+    over = estimate(shell.accelerator.design, part=board.part, beside=endpoint.memories).over
     if over:
-        raise TooLargeError(board, over, memory)
+        raise TooLargeError(board, over, endpoint.memory)

@@ -109,10 +109,15 @@ class Contract:
             raise ValueError("Contract: vectors must be 1 at least where new weights are taken")
         check_int("Contract: ramb18", self.ramb18, least=0)
 
+    @property
+    def all_in_blocks(self) -> bool:
+        """Whether all memory is block RAM, as the family has none in LUTs."""
+        return not self.family.luts.rams
+
     def memory(self, depth: int) -> StoreSpec:
         """Return a memory of ``depth`` bytes: in block RAM if enough is left, else in LUTs."""
         spec = StoreSpec(name="shell", depth=depth, width=8, placement="block")
-        if cost(spec, spec.placement, self.family).ramb18 <= self.ramb18:
+        if self.all_in_blocks or cost(spec, spec.placement, self.family).ramb18 <= self.ramb18:
             return spec
         return replace(spec, placement="distributed")
 

@@ -183,7 +183,9 @@ class UartTransmitter(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        timer = Signal(range(self.divisor))
+        # A reset would be a second constant to begin with, and break its carry chain where those
+        # differ: it runs out by itself, before the next byte.
+        timer = Signal(range(self.divisor), reset_less=True)
         # The bits that follow the one on the line, and the stop bit; behind it are only zeros.
         rest = Signal(_DATA_BITS + 1)
 
@@ -249,7 +251,7 @@ class UartLink(wiring.Component):
         wiring.connect(m, wiring.flipped(self.link.tx), transmitter.i)
 
         # counts down to a negative number: its sign is the answer
-        silence = Signal(range(-1, self.gap_bits), init=-1)
+        silence = Signal(range(-1, self.gap_bits), init=-1, reset_less=True)
         m.d.comb += self.link.quiet.eq(silence < 0)
         with m.If(~receiver.idle):
             m.d.sync += silence.eq(self.gap_bits - 1)

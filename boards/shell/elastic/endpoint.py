@@ -97,6 +97,11 @@ class ElasticEndpoint(wiring.Component):
         return self._contract.memory(sum(1 << width for width in self._widths))
 
     @property
+    def memories(self) -> tuple[StoreSpec, ...]:
+        """All memories that may take block RAM: that one."""
+        return (self.memory,)
+
+    @property
     def addresses(self) -> ElasticMap:
         return self._map
 

@@ -62,7 +62,7 @@ class Cursor:
         Bytes that are to be left.
     advance : OneOf
         1 moves on by a byte, unless a place or a count is given.
-    index : the place, a number of bytes.
+    index : the place, a number of bytes. following : what it is in the next cycle.
     left : bytes from the place on that are still to come.
     data : the byte at the place, 8 bits.
     last : 1 bit, one byte is left.
@@ -85,7 +85,7 @@ class Cursor:
         self.advance = OneOf(m, 1, machines=machines)
 
         # reading takes a cycle: it begins before the place is there
-        following = Signal.like(self.index)
+        self.following = following = Signal.like(self.index)
         m.d.comb += [following.eq(self.index), read.addr.eq(following)]
         m.d.comb += self._write.addr.eq(self.index)
         m.d.sync += self.index.eq(following)

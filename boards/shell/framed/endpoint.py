@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from bitformer.boards.protocol import Feature, Registers
 from bitformer.boards.shell.contract import Contract
+from bitformer.boards.shell.counters import COUNTERS
 from bitformer.boards.shell.framed.commands import serve
 from bitformer.boards.shell.framed.exchange import Exchange
 from bitformer.boards.shell.framed.memory_map import MemoryMap
@@ -123,6 +124,11 @@ class Endpoint(wiring.Component):
     def memory(self) -> StoreSpec:
         """The memory for the buffer, the constant registers and the golden vectors."""
         return self._map.memory
+
+    @property
+    def memories(self) -> tuple[StoreSpec, ...]:
+        """That, and others that take block RAM."""
+        return (self.memory, *((COUNTERS,) if self.contract.all_in_blocks else ()))
 
     @property
     def loader(self) -> WeightLoader | None:

@@ -52,7 +52,9 @@ class Exchange:
         self.line, self.header = CheckedLine(m, link), Header(m)
         self.cursor = Cursor(m, memory_map, machines=len(Machine))
         rejects = bool(memory_map.contract.classes)
-        m.submodules.registers = self.registers = ChangingRegisters(rejects=rejects)
+        m.submodules.registers = self.registers = ChangingRegisters(
+            rejects=rejects, block=memory_map.contract.all_in_blocks
+        )
         self.received, self.refused, self.served, self.sent = (Signal() for _ in range(4))
         self.verdict, self.verdicts = (
             Signal(8, reset_less=True), OneOf(m, 8, machines=len(Machine))
@@ -64,6 +66,7 @@ class Exchange:
         m.d.comb += [
             self.registers.i_reason.eq(self.verdict[:3]),
             self.registers.i_address.eq(self.cursor.index),
+            self.registers.i_following.eq(self.cursor.following),
             self.registers.i_status.eq(self.bank),
         ]
 

@@ -22,9 +22,9 @@ def inference(rng, length, rate, wait):
             yield 0, result, 0
 
 
-def play(inferences, *, rejects=False):
+def play(inferences, *, rejects=False, block=False):
     """Play inferences behind a count each, as a server does; return all counts and the cycles."""
-    dut, found = ChangingRegisters(rejects=rejects), []
+    dut, found = ChangingRegisters(rejects=rejects, block=block), []
 
     async def bench(ctx):
         ctx.set(dut.i_status, 0x5A)
@@ -43,8 +43,12 @@ def play(inferences, *, rejects=False):
                 await ctx.tick()
             for member in (dut.i_end, dut.i_result, dut.i_last, dut.i_run):
                 ctx.set(member, 0)
-            await ctx.tick().repeat(4)
+            await ctx.tick().repeat(6)
         for address in range(26):
+            # the address of the next byte is there already, as a cursor has it
+            ctx.set(dut.i_following, address)
+            await ctx.tick()
+            ctx.set(dut.i_following, address + 1)
             ctx.set(dut.i_address, address)
             await ctx.delay(1e-8)
             found.append(ctx.get(dut.o_byte))
@@ -63,17 +67,19 @@ def play(inferences, *, rejects=False):
 )
 @pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("rejects", [False, True])
-def test_numbers_and_cycles_are_counted(length, rate, wait, rejects):
+@pytest.mark.parametrize("block", [False, True])
+def test_numbers_and_cycles_are_counted(length, rate, wait, rejects, block):
     rng = random.Random(f"{length} {rate} {wait}")
     inferences = [list(inference(rng, length, rate, wait)) for _ in range(2)]
     ends = [sum(end for i in inferences for end, result, _ in i if result == r) for r in (0, 1)]
     counts = (ends[0], 0, ends[1]) if rejects else (*ends, 0)
-    found = play(inferences, rejects=rejects)
+    found = play(inferences, rejects=rejects, block=block)
     assert found == (2, *[0] * 7, *counts, len(inferences[-1]))
 
 
 @pytest.mark.parametrize("rejects", [False, True])
-def test_counters_wrap(monkeypatch, rejects):
+@pytest.mark.parametrize("block", [False, True])
+def test_counters_wrap(monkeypatch, rejects, block):
     class Full(counters_file.memory.Memory):
         def __init__(self, *, shape, depth, init, attrs):
             assert (shape, depth) == (16, 14)
@@ -84,4 +90,4 @@ def test_counters_wrap(monkeypatch, rejects):
     monkeypatch.setattr(counters_file.memory, "Memory", Full)
     three, four = [(1, 0, 0)] * 2 + [(1, 0, 1)], [(1, 1, 0)] * 3 + [(1, 1, 1)]
     counts = (2, COUNTS - 2, 2) if rejects else (2, 2, COUNTS - 2)
-    assert play([three + four], rejects=rejects) == (0, *[0] * 7, *counts, 7)
+    assert play([three + four], rejects=rejects, block=block) == (0, *[0] * 7, *counts, 7)
