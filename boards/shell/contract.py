@@ -21,6 +21,8 @@ DEFAULT_VECTORS = 2
 _MOST_VECTORS = 254
 _MOST_NUMBERS = 0xFFFF
 _CYCLES = 1 << 24
+#: Inputs of a LUT with which the shell's logic is shallow enough as it is.
+_LUT_INPUTS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +115,11 @@ class Contract:
     def all_in_blocks(self) -> bool:
         """Whether all memory is block RAM, as the family has none in LUTs."""
         return not self.family.luts.rams
+
+    @property
+    def pipelined(self) -> bool:
+        """Whether long logic is cut by registers, as LUTs of few inputs make it deep."""
+        return self.family.luts.inputs < _LUT_INPUTS
 
     def memory(self, depth: int) -> StoreSpec:
         """Return a memory of ``depth`` bytes: in block RAM if enough is left, else in LUTs."""

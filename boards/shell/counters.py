@@ -40,13 +40,16 @@ class ChangingRegisters(wiring.Component):
     Latency: none, a byte is there in the cycle of its address. Throughput: an event every other
     cycle; a number every cycle.
 
-    Where a family has no memories in LUTs, the memory is in block RAM, which is read in two cycles:
-    all is written two cycles later, and a last number that is counted by itself one more.
+    ``pipelined``, all is counted a cycle later. With ``block``, where a family has no memories in
+    LUTs, a byte is there in the cycle after its address, all is counted one more cycle later, and a
+    last number that is counted by itself two.
 
     Parameters
     ----------
     rejects : bool
         Whether results that count are windows rejected by a classifier, and not numbers at an end.
+    pipelined : bool
+        Whether what is counted passes a register first, as it comes of long logic.
     block : bool
         Whether the memory is in block RAM.
 
@@ -72,17 +75,16 @@ class ChangingRegisters(wiring.Component):
     i_address : In(5)
         Of a byte: the counters of frames from 0 on, the status, 3 bytes of cycles, then the
         counters of windows' numbers, of results and of rejected windows; low bytes first.
-    i_following : In(5)
-        What ``i_address`` is in the next cycle.
     o_byte : Out(8)
         Byte at the address.
     """
 
     rejects = Flag()
+    pipelined = Flag()
     block = Flag()
 
-    def __init__(self, *, rejects: bool = False, block: bool = False):
-        self.rejects, self.block = rejects, block
+    def __init__(self, *, rejects: bool = False, pipelined: bool = False, block: bool = False):
+        self.rejects, self.pipelined, self.block = rejects, pipelined, block
         super().__init__(
             {
                 "i_count": In(1),
@@ -94,7 +96,6 @@ class ChangingRegisters(wiring.Component):
                 "i_run": In(1),
                 "i_status": In(8),
                 "i_address": In(5),
-                "i_following": In(5),
                 "o_byte": Out(8),
             }
         )
@@ -111,7 +112,7 @@ class ChangingRegisters(wiring.Component):
         write = counts.write_port()
 
         seen = SimpleNamespace(**{name: getattr(self, f"i_{name}") for name in _EVENTS})
-        if self.block:  # what is counted comes of long logic
+        if self.pipelined:
             for name, value in vars(seen).items():
                 setattr(seen, name, delay(m, value, 1, name=name, reset_less=False))
 
@@ -148,7 +149,7 @@ class ChangingRegisters(wiring.Component):
 
         place, steps, writes = Signal.like(write.addr), Signal(2), Signal()
         m.d.comb += [
-            read.addr.eq((self.i_following if self.block else self.i_address)[1:]),
+            read.addr.eq(self.i_address[1:]),
             place.eq(read.addr),
             steps.eq(Mux(two, 2, 1)),
             writes.eq(counted | spilled | cleared),

@@ -120,12 +120,12 @@ def serve(
                     refuse(Reason.COMMAND)
 
         with m.State("FEED"):
-            m.d.comb += [reader.i.valid.eq(1), reader.i.payload.eq(cursor.data)]
+            m.d.comb += [reader.i.valid.eq(cursor.ready), reader.i.payload.eq(cursor.data)]
             with m.If(reader.o.valid & reader.o.ready):
                 m.d.sync += running.eq(1)
                 m.d.comb += registers.i_run.eq(1)
                 watch(m, registers, reader.o.payload, golden=testing)
-            with m.If(reader.i.ready):
+            with m.If(reader.i.ready & cursor.ready):
                 hand.advance()
                 with m.If(cursor.last):
                     m.d.comb += registers.i_last.eq(1)
@@ -135,11 +135,12 @@ def serve(
                     m.next = "COLLECT"
 
         with m.State("COLLECT"):
-            m.d.comb += [writer.o.ready.eq(1), registers.i_result.eq(1)]
+            m.d.comb += [writer.o.ready.eq(cursor.ready), registers.i_result.eq(1)]
+            given = writer.o.valid & cursor.ready
             with m.If(writer.i.valid & writer.i.ready):
                 watch(m, registers, writer.i.payload, golden=testing, classes=classes)
-            cursor.store(writer.o.payload, when=writer.o.valid & ~testing)
-            with m.If(writer.o.valid):
+            cursor.store(writer.o.payload, when=given & ~testing)
+            with m.If(given):
                 hand.advance()
                 if memory is not None:
                     with m.If(~testing):
@@ -175,7 +176,7 @@ def serve(
                 m.next = "FEED"
 
         if memory is not None:
-            with m.State("AGAIN"):
+            with m.State("AGAIN"), m.If(cursor.ready):
                 cursor.store(memory.next_byte(), when=1)
                 hand.advance()
                 with m.If(cursor.last):

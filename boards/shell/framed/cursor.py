@@ -3,14 +3,15 @@
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import memory
 
 from bitformer.boards.protocol import REGISTER_BYTES
 from bitformer.boards.shell.framed.memory_map import MemoryMap
 from bitformer.hw.memory import placement_attributes
+from bitformer.hw.units.pipeline import delay
 
-__all__ = ["Cursor", "OneOf"]
+__all__ = ["Cursor", "FetchingCursor", "OneOf", "cursor_for"]
 
 
 class OneOf:
@@ -62,10 +63,11 @@ class Cursor:
         Bytes that are to be left.
     advance : OneOf
         1 moves on by a byte, unless a place or a count is given.
-    index : the place, a number of bytes. following : what it is in the next cycle.
+    index : the place, a number of bytes.
     left : bytes from the place on that are still to come.
     data : the byte at the place, 8 bits.
     last : 1 bit, one byte is left.
+    ready : 1 bit, index and data are those of the place.
     """
 
     def __init__(self, m: Module, memory_map: MemoryMap, *, machines: int):
@@ -79,23 +81,29 @@ class Cursor:
         self.index = Signal(range(memory_map.depth + 1), reset_less=True)
         longest = max(memory_map.registers.capacity, REGISTER_BYTES)
         self.left = Signal(range(longest + 1), reset_less=True)
-        self.data, self.last = read.data, self.left == 1
+        self.last = self.left == 1
         self.place = OneOf(m, self.index.shape(), machines=machines)
         self.count = OneOf(m, self.left.shape(), machines=machines)
         self.advance = OneOf(m, 1, machines=machines)
 
-        # reading takes a cycle: it begins before the place is there
-        self.following = following = Signal.like(self.index)
-        m.d.comb += [following.eq(self.index), read.addr.eq(following)]
         m.d.comb += self._write.addr.eq(self.index)
+        self.data, self.ready = self._read(m, read)
+        with m.If(self.advance.given):
+            m.d.sync += self.left.eq(self.left - 1)
+        with m.If(self.count.given):
+            m.d.sync += self.left.eq(self.count.value)
+
+    def _read(self, m: Module, read: memory.ReadPort) -> tuple[Value, Value]:
+        """Move the place; return the byte there, and whether it is there."""
+        # reading takes a cycle: it begins before the place is there
+        following = Signal.like(self.index)
+        m.d.comb += [following.eq(self.index), read.addr.eq(following)]
         m.d.sync += self.index.eq(following)
         with m.If(self.advance.given):
             m.d.comb += following.eq(self.index + 1)
-            m.d.sync += self.left.eq(self.left - 1)
         with m.If(self.place.given):
             m.d.comb += following.eq(self.place.value)
-        with m.If(self.count.given):
-            m.d.sync += self.left.eq(self.count.value)
+        return read.data, Const(1)
 
     def store(self, byte, *, when) -> None:
         """Write a byte at the place, in the cycles in which ``when`` is 1."""
@@ -105,3 +113,36 @@ class Cursor:
         """Write a byte at another place."""
         self.store(byte, when=1)
         self._m.d.comb += self._write.addr.eq(place)
+
+
+class FetchingCursor(Cursor):
+    """The same with registers around the memory, which fetches a byte ahead.
+
+    Two cycles after that in which a place is given, it is there. From then on a byte can be taken
+    in every cycle, as the one behind it is in the memory's own register.
+    """
+
+    def _read(self, m, read):
+        goto, going = Signal.like(self.index, reset_less=True), Signal()
+        m.d.sync += [goto.eq(self.place.value), going.eq(self.place.given)]
+        filling = delay(m, going, 1, name="filling", reset_less=False)
+        ahead, data = Signal.like(self.index, reset_less=True), Signal(8, reset_less=True)
+        m.d.comb += [
+            read.addr.eq(Mux(going, goto, ahead)),
+            read.en.eq(going | filling | self.advance.given),
+        ]
+        with m.If(read.en):
+            m.d.sync += ahead.eq(read.addr + 1)
+        with m.If(filling | self.advance.given):
+            m.d.sync += data.eq(read.data)
+        with m.If(self.advance.given):
+            m.d.sync += self.index.eq(self.index + 1)
+        with m.If(going):
+            m.d.sync += self.index.eq(goto)
+        return data, ~(going | filling)
+
+
+def cursor_for(m: Module, memory_map: MemoryMap, *, machines: int) -> Cursor:
+    """Return the cursor that suits the family, with the arguments of `Cursor`."""
+    kind = FetchingCursor if memory_map.contract.pipelined else Cursor
+    return kind(m, memory_map, machines=machines)

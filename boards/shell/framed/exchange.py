@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 
 from bitformer.boards.protocol import CONSTANT_BYTES
 from bitformer.boards.shell.counters import ChangingRegisters
-from bitformer.boards.shell.framed.cursor import Cursor, OneOf
+from bitformer.boards.shell.framed.cursor import OneOf, cursor_for
 from bitformer.boards.shell.framed.header import Header
 from bitformer.boards.shell.framed.line import CheckedLine
 from bitformer.boards.shell.framed.memory_map import MemoryMap
@@ -50,10 +50,12 @@ class Exchange:
     def __init__(self, m: Module, link: wiring.PureInterface, memory_map: MemoryMap):
         self.memory_map = memory_map
         self.line, self.header = CheckedLine(m, link), Header(m)
-        self.cursor = Cursor(m, memory_map, machines=len(Machine))
+        self.cursor = cursor_for(m, memory_map, machines=len(Machine))
         rejects = bool(memory_map.contract.classes)
         m.submodules.registers = self.registers = ChangingRegisters(
-            rejects=rejects, block=memory_map.contract.all_in_blocks
+            rejects=rejects,
+            pipelined=memory_map.contract.pipelined,
+            block=memory_map.contract.all_in_blocks,
         )
         self.received, self.refused, self.served, self.sent = (Signal() for _ in range(4))
         self.verdict, self.verdicts = (
@@ -66,7 +68,6 @@ class Exchange:
         m.d.comb += [
             self.registers.i_reason.eq(self.verdict[:3]),
             self.registers.i_address.eq(self.cursor.index),
-            self.registers.i_following.eq(self.cursor.following),
             self.registers.i_status.eq(self.bank),
         ]
 

@@ -24,7 +24,7 @@ class CheckedLine:
     lost : 1 bit, a byte has arrived while nobody was listening.
     crc_reset : 1 bit, set to begin a CRC.
     crc_idle : 1 bit, the CRC has taken all bytes so far.
-    crc_matches : 1 bit, the last four bytes were the CRC of those before.
+    crc_matches : 1 bit, the last four bytes were the CRC of those before; a cycle late.
     tx_full : 1 bit, a byte waits for the link.
     tx_ready : 1 bit, another byte can be sent.
     """
@@ -41,7 +41,8 @@ class CheckedLine:
         m.d.sync += clean.eq(self.crc_reset)
         crc = CRC32_ETHERNET(data_width=1).create()
         m.submodules.crc = ResetInserter(clean)(crc)
-        self._crc, self.crc_matches = crc.crc, crc.match_detected
+        self._crc, self.crc_matches = crc.crc, Signal()
+        m.d.sync += self.crc_matches.eq(crc.match_detected)
         self._byte, self.tx_full = Signal(8, reset_less=True), Signal()
         self._bits = Signal(4, init=8)  # that the CRC has taken of a byte
         self.crc_idle = self._bits[3]

@@ -63,7 +63,7 @@ class NewWeights:
             with m.State("IDLE"), m.If(self.offered):
                 m.next = "TAKE"
 
-            with m.State("TAKE"):
+            with m.State("TAKE"), m.If(cursor.ready):
                 hand.advance()
                 with m.If(cursor.index == 0):
                     m.d.sync += [first.eq(byte == 0), fits.eq(byte == block[:8])]

@@ -22,7 +22,9 @@ def receive(m: Module, x: Exchange) -> None:
     """
     line, link, header, cursor = x.line, x.line.link, x.header, x.cursor
     hand = Hand(x, Machine.RECEIVER)
-    too_long = Signal(reset_less=True)
+    too_long, has_room = Signal(reset_less=True), Signal(reset_less=True)
+    # compared while the next byte is waited for
+    m.d.sync += has_room.eq(cursor.index != x.memory_map.registers.capacity)
 
     def unless_broken_off():
         with m.If(link.rx_error):
@@ -68,7 +70,6 @@ def receive(m: Module, x: Exchange) -> None:
             unless_broken_off()
 
         with m.State("PAYLOAD"):
-            has_room = cursor.index != x.memory_map.registers.capacity
             cursor.store(link.rx.payload, when=link.rx.valid & has_room)
             with m.If(link.rx.valid):
                 hand.advance()
@@ -86,6 +87,9 @@ def receive(m: Module, x: Exchange) -> None:
             unless_broken_off()
 
         with m.State("CHECK"), m.If(line.crc_idle):
+            m.next = "JUDGE"
+
+        with m.State("JUDGE"):
             m.d.comb += x.received.eq(line.crc_matches)
             m.next = "WAIT"
             with m.If(~line.crc_matches):
@@ -97,6 +101,7 @@ def receive(m: Module, x: Exchange) -> None:
 
         with m.State("WAIT"), m.If(x.sent):
             m.next = "LISTEN"
-    m.d.comb += line.listening.eq(~(fsm.ongoing("CHECK") | fsm.ongoing("WAIT")))
+    busy = fsm.ongoing("CHECK") | fsm.ongoing("JUDGE") | fsm.ongoing("WAIT")
+    m.d.comb += line.listening.eq(~busy)
     # one flip-flop for each state, which saves LUTs; the shell's reset gives it its first value
     fsm.state.attrs["fsm_encoding"] = "auto"

@@ -74,10 +74,24 @@ def test_tiny(link):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("link", "lowered"), [("uart", lower_reloadable), ("spi", lower)])
-def test_twenty_windows_on_an_ecp5(link, lowered):
+@pytest.mark.parametrize("link", ["uart", "spi"])
+@pytest.mark.parametrize(
+    ("board", "reloadable"),
+    [
+        ("ulx3s-25f", "uart"),
+        ("ulx3s-85f", None),
+        ("orangecrab-25f", None),
+        ("icebreaker", "uart"),
+        ("upduino-v3", None),
+    ],
+)
+def test_twenty_windows_on_boards_of_other_families(board, reloadable, link):
     """The same shells around a design for another family's memories and multipliers."""
-    design = lowered(initialize(named_config("tiny")), part=BOARDS["ulx3s-25f"].part)
+    assert link in BOARDS[board].links
+    lowered = lower_reloadable if link == reloadable else lower
+    design = lowered(initialize(named_config("tiny")), part=BOARDS[board].part)
+    # each family has a way of its own through the shell
+    assert contract_of(design).pipelined
     x = np.random.default_rng(0).normal(size=(20, *design.model.input.shape))
     check(design, x, link)
 
