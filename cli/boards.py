@@ -40,9 +40,9 @@ def command(report: Report) -> None:
     columns = ("board", "part", "clock", "link", "LUT", "as mem.", "block RAM", "DSP")
     report.table(columns, rows, words=4)
     report.line(
-        "Each clock goes straight from its pin through a global buffer. --clock of 'build' asks for"
-        " another by a clock generator; that of AMD's parts takes about"
-        f" {GENERATOR_W} W: five times the static power of a small one."
+        "Each clock goes straight from its pin, or from the chip's oscillator, through a global"
+        " buffer. --clock of 'build' asks for another by a clock generator; that of AMD's parts"
+        f" takes about {GENERATOR_W} W: five times the static power of a small one."
     )
     for board in BOARDS.values():
         loading = board.loading.format(bit="F.bit", name="F")

@@ -100,15 +100,16 @@ def command(
     --plan-only asks for no more than the project. What bitformer wrote to DIR before is replaced.
     A design that cannot fit the board with its shell is refused, with a change that would do.
 
-    For an ULX3S or an OrangeCrab the tools are Yosys, nextpnr and ecppack: native ones, or those
-    that 'pip install "bitformer[open]"' brings. What they reach is shown, and the exit code is 1 if
-    that is less than the clock. Seeds that are finished are kept: after Ctrl-C, the same command
-    goes on.
+    For a board with an ECP5 or an iCE40 the tools are Yosys, nextpnr, and ecppack or icepack:
+    native ones, or those that 'pip install "bitformer[open]"' brings. What they reach is shown, and
+    the exit code is 1 if that is less than the clock. Seeds that are finished are kept: after
+    Ctrl-C, the same command goes on.
 
     \b
     bitformer build m.safetensors --board sea --plan-only -o build/mine
     bitformer build m.safetensors --board elastic-node-v5 --link elastic -o build/mine
     bitformer build m.safetensors --board ulx3s-25f --clock 100 -o build/mine
+    bitformer build m.safetensors --board icebreaker --clock 24 -o build/mine
     bitformer build m.safetensors --board arty-s7-50 --toolchain open -o build/mine
     """
     from bitformer.boards.catalog import find_board

@@ -30,10 +30,15 @@ from bitformer.boards.protocol import (
 from bitformer.boards.shell.contract import Contract
 from bitformer.boards.shell.framed.endpoint import Endpoint
 from bitformer.boards.shell.framed.memory_map import MemoryMap
+from bitformer.hw.families.ice40 import ICE40UP
+from bitformer.hw.families.series7 import SERIES7
 
 
-@pytest.fixture
-def make(serial):
+@pytest.fixture(params=[SERIES7, ICE40UP], ids=lambda family: family.name.replace(" ", "-"))
+def make(serial, request):
+    """An endpoint for a family with memories in LUTs of six inputs, and for one with neither."""
+    family = request.param
+
     def make(*, bits=8, result_bits=12, slow=3, results=2, wrong=(), vectors=3, kind=Endpoint):
         golden = []
         for number, window in enumerate(WINDOWS[:vectors]):
@@ -41,7 +46,12 @@ def make(serial):
             result = serial.window_sums(window, results, result_bits)
             golden.append((window, tuple(r ^ (number in wrong) for r in result)))
         contract = Contract(
-            inputs=3, results=results, vectors=tuple(golden), model_hash=b"original", latency=9
+            inputs=3,
+            results=results,
+            vectors=tuple(golden),
+            model_hash=b"original",
+            latency=9,
+            family=family,
         )
         endpoint = kind(
             contract=contract,

@@ -12,10 +12,19 @@ from bitformer.boards.shell.contract import Contract
 from bitformer.boards.shell.framed.endpoint import Endpoint
 from bitformer.boards.shell.framed.remembered import Remembered
 from bitformer.boards.shell.link import LinkSignature
+from bitformer.hw.families.ice40 import ICE40UP
+from bitformer.hw.families.series7 import SERIES7
 
 INPUTS = 3
 #: Sums of all numbers since a reset, as long as no window is left out, or taken twice.
 GOLDEN = (((1, 0, 0), (1,)), ((2, 2, 0), (5,)))
+#: Of the shells; one family's fetches bytes ahead.
+FAMILIES = {"now": SERIES7}
+
+
+@pytest.fixture(autouse=True, params=[SERIES7, ICE40UP], ids=["7-series", "iCE40UP"])
+def family(request, monkeypatch):
+    monkeypatch.setitem(FAMILIES, "now", request.param)
 
 
 class Total(wiring.Component):
@@ -46,7 +55,12 @@ class Bench(wiring.Component):
 
     def __init__(self, *, remembers=True):
         contract = Contract(
-            inputs=INPUTS, results=1, vectors=GOLDEN, classes=1, remembers=remembers
+            inputs=INPUTS,
+            results=1,
+            vectors=GOLDEN,
+            classes=1,
+            remembers=remembers,
+            family=FAMILIES["now"],
         )
         shapes = {"input_shape": signed(8), "result_shape": signed(16)}
         self.endpoint = Endpoint(contract=contract, clock_hz=1_000_000, **shapes)
