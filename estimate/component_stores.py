@@ -50,11 +50,10 @@ def _contents(spec: StoreSpec, words: Sequence[int]) -> list[int]:
         return _typical(words, spec.depth)
     found = list(words)
     for tile in spec.tiles:
-        mask, deep = (1 << tile.width) - 1, tile.deep
-        for row in range(0, tile.rows, deep):
-            end = min(row + deep, tile.rows)
-            own = [word >> tile.first & mask for word in words[row:end]]
-            for number, value in enumerate(_typical(own, end - row), start=row):
+        mask = (1 << tile.width) - 1
+        for row, rows in tile.parts:
+            own = [word >> tile.first & mask for word in words[row : row + rows]]
+            for number, value in enumerate(_typical(own, rows), start=row):
                 found[number] = found[number] & ~(mask << tile.first) | value << tile.first
     return found
 

@@ -17,7 +17,7 @@ from bitformer.hw.design import Design
 from bitformer.hw.families.family import BlockRam, Family
 from bitformer.hw.lowering.word_map import own_depths, rom_words
 from bitformer.hw.memory import StoreSpec
-from bitformer.hw.tiling import block_depth
+from bitformer.hw.tiling import tile_of
 from bitformer.model.config import TransformerConfig
 from bitformer.model.precision import Precision
 from bitformer.model.structure import graph, tensor_components
@@ -72,7 +72,7 @@ def _cut(spec: StoreSpec, words: Sequence[int], ram: BlockRam) -> StoreSpec:
     """Return a ROM of some of the words: what was in block RAM still is."""
     rows = [sum(number < tile.rows for number in words) for tile in spec.tiles]
     tiles = tuple(
-        replace(tile, rows=own, deep=block_depth(own, tile.width, ram))
+        tile_of(own, tile.first, tile.width, tile.ramb18, ram)
         for tile, own in zip(spec.tiles, rows, strict=True)
     )
     return replace(spec, depth=len(words), tiles=tiles)

@@ -171,10 +171,11 @@ def _length(count: Count) -> Count:
 
 def _memory_in_units(q: Mapping[str, Count], luts: Luts) -> Count:
     """Count the LUTs of queues in units: result slots, key/value writer, maxima, last step."""
-    queue = 1 << (int(np.max(q["columns"])) + 1).bit_length()
+    # of a key's words that come with two results, every second one waits
+    queue = np.maximum(1, q["columns"] // 2)
     word = q["ways"] + 1 + q["dst_bits"] + q["ways"] * q["dynamic_bits"]
     drain = ram_cells(QUEUE, q["op_bits"] + q["dst_bits"] + q["res_bits"], luts)
-    writer = ram_cells(queue, word, luts) * (q["dynamic_bits"] > 0)
+    writer = ram_cells(queue, word, luts) * (q["dynamic_bits"] > 0) * (q["ways"] > 1)
     rows = np.maximum(1, q["score_rows"])
     maxima = ram_cells(rows, numerics.SCORE_BITS, luts) * (q["score_rows"] > 0)
     last = 2 * ram_cells(2 * q["channels"], q["input_bits"], luts) * q["subtract"]

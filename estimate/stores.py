@@ -69,7 +69,7 @@ def _muxes(inputs: Count, luts: Luts) -> Count:
 def _rom_luts(depth: int, bits: int, luts: Luts) -> float:
     """Estimate the LUTs of a ROM with unknown contents: its blocks, and what selects among them."""
     muxes = float(_muxes(_ceil(depth, luts.words), luts))
-    return bits * (max(1.0, depth / luts.words) + muxes)
+    return bits * (max(1.0, depth / luts.words) + muxes) * luts.rom_share
 
 
 def _rom_contents(words: Sequence[int], bits: int, luts: Luts) -> float:
@@ -120,7 +120,7 @@ class StoreTerms:
 
 def _rom_blocks(depth: int, live: int, ram: BlockRam) -> int:
     """Return the block RAMs of a ROM: Yosys lays the slices of a deep one side by side."""
-    return min(_ceil(_ceil(depth, rows) * live, bits) for rows, bits in ram.shapes)
+    return ram.taken(depth, live, sliced=True)[0]
 
 
 def _tile_blocks(tile: Tile, words: Sequence[int], ram: BlockRam) -> int:
@@ -128,9 +128,8 @@ def _tile_blocks(tile: Tile, words: Sequence[int], ram: BlockRam) -> int:
     if not words:
         return tile.ramb18
     mask, found = (1 << tile.width) - 1, 0
-    for row in range(0, tile.rows, tile.deep):
-        end = min(row + tile.deep, tile.rows)
-        part = [word >> tile.first & mask for word in words[row:end]]
+    for row, rows in tile.parts:
+        part = [word >> tile.first & mask for word in words[row : row + rows]]
         if live := live_bits(part):
             found += _rom_blocks(len(part), live, ram)
     return found
@@ -184,14 +183,16 @@ def store_terms(
             ramb18=sum(_tile_blocks(tile, words, ram) for tile in spec.tiles),
             rom_luts=rest,
             tile_muxes=sum(
-                tile.width
-                * float(_muxes(_ceil(tile.rows, tile.deep) + (tile.rows < spec.depth), luts))
+                tile.width * float(_muxes(len(tile.parts) + (tile.rows < spec.depth), luts))
                 for tile in spec.tiles
             ),
             rom_bits=live,
         )
     if spec.rom and spec.placement == "block":
-        return StoreTerms(ramb18=_rom_blocks(spec.depth, max(1, live), ram), rom_bits=live)
+        blocks = _rom_blocks(spec.depth, max(1, live), ram)
+        if spec.early:
+            return StoreTerms(ramb18=blocks, lut_address=address)
+        return StoreTerms(ramb18=blocks, rom_bits=live)
     if spec.rom:
         found = (
             _rom_contents(words, spec.width, luts)
@@ -200,11 +201,19 @@ def store_terms(
         )
         return StoreTerms(rom_luts=found, lut_address=address, rom_bits=live)
     if spec.placement == "block":
-        block = cost(spec, "block", family).ramb18
-        return StoreTerms(ramb18=block, ram_bits=spec.width * spec.read_ports)
-    if not luts.rams:
-        return StoreTerms(lut_address=address, ram_bits=spec.bits)
+        block = cost(spec, "block", family)
+        bits = 0 if spec.asynchronous else spec.width * spec.read_ports
+        return StoreTerms(ramb18=block.ramb18, ram_reads=block.luts, ram_bits=bits)
     granule = spec.granule or spec.width
+    if spec.placement == "registers" or not luts.rams:
+        kept = cost(spec, "registers", family)
+        read = 0 if spec.asynchronous else spec.read_ports
+        return StoreTerms(
+            ram_reads=kept.luts,
+            lut_address=address * read,
+            ram_bits=kept.ffs + spec.width * read,
+            write_bits=(address + spec.width + spec.width // granule) * (spec.depth > DEEP),
+        )
     copies = spec.width // granule * spec.read_ports
     blocks = _ram_blocks(spec.depth, granule, luts)
     return StoreTerms(

@@ -30,7 +30,8 @@ class StoreSpec:
     """Shape of a memory: ``depth`` words of ``width`` bits, written in ``granule``-bit parts.
 
     A ROM placed in ``block`` may have ``tiles``: only those are in block RAM, the rest in LUTs.
-    ``asynchronous`` : it is read in the cycle of its address, which block RAM cannot do.
+    ``early`` : in ``block``, its second register is before its address, not behind its word.
+    ``asynchronous`` : unless in ``block``, it is read in the cycle of its address.
     """
 
     name: str
@@ -40,6 +41,7 @@ class StoreSpec:
     read_ports: int = 1
     rom: bool = False
     asynchronous: bool = False
+    early: bool = False
     placement: str = "auto"
     tiles: tuple[Tile, ...] = ()
 

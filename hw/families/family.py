@@ -134,6 +134,12 @@ class BlockRam:
         Bits that share a write enable.
     saves : int
         LUTs that a block must save to be worth using.
+    kept : int
+        Blocks that are left to what is beside an accelerator, such as a board's shell, where LUTs
+        could not serve it.
+    early : bool
+        Whether a word comes as soon after the clock as out of a flip-flop. Then the second register
+        of a table is before its address, which has fewer bits.
     """
 
     name: str
@@ -141,11 +147,27 @@ class BlockRam:
     stacked: int
     enable_bits: int
     saves: int
+    kept: int = 0
+    early: bool = False
 
     @property
     def bits(self) -> int:
         """Capacity in bits."""
         return max(words * width for words, width in self.shapes)
+
+    def taken(self, depth: int, width: int, *, sliced: bool) -> tuple[int, int]:
+        """Return the blocks of a memory, and how many parts of it are selected among.
+
+        Parts of a deep memory are in blocks of their own. Or, ``sliced``, they lie side by side,
+        and a block can have bits of several: so synthesis does with a ROM, and with a RAM if single
+        bits have an enable.
+        """
+
+        def blocks(shape: tuple[int, int]) -> tuple[int, int]:
+            parts = -(-depth // shape[0])
+            return -(-parts * width // shape[1]) if sliced else parts * -(-width // shape[1]), parts
+
+        return min(map(blocks, self.shapes))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,12 +193,16 @@ class Luts:
         Memories in LUTs, shallowest first; empty if there are none.
     holds_register : bool
         Whether a flip-flop takes nothing but what its LUT gives: they share a logic cell.
+    rom_share : float
+        LUTs that synthesis takes for a ROM of any contents, for each of its blocks and of those
+        that select among them.
     """
 
     inputs: int
     joined: int
     rams: tuple[LutRam, ...] = ()
     holds_register: bool = False
+    rom_share: float = 1.0
 
     @property
     def words(self) -> int:

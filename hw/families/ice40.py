@@ -115,9 +115,12 @@ ICE40UP = Family(
         shapes=((256, 16), (512, 8), (1024, 4), (2048, 2)),
         stacked=3,
         enable_bits=1,
-        saves=32,
+        saves=64,
+        kept=3,
+        early=True,
     ),
-    luts=Luts(inputs=4, joined=1, holds_register=True),
+    # ABC9 finds a table's own LUTs seldom
+    luts=Luts(inputs=4, joined=1, holds_register=True, rom_share=1.25),
     primitives=_PRIMITIVES,
     pins=PinPatterns(
         clock=r"(C|CLK|CLOCK|RCLK|WCLK)$",

@@ -97,6 +97,14 @@ def _rams(plan: Plan, depths: Mapping[str, int]) -> list[StoreSpec]:
             ram("levels", result.size, 1, level, apart=False),
             ram("judged", judged_depth(result.size), 1, source.bits, apart=False),
         ]
+    small: list[StoreSpec] = []
+    if not plan.part.family.luts.rams:
+        # elsewhere these take a few LUTs as memory, and are not placed
+        rows = depths["scores"] // max(1, geometry.score_pitch)
+        small = [ram("maxima", rows, 1, numerics.SCORE_BITS, apart=False)]
+        if plan.model.subtraction is not None:
+            last = 2 * source.features
+            small.append(ram("last", last, 1, source.bits, apart=False, read_ports=2))
     return [
         ram("activations", depths["activations"], ways, geometry.element_bits, read_ports=2),
         ram("scores", depths["scores"], ways, numerics.SCORE_BITS),
@@ -110,6 +118,7 @@ def _rams(plan: Plan, depths: Mapping[str, int]) -> list[StoreSpec]:
             asynchronous=True,
         ),
         *detector,
+        *small,
     ]
 
 

@@ -1,4 +1,4 @@
-"""Places stores: block RAM by shape, distributed RAM and ROM by LUTs, within a part's budget."""
+"""Places stores: block RAM by shape, RAM and ROM in LUTs or registers, within a part's budget."""
 
 import functools
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ __all__ = ["Cost", "cost", "crowding", "place"]
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a store takes: block RAMs, LUTs as memory, LUTs as logic (ROM, multiplexers)."""
+    """What a store takes: block RAMs, LUTs as memory or logic (ROM, multiplexers), registers."""
 
     ramb18: int = 0
     lutram: int = 0
@@ -28,7 +28,8 @@ class Cost:
 def cost(spec: StoreSpec, placement: str, family: Family) -> Cost:
     """Return what a store takes in a placement, which ``auto`` is not.
 
-    Where a family has no memories in LUTs, a distributed RAM is made of registers.
+    Where a family has no memories in LUTs, a distributed RAM is made of registers. Words in
+    registers take a multiplexer for each bit and read port, and half a LUT for each enable.
     """
     ports, block, luts = spec.read_ports, family.block_ram, family.luts
     if spec.tiles:
@@ -36,21 +37,32 @@ def cost(spec: StoreSpec, placement: str, family: Family) -> Cost:
             _rom_luts(rows, bits, luts)
             for _, rows, _, bits in rest_of(spec.depth, spec.width, spec.tiles)
         ]
-        muxes = sum(tile.width for tile in spec.tiles if tile.rows < spec.depth)
+        # of what is stacked, larger LUTs select with what selects the rest
+        muxes = sum(
+            tile.width
+            * ((len(tile.parts) if luts.holds_register else 1) - (tile.rows == spec.depth))
+            for tile in spec.tiles
+            if luts.holds_register or tile.rows < spec.depth
+        )
         return Cost(ramb18=sum(tile.ramb18 for tile in spec.tiles), luts=sum(rest) + muxes)
     if placement == "block":
         width = spec.width
         enable = block.enable_bits
         if spec.granule and spec.granule not in (spec.width, enable - 1, enable):
             width = spec.width // spec.granule * (-(-spec.granule // enable) * enable)
-        blocks = min(-(-spec.depth // d) * -(-width // w) for d, w in block.shapes)
-        return Cost(ramb18=blocks * ports)
+        # only where a block masks single bits are parts of a RAM in one
+        sliced = enable == 1
+        blocks, parts = block.taken(spec.depth, width, sliced=sliced)
+        muxes = spec.width * (parts - 1) // (luts.selected - 1) if sliced else 0
+        return Cost(ramb18=blocks * ports, luts=muxes * ports)
     if placement not in ("distributed", "registers"):
         raise ValueError(f"Placement must be a memory's, not {placement!r}")
     if spec.rom:
         return Cost(luts=_rom_luts(spec.depth, spec.width, luts))
     if placement == "registers" or not luts.rams:
-        return Cost(ffs=spec.bits, luts=spec.bits // 2 * ports)
+        muxes = spec.width * -(-(spec.depth - 1) // (luts.selected - 1))
+        enables = spec.depth * (spec.width // (spec.granule or spec.width)) // 2
+        return Cost(ffs=spec.bits, luts=muxes * ports + enables)
     ram = next((ram for ram in luts.rams if spec.depth <= ram.words), luts.rams[-1])
     blocks = -(-spec.depth // ram.words)
     multiplexer = spec.width * (blocks // luts.selected + 1 if blocks > 1 else 0)
@@ -61,7 +73,7 @@ def cost(spec: StoreSpec, placement: str, family: Family) -> Cost:
 def _rom_luts(depth: int, width: int, luts: Luts) -> int:
     """Return the LUTs of a ROM: its blocks, and multiplexers where more are than can be joined."""
     blocks = -(-depth // luts.words)
-    return width * (blocks + max(0, -(-blocks // luts.joined) - 1))
+    return int(width * (blocks + max(0, -(-blocks // luts.joined) - 1)) * luts.rom_share)
 
 
 def _check(specs: list[StoreSpec], wanted: Mapping[str, str]) -> None:
@@ -71,14 +83,17 @@ def _check(specs: list[StoreSpec], wanted: Mapping[str, str]) -> None:
             raise UserError(f"placement must name a store of {names}, not {name!r}")
         if placement not in PLACEMENTS:
             raise UserError(f"placement of {name} must be one of {PLACEMENTS}, not {placement!r}")
-        if placement == "block" and specs[names.index(name)].asynchronous:
-            raise UserError(f"placement of {name} must be distributed or registers, not 'block'")
+
+
+def _offered(part: Part) -> int:
+    """Return the block RAMs that a design's stores may take."""
+    return max(0, part.ramb18 - part.family.block_ram.kept)
 
 
 def _over(ramb18, lutram, part: Part):
     """Return how far the part's memories are exceeded, in LUTs: numbers, or arrays of choices."""
     block = part.family.block_ram.bits // part.family.luts.words
-    over = np.maximum(0, ramb18 - part.ramb18) * block
+    over = np.maximum(0, ramb18 - _offered(part)) * block
     return over + np.maximum(0, lutram - part.lutram_luts)
 
 
@@ -91,9 +106,10 @@ def crowding(specs: Iterable[StoreSpec], part: Part) -> tuple[int, int]:
 
 
 def _taken(spec: StoreSpec, family: Family) -> tuple[int, int, int]:
-    """Return the block RAMs, LUTs as memory, and all LUTs of a placed store."""
+    """Return the block RAMs, LUTs as memory, and all LUTs of a placed store, with those lost."""
     found = cost(spec, spec.placement, family)
-    return found.ramb18, found.lutram, found.lutram + found.luts
+    lost = found.ffs if family.luts.holds_register else 0
+    return found.ramb18, found.lutram, found.lutram + found.luts + lost
 
 
 @functools.lru_cache(maxsize=4096)
@@ -116,7 +132,7 @@ def _best(options: list[list[StoreSpec]], largest: int | None, part: Part) -> li
         number = next(n for n, spec in enumerate(options[largest]) if spec.placement == "block")
         own = tables[largest][number]
         rows = np.flatnonzero(chosen[:, largest] == number)
-        left = np.maximum(0, part.ramb18 - (totals[rows, 0] - own[0]))
+        left = np.maximum(0, _offered(part) - (totals[rows, 0] - own[0]))
         rows = rows[left > 0]
         spares, which = np.unique(left[left > 0], return_inverse=True)
         cuts = [_cut(options[largest][number], int(spare), family) for spare in spares]
@@ -134,6 +150,14 @@ def _best(options: list[list[StoreSpec]], largest: int | None, part: Part) -> li
     return specs
 
 
+def _early(spec: StoreSpec, family: Family) -> bool:
+    """Return whether a block's second register is before its address: nothing is selected then."""
+    block = family.block_ram
+    return (
+        block.early and block.taken(spec.depth, spec.width, sliced=block.enable_bits == 1)[1] == 1
+    )
+
+
 def place(
     specs: Iterable[StoreSpec], part: Part, wanted: Mapping[str, str]
 ) -> dict[str, StoreSpec]:
@@ -141,7 +165,8 @@ def place(
 
     A block RAM must save as many LUTs as the family says: small stores stay in LUTs, where a block
     would be mostly empty. A ROM larger than the blocks that are left is cut, and what does not fit
-    them is in LUTs. When nothing fits, the placement that is least over is taken: ``estimate`` says
+    them is in LUTs. A RAM is in registers where it would be in LUTs and there are none that are
+    memories. When nothing fits, the placement that is least over is taken: ``estimate`` says
     by how much.
     """
     specs = list(specs)
@@ -149,10 +174,15 @@ def place(
     options = []
     for spec in specs:
         placement = wanted.get(spec.name, "auto")
-        places = (placement,) if placement != "auto" else ("distributed", "block")
-        if placement == "auto" and spec.asynchronous:
-            places = ("distributed",)
-        options.append([replace(spec, placement=one) for one in places])
+        # what is no ROM is in registers where there are no memories in LUTs
+        small = "distributed" if spec.rom or part.family.luts.rams else "registers"
+        places: tuple[str, ...] = (small, "block")
+        if placement != "auto":
+            places = (small if placement == "distributed" else placement,)
+        elif spec.asynchronous and small == "distributed":
+            places = (small,)
+        early = spec.rom and _early(spec, part.family)
+        options.append([replace(spec, placement=one, early=early) for one in places])
     roms = [n for n, spec in enumerate(specs) if spec.rom and len(options[n]) > 1]
     largest = max(roms, key=lambda n: specs[n].bits, default=None)
     return {spec.name: spec for spec in _best(options, largest, part)}

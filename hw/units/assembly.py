@@ -8,7 +8,7 @@ from amaranth.utils import bits_for
 
 from bitformer.hw.design import Design
 from bitformer.hw.judging import level_bits, score_bits, weight_bits
-from bitformer.hw.program import Destination, MachineOperation
+from bitformer.hw.queues import queues_of
 from bitformer.hw.units.address_generator import AddressGenerator
 from bitformer.hw.units.column_store import ColumnStore
 from bitformer.hw.units.detector import Detector
@@ -168,21 +168,13 @@ def _rows(design: Design) -> dict:
 
 def drain(design: Design) -> Drain:
     """Return the drain of a design."""
-    return Drain(columns=design.geometry.columns, **_rows(design))
+    queue = queues_of(design).rows
+    return Drain(columns=design.geometry.columns, queue=queue, **_rows(design))
 
 
 def vector_slots(design: Design) -> VectorSlots:
     """Return the slots of a design's vector operations."""
     return VectorSlots(**_rows(design))
-
-
-def _queued(operation: MachineOperation) -> int:
-    """Return the words of a key that wait for the writer where stored rows are keys.
-
-    They come one a cycle, and each takes as many cycles as it has results, two at most.
-    """
-    copied = operation.destination is Destination.KEY and not operation.matrix
-    return operation.slots // 2 + 1 if copied else 0
 
 
 def detector(design: Design, judge: Judge) -> Detector:
@@ -208,7 +200,7 @@ def key_value_writer(design: Design) -> KeyValueWriter:
     """Return the writer of a design's keys and values."""
     geometry = design.geometry
     return KeyValueWriter(
-        columns=max(geometry.columns, *map(_queued, design.program.operations)),
+        queue=queues_of(design).keys,
         ways=geometry.ways,
         slots=geometry.dynamic_slots,
         bits=geometry.dynamic_bits,

@@ -1,6 +1,6 @@
 """The drain: results leave the matrix engine column by column, as slots of the post-processor."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, memory
@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from bitformer.hw.program import MachineOperation
 from bitformer.hw.timing import QUEUE
 from bitformer.hw.units.parameters import Integer
-from bitformer.hw.units.pipeline import by_operation, decode, registered, twice
+from bitformer.hw.units.pipeline import after, by_operation, decode, registered, twice
 from bitformer.hw.units.result_slots import Slots
 
 __all__ = ["PLACE_BITS", "Drain"]
@@ -21,9 +21,9 @@ PLACE_BITS = 2
 class Drain(Slots):
     """Gives a slot for each column of the matrix engine as it finishes, one a cycle.
 
-    Rows are drained in the order in which they are issued, at most ``timing.QUEUE`` of them
-    waiting. Columns before the operation's ``skip`` have no valid slot. The parameters of an
-    operation with a ``clock`` are those of a row of its table.
+    Rows are drained in the order in which they are issued. Columns before the operation's ``skip``
+    have no valid slot. The parameters of an operation with a ``clock`` are those of a row of its
+    table.
 
     Latency: 1 cycle from ``i_done`` to the slot of the first column. Throughput: one column a
     cycle.
@@ -38,6 +38,8 @@ class Drain(Slots):
         Layout of a slot, made by :func:`bitformer.hw.units.result_slots.slot_layout`.
     dst_bits, res_bits : int
         Widths of an instruction's addresses.
+    queue : int
+        Rows that wait at most, from the cycle of their issue until after their first ``i_done``.
 
     Members
     -------
@@ -61,6 +63,7 @@ class Drain(Slots):
     """
 
     columns = Integer(1)
+    queue = Integer(1, QUEUE)
 
     def __init__(
         self,
@@ -70,7 +73,9 @@ class Drain(Slots):
         slot: data.StructLayout,
         dst_bits: int,
         res_bits: int,
+        queue: int = QUEUE,
     ):
+        self.queue = queue
         self.operations, self.columns, self.slot = operations, columns, slot
         self.dst_bits, self.res_bits = dst_bits, res_bits
         most = max(max(o.columns, o.last_columns) for o in self.operations)
@@ -104,7 +109,7 @@ class Drain(Slots):
                     m.d.comb += offset.eq(getattr(self, f"i_offset_{number}"))
         return offset
 
-    def _queue(self, m: Module) -> tuple[data.View, Value]:
+    def _waiting(self, m: Module) -> tuple[data.View, Value]:
         """Return the oldest row that has been issued and not drained, and its first parameters.
 
         It is there from the second cycle after its issue on, in registers: memory in LUTs answers
@@ -112,31 +117,45 @@ class Drain(Slots):
         """
         ports = {"op": self.i_op, "dst": self.i_dst, "res": self.i_res}
         layout = data.StructLayout({name: len(port) for name, port in ports.items()})
+        row = Signal(layout, reset_less=True)
+        if self.queue == 1:
+            with m.If(self.i_issue):
+                m.d.sync += [row[name].eq(port) for name, port in ports.items()]
+            op = row.op
+        else:
+            oldest = self._oldest(m, ports, layout)
+            m.d.sync += row.eq(oldest)
+            op = oldest.op
+        base = decode(m, op, self.operations, "parameters")
+        return row, registered(m, base, name="parameters")
+
+    def _oldest(
+        self, m: Module, ports: Mapping[str, Value], layout: data.StructLayout
+    ) -> data.View:
+        """Queue rows as they are issued; return the one that is the oldest in the next cycle."""
+        depth = self.queue
         m.submodules.queue = store = memory.Memory(
-            shape=layout, depth=QUEUE, init=[], attrs={"ram_style": "distributed"}
+            shape=layout, depth=depth, init=[], attrs={"ram_style": "distributed"}
         )
         write, read = store.write_port(), store.read_port(domain="comb")
-        tail, head, following = (Signal(range(QUEUE), name=n) for n in ("tail", "head", "next"))
+        tail, head, following = (Signal(range(depth), name=n) for n in ("tail", "head", "next"))
         m.d.comb += [
             write.addr.eq(tail),
             write.en.eq(self.i_issue),
-            following.eq(head + (self.i_done & self.i_begin)),
+            following.eq(Mux(self.i_done & self.i_begin, after(head, depth), head)),
             read.addr.eq(following),
         ]
         m.d.sync += head.eq(following)
         for name, port in ports.items():
             m.d.comb += write.data[name].eq(port)
         with m.If(self.i_issue):
-            m.d.sync += tail.eq(tail + 1)
-        row = Signal(layout, reset_less=True)
-        m.d.sync += row.eq(read.data)
-        base = decode(m, read.data.op, self.operations, "parameters")
-        return row, registered(m, base, name="parameters")
+            m.d.sync += tail.eq(after(tail, depth))
+        return read.data
 
     def elaborate(self, platform):
         m = Module()
         operations, columns = self.operations, self.columns
-        row, parameters = self._queue(m)
+        row, parameters = self._waiting(m)
         slot = Signal(self.slot, reset_less=True)
         active, end = Signal(), Signal(reset_less=True)
         column = Signal(range(max(2, columns)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -23,8 +23,8 @@ class KeyValueWriter(wiring.Component):
 
     Parameters
     ----------
-    columns : int
-        Columns of the engine: so many words of a key come at a time, and wait.
+    queue : int
+        Words of a key that wait at most behind the one in hand; 0 where none does.
     ways : int
         Results a cycle, 1 or 2.
     slots : int
@@ -53,7 +53,7 @@ class KeyValueWriter(wiring.Component):
     o_write : Out(1), there are some.
     """
 
-    columns = Integer(1)
+    queue = Integer(0)
     ways = Integer(1, 2)
     slots = Integer(1)
     bits = Integer(1)
@@ -64,7 +64,7 @@ class KeyValueWriter(wiring.Component):
     def __init__(
         self,
         *,
-        columns: int,
+        queue: int,
         ways: int,
         slots: int,
         bits: int,
@@ -72,7 +72,7 @@ class KeyValueWriter(wiring.Component):
         result_bits: int,
         dst_bits: int,
     ):
-        self.columns, self.ways, self.slots, self.bits = columns, ways, slots, bits
+        self.queue, self.ways, self.slots, self.bits = queue, ways, slots, bits
         self.depth, self.result_bits, self.dst_bits = depth, result_bits, dst_bits
         if slots % ways:
             raise ValueError(f"Slots must be a multiple of the {ways} ways, not {slots}")
@@ -122,16 +122,10 @@ class KeyValueWriter(wiring.Component):
             with m.Else():
                 m.d.sync += place.eq(place_now)
 
-        # keys: queued words of features, written one feature a cycle
-        depth = 1 << (self.columns + 1).bit_length()
+        # keys: words of features, written one feature a cycle
         layout = data.StructLayout(
             {"valid": ways, "first": 1, "dst": len(self.i_dst), "y": bits * ways}
         )
-        m.submodules.queue = queue = memory.Memory(
-            shape=layout, depth=depth, init=[], attrs={"ram_style": "distributed"}
-        )
-        write, read = queue.write_port(), queue.read_port(domain="comb")
-        tail, head = Signal(range(depth)), Signal(range(depth))
         key = self.i_key & self.i_valid.any()
         come = Signal(layout)
         m.d.comb += [
@@ -142,21 +136,11 @@ class KeyValueWriter(wiring.Component):
         ]
         # the word in hand is in a register: what comes goes there, past a queue that is empty
         hand = Signal(layout, reset_less=True)
-        busy, second, done, free, queued = Signal(), Signal(), Signal(), Signal(), Signal()
-        m.d.comb += [
-            queued.eq(tail != head),
-            free.eq(~busy | done),
-            write.en.eq(key & ~(free & ~queued)),
-            write.addr.eq(tail),
-            write.data.eq(come),
-            read.addr.eq(head),
-        ]
-        with m.If(write.en):
-            m.d.sync += tail.eq(tail + 1)
+        busy, second, done, free = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += free.eq(~busy | done)
+        queued, head = self._waiting(m, come, key, free)
         with m.If(free):
-            m.d.sync += [busy.eq(queued | key), hand.eq(Mux(queued, read.data, come))]
-            with m.If(queued):
-                m.d.sync += head.eq(head + 1)
+            m.d.sync += [busy.eq(queued | key), hand.eq(Mux(queued, head, come))]
         feature = Signal.like(self.o_addr, reset_less=True)
         slot = Signal(self._slot_bits, reset_less=True)
         address, slot_now = Signal.like(self.o_addr), Signal(self._slot_bits)
@@ -188,6 +172,33 @@ class KeyValueWriter(wiring.Component):
                 m.d.sync += self.o_en.eq(self.i_valid << place_now)
         m.d.comb += self.o_data.eq(Cat(written[slot % ways] for slot in range(slots)))
         return m
+
+    def _waiting(
+        self, m: Module, come: data.View, key: Value, free: Value
+    ) -> tuple[Value, data.View]:
+        """Return whether words of a key wait, and the first of them, taken when ``free``."""
+        if not self.queue:
+            return Const(0, 1), come
+        depth = 1 << (self.queue - 1).bit_length()
+        m.submodules.queue = queue = memory.Memory(
+            shape=come.shape(), depth=depth, init=[], attrs={"ram_style": "distributed"}
+        )
+        write, read = queue.write_port(), queue.read_port(domain="comb")
+        # a bit more than the place: a full queue is not an empty one
+        tail, head = Signal(range(2 * depth)), Signal(range(2 * depth))
+        queued = Signal()
+        m.d.comb += [
+            queued.eq(tail != head),
+            write.en.eq(key & ~(free & ~queued)),
+            write.addr.eq(tail),
+            write.data.eq(come),
+            read.addr.eq(head),
+        ]
+        with m.If(write.en):
+            m.d.sync += tail.eq(tail + 1)
+        with m.If(free & queued):
+            m.d.sync += head.eq(head + 1)
+        return queued, read.data
 
     def model(self, dst: int, row: Iterable[int], *, key: bool) -> dict[tuple[int, int], int]:
         """Return the elements of a row of a key or value, by their (word, slot) in the store."""

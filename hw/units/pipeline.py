@@ -10,6 +10,7 @@ from bitformer.hw.widths import signed_bits
 
 __all__ = [
     "MOST_COPIES",
+    "after",
     "by_operation",
     "copies",
     "decode",
@@ -93,6 +94,12 @@ def decode(
     """Look up a field of the operation that ``op`` is the number of."""
     values = [int(getattr(operation, field)) for operation in operations]
     return by_operation(m, op, values, name=name or field)
+
+
+def after(place: Value, words: int) -> Value:
+    """Return the place behind one in a ring of so many words."""
+    following = (place + 1)[: len(place)]
+    return following if words & (words - 1) == 0 else Mux(place == words - 1, 0, following)
 
 
 def multiply_in_luts(a: Value, b: Value) -> Value:

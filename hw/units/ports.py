@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from bitformer.hw.memory import placement_attributes
 from bitformer.hw.timing import FETCH
 from bitformer.hw.units.parameters import Integer, Parameter
+from bitformer.hw.units.pipeline import after
 from bitformer.hw.widths import signed_value
 
 __all__ = ["InputPort", "OutputPort", "number_shape"]
@@ -243,7 +244,8 @@ class OutputPort(wiring.Component):
         m = Module()
         bits, ways = self.bits, self.ways
         words = self.rows * -(-self.features // ways)
-        depth = max(2, 1 << (words - 1).bit_length())
+        # registers are as many as are needed; elsewhere a power of two takes no more
+        depth = max(2, words if self.placement == "registers" else 1 << (words - 1).bit_length())
         m.submodules.mem = mem = memory.Memory(
             shape=bits * ways,
             depth=depth,
@@ -251,15 +253,22 @@ class OutputPort(wiring.Component):
             attrs=placement_attributes(self.placement, rom=False),
         )
         write = mem.write_port(granularity=bits if ways > 1 else None)
-        read = mem.read_port(domain="comb")
-        tail, head = Signal(range(depth)), Signal(range(depth))
+        tail, head, following = (Signal(range(depth), name=n) for n in ("tail", "head", "next"))
+        if self.placement == "block":
+            # read a cycle ahead; what is written in the same cycle passes the block by
+            read = mem.read_port(transparent_for=(write,))
+            m.d.comb += read.addr.eq(following)
+        else:
+            read = mem.read_port(domain="comb")
+            m.d.comb += read.addr.eq(head)
         stored = Signal(range(depth * ways + 1))
         taken = self.o.valid & self.o.ready
+        m.d.sync += head.eq(following)
         m.d.comb += [
             write.addr.eq(tail),
             write.data.eq(self.i_word),
             write.en.eq(self.i_valid),
-            read.addr.eq(head),
+            following.eq(head),
             self.o.valid.eq(stored != 0),
             self.o_empty.eq(stored == 0),
         ]
@@ -268,9 +277,9 @@ class OutputPort(wiring.Component):
         if ways == 1:
             m.d.comb += self.o.payload.eq(_moved(read.data, self.unsigned))
             with m.If(self.i_valid):
-                m.d.sync += tail.eq(tail + 1)
+                m.d.sync += tail.eq(after(tail, depth))
             with m.If(taken):
-                m.d.sync += head.eq(head + 1)
+                m.d.comb += following.eq(after(head, depth))
             return m
         # a row begins with a word: an odd last element leaves the rest of its word unused
         odd = self.features % ways
@@ -283,11 +292,12 @@ class OutputPort(wiring.Component):
         with m.If(arrived == count):
             m.d.sync += arrived.eq(self.features)
         with m.If(self.i_valid[1] | ((arrived == 1) & self.i_valid[0] & bool(odd))):
-            m.d.sync += tail.eq(tail + 1)
+            m.d.sync += tail.eq(after(tail, depth))
         with m.If(taken):
             m.d.sync += [left.eq(left - 1), upper.eq(~upper)]
             with m.If(upper | (left == 1)):
-                m.d.sync += [head.eq(head + 1), upper.eq(0)]
+                m.d.comb += following.eq(after(head, depth))
+                m.d.sync += upper.eq(0)
             with m.If(left == 1):
                 m.d.sync += left.eq(self.features)
         return m

@@ -64,10 +64,12 @@ def read_scores(m: Module, units: Units) -> None:
 def read_last_step(m: Module, units: Units) -> None:
     """Keep the last steps of two windows; read the running inference's, channel by channel."""
     port, channels = units.input_port, units.input_port.channels
-    spec = StoreSpec(
-        name="last", depth=2 * channels, width=port.bits, read_ports=2, placement="distributed"
-    )
-    m.submodules.store_last = units.stores["last"] = store = Store(spec=spec)
+    if "last" not in units.stores:
+        spec = StoreSpec(
+            name="last", depth=2 * channels, width=port.bits, read_ports=2, placement="distributed"
+        )
+        m.submodules.store_last = units.stores["last"] = Store(spec=spec)
+    store = units.stores["last"]
     following = Signal(range(max(2, channels)))
     channel = Signal.like(following)
     m.d.comb += channel.eq(Mux(units.addresses.o_first, 0, following))

@@ -12,7 +12,7 @@ from bitformer.hw.timing import LONG_STATISTICS, STATISTICS, STATISTICS_QUEUE
 from bitformer.hw.units.layernorm import FACTOR_BITS, statistics_layout
 from bitformer.hw.units.multiplier import Product
 from bitformer.hw.units.parameters import Integer, Parameter
-from bitformer.hw.units.pipeline import delay, multiply_in_luts
+from bitformer.hw.units.pipeline import after, delay, multiply_in_luts
 from bitformer.hw.widths import is_long, squared_in_dsp
 from bitformer.model import numerics
 
@@ -36,7 +36,7 @@ class RowStatistics(wiring.Component):
 
     Latency: 11 cycles from ``i_last`` to the queue's end, 14 for long rows: their sum is squared in
     two steps with one multiplier, and their variance is normalised in two. Throughput: one word a
-    cycle, rows back to back; long rows end at least 2 cycles apart. The queue holds 32 rows.
+    cycle, rows back to back; long rows end at least 2 cycles apart.
 
     Parameters
     ----------
@@ -50,6 +50,8 @@ class RowStatistics(wiring.Component):
         The device's, which says what rows are long.
     upper_bits : int
         Width of the elements that are not the first of their word; that of all by default.
+    queue : int
+        Rows whose results wait at most.
 
     Members
     -------
@@ -76,6 +78,7 @@ class RowStatistics(wiring.Component):
     bits = Integer(1)
     ways = Integer(1)
     upper_bits = Integer(1)
+    queue = Integer(1, STATISTICS_QUEUE)
     multiplier = Parameter(Multiplier, "a Multiplier")
 
     def __init__(
@@ -86,7 +89,9 @@ class RowStatistics(wiring.Component):
         ways: int,
         multiplier: Multiplier,
         upper_bits: int | None = None,
+        queue: int = STATISTICS_QUEUE,
     ):
+        self.queue = queue
         self.features, self.bits, self.ways, self.multiplier = features, bits, ways, multiplier
         self.upper_bits = bits if upper_bits is None else upper_bits
         if self.upper_bits > bits:
@@ -138,7 +143,7 @@ class RowStatistics(wiring.Component):
             result.exponent.eq(exponent),
             result.factor.eq(factor),
         ]
-        self._queue(m, result, delay(m, ends, late, name="finished", reset_less=False))
+        self._waiting(m, result, delay(m, ends, late, name="finished", reset_less=False))
         return m
 
     def _sums(self, m: Module, platform: object, valid: Value) -> tuple[Signal, Signal]:
@@ -271,16 +276,14 @@ class RowStatistics(wiring.Component):
         table = Array(Const(entry, FACTOR_BITS) for entry in [0] * unused + numerics.RSQRT_TABLE)
         return found, table[index]
 
-    def _queue(self, m: Module, result: Value, finished: Value) -> None:
+    def _waiting(self, m: Module, result: Value, finished: Value) -> None:
         """Keep results in order until they are taken."""
+        depth = self.queue
         m.submodules.queue = store = memory.Memory(
-            shape=result.shape(),
-            depth=STATISTICS_QUEUE,
-            init=[],
-            attrs={"ram_style": "distributed"},
+            shape=result.shape(), depth=depth, init=[], attrs={"ram_style": "distributed"}
         )
         write, read = store.write_port(), store.read_port(domain="comb")
-        tail, head = Signal(range(STATISTICS_QUEUE)), Signal(range(STATISTICS_QUEUE))
+        tail, head = Signal(range(depth)), Signal(range(depth))
         m.d.comb += [
             write.addr.eq(tail),
             write.data.eq(result),
@@ -289,6 +292,6 @@ class RowStatistics(wiring.Component):
             self.o_statistics.eq(read.data),
         ]
         with m.If(finished):
-            m.d.sync += tail.eq(tail + 1)
+            m.d.sync += tail.eq(after(tail, depth))
         with m.If(self.i_take):
-            m.d.sync += head.eq(head + 1)
+            m.d.sync += head.eq(after(head, depth))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
@@ -153,14 +153,14 @@ class Store(wiring.Component):
         return mem
 
     def _block(self, m: Module) -> None:
-        """Add a memory with its own read register, and its output register."""
+        """Add a memory with its own read register, and one behind it or before it."""
         mem = self._memory(m)
         for number in range(self.spec.read_ports):
             port = mem.read_port()
-            data = Signal(self.spec.width, name=f"q_{number}", reset_less=True)
-            m.d.comb += port.addr.eq(getattr(self, f"addr_{number}"))
-            m.d.sync += data.eq(port.data)
-            m.d.comb += getattr(self, f"data_{number}").eq(data)
+            early = int(self.spec.early)
+            address = delay(m, getattr(self, f"addr_{number}"), early, name=f"address_{number}")
+            data = delay(m, port.data, 1 - early, name=f"q_{number}")
+            m.d.comb += [port.addr.eq(address), getattr(self, f"data_{number}").eq(data)]
 
     def _in_luts(self, m: Module) -> None:
         """Add a memory with a register before the look-up and one after it.
@@ -253,10 +253,12 @@ class Store(wiring.Component):
         for number, tile in enumerate(spec.tiles):
             bit, deep = tile.first, tile.deep
             stack = []
-            for row in range(0, tile.rows, deep):
-                area = (row, min(deep, tile.rows - row), bit, tile.width)
+            for row, rows in tile.parts:
+                area = (row, rows, bit, tile.width)
                 stack.append(self._rom_in_block(m, f"block_{number}_{row}", *area))
-            part = self.addr_0 >> exact_log2(deep)
+            part: Value = self.addr_0 >> exact_log2(deep)
+            if tile.stack:
+                part = Array(Const(one, range(len(stack))) for one in tile.numbers)[part]
             if bit in rest:
                 part = Mux(self.addr_0 >= tile.rows, len(stack), part)
                 stack.append(self._rom_in_luts(m, f"rest_{number}", self.addr_0, *rest[bit]))

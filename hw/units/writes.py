@@ -4,6 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.program import Destination
+from bitformer.hw.queues import queues_of
 from bitformer.hw.timing import OPERAND
 from bitformer.hw.units.assembly import Units, key_value_writer
 from bitformer.hw.units.column_store import ColumnStore
@@ -38,10 +39,12 @@ def follow_scores(m: Module, units: Units) -> None:
     if "scores" not in units.stores:
         return
     geometry, post, operands = units.design.geometry, units.post, units.operands
-    rows = units.stores["scores"].spec.depth // geometry.score_pitch
     m.submodules.maximum = maximum = RowMaximum(ways=geometry.ways)
-    spec = StoreSpec(name="maxima", depth=rows, width=8, placement="distributed")
-    m.submodules.store_maxima = maxima = Store(spec=spec)
+    if "maxima" not in units.stores:
+        rows = units.stores["scores"].spec.depth // geometry.score_pitch
+        spec = StoreSpec(name="maxima", depth=rows, width=8, placement="distributed")
+        m.submodules.store_maxima = units.stores["maxima"] = Store(spec=spec)
+    maxima = units.stores["maxima"]
     m.submodules.reciprocal = reciprocal = Reciprocal(keys=geometry.keys)
     is_score = goes_to(m, units, Destination.SCORE)
     m.d.comb += maximum.i_valid.eq(Mux(is_score, post.o_slot.valid, 0))
@@ -75,6 +78,7 @@ def follow_statistics(m: Module, units: Units) -> None:
         bits=geometry.norm_bits,
         ways=geometry.ways,
         upper_bits=geometry.square_bits[-1],
+        queue=queues_of(units.design).statistics,
         multiplier=geometry.multiplier,
     )
     wanted = registered(m, units.decode(m, post.o_following, "statistics"), name="wanted")

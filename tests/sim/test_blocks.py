@@ -9,6 +9,7 @@ from program_changes import found, place_of
 from bitformer.hw import timing
 from bitformer.hw.lowering import schedule
 from bitformer.hw.lowering.lower import lower
+from bitformer.hw.queues import queues_of
 from bitformer.hw.units import assembly
 from bitformer.hw.units import gelu as gelu_unit
 from bitformer.hw.units.accelerator import Accelerator
@@ -140,7 +141,7 @@ def test_fused(small_model, inputs_of, run, changes):
     run(model, inputs_of(model, samples=3, seed=1), back_pressure=0.5)
 
 
-#: A row of more words than an engine of so few columns has room for in its queue of keys.
+#: A row of more words than an engine of so few columns gives at a time.
 LONG = {"window": 2, "d_model": 24, "ffn": 2, "fused": True}
 
 
@@ -150,7 +151,8 @@ def test_a_long_row_is_a_key(small_model, inputs_of, run, monkeypatch):
     assert design.geometry.columns == 1
     assert design.geometry.ways == 2
     # a mutant: room for a column's results alone
-    monkeypatch.setattr(assembly, "_queued", lambda operation: 0)
+    queues = replace(queues_of(design), keys=1)
+    monkeypatch.setattr(assembly, "queues_of", lambda design: queues)
     result = simulate(design, inputs_of(model))
     assert result.difference.tensor == L0 + "scores"
 

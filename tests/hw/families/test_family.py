@@ -47,6 +47,10 @@ OTHER = Family(
 )
 
 
+#: LUTs that are no memories.
+NO_RAMS = Luts(inputs=4, joined=1)
+
+
 def small_model(**changes):
     return initialize(named_config("tiny").replace(**changes))
 
@@ -55,7 +59,7 @@ def small_model(**changes):
 def lowered(monkeypatch):
     """Lower a model for a part of a family that differs from ``OTHER`` as said."""
 
-    def on(model, *, lutram_luts=1000, dsps=28, ramb18=12, **facts):
+    def on(model, placement=None, *, lutram_luts=1000, dsps=28, ramb18=12, **facts):
         family = changed(**facts)
         part = Part(
             name=NAME,
@@ -70,7 +74,7 @@ def lowered(monkeypatch):
             verified=False,
         )
         monkeypatch.setitem(PARTS, NAME, part)
-        return lower(model, part=NAME)
+        return lower(model, part=NAME, placement=placement)
 
     return on
 
@@ -132,12 +136,16 @@ def test_what_does_not_fit_is_refused(lowered, facts, message):
 
 def test_without_memories_in_luts_registers_serve(lowered):
     model = small_model()
-    design = lowered(model, lutram_luts=0, luts=Luts(inputs=4, joined=1))
+    design = lowered(model, lutram_luts=0, luts=NO_RAMS)
     found = estimate(design)
     assert sum(store.lutram for store in found.stores) == 0
-    output = next(store for store in found.stores if store.name == "output")
-    assert output.placement == "distributed"  # it is read in the cycle of its address
-    assert output.ffs == output.bits
+    stores = {store.name: store for store in found.stores}
+    # a few words are in registers, whatever is asked for; more of them wait in a block
+    last = stores["last"]
+    assert (last.placement, last.ffs) == ("registers", last.bits)
+    assert stores["output"].placement == "block"
+    asked = lowered(model, {"output": "distributed"}, lutram_luts=0, luts=NO_RAMS)
+    assert asked.stores["output"].placement == "registers"
     assert not design.stores["activations"].asynchronous
     assert design.stores["activations"].placement == "block"
     x = np.random.default_rng(0).integers(-128, 128, (1, *model.input.shape))

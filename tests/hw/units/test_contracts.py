@@ -52,7 +52,7 @@ TIMED_SLOT = slot_layout(ways=2, op_bits=2, parameter_bits=3, dst_bits=4, res_bi
 ROW = {"operations": OPERATIONS, "slot": SLOT, "dst_bits": 2, "res_bits": 1}
 OPERANDS = ("operations", "ways", "word_bits", "scores", "input_bits", "operand_bits")
 WIDTHS = [field.name for field in fields(PostProcessorWidths) if "norm" not in field.name]
-WRITER = ("columns", "ways", "slots", "bits", "depth", "result_bits", "dst_bits")
+WRITER = ("queue", "ways", "slots", "bits", "depth", "result_bits", "dst_bits")
 DETECTOR = (
     *("numbers", "bits", "judged_bits", "shift", "forecast_shift", "zero", "smoothing"),
     *("absolute", "level_bits", "weight_bits", "score_bits"),

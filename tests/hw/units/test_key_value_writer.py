@@ -15,7 +15,7 @@ BITS, DEPTH = 6, 40
 
 def make(*, columns=4, ways=2, packed=True, **changes):
     parameters = {
-        "columns": columns,
+        "queue": 4 if ways > 1 else 0,
         "ways": ways,
         "slots": columns * (2 if packed else 1),
         "bits": BITS,
@@ -36,12 +36,12 @@ def words_of(values, ways, pairs):
         yield elements, ((1 << len(part)) - 1) << place
 
 
-def written(play, rows, *, columns, ways, packed, pairs):
+def written(play, rows, *, columns, ways, packed, pairs, **changes):
     """Play rows of keys or values; return the memory, and the cycles of the writes.
 
     A row is (key, word, slot, values).
     """
-    dut = make(columns=columns, ways=ways, packed=packed)
+    dut = make(columns=columns, ways=ways, packed=packed, **changes)
     slots = dut.slots
     slot_bits = max(1, (slots - 1).bit_length())
     chance = random.Random(0)
@@ -141,6 +141,16 @@ def test_keys_and_values_take_turns(play):
     assert memory == modelled(rows, layout)
     assert memory[3 + 4, 7] == numbers(5, 0)[4]
     assert memory[9 + 1, 2] == numbers(11, 1)[10]
+
+
+@pytest.mark.parametrize(("features", "waiting"), [(4, 1), (8, 2), (16, 4)])
+def test_so_many_words_wait_as_the_queue_has(play, features, waiting):
+    """Of words of two results a cycle, every second one waits longer: the last behind half."""
+    layout = LAYOUTS[3]
+    rows = [(1, 3, 5, numbers(features, 0)), (1, 3, 6, numbers(features, 1))]
+    expected = modelled(rows, layout)
+    assert written(play, rows, **layout, queue=waiting)[0] == expected
+    assert written(play, rows, **layout, queue=waiting // 2)[0] != expected
 
 
 def test_a_slot_that_is_lost_is_found(play, monkeypatch):

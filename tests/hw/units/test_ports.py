@@ -149,13 +149,15 @@ def test_nothing_is_taken_before_the_first_fetch(streams):
     assert ready == [0] * FETCH + [1, 1]
 
 
-def results_read(streams, results, *, ways, rate, packed=True, gap=0, rows=1, seed=0):
+def results_read(
+    streams, results, *, ways, rate, packed=True, gap=0, rows=1, seed=0, placement="distributed"
+):
     """Write results a word at a time; return what the stream gives.
 
     The port is empty when the first of every `rows` is written.
     """
     features = len(results[0])
-    dut = OutputPort(features=features, rows=rows, bits=8, ways=ways)
+    dut = OutputPort(features=features, rows=rows, bits=8, ways=ways, placement=placement)
     hear, taken = streams.hear(dut.o, len(results) * features, rate, seed)
     first_offers, words = [], []
 
@@ -192,10 +194,12 @@ def results_read(streams, results, *, ways, rate, packed=True, gap=0, rows=1, se
 @pytest.mark.parametrize("gap", [0, 2])
 @pytest.mark.parametrize(("ways", "packed"), [(1, True), (2, True), (2, False)])
 @pytest.mark.parametrize("features", [1, 2, 3, 4, 5, 8, 11])
-def test_results_are_handed_out_in_order(streams, rate, gap, ways, packed, features):
+@pytest.mark.parametrize("placement", ["distributed", "registers", "block"])
+def test_results_are_handed_out_in_order(streams, rate, gap, ways, packed, features, placement):
+    """Wherever they wait: a block is read a cycle ahead, registers are no more than words."""
     results = [[(91 * (r * features + f)) % 256 - 128 for f in range(features)] for r in range(4)]
-    found = results_read(streams, results, ways=ways, rate=rate, packed=packed, gap=gap)
-    assert found == results
+    options = {"ways": ways, "rate": rate, "packed": packed, "gap": gap, "placement": placement}
+    assert results_read(streams, results, **options) == results
 
 
 @pytest.mark.parametrize("rate", RATES)

@@ -49,7 +49,7 @@ def random_addresses(chance):
     ]
 
 
-def drained(play, operations, rows, *, columns, ways, gaps=(0,), early=1, offsets=()):
+def drained(play, operations, rows, *, columns, ways, gaps=(0,), early=1, offsets=(), queue=QUEUE):
     """Play rows (op, dst, res); return (found, expected) slots.
 
     A row is issued when ``early`` rows, with itself, are to be drained. ``offsets`` are those of
@@ -58,7 +58,7 @@ def drained(play, operations, rows, *, columns, ways, gaps=(0,), early=1, offset
     Each is a dictionary of the valid slots by cycle, with the column that is selected. A group's
     end comes as soon as the group before has been drained, and a gap in turn of ``gaps`` later.
     """
-    dut = Drain(columns=columns, **row_parameters(operations, ways))
+    dut = Drain(columns=columns, queue=queue, **row_parameters(operations, ways))
     script, expected, starts, done, count = {}, {}, [], early + 2, 0
     for op, dst, res in rows:
         o = operations[op]
@@ -228,12 +228,14 @@ def test_any_rows_are_drained(play, table, gaps):
     assert found == expected
 
 
-def test_a_row_issued_into_a_full_queue_is_lost(play):
-    """The harness sees it: one more than ``QUEUE`` rows are not kept."""
-    rows = [(0, n, n) for n in range(QUEUE + 2)]
-    found, expected = drained(play, SINGLE, rows, columns=4, ways=1, early=QUEUE + 1)
+@pytest.mark.parametrize("queue", [1, 2, 4, QUEUE])
+def test_a_row_issued_into_a_full_queue_is_lost(play, queue):
+    """The harness sees it: one more row than the queue has is not kept."""
+    rows = [(0, n, n) for n in range(queue + 2)]
+    options = {"columns": 4, "ways": 1, "queue": queue}
+    found, expected = drained(play, SINGLE, rows, early=queue + 1, **options)
     assert found != expected
-    found, expected = drained(play, SINGLE, rows, columns=4, ways=1, early=QUEUE)
+    found, expected = drained(play, SINGLE, rows, early=queue, **options)
     assert found == expected
 
 

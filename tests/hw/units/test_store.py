@@ -5,19 +5,19 @@ import random
 
 import pytest
 
+from bitformer.hw.families.ice40 import ICE40UP
 from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.memory import PLACEMENTS, READ_LATENCY, StoreSpec, placement_attributes
-from bitformer.hw.tiling import Tile, best_tiling, block_depth, rest_of
+from bitformer.hw.tiling import best_tiling, rest_of, tile_of
 from bitformer.hw.units import store as store_module
 from bitformer.hw.units.pipeline import delay
 from bitformer.hw.units.store import Store
 
-RAM = SERIES7.block_ram
+RAM, EBR = SERIES7.block_ram, ICE40UP.block_ram
 
 
 def tile(rows, first, width, blocks=1):
-    deep = block_depth(rows, width, RAM)
-    return Tile(rows=rows, first=first, width=width, ramb18=blocks, deep=deep)
+    return tile_of(rows, first, width, blocks, RAM)
 
 
 def contents(depth, width):
@@ -127,6 +127,13 @@ def test_rom(play, placement, depth, width, ports):
     reads_and_writes(play, spec, init, cycles=60)
 
 
+@pytest.mark.parametrize("early", [False, True])
+def test_a_word_comes_as_late_with_a_register_before_its_address(play, early):
+    init = contents(100, 7)
+    rom = spec(depth=100, width=7, rom=True, placement="block", early=early)
+    reads_and_writes(play, rom, init, cycles=60)
+
+
 TILINGS = {
     "rows": [tile(3, 0, 10)],
     "bits": [tile(11, 0, 6)],
@@ -150,31 +157,45 @@ def test_rom_in_pieces(play, tiles, given):
 
 
 @pytest.mark.parametrize(
-    ("rows", "width", "first", "deep"),
-    [(1030, 36, 0, 512), (520, 35, 1, 1024), (1100, 1, 2, 2048), (2049, 15, 0, 1024)],
+    ("ram", "rows", "width", "first", "stack"),
+    [
+        (RAM, 1030, 36, 0, [1024, 6]),
+        (RAM, 520, 35, 1, [520]),
+        (RAM, 1100, 1, 2, [1100]),
+        (RAM, 2049, 15, 0, [2048, 1]),
+        (RAM, 1536, 36, 0, [1024, 512]),
+        (EBR, 1792, 16, 0, [1024, 512, 256]),
+        (EBR, 1700, 16, 3, [1024, 512, 164]),
+        (EBR, 2304, 16, 0, [1024, 1024, 256]),
+        (EBR, 700, 3, 0, [700]),
+    ],
 )
-def test_stacked_rom_at_every_address(play, rows, width, first, deep):
+def test_stacked_rom_at_every_address(play, ram, rows, width, first, stack):
+    """A stack has the blocks of its shapes, the deepest first, and as few parts as can be."""
     depth = rows + 3
     init = contents(depth, 40)
-    stack = tile(rows, first, width, 8)
+    stacked = tile_of(rows, first, width, 8, ram)
+    assert [words for _, words in stacked.parts] == stack
     if first:
         spare = tile(depth, 0, first)
-        tiles = (spare, stack)
+        tiles = (spare, stacked)
     else:
-        tiles = (stack,)
+        tiles = (stacked,)
     spec = StoreSpec(name="rom", depth=depth, width=40, rom=True, placement="block", tiles=tiles)
     script = [{"addr_0": address} for address in range(depth)] + [{}] * READ_LATENCY
     shown = play(Store(spec=spec, init=init), script, ["data_0"])
     assert [word for (word,) in shown[READ_LATENCY:]] == init
-    assert stack.deep == deep
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 3, 10])
 @pytest.mark.parametrize(("depth", "width"), [(600, 40), (1614, 192), (3164, 128), (2000, 7)])
 def test_a_stack_takes_the_blocks_of_its_tile(depth, width, blocks):
-    widths = dict(RAM.shapes)
-    for one in best_tiling(depth, width, blocks, RAM):
-        assert -(-one.rows // one.deep) * -(-one.width // widths[one.deep]) <= one.ramb18
+    for ram in (RAM, EBR):
+        widths = dict(ram.shapes)
+        for one in best_tiling(depth, width, blocks, ram):
+            depths = one.stack or [one.deep] * len(one.parts)
+            assert sum(-(-one.width // widths[words]) for words in depths) <= one.ramb18
+            assert sum(words for _, words in one.parts) == one.rows
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 3, 4])
