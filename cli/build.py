@@ -100,7 +100,7 @@ def command(
     --plan-only asks for no more than the project. What bitformer wrote to DIR before is replaced.
     A design that cannot fit the board with its shell is refused, with a change that would do.
 
-    For a board with an ECP5 or an iCE40 the tools are Yosys, nextpnr, and ecppack or icepack:
+    For a board of another maker's parts the tools are Yosys, nextpnr, and ecppack or icepack:
     native ones, or those that 'pip install "bitformer[open]"' brings. What they reach is shown, and
     the exit code is 1 if that is less than the clock. Seeds that are finished are kept: after
     Ctrl-C, the same command goes on.
