@@ -36,6 +36,12 @@ def grid(small_model):
     return synthesized(small_model("grid-12-32-4"))
 
 
+@pytest.fixture(scope="module")
+def oil(small_model):
+    """The design of the oil temperature, four days to one."""
+    return synthesized(small_model("etth1-96-24"))
+
+
 def cells_of(netlist, kind):
     cells = netlist["modules"]["top"]["cells"].values()
     return [cell for cell in cells if cell["type"] == kind]
@@ -83,6 +89,16 @@ def test_grid_starts_anew_after_a_reset_in_its_work(grid, inputs_of):
     design, netlist = grid
     x = inputs_of(design.model, samples=2, seed=2)
     exact(design, netlist, x, reset_after=design.latency * 2 // 3, unknown=1)
+
+
+def test_oil_is_the_reference_in_every_cycle(oil, inputs_of):
+    """From configuration on, and after a reset in mid-inference with a stream that stalls."""
+    design, netlist = oil
+    x = inputs_of(design.model, samples=2, seed=2)
+    exact(design, netlist, x, unknown=1)
+    half = design.latency * 2 // 3
+    stalled = compared(design, netlist, x, reset_after=half, back_pressure=0.3, seed=4)
+    assert stalled.difference is None, str(stalled.difference)
 
 
 @pytest.mark.parametrize(
