@@ -9,6 +9,7 @@ record too, by the sources that it comes from: where they are the same, nothing 
 import functools
 import hashlib
 import json
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -67,17 +68,31 @@ def hash_of(*texts: str) -> str:
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
+def _git(*words: str) -> str:
+    command = ["git", "-C", str(ROOT), *words]
+    try:
+        return subprocess.run(command, capture_output=True, check=True, encoding="utf-8").stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise UserError(f"git must know {words[-1]}: {error}") from None
+
+
 @functools.cache
-def _sources() -> str:
-    """Everything that an untrained model's RTLIL comes from."""
-    files = sorted(path for folder in ("model", "hw") for path in (ROOT / folder).rglob("*.py"))
-    texts = (f"{path.relative_to(ROOT)}\0{path.read_text(encoding='utf-8')}" for path in files)
+def _sources(commit: str | None = None) -> str:
+    """Everything that an untrained model's RTLIL comes from; as it was at a commit of git."""
+    if commit is None:
+        paths = sorted(path for folder in ("model", "hw") for path in (ROOT / folder).rglob("*.py"))
+        read = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in paths}
+    else:
+        names = _git("ls-tree", "-r", "--name-only", commit, "model", "hw").splitlines()
+        there = sorted(Path(name) for name in names if name.endswith(".py"))
+        read = {str(path): _git("show", f"{commit}:{path}") for path in there}
+    texts = (f"{name}\0{text}" for name, text in read.items())
     return hash_of(amaranth.__version__, np.__version__, *texts)
 
 
-def key_of(config: TransformerConfig, part: str) -> str:
-    """What stays the same as long as a configuration's hardware does."""
-    return hash_of(_sources(), repr(config), part)
+def key_of(config: TransformerConfig, part: str, commit: str | None = None) -> str:
+    """What stays the same as long as a configuration's hardware does, or as it was at a commit."""
+    return hash_of(_sources(commit), repr(config), part)
 
 
 def _rtlil(design: Design, part: str, results: Results) -> str:

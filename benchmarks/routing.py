@@ -7,6 +7,7 @@
     python benchmarks/routing.py --write                and docs/routing.md written
     python benchmarks/routing.py --bits --write         and their table in docs/search.md
     python benchmarks/routing.py --show --write         the same with the rows that are measured
+    python benchmarks/routing.py --show --write --hardware 4a3bfa0     of the hardware of a commit
 
 A row takes some minutes a seed. Ctrl-C loses nothing: seeds that are finished are not routed again,
 and a change of the hardware routes again exactly the rows that it changed.
@@ -90,10 +91,10 @@ class Row:
     def design(self) -> Design:
         return lower(initialize(self.config()), part=self.part, **self.options)
 
-    def key(self, seeds: int, asked_hz: float) -> str:
+    def key(self, seeds: int, asked_hz: float, commit: str | None = None) -> str:
         tools = (find_tool().version, find_program(target_of(self.part).router.program).version)
         options = (self.options, seeds, asked_hz, *tools)
-        return hash_of(key_of(self.config(), self.part), repr(options))
+        return hash_of(key_of(self.config(), self.part, commit), repr(options))
 
 
 #: Cycles and megahertz are what was set as the least before any of it was built.
@@ -170,6 +171,11 @@ def shortfalls(row: Row, record: dict[str, Any]) -> list[str]:
     help="What is asked for [150; 48 of an ice40up5k].",
 )
 @click.option("--show", "only_show", is_flag=True, help="Route nothing: the rows measured.")
+@click.option(
+    "--hardware",
+    metavar="COMMIT",
+    help="With --show: rows measured of hw/ and model/ as they were.",
+)
 @click.option("--write", is_flag=True, help="Write the page, of every row measured.")
 def main(
     names: tuple[str, ...],
@@ -178,8 +184,11 @@ def main(
     seeds: int,
     clock: float | None,
     only_show: bool,
+    hardware: str | None,
     write: bool,
 ) -> None:
+    if hardware is not None and not only_show:
+        raise click.UsageError("--hardware is for --show: other hardware is not here to be routed")
     results = Results(RESULTS)
     records: dict[Any, dict[str, Any]] = {}
     lacking: list[str] = []
@@ -187,7 +196,7 @@ def main(
     rows: dict[Any, Row] = dict(BIT_ROWS) if bits else dict(enumerate(ROWS))
     for index, row in rows.items():
         asked = row.asked_hz(clock)
-        key = row.key(seeds, asked)
+        key = row.key(seeds, asked, hardware)
         wanted = (not names or row.name in names) and (not parts or row.part in parts)
         if (only_show or not wanted) and not ((write or only_show) and key in results):
             missing.append(row.title)
@@ -210,11 +219,11 @@ def main(
         return
     tool = find_tool().version
     if bits:
-        section = bits_section(records, missing, tool)
+        section = bits_section(records, missing, tool, hardware)
         text = with_section(SEARCH.read_text(encoding="utf-8"), section)
         SEARCH.write_text(text, encoding="utf-8")
     else:
-        text = page(list(records.values()), lacking, missing, tool)
+        text = page(list(records.values()), lacking, missing, tool, hardware)
         REPORT.write_text(text, encoding="utf-8")
 
 

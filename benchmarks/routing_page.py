@@ -118,13 +118,21 @@ def condition(routing: Mapping[str, Any]) -> str:
     return f"{routing['tool']}, {routing['asked_hz'] / 1e6:g} MHz asked{speed}, {ports}"
 
 
+def _of_hardware(commit: str | None) -> str:
+    return "" if commit is None else f" of the hardware of commit {commit}"
+
+
 def page(
-    records: Sequence[Record], lacking: Sequence[str], missing: Sequence[str], synthesis: str
+    records: Sequence[Record],
+    lacking: Sequence[str],
+    missing: Sequence[str],
+    synthesis: str,
+    commit: str | None = None,
 ) -> str:
     """The text of docs/routing.md.
 
     ``lacking`` is what rows do not reach, ``missing`` are rows that are not measured, ``synthesis``
-    is the tool before place and route.
+    is the tool before place and route, ``commit`` that of other hardware than today's.
     """
     seeds = len(records[0]["routing"]["seeds"])
     conditions: dict[str, dict[str, None]] = {}
@@ -133,8 +141,9 @@ def page(
     lines = [
         "# The clock after place and route",
         "",
-        f"Written by `python benchmarks/routing.py`: accelerators of untrained models, without a"
-        f" board's shell, synthesized by {synthesis}. {seeds} seeds each. µs are cycles"
+        f"Written by `python benchmarks/routing.py`: accelerators of untrained models"
+        f"{_of_hardware(commit)}, without a board's shell, synthesized by {synthesis}. {seeds}"
+        " seeds each. µs are cycles"
         " by the median clock. Seconds are of one seed, on a machine that was busy with other work."
         " Nothing here ran on a board.",
         "",
@@ -176,7 +185,10 @@ def _against(shape: str, found: Mapping[str, Record], uniform: str) -> list[str]
 
 
 def bits_section(
-    measured: Mapping[tuple[str, str], Record], missing: Sequence[str], synthesis: str
+    measured: Mapping[tuple[str, str], Record],
+    missing: Sequence[str],
+    synthesis: str,
+    commit: str | None = None,
 ) -> list[str]:
     """The lines of the section in docs/search.md.
 
@@ -189,10 +201,11 @@ def bits_section(
     lines = [
         BITS_TITLE,
         "",
-        f"Written by `python benchmarks/routing.py --write`: accelerators of untrained models with"
-        f" the same engine, {first['products']} products a cycle and none packed, on the"
-        f" {first['part']}, synthesized by {synthesis}; {condition(first['routing'])};"
-        f" {len(first['routing']['seeds'])} seeds each. «4, 6» has them in turn from component to"
+        f"Written by `python benchmarks/routing.py --write`: accelerators of untrained models"
+        f"{_of_hardware(commit)} with the same engine, {first['products']} products a cycle and"
+        f" none packed, on the {first['part']}, synthesized by {synthesis};"
+        f" {condition(first['routing'])}; {len(first['routing']['seeds'])} seeds each. «4, 6» has"
+        " them in turn from component to"
         " component; one number is weights and activations."
         " Medians of three seeds differ by some percent where nothing is changed.",
         "",

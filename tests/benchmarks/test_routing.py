@@ -1,8 +1,11 @@
 """The script that routes: its rows, what it says of them, and that it goes on where it was."""
 
+import json
 from pathlib import Path
 
 import pytest
+
+from bitformer.model.config import named_config
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -117,6 +120,58 @@ def test_what_was_routed_is_not_routed_again(script, tmp_path, monkeypatch):
     said = CliRunner().invoke(script.main, ["--show", "--seeds", "7"])
     assert (said.exit_code, len(calls)) == (2, 2)
     assert "no row is measured" in said.output
+
+
+def test_rows_of_the_hardware_of_a_commit(script, tmp_path, monkeypatch):
+    from click.testing import CliRunner
+
+    monkeypatch.setattr(script, "RESULTS", tmp_path / "results.jsonl")
+    monkeypatch.setattr(script, "REPORT", tmp_path / "page.md")
+    row = script.ROWS[1]
+    monkeypatch.setattr(script, "key_of", lambda config, part, commit: f"{commit}")
+    found = record(row, cycles=9_689, mhz=[118.0, 124.0, 121.0])
+    key = row.key(3, 150e6, "abc")
+    (tmp_path / "results.jsonl").write_text(json.dumps({"key": key, **found}) + "\n")
+    words = ["--show", "--write", "--hardware", "abc"]
+    said = CliRunner(catch_exceptions=False).invoke(script.main, words)
+    assert (said.exit_code, "121.0" in said.output) == (0, True)
+    assert "untrained models of the hardware of commit abc, without" in script.REPORT.read_text()
+    said = CliRunner().invoke(script.main, ["--show", "--hardware", "other"])
+    assert (said.exit_code, "no row is measured" in said.output) == (2, True)
+    said = CliRunner().invoke(script.main, ["--hardware", "abc"])
+    assert (said.exit_code, "--hardware is for --show" in said.output) == (2, True)
+
+
+def test_sources_as_they_were_at_a_commit(script, tmp_path, monkeypatch):
+    import measure
+
+    config = named_config("tiny")
+    texts = {f"{name}/one.py": f"# {name} \u00e9\n" for name in ("model", "hw")}
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text, encoding="utf-8")
+
+    def git(*words):
+        if words[0] == "ls-tree":
+            assert words[-3:] == ("C", "model", "hw")
+            return "\n".join([*texts, "hw/notes.md"])
+        return texts[words[1].removeprefix("C:")]
+
+    monkeypatch.setattr(measure, "ROOT", tmp_path)
+    monkeypatch.setattr(measure, "_git", git)
+
+    def keys():
+        measure._sources.cache_clear()
+        return measure.key_of(config, "lfe5u-25f"), measure.key_of(config, "lfe5u-25f", "C")
+
+    try:
+        now, then = keys()
+        assert now == then
+        (tmp_path / "hw" / "one.py").write_text("# another\n")
+        changed, same = keys()
+        assert (changed != now, same) == (True, then)
+    finally:
+        measure._sources.cache_clear()
 
 
 def test_rows_of_bits_differ_in_bits_alone(script):
