@@ -62,6 +62,7 @@ def test_limits_hold_at_what_was_measured_where_that_is_less(config):
         assert one.fits(limits) is kept
     one.clock = dataclasses.replace(measured(90.0), by=PREDICTED)
     assert one.fits(limits), "what is predicted is told, and no limit"
+    one.clock = measured(300.0)
     assert not one.fits(Limits(latency_us=0.9, clock_hz=100e6)), "a faster clock is not asked for"
     one.clock = measured(80.0)
     assert one.to_dict(limits)["clock"]["latency_us"] == 1.25
