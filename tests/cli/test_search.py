@@ -12,15 +12,20 @@ from pathlib import Path
 
 import pytest
 from class_harness import strides
+from clock_harness import PART, routed
 from measurement_harness import drawn, invented
 from study_harness import INVENTED
 
+from bitformer import _search
 from bitformer.cli.quantity import quantity
 from bitformer.cli.search import _engines
 from bitformer.estimate.knowledge import KnowledgeBase
+from bitformer.hw.lowering.lower import lower
 from bitformer.model.checkpoint import load_model
 from bitformer.model.errors import UserError
+from bitformer.search import verification
 from bitformer.search.engine import Engine
+from bitformer.synth import tools
 
 CONFIG = {"name": "small", "window": 8, "horizon": 2, "patch": 4, "d_model": 4, "ffn": 4}
 FAST = ["--epochs", "1", "--qat-epochs", "1", "--batch", "512", "--windows", "1", "--top", "1"]
@@ -116,6 +121,52 @@ def test_what_does_not_turn_out_is_exit_code_one(done, place, bitformer, monkeyp
     said = bitformer(*line(place, place / "wrong", *more))
     assert said.code == 1
     assert "None of the candidates turned out to fit" in said.out
+
+
+@pytest.fixture(scope="module")
+def open_base(place):
+    """A base of a part that is routed here: designs, and clocks of three."""
+    base = KnowledgeBase(place / "open.sqlite")
+    own = [lower(design.model, part=PART) for design in drawn(12, 7)]
+    base.add(invented(design, key=f"k{n}") for n, design in enumerate(own))
+    base.add([routed("a", 100.0), routed("b", 110.0), routed("c", 120.0)])
+    return base.path
+
+
+def test_a_part_that_is_routed_here_has_clocks(place, open_base, bitformer, tmp_path):
+    options = ["--part", PART, "--kb", open_base, "--workers", "1", "--json"]
+    said = bitformer(*line(place, tmp_path / "out", *options))
+    (candidate,) = said.data["candidates"]
+    clock = candidate["clock"]
+    assert (clock["by"], clock["mhz"]) == ("predicted", 110.0)
+    assert clock["latency_us"] == pytest.approx(candidate["came_out"]["latency"] / 110)
+    assert said.data["question"]["route"] == "chosen"
+    assert "Clock of 1, uniform 4, uniform 8, predicted: 87 to 133 MHz; 3 routed" in said.err
+
+
+def test_what_is_chosen_is_routed(place, open_base, bitformer, tmp_path, monkeypatch):
+    asked = []
+
+    def synthesized(design, routed_hz):
+        asked.append(routed_hz)
+        digest = f"{design.model.config.name}{design.geometry.ways}"
+        entries = [routed(digest, 90.0, 95.0, 99.0).to_dict()] if routed_hz else []
+        counts = {"luts": 9, "lutram": 5, "ffs": 9, "ramb18": 1, "dsps": 2}
+        return {"synthesis": {**counts, "digest": digest, "loads": 7}, "entries": entries}
+
+    monkeypatch.setattr(verification, "_synthesized", synthesized)
+    monkeypatch.setattr(_search, "_tool", lambda *_: "yosys 9")
+    monkeypatch.setattr(tools, "find_program", lambda name: tools.Tool(command=(), version=name))
+    kb = tmp_path / "kb.sqlite"
+    kb.write_bytes(open_base.read_bytes())
+    options = ["--part", PART, "--kb", kb, "--synthesis", "all", "--workers", "1"]
+    said = bitformer(*line(place, tmp_path / "out", *options), "--clock", "160", "--json")
+    assert said.code == 0
+    assert [hertz for hertz in asked if hertz] == [160e6]
+    clocks = [one["clock"] for one in (*said.data["candidates"], *said.data["baselines"])]
+    assert [clock["by"] for clock in clocks] == ["measured", "predicted", "predicted"]
+    assert "1 reaches 95.0 MHz, not the 160 MHz of --clock" in said.err
+    assert len(KnowledgeBase(kb).entries(kind="routed")) == 4
 
 
 def test_without_yosys_it_says_so(done, place, bitformer, monkeypatch):
