@@ -7,7 +7,7 @@
     python benchmarks/routing.py --write                and docs/routing.md written
     python benchmarks/routing.py --bits --write         and their table in docs/search.md
     python benchmarks/routing.py --show --write         the same with the rows that are measured
-    python benchmarks/routing.py --show --write --hardware 4a3bfa0     of the hardware of a commit
+    python benchmarks/routing.py --show --write --hardware 4a3bfa0     or were at a commit
 
 A row takes some minutes a seed. Ctrl-C loses nothing: seeds that are finished are not routed again,
 and a change of the hardware routes again exactly the rows that it changed.
@@ -172,9 +172,7 @@ def shortfalls(row: Row, record: dict[str, Any]) -> list[str]:
 )
 @click.option("--show", "only_show", is_flag=True, help="Route nothing: the rows measured.")
 @click.option(
-    "--hardware",
-    metavar="COMMIT",
-    help="With --show: rows measured of hw/ and model/ as they were.",
+    "--hardware", metavar="COMMIT", help="Rows not measured today: as hw/ and model/ were then."
 )
 @click.option("--write", is_flag=True, help="Write the page, of every row measured.")
 def main(
@@ -187,8 +185,6 @@ def main(
     hardware: str | None,
     write: bool,
 ) -> None:
-    if hardware is not None and not only_show:
-        raise click.UsageError("--hardware is for --show: other hardware is not here to be routed")
     results = Results(RESULTS)
     records: dict[Any, dict[str, Any]] = {}
     lacking: list[str] = []
@@ -196,12 +192,19 @@ def main(
     rows: dict[Any, Row] = dict(BIT_ROWS) if bits else dict(enumerate(ROWS))
     for index, row in rows.items():
         asked = row.asked_hz(clock)
-        key = row.key(seeds, asked, hardware)
+        key = row.key(seeds, asked)
+        then = key if hardware is None else row.key(seeds, asked, hardware)
         wanted = (not names or row.name in names) and (not parts or row.part in parts)
-        if (only_show or not wanted) and not ((write or only_show) and key in results):
+        if key in results or (wanted and not only_show and then not in results):
+            if not (wanted or write or only_show):
+                missing.append(row.title)
+                continue
+            record = results.get(key, lambda row=row, asked=asked: measured(row, seeds, asked))
+        elif then in results:
+            record = {**results.get(then, dict), "commit": hardware}
+        else:
             missing.append(row.title)
             continue
-        record = results.get(key, lambda row=row, asked=asked: measured(row, seeds, asked))
         records[index] = record
         lacking += shortfalls(row, record)
     if not records:
@@ -219,11 +222,11 @@ def main(
         return
     tool = find_tool().version
     if bits:
-        section = bits_section(records, missing, tool, hardware)
+        section = bits_section(records, missing, tool)
         text = with_section(SEARCH.read_text(encoding="utf-8"), section)
         SEARCH.write_text(text, encoding="utf-8")
     else:
-        text = page(list(records.values()), lacking, missing, tool, hardware)
+        text = page(list(records.values()), lacking, missing, tool)
         REPORT.write_text(text, encoding="utf-8")
 
 

@@ -110,16 +110,14 @@ def bits_cells(shape: str, bits: str, record: Record) -> tuple[str, ...]:
     )
 
 
-def condition(routing: Mapping[str, Any]) -> str:
+def condition(record: Record) -> str:
     """What a part was routed by and asked for."""
+    routing = record["routing"]
     speed = f", the slowest speed grade ({routing['speed']})" if routing["speed"] else ""
     kept = target_of(routing["part"]).router.ports
     ports = f"no ports but {' and '.join(kept)}" if kept else "ports anywhere"
-    return f"{routing['tool']}, {routing['asked_hz'] / 1e6:g} MHz asked{speed}, {ports}"
-
-
-def _of_hardware(commit: str | None) -> str:
-    return "" if commit is None else f" of the hardware of commit {commit}"
+    then = f", hardware as of commit {record['commit']}" if "commit" in record else ""
+    return f"{routing['tool']}, {routing['asked_hz'] / 1e6:g} MHz asked{speed}, {ports}{then}"
 
 
 def page(
@@ -127,22 +125,22 @@ def page(
     lacking: Sequence[str],
     missing: Sequence[str],
     synthesis: str,
-    commit: str | None = None,
 ) -> str:
     """The text of docs/routing.md.
 
     ``lacking`` is what rows do not reach, ``missing`` are rows that are not measured, ``synthesis``
-    is the tool before place and route, ``commit`` that of other hardware than today's.
+    is the tool before place and route. A record's ``commit`` is that of other hardware than
+    today's.
     """
     seeds = len(records[0]["routing"]["seeds"])
     conditions: dict[str, dict[str, None]] = {}
     for record in records:
-        conditions.setdefault(condition(record["routing"]), {})[record["part"]] = None
+        conditions.setdefault(condition(record), {})[record["part"]] = None
     lines = [
         "# The clock after place and route",
         "",
         f"Written by `python benchmarks/routing.py`: accelerators of untrained models"
-        f"{_of_hardware(commit)}, without a board's shell, synthesized by {synthesis}. {seeds}"
+        f", without a board's shell, synthesized by {synthesis}. {seeds}"
         " seeds each. µs are cycles"
         " by the median clock. Seconds are of one seed, on a machine that was busy with other work."
         " Nothing here ran on a board.",
@@ -188,7 +186,6 @@ def bits_section(
     measured: Mapping[tuple[str, str], Record],
     missing: Sequence[str],
     synthesis: str,
-    commit: str | None = None,
 ) -> list[str]:
     """The lines of the section in docs/search.md.
 
@@ -202,9 +199,9 @@ def bits_section(
         BITS_TITLE,
         "",
         f"Written by `python benchmarks/routing.py --write`: accelerators of untrained models"
-        f"{_of_hardware(commit)} with the same engine, {first['products']} products a cycle and"
+        f" with the same engine, {first['products']} products a cycle and"
         f" none packed, on the {first['part']}, synthesized by {synthesis};"
-        f" {condition(first['routing'])}; {len(first['routing']['seeds'])} seeds each. «4, 6» has"
+        f" {condition(first)}; {len(first['routing']['seeds'])} seeds each. «4, 6» has"
         " them in turn from component to"
         " component; one number is weights and activations."
         " Medians of three seeds differ by some percent where nothing is changed.",

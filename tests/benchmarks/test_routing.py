@@ -135,11 +135,16 @@ def test_rows_of_the_hardware_of_a_commit(script, tmp_path, monkeypatch):
     words = ["--show", "--write", "--hardware", "abc"]
     said = CliRunner(catch_exceptions=False).invoke(script.main, words)
     assert (said.exit_code, "121.0" in said.output) == (0, True)
-    assert "untrained models of the hardware of commit abc, without" in script.REPORT.read_text()
+    assert "ports anywhere, hardware as of commit abc." in script.REPORT.read_text()
     said = CliRunner().invoke(script.main, ["--show", "--hardware", "other"])
     assert (said.exit_code, "no row is measured" in said.output) == (2, True)
-    said = CliRunner().invoke(script.main, ["--hardware", "abc"])
-    assert (said.exit_code, "--hardware is for --show" in said.output) == (2, True)
+    # what is measured of today's hardware comes first
+    key = row.key(3, 150e6)
+    with (tmp_path / "results.jsonl").open("a") as file:
+        file.write(json.dumps({"key": key, **record(row, cycles=9_689, mhz=[99.0])}) + "\n")
+    said = CliRunner(catch_exceptions=False).invoke(script.main, words)
+    assert (said.exit_code, "99.0" in said.output, "121.0" in said.output) == (0, True, False)
+    assert "as of commit" not in script.REPORT.read_text()
 
 
 def test_sources_as_they_were_at_a_commit(script, tmp_path, monkeypatch):
