@@ -82,9 +82,20 @@ def common_shifts(
     for own in order:
         point = np.where(low[own, models] > point, high[own, models], point)
         chosen[own, models] = point
+    if multiplier.unsigned:
+        chosen = _lowest(chosen, low)
     asked = np.array([[(wanted or {}).get(operations[p].y, -1)] for p in places])
     found = np.zeros((len(batch), len(operations)), dtype=np.int64)
     found[:, places] = np.where((low <= asked) & (asked <= high), asked, chosen).T
+    return found
+
+
+def _lowest(chosen: np.ndarray, low: np.ndarray) -> np.ndarray:
+    """Return each point as low as all that meet there allow: [operations, models]."""
+    found = chosen.copy()
+    for own in range(len(chosen)):
+        same = chosen == chosen[own]
+        found[own] = np.where(same, low, low.min(axis=0)).max(axis=0)
     return found
 
 

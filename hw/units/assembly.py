@@ -253,6 +253,7 @@ def post_processor(design: Design) -> PostProcessor:
         last_bits=design.model.input.bits,
         factor_bits=geometry.factor_bits,
         factor_signed=int(geometry.factor_signed),
+        upper_bits=geometry.upper_bits,
         low_bits=geometry.low_bits,
         high_bits=geometry.high_bits,
         sum_bits=geometry.sum_bits,

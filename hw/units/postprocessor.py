@@ -226,7 +226,8 @@ class PostProcessor(wiring.Component):
     def _product(self, m: Module, platform: object, u: Value, suffix: str) -> Product:
         """Return the multiplier of a multiplicand, whose other operand is still to be chosen."""
         # lowering has seen to it that u fits
-        bits = min(max(len(u), 2), self.multiplier.multiplicand_bits - self.multiplier.split)
+        most = max(self.multiplier.long_bits, self.widths.upper_bits)
+        bits = min(max(len(u), 2), most)
         names = (f"{name}{suffix}" for name in ("u", "factor", "product"))
         factor_bits = self.widths.factor_bits
         never_negative = unsigned(max(1, factor_bits - 1))

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 __all__ = ["PostProcessorWidths"]
 
-_MAY_BE_0 = ("pack_shift", "norm_features", "norm_bits", "factor_signed", "apart", "extension")
+_MAY_BE_0 = ("pack_shift", "norm_features", "norm_bits", "factor_signed")
+_MAY_BE_0 += ("upper_bits", "apart", "extension")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,8 @@ class PostProcessorWidths:
         Elements of a row that LayerNorm reads, and the width of each; 0 without.
     factor_signed : int
         0 where no multiplier is negative.
+    upper_bits : int
+        The upper part of a wide multiplicand where it takes several multipliers, else 0.
     apart, extension : int
         Not 0 where a drained accumulator has the sums of its two products apart, and the bits of
         the first above ``product_bits`` then.
@@ -56,6 +59,7 @@ class PostProcessorWidths:
     norm_features: int = 0
     norm_bits: int = 0
     factor_signed: int = 1
+    upper_bits: int = 0
     apart: int = 0
     extension: int = 0
 
