@@ -76,6 +76,8 @@ class Multiplier:
         Multipliers for the upper bits of a post-processor's multiplicand, at most.
     apart : bool
         Whether the sums of two products that share it may be kept apart: they are in LUTs.
+    soft : int
+        Bits of a weight times bits of an activation that columns of LUTs multiply, at most.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Multiplier:
     rows: int = 0
     uppers: int = 1
     apart: bool = False
+    soft: int = 0
 
     @property
     def split(self) -> int:

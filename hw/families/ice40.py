@@ -109,6 +109,7 @@ ICE40UP = Family(
         rows=2,
         uppers=3,
         apart=True,
+        soft=20,
     ),
     block_ram=BlockRam(
         name="EBR",

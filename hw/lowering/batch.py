@@ -82,6 +82,12 @@ class Batch:
         )
 
     @cached_property
+    def operand_bits(self) -> np.ndarray:
+        """Bits of what weights multiply: [models, matrix operations]."""
+        names = [op.reads[0] for op in self.matrix_operations]
+        return self.tensor_values(names)
+
+    @cached_property
     def kept(self) -> list[str]:
         """Tensors that are multiplied in the place of weights: keys, values, pooled rows."""
         return [op.weights_from for op in self.matrix_operations if op.weights_from]

@@ -7,12 +7,10 @@ from bitformer.hw.lowering.packing import Packing
 from bitformer.hw.weight_layout import WeightFormat, WeightLayout
 from bitformer.model import ir
 
-__all__ = ["MOST_FORMATS", "SOFT_BITS", "weight_layouts"]
+__all__ = ["MOST_FORMATS", "weight_layouts"]
 
 #: Formats of a design, at most: each is one more input of the multiplexer before a multiplier.
 MOST_FORMATS = 3
-#: Bits of a weight and of an activation that a column of LUTs multiplies, at most.
-SOFT_BITS = 4, 8
 
 
 def _format(op: ir.Linear, packing: Packing) -> WeightFormat:
@@ -52,30 +50,50 @@ def _cycles(model: ir.IntegerModel, layout: WeightLayout) -> int:
 
 
 def _short(
-    model: ir.IntegerModel, formats: Mapping[str, WeightFormat], half_bits: int
+    model: ir.IntegerModel, formats: Mapping[str, WeightFormat], half_bits: int, most: int
 ) -> frozenset[WeightFormat]:
-    """Return the formats that columns of LUTs can multiply: short pairs, by short activations.
+    """Return the pairs that columns of LUTs can multiply: their bits are ``most`` or fewer.
 
-    And what they are cut to, which no single weight may be cut to as well.
+    That is of their weights, times those of what they multiply.
     """
-    own = WeightLayout(bits=1, columns=1, formats=formats, half_bits=half_bits, even=False)
-    fit: set[WeightFormat] = set()
-    for kind in set(formats.values()):
+    fit = set()
+    for kind in {kind for kind in formats.values() if kind.pair}:
         bits = [model.tensors[op.x].bits for op in model.linears if formats[op.y] == kind]
-        if half_bits <= SOFT_BITS[0] and max(bits) <= SOFT_BITS[1] and own.paired(own.cut(kind)):
-            fit |= {kind, own.cut(kind)}
+        if half_bits * max(bits) <= most:
+            fit.add(kind)
     return frozenset(fit)
 
 
+def _apart(
+    formats: Mapping[str, WeightFormat], cuts: frozenset[WeightFormat]
+) -> dict[str, WeightFormat]:
+    """Return formats in which no single weight fills a field as one of ``cuts`` does, but a wider.
+
+    Such a field would be in all columns, and the weight in some.
+    """
+    singles = sorted({kind for kind in formats.values() if not kind.pair} - cuts)
+    found = {}
+    for name, kind in formats.items():
+        wider = (one for one in singles if one.field > kind.field)
+        more = WeightFormat(pair=False, field=kind.field + 1)
+        found[name] = next(wider, more) if kind in cuts else kind
+    return found
+
+
 def weight_layouts(
-    model: ir.IntegerModel, packing: Packing, columns: int, hard: int
+    model: ir.IntegerModel, packing: Packing, columns: int, hard: int, soft_bits: int = 0
 ) -> Iterator[WeightLayout]:
     """Yield layouts with words for all columns of a format, those with the fewest cycles first.
 
-    The columns beyond the first ``hard`` are of LUTs if some format is short enough.
+    The columns beyond the first ``hard`` are of LUTs if some format is short enough: bits of its
+    weights times those of what they multiply are ``soft_bits`` or fewer.
     """
     formats = _formats(model, packing)
-    short = _short(model, formats, packing.half_bits) if hard < columns else frozenset()
+    short: frozenset[WeightFormat] = frozenset()
+    if hard < columns and (pairs := _short(model, formats, packing.half_bits, soft_bits)):
+        whole = [kind for kind in pairs if kind.bits == packing.half_bits]
+        cuts = frozenset(WeightFormat(pair=False, field=kind.field) for kind in whole)
+        formats, short = _apart(formats, cuts), pairs | cuts
     soft = columns - hard if short else 0
     if not short:
         columns = hard

@@ -185,7 +185,7 @@ def lower(
         rows = frozenset()
     tried: list[tuple[tuple[int, int], Plan, Design]] = []
     hard = hard_columns(model, PARTS[part], columns, any(packing.packed.values()), rows)
-    for weights in weight_layouts(model, packing, columns, hard):
+    for weights in weight_layouts(model, packing, columns, hard, multiplier.soft):
         plan = Plan(
             model=model,
             part=PARTS[part],

@@ -99,7 +99,7 @@ def choose_packing(
     by tensor written; keys and values are laid out one way for all that reads them. With an odd
     number of ``columns``, all operations pack or none. Where the multiplier allows it, and more is
     packed then, the sums are kept apart: a single product must fit the low field, and sums are as
-    long as they are.
+    long as they are. What columns of LUTs can multiply, too, counts half as much again.
     """
     port = multiplier.long_bits
     model, operations = batch.first, batch.matrix_operations
@@ -115,6 +115,7 @@ def choose_packing(
     may = np.array([op.y not in single for op in operations])
     broad = batch.tensor_values(batch.kept, "narrow") == 0
     gains = np.array([op.macs(model.tensors) for op in operations])
+    operands = batch.operand_bits
     dots, totals = batch.bounds[..., 0], batch.bounds[..., 1]
     sums = (False, True) if multiplier.apart else (False,)
     for half, keys_too, kept in itertools.product(halves, (False, True), sums):
@@ -129,7 +130,8 @@ def choose_packing(
             possible &= (batch.dynamic_bits <= half) & (found | own).all(axis=1)
         if columns % 2:
             possible &= found.all(axis=1)
-        gain = np.where(possible, found @ gains, 0)
+        soft = own & (half * operands <= multiplier.soft)
+        gain = np.where(possible, (found * (2 + soft)) @ gains, 0)
         better = gain > most
         most[better], packed[better], half_bits[better] = gain[better], found[better], half
         dynamic[better], shift[better], apart[better] = keys_too, distance[better], kept

@@ -4,8 +4,15 @@ from dataclasses import dataclass
 
 __all__ = ["PostProcessorWidths"]
 
-_MAY_BE_0 = ("pack_shift", "norm_features", "norm_bits", "factor_signed")
-_MAY_BE_0 += ("upper_bits", "apart", "extension")
+_MAY_BE_0 = (
+    "pack_shift",
+    "norm_features",
+    "norm_bits",
+    "factor_signed",
+    "upper_bits",
+    "apart",
+    "extension",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,11 +70,27 @@ def multiply_short(
         zip(pair, (shift + extension, bits - shift), strict=True)
     ):
         weight = delay(m, weight, 1, name=f"w_{name}_{place}")
-        rows = [Mux(bit, x, 0) << n for n, bit in enumerate(weight)]
-        product = Signal(signed(len(x) + len(weight)), name=f"m_{name}_{place}", reset_less=True)
-        m.d.sync += product.eq(sum(rows[:-1], Const(0)) - rows[-1])
+        product, carry = _product(m, x, weight, f"m_{name}_{place}")
         total = Signal(signed(most), name=f"p_{name}_{place}", reset_less=True)
-        m.d.sync += total.eq(_kept(first, total) + product)
+        terms = Cat(Const(1, 1), _kept(first, total)), Cat(carry, product)
+        added = terms[0].as_signed() + terms[1].as_signed()
+        m.d.sync += total.eq(added[1 : most + 1].as_signed())
         sums.append(total)
     low, upper = sums
     return Cat(low[:shift], upper, low[shift:])
+
+
+def _product(m: Module, x: Value, weight: Value, name: str) -> tuple[Signal, Value]:
+    """Return the product with a weight a cycle later, less a carry that is still to be added.
+
+    A weight of two bits is -1, 0 or 1: narrow.
+    """
+    if len(weight) == 2:
+        product = Signal(signed(len(x)), name=name, reset_less=True)
+        nonzero, negative = weight
+        m.d.sync += product.eq(Mux(nonzero, Mux(negative, ~x, x), 0))
+        return product, delay(m, negative, 1, name=f"{name}_negative")
+    rows = [Mux(bit, x, 0) << n for n, bit in enumerate(weight)]
+    product = Signal(signed(len(x) + len(weight)), name=name, reset_less=True)
+    m.d.sync += product.eq(sum(rows[:-1], Const(0)) - rows[-1])
+    return product, Const(0, 1)

@@ -199,7 +199,8 @@ class Templates:
         packing, model = self._packings[number], self._batch.model(number)
         packs = any(packing.packed.values())
         hard = hard_columns(model, self._part, self._columns, packs)
-        layouts = weight_layouts(model, packing, self._columns, hard)
+        soft = self._part.family.multiplier.soft
+        layouts = weight_layouts(model, packing, self._columns, hard, soft)
         return packing, model, list(map(self._weights, layouts))
 
     def _template(self, packing: Packing, model: IntegerModel, weights: _Weights) -> _Template:

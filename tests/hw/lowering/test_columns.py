@@ -9,7 +9,6 @@ import pytest
 from bitformer.hw.lowering.batch import Batch
 from bitformer.hw.lowering.columns import choose_columns, hard_columns
 from bitformer.hw.lowering.exact import estimate
-from bitformer.hw.lowering.layouts import SOFT_BITS
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.packing import choose_packing
 from bitformer.hw.parts import PARTS
@@ -74,8 +73,8 @@ def test_only_short_weights_are_multiplied_in_luts():
             if columns > hard:
                 assert design.packed[op.y]
                 assert kind.pair
-                assert design.geometry.half_bits <= SOFT_BITS[0]
-                assert design.model.tensors[op.x].bits <= SOFT_BITS[1]
+                bits = design.geometry.half_bits * design.model.tensors[op.x].bits
+                assert bits <= MULTIPLIER.soft
         assert used[True]
         assert all(o.columns <= hard for o in design.program.operations if o.dynamic and o.matrix)
 
