@@ -22,6 +22,7 @@ __all__ = [
 ]
 
 Record = Mapping[str, Any]
+_APART = "no seed of one within the other's"
 
 COLUMNS = (
     "design",
@@ -177,7 +178,7 @@ def _against(shape: str, found: Mapping[str, Record], uniform: str) -> list[str]
             other = record["routing"]
             change = eight["median_mhz"] / other["median_mhz"] - 1
             apart = eight["best_mhz"] < other["worst_mhz"] or other["best_mhz"] < eight["worst_mhz"]
-            reach = "no seed of one within the other's" if apart else "their seeds overlap"
+            reach = _APART if apart else "their seeds overlap"
             said.append(f"{change:+.1%} against {bits} bits ({reach})")
     return [f"- {shape}: uniform 8 bits reach {', '.join(said)}."] if said else []
 
@@ -208,10 +209,18 @@ def bits_section(
         "",
         *markdown_table(BITS, [bits_cells(*key, record) for key, record in measured.items()]),
     ]
-    for shape in dict.fromkeys(shape for shape, _ in measured):
+    shapes = dict.fromkeys(shape for shape, _ in measured)
+    said = []
+    for shape in shapes:
         own = {bits: record for (name, bits), record in measured.items() if name == shape}
         if "8" in own:
-            lines += _against(shape, own, "8")
+            said += _against(shape, own, "8")
+    if said and not missing and not any(_APART in one for one in said):
+        lines.append(
+            "They do not, in these designs: uniform 8 bits lie among the seeds of all others."
+        )
+        lines.append("")
+    lines += said
     lines += [""] * (lines[-1] != "")
     if missing:
         lines += [f"Not measured yet, of this hardware: {', '.join(missing)}.", ""]
@@ -226,8 +235,8 @@ def kept_section(page: str) -> list[str]:
 
 
 def with_section(page: str, section: Sequence[str]) -> str:
-    """A text of docs/search.md with this section in place of its own, or behind all else."""
-    before, _, rest = page.partition(f"{BITS_TITLE}\n")
+    """A page with this section, of a title of two #, in place of its own, or behind all else."""
+    before, _, rest = page.partition(f"{section[0]}\n")
     _, found, after = rest.partition("\n## ")
     parts = [before.rstrip(), "\n".join(section).strip()]
     return "\n\n".join([*parts, *([f"## {after}".rstrip()] if found else [])]) + "\n"

@@ -202,7 +202,7 @@ def test_the_section_of_bits_takes_the_place_of_the_one_before(script, tmp_path,
     mhz = {"4": [100.0, 101.0, 102.0], "6": [95.0, 104.0, 98.0], "8": [90.0, 99.0, 97.0]}
 
     def measured(row, seeds, asked_hz):
-        return record(row, cycles=9_690, mhz=mhz[row.name[-1]])
+        return record(row, cycles=9_690, mhz=mhz.get(row.name[-1], mhz["6"]))
 
     monkeypatch.setattr(script, "measured", measured)
 
@@ -229,3 +229,10 @@ def test_the_section_of_bits_takes_the_place_of_the_one_before(script, tmp_path,
         " seeds overlap)."
     ) in second
     assert write("grid-12-32-8") == second
+    # all are there: 8 bits are among the others' seeds, or not
+    for own, verdict in ((mhz["8"], False), ([90.0, 101.5, 97.0], True)):
+        mhz["8"] = own
+        (tmp_path / "results.jsonl").unlink()
+        text = write()
+        assert "Not measured yet" not in text
+        assert ("They do not, in these designs" in text) == verdict
