@@ -10,6 +10,7 @@ from link_harness import LossyUart, compiled_once
 from reload_harness import LANES, SMALL, answers_as, compiled_board, other_weights
 
 import bitformer.boards.host.reload as reload_file
+from bitformer.boards.catalog import BOARDS
 from bitformer.boards.host.client import Client, LinkError
 from bitformer.boards.host.forecaster import Forecaster
 from bitformer.boards.host.reload import image_bytes, load_model
@@ -17,7 +18,7 @@ from bitformer.boards.host.transport import UartTransport
 from bitformer.boards.protocol import BLOCK_BYTES, PASSED, Command, Feature
 from bitformer.hw.lowering.reload import lower_reloadable
 from bitformer.model import reference
-from bitformer.model.config import TransformerConfig
+from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.errors import UserError
 from bitformer.model.identity import model_hash
 from bitformer.model.initialize import initialize
@@ -73,6 +74,23 @@ def test_second_and_third_model(port, design, models):
         assert client.read().status == number % 2
     with pytest.raises(LinkError, match=r"Model on the board must be this one"):
         Forecaster(client, models[1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("board", "config"), [("ulx3s-25f", SMALL), ("icebreaker", named_config("grid-6-8-4"))]
+)
+def test_new_weights_on_boards_of_other_families(board, config):
+    """Their shells fetch bytes ahead; narrow multipliers reload narrow sums alone."""
+    first = initialize(config, samples=16)
+    design = lower_reloadable(first, part=BOARDS[board].part, lanes=LANES)
+    second = other_weights(first, 1)
+    for port in compiled_board(design):
+        client = Client(UartTransport(port))
+        is_live(client, first)
+        load_model(client, design, second, lanes=LANES)
+        is_live(client, second)
+        assert client.read().status == 1
 
 
 def test_trial_counts_no_numbers(port, design, models, monkeypatch):
