@@ -68,8 +68,8 @@ def section(found: Sequence[Comparison], base: Sequence[Entry], predictor: Predi
         TITLE,
         "",
         f"Written by `python benchmarks/held_out.py`. The base that ships has {len(base)} designs"
-        f" of the {PART}, small ones and some of 24 columns. Left out of the fit one at a time, their"
-        f" LUTs are {predictor.spread['luts']:.1%} off (standard deviation), flip-flops"
+        f" of the {PART}, small ones and some of 24 columns. Left out of the fit one at a time,"
+        f" their LUTs are {predictor.spread['luts']:.1%} off (standard deviation), flip-flops"
         f" {predictor.spread['ffs']:.1%}, of which the intervals of `estimate` follow. Of"
         f" {len(found)} designs that are in no base, LUTs are {sum(luts) / len(luts):.1%} off in"
         f" the mean and {max(luts):.1%} at most, flip-flops {sum(ffs) / len(ffs):.1%} and"
