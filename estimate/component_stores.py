@@ -103,7 +103,7 @@ class ComponentStores(wiring.Component):
 
 
 class _Asynchronous(wiring.Component):
-    """A memory that is read in the cycle of its address, as that of the output port is."""
+    """A memory read in the cycle of its address, if in no block, as that of the output port is."""
 
     def __init__(self, *, spec: StoreSpec):
         self._spec = spec
@@ -128,7 +128,8 @@ class _Asynchronous(wiring.Component):
             attrs=placement_attributes(spec.placement, rom=False),
         )
         granule = spec.granule if spec.granule != spec.width else 0
-        read, write = mem.read_port(domain="comb"), mem.write_port(granularity=granule or None)
+        domain = "sync" if spec.placement == "block" else "comb"
+        read, write = mem.read_port(domain=domain), mem.write_port(granularity=granule or None)
         m.d.comb += [
             read.addr.eq(self.addr_0),
             self.data_0.eq(read.data),

@@ -86,7 +86,7 @@ def _addend_widths(design: Design) -> tuple[int, ...]:
 def _unused_output(design: Design) -> int:
     """Count the LUTs of the output's second way, which a single result never uses."""
     spec, output = design.stores["output"], design.model.results
-    if output.features > 1 or design.geometry.ways == 1 or spec.placement == "block":
+    if output.features > 1 or spec.width == output.bits or spec.placement == "block":
         return 0
     one = replace(spec, width=output.bits, granule=0)
     return (

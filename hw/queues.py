@@ -26,17 +26,20 @@ class Queues:
         Words of a key behind the one that is being written; 0 where they never wait.
     statistics : int
         Rows whose statistics wait for their LayerNorm; at least 1.
+    apart : int
+        Cycles from the end of such a row to that of the next, at least.
     """
 
     rows: int
     keys: int
     statistics: int
+    apart: int
 
 
 def queues_of(design: Design) -> Queues:
     """Return what waits at most in a design's queues."""
     rows, keys = _rows(design), _keys(_key_words(design))
-    return Queues(rows=rows, keys=keys, statistics=_statistics(design))
+    return Queues(rows=rows, keys=keys, statistics=_statistics(design), apart=_apart(design))
 
 
 def _rows(design: Design) -> int:
@@ -86,3 +89,14 @@ def _statistics(design: Design) -> int:
         waiting += int(op.statistics and event.row.completes) - int(op.normalize)
         most = max(most, waiting)
     return max(1, most)
+
+
+def _apart(design: Design) -> int:
+    """Return the fewest cycles between the ends of rows with statistics, window after window."""
+    ends = sorted(
+        event.write_last for event in design.schedule.events if event.row.operation.statistics
+    )
+    if not ends:
+        return 1
+    following = [*ends[1:], ends[0] + design.interval]
+    return max(1, min(after - end for end, after in zip(ends, following, strict=True)))

@@ -97,6 +97,8 @@ def _rams(plan: Plan, depths: Mapping[str, int]) -> list[StoreSpec]:
             ram("levels", result.size, 1, level, apart=False),
             ram("judged", judged_depth(result.size), 1, source.bits, apart=False),
         ]
+    # results that come one a cycle wait one in a word
+    together = ways if plan.packing.packed.get(result.name, True) else 1
     small: list[StoreSpec] = []
     if not plan.part.family.luts.rams:
         # elsewhere these take a few LUTs as memory, and are not placed
@@ -112,9 +114,10 @@ def _rams(plan: Plan, depths: Mapping[str, int]) -> list[StoreSpec]:
         ram("input", source.size, 1, source.bits, apart=False),
         ram(
             "output",
-            result.rows * -(-result.features // ways),
-            ways,
+            result.rows * -(-result.features // together),
+            together,
             result.bits,
+            apart=mixed and together > 1,
             asynchronous=True,
         ),
         *detector,

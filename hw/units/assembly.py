@@ -75,7 +75,7 @@ class Units:
             rows=model.results.rows,
             features=model.results.features,
             bits=model.results.bits,
-            ways=geometry.ways,
+            ways=design.stores["output"].width // model.results.bits,
             placement=design.stores["output"].placement,
             unsigned=model.config.adc_words,
         )

@@ -6,6 +6,7 @@ import numpy as np
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from bitformer.hw.families.family import Multiplier
 from bitformer.hw.timing import LONG_STATISTICS, STATISTICS, STATISTICS_QUEUE
@@ -52,6 +53,9 @@ class RowStatistics(wiring.Component):
         Width of the elements that are not the first of their word; that of all by default.
     queue : int
         Rows whose results wait at most.
+    apart : int
+        Cycles at least from a row's end to the next row's. Where they are many, a sum is held while
+        it is needed, and not passed on from stage to stage.
 
     Members
     -------
@@ -79,6 +83,7 @@ class RowStatistics(wiring.Component):
     ways = Integer(1)
     upper_bits = Integer(1)
     queue = Integer(1, STATISTICS_QUEUE)
+    apart = Integer(1)
     multiplier = Parameter(Multiplier, "a Multiplier")
 
     def __init__(
@@ -90,8 +95,9 @@ class RowStatistics(wiring.Component):
         multiplier: Multiplier,
         upper_bits: int | None = None,
         queue: int = STATISTICS_QUEUE,
+        apart: int = 1,
     ):
-        self.queue = queue
+        self.queue, self.apart = queue, apart
         self.features, self.bits, self.ways, self.multiplier = features, bits, ways, multiplier
         self.upper_bits = bits if upper_bits is None else upper_bits
         if self.upper_bits > bits:
@@ -128,18 +134,19 @@ class RowStatistics(wiring.Component):
         ends = self.i_last & valid
         total, power = self._sums(m, platform, valid)
         coarse = None
+        complete = delay(m, ends, 4, name="complete", reset_less=False)
+        scaled = self._scaled(m, power, complete, LONG_STATISTICS if self.long else 1)
         if self.long:
-            complete = delay(m, ends, 4, name="complete", reset_less=False)
-            long = self._long_variance(m, platform, total, power, complete)
+            long = self._long_variance(m, platform, total, scaled, complete)
             variance, coarse = self._coarse(m, long)
         else:
-            variance = self._variance(m, platform, total, power)
+            variance = self._variance(m, platform, total, scaled)
         exponent, factor = self._root(m, variance, coarse)
 
         result = Signal(statistics_layout(self.features, self.bits), reset_less=True)
         late = self.latency - 1
         m.d.sync += [
-            result.total.eq(delay(m, total, late - 5, name="total").as_signed()),
+            result.total.eq(self._kept(m, total, complete, late - 5, name="total").as_signed()),
             result.exponent.eq(exponent),
             result.factor.eq(factor),
         ]
@@ -184,16 +191,30 @@ class RowStatistics(wiring.Component):
             ]
         return total, power
 
-    def _scaled(self, m: Module, power: Value) -> Signal:
-        """Return ``N * sum(x^2)``, a stage after the sum."""
-        width = numerics.norm_width(self.features, self.bits)
-        scaled = Signal(width + 1, name="scaled", reset_less=True)
-        m.d.sync += scaled.eq(multiply_in_luts(power, Const(self.features)))
-        return scaled
+    def _kept(self, m: Module, value: Value, complete: Value, cycles: int, *, name: str) -> Value:
+        """Return a row's sum of so many cycles before, or the same from the next cycle on."""
+        if cycles > self.apart:
+            return delay(m, value, cycles, name=name)
+        held = Signal(len(value), name=f"{name}_kept", reset_less=True)
+        with m.If(complete):
+            m.d.sync += held.eq(value)
+        return held
 
-    def _variance(self, m: Module, platform: object, total: Value, power: Value) -> Signal:
+    def _scaled(self, m: Module, power: Value, complete: Value, wait: int) -> Value:
+        """Return ``N * sum(x^2)``, ``wait`` cycles and one after the sum."""
+        width = numerics.norm_width(self.features, self.bits) + 1
+        if wait < self.apart:
+            power = self._kept(m, power, complete, wait + 1, name="power")
+            if self.features & (self.features - 1) == 0:
+                zeros = exact_log2(self.features)
+                return Cat(Const(0, zeros), power, Const(0, width))[:width]
+            wait = 0
+        scaled = Signal(width, name="scaled", reset_less=True)
+        m.d.sync += scaled.eq(multiply_in_luts(power, Const(self.features)))
+        return delay(m, scaled, wait, name="scaled")
+
+    def _variance(self, m: Module, platform: object, total: Value, scaled: Value) -> Signal:
         """Return ``D = N * sum(x^2) - sum(x)^2`` after stages 5 to 7, squared by a multiplier."""
-        scaled = delay(m, self._scaled(m, power), 1, name="scaled")
         variance = Signal(len(scaled) - 1, reset_less=True)
         # a block that is inferred takes a sum behind its product with it, but no difference
         own, minus = total.shape(), signed(len(total) + 1)
@@ -213,10 +234,10 @@ class RowStatistics(wiring.Component):
         return variance
 
     def _long_variance(
-        self, m: Module, platform: object, total: Value, power: Value, complete: Value
+        self, m: Module, platform: object, total: Value, scaled: Value, complete: Value
     ) -> Signal:
         """Return D after 3 more stages: the sum is multiplied by its upper, then its lower bits."""
-        scaled, split = self._scaled(m, power), self.multiplier.short_split
+        split = self.multiplier.short_split
         held = Signal.like(total, name="held", reset_less=True)
         lower = Cat(held[:split], Const(0, 1)).as_signed()
         names = "a", "b", "part"
@@ -231,7 +252,7 @@ class RowStatistics(wiring.Component):
             held.eq(whole),
             upper.eq(part),
             product.eq((upper << split) + part),
-            variance.eq(delay(m, scaled, LONG_STATISTICS, name="scaled") - product),
+            variance.eq(scaled - product),
         ]
         return variance
 

@@ -73,12 +73,14 @@ def follow_statistics(m: Module, units: Units) -> None:
     geometry, post, vector = units.design.geometry, units.post, units.vector
     if not geometry.norm_features:
         return
+    queues = queues_of(units.design)
     m.submodules.statistics = statistics = RowStatistics(
         features=geometry.norm_features,
         bits=geometry.norm_bits,
         ways=geometry.ways,
         upper_bits=geometry.square_bits[-1],
-        queue=queues_of(units.design).statistics,
+        queue=queues.statistics,
+        apart=queues.apart,
         multiplier=geometry.multiplier,
     )
     wanted = registered(m, units.decode(m, post.o_following, "statistics"), name="wanted")
@@ -122,10 +124,12 @@ def write_results(m: Module, units: Units) -> None:
             store.w_en.eq(enable if len(store.w_en) > 1 else enable.any()),
         ]
     out = goes_to(m, units, Destination.OUTPUT)
-    m.d.comb += [
-        port.i_valid.eq(Mux(out, slot.valid, 0)),
-        port.i_word.eq(Cat(y[: port.bits] for y in post.o_y)),
-    ]
+    results = [y[: port.bits] for y in post.o_y]
+    valid = slot.valid
+    if port.ways < post.ways:
+        # one a cycle, in either place
+        valid, results = slot.valid.any(), [Mux(slot.valid[0], *results)]
+    m.d.comb += [port.i_valid.eq(Mux(out, valid, 0)), port.i_word.eq(Cat(results))]
     if "dynamic" in units.stores:
         m.submodules.writer = writer = key_value_writer(units.design)
         store = units.stores["dynamic"]

@@ -20,13 +20,13 @@ def tiny():
 
 
 def test_what_waits(tiny):
-    assert queues_of(tiny) == Queues(rows=3, keys=2, statistics=5)
+    assert queues_of(tiny) == Queues(rows=3, keys=2, statistics=5, apart=16)
     # a key's words of one result are written as they come
     single = lower(tiny.model, pack=False)
     assert queues_of(single).keys == 0
     # long dot products: the row before is drained when the next is issued
     slow = lower(initialize(named_config("grid-12-32-4")), lanes=4)
-    assert queues_of(slow) == Queues(rows=1, keys=1, statistics=1)
+    assert queues_of(slow) == Queues(rows=1, keys=1, statistics=1, apart=1)
 
 
 @pytest.mark.parametrize(

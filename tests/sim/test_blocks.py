@@ -10,7 +10,7 @@ from bitformer.hw import timing
 from bitformer.hw.lowering import schedule
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.queues import queues_of
-from bitformer.hw.units import assembly
+from bitformer.hw.units import assembly, writes
 from bitformer.hw.units import gelu as gelu_unit
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import reference
@@ -155,6 +155,18 @@ def test_a_long_row_is_a_key(small_model, inputs_of, run, monkeypatch):
     monkeypatch.setattr(assembly, "queues_of", lambda design: queues)
     result = simulate(design, inputs_of(model))
     assert result.difference.tensor == L0 + "scores"
+
+
+def test_results_that_come_one_a_cycle_wait_one_in_a_word(small_model, inputs_of, run, monkeypatch):
+    """Those of an output layer that is not packed come in either way, whatever others do."""
+    model = small_model(default=W4A8, precision={"Loutput": Precision(weights=8, activations=8)})
+    design, _ = run(model)
+    assert design.geometry.ways == 2
+    assert not design.packed["output"]
+    assert design.stores["output"].width == model.results.bits
+    # a mutant: only what comes in the first way
+    monkeypatch.setattr(writes, "Mux", lambda select, *values: values[0])
+    assert not simulate(design, inputs_of(model)).bit_exact
 
 
 @pytest.fixture(scope="module")

@@ -52,8 +52,9 @@ def models(dut, rows):
 @pytest.mark.parametrize("gap", [0, 2])
 def test_statistics(play, ways, features, bits, gap):
     rows = extreme_rows(features, bits) + random_rows(features, bits, 12, features)
-    dut = unit(features, bits, ways)
-    assert statistics(play, dut, rows, gap=gap) == models(dut, rows)
+    for apart in {1, -(-features // ways) + gap}:
+        dut = unit(features, bits, ways, apart=apart)
+        assert statistics(play, dut, rows, gap=gap) == models(dut, rows)
 
 
 @pytest.mark.parametrize(("features", "bits"), [(64, 8), (256, 8), (32, 16), (256, 16)])
@@ -73,6 +74,19 @@ def test_statistics_of_rows_of_16_bits(play, ways, features, long):
     dut = unit(features, 16, ways)
     assert dut.long == long
     assert statistics(play, dut, rows) == models(dut, rows)
+
+
+@pytest.mark.parametrize(
+    ("features", "bits", "gap", "least"), [(4, 8, 3, 5), (6, 8, 1, 2), (4, 16, 6, 8), (6, 16, 1, 4)]
+)
+def test_rows_that_end_far_enough_apart(play, features, bits, gap, least):
+    """Sums are held from ``least`` cycles on; nearer rows would find those of the next."""
+    rows = random_rows(features, bits, 8, 7)
+    dut = unit(features, bits, apart=features + gap)
+    assert features + gap >= least
+    assert statistics(play, dut, rows, gap=gap) == models(dut, rows)
+    near = unit(features, bits, 2, apart=least + 20)
+    assert statistics(play, near, [row[:features] for row in rows]) != models(near, rows)
 
 
 def test_elements_that_are_narrower(play):
