@@ -37,6 +37,7 @@ from tables import console, show
 from bitformer.hw.design import Design
 from bitformer.hw.lowering.lower import lower
 from bitformer.model.config import TransformerConfig, named_config
+from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
 from bitformer.model.progress import progress_bar
@@ -108,6 +109,8 @@ ROWS = (
         options={"pack": False, "lanes": 24},
     ),
     Row(name="grid-24-64-4", part="lfe5u-45f", cycles=41_000, mhz=100, options={"lanes": 48}),
+    Row(name="etth1-96-24-w2a8", part="ice40up5k", cycles=5_500, mhz=36),
+    Row(name="grid-12-32-4", part="ice40up5k", cycles=22_000, mhz=36),
 )
 
 
@@ -199,7 +202,11 @@ def main(
             if not (wanted or write or only_show):
                 missing.append(row.title)
                 continue
-            record = results.get(key, lambda row=row, asked=asked: measured(row, seeds, asked))
+            try:
+                record = results.get(key, lambda row=row, asked=asked: measured(row, seeds, asked))
+            except UserError as error:  # too large, say: the other rows are measured all the same
+                lacking.append(f"{row.title}: {error}")
+                continue
         elif then in results:
             record = {**results.get(then, dict), "commit": hardware}
         else:
@@ -209,7 +216,7 @@ def main(
         lacking += shortfalls(row, record)
     if not records:
         why = "no row is measured" if only_show else "no row is of that design on that part"
-        raise click.UsageError(why)
+        raise click.UsageError(lacking[0] if lacking else why)
     out = console()
     if bits:
         show(out, BITS, [bits_cells(*index, record) for index, record in records.items()])

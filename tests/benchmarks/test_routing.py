@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bitformer.model.config import named_config
+from bitformer.model.errors import UserError
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -120,6 +121,28 @@ def test_what_was_routed_is_not_routed_again(script, tmp_path, monkeypatch):
     said = CliRunner().invoke(script.main, ["--show", "--seeds", "7"])
     assert (said.exit_code, len(calls)) == (2, 2)
     assert "no row is measured" in said.output
+
+
+def test_a_row_that_cannot_be_routed_keeps_no_other_from_it(script, tmp_path, monkeypatch):
+    from click.testing import CliRunner
+
+    monkeypatch.setattr(script, "RESULTS", tmp_path / "results.jsonl")
+    monkeypatch.setattr(script, "REPORT", tmp_path / "page.md")
+
+    def measured(row, seeds, asked_hz):
+        if row.name == "etth1-96-24-w2a8":
+            raise UserError("no BELs remaining")
+        return record(row, cycles=10_381, mhz=[47.0, 45.0, 46.0])
+
+    monkeypatch.setattr(script, "measured", measured)
+    said = CliRunner().invoke(script.main, ["--part", "ice40up5k", "--write"])
+    assert said.exit_code == 0
+    assert "Not reached: etth1-96-24-w2a8 on ice40up5k: no BELs remaining" in said.output
+    page = script.REPORT.read_text()
+    assert "* etth1-96-24-w2a8 on ice40up5k: no BELs remaining" in page
+    assert "| grid-12-32-4 | ice40up5k |" in page
+    said = CliRunner().invoke(script.main, ["--design", "etth1-96-24-w2a8"])
+    assert (said.exit_code, "no BELs remaining" in said.output) == (2, True)
 
 
 def test_rows_of_the_hardware_of_a_commit(script, tmp_path, monkeypatch):
