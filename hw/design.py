@@ -42,7 +42,8 @@ class Geometry:
     negative. ``upper_bits`` are those of a wide multiplicand's upper part that take several
     multipliers. The sums of packed products are kept ``apart`` where they are not in one number,
     the low one with ``extension`` bits above those of ``pack_shift``. Columns of LUTs multiply
-    activations of ``soft_bits``.
+    activations of ``soft_bits``. With ``halves`` each product has half a multiplier, and the low
+    sum is that of operations that are not packed, too.
     """
 
     columns: int
@@ -78,6 +79,7 @@ class Geometry:
     apart: bool = later(False)
     extension: int = later(0)
     soft_bits: int = later(0)
+    halves: bool = later(False)
 
     def __repr__(self) -> str:
         return shown(self)

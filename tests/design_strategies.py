@@ -211,10 +211,8 @@ def designs(tasks=DRAWN, **fixed):
 def short_designs(draw, tasks=DRAWN, **fixed):
     """Random designs of short numbers and even rows: most of their products go in pairs."""
     config = draw(configs(tasks=tasks))
-    weights, activations = (
-        draw(st.sampled_from([1, 2, 3, 4])),
-        draw(st.sampled_from([2, 3, 4, 6, 8])),
-    )
+    weights = draw(st.sampled_from([1, 2, 3, 4]))
+    activations = draw(st.sampled_from([2, 3, 4, 6, 8]))
     ends = st.sampled_from([6, 8])
     config = config.replace(
         default=Precision(weights=weights, activations=activations),

@@ -21,15 +21,19 @@ _TIED = {
 class Mac16(Elaboratable):
     """Registers before a product of 16 x 16 bits, each signed or not, and one behind it.
 
-    Nothing else of the block is modelled, and its parameters must say that nothing else is used.
+    Or before two of 8 x 8 bits, signed, and behind them. Nothing else of the block is modelled, and
+    its parameters must say that nothing else is used.
     """
 
     def __init__(self, kind, **pins):
         assert kind == "SB_MAC16"
         known = {name[2:]: value.value for name, value in pins.items() if name.startswith("p_")}
         assert known.pop("A_REG") == known.pop("B_REG") == 1
-        assert known.pop("PIPELINE_16x16_MULT_REG2")
-        assert known.pop("TOPOUTPUT_SELECT") == known.pop("BOTOUTPUT_SELECT") == 3
+        self.halves = bool(known.pop("MODE_8x8"))
+        assert known.pop("PIPELINE_16x16_MULT_REG2") == (not self.halves)
+        assert known.pop("TOP_8x8_MULT_REG") == known.pop("BOT_8x8_MULT_REG") == self.halves
+        selects = {known.pop(f"{half}OUTPUT_SELECT") for half in ("TOP", "BOT")}
+        assert selects == {2 if self.halves else 3}
         self.signs = [known.pop(f"{name}_SIGNED") for name in "AB"]
         assert not any(known.values()), known
         self.a, self.b, self.o = pins.pop("i_A"), pins.pop("i_B"), pins.pop("o_O")
@@ -46,7 +50,13 @@ class Mac16(Elaboratable):
             m.d.sync += held.eq(port)
             operands.append(held)
         product = Signal(32)
-        m.d.sync += product.eq(operands[0] * operands[1])
+        if self.halves:
+            assert self.signs == [1, 1]
+            a, b = operands
+            pairs = [(a[n : n + 8].as_signed(), b[n : n + 8].as_signed()) for n in (0, 8)]
+            m.d.sync += product.eq(Cat((x * y)[:16] for x, y in pairs))
+        else:
+            m.d.sync += product.eq(operands[0] * operands[1])
         m.d.comb += Cat(self.o).eq(product)
         return m
 

@@ -76,6 +76,11 @@ class Multiplier:
         Multipliers for the upper bits of a post-processor's multiplicand, at most.
     apart : bool
         Whether the sums of two products that share it may be kept apart: they are in LUTs.
+    half_bits : int
+        Signed width of the operands of two products that a multiplier makes in another mode, in
+        which it makes no others; 0 where it has none.
+    half_cell : MultiplierCell or None
+        How it is instantiated in that mode: each pin has both numbers, the first ones lowest.
     soft : int
         Bits of a weight times bits of an activation that columns of LUTs multiply, at most.
     """
@@ -89,6 +94,8 @@ class Multiplier:
     rows: int = 0
     uppers: int = 1
     apart: bool = False
+    half_bits: int = 0
+    half_cell: MultiplierCell | None = None
     soft: int = 0
 
     @property

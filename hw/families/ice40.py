@@ -62,39 +62,45 @@ splitnets
 synth_ice40 -device u -top {top} {options}-nobram -no-rw-check -run map_luts:check
 """
 
-#: Registers before the product, and behind it where its four parts have been added.
-_CELL = MultiplierCell(
-    long="A",
-    short="B",
-    product="O",
-    clock="CLK",
-    parameters=(
-        *((f"{name}_REG", int(name in "AB")) for name in "ABCD"),
-        *((name, 0) for name in ("TOP_8x8_MULT_REG", "BOT_8x8_MULT_REG", "MODE_8x8")),
-        ("PIPELINE_16x16_MULT_REG1", 0),
-        ("PIPELINE_16x16_MULT_REG2", 1),
-        *((f"{half}OUTPUT_SELECT", 3) for half in ("TOP", "BOT")),
-        *(
-            (f"{half}ADDSUB_{name}", 0)
-            for half in ("TOP", "BOT")
-            for name in ("LOWERINPUT", "UPPERINPUT", "CARRYSELECT")
+
+def _cell(*, halves: bool) -> MultiplierCell:
+    """Return a block with registers before the product, and behind its four parts' sum.
+
+    Or, with ``halves``, behind the two products of its other mode.
+    """
+    registers = {"TOP_8x8_MULT_REG": halves, "BOT_8x8_MULT_REG": halves, "MODE_8x8": halves}
+    registers |= {"PIPELINE_16x16_MULT_REG1": False, "PIPELINE_16x16_MULT_REG2": not halves}
+    return MultiplierCell(
+        long="A",
+        short="B",
+        product="O",
+        clock="CLK",
+        parameters=(
+            *((f"{name}_REG", int(name in "AB")) for name in "ABCD"),
+            *((name, int(used)) for name, used in registers.items()),
+            *((f"{half}OUTPUT_SELECT", 2 if halves else 3) for half in ("TOP", "BOT")),
+            *(
+                (f"{half}ADDSUB_{name}", 0)
+                for half in ("TOP", "BOT")
+                for name in ("LOWERINPUT", "UPPERINPUT", "CARRYSELECT")
+            ),
+            ("NEG_TRIGGER", 0),
         ),
-        ("NEG_TRIGGER", 0),
-    ),
-    tied=(
-        ("CE", 1),
-        *((name, "0" * 16) for name in "CD"),
-        *((f"{name}HOLD", 0) for name in "ABCD"),
-        *(
-            (f"{name}{half}", 0)
-            for name in ("IRST", "ORST", "OLOAD", "ADDSUB", "OHOLD")
-            for half in ("TOP", "BOT")
+        tied=(
+            ("CE", 1),
+            *((name, "0" * 16) for name in "CD"),
+            *((f"{name}HOLD", 0) for name in "ABCD"),
+            *(
+                (f"{name}{half}", 0)
+                for name in ("IRST", "ORST", "OLOAD", "ADDSUB", "OHOLD")
+                for half in ("TOP", "BOT")
+            ),
+            *((name, 0) for name in ("CI", "ACCUMCI", "SIGNEXTIN")),
         ),
-        *((name, 0) for name in ("CI", "ACCUMCI", "SIGNEXTIN")),
-    ),
-    signed=("A_SIGNED", "B_SIGNED"),
-    vectors=True,
-)
+        signed=("A_SIGNED", "B_SIGNED"),
+        vectors=True,
+    )
+
 
 ICE40UP = Family(
     name="iCE40UP",
@@ -104,11 +110,13 @@ ICE40UP = Family(
         long_bits=16,
         short_bits=16,
         accumulator_bits=48,
-        cell=_CELL,
+        cell=_cell(halves=False),
         unsigned=True,
         rows=2,
         uppers=3,
         apart=True,
+        half_bits=8,
+        half_cell=_cell(halves=True),
         soft=20,
     ),
     block_ram=BlockRam(

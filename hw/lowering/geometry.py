@@ -92,6 +92,7 @@ def geometry_of(
         upper_bits=_upper_bits(model, wide, multiplier),
         apart=packing.apart or weights.soft > 0,
         extension=packing.extension,
+        halves=packing.halves,
         soft_bits=max((tensors[op.x].bits for op in soft), default=0),
         **post,
     )

@@ -19,6 +19,8 @@ class Packing:
 
     ``dynamic`` : keys and values, which are multiplied in the place of weights, are packed too.
     ``apart`` : the two sums are kept apart, the low one with ``extension`` bits above ``shift``.
+    ``halves`` : a half of a multiplier makes each product, and the low one is that of an operation
+    that is not packed.
     """
 
     packed: dict[str, bool]
@@ -27,6 +29,7 @@ class Packing:
     half_bits: int = 0
     apart: bool = False
     extension: int = 0
+    halves: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +37,8 @@ class Packings:
     """The packing of each model of a batch.
 
     ``names`` : tensors that the matrix operations write. ``packed`` : bool [models, operations].
-    ``dynamic`` and ``apart`` : bool, ``shift``, ``half_bits`` and ``extension`` : integers,
-    [models]; as in :class:`Packing`. No model has sums apart where ``apart`` is None.
+    ``dynamic``, ``apart`` and ``halves`` : bool, ``shift``, ``half_bits`` and ``extension`` :
+    integers, [models]; as in :class:`Packing`. No model has sums apart where ``apart`` is None.
     """
 
     names: tuple[str, ...]
@@ -45,6 +48,7 @@ class Packings:
     half_bits: np.ndarray
     apart: np.ndarray | None = None
     extension: np.ndarray | None = None
+    halves: np.ndarray | None = None
 
     def __getitem__(self, number: int) -> Packing:
         """Return one model's."""
@@ -55,6 +59,7 @@ class Packings:
             half_bits=int(self.half_bits[number]),
             apart=self.apart is not None and bool(self.apart[number]),
             extension=0 if self.extension is None else int(self.extension[number]),
+            halves=self.halves is not None and bool(self.halves[number]),
         )
 
 
@@ -84,6 +89,26 @@ def _pairable(model: IntegerModel) -> bool:
     widths = [spec.features for name, spec in model.tensors.items() if name not in free]
     widths += [model.tensors[op.y].features // op.heads for op in attends]
     return all(width % 2 == 0 for width in widths)
+
+
+def _short(batch: Batch, bits: int) -> np.ndarray:
+    """Return of each model whether all that it multiplies has so many bits, with a sign.
+
+    The exponentials of a softmax have one more.
+    """
+    model = batch.first
+    if any(isinstance(op, Attend) for op in model.operations):
+        return np.zeros(len(batch), dtype=bool)
+    widest = np.maximum(batch.weight_widths, batch.operand_bits)
+    return (widest <= bits).all(axis=1)
+
+
+def _many(found: np.ndarray, gains: np.ndarray, multiplier: Multiplier) -> np.ndarray | bool:
+    """Return whether so much is packed that it is worth an even number of columns.
+
+    Where multipliers are few, an odd number or two more without packing may be better else.
+    """
+    return not multiplier.apart or 2 * (found @ gains) >= gains.sum()
 
 
 def choose_packing(
@@ -130,6 +155,7 @@ def choose_packing(
             possible &= (batch.dynamic_bits <= half) & (found | own).all(axis=1)
         if columns % 2:
             possible &= found.all(axis=1)
+        possible &= _many(found, gains, multiplier)
         soft = own & (half * operands <= multiplier.soft)
         gain = np.where(possible, (found * (2 + soft)) @ gains, 0)
         better = gain > most
@@ -137,6 +163,21 @@ def choose_packing(
         dynamic[better], shift[better], apart[better] = keys_too, distance[better], kept
         longest = np.where(found, bit_length(dots) + 1, 0).max(axis=1)
         extension[better] = (np.maximum(0, longest - distance) * kept)[better]
+    own_mode = np.zeros(len(batch), dtype=bool)
+    if len(halves) and multiplier.half_bits:
+        # all operations are of the one mode, each with one product or both
+        half, short = widths.max(axis=1), _short(batch, multiplier.half_bits)
+        found = (totals < 1 << (port - 1)) & may & (own | short[:, None])
+        every = (found | own).all(axis=1)
+        found &= own | every[:, None]
+        if columns % 2:
+            short &= found.all(axis=1)
+        short &= _many(found, gains, multiplier)
+        better = np.where(short, (found * 2) @ gains, 0) > most
+        packed[better], half_bits[better], apart[better] = found[better], half[better], True
+        dynamic[better] = (every & bool(len(batch.kept)))[better]
+        shift[better] = (bit_length(dots).max(axis=1) + 1)[better]
+        extension[better], own_mode[better] = 0, True
     names = tuple(op.y for op in operations)
     return Packings(
         names=names,
@@ -146,4 +187,5 @@ def choose_packing(
         half_bits=half_bits,
         apart=apart,
         extension=extension,
+        halves=own_mode,
     )

@@ -94,6 +94,7 @@ class Units:
             extension=geometry.extension,
             soft=geometry.weights.soft,
             soft_bits=geometry.soft_bits,
+            halves=geometry.halves,
         )
         m.submodules.drain = self.drain = drain(design)
         m.submodules.vector = self.vector = vector_slots(design)
@@ -242,7 +243,7 @@ def post_processor(design: Design) -> PostProcessor:
     widths = PostProcessorWidths(
         product_bits=geometry.product_bits,
         pack_shift=geometry.pack_shift,
-        apart=int(geometry.apart),
+        apart=geometry.apart + geometry.halves,
         extension=geometry.extension,
         accumulator_bits=geometry.accumulator_bits,
         narrow_bits=geometry.narrow_bits,

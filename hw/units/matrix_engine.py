@@ -11,7 +11,8 @@ from bitformer.hw.timing import ACCUMULATE
 from bitformer.hw.units.multiplier import Product
 from bitformer.hw.units.parameters import Flag, Integer, Parameter
 from bitformer.hw.units.pipeline import delay
-from bitformer.hw.units.sums import add_apart, multiply_short
+from bitformer.hw.units.product_pair import product_pair
+from bitformer.hw.units.sums import add_apart, add_each, multiply_short
 from bitformer.hw.widths import signed_value
 
 __all__ = ["MatrixEngine"]
@@ -68,6 +69,9 @@ class MatrixEngine(wiring.Component):
         Columns that are made of LUTs.
     soft_bits : int
         Width of the activations that these multiply.
+    halves : bool
+        Each product has half a multiplier: the low sum is that of operations that are not packed,
+        too. The sums are apart.
 
     Members
     -------
@@ -102,6 +106,7 @@ class MatrixEngine(wiring.Component):
     extension = Integer(0)
     soft = Integer(0)
     soft_bits = Integer(0)
+    halves = Flag()
 
     def __init__(
         self,
@@ -119,6 +124,7 @@ class MatrixEngine(wiring.Component):
         extension: int = 0,
         soft: int = 0,
         soft_bits: int = 0,
+        halves: bool = False,
     ):
         self.columns, self.column_bits = columns, column_bits
         self.operand_bits, self.product_bits = operand_bits, product_bits
@@ -126,10 +132,11 @@ class MatrixEngine(wiring.Component):
         self.always_packed, self.multiplier = always_packed, multiplier
         self.group = self.columns if group is None else group
         self.apart, self.extension = apart, extension
-        self.soft, self.soft_bits = soft, soft_bits
-        packed_bits = pack_shift + half_bits
+        self.soft, self.soft_bits, self.halves = soft, soft_bits, halves
+        packed_bits = 2 * half_bits if halves else pack_shift + half_bits
+        most_operand = multiplier.half_bits if halves else multiplier.short_bits
         for what, bits, most in (
-            ("Operand bits", operand_bits, multiplier.short_bits),
+            ("Operand bits", operand_bits, most_operand),
             ("Product bits", product_bits, multiplier.accumulator_bits),
             ("Packed weights", packed_bits, multiplier.long_bits),
         ):
@@ -139,9 +146,9 @@ class MatrixEngine(wiring.Component):
             raise ValueError(f"Pack shift must be {half_bits} at least, not {pack_shift}")
         if 2 * half_bits > column_bits:
             raise ValueError(f"Column must hold two weights of {half_bits} bits, not {column_bits}")
-        if (extension or soft) and not (apart and half_bits):
+        if (extension or soft or halves) and not (apart and half_bits):
             raise ValueError(
-                "Apart must be set, of packed weights, for an extension or soft columns"
+                "Apart must be set, of packed weights, for an extension, soft columns or halves"
             )
         super().__init__(
             {
@@ -164,7 +171,7 @@ class MatrixEngine(wiring.Component):
 
         def sum_of(column: int) -> int:
             words = [word >> column * self.column_bits for word in w]
-            if self.apart and (packed or self.always_packed):
+            if self.halves or (self.apart and (packed or self.always_packed)):
                 return self._sums_apart(x, words)
             terms = zip(x, words, strict=True)
             bits = self.product_bits
@@ -214,6 +221,9 @@ class MatrixEngine(wiring.Component):
             word, late = self.i_w.word_select(j, self.column_bits), j % self.group
             if j >= self.columns - self.soft:
                 total = self._in_luts(m, j, x, delay(m, word, late, name=f"w_{j}"), first)
+            elif self.halves:
+                word = delay(m, word, late, name=f"w_{j}")
+                total = self._in_halves(m, platform, j, x, word, first)
             else:
                 operand = self._multiplicand(m, j, word, before if late else packed, packed)
                 names = f"a_{j}", f"b_{j}", f"m_{j}"
@@ -255,6 +265,16 @@ class MatrixEngine(wiring.Component):
         own = x[:bits].as_signed() if 0 < bits < len(x) else x
         pair = word[:half], word[half : 2 * half]
         return multiply_short(m, own, pair, first=first, name=f"{j}", **self._fields)
+
+    def _in_halves(
+        self, m: Module, platform: object, j: int, x: Value, word: Value, first: Value
+    ) -> Value:
+        """Return the sums of column ``j``, each of whose products has half a multiplier."""
+        half = self.half_bits
+        pair = word[:half].as_signed(), word[half : 2 * half].as_signed()
+        products = product_pair(m, platform, self.multiplier, pair, x, name=f"{j}")
+        bits = self.pack_shift, self.product_bits - self.pack_shift
+        return add_each(m, products, first=first, bits=bits, name=f"{j}")
 
     @property
     def _fields(self) -> dict[str, int]:

@@ -19,7 +19,7 @@ from amaranth.hdl import (
 
 from bitformer.hw.families.family import Multiplier, MultiplierCell
 
-__all__ = ["Product"]
+__all__ = ["Product", "instance"]
 
 
 class Product:
@@ -143,28 +143,34 @@ class _Parts:
         return product
 
     def _instance(self, a: Value, b: Value, name: str) -> Value:
-        multiplier, cell = self._multiplier, self._cell
-        ports = (
-            (cell.long, a, multiplier.long_bits, f"{name}_long"),
-            (cell.short, b, multiplier.short_bits, f"{name}_short"),
-        )
-        pins: dict[str, Any] = {f"i_{cell.clock}": ClockSignal("sync")}
-        pins |= {f"p_{key}": _parameter(value) for key, value in cell.parameters}
-        for pin, value in cell.tied:
-            pins[f"i_{pin}"] = Const(int(str(value), 2), len(str(value)))
-        for number, (pin, operand, bits, own) in enumerate(ports):
-            is_signed = operand.shape().signed or not multiplier.unsigned
-            port = Signal(Shape(bits, is_signed), name=own)
-            self._m.d.comb += port.eq(operand)
-            pins |= _pins(f"i_{pin}", port, cell)
-            if cell.signed:
-                pins[f"p_{cell.signed[number]}"] = Const(is_signed, 1)
-        is_signed = not multiplier.unsigned or a.shape().signed or b.shape().signed
-        bits = multiplier.long_bits + multiplier.short_bits
-        product = Signal(Shape(bits, is_signed), name=name)
-        pins |= _pins(f"o_{cell.product}", product, cell)
-        self._m.submodules[f"{name}_block"] = Instance(multiplier.name, **pins)
-        return product
+        return instance(self._m, self._multiplier, self._cell, a, b, name)
+
+
+def instance(
+    m: Module, multiplier: Multiplier, cell: MultiplierCell, a: Value, b: Value, name: str
+) -> Value:
+    """Return what a multiplier gives 2 cycles after operands that fit its ports."""
+    ports = (
+        (cell.long, a, multiplier.long_bits, f"{name}_long"),
+        (cell.short, b, multiplier.short_bits, f"{name}_short"),
+    )
+    pins: dict[str, Any] = {f"i_{cell.clock}": ClockSignal("sync")}
+    pins |= {f"p_{key}": _parameter(value) for key, value in cell.parameters}
+    for pin, value in cell.tied:
+        pins[f"i_{pin}"] = Const(int(str(value), 2), len(str(value)))
+    for number, (pin, operand, bits, own) in enumerate(ports):
+        is_signed = operand.shape().signed or not multiplier.unsigned
+        port = Signal(Shape(bits, is_signed), name=own)
+        m.d.comb += port.eq(operand)
+        pins |= _pins(f"i_{pin}", port, cell)
+        if cell.signed:
+            pins[f"p_{cell.signed[number]}"] = Const(is_signed, 1)
+    is_signed = not multiplier.unsigned or a.shape().signed or b.shape().signed
+    bits = multiplier.long_bits + multiplier.short_bits
+    product = Signal(Shape(bits, is_signed), name=name)
+    pins |= _pins(f"o_{cell.product}", product, cell)
+    m.submodules[f"{name}_block"] = Instance(multiplier.name, **pins)
+    return product
 
 
 def _pins(name: str, port: Signal, cell: MultiplierCell) -> dict[str, Value]:

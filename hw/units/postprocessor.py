@@ -261,17 +261,18 @@ class PostProcessor(wiring.Component):
         """
         drained = delay(m, self.i_p, 1, name="p").as_signed()
         whole = drained[: self.widths.product_bits].as_signed()
+        only = drained[: self.widths.pack_shift].as_signed() if self.widths.apart == 2 else whole
         packed, biased, wide = (
             registered(
                 m, decode(m, self.i_drain.op, self.operations, field), name=f"drained_{field}"
             )
             for field in ("packed", "bias", "wide")
         )
-        parts, carries = [whole], [Const(0, 1)]
+        parts, carries = [only], [Const(0, 1)]
         if self.ways > 1:
             k = self.widths.pack_shift
             low = Cat(whole[:k], drained[len(whole) :]).as_signed()
-            parts = [Mux(packed, low, whole), Mux(packed, whole >> k, whole)]
+            parts = [Mux(packed, low, only), Mux(packed, whole >> k, only)]
             carries.append(Const(0, 1) if self.widths.apart else packed & whole[k - 1])
         results: list[Value] = []
         for way, (part, carry) in enumerate(zip(parts, carries, strict=True)):

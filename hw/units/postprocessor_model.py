@@ -39,6 +39,8 @@ def post_processed(
                 signed_value(low, k + w.extension),
                 signed_value(p, w.product_bits) >> k,
             ]
+    elif w.apart == 2:
+        accumulators = [signed_value(p, w.pack_shift)]
     elif w.extension:
         accumulators = [signed_value(p, w.product_bits)]
     ys = []

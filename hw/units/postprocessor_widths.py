@@ -45,7 +45,8 @@ class PostProcessorWidths:
         The upper part of a wide multiplicand where it takes several multipliers, else 0.
     apart, extension : int
         Not 0 where a drained accumulator has the sums of its two products apart, and the bits of
-        the first above ``product_bits`` then.
+        the first above ``product_bits`` then. Where it is 2, the first is also the only sum of what
+        is not packed.
     """
 
     product_bits: int

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 
 from bitformer.hw.units.pipeline import delay
 
-__all__ = ["add_apart", "multiply_short"]
+__all__ = ["add_apart", "add_each", "multiply_short"]
 
 
 def _kept(first: Value, total: Signal) -> Value:
@@ -47,6 +47,18 @@ def add_apart(
     carry = total[shift]
     m.d.sync += beyond.eq(_kept(first, beyond) + Cat([sign] * extension) + carry)
     return Cat(low, upper, beyond)
+
+
+def add_each(
+    m: Module, products: tuple[Value, Value], *, first: Value, bits: tuple[int, int], name: str
+) -> Value:
+    """Return the sums of two products, so many bits of each, a cycle later."""
+    totals = []
+    for place, (product, most) in enumerate(zip(products, bits, strict=True)):
+        total = Signal(signed(most), name=f"p_{name}_{place}", reset_less=True)
+        m.d.sync += total.eq(_kept(first, total) + product)
+        totals.append(total)
+    return Cat(totals)
 
 
 def multiply_short(

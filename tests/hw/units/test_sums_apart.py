@@ -4,12 +4,18 @@
 import random
 
 import pytest
+from amaranth.hdl import Module, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from mac16_harness import instead_of_blocks
 
+from bitformer.hw.convert import FOR_SYNTHESIS
 from bitformer.hw.families.ice40 import ICE40UP
 from bitformer.hw.lowering.images import pack_elements
 from bitformer.hw.units import matrix_engine as engine_module
 from bitformer.hw.units import sums as sums_module
 from bitformer.hw.units.matrix_engine import MatrixEngine
+from bitformer.hw.units.product_pair import product_pair
 from bitformer.hw.widths import signed_value
 
 PORT = ICE40UP.multiplier.long_bits
@@ -219,4 +225,86 @@ def test_what_needs_sums_apart():
             product_bits=20,
             multiplier=ICE40UP.multiplier,
             soft=1,
+        )
+
+
+class Pairs(wiring.Component):
+    """Two products in a multiplier's halves, as synthesis has them or as simulators do."""
+
+    def __init__(self, half, bits, platform):
+        self.half, self.bits, self.platform = half, bits, platform
+        ports = {"w0": half, "w1": half, "x": bits}
+        outs = {"o0": half + bits, "o1": half + bits}
+        super().__init__(
+            {name: In(signed(width)) for name, width in ports.items()}
+            | {name: Out(signed(width)) for name, width in outs.items()}
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        pair = self.w0, self.w1
+        found = product_pair(m, self.platform, ICE40UP.multiplier, pair, self.x, name="p")
+        m.d.comb += [self.o0.eq(found[0]), self.o1.eq(found[1])]
+        return m
+
+
+@pytest.mark.parametrize("platform", [None, FOR_SYNTHESIS], ids=["plain", "block"])
+@pytest.mark.parametrize(("half", "bits"), [(8, 8), (8, 5), (3, 8), (2, 2)])
+def test_halves_make_two_products(play, monkeypatch, platform, half, bits):
+    instead_of_blocks(monkeypatch)
+    chance = random.Random(half)
+
+    def pick(width):
+        low, high = limits(width)
+        return chance.choice([low, high, chance.randint(low, high)])
+
+    script = [{"w0": pick(half), "w1": pick(half), "x": pick(bits)} for _ in range(200)]
+    shown = play(Pairs(half, bits, platform), script, ["o0", "o1"])
+    found = [tuple(step) for step in shown[2:]]
+    assert found == [(s["w0"] * s["x"], s["w1"] * s["x"]) for s in script[:-2]]
+
+
+@pytest.mark.parametrize("half", [5, 8])
+def test_sums_of_halves_are_those_of_plain_products(play, half):
+    """Of operations that are not packed the low one, whose weight has half a word's bits."""
+    shift = 2 * half + 6
+    dut = MatrixEngine(
+        columns=3,
+        column_bits=2 * half,
+        operand_bits=8,
+        pack_shift=shift,
+        half_bits=half,
+        always_packed=False,
+        product_bits=2 * shift,
+        multiplier=ICE40UP.multiplier,
+        apart=True,
+        halves=True,
+    )
+    dots = random_dots(dut, 20, seed=half, packed=(True,))
+    assert played(play, dut, dots) == expected(dut, dots)
+    low, high = limits(half)
+    single = [
+        (False, [chance] * 3, [[(w, -1 if w < 0 else 0)] * 3] * 3)
+        for w in (low, high, -1)
+        for chance in limits(8)
+    ]
+    found = played(play, dut, single)
+    assert [[signed_value(t, shift) for t in row] for row in found] == [
+        [3 * x[0] * row[0][0][0]] * 3 for _, x, row in single
+    ]
+
+
+def test_an_operand_too_long_for_a_half_is_refused():
+    with pytest.raises(ValueError, match=r"^Operand bits must fit 8 bits \(SB_MAC16\), not 9$"):
+        MatrixEngine(
+            columns=1,
+            column_bits=16,
+            operand_bits=9,
+            pack_shift=20,
+            half_bits=8,
+            always_packed=False,
+            product_bits=40,
+            multiplier=ICE40UP.multiplier,
+            apart=True,
+            halves=True,
         )
