@@ -60,6 +60,8 @@ class Routed:
     used, available : counts of each kind of cell on the chip, by nextpnr's names.
     seconds : that it took.
     again : whether nextpnr died without a word first, and was run a second time.
+    crossing_ns, crossing_most_ns : the longest path from one clock to another, and how long one may
+        be, in nanoseconds.
     """
 
     seed: int
@@ -69,6 +71,8 @@ class Routed:
     available: Mapping[str, int]
     seconds: float = 0.0
     again: bool = False
+    crossing_ns: float = 0.0
+    crossing_most_ns: float = 0.0
 
     @property
     def mhz(self) -> float:
@@ -77,8 +81,9 @@ class Routed:
 
     @property
     def met(self) -> bool:
-        """Whether every clock reaches what it was asked for."""
-        return all(clock.met for clock in self.clocks)
+        """Whether clocks reach what they were asked for, and what crosses between is in time."""
+        in_time = self.crossing_ns <= self.crossing_most_ns
+        return in_time and all(clock.met for clock in self.clocks)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,12 +168,20 @@ class Routing:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What is against the best seed: the clocks that it misses."""
-        return tuple(
+        """What is against the best seed: the clocks that it misses, and what is late between."""
+        best = self.best
+        found = tuple(
             f"clock {clock.name} reaches {clock.reached_mhz:.1f} MHz of the"
             f" {clock.asked_mhz:.1f} MHz asked for"
-            for clock in self.best.clocks
+            for clock in best.clocks
             if not clock.met
+        )
+        if best.crossing_ns <= best.crossing_most_ns:
+            return found
+        return (
+            *found,
+            f"paths from one clock to the other take {best.crossing_ns:.1f} ns of the"
+            f" {best.crossing_most_ns:.1f} ns that half a cycle leaves",
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -326,20 +339,46 @@ def read_report(
         used = {name: int(found["used"]) for name, found in report["utilization"].items()}
         available = {name: int(found["available"]) for name, found in report["utilization"].items()}
         path = _worst(report["critical_paths"], order[0][0], names)
+        crossing = _crossing(report["critical_paths"], [*report["fmax"]])
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise UserError(
             f"nextpnr's report is not as nextpnr 0.4 and later write it: {error}"
         ) from None
-    return Routed(seed=seed, clocks=clocks, path=path, used=used, available=available, **more)
+    return Routed(
+        seed=seed,
+        clocks=clocks,
+        path=path,
+        used=used,
+        available=available,
+        crossing_ns=crossing,
+        **more,
+    )
+
+
+def _delay(path: Mapping[str, Any]) -> float:
+    return sum(step["delay"] for step in path["path"])
+
+
+def _crossing(paths: Any, clocks: Sequence[str]) -> float:
+    """Return the longest path from one clock to another."""
+
+    def clock(end: str) -> str | None:
+        name = end.partition("edge ")[2]
+        return name if name in clocks else None
+
+    ends = [(path, clock(path["from"]), clock(path["to"])) for path in paths]
+    found = [_delay(path) for path, a, b in ends if a is not None and b is not None and a != b]
+    return round(max(found, default=0.0), 3)
 
 
 def _worst(paths: Any, clock: str, names: NetNames) -> RoutedPath | None:
     """Return the worst path from a clock to itself."""
     edges = {f"posedge {clock}", f"negedge {clock}"}
-    own = [path["path"] for path in paths if path["from"] in edges and path["to"] in edges]
+    own = [path for path in paths if path["from"] in edges and path["to"] in edges]
     if not own:
         return None
-    steps = max(own, key=lambda path: sum(step["delay"] for step in path))
+    # between a clock's two edges there is half a cycle
+    steps = max(own, key=lambda path: _delay(path) * (1 + (path["from"] != path["to"])))["path"]
     routing = [step for step in steps if step["type"] == "routing"]
     first, last = steps[0]["from"], steps[-1]["to"]
     delay = sum(step["delay"] for step in steps)

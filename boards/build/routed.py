@@ -79,6 +79,7 @@ def run_routed(
             asked_hz=manifest.clock_hz,
             seconds=one.seconds,
             again=one.again,
+            crossing_most_ns=5e8 / manifest.clock_hz - platform.skew_ns,
         )
         for one in placed
     ]

@@ -110,10 +110,10 @@ class BoardShell(wiring.Component):
         """Bits of a result."""
         return self._bits[1]
 
-    def front(self, m: Module, outside: wiring.Component) -> tuple[ResetInserter, Sleep]:
+    def front(self, m: Module, outside: wiring.Component) -> tuple[Value, Sleep]:
         """Put link and endpoint between the pins of ``outside`` and the accelerator's streams.
 
-        Return what resets the accelerator, and what stops its clock.
+        Return the accelerator's reset, and what stops its clock.
         """
         link, endpoint = self._link(), self._endpoint
         # one flip-flop resets all; it is set when configuration ends
@@ -133,16 +133,15 @@ class BoardShell(wiring.Component):
             between = Signal(init=1)
             restart = outside.i_reset | endpoint.o_restart
             m.d.sync += between.eq(restart)
-            restartable = ResetInserter(between)
+            reset = between
         m.submodules.sleep = sleep = Sleep()
         m.d.comb += sleep.i_wake.eq(endpoint.o_wake | restart)
-        return restartable, sleep
+        return reset, sleep
 
     def elaborate(self, platform):
         m = Module()
-        restartable, sleep = self.front(m, self)
-        accelerator, endpoint = self._accelerator, self._endpoint
-        m.submodules.accelerator = sleep.stops(m, restartable(accelerator), platform)
+        reset, sleep = self.front(m, self)
+        accelerator, endpoint = sleep.add(m, self._accelerator, reset, platform), self._endpoint
         if "o_bank" in endpoint.signature.members:
             m.d.comb += [
                 accelerator.i_bank.eq(endpoint.o_bank),

@@ -1,13 +1,16 @@
 """The clock of an accelerator, which stands still between requests."""
 
+from typing import Any
+
 from amaranth.hdl import (
     ClockDomain,
     ClockSignal,
     DomainRenamer,
-    Elaboratable,
     EnableInserter,
     Module,
+    ResetInserter,
     Signal,
+    Value,
 )
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -30,6 +33,12 @@ class Sleep(wiring.Component):
     ``stop_clock(enable, clock)`` drives. Without a platform, in simulation and in Verilog for
     everyone, an enable does the same to the cycle. On any other platform the clock runs on.
 
+    Where the platform's tools do not time paths between two clocks (``clocks_apart``), whatever
+    crosses is held by a flip-flop of the falling edge of the clock that it comes from. It takes no
+    cycle more: what is computed in the first half of a cycle is sampled at its end, so one clock
+    may be later than the other by almost half a cycle. No output of the shell that goes to the
+    accelerator may then follow one of the accelerator's within a cycle, or the reverse.
+
     Latency: 1 cycle from ``i_wake`` to the clock.
 
     Members
@@ -43,18 +52,26 @@ class Sleep(wiring.Component):
     def __init__(self):
         super().__init__({"i_wake": In(1), "o_run": Out(1, init=1)})
 
-    def stops(self, m: Module, accelerator: Elaboratable, platform):
-        """Return the accelerator with a clock that stops; its domain goes to ``m``.
+    def add(self, m: Module, accelerator: wiring.Component, reset: Value, platform) -> Any:
+        """Add the accelerator with a clock that stops, and return its ports.
 
-        Its reset is to be in it already: without the clock, a reset does nothing either.
+        ``reset`` resets it. Without its clock, a reset does nothing: it is to wake it.
         """
         if platform is None:
-            return EnableInserter(self.o_run)(accelerator)
+            m.submodules.accelerator = EnableInserter(self.o_run)(ResetInserter(reset)(accelerator))
+            return accelerator
         if not getattr(platform, "can_stop_clock", False):
+            m.submodules.accelerator = ResetInserter(reset)(accelerator)
             return accelerator
         m.domains += ClockDomain(ACCELERATOR_DOMAIN, reset_less=True)
         m.submodules.clock = platform.stop_clock(self.o_run, ClockSignal(ACCELERATOR_DOMAIN))
-        return DomainRenamer(ACCELERATOR_DOMAIN)(accelerator)
+        ports: Any = accelerator
+        if getattr(platform, "clocks_apart", False):
+            ports, reset = _half_a_cycle_apart(m, accelerator, reset)
+        m.submodules.accelerator = DomainRenamer(ACCELERATOR_DOMAIN)(
+            ResetInserter(reset)(accelerator)
+        )
+        return ports
 
     def elaborate(self, platform):
         m = Module()
@@ -65,3 +82,26 @@ class Sleep(wiring.Component):
             m.d.sync += left.eq(left - 1)
         m.d.sync += self.o_run.eq(self.i_wake | (left != 0))
         return m
+
+
+def _half_a_cycle_apart(m: Module, component: wiring.Component, reset: Value) -> tuple[Any, Signal]:
+    """Hold what goes to a component and comes from it for half a cycle.
+
+    Return ports as the component's, to be connected in its place, and its reset.
+    """
+    shell, own = (
+        ClockDomain("ahead", reset_less=True, local=True, clk_edge="neg"),
+        ClockDomain("back", reset_less=True, local=True, clk_edge="neg"),
+    )
+    m.domains += [shell, own]
+    m.d.comb += [shell.clk.eq(ClockSignal("sync")), own.clk.eq(ClockSignal(ACCELERATOR_DOMAIN))]
+    held = Signal(init=1)
+    m.d.ahead += held.eq(reset)
+    ports = component.signature.create()
+    outside = {path: value for path, _, value in component.signature.flatten(ports)}
+    for path, member, inner in component.signature.flatten(component):
+        if member.flow == In:
+            m.d.ahead += inner.eq(outside[path])
+        else:
+            m.d.back += outside[path].eq(inner)
+    return ports, held

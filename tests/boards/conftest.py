@@ -148,10 +148,10 @@ def decode(wave, divisor):
     return bytes(data)
 
 
-def talk(shell, script, *, watch=()):
+def talk(shell, script, *, watch=(), processes=()):
     """Play `script` to the shell; return the bytes it sends until it falls silent.
 
-    With `watch`, a list of signals, also return their values at the end.
+    With `watch`, a list of signals, also return their values at the end. `processes` run beside it.
     """
     wave = []
     values = []
@@ -173,6 +173,8 @@ def talk(shell, script, *, watch=()):
     simulator = Simulator(shell)
     simulator.add_clock(1e-6)
     simulator.add_testbench(host)
+    for process in processes:
+        simulator.add_process(process)
     simulator.run()
     data = decode(wave, shell.divisor)
     return (data, values) if watch else data

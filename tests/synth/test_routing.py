@@ -107,6 +107,44 @@ def test_clocks_and_the_worst_path(names):
     assert (found.used["MULT18X18D"], found.available["MULT18X18D"]) == (1, 28)
 
 
+def crossing(*ends):
+    """A report with a path of 3 ns between two edges of clocks, and longer ones of one clock."""
+    paths = [{"from": a, "to": b, "path": [{**PATH[0], "delay": 3.0}]} for a, b in ends]
+    return {**REPORT, "critical_paths": [*REPORT["critical_paths"], *paths]}
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "delay"),
+    [
+        (f"negedge {CLOCK}", "posedge $glbnet$raw", 3.0),
+        ("negedge $glbnet$raw", EDGE, 3.0),
+        ("posedge $glbnet$raw", "negedge $glbnet$raw", 0.0),
+        (EDGE, "<async>", 0.0),
+    ],
+)
+def test_paths_from_one_clock_to_the_other(names, start, end, delay):
+    assert read(names, crossing((start, end))).crossing_ns == delay
+
+
+@pytest.mark.parametrize(("most", "late"), [(3.0, False), (2.9, True)])
+def test_what_crosses_late_is_not_good(names, most, late):
+    report = crossing((f"negedge {CLOCK}", "posedge $glbnet$raw"))
+    report["fmax"] = {**report["fmax"], CLOCK: {"achieved": 121.0, "constraint": 120.0048}}
+    found = read(names, report, crossing_most_ns=most)
+    assert found.met != late
+    problems = (
+        f"paths from one clock to the other take 3.0 ns of the {most} ns that half a cycle leaves",
+    )
+    routing = Routing.of(target_of("lfe5u-25f"), "nextpnr-ecp5 0.99", 120e6, [found], {})
+    assert routing.problems == (problems if late else ())
+
+
+def test_a_path_of_half_a_cycle_counts_twice(names):
+    half = {"from": EDGE, "to": f"negedge {CLOCK}", "path": [{**PATH[0], "delay": 5.1}]}
+    report = {**REPORT, "critical_paths": [*REPORT["critical_paths"], half]}
+    assert read(names, report).path.delay_ns == 5.1
+
+
 def test_cells_that_are_no_registers_have_their_pin(names):
     assert names.place(*OUT) == "engine.a_12[6]_MULT18X18D_A6 (MULT18X18D)/P20" or (
         names.place(*OUT) == "engine.a_12[6] (MULT18X18D)/P20"

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from amaranth.hdl import Module, ResetInserter
+from amaranth.hdl import Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -83,6 +83,6 @@ class ElasticShell(BoardShell):
         """The fastest SPI clock."""
         return self.clock_hz // ELASTIC_RATIO
 
-    def front(self, m: Module, outside: wiring.Component) -> tuple[ResetInserter, Sleep]:
+    def front(self, m: Module, outside: wiring.Component) -> tuple[Value, Sleep]:
         m.d.comb += outside.busy.eq(self._endpoint.o_busy)
         return super().front(m, outside)

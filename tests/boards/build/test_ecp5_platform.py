@@ -141,10 +141,13 @@ def cells(rtlil, kind):
     ]
 
 
-def test_the_clock_passes_a_gate_alone(plan_of):
-    rtlil = (plan_of() / "adder.il").read_text()
-    assert len(cells(rtlil, "DCCA")) == 1
-    assert cells(rtlil, "EHXPLLL") == []
+@pytest.mark.parametrize(("mhz", "gates"), [(None, 2), (40, 2), (41, 1)])
+def test_a_clock_passes_a_gate(plan_of, mhz, gates):
+    """The accelerator's has one of its own, where half a cycle is long enough."""
+    rtlil = (plan_of(clock_hz=mhz and mhz * 10**6) / "adder.il").read_text()
+    found = cells(rtlil, "DCCA")
+    assert len(found) == gates
+    assert len(cells(rtlil, "EHXPLLL")) == (mhz is not None)
 
 
 @pytest.mark.parametrize("mhz", [100, 117])

@@ -146,6 +146,14 @@ def test_what_makes_the_clock(plan_of, board, mhz, clock, readme):
     assert "yosys, nextpnr-ice40, icepack are on the PATH" in (plan / "README.txt").read_text()
 
 
+@pytest.mark.parametrize(("mhz", "buffers"), [(12, 1), (24, 0)])
+def test_an_accelerators_clock_has_a_buffer_where_half_a_cycle_is_long_enough(
+    plan_of, mhz, buffers
+):
+    rtlil = (plan_of(clock_hz=mhz * 10**6) / "adder.il").read_text()
+    assert len(cells(rtlil, "SB_GB")) == buffers
+
+
 def test_the_script_builds_it_elsewhere(plan_of):
     script = (plan_of(clock_hz=24_000_000) / "build_adder.sh").read_text()
     assert '"$NEXTPNR_ICE40" --up5k --package sg48 --json adder.json --pcf adder.pcf' in script

@@ -5,7 +5,17 @@ import random
 
 import numpy as np
 import pytest
-from amaranth.hdl import EnableInserter, Module, Signal, signed
+from amaranth.hdl import (
+    ClockDomain,
+    ClockSignal,
+    Elaboratable,
+    EnableInserter,
+    Fragment,
+    Module,
+    ResetInserter,
+    Signal,
+    signed,
+)
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
@@ -23,6 +33,8 @@ from bitformer.model.initialize import initialize
 BAUD, DIVISOR = 10_000, 8
 #: Cycles of silence between two requests.
 SILENCE = 400 * DIVISOR
+#: Of a clock, in seconds.
+PERIOD = 1e-6
 
 
 class Age(wiring.Component):
@@ -49,23 +61,100 @@ class Age(wiring.Component):
         return m
 
 
-def ages(serial):
+class Apart(Elaboratable):
+    """A shell on a platform whose two clocks do not arrive together.
+
+    ``late`` : by how much of a cycle the accelerator's is later. ``apart`` : whether the platform
+    says so.
+    """
+
+    can_stop_clock = True
+
+    def __init__(self, shell, late, *, apart=True):
+        self._shell, self._late, self.clocks_apart = shell, late, apart
+        self._enable, self._clock = Signal(init=1), Signal()
+        self.rx, self.tx, self.divisor = shell.rx, shell.tx, shell.divisor
+
+    def stop_clock(self, enable, clock):
+        m = Module()
+        m.domains.falling = falling = ClockDomain(reset_less=True, local=True, clk_edge="neg")
+        m.d.comb += [falling.clk.eq(ClockSignal("sync")), clock.eq(self._clock)]
+        m.d.falling += self._enable.eq(enable)
+        return m
+
+    def elaborate(self, platform):
+        return Fragment.get(self._shell, self)
+
+    async def clock(self, ctx):
+        async for *_, open_now in ctx.tick().sample(self._enable):
+            if open_now:
+                await ctx.delay(self._late * PERIOD)
+                ctx.set(self._clock, 1)
+                await ctx.delay(PERIOD / 2)
+                ctx.set(self._clock, 0)
+
+
+def ages(serial, **apart):
     """The age at each of three requests, with a silence before the last."""
     shell = UartShell(
         accelerator=Age(), clock_hz=DIVISOR * BAUD, baud=BAUD, gap_bits=20, contract=Contract()
     )
+    shell, processes = _apart(shell, **apart)
     request = [
         encode(Frame(sequence=n, command=Command.INFER, payload=bytes([n]))) for n in range(3)
     ]
     answered = ("idle", 300)
     quiet = ("idle", SILENCE // DIVISOR)
-    heard = serial.talk(shell, [request[0], answered, request[1], answered, quiet, request[2]])
+    script = [request[0], answered, request[1], answered, quiet, request[2]]
+    heard = serial.talk(shell, script, processes=processes)
     found = []
     while result := find_frame(heard):
         frame, heard = result
         assert frame.command == Command.INFER | 0x80
         found += serial.unpack(frame.payload, 2)
     return found
+
+
+def _apart(shell, late=None, **says):
+    """A shell on a platform whose clocks are apart, and what makes the later one; or as it is."""
+    if late is None:
+        return shell, ()
+    found = Apart(shell, late, **says)
+    return found, (found.clock,)
+
+
+LATE = (0.0, 0.2, 0.49)
+
+
+@pytest.mark.parametrize("late", LATE)
+def test_clocks_that_are_apart_stop_as_one_does(serial, late):
+    assert ages(serial, late=late) == ages(serial)
+
+
+@pytest.mark.parametrize("late", LATE)
+def test_clocks_that_are_apart_change_no_result(serial, late):
+    model = initialize(named_config("tiny"))
+    accelerator = Accelerator(design=lower(model))
+    shell = UartShell(accelerator=accelerator, clock_hz=DIVISOR * BAUD, baud=BAUD, gap_bits=20)
+    windows = np.random.default_rng(1).integers(-128, 128, (2, *model.input.shape))
+    requests = [
+        encode(Frame(sequence=n, command=Command.INFER, payload=window.astype("<i2").tobytes()))
+        for n, window in enumerate(windows)
+    ]
+    shell, processes = _apart(shell, late)
+    answered = ("idle", 400)
+    script = [requests[0], answered, requests[1], answered]
+    heard = serial.talk(shell, script, processes=processes)
+    results = []
+    while found := find_frame(heard):
+        frame, heard = found
+        results += serial.unpack(frame.payload, 2)
+    assert results == reference.run(model, windows)[model.output.name].reshape(-1).tolist()
+
+
+def test_clocks_apart_of_which_the_platform_says_nothing_are_seen(serial):
+    """Without what holds numbers for half a cycle, they change under the later clock."""
+    assert ages(serial, late=0.2, apart=False) != ages(serial)
 
 
 def test_clock_runs_for_a_request_only(serial):
@@ -77,7 +166,11 @@ def test_clock_runs_for_a_request_only(serial):
 
 
 def test_a_clock_that_runs_on_is_seen(serial, monkeypatch):
-    monkeypatch.setattr(Sleep, "stops", lambda self, m, accelerator, platform: accelerator)
+    def add(self, m, accelerator, reset, platform):
+        m.submodules.accelerator = ResetInserter(reset)(accelerator)
+        return accelerator
+
+    monkeypatch.setattr(Sleep, "add", add)
     first, second, third = ages(serial)
     assert third - second > second - first + SILENCE // 2
 
