@@ -84,8 +84,8 @@ class Batch:
     @cached_property
     def operand_bits(self) -> np.ndarray:
         """Bits of what weights multiply: [models, matrix operations]."""
-        names = [op.reads[0] for op in self.matrix_operations]
-        return self.tensor_values(names)
+        own = (self.values(p, lambda m, op: op.operand_width(m.tensors)) for p in self.matrix)
+        return np.stack([*own], axis=1)
 
     @cached_property
     def kept(self) -> list[str]:

@@ -94,11 +94,8 @@ def _pairable(model: IntegerModel) -> bool:
 def _short(batch: Batch, bits: int) -> np.ndarray:
     """Return of each model whether all that it multiplies has so many bits, with a sign.
 
-    The exponentials of a softmax have one more.
+    The exponentials of a softmax have 9.
     """
-    model = batch.first
-    if any(isinstance(op, Attend) for op in model.operations):
-        return np.zeros(len(batch), dtype=bool)
     widest = np.maximum(batch.weight_widths, batch.operand_bits)
     return (widest <= bits).all(axis=1)
 

@@ -117,6 +117,9 @@ class Attend(Operation):
     def headroom(self, tensors: Tensors) -> int:
         return numerics.reciprocal_headroom(tensors[self.v].rows)
 
+    def operand_width(self, tensors: Tensors) -> int:
+        return max(numerics.EXP_TABLE).bit_length() + 1
+
     def macs(self, tensors: Tensors) -> int:
         return tensors[self.y].size * tensors[self.v].rows
 

@@ -173,6 +173,10 @@ class Operation(ABC):
         """Return the bits of a weight, its own or of the tensor in their place; 0 without any."""
         return 0 if self.weights_from is None else tensors[self.weights_from].bits
 
+    def operand_width(self, tensors: Tensors) -> int:
+        """Return the signed bits of what a matrix operation multiplies by weights."""
+        return tensors[self.reads[0]].bits
+
     def bound(self, tensors: Tensors) -> Bound:
         """Return the bound over all dot products, whatever the input; exact, never wraps."""
         raise TypeError(f"{type(self).__name__} must be a matrix operation to have a dot product")
