@@ -134,12 +134,13 @@ def test_a_build_that_is_routed_here(bitformer, tiny, tmp_path, routed):
 
 
 @pytest.mark.needs("posix")
-def test_a_clock_that_is_missed_is_exit_code_one(bitformer, tiny, tmp_path, routed):
-    routed.does(s1=90.0)
-    options = ["--board", "ulx3s-25f", "--lanes", 8, "--clock", 100, "--seeds", 1]
+@pytest.mark.parametrize(("board", "mhz"), [("ulx3s-25f", 100), ("icebreaker", 48)])
+def test_a_clock_that_is_missed_is_exit_code_one(bitformer, tiny, tmp_path, routed, board, mhz):
+    routed.does(s1=40.0)
+    options = ["--board", board, "--lanes", 8, "--clock", mhz, "--seeds", 1]
     said = bitformer("build", tiny, *options, "-o", tmp_path / "p")
     assert said.code == 1
-    sentence = "Not good: clock clk reaches 90.0 MHz of the 100.0 MHz asked for"
+    sentence = f"Not good: clock clk reaches 40.0 MHz of the {mhz}.0 MHz asked for"
     assert sentence in said.out
     assert (tmp_path / "p" / "tiny.bit").is_file()
     said = bitformer("report", tmp_path / "p", "--no-kb")

@@ -87,7 +87,7 @@ def test_every_port_has_the_boards_ball(plan_of, board, link):
     assert set(ports) == set(expected)
     # pull-ups are in the pins' own cells
     pulled = [pin for pin in board.wires(link).values() if pin.pull == "UP"]
-    held_up = [cell for cell in cells(rtlil, "SB_IO") if "PULLUP" in cell]
+    held_up = [cell for cell in cells(rtlil, "SB_IO") if cell.get("PULLUP", "").endswith("1")]
     assert len(held_up) == len(pulled) > 0
     standards = {cell["IO_STANDARD"] for cell in cells(rtlil, "SB_IO")}
     assert standards == {'"SB_LVCMOS"'}

@@ -8,7 +8,10 @@ from amaranth.lib.wiring import In, Out
 
 from bitformer.boards.protocol import Command, Feature, Frame, Reason, encode, find_frame
 from bitformer.boards.shell.contract import Contract, contract_of
+from bitformer.boards.shell.counters import COUNTERS
+from bitformer.boards.shell.framed.endpoint import Endpoint
 from bitformer.boards.shell.shell import SpiShell, UartShell
+from bitformer.hw.families.ice40 import ICE40UP
 from bitformer.hw.golden import golden_vectors
 from bitformer.hw.lowering.exact import estimate
 from bitformer.hw.lowering.lower import lower
@@ -124,6 +127,19 @@ def test_memory_takes_no_more_block_ram_than_there_is(serial, ramb18, deepest):
     large = Contract(inputs=1200, ramb18=ramb18, vectors=vectors)
     shell = SpiShell(accelerator=serial.WindowSums(inputs=1, results=1), clock_hz=1, contract=large)
     assert shell.endpoint.memory.placement == ("block" if ramb18 > 1 else "distributed")
+
+
+def test_without_memories_in_luts_all_is_block_ram():
+    """However little is left: what does not fit is refused, and makes no thousands of registers."""
+    contract = Contract(family=ICE40UP, ramb18=0)
+    assert contract.memory(100).placement == "block"
+    shapes = {"input_shape": signed(8), "result_shape": signed(8)}
+    endpoint = Endpoint(contract=contract, clock_hz=1_000_000, **shapes)
+    assert endpoint.memories == (endpoint.memory, COUNTERS)
+    assert COUNTERS.placement == "block"
+    assert Endpoint(contract=Contract(), clock_hz=1_000_000, **shapes).memories == (
+        Contract().memory(endpoint.memory.depth),
+    )
 
 
 def test_contract_counts_all_rows():
