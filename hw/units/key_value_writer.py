@@ -16,7 +16,8 @@ class KeyValueWriter(wiring.Component):
 
     The features of a key lie in one slot, its token's, of successive words; they are queued. The
     features of a value fill the slots of successive words. Results of keys and of values must not
-    be written in the same cycle: lowering sees to it.
+    be written in the same cycle, nor may a key come before the one before it is written: lowering
+    sees to both.
 
     Latency: 1 cycle from a value to the write port, 2 cycles from a key's first feature.
     Throughput: one word of a value a cycle, one feature of a key a cycle.
@@ -123,17 +124,18 @@ class KeyValueWriter(wiring.Component):
                 m.d.sync += place.eq(place_now)
 
         # keys: words of features, written one feature a cycle
-        layout = data.StructLayout(
-            {"valid": ways, "first": 1, "dst": len(self.i_dst), "y": bits * ways}
-        )
+        layout = data.StructLayout({"valid": ways, "first": 1, "y": bits * ways})
         key = self.i_key & self.i_valid.any()
         come = Signal(layout)
         m.d.comb += [
             come.valid.eq(self.i_valid),
             come.first.eq(self.i_first),
-            come.dst.eq(self.i_dst),
             come.y.eq(Cat(elements)),
         ]
+        # a row's address waits for its first word: the next row comes when all are written
+        dst = Signal.like(self.i_dst, name="dst", reset_less=True)
+        with m.If(key & self.i_first):
+            m.d.sync += dst.eq(self.i_dst)
         # the word in hand is in a register: what comes goes there, past a queue that is empty
         hand = Signal(layout, reset_less=True)
         busy, second, done, free = Signal(), Signal(), Signal(), Signal()
@@ -146,8 +148,8 @@ class KeyValueWriter(wiring.Component):
         address, slot_now = Signal.like(self.o_addr), Signal(self._slot_bits)
         begins = hand.first & ~second
         m.d.comb += [
-            address.eq(Mux(begins, hand.dst[self._slot_bits :], feature)),
-            slot_now.eq(Mux(begins, hand.dst[: self._slot_bits], slot)),
+            address.eq(Mux(begins, dst[self._slot_bits :], feature)),
+            slot_now.eq(Mux(begins, dst[: self._slot_bits], slot)),
         ]
         if ways == 1:
             element = hand.y
