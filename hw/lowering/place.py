@@ -85,15 +85,10 @@ def _check(specs: list[StoreSpec], wanted: Mapping[str, str]) -> None:
             raise UserError(f"placement of {name} must be one of {PLACEMENTS}, not {placement!r}")
 
 
-def _offered(part: Part) -> int:
-    """Return the block RAMs that a design's stores may take."""
-    return max(0, part.ramb18 - part.family.block_ram.kept)
-
-
-def _over(ramb18, lutram, part: Part):
+def _over(ramb18, lutram, part: Part, kept: int = 0):
     """Return how far the part's memories are exceeded, in LUTs: numbers, or arrays of choices."""
     block = part.family.block_ram.bits // part.family.luts.words
-    over = np.maximum(0, ramb18 - _offered(part)) * block
+    over = np.maximum(0, ramb18 + kept - part.ramb18) * block
     return over + np.maximum(0, lutram - part.lutram_luts)
 
 
@@ -119,8 +114,13 @@ def _cut(block: StoreSpec, spare: int, family: Family) -> tuple[StoreSpec, tuple
     return cut, _taken(cut, family)
 
 
-def _best(options: list[list[StoreSpec]], largest: int | None, part: Part) -> list[StoreSpec]:
-    """Return the cheapest choice; the ROM ``largest`` takes the blocks that others leave."""
+def _best(
+    options: list[list[StoreSpec]], largest: int | None, part: Part, kept: int
+) -> list[StoreSpec]:
+    """Return the cheapest choice; the ROM ``largest`` takes the blocks that others leave.
+
+    ``kept`` blocks are not for them.
+    """
     family = part.family
     sizes = [len(one) for one in options]
     chosen = np.indices(sizes).reshape(len(sizes), -1).T
@@ -132,7 +132,7 @@ def _best(options: list[list[StoreSpec]], largest: int | None, part: Part) -> li
         number = next(n for n, spec in enumerate(options[largest]) if spec.placement == "block")
         own = tables[largest][number]
         rows = np.flatnonzero(chosen[:, largest] == number)
-        left = np.maximum(0, _offered(part) - (totals[rows, 0] - own[0]))
+        left = np.maximum(0, part.ramb18 - kept - (totals[rows, 0] - own[0]))
         rows = rows[left > 0]
         spares, which = np.unique(left[left > 0], return_inverse=True)
         cuts = [_cut(options[largest][number], int(spare), family) for spare in spares]
@@ -141,7 +141,7 @@ def _best(options: list[list[StoreSpec]], largest: int | None, part: Part) -> li
             totals = np.concatenate([totals, totals[rows] - own + taken[which]])
     ramb18, lutram, luts = totals.T
     value = luts + family.block_ram.saves * ramb18
-    best = int(np.lexsort((value, _over(ramb18, lutram, part)))[0])
+    best = int(np.lexsort((value, _over(ramb18, lutram, part, kept)))[0])
     cut = best - len(chosen)
     picked = chosen[rows[cut] if cut >= 0 else best]
     specs = [one[number] for one, number in zip(options, picked, strict=True)]
@@ -165,9 +165,10 @@ def place(
 
     A block RAM must save as many LUTs as the family says: small stores stay in LUTs, where a block
     would be mostly empty. A ROM larger than the blocks that are left is cut, and what does not fit
-    them is in LUTs. A RAM is in registers where it would be in LUTs and there are none that are
-    memories. When nothing fits, the placement that is least over is taken: ``estimate`` says
-    by how much.
+    them is in LUTs. A RAM is in registers where it would be in LUTs and none of them are memories.
+    Blocks that the family keeps are left free, unless the stores would then take more than a
+    quarter of the LUTs. When nothing fits, the placement that is least over is taken: ``estimate``
+    says by how much.
     """
     specs = list(specs)
     _check(specs, wanted)
@@ -185,4 +186,7 @@ def place(
         options.append([replace(spec, placement=one, early=early) for one in places])
     roms = [n for n, spec in enumerate(specs) if spec.rom and len(options[n]) > 1]
     largest = max(roms, key=lambda n: specs[n].bits, default=None)
-    return {spec.name: spec for spec in _best(options, largest, part)}
+    found = _best(options, largest, part, kept := part.family.block_ram.kept)
+    if kept and crowding(found, part)[1]:
+        found = _best(options, largest, part, 0)
+    return {spec.name: spec for spec in found}

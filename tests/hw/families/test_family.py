@@ -17,7 +17,7 @@ from bitformer.hw.families.family import (
 from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.lowering.exact import estimate
 from bitformer.hw.lowering.lower import lower
-from bitformer.hw.lowering.place import cost
+from bitformer.hw.lowering.place import cost, place
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import PARTS, Part
 from bitformer.hw.tiling import best_tiling
@@ -189,3 +189,16 @@ def test_a_prediction_is_for_its_family(lowered):
     predictor = Predictor(shipped_entries())
     with pytest.raises(UserError, match=r"must hold measured designs of the made-up family, and"):
         predictor.predict(lowered(small_model()))
+
+
+def test_blocks_are_kept_until_they_cost_a_quarter_of_the_luts():
+    """A board's shell has three of an iCE40UP's, unless the stores would be too large in LUTs."""
+
+    def placed(words):
+        rom = StoreSpec(name="weights", depth=words, width=32, rom=True)
+        found = place([rom], PARTS["ice40up5k"], {})["weights"]
+        return sum(tile.ramb18 for tile in found.tiles)
+
+    assert PARTS["ice40up5k"].family.block_ram.kept == 3
+    assert placed(3600) == 27
+    assert placed(3800) == 30
