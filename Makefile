@@ -65,7 +65,8 @@ lint: $(STAMP)
 	cd $(dir $(TYPES)) && $(CURDIR)/$(VENV)/bin/lint-imports --no-cache $(CURDIR)/pyproject.toml
 
 # The published grid and its 2-bit sisters; random mixed precision on two parts, near the grid and for
-# ETTh1; single units; what components add. What was measured is kept: a run that was broken off goes on.
+# ETTh1; single units; what components add; an ECP5, of which designs of 24 columns are routed, too.
+# What was measured is kept: a run that was broken off goes on.
 PROFILE := $(VENV)/bin/bitformer profile --kb build/profile.sqlite
 MIXED := --bits 2/4,2/8,4,4/8,6,8
 NEAR := --windows 9,16,30 --widths 12,24,48 --layers 1,2
@@ -78,6 +79,10 @@ profile: $(STAMP)
 	$(PROFILE) --mixed 12 $(MIXED) --seed 3 $(NEAR)
 	$(PROFILE) --mixed 6 $(MIXED) --seed 4 --parts xc7s6 $(NEAR)
 	$(PROFILE) etth1-96-24 etth1-48-24 --mixed 3 $(MIXED) --seed 1 --parts xc7s15,xc7s6
+	$(PROFILE) --parts lfe5u-25f --windows 6,12 --widths 16 --bits 4,2/8,8
+	$(PROFILE) --parts lfe5u-25f --mixed 4 --seed 5 --windows 6,12,24 --widths 16,32 --bits 2/8,4,6,8
+	$(PROFILE) --parts lfe5u-25f --windows 12 --widths 32 --no-pack --lanes 24 --route --seeds 1
+	$(PROFILE) --parts lfe5u-25f etth1-96-24 --route --seeds 1
 	$(VENV)/bin/bitformer kb export estimate/profiled.json --kb build/profile.sqlite
 
 format: $(STAMP)

@@ -30,7 +30,7 @@ REPORT = Path(__file__).resolve().parent.parent / "docs" / "energy.md"
 #: Parts and the hertz at which designs run there; models of which a day is told.
 SPARTAN, ULTRA_PLUS = "xc7s15", "ice40up5k"
 CLOCKS = {SPARTAN: 100e6, "lfe5u-25f": 100e6, ULTRA_PLUS: 24e6}
-MODELS = ("etth1-96-24-w2a8", "grid-12-32-4")
+MODELS = ("etth1-96-24-w2a8",)
 
 HELD = ("what was published", "part", "the model says")
 DAYS = ("part", "MHz", "a forecast each", "idle between, J a day", "off between, J a day", "mW")

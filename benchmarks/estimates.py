@@ -24,6 +24,7 @@ from bitformer.estimate.knowledge import Entry, KnowledgeBase, shipped_entries
 from bitformer.estimate.predictor import Prediction, Predictor
 from bitformer.estimate.profile import Job, mixed, profile
 from bitformer.hw.lowering.lower import lower
+from bitformer.hw.parts import DEFAULT_PART, PARTS
 from bitformer.model.config import TransformerConfig, grid_config, named_config
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
@@ -223,15 +224,18 @@ def _section(rows: Sequence[Row], seed: int) -> list[str]:
 
 def markdown(sets: Mapping[int, Sequence[Row]], base: Sequence[Entry]) -> str:
     """The report, of designs by their seed."""
-    kinds = Counter(entry.kind for entry in base)
-    tools = ", ".join(sorted({f"{entry.tool} {entry.version}" for entry in base}))
+    usual = PARTS[DEFAULT_PART].family
+    own = [entry for entry in base if entry.part not in PARTS or PARTS[entry.part].family is usual]
+    kinds = Counter(entry.kind for entry in own)
+    tools = ", ".join(sorted({f"{entry.tool} {entry.version}" for entry in own}))
     lines = [
         "# Estimates",
         "",
         "Written by `python benchmarks/estimates.py`. `estimate`, `doctor` and `search` predict the"
         " resources of a design from the knowledge base that comes with bitformer:"
-        f" {kinds['design']} whole designs and {kinds['unit']} single units, which `make profile`"
-        f" measured with {tools}.",
+        f" {kinds['design']} whole designs and {kinds['unit']} single units of the {usual.name},"
+        f" which `make profile` measured with {tools}; [families.md](families.md) has those of"
+        " another.",
         "",
         "Cycles, DSP blocks and RAMB18 follow from the lowered design. LUTs and flip-flops are"
         " fitted. A unit is as wide as the widest number that it handles, so its size follows from"

@@ -259,3 +259,5 @@ def test_the_section_of_bits_takes_the_place_of_the_one_before(script, tmp_path,
         text = write()
         assert "Not measured yet" not in text
         assert ("They do not, in these designs" in text) == verdict
+    (tmp_path / "results.jsonl").unlink()
+    assert "They do not" not in write("grid-12-32-4", "grid-12-32-8")

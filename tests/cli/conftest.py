@@ -12,8 +12,10 @@ from nextpnr_harness import stand_ins
 from predict_harness import data, model, numbers
 
 from bitformer.cli.main import cli
+from bitformer.estimate import knowledge
 from bitformer.hw import convert
 from bitformer.hw.design import Design
+from bitformer.hw.parts import DEFAULT_PART, PARTS
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model.checkpoint import save_model
 from bitformer.model.config import named_config
@@ -90,6 +92,14 @@ def tiny(tmp_path_factory):
 def own_knowledge(monkeypatch, tmp_path):
     """A knowledge base of the test's own: nothing is left in the user's data folder."""
     monkeypatch.setenv("BITFORMER_KB", str(tmp_path / "knowledge" / "kb.sqlite"))
+
+
+@pytest.fixture
+def one_family_measured(monkeypatch):
+    """A base that ships with designs of the default part's family alone."""
+    usual = PARTS[DEFAULT_PART].family
+    own = [one for one in knowledge.shipped_entries() if PARTS[one.part].family is usual]
+    monkeypatch.setattr(knowledge, "shipped_entries", lambda: own)
 
 
 @pytest.fixture

@@ -83,6 +83,7 @@ def test_an_estimate_takes_the_clock_of_a_build_of_the_same_model(bitformer, bui
     assert (other["measured_mhz"], other["clock"]["by"]) == (None, "calibrated")
 
 
+@pytest.mark.usefixtures("one_family_measured")
 def test_a_builds_days_beside_those_of_other_parts(bitformer, build, tiny, tmp_path):
     """By the reported power, by the model of power, and on a part where it was synthesized."""
     own = model_hash(load_model(tiny)).hex()

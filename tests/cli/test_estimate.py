@@ -44,6 +44,7 @@ def test_estimate_predicts_the_whole_design(bitformer, tiny):
     assert "by a model, not a measurement" in said.err
 
 
+@pytest.mark.usefixtures("one_family_measured")
 def test_estimate_of_days(bitformer, tiny):
     said = bitformer("estimate", tiny, "--days", "--clock", "50", "--json")
     first, energy = said.data["days"][0], said.data["energy"]
@@ -57,6 +58,7 @@ def test_estimate_of_days(bitformer, tiny):
     assert "days" not in bitformer("estimate", tiny, "--json").data
 
 
+@pytest.mark.usefixtures("one_family_measured")
 def test_days_on_parts_where_the_design_was_synthesized(bitformer, tiny, tmp_path, monkeypatch):
     """By its own entry alone, at no more megahertz than the part's router is asked for."""
     kb = tmp_path / "kb.sqlite"
@@ -93,6 +95,7 @@ def test_a_days_figures_have_their_error_bar():
     assert day_row("ice40up5k", 48e6, "a minute", always, 1) == (*row, "86.4", "no time", "1")
 
 
+@pytest.mark.usefixtures("one_family_measured")
 def test_estimate_of_a_family_that_nobody_measured(bitformer, tiny):
     """Cycles, multipliers and memory are as exact as for another; of LUTs it is said what lacks."""
     said = bitformer("estimate", tiny, "--part", "lfe5u-25f", "--json")

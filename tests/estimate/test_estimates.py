@@ -2,11 +2,13 @@
 
 import pytest
 
+from bitformer.estimate.clock import PREDICTED, reached
 from bitformer.estimate.features import VERSION
 from bitformer.estimate.knowledge import shipped_entries
-from bitformer.estimate.predictor import Predictor
+from bitformer.estimate.predictor import LEAST, Predictor
 from bitformer.estimate.profile import mixed
 from bitformer.hw.lowering.lower import lower
+from bitformer.hw.parts import PARTS
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
 from bitformer.synth.synthesize import synthesize
@@ -29,7 +31,16 @@ def test_the_base_that_ships_is_of_this_version():
     assert len({entry.key for entry in entries}) == len(entries)
     assert any(entry.kind == "unit" for entry in entries)
     assert {entry.part for entry in designs} >= {"xc7s15", "xc7s6"}
-    assert all(entry.ramb18 == entry.features["ramb18"] for entry in designs)
+    usual = PARTS["xc7s15"].family
+    own = [entry for entry in designs if PARTS[entry.part].family is usual]
+    assert all(entry.ramb18 == entry.features["ramb18"] for entry in own)
+    # an open part's, whose clocks were measured, too
+    assert sum(entry.part == "lfe5u-25f" for entry in designs) >= LEAST
+    found = reached(entries, "lfe5u-25f")
+    assert (found.by, 120 < found.low < found.mhz < found.high < 160) == (PREDICTED, True)
+    routed = [entry for entry in entries if entry.kind == "routed"]
+    assert len(routed) >= 9
+    assert all(entry.details["worst_path"] and entry.features["seeds"] == 3 for entry in routed)
 
 
 def test_designs_left_out_of_the_fit_are_predicted(predictor):
