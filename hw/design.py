@@ -43,7 +43,8 @@ class Geometry:
     multipliers. The sums of packed products are kept ``apart`` where they are not in one number,
     the low one with ``extension`` bits above those of ``pack_shift``. Columns of LUTs multiply
     activations of ``soft_bits``. With ``halves`` each product has half a multiplier, and the low
-    sum is that of operations that are not packed, too.
+    sum is that of operations that are not packed, too. With ``gamma_block`` a multiplier makes
+    those of a LayerNorm, its scales times a row's factor.
     """
 
     columns: int
@@ -80,6 +81,7 @@ class Geometry:
     extension: int = later(0)
     soft_bits: int = later(0)
     halves: bool = later(False)
+    gamma_block: bool = later(False)
 
     def __repr__(self) -> str:
         return shown(self)
@@ -135,7 +137,13 @@ class Geometry:
             post += self.multiplier.blocks(self.upper_bits) - 1
         squares = sum(squared_in_dsp(bits) for bits in self.square_bits)
         total = sum_bits(self.norm_features, self.norm_bits) if self.norm_features else 0
-        return self.hard + post + (self.multiplier.blocks(total) if total else 0) + squares
+        return (
+            self.hard
+            + post
+            + self.gamma_block
+            + (self.multiplier.blocks(total) if total else 0)
+            + squares
+        )
 
 
 #: The stores whose contents differ between two trained models of one structure.

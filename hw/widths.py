@@ -5,6 +5,7 @@ from amaranth.utils import bits_for
 from bitformer.hw.families.family import Multiplier
 
 __all__ = [
+    "GAMMA_BITS",
     "is_long",
     "signed_bits",
     "signed_value",
@@ -24,6 +25,8 @@ def signed_value(word: int, bits: int) -> int:
     return word - (1 << bits) if word >> (bits - 1) else word
 
 
+#: Width of a LayerNorm's scale, signed.
+GAMMA_BITS = 8
 #: Longest magnitude that is squared by a table: a DSP block is for longer ones.
 _TABLE_BITS = 9
 

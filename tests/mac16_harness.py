@@ -51,9 +51,12 @@ class Mac16(Elaboratable):
             operands.append(held)
         product = Signal(32)
         if self.halves:
-            assert self.signs == [1, 1]
             a, b = operands
-            pairs = [(a[n : n + 8].as_signed(), b[n : n + 8].as_signed()) for n in (0, 8)]
+            parts = [
+                [half.as_signed() if is_signed else half for half in (value[:8], value[8:])]
+                for value, is_signed in zip((a, b), self.signs, strict=True)
+            ]
+            pairs = zip(*parts, strict=True)
             m.d.sync += product.eq(Cat((x * y)[:16] for x, y in pairs))
         else:
             m.d.sync += product.eq(operands[0] * operands[1])

@@ -93,6 +93,7 @@ def geometry_of(
         apart=packing.apart or weights.soft > 0,
         extension=packing.extension,
         halves=packing.halves,
+        gamma_block=False,
         soft_bits=max((tensors[op.x].bits for op in soft), default=0),
         **post,
     )

@@ -1,7 +1,7 @@
 """The choices of a design, and what follows from them: made once, and read by every later step."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,6 +15,7 @@ from bitformer.hw.lowering.shifts import common_shifts
 from bitformer.hw.parts import Part
 from bitformer.hw.program import Destination
 from bitformer.hw.weight_layout import WeightLayout
+from bitformer.hw.widths import GAMMA_BITS
 from bitformer.model import numerics
 from bitformer.model.ir import IntegerModel
 from bitformer.model.operations import Operation
@@ -55,16 +56,19 @@ class Plan:
 
     @cached_property
     def geometry(self) -> Geometry:
-        """The widths and counts of the units."""
-        return geometry_of(
+        """The widths and counts of the units; a multiplier that is left serves a LayerNorm."""
+        multiplier = self.part.family.multiplier
+        found = geometry_of(
             self.model,
             packing=self.packing,
             weights=self.weights,
             destinations=self.destinations,
             wide_rows=self.wide_rows,
             shifts=self.shifts,
-            multiplier=self.part.family.multiplier,
+            multiplier=multiplier,
         )
+        spare = found.dsps < self.part.dsps and multiplier.half_bits >= GAMMA_BITS
+        return replace(found, gamma_block=True) if spare and found.norm_features else found
 
     def per_column(self, op: Operation) -> int:
         """Return the results of one column."""

@@ -255,6 +255,7 @@ def post_processor(design: Design) -> PostProcessor:
         factor_bits=geometry.factor_bits,
         factor_signed=int(geometry.factor_signed),
         upper_bits=geometry.upper_bits,
+        gamma_block=int(geometry.gamma_block),
         low_bits=geometry.low_bits,
         high_bits=geometry.high_bits,
         sum_bits=geometry.sum_bits,

@@ -1,12 +1,12 @@
 """LayerNorm: a row's statistics as they are handed on, and its elements normalised by them."""
 
-from amaranth.hdl import Const, Module, Signal, signed, unsigned
+from amaranth.hdl import Const, Module, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from bitformer.hw.families.family import Multiplier
 from bitformer.hw.timing import NORM_DELAY
-from bitformer.hw.units.parameters import Integer, Parameter
+from bitformer.hw.units.parameters import Flag, Integer, Parameter
 from bitformer.hw.units.pipeline import delay, multiply_in_luts
 from bitformer.hw.widths import is_long, sum_bits
 from bitformer.model import numerics
@@ -48,6 +48,8 @@ class Normalizer(wiring.Component):
         Width of its scale.
     multiplier : Multiplier
         The device's, which says what rows are long.
+    elsewhere : bool
+        The product of scale and factor is made elsewhere, and ``o_multiplier`` is 0.
 
     Members
     -------
@@ -73,8 +75,18 @@ class Normalizer(wiring.Component):
     bits = Integer(1)
     gamma_bits = Integer(1)
     multiplier = Parameter(Multiplier, "a Multiplier")
+    elsewhere = Flag()
 
-    def __init__(self, *, features: int, bits: int, gamma_bits: int, multiplier: Multiplier):
+    def __init__(
+        self,
+        *,
+        features: int,
+        bits: int,
+        gamma_bits: int,
+        multiplier: Multiplier,
+        elsewhere: bool = False,
+    ):
+        self.elsewhere = elsewhere
         self.features, self.bits = features, bits
         self.gamma_bits, self.multiplier = gamma_bits, multiplier
         # |N*x - sum| <= sqrt((N - 1) * D), and D * 4**exponent < 2**width
@@ -103,17 +115,20 @@ class Normalizer(wiring.Component):
         total = delay(m, row.total, 1, name="total").as_signed()
         centred = Signal(signed(len(total) + 2), reset_less=True)
         exponent = delay(m, row.exponent, 2, name="exponent")
-        # three bits of the factor at a time: the product takes three cycles
-        starts = range(0, FACTOR_BITS, _PART)
-        parts = [multiply_in_luts(self.i_gamma, row.factor[n : n + _PART]) for n in starts]
-        low, middle, high = (
-            delay(m, part, 1, name=f"product_{n}").as_signed() for n, part in enumerate(parts)
-        )
-        lower = delay(m, low + (middle << _PART), 1, name="product_lower").as_signed()
-        upper = delay(m, high, 1, name="product_upper").as_signed()
+        scaled: Value = Const(0)
+        if not self.elsewhere:
+            # three bits of the factor at a time: the product takes three cycles
+            starts = range(0, FACTOR_BITS, _PART)
+            parts = [multiply_in_luts(self.i_gamma, row.factor[n : n + _PART]) for n in starts]
+            low, middle, high = (
+                delay(m, part, 1, name=f"product_{n}").as_signed() for n, part in enumerate(parts)
+            )
+            lower = delay(m, low + (middle << _PART), 1, name="product_lower").as_signed()
+            upper = delay(m, high, 1, name="product_upper").as_signed()
+            scaled = lower + (upper << 2 * _PART)
         m.d.sync += [
             centred.eq(multiply_in_luts(self.i_x, Const(self.features)) - total),
             self.o_u.eq(centred << exponent),
-            self.o_multiplier.eq(lower + (upper << 2 * _PART)),
+            self.o_multiplier.eq(scaled),
         ]
         return m

@@ -19,6 +19,7 @@ from bitformer.hw.units.parameters import Items, Parameter
 from bitformer.hw.units.pipeline import by_operation, decode, delay, registered
 from bitformer.hw.units.postprocessor_model import post_processed
 from bitformer.hw.units.postprocessor_widths import PostProcessorWidths
+from bitformer.hw.units.product_pair import scaled_gammas
 from bitformer.hw.units.result_slots import delay_slot
 from bitformer.hw.units.wide_product import joined, split_multiplicand
 
@@ -141,6 +142,11 @@ class PostProcessor(wiring.Component):
         vector_now = delay(m, is_vector, 1, name="is_vector_now")
         chosen = Choices(m, operations, slot, widths)
         drained = self._drained(m, chosen)
+        self._scaled = None
+        if widths.gamma_block and widths.norm_features:
+            gammas = [chosen.fields(self.i_parameter, way)[1] for way in range(self.ways)]
+            factor = self.i_statistics.factor
+            self._scaled = scaled_gammas(m, platform, self.multiplier, gammas, factor)
         parameter = delay(m, self.i_parameter, READ_LATENCY - 1, name="parameter")
         if self.wide and self.vector_delay:
             vector = delay(m, self.i_vector, READ_LATENCY - 1, name="vector_early")
@@ -307,8 +313,10 @@ class PostProcessor(wiring.Component):
             bits=self.widths.norm_bits,
             gamma_bits=len(gamma),
             multiplier=self.multiplier,
+            elsewhere=self._scaled is not None,
         )
         m.submodules[f"normalizer_{way}"] = unit
+        scaled = unit.o_multiplier if self._scaled is None else self._scaled[way]
         m.d.comb += [
             unit.i_x.eq(stored),
             unit.i_gamma.eq(gamma),
@@ -316,7 +324,7 @@ class PostProcessor(wiring.Component):
         ]
         late = delay(m, stored, NORM_DELAY, name=f"stored_{way}").as_signed()
         vector = Mux(chosen.normalize, unit.o_u, late)
-        return Mux(vector_now, vector, drained), unit.o_multiplier
+        return Mux(vector_now, vector, drained), scaled
 
     def _factors(self, chosen, scale, normal) -> dict[Factor, Value]:
         """Return the multipliers that the operations use."""

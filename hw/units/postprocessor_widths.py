@@ -10,6 +10,7 @@ _MAY_BE_0 = (
     "norm_bits",
     "factor_signed",
     "upper_bits",
+    "gamma_block",
     "apart",
     "extension",
 )
@@ -43,6 +44,8 @@ class PostProcessorWidths:
         0 where no multiplier is negative.
     upper_bits : int
         The upper part of a wide multiplicand where it takes several multipliers, else 0.
+    gamma_block : int
+        Not 0 where one multiplier makes those of a LayerNorm, for both ways.
     apart, extension : int
         Not 0 where a drained accumulator has the sums of its two products apart, and the bits of
         the first above ``product_bits`` then. Where it is 2, the first is also the only sum of what
@@ -68,6 +71,7 @@ class PostProcessorWidths:
     norm_bits: int = 0
     factor_signed: int = 1
     upper_bits: int = 0
+    gamma_block: int = 0
     apart: int = 0
     extension: int = 0
 
