@@ -133,6 +133,7 @@ def open_base(place):
     return base.path
 
 
+@pytest.mark.usefixtures("one_family_measured")
 def test_a_part_that_is_routed_here_has_clocks(place, open_base, bitformer, tmp_path):
     options = ["--part", PART, "--kb", open_base, "--workers", "1", "--json"]
     said = bitformer(*line(place, tmp_path / "out", *options))
@@ -144,6 +145,7 @@ def test_a_part_that_is_routed_here_has_clocks(place, open_base, bitformer, tmp_
     assert "Clock of 1, uniform 4, uniform 8, predicted: 87 to 133 MHz; 3 routed" in said.err
 
 
+@pytest.mark.usefixtures("one_family_measured")
 def test_what_is_chosen_is_routed(place, open_base, bitformer, tmp_path, monkeypatch):
     asked = []
 
