@@ -41,7 +41,7 @@ test-slow: $(STAMP)
 		tests/sim/netlist/test_ice40_engine.py::test_tiny_is_the_python_engine_in_every_cycle \
 		tests/sim/netlist/test_ice40_engine.py::test_tiny_starts_anew_after_a_reset_in_its_work \
 		tests/sim/netlist/test_ice40_engine.py::test_tiny_takes_what_was_counted_before_synthesis \
-		tests/sim/netlist/test_memories.py \
+		tests/sim/netlist/test_memories.py tests/sim/netlist/test_ice40_stores.py \
 		tests/estimate/test_estimates.py tests/estimate/test_profile.py \
 		tests/boards/build/test_ecp5_platform.py tests/boards/build/test_ice40_platform.py tests/boards/build/test_routed_models.py \
 		tests/cli/test_demo.py::test_the_whole_demo_ends_in_a_routed_bitstream
