@@ -13,6 +13,7 @@ from netlist_harness import compared, exact, is_caught
 from bitformer.hw.families.ice40 import ICE40UP
 from bitformer.hw.lowering.exact import estimate
 from bitformer.hw.lowering.lower import lower
+from bitformer.model.precision import Precision
 from bitformer.sim.netlist.models import MODELLED
 from bitformer.sim.run import simulate
 from bitformer.synth.synthesize import synthesized_netlist
@@ -39,6 +40,15 @@ def grid(small_model):
 @pytest.fixture(scope="module")
 def oil(small_model):
     return synthesized(small_model("etth1-96-24-w2a8"))
+
+
+@pytest.fixture(scope="module")
+def halves(small_model):
+    """A design whose blocks make two products of 8 bits each."""
+    bits = Precision(weights=6, activations=6)
+    shape = {"window": 6, "block": "mlp", "pooling": "flatten", "norm": "batch"}
+    ends = {"input_bits": 8, "output_bits": 8}
+    return synthesized(small_model(None, default=bits, **shape | ends))
 
 
 def cells_of(netlist, kind):
@@ -89,6 +99,21 @@ def test_tiny_takes_what_was_counted_before_synthesis(tiny):
     for name, store in counted.items():
         most = store.ramb18
         assert 0 < stores.count(name) <= most if store.rom else stores.count(name) == most
+
+
+def test_products_in_halves_of_blocks_are_the_reference(halves, inputs_of):
+    """And where a block's half loses the register behind its product, that is found."""
+    design, netlist = halves
+    assert design.geometry.halves
+    x = inputs_of(design.model, samples=3, seed=5)
+    exact(design, netlist, x, unknown=1)
+    exact(design, netlist, x, reset_after=design.latency // 2, unknown=0)
+    mutant = copy.deepcopy(netlist)
+    eight = [c for c in cells_of(mutant, "SB_MAC16") if int(c["parameters"]["MODE_8x8"], 2)]
+    assert len(eight) == design.geometry.columns
+    for cell in eight:
+        cell["parameters"] |= {"TOP_8x8_MULT_REG": "0", "BOT_8x8_MULT_REG": "0"}
+    assert is_caught(design, mutant, x)
 
 
 @pytest.mark.parametrize("name", ["grid", "oil"])
