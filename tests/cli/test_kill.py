@@ -49,7 +49,7 @@ from bitformer.model.config import TransformerConfig
 from bitformer.model.initialize import initialize
 import bitformer.search.run, bitformer.search.plot, bitformer.sim.run
 
-def measure(config, part, lanes, units, known):
+def measure(config, part, lanes, pack, units, known):
     design = lower(initialize(TransformerConfig.from_dict(config)), part=part)
     entry = invented(design, key=design.model.config.name)
     return [] if entry.key in known else [entry.to_dict()]
