@@ -29,8 +29,8 @@ __all__ = ["markdown"]
 REPORT = Path(__file__).resolve().parent.parent / "docs" / "energy.md"
 #: Parts and the hertz at which designs run there; models of which a day is told.
 SPARTAN, ULTRA_PLUS = "xc7s15", "ice40up5k"
-CLOCKS = {SPARTAN: 100e6, "lfe5u-25f": 100e6, ULTRA_PLUS: 24e6}
-MODELS = ("etth1-96-24-w2a8",)
+CLOCKS = {SPARTAN: 100e6, "lfe5u-25f": 100e6, ULTRA_PLUS: 12e6}
+MODELS = ("grid-12-32-4",)
 
 HELD = ("what was published", "part", "the model says")
 DAYS = ("part", "MHz", "a forecast each", "idle between, J a day", "off between, J a day", "mW")
@@ -95,7 +95,7 @@ def part_rows(found: Sequence[PartDays]) -> list[tuple[str, ...]]:
         (
             one.part,
             f"{one.inference_j * 1e6:.2f}",
-            f"{one.standing_w * 1e3:.3g}",
+            f"{one.idle_w * 1e3:.3g}",
             f"{one.static_w * 1e3:.3g}",
             f"{one.configuration_j * 1e3:.3g}",
             f"{one.factor:g}",
@@ -132,10 +132,10 @@ def markdown(days: dict[str, list[PartDays]], lacking: Sequence[str], tool: str)
         "## A day",
         "",
         f"Accelerators of untrained models, without a board's shell but for its flip-flops, by"
-        f" {tool}. In brackets is the error bar. Idle, the accelerator's clock stands still and"
-        " the shell's runs on; off, the FPGA is configured anew for each forecast. Regulators,"
-        " flash and host are not in it. The iCE40UP5K is counted at 24 MHz; the slower the clock,"
-        " the less its shell takes between forecasts.",
+        f" {tool}. In brackets is the error bar. Idle, the shell's clock runs on, and the"
+        " accelerator's stands still where it can (docs/families.md); off, the FPGA is configured"
+        " anew for each forecast. Regulators, flash and host are not in it. The iCE40UP5K is"
+        " counted at 12 MHz; the slower the clock, the less its shell takes between forecasts.",
         "",
     ]
     for name, found in days.items():

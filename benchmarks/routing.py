@@ -60,7 +60,8 @@ class Row:
     """A design on a part, and the most cycles and the least megahertz that it is to have, if any.
 
     ``bits`` : of weights and activations everywhere; several go in turn from component to
-    component; none are the configuration's own.
+    component; none are the configuration's own. ``plain`` : without a linear path, samples and
+    results as wide as what is between.
     """
 
     name: str
@@ -69,10 +70,12 @@ class Row:
     mhz: float | None = None
     options: dict[str, Any] = field(default_factory=dict)
     bits: tuple[str, ...] = ()
+    plain: bool = False
 
     @property
     def design_title(self) -> str:
-        return f"{self.name}, {' and '.join(self.bits)} bits" if self.bits else self.name
+        bits = f", {' and '.join(self.bits)} bits" if self.bits else ""
+        return f"{self.name}{bits}{', no linear path, 8-bit samples' if self.plain else ''}"
 
     @property
     def title(self) -> str:
@@ -84,6 +87,8 @@ class Row:
 
     def config(self) -> TransformerConfig:
         named = named_config(self.name)
+        if self.plain:
+            return named.replace(linear_path=False, input_bits=8, output_bits=8, precision={})
         if not self.bits:
             return named
         each = zip(named.components, itertools.cycle(map(Precision.parse, self.bits)), strict=False)
@@ -110,6 +115,8 @@ ROWS = (
     ),
     Row(name="grid-24-64-4", part="lfe5u-45f", cycles=41_000, mhz=100, options={"lanes": 48}),
     Row(name="etth1-96-24-w2a8", part="ice40up5k", cycles=5_500, mhz=36),
+    # as the configuration was when the least was set
+    Row(name="etth1-96-24-w2a8", part="ice40up5k", cycles=5_500, mhz=36, plain=True),
     Row(name="grid-12-32-4", part="ice40up5k", cycles=22_000, mhz=36),
 )
 

@@ -10,6 +10,7 @@ from bitformer.model.errors import UserError
 
 if TYPE_CHECKING:
     from bitformer.boards.reports.energy import Day
+    from bitformer.estimate.days import PartDays
 
 __all__ = ["day_row", "show_days"]
 
@@ -78,6 +79,18 @@ def day_row(name: str, clock_hz: float, pace: str, day: "Day", factor: float) ->
     )
 
 
+def _clocks(days: "PartDays") -> str:
+    """Return which clocks run between two inferences, and what it would be otherwise."""
+    none = f"{days.static_w * 1e3:.3g} mW without any clock"
+    if days.stands_still:
+        return (
+            f" with the accelerator's clock standing still ({days.running_w * 1e3:.3g} mW if it"
+            f" ran, {none})"
+        )
+    slow = PARTS[days.part].family.stopped_hz / 1e6
+    return f" with all clocks running ({none}; up to {slow:g} MHz the accelerator's stands still)"
+
+
 def show_days(
     report: Report,
     design: bitformer.AcceleratorDesign,
@@ -115,9 +128,8 @@ def show_days(
     for days in there:
         report.line(
             f"{days.part}: {days.inference_j * 1e6:.2f} uJ an inference,"
-            f" {days.standing_w * 1e3:.3g} mW between two with the accelerator's clock standing"
-            f" still ({days.running_w * 1e3:.3g} mW if it ran, {days.static_w * 1e3:.3g} mW without"
-            f" any clock), {days.configuration_j * 1e3:.3g} mJ a configuration; within a factor of"
+            f" {days.idle_w * 1e3:.3g} mW between two{_clocks(days)},"
+            f" {days.configuration_j * 1e3:.3g} mJ a configuration; within a factor of"
             f" {days.factor:g} ({days.source})."
         )
     report.line("Regulators, flash and host are not in it.")

@@ -35,10 +35,12 @@ class PartDays:
         Watts between inferences, the accelerator's clock standing still; the shell's runs on.
     running_w : float
         Watts between inferences if it ran on: each flip-flop with its share of the clock.
+    stands_still : bool
+        Whether it does, at this clock on a part of this family.
     configuration_s, configuration_j : float
         To load the bitstream once.
     days : mapping of str to Day
-        By the name of the pace; idle is with the clock standing still.
+        By the name of the pace; idle is with the clock standing still where it does.
     factor : float
         The model's error bar: so many times too much, or too little.
     source : str
@@ -51,11 +53,17 @@ class PartDays:
     static_w: float
     standing_w: float
     running_w: float
+    stands_still: bool
     configuration_s: float
     configuration_j: float
     days: Mapping[str, Day]
     factor: float
     source: str
+
+    @property
+    def idle_w(self) -> float:
+        """Watts between inferences."""
+        return self.standing_w if self.stands_still else self.running_w
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain data."""
@@ -82,6 +90,8 @@ def days_of(part: str, taken: Mapping[str, Any], *, clock_hz: float) -> PartDays
     power = there.family.power
     cycle_w = power.ffs_pj * 1e-12 * clock_hz
     standing_w = static_w(part) + SHELL_FFS * cycle_w + power.clock_pj * 1e-12 * clock_hz
+    running_w = standing_w + taken["ffs"] * cycle_w
+    stands_still = clock_hz <= there.family.stopped_hz
     total_w = power_w(part, taken, clock_hz=clock_hz)
     seconds = configuration_seconds(
         bits=there.bitstream_bits, width=1, rate_hz=power.configuration_hz
@@ -89,7 +99,7 @@ def days_of(part: str, taken: Mapping[str, Any], *, clock_hz: float) -> PartDays
     found = {
         pace: energy(
             total_w=total_w,
-            idle_w=standing_w,
+            idle_w=standing_w if stands_still else running_w,
             cycles=taken["latency"],
             clock_hz=clock_hz,
             configuration_s=seconds,
@@ -105,7 +115,8 @@ def days_of(part: str, taken: Mapping[str, Any], *, clock_hz: float) -> PartDays
         inference_j=first.inference_j,
         static_w=static_w(part),
         standing_w=standing_w,
-        running_w=standing_w + taken["ffs"] * cycle_w,
+        running_w=running_w,
+        stands_still=stands_still,
         configuration_s=seconds,
         configuration_j=first.configuration_j,
         days={pace: one.day for pace, one in found.items()},

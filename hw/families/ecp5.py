@@ -113,4 +113,6 @@ ECP5 = Family(
         ),
     ),
     most_columns=32,
+    # half a cycle has to be enough for what crosses between the two clocks
+    stopped_hz=40e6,
 )

@@ -1,5 +1,6 @@
 """A family of FPGAs as plain data: its multiplier, its memories, its LUTs and its primitives."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -366,6 +367,8 @@ class Family:
         or a power of two.
     soft_columns : int
         Columns of the engine that may be made of LUTs, for two products of short weights each.
+    stopped_hz : float
+        The fastest clock of a shell beside which its accelerator's stands still between requests.
     """
 
     name: str
@@ -380,6 +383,7 @@ class Family:
     most_columns: int = 16
     any_columns: bool = False
     soft_columns: int = 0
+    stopped_hz: float = math.inf
 
     @property
     def shift_registers(self) -> bool:

@@ -159,4 +159,6 @@ ICE40UP = Family(
     ),
     any_columns=True,
     soft_columns=4,
+    # half a cycle has to be enough for what crosses between the two clocks
+    stopped_hz=16e6,
 )

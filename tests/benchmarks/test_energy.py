@@ -33,8 +33,8 @@ def test_a_page(script, monkeypatch):
     assert "| (12, 64, 6): 0.364 mJ in 4.61 ms | xc7s15 | -7% |" in page
     assert "| a counter, clock halted, 28 cells, 0 MHz: 0.146 mW | ice40up5k | +0% |" in page
     assert "1.2 mW of an empty part at that clock and 12.6 mW of a full one" in page
-    # cycles at 24 MHz, by what the model of power says of them
-    watts = 0.000146 + 24e6 * (52 + 3_000 * 0.04 + 2_000 * 0.015 + 20 * 4 + 8 * 20) * 1e-12
-    assert f"| ice40up5k | {watts * 4_000 / 24e6 * 1e6:.2f} | 1.46 | 0.146 | 0.417 | 3 |" in page
+    # cycles at 12 MHz, by what the model of power says of them
+    watts = 0.000146 + 12e6 * (52 + 3_000 * 0.04 + 2_000 * 0.015 + 20 * 4 + 8 * 20) * 1e-12
+    assert f"| ice40up5k | {watts * 4_000 / 12e6 * 1e6:.2f} | 0.805 | 0.146 | 0.417 | 3 |" in page
     assert "| xc7s15 | 100 | a minute | 1760 (1400–2300) |" in page
     assert page.endswith("Left out:\n\n* tiny on lfe5u-25f: there is no Yosys\n")

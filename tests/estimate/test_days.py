@@ -36,6 +36,25 @@ def test_what_a_clock_that_stands_still_saves():
     )
 
 
+@pytest.mark.parametrize(
+    ("part", "hertz", "still"),
+    [
+        ("xc7s15", 400e6, True),
+        ("lfe5u-25f", 40e6, True),
+        ("lfe5u-25f", 41e6, False),
+        ("ice40up5k", 16e6, True),
+        ("ice40up5k", 17e6, False),
+    ],
+)
+def test_a_clock_stands_still_where_half_a_cycle_is_long_enough(part, hertz, still):
+    found = days_of(part, TAKEN, clock_hz=hertz)
+    assert found.stands_still == still
+    assert found.idle_w == (found.standing_w if still else found.running_w)
+    # idle all day but for an inference each ten minutes
+    assert found.days["ten minutes"].idle_j == pytest.approx(found.idle_w * 86_400, rel=1e-3)
+    assert found.running_w > found.standing_w
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_every_part_has_days_a_source_and_an_error_bar(part):
     found = days_of(part, TAKEN, clock_hz=50e6)
