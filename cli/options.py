@@ -175,7 +175,7 @@ hardware_options = grouped(
     *_FITTING,
     click.option(
         "--effort",
-        type=click.IntRange(0),
+        type=click.IntRange(0, 1_000_000),
         default=0,
         metavar="N",
         help="Orders of the rows to try for one of fewer cycles; 1000 gain some 1 to 5 % [0].",

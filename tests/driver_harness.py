@@ -133,12 +133,12 @@ class PythonDriver:
 
     error = LinkError
 
-    def __init__(self, port, kind="uart", session=None, clock=None):
+    def __init__(self, port, kind="uart", session=None, clock=None, retries=8):
         if kind == "uart":
             transport = UartTransport(port, clock=clock or (lambda: 0.0))
         else:
             transport = SpiTransport(port, timeout=0.3, clock=ticking())
-        self.client = Client(transport, retries=8)
+        self.client = Client(transport, retries=retries)
         if session is not None:
             self.client._sequence = session
 

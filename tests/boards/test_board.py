@@ -322,9 +322,10 @@ def test_parts():
     assert all(part.ffs == 2 * part.luts for part in PARTS.values() if part.family is SERIES7)
     assert all(part.ffs == part.luts for part in PARTS.values() if part.family is ECP5)
     assert [name for name, part in PARTS.items() if part.verified] == ["xc7s15", "xc7s25", "xc7s50"]
-    # Of AMD's parts, only what was read in a report has a power figure; Lattice's sheets have all.
+    # Of AMD's parts, only what was read in a report has a power figure; the ECP5's sheet has all,
+    # and the iCE40UP's one part that of its family.
     for part in PARTS.values():
-        assert (part.static_w is not None) == (part.verified or part.family is not SERIES7)
+        assert (part.static_w is not None) == (part.verified or part.family is ECP5)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,13 @@ def test_only_a_later_field_at_its_default_is_left_out():
     [
         (Linear, {"gelu", "clock", "transposed", "parts"}),
         (MachineOperation, {"stride", "gelu", "clock", "whole", "channel"}),
-        (Geometry, {"gelu"}),
+        (
+            Geometry,
+            {
+                *("gelu", "apart", "upper_bits", "halves", "soft_bits"),
+                *("extension", "factor_signed", "gamma_block"),
+            },
+        ),
     ],
 )
 def test_fields_that_came_later(of, names):

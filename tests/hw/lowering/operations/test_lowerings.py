@@ -32,7 +32,7 @@ def plan_of(columns=4, **changes):
         part=PARTS["xc7s15"],
         destinations=destinations(model),
         packing=packing,
-        weights=next(weight_layouts(model, packing, columns)),
+        weights=next(weight_layouts(model, packing, columns, columns)),
     )
 
 
