@@ -116,6 +116,7 @@ def _show_prediction(report: Report, prediction: "Prediction") -> None:
                 f"{use.used / use.available:.0%}",
             )
             for use in prediction.uses
+            if use.available
             for span in (spans.get(use.resource),)
         ),
     )

@@ -159,7 +159,8 @@ class Predictor:
     def counts(self, q: Mapping[str, Any]) -> dict[str, Any]:
         """Predict LUTs, LUTs as memory and flip-flops from quantities: numbers or arrays."""
         features = physical(q, self.family.luts)
-        memory = self.memory.predict(features)
+        # a fit makes no 0 of zeros
+        memory = self.memory.predict(features) * bool(self.family.luts.rams)
         return {
             "luts": round_half_up(self.logic.predict(features) + memory) + _counted(q, "luts"),
             "lutram": round_half_up(memory),

@@ -5,8 +5,13 @@ from dataclasses import replace
 import pytest
 from measurement_harness import drawn, invented
 
+from bitformer.estimate.knowledge import shipped_entries
 from bitformer.estimate.predictor import LEAST, Predictor
+from bitformer.hw.lowering.lower import lower
+from bitformer.hw.parts import PARTS
+from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
+from bitformer.model.initialize import initialize
 
 
 def test_new_designs_are_predicted(predictor):
@@ -59,3 +64,15 @@ def test_an_entry_that_is_no_design_is_named(entries, change, message):
     others = [entry for entry in entries if entry is not odd]
     with pytest.raises(UserError, match=message):
         Predictor([*others, replace(odd, **{**change, "features": kept})])
+
+
+def test_no_memory_in_luts_is_predicted_where_a_family_has_none():
+    """Nor is its share divided by the none of a part."""
+    part = PARTS["ice40up5k"]
+    measured = [one for one in shipped_entries() if one.part == "lfe5u-25f"]
+    entries = [replace(one, part=part.name, lutram=0) for one in measured]
+    predictor = Predictor(entries, family=part.family)
+    found = predictor.predict(lower(initialize(named_config("tiny")), part=part.name))
+    assert (found.lutram.value, found.lutram.high) == (0, 0)
+    assert found.luts.value > 0
+    assert "LUT as memory" not in [use.resource for use in found.uses]
