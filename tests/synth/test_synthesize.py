@@ -242,7 +242,7 @@ def test_tables_of_the_calendar_make_no_longest_path():
     """The row's offset is added where a row of the layer begins."""
     config = named_config("tiny").replace(linear_path=True)
     without, timed = (
-        synthesize(lower(initialize(config.replace(calendar=calendar))))
+        synthesize(lower(initialize(config.replace(calendar=calendar))), worst=400)
         for calendar in ((), ("hour", "weekday"))
     )
     assert timed.short_enough
