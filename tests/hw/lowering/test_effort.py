@@ -82,8 +82,7 @@ def test_no_effort_is_the_schedulers_own_order(model, designs):
 
 def test_progress_comes_after_each_order(asked):
     seen = []
-    tell = lambda done, total, what: seen.append((done, total, what))  # noqa: E731
-    better_priorities(**asked, tries=3, progress=tell)
+    better_priorities(**asked, tries=3, progress=lambda *step: seen.append(step))
     assert [(done, total) for done, total, _ in seen] == [(1, 3), (2, 3), (3, 3)]
     assert seen[-1][2].endswith(" cycles")
 
