@@ -6,11 +6,10 @@ from amaranth.lib import io
 from amaranth.vendor import LatticePlatform
 
 from bitformer.boards.board import Board
-from bitformer.boards.build.resources import OnBoard, resources_of
+from bitformer.boards.build.resources import ByNextpnr, resources_of
 from bitformer.boards.pll import Pll, pll_for
 from bitformer.hw.families.ecp5 import ECP5
 from bitformer.model.errors import UserError
-from bitformer.synth.router import Chip, target_of
 from bitformer.synth.yosys import ROM_IN_LUTS
 
 __all__ = ["Ecp5Platform"]
@@ -41,7 +40,7 @@ FREQUENCY PORT "{{port.name}}" {{frequency}} HZ;
 """
 
 
-class Ecp5Platform(OnBoard, LatticePlatform):
+class Ecp5Platform(ByNextpnr, LatticePlatform):
     """The same resources as those of :class:`.vivado_platform.BoardPlatform`, for an ECP5.
 
     The ``sync`` domain is the clock pin, or what a PLL makes of it, behind a clock gate that opens
@@ -71,8 +70,6 @@ class Ecp5Platform(OnBoard, LatticePlatform):
     connectors: list[Connector] = []
     default_clk = "clock"
     _generator: Pll | None
-    #: nextpnr times no skew between two clock nets.
-    clocks_apart = True
     #: Nanoseconds by which one of the two may be later; a bound assumed, which no data sheet gives.
     skew_ns = 5.0
 
@@ -88,11 +85,6 @@ class Ecp5Platform(OnBoard, LatticePlatform):
             self._generator = pll_for(input_hz=board.clock_hz, output_hz=clock_hz)
         self.resources = resources_of(board, standard="IO_TYPE", pull="PULLMODE")
         super().__init__(toolchain="Trellis")
-
-    @property
-    def target(self) -> Chip:
-        """The chip as nextpnr knows it."""
-        return target_of(self._board.part, self._board.package, self._board.speed)
 
     @property
     def packer_options(self) -> tuple[str, ...]:
@@ -165,11 +157,6 @@ class Ecp5Platform(OnBoard, LatticePlatform):
         m.d.comb += self._opened.eq(opened[-1])
         m.submodules.clk_gate = self.stop_clock(Const(1), ClockSignal("sync"))
         return m
-
-    @property
-    def can_stop_clock(self) -> bool:
-        """Whether half a cycle is enough for what crosses between shell and accelerator."""
-        return self.clock_hz <= ECP5.stopped_hz
 
     def stop_clock(self, enable: Value, clock: Value) -> Instance:
         """Return a gate of the clock that is open while ``enable`` is high."""

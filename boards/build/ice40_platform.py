@@ -9,11 +9,10 @@ from amaranth.utils import bits_for
 from amaranth.vendor import SiliconBluePlatform
 
 from bitformer.boards.board import Board
-from bitformer.boards.build.resources import OnBoard, resources_of
+from bitformer.boards.build.resources import ByNextpnr, resources_of
 from bitformer.boards.ice40_pll import IcePll, ice_pll_for
 from bitformer.hw.families.ice40 import ICE40UP
 from bitformer.model.errors import UserError
-from bitformer.synth.router import Chip, target_of
 from bitformer.synth.yosys import ROM_IN_LUTS
 
 __all__ = ["Ice40Platform", "Start"]
@@ -86,7 +85,7 @@ class Start(wiring.Component):
         return m
 
 
-class Ice40Platform(OnBoard, SiliconBluePlatform):
+class Ice40Platform(ByNextpnr, SiliconBluePlatform):
     """The same resources as those of :class:`.vivado_platform.BoardPlatform`, for an iCE40.
 
     The ``sync`` domain is the clock pin, the oscillator in the chip through a power of two where
@@ -119,8 +118,6 @@ class Ice40Platform(OnBoard, SiliconBluePlatform):
     connectors: list[Connector] = []
     default_clk = "clock"
     _generator: IcePll | None
-    #: nextpnr times no skew between two clock nets.
-    clocks_apart = True
     #: Nanoseconds by which the accelerator's may be later, as a LUT is on its way to its buffer; a
     #: bound assumed from the delays of a LUT and of wires across the chip.
     skew_ns = 8.0
@@ -147,11 +144,6 @@ class Ice40Platform(OnBoard, SiliconBluePlatform):
     @property
     def clock_hz(self) -> int:
         return self._hertz
-
-    @property
-    def target(self) -> Chip:
-        """The chip as nextpnr knows it."""
-        return target_of(self._board.part, self._board.package, self._board.speed)
 
     @property
     def packer_options(self) -> tuple[str, ...]:
@@ -228,11 +220,6 @@ class Ice40Platform(OnBoard, SiliconBluePlatform):
         self._source(m, self._clock, start.i_locked)
         m.d.comb += [ClockSignal("sync").eq(self._clock), self.starting.eq(start.o_starting)]
         return m
-
-    @property
-    def can_stop_clock(self) -> bool:
-        """Whether half a cycle is enough for what crosses between shell and accelerator."""
-        return self.clock_hz <= ICE40UP.stopped_hz
 
     def stop_clock(self, enable: Value, clock: Value) -> Module:
         """Return a buffer of the clock that is open while ``enable`` is high.

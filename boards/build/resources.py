@@ -8,8 +8,9 @@ from bitformer.boards.board import LINKS, Board, Pin
 from bitformer.boards.clock import Mmcm
 from bitformer.boards.ice40_pll import IcePll
 from bitformer.boards.pll import Pll
+from bitformer.synth.router import Chip, target_of
 
-__all__ = ["INPUTS", "OnBoard", "resources_of"]
+__all__ = ["INPUTS", "ByNextpnr", "OnBoard", "resources_of"]
 
 #: What the FPGA listens to, or the wire of a link that it does; it drives the others.
 INPUTS = ("clock", "reset", "rx", "sck", "cs", "mosi")
@@ -96,3 +97,20 @@ class OnBoard:
     @property
     def speed(self) -> str:
         return self._board.speed
+
+
+class ByNextpnr(OnBoard):
+    """What platforms have in common whose parts nextpnr places and routes here."""
+
+    #: nextpnr times no skew between two clock nets.
+    clocks_apart = True
+
+    @property
+    def target(self) -> Chip:
+        """The chip as nextpnr knows it."""
+        return target_of(self._board.part, self._board.package, self._board.speed)
+
+    @property
+    def can_stop_clock(self) -> bool:
+        """Whether half a cycle is enough for what crosses between shell and accelerator."""
+        return self.clock_hz <= self._board.family.stopped_hz
