@@ -7,6 +7,7 @@ import numpy as np
 
 from bitformer.model.config import TransformerConfig
 from bitformer.model.ir import IntegerModel
+from bitformer.model.operations.linear import rows_of
 from bitformer.model.power_of_two import edge
 from bitformer.model.precision import POWER_OF_TWO
 from bitformer.model.quantize import quantize_model, tensor_specs
@@ -73,7 +74,8 @@ class _Floats:
     def _linear(self, layer: Layer, x):
         # one product of matrices, not one for each window: each would wake all of BLAS' threads
         x = x.swapaxes(1, 2) if layer.transposed else x
-        rows = x.reshape(len(x), -1)[:, layer.start :].reshape(-1, layer.inputs)
+        rows = rows_of(x.reshape(len(x), -1)[:, layer.start :], layer.inputs, layer.step)
+        rows = rows.reshape(-1, layer.inputs)
         each = layer.shape[0] // layer.parts
         y = (rows @ self.params[layer.weights + ".weight"].T).reshape(len(x), each, -1)
         y = y + self.params[layer.weights + ".bias"]

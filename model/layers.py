@@ -38,6 +38,7 @@ __all__ = ["QatBatchNorm", "QatLayerNorm", "QatLinear"]
 
 #: Octaves between the scales of a layer's output channels: they share one requantizing shift.
 SCALE_SPREAD = 8
+#: What is added to a variance unless a configuration says otherwise.
 _EPSILON = 1e-5
 
 
@@ -176,9 +177,9 @@ class QatLayerNorm(nn.Module):
     #: Keeps the requantizing shift within the IR's limit.
     finest = -12
 
-    def __init__(self, features: int):
+    def __init__(self, features: int, eps: float = _EPSILON):
         super().__init__()
-        self.quantized = False
+        self.quantized, self.eps = False, eps
         self.scale = nn.Parameter(torch.ones(features))
         self.offset = nn.Parameter(torch.zeros(features))
 
@@ -189,7 +190,7 @@ class QatLayerNorm(nn.Module):
 
     def forward(self, x: Activation, y: Unit | None) -> Tensor:
         value, dtype = x.value, x.value.dtype
-        smooth = functional.layer_norm(value, value.shape[-1:], eps=_EPSILON)
+        smooth = functional.layer_norm(value, value.shape[-1:], eps=self.eps)
         scale, offset = self.scale.to(dtype), self.offset.to(dtype)
         if x.unit is not None and y is not None:
             width = numerics.norm_width(value.shape[-1], x.bits)
@@ -219,9 +220,9 @@ class QatBatchNorm(nn.Module):
     mean: Tensor
     variance: Tensor
 
-    def __init__(self, features: int):
+    def __init__(self, features: int, eps: float = _EPSILON):
         super().__init__()
-        self.quantized = False
+        self.quantized, self.eps = False, eps
         self.scale = nn.Parameter(torch.ones(features))
         self.offset = nn.Parameter(torch.zeros(features))
         self.register_buffer("mean", torch.zeros(features))
@@ -230,7 +231,7 @@ class QatBatchNorm(nn.Module):
     def fold(self) -> None:
         """Put the running statistics into ``scale`` and ``offset``."""
         with torch.no_grad():
-            self.scale.div_((self.variance + _EPSILON).sqrt())
+            self.scale.div_((self.variance + self.eps).sqrt())
             self.offset.sub_(self.mean * self.scale)
 
     def forward(self, x: Activation, y: Unit | None) -> Tensor:
@@ -258,7 +259,7 @@ class QatBatchNorm(nn.Module):
             offset,
             training=self.training,
             momentum=self.momentum,
-            eps=_EPSILON,
+            eps=self.eps,
         ).view_as(value)
 
     def _stored(self, scale: Tensor, offset: Tensor, x: int, y: int) -> tuple[Tensor, Tensor]:

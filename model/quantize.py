@@ -190,6 +190,7 @@ class _Quantizer:
             x=x.name,
             y=y.name,
             start=layer.start,
+            step=layer.step,
             weight=weight,
             weight_bits=bits,
             bias=np.clip(bias - x.zero * weight.sum(axis=1), -limit, limit),

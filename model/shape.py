@@ -59,7 +59,9 @@ class Shape:
     inputs : channels of a step.
     horizon : output values of a target; of a classifier, its classes, each of which has a score; of
         a detector, the numbers of a target that it judges by comparing them with what came.
-    patch : steps in a token; must divide ``window``.
+    patch : steps in a token; must divide ``window``, unless tokens have a ``stride``.
+    stride : steps from a token's first to that of the next, so that tokens overlap or leave steps
+        out; the last one ends with the window. 0: ``patch``.
     d_model, layers, heads, ffn : width, encoder layers, attention heads, hidden width of the FFN.
     block : what a layer is: ``"attention"`` and an FFN, ``"mixer"`` for a network over the tokens
         of each feature and an FFN, ``"mlp"`` for an FFN alone. Heads concern only attention, which
@@ -70,7 +72,10 @@ class Shape:
     activation : ``"relu"`` or ``"gelu"``, between the two layers of an FFN.
     fused : attention without weights for keys, ``(x A) x^T``: one product instead of that of the
         weights for queries and keys; with one head.
-    pooling : ``"mean"`` over tokens or ``"flatten"``.
+    pooling : what the output layer reads: the ``"mean"`` over tokens, all of them (``"flatten"``),
+        or the ``"last"``.
+    final_norm : normalise what the layers leave once more; with ``pre_norm``.
+    norm_eps : what is added to a variance before its root is taken, in floats; integers need none.
     position : ``"sinusoidal"`` or ``"learned"`` position table.
     subtract_last : subtract the window's last step before and add the target's back after.
     target_channel : channel of ``inputs`` that is added back.
@@ -115,6 +120,9 @@ class Shape:
     task: str = "forecast"
     targets: int = 1
     target_channels: tuple[int, ...] = ()
+    stride: int = 0
+    final_norm: bool = False
+    norm_eps: float = 1e-5
 
     def __post_init__(self):
         for name, most in MOST.items():
@@ -125,7 +133,7 @@ class Shape:
         check_choices(
             self,
             norm=("batch", "layer"),
-            pooling=("mean", "flatten"),
+            pooling=("mean", "flatten", "last"),
             position=("sinusoidal", "learned"),
             subtract_last=(False, True),
             linear_path=(False, True),
@@ -133,11 +141,13 @@ class Shape:
             block=BLOCKS,
             activation=tuple(NONLINEARITIES),
             fused=(False, True),
+            final_norm=(False, True),
             task=TASKS,
         )
         if self.calendar != tuple(name for name in ROWS if name in self.calendar):
             raise UserError(f"calendar must be of {list(ROWS)}, in this order, not {self.calendar}")
-        if self.window % self.patch:
+        self._check_stride()
+        if self.window % self.patch and not self.stride:
             near = min(
                 (steps for steps in range(1, self.window + 1) if not self.window % steps),
                 key=lambda steps: abs(steps - self.patch),
@@ -150,6 +160,7 @@ class Shape:
         self._check_targets()
         if self.tokens > 256:
             raise UserError(f"window / patch must be at most 256 tokens, not {self.tokens}")
+        self._check_norms()
         self._check_mixing()
         self._check_fused()
         self._check_decoder()
@@ -157,6 +168,22 @@ class Shape:
             self._check_classes()
         if self.task == "detect":
             self._check_judged()
+
+    def _check_stride(self):
+        if not isinstance(self.stride, int) or isinstance(self.stride, bool) or self.stride < 0:
+            raise UserError(f"stride must be 0 or a positive integer, not {shown(self.stride)}")
+        if self.stride and self.patch > self.window:
+            raise UserError(f"patch must be at most window ({self.window}), not {self.patch}")
+
+    def _check_norms(self):
+        if self.final_norm and (not self.pre_norm or self.decoder_layers):
+            raise UserError(
+                "final_norm must be false without pre_norm, and with a decoder, not true: what"
+                " would be normalised is already"
+            )
+        eps = self.norm_eps
+        if not isinstance(eps, float) or not 0 < eps < 1:
+            raise UserError(f"norm_eps must be a number above 0 and below 1, not {shown(eps)}")
 
     def _check_targets(self):
         if self.targets > 1 and self.task == "classify":
@@ -251,6 +278,8 @@ class Shape:
             raise UserError(f"decoder_layers must be at most {MOST['layers']}, not {shown(layers)}")
         if not layers:
             return
+        if self.stride not in (0, self.patch):
+            raise UserError(f"stride must be 0 with a decoder, not {self.stride}")
         if self.horizon % self.patch or self.horizon > self.window:
             raise UserError(
                 f"horizon must be a multiple of patch ({self.patch}) and at most window"
@@ -281,6 +310,8 @@ class Shape:
     @property
     def tokens(self) -> int:
         """Rows that the encoder sees."""
+        if self.stride:
+            return (self.window - self.patch) // self.stride + 1
         return self.window // self.patch
 
     @property
@@ -306,7 +337,7 @@ class Shape:
     @property
     def head_inputs(self) -> int:
         """Inputs of the output layer, for each of its rows."""
-        one_row = self.pooling == "mean" or self.decoder_layers
+        one_row = self.pooling != "flatten" or self.decoder_layers
         return self.d_model * (1 if one_row else self.tokens)
 
     @property

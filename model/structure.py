@@ -4,6 +4,7 @@ The names are those of parameters, of tensors and of everything derived from the
 
     input  position  layers.L.{q,k,v,o,ffn1,ffn2,norm1,norm2}  output
     layers.L.{mix1,mix2,o,ffn1,ffn2,norm1,norm2} where tokens are mixed, {ffn1,ffn2,norm2} in an MLP
+    norm, behind the last layer, where rows are normalised once more
     decoder.input  decoder.position  decoder.layers.L.{q,k,v,o,cross.{q,k,v,o},ffn1,ffn2,norm1..3}
 """
 
@@ -46,6 +47,8 @@ class Layer:
     weights, inputs, owner : of a linear layer, the name of its weights, their inputs, and the
         component whose weight bits they take.
     start : first element of ``x``, row by row, that a linear layer reads.
+    step : elements from the first that a row of a linear layer reads to that of the next; 0: as
+        many as a row reads.
     nonlinearity : function that a linear layer applies to its results.
     residual : tensor that a linear layer adds: ``input`` stands for its last row's target channel.
     parts : of a linear layer, sets of weights on the same rows: rows of ``y`` are those of the
@@ -66,6 +69,7 @@ class Layer:
     inputs: int = 0
     owner: str = ""
     start: int = 0
+    step: int = 0
     nonlinearity: Nonlinearity | None = None
     residual: str | None = None
     dropout: Literal["", "inputs", "results"] = ""
@@ -106,6 +110,8 @@ def _graph(shape: Shape) -> tuple[Layer, ...]:
         if shape.block == "mixer":
             found += _mixer(shape, p, found[-1], f"{p}add1", f"{p}norm1", "MHA")
         found += _ffn(shape, p, found[-1], f"{p}add2", f"{p}norm2", "FFN")
+    if shape.final_norm:
+        found += [_norm(found[-1], "norm", "FFN")]
     if shape.decoder_layers:
         encoded, rows = found[-1], shape.decoder_tokens
         found += _embedding(shape, "decoder.", steps, rows, "Dinput", "DAddPE")
@@ -123,6 +129,8 @@ def _graph(shape: Shape) -> tuple[Layer, ...]:
     adds_last = shape.subtract_last and not classifies
     residual = "input" if adds_last else None
     head = _linear("output", "output", found[-1], size, "Loutput")
+    if shape.pooling == "last":
+        head = replace(head, start=(shape.tokens - 1) * shape.d_model)
     if shape.linear_path:
         path = _linear_path(shape, steps, residual)
         found, residual, head = [*found, path], path.y, replace(head, dropout="inputs")
@@ -179,6 +187,7 @@ def _embedding(
     """Return a table of positions, and the tokens of the last steps with positions added."""
     size, inputs = (rows, shape.d_model), shape.token_inputs
     position = Layer(kind="position", y=prefix + "position", x=(), shape=size, component=component)
+    step = shape.stride * shape.inputs
     tokens = Layer(
         kind="linear",
         y=prefix + "embedding",
@@ -188,7 +197,8 @@ def _embedding(
         weights=prefix + "input",
         inputs=inputs,
         owner=owner,
-        start=shape.window * shape.inputs - rows * inputs,
+        start=shape.window * shape.inputs - inputs - (rows - 1) * (step or inputs),
+        step=step,
         residual=position.y,
     )
     return [position, tokens]

@@ -69,7 +69,7 @@ class Transformer(nn.Module):
             linear.make_centered()
         kind = QatBatchNorm if config.norm == "batch" else QatLayerNorm
         for name in norms(config):
-            self.norms[name] = kind(config.d_model)
+            self.norms[name] = kind(config.d_model, config.norm_eps)
         for name, part in (*self.linears.items(), *self.norms.items()):
             self._place(name, part)
         self._place_positions("", config.tokens)
@@ -183,7 +183,11 @@ class Transformer(nn.Module):
         x = kept[layer.x[0]]
         # [batch, rows of x, features of x] -> [batch, rows of y, inputs]
         values = x.value.transpose(-2, -1) if layer.transposed else x.value
-        rows = values.flatten(-2)[..., layer.start :].unflatten(-1, (-1, layer.inputs))
+        flat = values.flatten(-2)[..., layer.start :]
+        if layer.step:
+            rows = flat.unfold(-1, layer.inputs, layer.step)
+        else:
+            rows = flat.unflatten(-1, (-1, layer.inputs))
         if layer.dropout == "inputs":
             rows = self._dropped(rows)
         time = None if layer.clock is None else kept["clock"].value[..., layer.clock]

@@ -89,7 +89,7 @@ def configs(draw, *, floats=False, tasks=DRAWN):
     targets = 1 if classifies else draw(st.sampled_from([1, 1, 2, 3]))
     channels = st.tuples(*[st.integers(0, inputs - 1)] * targets)
     fused = heads == 1 and block == "attention" and draw(st.booleans())
-    kinds = precisions(floats=floats)
+    kinds, pre_norm = precisions(floats=floats), draw(st.booleans())
     config = TransformerConfig(
         name=draw(st.sampled_from(["random", "other"])),
         window=patch * (rows + draw(st.integers(0, 2))),
@@ -106,8 +106,11 @@ def configs(draw, *, floats=False, tasks=DRAWN):
         fused=fused,
         ffn=draw(st.integers(1, 9)),
         norm=draw(st.sampled_from(["layer", "batch"])),
-        pre_norm=draw(st.booleans()),
-        pooling="flatten" if decoder else draw(st.sampled_from(["mean", "flatten"])),
+        pre_norm=pre_norm,
+        final_norm=pre_norm and not decoder and draw(st.booleans()),
+        norm_eps=draw(st.sampled_from([1e-5, 1e-3])),
+        stride=0 if decoder else draw(st.sampled_from([0, 0, 0, 1, patch + 1])),
+        pooling="flatten" if decoder else draw(st.sampled_from(["mean", "flatten", "last"])),
         position=draw(st.sampled_from(["sinusoidal", "learned"])),
         subtract_last=draw(st.booleans()),
         target_channel=draw(st.integers(0, inputs - 1)),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from bitformer.model.gelu import GELU_BITS, corrections, gelu_steps, gelu_zero
 from bitformer.model.later import later
@@ -27,7 +28,17 @@ from bitformer.model.operations.operation import (
 )
 from bitformer.model.tensor import Tensor
 
-__all__ = ["Linear", "Residual"]
+__all__ = ["Linear", "Residual", "rows_of"]
+
+
+def rows_of(values: np.ndarray, inputs: int, step: int = 0) -> np.ndarray:
+    """Return [batch, values] as [batch, rows, inputs], a row every ``step`` values.
+
+    0 stands for ``inputs``.
+    """
+    if not step:
+        return values.reshape(len(values), -1, inputs)
+    return sliding_window_view(values, inputs, axis=1)[:, ::step]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +60,7 @@ class Linear(Operation):
 
     ``x`` is read row-major, from its element ``start`` on, as ``y.rows`` rows of
     ``weight.shape[1]`` values, so that patches, the flattened head and a decoder's steps are views.
+    With a ``step``, rows begin so many values apart, and may overlap.
     ``weight`` [out, in], ``bias`` [out], ``multiplier`` [out]. Weights of one bit are -1 and 1.
     With ``relu`` the clamp starts at ``y``'s zero point. With ``gelu`` what is rounded are whole
     steps of :mod:`bitformer.model.gelu`, of which ``y`` is the function, with the zero point and at
@@ -73,6 +85,7 @@ class Linear(Operation):
     clock: int | None = later(None)
     transposed: bool = later(False)
     parts: int = later(1)
+    step: int = later(0)
 
     @property
     def reads(self):
@@ -161,8 +174,10 @@ class Linear(Operation):
         if self.transposed and rows != x.features:
             fail(where, "y", f"of {x.features} rows, as x has features", y.rows)
         inputs, values = self.weight.shape[1], x.size - self.start
-        if values != rows * inputs:
-            fail(where, "weight", f"of {values // rows} inputs", inputs)
+        if self.step < 0 or (self.step and self.transposed):
+            fail(where, "step", "0 or more, and 0 where x is read transposed", self.step)
+        if values != inputs + (rows - 1) * (self.step or inputs):
+            fail(where, "weight", f"of {self._row_of(values, rows)} inputs", inputs)
         if not 1 <= self.weight_bits <= 16:
             fail(where, "weight_bits", "1 to 16", self.weight_bits)
         limit = max(1, (1 << (self.weight_bits - 1)) - 1)
@@ -181,6 +196,10 @@ class Linear(Operation):
             self._check_gelu(where, y)
         if (dot := self._largest_dot(tensors)) > LARGEST_DOT:
             fail(where, "dot product", f"at most {LARGEST_DOT}", dot)
+
+    def _row_of(self, values: int, rows: int) -> int:
+        """Return how many values a row must have, of so many that all rows together have."""
+        return values - (rows - 1) * self.step if self.step else values // rows
 
     def _check_residual(
         self, where: str, residual: Residual, tensors: Tensors, written: set[str]
@@ -236,8 +255,8 @@ class Linear(Operation):
     def compute(self, values: Values, tensors: Tensors) -> Step:
         x = values[self.x].swapaxes(1, 2) if self.transposed else values[self.x]
         # float64 holds every integer below 2**53, and BLAS beats an int64 matmul many times
-        rows = x.reshape(len(x), -1)[:, self.start :].astype(np.float64)
-        rows = rows.reshape(len(x), tensors[self.y].rows // self.parts, -1)
+        flat = x.reshape(len(x), -1)[:, self.start :].astype(np.float64)
+        rows = rows_of(flat, self.weight.shape[1], self.step)
         u = (rows @ self.weight.T.astype(np.float64)).astype(np.int64)
         u += self.bias if self.clock is None else self.bias[values["clock"][:, self.clock], None]
         u, multiplier = self._by_part(u), self.multiplier

@@ -149,7 +149,7 @@ def test_counts_are_positive_integers(field, value):
     [
         ({"name": 3}, r"^name must be a string, not 3$"),
         ({"norm": "rms"}, r"^norm must be one of \('batch', 'layer'\), not 'rms'$"),
-        ({"pooling": "max"}, r"^pooling must be one of \('mean', 'flatten'\), not 'max'$"),
+        ({"pooling": "max"}, r"^pooling must be one of \('mean', 'flatten', 'last'\), not 'max'$"),
         ({"position": "rotary"}, r"^position must be one of .*, not 'rotary'$"),
         ({"subtract_last": "yes"}, r"^subtract_last must be one of \(False, True\), not 'yes'$"),
         ({"linear_path": "yes"}, r"^linear_path must be one of \(False, True\), not 'yes'$"),
@@ -237,6 +237,17 @@ def test_counts_are_positive_integers(field, value):
             {"decoder_layers": 1, "pooling": "mean"},
             r"^pooling must be flatten with a decoder, not 'mean'$",
         ),
+        ({"stride": -1}, r"^stride must be 0 or a positive integer, not -1$"),
+        ({"stride": 2, "patch": 13}, r"^patch must be at most window \(12\), not 13$"),
+        (
+            {"decoder_layers": 1, "stride": 2},
+            r"^stride must be 0 with a decoder, not 2$",
+        ),
+        (
+            {"final_norm": True},
+            r"^final_norm must be false without pre_norm, and with a decoder, not true: ",
+        ),
+        ({"norm_eps": 0.0}, r"^norm_eps must be a number above 0 and below 1, not 0.0$"),
     ],
 )
 def test_mistakes_are_named(changes, message):

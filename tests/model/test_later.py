@@ -28,7 +28,7 @@ def test_only_a_later_field_at_its_default_is_left_out():
 @pytest.mark.parametrize(
     ("of", "names"),
     [
-        (Linear, {"gelu", "clock", "transposed", "parts"}),
+        (Linear, {"gelu", "clock", "transposed", "parts", "step"}),
         (MachineOperation, {"stride", "gelu", "clock", "whole", "channel"}),
         (
             Geometry,

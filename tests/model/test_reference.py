@@ -62,7 +62,7 @@ def element(op, model, values, i, j):
     if isinstance(op, ir.Linear):
         rows = zip(*x, strict=True) if op.transposed else x
         flat = [value for row in rows for value in row]
-        inputs = flat[op.start + i * op.weight.shape[1] :]
+        inputs = flat[op.start + i * (op.step or op.weight.shape[1]) :]
         u = sum(int(w) * v for w, v in zip(op.weight[j], inputs, strict=False)) + int(op.bias[j])
         addend = 0
         if op.residual:
@@ -151,6 +151,8 @@ def windows(model, count=3, seed=0):
         {"window": 9, "input_bits": 12, "output_bits": 12, "subtract_last": True},
         {"block": "mixer", "window": 6, "patch": 2, "mixing": 5, "layers": 2},
         {"block": "mlp", "patch": 4, "pooling": "mean"},
+        {"window": 13, "patch": 4, "stride": 2, "inputs": 2, "pooling": "last"},
+        {"pre_norm": True, "final_norm": True, "patch": 2},
     ],
     ids=str,
 )

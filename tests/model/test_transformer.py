@@ -44,6 +44,12 @@ CONFIGS = {
         name="odd", window=5, horizon=1, d_model=9, heads=3, ffn=7, norm="batch", pooling="mean"
     ),
     "mixer": TransformerConfig(name="mixer", **_SHAPE, block="mixer", mixing=7, norm="batch"),
+    "overlapping": TransformerConfig(
+        name="overlapping", **_SHAPE | {"window": 13, "patch": 4}, stride=3, pooling="last"
+    ),
+    "final-norm": TransformerConfig(
+        name="final-norm", **_SHAPE, pre_norm=True, final_norm=True, norm_eps=1e-3
+    ),
     "one-token": TransformerConfig(name="one-token", window=4, patch=4, d_model=4, ffn=4),
     "decoder": TransformerConfig(
         name="decoder",

@@ -42,6 +42,21 @@ def test_pre_norm(small_model, inputs_of, run, norm, changes):
     run(model, inputs_of(model, samples=3, seed=1), back_pressure=0.5)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"window": 11, "patch": 4, "stride": 2, "inputs": 2, "pooling": "last"},
+        {"window": 9, "patch": 2, "stride": 3, "subtract_last": True, "norm": "batch"},
+        {"pre_norm": True, "final_norm": True, "patch": 2, "pooling": "last"},
+    ],
+    ids=str,
+)
+def test_tokens_apart_and_a_last_norm(small_model, inputs_of, run, changes):
+    model = small_model(default=W4A8, **changes)
+    run(model)
+    run(model, inputs_of(model, samples=3, seed=1), back_pressure=0.5)
+
+
 @pytest.mark.slow
 def test_more_rows_wait_for_their_norm_than_statistics_can_wait(small_model, run):
     """The first rows are normalised before the last are there to be."""

@@ -84,7 +84,8 @@ class LinearLowering(Lowering[Linear]):
         op, model, base = self.op, plan.model, self._base(plan)
         behind = model.window_size > model.input.size
         x, y = model.tensors[op.x], model.tensors[op.y]
-        steps = not op.start % x.features and not base.length % x.features
+        apart = op.step or base.length
+        steps = not any(one % x.features for one in (op.start, apart, base.length))
         if model.subtraction and base.wait_input and not steps:
             # the last value to subtract is counted channel by channel from a row's beginning
             raise UserError(f"rows of {op.y} must be whole steps of {x.features} input(s)")
@@ -92,7 +93,7 @@ class LinearLowering(Lowering[Linear]):
         parts = [self._part(plan, base, part) for part in range(op.parts)]
         for row in range(y.rows):
             base, place = parts[row // each], row % each
-            reads, needed, start = [], 0, op.start + place * base.length
+            reads, needed, start = [], 0, op.start + place * apart
             if base.wait_input:
                 needed = self._needed(plan, start + base.length)
             elif op.transposed:
