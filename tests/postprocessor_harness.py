@@ -92,6 +92,7 @@ def make(operations, ways, **changes):
         dst_bits=4,
         res_bits=2,
         upper=ways > 1 and any(o.wide for o in operations),
+        soft=changes.get("soft", False),
     )
     return PostProcessor(
         operations=operations,
@@ -143,12 +144,15 @@ def drawn(dut, op, chance):
         biases = values
     biases = biases if o.bias else [0]
     p = within(chance, w.accumulator_bits if o.wide else w.narrow_bits, biases)
+    soft = chance.getrandbits(1) if o.packed and "soft" in dut.slot.members else 0
     if o.packed:
         low = within(chance, min(w.pack_shift, w.narrow_bits), biases[:1])
         if w.apart:
             low = within(chance, min(w.pack_shift + w.extension, w.narrow_bits), biases[:1])
         high = within(chance, w.narrow_bits, biases[1:] or [0])
         p = (high << w.pack_shift) + low
+        if soft:
+            p = (high << w.pack_shift) + (low & ((1 << w.pack_shift) - 1))
         if w.apart:
             middle = w.product_bits - w.pack_shift
             p = low & ((1 << w.pack_shift) - 1)
@@ -167,6 +171,7 @@ def drawn(dut, op, chance):
         "factor": number(chance, 10) if o.factor is Factor.RECIPROCAL else 0,
         "statistics": statistics,
         "upper": chance.getrandbits(1) if o.wide and ways > 1 else 0,
+        "soft": soft,
     }
 
 
@@ -184,7 +189,7 @@ def processed(play, dut, work, *, gap=0, seed=0):
             cycle += 1  # it would meet the vector that is normalised
         slot = {name: chance.getrandbits(1) for name in ("first", "last")}
         slot |= {"op": op, "valid": (1 << dut.ways) - 1, "dst": chance.getrandbits(4)}
-        slot |= {"upper": there["upper"]} if "upper" in dut.slot.members else {}
+        slot |= {name: there[name] for name in ("upper", "soft") if name in dut.slot.members}
         port = "i_drain" if o.matrix else "i_vector"
         late = dut.latency + (0 if o.matrix else dut.vector_delay)
         if not o.matrix:
@@ -266,6 +271,7 @@ TABLES = {
     "pairs": (NARROW + PACKED, 2, {}),
     "pairs, vectors": (NARROW + PACKED + VECTORS, 2, {}),
     "pairs, norm": ((*PACKED, *VECTORS, NORM), 2, ROWS),
+    "pairs, some of LUTs": (NARROW + PACKED + VECTORS, 2, {"soft": True}),
     "pairs, wide": (PACKED[:2] + NARROW[3:5] + VECTORS[:2] + WIDE, 2, {}),
     "pairs, wide, norm": (PACKED[:2] + VECTORS[:2] + WIDE + WIDE_NORM, 2, ROWS),
     "always wide": (WIDE, 2, {}),

@@ -65,6 +65,12 @@ def geometry_of(
     post = {n: int(w[0]) for n, w in post_widths(batch, named, wide, multiplier).items()}
     _check(post, multiplier)
     soft = [op for op in model.linears if weights.formats[op.y] in weights.short]
+    # a multiplier whose sums are in LUTs has them apart as its columns of LUTs do
+    apart_sums = packing.apart or (weights.soft > 0 and multiplier.apart)
+    soft_sums = 0
+    if weights.soft and not apart_sums:
+        own = [model.bounds[op.y].dot for op in soft if packing.packed[op.y]]
+        soft_sums = max(own).bit_length() + 1
     return Geometry(
         columns=weights.columns,
         ways=ways,
@@ -90,11 +96,12 @@ def geometry_of(
         gelu=any(op.gelu for op in model.linears),
         factor_signed=not multiplier.unsigned or bool(batch.negates[0]),
         upper_bits=_upper_bits(model, wide, multiplier),
-        apart=packing.apart or weights.soft > 0,
+        apart=apart_sums,
         extension=packing.extension,
         halves=packing.halves,
         gamma_block=False,
         soft_bits=max((tensors[op.x].bits for op in soft), default=0),
+        soft_sum_bits=soft_sums,
         **post,
     )
 

@@ -137,6 +137,7 @@ def lower(
     apart: bool = True,
     effort: int = 0,
     order: Schedule | None = None,
+    soft: int | None = None,
     progress: Progress = silent,
 ) -> Design:
     """Lower a model for a part; its weights lie as takes the fewest cycles where they fit.
@@ -164,6 +165,8 @@ def lower(
         Orders of the rows to try for one that takes fewer cycles and no more memory.
     order :
         A timetable whose order the rows are to be issued in, if it is one of such rows.
+    soft :
+        Columns of LUTs beside those of multipliers; by default what the family has.
     progress :
         Called after each order that is tried.
 
@@ -183,12 +186,16 @@ def lower(
     if not choose_packing(batch, 2, pack, multiplier, single).packed.any():
         rows, pack = frozenset(), False
     columns = choose_columns(model, PARTS[part], lanes, pack, rows)
+    if soft is not None:
+        columns += soft
     packing = choose_packing(batch, columns, pack, multiplier, single)[0]
     if not any(packing.packed.values()):
         rows = frozenset()
     tried: list[tuple[tuple[int, int], Plan, Design]] = []
     hard = hard_columns(model, PARTS[part], columns, any(packing.packed.values()), rows)
-    for weights in weight_layouts(model, packing, columns, hard, multiplier.soft):
+    if soft is not None:
+        hard = columns - soft
+    for weights in weight_layouts(model, packing, columns, hard, multiplier.soft or 64):
         plan = Plan(
             model=model,
             part=PARTS[part],

@@ -38,6 +38,7 @@ _WIDTHS = {
     "accumulator_bits": "long_bits",
     "narrow_bits": "long_bits",
     "product_bits": "accumulator_bits",
+    "soft_sum_bits": "accumulator_bits",
     "result_bits": "accumulator_bits",
     "value_bits": "accumulator_bits",
     "factor_bits": "factor_bits",
@@ -79,6 +80,7 @@ def lower_reloadable(
         **{
             name: min(getattr(design.geometry, name) + SPARE, getattr(multiplier, most))
             for name, most in _WIDTHS.items()
+            if getattr(design.geometry, name)
         },
     )
     value, factor = design.parameter_bits

@@ -94,6 +94,7 @@ class Units:
             extension=geometry.extension,
             soft=geometry.weights.soft,
             soft_bits=geometry.soft_bits,
+            soft_sum_bits=geometry.soft_sum_bits,
             halves=geometry.halves,
         )
         m.submodules.drain = self.drain = drain(design)
@@ -108,19 +109,21 @@ class Units:
 def _group(design: Design) -> int:
     """Return the columns whose keys and values are read in a cycle: all where an address may."""
     spec, columns, luts = design.stores.get("dynamic"), design.geometry.columns, design.family.luts
+    hard = design.geometry.hard
     if spec is None or spec.placement != "distributed" or not luts.rams:
         return columns
     ram = next((ram for ram in luts.rams if spec.depth <= ram.words), luts.rams[-1])
     loads = -(-spec.width // ram.bits) * ram.luts * -(-spec.depth // ram.words)
-    return -(-columns // -(-loads // _LOADS))
+    group = -(-hard // -(-loads // _LOADS))
+    return group if group < hard else columns
 
 
 def store(design: Design, name: str) -> Store | ColumnStore:
     """Return a store of a design."""
     spec, geometry, group = design.stores[name], design.geometry, _group(design)
     if name == "dynamic" and group < geometry.columns:
-        columns, ways = geometry.columns, geometry.ways
-        return ColumnStore(spec=spec, columns=columns, ways=ways, group=group)
+        hard, ways = geometry.hard, geometry.ways
+        return ColumnStore(spec=spec, columns=hard, ways=ways, group=group)
     return Store(spec=spec, init=design.images.get(name, ()))
 
 
@@ -153,6 +156,7 @@ def slots_of(design: Design) -> data.StructLayout:
         dst_bits=max(program.width("dst"), address),
         res_bits=max(program.width("res"), address),
         upper=bool(geometry.wide) and geometry.ways > 1,
+        soft=geometry.weights.soft > 0 and not geometry.apart,
     )
 
 
@@ -169,8 +173,8 @@ def _rows(design: Design) -> dict:
 
 def drain(design: Design) -> Drain:
     """Return the drain of a design."""
-    queue = queues_of(design).rows
-    return Drain(columns=design.geometry.columns, queue=queue, **_rows(design))
+    geometry, queue = design.geometry, queues_of(design).rows
+    return Drain(columns=geometry.columns, soft=geometry.weights.soft, queue=queue, **_rows(design))
 
 
 def vector_slots(design: Design) -> VectorSlots:

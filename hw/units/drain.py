@@ -38,6 +38,8 @@ class Drain(Slots):
         Layout of a slot, made by :func:`bitformer.hw.units.result_slots.slot_layout`.
     dst_bits, res_bits : int
         Widths of an instruction's addresses.
+    soft : int
+        The last columns of these that are of LUTs, where slots say so.
     queue : int
         Rows that wait at most, from the cycle of their issue until after their first ``i_done``.
 
@@ -63,6 +65,7 @@ class Drain(Slots):
     """
 
     columns = Integer(1)
+    soft = Integer(0)
     queue = Integer(1, QUEUE)
 
     def __init__(
@@ -73,9 +76,10 @@ class Drain(Slots):
         slot: data.StructLayout,
         dst_bits: int,
         res_bits: int,
+        soft: int = 0,
         queue: int = QUEUE,
     ):
-        self.queue = queue
+        self.queue, self.soft = queue, soft
         self.operations, self.columns, self.slot = operations, columns, slot
         self.dst_bits, self.res_bits = dst_bits, res_bits
         most = max(max(o.columns, o.last_columns) for o in self.operations)
@@ -191,6 +195,8 @@ class Drain(Slots):
         following = Signal.like(column)
         m.d.comb += following.eq(Mux(self.i_done, 0, column + 1))
         m.d.sync += column.eq(following)
+        if "soft" in self.slot.members:
+            m.d.sync += slot.soft.eq(following >= columns - self.soft)
         self._keep_parameter(m, slot)
         lower, upper = twice(m, following[PLACE_BITS:], name="group")
         m.d.comb += [self.o_group_lower.eq(lower), self.o_group_upper.eq(upper)]
@@ -233,5 +239,7 @@ class Drain(Slots):
         own = offset if o.clock else 0
         slots = self._slots(op, dst, res, places, pairs=o.packed, offset=own)
         for (group, column), slot in zip(taken, slots, strict=True):
+            if "soft" in slot:
+                slot["soft"] = int(column >= self.columns - self.soft)
             groups[group][column] = slot
         return groups

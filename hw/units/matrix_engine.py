@@ -35,7 +35,10 @@ class MatrixEngine(wiring.Component):
 
     Where the sums are ``apart``, only a single product must fit ``pack_shift`` bits: each sum has
     its own bits of the accumulator, and ``extension`` bits above all others belong to the low one.
-    The last ``soft`` columns are of LUTs then: they serve packed operations alone.
+
+    The last ``soft`` columns are of LUTs: they serve packed operations alone, and their sums are
+    always apart. Beside multipliers whose sums are not, ``o_p`` of a column of LUTs has the low sum
+    in its ``pack_shift`` bits and the other above, to which nothing is to be added.
 
     Latency: 3 + j cycles from an activation to the accumulator of column j. Throughput: one
     activation a cycle; a dot product begins right after the one before.
@@ -69,6 +72,8 @@ class MatrixEngine(wiring.Component):
         Columns that are made of LUTs.
     soft_bits : int
         Width of the activations that these multiply.
+    soft_sum_bits : int
+        Width of each of their sums; 0 where they fill their fields.
     halves : bool
         Each product has half a multiplier: the low sum is that of operations that are not packed,
         too. The sums are apart.
@@ -106,6 +111,7 @@ class MatrixEngine(wiring.Component):
     extension = Integer(0)
     soft = Integer(0)
     soft_bits = Integer(0)
+    soft_sum_bits = Integer(0)
     halves = Flag()
 
     def __init__(
@@ -124,6 +130,7 @@ class MatrixEngine(wiring.Component):
         extension: int = 0,
         soft: int = 0,
         soft_bits: int = 0,
+        soft_sum_bits: int = 0,
         halves: bool = False,
     ):
         self.columns, self.column_bits = columns, column_bits
@@ -132,7 +139,8 @@ class MatrixEngine(wiring.Component):
         self.always_packed, self.multiplier = always_packed, multiplier
         self.group = self.columns if group is None else group
         self.apart, self.extension = apart, extension
-        self.soft, self.soft_bits, self.halves = soft, soft_bits, halves
+        self.soft, self.soft_bits, self.soft_sum_bits = soft, soft_bits, soft_sum_bits
+        self.halves = halves
         packed_bits = 2 * half_bits if halves else pack_shift + half_bits
         most_operand = multiplier.half_bits if halves else multiplier.short_bits
         for what, bits, most in (
@@ -146,10 +154,10 @@ class MatrixEngine(wiring.Component):
             raise ValueError(f"Pack shift must be {half_bits} at least, not {pack_shift}")
         if 2 * half_bits > column_bits:
             raise ValueError(f"Column must hold two weights of {half_bits} bits, not {column_bits}")
-        if (extension or soft or halves) and not (apart and half_bits):
-            raise ValueError(
-                "Apart must be set, of packed weights, for an extension, soft columns or halves"
-            )
+        if (extension or halves) and not (apart and half_bits):
+            raise ValueError("Apart must be set, of packed weights, for an extension or halves")
+        if soft and not half_bits:
+            raise ValueError("Half bits must be positive for soft columns")
         super().__init__(
             {
                 "i_x": In(signed(operand_bits)),
@@ -171,7 +179,9 @@ class MatrixEngine(wiring.Component):
 
         def sum_of(column: int) -> int:
             words = [word >> column * self.column_bits for word in w]
-            if self.halves or (self.apart and (packed or self.always_packed)):
+            soft = column >= self.columns - self.soft
+            pairs = (self.apart or soft) and (packed or self.always_packed)
+            if self.halves or pairs:
                 return self._sums_apart(x, words)
             terms = zip(x, words, strict=True)
             bits = self.product_bits
@@ -264,7 +274,8 @@ class MatrixEngine(wiring.Component):
         half, bits = self.half_bits, self.soft_bits
         own = x[:bits].as_signed() if 0 < bits < len(x) else x
         pair = word[:half], word[half : 2 * half]
-        return multiply_short(m, own, pair, first=first, name=f"{j}", **self._fields)
+        sums = self.soft_sum_bits
+        return multiply_short(m, own, pair, first=first, name=f"{j}", most=sums, **self._fields)
 
     def _in_halves(
         self, m: Module, platform: object, j: int, x: Value, word: Value, first: Value

@@ -263,7 +263,7 @@ class PostProcessor(wiring.Component):
         """Return the drained accumulator as one result or two, with their bias, two cycles later.
 
         The half that rounds the upper result of a pair is the carry into its sum, unless the two
-        are apart.
+        are apart: in all columns, or in those of LUTs.
         """
         drained = delay(m, self.i_p, 1, name="p").as_signed()
         whole = drained[: self.widths.product_bits].as_signed()
@@ -279,7 +279,7 @@ class PostProcessor(wiring.Component):
             k = self.widths.pack_shift
             low = Cat(whole[:k], drained[len(whole) :]).as_signed()
             parts = [Mux(packed, low, only), Mux(packed, whole >> k, only)]
-            carries.append(Const(0, 1) if self.widths.apart else packed & whole[k - 1])
+            carries.append(self._carry(m, packed & whole[k - 1]))
         results: list[Value] = []
         for way, (part, carry) in enumerate(zip(parts, carries, strict=True)):
             bits = self.widths.narrow_bits if way else self.widths.accumulator_bits
@@ -290,6 +290,14 @@ class PostProcessor(wiring.Component):
             results.append(Signal(signed(bits), name=f"acc_{way}", reset_less=True))
             m.d.sync += results[way].eq(total.as_signed())
         return results
+
+    def _carry(self, m: Module, half: Value) -> Value:
+        """Return what the upper result of a column takes of the ``half`` that rounds it."""
+        if self.widths.apart:
+            return Const(0, 1)
+        if "soft" not in self.slot.members:
+            return half
+        return half & ~delay(m, self.i_drain.soft, 1, name="drained_soft")
 
     def _in_hand(self, m: Module) -> tuple[data.View, Value]:
         """Return the slot whose operands come in the next cycle, and if it is a vector's."""

@@ -22,17 +22,18 @@ def post_processed(
     factor: int = 0,
     statistics: tuple[int, int, int] = (0, 0, 0),
     upper: int = 0,
+    soft: int = 0,
 ) -> list[int]:
     """Return the results of a slot, bit for bit; every number must have its width.
 
     ``p`` is the drained accumulator; ``parameter``, ``activation`` and ``position`` are words of
     the stores; ``last`` and ``factor`` are numbers; ``statistics`` are total, exponent and factor
-    of a row; ``upper`` is the slot's.
+    of a row; ``upper`` and ``soft`` are the slot's.
     """
     accumulators = [p]
     if o.packed and ways > 1:
         k = w.pack_shift
-        accumulators = [signed_value(p, k), (p >> k) + (p >> (k - 1) & 1)]
+        accumulators = [signed_value(p, k), (p >> k) + (0 if soft else p >> (k - 1) & 1)]
         if w.apart:
             low = p & ((1 << k) - 1) | (p >> w.product_bits) << k
             accumulators = [

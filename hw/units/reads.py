@@ -132,13 +132,17 @@ def _group_by_group(m: Module, units: Units, dynamic: Value, kept: Value, static
     group = units.engine.group
     bits = group * units.design.geometry.column_bits
     parts = []
-    for number, start in enumerate(range(0, len(kept), bits)):
+    for number, start in enumerate(range(0, len(static), bits)):
+        own = kept[start : start + bits]
         # what resets is no shift register in LUTs, which would answer late
         cycles = group if number else 1
-        dynamic = delay(m, dynamic, cycles, name=f"takes_kept_{number}", reset_less=False)
+        if len(own):
+            dynamic = delay(m, dynamic, cycles, name=f"takes_kept_{number}", reset_less=False)
         if number:
             static = delay(m, static[bits:], group, name=f"static_{number}")
-        parts.append(Mux(dynamic, kept[start : start + bits], static[:bits]))
+        if len(own):
+            parts.append(Mux(dynamic, own, static[: len(own)]))
+        parts.append(static[len(own) : bits])
     return Cat(parts)
 
 

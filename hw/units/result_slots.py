@@ -24,17 +24,20 @@ def slot_layout(
     dst_bits: int,
     res_bits: int,
     upper: bool = False,
+    soft: bool = False,
 ) -> data.StructLayout:
     """Return the layout of a slot: one result for each way whose ``valid`` bit is set.
 
     ``first`` and ``last`` bound a row. ``parameter``, ``dst`` and ``res`` are the addresses of its
     parameters, its results and the stored word that it reads. With wide operations on two ways,
-    ``upper`` is set where the only result is the second element of words of two.
+    ``upper`` is set where the only result is the second element of words of two. With columns of
+    LUTs beside others whose sums are not apart, ``soft`` is set in theirs.
     """
     return data.StructLayout(
         {
             "valid": ways,
             **({"upper": 1} if upper else {}),
+            **({"soft": 1} if soft else {}),
             "op": op_bits,
             "first": 1,
             "last": 1,
@@ -139,7 +142,7 @@ class Slots(wiring.Component):
             single = 0b01 if operation.wide_y else 1 << place
             valid = (0b01 if operation.odd and last else 0b11) if pairs else single
             slot = {"valid": valid & every, "upper": place, "op": number, **address}
-            slot |= {"first": int(n == 0), "last": int(last)}
+            slot |= {"first": int(n == 0), "last": int(last), "soft": 0}
             slots.append({name: slot[name] for name in self.slot.members})
             for name, field in _ALWAYS.items():
                 step = pairs or place == self.ways - 1 or getattr(operation, field)

@@ -71,23 +71,25 @@ def multiply_short(
     bits: int,
     extension: int,
     name: str,
+    most: int = 0,
 ) -> Value:
     """Return the sums of two weights' products with ``x``, as :func:`add_apart`, of LUTs.
 
-    Latency: 3 cycles; ``first`` comes with the products.
+    Each has as many bits as its field, or ``most`` of them. Latency: 3 cycles; ``first`` comes with
+    the products.
     """
     x = delay(m, x, 1, name=f"x_{name}").as_signed()
     sums = []
-    for place, (weight, most) in enumerate(
-        zip(pair, (shift + extension, bits - shift), strict=True)
-    ):
+    fields = shift + extension, bits - shift
+    for place, (weight, field) in enumerate(zip(pair, fields, strict=True)):
+        own = min(most or field, field)
         weight = delay(m, weight, 1, name=f"w_{name}_{place}")
         product, carry = _product(m, x, weight, f"m_{name}_{place}")
-        total = Signal(signed(most), name=f"p_{name}_{place}", reset_less=True)
+        total = Signal(signed(own), name=f"p_{name}_{place}", reset_less=True)
         terms = Cat(Const(1, 1), _kept(first, total)), Cat(carry, product)
         added = terms[0].as_signed() + terms[1].as_signed()
-        m.d.sync += total.eq(added[1 : most + 1].as_signed())
-        sums.append(total)
+        m.d.sync += total.eq(added[1 : own + 1].as_signed())
+        sums.append(Cat(total, [total[-1]] * (field - own)))
     low, upper = sums
     return Cat(low[:shift], upper, low[shift:])
 

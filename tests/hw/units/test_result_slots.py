@@ -20,17 +20,18 @@ DST_BITS, RES_BITS = 5, 4
 FIELDS = ("valid", "op", "first", "last", "parameter", "dst", "res")
 
 
-def layout(ways, *, upper=False):
+def layout(ways, *, upper=False, soft=False):
     """Return a slot whose addresses have room to run on from an instruction's."""
-    return slot_layout(ways=ways, op_bits=3, parameter_bits=8, dst_bits=7, res_bits=7, upper=upper)
+    sizes = {"op_bits": 3, "parameter_bits": 8, "dst_bits": 7, "res_bits": 7}
+    return slot_layout(ways=ways, upper=upper, soft=soft, **sizes)
 
 
-def row_parameters(operations, ways):
+def row_parameters(operations, ways, *, soft=False):
     """Return what Drain and VectorSlots share."""
     upper = ways > 1 and any(o.wide for o in operations)
     return {
         "operations": operations,
-        "slot": layout(ways, upper=upper),
+        "slot": layout(ways, upper=upper, soft=soft),
         "dst_bits": DST_BITS,
         "res_bits": RES_BITS,
     }
@@ -49,7 +50,19 @@ def random_addresses(chance):
     ]
 
 
-def drained(play, operations, rows, *, columns, ways, gaps=(0,), early=1, offsets=(), queue=QUEUE):
+def drained(
+    play,
+    operations,
+    rows,
+    *,
+    columns,
+    ways,
+    gaps=(0,),
+    early=1,
+    offsets=(),
+    queue=QUEUE,
+    soft=0,
+):
     """Play rows (op, dst, res); return (found, expected) slots.
 
     A row is issued when ``early`` rows, with itself, are to be drained. ``offsets`` are those of
@@ -58,7 +71,8 @@ def drained(play, operations, rows, *, columns, ways, gaps=(0,), early=1, offset
     Each is a dictionary of the valid slots by cycle, with the column that is selected. A group's
     end comes as soon as the group before has been drained, and a gap in turn of ``gaps`` later.
     """
-    dut = Drain(columns=columns, queue=queue, **row_parameters(operations, ways))
+    own = row_parameters(operations, ways, soft=soft > 0)
+    dut = Drain(columns=columns, soft=soft, queue=queue, **own)
     script, expected, starts, done, count = {}, {}, [], early + 2, 0
     for op, dst, res in rows:
         o = operations[op]
@@ -166,6 +180,15 @@ def test_single_results_by_hand(play):
         (1, 1, 1, 11, 4),
         (1, 0, 2, 12, 5),
     ]
+
+
+@pytest.mark.parametrize("gaps", [(0,), (2, 0)])
+def test_slots_say_which_columns_are_of_luts(play, gaps):
+    rows = [(op, 10, 3) for op in (0, 2, 1)]
+    options = {"columns": 4, "ways": 2, "gaps": gaps}
+    found, expected = drained(play, PAIRS, rows, soft=3, **options)
+    assert found == expected
+    assert {column: slot["soft"] for column, slot in found.values()} == {0: 0, 1: 1, 2: 1, 3: 1}
 
 
 TIMED = (

@@ -224,7 +224,7 @@ def test_what_needs_sums_apart():
             always_packed=True,
             product_bits=20,
             multiplier=ICE40UP.multiplier,
-            soft=1,
+            extension=1,
         )
 
 

@@ -1,0 +1,205 @@
+# amaranth: UnusedElaboratable=no
+"""Columns of LUTs beside multipliers that keep both sums in one number: against plain products."""
+
+import itertools
+import random
+
+import pytest
+
+from bitformer.hw.families.series7 import SERIES7
+from bitformer.hw.lowering.images import pack_elements
+from bitformer.hw.units import matrix_engine as engine_module
+from bitformer.hw.units.matrix_engine import MatrixEngine
+from bitformer.hw.widths import signed_value
+
+HARD, SOFT = 2, 2
+
+
+def make(half, bits, sums, *, always_packed=False, soft=SOFT, group=None):
+    """An engine of weights of ``half`` bits, activations of ``bits``, and sums of ``sums``."""
+    shift = SERIES7.multiplier.long_bits - half
+    return MatrixEngine(
+        columns=HARD + soft,
+        column_bits=2 * half,
+        operand_bits=bits + 1,
+        pack_shift=shift,
+        half_bits=half,
+        always_packed=always_packed,
+        product_bits=shift + sums + 1,
+        multiplier=SERIES7.multiplier,
+        group=group,
+        soft=soft,
+        soft_bits=bits,
+        soft_sum_bits=sums,
+    )
+
+
+def limits(bits, narrow=0):
+    return -(1 << bits - 1) + narrow, (1 << bits - 1) - 1
+
+
+def sums_of(dut, totals, packed):
+    """The sums of each column, as the post-processor takes them: a pair where packed."""
+    k = dut.pack_shift
+    if not packed:
+        return list(totals[: dut.columns - dut.soft])
+    carries = [total >> k - 1 & 1 for total in totals[: dut.columns - dut.soft]] + [0] * dut.soft
+    return [
+        (signed_value(total, k), (total >> k) + carry)
+        for total, carry in zip(totals, carries, strict=True)
+    ]
+
+
+def played(play, dut, dots, gap=0):
+    """Play (packed, x, weights [terms][columns] of pairs); return each dot's sums by column."""
+    script, ends = [], []
+    for packed, x, weights in dots:
+        for number, (value, row) in enumerate(zip(x, weights, strict=True)):
+            words = [pack_elements(pair, dut.half_bits) for pair in row]
+            step = {"i_x": value, "i_first": number == 0, "i_packed": packed}
+            script.append(step | {"words": words})
+        ends.append(len(script) - 1)
+        script += [{}] * gap
+    script += [{}] * (dut.latency + dut.columns)
+    steps = []
+    for cycle, step in enumerate(script):
+        word = 0
+        for j in range(dut.columns):
+            at = cycle - j // dut.group * dut.group
+            own = script[at].get("words") if at >= 0 else None
+            word |= (own[j] if own else 0) << j * dut.column_bits
+        steps.append({k: v for k, v in step.items() if k != "words"} | {"i_w": word})
+    shown = play(dut, steps, ["o_p"])
+    found = []
+    for end, (packed, x, weights) in zip(ends, dots, strict=True):
+        totals = [shown[end + dut.latency + j][0][j] for j in range(dut.columns)]
+        words = [
+            pack_elements([pack_elements(pair, dut.half_bits) for pair in row], dut.column_bits)
+            for row in weights
+        ]
+        used = dut.columns if packed else dut.columns - dut.soft
+        assert totals[:used] == dut.model(x, words, packed)[:used]
+        found.append(sums_of(dut, totals, packed))
+    return found
+
+
+def expected(dut, dots):
+    found = []
+    for packed, x, weights in dots:
+        columns, half = [*zip(*weights, strict=True)], dut.half_bits
+        if packed:
+            found.append(
+                [
+                    tuple(sum(a * p[n] for a, p in zip(x, own, strict=True)) for n in (0, 1))
+                    for own in columns
+                ]
+            )
+            continue
+        hard = columns[: dut.columns - dut.soft]
+        whole = [[signed_value(pack_elements(p, half), 2 * half) for p in own] for own in hard]
+        found.append([sum(a * w for a, w in zip(x, own, strict=True)) for own in whole])
+    return found
+
+
+def drawn(dut, count, *, seed, length, packed=(False, True)):
+    """Dots at the extremes of their numbers and between."""
+    chance = random.Random(seed)
+
+    def pick(bits, narrow=0):
+        low, high = limits(bits, narrow)
+        return chance.choice([low, high, chance.randint(low, high)])
+
+    dots = []
+    for _ in range(count):
+        pairs, terms, half = chance.choice(packed), chance.randint(1, length), dut.half_bits
+        x = [pick(dut.soft_bits if pairs else dut.operand_bits) for _ in range(terms)]
+        row = [[(pick(half, 1), pick(half, 1)) for _ in range(dut.columns)] for _ in range(terms)]
+        dots.append((pairs, x, row))
+    return dots
+
+
+@pytest.mark.parametrize(("half", "bits"), [*itertools.product((2, 3, 4, 8), (4, 8))])
+@pytest.mark.parametrize("always_packed", [False, True])
+def test_sums_are_those_of_plain_products(play, half, bits, always_packed):
+    length = 9
+    sums = half + bits + length.bit_length()
+    dut = make(half, bits, min(sums, 25 - half), always_packed=always_packed)
+    packed = (True,) if always_packed else (False, True)
+    dots = drawn(dut, 25, seed=half, length=length if sums <= 25 - half else 1, packed=packed)
+    gap = half % 2
+    assert played(play, dut, dots, gap) == expected(dut, dots)
+
+
+@pytest.mark.parametrize(("half", "bits"), [(2, 2), (3, 2), (2, 4)])
+def test_all_products(play, half, bits):
+    """Every weight beside every other, and every activation, right behind each other."""
+    weights = range(limits(half, 1)[0], limits(half)[1] + 1)
+    activations = range(limits(bits)[0], limits(bits)[1] + 1)
+    dut = make(half, bits, half + bits + 1, soft=1)
+    dots = [
+        (True, [x, y], [[(a, b)] * 3, [(b, a)] * 3])
+        for (a, b), x, y in itertools.product(
+            itertools.product(weights, repeat=2), activations, (activations[0], activations[-1])
+        )
+    ]
+    assert played(play, dut, dots) == expected(dut, dots)
+
+
+@pytest.mark.parametrize("group", [1, 3])
+def test_weights_come_group_by_group(play, group):
+    dut = make(4, 6, 15, group=group)
+    dots = drawn(dut, 20, seed=group, length=9)
+    assert played(play, dut, dots) == expected(dut, dots)
+
+
+def test_a_sum_of_a_bit_too_few_is_wrong(play):
+    for sums, right in ((13, True), (12, False)):
+        dut = make(4, 8, sums)
+        dots = [(True, [-128] * 4, [[(-7, 7)] * 4] * 4)]
+        found = _loose(play, dut, dots)
+        assert (found == expected(dut, dots)) == right
+
+
+def _loose(play, dut, dots):
+    try:
+        return played(play, dut, dots)
+    except AssertionError:
+        return None
+
+
+HONEST = engine_module.multiply_short
+
+
+def _never_first(m, x, pair, *, first, **options):
+    return HONEST(m, x, pair, first=first & 0, **options)
+
+
+def _swapped(m, x, pair, **options):
+    return HONEST(m, x, pair[::-1], **options)
+
+
+def _short(m, x, pair, **options):
+    return HONEST(m, x[:-1], pair, **options)
+
+
+@pytest.mark.parametrize("mutant", [_never_first, _swapped, _short])
+def test_mutants_are_found(play, monkeypatch, mutant):
+    monkeypatch.setattr(engine_module, "multiply_short", mutant)
+    dut = make(4, 8, 16)
+    dots = drawn(dut, 10, seed=1, length=9)
+    assert _loose(play, dut, dots) != expected(dut, dots)
+
+
+def test_what_soft_columns_need():
+    with pytest.raises(ValueError, match=r"^Half bits must be positive for soft columns$"):
+        MatrixEngine(
+            columns=2,
+            column_bits=8,
+            operand_bits=8,
+            pack_shift=0,
+            half_bits=0,
+            always_packed=False,
+            product_bits=20,
+            multiplier=SERIES7.multiplier,
+            soft=1,
+        )

@@ -1,0 +1,72 @@
+"""Designs with columns of LUTs beside multipliers that keep two sums in one number."""
+
+import pytest
+
+from bitformer.hw.lowering.lower import lower
+from bitformer.hw.units import assembly as assembly_module
+from bitformer.hw.units import postprocessor as postprocessor_module
+from bitformer.model.precision import Precision
+from bitformer.sim.run import simulate
+
+
+@pytest.fixture(scope="module")
+def mixed(small_model):
+    """A design of so many columns, and so many of LUTs, of bits of weights and activations."""
+
+    def make(weights, activations, *, hard=2, soft=2, part="xc7s15", **changes):
+        bits = Precision(weights=weights, activations=activations)
+        shape = {"d_model": 8, "ffn": 12, "window": 6}
+        model = small_model(None, default=bits, **shape | changes)
+        return lower(model, part=part, lanes=2 * hard, soft=soft)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("weights", "activations", "hard", "soft", "part", "kind"),
+    [
+        (2, 8, 2, 4, "xc7s15", "lowest"),
+        (4, 4, 4, 1, "xc7s15", "random"),
+        (4, 8, 2, 2, "lfe5u-25f", "random"),
+        (8, 8, 2, 2, "xc7s15", "alternating"),
+        (1, 6, 1, 3, "xc7s15", "highest"),
+    ],
+)
+def test_designs_are_exact(
+    mixed, run_design, inputs_of, weights, activations, hard, soft, part, kind
+):
+    design = mixed(weights, activations, hard=hard, soft=soft, part=part)
+    geometry = design.geometry
+    assert (geometry.hard, geometry.weights.soft) == (hard, soft)
+    assert not geometry.apart
+    assert any(o.columns > hard or o.last_columns > hard for o in design.program.operations)
+    run_design(design, inputs_of(design.model, kind), back_pressure=0.3 * (kind == "random"))
+
+
+def test_keys_and_values_come_group_by_group_beside_columns_of_luts(
+    small_model, inputs_of, run_design, monkeypatch
+):
+    """Their memories are cut by the multipliers alone; the groups of weights go on behind them."""
+    monkeypatch.setattr(assembly_module, "_LOADS", 4)
+    bits = Precision(weights=4, activations=4)
+    model = small_model(None, default=bits, d_model=16, ffn=18, window=6)
+    design = lower(model, lanes=8, soft=5, placement={"dynamic": "distributed"})
+    assert assembly_module._group(design) < design.geometry.hard
+    run_design(design, inputs_of(model))
+
+
+@pytest.mark.parametrize("mutant", ["carry everywhere", "carry nowhere", "one column late"])
+def test_mutants_are_found(mixed, inputs_of, monkeypatch, mutant):
+    design = mixed(4, 8)
+    if mutant == "one column late":
+        honest = assembly_module.Drain
+
+        def late(*, soft, **options):
+            return honest(soft=soft - 1, **options)
+
+        monkeypatch.setattr(assembly_module, "Drain", late)
+    else:
+        keep = int(mutant == "carry everywhere")
+        own = postprocessor_module.PostProcessor
+        monkeypatch.setattr(own, "_carry", lambda self, m, half: half & keep)
+    assert not simulate(design, inputs_of(design.model)).bit_exact
