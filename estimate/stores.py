@@ -202,6 +202,8 @@ def store_terms(
         return StoreTerms(rom_luts=found, lut_address=address, rom_bits=live)
     if spec.placement == "block":
         block = cost(spec, "block", family)
+        if spec.early:
+            return StoreTerms(ramb18=block.ramb18, lut_address=address * spec.read_ports)
         bits = 0 if spec.asynchronous else spec.width * spec.read_ports
         return StoreTerms(ramb18=block.ramb18, ram_reads=block.luts, ram_bits=bits)
     granule = spec.granule or spec.width

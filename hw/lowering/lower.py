@@ -42,10 +42,11 @@ def _beside(model: IntegerModel) -> set[str]:
     return model.writers.keys() - after
 
 
-def _ranks(model: IntegerModel) -> dict[str, int]:
+def _ranks(model: IntegerModel, *, later: int = 0) -> dict[str, int]:
     """Return the priority of each tensor's rows: downstream first, but keys before queries.
 
-    What runs beside the main path has none, and fills its gaps.
+    What runs beside the main path has none, and fills its gaps. Queries come so many ranks
+    ``later``: from 2 on, behind the rows that they are made of.
     """
     ranks = {op.y: rank for rank, op in enumerate(model.operations)}
     places = dict(ranks)
@@ -54,6 +55,7 @@ def _ranks(model: IntegerModel) -> dict[str, int]:
             queries, keys = op.reads
             ranks[queries] = min(places[queries], places[keys])
             ranks[keys] = ranks[queries] + 2
+            ranks[queries] -= later
     beside = _beside(model)
     return {name: rank - len(ranks) * (name in beside) for name, rank in ranks.items()}
 
@@ -229,7 +231,7 @@ def _in_better_order(
         return design.latency, design.interval, *crowded
 
     tasks, most = _tasks(plan), figures(first)
-    start = Priorities.of(tasks, _ranks(plan.model))
+    start = _structural(plan, placement)[0]
     found = better_priorities(tasks, start, plan.geometry, tries=tries, progress=progress)
     for priorities in reversed(found):
         design = lower_plan(plan, placement, priorities)
@@ -243,6 +245,33 @@ def _tasks(plan: Plan) -> dict[str, list[RowTask]]:
     return {op.y: lowering_of(op).rows(plan) for op in plan.model.operations}
 
 
+def _structural(
+    plan: Plan, placement: Mapping[str, str] | None
+) -> tuple[Priorities, Design]:
+    """Return what the model's structure suggests, and the design that comes of it.
+
+    Where a family has no memories in LUTs, block RAM is dear: queries come later if that takes no
+    more cycles and fewer words.
+    """
+    tasks, model = _tasks(plan), plan.model
+    family, found = plan.part.family, list[tuple[Priorities, Design]]()
+    for later in (0,) if family.luts.rams else (0, 2, 2 * len(model.operations)):
+        priorities = Priorities.of(tasks, _ranks(model, later=later))
+        found.append((priorities, lower_plan(plan, placement, priorities)))
+    first = found[0][1]
+
+    def words(one: tuple[Priorities, Design]) -> tuple[int, ...]:
+        stores = one[1].stores
+        kept, scores = (stores[n].depth if n in stores else 0 for n in ("activations", "scores"))
+        return -(-kept // family.block_ram.shapes[0][0]), scores, kept
+
+    return min((one for one in found if _no_slower(one[1], first)), key=words)
+
+
+def _no_slower(design: Design, other: Design) -> bool:
+    return design.latency <= other.latency and design.interval <= other.interval
+
+
 def lower_plan(
     plan: Plan,
     placement: Mapping[str, str] | None = None,
@@ -252,9 +281,10 @@ def lower_plan(
 
     ``priorities`` : which row goes first; by default, what the model's structure suggests.
     """
+    if priorities is None:
+        return _structural(plan, placement)[1]
     model, geometry = plan.model, plan.geometry
-    tasks = _tasks(plan)
-    timeline = schedule(tasks, priorities or Priorities.of(tasks, _ranks(model)), geometry)
+    timeline = schedule(_tasks(plan), priorities, geometry)
     blocks = memory_blocks(model, timeline, geometry)
     depths = {name: allocate(own, by_size=name == "dynamic") for name, own in blocks.items()}
     weights, weight_bases = weight_words(model.linears, plan.weights)

@@ -107,6 +107,11 @@ def _taken(spec: StoreSpec, family: Family) -> tuple[int, int, int]:
     return found.ramb18, found.lutram, found.lutram + found.luts + lost
 
 
+def _luts(specs: Iterable[StoreSpec], family: Family) -> int:
+    """Return all LUTs of placed stores, with those lost."""
+    return sum(_taken(spec, family)[2] for spec in specs)
+
+
 @functools.lru_cache(maxsize=4096)
 def _cut(block: StoreSpec, spare: int, family: Family) -> tuple[StoreSpec, tuple[int, int, int]]:
     """Return a ROM in ``spare`` block RAMs, the rest of it in LUTs, and what it takes."""
@@ -151,7 +156,10 @@ def _best(
 
 
 def _early(spec: StoreSpec, family: Family) -> bool:
-    """Return whether a block's second register is before its address: nothing is selected then."""
+    """Return whether a block's second register is before its address: nothing is selected then.
+
+    Of a RAM, words are read a cycle later so; none is written so soon after its last read.
+    """
     block = family.block_ram
     return (
         block.early and block.taken(spec.depth, spec.width, sliced=block.enable_bits == 1)[1] == 1
@@ -166,8 +174,8 @@ def place(
     A block RAM must save as many LUTs as the family says: small stores stay in LUTs, where a block
     would be mostly empty. A ROM larger than the blocks that are left is cut, and what does not fit
     them is in LUTs. A RAM is in registers where it would be in LUTs and none of them are memories.
-    Blocks that the family keeps are left free, unless the stores would then take more than a
-    quarter of the LUTs. When nothing fits, the placement that is least over is taken: ``estimate``
+    Blocks that the family keeps are left free, unless that costs more than a tenth of the part's
+    LUTs: beside so large an accelerator there is no room. When nothing fits, the placement that is least over is taken: ``estimate``
     says by how much.
     """
     specs = list(specs)
@@ -182,11 +190,13 @@ def place(
             places = (small if placement == "distributed" else placement,)
         elif spec.asynchronous and small == "distributed":
             places = (small,)
-        early = spec.rom and _early(spec, part.family)
+        early = not spec.asynchronous and _early(spec, part.family)
         options.append([replace(spec, placement=one, early=early) for one in places])
     roms = [n for n, spec in enumerate(specs) if spec.rom and len(options[n]) > 1]
     largest = max(roms, key=lambda n: specs[n].bits, default=None)
     found = _best(options, largest, part, kept := part.family.block_ram.kept)
-    if kept and crowding(found, part)[1]:
-        found = _best(options, largest, part, 0)
+    if kept:
+        every = _best(options, largest, part, 0)
+        saved = _luts(found, part.family) - _luts(every, part.family)
+        found = every if saved > part.luts // 10 else found
     return {spec.name: spec for spec in found}

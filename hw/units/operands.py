@@ -152,7 +152,7 @@ class Operands(wiring.Component):
             selected = Mux(whole, self.i_activation.as_signed(), selected)
         activation = Signal(selected.shape(), reset_less=True)
         m.d.sync += activation.eq(selected)
-        sources = {Source.ACTIVATION: delay(m, activation, OPERAND - 1 - ready, name="activation")}
+        stored = delay(m, activation, OPERAND - 2 - ready, name="activation").as_signed()
 
         if self.delta_bits:
             shift, zero = self.delta_shift, self.delta_zero
@@ -161,9 +161,14 @@ class Operands(wiring.Component):
             moved = difference + (zero << shift) if zero else difference
             delta = Signal(signed(self.delta_bits), reset_less=True)
             m.d.sync += delta.eq(clamp(round_shift(moved, shift), *self._delta_limits))
-            sources[Source.INPUT] = delay(m, delta, OPERAND - 2 - ready, name="delta")
+            sample = delay(m, delta, OPERAND - 3 - ready, name="delta").as_signed()
         else:
-            sources[Source.INPUT] = delay(m, self.i_input, OPERAND - ready, name="input")
+            sample = delay(m, self.i_input, OPERAND - 1 - ready, name="input").as_signed()
+        # one of both goes on: a register for both in place of one for each
+        early = delay(m, self.i_op, OPERAND - 2, name="op")
+        fresh = decode(m, early, self.operations, "source", name="early_source") == Source.INPUT
+        read = Signal(max((stored.shape(), sample.shape()), key=lambda s: s.width), reset_less=True)
+        m.d.sync += read.eq(Mux(fresh, sample, stored))
 
         if self.scores:
             m.submodules.exponential = exponential = Exponential()
@@ -171,17 +176,17 @@ class Operands(wiring.Component):
                 exponential.i_score.eq(self._select(self.i_score, element)),
                 exponential.i_maximum.eq(self.i_maximum),
             ]
-            sources[Source.SCORE] = exponential.o_weight
 
         # all of the sources are a cycle ahead of the activation here
-        op = delay(m, self.i_op, OPERAND - 1, name="op")
+        op = delay(m, early, 1, name="op_now")
         first = delay(m, self.i_first, OPERAND - 1, name="first")
         valid = delay(m, self.i_valid, OPERAND - 1, name="valid", reset_less=False)
         source = decode(m, op, self.operations, "source")
+        m.d.sync += self.o_x.eq(read)
         with m.Switch(source):
-            for kind, value in sources.items():
-                with m.Case(kind):
-                    m.d.sync += self.o_x.eq(value)
+            if self.scores:
+                with m.Case(Source.SCORE):
+                    m.d.sync += self.o_x.eq(exponential.o_weight)
             if len(source) > 1:  # not in a model that reads neither scores nor pooled rows
                 with m.Case(Source.ONE):
                     m.d.sync += self.o_x.eq(1)
@@ -192,7 +197,7 @@ class Operands(wiring.Component):
         ]
         if self.scores:
             m.d.comb += [
-                self.o_weight.eq(sources[Source.SCORE]),
+                self.o_weight.eq(exponential.o_weight),
                 self.o_weight_first.eq(first),
                 self.o_weight_valid.eq(valid & (source == Source.SCORE)),
             ]

@@ -156,6 +156,7 @@ class PostProcessor(wiring.Component):
         narrow = last - 1 - (WIDE_DELAY if self.wide else 0)
         # their constants come out of registers: they are looked up a cycle ahead
         ops = [delay(m, slot.op, stage - 1, name=f"op_{stage}") for stage in (2, narrow, last)]
+        scaled_vectors = any(not o.matrix and o.factor is Factor.PARAMETER for o in operations)
         rounding = [((1 << o.shift) >> 1) + (o.zero << o.shift) for o in operations]
         totals: list[Value] = []
         results: list[Value] = []
@@ -181,9 +182,9 @@ class PostProcessor(wiring.Component):
                 u = Mux(chosen.now.wide, upper, u)
             bits = widths.high_bits if way else widths.low_bits
             unit = self._product(m, platform, u, f"_{way}")
-            scale = chosen.fields(late, way)[1]
-            if self.vector_delay:
-                scale = Mux(vector_now, scale, chosen.fields(parameter, way)[1])
+            scale = chosen.fields(parameter, way)[1]
+            if self.vector_delay and scaled_vectors:
+                scale = Mux(vector_now, chosen.fields(late, way)[1], scale)
             factors = self._factors(chosen, scale, normal)
             self._choose(m, unit, chosen.factor, factors)
             addend = register("addend", bits)

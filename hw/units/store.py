@@ -32,8 +32,8 @@ class Store(wiring.Component):
     """Memory with one write port, unless it is a ROM, and one or two read ports.
 
     Latency: 2 cycles from an address to its data. A word written in cycle t can be addressed from
-    cycle t + 1 on; addressed in cycle t it is undefined. Throughput: an access a cycle at each
-    port.
+    cycle t + 1 on; addressed in cycle t it is undefined, and in a block RAM with an early register
+    in cycle t - 1, too. Throughput: an access a cycle at each port.
 
     Parameters
     ----------
@@ -111,13 +111,19 @@ class Store(wiring.Component):
         """Return the words that are read, ``latency`` cycles after each step.
 
         A step has the inputs of a cycle by name, 0 where it names none. A word that is written in
-        the step that reads it is None.
+        the step that reads it, or too soon after it, is None.
         """
-        words, read = self._part(0, self.spec.depth, 0, self.spec.width), []
+        words = self._part(0, self.spec.depth, 0, self.spec.width)
+        read: list[tuple[int | None, ...]] = []
         lanes = range(self.spec.width // self.granule)
+        soon = self.spec.early and self.spec.placement == "block"
+        addresses: list[int] = []
         for step in steps:
             place, enables = step.get("w_addr", 0), step.get("w_en", 0)
-            addresses = (step.get(f"addr_{port}", 0) for port in range(self.spec.read_ports))
+            if soon and enables and read:
+                kept = zip(addresses, read[-1], strict=True)
+                read[-1] = tuple(None if a == place else word for a, word in kept)
+            addresses = [step.get(f"addr_{port}", 0) for port in range(self.spec.read_ports)]
             read.append(tuple(None if enables and a == place else words[a] for a in addresses))
             granule = (1 << self.granule) - 1
             mask = sum(granule << n * self.granule for n in lanes if enables >> n & 1)

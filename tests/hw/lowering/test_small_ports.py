@@ -9,6 +9,7 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from bitformer.hw.families.ice40 import ICE40UP
+from bitformer.hw.lowering import lower as lowering
 from bitformer.hw.lowering.lower import lower
 from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.errors import UserError
@@ -77,3 +78,21 @@ def test_blocks_of_a_long_multiplicand_are_counted(upper, blocks):
     wide = replace(geometry, wide=frozenset({"output"}), upper_bits=upper)
     assert wide.dsps - wide.columns == blocks
     assert ICE40UP.multiplier.multiplicand_bits >= 48
+
+
+def test_queries_come_later_where_that_takes_fewer_words(monkeypatch):
+    """And no more cycles: a block of 256 words has what is kept of this model then."""
+    model = initialize(named_config("etth1-96-24-w2a8"), seed=0)
+    better = lower(model, part=PART)
+    ranks = lowering._ranks
+    monkeypatch.setattr(lowering, "_ranks", lambda model, later: ranks(model))
+    plain = lower(model, part=PART)
+    assert better.stores["activations"].depth <= 256 < plain.stores["activations"].depth
+    assert (better.latency, better.interval) <= (plain.latency, plain.interval)
+
+
+def test_other_families_keep_their_order():
+    """Memories in LUTs are cheap: no other order is looked for, though one takes fewer words."""
+    model = initialize(named_config("grid-12-64-4"), seed=0)
+    words = {part: lower(model, part=part).stores["activations"].depth for part in (PART, "xc7s15")}
+    assert words[PART] < words["xc7s15"]

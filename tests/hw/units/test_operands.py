@@ -190,6 +190,9 @@ def test_any_widths(play, ways, element_bits, input_bits, delta, seed):
     assert found == expected
 
 
+HURRIED = ("element", "activation", "op", "op_now", "first")
+
+
 def mutants(monkeypatch):
     """Ways to be wrong: a delay that is dropped, a constant off by one, an ignored field."""
     original = operands_module.delay
@@ -201,7 +204,7 @@ def mutants(monkeypatch):
         monkeypatch.setattr(operands_module, "delay", delay)
 
     return {
-        **{name: (lambda name=name: hurried(name)) for name in ("element", "delta", "op", "first")},
+        **{name: (lambda name=name: hurried(name)) for name in HURRIED},
         "rounding": lambda: monkeypatch.setattr(
             operands_module, "round_shift", lambda value, shift: (value + 1) >> shift
         ),
@@ -212,7 +215,7 @@ def mutants(monkeypatch):
     }
 
 
-@pytest.mark.parametrize("name", ["element", "delta", "op", "first", "rounding", "clamp", "limit"])
+@pytest.mark.parametrize("name", [*HURRIED, "rounding", "clamp", "limit"])
 def test_mutants_are_found(play, monkeypatch, name):
     dut = make(delta_bits=6, delta_shift=2, delta_zero=1)
     chance = random.Random(4)

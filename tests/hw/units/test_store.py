@@ -2,6 +2,7 @@
 """Memories in every placement: what is written is read two cycles after its address."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -132,6 +133,15 @@ def test_a_word_comes_as_late_with_a_register_before_its_address(play, early):
     init = contents(100, 7)
     rom = spec(depth=100, width=7, rom=True, placement="block", early=early)
     reads_and_writes(play, rom, init, cycles=60)
+
+
+def test_a_ram_with_a_register_before_its_address_reads_a_cycle_later(play):
+    """A word that is written the cycle after it is addressed is nobody's."""
+    ram = spec(depth=9, width=4, placement="block", early=True)
+    reads_and_writes(play, ram, cycles=60)
+    steps = [{"addr_0": 3}, {"w_addr": 3, "w_data": 5, "w_en": 1}, {"addr_0": 3}]
+    assert Store(spec=ram).model(steps) == [(None,), (0,), (5,)]
+    assert Store(spec=replace(ram, early=False)).model(steps) == [(0,), (0,), (5,)]
 
 
 TILINGS = {

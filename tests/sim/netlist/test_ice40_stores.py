@@ -36,6 +36,7 @@ SHAPES = {
     "halves": {"depth": 300, "width": 12, "granule": 6},
     "narrow": {"depth": 448, "width": 8, "granule": 4, "read_ports": 2},
     "columns": {"depth": 28, "width": 48, "granule": 8},
+    "soon": {"depth": 250, "width": 16, "granule": 8, "read_ports": 2, "early": True},
     # registers
     "few": {"depth": 5, "width": 9, "granule": 3, "placement": "registers"},
     "twice": {"depth": 6, "width": 4, "read_ports": 2, "placement": "registers"},
@@ -92,8 +93,11 @@ def netlist():
 
 
 def steps(spec, chance):
-    """Inputs of a store, cycle by cycle; of few addresses none is read where it is written."""
-    enables = spec.width // (spec.granule or spec.width)
+    """Inputs of a store, cycle by cycle; of few addresses none is read where it is written.
+
+    With an early register, nor in the cycle before.
+    """
+    enables, before = spec.width // (spec.granule or spec.width), []
     for _ in range(CYCLES):
         low, span = chance.choice([(0, 4), (spec.depth - 4, 4), (0, spec.depth)])
         low, span = max(0, low), min(span, spec.depth)
@@ -101,8 +105,10 @@ def steps(spec, chance):
         if not spec.rom:
             step |= {"w_addr": low + chance.randrange(span)}
             step |= {"w_data": chance.getrandbits(spec.width), "w_en": chance.getrandbits(enables)}
-            if step["w_addr"] in [step[f"addr_{port}"] for port in range(spec.read_ports)]:
+            read = [step[f"addr_{port}"] for port in range(spec.read_ports)]
+            if step["w_addr"] in read + before * spec.early:
                 step["w_en"] = 0
+            before = read
         yield step
 
 
