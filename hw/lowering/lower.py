@@ -245,9 +245,7 @@ def _tasks(plan: Plan) -> dict[str, list[RowTask]]:
     return {op.y: lowering_of(op).rows(plan) for op in plan.model.operations}
 
 
-def _structural(
-    plan: Plan, placement: Mapping[str, str] | None
-) -> tuple[Priorities, Design]:
+def _structural(plan: Plan, placement: Mapping[str, str] | None) -> tuple[Priorities, Design]:
     """Return what the model's structure suggests, and the design that comes of it.
 
     Where a family has no memories in LUTs, block RAM is dear: queries come later if that takes no

@@ -175,8 +175,8 @@ def place(
     would be mostly empty. A ROM larger than the blocks that are left is cut, and what does not fit
     them is in LUTs. A RAM is in registers where it would be in LUTs and none of them are memories.
     Blocks that the family keeps are left free, unless that costs more than a tenth of the part's
-    LUTs: beside so large an accelerator there is no room. When nothing fits, the placement that is least over is taken: ``estimate``
-    says by how much.
+    LUTs: beside so large an accelerator there is no room. When nothing fits, the placement that is
+    least over is taken: ``estimate`` says by how much.
     """
     specs = list(specs)
     _check(specs, wanted)
