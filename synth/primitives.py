@@ -73,10 +73,25 @@ def arcs(netlist: Netlist, cell: Cell) -> Iterator[Arc]:
     elif primitive.kind in _IN_LUTS:
         for address, data in primitive.reads:
             yield from _through(cell, (address,), (data,), lambda _: 1)
+    elif primitive.tables is not None:
+        parameter, tables = primitive.tables
+        for output, size in tables:
+            # Yosys writes a number of more than 32 bits as a text of these
+            table = int(str(cell.parameters[parameter]), 2) & ((1 << size) - 1)
+            pins = [pin for n, pin in enumerate(sorted(cell.inputs)) if _depends(table, size, n)]
+            yield from _through(
+                cell, pins, (output,), lambda start: _levels(netlist, primitive.kind, start)
+            )
     elif primitive.kind.logic or primitive.kind is Kind.BUFFER:
         yield from _through(
             cell, cell.inputs, cell.outputs, lambda start: _levels(netlist, primitive.kind, start)
         )
+
+
+def _depends(table: int, size: int, number: int) -> bool:
+    """Return True if a table of ``size`` bits differs with an input of that number."""
+    rows = (row for row in range(size) if not row >> number & 1 and row | 1 << number < size)
+    return any((table >> row ^ table >> (row | 1 << number)) & 1 for row in rows)
 
 
 def _through(cell: Cell, inputs: Iterable[str], outputs: Iterable[str], levels) -> Iterator[Arc]:

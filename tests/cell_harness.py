@@ -5,7 +5,7 @@ from bitformer.sim.netlist.models import MODELLED
 from bitformer.sim.netlist.simulator import NetlistSimulator
 
 CLOCKS = {"CLK", "WCLK", "CLKARDCLK", "CLKBWRCLK"}
-OUTPUTS = {"O", "Q", "P", "CO", *(f"DO{c}" for c in "ABCD")}
+OUTPUTS = {"O", "O5", "O6", "Q", "P", "CO", *(f"DO{c}" for c in "ABCD")}
 OUTPUTS |= {"DOADO", "DOBDO", "DOPADOP", "DOPBDOP"}
 
 

@@ -4,6 +4,7 @@ Sources: FPGA-TN-02205 (MULT18X18D), FPGA-TN-02204 (block RAM, memories in LUTs)
 (slices, and how many a part has).
 """
 
+from bitformer.hw.families.adder import LutAdder
 from bitformer.hw.families.family import (
     BlockRam,
     Carry,
@@ -80,7 +81,12 @@ ECP5 = Family(
     name="ECP5",
     # its own accumulator takes two blocks: sums are made in LUTs, as wide as one asks for
     multiplier=Multiplier(
-        name="MULT18X18D", long_bits=18, short_bits=18, accumulator_bits=48, cell=_CELL
+        name="MULT18X18D",
+        long_bits=18,
+        short_bits=18,
+        accumulator_bits=48,
+        cell=_CELL,
+        adder=LutAdder(terms=2),
     ),
     block_ram=BlockRam(
         name="EBR",

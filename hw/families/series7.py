@@ -3,6 +3,7 @@
 Sources: UG479 (DSP48E1), UG473 (block RAM), UG474 (LUTs, memories in LUTs), UG953 (primitives).
 """
 
+from bitformer.hw.families.adder import AdderCells, LutAdder
 from bitformer.hw.families.family import (
     BlockRam,
     Carry,
@@ -26,6 +27,25 @@ _CARRY4 = Carry(
     sums=("O",),
 )
 
+#: A LUT with two outputs of five inputs, and the carry behind it.
+_ADDER = LutAdder(
+    terms=3,
+    cells=AdderCells(
+        lut="LUT6_2",
+        inputs=tuple(f"I{number}" for number in range(6)),
+        outputs=("O6", "O5"),
+        table="INIT",
+        carry="CARRY4",
+        bits=4,
+        below="CI",
+        begin="CYINIT",
+        select="S",
+        data="DI",
+        sums="O",
+        carries="CO",
+    ),
+)
+
 _SHIFT_READS = tuple((pin, "Q") for pin in ("A", "A0", "A1", "A2", "A3"))
 _QUAD_READS = tuple((f"ADDR{letter}", f"DO{letter}") for letter in "ABCD")
 _ADDRESS = ("A", *(f"A{bit}" for bit in range(8)))
@@ -42,6 +62,7 @@ def _lut_ram(luts: int, reads: tuple[tuple[str, str], ...]) -> Primitive:
 
 _PRIMITIVES = {
     **{f"LUT{inputs}": Primitive(kind=Kind.LUT) for inputs in range(1, 7)},
+    "LUT6_2": Primitive(kind=Kind.LUT, tables=("INIT", (("O6", 64), ("O5", 32)))),
     "INV": Primitive(kind=Kind.INVERTER),
     **dict.fromkeys(("MUXF7", "MUXF8"), Primitive(kind=Kind.MULTIPLEXER)),
     "CARRY4": Primitive(kind=Kind.CARRY, size=0, carry=_CARRY4),
@@ -81,7 +102,9 @@ synth_xilinx -family xc7 -top {top} {options}-run map_luts:check
 
 SERIES7 = Family(
     name="7 series",
-    multiplier=Multiplier(name="DSP48E1", long_bits=25, short_bits=18, accumulator_bits=48),
+    multiplier=Multiplier(
+        name="DSP48E1", long_bits=25, short_bits=18, accumulator_bits=48, adder=_ADDER
+    ),
     block_ram=BlockRam(
         name="RAMB18",
         shapes=((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from bitformer.hw.families.family import Multiplier
 from bitformer.hw.timing import ACCUMULATE
+from bitformer.hw.units.lut_column import ahead, dot_in_luts, joined_sums
 from bitformer.hw.units.multiplier import Product
 from bitformer.hw.units.parameters import Flag, Integer, Parameter
 from bitformer.hw.units.pipeline import delay
@@ -87,7 +88,8 @@ class MatrixEngine(wiring.Component):
     i_packed : In(1)
         The operation is packed.
     i_w : In(columns * column_bits)
-        Weight words of all columns, column 0 lowest, those of a group in its cycle.
+        Weight words of all columns, column 0 lowest, those of a group in its cycle, and those of
+        columns of LUTs in column 0's.
     o_p : Out(ArrayLayout(signed(product_bits + extension), columns))
         Accumulators.
 
@@ -158,6 +160,10 @@ class MatrixEngine(wiring.Component):
             raise ValueError("Apart must be set, of packed weights, for an extension or halves")
         if soft and not half_bits:
             raise ValueError("Half bits must be positive for soft columns")
+        adder = None if apart else multiplier.adder
+        least = ahead(half_bits, adder.terms) if soft and adder is not None else 0
+        if columns - soft < least:
+            raise ValueError(f"Columns must be {least + soft} at least, not {columns}")
         super().__init__(
             {
                 "i_x": In(signed(operand_bits)),
@@ -222,15 +228,16 @@ class MatrixEngine(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        x, packed, first = self.i_x, self.i_packed, delay(m, self.i_first, 2, name="first")
+        xs: list[Value] = [self.i_x]
+        packed, first = self.i_packed, delay(m, self.i_first, 2, name="first")
         before = packed
         # of the products, where an accumulator has to know it
         pairs = self.apart and not self.always_packed
         pair = delay(m, packed, 2, name="pair") if pairs else Const(1, 1)
         for j in range(self.columns):
-            word, late = self.i_w.word_select(j, self.column_bits), j % self.group
+            word, late, x = self.i_w.word_select(j, self.column_bits), j % self.group, xs[j]
             if j >= self.columns - self.soft:
-                total = self._in_luts(m, j, x, delay(m, word, late, name=f"w_{j}"), first)
+                total = self._in_luts(m, platform, j, xs, word, first)
             elif self.halves:
                 word = delay(m, word, late, name=f"w_{j}")
                 total = self._in_halves(m, platform, j, x, word, first)
@@ -242,7 +249,7 @@ class MatrixEngine(wiring.Component):
                 total = self._total(m, j, unit.product, first, pair)
             m.d.comb += self.o_p[j].eq(total)
             if j + 1 < self.columns:
-                x = delay(m, x, 1, name=f"x_{j}")
+                self._passed_on(m, xs, j + 1)
                 before, packed = packed, delay(m, packed, 1, name=f"packed_{j}")
                 first = delay(m, first, 1, name=f"first_{j}")
                 pair = delay(m, pair, 1, name=f"pair_{j}") if pairs else pair
@@ -269,13 +276,50 @@ class MatrixEngine(wiring.Component):
         m.d.sync += total.eq(Mux(first, 0, total) + product)
         return total
 
-    def _in_luts(self, m: Module, j: int, x: Value, word: Value, first: Value) -> Value:
-        """Return the sums of column ``j``, which is made of LUTs."""
+    def _in_luts(
+        self, m: Module, platform: object, j: int, xs: list[Value], word: Value, first: Value
+    ) -> Value:
+        """Return the sums of column ``j``, which is made of LUTs, of the activations ``xs``.
+
+        These are there in turn, column by column; the word comes in column 0's cycle.
+        """
         half, bits = self.half_bits, self.soft_bits
-        own = x[:bits].as_signed() if 0 < bits < len(x) else x
-        pair = word[:half], word[half : 2 * half]
-        sums = self.soft_sum_bits
-        return multiply_short(m, own, pair, first=first, name=f"{j}", most=sums, **self._fields)
+        adder = self.multiplier.adder
+        if adder is None or self.apart:
+            word = delay(m, word, j, name=f"w_{j}")
+            pair = word[:half], word[half : 2 * half]
+            sums, x = self.soft_sum_bits, self._short(xs[j])
+            return multiply_short(m, x, pair, first=first, name=f"{j}", most=sums, **self._fields)
+        early = j - ahead(half, adder.terms)
+
+        def x_of(cycle: int) -> Value:
+            return self._short(self._passed_on(m, xs, early + cycle))
+
+        totals = []
+        for place in range(2):
+            own = word[place * half : (place + 1) * half]
+
+            def weight(cycle: int, bit: int, own: Value = own, place: int = place) -> Value:
+                return delay(m, own[bit], early + cycle, name=f"w_{j}_{place}_{bit}")
+
+            field = (self.pack_shift, self.product_bits - self.pack_shift)[place]
+            bits = min(self.soft_sum_bits or field, field)
+            options = {"weight_bits": half, "bits": bits, "first": first, "name": f"{j}_{place}"}
+            totals.append(dot_in_luts(m, platform, adder, x_of, weight, **options))
+        low, high = totals
+        return joined_sums(low, high, shift=self.pack_shift, bits=self.product_bits)
+
+    @staticmethod
+    def _passed_on(m: Module, xs: list[Value], place: int) -> Value:
+        """Return the activation of so many cycles ago, the last of ``xs`` or an earlier one."""
+        while len(xs) <= place:
+            xs.append(delay(m, xs[-1], 1, name=f"x_{len(xs) - 1}"))
+        return xs[place]
+
+    def _short(self, x: Value) -> Value:
+        """Return an activation as columns of LUTs take it."""
+        bits = self.soft_bits
+        return x[:bits].as_signed() if 0 < bits < len(x) else x.as_signed()
 
     def _in_halves(
         self, m: Module, platform: object, j: int, x: Value, word: Value, first: Value

@@ -131,19 +131,16 @@ def _group_by_group(m: Module, units: Units, dynamic: Value, kept: Value, static
     """
     group = units.engine.group
     bits = group * units.design.geometry.column_bits
-    parts = []
-    for number, start in enumerate(range(0, len(static), bits)):
-        own = kept[start : start + bits]
+    parts, beyond = [], static[len(kept) :]
+    static = static[: len(kept)]
+    for number, start in enumerate(range(0, len(kept), bits)):
         # what resets is no shift register in LUTs, which would answer late
         cycles = group if number else 1
-        if len(own):
-            dynamic = delay(m, dynamic, cycles, name=f"takes_kept_{number}", reset_less=False)
+        dynamic = delay(m, dynamic, cycles, name=f"takes_kept_{number}", reset_less=False)
         if number:
             static = delay(m, static[bits:], group, name=f"static_{number}")
-        if len(own):
-            parts.append(Mux(dynamic, own, static[: len(own)]))
-        parts.append(static[len(own) : bits])
-    return Cat(parts)
+        parts.append(Mux(dynamic, kept[start : start + bits], static[:bits]))
+    return Cat(parts, beyond)
 
 
 def _spread(geometry: Geometry, columns: WeightColumns, word: Value) -> Value:

@@ -27,6 +27,16 @@ def _lut(cell: Cell, lines: Lines) -> None:
     )
 
 
+def _double_lut(cell: Cell, lines: Lines) -> None:
+    """Model it output by output: one may be an input of the cell that the other comes from."""
+    inputs, init = [cell.bit(f"I{k}") for k in range(6)], number(cell, "INIT")
+    for pin, count in (("O5", 5), ("O6", 6)):
+        own = inputs[:count]
+        for output in cell.outputs.get(pin, ()):
+            table = init & ((1 << (1 << count)) - 1)
+            lines.give([output], own, [f"{target(output)} = {table} >> ({join_bits(own)}) & 1"])
+
+
 def _inverter(cell: Cell, lines: Lines) -> None:
     output, bit = cell.bits("O"), cell.bit("I")
     lines.give(output, [bit], [f"n{output[0]} = {variable(bit)} ^ 1"])
@@ -71,11 +81,11 @@ def _flip_flop(cell: Cell, lines: Lines) -> None:
 
 
 def _shift_register(cell: Cell, lines: Lines) -> None:
-    bits, output = inside(cell, "bits"), cell.bits("Q")
-    address = [cell.bit(f"A{k}") for k in range(4)]
+    bits, output, long = inside(cell, "bits"), cell.bits("Q"), cell.kind == "SRLC32E"
+    address = list(cell.bits("A")) if long else [cell.bit(f"A{k}") for k in range(4)]
     lines.setup.append(f"{bits} = {number(cell, 'INIT')}")
     lines.give(output, address, [f"n{output[0]} = {bits} >> ({join_bits(address)}) & 1"])
-    shifted = f"{bits} << 1 & 65535 | {variable(cell.bit('D'))}"
+    shifted = f"{bits} << 1 & {(1 << (32 if long else 16)) - 1} | {variable(cell.bit('D'))}"
     lines.register(bits, shifted, enable=cell.bit("CE"))
     lines.clocks.add(cell.bit("CLK"))
 
@@ -119,6 +129,9 @@ SLICE = {
         )
         for size in range(1, 7)
     },
+    "LUT6_2": Modelled(
+        emit=_double_lut, pins=("O6", "O5", *(f"I{k}" for k in range(6))), free=("INIT",)
+    ),
     "INV": Modelled(emit=_inverter, pins=("I", "O")),
     "MUXF7": Modelled(emit=_mux, pins=("I0", "I1", "S", "O")),
     "MUXF8": Modelled(emit=_mux, pins=("I0", "I1", "S", "O")),
@@ -128,6 +141,12 @@ SLICE = {
     "SRL16E": Modelled(
         emit=_shift_register,
         pins=("A0", "A1", "A2", "A3", "CE", "CLK", "D", "Q"),
+        free=("INIT",),
+        optional={"IS_CLK_INVERTED": (0,)},
+    ),
+    "SRLC32E": Modelled(
+        emit=_shift_register,
+        pins=("A", "CE", "CLK", "D", "Q"),
         free=("INIT",),
         optional={"IS_CLK_INVERTED": (0,)},
     ),

@@ -3,9 +3,14 @@
 
 import itertools
 import random
+from dataclasses import replace
 
 import pytest
+from amaranth.hdl import Const
+from slice_harness import instead_of_cells
 
+from bitformer.hw.convert import FOR_SYNTHESIS
+from bitformer.hw.families.ecp5 import ECP5
 from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.lowering.images import pack_elements
 from bitformer.hw.units import matrix_engine as engine_module
@@ -15,10 +20,27 @@ from bitformer.hw.widths import signed_value
 HARD, SOFT = 2, 2
 
 
-def make(half, bits, sums, *, always_packed=False, soft=SOFT, group=None):
+class InCells(MatrixEngine):
+    """As it is synthesized."""
+
+    def elaborate(self, platform):
+        return super().elaborate(FOR_SYNTHESIS)
+
+
+def make(
+    half,
+    bits,
+    sums,
+    *,
+    always_packed=False,
+    soft=SOFT,
+    group=None,
+    kind=MatrixEngine,
+    multiplier=SERIES7.multiplier,
+):
     """An engine of weights of ``half`` bits, activations of ``bits``, and sums of ``sums``."""
-    shift = SERIES7.multiplier.long_bits - half
-    return MatrixEngine(
+    shift = multiplier.long_bits - half
+    return kind(
         columns=HARD + soft,
         column_bits=2 * half,
         operand_bits=bits + 1,
@@ -26,7 +48,7 @@ def make(half, bits, sums, *, always_packed=False, soft=SOFT, group=None):
         half_bits=half,
         always_packed=always_packed,
         product_bits=shift + sums + 1,
-        multiplier=SERIES7.multiplier,
+        multiplier=multiplier,
         group=group,
         soft=soft,
         soft_bits=bits,
@@ -65,7 +87,7 @@ def played(play, dut, dots, gap=0):
     for cycle, step in enumerate(script):
         word = 0
         for j in range(dut.columns):
-            at = cycle - j // dut.group * dut.group
+            at = cycle - j // dut.group * dut.group * (j < dut.columns - dut.soft)
             own = script[at].get("words") if at >= 0 else None
             word |= (own[j] if own else 0) << j * dut.column_bits
         steps.append({k: v for k, v in step.items() if k != "words"} | {"i_w": word})
@@ -145,6 +167,23 @@ def test_all_products(play, half, bits):
     assert played(play, dut, dots) == expected(dut, dots)
 
 
+@pytest.mark.parametrize("half", [2, 4, 8])
+def test_cells_give_the_same(play, monkeypatch, half):
+    instead_of_cells(monkeypatch)
+    dut = make(half, 4, half + 7, kind=InCells, soft=1)
+    dots = drawn(dut, 12, seed=half, length=5)
+    assert played(play, dut, dots) == expected(dut, dots)
+
+
+@pytest.mark.parametrize("half", [2, 4, 5])
+def test_sums_of_two_numbers_do_it_too(play, half):
+    """A family whose adders take no more."""
+    multiplier = replace(SERIES7.multiplier, adder=ECP5.multiplier.adder)
+    dut = make(half, 5, half + 8, multiplier=multiplier)
+    dots = drawn(dut, 15, seed=half, length=5)
+    assert played(play, dut, dots) == expected(dut, dots)
+
+
 @pytest.mark.parametrize("group", [1, 3])
 def test_weights_come_group_by_group(play, group):
     dut = make(4, 6, 15, group=group)
@@ -167,25 +206,28 @@ def _loose(play, dut, dots):
         return None
 
 
-HONEST = engine_module.multiply_short
+HONEST = engine_module.dot_in_luts
 
 
-def _never_first(m, x, pair, *, first, **options):
-    return HONEST(m, x, pair, first=first & 0, **options)
+def _never_first(*options, first, **named):
+    return HONEST(*options, first=first & 0, **named)
 
 
-def _swapped(m, x, pair, **options):
-    return HONEST(m, x, pair[::-1], **options)
+def _late(m, platform, adder, x, weight, **named):
+    return HONEST(m, platform, adder, lambda cycle: x(cycle + 1), weight, **named)
 
 
-def _short(m, x, pair, **options):
-    return HONEST(m, x[:-1], pair, **options)
+def _unsigned(m, platform, adder, x, weight, *, weight_bits, **named):
+    def wider(cycle, bit):
+        return weight(cycle, bit) if bit < weight_bits else Const(0, 1)
+
+    return HONEST(m, platform, adder, x, wider, weight_bits=weight_bits + 1, **named)
 
 
-@pytest.mark.parametrize("mutant", [_never_first, _swapped, _short])
+@pytest.mark.parametrize("mutant", [_never_first, _late, _unsigned])
 def test_mutants_are_found(play, monkeypatch, mutant):
-    monkeypatch.setattr(engine_module, "multiply_short", mutant)
-    dut = make(4, 8, 16)
+    monkeypatch.setattr(engine_module, "dot_in_luts", mutant)
+    dut = make(3, 8, 16)
     dots = drawn(dut, 10, seed=1, length=9)
     assert _loose(play, dut, dots) != expected(dut, dots)
 
@@ -202,4 +244,21 @@ def test_what_soft_columns_need():
             product_bits=20,
             multiplier=SERIES7.multiplier,
             soft=1,
+        )
+
+
+def test_columns_whose_activations_would_come_too_early():
+    dut = make(8, 8, 17, soft=3)
+    assert dut.columns - dut.soft == HARD
+    with pytest.raises(ValueError, match=r"^Columns must be 4 at least, not 3$"):
+        MatrixEngine(
+            columns=3,
+            column_bits=16,
+            operand_bits=8,
+            pack_shift=17,
+            half_bits=8,
+            always_packed=True,
+            product_bits=35,
+            multiplier=SERIES7.multiplier,
+            soft=3,
         )

@@ -17,6 +17,16 @@ def test_lut(size):
         assert out["O"] == init >> index & 1
 
 
+def test_lut_with_two_outputs():
+    """The second has the lower half of the table, whatever the last input is."""
+    init = random.Random(7).getrandbits(64)
+    inputs = {f"I{k}": 1 for k in range(6)}
+    lut = simulator("LUT6_2", {"INIT": f"{init:064b}"}, O6=1, O5=1, **inputs)
+    for index in range(64):
+        out = lut.step(**{f"I{k}": index >> k & 1 for k in range(6)})
+        assert out == {"O6": init >> index & 1, "O5": init >> index % 32 & 1}
+
+
 @pytest.mark.parametrize("kind", ["MUXF7", "MUXF8"])
 def test_mux(kind):
     mux = simulator(kind, I0=1, I1=1, S=1, O=1)
@@ -68,6 +78,18 @@ def test_shift_register():
         tap, enable, d = rng.randrange(16), rng.getrandbits(1), rng.getrandbits(1)
         address = {f"A{k}": tap >> k & 1 for k in range(4)}
         assert srl.step(CE=enable, D=d, **address)["Q"] == bits[tap]
+        if enable:
+            bits = [d, *bits[:-1]]
+
+
+def test_long_shift_register():
+    rng = random.Random(2)
+    bits = [rng.getrandbits(1) for _ in range(32)]
+    init = "".join(map(str, reversed(bits)))
+    srl = simulator("SRLC32E", {"INIT": init}, A=5, CE=1, D=1, Q=1)
+    for _ in range(300):
+        tap, enable, d = rng.randrange(32), rng.getrandbits(1), rng.getrandbits(1)
+        assert srl.step(CE=enable, D=d, A=tap)["Q"] == bits[tap]
         if enable:
             bits = [d, *bits[:-1]]
 
