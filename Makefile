@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
+FRAMEWORKS := $(VENV)/.frameworks
 PYTEST := PYTHONHASHSEED=0 $(VENV)/bin/pytest
 PACKAGES := model hw synth sim boards study estimate search cli
 TYPES := build/types/bitformer
@@ -27,9 +28,11 @@ test: $(STAMP)
 
 # The slow tests that CI runs, too: resources, logic depth and loads by real synthesis, the netlist
 # that comes of it against the reference, the notebook, every named configuration all the way, and
-# so a series of a user's own; models placed and routed to bitstreams, the demo's own among them.
-test-slow: $(STAMP)
+# so a series of a user's own; models placed and routed to bitstreams, the demo's own among them;
+# models of other frameworks against these.
+test-slow: $(FRAMEWORKS)
 	$(PYTEST) -m slow tests/examples/test_tour.py \
+		tests/model/imports/test_patchtst.py tests/api/test_imports.py \
 		tests/cli/test_all_the_way.py::test_every_named_config_goes_all_the_way \
 		tests/cli/test_all_the_way.py::test_a_classifier_answers_by_its_pins \
 		tests/cli/test_all_the_way.py::test_a_detector_on_a_bad_line_judges_each_window_once \
@@ -46,7 +49,7 @@ test-slow: $(STAMP)
 		tests/boards/build/test_ecp5_platform.py tests/boards/build/test_ice40_platform.py tests/boards/build/test_routed_models.py \
 		tests/cli/test_demo.py::test_the_whole_demo_ends_in_a_routed_bitstream
 
-test-all: $(STAMP)
+test-all: $(FRAMEWORKS)
 	$(PYTEST) -m "slow or not slow"
 
 # What was run is kept in build/damaged; `--restart` forgets it, `--case csv-17` runs one case again.
@@ -94,6 +97,11 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "bitformer needs Python 3.11 or newer, not %d.%d: make PYTHON=python3.11" % v[:2])'
 	$(PYTHON) -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[train,plot,synth,open,search,serial,dev]'
+	@touch $@
+
+# What imported models are compared with: 190 MB that nothing else needs.
+$(FRAMEWORKS): $(STAMP)
+	$(VENV)/bin/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[huggingface]'
 	@touch $@
 
 clean:

@@ -11,7 +11,7 @@ Functions begin something, methods go on with it:
 
 Whatever comes back has a readable ``repr``, plain attributes and ``to_dict()``. A mistake in what
 was asked for is a :class:`UserError` of one sentence. Nothing is imported before it is used, and
-torch only by :func:`train`, :func:`find` and :meth:`Model.noise`.
+torch only by :func:`train`, :func:`from_torch`, :func:`find` and :meth:`Model.noise`.
 """
 
 import importlib
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bitformer._builds import Build
     from bitformer._designs import AcceleratorDesign, lower
     from bitformer._estimates import DesignEstimate
+    from bitformer._imports import from_files, from_torch
     from bitformer._models import Model, load
     from bitformer._search import Candidate, Found, find
     from bitformer._tools import ToolHere, tools
@@ -40,6 +41,8 @@ __all__ = [
     "UserError",
     "__version__",
     "find",
+    "from_files",
+    "from_torch",
     "load",
     "lower",
     "tools",
@@ -58,6 +61,8 @@ _HOMES = {
     "Training": "_training",
     "UserError": "model.errors",
     "find": "_search",
+    "from_files": "_imports",
+    "from_torch": "_imports",
     "load": "_models",
     "lower": "_designs",
     "tools": "_tools",

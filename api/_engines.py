@@ -53,4 +53,4 @@ def computed(
     result = simulate(lower(model), x, engine=engine, progress=progress, note=note)
     if not result.bit_exact:
         raise NotBitExactError(f"Not bit exact: {result.difference}")
-    return model.dequantize_output(result.outputs)
+    return model.dequantize_output(result.outputs, windows[0])

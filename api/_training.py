@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bitformer.model.coverage import Coverage
     from bitformer.model.data.windows import Dataset
     from bitformer.model.evaluating import AnyEvaluation
+    from bitformer.model.imports.imported import Imported, Scales
     from bitformer.model.sensor_range import SensorRange
     from bitformer.model.trained_baselines import TrainedBaseline
     from bitformer.model.training_run import TrainResult
@@ -45,6 +46,7 @@ class Training:
     model : the integer model; None where parts are kept in floats.
     choice : how the configuration was chosen; None where it was named.
     trained : baselines that were trained, if they were asked for.
+    imported : what the float model was, if it came from elsewhere.
     """
 
     folder: Path
@@ -55,6 +57,7 @@ class Training:
     model: Model | None
     choice: "Choice | None" = None
     trained: "tuple[TrainedBaseline, ...]" = ()
+    imported: str | None = None
 
     @classmethod
     def run(
@@ -89,6 +92,7 @@ class Training:
         smoothing: int | None = None,
         factor: float | None = None,
         hold: int | None = None,
+        start: "Imported | None" = None,
         note: Note = unheard,
         **settings: Any,
     ) -> "Training":
@@ -114,6 +118,9 @@ class Training:
             As of :func:`train`.
         smoothing, factor, hold
             As of :func:`train`, of a detector.
+        start
+            A float model from elsewhere, which is rounded instead of training one; ``config`` is
+            its own.
         note
             Told what is remarkable of the data, and what changed to suit them.
         **settings
@@ -167,6 +174,10 @@ class Training:
 
         if choice is not None:
             keep_config(folder, chosen, note)
+        if start is not None:
+            from bitformer.model.imports.units import start_for
+
+            chosen, settings["start"] = start_for(start, chosen, dataset)
         result = train_model(chosen, dataset, run_dir=folder, **settings)
         write_source(folder, DataSource.of(data=str(data), **resolved(source, dataset)))
         model = None
@@ -185,10 +196,31 @@ class Training:
             model=model,
             choice=choice,
             trained=trained,
+            imported=None if start is None else start.source,
         )
         if plot is not None:
             training.plot(plot)
         return training
+
+    @classmethod
+    def of_import(
+        cls,
+        found: "Imported",
+        data: str | None,
+        *,
+        scaling: "Scales" = "data",
+        note: Note = unheard,
+        **asked: Any,
+    ) -> "Training":
+        """Round a float model from elsewhere on data.
+
+        ``found`` : what was read. ``scaling`` : what it was trained on, as of
+        :func:`bitformer.from_torch`. The others are those of :meth:`run`, but for the model's.
+        """
+        for sentence in (str(found), *found.notes):
+            note(sentence)
+        start = dataclasses.replace(found, scales=scaling)
+        return cls.run(data, config=found.config, start=start, note=note, **asked)
 
     @property
     def history(self) -> tuple[dict[str, Any], ...]:
@@ -235,7 +267,9 @@ class Training:
             wider=tuple(self._wider),
         )
         block = self.config.block
-        more: dict[str, Any] = {"advice": advice, "trained": self.trained, "block": block}
+        more: dict[str, Any] = {"trained": self.trained, "block": block}
+        if self.imported is None:  # what it says are options of a training from the start
+            more["advice"] = advice
         return evaluated_training(self.result, integer, self.dataset, method=self.method, **more)
 
     @cached_property
@@ -303,6 +337,7 @@ class Training:
             "config": self.config.to_dict(),
             "auto": None if self.choice is None else self.choice.to_dict(),
             "method": self.method,
+            "imported": self.imported,
             "seconds": result.seconds,
             "warnings": list(result.warnings),
             "settings": dict(result.settings),

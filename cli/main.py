@@ -31,6 +31,7 @@ SECTIONS = {
     },
     "Models": {
         "train": "Train a quantized Transformer on a data set or a CSV file.",
+        "import": "Round a trained model of PyTorch or Hugging Face on a CSV file.",
         "export": "Write a finished training run as an integer model.",
         "init": "Make an untrained integer model, for hardware work.",
         "info": "Show what an integer model holds.",
@@ -61,7 +62,7 @@ SECTIONS = {
     },
 }
 #: Modules that are not called like their command.
-MODULES = {"report": "build_report"}
+MODULES = {"report": "build_report", "import": "import_model"}
 COMMANDS = {name: text for section in SECTIONS.values() for name, text in section.items()}
 
 

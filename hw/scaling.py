@@ -28,6 +28,9 @@ def scaling_data(model: IntegerModel) -> dict[str, Any]:
     begins ``ahead`` steps after a window's last. The one result of a classifier is a place in its
     ``classes``, or how many these are, which says that the window is rejected. ``step_seconds`` is
     None where it is not known or no fixed number, as of months.
+
+    With a ``window_scaling``, the host makes ``(sample - m) / sqrt(v + window_scaling)`` of samples
+    first, by the mean m and the variance v of their window, and turns results back by the same two.
     """
     config = model.config
     # an answer that is decided of them is one, whatever it is of
@@ -56,6 +59,11 @@ def scaling_data(model: IntegerModel) -> dict[str, Any]:
         else:
             one = whole_target(scaling.target_scales)
             found["target"] = _column(one.name, one.mean, one.std)
+    if scaling is not None and config.window_scaling:
+        std, own = float(scaling.std[0]), {"mean": 0.0, "std": 1.0}
+        found["window_scaling"] = config.window_scaling * std**2
+        found["columns"] = [one | own for one in found["columns"]]
+        found["target"] |= own
     if model.detector is not None:
         found["judged"] = model.results.size
     if labels := class_labels(model):

@@ -20,6 +20,7 @@ from bitformer.model.layers import QatBatchNorm
 from bitformer.model.ranges import best_exponent, best_offset, covering_exponent
 from bitformer.model.sensor_range import AskedRanges
 from bitformer.model.transformer import Transformer
+from bitformer.model.window_scaling import scale_of
 
 __all__ = ["MovingRanges", "calibrate"]
 
@@ -59,6 +60,10 @@ def calibrate(
         return bits != model.activations.specs[name].bits
 
     values = _values(known or model, x, clock, samples)
+    if floor := model.config.window_scaling:  # words hold what is scaled
+        mean, scale = scale_of(x, floor)
+        x = (x - mean) / scale
+        y = (y - mean[..., 0]) / scale[..., 0]
     _set_interface(model, x, y, asked or AskedRanges(), new)
     for name in model.activations.settled:  # whatever it was at other widths
         model.activations.set_scale(name, model.activations.specs[name].exponent)

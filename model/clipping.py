@@ -168,7 +168,7 @@ def clipped(
     -------
     What was found of each column and tensor, where there is any
     """
-    if not len(x):
+    if not len(x) or model.config.window_scaling:  # what is scaled fits, whatever its units
         return ()
     covered = input_coverage(model, units)
     scales = list(zip(units.mean, units.std, strict=True))

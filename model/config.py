@@ -55,7 +55,7 @@ _W8A8 = Precision(weights=8, activations=8)
 #: What a model answers whose results do not leave the device, by its task.
 _ANSWERS = {"classify": "a class's number", "detect": "a flag"}
 _LATER: tuple[str, ...] = ("block", "mixing", "calendar", "pre_norm", "activation", "fused", "task")
-_LATER += ("targets", "target_channels", "stride", "final_norm", "norm_eps")
+_LATER += ("targets", "target_channels", "patch_stride", "final_norm", "norm_eps", "window_scaling")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,8 +48,9 @@ class Coverage:
     tensor : ``"input"`` or ``"output"``.
     column : its name.
     bits : of a word.
-    low, high : lowest and highest value, in the column's units.
-    step : distance of two values, in the column's units.
+    low, high : lowest and highest value, in the column's units; where windows are scaled one by
+        one, in their deviations.
+    step : distance of two values, likewise.
     """
 
     tensor: str
@@ -69,6 +70,8 @@ class Coverage:
 
 def _coverage(model: IntegerModel, tensor: str, column: str, mean: float, std: float) -> Coverage:
     spec = model.input if tensor == "input" else model.output
+    if model.config.window_scaling:
+        mean, std = 0.0, 1.0
     step = std * 2.0**spec.exponent
     return Coverage(
         tensor=tensor,
@@ -113,6 +116,8 @@ def described(model: IntegerModel, units: ColumnScales) -> str:
     """Return a sentence: ranges, steps and bits, and what words wider than 8 bits cost."""
     inputs = input_coverage(model, units)
     said = _listed(inputs)
+    if model.config.window_scaling:
+        said += ", in deviations of a window from its mean"
     window, bits = model.input.size, f"{model.input.bits}-bit"
     cost = f"a window takes {window * model.input.bits} bits of memory"
     if (more := window * (model.input.bits - _NARROW)) > 0:

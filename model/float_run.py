@@ -7,6 +7,7 @@ weights alone differ, as hardware needs that takes new weights.
 import dataclasses
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -21,7 +22,14 @@ from bitformer.model.train_settings import TrainSettings
 from bitformer.model.trainer import shapes
 from bitformer.model.transformer import Transformer
 
-__all__ = ["data_scales", "float_model", "float_weights", "quantized_state", "with_float_settings"]
+__all__ = [
+    "FloatStart",
+    "data_scales",
+    "float_model",
+    "float_weights",
+    "quantized_state",
+    "with_float_settings",
+]
 
 #: What a float model does not see of a config, beside its name.
 _PRECISION = {
@@ -36,6 +44,27 @@ _INTERFACE = {"range", "step", "step_unit", "dated", "last_seen"}
 _OPTIONS = ("window", "patch", "horizon", "block", "calendar")
 #: Settings of the stage without rounding.
 _SETTINGS = ("epochs", "lr", "dropout")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FloatStart:
+    """Float weights from elsewhere, by the names of a state dict, and what they were called."""
+
+    weights: Mapping[str, Tensor]
+    origin: str
+
+    def identity(self, settings: Mapping[str, object]) -> dict[str, object]:
+        """Return what identifies them; ``settings`` must have none of a training without rounding.
+
+        Raises :class:`UserError` if they have.
+        """
+        for name in _SETTINGS:
+            if name in settings:
+                raise UserError(
+                    f"{name} must not be given: the float model of {self.origin} is rounded as it"
+                    f" is, so leave --{name} out"
+                )
+        return {"origin": self.origin, "checksum": _checksum(dict(self.weights))}
 
 
 def float_weights(

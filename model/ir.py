@@ -34,6 +34,7 @@ from bitformer.model.power_of_two import are_powers
 from bitformer.model.precision import POWER_OF_TWO, UNIFORM
 from bitformer.model.structure import graph
 from bitformer.model.tensor import Tensor
+from bitformer.model.window_scaling import scaled, turned_back
 
 __all__ = [
     "Affine",
@@ -196,12 +197,17 @@ class IntegerModel:
         """
         x = np.asarray(x)
         _check_finite(x)
+        x = self.scaled(x)
         found, calendar = self._rounded(x), self.config.calendar
         if clock is not None or calendar:
             found = with_clock(found, check_clock(calendar, clock, len(found)))
         if judged is not None or self.config.judged_rows:
             found = with_clock(found, self._rounded(self._judged(judged, len(found))))
         return found
+
+    def scaled(self, x: np.ndarray) -> np.ndarray:
+        """Return windows as the input's words hold them, where each is scaled by itself."""
+        return scaled(x, self.config.window_scaling)
 
     def _rounded(self, x: np.ndarray) -> np.ndarray:
         """Return finite floats as integers of the input; its zero point is 0."""
@@ -246,9 +252,21 @@ class IntegerModel:
             x = with_clock(x, rng.integers(spec.low, spec.high, shape, endpoint=True))
         return x
 
-    def dequantize_output(self, y) -> np.ndarray:
-        """Return integers of the output tensor as real (standardised) values."""
-        return (np.asarray(y) - self.output.zero) * 2.0**self.output.exponent
+    def dequantize_output(self, y, x=None) -> np.ndarray:
+        """Return integers of the output tensor [N, outputs] as real (standardised) values.
+
+        ``x``, of a model whose windows are scaled alone: the windows that they are forecasts of,
+        standardised floats [N, window, 1].
+        """
+        found = (np.asarray(y) - self.output.zero) * 2.0**self.output.exponent
+        if not self.config.window_scaling or self.results is not self.output:
+            return found
+        if x is None:
+            raise UserError(
+                f"windows must be given with results of {self.config.name}, whose forecasts are in"
+                " deviations of their windows"
+            )
+        return turned_back(found, x, self.config.window_scaling)
 
 
 def _check_finite(x: np.ndarray, what: str = "input") -> None:

@@ -168,6 +168,11 @@ def dataset_of(
             f"Data must have {config.targets} target(s) for this model, not {task.targets(dataset)}"
             f" ({dataset.target}): name them with --target"
         )
+    if config.window_scaling and task.gives_target and dataset.target_channel != 0:
+        raise UserError(
+            f"Target {dataset.target} must be the input column of this model, which"
+            f" {dataset.inputs[0]} is not"
+        )
     if config.subtract_last and task.gives_target:
         each = dataset.by_target if config.targets > 1 else (dataset,)
         for one, channel in zip(each, config.added_channels, strict=True):

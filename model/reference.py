@@ -76,4 +76,4 @@ def predict(model: IntegerModel, x, clock=None, judged=None, *, batch: int = 512
         for start in range(0, len(q), batch)
     ]
     empty = np.zeros((0, model.output.size))
-    return model.dequantize_output(np.concatenate(rows) if rows else empty)
+    return model.dequantize_output(np.concatenate(rows) if rows else empty, x)

@@ -14,6 +14,7 @@ from bitformer.model.precision import (
     PATH_COMPONENTS,
     TOKEN_COMPONENTS,
 )
+from bitformer.model.shape_checks import check_norms, check_scaling, check_tokens
 
 __all__ = ["BLOCKS", "CLASSES", "MOST", "TASKS", "Shape", "check_choices", "check_positive"]
 
@@ -59,9 +60,9 @@ class Shape:
     inputs : channels of a step.
     horizon : output values of a target; of a classifier, its classes, each of which has a score; of
         a detector, the numbers of a target that it judges by comparing them with what came.
-    patch : steps in a token; must divide ``window``, unless tokens have a ``stride``.
-    stride : steps from a token's first to that of the next, so that tokens overlap or leave steps
-        out; the last one ends with the window. 0: ``patch``.
+    patch : steps in a token; must divide ``window``, unless there is a ``patch_stride``.
+    patch_stride : steps from a token's first to that of the next, so that tokens overlap or leave
+        steps out; the last one ends with the window. 0: ``patch``.
     d_model, layers, heads, ffn : width, encoder layers, attention heads, hidden width of the FFN.
     block : what a layer is: ``"attention"`` and an FFN, ``"mixer"`` for a network over the tokens
         of each feature and an FFN, ``"mlp"`` for an FFN alone. Heads concern only attention, which
@@ -89,6 +90,9 @@ class Shape:
         and ``"weekday"`` those that are wanted, in this order.
     task : ``"forecast"``, ``"classify"`` a window, or ``"detect"`` what is unusual. To classify,
         nothing is added back, and there is no decoder; to detect, there is no decoder.
+
+    window_scaling : what is added to the variance of a window that is scaled by its own mean and
+        variance before and after the network, of one input and target; 0: no window is scaled.
 
     Raises
     ------
@@ -120,9 +124,10 @@ class Shape:
     task: str = "forecast"
     targets: int = 1
     target_channels: tuple[int, ...] = ()
-    stride: int = 0
+    patch_stride: int = 0
     final_norm: bool = False
     norm_eps: float = 1e-5
+    window_scaling: float = 0.0
 
     def __post_init__(self):
         for name, most in MOST.items():
@@ -146,21 +151,12 @@ class Shape:
         )
         if self.calendar != tuple(name for name in ROWS if name in self.calendar):
             raise UserError(f"calendar must be of {list(ROWS)}, in this order, not {self.calendar}")
-        self._check_stride()
-        if self.window % self.patch and not self.stride:
-            near = min(
-                (steps for steps in range(1, self.window + 1) if not self.window % steps),
-                key=lambda steps: abs(steps - self.patch),
-            )
-            raise UserError(
-                f"patch must divide window ({self.window}), not be {self.patch}: try --patch {near}"
-            )
+        check_tokens(self)
         if self.d_model % self.heads:
             raise UserError(f"heads must divide d_model ({self.d_model}), not be {self.heads}")
         self._check_targets()
-        if self.tokens > 256:
-            raise UserError(f"window / patch must be at most 256 tokens, not {self.tokens}")
-        self._check_norms()
+        check_norms(self)
+        check_scaling(self)
         self._check_mixing()
         self._check_fused()
         self._check_decoder()
@@ -168,22 +164,6 @@ class Shape:
             self._check_classes()
         if self.task == "detect":
             self._check_judged()
-
-    def _check_stride(self):
-        if not isinstance(self.stride, int) or isinstance(self.stride, bool) or self.stride < 0:
-            raise UserError(f"stride must be 0 or a positive integer, not {shown(self.stride)}")
-        if self.stride and self.patch > self.window:
-            raise UserError(f"patch must be at most window ({self.window}), not {self.patch}")
-
-    def _check_norms(self):
-        if self.final_norm and (not self.pre_norm or self.decoder_layers):
-            raise UserError(
-                "final_norm must be false without pre_norm, and with a decoder, not true: what"
-                " would be normalised is already"
-            )
-        eps = self.norm_eps
-        if not isinstance(eps, float) or not 0 < eps < 1:
-            raise UserError(f"norm_eps must be a number above 0 and below 1, not {shown(eps)}")
 
     def _check_targets(self):
         if self.targets > 1 and self.task == "classify":
@@ -278,8 +258,6 @@ class Shape:
             raise UserError(f"decoder_layers must be at most {MOST['layers']}, not {shown(layers)}")
         if not layers:
             return
-        if self.stride not in (0, self.patch):
-            raise UserError(f"stride must be 0 with a decoder, not {self.stride}")
         if self.horizon % self.patch or self.horizon > self.window:
             raise UserError(
                 f"horizon must be a multiple of patch ({self.patch}) and at most window"
@@ -310,8 +288,8 @@ class Shape:
     @property
     def tokens(self) -> int:
         """Rows that the encoder sees."""
-        if self.stride:
-            return (self.window - self.patch) // self.stride + 1
+        if self.patch_stride:
+            return (self.window - self.patch) // self.patch_stride + 1
         return self.window // self.patch
 
     @property

@@ -187,7 +187,7 @@ def _embedding(
     """Return a table of positions, and the tokens of the last steps with positions added."""
     size, inputs = (rows, shape.d_model), shape.token_inputs
     position = Layer(kind="position", y=prefix + "position", x=(), shape=size, component=component)
-    step = shape.stride * shape.inputs
+    step = shape.patch_stride * shape.inputs
     tokens = Layer(
         kind="linear",
         y=prefix + "embedding",

@@ -11,6 +11,7 @@ from typing import Any
 from bitformer.model.config import TransformerConfig
 from bitformer.model.data.windows import Dataset
 from bitformer.model.errors import TrainingDivergedError, UserError
+from bitformer.model.float_run import FloatStart
 from bitformer.model.folder_lock import held
 from bitformer.model.one_thread import one_thread
 from bitformer.model.together import company, run_epoch
@@ -30,6 +31,7 @@ def train(
     resume: bool = True,
     float_run=None,
     keep_scales: bool = False,
+    start: FloatStart | None = None,
     hold: bool = True,
     **settings,
 ) -> TrainResult:
@@ -60,10 +62,13 @@ def train(
         configuration, and columns of the same names. Its scales, zero points and norms stay;
         weights, biases and positions are trained. A device built from that model takes the new
         weights.
+    start
+        Weights from elsewhere, of the shape of ``config``, to round instead of training any.
     hold
         Whether to hold ``run_dir`` against other processes; False if a folder above is held.
     settings
-        Fields of :class:`TrainSettings`. With ``float_run``, those of its float stage are its own.
+        Fields of :class:`TrainSettings`. With ``float_run``, those of its float stage are its own;
+        with ``start``, there is no such stage.
 
     Raises
     ------
@@ -79,6 +84,7 @@ def train(
         resume=resume,
         float_run=float_run,
         keep_scales=keep_scales,
+        start=start,
         settings=settings,
     )
     with held(run_dir) if hold else nullcontext(), one_thread():

@@ -19,7 +19,12 @@ from bitformer.model.config import TransformerConfig
 from bitformer.model.data.seen_rows import last_seen
 from bitformer.model.data.windows import Dataset
 from bitformer.model.errors import TrainingDivergedError, UserError
-from bitformer.model.float_run import float_weights, quantized_state, with_float_settings
+from bitformer.model.float_run import (
+    FloatStart,
+    float_weights,
+    quantized_state,
+    with_float_settings,
+)
 from bitformer.model.plain import built
 from bitformer.model.progress import progress_bar
 from bitformer.model.run_store import EPOCHS, ERRORS, RunStore
@@ -76,6 +81,11 @@ def _check(config: TransformerConfig, dataset: Dataset) -> None:
         raise UserError(
             f"calendar must be {list(dataset.calendar)} as windows of {dataset.name} have it, not"
             f" {list(config.calendar)} as in config {config.name}"
+        )
+    if config.window_scaling and task.gives_target and dataset.target_channel != 0:
+        raise UserError(
+            f"inputs must be the target alone, {dataset.target}, for config {config.name}, whose"
+            f" forecasts are in deviations of their windows, not {', '.join(dataset.inputs)}"
         )
     if not (config.subtract_last and task.gives_target):
         return
@@ -169,6 +179,7 @@ class TrainingRun:
         resume: bool = True,
         float_run=None,
         keep_scales: bool = False,
+        start: FloatStart | None = None,
     ) -> "TrainingRun":
         """Check what is asked for, as :func:`bitformer.model.train.train` says it."""
         _check(config, dataset)
@@ -179,6 +190,8 @@ class TrainingRun:
                     "Scales can be kept only of another run to start from: name it with --from"
                 )
             kept, checksum = quantized_state(float_run, config)
+        if start is not None:
+            weights, source = start.weights, start.identity(settings)
         if float_run is not None:
             weights, source = float_weights(
                 float_run, config, describe(dataset), same_data=not keep_scales
@@ -189,6 +202,11 @@ class TrainingRun:
         chosen = TrainSettings(**settings).fitted(len(dataset.train))
         if chosen.augment is not None:
             Augmentation.of(chosen.augment).check(config, dataset)
+        if config.window_scaling and dataset.range:
+            raise UserError(
+                f"range must not be given with config {config.name}, whose windows are scaled one"
+                " by one, so that words cover deviations, not units: leave --range out"
+            )
         if keep_scales and dataset.range and not config.adc_words:
             raise UserError(
                 f"range must not be given with kept scales, which are those of the run in"

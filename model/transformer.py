@@ -23,6 +23,7 @@ from bitformer.model.nonlinearity import Nonlinearity
 from bitformer.model.numerics import SCORE_FRACTION_BITS
 from bitformer.model.operations.decide import decided
 from bitformer.model.structure import Layer, clocks, graph, linear_shapes, norms
+from bitformer.model.window_scaling import scale_of
 
 __all__ = ["Transformer", "activated"]
 
@@ -147,6 +148,7 @@ class Transformer(nn.Module):
             raise ValueError("clock must be given to a model with a calendar, not None")
         if self.quantized and not self.training:
             x = x.to(torch.float64)
+        windows, x = x, self._scaled(x)
         keep = Keeper(self.activations, trace)
         kept = {"input": keep("input", x)}
         if clock is not None:
@@ -155,7 +157,26 @@ class Transformer(nn.Module):
             kept[layer.y] = keep(layer.y, getattr(self, f"_{layer.kind}")(layer, kept, keep))
         if trace is not None and self.config.task == "classify":
             trace["answer"] = self._decided(kept["output"])
-        return kept["output"].value.reshape(*x.shape[:-2], self.config.outputs)
+        y = kept["output"].value.reshape(*x.shape[:-2], self.config.outputs)
+        if not self.config.window_scaling or self.config.task == "classify":
+            return y
+        mean, scale = self._window_scale(windows)
+        return y * scale[..., 0] + mean[..., 0]
+
+    def _scaled(self, x: Tensor) -> Tensor:
+        """Return windows as the network sees them: those that are scaled one by one, too."""
+        if not self.config.window_scaling:
+            return x
+        mean, scale = self._window_scale(x)
+        return (x - mean) / scale
+
+    def _window_scale(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        floor = self.config.window_scaling
+        if not self.quantized or self.training:
+            return scale_of(x, floor)
+        # in the order of numpy's sums, of which the integers are made
+        mean, scale = scale_of(x.cpu().numpy(), floor)
+        return torch.from_numpy(mean).to(x.device), torch.from_numpy(scale).to(x.device)
 
     def _decided(self, scores: Activation) -> Tensor:
         """Return the classes [batch, 1, 1] of scores, int64; those in floats reject nothing."""

@@ -90,6 +90,8 @@ def configs(draw, *, floats=False, tasks=DRAWN):
     channels = st.tuples(*[st.integers(0, inputs - 1)] * targets)
     fused = heads == 1 and block == "attention" and draw(st.booleans())
     kinds, pre_norm = precisions(floats=floats), draw(st.booleans())
+    subtract = draw(st.booleans())
+    alone = inputs == targets == 1 and not subtract and task != "detect"
     config = TransformerConfig(
         name=draw(st.sampled_from(["random", "other"])),
         window=patch * (rows + draw(st.integers(0, 2))),
@@ -109,10 +111,11 @@ def configs(draw, *, floats=False, tasks=DRAWN):
         pre_norm=pre_norm,
         final_norm=pre_norm and not decoder and draw(st.booleans()),
         norm_eps=draw(st.sampled_from([1e-5, 1e-3])),
-        stride=0 if decoder else draw(st.sampled_from([0, 0, 0, 1, patch + 1])),
+        patch_stride=0 if decoder else draw(st.sampled_from([0, 0, 0, 1, patch + 1])),
         pooling="flatten" if decoder else draw(st.sampled_from(["mean", "flatten", "last"])),
         position=draw(st.sampled_from(["sinusoidal", "learned"])),
-        subtract_last=draw(st.booleans()),
+        subtract_last=subtract,
+        window_scaling=draw(st.sampled_from([0.0, 0.0, 1e-3])) if alone else 0.0,
         target_channel=draw(st.integers(0, inputs - 1)),
         targets=targets,
         target_channels=draw(channels) if targets > 1 else (),

@@ -72,6 +72,10 @@ def _lightgbm() -> str | None:
     return missing_lightgbm()
 
 
+def _transformers() -> str | None:
+    return None if importlib.util.find_spec("transformers") else "transformers is not installed"
+
+
 def _pyserial() -> str | None:
     return None if importlib.util.find_spec("serial") else "pyserial is not installed"
 
@@ -119,6 +123,8 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     "optuna": _optuna,
     # Trees that a model is compared with, of the extra `baselines`: the others are there without.
     "lightgbm": _lightgbm,
+    # PatchTST as its own framework computes it, of the extra `huggingface`: an import needs none.
+    "transformers": _transformers,
     # The isolation forest that a detector is compared with: the others are there without.
     "scikit-learn": missing_scikit_learn,
     # The host's end of a serial port, of the extra `serial`: fakes stand in for it elsewhere.

@@ -71,8 +71,15 @@ _HEADER = """\
 #define BITFORMER_MODEL_UNSIGNED {unsigned}
 /* Seconds from a step to the next; 0 where they are not known. */
 #define BITFORMER_MODEL_STEP_SECONDS {step}
-{scales}
+{by_window}{scales}
 #endif
+"""
+
+_BY_WINDOW = """\
+/* Windows are scaled one by one: a sample of bitformer_words is (x - m) / sqrt(v + this number), by
+ * the mean m and the variance v of its window's values x, and a forecast is turned back by the same
+ * two. bitformer_push is of no use: with a step, all words of a window change. */
+#define BITFORMER_MODEL_WINDOW_SCALING {floor}
 """
 
 #: What the results of a window are, by whether they are a class, a flag or neither.
@@ -158,7 +165,7 @@ def header(data: Mapping[str, Any]) -> str:
     kind = next((name for name in ("classes", "judged") if data.get(name)), "")
     targets = data.get("targets") or [data["target"]] if "columns" in data else ()
     several = len(targets) if len(targets) > 1 else 0
-    scales = _UNTRAINED
+    scales, floor = _UNTRAINED, data.get("window_scaling", 0.0)
     if targets:
         scales = _SCALED.format(
             **{name: data[name] for name in ("window", "channels", "horizon")},
@@ -196,6 +203,7 @@ def header(data: Mapping[str, Any]) -> str:
         words=_UNSIGNED if x["unsigned"] else _SIGNED,
         unsigned=int(x["unsigned"]),
         step=f"{data['step_seconds'] or 0:.17g}",
+        by_window=_BY_WINDOW.format(floor=f"{floor:.17g}") if floor else "",
         scales=scales,
     )
 

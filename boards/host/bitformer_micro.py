@@ -307,6 +307,7 @@ class Scales:
         if "columns" not in data:
             raise ScalesError("an untrained model has no scales")
         self.data, self.clipped = data, 0
+        self._own = None  # mean and scale of the last window, where each is scaled by itself
         self._columns = [(one["mean"], one["std"]) for one in data["columns"]]
 
     def row(self, samples):
@@ -337,11 +338,20 @@ class Scales:
         """
         if len(rows) != self.data["window"]:
             raise ScalesError("a window has " + str(self.data["window"]) + " rows")
+        if self.data.get("window_scaling"):
+            rows = self._scaled([samples[0] for samples in rows], self.data["window_scaling"])
         found = [number for samples in rows for number in self.row(samples)]
         if len(judged) != self.data.get("judged", 0):
             raise ScalesError("the model judges " + str(self.data.get("judged", 0)) + " integers")
         fill = [self.data["input"]["zero"]] * (-len(judged) % len(self._columns))
         return found + self.time(hour, weekday) + list(judged) + fill
+
+    def _scaled(self, samples, floor):
+        """Return rows of a window's samples, scaled by their own mean and variance."""
+        mean = sum(samples) / len(samples)
+        scale = (sum([(one - mean) ** 2 for one in samples]) / len(samples) + floor) ** 0.5
+        self._own = mean, scale
+        return [((one - mean) / scale,) for one in samples]
 
     def time(self, hour=None, weekday=None):
         """Return the integers behind a window's samples; none for a model without a calendar.
@@ -353,14 +363,8 @@ class Scales:
         for name in self.data["calendar"]:
             value, rows = (hour, 24) if name == "hour" else (weekday, 7)
             if not isinstance(value, int) or not 0 <= value < rows:
-                raise ScalesError(
-                    "the model takes the "
-                    + name
-                    + ", 0 to "
-                    + str(rows - 1)
-                    + ", not "
-                    + repr(value)
-                )
+                must = name + ", 0 to " + str(rows - 1)
+                raise ScalesError("the model takes the " + must + ", not " + repr(value))
             found.append(value + zero)
         channels = len(self._columns)
         return found + [zero] * (-len(found) % channels)
@@ -375,15 +379,18 @@ class Scales:
     def units(self, results):
         """Return results in the target's units; of several targets, each in its own.
 
-        The results of one target come after those of another, `horizon` of each.
+        Those of one target come after those of another, `horizon` of each; of the last `window`.
         """
+        if self._own is None and self.data.get("window_scaling"):
+            raise ScalesError("results are those of a window, which has to be made first")
         spec, steps = self.data["output"], self.data["horizon"]
         targets = self.data.get("targets") or [self.data["target"]]
-        scale = 2.0 ** spec["exponent"]
+        step = 2.0 ** spec["exponent"]
         found = []
         for place, number in enumerate(results):
             target = targets[place // steps % len(targets)]
-            found.append((number - spec["zero"]) * scale * target["std"] + target["mean"])
+            own = (number - spec["zero"]) * step * target["std"] + target["mean"]
+            found.append(own * self._own[1] + self._own[0] if self._own else own)
         return found
 
     def by_target(self, results):

@@ -97,10 +97,10 @@ class Forecaster:
             progress(number + 1, len(windows), "asking the board")
         self._client.confirm()
         numbers = self._model.numbers(results)
-        self.clipped = self._count(x, numbers)
+        self.clipped = self._count(self._model.scaled(x), numbers)
         decision, scores = self._model.decision, self._model.results.features
         self.rejected = int((numbers == scores).sum()) if decision is not None else 0
-        return self._model.dequantize_output(numbers)
+        return self._model.dequantize_output(numbers, x)
 
     def classify(self, x, *, progress: Progress = silent) -> list[str | None]:
         """Return the name of each window's class, its number if the model knows no names.

@@ -237,11 +237,11 @@ def test_counts_are_positive_integers(field, value):
             {"decoder_layers": 1, "pooling": "mean"},
             r"^pooling must be flatten with a decoder, not 'mean'$",
         ),
-        ({"stride": -1}, r"^stride must be 0 or a positive integer, not -1$"),
-        ({"stride": 2, "patch": 13}, r"^patch must be at most window \(12\), not 13$"),
+        ({"patch_stride": -1}, r"^patch_stride must be 0 or a positive integer, not -1$"),
+        ({"patch_stride": 2, "patch": 13}, r"^patch must be at most window \(12\), not 13$"),
         (
-            {"decoder_layers": 1, "stride": 2},
-            r"^stride must be 0 with a decoder, not 2$",
+            {"decoder_layers": 1, "patch_stride": 2},
+            r"^patch_stride must be 0 with a decoder, not 2$",
         ),
         (
             {"final_norm": True},

@@ -151,7 +151,7 @@ def windows(model, count=3, seed=0):
         {"window": 9, "input_bits": 12, "output_bits": 12, "subtract_last": True},
         {"block": "mixer", "window": 6, "patch": 2, "mixing": 5, "layers": 2},
         {"block": "mlp", "patch": 4, "pooling": "mean"},
-        {"window": 13, "patch": 4, "stride": 2, "inputs": 2, "pooling": "last"},
+        {"window": 13, "patch": 4, "patch_stride": 2, "inputs": 2, "pooling": "last"},
         {"pre_norm": True, "final_norm": True, "patch": 2},
     ],
     ids=str,

@@ -45,7 +45,7 @@ CONFIGS = {
     ),
     "mixer": TransformerConfig(name="mixer", **_SHAPE, block="mixer", mixing=7, norm="batch"),
     "overlapping": TransformerConfig(
-        name="overlapping", **_SHAPE | {"window": 13, "patch": 4}, stride=3, pooling="last"
+        name="overlapping", **_SHAPE | {"window": 13, "patch": 4}, patch_stride=3, pooling="last"
     ),
     "final-norm": TransformerConfig(
         name="final-norm", **_SHAPE, pre_norm=True, final_norm=True, norm_eps=1e-3

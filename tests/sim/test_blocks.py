@@ -45,8 +45,8 @@ def test_pre_norm(small_model, inputs_of, run, norm, changes):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"window": 11, "patch": 4, "stride": 2, "inputs": 2, "pooling": "last"},
-        {"window": 9, "patch": 2, "stride": 3, "subtract_last": True, "norm": "batch"},
+        {"window": 11, "patch": 4, "patch_stride": 2, "inputs": 2, "pooling": "last"},
+        {"window": 9, "patch": 2, "patch_stride": 3, "subtract_last": True, "norm": "batch"},
         {"pre_norm": True, "final_norm": True, "patch": 2, "pooling": "last"},
     ],
     ids=str,
