@@ -360,6 +360,7 @@ def lower(
     pack: bool = True,
     placement: Mapping[str, str] | None = None,
     reloadable: bool = False,
+    lut_lanes: int | str | None = None,
     effort: int = 0,
     progress: Progress = silent,
 ) -> AcceleratorDesign:
@@ -379,6 +380,10 @@ def lower(
         Where stores live, by name: ``"block"``, ``"distributed"``, ``"registers"``.
     reloadable
         Whether other weights can be loaded later.
+    lut_lanes
+        Products a cycle of LUTs, beside those of ``lanes``: two for each column of LUTs; or
+        ``"auto"`` for those that take the fewest cycles in the part's LUTs. They serve layers whose
+        products are packed.
     effort
         Orders of the rows to try for one that takes fewer cycles and no more memory; the same
         number finds the same order everywhere.
@@ -392,9 +397,11 @@ def lower(
     """
     from bitformer.hw.lowering.lower import lower as run
     from bitformer.hw.lowering.reload import lower_reloadable
+    from bitformer.hw.lowering.soft_columns import soft_of
 
     asked: dict[str, Any] = {"part": part, "lanes": lanes, "pack": pack}
     asked["placement"] = placement or {}
     function = lower_reloadable if reloadable else run
-    design = function(model.integer, **asked, effort=effort, progress=progress)
+    own: dict[str, Any] = {} if lut_lanes is None else {"soft": soft_of(lut_lanes)}
+    design = function(model.integer, **asked, **own, effort=effort, progress=progress)
     return AcceleratorDesign(model, design, asked)

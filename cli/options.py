@@ -143,6 +143,11 @@ def _placements(_context, _parameter, place: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def _lut_lanes(_context, _parameter, text: str | None) -> int | str | None:
+    """Return the number of ``--lut-lanes``, or ``auto``; what is neither is told as it is."""
+    return int(text) if text is not None and text.isascii() and text.isdigit() else text
+
+
 _FITTING = (
     click.option(
         "--lanes",
@@ -173,6 +178,12 @@ fitting_options = grouped("hardware", *_FITTING)
 hardware_options = grouped(
     "hardware",
     *_FITTING,
+    click.option(
+        "--lut-lanes",
+        callback=_lut_lanes,
+        metavar="N|auto",
+        help="Products a cycle of LUTs beside those: for packed layers; auto takes what is free.",
+    ),
     click.option(
         "--effort",
         type=click.IntRange(0, 1_000_000),

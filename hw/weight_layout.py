@@ -1,7 +1,7 @@
 """How weights of several widths share the words of one store, none of them padded to the widest."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -25,11 +25,17 @@ class Piece(NamedTuple):
 class WeightFormat:
     """A column's part of a weight word: ``field`` bits, which are one weight or a ``pair``.
 
-    A weight of one bit is 1 where it is 0 and -1 where it is 1.
+    A weight of one bit is 1 where it is 0 and -1 where it is 1. A ``few`` of columns, those that
+    are multipliers, have weights of operations that take no fewer cycles with all: a word has more
+    parts then.
     """
 
     pair: bool
     field: int
+    few: bool = later(False)
+
+    def __repr__(self) -> str:
+        return shown(self)
 
     @classmethod
     def of(cls, bits: int, *, pair: bool) -> "WeightFormat":
@@ -82,7 +88,7 @@ class WeightLayout:
     def cut(self, kind: WeightFormat) -> WeightFormat:
         """Return the format as the hardware cuts it: a pair that needs no extension is a field."""
         whole = kind.pair and kind.bits == self.half_bits
-        return WeightFormat(pair=False, field=kind.field) if whole else kind
+        return replace(kind, pair=False) if whole else kind
 
     @cached_property
     def kinds(self) -> tuple[WeightFormat, ...]:
@@ -100,7 +106,7 @@ class WeightLayout:
 
     def columns_of(self, kind: WeightFormat) -> int:
         """Return the columns that have a weight in a word."""
-        most = self.columns if kind in self.short else self.hard
+        most = self.columns if kind in self.short and not kind.few else self.hard
         columns = min(most, self.bits // kind.field)
         return columns - columns % 2 if self.even else columns
 
@@ -128,6 +134,11 @@ class WeightLayout:
         """Return the column's field in each part of a word; none beyond the format's columns."""
         columns = self.columns_of(kind)
         return [*range(column, self.parts(kind) * columns, columns)] if column < columns else []
+
+    def reaching(self, column: int) -> WeightFormat | None:
+        """Return a cut that has a column of LUTs which others leave out; None for other columns."""
+        few = any(kind.few for kind in self.kinds) and column >= self.hard
+        return next((kind for kind in self.kinds if few and self.places(kind, column)), None)
 
     def filler(self, column: int) -> WeightFormat | None:
         """Return the cut from which a column takes its don't-care bits; None for zeros.

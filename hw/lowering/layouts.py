@@ -2,12 +2,13 @@
 
 import itertools
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from bitformer.hw.lowering.packing import Packing
 from bitformer.hw.weight_layout import WeightFormat, WeightLayout
 from bitformer.model import ir
 
-__all__ = ["MOST_FORMATS", "weight_layouts"]
+__all__ = ["MOST_FORMATS", "cycles_of", "weight_layouts"]
 
 #: Formats of a design, at most: each is one more input of the multiplexer before a multiplier.
 MOST_FORMATS = 3
@@ -38,7 +39,7 @@ def _formats(model: ir.IntegerModel, packing: Packing) -> dict[str, WeightFormat
     return formats
 
 
-def _cycles(model: ir.IntegerModel, layout: WeightLayout) -> int:
+def cycles_of(model: ir.IntegerModel, layout: WeightLayout) -> int:
     """Return the cycles in which the engine works on layers with weights."""
     total = 0
     for op in model.linears:
@@ -80,13 +81,33 @@ def _apart(
     return found
 
 
+def _few(model: ir.IntegerModel, layout: WeightLayout) -> WeightLayout:
+    """Return a layout in which operations that gain nothing by columns of LUTs do not use them."""
+    formats = dict(layout.formats)
+    for op in model.linears:
+        few = replace(formats[op.y], few=True)
+        outputs = model.tensors[op.y].features
+        if formats[op.y] in layout.short and layout.groups(few, outputs) == layout.groups(
+            formats[op.y], outputs
+        ):
+            formats[op.y] = few
+    return replace(layout, formats=formats)
+
+
 def weight_layouts(
-    model: ir.IntegerModel, packing: Packing, columns: int, hard: int, soft_bits: int = 0
+    model: ir.IntegerModel,
+    packing: Packing,
+    columns: int,
+    hard: int,
+    soft_bits: int = 0,
+    *,
+    few: bool = False,
 ) -> Iterator[WeightLayout]:
     """Yield layouts with words for all columns of a format, those with the fewest cycles first.
 
     The columns beyond the first ``hard`` are of LUTs if some format is short enough: bits of its
-    weights times those of what they multiply are ``soft_bits`` or fewer.
+    weights times those of what they multiply are ``soft_bits`` or fewer. With ``few``, an operation
+    that gains nothing by them does without.
     """
     formats = _formats(model, packing)
     short: frozenset[WeightFormat] = frozenset()
@@ -115,4 +136,5 @@ def weight_layouts(
             for kind in formats.values()
         )
     }
-    yield from sorted(layouts.values(), key=lambda lay: (_cycles(model, lay), lay.bits))
+    found = [_few(model, one) for one in layouts.values()] if few and soft else layouts.values()
+    yield from sorted(found, key=lambda lay: (cycles_of(model, lay), lay.bits))

@@ -20,7 +20,9 @@ from bitformer.hw.lowering.place import crowding, place
 from bitformer.hw.lowering.plan import Plan
 from bitformer.hw.lowering.priorities import Priorities
 from bitformer.hw.lowering.schedule import schedule
+from bitformer.hw.lowering.soft_columns import asked_columns, in_time
 from bitformer.hw.lowering.wide import one_by_one, wide_rows
+from bitformer.hw.lut_rows import MOST_BITS
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import DEFAULT_PART, PARTS
 from bitformer.hw.program import Destination, Program, Source
@@ -139,7 +141,7 @@ def lower(
     apart: bool = True,
     effort: int = 0,
     order: Schedule | None = None,
-    soft: int | None = None,
+    soft: int | str | None = None,
     progress: Progress = silent,
 ) -> Design:
     """Lower a model for a part; its weights lie as takes the fewest cycles where they fit.
@@ -168,7 +170,8 @@ def lower(
     order :
         A timetable whose order the rows are to be issued in, if it is one of such rows.
     soft :
-        Columns of LUTs beside those of multipliers; by default what the family has.
+        Columns of LUTs beside those of multipliers, for two products each; ``auto`` for those that
+        take the fewest cycles in the part's LUTs; by default what the family has.
     progress :
         Called after each order that is tried.
 
@@ -179,6 +182,21 @@ def lower(
     """
     if part not in PARTS:
         raise UserError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
+    extra = asked_columns(
+        soft,
+        lambda count: lower(
+            model,
+            part=part,
+            lanes=lanes,
+            pack=pack,
+            placement=placement,
+            immediate=immediate,
+            shifts=shifts,
+            apart=apart,
+            order=order,
+            soft=count,
+        ),
+    )
     multiplier = PARTS[part].family.multiplier
     destination = destinations(model)
     check_graph(model, destination)
@@ -188,16 +206,17 @@ def lower(
     if not choose_packing(batch, 2, pack, multiplier, single).packed.any():
         rows, pack = frozenset(), False
     columns = choose_columns(model, PARTS[part], lanes, pack, rows)
-    if soft is not None:
-        columns += soft
-    packing = choose_packing(batch, columns, pack, multiplier, single)[0]
+    both = columns if columns % 2 else columns + (extra or 0)
+    packing = choose_packing(batch, both, pack, multiplier, single)[0]
     if not any(packing.packed.values()):
         rows = frozenset()
     tried: list[tuple[tuple[int, int], Plan, Design]] = []
     hard = hard_columns(model, PARTS[part], columns, any(packing.packed.values()), rows)
-    if soft is not None:
-        hard = columns - soft
-    for weights in weight_layouts(model, packing, columns, hard, multiplier.soft or 64):
+    most = multiplier.soft
+    if extra is not None:
+        hard, most = columns, most or MOST_BITS
+        columns += extra if in_time(hard, packing, multiplier) else 0
+    for weights in weight_layouts(model, packing, columns, hard, most, few=extra is not None):
         plan = Plan(
             model=model,
             part=PARTS[part],

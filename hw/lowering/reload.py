@@ -57,6 +57,7 @@ def lower_reloadable(
     lanes: int | None = None,
     pack: bool = True,
     placement: Mapping[str, str] | None = None,
+    soft: int | str | None = None,
     effort: int = 0,
     progress: Progress = silent,
 ) -> Design:
@@ -65,7 +66,7 @@ def lower_reloadable(
     Raises :class:`UserError` when the part's memories do not hold both images, and for models with
     wide accumulators, whose parameters have another layout.
     """
-    options: dict[str, Any] = {"lanes": lanes, "pack": pack, **_OPTIONS}
+    options: dict[str, Any] = {"lanes": lanes, "pack": pack, "soft": soft, **_OPTIONS}
     design = lower(model, part=part, effort=effort, progress=progress, **options)
     there = PARTS[part]
     multiplier = there.family.multiplier
@@ -189,7 +190,9 @@ def new_images(
     if design.banks == 1:
         raise UserError("design must be reloadable to take new weights")
     shifts = {op.tensor: op.shift for op in design.program.operations}
-    options: dict[str, Any] = {"lanes": lanes, "pack": pack, **_OPTIONS}
+    # columns of LUTs that were asked for are as many again
+    soft = None if design.geometry.apart else design.geometry.weights.soft or None
+    options: dict[str, Any] = {"lanes": lanes, "pack": pack, "soft": soft, **_OPTIONS}
     other = lower(model, part=design.part, shifts=shifts, order=design.schedule, **options)
     _check_tensors(design.model, model)
     _check_program(design, other)

@@ -6,58 +6,19 @@ from dataclasses import dataclass
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 
 from bitformer.hw.families.adder import LutAdder
-from bitformer.hw.timing import ACCUMULATE
+from bitformer.hw.lut_rows import RowSum, levels_of, rows_of
 from bitformer.hw.units.lut_adder import Term, add_in_luts
 from bitformer.hw.units.pipeline import delay
-from bitformer.hw.widths import signed_bits
 
-__all__ = ["ahead", "dot_in_luts", "joined_sums", "levels_of"]
-
-
-def levels_of(bits: int, terms: int) -> list[list[int]]:
-    """Return how the rows of a weight of ``bits`` bits are added, level by level.
-
-    Each level is a list of how many numbers go together, lowest first. A sum of ``terms`` numbers
-    takes no more than one of two; the accumulator adds what the last level leaves to itself.
-    """
-    levels, left = [], bits
-    while left > terms - 1:
-        groups = _groups(left, terms)
-        levels.append(groups)
-        left = len(groups)
-    return levels
-
-
-def _groups(numbers: int, terms: int) -> list[int]:
-    """Return how many of so many numbers go together, to leave ``terms - 1`` of them soon."""
-    need = numbers - (terms - 1)
-    threes = min(need // 2, numbers // 3) if terms == 3 else 0
-    need, rest = need - 2 * threes, numbers - 3 * threes
-    # a sum of two that does not end it would be one level more for what a sum of three takes along
-    twos = min(need, rest // 2) if terms == 2 or need == 1 else 0
-    return [3] * threes + [2] * twos + [1] * (rest - 2 * twos)
-
-
-def ahead(bits: int, terms: int) -> int:
-    """Return the cycles by which a column's activation must come before that of a multiplier.
-
-    Weights are of ``bits`` bits; below 0, it may come as much later.
-    """
-    return 2 + len(levels_of(bits, terms)) - ACCUMULATE
+__all__ = ["dot_in_luts", "joined_sums"]
 
 
 @dataclass(frozen=True)
 class _Number:
-    """Some of a weight's bits times the activation: a sum, or one row that is not made yet.
+    """A sum of some rows, or one row that is not made yet."""
 
-    ``shift`` is the place of the lowest bit, ``coefficients`` the least and the greatest value of
-    these bits in units of it; ``subtracted`` : it is the sign's row, which counts as its negative.
-    """
-
-    shift: int
-    coefficients: tuple[int, int]
+    rows: RowSum
     value: Value | None = None
-    subtracted: bool = False
 
 
 def dot_in_luts(
@@ -96,17 +57,16 @@ def dot_in_luts(
 
     Latency: ``2 + len(levels_of(...))`` cycles from ``x(0)``. Throughput: one product a cycle.
     """
-    sign = _Number(shift=weight_bits - 1, coefficients=(-1, 0), subtracted=True)
-    numbers = [*(_Number(shift=n, coefficients=(0, 1)) for n in range(weight_bits - 1)), sign]
+    numbers = [_Number(rows) for rows in rows_of(weight_bits)]
     levels = levels_of(weight_bits, adder.terms)
 
     def ready(number: _Number, level: int) -> Value:
         """Return a number at a level: a row is made in the cycle before."""
         if number.value is not None:
             return number.value
-        own = x(level)
-        row = Signal(signed(len(own)), name=f"row_{name}_{number.shift}", reset_less=True)
-        m.d.sync += row.eq(Mux(weight(level, number.shift), own, 0))
+        own, place = x(level), number.rows.shift
+        row = Signal(signed(len(own)), name=f"row_{name}_{place}", reset_less=True)
+        m.d.sync += row.eq(Mux(weight(level, place), own, 0))
         return row
 
     for level, groups in enumerate(levels):
@@ -121,10 +81,11 @@ def dot_in_luts(
                 found.append(own[0])
             else:
                 late = delay(m, own[0].value, 1, name=f"late_{name}_{level}").as_signed()
-                found.append(_Number(own[0].shift, own[0].coefficients, late))
+                found.append(_Number(own[0].rows, late))
         numbers = found
     terms = [
-        Term(ready(number, len(levels)), number.shift, number.subtracted) for number in numbers
+        Term(ready(number, len(levels)), number.rows.shift, number.rows.subtracted)
+        for number in numbers
     ]
     return add_in_luts(m, platform, adder, terms, bits, name=f"p_{name}", first=first)
 
@@ -140,19 +101,13 @@ def _added(
     level: int,
 ) -> _Number:
     """Return the sum of numbers, as wide as its bound."""
-    base = numbers[0].shift
-    low, high = (
-        sum(number.coefficients[n] << number.shift - base for number in numbers) for n in (0, 1)
-    )
-    least, most = -(1 << x_bits - 1), (1 << x_bits - 1) - 1
-    ends = [factor * x for factor in (low, high) for x in (least, most)]
+    rows = RowSum.of([number.rows for number in numbers])
     terms = [
-        Term(value, number.shift - base, number.subtracted)
+        Term(value, number.rows.shift - rows.shift, number.rows.subtracted)
         for number, value in zip(numbers, values, strict=True)
     ]
-    bits = signed_bits(min(ends), max(ends))
-    total = add_in_luts(m, platform, adder, terms, bits, name=f"sum_{name}_{level}_{base}")
-    return _Number(base, (low, high), total)
+    place = f"sum_{name}_{level}_{rows.shift}"
+    return _Number(rows, add_in_luts(m, platform, adder, terms, rows.bits(x_bits), name=place))
 
 
 def joined_sums(low: Signal, high: Signal, *, shift: int, bits: int) -> Value:

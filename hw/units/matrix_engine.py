@@ -7,8 +7,9 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from bitformer.hw.families.family import Multiplier
+from bitformer.hw.lut_rows import ahead
 from bitformer.hw.timing import ACCUMULATE
-from bitformer.hw.units.lut_column import ahead, dot_in_luts, joined_sums
+from bitformer.hw.units.lut_column import dot_in_luts, joined_sums
 from bitformer.hw.units.multiplier import Product
 from bitformer.hw.units.parameters import Flag, Integer, Parameter
 from bitformer.hw.units.pipeline import delay

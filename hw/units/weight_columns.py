@@ -95,6 +95,8 @@ class WeightColumns:
             filler = layout.filler(column)
             if filler is not None:
                 m.d.comb += selected.eq(self._column(word, filler, column))
+            elif (own := layout.reaching(column)) is not None:
+                m.d.comb += selected.eq(self._column(word, own, layout.places(own, column)[0]))
             with m.Switch(choices[2 * column >= layout.columns]):
                 for number, own in enumerate(kinds):
                     free = exact_log2(layout.step(own))

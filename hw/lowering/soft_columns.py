@@ -1,0 +1,148 @@
+"""How many columns of LUTs an engine has beside its multipliers, where a design asks for them."""
+
+from collections.abc import Callable
+
+from bitformer.hw.design import Design
+from bitformer.hw.families.family import Multiplier
+from bitformer.hw.lowering.packing import Packing
+from bitformer.hw.lowering.place import cost, crowding
+from bitformer.hw.lut_rows import MOST_BITS, ahead, product_luts
+from bitformer.hw.parts import PARTS, Part
+from bitformer.model.errors import UserError
+from bitformer.model.ir import Linear
+
+__all__ = ["AUTO", "asked_columns", "column_luts", "in_time", "most_columns", "soft_of"]
+
+#: Asks for as many as take the fewest cycles.
+AUTO = "auto"
+#: LUTs of all logic but stores and columns of LUTs: the 141 designs of the knowledge base that
+#: ships take 1 076 to 2 762, and hardware has grown since.
+_LOGIC = 3000
+#: What each bit of a drained sum takes: its choice among columns.
+_CHOICE = 0.4
+#: Columns of LUTs at most: their weights are as many bits of a word, which block RAM is wide for.
+_MOST = 64
+#: A column of LUTs must save this share of all cycles.
+_WORTH = 0.002
+#: Counts that are tried, those with which the layers take the fewest cycles.
+_TRIED = 6
+
+
+def asked_columns(soft: int | str | None, lower_with: Callable[[int | None], Design]) -> int | None:
+    """Return the columns of LUTs that are asked for; None for those that a family has unasked.
+
+    ``auto`` are those of the design of fewest cycles that ``lower_with`` lowers with so many, or
+    with None. Raises :class:`UserError` for what is no count.
+    """
+    if soft is None:
+        return None
+    if soft == AUTO:
+        return _best(lower_with)
+    if type(soft) is not int or not 0 <= soft <= _MOST:
+        raise UserError(f"soft must be {AUTO} or a number from 0 to {_MOST}, not {soft!r}")
+    return soft
+
+
+def soft_of(lut_lanes: int | str) -> int | str:
+    """Return the columns of LUTs that make so many products a cycle; ``auto`` is itself."""
+    if lut_lanes == AUTO:
+        return AUTO
+    if type(lut_lanes) is not int or lut_lanes % 2 or not 0 <= lut_lanes <= 2 * _MOST:
+        most = 2 * _MOST
+        raise UserError(
+            f"lut_lanes must be {AUTO} or an even number from 0 to {most}, not {lut_lanes!r}"
+        )
+    return lut_lanes // 2
+
+
+def in_time(hard: int, packing: Packing, multiplier: Multiplier) -> bool:
+    """Return True if so many multipliers precede columns of LUTs as these take cycles longer."""
+    adder = None if packing.apart or not packing.half_bits else multiplier.adder
+    return adder is None or hard >= ahead(packing.half_bits, adder.terms)
+
+
+def column_luts(part: Part, *, weight_bits: int, activation_bits: int, sum_bits: int) -> float:
+    """Return the LUTs of a column of two products a cycle, with all that it takes beside it.
+
+    That is a shift register for each bit of its weights, and the choice of its sums by the drain.
+    """
+    adder = part.family.multiplier.adder
+    if adder is None:
+        raise UserError(f"part {part.name} must have no columns of LUTs but its family's own")
+    product = product_luts(weight_bits, activation_bits, sum_bits, adder.terms)
+    return 2 * (product + weight_bits + _CHOICE * sum_bits)
+
+
+def most_columns(design: Design) -> int:
+    """Return the columns of LUTs that a part has room for beside a design without, an even number.
+
+    Of its LUTs its stores take some, and all other logic as many as that of large designs.
+    """
+    if not _served(design) or PARTS[design.part].family.multiplier.adder is None:
+        return 0
+    return max(0, min(_MOST, int(_room(design) / _own_luts(design)))) // 2 * 2
+
+
+def _own_luts(design: Design) -> float:
+    """Return the LUTs that a column of LUTs takes in a design, or would take."""
+    layers, model = _served(design), design.model
+    return column_luts(
+        PARTS[design.part],
+        weight_bits=design.geometry.half_bits,
+        activation_bits=max(model.tensors[op.x].bits for op in layers),
+        sum_bits=max(model.bounds[op.y].dot for op in layers).bit_length() + 1,
+    )
+
+
+def _room(design: Design) -> float:
+    """Return the LUTs that a design leaves; below 0 where it takes more than the part has."""
+    part, soft = PARTS[design.part], design.geometry.weights.soft
+    taken = [cost(s, s.placement, part.family) for s in design.stores.values()]
+    stores = sum(one.luts + one.lutram for one in taken)
+    return part.luts - stores - _LOGIC - (soft * _own_luts(design) if soft else 0)
+
+
+def _served(design: Design) -> list[Linear]:
+    """Return the layers that columns of LUTs serve: those of short packed products."""
+    tensors, half = design.model.tensors, design.geometry.half_bits
+    layers = (op for op in design.model.linears if design.packed[op.y])
+    return [op for op in layers if tensors[op.x].bits * half <= MOST_BITS]
+
+
+def _cycles(design: Design, columns: int) -> int:
+    """Return the engine's cycles in the layers that columns of LUTs serve, if it had so many."""
+    total = 0
+    for op in _served(design):
+        y, length = design.model.tensors[op.y], op.weight.shape[1]
+        groups = -(-y.features // (2 * columns))
+        total += y.rows * ((groups - 1) * max(length, columns) + length)
+    return total
+
+
+def _worth(design: Design) -> list[int]:
+    """Return the counts of columns of LUTs that are worth a try, fewest first."""
+    hard = design.geometry.hard
+    best, found = _cycles(design, hard), []
+    for count in range(2, most_columns(design) + 1, 2):
+        cycles = _cycles(design, hard + count)
+        if cycles < best:
+            best = cycles
+            found.append(count)
+    return found[-_TRIED:]
+
+
+def _best(lower_with: Callable[[int | None], Design]) -> int | None:
+    """Return the columns of LUTs of the design of fewest cycles for which a part has room.
+
+    Of those that fit the part, or are least over. A column must save some of the cycles.
+    """
+    first = lower_with(None)
+    designs = {count: lower_with(count) for count in _worth(first)}
+
+    def value(count: int | None) -> tuple[int, float, float]:
+        design = first if count is None else designs[count]
+        over, _ = crowding(design.stores.values(), PARTS[design.part])
+        room = _room(design) if count else 0
+        return over, max(0, -room), design.latency * (1 + _WORTH * (count or 0))
+
+    return min([None, *designs], key=value)

@@ -1,0 +1,124 @@
+"""How many columns of LUTs a design has where it asks for them, and which layers use them."""
+
+import pytest
+
+from bitformer.hw.lowering.images import weight_words
+from bitformer.hw.lowering.lower import lower
+from bitformer.hw.lowering.packing import Packing
+from bitformer.hw.lowering.place import crowding
+from bitformer.hw.lowering.soft_columns import column_luts, in_time, most_columns, soft_of
+from bitformer.hw.parts import PARTS
+from bitformer.model.config import named_config
+from bitformer.model.errors import UserError
+from bitformer.model.initialize import initialize
+
+PART = "xc7s15"
+
+
+@pytest.fixture(scope="module")
+def model():
+    made = {}
+
+    def named(name):
+        if name not in made:
+            made[name] = initialize(named_config(name), seed=0)
+        return made[name]
+
+    return named
+
+
+@pytest.mark.parametrize(
+    ("name", "soft", "most"),
+    [
+        ("etth1-48-24-ed", 16, 21_000),
+        ("grid-24-64-4", 28, 21_500),
+        ("grid-12-64-6", 16, 12_000),
+        ("grid-12-32-4", 16, 4_800),
+    ],
+)
+def test_auto_takes_fewer_cycles_within_the_part(model, name, soft, most):
+    plain, design = lower(model(name)), lower(model(name), soft="auto")
+    assert plain.latency > design.latency <= most
+    assert design.geometry.weights.soft == soft <= most_columns(plain)
+    assert design.geometry.hard == plain.geometry.columns
+    assert crowding(design.stores.values(), PARTS[PART])[0] == 0
+    # another lowering of as many is the same design
+    again = lower(model(name), soft=soft)
+    assert again.program == design.program
+    assert again.images == design.images
+
+
+def test_without_room_or_gain_there_are_none(model):
+    for name in ("grid-24-64-8", "etth1-96-24"):
+        plain, design = lower(model(name)), lower(model(name), soft="auto")
+        assert design.geometry.weights.soft == 0
+        assert design.program == plain.program
+    assert most_columns(lower(model("grid-24-64-8"))) == 0
+    assert most_columns(lower(model("grid-12-32-4"), pack=False)) == 0
+
+
+def test_layers_that_gain_nothing_leave_them_out(model):
+    """Of an encoder's layers those of 32 results have 16 columns, as many as are multipliers."""
+    design = lower(model("etth1-48-24-ed"), soft=16)
+    layout = design.geometry.weights
+    for op in design.model.linears:
+        kind = layout.formats[op.y]
+        outputs = design.model.tensors[op.y].features
+        if design.packed[op.y]:
+            assert kind.few == (outputs <= 2 * design.geometry.hard)
+            assert layout.columns_of(kind) == (16 if kind.few else 32)
+    # so no word of them is half empty
+    words, _ = weight_words(design.model.linears, layout)
+    assert len(words) == len(lower(model("etth1-48-24-ed")).images["weights"])
+
+
+def test_unpacked_layers_and_kept_values_use_multipliers_alone(model):
+    design = lower(model("etth1-48-24-ed"), soft=16)
+    hard = design.geometry.hard
+    for o in design.program.operations:
+        if o.matrix and (o.dynamic or not o.packed):
+            assert o.columns <= hard
+            assert o.last_columns <= hard
+    assert any(o.columns > hard for o in design.program.operations)
+
+
+def test_a_column_takes_what_its_bits_ask_for():
+    part = PARTS[PART]
+    luts = [
+        column_luts(part, weight_bits=w, activation_bits=a, sum_bits=s)
+        for w, a, s in ((2, 8, 14), (4, 4, 13), (4, 8, 16), (8, 8, 20))
+    ]
+    assert luts == sorted(luts)
+    assert 32 < luts[0] < 45
+    assert 117 < luts[-1] < 140
+    with pytest.raises(UserError, match=r"^part ice40up5k must have no columns of LUTs but"):
+        column_luts(PARTS["ice40up5k"], weight_bits=2, activation_bits=8, sum_bits=14)
+
+
+@pytest.mark.parametrize("soft", [-1, 65, 1.0, "all", True])
+def test_what_is_no_count_is_refused(model, soft):
+    with pytest.raises(UserError, match=r"^soft must be auto or a number from 0 to 64, not "):
+        lower(model("tiny"), soft=soft)
+
+
+def test_lanes_are_two_a_column():
+    assert [soft_of(lanes) for lanes in (0, 2, 32, "auto")] == [0, 1, 16, "auto"]
+    for lanes in (3, -2, 130, "x"):
+        with pytest.raises(UserError, match=r"^lut_lanes must be auto or an even number from 0 "):
+            soft_of(lanes)
+
+
+def test_too_few_multipliers_before_them_leave_them_out(model):
+    """Products of 8 bits begin a cycle or two earlier than those of the first column."""
+
+    def least(half, part):
+        packing = Packing(packed={}, shift=16, half_bits=half)
+        multiplier = PARTS[part].family.multiplier
+        return next(n for n in range(9) if in_time(n, packing, multiplier))
+
+    assert [least(half, PART) for half in (2, 4, 8)] == [0, 0, 1]
+    assert [least(half, "lfe5u-25f") for half in (2, 4, 8)] == [0, 1, 2]
+    assert [least(half, "ice40up5k") for half in (2, 4, 8)] == [0, 0, 0]
+    # an odd number of multipliers serves no model of which some layers are not packed
+    design = lower(model("grid-12-8-8"), lanes=2, soft=1)
+    assert design.geometry.columns == 1
