@@ -15,6 +15,7 @@ from bitformer.model.precision import FLOAT_BITS
 from bitformer.model.reference import run
 from bitformer.model.structure import weight_components
 from bitformer.model.transformer import Transformer
+from bitformer.model.window_scaling import turned_back
 
 torch.set_num_threads(1)  # many workers, tiny tensors
 
@@ -71,8 +72,10 @@ def check(config, seed, ranges):
     assert not differing
     assert set(trace) == set(values)
     spec = integer.results
-    output = (values["output"] - spec.zero) * 2.0**spec.exponent
-    assert np.array_equal(forecast.numpy(), output.reshape(len(x), -1))
+    output = ((values["output"] - spec.zero) * 2.0**spec.exponent).reshape(len(x), -1)
+    if config.task != "classify":
+        output = turned_back(output, x.numpy(), config.window_scaling)
+    assert np.array_equal(forecast.numpy(), output)
     if config.task == "classify":
         leads = np.sort(values["output"].reshape(len(x), -1))[:, -2:]
         chosen = np.where(leads[:, 1] - leads[:, 0] < margin, config.horizon, forecast.argmax(1))
