@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from bitformer._builds import Build, built
 from bitformer._estimates import DesignEstimate, estimated, predictor_of
 from bitformer._models import Model, Note, unheard
-from bitformer._simulations import Samples, samples_of, simulated
+from bitformer._samples import Samples, samples_of
+from bitformer._simulations import simulated
 from bitformer._verilog import TOP, elaborated, verilog
 from bitformer.hw.parts import DEFAULT_PART
 from bitformer.model.progress import Progress, silent

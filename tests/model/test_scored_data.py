@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bitformer import Model, load
-from bitformer._simulations import samples_of
+from bitformer._samples import samples_of
 from bitformer.model.checkpoint import save_model
 from bitformer.model.config import named_config
 from bitformer.model.data.datasets import load_dataset
