@@ -96,7 +96,7 @@ format: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "bitformer needs Python 3.11 or newer, not %d.%d: make PYTHON=python3.11" % v[:2])'
 	$(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[train,plot,synth,open,search,serial,dev]'
+	$(VENV)/bin/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[train,plot,synth,open,search,serial,onnx,dev]'
 	@touch $@
 
 # What imported models are compared with: 190 MB that nothing else needs.

@@ -255,8 +255,7 @@ class AcceleratorDesign:
         Parameters
         ----------
         clock_hz
-            The clock to aim at, in hertz: by default 150 MHz, and 48 MHz of a part as slow as the
-            ice40up5k.
+            The clock to aim at, in hertz: by default 150 MHz, 48 MHz of parts as slow as ice40up5k.
         seeds
             How many times: ``best_mhz``, ``median_mhz`` and ``worst_mhz`` are over them.
         progress

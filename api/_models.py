@@ -14,6 +14,7 @@ from bitformer.model.progress import Progress, silent
 if TYPE_CHECKING:
     import numpy as np
 
+    from bitformer._onnx import OnnxGraph
     from bitformer.model.evaluating import AnyEvaluation
     from bitformer.model.forecasts.classes import Classes
     from bitformer.model.forecasts.flags import Flags
@@ -339,6 +340,26 @@ class Model:
         for sentence in found.notes:
             note(sentence)
         return noise_of(self.integer, found, samples=samples, run=run, plot=plot, progress=progress)
+
+    def to_onnx(
+        self,
+        path: str | Path,
+        *,
+        opset: int = 13,
+        note: Note = unheard,
+        progress: Progress = silent,
+        **check: Any,
+    ) -> "OnnxGraph":
+        """Write the model as QONNX, which others run without this package (docs/onnx.md).
+
+        ``check``, ``tensors``, ``seed`` : as of `bitformer export`. So many windows are run by
+        QONNX's executor, and each number of each tensor is compared with the reference.
+        """
+        from bitformer._onnx import written_onnx
+
+        return written_onnx(
+            self.integer, Path(path), opset=opset, note=note, progress=progress, **check
+        )
 
     def save(self, path: str | Path) -> Path:
         """Write the model to a file, whole or not at all."""

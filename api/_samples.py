@@ -30,7 +30,13 @@ class Samples:
 
 
 def samples_of(
-    model: "IntegerModel", count: int, seed: int, note: Callable[[str], None], *, data: str | None, **columns: Any
+    model: "IntegerModel",
+    count: int,
+    seed: int,
+    note: Callable[[str], None],
+    *,
+    data: str | None,
+    **columns: Any,
 ) -> Samples:
     """Return windows to run; see :meth:`bitformer.AcceleratorDesign.samples`."""
     from bitformer.model.own_data import RANDOM, integer_windows, some_of, trained_on

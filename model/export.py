@@ -21,7 +21,7 @@ from bitformer.model.task.margins import check_reject, margin_for
 from bitformer.model.task.thresholds import with_facts
 from bitformer.model.transformer import Transformer
 
-__all__ = ["export", "export_run", "export_to", "load_run", "parameters"]
+__all__ = ["deployed", "export", "export_run", "export_to", "load_run", "parameters"]
 
 
 def parameters(model: Transformer) -> tuple[dict[str, np.ndarray], dict[str, object]]:
@@ -126,18 +126,18 @@ def _margin(reject: float, record: dict, run_dir) -> int:
     return margin_for(reject, record["leads"])
 
 
-def export_to(
-    run_dir,
-    path,
-    **answer: Any,
-) -> IntegerModel:
-    """Write the integer model of a finished run, with the name of its data, to ``path``.
+def deployed(run_dir, **answer: Any) -> IntegerModel:
+    """Return the integer model of a finished run, with the name of its data.
 
     ``answer`` : ``reject``, ``smoothing``, ``factor``, ``hold`` as of :func:`export_run`.
     """
     model = export_run(run_dir, **answer)
     source = read_source(Path(run_dir))
-    if source is not None:
-        model = replace(model, meta={**model.meta, "source": source})
+    return model if source is None else replace(model, meta={**model.meta, "source": source})
+
+
+def export_to(run_dir, path, **answer: Any) -> IntegerModel:
+    """Write the integer model of :func:`deployed` to ``path``, and return it."""
+    model = deployed(run_dir, **answer)
     save_model(model, path)
     return model

@@ -19,6 +19,7 @@ import pytest
 from bitformer.model.data.sources import ENVIRONMENT, SOURCES, find
 from bitformer.model.errors import UserError
 from bitformer.model.lightgbm_baseline import missing_lightgbm
+from bitformer.model.qonnx.installed import EXECUTOR, require_packages
 from bitformer.model.task.detection_baselines import missing_scikit_learn
 from bitformer.sim.native_build import find_compiler
 from bitformer.synth.tools import find_program
@@ -80,6 +81,10 @@ def _pyserial() -> str | None:
     return None if importlib.util.find_spec("serial") else "pyserial is not installed"
 
 
+def _qonnx() -> str | None:
+    return _found(lambda: require_packages("QONNX", "onnx", *EXECUTOR))
+
+
 def _data() -> str | None:
     return None if ENVIRONMENT in os.environ else f"{ENVIRONMENT} names no folder with data"
 
@@ -129,6 +134,8 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     "scikit-learn": missing_scikit_learn,
     # The host's end of a serial port, of the extra `serial`: fakes stand in for it elsewhere.
     "pyserial": _pyserial,
+    # A model as QONNX and its executor, of the extra `onnx`: a witness that nothing else needs.
+    "qonnx": _qonnx,
     # Vivado brings its Tcl along; only its stand-in runs in Python's, which not every build has.
     "tcl": _tcl,
     # The published data sets, in a folder: tests download none of their own accord.

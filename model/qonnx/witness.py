@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,12 +16,13 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 
 from bitformer.model.errors import UserError
+from bitformer.model.files import whole_file
 from bitformer.model.ir import IntegerModel
 from bitformer.model.progress import Progress, silent
 from bitformer.model.qonnx.graph import QONNX
 from bitformer.model.reference import run
 
-__all__ = ["CHUNK", "Witness", "executed", "read_onnx", "witness"]
+__all__ = ["CHUNK", "Witness", "executed", "read_onnx", "witness", "write_tensors"]
 
 #: Windows that the executor takes at a time.
 CHUNK = 50
@@ -96,6 +98,17 @@ def executed(graph: onnx.ModelProto, x: np.ndarray) -> tuple[dict[str, np.ndarra
             ) from error
     texts = (str(one.message) for one in said)
     return found, [text for text in texts if text.startswith(_TOO_WIDE)]
+
+
+def write_tensors(model: IntegerModel, x: np.ndarray, entry: str, path) -> None:
+    """Write windows and all tensors of the reference, by name, as a .npz file.
+
+    ``x`` : integers [N, rows, features], which are called ``entry`` in it.
+    """
+    values = {entry: x, **run(model, x)}
+    arrays: dict[str, Any] = {name: array.astype(np.int32) for name, array in values.items()}
+    with whole_file(path) as part, open(part, "wb") as file:
+        np.savez_compressed(file, **arrays)
 
 
 def _of_windows(graph: onnx.ModelProto, count: int) -> onnx.ModelProto:

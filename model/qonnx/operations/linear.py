@@ -15,7 +15,7 @@ class LinearForm(Form[Linear]):
 
     says = (
         *("x", "weight", "weight_bits", "bias", "multiplier", "start", "relu", "gelu"),
-        *("residual", "clock", "transposed", "parts"),
+        *("residual", "clock", "transposed", "parts", "step"),
     )
 
     def add(self) -> None:
@@ -46,11 +46,16 @@ class LinearForm(Form[Linear]):
         found, shape = self.integers(op.x), x.shape
         if op.transposed:
             found, shape = steps.transpose(found, 0, 2, 1, out="columns"), shape[::-1]
-        if op.start:
-            flat = steps.reshape(found, x.size, out="flat")
-            found, shape = steps.cut(flat, 1, op.start, x.size, "rest"), ()
         rows = self._each, op.weight.shape[1]
+        if op.start or op.step:
+            flat = steps.reshape(found, x.size, out="flat")
+            return steps.pick(flat, 1, self._places(*rows), "rows")
         return found if rows == shape else steps.reshape(found, *rows, out="rows")
+
+    def _places(self, rows: int, inputs: int) -> str:
+        """Return where in line each number of each row is, of rows that begin ``step`` apart."""
+        first = self.op.start + np.arange(rows) * (self.op.step or inputs)
+        return self.steps.constant("places", first[:, None] + np.arange(inputs))
 
     def _bias(self) -> str:
         """Return the bias [outputs], or of each window the row [1, outputs] that its time has."""
