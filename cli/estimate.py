@@ -100,6 +100,8 @@ def _show_stores(report: Report, result: "Estimate") -> None:
 
 
 def _show_prediction(report: Report, prediction: "Prediction") -> None:
+    from bitformer.hw.parts import PARTS
+
     spans = {
         "LUT": prediction.luts,
         "LUT as memory": prediction.lutram,
@@ -127,6 +129,8 @@ def _show_prediction(report: Report, prediction: "Prediction") -> None:
             "LUTs and flip-flops are predicted from synthesized designs and lie in between for 95"
             " of 100; the board's shell is not in them."
         )
+    if PARTS[prediction.part].family.luts.holds_register:
+        report.line("A LUT is a logic cell here: a LUT, a flip-flop, or one behind the other.")
     for use in prediction.over:
         report.line(f"Does not fit {prediction.part}: {use}")
     for use in prediction.uses:

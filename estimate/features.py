@@ -13,6 +13,7 @@ import numpy as np
 
 from bitformer.estimate.columns import Columns, column_quantities
 from bitformer.estimate.decisions import decision_quantities
+from bitformer.estimate.logic_cells import CELL_FEATURES, CELL_FFS, cell_features, cell_quantities
 from bitformer.estimate.stores import Count, design_terms, ram_cells, store_terms, summed
 from bitformer.hw.design import Design
 from bitformer.hw.families.family import Luts
@@ -161,6 +162,7 @@ def quantities(design: Design) -> dict[str, int]:
         "input_bits": design.model.input.bits,
         **_gelu(design),
         **decision_quantities(design),
+        **(cell_quantities(design) if design.family.luts.holds_register else {}),
     }
 
 
@@ -205,6 +207,8 @@ FEATURES: dict[str, dict[str, float]] = {
         "write_bits": 0.2,
         "columns": 0,
     },
+    "cells": CELL_FEATURES,
+    "cell_ffs": CELL_FFS,
 }
 
 
@@ -220,7 +224,7 @@ def physical(q: Mapping[str, Count], luts: Luts) -> dict[str, Count]:
     """
     ways, columns = q["ways"], q["columns"]
     groups = columns / 4 + np.where(np.greater(columns, 4), columns / 8, 0)
-    return {
+    found = {
         "one": 1 + 0 * ways,
         "two_ways": ways - 1,
         "mixed": q["mixed"],
@@ -257,3 +261,4 @@ def physical(q: Mapping[str, Count], luts: Luts) -> dict[str, Count]:
         "lut_address": q["lut_address"],
         "write_bits": q["write_bits"],
     }
+    return {**found, **cell_features(q, found)} if luts.holds_register else found

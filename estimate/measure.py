@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from bitformer.estimate.features import VERSION, quantities
 from bitformer.estimate.knowledge import Entry
+from bitformer.estimate.logic_cells import CELLS
 from bitformer.hw.design import Design
 from bitformer.model.config import TransformerConfig
 from bitformer.model.sealed_json import digest_of
@@ -77,6 +78,8 @@ def entries_of(design: Design, result: "Synthesis") -> list[Entry]:
     """Return the entries of a synthesis: the design, and each unit that was synthesized alone."""
     features = {"version": VERSION, **{k: int(v) for k, v in quantities(design).items()}}
     features |= paths_of(result)
+    if result.resources.cells:
+        features[CELLS] = result.resources.cells
     whole = measured_entry(
         design,
         result.tool,

@@ -14,6 +14,7 @@ import numpy as np
 
 from bitformer.estimate.features import FEATURES, VERSION, physical, quantities
 from bitformer.estimate.knowledge import Entry
+from bitformer.estimate.logic_cells import CELLS
 from bitformer.estimate.regression import Fit, fit
 from bitformer.hw.design import Design
 from bitformer.hw.families.family import Family, Luts
@@ -22,14 +23,21 @@ from bitformer.model.errors import UserError
 from bitformer.model.numerics import round_half_up
 from bitformer.model.plain import shown
 
-__all__ = ["Interval", "Prediction", "Predictor", "measured_prediction"]
+__all__ = [
+    "DEVIATIONS",
+    "Interval",
+    "Prediction",
+    "Predictor",
+    "luts_of",
+    "measured_prediction",
+]
 
 #: More than any design has of anything.
 _MOST = 10**9
 #: Fewer measured designs than this fit nothing.
 LEAST = 12
 #: Standard deviations of an interval: 95 of 100 designs, if the errors are normal.
-_DEVIATIONS = 1.96
+DEVIATIONS = 1.96
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +114,7 @@ def measured_prediction(design: Design, entry: Entry) -> Prediction:
     """Return what a design takes that was synthesized itself, by its ``entry``."""
     return Prediction(
         part=design.part,
-        luts=Interval.exact(entry.luts),
+        luts=Interval.exact(luts_of(entry)),
         lutram=Interval.exact(entry.lutram),
         ffs=Interval.exact(entry.ffs),
         ramb18=entry.ramb18,
@@ -120,16 +128,20 @@ def measured_prediction(design: Design, entry: Entry) -> Prediction:
 class Predictor:
     """Predicts from measured designs of one family, by default the default part's.
 
+    Where a LUT and a flip-flop share a logic cell, the LUTs that are predicted are logic cells.
+
     Raises :class:`UserError` if there are fewer than ``LEAST`` that can be used.
     """
 
     def __init__(self, entries: Iterable[Entry], *, family: Family = PARTS[DEFAULT_PART].family):
         self.family = family
+        self._shared = family.luts.holds_register
         usable = [
             entry
             for entry in entries
             if entry.kind == "design"
             and entry.srls is not None
+            and (not self._shared or CELLS in entry.features)
             and (entry.part not in PARTS or PARTS[entry.part].family is family)
             and entry.features.get("version") == VERSION
         ]
@@ -142,9 +154,11 @@ class Predictor:
             )
         rows = [_row(entry, family.luts) for entry in self.entries]
         luts, memory, ffs = np.array([_fitted(entry) for entry in self.entries]).T
-        self.logic: Fit = fit(rows, luts - memory, FEATURES["logic"])
+        names = ("cells", "cell_ffs") if self._shared else ("logic", "ffs")
+        logic, registers = (FEATURES[name] for name in names)
+        self.logic: Fit = fit(rows, luts - memory, logic)
         self.memory: Fit = fit(rows, memory, FEATURES["memory"])
-        self.ffs: Fit = fit(rows, ffs, FEATURES["ffs"])
+        self.ffs: Fit = fit(rows, ffs, registers)
         # relative errors, of LUTs those of the sum of both fits
         both = self.logic.residuals * (luts - memory) + self.memory.residuals * memory
         residuals = {
@@ -200,7 +214,7 @@ class Predictor:
 
     def interval(self, name: str, value: int) -> Interval:
         """Return ``value`` with the spread of ``luts``, ``lutram`` or ``ffs``."""
-        margin = int(np.ceil(_DEVIATIONS * self.spread[name] * value))
+        margin = int(np.ceil(DEVIATIONS * self.spread[name] * value))
         return Interval(value=value, low=max(0, value - margin), high=value + margin)
 
 
@@ -212,7 +226,12 @@ def _counted(q: Mapping[str, Any], name: str) -> Any:
 def _fitted(entry: Entry) -> tuple[int, int, int]:
     """Return a design's LUTs, those as memory, and flip-flops, without what is counted apart."""
     luts, ffs = (int(_counted(entry.features, name)) for name in ("luts", "ffs"))
-    return entry.luts - luts, entry.lutram, entry.ffs - ffs
+    return luts_of(entry) - luts, entry.lutram, entry.ffs - ffs
+
+
+def luts_of(entry: Entry) -> int:
+    """Return the LUTs of a measured design, the logic cells where those are counted."""
+    return int(entry.features.get(CELLS, entry.luts))
 
 
 def _row(entry: Entry, luts: Luts) -> dict[str, Any]:

@@ -10,17 +10,13 @@ from bitformer.hw.lowering.shifts import powers_of
 from bitformer.model.ir import IntegerModel, Operation
 from bitformer.model.numerics import bit_length, scaled
 
-__all__ = ["post_widths"]
+__all__ = ["multiplicands", "post_widths"]
 
 
-def _magnitudes(model: IntegerModel, op: Operation) -> tuple[int, int, int, int]:
-    """Return the largest multiplicand, multiplier and addend, and the magnitude of the zero point.
-
-    The multiplicand of a normalised row depends on the whole model: it is 0 here.
-    """
+def _magnitudes(model: IntegerModel, op: Operation) -> tuple[int, int, int]:
+    """Return the largest multiplier and addend, and the magnitude of the zero point."""
     tensors = model.tensors
-    u = 0 if op.normalizes else op.multiplicand_bound(tensors, norm_bits=0)
-    return u, op.multiplier_bound(tensors), op.added_bound(tensors), abs(op.limits(tensors)[0])
+    return op.multiplier_bound(tensors), op.added_bound(tensors), abs(op.limits(tensors)[0])
 
 
 def _normalized(batch: Batch, op: Operation) -> np.ndarray:
@@ -28,6 +24,20 @@ def _normalized(batch: Batch, op: Operation) -> np.ndarray:
     widest = range(1, 1 + int(batch.norm_bits.max()))
     bounds = [op.multiplicand_bound(batch.first.tensors, bits) for bits in widest]
     return np.array([0, *bounds])[batch.norm_bits]
+
+
+def multiplicands(batch: Batch) -> np.ndarray:
+    """Return the largest multiplicand of each operation, 0 at a port: [models, operations]."""
+
+    def largest(place: int, op: Operation) -> np.ndarray:
+        if op.at_port:
+            return np.zeros(len(batch), np.int64)
+        if op.normalizes:
+            return _normalized(batch, op)
+        return batch.values(place, lambda m, own: own.multiplicand_bound(m.tensors, norm_bits=0))
+
+    operations = enumerate(batch.first.operations)
+    return np.stack([largest(place, op) for place, op in operations], axis=1)
 
 
 def post_widths(
@@ -39,15 +49,13 @@ def post_widths(
     write.
     """
     bounds: dict[str, list[np.ndarray]] = defaultdict(lambda: [np.zeros(len(batch), np.int64)])
-    powers = powers_of(batch, shifts)
+    powers, largest = powers_of(batch, shifts), multiplicands(batch)
     for place, op in enumerate(batch.first.operations):
         if op.at_port:
             continue
-        u, factor, addend, zero = batch.values(place, _magnitudes).T
-        shift, power = shifts[:, place], powers[:, place]
-        if op.normalizes:  # a wider row's power is in the multiplicand
-            u = _normalized(batch, op)
-        else:
+        factor, addend, zero = batch.values(place, _magnitudes).T
+        u, shift, power = largest[:, place], shifts[:, place], powers[:, place]
+        if not op.normalizes:  # a wider row's power is in the multiplicand
             factor = scaled(factor, power)
         addend = scaled(addend, power)
         # beyond the accumulator is refused, however far: int64 holds this

@@ -35,6 +35,8 @@ from bitformer.search.space.quantities import (
     engine_quantities,
     parameter_widths,
     post_quantities,
+    short_formats,
+    wide_operations,
 )
 from bitformer.search.space.templates import Templates, Widths
 from bitformer.study.sensitivity import existing
@@ -199,7 +201,7 @@ class ComponentSpace:
     def _outcomes(self, predictor: Predictor) -> Outcomes:
         batch, multiplier = self.batch, self.part.family.multiplier
         packings = choose_packing(batch, self.columns, self.engine.pack, multiplier)
-        shifts = common_shifts(batch, multiplier)
+        shifts, wide = common_shifts(batch, multiplier), wide_operations(batch, multiplier)
         static = [op.weights_from is None for op in batch.matrix_operations]
         first, structure = distinct(
             packings.packed,
@@ -207,6 +209,8 @@ class ComponentSpace:
             packings.dynamic,
             batch.norm_bits,
             batch.weight_widths[:, static],
+            wide,
+            short_formats(batch, packings, multiplier),
         )
         one, two = (parameter_widths(batch, shifts, ways) for ways in (1, 2))
         parameters = np.where(packings.packed.any(axis=1, keepdims=True), two, one)
@@ -231,7 +235,7 @@ class ComponentSpace:
             Addend.PARAMETER: parameters[:, 2],
         }
         q |= engine_quantities(batch, packings)
-        q |= post_quantities(batch, shifts, multiplier, templates.addends, source_bits)
+        q |= post_quantities(batch, shifts, multiplier, templates.addends, source_bits, wide)
         names = ("latency", "interval", "ramb18", "dsps")
         taken = predictor.counts(q) | {name: q[name] for name in names}
         numbers = {n: np.where(possible, taken[n], NEVER).astype(np.int32) for n in taken}

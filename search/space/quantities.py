@@ -9,13 +9,20 @@ from bitformer.hw.families.family import Multiplier
 from bitformer.hw.lowering.batch import Batch
 from bitformer.hw.lowering.images import field_bits, parameter_table
 from bitformer.hw.lowering.packing import Packings, product_bits
-from bitformer.hw.lowering.post_widths import post_widths
+from bitformer.hw.lowering.post_widths import multiplicands, post_widths
 from bitformer.hw.lowering.shifts import added_shifts, powers_of
 from bitformer.hw.program import Addend
 from bitformer.model.ir import IntegerModel, Operation
 from bitformer.model.numerics import bit_length, scaled
 
-__all__ = ["distinct", "engine_quantities", "parameter_widths", "post_quantities"]
+__all__ = [
+    "distinct",
+    "engine_quantities",
+    "parameter_widths",
+    "post_quantities",
+    "short_formats",
+    "wide_operations",
+]
 
 _EXTREMES = (np.minimum, np.maximum, np.bitwise_or, np.bitwise_and)
 
@@ -75,19 +82,51 @@ def engine_quantities(batch: Batch, packings: Packings) -> dict[str, np.ndarray]
     }
 
 
+def wide_operations(batch: Batch, multiplier: Multiplier) -> np.ndarray:
+    """Return whose multiplicands are longer than a port: bool [models, operations]."""
+    return bit_length(multiplicands(batch)) >= multiplier.long_bits
+
+
+def short_formats(batch: Batch, packings: Packings, multiplier: Multiplier) -> np.ndarray:
+    """Return for each width of weights if columns of LUTs could multiply all pairs of it.
+
+    bool [models, widths].
+    """
+    own = np.array([op.weights_from is None for op in batch.matrix_operations])
+    widths = np.where(packings.packed & own, batch.weight_widths, 0)
+    long = packings.half_bits[:, None] * batch.operand_bits > multiplier.soft
+    found = [~(long & (widths == one)).any(axis=1) for one in np.unique(widths[widths > 0])]
+    return np.stack([np.ones(len(batch), dtype=bool), *found], axis=1)
+
+
+def _widths(
+    batch: Batch, shifts: np.ndarray, multiplier: Multiplier, wide: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return the widths of post-processors, of which some have other wide operations."""
+    names = [op.y for op in batch.first.operations]
+    first, kinds = distinct(wide)
+    found: dict[str, np.ndarray] = {}
+    for kind, row in enumerate(wide[first]):
+        own = frozenset(name for name, one in zip(names, row, strict=True) if one)
+        for field, bits in post_widths(batch, shifts, own, multiplier).items():
+            found[field] = np.where(kinds == kind, bits, found.get(field, 0))
+    return found
+
+
 def post_quantities(
     batch: Batch,
     shifts: np.ndarray,
     multiplier: Multiplier,
     addends: np.ndarray,
     source_bits: dict[Addend, np.ndarray],
+    wide: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """Return the quantities of the post-processor.
 
     ``addends`` : what each operation adds, numbers of an :class:`Addend`. ``source_bits`` : bits of
-    each of those, by model.
+    each of those, by model. ``wide`` : which operations are wide, as of :func:`wide_operations`.
     """
-    found = post_widths(batch, shifts, frozenset(), multiplier)
+    found = _widths(batch, shifts, multiplier, wide)
     written = np.array([not op.at_port for op in batch.first.operations])
     added = added_shifts(batch, shifts)
     kinds = added * len(Addend) + addends

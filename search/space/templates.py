@@ -21,6 +21,7 @@ from bitformer.hw.lowering.lower import lower_plan
 from bitformer.hw.lowering.packing import Packing, Packings
 from bitformer.hw.lowering.place import crowding, place
 from bitformer.hw.lowering.plan import Plan
+from bitformer.hw.lowering.wide import wide_operations
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import Part
 from bitformer.hw.weight_layout import WeightFormat, WeightLayout
@@ -206,7 +207,8 @@ class Templates:
     def _template(self, packing: Packing, model: IntegerModel, weights: _Weights) -> _Template:
         """Return the design of a packing whose layers use as many columns."""
         layout, packed = weights.layout, tuple(packing.packed.items())
-        key = (packed, packing.dynamic, layout.columns, weights.columns, model.norm_bits)
+        wide = wide_operations(model, frozenset(), self._part.family.multiplier)
+        key = (packed, packing.dynamic, layout.columns, weights.columns, model.norm_bits, wide)
         if key not in self._designs:
             plan = Plan(
                 model=model,

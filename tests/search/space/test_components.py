@@ -48,6 +48,29 @@ def test_outcomes_are_those_of_the_designs(space, outcomes, predictor):
             )
 
 
+class Counted:
+    """A predictor of nothing, where no designs are measured: all else is exact."""
+
+    @staticmethod
+    def counts(q):
+        return dict.fromkeys(("luts", "lutram", "ffs"), 0 * q["latency"])
+
+
+def test_outcomes_of_short_multipliers():
+    """On ports of 16 bits some operations are wide; some designs have columns of LUTs."""
+    space = ComponentSpace(named_config("grid-6-8-4"), bits=(4, 8), part="ice40up5k")
+    outcomes, seen = space.outcomes(Counted()), set()
+    for number in np.random.default_rng(1).choice(len(space), 8, replace=False):
+        said = lower(initialize(space.config_of(number)), part="ice40up5k")
+        geometry = said.geometry
+        found = (said.latency, said.interval, quantities(said)["ramb18"], geometry.dsps)
+        assert found == tuple(
+            getattr(outcomes, n)[number] for n in ("latency", "interval", "ramb18", "dsps")
+        )
+        seen |= {("soft", geometry.weights.soft > 0), ("wide", bool(geometry.wide))}
+    assert len(seen) >= 3
+
+
 @pytest.mark.parametrize(
     "pairs",
     [("1/8", "4p/8"), ("2/8", "4/5"), ("2/6", "8"), ("3/4", "6/8"), ("4p/8", "4/8"), ("8p", "8")],
