@@ -86,6 +86,11 @@ profile: $(STAMP)
 	$(PROFILE) --parts lfe5u-25f --mixed 4 --seed 5 --windows 6,12,24 --widths 16,32 --bits 2/8,4,6,8
 	$(PROFILE) --parts lfe5u-25f --windows 12 --widths 32 --no-pack --lanes 24 --route --seeds 1
 	$(PROFILE) --parts lfe5u-25f etth1-96-24 --route --seeds 1
+	$(PROFILE) --parts ice40up5k tiny sense-24-1 strike-25 taxi-48-12 mixer-96-24 etth1-48-24-w2a8 etth1-96-24-w2a8 etth1-96-24-w2a4
+	$(PROFILE) --parts ice40up5k --windows 12 --widths 16 --bits 3/8
+	$(PROFILE) --parts ice40up5k --windows 12 --widths 16 --bits 4 --lanes 2
+	$(PROFILE) --parts ice40up5k --windows 6 --widths 32 --bits 4
+	$(PROFILE) --parts ice40up5k --mixed 10 --seed 1 --windows 6,12,24 --widths 8,16,24,48 --layers 1,2 --bits 1/4,2/8,3/6,4,6,8
 	$(VENV)/bin/bitformer kb export estimate/profiled.json --kb build/profile.sqlite
 
 format: $(STAMP)

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from measurement_harness import drawn, invented
 
+from bitformer.estimate.knowledge import shipped_entries
 from bitformer.estimate.measure import entries_of
-from bitformer.estimate.predictor import Predictor
+from bitformer.estimate.predictor import Predictor, luts_of
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.parts import PARTS
 from bitformer.synth.depth import Depth
@@ -54,3 +55,20 @@ def test_what_is_in_the_base_is_not_held_out(script, monkeypatch):
     assert f"| grid-12-32, 6 bits | {luts[0]} | 4000 | {luts[0] / 4_000 - 1:+.1%} |" in page
     assert f"LUTs are {abs(luts[0] / 4_000 - 1):.1%} off in the mean" in page
     assert f"ships has {len(base)} designs of" in page
+
+
+def test_a_design_is_predicted_by_a_base_without_it(script):
+    family = PARTS[script.OWN_PART].family
+    base = [one for one in shipped_entries() if one.part == script.OWN_PART]
+    found = script.left_out(base)
+    assert len(found) == len(base)
+    # a fit that knew all of them would be nearer to each
+    known = Predictor(base, family=family)
+    wrong = {
+        f"{one.name} | {one.lanes}": abs(int(known.counts(one.features)["luts"]) / luts_of(one) - 1)
+        for one in base
+    }
+    errors = {name: abs(said / cells - 1) for name, (said, cells), _ in found}
+    assert sum(errors.values()) > 1.2 * sum(wrong.values())
+    page = "\n".join(script.own_section(found, known))
+    assert f"cells are {sum(errors.values()) / len(found):.1%} off in the mean" in page

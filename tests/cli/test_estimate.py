@@ -174,3 +174,12 @@ def test_estimate_of_components_adds_up(bitformer, tiny, no_yosys):
         assert sum(row.get("rom_words", {}).get(store, 0) for row in rest) == words[store]
     assert "What each component adds" in said.err
     assert "components" not in bitformer("estimate", tiny, "--json").data
+
+
+def test_estimate_says_that_luts_are_logic_cells(bitformer, tiny):
+    said = bitformer("estimate", tiny, "--part", "ice40up5k")
+    assert "A LUT is a logic cell here" in said.err + said.out
+    found = bitformer("estimate", tiny, "--part", "ice40up5k", "--json").data
+    # more than Yosys' 3 000 LUTs: flip-flops that are alone take cells, too
+    assert 3_500 < found["prediction"]["luts"]["value"] < 5_280
+    assert "logic cell" not in bitformer("estimate", tiny).out
