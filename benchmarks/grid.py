@@ -16,7 +16,7 @@ import click
 from measure import Results, measure
 from published import CYCLES, RESOURCES, TARGETS, cycles
 from rich.console import Console
-from tables import console, markdown_table, show
+from tables import console, grouped, markdown_table, show, yes
 
 from bitformer.model.errors import UserError
 
@@ -61,14 +61,6 @@ def _shape(name: str) -> tuple[int, int, int] | None:
     return (int(parts[1]), int(parts[2]), int(parts[3])) if parts[0] == "grid" else None
 
 
-def _yes(value: bool | None) -> str:
-    return {True: "yes", False: "NO", None: "–"}[value]
-
-
-def _grouped(number: int | None) -> str:
-    return "–" if number is None else f"{number:,}".replace(",", " ")
-
-
 def cycle_row(row: dict) -> list[str]:
     """A configuration's cycles, as texts for ``CYCLE_COLUMNS``."""
     name, shape = row["config"], _shape(row["config"])
@@ -80,16 +72,16 @@ def cycle_row(row: dict) -> list[str]:
     mark = "" if shape in CYCLES or not shape else "*"
     return [
         name,
-        _grouped(row["macs"]),
+        grouped(row["macs"]),
         str(row["columns"]),
         row["packed"],
-        _grouped(row["latency"]),
-        f"≤ {_grouped(TARGETS[name])}" if name in TARGETS else "",
-        _grouped(published) + mark,
+        grouped(row["latency"]),
+        f"≤ {grouped(TARGETS[name])}" if name in TARGETS else "",
+        grouped(published) + mark,
         f"{published / row['latency']:.0f}" if published else "–",
-        _grouped(row["interval"]),
-        _yes(said and said["as_predicted"]),
-        f"{_yes(exact)} ({said['samples']})" if said else "–",
+        grouped(row["interval"]),
+        yes(said and said["as_predicted"]),
+        f"{yes(exact)} ({said['samples']})" if said else "–",
     ]
 
 
@@ -99,11 +91,11 @@ def resource_row(row: dict) -> list[str]:
     other = RESOURCES.get(shape) if shape else None
     return [
         row["config"],
-        *(_grouped(said[name]) for name in ("luts", "luts_as_memory", "ffs", "ramb18", "dsps")),
+        *(grouped(said[name]) for name in ("luts", "luts_as_memory", "ffs", "ramb18", "dsps")),
         *(str(said[name]) for name in ("levels", "chains", "loads")),
-        _yes(said["fits"]),
-        _yes(said["short"]),
-        f"{_grouped(other.luts)} ({_grouped(other.luts_as_memory)}), {_grouped(other.ffs)},"
+        yes(said["fits"]),
+        yes(said["short"]),
+        f"{grouped(other.luts)} ({grouped(other.luts_as_memory)}), {grouped(other.ffs)},"
         f" {other.ramb18}, {other.dsps}"
         if other
         else "",

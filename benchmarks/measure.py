@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import amaranth
 import numpy as np
@@ -90,19 +91,25 @@ def _sources(commit: str | None = None) -> str:
     return hash_of(amaranth.__version__, np.__version__, *texts)
 
 
-def key_of(config: TransformerConfig, part: str, commit: str | None = None) -> str:
-    """What stays the same as long as a configuration's hardware does, or as it was at a commit."""
-    return hash_of(_sources(commit), repr(config), part)
+def key_of(
+    config: TransformerConfig, part: str, commit: str | None = None, **options: object
+) -> str:
+    """What stays the same as long as a configuration's hardware does, or as it was at a commit.
+
+    ``options`` : those of its lowering that are not the default.
+    """
+    own = [json.dumps(options, sort_keys=True)] if options else []
+    return hash_of(_sources(commit), repr(config), part, *own)
 
 
-def _rtlil(design: Design, part: str, results: Results) -> str:
+def _rtlil(design: Design, part: str, results: Results, **options: object) -> str:
     """The hash of a design's RTLIL."""
 
     def convert() -> dict:
         source = rtlil.convert(Accelerator(design=design), name="top", emit_src=False)
         return {"kind": "design", "rtlil": hash_of(source)}
 
-    return results.get(key_of(design.model.config, part), convert)["rtlil"]
+    return results.get(key_of(design.model.config, part, **options), convert)["rtlil"]
 
 
 def _key(source: str, *settings: object) -> str:
@@ -159,18 +166,21 @@ def measure(
     seed: int,
     with_synthesis: bool,
     note: Note,
+    **options: Any,
 ) -> dict:
     """A row: the prediction, the simulation, and the synthesis if it is asked for.
 
-    A configuration that has no design has an ``error`` instead. ``samples`` of 0 simulate nothing.
+    A configuration that has no design has an ``error`` instead. ``samples`` of 0 simulate nothing;
+    ``options`` are those of the lowering.
     """
     row: dict = {"config": name, "error": None, "simulation": None, "synthesis": None}
     try:
-        design = lower(initialize(named_config(name)), part=part)
+        design = lower(initialize(named_config(name)), part=part, **options)
         row |= {"latency": design.latency, "interval": design.interval}
         row |= {"macs": design.model.config.macs, "columns": design.geometry.columns}
+        row["soft"] = design.geometry.weights.soft
         row["packed"] = f"{sum(design.packed.values())}/{len(design.packed)}"
-        source = _rtlil(design, part, results) if samples or with_synthesis else ""
+        source = _rtlil(design, part, results, **options) if samples or with_synthesis else ""
         if samples:
             row["simulation"] = results.get(
                 _key(source, "simulation", engine, samples, seed, BACK_PRESSURE),

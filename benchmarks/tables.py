@@ -6,7 +6,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["console", "markdown_table", "show"]
+__all__ = ["console", "grouped", "markdown_table", "show", "yes"]
 
 #: Columns of text where nobody's terminal says how many there are.
 WIDTH = 180
@@ -34,3 +34,13 @@ def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> lis
     """A table's lines, and an empty one."""
     lines = [columns, ["---"] * len(columns), *rows]
     return [f"| {' | '.join(line)} |" for line in lines] + [""]
+
+
+def grouped(number: int | None) -> str:
+    """A number by thousands; a dash where there is none."""
+    return "–" if number is None else f"{number:,}".replace(",", " ")
+
+
+def yes(value: bool | None) -> str:
+    """Whether something is so; a dash where nobody knows."""
+    return {True: "yes", False: "NO", None: "–"}[value]

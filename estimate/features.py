@@ -17,6 +17,7 @@ from bitformer.estimate.logic_cells import CELL_FEATURES, CELL_FFS, cell_feature
 from bitformer.estimate.stores import Count, design_terms, ram_cells, store_terms, summed
 from bitformer.hw.design import Design
 from bitformer.hw.families.family import Luts
+from bitformer.hw.lut_rows import product_cost
 from bitformer.hw.program import Addend, Program
 from bitformer.hw.timing import QUEUE
 from bitformer.model import numerics
@@ -111,6 +112,21 @@ def _gelu(design: Design) -> dict[str, int]:
     return {"gelu_luts": ways * (bits + tables + 8), "gelu_ffs": ways * bits + 12}
 
 
+def _soft(design: Design) -> dict[str, int]:
+    """Return what columns of LUTs take for their products, counted and not fitted.
+
+    They have no registers before a multiplier, nor what is before it where some operations are not
+    packed, which is fitted for all columns. Nothing where the multipliers' sums are of LUTs, too.
+    """
+    geometry, adder = design.geometry, design.family.multiplier.adder
+    soft, bits = geometry.weights.soft, geometry.soft_sum_bits
+    if not soft or adder is None or not bits:
+        return {}
+    taken = product_cost(geometry.half_bits, geometry.soft_bits, bits, adder.terms)
+    mixed = 0 if all(design.packed.values()) else geometry.column_bits + 1
+    return {"soft_luts": soft * (2 * taken.luts - mixed), "soft_ffs": soft * 2 * taken.ffs}
+
+
 def quantities(design: Design) -> dict[str, int]:
     """Return everything the features of a design are computed from."""
     geometry, program, stores = design.geometry, design.program, design.stores
@@ -161,6 +177,7 @@ def quantities(design: Design) -> dict[str, int]:
         "channels": design.model.input.features,
         "input_bits": design.model.input.bits,
         **_gelu(design),
+        **_soft(design),
         **decision_quantities(design),
         **(cell_quantities(design) if design.family.luts.holds_register else {}),
     }

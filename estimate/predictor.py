@@ -220,7 +220,7 @@ class Predictor:
 
 def _counted(q: Mapping[str, Any], name: str) -> Any:
     """Return the ``luts`` or ``ffs`` of units that are counted apart, and not fitted."""
-    return sum(q.get(f"{unit}_{name}", 0) for unit in ("gelu", "decision"))
+    return sum(q.get(f"{unit}_{name}", 0) for unit in ("gelu", "decision", "soft"))
 
 
 def _fitted(entry: Entry) -> tuple[int, int, int]:

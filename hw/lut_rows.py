@@ -5,11 +5,12 @@ What the units make and what lowering counts on: levels, widths, LUTs.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bitformer.hw.timing import ACCUMULATE
 from bitformer.hw.widths import signed_bits
 
-__all__ = ["MOST_BITS", "RowSum", "ahead", "levels_of", "product_luts", "rows_of"]
+__all__ = ["MOST_BITS", "ProductCost", "RowSum", "ahead", "levels_of", "product_cost", "rows_of"]
 
 #: Bits of a weight times bits of an activation, at most, where columns of LUTs are asked for.
 MOST_BITS = 64
@@ -81,13 +82,20 @@ def ahead(bits: int, terms: int) -> int:
     return 2 + len(levels_of(bits, terms)) - ACCUMULATE
 
 
-def product_luts(weight_bits: int, activation_bits: int, sum_bits: int, terms: int) -> int:
-    """Return the LUTs of a product a cycle and its sum, a LUT for each bit that is added.
+class ProductCost(NamedTuple):
+    """LUTs and flip-flops of a product a cycle and its sum."""
+
+    luts: int
+    ffs: int
+
+
+def product_cost(weight_bits: int, activation_bits: int, sum_bits: int, terms: int) -> ProductCost:
+    """Return what a product a cycle and its sum take: a LUT for each bit that is added.
 
     Bits that only the lowest of some numbers has take none. That is without the delay of the
     weight, which comes when its column's activation does.
     """
-    numbers, luts = rows_of(weight_bits), 0
+    numbers, luts, ffs = rows_of(weight_bits), 0, weight_bits * activation_bits
     for groups in levels_of(weight_bits, terms):
         found, taken = [], 0
         for count in groups:
@@ -97,7 +105,8 @@ def product_luts(weight_bits: int, activation_bits: int, sum_bits: int, terms: i
                 found += own
                 continue
             total = RowSum.of(own)
-            luts += total.bits(activation_bits) - (own[1].shift - own[0].shift)
+            bits = total.bits(activation_bits)
+            luts, ffs = luts + bits - (own[1].shift - own[0].shift), ffs + bits
             found.append(total)
         numbers = found
-    return luts + sum_bits
+    return ProductCost(luts + sum_bits, ffs + sum_bits)

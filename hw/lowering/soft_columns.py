@@ -6,7 +6,7 @@ from bitformer.hw.design import Design
 from bitformer.hw.families.family import Multiplier
 from bitformer.hw.lowering.packing import Packing
 from bitformer.hw.lowering.place import cost, crowding
-from bitformer.hw.lut_rows import MOST_BITS, ahead, product_luts
+from bitformer.hw.lut_rows import MOST_BITS, ahead, product_cost
 from bitformer.hw.parts import PARTS, Part
 from bitformer.model.errors import UserError
 from bitformer.model.ir import Linear
@@ -18,8 +18,10 @@ AUTO = "auto"
 #: LUTs of all logic but stores and columns of LUTs: the 141 designs of the knowledge base that
 #: ships take 1 076 to 2 762, and hardware has grown since.
 _LOGIC = 3000
-#: What each bit of a drained sum takes: its choice among columns.
-_CHOICE = 0.4
+#: What each bit of a drained sum takes, its choice among columns, and each bit of a weight, its
+#: choice among formats and the shift register before it: two designs of 16 such columns take 58 and
+#: 69 LUTs more a column than without.
+_SUM_CHOICE, _WEIGHT_CHOICE = 0.6, 2
 #: Columns of LUTs at most: their weights are as many bits of a word, which block RAM is wide for.
 _MOST = 64
 #: A column of LUTs must save this share of all cycles.
@@ -64,13 +66,13 @@ def in_time(hard: int, packing: Packing, multiplier: Multiplier) -> bool:
 def column_luts(part: Part, *, weight_bits: int, activation_bits: int, sum_bits: int) -> float:
     """Return the LUTs of a column of two products a cycle, with all that it takes beside it.
 
-    That is a shift register for each bit of its weights, and the choice of its sums by the drain.
+    That is what its weights wait in and are chosen by, and the choice of its sums by the drain.
     """
     adder = part.family.multiplier.adder
     if adder is None:
         raise UserError(f"part {part.name} must have no columns of LUTs but its family's own")
-    product = product_luts(weight_bits, activation_bits, sum_bits, adder.terms)
-    return 2 * (product + weight_bits + _CHOICE * sum_bits)
+    product = product_cost(weight_bits, activation_bits, sum_bits, adder.terms).luts
+    return 2 * (product + _WEIGHT_CHOICE * weight_bits + _SUM_CHOICE * sum_bits)
 
 
 def most_columns(design: Design) -> int:

@@ -33,6 +33,25 @@ def test_simulate_the_netlist(bitformer, tiny):
     assert said.data["tensors"] == ["output"]
 
 
+def test_products_of_luts_take_fewer_cycles(bitformer, tiny):
+    options = ("simulate", tiny, "--samples", "1", "--lanes", "4", "--json")
+    plain, more = bitformer(*options), bitformer(*options, "--lut-lanes", "4")
+    assert more.code == 0
+    assert more.data["bit_exact"]
+    assert more.data["cycles_as_predicted"]
+    assert more.data["latency_cycles"] < plain.data["latency_cycles"]
+    auto = bitformer("estimate", tiny, "--lanes", "4", "--lut-lanes", "auto", "--json")
+    assert auto.code == 0
+    assert auto.data["latency_cycles"] <= more.data["latency_cycles"][0]
+
+
+@pytest.mark.parametrize("lanes", ["3", "-2", "some", "1000"])
+def test_lanes_of_luts_that_are_none(bitformer, tiny, lanes):
+    said = bitformer("simulate", tiny, "--lut-lanes", lanes)
+    assert said.code == 2
+    assert "lut_lanes must be auto or an even number from 0 to 128, not" in said.err
+
+
 def test_simulate_under_back_pressure(bitformer, tiny):
     said = bitformer("simulate", tiny, "--samples", "1", "--backpressure", "0.4", "--json")
     assert said.code == 0

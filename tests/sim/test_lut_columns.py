@@ -1,12 +1,16 @@
 """Designs with columns of LUTs beside multipliers that keep two sums in one number."""
 
+import copy
+
 import pytest
+from netlist_harness import exact, is_caught
 
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.units import assembly as assembly_module
 from bitformer.hw.units import postprocessor as postprocessor_module
 from bitformer.model.precision import Precision
 from bitformer.sim.run import simulate
+from bitformer.synth.synthesize import synthesize, synthesized_netlist
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +74,30 @@ def test_mutants_are_found(mixed, inputs_of, monkeypatch, mutant):
         own = postprocessor_module.PostProcessor
         monkeypatch.setattr(own, "_carry", lambda self, m, half: half & keep)
     assert not simulate(design, inputs_of(design.model)).bit_exact
+
+
+@pytest.mark.slow
+@pytest.mark.needs("yosys")
+@pytest.mark.parametrize(
+    ("weights", "activations", "part"),
+    [(2, 8, "xc7s15"), (4, 4, "xc7s15"), (8, 8, "xc7s15"), (4, 8, "lfe5u-25f")],
+)
+def test_netlists_are_exact(mixed, inputs_of, weights, activations, part):
+    design = mixed(weights, activations, part=part)
+    netlist = synthesized_netlist(design)
+    exact(design, netlist, inputs_of(design.model, samples=2, seed=1), back_pressure=0.0)
+    taken = synthesize(design)
+    assert taken.short_enough, taken.depth
+    assert part != "xc7s15" or taken.cells["LUT6_2"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.needs("yosys")
+def test_a_wrong_sum_of_a_netlist_is_found(mixed, inputs_of):
+    design = mixed(4, 8)
+    netlist = copy.deepcopy(synthesized_netlist(design))
+    cells = netlist["modules"]["top"]["cells"].values()
+    wrong = next(cell for cell in cells if cell["type"] == "LUT6_2")
+    table = int(wrong["parameters"]["INIT"], 2)
+    wrong["parameters"]["INIT"] = f"{table ^ (1 << 64) - 1:064b}"
+    assert is_caught(design, netlist, inputs_of(design.model, samples=2))

@@ -89,8 +89,9 @@ def test_a_column_takes_what_its_bits_ask_for():
         for w, a, s in ((2, 8, 14), (4, 4, 13), (4, 8, 16), (8, 8, 20))
     ]
     assert luts == sorted(luts)
-    assert 32 < luts[0] < 45
-    assert 117 < luts[-1] < 140
+    # of etth1-48-24-ed and of grid-12-32-4, by Yosys with 16 columns and without
+    assert luts[0] == pytest.approx(58, abs=6)
+    assert luts[1] == pytest.approx(69, abs=6)
     with pytest.raises(UserError, match=r"^part ice40up5k must have no columns of LUTs but"):
         column_luts(PARTS["ice40up5k"], weight_bits=2, activation_bits=8, sum_bits=14)
 

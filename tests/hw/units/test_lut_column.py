@@ -15,7 +15,7 @@ from slice_harness import instead_of_cells
 from bitformer.hw.convert import FOR_SYNTHESIS
 from bitformer.hw.families.adder import LutAdder
 from bitformer.hw.families.series7 import SERIES7
-from bitformer.hw.lut_rows import ahead, levels_of, product_luts
+from bitformer.hw.lut_rows import ahead, levels_of, product_cost
 from bitformer.hw.timing import ACCUMULATE
 from bitformer.hw.units.lut_adder import Term, add_in_luts
 from bitformer.hw.widths import signed_value
@@ -149,7 +149,7 @@ def test_luts_are_those_that_synthesis_counts():
     """Two products a column, and a shift register for each bit of both weights (Yosys)."""
     counted = {(2, 8, 14): 32, (3, 8, 15): 54, (4, 8, 16): 60, (4, 4, 13): 46, (6, 6, 17): 78}
     for (weight, activation, total), luts in counted.items():
-        assert 2 * (product_luts(weight, activation, total, 3) + weight) == luts
+        assert 2 * (product_cost(weight, activation, total, 3).luts + weight) == luts
 
 
 def test_an_adder_without_cells_is_inferred(play):
