@@ -45,13 +45,14 @@ def made(config, seed=0, **changes):
     return initialize(config.replace(**changes), seed)
 
 
-def judging(model):
-    """A detector of random windows, whose flags are neither all up nor all down."""
-    judge = replace(model.detector, smoothing=2, hold=2, weight=model.detector.weight * 3)
+def judging(model, **changes):
+    """A detector with other settings, whose flags are neither all up nor all down."""
+    settings = {"smoothing": 2, "hold": 2, "weight": model.detector.weight * 3, **changes}
+    judge = replace(model.detector, **settings)
     x = windows_of(model)
     values = {**reference.run(model, x), JUDGED: reference.judged_of(model, x)}
     scores = judge.score(judge.residuals(values, model.tensors), DetectorState())
-    judge = replace(judge, threshold=int(np.quantile(scores, 0.8)))
+    judge = replace(judge, threshold=int(np.quantile(scores, 0.8, method="lower")))
     return replace(model, operations=(*model.operations[:-1], judge))
 
 
@@ -78,16 +79,24 @@ def witnessed(model, windows=WINDOWS, *, graph=None, opset=13, seed=0):
     return witness(graph, model, windows_of(model, windows, seed))
 
 
+def initializers(graph):
+    """All constants of a graph, and of the bodies of its nodes."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from initializers(attribute.g)
+
+
 def constants(graph):
     """Names of the constants that operations compute with.
 
     Not those of shapes, those of Quant that leave a number as it is, and what a tensor stands for.
     """
-    names = [one.name for one in graph.graph.initializer]
-    names = [
-        name for name in names if not name.startswith(("numbers/", "quant/scale", "quant/zero"))
-    ]
-    return [name for name in names if not name.endswith(("/scale", "/zero_point"))]
+    names = [one.name for one in initializers(graph.graph)]
+    names = [name for name in names if not name.startswith(("quant/scale", "quant/zero"))]
+    others = ("/scale", "/zero_point")
+    return [name for name in names if "numbers/" not in name and not name.endswith(others)]
 
 
 def mutant(graph, name, change):
@@ -97,7 +106,7 @@ def mutant(graph, name, change):
 
     other = onnx.ModelProto()
     other.CopyFrom(graph)
-    (old,) = [one for one in other.graph.initializer if one.name == name]
+    (old,) = [one for one in initializers(other.graph) if one.name == name]
     array = numpy_helper.to_array(old)
     old.CopyFrom(numpy_helper.from_array(change(array.copy()).astype(array.dtype), name))
     return other
