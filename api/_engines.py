@@ -33,7 +33,8 @@ def computed(
         Standardised windows [N, window, inputs], their time, what a detector judges: as of
         :meth:`bitformer.model.ir.IntegerModel.quantize_input`.
     engine
-        ``"integer"`` for the reference, ``"python"`` or ``"native"`` for the hardware.
+        ``"integer"`` for the reference, ``"steps"`` for the same step by step, of a stream;
+        ``"python"`` or ``"native"`` for the hardware.
     note, progress
         As of :meth:`bitformer.Model.evaluate`.
 
@@ -46,6 +47,10 @@ def computed(
         from bitformer.model.reference import predict
 
         return predict(model, *windows)
+    if engine == "steps":
+        from bitformer.model import stream
+
+        return stream.predict(model, windows[0], progress=progress)
     from bitformer.hw.lowering.lower import lower
     from bitformer.sim.run import simulate
 

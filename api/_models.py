@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bitformer.model.forecasts.result import Forecast
     from bitformer.model.forecasts.several import Forecasts
     from bitformer.model.noise import Noise
+    from bitformer.model.stream import Stream
 
 __all__ = ["Model", "Note", "load", "unheard"]
 
@@ -84,6 +85,23 @@ class Model:
 
         return predict(self.integer, windows, clock, judged)
 
+    def stream(self, *, streams: int = 1) -> "Stream":
+        """Return a stream of the model, with empty rings, which takes a patch at each step.
+
+        Parameters
+        ----------
+        streams
+            How many streams go in step.
+
+        Raises
+        ------
+        UserError
+            If the model is no stream: its configuration says ``stream``.
+        """
+        from bitformer.model.stream import Stream
+
+        return Stream(self.integer, streams=streams)
+
     def forecast(
         self,
         data: str | None = None,
@@ -118,10 +136,11 @@ class Model:
         interval
             Percent of values that lie within the limits: 50, 80 or 95; by default 80.
         engine
-            ``"integer"``, the reference; ``"python"`` or ``"native"`` for the hardware, in
-            Amaranth's simulator or compiled; or a function from standardised windows to
-            standardised forecasts, such as that of a board; of a model with a calendar it is called
-            with the windows' ``clock`` as well, integers [N, numbers].
+            ``"integer"``, the reference; ``"steps"``, of a stream, the same step by step;
+            ``"python"`` or ``"native"`` for the hardware, in Amaranth's simulator or compiled; or a
+            function from standardised windows to standardised forecasts, such as that of a board;
+            of a model with a calendar it is called with the windows' ``clock`` as well, integers
+            [N, numbers].
         note
             Told what is remarkable of the data.
         progress
@@ -255,8 +274,8 @@ class Model:
         target, inputs
             Columns that stand for the model's own, if they have other names.
         engine
-            ``"integer"``, the reference; ``"python"`` or ``"native"`` for the hardware, in
-            Amaranth's simulator or compiled.
+            ``"integer"``, the reference; ``"steps"``, of a stream, the same step by step;
+            ``"python"`` or ``"native"`` for the hardware, in Amaranth's simulator or compiled.
         samples
             How many test windows, evenly spaced; by default all, and few of the slow simulator.
         baselines

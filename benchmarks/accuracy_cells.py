@@ -38,7 +38,7 @@ class Cells:
     def dataset(self, trial: Trial) -> Dataset:
         """A trial's data as windows; of all trials of a task, they are read once."""
         config = trial.config
-        key = f"{trial.source!r} {config.window} {config.horizon} {config.calendar}"
+        key = f"{trial.source!r} {config.rows_seen} {config.horizon} {config.calendar}"
         if key not in self._datasets:
             self._datasets[key] = load_source(trial.source, config)
         return self._datasets[key]

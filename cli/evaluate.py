@@ -22,11 +22,12 @@ __all__ = ["command"]
 @data_options
 @click.option(
     "--engine",
-    type=click.Choice(["integer", "python", "native"]),
+    type=click.Choice(["integer", "steps", "python", "native"]),
     default="integer",
     show_default=True,
-    help="The integer reference; or the hardware: in Amaranth's Python simulator (slow), or"
-    " compiled by a C++ compiler (a minute to start, then fast).",
+    help="The integer reference; of a stream, the same by steps, a window going on with that of a"
+    " patch before; or the hardware: in Amaranth's Python simulator (slow), or compiled by a C++"
+    " compiler (a minute to start, then fast).",
 )
 @click.option(
     "--samples",

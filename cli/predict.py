@@ -134,9 +134,10 @@ class _Board:
     ),
     click.option(
         "--engine",
-        type=click.Choice(["integer", "python", "native"]),
-        help="The integer reference; or the hardware: in Amaranth's Python simulator (slow), or"
-        " compiled by a C++ compiler (a minute to start, then fast) [integer].",
+        type=click.Choice(["integer", "steps", "python", "native"]),
+        help="The integer reference; of a stream, the same by steps; or the hardware: in Amaranth's"
+        " Python simulator (slow), or compiled by a C++ compiler (a minute to start, then fast)"
+        " [integer].",
     ),
 )
 @section(

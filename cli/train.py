@@ -54,7 +54,8 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
         "--config",
         metavar="NAME|FILE.json|auto",
         help="What to start from: tiny, taxi-48-12, etth1-{96,48}-24[-w2a8|-w2a4], etth1-48-24-ed,"
-        " {mixer,mlp}-96-24, sense-24-1, strike-25, grid-N-D-B, or a JSON file; auto: choose"
+        " {mixer,mlp}-96-24, sense-24-1, strike-25, grid-N-D-B; etth1-96-24-stream or"
+        " grid-N-D-B-stream, of which a step takes a patch; or a JSON file; auto: choose"
         " window, patch, widths and kind by short trainings [etth1-96-24; sense-24-1 with --sense,"
         " strike-25 for classes].",
     ),

@@ -65,7 +65,7 @@ class Advice:
         """Return remedies where rounding is not what costs it."""
         found = self._longer("epochs", "float")
         config, dataset = self.config, self.dataset
-        timed = dataset.step is not None and config.task != "classify"
+        timed = dataset.step is not None and config.task != "classify" and not config.stream
         if timed and dataset.step is not None and dataset.step.dated and config.input_bits >= 6:
             names = [] if config.calendar else numbers_of(dataset.step)
             found += [f"--calendar {','.join(names)} {_ANEW}"] if names else []
@@ -73,7 +73,8 @@ class Advice:
         if dataset.period and config.window < dataset.period:
             longer = -(-dataset.period // config.patch) * config.patch
         rows = len(dataset.train.target)
-        if 2 * rows_needed(longer, config.horizon) <= rows:
+        seen = longer * config.rows_seen // config.window
+        if 2 * rows_needed(seen, config.horizon) <= rows:
             found.append(f"--window {longer} {_ANEW}")
         if len(dataset.inputs) == 1:
             found.append(f"--inputs all {_ANEW}, if there are other columns")

@@ -100,7 +100,8 @@ def _set_interface(
             fitted = output_exponent(words[name], y, asked.targets, added=added)
             activations.set_scale(name, fitted)
     if "delta" in activations.fixed and new("delta"):
-        delta = delta_exponent(words["delta"], x, exponent, high - low)
+        patch = config.patch if config.stream else 0
+        delta = delta_exponent(words["delta"], x, exponent, high - low, patch=patch)
         activations.set_scale("delta", delta)
 
 

@@ -179,7 +179,7 @@ def clipped(
         inputs.add((steps < spec.low) | (steps > spec.high), batch)
         if subtraction is not None:
             held = np.clip(steps, spec.low, spec.high)
-            u = held - held[:, -1:]
+            u = subtraction.difference(held)
             narrowed = round_shift(u, subtraction.shift) + model.steps.zero
             outside = (narrowed < model.steps.low) | (narrowed > model.steps.high)
             deltas.add(outside, u * 2.0**spec.exponent)

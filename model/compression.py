@@ -8,12 +8,13 @@ parameter and table entry of the float model.
 nominal width of its layer's weights, against float32. Scales, norms and tables are not counted.
 """
 
+import math
 from dataclasses import dataclass
 
 from bitformer.model import ir
 from bitformer.model.config import TransformerConfig
 from bitformer.model.gelu import corrections
-from bitformer.model.structure import linear_shapes, norms
+from bitformer.model.structure import distances, linear_shapes, norms
 
 __all__ = ["Compression", "published_ratio", "stored_size"]
 
@@ -51,7 +52,10 @@ def _float_bits(config: TransformerConfig) -> int:
     """Count the bits of all parameters and position tables in float32."""
     count = sum(outputs * (inputs + 1) for outputs, inputs in linear_shapes(config).values())
     count += 2 * config.d_model * len(norms(config))
-    count += config.d_model * (config.tokens + bool(config.decoder_layers) * config.decoder_tokens)
+    if config.position != "relative":
+        rows = config.tokens + bool(config.decoder_layers) * config.decoder_tokens
+        count += config.d_model * rows
+    count += sum(math.prod(sizes) for sizes in distances(config).values())
     return _FLOAT * count
 
 

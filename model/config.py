@@ -1,7 +1,6 @@
 """The shape and precision of a Transformer, and the named configurations."""
 
 import dataclasses
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,12 +21,11 @@ from bitformer.model.precision import (
     has_powers,
     keep_precise,
 )
-from bitformer.model.shape import MOST, Shape, check_choices, check_positive
+from bitformer.model.shape import Shape, check_choices, check_positive
+from bitformer.model.sizes import check_sizes
 from bitformer.model.strict_json import read_json
 from bitformer.model.structure import (
-    clocks,
     graph,
-    linear_shapes,
     logits,
     tensor_components,
     weight_components,
@@ -41,14 +39,12 @@ __all__ = [
     "TransformerConfig",
     "named_config",
     "read_config",
+    "streamed",
 ]
 
 #: What is trained where nothing is named: a forecast of a day, a quantity that is sensed, a class.
 DEFAULT_CONFIG, SENSE_CONFIG, CLASSIFY_CONFIG = "etth1-96-24", "sense-24-1", "strike-25"
 
-#: What all of it comes to. The largest part known has 4.4 million bits of block RAM;
-#: a model of this size is still made in seconds and in less than 2 GB.
-_MOST_WEIGHTS, _MOST_NUMBERS, _MOST_MACS = 1 << 23, 1 << 20, 1 << 28
 _W8A8 = Precision(weights=8, activations=8)
 #: Fields of later releases. At their defaults they are left out of what is written, so that a model
 #: has the digests that it had before them.
@@ -56,6 +52,7 @@ _W8A8 = Precision(weights=8, activations=8)
 _ANSWERS = {"classify": "a class's number", "detect": "a flag"}
 _LATER: tuple[str, ...] = ("block", "mixing", "calendar", "pre_norm", "activation", "fused", "task")
 _LATER += ("targets", "target_channels", "patch_stride", "final_norm", "norm_eps", "window_scaling")
+_LATER += ("causal", "stream")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,29 +112,12 @@ class TransformerConfig(Shape):
                 "input_bits must be at least 6 with a calendar, whose numbers go up to 23, not"
                 f" {self.input_bits}"
             )
-        self._check_whole()
+        if self.stream and self.asymmetric:
+            raise UserError(
+                "asymmetric must be false with stream, not true: rows that are not there are 0"
+            )
+        check_sizes(self)
         self._check_precision()
-
-    def _check_whole(self):
-        """Sizes that are small enough one by one can still be too much together."""
-        shapes = linear_shapes(self)
-        weights = sum(out * inputs for out, inputs in shapes.values())
-        weights += sum(rows * shapes[name][0] for name, (_, rows) in clocks(self).items())
-        window = (self.window + self.clock_rows + self.judged_rows) * self.inputs
-        numbers = window + self.outputs * (2 if self.linear_path else 1)
-        for layer in graph(self):
-            if layer.kind == "scores":  # and what attention stores beside: six rows for each
-                numbers += math.prod(layer.shape) + 6 * self.d_model * layer.shape[0] // self.heads
-            elif layer.nonlinearity:
-                numbers += math.prod(layer.shape)
-        for what, found, most in (
-            ("numbers of a window", window, MOST["window"]),
-            ("weights", weights, _MOST_WEIGHTS),
-            ("numbers that an inference stores", numbers, _MOST_NUMBERS),
-            ("MACs of an inference", self.macs, _MOST_MACS),
-        ):
-            if found > most:
-                raise UserError(f"{what} must be at most {most}, not {found}: choose smaller sizes")
 
     def _check_precision(self):
         known = self.components
@@ -245,11 +225,17 @@ def grid_config(window: int, d_model: int, bits: int) -> TransformerConfig:
     )
 
 
+def streamed(config: TransformerConfig) -> TransformerConfig:
+    """Return ``config`` as a stream, called so: by steps of a patch, without a linear path."""
+    kind = {"causal": True, "stream": True, "position": "relative", "linear_path": False}
+    return config.replace(name=f"{config.name}-stream", **kind)
+
+
 _W4A8 = Precision(weights=4, activations=8)
 #: The head adds to the linear path, and holds little.
 _PRECISE_HEAD = {"Loutput": _W8A8}
 
-#: Configurations by name; ``grid-N-D-B`` is made on demand by :func:`named_config`.
+#: Configurations by name; ``grid-N-D-B[-stream]`` is made on demand by :func:`named_config`.
 NAMED_CONFIGS = {
     "tiny": TransformerConfig(
         name="tiny",
@@ -356,17 +342,24 @@ NAMED_CONFIGS["etth1-48-24-ed"] = NAMED_CONFIGS["etth1-48-24"].replace(
 )
 
 
+#: The head is most of a step's work: of 4 bits as all else.
+NAMED_CONFIGS["etth1-96-24-stream"] = streamed(NAMED_CONFIGS["etth1-96-24"]).replace(precision={})
+
+
 def _with_defaults(data: Any, unsaid: Mapping[str, Any]) -> Any:
     """Return a JSON file's fields with those that are left out and are not the class's own.
 
     An encoder has a linear path. Where the last value is subtracted, samples and results have 16
-    bits, so that levels beyond those of the training rows have room.
+    bits, so that levels beyond those of the training rows have room. A stream is causal, with
+    relative positions.
     """
     if not isinstance(data, dict):
         return data
     found: dict[str, Any] = {"linear_path": not data.get("decoder_layers")}
     if data.get("subtract_last") is True:
         found |= {"input_bits": 16, "output_bits": 16}
+    if data.get("stream") is True:
+        found |= {"causal": True, "position": "relative"}
     return found | dict(unsaid) | data
 
 
@@ -374,7 +367,8 @@ def read_config(config: "str | TransformerConfig", **unsaid: Any) -> Transformer
     """Return a configuration by its name or its JSON file; one that is there already as it is.
 
     A file's encoder has a linear path, and 16 bits for samples and results where the last value is
-    subtracted, unless it says otherwise. ``unsaid`` are fields of a file that does not say them.
+    subtracted, unless it says otherwise, and a stream is causal, with relative positions.
+    ``unsaid`` are fields of a file that does not say them.
     """
     if isinstance(config, TransformerConfig):
         return config
@@ -388,11 +382,16 @@ def read_config(config: "str | TransformerConfig", **unsaid: Any) -> Transformer
 
 
 def named_config(name: str) -> TransformerConfig:
-    """Return the configuration called ``name``: a key of ``NAMED_CONFIGS`` or ``grid-N-D-B``."""
+    """Return the configuration called ``name``: a key of ``NAMED_CONFIGS`` or a ``grid-N-D-B``.
+
+    Behind the latter may be ``-stream``.
+    """
     if name in NAMED_CONFIGS:
         return NAMED_CONFIGS[name]
-    match = re.fullmatch(r"grid-(\d{1,9})-(\d{1,9})-(\d{1,9})", name)
+    match = re.fullmatch(r"grid-(\d{1,9})-(\d{1,9})-(\d{1,9})(-stream)?", name)
     if match:
-        return grid_config(*map(int, match.groups()))
+        *sizes, stream = match.groups()
+        found = grid_config(*map(int, sizes))
+        return streamed(found) if stream else found
     known = ", ".join(NAMED_CONFIGS)
-    raise UserError(f"config must be one of {known} or grid-N-D-B, not {shown(name)}")
+    raise UserError(f"config must be one of {known} or grid-N-D-B[-stream], not {shown(name)}")

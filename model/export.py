@@ -29,7 +29,10 @@ def parameters(model: Transformer) -> tuple[dict[str, np.ndarray], dict[str, obj
     if not model.quantized:
         raise ValueError("Model must be quantized before it is exported, not in float mode")
     config = model.config
-    params = {"position": to_numpy(model.position_table("position"))}
+    params = {n: to_numpy(one.distance) for n, one in model.distances.items()}
+    params = {f"{name}.distance": bias for name, bias in params.items()}
+    if config.position != "relative":
+        params["position"] = to_numpy(model.position_table("position"))
     if config.decoder_layers:
         params["decoder.position"] = to_numpy(model.position_table("decoder.position"))
     exponents: dict[str, object] = dict(model.activations.exponents())

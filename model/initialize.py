@@ -8,10 +8,19 @@ import numpy as np
 from bitformer.model.config import TransformerConfig
 from bitformer.model.ir import IntegerModel
 from bitformer.model.operations.linear import rows_of
+from bitformer.model.operations.sliding import within_reach
 from bitformer.model.power_of_two import edge
 from bitformer.model.precision import POWER_OF_TWO
 from bitformer.model.quantize import quantize_model, tensor_specs
-from bitformer.model.structure import Layer, clocks, fixed_scales, graph, linear_shapes, norms
+from bitformer.model.structure import (
+    Layer,
+    clocks,
+    distances,
+    fixed_scales,
+    graph,
+    linear_shapes,
+    norms,
+)
 
 __all__ = ["initialize", "sinusoidal"]
 
@@ -40,6 +49,8 @@ def _linear_params(config: TransformerConfig, rng) -> dict[str, np.ndarray]:
         bound = inputs**-0.5
         params[name + ".weight"] = rng.uniform(-bound, bound, (out, inputs)) * 3**0.5
         params[name + ".bias"] = rng.uniform(-bound, bound, out)
+    for name, (heads, count) in distances(config).items():
+        params[name + ".distance"] = rng.normal(size=(heads, count)) - 0.1 * np.arange(count)
     for name, (_, rows) in clocks(config).items():
         params[name + ".calendar"] = rng.uniform(-0.5, 0.5, (rows, shapes[name][0]))
     return params
@@ -66,6 +77,11 @@ class _Floats:
 
     def _subtract_last(self, layer: Layer, x):
         return x - x[:, -1:]
+
+    def _subtract_preceding(self, layer: Layer, x):
+        patches = x.reshape(len(x), -1, self.config.patch, x.shape[-1])
+        before = np.concatenate([patches[:, :1, -1], patches[:, :-1, -1]], axis=1)
+        return (patches - before[:, :, None]).reshape(x.shape)
 
     def _position(self, layer: Layer):
         self.params[layer.y] = sinusoidal(*layer.shape)
@@ -102,7 +118,13 @@ class _Floats:
         q, k = self.heads(q), self.heads(k)
         # einsum runs in this thread: as many small products cost BLAS' threads more than they save
         logits = np.einsum("whqd,whkd->whqk", q, k) / q.shape[-1] ** 0.5
-        return np.where(np.tri(q.shape[2], dtype=bool), logits, -np.inf) if layer.causal else logits
+        rows = q.shape[2]
+        if layer.reach:
+            bias = self.params[layer.y + ".distance"]
+            distance = np.arange(rows)[:, None] - np.arange(rows)
+            logits = logits + bias[:, np.clip(distance, 0, layer.reach - 1)]
+        seen = within_reach(rows, layer.reach or rows)
+        return np.where(seen, logits, -np.inf) if layer.causal else logits
 
     def _attend(self, layer: Layer, logits, v):
         e = np.exp(logits - logits.max(axis=-1, keepdims=True))
@@ -124,7 +146,7 @@ class _Floats:
         return gamma * (x - mean) / std + beta
 
     def _pool(self, layer: Layer, x):
-        return x.mean(axis=1, keepdims=True)
+        return x[:, -layer.newest :].mean(axis=1, keepdims=True)
 
 
 def _exponent(largest: float, steps: float) -> int:
@@ -139,7 +161,7 @@ def initialize(config: TransformerConfig, seed: int = 0, samples: int = 64) -> I
     """
     rng = np.random.default_rng(seed)
     floats = _Floats(config, rng)
-    floats.run(rng.normal(size=(samples, config.window, config.inputs)))
+    floats.run(rng.normal(size=(samples, config.rows_seen, config.inputs)))
     values, params = floats.values, floats.params
     exponents: dict[str, Any] = {}
     for name, spec in tensor_specs(config, defaultdict(int)).items():

@@ -186,13 +186,17 @@ def output_exponent(
     return max(exponents)
 
 
-def delta_exponent(words: Words, x: Tensor, exponent: int, widest: float) -> int:
+def delta_exponent(words: Words, x: Tensor, exponent: int, widest: float, *, patch: int = 0) -> int:
     """Return the exponent of the differences of ``x`` [N, window, inputs] to its last step.
 
-    It is at least ``exponent``, the input's, as a difference is stored no finer. ``widest`` :
-    largest magnitude of a difference that the input's words allow.
+    With a ``patch``, of each patch to the step before it. It is at least ``exponent``, the input's,
+    as a difference is stored no finer. ``widest`` : largest magnitude of a difference that the
+    input's words allow.
     """
     delta = x - x[:, -1:]
+    if patch:
+        patches = x.unflatten(1, (-1, patch))
+        delta = (patches[:, 1:] - patches[:, :-1, -1:]).flatten(1, 2)
     columns = [(delta[..., n], x[:, -1, n]) for n in range(x.shape[-1])]
     most = words.covering(-widest, widest)
     return max(exponent, min(most, _free_exponent(words, columns)))

@@ -24,7 +24,10 @@ from bitformer.model.operations import (
     Pool,
     Residual,
     Scores,
+    SlidingAttend,
+    SlidingScores,
     SubtractLast,
+    SubtractPreceding,
 )
 from bitformer.model.operations.checks import check_array, fail
 from bitformer.model.operations.decide import decision_of
@@ -48,7 +51,10 @@ __all__ = [
     "Pool",
     "Residual",
     "Scores",
+    "SlidingAttend",
+    "SlidingScores",
     "SubtractLast",
+    "SubtractPreceding",
     "Tensor",
 ]
 
@@ -302,7 +308,7 @@ def _check(model: IntegerModel) -> None:
     for name in ("input", *model.constants):
         if name not in tensors:
             raise UserError(f"tensors must contain {name!r}, which is missing")
-    shape = (config.window, config.inputs)
+    shape = (config.rows_seen, config.inputs)
     if model.input.shape != shape:
         fail("tensor input", "shape", f"{shape} as in config", model.input.shape)
     if model.input.zero:

@@ -34,7 +34,7 @@ from bitformer.model.precision import FLOAT_BITS, POWER_OF_TWO, UNIFORM
 from bitformer.model.products import affine_of_each
 from bitformer.model.ranges import weight_exponent
 
-__all__ = ["QatBatchNorm", "QatLayerNorm", "QatLinear"]
+__all__ = ["DistanceBias", "QatBatchNorm", "QatLayerNorm", "QatLinear"]
 
 #: Octaves between the scales of a layer's output channels: they share one requantizing shift.
 SCALE_SPREAD = 8
@@ -169,6 +169,19 @@ def _affine(x: Tensor, weight: Tensor, bias: Tensor, time: Tensor | None) -> Ten
     if time is None:
         return functional.linear(x, weight, bias)
     return functional.linear(x, weight) + bias[time, None]
+
+
+class DistanceBias(nn.Module):
+    """A bias of logits, in nats, for each head and distance of two tokens: [heads, distances].
+
+    It begins with the slopes of ALiBi (Press et al. 2022, section 3), ``2**(-8 h / heads)`` for
+    h = 1, 2, … times the distance.
+    """
+
+    def __init__(self, heads: int, distances: int):
+        super().__init__()
+        slopes = 2.0 ** (-8 * torch.arange(1, heads + 1) / heads)
+        self.distance = nn.Parameter(-slopes[:, None] * torch.arange(distances))
 
 
 class QatLayerNorm(nn.Module):

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from bitformer.model import reference
 from bitformer.model.ir import IntegerModel
+from bitformer.model.operations.sliding import within_reach
 from bitformer.model.progress import Progress, silent
 from bitformer.model.restore import other_operations, restored, round_only
 from bitformer.model.structure import graph
@@ -273,7 +274,8 @@ def _seen(model: IntegerModel) -> Mapping[str, np.ndarray]:
     """Return which logits of causal attentions are computed, bool [rows * heads, keys]."""
     heads = model.config.heads
     return {
-        layer.y: np.repeat(np.tri(layer.shape[1], dtype=bool), heads, axis=0)
+        layer.y: np.repeat(within_reach(keys, layer.reach or keys), heads, axis=0)
         for layer in graph(model.config)
         if layer.kind == "scores" and layer.causal
+        for keys in layer.shape[1:]
     }

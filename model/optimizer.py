@@ -23,7 +23,7 @@ def make_optimizer(
     groups: dict[str, list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         kind = _KINDS.get(name, "decayed" if parameter.dim() > 1 else "plain")
-        if name.endswith(".calendar"):
+        if name.endswith((".calendar", ".distance")):
             kind = "plain"  # what a bias is
         if name.endswith("log2_scale") or name == "activations.offset":
             parameter.requires_grad_(learns_scales)

@@ -139,7 +139,7 @@ def dataset_of(
     config = model.config
     dataset = load_dataset(
         data,
-        window=config.window,
+        window=config.rows_seen,
         horizon=config.horizon,
         target=target,
         inputs=columns,
@@ -362,7 +362,7 @@ def suited_to(
         )
     dataset = load_dataset(
         data,
-        window=chosen.window,
+        window=chosen.rows_seen,
         horizon=chosen.horizon,
         calendar=chosen.calendar if timed or task != "classify" else (),
         **columns,

@@ -7,6 +7,7 @@ Parameters (float arrays) and exponents go by the same names as the tensors:
     layers.L.mix1.weight [mixing, tokens] .bias       layers.L.mix2.weight [tokens, mixing] .bias
     layers.L.{norm1,norm2}.{scale,offset} [d]         output.weight [outputs, head] .bias
 
+a stream's layers.L.scores.distance [heads, distances], a bias of logits, instead of positions,
 and those of a decoder after the same pattern (:mod:`bitformer.model.structure`). A layer with a
 table of the calendar has ``NAME.calendar`` [rows, out], which is added to its bias.
 
@@ -15,6 +16,7 @@ scale of a LayerNorm, and an integer array [out] for each weight. ``NAME.zero`` 
 point of a tensor that only linear layers read.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,7 +37,10 @@ from bitformer.model.ir import (
     Pool,
     Residual,
     Scores,
+    SlidingAttend,
+    SlidingScores,
     SubtractLast,
+    SubtractPreceding,
     Tensor,
 )
 from bitformer.model.operations.decide import ANSWER_BITS
@@ -52,6 +57,7 @@ from bitformer.model.structure import (
 
 __all__ = [
     "bias_limit",
+    "distance_bias",
     "dyadic",
     "norm_offset",
     "quantize_model",
@@ -88,6 +94,14 @@ def bias_limit(weight_bits: int, input_bits: int) -> int:
     return (1 << (23 if weight_bits + input_bits <= 20 else 40)) - 1
 
 
+def distance_bias(bias, config: TransformerConfig):
+    """Return what a bias [heads, distances] of logits, in nats, adds to dot products of a head.
+
+    Of numpy or torch, in the precision of ``bias``.
+    """
+    return bias * math.sqrt(config.d_model / config.heads)
+
+
 def quantize_weight(
     weight: np.ndarray, exponent: np.ndarray, bits: int, scheme: str = UNIFORM
 ) -> np.ndarray:
@@ -112,7 +126,7 @@ def tensor_specs(config: TransformerConfig, exponents: Mapping[str, int]) -> dic
     """
     specs: dict[str, Tensor] = {}
     shapes = {layer.y: layer.shape for layer in graph(config)}
-    shapes["input"] = config.window, config.inputs
+    shapes["input"] = config.rows_seen, config.inputs
     made = {layer.y: layer.nonlinearity for layer in graph(config) if layer.nonlinearity}
     narrow, free = weight_like(config), free_zero_points(config)
     for name, component in tensor_components(config).items():
@@ -164,6 +178,10 @@ class _Quantizer:
 
     def _subtract_last(self, layer: Layer, x: Tensor, y: Tensor) -> Operation:
         return SubtractLast(x=x.name, y=y.name, shift=y.exponent - x.exponent)
+
+    def _subtract_preceding(self, layer: Layer, x: Tensor, y: Tensor) -> Operation:
+        shift = y.exponent - x.exponent
+        return SubtractPreceding(x=x.name, y=y.name, shift=shift, patch=self.config.patch)
 
     def _linear(self, layer: Layer, x: Tensor, y: Tensor) -> Operation:
         bits = self.config.weight_bits(layer.weights)
@@ -221,7 +239,7 @@ class _Quantizer:
         root = np.sqrt(self.config.d_model / heads)
         unit = 2.0 ** (q.exponent + k.exponent + numerics.SCORE_FRACTION_BITS)
         multiplier, shift = dyadic(np.log2(np.e) / root * unit)
-        return Scores(
+        scores = Scores(
             q=q.name,
             k=k.name,
             y=y.name,
@@ -230,17 +248,25 @@ class _Quantizer:
             shift=shift,
             causal=layer.causal,
         )
+        if not layer.reach:
+            return scores
+        limit = bias_limit(k.bits, q.bits)
+        real = distance_bias(self.params[f"{y.name}.distance"], self.config)
+        bias = numerics.round_half_up(real, q.exponent + k.exponent, -limit, limit)
+        return SlidingScores(**vars(scores), bias=bias)
 
     def _attend(self, layer: Layer, scores: Tensor, y: Tensor) -> Operation:
         v = self.specs[layer.x[1]]
-        return Attend(
+        headroom = numerics.reciprocal_headroom(layer.reach or v.rows)
+        attend = Attend(
             scores=scores.name,
             v=v.name,
             y=y.name,
             heads=self.config.heads,
-            shift=17 + numerics.reciprocal_headroom(v.rows) + y.exponent - v.exponent,
+            shift=17 + headroom + y.exponent - v.exponent,
             causal=layer.causal,
         )
+        return SlidingAttend(**vars(attend), reach=layer.reach) if layer.reach else attend
 
     def _norm(self, layer: Layer, x: Tensor, y: Tensor) -> Operation:
         scale = self.params[y.name + ".scale"]
@@ -260,8 +286,10 @@ class _Quantizer:
         return LayerNorm(**names, gamma=gamma, beta=values, beta_shift=left, shift=shift)
 
     def _pool(self, layer: Layer, x: Tensor, y: Tensor) -> Operation:
-        multiplier, shift = dyadic(2.0 ** (x.exponent - y.exponent) / x.rows)
-        return Pool(x=x.name, y=y.name, multiplier=int(multiplier), shift=shift)
+        rows = layer.newest or x.rows
+        multiplier, shift = dyadic(2.0 ** (x.exponent - y.exponent) / rows)
+        names = {"x": x.name, "y": y.name}
+        return Pool(**names, multiplier=int(multiplier), shift=shift, newest=layer.newest)
 
 
 def _any_residual(numbers: int) -> Judge:

@@ -12,6 +12,7 @@ import torch
 from bitformer.model import numerics
 from bitformer.model.errors import UserError
 from bitformer.model.ir import Affine, IntegerModel, LayerNorm, Linear
+from bitformer.model.quantize import distance_bias
 from bitformer.model.structure import Layer, graph
 from bitformer.model.tensor import Tensor
 from bitformer.model.transformer import Transformer
@@ -48,6 +49,10 @@ def restored(model: IntegerModel) -> Transformer:
             values |= _linear(layer, op, x, y)
         elif isinstance(op, Affine | LayerNorm) and layer.kind == "norm":
             values |= _norm(op, x, y)
+        elif layer.distances:
+            unit = 2.0 ** sum(model.tensors[name].exponent for name in op.reads)
+            root = distance_bias(1.0, model.config)
+            values[f"{op.y}.distance"] = vars(op)["bias"] * unit / root
     with torch.no_grad():
         for name, value in values.items():
             parts[name].copy_(torch.from_numpy(np.asarray(value, dtype=np.float64)))

@@ -81,7 +81,7 @@ def _as_in_training(model: IntegerModel, rows: NewRows) -> Dataset | None:
             inputs=rows.inputs,
             target=_found(rows),
             split=split_of(source, model.config.task),
-            window=model.config.window,
+            window=model.config.rows_seen,
             horizon=model.config.horizon,
             ahead=rows_ahead(model),
             reconstructs=model.config.task == "detect",
@@ -119,8 +119,8 @@ def _all_windows(model: IntegerModel, rows: NewRows) -> Dataset:
     test = Windows(
         inputs=rows.values,
         target=rows.scaled_targets,
-        first=first_targets(rows.cleaned, parts, config.window, config.horizon, ahead),
-        window=config.window,
+        first=first_targets(rows.cleaned, parts, config.rows_seen, config.horizon, ahead),
+        window=config.rows_seen,
         horizon=config.horizon,
         ahead=ahead,
         calendar=config.calendar,
@@ -136,8 +136,8 @@ def _all_windows(model: IntegerModel, rows: NewRows) -> Dataset:
     if not len(test):
         longest = max((stop - start for start, stop in rows.cleaned.segments), default=0)
         raise UserError(
-            f"{rows.name} must have {config.window + ahead - 1 + config.horizon} rows without a gap"
-            " for a"
+            f"{rows.name} must have {config.rows_seen + ahead - 1 + config.horizon} rows without a"
+            " gap for a"
             " window of this model and what it forecasts, and its longest stretch of"
             f" {len(rows.cleaned.values)} rows is {longest}: give it more rows, or fill longer"
             " gaps with --max-fill"

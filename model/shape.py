@@ -15,6 +15,7 @@ from bitformer.model.precision import (
     TOKEN_COMPONENTS,
 )
 from bitformer.model.shape_checks import check_norms, check_scaling, check_tokens
+from bitformer.model.stream_shape import check_stream, tokens_seen
 
 __all__ = ["BLOCKS", "CLASSES", "MOST", "TASKS", "Shape", "check_choices", "check_positive"]
 
@@ -77,12 +78,17 @@ class Shape:
         or the ``"last"``.
     final_norm : normalise what the layers leave once more; with ``pre_norm``.
     norm_eps : what is added to a variance before its root is taken, in floats; integers need none.
-    position : ``"sinusoidal"`` or ``"learned"`` position table.
+    position : ``"sinusoidal"`` or ``"learned"`` position table; ``"relative"`` with ``stream``, a
+        bias of logits for each distance of two tokens, learned by each head.
     subtract_last : subtract the window's last step before and add the target's back after.
     target_channel : channel of ``inputs`` that is added back.
     targets, target_channels : series that are forecast, ``horizon`` values of each, one series
         after the other; of several, the channels of ``inputs`` that are added back, one for each,
         by default the first ones. Not to classify.
+    causal : a token of the encoder attends to itself and those before it alone.
+    stream : the model is run by steps, of a patch each, and keeps what it needs of the last
+        ``window``: :mod:`bitformer.model.stream_shape`. With ``subtract_last``, the step before
+        each patch is subtracted from it.
     decoder_layers : 0 for an encoder alone.
     linear_path : add a linear layer from the whole window straight to the forecast, beside the
         network; not with a decoder.
@@ -128,6 +134,8 @@ class Shape:
     final_norm: bool = False
     norm_eps: float = 1e-5
     window_scaling: float = 0.0
+    causal: bool = False
+    stream: bool = False
 
     def __post_init__(self):
         for name, most in MOST.items():
@@ -139,7 +147,9 @@ class Shape:
             self,
             norm=("batch", "layer"),
             pooling=("mean", "flatten", "last"),
-            position=("sinusoidal", "learned"),
+            position=("sinusoidal", "learned", "relative"),
+            causal=(False, True),
+            stream=(False, True),
             subtract_last=(False, True),
             linear_path=(False, True),
             pre_norm=(False, True),
@@ -157,6 +167,7 @@ class Shape:
         self._check_targets()
         check_norms(self)
         check_scaling(self)
+        check_stream(self)
         self._check_mixing()
         self._check_fused()
         self._check_decoder()
@@ -287,10 +298,20 @@ class Shape:
 
     @property
     def tokens(self) -> int:
-        """Rows that the encoder sees."""
+        """Rows that a token attends to, and that the encoder sees; of a stream, with its ring."""
         if self.patch_stride:
             return (self.window - self.patch) // self.patch_stride + 1
         return self.window // self.patch
+
+    @property
+    def tokens_seen(self) -> int:
+        """Rows of the encoder where all that a forecast depends on is computed anew."""
+        return tokens_seen(self) if self.stream else self.tokens
+
+    @property
+    def rows_seen(self) -> int:
+        """Steps of a window that holds all that a forecast depends on."""
+        return self.tokens_seen * self.patch if self.stream else self.window
 
     @property
     def clock_rows(self) -> int:
@@ -338,16 +359,18 @@ class Shape:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of one inference (pooling not counted)."""
+        """Multiply-accumulates of one inference, of a stream one step (pooling not counted)."""
         n, m, d = self.tokens, self.decoder_tokens, self.d_model
+        rows = 1 if self.stream else n
+        pairs = sum(range(n + 1)) if self.causal and not self.stream else rows * n
         keys = 0 if self.fused else d * d  # of a row
         over_tokens = {
-            "attention": n * (3 * d * d + keys) + 2 * n * n * d,
+            "attention": rows * (3 * d * d + keys) + 2 * pairs * d,
             "mixer": 2 * n * d * self.token_ffn + n * d * d,
             "mlp": 0,
         }
-        layer = over_tokens[self.block] + 2 * n * d * self.ffn
-        total = n * self.token_inputs * d + self.layers * layer
+        layer = over_tokens[self.block] + 2 * rows * d * self.ffn
+        total = rows * self.token_inputs * d + self.layers * layer
         if not self.decoder_layers:
             path = self.window * self.inputs if self.linear_path else 0
             return total + (self.head_inputs + path) * self.outputs

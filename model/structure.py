@@ -9,16 +9,16 @@ The names are those of parameters, of tensors and of everything derived from the
 """
 
 import functools
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from bitformer.model.calendar import ROWS
-from bitformer.model.nonlinearity import Nonlinearity
+from bitformer.model.layer import Kind, Layer
 from bitformer.model.shape import Shape
 
 __all__ = [
     "Layer",
     "clocks",
+    "distances",
     "fixed_scales",
     "free_zero_points",
     "graph",
@@ -29,54 +29,6 @@ __all__ = [
     "weight_components",
     "weight_like",
 ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layer:
-    """A step of the computation: it stores one tensor ``y``.
-
-    Parameters
-    ----------
-    kind : ``subtract_last`` takes the window's last step from every step. ``position`` is a table.
-        ``linear`` multiplies by weights, ``copy`` only rounds again. ``scores`` multiplies queries
-        by keys, ``attend`` values by the softmax of scores. ``norm`` normalises, ``pool`` takes the
-        mean of all rows.
-    x : tensors it reads; of two, the second acts as weights.
-    shape : (rows, features) of ``y``.
-    component : whose activation bits ``y`` takes.
-    weights, inputs, owner : of a linear layer, the name of its weights, their inputs, and the
-        component whose weight bits they take.
-    start : first element of ``x``, row by row, that a linear layer reads.
-    step : elements from the first that a row of a linear layer reads to that of the next; 0: as
-        many as a row reads.
-    nonlinearity : function that a linear layer applies to its results.
-    residual : tensor that a linear layer adds: ``input`` stands for its last row's target channel.
-    parts : of a linear layer, sets of weights on the same rows: rows of ``y`` are those of the
-        first, then those of the next.
-    dropout : what training drops of a linear layer: ``results`` before the residual is added,
-        ``inputs``, or nothing.
-    transposed : whether a linear layer's rows are made of a feature in all rows of ``x``.
-    causal : whether row i attends to rows 0 to i alone.
-    clock : of a linear layer, which number of the time selects a row that its bias has added.
-    """
-
-    kind: Literal["subtract_last", "position", "linear", "copy", "scores", "attend", "norm", "pool"]
-    y: str
-    x: tuple[str, ...]
-    shape: tuple[int, int]
-    component: str
-    weights: str = ""
-    inputs: int = 0
-    owner: str = ""
-    start: int = 0
-    step: int = 0
-    nonlinearity: Nonlinearity | None = None
-    residual: str | None = None
-    dropout: Literal["", "inputs", "results"] = ""
-    transposed: bool = False
-    causal: bool = False
-    clock: int | None = None
-    parts: int = 1
 
 
 #: Components of a sublayer's residual sum and of its norm, by that of its weights.
@@ -96,13 +48,13 @@ def graph(shape: Shape) -> tuple[Layer, ...]:
 
 @functools.lru_cache(maxsize=64)
 def _graph(shape: Shape) -> tuple[Layer, ...]:
-    window, one = (shape.window, shape.inputs), (1, shape.d_model)
+    window, one = (shape.rows_seen, shape.inputs), (1, shape.d_model)
     found, steps, classifies = [], "input", shape.task == "classify"
     if shape.subtract_last:
         steps = "delta"
-        x = ("input",)
-        found += [Layer(kind="subtract_last", y=steps, x=x, shape=window, component="Linput")]
-    found += _embedding(shape, "", steps, shape.tokens, "Linput", "AddPE")
+        kind: Kind = "subtract_preceding" if shape.stream else "subtract_last"
+        found += [Layer(kind=kind, y=steps, x=("input",), shape=window, component="Linput")]
+    found += _embedding(shape, "", steps, shape.tokens_seen, "Linput", "AddPE")
     for n in range(shape.layers):
         p = f"layers.{n}."
         if shape.block == "attention":
@@ -123,18 +75,17 @@ def _graph(shape: Shape) -> tuple[Layer, ...]:
         found += _ffn(shape, p, found[-1], f"{p}add3", f"{p}norm3", "DFFN")
     if shape.pooling == "mean":
         x = (found[-1].y,)
-        found += [Layer(kind="pool", y="pooled", x=x, shape=one, component="GAP")]
+        newest = shape.tokens if shape.stream else 0
+        found += [Layer(kind="pool", y="pooled", x=x, shape=one, component="GAP", newest=newest)]
     rows = shape.decoder_tokens
     size = shape.targets * rows, shape.horizon // rows
     adds_last = shape.subtract_last and not classifies
     residual = "input" if adds_last else None
-    head = _linear("output", "output", found[-1], size, "Loutput")
-    if shape.pooling == "last":
-        head = replace(head, start=(shape.tokens - 1) * shape.d_model)
+    head = _head(shape, found[-1], size)
     if shape.linear_path:
         path = _linear_path(shape, steps, residual)
         found, residual, head = [*found, path], path.y, replace(head, dropout="inputs")
-    head = replace(head, inputs=shape.head_inputs, residual=residual, parts=shape.targets)
+    head = replace(head, residual=residual, parts=shape.targets)
     numbers = _clock_numbers(shape)
     return tuple(replace(one, clock=numbers.get(one.weights)) for one in (*found, head))
 
@@ -152,6 +103,17 @@ def _clock_numbers(shape: Shape) -> dict[str, int]:
     return {layer: number for number, name in enumerate(shape.calendar) for layer in tables[name]}
 
 
+def _head(shape: Shape, x: Layer, size: tuple[int, int]) -> Layer:
+    """Return the last layer, which reads ``x`` or, of a stream or where it is asked, its end."""
+    head = replace(_linear("output", "output", x, size, "Loutput"), inputs=shape.head_inputs)
+    if shape.pooling == "last":
+        return replace(head, start=(x.shape[0] - 1) * x.shape[1])
+    if shape.stream and shape.pooling == "flatten":
+        start = (x.shape[0] - shape.tokens) * x.shape[1]
+        return replace(head, start=start, newest=shape.tokens)
+    return head
+
+
 def _linear_path(shape: Shape, steps: str, residual: str | None) -> Layer:
     """Return the layer from the whole window straight to the forecast."""
     return Layer(
@@ -164,6 +126,8 @@ def _linear_path(shape: Shape, steps: str, residual: str | None) -> Layer:
         weights="path",
         inputs=shape.window * shape.inputs,
         owner="Lpath",
+        start=(shape.rows_seen - shape.window) * shape.inputs,
+        newest=shape.window if shape.stream else 0,
         residual=residual,
     )
 
@@ -184,10 +148,13 @@ def _linear(weights: str, y: str, x: Layer, shape: tuple[int, int], owner: str) 
 def _embedding(
     shape: Shape, prefix: str, steps: str, rows: int, owner: str, component: str
 ) -> list[Layer]:
-    """Return a table of positions, and the tokens of the last steps with positions added."""
+    """Return a table of positions, and the tokens of the last steps with positions added.
+
+    Where positions are relative, there is no table.
+    """
     size, inputs = (rows, shape.d_model), shape.token_inputs
     position = Layer(kind="position", y=prefix + "position", x=(), shape=size, component=component)
-    step = shape.patch_stride * shape.inputs
+    has_table, step = shape.position != "relative", shape.patch_stride * shape.inputs
     tokens = Layer(
         kind="linear",
         y=prefix + "embedding",
@@ -197,11 +164,11 @@ def _embedding(
         weights=prefix + "input",
         inputs=inputs,
         owner=owner,
-        start=shape.window * shape.inputs - inputs - (rows - 1) * (step or inputs),
+        start=shape.rows_seen * shape.inputs - inputs - (rows - 1) * (step or inputs),
         step=step,
-        residual=position.y,
+        residual=position.y if has_table else None,
     )
-    return [position, tokens]
+    return [position, tokens] if has_table else [tokens]
 
 
 def _attention(
@@ -222,7 +189,9 @@ def _attention(
         x=(q.y, k.y),
         shape=(x.shape[0] * shape.heads, source.shape[0]),
         component=owner,
-        causal=owner == "DMHA",
+        causal=owner == "DMHA" or (owner == "MHA" and shape.causal),
+        reach=shape.tokens if shape.stream else 0,
+        distances=shape.tokens if shape.stream else 0,
     )
     context = Layer(
         kind="attend",
@@ -231,6 +200,7 @@ def _attention(
         shape=x.shape,
         component=owner,
         causal=scores.causal,
+        reach=scores.reach,
     )
     end = _end(shape, p + "o", context, x, add, norm, owner)
     return [*before, k, v, q, scores, context, *end]
@@ -310,6 +280,11 @@ def clocks(shape: Shape) -> dict[str, tuple[int, int]]:
         for layer in _linears(shape)
         if layer.clock is not None
     }
+
+
+def distances(shape: Shape) -> dict[str, tuple[int, int]]:
+    """Return (heads, distances) of each attention with a bias for each, by its logits' tensor."""
+    return {one.y: (shape.heads, one.distances) for one in graph(shape) if one.distances}
 
 
 def norms(shape: Shape) -> dict[str, str]:

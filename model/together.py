@@ -34,11 +34,11 @@ def company(trainer: Trainer) -> Hashable | None:
     """Return what trainers must have in common to run their next epoch together.
 
     None for one that runs it alone: on a GPU, with scales that an observer sets, with zero points
-    that learn, with another model's scales, or on an ADC's words.
+    that learn, with another model's scales, on an ADC's words, or of a stream.
     """
     activations, config = trainer.model.activations, trainer.config
     alone = trainer.observes or activations.movable or trainer.kept is not None
-    if alone or config.adc_words or trainer.device.type != "cpu":
+    if alone or config.adc_words or config.stream or trainer.device.type != "cpu":
         return None
     return (
         json.dumps(config.to_dict(), sort_keys=True),

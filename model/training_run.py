@@ -70,7 +70,7 @@ def _check(config: TransformerConfig, dataset: Dataset) -> None:
     task = task_for(config)
     task.check(config, dataset)
     for what, wanted, found in (
-        ("window", config.window, dataset.train.window),
+        ("window", config.rows_seen, dataset.train.window),
         ("horizon", config.horizon, task.horizon(dataset)),
         ("targets", config.targets, task.targets(dataset)),
         ("inputs", config.inputs, len(dataset.inputs)),

@@ -16,13 +16,19 @@ from torch.nn import functional
 from bitformer.model.activations import Activation, Activations, Keeper, Unit
 from bitformer.model.config import TransformerConfig
 from bitformer.model.exact import attention_weights, stepped
-from bitformer.model.fake_quant import dyadic_number, round_scaled, straight_through
+from bitformer.model.fake_quant import (
+    dyadic_number,
+    quantize_to,
+    round_scaled,
+    straight_through,
+)
 from bitformer.model.initialize import sinusoidal
-from bitformer.model.layers import QatBatchNorm, QatLayerNorm, QatLinear
+from bitformer.model.layers import DistanceBias, QatBatchNorm, QatLayerNorm, QatLinear
 from bitformer.model.nonlinearity import Nonlinearity
 from bitformer.model.numerics import SCORE_FRACTION_BITS
 from bitformer.model.operations.decide import decided
-from bitformer.model.structure import Layer, clocks, graph, linear_shapes, norms
+from bitformer.model.quantize import bias_limit, distance_bias
+from bitformer.model.structure import Layer, clocks, distances, graph, linear_shapes, norms
 from bitformer.model.window_scaling import scale_of
 
 __all__ = ["Transformer", "activated"]
@@ -71,9 +77,11 @@ class Transformer(nn.Module):
         kind = QatBatchNorm if config.norm == "batch" else QatLayerNorm
         for name in norms(config):
             self.norms[name] = kind(config.d_model, config.norm_eps)
-        for name, part in (*self.linears.items(), *self.norms.items()):
+        self.distances = {name: DistanceBias(*of) for name, of in distances(config).items()}
+        for name, part in (*self.linears.items(), *self.norms.items(), *self.distances.items()):
             self._place(name, part)
-        self._place_positions("", config.tokens)
+        if config.position != "relative":
+            self._place_positions("", config.tokens)
         if config.decoder_layers:
             self._place_positions("decoder", config.decoder_tokens)
 
@@ -139,7 +147,8 @@ class Transformer(nn.Module):
     ) -> Tensor:
         """Return forecasts [batch, outputs] of standardised windows [batch, window, inputs].
 
-        Those of a target after those of another. A classifier returns the scores of its classes.
+        Those of a target after those of another. A classifier returns the scores of its classes. A
+        stream's windows may be of any number of patches, from empty rings on.
         ``trace``, if given, receives every tensor by name: [batch, rows, features], int64 where it
         is rounded. ``clock``, of a model with a calendar alone, is the time of each window, int64
         [batch, numbers].
@@ -193,6 +202,12 @@ class Transformer(nn.Module):
         x = kept["input"].value  # [batch, window, inputs]
         return x - x[..., -1:, :]
 
+    def _subtract_preceding(self, layer: Layer, kept: Kept, keep: Keeper) -> Tensor:
+        """Subtract from each patch the step before it; of the first one, its own last step."""
+        patches = kept["input"].value.unflatten(-2, (-1, self.config.patch))
+        before = torch.cat([patches[..., :1, -1, :], patches[..., :-1, -1, :]], dim=-2)
+        return (patches - before.unsqueeze(-2)).flatten(-3, -2)
+
     def _position(self, layer: Layer, kept: Kept, keep: Keeper) -> Tensor:
         """Repeat the position table for each window."""
         x = kept["input"].value
@@ -204,7 +219,10 @@ class Transformer(nn.Module):
         x = kept[layer.x[0]]
         # [batch, rows of x, features of x] -> [batch, rows of y, inputs]
         values = x.value.transpose(-2, -1) if layer.transposed else x.value
-        flat = values.flatten(-2)[..., layer.start :]
+        if layer.newest:
+            flat = _newest(values, layer.newest).flatten(-2)
+        else:
+            flat = values.flatten(-2)[..., layer.start :]
         if layer.step:
             rows = flat.unfold(-1, layer.inputs, layer.step)
         else:
@@ -250,13 +268,31 @@ class Transformer(nn.Module):
         qh, kh = self._by_head(q.value), self._by_head(k.value)
         logits = torch.einsum("bihd,bjhd->bihj", qh, kh)  # [batch, rows, heads, keys]
         # -> [batch, rows * heads, keys]: a row for each query and head
-        logits = logits.reshape(*q.value.shape[:-2], *layer.shape) * self.octaves(q, k)
-        return logits.masked_fill(~self.visible(logits), _MASKED) if layer.causal else logits
+        logits = logits.reshape(*q.value.shape[:-2], -1, logits.shape[-1])
+        if layer.reach:
+            logits = logits + self._bias(layer, q, k)
+        logits = logits * self.octaves(q, k)
+        if not layer.causal:
+            return logits
+        return logits.masked_fill(~self.visible(logits, layer.reach), _MASKED)
+
+    def _bias(self, layer: Layer, q: Activation, k: Activation) -> Tensor:
+        """Return what each logit's distance adds to the dot product, [rows * heads, keys]."""
+        bias = distance_bias(self.distances[layer.y].distance.to(q.value.dtype), self.config)
+        if q.unit is not None and k.unit is not None:
+            limit = bias_limit(k.bits, q.bits)
+            units = q.unit.scale * k.unit.scale, q.unit.inverse * k.unit.inverse
+            bias = quantize_to(bias, *units, -limit, limit)
+        rows = q.value.shape[-2]
+        place = torch.arange(rows, device=bias.device)
+        distance = (place[:, None] - place).clamp(0, layer.reach - 1)
+        # [heads, rows, keys] -> [rows, heads, keys]
+        return bias[:, distance].transpose(0, 1).flatten(0, 1)
 
     def _attend(self, layer: Layer, kept: Kept, keep: Keeper) -> Tensor:
         """Multiply the softmax of scores by values."""
         scores, v = kept[layer.x[0]], kept[layer.x[1]]
-        used = self.visible(scores.value) if layer.causal else None
+        used = self.visible(scores.value, layer.reach) if layer.causal else None
         smooth = scores.value * math.log(2.0)
         if used is not None:
             smooth = smooth.masked_fill(~used, -math.inf)
@@ -267,7 +303,7 @@ class Transformer(nn.Module):
         by_head = weights.flatten(0, -3).unflatten(1, (-1, self.config.heads))
         context = torch.einsum("bihj,bjhd->bihd", by_head, self._by_head(v.value))
         # [batch, rows, heads, features] -> [batch, rows, heads * features]
-        return context.reshape(*weights.shape[:-2], *layer.shape)
+        return context.reshape(*weights.shape[:-2], -1, layer.shape[1])
 
     def _by_head(self, rows: Tensor) -> Tensor:
         """Return [batch, rows, heads * features] as [batch, rows, heads, features]."""
@@ -280,6 +316,8 @@ class Transformer(nn.Module):
     def _pool(self, layer: Layer, kept: Kept, keep: Keeper) -> Tensor:
         """Take the mean over rows, [batch, 1, features]."""
         x, y = kept[layer.x[0]], keep.unit(layer.y)
+        if layer.newest:
+            x = replace(x, value=_newest(x.value, layer.newest))
         if x.unit is None or y is None:
             return x.value.mean(dim=-2, keepdim=True)
 
@@ -289,10 +327,15 @@ class Transformer(nn.Module):
 
         return x.value.sum(dim=-2, keepdim=True) * _of_each(factor, x.unit, y)
 
-    def visible(self, logits: Tensor) -> Tensor:
-        """Return which keys causal rows see, bool [rows * heads, keys]: none after themselves."""
+    def visible(self, logits: Tensor, reach: int = 0) -> Tensor:
+        """Return which keys causal rows see, bool [rows * heads, keys]: none after themselves.
+
+        With a ``reach``, so many of the newest ones.
+        """
         keys = logits.shape[-1]
         mask = torch.ones(keys, keys, dtype=torch.bool, device=logits.device).tril()
+        if reach:
+            mask = mask.triu(1 - reach)
         return mask.repeat_interleave(self.config.heads, dim=0)
 
     def octaves(self, q: Activation, k: Activation) -> float | Tensor:
@@ -306,6 +349,12 @@ class Transformer(nn.Module):
             return dyadic_number(factor * unit) / unit
 
         return _of_each(stored, q.unit, k.unit)
+
+
+def _newest(values: Tensor, rows: int) -> Tensor:
+    """Return the last rows of [..., rows, features], which lie in a ring; 0 for those not there."""
+    missing = max(0, rows - values.shape[-2])
+    return functional.pad(values, (0, 0, missing, 0))[..., -rows:, :]
 
 
 def _of_each(factor: Callable[[int, int], float], a: Unit, b: Unit) -> float | Tensor:

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from hypothesis import HealthCheck, Phase, reject, settings
@@ -39,6 +39,7 @@ __all__ = [
     "models",
     "several",
     "short_designs",
+    "streams",
 ]
 
 SEEDS = st.integers(0, 100)
@@ -145,6 +146,51 @@ def configs(draw, *, floats=False, tasks=DRAWN):
     wide = [name for name in hidden if config.tensor_bits(name) == 16]
     narrowed = {name: draw(st.integers(*GELU_BITS)) for name in wide}
     return config.replace(activation="gelu", tensors={**config.tensors, **narrowed})
+
+
+@st.composite
+def streams(draw):
+    """Small configurations of streams, of every kind that there is."""
+    heads, patch = draw(st.sampled_from([1, 1, 2, 4])), draw(st.sampled_from([1, 1, 2, 3]))
+    inputs, targets = draw(st.sampled_from([1, 1, 3])), draw(st.sampled_from([1, 1, 2, 3]))
+    path, kinds = draw(st.booleans()), precisions()
+    channels = st.tuples(*[st.integers(0, inputs - 1)] * targets)
+    words = draw(st.sampled_from([(4, 8), (8, 8), (12, 12), (16, 16), (10, 16)]))
+    config = TransformerConfig(
+        name="random",
+        causal=True,
+        stream=True,
+        position="relative",
+        window=patch * draw(st.integers(1, 5)),
+        inputs=inputs,
+        horizon=draw(st.integers(1, 5)),
+        patch=patch,
+        d_model=heads * draw(st.sampled_from([1, 2, 3, 4])),
+        layers=draw(st.sampled_from([1, 1, 2, 3])),
+        heads=heads,
+        fused=heads == 1 and draw(st.booleans()),
+        ffn=draw(st.integers(1, 9)),
+        norm=draw(st.sampled_from(["layer", "batch"])),
+        pre_norm=draw(st.booleans()),
+        pooling=draw(st.sampled_from(["mean", "flatten", "flatten", "last"])),
+        subtract_last=draw(st.booleans()),
+        target_channel=draw(st.integers(0, inputs - 1)),
+        targets=targets,
+        target_channels=draw(channels) if targets > 1 else (),
+        linear_path=path,
+        activation=draw(st.sampled_from(["relu", "relu", "gelu"])),
+        input_bits=words[0],
+        output_bits=words[1],
+        adc_words=8 <= words[0] == words[1] and draw(st.booleans()),
+        weight_scales=draw(st.sampled_from(["channel", "tensor"])),
+    )
+    names = st.sampled_from([n for n in config.components if n != "FFN"])
+    default = draw(kinds)
+    if config.activation == "gelu":
+        narrow = st.builds(replace, kinds, activations=st.integers(*GELU_BITS))
+        default = draw(narrow)
+    others = draw(st.dictionaries(names, kinds, max_size=4))
+    return config.replace(default=default, precision=others)
 
 
 @dataclass(frozen=True, kw_only=True)

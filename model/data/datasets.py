@@ -320,7 +320,7 @@ def load_source(source: DataSource, shape: Shape) -> Dataset:
     options = {one.name: getattr(source, one.name) for one in dataclasses.fields(source)}
     return load_dataset(
         options.pop("data"),
-        window=shape.window,
+        window=shape.rows_seen,
         horizon=shape.horizon,
         calendar=shape.calendar,
         # data do not say by themselves that a detector is to learn them

@@ -124,7 +124,7 @@ def prepared(
     ahead = rows_ahead(model)
     recent = recent_windows(
         rows,
-        window=model.config.window,
+        window=model.config.rows_seen,
         horizon=model.config.horizon,
         ahead=ahead,
         count=windows,

@@ -7,6 +7,7 @@ from bitformer.model.operations.linear import Linear, Residual
 from bitformer.model.operations.norms import Affine, LayerNorm
 from bitformer.model.operations.operation import Bound, Operation
 from bitformer.model.operations.rows import Pool, SubtractLast
+from bitformer.model.operations.sliding import SlidingAttend, SlidingScores, SubtractPreceding
 
 __all__ = [
     "OPERATIONS",
@@ -21,11 +22,17 @@ __all__ = [
     "Pool",
     "Residual",
     "Scores",
+    "SlidingAttend",
+    "SlidingScores",
     "SubtractLast",
+    "SubtractPreceding",
 ]
 
 #: Every operation by the name that it has in a file.
 OPERATIONS: dict[str, type[Operation]] = {
     kind.__name__: kind
-    for kind in (SubtractLast, Linear, Scores, Attend, Affine, LayerNorm, Pool, Decide, Judge)
+    for kind in (
+        *(SubtractLast, Linear, Scores, Attend, Affine, LayerNorm, Pool, Decide, Judge),
+        *(SlidingScores, SlidingAttend, SubtractPreceding),
+    )
 }

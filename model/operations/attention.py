@@ -136,12 +136,20 @@ class Attend(Operation):
             fail(where, "scores", f"a feature for each of v's {v.rows} rows", scores.features)
         check_shape(where, "y", tensors[self.y].shape, (scores.rows // self.heads, v.features))
 
+    def visible(self, values: Values) -> np.ndarray | np.bool_:
+        """Return which of the logits count: bool [rows * heads, keys], or one for all."""
+        keys = values[self.scores].shape[-1]
+        return _visible(keys, self.heads) if self.causal else np.bool_(True)
+
+    def keys(self, keys: int) -> int:
+        """Return how many of ``keys`` a row sees at most."""
+        return keys
+
     def compute(self, values: Values, tensors: Tensors) -> Step:
         scores = values[self.scores]
         keys = scores.shape[-1]
-        visible = _visible(keys, self.heads) if self.causal else np.bool_(True)
-        e = numerics.exp2_weights(scores, visible)
-        multiplier = numerics.reciprocal(e.sum(axis=-1, keepdims=True), keys)
+        e = numerics.exp2_weights(scores, self.visible(values))
+        multiplier = numerics.reciprocal(e.sum(axis=-1, keepdims=True), self.keys(keys))
         v = _split_heads(values[self.v], self.heads)
         e = e.reshape(len(e), e.shape[1] // self.heads, self.heads, keys)
         u = np.einsum("bihj,bhjd->bihd", e, v)

@@ -1,6 +1,6 @@
 """The linear layer: the one operation with weights of its own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -22,6 +22,7 @@ from bitformer.model.operations.operation import (
     Bound,
     Operation,
     Step,
+    StepForm,
     Tensors,
     Values,
     packed_bits,
@@ -129,6 +130,16 @@ class Linear(Operation):
         if self.residual is None:
             return 0
         return 1 << (tensors[self.residual.source].bits - 1 + self.residual.shift)
+
+    def at_step(self, own: Tensor, y: Tensor, tokens: int) -> StepForm:
+        each, inputs = y.rows // self.parts, self.weight.shape[1]
+        rings = {self.x: inputs // own.features} if inputs > own.size else {}
+        return StepForm(
+            operation=replace(self, start=0),
+            y=replace(y, rows=self.parts if each == tokens else y.rows),
+            rings=rings,
+            ordered=True,
+        )
 
     def macs(self, tensors: Tensors) -> int:
         return tensors[self.y].rows // self.parts * self.weight.size

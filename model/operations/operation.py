@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -17,6 +17,7 @@ __all__ = [
     "Operation",
     "RowOperation",
     "Step",
+    "StepForm",
     "Tensors",
     "Values",
     "packed_bits",
@@ -44,6 +45,24 @@ class Bound:
 
     dot: int
     total: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StepForm:
+    """An operation as a step of a stream has it, of the newest token alone.
+
+    Parameters
+    ----------
+    operation : itself, of what a step has.
+    y : what it writes then.
+    rings : how many rows it reads of tensors whose older rows lie in a ring, by their name.
+    ordered : whether it reads them from the oldest to the newest, not as they lie.
+    """
+
+    operation: "Operation"
+    y: Tensor
+    rings: Mapping[str, int] = field(default_factory=dict)
+    ordered: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -152,6 +171,14 @@ class Operation(ABC):
         A unit that serves several operations scales all of them by the largest.
         """
         return 0
+
+    def at_step(self, own: Tensor, y: Tensor, tokens: int) -> StepForm:
+        """Return its form in a step of a stream.
+
+        ``own`` : what a step has of the first tensor that it reads. ``y`` : what it writes, of a
+        window of ``tokens`` tokens.
+        """
+        return StepForm(operation=self, y=replace(y, rows=own.rows))
 
     # Counts and bounds.
 

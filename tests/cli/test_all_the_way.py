@@ -38,6 +38,8 @@ from bitformer.model.initialize import initialize
 BAUD = 10_000
 #: Of the family that is made on demand, the smallest published one and the largest.
 GRID = ("grid-6-8-4", "grid-24-64-8")
+#: A stream is no hardware.
+WINDOWS = tuple(name for name, config in NAMED_CONFIGS.items() if not config.stream)
 #: Run in the default suite; the others are slow.
 DEFAULT = ("tiny", "etth1-96-24", GRID[0])
 #: A decoder whose output has three rows, and an input two channels.
@@ -101,7 +103,7 @@ def byte_client(design, contract=None):
     "name",
     [
         name if name in DEFAULT else pytest.param(name, marks=pytest.mark.slow)
-        for name in (*NAMED_CONFIGS, GRID[0])
+        for name in (*WINDOWS, GRID[0])
     ],
 )
 def test_every_named_config_goes_all_the_way(name, bitformer, tmp_path):
@@ -328,7 +330,7 @@ def pin_client(design, link):
 @pytest.mark.slow
 @pytest.mark.needs("compiler")
 @pytest.mark.parametrize("link", ["spi", "uart"])
-@pytest.mark.parametrize("name", [*NAMED_CONFIGS, *GRID])
+@pytest.mark.parametrize("name", [*WINDOWS, *GRID])
 def test_every_named_config_goes_all_the_way_by_its_pins(name, link, bitformer, tmp_path, cache):
     path = tmp_path / "m.safetensors"
     assert bitformer("init", name, "-o", path, "--seed", 1).code == 0

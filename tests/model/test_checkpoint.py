@@ -21,6 +21,7 @@ KINDS = [
     {"block": "mixer", "mixing": 3},
     {"task": "classify"},
     {"task": "detect"},
+    {"causal": True, "stream": True, "position": "relative", "subtract_last": True},
 ]
 
 

@@ -122,7 +122,9 @@ def test_published_family():
 
 @pytest.mark.parametrize("name", ["", "big", "grid-6-8", "grid-a-b-c", "grid-6-8-4-2", "TINY"])
 def test_unknown_names(name):
-    with pytest.raises(UserError, match=r"^config must be one of tiny, .* or grid-N-D-B, not "):
+    with pytest.raises(
+        UserError, match=r"^config must be one of tiny, .* or grid-N-D-B\[-stream\], not "
+    ):
         named_config(name)
 
 

@@ -14,6 +14,7 @@ from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision, keep_precise
 from bitformer.model.reference import predict, run
 
+STREAM = {"causal": True, "stream": True, "position": "relative"}
 SMALL = {"name": "small", "window": 4, "horizon": 3, "d_model": 4, "ffn": 5}
 
 
@@ -57,6 +58,9 @@ def root(variance, width):
 def element(op, model, values, i, j):
     """(u, multiplier, addend) of one element of an operation's result."""
     x = values[op.reads[0]]
+    if isinstance(op, ir.SubtractPreceding):
+        first = i // op.patch * op.patch
+        return x[i][j] - x[first - 1 if first else op.patch - 1][j], 1, 0
     if isinstance(op, ir.SubtractLast):
         return x[i][j] - x[-1][j], 1, 0
     if isinstance(op, ir.Linear):
@@ -77,14 +81,22 @@ def element(op, model, values, i, j):
             return None
         size = len(x[0]) // op.heads
         part = range(head * size, (head + 1) * size)
-        return sum(x[token][f] * values[op.k][j][f] for f in part), op.multiplier, 0
+        u = sum(x[token][f] * values[op.k][j][f] for f in part)
+        if isinstance(op, ir.SlidingScores):
+            if token - j >= len(op.bias[head]):
+                return None
+            u += int(op.bias[head][token - j])
+        return u, op.multiplier, 0
     if isinstance(op, ir.Attend):
         v = values[op.v]
         head = j // (len(v[0]) // op.heads)
-        row = x[i * op.heads + head][: i + 1 if op.causal else None]
+        first, most = 0, len(v)
+        if isinstance(op, ir.SlidingAttend):
+            first, most = max(0, i + 1 - op.reach), op.reach
+        row = x[i * op.heads + head][first : i + 1 if op.causal else None]
         e = [exponential(max(row) - score) for score in row]
-        u = sum(weight * v[k][j] for k, weight in enumerate(e))
-        return u, reciprocal(sum(e), len(v)), 0
+        u = sum(weight * v[k][j] for k, weight in enumerate(e, first))
+        return u, reciprocal(sum(e), most), 0
     if isinstance(op, ir.Affine):
         return x[i][j], int(op.multiplier[j]), int(op.offset[j]) << op.offset_shift
     if isinstance(op, ir.LayerNorm):
@@ -93,7 +105,7 @@ def element(op, model, values, i, j):
         exponent, factor = root(variance, numerics.norm_width(len(row), spec.bits))
         u = (len(row) * row[j] - sum(row)) << exponent
         return u, int(op.gamma[j]) * factor, int(op.beta[j]) << op.beta_shift
-    return sum(row[j] for row in x), op.multiplier, 0
+    return sum(row[j] for row in x[-op.newest :]), op.multiplier, 0
 
 
 def slowly(model, window):
@@ -153,6 +165,10 @@ def windows(model, count=3, seed=0):
         {"block": "mlp", "patch": 4, "pooling": "mean"},
         {"window": 13, "patch": 4, "patch_stride": 2, "inputs": 2, "pooling": "last"},
         {"pre_norm": True, "final_norm": True, "patch": 2},
+        {"causal": True, "heads": 2, "pooling": "last"},
+        {**STREAM, "heads": 2, "layers": 2, "patch": 2, "subtract_last": True, "inputs": 2},
+        {**STREAM, "pooling": "mean", "norm": "batch"},
+        {**STREAM, "window": 3, "linear_path": True, "subtract_last": True, "pooling": "last"},
     ],
     ids=str,
 )

@@ -1,0 +1,91 @@
+"""Models that run by steps, on the command line: what they forecast, and what is refused."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from predict_harness import BEGIN, HORIZON, made, moments, write
+
+from bitformer.model import reference
+from bitformer.model.checkpoint import load_model, save_model
+from bitformer.model.config import named_config
+from bitformer.model.initialize import initialize
+
+CONFIG = named_config("tiny").replace(
+    inputs=2, window=12, causal=True, stream=True, position="relative", linear_path=False
+)
+ROWS = 70
+
+
+@pytest.fixture
+def model(tmp_path):
+    found = dataclasses.replace(initialize(CONFIG), meta=made().meta)
+    save_model(found, tmp_path / "stream.safetensors")
+    return tmp_path / "stream.safetensors"
+
+
+@pytest.fixture
+def data(tmp_path):
+    rng = np.random.default_rng(1)
+    walk = rng.normal(size=(ROWS, 2)).cumsum(axis=0).round(3)
+    rows = [
+        (wind, "-", when, power) for (power, wind), when in zip(walk, moments(ROWS), strict=True)
+    ]
+    return write(tmp_path / "my.csv", rows), walk
+
+
+def test_steps_forecast_what_windows_do(bitformer, model, data):
+    path, walk = data
+    asked = ("predict", model, "--data", path, "--windows", 20, "--json")
+    whole, steps = bitformer(*asked), bitformer(*asked, "--engine", "steps")
+    assert (whole.code, steps.code) == (0, 0)
+    assert steps.data["forecast"] == whole.data["forecast"]
+    assert (steps.data["engine"], whole.data["engine"]) == ("steps", "integer")
+    seen = CONFIG.rows_seen
+    x = (walk[ROWS - seen :] - [10.0, 3.0]) / [2.0, 1.5]
+    expected = reference.predict(load_model(model), x[None])[0] * 2.0 + 10.0
+    assert whole.data["forecast"][-1] == expected.tolist()
+    assert len(expected) == HORIZON
+    assert whole.data["times"][-1][0] > (BEGIN.isoformat())
+
+
+def test_too_few_rows_for_all_that_a_forecast_depends_on(bitformer, model, tmp_path):
+    rows = [(0, "-", when, 1) for when in moments(CONFIG.rows_seen - 1)]
+    said = bitformer("predict", model, "--data", write(tmp_path / "few.csv", rows))
+    assert said.code == 2
+    assert f"must have {CONFIG.rows_seen} rows without a gap for a window of this" in said.err
+
+
+def test_training_tells_scores_by_steps(bitformer, tmp_path, data):
+    path, _ = data
+    (tmp_path / "c.json").write_text(
+        '{"name": "c", "window": 8, "patch": 4, "horizon": 2, "d_model": 4, "ffn": 4,'
+        ' "stream": true, "subtract_last": true}'
+    )
+    columns = ("--data", path, "--target", "power", "--inputs", "power", "--time", "when")
+    sizes = ("--config", tmp_path / "c.json", "--epochs", 2, "--qat-epochs", 1)
+    said = bitformer("train", *columns, *sizes, "-o", tmp_path / "run", "--json")
+    assert said.code == 0, said.err
+    file = tmp_path / "run" / "model.safetensors"
+    config = load_model(file).config
+    assert (config.causal, config.position, config.linear_path) == (True, "relative", True)
+    whole = bitformer("evaluate", file, "--json")
+    steps = bitformer("evaluate", file, "--engine", "steps", "--json")
+    assert (whole.code, steps.code) == (0, 0)
+    assert steps.data["test_mse"]["c (steps)"] == whole.data["test_mse"]["c (integer)"]
+
+
+def test_steps_of_a_model_of_windows_are_refused(bitformer, tmp_path, data):
+    file = tmp_path / "m.safetensors"
+    save_model(made(), file)
+    said = bitformer("predict", file, "--data", data[0], "--engine", "steps")
+    assert said.code == 2
+    assert "stream must be true in config tiny to run by steps, not false" in said.err
+
+
+@pytest.mark.parametrize("command", ["simulate", "estimate", "synthesize"])
+def test_hardware_of_a_stream_is_refused(bitformer, model, command):
+    said = bitformer(command, model)
+    assert said.code == 2
+    assert "stream must be false to make hardware of a model, which computes whole" in said.err
+    assert "Traceback" not in said.err
