@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from bitformer.model.forecasts.result import Forecast
     from bitformer.model.forecasts.several import Forecasts
     from bitformer.model.noise import Noise
-    from bitformer.model.stream import Stream
 
 __all__ = ["Model", "Note", "load", "unheard"]
 
@@ -84,23 +83,6 @@ class Model:
         from bitformer.model.reference import predict
 
         return predict(self.integer, windows, clock, judged)
-
-    def stream(self, *, streams: int = 1) -> "Stream":
-        """Return a stream of the model, with empty rings, which takes a patch at each step.
-
-        Parameters
-        ----------
-        streams
-            How many streams go in step.
-
-        Raises
-        ------
-        UserError
-            If the model is no stream: its configuration says ``stream``.
-        """
-        from bitformer.model.stream import Stream
-
-        return Stream(self.integer, streams=streams)
 
     def forecast(
         self,
