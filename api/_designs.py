@@ -333,16 +333,8 @@ class AcceleratorDesign:
         UserError
             If the board is unknown, has another part, is too small, or an option will not do.
         """
-        return built(
-            self.lowered,
-            self.asked,
-            board,
-            directory=to,
-            name=name,
-            note=note,
-            progress=progress,
-            **options,
-        )
+        told: dict[str, Any] = {"note": note, "progress": progress}
+        return built(self.lowered, self.asked, board, directory=to, name=name, **told, **options)
 
     def to_dict(self) -> dict[str, object]:
         """Return cycles, part and stores as plain data."""
