@@ -38,12 +38,7 @@ test-slow: $(FRAMEWORKS)
 		tests/cli/test_all_the_way.py::test_a_detector_on_a_bad_line_judges_each_window_once \
 		"tests/cli/test_foreign_series.py::test_whole_way[mixer]" tests/synth/test_synthesize.py tests/hw/units/test_softmax.py \
 		tests/synth/test_small_router.py tests/sim/netlist/test_engine.py \
-		tests/sim/netlist/test_ecp5_engine.py::test_tiny_is_the_python_engine_in_every_cycle \
-		tests/sim/netlist/test_ecp5_engine.py::test_tiny_starts_anew_after_a_reset_in_its_work \
-		tests/sim/netlist/test_ecp5_engine.py::test_tiny_takes_what_was_counted_before_synthesis \
-		tests/sim/netlist/test_ice40_engine.py::test_tiny_is_the_python_engine_in_every_cycle \
-		tests/sim/netlist/test_ice40_engine.py::test_tiny_starts_anew_after_a_reset_in_its_work \
-		tests/sim/netlist/test_ice40_engine.py::test_tiny_takes_what_was_counted_before_synthesis \
+		tests/sim/netlist/test_tiny_engine.py \
 		tests/sim/netlist/test_memories.py tests/sim/netlist/test_ice40_stores.py \
 		tests/estimate/test_estimates.py tests/estimate/test_profile.py \
 		tests/boards/build/test_ecp5_platform.py tests/boards/build/test_ice40_platform.py tests/boards/build/test_routed_models.py \

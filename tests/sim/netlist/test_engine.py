@@ -12,7 +12,6 @@ from netlist_harness import exact, is_caught
 from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.lowering.lower import lower
 from bitformer.sim.netlist.models import MODELLED
-from bitformer.sim.run import simulate
 from bitformer.synth.synthesize import synthesized_netlist
 
 
@@ -30,38 +29,6 @@ def tiny(small_model):
 @pytest.fixture(scope="module")
 def grid(small_model):
     return synthesized(small_model("grid-12-32-4"))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("back_pressure", [0.0, 0.3])
-def test_tiny_is_the_python_engine_in_every_cycle(tiny, inputs_of, back_pressure):
-    design, netlist = tiny
-    x = inputs_of(design.model, samples=3, seed=5)
-    options = {"back_pressure": back_pressure, "seed": 3}
-    found = simulate(design, x, engine="netlist", netlist=netlist, **options)
-    python = simulate(design, x, **options)
-    assert found.bit_exact
-    assert (found.outputs == python.outputs).all()
-    assert found.tensors == ["output"]
-    assert replace(found, outputs=None) == replace(
-        python, outputs=None, engine="netlist", tensors=["output"]
-    )
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("unknown", [0, 1])
-@pytest.mark.parametrize("kind", ["lowest", "highest", "alternating"])
-def test_tiny_from_configuration_whatever_synthesis_left_open(tiny, inputs_of, unknown, kind):
-    design, netlist = tiny
-    exact(design, netlist, inputs_of(design.model, kind, samples=3), unknown=unknown)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("cycles", [1, 37, 400, 749, 1000])
-def test_tiny_starts_anew_after_a_reset_in_its_work(tiny, inputs_of, cycles):
-    design, netlist = tiny
-    x = inputs_of(design.model, samples=3, seed=cycles)
-    exact(design, netlist, x, reset_after=cycles)
 
 
 @pytest.mark.slow
@@ -155,19 +122,6 @@ def test_a_wrong_model_of_a_memory_is_found(mutant, monkeypatch, kind):
     models = {**MODELLED[SERIES7], kind: replace(right, emit=wrong)}
     monkeypatch.setitem(MODELLED, SERIES7, models)
     assert is_caught(design, netlist, x)
-
-
-@pytest.mark.slow
-def test_registers_without_their_reset_are_found(mutant, inputs_of):
-    design, netlist, _ = mutant
-    x = inputs_of(design.model, samples=2, seed=5)  # the first one's results alone would be right
-    (reset,) = netlist["modules"]["top"]["ports"]["rst"]["bits"]
-    for cell in cells_of(netlist, "FDRE", "FDSE"):
-        for pin in ("R", "S"):
-            if cell["connections"].get(pin) == [reset]:
-                cell["connections"][pin] = ["0"]
-    assert not is_caught(design, netlist, x)
-    assert is_caught(design, netlist, x, reset_after=400)
 
 
 @pytest.mark.slow
