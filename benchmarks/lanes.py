@@ -32,8 +32,6 @@ CONFIGS = (
     "grid-12-32-4",
     "grid-24-64-4",
     "grid-12-64-6",
-    "etth1-96-24-w2a8",
-    "etth1-96-24",
 )
 #: Bits of weights, of activations, and of a sum.
 WIDTHS = ((1, 8, 13), (2, 8, 14), (3, 8, 15), (4, 4, 13), (4, 8, 16), (6, 6, 17), (8, 8, 20))

@@ -95,14 +95,14 @@ def read_weights(m: Module, units: Units) -> None:
     if "weights" in stores:
         store, unit = stores["weights"], exact_log2(geometry.weights.units)
         m.d.comb += store.addr_0.eq(live_address(units, store, address[unit:]))
-        kind = units.decode(m, op, "weight_format")
+        kind = _of_operand(m, units, op, "weight_format")
         static = columns.select(m, store.data_0, kind, address[:unit])
     word = static
     if "dynamic" in stores:
         store = stores["dynamic"]
         m.d.comb += store.addr_0.eq(address)
         kept = _spread(geometry, columns, store.data_0)
-        dynamic = units.decode(m, op, "dynamic")
+        dynamic = _of_operand(m, units, op, "dynamic")
         if isinstance(store, ColumnStore):
             read = delay(m, units.addresses.o_valid, late, name="reads", reset_less=False)
             m.d.comb += store.i_read.eq(read)
@@ -122,6 +122,19 @@ def read_weights(m: Module, units: Units) -> None:
         units.engine.i_first.eq(operands.o_first),
         units.engine.i_packed.eq(units.decode(m, operands.o_op, "packed")),
     ]
+
+
+def _of_operand(m: Module, units: Units, op: Value, field: str) -> Value:
+    """Return a field of the operation whose operands are on their way.
+
+    ``op`` is its number. With columns of LUTs there are more formats: the field is looked up before
+    the delay then, since shift registers in LUTs answer late.
+    """
+    geometry = units.design.geometry
+    if geometry.apart or not geometry.weights.soft:
+        return units.decode(m, op, field)
+    early = units.decode(m, units.addresses.o_op, field, name=f"early_{field}")
+    return delay(m, early, OPERAND - 2, name=f"operand_{field}")
 
 
 def _group_by_group(m: Module, units: Units, dynamic: Value, kept: Value, static: Value) -> Value:
