@@ -82,7 +82,10 @@ def _apart(
 
 
 def _few(model: ir.IntegerModel, layout: WeightLayout) -> WeightLayout:
-    """Return a layout in which operations that gain nothing by columns of LUTs do not use them."""
+    """Return a layout in which operations that gain nothing by columns of LUTs do not use them.
+
+    Where none gains, there are none.
+    """
     formats = dict(layout.formats)
     for op in model.linears:
         few = replace(formats[op.y], few=True)
@@ -91,7 +94,9 @@ def _few(model: ir.IntegerModel, layout: WeightLayout) -> WeightLayout:
             formats[op.y], outputs
         ):
             formats[op.y] = few
-    return replace(layout, formats=formats)
+    if any(kind in layout.short for kind in formats.values()):
+        return replace(layout, formats=formats)
+    return replace(layout, columns=layout.hard, soft=0, short=frozenset())
 
 
 def weight_layouts(

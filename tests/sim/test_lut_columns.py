@@ -30,7 +30,7 @@ def mixed(small_model):
     ("weights", "activations", "hard", "soft", "part", "kind"),
     [
         (2, 8, 2, 4, "xc7s15", "lowest"),
-        (4, 4, 4, 1, "xc7s15", "random"),
+        (4, 4, 4, 2, "xc7s15", "random"),
         (4, 8, 2, 2, "lfe5u-25f", "random"),
         (8, 8, 2, 2, "xc7s15", "alternating"),
         (1, 6, 1, 3, "xc7s15", "highest"),

@@ -53,6 +53,8 @@ def test_without_room_or_gain_there_are_none(model):
         plain, design = lower(model(name)), lower(model(name), soft="auto")
         assert design.geometry.weights.soft == 0
         assert design.program == plain.program
+    # of 32 results and fewer, 16 columns make all at once
+    assert lower(model("etth1-96-24"), soft=8).geometry.columns == 16
     assert most_columns(lower(model("grid-24-64-8"))) == 0
     assert most_columns(lower(model("grid-12-32-4"), pack=False)) == 0
 
