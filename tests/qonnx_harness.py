@@ -13,7 +13,17 @@ from bitformer.model.initialize import initialize
 from bitformer.model.operations.judge import JUDGED, DetectorState
 
 __all__ = [
-    *("LEAST", "SMALL", "WINDOWS", "computed", "constants", "graph_of", "judging", "made"),
+    *(
+        "LEAST",
+        "SMALL",
+        "STREAM",
+        "WINDOWS",
+        "computed",
+        "constants",
+        "graph_of",
+        "judging",
+        "made",
+    ),
     *("mutant", "windows_of", "witnessed"),
 ]
 
@@ -37,6 +47,8 @@ SMALL = TransformerConfig(
 )
 #: One of a few dozen steps.
 LEAST = SMALL.replace(name="least", heads=1, block="mlp", activation="relu", linear_path=False)
+#: What makes a stream of a configuration.
+STREAM = {"stream": True, "causal": True, "position": "relative"}
 
 
 def made(config, seed=0, **changes):

@@ -11,6 +11,11 @@ from bitformer.model.qonnx.operations.form import Form
 from bitformer.model.qonnx.operations.linear import LinearForm
 from bitformer.model.qonnx.operations.norms import AffineForm, LayerNormForm
 from bitformer.model.qonnx.operations.rows import PoolForm, SubtractLastForm
+from bitformer.model.qonnx.operations.sliding import (
+    SlidingAttendForm,
+    SlidingScoresForm,
+    SubtractPrecedingForm,
+)
 
 __all__ = ["FORMS", "Form", "form_of"]
 
@@ -25,6 +30,9 @@ FORMS: dict[type[Operation], type[Form]] = {
     model.Pool: PoolForm,
     model.Decide: DecideForm,
     model.Judge: JudgeForm,
+    model.SlidingScores: SlidingScoresForm,
+    model.SlidingAttend: SlidingAttendForm,
+    model.SubtractPreceding: SubtractPrecedingForm,
 }
 
 

@@ -1,25 +1,25 @@
 """Attention: logits of queries and keys, and means of values."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from bitformer.model import numerics
 from bitformer.model.operations import Attend, Scores
-from bitformer.model.qonnx.graph import Graph
 from bitformer.model.qonnx.operations.form import Form
 
 __all__ = ["AttendForm", "ScoresForm"]
 
 
-def _visible(graph: Graph, rows: int, heads: int) -> str:
+def _causal(rows: int, heads: int) -> np.ndarray:
     """Return which keys count in a causal row: [rows * heads, rows], lower triangles."""
-    seen = np.repeat(np.tri(rows, dtype=bool), heads, axis=0)
-    return graph.constant(f"table/visible_{rows}_rows_{heads}_heads", seen, np.bool_)
+    return np.repeat(np.tri(rows, dtype=bool), heads, axis=0)
 
 
 class ScoresForm(Form[Scores]):
     """``q @ k.T`` of each head; a row for each query and head."""
 
-    says = ("q", "k", "heads", "multiplier", "causal")
+    says: ClassVar[tuple[str, ...]] = ("q", "k", "heads", "multiplier", "causal")
 
     def add(self) -> None:
         op, steps = self.op, self.steps
@@ -32,27 +32,35 @@ class ScoresForm(Form[Scores]):
         dot = steps.add("MatMul", queries, keys, out="dot")
         steps.annotated(dot, op.bound(self.tensors).dot)
         by_query = steps.transpose(dot, 0, 2, 1, 3, out="by_query")
-        u = steps.reshape(by_query, *self.y.shape, out="rows")
+        u = self._biased(steps.reshape(by_query, *self.y.shape, out="rows"))
         found = self.carried(self.requantized(self.multiplied(u, op.multiplier)))
         if op.causal:
-            seen = _visible(self.graph, k.rows, op.heads)
+            seen = self.graph.constant(steps.named("seen"), self._seen(), np.bool_)
             hidden = self.graph.constant(steps.named("hidden"), self.y.low, np.float32)
             found = steps.add("Where", seen, found, hidden, out="masked")
         self.store(found)
+
+    def _biased(self, dot: str) -> str:
+        """Return dot products [rows * heads, keys] with what is added to them."""
+        return dot
+
+    def _seen(self) -> np.ndarray:
+        """Return which keys count for each row, bool [rows * heads, keys]."""
+        return _causal(self.y.features, self.op.heads)
 
 
 class AttendForm(Form[Attend]):
     """Numerators of softmax times values, times the reciprocal of the numerators' sum."""
 
-    says = ("scores", "v", "heads", "causal")
+    says: ClassVar[tuple[str, ...]] = ("scores", "v", "heads", "causal")
 
     def add(self) -> None:
         op, steps = self.op, self.steps
         scores, v = self.tensors[op.scores], self.tensors[op.v]
         queries, keys, heads = scores.rows // op.heads, v.rows, op.heads
-        numerators = self._numerators(keys)
+        numerators = self._numerators()
         total = steps.total(numerators, -1, "total")
-        factor = steps.reciprocal(total, keys, "reciprocal")
+        factor = steps.reciprocal(total, op.keys(keys), "reciprocal")
         rows = steps.reshape(numerators, queries, heads, keys, out="numerators_heads")
         rows = steps.transpose(rows, 0, 2, 1, 3, out="numerators_by_head")
         values = steps.reshape(self.integers(op.v), keys, heads, v.features // heads, out="heads")
@@ -66,13 +74,17 @@ class AttendForm(Form[Attend]):
             self.carried(self.requantized(steps.reshape(product, *self.y.shape, out="product")))
         )
 
-    def _numerators(self, keys: int) -> str:
+    def _seen(self) -> np.ndarray:
+        """Return which keys count for each row, bool [rows * heads, keys]."""
+        return _causal(self.tensors[self.op.v].rows, self.op.heads)
+
+    def _numerators(self) -> str:
         """Return a number from 0 to 255 for each key, by its distance from the row's largest."""
         op, steps = self.op, self.steps
         scores = self.integers(op.scores)
         if not op.causal:
             return steps.exponentials(self._distance(scores), "numerators")
-        seen = _visible(self.graph, keys, op.heads)
+        seen = self.graph.constant(steps.named("seen"), self._seen(), np.bool_)
         lowest = steps.constant("lowest", -(1 << (numerics.SCORE_BITS - 1)))
         scores = steps.add("Where", seen, scores, lowest, out="scores_seen")
         found = steps.exponentials(self._distance(scores), "numerators_of_all")

@@ -8,14 +8,7 @@ from qonnx_harness import LEAST, graph_of, made
 
 from bitformer.model.errors import UserError
 from bitformer.model.later import later
-from bitformer.model.operations import (
-    OPERATIONS,
-    Linear,
-    Pool,
-    SlidingAttend,
-    SlidingScores,
-    SubtractPreceding,
-)
+from bitformer.model.operations import OPERATIONS, Linear, Pool
 from bitformer.model.precision import Precision
 from bitformer.model.qonnx.installed import require_packages
 
@@ -26,11 +19,9 @@ needs_qonnx = pytest.mark.needs("qonnx")
 def test_every_operation_has_a_form_with_all_its_fields():
     from bitformer.model.qonnx.operations import FORMS
 
-    # those of streams alone have none, nor has a mean of the newest rows
-    streams = {SlidingScores, SlidingAttend, SubtractPreceding}
-    assert {*FORMS} == {*OPERATIONS.values()} - streams
+    assert {*FORMS} == {*OPERATIONS.values()}
     for kind, form in FORMS.items():
-        own = {field.name for field in fields(kind)} - {"y", "shift", "newest"}
+        own = {field.name for field in fields(kind)} - {"y", "shift"}
         assert {*form.says} == own, kind.__name__
 
 
@@ -150,11 +141,3 @@ def test_missing_packages_are_named():
     must = r"^QONNX needs no_such_one and nor_this, not installed: pip install 'bitformer\[onnx\]'$"
     with pytest.raises(UserError, match=must):
         require_packages("QONNX", "no_such_one", "numpy", "nor_this")
-
-
-@needs_qonnx
-def test_a_stream_is_refused():
-    stream = {"causal": True, "stream": True, "position": "relative", "block": "attention"}
-    must = "delta must be written by an operation that has a form in QONNX, not by SubtractPreced"
-    with pytest.raises(UserError, match=must):
-        graph_of(made(LEAST.replace(**stream)))

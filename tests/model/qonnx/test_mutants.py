@@ -2,7 +2,17 @@
 
 import numpy as np
 import pytest
-from qonnx_harness import LEAST, SMALL, constants, graph_of, judging, made, mutant, witnessed
+from qonnx_harness import (
+    LEAST,
+    SMALL,
+    STREAM,
+    constants,
+    graph_of,
+    judging,
+    made,
+    mutant,
+    witnessed,
+)
 
 from bitformer.model.errors import UserError
 
@@ -70,10 +80,13 @@ def test_any_constant(small, constant, change, tensor):
 def changed(name):
     """A change that is to be noticed.
 
-    No window goes to the ends of all bits, and a level forgets where it began.
+    No window goes to the ends of all bits, a level forgets where it began, and what is below the
+    lowest number, which a hidden key has, becomes that.
     """
     if name.startswith("quant/bits"):
         return lambda bits: 0 * bits + 1
+    if name.endswith("/hidden"):
+        return lambda lowest: lowest + 1
     if name.endswith("_at_reset"):
         return lambda values: values + (1 << 30)
     return lambda array: ~array if array.dtype == np.bool_ else array * 2 + 1
@@ -83,7 +96,7 @@ def changed(name):
 @pytest.mark.parametrize(
     "config",
     [
-        SMALL.replace(norm="batch"),
+        SMALL.replace(norm="batch", pooling="mean", **STREAM),
         LEAST,
         LEAST.replace(name="classes", task="classify", subtract_last=False),
         LEAST.replace(name="timed", calendar=("hour", "weekday")),
