@@ -28,8 +28,8 @@ test: $(STAMP)
 
 # The slow tests that CI runs, too: resources, logic depth and loads by real synthesis, the netlist
 # that comes of it against the reference, the notebook, every named configuration all the way, and
-# so a series of a user's own; models placed and routed to bitstreams, the demo's own among them;
-# models of other frameworks against these.
+# so a series of a user's own; every kind of model as QONNX; models placed and routed to bitstreams,
+# the demo's own among them; models of other frameworks against these.
 test-slow: $(FRAMEWORKS)
 	$(PYTEST) -m slow tests/examples/test_tour.py \
 		tests/model/imports/test_patchtst.py tests/api/test_imports.py \
@@ -37,6 +37,7 @@ test-slow: $(FRAMEWORKS)
 		tests/cli/test_all_the_way.py::test_a_classifier_answers_by_its_pins \
 		tests/cli/test_all_the_way.py::test_a_detector_on_a_bad_line_judges_each_window_once \
 		"tests/cli/test_foreign_series.py::test_whole_way[mixer]" tests/synth/test_synthesize.py tests/hw/units/test_softmax.py \
+		tests/model/qonnx/test_equal.py::test_every_kind_of_model \
 		tests/synth/test_small_router.py tests/sim/netlist/test_engine.py \
 		tests/sim/netlist/test_tiny_engine.py \
 		tests/sim/netlist/test_memories.py tests/sim/netlist/test_ice40_stores.py \
