@@ -332,3 +332,18 @@ def test_a_training_is_named_and_drawn(tmp_path):
     more = bitformer.Training.run("synthetic", name="pump", **options | {"qat_epochs": 2})
     assert [one["stage"] for one in more.history][-1] == "qat (2)"
     assert more.result.continued[0]["qat_epochs"] == 1
+
+
+@pytest.mark.needs("qonnx")
+def test_a_model_is_written_as_qonnx_and_checked(model, tmp_path):
+    graph = model.to_onnx(tmp_path / "m.onnx", check=2, tensors=tmp_path / "m.npz")
+    assert graph.witness.equal
+    assert graph.witness.windows == 2
+    with np.load(graph.tensors) as file:
+        assert file["input"].shape == (2, 24, 1)
+    found = json.loads(json.dumps(graph.to_dict()))
+    assert found["witness"]["equal"]
+    assert found["nodes"] == graph.nodes > 200
+    with pytest.raises(bitformer.UserError, match="tensors must be left out without a check"):
+        model.to_onnx(tmp_path / "n.onnx", tensors=tmp_path / "n.npz")
+    assert not (tmp_path / "n.onnx").exists()
