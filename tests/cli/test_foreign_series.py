@@ -14,9 +14,11 @@ import pytest
 from link_harness import compiled_once
 from pins_harness import SimulatedUart
 
+from bitformer.boards.catalog import BOARDS
 from bitformer.boards.host import ports
 from bitformer.boards.host.transport import UartTransport
 from bitformer.boards.shell.shell import UartShell
+from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.reload import lower_reloadable
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import reference
@@ -64,11 +66,11 @@ def write(path, values):
 
 
 class Board:
-    """The board that was built from a model: it keeps its weights from command to command."""
+    """The board that was built from a design: it keeps its weights from command to command."""
 
-    def __init__(self, model):
+    def __init__(self, design):
         shell = UartShell(
-            accelerator=Accelerator(design=lower_reloadable(model, part="xc7s15")),
+            accelerator=Accelerator(design=design),
             clock_hz=8 * BAUD,
             baud=BAUD,
             gap_bits=40,
@@ -119,7 +121,7 @@ def test_whole_way(block, bitformer, tmp_path, monkeypatch):
     facts = json.loads((tmp_path / "plan" / "bitformer.json").read_text())
     assert facts["model"] == model_hash(models[0]).hex()
 
-    board = Board(models[0])
+    board = Board(lower_reloadable(models[0], part="xc7s15"))
     monkeypatch.setattr(ports, "open_transport", lambda port, **rates: UartTransport(board))
 
     def heard(path):
@@ -141,4 +143,28 @@ def test_whole_way(block, bitformer, tmp_path, monkeypatch):
     said = heard(first)
     assert said.code == 2
     assert "Model on the board must be this one" in said.err
+    board.port.close()
+
+
+def test_a_board_of_another_family_answers(bitformer, tmp_path, monkeypatch):
+    """The same series on an iCE40UP, whose multipliers, memories and shell are others."""
+    mine, run, plan = tmp_path / "mine.csv", tmp_path / "run", tmp_path / "plan"
+    cells, path = write(mine, series(3000)), run / "model.safetensors"
+    task = ["--target", "power_kw", "--inputs", "power_kw,outdoor_c", "--time", "time"]
+    task += ["--config", "tiny", "--calendar", "hour,weekday", "--baselines", "simple", "--json"]
+    short = ["--epochs", 1, "--qat-epochs", 1]
+    assert bitformer("train", "--data", mine, *task, *short, "-o", run).code == 0
+    built = ["--board", "icebreaker", "--clock", 12, "--plan-only", "-o", plan]
+    assert bitformer("build", path, *built).code == 0
+    model = load_model(path)
+    facts = json.loads((plan / "bitformer.json").read_text())
+    assert facts["model"] == model_hash(model).hex()
+
+    board = Board(lower(model, part=BOARDS["icebreaker"].part))
+    monkeypatch.setattr(ports, "open_transport", lambda port, **rates: UartTransport(board))
+    ask = ["--data", mine, "--windows", 3, "--port", "P", "--self-test", "--json"]
+    said = bitformer("predict", path, *ask)
+    assert said.code == 0
+    forecasts = [expected(model, cells, row) for row in range(len(cells) - 3, len(cells))]
+    np.testing.assert_allclose(said.data["forecast"], forecasts, rtol=1e-6)
     board.port.close()
