@@ -11,9 +11,10 @@ from amaranth_boards.ulx3s import ULX3S_25F_Platform, ULX3S_45F_Platform, ULX3S_
 from amaranth_boards.upduino_v3 import UpduinoV3Platform
 
 from bitformer.boards.board import Board, JtagLoader, Pin, SpiFlash, SpiPins, UartPins
+from bitformer.hw.parts import PARTS
 from bitformer.model.errors import UserError
 
-__all__ = ["BOARDS", "find_board"]
+__all__ = ["BOARDS", "board_of", "find_board"]
 
 _SEA = Board(
     name="sea",
@@ -362,3 +363,10 @@ def find_board(name: str) -> Board:
     if name not in BOARDS:
         raise UserError(f"Board {name!r} is unknown; known boards are {', '.join(sorted(BOARDS))}")
     return BOARDS[name]
+
+
+def board_of(part: str) -> Board:
+    """Return the first board with a part, else with a part of its family; the first of all else."""
+    family = PARTS[part].family
+    own = [board for board in BOARDS.values() if PARTS[board.part].family is family]
+    return next((board for board in own if board.part == part), next(iter(own), _SEA))

@@ -241,10 +241,12 @@ def command(
     show_search(report, found.facts)
     best = found.best
     if best is not None:
+        from bitformer.boards.catalog import board_of
         from bitformer.search.engine import Engine
 
+        board = board_of(found.facts["question"]["limits"]["part"])
         engine = Engine(**best.facts["engine"]).arguments.split()
-        build = ("build", best.path, *engine, "--board", "sea", "-o", output / "build")
+        build = ("build", best.path, *engine, "--board", board.name, "-o", output / "build")
         report.line(f"Next: {command_line(*build)}")
     report.data(found.to_dict())
     if best is None:

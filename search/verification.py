@@ -110,6 +110,7 @@ def verify(
 def _synthesized(design: Design, routed_hz: float) -> dict[str, Any]:
     """Return what synthesis, and place and route where it is asked for, add to a record."""
     from bitformer.estimate.measure import entries_of, paths_of, routed_entry
+    from bitformer.estimate.predictor import luts_of
     from bitformer.synth.place_design import route_design
     from bitformer.synth.synthesize import synthesize
 
@@ -122,6 +123,7 @@ def _synthesized(design: Design, routed_hz: float) -> dict[str, Any]:
     whole = entries[0].to_dict()
     record["synthesis"] = {
         **{name: whole[name] for name in RESOURCES},
+        "luts": luts_of(entries[0]),
         "lut_levels": done.depth.levels,
         **paths_of(done),
         "tool": done.tool,

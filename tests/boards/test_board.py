@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bitformer.boards.board import Board, Pin, SpiFlash, UartPins, part_of
-from bitformer.boards.catalog import BOARDS, find_board
+from bitformer.boards.catalog import BOARDS, board_of, find_board
 from bitformer.boards.pinouts import PACKAGES, Package
 from bitformer.hw.families.ecp5 import ECP5
 from bitformer.hw.families.series7 import SERIES7
@@ -50,6 +50,14 @@ def test_unknown_board():
         UserError, match=r"^Board 'zybo' is unknown; known boards are arty-s7-25, .*, sea, .*$"
     ):
         find_board("zybo")
+
+
+def test_a_part_has_a_board():
+    parts = {"xc7s15": "sea", "xc7s50": "arty-s7-50", "lfe5u-85f": "ulx3s-85f"}
+    parts |= {"ice40up5k": "icebreaker"}
+    assert {part: board_of(part).name for part in parts} == parts
+    # of a part without one, another of its family
+    assert PARTS[board_of("xc7s100").part].family is SERIES7
 
 
 @EVERY_BOARD

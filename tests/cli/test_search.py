@@ -139,6 +139,7 @@ def test_a_part_that_is_routed_here_has_clocks(place, open_base, bitformer, tmp_
     said = bitformer(*line(place, tmp_path / "out", *options))
     (candidate,) = said.data["candidates"]
     clock = candidate["clock"]
+    assert "--board ulx3s-25f" in said.err
     assert (clock["by"], clock["mhz"]) == ("predicted", 110.0)
     assert clock["latency_us"] == pytest.approx(candidate["came_out"]["latency"] / 110)
     assert said.data["question"]["route"] == "chosen"

@@ -10,6 +10,10 @@ from bitformer.model.config import named_config
 from bitformer.model.initialize import initialize
 from bitformer.search.engine import Engine
 from bitformer.search.verification import Bench, verify
+from bitformer.synth import synthesize as synthesizing
+from bitformer.synth.depth import Depth
+from bitformer.synth.resources import Resources
+from bitformer.synth.synthesize import Synthesis
 
 CLOCK = np.array([[23, 6], [0, 0]])
 
@@ -38,3 +42,23 @@ def test_the_time_of_windows_is_part_of_what_a_proof_is_of():
     assert len(keys) == 3
     none = dataclasses.replace(bench, clock=np.zeros((2, 0), np.int64))
     assert none.key(b"model", Engine(), False) in keys
+
+
+@pytest.mark.parametrize(("part", "luts"), [("xc7s15", 1_000), ("ice40up5k", 1_700)])
+def test_luts_are_what_is_predicted(content, monkeypatch, part, luts):
+    """Where a LUT and a flip-flop share a cell, cells are."""
+    shared = part == "ice40up5k"
+    done = Synthesis(
+        part=None,
+        digest="d",
+        tool="yosys 9",
+        seconds=1.0,
+        cells={},
+        resources=Resources(luts_as_logic=1_000, ffs=900, cells=1_700 if shared else 0),
+        depth=Depth(levels=5, chains=1, paths=()),
+        fanouts=(),
+    )
+    monkeypatch.setattr(synthesizing, "synthesize", lambda design: done)
+    windows = np.random.default_rng(0).normal(size=(1, 24, 1))
+    found = verify(content, Engine(), windows, CLOCK[:1], part, True)
+    assert found["synthesis"]["luts"] == luts
