@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from bitformer.model import exact, fake_quant, layers, ranges
+from bitformer.model.activations import Activation
 from bitformer.model.calibrate import calibrate
 from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.export import export, parameters
@@ -330,3 +331,15 @@ def test_batch_norm_folds_to_its_running_statistics():
 def test_export_refuses_a_float_model():
     with pytest.raises(ValueError, match="Model must be quantized before it is exported"):
         export(Transformer(CONFIGS["tiny"]))
+
+
+def test_a_folded_norm_adds_to_a_variance_what_it_did():
+    torch.manual_seed(0)
+    norm = layers.QatBatchNorm(3, 0.1).eval()
+    norm.mean.copy_(torch.randn(3))
+    norm.variance.copy_(0.01 * torch.rand(3))
+    x = Activation(value=torch.randn(4, 5, 3))
+    before = norm(x, None)
+    norm.fold()
+    norm.quantized = True
+    assert torch.allclose(norm(x, None), before, atol=1e-5)

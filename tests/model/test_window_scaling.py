@@ -101,6 +101,16 @@ def test_words_hold_scaled_windows(model):
         model.dequantize_output(np.zeros((1, 3)))
 
 
+def test_words_are_fitted_to_scaled_windows(net):
+    """Whatever level a series has, words cover deviations of windows from their mean."""
+    far = Transformer(CONFIG)
+    far.load_state_dict(net.state_dict())
+    x = torch.tensor(walks() + 1000, dtype=torch.float32)
+    calibrate(far, x, x[:, -3:, 0])
+    ours, theirs = far.activations.exponents(), net.activations.exponents()
+    assert {n: ours[n] for n in ("input", "output")} == {n: theirs[n] for n in ("input", "output")}
+
+
 def test_what_words_cover_is_said_in_deviations(model):
     assert ", in deviations of a window from its mean" in described(model, scaling_of(model))
 
