@@ -198,15 +198,15 @@ def page(dataset: Dataset) -> str:
     head += [f"{method.upper()} {width}" for method in METHODS for width in WIDTHS]
     lines = "\n".join(markdown_table(head, rows))
     return (
-        f"Test MSE on ETTh1 (oil temperature, {WINDOW} hours to {HORIZON}, standardised), trained"
-        f" {EPOCHS} epochs\nin its own framework, one seed, fine-tuned {QAT_EPOCHS} (QAT); weights of 8, 6, 4 and 2 bits,"
-        f" activations of 8, the first and the last layer of {ENDS} bits\nthroughout"
-        " (`--precise 8`). `python benchmarks/importing.py --write` writes it:\n\n"
+        f"Test MSE of the integer models on ETTh1 (oil temperature, {WINDOW} hours to {HORIZON},"
+        f" standardised): trained {EPOCHS} epochs in their own\nframework, one seed; calibrated"
+        f" alone (PTQ), or fine-tuned for {QAT_EPOCHS} epochs (QAT). Weights of 8, 6, 4 and 2 bits,"
+        f" activations of 8; below 8, the\nfirst and the last layer keep {ENDS} (`--precise 8`)."
+        " `python benchmarks/importing.py --write` writes this table.\n\n"
         f"{lines}\n"
-        f"Each of the integer models fits the XC7S15 by `estimate`, and each fine-tuned one was"
-        f" bit-exact in the compiled simulator on {SIMULATED}\ntest windows,"
-        f" in the cycles predicted (8 bits:"
-        f" {'; '.join(cycles)}).\n"
+        f"All of them fit the XC7S15 by `estimate`, and the fine-tuned ones were bit-exact in the"
+        f" compiled simulator on {SIMULATED} test windows, in the\ncycles predicted (a forecast"
+        f" with 8 bits: {'; '.join(cycles)}).\n"
     )
 
 
