@@ -55,6 +55,7 @@ class EncoderFields:
     input_order : of the values of a token: ``"steps"``, each with all its channels, or
         ``"channels"``, each with all its steps.
     output_order : the same of forecasts: ``"steps"``, each with all targets, or ``"channels"``.
+    causal : whether a token attends to itself and to those before it alone.
     task : ``"forecast"`` or ``"classify"``.
     """
 
@@ -76,6 +77,7 @@ class EncoderFields:
     input_factor: float = 1.0
     input_order: str = "steps"
     output_order: str = "steps"
+    causal: bool = False
     task: str = "forecast"
 
     def __post_init__(self):
@@ -139,6 +141,7 @@ def from_encoder(
         pre_norm=fields.norm_first,
         final_norm=final,
         activation=fields.activation,
+        causal=fields.causal,
         pooling=fields.pooling,
         task=fields.task,
     )

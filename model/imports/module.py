@@ -44,8 +44,8 @@ def from_module(
 ) -> Imported:
     """Return the model that a module is: a PatchTST, or a TransformerEncoder between linear layers.
 
-    What cannot be seen in it (the factor before positions, which tokens the output layer reads, the
-    order of values) is tried, until forecasts of random windows are the module's own.
+    What cannot be seen in it (a causal mask, the factor before positions, which tokens the output
+    layer reads, the order of values) is tried, until forecasts of random windows are the module's.
 
     Parameters
     ----------
@@ -306,8 +306,8 @@ def _readings(
     orders = ("steps", "channels") if base["inputs"] > 1 and base["patch"] > 1 else ("steps",)
     outputs = ("steps", "channels") if targets > 1 else ("steps",)
     tables = [None, "none"]
-    for position, factor, pooled, order, out in itertools.product(
-        tables, (1.0, d**0.5), pooling, orders, outputs
+    for causal, position, factor, pooled, order, out in itertools.product(
+        (False, True), tables, (1.0, d**0.5), pooling, orders, outputs
     ):
         yield replace(
             fields,
@@ -316,6 +316,7 @@ def _readings(
             pooling=pooled,
             input_order=order,
             output_order=out,
+            causal=causal,
         )
 
 

@@ -68,14 +68,34 @@ def changed(**parts):
     return net.eval()
 
 
+def near(net):
+    net.near = True
+    return net
+
+
+def test_a_causal_mask_is_found():
+    net = random_weights(Masked(layers=2))
+    found = from_module(net, window=24)
+    assert found.config.causal
+    x = windows_of(24)
+    with torch.no_grad():
+        assert float((found.model()(x) - net(x)).abs().max()) < 1e-5
+
+
 def with_dropout(net):
     net.drop.train()
     return net
 
 
 class Masked(Net):
+    """A token attends to itself and to those before it; or, ``near``, to its neighbours."""
+
+    near = False
+
     def forward(self, x):
         mask = nn.Transformer.generate_square_subsequent_mask(x.shape[1] // self.patch)
+        if self.near:
+            mask = torch.ones_like(mask).triu(2).bool() | torch.ones_like(mask).tril(-2).bool()
         return self.head(self.encoder(self.tokens(x), mask=mask).flatten(1))
 
 
@@ -143,7 +163,7 @@ WRONG = {
         r"^Net must have two linear layers outside its encoder, one before and one behind it, not ",
     ),
     "a mask": (
-        lambda: random_weights(Masked()),
+        lambda: near(random_weights(Masked())),
         r"^Masked must compute what its layers say, .* differ from that by [\d.]+: what else its",
     ),
     "a maximum": (
