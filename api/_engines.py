@@ -55,7 +55,12 @@ def computed(
     from bitformer.sim.run import simulate
 
     x = model.quantize_input(*windows)
+    places: Any = slice(None)
+    if model.config.stream:
+        from bitformer.model.stream import as_steps
+
+        x, places = as_steps(model, x)
     result = simulate(lower(model), x, engine=engine, progress=progress, note=note)
     if not result.bit_exact:
         raise NotBitExactError(f"Not bit exact: {result.difference}")
-    return model.dequantize_output(result.outputs, windows[0])
+    return model.dequantize_output(result.outputs[places], windows[0])

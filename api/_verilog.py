@@ -45,6 +45,7 @@ def _description(design: Design) -> dict[str, object]:
     from bitformer.hw.lowering.exact import estimate
 
     program, model = design.program, design.model
+    events = [event for timeline in design.timelines for event in timeline.events]
     unsigned = model.config.adc_words
     return {
         "format": 1,
@@ -63,7 +64,7 @@ def _description(design: Design) -> dict[str, object]:
         ],
         "instructions": [
             {"cycle": event.issue, "waited_for": event.reason, **vars(instruction)}
-            for event, instruction in zip(design.schedule.events, program.instructions, strict=True)
+            for event, instruction in zip(events, program.instructions, strict=True)
         ],
     }
 

@@ -165,7 +165,9 @@ class Design:
     time. ``last_channel`` is the channel of the input whose last value is added; 0 where there are
     several, which operations name. ``latency`` counts cycles from the first input accepted to the
     last output taken, ``interval`` between inferences back to back. With two ``banks`` the stores
-    of ``RELOADED`` hold two images, of which one is live.
+    of ``RELOADED`` hold two images, of which one is live. Of a stream, ``schedule`` is that of a
+    step whose rings are full, and ``first_lap`` has those of the steps before, of which the first
+    one has the ``first_latency``; 0 where there is none.
     """
 
     model: IntegerModel
@@ -183,6 +185,15 @@ class Design:
     part: str
     banks: int = 1
     strides: tuple[int, ...] = ()
+    first_lap: tuple[Schedule, ...] = ()
+    first_latency: int = 0
+
+    @property
+    def timelines(self) -> tuple[Schedule, ...]:
+        """The timetables of the program's inferences, in its order: of windows one."""
+        if self.program.steps == 1 and not self.program.loop:
+            return (self.schedule,)
+        return (*self.first_lap, *[self.schedule] * (1 + self.program.steps))
 
     @property
     def family(self) -> Family:

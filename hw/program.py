@@ -82,6 +82,10 @@ class MachineOperation:
     behind it.
 
     Where last values of several channels of the input are added, ``channel`` is the operation's.
+
+    Of a stream's steps, the first operation ``starts`` one. What is subtracted is the last step of
+    the ``previous`` one's patch, or else of its own. Behind element ``ring_last``, if that is above
+    0, the address of activations goes on at ``ring_first``.
     """
 
     tensor: str = ""
@@ -126,6 +130,10 @@ class MachineOperation:
     clock: int = later(0)
     whole: bool = later(False)
     channel: int = later(0)
+    starts: bool = later(False)
+    previous: bool = later(False)
+    ring_first: int = later(0)
+    ring_last: int = later(0)
 
     def __repr__(self) -> str:
         return shown(self)
@@ -160,15 +168,21 @@ class Instruction:
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """Operations and instructions, with the widths that the hardware gives their fields."""
+    """Operations and instructions, with the widths that the hardware gives their fields.
+
+    Behind the last instruction comes that of number ``loop``; those from there on are the same
+    inference so many times as ``steps`` says, at other addresses.
+    """
 
     operations: tuple[MachineOperation, ...]
     instructions: tuple[Instruction, ...]
+    loop: int = 0
+    steps: int = 1
 
     @property
     def cycles(self) -> int:
         """Cycles from the first issue to the next inference's first issue."""
-        return sum(i.delta for i in self.instructions)
+        return sum(i.delta for i in self.instructions[self.loop :]) // self.steps
 
     @staticmethod
     def encoded(instruction: Instruction, field: str) -> int:

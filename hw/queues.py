@@ -5,7 +5,7 @@ never fuller than in a schedule without waits.
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bitformer.hw.design import Design
 from bitformer.hw.program import Destination
@@ -38,6 +38,16 @@ class Queues:
 
 def queues_of(design: Design) -> Queues:
     """Return what waits at most in a design's queues."""
+    found = [_of(replace(design, schedule=one)) for one in (design.schedule, *design.first_lap)]
+    return Queues(
+        rows=max(one.rows for one in found),
+        keys=max(one.keys for one in found),
+        statistics=max(one.statistics for one in found),
+        apart=min(one.apart for one in found),
+    )
+
+
+def _of(design: Design) -> Queues:
     rows, keys = _rows(design), _keys(_key_words(design))
     return Queues(rows=rows, keys=keys, statistics=_statistics(design), apart=_apart(design))
 

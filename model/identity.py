@@ -39,6 +39,7 @@ def model_hash(model: IntegerModel) -> bytes:
     the same way, and take and give them as the same words; names of configurations and what
     training left in ``meta`` do not count.
     """
+    model = model.identified
     content: dict[str, object] = {
         "tensors": [vars(spec) for spec in model.tensors.values()],
         "operations": [

@@ -78,6 +78,11 @@ class IntegerModel:
         _check(self)
 
     @property
+    def identified(self) -> "IntegerModel":
+        """The model that a file holds, of which this is all or a part."""
+        return self
+
+    @property
     def input(self) -> Tensor:
         """The tensor of samples."""
         return self.tensors["input"]

@@ -22,6 +22,7 @@ from bitformer.model.files import write_whole
 from bitformer.model.ir import IntegerModel
 from bitformer.model.meta import known
 from bitformer.model.model_name import name_after
+from bitformer.model.stream import as_steps
 from bitformer.model.strict_json import read_json
 from bitformer.model.task import TASKS, task_for
 
@@ -250,13 +251,25 @@ def integer_windows(
     """Return integers [samples, steps, channels] of test windows, or random ones without data.
 
     The time of each window is behind its steps, if the model has a calendar; behind that is what a
-    detector judges, whose windows follow one another.
+    detector judges, whose windows follow one another. Of a stream they are patches that do.
     """
+    if model.config.stream:
+        return _patches(model, dataset, samples, seed)
     if dataset is not None:
         some = dataset.test.take(some_of(model, samples, len(dataset.test)))
         judged = None if model.detector is None else some.y
         return model.quantize_input(some.x, some.clock, judged)
     return model.random_windows(np.random.default_rng(seed), samples)
+
+
+def _patches(model: IntegerModel, dataset: Dataset | None, samples: int, seed: int) -> np.ndarray:
+    """Return integers [samples, patch, channels] of a stream's patches, one after the other."""
+    patch, seen = model.config.patch, model.config.tokens_seen
+    if dataset is None:
+        windows = model.random_windows(np.random.default_rng(seed), -(-samples // seen))
+        return windows.reshape(-1, patch, windows.shape[2])[:samples]
+    some = dataset.test.take(slice(0, 1 + patch * max(0, samples - seen), patch))
+    return as_steps(model, model.quantize_input(some.x))[0][:samples]
 
 
 def suited(config: TransformerConfig, dataset: Dataset) -> tuple[TransformerConfig, list[str]]:

@@ -8,7 +8,7 @@ number depends on that any more: forecasts are those of :func:`bitformer.model.r
 the window that ends there, bit for bit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from bitformer.model.operations.rings import AGES, BEFORE
 from bitformer.model.progress import Progress, silent
 from bitformer.model.tensor import Tensor
 
-__all__ = ["Stream", "StreamStep", "predict", "step_of"]
+__all__ = ["StepModel", "Stream", "StreamStep", "StreamSteps", "as_steps", "predict", "step_of"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,6 +67,49 @@ def step_of(model: IntegerModel) -> StreamStep:
     return StreamStep(forms=tuple(forms), tensors=tensors, rings=rings, slots=config.tokens)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StepModel(IntegerModel):
+    """A step of a stream as a model of its own, for hardware: a window of it is a patch.
+
+    Tensors of which rings hold rows have all of these. It follows from ``source``, which was
+    checked.
+
+    Parameters
+    ----------
+    source : the model of the stream.
+    forms : of each operation its form, by the tensor that it writes.
+    rings : rows of each ring, by its tensor.
+    """
+
+    source: IntegerModel
+    forms: Mapping[str, StepForm]
+    rings: Mapping[str, int]
+
+    def __post_init__(self):
+        """Check nothing: a row that is written is one of a ring's."""
+
+    @property
+    def identified(self) -> IntegerModel:
+        return self.source
+
+    @classmethod
+    def of(cls, model: IntegerModel) -> "StepModel":
+        """Return the step of a stream; raise :class:`UserError` for a model that is none."""
+        step = step_of(model)
+        # a ring of one row is that row
+        rings = {n: rows for n, rows in step.rings.items() if rows > step.tensors[n].rows}
+        tensors = {n: replace(one, rows=rings.get(n, one.rows)) for n, one in step.tensors.items()}
+        return cls(
+            config=model.config,
+            tensors=tensors,
+            operations=tuple(form.operation for form in step.forms),
+            meta=model.meta,
+            source=model,
+            forms={form.operation.y: form for form in step.forms},
+            rings=rings,
+        )
+
+
 class Stream:
     """One or several streams of a model, from empty rings on; several go in step.
 
@@ -74,7 +117,6 @@ class Stream:
     ----------
     model : its configuration has ``stream``.
     streams : how many.
-    form : of its step, if that is known.
 
     Raises
     ------
@@ -82,9 +124,9 @@ class Stream:
         For a model that is no stream.
     """
 
-    def __init__(self, model: IntegerModel, *, streams: int = 1, form: StreamStep | None = None):
+    def __init__(self, model: IntegerModel, *, streams: int = 1):
         self.model, self.streams = model, streams
-        self.form = form or step_of(model)
+        self.form = step_of(model)
         self.reset()
 
     def reset(self) -> None:
@@ -159,25 +201,78 @@ class Stream:
             self._rings[name][:, slot * each : (slot + 1) * each] = rows
 
 
+class StreamSteps:
+    """The steps of a stream from a reset on, with every tensor of each, some at a time.
+
+    Parameters
+    ----------
+    model : of the stream.
+    patches : integers [N, patch, channels].
+    resets : numbers of patches before which it is reset.
+
+    Raises
+    ------
+    UserError
+        For a model that is no stream, or what are no patches of it.
+    """
+
+    def __init__(self, model: IntegerModel, patches: np.ndarray, resets: Sequence[int] = ()):
+        self._stream, self._resets, self._taken = Stream(model), frozenset(resets), 0
+        for extreme in (patches.min(axis=0), patches.max(axis=0)):
+            self._stream.step(extreme[None])  # refuses what is no patch
+        self._stream.reset()
+
+    def values(self, patches: np.ndarray) -> dict[str, np.ndarray]:
+        """Return every tensor of the next steps, int64 [steps, rows, features], by name."""
+        found = []
+        for patch in patches:
+            if self._taken in self._resets:
+                self._stream.reset()
+            self._stream.step(patch[None])
+            self._taken += 1
+            found.append(self._stream.values)
+        return {name: np.concatenate([one[name] for one in found]) for name in found[0]}
+
+
+def as_steps(model: IntegerModel, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return patches of one stream, and the number of the step that ends each of some windows.
+
+    ``windows`` are integers [N, steps, channels]; the patches are [M, patch, channels]. A window
+    that begins a patch after another one takes a step more; others take all of their patches, with
+    which rings hold nothing else.
+    """
+    patch = model.config.patch
+    chains: list[list[int]] = []
+    ends: dict[bytes, int] = {}
+    for number, window in enumerate(windows):
+        chain = ends.pop(window[:-patch].tobytes(), len(chains))
+        if chain == len(chains):
+            chains.append([])
+        chains[chain].append(number)
+        ends[window[patch:].tobytes()] = chain
+    each = len(windows[0]) // patch if len(windows) else 0
+    patches, places = [], np.zeros(len(windows), np.int64)
+    taken = 0
+    for chain in chains:
+        first = windows[chain[0]]
+        patches += [first.reshape(each, patch, -1), windows[chain[1:], -patch:]]
+        places[chain] = taken + each - 1 + np.arange(len(chain))
+        taken += each - 1 + len(chain)
+    empty = np.zeros((0, patch, model.input.features), np.int64)
+    return np.concatenate([empty, *patches]), places
+
+
 def predict(model: IntegerModel, x, *, progress: Progress = silent) -> np.ndarray:
     """Return forecasts [N, outputs] of windows [N, steps, channels] by steps, standardised floats.
 
-    A window that begins a patch after another one goes on with its stream, which takes one step;
-    others begin anew. The forecasts are those of :func:`bitformer.model.reference.predict`.
-    ``progress`` counts windows. Raises :class:`UserError` for a model that is no stream.
+    They go through one stream as :func:`as_steps` says, and the forecasts are those of
+    :func:`bitformer.model.reference.predict`. ``progress`` counts steps. Raises :class:`UserError`
+    for a model that is no stream.
     """
-    form = step_of(model)
-    q, patch = model.quantize_input(x), model.config.patch
-    found = np.zeros((len(q), model.results.size), np.int64)
-    known: dict[bytes, Stream] = {}
-    for number, window in enumerate(q):
-        stream = known.pop(window[:-patch].tobytes(), None)
-        patches = window[None, None, -patch:]
-        if stream is None:
-            stream = Stream(model, form=form)
-            patches = window.reshape(-1, 1, patch, window.shape[1])
-        for one in patches:
-            found[number] = stream.step(one).ravel()
-        known[window[patch:].tobytes()] = stream
-        progress(number + 1, len(q), "windows")
-    return model.dequantize_output(found)
+    stream = Stream(model)
+    patches, places = as_steps(model, model.quantize_input(x))
+    found = np.zeros((len(patches), model.results.size), np.int64)
+    for number, patch in enumerate(patches):
+        found[number] = stream.step(patch[None]).ravel()
+        progress(number + 1, len(patches), "steps")
+    return model.dequantize_output(found[places])

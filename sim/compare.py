@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 
 import numpy as np
 
@@ -52,12 +53,14 @@ class Observed:
     take: np.ndarray
 
 
-class _Sequence:
-    """A sequence of elements that repeats with every inference."""
+Slots = Sequence[tuple[Place | None, ...]]
 
-    def __init__(self, slots: Sequence[tuple[Place | None, ...]], ways: int):
+
+class _Inference:
+    """A sequence of elements of one kind of inference."""
+
+    def __init__(self, slots: Slots, ways: int):
         self.slots = slots
-        self.count = 0
         wanted = [place is not None for slot in slots for place in slot]
         self.wanted = np.array(wanted, dtype=bool).reshape(-1, ways)
         found: dict[str, list[tuple[int, int, int]]] = {}
@@ -84,6 +87,46 @@ class _Sequence:
         return result.reshape(-1, self.wanted.shape[1])
 
 
+class _Sequence:
+    """A sequence of elements, inference after inference, each of a kind by its number."""
+
+    def __init__(self, kinds: Sequence[Slots], of: np.ndarray, ways: int):
+        self._kinds, self._of = [_Inference(slots, ways) for slots in kinds], of
+        self.count = 0
+        lengths = np.array([len(slots) for slots in kinds])
+        #: Where each inference ends.
+        self.ends = np.cumsum(lengths[of])
+
+    def begin(self, sample: int) -> int:
+        """Return where an inference begins."""
+        return int(self.ends[sample - 1]) if sample else 0
+
+    def sample(self, at: int) -> int:
+        """Return the inference that an element belongs to."""
+        return int(np.searchsorted(self.ends, at, side="right"))
+
+    def place(self, at: int, way: int) -> tuple[Place, int]:
+        """Return the place of a way of a slot, as :meth:`_Inference.place` does."""
+        sample = self.sample(at)
+        return self._kinds[self._of[sample]].place(at - self.begin(sample), way)
+
+    def expected(
+        self, first: int, values: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the integers of inferences from ``first`` on, and which must be there.
+
+        Both are [slots, ways].
+        """
+        of = self._of[first : first + len(values["input"])]
+        edges = [0, *(np.flatnonzero(np.diff(of)) + 1).tolist(), len(of)]
+        found, wanted = [], []
+        for start, stop in pairwise(edges):
+            kind = self._kinds[of[start]]
+            found.append(kind.expected({name: one[start:stop] for name, one in values.items()}))
+            wanted.append(np.tile(kind.wanted, (stop - start, 1)))
+        return np.concatenate(found), np.concatenate(wanted)
+
+
 class Comparison:
     """Compares what each cycle shows; keeps the first difference and the times of the samples.
 
@@ -96,6 +139,8 @@ class Comparison:
         memory does not grow with N.
     progress
         Called whenever a sample is finished.
+    resets
+        Samples of a stream before which its design is reset.
     """
 
     def __init__(
@@ -104,8 +149,15 @@ class Comparison:
         samples: np.ndarray,
         reference: Callable[[np.ndarray], Mapping[str, np.ndarray]],
         progress: Progress = silent,
+        resets: Sequence[int] = (),
     ):
         self.trace = Trace(design)
+        # the first steps after a reset see fewer tokens, and later ones are all alike
+        traces = [*(Trace(design, one) for one in design.first_lap), self.trace]
+        begins = np.zeros(len(samples), dtype=np.int64)
+        begins[[0, *resets]] = [0, *resets]
+        steps = np.arange(len(samples)) - np.maximum.accumulate(begins)
+        kinds = np.minimum(steps, len(design.first_lap))
         self.samples = len(samples)
         rows, features = design.model.output.shape
         self.horizon = design.model.output.size
@@ -123,12 +175,12 @@ class Comparison:
         ]
         # of several differences in a cycle, the first of these is reported
         self._sequences = (
-            _Sequence([(place,) for place in self.trace.operand], 1),
-            _Sequence(self.trace.drain, self.ways),
-            _Sequence(self.trace.vector, self.ways),
-            _Sequence([(place,) for place in outputs], 1),
+            _Sequence([[(place,) for place in one.operand] for one in traces], kinds, 1),
+            _Sequence([one.drain for one in traces], kinds, self.ways),
+            _Sequence([one.vector for one in traces], kinds, self.ways),
+            _Sequence([[(place,) for place in outputs] for _ in traces], kinds, 1),
         )
-        self._chunks: dict[int, list[np.ndarray]] = {}
+        self._chunks: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
         self._difference: Difference | None = None
         self._accepted: list[int] = []
         self._results: list[int] = []
@@ -252,25 +304,24 @@ class Comparison:
     ) -> Difference | None:
         """Return the first of a sequence's next ``values`` that is wrong, missing or too many."""
         sequence = self._sequences[number]
-        length = len(sequence.slots)
-        start = sequence.count
+        before = start = sequence.count
         sequence.count += len(cycles)
-        if self._difference is not None or not length:
+        end = min(sequence.count, int(sequence.ends[-1]))
+        if self._difference is not None:
             return None
-        end = min(sequence.count, self.samples * length)
-        size = CHUNK * length
         while start < end:
-            chunk, offset = divmod(start, size)
-            stop = min(end, (chunk + 1) * size)
-            part = slice(start - sequence.count + len(cycles), stop - sequence.count + len(cycles))
-            expected = self._expected(chunk)[number][offset : offset + stop - start]
-            wanted = sequence.wanted[np.arange(start, stop) % length]
+            chunk = sequence.sample(start) // CHUNK
+            first = sequence.begin(chunk * CHUNK)
+            stop = min(end, sequence.begin(min((chunk + 1) * CHUNK, self.samples)))
+            part = slice(start - before, stop - before)
+            expected, wanted = (
+                one[start - first : stop - first] for one in self._of(chunk, number)
+            )
             written = np.broadcast_to(valid, values.shape)[part]
             wrong = (wanted & (values[part] != expected)) | (wanted != written)
             if wrong.any():
                 slot, way = divmod(int(wrong.argmax()), wrong.shape[1])
-                sample, at = divmod(start + slot, length)
-                place, step = sequence.place(at, way)
+                place, step = sequence.place(start + slot, way)
                 return Difference(
                     tensor=place.tensor,
                     row=place.row,
@@ -278,16 +329,18 @@ class Comparison:
                     expected=int(expected[slot, way]),
                     got=int(values[part][slot, way]) if written[slot, way] else 0,
                     cycle=int(cycles[part][slot]),
-                    sample=sample,
+                    sample=sequence.sample(start + slot),
                 )
             start = stop
         return None
 
-    def _expected(self, chunk: int) -> list[np.ndarray]:
-        """Return the integers of a chunk of samples for each sequence; keep the last two chunks."""
+    def _of(self, chunk: int, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return what is expected of a chunk of samples in a sequence; keep the last two chunks."""
         if chunk not in self._chunks:
             values = self._reference(self._x[chunk * CHUNK : (chunk + 1) * CHUNK])
             while len(self._chunks) > 1:
                 del self._chunks[next(iter(self._chunks))]
-            self._chunks[chunk] = [sequence.expected(values) for sequence in self._sequences]
-        return self._chunks[chunk]
+            self._chunks[chunk] = [
+                sequence.expected(chunk * CHUNK, values) for sequence in self._sequences
+            ]
+        return self._chunks[chunk][number]

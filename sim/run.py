@@ -1,6 +1,6 @@
 """Running a design on samples and comparing every tensor with the reference, element by element."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from bitformer.model import reference
 from bitformer.model.errors import UserError
 from bitformer.model.operations.judge import DetectorState
 from bitformer.model.progress import Progress, silent
+from bitformer.model.stream import StepModel, StreamSteps
 from bitformer.sim.compare import Comparison
 from bitformer.sim.native_build import NativeError, find_compiler
 from bitformer.sim.native_engine import run_native
@@ -47,9 +48,11 @@ class Simulation:
     engine
         The engine that ran.
     predicted_latency, predicted_interval
-        The design's own cycles.
+        The design's own cycles; of a stream, the latency of the first step.
     back_pressure
         Probability, in each cycle, that a stream stalled.
+    warm_up
+        First steps of a stream, which are shorter than predicted.
     """
 
     outputs: np.ndarray
@@ -62,6 +65,7 @@ class Simulation:
     predicted_latency: int
     predicted_interval: int
     back_pressure: float
+    warm_up: int = 0
 
     @property
     def bit_exact(self) -> bool:
@@ -73,9 +77,9 @@ class Simulation:
         """Whether all cycles are those of the timetable; None under back-pressure."""
         if self.back_pressure:
             return None
-        return set(self.interval) <= {self.predicted_interval} and self.latency[:1] == [
-            self.predicted_latency
-        ]
+        return set(self.interval[self.warm_up :]) <= {self.predicted_interval} and self.latency[
+            :1
+        ] == [self.predicted_latency]
 
     def __repr__(self) -> str:
         exact = f"bit exact in {len(self.tensors)} tensors" if self.bit_exact else self.difference
@@ -114,6 +118,7 @@ def simulate(
     note: Callable[[str], None] | None = None,
     accelerator: Accelerator | None = None,
     netlist: Mapping[str, Any] | None = None,
+    resets: Sequence[int] = (),
 ) -> Simulation:
     """Run samples through the design, back to back.
 
@@ -148,6 +153,8 @@ def simulate(
     netlist : mapping, optional
         Of the design, for the engine ``netlist``: Yosys' JSON, as
         :func:`bitformer.synth.synthesize.synthesized_netlist` returns it.
+    resets : integers
+        Of a stream, the samples before which an ``accelerator`` of its own resets.
 
     Raises
     ------
@@ -168,11 +175,8 @@ def simulate(
     x = np.asarray(x)
     if x.shape[:1] == (0,):
         raise UserError("samples must be at least 1, not 0")
-    reference.run(design.model, _extreme_samples(x))  # refuses samples that do not match
-    # a detector's windows are asked for in the order of time
-    state = () if design.model.detector is None else (DetectorState(),)
     comparison = Comparison(
-        design, x, lambda part: reference.run(design.model, part, *state), progress=progress
+        design, x, _reference(design, x, resets), progress=progress, resets=resets
     )
     samples, ran = design.model.words(x).reshape(len(x), -1), engine
     options: dict[str, Any] = {"back_pressure": back_pressure, "seed": seed}
@@ -201,10 +205,26 @@ def simulate(
         cycles=comparison.cycles,
         tensors=[design.model.output.name] if ran == "netlist" else comparison.trace.tensors,
         engine=ran,
-        predicted_latency=design.latency,
+        predicted_latency=design.first_latency or design.latency,
         predicted_interval=design.interval,
         back_pressure=back_pressure,
+        warm_up=len(design.first_lap),
     )
+
+
+def _reference(
+    design: Design, x: np.ndarray, resets: Sequence[int]
+) -> Callable[[np.ndarray], Mapping[str, np.ndarray]]:
+    """Return what gives every tensor of samples, which are asked for in the order of time.
+
+    Raises :class:`UserError` for samples that do not match the model.
+    """
+    model = design.model
+    if isinstance(model, StepModel):
+        return StreamSteps(model.source, x, resets).values
+    reference.run(model, _extreme_samples(x))  # refuses samples that do not match
+    state = () if model.detector is None else (DetectorState(),)
+    return lambda part: reference.run(model, part, *state)
 
 
 def _extreme_samples(x: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from bitformer.hw.design import Design
 from bitformer.hw.program import Source
+from bitformer.hw.timetable import Schedule
 
 __all__ = ["Difference", "Place", "Trace"]
 
@@ -39,6 +40,8 @@ class Difference:
 class Trace:
     """The places of one inference's results, in three sequences.
 
+    ``schedule`` : that of the inference, by default the design's.
+
     Attributes
     ----------
     drain, vector
@@ -48,12 +51,12 @@ class Trace:
         Activations that are read from the input.
     """
 
-    def __init__(self, design: Design):
+    def __init__(self, design: Design, schedule: Schedule | None = None):
         ways, self._output = design.geometry.ways, design.model.output.name
         self.drain: list[tuple[Place | None, ...]] = []
         self.vector: list[tuple[Place | None, ...]] = []
         self.operand: list[Place] = []
-        for event in design.schedule.events:
+        for event in (schedule or design.schedule).events:
             row, op = event.row, event.row.operation
             results = [
                 Place(tensor=row.tensor, row=row.row, feature=row.first + f)

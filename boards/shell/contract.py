@@ -11,6 +11,7 @@ from bitformer.hw.lowering.place import cost
 from bitformer.hw.lowering.reload import STRUCTURE_BYTES, structure_hash
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import DEFAULT_PART, PARTS
+from bitformer.model.errors import UserError
 from bitformer.model.identity import HASH_BYTES, model_hash
 
 __all__ = ["DEFAULT_VECTORS", "Contract", "contract_of"]
@@ -130,10 +131,19 @@ class Contract:
 
 
 def contract_of(design: Design, *, vectors: int = DEFAULT_VECTORS) -> Contract:
-    """Return the contract of a design's accelerator, with ``vectors`` golden vectors."""
+    """Return the contract of a design's accelerator, with ``vectors`` golden vectors.
+
+    Raises :class:`UserError` for a stream, of which a board knows no steps.
+    """
     check_int("Vectors", vectors, least=0)
     model = design.model
     taken = sum(cost(spec, spec.placement, design.family).ramb18 for spec in design.stores.values())
+    if model.config.stream:
+        raise UserError(
+            "stream must be false to build a board, whose shell sends windows that know nothing of"
+            f" each other, not true as in config {model.config.name}: 'elaborate' writes its"
+            " accelerator"
+        )
     golden = golden_vectors(model, vectors) if vectors else []
     return Contract(
         inputs=model.window_size,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bitformer.hw.timetable import Event
 
-__all__ = ["Lifetime", "MemoryBlock", "allocate", "lifetimes", "merge"]
+__all__ = ["FOREVER", "Lifetime", "MemoryBlock", "allocate", "lifetimes", "merge"]
 
 
 @dataclass(kw_only=True)
@@ -16,6 +16,10 @@ class Lifetime:
     issued: int
     read: int
     last_reader: int
+
+
+#: Of what is kept from inference to inference: nothing else has its memory.
+FOREVER = Lifetime(write=0, issued=0, read=1 << 62, last_reader=1 << 62)
 
 
 @dataclass(kw_only=True)

@@ -1,16 +1,18 @@
 """Addresses for every row, and the schedule's events as instructions."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bitformer.hw import timing
 from bitformer.hw.design import Geometry
-from bitformer.hw.lowering.allocate import MemoryBlock, lifetimes, merge
+from bitformer.hw.lowering.allocate import FOREVER, MemoryBlock, lifetimes, merge
 from bitformer.hw.lowering.plan import Plan
 from bitformer.hw.program import Addend, Destination, Instruction, MachineOperation, Program, Source
 from bitformer.hw.timetable import Event, RowTask, Schedule
 from bitformer.model.errors import UserError
 from bitformer.model.ir import IntegerModel
+from bitformer.model.stream import StepModel
 
 __all__ = ["Addresses", "Encoder", "memory_blocks"]
 
@@ -23,9 +25,12 @@ def memory_blocks(
 ) -> dict[str, list[MemoryBlock]]:
     """Return what the rows need of each store, and while they live, without an address yet.
 
-    Raises :class:`UserError` for rows that must lie in line and would leave gaps.
+    Those of a stream's step live for ever: its steps have several timetables. Raises
+    :class:`UserError` for rows that must lie in line and would leave gaps.
     """
     lives = lifetimes(timeline.events)
+    if isinstance(model, StepModel):
+        lives = defaultdict(lambda: FOREVER)
     slots = geometry.dynamic_slots
     flat = {op.x for op in model.linears if op.is_flat(model.tensors)}
     columns = {op.x for op in model.linears if op.transposed}
@@ -123,14 +128,28 @@ class Encoder:
             return self.addresses[str(table), row.row]
         return next((self.addresses[r.tensor, r.row] for r in row.reads if r.post), 0)
 
+    @property
+    def operations(self) -> list[MachineOperation]:
+        """The operations of all instructions so far, by number."""
+        return [*self._numbers]
+
+    def end(self, timeline: Schedule) -> int:
+        """Return the cycle of a timetable in which the next inference may begin.
+
+        The first row of an inference is issued at 0 of the timetable; deltas lead to the next.
+        """
+        return max(
+            timeline.drained + self.plan.geometry.post + timing.TAIL,
+            timeline.events[-1].issue + timing.MIN_ISSUE,
+        )
+
     def program(self, timeline: Schedule) -> Program:
         """Return the program that issues the events in the cycles of the timetable."""
-        events = timeline.events
-        # the first row of an inference is issued at 0 of the timetable; deltas lead to the next
-        end = max(
-            timeline.drained + self.plan.geometry.post + timing.TAIL,
-            events[-1].issue + timing.MIN_ISSUE,
-        )
+        instructions = self.instructions(timeline.events, self.end(timeline))
+        return Program(operations=tuple(self.operations), instructions=tuple(instructions))
+
+    def instructions(self, events: Sequence[Event], end: int) -> list[Instruction]:
+        """Return the instructions of an inference, behind which the next one begins at ``end``."""
         issues = [event.issue for event in events] + [end]
         # the last row that reads the input gives its place to the next window
         released = max(n for n, e in enumerate(events) if e.row.operation.source is Source.INPUT)
@@ -147,4 +166,4 @@ class Encoder:
                     first=event.row.first,
                 )
             )
-        return Program(operations=tuple(self._numbers), instructions=tuple(instructions))
+        return instructions

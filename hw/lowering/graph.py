@@ -14,13 +14,8 @@ def destinations(model: IntegerModel) -> dict[str, Destination]:
     """Return the store that each tensor is written to.
 
     Keys, values and pooled rows are multiplied in the weights' place, so they go to the key/value
-    store. Raises :class:`UserError` for a stream, whose rings the units do not have.
+    store.
     """
-    if model.config.stream:
-        raise UserError(
-            f"stream must be false to make hardware of a model, which computes whole windows, not"
-            f" true as in config {model.config.name}"
-        )
     found = dict.fromkeys(model.tensors, Destination.ACTIVATION)
     for op in model.operations:
         lowering = lowering_of(op)

@@ -21,6 +21,7 @@ from bitformer.hw.lowering.plan import Plan
 from bitformer.hw.lowering.priorities import Priorities
 from bitformer.hw.lowering.schedule import schedule
 from bitformer.hw.lowering.soft_columns import asked_columns, in_time
+from bitformer.hw.lowering.steps import StreamProgram, check_stream
 from bitformer.hw.lowering.wide import one_by_one, wide_rows
 from bitformer.hw.lut_rows import MOST_BITS
 from bitformer.hw.memory import StoreSpec
@@ -31,6 +32,7 @@ from bitformer.model import numerics
 from bitformer.model.errors import UserError
 from bitformer.model.ir import IntegerModel
 from bitformer.model.progress import Progress, silent
+from bitformer.model.stream import StepModel
 
 __all__ = ["lower", "lower_plan"]
 
@@ -197,6 +199,9 @@ def lower(
             soft=count,
         ),
     )
+    if model.config.stream:
+        model = StepModel.of(model.identified)
+        check_stream(model)
     multiplier = PARTS[part].family.multiplier
     destination = destinations(model)
     check_graph(model, destination)
@@ -260,7 +265,12 @@ def _in_better_order(
 
 
 def _tasks(plan: Plan) -> dict[str, list[RowTask]]:
-    """Return the rows of each operation, by the tensor that it writes."""
+    """Return the rows of each operation, by the tensor that it writes.
+
+    Of a stream, those of a step whose rings are full.
+    """
+    if (steps := StreamProgram.of(plan)) is not None:
+        return steps.tasks(steps.slots)
     return {op.y: lowering_of(op).rows(plan) for op in plan.model.operations}
 
 
@@ -301,6 +311,7 @@ def lower_plan(
     if priorities is None:
         return _structural(plan, placement)[1]
     model, geometry = plan.model, plan.geometry
+    steps = StreamProgram.of(plan)
     timeline = schedule(_tasks(plan), priorities, geometry)
     blocks = memory_blocks(model, timeline, geometry)
     depths = {name: allocate(own, by_size=name == "dynamic") for name, own in blocks.items()}
@@ -312,7 +323,14 @@ def lower_plan(
     for block in itertools.chain(*blocks.values()):
         places |= block.addresses
     encoder = Encoder(plan=plan, addresses=places, weights=weight_bases, parameters=parameter_bases)
-    program = encoder.program(timeline)
+    first_lap: list[Schedule] = []
+    if steps is None:
+        program = encoder.program(timeline)
+    else:
+        first_lap = [
+            schedule(steps.tasks(filled), priorities, geometry) for filled in range(1, steps.slots)
+        ]
+        program = steps.program(encoder, [*first_lap, timeline])
     latency, interval = _cycles(timeline, program, model)
     ways = geometry.ways
     roms = {
@@ -343,4 +361,6 @@ def lower_plan(
         last_channel=plan.last_channels[0] if len(plan.last_channels) == 1 else 0,
         part=plan.part.name,
         strides=strides,
+        first_lap=tuple(first_lap),
+        first_latency=_cycles(first_lap[0], program, model)[0] if first_lap else 0,
     )

@@ -66,6 +66,11 @@ def lower_reloadable(
     Raises :class:`UserError` when the part's memories do not hold both images, and for models with
     wide accumulators, whose parameters have another layout.
     """
+    if model.config.stream:
+        raise UserError(
+            "stream must be false to make a reloadable design, not true as in config"
+            f" {model.config.name}: leave --reloadable out"
+        )
     options: dict[str, Any] = {"lanes": lanes, "pack": pack, "soft": soft, **_OPTIONS}
     design = lower(model, part=part, effort=effort, progress=progress, **options)
     there = PARTS[part]

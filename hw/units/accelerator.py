@@ -12,6 +12,7 @@ from bitformer.hw.units.assembly import Units
 from bitformer.hw.units.parameters import Parameter
 from bitformer.hw.units.ports import number_shape
 from bitformer.model import reference
+from bitformer.model.stream import StepModel, StreamSteps
 
 __all__ = ["Accelerator"]
 
@@ -81,10 +82,17 @@ class Accelerator(wiring.Component):
         return [name for name in RELOADED if name in self.design.stores]
 
     def model(self, windows) -> np.ndarray:
-        """Return the results of windows, a row of them for each, in words as at the ports."""
+        """Return the results of windows, a row of them for each, in words as at the ports.
+
+        Of a stream, they are patches from a reset on.
+        """
         model = self.design.model
-        results = reference.run(model, model.numbers(windows))[model.output.name]
-        return model.words(results).reshape(len(windows), -1)
+        numbers = model.numbers(windows)
+        if isinstance(model, StepModel):
+            values = StreamSteps(model.source, numbers).values(numbers)
+        else:
+            values = reference.run(model, numbers)
+        return model.words(values[model.output.name]).reshape(len(windows), -1)
 
     def elaborate(self, platform):
         m = Module()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -19,7 +19,8 @@ class AddressGenerator(wiring.Component):
 
     An operation has ``groups`` of ``length`` addresses each; a group begins ``pitch`` cycles after
     the one before. Between two groups no address is valid. Within a group the activations are an
-    element apart, or those of a column of rows as far as the operation's ``stride`` says.
+    element apart, or those of a column of rows as far as the operation's ``stride`` says. Behind
+    the last element of an operation's ring comes its first.
 
     Latency: 1 cycle from ``i_start`` to the first addresses. Throughput: one pair of addresses a
     cycle.
@@ -85,12 +86,20 @@ class AddressGenerator(wiring.Component):
                 "o_last": int(term == o.length - 1),
                 "o_begin": int(group == 0),
                 "o_end": int(group == o.groups - 1),
-                "o_act": act if ones else act + term * o.act_step,
+                "o_act": act if ones else self._element(o, act, term),
                 "o_weight": o.weight_base + group * o.weight_group + term * o.weight_step,
             }
             for group in range(o.groups)
             for term in range(o.length)
         }
+
+    @staticmethod
+    def _element(o: MachineOperation, act: int, term: int) -> int:
+        """Return the address of an activation."""
+        found = act + term * o.act_step
+        if o.ring_last and found > o.ring_last:
+            found += o.ring_first - o.ring_last - o.act_step
+        return found
 
     def elaborate(self, platform):
         m = Module()
@@ -145,8 +154,14 @@ class AddressGenerator(wiring.Component):
             fresh.eq(0),
             self.o_weight.eq(self.o_weight + step),
         ]
+        following = self.o_act + step_x
+        if any(o.ring_last for o in operations):
+            _, first = field("ring_first", [o.ring_first for o in operations])
+            _, end = field("ring_last", [o.ring_last for o in operations])
+            _, rings = field("rings", [int(o.ring_last > 0) for o in operations])
+            following = Mux(rings & (self.o_act == end), first, following)
         with m.If(~hold):
-            m.d.sync += self.o_act.eq(self.o_act + step_x)
+            m.d.sync += self.o_act.eq(following)
         with m.If(self.o_last):
             m.d.sync += self.o_valid.eq(0)
         with m.If(active & last_cycle):

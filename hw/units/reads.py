@@ -74,7 +74,11 @@ def read_last_step(m: Module, units: Units) -> None:
     channel = Signal.like(following)
     m.d.comb += channel.eq(Mux(units.addresses.o_first, 0, following))
     m.d.sync += following.eq(Mux(channel == channels - 1, 0, channel + 1))
-    base = Mux(port.o_current, channels, 0)
+    half: Value = port.o_current
+    if any(o.previous for o in units.operations):
+        # the other half holds the last step of the patch before until the next patch ends
+        half = half ^ units.decode(m, units.addresses.o_op, "previous")
+    base = Mux(half, channels, 0)
     m.d.comb += [
         store.w_addr.eq(port.o_last_addr),
         store.w_data.eq(port.o_data),

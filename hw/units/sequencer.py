@@ -19,7 +19,7 @@ _FETCH = READ_LATENCY + 2
 
 
 class Sequencer(wiring.Component):
-    """Issues the program's instructions, ``delta`` cycles apart, over and over.
+    """Issues the program's instructions, ``delta`` cycles apart; behind the last come its loop's.
 
     An instruction whose operation waits (for input, or for room at the output) is held, and so are
     all that follow; operations already issued go on.
@@ -49,7 +49,8 @@ class Sequencer(wiring.Component):
     o_issue : Out(1), the instruction was issued in the cycle before.
     o_matrix : Out(1), so it was, and it is of a matrix operation.
     o_vector : Out(1), so it was, and it is of a vector operation.
-    o_start : Out(1), it is the program's first; valid with ``o_issue``.
+    o_start : Out(1), it is an inference's first, of one inference the program's; valid with
+        ``o_issue``.
     """
 
     program = Parameter(Program, "a Program")
@@ -104,6 +105,10 @@ class Sequencer(wiring.Component):
             for field in ("wait_input", "wait_output", "length", "matrix", "whole")
         )
         vector = constant("vector", [int(o.slots > 0) for o in operations])
+        # of several inferences in the program, their operations say where one begins
+        starts = self.o_addr == 0
+        if program.steps > 1 or program.loop:
+            starts = constant("starts", [int(o.starts) for o in operations])
         needs = self.inputs + self.behind
         if not self.whole_window and self.behind:
             needs = Mux(whole, needs, word.act + length)
@@ -124,14 +129,14 @@ class Sequencer(wiring.Component):
             self.o_issue.eq(issue),
             self.o_matrix.eq(issue & matrix),
             self.o_vector.eq(issue & vector),
-            self.o_start.eq(issue & (self.o_addr == 0)),
+            self.o_start.eq(issue & starts),
         ]
         with m.If(issue):
             m.d.sync += [
                 timer.eq(word.delta),
                 due.eq(0),
                 waiting.eq(_FETCH),
-                self.o_addr.eq(Mux(self.o_addr == last, 0, self.o_addr + 1)),
+                self.o_addr.eq(Mux(self.o_addr == last, program.loop, self.o_addr + 1)),
             ]
         return m
 
@@ -155,7 +160,7 @@ class Sequencer(wiring.Component):
             shown.append(number if issues else None)
             if issues:
                 ready = cycle + instruction.delta
-                number = (number + 1) % len(instructions)
+                number = number + 1 if number + 1 < len(instructions) else self.program.loop
         return shown[:-1]
 
 

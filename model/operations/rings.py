@@ -11,13 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from bitformer.model.operations.attention import Attend, Scores
-from bitformer.model.operations.operation import Step, Tensors, Values
+from bitformer.model.operations.operation import Bound, Step, Tensors, Values
 from bitformer.model.operations.rows import SubtractLast
 
-__all__ = ["AGES", "BEFORE", "RingAttend", "RingScores", "SubtractBefore"]
+__all__ = ["AGES", "BEFORE", "BIAS_COPIES", "RingAttend", "RingScores", "SubtractBefore"]
 
 #: What the ages of a ring's slots, and the step before a patch, are called among a step's values.
 AGES, BEFORE = "ages", "before"
+#: How often a head's biases lie in the hardware: see :attr:`RingScores.parameters`.
+BIAS_COPIES = 2
 
 
 def _written(values: Values) -> np.ndarray:
@@ -34,6 +36,22 @@ class RingScores(Scores):
     """
 
     bias: np.ndarray
+
+    @property
+    def parameters(self):
+        """The biases of slots 0, 1, … where the newest token lies in the last slot, and around.
+
+        Where it lies in slot s, they begin so many elements behind the first that s is before the
+        last slot. A second copy begins with the second element, for words of two.
+        """
+        heads, slots = self.bias.shape
+        around = self.bias[:, (slots - 1 - np.arange(2 * slots)) % slots]
+        copies = np.stack([around[:, :-1], around[:, 1:]], axis=1).reshape(heads * BIAS_COPIES, -1)
+        return copies, np.zeros_like(copies)
+
+    def bound(self, tensors: Tensors) -> Bound:
+        dot = super().bound(tensors).dot
+        return Bound(dot=dot, total=dot + int(np.abs(self.bias).max()))
 
     def compute(self, values: Values, tensors: Tensors) -> Step:
         u, multiplier, addend = super().compute(values, tensors)

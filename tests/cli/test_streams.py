@@ -1,6 +1,7 @@
 """Models that run by steps, on the command line: what they forecast, and what is refused."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -83,9 +84,43 @@ def test_steps_of_a_model_of_windows_are_refused(bitformer, tmp_path, data):
     assert "stream must be true in config tiny to run by steps, not false" in said.err
 
 
-@pytest.mark.parametrize("command", ["simulate", "estimate", "synthesize"])
-def test_hardware_of_a_stream_is_refused(bitformer, model, command):
-    said = bitformer(command, model)
+def test_steps_are_simulated(bitformer, model, data):
+    """Patches that follow one another, of the data or random ones; the first one is sooner done."""
+    path, _ = data
+    own = ("--data", path, "--target", "power", "--inputs", "power,wind", "--time", "when")
+    for columns, source in ((("--data", "random"), "random"), (own, "my.csv, test windows")):
+        said = bitformer("simulate", model, *columns, "--samples", 7, "--json")
+        assert said.code == 0, said.err
+        assert (said.data["bit_exact"], said.data["samples"]) == (True, 7)
+        assert said.data["cycles_as_predicted"] is True
+        predicted = said.data["predicted"]
+        assert said.data["latency_cycles"][0] == predicted["latency_cycles"]
+        assert set(said.data["interval_cycles"][3:]) == {predicted["interval_cycles"]}
+        assert source in str(said.data)
+
+
+def test_figures_and_verilog_of_a_step(bitformer, model, tmp_path):
+    said = bitformer("estimate", model, "--json")
+    assert said.code == 0, said.err
+    assert said.data["macs"] == CONFIG.macs
+    said = bitformer("elaborate", model, "-o", tmp_path / "rtl")
+    assert said.code == 0, said.err
+    described = json.loads((tmp_path / "rtl" / "bitformer.json").read_text())
+    assert described["input"]["values"] == CONFIG.patch * CONFIG.inputs
+    rows = {one["op"] for one in described["instructions"]}
+    assert rows == set(range(len(described["operations"])))
+
+
+@pytest.mark.parametrize(
+    ("asked", "must"),
+    [
+        (("build", "--board", "sea"), "stream must be false to build a board, whose shell sends"),
+        (("elaborate", "--reloadable"), "stream must be false to make a reloadable design, not"),
+    ],
+)
+def test_what_no_stream_has_is_refused(bitformer, model, tmp_path, asked, must):
+    command, *options = asked
+    said = bitformer(command, model, *options, "-o", tmp_path / "out")
     assert said.code == 2
-    assert "stream must be false to make hardware of a model, which computes whole" in said.err
+    assert must in said.err
     assert "Traceback" not in said.err

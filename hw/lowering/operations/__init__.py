@@ -5,10 +5,11 @@ from bitformer.hw.lowering.operations.decide import DecideLowering, JudgeLowerin
 from bitformer.hw.lowering.operations.linear import LinearLowering
 from bitformer.hw.lowering.operations.lowering import Lowering, Role
 from bitformer.hw.lowering.operations.norms import AffineLowering, LayerNormLowering
+from bitformer.hw.lowering.operations.rings import RingAttendLowering, RingScoresLowering
 from bitformer.hw.lowering.operations.rows import PoolLowering, SubtractLastLowering
 from bitformer.model import operations as model
 from bitformer.model.errors import UserError
-from bitformer.model.operations import Operation
+from bitformer.model.operations import Operation, rings
 
 __all__ = ["Lowering", "Role", "lowering_of"]
 
@@ -22,6 +23,9 @@ _LOWERINGS: dict[type[Operation], type[Lowering]] = {
     model.Pool: PoolLowering,
     model.Decide: DecideLowering,
     model.Judge: JudgeLowering,
+    rings.RingScores: RingScoresLowering,
+    rings.RingAttend: RingAttendLowering,
+    rings.SubtractBefore: SubtractLastLowering,
 }
 
 

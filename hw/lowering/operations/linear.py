@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from bitformer.hw.lowering.images import part_words
-from bitformer.hw.lowering.operations.lowering import Lowering, Role
+from bitformer.hw.lowering.operations.lowering import Lowering, Role, shorter
 from bitformer.hw.lowering.plan import Plan
 from bitformer.hw.program import Addend, Destination, Factor, MachineOperation, Source
 from bitformer.hw.timetable import Read, RowTask
@@ -79,6 +79,12 @@ class LinearLowering(Lowering[Linear]):
         model = plan.model
         whole = model.whole_window or self.op.clock is not None or end == model.input.size
         return model.window_size if whole else end
+
+    def shortened(self, plan: Plan, task: RowTask, filled: int) -> RowTask:
+        op, features = task.operation, plan.model.tensors[self.op.x].features
+        # the weights of the oldest tokens come first
+        base = op.weight_base + (op.length - filled * features) * op.weight_step
+        return replace(task, operation=replace(shorter(op, filled * features), weight_base=base))
 
     def rows(self, plan: Plan) -> list[RowTask]:
         op, model, base = self.op, plan.model, self._base(plan)

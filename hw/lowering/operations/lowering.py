@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -11,9 +12,15 @@ from bitformer.hw.timetable import RowTask
 from bitformer.model.ir import IntegerModel
 from bitformer.model.operations import Operation
 
-__all__ = ["Lowering", "Role"]
+__all__ = ["Lowering", "Role", "shorter"]
 
 AnyOperation = TypeVar("AnyOperation", bound=Operation)
+
+
+def shorter(operation: MachineOperation, length: int) -> MachineOperation:
+    """Return a matrix operation of so many terms; its groups stay apart as columns drain."""
+    pitch = max(length, operation.columns) if operation.groups > 1 else length
+    return replace(operation, length=length, pitch=pitch)
 
 
 class Role(StrEnum):
@@ -65,6 +72,19 @@ class Lowering(ABC, Generic[AnyOperation]):
     @abstractmethod
     def rows(self, plan: Plan) -> list[RowTask]:
         """Return its rows of work in order."""
+
+    def shortened(self, plan: Plan, task: RowTask, filled: int) -> RowTask:
+        """Return a row of a stream's step that reads so many tokens of a ring, and no more.
+
+        The others are not there yet. By default it is a product over tokens, of as many terms.
+        """
+        return replace(task, operation=shorter(task.operation, filled))
+
+    def turned(
+        self, plan: Plan, task: RowTask, operation: MachineOperation, slot: int
+    ) -> MachineOperation:
+        """Return a step's operation of a row where the newest token lies in ``slot`` of a ring."""
+        return operation
 
     def _operation(self, plan: Plan, outputs: int, **fields: Any) -> MachineOperation:
         """Return the operation of a row with ``outputs`` results: what ``y`` decides, and more."""

@@ -161,6 +161,26 @@ def test_a_whole_window_has_what_is_behind_it(play):
         assert len(issues(play, script, whole_window=True, behind=2)[:2]) == count
 
 
+@pytest.mark.parametrize("loop", [0, 1, 3])
+def test_behind_the_last_instruction_comes_the_loop(play, loop):
+    operations = [OPERATIONS[0], {"starts": True}]
+    ops = [1, 0, 1, 0]
+    instructions = tuple(Instruction(op=op, delta=6, act=n) for n, op in enumerate(ops))
+    program = Program(
+        operations=table(operations), instructions=instructions, loop=loop, steps=1 + (loop == 0)
+    )
+    watch = ["o_issue", "o_act", "o_start"]
+    dut = Fetching(program=program, inputs=12)
+    shown = [(act, start) for issue, act, start in play(dut, [READY] * 80, watch) if issue]
+    order = [*range(4), *[*range(loop, 4)] * 20][: len(shown)]
+    assert [act for act, _ in shown] == order
+    # where an inference begins, its operation says
+    assert [start for _, start in shown] == [ops[number] for number in order]
+    unit = Sequencer(program=program, inputs=12, whole_window=False)
+    model = [number for number in unit.model([(12, True)] * 80) if number is not None]
+    assert model == order
+
+
 def test_next_program_waits_for_the_next_window(play):
     # the window is used up once its row is issued
     free = cycles_of(issues(play, [READY] * 100))
@@ -243,6 +263,33 @@ def test_elements_of_a_column_are_a_row_apart(play):
     # in wide rows too: the row says how far
     wide, _ = addresses(play, [*ROWS, COLUMN | {"wide_x": True}], [(0, 6, 5)])
     assert wide == found
+
+
+RING = {"length": 5, "pitch": 6, "groups": 2, "ring_first": 10, "ring_last": 17}
+
+
+def test_behind_the_last_element_of_a_ring_comes_its_first(play):
+    found, expected = addresses(play, [*ROWS, RING], [(0, 6, 15), (14, 0, 15), (22, 6, 10)])
+    assert found == expected
+    shown = [one["o_act"] for one in found.values()]
+    assert shown[:10] == [15, 16, 17, 10, 11] * 2
+    # not of an operation without
+    assert shown[10:14] == [15, 16, 17, 18]
+    assert shown[14:19] == [10, 11, 12, 13, 14]
+
+
+def test_elements_of_a_wide_ring_are_a_word_apart(play):
+    wide = RING | {"wide_x": True, "ring_last": 16}
+    found, expected = addresses(play, [wide], [(0, 0, 14)])
+    assert found == expected
+    assert [one["o_act"] for one in found.values()] == [14, 16, 10, 12, 14] * 2
+
+
+@pytest.mark.parametrize("change", [{"ring_first": 11}, {"ring_last": 16}, {"ring_last": 18}])
+def test_a_wrong_ring_is_found(play, change):
+    found, _ = addresses(play, [RING], [(0, 0, 15)])
+    _, expected = addresses(play, [RING | change], [(0, 0, 15)])
+    assert found != expected
 
 
 @pytest.mark.parametrize("stride", [0, 1, 5, 7])

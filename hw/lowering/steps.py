@@ -1,0 +1,150 @@
+"""The program of a stream: a step for each slot of its rings, over and over.
+
+The ring's pointer is the program's own place. In step ``s`` of a lap, the newest token lies in slot
+``s`` of every ring, whose address an instruction says; behind the last step comes the first. So a
+step takes no logic that a window does not, but for the head's ring, which is read from the oldest
+token to the newest.
+
+The first lap after a reset fills the rings. Its step ``s`` sees ``s + 1`` tokens: an operation of
+its own reads so many and no more, and so nothing of what was there before.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bitformer.hw.lowering.encode import Encoder
+from bitformer.hw.lowering.operations import lowering_of
+from bitformer.hw.lowering.plan import Plan
+from bitformer.hw.program import Instruction, Program, Source
+from bitformer.hw.timetable import Event, Read, RowTask, Schedule
+from bitformer.model.errors import UserError
+from bitformer.model.stream import StepModel
+
+__all__ = ["StreamProgram", "check_stream"]
+
+
+def check_stream(model: StepModel) -> None:
+    """Raise :class:`UserError`, naming the field, for a stream that the units do not run."""
+    if model.config.linear_path:
+        raise UserError(
+            "linear_path must be false to make hardware of a stream, which keeps no patches, not"
+            f" true as in config {model.config.name}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StreamProgram:
+    """A plan's steps: rows of work, memory, and the program.
+
+    Parameters
+    ----------
+    plan : of a :class:`bitformer.model.stream.StepModel`.
+    model : that.
+    """
+
+    plan: Plan
+    model: StepModel
+
+    @classmethod
+    def of(cls, plan: Plan) -> "StreamProgram | None":
+        """Return that of a plan; None of one of windows."""
+        model = plan.model
+        return cls(plan=plan, model=model) if isinstance(model, StepModel) else None
+
+    @property
+    def slots(self) -> int:
+        """Tokens of a ring, and steps of a lap."""
+        return self.model.config.tokens
+
+    def tasks(self, filled: int) -> dict[str, list[RowTask]]:
+        """Return the rows of a step that sees so many tokens, by the tensor that they write.
+
+        Of a ring's rows, the newest one is row 0: which slot it is in is not said yet.
+        """
+        return {
+            op.y: [self._task(one, filled) for one in self._newest(lowering_of(op).rows(self.plan))]
+            for op in self.model.operations
+        }
+
+    def _newest(self, tasks: Sequence[RowTask]) -> list[RowTask]:
+        """Return the rows of a step out of those for all that a tensor holds."""
+        return [one for one in tasks if one.tensor not in self.model.rings or one.row == 0]
+
+    def _task(self, task: RowTask, filled: int) -> RowTask:
+        """Return a row of work that reads the newest row of each ring, and depends on that alone.
+
+        Older rows are there already.
+        """
+        form = self.model.forms[task.tensor]
+        if filled < self.slots and form.rings:
+            task = lowering_of(form.operation).shortened(self.plan, task, filled)
+        rings = self.model.rings
+        reads = [
+            Read(tensor=one.tensor, rows=1) if one.tensor in rings and one.rows else one
+            for one in task.reads
+        ]
+        return replace(task, reads=tuple(reads))
+
+    def program(self, encoder: Encoder, timelines: Sequence[Schedule]) -> Program:
+        """Return the program of the timetables of steps that see 1, 2, … tokens, of all last."""
+        first, laps = list[Instruction](), list[Instruction]()
+        for slot, timeline in enumerate(timelines):
+            first += self._step(encoder, timeline, slot, slot + 1)
+        for slot in range(self.slots):
+            laps += self._step(encoder, timelines[-1], slot, self.slots, later=True)
+        return Program(
+            operations=tuple(encoder.operations),
+            instructions=(*first, *laps),
+            loop=len(first),
+            steps=self.slots,
+        )
+
+    def _step(
+        self,
+        encoder: Encoder,
+        timeline: Schedule,
+        slot: int,
+        filled: int,
+        *,
+        later: bool = False,
+    ) -> list[Instruction]:
+        """Return the instructions of a step whose newest token lies in ``slot``."""
+        begun = later or slot > 0
+        events = [
+            replace(event, row=self._placed(encoder, event, slot, filled, begun, place == 0))
+            for place, event in enumerate(timeline.events)
+        ]
+        return encoder.instructions(events, encoder.end(timeline))
+
+    def _placed(
+        self, encoder: Encoder, event: Event, slot: int, filled: int, begun: bool, starts: bool
+    ) -> RowTask:
+        """Return a row of work with its places in the rings."""
+        row, op = event.row, event.row.operation
+        rings, form = self.model.rings, self.model.forms[row.tensor]
+        reads = tuple(
+            replace(one, row=slot, rows=0) if one.tensor in rings and not one.post else one
+            for one in row.reads
+        )
+        op = replace(op, starts=starts)
+        if op.source is Source.INPUT and op.matrix and self.model.subtraction is not None:
+            op = replace(op, previous=begun)
+        op = lowering_of(form.operation).turned(self.plan, row, op, slot)
+        start = row.start
+        if form.ordered and form.rings and op.matrix:
+            ((name, rows),) = form.rings.items()
+            spec = self.model.tensors[name]
+            oldest = (slot + 1) % self.slots if filled == self.slots else 0
+            start += (oldest - slot) * spec.features
+            if filled == self.slots and rows > 1:
+                ways = self.plan.geometry.ways
+                element = encoder.addresses[name, 0] * ways
+                last = element + (rows * spec.features - 1) * op.act_step
+                op = replace(op, ring_first=element, ring_last=last)
+        return replace(
+            row,
+            operation=op,
+            row=slot if row.tensor in rings else row.row,
+            reads=reads,
+            start=start,
+        )

@@ -1,0 +1,315 @@
+# amaranth: UnusedElaboratable=no
+"""Streams in hardware: every tensor of every step, from empty rings on, and the cycles of each."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from amaranth.hdl import Module, ResetInserter, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Out
+from design_strategies import several, streams
+from hypothesis import given, reject
+from hypothesis import strategies as st
+
+from bitformer.hw.lowering.lower import lower
+from bitformer.hw.lowering.operations.rings import RingScoresLowering
+from bitformer.hw.lowering.steps import StreamProgram
+from bitformer.hw.units.accelerator import Accelerator
+from bitformer.model.config import TransformerConfig, named_config
+from bitformer.model.errors import UserError
+from bitformer.model.initialize import initialize
+from bitformer.model.precision import Precision
+from bitformer.sim.run import simulate
+
+SMALL = TransformerConfig(
+    name="small",
+    causal=True,
+    stream=True,
+    position="relative",
+    window=6,
+    patch=2,
+    horizon=3,
+    d_model=4,
+    heads=2,
+    ffn=6,
+    subtract_last=True,
+    input_bits=10,
+    output_bits=10,
+    default=Precision(weights=4, activations=8),
+)
+
+
+def patches(model, count, seed=0):
+    """Integers of a walk with jumps, [count, patch, channels]."""
+    spec, patch = model.input, model.config.patch
+    rng = np.random.default_rng(seed)
+    size = count * patch, spec.features
+    walk = rng.normal(0, spec.high / 6, size).cumsum(axis=0) + rng.normal(0, spec.high / 4, size)
+    found = np.clip(walk.round(), spec.low, spec.high).astype(np.int64)
+    return found.reshape(count, patch, -1)
+
+
+class ResetsAfter(wiring.Component):
+    """An accelerator that is reset once, when so many samples have been answered.
+
+    Until then it takes no number of the next one.
+    """
+
+    def __init__(self, design, samples):
+        self.design, self._samples = design, samples
+        self._inside = Accelerator(design=design)
+        super().__init__(dict(self._inside.signature.members))
+
+    def elaborate(self, platform):
+        m = Module()
+        model, inside = self.design.model, self._inside
+        reset, before = Signal(), Signal(init=1)
+        m.submodules.inside = ResetInserter(reset)(inside)
+        taken = Signal(range(self._samples * model.window_size + 1))
+        given_out = Signal(range(self._samples * model.output.size + 1))
+        full = before & (taken == self._samples * model.window_size)
+        m.d.comb += [
+            inside.i.payload.eq(self.i.payload),
+            inside.i.valid.eq(self.i.valid & ~full),
+            self.i.ready.eq(inside.i.ready & ~full),
+            reset.eq(before & (given_out == self._samples * model.output.size)),
+        ]
+        with m.If(before & self.i.valid & self.i.ready):
+            m.d.sync += taken.eq(taken + 1)
+        with m.If(before & self.o.valid & self.o.ready):
+            m.d.sync += given_out.eq(given_out + 1)
+        with m.If(reset):
+            m.d.sync += before.eq(0)
+        m.d.comb += [
+            self.o.payload.eq(inside.o.payload),
+            self.o.valid.eq(inside.o.valid),
+            inside.o.ready.eq(self.o.ready),
+        ]
+        for name, member in self.signature.members.items():
+            if name.startswith("o_trace") and member.flow is Out:
+                m.d.comb += getattr(self, name).eq(getattr(inside, name))
+        return m
+
+
+def exactly(design, count, **options):
+    """Simulate steps, and hold every tensor and, without back-pressure, the cycles."""
+    result = simulate(design, patches(design.model, count), **options)
+    assert result.bit_exact, str(result.difference)
+    assert {*result.tensors} >= {op.y for op in design.model.operations}
+    if not options.get("back_pressure") and not options.get("resets"):
+        assert result.cycles_as_predicted
+        steady = result.interval[len(design.first_lap) :]
+        assert steady == [design.interval] * len(steady)
+        assert max(result.interval) == design.interval
+    return result
+
+
+CHANGES = [
+    {"norm": "batch", "pooling": "mean", "subtract_last": False, "inputs": 3, "heads": 1},
+    {"layers": 2, "pooling": "last", "patch": 1, "window": 2},
+    {"targets": 2, "inputs": 2, "pre_norm": True, "activation": "gelu"},
+    {"window": 2, "norm": "batch", "fused": True, "heads": 1, "horizon": 40},
+]
+
+
+@pytest.mark.parametrize("changes", CHANGES, ids=str)
+def test_every_tensor_of_every_step(changes):
+    design = lower(initialize(SMALL.replace(**changes), seed=1))
+    exactly(design, 2 * design.model.config.tokens + 2)
+
+
+def test_back_pressure_and_a_reset_in_the_middle(design):
+    resetting = ResetsAfter(design, 5)
+    exactly(design, 10, accelerator=resetting, resets=[5], back_pressure=0.3)
+
+
+def test_a_reset_that_is_not_expected_is_seen(design):
+    x = patches(design.model, 6)
+    result = simulate(design, x, accelerator=ResetsAfter(design, 5))
+    assert result.difference.sample == 5
+
+
+CASES = {
+    "config": streams(),
+    "seed": st.integers(0, 100),
+    "lanes": st.sampled_from([None, None, 1, 4, 6]),
+    "effort": st.sampled_from([0, 0, 8]),
+}
+
+
+@several(3)
+@given(**CASES)
+def test_random_streams(**case):
+    check(**case)
+
+
+@pytest.mark.slow
+@several(60)
+@given(**CASES)
+def test_many_random_streams(**case):
+    check(**case)
+
+
+def check(config, seed, lanes, effort):
+    config = config.replace(linear_path=False, precision={}, window=min(config.window, 8))
+    try:
+        design = lower(initialize(config, seed=seed, samples=8), lanes=lanes, effort=effort)
+    except UserError:
+        reject()  # numbers too wide for any part, or an odd number of features
+    exactly(design, 2 * config.tokens + 3, back_pressure=0.2 * (seed % 2))
+
+
+LONG = {"etth1-96-24-stream": 600, "grid-12-32-4-stream": 700, "grid-24-64-4-stream": 2010}
+
+
+@pytest.mark.slow
+@pytest.mark.needs("compiler")
+@pytest.mark.parametrize("name", LONG)
+def test_ten_thousand_steps_with_back_pressure_and_a_reset(name):
+    design = lower(initialize(named_config(name), seed=1))
+    assert design.latency <= LONG[name]
+    exactly(design, 300, engine="native")
+    options = {"engine": "native", "back_pressure": 0.2}
+    exactly(design, 10_000, accelerator=ResetsAfter(design, 5_000), resets=[5_000], **options)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return initialize(SMALL, seed=1)
+
+
+@pytest.fixture(scope="module")
+def design(model):
+    return lower(model, lanes=4)
+
+
+#: A lap to fill the rings, another one, and the first step of the next.
+STEPS = 2 * SMALL.tokens + 1
+
+
+def test_the_design_itself_is_exact(design):
+    exactly(design, STEPS)
+
+
+def first_difference(design, mutant):
+    """Where a wrong design differs from the right one."""
+    x = patches(design.model, STEPS)
+    return simulate(design, x, accelerator=Accelerator(design=mutant)).difference
+
+
+def with_operations(design, change):
+    """The design with ``change(operation)`` in the place of each operation of its program."""
+    program = replace(design.program, operations=tuple(map(change, design.program.operations)))
+    return replace(design, program=program)
+
+
+def with_instructions(design, change):
+    """The design with ``change(number, instruction)`` in the place of each instruction."""
+    instructions = tuple(change(*one) for one in enumerate(design.program.instructions))
+    program = replace(design.program, instructions=instructions)
+    return replace(design, program=program, images={**design.images, "program": program.words()})
+
+
+def rows_of(design, tensor):
+    """The numbers of the instructions that write a tensor."""
+    operations = design.program.operations
+    return [
+        number
+        for number, one in enumerate(design.program.instructions)
+        if operations[one.op].tensor == tensor
+    ]
+
+
+def test_a_ring_that_is_off_by_one_is_seen(design):
+    """The head begins at the slot that the newest token took, not at the oldest one."""
+    tokens, features = SMALL.tokens, design.model.tensors["layers.0.norm2"].features
+    own = rows_of(design, "output")[tokens + 1 :]
+
+    def late(number, one):
+        return replace(one, act=one.act - features) if number in own[:1] else one
+
+    difference = first_difference(design, with_instructions(design, late))
+    assert (difference.tensor, difference.sample) == ("output", tokens + 1)
+
+
+@pytest.mark.parametrize("step", [-1, 1])
+def test_a_ring_that_ends_elsewhere_is_seen(design, step):
+    def other(op):
+        return replace(op, ring_last=op.ring_last + step) if op.ring_last else op
+
+    difference = first_difference(design, with_operations(design, other))
+    assert difference.tensor == "output"
+
+
+@pytest.mark.parametrize("tensor", ["k", "v"])
+def test_a_stale_key_is_seen(design, tensor):
+    """What is newest lies in the slot of the step before, and its own holds an old one."""
+    own = rows_of(design, f"layers.0.{tensor}")
+
+    def stale(number, one):
+        place = own.index(number) if number in own else 0
+        last = design.program.instructions[own[place - 1]].dst
+        return replace(one, dst=last) if place == SMALL.tokens + 1 else one
+
+    difference = first_difference(design, with_instructions(design, stale))
+    seen = {"k": "layers.0.scores", "v": "layers.0.context"}[tensor]
+    assert (difference.tensor, difference.sample) == (seen, SMALL.tokens + 1)
+
+
+def test_a_token_too_old_is_seen(design, model, monkeypatch):
+    """In the first lap, a step sees a token that was there before the reset."""
+    original = StreamProgram._task
+    monkeypatch.setattr(
+        StreamProgram,
+        "_task",
+        lambda self, task, filled: original(self, task, min(filled + 1, self.slots)),
+    )
+    difference = first_difference(design, lower(model, lanes=4))
+    assert (difference.tensor, difference.sample) == ("layers.0.scores", 0)
+
+
+def test_a_bias_of_another_distance_is_seen(design, model, monkeypatch):
+    original = RingScoresLowering.turned
+    tokens = SMALL.tokens
+    monkeypatch.setattr(
+        RingScoresLowering,
+        "turned",
+        lambda self, plan, row, op, slot: original(self, plan, row, op, (slot + 1) % tokens),
+    )
+    difference = first_difference(design, lower(model, lanes=4))
+    assert (difference.tensor, difference.sample) == ("layers.0.scores", 0)
+
+
+@pytest.mark.parametrize("previous", [False, True])
+def test_the_last_step_of_another_patch_is_seen(design, previous):
+    """Of the patch itself, later; of the one before, where there is none."""
+
+    def other(op):
+        return replace(op, previous=previous) if op.tensor == "embedding" else op
+
+    difference = first_difference(design, with_operations(design, other))
+    assert (difference.tensor, difference.sample) == ("delta", 0 if previous else 1)
+
+
+def test_a_program_that_begins_anew_is_seen(design):
+    """Behind the last step comes the second lap, not the first, in which rings fill."""
+    mutant = replace(design, program=replace(design.program, loop=0))
+    difference = first_difference(design, mutant)
+    assert difference.sample == 2 * SMALL.tokens
+
+
+def test_a_stream_that_no_unit_runs():
+    with pytest.raises(UserError, match=r"^linear_path must be false to make hardware of a stream"):
+        lower(initialize(SMALL.replace(linear_path=True), seed=1))
+
+
+def test_windows_keep_their_program():
+    """Nothing of a stream is in a design of windows."""
+    design = lower(initialize(named_config("tiny"), samples=8))
+    assert (design.program.loop, design.program.steps, design.first_lap) == (0, 1, ())
+    assert design.timelines == (design.schedule,)
+    assert not any(
+        op.starts or op.previous or op.ring_first or op.ring_last
+        for op in design.program.operations
+    )
