@@ -95,7 +95,7 @@ DESIGNS: Mapping[str, Callable[[], Design]] = {
     for width in (8, 16, 32, 64)
     for name in (f"grid-{window}-{width}-{bits}" for window in (6, 12, 18, 24))
 }
-DESIGNS |= {name: _untrained(config) for name, config in NAMED_CONFIGS.items() if not config.stream}
+DESIGNS |= {name: _untrained(config) for name, config in NAMED_CONFIGS.items()}
 DESIGNS["tiny-w1a8"] = _untrained(
     named_config("tiny").replace(name="tiny-w1a8", default=Precision(weights=1, activations=8))
 )

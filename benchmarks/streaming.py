@@ -3,6 +3,7 @@
     python benchmarks/streaming.py             train what is missing, then the table
     python benchmarks/streaming.py --show      train nothing: the table of what is there
     python benchmarks/streaming.py --write     and its section in docs/streaming.md written
+    python benchmarks/streaming.py --cycles    the steps of untrained models on the XC7S15, alone
 
 All test windows also go through the model by steps, a stream for each phase of a patch, and every
 forecast must be that of its window to the last bit. Ctrl-C loses nothing: the same command goes on
@@ -21,13 +22,16 @@ from accuracy_rows import ETTH1, SEEDS, TRAFFIC, WEEK
 from routing_page import with_section
 from tables import console, markdown_table, show
 
+from bitformer.hw.lowering.lower import lower
 from bitformer.model import reference, stream
 from bitformer.model.checkpoint import load_model
 from bitformer.model.config import TransformerConfig, named_config, streamed
 from bitformer.model.data.datasets import load_source
 from bitformer.model.data.reading import DataSource
 from bitformer.model.data.windows import Dataset
+from bitformer.model.initialize import initialize
 from bitformer.model.progress import progress_bar
+from bitformer.sim.run import simulate
 from bitformer.study.trials import Outcome, Trial, known_outcomes, run_trials
 from bitformer.study.workers import open_pool
 
@@ -41,6 +45,14 @@ COLUMNS = (
     *("model", "test MSE", "of seeds 0, 1, 2", "float32", "beside the window's"),
     *("MACs of a forecast", "by steps"),
 )
+
+
+STEP_COLUMNS = (
+    *("model", "cycles of a window", "latency and interval of a step", "must"),
+    *("simulated", "bit-exact steps", "instructions, operations"),
+)
+#: Cycles that a step must not exceed.
+MUST = {"etth1-96-24-stream": 600, "grid-12-32-4-stream": 700, "grid-24-64-4-stream": 2010}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,13 +188,51 @@ def section(rows: Sequence[Row], found: Sequence[Sequence[Measured]]) -> list[st
     return lines
 
 
+def step_cells(names: Sequence[str], steps: int) -> list[tuple[str, ...]]:
+    """Rows of the table of steps: their cycles beside a window's, and whether each was exact."""
+    rows = []
+    for name in names:
+        model = initialize(named_config(name), seed=1)
+        design, window = lower(model), lower(initialize(named_config(name[: -len("-stream")])))
+        windows = model.random_windows(np.random.default_rng(0), 1 + steps // 8)
+        x = windows.reshape(-1, model.config.patch, model.config.inputs)[:steps]
+        free = simulate(design, x[:200], engine="native")
+        held = simulate(design, x, engine="native", back_pressure=0.2)
+        exact = free.bit_exact and held.bit_exact
+        rows.append(
+            (
+                name,
+                str(window.latency),
+                f"{design.latency}, {design.interval}",
+                f"<= {MUST[name]} {'reached' if design.latency <= MUST[name] else '**missed**'}",
+                "as predicted" if free.cycles_as_predicted else "**not** as predicted",
+                f"all {steps}" if exact else f"**no**: {free.difference or held.difference}",
+                f"{len(design.program.instructions)}, {len(design.program.operations)}",
+            )
+        )
+    return rows
+
+
 @click.command(help=__doc__)
 @click.option("--show", "shows", is_flag=True, help="Train nothing.")
+@click.option("--cycles", is_flag=True, help="Only the table of steps, of a minute or more each.")
+@click.option("--steps", default=10_000, show_default=True, help="Steps under back-pressure.")
 @click.option("--workers", type=int, help="Processes; one a core by default.")
 @click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, show_default=True)
 @click.option("--write", is_flag=True, help="Write the section.")
 @click.option("--page", type=click.Path(path_type=Path), default=PAGE, show_default=True)
-def main(shows: bool, workers: int | None, folder: Path, write: bool, page: Path) -> None:
+def main(
+    shows: bool,
+    cycles: bool,
+    steps: int,
+    workers: int | None,
+    folder: Path,
+    write: bool,
+    page: Path,
+) -> None:
+    if cycles:
+        print("\n".join(markdown_table(STEP_COLUMNS, step_cells([*MUST], steps))))
+        return
     trials = [t for row in ROWS for one in (row.window, *row.streams) for t in row.trials(one)]
     if not shows:
         with open_pool(workers, None) as pool, progress_bar() as tell:

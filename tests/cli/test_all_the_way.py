@@ -38,7 +38,7 @@ from bitformer.model.initialize import initialize
 BAUD = 10_000
 #: Of the family that is made on demand, the smallest published one and the largest.
 GRID = ("grid-6-8-4", "grid-24-64-8")
-#: A stream is no hardware.
+#: A stream has no shell.
 WINDOWS = tuple(name for name, config in NAMED_CONFIGS.items() if not config.stream)
 #: Run in the default suite; the others are slow.
 DEFAULT = ("tiny", "etth1-96-24", GRID[0])
