@@ -245,11 +245,11 @@ def as_steps(model: IntegerModel, windows: np.ndarray) -> tuple[np.ndarray, np.n
     chains: list[list[int]] = []
     ends: dict[bytes, int] = {}
     for number, window in enumerate(windows):
-        chain = ends.pop(window[:-patch].tobytes(), len(chains))
-        if chain == len(chains):
+        place = ends.pop(window[:-patch].tobytes(), len(chains))
+        if place == len(chains):
             chains.append([])
-        chains[chain].append(number)
-        ends[window[patch:].tobytes()] = chain
+        chains[place].append(number)
+        ends[window[patch:].tobytes()] = place
     each = len(windows[0]) // patch if len(windows) else 0
     patches, places = [], np.zeros(len(windows), np.int64)
     taken = 0
