@@ -34,7 +34,7 @@ CONFIGS = (
     "grid-12-64-6",
 )
 #: Bits of weights, of activations, and of a sum.
-WIDTHS = ((1, 8, 13), (2, 8, 14), (3, 8, 15), (4, 4, 13), (4, 8, 16), (6, 6, 17), (8, 8, 20))
+WIDTHS = ((2, 8, 14), (3, 8, 15), (4, 4, 13), (4, 8, 16), (6, 6, 17), (8, 8, 20))
 
 COLUMNS = (
     "config",

@@ -24,6 +24,8 @@ _LOGIC = 3000
 _SUM_CHOICE, _WEIGHT_CHOICE = 0.6, 2
 #: Columns of LUTs at most: their weights are as many bits of a word, which block RAM is wide for.
 _MOST = 64
+#: What is inferred takes so many times the LUTs that are counted: an ECP5's columns by Yosys.
+_INFERRED = 1.4
 #: A column of LUTs must save this share of all cycles.
 _WORTH = 0.002
 #: Counts that are tried, those with which the layers take the fewest cycles.
@@ -71,7 +73,8 @@ def column_luts(part: Part, *, weight_bits: int, activation_bits: int, sum_bits:
     adder = part.family.multiplier.adder
     if adder is None:
         raise UserError(f"part {part.name} must have no columns of LUTs but its family's own")
-    product = product_cost(weight_bits, activation_bits, sum_bits, adder.terms).luts
+    product: float = product_cost(weight_bits, activation_bits, sum_bits, adder.terms).luts
+    product *= 1 if adder.cells is not None else _INFERRED
     return 2 * (product + _WEIGHT_CHOICE * weight_bits + _SUM_CHOICE * sum_bits)
 
 
