@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bitformer._builds import Build
-    from bitformer._designs import AcceleratorDesign, lower
+    from bitformer._designs import AcceleratorDesign
     from bitformer._estimates import DesignEstimate
     from bitformer._imports import from_files, from_torch
+    from bitformer._lower import lower
     from bitformer._models import Model, load
     from bitformer._search import Candidate, Found, find
     from bitformer._tools import ToolHere, tools
@@ -64,7 +65,7 @@ _HOMES = {
     "from_files": "_imports",
     "from_torch": "_imports",
     "load": "_models",
-    "lower": "_designs",
+    "lower": "_lower",
     "tools": "_tools",
     "train": "_train",
 }

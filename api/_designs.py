@@ -10,7 +10,6 @@ from bitformer._models import Model, Note, unheard
 from bitformer._samples import Samples, samples_of
 from bitformer._simulations import simulated
 from bitformer._verilog import TOP, elaborated, verilog
-from bitformer.hw.parts import DEFAULT_PART
 from bitformer.model.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from bitformer.synth.routing import Routing
     from bitformer.synth.synthesize import Synthesis
 
-__all__ = ["AcceleratorDesign", "lower"]
+__all__ = ["AcceleratorDesign"]
 
 
 class AcceleratorDesign:
@@ -132,7 +131,7 @@ class AcceleratorDesign:
         return diagnose(
             self.model.integer,
             **self.asked,
-            predictor=predictor_of(entries, self.lowered.part, note),
+            predictor=predictor_of(entries, self.lowered.part, note, self.asked.get("rows", 1)),
             sensitivity=sensitivity,
             progress=progress,
         )
@@ -342,58 +341,3 @@ class AcceleratorDesign:
 
     def __repr__(self) -> str:
         return f"<AcceleratorDesign {self.model.name} on {self.part}: {self.latency} cycles>"
-
-
-def lower(
-    model: Model,
-    *,
-    part: str = DEFAULT_PART,
-    lanes: int | None = None,
-    pack: bool = True,
-    placement: Mapping[str, str] | None = None,
-    reloadable: bool = False,
-    lut_lanes: int | str | None = None,
-    effort: int = 0,
-    progress: Progress = silent,
-) -> AcceleratorDesign:
-    """Lower a model to an accelerator.
-
-    Parameters
-    ----------
-    model
-        What it is to compute.
-    part
-        The FPGA: ``bitformer boards`` names some.
-    lanes
-        Products a cycle; by default what the part's DSP blocks allow.
-    pack
-        Whether two products share a DSP block where the weights prove it safe.
-    placement
-        Where stores live, by name: ``"block"``, ``"distributed"``, ``"registers"``.
-    reloadable
-        Whether other weights can be loaded later.
-    lut_lanes
-        Products a cycle of LUTs, beside those of ``lanes``: two for each column of LUTs; or
-        ``"auto"`` for those that take the fewest cycles in the part's LUTs. They serve layers whose
-        products are packed.
-    effort
-        Orders of the rows to try for one that takes fewer cycles and no more memory; the same
-        number finds the same order everywhere.
-    progress
-        Called after each of these.
-
-    Raises
-    ------
-    UserError
-        If the part is unknown, or the units cannot run the model.
-    """
-    from bitformer.hw.lowering.lower import lower as run
-    from bitformer.hw.lowering.reload import lower_reloadable
-    from bitformer.hw.lowering.soft_columns import soft_of
-
-    asked: dict[str, Any] = {"part": part, "lanes": lanes, "pack": pack}
-    asked["placement"] = placement or {}
-    function = lower_reloadable if reloadable else run
-    own: dict[str, Any] = {} if lut_lanes is None else {"soft": soft_of(lut_lanes)}
-    design = function(model.integer, **asked, **own, effort=effort, progress=progress)
-    return AcceleratorDesign(model, design, asked)

@@ -115,12 +115,21 @@ class DesignEstimate:
 
 
 def predictor_of(
-    entries: "tuple[Entry, ...] | list[Entry]", part: str, note: Note
+    entries: "tuple[Entry, ...] | list[Entry]", part: str, note: Note, rows: int = 1
 ) -> "Predictor | None":
-    """Return a fit on measured designs of a part's family; None, and tell why, if too few."""
+    """Return a fit on measured designs of a part's family; None, and tell why, if too few.
+
+    Those that ship have one token row, and say nothing of designs of several ``rows``.
+    """
     from bitformer.estimate.predictor import Predictor
     from bitformer.hw.parts import PARTS
 
+    if rows > 1:
+        note(
+            "LUTs and flip-flops are those of the stores alone. Those of"
+            f" {rows} rows are not predicted: use synthesize"
+        )
+        return None
     try:
         return Predictor(entries, family=PARTS[part].family)
     except UserError as error:
@@ -177,7 +186,7 @@ def estimated(
 
     entries = tuple(known_entries(None if kb is None else Path(kb)))
     told: list[str] = []
-    predictor = predictor_of(entries, design.part, told.append)
+    predictor = predictor_of(entries, design.part, told.append, design.geometry.rows)
     prediction = _predicted(predictor, design, entries)
     for sentence in told if prediction is None else ():
         note(sentence)

@@ -57,6 +57,8 @@ class _Path(click.Path):
 PATH = _Path(path_type=Path)
 #: More lanes than any known part has multipliers for.
 MOST_LANES = 512
+#: The most token rows.
+MOST_ROWS = 8
 
 Decorator = Callable[[Callable], Callable]
 
@@ -154,6 +156,20 @@ _FITTING = (
         type=click.IntRange(1, MOST_LANES),
         metavar="N",
         help="Products a cycle; by default what the part's DSP blocks allow.",
+    ),
+    click.option(
+        "--rows",
+        type=click.IntRange(1, MOST_ROWS),
+        default=1,
+        metavar="N",
+        help="Rows of tokens that the engine has side by side: 1, 2, 4 or 8 [1].",
+    ),
+    click.option(
+        "--posts",
+        type=click.IntRange(1, MOST_ROWS),
+        default=1,
+        metavar="N",
+        help="Post-processors, each for its share of these rows: at most as many [1].",
     ),
     click.option(
         "--pack/--no-pack",

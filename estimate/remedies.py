@@ -160,7 +160,10 @@ def _changes(
     yield from _placements(design, asked["placement"], thorough=thorough)
     if design.geometry.ways > 1:
         yield _Change(name="no packing", arguments={"pack": False})
-    fewer = (asked["lanes"] or design.geometry.columns * design.geometry.ways) // 2
+    geometry = design.geometry
+    if geometry.rows > 1:
+        yield _Change(name="one row of tokens", arguments={"rows": 1, "posts": 1})
+    fewer = (asked["lanes"] or geometry.rows * geometry.columns * geometry.ways) // 2
     while fewer:
         yield _Change(name=f"{fewer} lanes", arguments={"lanes": fewer})
         fewer //= 2
@@ -214,10 +217,16 @@ def _fitting(
 
 
 def _asked(
-    part: str, lanes: int | None, pack: bool, placement: Mapping[str, str] | None
+    part: str,
+    lanes: int | None,
+    pack: bool,
+    placement: Mapping[str, str] | None,
+    rows: int,
+    posts: int,
 ) -> dict[str, Any]:
     """Return the options of :func:`bitformer.hw.lowering.lower.lower` that changes start from."""
-    return {"part": part, "lanes": lanes, "pack": pack, "placement": dict(placement or {})}
+    engine = {"lanes": lanes, "rows": rows, "posts": posts, "pack": pack}
+    return {"part": part, **engine, "placement": dict(placement or {})}
 
 
 def remedies(
@@ -227,6 +236,8 @@ def remedies(
     lanes: int | None = None,
     pack: bool = True,
     placement: Mapping[str, str] | None = None,
+    rows: int = 1,
+    posts: int = 1,
     clock_hz: float = 100e6,
     most: int = 3,
     beside: Sequence[StoreSpec] = (),
@@ -238,7 +249,7 @@ def remedies(
 
     Parameters
     ----------
-    model, part, lanes, pack, placement
+    model, part, lanes, pack, placement, rows, posts
         As of :func:`bitformer.hw.lowering.lower.lower`.
     clock_hz
         The clock.
@@ -249,7 +260,7 @@ def remedies(
     progress
         Called with how many were tried, and what is tried next.
     """
-    asked = _asked(part, lanes, pack, placement)
+    asked = _asked(part, lanes, pack, placement, rows, posts)
 
     def judge(design: Design) -> Estimate:
         return estimate(design, clock_hz=clock_hz, beside=beside)
@@ -268,6 +279,8 @@ def diagnose(
     lanes: int | None = None,
     pack: bool = True,
     placement: Mapping[str, str] | None = None,
+    rows: int = 1,
+    posts: int = 1,
     predictor: Predictor | None = None,
     sensitivity: AddedErrors | None = None,
     most: int = 8,
@@ -283,7 +296,7 @@ def diagnose(
 
     Parameters
     ----------
-    model, part, lanes, pack, placement
+    model, part, lanes, pack, placement, rows, posts
         As of :func:`bitformer.hw.lowering.lower.lower`.
     predictor
         Of LUTs and flip-flops; without one, those of the stores alone count.
@@ -294,7 +307,7 @@ def diagnose(
     progress
         Called with how many were tried, and what is tried next.
     """
-    asked = _asked(part, lanes, pack, placement)
+    asked = _asked(part, lanes, pack, placement, rows, posts)
     judge: Callable[[Design], Estimate | Prediction]
     judge = estimate if predictor is None else predictor.predict
     design = lower(model, **asked)

@@ -13,6 +13,7 @@ from bitformer.hw.timing import (
     LONG_STATISTICS,
     NORM_DELAY,
     POST,
+    SOFT_STATISTICS,
     STATISTICS,
     WIDE_DELAY,
 )
@@ -46,6 +47,14 @@ class Geometry:
     With ``halves`` each product has half a multiplier, and the low
     sum is that of operations that are not packed, too. With ``gamma_block`` a multiplier makes
     those of a LayerNorm, its scales times a row's factor.
+
+    ``rows`` token rows stand side by side, ``columns`` columns each, and share what is read for a
+    column; ``posts`` post-processors take their results, those of so many rows at a time. The
+    stores of activations and of scores, and that of the input, have a lane for each token row:
+    row n of a tensor lies in lane ``n % rows``, and of the window, of ``patch`` numbers each, patch
+    n. An instruction that writes keys or values counts words of results in ``pair_bits`` bits. The
+    values of the next features are ``value_pitch`` words away. With ``soft_squares``, a LayerNorm's
+    statistics take no multiplier.
     """
 
     columns: int
@@ -84,6 +93,12 @@ class Geometry:
     soft_sum_bits: int = later(0)
     halves: bool = later(False)
     gamma_block: bool = later(False)
+    rows: int = later(1)
+    posts: int = later(1)
+    patch: int = later(0)
+    pair_bits: int = later(0)
+    value_pitch: int = later(0)
+    soft_squares: bool = later(False)
 
     def __repr__(self) -> str:
         return shown(self)
@@ -101,6 +116,29 @@ class Geometry:
     def words(self, spec: Tensor) -> int:
         """Return the words of a tensor's row in the activation store."""
         return spec.features if spec.name in self.wide_rows else -(-spec.features // self.ways)
+
+    @property
+    def dynamic_parts(self) -> int:
+        """Parts of a word of keys or values, which are written at once: one for a single row.
+
+        Of keys, a part has one feature of several keys; of values, features of one token.
+        """
+        return max(self.ways, self.posts) if self.rows > 1 else 1
+
+    def lane_words(self, samples: int) -> int:
+        """Return the numbers of a window of ``samples`` that a token row's lane holds at most."""
+        if self.rows == 1:
+            return samples
+        return -(-samples // (self.patch * self.rows)) * self.patch
+
+    def rounds(self, rows: int) -> int:
+        """Return how often the post-processors take results of a block of ``rows`` rows."""
+        return -(-rows // self.posts)
+
+    @property
+    def split_delay(self) -> int:
+        """Cycles until the sums of all token rows are added up."""
+        return 1 + (self.rows - 1).bit_length()
 
     @property
     def dynamic_format(self) -> WeightFormat:
@@ -121,7 +159,8 @@ class Geometry:
     def statistics(self) -> int:
         """From the last result of a row to its statistics."""
         long = self.norm_features and is_long(self.norm_features, self.norm_bits, self.multiplier)
-        return STATISTICS + (LONG_STATISTICS if long else 0)
+        soft = SOFT_STATISTICS if self.soft_squares else 0
+        return STATISTICS + (LONG_STATISTICS if long else 0) + soft
 
     @property
     def square_bits(self) -> tuple[int, ...]:
@@ -138,13 +177,10 @@ class Geometry:
         if self.upper_bits:
             post += self.multiplier.blocks(self.upper_bits) - 1
         squares = sum(squared_in_dsp(bits) for bits in self.square_bits)
-        total = sum_bits(self.norm_features, self.norm_bits) if self.norm_features else 0
-        return (
-            self.hard
-            + post
-            + self.gamma_block
-            + (self.multiplier.blocks(total) if total else 0)
-            + squares
+        sums = self.norm_features and not self.soft_squares
+        total = sum_bits(self.norm_features, self.norm_bits) if sums else 0
+        return self.rows * self.hard + self.posts * (
+            post + self.gamma_block + (self.multiplier.blocks(total) if total else 0) + squares
         )
 
 

@@ -86,6 +86,11 @@ class MachineOperation:
     Of a stream's steps, the first operation ``starts`` one. What is subtracted is the last step of
     the ``previous`` one's patch, or else of its own. Behind element ``ring_last``, if that is above
     0, the address of activations goes on at ``ring_first``.
+
+    With several token rows, an operation has a block of ``rows`` rows side by side, from the first
+    token row on; or a single one, that of token row ``lane``. A ``split`` operation has one row,
+    each of whose dot products is the sum of those of all token rows, which have weights of their
+    own; what it writes and adds lies in ``lane``.
     """
 
     tensor: str = ""
@@ -134,6 +139,9 @@ class MachineOperation:
     previous: bool = later(False)
     ring_first: int = later(0)
     ring_last: int = later(0)
+    rows: int = later(1)
+    lane: int = later(0)
+    split: bool = later(False)
 
     def __repr__(self) -> str:
         return shown(self)

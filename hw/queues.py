@@ -69,6 +69,8 @@ def _rows(design: Design) -> int:
 def _key_words(design: Design) -> dict[int, int]:
     """Return the results that come to the writer of keys, by their cycle."""
     found: dict[int, int] = {}
+    if design.geometry.rows > 1:
+        return found  # none wait: a block is written as it comes
     for event in design.schedule.events:
         if event.row.operation.destination is Destination.KEY:
             for cycle in event.writes.tolist():
@@ -92,19 +94,29 @@ def _keys(words: dict[int, int]) -> int:
 
 
 def _statistics(design: Design) -> int:
-    """Count rows with statistics, in the order of issue: a norm takes them soon after its own."""
+    """Count rows with statistics, in the order of issue: a norm takes them soon after its own.
+
+    Of a block's rows, so many wait behind each post-processor as it has turns.
+    """
     most = waiting = 0
     for event in design.schedule.events:
-        op = event.row.operation
-        waiting += int(op.statistics and event.row.completes) - int(op.normalize)
+        op, rounds = event.row.operation, design.geometry.rounds(event.row.count)
+        waiting += rounds * (int(op.statistics and event.row.completes) - int(op.normalize))
         most = max(most, waiting)
     return max(1, most)
 
 
 def _apart(design: Design) -> int:
-    """Return the fewest cycles between the ends of rows with statistics, window after window."""
+    """Return the fewest cycles between the ends of rows with statistics, window after window.
+
+    They are those of one post-processor: the first, which has a row in each turn.
+    """
+    posts = design.geometry.posts
     ends = sorted(
-        event.write_last for event in design.schedule.events if event.row.operation.statistics
+        int(cycle)
+        for event in design.schedule.events
+        if event.row.operation.statistics
+        for cycle in event.by_row.max(axis=1)[::posts]
     )
     if not ends:
         return 1

@@ -15,7 +15,9 @@ class Read:
 
     The engine reads a row's elements one a cycle from its first address on; with ``post``, the
     post-processor reads them as its slots pass. Several ``rows`` are read at any time (keys), or
-    with a ``feature`` one element of each, a row a cycle.
+    with a ``feature`` one element of each, a row a cycle. A block of ``count`` rows from ``row``
+    on, ``step`` apart, is read side by side. With ``line``, the first rows are read one
+    after another, those of a block side by side.
     """
 
     tensor: str
@@ -23,19 +25,25 @@ class Read:
     rows: int = 0
     post: bool = False
     feature: int | None = None
+    count: int = 1
+    step: int = 1
+    line: bool = False
 
     @property
     def numbers(self) -> range:
         """The rows that are read."""
-        return range(self.rows) if self.rows else range(self.row, self.row + 1)
+        if self.rows:
+            return range(self.rows)
+        return range(self.row, self.row + self.count * self.step, self.step)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RowTask:
     """One instruction to be: an operation, the row it writes and the rows it reads.
 
-    It writes ``features`` results, from the tensor's feature ``first`` on; ``begins`` and
-    ``completes`` say whether they are the row's first and last. The engine begins with element
+    A block of rows side by side has ``count`` of them, ``step`` apart. It writes ``features``
+    results of each, from the tensor's feature ``first`` on; ``begins`` and ``completes`` say
+    whether they are the row's first and last. The engine begins with element
     ``start`` of what it reads: of the window, or of the first tensor. It waits until
     ``needed_inputs`` words of the window are there, and is issued after a row that waited until
     ``after_inputs`` were.
@@ -52,11 +60,21 @@ class RowTask:
     after_inputs: int = 0
     begins: bool = True
     completes: bool = True
+    count: int = 1
+    step: int = 1
+
+    @property
+    def numbers(self) -> range:
+        """The rows that are written."""
+        return range(self.row, self.row + self.count * self.step, self.step)
 
 
 @dataclass(kw_only=True)
 class Event:
-    """A scheduled row: issue, the cycle of each result's write, the last reads of both readers."""
+    """A scheduled row: issue, the cycle of each result's write, the last reads of both readers.
+
+    ``writes`` has the results of a block row after row.
+    """
 
     row: RowTask
     issue: int
@@ -64,6 +82,11 @@ class Event:
     writes: np.ndarray
     engine_last: int = 0
     post_last: int = 0
+
+    @property
+    def by_row(self) -> np.ndarray:
+        """The writes of each row of a block: [rows, features]."""
+        return self.writes.reshape(self.row.count, -1)
 
     @property
     def write_first(self) -> int:

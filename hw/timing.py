@@ -31,6 +31,8 @@ STATISTICS = 11
 #: More of them for rows whose sum is too long to be squared at once
 #: (:mod:`bitformer.hw.units.row_statistics`).
 LONG_STATISTICS = 3
+#: More of them where a row's sum is squared in LUTs.
+SOFT_STATISTICS = 1
 #: Rows whose statistics can wait for their LayerNorm.
 STATISTICS_QUEUE = 32
 #: Extra stages of a vector operation when the design has a LayerNorm.

@@ -95,6 +95,10 @@ class WeightLayout:
         """The different cuts, in order."""
         return tuple(sorted({self.cut(kind) for kind in self.formats.values()}))
 
+    def kinds_of_number(self, number: int) -> WeightFormat:
+        """Return a cut by its number; without weights, one of a bit."""
+        return self.kinds[number] if self.kinds else WeightFormat(pair=False, field=1)
+
     @property
     def units(self) -> int:
         """Parts of a word in the narrowest format: 1 without weights."""

@@ -9,6 +9,7 @@ __all__ = [
     "is_long",
     "signed_bits",
     "signed_value",
+    "soft_sum",
     "squared_in_dsp",
     "sum_bits",
 ]
@@ -29,6 +30,8 @@ def signed_value(word: int, bits: int) -> int:
 GAMMA_BITS = 8
 #: Longest magnitude that is squared by a table: a DSP block is for longer ones.
 _TABLE_BITS = 9
+#: Longest magnitude of a row's sum that is squared in LUTs.
+_SOFT_SUM_BITS = 12
 
 
 def sum_bits(features: int, bits: int) -> int:
@@ -39,6 +42,11 @@ def sum_bits(features: int, bits: int) -> int:
 def is_long(features: int, bits: int, multiplier: Multiplier) -> bool:
     """Return True if the sum of such a row is too long to be squared at once."""
     return sum_bits(features, bits) > multiplier.short_bits
+
+
+def soft_sum(features: int, bits: int) -> bool:
+    """Return True if LUTs can square the sum of such a row: where DSP blocks are short."""
+    return (features << bits - 1).bit_length() <= _SOFT_SUM_BITS
 
 
 def squared_in_dsp(bits: int) -> bool:

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from bitformer.hw.design import Design
+from bitformer.hw.widths import signed_value
 from bitformer.model.progress import Progress, silent
 from bitformer.sim.trace import Difference, Place, Trace
 
@@ -33,11 +34,11 @@ class Observed:
     accept_cycle
         Cycles in which the accelerator took a value of a sample.
     operand_cycle, operand
-        Activations of the input that the matrix engine was given.
+        Activations of the input that the matrix engine was given, by token row.
     slot_cycle, slot_word
-        Words that the post-processor wrote.
+        Words that the post-processors wrote.
     slot_valid, slot_vector
-        A bit for each of its ways that holds a result; whether the row is one of no products.
+        A bit for each of their ways that holds a result; whether the row is one of no products.
     take_cycle, take
         Results that left the accelerator.
     """
@@ -51,6 +52,25 @@ class Observed:
     slot_word: np.ndarray
     take_cycle: np.ndarray
     take: np.ndarray
+
+
+def _split(
+    words: np.ndarray, bits: int, elements: int, valid: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the signed values [cycles, elements] of words, and which of them are valid.
+
+    ``words`` are [cycles, posts], and share the elements evenly.
+    """
+    each = elements // words.shape[1]
+    shift = (64 - bits * (np.arange(each) + 1)).astype(np.uint64)
+    values = (words[:, :, None] << shift).view(np.int64) >> (64 - bits)
+    there = (valid[:, None] >> np.arange(elements) & 1).astype(bool)
+    return values.reshape(len(words), elements), there
+
+
+def _parts(word: int, bits: int, number: int) -> list[int]:
+    """Return a word's equal parts of so many bits, from the lowest on."""
+    return [word >> bits * n & ((1 << bits) - 1) for n in range(number)]
 
 
 Slots = Sequence[tuple[Place | None, ...]]
@@ -163,7 +183,9 @@ class Comparison:
         self.horizon = design.model.output.size
         self.inputs = design.model.window_size
         self.bits = design.geometry.activation_bits
-        self.ways = design.geometry.ways
+        self.ways = design.geometry.ways * design.geometry.posts
+        self.rows, self.posts = design.geometry.rows, design.geometry.posts
+        self.operand_bits = design.geometry.operand_bits
         self.cycles = 0
         self._x, self._reference, self._progress, self._told = samples, reference, progress, 0
         self._model = design.model
@@ -175,7 +197,7 @@ class Comparison:
         ]
         # of several differences in a cycle, the first of these is reported
         self._sequences = (
-            _Sequence([[(place,) for place in one.operand] for one in traces], kinds, 1),
+            _Sequence([one.operand for one in traces], kinds, self.rows),
             _Sequence([one.drain for one in traces], kinds, self.ways),
             _Sequence([one.vector for one in traces], kinds, self.ways),
             _Sequence([[(place,) for place in outputs] for _ in traces], kinds, 1),
@@ -186,7 +208,9 @@ class Comparison:
         self._results: list[int] = []
         self._finished: list[int] = []
         self._input_count = 0
-        self._pending: dict[str, list[int]] = {field.name: [] for field in fields(Observed)}
+        self._pending: dict[str, list[int | list[int]]] = {
+            field.name: [] for field in fields(Observed)
+        }
 
     @property
     def done(self) -> bool:
@@ -233,15 +257,18 @@ class Comparison:
 
     def slot(self, cycle: int, valid: int, vector: int, word: int) -> None:
         """Note a word that the post-processor wrote."""
-        self._add(slot_cycle=cycle, slot_valid=valid, slot_vector=vector, slot_word=word)
+        words = _parts(word, self.bits * self.ways // self.posts, self.posts)
+        self._add(slot_cycle=cycle, slot_valid=valid, slot_vector=vector, slot_word=words)
         if len(self._pending["slot_cycle"]) >= _PENDING:
             self._flush()
 
     def operand(self, cycle: int, value: int) -> None:
         """Note an activation of the input that the matrix engine was given."""
-        self._add(operand_cycle=cycle, operand=value)
+        bits = self.operand_bits
+        values = [signed_value(part, bits) for part in _parts(value, bits, self.rows)]
+        self._add(operand_cycle=cycle, operand=values)
 
-    def _add(self, **event: int) -> None:
+    def _add(self, **event: int | list[int]) -> None:
         for name, value in event.items():
             self._pending[name].append(value)
 
@@ -253,10 +280,12 @@ class Comparison:
     def _flush(self) -> None:
         if not any(self._pending.values()):
             return
-        arrays = {
-            name: np.array(values, dtype=np.uint64 if name == "slot_word" else np.int64)
-            for name, values in self._pending.items()
-        }
+        several = {"slot_word": (np.uint64, self.posts), "operand": (np.int64, self.rows)}
+        arrays = {}
+        for name, values in self._pending.items():
+            kind, elements = several.get(name, (np.int64, 0))
+            array = np.array(values, dtype=kind)
+            arrays[name] = array.reshape(-1, elements) if elements else array
         self._pending = {name: [] for name in self._pending}
         self.observe(Observed(**arrays))
 
@@ -275,9 +304,9 @@ class Comparison:
 
         always = np.ones((1, 1), dtype=bool)
         vector = seen.slot_vector != 0
-        values, valid = self._split(seen.slot_word, seen.slot_valid)
+        values, valid = _split(seen.slot_word, self.bits, self.ways, seen.slot_valid)
         differences = [
-            self._compare(0, seen.operand_cycle, seen.operand[:, None], always),
+            self._compare(0, seen.operand_cycle, seen.operand, None),
             self._compare(1, seen.slot_cycle[~vector], values[~vector], valid[~vector]),
             self._compare(2, seen.slot_cycle[vector], values[vector], valid[vector]),
             self._compare(3, seen.take_cycle, results[:, None], always),
@@ -292,17 +321,13 @@ class Comparison:
             return words
         return self._model.numbers(words & ((1 << self._model.output.bits) - 1))
 
-    def _split(self, words: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the signed values [slots, ways] of words, and which of them were written."""
-        ways = np.arange(self.ways)
-        shift = (64 - self.bits * (ways + 1)).astype(np.uint64)
-        values = (words[:, None] << shift).view(np.int64) >> (64 - self.bits)
-        return values, (valid[:, None] >> ways & 1).astype(bool)
-
     def _compare(
-        self, number: int, cycles: np.ndarray, values: np.ndarray, valid: np.ndarray
+        self, number: int, cycles: np.ndarray, values: np.ndarray, valid: np.ndarray | None
     ) -> Difference | None:
-        """Return the first of a sequence's next ``values`` that is wrong, missing or too many."""
+        """Return the first of a sequence's next ``values`` that is wrong, missing or too many.
+
+        Without ``valid``, which of them are there is not seen.
+        """
         sequence = self._sequences[number]
         before = start = sequence.count
         sequence.count += len(cycles)
@@ -317,7 +342,7 @@ class Comparison:
             expected, wanted = (
                 one[start - first : stop - first] for one in self._of(chunk, number)
             )
-            written = np.broadcast_to(valid, values.shape)[part]
+            written = wanted if valid is None else np.broadcast_to(valid, values.shape)[part]
             wrong = (wanted & (values[part] != expected)) | (wanted != written)
             if wrong.any():
                 slot, way = divmod(int(wrong.argmax()), wrong.shape[1])

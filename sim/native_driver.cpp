@@ -53,9 +53,11 @@ struct Chance {
     uint32_t bits(unsigned count) { return count ? word() >> (32 - count) : 0; }
 };
 
-// What a run saw: of each kind at most one event a cycle, so arrays of `cycles` elements suffice.
+// What a run saw: of each kind at most one event a cycle, so arrays of `cycles` elements suffice;
+// of operands and words, as many for each cycle as there are token rows and post-processors.
 struct Window {
     int64_t cycles;  // in: how many to run at most; out: how many were run
+    int64_t rows, posts;
     int64_t accepts, operands, slots, takes;
     int64_t *accept_cycle;
     int64_t *operand_cycle;
@@ -72,6 +74,21 @@ template <size_t Bits>
 int64_t as_signed(const cxxrtl::value<Bits> &value) {
     static_assert(Bits <= 64, "a traced value must fit 64 bits");
     return int64_t(value.template get<uint64_t>() << (64 - Bits)) >> (64 - Bits);
+}
+
+// The bits of one of several equal parts of a value, from the lowest on: 64 at most.
+template <size_t Bits>
+uint64_t part_of(const cxxrtl::value<Bits> &value, int64_t number, int64_t parts) {
+    const size_t bits = Bits / size_t(parts), start = bits * size_t(number);
+    uint64_t part = 0;
+    for (size_t done = 0; done < bits;) {
+        const size_t at = start + done, chunk = at / 32, place = at % 32;
+        const size_t taken = bits - done < 32 - place ? bits - done : 32 - place;
+        const uint64_t piece = (uint64_t(value.data[chunk]) >> place) & ((uint64_t(1) << taken) - 1);
+        part |= piece << done;
+        done += taken;
+    }
+    return part;
 }
 
 struct Simulation {
@@ -137,13 +154,22 @@ struct Simulation {
             }
             if (top.p_o__trace__input.get<uint32_t>()) {
                 window.operand_cycle[window.operands] = cycle;
-                window.operand[window.operands++] = as_signed(top.p_o__trace__x);
+                const size_t bits = decltype(top.p_o__trace__x)::bits / size_t(window.rows);
+                for (int64_t row = 0; row < window.rows; row++) {
+                    const uint64_t part = part_of(top.p_o__trace__x, row, window.rows);
+                    window.operand[window.operands * window.rows + row] =
+                        int64_t(part << (64 - bits)) >> (64 - bits);
+                }
+                window.operands++;
             }
             if (uint32_t valid = top.p_o__trace__valid.get<uint32_t>()) {
                 window.slot_cycle[window.slots] = cycle;
                 window.slot_valid[window.slots] = uint8_t(valid);
                 window.slot_vector[window.slots] = uint8_t(top.p_o__trace__vector.get<uint32_t>());
-                window.slot_word[window.slots++] = top.p_o__trace__y.get<uint64_t>();
+                for (int64_t post = 0; post < window.posts; post++)
+                    window.slot_word[window.slots * window.posts + post] =
+                        part_of(top.p_o__trace__y, post, window.posts);
+                window.slots++;
             }
             if (top.p_o____valid.get<uint32_t>() && top.p_o____ready.get<uint32_t>()) {
                 window.take_cycle[window.takes] = cycle;

@@ -37,7 +37,7 @@ class _Window(ctypes.Structure):
     """``Window`` of native_driver.cpp."""
 
     _fields_ = [
-        *((name, ctypes.c_int64) for name in ("cycles", *_COUNTS)),
+        *((name, ctypes.c_int64) for name in ("cycles", "rows", "posts", *_COUNTS)),
         *((name, ctypes.c_void_p) for name in _ARRAYS),
     ]
 
@@ -90,8 +90,13 @@ def run_native(
     wanted = len(samples) * comparison.horizon
     limit = cycle_limit(design, len(samples), back_pressure)
 
-    arrays = {name: np.empty(_WINDOW, dtype=kind) for name, kind in _ARRAYS.items()}
-    window = _Window(**{name: array.ctypes.data for name, array in arrays.items()})
+    rows, posts = design.geometry.rows, design.geometry.posts
+    several = {"operand": (rows,), "slot_word": (posts,)}
+    arrays = {
+        name: np.empty((_WINDOW, *several.get(name, ())), dtype=kind)
+        for name, kind in _ARRAYS.items()
+    }
+    window = _Window(rows=rows, posts=posts, **{n: a.ctypes.data for n, a in arrays.items()})
     # so few that the comparison keeps what it expects of all samples that are under way
     most = min(_WINDOW, CHUNK // 2 * design.interval)
     with nullcontext() if vcd is None else whole_file(vcd) as part:

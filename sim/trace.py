@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bitformer.hw.design import Design
 from bitformer.hw.program import Source
-from bitformer.hw.timetable import Schedule
+from bitformer.hw.timetable import Event, RowTask, Schedule
 
 __all__ = ["Difference", "Place", "Trace"]
 
@@ -46,40 +46,58 @@ class Trace:
     ----------
     drain, vector
         Slots of results of the matrix engine and of rows; a slot has a place, or None, for each of
-        the post-processor's ways.
+        the ways of each post-processor.
     operand
-        Activations that are read from the input.
+        Activations that are read from the input, a place or None for each token row.
     """
 
     def __init__(self, design: Design, schedule: Schedule | None = None):
-        ways, self._output = design.geometry.ways, design.model.output.name
+        self._design, self._output = design, design.model.output.name
         self.drain: list[tuple[Place | None, ...]] = []
         self.vector: list[tuple[Place | None, ...]] = []
-        self.operand: list[Place] = []
+        self.operand: list[tuple[Place | None, ...]] = []
         for event in (schedule or design.schedule).events:
-            row, op = event.row, event.row.operation
-            results = [
-                Place(tensor=row.tensor, row=row.row, feature=row.first + f)
-                for f in range(row.features)
-            ]
+            op = event.row.operation
             sequence = self.drain if op.matrix else self.vector
-            if ways > 1 and (op.wide or (op.matrix and not op.packed)):
-                for number, place in enumerate(results):
-                    way = 0 if op.wide_y else number % ways
-                    sequence.append(tuple(place if w == way else None for w in range(ways)))
-            else:
-                padded: list[Place | None] = [*results, *[None] * (-len(results) % ways)]
-                for start in range(0, len(padded), ways):
-                    sequence.append(tuple(padded[start : start + ways]))
+            sequence += self._slots(event)
             if op.matrix and op.source is Source.INPUT:
-                steps = design.model.steps
-                self.operand += [
-                    Place(tensor=steps.name, row=e // steps.features, feature=e % steps.features)
-                    for e in range(row.start, row.start + op.length)
-                ] * op.groups
+                self.operand += self._operands(event.row) * op.groups
+
+    def _slots(self, event: Event) -> list[tuple[Place | None, ...]]:
+        """Return the slots of an event, cycle after cycle, by post-processor and way."""
+        row, op, geometry = event.row, event.row.operation, self._design.geometry
+        ways, posts, step = geometry.ways, geometry.posts, geometry.rows
+        slots: dict[int, list[Place | None]] = {}
+        for number, (token, cycles) in enumerate(zip(row.numbers, event.by_row, strict=True)):
+            lane = number if row.count > 1 else op.lane % step
+            for feature, cycle in enumerate(cycles.tolist()):
+                way = 0 if op.wide_y else feature % ways
+                slot = slots.setdefault(cycle, [None] * (ways * posts))
+                place = Place(tensor=row.tensor, row=token, feature=row.first + feature)
+                slot[lane % posts * ways + way] = place
+        return [tuple(slots[cycle]) for cycle in sorted(slots)]
+
+    def _operands(self, row: RowTask) -> list[tuple[Place | None, ...]]:
+        """Return the activations of a row that reads the window, by token row."""
+        geometry, model = self._design.geometry, self._design.model
+        steps, found = model.steps, []
+        for address in range(row.start, row.start + row.operation.length):
+            places: list[Place | None] = []
+            for lane in range(geometry.rows):
+                element = address
+                if geometry.rows > 1:
+                    patch, place = divmod(address, geometry.patch)
+                    element = (patch * geometry.rows + lane) * geometry.patch + place
+                step, feature = divmod(element, steps.features)
+                there = step < steps.rows and (row.operation.split or lane < row.count)
+                own = Place(tensor=steps.name, row=step, feature=feature)
+                places.append(own if there else None)
+            found.append(tuple(places))
+        return found
 
     @property
     def tensors(self) -> list[str]:
         """Names of the tensors that are compared."""
-        places = [place for slot in (*self.drain, *self.vector) for place in slot if place]
-        return list(dict.fromkeys([*(p.tensor for p in (*self.operand, *places)), self._output]))
+        slots = (*self.operand, *self.drain, *self.vector)
+        places = [place for slot in slots for place in slot if place]
+        return list(dict.fromkeys([*(place.tensor for place in places), self._output]))

@@ -37,6 +37,7 @@ __all__ = [
     "configs",
     "designs",
     "models",
+    "row_designs",
     "several",
     "short_designs",
     "streams",
@@ -54,6 +55,7 @@ _REFUSALS = (
     "must stay within 48 bits",
     "must fit 18 bits",
     "must have an even number of features to be flat",
+    "rows must ",
 )
 
 
@@ -279,6 +281,31 @@ def short_designs(draw, tasks=DRAWN, **fixed):
     )
     lanes = st.sampled_from([None, None, 4, 12, 14, 16, 18, 20])
     options = {"lanes": draw(lanes), "immediate": draw(st.booleans()), **fixed}
+    return RandomDesign(model=RandomModel(config=config, seed=draw(SEEDS)), options=options)
+
+
+@st.composite
+def row_designs(draw, tasks=DRAWN, **fixed):
+    """Random designs of several token rows, and of models that allow them."""
+    config = draw(configs(tasks=tasks))
+    kind = draw(st.sampled_from(["attention", "attention", "attention", "mlp"]))
+    if config.decoder_layers or config.fused:
+        kind = "attention"
+    rows = draw(st.sampled_from([2, 2, 4]))
+    try:
+        config = config.replace(patch_stride=0, block=kind, mixing=0)
+    except UserError:
+        reject()  # it names a component that this block has not
+    options = {
+        "rows": rows,
+        "posts": draw(st.sampled_from([n for n in (1, 2, 4) if n <= rows])),
+        "lanes": 2 * rows * rows * draw(st.sampled_from([1, 1, 2])),
+        "soft": draw(st.sampled_from([None, None, 1, 2, 3])),
+        "immediate": draw(st.booleans()),
+        "placement": draw(_PLACEMENTS),
+        "effort": draw(st.sampled_from([0, 0, 12])),
+        **fixed,
+    }
     return RandomDesign(model=RandomModel(config=config, seed=draw(SEEDS)), options=options)
 
 

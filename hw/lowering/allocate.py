@@ -26,7 +26,8 @@ FOREVER = Lifetime(write=0, issued=0, read=1 << 62, last_reader=1 << 62)
 class MemoryBlock:
     """``words`` consecutive words that live together, aligned to ``align`` words.
 
-    They hold a tensor's row, by ``key``, or from it on ``rows`` rows, ``pitch`` words apart.
+    They hold a tensor's row, by ``key``, or from it on ``rows`` rows, ``pitch`` words apart. With
+    ``lanes``, so many rows lie side by side in the same words; rows are ``step`` apart then.
     """
 
     key: tuple[str, int]
@@ -35,13 +36,23 @@ class MemoryBlock:
     align: int = 1
     rows: int = 1
     pitch: int = 0
+    lanes: int = 1
+    step: int = 1
     address: int = -1
+
+    @property
+    def numbers(self) -> range:
+        """The rows of the tensor that it holds."""
+        first = self.key[1]
+        return range(first, first + self.rows * self.step, self.step)
 
     @property
     def addresses(self) -> dict[tuple[str, int], int]:
         """The word at which each row begins, by (tensor, row)."""
-        tensor, first = self.key
-        return {(tensor, first + n): self.address + n * self.pitch for n in range(self.rows)}
+        return {
+            (self.key[0], number): self.address + place // self.lanes * self.pitch
+            for place, number in enumerate(self.numbers)
+        }
 
 
 def lifetimes(events: Iterable[Event]) -> dict[tuple[str, int], Lifetime]:
@@ -55,17 +66,18 @@ def lifetimes(events: Iterable[Event]) -> dict[tuple[str, int], Lifetime]:
                 life = lives.get((read.tensor, number))
                 if life is not None:
                     life.read, life.last_reader = max(life.read, last), place
-        key = (row.tensor, row.row)
-        if key in lives:
-            life = lives[key]
-            life.write = min(life.write, event.write_first)
-        else:
-            lives[key] = Lifetime(
-                write=event.write_first,
-                issued=place,
-                read=event.write_last,
-                last_reader=place,
-            )
+        for number in row.numbers:
+            key = (row.tensor, number)
+            if key in lives:
+                life = lives[key]
+                life.write = min(life.write, event.write_first)
+            else:
+                lives[key] = Lifetime(
+                    write=event.write_first,
+                    issued=place,
+                    read=event.write_last,
+                    last_reader=place,
+                )
     return lives
 
 

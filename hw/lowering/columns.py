@@ -2,7 +2,7 @@
 
 from bitformer.hw.lowering.operations import lowering_of
 from bitformer.hw.parts import Part
-from bitformer.hw.widths import squared_in_dsp
+from bitformer.hw.widths import soft_sum, squared_in_dsp
 from bitformer.model.errors import UserError
 from bitformer.model.ir import IntegerModel
 
@@ -18,17 +18,24 @@ def choose_columns(
     lanes: int | None,
     pack: bool,
     wide_rows: frozenset[str] = frozenset(),
+    rows: int = 1,
+    posts: int = 1,
 ) -> int:
-    """Return the engine's columns: those asked for, or what the part has to spare.
+    """Return the columns of a token row: those asked for, or what the part has to spare.
 
     Of these a multiple of 8, which most layers can be cut by, or a power of two below; in a family
-    with few multipliers, the number with which the layers take the fewest cycles.
+    with few multipliers, the number with which the layers take the fewest cycles. With several
+    token ``rows`` it is a power of two.
     """
     if lanes is not None:
         if lanes < 1:
             raise UserError(f"lanes must be at least 1, not {lanes}")
-        return max(1, lanes // 2) if pack and lanes > 1 else lanes
-    most = min(_spare(model, part, pack, wide_rows), part.family.most_columns)
+        columns = max(1, lanes // 2) if pack and lanes > 1 else lanes
+        return columns if rows == 1 else max(1, columns // rows)
+    if rows > 1:
+        return _of_rows(model, part, pack, wide_rows, rows, posts)
+    spare = _spare(model, part, pack, wide_rows)
+    most = min(spare, part.family.most_columns)
     if part.family.any_columns:
         return _best(model, most, part.family.soft_columns if pack else 0, pack)
     return most // 8 * 8 if most >= 8 else 1 << most.bit_length() - 1
@@ -50,11 +57,33 @@ def hard_columns(
     return columns if columns <= spare or columns - spare > soft or not spare else spare
 
 
-def _spare(model: IntegerModel, part: Part, pack: bool, wide_rows: frozenset[str]) -> int:
+def _of_rows(
+    model: IntegerModel,
+    part: Part,
+    pack: bool,
+    wide_rows: frozenset[str],
+    rows: int,
+    posts: int,
+) -> int:
+    """Return the columns of each of several token rows: as many as leave LUTs for the rest.
+
+    That is, a LayerNorm's sums are squared in LUTs where that makes room for more columns.
+    """
+    spare = _spare(model, part, pack, wide_rows, posts)
+    norms = {model.tensors[op.reads[0]].features for op in model.operations if op.normalizes}
+    if all(soft_sum(features, model.norm_bits) for features in norms):
+        spare += posts * bool(model.norm_bits)
+    return 1 << max(1, spare // rows).bit_length() - 1
+
+
+def _spare(
+    model: IntegerModel, part: Part, pack: bool, wide_rows: frozenset[str], posts: int = 1
+) -> int:
     """Return the multipliers that nothing but the engine has use for."""
-    spare = part.dsps - 2 - bool(model.norm_bits)
+    post = 2 + bool(model.norm_bits)
     if squared_in_dsp(model.norm_bits):
-        spare -= 2 if pack and not wide_rows else 1
+        post += 2 if pack and not wide_rows else 1
+    spare = part.dsps - posts * post
     if spare < 1:
         raise UserError(f"part {part.name} must have more than {part.dsps} DSP blocks")
     return spare

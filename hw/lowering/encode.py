@@ -1,18 +1,21 @@
 """Addresses for every row, and the schedule's events as instructions."""
 
+import itertools
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bitformer.hw import timing
 from bitformer.hw.design import Geometry
-from bitformer.hw.lowering.allocate import FOREVER, MemoryBlock, lifetimes, merge
+from bitformer.hw.lowering.allocate import FOREVER, Lifetime, MemoryBlock, lifetimes, merge
 from bitformer.hw.lowering.plan import Plan
+from bitformer.hw.lowering.token_rows import blocks
 from bitformer.hw.program import Addend, Destination, Instruction, MachineOperation, Program, Source
 from bitformer.hw.timetable import Event, RowTask, Schedule
 from bitformer.model.errors import UserError
 from bitformer.model.ir import IntegerModel
 from bitformer.model.stream import StepModel
+from bitformer.model.tensor import Tensor
 
 __all__ = ["Addresses", "Encoder", "memory_blocks"]
 
@@ -40,14 +43,20 @@ def memory_blocks(
         spec = model.tensors[name]
         rows, words = range(spec.rows), geometry.words(spec)
         whole = merge(lives[name, row] for row in rows)
-        if destination is Destination.KEY:
+        odd = name not in geometry.wide_rows and spec.features % geometry.ways
+        if odd and name in flat and destination is Destination.ACTIVATION:
+            raise UserError(f"tensor {name} must have an even number of features to be flat")
+        if geometry.rows > 1:
+            store = _KEPT_IN.get(destination, "activations")
+            step = _heads(model, name) if destination is Destination.SCORE else 1
+            for block in _in_lanes(geometry, spec, destination, step, line=name in flat):
+                own = merge(lives[name, row] for row in block.numbers)
+                stores[store].append(replace(block, lives=own))
+        elif destination is Destination.KEY:
             words = -(-spec.rows // slots) * spec.features
             stores["dynamic"].append(MemoryBlock(key=(name, 0), words=words, lives=whole))
         elif destination is Destination.VALUE or name in flat | columns:
             value = destination is Destination.VALUE
-            odd = name not in geometry.wide_rows and spec.features % geometry.ways
-            if odd and name in flat and not value:
-                raise UserError(f"tensor {name} must have an even number of features to be flat")
             pitch = -(-spec.features // slots) if value else words
             stores["dynamic" if value else "activations"].append(
                 MemoryBlock(
@@ -68,6 +77,62 @@ def memory_blocks(
                 for row in rows
             ]
     return stores
+
+
+#: Stores of results that are no activations.
+_KEPT_IN = {
+    Destination.SCORE: "scores",
+    Destination.KEY: "dynamic",
+    Destination.VALUE: "dynamic",
+}
+
+
+def _heads(model: IntegerModel, name: str) -> int:
+    """Return the rows of a tensor of logits that one query has."""
+    return int(getattr(model.writers[name], "heads", 1))
+
+
+def _in_lanes(
+    geometry: Geometry, spec: Tensor, destination: Destination, step: int, *, line: bool
+) -> Iterator[MemoryBlock]:
+    """Yield the blocks of a tensor of which token rows have a lane each; of keys and values, one.
+
+    Rows that are side by side are ``step`` apart. All blocks lie in ``line``, or anywhere.
+    """
+    rows, words, lanes = spec.rows, geometry.words(spec), geometry.rows
+    parts, slots = geometry.dynamic_parts, geometry.dynamic_slots
+    if destination is Destination.OUTPUT:
+        return
+    lives = Lifetime(write=0, issued=0, read=0, last_reader=0)
+    if destination is Destination.KEY:
+        words = -(-rows // slots) * -(-spec.features // parts)
+        yield MemoryBlock(key=(spec.name, 0), words=words, lives=lives, rows=rows, lanes=rows)
+    elif destination is Destination.VALUE:
+        tiles = -(-spec.features // slots) - 1
+        words = tiles * geometry.value_pitch + -(-rows // parts)
+        yield MemoryBlock(key=(spec.name, 0), words=words, lives=lives, rows=rows, lanes=rows)
+    elif line:
+        yield MemoryBlock(
+            key=(spec.name, 0),
+            words=words * -(-rows // lanes),
+            lives=lives,
+            rows=rows,
+            pitch=words,
+            lanes=lanes,
+        )
+    else:
+        score = destination is Destination.SCORE
+        size = geometry.score_pitch if score else words
+        for (first, count), other in itertools.product(blocks(rows // step, lanes), range(step)):
+            yield MemoryBlock(
+                key=(spec.name, first * step + other),
+                words=size,
+                align=size if score else 1,
+                lives=lives,
+                rows=count,
+                lanes=lanes,
+                step=step,
+            )
 
 
 @dataclass(kw_only=True)
@@ -91,7 +156,8 @@ class Encoder:
         op = event.row.operation
         base, kept = op.weight_base, self.plan.model.writers[op.tensor].weights_from
         if op.matrix:
-            base += self.weights[op.tensor] if kept is None else self.addresses[kept, 0]
+            parts = self.plan.geometry.dynamic_parts
+            base += self.weights[op.tensor] if kept is None else self.addresses[kept, 0] * parts
         parameters = self.parameters.get(op.tensor, 0) + op.parameters
         op = replace(op, release_input=releases, weight_base=base, parameters=parameters)
         return self._numbers.setdefault(op, len(self._numbers))
@@ -101,6 +167,8 @@ class Encoder:
         if destination is Destination.OUTPUT:
             return 0
         geometry = self.plan.geometry
+        if geometry.rows > 1 and destination in (Destination.KEY, Destination.VALUE):
+            return self._kept(row) << geometry.pair_bits
         if destination is Destination.KEY:
             slots = geometry.dynamic_slots
             group, slot = divmod(row.row, slots)
@@ -109,6 +177,19 @@ class Encoder:
             return address << max(1, (slots - 1).bit_length()) | slot
         first = row.first if row.operation.wide_y else row.first // geometry.ways
         return self.addresses[row.tensor, row.row] + first
+
+    def _kept(self, row: RowTask) -> int:
+        """Return where the first results of a block of keys or values go.
+
+        Of values, that is a word; of keys, a word, and which of a word's blocks of keys it is.
+        """
+        geometry, base = self.plan.geometry, self.addresses[row.tensor, row.row]
+        if row.operation.destination is Destination.VALUE:
+            return base + row.row // geometry.dynamic_parts
+        group, slot = divmod(row.row, geometry.dynamic_slots)
+        features = self.plan.model.tensors[row.tensor].features
+        word = base + group * -(-features // geometry.dynamic_parts)
+        return word * (geometry.dynamic_slots // geometry.rows) + slot // geometry.rows
 
     def _activations(self, row: RowTask) -> int:
         """Return the element that the engine reads first."""

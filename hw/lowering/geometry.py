@@ -70,7 +70,7 @@ def geometry_of(
     soft_sums = 0
     if weights.soft and not apart_sums:
         own = [model.bounds[op.y].dot for op in soft if packing.packed[op.y]]
-        soft_sums = max(own).bit_length() + 1
+        soft_sums = max(own, default=0).bit_length() + 1
     return Geometry(
         columns=weights.columns,
         ways=ways,
@@ -100,6 +100,7 @@ def geometry_of(
         extension=packing.extension,
         halves=packing.halves,
         gamma_block=False,
+        soft_squares=False,
         soft_bits=max((tensors[op.x].bits for op in soft), default=0),
         soft_sum_bits=soft_sums,
         **post,

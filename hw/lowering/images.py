@@ -41,13 +41,31 @@ def _words(planes: np.ndarray) -> list[int]:
     return [int.from_bytes(word.tobytes(), "little") for word in packed]
 
 
+def _by_lanes(weight: np.ndarray, features: int, lanes: int, parts: int) -> np.ndarray:
+    """Return weights [..., terms] in the order of a split operation: term by term, lane by lane.
+
+    Rows of ``features`` terms lie in ``lanes`` in turn; those that are missing have zeros, as have
+    lanes up to ``parts``.
+    """
+    rows = -(-weight.shape[-1] // (features * lanes)) * lanes
+    pad = [(0, 0)] * (weight.ndim - 1)
+    weight = np.pad(weight, [*pad, (0, rows * features - weight.shape[-1])])
+    by_lane = weight.reshape(*weight.shape[:-1], -1, lanes, features)
+    by_lane = np.pad(by_lane, [*pad, (0, 0), (0, parts - lanes), (0, 0)])
+    return by_lane.swapaxes(-1, -2).reshape(*weight.shape[:-1], -1)
+
+
 def weight_words(
-    linears: Iterable[Linear], layout: WeightLayout
+    linears: Iterable[Linear],
+    layout: WeightLayout,
+    split: Mapping[str, int] | None = None,
+    lanes: int = 1,
 ) -> tuple[list[int], dict[str, int]]:
     """Return words with the parts of each layer, and the address where each layer begins.
 
     Parts of words follow group by group of outputs, and input by input; those of a layer's second
-    set of weights after those of its first.
+    set of weights after those of its first. Of ``split`` layers a word has those of an input of
+    each of ``lanes``, which have rows of so many inputs in turn.
     """
     words: list[int] = []
     bases: dict[str, int] = {}
@@ -61,6 +79,8 @@ def weight_words(
         per_group = layout.columns_of(kind) * together
         weight = weight.reshape(op.parts, outputs, -1)
         weight = np.pad(weight, ((0, 0), (0, groups * per_group - outputs), (0, 0)))
+        if split and op.y in split:
+            weight = _by_lanes(weight, split[op.y], lanes, layout.parts(kind))
         groups *= op.parts
         parts = weight.reshape(groups, per_group, -1).swapaxes(1, 2).reshape(-1, per_group)
         parts = np.pad(parts, ((0, -len(parts) % layout.parts(kind)), (0, 0)))
@@ -152,14 +172,15 @@ def position_words(
 ) -> tuple[list[int], dict[tuple[str, int], int], int]:
     """Return tables of positions, the word of each row, and the bits of an element.
 
-    A word has ``ways`` elements.
+    A word has ``ways`` elements of each of the token rows.
     """
-    bits = int(Batch.of(model).position_bits[0])
+    bits, lanes = int(Batch.of(model).position_bits[0]), geometry.rows
     words: list[int] = []
     places: dict[tuple[str, int], int] = {}
     for name, table in model.constants.items():
-        padded = np.pad(table, ((0, 0), (0, -table.shape[1] % geometry.ways)))
-        for number, row in enumerate(padded.reshape(len(table), -1, geometry.ways)):
-            places[name, number] = len(words)
-            words += _words(_planes(row, bits))
+        padded = np.pad(table, ((0, -len(table) % lanes), (0, -table.shape[1] % geometry.ways)))
+        blocks = padded.reshape(len(padded) // lanes, lanes, -1, geometry.ways)
+        for number, block in enumerate(blocks.swapaxes(1, 2)):
+            places |= {(name, number * lanes + lane): len(words) for lane in range(lanes)}
+            words += _words(_planes(block, bits))
     return words, places, bits

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from bitformer.hw.lowering.packing import Packing
+from bitformer.hw.lowering.token_rows import is_split
 from bitformer.hw.weight_layout import WeightFormat, WeightLayout
 from bitformer.model import ir
 
@@ -107,8 +108,11 @@ def weight_layouts(
     soft_bits: int = 0,
     *,
     few: bool = False,
+    rows: int = 1,
 ) -> Iterator[WeightLayout]:
     """Yield layouts with words for all columns of a format, those with the fewest cycles first.
+
+    With token ``rows``, a word holds the weights of all of them for each split layer.
 
     The columns beyond the first ``hard`` are of LUTs if some format is short enough: bits of its
     weights times those of what they multiply are ``soft_bits`` or fewer. With ``few``, an operation
@@ -126,6 +130,10 @@ def weight_layouts(
     packed = packing.packed.values()
     even = any(packed) and not all(packed)
     least = max(kind.field for kind in formats.values()) * (2 if even else 1)
+    if rows > 1:
+        own = {formats[op.y] for op in model.linears if is_split(model, op)}
+        used = {kind: columns if kind in short else columns - soft for kind in own}
+        least = max([least, *(rows * used[kind] * kind.field for kind in own)])
     layouts = {
         bits: WeightLayout(
             bits=bits,

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 
 from bitformer.hw import timing
 from bitformer.hw.design import Design
@@ -22,6 +23,7 @@ from bitformer.hw.lowering.priorities import Priorities
 from bitformer.hw.lowering.schedule import schedule
 from bitformer.hw.lowering.soft_columns import asked_columns, in_time
 from bitformer.hw.lowering.steps import StreamProgram, check_stream
+from bitformer.hw.lowering.token_rows import check_rows
 from bitformer.hw.lowering.wide import one_by_one, wide_rows
 from bitformer.hw.lut_rows import MOST_BITS
 from bitformer.hw.memory import StoreSpec
@@ -86,7 +88,7 @@ def _cycles(timeline: Schedule, program: Program, model: IntegerModel) -> tuple[
 def _rams(plan: Plan, depths: Mapping[str, int]) -> list[StoreSpec]:
     """Return the memories that a design writes, not placed yet."""
     geometry, source, result = plan.geometry, plan.model.input, plan.model.results
-    ways, slots = geometry.ways, geometry.dynamic_slots
+    ways, slots, lanes = geometry.ways, geometry.dynamic_slots, geometry.rows
     mixed = ways > 1 and (bool(geometry.wide) or not all(plan.packing.packed.values()))
 
     def ram(
@@ -95,6 +97,13 @@ def _rams(plan: Plan, depths: Mapping[str, int]) -> list[StoreSpec]:
         """Return words of elements that are written all at once, or each ``apart``."""
         granule = bits if apart else 0
         return StoreSpec(name=name, depth=depth, width=elements * bits, granule=granule, **fields)
+
+    def in_lanes(
+        name: str, depth: int, elements: int, bits: int, *, apart: bool = mixed, **fields
+    ) -> StoreSpec:
+        """Return words of elements for each token row, which are written by themselves."""
+        found = ram(name, depth, elements * lanes, bits, apart=apart, **fields)
+        return replace(found, granule=found.granule or elements * bits) if lanes > 1 else found
 
     detector: list[StoreSpec] = []
     if (judge := plan.model.detector) is not None:
@@ -109,15 +118,21 @@ def _rams(plan: Plan, depths: Mapping[str, int]) -> list[StoreSpec]:
     if not plan.part.family.luts.rams:
         # elsewhere these take a few LUTs as memory, and are not placed
         rows = depths["scores"] // max(1, geometry.score_pitch)
-        small = [ram("maxima", rows, 1, numerics.SCORE_BITS, apart=False)]
+        small = [in_lanes("maxima", rows, 1, numerics.SCORE_BITS, apart=False)]
         if plan.model.subtraction is not None:
             last = 2 * source.features
             small.append(ram("last", last, 1, source.bits, apart=False, read_ports=2))
     return [
-        ram("activations", depths["activations"], ways, geometry.element_bits, read_ports=2),
-        ram("scores", depths["scores"], ways, numerics.SCORE_BITS),
-        ram("dynamic", depths["dynamic"], slots, geometry.dynamic_bits, apart=True),
-        ram("input", source.size, 1, source.bits, apart=False),
+        in_lanes("activations", depths["activations"], ways, geometry.element_bits, read_ports=2),
+        in_lanes("scores", depths["scores"], ways, numerics.SCORE_BITS),
+        ram(
+            "dynamic",
+            depths["dynamic"],
+            slots * geometry.dynamic_parts,
+            geometry.dynamic_bits,
+            apart=True,
+        ),
+        in_lanes("input", geometry.lane_words(source.size), 1, source.bits, apart=False),
         ram(
             "output",
             result.rows * -(-result.features // together),
@@ -141,6 +156,8 @@ def lower(
     immediate: bool = True,
     shifts: Mapping[str, int] | None = None,
     apart: bool = True,
+    rows: int = 1,
+    posts: int = 1,
     effort: int = 0,
     order: Schedule | None = None,
     soft: int | str | None = None,
@@ -167,6 +184,10 @@ def lower(
     apart :
         Whether elements of more than 8 bits, if they are few, lie in a word each; else all words of
         activations are as wide as two of them.
+    rows :
+        Rows of tokens that the engine has side by side: a power of two.
+    posts :
+        Post-processors, each for its share of these rows: a power of two.
     effort :
         Orders of the rows to try for one that takes fewer cycles and no more memory.
     order :
@@ -195,6 +216,8 @@ def lower(
             immediate=immediate,
             shifts=shifts,
             apart=apart,
+            rows=rows,
+            posts=posts,
             order=order,
             soft=count,
         ),
@@ -205,30 +228,34 @@ def lower(
     multiplier = PARTS[part].family.multiplier
     destination = destinations(model)
     check_graph(model, destination)
-    rows = wide_rows(model, destination) if apart else frozenset[str]()
-    single = one_by_one(model, rows)
+    wide = wide_rows(model, destination) if apart else frozenset[str]()
+    single = one_by_one(model, wide)
     batch = Batch.of(model)
     if not choose_packing(batch, 2, pack, multiplier, single).packed.any():
-        rows, pack = frozenset(), False
-    columns = choose_columns(model, PARTS[part], lanes, pack, rows)
+        wide, pack = frozenset(), False
+    columns = choose_columns(model, PARTS[part], lanes, pack, wide, rows, posts)
     both = columns if columns % 2 else columns + (extra or 0)
     packing = choose_packing(batch, both, pack, multiplier, single)[0]
     if not any(packing.packed.values()):
-        rows = frozenset()
+        wide = frozenset()
     tried: list[tuple[tuple[int, int], Plan, Design]] = []
-    hard = hard_columns(model, PARTS[part], columns, any(packing.packed.values()), rows)
+    hard = hard_columns(model, PARTS[part], columns, any(packing.packed.values()), wide)
     most = multiplier.soft
     if extra is not None:
         hard, most = columns, most or MOST_BITS
         columns += extra if in_time(hard, packing, multiplier) else 0
-    for weights in weight_layouts(model, packing, columns, hard, most, few=extra is not None):
+    check_rows(model, rows, posts, hard * (2 if packing.dynamic else 1))
+    few = extra is not None
+    for weights in weight_layouts(model, packing, columns, hard, most, few=few, rows=rows):
         plan = Plan(
             model=model,
             part=PARTS[part],
             destinations=destination,
             packing=packing,
             weights=weights,
-            wide_rows=rows,
+            wide_rows=wide,
+            rows=rows,
+            posts=posts,
             immediate=immediate,
             wanted_shifts=shifts or {},
         )
@@ -315,7 +342,8 @@ def lower_plan(
     timeline = schedule(_tasks(plan), priorities, geometry)
     blocks = memory_blocks(model, timeline, geometry)
     depths = {name: allocate(own, by_size=name == "dynamic") for name, own in blocks.items()}
-    weights, weight_bases = weight_words(model.linears, plan.weights)
+    split = {op.y: plan.lane_features(op) for op in model.linears if plan.is_split(op)}
+    weights, weight_bases = weight_words(model.linears, plan.weights, split, plan.rows)
     parameters, parameter_bases, parameter_bits, strides = parameter_words(
         plan.parameters, geometry, model.clocks
     )
@@ -337,7 +365,7 @@ def lower_plan(
         "program": (program.words(), program.word_bits),
         "weights": (weights, plan.weights.bits),
         "parameters": (parameters, sum(parameter_bits) * ways),
-        "position": (position, position_bits * ways),
+        "position": (position, position_bits * ways * geometry.rows),
     }
     if (judge := model.detector) is not None:
         roms["judge_weights"] = (judge.weight.tolist(), weight_bits(judge))

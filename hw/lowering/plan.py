@@ -12,13 +12,15 @@ from bitformer.hw.lowering.geometry import geometry_of
 from bitformer.hw.lowering.images import is_uniform, parameter_table
 from bitformer.hw.lowering.packing import Packing
 from bitformer.hw.lowering.shifts import common_shifts
+from bitformer.hw.lowering.token_rows import is_split, patch_of
 from bitformer.hw.parts import Part
 from bitformer.hw.program import Destination
 from bitformer.hw.weight_layout import WeightLayout
-from bitformer.hw.widths import GAMMA_BITS
+from bitformer.hw.widths import GAMMA_BITS, soft_sum
 from bitformer.model import numerics
 from bitformer.model.ir import IntegerModel
-from bitformer.model.operations import Operation
+from bitformer.model.operations import Linear, Operation
+from bitformer.model.tensor import Tensor
 
 __all__ = ["Plan"]
 
@@ -36,6 +38,7 @@ class Plan:
     wide_rows : tensors with an element a word in the activation store.
     immediate : whether a multiplier that all channels share is a constant of the hardware.
     wanted_shifts : shifts by tensor, used where they change no result.
+    rows, posts : token rows of the engine, and post-processors that take their results.
     """
 
     model: IntegerModel
@@ -46,6 +49,8 @@ class Plan:
     wide_rows: frozenset[str] = frozenset()
     immediate: bool = True
     wanted_shifts: Mapping[str, int] = field(default_factory=dict)
+    rows: int = 1
+    posts: int = 1
 
     @cached_property
     def shifts(self) -> dict[str, int]:
@@ -67,8 +72,49 @@ class Plan:
             shifts=self.shifts,
             multiplier=multiplier,
         )
+        found = replace(found, rows=self.rows, posts=self.posts)
+        if self.rows > 1:
+            found = self._with_lanes(found)
+            short = found.norm_features and soft_sum(found.norm_features, found.norm_bits)
+            found = replace(found, soft_squares=bool(short) and found.dsps > self.part.dsps)
         spare = found.dsps < self.part.dsps and multiplier.half_bits >= GAMMA_BITS
         return replace(found, gamma_block=True) if spare and found.norm_features else found
+
+    def _with_lanes(self, geometry: Geometry) -> Geometry:
+        """Return a geometry that knows what the stores with lanes need of the model's tensors."""
+        tensors, kept = self.model.tensors, (Destination.KEY, Destination.VALUE)
+        found = [tensors[name] for name, where in self.destinations.items() if where in kept]
+        pairs = max((-(-spec.features // geometry.ways) for spec in found), default=1)
+        rows = max((-(-spec.rows // geometry.dynamic_parts) for spec in found), default=1)
+        return replace(
+            geometry,
+            patch=patch_of(self.model),
+            pair_bits=(pairs - 1).bit_length(),
+            value_pitch=1 << (rows - 1).bit_length(),
+        )
+
+    def is_split(self, op: Linear) -> bool:
+        """Return True if each token row multiplies the rows of its lane, by weights of its own."""
+        return self.rows > 1 and is_split(self.model, op)
+
+    def lane_length(self, op: Linear) -> int:
+        """Return the terms of a split operation's dot product that one token row has."""
+        features = self.lane_features(op)
+        return -(-op.weight.shape[1] // (features * self.rows)) * features
+
+    def lane_features(self, op: Linear) -> int:
+        """Return the terms of a row of what an operation reads, which lie in one lane."""
+        if op.x == self.model.steps.name:
+            return patch_of(self.model)
+        return self.model.tensors[op.x].features
+
+    def values_of(self, values: Tensor) -> dict[str, int]:
+        """Return how the addresses of values go on: from row to row, and to the next columns'."""
+        geometry = self.geometry
+        if geometry.rows == 1:
+            step = -(-values.features // geometry.dynamic_slots)
+            return {"weight_step": step, "weight_group": 1}
+        return {"weight_step": 1, "weight_group": geometry.value_pitch * geometry.dynamic_parts}
 
     def per_column(self, op: Operation) -> int:
         """Return the results of one column."""

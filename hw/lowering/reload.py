@@ -55,6 +55,8 @@ def lower_reloadable(
     *,
     part: str = DEFAULT_PART,
     lanes: int | None = None,
+    rows: int = 1,
+    posts: int = 1,
     pack: bool = True,
     placement: Mapping[str, str] | None = None,
     soft: int | str | None = None,
@@ -71,7 +73,8 @@ def lower_reloadable(
             "stream must be false to make a reloadable design, not true as in config"
             f" {model.config.name}: leave --reloadable out"
         )
-    options: dict[str, Any] = {"lanes": lanes, "pack": pack, "soft": soft, **_OPTIONS}
+    options: dict[str, Any] = {"lanes": lanes, "rows": rows, "posts": posts, "pack": pack}
+    options |= {"soft": soft, **_OPTIONS}
     design = lower(model, part=part, effort=effort, progress=progress, **options)
     there = PARTS[part]
     multiplier = there.family.multiplier
@@ -198,6 +201,7 @@ def new_images(
     # columns of LUTs that were asked for are as many again
     soft = None if design.geometry.apart else design.geometry.weights.soft or None
     options: dict[str, Any] = {"lanes": lanes, "pack": pack, "soft": soft, **_OPTIONS}
+    options |= {"rows": design.geometry.rows, "posts": design.geometry.posts}
     other = lower(model, part=design.part, shifts=shifts, order=design.schedule, **options)
     _check_tensors(design.model, model)
     _check_program(design, other)

@@ -24,7 +24,7 @@ class _Timeline:
     """The units' state after the rows that have been issued; of each row when it can be read."""
 
     def __init__(self, geometry: Geometry):
-        self.ways = geometry.ways
+        self.geometry, self.ways = geometry, geometry.ways
         self.vector_delay, self.post = geometry.vector_delay, geometry.post
         self.after = geometry.statistics
         self.ready: dict[tuple[str, int], np.ndarray] = {}
@@ -36,27 +36,39 @@ class _Timeline:
         self.statistics: list[tuple[str, int]] = []
 
     def slots(self, row: RowTask) -> np.ndarray:
-        """Return the slot of each result after issue: its accumulator's cycle, for each feature."""
+        """Return the slot of each result after issue: its accumulator's cycle, [rows, features].
+
+        Of a block's rows, the post-processors take so many at a time as there are, group by group.
+        """
         op = row.operation
-        feature = np.arange(row.features)
+        feature, turn = (
+            np.arange(row.features),
+            np.arange(row.count)[:, None] // self.geometry.posts,
+        )
         if not op.matrix:
-            return timing.ADDRESS + self.vector_delay + feature // (1 if op.wide else self.ways)
+            start = timing.ADDRESS + self.vector_delay + turn * op.slots
+            return start + feature // (1 if op.wide else self.ways)
         per_column = self.ways if op.packed else 1
         column = feature // per_column + op.skip
         group = column // op.columns
-        base = timing.ADDRESS + op.length - 1 + timing.PRODUCT
-        return base + group * op.pitch + column % op.columns
+        taken = np.where(group < op.groups - 1, op.columns, op.last_columns)
+        base = timing.ADDRESS + op.length - 1 + timing.PRODUCT + self.late(op)
+        return base + group * op.pitch + turn * taken + column % op.columns
+
+    def late(self, op: MachineOperation) -> int:
+        """Return the cycles by which the results of an operation come later than others'."""
+        return self.geometry.split_delay if op.split else 0
 
     def windows(self, row: RowTask, issue: int) -> list[tuple[int, int]]:
         """Return the intervals in which the row holds the post-processor."""
-        op = row.operation
+        op, rounds = row.operation, self.geometry.rounds(row.count)
         if not op.matrix:
             start = issue + timing.ADDRESS
-            return [(start - 1, start + op.slots + self.vector_delay)]
+            return [(start - 1, start + op.slots * rounds + self.vector_delay)]
         start = issue + timing.ADDRESS + op.length - 1 + timing.PRODUCT
         counts = [op.columns] * (op.groups - 1) + [op.last_columns]
         return [
-            (start + g * op.pitch - 1, start + g * op.pitch + count)
+            (start + g * op.pitch - 1, start + g * op.pitch + count * rounds + self.late(op))
             for g, count in enumerate(counts)
         ]
 
@@ -85,15 +97,16 @@ class _Timeline:
         slots = self.slots(row)
         for read in row.reads:
             bounds.append((self.data_bound(op, read, slots), read.tensor))
-        if op.destination in (Destination.KEY, Destination.VALUE):
+        kept = op.destination in (Destination.KEY, Destination.VALUE)
+        if kept and self.geometry.rows == 1:
             # keys are written behind their results, through the port that values take at once
             free = self.key_free
             if op.destination is Destination.KEY and not op.matrix:
                 # nor may they be in the way of results that are on their way through the engine
                 free = max(free, self.kept)
-            bounds.append((free + 1 - int(slots[0]) - self.post, "key writer"))
+            bounds.append((free + 1 - int(slots[0, 0]) - self.post, "key writer"))
         if op.destination is Destination.SCORE:
-            bounds.append((self.score_free - int(slots[0]) - self.post, "score maximum"))
+            bounds.append((self.score_free - int(slots[0, 0]) - self.post, "score maximum"))
         issue, reason = max(bounds, key=lambda b: b[0])
         while wait := self.post_conflict(row, issue):
             issue, reason = issue + wait, "post-processor"
@@ -105,17 +118,22 @@ class _Timeline:
             column = [self.ready[read.tensor, number][read.feature] for number in read.numbers]
             return int((np.array(column) - np.arange(len(column))).max()) - timing.ADDRESS
         if read.rows:
-            rows = (self.ready[read.tensor, number] for number in read.numbers)
-            return max(int(ready.max()) for ready in rows) - timing.ADDRESS
-        ready = self.ready[read.tensor, read.row]
+            bounds = []
+            for number in read.numbers:
+                ready = self.ready[read.tensor, number]
+                block = number // self.geometry.rows if read.line else 0
+                passed = np.arange(len(ready)) + block * len(ready) if read.line else 0
+                bounds.append(int((ready - passed).max()))
+            return max(bounds) - timing.ADDRESS
+        ready = np.stack([self.ready[read.tensor, number] for number in read.numbers])
+        words = np.arange(ready.shape[1])
         if not read.post:
-            return int((ready - np.arange(len(ready))).max()) - timing.ADDRESS
+            return int((ready - words).max()) - timing.ADDRESS
         if not op.matrix:
             slots = slots - self.vector_delay
-        words = np.arange(len(ready))
         if not op.wide:
             words -= words % self.ways
-        return int((ready - slots[words]).max())
+        return int((ready - slots[:, words]).max())
 
     def available(self, row: RowTask) -> bool:
         """Return True if everything that the row reads has been issued."""
@@ -123,7 +141,8 @@ class _Timeline:
         reads = ((read.tensor, number) for read in row.reads for number in read.numbers)
         if row.after_inputs > self.arrived or not self.complete.issuperset(reads):
             return False
-        if op.statistics and len(self.statistics) >= timing.STATISTICS_QUEUE:
+        rounds = self.geometry.rounds(row.count)
+        if op.statistics and len(self.statistics) + rounds > timing.STATISTICS_QUEUE:
             return False
         if op.normalize:
             return bool(self.statistics) and self.statistics[0] == (row.reads[0].tensor, row.row)
@@ -132,7 +151,7 @@ class _Timeline:
     def commit(self, row: RowTask, issue: int, reason: str) -> Event:
         """Issue a row, and return its event."""
         op = row.operation
-        writes = issue + self.slots(row) + self.post
+        writes = (issue + self.slots(row) + self.post).reshape(-1)
         event = Event(row=row, issue=issue, reason=reason, writes=writes)
         windows = self.windows(row, issue)
         self.next_issue = issue + timing.MIN_ISSUE
@@ -147,34 +166,37 @@ class _Timeline:
             self.queue.append(windows[0][0])
         event.post_last = windows[-1][1] + 1
         self.post_busy = [w for w in self.post_busy if w[1] > issue] + windows
-        self.record(row, writes)
+        self.record(row, event.by_row)
+        # one entry for each round: they wait side by side, one behind each post-processor
+        rounds = self.geometry.rounds(row.count)
         if op.statistics and row.completes:
-            self.statistics.append((row.tensor, row.row))
+            self.statistics += [(row.tensor, row.row)] * rounds
         if op.normalize:
-            self.statistics.pop(0)
+            del self.statistics[:rounds]
         return event
 
     def record(self, row: RowTask, writes: np.ndarray) -> None:
         """Note when the results can be read."""
         op = row.operation
-        ready = writes + timing.WRITTEN
+        ready, last = writes + timing.WRITTEN, writes.max(axis=1, keepdims=True)
         if op.destination in (Destination.KEY, Destination.VALUE):
             self.kept = max(self.kept, int(writes.max()))
-        if op.destination is Destination.KEY:
-            for i in range(len(ready)):
-                self.key_free = max(int(writes[i]), self.key_free) + 1
-                ready[i] = self.key_free + timing.KEYED
-        elif op.destination is Destination.VALUE:
+        if op.destination is Destination.KEY and self.geometry.rows == 1:
+            for i, written in enumerate(writes[0]):
+                self.key_free = max(int(written), self.key_free) + 1
+                ready[0, i] = self.key_free + timing.KEYED
+        elif op.destination in (Destination.KEY, Destination.VALUE):
             ready = writes + timing.KEPT
         elif op.destination is Destination.SCORE:
-            ready[:] = int(writes.max()) + timing.SCORED
+            ready[:] = last + timing.SCORED
             self.score_free = int(writes.max()) + timing.SCORED
         if op.statistics:
-            ready[:] = np.maximum(ready, int(writes.max()) + self.after)
-        key = row.tensor, row.row
-        self.ready[key] = ready if row.begins else np.concatenate([self.ready[key], ready])
-        if row.completes:
-            self.complete.add(key)
+            ready = np.maximum(ready, last + self.after)
+        for number, own in zip(row.numbers, ready, strict=True):
+            key = row.tensor, number
+            self.ready[key] = own if row.begins else np.concatenate([self.ready[key], own])
+            if row.completes:
+                self.complete.add(key)
 
 
 def schedule(

@@ -22,6 +22,8 @@ _LOGIC = 3000
 #: choice among formats and the shift register before it: two designs of 16 such columns take 58 and
 #: 69 LUTs more a column than without.
 _SUM_CHOICE, _WEIGHT_CHOICE = 0.6, 2
+#: LUTs of what each further token row and post-processor takes.
+_ROW, _POST = 450, 1100
 #: Columns of LUTs at most: their weights are as many bits of a word, which block RAM is wide for.
 _MOST = 64
 #: What is inferred takes so many times the LUTs that are counted: an ECP5's columns by Yosys.
@@ -47,16 +49,18 @@ def asked_columns(soft: int | str | None, lower_with: Callable[[int | None], Des
     return soft
 
 
-def soft_of(lut_lanes: int | str) -> int | str:
-    """Return the columns of LUTs that make so many products a cycle; ``auto`` is itself."""
+def soft_of(lut_lanes: int | str, rows: int = 1) -> int | str:
+    """Return the columns of LUTs of each token row that make so many products a cycle in all.
+
+    ``auto`` is itself.
+    """
     if lut_lanes == AUTO:
         return AUTO
-    if type(lut_lanes) is not int or lut_lanes % 2 or not 0 <= lut_lanes <= 2 * _MOST:
-        most = 2 * _MOST
-        raise UserError(
-            f"lut_lanes must be {AUTO} or an even number from 0 to {most}, not {lut_lanes!r}"
-        )
-    return lut_lanes // 2
+    step, most = 2 * rows, 2 * rows * _MOST
+    if type(lut_lanes) is not int or lut_lanes % step or not 0 <= lut_lanes <= most:
+        kind = "an even number" if rows == 1 else f"a multiple of {step}"
+        raise UserError(f"lut_lanes must be {AUTO} or {kind} from 0 to {most}, not {lut_lanes!r}")
+    return lut_lanes // step
 
 
 def in_time(hard: int, packing: Packing, multiplier: Multiplier) -> bool:
@@ -89,9 +93,9 @@ def most_columns(design: Design) -> int:
 
 
 def _own_luts(design: Design) -> float:
-    """Return the LUTs that a column of LUTs takes in a design, or would take."""
+    """Return the LUTs that a column of LUTs takes in a design, or would take, in all token rows."""
     layers, model = _served(design), design.model
-    return column_luts(
+    return design.geometry.rows * column_luts(
         PARTS[design.part],
         weight_bits=design.geometry.half_bits,
         activation_bits=max(model.tensors[op.x].bits for op in layers),
@@ -104,7 +108,9 @@ def _room(design: Design) -> float:
     part, soft = PARTS[design.part], design.geometry.weights.soft
     taken = [cost(s, s.placement, part.family) for s in design.stores.values()]
     stores = sum(one.luts + one.lutram for one in taken)
-    return part.luts - stores - _LOGIC - (soft * _own_luts(design) if soft else 0)
+    geometry = design.geometry
+    logic = _LOGIC + (geometry.rows - 1) * _ROW + (geometry.posts - 1) * _POST
+    return part.luts - stores - logic - (soft * _own_luts(design) if soft else 0)
 
 
 def _served(design: Design) -> list[Linear]:
@@ -120,7 +126,8 @@ def _cycles(design: Design, columns: int) -> int:
     for op in _served(design):
         y, length = design.model.tensors[op.y], op.weight.shape[1]
         groups = -(-y.features // (2 * columns))
-        total += y.rows * ((groups - 1) * max(length, columns) + length)
+        blocks = -(-y.rows // design.geometry.rows)
+        total += blocks * ((groups - 1) * max(length, columns) + length)
     return total
 
 

@@ -1,7 +1,7 @@
 """The accelerator: samples in, results out, one inference after another."""
 
 import numpy as np
-from amaranth.hdl import Cat, Const, Module, signed
+from amaranth.hdl import Cat, Const, Module, Mux, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,6 +11,7 @@ from bitformer.hw.units import decisions, reads, writes
 from bitformer.hw.units.assembly import Units
 from bitformer.hw.units.parameters import Parameter
 from bitformer.hw.units.ports import number_shape
+from bitformer.hw.units.row_results import Drained
 from bitformer.model import reference
 from bitformer.model.stream import StepModel, StreamSteps
 
@@ -37,10 +38,11 @@ class Accelerator(wiring.Component):
         and what is judged behind; unsigned for a model of an ADC's words.
     o : Out(stream.Signature(signed(output.bits))), results of a window; unsigned likewise. Of a
         classifier, the number of its class; of a detector, its flag.
-    o_trace_y : Out(activation_bits * ways), results of the post-processor as they are written.
-    o_trace_valid : Out(ways), which of them are valid.
+    o_trace_y : Out(activation_bits * ways * posts), results of the post-processors as they are
+        written.
+    o_trace_valid : Out(ways * posts), which of them are valid.
     o_trace_vector : Out(1), they are those of a vector operation.
-    o_trace_x : Out(signed(operand_bits)), the engine's activation.
+    o_trace_x : Out(signed(operand_bits * rows)), the activations of the engine's token rows.
     o_trace_input : Out(1), it comes from the input.
     i_bank : In(1), image that is live; this and all that follow with two banks only.
     i_load_addr : In(range(words of an image)), address of a word to load.
@@ -68,10 +70,10 @@ class Accelerator(wiring.Component):
                 **loads,
                 "i": In(stream.Signature(number_shape(model.input.bits, unsigned))),
                 "o": Out(stream.Signature(number_shape(model.output.bits, unsigned))),
-                "o_trace_y": Out(geometry.activation_bits * geometry.ways),
-                "o_trace_valid": Out(geometry.ways),
+                "o_trace_y": Out(geometry.activation_bits * geometry.ways * geometry.posts),
+                "o_trace_valid": Out(geometry.ways * geometry.posts),
                 "o_trace_vector": Out(1),
-                "o_trace_x": Out(signed(geometry.operand_bits)),
+                "o_trace_x": Out(signed(geometry.operand_bits * geometry.rows)),
                 "o_trace_input": Out(1),
             }
         )
@@ -105,9 +107,10 @@ class Accelerator(wiring.Component):
         reads.read_scores(m, units)
         reads.read_last_step(m, units)
         reads.read_weights(m, units)
-        reads.read_columns(m, units)
+        drained = Drained(m, units)
+        reads.read_columns(m, units, drained)
         reads.read_rows(m, units)
-        reads.read_post_operands(m, units)
+        reads.read_post_operands(m, units, drained)
         writes.follow_scores(m, units)
         writes.follow_statistics(m, units)
         writes.write_results(m, units)
@@ -116,15 +119,18 @@ class Accelerator(wiring.Component):
         release = units.decode(m, addresses.o_op, "release_input", name="release")
         wiring.connect(m, wiring.flipped(self.i), port.i)
         self._hand_out(m, units)
-        operands, post = units.operands, units.post
+        operands, post, posts = units.operands[0], units.post, len(units.posts)
         source = units.decode(m, operands.o_op, "source", name="traced")
+        valid = [post.o_slot.valid]
+        if posts > 1:
+            valid = [Mux(post.o_slot.posts[n], post.o_slot.valid, 0) for n in range(posts)]
         m.d.comb += [
             port.i_release.eq(addresses.o_last & addresses.o_end & release),
             port.i_start.eq(units.sequencer.o_start),
-            self.o_trace_y.eq(Cat(post.o_y)),
-            self.o_trace_valid.eq(post.o_slot.valid),
+            self.o_trace_y.eq(Cat(one.o_y for one in units.posts)),
+            self.o_trace_valid.eq(Cat(valid)),
             self.o_trace_vector.eq(post.o_vector),
-            self.o_trace_x.eq(operands.o_x),
+            self.o_trace_x.eq(Cat(one.o_x for one in units.operands)),
             self.o_trace_input.eq(operands.o_valid & (source == Source.INPUT)),
         ]
         return m

@@ -1,8 +1,9 @@
 """Units of a lowered design: their parameters, derived from it."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Module, Value
+from amaranth.hdl import Const, Elaboratable, Module, Mux, Value
 from amaranth.lib import data
 from amaranth.utils import bits_for
 
@@ -10,13 +11,14 @@ from bitformer.hw.design import Design
 from bitformer.hw.judging import level_bits, score_bits, weight_bits
 from bitformer.hw.queues import queues_of
 from bitformer.hw.units.address_generator import AddressGenerator
+from bitformer.hw.units.block_writer import BlockWriter
 from bitformer.hw.units.column_store import ColumnStore
 from bitformer.hw.units.detector import Detector
 from bitformer.hw.units.drain import Drain
 from bitformer.hw.units.key_value_writer import KeyValueWriter
 from bitformer.hw.units.matrix_engine import MatrixEngine
 from bitformer.hw.units.operands import Operands
-from bitformer.hw.units.pipeline import decode
+from bitformer.hw.units.pipeline import MOST_COPIES, decode
 from bitformer.hw.units.ports import InputPort, OutputPort
 from bitformer.hw.units.postprocessor import PostProcessor
 from bitformer.hw.units.postprocessor_widths import PostProcessorWidths
@@ -27,9 +29,11 @@ from bitformer.model.operations import Judge
 
 __all__ = [
     "Units",
+    "block_writer",
     "detector",
     "drain",
     "key_value_writer",
+    "matrix_engine",
     "operands",
     "post_processor",
     "slots_of",
@@ -60,6 +64,7 @@ class Units:
             inputs=model.input.size,
             whole_window=model.whole_window,
             behind=model.window_size - model.input.size,
+            rows=geometry.rows,
         )
         # Yosys maps by the order of names: another name is another count of LUTs
         m.submodules.word_addresses = self.addresses = address_generator(design)
@@ -70,6 +75,8 @@ class Units:
             unsigned=model.config.adc_words,
             numbers=len(model.config.calendar),
             judged=0 if model.detector is None else model.results.size,
+            lanes=geometry.rows,
+            patch=geometry.patch,
         )
         m.submodules.output_port = self.output_port = OutputPort(
             rows=model.results.rows,
@@ -79,38 +86,55 @@ class Units:
             placement=design.stores["output"].placement,
             unsigned=model.config.adc_words,
         )
-        m.submodules.operands = self.operands = operands(design)
-        m.submodules.engine = self.engine = MatrixEngine(
-            columns=geometry.columns,
-            column_bits=geometry.column_bits,
-            operand_bits=geometry.operand_bits,
-            pack_shift=geometry.pack_shift,
-            half_bits=geometry.half_bits,
-            always_packed=all(design.packed.values()),
-            product_bits=geometry.product_bits,
-            multiplier=geometry.multiplier,
-            group=_group(design),
-            apart=geometry.apart,
-            extension=geometry.extension,
-            soft=geometry.weights.soft,
-            soft_bits=geometry.soft_bits,
-            soft_sum_bits=geometry.soft_sum_bits,
-            halves=geometry.halves,
-        )
+        #: Of each token row; the first of them stands for what all have in common.
+        self.operands = [operands(design) for _ in range(geometry.rows)]
+        self.engines = [matrix_engine(design) for _ in range(geometry.rows)]
+        #: Post-processors, which have their slots in common.
+        self.posts = [post_processor(design) for _ in range(geometry.posts)]
+        for name, several in (
+            ("operands", self.operands),
+            ("engine", self.engines),
+        ):
+            _name(m, name, several)
         m.submodules.drain = self.drain = drain(design)
         m.submodules.vector = self.vector = vector_slots(design)
-        m.submodules.post = self.post = post_processor(design)
+        _name(m, "post", self.posts)
+
+    @property
+    def post(self) -> PostProcessor:
+        """The first post-processor: its slots are those of all."""
+        return self.posts[0]
+
+    def valid(self, lane: int) -> Value:
+        """Return which results of a token row the post-processors have, by way."""
+        posts, slot = len(self.posts), self.post.o_slot
+        here: Value = Const(1, 1)
+        if posts > 1:
+            here = slot.posts[lane % posts]
+        if "round" in slot.shape().members:
+            here &= slot.round == lane // posts
+        return slot.valid if isinstance(here, Const) else Mux(here, slot.valid, 0)
+
+    def results(self, lane: int) -> data.View:
+        """Return the results of a token row, by way, where they are ``valid``."""
+        return self.posts[lane % len(self.posts)].o_y
 
     def decode(self, m: Module, op: Value, field: str, *, name: str = "") -> Value:
         """Look up a field of the operation that ``op`` is the number of."""
         return decode(m, op, self.operations, field, name=name)
 
 
+def _name(m: Module, name: str, several: Sequence[Elaboratable]) -> None:
+    """Add submodules of one kind: the first as ``name``, the others with their number."""
+    for number, unit in enumerate(several):
+        m.submodules[f"{name}_{number}" if number else name] = unit
+
+
 def _group(design: Design) -> int:
     """Return the columns whose keys and values are read in a cycle: all where an address may."""
     spec, columns, luts = design.stores.get("dynamic"), design.geometry.columns, design.family.luts
     hard = design.geometry.hard
-    if spec is None or spec.placement != "distributed" or not luts.rams:
+    if spec is None or spec.placement != "distributed" or not luts.rams or design.geometry.rows > 1:
         return columns
     ram = next((ram for ram in luts.rams if spec.depth <= ram.words), luts.rams[-1])
     loads = -(-spec.width // ram.bits) * ram.luts * -(-spec.depth // ram.words)
@@ -157,6 +181,8 @@ def slots_of(design: Design) -> data.StructLayout:
         res_bits=max(program.width("res"), address),
         upper=bool(geometry.wide) and geometry.ways > 1,
         soft=geometry.weights.soft > 0 and not geometry.apart,
+        posts=geometry.posts,
+        rounds=geometry.rounds(geometry.rows),
     )
 
 
@@ -174,7 +200,35 @@ def _rows(design: Design) -> dict:
 def drain(design: Design) -> Drain:
     """Return the drain of a design."""
     geometry, queue = design.geometry, queues_of(design).rows
-    return Drain(columns=geometry.columns, soft=geometry.weights.soft, queue=queue, **_rows(design))
+    return Drain(
+        columns=geometry.columns,
+        soft=geometry.weights.soft,
+        queue=queue,
+        copies=min(MOST_COPIES, -(-geometry.rows // 2)),
+        **_rows(design),
+    )
+
+
+def matrix_engine(design: Design) -> MatrixEngine:
+    """Return a token row of a design's engine."""
+    geometry = design.geometry
+    return MatrixEngine(
+        columns=geometry.columns,
+        column_bits=geometry.column_bits,
+        operand_bits=geometry.operand_bits,
+        pack_shift=geometry.pack_shift,
+        half_bits=geometry.half_bits,
+        always_packed=all(design.packed.values()),
+        product_bits=geometry.product_bits,
+        multiplier=geometry.multiplier,
+        group=_group(design),
+        apart=geometry.apart,
+        extension=geometry.extension,
+        soft=geometry.weights.soft,
+        soft_bits=geometry.soft_bits,
+        soft_sum_bits=geometry.soft_sum_bits,
+        halves=geometry.halves,
+    )
 
 
 def vector_slots(design: Design) -> VectorSlots:
@@ -198,6 +252,25 @@ def detector(design: Design, judge: Judge) -> Detector:
         level_bits=level_bits(judge, model),
         weight_bits=weight_bits(judge, any_weights=loaded),
         score_bits=score_bits(judge, model, any_weights=loaded),
+    )
+
+
+def block_writer(design: Design) -> BlockWriter:
+    """Return the writer of keys and values of token rows."""
+    geometry = design.geometry
+    return BlockWriter(
+        rows=geometry.rows,
+        posts=geometry.posts,
+        ways=geometry.ways,
+        slots=geometry.dynamic_slots,
+        parts=geometry.dynamic_parts,
+        bits=geometry.dynamic_bits,
+        depth=design.stores["dynamic"].depth,
+        result_bits=geometry.activation_bits,
+        dst_bits=slots_of(design)["dst"].width,
+        pair_bits=geometry.pair_bits,
+        pitch=geometry.value_pitch,
+        rounds=geometry.rounds(geometry.rows),
     )
 
 
@@ -231,7 +304,7 @@ def operands(design: Design) -> Operands:
     return Operands(
         operations=design.program.operations,
         ways=geometry.ways,
-        word_bits=design.stores["activations"].width,
+        word_bits=design.stores["activations"].width // geometry.rows,
         scores="scores" in design.stores,
         input_bits=model.input.bits,
         operand_bits=geometry.operand_bits,
@@ -243,7 +316,8 @@ def post_processor(design: Design) -> PostProcessor:
     """Return the post-processor of a design."""
     geometry, stores, program = design.geometry, design.stores, design.program
     value_bits, scale_bits = design.parameter_bits
-    position = stores["position"].width if "position" in stores else geometry.ways
+    lanes = geometry.rows
+    position = stores["position"].width // lanes if "position" in stores else geometry.ways
     widths = PostProcessorWidths(
         product_bits=geometry.product_bits,
         pack_shift=geometry.pack_shift,
@@ -253,7 +327,7 @@ def post_processor(design: Design) -> PostProcessor:
         narrow_bits=geometry.narrow_bits,
         value_bits=value_bits,
         scale_bits=scale_bits,
-        activation_bits=stores["activations"].width // geometry.ways,
+        activation_bits=stores["activations"].width // lanes // geometry.ways,
         position_bits=position // geometry.ways,
         last_bits=design.model.input.bits,
         factor_bits=geometry.factor_bits,

@@ -9,7 +9,14 @@ from amaranth.lib.wiring import In, Out
 from bitformer.hw.program import MachineOperation
 from bitformer.hw.timing import QUEUE
 from bitformer.hw.units.parameters import Integer
-from bitformer.hw.units.pipeline import after, by_operation, decode, registered, twice
+from bitformer.hw.units.pipeline import (
+    MOST_COPIES,
+    after,
+    by_operation,
+    decode,
+    registered,
+    twice,
+)
 from bitformer.hw.units.result_slots import Slots
 
 __all__ = ["PLACE_BITS", "Drain"]
@@ -21,6 +28,8 @@ PLACE_BITS = 2
 class Drain(Slots):
     """Gives a slot for each column of the matrix engine as it finishes, one a cycle.
 
+    Of a block of rows side by side, the post-processors take so many at a time as there are: they
+    have a round of slots for each, the first as the columns finish, and the others behind it.
     Rows are drained in the order in which they are issued. Columns before the operation's ``skip``
     have no valid slot. The parameters of an operation with a ``clock`` are those of a row of its
     table.
@@ -42,6 +51,8 @@ class Drain(Slots):
         The last columns of these that are of LUTs, where slots say so.
     queue : int
         Rows that wait at most, from the cycle of their issue until after their first ``i_done``.
+    copies : int
+        Registers that share the loads of ``o_places``.
 
     Members
     -------
@@ -56,10 +67,12 @@ class Drain(Slots):
     i_offset_{n} : In(slot.parameter), words from a table's first row to that which number ``n`` of
         the time selects; for each number that operations have.
     o_places : Out(PLACE_BITS for every four columns), lowest bits of the column in hand, for the
-        four columns that it belongs to.
+        four columns that it belongs to; those of each of ``copies``, one behind another.
     o_group_lower : Out(range(columns / 4)), number of those four columns, for the lower half of the
         accumulator's bits.
     o_group_upper : Out(range(columns / 4)), the same for the upper half.
+    o_column : Out(range(columns)), the column in hand.
+    o_direct : Out(1), it has just finished: the round is the first, or that of an only row.
     o_slot : Out(slot), the slot of the column in hand.
     o_parameter : Out(slot.parameter), address of the parameters of the next cycle's slot.
     """
@@ -67,6 +80,7 @@ class Drain(Slots):
     columns = Integer(1)
     soft = Integer(0)
     queue = Integer(1, QUEUE)
+    copies = Integer(1, MOST_COPIES)
 
     def __init__(
         self,
@@ -78,8 +92,9 @@ class Drain(Slots):
         res_bits: int,
         soft: int = 0,
         queue: int = QUEUE,
+        copies: int = 1,
     ):
-        self.queue, self.soft = queue, soft
+        self.queue, self.soft, self.copies = queue, soft, copies
         self.operations, self.columns, self.slot = operations, columns, slot
         self.dst_bits, self.res_bits = dst_bits, res_bits
         most = max(max(o.columns, o.last_columns) for o in self.operations)
@@ -90,7 +105,9 @@ class Drain(Slots):
             {
                 **{name: In(1) for name in ("i_done", "i_begin", "i_end")},
                 **{f"i_offset_{n}": In(slot["parameter"].width) for n in range(self.numbers)},
-                "o_places": Out(groups * PLACE_BITS),
+                "o_places": Out(copies * groups * PLACE_BITS),
+                "o_column": Out(range(max(2, columns))),
+                "o_direct": Out(1),
                 "o_group_lower": Out(range(groups)),
                 "o_group_upper": Out(range(groups)),
             }
@@ -174,7 +191,9 @@ class Drain(Slots):
         last = by_operation(m, op, lasts, name="last_column")
         full = by_operation(m, op, fulls, name="full_group")
 
-        at_last = Signal()
+        at_last, again = Signal(), Signal()
+        left = Signal(range(max(self._again) + 1), reset_less=True)
+        direct = Signal(init=1, reset_less=True)
         taken = active & (column >= skip)
         m.d.comb += [
             at_last.eq(column == final),
@@ -193,23 +212,40 @@ class Drain(Slots):
             if "upper" in self.slot.members:
                 m.d.comb += self.o_slot.upper.eq(place)
         following = Signal.like(column)
-        m.d.comb += following.eq(Mux(self.i_done, 0, column + 1))
+        m.d.comb += [
+            following.eq(Mux(self.i_done | again, 0, column + 1)),
+            self.o_column.eq(column),
+            self.o_direct.eq(direct),
+        ]
         m.d.sync += column.eq(following)
         if "soft" in self.slot.members:
             m.d.sync += slot.soft.eq(following >= columns - self.soft)
+        self._share(m, slot, left == 0)
         self._keep_parameter(m, slot)
         lower, upper = twice(m, following[PLACE_BITS:], name="group")
         m.d.comb += [self.o_group_lower.eq(lower), self.o_group_upper.eq(upper)]
-        for group in range(len(self.o_places) // PLACE_BITS):
-            # each four columns have a select of their own: one for all would have too many loads
-            with m.If(following[PLACE_BITS:] == group):
-                m.d.sync += self.o_places.word_select(group, PLACE_BITS).eq(following)
+        self._choose_places(m, following)
         with m.If(active):
-            with m.If(at_last):
+            with m.If(at_last & ~again):
                 m.d.sync += active.eq(0)
             with m.If(column >= skip):
                 m.d.sync += slot.first.eq(0)
                 self._advance(m, slot, step, always)
+        if max(self._again):
+            m.d.comb += again.eq(active & at_last & (left != 0))
+            self._next_round(m, slot, again, left, direct)
+            first = by_operation(
+                m, op, [self._rounds(o)[0] for o in operations], name="first_round"
+            )
+            rounds = by_operation(m, op, self._again, name="again")
+            with m.If(self.i_done):
+                m.d.sync += [left.eq(rounds), direct.eq(1), slot.round.eq(first)]
+        elif "round" in self.slot.members:
+            first = by_operation(
+                m, op, [self._rounds(o)[0] for o in operations], name="first_round"
+            )
+            with m.If(self.i_done):
+                m.d.sync += slot.round.eq(first)
         with m.If(self.i_done):
             m.d.sync += [
                 active.eq(1),
@@ -222,6 +258,39 @@ class Drain(Slots):
                 self._start(m, slot, row.op, base, row.dst, row.res)
         return m
 
+    def _choose_places(self, m: Module, following: Value) -> None:
+        """Give the lowest bits of the column in hand, out of registers for every four columns.
+
+        One for all would have too many loads; so would one for all token rows: ``copies`` of it
+        differ, so that synthesis does not merge them.
+        """
+        bits = len(self.o_places) // self.copies
+        for number in range(self.copies):
+            ones = (1 << bits) - 1 if number % 2 else 0
+            places = Signal(bits, name=f"places_{number}", init=ones, reset_less=True)
+            value = ~following if number >= 2 else following
+            for group in range(len(places) // PLACE_BITS):
+                with m.If(following[PLACE_BITS:] == group):
+                    m.d.sync += places.word_select(group, PLACE_BITS).eq(value)
+            shown = self.o_places.word_select(number, bits)
+            m.d.comb += shown.eq(~places if number >= 2 else places)
+
+    def _next_round(
+        self, m: Module, slot: data.View, again: Value, left: Signal, direct: Signal
+    ) -> None:
+        """Begin the next round of a block: it has the addresses of the group's first column."""
+        fresh = Signal()
+        m.d.sync += fresh.eq(self.i_done)
+        kept = {}
+        for name in ("dst", "res", "first", "parameter"):
+            own = Signal.like(slot[name], name=f"{name}_kept", reset_less=True)
+            kept[name] = Mux(fresh, slot[name], own)
+            m.d.sync += own.eq(kept[name])
+        with m.If(again):
+            m.d.sync += [left.eq(left - 1), slot.round.eq(slot.round + 1), direct.eq(0)]
+            m.d.sync += [slot[name].eq(kept[name]) for name in ("dst", "res", "first")]
+            m.d.comb += self.o_parameter.eq(kept["parameter"])
+
     def model(
         self, op: int, dst: int, res: int, offset: int = 0
     ) -> list[dict[int, dict[str, int]]]:
@@ -229,7 +298,8 @@ class Drain(Slots):
 
         ``offset`` is that of the number of the time that the operation has.
 
-        The slot of column ``c`` is out ``1 + c`` cycles after the group's ``i_done``.
+        The slot of column ``c`` is out ``1 + c`` cycles after the group's ``i_done``, that of a
+        later round so many columns of the group later.
         """
         o = self.operations[op]
         ends = [*[o.columns or self.columns] * (o.groups - 1), o.last_columns]
@@ -237,9 +307,10 @@ class Drain(Slots):
         places = [column % self.ways for _, column in taken]
         groups: list[dict[int, dict[str, int]]] = [{} for _ in ends]
         own = offset if o.clock else 0
-        slots = self._slots(op, dst, res, places, pairs=o.packed, offset=own)
-        for (group, column), slot in zip(taken, slots, strict=True):
-            if "soft" in slot:
-                slot["soft"] = int(column >= self.columns - self.soft)
-            groups[group][column] = slot
+        for number, turn in enumerate(self._rounds(o)):
+            slots = self._slots(op, dst, res, places, pairs=o.packed, offset=own, turn=turn)
+            for (group, column), slot in zip(taken, slots, strict=True):
+                if "soft" in slot:
+                    slot["soft"] = int(column >= self.columns - self.soft)
+                groups[group][number * ends[group] + column] = slot
         return groups

@@ -53,6 +53,8 @@ class InputPort(wiring.Component):
         Numbers of the window's time.
     judged : int
         Numbers that a detector judges.
+    lanes, patch : int
+        Lanes of the input store, which take patches of so many samples in turn.
 
     Members
     -------
@@ -61,9 +63,9 @@ class InputPort(wiring.Component):
     i_start : In(1), an inference begins.
     o_count : Out(range(steps * channels + behind + 1)), samples of this window that have been
         written, and what has come behind them.
-    o_addr : Out(range(steps * channels)), address in the input store.
+    o_addr : Out(range(steps * channels)), address in the input store, of each of its lanes.
     o_data : Out(signed(bits)), the sample.
-    o_en : Out(1), enable of the input store.
+    o_en : Out(lanes), enable of the input store, by lane.
     o_last_addr : Out(range(2 * channels)), address in the store of last steps.
     o_last_en : Out(1), enable of the store of last steps.
     o_current : Out(1), half of the store of last steps that belongs to the inference in hand.
@@ -79,6 +81,8 @@ class InputPort(wiring.Component):
     unsigned = Parameter(bool, "True or False")
     numbers = Integer(0)
     judged = Integer(0)
+    lanes = Integer(1)
+    patch = Integer(0)
 
     def __init__(
         self,
@@ -89,7 +93,14 @@ class InputPort(wiring.Component):
         unsigned: bool = False,
         numbers: int = 0,
         judged: int = 0,
+        lanes: int = 1,
+        patch: int = 0,
     ):
+        self.lanes, self.patch = lanes, patch
+        if lanes & (lanes - 1):
+            raise ValueError(f"Lanes must be a power of two, not {lanes}")
+        if lanes > 1 and not patch:
+            raise ValueError("Patch must be positive with several lanes")
         self.steps, self.channels, self.bits = steps, channels, bits
         self.unsigned, self.numbers, self.judged = unsigned, numbers, judged
         behind = self.behind
@@ -103,7 +114,7 @@ class InputPort(wiring.Component):
                 "o_count": Out(range(steps * channels + behind + 1)),
                 "o_addr": Out(range(max(2, steps * channels))),
                 "o_data": Out(signed(bits)),
-                "o_en": Out(1),
+                "o_en": Out(lanes),
                 "o_last_addr": Out(range(2 * channels)),
                 "o_last_en": Out(1),
                 "o_current": Out(1, init=1),
@@ -127,18 +138,22 @@ class InputPort(wiring.Component):
         with m.If(asleep != 0):
             m.d.sync += asleep.eq(asleep - 1)
         channel = Signal(range(max(2, self.channels)))
+        enable = Signal()
         m.d.comb += [
             self.i.ready.eq((self.o_count != total) & (asleep == 0)),
-            self.o_en.eq(self.i.valid & self.i.ready),
-            self.o_addr.eq(self.o_count),
+            enable.eq(self.i.valid & self.i.ready),
             self.o_data.eq(_moved(self.i.payload, self.unsigned)),
             self.o_last_addr.eq(Mux(half, self.channels, 0) + channel),
-            self.o_last_en.eq(self.o_en & (self.o_count >= samples - self.channels)),
+            self.o_last_en.eq(enable & (self.o_count >= samples - self.channels)),
         ]
-        taken: Value = self.o_en
+        taken: Value = enable
         if self.behind:
             taken = self.i.valid & self.i.ready
-            m.d.comb += self.o_en.eq(taken & (self.o_count < samples))
+            m.d.comb += enable.eq(taken & (self.o_count < samples))
+        if self.lanes == 1:
+            m.d.comb += [self.o_addr.eq(self.o_count), self.o_en.eq(enable)]
+        else:
+            self._write_lanes(m, enable)
         if self.judged:
             first = samples + self._whole_steps(self.numbers)
             here = self.o_count >= first
@@ -162,8 +177,31 @@ class InputPort(wiring.Component):
             m.d.sync += self.o_current.eq(~self.o_current)
         return m
 
+    def _write_lanes(self, m: Module, enable: Value) -> None:
+        """Write patch after patch to the lanes in turn."""
+        place = Signal(range(max(2, self.patch)))
+        lane, base = Signal(range(self.lanes)), Signal.like(self.o_addr)
+        m.d.comb += [self.o_addr.eq(base + place), self.o_en.eq(enable << lane)]
+        with m.If(enable):
+            m.d.sync += place.eq(place + 1)
+            with m.If(place == self.patch - 1):
+                m.d.sync += [place.eq(0), lane.eq(lane + 1)]
+                with m.If(lane == self.lanes - 1):
+                    m.d.sync += base.eq(base + self.patch)
+        with m.If(self.i_release):
+            m.d.sync += [place.eq(0), lane.eq(0), base.eq(0)]
+
+    def place(self, sample: int) -> tuple[int, int]:
+        """Return the lane and the address of a sample of a window."""
+        if self.lanes == 1:
+            return 0, sample
+        patch, place = divmod(sample, self.patch)
+        return patch % self.lanes, patch // self.lanes * self.patch + place
+
     def model(self, samples: Sequence[int]) -> list[tuple[int, int, int | None]]:
         """Return (``o_addr``, ``o_data``, ``o_last_addr``) of each sample, from reset on.
+
+        The address is that of the sample in its window: ``place`` says where it lies.
 
         ``o_last_addr`` is None where ``o_last_en`` is not set. What comes behind a window's
         samples is not among them.

@@ -8,8 +8,8 @@ from bitformer.hw.memory import READ_LATENCY, StoreSpec
 from bitformer.hw.timing import OPERAND, PRODUCT
 from bitformer.hw.units.assembly import Units
 from bitformer.hw.units.column_store import ColumnStore
-from bitformer.hw.units.drain import PLACE_BITS
-from bitformer.hw.units.pipeline import delay, twice
+from bitformer.hw.units.pipeline import by_operation, delay, twice
+from bitformer.hw.units.row_results import Drained, drain_rows
 from bitformer.hw.units.store import Store
 from bitformer.hw.units.table_rows import TableRows
 from bitformer.hw.units.weight_columns import WeightColumns
@@ -37,28 +37,42 @@ def live_address(units: Units, store: Store, address: Value) -> Value:
 
 def read_activations(m: Module, units: Units) -> None:
     """Read what the address generator addresses for the operands."""
-    stores, addresses, operands = units.stores, units.addresses, units.operands
-    word = addresses.o_act >> (operands.ways - 1)
+    stores, addresses = units.stores, units.addresses
+    word = addresses.o_act >> (units.design.geometry.ways - 1)
     m.d.comb += [
-        operands.i_op.eq(addresses.o_op),
-        operands.i_first.eq(addresses.o_first),
-        operands.i_valid.eq(addresses.o_valid),
-        operands.i_element.eq(addresses.o_act[0]),
         stores["activations"].addr_0.eq(word),
-        operands.i_activation.eq(stores["activations"].data_0),
         stores["input"].addr_0.eq(addresses.o_act),
-        operands.i_input.eq(stores["input"].data_0),
     ]
+    for lane, operands in enumerate(units.operands):
+        m.d.comb += [
+            operands.i_op.eq(addresses.o_op),
+            operands.i_first.eq(addresses.o_first),
+            operands.i_valid.eq(addresses.o_valid),
+            operands.i_element.eq(addresses.o_act[0]),
+            operands.i_activation.eq(_lane(stores["activations"].data_0, units, lane)),
+            operands.i_input.eq(_lane(stores["input"].data_0, units, lane)),
+        ]
+
+
+def _lane(word: Value, units: Units, lane: int) -> Value:
+    """Return the part of a word that belongs to a token row."""
+    return word.word_select(lane, len(word) // units.design.geometry.rows)
+
+
+def _of_round(m: Module, units: Units, word: Value, turn: Value, post: int) -> Value:
+    """Return the part of a word that belongs to the row that a post-processor has in its turn."""
+    posts, rows = len(units.posts), units.design.geometry.rows
+    lanes = [_lane(word, units, lane) for lane in range(post, rows, posts)]
+    return lanes[0] if len(lanes) == 1 else Array(lanes)[turn]
 
 
 def read_scores(m: Module, units: Units) -> None:
     """Read scores for the operands, at the address of an activation."""
     if "scores" in units.stores:
         store = units.stores["scores"]
-        m.d.comb += [
-            store.addr_0.eq(units.addresses.o_act >> (units.operands.ways - 1)),
-            units.operands.i_score.eq(store.data_0),
-        ]
+        m.d.comb += store.addr_0.eq(units.addresses.o_act >> (units.design.geometry.ways - 1))
+        for lane, operands in enumerate(units.operands):
+            m.d.comb += operands.i_score.eq(_lane(store.data_0, units, lane))
 
 
 def read_last_step(m: Module, units: Units) -> None:
@@ -84,48 +98,79 @@ def read_last_step(m: Module, units: Units) -> None:
         store.w_data.eq(port.o_data),
         store.w_en.eq(port.o_last_en),
         store.addr_0.eq(base + channel),
-        units.operands.i_last.eq(store.data_0),
     ]
+    m.d.comb += [operands.i_last.eq(store.data_0) for operands in units.operands]
 
 
 def read_weights(m: Module, units: Units) -> None:
-    """Read weights, or keys and values in their place, to meet the activation at column 0."""
-    stores, geometry, operands = units.stores, units.design.geometry, units.operands
+    """Read weights, or keys and values in their place, to meet the activation at column 0.
+
+    All token rows have the same, but in a split operation, where each has a part of the word.
+    """
+    stores, geometry = units.stores, units.design.geometry
     late = OPERAND - READ_LATENCY - 1
     address = delay(m, units.addresses.o_weight, late, name="weight")
     op = delay(m, units.addresses.o_op, OPERAND - 2, name="weight_op")
     columns = WeightColumns(layout=geometry.weights, column_bits=geometry.column_bits)
-    static: Value = Const(0, 1)
+    static: list[Value] = [Const(0, 1)] * geometry.rows
     if "weights" in stores:
         store, unit = stores["weights"], exact_log2(geometry.weights.units)
         m.d.comb += store.addr_0.eq(live_address(units, store, address[unit:]))
         kind = _of_operand(m, units, op, "weight_format")
-        static = columns.select(m, store.data_0, kind, address[:unit])
-    word = static
+        static = [
+            columns.select(m, store.data_0, kind, address[:unit], _own_part(m, units, row))
+            for row in range(geometry.rows)
+        ]
+    words = static
     if "dynamic" in stores:
         store = stores["dynamic"]
-        m.d.comb += store.addr_0.eq(address)
-        kept = _spread(geometry, columns, store.data_0)
+        part = exact_log2(geometry.dynamic_parts)
+        m.d.comb += store.addr_0.eq(address[part:])
+        word = store.data_0
+        if part:
+            size = len(word) // geometry.dynamic_parts
+            parts = Array(word.word_select(n, size) for n in range(geometry.dynamic_parts))
+            word = parts[delay(m, address[:part], READ_LATENCY, name="kept_part")]
+        kept = _spread(geometry, columns, word)
         dynamic = _of_operand(m, units, op, "dynamic")
         if isinstance(store, ColumnStore):
             read = delay(m, units.addresses.o_valid, late, name="reads", reset_less=False)
             m.d.comb += store.i_read.eq(read)
-            word = _group_by_group(m, units, dynamic, kept, static)
+            words = [_group_by_group(m, units, dynamic, kept, static[0])]
         else:
             # a select for each half of the word: one for all would have too many loads
             half = len(kept) // 2
             lower, upper = twice(m, dynamic, name="takes_kept")
-            word = Cat(
-                Mux(lower, kept[:half], static[:half]),
-                Mux(upper, kept[half:], static[half : len(kept)]),
-                static[len(kept) :],
-            )
-    m.d.sync += units.engine.i_w.eq(word)
-    m.d.comb += [
-        units.engine.i_x.eq(operands.o_x),
-        units.engine.i_first.eq(operands.o_first),
-        units.engine.i_packed.eq(units.decode(m, operands.o_op, "packed")),
+            words = [
+                Cat(
+                    Mux(lower, kept[:half], own[:half]),
+                    Mux(upper, kept[half:], own[half : len(kept)]),
+                    own[len(kept) :],
+                )
+                for own in static
+            ]
+    for engine, operands, word in zip(units.engines, units.operands, words, strict=True):
+        m.d.sync += engine.i_w.eq(word)
+        m.d.comb += [
+            engine.i_x.eq(operands.o_x),
+            engine.i_first.eq(operands.o_first),
+            engine.i_packed.eq(units.decode(m, operands.o_op, "packed")),
+        ]
+
+
+def _own_part(m: Module, units: Units, row: int) -> Value:
+    """Return the unit of a word that a token row has of its own, in split operations.
+
+    It comes with the number of the word's format: looked up before the delay, since shift registers
+    in LUTs answer late.
+    """
+    layout = units.design.geometry.weights
+    steps = [
+        row * layout.step(layout.kinds_of_number(o.weight_format)) if o.split else 0
+        for o in units.operations
     ]
+    own = by_operation(m, units.addresses.o_op, steps, name=f"own_part_{row}")
+    return own if isinstance(own, Const) else delay(m, own, OPERAND - 2, name=f"own_part_{row}")
 
 
 def _of_operand(m: Module, units: Units, op: Value, field: str) -> Value:
@@ -146,7 +191,7 @@ def _group_by_group(m: Module, units: Units, dynamic: Value, kept: Value, static
 
     ``dynamic`` comes a cycle ahead.
     """
-    group = units.engine.group
+    group = units.engines[0].group
     bits = group * units.design.geometry.column_bits
     parts, beyond = [], static[len(kept) :]
     static = static[: len(kept)]
@@ -172,29 +217,19 @@ def _spread(geometry: Geometry, columns: WeightColumns, word: Value) -> Value:
     )
 
 
-def read_columns(m: Module, units: Units) -> None:
+def read_columns(m: Module, units: Units, drained: Drained) -> None:
     """Read the engine's columns as the drain names them, when their group has ended."""
-    addresses, engine, drain, post = units.addresses, units.engine, units.drain, units.post
+    addresses, drain = units.addresses, units.drain
     # a group's end is as late as its last activation at the first column
     flags = Cat(addresses.o_last, addresses.o_begin, addresses.o_end)
     done = delay(m, flags, PRODUCT - 1, name="group_end", reset_less=False)
-    columns, four = engine.columns, 1 << PLACE_BITS
-    half = (engine.product_bits + engine.extension) // 2
-    groups = [
-        Array(engine.o_p[j] for j in range(start, min(start + four, columns)))[
-            drain.o_places.word_select(start // four, PLACE_BITS)
-        ]
-        for start in range(0, columns, four)
-    ]
-    lower = Array(group[:half] for group in groups)[drain.o_group_lower]
-    upper = Array(group[half:] for group in groups)[drain.o_group_upper]
+    drain_rows(m, units, drained)
     m.d.comb += [
         drain.i_done.eq(done[0]),
         drain.i_begin.eq(done[1]),
         drain.i_end.eq(done[2]),
-        post.i_p.eq(Cat(lower, upper)),
-        post.i_drain.eq(drain.o_slot),
     ]
+    m.d.comb += [post.i_drain.eq(drained.slot) for post in units.posts]
 
 
 def read_rows(m: Module, units: Units) -> None:
@@ -220,33 +255,40 @@ def read_rows(m: Module, units: Units) -> None:
     ]
 
 
-def read_post_operands(m: Module, units: Units) -> None:
+def read_post_operands(m: Module, units: Units, drained: Drained) -> None:
     """Read what the slot in hand, a drain's or a vector's, has addresses for.
 
     Parameters are read for the slot that follows it: a bias meets its accumulator a cycle before
     other operands are needed.
     """
-    stores, drain, vector, post = units.stores, units.drain, units.vector, units.post
+    stores, vector, slot = units.stores, units.vector, drained.slot
     vectors = vector.o_slot.valid.any()
-    parameter = Mux(vector.o_follows, vector.o_parameter, drain.o_parameter)
-    residual = Mux(vectors, vector.o_slot.res, drain.o_slot.res)
+    parameter = Mux(vector.o_follows, vector.o_parameter, drained.parameter)
+    residual = Mux(vectors, vector.o_slot.res, slot.res)
     base = Mux(units.input_port.o_current, units.input_port.channels, 0)
-    channel = units.decode(m, drain.o_slot.op, "channel", name="added_channel")
+    channel = units.decode(m, slot.op, "channel", name="added_channel")
     m.d.comb += [
-        post.i_vector.eq(vector.o_slot),
         stores["activations"].addr_1.eq(residual),
-        post.i_activation.eq(stores["activations"].data_1),
         stores["last"].addr_1.eq(base + units.design.last_channel + channel),
-        post.i_last.eq(stores["last"].data_1),
     ]
     if "parameters" in stores:
-        m.d.comb += [
-            stores["parameters"].addr_0.eq(live_address(units, stores["parameters"], parameter)),
-            post.i_parameter.eq(stores["parameters"].data_0),
-        ]
+        address = live_address(units, stores["parameters"], parameter)
+        m.d.comb += stores["parameters"].addr_0.eq(address)
     if "position" in stores:
-        address = live_address(units, stores["position"], drain.o_slot.res)
+        m.d.comb += stores["position"].addr_0.eq(live_address(units, stores["position"], slot.res))
+    turn = drained_turn = Const(0, 1)
+    if "round" in slot.shape().members:
+        drained_turn = delay(m, slot.round, READ_LATENCY, name="drained_turn")
+        turn = delay(m, Mux(vectors, vector.o_slot.round, slot.round), READ_LATENCY, name="turn")
+    for number, post in enumerate(units.posts):
+        stored = _of_round(m, units, stores["activations"].data_1, turn, number)
         m.d.comb += [
-            stores["position"].addr_0.eq(address),
-            post.i_position.eq(stores["position"].data_0),
+            post.i_vector.eq(vector.o_slot),
+            post.i_activation.eq(stored),
+            post.i_last.eq(stores["last"].data_1),
         ]
+        if "parameters" in stores:
+            m.d.comb += post.i_parameter.eq(stores["parameters"].data_0)
+        if "position" in stores:
+            place = _of_round(m, units, stores["position"].data_0, drained_turn, number)
+            m.d.comb += post.i_position.eq(place)

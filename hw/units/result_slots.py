@@ -25,6 +25,8 @@ def slot_layout(
     res_bits: int,
     upper: bool = False,
     soft: bool = False,
+    posts: int = 1,
+    rounds: int = 1,
 ) -> data.StructLayout:
     """Return the layout of a slot: one result for each way whose ``valid`` bit is set.
 
@@ -32,12 +34,17 @@ def slot_layout(
     parameters, its results and the stored word that it reads. With wide operations on two ways,
     ``upper`` is set where the only result is the second element of words of two. With columns of
     LUTs beside others whose sums are not apart, ``soft`` is set in theirs.
+
+    With several post-processors, a slot is one of each whose bit of ``posts`` is set. With several
+    ``rounds``, ``round`` is which rows of a block they have: one has rows round * posts on.
     """
     return data.StructLayout(
         {
             "valid": ways,
             **({"upper": 1} if upper else {}),
             **({"soft": 1} if soft else {}),
+            **({"posts": posts} if posts > 1 else {}),
+            **({"round": (rounds - 1).bit_length()} if rounds > 1 else {}),
             "op": op_bits,
             "first": 1,
             "last": 1,
@@ -88,6 +95,38 @@ class Slots(wiring.Component):
         """Results of a slot, at most."""
         return self.slot["valid"].width
 
+    @property
+    def posts(self) -> int:
+        """Post-processors."""
+        return self.slot["posts"].width if "posts" in self.slot.members else 1
+
+    def _rounds(self, operation: MachineOperation) -> range:
+        """Return the rounds that an operation has: those of its block, or that of its only row."""
+        first = operation.lane // self.posts
+        return range(first, first + -(-operation.rows // self.posts))
+
+    def _of_posts(self, operation: MachineOperation, last: bool) -> int:
+        """Return the post-processors that have a slot of a round, its ``last`` or another."""
+        if operation.rows == 1:
+            return 1 << operation.lane % self.posts
+        left = (operation.rows - 1) % self.posts + 1
+        return (1 << (left if last else self.posts)) - 1
+
+    @property
+    def _again(self) -> list[int]:
+        """Rounds of each operation behind its first."""
+        return [len(self._rounds(o)) - 1 for o in self.operations]
+
+    def _share(self, m: Module, slot: data.View, final: Value) -> None:
+        """Give the slot in hand to the post-processors that its row is for."""
+        if self.posts == 1:
+            return
+        masks = [[self._of_posts(o, last) for o in self.operations] for last in (False, True)]
+        other, last = (
+            by_operation(m, slot.op, values, name=f"posts_{n}") for n, values in enumerate(masks)
+        )
+        m.d.comb += self.o_slot.posts.eq(Mux(final, last, other))
+
     def _keep_parameter(self, m: Module, slot: data.View) -> None:
         """Give the next slot's address of parameters: this one's, unless it is moved."""
         m.d.comb += self.o_parameter.eq(slot.parameter)
@@ -132,8 +171,12 @@ class Slots(wiring.Component):
         *,
         pairs: bool,
         offset: int = 0,
+        turn: int = 0,
     ) -> list[dict[str, int]]:
-        """Return the slots of a row: of pairs of results, or of one in each of ``places``."""
+        """Return the slots of a row: of pairs of results, or of one in each of ``places``.
+
+        They are those of a round, ``turn``, of the operation.
+        """
         operation, every = self.operations[number], (1 << self.ways) - 1
         address = {"parameter": operation.parameters + offset, "dst": dst, "res": res}
         slots = []
@@ -142,7 +185,8 @@ class Slots(wiring.Component):
             single = 0b01 if operation.wide_y else 1 << place
             valid = (0b01 if operation.odd and last else 0b11) if pairs else single
             slot = {"valid": valid & every, "upper": place, "op": number, **address}
-            slot |= {"first": int(n == 0), "last": int(last), "soft": 0}
+            slot |= {"first": int(n == 0), "last": int(last), "soft": 0, "round": turn}
+            slot["posts"] = self._of_posts(operation, turn == self._rounds(operation)[-1])
             slots.append({name: slot[name] for name in self.slot.members})
             for name, field in _ALWAYS.items():
                 step = pairs or place == self.ways - 1 or getattr(operation, field)
@@ -195,6 +239,10 @@ class VectorSlots(Slots):
         left = Signal(range(max(counts) + 1), reset_less=True)
         active = Signal()
         count = by_operation(m, self.i_op, counts, name="count")
+        rounds = Signal(range(max(self._again) + 1), reset_less=True)
+        more: Value = Const(0, 1)
+        if max(self._again):
+            more = rounds != 0
         always = self._always(m, slot)
         odd = decode(m, slot.op, operations, "odd")
         every = (1 << self.ways) - 1
@@ -208,13 +256,16 @@ class VectorSlots(Slots):
             self.o_slot.eq(slot),
             self.o_slot.last.eq(left == 0),
             self.o_slot.valid.eq(Mux(active, valid, 0)),
-            self.o_follows.eq(self.i_issue | (active & (left != 0))),
+            self.o_follows.eq(self.i_issue | (active & ((left != 0) | more))),
         ]
         m.d.sync += active.eq(self.o_follows)
+        self._share(m, slot, ~more)
         self._keep_parameter(m, slot)
         with m.If(active):
             m.d.sync += [left.eq(left - 1), slot.first.eq(0)]
             self._advance(m, slot, step, always)
+        if max(self._again):
+            self._next_round(m, slot, active & (left == 0) & more, left, rounds, counts)
         with m.If(self.i_issue):
             m.d.sync += left.eq(count)
             if "upper" in self.slot.members:
@@ -223,8 +274,38 @@ class VectorSlots(Slots):
             self._start(m, slot, self.i_op, base, self.i_dst, self.i_res)
         return m
 
+    def _next_round(
+        self,
+        m: Module,
+        slot: data.View,
+        ends: Value,
+        left: Signal,
+        rounds: Signal,
+        counts: Sequence[int],
+    ) -> None:
+        """Begin the next round of a block where one ``ends``: as the first, but of other rows."""
+        operations = self.operations
+        count = by_operation(m, slot.op, counts, name="round_count")
+        base = decode(m, slot.op, operations, "parameters", name="round_parameter")
+        kept = {name: Signal.like(slot[name], name=f"{name}_kept") for name in ("dst", "res")}
+        with m.If(ends):
+            m.d.sync += [left.eq(count), rounds.eq(rounds - 1), slot.round.eq(slot.round + 1)]
+            m.d.sync += [slot[name].eq(value) for name, value in kept.items()]
+            m.d.sync += slot.first.eq(1)
+            if "upper" in self.slot.members:
+                m.d.sync += slot.upper.eq(0)
+            m.d.comb += self.o_parameter.eq(base)
+        with m.If(self.i_issue):
+            again = by_operation(m, self.i_op, self._again, name="again")
+            m.d.sync += [rounds.eq(again), slot.round.eq(0)]
+            m.d.sync += [kept["dst"].eq(self.i_dst), kept["res"].eq(self.i_res)]
+
     def model(self, op: int, dst: int, res: int) -> list[dict[str, int]]:
-        """Return the slots of a row; slot ``n`` is out ``1 + n`` cycles after ``i_issue``."""
+        """Return the slots of a row or a block; slot ``n`` is out ``1 + n`` cycles after issue."""
         o = self.operations[op]
         places = [n % self.ways for n in range(o.slots)]
-        return self._slots(op, dst, res, places, pairs=not o.wide)
+        turns = (
+            self._slots(op, dst, res, places, pairs=not o.wide, turn=turn)
+            for turn in self._rounds(o)
+        )
+        return [slot for slots in turns for slot in slots]

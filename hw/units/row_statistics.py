@@ -9,12 +9,12 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from bitformer.hw.families.family import Multiplier
-from bitformer.hw.timing import LONG_STATISTICS, STATISTICS, STATISTICS_QUEUE
+from bitformer.hw.timing import LONG_STATISTICS, SOFT_STATISTICS, STATISTICS, STATISTICS_QUEUE
 from bitformer.hw.units.layernorm import FACTOR_BITS, statistics_layout
 from bitformer.hw.units.multiplier import Product
-from bitformer.hw.units.parameters import Integer, Parameter
+from bitformer.hw.units.parameters import Flag, Integer, Parameter
 from bitformer.hw.units.pipeline import after, delay, multiply_in_luts
-from bitformer.hw.widths import is_long, squared_in_dsp
+from bitformer.hw.widths import is_long, soft_sum, squared_in_dsp
 from bitformer.model import numerics
 
 __all__ = ["RowStatistics"]
@@ -56,6 +56,10 @@ class RowStatistics(wiring.Component):
     apart : int
         Cycles at least from a row's end to the next row's. Where they are many, a sum is held while
         it is needed, and not passed on from stage to stage.
+    rounds : int
+        Rows whose words come in turn: each has sums of its own.
+    soft : bool
+        A row's sum is squared in LUTs, which takes a cycle more.
 
     Members
     -------
@@ -67,6 +71,8 @@ class RowStatistics(wiring.Component):
         The word is its row's first.
     i_last : In(1)
         The word is its row's last.
+    i_round : In(range(rounds))
+        Which of such rows the word is of; only with several.
     i_take : In(1)
         The head of the queue has been taken.
     o_statistics : Out(statistics_layout(features, bits))
@@ -84,6 +90,8 @@ class RowStatistics(wiring.Component):
     upper_bits = Integer(1)
     queue = Integer(1, STATISTICS_QUEUE)
     apart = Integer(1)
+    rounds = Integer(1)
+    soft = Flag()
     multiplier = Parameter(Multiplier, "a Multiplier")
 
     def __init__(
@@ -96,8 +104,12 @@ class RowStatistics(wiring.Component):
         upper_bits: int | None = None,
         queue: int = STATISTICS_QUEUE,
         apart: int = 1,
+        rounds: int = 1,
+        soft: bool = False,
     ):
-        self.queue, self.apart = queue, apart
+        self.queue, self.apart, self.rounds, self.soft = queue, apart, rounds, soft
+        if soft and not soft_sum(features, bits):
+            raise ValueError(f"Soft must be False for rows of {features} elements of {bits} bits")
         self.features, self.bits, self.ways, self.multiplier = features, bits, ways, multiplier
         self.upper_bits = bits if upper_bits is None else upper_bits
         if self.upper_bits > bits:
@@ -108,6 +120,7 @@ class RowStatistics(wiring.Component):
                 "i_valid": In(ways),
                 "i_first": In(1),
                 "i_last": In(1),
+                **({"i_round": In(range(rounds))} if rounds > 1 else {}),
                 "i_take": In(1),
                 "o_statistics": Out(statistics_layout(features, bits)),
             }
@@ -121,7 +134,7 @@ class RowStatistics(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a row's last word to its statistics."""
-        return STATISTICS + (LONG_STATISTICS if self.long else 0)
+        return STATISTICS + (LONG_STATISTICS if self.long else 0) + SOFT_STATISTICS * self.soft
 
     def model(self, row: Sequence[int]) -> tuple[int, int, int]:
         """Return the total, exponent and factor of a row."""
@@ -139,6 +152,8 @@ class RowStatistics(wiring.Component):
         if self.long:
             long = self._long_variance(m, platform, total, scaled, complete)
             variance, coarse = self._coarse(m, long)
+        elif self.soft:
+            variance = self._soft_variance(m, total, scaled)
         else:
             variance = self._variance(m, platform, total, scaled)
         exponent, factor = self._root(m, variance, coarse)
@@ -184,12 +199,26 @@ class RowStatistics(wiring.Component):
         first = delay(m, self.i_first, 3, name="first", reset_less=False)
         total = Signal(statistics_layout(features, bits).members["total"], reset_less=True)
         power = Signal(2 * bits + features.bit_length(), reset_less=True)
-        with m.If(delay(m, valid, 3, name="active", reset_less=False)):
-            m.d.sync += [
-                total.eq(Mux(first, 0, total) + word_sum),
-                power.eq(Mux(first, 0, power) + word_power),
-            ]
-        return total, power
+        active = delay(m, valid, 3, name="active", reset_less=False)
+        totals, powers = [total], [power]
+        for number in range(1, self.rounds):
+            totals.append(Signal.like(total, name=f"total_{number}", reset_less=True))
+            powers.append(Signal.like(power, name=f"power_{number}", reset_less=True))
+        turn = Const(0, 1)
+        if self.rounds > 1:
+            turn = delay(m, self.i_round, 3, name="turn", reset_less=False)
+        for number, (own, own_power) in enumerate(zip(totals, powers, strict=True)):
+            with m.If(active & (turn == number)):
+                m.d.sync += [
+                    own.eq(Mux(first, 0, own) + word_sum),
+                    own_power.eq(Mux(first, 0, own_power) + word_power),
+                ]
+        if self.rounds == 1:
+            return total, power
+        late = delay(m, turn, 1, name="turn_late", reset_less=False)
+        now, power_now = Signal.like(total, name="total_now"), Signal.like(power, name="power_now")
+        m.d.comb += [now.eq(Array(totals)[late]), power_now.eq(Array(powers)[late])]
+        return now, power_now
 
     def _kept(self, m: Module, value: Value, complete: Value, cycles: int, *, name: str) -> Value:
         """Return a row's sum of so many cycles before, or the same from the next cycle on."""
@@ -231,6 +260,38 @@ class RowStatistics(wiring.Component):
         else:
             m.d[unit.domain] += unit.a.eq(total)
             m.d.sync += variance.eq(scaled - unit.product)
+        return variance
+
+    @staticmethod
+    def _soft_variance(m: Module, total: Value, scaled: Value) -> Signal:
+        """Return D a cycle later than with a multiplier: of the sum's three parts of 4 bits each.
+
+        With parts a, b and c, highest first, the square is a number of the squares of all, more
+        2ab and 2bc side by side, more 2ac: tables, and two sums behind them.
+        """
+        bits = 4
+        magnitude = Signal(3 * bits, reset_less=True)
+        m.d.sync += magnitude.eq(abs(total))
+        c, b, a = (magnitude.word_select(n, bits) for n in range(3))
+        square = Array(Const(n * n, 2 * bits) for n in range(1 << bits))
+        squares = Signal(6 * bits, reset_less=True)
+        ab, bc, ac = (Signal(2 * bits, name=n, reset_less=True) for n in ("ab", "bc", "ac"))
+        product = Array(Const((n & 15) * (n >> bits), 2 * bits) for n in range(1 << 2 * bits))
+        m.d.sync += [
+            squares.eq(Cat(square[c], square[b], square[a])),
+            ab.eq(product[Cat(a, b)]),
+            bc.eq(product[Cat(b, c)]),
+            ac.eq(product[Cat(a, c)]),
+        ]
+        known = Signal(6 * bits + 1, reset_less=True)
+        left = Signal(signed(len(scaled) + 1), reset_less=True)
+        variance = Signal(len(scaled) - 1, reset_less=True)
+        beside = Cat(Const(0, bits + 1), bc, ab)
+        m.d.sync += [
+            known.eq(squares + beside),
+            left.eq(scaled - (ac << 2 * bits + 1)),
+            variance.eq(left - known),
+        ]
         return variance
 
     def _long_variance(

@@ -37,6 +37,9 @@ class Sequencer(wiring.Component):
         An operation that waits for input waits for all of the window.
     behind : int
         Elements that come behind a window: all of it is there with them.
+    rows : int
+        Token rows, each of which has a lane of the window: what a row addresses are elements of
+        one lane.
 
     Members
     -------
@@ -57,10 +60,19 @@ class Sequencer(wiring.Component):
     inputs = Integer(1)
     whole_window = Flag()
     behind = Integer(0)
+    rows = Integer(1)
 
-    def __init__(self, *, program: Program, inputs: int, whole_window: bool, behind: int = 0):
+    def __init__(
+        self,
+        *,
+        program: Program,
+        inputs: int,
+        whole_window: bool,
+        behind: int = 0,
+        rows: int = 1,
+    ):
         self.program, self.inputs, self.whole_window = program, inputs, whole_window
-        self.behind = behind
+        self.behind, self.rows = behind, rows
         shortest = min(i.delta for i in program.instructions)
         if shortest < MIN_ISSUE:
             raise ValueError(f"Instructions must be {MIN_ISSUE} cycles apart, not {shortest}")
@@ -110,10 +122,11 @@ class Sequencer(wiring.Component):
         if program.steps > 1 or program.loop:
             starts = constant("starts", [int(o.starts) for o in operations])
         needs = self.inputs + self.behind
-        if not self.whole_window and self.behind:
-            needs = Mux(whole, needs, word.act + length)
+        part = (word.act + length) * self.rows if self.rows > 1 else word.act + length
+        if not self.whole_window and (self.behind or self.rows > 1):
+            needs = Mux(whole, needs, part)
         elif not self.whole_window:
-            needs = word.act + length
+            needs = part
         m.d.sync += needed.eq(needs)
         with m.If(waiting != 0):
             m.d.sync += waiting.eq(waiting - 1)
@@ -151,8 +164,8 @@ class Sequencer(wiring.Component):
         for cycle, (count, room) in enumerate(arrived):
             instruction = instructions[number]
             operation = self.program.operations[instruction.op]
-            needed = instruction.act + operation.length
-            if self.whole_window or (self.behind and operation.whole):
+            needed = (instruction.act + operation.length) * self.rows
+            if self.whole_window or ((self.behind or self.rows > 1) and operation.whole):
                 needed = self.inputs + self.behind
             waits = operation.wait_input and count < needed
             waits |= operation.wait_output and not room

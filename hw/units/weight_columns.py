@@ -75,11 +75,14 @@ class WeightColumns:
             numbers.append((number.as_signed() | Const(0, signed(width)))[:width])
         return numbers
 
-    def select(self, m: Module, word: Value, kind: Value, unit: Value) -> Value:
+    def select(
+        self, m: Module, word: Value, kind: Value, unit: Value, own: Value | None = None
+    ) -> Value:
         """Return ``column_bits`` bits for every column of a word, column 0 lowest.
 
         Beyond the format's columns, and above a pair, they are don't-care. ``kind`` is the number
-        of the format, ``unit`` which of the word's smallest parts is meant.
+        of the format, ``unit`` which of the word's smallest parts is meant; where that is the
+        first, ``own``, which comes with ``kind``, may name another.
         """
         layout, bits = self.layout, self.column_bits
         kinds, units = layout.kinds, exact_log2(layout.units)
@@ -87,6 +90,7 @@ class WeightColumns:
             return word
         if units:
             unit = delay(m, unit, READ_LATENCY - 1, name="unit")
+            unit = unit if own is None else (unit | own)[:units]
         choice = Cat(unit[:units], kind[: (len(kinds) - 1).bit_length()])
         choices = twice(m, choice, name="weight_choice") if len(choice) else (choice, choice)
         columns = []

@@ -4,7 +4,7 @@ What is drawn is every field of a model, as tests/test_design_strategies.py meas
 """
 
 import pytest
-from design_strategies import DRAWN, designs, several, short_designs
+from design_strategies import DRAWN, designs, row_designs, several, short_designs
 from hypothesis import given, seed
 from hypothesis import strategies as st
 
@@ -63,6 +63,11 @@ def test_any_pairs_of_short_products_are_exact(check, number):
     check(number, part="ice40up5k", drawn=short_designs)
 
 
+@pytest.mark.parametrize("number", range(6000, 6004))
+def test_any_design_of_token_rows_is_exact(check, number):
+    check(number, count=4, drawn=row_designs)
+
+
 @pytest.mark.needs("compiler")
 def test_any_compiled_design_is_exact(check):
     check(1000, count=1, samples=64, engine="native")
@@ -72,6 +77,12 @@ def test_any_compiled_design_is_exact(check):
 @pytest.mark.parametrize("number", range(100, 100 + 300 // COUNT + 1))
 def test_many_designs_are_exact(check, number):
     check(number)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(6100, 6140))
+def test_many_designs_of_token_rows_are_exact(check, number):
+    check(number, drawn=row_designs)
 
 
 @pytest.mark.slow

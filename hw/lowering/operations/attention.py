@@ -1,7 +1,10 @@
 """Attention on the engine: keys and values take the weights' place, and heads are rows."""
 
+import itertools
+
 from bitformer.hw.lowering.operations.lowering import Lowering, Role
 from bitformer.hw.lowering.plan import Plan
+from bitformer.hw.lowering.token_rows import blocks
 from bitformer.hw.program import Destination, Factor, Source
 from bitformer.hw.timetable import Read, RowTask
 from bitformer.model.errors import UserError
@@ -16,8 +19,19 @@ def _keys(plan: Plan, op: Scores | Attend, token: int) -> int:
     return token + 1 if op.causal else plan.model.tensors[str(op.weights_from)].rows
 
 
+def _queries(plan: Plan, op: Scores | Attend, rows: int) -> list[tuple[int, int, int]]:
+    """Return the first query, the queries and the lane of each task of one head.
+
+    Queries that see different numbers of keys are not side by side.
+    """
+    together = plan.geometry.rows
+    if op.causal:
+        return [(row, 1, row % together) for row in range(rows)]
+    return [(first, count, 0) for first, count in blocks(rows, together)]
+
+
 class ScoresLowering(Lowering[Scores]):
-    """A row of logits, of one query and head, in one task."""
+    """A row of logits, of one query and head, or those of a block of queries, in one task."""
 
     writes = Destination.SCORE
     keeps = Destination.KEY
@@ -27,30 +41,34 @@ class ScoresLowering(Lowering[Scores]):
     def rows(self, plan: Plan) -> list[RowTask]:
         op, tensors = self.op, plan.model.tensors
         features = tensors[op.q].features
-        length = features // op.heads
+        length, parts = features // op.heads, plan.geometry.dynamic_parts
         tasks = []
-        for row in range(tensors[op.y].rows):
-            token, head = divmod(row, op.heads)
+        queries = _queries(plan, op, tensors[op.q].rows)
+        for (token, count, lane), head in itertools.product(queries, range(op.heads)):
             keys = _keys(plan, op, token)
             operation = self._matrix(
                 plan,
                 outputs=keys,
                 length=length,
+                count=count,
+                lane=lane,
                 dynamic=True,
                 wide_x=op.q in plan.wide_rows,
                 weight_base=head * length,
-                weight_group=features,
+                weight_group=-(-features // parts) * parts,
                 multiplier=int(plan.multipliers(op)[0]),
             )
             tasks.append(
                 RowTask(
                     operation=operation,
                     tensor=op.y,
-                    row=row,
+                    row=token * op.heads + head,
                     first=0,
                     features=keys,
-                    reads=(Read(tensor=op.q, row=token), Read(tensor=op.k, rows=keys)),
+                    reads=(Read(tensor=op.q, row=token, count=count), Read(tensor=op.k, rows=keys)),
                     start=head * length,
+                    count=count,
+                    step=op.heads if count > 1 else 1,
                 )
             )
         return tasks
@@ -69,7 +87,7 @@ def _pieces(slots: int, first: int, features: int) -> list[tuple[int, int]]:
 
 
 class AttendLowering(Lowering[Attend]):
-    """A head of a row in a task, or in several where it begins inside a word of values."""
+    """A head of a row or block in a task, or in several where it begins inside a word of values."""
 
     keeps = Destination.VALUE
     takes = {"scores": (Role.SCORE,), "v": (Role.VALUE,)}
@@ -92,21 +110,25 @@ class AttendLowering(Lowering[Attend]):
     def rows(self, plan: Plan) -> list[RowTask]:
         op, y = self.op, plan.model.tensors[self.op.y]
         slots, size = plan.geometry.dynamic_slots, y.features // op.heads
+        values = plan.values_of(y)
         tasks = []
-        for row in range(y.rows * op.heads):
-            token, head = divmod(row, op.heads)
-            keys = _keys(plan, op, token)
+        queries = _queries(plan, op, y.rows)
+        for (token, rows, lane), head in itertools.product(queries, range(op.heads)):
+            keys, row = _keys(plan, op, token), token * op.heads + head
+            step = op.heads if rows > 1 else 1
+            scores = Read(tensor=op.scores, row=row, count=rows, step=step)
             for first, count in _pieces(slots, head * size, size):
                 operation = self._matrix(
                     plan,
                     outputs=count,
                     length=keys,
                     skip=first % slots // plan.per_column(op),
+                    count=rows,
+                    lane=lane,
                     source=Source.SCORE,
                     dynamic=True,
-                    weight_base=first // slots,
-                    weight_step=-(-y.features // slots),
-                    weight_group=1,
+                    weight_base=first // slots * values["weight_group"],
+                    **values,
                     factor=Factor.RECIPROCAL,
                 )
                 tasks.append(
@@ -118,7 +140,8 @@ class AttendLowering(Lowering[Attend]):
                         features=count,
                         begins=first == 0,
                         completes=first + count == y.features,
-                        reads=(Read(tensor=op.scores, row=row), Read(tensor=op.v, rows=keys)),
+                        reads=(scores, Read(tensor=op.v, rows=keys)),
+                        count=rows,
                     )
                 )
         return tasks

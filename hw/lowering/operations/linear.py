@@ -5,6 +5,7 @@ from dataclasses import replace
 from bitformer.hw.lowering.images import part_words
 from bitformer.hw.lowering.operations.lowering import Lowering, Role, shorter
 from bitformer.hw.lowering.plan import Plan
+from bitformer.hw.lowering.token_rows import blocks
 from bitformer.hw.program import Addend, Destination, Factor, MachineOperation, Source
 from bitformer.hw.timetable import Read, RowTask
 from bitformer.model.errors import UserError
@@ -14,7 +15,7 @@ __all__ = ["LinearLowering"]
 
 
 class LinearLowering(Lowering[Linear]):
-    """A row of ``y`` in one task: all its dot products, with weights from their ROM."""
+    """A row of ``y``, or a block of rows, in one task: all its dot products, weights from a ROM."""
 
     def needs(self):
         window = () if self.op.transposed else (Role.WINDOW,)
@@ -33,6 +34,9 @@ class LinearLowering(Lowering[Linear]):
     def _base(self, plan: Plan) -> MachineOperation:
         op, weights = self.op, plan.weights
         outputs, length = plan.model.tensors[op.y].features, op.weight.shape[1]
+        split = plan.is_split(op)
+        if split:
+            length = plan.lane_length(op)
         addend, uniform = self._addend(plan), plan.is_uniform(op)
         pitch = plan.geometry.words(plan.model.tensors[op.x]) * plan.geometry.ways
         from_input = op.x == plan.model.steps.name
@@ -42,8 +46,9 @@ class LinearLowering(Lowering[Linear]):
             outputs=outputs,
             length=length,
             source=Source.INPUT if from_input else Source.ACTIVATION,
-            weight_step=weights.step(kind),
-            weight_group=length * weights.step(kind),
+            weight_step=weights.units if split else weights.step(kind),
+            weight_group=length * (weights.units if split else weights.step(kind)),
+            split=split,
             weight_format=weights.kinds.index(weights.cut(kind)),
             wide_x=op.x in plan.wide_rows,
             wide_r=op.adds_tensor in plan.wide_rows,
@@ -70,6 +75,12 @@ class LinearLowering(Lowering[Linear]):
             channel=op.adds_channels[part] if own else 0,
         )
 
+    def _pitch(self, plan: Plan, base: MachineOperation, count: int) -> int:
+        """Return the cycles from one group of a block of rows to the next."""
+        if base.groups == 1:
+            return base.length
+        return max(base.length, base.columns * plan.geometry.rounds(count))
+
     def _needed(self, plan: Plan, end: int) -> int:
         """Return the words that must be there for a row that reads the window to its ``end``.
 
@@ -90,34 +101,48 @@ class LinearLowering(Lowering[Linear]):
         op, model, base = self.op, plan.model, self._base(plan)
         behind = model.window_size > model.input.size
         x, y = model.tensors[op.x], model.tensors[op.y]
-        apart = op.step or base.length
-        steps = not any(one % x.features for one in (op.start, apart, base.length))
+        length, together = op.weight.shape[1], plan.geometry.rows
+        apart = op.step or length
+        steps = not any(one % x.features for one in (op.start, apart, length))
         if model.subtraction and base.wait_input and not steps:
             # the last value to subtract is counted channel by channel from a row's beginning
             raise UserError(f"rows of {op.y} must be whole steps of {x.features} input(s)")
         tasks, each = [], y.rows // op.parts
         parts = [self._part(plan, base, part) for part in range(op.parts)]
-        for row in range(y.rows):
+        # results leave for the output row after row
+        alone = base.destination is Destination.OUTPUT or op.parts > 1 or base.split
+        for row, count in blocks(y.rows, 1 if alone else together):
             base, place = parts[row // each], row % each
             reads, needed, start = [], 0, op.start + place * apart
+            # the lane of what it reads; of split rows, that of what it writes and adds
+            lane = row if base.split else start // length
             if base.wait_input:
-                needed = self._needed(plan, start + base.length)
+                needed = self._needed(plan, start + count * length)
+                start //= together
             elif op.transposed:
                 reads.append(Read(tensor=op.x, rows=x.rows, feature=place))
                 start = place
             elif op.is_flat(model.tensors):
-                reads.append(Read(tensor=op.x, rows=x.rows))
+                line = base.split and op.start == 0
+                reads.append(Read(tensor=op.x, rows=x.rows, line=line))
+                start //= together
             else:
-                reads.append(Read(tensor=op.x, row=start // x.features))
+                reads.append(Read(tensor=op.x, row=start // x.features, count=count))
                 start = 0
             if base.addend is Addend.ACTIVATION:
-                reads.append(Read(tensor=str(op.adds_tensor), row=row, post=True))
+                residual = str(op.adds_tensor)
+                reads.append(Read(tensor=residual, row=row, count=count, post=True))
             # the output has room for all rows or for none
             waits = row == 0 and base.destination is Destination.OUTPUT
             tasks.append(
                 RowTask(
                     operation=replace(
-                        base, wait_output=waits, whole=behind and needed == model.window_size
+                        base,
+                        wait_output=waits,
+                        whole=(behind or together > 1) and needed == model.window_size,
+                        rows=count,
+                        lane=lane % together if count == 1 else 0,
+                        pitch=self._pitch(plan, base, count),
                     ),
                     tensor=op.y,
                     row=row,
@@ -125,6 +150,7 @@ class LinearLowering(Lowering[Linear]):
                     features=y.features,
                     reads=tuple(reads),
                     start=start,
+                    count=count,
                     needed_inputs=needed,
                     # the input is the next window's for a row that does not read it
                     after_inputs=model.window_size if base.clock and not needed else 0,

@@ -104,10 +104,21 @@ class Lowering(ABC, Generic[AnyOperation]):
         )
 
     def _matrix(
-        self, plan: Plan, *, outputs: int, length: int, skip: int = 0, **fields: Any
+        self,
+        plan: Plan,
+        *,
+        outputs: int,
+        length: int,
+        skip: int = 0,
+        count: int = 1,
+        **fields: Any,
     ) -> MachineOperation:
-        """Return dot products of ``length`` terms for ``outputs`` results from column ``skip``."""
+        """Return dot products of ``length`` terms for ``outputs`` results from column ``skip``.
+
+        They are those of each of ``count`` rows side by side.
+        """
         per_column, columns = plan.per_column(self.op), plan.columns_of(self.op)
+        taken = columns * plan.geometry.rounds(count)
         per_group = columns * per_column
         groups = -(-outputs // per_group)
         rest = outputs - (groups - 1) * per_group
@@ -116,11 +127,12 @@ class Lowering(ABC, Generic[AnyOperation]):
             outputs,
             matrix=True,
             length=length,
-            pitch=max(length, columns) if groups > 1 else length,
+            pitch=max(length, taken) if groups > 1 else length,
             groups=groups,
             columns=columns,
             last_columns=skip + -(-rest // per_column),
             skip=skip,
             packed=per_column > 1,
+            rows=count,
             **fields,
         )

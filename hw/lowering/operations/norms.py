@@ -1,9 +1,11 @@
 """Norms: rows go from their store through the post-processor, past the engine."""
 
+from dataclasses import replace
 from typing import TypeVar
 
 from bitformer.hw.lowering.operations.lowering import Lowering, Role
 from bitformer.hw.lowering.plan import Plan
+from bitformer.hw.lowering.token_rows import blocks
 from bitformer.hw.program import Addend, Factor
 from bitformer.hw.timetable import Read, RowTask
 from bitformer.model.errors import UserError
@@ -16,7 +18,7 @@ Norm = TypeVar("Norm", Affine, LayerNorm)
 
 
 class _NormLowering(Lowering[Norm]):
-    """A row in one task."""
+    """A row, or a block of rows side by side, in one task."""
 
     takes = {"x": (Role.ACTIVATION,)}
     factor: Factor
@@ -36,14 +38,15 @@ class _NormLowering(Lowering[Norm]):
         )
         return [
             RowTask(
-                operation=operation,
+                operation=replace(operation, rows=count),
                 tensor=op.y,
                 row=row,
                 first=0,
                 features=y.features,
-                reads=(Read(tensor=op.x, row=row, post=True),),
+                reads=(Read(tensor=op.x, row=row, count=count, post=True),),
+                count=count,
             )
-            for row in range(y.rows)
+            for row, count in blocks(y.rows, plan.geometry.rows)
         ]
 
 

@@ -31,8 +31,7 @@ class PoolLowering(Lowering[Pool]):
             length=x.rows,
             source=Source.ONE,
             dynamic=True,
-            weight_step=-(-x.features // plan.geometry.dynamic_slots),
-            weight_group=1,
+            **plan.values_of(x),
             multiplier=int(plan.multipliers(op)[0]),
         )
         return [

@@ -68,11 +68,16 @@ def tiny():
     return lower(initialize(named_config("tiny")))
 
 
+BLOCK = (
+    *("rows", "posts", "rounds", "ways", "slots", "parts", "bits", "depth"),
+    *("result_bits", "dst_bits", "pair_bits", "pitch"),
+)
 # Parameters that are in order.
 GOOD = {
     "Accelerator": lambda: {"design": lower_reloadable(initialize(named_config("tiny")))},
     "AddressGenerator": lambda: {"operations": OPERATIONS, "act_bits": 4, "weight_bits": 5},
     "AxiStream": lambda: {"accelerator": Accelerator(design=tiny()), "inputs": 24, "results": 6},
+    "BlockWriter": lambda: dict(zip(BLOCK, (4, 2, 2, 2, 8, 2, 6, 9, 8, 7, 3, 4), strict=True)),
     "ClassChoice": lambda: {"classes": 5, "bits": 8},
     "ColumnStore": lambda: {
         "spec": StoreSpec(name="one", depth=4, width=40, granule=4),
@@ -98,7 +103,13 @@ GOOD = {
     },
     "Reciprocal": lambda: {"keys": 4},
     "RowMaximum": lambda: {"ways": 2},
-    "RowStatistics": lambda: {"features": 4, "bits": 8, "ways": 2, "multiplier": DSP},
+    "RowStatistics": lambda: {
+        "features": 4,
+        "bits": 8,
+        "ways": 2,
+        "multiplier": DSP,
+        "rounds": 2,
+    },
     "Sequencer": lambda: {"program": PROGRAM, "inputs": 4, "whole_window": False},
     "Store": lambda: {"spec": StoreSpec(name="one", depth=4, width=8)},
     "TableRows": lambda: {"rows": (24, 7), "strides": (12, 3), "bits": 8},

@@ -20,18 +20,18 @@ DST_BITS, RES_BITS = 5, 4
 FIELDS = ("valid", "op", "first", "last", "parameter", "dst", "res")
 
 
-def layout(ways, *, upper=False, soft=False):
+def layout(ways, *, upper=False, soft=False, posts=1, rounds=1):
     """Return a slot whose addresses have room to run on from an instruction's."""
     sizes = {"op_bits": 3, "parameter_bits": 8, "dst_bits": 7, "res_bits": 7}
-    return slot_layout(ways=ways, upper=upper, soft=soft, **sizes)
+    return slot_layout(ways=ways, upper=upper, soft=soft, posts=posts, rounds=rounds, **sizes)
 
 
-def row_parameters(operations, ways, *, soft=False):
+def row_parameters(operations, ways, *, soft=False, posts=1, rounds=1):
     """Return what Drain and VectorSlots share."""
     upper = ways > 1 and any(o.wide for o in operations)
     return {
         "operations": operations,
-        "slot": layout(ways, upper=upper, soft=soft),
+        "slot": layout(ways, upper=upper, soft=soft, posts=posts, rounds=rounds),
         "dst_bits": DST_BITS,
         "res_bits": RES_BITS,
     }
@@ -62,6 +62,9 @@ def drained(
     offsets=(),
     queue=QUEUE,
     soft=0,
+    posts=1,
+    rounds=1,
+    copies=1,
 ):
     """Play rows (op, dst, res); return (found, expected) slots.
 
@@ -71,8 +74,8 @@ def drained(
     Each is a dictionary of the valid slots by cycle, with the column that is selected. A group's
     end comes as soon as the group before has been drained, and a gap in turn of ``gaps`` later.
     """
-    own = row_parameters(operations, ways, soft=soft > 0)
-    dut = Drain(columns=columns, soft=soft, queue=queue, **own)
+    own = row_parameters(operations, ways, soft=soft > 0, posts=posts, rounds=rounds)
+    dut = Drain(columns=columns, soft=soft, queue=queue, copies=copies, **own)
     script, expected, starts, done, count = {}, {}, [], early + 2, 0
     for op, dst, res in rows:
         o = operations[op]
@@ -84,8 +87,10 @@ def drained(
                 starts.append(done)
             flags = {"i_done": 1, "i_begin": group == 0, "i_end": group == len(groups) - 1}
             script[done] = flags
-            expected |= {done + 1 + c: (c, slot) for c, slot in slots.items()}
-            done += o.last_columns if group == len(groups) - 1 else o.columns or columns
+            taken = o.last_columns if group == len(groups) - 1 else o.columns or columns
+            # a group's turns follow each other, each of the same columns
+            expected |= {done + 1 + c: (c % taken, slot) for c, slot in slots.items()}
+            done += taken * -(-o.rows // posts)
     for number, (op, dst, res) in enumerate(rows):
         first = number - early + 1
         at = number if first < 0 else starts[first] - 2
@@ -93,15 +98,23 @@ def drained(
         script.setdefault(at, {}).update(row)
     times = {f"i_offset_{n}": offset for n, offset in enumerate(offsets)}
     steps = [script.get(cycle, {}) | times for cycle in range(done + 4)]
-    watch = ["o_slot", "o_places", "o_group_lower", "o_group_upper", "o_parameter"]
+    watch = ["o_slot", "o_places", "o_group_lower", "o_group_upper", "o_parameter", "o_column"]
+    watch.append("o_direct")
     found, before = {}, 0
-    for cycle, (slot, places, lower, upper, following) in enumerate(play(dut, steps, watch)):
+    for cycle, (slot, places, lower, upper, following, column, direct) in enumerate(
+        play(dut, steps, watch)
+    ):
         parameter, before = before, following
         if slot.valid:
             assert parameter == slot.parameter
             assert lower == upper
-            place = places >> (lower * PLACE_BITS) & ((1 << PLACE_BITS) - 1)
-            found[cycle] = ((lower << PLACE_BITS) + place, fields_of(slot))
+            bits = len(dut.o_places) // copies
+            for copy in range(copies):
+                own = places >> copy * bits >> lower * PLACE_BITS & ((1 << PLACE_BITS) - 1)
+                assert (lower << PLACE_BITS) + own == column
+            block = operations[slot.op].rows > posts
+            assert direct == (not block or slot.round == 0)
+            found[cycle] = (column, fields_of(slot))
     return found, expected
 
 
@@ -189,6 +202,43 @@ def test_slots_say_which_columns_are_of_luts(play, gaps):
     found, expected = drained(play, PAIRS, rows, soft=3, **options)
     assert found == expected
     assert {column: slot["soft"] for column, slot in found.values()} == {0: 0, 1: 1, 2: 1, 3: 1}
+
+
+BLOCKS = (
+    replace(PAIRS[0], rows=4),
+    replace(PAIRS[1], rows=3, columns=4),
+    replace(PAIRS[3], rows=4, columns=4),
+    replace(PAIRS[3], lane=3),
+    replace(PAIRS[4], rows=2),
+    replace(PAIRS[5], rows=4),
+    replace(PAIRS[0], lane=2, split=True),
+    MachineOperation(slots=3),
+)
+
+
+@pytest.mark.parametrize("posts", [1, 2, 4])
+@pytest.mark.parametrize(("gaps", "copies"), [((0,), 1), ((2, 0), 2), ((1, 0, 3), 4)])
+def test_blocks_of_rows_are_drained_in_turns(play, posts, gaps, copies):
+    chance = random.Random(posts)
+    rows = [(op, *random_addresses(chance)) for op in (0, 1, 2, 3, 4, 5, 6, 3, 2, 1, 0)]
+    options = {"columns": 4, "ways": 2, "gaps": gaps, "copies": copies}
+    found, expected = drained(play, BLOCKS, rows, posts=posts, rounds=4 // posts, **options)
+    assert found == expected
+
+
+def test_turns_of_a_block_by_hand(play):
+    """Three rows for two post-processors, two columns: rows 0 and 1, then row 2 alone."""
+    operations = (replace(PAIRS[0], rows=3, last_columns=2), replace(PAIRS[0], last_columns=1))
+    options = {"columns": 2, "ways": 2, "posts": 2, "rounds": 2}
+    found, _ = drained(play, operations, [(0, 10, 3), (1, 0, 0)], **options)
+    fields = ("round", "posts", "parameter", "dst", "res", "first", "last")
+    assert [tuple(slot[name] for name in fields) for _, slot in found.values()] == [
+        (0, 3, 9, 10, 3, 1, 0),
+        (0, 3, 10, 11, 4, 0, 1),
+        (1, 1, 9, 10, 3, 1, 0),
+        (1, 1, 10, 11, 4, 0, 1),
+        (0, 1, 9, 0, 0, 1, 1),
+    ]
 
 
 TIMED = (
@@ -301,10 +351,10 @@ WIDE_VECTORS = (
 )
 
 
-def vectors(play, operations, starts, *, ways):
+def vectors(play, operations, starts, *, ways, posts=1, rounds=1):
     """Play vector operations (cycle, op, dst, res); return (found, expected) slots by cycle."""
-    dut = VectorSlots(**row_parameters(operations, ways))
-    script, expected = [{} for _ in range(starts[-1][0] + 8)], {}
+    dut = VectorSlots(**row_parameters(operations, ways, posts=posts, rounds=rounds))
+    script, expected = [{} for _ in range(starts[-1][0] + 8 * rounds)], {}
     for cycle, op, dst, res in starts:
         script[cycle] = {"i_issue": 1, "i_op": op, "i_dst": dst, "i_res": res}
         slots = dut.model(op, dst, res)
@@ -316,6 +366,24 @@ def vectors(play, operations, starts, *, ways):
         assert follows == (slot.valid != 0)
         assert not follows or parameter == slot.parameter
     return found, expected
+
+
+@pytest.mark.parametrize("posts", [1, 2, 4])
+def test_blocks_of_vectors_come_in_turns(play, posts):
+    operations = (
+        replace(VECTORS[0], rows=4),
+        replace(VECTORS[1], rows=3),
+        replace(VECTORS[2], rows=2),
+        replace(WIDE_VECTORS[1], rows=4),
+        VECTORS[0],
+    )
+    starts, cycle = [], 0
+    for op in (0, 1, 2, 3, 4, 2, 0):
+        starts.append((cycle, op, 7 + op, op))
+        cycle += operations[op].slots * -(-operations[op].rows // posts) + op % 2
+    options = {"ways": 2, "posts": posts, "rounds": 4 // posts}
+    found, expected = vectors(play, operations, starts, **options)
+    assert found == expected
 
 
 @pytest.mark.parametrize("ways", [1, 2])

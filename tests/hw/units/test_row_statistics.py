@@ -1,6 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """Statistics of rows against their model, at the extremes and back to back."""
 
+import itertools
 import random
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from norm_rows import extreme_rows, random_rows
 
 from bitformer.hw.families.series7 import SERIES7
-from bitformer.hw.timing import LONG_STATISTICS, STATISTICS
+from bitformer.hw.timing import LONG_STATISTICS, SOFT_STATISTICS, STATISTICS
 from bitformer.hw.units.row_statistics import RowStatistics
 from bitformer.model import numerics
 
@@ -55,6 +56,54 @@ def test_statistics(play, ways, features, bits, gap):
     for apart in {1, -(-features // ways) + gap}:
         dut = unit(features, bits, ways, apart=apart)
         assert statistics(play, dut, rows, gap=gap) == models(dut, rows)
+
+
+@pytest.mark.parametrize(("features", "bits"), [(2, 4), (8, 8), (16, 8), (4, 10)])
+@pytest.mark.parametrize("ways", [1, 2])
+def test_sums_are_squared_in_luts(play, features, bits, ways):
+    rows = extreme_rows(features, bits) + random_rows(features, bits, 12, features)
+    dut = unit(features, bits, ways, soft=True)
+    assert dut.latency == STATISTICS + SOFT_STATISTICS
+    assert statistics(play, dut, rows) == models(dut, rows)
+
+
+def test_every_sum_is_squared(play):
+    """All magnitudes of 12 bits, as a difference to the variance of a row of 16."""
+    rows = [
+        [min(127, max(-128, total - 128 * n)) for n in range(16)] for total in range(0, 2032, 7)
+    ]
+    rows += [[min(127, -x) for x in row] for row in rows[::3]]
+    dut = unit(16, 8, 2, soft=True)
+    assert statistics(play, dut, rows) == models(dut, rows)
+
+
+def test_longer_sums_are_not_squared_in_luts():
+    with pytest.raises(ValueError, match="Soft must be False for rows of 32 elements of 8 bits"):
+        unit(32, 8, soft=True)
+
+
+@pytest.mark.parametrize("rounds", [2, 4])
+@pytest.mark.parametrize("soft", [False, True])
+def test_rows_that_come_in_turns_have_sums_of_their_own(play, rounds, soft):
+    """Of each row two words at a time; they end two words apart."""
+    dut = unit(8, 6, 2, rounds=rounds, apart=2, soft=soft)
+    rows = random_rows(8, 6, 3 * rounds, rounds)
+    script, ends = [], []
+    for start in range(0, len(rows), rounds):
+        for half, turn in itertools.product(range(2), range(rounds)):
+            for word in range(2 * half, 2 * half + 2):
+                step = {"i_x": rows[start + turn][2 * word : 2 * word + 2], "i_valid": 3}
+                step |= {"i_first": word == 0, "i_last": word == 3, "i_round": turn}
+                script.append(step)
+            if half:
+                ends.append(len(script) - 1)
+    script += [{} for _ in range(dut.latency + 1)]
+    takes = [end + dut.latency for end in ends]
+    for cycle in takes:
+        script[cycle] = script[cycle] | {"i_take": 1}
+    shown = play(dut, script, ["o_statistics"])
+    found = [(shown[c][0].total, shown[c][0].exponent, shown[c][0].factor) for c in takes]
+    assert found == models(dut, rows)
 
 
 @pytest.mark.parametrize(("features", "bits"), [(64, 8), (256, 8), (32, 16), (256, 16)])
