@@ -119,7 +119,7 @@ def _digest(lines: Iterable[str]) -> dict[str, Any]:
 
 def _timetable(design: Design) -> Iterator[str]:
     """Each row's place and cycles; what it waited for is a matter of words."""
-    for event in design.schedule.events:
+    for event in (event for timeline in design.timelines for event in timeline.events):
         row = event.row
         cycles = (event.issue, event.engine_last, event.post_last, *event.writes.tolist())
         yield f"{row.tensor} {row.tensor} {row.row} {row.first}: {' '.join(map(str, cycles))}"
