@@ -131,7 +131,7 @@ class AcceleratorDesign:
         return diagnose(
             self.model.integer,
             **self.asked,
-            predictor=predictor_of(entries, self.lowered.part, note, self.asked.get("rows", 1)),
+            predictor=predictor_of(entries, self.lowered.part, note, self.lowered.geometry.rows),
             sensitivity=sensitivity,
             progress=progress,
         )

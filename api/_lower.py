@@ -16,7 +16,7 @@ def lower(
     *,
     part: str = DEFAULT_PART,
     lanes: int | None = None,
-    rows: int = 1,
+    rows: int | str = 1,
     posts: int = 1,
     pack: bool = True,
     placement: Mapping[str, str] | None = None,
@@ -36,7 +36,8 @@ def lower(
     lanes
         Products a cycle; by default what the part's DSP blocks allow.
     rows
-        Rows of tokens that the engine has side by side: 1, 2, 4 or 8.
+        Rows of tokens that the engine has side by side: 1, 2, 4 or 8; or ``"auto"`` for those, and
+        the post-processors, that take the fewest cycles in the part.
     posts
         Post-processors, each for its share of these rows: at most as many.
     pack

@@ -150,6 +150,11 @@ def _lut_lanes(_context, _parameter, text: str | None) -> int | str | None:
     return int(text) if text is not None and text.isascii() and text.isdigit() else text
 
 
+def _rows(_context: click.Context, _parameter: click.Parameter, text: str) -> int | str:
+    """Return a number of token rows, or what else was asked for: lowering knows ``auto``."""
+    return int(text) if text.isascii() and text.isdigit() else text
+
+
 _FITTING = (
     click.option(
         "--lanes",
@@ -159,17 +164,17 @@ _FITTING = (
     ),
     click.option(
         "--rows",
-        type=click.IntRange(1, MOST_ROWS),
-        default=1,
-        metavar="N",
-        help="Rows of tokens that the engine has side by side: 1, 2, 4 or 8 [1].",
+        callback=_rows,
+        default="1",
+        metavar="N|auto",
+        help="Rows of tokens that the engine has side by side: 1, 2, 4, 8, or the fastest [1].",
     ),
     click.option(
         "--posts",
         type=click.IntRange(1, MOST_ROWS),
         default=1,
         metavar="N",
-        help="Post-processors, each for its share of these rows: at most as many [1].",
+        help="Post-processors, each for its share of these rows; auto rows choose them [1].",
     ),
     click.option(
         "--pack/--no-pack",

@@ -221,7 +221,7 @@ def _asked(
     lanes: int | None,
     pack: bool,
     placement: Mapping[str, str] | None,
-    rows: int,
+    rows: int | str,
     posts: int,
 ) -> dict[str, Any]:
     """Return the options of :func:`bitformer.hw.lowering.lower.lower` that changes start from."""
@@ -236,7 +236,7 @@ def remedies(
     lanes: int | None = None,
     pack: bool = True,
     placement: Mapping[str, str] | None = None,
-    rows: int = 1,
+    rows: int | str = 1,
     posts: int = 1,
     clock_hz: float = 100e6,
     most: int = 3,
@@ -279,7 +279,7 @@ def diagnose(
     lanes: int | None = None,
     pack: bool = True,
     placement: Mapping[str, str] | None = None,
-    rows: int = 1,
+    rows: int | str = 1,
     posts: int = 1,
     predictor: Predictor | None = None,
     sensitivity: AddedErrors | None = None,

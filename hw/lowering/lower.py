@@ -3,12 +3,14 @@
 import itertools
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from bitformer.hw import timing
 from bitformer.hw.design import Design
 from bitformer.hw.judging import judged_depth, level_bits, weight_bits
 from bitformer.hw.lowering.allocate import allocate
 from bitformer.hw.lowering.batch import Batch
+from bitformer.hw.lowering.choose_rows import asked_rows
 from bitformer.hw.lowering.columns import choose_columns, hard_columns
 from bitformer.hw.lowering.effort import better_priorities, last_output
 from bitformer.hw.lowering.encode import Encoder, memory_blocks
@@ -156,7 +158,7 @@ def lower(
     immediate: bool = True,
     shifts: Mapping[str, int] | None = None,
     apart: bool = True,
-    rows: int = 1,
+    rows: int | str = 1,
     posts: int = 1,
     effort: int = 0,
     order: Schedule | None = None,
@@ -185,7 +187,8 @@ def lower(
         Whether elements of more than 8 bits, if they are few, lie in a word each; else all words of
         activations are as wide as two of them.
     rows :
-        Rows of tokens that the engine has side by side: a power of two.
+        Rows of tokens that the engine has side by side: a power of two; ``auto`` for those, and
+        the post-processors, that take the fewest cycles in the part.
     posts :
         Post-processors, each for its share of these rows: a power of two.
     effort :
@@ -205,22 +208,21 @@ def lower(
     """
     if part not in PARTS:
         raise UserError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
+    options: dict[str, Any] = {
+        "part": part,
+        "lanes": lanes,
+        "pack": pack,
+        "placement": placement,
+        "immediate": immediate,
+        "shifts": shifts,
+        "apart": apart,
+        "order": order,
+    }
+    rows, posts = asked_rows(
+        rows, posts, lambda r, p: lower(model, rows=r, posts=p, soft=soft, **options)
+    )
     extra = asked_columns(
-        soft,
-        lambda count: lower(
-            model,
-            part=part,
-            lanes=lanes,
-            pack=pack,
-            placement=placement,
-            immediate=immediate,
-            shifts=shifts,
-            apart=apart,
-            rows=rows,
-            posts=posts,
-            order=order,
-            soft=count,
-        ),
+        soft, lambda count: lower(model, rows=rows, posts=posts, soft=count, **options)
     )
     if model.config.stream:
         model = StepModel.of(model.identified)

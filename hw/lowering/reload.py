@@ -55,7 +55,7 @@ def lower_reloadable(
     *,
     part: str = DEFAULT_PART,
     lanes: int | None = None,
-    rows: int = 1,
+    rows: int | str = 1,
     posts: int = 1,
     pack: bool = True,
     placement: Mapping[str, str] | None = None,

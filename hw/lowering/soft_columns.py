@@ -11,7 +11,7 @@ from bitformer.hw.parts import PARTS, Part
 from bitformer.model.errors import UserError
 from bitformer.model.ir import Linear
 
-__all__ = ["AUTO", "asked_columns", "column_luts", "in_time", "most_columns", "soft_of"]
+__all__ = ["AUTO", "asked_columns", "column_luts", "in_time", "most_columns", "room", "soft_of"]
 
 #: Asks for as many as take the fewest cycles.
 AUTO = "auto"
@@ -49,13 +49,15 @@ def asked_columns(soft: int | str | None, lower_with: Callable[[int | None], Des
     return soft
 
 
-def soft_of(lut_lanes: int | str, rows: int = 1) -> int | str:
+def soft_of(lut_lanes: int | str, rows: int | str = 1) -> int | str:
     """Return the columns of LUTs of each token row that make so many products a cycle in all.
 
     ``auto`` is itself.
     """
     if lut_lanes == AUTO:
         return AUTO
+    if rows == AUTO:
+        raise UserError(f"lut_lanes must be {AUTO} where rows are, not {lut_lanes!r}")
     step, most = 2 * rows, 2 * rows * _MOST
     if type(lut_lanes) is not int or lut_lanes % step or not 0 <= lut_lanes <= most:
         kind = "an even number" if rows == 1 else f"a multiple of {step}"
@@ -89,7 +91,7 @@ def most_columns(design: Design) -> int:
     """
     if not _served(design) or PARTS[design.part].family.multiplier.adder is None:
         return 0
-    return max(0, min(_MOST, int(_room(design) / _own_luts(design)))) // 2 * 2
+    return max(0, min(_MOST, int(room(design) / _own_luts(design)))) // 2 * 2
 
 
 def _own_luts(design: Design) -> float:
@@ -103,7 +105,7 @@ def _own_luts(design: Design) -> float:
     )
 
 
-def _room(design: Design) -> float:
+def room(design: Design) -> float:
     """Return the LUTs that a design leaves; below 0 where it takes more than the part has."""
     part, soft = PARTS[design.part], design.geometry.weights.soft
     taken = [cost(s, s.placement, part.family) for s in design.stores.values()]
@@ -154,7 +156,7 @@ def _best(lower_with: Callable[[int | None], Design]) -> int | None:
     def value(count: int | None) -> tuple[int, float, float]:
         design = first if count is None else designs[count]
         over, _ = crowding(design.stores.values(), PARTS[design.part])
-        room = _room(design) if count else 0
-        return over, max(0, -room), design.latency * (1 + _WORTH * (count or 0))
+        left = room(design) if count else 0
+        return over, max(0, -left), design.latency * (1 + _WORTH * (count or 0))
 
     return min([None, *designs], key=value)
