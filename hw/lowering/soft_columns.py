@@ -56,7 +56,7 @@ def soft_of(lut_lanes: int | str, rows: int | str = 1) -> int | str:
     """
     if lut_lanes == AUTO:
         return AUTO
-    if rows == AUTO:
+    if isinstance(rows, str):
         raise UserError(f"lut_lanes must be {AUTO} where rows are, not {lut_lanes!r}")
     step, most = 2 * rows, 2 * rows * _MOST
     if type(lut_lanes) is not int or lut_lanes % step or not 0 <= lut_lanes <= most:
