@@ -116,7 +116,7 @@ def read_weights(m: Module, units: Units) -> None:
     if "weights" in stores:
         store, unit = stores["weights"], exact_log2(geometry.weights.units)
         m.d.comb += store.addr_0.eq(live_address(units, store, address[unit:]))
-        kind = _of_operand(m, units, op, "weight_format")
+        kind = _weight_format(m, units, op)
         static = [
             columns.select(m, store.data_0, kind, address[:unit], _own_part(m, units, row))
             for row in range(geometry.rows)
@@ -132,7 +132,7 @@ def read_weights(m: Module, units: Units) -> None:
             parts = Array(word.word_select(n, size) for n in range(geometry.dynamic_parts))
             word = parts[delay(m, address[:part], READ_LATENCY, name="kept_part")]
         kept = _spread(geometry, columns, word)
-        dynamic = _of_operand(m, units, op, "dynamic")
+        dynamic = units.decode(m, op, "dynamic")
         if isinstance(store, ColumnStore):
             read = delay(m, units.addresses.o_valid, late, name="reads", reset_less=False)
             m.d.comb += store.i_read.eq(read)
@@ -173,17 +173,18 @@ def _own_part(m: Module, units: Units, row: int) -> Value:
     return own if isinstance(own, Const) else delay(m, own, OPERAND - 2, name=f"own_part_{row}")
 
 
-def _of_operand(m: Module, units: Units, op: Value, field: str) -> Value:
-    """Return a field of the operation whose operands are on their way.
+def _weight_format(m: Module, units: Units, op: Value) -> Value:
+    """Return the format of the weights that are on their way.
 
-    ``op`` is its number. With columns of LUTs there are more formats: the field is looked up before
-    the delay then, since shift registers in LUTs answer late.
+    ``op`` is the number of their operation. With columns of LUTs there are more formats: it is
+    looked up before the delay then, since shift registers in LUTs answer late. Where nothing else
+    is looked up by ``op``, that would become such a one as a whole.
     """
     geometry = units.design.geometry
-    if geometry.apart or not geometry.weights.soft:
-        return units.decode(m, op, field)
-    early = units.decode(m, units.addresses.o_op, field, name=f"early_{field}")
-    return delay(m, early, OPERAND - 2, name=f"operand_{field}")
+    if geometry.apart or not geometry.weights.soft or "dynamic" not in units.stores:
+        return units.decode(m, op, "weight_format")
+    early = units.decode(m, units.addresses.o_op, "weight_format", name="early_format")
+    return delay(m, early, OPERAND - 2, name="operand_format")
 
 
 def _group_by_group(m: Module, units: Units, dynamic: Value, kept: Value, static: Value) -> Value:
