@@ -184,7 +184,8 @@ def _weight_format(m: Module, units: Units, op: Value) -> Value:
     if geometry.apart or not geometry.weights.soft or "dynamic" not in units.stores:
         return units.decode(m, op, "weight_format")
     early = units.decode(m, units.addresses.o_op, "weight_format", name="early_format")
-    return delay(m, early, OPERAND - 2, name="operand_format")
+    # what resets is no shift register in LUTs, nor is the register behind it then
+    return delay(m, early, OPERAND - 2, name="operand_format", reset_less=False)
 
 
 def _group_by_group(m: Module, units: Units, dynamic: Value, kept: Value, static: Value) -> Value:
