@@ -170,7 +170,10 @@ def _own_part(m: Module, units: Units, row: int) -> Value:
         for o in units.operations
     ]
     own = by_operation(m, units.addresses.o_op, steps, name=f"own_part_{row}")
-    return own if isinstance(own, Const) else delay(m, own, OPERAND - 2, name=f"own_part_{row}")
+    if isinstance(own, Const):
+        return own
+    # what resets is no shift register in LUTs, nor is the register behind it then
+    return delay(m, own, OPERAND - 2, name=f"own_part_{row}", reset_less=False)
 
 
 def _weight_format(m: Module, units: Units, op: Value) -> Value:
