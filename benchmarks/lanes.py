@@ -124,7 +124,7 @@ def column_row(widths: tuple[int, int, int]) -> list[str]:
     return [*map(str, widths), f"{found[0]:.0f}", str(counted), f"{found[1]:.0f}"]
 
 
-def _put(text: str, name: str, lines: list[str]) -> str:
+def put(text: str, name: str, lines: list[str]) -> str:
     """Return a page with a table of a name in place of the one between its marks."""
     marks = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
     found, count = re.subn(marks, lambda m: m[1] + "\n".join(lines) + m[2], text, flags=re.S)
@@ -175,7 +175,7 @@ def main(configs, part, engine, samples, seed, synthesize, columns, results, wri
             err.print(f"{config}: {'kept' if kept(own) else 'NOT kept'}")
     show(screen, heads, rows)
     if write:
-        page = _put(REPORT.read_text(encoding="utf-8"), name, markdown_table(heads, rows))
+        page = put(REPORT.read_text(encoding="utf-8"), name, markdown_table(heads, rows))
         REPORT.write_text(page, encoding="utf-8")
         err.print(f"Wrote {REPORT}")
     sys.exit(0 if good else 1)

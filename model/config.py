@@ -328,6 +328,9 @@ for _name in ("etth1-96-24", "etth1-48-24"):
             default=Precision(weights=2, activations=_bits),
             precision=_ENDS,
         )
+NAMED_CONFIGS["grid-12-32-w2a8"] = grid_config(12, 32, 8).replace(
+    name="grid-12-32-w2a8", default=Precision(weights=2, activations=8)
+)
 NAMED_CONFIGS["etth1-48-24-ed"] = NAMED_CONFIGS["etth1-48-24"].replace(
     name="etth1-48-24-ed",
     d_model=32,

@@ -55,4 +55,4 @@ def test_what_is_wrong_is_not_kept(lanes):
 
 def test_a_page_without_a_place_for_a_table_is_refused(lanes):
     with pytest.raises(UserError, match="must have one place for the table designs, not 0"):
-        lanes._put("nothing", "designs", [])
+        lanes.put("nothing", "designs", [])
