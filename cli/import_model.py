@@ -36,7 +36,7 @@ __all__ = ["command"]
     ),
     click.option(
         "--channel",
-        type=int,
+        type=click.IntRange(0, 9999),
         metavar="N",
         help="Of a PatchTST with an embedding for each channel (share_embedding false), which one,"
         " from 0 on.",

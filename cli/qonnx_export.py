@@ -44,7 +44,7 @@ qonnx_options = grouped(
     ),
     click.option(
         "--opset",
-        type=int,
+        type=click.IntRange(1, 9999),
         metavar="N",
         help="With --onnx: version of ONNX's operators [13, the oldest that does].",
     ),

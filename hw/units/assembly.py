@@ -308,6 +308,7 @@ def operands(design: Design) -> Operands:
         scores="scores" in design.stores,
         input_bits=model.input.bits,
         operand_bits=geometry.operand_bits,
+        several=geometry.rows > 1,
         **delta,
     )
 

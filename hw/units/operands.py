@@ -50,6 +50,9 @@ class Operands(wiring.Component):
         The difference is ``clamp(round(difference / 2**delta_shift) + delta_zero)``.
     delta_narrow : bool
         Whether the clamp leaves out the lowest number of ``delta_bits`` bits.
+    several : bool
+        Other token rows have the same flags, and share their registers: no shift registers in LUTs,
+        which answer late.
 
     Members
     -------
@@ -82,6 +85,7 @@ class Operands(wiring.Component):
     delta_shift = Integer(0)
     delta_zero = Parameter(int, "an integer")
     delta_narrow = Flag()
+    several = Flag()
 
     def __init__(
         self,
@@ -96,11 +100,12 @@ class Operands(wiring.Component):
         delta_shift: int = 0,
         delta_zero: int = 0,
         delta_narrow: bool = False,
+        several: bool = False,
     ):
         self.operations, self.ways, self.word_bits = operations, ways, word_bits
         self.scores, self.input_bits, self.operand_bits = scores, input_bits, operand_bits
         self.delta_bits, self.delta_shift, self.delta_zero = delta_bits, delta_shift, delta_zero
-        self.delta_narrow = delta_narrow
+        self.delta_narrow, self.several = delta_narrow, several
         if word_bits % ways:
             raise ValueError(f"Word bits must be those of {ways} elements, not {word_bits}")
         if not scores and any(o.source is Source.SCORE for o in self.operations):
@@ -179,7 +184,7 @@ class Operands(wiring.Component):
 
         # all of the sources are a cycle ahead of the activation here
         op = delay(m, early, 1, name="op_now")
-        first = delay(m, self.i_first, OPERAND - 1, name="first")
+        first = delay(m, self.i_first, OPERAND - 1, name="first", reset_less=not self.several)
         valid = delay(m, self.i_valid, OPERAND - 1, name="valid", reset_less=False)
         source = decode(m, op, self.operations, "source")
         m.d.sync += self.o_x.eq(read)

@@ -31,12 +31,20 @@ def delay(m: Module, value: ValueLike, cycles: int, *, name: str, reset_less: bo
     return value
 
 
-def twice(m: Module, value: ValueLike, *, name: str) -> tuple[Value, Value]:
+def twice(m: Module, value: ValueLike, *, name: str, ones: bool = False) -> tuple[Value, Value]:
     """Return ``value`` of the cycle before, from two registers that share its loads.
 
-    The second holds the complement: synthesis would merge two that are equal.
+    The second holds the complement: synthesis would merge two that are equal. So it would those of
+    two calls with the same ``value``, unless one of them begins with ``ones``.
     """
     value = Value.cast(value)
+    if ones:
+        kept, other = (
+            Signal(len(value), name=one, init=(1 << len(value)) - 1, reset_less=True)
+            for one in (f"{name}_ones", f"{name}_complement_ones")
+        )
+        m.d.sync += [kept.eq(value), other.eq(~value)]
+        return kept, ~other
     return delay(m, value, 1, name=name), ~delay(m, ~value, 1, name=f"{name}_complement")
 
 

@@ -118,7 +118,7 @@ def read_weights(m: Module, units: Units) -> None:
         m.d.comb += store.addr_0.eq(live_address(units, store, address[unit:]))
         kind = _weight_format(m, units, op)
         static = [
-            columns.select(m, store.data_0, kind, address[:unit], _own_part(m, units, row))
+            columns.select(m, store.data_0, kind, address[:unit], _own_part(m, units, row), row)
             for row in range(geometry.rows)
         ]
     words = static
@@ -129,8 +129,14 @@ def read_weights(m: Module, units: Units) -> None:
         word = store.data_0
         if part:
             size = len(word) // geometry.dynamic_parts
-            parts = Array(word.word_select(n, size) for n in range(geometry.dynamic_parts))
-            word = parts[delay(m, address[:part], READ_LATENCY, name="kept_part")]
+            parts = [word.word_select(n, size) for n in range(geometry.dynamic_parts)]
+            late = delay(m, address[:part], READ_LATENCY - 1, name="kept_part")
+            # a select for each half, as below
+            lower, upper = twice(m, late, name="kept_part_now")
+            word = Cat(
+                Array(one[: size // 2] for one in parts)[lower],
+                Array(one[size // 2 :] for one in parts)[upper],
+            )
         kept = _spread(geometry, columns, word)
         dynamic = units.decode(m, op, "dynamic")
         if isinstance(store, ColumnStore):
@@ -139,16 +145,16 @@ def read_weights(m: Module, units: Units) -> None:
             words = [_group_by_group(m, units, dynamic, kept, static[0])]
         else:
             # a select for each half of the word: one for all would have too many loads
-            half = len(kept) // 2
-            lower, upper = twice(m, dynamic, name="takes_kept")
-            words = [
-                Cat(
-                    Mux(lower, kept[:half], own[:half]),
-                    Mux(upper, kept[half:], own[half : len(kept)]),
-                    own[len(kept) :],
+            half, words = len(kept) // 2, []
+            for row, own in enumerate(static):
+                lower, upper = twice(m, dynamic, name="takes_kept", ones=row % 2 == 1)
+                words.append(
+                    Cat(
+                        Mux(lower, kept[:half], own[:half]),
+                        Mux(upper, kept[half:], own[half : len(kept)]),
+                        own[len(kept) :],
+                    )
                 )
-                for own in static
-            ]
     for engine, operands, word in zip(units.engines, units.operands, words, strict=True):
         m.d.sync += engine.i_w.eq(word)
         m.d.comb += [

@@ -76,23 +76,32 @@ class WeightColumns:
         return numbers
 
     def select(
-        self, m: Module, word: Value, kind: Value, unit: Value, own: Value | None = None
+        self,
+        m: Module,
+        word: Value,
+        kind: Value,
+        unit: Value,
+        own: Value | None = None,
+        row: int = 0,
     ) -> Value:
         """Return ``column_bits`` bits for every column of a word, column 0 lowest.
 
         Beyond the format's columns, and above a pair, they are don't-care. ``kind`` is the number
         of the format, ``unit`` which of the word's smallest parts is meant; where that is the
-        first, ``own``, which comes with ``kind``, may name another.
+        first, ``own``, which comes with ``kind``, may name another. Each token ``row`` has
+        registers of its own, which synthesis does not merge with those of three others.
         """
         layout, bits = self.layout, self.column_bits
         kinds, units = layout.kinds, exact_log2(layout.units)
         if not units and kinds == (WeightFormat(pair=False, field=bits),):
             return word
         if units:
-            unit = delay(m, unit, READ_LATENCY - 1, name="unit")
+            unit = _kept_apart(m, unit, row)
             unit = unit if own is None else (unit | own)[:units]
         choice = Cat(unit[:units], kind[: (len(kinds) - 1).bit_length()])
-        choices = twice(m, choice, name="weight_choice") if len(choice) else (choice, choice)
+        choices = (choice, choice)
+        if len(choice):
+            choices = twice(m, choice, name="weight_choice", ones=row % 2 == 1)
         columns = []
         for column in range(layout.columns):
             selected = Signal(bits, name=f"column_{column}")
@@ -119,6 +128,13 @@ class WeightColumns:
         """Return field ``place`` of a word as the engine takes it."""
         numbers = Cat(self.numbers(word, kind, place))
         return Cat(numbers, Const(0, self.column_bits - len(numbers)))
+
+
+def _kept_apart(m: Module, unit: Value, row: int) -> Value:
+    """Return a unit ``READ_LATENCY - 1`` cycles later; every other two rows keep its complement."""
+    if row // 2 % 2:
+        return ~delay(m, ~unit, READ_LATENCY - 1, name="unit_complement")
+    return delay(m, unit, READ_LATENCY - 1, name="unit")
 
 
 def _pattern(kind: int, kinds: int, part: int, units: int, free: int) -> str:

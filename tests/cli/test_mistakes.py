@@ -318,6 +318,7 @@ NEED_TORCH = {
     "search": "--data synthetic --config tiny -o {d}/apart",
     "compare": "--data synthetic --config tiny -o {d}/apart",
     "sensitivity": "--data synthetic --config tiny -o {d}/apart",
+    "import": "{d}/run --data synthetic -o {d}/apart",
     "export": "{d}/run -o {d}/apart",
     "noise": f"{M} --data synthetic --plot {{d}}/apart/noise.png",
 }
@@ -328,7 +329,8 @@ def test_training_without_torch(command, bitformer, place, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     said = bitformer(command, *NEED_TORCH[command].format(d=place).split())
     assert said.code == 2
-    what = {"export": "Exporting a run", "noise": "Noise"}.get(command, "Training")
+    subjects = {"export": "Exporting a run", "import": "An import", "noise": "Noise"}
+    what = subjects.get(command, "Training")
     assert f"Error: {what} needs torch, which is not installed" in said.err
     assert not (place / "apart").exists()
 
