@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, memory
 from amaranth.lib.wiring import In, Out
 
@@ -68,9 +68,9 @@ class Drain(Slots):
         the time selects; for each number that operations have.
     o_places : Out(PLACE_BITS for every four columns), lowest bits of the column in hand, for the
         four columns that it belongs to; those of each of ``copies``, one behind another.
-    o_group_lower : Out(range(columns / 4)), number of those four columns, for the lower half of the
-        accumulator's bits.
-    o_group_upper : Out(range(columns / 4)), the same for the upper half.
+    o_group_lower : Out(copies * bits of range(columns / 4)), number of those four columns, for the
+        lower half of the accumulator's bits.
+    o_group_upper : Out(copies * bits of range(columns / 4)), the same for the upper half.
     o_column : Out(range(columns)), the column in hand.
     o_direct : Out(1), it has just finished: the round is the first, or that of an only row.
     o_slot : Out(slot), the slot of the column in hand.
@@ -108,8 +108,8 @@ class Drain(Slots):
                 "o_places": Out(copies * groups * PLACE_BITS),
                 "o_column": Out(range(max(2, columns))),
                 "o_direct": Out(1),
-                "o_group_lower": Out(range(groups)),
-                "o_group_upper": Out(range(groups)),
+                "o_group_lower": Out(copies * (groups - 1).bit_length()),
+                "o_group_upper": Out(copies * (groups - 1).bit_length()),
             }
         )
 
@@ -222,8 +222,12 @@ class Drain(Slots):
             m.d.sync += slot.soft.eq(following >= columns - self.soft)
         self._share(m, slot, left == 0)
         self._keep_parameter(m, slot)
-        lower, upper = twice(m, following[PLACE_BITS:], name="group")
-        m.d.comb += [self.o_group_lower.eq(lower), self.o_group_upper.eq(upper)]
+        group = following[PLACE_BITS:]
+        halves = [
+            twice(m, group, name="group", ones=number % 2 == 1) for number in range(self.copies)
+        ]
+        for port, half in ((self.o_group_lower, 0), (self.o_group_upper, 1)):
+            m.d.comb += port.eq(Cat(both[half] for both in halves))
         self._choose_places(m, following)
         with m.If(active):
             with m.If(at_last & ~again):

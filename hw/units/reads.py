@@ -1,5 +1,7 @@
 """What the units of an accelerator read: from the stores to the engine and the post-processor."""
 
+from itertools import pairwise
+
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.utils import exact_log2
 
@@ -8,7 +10,7 @@ from bitformer.hw.memory import READ_LATENCY, StoreSpec
 from bitformer.hw.timing import OPERAND, PRODUCT
 from bitformer.hw.units.assembly import Units
 from bitformer.hw.units.column_store import ColumnStore
-from bitformer.hw.units.pipeline import by_operation, delay, twice
+from bitformer.hw.units.pipeline import MOST_COPIES, by_operation, copies, delay, twice
 from bitformer.hw.units.row_results import Drained, drain_rows
 from bitformer.hw.units.store import Store
 from bitformer.hw.units.table_rows import TableRows
@@ -131,11 +133,12 @@ def read_weights(m: Module, units: Units) -> None:
             size = len(word) // geometry.dynamic_parts
             parts = [word.word_select(n, size) for n in range(geometry.dynamic_parts)]
             late = delay(m, address[:part], READ_LATENCY - 1, name="kept_part")
-            # a select for each half, as below
-            lower, upper = twice(m, late, name="kept_part_now")
+            # a select for each quarter: one for all would have too many loads
+            ends = [size * n // MOST_COPIES for n in range(MOST_COPIES + 1)]
+            selects = copies(m, late, MOST_COPIES, name="kept_part_now")
             word = Cat(
-                Array(one[: size // 2] for one in parts)[lower],
-                Array(one[size // 2 :] for one in parts)[upper],
+                Array(one[start:end] for one in parts)[select]
+                for select, (start, end) in zip(selects, pairwise(ends), strict=True)
             )
         kept = _spread(geometry, columns, word)
         dynamic = units.decode(m, op, "dynamic")

@@ -47,16 +47,20 @@ def _column(units: Units, row: int) -> Value:
     engine, drain = units.engines[row], units.drain
     columns, four = engine.columns, 1 << PLACE_BITS
     half = (engine.product_bits + engine.extension) // 2
-    bits = len(drain.o_places) // drain.copies
-    places = drain.o_places.word_select(row * drain.copies // len(units.engines), bits)
+    copy = row * drain.copies // len(units.engines)
+
+    def own(port: Value) -> Value:
+        return port.word_select(copy, len(port) // drain.copies) if len(port) else port
+
+    places = own(drain.o_places)
     groups = [
         Array(engine.o_p[j] for j in range(start, min(start + four, columns)))[
             places.word_select(start // four, PLACE_BITS)
         ]
         for start in range(0, columns, four)
     ]
-    lower = Array(group[:half] for group in groups)[drain.o_group_lower]
-    upper = Array(group[half:] for group in groups)[drain.o_group_upper]
+    lower = Array(group[:half] for group in groups)[own(drain.o_group_lower)]
+    upper = Array(group[half:] for group in groups)[own(drain.o_group_upper)]
     return Cat(lower, upper)
 
 

@@ -13,7 +13,7 @@ from bitformer.hw.timing import LONG_STATISTICS, SOFT_STATISTICS, STATISTICS, ST
 from bitformer.hw.units.layernorm import FACTOR_BITS, statistics_layout
 from bitformer.hw.units.multiplier import Product
 from bitformer.hw.units.parameters import Flag, Integer, Parameter
-from bitformer.hw.units.pipeline import after, delay, multiply_in_luts
+from bitformer.hw.units.pipeline import after, delay, multiply_in_luts, twice
 from bitformer.hw.widths import is_long, soft_sum, squared_in_dsp
 from bitformer.model import numerics
 
@@ -204,14 +204,18 @@ class RowStatistics(wiring.Component):
         for number in range(1, self.rounds):
             totals.append(Signal.like(total, name=f"total_{number}", reset_less=True))
             powers.append(Signal.like(power, name=f"power_{number}", reset_less=True))
-        turn = Const(0, 1)
+        turn, begins = Const(0, 1), (first, first)
         if self.rounds > 1:
             turn = delay(m, self.i_round, 3, name="turn", reset_less=False)
+            # there are more sums: those of numbers and of squares have a register each
+            begins = twice(
+                m, delay(m, self.i_first, 2, name="begin", reset_less=False), name="begins"
+            )
         for number, (own, own_power) in enumerate(zip(totals, powers, strict=True)):
             with m.If(active & (turn == number)):
                 m.d.sync += [
-                    own.eq(Mux(first, 0, own) + word_sum),
-                    own_power.eq(Mux(first, 0, own_power) + word_power),
+                    own.eq(Mux(begins[0], 0, own) + word_sum),
+                    own_power.eq(Mux(begins[1], 0, own_power) + word_power),
                 ]
         if self.rounds == 1:
             return total, power

@@ -108,6 +108,11 @@ def drained(
         if slot.valid:
             assert parameter == slot.parameter
             assert lower == upper
+            # the same for each copy
+            width = len(dut.o_group_lower) // copies
+            groups = [lower >> width * n & ((1 << width) - 1) for n in range(copies)]
+            assert len({*groups}) == 1
+            lower = groups[0]
             bits = len(dut.o_places) // copies
             for copy in range(copies):
                 own = places >> copy * bits >> lower * PLACE_BITS & ((1 << PLACE_BITS) - 1)
