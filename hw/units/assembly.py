@@ -204,7 +204,7 @@ def drain(design: Design) -> Drain:
         columns=geometry.columns,
         soft=geometry.weights.soft,
         queue=queue,
-        copies=min(MOST_COPIES, -(-geometry.rows // 2)),
+        copies=min(MOST_COPIES, geometry.rows),
         **_rows(design),
     )
 
