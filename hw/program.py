@@ -184,8 +184,11 @@ class Program:
 
     operations: tuple[MachineOperation, ...]
     instructions: tuple[Instruction, ...]
-    loop: int = 0
-    steps: int = 1
+    loop: int = later(0)
+    steps: int = later(1)
+
+    def __repr__(self) -> str:
+        return shown(self)
 
     @property
     def cycles(self) -> int:

@@ -26,7 +26,7 @@ _SUM_CHOICE, _WEIGHT_CHOICE = 0.6, 2
 _ROW, _POST = 450, 1100
 #: Columns of LUTs at most: their weights are as many bits of a word, which block RAM is wide for.
 _MOST = 64
-#: What is inferred takes so many times the LUTs that are counted: an ECP5's columns by Yosys.
+#: What is inferred takes so many times the LUTs that are counted, by Yosys.
 _INFERRED = 1.4
 #: A column of LUTs must save this share of all cycles.
 _WORTH = 0.002

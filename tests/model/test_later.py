@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import pytest
 
 from bitformer.hw.design import Geometry
-from bitformer.hw.program import MachineOperation
+from bitformer.hw.program import MachineOperation, Program
 from bitformer.model.later import later, said, shown
 from bitformer.model.operations import Linear
 
@@ -29,13 +29,21 @@ def test_only_a_later_field_at_its_default_is_left_out():
     ("of", "names"),
     [
         (Linear, {"gelu", "clock", "transposed", "parts", "step"}),
-        (MachineOperation, {"stride", "gelu", "clock", "whole", "channel"}),
+        (
+            MachineOperation,
+            {
+                *("stride", "gelu", "clock", "whole", "channel"),
+                *("starts", "previous", "ring_first", "ring_last", "rows", "lane", "split"),
+            },
+        ),
+        (Program, {"loop", "steps"}),
         (
             Geometry,
             {
                 *("gelu", "apart", "upper_bits", "halves", "soft_bits"),
                 "soft_sum_bits",
-                *("extension", "factor_signed", "gamma_block"),
+                *("extension", "factor_signed", "gamma_block", "soft_squares"),
+                *("rows", "posts", "patch", "pair_bits", "value_pitch"),
             },
         ),
     ],
