@@ -75,12 +75,6 @@ class LinearLowering(Lowering[Linear]):
             channel=op.adds_channels[part] if own else 0,
         )
 
-    def _pitch(self, plan: Plan, base: MachineOperation, count: int) -> int:
-        """Return the cycles from one group of a block of rows to the next."""
-        if base.groups == 1:
-            return base.length
-        return max(base.length, base.columns * plan.geometry.rounds(count))
-
     def _needed(self, plan: Plan, end: int) -> int:
         """Return the words that must be there for a row that reads the window to its ``end``.
 
@@ -142,7 +136,13 @@ class LinearLowering(Lowering[Linear]):
                         whole=(behind or together > 1) and needed == model.window_size,
                         rows=count,
                         lane=lane % together if count == 1 else 0,
-                        pitch=self._pitch(plan, base, count),
+                        pitch=self._pitch(
+                            plan,
+                            groups=base.groups,
+                            length=base.length,
+                            columns=base.columns,
+                            count=count,
+                        ),
                     ),
                     tensor=op.y,
                     row=row,

@@ -103,6 +103,11 @@ class Lowering(ABC, Generic[AnyOperation]):
             **fields,
         )
 
+    @staticmethod
+    def _pitch(plan: Plan, *, groups: int, length: int, columns: int, count: int) -> int:
+        """Return the cycles from one group of ``count`` rows to the next: of terms or of drains."""
+        return max(length, columns * plan.geometry.rounds(count)) if groups > 1 else length
+
     def _matrix(
         self,
         plan: Plan,
@@ -118,7 +123,6 @@ class Lowering(ABC, Generic[AnyOperation]):
         They are those of each of ``count`` rows side by side.
         """
         per_column, columns = plan.per_column(self.op), plan.columns_of(self.op)
-        taken = columns * plan.geometry.rounds(count)
         per_group = columns * per_column
         groups = -(-outputs // per_group)
         rest = outputs - (groups - 1) * per_group
@@ -127,7 +131,7 @@ class Lowering(ABC, Generic[AnyOperation]):
             outputs,
             matrix=True,
             length=length,
-            pitch=max(length, taken) if groups > 1 else length,
+            pitch=self._pitch(plan, groups=groups, length=length, columns=columns, count=count),
             groups=groups,
             columns=columns,
             last_columns=skip + -(-rest // per_column),
