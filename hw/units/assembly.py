@@ -309,6 +309,7 @@ def operands(design: Design) -> Operands:
         input_bits=model.input.bits,
         operand_bits=geometry.operand_bits,
         several=geometry.rows > 1,
+        joined=not design.family.luts.rams,
         **delta,
     )
 

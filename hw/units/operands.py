@@ -53,6 +53,9 @@ class Operands(wiring.Component):
     several : bool
         Other token rows have the same flags, and share their registers: no shift registers in LUTs,
         which answer late.
+    joined : bool
+        A stored element and a sample share a register before the choice between them and others:
+        where LUTs hold no memories nor shift registers, that takes fewer cells.
 
     Members
     -------
@@ -86,6 +89,7 @@ class Operands(wiring.Component):
     delta_zero = Parameter(int, "an integer")
     delta_narrow = Flag()
     several = Flag()
+    joined = Flag()
 
     def __init__(
         self,
@@ -101,11 +105,12 @@ class Operands(wiring.Component):
         delta_zero: int = 0,
         delta_narrow: bool = False,
         several: bool = False,
+        joined: bool = False,
     ):
         self.operations, self.ways, self.word_bits = operations, ways, word_bits
         self.scores, self.input_bits, self.operand_bits = scores, input_bits, operand_bits
         self.delta_bits, self.delta_shift, self.delta_zero = delta_bits, delta_shift, delta_zero
-        self.delta_narrow, self.several = delta_narrow, several
+        self.delta_narrow, self.several, self.joined = delta_narrow, several, joined
         if word_bits % ways:
             raise ValueError(f"Word bits must be those of {ways} elements, not {word_bits}")
         if not scores and any(o.source is Source.SCORE for o in self.operations):
@@ -157,7 +162,8 @@ class Operands(wiring.Component):
             selected = Mux(whole, self.i_activation.as_signed(), selected)
         activation = Signal(selected.shape(), reset_less=True)
         m.d.sync += activation.eq(selected)
-        stored = delay(m, activation, OPERAND - 2 - ready, name="activation").as_signed()
+        wait = OPERAND - ready - self.joined
+        stored = delay(m, activation, wait - 1, name="activation").as_signed()
 
         if self.delta_bits:
             shift, zero = self.delta_shift, self.delta_zero
@@ -166,14 +172,18 @@ class Operands(wiring.Component):
             moved = difference + (zero << shift) if zero else difference
             delta = Signal(signed(self.delta_bits), reset_less=True)
             m.d.sync += delta.eq(clamp(round_shift(moved, shift), *self._delta_limits))
-            sample = delay(m, delta, OPERAND - 3 - ready, name="delta").as_signed()
+            sample = delay(m, delta, wait - 2, name="delta").as_signed()
         else:
-            sample = delay(m, self.i_input, OPERAND - 1 - ready, name="input").as_signed()
-        # one of both goes on: a register for both in place of one for each
+            sample = delay(m, self.i_input, wait, name="input").as_signed()
+        sources: dict[Source, Value] = {Source.ACTIVATION: stored, Source.INPUT: sample}
         early = delay(m, self.i_op, OPERAND - 2, name="op")
-        fresh = decode(m, early, self.operations, "source", name="early_source") == Source.INPUT
-        read = Signal(max((stored.shape(), sample.shape()), key=lambda s: s.width), reset_less=True)
-        m.d.sync += read.eq(Mux(fresh, sample, stored))
+        if self.joined:
+            sources = {}
+            fresh = decode(m, early, self.operations, "source", name="early_source")
+            both = stored.shape(), sample.shape()
+            read = Signal(max(both, key=lambda shape: shape.width), reset_less=True)
+            m.d.sync += read.eq(Mux(fresh == Source.INPUT, sample, stored))
+            m.d.sync += self.o_x.eq(read)
 
         if self.scores:
             m.submodules.exponential = exponential = Exponential()
@@ -187,11 +197,12 @@ class Operands(wiring.Component):
         first = delay(m, self.i_first, OPERAND - 1, name="first", reset_less=not self.several)
         valid = delay(m, self.i_valid, OPERAND - 1, name="valid", reset_less=False)
         source = decode(m, op, self.operations, "source")
-        m.d.sync += self.o_x.eq(read)
+        if self.scores:
+            sources[Source.SCORE] = exponential.o_weight
         with m.Switch(source):
-            if self.scores:
-                with m.Case(Source.SCORE):
-                    m.d.sync += self.o_x.eq(exponential.o_weight)
+            for kind, value in sources.items():
+                with m.Case(kind):
+                    m.d.sync += self.o_x.eq(value)
             if len(source) > 1:  # not in a model that reads neither scores nor pooled rows
                 with m.Case(Source.ONE):
                     m.d.sync += self.o_x.eq(1)
