@@ -39,7 +39,7 @@ test-slow: $(FRAMEWORKS)
 		"tests/cli/test_foreign_series.py::test_whole_way[mixer]" tests/synth/test_synthesize.py tests/hw/units/test_softmax.py \
 		tests/model/qonnx/test_equal.py::test_every_kind_of_model \
 		tests/synth/test_small_router.py tests/sim/netlist/test_engine.py \
-		tests/sim/netlist/test_tiny_engine.py \
+		tests/sim/netlist/test_tiny_engine.py tests/sim/test_token_rows.py \
 		tests/sim/netlist/test_memories.py tests/sim/netlist/test_ice40_stores.py \
 		tests/estimate/test_estimates.py tests/estimate/test_profile.py \
 		tests/boards/build/test_ecp5_platform.py tests/boards/build/test_ice40_platform.py tests/boards/build/test_routed_models.py \

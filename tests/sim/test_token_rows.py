@@ -10,6 +10,7 @@ from bitformer.hw.units import row_results as results_module
 from bitformer.model.errors import UserError
 from bitformer.model.precision import Precision
 from bitformer.sim.run import simulate
+from bitformer.synth.synthesize import synthesized_netlist
 
 W4A8 = Precision(weights=4, activations=8)
 #: Patches, a path, LayerNorm, two heads; six rows of tokens.
@@ -156,3 +157,13 @@ def test_models_that_cannot_stand_side_by_side_are_refused(small_model, changes,
     model = small_model(None, **{**FORECAST, **changes})
     with pytest.raises(UserError, match=sentence):
         lower(model, **{"lanes": 16, **options})
+
+
+@pytest.mark.slow
+@pytest.mark.needs("yosys")
+def test_a_netlist_is_exact(make, inputs_of):
+    design = make("forecast", 4, 2, columns=4, soft=2)
+    x = inputs_of(design.model, samples=3)
+    netlist = synthesized_netlist(design)
+    result = simulate(design, x, engine="netlist", netlist=netlist, back_pressure=0.3)
+    assert result.bit_exact, str(result.difference)

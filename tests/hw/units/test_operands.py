@@ -113,8 +113,9 @@ DELTAS = [
 @pytest.mark.parametrize("ways", [1, 2])
 @pytest.mark.parametrize("delta", DELTAS, ids=str)
 @pytest.mark.parametrize("gap", [0, 1])
-def test_activations_of_every_source(play, ways, delta, gap):
-    dut = make(ways=ways, **delta)
+@pytest.mark.parametrize("form", [{}, {"joined": True}, {"several": True}], ids=str)
+def test_activations_of_every_source(play, ways, delta, gap, form):
+    dut = make(ways=ways, **delta, **form)
     chance = random.Random(1)
     addresses = []
     for _ in range(120):
