@@ -7,7 +7,7 @@ PYTEST := PYTHONHASHSEED=0 $(VENV)/bin/pytest
 PACKAGES := model hw synth sim boards study estimate search cli
 TYPES := build/types/bitformer
 
-.PHONY: help demo test test-slow test-all damaged lint format profile clean
+.PHONY: help demo test test-slow test-all damaged lint types site format profile clean
 
 help:
 	@echo "make demo      set up, then train, export, simulate and build a small model, to a bitstream"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-slow the slow tests that CI runs, too: synthesis, the notebook, every named configuration"
 	@echo "make damaged   10 000 damaged inputs through every reader; resumes"
 	@echo "make lint      ruff, spelling, types and the order of imports"
+	@echo "make site      the documentation as a site in build/site, every link checked"
 	@echo "make format    let ruff format and sort imports"
 	@echo "make profile   measure the knowledge base that ships, anew; hours"
 	@echo "make clean     remove .venv and everything built"
@@ -52,16 +53,23 @@ test-all: $(FRAMEWORKS)
 damaged: $(STAMP)
 	$(VENV)/bin/python tests/damaged.py
 
-# mypy and lint-imports have to see the folders under the names they are imported by.
-lint: $(STAMP)
+# mypy, lint-imports and the site have to see the folders under the names they are imported by.
+lint: types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/codespell
+	$(VENV)/bin/mypy -p bitformer
+	cd $(dir $(TYPES)) && $(CURDIR)/$(VENV)/bin/lint-imports --no-cache $(CURDIR)/pyproject.toml
+
+types: $(STAMP)
 	@mkdir -p $(TYPES)
 	@for package in $(PACKAGES); do ln -sfn ../../../$$package $(TYPES)/$$package; done
 	@for file in api/*.py api/py.typed; do ln -sf ../../../$$file $(TYPES)/; done
-	$(VENV)/bin/mypy -p bitformer
-	cd $(dir $(TYPES)) && $(CURDIR)/$(VENV)/bin/lint-imports --no-cache $(CURDIR)/pyproject.toml
+
+# Strictly: a page that no menu has, a link or a heading's anchor that is not there, each is an error.
+# The theme's notice of another generator to come is of no use here.
+site: types
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
 
 # The published grid and its 2-bit sisters; random mixed precision on two parts, near the grid and for
 # ETTh1; single units; what components add; an ECP5, of which designs of 24 columns are routed, too.
@@ -97,7 +105,7 @@ format: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "bitformer needs Python 3.11 or newer, not %d.%d: make PYTHON=python3.11" % v[:2])'
 	$(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[train,plot,synth,open,search,serial,onnx,dev]'
+	$(VENV)/bin/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[train,plot,synth,open,search,serial,onnx,docs,dev]'
 	@touch $@
 
 # What imported models are compared with: 190 MB that nothing else needs.

@@ -81,6 +81,11 @@ def _pyserial() -> str | None:
     return None if importlib.util.find_spec("serial") else "pyserial is not installed"
 
 
+def _mkdocs() -> str | None:
+    missing = [n for n in ("mkdocs", "material", "mkdocstrings") if not importlib.util.find_spec(n)]
+    return f"{', '.join(missing)} must be installed" if missing else None
+
+
 def _qonnx() -> str | None:
     return _found(lambda: require_packages("QONNX", "onnx", *EXECUTOR))
 
@@ -136,6 +141,8 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     "pyserial": _pyserial,
     # A model as QONNX and its executor, of the extra `onnx`: a witness that nothing else needs.
     "qonnx": _qonnx,
+    # The generator of the site, of the extra `docs`: a copy of the repository reads as well.
+    "mkdocs": _mkdocs,
     # Vivado brings its Tcl along; only its stand-in runs in Python's, which not every build has.
     "tcl": _tcl,
     # The published data sets, in a folder: tests download none of their own accord.

@@ -335,7 +335,7 @@ def test_training_without_torch(command, bitformer, place, monkeypatch):
     assert not (place / "apart").exists()
 
 
-def test_the_readme_names_what_needs_torch():
-    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
-    (sentence,) = re.findall(r"Only ([^.]*) need torch", readme)
+def test_the_reference_names_what_needs_torch():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "reference.md").read_text()
+    (sentence,) = re.findall(r"Only ([^.]*) need torch", page)
     assert set(re.findall(r"`(\w+)`", sentence)) == set(NEED_TORCH)

@@ -255,8 +255,8 @@ void run(void);
 
 def guides(start, stop):
     """Return the lines of a program between two places in the guide, and what it includes."""
-    lines = GUIDE.split(start)[1].split(stop)[0].splitlines()
-    code = [line[4:] for line in lines if line.startswith("    ") or not line]
+    part = GUIDE.split(start)[1].split(stop)[0]
+    code = part.split("```c\n")[1].split("```")[0].splitlines()
     includes = [line for line in code if line.startswith("#include")]
     return [line for line in code if line not in includes], includes
 
