@@ -44,7 +44,7 @@ test-slow: $(FRAMEWORKS)
 		tests/sim/netlist/test_memories.py tests/sim/netlist/test_ice40_stores.py \
 		tests/estimate/test_estimates.py tests/estimate/test_profile.py \
 		tests/boards/build/test_ecp5_platform.py tests/boards/build/test_ice40_platform.py tests/boards/build/test_routed_models.py \
-		tests/cli/test_demo.py::test_the_whole_demo_ends_in_a_routed_bitstream
+		tests/docs tests/cli/test_demo.py::test_the_whole_demo_ends_in_a_routed_bitstream
 
 test-all: $(FRAMEWORKS)
 	$(PYTEST) -m "slow or not slow"
@@ -69,7 +69,7 @@ types: $(STAMP)
 # Strictly: a page that no menu has, a link or a heading's anchor that is not there, each is an error.
 # The theme's notice of another generator to come is of no use here.
 site: types
-	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
 # The published grid and its 2-bit sisters; random mixed precision on two parts, near the grid and for
 # ETTh1; single units; what components add; an ECP5, of which designs of 24 columns are routed, too.

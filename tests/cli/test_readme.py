@@ -63,7 +63,7 @@ def test_the_readme_is_short():
 #: where the page has error or score, cycles and energy.
 SOURCES = {
     "taxi passengers": (ACCURACY, "taxi-48-12-hour-weekday, the best of 4", (3, 9, 10)),
-    "ozone": (ACCURACY, "beijing-24-1", (3, 9, 10)),
+    "ozone": (ACCURACY, "beijing-24-1 | 4, 8 bit", (3, 9, 10)),
     "road traffic": (ACCURACY, "traffic-168-24 ", (3, 9, 10)),
     "the same by a mixer": (ACCURACY, "traffic-168-24-mixer-hour-weekday", (3, 9, 10)),
     "oil temperature": (ACCURACY, "etth1-96-24 ", (3, 9, 10)),
