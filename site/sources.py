@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 OUTSIDE = re.compile(r"\]\((?:\.\./)+([^)#\s]+)(#[^)\s]*)?\)")
 #: Links into it from elsewhere.
 INSIDE = re.compile(r"\]\((?:\.\./)*docs/")
+#: Links that show the name of their file, which readers of the site do not see.
+NAMED = re.compile(r"\[([\w-]+)\.md\]\(")
 DRAWING = re.compile(r"^!\[([^\]]*)\]\((pictures/[\w-]+\.svg)\)$", re.M)
 #: A mark before a block of commands: why tests do not run it.
 MARK = re.compile(r"^( *)<!-- needs: ([^>]*?) -->\n", re.M)
@@ -47,6 +49,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Lead links to those pages, put drawings in place, and show what a block needs."""
     depth = len(PurePosixPath(page.file.src_uri).parts) - 1
+    markdown = NAMED.sub(lambda found: f"[{found[1].replace('-', ' ')}](", markdown)
     made = {path: place for place, path in MADE.items()}
 
     def link(found: re.Match) -> str:
@@ -54,7 +57,7 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
         return f"]({'../' * depth}{place}{found[2] or ''})"
 
     markdown = OUTSIDE.sub(link, markdown)
-    markdown = MARK.sub(r'\1<p class="needs">needs \2</p>\n\n', markdown)
+    markdown = MARK.sub(lambda found: f"{found[1]}{badge(found[2])}\n\n", markdown)
     return DRAWING.sub(lambda found: drawing(found[2], found[1]), markdown)
 
 
@@ -67,6 +70,12 @@ def on_post_page(output: str, *, page: Page, config: MkDocsConfig) -> str:
 def on_post_template(output_content: str, *, template_name: str, config: MkDocsConfig) -> str:
     """Do the same for pages without a text, such as that of a page that is not there."""
     return output_content.replace(SHIM, OWN_SHIM)
+
+
+def badge(needs: str) -> str:
+    """Return what a reader sees of a mark."""
+    verb = "takes" if needs == "minutes" else "needs"
+    return f'<p class="needs">{verb} {needs}</p>'
 
 
 def drawing(path: str, text: str) -> str:
