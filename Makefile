@@ -30,7 +30,7 @@ test: $(STAMP)
 # The slow tests that CI runs, too: resources, logic depth and loads by real synthesis, the netlist
 # that comes of it against the reference, the notebook, every named configuration all the way, and
 # so a series of a user's own; every kind of model as QONNX; models placed and routed to bitstreams,
-# the demo's own among them; models of other frameworks against these.
+# the demo's own among them; models of other frameworks against these; a wheel in an environment of its own.
 test-slow: $(FRAMEWORKS)
 	$(PYTEST) -m slow tests/examples/test_tour.py \
 		tests/model/imports/test_patchtst.py tests/api/test_imports.py \
@@ -44,7 +44,8 @@ test-slow: $(FRAMEWORKS)
 		tests/sim/netlist/test_memories.py tests/sim/netlist/test_ice40_stores.py \
 		tests/estimate/test_estimates.py tests/estimate/test_profile.py \
 		tests/boards/build/test_ecp5_platform.py tests/boards/build/test_ice40_platform.py tests/boards/build/test_routed_models.py \
-		tests/docs tests/cli/test_demo.py::test_the_whole_demo_ends_in_a_routed_bitstream
+		tests/docs tests/cli/test_demo.py::test_the_whole_demo_ends_in_a_routed_bitstream \
+		tests/test_installed.py
 
 test-all: $(FRAMEWORKS)
 	$(PYTEST) -m "slow or not slow"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bitformer._imports import from_files, from_torch
     from bitformer._lower import lower
     from bitformer._models import Model, load
+    from bitformer._ready import Card, models
     from bitformer._search import Candidate, Found, find
     from bitformer._tools import ToolHere, tools
     from bitformer._train import train
@@ -34,6 +35,7 @@ __all__ = [
     "AcceleratorDesign",
     "Build",
     "Candidate",
+    "Card",
     "DesignEstimate",
     "Found",
     "Model",
@@ -46,6 +48,7 @@ __all__ = [
     "from_torch",
     "load",
     "lower",
+    "models",
     "tools",
     "train",
 ]
@@ -55,6 +58,7 @@ _HOMES = {
     "AcceleratorDesign": "_designs",
     "Build": "_builds",
     "Candidate": "_search",
+    "Card": "_ready",
     "DesignEstimate": "_estimates",
     "Found": "_search",
     "Model": "_models",
@@ -66,6 +70,7 @@ _HOMES = {
     "from_torch": "_imports",
     "load": "_models",
     "lower": "_lower",
+    "models": "_ready",
     "tools": "_tools",
     "train": "_train",
 }

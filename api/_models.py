@@ -388,11 +388,8 @@ class Model:
 
 
 def load(path: str | Path) -> Model:
-    """Load an integer model from a file.
+    """Load an integer model from a file, or one that ships by its name: see :func:`models`.
 
-    Raises
-    ------
-    UserError
-        If there is none, or it is damaged.
+    Raises :class:`UserError` if there is none, or it is damaged.
     """
     return Model(load_model(path), path=path)

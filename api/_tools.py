@@ -1,6 +1,9 @@
 """The programs that bitformer uses where they are there."""
 
 import dataclasses
+import functools
+import importlib.metadata
+import importlib.util
 import os
 import shutil
 from collections.abc import Callable
@@ -29,6 +32,10 @@ class ToolHere:
     def to_dict(self) -> dict[str, object]:
         """Return it as plain data."""
         return dataclasses.asdict(self)
+
+
+#: On Linux, torch from PyPI comes with gigabytes of GPU libraries.
+_CPU = " --extra-index-url https://download.pytorch.org/whl/cpu, a build without GPU libraries"
 
 
 def _path(program: str, variable: str) -> str:
@@ -71,12 +78,33 @@ def _version(name: str) -> Callable[[], str]:
     return find
 
 
+#: Packages of extras by module: what people call them, what they are for, the extra.
+_PACKAGES = {
+    "torch": ("PyTorch", "train, import, export runs", "train"),
+    "matplotlib": ("Matplotlib", "pictures of --plot", "plot"),
+    "onnx": ("ONNX, QONNX", "export --onnx", "onnx"),
+    "serial": ("pyserial", "talk to a board over UART", "serial"),
+    "spidev": ("spidev", "talk to a board over SPI", "spi"),
+    "optuna": ("Optuna", "sample large spaces of a search", "search"),
+    "distributed": ("Dask", "searches on several processes", "search"),
+    "lightgbm": ("LightGBM", "trees to compare with", "baselines"),
+    "transformers": ("Transformers", "PatchTST in its own framework", "huggingface"),
+}
+
+
+def _package(module: str, extra: str) -> str:
+    if importlib.util.find_spec(module) is None:
+        raise UserError(f"pip install 'bitformer[{extra}]'{_CPU if module == 'torch' else ''}")
+    distributions = {"serial": "pyserial"}
+    return importlib.metadata.version(distributions.get(module, module))
+
+
 def tools() -> list[ToolHere]:
-    """Return the programs that are used where they are there, and how to get those that are not.
+    """Return what is used where it is there, programs and packages, and how to get the others.
 
     Native ones are taken before those of PyPI; a variable such as ``NEXTPNR_ECP5`` names one.
     """
-    asked = (
+    asked: list[tuple[str, str, Callable[[], str]]] = [
         ("Yosys", "synthesize, build for open FPGAs", _version("yosys")),
         ("nextpnr-ecp5", "place and route for open FPGAs", _version("nextpnr-ecp5")),
         ("ecppack", "make their bitstreams", _version("ecppack")),
@@ -85,7 +113,9 @@ def tools() -> list[ToolHere]:
         ("Vivado", "build for AMD's FPGAs", _vivado),
         ("openFPGALoader", "load bitstreams into boards", _loader),
         ("C++ compiler", "simulate fast", _compiler),
-    )
+    ]
+    for module, (name, purpose, extra) in _PACKAGES.items():
+        asked.append((name, purpose, functools.partial(_package, module, extra)))
     found = []
     for name, purpose, look in asked:
         try:

@@ -45,6 +45,7 @@ __all__ = [
     "EWMA",
     "FALSE_ALARM",
     "FILES",
+    "FORECASTER",
     "FOREST",
     "GROUPS",
     "LAST",
@@ -100,7 +101,7 @@ _DETECTOR = TransformerConfig(
     output_bits=8,
     default=Precision.parse("8"),
 )
-_FORECASTER = TransformerConfig(
+FORECASTER = TransformerConfig(
     name="nab-48",
     task="detect",
     window=48,
@@ -269,7 +270,7 @@ def _nab_baselines(folder: Path) -> dict[str, Any]:
         values = _filled(series.values)
         first = values[: series.clean]
         rows = (values - first.mean(axis=0)) / first.std(axis=0)
-        left = linear_residuals(rows[: series.clean], rows, _FORECASTER.window)
+        left = linear_residuals(rows[: series.clean], rows, FORECASTER.window)
         own: dict[str, Any] = {one: {} for one in (EWMA, LAST, LINE, FOREST)}
         for smoothing in _SMOOTHINGS:
             settled = Rule(smoothing=smoothing).settled
@@ -292,7 +293,7 @@ def _nab_network(name: str, seed: int) -> Callable[[Path], dict[str, Any]]:
     def compute(folder: Path) -> dict[str, Any]:
         tried = {}
         for calendar in _CALENDARS if seed == SEEDS[0] else [_best_calendar(name, folder)]:
-            config = _FORECASTER.replace(
+            config = FORECASTER.replace(
                 name=f"{name}{'-clock' * bool(calendar)}", calendar=calendar
             )
             dataset = load_dataset(

@@ -107,10 +107,12 @@ def command(
 
     \b
     bitformer build m.safetensors --board sea --plan-only -o build/mine
-    bitformer build m.safetensors --board elastic-node-v5 --link elastic -o build/mine
+    bitformer build m.safetensors --board elastic-node-v5 --link elastic \\
+        -o build/mine
     bitformer build m.safetensors --board ulx3s-25f --clock 100 -o build/mine
     bitformer build m.safetensors --board icebreaker --clock 24 -o build/mine
-    bitformer build m.safetensors --board arty-s7-50 --toolchain open -o build/mine
+    bitformer build m.safetensors --board arty-s7-50 --toolchain open \\
+        -o build/mine
     """
     from bitformer.boards.catalog import find_board
 
@@ -118,6 +120,7 @@ def command(
     hertz = None if clock_hz is None else round(clock_hz)
     design = lowered(bitformer.load(model), part=found.part, reloadable=reloadable, **hardware)
     with progress_bar() as progress:
+        progress(0, None, "Writing the project")
         build = design.build(
             board, to=output, clock_hz=hertz, note=report.note, progress=progress, **options
         )

@@ -49,8 +49,10 @@ def command(
     DIR keeps what is done: Ctrl-C is safe, and the same command goes on.
 
     \b
-    bitformer compare --data etth1 --config etth1-48-24 --widths 8,4,2 -o runs/compare
-    bitformer compare --data etth1 --config etth1-48-24-ed --precise 32 --widths 2 -o runs/ed
+    bitformer compare --data etth1 --config etth1-48-24 --widths 8,4,2 \\
+        -o runs/compare
+    bitformer compare --data etth1 --config etth1-48-24-ed --precise 32 \\
+        --widths 2 -o runs/ed
     """
     from bitformer.model.task import task_for
     from bitformer.study.comparison import comparison_trials, tabulate

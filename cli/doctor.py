@@ -13,6 +13,7 @@ from bitformer.cli.options import (
     part_option,
 )
 from bitformer.cli.report import Report, json_option
+from bitformer.cli.tools import show_tools
 from bitformer.model.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -44,20 +45,6 @@ def _table(report: Report, title: str, outlooks: "list[Outlook]") -> None:
     )
 
 
-def _show_tools(report: Report) -> None:
-    """Print which tools are here, and how to get the others."""
-    found = bitformer.tools()
-    report.table(
-        ("tool", "for", "found"),
-        [(tool.name, tool.purpose, tool.found or "not here") for tool in found],
-        words=3,
-    )
-    for tool in found:
-        if tool.remedy:
-            report.line(f"{tool.name}: {tool.remedy}")
-    report.data({"tools": [tool.to_dict() for tool in found]})
-
-
 @click.command("doctor")
 @click.argument("model", type=PATH, required=False)
 @part_option
@@ -84,7 +71,7 @@ def command(
     Block RAMs and DSP blocks are exact, LUTs and flip-flops predicted from the knowledge base. The
     exit code is 1 if the model does not fit as it is.
 
-    Without MODEL, say which tools are here, and how to get the others.
+    Without MODEL, say which tools are here, as 'tools' does.
 
     \b
     bitformer doctor
@@ -92,7 +79,7 @@ def command(
     bitformer doctor m.safetensors --part xc7s15 --place weights=distributed
     """
     if model is None:
-        _show_tools(report)
+        show_tools(report)
         return
     from bitformer.study.sensitivity import read_added
 

@@ -15,6 +15,7 @@ from bitformer.cli.options import (
     reloadable_option,
 )
 from bitformer.cli.report import Report, json_option
+from bitformer.model.progress import busy
 
 __all__ = ["command"]
 
@@ -56,7 +57,8 @@ def command(
     bitformer elaborate m.safetensors --wrapper axi-stream -o build/ip
     """
     design = lowered(bitformer.load(model), part=part, reloadable=reloadable, **hardware)
-    verilog, facts = design.elaborate(output, wrapper=wrapper)
+    with busy("Writing the Verilog"):
+        verilog, facts = design.elaborate(output, wrapper=wrapper)
     with verilog.open(encoding="utf-8") as file:
         lines = sum(1 for _ in file)
     report.line(f"{verilog}: {lines} lines, top {verilog.stem}")

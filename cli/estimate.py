@@ -20,7 +20,7 @@ from bitformer.cli.options import (
 )
 from bitformer.cli.report import Report, json_option
 from bitformer.model.files import ready_file
-from bitformer.model.progress import progress_bar
+from bitformer.model.progress import busy, progress_bar
 
 if TYPE_CHECKING:
     from bitformer.estimate.predictor import Prediction
@@ -225,7 +225,8 @@ def command(
 
     \b
     bitformer estimate m.safetensors --part xc7s15
-    bitformer estimate m.safetensors --lanes 16 --place weights=block --place scores=registers
+    bitformer estimate m.safetensors --lanes 16 --place weights=block \\
+        --place scores=registers
     bitformer estimate m.safetensors --components
     bitformer estimate m.safetensors --days
     """
@@ -235,7 +236,8 @@ def command(
 
         plot_timeline(design.lowered, ready_file(plot))
         report.note(f"Timeline: {plot}")
-    found = design.estimate(clock_hz=clock_hz, kb=kb, note=report.note)
+    with busy("Predicting resources from the knowledge base"):
+        found = design.estimate(clock_hz=clock_hz, kb=kb, note=report.note)
     _show(report, design, found)
     data = {"model": str(model), **found.to_dict(), "plot": None if plot is None else str(plot)}
     if layers:

@@ -13,6 +13,7 @@ from bitformer.cli.qonnx_export import asked_for_qonnx, export_qonnx, qonnx_opti
 from bitformer.cli.report import Report, json_option
 from bitformer.model.errors import UserError
 from bitformer.model.files import ready_file
+from bitformer.model.progress import busy
 
 __all__ = ["command"]
 
@@ -41,7 +42,8 @@ def command(
     \b
     bitformer export runs/mine -o mine.safetensors
     bitformer export runs/gait -o careful.safetensors --reject 0.05
-    bitformer export runs/pump -o pump.safetensors --smoothing 2 --factor 2 --hold 60
+    bitformer export runs/pump -o pump.safetensors --smoothing 2 --factor 2 \\
+        --hold 60
     bitformer export old.safetensors -o new.safetensors
     bitformer export mine.safetensors --onnx -o mine.onnx --check 50
     """
@@ -67,7 +69,8 @@ def command(
         from bitformer.model.export import deployed, export_to
 
         answer: dict[str, Any] = {"reject": reject or 0.0, **judge}
-        model = deployed(run, **answer) if asked is not None else export_to(run, path, **answer)
+        with busy("Exporting the run"):
+            model = deployed(run, **answer) if asked is not None else export_to(run, path, **answer)
     if asked is not None:
         export_qonnx(bitformer.Model(model), run, path, asked, report)
         return

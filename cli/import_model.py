@@ -134,10 +134,13 @@ def command(
     """Round a trained model from elsewhere on your data, and write RUN/model.safetensors.
 
     \b
-    bitformer import checkpoints/patchtst --data my.csv --target power --time date -o runs/mine
-    bitformer import encoder/ --data my.csv --target power --inputs power,wind --time date \\
-        --weights 4 --scaling power=17.2:9.1 --scaling wind=4.4:2.0 -o runs/encoder
-    bitformer import checkpoints/patchtst --data my.csv --target power --method ptq -o runs/ptq
+    bitformer import checkpoints/patchtst --data my.csv --target power \\
+        --time date -o runs/mine
+    bitformer import encoder/ --data my.csv --target power --inputs power,wind \\
+        --time date --weights 4 --scaling power=17.2:9.1 --scaling wind=4.4:2.0 \\
+        -o runs/encoder
+    bitformer import checkpoints/patchtst --data my.csv --target power \\
+        --method ptq -o runs/ptq
 
     PATH is a folder with model.safetensors and config.json, or a safetensors file with config.json
     beside it: Hugging Face's PatchTST (PatchTSTForPrediction, PatchTSTForClassification) as
@@ -145,9 +148,9 @@ def command(
     behind it, whose state_dict safetensors.torch.save_file writes. The latter's config.json:
 
     \b
-    {"model_type": "torch.nn.TransformerEncoder", "window": 96, "inputs": 1, "horizon": 24,
-     "patch": 8, "nhead": 2, "norm_first": false, "activation": "relu",
-     "position": "sinusoidal", "pooling": "flatten"}
+    {"model_type": "torch.nn.TransformerEncoder", "window": 96, "inputs": 1,
+     "horizon": 24, "patch": 8, "nhead": 2, "norm_first": false,
+     "activation": "relu", "position": "sinusoidal", "pooling": "flatten"}
 
     A module that is in memory goes by bitformer.from_torch in Python, and needs no config.json.
 

@@ -104,7 +104,7 @@ def command(model: Path, report: Report) -> None:
                 row["output"],
                 row["operation"],
                 row["component"],
-                f"{row['rows']} x {row['features']}",
+                f"{row['rows']}x{row['features']}",
                 row["bits"],
                 f"2^{row['exponent']}",
                 _weights(row["weight_bits"], row["weight_scheme"]),

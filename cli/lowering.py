@@ -3,7 +3,7 @@
 from typing import Any
 
 import bitformer
-from bitformer.model.progress import progress_bar
+from bitformer.model.progress import busy, progress_bar
 
 __all__ = ["lowered"]
 
@@ -13,6 +13,7 @@ def lowered(
 ) -> "bitformer.AcceleratorDesign":
     """Return the design of a model; ``options`` are those of :func:`bitformer.lower`."""
     if not effort:
-        return bitformer.lower(model, **options)
+        with busy("Lowering the model"):
+            return bitformer.lower(model, **options)
     with progress_bar() as progress:
         return bitformer.lower(model, effort=effort, progress=progress, **options)

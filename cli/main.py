@@ -27,38 +27,44 @@ LONGEST = 600
 #: Subcommands by section, with the line that ``--help`` shows. Their modules are loaded when used.
 SECTIONS = {
     "Start here": {
-        "demo": "The whole job on real data: train, check, estimate, plan a build.",
+        "demo": "The whole job on real data: train, check, estimate, build.",
+        "models": "Trained models to start from, each with a card.",
+        "tools": "Which tools are here, what each is for, how to get the others.",
     },
-    "Models": {
+    "Your data, a model": {
         "train": "Train a quantized Transformer on a data set or a CSV file.",
-        "import": "Round a trained model of PyTorch or Hugging Face on a CSV file.",
-        "export": "Write a finished training run as an integer model.",
-        "init": "Make an untrained integer model, for hardware work.",
-        "info": "Show what an integer model holds.",
         "evaluate": "Errors on test windows, or of new data, beside the baselines'.",
-        "predict": "Answer for a file's newest rows (forecast, class or flag): here or on a board.",
+        "predict": "Answer for a file's newest rows: here or on a board.",
+        "info": "Show what an integer model holds.",
+        "import": "Round a trained model of PyTorch or Hugging Face on a CSV file.",
+        "export": "Write a finished run as an integer model, or as QONNX.",
     },
-    "Bitwidths": {
-        "compare": "Training with rounding against rounding alone, over widths and seeds.",
-        "sensitivity": "What rounding each component costs, and what sparing it gains.",
-        "noise": "How much rounding disturbs each tensor, and which one costs most.",
-    },
-    "Hardware": {
-        "simulate": "Run the accelerator cycle by cycle; compare every tensor bit for bit.",
-        "estimate": "Cycles, latency and memory on a part, before synthesis.",
-        "synthesize": "LUTs, memories, DSPs and logic depth on a part, measured with Yosys.",
-        "elaborate": "Write the accelerator as Verilog.",
-        "build": "Make a board's complete project, and its bitstream where the tools are here.",
-        "program": "Load a bitstream into a board, through openFPGALoader.",
-        "report": "What the tools' reports say of a build, and whether it is good; energy.",
+    "A model, a board": {
         "boards": "List the boards.",
+        "estimate": "Cycles, resources and energy on a part, before synthesis.",
+        "simulate": "Run the accelerator; compare every tensor bit for bit.",
+        "build": "Make a board's project, and its bitstream where the tools are.",
+        "report": "What the tools say of a build, and whether it is good; energy.",
+        "program": "Load a bitstream into a board, through openFPGALoader.",
+        "host": "The driver for firmware, in MicroPython or C.",
         "reload": "New weights for a board, without a new bitstream.",
     },
-    "Finding a model that fits": {
-        "search": "Models for a part, limits and data: trained, proved, ready to build.",
-        "profile": "Measure designs for the knowledge base that estimates are fitted on.",
-        "kb": "Show, merge and export the knowledge base.",
-        "doctor": "What a model takes too much of, the cheapest ways to fit; which tools are here.",
+    "A model that fits": {
+        "search": "Models for a part, limits and data: trained, proved, ready.",
+        "doctor": "What a model takes too much of, the cheapest ways to fit.",
+        "compare": "Training with rounding against rounding alone, over widths.",
+        "sensitivity": "What rounding each component costs, what sparing it gains.",
+        "noise": "How much rounding disturbs each tensor, which costs most.",
+    },
+    "Hardware by itself": {
+        "init": "Make an untrained integer model, for hardware work.",
+        "elaborate": "Write the accelerator as Verilog.",
+        "synthesize": "LUTs, memories, DSPs and logic depth, measured with Yosys.",
+        "profile": "Measure designs for the base that estimates are fitted on.",
+        "kb": "Show, merge and export that knowledge base.",
+    },
+    "This program": {
+        "completion": "Let your shell complete commands, options and names.",
     },
 }
 #: Modules that are not called like their command.
@@ -161,10 +167,10 @@ def cli() -> None:
     Every accelerator computes in integers only, and is proved bit exact in simulation.
 
     \b
-    bitformer demo                                    everything, on real data
+    bitformer demo                                  everything, on real data
     bitformer train --data my.csv --target power --time date -o runs/mine
-    bitformer predict runs/mine/model.safetensors     what comes after the last row
-    bitformer simulate runs/mine/model.safetensors    every tensor, bit for bit
+    bitformer predict runs/mine/model.safetensors   what comes next
+    bitformer simulate runs/mine/model.safetensors  every tensor, bit for bit
     bitformer build runs/mine/model.safetensors --board sea -o build/mine
     """
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bitformer.boards.host.client import Client
 
 __all__ = [
+    "MODEL",
     "baselines_option",
     "batch_option",
     "clock_option",
@@ -54,7 +55,21 @@ class _Path(click.Path):
         return path
 
 
+class _Model(_Path):
+    """A model's file, or the name of one that ships."""
+
+    def shell_complete(self, ctx, param, incomplete):
+        from click.shell_completion import CompletionItem
+
+        from bitformer.model.ready.library import ready_names
+
+        names = [CompletionItem(one) for one in ready_names() if one.startswith(incomplete)]
+        return [*names, *super().shell_complete(ctx, param, incomplete)]
+
+
 PATH = _Path(path_type=Path)
+#: A file of an integer model: :func:`bitformer.load` knows names as well.
+MODEL = _Model(path_type=Path)
 #: More lanes than any known part has multipliers for.
 MOST_LANES = 512
 #: The most token rows.
@@ -89,7 +104,7 @@ def grouped(group: str, *options: Decorator) -> Decorator:
     return decorate
 
 
-model_argument = click.argument("model", type=PATH)
+model_argument = click.argument("model", type=MODEL)
 
 output_file_option = click.option(
     "-o", "--output", type=PATH, required=True, metavar="M.safetensors", help="File to write."
@@ -271,9 +286,9 @@ _DATA_OPTIONS = (
         "--data",
         callback=_looked_up,
         metavar="NAME|CSV|FOLDER",
-        help="nyc-taxi, etth1, etth2, beijing-air, synthetic; strikewatch, which has classes; skab,"
-        " machine-temperature, ambient-temperature, ec2-request-latency, art-daily-flatmiddle,"
-        " art-daily-jumpsup; a CSV file, or a folder (--files).",
+        help="nyc-taxi, etth1, etth2, beijing-air, metro-traffic, synthetic; strikewatch, which has"
+        " classes; skab, machine-temperature, ambient-temperature, ec2-request-latency,"
+        " art-daily-flatmiddle, art-daily-jumpsup; a CSV file, or a folder (--files).",
     ),
     click.option(
         "--target",

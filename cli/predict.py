@@ -188,11 +188,15 @@ def command(
 
     \b
     bitformer predict m.safetensors --data my.csv
-    bitformer predict m.safetensors --data my.csv --windows 169 --plot week.png --csv week.csv
-    bitformer predict m.safetensors --data my.csv --at 2018-06-20T00:00 --engine native
+    bitformer predict m.safetensors --data my.csv --windows 169 --plot week.png \\
+        --csv week.csv
+    bitformer predict m.safetensors --data my.csv --at 2018-06-20T00:00 \\
+        --engine native
     bitformer predict m.safetensors --port /dev/ttyUSB0 --data my.csv
-    bitformer predict m.safetensors --port spi:0.0 --data my.csv --windows 24 --json
-    bitformer predict gait.safetensors --data new.csv --windows 50 --csv classes.csv
+    bitformer predict m.safetensors --port spi:0.0 --data my.csv --windows 24 \\
+        --json
+    bitformer predict gait.safetensors --data new.csv --windows 50 \\
+        --csv classes.csv
     bitformer predict pump.safetensors --data today.csv
     """
     _check(link, engine, self_test)

@@ -98,7 +98,8 @@ def command(
     bitformer profile --windows 12 --widths 8,16 --bits 4,6,8
     bitformer profile etth1-96-24 --mixed 10 --workers 4
     bitformer profile --windows 12 --widths 8,16 --bits 4,6,8 --components
-    bitformer profile --windows 6,12 --widths 16,32 --bits 4,8 --parts lfe5u-25f --route --seeds 1
+    bitformer profile --windows 6,12 --widths 16,32 --bits 4,8 \\
+        --parts lfe5u-25f --route --seeds 1
     """
     from bitformer.estimate.knowledge import KnowledgeBase
     from bitformer.estimate.profile import Job, family, profile, profile_components

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["Report", "command_line", "json_option", "program", "visible"]
 
 #: Columns of text where nobody's terminal says how many there are.
-WIDTH = 100
+WIDTH = 80
+#: Letters of a word that a table does not break.
+LONGEST_WORD = 24
 
 
 def _plain(value: object) -> object:
@@ -61,6 +63,23 @@ def command_line(*arguments: object) -> str:
         # a path is no option, whatever it begins with
         words.append(f".{os.sep}{word}" if isinstance(argument, Path) and word[0] == "-" else word)
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+
+def _is_short(cell: str) -> bool:
+    """Return whether a cell is a word that a line has room for: it is not broken."""
+    return len(cell) <= LONGEST_WORD and " " not in cell.strip()
+
+
+def _headings(names: Sequence[str], lines: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Return the names of columns; those that make a table wider than ``width``, word by word."""
+    inside = [max((len(line[number]) for line in lines), default=0) for number in range(len(names))]
+    natural = sum(max(len(name), cells) + 2 for name, cells in zip(names, inside, strict=True))
+    if natural <= width:
+        return list(names)
+    return [
+        name.replace(" ", "\n") if len(name) > cells else name
+        for name, cells in zip(names, inside, strict=True)
+    ]
 
 
 class Report:
@@ -103,23 +122,30 @@ class Report:
         from rich.table import Table
         from rich.text import Text
 
+        lines = [None if row is None else [visible(str(cell)) for cell in row] for row in rows]
+        cells = [line for line in lines if line is not None]
+        names = _headings([visible(name) for name in columns], cells, self.console.width)
         table = Table(
             title=None if title is None else visible(title),
             title_justify="left",
             title_style="bold",
             box=box.SIMPLE_HEAD,
             pad_edge=False,
+            collapse_padding=True,
         )
-        for number, name in enumerate(columns):
+        for number, name in enumerate(names):
             # a long name goes on in another line: cut off, two of them could look alike
             table.add_column(
-                Text(visible(name)), justify="left" if number < words else "right", overflow="fold"
+                Text(name),
+                justify="left" if number < words else "right",
+                overflow="fold",
+                no_wrap=number >= words or all(_is_short(line[number]) for line in cells),
             )
-        for row in rows:
-            if row is None:
+        for line in lines:
+            if line is None:
                 table.add_section()
             else:
-                table.add_row(*(Text(visible(str(cell))) for cell in row))
+                table.add_row(*map(Text, line))
         self.console.print(table)
 
     def data(self, data: Mapping[str, object]) -> None:

@@ -224,10 +224,13 @@ def command(
 
     \b
     bitformer search --part xc7s15 --data etth1 --max-latency 50us -o runs/search
-    bitformer search --part xc7s6 --data etth1 --max-energy 5uJ --top 20 -o runs/small
-    bitformer search --data etth1 --bits 2/8,4/6,4/8 --max-luts 2500 -o runs/narrow
+    bitformer search --part xc7s6 --data etth1 --max-energy 5uJ --top 20 \\
+        -o runs/small
+    bitformer search --data etth1 --bits 2/8,4/6,4/8 --max-luts 2500 \\
+        -o runs/narrow
     bitformer search --part xc7s6 --data etth1 --lanes auto,6,12 -o runs/engines
-    bitformer search --data etth1 --block attention,mixer,mlp --bits 4/8,8 -o runs/kinds
+    bitformer search --data etth1 --block attention,mixer,mlp --bits 4/8,8 \\
+        -o runs/kinds
     """
     with progress_bar() as progress:
         found = bitformer.find(

@@ -43,7 +43,8 @@ def command(
 
     \b
     bitformer sensitivity --data etth1 -o runs/sensitivity --plot sensitivity.png
-    bitformer sensitivity --data etth1 --widths 8,4,2 --method qat --seeds 3 -o runs/sensitivity
+    bitformer sensitivity --data etth1 --widths 8,4,2 --method qat --seeds 3 \\
+        -o runs/sensitivity
     """
     from bitformer.study.sensitivity import sensitivity_trials, tabulate
 

@@ -55,7 +55,8 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
         metavar="NAME|FILE.json|auto",
         help="What to start from: tiny, taxi-48-12, etth1-{96,48}-24[-w2a8|-w2a4], etth1-48-24-ed,"
         " {mixer,mlp}-96-24, sense-24-1, strike-25, grid-N-D-B; etth1-96-24-stream or"
-        " grid-N-D-B-stream, of which a step takes a patch; or a JSON file; auto: choose"
+        " grid-N-D-B-stream, of which a step takes a patch; or that of a model that"
+        " ships ('models'); or a JSON file; auto: choose"
         " window, patch, widths and kind by short trainings [etth1-96-24; sense-24-1 with --sense,"
         " strike-25 for classes].",
     ),
@@ -249,14 +250,18 @@ def command(
 
     \b
     bitformer train --data etth1 -o runs/etth1
-    bitformer train --data my.csv --target power --time date --config etth1-48-24 -o runs/mine
-    bitformer train --data my.csv --target power --time date --config etth1-48-24 \\
-        --inputs power,wind --window 168 --horizon 12 --range 0,250 --range wind=0,40 \\
-        --name plant --plot -o runs/plant
-    bitformer train --data my.csv --target power --time date --config auto -o runs/auto
-    bitformer train --data steps.csv --label gait --group person --stride 5 -o runs/gait
+    bitformer train --data my.csv --target power --time date \\
+        --config etth1-48-24 -o runs/mine
+    bitformer train --data my.csv --target power --time date \\
+        --config etth1-48-24 --inputs power,wind --window 168 --horizon 12 \\
+        --range 0,250 --range wind=0,40 --name plant --plot -o runs/plant
+    bitformer train --data my.csv --target power --time date --config auto \\
+        -o runs/auto
+    bitformer train --data steps.csv --label gait --group person --stride 5 \\
+        -o runs/gait
     bitformer train --data air.csv --sense O3 --time time -o runs/ozone
-    bitformer train --data adc.csv --target code --raw 12 --config etth1-48-24 -o runs/node
+    bitformer train --data adc.csv --target code --raw 12 --config etth1-48-24 \\
+        -o runs/node
 
     A CSV file needs --target, or --sense for a quantity that has no sensor on the device, and, if
     its rows have times, --time. The first 60 % of the rows train, the next 20 % select, the last
@@ -287,8 +292,8 @@ def command(
     a linear path, unless "linear_path" is false:
 
     \b
-    {"name": "mine", "window": 48, "patch": 4, "horizon": 12, "d_model": 16, "heads": 2,
-     "ffn": 32, "default": {"weights": 4, "activations": 8}}
+    {"name": "mine", "window": 48, "patch": 4, "horizon": 12, "d_model": 16,
+     "heads": 2, "ffn": 32, "default": {"weights": 4, "activations": 8}}
     """
     training = bitformer.Training.run(
         **data,

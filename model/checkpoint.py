@@ -20,6 +20,7 @@ from bitformer.model.later import said
 from bitformer.model.meta import check_meta
 from bitformer.model.operations import OPERATIONS
 from bitformer.model.plain import built, checked, shown
+from bitformer.model.ready.library import ready_names, ready_path
 from bitformer.model.strict_json import parse_json
 from bitformer.model.tensor_file import read_contents
 
@@ -97,7 +98,8 @@ def _operation(number: int, entry: object, arrays: dict[str, np.ndarray]) -> ir.
 
 def _read(path: Path) -> bytes:
     if not path.is_file():
-        raise UserError(f"model file must exist, which {path} does not")
+        others = "" if path.suffix else f", and the models that ship are {', '.join(ready_names())}"
+        raise UserError(f"model file must exist, which {path} does not{others}")
     try:
         with open_regular(path) as file:
             data = file.read(_MAX_BYTES + 1)
@@ -139,9 +141,12 @@ def _header(header: object, data: bytes, path: Path, old: bool) -> tuple[_Header
 def read_model(path, *, old: bool = False) -> tuple[ir.IntegerModel, str]:
     """Return a model and its file's digest; with ``old`` also of version 1, with none.
 
+    ``path`` may be the name of a model that ships, unless a file is called so.
+
     Raises :class:`UserError`, naming the field, for anything damaged or inconsistent.
     """
     path = Path(path)
+    path = path if path.is_file() else ready_path(path) or path
     data = _read(path)
     try:
         contents = read_contents(data)

@@ -21,6 +21,7 @@ from bitformer.model.precision import (
     has_powers,
     keep_precise,
 )
+from bitformer.model.ready.library import ready_card, ready_names
 from bitformer.model.shape import Shape, check_choices, check_positive
 from bitformer.model.sizes import check_sizes
 from bitformer.model.strict_json import read_json
@@ -385,10 +386,7 @@ def read_config(config: "str | TransformerConfig", **unsaid: Any) -> Transformer
 
 
 def named_config(name: str) -> TransformerConfig:
-    """Return the configuration called ``name``: a key of ``NAMED_CONFIGS`` or a ``grid-N-D-B``.
-
-    Behind the latter may be ``-stream``.
-    """
+    """Return that of ``NAMED_CONFIGS``, a ``grid-N-D-B[-stream]``, or of a model that ships."""
     if name in NAMED_CONFIGS:
         return NAMED_CONFIGS[name]
     match = re.fullmatch(r"grid-(\d{1,9})-(\d{1,9})-(\d{1,9})(-stream)?", name)
@@ -396,5 +394,7 @@ def named_config(name: str) -> TransformerConfig:
         *sizes, stream = match.groups()
         found = grid_config(*map(int, sizes))
         return streamed(found) if stream else found
-    known = ", ".join(NAMED_CONFIGS)
+    if name in ready_names():
+        return TransformerConfig.from_dict(dict(ready_card(name).config))
+    known = ", ".join((*NAMED_CONFIGS, *ready_names()))
     raise UserError(f"config must be one of {known} or grid-N-D-B[-stream], not {shown(name)}")

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["Progress", "progress_bar", "silent"]
+__all__ = ["Progress", "busy", "progress_bar", "silent"]
 
 #: Called with the steps done, the steps in all (None where nobody knows), and what is at work.
 Progress = Callable[[int, int | None, str], None]
@@ -18,6 +18,7 @@ def silent(_done: int, _total: int | None, _what: str) -> None:
 def progress_bar(enabled: bool | None = None) -> Iterator[Progress]:
     """Yield a callback that draws a bar on the standard error until the block ends.
 
+    Beside the bar stand the time that went by and, where the steps in all are known, the time left.
     ``enabled`` None draws only where the standard error is a terminal.
     """
     if not (sys.stderr.isatty() if enabled is None else enabled):
@@ -31,6 +32,8 @@ def progress_bar(enabled: bool | None = None) -> Iterator[Progress]:
         rich.BarColumn(),
         rich.MofNCompleteColumn(),
         rich.TimeElapsedColumn(),
+        rich.TimeRemainingColumn(),
+        rich.TextColumn("left"),
     )
     with rich.Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=None)
@@ -39,3 +42,21 @@ def progress_bar(enabled: bool | None = None) -> Iterator[Progress]:
         )
         if (total := bar.tasks[task].total) is not None:
             bar.update(task, completed=total)
+
+
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """Show that ``what`` is at work, and for how long, until the block ends: it has no steps.
+
+    Nothing is drawn where the standard error is no terminal, and nothing is left behind.
+    """
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich import progress as rich
+    from rich.console import Console
+
+    columns = (rich.SpinnerColumn(), rich.TextColumn(what), rich.TimeElapsedColumn())
+    with rich.Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        shown.add_task(what, total=None)
+        yield

@@ -164,21 +164,24 @@ def test_what_ships_is_in_a_wheel_that_is_made_of_the_sdist(tmp_path):
         shutil.copytree(ROOT / folder, tree / folder, ignore=ignored)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tree)
+    git = ("git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(tree))
+    for command in (("init", "-q"), ("add", "."), ("commit", "-qm", "all"), ("tag", "v3.2.1")):
+        subprocess.run([*git, *command], check=True)
     with tarfile.open(built(tree, "sdist")) as archive:
         archive.extractall(tmp_path / "unpacked", filter="data")
     (source,) = (tmp_path / "unpacked").iterdir()
-    with zipfile.ZipFile(built(source, "wheel")) as archive:
+    wheel = built(source, "wheel")
+    assert wheel.name.startswith("bitformer-3.2.1-"), "the tag's version, which the sdist knows"
+    with zipfile.ZipFile(wheel) as archive:
         found = {name: archive.read(name) for name in archive.namelist()}
     folders = {path: name.replace(".", "/") for name, path in MAPPING.items()}
-    beside = [
-        path
-        for folder in folders
-        for path in (ROOT / folder).iterdir()
-        if path.suffix in (".cpp", ".h", ".json", ".tcl", ".xdc") or path.name == "py.typed"
-    ]
+    beside = [path for folder in folders for path in (ROOT / folder).iterdir() if path.is_file()]
     beside += (ROOT / "model" / "data" / "shipped").iterdir()
     beside += (ROOT / "model" / "data" / "published").iterdir()
-    assert {"nyc_taxi.csv.xz", "nyc_taxi.LICENSE", "native_driver.cpp"} <= {b.name for b in beside}
+    assert {
+        *("nyc_taxi.csv.xz", "nyc_taxi.LICENSE", "native_driver.cpp", "py.typed"),
+        *("profiled.json", "bitformer_micro.py", "bitformer.h", "beijing-ozone-w4a8.safetensors"),
+    } <= {path.name for path in beside}
     for path in beside:
         inside = path.relative_to(ROOT).as_posix()
         folder = max((one for one in folders if inside.startswith(f"{one}/")), key=len)
@@ -206,3 +209,77 @@ def test_constraints_are_exact_releases():
     pins = [line for line in lines if line and not line.startswith("#")]
     assert all(line.count("==") == 1 and "/" not in line and "+" not in line for line in pins)
     assert "torch==2.13.0" in pins
+
+
+def test_a_copy_of_the_files_has_a_version_too(tmp_path):
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    said = subprocess.run(
+        [sys.executable, "-m", "setuptools_scm"], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert said.stdout.strip() == PROJECT["tool"]["setuptools_scm"]["fallback_version"]
+
+
+#: What only one kind of system has, as modules and as functions.
+OF_UNIX = ("fcntl", "grp", "pwd", "resource", "spwd", "syslog", "termios", "tty")
+CALLS = {
+    "os": ("fork", "geteuid", "getuid", "getpgid", "killpg", "mkfifo", "O_NONBLOCK", "setsid"),
+    "signal": ("SIGALRM", "SIGHUP", "SIGKILL", "pthread_sigmask", "setitimer"),
+}
+#: Imports modules on what is no Unix; those that training alone needs are not there.
+ELSEWHERE = f"""
+import importlib, importlib.abc, os, signal, sys
+# what libraries make of their own systems is their affair
+import amaranth, click, concurrent.futures, filelock, multiprocessing.pool, numpy, platformdirs
+import rich.console, subprocess, tempfile
+
+HIDDEN = {(*OF_UNIX, "torch")}
+
+class Hide(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name in HIDDEN:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+for name in HIDDEN:
+    sys.modules.pop(name, None)
+sys.meta_path.insert(0, Hide())
+for module, names in {CALLS}.items():
+    for name in names:
+        if hasattr(sys.modules[module], name):
+            delattr(sys.modules[module], name)
+count = 0
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+        count += 1
+    except ModuleNotFoundError as error:  # of an extra
+        if error.name in {OF_UNIX} or error.name.startswith("bitformer"):
+            raise
+print(count)
+"""
+
+
+def test_no_module_takes_unix_for_granted():
+    """Modules and functions that other systems lack are hidden, and all of ours are imported."""
+    names = [name for folder in MAY_IMPORT for name in modules(folder)]
+    names = [name.replace("bitformer.api", "bitformer") for name in names]
+    command = [sys.executable, "-P", "-c", ELSEWHERE, *names]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT.parent)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert int(done.stdout) > len(names) - 60
+
+
+@pytest.mark.parametrize("folder", MAY_IMPORT)
+def test_what_is_of_unix_is_imported_where_it_is_used(folder):
+    """Of training, too, whose modules the test above leaves out."""
+    for path in files(folder):
+        tree = ast.parse(path.read_text())
+        inside = {
+            node
+            for function in ast.walk(tree)
+            if isinstance(function, ast.FunctionDef)
+            for node in ast.walk(function)
+        }
+        for node in ast.walk(tree):
+            if node not in inside and isinstance(node, ast.Import | ast.ImportFrom):
+                found = imported(ast.unparse(node), f"bitformer.{folder}")
+                assert not found & set(OF_UNIX), f"{path}, line {node.lineno}"

@@ -6,7 +6,7 @@ numbers, and stand beside them in a build.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from typing import Any
 from bitformer.boards.build.c_source import array_of_bytes, real, string
 from bitformer.hw.design import Design
 from bitformer.hw.scaling import scaling_data
+from bitformer.model.files import write_whole
 
-__all__ = ["HEADER_FILE", "SCALING_FILE", "header", "write_firmware"]
+__all__ = ["HEADER_FILE", "SCALING_FILE", "header", "write_firmware", "write_numbers"]
 
 #: The numbers for programs in any language, and for those in C.
 SCALING_FILE, HEADER_FILE = "scaling.json", "bitformer_model.h"
@@ -29,13 +30,24 @@ def write_firmware(design: Design, directory: Path, *, framed: bool = True) -> N
 
     ``framed`` : whether the driver of the framed protocol in C belongs to them.
     """
-    data = scaling_data(design.model)
-    text = json.dumps(data, indent=1) + "\n"
-    (directory / SCALING_FILE).write_text(text, encoding="utf-8")
-    (directory / HEADER_FILE).write_text(header(data), encoding="utf-8")
+    write_numbers(scaling_data(design.model), directory, ("micropython", "c"))
     drivers = resources.files("bitformer.boards.host")
     for name in (*_DRIVERS, *(_FRAMED_DRIVERS if framed else ())):
         (directory / name).write_bytes((drivers / name).read_bytes())
+
+
+def write_numbers(data: Mapping[str, Any], directory: Path, languages: Iterable[str]) -> list[Path]:
+    """Write a model's :func:`~bitformer.hw.scaling.scaling_data`, and return the files.
+
+    ``languages`` : ``"micropython"`` for JSON, ``"c"`` for a header; any but C can read JSON.
+    """
+    written = []
+    for language in languages:
+        in_c = language == "c"
+        path = directory / (HEADER_FILE if in_c else SCALING_FILE)
+        write_whole(path, header(data) if in_c else json.dumps(data, indent=1) + "\n")
+        written.append(path)
+    return written
 
 
 _HEADER = """\

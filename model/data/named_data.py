@@ -22,7 +22,7 @@ __all__ = [
 SYNTHETIC = "synthetic"
 NAMES = (*FOLDERS, *SOURCES, SYNTHETIC)
 #: Those that a refusal names first.
-_USUAL = ("nyc-taxi", "etth1", "etth2", "beijing-air", SYNTHETIC)
+_USUAL = ("nyc-taxi", "etth1", "etth2", "beijing-air", "metro-traffic", SYNTHETIC)
 
 
 def own_time(name_or_path: str) -> tuple[str, ...]:

@@ -176,6 +176,29 @@ SOURCES: dict[str, ShippedFile | PublishedFile] = {
         time=("year", "month", "day", "hour"),
         split=before(2016, 3, 1),
     ),
+    # Two rows of an hour are several kinds of weather, and have one count. From July 2015 on, 1 984
+    # hours are missing, up to 92 in a row: they take the value before. Before is a gap of ten
+    # months, so the reading begins behind it, and the line of names is not read.
+    "metro-traffic": PublishedFile(
+        folder="metro",
+        url="https://raw.githubusercontent.com/madhavs128/Vehicular-to-Vehicular-Traffic-prediction/56f74c72cee3595c694aee13d066d9176a2d5f4b/",
+        filename="Metro_Interstate_Traffic_Volume.csv",
+        sha256="d4f5c4b67de273ec5b4975adb562c7d0d273bad296e4542d6154953e4ed5003c",
+        target="traffic_volume",
+        inputs=("traffic_volume",),
+        time=("date_time",),
+        split=by_fractions,
+        reading={
+            "time_format": "%d-%m-%Y %H:%M",
+            "repeats": "first",
+            "max_fill": 92,
+            "skip": 16158,
+            "header": (
+                *("holiday", "temp", "rain_1h", "snow_1h", "clouds_all", "weather_main", "day"),
+                *("weather_description", "date_time", "traffic_volume"),
+            ),
+        },
+    ),
 }
 
 

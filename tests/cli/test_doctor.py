@@ -1,4 +1,6 @@
-"""``bitformer doctor`` without a model: which tools are here."""
+"""``bitformer tools``, and ``doctor`` without a model: which tools are here."""
+
+import importlib.util
 
 import bitformer as api
 
@@ -8,14 +10,21 @@ def test_tools_that_are_here_and_not_here(bitformer, monkeypatch):
     monkeypatch.setenv("OPENFPGALOADER", "/no/loader")
     monkeypatch.setenv("VIVADO", "/no/vivado")
     monkeypatch.delenv("AMARANTH_ENV_VIVADO", raising=False)
-    said = bitformer("doctor")
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: None if name == "torch" else real(name)
+    )
+    said = bitformer("tools")
     assert said.code == 0
+    assert said == bitformer("doctor")
+    assert "PyTorch: pip install 'bitformer[train]' --extra-index-url" in said.out
     for name, variable in (("nextpnr", "NEXTPNR_ECP5"), ("loader", "OPENFPGALOADER")):
         assert f"{variable} must name a program, and '/no/{name}' was not found" in said.out
-    tools = {tool["name"]: tool for tool in bitformer("doctor", "--json").data["tools"]}
+    tools = {tool["name"]: tool for tool in bitformer("tools", "--json").data["tools"]}
     assert set(tools) == {
         *("Yosys", "nextpnr-ecp5", "ecppack", "nextpnr-ice40", "icepack"),
-        *("Vivado", "openFPGALoader", "C++ compiler"),
+        *("Vivado", "openFPGALoader", "C++ compiler", "PyTorch", "Matplotlib", "ONNX, QONNX"),
+        *("pyserial", "spidev", "Optuna", "Dask", "LightGBM", "Transformers"),
     }
     assert tools["Vivado"]["found"] is tools["nextpnr-ecp5"]["found"] is None
     assert all((tool["found"] is None) == bool(tool["remedy"]) for tool in tools.values())

@@ -104,7 +104,9 @@ def test_missing_file_directory_and_unknown_name(tmp_path):
         load(str(tmp_path / "nothing.csv"))
     with pytest.raises(UserError, match="must be a CSV file, not a directory"):
         load(str(tmp_path))
-    with pytest.raises(UserError, match="etth1, etth2, beijing-air, synthetic or the path"):
+    with pytest.raises(
+        UserError, match="etth1, etth2, beijing-air, metro-traffic, synthetic or the path"
+    ):
         load("etth3")
 
 

@@ -226,5 +226,6 @@ def test_skab():
 def test_names():
     assert " ".join(NAMES) == (
         "strikewatch nyc-taxi machine-temperature ambient-temperature ec2-request-latency"
-        " art-daily-flatmiddle art-daily-jumpsup skab etth1 etth2 beijing-air synthetic"
+        " art-daily-flatmiddle art-daily-jumpsup skab etth1 etth2 beijing-air metro-traffic"
+        " synthetic"
     )
