@@ -18,14 +18,21 @@ Written by `python benchmarks/ready_models.py --page` from the models' cards. Fi
 verified integer models ship with bitformer: weights, scales and settings, no rows of data.
 Their names stand wherever a model's file does:
 
-    bitformer models
-    bitformer models beijing-ozone-w4a8
-    bitformer info beijing-ozone-w4a8
-    bitformer estimate beijing-ozone-w4a8 --part xc7s15
-    bitformer build beijing-ozone-w4a8 --board sea --plan-only -o build/ozone
+```sh
+bitformer models
+bitformer models beijing-ozone-w4a8
+bitformer info beijing-ozone-w4a8
+bitformer estimate beijing-ozone-w4a8 --part xc7s15
+bitformer build beijing-ozone-w4a8 --board sea --plan-only -o build/ozone
+```
 
-    bitformer.load("beijing-ozone-w4a8")                 # from Python
-    bitformer.models()                                   # all cards
+```python
+import bitformer
+
+model = bitformer.load("beijing-ozone-w4a8")
+cards = {card.name: card for card in bitformer.models()}
+print(model, cards[model.name].verdict)
+```
 
 A model's name is a configuration, too: `train --data my.csv --config beijing-ozone-w4a8` trains
 one of the same shape and bits on your data.
@@ -37,10 +44,10 @@ _LAST = """\
 Each was trained with three seeds, of which validation chose; the test windows were seen once.
 The command in a card trains the chosen one again; on the same processor, with the same torch
 and one thread, it gives the same integers. Another processor rounds float sums differently, and
-training then ends in other integers of about the same error. `python benchmarks/ready_models.py
---check` runs all five commands and compares the integers; here, {made}, it says «the same
-integers» of each. `python benchmarks/ready_models.py NAME` trains three seeds and writes the
-model and its card anew.
+training then ends in other integers of about the same error.
+`python benchmarks/ready_models.py --check` runs all five commands and compares the integers;
+here, {made}, it says «the same integers» of each. `python benchmarks/ready_models.py NAME`
+trains three seeds and writes the model and its card anew.
 
 Every test window went through the compiled accelerator, each element of each tensor compared
 with the reference. Cycles are simulated; energy is the model of [`bitformer
@@ -87,7 +94,10 @@ def _section(card: Card) -> list[str]:
         "",
         *markdown_table(("", ""), facts),
         *markdown_table(("forecast" if card.task == "forecast" else "", heading), scores),
-        f"    {card.command}",
+        "<!-- needs: minutes -->" if "nyc-taxi" in card.name else "<!-- needs: published data -->",
+        "```sh",
+        card.command,
+        "```",
         "",
     ]
 
