@@ -10,6 +10,7 @@ import click
 import pytest
 from docs_harness import ROOT
 
+import bitformer
 from bitformer.cli.main import COMMANDS, cli
 
 pytestmark = pytest.mark.needs("mkdocs")
@@ -37,6 +38,13 @@ def test_page_of_a_command_has_all_of_its_options(name):
 def test_overview_lists_every_command():
     text = hook("commands").overview()
     assert set(re.findall(r"^\| \[`(\w+)`\]\(\1\.md\)", text, re.M)) == set(COMMANDS)
+
+
+def test_api_page_has_every_public_name():
+    text = (ROOT / "docs" / "api.md").read_text()
+    members = re.search(r"members: \[(.*?)\]", text)[1].split(", ")
+    classes = re.findall(r"^::: bitformer\.(\w+)$", text, re.M)
+    assert sorted((*members, *classes, "__version__")) == sorted(bitformer.__all__)
 
 
 def test_links_out_of_the_pages_lead_to_pages():
