@@ -4,7 +4,7 @@ VENV := .venv
 STAMP := $(VENV)/.installed
 FRAMEWORKS := $(VENV)/.frameworks
 PYTEST := PYTHONHASHSEED=0 $(VENV)/bin/pytest
-PACKAGES := model hw synth sim boards study estimate search cli
+PACKAGES := model hw synth sim boards study estimate search report bundle cli
 TYPES := build/types/bitformer
 
 .PHONY: help demo test test-slow test-all damaged lint types site format profile clean

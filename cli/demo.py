@@ -32,7 +32,7 @@ __all__ = ["command"]
 #: Configurations by the data sets that they are for; the first is the demo's own.
 CONFIGS = {"nyc-taxi": "taxi-48-12", "etth1": "etth1-96-24"}
 DATA, BOARD = next(iter(CONFIGS)), "sea"
-MODEL_FILE, RESULT_FILE = "model.safetensors", "results.json"
+MODEL_FILE, RESULT_FILE, PAGE_FILE = "model.safetensors", "results.json", "report.html"
 
 
 class _Steps:
@@ -140,6 +140,23 @@ def _show(report: Report, full: "Evaluation", hardware: _Hardware) -> None:
         report.line(f"NOT bit exact: {hardware.simulation.difference}")
 
 
+def _page(output: Path, scores: "Evaluation", hardware: _Hardware, clock_hz: float) -> Path:
+    """Write the page of all that was made; what is known already is not computed again."""
+    from bitformer.report.gather import Asked
+    from bitformer.report.page import write_page
+    from bitformer.report.sources import page_of
+
+    windows = f"{scores.dataset.name}, test windows"
+    with progress_bar() as progress:
+        facts = page_of(
+            output,
+            Asked(clock_hz=clock_hz, progress=progress),
+            evaluation=scores,
+            simulation=(hardware.simulation, windows),
+        )
+    return write_page(facts, output / PAGE_FILE)
+
+
 @click.command("demo")
 @click.option(
     "-o",
@@ -176,9 +193,9 @@ def command(
 
     Trains a Transformer and quantizes it, writes the integer model, evaluates it on every test
     window, simulates the accelerator on some and compares every tensor bit for bit, estimates,
-    writes the build plan for the Spartan Edge Accelerator, and makes a bitstream for an ULX3S. The
-    data ship with bitformer: nothing is downloaded. What was interrupted is resumed by the same
-    command.
+    writes the build plan for the Spartan Edge Accelerator, makes a bitstream for an ULX3S, and
+    writes a report, one HTML file, to look at and hand on. The data ship with bitformer: nothing
+    is downloaded. What was interrupted is resumed by the same command.
 
     \b
     bitformer demo
@@ -188,7 +205,7 @@ def command(
     from bitformer.boards.catalog import find_board
 
     lacking = missing_tool() if bitstream else "--no-bitstream"
-    steps = _Steps(report, 5 if lacking else 6)
+    steps = _Steps(report, 6 if lacking else 7)
     board, config = find_board(BOARD), CONFIGS[data]
     steps(f"Training {config} on {data}: floats, then with rounding (a minute or two)")
     run = output / (f"train-{data}-quick" if quick else f"train-{data}")
@@ -212,6 +229,8 @@ def command(
     if lacking is None:
         steps(f"Making a bitstream for the {find_board(ROUTED_BOARD).title} (a few minutes)")
         routed = make_bitstream(model, output, report)
+    steps("Writing the report, a page that opens in any browser")
+    page = _page(output, full, hardware, board.clock_hz)
     report.note(f"Done in {steps.seconds:.0f} s")
 
     _show(report, full, hardware)
@@ -226,6 +245,7 @@ def command(
     elif bitstream:
         report.line(f"No bitstream:  {lacking}")
     report.line(f"All figures:   {output / RESULT_FILE}")
+    report.line(f"Report:        {page} (open it in a browser; it needs no network)")
     for sentence in training.clipped_sentences:
         report.line(sentence)
     if quick:
@@ -245,6 +265,7 @@ def command(
         "quick": quick,
         "model": str(path),
         "plan": str(output / f"build-{BOARD}"),
+        "page": str(page),
         "bitstream": None if routed is None else routed.to_dict(),
         "train_seconds": training.result.seconds,
         "seconds": steps.seconds,

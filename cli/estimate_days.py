@@ -1,12 +1,11 @@
 """Days of a design on parts of every family: for ``estimate --days`` and ``report --model``."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import bitformer
 from bitformer.cli.report import Report
-from bitformer.hw.parts import DEFAULT_PART, PARTS
-from bitformer.model.errors import UserError
+from bitformer.hw.parts import PARTS
 
 if TYPE_CHECKING:
     from bitformer.boards.reports.energy import Day
@@ -23,34 +22,6 @@ _COLUMNS = (
     "off between, J a day",
     "mean, mW",
 )
-
-
-def _others(design: bitformer.AcceleratorDesign) -> Iterator[bitformer.AcceleratorDesign]:
-    """Lower the model for the usual or the smallest part of each other family that has enough."""
-    family = PARTS[design.part].family
-    names = dict.fromkeys(part.family for part in PARTS.values() if part.family is not family)
-    for other in names:
-        own = [part.name for part in PARTS.values() if part.family is other]
-        for name in sorted(own, key=lambda name: name != DEFAULT_PART):
-            try:
-                found = bitformer.lower(design.model, part=name)
-            except UserError:
-                continue
-            if not found.exact().over:
-                yield found
-                break
-
-
-def _clock(
-    design: bitformer.AcceleratorDesign, found: bitformer.DesignEstimate, clock_hz: float
-) -> float:
-    """Return the hertz that a design runs at: no more than it reaches, as far as that is known."""
-    from bitformer.synth.router import router_of
-
-    if found.clock is not None:
-        return min(clock_hz, found.clock.mhz * 1e6)
-    router = router_of(design.part)
-    return clock_hz if router is None else min(clock_hz, router.asked_hz)
 
 
 def _bar(value: float, factor: float) -> str:
@@ -105,20 +76,21 @@ def show_days(
     ``reported`` : days on the part by the power that a tool reported, by the pace.
     """
     from bitformer.estimate.days import days_of
+    from bitformer.report.other_parts import clock_of, on_other_families
 
     rows = [
         day_row(f"{design.part}, reported", clock_hz, pace, day, 1)
         for pace, day in (reported or {}).items()
     ]
     there = []
-    for other in (design, *_others(design)):
+    for other in (design, *on_other_families(design)):
         own = found if other is design else other.estimate(clock_hz=clock_hz, **options)
         if own.prediction is None:
             report.line(
                 f"{other.part} is left out: 'bitformer synthesize M --part {other.part}' adds it."
             )
             continue
-        runs_at = _clock(other, own, clock_hz)
+        runs_at = clock_of(other, own, clock_hz)
         there.append(days_of(other.part, own.prediction.counts, clock_hz=runs_at))
         rows += [
             day_row(other.part, runs_at, pace, day, there[-1].factor)

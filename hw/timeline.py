@@ -38,12 +38,21 @@ class LayerUse:
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """Cycles ``start`` to ``end`` in which a row held the engine or the post-processor."""
+    """Cycles ``start`` to ``end`` in which a row, or a block of them, held a unit.
+
+    ``unit`` : ``"engine"`` or ``"post-processor"``. ``row`` : the first row that is written, of
+    ``rows`` side by side. ``waited`` : cycles in which the engine stood still before ``start``
+    because the row waited for ``reason``; 0 of the post-processor.
+    """
 
     layer: str
     unit: str
     start: int
     end: int
+    row: int = 0
+    rows: int = 1
+    waited: int = 0
+    reason: str = ""
 
 
 def layer_use(design: Design) -> list[LayerUse]:
@@ -73,12 +82,20 @@ def layer_use(design: Design) -> list[LayerUse]:
 def spans(design: Design) -> list[Span]:
     """Return every row's time on the engine and on the post-processor, for a picture."""
     found = []
+    free = design.schedule.events[0].issue
     for event in design.schedule.events:
-        layer, op = event.row.tensor, event.row.operation
+        op = event.row.operation
+        task = {"layer": event.row.tensor, "row": event.row.row, "rows": event.row.count}
         start = event.issue + timing.ADDRESS
         if op.matrix:
-            found.append(Span(layer=layer, unit="engine", start=start, end=start + op.cycles))
+            waited = max(0, event.issue - free)
+            reason = event.reason if waited else ""
+            end = start + op.cycles
+            found.append(
+                Span(**task, unit="engine", start=start, end=end, waited=waited, reason=reason)
+            )
+            free = max(free, event.issue) + op.cycles
         start, end = event.write_first - design.geometry.post, event.write_last + 1
         end -= design.geometry.post
-        found.append(Span(layer=layer, unit="post-processor", start=start, end=end))
+        found.append(Span(**task, unit="post-processor", start=start, end=end))
     return found

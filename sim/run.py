@@ -21,7 +21,7 @@ from bitformer.sim.netlist.engine import run_netlist
 from bitformer.sim.python_engine import run_python
 from bitformer.sim.trace import Difference
 
-__all__ = ["ENGINES", "Simulation", "simulate"]
+__all__ = ["ENGINES", "Simulation", "reference_of", "simulate"]
 
 #: What ``engine`` can be.
 ENGINES = ("python", "native", "auto", "netlist")
@@ -176,7 +176,7 @@ def simulate(
     if x.shape[:1] == (0,):
         raise UserError("samples must be at least 1, not 0")
     comparison = Comparison(
-        design, x, _reference(design, x, resets), progress=progress, resets=resets
+        design, x, reference_of(design, x, resets), progress=progress, resets=resets
     )
     samples, ran = design.model.words(x).reshape(len(x), -1), engine
     options: dict[str, Any] = {"back_pressure": back_pressure, "seed": seed}
@@ -212,8 +212,8 @@ def simulate(
     )
 
 
-def _reference(
-    design: Design, x: np.ndarray, resets: Sequence[int]
+def reference_of(
+    design: Design, x: np.ndarray, resets: Sequence[int] = ()
 ) -> Callable[[np.ndarray], Mapping[str, np.ndarray]]:
     """Return what gives every tensor of samples, which are asked for in the order of time.
 

@@ -90,6 +90,12 @@ def _qonnx() -> str | None:
     return _found(lambda: require_packages("QONNX", "onnx", *EXECUTOR))
 
 
+def _chromium() -> str | None:
+    if importlib.util.find_spec("playwright") is None:
+        return "no playwright here"
+    return None if shutil.which("chromium") else "no chromium here"
+
+
 def _data() -> str | None:
     return None if ENVIRONMENT in os.environ else f"{ENVIRONMENT} names no folder with data"
 
@@ -143,6 +149,8 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     "qonnx": _qonnx,
     # The generator of the site, of the extra `docs`: a copy of the repository reads as well.
     "mkdocs": _mkdocs,
+    # Pages are opened by a browser of the system, which Playwright drives.
+    "chromium": _chromium,
     # Vivado brings its Tcl along; only its stand-in runs in Python's, which not every build has.
     "tcl": _tcl,
     # The published data sets, in a folder: tests download none of their own accord.

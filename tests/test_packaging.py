@@ -27,7 +27,12 @@ MAY_IMPORT = {
     "study": {"model"},
     "estimate": {"model", "hw", "synth", "study", "boards"},
     "search": {"model", "hw", "synth", "sim", "study", "estimate"},
-    "cli": {"model", "hw", "synth", "sim", "boards", "study", "estimate", "search"},
+    "report": {"model", "hw", "synth", "sim", "boards", "estimate", "search"},
+    "bundle": {"model", "hw", "sim", "boards", "report"},
+    "cli": {
+        *("model", "hw", "synth", "sim", "boards", "study", "estimate", "search"),
+        *("report", "bundle"),
+    },
     "api": {"model", "hw", "synth", "sim", "boards", "study", "estimate", "search"},
 }
 # The package itself, whose other modules are in api/ and have a leading underscore.
@@ -41,7 +46,7 @@ EVERYWHERE = tuple(
         *("strict_json", "forecasts.answer"),
     )
 )
-TORCH_FREE = ("hw", "synth", "sim", "boards", "study", "estimate", "search")
+TORCH_FREE = ("hw", "synth", "sim", "boards", "study", "estimate", "search", "report", "bundle")
 
 
 def files(folder: str) -> list[Path]:

@@ -2,9 +2,19 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Day", "Energy", "configuration_seconds", "energy"]
+__all__ = [
+    "BATTERY_MAH",
+    "BATTERY_V",
+    "Day",
+    "Energy",
+    "battery_days",
+    "configuration_seconds",
+    "energy",
+]
 
 _DAY_S = 86_400
+#: A lithium cell of the size 18650, where nobody says which battery: mAh, and its mean voltage.
+BATTERY_MAH, BATTERY_V = 2600.0, 3.6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,3 +120,18 @@ def energy(
             ),
         ),
     )
+
+
+def battery_days(day_j: float, *, mah: float, volts: float = BATTERY_V) -> float:
+    """Return the days that a battery lasts: charge · voltage / energy of a day.
+
+    An mAh is 3.6 coulombs. The battery's own discharge and what a regulator loses are not in it.
+
+    Parameters
+    ----------
+    day_j : float
+        Joules of a day.
+    mah, volts : float
+        The battery's charge in milliampere-hours, and its mean voltage.
+    """
+    return mah * 3.6 * volts / day_j
