@@ -1,6 +1,7 @@
 """Where the cycles of an inference go: each layer's time on the engine, and what it waits for."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from bitformer.hw import timing
 from bitformer.hw.design import Design
@@ -85,7 +86,11 @@ def spans(design: Design) -> list[Span]:
     free = design.schedule.events[0].issue
     for event in design.schedule.events:
         op = event.row.operation
-        task = {"layer": event.row.tensor, "row": event.row.row, "rows": event.row.count}
+        task: dict[str, Any] = {
+            "layer": event.row.tensor,
+            "row": event.row.row,
+            "rows": event.row.count,
+        }
         start = event.issue + timing.ADDRESS
         if op.matrix:
             waited = max(0, event.issue - free)

@@ -31,7 +31,7 @@ def timetable_facts(design: Design) -> dict[str, Any]:
     reasons = list(dict.fromkeys(one.reason for one in found))
     place = {name: number for number, name in enumerate(layers)}
     why = {name: number for number, name in enumerate(reasons)}
-    uses = [
+    uses: list[dict[str, Any]] = [
         {
             "layer": use.layer,
             "first": use.first,

@@ -15,7 +15,6 @@ from safetensors.numpy import load, save
 
 from bitformer.bundle.archive import packed, sums_of, unpacked
 from bitformer.bundle.check import verify_bundle
-from bitformer.bundle.make import without_rows
 from bitformer.model.checkpoint import load_model, save_model
 from bitformer.model.config import named_config
 from bitformer.model.identity import model_hash
@@ -220,16 +219,6 @@ def test_other_releases_are_said(made, tmp_path, monkeypatch):
     assert found.skipped == ["Verilog, project and page, made by amaranth 0.5.9, here 0.5.10"]
     assert "not compared: Verilog, project and page" in str(found)
     assert "project" not in found.done
-
-
-def test_no_rows_of_the_data_are_in_it(made, model):
-    """Of a trained model the file keeps scales, but no row; the page has no window of the data."""
-    trained = load_model(model)
-    assert trained.meta["dataset"]["last_seen"]
-    kept = without_rows(trained)
-    assert "last_seen" not in kept.meta["dataset"]
-    assert kept.meta["dataset"]["mean"] == trained.meta["dataset"]["mean"]
-    assert model_hash(kept) == model_hash(trained)
 
 
 def test_what_is_wrong_is_one_sentence(bitformer, tiny, made, tmp_path):

@@ -13,12 +13,16 @@ from study_harness import INVENTED
 import bitformer as front
 from bitformer.boards.reports.energy import battery_days, energy
 from bitformer.boards.reports.report import read_build
+from bitformer.bundle.archive import unpacked
+from bitformer.bundle.check import verify_bundle
 from bitformer.cli import demo
 from bitformer.estimate.days import DAY_S
 from bitformer.estimate.knowledge import KnowledgeBase
 from bitformer.hw.timeline import layer_use, spans
 from bitformer.model.baselines import baseline_forecasts
+from bitformer.model.checkpoint import load_model
 from bitformer.model.compression import stored_size
+from bitformer.model.identity import model_hash
 from bitformer.report.energy_facts import PERIODS_MS
 from bitformer.report.page import MOST_BYTES
 from bitformer.synth import route
@@ -296,6 +300,24 @@ def test_a_build_without_its_model(made, bitformer, tmp_path):
         "the model",
         f"reports of the build {plan.name}",
     ]
+
+
+def test_a_bundle_of_it_has_no_rows_of_the_data(made, bitformer, tmp_path):
+    """Of a trained model the file keeps scales, but no row; the page has errors alone."""
+    asked = ["bundle", made / "model.safetensors", "--board", "sea", "--samples", "1"]
+    assert bitformer(*asked, "--noise", "0", "-o", tmp_path / "x.zip").code == 0
+    files = unpacked(tmp_path / "x.zip")
+    (tmp_path / "m.safetensors").write_bytes(files["model.safetensors"])
+    before, after = load_model(made / "model.safetensors"), load_model(tmp_path / "m.safetensors")
+    assert before.meta["dataset"]["last_seen"]
+    assert "last_seen" not in after.meta["dataset"]
+    assert after.meta["dataset"]["mean"] == before.meta["dataset"]["mean"]
+    assert model_hash(after) == model_hash(before)
+    (text,) = re.findall(rb'id="facts">(.*?)</script>', files["report.html"], re.S)
+    (forecasts,) = json.loads(text)["parts"]["forecasts"]
+    assert forecasts["shown"] is None
+    assert len(forecasts["by_step"]["model"]) == forecasts["horizon"]
+    assert verify_bundle(tmp_path / "x.zip").same
 
 
 @pytest.fixture(scope="module")
