@@ -233,7 +233,7 @@ def reported_energy(found: Gathered, report: "BuildReport") -> None:
     from bitformer.report.energy_facts import reported_facts
 
     manifest, power = report.manifest, report.power
-    energy = energy_of(report, forecasts=1440)
+    energy = energy_of(report, forecasts=1)
     if energy is None or power is None or manifest is None or manifest.latency_cycles is None:
         return
     found.energy.insert(

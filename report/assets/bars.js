@@ -168,6 +168,8 @@ function flagStrip(box, series, unit) {
       svg("line", { x1: left, x2: width - 8, y1: py(value), y2: py(value), class: "gridline" }, root);
       svg("text", { x: left - 8, y: py(value) + 4, "text-anchor": "end" }, root, names[n]);
     });
+    const middle = series.low.map((one, n) => `${n ? "L" : "M"}${px(n + 0.5)} ${py((one + series.high[n]) / 2)}`);
+    svg("path", { d: middle.join(""), class: "line past" }, root);
     for (let n = 0; n < count; n++) {
       svg("line", {
         x1: px(n + 0.5), x2: px(n + 0.5), y1: py(series.low[n]) + 0.6, y2: py(series.high[n]) - 0.6,
