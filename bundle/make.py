@@ -145,7 +145,8 @@ def make_bundle(
         simulation = _simulated(design, windows, progress)
         files[GOLDEN] = golden_file(windows, golden_tensors(design.lowered, windows))
         told = {"note": note, "progress": progress}
-        files[REPORT] = _report(own, design, board, digest, files, simulation, noise, told)
+        # what is its own data, it knows by the rows that the bundle has not
+        files[REPORT] = _report(model, design, board, digest, files, simulation, noise, told)
     kept = BundleManifest(
         made=stamp(),
         model_hash=model_hash(own.integer).hex(),

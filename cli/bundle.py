@@ -84,7 +84,8 @@ def command(
 
     \b
     bitformer bundle m.safetensors --board sea -o mine.zip
-    bitformer bundle m.safetensors --board ulx3s-25f --build build/mine -o mine.zip
+    bitformer bundle m.safetensors --board ulx3s-25f --build build/mine \\
+        -o mine.zip
     bitformer verify mine.zip
     """
     from bitformer.boards.catalog import find_board

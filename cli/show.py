@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from bitformer.cli.options import (
+    MODEL,
     PATH,
     clock_option,
     data_options,
@@ -21,7 +22,7 @@ __all__ = ["command"]
 
 
 @click.command("show", cls=SectionedCommand)
-@click.argument("what", type=PATH, metavar="MODEL|RUN|BUILD|SEARCH")
+@click.argument("what", type=MODEL, metavar="MODEL|RUN|BUILD|SEARCH")
 @click.option(
     "-o",
     "--output",

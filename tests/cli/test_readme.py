@@ -46,7 +46,8 @@ def test_examples_are_found():
 
 def test_every_folder_is_in_the_architecture():
     folders = re.findall(r"^\| `(\w+)/` \|", ARCHITECTURE, re.M)
-    product = {"model", "hw", "synth", "sim", "boards", "study", "estimate", "search"}
+    product = {"model", "hw", "synth", "sim", "boards", "study", "estimate", "search", "report"}
+    product |= {"bundle"}
     others = {"api", "cli", "examples", "tests", "benchmarks", "docs", "site"}
     assert set(folders) == product | others
     named = re.findall(r"\b\w+/\w+\.py", README + RESULTS)

@@ -302,7 +302,7 @@ def test_a_build_without_its_model(made, bitformer, tmp_path):
     ]
 
 
-def test_a_bundle_of_it_has_no_rows_of_the_data(made, bitformer, tmp_path):
+def test_a_bundle_of_it_has_no_rows_of_the_data(made, test_part, bitformer, tmp_path):
     """Of a trained model the file keeps scales, but no row; the page has errors alone."""
     asked = ["bundle", made / "model.safetensors", "--board", "sea", "--samples", "1"]
     assert bitformer(*asked, "--noise", "0", "-o", tmp_path / "x.zip").code == 0
@@ -316,6 +316,7 @@ def test_a_bundle_of_it_has_no_rows_of_the_data(made, bitformer, tmp_path):
     (text,) = re.findall(rb'id="facts">(.*?)</script>', files["report.html"], re.S)
     (forecasts,) = json.loads(text)["parts"]["forecasts"]
     assert forecasts["shown"] is None
+    assert forecasts["windows"] == len(test_part[0].dataset.test)
     assert len(forecasts["by_step"]["model"]) == forecasts["horizon"]
     assert verify_bundle(tmp_path / "x.zip").same
 
