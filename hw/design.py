@@ -43,7 +43,8 @@ class Geometry:
     negative. ``upper_bits`` are those of a wide multiplicand's upper part that take several
     multipliers. The sums of packed products are kept ``apart`` where they are not in one number,
     the low one with ``extension`` bits above those of ``pack_shift``. Columns of LUTs multiply
-    activations of ``soft_bits`` to sums of ``soft_sum_bits``, or as long as their fields with 0.
+    activations of ``soft_bits`` to sums of ``soft_sum_bits``, or as long as their fields with 0,
+    and broad ones single weights of ``broad_bits``, too, to sums of ``broad_sum_bits``.
     With ``halves`` each product has half a multiplier, and the low
     sum is that of operations that are not packed, too. With ``gamma_block`` a multiplier makes
     those of a LayerNorm, its scales times a row's factor.
@@ -91,6 +92,8 @@ class Geometry:
     extension: int = later(0)
     soft_bits: int = later(0)
     soft_sum_bits: int = later(0)
+    broad_bits: int = later(0)
+    broad_sum_bits: int = later(0)
     halves: bool = later(False)
     gamma_block: bool = later(False)
     rows: int = later(1)

@@ -66,7 +66,8 @@ class WeightLayout:
     are narrow finds several ``parts`` in a word. Addresses count the smallest parts, of which a
     word has ``units``. ``half_bits`` are those of a packed weight in the engine; ``even`` : every
     operation uses an even number of columns, since an unpacked one does. The last ``soft`` columns
-    are of LUTs: the formats of ``short`` use them.
+    are of LUTs: the formats of ``short`` use them. The first ``broad`` of these multiply a longer
+    weight in place of two: the formats of ``single`` use them.
     """
 
     bits: int
@@ -76,6 +77,8 @@ class WeightLayout:
     even: bool
     soft: int = later(0)
     short: frozenset[WeightFormat] = later(frozenset())
+    broad: int = later(0)
+    single: frozenset[WeightFormat] = later(frozenset())
 
     def __repr__(self) -> str:
         return shown(self)
@@ -110,7 +113,10 @@ class WeightLayout:
 
     def columns_of(self, kind: WeightFormat) -> int:
         """Return the columns that have a weight in a word."""
-        most = self.columns if kind in self.short and not kind.few else self.hard
+        most = self.hard
+        if not kind.few:
+            most += self.soft if kind in self.short else 0
+            most += self.broad if kind in self.single else 0
         columns = min(most, self.bits // kind.field)
         return columns - columns % 2 if self.even else columns
 

@@ -9,6 +9,7 @@ from bitformer.hw.families.family import Multiplier
 from bitformer.hw.lowering.batch import Batch
 from bitformer.hw.lowering.packing import Packing, product_bits
 from bitformer.hw.lowering.post_widths import post_widths
+from bitformer.hw.lowering.token_rows import lane_dot
 from bitformer.hw.lowering.wide import element_bits, wide_operations
 from bitformer.hw.program import Destination
 from bitformer.hw.weight_layout import WeightFormat, WeightLayout
@@ -25,6 +26,7 @@ def geometry_of(
     weights: WeightLayout,
     destinations: Mapping[str, Destination],
     wide_rows: frozenset[str],
+    rows: int,
     shifts: Mapping[str, int],
     multiplier: Multiplier,
 ) -> Geometry:
@@ -71,6 +73,9 @@ def geometry_of(
     if weights.soft and not apart_sums:
         own = [model.bounds[op.y].dot for op in soft if packing.packed[op.y]]
         soft_sums = max(own, default=0).bit_length() + 1
+    single = [op for op in model.linears if weights.formats[op.y] in weights.single]
+    broad_bits = max((max(2, op.weight_bits) for op in single), default=0)
+    broad_sums = max((lane_dot(model, op, rows) for op in single), default=0)
     return Geometry(
         columns=weights.columns,
         ways=ways,
@@ -101,8 +106,10 @@ def geometry_of(
         halves=packing.halves,
         gamma_block=False,
         soft_squares=False,
-        soft_bits=max((tensors[op.x].bits for op in soft), default=0),
+        soft_bits=max((tensors[op.x].bits for op in [*soft, *single]), default=0),
         soft_sum_bits=soft_sums,
+        broad_bits=broad_bits,
+        broad_sum_bits=broad_sums.bit_length() + 1 if single else 0,
         **post,
     )
 

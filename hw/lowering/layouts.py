@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from bitformer.hw.lowering.packing import Packing
-from bitformer.hw.lowering.token_rows import is_split
+from bitformer.hw.lowering.token_rows import is_split, lane_dot
 from bitformer.hw.weight_layout import WeightFormat, WeightLayout
 from bitformer.model import ir
 
@@ -66,6 +66,31 @@ def _short(
     return frozenset(fit)
 
 
+def _single(
+    model: ir.IntegerModel,
+    formats: Mapping[str, WeightFormat],
+    packing: Packing,
+    *,
+    most: int,
+    longest: int,
+    rows: int,
+) -> frozenset[WeightFormat]:
+    """Return the single weights that broad columns of LUTs can multiply.
+
+    They have ``longest`` bits or fewer, times those of what they multiply ``most`` or fewer, and
+    the sums of their products fit the field of a packed operation's low sum.
+    """
+    found: dict[WeightFormat, bool] = {}
+    for op in model.linears:
+        kind = formats[op.y]
+        if not kind.pair:
+            bits = max(2, op.weight_bits)
+            few = bits <= longest and bits * model.tensors[op.x].bits <= most
+            short = lane_dot(model, op, rows) < 1 << packing.shift - 1
+            found[kind] = found.get(kind, True) and few and short
+    return frozenset(kind for kind, fits in found.items() if fits)
+
+
 def _apart(
     formats: Mapping[str, WeightFormat], cuts: frozenset[WeightFormat]
 ) -> dict[str, WeightFormat]:
@@ -88,16 +113,21 @@ def _few(model: ir.IntegerModel, layout: WeightLayout) -> WeightLayout:
     Where none gains, there are none.
     """
     formats = dict(layout.formats)
+    served = layout.short | layout.single
     for op in model.linears:
         few = replace(formats[op.y], few=True)
         outputs = model.tensors[op.y].features
-        if formats[op.y] in layout.short and layout.groups(few, outputs) == layout.groups(
+        if formats[op.y] in served and layout.groups(few, outputs) == layout.groups(
             formats[op.y], outputs
         ):
             formats[op.y] = few
+    kept = layout.single & set(formats.values())
+    broad = layout.broad if kept else 0
     if any(kind in layout.short for kind in formats.values()):
-        return replace(layout, formats=formats)
-    return replace(layout, columns=layout.hard, soft=0, short=frozenset())
+        return replace(layout, formats=formats, broad=broad, single=kept)
+    if broad:
+        return replace(layout, formats=formats, columns=layout.hard + broad, soft=broad)
+    return replace(layout, columns=layout.hard, soft=0, short=frozenset(), broad=0, single=kept)
 
 
 def weight_layouts(
@@ -109,6 +139,8 @@ def weight_layouts(
     *,
     few: bool = False,
     rows: int = 1,
+    broad: int = 0,
+    longest: int = 0,
 ) -> Iterator[WeightLayout]:
     """Yield layouts with words for all columns of a format, those with the fewest cycles first.
 
@@ -116,7 +148,8 @@ def weight_layouts(
 
     The columns beyond the first ``hard`` are of LUTs if some format is short enough: bits of its
     weights times those of what they multiply are ``soft_bits`` or fewer. With ``few``, an operation
-    that gains nothing by them does without.
+    that gains nothing by them does without. ``broad`` of them multiply a single weight of
+    ``longest`` bits or fewer, too, where there are such.
     """
     formats = _formats(model, packing)
     short: frozenset[WeightFormat] = frozenset()
@@ -127,13 +160,20 @@ def weight_layouts(
     soft = columns - hard if short else 0
     if not short:
         columns = hard
+    single = frozenset[WeightFormat]()
+    if soft and (broad := min(broad, soft)):
+        single = _single(model, formats, packing, most=soft_bits, longest=longest, rows=rows)
+    broad = broad if single else 0
     packed = packing.packed.values()
     even = any(packed) and not all(packed)
     least = max(kind.field for kind in formats.values()) * (2 if even else 1)
+
+    def used(kind: WeightFormat) -> int:
+        return columns - soft + (soft if kind in short else broad if kind in single else 0)
+
     if rows > 1:
         own = {formats[op.y] for op in model.linears if is_split(model, op)}
-        used = {kind: columns if kind in short else columns - soft for kind in own}
-        least = max([least, *(rows * used[kind] * kind.field for kind in own)])
+        least = max([least, *(rows * used(kind) * kind.field for kind in own)])
     layouts = {
         bits: WeightLayout(
             bits=bits,
@@ -143,11 +183,10 @@ def weight_layouts(
             even=even,
             soft=soft,
             short=short,
+            broad=broad,
+            single=single,
         )
-        for bits in (
-            max(least, (columns if kind in short else columns - soft) * kind.field)
-            for kind in formats.values()
-        )
+        for bits in (max(least, used(kind) * kind.field) for kind in formats.values())
     }
     found = [_few(model, one) for one in layouts.values()] if few and soft else layouts.values()
     yield from sorted(found, key=lambda lay: (cycles_of(model, lay), lay.bits))

@@ -2,12 +2,11 @@
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from bitformer.hw import timing
 from bitformer.hw.design import Design
-from bitformer.hw.judging import judged_depth, level_bits, weight_bits
+from bitformer.hw.judging import weight_bits
 from bitformer.hw.lowering.allocate import allocate
 from bitformer.hw.lowering.batch import Batch
 from bitformer.hw.lowering.choose_rows import asked_rows
@@ -23,16 +22,16 @@ from bitformer.hw.lowering.place import crowding, place
 from bitformer.hw.lowering.plan import Plan
 from bitformer.hw.lowering.priorities import Priorities
 from bitformer.hw.lowering.schedule import schedule
-from bitformer.hw.lowering.soft_columns import asked_columns, in_time
+from bitformer.hw.lowering.soft_columns import asked_broad, asked_columns, in_time, longest_single
 from bitformer.hw.lowering.steps import StreamProgram, check_stream
 from bitformer.hw.lowering.token_rows import check_rows
 from bitformer.hw.lowering.wide import one_by_one, wide_rows
+from bitformer.hw.lowering.written_stores import written_stores
 from bitformer.hw.lut_rows import MOST_BITS
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import DEFAULT_PART, PARTS
 from bitformer.hw.program import Destination, Program, Source
 from bitformer.hw.timetable import RowTask, Schedule
-from bitformer.model import numerics
 from bitformer.model.errors import UserError
 from bitformer.model.ir import IntegerModel
 from bitformer.model.progress import Progress, silent
@@ -87,67 +86,6 @@ def _cycles(timeline: Schedule, program: Program, model: IntegerModel) -> tuple[
     return latency, max(program.cycles, taken + 1 - waits, read - early)
 
 
-def _rams(plan: Plan, depths: Mapping[str, int]) -> list[StoreSpec]:
-    """Return the memories that a design writes, not placed yet."""
-    geometry, source, result = plan.geometry, plan.model.input, plan.model.results
-    ways, slots, lanes = geometry.ways, geometry.dynamic_slots, geometry.rows
-    mixed = ways > 1 and (bool(geometry.wide) or not all(plan.packing.packed.values()))
-
-    def ram(
-        name: str, depth: int, elements: int, bits: int, *, apart: bool = mixed, **fields
-    ) -> StoreSpec:
-        """Return words of elements that are written all at once, or each ``apart``."""
-        granule = bits if apart else 0
-        return StoreSpec(name=name, depth=depth, width=elements * bits, granule=granule, **fields)
-
-    def in_lanes(
-        name: str, depth: int, elements: int, bits: int, *, apart: bool = mixed, **fields
-    ) -> StoreSpec:
-        """Return words of elements for each token row, which are written by themselves."""
-        found = ram(name, depth, elements * lanes, bits, apart=apart, **fields)
-        return replace(found, granule=found.granule or elements * bits) if lanes > 1 else found
-
-    detector: list[StoreSpec] = []
-    if (judge := plan.model.detector) is not None:
-        level = level_bits(judge, plan.model)
-        detector = [
-            ram("levels", result.size, 1, level, apart=False),
-            ram("judged", judged_depth(result.size), 1, source.bits, apart=False),
-        ]
-    # results that come one a cycle wait one in a word
-    together = ways if plan.packing.packed.get(result.name, True) else 1
-    small: list[StoreSpec] = []
-    if not plan.part.family.luts.rams:
-        # elsewhere these take a few LUTs as memory, and are not placed
-        rows = depths["scores"] // max(1, geometry.score_pitch)
-        small = [in_lanes("maxima", rows, 1, numerics.SCORE_BITS, apart=False)]
-        if plan.model.subtraction is not None:
-            last = 2 * source.features
-            small.append(ram("last", last, 1, source.bits, apart=False, read_ports=2))
-    return [
-        in_lanes("activations", depths["activations"], ways, geometry.element_bits, read_ports=2),
-        in_lanes("scores", depths["scores"], ways, numerics.SCORE_BITS),
-        ram(
-            "dynamic",
-            depths["dynamic"],
-            slots * geometry.dynamic_parts,
-            geometry.dynamic_bits,
-            apart=True,
-        ),
-        in_lanes("input", geometry.lane_words(source.size), 1, source.bits, apart=False),
-        ram(
-            "output",
-            result.rows * -(-result.features // together),
-            together,
-            result.bits,
-            apart=mixed and together > 1,
-            asynchronous=True,
-        ),
-        *detector,
-        *small,
-    ]
-
-
 def lower(
     model: IntegerModel,
     *,
@@ -163,6 +101,7 @@ def lower(
     effort: int = 0,
     order: Schedule | None = None,
     soft: int | str | None = None,
+    broad: int | None = None,
     progress: Progress = silent,
 ) -> Design:
     """Lower a model for a part; its weights lie as takes the fewest cycles where they fit.
@@ -198,6 +137,9 @@ def lower(
     soft :
         Columns of LUTs beside those of multipliers, for two products each; ``auto`` for those that
         take the fewest cycles in the part's LUTs; by default what the family has.
+    broad :
+        How many of these multiply a single longer weight, too; by default as many as take the
+        fewest cycles in the part's LUTs.
     progress :
         Called after each order that is tried.
 
@@ -224,6 +166,8 @@ def lower(
     extra = asked_columns(
         soft, lambda count: lower(model, rows=rows, posts=posts, soft=count, **options)
     )
+    options |= {"rows": rows, "posts": posts, "soft": extra}
+    broad = asked_broad(broad, extra, lambda count: lower(model, broad=count, **options))
     if model.config.stream:
         model = StepModel.of(model.identified)
         check_stream(model)
@@ -247,8 +191,9 @@ def lower(
         hard, most = columns, most or MOST_BITS
         columns += extra if in_time(hard, packing, multiplier) else 0
     check_rows(model, rows, posts, hard * (2 if packing.dynamic else 1))
-    few = extra is not None
-    for weights in weight_layouts(model, packing, columns, hard, most, few=few, rows=rows):
+    served = {"few": extra is not None, "rows": rows, "broad": broad}
+    served["longest"] = longest_single(hard, packing, multiplier)
+    for weights in weight_layouts(model, packing, columns, hard, most, **served):
         plan = Plan(
             model=model,
             part=PARTS[part],
@@ -375,7 +320,7 @@ def lower_plan(
         StoreSpec(name=name, depth=len(words), width=width, rom=True)
         for name, (words, width) in roms.items()
     ]
-    specs = [spec for spec in specs + _rams(plan, depths) if spec.depth]
+    specs = [spec for spec in specs + written_stores(plan, depths) if spec.depth]
     return Design(
         model=model,
         geometry=geometry,

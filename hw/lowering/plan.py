@@ -12,7 +12,7 @@ from bitformer.hw.lowering.geometry import geometry_of
 from bitformer.hw.lowering.images import is_uniform, parameter_table
 from bitformer.hw.lowering.packing import Packing
 from bitformer.hw.lowering.shifts import common_shifts
-from bitformer.hw.lowering.token_rows import is_split, patch_of
+from bitformer.hw.lowering.token_rows import is_split, lane_features, patch_of
 from bitformer.hw.parts import Part
 from bitformer.hw.program import Destination
 from bitformer.hw.weight_layout import WeightLayout
@@ -69,6 +69,7 @@ class Plan:
             weights=self.weights,
             destinations=self.destinations,
             wide_rows=self.wide_rows,
+            rows=self.rows,
             shifts=self.shifts,
             multiplier=multiplier,
         )
@@ -104,9 +105,7 @@ class Plan:
 
     def lane_features(self, op: Linear) -> int:
         """Return the terms of a row of what an operation reads, which lie in one lane."""
-        if op.x == self.model.steps.name:
-            return patch_of(self.model)
-        return self.model.tensors[op.x].features
+        return lane_features(self.model, op)
 
     def values_of(self, values: Tensor) -> dict[str, int]:
         """Return how the addresses of values go on: from row to row, and to the next columns'."""

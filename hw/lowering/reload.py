@@ -39,6 +39,7 @@ _WIDTHS = {
     "narrow_bits": "long_bits",
     "product_bits": "accumulator_bits",
     "soft_sum_bits": "accumulator_bits",
+    "broad_sum_bits": "accumulator_bits",
     "result_bits": "accumulator_bits",
     "value_bits": "accumulator_bits",
     "factor_bits": "factor_bits",

@@ -11,7 +11,17 @@ from bitformer.hw.parts import PARTS, Part
 from bitformer.model.errors import UserError
 from bitformer.model.ir import Linear
 
-__all__ = ["AUTO", "asked_columns", "column_luts", "in_time", "most_columns", "room", "soft_of"]
+__all__ = [
+    "AUTO",
+    "asked_broad",
+    "asked_columns",
+    "column_luts",
+    "in_time",
+    "longest_single",
+    "most_columns",
+    "room",
+    "soft_of",
+]
 
 #: Asks for as many as take the fewest cycles.
 AUTO = "auto"
@@ -49,6 +59,43 @@ def asked_columns(soft: int | str | None, lower_with: Callable[[int | None], Des
     return soft
 
 
+def asked_broad(broad: int | None, soft: int | None, lower_with: Callable[[int], Design]) -> int:
+    """Return how many of so many columns of LUTs are to multiply single weights, too.
+
+    Where that is left open, those of the design of fewest cycles that ``lower_with`` lowers with so
+    many, and for which its part has room. Each must save some of the cycles.
+    """
+    if not soft:
+        return 0
+    if broad is not None:
+        if type(broad) is not int or not 0 <= broad <= soft:
+            raise UserError(f"broad must be a number from 0 to the {soft} columns, not {broad!r}")
+        return broad
+    first = lower_with(0)
+    geometry = first.geometry
+    if not geometry.weights.soft or geometry.apart:
+        return 0
+    singles = [op for op in first.model.linears if not first.packed[op.y]]
+
+    def groups(count: int) -> tuple[int, ...]:
+        features = (first.model.tensors[op.y].features for op in singles)
+        return tuple(-(-own // (geometry.hard + count)) for own in features)
+
+    best, found = groups(0), {0: first}
+    for count in range(2, soft + 1, 2):
+        if (own := groups(count)) != best:
+            best, design = own, lower_with(count)
+            if design.geometry.weights.broad and not _over(design):
+                found[count] = design
+    return min(found, key=lambda count: found[count].latency * (1 + _WORTH * count))
+
+
+def _over(design: Design) -> bool:
+    """Return True if a part has too little of what a design takes."""
+    memories, _ = crowding(design.stores.values(), PARTS[design.part])
+    return memories > 0 or room(design) < 0
+
+
 def soft_of(lut_lanes: int | str, rows: int | str = 1) -> int | str:
     """Return the columns of LUTs of each token row that make so many products a cycle in all.
 
@@ -69,6 +116,19 @@ def in_time(hard: int, packing: Packing, multiplier: Multiplier) -> bool:
     """Return True if so many multipliers precede columns of LUTs as these take cycles longer."""
     adder = None if packing.apart or not packing.half_bits else multiplier.adder
     return adder is None or hard >= ahead(packing.half_bits, adder.terms)
+
+
+def longest_single(hard: int, packing: Packing, multiplier: Multiplier) -> int:
+    """Return the bits of the longest single weight that columns of LUTs multiply in time.
+
+    0 where their sums lie as those of all columns do.
+    """
+    adder = None if packing.apart or not packing.half_bits else multiplier.adder
+    if adder is None:
+        return 0
+    return max(
+        (bits for bits in range(1, MOST_BITS) if ahead(bits, adder.terms) <= hard), default=0
+    )
 
 
 def column_luts(part: Part, *, weight_bits: int, activation_bits: int, sum_bits: int) -> float:
@@ -112,7 +172,25 @@ def room(design: Design) -> float:
     stores = sum(one.luts + one.lutram for one in taken)
     geometry = design.geometry
     logic = _LOGIC + (geometry.rows - 1) * _ROW + (geometry.posts - 1) * _POST
-    return part.luts - stores - logic - (soft * _own_luts(design) if soft else 0)
+    own = soft * _own_luts(design) + _broad_luts(design) if soft else 0
+    return part.luts - stores - logic - own
+
+
+def _broad_luts(design: Design) -> float:
+    """Return the LUTs that broad columns take more than others, in all token rows."""
+    geometry, adder = design.geometry, design.family.multiplier.adder
+    bits, sums = geometry.broad_bits, geometry.broad_sum_bits
+    if not geometry.weights.broad or adder is None:
+        return 0
+    longer = max(0, bits - geometry.half_bits)
+    own = geometry.half_bits, geometry.soft_sum_bits
+    broad, plain = (
+        product_cost(weight, geometry.soft_bits, total, adder.terms).luts
+        for weight, total in ((max(own[0], bits), max(own[1], sums)), own)
+    )
+    # a longer weight's bits wait and are chosen, too, with the sign of a short one
+    more = broad - plain + (_WEIGHT_CHOICE + 1) * longer
+    return geometry.rows * geometry.weights.broad * more
 
 
 def _served(design: Design) -> list[Linear]:

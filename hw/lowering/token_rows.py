@@ -7,11 +7,15 @@ read many rows of a tensor in line: each token row takes those of its lane, with
 and the results are added up.
 """
 
+from dataclasses import replace
+
+import numpy as np
+
 from bitformer.model.errors import UserError
 from bitformer.model.ir import IntegerModel
 from bitformer.model.operations import Linear
 
-__all__ = ["blocks", "check_rows", "is_split", "patch_of"]
+__all__ = ["blocks", "check_rows", "is_split", "lane_dot", "lane_features", "patch_of"]
 
 
 def blocks(rows: int, together: int) -> list[tuple[int, int]]:
@@ -50,6 +54,20 @@ def is_split(model: IntegerModel, op: Linear) -> bool:
         alone = _rows_of_a_part(model, op) == 1
         return several or (alone and op.weight.shape[1] != patch_of(model))
     return several or op.is_flat(model.tensors)
+
+
+def lane_features(model: IntegerModel, op: Linear) -> int:
+    """Return the terms of a row of what an operation reads, which lie in one lane."""
+    return patch_of(model) if _reads_window(model, op) else model.tensors[op.x].features
+
+
+def lane_dot(model: IntegerModel, op: Linear, rows: int) -> int:
+    """Return the bound of a dot product of an operation, or of the part that a token row makes."""
+    if rows == 1 or not is_split(model, op):
+        return model.bounds[op.y].dot
+    lane = np.arange(op.weight.shape[1]) // lane_features(model, op) % rows
+    parts = (replace(op, weight=np.where(lane == n, op.weight, 0)) for n in range(rows))
+    return max(part.bound(model.tensors).dot for part in parts)
 
 
 def check_rows(model: IntegerModel, rows: int, posts: int, slots: int) -> None:

@@ -227,6 +227,9 @@ def matrix_engine(design: Design) -> MatrixEngine:
         soft=geometry.weights.soft,
         soft_bits=geometry.soft_bits,
         soft_sum_bits=geometry.soft_sum_bits,
+        broad=geometry.weights.broad,
+        broad_bits=geometry.broad_bits,
+        broad_sum_bits=geometry.broad_sum_bits,
         halves=geometry.halves,
     )
 
@@ -325,6 +328,7 @@ def post_processor(design: Design) -> PostProcessor:
         pack_shift=geometry.pack_shift,
         apart=geometry.apart + geometry.halves,
         extension=geometry.extension,
+        broad=geometry.weights.broad,
         accumulator_bits=geometry.accumulator_bits,
         narrow_bits=geometry.narrow_bits,
         value_bits=value_bits,

@@ -40,7 +40,9 @@ class MatrixEngine(wiring.Component):
 
     The last ``soft`` columns are of LUTs: they serve packed operations alone, and their sums are
     always apart. Beside multipliers whose sums are not, ``o_p`` of a column of LUTs has the low sum
-    in its ``pack_shift`` bits and the other above, to which nothing is to be added.
+    in its ``pack_shift`` bits and the other above, to which nothing is to be added. The first
+    ``broad`` of them take a single longer weight, too: of an operation that is not packed the low
+    sum is that of the weight's ``broad_bits``, and the other is of no use.
 
     Latency: 3 + j cycles from an activation to the accumulator of column j. Throughput: one
     activation a cycle; a dot product begins right after the one before.
@@ -76,6 +78,10 @@ class MatrixEngine(wiring.Component):
         Width of the activations that these multiply.
     soft_sum_bits : int
         Width of each of their sums; 0 where they fill their fields.
+    broad : int
+        Columns of these that take single weights, too.
+    broad_bits, broad_sum_bits : int
+        Width of a single weight, and of a sum of their products.
     halves : bool
         Each product has half a multiplier: the low sum is that of operations that are not packed,
         too. The sums are apart.
@@ -115,6 +121,9 @@ class MatrixEngine(wiring.Component):
     soft = Integer(0)
     soft_bits = Integer(0)
     soft_sum_bits = Integer(0)
+    broad = Integer(0)
+    broad_bits = Integer(0)
+    broad_sum_bits = Integer(0)
     halves = Flag()
 
     def __init__(
@@ -134,6 +143,9 @@ class MatrixEngine(wiring.Component):
         soft: int = 0,
         soft_bits: int = 0,
         soft_sum_bits: int = 0,
+        broad: int = 0,
+        broad_bits: int = 0,
+        broad_sum_bits: int = 0,
         halves: bool = False,
     ):
         self.columns, self.column_bits = columns, column_bits
@@ -143,6 +155,7 @@ class MatrixEngine(wiring.Component):
         self.group = self.columns if group is None else group
         self.apart, self.extension = apart, extension
         self.soft, self.soft_bits, self.soft_sum_bits = soft, soft_bits, soft_sum_bits
+        self.broad, self.broad_bits, self.broad_sum_bits = broad, broad_bits, broad_sum_bits
         self.halves = halves
         packed_bits = 2 * half_bits if halves else pack_shift + half_bits
         most_operand = multiplier.half_bits if halves else multiplier.short_bits
@@ -162,7 +175,15 @@ class MatrixEngine(wiring.Component):
         if soft and not half_bits:
             raise ValueError("Half bits must be positive for soft columns")
         adder = None if apart else multiplier.adder
-        least = ahead(half_bits, adder.terms) if soft and adder is not None else 0
+        if broad and (adder is None or always_packed or not half_bits):
+            raise ValueError("Broad must be 0 where sums are apart or all operations are packed")
+        if broad > soft or broad_bits > column_bits or broad_sum_bits > pack_shift:
+            raise ValueError(
+                f"Broad columns, weights and sums must be at most {soft}, {column_bits} and"
+                f" {pack_shift}, not {broad}, {broad_bits} and {broad_sum_bits}"
+            )
+        longest = max(half_bits, broad_bits if broad else 0)
+        least = ahead(longest, adder.terms) if soft and adder is not None else 0
         if columns - soft < least:
             raise ValueError(f"Columns must be {least + soft} at least, not {columns}")
         super().__init__(
@@ -190,6 +211,8 @@ class MatrixEngine(wiring.Component):
             pairs = (self.apart or soft) and (packed or self.always_packed)
             if self.halves or pairs:
                 return self._sums_apart(x, words)
+            if soft and column < self.columns - self.soft + self.broad:
+                return self._sums_apart(x, words, low_bits=max(self.half_bits, self.broad_bits))
             terms = zip(x, words, strict=True)
             bits = self.product_bits
             total = signed_value(sum(a * multiplicand(word) for a, word in terms), bits)
@@ -197,10 +220,14 @@ class MatrixEngine(wiring.Component):
 
         return [sum_of(column) for column in range(self.columns)]
 
-    def _sums_apart(self, x: Sequence[int], words: Sequence[int]) -> int:
-        """Return what a column gives of activations and its pairs of weights."""
+    def _sums_apart(self, x: Sequence[int], words: Sequence[int], low_bits: int = 0) -> int:
+        """Return what a column gives of activations and its pairs of weights.
+
+        The low one may have ``low_bits``.
+        """
         half, shift, bits = self.half_bits, self.pack_shift, self.product_bits
-        pairs = [[signed_value(word >> n * half, half) for n in (0, 1)] for word in words]
+        widths = low_bits or half, half
+        pairs = [[signed_value(word >> n * half, widths[n]) for n in (0, 1)] for word in words]
         low, high = (sum(a * pair[n] for a, pair in zip(x, pairs, strict=True)) for n in (0, 1))
         fields = (
             low & ((1 << shift) - 1),
@@ -284,31 +311,46 @@ class MatrixEngine(wiring.Component):
 
         These are there in turn, column by column; the word comes in column 0's cycle.
         """
-        half, bits = self.half_bits, self.soft_bits
-        adder = self.multiplier.adder
+        half, adder = self.half_bits, self.multiplier.adder
         if adder is None or self.apart:
             word = delay(m, word, j, name=f"w_{j}")
             pair = word[:half], word[half : 2 * half]
             sums, x = self.soft_sum_bits, self._short(xs[j])
             return multiply_short(m, x, pair, first=first, name=f"{j}", most=sums, **self._fields)
-        early = j - ahead(half, adder.terms)
-
-        def x_of(cycle: int) -> Value:
-            return self._short(self._passed_on(m, xs, early + cycle))
-
+        low_word, low_sum = word[:half], self.soft_sum_bits
+        if j < self.columns - self.soft + self.broad:
+            low_word = self._broad_weight(word)
+            low_sum = low_sum and max(low_sum, self.broad_sum_bits)
         totals = []
-        for place in range(2):
-            own = word[place * half : (place + 1) * half]
+        for place, own, most, field in (
+            (0, low_word, low_sum, self.pack_shift),
+            (1, word[half : 2 * half], self.soft_sum_bits, self.product_bits - self.pack_shift),
+        ):
+            early = j - ahead(len(own), adder.terms)
 
-            def weight(cycle: int, bit: int, own: Value = own, place: int = place) -> Value:
+            def x_of(cycle: int, early: int = early) -> Value:
+                return self._short(self._passed_on(m, xs, early + cycle))
+
+            def weight(
+                cycle: int, bit: int, early: int = early, own: Value = own, place: int = place
+            ) -> Value:
                 return delay(m, own[bit], early + cycle, name=f"w_{j}_{place}_{bit}")
 
-            field = (self.pack_shift, self.product_bits - self.pack_shift)[place]
-            bits = min(self.soft_sum_bits or field, field)
-            options = {"weight_bits": half, "bits": bits, "first": first, "name": f"{j}_{place}"}
+            options = {
+                "weight_bits": len(own),
+                "bits": min(most or field, field),
+                "first": first,
+                "name": f"{j}_{place}",
+            }
             totals.append(dot_in_luts(m, platform, adder, x_of, weight, **options))
         low, high = totals
         return joined_sums(low, high, shift=self.pack_shift, bits=self.product_bits)
+
+    def _broad_weight(self, word: Value) -> Value:
+        """Return the low weight of a packed operation, sign and all, or a single one."""
+        half = self.half_bits
+        beyond = [Mux(self.i_packed, word[half - 1], word[n]) for n in range(half, self.broad_bits)]
+        return Cat(word[:half], *beyond)
 
     @staticmethod
     def _passed_on(m: Module, xs: list[Value], place: int) -> Value:

@@ -11,6 +11,7 @@ from bitformer.hw.memory import READ_LATENCY
 from bitformer.hw.program import Addend, Factor, MachineOperation
 from bitformer.hw.timing import GELU_DELAY, NORM_DELAY, POST, WIDE_DELAY
 from bitformer.hw.units.choices import Choices, WideChoices
+from bitformer.hw.units.drained_sums import drained_sums
 from bitformer.hw.units.fixed import clamp
 from bitformer.hw.units.gelu import Gelu
 from bitformer.hw.units.layernorm import Normalizer, statistics_layout
@@ -261,28 +262,17 @@ class PostProcessor(wiring.Component):
         m.d.comb += [self.o_slot.eq(shown), self.o_slot.valid.eq(valid)]
 
     def _drained(self, m: Module, chosen: Choices) -> list[Value]:
-        """Return the drained accumulator as one result or two, with their bias, two cycles later.
-
-        The half that rounds the upper result of a pair is the carry into its sum, unless the two
-        are apart: in all columns, or in those of LUTs.
-        """
-        drained = delay(m, self.i_p, 1, name="p").as_signed()
-        whole = drained[: self.widths.product_bits].as_signed()
-        only = drained[: self.widths.pack_shift].as_signed() if self.widths.apart == 2 else whole
+        """Return the sums in a drained accumulator, with their bias, two cycles later."""
         packed, biased, wide = (
             registered(
                 m, decode(m, self.i_drain.op, self.operations, field), name=f"drained_{field}"
             )
             for field in ("packed", "bias", "wide")
         )
-        parts, carries = [only], [Const(0, 1)]
-        if self.ways > 1:
-            k = self.widths.pack_shift
-            low = Cat(whole[:k], drained[len(whole) :]).as_signed()
-            parts = [Mux(packed, low, only), Mux(packed, whole >> k, only)]
-            carries.append(self._carry(m, packed & whole[k - 1]))
+        soft = self.i_drain.soft if "soft" in self.slot.members else None
+        sums = drained_sums(m, self.i_p, packed, soft, widths=self.widths, ways=self.ways)
         results: list[Value] = []
-        for way, (part, carry) in enumerate(zip(parts, carries, strict=True)):
+        for way, (part, carry) in enumerate(sums):
             bits = self.widths.narrow_bits if way else self.widths.accumulator_bits
             value = chosen.value(self.i_parameter, way, wide if self.wide else None)
             bias = Mux(biased, value, 0)
@@ -291,14 +281,6 @@ class PostProcessor(wiring.Component):
             results.append(Signal(signed(bits), name=f"acc_{way}", reset_less=True))
             m.d.sync += results[way].eq(total.as_signed())
         return results
-
-    def _carry(self, m: Module, half: Value) -> Value:
-        """Return what the upper result of a column takes of the ``half`` that rounds it."""
-        if self.widths.apart:
-            return Const(0, 1)
-        if "soft" not in self.slot.members:
-            return half
-        return half & ~delay(m, self.i_drain.soft, 1, name="drained_soft")
 
     def _in_hand(self, m: Module) -> tuple[data.View, Value]:
         """Return the slot whose operands come in the next cycle, and if it is a vector's."""

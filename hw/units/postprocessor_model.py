@@ -40,7 +40,7 @@ def post_processed(
                 signed_value(low, k + w.extension),
                 signed_value(p, w.product_bits) >> k,
             ]
-    elif w.apart == 2:
+    elif w.apart == 2 or (w.broad and soft):
         accumulators = [signed_value(p, w.pack_shift)]
     elif w.extension:
         accumulators = [signed_value(p, w.product_bits)]

@@ -13,6 +13,7 @@ _MAY_BE_0 = (
     "gamma_block",
     "apart",
     "extension",
+    "broad",
 )
 
 
@@ -50,6 +51,8 @@ class PostProcessorWidths:
         Not 0 where a drained accumulator has the sums of its two products apart, and the bits of
         the first above ``product_bits`` then. Where it is 2, the first is also the only sum of what
         is not packed.
+    broad : int
+        Not 0 where the low sum of a column of LUTs is also the only one of what is not packed.
     """
 
     product_bits: int
@@ -74,6 +77,7 @@ class PostProcessorWidths:
     gamma_block: int = 0
     apart: int = 0
     extension: int = 0
+    broad: int = 0
 
     def __post_init__(self):
         for name, value in vars(self).items():

@@ -33,6 +33,10 @@ class Drained:
             early.eq(drain.o_slot),
             early.valid.eq(Mux(splits, valid, 0)),
         ]
+        if units.design.geometry.weights.broad:
+            # a single sum is whole when all rows' have been added up
+            packed = decode(m, drain.o_slot.op, operations, "packed", name="splits_packed")
+            m.d.comb += early.soft.eq(drain.o_slot.soft & packed)
         cycles = units.design.geometry.split_delay
         before = delay_slot(m, data.View(drain.o_slot.shape(), early), cycles - 1, name="split")
         late = delay_slot(m, before, 1, name="split_late")
@@ -87,12 +91,20 @@ def _sum(m: Module, units: Units, columns: list[Value]) -> Value:
     """Return the sum of all rows' columns, ``split_delay`` cycles later.
 
     A column of LUTs has two sums apart: a bit between them passes no carry, as it does of others.
+    The low one is all of what is not packed.
     """
     slot, shift, bits = units.drain.o_slot, units.design.geometry.pack_shift, len(columns[0])
     terms = [delay(m, column, 1, name=f"split_{n}") for n, column in enumerate(columns)]
     passes: Value | None = None
     if "soft" in slot.shape().members:
-        passes = delay(m, ~slot.soft, 1, name="split_passes")
+        apart = slot.soft
+        if units.design.geometry.weights.broad:
+            packed = decode(m, slot.op, units.operations, "packed", name="sum_packed")
+            single = delay(m, slot.soft & ~packed, 1, name="split_single")
+            terms = [Mux(single, term[:shift].as_signed(), term.as_signed()) for term in terms]
+            terms = [term[:bits] for term in terms]
+            apart = slot.soft & packed
+        passes = delay(m, ~apart, 1, name="split_passes")
     level = 0
     while len(terms) > 1:
         sums: list[Value] = []

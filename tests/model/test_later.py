@@ -41,7 +41,7 @@ def test_only_a_later_field_at_its_default_is_left_out():
             Geometry,
             {
                 *("gelu", "apart", "upper_bits", "halves", "soft_bits"),
-                "soft_sum_bits",
+                *("soft_sum_bits", "broad_bits", "broad_sum_bits"),
                 *("extension", "factor_signed", "gamma_block", "soft_squares"),
                 *("rows", "posts", "patch", "pair_bits", "value_pitch"),
             },

@@ -30,6 +30,17 @@ FORECAST = {
 }
 MODELS = {
     "forecast": FORECAST,
+    #: Its path and its output have single weights of 8 bits, which columns of LUTs take too.
+    "ends": {
+        **FORECAST,
+        "horizon": 12,
+        "input_bits": 8,
+        "output_bits": 8,
+        "precision": {
+            "Lpath": Precision(weights=8, activations=8),
+            "Loutput": Precision(weights=8, activations=8),
+        },
+    },
     "batch": {**FORECAST, "norm": "batch", "pooling": "mean", "linear_path": False},
     "classify": {
         **FORECAST,
@@ -77,12 +88,16 @@ def make(small_model):
         ("gelu", 2, 2, 2, {"soft": 3}, "random"),
         ("calendar", 4, 2, 4, {}, "random"),
         ("targets", 2, 1, 2, {"effort": 12}, "random"),
+        ("ends", 4, 2, 4, {"soft": 4, "broad": 4}, "random"),
+        ("ends", 2, 1, 2, {"soft": 4, "broad": 2}, "lowest"),
+        ("ends", 1, 1, 2, {"soft": 2, "broad": 2}, "highest"),
     ],
 )
 def test_designs_are_exact(make, run_design, inputs_of, name, rows, posts, columns, options, kind):
     design = make(name, rows, posts, columns=columns, **options)
     geometry = design.geometry
     assert (geometry.rows, geometry.posts, geometry.hard) == (rows, posts, columns)
+    assert geometry.weights.broad == options.get("broad", 0)
     run_design(design, inputs_of(design.model, kind), back_pressure=0.3 * (kind == "random"))
 
 

@@ -6,7 +6,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from amaranth.hdl import Const
+from amaranth.hdl import Cat, Const
 from slice_harness import instead_of_cells
 
 from bitformer.hw.convert import FOR_SYNTHESIS
@@ -34,20 +34,28 @@ def make(
     *,
     always_packed=False,
     soft=SOFT,
+    broad=0,
+    long=0,
     group=None,
     kind=MatrixEngine,
     multiplier=SERIES7.multiplier,
 ):
-    """An engine of weights of ``half`` bits, activations of ``bits``, and sums of ``sums``."""
+    """An engine of weights of ``half`` bits, activations of ``bits``, and sums of ``sums``.
+
+    The ``broad`` columns multiply weights of ``long`` bits, too.
+    """
     shift = multiplier.long_bits - half
     return kind(
         columns=HARD + soft,
-        column_bits=2 * half,
+        column_bits=max(2 * half, long),
         operand_bits=bits + 1,
         pack_shift=shift,
         half_bits=half,
         always_packed=always_packed,
         product_bits=shift + sums + 1,
+        broad=broad,
+        broad_bits=long,
+        broad_sum_bits=min(shift, long + bits + 4) if broad else 0,
         multiplier=multiplier,
         group=group,
         soft=soft,
@@ -62,9 +70,10 @@ def limits(bits, narrow=0):
 
 def sums_of(dut, totals, packed):
     """The sums of each column, as the post-processor takes them: a pair where packed."""
-    k = dut.pack_shift
+    k, hard = dut.pack_shift, dut.columns - dut.soft
     if not packed:
-        return list(totals[: dut.columns - dut.soft])
+        low = [signed_value(total, k) for total in totals[hard : hard + dut.broad]]
+        return list(totals[:hard]) + low
     carries = [total >> k - 1 & 1 for total in totals[: dut.columns - dut.soft]] + [0] * dut.soft
     return [
         (signed_value(total, k), (total >> k) + carry)
@@ -77,7 +86,7 @@ def played(play, dut, dots, gap=0):
     script, ends = [], []
     for packed, x, weights in dots:
         for number, (value, row) in enumerate(zip(x, weights, strict=True)):
-            words = [pack_elements(pair, dut.half_bits) for pair in row]
+            words = [_word(dut, pair) for pair in row]
             step = {"i_x": value, "i_first": number == 0, "i_packed": packed}
             script.append(step | {"words": words})
         ends.append(len(script) - 1)
@@ -96,10 +105,9 @@ def played(play, dut, dots, gap=0):
     for end, (packed, x, weights) in zip(ends, dots, strict=True):
         totals = [shown[end + dut.latency + j][0][j] for j in range(dut.columns)]
         words = [
-            pack_elements([pack_elements(pair, dut.half_bits) for pair in row], dut.column_bits)
-            for row in weights
+            pack_elements([_word(dut, pair) for pair in row], dut.column_bits) for row in weights
         ]
-        used = dut.columns if packed else dut.columns - dut.soft
+        used = dut.columns if packed else dut.columns - dut.soft + dut.broad
         assert totals[:used] == dut.model(x, words, packed)[:used]
         found.append(sums_of(dut, totals, packed))
     return found
@@ -117,10 +125,21 @@ def expected(dut, dots):
                 ]
             )
             continue
-        hard = columns[: dut.columns - dut.soft]
-        whole = [[signed_value(pack_elements(p, half), 2 * half) for p in own] for own in hard]
+        hard = dut.columns - dut.soft
+        widths = [dut.column_bits] * hard + [max(dut.broad_bits, half)] * dut.broad
+        whole = [
+            [signed_value(_word(dut, p), bits) for p in own]
+            for own, bits in zip(columns, widths, strict=False)
+        ]
         found.append([sum(a * w for a, w in zip(x, own, strict=True)) for own in whole])
     return found
+
+
+def _word(dut, pair):
+    """A column's word: a pair of weights, or a single one of all its bits."""
+    return (
+        pack_elements(pair, dut.half_bits) if len(pair) == 2 else pair[0] % (1 << dut.column_bits)
+    )
 
 
 def drawn(dut, count, *, seed, length, packed=(False, True)):
@@ -134,8 +153,15 @@ def drawn(dut, count, *, seed, length, packed=(False, True)):
     dots = []
     for _ in range(count):
         pairs, terms, half = chance.choice(packed), chance.randint(1, length), dut.half_bits
-        x = [pick(dut.soft_bits if pairs else dut.operand_bits) for _ in range(terms)]
-        row = [[(pick(half, 1), pick(half, 1)) for _ in range(dut.columns)] for _ in range(terms)]
+        short = pairs or dut.broad
+        x = [pick(dut.soft_bits if short else dut.operand_bits) for _ in range(terms)]
+
+        def word(pairs=pairs, half=half):
+            if dut.broad and not pairs:
+                return (pick(dut.broad_bits),)
+            return pick(half, 1), pick(half, 1)
+
+        row = [[word() for _ in range(dut.columns)] for _ in range(terms)]
         dots.append((pairs, x, row))
     return dots
 
@@ -150,6 +176,31 @@ def test_sums_are_those_of_plain_products(play, half, bits, always_packed):
     dots = drawn(dut, 25, seed=half, length=length if sums <= 25 - half else 1, packed=packed)
     gap = half % 2
     assert played(play, dut, dots, gap) == expected(dut, dots)
+
+
+@pytest.mark.parametrize(
+    ("half", "bits", "long", "broad"),
+    [(2, 8, 8, 1), (4, 8, 8, 2), (3, 6, 5, 1), (4, 4, 4, 2), (4, 6, 3, 1), (2, 4, 8, 2)],
+)
+def test_a_single_weight_takes_the_place_of_two(play, half, bits, long, broad):
+    sums = half + bits + 4
+    dut = make(half, bits, min(sums, 25 - half), broad=broad, long=long)
+    dots = drawn(dut, 30, seed=half, length=9)
+    assert {packed for packed, _, _ in dots} == {False, True}
+    assert played(play, dut, dots) == expected(dut, dots)
+
+
+@pytest.mark.parametrize(("half", "long", "bits"), [(2, 3, 2), (2, 4, 2), (3, 2, 2)])
+def test_all_single_products(play, half, long, bits):
+    """Every weight and activation, before and behind a pair."""
+    singles = range(-(1 << long - 1), 1 << long - 1)
+    activations = range(limits(bits)[0], limits(bits)[1] + 1)
+    dut = make(half, bits, half + bits + 2, soft=1, broad=1, long=long)
+    pair = (True, [activations[0]] * 2, [[limits(half, 1)] * 3] * 2)
+    dots = []
+    for weight, x in itertools.product(singles, activations):
+        dots += [(False, [x, x], [[(weight,)] * 3, [(singles[0],)] * 3]), pair]
+    assert played(play, dut, dots) == expected(dut, dots)
 
 
 @pytest.mark.parametrize(("half", "bits"), [(2, 2), (3, 2), (2, 4)])
@@ -222,6 +273,19 @@ def _unsigned(m, platform, adder, x, weight, *, weight_bits, **named):
         return weight(cycle, bit) if bit < weight_bits else Const(0, 1)
 
     return HONEST(m, platform, adder, x, wider, weight_bits=weight_bits + 1, **named)
+
+
+def test_a_short_weight_keeps_its_sign_in_a_broad_column(play, monkeypatch):
+    honest = MatrixEngine._broad_weight
+
+    def without_sign(self, word):
+        whole = honest(self, word)
+        return Cat(whole[: self.half_bits], word[self.half_bits : self.broad_bits])
+
+    monkeypatch.setattr(MatrixEngine, "_broad_weight", without_sign)
+    dut = make(2, 8, 14, broad=2, long=8)
+    dots = drawn(dut, 10, seed=1, length=9)
+    assert _loose(play, dut, dots) != expected(dut, dots)
 
 
 @pytest.mark.parametrize("mutant", [_never_first, _late, _unsigned])

@@ -1,0 +1,72 @@
+"""The memories that a design writes: how many words each has, of how many elements and bits."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from bitformer.hw.judging import judged_depth, level_bits
+from bitformer.hw.lowering.plan import Plan
+from bitformer.hw.memory import StoreSpec
+from bitformer.model import numerics
+
+__all__ = ["written_stores"]
+
+
+def written_stores(plan: Plan, depths: Mapping[str, int]) -> list[StoreSpec]:
+    """Return the memories that a design writes, not placed yet."""
+    geometry, source, result = plan.geometry, plan.model.input, plan.model.results
+    ways, slots, lanes = geometry.ways, geometry.dynamic_slots, geometry.rows
+    mixed = ways > 1 and (bool(geometry.wide) or not all(plan.packing.packed.values()))
+
+    def ram(
+        name: str, depth: int, elements: int, bits: int, *, apart: bool = mixed, **fields
+    ) -> StoreSpec:
+        """Return words of elements that are written all at once, or each ``apart``."""
+        granule = bits if apart else 0
+        return StoreSpec(name=name, depth=depth, width=elements * bits, granule=granule, **fields)
+
+    def in_lanes(
+        name: str, depth: int, elements: int, bits: int, *, apart: bool = mixed, **fields
+    ) -> StoreSpec:
+        """Return words of elements for each token row, which are written by themselves."""
+        found = ram(name, depth, elements * lanes, bits, apart=apart, **fields)
+        return replace(found, granule=found.granule or elements * bits) if lanes > 1 else found
+
+    detector: list[StoreSpec] = []
+    if (judge := plan.model.detector) is not None:
+        level = level_bits(judge, plan.model)
+        detector = [
+            ram("levels", result.size, 1, level, apart=False),
+            ram("judged", judged_depth(result.size), 1, source.bits, apart=False),
+        ]
+    # results that come one a cycle wait one in a word
+    together = ways if plan.packing.packed.get(result.name, True) else 1
+    small: list[StoreSpec] = []
+    if not plan.part.family.luts.rams:
+        # elsewhere these take a few LUTs as memory, and are not placed
+        rows = depths["scores"] // max(1, geometry.score_pitch)
+        small = [in_lanes("maxima", rows, 1, numerics.SCORE_BITS, apart=False)]
+        if plan.model.subtraction is not None:
+            last = 2 * source.features
+            small.append(ram("last", last, 1, source.bits, apart=False, read_ports=2))
+    return [
+        in_lanes("activations", depths["activations"], ways, geometry.element_bits, read_ports=2),
+        in_lanes("scores", depths["scores"], ways, numerics.SCORE_BITS),
+        ram(
+            "dynamic",
+            depths["dynamic"],
+            slots * geometry.dynamic_parts,
+            geometry.dynamic_bits,
+            apart=True,
+        ),
+        in_lanes("input", geometry.lane_words(source.size), 1, source.bits, apart=False),
+        ram(
+            "output",
+            result.rows * -(-result.features // together),
+            together,
+            result.bits,
+            apart=mixed and together > 1,
+            asynchronous=True,
+        ),
+        *detector,
+        *small,
+    ]
