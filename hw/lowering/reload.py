@@ -31,15 +31,15 @@ STRUCTURE_BYTES = 4
 #: Bits that a reloadable design's widths have to spare.
 SPARE = 1
 _CONSTANT = ", a constant of the hardware"
-#: How a reloadable design is lowered: multipliers are data, and no operation is wide for its rows.
-_OPTIONS = {"immediate": False, "apart": False}
+#: How a reloadable design is lowered: multipliers are data, no operation is wide for its rows, and
+#: no sum of single weights must fit a field.
+_OPTIONS = {"immediate": False, "apart": False, "broad": 0}
 #: The widths that follow from the weights, and the width of a multiplier that bounds each.
 _WIDTHS = {
     "accumulator_bits": "long_bits",
     "narrow_bits": "long_bits",
     "product_bits": "accumulator_bits",
     "soft_sum_bits": "accumulator_bits",
-    "broad_sum_bits": "accumulator_bits",
     "result_bits": "accumulator_bits",
     "value_bits": "accumulator_bits",
     "factor_bits": "factor_bits",
