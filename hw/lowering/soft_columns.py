@@ -32,6 +32,8 @@ _LOGIC = 3000
 #: choice among formats and the shift register before it: two designs of 16 such columns take 58 and
 #: 69 LUTs more a column than without.
 _SUM_CHOICE, _WEIGHT_CHOICE = 0.6, 2
+#: LUTs that a broad column takes beside its longer product: 43 and 56 in two designs of 16 each.
+_BROAD = 56
 #: LUTs of what each further token row and post-processor takes.
 _ROW, _POST = 450, 1100
 #: Columns of LUTs at most: their weights are as many bits of a word, which block RAM is wide for.
@@ -182,15 +184,12 @@ def _broad_luts(design: Design) -> float:
     bits, sums = geometry.broad_bits, geometry.broad_sum_bits
     if not geometry.weights.broad or adder is None:
         return 0
-    longer = max(0, bits - geometry.half_bits)
     own = geometry.half_bits, geometry.soft_sum_bits
     broad, plain = (
         product_cost(weight, geometry.soft_bits, total, adder.terms).luts
         for weight, total in ((max(own[0], bits), max(own[1], sums)), own)
     )
-    # a longer weight's bits wait and are chosen, too, with the sign of a short one
-    more = broad - plain + (_WEIGHT_CHOICE + 1) * longer
-    return geometry.rows * geometry.weights.broad * more
+    return geometry.rows * geometry.weights.broad * (broad - plain + _BROAD)
 
 
 def _served(design: Design) -> list[Linear]:

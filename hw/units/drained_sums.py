@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Cat, Const, Module, Mux, Value
 
-from bitformer.hw.units.pipeline import delay
+from bitformer.hw.units.pipeline import delay, extended
 from bitformer.hw.units.postprocessor_widths import PostProcessorWidths
 
 __all__ = ["drained_sums"]
@@ -44,8 +44,7 @@ def drained_sums(
     if widths.broad:
         # of a column of LUTs the low sum is all, sign and all
         low_alone = delay(m, soft, 1, name="drained_single")
-        beyond = [Mux(low_alone, whole[k - 1], bit) for bit in whole[k:]]
-        only = Cat(whole[:k], *beyond).as_signed()
+        only = extended(low_alone, whole[:k], whole).as_signed()
     if ways == 1:
         return [(only, Const(0, 1))]
     low = Cat(whole[:k], drained[len(whole) :]).as_signed()

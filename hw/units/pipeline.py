@@ -15,6 +15,7 @@ __all__ = [
     "copies",
     "decode",
     "delay",
+    "extended",
     "multiply_in_luts",
     "registered",
     "twice",
@@ -108,6 +109,12 @@ def after(place: Value, words: int) -> Value:
     """Return the place behind one in a ring of so many words."""
     following = (place + 1)[: len(place)]
     return following if words & (words - 1) == 0 else Mux(place == words - 1, 0, following)
+
+
+def extended(alone: Value, low: Value, whole: Value) -> Value:
+    """Return ``whole``, or where its ``low`` bits are a number ``alone``, that with its sign."""
+    beyond = (Mux(alone, low[-1], bit) for bit in whole[len(low) :])
+    return Cat(low, *beyond)
 
 
 def multiply_in_luts(a: Value, b: Value) -> Value:

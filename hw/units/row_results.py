@@ -5,7 +5,7 @@ from amaranth.lib import data, memory
 
 from bitformer.hw.units.assembly import Units
 from bitformer.hw.units.drain import PLACE_BITS
-from bitformer.hw.units.pipeline import decode, delay
+from bitformer.hw.units.pipeline import decode, delay, extended
 from bitformer.hw.units.result_slots import delay_slot
 
 __all__ = ["Drained", "drain_rows"]
@@ -101,8 +101,7 @@ def _sum(m: Module, units: Units, columns: list[Value]) -> Value:
         if units.design.geometry.weights.broad:
             packed = decode(m, slot.op, units.operations, "packed", name="sum_packed")
             single = delay(m, slot.soft & ~packed, 1, name="split_single")
-            terms = [Mux(single, term[:shift].as_signed(), term.as_signed()) for term in terms]
-            terms = [term[:bits] for term in terms]
+            terms = [extended(single, term[:shift], term) for term in terms]
             apart = slot.soft & packed
         passes = delay(m, ~apart, 1, name="split_passes")
     level = 0

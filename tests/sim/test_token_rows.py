@@ -30,14 +30,25 @@ FORECAST = {
 }
 MODELS = {
     "forecast": FORECAST,
-    #: Its path and its output have single weights of 8 bits, which columns of LUTs take too.
+    #: Its path and its output have single weights of 8 bits, which columns of LUTs take too. Sums
+    #: over all token rows go beyond their field.
     "ends": {
         **FORECAST,
+        "window": 24,
         "horizon": 12,
         "input_bits": 8,
         "output_bits": 8,
         "precision": {
             "Lpath": Precision(weights=8, activations=8),
+            "Loutput": Precision(weights=8, activations=8),
+        },
+    },
+    #: Only its output has; the sums of its path are longer.
+    "output": {
+        **FORECAST,
+        "horizon": 12,
+        "precision": {
+            "Lpath": Precision(weights=6, activations=16),
             "Loutput": Precision(weights=8, activations=8),
         },
     },
@@ -90,7 +101,7 @@ def make(small_model):
         ("targets", 2, 1, 2, {"effort": 12}, "random"),
         ("ends", 4, 2, 4, {"soft": 4, "broad": 4}, "random"),
         ("ends", 2, 1, 2, {"soft": 4, "broad": 2}, "lowest"),
-        ("ends", 1, 1, 2, {"soft": 2, "broad": 2}, "highest"),
+        ("output", 1, 1, 2, {"soft": 2, "broad": 2}, "highest"),
     ],
 )
 def test_designs_are_exact(make, run_design, inputs_of, name, rows, posts, columns, options, kind):
@@ -154,6 +165,17 @@ original_sum = results_module._sum
 def test_mutants_are_found(make, inputs_of, monkeypatch, module, function, mutant):
     design = make("forecast", 4, 2, columns=4)
     monkeypatch.setattr(module, function, mutant)
+    assert not simulate(design, inputs_of(design.model)).bit_exact
+
+
+def test_the_sign_of_a_broad_columns_sum_is_missed(make, inputs_of, monkeypatch):
+    design = make("ends", 4, 1, columns=4, soft=4, broad=4)
+    assert design.geometry.accumulator_bits > design.geometry.pack_shift
+
+    def whole(single, low, term):
+        return term
+
+    monkeypatch.setattr(results_module, "extended", whole)
     assert not simulate(design, inputs_of(design.model)).bit_exact
 
 

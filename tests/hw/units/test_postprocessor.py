@@ -25,6 +25,7 @@ from postprocessor_harness import (
 
 from bitformer.hw.program import Addend, Factor, MachineOperation
 from bitformer.hw.timing import GELU_DELAY, NORM_DELAY, POST, WIDE_DELAY
+from bitformer.hw.units import drained_sums as sums_module
 from bitformer.hw.units import postprocessor as postprocessor_module
 from bitformer.hw.widths import signed_value
 from bitformer.model.gelu import corrections, gelu_zero
@@ -178,7 +179,8 @@ def mutants(monkeypatch, name):
         def hurried(m, value, cycles, **options):
             return delay(m, value, cycles - (options["name"] == name), **options)
 
-        monkeypatch.setattr(module, "delay", hurried)
+        for where in (module, sums_module):
+            monkeypatch.setattr(where, "delay", hurried)
 
 
 @pytest.mark.parametrize(
