@@ -88,7 +88,7 @@ class Units:
         )
         #: Of each token row; the first of them stands for what all have in common.
         self.operands = [operands(design) for _ in range(geometry.rows)]
-        self.engines = [matrix_engine(design) for _ in range(geometry.rows)]
+        self.engines = [matrix_engine(design, row) for row in range(geometry.rows)]
         #: Post-processors, which have their slots in common.
         self.posts = [post_processor(design) for _ in range(geometry.posts)]
         for name, several in (
@@ -209,8 +209,8 @@ def drain(design: Design) -> Drain:
     )
 
 
-def matrix_engine(design: Design) -> MatrixEngine:
-    """Return a token row of a design's engine."""
+def matrix_engine(design: Design, row: int = 0) -> MatrixEngine:
+    """Return token row ``row`` of a design's engine."""
     geometry = design.geometry
     return MatrixEngine(
         columns=geometry.columns,
@@ -231,6 +231,7 @@ def matrix_engine(design: Design) -> MatrixEngine:
         broad_bits=geometry.broad_bits,
         broad_sum_bits=geometry.broad_sum_bits,
         halves=geometry.halves,
+        complement=row // 2 % 2 == 1,
     )
 
 

@@ -85,6 +85,9 @@ class MatrixEngine(wiring.Component):
     halves : bool
         Each product has half a multiplier: the low sum is that of operations that are not packed,
         too. The sums are apart.
+    complement : bool
+        What begins a dot product is kept as its complement: synthesis does not merge it with that
+        of another token row, whose loads it would have, too.
 
     Members
     -------
@@ -125,6 +128,7 @@ class MatrixEngine(wiring.Component):
     broad_bits = Integer(0)
     broad_sum_bits = Integer(0)
     halves = Flag()
+    complement = Flag()
 
     def __init__(
         self,
@@ -147,6 +151,7 @@ class MatrixEngine(wiring.Component):
         broad_bits: int = 0,
         broad_sum_bits: int = 0,
         halves: bool = False,
+        complement: bool = False,
     ):
         self.columns, self.column_bits = columns, column_bits
         self.operand_bits, self.product_bits = operand_bits, product_bits
@@ -156,7 +161,7 @@ class MatrixEngine(wiring.Component):
         self.apart, self.extension = apart, extension
         self.soft, self.soft_bits, self.soft_sum_bits = soft, soft_bits, soft_sum_bits
         self.broad, self.broad_bits, self.broad_sum_bits = broad, broad_bits, broad_sum_bits
-        self.halves = halves
+        self.halves, self.complement = halves, complement
         packed_bits = 2 * half_bits if halves else pack_shift + half_bits
         most_operand = multiplier.half_bits if halves else multiplier.short_bits
         for what, bits, most in (
@@ -257,7 +262,7 @@ class MatrixEngine(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         xs: list[Value] = [self.i_x]
-        packed, first = self.i_packed, delay(m, self.i_first, 2, name="first")
+        packed, first = self.i_packed, self._begins(m, self.i_first, 2, "first")
         before = packed
         # of the products, where an accumulator has to know it
         pairs = self.apart and not self.always_packed
@@ -279,9 +284,14 @@ class MatrixEngine(wiring.Component):
             if j + 1 < self.columns:
                 self._passed_on(m, xs, j + 1)
                 before, packed = packed, delay(m, packed, 1, name=f"packed_{j}")
-                first = delay(m, first, 1, name=f"first_{j}")
+                first = self._begins(m, first, 1, f"first_{j}")
                 pair = delay(m, pair, 1, name=f"pair_{j}") if pairs else pair
         return m
+
+    def _begins(self, m: Module, first: Value, cycles: int, name: str) -> Value:
+        """Return ``first`` of so many cycles before."""
+        kept = delay(m, ~first if self.complement else first, cycles, name=name)
+        return ~kept if self.complement else kept
 
     def _multiplicand(self, m: Module, j: int, word: Value, early: Value, packed: Value) -> Value:
         """Return the word of column ``j`` as a multiplicand; ``early`` is ``packed`` of it before.

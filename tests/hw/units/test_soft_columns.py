@@ -235,6 +235,12 @@ def test_sums_of_two_numbers_do_it_too(play, half):
     assert played(play, dut, dots) == expected(dut, dots)
 
 
+def test_a_row_that_keeps_the_complement_gives_the_same(play):
+    dut = make(4, 8, 15, kind=lambda **options: MatrixEngine(**options, complement=True))
+    dots = drawn(dut, 20, seed=3, length=9)
+    assert played(play, dut, dots) == expected(dut, dots)
+
+
 @pytest.mark.parametrize("group", [1, 3])
 def test_weights_come_group_by_group(play, group):
     dut = make(4, 6, 15, group=group)
