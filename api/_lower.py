@@ -49,7 +49,7 @@ def lower(
     lut_lanes
         Products a cycle of LUTs, beside those of ``lanes``: two for each column of LUTs; or
         ``"auto"`` for those that take the fewest cycles in the part's LUTs. They serve layers whose
-        products are packed.
+        products are packed, and others as far as that saves cycles and LUTs are left.
     effort
         Orders of the rows to try for one that takes fewer cycles and no more memory; the same
         number finds the same order everywhere.
