@@ -25,7 +25,7 @@ from bitformer.model.initialize import initialize
 from bitformer.model.picture import picture
 from bitformer.sim.run import simulate
 
-PICTURE = REPORT.parent / "images" / "big_parts.svg"
+PICTURE = REPORT.parent / "pictures" / "big_parts.svg"
 CONFIG = "grid-24-64-4"
 BIG = ("xc7s50", "xc7s100")
 PRODUCTS = (32, 64, 128, 256)
