@@ -35,6 +35,7 @@ MODELS = {
     "ends": {
         **FORECAST,
         "window": 24,
+        "d_model": 16,
         "horizon": 12,
         "input_bits": 8,
         "output_bits": 8,
