@@ -13,7 +13,7 @@ from bitformer.hw.program import MachineOperation, Source
 from bitformer.hw.timing import OPERAND
 from bitformer.hw.units.fixed import clamp, round_shift
 from bitformer.hw.units.parameters import Flag, Integer, Items, Parameter
-from bitformer.hw.units.pipeline import decode, delay
+from bitformer.hw.units.pipeline import decode, delay, registered
 from bitformer.hw.units.softmax import Exponential
 from bitformer.hw.widths import signed_value
 from bitformer.model import numerics
@@ -196,7 +196,12 @@ class Operands(wiring.Component):
         op = delay(m, early, 1, name="op_now")
         first = delay(m, self.i_first, OPERAND - 1, name="first", reset_less=not self.several)
         valid = delay(m, self.i_valid, OPERAND - 1, name="valid", reset_less=False)
-        source = decode(m, op, self.operations, "source")
+        if self.several:
+            # looked up by a number out of a shift register, it would come late to all of them
+            looked_up = decode(m, early, self.operations, "source", name="source_early")
+            source = registered(m, looked_up, name="source_now")
+        else:
+            source = decode(m, op, self.operations, "source")
         if self.scores:
             sources[Source.SCORE] = exponential.o_weight
         with m.Switch(source):
