@@ -191,7 +191,7 @@ def lower(
         hard, most = columns, most or MOST_BITS
         columns += extra if in_time(hard, packing, multiplier) else 0
     check_rows(model, rows, posts, hard * (2 if packing.dynamic else 1))
-    served = {"few": extra is not None, "rows": rows, "broad": broad}
+    served: dict[str, Any] = {"few": extra is not None, "rows": rows, "broad": broad}
     served["longest"] = longest_single(hard, packing, multiplier)
     for weights in weight_layouts(model, packing, columns, hard, most, **served):
         plan = Plan(
