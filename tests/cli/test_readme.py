@@ -56,6 +56,13 @@ def test_every_folder_is_in_the_architecture():
         assert (ROOT / name).exists(), name
 
 
+def test_links_of_the_readme_lead_somewhere():
+    found = re.findall(r"\]\(([^)#\s]+)", README)
+    assert len(found) > 20
+    for link in found:
+        assert link.startswith("https://") or (ROOT / link).is_file(), link
+
+
 def test_the_readme_is_short():
     assert len(README.split()) < 2300
 

@@ -2,16 +2,16 @@
 
 import importlib.util
 import re
-import shutil
-import subprocess
-import sys
 
 import click
 import pytest
 from docs_harness import ROOT
+from site_harness import built, copy, site
 
 import bitformer
 from bitformer.cli.main import COMMANDS, cli
+
+__all__ = ["copy", "site"]
 
 pytestmark = pytest.mark.needs("mkdocs")
 
@@ -65,30 +65,8 @@ def test_a_drawing_has_a_text_and_no_colours_of_its_own():
         assert not re.search(r'(fill|stroke)="#', body), path.name
 
 
-@pytest.fixture(scope="module")
-def copy(tmp_path_factory):
-    """The pages and what makes a site of them, without the reference of Python."""
-    folder = tmp_path_factory.mktemp("site")
-    for name in ("docs", "site", "examples", "tests/examples"):
-        shutil.copytree(ROOT / name, folder / name)
-    for name in ("mkdocs.yml", "CHANGELOG.md"):
-        shutil.copy(ROOT / name, folder)
-    (folder / "build" / "types").mkdir(parents=True)
-    (folder / "build" / "types" / "bitformer").symlink_to(ROOT / "api")
-    (folder / "docs" / "api.md").write_text("# Python API\n")
-    return folder
-
-
-def built(folder):
-    # not --quiet: what is not said does not count
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
-
-
-def test_site_is_built_and_asks_no_network(copy):
-    done = built(copy)
-    assert done.returncode == 0, done.stderr
-    pages = list((copy / "build" / "site").rglob("*.html"))
+def test_site_is_built_and_asks_no_network(site):
+    pages = list(site.rglob("*.html"))
     assert len(pages) > 60
     for path in pages:
         loaded = re.findall(
