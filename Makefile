@@ -7,7 +7,7 @@ PYTEST := PYTHONHASHSEED=0 $(VENV)/bin/pytest
 PACKAGES := model hw synth sim boards study estimate search report bundle cli
 TYPES := build/types/bitformer
 
-.PHONY: help demo test test-slow test-all damaged lint types site format profile clean
+.PHONY: help demo test test-slow test-all damaged lint types site format profile prove clean
 
 help:
 	@echo "make demo      set up, then train, export, simulate and build a small model, to a bitstream"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-all  the same with the slow tests"
 	@echo "make test-slow the slow tests that CI runs, too: synthesis, the notebook, every named configuration"
 	@echo "make damaged   10 000 damaged inputs through every reader; resumes"
+	@echo "make prove     prove the units with Yosys' SAT solver; minutes"
 	@echo "make lint      ruff, spelling, types and the order of imports"
 	@echo "make site      the documentation as a site in build/site, every link checked"
 	@echo "make format    let ruff format and sort imports"
@@ -38,6 +39,7 @@ test-slow: $(FRAMEWORKS)
 		tests/cli/test_all_the_way.py::test_a_classifier_answers_by_its_pins \
 		tests/cli/test_all_the_way.py::test_a_detector_on_a_bad_line_judges_each_window_once \
 		"tests/cli/test_foreign_series.py::test_whole_way[mixer]" tests/synth/test_synthesize.py tests/hw/units/test_softmax.py \
+		tests/proofs/test_proofs.py \
 		tests/model/qonnx/test_equal.py::test_every_kind_of_model \
 		tests/synth/test_small_router.py tests/sim/netlist/test_engine.py \
 		tests/sim/netlist/test_tiny_engine.py tests/sim/test_token_rows.py \
@@ -53,6 +55,10 @@ test-all: $(FRAMEWORKS)
 # What was run is kept in build/damaged; `--restart` forgets it, `--case csv-17` runs one case again.
 damaged: $(STAMP)
 	$(VENV)/bin/python tests/damaged.py
+
+# Each proof beside a mutant that it must refuse; the table of docs/verification.md is written anew.
+prove: $(STAMP)
+	$(VENV)/bin/python tests/prove.py --write
 
 # mypy, lint-imports and the site have to see the folders under the names they are imported by.
 lint: types

@@ -5,6 +5,7 @@ import numpy as np
 from bitformer.model import ir, reference
 from bitformer.model.calendar import with_clock
 from bitformer.model.operations.judge import Judge
+from bitformer.model.stream import StepModel, Stream
 
 __all__ = ["golden_vectors"]
 
@@ -14,6 +15,8 @@ def golden_vectors(
 ) -> list[tuple[list[int], list[int]]]:
     """Return ``count`` pairs of a window's words, step by step, and its results, as they are sent.
 
+    Of a stream, windows are patches, one behind another from its beginning.
+
     Windows are random over the whole input range: every bit of every sample is at work. Of a
     detector, the first half of them judges what the network forecasts, and the others what is as
     far from that as can be: its flag is down, and then up, wherever so few windows raise it.
@@ -21,7 +24,11 @@ def golden_vectors(
     x = model.random_windows(np.random.default_rng(seed), count)
     if model.detector is not None and count > 1:
         x = _quiet_then_loud(model, model.detector, x)
-    y = reference.run(model, x)[model.output.name]
+    if isinstance(model, StepModel):
+        stream = Stream(model.source)
+        y = np.concatenate([stream.step(patch[None]) for patch in x])
+    else:
+        y = reference.run(model, x)[model.output.name]
     return [
         (window.ravel().tolist(), result.ravel().tolist())
         for window, result in zip(model.words(x), model.words(y), strict=True)

@@ -77,6 +77,11 @@ def _transformers() -> str | None:
     return None if importlib.util.find_spec("transformers") else "transformers is not installed"
 
 
+def _icarus() -> str | None:
+    found = shutil.which("iverilog") and shutil.which("vvp")
+    return None if found else "Icarus Verilog is not installed"
+
+
 def _pyserial() -> str | None:
     return None if importlib.util.find_spec("serial") else "pyserial is not installed"
 
@@ -143,6 +148,8 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     "transformers": _transformers,
     # The isolation forest that a detector is compared with: the others are there without.
     "scikit-learn": missing_scikit_learn,
+    # A simulator of Verilog that knows x, and nothing of Amaranth: the others are ours.
+    "icarus": _icarus,
     # The host's end of a serial port, of the extra `serial`: fakes stand in for it elsewhere.
     "pyserial": _pyserial,
     # A model as QONNX and its executor, of the extra `onnx`: a witness that nothing else needs.
