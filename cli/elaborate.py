@@ -48,8 +48,8 @@ def command(
     --reloadable, the i_load ports write new weights beside those that i_bank chooses.
     With --wrapper axi-stream the ports are aclk, aresetn, s_axis_... and m_axis_..., as block
     designs expect them.
-    DIR/bitformer_accelerator_tb.v checks the module in any simulator of Verilog: golden windows from
-    power-up and after resets; its last line begins with PASS or FAIL.
+    DIR/bitformer_accelerator_tb.v checks the module in any simulator of Verilog: golden windows
+    from power-up and after resets; its last line begins with PASS or FAIL.
     DIR/bitformer.json holds the units' widths, the program with its timetable, the bound of each
     accumulator, and the estimate. What bitformer wrote to DIR before is replaced; a folder with
     other files is refused.
