@@ -436,7 +436,7 @@ def _post() -> list[Proof]:
             ("postprocessor", "total.eq(unit.product + offset)", "total.eq(unit.product - offset)"),
             True,
         ),
-        ("etth1-96-24", ("postprocessor", "packed & whole[k - 1]", "packed & whole[k - 2]"), True),
+        ("etth1-96-24", ("drained_sums", "packed & whole[k - 1]", "packed & whole[k - 2]"), True),
         (
             "etth1-96-24-w2a4",
             (

@@ -141,10 +141,13 @@ def _multiplicand(here: _Slot, way: int, value: Value) -> Value | None:
         else:
             parts = [whole, whole]
     else:
-        half = p[k - 1]
+        half, only = p[k - 1], whole
+        if w.broad:
+            # a column of LUTs that is not packed has its sum where a pair's lower one is
+            only = Mux(here.slot.soft, p[:k].as_signed(), whole)
         if "soft" in here.slot.shape().members:
             half = half & ~here.slot.soft
-        parts = [Mux(packed, p[:k].as_signed(), whole), Mux(packed, (p >> k) + half, whole)]
+        parts = [Mux(packed, p[:k].as_signed(), only), Mux(packed, (p >> k) + half, only)]
     u = Signal(signed(w.product_bits + w.extension + 2))
     m.d.comb += u.eq(parts[way] + Mux(here.is_any([o.bias for o in ops]), value, 0))
     return u
