@@ -308,8 +308,8 @@ def _weights() -> list[Proof]:
                 ("weights", "engine", {"name": name}),
                 (
                     "matrix_engine",
-                    'delay(m, self.i_first, 2, name="first")',
-                    'delay(m, self.i_first, 1, name="first")',
+                    "self._begins(m, self.i_first, 2,",
+                    "self._begins(m, self.i_first, 1,",
                 ),
                 bound="all inputs, from any state, any products",
                 slow=True,
