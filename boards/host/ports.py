@@ -2,6 +2,7 @@
 
 import errno
 import importlib
+import sys
 
 from bitformer.boards.host.transport import (
     BYTE_BITS,
@@ -59,8 +60,13 @@ def _open_spi(port: str, *, sck_hz: int, timeout: float) -> SpiTransport:
     bus, _, device = port.removeprefix("spi:").partition(".")
     if not bus.isdecimal() or not device.isdecimal():
         raise UserError(f"Port must be spi:BUS.DEVICE, such as spi:0.0, not {port!r}")
+    if not sys.platform.startswith("linux"):
+        raise UserError(
+            f"Port {port} must be on Linux, whose SPI buses programs can use, not on"
+            f" {sys.platform}: connect the board's UART, or another machine"
+        )
     spidev = _package("spidev", "spidev", "spi")
-    fcntl = importlib.import_module("fcntl")  # where there is spidev, there is this: Linux
+    fcntl = importlib.import_module("fcntl")  # where there is spidev, there is this
     opened = spidev.SpiDev()
     try:
         opened.open(int(bus), int(device))

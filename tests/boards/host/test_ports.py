@@ -117,3 +117,11 @@ def test_spi_device_is_one_programs(monkeypatch, tmp_path):
     open_transport("spi:0.1").close()
     with pytest.raises(UserError, match=r"^Port spi:0.0 must be an SPI device .* No such file"):
         open_transport("spi:0.0")
+
+
+@pytest.mark.parametrize("system", ["win32", "darwin"])
+def test_spi_elsewhere_is_a_sentence(monkeypatch, system):
+    """Where no program has an SPI bus, that is said before a package is asked for."""
+    monkeypatch.setattr("bitformer.boards.host.ports.sys.platform", system)
+    with pytest.raises(UserError, match=f"spi:0.0 must be on Linux, .* not on {system}: connect"):
+        open_transport("spi:0.0")
