@@ -22,6 +22,7 @@ from typing import Any
 import click
 from ready_page import PAGE, page
 from ready_recipes import RECIPES, Recipe
+from tasks_detect import EWMA, LAST, LINE, nab_file
 
 import bitformer
 from bitformer.model.checkpoint import save_model
@@ -32,6 +33,7 @@ from bitformer.model.precision import PATH_COMPONENTS
 from bitformer.model.ready import library
 from bitformer.model.ready.library import Card, ready_cards
 from bitformer.model.scored_data import scored_data
+from bitformer.model.task.thresholds import Rule
 from bitformer.sim.run import simulate
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -75,6 +77,13 @@ def scores_of(model: bitformer.Model) -> tuple[dict[str, Any], str, str]:
             "false alarms a day": events["false_a_day"],
             "test rows": data["test_windows"],
         }
+        judge = model.integer.detector
+        assert judge is not None
+        # by the same smoothing and factor, as nothing of them is chosen
+        others = nab_file(found.dataset.name, [judge.smoothing])
+        for name in (EWMA, LAST, LINE):
+            counts = others[name][f"{judge.smoothing} {Rule.factor} 1.0 0"]
+            scores |= {f"found, {name}": counts["found"], f"false, {name}": counts["false"]}
         said = (
             f"It finds {events['found']} of {events['windows']} labelled windows and raises"
             f" {events['false']} false alarm(s) in {data['days']:.0f} days"

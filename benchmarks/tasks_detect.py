@@ -60,6 +60,7 @@ __all__ = [
     "each_part",
     "events",
     "held_for",
+    "nab_file",
     "nab_score",
     "points",
     "whole",
@@ -264,29 +265,31 @@ _NAB_RULES = tuple(product(_FACTORS, (1.0, 0.99)))
 
 
 def _nab_baselines(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name in FILES:
-        series = load_detection(name).series[0]
-        values = _filled(series.values)
-        first = values[: series.clean]
-        rows = (values - first.mean(axis=0)) / first.std(axis=0)
-        left = linear_residuals(rows[: series.clean], rows, FORECASTER.window)
-        own: dict[str, Any] = {one: {} for one in (EWMA, LAST, LINE, FOREST)}
-        for smoothing in _SMOOTHINGS:
-            settled = Rule(smoothing=smoothing).settled
-            for one, scores in {
-                EWMA: ewma_scores(rows, series.clean, smoothing),
-                LAST: last_value_scores(rows, series.clean, smoothing),
-                LINE: linear_scores(left, series.clean, smoothing),
-            }.items():
-                clean = scores[settled : series.clean]
-                counts = _nab_events(series, scores, clean, _NAB_RULES)
-                own[one] |= {f"{smoothing} {rule}": n for rule, n in counts.items()}
-        if missing_scikit_learn() is None:
-            scores = isolation_scores(rows, series.clean)
-            own[FOREST] = _nab_events(series, scores, scores[: series.clean], _NAB_RULES)
-        found[name] = own
-    return found
+    return {name: nab_file(name) for name in FILES}
+
+
+def nab_file(name: str, smoothings: Sequence[int] = _SMOOTHINGS) -> dict[str, Any]:
+    """Counts of the baselines on a file, by their settings: smoothing, factor, quantile, hold."""
+    series = load_detection(name).series[0]
+    values = _filled(series.values)
+    first = values[: series.clean]
+    rows = (values - first.mean(axis=0)) / first.std(axis=0)
+    left = linear_residuals(rows[: series.clean], rows, FORECASTER.window)
+    own: dict[str, Any] = {one: {} for one in (EWMA, LAST, LINE, FOREST)}
+    for smoothing in smoothings:
+        settled = Rule(smoothing=smoothing).settled
+        for one, scores in {
+            EWMA: ewma_scores(rows, series.clean, smoothing),
+            LAST: last_value_scores(rows, series.clean, smoothing),
+            LINE: linear_scores(left, series.clean, smoothing),
+        }.items():
+            clean = scores[settled : series.clean]
+            counts = _nab_events(series, scores, clean, _NAB_RULES)
+            own[one] |= {f"{smoothing} {rule}": n for rule, n in counts.items()}
+    if missing_scikit_learn() is None:
+        scores = isolation_scores(rows, series.clean)
+        own[FOREST] = _nab_events(series, scores, scores[: series.clean], _NAB_RULES)
+    return own
 
 
 def _nab_network(name: str, seed: int) -> Callable[[Path], dict[str, Any]]:

@@ -7,6 +7,7 @@ import click
 
 import bitformer
 from bitformer.cli.options import (
+    MODEL,
     PATH,
     fitting_options,
     kb_option,
@@ -46,7 +47,7 @@ def _table(report: Report, title: str, outlooks: "list[Outlook]") -> None:
 
 
 @click.command("doctor")
-@click.argument("model", type=PATH, required=False)
+@click.argument("model", type=MODEL, required=False)
 @part_option
 @fitting_options
 @click.option(

@@ -14,6 +14,7 @@ from bitformer.cli.report import Report, json_option
 from bitformer.model.errors import UserError
 from bitformer.model.files import ready_file
 from bitformer.model.progress import busy
+from bitformer.model.ready.library import ready_path
 
 __all__ = ["command"]
 
@@ -53,6 +54,7 @@ def command(
                 f"--{name} must come with the folder of a run, which knows its validation windows,"
                 f" not with the file {run}"
             )
+    run = run if run.exists() else ready_path(run) or run
     asked, path = asked_for_qonnx(qonnx), ready_file(output)
     if run.is_file():
         from bitformer.model.checkpoint import read_model, save_model

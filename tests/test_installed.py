@@ -66,7 +66,7 @@ def test_all_that_is_read_beside_modules_is_there(installed):
     bitformer, folder = installed
     assert run(bitformer, "--version", cwd=folder).startswith("bitformer ")
     cards = json.loads(run(bitformer, "models", "--json", cwd=folder))["models"]
-    assert {"beijing-ozone-w4a8", "nyc-taxi-w4a8"} <= {card["name"] for card in cards}
+    assert len(cards) == 5
     for card in cards:
         found = json.loads(run(bitformer, "estimate", card["name"], "--json", cwd=folder))
         assert found["latency_cycles"] == card["cycles"]
