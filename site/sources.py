@@ -58,7 +58,7 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
 
     markdown = OUTSIDE.sub(link, markdown)
     markdown = MARK.sub(lambda found: f"{found[1]}{badge(found[2])}\n\n", markdown)
-    return DRAWING.sub(lambda found: drawing(found[2], found[1]), markdown)
+    return DRAWING.sub(lambda found: drawing(found[2], found[1]) or found[0], markdown)
 
 
 def on_post_page(output: str, *, page: Page, config: MkDocsConfig) -> str:
@@ -79,8 +79,13 @@ def badge(needs: str) -> str:
 
 
 def drawing(path: str, text: str) -> str:
-    """Return an SVG of ``docs/`` as a part of its page, with a text for those who do not see it."""
+    """Return an SVG of ``docs/`` as a part of its page, with a text for those who do not see it.
+
+    Nothing of one that takes no colour of the page: a plot stays a picture.
+    """
     source = (ROOT / "docs" / path).read_text(encoding="utf-8")
+    if "var(--bf-" not in source:
+        return ""
     source = re.sub(r"<\?xml.*?\?>\s*|<!--.*?-->\s*", "", source, flags=re.S)
     source = re.sub(r"\n\s*", " ", source).strip()
     return f'<figure class="drawing" markdown="0" aria-label="{text}">{source}</figure>'
