@@ -142,7 +142,7 @@ class Session:
         for name in (word for word in words if word not in outputs):
             if (self.folder / name).exists() or give(name, self.folder):
                 continue
-            if name.endswith("/model.safetensors"):
-                self._run([*FIRST, name.removesuffix("/model.safetensors")], "a first run")
+            if run := re.fullmatch(r"(runs/\w+)(/model\.safetensors)?", name):
+                self._run([*FIRST, run[1]], "a first run")
             elif name.endswith(".safetensors"):
                 save_model(initialize(named_config("tiny")), self.folder / name)
