@@ -7,7 +7,7 @@ PYTEST := PYTHONHASHSEED=0 $(VENV)/bin/pytest
 PACKAGES := model hw synth sim boards study estimate search report bundle cli
 TYPES := build/types/bitformer
 
-.PHONY: help demo test test-slow test-all damaged lint types site format profile prove clean
+.PHONY: help demo test test-slow test-all damaged lint types site format profile prove mutants clean
 
 help:
 	@echo "make demo      set up, then train, export, simulate and build a small model, to a bitstream"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-slow the slow tests that CI runs, too: synthesis, the notebook, every named configuration"
 	@echo "make damaged   10 000 damaged inputs through every reader; resumes"
 	@echo "make prove     prove the units with Yosys' SAT solver; minutes"
+	@echo "make mutants   change the hardware place by place and see which tests notice; hours, resumes"
 	@echo "make lint      ruff, spelling, types and the order of imports"
 	@echo "make site      the documentation as a site in build/site, every link checked"
 	@echo "make format    let ruff format and sort imports"
@@ -59,6 +60,10 @@ damaged: $(STAMP)
 # Each proof beside a mutant that it must refuse; the table of docs/verification.md is written anew.
 prove: $(STAMP)
 	$(VENV)/bin/python tests/prove.py --write
+
+# What was run is kept in build/mutants, with a report; tests/mutants.py says more.
+mutants: $(STAMP)
+	$(VENV)/bin/python tests/mutants.py
 
 # mypy, lint-imports and the site have to see the folders under the names they are imported by.
 lint: types

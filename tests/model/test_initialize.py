@@ -169,6 +169,13 @@ def test_zero_points_are_folded_into_biases():
     assert np.abs(op.bias).max() <= bias_limit(4, 8)
 
 
+def test_biases_leave_room_in_what_is_multiplied():
+    """Narrow layers' biases have 24 bits with their sign, and those of longer products 41."""
+    assert bias_limit(4, 8) == 2**23 - 1
+    assert bias_limit(4, 16) == 2**23 - 1
+    assert bias_limit(16, 8) == 2**40 - 1
+
+
 def test_components_of_tensors_and_weights():
     config = TransformerConfig(
         name="t", window=4, d_model=4, ffn=6, layers=2, pooling="mean", subtract_last=True

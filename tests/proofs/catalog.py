@@ -165,7 +165,7 @@ def _softmax() -> list[Proof]:
 
 def _norms() -> list[Proof]:
     found = []
-    for features, bits, gamma, slow in ((4, 4, 4, False), (16, 6, 4, True), (24, 8, 6, True)):
+    for features, bits, gamma, slow in ((4, 4, 4, False), (6, 4, 3, False), (16, 8, 8, True)):
         found.append(
             _proof(
                 f"normalizer-{features}-{bits}",
@@ -460,6 +460,16 @@ def _post() -> list[Proof]:
                 slow=slow,
             )
         )
+    found.append(
+        _proof(
+            "vectors-together",
+            "`postprocessor.PostProcessor`",
+            "rows that a LayerNorm normalises and others that are scaled as they are, in turn",
+            ("postprocessor", "vectors_together", {}),
+            ("postprocessor", "delay(m, stored, NORM_DELAY,", "delay(m, stored, NORM_DELAY + 1,"),
+            bound="all inputs, from any state, any products",
+        )
+    )
     return found
 
 

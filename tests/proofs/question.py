@@ -101,7 +101,14 @@ class _Finder:
         exec(compile(self._text, self._origin, "exec"), module.__dict__)
 
 
-_OWN = ("bitformer.hw", "bitformer.boards", "bitformer.sim", "bitformer.synth", "proofs.units")
+_OWN = (
+    "bitformer.hw",
+    "bitformer.boards",
+    "bitformer.sim",
+    "bitformer.synth",
+    "proofs.units",
+    "postprocessor_harness",
+)
 
 
 def _forget() -> dict[str, object]:

@@ -34,6 +34,17 @@ def test_layers_of_16_bits(small_model, run, changes):
     run(small_model(**SMALL | changes), back_pressure=0.0)
 
 
+@pytest.mark.parametrize("bits", [4, 6])
+def test_rows_of_16_bits_among_shorter_ones_have_half_a_word_each(small_model, run, bits):
+    default = Precision(weights=2, activations=bits)
+    changes = {"default": default, "precision": {"AddMHA": W2A16}, "input_bits": 8}
+    design, _ = run(small_model(**SMALL | changes))
+    assert design.geometry.wide_rows
+    # of the others none has so many: the wide rows alone say how long an element is
+    assert design.geometry.activation_bits >= 8
+    assert design.stores["activations"].width == 2 * 8
+
+
 def test_a_layer_norm_of_many_features_is_wide(small_model, run):
     model = small_model(**SMALL | {"d_model": 64, "window": 2, "precision": {"AddFFN": W2A16}})
     design, _ = run(model)

@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from unittest.mock import patch
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
+from postprocessor_harness import LIMITS, make
 from proofs.question import Question, Reach, past
 from proofs.units.cut import Cut
 from proofs.units.designs import design_of
 
 from bitformer.hw.memory import READ_LATENCY
-from bitformer.hw.program import Addend, Factor
+from bitformer.hw.program import Addend, Factor, MachineOperation
 from bitformer.hw.units import postprocessor
 from bitformer.hw.units.assembly import post_processor
 from bitformer.hw.units.postprocessor import PostProcessor
 
-__all__ = ["requantizer"]
+__all__ = ["requantizer", "vectors_together"]
 
 #: Cycles from a slot to the operands of its multipliers, and to their products.
 _OPERANDS, _PRODUCTS = 3, 4
@@ -67,7 +68,27 @@ def requantizer(name: str) -> Question:
     The multiplicand, the multiplier of each factor but a LayerNorm's, and the result: the product,
     addend and rounding added exactly, shifted, clamped, in the cycle that the latency says.
     """
-    unit = post_processor(design_of(name))
+    return _proved(post_processor(design_of(name)))
+
+
+def vectors_together() -> Question:
+    """Rows that a LayerNorm normalises, and others that are scaled as they are, in turn."""
+    affine = {"slots": 3, "factor": Factor.PARAMETER, "addend": Addend.PARAMETER, **LIMITS}
+    return _proved(
+        make(
+            [
+                MachineOperation(**affine | {"addend_shift": 2, "shift": 4}),
+                MachineOperation(**affine | {"normalize": True, "factor": Factor.NORM, "shift": 9}),
+            ],
+            2,
+            norm_features=4,
+            norm_bits=5,
+        )
+    )
+
+
+def _proved(unit: PostProcessor) -> Question:
+    """Return what is asked of a post-processor."""
     m = Module()
     Cut.found = []
     with patch.object(postprocessor, "Product", Cut):
