@@ -10,6 +10,7 @@ the same command goes on; report.md there lists what survived. The exit code is 
 survived that is not among tests/mutation/equivalents.py.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -63,6 +64,16 @@ def drawn(count: int, seed: int, files: tuple[str, ...]) -> list[Place]:
     return random.Random(seed).sample(every, min(count, len(every)))
 
 
+@functools.cache
+def _texts() -> dict[Path, str]:
+    """Return the tests that may cover a file, with their text."""
+    return {
+        path: path.read_text(encoding="utf-8")
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        if path.parts[-2] not in ("cli", "examples", "api", "estimate", "search", "mutation")
+    }
+
+
 def covering(file: str) -> list[list[str]]:
     """Return the tests of a file in stages: its own, those that import it, whole inferences."""
     path = Path(file)
@@ -75,10 +86,8 @@ def covering(file: str) -> list[list[str]]:
     )
     near = [
         test.relative_to(ROOT).as_posix()
-        for test in sorted((ROOT / "tests").rglob("test_*.py"))
-        if test != own
-        and test.parts[-2] not in ("cli", "examples", "api", "estimate", "search")
-        and importing.search(test.read_text(encoding="utf-8"))
+        for test, text in _texts().items()
+        if test != own and importing.search(text)
     ]
     stages = [[own.relative_to(ROOT).as_posix()]] if own.exists() else []
     proofs = _proofs_of(path)
