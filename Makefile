@@ -46,6 +46,7 @@ test-slow: $(FRAMEWORKS)
 		tests/sim/netlist/test_tiny_engine.py tests/sim/test_token_rows.py \
 		tests/sim/netlist/test_memories.py tests/sim/netlist/test_ice40_stores.py \
 		tests/estimate/test_estimates.py tests/estimate/test_profile.py \
+		"tests/boards/host/test_end_to_end.py::test_a_stream_takes_steps[uart]" \
 		tests/boards/build/test_ecp5_platform.py tests/boards/build/test_ice40_platform.py tests/boards/build/test_routed_models.py \
 		tests/docs tests/cli/test_demo.py::test_the_whole_demo_ends_in_a_routed_bitstream \
 		tests/test_installed.py

@@ -29,6 +29,8 @@ def scaling_data(model: IntegerModel) -> dict[str, Any]:
     ``classes``, or how many these are, which says that the window is rejected. ``step_seconds`` is
     None where it is not known or no fixed number, as of months.
 
+    A window of a stream is a patch; after ``warm_up`` of them no forecast depends on empty rings.
+
     With a ``window_scaling``, the host makes ``(sample - m) / sqrt(v + window_scaling)`` of samples
     first, by the mean m and the variance v of their window, and turns results back by the same two.
     """
@@ -39,7 +41,7 @@ def scaling_data(model: IntegerModel) -> dict[str, Any]:
         "format": 1,
         "name": config.name,
         "model": model_hash(model).hex(),
-        "window": config.window,
+        "window": config.patch if config.stream else config.window,
         "channels": config.inputs,
         "horizon": model.output.size // targets,
         "results": model.output.size,
@@ -64,6 +66,8 @@ def scaling_data(model: IntegerModel) -> dict[str, Any]:
         found["window_scaling"] = config.window_scaling * std**2
         found["columns"] = [one | own for one in found["columns"]]
         found["target"] |= own
+    if config.stream:
+        found["warm_up"] = config.tokens_seen
     if model.detector is not None:
         found["judged"] = model.results.size
     if labels := class_labels(model):

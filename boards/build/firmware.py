@@ -83,7 +83,7 @@ _HEADER = """\
 #define BITFORMER_MODEL_UNSIGNED {unsigned}
 /* Seconds from a step to the next; 0 where they are not known. */
 #define BITFORMER_MODEL_STEP_SECONDS {step}
-{by_window}{scales}
+{by_window}{of_stream}{scales}
 #endif
 """
 
@@ -92,6 +92,13 @@ _BY_WINDOW = """\
  * the mean m and the variance v of its window's values x, and a forecast is turned back by the same
  * two. bitformer_push is of no use: with a step, all words of a window change. */
 #define BITFORMER_MODEL_WINDOW_SCALING {floor}
+"""
+
+_OF_STREAM = """\
+/* A stream: a window is the patch that is new, patches go in the order of time, each with a
+ * sequence number of its own, and what came before them counts. After so many from a reset or a
+ * self-test on, a forecast depends on nothing that never was. */
+#define BITFORMER_MODEL_WARM_UP {steps}
 """
 
 #: What the results of a window are, by whether they are a class, a flag or neither.
@@ -216,6 +223,7 @@ def header(data: Mapping[str, Any]) -> str:
         unsigned=int(x["unsigned"]),
         step=f"{data['step_seconds'] or 0:.17g}",
         by_window=_BY_WINDOW.format(floor=f"{floor:.17g}") if floor else "",
+        of_stream=_OF_STREAM.format(steps=data["warm_up"]) if "warm_up" in data else "",
         scales=scales,
     )
 

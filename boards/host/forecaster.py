@@ -12,6 +12,7 @@ from bitformer.hw.scaling import class_labels
 from bitformer.model.errors import UserError
 from bitformer.model.identity import model_hash
 from bitformer.model.progress import Progress, silent
+from bitformer.model.stream import as_steps
 
 __all__ = ["ClipCount", "Forecaster"]
 
@@ -54,6 +55,9 @@ class Forecaster:
         what to do about it, in units, is `bitformer.model.clipping`'s.
     rejected : int
         Windows of the last `predict` that a classifier gave no class.
+    left : int
+        Of a stream, steps until its forecasts depend on nothing that was before this client's
+        first; else 0.
 
     Raises
     ------
@@ -64,6 +68,7 @@ class Forecaster:
     def __init__(self, client: Client, model: Any):
         self._client, self._model = client, model
         self.clipped, self.rejected = ClipCount(), 0
+        self.left = model.config.tokens_seen if model.config.stream else 0
         there, here = client.read().model_hash, model_hash(model)
         if there != here:
             raise LinkError(
@@ -83,24 +88,56 @@ class Forecaster:
 
         Of a classifier, the numbers of classes [N, 1]: that of all classes for a rejected window.
         Of a detector, flags [N, 1] of windows in the order of time, after those that the board has
-        judged since its reset; ``judged`` are the standardised values [N, numbers] that came.
+        judged since its reset; ``judged`` are the standardised values [N, numbers] that came. Of a
+        stream, windows go as steps: those of a window that begins a patch after another are not
+        sent twice.
         A model with a calendar takes the time of each window with it: as ``clock``, integers [N,
         numbers], or as ``time``, what the clock shows at the window's last step. The integers that
         travel are those of the integer reference. Raises `UserError` without the time, and
         `LinkError` if the board did not serve this client alone, or has another model by the end.
         """
         clock = self._clock(clock, time)
-        windows = self._model.words(self._model.quantize_input(x, clock, judged))
-        results = np.empty((len(windows), self._model.output.size), dtype=np.int64)
-        for number, window in enumerate(windows):
-            results[number] = self._client.infer(window.ravel().tolist())
-            progress(number + 1, len(windows), "asking the board")
-        self._client.confirm()
-        numbers = self._model.numbers(results)
+        windows = self._model.quantize_input(x, clock, judged)
+        if self._model.config.stream:
+            patches, ends = as_steps(self._model, windows)
+            numbers = self._answers(patches, progress)[ends]
+        else:
+            numbers = self._answers(windows, progress)
         self.clipped = self._count(self._model.scaled(x), numbers)
         decision, scores = self._model.decision, self._model.results.features
         self.rejected = int((numbers == scores).sum()) if decision is not None else 0
         return self._model.dequantize_output(numbers, x)
+
+    def step(self, patch) -> np.ndarray:
+        """Send a stream its next patch [patch, channels]; return the forecast [horizon].
+
+        Both are standardised floats. ``left`` says how much of the warm-up is still to come. Raises
+        `UserError` for a model that is no stream, or for what is no patch, and `LinkError` as
+        `predict` does.
+        """
+        config = self._model.config
+        if not config.stream:
+            raise UserError(f"stream must be true in config {config.name} to take steps, not false")
+        patch = np.asarray(patch, dtype=np.float64)
+        shape = config.patch, config.inputs
+        if patch.shape != shape:
+            raise UserError(f"patch must have shape {shape}, not {patch.shape}")
+        whole = np.zeros((config.rows_seen, config.inputs))
+        whole[-config.patch :] = patch
+        x = self._model.quantize_input(whole[None])[:, -config.patch :]
+        numbers = self._answers(x, silent)
+        self.clipped = self._count(self._model.scaled(patch[None]), numbers)
+        return self._model.dequantize_output(numbers)[0]
+
+    def _answers(self, windows: np.ndarray, progress: Progress) -> np.ndarray:
+        """Return the integers of results that the board gives for those of windows, or patches."""
+        results = np.empty((len(windows), self._model.output.size), dtype=np.int64)
+        for number, window in enumerate(self._model.words(windows)):
+            results[number] = self._client.infer(window.ravel().tolist())
+            self.left = max(0, self.left - 1)
+            progress(number + 1, len(windows), "asking the board")
+        self._client.confirm()
+        return self._model.numbers(results)
 
     def classify(self, x, *, progress: Progress = silent) -> list[str | None]:
         """Return the name of each window's class, its number if the model knows no names.

@@ -11,7 +11,6 @@ from bitformer.hw.lowering.place import cost
 from bitformer.hw.lowering.reload import STRUCTURE_BYTES, structure_hash
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import DEFAULT_PART, PARTS
-from bitformer.model.errors import UserError
 from bitformer.model.identity import HASH_BYTES, model_hash
 
 __all__ = ["DEFAULT_VECTORS", "Contract", "contract_of"]
@@ -33,7 +32,7 @@ class Contract:
     Parameters
     ----------
     inputs, results : int
-        Numbers of a window, and of its forecast; 1 to 65535.
+        Numbers of a window, of a stream those of a patch, and of its forecast; 1 to 65535.
     model_hash : bytes
         8 bytes that identify the model.
     structure : bytes
@@ -50,8 +49,8 @@ class Contract:
         that a window is rejected, which is counted. Of a detector 1, which says that the flag is
         up. 0 for others.
     remembers : bool
-        Whether a result depends on the windows before: then one that is asked for again is not
-        computed again, and golden vectors are those from a reset on.
+        Whether a result depends on what came before, as a detector's and a stream's do: then one
+        that is asked for again is not computed again, and golden vectors are those from a reset on.
     unsigned : bool
         Whether numbers are an ADC's words, from 0 on, and not signed.
     ramb18 : int
@@ -96,8 +95,6 @@ class Contract:
             raise ValueError(
                 f"Contract: results must be 1 of a classifier, a class, not {self.results}"
             )
-        if self.remembers and not self.classes:
-            raise ValueError("Contract: classes must be given where windows are remembered")
         if len(self.vectors) > _MOST_VECTORS:
             raise ValueError(
                 f"Contract: vectors must be at most {_MOST_VECTORS}, not {len(self.vectors)}"
@@ -131,19 +128,10 @@ class Contract:
 
 
 def contract_of(design: Design, *, vectors: int = DEFAULT_VECTORS) -> Contract:
-    """Return the contract of a design's accelerator, with ``vectors`` golden vectors.
-
-    Raises :class:`UserError` for a stream, of which a board knows no steps.
-    """
+    """Return the contract of a design's accelerator, with ``vectors`` golden vectors."""
     check_int("Vectors", vectors, least=0)
     model = design.model
     taken = sum(cost(spec, spec.placement, design.family).ramb18 for spec in design.stores.values())
-    if model.config.stream:
-        raise UserError(
-            "stream must be false to build a board, whose shell sends windows that know nothing of"
-            f" each other, not true as in config {model.config.name}: 'elaborate' writes its"
-            " accelerator"
-        )
     golden = golden_vectors(model, vectors) if vectors else []
     return Contract(
         inputs=model.window_size,
@@ -158,7 +146,7 @@ def contract_of(design: Design, *, vectors: int = DEFAULT_VECTORS) -> Contract:
             if name in design.stores
         ),
         classes=model.results.features if model.decision else int(model.detector is not None),
-        remembers=model.detector is not None,
+        remembers=model.detector is not None or model.config.stream,
         unsigned=model.config.adc_words,
         ramb18=max(0, PARTS[design.part].ramb18 - taken),
         family=design.family,

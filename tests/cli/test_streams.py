@@ -114,7 +114,7 @@ def test_figures_and_verilog_of_a_step(bitformer, model, tmp_path):
 @pytest.mark.parametrize(
     ("asked", "must"),
     [
-        (("build", "--board", "sea"), "stream must be false to build a board, whose shell sends"),
+        (("build", "--board", "sea", "--reloadable"), "stream must be false to make a reloadable"),
         (("elaborate", "--reloadable"), "stream must be false to make a reloadable design, not"),
     ],
 )

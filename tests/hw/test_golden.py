@@ -1,4 +1,4 @@
-"""What a board's self-test replays: of a detector, a flag that is down and one that is up."""
+"""What a self-test replays: of a detector a flag down and up, of a stream steps from a reset."""
 
 from dataclasses import replace
 
@@ -10,6 +10,7 @@ from bitformer.model import reference
 from bitformer.model.config import TransformerConfig
 from bitformer.model.initialize import initialize
 from bitformer.model.operations.judge import JUDGED, DetectorState
+from bitformer.model.stream import StepModel, Stream
 from bitformer.model.task.thresholds import with_judge
 
 SMALL = {"window": 4, "inputs": 2, "d_model": 4, "ffn": 5, "task": "detect"}
@@ -67,3 +68,16 @@ def test_other_models_have_random_windows():
     model = initialize(TransformerConfig(name="f", **SMALL | {"task": "forecast", "horizon": 2}))
     x = model.random_windows(np.random.default_rng(7), 3)
     assert [words for words, _ in golden_vectors(model, 3, seed=7)] == x.reshape(3, -1).tolist()
+
+
+def test_a_streams_steps_begin_at_a_reset():
+    ring = {"causal": True, "stream": True, "position": "relative", "window": 6, "patch": 2}
+    model = initialize(TransformerConfig(name="s", d_model=4, ffn=5, horizon=3, **ring), samples=8)
+    vectors = golden_vectors(StepModel.of(model), 5)
+    stream = Stream(model)
+    wanted = [
+        stream.step(np.array(patch).reshape(1, 2, 1)).ravel().tolist() for patch, _ in vectors
+    ]
+    assert [results for _, results in vectors] == wanted
+    anew = Stream(model)
+    assert anew.step(np.array(vectors[4][0]).reshape(1, 2, 1)).ravel().tolist() != wanted[4]

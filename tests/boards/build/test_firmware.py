@@ -51,3 +51,11 @@ def test_verilog_has_it_beside_it(tmp_path):
     bitformer.lower(bitformer.Model(model)).elaborate(tmp_path / "verilog")
     assert (tmp_path / "verilog" / HEADER_FILE).read_text() == header(scaling_data(model))
     assert "bitformer.h" not in {path.name for path in (tmp_path / "verilog").iterdir()}
+
+
+def test_a_stream_says_what_a_patch_is(tmp_path):
+    config = NAMED_CONFIGS["etth1-96-24-stream"]
+    data = scaling_data(initialize(config, samples=8))
+    assert (data["window"], data["warm_up"]) == (config.patch, config.tokens_seen)
+    assert "#define BITFORMER_MODEL_WARM_UP 24\n" in header(data)
+    assert "WARM_UP" not in header(scaling_data(MODELS["usual"]))

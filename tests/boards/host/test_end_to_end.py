@@ -16,13 +16,28 @@ from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.reload import lower_reloadable
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import reference
-from bitformer.model.config import named_config
+from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.data.datasets import load_dataset
+from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
+from bitformer.model.numerics import round_half_up
+from bitformer.model.precision import Precision
+from bitformer.model.stream import Stream
 
 pytestmark = pytest.mark.needs("compiler")
 
 BAUD = 10_000
+STREAM = {
+    "causal": True,
+    "position": "relative",
+    "window": 6,
+    "patch": 2,
+    "d_model": 4,
+    "heads": 2,
+    "ffn": 6,
+    "subtract_last": True,
+    "default": Precision(weights=4, activations=8),
+}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -39,6 +54,12 @@ def session(design, link):
     shell = SpiShell(accelerator=accelerator, clock_hz=100_000_000)
     # the time-out is one of the wall's clock, and the simulator's time has nothing to do with it
     return Client(SpiTransport(SimulatedSpi(shell), timeout=60))
+
+
+def quantized(model, patch):
+    """A patch in integers."""
+    spec = model.input
+    return round_half_up(patch, spec.exponent, spec.low, spec.high)
 
 
 def check(design, x, link):
@@ -106,3 +127,33 @@ def test_fifty_windows_of_etth1(link):
     dataset = load_dataset("etth1", window=config.window, horizon=config.horizon)
     x = dataset.test.take(np.linspace(0, len(dataset.test) - 1, 50).astype(int)).x
     check(lower(initialize(config)), x, link)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("link", ["uart", "spi"])
+def test_a_stream_takes_steps(link):
+    """From a reset on, as the reference does; then windows, whose shared patches go once."""
+    config = TransformerConfig(name="small", stream=True, horizon=3, **STREAM)
+    model = initialize(config, seed=2)
+    walk = np.random.default_rng(0).normal(size=(60, 1)).cumsum(axis=0)
+    with session(lower(model), link) as client:
+        assert client.read().inputs == config.patch
+        assert client.read().vectors
+        assert client.self_test() is None
+        forecaster, stream = Forecaster(client, model), Stream(model)
+        assert forecaster.left == config.tokens_seen
+        for patch in walk.reshape(-1, config.patch, 1)[:9]:
+            wanted = stream.step(quantized(model, patch)[None])
+            forecast = forecaster.step(patch)
+            assert np.array_equal(forecast, model.dequantize_output(wanted.reshape(1, -1))[0])
+            assert forecaster.left == stream.left
+        assert forecaster.left == 0
+        seen = config.rows_seen
+        starts = (0, 2, 4, 1, 6)
+        x = np.stack([walk[start : start + seen] for start in starts])
+        served = client.read().counters[0]
+        assert np.array_equal(forecaster.predict(x), reference.predict(model, x))
+        sent = client.read().counters[0] - served
+        assert sent <= 2 * config.tokens_seen + 3 + 2  # two chains of windows, and two reads
+        with pytest.raises(UserError, match=r"^patch must have shape \(2, 1\), not \(3, 1\)$"):
+            forecaster.step(walk[:3])

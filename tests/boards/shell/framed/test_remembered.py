@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""A detector's shell: no window is judged twice, and a self-test begins and ends at a reset."""
+"""A detector's shell, or a stream's: nothing counts twice; a self-test begins and ends anew."""
 
 import pytest
 from amaranth.hdl import Module, ResetInserter, Signal, signed
@@ -166,8 +166,3 @@ def test_mutants(monkeypatch, mutant):
 def test_another_shell_computes_what_comes_again():
     """That is what a detector's must not do."""
     assert answers([FIRST, FIRST], remembers=False) == [6, 12]
-
-
-def test_a_contract_that_remembers_says_what_counts():
-    with pytest.raises(ValueError, match="classes must be given where windows are remembered"):
-        Contract(remembers=True)
