@@ -23,6 +23,7 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from pathlib import Path
 
 import click
@@ -122,12 +123,22 @@ class Copy:
             check=True,
             capture_output=True,
         )
-        subprocess.run(
-            ["make", "types", "VENV=" + str(ROOT / ".venv"), f"STAMP={ROOT / 'pyproject.toml'}"],
-            cwd=folder,
-            check=True,
-            capture_output=True,
-        )
+        self._link()
+
+    def _link(self) -> None:
+        """Give the copy's folders the names that they are imported by, ahead of what is installed.
+
+        `make types` does the same; it would also set up the repository's own environment anew.
+        """
+        links = self.folder / "build" / "types" / "bitformer"
+        links.mkdir(parents=True, exist_ok=True)
+        settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+        folders = settings["tool"]["setuptools"]["package-dir"]
+        top = {name.split(".")[1] for name in folders if "." in name}
+        for name in top:
+            (links / name).symlink_to(self.folder / folders[f"bitformer.{name}"])
+        for file in (self.folder / folders["bitformer"]).iterdir():
+            (links / file.name).symlink_to(file)
 
     def close(self) -> None:
         """Remove the copy."""
