@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 from test_packaging import MAY_IMPORT, ROOT, built
 
+import bitformer as front
+from bitformer.bundle.archive import unpacked, write_archive
+from bitformer.bundle.make import make_bundle
+
 pytestmark = pytest.mark.slow
 
 
@@ -78,3 +82,21 @@ def test_all_that_is_read_beside_modules_is_there(installed):
     assert {"bitformer.h", "bitformer_micro.py", "scaling.json", "bitformer_model.h"} <= {
         path.name for path in Path(folder, "f").iterdir()
     }
+
+
+def test_a_bundle_of_here_is_the_same_there(installed, tmp_path, monkeypatch):
+    """Verilog, project and page too, to the byte; and what was changed is named."""
+    bitformer, folder = installed
+    version = run(bitformer, "--version", cwd=folder).split()[-1]
+    monkeypatch.setattr(front, "__version__", version, raising=False)
+    path = tmp_path / "x.zip"
+    make_bundle(front.load("nyc-taxi-w4a8"), "sea", path, samples=1, noise=0)
+    said = json.loads(run(bitformer, "verify", path, "--json", cwd=folder))
+    assert (said["same"], said["skipped"]) == (True, [])
+    assert "design and Verilog" in said["done"]
+    files = unpacked(path)
+    files["build/nyc_taxi_w4a8.xdc"] += b"# changed"
+    write_archive(path, files)
+    done = subprocess.run([bitformer, "verify", path], capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 1
+    assert done.stdout == ("Not the same: build/nyc_taxi_w4a8.xdc is not what the model gives\n")

@@ -69,11 +69,11 @@ function ticks(low, high, count) {
 }
 
 function decades(low, high) {
-  const found = [];
-  for (let power = Math.ceil(Math.log10(low) - 1e-9); 10 ** power <= high * 1.0001; power++) {
-    found.push(10 ** power);
+  const found = [], steps = high / low < 300 ? [1, 2, 5] : [1];
+  for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++) {
+    found.push(...steps.map((one) => one * 10 ** power));
   }
-  return found;
+  return found.filter((one) => one >= low && one <= high).map((one) => Number(one.toPrecision(6)));
 }
 
 const extent = (values) => [Math.min(...values), Math.max(...values)];

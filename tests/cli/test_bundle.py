@@ -2,9 +2,7 @@
 
 import json
 import re
-import subprocess
 import tempfile
-import venv
 import zipfile
 from pathlib import Path
 
@@ -241,17 +239,3 @@ def test_what_is_wrong_is_one_sentence(bitformer, tiny, made, tmp_path):
     (plan / "tiny.xdc").write_text("")
     said = bitformer("bundle", other, "--board", "sea", "--build", plan, "-o", tmp_path / "x.zip")
     assert "build/tiny.xdc differs: build it again" in said.err
-
-
-@pytest.mark.slow
-def test_it_is_the_same_in_another_environment(made, tmp_path):
-    """Installed from a wheel, with what it needs alone, away from the source tree."""
-    root = Path(__file__).resolve().parents[2]
-    venv.create(tmp_path / "env", with_pip=True)
-    pip = [tmp_path / "env" / "bin" / "python", "-m", "pip", "install", "-q"]
-    subprocess.run([*pip, "-c", root / "constraints.txt", root], check=True, cwd=tmp_path)
-    command = [tmp_path / "env" / "bin" / "bitformer", "verify", made]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("The same, to the bit: ")
-    assert "not compared" not in done.stdout

@@ -266,6 +266,10 @@ def test_nothing_is_wider_than_the_window(made, opened, width):
     before = page.page.evaluate("getComputedStyle(document.body).backgroundColor")
     page.page.click("#theme")
     assert page.page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+    # on paper it is light, whatever the screen is
+    page.page.emulate_media(media="print")
+    white = page.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert white == "rgb(255, 255, 255)"
 
 
 @pytest.mark.needs("chromium", "posix")
