@@ -29,6 +29,9 @@ __all__ = [
 MANIFEST, SUMS, README = "bundle.json", "SHA256SUMS", "README.txt"
 MODEL, GOLDEN, REPORT = "model.safetensors", "golden.safetensors", "report.html"
 ENVIRONMENT, DESIGN, BUILD = "environment.json", "design/", "build/"
+#: Arguments that a bundle may name: of :func:`bitformer.lower`, and of a design's ``build``.
+_HARDWARE = {"lanes", "rows", "posts", "pack", "placement", "lut_lanes", "effort"}
+_BUILD = {"name", "link", "baud", "clock_hz", "toolchain"}
 #: Windows that a bundle may have.
 _MOST_SAMPLES = 10_000
 
@@ -87,6 +90,12 @@ class BundleManifest:
                 f"model_hash must be 16 hexadecimal digits, not {shown(self.model_hash)}"
             )
         find_board(self.board)
+        for name, known in (("hardware", _HARDWARE), ("build", _BUILD)):
+            if unknown := sorted(set(getattr(self, name)) - known):
+                raise UserError(
+                    f"{name} must have arguments among {', '.join(sorted(known))}, not"
+                    f" {shown(unknown[0])}"
+                )
 
     def text(self) -> str:
         """Return the file's text."""

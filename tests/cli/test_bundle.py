@@ -113,6 +113,12 @@ def other_facts(data):
     return rendered(facts).encode()
 
 
+def other_options(data):
+    facts = json.loads(data)
+    facts["build"]["saif"] = "/etc/passwd"
+    return (json.dumps(facts, indent=1) + "\n").encode()
+
+
 #: The file that is changed, how, and whether the list of digests is written anew.
 TAMPERED = {
     "a weight": ("model.safetensors", lambda data: flipped(data, len(data) - 3), False),
@@ -128,6 +134,7 @@ TAMPERED = {
     "constraints": ("build/tiny.lpf", replaced(b"LOCATE", b"LOCALE"), True),
     "the bitstream": ("build/tiny.bit", lambda data: flipped(data, 5), False),
     "cycles": ("bundle.json", other_cycles, True),
+    "options": ("bundle.json", other_options, True),
     "the page": ("report.html", replaced(b"<h1>", b"<h1>Best "), True),
     "the page's facts": ("report.html", other_facts, True),
     "the environment": ("environment.json", replaced(b"numpy", b"numpi"), False),
