@@ -153,8 +153,8 @@ def _steps(
     progress(0, None, "running the reference")
     design = _read(MANIFEST, lambda: design_of(model, manifest.board, manifest.hardware))
     windows = _check_golden(files[GOLDEN], design, manifest)
-    count = len(windows)
-    yield f"reference of {count} window{"" if count == 1 else "s"}"
+    several = "" if len(windows) == 1 else "s"
+    yield f"reference of {len(windows)} window{several}"
     writers = _other_writers(manifest)
     if writers:
         found.skipped.append(f"Verilog, project and page, made by {writers}")

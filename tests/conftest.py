@@ -5,6 +5,10 @@ import signal
 
 import pytest
 from needs import require
+from page_harness import browser, opened
+
+# one browser for all tests of a worker
+__all__ = ["browser", "opened"]
 
 # a suite started in the background inherits that SIGINT is ignored, and so would the programs
 # that tests start and interrupt

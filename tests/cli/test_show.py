@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from measurement_harness import drawn, invented
 from nextpnr_harness import stand_ins
-from page_harness import browser, opened
 from study_harness import INVENTED
 
 import bitformer as front
@@ -26,8 +25,6 @@ from bitformer.model.identity import model_hash
 from bitformer.report.energy_facts import PERIODS_MS
 from bitformer.report.page import MOST_BYTES
 from bitformer.synth import route
-
-__all__ = ["browser", "opened"]
 
 EXACT = {"rel": 1e-12}
 

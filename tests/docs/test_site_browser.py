@@ -3,10 +3,9 @@
 import re
 
 import pytest
-from page_harness import browser
 from site_harness import copy, site
 
-__all__ = ["browser", "copy", "site"]
+__all__ = ["copy", "site"]
 
 pytestmark = pytest.mark.needs("mkdocs", "chromium")
 

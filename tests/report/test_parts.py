@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from manifest_harness import write_manifest
-from page_harness import browser, opened
 
 from bitformer.boards.reports.energy import battery_days
 from bitformer.boards.reports.report import energy_of, read_build
@@ -28,8 +27,6 @@ from bitformer.report.page import as_json, rendered, write_page
 from bitformer.report.row_times import RowTimes
 from bitformer.report.sources import add_build
 from bitformer.report.sources import page as facts_of
-
-__all__ = ["browser", "opened"]
 
 REPORTS = Path(__file__).parents[1] / "boards" / "reports" / "v2022_1"
 EVIL = '</script><script>document.title="x"</script><img src=x onerror="alert(1)">'
