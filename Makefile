@@ -7,7 +7,7 @@ PYTEST := PYTHONHASHSEED=0 $(VENV)/bin/pytest
 PACKAGES := model hw synth sim boards study estimate search report bundle cli
 TYPES := build/types/bitformer
 
-.PHONY: help demo test test-slow test-all damaged lint types site format profile prove mutants clean
+.PHONY: help demo test test-slow test-all damaged lint types site dist format profile prove mutants clean
 
 help:
 	@echo "make demo      set up, then train, export, simulate and build a small model, to a bitstream"
@@ -19,6 +19,7 @@ help:
 	@echo "make mutants   change the hardware place by place and see which tests notice; hours, resumes"
 	@echo "make lint      ruff, spelling, types and the order of imports"
 	@echo "make site      the documentation as a site in build/site, every link checked"
+	@echo "make dist      a wheel and an sdist in dist/, with the version of git's tag"
 	@echo "make format    let ruff format and sort imports"
 	@echo "make profile   measure the knowledge base that ships, anew; hours"
 	@echo "make clean     remove .venv and everything built"
@@ -109,6 +110,10 @@ profile: $(STAMP)
 	$(PROFILE) --parts ice40up5k --windows 6 --widths 32 --bits 4
 	$(PROFILE) --parts ice40up5k --mixed 10 --seed 1 --windows 6,12,24 --widths 8,16,24,48 --layers 1,2 --bits 1/4,2/8,3/6,4,6,8
 	$(VENV)/bin/bitformer kb export estimate/profiled.json --kb build/profile.sqlite
+
+dist: $(STAMP)
+	$(VENV)/bin/python -c "from setuptools import build_meta; build_meta.build_sdist('dist')"
+	$(VENV)/bin/python -m pip wheel --disable-pip-version-check --no-deps --no-build-isolation -w dist .
 
 format: $(STAMP)
 	$(VENV)/bin/ruff check --fix .
