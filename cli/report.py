@@ -82,6 +82,26 @@ def _headings(names: Sequence[str], lines: Sequence[Sequence[str]], width: int) 
     ]
 
 
+def _whole(
+    names: Sequence[str], lines: Sequence[Sequence[str]], words: int, width: int
+) -> list[bool]:
+    """Return which columns keep each cell in a line: numbers and short words, where there is room.
+
+    Where there is none, cells go on in the next line, first at their blanks: none is cut off.
+    """
+    columns = [[line[number] for line in lines] for number in range(len(names))]
+    short = [all(map(_is_short, cells)) for cells in columns]
+    asked = [number >= words or one for number, one in enumerate(short)]
+    for kept in (asked, short):
+        needed = 0
+        for name, cells, whole in zip(names, columns, kept, strict=True):
+            pieces = cells if whole else [word for cell in cells for word in cell.split()]
+            needed += max(map(len, (*name.split(), *pieces)), default=0) + 2
+        if needed <= width:
+            return kept
+    return [False] * len(names)
+
+
 class Report:
     """Where a command's results, tables and notes go."""
 
@@ -124,7 +144,9 @@ class Report:
 
         lines = [None if row is None else [visible(str(cell)) for cell in row] for row in rows]
         cells = [line for line in lines if line is not None]
-        names = _headings([visible(name) for name in columns], cells, self.console.width)
+        width = self.console.width
+        names = _headings([visible(name) for name in columns], cells, width)
+        whole = _whole(names, cells, words, width)
         table = Table(
             title=None if title is None else visible(title),
             title_justify="left",
@@ -139,7 +161,7 @@ class Report:
                 Text(name),
                 justify="left" if number < words else "right",
                 overflow="fold",
-                no_wrap=number >= words or all(_is_short(line[number]) for line in cells),
+                no_wrap=whole[number],
             )
         for line in lines:
             if line is None:

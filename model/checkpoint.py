@@ -98,7 +98,8 @@ def _operation(number: int, entry: object, arrays: dict[str, np.ndarray]) -> ir.
 
 def _read(path: Path) -> bytes:
     if not path.is_file():
-        others = "" if path.suffix else f", and the models that ship are {', '.join(ready_names())}"
+        bare = path.name == str(path) and not path.suffix
+        others = f", and the models that ship are {', '.join(ready_names())}" if bare else ""
         raise UserError(f"model file must exist, which {path} does not{others}")
     try:
         with open_regular(path) as file:

@@ -9,6 +9,8 @@ import sys
 
 import click
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bitformer.cli.main import COMMANDS, cli
 from bitformer.cli.report import Report
@@ -36,6 +38,7 @@ def test_helps_fit_80_columns(args, bitformer):
         ("models", "beijing-ozone-w4a8 etth1-oil-w4a8"),
         ("info etth1-oil-w4a8", "layers.0.context SubtractLast 12x16 weights"),
         ("estimate etth1-oil-w4a8 --components", "activations distributed parameters"),
+        ("estimate etth1-oil-w4a8 --days", "minutes lfe5u-25f second ice40up5k"),
         ("doctor etth1-oil-w4a8 --part xc7s6", "distributed RAMB18"),
     ],
 )
@@ -74,6 +77,22 @@ def test_a_name_too_long_for_a_line_goes_on_in_the_next():
     long = "a" * 50
     lines = table(30, ("name", "n"), [(long, 1)])
     assert sum(line.count("a") for line in lines[2:]) == 50
+
+
+CELL = st.text("qvz ", max_size=40)
+
+
+@given(
+    rows=st.lists(st.tuples(CELL, CELL, CELL, CELL), min_size=1, max_size=4),
+    words=st.integers(1, 3),
+    width=st.integers(24, 90),
+)
+@settings(deadline=None)
+def test_no_table_loses_a_letter(rows, words, width):
+    """Cells that a line has no room for go on in the next: none is cut off."""
+    text = "".join(table(width, ("name of it", "bits", "LUT as memory", "LUT"), rows, words=words))
+    for letter in "qvz":
+        assert text.count(letter) == sum(cell.count(letter) for row in rows for cell in row)
 
 
 def test_a_bar_says_the_time_left(monkeypatch):
