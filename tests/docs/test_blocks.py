@@ -13,6 +13,8 @@ ALL = [block for page in PAGES for block in blocks(page)]
 SHELL = [block for block in ALL if block.language == "sh"]
 #: Pages whose blocks ask for what not every machine has.
 PAGE_NEEDS = {"onnx.md": ("qonnx",), "streaming.md": ("etth1",), "lanes.md": ("yosys",)}
+#: Commands that train or synthesize many times: no test of a page runs them.
+LONG = {"demo", "search", "compare", "sensitivity", "profile"}
 PAGES_RUN = [
     page for page in PAGES if any(b.language in RUN and b.needs is None for b in blocks(page))
 ]
@@ -27,6 +29,7 @@ def test_commands_are_accepted(block):
     for words in commands(block):
         if words[0] == "bitformer":
             parse(words[1:])
+            assert block.needs is not None or words[1] not in LONG, f"{words[1]} takes minutes"
         elif words[0] == "make":
             assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.M)
         elif words[0] == "python" and words[1].endswith(".py"):
