@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 __all__ = ["Ports", "testbench"]
 
+#: Resets within an inference.
+_MOMENTS = 9
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
@@ -37,9 +40,9 @@ def testbench(
 ) -> str:
     """Return Verilog of a module that needs no file but that of ``top``.
 
-    It takes all windows from power-up without a reset, again after a reset, and again after resets
-    at two moments of an inference, each time with pauses on both sides. Its last line begins with
-    PASS or FAIL. Of a result, ``result_bits`` bits count.
+    It takes all windows from power-up without a reset, again after a reset, and then a window after
+    resets at many moments of an inference, each time with pauses on both sides. Its last line
+    begins with PASS or FAIL. Of a result, ``result_bits`` bits count.
 
     Parameters
     ----------
@@ -75,6 +78,7 @@ def testbench(
         inputs=inputs,
         results=results,
         latency=latency,
+        moments=_MOMENTS,
         sample_high=ports.sample_bits - 1,
         result_high=ports.result_bits - 1,
         checked=result_bits - 1,
@@ -105,6 +109,7 @@ module {top}_tb;
   reg sample_valid = 0, result_ready = 0;
   reg [15:0] chance = 1;
   integer sent = 0, place = 0, taken = 0, idle = 0, errors = 0, moment = 0;
+  integer goal = WINDOWS * RESULTS;
   wire sample_ready, result_valid;
   wire [{sample_high}:0] sample = sent < WINDOWS * INPUTS ? samples[sent] : 0;
   wire [{result_high}:0] result;
@@ -174,9 +179,9 @@ module {top}_tb;
   task all_windows;
     begin
       running = 1;
-      while (taken < WINDOWS * RESULTS && idle < 20 * LATENCY + 1000 && errors == 0)
+      while (taken < goal && idle < 20 * LATENCY + 1000 && errors == 0)
         @(negedge clock);
-      if (taken < WINDOWS * RESULTS && errors == 0) begin
+      if (taken < goal && errors == 0) begin
         errors = errors + 1;
         $display("after %0d results nothing comes", taken);
       end
@@ -193,16 +198,18 @@ module {top}_tb;
       restart;
       all_windows;
     end
-    for (moment = 1; moment < 3 && errors == 0; moment = moment + 1) begin
-      $display("after a reset in an inference, %0d of its thirds", moment);
+    if (errors == 0) $display("after resets at {moments} moments of an inference");
+    for (moment = 0; moment < {moments} && errors == 0; moment = moment + 1) begin
+      // what has just been begun goes on, if a reset does not end it
       restart;
       running = 1;
       while (sent < INPUTS) @(negedge clock);
-      repeat (moment * LATENCY / 3) @(negedge clock);
+      repeat ((2 * moment + 1) * LATENCY / (2 * {moments})) @(negedge clock);
       restart;
+      goal = RESULTS;
       all_windows;
     end
-    if (errors == 0) $display("PASS: %0d results, four times", WINDOWS * RESULTS);
+    if (errors == 0) $display("PASS: %0d results, and again", WINDOWS * RESULTS);
     else $display("FAIL: %0d errors", errors);
     $finish;
   end
