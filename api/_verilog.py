@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Verilog of an accelerator, and its design as JSON."""
 
 import dataclasses
