@@ -43,7 +43,8 @@ EVERYWHERE = tuple(
     f"bitformer.model.{name}"
     for name in (
         *("cache", "errors", "files", "identity", "names", "plain", "process", "progress"),
-        *("strict_json", "forecasts.answer"),
+        # how windows are sent to a stream is the host's to know, too
+        *("strict_json", "forecasts.answer", "stream"),
     )
 )
 TORCH_FREE = ("hw", "synth", "sim", "boards", "study", "estimate", "search", "report", "bundle")
