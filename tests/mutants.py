@@ -76,10 +76,10 @@ def _texts() -> dict[Path, str]:
 
 
 def covering(file: str) -> list[list[str]]:
-    """Return the tests of a file in stages: its own, those that import it, whole inferences."""
+    """Return the tests of a file in stages: of its name, those that import it, inferences."""
     path = Path(file)
     module = "bitformer." + ".".join(path.with_suffix("").parts)
-    own = ROOT / "tests" / path.parent / f"test_{path.stem}.py"
+    named = [test for test in _texts() if test.stem == f"test_{path.stem}"]
     parent = re.escape(module.rpartition(".")[0])
     importing = re.compile(
         rf"^\s*(from|import) {re.escape(module)}\b|^\s*from {parent} import .*\b{path.stem}\b",
@@ -88,9 +88,9 @@ def covering(file: str) -> list[list[str]]:
     near = [
         test.relative_to(ROOT).as_posix()
         for test, text in _texts().items()
-        if test != own and importing.search(text)
+        if test not in named and importing.search(text)
     ]
-    stages = [[own.relative_to(ROOT).as_posix()]] if own.exists() else []
+    stages = [[test.relative_to(ROOT).as_posix() for test in named]]
     proofs = _proofs_of(path)
     if proofs:
         stages.append(proofs)
