@@ -265,7 +265,7 @@ def _weights() -> list[Proof]:
                 f"each column's weights in a word, at the widths of {name}",
                 ("weights", "columns", {"name": name}),
                 ("weight_columns", "return word\n", "return ~word\n")
-                if name == "tiny"
+                if name != "etth1-96-24-w2a4"
                 else (
                     "weight_columns",
                     "number.as_signed() | Const(0, signed(width))",
