@@ -13,7 +13,7 @@ from bitformer.synth.yosys import find_tool, run_yosys
 __all__ = ["Answer", "Judgement", "ask", "judge"]
 
 #: Seconds after which the solver gives up.
-PATIENCE = 120
+PATIENCE = 300
 #: What the solver must end with for each way of asking.
 _PROVED = {"reach": "no model found: SUCCESS!", "induction": "Induction step proven: SUCCESS!"}
 _RESET = re.compile(r"^ *wire [^\n]*input \d+ +\\rst$", re.MULTILINE)
