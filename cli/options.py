@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bitformer.cli.quantity import COUNT, COUNT_OR_NONE, MEGAHERTZ, RATE
+from bitformer.cli.quantity import COUNT, COUNT_OR_NONE, MEGAHERTZ, PART, RATE
 from bitformer.cli.reading_options import CLASS_OPTIONS, FILE_OPTIONS, GROUP_OPTIONS, ROW_OPTIONS
 from bitformer.cli.report import visible
 from bitformer.cli.sections import FILES, section
@@ -112,6 +112,7 @@ output_file_option = click.option(
 
 part_option = click.option(
     "--part",
+    type=PART,
     default=DEFAULT_PART,
     metavar="PART",
     help="FPGA to place the stores for: xc7s6 to xc7s100, lfe5u-25f to -85f [xc7s15].",

@@ -13,7 +13,7 @@ from bitformer.cli.options import (
     hardware_options,
     kb_option,
 )
-from bitformer.cli.quantity import COUNT_OR_NONE
+from bitformer.cli.quantity import COUNT_OR_NONE, PART
 from bitformer.cli.report import Report, json_option
 from bitformer.cli.sections import SectionedCommand
 from bitformer.model.progress import progress_bar
@@ -41,6 +41,7 @@ __all__ = ["command"]
 @data_options
 @click.option(
     "--part",
+    type=PART,
     metavar="PART",
     help="FPGA that a model is shown on [xc7s15; of a BUILD or a SEARCH, its own].",
 )

@@ -17,6 +17,7 @@ from bitformer.cli.options import (
     given,
     training_data_options,
 )
+from bitformer.cli.quantity import PART
 from bitformer.cli.report import Report, command_line, json_option
 from bitformer.cli.scores import show_scores
 from bitformer.cli.sections import SectionedCommand, section
@@ -62,6 +63,7 @@ def _picture(context: click.Context, _parameter, path: Path | None) -> Path | No
     ),
     click.option(
         "--part",
+        type=PART,
         metavar="PART",
         help="With --config auto: the FPGA that the model is to fit, xc7s6 to xc7s100 [xc7s15].",
     ),

@@ -18,7 +18,7 @@ def test_estimate_takes_part_lanes_clock_and_placement(bitformer, tiny):
     usual = bitformer("estimate", tiny, "--json").data
     design = lower(load_model(tiny))
     assert (usual["part"], usual["latency_cycles"]) == ("xc7s15", design.latency)
-    options = ["--part", "xc7s50", "--lanes", "8", "--clock", "50", "--place", "scores=registers"]
+    options = ["--part", "XC7S50", "--lanes", "8", "--clock", "50", "--place", "scores=registers"]
     other = bitformer("estimate", tiny, *options, "--json").data
     assert other["part"] == "xc7s50"
     assert other["latency_cycles"] > usual["latency_cycles"]

@@ -60,7 +60,6 @@ class Change:
     @contextmanager
     def made(self) -> Iterator[None]:
         """Inside, what is imported from hardware and gateware is the mutant's."""
-        before = _forget()
         module = importlib.util.find_spec(self.module)
         assert module is not None
         assert module.origin is not None
@@ -69,12 +68,16 @@ class Change:
         if text.count(self.old) < 1:
             raise ValueError(f"{self.module} has no text {self.old!r}: the mutant needs another")
         finder = _Finder(self.module, module.origin, text.replace(self.old, self.new, 1))
+        loaded = set(sys.modules)
+        before = _forget()
         sys.meta_path.insert(0, finder)
         try:
             yield
         finally:
             sys.meta_path.remove(finder)
             _forget()
+            for name in [n for n in sys.modules if n not in loaded and n.startswith(_PROJECT)]:
+                del sys.modules[name]  # imported meanwhile, it is bound to the mutant's
             for name, known in before.items():
                 sys.modules[name] = known
                 parent, _, own = name.rpartition(".")
@@ -109,6 +112,9 @@ _OWN = (
     "proofs.units",
     "postprocessor_harness",
 )
+
+
+_PROJECT = "bitformer."
 
 
 def _forget() -> dict[str, object]:
