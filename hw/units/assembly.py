@@ -231,7 +231,7 @@ def matrix_engine(design: Design, row: int = 0) -> MatrixEngine:
         broad_bits=geometry.broad_bits,
         broad_sum_bits=geometry.broad_sum_bits,
         halves=geometry.halves,
-        complement=row // 2 % 2 == 1,
+        ones=row // 2 % 2 == 1,
     )
 
 

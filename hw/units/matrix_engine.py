@@ -85,9 +85,9 @@ class MatrixEngine(wiring.Component):
     halves : bool
         Each product has half a multiplier: the low sum is that of operations that are not packed,
         too. The sums are apart.
-    complement : bool
-        What begins a dot product is kept as its complement: synthesis does not merge it with that
-        of another token row, whose loads it would have, too.
+    ones : bool
+        The registers of what begins a dot product are set at power-up: synthesis does not merge
+        them with those of another token row, whose loads they would have, too.
 
     Members
     -------
@@ -128,7 +128,7 @@ class MatrixEngine(wiring.Component):
     broad_bits = Integer(0)
     broad_sum_bits = Integer(0)
     halves = Flag()
-    complement = Flag()
+    ones = Flag()
 
     def __init__(
         self,
@@ -151,7 +151,7 @@ class MatrixEngine(wiring.Component):
         broad_bits: int = 0,
         broad_sum_bits: int = 0,
         halves: bool = False,
-        complement: bool = False,
+        ones: bool = False,
     ):
         self.columns, self.column_bits = columns, column_bits
         self.operand_bits, self.product_bits = operand_bits, product_bits
@@ -161,7 +161,7 @@ class MatrixEngine(wiring.Component):
         self.apart, self.extension = apart, extension
         self.soft, self.soft_bits, self.soft_sum_bits = soft, soft_bits, soft_sum_bits
         self.broad, self.broad_bits, self.broad_sum_bits = broad, broad_bits, broad_sum_bits
-        self.halves, self.complement = halves, complement
+        self.halves, self.ones = halves, ones
         packed_bits = 2 * half_bits if halves else pack_shift + half_bits
         most_operand = multiplier.half_bits if halves else multiplier.short_bits
         for what, bits, most in (
@@ -290,8 +290,11 @@ class MatrixEngine(wiring.Component):
 
     def _begins(self, m: Module, first: Value, cycles: int, name: str) -> Value:
         """Return ``first`` of so many cycles before."""
-        kept = delay(m, ~first if self.complement else first, cycles, name=name)
-        return ~kept if self.complement else kept
+        for cycle in range(cycles):
+            stage = Signal(name=f"{name}_d{cycle + 1}", init=int(self.ones), reset_less=True)
+            m.d.sync += stage.eq(first)
+            first = stage
+        return first
 
     def _multiplicand(self, m: Module, j: int, word: Value, early: Value, packed: Value) -> Value:
         """Return the word of column ``j`` as a multiplicand; ``early`` is ``packed`` of it before.

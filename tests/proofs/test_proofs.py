@@ -10,7 +10,11 @@ from proofs.question import Change, Induction, Question, Reach
 
 from bitformer.hw import tiling
 
-pytestmark = pytest.mark.needs("yosys")
+pytestmark = [
+    pytest.mark.needs("yosys"),
+    # AxiStream makes its clock's domain itself, which the circuit around it uses, too
+    pytest.mark.filterwarnings("ignore:Domain 'sync' is used in:DeprecationWarning"),
+]
 
 #: Of each kind of unit, in a few seconds.
 QUICK = (

@@ -235,8 +235,8 @@ def test_sums_of_two_numbers_do_it_too(play, half):
     assert played(play, dut, dots) == expected(dut, dots)
 
 
-def test_a_row_that_keeps_the_complement_gives_the_same(play):
-    dut = make(4, 8, 15, kind=lambda **options: MatrixEngine(**options, complement=True))
+def test_a_row_whose_registers_begin_set_gives_the_same(play):
+    dut = make(4, 8, 15, kind=lambda **options: MatrixEngine(**options, ones=True))
     dots = drawn(dut, 20, seed=3, length=9)
     assert played(play, dut, dots) == expected(dut, dots)
 
