@@ -16,7 +16,7 @@ __all__ = ["COUNT", "COUNT_OR_NONE", "MEGAHERTZ", "PART", "RATE", "SEED", "Numbe
 _PREFIXES = {"": 0, "m": -3, "u": -6, "µ": -6, "μ": -6, "n": -9, "k": 3}
 
 
-class Part(click.ParamType):
+class PartName(click.ParamType):
     """A part's name as it is known: in small letters, however it was typed."""
 
     name = "part"
@@ -76,7 +76,7 @@ SEED = click.IntRange(0, 2**32 - 1)
 #: Of a serial port or a bus, a second.
 RATE = Count(1)
 #: A clock, slower than any board has to faster than any part; given in hertz.
-PART = Part()
+PART = PartName()
 MEGAHERTZ = Number(1e-3, 1e4, what="megahertz", unit=1e6)
 
 
