@@ -62,6 +62,7 @@ def unpacked(path: Path) -> dict[str, bytes]:
             return _read(path, archive)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
+    # what zipfile raises of a directory that is damaged, encrypted or of another method
     except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, RuntimeError) as error:
         raise UserError(f"{path} must be a bundle, a zip that is whole: {error}") from None
 
@@ -82,7 +83,7 @@ def _read(path: Path, archive: zipfile.ZipFile) -> dict[str, bytes]:
             with archive.open(one) as file:
                 # no more than it says, whatever is in it
                 data = file.read(one.file_size + 1)
-        except Exception as error:
+        except Exception as error:  # whatever a decompressor raises
             raise UserError(f"{path} is damaged in {one.filename}: {error}") from None
         if len(data) != one.file_size:
             raise UserError(f"{path} is damaged in {one.filename}: it has another length")

@@ -327,5 +327,5 @@ def _again(rendered: Callable[[Any], str], facts: Any) -> bytes:
     """Return the page of facts; of facts that no page is made of, a mistake."""
     try:
         return rendered(facts).encode()
-    except Exception as error:
+    except Exception as error:  # facts of a stranger's file: a template may raise anything of them
         raise UserError(f"no page can be made of its facts: {error}") from None

@@ -204,8 +204,8 @@ class Copy:
 
 def _equivalent(result: dict[str, object]) -> str | None:
     """Return why a mutant is equal to the original, if it is."""
-    key = tuple(str(result[name]) for name in ("file", "rule", "before", "after"))
-    return EQUIVALENTS.get(key)  # type: ignore[arg-type]
+    file, rule, before, after = (str(result[n]) for n in ("file", "rule", "before", "after"))
+    return EQUIVALENTS.get((file, rule, before, after))
 
 
 def report(results: list[dict[str, object]], asked: int, seed: int, commit: str) -> str:
