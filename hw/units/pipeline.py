@@ -80,8 +80,15 @@ def copies(m: Module, value: ValueLike, number: int, *, name: str) -> list[Value
     return found
 
 
+#: Constants of which a LUT of six inputs looks up a bit by their number.
+_OF_A_LUT = 64
+
+
 def by_operation(m: Module, op: Value, values: Sequence[int], *, name: str) -> Value:
     """Look up a constant by operation number, in a LUT a bit; a constant that never differs is one.
+
+    Of more than 64 operations a bit takes a LUT for each 64 and a choice among these, one after
+    the other.
 
     Latency: 0 cycles.
     """
@@ -90,11 +97,28 @@ def by_operation(m: Module, op: Value, values: Sequence[int], *, name: str) -> V
         return Const(low, unsigned(bits_for(low)) if low >= 0 else signed(bits_for(low)))
     shape = signed(signed_bits(low, high)) if low < 0 else Shape.cast(range(high + 1))
     result = Signal(shape, name=name)
+    if len(values) > _OF_A_LUT:
+        m.d.comb += result.eq(_chosen(op, values, shape))
+        return result
     with m.Switch(op):
         for number, value in enumerate(values):
             with m.Case(number):
                 m.d.comb += result.eq(value)
     return result
+
+
+def _chosen(op: Value, values: Sequence[int], shape: Shape) -> Value:
+    """Return the value of a number, by a tree of choices, one for each bit of the number.
+
+    Synthesis finds the inputs of each of its branches, and so its LUT; of a table it would make as
+    many as seven LUTs one after another.
+    """
+    if len(values) == 1:
+        return Const(values[0], shape)
+    bit = bits_for(len(values) - 1) - 1
+    parts = values[: 1 << bit], values[1 << bit :]
+    low, high = (_chosen(op, part, shape) for part in parts)
+    return Mux(op[bit], high, low)
 
 
 def decode(

@@ -14,6 +14,7 @@ from bitformer.hw.lowering.reload import lower_reloadable
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.tiling import Tile
 from bitformer.hw.units.matrix_engine import MatrixEngine
+from bitformer.hw.units.pipeline import by_operation
 from bitformer.hw.units.store import Store
 from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.initialize import initialize
@@ -66,6 +67,21 @@ class Parity(wiring.Component):
         return m
 
 
+class Constants(wiring.Component):
+    """A constant of 16 bits for each of 200 operations, between registers."""
+
+    i: In(8)
+    o: Out(16)
+
+    def elaborate(self, platform):
+        m = Module()
+        rng = random.Random(200)
+        op = Signal.like(self.i, reset_less=True)
+        values = [rng.getrandbits(16) for _ in range(200)]
+        m.d.sync += [op.eq(self.i), self.o.eq(by_operation(m, op, values, name="value"))]
+        return m
+
+
 class Gate(wiring.Component):
     """A register of 200 bits behind an enable."""
 
@@ -112,6 +128,7 @@ def gallery():
             parity=Parity(bits=6),
             wide=Parity(bits=200),
             gate=Gate(),
+            constants=Constants(),
         ),
         units=True,
         worst=1000,
@@ -174,6 +191,15 @@ def test_200_bits_take_three_levels_or_more(gallery):
     """Six to the power of two are 36; more levels are Yosys' choice, where others are deeper."""
     found = next(path for path in gallery.depth.paths if path.end == "wide.o/D")
     assert 3 <= found.levels <= gallery.depth.levels
+
+
+@pytest.mark.needs("yosys")
+@pytest.mark.slow
+def test_constants_of_many_operations_take_three_levels(gallery):
+    """A LUT of each 64, and a choice among four of these; a table of all takes five."""
+    ends = {p.end: p.levels for p in gallery.depth.paths if p.end.startswith("constants.o[")}
+    assert ends
+    assert max(ends.values()) <= 3
 
 
 @pytest.mark.needs("yosys")

@@ -109,6 +109,9 @@ def test_twice_is_two_delays(combinational, play):
         [-5, 9, 0, 2, -128],
         [3, 1 << 20, 0],
         list(range(-20, 20)),
+        [n * n % 97 - 50 for n in range(64)],
+        [*([1] * 64), -3],
+        [n * n % 97 - 50 for n in range(200)],
     ],
 )
 def test_constants_by_operation(combinational, play, values):
