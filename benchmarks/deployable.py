@@ -18,7 +18,8 @@ from tables import console, markdown_table, show
 
 from bitformer.estimate.knowledge import Entry, KnowledgeBase, shipped_entries
 from bitformer.estimate.predictor import Prediction, Predictor
-from bitformer.estimate.profile import Job, profile
+from bitformer.estimate.jobs import Job
+from bitformer.estimate.profile import profile
 from bitformer.estimate.remedies import everywhere
 from bitformer.hw.design import Design
 from bitformer.hw.lowering.lower import lower

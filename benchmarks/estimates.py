@@ -22,7 +22,8 @@ from tables import console, markdown_table, show
 
 from bitformer.estimate.knowledge import Entry, KnowledgeBase, shipped_entries
 from bitformer.estimate.predictor import Prediction, Predictor
-from bitformer.estimate.profile import Job, mixed, profile
+from bitformer.estimate.jobs import Job
+from bitformer.estimate.profile import mixed, profile
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.parts import DEFAULT_PART, PARTS
 from bitformer.model.config import TransformerConfig, grid_config, named_config

@@ -1,5 +1,6 @@
 """``bitformer kb``: the knowledge base of measured designs."""
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -15,6 +16,8 @@ __all__ = ["command"]
 
 #: Entries that people are shown; programs get all.
 SHOWN = 40
+#: What entries that are in no file of the user's are called.
+SHIPPED = "bitformer's own"
 
 
 def _of(entry: Entry) -> str:
@@ -32,6 +35,23 @@ def _order(entry: Entry) -> tuple[object, ...]:
     return (entry.kind, entry.name, *_shape(entry), entry.part, entry.lanes)
 
 
+def _sources(kb: Path | None, kind: str | None) -> dict[str, list[Entry]]:
+    """Return the entries of a ``kind`` by where they are from: a base, or what ships and the user's.
+
+    All kinds where it is None.
+    """
+    from bitformer.estimate.knowledge import KnowledgeBase, default_path, shipped_entries
+
+    own = kb or default_path()
+    found = {}
+    if kb is None:
+        found[SHIPPED] = [one for one in shipped_entries() if kind in (None, one.kind)]
+    if own is not None and (kb is not None or os.path.exists(own)):  # nor where it may not be seen
+        base = KnowledgeBase(own)
+        found[str(base.path)] = base.entries(kind=kind)
+    return found
+
+
 @click.command("kb")
 @click.argument("action", type=click.Choice(["show", "merge", "export"]))
 @click.argument("files", nargs=-1, type=PATH)
@@ -45,11 +65,13 @@ def command(
 
     It holds what 'synthesize' and 'profile' have measured, and estimates are fitted on its designs.
     Units and components are of a design: what it takes, unit by unit, and what a component adds.
-    What comes with bitformer is not in the file: it is always there.
+    What comes with bitformer is in no file of yours, and always counts: it is shown and exported
+    beside your own base. With --kb it is that file alone.
 
     \b
     bitformer kb show
     bitformer kb show --kind component
+    bitformer kb show --kb build/mine.sqlite
     bitformer kb merge other.sqlite exported.json
     bitformer kb export measured.json
     """
@@ -70,17 +92,19 @@ def command(
         report.line(f"{new} of {len(found)} entries are new: {base.path} holds {len(base)}")
         report.data({"path": str(base.path), "new": new, "entries": len(base)})
         return
-    base = KnowledgeBase(kb)
-    entries = base.entries(kind=kind)
+    sources = _sources(kb, kind)
+    own = {entry.key: entry for found in sources.values() for entry in found}
+    entries = list(own.values())
     if action == "export":
         write_entries(ready_file(files[0]), entries)
-        report.line(f"Wrote {files[0]}: {len(entries)} entries of {base.path}")
+        report.line(f"Wrote {files[0]}: {len(entries)} entries of {' and '.join(sources)}")
         report.data({"path": str(files[0]), "entries": len(entries)})
         return
-    kinds = Counter(entry.kind for entry in entries)
-    tools = ", ".join(sorted({f"{entry.tool} {entry.version}" for entry in entries}))
-    counts = ", ".join(f"{kinds[one]} {one}s" for one in KINDS if kind in (None, one))
-    report.line(f"{base.path}: {counts}" + (f", by {tools}" if tools else ""))
+    for source, found in sources.items():
+        kinds = Counter(entry.kind for entry in found)
+        tools = ", ".join(sorted({f"{entry.tool} {entry.version}" for entry in found}))
+        counts = ", ".join(f"{kinds[one]} {one}s" for one in KINDS if kind in (None, one))
+        report.line(f"{source}: {counts}" + (f", by {tools}" if tools else ""))
     columns = (
         "kind",
         "name",
@@ -114,4 +138,9 @@ def command(
         report.table(columns, rows[:SHOWN], words=4)
     if len(rows) > SHOWN:
         report.line(f"and {len(rows) - SHOWN} more: --json shows all")
-    report.data({"path": str(base.path), "entries": [entry.to_dict() for entry in entries]})
+    report.data(
+        {
+            "sources": {source: len(found) for source, found in sources.items()},
+            "entries": [entry.to_dict() for entry in entries],
+        }
+    )

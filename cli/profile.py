@@ -1,5 +1,7 @@
 """``bitformer profile``: measured designs for the knowledge base."""
 
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +42,13 @@ def _numbers(option: str, text: str) -> list[int]:
 @click.option(
     "--mixed", type=COUNT_OR_NONE, default=0, help="Random mixed-precision designs instead."
 )
-@click.option("--seed", type=SEED, default=0, show_default=True, help="Of those.")
+@click.option(
+    "--shapes",
+    type=COUNT,
+    metavar="N",
+    help="Random designs of every family of shapes instead: decoders, streams, token rows ...",
+)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of random designs.")
 @click.option("--units", is_flag=True, help="Each unit by itself, too; doubles the time.")
 @click.option("--components", is_flag=True, help="What each component adds instead; far quicker.")
 @click.option(
@@ -70,6 +78,7 @@ def command(
     lanes: str | None,
     no_pack: bool,
     mixed: int,
+    shapes: int | None,
     seed: int,
     units: bool,
     components: bool,
@@ -88,6 +97,10 @@ def command(
     base already is not measured again: a run that was interrupted, or killed, takes up where it
     was.
 
+    --shapes draws designs of all that bitformer builds, of each family of shapes in turn, each for
+    a part of its own: models with a decoder, words of 16 bits, streams, layers without attention,
+    columns of LUTs, token rows. The n-th of a seed is the same for every N.
+
     A component adds memory: its weights, parameters and program rows, and the rows of its results.
     With --components those alone are synthesized, at the widths that the whole design asks for.
 
@@ -98,12 +111,15 @@ def command(
     bitformer profile --windows 12 --widths 8,16 --bits 4,6,8
     bitformer profile etth1-96-24 --mixed 10 --workers 4
     bitformer profile --windows 12 --widths 8,16 --bits 4,6,8 --components
+    bitformer profile --shapes 34 --seed 1
     bitformer profile --windows 6,12 --widths 16,32 --bits 4,8 \\
         --parts lfe5u-25f --route --seeds 1
     """
     from bitformer.estimate.knowledge import KnowledgeBase
-    from bitformer.estimate.profile import Job, family, profile, profile_components
+    from bitformer.estimate.jobs import Job
+    from bitformer.estimate.profile import family, profile, profile_components
     from bitformer.estimate.profile import mixed as draw
+    from bitformer.estimate.shapes import drawn
     from bitformer.model.config import read_config
     from bitformer.model.progress import progress_bar
     from bitformer.study.workers import open_pool
@@ -115,6 +131,11 @@ def command(
         raise UserError("--route must be measured by itself, not with --units or --components")
     if not route and (seeds is not None or clock_hz is not None):
         raise UserError("--seeds and --clock are for --route: give it, too, or leave them out")
+    if shapes is not None and (configs or mixed or windows or widths or layers or lanes or route):
+        raise UserError(
+            "--shapes must be given without configs, --mixed, --windows, --widths, --layers,"
+            " --lanes and --route: each design has its own"
+        )
     choices = [Precision.parse(one) for one in bits.split(",")]
     lengths = _numbers("--windows", windows or "12,18,24")
     sizes = _numbers("--widths", widths or "8,16,32,64")
@@ -139,6 +160,8 @@ def command(
         for part in parts.split(",")
         for count in counts
     ]
+    if shapes is not None:
+        jobs = [replace(job, units=units) for job in islice(drawn(seed), shapes)]
     base_file = KnowledgeBase(kb)
     fill = profile_components if components else profile
     with progress_bar() as bar, open_pool(workers, scheduler) as pool:

@@ -74,8 +74,11 @@ def measured_entry(
     )
 
 
-def entries_of(design: Design, result: "Synthesis") -> list[Entry]:
-    """Return the entries of a synthesis: the design, and each unit that was synthesized alone."""
+def entries_of(design: Design, result: "Synthesis", *, family: str = "") -> list[Entry]:
+    """Return the entries of a synthesis: the design, and each unit that was synthesized alone.
+
+    ``family`` : of shapes that the design was drawn from, which its entry tells.
+    """
     features = {"version": VERSION, **{k: int(v) for k, v in quantities(design).items()}}
     features |= paths_of(result)
     if result.resources.cells:
@@ -89,6 +92,7 @@ def entries_of(design: Design, result: "Synthesis") -> list[Entry]:
         result.resources,
         features=features,
         levels=result.depth.levels,
+        details={"family": family} if family else {},
     )
     units = [
         measured_entry(design, result.tool, unit_key(result.digest, unit), unit, "unit", taken)

@@ -1,26 +1,21 @@
 """Fills a knowledge base: which designs to measure, and the measuring of one, here or elsewhere."""
 
 import itertools
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from bitformer.estimate.jobs import Job
 from bitformer.estimate.knowledge import Entry, KnowledgeBase
 from bitformer.estimate.measure import entries_of, routed_entry, routed_key_of, unit_key
-from bitformer.hw.design import Design
-from bitformer.hw.lowering.lower import lower
-from bitformer.hw.parts import DEFAULT_PART, PARTS
 from bitformer.model.config import TransformerConfig, grid_config
-from bitformer.model.errors import UserError
-from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
 from bitformer.model.progress import Progress, silent
 from bitformer.study.workers import WorkerPool
 from bitformer.synth.router import target_of
 
 __all__ = [
-    "Job",
     "family",
     "measure",
     "measure_routed",
@@ -33,40 +28,6 @@ __all__ = [
 _TOGETHER = 64
 #: Narrowest samples and results that a design's streams have.
 _STREAM_BITS = 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """A design to measure: an untrained model of ``config``, lowered for ``part``.
-
-    Without ``pack``, never two products in a multiplier. With ``units`` each of its units by
-    itself, too. With ``seeds`` it is placed and routed as well, so many times, at ``clock_hz``.
-    """
-
-    config: TransformerConfig
-    part: str = DEFAULT_PART
-    lanes: int | None = None
-    pack: bool = True
-    units: bool = False
-    seeds: int = 0
-    clock_hz: float | None = None
-
-    def __post_init__(self):
-        if self.part not in PARTS:
-            raise UserError(f"part must be one of {', '.join(PARTS)}, not {self.part!r}")
-        if self.seeds:
-            target_of(self.part)
-
-    @property
-    def name(self) -> str:
-        """What it is called in messages, and by a pool."""
-        lanes = "" if self.lanes is None else f"-{self.lanes}"
-        return f"{self.config.name}-{self.part}{lanes}" + ("" if self.pack else "-unpacked")
-
-    @property
-    def described(self) -> tuple[dict, str, int | None, bool]:
-        """What it is lowered from: configuration, part, lanes, and whether products are packed."""
-        return self.config.to_dict(), self.part, self.lanes, self.pack
 
 
 def _streams(bits: Precision) -> int:
@@ -130,34 +91,26 @@ def mixed(
     return configs
 
 
-def _lowered(config: dict, part: str, lanes: int | None, pack: bool = True) -> Design:
-    model = initialize(TransformerConfig.from_dict(config))
-    return lower(model, part=part, lanes=lanes, pack=pack)
-
-
-def measure(
-    config: dict, part: str, lanes: int | None, pack: bool, units: bool, known: Sequence[str]
-) -> list[dict]:
+def measure(described: Mapping[str, Any], units: bool, known: Sequence[str]) -> list[dict]:
     """Synthesize a design unless the digest of its hardware is ``known``; entries as plain data.
 
-    With ``units``, those of its units must be known too. A worker's task: arguments and result can
-    be sent.
+    ``described`` : of a :class:`Job`. With ``units``, those of its units must be known too. A
+    worker's task: arguments and result can be sent.
     """
     from bitformer.synth.resources import OWN
     from bitformer.synth.synthesize import digest, synthesize
 
-    design = _lowered(config, part, lanes, pack)
+    job = Job.of(described)
+    design = job.lowered()
     key = digest(design)
     if (unit_key(key, OWN) if units else key) in known:
         return []
-    return [entry.to_dict() for entry in entries_of(design, synthesize(design, units=units))]
+    found = entries_of(design, synthesize(design, units=units), family=job.family)
+    return [entry.to_dict() for entry in found]
 
 
 def measure_routed(
-    config: dict,
-    part: str,
-    lanes: int | None,
-    pack: bool,
+    described: Mapping[str, Any],
     seeds: int,
     clock_hz: float | None,
     known: Sequence[str],
@@ -170,8 +123,8 @@ def measure_routed(
     from bitformer.synth.synthesize import digest, synthesize
     from bitformer.synth.tools import find_program
 
-    design = _lowered(config, part, lanes, pack)
-    router = target_of(part).router
+    design = Job.of(described).lowered()
+    router = target_of(design.part).router
     asked, tool = clock_hz or router.asked_hz, find_program(router.program).version
     if routed_key_of(digest(design), tool, asked, range(1, seeds + 1)) in known:
         return []
@@ -193,9 +146,9 @@ def profile(
     Returns how many entries are new. ``progress`` counts designs and names the last one.
     """
     known, wanted = sorted(base.keys()), list(jobs)
-    plain = {job.name: (*job.described, job.units, known) for job in wanted if not job.seeds}
+    plain = {job.name: (job.described, job.units, known) for job in wanted if not job.seeds}
     routed = {
-        job.name: (*job.described, job.seeds, job.clock_hz, known) for job in wanted if job.seeds
+        job.name: (job.described, job.seeds, job.clock_hz, known) for job in wanted if job.seeds
     }
     total, new, done = len(plain) + len(routed), 0, 0
     for measurer, tasks in ((measure, plain), (measure_routed, routed)):
@@ -206,26 +159,22 @@ def profile(
     return new
 
 
-def keys_of_components(
-    config: dict, part: str, lanes: int | None, pack: bool = True
-) -> dict[str, str]:
+def keys_of_components(described: Mapping[str, Any]) -> dict[str, str]:
     """Return the keys of a design's components: a worker's task."""
     from bitformer.estimate.component_stores import component_keys
     from bitformer.estimate.components import components_of
 
-    return component_keys(components_of(_lowered(config, part, lanes, pack)))
+    return component_keys(components_of(Job.of(described).lowered()))
 
 
-def measure_together(
-    wanted: Sequence[tuple[dict, str, int | None, bool, Sequence[str]]],
-) -> list[dict]:
+def measure_together(wanted: Sequence[tuple[Mapping[str, Any], Sequence[str]]]) -> list[dict]:
     """Synthesize those components of designs; entries as plain data; a worker's task."""
     from bitformer.estimate.component_stores import measure_components
     from bitformer.estimate.components import components_of
 
     found = []
-    for config, part, lanes, pack, names in wanted:
-        design = _lowered(config, part, lanes, pack)
+    for described, names in wanted:
+        design = Job.of(described).lowered()
         shares = {share.name: share for share in components_of(design)}
         found += [(design, shares[name]) for name in names]
     return [entry.to_dict() for entry in measure_components(found)]
@@ -243,7 +192,7 @@ def profile_components(
     ``progress`` is told twice of each job: when its components are known by their keys, and when
     they are measured.
     """
-    asked = {job.name: job.described for job in jobs}
+    asked = {job.name: (job.described,) for job in jobs}
     keys: dict[str, dict[str, str]] = {}
     for done, (name, found) in enumerate(pool.run(keys_of_components, asked), start=1):
         keys[name] = found
@@ -268,5 +217,5 @@ def profile_components(
     for number, entries in pool.run(measure_together, tasks):
         new += base.add(Entry.from_dict(one) for one in entries)
         done += len(tasks[number][0])
-        progress(done, 2 * len(asked), tasks[number][0][-1][0]["name"])
+        progress(done, 2 * len(asked), tasks[number][0][-1][0]["config"]["name"])
     return new

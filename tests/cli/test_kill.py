@@ -43,14 +43,12 @@ import json, os, sys
 import bitformer.synth.synthesize, bitformer.estimate.profile as profiling
 from measurement_harness import invented
 from bitformer.cli.main import cli
-from bitformer.hw.lowering.lower import lower
+from bitformer.estimate.jobs import Job
 from bitformer.model import export, train
-from bitformer.model.config import TransformerConfig
-from bitformer.model.initialize import initialize
 import bitformer.search.run, bitformer.search.plot, bitformer.sim.run
 
-def measure(config, part, lanes, pack, units, known):
-    design = lower(initialize(TransformerConfig.from_dict(config)), part=part)
+def measure(described, units, known):
+    design = Job.of(described).lowered()
     entry = invented(design, key=design.model.config.name)
     return [] if entry.key in known else [entry.to_dict()]
 

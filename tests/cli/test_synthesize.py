@@ -5,7 +5,7 @@ import json
 import pytest
 
 from bitformer.estimate.features import VERSION
-from bitformer.estimate.knowledge import Entry, KnowledgeBase, read_entries
+from bitformer.estimate.knowledge import Entry, KnowledgeBase, read_entries, shipped_entries
 from bitformer.model.errors import UserError
 from bitformer.synth import cache, synthesize
 from bitformer.synth.yosys import Tool
@@ -291,7 +291,8 @@ def test_what_was_measured_is_remembered(bitformer, tiny, synthesizer, tmp_path)
     assert bitformer("synthesize", tiny).code == 0
     assert bitformer("synthesize", tiny, "--units", "--kb", other).code == 0
     assert bitformer("synthesize", tiny, "--no-kb", "--lanes", "8").code == 0
-    (entry,) = bitformer("kb", "show", "--json").data["entries"]
+    own = KnowledgeBase(None).path
+    (entry,) = bitformer("kb", "show", "--kb", own, "--json").data["entries"]
     assert (entry["name"], entry["luts"], entry["dsps"]) == ("tiny", 40, 18)
     assert entry["widths"]["MHA"] == "4/8"
     assert entry["features"]["columns"] == 16
@@ -304,12 +305,31 @@ def test_what_was_measured_is_remembered(bitformer, tiny, synthesizer, tmp_path)
     assert "tiny" not in said.out
     said = bitformer("kb", "merge", other)
     assert "1 of 2 entries are new" in said.out
-    assert bitformer("kb", "export", tmp_path / "out.json", "--json").data["entries"] == 2
+    out = tmp_path / "out.json"
+    assert bitformer("kb", "export", out, "--kb", own, "--json").data["entries"] == 2
 
 
-def test_components_are_shown_with_their_bits(bitformer, tmp_path):
-    entry = Entry(
-        key="k",
+def test_what_ships_is_shown_and_exported_beside_the_users_own(bitformer, tmp_path):
+    """Without a file of the user's it is all there is, and none is made to look into."""
+    shipped, own = {entry.key for entry in shipped_entries()}, KnowledgeBase(None).path
+    own.unlink()
+    said = bitformer("kb", "show", "--json")
+    assert {entry["key"] for entry in said.data["entries"]} == shipped
+    assert "bitformer's own: " in bitformer("kb", "show").out
+    assert not own.exists()
+    KnowledgeBase(own).add([component("k")])
+    out = tmp_path / "all.json"
+    assert bitformer("kb", "export", out).code == 0
+    assert {entry.key for entry in read_entries(out)} == shipped | {"k"}
+    assert f"{own}: 0 designs, 0 units, 1 components" in bitformer("kb", "show").out
+    picked = bitformer("kb", "show", "--kind", "routed", "--json").data
+    assert {entry["kind"] for entry in picked["entries"]} == {"routed"}
+
+
+def component(key):
+    """Return what a component takes, by its key."""
+    return Entry(
+        key=key,
         kind="component",
         name="MHA",
         part="xc7s15",
@@ -324,6 +344,10 @@ def test_components_are_shown_with_their_bits(bitformer, tmp_path):
         ramb18=7,
         dsps=0,
     )
+
+
+def test_components_are_shown_with_their_bits(bitformer, tmp_path):
+    entry = component("k")
     base = KnowledgeBase(tmp_path / "kb.sqlite")
     base.add([entry])
     said = bitformer("kb", "show", "--kb", base.path)
@@ -357,6 +381,8 @@ def test_a_base_that_fails_is_no_failure(bitformer, tiny, synthesizer, tmp_path)
         (["profile", "--route", "--widths", "8"], "one that can be routed here, lfe5u-25f"),
         (["kb", "merge", "nothing.sqlite"], "which is not there"),
         (["kb", "export"], "one file to write"),
+        (["profile", "--shapes", "2", "--mixed", "3"], "--shapes must be given without configs"),
+        (["profile", "--shapes", "0"], "0 is not in the range"),
         (["profile", "--bits", "5/x"], "bits must be numbers"),
         (["profile", "--bits", "32"], "widths that a model can have"),
         (["profile", "--windows", "0"], "--windows must be positive integers"),

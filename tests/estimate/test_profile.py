@@ -9,7 +9,8 @@ import time
 import pytest
 
 from bitformer.estimate.knowledge import KnowledgeBase, read_entries
-from bitformer.estimate.profile import Job, family, mixed, profile
+from bitformer.estimate.jobs import Job
+from bitformer.estimate.profile import family, mixed, profile
 from bitformer.model.errors import UserError
 from bitformer.model.precision import Precision
 from bitformer.study.workers import WorkerPool, open_pool
@@ -95,11 +96,13 @@ class Invented:
         self._pool = pool
 
     def run(self, _function, tasks):
-        def measure(config, part, _lanes, _pack, _units, known):
-            key = f"{config['name']}-{part}"
+        def measure(described, _units, known):
+            job = Job.of(described)
+            key = f"{job.config.name}-{job.part}"
             time.sleep(0.1)
             counts = {"luts": len(key), "lutram": 1, "ffs": 2, "ramb18": 3, "dsps": 4}
-            entry = {"key": key, "name": config["name"], "part": part, "lanes": 1, **counts}
+            about = {"name": job.config.name, "part": job.part, "lanes": 1}
+            entry = {"key": key, **about, **counts}
             return [] if key in known else [{**entry, "tool": "invented", "version": "1"}]
 
         return self._pool.run(measure, tasks)
@@ -124,7 +127,8 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from test_profile import BITS, Invented
 from bitformer.estimate.knowledge import KnowledgeBase
-from bitformer.estimate.profile import Job, family, profile
+from bitformer.estimate.jobs import Job
+from bitformer.estimate.profile import family, profile
 from bitformer.study.workers import WorkerPool
 many = [Job(config=config) for config in family([6, 12], [8, 16], BITS)]
 base = KnowledgeBase(Path(sys.argv[1]))
