@@ -16,9 +16,9 @@ from pathlib import Path
 import click
 from tables import console, markdown_table, show
 
+from bitformer.estimate.jobs import Job
 from bitformer.estimate.knowledge import Entry, KnowledgeBase, shipped_entries
 from bitformer.estimate.predictor import Prediction, Predictor
-from bitformer.estimate.jobs import Job
 from bitformer.estimate.profile import profile
 from bitformer.estimate.remedies import everywhere
 from bitformer.hw.design import Design

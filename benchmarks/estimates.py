@@ -20,9 +20,9 @@ import numpy as np
 from measure import Results, key_of
 from tables import console, markdown_table, show
 
+from bitformer.estimate.jobs import Job
 from bitformer.estimate.knowledge import Entry, KnowledgeBase, shipped_entries
 from bitformer.estimate.predictor import Prediction, Predictor
-from bitformer.estimate.jobs import Job
 from bitformer.estimate.profile import mixed, profile
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.parts import DEFAULT_PART, PARTS

@@ -36,9 +36,9 @@ def _order(entry: Entry) -> tuple[object, ...]:
 
 
 def _sources(kb: Path | None, kind: str | None) -> dict[str, list[Entry]]:
-    """Return the entries of a ``kind`` by where they are from: a base, or what ships and the user's.
+    """Return entries by where they are from: a base, or what ships and the user's own.
 
-    All kinds where it is None.
+    Those of a ``kind``, all where it is None.
     """
     from bitformer.estimate.knowledge import KnowledgeBase, default_path, shipped_entries
 

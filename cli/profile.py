@@ -115,11 +115,11 @@ def command(
     bitformer profile --windows 6,12 --widths 16,32 --bits 4,8 \\
         --parts lfe5u-25f --route --seeds 1
     """
-    from bitformer.estimate.knowledge import KnowledgeBase
     from bitformer.estimate.jobs import Job
+    from bitformer.estimate.knowledge import KnowledgeBase
     from bitformer.estimate.profile import family, profile, profile_components
     from bitformer.estimate.profile import mixed as draw
-    from bitformer.estimate.shapes import drawn
+    from bitformer.estimate.shapes import drawn as all_shapes
     from bitformer.model.config import read_config
     from bitformer.model.progress import progress_bar
     from bitformer.study.workers import open_pool
@@ -161,7 +161,7 @@ def command(
         for count in counts
     ]
     if shapes is not None:
-        jobs = [replace(job, units=units) for job in islice(drawn(seed), shapes)]
+        jobs = [replace(job, units=units) for job in islice(all_shapes(seed), shapes)]
     base_file = KnowledgeBase(kb)
     fill = profile_components if components else profile
     with progress_bar() as bar, open_pool(workers, scheduler) as pool:

@@ -1,5 +1,6 @@
 """Designs to measure: which model, and how it is lowered."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -72,7 +73,7 @@ class Job:
         return {**found, "config": self.config.to_dict()}
 
     @classmethod
-    def of(cls, described: dict[str, Any]) -> "Job":
+    def of(cls, described: Mapping[str, Any]) -> "Job":
         """Return the job of :attr:`described`: it measures the whole design alone."""
         return cls(**{**described, "config": TransformerConfig.from_dict(described["config"])})
 

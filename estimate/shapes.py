@@ -110,7 +110,7 @@ def _grid(draw: _Draw) -> Job:
 
 
 def _odd(draw: _Draw) -> Job:
-    """d is no power of two, and one or two layers."""
+    """Draw a width that is no power of two, and one or two layers."""
     config = grid_config(draw.of(9, 16, 30), draw.of(12, 24, 48), 8)
     config = config.replace(
         layers=draw.of(1, 2),
@@ -157,7 +157,7 @@ def _decoder(draw: _Draw) -> Job:
 
 
 def _wide(draw: _Draw) -> Job:
-    """Layers of 1 to 16 bits beside each other."""
+    """Draw layers of 1 to 16 bits beside each other."""
     config = draw.mixed(_forecaster(draw))
     bits = {
         name: draw.bits((1, 2, 3, 4, 6, 8, 16, 16), (2, 3, 4, 5, 6, 7, 8, 16, 16))
@@ -167,7 +167,7 @@ def _wide(draw: _Draw) -> Job:
 
 
 def _several(draw: _Draw) -> Job:
-    """Several inputs, and several series that are forecast."""
+    """Draw several inputs, and several series that are forecast."""
     inputs, targets = draw.of(2, 4, 5, 7), draw.of(1, 2, 2)
     config = _forecaster(draw, inputs=inputs, targets=targets, horizon=draw.of(1, 4, 6))
     return Job(config=draw.mixed(config), part=_smallest(draw))
@@ -199,7 +199,7 @@ def _mlp(draw: _Draw) -> Job:
 
 
 def _kinds(draw: _Draw) -> Job:
-    """GELU, norms before sublayers, one weight for queries and keys."""
+    """Draw GELU, norms before sublayers, one weight for queries and keys."""
     heads = draw.of(1, 2)
     pre_norm = draw.chance(0.5)
     config = _forecaster(
@@ -260,7 +260,7 @@ def _stream(draw: _Draw) -> Job:
 
 
 def _columns(draw: _Draw) -> Job:
-    """Columns of LUTs beside those of multipliers; some of them multiply longer weights, too."""
+    """Draw columns of LUTs beside multipliers; some of them multiply longer weights, too."""
     config = _forecaster(draw, linear_path=False)
     if broad := draw.kind < 0.5:
         # of 8 bits each, two products of such weights do not fit a multiplier
@@ -283,7 +283,7 @@ def _columns(draw: _Draw) -> Job:
 
 
 def _rows(draw: _Draw) -> Job:
-    """Token rows side by side, most with columns of LUTs."""
+    """Draw token rows side by side, half with columns of LUTs."""
     patch, tokens = draw.of(2, 4, 8), draw.of(8, 12, 16)
     config = _forecaster(
         draw,

@@ -16,8 +16,8 @@ from bitformer.estimate.component_stores import (
 )
 from bitformer.estimate.components import added, added_by_formula, block_ram_shares, components_of
 from bitformer.estimate.features import quantities
-from bitformer.estimate.knowledge import KnowledgeBase
 from bitformer.estimate.jobs import Job
+from bitformer.estimate.knowledge import KnowledgeBase
 from bitformer.estimate.profile import family, profile_components
 from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.lowering.lower import lower

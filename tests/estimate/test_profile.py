@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from bitformer.estimate.knowledge import KnowledgeBase, read_entries
 from bitformer.estimate.jobs import Job
+from bitformer.estimate.knowledge import KnowledgeBase, read_entries
 from bitformer.estimate.profile import family, mixed, profile
 from bitformer.model.errors import UserError
 from bitformer.model.precision import Precision
