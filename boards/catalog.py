@@ -12,6 +12,7 @@ from amaranth_boards.upduino_v3 import UpduinoV3Platform
 
 from bitformer.boards.board import Board, JtagLoader, Pin, SpiFlash, SpiPins, UartPins
 from bitformer.hw.parts import PARTS
+from bitformer.model.alike import meant
 from bitformer.model.errors import UserError
 
 __all__ = ["BOARDS", "board_of", "find_board"]
@@ -361,7 +362,10 @@ BOARDS: dict[str, Board] = {
 def find_board(name: str) -> Board:
     """Return the board called `name`; raise a `UserError` with the known names if there is none."""
     if name not in BOARDS:
-        raise UserError(f"Board {name!r} is unknown; known boards are {', '.join(sorted(BOARDS))}")
+        known = sorted(BOARDS)
+        raise UserError(
+            f"Board {name!r} is unknown; known boards are {', '.join(known)}{meant(name, known)}"
+        )
     return BOARDS[name]
 
 

@@ -23,7 +23,7 @@ from bitformer.model.files import ready_file
 from bitformer.model.progress import busy, progress_bar
 
 if TYPE_CHECKING:
-    from bitformer.estimate.predictor import Prediction
+    from bitformer.estimate.predictor import Interval, Prediction
     from bitformer.hw.design import Design
     from bitformer.hw.lowering.exact import Estimate
 
@@ -33,8 +33,11 @@ __all__ = ["command"]
 def _show(
     report: Report, design: "bitformer.AcceleratorDesign", found: "bitformer.DesignEstimate"
 ) -> None:
-    """Print an estimate: cycles, stores, totals, and what is too much."""
+    """Print an estimate: whether it fits, cycles, stores and totals."""
+    from bitformer.report.design_facts import block_ram_sentence  # late: not for --help
+
     result = found.exact
+    _show_fit(report, found)
     report.line(
         f"{design.model.name} on {result.part} at {result.clock_hz / 1e6:g} MHz:"
         f" latency {result.latency} cycles ({result.latency_us:.2f} us),"
@@ -78,7 +81,33 @@ def _show(
         _show_stores(report, result)
     else:
         _show_prediction(report, found.prediction)
-        _show_energy(report, found.energy or {})
+        if why := block_ram_sentence(result, found.prediction.ramb18):
+            report.line(why)
+        _show_energy(report, found.energy or {}, result.part)
+
+
+def _show_fit(report: Report, found: "bitformer.DesignEstimate") -> None:
+    """Say in one line whether the part has enough of everything, and what it lacks."""
+    part, prediction = found.exact.part, found.prediction
+    shares = ", ".join(
+        f"{use.resource} {use.used / use.available:.0%}" for use in found.uses if use.available
+    )
+    if found.over:
+        for use in found.over:
+            report.line(f"Does not fit {part}: {use}")
+    elif prediction is None:
+        report.line(f"The stores fit the {part}: {shares}; the units' own logic is not known.")
+    else:
+        near = [
+            f"{use.resource} up to {span.high} of {use.available}"
+            for use in found.uses
+            for span in (_spans(prediction).get(use.resource),)
+            if span is not None and span.high > use.available
+        ]
+        if near:
+            report.line(f"May not fit {part}: {'; '.join(near)}")
+        else:
+            report.line(f"Fits the {part}: {shares}")
 
 
 def _show_stores(report: Report, result: "Estimate") -> None:
@@ -91,22 +120,25 @@ def _show_stores(report: Report, result: "Estimate") -> None:
             for use in result.uses
         ),
     )
-    for use in result.over:
-        report.line(f"Does not fit {result.part}: {use}")
     report.line("LUTs are those of the stores: the units' own logic is not in them.")
     family = PARTS[result.part].family
     if not family.shift_registers:
         report.line(f"{family.name} has no shift registers in LUTs: delays are flip-flops.")
 
 
-def _show_prediction(report: Report, prediction: "Prediction") -> None:
-    from bitformer.hw.parts import PARTS
-
-    spans = {
+def _spans(prediction: "Prediction") -> dict[str, "Interval"]:
+    """Return between what lies what is predicted, by the resource."""
+    return {
         "LUT": prediction.luts,
         "LUT as memory": prediction.lutram,
         "FF": prediction.ffs,
     }
+
+
+def _show_prediction(report: Report, prediction: "Prediction") -> None:
+    from bitformer.hw.parts import PARTS
+
+    spans = _spans(prediction)
     report.table(
         ("resource", "used", "between", "of", "share"),
         (
@@ -131,15 +163,6 @@ def _show_prediction(report: Report, prediction: "Prediction") -> None:
         )
     if PARTS[prediction.part].family.luts.holds_register:
         report.line("A LUT is a logic cell here: a LUT, a flip-flop, or one behind the other.")
-    for use in prediction.over:
-        report.line(f"Does not fit {prediction.part}: {use}")
-    for use in prediction.uses:
-        span = spans.get(use.resource)
-        if span is not None and not use.over and span.high > use.available:
-            report.line(
-                f"May not fit {prediction.part}: {use.resource} up to {span.high} of"
-                f" {use.available}"
-            )
 
 
 def _show_layers(report: Report, design: "Design") -> list[dict]:
@@ -165,8 +188,10 @@ def _show_layers(report: Report, design: "Design") -> list[dict]:
     return [{**dataclasses.asdict(use), "waited": use.waited} for use in uses]
 
 
-def _show_energy(report: Report, energy: Mapping[str, Any]) -> None:
+def _show_energy(report: Report, energy: Mapping[str, Any], part: str) -> None:
     """Print the energy of a build that was reported, or else a model's."""
+    from bitformer.synth.router import router_of
+
     both = f"{energy['inference_j'] * 1e6:.2f} uJ = {energy['power_w'] * 1e3:.0f} mW x latency"
     if "build" in energy:
         report.line(
@@ -174,11 +199,13 @@ def _show_energy(report: Report, energy: Mapping[str, Any]) -> None:
             f" {energy['build']}, shell and all."
         )
     else:
+        vivado = router_of(part) is None  # nextpnr tells nothing of power
+        better = " 'report' has Vivado's figure of a build." if vivado else ""
         report.line(
             f"Energy of an inference by a model, not a measurement: {both}, of which"
-            f" {energy['static_w'] * 1e3:.0f} mW static; the rest from energies of a cycle that are"
-            f" assumed. It may be off by a factor of {energy['within_factor']:g}. 'report' has"
-            " Vivado's."
+            f" {energy['static_w'] * 1e3:.3g} mW static ({energy['static_from']}); the rest from"
+            " energies of a cycle that are assumed. It may be off by a factor of"
+            f" {energy['within_factor']:g}.{better}"
         )
 
 
@@ -205,7 +232,7 @@ def command(
     model: Path,
     part: str,
     hardware: dict[str, Any],
-    clock_hz: float,
+    clock_hz: float | None,
     layers: bool,
     components: bool,
     days: bool,
@@ -230,6 +257,9 @@ def command(
     bitformer estimate m.safetensors --components
     bitformer estimate m.safetensors --days
     """
+    from bitformer.synth.router import usual_hz
+
+    clock_hz = clock_hz or usual_hz(part)
     design = lowered(bitformer.load(model), part=part, **hardware)
     if plot is not None:
         from bitformer.sim.timeline_plot import plot_timeline

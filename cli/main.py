@@ -16,6 +16,7 @@ import click
 from bitformer.cli.entry import main
 from bitformer.cli.interrupt import INTERRUPTED, ctrl_c
 from bitformer.cli.report import visible
+from bitformer.model.alike import meant
 from bitformer.model.errors import UserError
 from bitformer.model.files import is_of_disk, unwritable
 
@@ -85,6 +86,14 @@ class CommandLine(click.Group):
         if cmd_name not in COMMANDS:
             return None
         return importlib.import_module(f"bitformer.cli.{MODULES.get(cmd_name, cmd_name)}").command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            raise click.UsageError(f"No such command {name!r}{meant(name, COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, COMMANDS))

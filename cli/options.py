@@ -122,9 +122,8 @@ clock_option = click.option(
     "--clock",
     "clock_hz",
     type=MEGAHERTZ,
-    default=100,
     metavar="MHZ",
-    help="Clock in megahertz [100].",
+    help="Clock in megahertz [100; 48 of an iCE40].",
 )
 
 kb_option = click.option(

@@ -16,6 +16,7 @@ from bitformer.cli.options import (
 from bitformer.cli.quantity import COUNT_OR_NONE, PART
 from bitformer.cli.report import Report, json_option
 from bitformer.cli.sections import SectionedCommand
+from bitformer.hw.parts import DEFAULT_PART
 from bitformer.model.progress import progress_bar
 
 __all__ = ["command"]
@@ -89,7 +90,7 @@ def command(
     data: dict[str, Any],
     part: str | None,
     hardware: dict[str, Any],
-    clock_hz: float,
+    clock_hz: float | None,
     kb: Path | None,
     samples: int,
     engine: str,
@@ -115,12 +116,13 @@ def command(
     from bitformer.report.gather import Asked
     from bitformer.report.page import write_page
     from bitformer.report.sources import page_of
+    from bitformer.synth.router import usual_hz
 
     ready_file(output)
     with progress_bar() as progress:
         asked = Asked(
             data=data,
-            clock_hz=clock_hz,
+            clock_hz=clock_hz or usual_hz(part or DEFAULT_PART),
             kb=kb,
             samples=samples,
             engine=engine,

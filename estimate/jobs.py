@@ -7,9 +7,8 @@ from typing import Any
 from bitformer.hw.design import Design
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.soft_columns import soft_of
-from bitformer.hw.parts import DEFAULT_PART, PARTS
+from bitformer.hw.parts import DEFAULT_PART, find_part
 from bitformer.model.config import TransformerConfig
-from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.synth.router import target_of
 
@@ -44,8 +43,7 @@ class Job:
     clock_hz: float | None = None
 
     def __post_init__(self):
-        if self.part not in PARTS:
-            raise UserError(f"part must be one of {', '.join(PARTS)}, not {self.part!r}")
+        find_part(self.part)
         if self.lut_lanes is not None:
             soft_of(self.lut_lanes, self.rows)
         if self.seeds:

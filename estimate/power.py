@@ -22,10 +22,26 @@ __all__ = [
 ]
 
 
+def _static(part: str) -> tuple[float, str]:
+    """Return the watts of a part in which nothing switches, and whose figure that is.
+
+    A part of which none was read has that of one of its family with as long a bitstream, and so as
+    many cells, used or not; or else the family's.
+    """
+    there = PARTS[part]
+    for one in (there, *PARTS.values()):
+        same = one.family is there.family and one.bitstream_bits == there.bitstream_bits
+        if same and one.static_w is not None:
+            as_long = f", whose bitstream is as long as the {part}'s" if one is not there else ""
+            return one.static_w, f"the {one.name}'s{as_long}"
+    alone = sum(one.family is there.family for one in PARTS.values()) == 1
+    whose = f"the {part}'s" if alone else f"one for its family, as none of the {part} was read"
+    return there.family.power.static_w, whose
+
+
 def static_w(part: str) -> float:
     """Return the watts of a part in which nothing switches."""
-    found = PARTS[part].static_w
-    return PARTS[part].family.power.static_w if found is None else found
+    return _static(part)[0]
 
 
 def power_w(part: str, taken: Mapping[str, Any], *, clock_hz: float = 100e6) -> Any:
@@ -68,6 +84,7 @@ def energy_of_inference(
         "inference_j": inference_j(part, taken, clock_hz=clock_hz),
         "power_w": power_w(part, taken, clock_hz=clock_hz),
         "static_w": static_w(part),
+        "static_from": _static(part)[1],
         "assumed_pj": {**power.cycle_pj, "clock": power.clock_pj},
         "within_factor": power.factor,
         "source": power.source,

@@ -6,8 +6,10 @@ from bitformer.hw.families.ecp5 import ECP5
 from bitformer.hw.families.family import Family
 from bitformer.hw.families.ice40 import ICE40UP
 from bitformer.hw.families.series7 import SERIES7
+from bitformer.model.alike import meant
+from bitformer.model.errors import UserError
 
-__all__ = ["DEFAULT_PART", "PARTS", "Part", "Use", "known_uses"]
+__all__ = ["DEFAULT_PART", "PARTS", "Part", "Use", "find_part", "known_uses"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +120,13 @@ PARTS: dict[str, Part] = {
         _part("ice40up5k", ICE40UP, 5_280, 5_280, 0, 30, 8, 833_288),
     )
 }
+
+
+def find_part(name: str) -> Part:
+    """Return the part called ``name``; a ``UserError`` has the known names if there is none."""
+    if name not in PARTS:
+        raise UserError(f"part must be one of {', '.join(PARTS)}, not {name!r}{meant(name, PARTS)}")
+    return PARTS[name]
 
 
 @dataclass(frozen=True, kw_only=True)

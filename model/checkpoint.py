@@ -12,6 +12,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from bitformer.model import ir
+from bitformer.model.alike import meant
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.files import open_regular, write_whole
@@ -99,8 +100,9 @@ def _operation(number: int, entry: object, arrays: dict[str, np.ndarray]) -> ir.
 def _read(path: Path) -> bytes:
     if not path.is_file():
         bare = path.name == str(path) and not path.suffix
-        others = f", and the models that ship are {', '.join(ready_names())}" if bare else ""
-        raise UserError(f"model file must exist, which {path} does not{others}")
+        known = ready_names()
+        ship = f", and the models that ship are {', '.join(known)}{meant(str(path), known)}"
+        raise UserError(f"model file must exist, which {path} does not{ship if bare else ''}")
     try:
         with open_regular(path) as file:
             data = file.read(_MAX_BYTES + 1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bitformer.model.alike import meant
 from bitformer.model.errors import UserError
 from bitformer.model.names import check_name
 from bitformer.model.plain import built, shown
@@ -396,5 +397,8 @@ def named_config(name: str) -> TransformerConfig:
         return streamed(found) if stream else found
     if name in ready_names():
         return TransformerConfig.from_dict(dict(ready_card(name).config))
-    known = ", ".join((*NAMED_CONFIGS, *ready_names()))
-    raise UserError(f"config must be one of {known} or grid-N-D-B[-stream], not {shown(name)}")
+    known = (*NAMED_CONFIGS, *ready_names())
+    raise UserError(
+        f"config must be one of {', '.join(known)} or grid-N-D-B[-stream], not"
+        f" {shown(name)}{meant(name, known)}"
+    )

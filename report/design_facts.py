@@ -4,6 +4,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from bitformer.hw.design import Design
+from bitformer.hw.parts import PARTS
 from bitformer.hw.timeline import layer_use, spans
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from bitformer.hw.lowering.exact import Estimate
     from bitformer.synth.synthesize import Synthesis
 
-__all__ = ["MOST_SPANS", "resource_facts", "timetable_facts"]
+__all__ = ["MOST_SPANS", "block_ram_sentence", "resource_facts", "timetable_facts"]
 
 #: Rows that a timetable shows one by one; of a longer one, the first so many.
 MOST_SPANS = 24_000
@@ -68,6 +69,20 @@ def timetable_facts(design: Design) -> dict[str, Any]:
     }
 
 
+def block_ram_sentence(exact: "Estimate", ramb18: int) -> str:
+    """Say why the ``ramb18`` of a design are not the sum of its stores'; nothing where they are."""
+    nominal = sum(store.ramb18 for store in exact.stores)
+    if ramb18 == nominal:
+        return ""
+    why = (
+        "it drops bits that are the same in all words of a ROM"
+        if ramb18 < nominal
+        else "it cuts deep ROMs in its own way"
+    )
+    name = PARTS[exact.part].family.block_ram.name
+    return f"{name}: by their shapes the stores take {nominal}; synthesis makes {ramb18}, as {why}."
+
+
 def resource_facts(
     design: Design,
     exact: "Estimate",
@@ -106,6 +121,8 @@ def resource_facts(
     else:
         uses, by = exact.uses, "of the stores alone: nothing is known yet of the units' logic"
     units = {} if synthesis is None else synthesis.units
+    ram = design.family.block_ram.name
+    blocks = next(use.used for use in uses if use.resource == ram)
     return {
         "part": exact.part,
         "by": by,
@@ -129,7 +146,8 @@ def resource_facts(
             {"name": name, "luts": one.luts, **dataclasses.asdict(one)}
             for name, one in units.items()
         ],
-        "block_ram": design.family.block_ram.name,
+        "block_ram": ram,
+        "block_ram_sentence": block_ram_sentence(exact, blocks),
         "stores": [dataclasses.asdict(store) for store in exact.stores],
         "accumulator_bits": design.geometry.accumulator_bits,
         "bounds": {name: int(bound) for name, bound in design.bounds.items()},

@@ -59,7 +59,7 @@ def _of_build(build: Mapping[str, Any]) -> tuple[str, str]:
     found, plan = build["reports"], build["plan"]
     if found["good"]:
         reached = found["reached_mhz"]
-        at = "" if reached is None else f", at {reached:.1f} MHz of the {_mhz(plan)} it runs at"
+        at = "" if reached is None else f": it runs at {_mhz(plan)}, and {reached:.1f} MHz would do"
         return "good", f"The build for the {plan['board']} is good{at}"
     return "bad", f"The build for the {plan['board']} is not good: {'; '.join(found['problems'])}"
 
@@ -91,7 +91,7 @@ def _tiles(parts: Mapping[str, Any]) -> Iterator[dict[str, str]]:
         ours = next(row for row in one["errors"] if row["deployed"])
         best = next((row for row in one["errors"] if row["name"] == one["best"]), None)
         than = "" if best is None else f"best baseline {number(best['rmse'], 4)}"
-        yield tile(f"RMSE of {one['target']}", number(ours["rmse"], 4), than)
+        yield tile(f"RMSE of “{one['target']}”", number(ours["rmse"], 4), than)
     if "classes" in parts:
         found = parts["classes"]
         yield tile("Accuracy", f"{100 * found['accuracy']:.1f} %", f"{found['windows']} windows")

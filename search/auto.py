@@ -15,7 +15,7 @@ from typing import Any
 from bitformer.estimate.knowledge import shipped_entries
 from bitformer.estimate.predictor import Predictor
 from bitformer.hw.lowering.lower import lower
-from bitformer.hw.parts import PARTS
+from bitformer.hw.parts import PARTS, find_part
 from bitformer.model.config import TransformerConfig
 from bitformer.model.config_choice import changed_config, start_config
 from bitformer.model.data.clock import require_calendar
@@ -37,6 +37,7 @@ from bitformer.search.proposals import (
     cycle_of,
     default_horizon,
     shapes,
+    thinned,
     variants,
 )
 from bitformer.study.trials import FOLDERS, Trial, run_trials
@@ -98,8 +99,7 @@ def propose(
     """
     if data is None:
         raise UserError("--data must name a data set or a CSV file to train on")
-    if part not in PARTS:
-        raise UserError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
+    find_part(part)
     from bitformer.model.training_run import describe  # late: it imports torch
 
     calendar = kinds.get("calendar") or ()
@@ -141,7 +141,7 @@ def propose(
             write_sealed(record, {"question": question, "tried": [one.to_dict() for one in tried]})
     best = best_of(tried)
     if best is None:
-        raise UserError(nothing(tried, part))
+        raise UserError(nothing(tried, part, None if columns.get("every") else thinned(cycle)))
     return Choice(config=best.config, part=part, sentence=why(best, tried, part), tried=tried)
 
 

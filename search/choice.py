@@ -111,8 +111,11 @@ def why(best: Tried, tried: Sequence[Tried], part: str) -> str:
     return f"Chose {_sizes(best.config)} ({best.what}): {because}; it fits the {part}"
 
 
-def nothing(tried: Sequence[Tried], part: str) -> str:
-    """Say that nothing will do, and what is in the way."""
+def nothing(tried: Sequence[Tried], part: str, every: int | None = None) -> str:
+    """Say that nothing will do, and what is in the way.
+
+    ``every`` : of so many rows one would leave a cycle that a window holds; None where it does.
+    """
     if all(one.against == "too few rows" for one in tried):
         shortest, config = min(one.config.window for one in tried), tried[0].config
         beside, shorter = f" and a horizon of {config.horizon}", "--horizon or --window"
@@ -124,7 +127,8 @@ def nothing(tried: Sequence[Tried], part: str) -> str:
         )
     horizon = "" if tried[0].config.task == "classify" else " --horizon or"
     said = "; ".join(f"{_sizes(one.config)}: {one.against}" for one in tried)
+    thinner = f", --every {every} to take one row of {every}" if every else ""
     return (
         f"--config auto finds nothing that fits the {part} ({said}): say a shorter"
-        f"{horizon} --window, fewer --inputs, or a larger --part"
+        f"{horizon} --window, fewer --inputs{thinner}, or a larger --part"
     )

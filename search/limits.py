@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bitformer.estimate.power import inference_j
-from bitformer.hw.parts import DEFAULT_PART, PARTS
+from bitformer.hw.parts import DEFAULT_PART, PARTS, find_part
 from bitformer.model.errors import UserError
 from bitformer.search.space.components import Outcomes
 
@@ -46,8 +46,7 @@ class Limits:
     clock_hz: float = 100e6
 
     def __post_init__(self):
-        if self.part not in PARTS:
-            raise UserError(f"part must be one of {', '.join(PARTS)}, not {self.part!r}")
+        find_part(self.part)
         for name in (*RESOURCES, "latency_us", "energy_j"):
             value = getattr(self, name)
             if value is not None and not value >= 0:

@@ -10,7 +10,16 @@ from bitformer.model.errors import UserError
 from bitformer.model.precision import TOKEN_COMPONENTS
 from bitformer.search.kinds import of_block
 
-__all__ = ["MOST", "Cycle", "Proposal", "cycle_of", "default_horizon", "shapes", "variants"]
+__all__ = [
+    "MOST",
+    "Cycle",
+    "Proposal",
+    "cycle_of",
+    "default_horizon",
+    "shapes",
+    "thinned",
+    "variants",
+]
 
 _DAY, _WEEK = 86400.0, 7 * 86400.0
 #: Windows, in cycles, by the cycle: those of which measured series gained.
@@ -25,6 +34,10 @@ _TOKENS = 12
 MOST, _WIDEST = 8, 64
 #: Steps of the longest forecast by default.
 _HORIZON, _PLAIN_HORIZON = 48, 8
+#: The fewest rows of a cycle.
+_FEWEST = 4
+#: Rows of a cycle of which a few go into a window that small parts hold: half hours of a day.
+_SHORT = 48
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +59,7 @@ class Proposal:
 def cycle_of(dataset: Dataset) -> Cycle | None:
     """Return the shortest cycle of four rows or more; None where rows have no dates, or none."""
     step, day = dataset.step, dataset.period
-    if day is not None and day >= 4:
+    if day is not None and day >= _FEWEST:
         return Cycle(rows=day, name="day")
     if step is None or not step.dated:
         return None
@@ -68,6 +81,17 @@ def default_horizon(cycle: Cycle | None) -> int:
     if cycle is None:
         return _PLAIN_HORIZON
     return max(n for n in range(1, _HORIZON + 1) if cycle.rows % n == 0)
+
+
+def thinned(cycle: Cycle | None) -> int | None:
+    """Return of how many rows one would leave a cycle short enough; None where it is so, or none.
+
+    It is the least that leaves a whole number of rows, and enough of them for a cycle.
+    """
+    if cycle is None or cycle.rows <= _SHORT:
+        return None
+    rows = (n for n in range(_SHORT, _FEWEST - 1, -1) if cycle.rows % n == 0)
+    return next((cycle.rows // n for n in rows), None)
 
 
 def shapes(

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bitformer.hw.lowering.exact import DEFAULT_CLOCK_HZ
 from bitformer.model.errors import UserError
 
-__all__ = ["ROUTERS", "Chip", "Router", "router_of", "target_of"]
+__all__ = ["ROUTERS", "Chip", "Router", "router_of", "target_of", "usual_hz"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +132,15 @@ ROUTERS = (_ECP5, _ICE40UP)
 def router_of(part: str) -> Router | None:
     """Return what places and routes a part here; None if nothing does."""
     return next((router for router in ROUTERS if part in router.parts), None)
+
+
+def usual_hz(part: str) -> float:
+    """Return the clock that is meant for a part where nobody says one, in hertz.
+
+    100 MHz, or less where its router aims at less: designs of the slow families do not reach it.
+    """
+    router = router_of(part)
+    return DEFAULT_CLOCK_HZ if router is None else min(DEFAULT_CLOCK_HZ, router.asked_hz)
 
 
 def target_of(part: str, package: str | None = None, speed: str | None = None) -> Chip:

@@ -16,9 +16,8 @@ from amaranth.lib import wiring
 from bitformer.hw.convert import FOR_SYNTHESIS
 from bitformer.hw.design import Design
 from bitformer.hw.families.family import Family
-from bitformer.hw.parts import DEFAULT_PART, PARTS, Part, Use
+from bitformer.hw.parts import DEFAULT_PART, PARTS, Part, Use, find_part
 from bitformer.hw.units.accelerator import Accelerator
-from bitformer.model.errors import UserError
 from bitformer.model.progress import Progress, silent
 from bitformer.synth.cache import default_cache, digest_of, synthesized
 from bitformer.synth.depth import MOST_LOADS, Depth, Fanout, depth, fanouts
@@ -140,9 +139,7 @@ def synthesize(
     """
     if part is None and isinstance(design, Design):
         part = design.part
-    if part is not None and part not in PARTS:
-        raise UserError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
-    family = PARTS[part or DEFAULT_PART].family
+    family = find_part(part or DEFAULT_PART).family
     tool = find_tool()
     source = source_of(design)
     folder = cache or default_cache()

@@ -29,10 +29,9 @@ from bitformer.hw.lowering.wide import one_by_one, wide_rows
 from bitformer.hw.lowering.written_stores import written_stores
 from bitformer.hw.lut_rows import MOST_BITS
 from bitformer.hw.memory import StoreSpec
-from bitformer.hw.parts import DEFAULT_PART, PARTS
+from bitformer.hw.parts import DEFAULT_PART, PARTS, find_part
 from bitformer.hw.program import Destination, Program, Source
 from bitformer.hw.timetable import RowTask, Schedule
-from bitformer.model.errors import UserError
 from bitformer.model.ir import IntegerModel
 from bitformer.model.progress import Progress, silent
 from bitformer.model.stream import StepModel
@@ -148,8 +147,7 @@ def lower(
     UserError
         For what cannot be built; it names the field.
     """
-    if part not in PARTS:
-        raise UserError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
+    find_part(part)
     options: dict[str, Any] = {
         "part": part,
         "lanes": lanes,

@@ -1,13 +1,13 @@
 """Recordings with classes: one CSV file with a column of them, or a folder of files."""
 
 import dataclasses
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bitformer.model.alike import alike
 from bitformer.model.data.all_columns import ALL, number_columns
 from bitformer.model.data.class_windows import CLASS, GROUP, make_class_dataset
 from bitformer.model.data.csv_source import Series, read_csv, read_header
@@ -136,10 +136,8 @@ def read_labelled(
 
 def _likely(path: Path, column: str, have: Sequence[str], reading: Reading) -> str:
     """Return the column that is meant: of a name alike, or the last that holds no numbers."""
-    alike = {one.lower(): one for one in reversed(have)}
-    close = difflib.get_close_matches(column.lower(), alike, n=1, cutoff=0.6)
-    if close:
-        return alike[close[0]]
+    if likely := alike(column, have, close=0.6):
+        return likely[0]
     times = names_among(reading.time or (), have)
     texts = number_columns(path, reading, without=times)[1]
     return [*have, *texts][-1]

@@ -4,7 +4,6 @@ Blank lines are left out, and lines that begin with ``#`` and have another numbe
 """
 
 import csv
-import difflib
 import io
 import operator
 from array import array
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bitformer.model.alike import meant
 from bitformer.model.data.csv_text import STREAMED
 from bitformer.model.data.name_lists import listed, names_among, quoted
 from bitformer.model.data.time_formats import looks_like_time
@@ -86,10 +86,8 @@ class Table:
                     f": line {self.sample[0][0]} was taken as the header, and line {line} has the"
                     f" name, so say --skip {line - 1}"
                 )
-        alike = {one.lower(): one for one in reversed(self.header) if one}
-        close = difflib.get_close_matches(name.lower(), alike, n=1, cutoff=0.75)
-        if close:
-            return f": did you mean {alike[close[0]]!r}?"
+        if likely := meant(name, self.header):
+            return likely
         if self.named and any(map(is_value, self.header)):
             names = ",".join(f"c{i + 1}" for i in range(len(self.header)))
             return f": if the file has no line of names, name the columns, as --header {names}"

@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+from bitformer.model.alike import meant
 from bitformer.model.data.folders import FOLDERS, find_folder
 from bitformer.model.data.reading import Reading
 from bitformer.model.data.sources import SOURCES, find
@@ -75,7 +76,8 @@ def path_of(name_or_path: str, *, folder: bool = False) -> Path:
     if not path.exists() and not path.suffix:
         raise UserError(
             f"Data must be {', '.join(_USUAL)} or the path of a CSV file, or one of"
-            f" {', '.join(one for one in NAMES if one not in _USUAL)}, not {name_or_path!r}"
+            f" {', '.join(one for one in NAMES if one not in _USUAL)}, not"
+            f" {name_or_path!r}{meant(name_or_path, NAMES)}"
         )
     if path.is_dir() and not folder:
         raise UserError(

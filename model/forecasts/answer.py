@@ -98,7 +98,7 @@ class Answer:
     @property
     def _rows(self) -> str:
         """Name the values behind a window."""
-        how = f"{self.numbers} values" if self.numbers > 1 else "the value"
+        how = f"{self.numbers} steps" if self.numbers > 1 else "one step"
         where = {1: "the next row", 0: "a window's last row"}
         at = where.get(self.ahead or 0, f"{self.ahead} rows after a window's last")
         return f"{how} of {self._called}, {'at' if self.numbers == 1 else 'from'} {at}" + (

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bitformer.model.alike import meant
 from bitformer.model.errors import UserError
 from bitformer.model.plain import built, shown
 from bitformer.model.strict_json import read_json
@@ -108,5 +109,8 @@ def ready_card(name: str) -> Card:
         If none has that name, or its card is damaged.
     """
     if name not in ready_names():
-        raise UserError(f"model must be one of {', '.join(ready_names())}, not {shown(name)}")
+        known = ready_names()
+        raise UserError(
+            f"model must be one of {', '.join(known)}, not {shown(name)}{meant(name, known)}"
+        )
     return built(Card, read_json(_FOLDER / f"{name}{_CARD}", "Card"), f"card {name}")

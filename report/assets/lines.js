@@ -15,9 +15,7 @@ function lineChart(box, options) {
     high += room;
     if (!ys.zero) low -= room;
     if (ys.log) [low, high] = [extent(limits)[0] * 0.8, extent(limits)[1] * 1.25];
-    // far worse lines would press those that matter together: they leave the chart at the top
-    const near = series.filter((one) => one.look !== "muted").flatMap((one) => one.y);
-    if (ys.cap && high > 1.7 * Math.max(...near)) high = 1.7 * Math.max(...near);
+    if (ys.cap) high = Math.min(high, roof(series));
     const [first, last] = extent(series.flatMap((one) => one.x));
     const marks = ys.log ? decades(low, high) : ticks(low, high, height / 52);
     const names = marks.map((value) => fmt(value));
@@ -113,13 +111,21 @@ function cursor(box, root, chart) {
 
 const lookOf = (name, best) => (name === "model" ? "accent" : name === best ? "second" : "muted");
 
+// Far worse lines would press those that matter together: they leave the chart at the top.
+function roof(series) {
+  return 1.7 * Math.max(...series.filter((one) => one.look !== "muted").flatMap((one) => one.y));
+}
+
 // Lines of errors: the model's, the best baseline's, and the others', with a legend.
 function errorLines(box, x, errors, best, labels) {
   const series = Object.entries(errors).map(([name, y]) =>
     ({ name, x, y, look: lookOf(name, best) }));
   const items = [["this model", "accent", "line"]];
   if (best) items.push([`${best} (best baseline)`, "second", "line"]);
-  if (series.some((one) => one.look === "muted")) items.push(["other baselines", "muted", "line"]);
+  const others = series.filter((one) => one.look === "muted");
+  const worst = Math.max(...others.flatMap((one) => one.y));
+  const beyond = worst > roof(series) ? `, beyond the top up to ${fmt(worst)}` : "";
+  if (others.length) items.push([`other baselines${beyond}`, "muted", "line"]);
   legend(box, items);
   lineChart(box, () => ({ series, ...labels }));
 }

@@ -5,14 +5,14 @@ const places = {
   "by-step": (box, n) => {
     const one = parts.forecasts[n];
     errorLines(box, one.steps, one.by_step, one.best, {
-      x: { label: "step ahead" }, y: { label: `RMSE of ${one.target}`, zero: true, cap: true },
+      x: { label: "step ahead" }, y: { label: `RMSE of “${one.target}”`, zero: true, cap: true },
     });
   },
   "by-hour": (box, n) => {
     const one = parts.forecasts[n];
     errorLines(box, one.by_hour.hours, one.by_hour.errors, one.best, {
       x: { label: "hour of the day", ticks: [0, 6, 12, 18, 23].filter((h) => one.by_hour.hours.includes(h)) },
-      y: { label: `RMSE of ${one.target}`, zero: true, cap: true },
+      y: { label: `RMSE of “${one.target}”`, zero: true, cap: true },
     });
   },
   "against": (box, n) => forest(box, parts.forecasts[n].errors),

@@ -21,7 +21,7 @@ from bitformer.hw.lowering.graph import destinations
 from bitformer.hw.lowering.packing import choose_packing
 from bitformer.hw.lowering.shifts import common_shifts
 from bitformer.hw.lowering.wide import element_bits
-from bitformer.hw.parts import DEFAULT_PART, PARTS
+from bitformer.hw.parts import DEFAULT_PART, PARTS, find_part
 from bitformer.hw.program import Addend
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
@@ -95,8 +95,7 @@ class ComponentSpace:
         engine: Engine | None = None,
         seed: int = 0,
     ):
-        if part not in PARTS:
-            raise UserError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
+        find_part(part)
         own = {
             Precision(weights=one, activations=one) if isinstance(one, int) else one for one in bits
         }

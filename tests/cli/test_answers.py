@@ -42,11 +42,11 @@ def made(task="forecast", *, margin=0, hold=0, dataset=None, **changes):
 
 
 SENTENCES = {
-    "forecast": (made(), ["Forecasts 2 values of a, from the next row on"]),
-    "one": (made(horizon=1), ["Forecasts the value of a, at the next row"]),
+    "forecast": (made(), ["Forecasts 2 steps of a, from the next row on"]),
+    "one": (made(horizon=1), ["Forecasts one step of a, at the next row"]),
     "ahead": (
         made(dataset={"ahead": 5}),
-        ["Forecasts 2 values of a, from 5 rows after a window's last on"],
+        ["Forecasts 2 steps of a, from 5 rows after a window's last on"],
     ),
     "sensed": (
         made(horizon=1, dataset={"ahead": 0, "target": "c"}),
@@ -66,7 +66,7 @@ SENTENCES = {
     "detector": (
         made("detect", hold=9),
         [
-            "Judges 2 values of a, from the next row on, against what came, which is sent with the"
+            "Judges 2 steps of a, from the next row on, against what came, which is sent with the"
             " window",
             "Answers with 1 while its flag is up, which says that something is unusual, else with"
             " 0",
@@ -90,7 +90,7 @@ def test_what_comes_out(which):
 
 def test_an_untrained_model_has_a_target_without_a_name():
     answer = Answer.of(dataclasses.replace(made(), meta={}))
-    assert answer.sentences == ("Forecasts 2 values of its target, from the next row on",)
+    assert answer.sentences == ("Forecasts 2 steps of its target, from the next row on",)
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def test_info_says_what_a_flag_means(bitformer, tmp_path):
     save_model(made("detect"), path)
     said = bitformer("info", path)
     assert "2 judged number(s); width" in said.out
-    assert "  judges 2 values of a, from the next row on, against what came" in said.out
+    assert "  judges 2 steps of a, from the next row on, against what came" in said.out
     assert "is above 1234, and in no window after" in said.out
     assert bitformer("info", path, "--json").data["answer"]["threshold"] == 1234
 

@@ -1,6 +1,8 @@
 """The demo's shape, on a small model."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,8 @@ from bitformer.model.config import named_config
 from bitformer.model.data.datasets import load_dataset
 from bitformer.model.data.sources import ENVIRONMENT
 from bitformer.model.model_name import name_after
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -98,7 +102,12 @@ def test_the_whole_demo_ends_in_a_routed_bitstream(bitformer, tmp_path):
     found = json.loads((tmp_path / "results.json").read_text())["bitstream"]
     assert found["problems"] == []
     assert found["reached_mhz"] >= found["asked_mhz"] == 60
-    assert 1000 < found["luts"] < 24288
+    # weights of two epochs, and of another processor, change a netlist by little
+    page = (ROOT / "docs" / "results.md").read_text()
+    (mhz,) = re.findall(r"60 MHz asked, ([\d.]+) MHz after routing", page)
+    (luts,) = re.findall(r"^\| LUTs, by nextpnr \| ([\d ]+) of 24 288 \|", page, re.M)
+    assert found["reached_mhz"] == pytest.approx(float(mhz), rel=0.1)
+    assert found["luts"] == pytest.approx(int(luts.replace(" ", "")), rel=0.1)
     assert (tmp_path / "build-sea" / "build_taxi_48_12.sh").is_file()
 
 

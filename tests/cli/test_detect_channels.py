@@ -116,7 +116,7 @@ def test_the_hardware_flags_the_same(bitformer, run, tmp_path):
     assert "#define BITFORMER_MODEL_JUDGED 3\n" in (plan / "bitformer_model.h").read_text()
     readme = " ".join((plan / "README.txt").read_text().split())
     assert (
-        "Judges the value of each of temp, flow, load, one after the other, at the next row"
+        "Judges one step of each of temp, flow, load, one after the other, at the next row"
         in readme
     )
 

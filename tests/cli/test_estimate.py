@@ -1,5 +1,6 @@
 """``bitformer estimate``: cycles, resources, layers and components, and what would fit."""
 
+import dataclasses
 import functools
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from bitformer.boards.reports.energy import Day
 from bitformer.cli.estimate_days import day_row
 from bitformer.estimate.knowledge import Entry, KnowledgeBase
+from bitformer.estimate.predictor import Interval, Predictor
 from bitformer.hw.lowering.lower import lower
 from bitformer.model import progress
 from bitformer.model.checkpoint import load_model
@@ -42,6 +44,10 @@ def test_estimate_predicts_the_whole_design(bitformer, tiny):
     assert energy["power_w"] > energy["static_w"] == 0.02
     assert "a model" in energy["is"]
     assert "by a model, not a measurement" in said.err
+    assert "'report' has Vivado's figure" in said.err
+    first = said.err.splitlines()[0]
+    assert first.startswith("Fits the xc7s15: LUT ")
+    assert f"DSP {prediction['dsps'] / 20:.0%}" in first
 
 
 @pytest.mark.usefixtures("one_family_measured")
@@ -101,6 +107,9 @@ def test_estimate_of_a_family_that_nobody_measured(bitformer, tiny):
     said = bitformer("estimate", tiny, "--part", "lfe5u-25f", "--json")
     assert "at least 12 measured designs of the ECP5, not 0: 'bitformer profile --parts" in said.err
     assert "ECP5 has no shift registers in LUTs: delays are flip-flops." in said.err
+    (fit,) = [line for line in said.err.splitlines() if line.startswith("The stores fit")]
+    assert fit.startswith("The stores fit the lfe5u-25f: ")
+    assert fit.endswith("; the units' own logic is not known.")
     used = {use["resource"]: (use["used"], use["available"]) for use in said.data["resources"]}
     assert used["DSP"] == (27, 28)  # 24 columns, two ways, a LayerNorm
     assert used["EBR"][1] == 56
@@ -108,10 +117,50 @@ def test_estimate_of_a_family_that_nobody_measured(bitformer, tiny):
     assert "prediction" not in said.data
 
 
+def test_a_design_that_may_not_fit(bitformer, tiny, monkeypatch):
+    """Its figure is within the part, the end of its interval is not."""
+    wide = Interval(value=7_900, low=7_000, high=8_100)
+    fitted = Predictor.predict
+
+    def predict(self, design, **options):
+        return dataclasses.replace(fitted(self, design, **options), luts=wide)
+
+    monkeypatch.setattr(Predictor, "predict", predict)
+    said = bitformer("estimate", tiny)
+    assert said.code == 0
+    assert said.out.splitlines()[0] == "May not fit xc7s15: LUT up to 8100 of 8000"
+
+
+def test_block_rams_in_all_are_not_the_stores(bitformer):
+    """Synthesis drops what is the same in all words of a ROM."""
+    said = bitformer("estimate", "nyc-taxi-w4a8", "--json")
+    stores = sum(store["ramb18"] for store in said.data["stores"])
+    assert stores > said.data["prediction"]["ramb18"]
+    assert (
+        f"RAMB18: by their shapes the stores take {stores}; synthesis makes"
+        f" {said.data['prediction']['ramb18']}, as it drops bits"
+    ) in said.err
+    assert "by their shapes" not in bitformer("estimate", "nyc-taxi-w4a8", "--lanes", "1").out
+
+
+def test_a_clock_and_a_power_that_suit_the_part(bitformer, tiny):
+    small = bitformer("estimate", tiny, "--part", "ice40up5k", "--json")
+    assert small.data["clock_hz"] == 48e6
+    assert "0.146 mW static (the ice40up5k's)" in small.err
+    assert "Vivado" not in small.err
+    given = bitformer("estimate", tiny, "--part", "ice40up5k", "--clock", "12", "--json")
+    assert given.data["clock_hz"] == 12e6
+    cheap = bitformer("estimate", tiny, "--part", "xc7s6", "--json")
+    assert cheap.data["clock_hz"] == 100e6
+    assert "20 mW static (the xc7s15's, whose bitstream is as long as the xc7s6's)" in cheap.err
+    large = bitformer("estimate", tiny, "--part", "xc7s75")
+    assert "70 mW static (one for its family, as none of the xc7s75 was read)" in large.out
+
+
 def test_estimate_names_what_does_not_fit(bitformer, tiny):
     said = bitformer("estimate", tiny, "--lanes", "64", "--json")
     assert said.code == 1
-    assert "Does not fit xc7s15: DSP: 35 of 20, 15 too many" in said.err
+    assert said.err.splitlines()[0] == "Does not fit xc7s15: DSP: 35 of 20, 15 too many"
     data = said.data
     assert data["within_budget"] is False
     assert {use["resource"]: use["over"] for use in data["resources"]}["DSP"] == 15

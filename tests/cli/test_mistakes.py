@@ -124,7 +124,8 @@ SEARCH = "search --config tiny --data synthetic --workers 1 -o {d}/new"
 #: Command line -> what the sentence must say. ``{d}`` is the folder of the files above.
 MISTAKES = {
     # the command line itself
-    "fly": "No such command 'fly'",
+    "fly": r"No such command 'fly' \(see",
+    "estmate m": r"No such command 'estmate': did you mean 'estimate'\? \(see",
     "info": "Missing argument 'MODEL'",
     f"info {M} --colour": "No such option.*--colour",
     f"simulate {M} --samples none": "'none' is not a valid integer",
@@ -219,7 +220,10 @@ MISTAKES = {
     "export {d}/missing -o {d}/new/m": "no run.json",
     "export {d}/damaged -o {d}/new/m": "must be JSON",
     # hardware
-    f"estimate {M} --part xc7z020": "part must be one of xc7s6, .* not 'xc7z020'",
+    f"estimate {M} --part xc7z020": "part must be one of xc7s6, .* not 'xc7z020'$",
+    f"estimate {M} --part xc7s51": "part must be one of xc7s6, .*: did you mean 'xc7s50'",
+    "estimate nyc-taxi": "did you mean 'nyc-taxi-anomaly-w4a8' or 'nyc-taxi-w4a8'",
+    "init tinny -o {d}/new": "config must be one of .*: did you mean 'tiny'",
     f"estimate {M} --lanes 0": "0 is not in the range",
     f"estimate {M} --lanes 100000": "100000 is not in the range",
     f"estimate {M} --place weights": "--place must be STORE=PLACEMENT, not 'weights'",
@@ -230,6 +234,7 @@ MISTAKES = {
     f"estimate {M} --clock nan": "--clock must be a number of megahertz from .*, not 'nan'",
     f"estimate {M} --plot {{d}}/new.docx": "new.docx cannot be written",
     f"build {M} --board nexys -o {{d}}/new": "Board 'nexys' is unknown; known boards are",
+    f"build {M} --board ulx3s -o {{d}}/new": "did you mean 'ulx3s-25f', 'ulx3s-45f' or 'ulx3s-85f'",
     f"build {M} --board sea --name 1x -o {{d}}/new": "Design name must be a letter",
     f"build {M} --board sea --name module -o {{d}}/new": "must be no reserved word .* module is",
     f"build {M} --board sea --name Signal -o {{d}}/new": "must be no reserved word .* Signal is",

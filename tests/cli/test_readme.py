@@ -112,8 +112,14 @@ def test_baselines_in_the_readme_are_those_of_their_pages():
     pump = cells(README, "faults of a pump")
     assert f"{pump[2]} ± " in TASKS
     assert re.search(rf"\| {pump[3]}\b", TASKS)
+
+
+def test_clocks_in_the_readme_are_those_of_their_pages():
+    """That of the demo's board is held by its test, which places and routes it."""
     clock = cells(README, "oil temperature")[7].split(",")[0]
     assert cells(ROUTING, "etth1-96-24 | lfe5u-25f")[6] == clock
+    demo = cells(README, "taxi passengers")[7].split(",")[0]
+    assert f"60 MHz asked, {demo} MHz after routing" in cells(RESULTS, "clock")[2]
 
 
 GRID = re.findall(r"^\| (\d+), (\d+), (\d) \| [\d ]+ \| ([\d ]+) \|", RESULTS, re.M)

@@ -21,6 +21,7 @@ from bitformer.model.baselines import baseline_forecasts
 from bitformer.model.checkpoint import load_model
 from bitformer.model.compression import stored_size
 from bitformer.model.identity import model_hash
+from bitformer.report.design_facts import block_ram_sentence
 from bitformer.report.energy_facts import PERIODS_MS
 from bitformer.report.page import MOST_BYTES
 from bitformer.synth import route
@@ -73,6 +74,13 @@ def test_errors_of_forecasts(made, opened, test_part):
         rms = np.sqrt(np.mean((forecast - data.test.y) ** 2, axis=0)) * data.target_std
         assert [x for x, _ in shown[name]] == list(range(1, data.test.horizon + 1))
         assert [y for _, y in shown[name]] == pytest.approx(rms.tolist(), **EXACT)
+    # what is worse by far leaves the chart, and the legend says how far it goes
+    best = max(max(y for _, y in shown[name]) for name in ("model", scores.verdict.baseline))
+    worst = max(y for name in others for _, y in shown[name])
+    (legend,) = page.page.locator(
+        '[data-chart="by-step"] .legend li:has-text("other baselines")'
+    ).all_inner_texts()
+    assert ("beyond the top up to" in legend) == (worst > 1.7 * best)
     hours = page.series(page.chart("by-hour"))
     assert [x for x, _ in hours["model"]] == list(range(24))
     # half hours: a window's first row of the test part says which hour it is of
@@ -146,6 +154,10 @@ def test_bits_noise_and_resources(made, opened, model):
     assert {(n, kind, float(one)) for n, kind, one in stores} == {
         (store.name, store.placement, store.bits) for store in estimate.exact.stores
     }
+    nominal = sum(store.ramb18 for store in estimate.exact.stores)
+    said = block_ram_sentence(estimate.exact, estimate.prediction.ramb18)
+    assert bool(said) == (nominal != estimate.prediction.ramb18)
+    assert said in page.page.inner_text("#resources")
     parts = page.marks(page.chart("components"), "rect[data-row]", "row", "value")
     components = {row.name: row.luts for row in design.components(estimate)}
     for name in {name for name, _ in parts}:
@@ -153,6 +165,17 @@ def test_bits_noise_and_resources(made, opened, model):
         assert own == components[name]
     total = sum(float(value) for _, value in parts)
     assert total + sum(min(0, n) for n in components.values()) == components["total"]
+
+
+@pytest.mark.needs("chromium", "posix")
+def test_the_epochs(made, opened):
+    page = opened(made / "report.html")
+    rows = json.loads((made / "train-nyc-taxi-quick" / "run.json").read_text())["history"]
+    shown = page.series(page.chart("history"))
+    for name, field in (("training loss", "loss"), ("validation error", "val")):
+        expected = [(n, row[field]) for n, row in enumerate(rows, 1) if row[field] is not None]
+        assert shown[name] == [(n, pytest.approx(value, **EXACT)) for n, value in expected]
+        assert len(expected) >= 4
 
 
 @pytest.mark.needs("chromium", "posix")
@@ -286,7 +309,7 @@ def test_a_build(made, bitformer, opened, tmp_path):
     assert f"{routing.best_mhz:.1f} MHz" in text
     head = page.page.locator(".verdict li").first.inner_text()
     assert "The build for the Radiona ULX3S" in head
-    assert "90.0 MHz of the 60 MHz" in head
+    assert "it runs at 60 MHz, and 90.0 MHz would do" in head
 
 
 def test_a_build_without_its_model(made, bitformer, tmp_path):

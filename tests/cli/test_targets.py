@@ -161,7 +161,7 @@ def test_a_picture_for_each_target(bitformer, path, tmp_path):
 def test_what_a_model_is(bitformer, path):
     said = bitformer("info", path)
     assert f"{HORIZON} output(s) for each of 2 targets" in said.out
-    sentence = "forecasts 4 values of each of temp, load, one after the other, from the next row on"
+    sentence = "forecasts 4 steps of each of temp, load, one after the other, from the next row on"
     assert sentence in said.out
     answer = bitformer("info", path, "--json").data["answer"]
     assert (answer["numbers"], answer["targets"]) == (HORIZON, list(TARGETS))

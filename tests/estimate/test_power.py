@@ -38,7 +38,11 @@ def test_static_power():
     idle = {"luts": 0, "ffs": 0, "ramb18": 0, "dsps": 0}
     assert power_w("xc7s15", idle) == static_w("xc7s15") == PARTS["xc7s15"].static_w
     assert PARTS["xc7s6"].static_w is None
-    assert static_w("xc7s6") == PARTS["xc7s6"].family.power.static_w == 0.07
+    assert static_w("xc7s6") == 0.02  # its bitstream is as long as the xc7s15's
+    assert PARTS["xc7s75"].bitstream_bits == PARTS["xc7s100"].bitstream_bits
+    assert PARTS["xc7s75"].static_w is PARTS["xc7s100"].static_w is None
+    assert static_w("xc7s75") == PARTS["xc7s75"].family.power.static_w == 0.07
+    assert static_w("ice40up5k") == PARTS["ice40up5k"].family.power.static_w
 
 
 def test_power_grows_with_the_clock_alone_if_something_switches():

@@ -12,21 +12,28 @@ from manifest_harness import write_manifest
 
 from bitformer.boards.reports.energy import battery_days
 from bitformer.boards.reports.report import energy_of, read_build
+from bitformer.hw.lowering.exact import estimate
+from bitformer.hw.lowering.lower import lower
+from bitformer.hw.parts import PARTS
 from bitformer.model.class_evaluation import ClassEvaluation
+from bitformer.model.config import named_config
 from bitformer.model.data.targets import SeriesScale
 from bitformer.model.data.windows import Windows
 from bitformer.model.detection_evaluation import DetectionEvaluation
 from bitformer.model.errors import UserError
+from bitformer.model.initialize import initialize
 from bitformer.model.task.class_scores import ClassScores
 from bitformer.model.task.detection_scores import EventScores, PointScores
 from bitformer.model.verdict import ERROR_RATE, Compared, Verdict
 from bitformer.report import page
 from bitformer.report.answer_facts import class_facts, detection_facts
+from bitformer.report.design_facts import block_ram_sentence, resource_facts
 from bitformer.report.gather import Gathered
 from bitformer.report.page import as_json, rendered, write_page
 from bitformer.report.row_times import RowTimes
 from bitformer.report.sources import add_build
 from bitformer.report.sources import page as facts_of
+from bitformer.synth.resources import Resources
 
 REPORTS = Path(__file__).parents[1] / "boards" / "reports" / "v2022_1"
 EVIL = '</script><script>document.title="x"</script><img src=x onerror="alert(1)">'
@@ -140,6 +147,40 @@ def test_reported_power_is_what_the_sliders_use(opened, tmp_path):
     assert "an assumption" in shown.page.locator('[data-out="source"]').text_content()
     uses = shown.marks(shown.chart("build-uses"), "rect[data-row]", "row", "value")
     assert dict(uses)["LUT"] == str(report.utilization.uses["LUT"].used)
+
+
+@pytest.mark.needs("chromium")
+def test_what_was_synthesized_unit_by_unit(opened, tmp_path):
+    model = initialize(named_config("tiny"))
+    design = lower(model)
+    units = {
+        "engine": Resources(luts_as_logic=900, luts_as_memory=40, ffs=700, dsps=16),
+        EVIL: Resources(luts_as_logic=12, ffs=3),
+    }
+    synthesis = SimpleNamespace(
+        uses=Resources(luts_as_logic=1000, ramb18=4, dsps=16).uses(PARTS["xc7s15"]),
+        tool="yosys 9",
+        units=units,
+    )
+    found = resource_facts(design, estimate(design), None, [], synthesis)
+    shown = opened(written(tmp_path / "r.html", resources=found))
+    bars = shown.marks(shown.chart("units"), "rect[data-row]", "row", "kind", "value")
+    assert {(row, kind): int(value) for row, kind, value in bars} == {
+        (name, kind): value
+        for name, one in units.items()
+        for kind, value in (("LUT", one.luts), ("FF", one.ffs))
+    }
+    assert "measured by yosys 9" in shown.page.inner_text("#resources")
+
+
+def test_block_rams_are_explained():
+    """Fewer than the stores', more, or as many."""
+    exact = estimate(lower(initialize(named_config("tiny"))))
+    own = sum(store.ramb18 for store in exact.stores)
+    assert block_ram_sentence(exact, own) == ""
+    assert "the same in all words" in block_ram_sentence(exact, own - 1)
+    more = f"take {own}; synthesis makes {own + 1}, as it cuts deep ROMs"
+    assert more in block_ram_sentence(exact, own + 1)
 
 
 def test_a_page_that_is_too_large_is_refused(tmp_path, monkeypatch):

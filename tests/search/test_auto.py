@@ -105,6 +105,20 @@ def test_nothing_fits(hourly, tmp_path, errors):
         asked(hourly, tmp_path / "run", part="xc7s6", horizon=240)
 
 
+def test_of_a_long_cycle_fewer_rows_are_proposed(tmp_path, errors):
+    """A row a minute: as proposed, a day is half hours, and something fits."""
+    errors(lambda config: 1.0, lowered=True)
+    values = np.random.default_rng(0).normal(size=9000)
+    minutes = table(tmp_path / "minutes.csv", values, step=1 / 60)
+    question = {"part": "xc7s6", "horizon": 240}
+    with pytest.raises(UserError, match=r"--every 30 to take one row of 30, or a larger --part$"):
+        asked(minutes, tmp_path / "run", **question)
+    with pytest.raises(UserError, match=r"fewer --inputs, or a larger --part$"):
+        asked(minutes, tmp_path / "other", **question, columns={"every": 2})
+    found, _ = asked(minutes, tmp_path / "third", part="xc7s6", columns={"every": 30})
+    assert found.config.window in (48, 96)
+
+
 def test_too_few_rows_for_some_windows_or_for_all(tmp_path, errors):
     trained = errors(lambda config: 1.0)
     few = table(tmp_path / "few.csv", np.random.default_rng(1).normal(size=300))

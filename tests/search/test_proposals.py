@@ -10,10 +10,25 @@ from bitformer.model.data.reading import Reading
 from bitformer.model.data.splits import by_fractions
 from bitformer.model.data.windows import make_dataset
 from bitformer.model.errors import UserError
-from bitformer.search.proposals import Cycle, cycle_of, default_horizon, shapes, variants
+from bitformer.search.proposals import (
+    Cycle,
+    cycle_of,
+    default_horizon,
+    shapes,
+    thinned,
+    variants,
+)
 
 DAY = Cycle(rows=24, name="day")
 HOUR = 3600.0
+
+
+@pytest.mark.parametrize(
+    ("rows", "every"), [(24, None), (48, None), (96, 2), (1440, 30), (50, 2), (97, None)]
+)
+def test_how_a_long_cycle_is_thinned(rows, every):
+    assert thinned(Cycle(rows=rows, name="day")) == every
+    assert thinned(None) is None
 
 
 def dataset(step: float, *, dated: bool = True, days=None, unit: str | None = None):
