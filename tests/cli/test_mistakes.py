@@ -221,7 +221,7 @@ MISTAKES = {
     "export {d}/damaged -o {d}/new/m": "must be JSON",
     # hardware
     f"estimate {M} --part xc7z020": "part must be one of xc7s6, .* not 'xc7z020'$",
-    f"estimate {M} --part xc7s51": "part must be one of xc7s6, .*: did you mean 'xc7s50'",
+    f"estimate {M} --part XC7S-15": "part must be one of xc7s6, .*: did you mean 'xc7s15'",
     "estimate nyc-taxi": "did you mean 'nyc-taxi-anomaly-w4a8' or 'nyc-taxi-w4a8'",
     "init tinny -o {d}/new": "config must be one of .*: did you mean 'tiny'",
     f"estimate {M} --lanes 0": "0 is not in the range",
