@@ -138,7 +138,7 @@ workers_options = together(
         "--workers",
         type=COUNT,
         metavar="N",
-        help="Processes; by default one for each core.",
+        help="Processes; by default one for each core, where Dask is installed.",
     ),
     click.option(
         "--scheduler", metavar="ADDRESS", help="A Dask scheduler whose workers do the work."

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-__all__ = ["end_children", "missing", "run_child"]
+__all__ = ["cores", "end_children", "missing", "run_child"]
 
 #: Those that run.
 _running: set[subprocess.Popen] = set()
@@ -86,6 +86,13 @@ def _undisturbed() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def cores() -> int:
+    """Return how many cores this process may use, of all where the system does not say."""
+    with contextlib.suppress(AttributeError):  # Linux's alone
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def end_children() -> None:

@@ -4,8 +4,8 @@ A worker that dies loses nothing: Dask gives its task to another. What has been 
 caller's to keep, so that a killed search takes up where it was.
 """
 
+import importlib.util
 import logging
-import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from bitformer.model.errors import UserError
-from bitformer.model.process import end_children
+from bitformer.model.process import cores, end_children
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -77,11 +77,13 @@ class WorkerPool:
 def open_pool(workers: int | None = None, scheduler: str | None = None) -> Iterator[WorkerPool]:
     """Open a pool on a Dask ``scheduler``'s workers, or on ``workers`` processes of this machine.
 
-    ``workers`` None takes a process for each core; one worker needs no processes at all. Processes
-    of this machine listen to this machine alone, and have no dashboard.
-    Raises :class:`UserError` where Dask is missing or the scheduler does not answer.
+    ``workers`` None takes a process for each core where Dask is, else works without others; one
+    worker needs no processes at all. Processes of this machine listen to this machine alone, and
+    have no dashboard. Raises :class:`UserError` where Dask is missing that was asked for, or the
+    scheduler does not answer.
     """
-    count = workers if workers is not None else len(os.sched_getaffinity(0))
+    alone = workers is None and importlib.util.find_spec("distributed") is None
+    count = workers if workers is not None else 1 if alone else cores()
     if count < 1:
         raise UserError(f"workers must be at least 1, not {count}")
     if scheduler is None and count == 1:

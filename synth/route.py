@@ -9,7 +9,6 @@ import gzip
 import hashlib
 import json
 import logging
-import os
 import tempfile
 import threading
 import time
@@ -21,7 +20,7 @@ from typing import Any
 
 from bitformer.model.cache import Cache, tools_environment, user_folder
 from bitformer.model.errors import UserError
-from bitformer.model.process import end_children, run_child
+from bitformer.model.process import cores, end_children, run_child
 from bitformer.model.progress import Progress, silent
 from bitformer.model.strict_json import parse_json
 from bitformer.synth.router import Chip
@@ -195,7 +194,7 @@ class _Job:
         failed: dict[int, str] = {}
         with tempfile.TemporaryDirectory(prefix="bitformer-") as folder:
             folders = {seed: Path(folder, str(seed)) for seed in seeds}
-            pool = ThreadPoolExecutor(min(len(seeds), _cores()))
+            pool = ThreadPoolExecutor(min(len(seeds), cores()))
             try:
                 running = {pool.submit(self._seed, seed, folders[seed]): seed for seed in seeds}
                 waiting: set[Future] = set(running)
@@ -303,12 +302,6 @@ def _stages(folders: Iterable[Path]) -> int:
 
 def _of(seeds: Sequence[int]) -> str:
     return f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds"
-
-
-def _cores() -> int:
-    with contextlib.suppress(AttributeError):  # not on every system
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def pack(result: str, target: Chip, options: Sequence[str] = ()) -> bytes:

@@ -1,7 +1,9 @@
 """Work on several processes: the same results, whatever happens to a worker."""
 
 import http.client
+import importlib.util
 import os
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import psutil
 import pytest
 
 from bitformer.model.errors import UserError
+from bitformer.model.process import cores
 from bitformer.study.workers import open_pool
 
 
@@ -44,6 +47,19 @@ TASKS = {str(number): (number,) for number in range(5)}
 def test_one_worker_runs_here():
     with open_pool(1) as pool:
         assert list(pool.run(square, TASKS)) == [(str(n), n * n) for n in range(5)]
+
+
+def test_without_dask_work_is_done_here(monkeypatch):
+    """Unless several were asked for; and not every system tells which cores may be used."""
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with open_pool() as pool:
+        assert pool.size == 1
+        assert list(pool.run(square, {"3": (3,)})) == [("3", 9)]
+    with pytest.raises(UserError, match="Several workers need Dask"), open_pool(2):
+        pass
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert cores() == os.cpu_count()
 
 
 # Dask looks for a free port with a socket that it leaves to the garbage collector
