@@ -154,7 +154,9 @@ def read_model(path, *, old: bool = False) -> tuple[ir.IntegerModel, str]:
     try:
         contents = read_contents(data)
     except UserError as error:
-        raise UserError(f"{path} must be a safetensors file, which it is not: {error}") from None
+        bundle = "it is a zip; of a bundle, which 'verify' checks, unpack model.safetensors"
+        why = bundle if data.startswith(b"PK") else error
+        raise UserError(f"{path} must be a safetensors file, which it is not: {why}") from None
     if set(contents.metadata) != {"bitformer"}:
         raise UserError(f"{path} must be a bitformer model, but its header has no such field")
     try:

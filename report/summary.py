@@ -59,7 +59,7 @@ def _of_build(build: Mapping[str, Any]) -> tuple[str, str]:
     found, plan = build["reports"], build["plan"]
     if found["good"]:
         reached = found["reached_mhz"]
-        at = "" if reached is None else f": it runs at {_mhz(plan)}, and {reached:.1f} MHz would do"
+        at = "" if reached is None else f": it runs at {_mhz(plan)}, and could at {reached:.1f} MHz"
         return "good", f"The build for the {plan['board']} is good{at}"
     return "bad", f"The build for the {plan['board']} is not good: {'; '.join(found['problems'])}"
 

@@ -1,6 +1,7 @@
 """Every mistake of a user's is one sentence and exit code 2; nothing half done is left."""
 
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,8 @@ def place(tiny, tmp_path_factory):
     (root / "truncated.safetensors").write_bytes(whole[: len(whole) // 2])
     (root / "empty.safetensors").write_bytes(b"")
     save_file({"x": np.zeros(3)}, root / "other.safetensors")
+    with zipfile.ZipFile(root / "bundle.zip", "w") as archive:
+        archive.writestr("model.safetensors", whole)
     for name, change in CHANGES.items():
         rewritten(tiny, root / f"{name}.safetensors", change)
     return root
@@ -127,6 +130,7 @@ MISTAKES = {
     "fly": r"No such command 'fly' \(see",
     "estmate m": r"No such command 'estmate': did you mean 'estimate'\? \(see",
     "info": "Missing argument 'MODEL'",
+    "info {d}/bundle.zip": "bundle.zip must be .* it is a zip; of a bundle, which 'verify' checks",
     f"info {M} --colour": "No such option.*--colour",
     f"simulate {M} --samples none": "'none' is not a valid integer",
     f"simulate {M} --samples 0": "0 is not in the range x>=1",

@@ -309,7 +309,7 @@ def test_a_build(made, bitformer, opened, tmp_path):
     assert f"{routing.best_mhz:.1f} MHz" in text
     head = page.page.locator(".verdict li").first.inner_text()
     assert "The build for the Radiona ULX3S" in head
-    assert "it runs at 60 MHz, and 90.0 MHz would do" in head
+    assert "it runs at 60 MHz, and could at 90.0 MHz" in head
 
 
 def test_a_build_without_its_model(made, bitformer, tmp_path):
