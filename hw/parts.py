@@ -6,7 +6,7 @@ from bitformer.hw.families.ecp5 import ECP5
 from bitformer.hw.families.family import Family
 from bitformer.hw.families.ice40 import ICE40UP
 from bitformer.hw.families.series7 import SERIES7
-from bitformer.model.alike import meant
+from bitformer.model.alike import none_of
 from bitformer.model.errors import UserError
 
 __all__ = ["DEFAULT_PART", "PARTS", "Part", "Use", "find_part", "known_uses"]
@@ -125,7 +125,7 @@ PARTS: dict[str, Part] = {
 def find_part(name: str) -> Part:
     """Return the part called ``name``; a ``UserError`` has the known names if there is none."""
     if name not in PARTS:
-        raise UserError(f"part must be one of {', '.join(PARTS)}, not {name!r}{meant(name, PARTS)}")
+        raise UserError(none_of("part", name, PARTS))
     return PARTS[name]
 
 

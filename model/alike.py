@@ -1,9 +1,11 @@
 """Names that are likely meant where one is not known, for the end of a sentence."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-__all__ = ["alike", "meant"]
+from bitformer.model.plain import shown
+
+__all__ = ["alike", "meant", "none_of"]
 
 #: How alike two names must be, from 0 to 1, as difflib counts: a letter that is wrong in a short
 #: name is enough, a part of another maker's is not.
@@ -38,3 +40,8 @@ def meant(name: str, known: Iterable[str]) -> str:
     if not found:
         return ""
     return f": did you mean {' or '.join((', '.join(found[:-1]), found[-1])[len(found) < 2 :])}?"
+
+
+def none_of(what: str, name: str, known: Collection[str], *, more: str = "") -> str:
+    """Return the sentence that refuses a name: ``what`` must be a ``known`` one, or ``more``."""
+    return f"{what} must be one of {', '.join(known)}{more}, not {shown(name)}{meant(name, known)}"

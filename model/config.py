@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bitformer.model.alike import meant
+from bitformer.model.alike import none_of
 from bitformer.model.errors import UserError
 from bitformer.model.names import check_name
-from bitformer.model.plain import built, shown
+from bitformer.model.plain import built
 from bitformer.model.precision import (
     FLOAT_BITS,
     PATH_BITS,
@@ -26,12 +26,7 @@ from bitformer.model.ready.library import ready_card, ready_names
 from bitformer.model.shape import Shape, check_choices, check_positive
 from bitformer.model.sizes import check_sizes
 from bitformer.model.strict_json import read_json
-from bitformer.model.structure import (
-    graph,
-    logits,
-    tensor_components,
-    weight_components,
-)
+from bitformer.model.structure import graph, logits, tensor_components, weight_components
 
 __all__ = [
     "CLASSIFY_CONFIG",
@@ -398,7 +393,4 @@ def named_config(name: str) -> TransformerConfig:
     if name in ready_names():
         return TransformerConfig.from_dict(dict(ready_card(name).config))
     known = (*NAMED_CONFIGS, *ready_names())
-    raise UserError(
-        f"config must be one of {', '.join(known)} or grid-N-D-B[-stream], not"
-        f" {shown(name)}{meant(name, known)}"
-    )
+    raise UserError(none_of("config", name, known, more=" or grid-N-D-B[-stream]"))

@@ -11,9 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bitformer.model.alike import meant
+from bitformer.model.alike import none_of
 from bitformer.model.errors import UserError
-from bitformer.model.plain import built, shown
+from bitformer.model.plain import built
 from bitformer.model.strict_json import read_json
 
 __all__ = ["Card", "ready_card", "ready_cards", "ready_names", "ready_path"]
@@ -109,8 +109,5 @@ def ready_card(name: str) -> Card:
         If none has that name, or its card is damaged.
     """
     if name not in ready_names():
-        known = ready_names()
-        raise UserError(
-            f"model must be one of {', '.join(known)}, not {shown(name)}{meant(name, known)}"
-        )
+        raise UserError(none_of("model", name, ready_names()))
     return built(Card, read_json(_FOLDER / f"{name}{_CARD}", "Card"), f"card {name}")

@@ -123,7 +123,9 @@ def test_budget_of_a_part(part, counting, tmp_path):
 
 
 def test_mistakes(counting, tmp_path):
-    with pytest.raises(UserError, match=r"^part must be one of xc7s6, .*, not 'xc7s16'$"):
+    with pytest.raises(
+        UserError, match=r"^part must be one of xc7s6, .*, not 'xc7s16': did you mean 'xc7s6'\?$"
+    ):
         synthesize(Held(), part="xc7s16", cache=tmp_path)
     with pytest.raises(TypeError, match=r"^Design must be a Design or a Component, not 3$"):
         synthesize(3, cache=tmp_path)
