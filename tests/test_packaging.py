@@ -42,7 +42,7 @@ FRONT = "api"
 EVERYWHERE = tuple(
     f"bitformer.model.{name}"
     for name in (
-        *("cache", "errors", "files", "identity", "names", "plain", "process", "progress"),
+        *("alike", "cache", "errors", "files", "identity", "names", "plain", "process", "progress"),
         # how windows are sent to a stream is the host's to know, too
         *("strict_json", "forecasts.answer", "stream"),
     )
