@@ -37,7 +37,7 @@ def search_facts(found: Mapping[str, Any]) -> dict[str, Any]:
         "clock_hz": clock_hz,
         "limits": limits,
         "combinations": space["combinations"],
-        "seen": space["seen"],
+        "designs": _designs(space),
         "within": space["within"],
         "float_val": found["float_val"],
         "rows": rows,
@@ -53,6 +53,17 @@ def search_facts(found: Mapping[str, Any]) -> dict[str, Any]:
         "chosen": winner,
         "sentence": _sentence(found),
     }
+
+
+def _designs(space: Mapping[str, Any]) -> str:
+    """Say of how many designs those within the limits are: each combination with each engine."""
+    bits, engines = f"{space['combinations']} combinations of bits", space["engines"]
+    if space["seen"] != space["combinations"]:
+        with_engines = "" if engines == 1 else f", with {engines} engines"
+        return f"{bits}, {space['seen']} of them drawn{with_engines}"
+    return (
+        bits if engines == 1 else f"{space['seen'] * engines} designs ({bits}; {engines} engines)"
+    )
 
 
 def _row(one: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,8 +102,8 @@ def _sentence(found: Mapping[str, Any]) -> str:
     trained = len(found["candidates"])
     error = TASKS[found["question"]["config"].get("task", "forecast")].error_name
     looked = (
-        f"of {found['space']['combinations']} combinations of bits, {found['space']['within']} are"
-        f" predicted to keep the limits on the {part}, and {trained} were trained"
+        f"of {_designs(found['space'])}, {found['space']['within']} are predicted to keep the"
+        f" limits on the {part}, and {trained} {'was' if trained == 1 else 'were'} trained"
     )
     if winner is None:
         return f"None of the candidates turned out to fit, bit for bit: {looked}"

@@ -123,7 +123,7 @@ def _tiles(parts: Mapping[str, Any]) -> Iterator[dict[str, str]]:
         yield tile(
             "Combinations",
             number(found["combinations"]),
-            f"{number(found['within'])} within limits",
+            f"{number(found['within'])} designs within limits",
         )
     for build in parts.get("builds", ())[:1]:
         if build["reports"] is not None and build["reports"]["reached_mhz"] is not None:

@@ -13,7 +13,7 @@ __all__ = ["built", "copy", "site"]
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def copy(tmp_path_factory):
     """A folder with the pages and what makes a site of them."""
     require("mkdocs")
@@ -34,7 +34,7 @@ def built(folder: Path) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def site(copy):
     """The folder of the site."""
     done = built(copy)

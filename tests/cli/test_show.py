@@ -390,6 +390,11 @@ def test_a_search(search, bitformer, opened, tmp_path):
     )
     assert sorted(on) == [["circle", "1"], ["tr", "1"]]
     assert "is the best that fits, bit for bit" in page.page.inner_text(".verdict")
+    space = found["space"]
+    assert space["within"] <= space["seen"] * space["engines"] == 2048
+    assert "Of 2048 designs (1024 combinations of bits; 2 engines), " in page.page.inner_text(
+        "#search .lead"
+    )
     assert {"search", "forecasts", "timetable", "energy"} <= set(
         page.page.eval_on_selector_all("section", "all => all.map(one => one.id)")
     )

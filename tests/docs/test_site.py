@@ -6,12 +6,10 @@ import re
 import click
 import pytest
 from docs_harness import ROOT
-from site_harness import built, copy, site
+from site_harness import built
 
 import bitformer
 from bitformer.cli.main import COMMANDS, cli
-
-__all__ = ["copy", "site"]
 
 pytestmark = pytest.mark.needs("mkdocs")
 

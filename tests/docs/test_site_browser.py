@@ -3,9 +3,6 @@
 import re
 
 import pytest
-from site_harness import copy, site
-
-__all__ = ["copy", "site"]
 
 pytestmark = pytest.mark.needs("mkdocs", "chromium")
 

@@ -25,7 +25,7 @@ from bitformer.model.initialize import initialize
 from bitformer.model.task.class_scores import ClassScores
 from bitformer.model.task.detection_scores import EventScores, PointScores
 from bitformer.model.verdict import ERROR_RATE, Compared, Verdict
-from bitformer.report import page
+from bitformer.report import page, search_facts
 from bitformer.report.answer_facts import class_facts, detection_facts
 from bitformer.report.design_facts import block_ram_sentence, resource_facts
 from bitformer.report.gather import Gathered
@@ -171,6 +171,19 @@ def test_what_was_synthesized_unit_by_unit(opened, tmp_path):
         for kind, value in (("LUT", one.luts), ("FF", one.ffs))
     }
     assert "measured by yosys 9" in shown.page.inner_text("#resources")
+
+
+@pytest.mark.parametrize(
+    ("seen", "engines", "said"),
+    [
+        (8, 1, "8 combinations of bits"),
+        (8, 2, "16 designs (8 combinations of bits; 2 engines)"),
+        (5, 1, "8 combinations of bits, 5 of them drawn"),
+        (5, 2, "8 combinations of bits, 5 of them drawn, with 2 engines"),
+    ],
+)
+def test_of_how_many_designs_a_search_is(seen, engines, said):
+    assert search_facts._designs({"combinations": 8, "seen": seen, "engines": engines}) == said
 
 
 def test_block_rams_are_explained():
