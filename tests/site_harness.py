@@ -28,15 +28,16 @@ def copy(tmp_path_factory):
     return folder
 
 
-def built(folder: Path) -> subprocess.CompletedProcess:
+def built(folder: Path, to: Path) -> subprocess.CompletedProcess:
     """Build the site of a copy, strictly; not quietly, as what is not said does not count."""
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(to)]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="session")
 def site(copy):
     """The folder of the site."""
-    done = built(copy)
+    to = copy / "build" / "site"
+    done = built(copy, to)
     assert done.returncode == 0, done.stderr
-    return copy / "build" / "site"
+    return to

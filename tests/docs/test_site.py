@@ -84,11 +84,11 @@ def test_site_is_built_and_asks_no_network(site):
     [("no-such.md", "data.md#no-such-heading", "/data.md"), ("../no/such.py",)],
     ids=["pages", "a file"],
 )
-def test_dead_links_are_noticed(copy, links):
+def test_dead_links_are_noticed(copy, links, tmp_path):
     page = copy / "docs" / "files.md"
     text = page.read_text()
     page.write_text("\n\n".join((text, *(f"[x]({link})" for link in links))))
-    done = built(copy)
+    done = built(copy, tmp_path / "site")
     page.write_text(text)
     assert done.returncode != 0
     for link in links:
