@@ -146,6 +146,14 @@ def _engines(lanes: str, pack: str) -> "tuple[Engine, ...]":
     help="Two products in a DSP block where that is safe: faster, for more LUTs.",
 )
 @click.option(
+    "--rows",
+    type=click.Choice(["one", "several", "both"]),
+    default="one",
+    show_default=True,
+    help="Token rows of the engine: one; several, with columns of LUTs beside the DSP blocks, where"
+    " these are faster; or both to choose from.",
+)
+@click.option(
     "--sensitivity",
     type=PATH,
     metavar="FILE",
@@ -229,6 +237,7 @@ def command(
     bitformer search --data etth1 --bits 2/8,4/6,4/8 --max-luts 2500 \\
         -o runs/narrow
     bitformer search --part xc7s6 --data etth1 --lanes auto,6,12 -o runs/engines
+    bitformer search --data etth1 --rows both --max-latency 15us -o runs/rows
     bitformer search --data etth1 --block attention,mixer,mlp --bits 4/8,8 \\
         -o runs/kinds
     """
@@ -248,7 +257,7 @@ def command(
         from bitformer.search.engine import Engine
 
         board = board_of(found.facts["question"]["limits"]["part"])
-        engine = Engine(**best.facts["engine"]).arguments.split()
+        engine = Engine.of(best.facts["engine"]).arguments.split()
         build = ("build", best.path, *engine, "--board", board.name, "-o", output / "build")
         report.line(f"Next: {command_line(*build)}")
     report.data(found.to_dict())

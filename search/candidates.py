@@ -25,7 +25,8 @@ from bitformer.search.evolve import evolve, tensor_names
 from bitformer.search.limits import Limits
 from bitformer.search.pareto import predicted_loss
 from bitformer.search.space.choices import LARGEST, combinations_of
-from bitformer.search.space.components import NEVER, ComponentSpace, Outcomes, code_of
+from bitformer.search.space.components import ComponentSpace, code_of
+from bitformer.search.space.outcomes import NEVER, Outcomes
 from bitformer.study.sensitivity import existing
 from bitformer.study.workers import WorkerPool
 

@@ -1,11 +1,17 @@
-"""The matrix engine that a candidate is lowered with: products a cycle, packed or one by one."""
+"""The matrix engine that a candidate is lowered with: its products a cycle, and what makes them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bitformer.hw.lowering.lower import lower
+from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
+from bitformer.model.initialize import initialize
+from bitformer.model.precision import Precision
+from bitformer.study.sensitivity import existing
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "engines_of_rows"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,27 +19,82 @@ class Engine:
     """What :func:`bitformer.hw.lowering.lower.lower` is told of the engine.
 
     ``lanes`` : products a cycle, None for what the part's DSP blocks allow. ``pack`` : two of them
-    in a DSP block, where that is safe: more LUTs, fewer cycles.
+    in a DSP block, where that is safe: more LUTs, fewer cycles. ``rows`` : token rows side by side.
+    ``posts`` : post-processors for these. ``soft`` : columns of LUTs of each row, 0 for those that
+    a family has unasked.
     """
 
     lanes: int | None = None
     pack: bool = True
+    rows: int = 1
+    posts: int = 1
+    soft: int = 0
 
     def __post_init__(self):
         if self.lanes is not None and self.lanes < 1:
             raise UserError(f"lanes must be at least 1, not {self.lanes}")
 
     @property
+    def plain(self) -> bool:
+        """Whether it has one token row, and no columns of LUTs that were asked for."""
+        return (self.rows, self.posts, self.soft) == (1, 1, 0)
+
+    @property
     def options(self) -> dict[str, Any]:
         """As arguments of ``lower``."""
-        return {"lanes": self.lanes, "pack": self.pack}
+        own: dict[str, Any] = {"lanes": self.lanes, "pack": self.pack}
+        if not self.plain:
+            own |= {"rows": self.rows, "posts": self.posts, "soft": self.soft or None}
+        return own
+
+    @classmethod
+    def of(cls, options: dict[str, Any]) -> "Engine":
+        """Return the engine of some :attr:`options`."""
+        return cls(**{**options, "soft": options.get("soft") or 0})
 
     @property
     def arguments(self) -> str:
         """As options of the command line, empty for the part's own engine."""
-        lanes = "" if self.lanes is None else f"--lanes {self.lanes}"
-        return " ".join(filter(None, (lanes, "" if self.pack else "--no-pack")))
+        said = (
+            "" if self.lanes is None else f"--lanes {self.lanes}",
+            "" if self.pack else "--no-pack",
+            "" if self.rows == 1 else f"--rows {self.rows}",
+            "" if self.posts == 1 else f"--posts {self.posts}",
+            f"--lut-lanes {2 * self.rows * self.soft}" if self.soft else "",
+        )
+        return " ".join(filter(None, said))
 
     def __str__(self) -> str:
-        lanes = "" if self.lanes is None else f"{self.lanes}lanes"
-        return "-".join(filter(None, (lanes, "" if self.pack else "unpacked")))
+        said = (
+            "" if self.lanes is None else f"{self.lanes}lanes",
+            "" if self.pack else "unpacked",
+            "" if self.rows == 1 else f"{self.rows}rows",
+            "" if self.posts == 1 else f"{self.posts}posts",
+            f"{self.soft}soft" if self.soft else "",
+        )
+        return "-".join(filter(None, said))
+
+
+def engines_of_rows(
+    config: TransformerConfig, bits: Sequence[Precision], part: str, lanes: int | None = None
+) -> tuple[Engine, ...]:
+    """Return the engines of fewest cycles in a part for models that have the same bits everywhere.
+
+    They have as many token rows, post-processors and columns of LUTs as ``lower`` chooses for each
+    of ``bits``. Those for which one row is the best, without such columns, have no engine here.
+    """
+    found: dict[Engine, None] = {}
+    for one in bits:
+        same = config.replace(precision=dict.fromkeys(existing(config), one), tensors={})
+        try:
+            geometry = lower(
+                initialize(same), part=part, lanes=lanes, rows="auto", soft="auto"
+            ).geometry
+        except UserError:
+            continue  # a part has no such columns, or these bits have no design
+        engine = Engine(
+            lanes=lanes, rows=geometry.rows, posts=geometry.posts, soft=geometry.weights.soft
+        )
+        if not engine.plain:
+            found[engine] = None
+    return tuple(found)

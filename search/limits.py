@@ -9,7 +9,7 @@ import numpy as np
 from bitformer.estimate.power import inference_j
 from bitformer.hw.parts import DEFAULT_PART, PARTS, find_part
 from bitformer.model.errors import UserError
-from bitformer.search.space.components import Outcomes
+from bitformer.search.space.outcomes import Outcomes
 
 __all__ = ["RESOURCES", "Limits", "energy_of", "excesses", "within"]
 

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from bitformer.model.config import TransformerConfig
@@ -11,16 +12,18 @@ from bitformer.model.errors import UserError
 from bitformer.model.precision import UNIFORM, Precision
 from bitformer.model.train_settings import METHODS
 from bitformer.search.candidates import enumerable
-from bitformer.search.engine import Engine
+from bitformer.search.engine import Engine, engines_of_rows
 from bitformer.search.limits import Limits
 from bitformer.search.selection import SCORES
 from bitformer.search.space.choices import searchable
 from bitformer.study.trials import Trial
 
-__all__ = ["SYNTHESES", "SearchRequest"]
+__all__ = ["ROWS", "SYNTHESES", "SearchRequest"]
 
 #: Which trained candidates are synthesized, or placed and routed.
 SYNTHESES = ("all", "chosen", "none")
+#: Token rows of engines: one, several where these are faster, or both to choose from.
+ROWS = ("one", "several", "both")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,8 @@ class SearchRequest:
     top : how many are trained, beside the uniform ones.
     seed : of training, and of drawing where not everything can be looked at.
     engines : to choose from; the uniform ones have the first.
+    rows : ``"one"`` token row; ``"several"``, with columns of LUTs, as are the fastest for uniform
+        bits; or ``"both"``.
     method : how sensitivities are measured, ``"ptq"`` or ``"qat"``: by calibration or training.
     settings : of training (:class:`bitformer.model.train_settings.TrainSettings`).
     tries : designs that are looked at where the space is not enumerated.
@@ -56,6 +61,7 @@ class SearchRequest:
     top: int = 5
     seed: int = 0
     engines: tuple[Engine, ...] = (Engine(),)
+    rows: str = "one"
     method: str = "ptq"
     settings: Mapping[str, Any] = field(default_factory=dict)
     per_tensor: bool = False
@@ -68,7 +74,7 @@ class SearchRequest:
     def __post_init__(self):
         for name, known in (
             *(("score", SCORES), ("method", METHODS)),
-            *(("synthesis", SYNTHESES), ("route", SYNTHESES)),
+            *(("synthesis", SYNTHESES), ("route", SYNTHESES), ("rows", ROWS)),
         ):
             if getattr(self, name) not in known:
                 raise UserError(
@@ -108,6 +114,22 @@ class SearchRequest:
         """Bits of the baselines."""
         return self.bits if self.baselines is None else self.baselines
 
+    @cached_property
+    def tried(self) -> tuple[Engine, ...]:
+        """All engines to choose from: those of several rows are lowered to be known.
+
+        Where none of several rows is better than one, that is tried.
+        """
+        if self.rows == "one":
+            return self.engines
+        several = [
+            own
+            for lanes in dict.fromkeys(one.lanes for one in self.engines)
+            for own in engines_of_rows(self.config, self.bits, self.limits.part, lanes)
+        ]
+        plain = self.engines if self.rows == "both" or not several else ()
+        return tuple(dict.fromkeys((*plain, *several)))
+
     @property
     def measured(self) -> tuple[Precision, ...]:
         """Bits whose sensitivities are asked for: those of the choices and of the baselines."""
@@ -128,12 +150,14 @@ class SearchRequest:
         data = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
         if not self.blocks:
             del data["blocks"]  # a question as it was asked before there was a choice
+        if self.rows == "one":
+            del data["rows"]  # the same
         return data | {
             "config": self.config.to_dict(),
             "source": self.source.to_dict(),
             "limits": dataclasses.asdict(self.limits),
             "bits": [str(one) for one in self.bits],
-            "engines": [dataclasses.asdict(one) for one in self.engines],
+            "engines": [one.options for one in self.engines],
             "baselines": [str(one) for one in self.compared],
             "settings": dict(self.settings),
         }

@@ -7,7 +7,7 @@ import numpy as np
 
 from bitformer.search.limits import Limits, energy_of, excesses, within
 from bitformer.search.pareto import pareto
-from bitformer.search.space.components import Outcomes
+from bitformer.search.space.outcomes import Outcomes
 
 __all__ = ["COSTS", "SCORES", "Selected", "choose", "nearest_miss", "no_dearer"]
 

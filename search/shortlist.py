@@ -64,7 +64,7 @@ def _candidates(
     progress: Progress,
 ) -> CandidateSet:
     common = (request.config, request.bits, added, predictor, request.limits)
-    options: dict[str, Any] = {"engines": request.engines, "baselines": request.compared}
+    options: dict[str, Any] = {"engines": request.tried, "baselines": request.compared}
     if request.enumerated:
         return component_candidates(*common, **options, pool=pool)
     return tensor_candidates(
@@ -149,7 +149,7 @@ def _chosen(request: SearchRequest, candidates: CandidateSet, progress: Progress
             "kind": candidates.kind,
             "combinations": candidates.combinations,
             "seen": candidates.seen,
-            "engines": len(request.engines),
+            "engines": len(request.tried),
             "within": int(free.sum()),
             "pareto": points[pareto(points)].tolist(),
         },

@@ -10,14 +10,15 @@ design is predicted to take.
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
-from bitformer.estimate.predictor import Predictor
+from bitformer.estimate.predictor import Prediction, Predictor
 from bitformer.hw.lowering.columns import choose_columns
 from bitformer.hw.lowering.graph import destinations
+from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.packing import choose_packing
 from bitformer.hw.lowering.shifts import common_shifts
 from bitformer.hw.lowering.wide import element_bits
@@ -25,11 +26,13 @@ from bitformer.hw.parts import DEFAULT_PART, PARTS, find_part
 from bitformer.hw.program import Addend
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
+from bitformer.model.initialize import initialize
 from bitformer.model.precision import POWER_OF_TWO, UNIFORM, Precision
 from bitformer.model.structure import weight_components
 from bitformer.search.engine import Engine
 from bitformer.search.space.choices import LARGEST, choices_of, combinations_of, searchable
 from bitformer.search.space.combinations import combinations
+from bitformer.search.space.outcomes import NEVER, Outcomes
 from bitformer.search.space.quantities import (
     distinct,
     engine_quantities,
@@ -38,31 +41,11 @@ from bitformer.search.space.quantities import (
     short_formats,
     wide_operations,
 )
+from bitformer.search.space.several import alike, outcomes_of_several
 from bitformer.search.space.templates import Templates, Widths
 from bitformer.study.sensitivity import existing
 
-__all__ = ["NEVER", "ComponentSpace", "Outcomes", "code_of"]
-
-#: Resources and cycles of a combination that has no design.
-NEVER = np.iinfo(np.int32).max
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcomes:
-    """Arrays with a number for each combination; ``latency`` and ``interval`` in cycles.
-
-    A combination that is not ``possible`` (a sum too wide for a DSP block, say) needs ``NEVER`` of
-    everything.
-    """
-
-    possible: np.ndarray
-    latency: np.ndarray
-    interval: np.ndarray
-    luts: np.ndarray
-    lutram: np.ndarray
-    ffs: np.ndarray
-    ramb18: np.ndarray
-    dsps: np.ndarray
+__all__ = ["ComponentSpace", "code_of"]
 
 
 def code_of(bits: Sequence[Precision]) -> str:
@@ -121,7 +104,7 @@ class ComponentSpace:
 
     def _take(self, engine: Engine) -> None:
         self.engine = engine
-        self.columns = choose_columns(self.batch.first, self.part, **engine.options)
+        self.columns = choose_columns(self.batch.first, self.part, engine.lanes, engine.pack)
 
     def on(self, engine: Engine) -> "ComponentSpace":
         """Return the same combinations, lowered with another engine."""
@@ -183,6 +166,8 @@ class ComponentSpace:
 
     def outcomes(self, predictor: Predictor) -> Outcomes:
         """Return cycles and resources of every combination."""
+        if not self.engine.plain:
+            return self._on_several(predictor)
         found = self._outcomes(predictor)
         single = self.on(replace(self.engine, pack=False))
         if single.columns == self.columns:
@@ -196,6 +181,20 @@ class ComponentSpace:
         others = single._outcomes(predictor)
         both = ((name, getattr(found, name), getattr(others, name)) for name in vars(found))
         return Outcomes(**{name: np.where(packed, one, other) for name, one, other in both})
+
+    def _on_several(self, predictor: Predictor) -> Outcomes:
+        """Return the outcomes on an engine of several token rows, or with columns of LUTs."""
+        engine = self.engine
+
+        def predicted(number: int) -> Prediction | None:
+            try:
+                model = initialize(self.config_of(number))
+                return predictor.predict(lower(model, part=self.part.name, **engine.options))
+            except UserError:
+                return None
+
+        plain = self.on(Engine(lanes=engine.lanes, pack=engine.pack)).outcomes(predictor)
+        return outcomes_of_several(plain, alike(self.batch, self.part.family.multiplier), predicted)
 
     def _outcomes(self, predictor: Predictor) -> Outcomes:
         batch, multiplier = self.batch, self.part.family.multiplier

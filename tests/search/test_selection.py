@@ -7,7 +7,7 @@ import pytest
 
 from bitformer.search.limits import Limits, energy_of
 from bitformer.search.selection import COSTS, choose, nearest_miss, no_dearer
-from bitformer.search.space.components import Outcomes
+from bitformer.search.space.outcomes import Outcomes
 
 #: LUTs, RAMB18, cycles and predicted loss; all else is the same.
 ROWS = [
