@@ -257,7 +257,7 @@ def command(
         from bitformer.search.engine import Engine
 
         board = board_of(found.facts["question"]["limits"]["part"])
-        engine = Engine.of(best.facts["engine"]).arguments.split()
+        engine = Engine(**best.facts["engine"]).arguments.split()
         build = ("build", best.path, *engine, "--board", board.name, "-o", output / "build")
         report.line(f"Next: {command_line(*build)}")
     report.data(found.to_dict())

@@ -82,7 +82,7 @@ def _bits(result: Mapping[str, Any], one: Mapping[str, Any]) -> str:
     from bitformer.search.engine import Engine
 
     bits = one["name"].removeprefix(result["question"]["config"]["name"] + "-")
-    return " ".join(filter(None, (bits, str(Engine.of(one["engine"])))))
+    return " ".join(filter(None, (bits, str(Engine(**one["engine"])))))
 
 
 def _error(value: float | None) -> str:

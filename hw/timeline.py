@@ -6,7 +6,7 @@ from typing import Any
 from bitformer.hw import timing
 from bitformer.hw.design import Design
 
-__all__ = ["LayerUse", "Span", "layer_use", "spans"]
+__all__ = ["LayerUse", "Span", "lane_spans", "layer_use", "spans"]
 
 
 @dataclass(kw_only=True)
@@ -103,4 +103,27 @@ def spans(design: Design) -> list[Span]:
         start, end = event.write_first - design.geometry.post, event.write_last + 1
         end -= design.geometry.post
         found.append(Span(**task, unit="post-processor", start=start, end=end))
+    return found
+
+
+def lane_spans(design: Design) -> list[tuple[str, Span]]:
+    """Return the same by token row of the engine, and by post-processor, each with its name.
+
+    A split row takes all token rows, a single one its own; of a block each row takes one. Results
+    of a token row go through the post-processor of its number, counted round the post-processors.
+    """
+    geometry, found = design.geometry, []
+    for event in design.schedule.events:
+        op = event.row.operation
+        lanes = [op.lane] if op.rows == 1 else list(range(event.row.count))
+        task: dict[str, Any] = {"layer": event.row.tensor, "row": event.row.row}
+        if op.matrix:
+            start = event.issue + timing.ADDRESS
+            own = range(geometry.rows) if op.split else lanes
+            span = Span(**task, unit="engine", start=start, end=start + op.cycles)
+            found += [(f"token row {lane}", span) for lane in own]
+        for lane, writes in zip(lanes, event.by_row, strict=True):
+            first, last = (int(cycle) - geometry.post for cycle in (writes.min(), writes.max()))
+            span = Span(**task, unit="post-processor", start=first, end=last + 1)
+            found.append((f"post-processor {lane % geometry.posts}", span))
     return found

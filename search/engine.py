@@ -1,13 +1,15 @@
 """The matrix engine that a candidate is lowered with: its products a cycle, and what makes them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from bitformer.hw.design import Design
 from bitformer.hw.lowering.lower import lower
 from bitformer.model.config import TransformerConfig
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
+from bitformer.model.ir import IntegerModel
 from bitformer.model.precision import Precision
 from bitformer.study.sensitivity import existing
 
@@ -20,15 +22,15 @@ class Engine:
 
     ``lanes`` : products a cycle, None for what the part's DSP blocks allow. ``pack`` : two of them
     in a DSP block, where that is safe: more LUTs, fewer cycles. ``rows`` : token rows side by side.
-    ``posts`` : post-processors for these. ``soft`` : columns of LUTs of each row, 0 for those that
-    a family has unasked.
+    ``posts`` : post-processors for these. ``soft`` : columns of LUTs of each row, None for those
+    that a family has unasked.
     """
 
     lanes: int | None = None
     pack: bool = True
     rows: int = 1
     posts: int = 1
-    soft: int = 0
+    soft: int | None = None
 
     def __post_init__(self):
         if self.lanes is not None and self.lanes < 1:
@@ -37,20 +39,15 @@ class Engine:
     @property
     def plain(self) -> bool:
         """Whether it has one token row, and no columns of LUTs that were asked for."""
-        return (self.rows, self.posts, self.soft) == (1, 1, 0)
+        return (self.rows, self.posts, self.soft) == (1, 1, None)
 
     @property
     def options(self) -> dict[str, Any]:
         """As arguments of ``lower``."""
         own: dict[str, Any] = {"lanes": self.lanes, "pack": self.pack}
         if not self.plain:
-            own |= {"rows": self.rows, "posts": self.posts, "soft": self.soft or None}
+            own |= {"rows": self.rows, "posts": self.posts, "soft": self.soft}
         return own
-
-    @classmethod
-    def of(cls, options: dict[str, Any]) -> "Engine":
-        """Return the engine of some :attr:`options`."""
-        return cls(**{**options, "soft": options.get("soft") or 0})
 
     @property
     def arguments(self) -> str:
@@ -60,7 +57,7 @@ class Engine:
             "" if self.pack else "--no-pack",
             "" if self.rows == 1 else f"--rows {self.rows}",
             "" if self.posts == 1 else f"--posts {self.posts}",
-            f"--lut-lanes {2 * self.rows * self.soft}" if self.soft else "",
+            "" if self.soft is None else f"--lut-lanes {2 * self.rows * self.soft}",
         )
         return " ".join(filter(None, said))
 
@@ -70,7 +67,7 @@ class Engine:
             "" if self.pack else "unpacked",
             "" if self.rows == 1 else f"{self.rows}rows",
             "" if self.posts == 1 else f"{self.posts}posts",
-            f"{self.soft}soft" if self.soft else "",
+            "" if self.soft is None else f"{self.soft}soft",
         )
         return "-".join(filter(None, said))
 
@@ -86,15 +83,25 @@ def engines_of_rows(
     found: dict[Engine, None] = {}
     for one in bits:
         same = config.replace(precision=dict.fromkeys(existing(config), one), tensors={})
+        model, options = initialize(same), {"part": part, "lanes": lanes}
         try:
-            geometry = lower(
-                initialize(same), part=part, lanes=lanes, rows="auto", soft="auto"
-            ).geometry
+            best = lower(model, rows="auto", soft="auto", **options)
         except UserError:
-            continue  # a part has no such columns, or these bits have no design
-        engine = Engine(
-            lanes=lanes, rows=geometry.rows, posts=geometry.posts, soft=geometry.weights.soft
-        )
-        if not engine.plain:
-            found[engine] = None
+            continue  # these bits have no design
+        geometry = best.geometry
+        engine = Engine(lanes=lanes, rows=geometry.rows, posts=geometry.posts)
+        if not engine.plain or geometry.weights.soft:
+            found[_asked(engine, model, best)] = None
     return tuple(found)
+
+
+def _asked(engine: Engine, model: IntegerModel, best: Design) -> Engine:
+    """Return the engine with the columns of LUTs that must be asked for to have a design again."""
+    soft = best.geometry.weights.soft
+    if soft:
+        return replace(engine, soft=soft)
+    try:
+        again = lower(model, part=best.part, **engine.options)
+    except UserError:
+        return replace(engine, soft=0)
+    return engine if again.latency == best.latency else replace(engine, soft=0)

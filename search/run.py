@@ -191,7 +191,7 @@ def _trained(
     made = zip(configs, outcomes, choice["designs"], strict=True)
     return [
         SearchResult(
-            **{**one, "config": config, "engine": Engine.of(one["engine"]), "outcome": outcome}
+            **{**one, "config": config, "engine": Engine(**one["engine"]), "outcome": outcome}
         )
         for config, outcome, one in made
     ]

@@ -99,7 +99,9 @@ def _settled(
             same=candidates.same,
             own=own,
         )
-        numbers = np.array([*candidates.uniform.values(), *(one.number for one in chosen)])
+        numbers = np.array(
+            [*candidates.uniform.values(), *(one.number for one in chosen)], dtype=np.int64
+        )
         wanted = np.unique(numbers[~own[numbers]])
         if not len(wanted):
             return chosen

@@ -299,7 +299,7 @@ def row_designs(draw, tasks=DRAWN, **fixed):
     options = {
         "rows": rows,
         "posts": draw(st.sampled_from([n for n in (1, 2, 4) if n <= rows])),
-        "lanes": 2 * rows * rows * draw(st.sampled_from([1, 1, 2])),
+        "lanes": 2 * rows * draw(st.sampled_from([2, rows, rows, 2 * rows])),
         "soft": draw(st.sampled_from([None, None, 1, 2, 3])),
         "immediate": draw(st.booleans()),
         "placement": draw(_PLACEMENTS),

@@ -269,6 +269,9 @@ class Drain(Slots):
         differ, so that synthesis does not merge them.
         """
         bits = len(self.o_places) // self.copies
+        if len(following) < PLACE_BITS:
+            # its complement would have bits of its own above
+            following = Cat(following, Const(0, PLACE_BITS - len(following)))
         for number in range(self.copies):
             ones = (1 << bits) - 1 if number % 2 else 0
             places = Signal(bits, name=f"places_{number}", init=ones, reset_less=True)

@@ -43,9 +43,12 @@ def outcomes_of_several(
 
     Parameters
     ----------
-    plain : those on an engine of one row, without columns of LUTs.
-    kinds : which combinations are alike, :func:`alike`.
-    predicted : a combination's prediction on the engine itself, None if it cannot be built.
+    plain
+        Those on an engine of one row, without columns of LUTs.
+    kinds
+        Which combinations are alike, :func:`alike`.
+    predicted
+        A combination's prediction on the engine itself, None if it cannot be built.
     """
     found = {one.name: getattr(plain, one.name).copy() for one in fields(plain)}
     for kind in np.unique(kinds):

@@ -179,6 +179,30 @@ def test_powers_of_two_are_chosen_by_component(question, config, predictor, tmp_
         replace(question, bits=many)
 
 
+def test_engines_of_several_rows_are_chosen_and_proved(question, config, predictor, tmp_path):
+    """Where one row is too slow; what is handed over says how it is built."""
+    names = [name for name in config.components if name != "GAP"]
+    known = {name: dict.fromkeys(BITS, 0.01) for name in names}
+    steps = config.replace(patch=1)  # of four times the rows
+    asked = replace(question, config=steps, baselines=(), top=1, engines=(Engine(),), rows="both")
+    assert asked.tried[0] == Engine()
+    assert asked.tried[1:]
+    assert not any(one.plain for one in asked.tried[1:])
+    one_row = lower(initialize(steps)).latency
+    limits = replace(asked.limits, latency_us=0.9 * one_row / asked.limits.clock_hz * 1e6)
+    asked = replace(asked, limits=limits)
+    result = run_search(asked, tmp_path, WorkerPool(), predictor, added=known)
+    (found,) = result["candidates"]
+    assert (found["proof"]["bit_exact"], found["proof"]["cycles_as_predicted"]) == (True, True)
+    engine = Engine(**found["engine"])
+    assert engine in asked.tried[1:]
+    assert f"--rows {engine.rows}" in engine.arguments
+    assert result["question"]["rows"] == "both"
+    assert replace(asked, rows="several").tried == asked.tried[1:]
+    with pytest.raises(UserError, match="rows must be one of one, several, both, not 'two'"):
+        replace(asked, rows="two")
+
+
 def test_who_beats_whom(config):
     uniform = finding(config, "uniform 4", val=2.0, luts=100, baseline=True, synthesized=110)
     better = finding(config, "a", val=1.9, luts=100, synthesized=111)

@@ -53,6 +53,8 @@ MODELS = {
             "Loutput": Precision(weights=8, activations=8),
         },
     },
+    #: Its keys and values are packed, so four token rows may have two columns each.
+    "short": {**FORECAST, "default": Precision(weights=4, activations=4)},
     "batch": {**FORECAST, "norm": "batch", "pooling": "mean", "linear_path": False},
     "classify": {
         **FORECAST,
@@ -93,6 +95,7 @@ def make(small_model):
         ("forecast", 2, 2, 4, {}, "lowest"),
         ("forecast", 4, 2, 4, {"soft": 2}, "random"),
         ("forecast", 4, 4, 4, {"part": "lfe5u-85f"}, "highest"),
+        ("short", 4, 4, 2, {"part": "xc7s100"}, "random"),
         ("batch", 4, 1, 4, {"soft": 1, "immediate": False}, "alternating"),
         ("classify", 4, 2, 8, {}, "random"),
         ("decoder", 2, 2, 2, {}, "random"),
