@@ -16,8 +16,13 @@ from measure import Results, measure
 from rich.console import Console
 from tables import console, grouped, markdown_table, show, yes
 
+from bitformer.hw.lowering.lower import lower
+from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
+from bitformer.model.initialize import initialize
+from bitformer.sim.timeline_plot import plot_timeline
 
+PICTURE = REPORT.parent / "pictures" / "token_rows.svg"
 RESULTS = Path(__file__).resolve().parent.parent / "build" / "benchmarks" / "token_rows.jsonl"
 
 #: Configurations, rows, post-processors and columns of LUTs of a row, and what cycles must be.
@@ -104,6 +109,9 @@ def main(configs, engine, samples, seed, effort, synthesize, results, write):
     if write:
         page = put(REPORT.read_text(encoding="utf-8"), "rows", markdown_table(COLUMNS, rows))
         REPORT.write_text(page, encoding="utf-8")
+        config, own_rows, posts, soft, *_ = DESIGNS[0]
+        design = lower(initialize(named_config(config)), rows=own_rows, posts=posts, soft=soft)
+        plot_timeline(design, PICTURE)
         err.print(f"Wrote {REPORT}")
     sys.exit(0 if good else 1)
 
