@@ -83,9 +83,9 @@ def engines_of_rows(
     found: dict[Engine, None] = {}
     for one in bits:
         same = config.replace(precision=dict.fromkeys(existing(config), one), tensors={})
-        model, options = initialize(same), {"part": part, "lanes": lanes}
+        model = initialize(same)
         try:
-            best = lower(model, rows="auto", soft="auto", **options)
+            best = lower(model, part=part, lanes=lanes, rows="auto", soft="auto")
         except UserError:
             continue  # these bits have no design
         geometry = best.geometry
