@@ -170,12 +170,13 @@ def _network(config: "TransformerConfig") -> str:
 
 
 def _plain(value: object) -> str:
-    if not isinstance(value, dict):
-        return str(value)
-    return ", ".join(f"{key} {_number(item)}" for key, item in value.items() if item is not None)
-
-
-def _number(value: object) -> str:
+    """Return plain data as people read them: names and numbers, groups apart from each other."""
+    if isinstance(value, dict):
+        kept = {key: item for key, item in value.items() if item is not None}
+        texts = {key: _plain(item) for key, item in kept.items()}
+        inner = {key: f"({texts[key]})" for key, item in kept.items() if isinstance(item, dict)}
+        return ", ".join(f"{key} {text}" for key, text in (texts | inner).items())
     if isinstance(value, list):
-        return " ".join(map(_number, value))
+        apart = "; " if any(isinstance(one, dict) for one in value) else " "
+        return apart.join(map(_plain, value))
     return f"{value:.5g}" if isinstance(value, float) else str(value)

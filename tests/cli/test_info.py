@@ -49,3 +49,19 @@ def test_kinds_of_layers_are_said(bitformer, tmp_path):
         "1 head with a fused weight, FFN 16 with GELU, layer norm before each sublayer"
     )
     assert bitformer("info", path, "--json").data["config"]["activation"] == "gelu"
+
+
+def test_what_a_model_remembers_is_said_in_words(bitformer, tiny, tmp_path):
+    """No mapping or list as Python writes it, however deep."""
+    path = tmp_path / "m.safetensors"
+    kept = {
+        "made": {"of": "pump", "rows": {"train": 12, "val": 3}, "none": None},
+        "spans": [{"percent": 50, "low": [-1.23456789, 2.0]}, {"percent": 80, "low": [3]}],
+        "word": "x",
+    }
+    save_model(replace(load_model(tiny), meta=kept), path)
+    assert bitformer("info", path).out.splitlines()[-3:] == [
+        "made: of pump, rows (train 12, val 3)",
+        "spans: percent 50, low -1.2346 2; percent 80, low 3",
+        "word: x",
+    ]
