@@ -5,10 +5,12 @@ import random
 from dataclasses import replace
 
 import pytest
+from amaranth.hdl import ResetInserter, Signal
+from amaranth.sim import Simulator
 
 from bitformer.hw.families.ice40 import ICE40UP
 from bitformer.hw.families.series7 import SERIES7
-from bitformer.hw.memory import PLACEMENTS, READ_LATENCY, StoreSpec, placement_attributes
+from bitformer.hw.memory import DEEP, PLACEMENTS, READ_LATENCY, StoreSpec, placement_attributes
 from bitformer.hw.tiling import best_tiling, rest_of, tile_of
 from bitformer.hw.units import store as store_module
 from bitformer.hw.units.pipeline import delay
@@ -311,3 +313,34 @@ def test_parameters_can_be_read():
     assert (dut.spec, dut.init, dut.granule) == (spec(), (0, 1, 2), 8)
     with pytest.raises(AttributeError, match=r"^Spec cannot be changed$"):
         dut.spec = spec(depth=5)
+
+
+def test_a_reset_leaves_no_write_behind():
+    """A deep memory's writes are a cycle late: one that a reset overtakes is not made."""
+    dut, found = Store(spec=spec(depth=4 * DEEP, width=6, placement="distributed")), []
+    top = ResetInserter(reset := Signal())(dut)
+
+    async def bench(ctx):
+        async def write(address, word, reset_now):
+            ctx.set(dut.w_addr, address)
+            ctx.set(dut.w_data, word)
+            ctx.set(dut.w_en, -1)
+            ctx.set(reset, reset_now)
+            await ctx.tick()
+            ctx.set(dut.w_en, 0)
+            ctx.set(reset, 0)
+
+        await write(3, 21, 0)
+        await write(5, 22, 0)
+        await ctx.tick().repeat(3)
+        await write(5, 63, 1)
+        for address in (3, 5):
+            ctx.set(dut.addr_0, address)
+            await ctx.tick().repeat(READ_LATENCY + 1)
+            found.append(ctx.get(dut.data_0))
+
+    simulator = Simulator(top)
+    simulator.add_clock(1e-8)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert found == [21, 22]

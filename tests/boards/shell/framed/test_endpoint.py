@@ -25,6 +25,7 @@ from bitformer.boards.protocol import (
     Feature,
     Frame,
     Reason,
+    Registers,
     find_frame,
 )
 from bitformer.boards.shell.contract import Contract
@@ -246,3 +247,18 @@ def test_every_byte_of_a_frame_is_covered(serial, make):
         heard = frames(talk(make(), [bad, request(Command.READ, sequence=50)]))
         assert heard[0].command == NAK, f"byte {place}"
         assert heard[-1].sequence == HIGH + 50
+
+
+@FAMILIES
+@pytest.mark.parametrize("inputs", [60, 100])
+def test_constants_in_the_upper_half_of_the_memory(serial, inputs, family):
+    """Behind a buffer that is longer than they are, they begin at the address's highest bit."""
+    contract = Contract(inputs=inputs, results=2, latency=9, family=family)
+    shapes = {"input_shape": signed(8), "result_shape": signed(12)}
+    endpoint = Endpoint(contract=contract, clock_hz=1_000_000, **shapes)
+    (start,) = MemoryMap(contract=contract, clock_hz=1, features=Feature(0), **shapes).regions
+    assert start & start - 1 == 0
+    accelerator = serial.WindowSums(inputs=inputs, results=2, bits=8, result_bits=12, slow=3)
+    bench = Bench(endpoint, accelerator)
+    (answer,) = frames(talk(bench, [request(Command.READ)]))
+    assert Registers.parse(answer.payload).inputs == inputs
