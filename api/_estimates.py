@@ -35,6 +35,7 @@ class DesignEstimate:
     clock : the clock that it reaches: measured, where this very design was placed and routed or
         Vivado reported a build of it; else predicted from other routed designs of the part, or
         calibrated; None where nothing is known of the part.
+    refill : steps of a stream that fill empty rings before one that forecasts; 0 of other models.
     """
 
     exact: "Estimate"
@@ -42,6 +43,7 @@ class DesignEstimate:
     energy: dict[str, Any] | None
     entries: "tuple[Entry, ...]"
     clock: "Reached | None" = None
+    refill: int = 0
 
     @property
     def latency_us(self) -> float:
@@ -76,7 +78,8 @@ class DesignEstimate:
         if self.prediction is None:
             return None
         taken = self.prediction.counts
-        return days_of(self.exact.part, taken, clock_hz=self.exact.clock_hz)
+        clock_hz = self.exact.clock_hz
+        return days_of(self.exact.part, taken, clock_hz=clock_hz, refill=self.refill)
 
     @property
     def uses(self) -> "tuple[Use, ...]":
@@ -180,6 +183,7 @@ def estimated(
     design: "Design", kb: str | Path | None, *, clock_hz: float, note: Note
 ) -> DesignEstimate:
     """Estimate a lowered design; see :meth:`bitformer.AcceleratorDesign.estimate`."""
+    from bitformer.estimate.days import refill_of
     from bitformer.estimate.knowledge import known_entries
     from bitformer.estimate.power import energy_of_inference
     from bitformer.hw.lowering.exact import estimate
@@ -200,4 +204,5 @@ def estimated(
         energy=energy,
         entries=entries,
         clock=_clock(entries, design),
+        refill=refill_of(design.model.config),
     )

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 __all__ = ["day_row", "show_days"]
 
+_EACH = "an inference each"
 #: Columns of the table.
 _COLUMNS = (
     "part",
     "MHz",
-    "an inference each",
+    _EACH,
     "idle between, J a day",
     "off between, J a day",
     "mean, mW",
@@ -75,7 +76,7 @@ def show_days(
 
     ``reported`` : days on the part by the power that a tool reported, by the pace.
     """
-    from bitformer.estimate.days import days_of
+    from bitformer.estimate.days import days_of, refill_of
     from bitformer.report.other_parts import clock_of, on_other_families
 
     rows = [
@@ -83,6 +84,8 @@ def show_days(
         for pace, day in (reported or {}).items()
     ]
     there = []
+    refill = refill_of(design.lowered.model.config)
+    what = "a step" if refill else "an inference"
     for other in (design, *on_other_families(design)):
         own = found if other is design else other.estimate(clock_hz=clock_hz, **options)
         if own.prediction is None:
@@ -91,18 +94,24 @@ def show_days(
             )
             continue
         runs_at = clock_of(other, own, clock_hz)
-        there.append(days_of(other.part, own.prediction.counts, clock_hz=runs_at))
+        taken = own.prediction.counts
+        there.append(days_of(other.part, taken, clock_hz=runs_at, refill=refill))
         rows += [
             day_row(other.part, runs_at, pace, day, there[-1].factor)
             for pace, day in there[-1].days.items()
         ]
-    report.table(_COLUMNS, rows)
+    report.table([f"{what} each" if name == _EACH else name for name in _COLUMNS], rows)
     for days in there:
         report.line(
-            f"{days.part}: {days.inference_j * 1e6:.2f} uJ an inference,"
+            f"{days.part}: {days.inference_j * 1e6:.2f} uJ {what},"
             f" {days.idle_w * 1e3:.3g} mW between two{_clocks(days)},"
             f" {days.configuration_j * 1e3:.3g} mJ a configuration; within a factor of"
             f" {days.factor:g} ({days.source})."
+        )
+    if refill:
+        report.line(
+            f"Where its power is cut, a stream forgets: {refill} steps fill its rings again before"
+            " one that forecasts, and are in the days with the power off."
         )
     report.line("Regulators, flash and host are not in it.")
     return [days.to_dict() for days in there]

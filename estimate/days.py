@@ -7,8 +7,9 @@ from typing import Any
 from bitformer.boards.reports.energy import Day, configuration_seconds, energy
 from bitformer.estimate.power import power_w, static_w
 from bitformer.hw.parts import PARTS
+from bitformer.model.config import TransformerConfig
 
-__all__ = ["DAY_S", "PERIODS", "SHELL_FFS", "PartDays", "days_of"]
+__all__ = ["DAY_S", "PERIODS", "SHELL_FFS", "PartDays", "days_of", "refill_of"]
 
 #: Seconds from one inference to the next, by the name of the pace.
 PERIODS = {"a second": 1, "a minute": 60, "ten minutes": 600}
@@ -39,6 +40,8 @@ class PartDays:
         Whether it does, at this clock on a part of this family.
     configuration_s, configuration_j : float
         To load the bitstream once.
+    refill : int
+        Steps of a stream that come before one that forecasts, as often as it is configured.
     days : mapping of str to Day
         By the name of the pace; idle is with the clock standing still where it does.
     factor : float
@@ -56,6 +59,7 @@ class PartDays:
     stands_still: bool
     configuration_s: float
     configuration_j: float
+    refill: int
     days: Mapping[str, Day]
     factor: float
     source: str
@@ -71,8 +75,13 @@ class PartDays:
         return {**vars(self), "days": days}
 
 
-def days_of(part: str, taken: Mapping[str, Any], *, clock_hz: float) -> PartDays:
-    """Return the days of a design on a part, an inference each of :data:`PERIODS`.
+def refill_of(config: TransformerConfig) -> int:
+    """Return the steps of a stream that fill empty rings before one that forecasts; 0 of others."""
+    return config.tokens_seen - 1 if config.stream else 0
+
+
+def days_of(part: str, taken: Mapping[str, Any], *, clock_hz: float, refill: int = 0) -> PartDays:
+    """Return the days of a design on a part, an inference each of :data:`PERIODS`, or a step.
 
     The bitstream is taken as uncompressed and the FPGA as off, where it is off, without any power:
     regulators, a flash and a host are the board's.
@@ -85,6 +94,8 @@ def days_of(part: str, taken: Mapping[str, Any], *, clock_hz: float) -> PartDays
         Numbers of ``luts``, ``ffs``, ``ramb18`` and ``dsps``, and ``latency`` in cycles.
     clock_hz : float
         The clock in hertz.
+    refill : int
+        As of :func:`refill_of`.
     """
     there = PARTS[part]
     power = there.family.power
@@ -105,6 +116,7 @@ def days_of(part: str, taken: Mapping[str, Any], *, clock_hz: float) -> PartDays
             configuration_s=seconds,
             configuration_w=power.configuration_w,
             forecasts=DAY_S // period,
+            refill=refill,
         )
         for pace, period in PERIODS.items()
     }
@@ -119,6 +131,7 @@ def days_of(part: str, taken: Mapping[str, Any], *, clock_hz: float) -> PartDays
         stands_still=stands_still,
         configuration_s=seconds,
         configuration_j=first.configuration_j,
+        refill=refill,
         days={pace: one.day for pace, one in found.items()},
         factor=power.factor,
         source=power.source,

@@ -54,6 +54,7 @@ def days_facts(days: "PartDays", cycles: int) -> dict[str, Any]:
         "configuration_s": days.configuration_s,
         "configuration_w": power.configuration_w,
         "configuration_j": days.configuration_j,
+        "refill": days.refill,
         "factor": days.factor,
         "source": days.source,
         "constants": {
@@ -90,6 +91,7 @@ def reported_facts(
         "configuration_s": found.configuration_s,
         "configuration_w": w,
         "configuration_j": found.configuration_j,
+        "refill": 0,
         "factor": 1.0,
         "source": f"power reported by {by}; the power of a configuration is an assumption",
         "constants": {

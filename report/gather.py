@@ -207,7 +207,7 @@ def _energy(
     estimate: "bitformer.DesignEstimate",
     asked: Asked,
 ) -> None:
-    from bitformer.estimate.days import days_of
+    from bitformer.estimate.days import days_of, refill_of
     from bitformer.report.energy_facts import days_facts
     from bitformer.report.other_parts import clock_of, on_other_families
 
@@ -223,7 +223,8 @@ def _energy(
             )
             continue
         clock_hz = asked.clock_hz if one is design else clock_of(one, own, asked.clock_hz)
-        days = days_of(one.part, own.prediction.counts, clock_hz=clock_hz)
+        refill = refill_of(one.lowered.model.config)
+        days = days_of(one.part, own.prediction.counts, clock_hz=clock_hz, refill=refill)
         found.energy.append(days_facts(days, own.prediction.latency))
 
 

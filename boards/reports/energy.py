@@ -22,8 +22,8 @@ class Day:
     """A day of evenly spaced inferences, ``forecasts`` of them, in joules.
 
     ``idle_j``: the FPGA stays on between them. ``off_j``: its power is cut after each, and it is
-    configured again before the next; None where there is no time for that. ``best`` is the name of
-    the smaller one.
+    configured again before the next, and a stream is fed again what it had kept; None where there
+    is no time for that. ``best`` is the name of the smaller one.
     """
 
     forecasts: int
@@ -81,6 +81,7 @@ def energy(
     configuration_s: float,
     configuration_w: float,
     forecasts: int,
+    refill: int = 0,
 ) -> Energy:
     """Return the energy of an inference and of a day of them.
 
@@ -88,8 +89,9 @@ def energy(
 
     - one inference: E = P_total · t
     - a day, idle in between: N · E + P_idle · (D − N · t)
-    - a day, off in between: N · (E + P_config · t_config)
+    - a day, off in between: N · (E + P_config · t_config + R · E)
 
+    R, `refill`, are the steps of a stream before one that forecasts, as its rings are empty.
     Off is taken as no power at all: what regulators and a flash take is the board's.
 
     Raises
@@ -109,13 +111,13 @@ def energy(
         idle_w=idle_w,
         configuration_s=configuration_s,
         configuration_j=configuration_j,
-        break_even_s=seconds + configuration_j / idle_w,
+        break_even_s=seconds + (configuration_j + refill * inference_j) / idle_w,
         day=Day(
             forecasts=forecasts,
             idle_j=forecasts * inference_j + idle_w * (_DAY_S - forecasts * seconds),
             off_j=(
-                forecasts * (inference_j + configuration_j)
-                if forecasts * (seconds + configuration_s) <= _DAY_S
+                forecasts * ((1 + refill) * inference_j + configuration_j)
+                if forecasts * ((1 + refill) * seconds + configuration_s) <= _DAY_S
                 else None
             ),
         ),

@@ -8,8 +8,10 @@ function dayOf(part, periodMs, configurationJ) {
   const busy = count * part.seconds;
   if (count < 1 || busy > DAY_S) return { count, idle: null, off: null };
   const idle = count * part.inference_j + part.idle_w * (DAY_S - busy);
-  const time = count * (part.seconds + part.configuration_s) <= DAY_S;
-  return { count, idle, off: time ? count * (part.inference_j + configurationJ) : null };
+  // a stream whose power was cut is fed again what it had kept
+  const steps = 1 + part.refill;
+  const time = count * (steps * part.seconds + part.configuration_s) <= DAY_S;
+  return { count, idle, off: time ? count * (steps * part.inference_j + configurationJ) : null };
 }
 
 // Days of a battery: an mAh is 3.6 coulombs.
@@ -76,7 +78,7 @@ function energyPanel(root, energy) {
     write("mean", joulesOfDay === null ? "–" : `${fmt((joulesOfDay / DAY_S) * 1e3)} mW`, joulesOfDay === null ? null : joulesOfDay / DAY_S);
     write("idle", day.idle === null ? "no time" : joules(day.idle), day.idle);
     write("off", day.off === null ? "no time" : joules(day.off), day.off);
-    const even = part.seconds + configurationJ / part.idle_w;
+    const even = part.seconds + (configurationJ + part.refill * part.inference_j) / part.idle_w;
     write("even", `more than ${fmt(even)} s apart`, even);
     write("constants", `${part.name} at ${fmt(part.clock_hz / 1e6)} MHz, ${fmt(part.cycles)} cycles`);
     out("source").textContent = part.source;

@@ -124,3 +124,12 @@ def test_what_no_stream_has_is_refused(bitformer, model, tmp_path, asked, must):
     assert said.code == 2
     assert must in said.err
     assert "Traceback" not in said.err
+
+
+def test_days_of_a_stream_are_of_steps(bitformer, model):
+    said = bitformer("estimate", model, "--days", "--json")
+    assert said.code == 0
+    refill = CONFIG.tokens_seen - 1
+    assert refill > 1
+    assert f"Where its power is cut, a stream forgets: {refill} steps fill its rings" in said.err
+    assert {days["refill"] for days in said.data["days"]} == {refill}

@@ -2,9 +2,11 @@
 
 import pytest
 
-from bitformer.estimate.days import PERIODS, SHELL_FFS, days_of
+from bitformer.boards.reports.energy import energy
+from bitformer.estimate.days import PERIODS, SHELL_FFS, days_of, refill_of
 from bitformer.estimate.power import power_w, static_w
 from bitformer.hw.parts import PARTS
+from bitformer.model.config import named_config
 
 TAKEN = {"luts": 2700, "ffs": 2400, "ramb18": 14, "dsps": 19, "latency": 2818}
 
@@ -25,6 +27,30 @@ def test_a_day_at_an_inference_a_minute():
     # an XC7S15 that waits for a minute is better switched off
     assert day.best == "off"
     assert found.to_dict()["days"]["a minute"]["best"] == "off"
+
+
+def test_a_stream_that_was_off_is_fed_again_what_it_had_kept():
+    """Twelve tokens in two rings, and the patch before: 23 steps before the one that forecasts."""
+    config = named_config("etth1-96-24-stream")
+    refill = refill_of(config)
+    assert refill == 2 * (config.tokens - 1) + 1 == 23
+    assert refill_of(named_config("etth1-96-24")) == 0
+    plain = days_of("xc7s15", TAKEN, clock_hz=100e6)
+    found = days_of("xc7s15", TAKEN, clock_hz=100e6, refill=refill)
+    for pace, day in found.days.items():
+        assert day.idle_j == plain.days[pace].idle_j
+        more = day.off_j - plain.days[pace].off_j
+        assert more == pytest.approx(day.forecasts * 23 * found.inference_j)
+
+
+def test_an_empty_ring_takes_time_to_fill():
+    """Switching off pays later, and not at all where there is no time for the steps before."""
+    common = {"total_w": 0.5, "idle_w": 0.25, "cycles": 100, "clock_hz": 100.0}
+    common |= {"configuration_s": 2.0, "configuration_w": 0.5}
+    found = energy(**common, forecasts=86_400 // 18, refill=15)
+    assert found.break_even_s == pytest.approx(1 + (1 + 15 * 0.5) / 0.25)
+    assert found.day.off_j == pytest.approx(4800 * (16 * 0.5 + 1))
+    assert energy(**common, forecasts=86_400 // 18 + 1, refill=15).day.off_j is None
 
 
 def test_what_a_clock_that_stands_still_saves():
