@@ -239,6 +239,7 @@ def _check_cycles(found: Gathered, manifest: "Manifest") -> None:
 
 def _of_search(folder: Path, asked: Asked) -> dict[str, Any]:
     from bitformer.report.search_facts import search_facts
+    from bitformer.search.engine import Engine
 
     text = read_json(folder / SEARCH_FILE)
     try:
@@ -257,7 +258,7 @@ def _of_search(folder: Path, asked: Asked) -> dict[str, Any]:
                 _at_clock(asked, facts["clock_hz"]),
                 digest=digest,
                 part=facts["part"],
-                hardware={name: one["engine"].get(name) for name in one["engine"]},
+                hardware=Engine(**one["engine"]).asked,
             )
             title = loaded.name
     else:

@@ -50,6 +50,16 @@ class Engine:
         return own
 
     @property
+    def asked(self) -> dict[str, Any]:
+        """As arguments of :func:`bitformer.lower`."""
+        own: dict[str, Any] = {"lanes": self.lanes, "pack": self.pack}
+        if not self.plain:
+            own |= {"rows": self.rows, "posts": self.posts}
+        if self.soft is not None:
+            own["lut_lanes"] = 2 * self.rows * self.soft
+        return own
+
+    @property
     def arguments(self) -> str:
         """As options of the command line, empty for the part's own engine."""
         said = (
