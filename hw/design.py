@@ -235,6 +235,15 @@ class Design:
         return (*self.first_lap, *[self.schedule] * (1 + self.program.steps))
 
     @property
+    def memories(self) -> dict[str, StoreSpec]:
+        """The stores, of one that is split each part: ``activations_1`` is the second of those."""
+        found: dict[str, StoreSpec] = {}
+        for name, spec in self.stores.items():
+            parts = {f"{name}_{n}": part.spec for n, part in enumerate(spec.parts)}
+            found |= parts or {name: spec}
+        return found
+
+    @property
     def family(self) -> Family:
         """The family of the part."""
         return PARTS[self.part].family

@@ -3,11 +3,22 @@
 from dataclasses import dataclass
 
 from bitformer.hw.tiling import Tile
+from bitformer.model.later import later, shown
 
-__all__ = ["DEEP", "PLACEMENTS", "READ_LATENCY", "StoreSpec", "placement_attributes"]
+__all__ = [
+    "DEEP",
+    "PLACEMENTS",
+    "READ_LATENCY",
+    "SPLIT",
+    "StorePart",
+    "StoreSpec",
+    "placement_attributes",
+]
 
 #: Where a store can live.
 PLACEMENTS = ("block", "distributed", "registers", "auto")
+#: The placement of a store whose parts lie in several memories.
+SPLIT = "split"
 #: Cycles from a read address to its data: the memory's own register and its output register.
 READ_LATENCY = 2
 #: Words of a RAM in LUTs beyond which its address has many loads: it is written a cycle later.
@@ -26,12 +37,39 @@ def placement_attributes(placement: str, *, rom: bool) -> dict[str, str]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StorePart:
+    """Words of a split store, in line, that are a memory of their own.
+
+    ``base`` : address of the first: a multiple of ``span``, so that no address has to be reduced.
+    ``spec`` : the memory, with a read port for each of the store's ``ports`` that reads it.
+    ``tensors`` : whose rows lie there.
+    """
+
+    base: int
+    spec: "StoreSpec"
+    ports: tuple[int, ...]
+    tensors: tuple[str, ...]
+
+    @property
+    def span(self) -> int:
+        """Addresses that the memory's own address tells apart: a power of two."""
+        return 1 << max(1, (self.spec.depth - 1).bit_length())
+
+    @property
+    def end(self) -> int:
+        """The address behind the last word."""
+        return self.base + self.spec.depth
+
+
+@dataclass(frozen=True, kw_only=True)
 class StoreSpec:
     """Shape of a memory: ``depth`` words of ``width`` bits, written in ``granule``-bit parts.
 
     A ROM placed in ``block`` may have ``tiles``: only those are in block RAM, the rest in LUTs.
     ``early`` : in ``block``, its second register is before its address, not behind its word.
     ``asynchronous`` : unless in ``block``, it is read in the cycle of its address.
+    ``parts`` : a RAM that is ``SPLIT`` has two or more, each in a memory of its own; between them
+    there may be addresses without a word, and ``depth`` is where the last one ends.
     """
 
     name: str
@@ -44,8 +82,14 @@ class StoreSpec:
     early: bool = False
     placement: str = "auto"
     tiles: tuple[Tile, ...] = ()
+    parts: tuple[StorePart, ...] = later(())
+
+    def __repr__(self) -> str:
+        return shown(self)
 
     @property
     def bits(self) -> int:
         """Capacity in bits."""
+        if self.parts:
+            return sum(part.spec.bits for part in self.parts)
         return self.depth * self.width

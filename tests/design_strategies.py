@@ -1,5 +1,6 @@
 """Random configurations, models and designs: the one home of what is drawn, every field of it."""
 
+import itertools
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, Phase, reject, settings
 from hypothesis import strategies as st
 from model_changes import renamed, varied
 
+from bitformer.hw.lowering.asked_places import results_of
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.memory import PLACEMENTS
 from bitformer.model.config import TransformerConfig
@@ -40,6 +42,7 @@ __all__ = [
     "row_designs",
     "several",
     "short_designs",
+    "split",
     "streams",
 ]
 
@@ -225,12 +228,17 @@ class RandomDesign:
 
     def make(self):
         """The design; of numbers too wide for any part there is none."""
-        try:
-            return lower(self.model.make(), **self.options)
-        except UserError as error:
-            if not any(refusal in str(error) for refusal in _REFUSALS):
-                raise
-            reject()
+        return made(self.model.make(), self.options)
+
+
+def made(model, options):
+    """The design of a model, rejected where ``lower`` refuses what no part has."""
+    try:
+        return lower(model, **options)
+    except UserError as error:
+        if not any(refusal in str(error) for refusal in _REFUSALS):
+            raise
+        reject()
 
 
 def models(tasks=DRAWN):
@@ -307,6 +315,29 @@ def row_designs(draw, tasks=DRAWN, **fixed):
         **fixed,
     }
     return RandomDesign(model=RandomModel(config=config, seed=draw(SEEDS)), options=options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitDesign:
+    """A random design whose results lie where ``places`` says, of each the next, in turns."""
+
+    design: RandomDesign
+    places: tuple[str, ...]
+
+    def asked(self, model):
+        """Where each result of the model is to lie."""
+        return dict(zip(results_of(model), itertools.cycle(self.places), strict=False))
+
+    def make(self):
+        model = self.design.model.make()
+        placement = {**self.design.options["placement"], **self.asked(model)}
+        return made(model, {**self.design.options, "placement": placement})
+
+
+def split(drawn):
+    """Random designs whose results are placed one by one."""
+    places = st.lists(st.sampled_from(PLACEMENTS), min_size=1, max_size=7).map(tuple)
+    return st.builds(SplitDesign, design=drawn, places=places)
 
 
 def several(count):

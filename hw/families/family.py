@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import Any
 
 from bitformer.hw.families.figures import PowerModel, RoutedElsewhere
 from bitformer.hw.families.multiplier import Multiplier, MultiplierCell
@@ -82,6 +83,10 @@ class LutRam:
     words: int
     bits: int
     luts: int
+
+    def cells(self, depth: Any, width: Any) -> Any:
+        """Return the LUTs of a RAM of such memories, with one write enable: numbers or arrays."""
+        return self.luts * -(-depth // self.words) * -(-width // self.bits)
 
 
 @dataclass(frozen=True, kw_only=True)

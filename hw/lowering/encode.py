@@ -17,7 +17,7 @@ from bitformer.model.ir import IntegerModel
 from bitformer.model.stream import StepModel
 from bitformer.model.tensor import Tensor
 
-__all__ = ["Addresses", "Encoder", "memory_blocks"]
+__all__ = ["Addresses", "Encoder", "memory_blocks", "store_of"]
 
 #: Words of stores by (tensor, row).
 Addresses = Mapping[tuple[str, int], int]
@@ -47,7 +47,7 @@ def memory_blocks(
         if odd and name in flat and destination is Destination.ACTIVATION:
             raise UserError(f"tensor {name} must have an even number of features to be flat")
         if geometry.rows > 1:
-            store = _KEPT_IN.get(destination, "activations")
+            store = store_of(destination)
             step = _heads(model, name) if destination is Destination.SCORE else 1
             for block in _in_lanes(geometry, spec, destination, step, line=name in flat):
                 own = merge(lives[name, row] for row in block.numbers)
@@ -85,6 +85,11 @@ _KEPT_IN = {
     Destination.KEY: "dynamic",
     Destination.VALUE: "dynamic",
 }
+
+
+def store_of(destination: Destination) -> str:
+    """Return the name of the store that results go to, if they do not leave."""
+    return _KEPT_IN.get(destination, "activations")
 
 
 def _heads(model: IntegerModel, name: str) -> int:

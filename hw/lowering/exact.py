@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from bitformer.hw.design import Design
 from bitformer.hw.families.family import Family
 from bitformer.hw.lowering.place import Cost, cost
-from bitformer.hw.memory import StoreSpec
+from bitformer.hw.memory import StorePart, StoreSpec
 from bitformer.hw.parts import PARTS, Part, Use, known_uses
 
-__all__ = ["DEFAULT_CLOCK_HZ", "Estimate", "StoreEstimate", "estimate"]
+__all__ = ["DEFAULT_CLOCK_HZ", "Estimate", "PartEstimate", "StoreEstimate", "estimate"]
 
 DEFAULT_CLOCK_HZ = 100e6
 
@@ -30,6 +30,27 @@ class StoreEstimate(Cost):
     bits: int
     rom: bool
     placement: str
+    parts: tuple["PartEstimate", ...] = ()
+
+    def to_dict(self) -> dict[str, object]:
+        """Return it as plain data; ``parts`` where the store is split."""
+        found = dataclasses.asdict(self)
+        return found if self.parts else {n: v for n, v in found.items() if n != "parts"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartEstimate(Cost):
+    """A part of a split store: ``depth`` words, for rows of these ``tensors``.
+
+    ``engine``, ``post`` : whether the engine reads it, and the post-processor.
+    """
+
+    depth: int
+    bits: int
+    placement: str
+    tensors: tuple[str, ...]
+    engine: bool
+    post: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +114,7 @@ class Estimate:
             "macs_per_cycle": self.macs_per_cycle,
             "peak_macs_per_cycle": self.peak,
             "utilisation": self.utilisation,
-            "stores": [dataclasses.asdict(store) for store in self.stores],
+            "stores": [store.to_dict() for store in self.stores],
             "resources": [{**dataclasses.asdict(use), "over": use.over} for use in self.uses],
             "within_budget": not self.over,
             "luts_are": "stores only",
@@ -108,6 +129,20 @@ def _store(spec: StoreSpec, family: Family) -> StoreEstimate:
         bits=spec.bits,
         rom=spec.rom,
         placement=spec.placement,
+        parts=tuple(_part(part, family) for part in spec.parts),
+        **vars(cost(spec, spec.placement, family)),
+    )
+
+
+def _part(part: StorePart, family: Family) -> PartEstimate:
+    spec = part.spec
+    return PartEstimate(
+        depth=spec.depth,
+        bits=spec.bits,
+        placement=spec.placement,
+        tensors=part.tensors,
+        engine=0 in part.ports,
+        post=1 in part.ports,
         **vars(cost(spec, spec.placement, family)),
     )
 

@@ -12,13 +12,14 @@ from bitformer.hw.lowering.batch import Batch
 from bitformer.hw.lowering.choose_rows import asked_rows
 from bitformer.hw.lowering.columns import choose_columns, hard_columns
 from bitformer.hw.lowering.effort import better_priorities, last_output
-from bitformer.hw.lowering.encode import Encoder, memory_blocks
+from bitformer.hw.lowering.encode import Addresses, Encoder, memory_blocks
 from bitformer.hw.lowering.graph import check_graph, destinations
 from bitformer.hw.lowering.images import parameter_words, position_words, weight_words
 from bitformer.hw.lowering.layouts import weight_layouts
 from bitformer.hw.lowering.operations import lowering_of
 from bitformer.hw.lowering.packing import choose_packing
-from bitformer.hw.lowering.place import crowding, place
+from bitformer.hw.lowering.place import crowding
+from bitformer.hw.lowering.place_results import ResultPlaces
 from bitformer.hw.lowering.plan import Plan
 from bitformer.hw.lowering.priorities import Priorities
 from bitformer.hw.lowering.schedule import schedule
@@ -99,6 +100,7 @@ def lower(
     posts: int = 1,
     effort: int = 0,
     order: Schedule | None = None,
+    like: Mapping[str, StoreSpec] | None = None,
     soft: int | str | None = None,
     broad: int | None = None,
     progress: Progress = silent,
@@ -116,7 +118,8 @@ def lower(
     pack :
         Whether two products may share a DSP block where the weights prove it safe.
     placement :
-        ``block``, ``distributed``, ``registers`` or ``auto`` by the store's name.
+        ``block``, ``distributed``, ``registers`` or ``auto`` by name: of a store, of an
+        intermediate result, which lies there then whatever its store does, or of all ``results``.
     immediate :
         Whether a multiplier that all channels of a layer share is a constant of the hardware.
     shifts :
@@ -133,6 +136,8 @@ def lower(
         Orders of the rows to try for one that takes fewer cycles and no more memory.
     order :
         A timetable whose order the rows are to be issued in, if it is one of such rows.
+    like :
+        With that, stores of its design: results lie in the same parts of them.
     soft :
         Columns of LUTs beside those of multipliers, for two products each; ``auto`` for those that
         take the fewest cycles in the part's LUTs; by default what the family has.
@@ -157,6 +162,7 @@ def lower(
         "shifts": shifts,
         "apart": apart,
         "order": order,
+        "like": like,
     }
     rows, posts = asked_rows(
         rows, posts, lambda r, p: lower(model, rows=r, posts=p, soft=soft, **options)
@@ -205,7 +211,10 @@ def lower(
             wanted_shifts=shifts or {},
         )
         design = lower_plan(
-            plan, placement or {}, Priorities.following(order, _tasks(plan)) if order else None
+            plan,
+            placement or {},
+            Priorities.following(order, _tasks(plan)) if order else None,
+            like if order else None,
         )
         tried.append((crowding(design.stores.values(), PARTS[part]), plan, design))
         if tried[-1][0] == (0, 0):
@@ -275,10 +284,12 @@ def lower_plan(
     plan: Plan,
     placement: Mapping[str, str] | None = None,
     priorities: Priorities | None = None,
+    like: Mapping[str, StoreSpec] | None = None,
 ) -> Design:
     """Lower a plan, with its stores placed as ``placement`` says by name, to a design.
 
     ``priorities`` : which row goes first; by default, what the model's structure suggests.
+    ``like`` : stores of another design of the same rows; parts that these have, it has, too.
     """
     if priorities is None:
         return _structural(plan, placement)[1]
@@ -295,37 +306,64 @@ def lower_plan(
     position, places, position_bits = position_words(model, geometry)
     for block in itertools.chain(*blocks.values()):
         places |= block.addresses
-    encoder = Encoder(plan=plan, addresses=places, weights=weight_bases, parameters=parameter_bases)
     first_lap: list[Schedule] = []
-    if steps is None:
-        program = encoder.program(timeline)
-    else:
+    if steps is not None:
         first_lap = [
             schedule(steps.tasks(filled), priorities, geometry) for filled in range(1, steps.slots)
         ]
-        program = steps.program(encoder, [*first_lap, timeline])
-    latency, interval = _cycles(timeline, program, model)
     ways = geometry.ways
     roms = {
-        "program": (program.words(), program.word_bits),
         "weights": (weights, plan.weights.bits),
         "parameters": (parameters, sum(parameter_bits) * ways),
         "position": (position, position_bits * ways * geometry.rows),
     }
     if (judge := model.detector) is not None:
         roms["judge_weights"] = (judge.weight.tolist(), weight_bits(judge))
-    specs = [
-        StoreSpec(name=name, depth=len(words), width=width, rom=True)
-        for name, (words, width) in roms.items()
-    ]
-    specs = [spec for spec in specs + written_stores(plan, depths) if spec.depth]
+
+    def encoded(
+        addresses: Addresses, depths: Mapping[str, int]
+    ) -> tuple[Program, dict[str, list[int]], list[StoreSpec]]:
+        """Return the program of rows there, the words of all ROMs, and all memories, not placed."""
+        encoder = Encoder(
+            plan=plan, addresses=addresses, weights=weight_bases, parameters=parameter_bases
+        )
+        if steps is None:
+            program = encoder.program(timeline)
+        else:
+            program = steps.program(encoder, [*first_lap, timeline])
+        shapes = {"program": (program.words(), program.word_bits), **roms}
+        specs = [
+            StoreSpec(name=name, depth=len(words), width=width, rom=True)
+            for name, (words, width) in shapes.items()
+        ]
+        specs = [spec for spec in specs + written_stores(plan, depths) if spec.depth]
+        return program, {name: words for name, (words, _) in shapes.items()}, specs
+
+    program, images, specs = encoded(places, depths)
+    results = ResultPlaces(
+        plan=plan,
+        blocks=blocks,
+        timeline=timeline,
+        specs=specs,
+        placement=placement or {},
+        like=like or {},
+    )
+    stores, lies = results.chosen()
+    if lies:
+        for lie in lies.values():
+            places |= lie.addresses
+        moved = encoded(places, depths | {name: lie.spec.depth for name, lie in lies.items()})
+        stores, fits = results.placed(moved[-1], lies)
+        if fits:
+            program, images, _ = moved
+    latency, interval = _cycles(timeline, program, model)
     return Design(
         model=model,
         geometry=geometry,
         program=program,
         schedule=timeline,
-        stores=place(specs, plan.part, placement or {}),
-        images={name: words for name, (words, _) in roms.items()},
+        stores=stores,
+        images=images,
         bounds={name: bound.total for name, bound in model.bounds.items()},
         packed=plan.packing.packed,
         latency=latency,

@@ -13,6 +13,7 @@ from typing import Any
 
 from bitformer.hw.design import RELOADED, Design, Geometry
 from bitformer.hw.judging import HOLD_BITS, limits_word, score_bits, weight_bits
+from bitformer.hw.lowering.asked_places import asked_places, of_results
 from bitformer.hw.lowering.images import pack_elements
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.place import cost, place
@@ -66,8 +67,9 @@ def lower_reloadable(
 ) -> Design:
     """Lower ``model``, with the options of `lower`, to a design that takes new weights.
 
-    Raises :class:`UserError` when the part's memories do not hold both images, and for models with
-    wide accumulators, whose parameters have another layout.
+    Results that are placed by themselves lie as they would beside one image. Raises
+    :class:`UserError` when the part's memories do not hold both images, and for models with wide
+    accumulators, whose parameters have another layout.
     """
     if model.config.stream:
         raise UserError(
@@ -76,7 +78,8 @@ def lower_reloadable(
         )
     options: dict[str, Any] = {"lanes": lanes, "rows": rows, "posts": posts, "pack": pack}
     options |= {"soft": soft, **_OPTIONS}
-    design = lower(model, part=part, effort=effort, progress=progress, **options)
+    results = of_results(placement or {}, model)
+    design = lower(model, part=part, placement=results, effort=effort, progress=progress, **options)
     there = PARTS[part]
     multiplier = there.family.multiplier
     if design.geometry.wide:
@@ -112,7 +115,9 @@ def lower_reloadable(
                 width = weight_bits(judge, any_weights=True)
             spec = replace(spec, rom=False, depth=depth, width=width)
         specs.append(replace(spec, placement="auto", tiles=()))
-    stores = place(specs, there, placement or {})
+    wanted = asked_places(placement or {}, [spec.name for spec in specs], model)[0]
+    split = {spec.name: [spec] for spec in stored if spec.parts}
+    stores = place(specs, there, wanted, split)
     costs = [cost(spec, spec.placement, there.family) for spec in stores.values()]
     ramb18, lutram = sum(c.ramb18 for c in costs), sum(c.lutram for c in costs)
     if ramb18 > there.ramb18 or lutram > there.lutram_luts:
@@ -203,7 +208,8 @@ def new_images(
     soft = None if design.geometry.apart else design.geometry.weights.soft or None
     options: dict[str, Any] = {"lanes": lanes, "pack": pack, "soft": soft, **_OPTIONS}
     options |= {"rows": design.geometry.rows, "posts": design.geometry.posts}
-    other = lower(model, part=design.part, shifts=shifts, order=design.schedule, **options)
+    options |= {"order": design.schedule, "like": design.stores}
+    other = lower(model, part=design.part, shifts=shifts, **options)
     _check_tensors(design.model, model)
     _check_program(design, other)
     _check_widths(design, other)

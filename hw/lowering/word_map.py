@@ -67,14 +67,17 @@ def own_depths(design: Design, tensors: Iterable[str]) -> dict[str, int]:
     """Return the words of each RAM that the rows of some tensors need if nothing else is in it.
 
     Rows that never live at once share words, as they do in the design: of all tensors together
-    these are the design's own depths.
+    these are the design's own depths. RAMs are named as in :attr:`Design.memories`.
     """
     wanted = set(tensors)
     depths = {}
     for store, blocks in memory_blocks(design.model, design.schedule, design.geometry).items():
-        own = [block for block in blocks if block.key[0] in wanted]
-        if own:
-            depths[store] = allocate(own, by_size=store == "dynamic")
+        parts = design.stores[store].parts if store in design.stores else ()
+        memories = {f"{store}_{n}": wanted & {*one.tensors} for n, one in enumerate(parts)}
+        for memory, there in (memories or {store: wanted}).items():
+            own = [block for block in blocks if block.key[0] in there]
+            if own:
+                depths[memory] = allocate(own, by_size=store == "dynamic")
     for store, tensor in (("input", design.model.input), ("output", design.model.results)):
         if tensor.name in wanted:
             depths[store] = design.stores[store].depth

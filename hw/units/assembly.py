@@ -24,6 +24,7 @@ from bitformer.hw.units.postprocessor import PostProcessor
 from bitformer.hw.units.postprocessor_widths import PostProcessorWidths
 from bitformer.hw.units.result_slots import VectorSlots, slot_layout
 from bitformer.hw.units.sequencer import Sequencer
+from bitformer.hw.units.split_store import SplitStore
 from bitformer.hw.units.store import Store
 from bitformer.model.operations import Judge
 
@@ -54,7 +55,7 @@ class Units:
     def __init__(self, m: Module, design: Design, bank: Value | None):
         self.design, self.bank, self.operations = design, bank, design.program.operations
         model, geometry = design.model, design.geometry
-        self.stores: dict[str, Store | ColumnStore] = {}
+        self.stores: dict[str, Store | ColumnStore | SplitStore] = {}
         for name in design.stores:
             if name != "output":
                 self.stores[name] = store(design, name)
@@ -142,9 +143,11 @@ def _group(design: Design) -> int:
     return group if group < hard else columns
 
 
-def store(design: Design, name: str) -> Store | ColumnStore:
+def store(design: Design, name: str) -> Store | ColumnStore | SplitStore:
     """Return a store of a design."""
     spec, geometry, group = design.stores[name], design.geometry, _group(design)
+    if spec.parts:
+        return SplitStore(spec=spec)
     if name == "dynamic" and group < geometry.columns:
         hard, ways = geometry.hard, geometry.ways
         return ColumnStore(spec=spec, columns=hard, ways=ways, group=group)

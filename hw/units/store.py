@@ -13,7 +13,7 @@ from bitformer.hw.tiling import rest_of
 from bitformer.hw.units.parameters import Parameter
 from bitformer.hw.units.pipeline import MOST_COPIES, copies, delay
 
-__all__ = ["Store"]
+__all__ = ["Store", "one_of"]
 
 #: Loads that a register of an address or a select may have, as far as copies of it go.
 _LOADS = 48
@@ -26,6 +26,18 @@ def _cuts(bits: int, loads: int) -> list[range]:
     number = max(1, min(MOST_COPIES, bits, -(-loads // _LOADS)))
     ends = [bits * n // number for n in range(number + 1)]
     return [range(start, end) for start, end in pairwise(ends)]
+
+
+def one_of(m: Module, words: Sequence[Value], number: Value, *, name: str) -> Value:
+    """Select a word by its number, which comes a cycle before the words."""
+    if len(words) == 1:
+        return words[0]
+    cuts = _cuts(len(words[0]), len(words[0]))
+    chosen = copies(m, number[: bits_for(len(words) - 1)], len(cuts), name=name)
+    return Cat(
+        Array(word[cut.start : cut.stop] for word in words)[one]
+        for cut, one in zip(cuts, chosen, strict=True)
+    )
 
 
 class Store(wiring.Component):
@@ -196,18 +208,6 @@ class Store(wiring.Component):
         words = [*self._init, *[0] * (self.spec.depth - len(self._init))]
         return [word >> bit & ((1 << bits) - 1) for word in words[row : row + rows]]
 
-    @staticmethod
-    def _one_of(m: Module, words: Sequence[Value], number: Value, *, name: str) -> Value:
-        """Select a word by its number, which comes a cycle before the words."""
-        if len(words) == 1:
-            return words[0]
-        cuts = _cuts(len(words[0]), len(words[0]))
-        chosen = copies(m, number[: bits_for(len(words) - 1)], len(cuts), name=name)
-        return Cat(
-            Array(word[cut.start : cut.stop] for word in words)[one]
-            for cut, one in zip(cuts, chosen, strict=True)
-        )
-
     def _rom(self, m: Module, name: str, *area: int, placement: str) -> memory.Memory:
         """Add a memory for a part of the contents, as of :meth:`_part`."""
         m.submodules[name] = mem = memory.Memory(
@@ -268,7 +268,7 @@ class Store(wiring.Component):
             if bit in rest:
                 part = Mux(self.addr_0 >= tile.rows, len(stack), part)
                 stack.append(self._rom_in_luts(m, f"rest_{number}", self.addr_0, *rest[bit]))
-            fields.append(self._one_of(m, stack, part, name=f"part_{number}"))
+            fields.append(one_of(m, stack, part, name=f"part_{number}"))
             bit += tile.width
         if bit in rest:
             fields.append(self._rom_in_luts(m, "beside", self.addr_0, *rest[bit]))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 import pytest
 
 from bitformer.hw.design import Geometry
+from bitformer.hw.memory import StoreSpec
 from bitformer.hw.program import MachineOperation, Program
 from bitformer.model.later import later, said, shown
 from bitformer.model.operations import Linear
@@ -37,6 +38,7 @@ def test_only_a_later_field_at_its_default_is_left_out():
             },
         ),
         (Program, {"loop", "steps"}),
+        (StoreSpec, {"parts"}),
         (
             Geometry,
             {

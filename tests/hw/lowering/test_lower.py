@@ -175,7 +175,10 @@ def test_fields_of_operations_are_named():
     [
         ({"part": "xc7z020"}, r"^part must be one of xc7s6, .*, not 'xc7z020'$"),
         ({"lanes": 0}, r"^lanes must be at least 1, not 0$"),
-        ({"placement": {"wieghts": "block"}}, r"^placement must name a store of .*'wieghts'$"),
+        (
+            {"placement": {"wieghts": "block"}},
+            r"^placement must name a store of .*, not 'wieghts': did you",
+        ),
         (
             {"placement": {"weights": "flash"}},
             r"^placement of weights must be one of .*, not 'flash'$",

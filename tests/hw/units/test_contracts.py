@@ -15,7 +15,7 @@ from bitformer.hw import units
 from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.reload import lower_reloadable
-from bitformer.hw.memory import StoreSpec
+from bitformer.hw.memory import StorePart, StoreSpec
 from bitformer.hw.program import Instruction, MachineOperation, Program
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.hw.units.parameters import Integer
@@ -72,6 +72,13 @@ BLOCK = (
     *("rows", "posts", "rounds", "ways", "slots", "parts", "bits", "depth"),
     *("result_bits", "dst_bits", "pair_bits", "pitch"),
 )
+HALF = StoreSpec(name="one", depth=2, width=8)
+SPLIT_SPEC = StoreSpec(
+    name="one",
+    depth=4,
+    width=8,
+    parts=tuple(StorePart(base=n, spec=HALF, ports=(0,), tensors=()) for n in (0, 2)),
+)
 # Parameters that are in order.
 GOOD = {
     "Accelerator": lambda: {"design": lower_reloadable(initialize(named_config("tiny")))},
@@ -111,6 +118,7 @@ GOOD = {
         "rounds": 2,
     },
     "Sequencer": lambda: {"program": PROGRAM, "inputs": 4, "whole_window": False},
+    "SplitStore": lambda: {"spec": SPLIT_SPEC},
     "Store": lambda: {"spec": StoreSpec(name="one", depth=4, width=8)},
     "TableRows": lambda: {"rows": (24, 7), "strides": (12, 3), "bits": 8},
     "VectorSlots": lambda: ROW,
