@@ -77,6 +77,15 @@ def _show(
         ),
         words=3,
     )
+    for store in result.stores:
+        for part in store.parts:
+            alone = "" if part.post and part.engine else ", read by the engine alone"
+            if part.post and not part.engine:
+                alone = ", read by the post-processor alone"
+            report.line(
+                f"{store.name}: {part.depth} words in {part.placement}{alone}:"
+                f" {', '.join(part.tensors)}"
+            )
     if found.prediction is None:
         _show_stores(report, result)
     else:

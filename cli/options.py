@@ -147,15 +147,15 @@ workers_options = together(
 
 
 def _placements(_context, _parameter, place: Sequence[str]) -> dict[str, str]:
-    """Return the stores and placements of ``--place STORE=PLACEMENT``."""
+    """Return stores and results with their placements, of ``--place NAME=PLACEMENT``."""
     found: dict[str, str] = {}
     for text in place:
-        store, _, placement = text.partition("=")
-        if not store or not placement:
-            raise UserError(f"--place must be STORE=PLACEMENT, not {text!r}")
-        if found.setdefault(store, placement) != placement:
+        name, _, placement = text.partition("=")
+        if not name or not placement:
+            raise UserError(f"--place must be NAME=PLACEMENT, of a store or a result, not {text!r}")
+        if found.setdefault(name, placement) != placement:
             raise UserError(
-                f"--place must give store {store} one placement, not {found[store]} and {placement}"
+                f"--place must give {name} one placement, not {found[name]} and {placement}"
             )
     return found
 
@@ -202,8 +202,10 @@ _FITTING = (
         "placement",
         multiple=True,
         callback=_placements,
-        metavar="STORE=PLACEMENT",
-        help="Keep a store in block, distributed, registers or auto; may be repeated.",
+        metavar="NAME=PLACEMENT",
+        help="Keep a store, or an intermediate result such as layers.0.q apart from its store, in"
+        " block, distributed, registers or auto; results=auto: each where it takes least; may be"
+        " repeated.",
     ),
 )
 

@@ -104,7 +104,7 @@ def components_of(design: Design) -> list[Share]:
             for store, numbers in words.items()
         }
         stores |= {
-            store: replace(design.stores[store], depth=depth) for store, depth in rows.items()
+            store: replace(design.memories[store], depth=depth) for store, depth in rows.items()
         }
         shares.append(
             Share(
@@ -152,7 +152,7 @@ def block_ram_shares(design: Design, shares: Iterable[Share]) -> dict[str, float
     """
     shares = list(shares)
     found = {share.name: 0.0 for share in shares}
-    for name, spec in design.stores.items():
+    for name, spec in design.memories.items():
         own = {s.name: _block_bits(s.stores[name]) for s in shares if name in s.stores}
         if all_bits := sum(own.values()):
             blocks = design_terms({name: spec}, design.images, design.family)[0].ramb18

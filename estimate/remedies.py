@@ -6,7 +6,10 @@ from typing import Any
 
 from bitformer.estimate.predictor import Prediction, Predictor
 from bitformer.hw.design import Design
+from bitformer.hw.lowering.asked_places import RESULTS, results_of
+from bitformer.hw.lowering.encode import store_of
 from bitformer.hw.lowering.exact import Estimate, estimate
+from bitformer.hw.lowering.graph import destinations
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import PARTS
@@ -72,12 +75,16 @@ class Diagnosis:
 
 @dataclass(frozen=True, kw_only=True)
 class _Change:
-    """Arguments of ``lower`` that differ from those asked for, or another model."""
+    """Arguments of ``lower`` that differ from those asked for, or another model.
+
+    ``split`` : results may lie apart; it is no change where none do, and else says which.
+    """
 
     name: str
     arguments: Mapping[str, Any]
     model: IntegerModel | None = None
     error: float | None = 0.0
+    split: bool = False
 
 
 def everywhere(design: Design, placement: str) -> dict[str, str]:
@@ -86,6 +93,26 @@ def everywhere(design: Design, placement: str) -> dict[str, str]:
         name: "distributed" if spec.asynchronous else placement
         for name, spec in design.stores.items()
     }
+
+
+def _places_of_results(design: Design) -> dict[str, str]:
+    """Return where each intermediate result lies."""
+    found: dict[str, str] = {}
+    kept = destinations(design.model)
+    for name in results_of(design.model):
+        spec = design.stores[store_of(kept[name])]
+        own = [part.spec.placement for part in spec.parts if name in part.tensors]
+        found[name] = own[0] if own else spec.placement
+    return found
+
+
+def _apart(design: Design) -> str:
+    """Return which results lie in which memories, of those that a store is split into."""
+    texts = []
+    for spec in design.stores.values():
+        for part in spec.parts:
+            texts.append(f"{', '.join(part.tensors)} in {part.spec.placement}")
+    return "; ".join(texts)
 
 
 def _placements(design: Design, asked: Mapping[str, str], *, thorough: bool) -> Iterator[_Change]:
@@ -102,6 +129,14 @@ def _placements(design: Design, asked: Mapping[str, str], *, thorough: bool) -> 
             if place != spec.placement and not (spec.asynchronous and place == "block"):
                 changed = {**asked, store: place}
                 yield _Change(name=f"{store} in {place}", arguments={"placement": changed})
+    for tensor, now in _places_of_results(design).items() if thorough else ():
+        for place in ("distributed", "block"):
+            if place != now:
+                changed = {**asked, tensor: place}
+                yield _Change(name=f"{tensor} in {place}", arguments={"placement": changed})
+    arguments = {"placement": {**asked, RESULTS: "auto"}}
+    if asked.get(RESULTS) != "auto":
+        yield _Change(name="results one by one", arguments=arguments, split=True)
 
 
 def _narrower(model: IntegerModel, sensitivity: AddedErrors) -> Iterator[_Change]:
@@ -200,11 +235,14 @@ def _fitting(
             changed = lower(change.model or model, **{**asked, **change.arguments})
         except UserError:
             continue
+        apart = _apart(changed)
+        if change.split and not apart:
+            continue
         figures = judge(changed)
         if figures.over:
             continue
         outlook = Outlook(
-            change=change.name,
+            change=f"{change.name}: {apart}" if change.split else change.name,
             figures=figures,
             error=change.error,
             retrain=change.model is not None,
@@ -245,7 +283,8 @@ def remedies(
 ) -> list[Outlook]:
     """Find changes with which ``model`` fits by exact figures, the fastest first.
 
-    Tried: placements given to the solver, no packing, fewer lanes, larger parts.
+    Tried: placements given to the solver, store by store or result by result, no packing, fewer
+    lanes, larger parts.
 
     Parameters
     ----------
@@ -288,8 +327,9 @@ def diagnose(
 ) -> Diagnosis:
     """Predict ``model`` on ``part``, and try changes, one at a time, if it does not fit.
 
-    Tried: what :func:`remedies` tries, another placement of each store, and narrower components (as
-    untrained models of the same shape). Rows that never live together share memory already.
+    Tried: what :func:`remedies` tries, another placement of each store and of each result, and
+    narrower components (as untrained models of the same shape). Rows that never live together share
+    memory already.
 
     Fixes come in this order: those that change no number, the fastest first; those that have to be
     trained again, by added error where it is known; another part.
@@ -316,6 +356,7 @@ def diagnose(
         "all block": everywhere(design, "block"),
         "all distributed": everywhere(design, "distributed"),
         "auto": {},
+        "auto, results one by one": {RESULTS: "auto"},
     }
     placements = tuple(
         Outlook(change=name, figures=judge(lower(model, **{**asked, "placement": places})))

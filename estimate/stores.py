@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bitformer.hw.families.family import BlockRam, Family, LutRam, Luts
+from bitformer.hw.families.family import BlockRam, Family, Luts
 from bitformer.hw.lowering.place import cost
 from bitformer.hw.memory import DEEP, StoreSpec
 from bitformer.hw.tiling import Tile, rest_of
@@ -44,21 +44,17 @@ def live_bits(words: Iterable[int]) -> int:
     return (reduce(or_, words) & ~reduce(and_, words)).bit_count()
 
 
-def _cells(depth: Count, width: Count, ram: LutRam) -> Count:
-    return ram.luts * _ceil(depth, ram.words) * _ceil(width, ram.bits)
-
-
 def ram_cells(depth: Count, width: Count, luts: Luts, copies: Count = 1) -> Count:
     """Return the LUTs of a RAM with one write enable, of the shape that takes fewest."""
     if not luts.rams:
         return 0 * depth * width
-    return copies * reduce(np.minimum, (_cells(depth, width, ram) for ram in luts.rams))
+    return copies * reduce(np.minimum, (ram.cells(depth, width) for ram in luts.rams))
 
 
 def _ram_blocks(depth: int, width: int, luts: Luts) -> int:
     """Return how many of those a RAM is deep."""
     deepest_first = reversed(luts.rams)
-    return _ceil(depth, min(deepest_first, key=lambda ram: _cells(depth, width, ram)).words)
+    return _ceil(depth, min(deepest_first, key=lambda ram: ram.cells(depth, width)).words)
 
 
 def _muxes(inputs: Count, luts: Luts) -> Count:
@@ -158,6 +154,16 @@ def design_terms(
     ]
 
 
+def _terms_of_parts(spec: StoreSpec, family: Family) -> StoreTerms:
+    """Return the terms of a split RAM: its parts', and what selects and enables one of them."""
+    own = [store_terms(part.spec, 0, family) for part in spec.parts]
+    total = {name: sum(getattr(one, name) for one in own) for name in vars(StoreTerms())}
+    read = [sum(port in part.ports for part in spec.parts) for port in range(spec.read_ports)]
+    total["ram_reads"] += sum(_ceil(n - 1, family.luts.selected - 1) * spec.width for n in read)
+    total["ram_enables"] += len(own) * (spec.width // (spec.granule or spec.width))
+    return StoreTerms(**total)
+
+
 def store_terms(
     spec: StoreSpec,
     live: int,
@@ -172,6 +178,8 @@ def store_terms(
     """
     address = max(1, (spec.depth - 1).bit_length())
     luts, ram = family.luts, family.block_ram
+    if spec.parts:
+        return _terms_of_parts(spec, family)
     if spec.rom and spec.tiles:
         rest = 0.0
         for row, rows, bit, bits in rest_of(spec.depth, spec.width, spec.tiles):

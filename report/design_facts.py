@@ -148,7 +148,7 @@ def resource_facts(
         ],
         "block_ram": ram,
         "block_ram_sentence": block_ram_sentence(exact, blocks),
-        "stores": [dataclasses.asdict(store) for store in exact.stores],
+        "stores": [store.to_dict() for store in exact.stores],
         "accumulator_bits": design.geometry.accumulator_bits,
         "bounds": {name: int(bound) for name, bound in design.bounds.items()},
         "macs": exact.macs,

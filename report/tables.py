@@ -94,9 +94,14 @@ def _component_rows(components: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
 
 def _store_rows(stores: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
     for one in stores:
-        figures = (one[n] for n in ("depth", "width", "bits", "ramb18", "lutram", "luts"))
+        names = ("depth", "width", "bits", "ramb18", "lutram", "luts")
+        figures = (one[n] for n in names)
         kind = "ROM" if one["rom"] else "RAM"
         yield [one["name"], kind, one["placement"], *map(number, figures)]
+        for part in one.get("parts", ()):
+            figures = (part.get(n, one["width"]) for n in names)
+            tensors = ", ".join(part["tensors"])
+            yield [f"{one['name']}: {tensors}", kind, part["placement"], *map(number, figures)]
 
 
 def _report_rows(rows: Iterable[Sequence[str] | None]) -> Iterator[Row]:

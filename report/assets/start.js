@@ -1,5 +1,7 @@
 "use strict";
 // Draws every chart that the page has a place for, and minds the theme, the contents and the printer.
+// A split store is several memories, others are one.
+const partsOf = (row) => row.parts ?? [row];
 const places = {
   "shown": (box, n) => windowChart(box, parts.forecasts[n], n),
   "by-step": (box, n) => {
@@ -46,9 +48,9 @@ const places = {
     { kind: "LUT", value: row.luts }, { kind: "FF", value: row.ffs },
   ] })), ["LUT", "FF"], "cells"),
   "stores": (box) => stackedBars(box, parts.resources.stores.map((row) => ({
-    name: row.name, parts: [{ kind: row.placement, value: row.bits }],
+    name: row.name, parts: partsOf(row).map((one) => ({ kind: one.placement, value: one.bits })),
     said: `${row.depth} words of ${row.width} bits`,
-  })), [...new Set(parts.resources.stores.map((row) => row.placement))], "bits"),
+  })), [...new Set(parts.resources.stores.flatMap(partsOf).map((one) => one.placement))], "bits"),
   "build-uses": (box, n) => budgetBars(box, parts.builds[n].reports.uses),
   "pareto": (box) => paretoChart(box, parts.search),
 };

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 
 import pytest
 
@@ -231,3 +232,17 @@ def test_estimate_says_that_luts_are_logic_cells(bitformer, tiny):
     # more than Yosys' 3 000 LUTs: flip-flops that are alone take cells, too
     assert 3_500 < found["prediction"]["luts"]["value"] < 5_280
     assert "logic cell" not in bitformer("estimate", tiny).out
+
+
+def test_estimate_of_results_that_lie_apart(bitformer, tiny):
+    options = ["--place", "activations=block", "--place", "layers.0.hidden=distributed"]
+    said = bitformer("estimate", tiny, *options, "--json")
+    (parts,) = (store["parts"] for store in said.data["stores"] if "parts" in store)
+    assert [part["placement"] for part in parts] == ["block", "distributed"]
+    assert parts[1]["tensors"] == ["layers.0.hidden"]
+    assert (parts[1]["engine"], parts[1]["post"]) == (True, False)
+    found = bitformer("estimate", tiny, *options).out
+    line = r"activations: \d+ words in distributed, read by the engine alone: layers\.0\.hidden"
+    assert re.search(line, found)
+    assert re.search(r"activations: \d+ words in block: embedding, ", found)
+    assert "parts" not in str(bitformer("estimate", tiny, "--json").data["stores"])

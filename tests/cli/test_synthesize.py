@@ -202,7 +202,7 @@ def test_no_tool(bitformer, tiny, monkeypatch):
     [
         (["--part", "xc7s16"], "xc7s16"),
         (["--lanes", "0"], "--lanes"),
-        (["--place", "scores"], "--place must be STORE=PLACEMENT"),
+        (["--place", "scores"], "--place must be NAME=PLACEMENT, of a store or a result"),
         (["--place", "attic=block"], "attic"),
         (["--route"], "part must be one that can be routed here, lfe5u-25f, lfe5u-45f, lfe5u-85f"),
         (["--seeds", "2"], "--seeds and --clock are for --route: give it, too"),

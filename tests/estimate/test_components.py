@@ -57,14 +57,16 @@ def small():
 def several(small):
     tiled = initialize(family([12], [64], [Precision.parse("8")])[0])
     models = [small, initialize(DECODER), initialize(named_config("etth1-96-24")), tiled]
-    return [lower(model) for model in models] + drawn(6, 5)
+    apart = {"results": "block", "layers.0.q": "distributed", "layers.1.hidden": "registers"}
+    split = [lower(models[1], placement=apart), lower(tiled, placement={"results": "auto"})]
+    return [lower(model) for model in models] + split + drawn(6, 5)
 
 
 def check_words(design):
     """Every word of a ROM is one component's, and no component's RAM is deeper than it can be."""
     shares = components_of(design)
     assert [share.name for share in shares] == list(design.model.config.components)
-    for store, spec in design.stores.items():
+    for store, spec in design.memories.items():
         own = [share for share in shares if store in share.stores]
         if spec.rom:
             numbers = sorted(number for share in own for number in share.words[store])
@@ -78,7 +80,11 @@ def check_words(design):
             assert max(depths) <= spec.depth <= sum(depths)
         assert {share.stores[store].width for share in own} == {spec.width}
     together = own_depths(design, design.model.tensors)
-    assert together == {name: design.stores[name].depth for name in RAMS if name in design.stores}
+    assert together == {
+        name: spec.depth
+        for name, spec in design.memories.items()
+        if name in RAMS or name.rpartition("_")[0] in RAMS
+    }
     linears = [op for op in design.model.operations if isinstance(op, ir.Linear)]
     bits = sum(op.weight.size * op.weight_bits for op in linears)
     assert sum(share.weight_bits for share in shares) == bits

@@ -4,6 +4,7 @@ import pytest
 
 from bitformer.estimate.remedies import _narrower as narrower
 from bitformer.estimate.remedies import diagnose, remedies
+from bitformer.hw.memory import StoreSpec
 from bitformer.model.config import named_config
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
@@ -18,7 +19,12 @@ def test_what_fits_needs_no_fix(model):
     found = diagnose(model, part="xc7s15")
     assert not found.now.figures.over
     assert found.fixes == ()
-    assert [one.change for one in found.placements] == ["all block", "all distributed", "auto"]
+    assert [one.change for one in found.placements] == [
+        "all block",
+        "all distributed",
+        "auto",
+        "auto, results one by one",
+    ]
 
 
 def test_fixes_make_it_fit(model, predictor):
@@ -53,13 +59,36 @@ def test_other_placements_and_narrower_components_are_tried(model, predictor):
     asked = {"part": "xc7s6", "lanes": 32, "placement": wanted}
     diagnose(model, **asked, predictor=predictor, progress=told(True))
     remedies(model, **asked, progress=told(False))
-    common = ["all placements left to the solver", "no packing", "16 lanes", "8 lanes", "4 lanes"]
+    solved = ["all placements left to the solver", "results one by one"]
+    common = [*solved, "no packing", "16 lanes", "8 lanes"]
     assert [one for one in tried[True] if one in tried[False]][:5] == common
     assert [one for one in tried[False] if one not in tried[True]] == [
         f"the placement of {store} left to the solver" for store in wanted
     ]
     more = set(tried[True]) - set(tried[False])
     assert {"weights in distributed", "MHA in 6/6 bits", "FFN in 4/4 bits"} <= more
+    assert {"layers.0.hidden in distributed", "layers.0.k in distributed"} <= more
+    assert "layers.0.hidden in block" not in more
+
+
+def test_results_one_by_one_are_proposed_with_where_they_lie():
+    """Beside a memory that leaves too few LUTs for a store of all results."""
+    model = initialize(named_config("grid-24-64-8"), samples=4)
+    other = StoreSpec(name="shell", depth=4096, width=9, placement="distributed")
+    told = []
+    found = remedies(
+        model,
+        part="xc7s15",
+        most=99,
+        beside=[other],
+        progress=lambda _done, _total, what: told.append(what),
+    )
+    (change,) = [one.change for one in found if one.change.startswith("results one by one: ")]
+    assert "; layers.0.q in distributed" in change
+    assert change.endswith(("in distributed", "in block"))
+    assert "trying results one by one" in told
+    asked = {"placement": {"results": "auto"}, "part": "xc7s15", "beside": [other]}
+    assert all("one by one" not in one.change for one in remedies(model, **asked, most=99))
 
 
 def test_remedies_are_the_fastest_first_and_one_larger_part(model):

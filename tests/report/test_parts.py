@@ -33,6 +33,7 @@ from bitformer.report.page import as_json, rendered, write_page
 from bitformer.report.row_times import RowTimes
 from bitformer.report.sources import add_build
 from bitformer.report.sources import page as facts_of
+from bitformer.report.tables import ROWS
 from bitformer.synth.resources import Resources
 
 REPORTS = Path(__file__).parents[1] / "boards" / "reports" / "v2022_1"
@@ -242,3 +243,20 @@ def test_text_can_be_read_in_each_theme():
             for ground in ("page", "surface"):
                 assert contrast(colours[name], colours[ground]) >= 4.5, (name, ground)
         assert contrast(colours["second"], colours["page"]) >= 3
+
+
+def test_a_split_store_has_a_row_for_each_part():
+    model = initialize(named_config("tiny"), samples=8)
+    design = lower(model, placement={"activations": "block", "embedding": "distributed"})
+    stores = [store.to_dict() for store in estimate(design).stores]
+    rows = [*ROWS["store_rows"](stores)]
+    names = [row[0] for row in rows]
+    at = names.index("activations")
+    assert rows[at][2] == "split"
+    assert [row[2] for row in rows[at + 1 : at + 3]] == ["block", "distributed"]
+    assert names[at + 2] == "activations: embedding"
+    assert len(rows) == len(stores) + 2
+    assert {len(row) for row in rows} == {9}
+    for row in rows[at + 1 : at + 3]:
+        words, each, bits = (int(re.sub(r"\D", "", text)) for text in row[3:6])
+        assert words * each == bits
