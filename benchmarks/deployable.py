@@ -1,7 +1,7 @@
 """Configurations that fit no part as they are published, and what makes them fit.
 
     python benchmarks/deployable.py             the published grid on two parts
-    python benchmarks/deployable.py --write     and docs/placement.md written
+    python benchmarks/deployable.py --write     and their table in docs/placement.md
 
 As published is: the same bits everywhere, every result in block RAM. Listed are those that fit
 neither so nor with everything in LUTs. What makes them fit is found by prediction, and then
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from lanes import put
 from tables import console, markdown_table, show
 
 from bitformer.estimate.jobs import Job
@@ -169,29 +170,15 @@ def _fits(found: Entry, case: Case) -> bool:
     return all(count <= most for count, most in zip(counts, budget, strict=True))
 
 
-def markdown(rows: Sequence[Sequence[str]], tool: str) -> str:
-    """The report."""
-    lines = [
-        "# Placement",
-        "",
-        "Written by `python benchmarks/deployable.py`. The table lists the configurations of the"
-        " published grid (the same bits everywhere) that fit the part neither with every result and"
-        " table in block RAM, as published, nor with everything in LUTs. It says by how much each"
-        " is then over, as predicted, and what makes it fit. Automatic placement chooses block RAM"
-        " or LUTs for each memory, and cuts the largest ROM between both; no result changes. Where"
-        " that is not enough, the script tries fewer products a cycle. After that it makes"
-        " components narrower, one step at a time, each time the component where it helps most:"
-        " such a model has to be trained again.",
-        "",
+def markdown(rows: Sequence[Sequence[str]], tool: str) -> list[str]:
+    """What stands between the marks of the report."""
+    return [
         f"{tool} counted the resources of the untrained design on that part, without the board's"
         " shell.",
         "",
-        *markdown_table(COLUMNS, rows),
-        "For your own model, `bitformer doctor M --part P` prints the same comparison and the"
-        " cheapest single changes; `bitformer search` chooses all widths at once.",
+        *markdown_table(COLUMNS, rows)[:-1],
         "",
     ]
-    return "\n".join(lines)
 
 
 @click.command()
@@ -220,7 +207,9 @@ def main(configs, parts, workers, folder, write):
     show(console(), COLUMNS, [row for row, _ in rows])
     if write:
         tool = ", ".join(sorted({f"{one.tool} {one.version}" for one in base.entries()}))
-        REPORT.write_text(markdown([row for row, _ in rows], tool), encoding="utf-8")
+        page = REPORT.read_text(encoding="utf-8")
+        lines = markdown([row for row, _ in rows], tool)
+        REPORT.write_text(put(page, "deployable", lines), encoding="utf-8")
         print(f"Wrote {REPORT}")
     sys.exit(0 if all(fits for _, fits in rows) else 1)
 
