@@ -256,7 +256,10 @@ def command(
         from bitformer.boards.catalog import board_of
         from bitformer.search.engine import Engine
 
-        board = board_of(found.facts["question"]["limits"]["part"])
+        part = found.facts["question"]["limits"]["part"]
+        board = board_of(part)
+        if board.part != part:
+            report.line(f"No board is known with the {part}: what follows is for the {board.part}")
         engine = Engine(**best.facts["engine"]).arguments.split()
         build = ("build", best.path, *engine, "--board", board.name, "-o", output / "build")
         report.line(f"Next: {command_line(*build)}")

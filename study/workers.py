@@ -121,6 +121,7 @@ def open_pool(workers: int | None = None, scheduler: str | None = None) -> Itera
                     n_workers=count,
                     threads_per_worker=1,
                     memory_limit=None,
+                    silence_logs=logging.ERROR,  # workers of a busy machine end late
                     host=_HERE,
                     dashboard_address=f"{_HERE}:0",  # its server is there all the same
                     scheduler_kwargs={"dashboard": False},

@@ -17,6 +17,7 @@ from measurement_harness import drawn, invented
 from study_harness import INVENTED
 
 from bitformer import _search
+from bitformer.boards.catalog import find_board
 from bitformer.cli.quantity import quantity
 from bitformer.cli.search import _engines
 from bitformer.estimate.knowledge import KnowledgeBase
@@ -99,6 +100,11 @@ def test_again_it_says_the_same_at_once(done, place, bitformer, monkeypatch, as_
     assert (command, options) == ("build", ["--board", "sea", "-o", str(folder / "build")])
     assert Path(model).is_relative_to(folder)
     assert Path(model).is_file()
+    assert "No board is known" not in again.out
+    arty = find_board("arty-s7-25")
+    monkeypatch.setattr("bitformer.boards.catalog.board_of", lambda part: arty)
+    other = bitformer(*line(place, folder, "--workers", "1")).out.splitlines()
+    assert other[-2] == "No board is known with the xc7s15: what follows is for the xc7s25"
 
 
 def test_nothing_within_the_limits(done, place, bitformer):
