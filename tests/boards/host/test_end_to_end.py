@@ -120,6 +120,17 @@ def test_twenty_windows_on_boards_of_other_families(board, reloadable, link):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("part", "link"), [("xc7s15", "uart"), ("lfe5u-25f", "spi")])
+def test_several_token_rows(part, link):
+    """With as many post-processors, and columns of LUTs."""
+    design = lower(initialize(named_config("tiny")), part=part, rows=4, posts=2, soft=4)
+    assert (design.geometry.rows, design.geometry.posts, design.geometry.weights.soft) == (4, 2, 4)
+    x = np.random.default_rng(0).normal(size=(6, *design.model.input.shape))
+    x[1:3] *= 1000
+    check(design, x, link)
+
+
+@pytest.mark.slow
 @pytest.mark.needs("etth1")
 @pytest.mark.parametrize("link", ["uart", "spi"])
 def test_fifty_windows_of_etth1(link):
