@@ -43,7 +43,9 @@ def lower(
     pack
         Whether two products share a DSP block where the weights prove it safe.
     placement
-        Where stores live, by name: ``"block"``, ``"distributed"``, ``"registers"``.
+        Where stores live, by name: ``"block"``, ``"distributed"``, ``"registers"`` or ``"auto"``;
+        and intermediate results such as ``"layers.0.q"``, apart from their store, or all others of
+        these as ``"results"``.
     reloadable
         Whether other weights can be loaded later.
     lut_lanes
