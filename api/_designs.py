@@ -131,7 +131,7 @@ class AcceleratorDesign:
         return diagnose(
             self.model.integer,
             **self.asked,
-            predictor=predictor_of(entries, self.lowered.part, note, self.lowered.geometry.rows),
+            predictor=predictor_of(entries, self.lowered.part, note),
             sensitivity=sensitivity,
             progress=progress,
         )

@@ -118,21 +118,12 @@ class DesignEstimate:
 
 
 def predictor_of(
-    entries: "tuple[Entry, ...] | list[Entry]", part: str, note: Note, rows: int = 1
+    entries: "tuple[Entry, ...] | list[Entry]", part: str, note: Note
 ) -> "Predictor | None":
-    """Return a fit on measured designs of a part's family; None, and tell why, if too few.
-
-    Those that ship have one token row, and say nothing of designs of several ``rows``.
-    """
+    """Return a fit on measured designs of a part's family; None, and tell why, if too few."""
     from bitformer.estimate.predictor import Predictor
     from bitformer.hw.parts import PARTS
 
-    if rows > 1:
-        note(
-            "LUTs and flip-flops are those of the stores alone. Those of"
-            f" {rows} rows are not predicted: use synthesize"
-        )
-        return None
     try:
         return Predictor(entries, family=PARTS[part].family)
     except UserError as error:
@@ -190,10 +181,15 @@ def estimated(
 
     entries = tuple(known_entries(None if kb is None else Path(kb)))
     told: list[str] = []
-    predictor = predictor_of(entries, design.part, told.append, design.geometry.rows)
+    predictor = predictor_of(entries, design.part, told.append)
     prediction = _predicted(predictor, design, entries)
     for sentence in told if prediction is None else ():
         note(sentence)
+    if prediction is not None and prediction.outside:
+        note(
+            "LUTs and flip-flops may be further off than their intervals: no measured design has"
+            f" {', '.join(prediction.outside)}"
+        )
     energy = None
     if prediction is not None:
         energy = energy_of_inference(design, prediction, entries, clock_hz=clock_hz)

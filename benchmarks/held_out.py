@@ -18,7 +18,7 @@ from tables import console, markdown_table, show
 
 from bitformer.estimate.knowledge import Entry, read_entries, shipped_entries
 from bitformer.estimate.measure import entries_of
-from bitformer.estimate.predictor import DEVIATIONS, Predictor, luts_of
+from bitformer.estimate.predictor import Predictor, luts_of
 from bitformer.hw.parts import PARTS
 from bitformer.model.progress import silent
 from bitformer.synth.synthesize import synthesize
@@ -97,7 +97,7 @@ def left_out(entries: Sequence[Entry]) -> list[Comparison]:
 def own_section(found: Sequence[Comparison], predictor: Predictor) -> list[str]:
     """The lines of the section of designs left out."""
     luts, ffs = ([abs(_error(one[which])) for one in found] for which in (1, 2))
-    margin = DEVIATIONS * predictor.spread["luts"]
+    margin = predictor.margins["luts"]
     inside = sum(error <= margin for error in luts)
     return [
         OWN_TITLE,

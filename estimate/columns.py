@@ -12,6 +12,7 @@ from functools import reduce
 from operator import and_, or_
 
 from bitformer.hw.design import Design
+from bitformer.hw.units.assembly import group_of
 from bitformer.hw.weight_layout import WeightFormat, WeightLayout
 
 __all__ = ["Columns", "column_quantities"]
@@ -19,6 +20,8 @@ __all__ = ["Columns", "column_quantities"]
 #: Where a bit comes from: a constant, or a bit of the word of weights or of keys.
 Source = tuple[str, int]
 _LOW, _HIGH = ("constant", 0), ("constant", 1)
+#: All sources of a bit that is constant in some format.
+_CONSTANT = {(_LOW,), (_HIGH,)}
 #: Inputs of a LUT.
 _INPUTS = 6
 
@@ -29,7 +32,8 @@ class Columns:
 
     ``layout`` cuts a word of weights, in which the bits of ``low`` are always 1 and those outside
     ``high`` always 0; without weights ``high`` is 0. ``column_bits`` and ``half_bits`` are the
-    engine's. ``keys`` : the format of keys and values, None without any.
+    engine's. ``keys`` : the format of keys and values, None without any. ``group`` : columns whose
+    words come in one cycle, those of the next ones as many cycles later; 0 for all.
     """
 
     layout: WeightLayout
@@ -38,6 +42,7 @@ class Columns:
     keys: WeightFormat | None
     low: int
     high: int
+    group: int = 0
 
     @classmethod
     def of(cls, design: Design) -> "Columns":
@@ -50,6 +55,7 @@ class Columns:
             keys=geometry.dynamic_format if "dynamic" in design.stores else None,
             low=reduce(and_, words) if words else 0,
             high=reduce(or_, words, 0),
+            group=group_of(design),
         )
 
     def sources(self, column: int) -> Iterator[list[list[Source]]]:
@@ -86,32 +92,43 @@ def column_quantities(columns: Columns) -> dict[str, int]:
     """Count what an engine's columns take.
 
     ``engine_bits`` : different bits of the columns' words. ``delayed_bits`` : those among them that
-    are so late that a shift register keeps them. ``selected_parts`` : bits that one format finds in
-    several parts of a word. ``selected_bits`` : bits that come from several formats or stores,
+    are so late that a shift register keeps them. ``waiting_bits`` : of weights that wait in
+    one until their group's turn. ``selected_parts`` : bits that one format finds in
+    several parts of a word. ``selected_bits`` : bits that come from several formats or stores, but
+    for those that are else constant: a register's reset makes these;
     ``selected_beyond`` those of them with more inputs than a LUT has.
     """
     layout = columns.layout
     control = (len(layout.kinds) - 1).bit_length() if columns.high else 0
     control += bool(columns.high and columns.keys)
-    bits = delayed = parts = selected = beyond = 0
+    bits = delayed = waiting = parts = selected = beyond = 0
+    group = columns.group or layout.columns
     for column in range(layout.columns):
         # of each bit, by format, its source in every part: one if they are all the same
-        formats = (map(_merged, zip(*cases, strict=True)) for cases in columns.sources(column))
-        different = set(zip(*formats, strict=True))
-        moving = [one for one in different if {*one} - {(_LOW,), (_HIGH,)} or len({*one}) > 1]
+        formats = [list(map(_merged, zip(*case, strict=True))) for case in columns.sources(column)]
+        if column < layout.columns - layout.soft:
+            waiting += (column >= group) * len(_moving(formats[: -1 if columns.keys else None]))
+        moving = _moving(formats)
         bits += len(moving)
-        delayed += len(moving) * (column > 1)
+        delayed += len(moving) * (column % group > 1)
         parts += len({own for one in moving for own in one if len(own) > 1})
-        chosen = [one for one in moving if len({*one}) > 1]
+        chosen = [one for one in moving if len({*one}) > (2 if {*one} & _CONSTANT else 1)]
         selected += len(chosen)
-        beyond += sum(len({*one} - {(_LOW,), (_HIGH,)}) + control > _INPUTS for one in chosen)
+        beyond += sum(len({*one} - _CONSTANT) + control > _INPUTS for one in chosen)
     return {
         "engine_bits": bits,
         "delayed_bits": delayed,
+        "waiting_bits": waiting,
         "selected_bits": selected,
         "selected_parts": parts,
         "selected_beyond": beyond,
     }
+
+
+def _moving(formats: list[list[tuple[Source, ...]]]) -> list[tuple[tuple[Source, ...], ...]]:
+    """Return the different bits of a column that are no constants: their sources by format."""
+    different = set(zip(*formats, strict=True))
+    return [one for one in different if {*one} - _CONSTANT or len({*one}) > 1]
 
 
 def _merged(parts: tuple[Source, ...]) -> tuple[Source, ...]:

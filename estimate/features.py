@@ -15,6 +15,8 @@ from bitformer.estimate.columns import Columns, column_quantities
 from bitformer.estimate.decisions import decision_quantities
 from bitformer.estimate.logic_cells import CELL_FEATURES, CELL_FFS, cell_features, cell_quantities
 from bitformer.estimate.stores import Count, design_terms, ram_cells, store_terms, summed
+from bitformer.estimate.unit_features import UNIT_FEATURES, unit_features
+from bitformer.estimate.unit_quantities import unit_quantities
 from bitformer.hw.design import Design
 from bitformer.hw.families.family import Luts
 from bitformer.hw.lut_rows import product_cost
@@ -33,11 +35,16 @@ __all__ = [
 ]
 
 #: Changes whenever a formula here does: measurements of other versions are not fitted together.
-VERSION = 3
+VERSION = 4
+#: Operations among which a LUT looks up a bit.
+_LOOKED_UP = 64
 
 
 def _constants(program: Program) -> int:
-    """Count the LUTs that look up operations' constants: bits that differ, equal ones once."""
+    """Count the LUTs that look up operations' constants: bits that differ, equal ones once.
+
+    Of more operations than a LUT has words it takes several for each bit.
+    """
     total = 0
     skipped = {"tensor"}
     for name in vars(program.operations[0]).keys() - skipped:
@@ -50,7 +57,7 @@ def _constants(program: Program) -> int:
             if len(set(column)) > 1:
                 columns.add(tuple(one ^ column[0] for one in column))
         total += len(columns)
-    return total
+    return total * -(-len(program.operations) // _LOOKED_UP)
 
 
 def addend_muxes(
@@ -108,7 +115,8 @@ def _gelu(design: Design) -> dict[str, int]:
     for table in map(corrections, widths):
         index_bits = (len(table) - 1).bit_length() + 1
         tables += max(table).bit_length() << max(0, index_bits - 6)
-    ways, bits = design.geometry.ways, max(design.geometry.activation_bits, 1 + widths[-1])
+    ways = design.geometry.ways * design.geometry.posts
+    bits = max(design.geometry.activation_bits, 1 + widths[-1])
     return {"gelu_luts": ways * (bits + tables + 8), "gelu_ffs": ways * bits + 12}
 
 
@@ -124,6 +132,7 @@ def _soft(design: Design) -> dict[str, int]:
         return {}
     taken = product_cost(geometry.half_bits, geometry.soft_bits, bits, adder.terms)
     mixed = 0 if all(design.packed.values()) else geometry.column_bits + 1
+    soft *= geometry.rows
     return {"soft_luts": soft * (2 * taken.luts - mixed), "soft_ffs": soft * 2 * taken.ffs}
 
 
@@ -179,6 +188,7 @@ def quantities(design: Design) -> dict[str, int]:
         **_gelu(design),
         **_soft(design),
         **decision_quantities(design),
+        **unit_quantities(design),
         **(cell_quantities(design) if design.family.luts.holds_register else {}),
     }
 
@@ -201,36 +211,25 @@ def _memory_in_units(q: Mapping[str, Count], luts: Luts) -> Count:
     return drain + writer + maxima + last
 
 
-#: The features of each fit, with about what one of each takes: LUTs as logic, LUTs as memory,
-#: flip-flops. What is counted takes one; 0 where nothing is known.
+#: The features of each fit, with about what one of each takes: where a LUT and a flip-flop share a
+#: logic cell of LUTs as memory, cells and flip-flops, else those of units.
+#: What is counted takes one; 0 where nothing is known.
 FEATURES: dict[str, dict[str, float]] = {
-    "logic": {
-        **dict.fromkeys(("one", "two_ways", "mixed", "layer_norm", "norm", "subtract", "wide"), 0),
-        **dict.fromkeys(("unpack", "select", "parts", "drain", "post", "clamp", "addends"), 1),
-        **dict.fromkeys(("constants", "addresses", "timer"), 1),
-        **dict.fromkeys(("rom_luts", "tile_muxes", "ram_reads", "ram_enables"), 1),
-        "packing": 2,
-        "beyond": 0.6,
-    },
-    "memory": {
+    "cell_memory": {
         **dict.fromkeys(("one", "two_ways", "mixed", "layer_norm", "norm", "wide", "value"), 0),
         **dict.fromkeys(("cells", "delayed"), 1),
         "addresses": 0.6,
     },
-    "ffs": {
-        **dict.fromkeys(("one", "two_ways", "mixed", "layer_norm", "norm", "subtract", "wide"), 0),
-        **dict.fromkeys(("rom_bits", "ram_bits", "engine", "operands", "product", "post"), 1),
-        **dict.fromkeys(("element", "addresses", "lut_address"), 1),
-        "write_bits": 0.2,
-        "columns": 0,
-    },
     "cells": CELL_FEATURES,
     "cell_ffs": CELL_FFS,
+    **UNIT_FEATURES,
 }
 
 
 def physical(q: Mapping[str, Count], luts: Luts) -> dict[str, Count]:
     """Return the features, most of them as large as the LUTs or flip-flops that they stand for.
+
+    Those below are where logic cells are counted, :mod:`.unit_features` has the others.
 
     ``unpack``, ``packing`` : what is before the multipliers where some operations are packed, or
     all. ``select``, ``parts``, ``beyond`` : keys or weights into the engine
@@ -239,6 +238,8 @@ def physical(q: Mapping[str, Count], luts: Luts) -> dict[str, Count]:
     operation. ``addresses``, ``timer`` : counters of addresses, slots and
     sequencer. ``cells`` : LUTs as RAM, ``delayed`` : shift registers before the columns.
     """
+    if not luts.holds_register:
+        return unit_features(q, luts)
     ways, columns = q["ways"], q["columns"]
     groups = columns / 4 + np.where(np.greater(columns, 4), columns / 8, 0)
     found = {
@@ -278,4 +279,4 @@ def physical(q: Mapping[str, Count], luts: Luts) -> dict[str, Count]:
         "lut_address": q["lut_address"],
         "write_bits": q["write_bits"],
     }
-    return {**found, **cell_features(q, found)} if luts.holds_register else found
+    return {**found, **cell_features(q, found)}

@@ -3,10 +3,14 @@
 Cycles, DSP blocks and block RAMs follow from the design. LUTs and flip-flops are fitted: the units'
 logic on physical features (:mod:`.features`) of all designs in the knowledge base. A design that
 was measured itself is taken as it was.
+
+How far an estimate may be off is told by designs that the fit has not seen, nor any of their family
+of shapes: each family is left out in turn, and 95 of 100 errors are smaller than the margin of an
+interval (conformal prediction by groups: Vovk et al., 2005, section 4.4).
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +19,8 @@ import numpy as np
 from bitformer.estimate.features import FEATURES, VERSION, physical, quantities
 from bitformer.estimate.knowledge import Entry
 from bitformer.estimate.logic_cells import CELLS
-from bitformer.estimate.regression import Fit, fit
+from bitformer.estimate.measured_range import measured_range, outside
+from bitformer.estimate.regression import PENALTY, Fit, fit
 from bitformer.hw.design import Design
 from bitformer.hw.families.family import Family, Luts
 from bitformer.hw.parts import DEFAULT_PART, PARTS, Use, known_uses
@@ -24,7 +29,7 @@ from bitformer.model.numerics import round_half_up
 from bitformer.model.plain import shown
 
 __all__ = [
-    "DEVIATIONS",
+    "SHARE",
     "Interval",
     "Prediction",
     "Predictor",
@@ -36,8 +41,10 @@ __all__ = [
 _MOST = 10**9
 #: Fewer measured designs than this fit nothing.
 LEAST = 12
-#: Standard deviations of an interval: 95 of 100 designs, if the errors are normal.
-DEVIATIONS = 1.96
+#: The share of designs that an interval holds.
+SHARE = 0.95
+#: How much the fits of units hold to what was read in netlists.
+_PENALTY = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +71,7 @@ class Prediction:
     """A design's resources and cycles.
 
     ``measured`` : they are a synthesis' own. ``lutram``, LUTs as memory, are among ``luts``.
+    ``outside`` : of what it has more than all measured designs, or other kinds, in words.
     """
 
     part: str
@@ -75,6 +83,7 @@ class Prediction:
     latency: int
     interval: int
     measured: bool = False
+    outside: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -152,33 +161,64 @@ class Predictor:
                 f"Knowledge base must hold at least {LEAST} measured designs of the {family.name},"
                 f" not {len(self.entries)}: 'bitformer profile --parts PART' measures some"
             )
-        rows = [_row(entry, family.luts) for entry in self.entries]
-        luts, memory, ffs = np.array([_fitted(entry) for entry in self.entries]).T
-        names = ("cells", "cell_ffs") if self._shared else ("logic", "ffs")
-        logic, registers = (FEATURES[name] for name in names)
-        self.logic: Fit = fit(rows, luts - memory, logic)
-        self.memory: Fit = fit(rows, memory, FEATURES["memory"])
-        self.ffs: Fit = fit(rows, ffs, registers)
-        # relative errors, of LUTs those of the sum of both fits
-        both = self.logic.residuals * (luts - memory) + self.memory.residuals * memory
-        residuals = {
-            "luts": both / luts,
-            "lutram": self.memory.residuals,
-            "ffs": self.ffs.residuals,
-        }
-        self.spread = {
-            name: float(np.sqrt(np.mean(np.square(own)))) for name, own in residuals.items()
-        }
+        self._rows = [_row(entry, family.luts) for entry in self.entries]
+        taken = np.array([(luts_of(one), one.lutram, one.ffs) for one in self.entries])
+        counted = np.array([self._counted(entry.features) for entry in self.entries])
+        self.logic, self.memory, self.ffs = self._fits(self._rows, taken - counted)
+        errors = self._errors(taken, counted)
+        #: Standard deviations and margins of relative errors, of LUTs those of the sum of two fits.
+        self.spread = {n: float(np.sqrt(np.mean(np.square(e)))) for n, e in errors.items()}
+        self.margins = {name: _margin(np.abs(own)) for name, own in errors.items()}
+        self._range = measured_range([entry.features for entry in self.entries])
+
+    def _fits(self, rows: Sequence[Mapping[str, Any]], taken: np.ndarray) -> tuple[Fit, Fit, Fit]:
+        """Return the fits of LUTs as logic and as memory, and of flip-flops.
+
+        ``taken`` : what is to be fitted, [designs, 3]: LUTs, those as memory, flip-flops.
+        """
+        names = ("cells", "cell_memory", "cell_ffs") if self._shared else ("logic", "memory", "ffs")
+        penalty = PENALTY if self._shared else _PENALTY
+        luts, memory, ffs = taken.T
+        logic, kept, registers = (
+            fit(rows, y, FEATURES[name], penalty)
+            for name, y in zip(names, (luts - memory, memory, ffs), strict=True)
+        )
+        return logic, kept, registers
+
+    def _errors(self, taken: np.ndarray, counted: np.ndarray) -> dict[str, np.ndarray]:
+        """Return relative errors of each design, by fits without any design of its family.
+
+        They are shares of what such a fit says. ``counted`` : what is not fitted, [designs, 3].
+        """
+        groups = np.array([entry.details.get("family") or entry.key for entry in self.entries])
+        said = counted.astype(np.float64)
+        for group in np.unique(groups):
+            inside, others = np.flatnonzero(groups == group), np.flatnonzero(groups != group)
+            if len(others) < LEAST:  # what is of one family tells nothing of others
+                others = np.arange(len(groups))
+            fits = self._fits([self._rows[n] for n in others], (taken - counted)[others])
+            for n in inside:
+                logic, memory, ffs = (float(one.predict(self._rows[n])) for one in fits)
+                said[n] += logic + memory, memory, ffs
+        errors = (taken - said) / np.maximum(1, said)
+        return dict(zip(("luts", "lutram", "ffs"), errors.T, strict=True))
+
+    def _counted(self, q: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+        """Return LUTs, those as memory, and flip-flops of units that are not fitted."""
+        units = ("gelu", "decision", "soft") if self._shared else ("gelu", "decision")
+        luts, ffs = (sum(q.get(f"{unit}_{n}", 0) for unit in units) for n in ("luts", "ffs"))
+        return luts, 0, ffs
 
     def counts(self, q: Mapping[str, Any]) -> dict[str, Any]:
         """Predict LUTs, LUTs as memory and flip-flops from quantities: numbers or arrays."""
         features = physical(q, self.family.luts)
         # a fit makes no 0 of zeros
         memory = self.memory.predict(features) * bool(self.family.luts.rams)
+        luts, _, ffs = self._counted(q)
         return {
-            "luts": round_half_up(self.logic.predict(features) + memory) + _counted(q, "luts"),
+            "luts": round_half_up(self.logic.predict(features) + memory) + luts,
             "lutram": round_half_up(memory),
-            "ffs": round_half_up(self.ffs.predict(features)) + _counted(q, "ffs"),
+            "ffs": round_half_up(self.ffs.predict(features)) + ffs,
         }
 
     def predict(
@@ -210,23 +250,22 @@ class Predictor:
             latency=design.latency,
             interval=design.interval,
             measured=False,
+            outside=outside(q, self._range),
         )
 
     def interval(self, name: str, value: int) -> Interval:
-        """Return ``value`` with the spread of ``luts``, ``lutram`` or ``ffs``."""
-        margin = int(np.ceil(DEVIATIONS * self.spread[name] * value))
+        """Return ``value`` with the margin of ``luts``, ``lutram`` or ``ffs``."""
+        margin = int(np.ceil(self.margins[name] * value))
         return Interval(value=value, low=max(0, value - margin), high=value + margin)
 
 
-def _counted(q: Mapping[str, Any], name: str) -> Any:
-    """Return the ``luts`` or ``ffs`` of units that are counted apart, and not fitted."""
-    return sum(q.get(f"{unit}_{name}", 0) for unit in ("gelu", "decision", "soft"))
+def _margin(errors: np.ndarray) -> float:
+    """Return what ``SHARE`` of such errors do not exceed: of few errors, the largest.
 
-
-def _fitted(entry: Entry) -> tuple[int, int, int]:
-    """Return a design's LUTs, those as memory, and flip-flops, without what is counted apart."""
-    luts, ffs = (int(_counted(entry.features, name)) for name in ("luts", "ffs"))
-    return luts_of(entry) - luts, entry.lutram, entry.ffs - ffs
+    Of n errors that is the k-th smallest, ``k = SHARE * (n + 1)`` rounded up.
+    """
+    place = min(len(errors), int(np.ceil(SHARE * (len(errors) + 1))))
+    return float(np.sort(errors)[place - 1])
 
 
 def luts_of(entry: Entry) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 __all__ = ["Fit", "fit"]
 
 #: Weight of the penalty for each measurement, in units of the scaled columns.
-_PENALTY = 3e-4
+PENALTY = 3e-4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +34,12 @@ def fit(
     rows: Sequence[Mapping[str, float]],
     targets: Sequence[float] | np.ndarray,
     priors: Mapping[str, float],
+    penalty: float = PENALTY,
 ) -> Fit:
     """Fit ``targets`` on features of ``rows``, one for each measured design.
 
     ``priors`` names the features, each with the coefficient it has as long as nothing speaks
-    against it.
+    against it; ``penalty`` is how much it holds to them.
     """
     names, known = list(priors), np.array(list(priors.values()), dtype=np.float64)
     x = np.array([[float(row[name]) for name in names] for row in rows])
@@ -48,7 +49,7 @@ def fit(
     typical = float(np.median(y))
     weighted = x / scale * (typical / y)[:, None]
     wanted = 1.0 - x @ known / y
-    gram = weighted.T @ weighted + _PENALTY * len(y) * np.eye(len(names))
+    gram = weighted.T @ weighted + penalty * len(y) * np.eye(len(names))
     inverse = np.linalg.inv(gram)
     beta = inverse @ (weighted.T @ wanted)
     leverage = np.einsum("ij,jk,ik->i", weighted, inverse, weighted)

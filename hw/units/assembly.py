@@ -33,6 +33,7 @@ __all__ = [
     "block_writer",
     "detector",
     "drain",
+    "group_of",
     "key_value_writer",
     "matrix_engine",
     "operands",
@@ -131,7 +132,7 @@ def _name(m: Module, name: str, several: Sequence[Elaboratable]) -> None:
         m.submodules[f"{name}_{number}" if number else name] = unit
 
 
-def _group(design: Design) -> int:
+def group_of(design: Design) -> int:
     """Return the columns whose keys and values are read in a cycle: all where an address may."""
     spec, columns, luts = design.stores.get("dynamic"), design.geometry.columns, design.family.luts
     hard = design.geometry.hard
@@ -145,7 +146,7 @@ def _group(design: Design) -> int:
 
 def store(design: Design, name: str) -> Store | ColumnStore | SplitStore:
     """Return a store of a design."""
-    spec, geometry, group = design.stores[name], design.geometry, _group(design)
+    spec, geometry, group = design.stores[name], design.geometry, group_of(design)
     if spec.parts:
         return SplitStore(spec=spec)
     if name == "dynamic" and group < geometry.columns:
@@ -224,7 +225,7 @@ def matrix_engine(design: Design, row: int = 0) -> MatrixEngine:
         always_packed=all(design.packed.values()),
         product_bits=geometry.product_bits,
         multiplier=geometry.multiplier,
-        group=_group(design),
+        group=group_of(design),
         apart=geometry.apart,
         extension=geometry.extension,
         soft=geometry.weights.soft,

@@ -24,6 +24,7 @@ from bitformer.hw.lowering.plan import Plan
 from bitformer.hw.lowering.wide import wide_operations
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import Part
+from bitformer.hw.units.assembly import group_of
 from bitformer.hw.weight_layout import WeightFormat, WeightLayout
 from bitformer.model.errors import UserError
 from bitformer.model.ir import IntegerModel
@@ -181,6 +182,7 @@ class Templates:
             keys=keys,
             low=0,
             high=weights.used,
+            group=group_of(design),
         )
         return {
             **template.quantities,

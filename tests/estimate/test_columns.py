@@ -6,7 +6,7 @@ from bitformer.estimate.columns import Columns, column_quantities
 from bitformer.hw.weight_layout import WeightFormat, WeightLayout
 
 
-def terms(formats, *, bits, columns, half=0, wide, keys=0, pairs=False, high=None, low=0):
+def terms(formats, *, bits, columns, half=0, wide, keys=0, pairs=False, high=None, low=0, group=0):
     layout = WeightLayout(bits=bits, columns=columns, formats=formats, half_bits=half, even=False)
     high = (1 << bits) - 1 if high is None else high
     found = Columns(
@@ -16,18 +16,9 @@ def terms(formats, *, bits, columns, half=0, wide, keys=0, pairs=False, high=Non
         keys=WeightFormat(pair=pairs, field=keys * (2 if pairs else 1)) if keys else None,
         low=low,
         high=high,
+        group=group,
     )
     return SimpleNamespace(**column_quantities(found))
-
-
-def counts(bits, delayed, parts, selected, beyond):
-    return SimpleNamespace(
-        engine_bits=bits,
-        delayed_bits=delayed,
-        selected_parts=parts,
-        selected_bits=selected,
-        selected_beyond=beyond,
-    )
 
 
 def plain(field):
@@ -37,16 +28,29 @@ def plain(field):
 def test_one_format_needs_no_multiplexer():
     found = terms({"a": plain(4)}, bits=16, columns=4, wide=4)
     # columns 2 and 3 are late enough for shift registers
-    assert found == SimpleNamespace(
-        engine_bits=16, delayed_bits=8, selected_parts=0, selected_bits=0, selected_beyond=0
-    )
+    assert (found.engine_bits, found.delayed_bits, found.waiting_bits) == (16, 8, 0)
+    assert (found.selected_parts, found.selected_bits, found.selected_beyond) == (0, 0, 0)
 
 
 def test_keys_in_the_weights_place():
     found = terms({"a": plain(4)}, bits=16, columns=4, wide=4, keys=4)
-    assert found == SimpleNamespace(
-        engine_bits=16, delayed_bits=8, selected_parts=0, selected_bits=16, selected_beyond=0
-    )
+    assert (found.engine_bits, found.delayed_bits) == (16, 8)
+    assert (found.selected_parts, found.selected_bits, found.selected_beyond) == (0, 16, 0)
+
+
+def test_what_is_constant_but_for_keys_is_a_reset():
+    """Here weights reach two columns of four: of the others a register is reset, or has a key."""
+    found = terms({"a": plain(4)}, bits=8, columns=4, wide=4, keys=4)
+    assert (found.engine_bits, found.selected_bits) == (16, 8)
+
+
+def test_columns_in_groups_wait_for_their_keys():
+    """Each group's words come a cycle later for each column before: its first are not delayed."""
+    found = terms({"a": plain(4)}, bits=16, columns=4, wide=4, keys=4, group=2)
+    assert (found.delayed_bits, found.waiting_bits) == (0, 8)
+    found = terms({"a": plain(4)}, bits=24, columns=6, wide=4, keys=4, group=3)
+    # of each group the third column's; and the second group's weights wait
+    assert (found.delayed_bits, found.waiting_bits) == (8, 12)
 
 
 def test_copies_of_a_sign_are_one_bit():
