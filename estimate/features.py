@@ -36,15 +36,10 @@ __all__ = [
 
 #: Changes whenever a formula here does: measurements of other versions are not fitted together.
 VERSION = 4
-#: Operations among which a LUT looks up a bit.
-_LOOKED_UP = 64
 
 
 def _constants(program: Program) -> int:
-    """Count the LUTs that look up operations' constants: bits that differ, equal ones once.
-
-    Of more operations than a LUT has words it takes several for each bit.
-    """
+    """Count the LUTs that look up operations' constants: bits that differ, equal ones once."""
     total = 0
     skipped = {"tensor"}
     for name in vars(program.operations[0]).keys() - skipped:
@@ -57,7 +52,7 @@ def _constants(program: Program) -> int:
             if len(set(column)) > 1:
                 columns.add(tuple(one ^ column[0] for one in column))
         total += len(columns)
-    return total * -(-len(program.operations) // _LOOKED_UP)
+    return total
 
 
 def addend_muxes(
