@@ -5,8 +5,8 @@ logic on physical features (:mod:`.features`) of all designs in the knowledge ba
 was measured itself is taken as it was.
 
 How far an estimate may be off is told by designs that the fit has not seen, nor any of their family
-of shapes: each family is left out in turn, and 95 of 100 errors are smaller than the margin of an
-interval (conformal prediction by groups: Vovk et al., 2005, section 4.4).
+of shapes: each family is left out in turn, and 95 of 100 of these errors are smaller than the
+margin of an interval (cross-conformal prediction: Vovk, 2015, with families as folds).
 """
 
 import dataclasses
@@ -168,7 +168,7 @@ class Predictor:
         errors = self._errors(taken, counted)
         #: Standard deviations and margins of relative errors, of LUTs those of the sum of two fits.
         self.spread = {n: float(np.sqrt(np.mean(np.square(e)))) for n, e in errors.items()}
-        self.margins = {name: _margin(np.abs(own)) for name, own in errors.items()}
+        self.margins = {n: float(np.quantile(np.abs(e), SHARE)) for n, e in errors.items()}
         self._range = measured_range([entry.features for entry in self.entries])
 
     def _fits(self, rows: Sequence[Mapping[str, Any]], taken: np.ndarray) -> tuple[Fit, Fit, Fit]:
@@ -257,15 +257,6 @@ class Predictor:
         """Return ``value`` with the margin of ``luts``, ``lutram`` or ``ffs``."""
         margin = int(np.ceil(self.margins[name] * value))
         return Interval(value=value, low=max(0, value - margin), high=value + margin)
-
-
-def _margin(errors: np.ndarray) -> float:
-    """Return what ``SHARE`` of such errors do not exceed: of few errors, the largest.
-
-    Of n errors that is the k-th smallest, ``k = SHARE * (n + 1)`` rounded up.
-    """
-    place = min(len(errors), int(np.ceil(SHARE * (len(errors) + 1))))
-    return float(np.sort(errors)[place - 1])
 
 
 def luts_of(entry: Entry) -> int:
