@@ -192,7 +192,7 @@ def unit_features(q: Mapping[str, Count], luts: Luts) -> dict[str, Count]:
     return {
         "one": 1 + 0 * ways,
         "softmax": rows * scores,
-        "lanes": rows * scores * (rows > 1),
+        "lanes": rows * scores * (rows > 1) * pairs,
         "maxima": rows * scores * pairs,
         "reciprocal": rows * q["headroom"],
         "drained": rows * product * eighths,
