@@ -116,19 +116,28 @@ def _gelu(design: Design) -> dict[str, int]:
 
 
 def _soft(design: Design) -> dict[str, int]:
-    """Return what columns of LUTs take for their products, counted and not fitted.
+    """Return what columns of LUTs take for their products, by the rows of LUTs that make them.
 
-    They have no registers before a multiplier, nor what is before it where some operations are not
-    packed, which is fitted for all columns. Nothing where the multipliers' sums are of LUTs, too.
+    Of a broad column one product has a longer weight. Nothing where the multipliers' sums are of
+    LUTs, too.
     """
     geometry, adder = design.geometry, design.family.multiplier.adder
     soft, bits = geometry.weights.soft, geometry.soft_sum_bits
     if not soft or adder is None or not bits:
         return {}
-    taken = product_cost(geometry.half_bits, geometry.soft_bits, bits, adder.terms)
-    mixed = 0 if all(design.packed.values()) else geometry.column_bits + 1
-    soft *= geometry.rows
-    return {"soft_luts": soft * (2 * taken.luts - mixed), "soft_ffs": soft * 2 * taken.ffs}
+    own = product_cost(geometry.half_bits, geometry.soft_bits, bits, adder.terms)
+    single = product_cost(
+        max(geometry.half_bits, geometry.broad_bits),
+        geometry.soft_bits,
+        max(bits, geometry.broad_sum_bits),
+        adder.terms,
+    )
+    broad = geometry.weights.broad
+    short, long = (geometry.rows * count for count in (2 * soft - broad, broad))
+    return {
+        "soft_luts": short * own.luts + long * single.luts,
+        "soft_ffs": short * own.ffs + long * single.ffs,
+    }
 
 
 def quantities(design: Design) -> dict[str, int]:

@@ -100,9 +100,9 @@ UNIT_FEATURES: dict[str, dict[str, float]] = {
         "operands": 0.8,
         "columns": 0,
         "halves": 0.75,
-        "soft_ffs": 1,
-        "soft_columns": 3,
-        "broad": 10,
+        "soft_ffs": 0.78,
+        "soft_columns": 0,
+        "broad": 0,
         "product": 0.3,
         "drained_sum": 0.8,
         "sums": 0.9,
@@ -180,6 +180,7 @@ def unit_features(q: Mapping[str, Count], luts: Luts) -> dict[str, Count]:
     columns, wide, mixed = q["columns"], q["wide"], q["mixed"]
     pairs, each = ways - 1, posts * ways
     again = rows - 1
+    hard = 1 - q["soft_columns"] / columns
     eighths = columns / 4 + np.where(np.greater(columns, 4), columns / 8, 0)
     product = q["product_bits"] + q["extension"]
     low = np.where(wide, q["low_bits"], q["value_bits"])
@@ -225,9 +226,9 @@ def unit_features(q: Mapping[str, Count], luts: Luts) -> dict[str, Count]:
         "beyond": q["selected_beyond"],
         "select_again": again * q["selected_bits"],
         "parts_again": again * q["selected_parts"],
-        "unpack": rows * mixed * (q["engine_bits"] + columns),
-        "packing": rows * pairs * (1 - mixed) * q["engine_bits"],
-        "borrow": rows * pairs * columns * np.maximum(0, q["half_bits"] - 3),
+        "unpack": rows * mixed * hard * (q["engine_bits"] + columns),
+        "packing": rows * pairs * (1 - mixed) * hard * q["engine_bits"],
+        "borrow": rows * pairs * hard * columns * np.maximum(0, q["half_bits"] - 3),
         "rounds": rows / posts - 1,
         "halves": rows * pairs * (q["engine_bits"] / 2 + columns),
         "engine": q["engine_bits"],
