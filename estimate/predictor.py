@@ -43,6 +43,8 @@ _MOST = 10**9
 LEAST = 12
 #: The share of designs that an interval holds.
 SHARE = 0.95
+#: How errors grow: with what is predicted, or with the root of it where most is counted.
+_GROWTH = {"luts": 1.0, "lutram": 0.5, "ffs": 1.0}
 #: How much the fits of units hold to what was read in netlists.
 _PENALTY = 0.05
 
@@ -166,7 +168,7 @@ class Predictor:
         counted = np.array([self._counted(entry.features) for entry in self.entries])
         self.logic, self.memory, self.ffs = self._fits(self._rows, taken - counted)
         errors = self._errors(taken, counted)
-        #: Standard deviations and margins of relative errors, of LUTs those of the sum of two fits.
+        #: Standard deviations and margins of errors, of LUTs those of the sum of two fits.
         self.spread = {n: float(np.sqrt(np.mean(np.square(e)))) for n, e in errors.items()}
         self.margins = {n: float(np.quantile(np.abs(e), SHARE)) for n, e in errors.items()}
         self._range = measured_range([entry.features for entry in self.entries])
@@ -186,9 +188,10 @@ class Predictor:
         return logic, kept, registers
 
     def _errors(self, taken: np.ndarray, counted: np.ndarray) -> dict[str, np.ndarray]:
-        """Return relative errors of each design, by fits without any design of its family.
+        """Return the errors of each design, by fits without any design of its family.
 
-        They are shares of what such a fit says. ``counted`` : what is not fitted, [designs, 3].
+        They are shares of what such a fit says, to the power of their ``_GROWTH``. ``counted`` :
+        what is not fitted, [designs, 3].
         """
         groups = np.array([entry.details.get("family") or entry.key for entry in self.entries])
         said = counted.astype(np.float64)
@@ -200,8 +203,8 @@ class Predictor:
             for n in inside:
                 logic, memory, ffs = (float(one.predict(self._rows[n])) for one in fits)
                 said[n] += logic + memory, memory, ffs
-        errors = (taken - said) / np.maximum(1, said)
-        return dict(zip(("luts", "lutram", "ffs"), errors.T, strict=True))
+        errors = (taken - said) / np.maximum(1, said) ** np.array([*_GROWTH.values()])
+        return dict(zip(_GROWTH, errors.T, strict=True))
 
     def _counted(self, q: Mapping[str, Any]) -> tuple[Any, Any, Any]:
         """Return LUTs, those as memory, and flip-flops of units that are not fitted."""
@@ -255,7 +258,7 @@ class Predictor:
 
     def interval(self, name: str, value: int) -> Interval:
         """Return ``value`` with the margin of ``luts``, ``lutram`` or ``ffs``."""
-        margin = int(np.ceil(self.margins[name] * value))
+        margin = int(np.ceil(self.margins[name] * max(0, value) ** _GROWTH[name]))
         return Interval(value=value, low=max(0, value - margin), high=value + margin)
 
 
