@@ -43,6 +43,36 @@ def test_noise_widens_the_interval(designs):
     assert Predictor(noisy).spread["luts"] > 5 * Predictor(calm).spread["luts"]
 
 
+@pytest.fixture(scope="module")
+def normalizing():
+    """Designs with a LayerNorm, which others have not."""
+    changes = [{"d_model": d, "heads": 1, "name": f"t{d}"} for d in (4, 8, 12, 16)]
+    return [lower(initialize(named_config("tiny").replace(**one))) for one in changes]
+
+
+def test_margins_are_errors_by_other_families(designs, normalizing):
+    """What only one family has is not known to a fit without it; one by one it would be."""
+    known = [invented(design, key=f"k{n}") for n, design in enumerate(designs)]
+    others = [invented(design, key=f"n{n}") for n, design in enumerate(normalizing)]
+    dear = [replace(one, luts=one.luts + 600) for one in others]
+    alone = [replace(one, details={"family": "a" if one in known else "b"}) for one in known + dear]
+    together, apart = Predictor(known + dear), Predictor(alone)
+    assert together.margins["luts"] < apart.margins["luts"]
+    assert apart.margins["luts"] > 0.1
+    # the estimates are those of all designs
+    said = [one.predict(normalizing[1]).luts.value for one in (together, apart)]
+    assert said[0] == said[1]
+
+
+def test_what_was_not_measured_is_told(designs, predictor, normalizing):
+    assert predictor.predict(designs[0]).outside == ()
+    found = predictor.predict(normalizing[3]).outside
+    assert "LayerNorm" in found
+    assert "attention" not in found
+    several = lower(initialize(named_config("grid-12-8-4")), part="xc7s50", rows=2, lanes=32)
+    assert "2 token rows (measured: 1 to 1)" in predictor.predict(several).outside
+
+
 def test_too_few_measurements(entries):
     with pytest.raises(UserError, match=f"at least {LEAST} measured .*, not {LEAST - 1}"):
         Predictor([*entries[: LEAST - 1], entries[0]])
