@@ -85,21 +85,14 @@ types: $(STAMP)
 site: types
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
-# The published grid and its 2-bit sisters; random mixed precision on two parts, near the grid and for
-# ETTh1; single units; what components add; an ECP5, of which designs of 24 columns are routed, too.
+# Random designs of every family of shapes, some that are named and some near the published grid;
+# an ECP5, of which designs of 24 columns are routed, too; an iCE40.
 # What was measured is kept: a run that was broken off goes on.
 PROFILE := $(VENV)/bin/bitformer profile --kb build/profile.sqlite
-MIXED := --bits 2/4,2/8,4,4/8,6,8
-NEAR := --windows 9,16,30 --widths 12,24,48 --layers 1,2
 profile: $(STAMP)
-	$(PROFILE) --windows 12 --widths 16,64 --bits 2/8,4,6,8 --units
-	$(PROFILE) --bits 2,2/8,4,6,8
-	$(PROFILE) --bits 2,4,6,8 --components
-	$(PROFILE) --mixed 35 $(MIXED) --seed 1
-	$(PROFILE) --mixed 12 $(MIXED) --seed 2 --parts xc7s6
-	$(PROFILE) --mixed 12 $(MIXED) --seed 3 $(NEAR)
-	$(PROFILE) --mixed 6 $(MIXED) --seed 4 --parts xc7s6 $(NEAR)
-	$(PROFILE) etth1-96-24 etth1-48-24 --mixed 3 $(MIXED) --seed 1 --parts xc7s15,xc7s6
+	$(PROFILE) --shapes 76 --seed 1
+	$(PROFILE) grid-12-32-4 grid-6-8-6 tiny etth1-96-24 strike-25
+	$(PROFILE) --mixed 5 --bits 2/4,2/8,4,4/8,6,8 --seed 2410 --windows 12,18,24 --widths 8,16
 	$(PROFILE) --parts lfe5u-25f --windows 6,12 --widths 16 --bits 4,2/8,8
 	$(PROFILE) --parts lfe5u-25f --mixed 4 --seed 5 --windows 6,12,24 --widths 16,32 --bits 2/8,4,6,8
 	$(PROFILE) --parts lfe5u-25f --windows 12 --widths 32 --no-pack --lanes 24 --route --seeds 1

@@ -70,9 +70,9 @@ class Entry:
     luts, lutram, srls, ffs, ramb18, dsps : what it takes. ``lutram``, LUTs that serve as memory,
         are among ``luts``; ``srls``, shift registers, are among ``lutram``.
     levels : LUT levels between registers.
-    details : more in words: of a design the ``family`` of shapes that it was drawn from, if any; of
-        a routed design its ``worst_path``, the ``chip``, and the release of
-        the ``synthesis`` before; empty of others, and left out of plain data then.
+    details : more in words: of a design its ``family`` of shapes; of a routed design its
+        ``worst_path``, the ``chip``, and the release of the ``synthesis`` before; empty of others,
+        and left out of plain data then.
     """
 
     key: str

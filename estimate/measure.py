@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from bitformer.estimate.features import VERSION, quantities
 from bitformer.estimate.knowledge import Entry
 from bitformer.estimate.logic_cells import CELLS
+from bitformer.estimate.shapes import family_of
 from bitformer.hw.design import Design
 from bitformer.model.config import TransformerConfig
 from bitformer.model.sealed_json import digest_of
@@ -77,7 +78,8 @@ def measured_entry(
 def entries_of(design: Design, result: "Synthesis", *, family: str = "") -> list[Entry]:
     """Return the entries of a synthesis: the design, and each unit that was synthesized alone.
 
-    ``family`` : of shapes that the design was drawn from, which its entry tells.
+    ``family`` : of shapes that the design was drawn from; by default the one that it is of. Its
+    entry tells it.
     """
     features = {"version": VERSION, **{k: int(v) for k, v in quantities(design).items()}}
     features |= paths_of(result)
@@ -92,7 +94,7 @@ def entries_of(design: Design, result: "Synthesis", *, family: str = "") -> list
         result.resources,
         features=features,
         levels=result.depth.levels,
-        details={"family": family} if family else {},
+        details={"family": family or family_of(design)},
     )
     units = [
         measured_entry(design, result.tool, unit_key(result.digest, unit), unit, "unit", taken)

@@ -20,7 +20,7 @@ from bitformer.model.config import TransformerConfig, grid_config
 from bitformer.model.errors import UserError
 from bitformer.model.precision import Precision
 
-__all__ = ["FAMILIES", "drawn"]
+__all__ = ["FAMILIES", "drawn", "family_of"]
 
 #: Draws of one design until one can be lowered for its part.
 _TRIES = 100
@@ -328,6 +328,31 @@ FAMILIES: dict[str, Callable[[_Draw], Job]] = {
     "deep": _deep,
     "detector": _detector,
 }
+
+
+def family_of(design: Design) -> str:
+    """Return the family of a design that was not drawn: the first of these that it is."""
+    geometry, config = design.geometry, design.model.config
+    tasks = {"classify": "classifier", "detect": "detector"}
+    blocks = {"mixer": "mixer", "mlp": "mlp"}
+    published = (config.norm, config.pooling, config.horizon) == ("batch", "mean", 1)
+    found = {
+        "rows": geometry.rows > 1,
+        "columns": geometry.weights.soft > 0,
+        "stream": config.stream,
+        "decoder": config.decoder_layers > 0,
+        tasks.get(config.task, ""): config.task in tasks,
+        blocks.get(config.block, ""): config.block in blocks,
+        "kinds": config.activation != "relu" or config.pre_norm or config.fused,
+        "deep": config.layers > 1,
+        "asymmetric": config.asymmetric,
+        "wide": any(op.weight_bits == 16 for op in design.model.linears),
+        "odd": config.d_model.bit_count() > 1,
+        "grid": published,
+        "several": config.inputs > 1,
+        "etth1": config.linear_path,
+    }
+    return next((name for name, is_it in found.items() if is_it), "encoder")
 
 
 def drawn(seed: int, families: tuple[str, ...] = tuple(FAMILIES)) -> Iterator[Job]:

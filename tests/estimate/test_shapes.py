@@ -6,9 +6,12 @@ import pytest
 
 from bitformer.estimate import shapes
 from bitformer.estimate.jobs import Job
-from bitformer.estimate.shapes import FAMILIES, drawn
+from bitformer.estimate.shapes import FAMILIES, drawn, family_of
+from bitformer.hw.lowering.lower import lower
 from bitformer.hw.parts import PARTS
+from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
+from bitformer.model.initialize import initialize
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,19 @@ def test_each_family_in_turn(jobs):
         jobs["columns"].lut_lanes // 2,
         jobs["columns"].broad > 0,
     )
+
+
+def test_a_design_that_was_not_drawn_has_a_family():
+    """By its configuration, or by its hardware."""
+
+    def found(name, **options):
+        return family_of(lower(initialize(named_config(name)), **options))
+
+    assert found("grid-6-8-4") == "grid"
+    assert found("grid-6-8-4", part="xc7s50", rows=2, lanes=32) == "rows"
+    assert found("tiny") == "etth1"
+    assert [found(name) for name in ("strike-25", "mlp-96-24")] == ["classifier", "mlp"]
+    assert set(map(found, ("tiny", "strike-25"))) <= set(FAMILIES)
 
 
 def test_designs_do_not_depend_on_how_many(jobs):
