@@ -8,6 +8,7 @@ import pytest
 
 from bitformer.boards.reports.energy import Day
 from bitformer.cli.estimate_days import day_row
+from bitformer.estimate import knowledge
 from bitformer.estimate.knowledge import Entry, KnowledgeBase
 from bitformer.estimate.predictor import Interval, Predictor
 from bitformer.hw.lowering.lower import lower
@@ -32,8 +33,8 @@ def test_estimate_takes_part_lanes_clock_and_placement(bitformer, tiny):
 
 
 def test_estimate_predicts_the_whole_design(bitformer, tiny):
-    """From the base that ships, without any set-up."""
-    said = bitformer("estimate", tiny, "--clock", "50", "--json")
+    """From the base that ships, without any set-up; of 8 lanes, as none was measured."""
+    said = bitformer("estimate", tiny, "--lanes", "8", "--clock", "50", "--json")
     prediction, energy = said.data["prediction"], said.data["energy"]
     for name in ("luts", "lutram", "ffs"):
         span = prediction[name]
@@ -49,6 +50,29 @@ def test_estimate_predicts_the_whole_design(bitformer, tiny):
     first = said.err.splitlines()[0]
     assert first.startswith("Fits the xc7s15: LUT ")
     assert f"DSP {prediction['dsps'] / 20:.0%}" in first
+
+
+ROWS = ["--part", "xc7s25", "--rows", "2", "--lanes", "16", "--lut-lanes", "8"]
+
+
+def test_token_rows_are_predicted(bitformer, tiny):
+    """With an interval, as any design is: some were measured."""
+    one = bitformer("estimate", tiny, "--part", "xc7s25", "--json").data["prediction"]
+    said = bitformer("estimate", tiny, *ROWS, "--json")
+    luts = said.data["prediction"]["luts"]
+    assert one["luts"]["value"] < luts["low"] < luts["value"] < luts["high"]
+    assert said.data["prediction"]["outside"] == []
+    assert "no measured design" not in said.err
+
+
+def test_what_no_measured_design_has_is_told(bitformer, tiny, monkeypatch):
+    """Those of this base have no token rows."""
+    single = [one for one in knowledge.shipped_entries() if one.features.get("rows") == 1]
+    monkeypatch.setattr(knowledge, "shipped_entries", lambda: single)
+    said = bitformer("estimate", tiny, *ROWS, "--json")
+    assert "LUTs and flip-flops may be further off than their intervals" in said.err
+    assert "no measured design has 2 token rows (measured: 1 to 1)" in said.err
+    assert said.data["prediction"]["outside"]
 
 
 @pytest.mark.usefixtures("one_family_measured")
