@@ -95,7 +95,8 @@ class StoreTerms:
     """What one store adds.
 
     ``rom_luts`` : a ROM's blocks in LUTs, and what selects among them.
-    ``tile_muxes`` : between the blocks of a tile and LUTs. ``ram_luts`` : LUTs as memory.
+    ``tile_muxes`` : between the blocks of a tile and LUTs, or among those of a deep ROM.
+    ``ram_luts`` : LUTs as memory.
     ``ram_reads`` : LUTs that select one of their blocks, ``ram_enables`` : that write to one.
     ``lut_address`` : address
     registers of memories in LUTs, ``write_bits`` : registers before a deep one's write port.
@@ -197,10 +198,11 @@ def store_terms(
             rom_bits=live,
         )
     if spec.rom and spec.placement == "block":
-        blocks = _rom_blocks(spec.depth, max(1, live), ram)
+        blocks, parts = ram.taken(spec.depth, max(1, live), sliced=True)
+        muxes = live * _ceil(parts - 1, luts.selected - 1)
         if spec.early:
-            return StoreTerms(ramb18=blocks, lut_address=address)
-        return StoreTerms(ramb18=blocks, rom_bits=live)
+            return StoreTerms(ramb18=blocks, tile_muxes=muxes, lut_address=address)
+        return StoreTerms(ramb18=blocks, tile_muxes=muxes, rom_bits=live)
     if spec.rom:
         found = (
             _rom_contents(words, spec.width, luts)

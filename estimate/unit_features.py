@@ -20,8 +20,8 @@ __all__ = ["UNIT_FEATURES", "unit_features"]
 #: flip-flops.
 UNIT_FEATURES: dict[str, dict[str, float]] = {
     "logic": {
-        "one": 100,
-        "two_ways": 30,
+        "one": 0,
+        "two_ways": 0,
         "softmax": 75,
         "maxima": 20,
         "reciprocal": 15,
@@ -39,7 +39,8 @@ UNIT_FEATURES: dict[str, dict[str, float]] = {
         "constants": 1.1,
         "looked_up": 0.45,
         "gelu": 40,
-        "normalizer": 114,
+        "normalizer": 85,
+        "gammas": 2,
         "exponent": 0.55,
         "centre": 1,
         "statistics": 43,
@@ -94,7 +95,8 @@ UNIT_FEATURES: dict[str, dict[str, float]] = {
         "variance": 4.3,
         "norm_sums": 2.8,
         "normalized": 2.4,
-        "normalizer": 78,
+        "normalizer": 40,
+        "gammas": 3,
         "engine": 1.05,
         "engine_again": 0.65,
         "operands": 0.8,
@@ -213,6 +215,7 @@ def unit_features(q: Mapping[str, Count], luts: Luts) -> dict[str, Count]:
         "looked_up": q["constants"] * np.clip(q["op_bits"] - 4, 0, 3),
         "gelu": each * np.greater(q.get("gelu_luts", 0), 0),
         "normalizer": each * norm,
+        "gammas": each * norm * q["scale_bits"],
         "exponent": each * q["norm_u_bits"] * _muxes(q["norm_width"] // 2),
         "centre": each * q["norm_terms"] * (q["norm_bits"] + 4),
         "normalized": each * q["norm_u_bits"],

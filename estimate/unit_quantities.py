@@ -17,6 +17,7 @@ def unit_quantities(design: Design) -> dict[str, int]:
     """Return counts and bits of a design's units; 0 of those that it has not.
 
     ``rows``, ``posts`` : token rows and post-processors. ``headroom`` : of a softmax's reciprocals.
+    ``scale_bits`` : of a channel's multiplier among the parameters.
     ``narrow_bits``, ``low_bits``, ``high_bits``, ``sum_bits`` : of the post-processor's sums, as of
     :class:`bitformer.hw.design.Geometry`. ``factors`` : what multiplies there, by kind.
     ``splits`` : rows are added up, ``kept_rows`` : those whose columns wait for a later round.
@@ -37,6 +38,7 @@ def unit_quantities(design: Design) -> dict[str, int]:
         "rows": rows,
         "posts": posts,
         "headroom": numerics.reciprocal_headroom(geometry.keys) if scores else 0,
+        "scale_bits": design.parameter_bits[1],
         "narrow_bits": geometry.narrow_bits,
         "low_bits": geometry.low_bits,
         "high_bits": geometry.high_bits,
