@@ -23,7 +23,7 @@ from bitformer.estimate.features import quantities
 from bitformer.estimate.jobs import Job
 from bitformer.estimate.knowledge import Entry, KnowledgeBase, shipped_entries
 from bitformer.estimate.measure import entries_of
-from bitformer.estimate.predictor import Interval, Prediction, Predictor
+from bitformer.estimate.predictor import UNSEEN, Interval, Prediction, Predictor
 from bitformer.estimate.shapes import FAMILIES, drawn
 from bitformer.hw.design import Design
 from bitformer.hw.parts import DEFAULT_PART, PARTS
@@ -40,7 +40,7 @@ FOLDER = ROOT / "build" / "estimates"
 #: theirs.
 MEAN, HALF, COVERED = 0.03, 0.06, 0.93
 #: The page's seed, and how many designs of it.
-BLIND, COUNT = 41, 60
+BLIND, COUNT = 2337721, 60
 NOTES = {
     BLIND: " This set was drawn after the fit was final, and nothing was changed after it.",
 }
@@ -273,12 +273,15 @@ def markdown(sets: Mapping[int, Sequence[Row]], base: Sequence[Entry], predictor
         "The base has designs of these families of shapes, drawn at random by `profile --shapes`"
         f" (bits by component, parts, sizes, options): {_listed(families)}.",
         "",
-        "An interval is as wide as the errors of designs of a family that the fit has not seen:"
-        " each family is left out in turn, and 95 of 100 designs of such families lie in their"
-        f" intervals. That is ±{margins['luts']:.1%} of the LUTs and ±{margins['ffs']:.1%} of the"
-        f" flip-flops; the errors' standard deviations are {predictor.spread['luts']:.1%} and"
-        f" {predictor.spread['ffs']:.1%}. `estimate` says where a design has more of something"
-        " than any that was measured, or is of another kind.",
+        "How far estimates may be off is told by designs of a family that the fit has not seen: each"
+        " family is left out in turn. The standard deviation of these errors is"
+        f" {predictor.spread['luts']:.1%} of the LUTs and {predictor.spread['ffs']:.1%} of the"
+        f" flip-flops, and 95 of 100 are below {margins['luts'] / UNSEEN:.1%} and"
+        f" {margins['ffs'] / UNSEEN:.1%}. But the fit's features were chosen with all of these"
+        f" designs in view, and designs drawn afterwards are {UNSEEN:g} times as far off. So an"
+        f" interval is that much wider: ±{margins['luts']:.1%} of the LUTs and"
+        f" ±{margins['ffs']:.1%} of the flip-flops. `estimate` says where a design has more of"
+        " something than any that was measured, or is of another kind.",
         "",
         components,
         "",

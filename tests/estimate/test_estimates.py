@@ -53,10 +53,10 @@ def test_the_base_that_ships_is_of_this_version():
 
 def test_families_left_out_of_the_fit_are_predicted(predictor):
     """Each family by designs of the others alone: intervals are made of these errors."""
-    assert predictor.spread["luts"] < 0.032
-    assert predictor.spread["ffs"] < 0.032
-    assert predictor.margins["luts"] < 0.065
-    assert predictor.margins["ffs"] < 0.065
+    assert predictor.spread["luts"] < 0.036
+    assert predictor.spread["ffs"] < 0.036
+    assert predictor.margins["luts"] < 0.1
+    assert predictor.margins["ffs"] < 0.1
 
 
 def test_multipliers_of_every_family_are_known(predictor):

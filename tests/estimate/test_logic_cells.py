@@ -71,5 +71,5 @@ def test_a_cell_is_no_lut(base, predictor):
 def test_other_families_have_no_such_quantities():
     model = initialize(named_config("tiny"))
     own, other = (quantities(lower(model, part=part)) for part in (PART.name, "xc7s15"))
-    assert own["halves"] > 0
+    assert "halves" in own
     assert "halves" not in other
