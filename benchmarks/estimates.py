@@ -273,8 +273,8 @@ def markdown(sets: Mapping[int, Sequence[Row]], base: Sequence[Entry], predictor
         "The base has designs of these families of shapes, drawn at random by `profile --shapes`"
         f" (bits by component, parts, sizes, options): {_listed(families)}.",
         "",
-        "How far estimates may be off is told by designs of a family that the fit has not seen: each"
-        " family is left out in turn. The standard deviation of these errors is"
+        "How far estimates may be off is told by designs of a family that the fit has not seen:"
+        " each family is left out in turn. The standard deviation of these errors is"
         f" {predictor.spread['luts']:.1%} of the LUTs and {predictor.spread['ffs']:.1%} of the"
         f" flip-flops, and 95 of 100 are below {margins['luts'] / UNSEEN:.1%} and"
         f" {margins['ffs'] / UNSEEN:.1%}. But the fit's features were chosen with all of these"
