@@ -232,7 +232,8 @@ class ComponentSpace:
             Addend.LAST: batch.tensor_values(["input"])[:, 0],
             Addend.PARAMETER: parameters[:, 2],
         }
-        q |= engine_quantities(batch, packings)
+        q |= engine_quantities(batch, packings, wide)
+        q["scale_bits"] = parameters[:, 0] // q["ways"] - parameters[:, 2]
         q |= post_quantities(batch, shifts, multiplier, templates.addends, source_bits, wide)
         names = ("latency", "interval", "ramb18", "dsps")
         taken = predictor.counts(q) | {name: q[name] for name in names}

@@ -73,11 +73,14 @@ def parameter_widths(batch: Batch, shifts: np.ndarray, ways: int) -> np.ndarray:
     return np.stack([ways * bits.sum(axis=1), live, bits[:, 0]], axis=1)
 
 
-def engine_quantities(batch: Batch, packings: Packings) -> dict[str, np.ndarray]:
-    """Return the widths of the engine's accumulators."""
+def engine_quantities(batch: Batch, packings: Packings, wide: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the widths of the engine's accumulators; ``wide`` as of :func:`wide_operations`."""
     dots, totals = batch.bounds[..., 0], batch.bounds[..., 1]
+    bits = bit_length(totals) + 1
+    matrix = np.array([op.matrix for op in batch.first.operations])
     return {
-        "accumulator_bits": (bit_length(totals) + 1).max(axis=1),
+        "accumulator_bits": bits.max(axis=1),
+        "narrow_bits": np.where(wide[:, matrix], 1, bits).max(axis=1),
         "product_bits": product_bits(dots, packings.packed, packings.shift[:, None]).max(axis=1),
     }
 
