@@ -113,7 +113,8 @@ def test_100_samples_of_every_kind_are_exact(kind):
         x = design.model.random_windows(np.random.default_rng(1), 100)
         result = simulate(design, x, engine="native", back_pressure=back_pressure, seed=3)
         assert result.bit_exact, str(result.difference)
-        assert result.cycles_as_predicted
+        # with back-pressure there is nothing to compare them with
+        assert result.cycles_as_predicted is (None if back_pressure else True)
 
 
 @pytest.mark.slow
