@@ -123,7 +123,7 @@ clock_option = click.option(
     "clock_hz",
     type=MEGAHERTZ,
     metavar="MHZ",
-    help="Clock in megahertz [100; 48 of an iCE40].",
+    help="Clock in megahertz [100; 48 of an ice40up5k].",
 )
 
 kb_option = click.option(

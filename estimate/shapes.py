@@ -15,13 +15,14 @@ import numpy as np
 from bitformer.estimate.jobs import Job
 from bitformer.hw.design import Design
 from bitformer.hw.lowering.place import cost, crowding
-from bitformer.hw.parts import PARTS
+from bitformer.hw.parts import MEASURED, PARTS
 from bitformer.model.config import TransformerConfig, grid_config
 from bitformer.model.errors import UserError
 from bitformer.model.precision import Precision
 
 __all__ = ["FAMILIES", "drawn", "family_of"]
 
+_SMALL, _USUAL, _LARGER, _LARGEST = MEASURED
 #: Draws of one design until one can be lowered for its part.
 _TRIES = 100
 
@@ -97,7 +98,7 @@ def _forecaster(draw: _Draw, **changes: Any) -> TransformerConfig:
 
 
 def _smallest(draw: _Draw) -> str:
-    return str(draw.of("xc7s15", "xc7s15", "xc7s15", "xc7s6", "xc7s25"))
+    return str(draw.of(_USUAL, _USUAL, _USUAL, _SMALL, _LARGER))
 
 
 def _encoder(draw: _Draw) -> Job:
@@ -106,7 +107,7 @@ def _encoder(draw: _Draw) -> Job:
 
 def _grid(draw: _Draw) -> Job:
     config = grid_config(draw.of(6, 12, 18, 24), draw.of(8, 16, 32, 64), 8)
-    return Job(config=draw.mixed(config), part=draw.of("xc7s15", "xc7s15", "xc7s15", "xc7s6"))
+    return Job(config=draw.mixed(config), part=draw.of(_USUAL, _USUAL, _USUAL, _SMALL))
 
 
 def _odd(draw: _Draw) -> Job:
@@ -133,7 +134,7 @@ def _etth1(draw: _Draw) -> Job:
         subtract_last=True,
         linear_path=draw.chance(0.8),
     )
-    return Job(config=draw.mixed(config), part=draw.of("xc7s15", "xc7s15", "xc7s6"))
+    return Job(config=draw.mixed(config), part=draw.of(_USUAL, _USUAL, _SMALL))
 
 
 def _decoder(draw: _Draw) -> Job:
@@ -276,7 +277,7 @@ def _columns(draw: _Draw) -> Job:
     columns = draw.of(4, 8, 12, 16)
     return Job(
         config=config,
-        part=draw.of("xc7s15", "xc7s25"),
+        part=draw.of(_USUAL, _LARGER),
         lut_lanes=2 * columns,
         broad=draw.of(columns // 2, columns) if broad else 0,
     )
@@ -299,7 +300,7 @@ def _rows(draw: _Draw) -> Job:
     soft = draw.of(2, 4) if draw.kind < 0.5 else 0
     return Job(
         config=config,
-        part=draw.of("xc7s15", "xc7s25") if rows == 2 else draw.of("xc7s25", "xc7s50"),
+        part=draw.of(_USUAL, _LARGER) if rows == 2 else draw.of(_LARGER, _LARGEST),
         lanes=draw.of(None, 8 * rows, 16 * rows) if rows == 2 else 8 * rows,
         rows=rows,
         posts=draw.of(1, 2, rows),

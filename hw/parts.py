@@ -9,7 +9,7 @@ from bitformer.hw.families.series7 import SERIES7
 from bitformer.model.alike import none_of
 from bitformer.model.errors import UserError
 
-__all__ = ["DEFAULT_PART", "PARTS", "Part", "Use", "find_part", "known_uses"]
+__all__ = ["DEFAULT_PART", "MEASURED", "PARTS", "Part", "Use", "find_part", "known_uses"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +100,8 @@ def _part(
 
 #: The part that is meant where none is named.
 DEFAULT_PART = "xc7s15"
+#: Parts of its family that random designs are drawn for, whose LUTs are measured: smallest first.
+MEASURED = ("xc7s6", "xc7s15", "xc7s25", "xc7s50")
 
 #: Every known part by name, smallest first in each family. Lengths of bitstreams: UG470, table 1-1;
 #: FPGA-TN-02039. Static power of an ECP5: FPGA-DS-02012, from memory. Of the LUTs of an ECP5 three

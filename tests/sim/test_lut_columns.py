@@ -56,7 +56,7 @@ def test_keys_and_values_come_group_by_group_beside_columns_of_luts(
     bits = Precision(weights=4, activations=4)
     model = small_model(None, default=bits, d_model=16, ffn=18, window=6)
     design = lower(model, lanes=8, soft=5, placement={"dynamic": "distributed"})
-    assert assembly_module._group(design) < design.geometry.hard
+    assert assembly_module.group_of(design) < design.geometry.hard
     run_design(design, inputs_of(model))
 
 
