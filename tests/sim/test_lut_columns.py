@@ -6,6 +6,7 @@ import pytest
 from amaranth.hdl import Const
 from netlist_harness import exact, is_caught
 
+from bitformer.hw import column_groups
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.units import assembly as assembly_module
 from bitformer.hw.units import postprocessor as postprocessor_module
@@ -52,11 +53,11 @@ def test_keys_and_values_come_group_by_group_beside_columns_of_luts(
     small_model, inputs_of, run_design, monkeypatch
 ):
     """Their memories are cut by the multipliers alone; the groups of weights go on behind them."""
-    monkeypatch.setattr(assembly_module, "_LOADS", 4)
+    monkeypatch.setattr(column_groups, "_LOADS", 4)
     bits = Precision(weights=4, activations=4)
     model = small_model(None, default=bits, d_model=16, ffn=18, window=6)
     design = lower(model, lanes=8, soft=5, placement={"dynamic": "distributed"})
-    assert assembly_module.group_of(design) < design.geometry.hard
+    assert column_groups.group_of(design) < design.geometry.hard
     run_design(design, inputs_of(model))
 
 

@@ -1,0 +1,105 @@
+"""Proofs of streams, queues and the sequencer."""
+
+from proofs.catalog.making import EVER, made
+from proofs.question import Proof
+
+__all__ = ["streams"]
+
+
+def streams() -> list[Proof]:
+    """Return the proofs."""
+    found = []
+    for label, options in (
+        ("plain", {"steps": 3, "channels": 2}),
+        ("time", {"steps": 4, "channels": 2, "numbers": 3, "unsigned": True}),
+        ("lanes", {"steps": 8, "channels": 1, "lanes": 2, "patch": 2}),
+    ):
+        found.append(
+            made(
+                f"input-port-{label}",
+                "`ports.InputPort`",
+                "each sample once, in order, at its address; ready as soon as it may be; none "
+                f"beyond a window: {', '.join(f'{k} {v}' for k, v in options.items())}",
+                ("streams", "input_port", options),
+                (
+                    "ports",
+                    "(self.o_count != total) & (asleep == 0)",
+                    "(self.o_count != total + 1) & (asleep == 0)",
+                )
+                if label == "plain"
+                else (
+                    "ports",
+                    "with m.If(self.o_count == total - 1)",
+                    "with m.If(self.o_count == total - 2)",
+                ),
+                bound=EVER,
+            )
+        )
+    for features, rows, ways, placement in (
+        (3, 2, 1, "distributed"),
+        (4, 2, 2, "distributed"),
+        (3, 1, 1, "registers"),
+    ):
+        found.append(
+            made(
+                f"output-port-{features}-{rows}-{ways}",
+                "`ports.OutputPort`",
+                f"any element once, in order, and it stands until taken: {rows} rows of "
+                f"{features}, {ways} a word",
+                (
+                    "streams",
+                    "output_port",
+                    {"features": features, "rows": rows, "ways": ways, "placement": placement},
+                ),
+                (
+                    "ports",
+                    "stored.eq(stored + count - taken)",
+                    "stored.eq(stored + count - self.o.ready)",
+                ),
+                bound=EVER,
+            )
+        )
+    found += [
+        made(
+            "output-port-odd",
+            "`ports.OutputPort`",
+            "the same where a row's last word is not full: a row of 3, 2 a word",
+            (
+                "streams",
+                "output_port",
+                {"features": 3, "rows": 1, "ways": 2, "placement": "registers", "cycles": 8},
+            ),
+            ("ports", "with m.If(upper | (left == 1))", "with m.If(upper)"),
+            bound="all inputs, the first 8 cycles",
+        ),
+        made(
+            "row-queue",
+            "`row_statistics.RowStatistics`",
+            "statistics in order, none lost, of 3 rows at most",
+            ("streams", "row_queue", {"queue": 3}),
+            ("row_statistics", "head.eq(after(head, depth))", "head.eq(head + 1)"),
+            bound=EVER,
+        ),
+        made(
+            "axi-stream",
+            "`axi_stream.AxiStream`",
+            "transfers as they are, none in a reset; TLAST and events at each window's end",
+            ("streams", "axi_stream", {"inputs": 6, "results": 4}),
+            ("axi_stream", "inner.i.ready & ~restart", "inner.i.ready"),
+            bound=EVER,
+        ),
+    ]
+    for name, slow in (("tiny", False), ("sense-24-1", True), ("etth1-96-24", True)):
+        found.append(
+            made(
+                f"sequencer-{name}",
+                "`sequencer.Sequencer`",
+                "each instruction in order, in the first cycle in which it may be issued: never "
+                f"early, late or stuck: {name}",
+                ("streams", "sequencer", {"name": name}),
+                ("sequencer", "due.eq(timer == 1)", "due.eq(timer == 2)"),
+                bound=EVER,
+                slow=slow,
+            )
+        )
+    return found
