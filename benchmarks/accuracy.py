@@ -10,7 +10,6 @@ Ctrl-C loses nothing: the same command goes on where it was. ETTh1, ETTh2 and Be
 downloaded if need be; the file of traffic is in the folder that BITFORMER_DATA names.
 """
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,8 +19,8 @@ from accuracy_ensembles import ensemble_errors, train_ensembles
 from accuracy_page import Measured, markdown
 from accuracy_rows import RECIPE_ROWS, RECIPES, ROWS, SEEDS, Candidate, Row
 from rich.console import Console
+from running import run
 
-from bitformer.model.errors import UserError
 from bitformer.model.progress import progress_bar
 from bitformer.study.trials import Outcome, known_outcomes, run_trials
 from bitformer.study.workers import WorkerPool, open_pool
@@ -132,7 +131,4 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
-        main(standalone_mode=True)
-    except UserError as error:
-        sys.exit(f"Error: {error}")
+    run(main)

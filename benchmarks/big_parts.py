@@ -12,6 +12,7 @@ import click
 import numpy as np
 from lanes import REPORT, put
 from rich.console import Console
+from running import run
 from tables import console, grouped, markdown_table, show, yes
 
 from bitformer.hw.design import Design
@@ -147,7 +148,4 @@ def main(samples, engine, write):
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"Error: {error}")
+    run(main)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 from lanes import put
+from running import run
 from tables import console, markdown_table, show
 
 from bitformer.estimate.jobs import Job
@@ -215,7 +216,4 @@ def main(configs, parts, workers, folder, write):
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"Error: {error}")
+    run(main)

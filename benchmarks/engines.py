@@ -17,6 +17,7 @@ import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from running import run
 
 from bitformer.hw.lowering.lower import lower
 from bitformer.model import reference
@@ -175,7 +176,4 @@ def main(configs, model, data, samples, seed, write):
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"Error: {error}")
+    run(main)

@@ -18,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 
 import click
+from running import run
 from tables import console, markdown_table, show
 
 from bitformer.estimate.features import quantities
@@ -354,7 +355,4 @@ def main(count, seeds, workers, measured, folder, write):
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"Error: {error}")
+    run(main)

@@ -19,6 +19,7 @@ from accuracy_rows import ROWS, Row
 from exploration_nsga import evolved
 from exploration_page import MOST, PART, UNIFORM, markdown
 from routing_page import kept_section, with_section
+from running import run
 
 from bitformer.estimate.knowledge import shipped_entries
 from bitformer.estimate.predictor import Predictor
@@ -248,7 +249,4 @@ def main(seeds, only, top, show, workers, folder, write) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(standalone_mode=True)
-    except UserError as error:
-        sys.exit(f"Error: {error}")
+    run(main)

@@ -16,9 +16,8 @@ import click
 from measure import Results, measure
 from published import CYCLES, RESOURCES, TARGETS, cycles
 from rich.console import Console
+from running import measuring, run
 from tables import console, grouped, markdown_table, show, yes
-
-from bitformer.model.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORT = ROOT / "docs" / "benchmarks.md"
@@ -146,13 +145,9 @@ def markdown(rows: list[dict], *, part: str, engine: str) -> str:
 
 
 @click.command()
-@click.argument("configs", nargs=-1)
+@measuring(RESULTS)
 @click.option("--part", default="xc7s15", show_default=True)
-@click.option("--engine", default="native", show_default=True, help="native, python or auto.")
-@click.option("--samples", type=click.IntRange(0), default=100, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--synthesize", is_flag=True, help="Resources and logic depth, too.")
-@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, show_default=True)
 @click.option("--write", is_flag=True, help=f"Write {REPORT.relative_to(ROOT)}.")
 def main(configs, part, engine, samples, seed, synthesize, results, write):
     """Measure CONFIGS, by default the published grid and etth1-96-24."""
@@ -190,7 +185,4 @@ def main(configs, part, engine, samples, seed, synthesize, results, write):
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"Error: {error}")
+    run(main)

@@ -20,6 +20,7 @@ from typing import Any
 import click
 import numpy as np
 from rich.console import Console
+from running import run
 
 from bitformer.hw.design import Design
 from bitformer.hw.lowering.lower import lower
@@ -267,7 +268,4 @@ def main(names: tuple[str, ...], write: bool, synthesis: bool, record: Path) -> 
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"Error: {error}")
+    run(main)

@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 from measure import Results, measure
 from rich.console import Console
+from running import measuring, run
 from tables import console, grouped, markdown_table, show, yes
 
 from bitformer.hw.lut_rows import product_cost
@@ -134,14 +135,10 @@ def put(text: str, name: str, lines: list[str]) -> str:
 
 
 @click.command()
-@click.argument("configs", nargs=-1)
+@measuring(RESULTS)
 @click.option("--part", default="xc7s15", show_default=True)
-@click.option("--engine", default="native", show_default=True, help="native, python or auto.")
-@click.option("--samples", type=click.IntRange(0), default=100, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--synthesize", is_flag=True, help="Resources and logic depth, too.")
 @click.option("--columns", is_flag=True, help="What a column takes by widths, by Yosys, instead.")
-@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, show_default=True)
 @click.option("--write", is_flag=True, help=f"Write {REPORT.relative_to(ROOT)}.")
 def main(configs, part, engine, samples, seed, synthesize, columns, results, write):
     """Measure CONFIGS without and with columns of LUTs."""
@@ -182,7 +179,4 @@ def main(configs, part, engine, samples, seed, synthesize, columns, results, wri
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"Error: {error}")
+    run(main)

@@ -16,6 +16,7 @@ import click
 from lanes import put
 from measure import Results, measure
 from rich.console import Console
+from running import measuring, run
 from tables import console, grouped, markdown_table, show, yes
 
 from bitformer.estimate.remedies import everywhere
@@ -23,7 +24,6 @@ from bitformer.hw.lowering.exact import estimate
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.parts import PARTS
 from bitformer.model.config import named_config
-from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -89,10 +89,7 @@ def row_of(config: str, part: str, way: str, found: dict) -> list[str]:
 
 
 @click.command()
-@click.argument("configs", nargs=-1)
-@click.option("--engine", default="native", show_default=True, help="native, python or auto.")
-@click.option("--samples", type=click.IntRange(0), default=100, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
+@measuring(RESULTS)
 @click.option(
     "--synthesize",
     type=click.Choice(SYNTHESIZED),
@@ -100,7 +97,6 @@ def row_of(config: str, part: str, way: str, found: dict) -> list[str]:
     show_default=True,
     help="The ways of which resources and logic depth are found, too.",
 )
-@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, show_default=True)
 @click.option("--write", is_flag=True, help=f"Write {REPORT.relative_to(ROOT)}.")
 def main(configs, engine, samples, seed, synthesize, results, write):
     """Measure CONFIGS in four placements; those by result are simulated, too."""
@@ -146,7 +142,4 @@ def main(configs, engine, samples, seed, synthesize, results, write):
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"Error: {error}")
+    run(main)

@@ -11,7 +11,6 @@ hour and a half.
 """
 
 import json
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,13 @@ from typing import Any
 import click
 from accuracy_rows import BEIJING, ETTH1, OZONE, SEEDS
 from rich.console import Console
+from running import run
 from study_page import PART, QUESTIONS, TASKS, Cell, markdown
 
 from bitformer.estimate.power import inference_j
 from bitformer.hw.lowering.lower import lower
 from bitformer.model.compression import stored_size
 from bitformer.model.config import named_config
-from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
 from bitformer.model.identity import model_hash
 from bitformer.model.initialize import initialize
@@ -155,7 +154,4 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
-        main(standalone_mode=True)
-    except UserError as error:
-        sys.exit(f"Error: {error}")
+    run(main)

@@ -12,20 +12,19 @@ BITFORMER_DATA names, and fetched if need be. Without scikit-learn there is no i
 """
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
+from running import run
 from tasks_choice import table
 from tasks_detect_page import SECTIONS
 from tasks_page import markdown
 from tasks_rows import ROWS, SEEDS, TaskRow
 
 import bitformer
-from bitformer.model.errors import UserError
 from bitformer.model.files import write_whole
 from bitformer.model.identity import model_hash
 from bitformer.model.own_data import suited_to
@@ -204,7 +203,4 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
-        main(standalone_mode=True)
-    except UserError as error:
-        sys.exit(f"Error: {error}")
+    run(main)

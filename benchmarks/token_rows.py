@@ -14,11 +14,11 @@ import click
 from lanes import REPORT, kept, put
 from measure import Results, measure
 from rich.console import Console
+from running import measuring, run
 from tables import console, grouped, markdown_table, show, yes
 
 from bitformer.hw.lowering.lower import lower
 from bitformer.model.config import named_config
-from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.sim.timeline_plot import plot_timeline
 
@@ -68,13 +68,9 @@ def row_of(shape: tuple, plain: dict, own: dict) -> list[str]:
 
 
 @click.command()
-@click.argument("configs", nargs=-1)
-@click.option("--engine", default="native", show_default=True, help="native, python or auto.")
-@click.option("--samples", type=click.IntRange(0), default=100, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
+@measuring(RESULTS)
 @click.option("--effort", type=click.IntRange(0), default=1000, show_default=True)
 @click.option("--synthesize", is_flag=True, help="Resources and logic depth, too.")
-@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, show_default=True)
 @click.option("--write", is_flag=True, help="Write docs/lanes.md.")
 def main(configs, engine, samples, seed, effort, synthesize, results, write):
     """Measure CONFIGS, by default all, in one row of tokens and in several."""
@@ -117,7 +113,4 @@ def main(configs, engine, samples, seed, effort, synthesize, results, write):
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"Error: {error}")
+    run(main)

@@ -22,6 +22,7 @@ import numpy as np
 from amaranth.back import rtlil
 from measure import BACK_PRESSURE, Results, hash_of
 from rich.console import Console
+from running import run
 from tables import console, show
 
 from bitformer.hw.design import Design
@@ -29,7 +30,6 @@ from bitformer.hw.lowering.lower import lower
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import numerics, reference
 from bitformer.model.config import TransformerConfig, named_config
-from bitformer.model.errors import UserError
 from bitformer.model.identity import model_hash
 from bitformer.model.initialize import initialize
 from bitformer.model.ir import IntegerModel
@@ -246,7 +246,4 @@ def main(models, windows, batch, seed, results, as_json):
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"Error: {error}")
+    run(main)
