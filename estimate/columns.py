@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import and_, or_
 
+from bitformer.hw.column_groups import group_of
 from bitformer.hw.design import Design
-from bitformer.hw.units.assembly import group_of
 from bitformer.hw.weight_layout import WeightFormat, WeightLayout
 
 __all__ = ["Columns", "column_quantities"]

@@ -1,8 +1,8 @@
 """How large the units of a lowered design are: what :mod:`.unit_features` counts their logic by."""
 
+from bitformer.hw.column_groups import group_of
 from bitformer.hw.design import Design
 from bitformer.hw.queues import queues_of
-from bitformer.hw.units.assembly import group_of
 from bitformer.hw.units.layernorm import FACTOR_BITS
 from bitformer.hw.widths import squared_in_dsp, sum_bits
 from bitformer.model import numerics

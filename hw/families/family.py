@@ -119,6 +119,10 @@ class Luts:
         """Words of one bit that a LUT holds as ROM."""
         return 1 << self.inputs
 
+    def ram_of(self, depth: int) -> LutRam:
+        """Return the memory for so many words: the smallest that holds them, or the largest."""
+        return next((ram for ram in self.rams if depth <= ram.words), self.rams[-1])
+
     @property
     def selected(self) -> int:
         """Bits that one LUT selects among: of six inputs, four bits and two of their number."""

@@ -8,10 +8,9 @@ from types import MappingProxyType
 import numpy as np
 
 from bitformer.hw.families.family import Family, Luts
-from bitformer.hw.memory import PLACEMENTS, StoreSpec
+from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import Part
 from bitformer.hw.tiling import best_tiling, rest_of
-from bitformer.model.errors import UserError
 
 __all__ = ["Cost", "cost", "crowding", "place", "placed", "places_of", "taken"]
 
@@ -78,7 +77,7 @@ def cost(spec: StoreSpec, placement: str, family: Family, *, granules: bool = Fa
         muxes = spec.width * -(-(spec.depth - 1) // (luts.selected - 1))
         enables = spec.depth * (spec.width // (spec.granule or spec.width)) // 2
         return Cost(ffs=spec.bits, luts=muxes * ports + enables)
-    ram = next((ram for ram in luts.rams if spec.depth <= ram.words), luts.rams[-1])
+    ram = luts.ram_of(spec.depth)
     together = spec.granule if granules and spec.granule else spec.width
     blocks = -(-spec.depth // ram.words)
     multiplexer = spec.width * (blocks // luts.selected + 1 if blocks > 1 else 0)
@@ -90,15 +89,6 @@ def _rom_luts(depth: int, width: int, luts: Luts) -> int:
     """Return the LUTs of a ROM: its blocks, and multiplexers where more are than can be joined."""
     blocks = -(-depth // luts.words)
     return int(width * (blocks + max(0, -(-blocks // luts.joined) - 1)) * luts.rom_share)
-
-
-def _check(specs: list[StoreSpec], wanted: Mapping[str, str]) -> None:
-    names = [spec.name for spec in specs]
-    for name, placement in wanted.items():
-        if name not in names:
-            raise UserError(f"placement must name a store of {names}, not {name!r}")
-        if placement not in PLACEMENTS:
-            raise UserError(f"placement of {name} must be one of {PLACEMENTS}, not {placement!r}")
 
 
 def _over(ramb18, lutram, part: Part, kept: int = 0, spare: int = 0):
@@ -226,11 +216,11 @@ def place(
     LUTs: beside so large an accelerator there is no room. When nothing fits, the placement that is
     least over is taken: ``estimate`` says by how much.
 
-    ``ways`` : of a store by name, all that it may be, placed; it is one of them. ``spare`` LUTs as
+    ``wanted`` : placements by the store's name, which :func:`.asked_places` has checked. ``ways`` :
+    of a store by name, all that it may be, placed; it is one of them. ``spare`` LUTs as
     memory are left, for what is no store.
     """
     specs = list(specs)
-    _check(specs, wanted)
     family = part.family
     options = [
         list(ways[spec.name])

@@ -7,6 +7,7 @@ from amaranth.hdl import Const, Elaboratable, Module, Mux, Value
 from amaranth.lib import data
 from amaranth.utils import bits_for
 
+from bitformer.hw.column_groups import group_of
 from bitformer.hw.design import Design
 from bitformer.hw.judging import level_bits, score_bits, weight_bits
 from bitformer.hw.queues import queues_of
@@ -33,7 +34,6 @@ __all__ = [
     "block_writer",
     "detector",
     "drain",
-    "group_of",
     "key_value_writer",
     "matrix_engine",
     "operands",
@@ -42,9 +42,6 @@ __all__ = [
     "store",
     "vector_slots",
 ]
-
-#: LUTs of a memory of keys and values that an address may load.
-_LOADS = 128
 
 
 class Units:
@@ -130,18 +127,6 @@ def _name(m: Module, name: str, several: Sequence[Elaboratable]) -> None:
     """Add submodules of one kind: the first as ``name``, the others with their number."""
     for number, unit in enumerate(several):
         m.submodules[f"{name}_{number}" if number else name] = unit
-
-
-def group_of(design: Design) -> int:
-    """Return the columns whose keys and values are read in a cycle: all where an address may."""
-    spec, columns, luts = design.stores.get("dynamic"), design.geometry.columns, design.family.luts
-    hard = design.geometry.hard
-    if spec is None or spec.placement != "distributed" or not luts.rams or design.geometry.rows > 1:
-        return columns
-    ram = next((ram for ram in luts.rams if spec.depth <= ram.words), luts.rams[-1])
-    loads = -(-spec.width // ram.bits) * ram.luts * -(-spec.depth // ram.words)
-    group = -(-hard // -(-loads // _LOADS))
-    return group if group < hard else columns
 
 
 def store(design: Design, name: str) -> Store | ColumnStore | SplitStore:

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from amaranth.hdl import Module, Mux, Value, unsigned
+from amaranth.hdl import Module, Mux, Value
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from bitformer.hw.memory import READ_LATENCY, StorePart, StoreSpec
 from bitformer.hw.units.parameters import Parameter
 from bitformer.hw.units.pipeline import delay
-from bitformer.hw.units.store import Store, one_of
+from bitformer.hw.units.store import Store, one_of, store_ports
 
 __all__ = ["SplitStore"]
 
@@ -73,15 +72,7 @@ class SplitStore(wiring.Component):
             raise ValueError(f"Base of the first part must be 0, not {spec.parts[0].base}")
         if end != spec.depth:
             raise ValueError(f"Depth must be {end}, where the last part ends, not {spec.depth}")
-        address = range(spec.depth)
-        ports: dict[str, In | Out] = {}
-        for port in range(spec.read_ports):
-            ports[f"addr_{port}"] = In(address)
-            ports[f"data_{port}"] = Out(unsigned(spec.width))
-        ports["w_addr"] = In(address)
-        ports["w_data"] = In(unsigned(spec.width))
-        ports["w_en"] = In(unsigned(spec.width // self.granule))
-        super().__init__(ports)
+        super().__init__(store_ports(spec))
 
     @property
     def granule(self) -> int:

@@ -13,7 +13,7 @@ from bitformer.hw.tiling import rest_of
 from bitformer.hw.units.parameters import Parameter
 from bitformer.hw.units.pipeline import MOST_COPIES, copies, delay
 
-__all__ = ["Store", "one_of"]
+__all__ = ["Store", "one_of", "store_ports"]
 
 #: Loads that a register of an address or a select may have, as far as copies of it go.
 _LOADS = 48
@@ -38,6 +38,20 @@ def one_of(m: Module, words: Sequence[Value], number: Value, *, name: str) -> Va
         Array(word[cut.start : cut.stop] for word in words)[one]
         for cut, one in zip(cuts, chosen, strict=True)
     )
+
+
+def store_ports(spec: StoreSpec) -> dict[str, wiring.Member]:
+    """Return the ports of a store: address and word of each read port, and those of writes."""
+    address = range(max(2, spec.depth))
+    ports: dict[str, wiring.Member] = {}
+    for port in range(spec.read_ports):
+        ports[f"addr_{port}"] = In(address)
+        ports[f"data_{port}"] = Out(unsigned(spec.width))
+    if not spec.rom:
+        ports["w_addr"] = In(address)
+        ports["w_data"] = In(unsigned(spec.width))
+        ports["w_en"] = In(unsigned(spec.width // (spec.granule or spec.width)))
+    return ports
 
 
 class Store(wiring.Component):
@@ -98,16 +112,7 @@ class Store(wiring.Component):
                 raise TypeError(f"Init must have words that are integers, not {word!r}")
             if not 0 <= word < 1 << spec.width:
                 raise ValueError(f"Init must have words of {spec.width} bits, not {word}")
-        address = range(max(2, spec.depth))
-        ports: dict[str, In | Out] = {}
-        for port in range(spec.read_ports):
-            ports[f"addr_{port}"] = In(address)
-            ports[f"data_{port}"] = Out(unsigned(spec.width))
-        if not spec.rom:
-            ports["w_addr"] = In(address)
-            ports["w_data"] = In(unsigned(spec.width))
-            ports["w_en"] = In(unsigned(spec.width // self.granule))
-        super().__init__(ports)
+        super().__init__(store_ports(spec))
 
     @property
     def init(self) -> tuple[int, ...]:

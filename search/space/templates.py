@@ -11,6 +11,7 @@ import numpy as np
 from bitformer.estimate.columns import Columns, column_quantities
 from bitformer.estimate.features import quantities
 from bitformer.estimate.stores import live_bits, rom_share, store_terms, summed
+from bitformer.hw.column_groups import group_of
 from bitformer.hw.design import Design
 from bitformer.hw.lowering.batch import Batch
 from bitformer.hw.lowering.columns import hard_columns
@@ -24,7 +25,6 @@ from bitformer.hw.lowering.plan import Plan
 from bitformer.hw.lowering.wide import wide_operations
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import Part
-from bitformer.hw.units.assembly import group_of
 from bitformer.hw.weight_layout import WeightFormat, WeightLayout
 from bitformer.model.errors import UserError
 from bitformer.model.ir import IntegerModel
