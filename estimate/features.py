@@ -215,9 +215,8 @@ def _memory_in_units(q: Mapping[str, Count], luts: Luts) -> Count:
     return drain + writer + maxima + last
 
 
-#: The features of each fit, with about what one of each takes: where a LUT and a flip-flop share a
-#: logic cell of LUTs as memory, cells and flip-flops, else those of units.
-#: What is counted takes one; 0 where nothing is known.
+#: The features of each fit, with about what one of each takes; 0 where nothing is known. Those of
+#: cells are for families in which a LUT and a flip-flop share a logic cell.
 FEATURES: dict[str, dict[str, float]] = {
     "cell_memory": {
         **dict.fromkeys(("one", "two_ways", "mixed", "layer_norm", "norm", "wide", "value"), 0),

@@ -39,7 +39,8 @@ def meant(name: str, known: Iterable[str]) -> str:
     found = [repr(one) for one in alike(name, known)]
     if not found:
         return ""
-    return f": did you mean {' or '.join((', '.join(found[:-1]), found[-1])[len(found) < 2 :])}?"
+    *others, last = found
+    return f": did you mean {', '.join(others)} or {last}?" if others else f": did you mean {last}?"
 
 
 def none_of(what: str, name: str, known: Collection[str], *, more: str = "") -> str:

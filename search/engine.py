@@ -60,26 +60,28 @@ class Engine:
         return own
 
     @property
+    def _said(self) -> list[tuple[str, str]]:
+        """What is not as usual: an option of the command line, and a word for it in names."""
+        found = []
+        if self.lanes is not None:
+            found.append((f"--lanes {self.lanes}", f"{self.lanes}lanes"))
+        if not self.pack:
+            found.append(("--no-pack", "unpacked"))
+        if self.rows > 1:
+            found.append((f"--rows {self.rows}", f"{self.rows}rows"))
+        if self.posts > 1:
+            found.append((f"--posts {self.posts}", f"{self.posts}posts"))
+        if self.soft is not None:
+            found.append((f"--lut-lanes {2 * self.rows * self.soft}", f"{self.soft}soft"))
+        return found
+
+    @property
     def arguments(self) -> str:
         """As options of the command line, empty for the part's own engine."""
-        said = (
-            "" if self.lanes is None else f"--lanes {self.lanes}",
-            "" if self.pack else "--no-pack",
-            "" if self.rows == 1 else f"--rows {self.rows}",
-            "" if self.posts == 1 else f"--posts {self.posts}",
-            "" if self.soft is None else f"--lut-lanes {2 * self.rows * self.soft}",
-        )
-        return " ".join(filter(None, said))
+        return " ".join(option for option, _ in self._said)
 
     def __str__(self) -> str:
-        said = (
-            "" if self.lanes is None else f"{self.lanes}lanes",
-            "" if self.pack else "unpacked",
-            "" if self.rows == 1 else f"{self.rows}rows",
-            "" if self.posts == 1 else f"{self.posts}posts",
-            "" if self.soft is None else f"{self.soft}soft",
-        )
-        return "-".join(filter(None, said))
+        return "-".join(word for _, word in self._said)
 
 
 def engines_of_rows(
@@ -98,20 +100,24 @@ def engines_of_rows(
             best = lower(model, part=part, lanes=lanes, rows="auto", soft="auto")
         except UserError:
             continue  # these bits have no design
-        geometry = best.geometry
-        engine = Engine(lanes=lanes, rows=geometry.rows, posts=geometry.posts)
-        if not engine.plain or geometry.weights.soft:
-            found[_asked(engine, model, best)] = None
+        engine = _asked(model, best, lanes)
+        if not engine.plain:
+            found[engine] = None
     return tuple(found)
 
 
-def _asked(engine: Engine, model: IntegerModel, best: Design) -> Engine:
-    """Return the engine with the columns of LUTs that must be asked for to have a design again."""
-    soft = best.geometry.weights.soft
-    if soft:
-        return replace(engine, soft=soft)
-    try:
-        again = lower(model, part=best.part, **engine.options)
-    except UserError:
-        return replace(engine, soft=0)
-    return engine if again.latency == best.latency else replace(engine, soft=0)
+def _asked(model: IntegerModel, best: Design, lanes: int | None) -> Engine:
+    """Return the engine that must be asked for to have a design again.
+
+    With as many columns of LUTs as it has, unless its family gives them unasked.
+    """
+    geometry = best.geometry
+    plain = Engine(lanes=lanes, rows=geometry.rows, posts=geometry.posts)
+    for engine in (plain, replace(plain, soft=geometry.weights.soft), replace(plain, soft=0)):
+        try:
+            again = lower(model, part=best.part, **engine.options)
+        except UserError:
+            continue
+        if again.latency == best.latency:
+            return engine
+    raise AssertionError(f"no engine has the design of {model.config.name} again")
