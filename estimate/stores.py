@@ -16,6 +16,7 @@ from bitformer.hw.families.family import BlockRam, Family, Luts
 from bitformer.hw.lowering.place import cost
 from bitformer.hw.memory import DEEP, StoreSpec
 from bitformer.hw.tiling import Tile, rest_of
+from bitformer.hw.units.banks import is_banked, selects_of, words_of_bank
 
 __all__ = [
     "Count",
@@ -227,10 +228,15 @@ def store_terms(
             write_bits=(address + spec.width + spec.width // granule) * (spec.depth > DEEP),
         )
     copies = spec.width // granule * spec.read_ports
-    blocks = _ram_blocks(spec.depth, granule, luts)
+    if is_banked(spec, luts):
+        blocks = _ceil(spec.depth, words_of_bank(luts))
+        selects = selects_of(blocks, luts)
+    else:
+        blocks = _ram_blocks(spec.depth, granule, luts)
+        selects = _ceil(blocks - 1, luts.selected - 1)
     return StoreTerms(
         ram_luts=int(ram_cells(spec.depth, granule, luts, copies)),
-        ram_reads=_ceil(blocks - 1, luts.selected - 1) * spec.width * spec.read_ports,
+        ram_reads=selects * spec.width * spec.read_ports,
         ram_enables=blocks * (spec.width // granule) if blocks > 1 else 0,
         lut_address=address,
         ram_bits=0 if spec.asynchronous else spec.width * spec.read_ports,

@@ -13,6 +13,7 @@ __all__ = [
     "BlockRam",
     "Carry",
     "Family",
+    "JoinCells",
     "Kind",
     "LutRam",
     "Luts",
@@ -90,6 +91,25 @@ class LutRam:
 
 
 @dataclass(frozen=True, kw_only=True)
+class JoinCells:
+    """The primitives that join LUTs of a slice: each selects one of two outputs.
+
+    Parameters
+    ----------
+    kinds : tuple of str
+        That which selects between two LUTs, that between two of these, and so on.
+    low, high, select, output : str
+        Their pins: what is selected by a 0 and by a 1, the number, and what was selected.
+    """
+
+    kinds: tuple[str, ...]
+    low: str
+    high: str
+    select: str
+    output: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Luts:
     """The look-up tables of a family.
 
@@ -99,6 +119,8 @@ class Luts:
         Of one LUT, which is a ROM of ``words`` bits.
     joined : int
         LUTs whose outputs are selected among without another LUT.
+    join : JoinCells or None
+        How that is instantiated for synthesis; None where that infers it.
     rams : tuple of LutRam
         Memories in LUTs, shallowest first; empty if there are none.
     holds_register : bool
@@ -110,6 +132,7 @@ class Luts:
 
     inputs: int
     joined: int
+    join: JoinCells | None = None
     rams: tuple[LutRam, ...] = ()
     holds_register: bool = False
     rom_share: float = 1.0

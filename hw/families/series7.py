@@ -8,6 +8,7 @@ from bitformer.hw.families.family import (
     BlockRam,
     Carry,
     Family,
+    JoinCells,
     Kind,
     LutRam,
     Luts,
@@ -116,6 +117,7 @@ SERIES7 = Family(
     luts=Luts(
         inputs=6,
         joined=4,
+        join=JoinCells(kinds=("MUXF7", "MUXF8"), low="I0", high="I1", select="S", output="O"),
         rams=(LutRam(words=32, bits=6, luts=4), LutRam(words=64, bits=3, luts=4)),
     ),
     primitives=_PRIMITIVES,

@@ -133,11 +133,11 @@ def store(design: Design, name: str) -> Store | ColumnStore | SplitStore:
     """Return a store of a design."""
     spec, geometry, group = design.stores[name], design.geometry, group_of(design)
     if spec.parts:
-        return SplitStore(spec=spec)
+        return SplitStore(spec=spec, luts=design.family.luts)
     if name == "dynamic" and group < geometry.columns:
         hard, ways = geometry.hard, geometry.ways
         return ColumnStore(spec=spec, columns=hard, ways=ways, group=group)
-    return Store(spec=spec, init=design.images.get(name, ()))
+    return Store(spec=spec, init=design.images.get(name, ()), luts=design.family.luts)
 
 
 def address_generator(design: Design) -> AddressGenerator:

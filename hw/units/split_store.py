@@ -6,7 +6,9 @@ from amaranth.hdl import Module, Mux, Value
 from amaranth.lib import wiring
 from amaranth.utils import exact_log2
 
+from bitformer.hw.families.family import Luts
 from bitformer.hw.memory import READ_LATENCY, StorePart, StoreSpec
+from bitformer.hw.units.banks import PLAIN_LUTS
 from bitformer.hw.units.parameters import Parameter
 from bitformer.hw.units.pipeline import delay
 from bitformer.hw.units.store import Store, one_of, store_ports
@@ -30,6 +32,8 @@ class SplitStore(wiring.Component):
     ----------
     spec : StoreSpec
         Shape and parts, the one with the largest span first.
+    luts : Luts
+        The family's look-up tables, as a :class:`~.store.Store` has them; by default of none.
 
     Members
     -------
@@ -52,9 +56,10 @@ class SplitStore(wiring.Component):
 
     latency = READ_LATENCY
     spec = Parameter(StoreSpec, "a StoreSpec")
+    luts = Parameter(Luts, "a family's Luts")
 
-    def __init__(self, *, spec: StoreSpec):
-        self.spec = spec
+    def __init__(self, *, spec: StoreSpec, luts: Luts = PLAIN_LUTS):
+        self.spec, self.luts = spec, luts
         if len(spec.parts) < 2:
             raise ValueError(f"Parts must be two or more, not {len(spec.parts)}")
         end = 0
@@ -107,7 +112,7 @@ class SplitStore(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         parts = self.spec.parts
-        stores = [Store(spec=part.spec) for part in parts]
+        stores = [Store(spec=part.spec, luts=self.luts) for part in parts]
         written = self._meant(self.w_addr, parts)
         for number, (part, store) in enumerate(zip(parts, stores, strict=True)):
             m.submodules[f"part_{number}"] = store

@@ -8,8 +8,17 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
+from bitformer.hw.families.family import Luts
 from bitformer.hw.memory import DEEP, READ_LATENCY, StoreSpec, placement_attributes
 from bitformer.hw.tiling import rest_of
+from bitformer.hw.units.banks import (
+    PLAIN_LUTS,
+    BankWrite,
+    add_banks,
+    is_banked,
+    select_bit,
+    words_of_bank,
+)
 from bitformer.hw.units.parameters import Parameter
 from bitformer.hw.units.pipeline import MOST_COPIES, copies, delay
 
@@ -67,6 +76,9 @@ class Store(wiring.Component):
         Shape and placement.
     init : iterable of int
         First words, the others being 0; a ROM's contents.
+    luts : Luts
+        The family's look-up tables; by default of none. Where a conversion is for synthesis and
+        they say how LUTs are joined, a deep RAM in LUTs is made of banks that are selected so.
 
     Members
     -------
@@ -89,9 +101,10 @@ class Store(wiring.Component):
 
     latency = READ_LATENCY
     spec = Parameter(StoreSpec, "a StoreSpec")
+    luts = Parameter(Luts, "a family's Luts")
 
-    def __init__(self, *, spec: StoreSpec, init: Iterable[int] = ()):
-        self.spec = spec
+    def __init__(self, *, spec: StoreSpec, init: Iterable[int] = (), luts: Luts = PLAIN_LUTS):
+        self.spec, self.luts = spec, luts
         if spec.depth < 1 or spec.width < 1:
             raise ValueError(
                 f"Store {spec.name} must have words and bits, not {spec.depth}x{spec.width}"
@@ -154,7 +167,7 @@ class Store(wiring.Component):
         elif self.spec.placement in ("block", "auto"):
             self._block(m)
         else:
-            self._in_luts(m)
+            self._in_luts(m, platform)
         return m
 
     def _memory(self, m: Module, *, wait: int = 0) -> memory.Memory:
@@ -185,7 +198,7 @@ class Store(wiring.Component):
             data = delay(m, port.data, 1 - early, name=f"q_{number}")
             m.d.comb += [port.addr.eq(address), getattr(self, f"data_{number}").eq(data)]
 
-    def _in_luts(self, m: Module) -> None:
+    def _in_luts(self, m: Module, platform: object) -> None:
         """Add a memory with a register before the look-up and one after it.
 
         The address has many loads. So has the write address of a deep RAM, whose writes are a cycle
@@ -199,6 +212,9 @@ class Store(wiring.Component):
                 m.d.sync += data.eq(self._rom_in_luts(m, f"rom_{number}", address, *every))
                 m.d.comb += getattr(self, f"data_{number}").eq(data)
             return
+        if platform is not None and is_banked(self.spec, self.luts):
+            self._in_banks(m)
+            return
         mem = self._memory(m, wait=int(self.spec.depth > DEEP))
         for number in range(self.spec.read_ports):
             port = mem.read_port(domain="comb")
@@ -207,6 +223,31 @@ class Store(wiring.Component):
             m.d.sync += [address.eq(getattr(self, f"addr_{number}")), data.eq(port.data)]
             m.d.comb += port.addr.eq(address)
             m.d.comb += getattr(self, f"data_{number}").eq(data)
+
+    def _in_banks(self, m: Module) -> None:
+        """Add memories of as many words as one LUT holds, and select the word of one of them."""
+        spec, luts = self.spec, self.luts
+        write = BankWrite(
+            delay(m, self.w_addr, 1, name="w_addr"),
+            delay(m, self.w_data, 1, name="w_data"),
+            delay(m, self.w_en, 1, name="w_en", reset_less=False),
+        )
+        banks = add_banks(m, spec, luts, self._init, write)
+        inner = exact_log2(words_of_bank(luts))
+        for number in range(spec.read_ports):
+            asked = getattr(self, f"addr_{number}")
+            address = delay(m, asked[:inner], 1, name=f"address_{number}")
+            words = [bank[number] for bank in banks]
+            for word in words:
+                m.d.comb += word.addr.eq(address)
+            cuts = _cuts(spec.width, spec.width * -(-len(banks) // luts.selected))
+            chosen = copies(m, asked[inner:], len(cuts), name=f"bank_{number}")
+            q = Signal(spec.width, name=f"q_{number}", reset_less=True)
+            for cut, own in zip(cuts, chosen, strict=True):
+                for bit in cut:
+                    bits = [word.data[bit] for word in words]
+                    m.d.sync += q[bit].eq(select_bit(m, luts, bits, own, name=f"q_{number}_{bit}"))
+            m.d.comb += getattr(self, f"data_{number}").eq(q)
 
     def _part(self, row: int, rows: int, bit: int, bits: int) -> list[int]:
         """Return ``bits`` bits, from ``bit`` on, of ``rows`` words, from ``row`` on."""

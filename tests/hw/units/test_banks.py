@@ -1,0 +1,105 @@
+"""Banks of deep memories in LUTs: as synthesized, against the model; and what takes banks."""
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from bitformer.hw.families.ecp5 import ECP5
+from bitformer.hw.families.series7 import SERIES7
+from bitformer.hw.memory import StoreSpec
+from bitformer.hw.units.banks import is_banked, selects_of
+from bitformer.hw.units.store import Store
+from bitformer.sim.netlist.simulator import NetlistSimulator
+from bitformer.synth.depth import MOST_LATE_STEPS, depth
+from bitformer.synth.netlist import read_netlist
+from bitformer.synth.synthesize import synthesized_netlist
+
+LUTS = SERIES7.luts
+
+
+def spec(words, width, *, granule=0, ports=2):
+    return StoreSpec(
+        name="s",
+        depth=words,
+        width=width,
+        granule=granule,
+        read_ports=ports,
+        placement="distributed",
+    )
+
+
+def as_synthesized(shape, luts):
+    """The netlist of a store, flat."""
+    return synthesized_netlist(Store(spec=shape, luts=luts), family=SERIES7)
+
+
+def wrong_words(netlist, shape):
+    """Write every word, then some again in part, and read all by every port: what differs."""
+    chance, store = random.Random(shape.depth), Store(spec=shape)
+    whole = (1 << len(store.w_en)) - 1
+    places = [*range(shape.depth), *chance.sample(range(shape.depth), shape.depth // 4)]
+    script = []
+    for number, place in enumerate(places):
+        enables = whole if number < shape.depth else chance.randrange(whole + 1)
+        script.append(
+            {"w_addr": place, "w_data": chance.getrandbits(shape.width), "w_en": enables}
+            | {f"addr_{port}": chance.randrange(shape.depth) for port in range(shape.read_ports)}
+        )
+    for place in range(shape.depth):
+        ends = (place, shape.depth - 1 - place)
+        script.append({f"addr_{port}": ends[port] for port in range(shape.read_ports)})
+    running = NetlistSimulator(netlist, SERIES7)
+    shown = [
+        running.step(**dict.fromkeys(("w_addr", "w_data", "w_en"), 0) | step)
+        for step in [*script, *[script[-1]] * store.latency]
+    ][store.latency :]
+    return [
+        (step, port)
+        for step, (words, outputs) in enumerate(zip(store.model(script), shown, strict=True))
+        for port, word in enumerate(words)
+        if word is not None and outputs[f"data_{port}"] != word
+    ]
+
+
+@pytest.mark.needs("yosys")
+@pytest.mark.parametrize(
+    "shape",
+    [
+        spec(257, 3, ports=1),
+        spec(520, 4, granule=2),
+        pytest.param(spec(1472, 3, ports=1), marks=pytest.mark.slow),
+        pytest.param(spec(3008, 8), marks=pytest.mark.slow),
+    ],
+    ids=lambda shape: f"{shape.depth}x{shape.width}",
+)
+def test_as_synthesized(shape):
+    """Every word is read back by every port, and no path is longer than 150 MHz allow."""
+    netlist = as_synthesized(shape, LUTS)
+    kinds = {cell["type"] for cell in netlist["modules"]["top"]["cells"].values()}
+    assert set(LUTS.join.kinds[: 1 + (shape.depth > 512)]) <= kinds
+    assert wrong_words(netlist, shape) == []
+    found = depth(read_netlist(netlist, family=SERIES7))
+    assert found.late_steps <= MOST_LATE_STEPS
+
+
+@pytest.mark.needs("yosys")
+def test_halves_in_the_wrong_order_are_noticed():
+    """The mutant: what joins LUTs has its inputs swapped."""
+    join = replace(LUTS.join, low=LUTS.join.high, high=LUTS.join.low)
+    shape = spec(520, 4, granule=2)
+    assert wrong_words(as_synthesized(shape, replace(LUTS, join=join)), shape)
+
+
+def test_what_is_made_of_banks():
+    """Only where a LUT cannot select the word alone, and the family says what joins LUTs."""
+    assert is_banked(spec(257, 8), LUTS)
+    assert not is_banked(spec(256, 8), LUTS)
+    assert not is_banked(spec(257, 8), ECP5.luts)
+    assert not is_banked(replace(spec(257, 8), placement="block"), LUTS)
+    assert not is_banked(replace(spec(257, 8, ports=1), rom=True), LUTS)
+
+
+@pytest.mark.parametrize(("banks", "luts"), [(5, 2), (12, 3), (16, 4), (17, 6), (47, 13)])
+def test_luts_that_select_a_bit(banks, luts):
+    assert selects_of(banks, LUTS) == luts
