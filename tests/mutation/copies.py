@@ -1,0 +1,111 @@
+"""Copies of the repository, each with a process that runs tests in it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+from mutation.choice import Choice
+from mutation.rules import Place
+
+__all__ = ["Copy"]
+
+ROOT = Path(__file__).parent.parent.parent
+#: Seconds for the measuring of a file of tests.
+_MEASURING = 1800.0
+
+
+class Copy:
+    """A copy of the repository that takes one mutant after another."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._git("remove", "--force", str(folder), check=False)
+        shutil.rmtree(folder, ignore_errors=True)
+        self._git("add", "--detach", "--force", str(folder), "HEAD")
+        self._link()
+        self._log = (folder / "build" / "warm.txt").open("w")
+        self._warm = subprocess.Popen(
+            [sys.executable, ROOT / "tests" / "mutation" / "warm.py"],
+            cwd=folder,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(folder / "build" / "types"),
+                "PYTHONHASHSEED": "0",
+                "PYTHONDONTWRITEBYTECODE": "1",
+                # a mutant's programs are of no use to anyone else
+                "XDG_CACHE_HOME": str(folder / "build" / "cache"),
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            start_new_session=True,  # Ctrl-C ends no mutant
+        )
+
+    @staticmethod
+    def _git(*arguments: str, check: bool = True) -> None:
+        subprocess.run(
+            ["git", "worktree", *arguments], cwd=ROOT, check=check, capture_output=True
+        )
+
+    def _link(self) -> None:
+        """Give the copy's folders the names that they are imported by, ahead of what is installed.
+
+        `make types` does the same; it would also set up the repository's own environment anew.
+        """
+        links = self.folder / "build" / "types" / "bitformer"
+        links.mkdir(parents=True, exist_ok=True)
+        settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+        folders = settings["tool"]["setuptools"]["package-dir"]
+        top = {name.split(".")[1] for name in folders if "." in name}
+        for name in top:
+            (links / name).symlink_to(self.folder / folders[f"bitformer.{name}"])
+        for file in (self.folder / folders["bitformer"]).iterdir():
+            (links / file.name).symlink_to(file)
+
+    def close(self) -> None:
+        """Remove the copy."""
+        self._warm.stdin.close()
+        self._warm.wait()
+        self._log.close()
+        self._git("remove", "--force", str(self.folder), check=False)
+
+    def _ask(self, **request: object) -> dict:
+        print(json.dumps(request), file=self._warm.stdin, flush=True)
+        return json.loads(self._warm.stdout.readline())
+
+    def measure(self, file: str) -> dict:
+        """Return what each test of a file takes, and which lines it runs."""
+        links = str(self.folder / "build" / "types" / "bitformer")
+        return self._ask(watch=file, root=links, limit=_MEASURING)
+
+    def run(self, place: Place, choice: Choice, limit: float) -> dict[str, object]:
+        """Return what became of a mutant."""
+        path, start = self.folder / place.file, time.monotonic()
+        original, stat = path.read_text(encoding="utf-8"), path.stat()
+        turns = choice.of(place, limit)
+        path.write_text(place.changed(original), encoding="utf-8")
+        try:
+            answer = self._ask(batches=turns, limit=5 * limit)
+        finally:
+            path.write_text(original, encoding="utf-8")
+            os.utime(path, (stat.st_atime, stat.st_mtime))
+        by = str(answer.get("failed", ""))
+        verdict = "unfinished" if "late" in answer else "killed" if by else "survived"
+        return {
+            "key": place.key,
+            "file": place.file,
+            "line": place.line,
+            "rule": place.rule,
+            "before": place.before,
+            "after": place.after,
+            "verdict": verdict,
+            "by": by,
+            "tests": sum(map(len, turns)),
+            "seconds": round(time.monotonic() - start, 1),
+        }
