@@ -43,6 +43,7 @@ FOLDERS = (
     "model/operations/*.py",
 )
 
+
 def drawn(count: int, seed: int, files: tuple[str, ...]) -> list[Place]:
     """Return mutants: files by how much is in them, and places by chance."""
     every = [

@@ -49,9 +49,7 @@ class Copy:
 
     @staticmethod
     def _git(*arguments: str, check: bool = True) -> None:
-        subprocess.run(
-            ["git", "worktree", *arguments], cwd=ROOT, check=check, capture_output=True
-        )
+        subprocess.run(["git", "worktree", *arguments], cwd=ROOT, check=check, capture_output=True)
 
     def _link(self) -> None:
         """Give the copy's folders the names that they are imported by, ahead of what is installed.

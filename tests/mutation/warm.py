@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from hypothesis import Phase, settings
 __all__ = ["main"]
 
 _OPTIONS = ["-q", "-x", "-p", "no:cacheprovider", "-o", "addopts=--import-mode=importlib"]
+# assertions of plugins that are imported by now stay as they are
+_OPTIONS += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
 #: What takes long to import.
 _OTHERS = (
     "amaranth.back.rtlil",
@@ -178,12 +181,14 @@ def _answer(request: dict, answer: Path) -> dict:
     answer.unlink(missing_ok=True)
     start, child = time.monotonic(), os.fork()
     if child == 0:
-        code = 1
         try:
             _fork(request, answer)
-            code = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
-            os._exit(code)
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            os._exit(0)
     late = False
     while os.waitpid(child, os.WNOHANG) == (0, 0):
         if time.monotonic() - start > request["limit"]:
