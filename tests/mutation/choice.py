@@ -11,12 +11,14 @@ from mutation.rules import Place
 __all__ = ["SCOPE", "Choice", "test_files"]
 
 ROOT = Path(__file__).parent.parent.parent
-#: Folders of tests that run what is mutated.
+#: Folders of tests that run what is mutated, but for those of synthesized netlists.
 SCOPE = (
-    "tests/hw",
-    "tests/sim",
-    "tests/boards/shell",
-    "tests/model/operations",
+    "tests/hw/*.py",
+    "tests/hw/units/*.py",
+    "tests/hw/lowering/**/*.py",
+    "tests/sim/*.py",
+    "tests/boards/shell/**/*.py",
+    "tests/model/operations/*.py",
 )
 #: And files: proofs count as tests.
 _FILES = (
@@ -34,8 +36,8 @@ _TURNS = (4.0, 20.0, 60.0)
 
 def test_files() -> list[str]:
     """Return the files of tests."""
-    found = [path for folder in SCOPE for path in sorted((ROOT / folder).rglob("test_*.py"))]
-    return [path.relative_to(ROOT).as_posix() for path in found] + list(_FILES)
+    found = [path.relative_to(ROOT) for name in SCOPE for path in sorted(ROOT.glob(name))]
+    return [p.as_posix() for p in found if p.name.startswith("test_")] + list(_FILES)
 
 
 @functools.cache

@@ -5,6 +5,7 @@ the files as they are then. It reads a request of JSON from each line of its inp
 one line of its output.
 """
 
+import contextlib
 import importlib
 import json
 import os
@@ -195,10 +196,8 @@ def _answer(request: dict, answer: Path) -> dict:
             late = True
             break
         time.sleep(0.05)
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)  # and what the tests have left behind
-    except ProcessLookupError:
-        pass
     if late:
         os.waitpid(child, 0)
         return {"late": True}
