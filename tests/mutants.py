@@ -15,6 +15,7 @@ import json
 import os
 import queue
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -106,6 +107,8 @@ def _each(left: queue.Queue[T], stop: threading.Event) -> Iterator[T]:
 @click.option("--work", default=ROOT / "build" / "mutants", type=click.Path(path_type=Path))
 def main(count: int, seed: int, jobs: int, limit: float, files: str, work: Path) -> None:
     """Draw, run, report."""
+    # a shell's background job is born without it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     work.mkdir(parents=True, exist_ok=True)
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
