@@ -2,8 +2,17 @@
 
 from proofs.catalog.making import EVER, STATES, made
 from proofs.question import Proof
+from proofs.units.endpoint import most_cycles
 
 __all__ = ["links"]
+
+#: Kinds of framed endpoints.
+_ENDPOINTS = {
+    "plain": "two golden vectors",
+    "remembers": "of a detector or a stream",
+    "pipelined": "with a pipelined cursor",
+    "reloadable": "with new weights",
+}
 
 
 def links() -> list[Proof]:
@@ -73,4 +82,23 @@ def links() -> list[Proof]:
             bound=EVER,
         ),
     ]
+    framed = "bitformer.boards.shell.framed."
+    for kind, mutant in (
+        ("plain", ("receiver", "refuse(m, hand, Reason.TRUNCATED)", "hand.say(Reason.TRUNCATED)")),
+        ("remembers", ("commands", 'm.next = "ANSWERED"', 'm.next = "AGAIN"')),
+        ("pipelined", ("cursor", "self.left.eq(self.left - 1)", "self.left.eq(self.left)")),
+        ("reloadable", ("new_weights", 'm.next = "ANSWER"', 'm.next = "IDLE"')),
+    ):
+        module, old, new = mutant
+        found.append(
+            made(
+                f"endpoint-{kind}",
+                "`endpoint.Endpoint`",
+                "one machine has the turn; on a quiet line each cycle comes nearer to listening, "
+                f"unless link or accelerator wait: {_ENDPOINTS[kind]}",
+                ("endpoint", "endpoint", {"kind": kind}),
+                (framed + module, old, new),
+                bound=f"{EVER}; {most_cycles(kind)} cycles at most",
+            )
+        )
     return found
