@@ -16,6 +16,7 @@ import traceback
 from pathlib import Path
 
 import pytest
+from amaranth.sim import Simulator
 from hypothesis import Phase, settings
 
 __all__ = ["main"]
@@ -29,7 +30,6 @@ _OTHERS = (
     "amaranth.back.verilog",
     "amaranth.lib.memory",
     "amaranth.lib.stream",
-    "amaranth.sim",
     "numpy",
     "torch",
     "yaml",
@@ -102,6 +102,20 @@ class Watch:
 
         return local(frame, event, None)
 
+    def skip(self, owner: type, name: str) -> None:
+        """Look away while a method runs that calls a lot and is of no interest."""
+        method = getattr(owner, name)
+
+        def unwatched(*arguments, **options):
+            before = sys.gettrace()
+            sys.settrace(None)
+            try:
+                return method(*arguments, **options)
+            finally:
+                sys.settrace(before)
+
+        setattr(owner, name, unwatched)
+
     def _watched(self, take):
         self._found = {}
         before = sys.gettrace()
@@ -162,6 +176,7 @@ def _fork(request: dict, answer: Path) -> None:
     settings.load_profile("mutants")
     if "watch" in request:
         watch = Watch(answer, request["root"])
+        watch.skip(Simulator, "run")
         options = [option for option in _OPTIONS if option != "-x"]
         pytest.main([*options, "-m", "not slow", request["watch"]], plugins=[watch])
         watch.write()
