@@ -102,4 +102,48 @@ def streams() -> list[Proof]:
                 slow=slow,
             )
         )
+    found += _slots()
+    return found
+
+
+def _slots() -> list[Proof]:
+    """Return the proofs of drain and slots."""
+    found = []
+    for kind, columns, queue, mutant in (
+        ("single", 5, 1, ("drain", "active & (column >= skip)", "active & (column > skip)")),
+        (
+            "single",
+            4,
+            2,
+            ("drain", "self.i_done & self.i_begin, after(head", "self.i_done, after(head"),
+        ),
+        ("pairs", 4, 3, ("drain", "odd & at_last & end, 0b01", "odd & at_last, 0b01")),
+        ("wide", 4, 2, ("result_slots", '"dst": "wide_y"', '"dst": "wide_r"')),
+    ):
+        found.append(
+            made(
+                f"drain-{kind}-{queue}",
+                "`drain.Drain`",
+                "rows in order, a slot for each column in its cycle, none else: "
+                f"{kind}, {columns} columns, {queue} rows wait at most",
+                ("slots", "drain", {"kind": kind, "columns": columns, "queue": queue}),
+                mutant,
+                bound=EVER,
+            )
+        )
+    for kind, mutant in (
+        ("single", ("result_slots", "active & ((left != 0) | more)", "active & (left > 1)")),
+        ("pairs", ("result_slots", "Mux(odd & (left == 0), 1", "Mux(odd & (left == 1), 1")),
+        ("wide", ("result_slots", "step = ~wide | upper", "step = wide | upper")),
+    ):
+        found.append(
+            made(
+                f"vector-slots-{kind}",
+                "`result_slots.VectorSlots`",
+                f"a slot for each word of a row in its cycle, none else: {kind}",
+                ("slots", "vector_slots", {"kind": kind}),
+                mutant,
+                bound=EVER,
+            )
+        )
     return found

@@ -72,7 +72,7 @@ def endpoint(kind: str) -> Question:
     )
     m.submodules.unit, named = inside(unit)
     x, link = named("x"), unit.link
-    line, cursor = x.line, x.cursor
+    line = x.line
     machines = named("m")._generated
     names = [*_MACHINES, *(["weights"] if kind == "reloadable" else [])]
 
