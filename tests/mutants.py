@@ -160,6 +160,10 @@ def main(count: int, seed: int, jobs: int, limit: float, files: str, work: Path)
             measured.wait()
             for place in _each(left, stop):
                 judge(copy, place)
+        except BaseException:
+            stop.set()
+            measured.abort()
+            raise
         finally:
             copy.close()
 
