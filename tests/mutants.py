@@ -102,7 +102,7 @@ def _each(left: queue.Queue[T], stop: threading.Event) -> Iterator[T]:
 @click.option("--count", default=200, type=click.IntRange(1), help="Mutants.")
 @click.option("--seed", default=1, help="Which are drawn.")
 @click.option("--jobs", default=os.cpu_count() or 1, type=click.IntRange(1), help="Copies.")
-@click.option("--limit", default=150.0, help="Seconds of tests for one mutant.")
+@click.option("--limit", default=60.0, help="Seconds of other files' tests for a mutant.")
 @click.option("--files", default="", help="Only of these, with commas between.")
 @click.option("--work", default=ROOT / "build" / "mutants", type=click.Path(path_type=Path))
 def main(count: int, seed: int, jobs: int, limit: float, files: str, work: Path) -> None:
@@ -125,24 +125,13 @@ def main(count: int, seed: int, jobs: int, limit: float, files: str, work: Path)
         if place.key not in known:
             left.put(place)
     choice = Choice(work / "measured")
-    files_left: queue.Queue[str] = queue.Queue()
-    for file in choice.missing:
-        files_left.put(file)
     lock, stop = threading.Lock(), threading.Event()
-    count_of_workers = min(jobs, files_left.qsize() + left.qsize())
-    measured = threading.Barrier(max(1, count_of_workers))
 
     def show() -> list[dict[str, object]]:
         results = [known[place.key] for place in mutants if place.key in known]
         text = report(results, len(mutants), seed, commit)
         (work / "report.md").write_text(text, encoding="utf-8")
         return results
-
-    def measure(copy: Copy, file: str) -> None:
-        found = copy.measure(file)
-        with lock:
-            choice.take(file, found)
-            click.echo(f"measured {file}: {len(found['tests'])} tests, not {found['bad']}")
 
     def judge(copy: Copy, place: Place) -> None:
         result = copy.run(place, choice, limit)
@@ -155,19 +144,15 @@ def main(count: int, seed: int, jobs: int, limit: float, files: str, work: Path)
     def worker(number: int) -> None:
         copy = Copy(work / f"copy-{number}")
         try:
-            for file in _each(files_left, stop):
-                measure(copy, file)
-            measured.wait()
             for place in _each(left, stop):
                 judge(copy, place)
         except BaseException:
             stop.set()
-            measured.abort()
             raise
         finally:
             copy.close()
 
-    workers = [threading.Thread(target=worker, args=(n,)) for n in range(count_of_workers)]
+    workers = [threading.Thread(target=worker, args=(n,)) for n in range(min(jobs, left.qsize()))]
     for one in workers:
         one.start()
     try:

@@ -1,43 +1,72 @@
-"""Which tests may notice a change of a line: those that run it, the shortest first."""
+"""Which tests may notice a change: of its unit, its proofs, then others that run its line."""
 
 import ast
 import functools
 import hashlib
 import json
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mutation.rules import Place
 
-__all__ = ["SCOPE", "Choice", "test_files"]
+__all__ = ["Choice", "others", "own"]
 
 ROOT = Path(__file__).parent.parent.parent
-#: Folders of tests that run what is mutated, but for those of synthesized netlists.
-SCOPE = (
-    "tests/hw/*.py",
-    "tests/hw/units/*.py",
-    "tests/hw/lowering/**/*.py",
-    "tests/sim/*.py",
-    "tests/boards/shell/**/*.py",
-    "tests/model/operations/*.py",
-)
-#: And files: proofs count as tests.
-_FILES = (
-    "tests/boards/host/test_end_to_end.py",
+#: Whole inferences, the simplest first; and of a shell, all of its tests.
+_GENERAL = (
+    "tests/sim/test_inference.py",
+    "tests/sim/test_blocks.py",
+    "tests/sim/test_lut_columns.py",
+    "tests/sim/test_wide.py",
+    "tests/sim/test_split_results.py",
+    "tests/sim/test_token_rows.py",
+    "tests/sim/test_streams.py",
+    "tests/sim/test_verilog.py",
     "tests/benchmarks/test_hardware.py",
-    "tests/model/test_gelu.py",
-    "tests/model/test_ir.py",
-    "tests/model/test_numerics.py",
-    "tests/model/test_reference.py",
-    "tests/mutation/proved.py",
 )
-#: Tests run in turns that end after so many seconds of tests: what fails soon costs little.
-_TURNS = (4.0, 20.0, 60.0)
+_SHELL = ("tests/boards/shell/**/test_*.py", "tests/boards/host/test_end_to_end.py")
+#: Folders of tests of other subjects, and of netlists, which take long.
+_ELSEWHERE = ("cli", "examples", "api", "estimate", "search", "mutation", "netlist", "qonnx")
+_PROOFS = "tests/mutation/proved.py"
 
 
-def test_files() -> list[str]:
-    """Return the files of tests."""
-    found = [path.relative_to(ROOT) for name in SCOPE for path in sorted(ROOT.glob(name))]
-    return [p.as_posix() for p in found if p.name.startswith("test_")] + list(_FILES)
+@functools.cache
+def _texts() -> dict[str, str]:
+    """Return the tests that may run a file, with their text."""
+    return {
+        path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        if path.parts[-2] not in _ELSEWHERE
+    }
+
+
+def own(file: str) -> list[str]:
+    """Return the tests of a file's own name, and the proofs of its units."""
+    from proofs.catalog import PROOFS
+
+    stem = Path(file).stem
+    named = [test for test in _texts() if Path(test).stem == f"test_{stem}"]
+    proofs = [p.name for p in PROOFS if f"`{stem}." in p.unit and not p.slow]
+    return named + [f"{_PROOFS}::test_proof[{name}]" for name in proofs]
+
+
+def others(file: str) -> list[str]:
+    """Return files of tests that import a file, and general ones, without its own."""
+    path = Path(file)
+    module = "bitformer." + ".".join(path.with_suffix("").parts)
+    parent = re.escape(module.rpartition(".")[0])
+    importing = re.compile(
+        rf"^\s*(from|import) {re.escape(module)}\b|^\s*from {parent} import .*\b{path.stem}\b",
+        re.MULTILINE,
+    )
+    near = [test for test, text in _texts().items() if importing.search(text)]
+    if file.startswith("boards"):
+        found = [p.relative_to(ROOT).as_posix() for g in _SHELL for p in sorted(ROOT.glob(g))]
+        near += found
+    else:
+        near += _GENERAL
+    return [test for test in dict.fromkeys(near) if Path(test).stem != f"test_{path.stem}"]
 
 
 @functools.cache
@@ -49,68 +78,59 @@ def _lines(file: str) -> list[str]:
 class Choice:
     """What each test took and ran, as measured once; a test file is measured anew when it changes.
 
-    Lines are known by their text, so a change of a file moves none.
+    Lines are known by their text, so a change of a file moves none. ``measure`` runs a file of
+    tests; ``folder`` keeps what it found.
     """
 
     def __init__(self, folder: Path):
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self.seconds: dict[str, float] = {}
-        #: Of each line, by its file and text: the tests that run it.
-        self._running: dict[tuple[str, str], set[str]] = {}
-        #: Those whose fixtures run it, for another test or their own.
-        self._sharing: dict[tuple[str, str], set[str]] = {}
-        #: Files of tests that are still to be measured.
-        self.missing = [file for file in test_files() if not self._known(file)]
+        self._known: dict[str, dict] = {}
 
-    def _kept(self, file: str) -> Path:
+    def _measured(self, file: str, measure: Callable[[str], dict]) -> dict:
         digest = hashlib.sha256((ROOT / file).read_bytes()).hexdigest()[:10]
-        return self._folder / f"{file.replace('/', '-')}-{digest}.json"
+        kept = self._folder / f"{file.replace('/', '-')}-{digest}.json"
+        if kept.name not in self._known:
+            if not kept.exists():
+                kept.write_text(json.dumps(_by_text(measure(file))), encoding="utf-8")
+            self._known[kept.name] = json.loads(kept.read_text(encoding="utf-8"))
+        return self._known[kept.name]
 
-    def _known(self, file: str) -> bool:
-        kept = self._kept(file)
-        if kept.exists():
-            self._add(json.loads(kept.read_text(encoding="utf-8")))
-        return kept.exists()
+    def turns(
+        self, place: Place, most: float, measure: Callable[[str], dict]
+    ) -> Iterator[dict[str, float]]:
+        """Yield tests with their seconds, or whole files, turn by turn; those of others' files run
+        for ``most`` seconds at most, those that run the line, the shortest first.
+        """
+        first = own(place.file)
+        if first:
+            yield dict.fromkeys(first, 3.0)
+        for file in others(place.file):
+            tests = {}
+            found = self._measured(file, measure)
+            for name, seconds in _running(found, place):
+                if seconds <= most:
+                    most -= seconds
+                    tests[name] = seconds
+            if tests:
+                yield tests
 
-    def take(self, file: str, found: dict) -> None:
-        """Keep what was measured of a file of tests."""
-        found = _by_text(found)
-        self._kept(file).write_text(json.dumps(found), encoding="utf-8")
-        self._add(found)
 
-    def _add(self, found: dict) -> None:
-        keys = [tuple(key) for key in found["keys"]]
-        for test, (seconds, own) in found["tests"].items():
-            self.seconds[test] = seconds
-            for number in own:
-                self._running.setdefault(keys[number], set()).add(test)
-        for number in found["shared"]:
-            self._sharing.setdefault(keys[number], set()).update(found["tests"])
-
-    def of(self, place: Place, most: float) -> list[dict[str, float]]:
-        """Return turns of tests with their seconds, at most so many in all."""
-        texts, tree = _lines(place.file), _tree(place.file)
-        for lines in _around(tree, place.line, len(texts)):
-            keys = {(place.file, texts[n - 1]) for n in lines}
-            own = set().union(*(self._running.get(key, ()) for key in keys))
-            shared = set().union(*(self._sharing.get(key, ()) for key in keys)) - own
-            if own or shared:
-                break
-        order = [*sorted(own, key=self._cost), *sorted(shared, key=self._cost)]
-        turns: list[dict[str, float]] = [{}]
-        total = 0.0
-        for test in order:
-            total += self.seconds[test]
-            if total > most:
-                break
-            if len(turns) <= len(_TURNS) and total > _TURNS[len(turns) - 1] and turns[-1]:
-                turns.append({})
-            turns[-1][test] = self.seconds[test]
-        return turns
-
-    def _cost(self, test: str) -> float:
-        return self.seconds[test]
+def _running(found: dict, place: Place) -> list[tuple[str, float]]:
+    """Return tests that run a line, or else its function, or else its file; fast ones first."""
+    texts = _lines(place.file)
+    for lines in _around(_tree(place.file), place.line, len(texts)):
+        keys = {(place.file, texts[n - 1]) for n in lines}
+        numbers = {n for n, key in enumerate(found["keys"]) if tuple(key) in keys}
+        shared = not numbers.isdisjoint(found["shared"])
+        tests = [
+            (name, seconds)
+            for name, (seconds, lines_run) in found["tests"].items()
+            if shared or not numbers.isdisjoint(lines_run)
+        ]
+        if tests:
+            return sorted(tests, key=lambda one: one[1])
+    return []
 
 
 @functools.cache

@@ -15,8 +15,8 @@ from mutation.rules import Place
 __all__ = ["Copy"]
 
 ROOT = Path(__file__).parent.parent.parent
-#: Seconds for the measuring of a file of tests.
-_MEASURING = 1800.0
+#: Seconds for the tests of a turn, and for the measuring of a file of tests.
+_PATIENCE = 1800.0
 
 
 class Copy:
@@ -80,21 +80,18 @@ class Copy:
     def measure(self, file: str) -> dict:
         """Return what each test of a file takes, and which lines it runs."""
         links = str(self.folder / "build" / "types" / "bitformer")
-        return self._ask(watch=file, root=links, limit=_MEASURING)
+        return self._ask(watch=file, root=links, limit=_PATIENCE)
 
     def run(self, place: Place, choice: Choice, limit: float) -> dict[str, object]:
         """Return what became of a mutant."""
-        path, start = self.folder / place.file, time.monotonic()
-        original, stat = path.read_text(encoding="utf-8"), path.stat()
-        turns = choice.of(place, limit)
-        path.write_text(place.changed(original), encoding="utf-8")
-        try:
-            answer = self._ask(batches=turns, limit=5 * limit)
-        finally:
-            path.write_text(original, encoding="utf-8")
-            os.utime(path, (stat.st_atime, stat.st_mtime))
-        by = str(answer.get("failed", ""))
-        verdict = "unfinished" if "late" in answer else "killed" if by else "survived"
+        start, count, verdict, by = time.monotonic(), 0, "survived", ""
+        for tests in choice.turns(place, limit, self.measure):
+            count += len(tests)
+            answer = self._judge(place, tests)
+            by = str(answer.get("failed", ""))
+            if by or "late" in answer:
+                verdict = "killed" if by else "unfinished"
+                break
         return {
             "key": place.key,
             "file": place.file,
@@ -104,6 +101,17 @@ class Copy:
             "after": place.after,
             "verdict": verdict,
             "by": by,
-            "tests": sum(map(len, turns)),
+            "tests": count,
             "seconds": round(time.monotonic() - start, 1),
         }
+
+    def _judge(self, place: Place, tests: dict[str, float]) -> dict:
+        """Return what tests say of a mutant."""
+        path = self.folder / place.file
+        original, stat = path.read_text(encoding="utf-8"), path.stat()
+        path.write_text(place.changed(original), encoding="utf-8")
+        try:
+            return self._ask(tests=tests, limit=_PATIENCE)
+        finally:
+            path.write_text(original, encoding="utf-8")
+            os.utime(path, (stat.st_atime, stat.st_mtime))

@@ -41,15 +41,21 @@ _LEAST, _TIMES = 30, 20
 
 
 class Verdicts:
-    """Runs only some tests, those of a file together, and keeps what fails first."""
+    """Runs tests by their names, or whole files, and keeps what fails first.
 
-    def __init__(self, answer: Path):
-        self.known: dict[str, float] = {}
+    ``known`` has their seconds: one that takes far longer hangs, and the mutant is noticed.
+    """
+
+    def __init__(self, answer: Path, known: dict[str, float]):
+        self.known = known
         self.failed = ""
         self._answer = answer
 
     def pytest_collection_modifyitems(self, items):
-        items[:] = [item for item in items if item.nodeid in self.known]
+        items[:] = [item for item in items if self._seconds(item) is not None]
+
+    def _seconds(self, item) -> float | None:
+        return self.known.get(item.nodeid, self.known.get(item.nodeid.split("::")[0]))
 
     def pytest_collectreport(self, report):
         if report.failed:
@@ -66,12 +72,13 @@ class Verdicts:
             self.write()
             os._exit(1)
 
-        signal.signal(signal.SIGALRM, hangs)
-        signal.alarm(int(_LEAST + _TIMES * self.known[item.nodeid]))
+        # of the processor: others may have it meanwhile
+        signal.signal(signal.SIGPROF, hangs)
+        signal.setitimer(signal.ITIMER_PROF, _LEAST + _TIMES * (self._seconds(item) or 0))
         try:
             return (yield)
         finally:
-            signal.alarm(0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
 
     def write(self) -> None:
         """Say what was found so far."""
@@ -184,14 +191,11 @@ def _fork(request: dict, answer: Path) -> None:
         pytest.main([*options, "-m", "not slow", request["watch"]], plugins=[watch])
         watch.write()
         return
-    verdicts = Verdicts(answer)
-    for batch in request["batches"]:
-        verdicts.known = batch
-        files = dict.fromkeys(name.split("::")[0] for name in batch)
-        code = pytest.main([*_OPTIONS, *files], plugins=[verdicts])
-        if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-            verdicts.failed = verdicts.failed or f"pytest ends with {code}"
-            break
+    verdicts = Verdicts(answer, request["tests"])
+    files = dict.fromkeys(name.split("::")[0] for name in verdicts.known)
+    code = pytest.main([*_OPTIONS, "-m", "not slow", *files], plugins=[verdicts])
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        verdicts.failed = verdicts.failed or f"pytest ends with {code}"
     verdicts.write()
 
 
