@@ -146,4 +146,20 @@ def _slots() -> list[Proof]:
                 bound=EVER,
             )
         )
+    for ways, slots, queue, mutant in (
+        (1, 4, 2, ("key_value_writer", "write.en.eq(key & ~(free & ~queued))", "write.en.eq(key)")),
+        (2, 4, 3, ("key_value_writer", "upper = second | ~hand.valid[0]", "upper = second")),
+        (2, 6, 0, ("key_value_writer", "(place_now == slots - ways)", "(place_now == slots - 1)")),
+    ):
+        found.append(
+            made(
+                f"key-values-{ways}-{slots}-{queue}",
+                "`key_value_writer.KeyValueWriter`",
+                "each element of keys and values in its word and slot, in its cycle: "
+                f"{slots} slots, {ways} a cycle, {queue} words wait at most",
+                ("key_values", "key_value_writer", {"ways": ways, "slots": slots, "queue": queue}),
+                mutant,
+                bound=EVER,
+            )
+        )
     return found
