@@ -1,6 +1,6 @@
 """Proofs of streams, queues and the sequencer."""
 
-from proofs.catalog.making import EVER, made
+from proofs.catalog.making import EVER, STATES, made
 from proofs.question import Proof
 
 __all__ = ["streams"]
@@ -160,6 +160,45 @@ def _slots() -> list[Proof]:
                 ("key_values", "key_value_writer", {"ways": ways, "slots": slots, "queue": queue}),
                 mutant,
                 bound=EVER,
+            )
+        )
+    for rows, posts, mutant in (
+        (1, 1, ("row_results", "Cat(lower, upper)", "Cat(upper, lower)")),
+        (2, 1, ("row_results", "write.en.eq(drain.o_direct)", "write.en.eq(1)")),
+        (
+            4,
+            2,
+            (
+                "row_results",
+                "range(number, geometry.rows, several)",
+                "range(number, geometry.rows)",
+            ),
+        ),
+    ):
+        found.append(
+            made(
+                f"kept-rows-{rows}-{posts}",
+                "`row_results.drain_rows`",
+                "the column in hand, in later rounds as it was when it finished: "
+                f"{rows} token rows, {posts} post-processors",
+                ("rows", "kept_rows", {"rows": rows, "posts": posts}),
+                mutant,
+                bound=EVER,
+            )
+        )
+    for rows, soft, mutant in (
+        (2, False, ("row_results", "total.eq(first + second)", "total.eq(first | second)")),
+        (4, True, ("row_results", "whole[shift + 1 :]", "whole[shift:-1]")),
+    ):
+        found.append(
+            made(
+                f"split-rows-{rows}",
+                "`row_results.drain_rows`",
+                f"the sum of a split row's columns, on time: {rows} token rows"
+                + (", sums of LUTs apart" if soft else ""),
+                ("rows", "split_rows", {"rows": rows, "soft": soft}),
+                mutant,
+                bound=STATES,
             )
         )
     return found

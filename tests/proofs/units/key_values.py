@@ -103,7 +103,7 @@ def key_value_writer(ways: int, slots: int, queue: int) -> Question:
     wrong.append(going & writes & first & ~second)
     wrong.append(going & (named("feature") != ((row >> slot_bits) + feature)[:_ADDRESS]))
     wrong.append(going & (named("slot", -1) != row[:slot_bits]))
-    wrong += [index > _LONGEST + ways]
+    wrong += [index > _LONGEST + ways, index % ways != 0]
     wrong += [begun & (named("place") != _of(index, slots, quotient=False))]
     wrong += [begun & (named("word") != (base + _of(index, slots, quotient=True))[:_ADDRESS])]
     wrong += _queued(m, named, words, count, queue)
