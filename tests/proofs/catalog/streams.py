@@ -168,11 +168,7 @@ def _slots() -> list[Proof]:
         (
             4,
             2,
-            (
-                "row_results",
-                "range(number, geometry.rows, several)",
-                "range(number, geometry.rows)",
-            ),
+            ("row_results", "turn = drain.o_slot.round", "turn = ~drain.o_slot.round"),
         ),
     ):
         found.append(
