@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import click
-from mutation.choice import Choice
 from mutation.copies import Copy
 from mutation.equivalents import EQUIVALENTS
 from mutation.rules import Place, places
@@ -102,7 +101,7 @@ def _each(left: queue.Queue[T], stop: threading.Event) -> Iterator[T]:
 @click.option("--count", default=200, type=click.IntRange(1), help="Mutants.")
 @click.option("--seed", default=1, help="Which are drawn.")
 @click.option("--jobs", default=os.cpu_count() or 1, type=click.IntRange(1), help="Copies.")
-@click.option("--limit", default=60.0, help="Seconds of other files' tests for a mutant.")
+@click.option("--limit", default=60.0, help="Seconds of the processor for a turn of tests.")
 @click.option("--files", default="", help="Only of these, with commas between.")
 @click.option("--work", default=ROOT / "build" / "mutants", type=click.Path(path_type=Path))
 def main(count: int, seed: int, jobs: int, limit: float, files: str, work: Path) -> None:
@@ -124,7 +123,6 @@ def main(count: int, seed: int, jobs: int, limit: float, files: str, work: Path)
     for place in mutants:
         if place.key not in known:
             left.put(place)
-    choice = Choice(work / "measured")
     lock, stop = threading.Lock(), threading.Event()
 
     def show() -> list[dict[str, object]]:
@@ -134,7 +132,7 @@ def main(count: int, seed: int, jobs: int, limit: float, files: str, work: Path)
         return results
 
     def judge(copy: Copy, place: Place) -> None:
-        result = copy.run(place, choice, limit)
+        result = copy.run(place, limit)
         with lock, record.open("a", encoding="utf-8") as kept:
             kept.write(json.dumps(result) + "\n")
             known[place.key] = result

@@ -1,34 +1,35 @@
-"""Which tests may notice a change: of its unit, its proofs, then others that run its line."""
+"""Which tests may notice a change: those of its file, its proofs, inferences, and others."""
 
-import ast
 import functools
-import hashlib
-import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from mutation.rules import Place
-
-__all__ = ["Choice", "others", "own"]
+__all__ = ["turns"]
 
 ROOT = Path(__file__).parent.parent.parent
-#: Whole inferences, the simplest first; and of a shell, all of its tests.
-_GENERAL = (
-    "tests/sim/test_inference.py",
-    "tests/sim/test_blocks.py",
-    "tests/sim/test_lut_columns.py",
-    "tests/sim/test_wide.py",
-    "tests/sim/test_split_results.py",
-    "tests/sim/test_token_rows.py",
-    "tests/sim/test_streams.py",
-    "tests/sim/test_verilog.py",
-    "tests/benchmarks/test_hardware.py",
-)
-_SHELL = ("tests/boards/shell/**/test_*.py", "tests/boards/host/test_end_to_end.py")
+#: Whole inferences, and how many tests of each file: the first ones are the simplest.
+_INFERENCES = {
+    "tests/sim/test_inference.py": 12,
+    "tests/sim/test_blocks.py": 2,
+    "tests/sim/test_streams.py": 1,
+    "tests/sim/test_token_rows.py": 1,
+    "tests/sim/test_wide.py": 2,
+    "tests/sim/test_lut_columns.py": 1,
+}
+#: What lowering makes of many designs.
+_RECORD = "tests/benchmarks/test_hardware.py::test_every_design_is_as_recorded"
+#: A shell with its endpoints.
+_SHELL = {
+    "tests/boards/shell/test_shell.py": 4,
+    "tests/boards/shell/framed/*.py": 30,
+    "tests/boards/shell/elastic/*.py": 30,
+    "tests/boards/host/test_end_to_end.py": 3,
+}
 #: Folders of tests of other subjects, and of netlists, which take long.
 _ELSEWHERE = ("cli", "examples", "api", "estimate", "search", "mutation", "netlist", "qonnx")
 _PROOFS = "tests/mutation/proved.py"
+_ALL = 10_000
 
 
 @functools.cache
@@ -41,18 +42,34 @@ def _texts() -> dict[str, str]:
     }
 
 
-def own(file: str) -> list[str]:
-    """Return the tests of a file's own name, and the proofs of its units."""
+def turns(file: str) -> Iterator[dict[str, int]]:
+    """Yield files of tests, or tests, that may notice a change of a file; how many of each.
+
+    The later a turn, the longer it takes, and the less it has to do with the file.
+    """
     from proofs.catalog import PROOFS
 
     stem = Path(file).stem
-    named = [test for test in _texts() if Path(test).stem == f"test_{stem}"]
+    own = [test for test in _texts() if Path(test).stem == f"test_{stem}"]
+    if own:
+        yield dict.fromkeys(own, _ALL)
     proofs = [p.name for p in PROOFS if f"`{stem}." in p.unit and not p.slow]
-    return named + [f"{_PROOFS}::test_proof[{name}]" for name in proofs]
+    if proofs:
+        yield {f"{_PROOFS}::test_proof[{name}]": 1 for name in proofs}
+    whole = {}
+    for pattern, count in (_SHELL if file.startswith("boards") else _INFERENCES).items():
+        found = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob(pattern))
+        whole |= {test: count for test in found if test in _texts() and test not in own}
+    yield whole
+    if re.match(r"hw/(lowering/.*|\w+\.py)", file):
+        yield {_RECORD: 1}
+    near = [test for test in _importing(file) if test not in own and test not in whole]
+    if near:
+        yield dict.fromkeys(near, _ALL)
 
 
-def others(file: str) -> list[str]:
-    """Return files of tests that import a file, and general ones, without its own."""
+def _importing(file: str) -> list[str]:
+    """Return files of tests that import a file."""
     path = Path(file)
     module = "bitformer." + ".".join(path.with_suffix("").parts)
     parent = re.escape(module.rpartition(".")[0])
@@ -60,110 +77,4 @@ def others(file: str) -> list[str]:
         rf"^\s*(from|import) {re.escape(module)}\b|^\s*from {parent} import .*\b{path.stem}\b",
         re.MULTILINE,
     )
-    near = [test for test, text in _texts().items() if importing.search(text)]
-    if file.startswith("boards"):
-        found = [p.relative_to(ROOT).as_posix() for g in _SHELL for p in sorted(ROOT.glob(g))]
-        near += found
-    else:
-        # most are noticed by the first, and by the tests of another unit least
-        near = [*_GENERAL[:2], *near, *_GENERAL[2:]]
-    return [test for test in dict.fromkeys(near) if Path(test).stem != f"test_{path.stem}"]
-
-
-@functools.cache
-def _lines(file: str) -> list[str]:
-    """Return a file's lines, each as it is found again where others came before it."""
-    return [line.strip() for line in (ROOT / file).read_text(encoding="utf-8").splitlines()]
-
-
-class Choice:
-    """What each test took and ran, as measured once; a test file is measured anew when it changes.
-
-    Lines are known by their text, so a change of a file moves none. ``measure`` runs a file of
-    tests; ``folder`` keeps what it found.
-    """
-
-    def __init__(self, folder: Path):
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
-        self._known: dict[str, dict] = {}
-
-    def _measured(self, file: str, measure: Callable[[str], dict]) -> dict:
-        digest = hashlib.sha256((ROOT / file).read_bytes()).hexdigest()[:10]
-        kept = self._folder / f"{file.replace('/', '-')}-{digest}.json"
-        if kept.name not in self._known:
-            if not kept.exists():
-                kept.write_text(json.dumps(_by_text(measure(file))), encoding="utf-8")
-            self._known[kept.name] = json.loads(kept.read_text(encoding="utf-8"))
-        return self._known[kept.name]
-
-    def turns(
-        self, place: Place, most: float, measure: Callable[[str], dict]
-    ) -> Iterator[dict[str, float]]:
-        """Yield tests with their seconds, or whole files, turn by turn; those of others' files run
-        for ``most`` seconds at most, those that run the line, the shortest first.
-        """
-        first = own(place.file)
-        if first:
-            yield dict.fromkeys(first, 3.0)
-        for file in others(place.file):
-            tests = {}
-            found = self._measured(file, measure)
-            for name, seconds in _running(found, place):
-                if seconds <= most:
-                    most -= seconds
-                    tests[name] = seconds
-            if tests:
-                yield tests
-
-
-def _running(found: dict, place: Place) -> list[tuple[str, float]]:
-    """Return tests that run a line, or else its function, or else its file; fast ones first."""
-    texts = _lines(place.file)
-    for lines in _around(_tree(place.file), place.line, len(texts)):
-        keys = {(place.file, texts[n - 1]) for n in lines}
-        numbers = {n for n, key in enumerate(found["keys"]) if tuple(key) in keys}
-        shared = not numbers.isdisjoint(found["shared"])
-        tests = [
-            (name, seconds)
-            for name, (seconds, lines_run) in found["tests"].items()
-            if shared or not numbers.isdisjoint(lines_run)
-        ]
-        if tests:
-            return sorted(tests, key=lambda one: one[1])
-    return []
-
-
-@functools.cache
-def _tree(file: str) -> ast.Module:
-    return ast.parse((ROOT / file).read_text(encoding="utf-8"))
-
-
-def _around(tree: ast.Module, line: int, last: int) -> list[range]:
-    """Return the lines of a statement, of its function, and of the file."""
-    found = [range(1, last + 1)]
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.stmt) or not node.lineno <= line <= (node.end_lineno or 0):
-            continue
-        end = node.end_lineno or node.lineno
-        if isinstance(node, ast.FunctionDef):
-            found.append(range(node.body[0].lineno, end + 1))
-        elif body := getattr(node, "body", None):
-            if line < body[0].lineno:  # its head
-                found.append(range(node.lineno, body[0].lineno))
-        else:
-            found.append(range(node.lineno, end + 1))
-    return sorted(found, key=len)
-
-
-def _by_text(found: dict) -> dict:
-    """Return what was measured with lines by their text."""
-    numbers: dict[tuple[str, str], int] = {}
-
-    def keys(lines: dict[str, list[int]]) -> list[int]:
-        own = {(name, _lines(name)[n - 1]) for name, ns in lines.items() for n in ns}
-        return sorted(numbers.setdefault(key, len(numbers)) for key in own if key[1])
-
-    tests = {test: (seconds, keys(own)) for test, (seconds, own) in found["tests"].items()}
-    shared = keys(found["shared"])
-    return {"tests": tests, "shared": shared, "keys": list(numbers), "bad": found["bad"]}
+    return [test for test, text in _texts().items() if importing.search(text)]

@@ -16,7 +16,6 @@ import traceback
 from pathlib import Path
 
 import pytest
-from amaranth.sim import Simulator
 from hypothesis import Phase, settings
 
 __all__ = ["main"]
@@ -30,32 +29,35 @@ _OTHERS = (
     "amaranth.back.verilog",
     "amaranth.lib.memory",
     "amaranth.lib.stream",
+    "amaranth.sim",
     "numpy",
     "torch",
     "yaml",
 )
-#: Where lines are watched.
-_FOLDERS = ("hw/", "boards/shell/", "model/")
-#: A test that takes this many seconds and so many times what it took before hangs.
-_LEAST, _TIMES = 30, 20
+#: Seconds for all tests of a turn, however busy the machine is.
+_PATIENCE = 1800
+#: A test that takes the processor for so many seconds hangs.
+_HANGS = 120
 
 
 class Verdicts:
-    """Runs tests by their names, or whole files, and keeps what fails first.
+    """Runs tests by their names, or the first of whole files, and keeps what fails first.
 
-    ``known`` has their seconds: one that takes far longer hangs, and the mutant is noticed.
+    ``tests`` has how many of each; after ``limit`` seconds of the processor no more begin.
     """
 
-    def __init__(self, answer: Path, known: dict[str, float]):
-        self.known = known
-        self.failed = ""
-        self._answer = answer
+    def __init__(self, answer: Path, tests: dict[str, int], limit: float):
+        self.failed, self.ended = "", False
+        self._answer, self._tests, self._limit = answer, tests, limit
 
     def pytest_collection_modifyitems(self, items):
-        items[:] = [item for item in items if self._seconds(item) is not None]
-
-    def _seconds(self, item) -> float | None:
-        return self.known.get(item.nodeid, self.known.get(item.nodeid.split("::")[0]))
+        left, kept = dict(self._tests), []
+        for item in items:
+            name = item.nodeid if item.nodeid in left else item.nodeid.split("::")[0]
+            if left.get(name, 0) > 0:
+                left[name] -= 1
+                kept.append(item)
+        items[:] = kept
 
     def pytest_collectreport(self, report):
         if report.failed:
@@ -72,9 +74,12 @@ class Verdicts:
             self.write()
             os._exit(1)
 
+        if sum(os.times()[:4]) > self._limit:
+            self.ended = True
+            item.session.shouldstop = "no time is left"
         # of the processor: others may have it meanwhile
         signal.signal(signal.SIGPROF, hangs)
-        signal.setitimer(signal.ITIMER_PROF, _LEAST + _TIMES * (self._seconds(item) or 0))
+        signal.setitimer(signal.ITIMER_PROF, _HANGS)
         try:
             return (yield)
         finally:
@@ -82,91 +87,7 @@ class Verdicts:
 
     def write(self) -> None:
         """Say what was found so far."""
-        self._answer.write_text(json.dumps({"failed": self.failed}))
-
-
-class Watch:
-    """Measures each test's seconds, and which of the project's lines it runs.
-
-    What a test's fixtures run may serve other tests of the file: it counts for all of them.
-    """
-
-    def __init__(self, answer: Path, root: str):
-        self._answer, self._root = answer, root + "/"
-        self._watched_folders = tuple(self._root + name for name in _FOLDERS)
-        self.seconds: dict[str, float] = {}
-        self.lines: dict[str, dict[str, list[int]]] = {}
-        self.shared: dict[str, set[int]] = {}
-        self.bad: list[str] = []
-        self._found: dict[str, set[int]] = {}
-
-    def _trace(self, frame, event, _):
-        name = frame.f_code.co_filename
-        if not name.startswith(self._watched_folders):
-            return None
-        lines = self._found.setdefault(name, set())
-
-        def local(frame, event, _):
-            lines.add(frame.f_lineno)
-            return local
-
-        return local(frame, event, None)
-
-    def skip(self, owner: type, name: str) -> None:
-        """Look away while a method runs that calls a lot and is of no interest."""
-        method = getattr(owner, name)
-
-        def unwatched(*arguments, **options):
-            before = sys.gettrace()
-            sys.settrace(None)
-            try:
-                return method(*arguments, **options)
-            finally:
-                sys.settrace(before)
-
-        setattr(owner, name, unwatched)
-
-    def _watched(self, take):
-        self._found = {}
-        before = sys.gettrace()
-        sys.settrace(self._trace)
-        try:
-            return (yield)
-        finally:
-            sys.settrace(before)
-            for name, lines in self._found.items():
-                take(name[len(self._root) :], lines)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_setup(self, item):
-        def take(name, lines):
-            self.shared.setdefault(name, set()).update(lines)
-
-        return (yield from self._watched(take))
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self, item):
-        own = self.lines.setdefault(item.nodeid, {})
-        return (yield from self._watched(lambda name, lines: own.update({name: sorted(lines)})))
-
-    def pytest_runtest_logreport(self, report):
-        self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration
-        if not report.passed:
-            self.bad.append(report.nodeid)
-
-    def pytest_collectreport(self, report):
-        if not report.passed:
-            self.bad.append(report.nodeid)
-
-    def write(self) -> None:
-        """Say what was measured."""
-        tests = {
-            name: (round(seconds, 3), self.lines.get(name, {}))
-            for name, seconds in self.seconds.items()
-            if name not in self.bad
-        }
-        shared = {name: sorted(lines) for name, lines in self.shared.items()}
-        self._answer.write_text(json.dumps({"tests": tests, "shared": shared, "bad": self.bad}))
+        self._answer.write_text(json.dumps({"failed": self.failed, "ended": self.ended}))
 
 
 def _fork(request: dict, answer: Path) -> None:
@@ -184,18 +105,12 @@ def _fork(request: dict, answer: Path) -> None:
         phases=[Phase.explicit, Phase.generate],
     )
     settings.load_profile("mutants")
-    if "watch" in request:
-        watch = Watch(answer, request["root"])
-        watch.skip(Simulator, "run")
-        options = [option for option in _OPTIONS if option != "-x"]
-        pytest.main([*options, "-m", "not slow", request["watch"]], plugins=[watch])
-        watch.write()
-        return
-    verdicts = Verdicts(answer, request["tests"])
-    files = dict.fromkeys(name.split("::")[0] for name in verdicts.known)
+    verdicts = Verdicts(answer, request["tests"], request["limit"])
+    files = dict.fromkeys(name.split("::")[0] for name in request["tests"])
     code = pytest.main([*_OPTIONS, "-m", "not slow", *files], plugins=[verdicts])
-    if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-        verdicts.failed = verdicts.failed or f"pytest ends with {code}"
+    if code > pytest.ExitCode.TESTS_FAILED and code != pytest.ExitCode.NO_TESTS_COLLECTED:
+        if not verdicts.ended:
+            verdicts.failed = verdicts.failed or f"pytest ends with {code}"
     verdicts.write()
 
 
@@ -214,7 +129,7 @@ def _answer(request: dict, answer: Path) -> dict:
             os._exit(0)
     late = False
     while os.waitpid(child, os.WNOHANG) == (0, 0):
-        if time.monotonic() - start > request["limit"]:
+        if time.monotonic() - start > _PATIENCE:
             late = True
             break
         time.sleep(0.05)
