@@ -50,6 +50,7 @@ class Verdicts:
         self.failed, self.ended = "", False
         self._answer, self._tests, self._limit = answer, tests, limit
 
+    @pytest.hookimpl(trylast=True)  # behind the choice by marks
     def pytest_collection_modifyitems(self, items):
         left, kept = dict(self._tests), []
         for item in items:
@@ -108,9 +109,9 @@ def _fork(request: dict, answer: Path) -> None:
     verdicts = Verdicts(answer, request["tests"], request["limit"])
     files = dict.fromkeys(name.split("::")[0] for name in request["tests"])
     code = pytest.main([*_OPTIONS, "-m", "not slow", *files], plugins=[verdicts])
-    if code > pytest.ExitCode.TESTS_FAILED and code != pytest.ExitCode.NO_TESTS_COLLECTED:
-        if not verdicts.ended:
-            verdicts.failed = verdicts.failed or f"pytest ends with {code}"
+    usual = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+    if code not in usual and not verdicts.ended:
+        verdicts.failed = verdicts.failed or f"pytest ends with {code}"
     verdicts.write()
 
 
