@@ -139,28 +139,31 @@ def main(count: int, seed: int, jobs: int, limit: float, files: str, work: Path)
             show()
             click.echo(f"{result['verdict']:10} {result['seconds']:6} s {place.key} {result['by']}")
 
-    def worker(number: int) -> None:
-        copy = Copy(work / f"copy-{number}")
-        try:
-            for place in _each(left, stop):
-                judge(copy, place)
-        except BaseException:
-            stop.set()
-            raise
-        finally:
-            copy.close()
+    ended: queue.Queue[int] = queue.Queue()
 
-    workers = [threading.Thread(target=worker, args=(n,)) for n in range(min(jobs, left.qsize()))]
-    for one in workers:
-        one.start()
-    try:
-        for one in workers:
-            one.join()
-    except KeyboardInterrupt:
-        stop.set()
-        click.echo("the mutants in hand are run to their end; the same command goes on")
-        for one in workers:
-            one.join()
+    def worker(number: int) -> None:
+        try:
+            copy = Copy(work / f"copy-{number}")
+            try:
+                for place in _each(left, stop):
+                    judge(copy, place)
+            finally:
+                copy.close()
+        finally:
+            stop.set()
+            ended.put(number)
+
+    count_of_workers = min(jobs, left.qsize())
+    for number in range(count_of_workers):
+        threading.Thread(target=worker, args=(number,)).start()
+    # not by joining threads: once interrupted, that takes them for ended
+    for _ in range(count_of_workers):
+        try:
+            ended.get()
+        except KeyboardInterrupt:
+            stop.set()
+            click.echo("the mutants in hand are run to their end; the same command goes on")
+            ended.get()
     results = show()
     click.echo((work / "report.md").read_text(encoding="utf-8"))
     bad = [r for r in results if r["verdict"] == "survived" and not _equivalent(r)]
