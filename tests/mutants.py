@@ -101,7 +101,7 @@ def _each(left: queue.Queue[T], stop: threading.Event) -> Iterator[T]:
 @click.option("--count", default=200, type=click.IntRange(1), help="Mutants.")
 @click.option("--seed", default=1, help="Which are drawn.")
 @click.option("--jobs", default=os.cpu_count() or 1, type=click.IntRange(1), help="Copies.")
-@click.option("--limit", default=60.0, help="Seconds of the processor for a turn of tests.")
+@click.option("--limit", default=30.0, help="Seconds of the processor for a turn of tests.")
 @click.option("--files", default="", help="Only of these, with commas between.")
 @click.option("--work", default=ROOT / "build" / "mutants", type=click.Path(path_type=Path))
 def main(count: int, seed: int, jobs: int, limit: float, files: str, work: Path) -> None:

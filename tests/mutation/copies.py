@@ -79,7 +79,7 @@ class Copy:
         """Return what became of a mutant; a turn of tests has so many seconds of the processor."""
         start, verdict, by, left_out = time.monotonic(), "survived", "", False
         for tests in turns(place.file):
-            answer = self._judge(place, tests, limit)
+            answer = self.judge(place, tests, limit)
             by = str(answer.get("failed", ""))
             left_out |= bool(answer.get("ended"))
             if by or "late" in answer:
@@ -98,7 +98,7 @@ class Copy:
             "seconds": round(time.monotonic() - start, 1),
         }
 
-    def _judge(self, place: Place, tests: dict[str, int], limit: float) -> dict:
+    def judge(self, place: Place, tests: dict[str, int], limit: float) -> dict:
         """Return what tests say of a mutant."""
         path = self.folder / place.file
         original, stat = path.read_text(encoding="utf-8"), path.stat()

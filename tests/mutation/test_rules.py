@@ -1,9 +1,12 @@
 """What the mutator changes, and what it leaves."""
 
 import ast
+from dataclasses import replace
 
 import pytest
-from mutants import FOLDERS, ROOT, covering, drawn
+from mutants import FOLDERS, ROOT, drawn
+from mutation.choice import turns
+from mutation.copies import Copy
 from mutation.equivalents import EQUIVALENTS
 from mutation.rules import places
 
@@ -69,14 +72,31 @@ def test_draws_depend_on_the_seed_alone():
 def test_every_file_has_tests_that_are_there():
     files = {path.relative_to(ROOT).as_posix() for name in FOLDERS for path in ROOT.glob(name)}
     for file in files:
-        for stage in covering(file):
-            assert all((ROOT / test.split("::")[0]).exists() for test in stage)
-    first = covering("hw/units/softmax.py")
-    assert first[0] == ["tests/hw/units/test_softmax.py"]
-    assert any("exponential" in test for test in first[1])
+        for turn in turns(file):
+            assert turn
+            assert all((ROOT / test.split("::")[0]).exists() for test in turn)
+    first, proofs, *_ = turns("hw/units/softmax.py")
+    assert list(first) == ["tests/hw/units/test_softmax.py"]
+    assert any("exponential" in test for test in proofs)
 
 
 def test_equivalents_are_of_todays_text():
     for file, rule, before, after in EQUIVALENTS:
         text = (ROOT / file).read_text()
         assert (rule, before, after) in {(p.rule, p.before, p.after) for p in places(file, text)}
+
+
+def test_a_mutant_is_noticed_and_the_same_text_is_not(tmp_path):
+    """The tool itself, on a file that one quick test covers."""
+    file, tests = "model/gelu.py", {"tests/hw/units/test_gelu.py": 3}
+    text = (ROOT / file).read_text()
+    place = next(p for p in places(file, text) if p.before == "real + 0.5")
+    copy = Copy(tmp_path / "copy")
+    try:
+        found = copy.judge(place, tests, 60.0)
+        kept = copy.judge(replace(place, after=place.before), tests, 60.0)
+        short = copy.judge(replace(place, after=place.before), tests, 0.0)
+    finally:
+        copy.close()
+    assert found["failed"].startswith("tests/hw/units/test_gelu.py::")
+    assert (kept["failed"], kept["ended"], short["ended"]) == ("", False, True)
