@@ -66,8 +66,7 @@ class Copy:
 
     def close(self) -> None:
         """Remove the copy."""
-        self._warm.stdin.close()
-        self._warm.wait()
+        self._warm.communicate()
         self._log.close()
         self._git("remove", "--force", str(self.folder), check=False)
 
