@@ -30,6 +30,8 @@ _SHELL = {
 _ELSEWHERE = ("cli", "examples", "api", "estimate", "search", "mutation", "netlist", "qonnx")
 _PROOFS = "tests/mutation/proved.py"
 _ALL = 10_000
+#: Files that import another which has no tests of its own name: so few are its own.
+_FEW = 3
 
 
 @functools.cache
@@ -56,6 +58,10 @@ def turns(file: str) -> Iterator[dict[str, int]]:
     proofs = [p.name for p in PROOFS if f"`{stem}." in p.unit and not p.slow]
     if proofs:
         yield {f"{_PROOFS}::test_proof[{name}]": 1 for name in proofs}
+    near = [test for test in _importing(file) if test not in own]
+    if not own and 0 < len(near) <= _FEW:
+        own = near
+        yield dict.fromkeys(near, _ALL)
     whole = {}
     for pattern, count in (_SHELL if file.startswith("boards") else _INFERENCES).items():
         found = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob(pattern))
@@ -63,8 +69,7 @@ def turns(file: str) -> Iterator[dict[str, int]]:
     yield whole
     if re.match(r"hw/(lowering/.*|\w+\.py)", file):
         yield {_RECORD: 1}
-    near = [test for test in _importing(file) if test not in own and test not in whole]
-    if near:
+    if near := [test for test in near if test not in own and test not in whole]:
         yield dict.fromkeys(near, _ALL)
 
 
