@@ -31,6 +31,11 @@ QUICK = (
     "sequencer-tiny",
     "uart-link",
     "spi",
+    "endpoint-plain",
+    "drain-pairs-3",
+    "vector-slots-wide",
+    "key-values-2-4-3",
+    "kept-rows-4-2",
 )
 
 
