@@ -7,7 +7,7 @@ LUTs. What joins LUTs of a slice takes none.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from amaranth.hdl import Array, Instance, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Array, Const, Instance, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import memory
 from amaranth.utils import exact_log2
 
@@ -42,10 +42,10 @@ def words_of_bank(luts: Luts) -> int:
 
 
 def is_banked(spec: StoreSpec, luts: Luts) -> bool:
-    """Return whether a RAM is made of banks: it has more than a LUT selects among."""
+    """Return whether a RAM is made of banks: two levels of LUTs could not select among them."""
     if spec.rom or spec.placement != "distributed" or luts.join is None or not luts.rams:
         return False
-    return spec.depth > luts.selected * words_of_bank(luts)
+    return spec.depth > luts.selected**2 * words_of_bank(luts)
 
 
 def selects_of(banks: int, luts: Luts) -> int:
@@ -83,7 +83,8 @@ def select_bit(m: Module, luts: Luts, bits: Sequence[Value], number: Value, *, n
     """Return one of the bits that banks give, by its number.
 
     As many as a LUT selects among go to one, the outputs of LUTs to what joins them, and what that
-    gives to a LUT again.
+    gives to a LUT again. One that is left over passes what joins pairs alone, as its output is
+    where the next one is joined.
 
     Raises
     ------
@@ -100,15 +101,18 @@ def select_bit(m: Module, luts: Luts, bits: Sequence[Value], number: Value, *, n
     for kind in cells.kinds:
         if len(left) == 1:
             return left[0]
-        pairs = []
-        for place in range(0, len(left) - 1, 2):
+        pairs: list[Value] = []
+        for place in range(0, len(left), 2):
+            alone = place + 1 == len(left)
             joined = Signal(name=f"{name}_{level}_{place}")
             m.submodules[joined.name] = Instance(
                 kind,
-                **{f"i_{cells.low}": left[place], f"i_{cells.high}": left[place + 1]},
-                **{f"i_{cells.select}": number[level], f"o_{cells.output}": joined},
+                **{f"i_{cells.low}": left[place]},
+                **{f"i_{cells.high}": Const(0, 1) if alone else left[place + 1]},
+                **{f"i_{cells.select}": Const(0, 1) if alone else number[level]},
+                **{f"o_{cells.output}": joined},
             )
             pairs.append(joined)
-        left = [*pairs, *left[len(left) // 2 * 2 :]]
+        left = pairs
         level += 1
     return Array(left)[number[level:]]

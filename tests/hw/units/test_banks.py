@@ -66,8 +66,8 @@ def wrong_words(netlist, shape):
 @pytest.mark.parametrize(
     "shape",
     [
-        spec(257, 3, ports=1),
-        spec(520, 4, granule=2),
+        spec(1030, 3, ports=1),
+        spec(1540, 2, granule=1),
         pytest.param(spec(1472, 3, ports=1), marks=pytest.mark.slow),
         pytest.param(spec(3008, 8), marks=pytest.mark.slow),
     ],
@@ -77,7 +77,7 @@ def test_as_synthesized(shape):
     """Every word is read back by every port, and no path is longer than 150 MHz allow."""
     netlist = as_synthesized(shape, LUTS)
     kinds = {cell["type"] for cell in netlist["modules"]["top"]["cells"].values()}
-    assert set(LUTS.join.kinds[: 1 + (shape.depth > 512)]) <= kinds
+    assert set(LUTS.join.kinds) <= kinds
     assert wrong_words(netlist, shape) == []
     found = depth(read_netlist(netlist, family=SERIES7))
     assert found.late_steps <= MOST_LATE_STEPS
@@ -87,17 +87,17 @@ def test_as_synthesized(shape):
 def test_halves_in_the_wrong_order_are_noticed():
     """The mutant: what joins LUTs has its inputs swapped."""
     join = replace(LUTS.join, low=LUTS.join.high, high=LUTS.join.low)
-    shape = spec(520, 4, granule=2)
+    shape = spec(1540, 2, granule=1)
     assert wrong_words(as_synthesized(shape, replace(LUTS, join=join)), shape)
 
 
 def test_what_is_made_of_banks():
-    """Only where a LUT cannot select the word alone, and the family says what joins LUTs."""
-    assert is_banked(spec(257, 8), LUTS)
-    assert not is_banked(spec(256, 8), LUTS)
-    assert not is_banked(spec(257, 8), ECP5.luts)
-    assert not is_banked(replace(spec(257, 8), placement="block"), LUTS)
-    assert not is_banked(replace(spec(257, 8, ports=1), rom=True), LUTS)
+    """Only where two levels of LUTs cannot select a word, and the family says what joins LUTs."""
+    assert is_banked(spec(1025, 8), LUTS)
+    assert not is_banked(spec(1024, 8), LUTS)
+    assert not is_banked(spec(1025, 8), ECP5.luts)
+    assert not is_banked(replace(spec(1025, 8), placement="block"), LUTS)
+    assert not is_banked(replace(spec(1025, 8, ports=1), rom=True), LUTS)
 
 
 @pytest.mark.parametrize(("banks", "luts"), [(5, 2), (12, 3), (16, 4), (17, 6), (47, 13)])
