@@ -19,6 +19,7 @@ import amaranth
 import numpy as np
 from amaranth.back import rtlil
 
+from bitformer.hw.convert import FOR_SYNTHESIS
 from bitformer.hw.design import Design
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.units.accelerator import Accelerator
@@ -102,14 +103,18 @@ def key_of(
     return hash_of(_sources(commit), repr(config), part, *own)
 
 
-def _rtlil(design: Design, part: str, results: Results, **options: object) -> str:
-    """The hash of a design's RTLIL."""
+def _rtlil(
+    design: Design, part: str, results: Results, target: object = None, **options: object
+) -> str:
+    """The hash of a design's RTLIL, as it is simulated or, for a ``target``, synthesized."""
 
     def convert() -> dict:
-        source = rtlil.convert(Accelerator(design=design), name="top", emit_src=False)
+        accelerator = Accelerator(design=design)
+        source = rtlil.convert(accelerator, name="top", emit_src=False, platform=target)
         return {"kind": "design", "rtlil": hash_of(source)}
 
-    return results.get(key_of(design.model.config, part, **options), convert)["rtlil"]
+    own = options if target is None else {**options, "target": type(target).__name__}
+    return results.get(key_of(design.model.config, part, **own), convert)["rtlil"]
 
 
 def _key(source: str, *settings: object) -> str:
@@ -180,13 +185,14 @@ def measure(
         row |= {"macs": design.model.config.macs, "columns": design.geometry.columns}
         row["soft"] = design.geometry.weights.soft
         row["packed"] = f"{sum(design.packed.values())}/{len(design.packed)}"
-        source = _rtlil(design, part, results, **options) if samples or with_synthesis else ""
         if samples:
+            source = _rtlil(design, part, results, **options)
             row["simulation"] = results.get(
                 _key(source, "simulation", engine, samples, seed, BACK_PRESSURE),
                 lambda: _simulated(design, engine=engine, samples=samples, seed=seed, note=note),
             )
         if with_synthesis:
+            source = _rtlil(design, part, results, FOR_SYNTHESIS, **options)
             row["synthesis"] = results.get(
                 _key(source, "synthesis", part), lambda: _synthesized(design, note)
             )
